@@ -1,0 +1,138 @@
+"""The seam of the attacks: one call, and a record that says, per sample, how it ended."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from advcore.classifier import Classifier, check_images, check_labels, check_logits, frozen, take_rows
+from advcore.criteria import Criterion, classes_of
+from advcore.norms import Norm
+from advcore.randomness import Randomness
+
+
+class Status(IntEnum):
+    """How an attack on one sample ended."""
+
+    ALREADY_WRONG = 0
+    """The criterion held before the attack; the distance is 0 and the image untouched."""
+    BROKEN = 1
+    """An adversarial image was found, and a forward pass of exactly that image confirmed it."""
+    ROBUST = 2
+    """A budget attack found none within its eps."""
+    FAILED = 3
+    """A minimal-norm attack found none; the distance is unknown (inf), the sample is censored."""
+
+
+@dataclass(frozen=True, eq=False)
+class Adversarial:
+    """The result of an attack on a batch.
+
+    - `images` `(B, *shape)`: the adversarial images; where none was found, the last try, with `found` False.
+    - `found` `(B,)` bool, verified by a forward pass of `images` as they stand.
+    - `distance` `(B,)`: size of the perturbation in the attack's norm, pixel units; inf where not found.
+    - `status` `(B,)` int8: see `Status`.
+    - `queries`, `gradients` `(B,)` int64: images sent forward, and backward passes, per sample.
+
+    Unpacks as `raw, clipped, success` for those who come from foolbox.
+    """
+
+    images: Tensor
+    found: Tensor
+    distance: Tensor
+    status: Tensor
+    queries: Tensor
+    gradients: Tensor
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter((self.images, self.images.clamp(0, 1), self.found))
+
+
+class Attack(Protocol):
+    """A frozen dataclass of hyper-parameters; calling it attacks a batch.
+
+    Model, mode, parameter gradients, inputs and the global random state are left as they were.
+    """
+
+    def __call__(
+        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
+    ) -> Adversarial:
+        """Attack images `(B, C, H, W)` in [0, 1]; `randomness` keys the noise, seed 0 and the place in the batch when None."""
+
+
+def has_budget(attack: Attack) -> bool:
+    """Whether the attack searches inside a ball whose radius is its field `eps`; otherwise it looks for the shortest way."""
+    return hasattr(attack, "eps")
+
+
+def norm_of(attack: Attack) -> str:
+    """The name of the norm in which an attack, or the one that it wraps, measures."""
+    return getattr(attack, "norm", None) or norm_of(attack.attack)  # type: ignore[attr-defined]
+
+
+def attack_name(attack: Attack) -> str:
+    """A short name for tables and legends: class, wrapped attack if any, norm: `bisected-deepfool-l2`."""
+    own = type(attack).__name__.lower()
+    inner = getattr(attack, "attack", None)
+    return f"{own}-{norm_of(attack)}" if inner is None else f"{own}-{attack_name(inner)}"
+
+
+@dataclass(frozen=True, eq=False)
+class Tries:
+    """What a search hands back for its samples: images `(B, *shape)`, and what it spent, `(B,)` each."""
+
+    images: Tensor
+    queries: Tensor
+    gradients: Tensor
+
+
+class Search(Protocol):
+    """The part of an attack that is its own: called with the samples that are not adversarial yet, under a frozen classifier."""
+
+    def __call__(self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness) -> Tries: ...
+
+
+def solve(
+    search: Search,
+    norm: Norm,
+    not_found: Status,
+    classifier: Classifier,
+    images: Tensor,
+    criterion: Criterion,
+    randomness: Randomness | None = None,
+    box: bool = True,
+) -> Adversarial:
+    """Check the input, set already adversarial samples aside, search on the others, verify what comes back.
+
+    `box` says that images must lie in [0, 1] (they may be anything finite otherwise, coordinates in a subspace too).
+    Raises ValueError for images, logits or labels that cannot be attacked.
+    """
+    if box:
+        check_images(images)
+    images = images.detach()
+    if randomness is None:
+        randomness = Randomness(0, torch.arange(len(images), device=images.device))
+    with frozen(classifier):
+        with torch.no_grad():
+            logits = classifier(images)
+        check_logits(logits, len(images))
+        check_labels(classes_of(criterion), len(images), logits.shape[1])
+        already = criterion.holds(logits)
+        standing = (~already).nonzero()[:, 0]
+        result, found = images.clone(), already.clone()
+        queries = torch.ones(len(images), dtype=torch.int64, device=images.device)
+        gradients = torch.zeros_like(queries)
+        if len(standing):
+            own = take_rows(classifier, standing)
+            tries = search(own, images[standing], criterion.take(standing), randomness.take(standing))
+            with torch.no_grad():
+                found[standing] = criterion.take(standing).holds(own(tries.images))
+            result[standing] = tries.images
+            queries[standing] += tries.queries + 1
+            gradients[standing] = tries.gradients
+    status = torch.where(already, Status.ALREADY_WRONG, torch.where(found, Status.BROKEN, not_found)).to(torch.int8)
+    distance = norm.size(result - images).masked_fill(~found, torch.inf)
+    return Adversarial(result, found, distance, status, queries, gradients)

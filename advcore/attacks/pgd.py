@@ -1,0 +1,84 @@
+"""Projected gradient descent (Madry et al. 2018): steepest ascent of a loss inside the eps-ball and the box."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from advcore import norms, objectives
+from advcore.attacks.ascent import ascend, project
+from advcore.attacks.attack import Adversarial, Status, Tries, solve
+from advcore.classifier import Classifier
+from advcore.criteria import Criterion
+from advcore.objectives import ObjectiveName
+from advcore.randomness import Randomness
+
+
+def check_eps(eps: float | None, wanted: bool = False) -> float:
+    """`eps`, which must be positive; with `wanted`, it must be there too. ValueError otherwise."""
+    if eps is None and wanted:
+        raise ValueError("the attack needs eps, a radius in pixel units; give it: dataclasses.replace(attack, eps=8 / 255)")
+    if eps is not None and not eps > 0:
+        raise ValueError(f"eps must be positive, in pixel units; got {eps}")
+    return eps or 0.0
+
+
+@dataclass(frozen=True)
+class PGD:
+    """Maximise an objective over `||r||_p <= eps`, `x + r` in [0, 1], by projected steepest ascent.
+
+    Guarantee: an image that it calls found is adversarial and inside the ball; not found proves nothing.
+
+    Attributes:
+        eps: radius in pixel units; a study's grid of eps takes its place when None.
+        norm: the ball, l2 or linf.
+        steps: gradient steps.
+        relative_step: step length as a share of eps; 2.5 / steps when None, as in Madry's l2 evaluations.
+        random_start: start at a random point of the ball: linf uniform, l2 a uniform direction at a uniform radius.
+        objective: what is maximised.
+    """
+
+    eps: float | None = None
+    norm: Literal["l2", "linf"] = "linf"
+    steps: int = 40
+    relative_step: float | None = None
+    random_start: bool = True
+    objective: ObjectiveName = "cross_entropy"
+
+    def __post_init__(self) -> None:
+        norms.get(self.norm)
+        objectives.get(self.objective)
+        check_eps(self.eps)
+        if self.steps < 1:
+            raise ValueError(f"steps must be at least 1; got {self.steps}")
+        if not self.step * self.steps >= 1:
+            raise ValueError(
+                f"{self.steps} steps of {self.step:g} eps cannot reach eps: their product must be at least 1; "
+                "take more steps, a larger relative_step, or leave relative_step out"
+            )
+
+    @property
+    def step(self) -> float:
+        """Step length as a share of eps."""
+        return 2.5 / self.steps if self.relative_step is None else self.relative_step
+
+    def __call__(
+        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
+    ) -> Adversarial:
+        return solve(self._search, norms.get(self.norm), Status.ROBUST, classifier, images, criterion, randomness)
+
+    def climb(self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness) -> Tries:
+        """All steps for all samples, broken or not: what adversarial training wants. Call it under `frozen`."""
+        return self._ascend(classifier, images, criterion, randomness, leave=False)
+
+    def _search(self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness) -> Tries:
+        return self._ascend(classifier, images, criterion, randomness, leave=True)
+
+    def _ascend(self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness, leave: bool) -> Tries:
+        eps, norm = check_eps(self.eps, wanted=True), norms.get(self.norm)
+        start = images
+        if self.random_start:
+            noise = norm.random(randomness.stream("start"), tuple(images.shape[1:]), eps).to(images.dtype)
+            start = project(images + noise, images, norm, eps)
+        objective = objectives.get(self.objective)
+        return ascend(classifier, images, start, criterion, objective, norm, eps, self.step * eps, self.steps, leave)

@@ -1,0 +1,120 @@
+"""Classifiers: images in [0, 1] to logits, and the ways to hold one still while it is measured."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+
+class Classifier(Protocol):
+    """Any callable from images `(B, C, H, W)` in [0, 1] to logits `(B, K)`; normalisation stands inside it.
+
+    A classifier that holds something of its own per sample (a restriction to a subspace around each image, say) also has
+    `rows(index)`, itself for some of its samples; see `take_rows`.
+    """
+
+    def __call__(self, images: Tensor, /) -> Tensor: ...
+
+
+def take_rows(classifier: Classifier, index: Tensor) -> Classifier:
+    """The classifier for the samples `index` of its batch; the same object unless it holds something per sample."""
+    rows = getattr(classifier, "rows", None)
+    return classifier if rows is None else rows(index)
+
+
+class Normalized(nn.Module):
+    """`images -> network((images - mean) / std)`: takes pixels in [0, 1], so that all distances are in pixel units.
+
+    `mean` and `std` hold one number per channel, in pixel units.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        if len(mean) != len(std) or not mean:
+            raise ValueError(f"mean and std need one number per channel each; got {len(mean)} and {len(std)}")
+        if min(std) <= 0:
+            raise ValueError(f"std must be positive in each channel; got {tuple(std)}")
+        self.network = network
+        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        if images.shape[-3] != self.mean.shape[0]:
+            raise ValueError(f"the classifier normalises {self.mean.shape[0]} channels; images have {images.shape[-3]}")
+        return self.network((images - self.mean) / self.std)
+
+
+@contextmanager
+def frozen(classifier: Classifier) -> Iterator[None]:
+    """Hold a classifier still: evaluation mode, no gradients for its parameters; all as it was on exit, also after an error.
+
+    A callable that is no `torch.nn.Module` has nothing to hold and passes through.
+    """
+    if not isinstance(classifier, nn.Module):
+        yield
+        return
+    modes = [(module, module.training) for module in classifier.modules()]
+    gradients = [(parameter, parameter.requires_grad) for parameter in classifier.parameters()]
+    try:
+        classifier.eval()
+        for parameter, _ in gradients:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+        for parameter, wanted in gradients:
+            parameter.requires_grad_(wanted)
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Multiply in full float32: TensorFloat-32 is off inside, on GPUs that would use it, and as it was on exit."""
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    try:
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+
+
+def check_images(images: Tensor, low: float = 0.0, high: float = 1.0) -> None:
+    """Raise ValueError unless `images` is a floating `(B, C, H, W)` batch, finite, in [low, high], of at least one sample."""
+    if not images.is_floating_point() or images.dim() != 4:
+        raise ValueError(f"images must be a floating tensor (B, C, H, W); got {images.dtype} {tuple(images.shape)}")
+    if len(images) == 0:
+        raise ValueError("images hold no sample; a batch needs at least one")
+    if not torch.isfinite(images).all():
+        raise ValueError("images hold NaN or infinite values; remove those samples first")
+    smallest, largest = images.min().item(), images.max().item()
+    if smallest < low or largest > high:
+        raise ValueError(
+            f"images must lie in [{low:g}, {high:g}]; got [{smallest:g}, {largest:g}]. "
+            "Scale the pixels (divide 8-bit ones by 255) and put normalisation into the classifier (advcore.Normalized)"
+        )
+
+
+def check_logits(logits: Tensor, samples: int) -> None:
+    """Raise ValueError unless `logits` is finite, `(samples, K)` with K >= 2, and does not look like probabilities."""
+    if logits.dim() != 2 or logits.shape[0] != samples or logits.shape[1] < 2:
+        raise ValueError(f"the classifier must give logits ({samples}, K) with K >= 2; got {tuple(logits.shape)}")
+    if not torch.isfinite(logits).all():
+        raise ValueError("the classifier gives NaN or infinite logits; check its weights and its normalisation")
+    values = logits.detach()
+    if (values >= 0).all() and torch.allclose(values.sum(1), values.new_ones(samples), atol=1e-4):
+        raise ValueError(
+            "the classifier's outputs look like probabilities (each row is >= 0 and sums to 1); give logits: leave the softmax out"
+        )
+
+
+def check_labels(labels: Tensor, samples: int, classes: int) -> None:
+    """Raise ValueError unless `labels` holds one whole number in [0, classes) per sample."""
+    if labels.shape != (samples,) or labels.is_floating_point() or labels.dtype == torch.bool:
+        raise ValueError(f"labels must be whole numbers ({samples},); got {labels.dtype} {tuple(labels.shape)}")
+    if labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(f"labels must lie in 0..{classes - 1} ({classes} logits); got {int(labels.min())}..{int(labels.max())}")

@@ -1,0 +1,52 @@
+"""The Hessian of an objective in the input, one per sample, as an operator that multiplies."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from advcore.classifier import Classifier, frozen
+
+
+class InputHessian:
+    """`H_b = d^2 objective_b / d x_b^2`, exact, by differentiating twice (Pearlmutter 1994); symmetric, batched over samples.
+
+    The graph of the gradient is kept, so a product costs one backward pass through it. A piecewise linear network has curvature
+    only through its loss: `objective = logits -> (B,)` decides what is seen.
+    """
+
+    def __init__(self, classifier: Classifier, images: Tensor, objective: Callable[[Tensor], Tensor]) -> None:
+        with frozen(classifier), torch.enable_grad():
+            self._images = images.detach().requires_grad_()
+            value = objective(classifier(self._images)).sum()
+            if value.requires_grad:
+                gradient = torch.autograd.grad(value, self._images, create_graph=True, materialize_grads=True)[0]
+            else:  # a classifier that does not look at the image
+                gradient = torch.zeros_like(images)
+        self._gradient = gradient
+        self.gradient = gradient.detach().flatten(1)
+        """`(B, D)`, the objective's gradient at the images."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Samples and dimension, (B, D)."""
+        return self.gradient.shape[0], self.gradient.shape[1]
+
+    def __matmul__(self, vectors: Tensor) -> Tensor:
+        """`(B, D)` to `(B, D)`: each sample's Hessian times its own vector."""
+        if not self._gradient.requires_grad:  # the gradient does not depend on the image: an affine objective
+            return torch.zeros_like(vectors)
+        return torch.autograd.grad(
+            self._gradient, self._images, vectors.view_as(self._images), retain_graph=True, materialize_grads=True
+        )[0].flatten(1)
+
+    def dense(self) -> Tensor:
+        """All of it, `(B, D, D)`, by D products, made exactly symmetric."""
+        samples, dimension = self.shape
+        columns = []
+        for column in range(dimension):
+            vectors = self.gradient.new_zeros(samples, dimension)
+            vectors[:, column] = 1
+            columns.append(self @ vectors)
+        matrix = torch.stack(columns, 2)
+        return (matrix + matrix.mT) / 2

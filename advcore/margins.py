@@ -1,0 +1,60 @@
+"""Margins in subspaces (article, eq. 18): the norm of the minimal perturbation that stays inside each."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from advcore.attacks import Attack, DeepFool
+from advcore.classifier import Classifier, check_images, frozen, full_precision
+from advcore.criteria import Untargeted
+from advcore.randomness import Randomness
+from advcore.subspaces import Family, Restricted
+
+
+@dataclass(frozen=True, eq=False)
+class Margins:
+    """Margins of samples along subspaces, `(subspace, sample)` each.
+
+    - `distance`: `||r||_2` in pixel units, inf where none was found; what the attack adds to step over the boundary counts.
+    - `found` bool; `status` int8, see `advcore.attacks.Status`.
+    """
+
+    distance: Tensor
+    found: Tensor
+    status: Tensor
+
+
+def margins(classifier: Classifier, images: Tensor, family: Family, attack: Attack | None = None, rows: int = 2048) -> Margins:
+    """`min ||r||_2` with `f(x + r) != f(x)`, `r` in the subspace, for every sample and every subspace of a family.
+
+    f(x) is the predicted label, and there is no box, as in the article. An upper bound; with the default attack
+    (1 + 0.02) |f| / ||Q^T w||, the exact margin times its overshoot, for affine classifiers.
+
+    Args:
+        images: `(B, C, H, W)` in [0, 1].
+        family: the subspaces.
+        attack: a minimal-norm l2 attack without a box; `DeepFool(norm="l2", box=False)` when None.
+        rows: samples x subspaces that are attacked as one batch; only memory and speed depend on it.
+    """
+    check_images(images)
+    attack = DeepFool(norm="l2", box=False) if attack is None else attack
+    samples = len(images)
+    with full_precision(), frozen(classifier), torch.no_grad():
+        labels = classifier(images).argmax(1)
+        which, sample = torch.meshgrid(torch.arange(len(family)), torch.arange(samples), indexing="ij")
+        pairs = zip(which.reshape(-1).split(rows), sample.reshape(-1).split(rows), strict=True)
+        parts = [
+            _attack_rows(classifier, images, labels, family, attack, w.to(images.device), s.to(images.device)) for w, s in pairs
+        ]
+    distance, found, status = (torch.cat(column).view(len(family), samples) for column in zip(*parts, strict=True))
+    return Margins(distance, found, status)
+
+
+def _attack_rows(
+    classifier: Classifier, images: Tensor, labels: Tensor, family: Family, attack: Attack, which: Tensor, sample: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    restricted = Restricted(classifier, images[sample], family.rows(which))
+    start = images.new_zeros(len(sample), family.dim)
+    result = attack(restricted, start, Untargeted(labels[sample]), Randomness(0, sample))
+    return result.distance, result.found, result.status

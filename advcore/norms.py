@@ -1,0 +1,118 @@
+"""The l1, l2 and linf norms as values: how long, how to project, which way is steepest, a random point.
+
+All act per sample on `(B, *shape)` over everything but the first axis. Distances are in pixel units when images are in [0, 1].
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from advcore.randomness import Randomness
+
+NormName = Literal["l1", "l2", "linf"]
+Radius = float | Tensor
+"""One radius for all samples, or `(B,)`, one each."""
+
+
+@dataclass(frozen=True)
+class Norm:
+    """An lp norm.
+
+    - `size(r)`: `||r||_p`, `(B,)`.
+    - `dual(w)`: `||w||_q` with 1/p + 1/q = 1, `(B,)`.
+    - `project(r, radius)`: the closest point, in l2, of the ball of that radius.
+    - `steepest(w)`: the unit vector `u`, `||u||_p = 1`, with the largest `<w, u> = ||w||_q`; 0 where `w` is 0. So the shortest `r`
+      with `<w, r> = c` is `c / dual(w) * steepest(w)`.
+    - `random(randomness, shape, radius)`: a random point of the ball, `(B, *shape)`.
+    """
+
+    name: NormName
+    size: Callable[[Tensor], Tensor]
+    dual: Callable[[Tensor], Tensor]
+    project: Callable[[Tensor, Radius], Tensor]
+    steepest: Callable[[Tensor], Tensor]
+    random: Callable[[Randomness, tuple[int, ...], Radius], Tensor]
+
+
+def get(name: str) -> Norm:
+    """The norm of that name; ValueError lists the known ones."""
+    if name not in NORMS:
+        raise ValueError(f"norm must be one of {', '.join(NORMS)}; got {name!r}")
+    return NORMS[name]
+
+
+def per_sample(values: Radius, like: Tensor) -> Radius:
+    """`(B,)` values shaped to multiply `(B, *shape)`; a float stays one."""
+    return values if isinstance(values, float | int) else values.view(-1, *[1] * (like.dim() - 1))
+
+
+def _l1_size(r: Tensor) -> Tensor:
+    return r.flatten(1).abs().sum(1)
+
+
+def _l2_size(r: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(r.flatten(1), dim=1)
+
+
+def _linf_size(r: Tensor) -> Tensor:
+    return r.flatten(1).abs().amax(1)
+
+
+def _l1_project(r: Tensor, radius: Radius) -> Tensor:
+    """Soft thresholding at the level that leaves the radius (Duchi et al. 2008, by sorting)."""
+    flat = r.flatten(1).abs()
+    bound = torch.as_tensor(radius, dtype=r.dtype, device=r.device).expand(len(r))[:, None]
+    ordered = flat.sort(1, descending=True).values
+    excess = ordered.cumsum(1) - bound
+    counts = torch.arange(1, flat.shape[1] + 1, device=r.device, dtype=r.dtype)
+    support = (ordered * counts > excess).sum(1, keepdim=True).clamp(min=1)
+    level = (excess.gather(1, support - 1) / support).clamp(min=0)
+    return r.sign() * (flat - level).clamp(min=0).view_as(r)
+
+
+def _l2_project(r: Tensor, radius: Radius) -> Tensor:
+    return r * per_sample((radius / _l2_size(r).clamp(min=torch.finfo(r.dtype).tiny)).clamp(max=1), r)
+
+
+def _linf_project(r: Tensor, radius: Radius) -> Tensor:
+    bound = per_sample(radius, r)
+    return r.clamp(-bound, bound) if isinstance(bound, float | int) else r.minimum(bound).maximum(-bound)
+
+
+def _l1_steepest(w: Tensor) -> Tensor:
+    flat = w.flatten(1)
+    largest = flat.abs().argmax(1, keepdim=True)
+    return torch.zeros_like(flat).scatter(1, largest, flat.gather(1, largest).sign()).view_as(w)
+
+
+def _l2_steepest(w: Tensor) -> Tensor:
+    flat = w.flatten(1)
+    scale = flat.abs().amax(1, keepdim=True)
+    unit = flat / torch.where(scale > 0, scale, 1)  # first to order 1: the square of a small gradient would underflow
+    return (unit / torch.linalg.vector_norm(unit, dim=1, keepdim=True).clamp(min=torch.finfo(w.dtype).tiny)).view_as(w)
+
+
+def _l2_random(randomness: Randomness, shape: tuple[int, ...], radius: Radius) -> Tensor:
+    direction = _l2_steepest(randomness.stream("direction").normal(shape))
+    return direction * per_sample(radius * randomness.stream("radius").uniform(()), direction)
+
+
+def _l1_random(randomness: Randomness, shape: tuple[int, ...], radius: Radius) -> Tensor:
+    uniform = randomness.stream("direction").uniform(shape) - 0.5
+    laplace = -uniform.sign() * torch.log1p(-2 * uniform.abs())
+    return laplace * per_sample(radius * randomness.stream("radius").uniform(()) / _l1_size(laplace), laplace)
+
+
+def _linf_random(randomness: Randomness, shape: tuple[int, ...], radius: Radius) -> Tensor:
+    uniform = 2 * randomness.uniform(shape) - 1
+    return uniform * per_sample(radius, uniform)
+
+
+L1 = Norm("l1", _l1_size, _linf_size, _l1_project, _l1_steepest, _l1_random)
+L2 = Norm("l2", _l2_size, _l2_size, _l2_project, _l2_steepest, _l2_random)
+LINF = Norm("linf", _linf_size, _l1_size, _linf_project, torch.sign, _linf_random)
+
+NORMS: dict[str, Norm] = {"l1": L1, "l2": L2, "linf": LINF}

@@ -1,0 +1,61 @@
+"""What an attack climbs: functions of `(logits, criterion)` to one number per sample `(B,)`, larger is more adversarial."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from advcore.criteria import Criterion, Targeted, Untargeted
+
+Objective = Callable[[Tensor, Criterion], Tensor]
+ObjectiveName = Literal["cross_entropy", "logit_margin", "logit_ratio"]
+
+
+def cross_entropy(logits: Tensor, criterion: Criterion) -> Tensor:
+    """`-log p_label`, or `log p_target` when targeted."""
+    match criterion:
+        case Untargeted(labels):
+            return F.cross_entropy(logits, labels, reduction="none")
+        case Targeted(targets):
+            return -F.cross_entropy(logits, targets, reduction="none")
+
+
+def logit_margin(logits: Tensor, criterion: Criterion) -> Tensor:
+    """`max_{k != label} z_k - z_label`, or `z_target - max_{k != target} z_k`: positive if and only if adversarial."""
+    match criterion:
+        case Untargeted(labels):
+            return -_lead(logits, labels)
+        case Targeted(targets):
+            return _lead(logits, targets)
+
+
+def logit_ratio(logits: Tensor, criterion: Criterion) -> Tensor:
+    """The difference-of-logits ratio (Croce and Hein 2020): the logit margin over `z_(1) - z_(3)`, blind to the logits' scale.
+
+    Targeted, the denominator is `z_(1) - (z_(3) + z_(4)) / 2` as published, and the numerator leads over the strongest other
+    class, where the published one takes the true class. Needs K >= 3 classes, targeted 4; ValueError otherwise.
+    """
+    needed = 4 if isinstance(criterion, Targeted) else 3
+    if logits.shape[1] < needed:
+        raise ValueError(f"logit_ratio needs at least {needed} classes; the classifier has {logits.shape[1]}: take logit_margin")
+    ordered = logits.topk(needed, dim=1).values
+    scale = ordered[:, 0] - ordered[:, 2:].mean(1)
+    return logit_margin(logits, criterion) / (scale + 1e-12)
+
+
+def get(name: str) -> Objective:
+    """The objective of that name; ValueError lists the known ones."""
+    if name not in OBJECTIVES:
+        raise ValueError(f"objective must be one of {', '.join(OBJECTIVES)}; got {name!r}")
+    return OBJECTIVES[name]
+
+
+def _lead(logits: Tensor, classes: Tensor) -> Tensor:
+    """By how much the logit of `classes` leads the best other one, `(B,)`."""
+    own = logits.gather(1, classes[:, None])[:, 0]
+    return own - logits.scatter(1, classes[:, None], -torch.inf).amax(1)
+
+
+OBJECTIVES: dict[str, Objective] = {"cross_entropy": cross_entropy, "logit_margin": logit_margin, "logit_ratio": logit_ratio}

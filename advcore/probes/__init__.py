@@ -1,0 +1,29 @@
+"""Probes: the measurements that are distributed over samples."""
+
+from advcore.probes.charts import Chart, Gallery, Lines, Panel, Series
+from advcore.probes.curvature import Curvature
+from advcore.probes.examples import Examples
+from advcore.probes.margins import Margins
+from advcore.probes.probe import Batch, Columns, Curve, Probe, Summary
+from advcore.probes.robustness import Robustness
+
+PROBES: dict[str, type] = {"robustness": Robustness, "margins": Margins, "curvature": Curvature, "examples": Examples}
+"""The probes that a study can name by `kind`."""
+
+__all__ = [
+    "PROBES",
+    "Batch",
+    "Chart",
+    "Columns",
+    "Curvature",
+    "Curve",
+    "Examples",
+    "Gallery",
+    "Lines",
+    "Margins",
+    "Panel",
+    "Probe",
+    "Robustness",
+    "Series",
+    "Summary",
+]

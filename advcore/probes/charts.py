@@ -1,0 +1,67 @@
+"""Charts as data: what is drawn, in which units, without a plotting library."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from torch import Tensor
+
+Scale = Literal["linear", "log", "symlog"]
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line with its optional band and cloud of points.
+
+    `x`, `y` `(n,)`: the line, in its own order. `low`, `high` `(n,)`: a band around it (quartiles, say). `cloud`: two tensors
+    `(m,)`, the x and y of single samples, drawn faintly behind the line. Values that are not finite are left out.
+    """
+
+    label: str
+    x: Tensor
+    y: Tensor
+    low: Tensor | None = None
+    high: Tensor | None = None
+    cloud: tuple[Tensor, Tensor] | None = None
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Lines over a common axis. `name` is the file's name, `note` a sentence below the title, `ends` the words at both ends
+    of the x axis (low frequency, high frequency), `references` horizontal lines with their labels."""
+
+    name: str
+    title: str
+    x_label: str
+    y_label: str
+    series: Sequence[Series]
+    note: str = ""
+    x_scale: Scale = "linear"
+    y_scale: Scale = "linear"
+    y_limits: tuple[float | None, float | None] = (None, None)
+    ends: tuple[str, str] | None = None
+    references: Sequence[tuple[float, str]] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture of a gallery: `image` `(C, H, W)`, its caption, and whether it is signed (a perturbation, drawn around 0)."""
+
+    image: Tensor
+    caption: str
+    signed: bool = False
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Rows of pictures: `rows[i]` has its words in `row_labels[i]`, `column_labels` stand on top."""
+
+    name: str
+    title: str
+    rows: Sequence[Sequence[Panel]]
+    row_labels: Sequence[str]
+    column_labels: Sequence[str]
+    note: str = ""
+
+
+Chart = Lines | Gallery

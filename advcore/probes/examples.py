@@ -1,0 +1,92 @@
+"""Images, their minimal perturbations and what they become (article, Fig. 1)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from advcore.attacks import Attack, DeepFool
+from advcore.attacks.attack import has_budget, norm_of
+from advcore.classifier import Classifier
+from advcore.criteria import Untargeted
+from advcore.probes.charts import Chart, Gallery, Panel
+from advcore.probes.probe import Batch, Columns, Summary
+from advcore.randomness import Randomness
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Attack the first `count` samples of each shard and keep the images; one row per sample.
+
+    Columns: `sample`, `label`, `prediction`, `adversarial_prediction`, `distance`, `image` and `adversarial` `(C, H, W)`.
+
+    Attributes:
+        attack: a minimal-norm attack.
+        count: samples kept of each shard, and rows of the figure.
+    """
+
+    attack: Attack = field(default_factory=lambda: DeepFool(norm="l2"))
+    count: int = 6
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ValueError(f"count must be at least 1; got {self.count}")
+        if has_budget(self.attack):
+            raise ValueError("examples need a minimal-norm attack, such as deepfool; one with a budget eps always fills it")
+
+    def validate(self, shape: tuple[int, int, int], classes: int) -> None:
+        if shape[0] not in (1, 3):
+            raise ValueError(f"examples draw images of 1 or 3 channels; got {shape[0]}")
+
+    def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
+        first = torch.arange(min(self.count, len(batch.images)), device=batch.images.device)
+        images = batch.images[first]
+        with torch.no_grad():
+            prediction = classifier(images).argmax(1)
+        result = self.attack(classifier, images, Untargeted(prediction), randomness.take(first))
+        with torch.no_grad():
+            outcome = classifier(result.images).argmax(1)
+        return {
+            "sample": batch.indices[first],
+            "label": batch.labels[first],
+            "prediction": prediction,
+            "adversarial_prediction": outcome,
+            "distance": result.distance,
+            "image": images,
+            "adversarial": result.images,
+        }
+
+    def summarise(self, table: Columns) -> Summary:
+        return Summary({"mean_distance": cast(Tensor, table["distance"]).mean().item()})
+
+    def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
+        some = next(iter(tables.values()))
+        count = min(self.count, len(some["sample"]))
+        rows = [[_image(some, row), *(panel for table in tables.values() for panel in _pair(table, row))] for row in range(count)]
+        return [
+            Gallery(
+                name="examples",
+                title="Minimal perturbations",
+                rows=rows,
+                row_labels=[f"sample {int(index)}" for index in cast(Tensor, some["sample"])[:count]],
+                column_labels=[
+                    "image",
+                    *(label for model in tables for label in (f"{model}:\nperturbation", f"{model}:\nadversarial")),
+                ],
+                note=f"Perturbations are scaled to be seen; the number is their {norm_of(self.attack)} norm (pixels in [0, 1]).",
+            )
+        ]
+
+
+def _image(table: Columns, row: int) -> Panel:
+    return Panel(cast(Tensor, table["image"])[row], f"label {int(cast(Tensor, table['label'])[row])}")
+
+
+def _pair(table: Columns, row: int) -> tuple[Panel, Panel]:
+    """The perturbation and the adversarial image of one sample."""
+    columns = cast(Mapping[str, Tensor], table)
+    image, adversarial, distance = columns["image"][row], columns["adversarial"][row], columns["distance"][row].item()
+    before, after = int(columns["prediction"][row]), int(columns["adversarial_prediction"][row])
+    return Panel(adversarial - image, f"{distance:.2f}", signed=True), Panel(adversarial, f"{before} → {after}")

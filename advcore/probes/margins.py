@@ -1,0 +1,101 @@
+"""Margins along a family of subspaces (article, eq. 18 and Fig. 8)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from advcore.attacks import Attack, DeepFool, Status
+from advcore.attacks.attack import has_budget, norm_of
+from advcore.classifier import Classifier
+from advcore.margins import margins
+from advcore.probes.charts import Chart, Lines, Series
+from advcore.probes.probe import Batch, Columns, Curve, Summary
+from advcore.randomness import Randomness
+from advcore.subspaces import DCTDiagonal, FamilySpec
+
+
+@dataclass(frozen=True)
+class Margins:
+    """The norm of the minimal perturbation inside each subspace; one row per subspace x sample.
+
+    Columns: `sample`, `subspace` (position in the family), `distance` (inf where none was found), `status`.
+
+    Attributes:
+        family: the subspaces.
+        attack: a minimal-norm l2 attack without a box.
+        rows: samples x subspaces attacked as one batch; memory and speed.
+    """
+
+    family: FamilySpec = field(default_factory=DCTDiagonal)
+    attack: Attack = field(default_factory=lambda: DeepFool(norm="l2", box=False))
+    rows: int = 2048
+
+    def __post_init__(self) -> None:
+        if self.rows < 1:
+            raise ValueError(f"rows must be at least 1; got {self.rows}")
+        innermost = getattr(self.attack, "attack", self.attack)
+        if has_budget(self.attack) or norm_of(self.attack) != "l2" or getattr(innermost, "box", True):
+            raise ValueError("margins need a minimal-norm l2 attack without a box: {kind: deepfool, norm: l2, box: false}")
+
+    def validate(self, shape: tuple[int, int, int], classes: int) -> None:
+        self.family(shape)
+
+    def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
+        family = self.family(cast(tuple[int, int, int], tuple(batch.images.shape[1:])))
+        result = margins(classifier, batch.images, family, self.attack, self.rows)
+        return {
+            "sample": batch.indices.repeat(len(family)),
+            "subspace": torch.arange(len(family)).repeat_interleave(len(batch.images)),
+            "distance": result.distance.flatten(),
+            "status": [Status(code).name.lower() for code in result.status.flatten().tolist()],
+        }
+
+    def summarise(self, table: Columns) -> Summary:
+        positions, distances = _by_subspace(table)
+        medians = _quantile(distances, 0.5)
+        return Summary(
+            scalars={
+                "found": torch.isfinite(distances).double().mean().item(),
+                "median_margin/first": medians[0].item(),
+                "median_margin/last": medians[-1].item(),
+            },
+            curves={
+                "median_margin": Curve(positions.tolist(), medians.tolist()),
+                "lower_quartile_margin": Curve(positions.tolist(), _quantile(distances, 0.25).tolist()),
+                "upper_quartile_margin": Curve(positions.tolist(), _quantile(distances, 0.75).tolist()),
+            },
+        )
+
+    def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
+        series = []
+        for model, table in tables.items():
+            positions, distances = _by_subspace(table)
+            cloud = positions.repeat_interleave(distances.shape[1]), distances.flatten()
+            series.append(Series(model, positions, _quantile(distances, 0.5), cloud=cloud))
+        return [
+            Lines(
+                name="margins",
+                title="Margin in each subspace",
+                x_label="subspace",
+                y_label="margin: l2 norm of the minimal perturbation (pixels in [0, 1])",
+                series=series,
+                y_scale="log",
+                ends=("low frequency", "high frequency"),
+                note="Line: median over samples. Dots: single samples. Larger is more invariant along that subspace (eq. 18).",
+            )
+        ]
+
+
+def _by_subspace(table: Columns) -> tuple[Tensor, Tensor]:
+    """The subspaces' positions `(S,)` and the distances `(S, samples)`."""
+    subspace, distance = cast(Tensor, table["subspace"]), cast(Tensor, table["distance"])
+    positions = subspace.unique()
+    return positions, torch.stack([distance[subspace == position] for position in positions])
+
+
+def _quantile(distances: Tensor, share: float) -> Tensor:
+    """Over samples; a sample without a margin counts as inf, never left out, and no value is interpolated towards it."""
+    return distances.quantile(share, dim=1, interpolation="lower")

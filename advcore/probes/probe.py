@@ -1,0 +1,60 @@
+"""The seam of a measurement: a probe turns a batch of samples into rows.
+
+A probe is a frozen dataclass of its settings and the unit of distributed work. It is measured shard by shard, wherever a
+classifier stands; its rows come back as columns, and the probe itself says how the whole table is summarised and which
+charts it makes. Nothing here knows files, Ray, MLflow or a plotting library: a chart is data, drawn elsewhere.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from torch import Tensor
+
+from advcore.classifier import Classifier
+from advcore.probes.charts import Chart
+from advcore.randomness import Randomness
+
+Columns = Mapping[str, Tensor | list[str]]
+"""Named columns of equal length: tensors `(rows, *shape)` or lists of words. `sample` (the data set's index) is always there."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Samples as a probe sees them: images `(B, C, H, W)` in [0, 1], labels `(B,)`, their indices in the data set `(B,)`."""
+
+    images: Tensor
+    labels: Tensor
+    indices: Tensor
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A quantity over an index: `y[i]` at `x[i]`, both of the same length."""
+
+    x: Sequence[float]
+    y: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a table says in numbers: single values, and curves over eps, over the subspaces, over the rank, ..."""
+
+    scalars: Mapping[str, float] = field(default_factory=dict)
+    curves: Mapping[str, Curve] = field(default_factory=dict)
+
+
+class Probe(Protocol):
+    """A frozen dataclass of settings with these four methods."""
+
+    def validate(self, shape: tuple[int, int, int], classes: int) -> None:
+        """Raise ValueError when images of `shape` (C, H, W) or `classes` logits cannot be measured with these settings."""
+
+    def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
+        """The rows of one batch, one per sample or per sample x index, samples in the batch's order."""
+
+    def summarise(self, table: Columns) -> Summary:
+        """The numbers of one model's whole table."""
+
+    def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
+        """The charts that compare the models, whose names are the keys."""

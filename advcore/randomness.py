@@ -1,0 +1,70 @@
+"""Noise keyed by (seed, sample index): the same numbers whatever the batch, the shard, the worker or the device.
+
+A counter-based generator in the sense of Salmon et al. 2011 (Parallel random numbers: as easy as 1, 2, 3): number i of a
+sample is a hash of (seed, stream, sample index, i), with the finaliser of SplitMix64 (Steele et al. 2014). torch's own
+generators are seeded per batch, and their CPU one keeps only 32 bits of a seed, too few to key samples by.
+"""
+
+import math
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Randomness:
+    """A source of noise for the samples `indices` `(B,)` of a data set. It has no state: equal calls give equal numbers.
+
+    Draws that must differ come from different streams: `randomness.stream("start", 3).normal((784,))`.
+    """
+
+    seed: int
+    indices: Tensor
+    key: int = 0
+
+    def stream(self, *names: str | int) -> "Randomness":
+        """An independent source for the same samples, named by words and numbers."""
+        return replace(self, key=zlib.crc32(repr((self.key, *names)).encode()) + 1)
+
+    def take(self, index: Tensor) -> "Randomness":
+        """The source for the samples `index` of this batch."""
+        return replace(self, indices=self.indices[index])
+
+    def uniform(self, shape: Sequence[int]) -> Tensor:
+        """`(B, *shape)` numbers, uniform in (0, 1), float32, on the device of `indices`."""
+        return self._uniform(shape, 0)
+
+    def normal(self, shape: Sequence[int]) -> Tensor:
+        """`(B, *shape)` standard normal numbers (Box and Muller), float32, on the device of `indices`."""
+        radius = torch.sqrt(-2 * torch.log(self._uniform(shape, 1)))
+        return radius * torch.cos(2 * math.pi * self._uniform(shape, 2))
+
+    def _uniform(self, shape: Sequence[int], lane: int) -> Tensor:
+        count = math.prod(shape)
+        start = _mix(_mix(self.indices + _constant(self.seed)) + _constant((self.key << 2) + lane))
+        bits = _mix(start[:, None] + torch.arange(1, count + 1, device=self.indices.device) * _GOLDEN)
+        top = (bits >> 41) & 0x7FFFFF
+        return ((top.to(torch.float32) + 0.5) / 2**23).view(len(self.indices), *shape)
+
+
+def _signed(value: int) -> int:
+    """The 64-bit two's complement of a whole number; torch has no unsigned arithmetic on 64 bits, and wraps."""
+    value &= (1 << 64) - 1
+    return value - (1 << 64) if value >> 63 else value
+
+
+_GOLDEN = _signed(0x9E3779B97F4A7C15)
+
+
+def _constant(value: int) -> int:
+    return _signed(value * 0x9E3779B97F4A7C15 + 0xD1B54A32D192ED03)
+
+
+def _mix(bits: Tensor) -> Tensor:
+    """SplitMix64's finaliser on int64 tensors; a masked arithmetic shift is the logical one."""
+    bits = (bits ^ ((bits >> 30) & (1 << 34) - 1)) * _signed(0xBF58476D1CE4E5B9)
+    bits = (bits ^ ((bits >> 27) & (1 << 37) - 1)) * _signed(0x94D049BB133111EB)
+    return bits ^ ((bits >> 31) & (1 << 33) - 1)

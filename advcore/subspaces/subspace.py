@@ -1,0 +1,70 @@
+"""The seam of the subspaces, and a classifier restricted to one."""
+
+from typing import Protocol
+
+from torch import Tensor, nn
+
+from advcore.classifier import Classifier, take_rows
+
+
+class Subspace(Protocol):
+    """A linear subspace of image space with an orthonormal basis Q: one for all samples, or each row of a batch its own.
+
+    `coordinates(lift(c)) == c`; `lift(coordinates(x))` is the orthogonal projection of `x`.
+    """
+
+    @property
+    def dim(self) -> int:
+        """The number of coordinates."""
+
+    def coordinates(self, images: Tensor) -> Tensor:
+        """`Q^T x`, from `(B, C, H, W)` to `(B, dim)`."""
+
+    def lift(self, coordinates: Tensor) -> Tensor:
+        """`Q c`, from `(B, dim)` to `(B, C, H, W)`."""
+
+    def rows(self, index: Tensor) -> "Subspace":
+        """The subspaces of the samples `index`; itself when all samples share one."""
+
+
+class Family(Protocol):
+    """Subspaces of equal dimension, from which each row of a batch can take its own."""
+
+    @property
+    def dim(self) -> int:
+        """The dimension of each."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, position: int) -> Subspace: ...
+
+    def rows(self, which: Tensor) -> Subspace:
+        """Row b of a batch gets the subspace at position `which[b]`."""
+
+
+class FamilySpec(Protocol):
+    """A frozen dataclass that a study holds: the recipe of a family, before the images are known."""
+
+    def __call__(self, shape: tuple[int, int, int]) -> Family:
+        """The family for images of `shape` (C, H, W); ValueError when they do not go together."""
+
+
+class Restricted(nn.Module):
+    """`coordinates -> classifier(x + Q coordinates)`: the classifier seen from `x` along a subspace.
+
+    Attacks on it perturb inside the subspace, so any attack measures margins there, and distances in coordinates are distances
+    in images, as Q is orthonormal. Holds one `x` per sample, so it stands for its batch alone; `rows` takes part of it.
+    """
+
+    def __init__(self, classifier: Classifier, images: Tensor, subspace: Subspace) -> None:
+        super().__init__()
+        self.classifier = classifier
+        self.images = images
+        self.subspace = subspace
+
+    def forward(self, coordinates: Tensor) -> Tensor:
+        return self.classifier(self.images + self.subspace.lift(coordinates))
+
+    def rows(self, index: Tensor) -> "Restricted":
+        """The restriction around the samples `index`."""
+        return Restricted(take_rows(self.classifier, index), self.images[index], self.subspace.rows(index))

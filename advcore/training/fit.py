@@ -1,0 +1,62 @@
+"""The training loop."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from advcore.classifier import check_images, check_labels
+from advcore.randomness import Randomness
+from advcore.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the training set: its number from 1, the mean of the objective, and the learning rate it ended with."""
+
+    number: int
+    loss: float
+    learning_rate: float
+
+
+def fit(network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe) -> Iterator[Epoch]:
+    """Train `network` in place, one epoch each time the iterator is asked; leaves it in evaluation mode.
+
+    Args:
+        images: `(N, C, H, W)` in [0, 1], on the network's device.
+        labels: `(N,)`.
+
+    Deterministic given the recipe's seed and the network's first weights, on CPUs with the same number of threads. Raises
+    FloatingPointError when the objective is no longer finite.
+    """
+    check_images(images)
+    with torch.no_grad():
+        check_labels(labels, len(images), network.eval()(images[:2]).shape[1])
+    optimiser = torch.optim.SGD(
+        network.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay
+    )
+    order = torch.Generator().manual_seed(recipe.seed)
+    per_epoch = math.ceil(len(images) / recipe.batch_size)
+    for epoch in range(recipe.epochs):
+        network.train()
+        total = 0.0
+        for step, rows in enumerate(torch.randperm(len(images), generator=order).to(images.device).split(recipe.batch_size)):
+            rate = recipe.rate((epoch * per_epoch + step + 1) / (recipe.epochs * per_epoch + 1))
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            randomness = Randomness(recipe.seed, rows).stream("epoch", epoch)
+            loss = recipe.objective(network, images[rows], labels[rows], randomness)
+            if not torch.isfinite(loss):
+                raise FloatingPointError(
+                    f"the objective is {loss.item()} in epoch {epoch + 1}; lower learning_rate or set gradient_clip"
+                )
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            if recipe.gradient_clip is not None:
+                nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_clip)
+            optimiser.step()
+            total += loss.item() * len(rows)
+        network.eval()
+        yield Epoch(epoch + 1, total / len(images), rate)
