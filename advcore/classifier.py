@@ -72,6 +72,12 @@ def frozen(classifier: Classifier) -> Iterator[None]:
             parameter.requires_grad_(wanted)
 
 
+def predict(classifier: Classifier, images: Tensor) -> Tensor:
+    """The likeliest class of each image `(B, C, H, W)`, `(B,)`, with the classifier held still."""
+    with frozen(classifier), torch.no_grad():
+        return classifier(images).argmax(1)
+
+
 @contextmanager
 def full_precision() -> Iterator[None]:
     """Multiply in full float32: TensorFloat-32 is off inside, on GPUs that would use it, and as it was on exit."""
@@ -103,13 +109,18 @@ def check_logits(logits: Tensor, samples: int) -> None:
     """Raise ValueError unless `logits` is finite, `(samples, K)` with K >= 2, and does not look like probabilities."""
     if logits.dim() != 2 or logits.shape[0] != samples or logits.shape[1] < 2:
         raise ValueError(f"the classifier must give logits ({samples}, K) with K >= 2; got {tuple(logits.shape)}")
-    if not torch.isfinite(logits).all():
-        raise ValueError("the classifier gives NaN or infinite logits; check its weights and its normalisation")
+    check_finite(logits)
     values = logits.detach()
     if (values >= 0).all() and torch.allclose(values.sum(1), values.new_ones(samples), atol=1e-4):
         raise ValueError(
             "the classifier's outputs look like probabilities (each row is >= 0 and sums to 1); give logits: leave the softmax out"
         )
+
+
+def check_finite(logits: Tensor) -> None:
+    """Raise ValueError unless all logits are finite."""
+    if not torch.isfinite(logits).all():
+        raise ValueError("the classifier gives NaN or infinite logits; check its weights and its normalisation")
 
 
 def check_labels(labels: Tensor, samples: int, classes: int) -> None:

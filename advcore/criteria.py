@@ -14,8 +14,8 @@ class Untargeted:
     labels: Tensor
 
     def holds(self, logits: Tensor) -> Tensor:
-        """Which rows of the logits `(B, K)` are adversarial, `(B,)` bool."""
-        return logits.argmax(1) != self.labels
+        """Which rows of the logits `(B, K)` are adversarial, `(B,)` bool; a row with NaN is not."""
+        return (logits.argmax(1) != self.labels) & ~logits.isnan().any(1)
 
     def take(self, index: Tensor) -> "Untargeted":
         """The criterion of the samples `index`."""
@@ -38,8 +38,8 @@ class Targeted:
     targets: Tensor
 
     def holds(self, logits: Tensor) -> Tensor:
-        """Which rows of the logits `(B, K)` are adversarial, `(B,)` bool."""
-        return logits.argmax(1) == self.targets
+        """Which rows of the logits `(B, K)` are adversarial, `(B,)` bool; a row with NaN is not."""
+        return (logits.argmax(1) == self.targets) & ~logits.isnan().any(1)
 
     def take(self, index: Tensor) -> "Targeted":
         """The criterion of the samples `index`."""

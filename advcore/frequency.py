@@ -14,7 +14,7 @@ def dct_matrix(size: int, like: Tensor | None = None) -> Tensor:
     the dtype and on the device of `like`.
     """
     matrix = _cosines(size)
-    return matrix if like is None else matrix.to(dtype=like.dtype, device=like.device)
+    return matrix.clone() if like is None else matrix.to(dtype=like.dtype, device=like.device, copy=True)
 
 
 @lru_cache(maxsize=16)

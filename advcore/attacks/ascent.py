@@ -64,4 +64,4 @@ def _gradient(classifier: Classifier, images: Tensor, criterion: Criterion, obje
         value = objective(logits, criterion).sum()
         if not value.requires_grad:  # a classifier that does not look at the image
             return torch.zeros_like(images), logits.detach()
-        return torch.autograd.grad(value, images)[0], logits.detach()
+        return torch.autograd.grad(value, images, materialize_grads=True)[0], logits.detach()

@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from advcore.classifier import Classifier, check_images, check_labels, check_logits, frozen, take_rows
+from advcore.classifier import Classifier, check_finite, check_images, check_labels, check_logits, frozen, take_rows
 from advcore.criteria import Criterion, classes_of
 from advcore.norms import Norm
 from advcore.randomness import Randomness
@@ -129,7 +129,9 @@ def solve(
             own = take_rows(classifier, standing)
             tries = search(own, images[standing], criterion.take(standing), randomness.take(standing))
             with torch.no_grad():
-                found[standing] = criterion.take(standing).holds(own(tries.images))
+                reached = own(tries.images)
+            check_finite(reached)
+            found[standing] = criterion.take(standing).holds(reached)
             result[standing] = tries.images
             queries[standing] += tries.queries + 1
             gradients[standing] = tries.gradients

@@ -23,7 +23,7 @@ def bisect(classifier: Classifier, inside: Tensor, outside: Tensor, criterion: C
     with frozen(classifier), torch.no_grad():
         for _ in range(steps):
             middle = (low + high) / 2
-            adversarial = criterion.holds(classifier(inside + per_sample(middle, inside) * (outside - inside)))
+            adversarial = criterion.holds(classifier(torch.lerp(inside, outside, per_sample(middle, inside))))
             low, high = torch.where(adversarial, low, middle), torch.where(adversarial, middle, high)
     return high
 
@@ -51,6 +51,7 @@ class Bisected:
     def __call__(
         self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
     ) -> Adversarial:
+        images = images.detach()
         result = self.attack(classifier, images, criterion, randomness)
         broken = (result.status == Status.BROKEN).nonzero()[:, 0]
         if not len(broken):
@@ -58,7 +59,7 @@ class Bisected:
         own, rest = take_rows(classifier, broken), criterion.take(broken)
         share = bisect(own, images[broken], result.images[broken], rest, self.steps)
         drawn, distance, queries = result.images.clone(), result.distance.clone(), result.queries.clone()
-        drawn[broken] = images[broken] + per_sample(share, images[broken]) * (result.images[broken] - images[broken])
+        drawn[broken] = torch.lerp(images[broken], result.images[broken], per_sample(share, images))
         distance[broken] *= share
         queries[broken] += self.steps
         return Adversarial(drawn, result.found, distance, result.status, queries, result.gradients)

@@ -51,7 +51,7 @@ class PGD:
         check_eps(self.eps)
         if self.steps < 1:
             raise ValueError(f"steps must be at least 1; got {self.steps}")
-        if not self.step * self.steps >= 1:
+        if not self.step * self.steps >= 1 - 1e-9:  # 49 * (1 / 49) is below 1
             raise ValueError(
                 f"{self.steps} steps of {self.step:g} eps cannot reach eps: their product must be at least 1; "
                 "take more steps, a larger relative_step, or leave relative_step out"

@@ -1,13 +1,13 @@
 """The whole spectrum of the input Hessian of cross-entropy, sample by sample (article, Fig. 4a)."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from advcore.classifier import Classifier, check_images, check_labels, full_precision, take_rows
+from advcore.classifier import Classifier, check_images, check_labels, check_logits, frozen, full_precision, take_rows
 from advcore.curvature.gauss_newton import GaussNewton, gauss_newton
 from advcore.curvature.hessian import InputHessian
 from advcore.norms import L2
@@ -50,9 +50,13 @@ def eigenprofile(
         path: `auto`, or one of the two ways for all samples, unchecked.
         entries: at most so many Hessian entries at a time; only memory depends on it.
     """
+    if path not in get_args(Path):
+        raise ValueError(f"path must be one of {', '.join(get_args(Path))}; got {path!r}")
     check_images(images)
-    with torch.no_grad():
-        check_labels(labels, len(images), classifier(images).shape[1])
+    with frozen(classifier), torch.no_grad():
+        logits = classifier(images)
+    check_logits(logits, len(images))
+    check_labels(labels, len(images), logits.shape[1])
     if randomness is None:
         randomness = Randomness(0, torch.arange(len(images), device=images.device))
     dimension = images[0].numel()

@@ -32,7 +32,9 @@ def lanczos(
 
     Each sample has its own Krylov space, reorthogonalised in full, twice. It grows until every wanted residual is below
     `tolerance` times the sample's largest eigenvalue, or to the whole space. When a Krylov space is exhausted, as that of a
-    matrix of low rank soon is, it goes on from a fresh random direction: 0 is an eigenvalue like any other.
+    matrix of low rank soon is, it goes on from a fresh random direction: 0 is an eigenvalue like any other. A Krylov space holds
+    one direction of an eigenspace, so a multiple eigenvalue is sure to be counted by its multiplicity only once the space is
+    exhausted; the residuals do not tell.
     """
     if not 1 <= top <= dimension:
         raise ValueError(f"top must lie in 1..{dimension}, the dimension; got {top}")

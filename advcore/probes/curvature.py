@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from advcore.attacks import DeepFool
-from advcore.classifier import Classifier, full_precision
+from advcore.classifier import Classifier, full_precision, predict
 from advcore.criteria import Untargeted
 from advcore.curvature import InputHessian, eigenprofile, hutchinson, lanczos
 from advcore.norms import L2
@@ -100,6 +100,7 @@ class Curvature:
         spectra = {model: cast(Tensor, table["eigenvalues"]) for model, table in tables.items()}
         largest = max(values.abs().max().item() for values in spectra.values())
         seen = torch.stack([(values.abs() > 1e-6 * largest).any(0) for values in spectra.values()]).any(0)
+        seen[0] |= not seen.any()  # flat everywhere: one rank of zeros to show
         count, dimension = int(seen.sum()), len(seen)
         ranks = seen.nonzero()[:, 0] + 1
         series = []
@@ -114,7 +115,7 @@ class Curvature:
             x_label="rank of the eigenvalue",
             y_label="eigenvalue of the input Hessian",
             series=series,
-            y_scale="symlog" if signed else "log",
+            y_scale="linear" if largest == 0 else "symlog" if signed else "log",
             note=f"Line: median over samples. Band: quartiles.{rest}",
         )
 
@@ -122,9 +123,7 @@ class Curvature:
 def _cosine(classifier: Classifier, images: Tensor, gradient: Tensor) -> Tensor:
     """Between the gradient and the shortest way out of the predicted class, `(B,)`; the magnitude tells alignment, the sign
     whether the way climbs the loss."""
-    with torch.no_grad():
-        prediction = classifier(images).argmax(1)
-    result = DeepFool(norm="l2", box=False)(classifier, images, Untargeted(prediction))
+    result = DeepFool(norm="l2", box=False)(classifier, images, Untargeted(predict(classifier, images)))
     way = (result.images - images).flatten(1)
     cosine = (L2.steepest(way) * L2.steepest(gradient)).sum(1)
     return cosine.masked_fill(~result.found | (L2.size(gradient) == 0), torch.nan)

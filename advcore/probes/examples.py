@@ -9,7 +9,7 @@ from torch import Tensor
 
 from advcore.attacks import Attack, DeepFool
 from advcore.attacks.attack import has_budget, norm_of
-from advcore.classifier import Classifier
+from advcore.classifier import Classifier, predict
 from advcore.criteria import Untargeted
 from advcore.probes.charts import Chart, Gallery, Panel
 from advcore.probes.probe import Batch, Columns, Summary
@@ -43,16 +43,13 @@ class Examples:
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
         first = torch.arange(min(self.count, len(batch.images)), device=batch.images.device)
         images = batch.images[first]
-        with torch.no_grad():
-            prediction = classifier(images).argmax(1)
+        prediction = predict(classifier, images)
         result = self.attack(classifier, images, Untargeted(prediction), randomness.take(first))
-        with torch.no_grad():
-            outcome = classifier(result.images).argmax(1)
         return {
             "sample": batch.indices[first],
             "label": batch.labels[first],
             "prediction": prediction,
-            "adversarial_prediction": outcome,
+            "adversarial_prediction": predict(classifier, result.images),
             "distance": result.distance,
             "image": images,
             "adversarial": result.images,

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from advcore.attacks import PGD, Attack, DeepFool, Status
 from advcore.attacks.attack import attack_name, has_budget, norm_of
-from advcore.classifier import Classifier
+from advcore.classifier import Classifier, predict
 from advcore.criteria import Untargeted
 from advcore.probes.charts import Chart, Lines, Series
 from advcore.probes.probe import Batch, Columns, Curve, Summary
@@ -52,8 +52,7 @@ class Robustness:
         """Any images and at least two classes will do."""
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
-        with torch.no_grad():
-            prediction = classifier(batch.images).argmax(1)
+        prediction = predict(classifier, batch.images)
         parts = [self._attack(attack, classifier, batch, prediction, randomness) for attack in self.attacks]
         columns: dict[str, Tensor | list[str]] = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         columns["attack"] = [name for name in self._names() for _ in range(len(batch.images))]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -28,8 +29,8 @@ def fit(network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe) -> I
         images: `(N, C, H, W)` in [0, 1], on the network's device.
         labels: `(N,)`.
 
-    Deterministic given the recipe's seed and the network's first weights, on CPUs with the same number of threads. Raises
-    FloatingPointError when the objective is no longer finite.
+    Deterministic given the recipe's seed and the network's first weights, dropout included, on CPUs with the same number of
+    threads; the global random state is left as it was. Raises FloatingPointError when the objective is no longer finite.
     """
     check_images(images)
     with torch.no_grad():
@@ -42,21 +43,30 @@ def fit(network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe) -> I
     for epoch in range(recipe.epochs):
         network.train()
         total = 0.0
-        for step, rows in enumerate(torch.randperm(len(images), generator=order).to(images.device).split(recipe.batch_size)):
-            rate = recipe.rate((epoch * per_epoch + step + 1) / (recipe.epochs * per_epoch + 1))
-            for group in optimiser.param_groups:
-                group["lr"] = rate
-            randomness = Randomness(recipe.seed, rows).stream("epoch", epoch)
-            loss = recipe.objective(network, images[rows], labels[rows], randomness)
-            if not torch.isfinite(loss):
-                raise FloatingPointError(
-                    f"the objective is {loss.item()} in epoch {epoch + 1}; lower learning_rate or set gradient_clip"
-                )
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            if recipe.gradient_clip is not None:
-                nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_clip)
-            optimiser.step()
-            total += loss.item() * len(rows)
+        with _random_state(recipe.seed, epoch, images.device):
+            for step, rows in enumerate(torch.randperm(len(images), generator=order).to(images.device).split(recipe.batch_size)):
+                rate = recipe.rate((epoch * per_epoch + step + 1) / (recipe.epochs * per_epoch + 1))
+                for group in optimiser.param_groups:
+                    group["lr"] = rate
+                randomness = Randomness(recipe.seed, rows).stream("epoch", epoch)
+                loss = recipe.objective(network, images[rows], labels[rows], randomness)
+                if not torch.isfinite(loss):
+                    raise FloatingPointError(
+                        f"the objective is {loss.item()} in epoch {epoch + 1}; lower learning_rate or set gradient_clip"
+                    )
+                optimiser.zero_grad(set_to_none=True)
+                loss.backward()
+                if recipe.gradient_clip is not None:
+                    nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_clip)
+                optimiser.step()
+                total += loss.item() * len(rows)
         network.eval()
         yield Epoch(epoch + 1, total / len(images), rate)
+
+
+@contextmanager
+def _random_state(seed: int, epoch: int, device: torch.device) -> Iterator[None]:
+    """torch's own generators, which dropout draws from, seeded inside and as they were on exit."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed((seed * 1_000_003 + epoch) % 2**63)
+        yield

@@ -1,0 +1,45 @@
+# Everything sets itself up: a machine needs Python >= 3.11, make and git. A second call is quick.
+PYTHON ?= python3
+BIN := .venv/bin
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+
+.PHONY: demo test test-slow lint format bench lock clean
+
+demo: .venv/ready  ## train two networks and look into both: about two minutes after the installation
+	$(BIN)/advcore demo
+
+test: .venv/ready  ## the tests, without the slow ones
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: .venv/ready  ## all tests
+	$(BIN)/python -m pytest
+
+lint: .venv/ready  ## style, types, and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/ready  ## speed, as ratios measured in one run
+	$(BIN)/python -m benchmarks.margins
+	$(BIN)/python -m benchmarks.eigenprofile
+
+lock: .venv/ready  ## newest versions into requirements.lock
+	$(UV) pip compile pyproject.toml --all-extras --upgrade --no-header --no-annotate --no-emit-index-url --no-emit-find-links -o requirements.lock
+
+clean:  ## remove what `make` brought; results/ stays
+	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+
+.uv/bin/uv:
+	$(PYTHON) -m venv .uv
+	.uv/bin/python -m pip install --quiet --disable-pip-version-check uv
+
+# The lock pins versions as constraints, so that a platform installs only what it needs of it.
+.venv/ready: pyproject.toml requirements.lock | $(UV)
+	test -x $(BIN)/python || $(UV) venv --quiet --python ">=3.11" .venv
+	$(UV) pip install --quiet --python $(BIN)/python --constraint requirements.lock --editable ".[demo,dev]"
+	touch $@

@@ -1,0 +1,68 @@
+"""The demo: train two networks, run the demo study on them, set the article's claims beside what was measured."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+
+from advcore.probes import Summary
+from pipelines import tables
+from pipelines.run import Report, run
+from pipelines.study import Study, read
+from pipelines.train import Training, train
+
+TRAINED_EPS = 1.5
+"""The l2 radius of the recipe `adversarial`."""
+
+
+def demo(out: str, runner: str) -> tuple[Report, str]:
+    """The report of the study, and the table of claims."""
+    checkpoints = {}
+    for name in ("plain", "adversarial"):
+        training: Training = read(Training, name, "recipes")
+        result = train(replace(training, run=replace(training.run, out=out)))
+        checkpoints[name] = str(result.checkpoint)
+        print(f"{name}: {'already trained' if result.already else 'trained'}, {result.checkpoint}", file=sys.stderr)
+    study: Study = read(Study, "demo", "studies", (f"run.runner={runner}", f"run.out={out}"))
+    models = {name: replace(spec, checkpoint=checkpoints[name]) for name, spec in study.models.items()}
+    report = run(replace(study, models=models))
+    return report, claims(report.summaries)
+
+
+def claims(summaries: Mapping[str, Mapping[str, Summary]]) -> str:
+    """The article's claims beside the measured numbers, as they came out; nothing is asserted."""
+    needed = {probe: summaries.get(probe, {}) for probe in ("robustness", "margins", "curvature")}
+    if any(set(by_model) != {"plain", "adversarial"} for by_model in needed.values()):
+        return "no table of claims: some probe has no rows, see the failures above"
+    rows = [
+        *(_margin_rises(name, needed["margins"][name]) for name in ("plain", "adversarial")),
+        *_margins_grow(needed["margins"]),
+        _curvature_falls(needed["curvature"]),
+        _robustness_rises(needed["robustness"]),
+    ]
+    return "## The article's claims, and what was measured\n\n" + tables.markdown(["claim", "measured"], rows)
+
+
+def _margin_rises(name: str, summary: Summary) -> list[str]:
+    margin = summary.curves["median_margin"].y
+    measured = f"{tables.number(margin[0])} -> {tables.number(margin[-1])} ({margin[-1] / margin[0]:.1f} times)"
+    return [f"margin rises from the lowest to the highest block ({name})", measured]
+
+
+def _margins_grow(by_model: Mapping[str, Summary]) -> list[list[str]]:
+    plain, adversarial = (by_model[name].curves["median_margin"].y for name in ("plain", "adversarial"))
+    growth = [b / a for a, b in zip(plain, adversarial, strict=True)]
+    return [
+        ["adversarial training raises the margin in every block", f"{min(growth):.2f} to {max(growth):.2f} times, in {sum(g > 1 for g in growth)} of {len(growth)}"],
+        ["and most at high frequencies", f"lowest block {growth[0]:.2f}, highest {growth[-1]:.2f} times"],
+    ]
+
+
+def _curvature_falls(by_model: Mapping[str, Summary]) -> list[str]:
+    plain, adversarial = (by_model[name].scalars["mean_top_eigenvalue"] for name in ("plain", "adversarial"))
+    return ["adversarial training lowers the top eigenvalue (mean)", f"{tables.number(plain)} -> {tables.number(adversarial)} ({plain / adversarial:.1f} times)"]
+
+
+def _robustness_rises(by_model: Mapping[str, Summary]) -> list[str]:
+    curves = [by_model[name].curves["robust_accuracy/worst"] for name in ("plain", "adversarial")]
+    plain, adversarial = (curve.y[list(curve.x).index(TRAINED_EPS)] for curve in curves)
+    return [f"adversarial training raises robust accuracy (l2, eps {TRAINED_EPS})", f"{plain:.1%} -> {adversarial:.1%}"]

@@ -1,0 +1,135 @@
+"""Files and flags as plain mappings: YAML in, `--set` over it, dotted names out. Nothing here knows what the keys mean."""
+
+import copy
+import json
+import re
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from workers.refusal import Refused
+
+Scalar = str | int | float | bool | None
+
+
+def load_yaml(path: str | Path) -> dict[str, Any]:
+    """The mapping in a YAML file. Raises Refused when the file, its YAML or its keys are not in order."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise Refused(f"no file {str(path)!r}; give the path of a YAML file") from None
+    except UnicodeDecodeError:
+        raise Refused(f"{path}: expected text in UTF-8, got other bytes; give a YAML file") from None
+    except OSError as error:
+        raise Refused(f"{path}: cannot be read ({error.strerror}); give the path of a YAML file") from None
+    data = _parse(text, str(path))
+    if not isinstance(data, dict):
+        raise Refused(f"{path}: expected a mapping of keys to values, got {_what(data)}; begin with a line such as 'name: ...'")
+    return data
+
+
+def override(data: Mapping[str, Any], settings: Sequence[str]) -> dict[str, Any]:
+    """A copy of `data` with settings `a.b.c=value` put over it, the values read as YAML.
+
+    Positions of lists are numbers (`attacks.0.steps=10`); mappings on the way that do not exist are made.
+    """
+    result = copy.deepcopy(dict(data))
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        steps = name.strip().split(".")
+        if not equals or not all(steps):
+            raise Refused(f"--set {setting!r}: expected dotted.name=value; for example run.seed=3")
+        _put(result, steps, _parse(text, f"--set {setting!r}"), setting)
+    return result
+
+
+def flatten(mapping: Mapping[str, Any]) -> dict[str, Scalar]:
+    """Scalars by dotted names. A list of scalars becomes one text with commas, any other list `name.0`, `name.1`, ..."""
+    result: dict[str, Scalar] = {}
+    for name, value in mapping.items():
+        if isinstance(value, list | tuple):
+            value = ", ".join(map(_word, value)) if all(map(_is_scalar, value)) else {str(i): part for i, part in enumerate(value)}
+        if _is_scalar(value):
+            result[name] = value
+        elif value:
+            result |= {f"{name}.{inner}": part for inner, part in flatten(value).items()}
+        else:
+            result[name] = "{}"
+    return result
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain data only, no key twice in a mapping; a date stays a text."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(None, None, f"key {key.value!r} is there twice", key.start_mark)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in found if not tag.endswith(":timestamp")]
+    for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _parse(text: str, at: str) -> Any:
+    """The data in a YAML text; `at` says where the text stands."""
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.MarkedYAMLError as error:
+        line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise Refused(f"{at}: not valid YAML{line}: {_one_line(error.problem or error.context)}; mend it there") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise Refused(f"{at}: not valid YAML: {_one_line(error)}; mend it there") from None
+
+
+def _put(data: dict[str, Any], steps: Sequence[str], value: Any, setting: str) -> None:
+    """Write `value` into `data`, in place."""
+    place: Any = data
+    for depth, step in enumerate(steps):
+        last = depth == len(steps) - 1
+        key: Any = _position(place, step, setting) if isinstance(place, list) else step
+        if last:
+            place[key] = value
+        else:
+            if isinstance(place, dict) and place.get(key) is None:
+                place[key] = {}
+            place = place[key]
+            if not isinstance(place, dict | list):
+                name = ".".join(steps[: depth + 1])
+                raise Refused(
+                    f"--set {setting!r}: expected a mapping or a list at {name!r}, got {_what(place)}; set {name!r} itself"
+                )
+
+
+def _position(place: list[Any], step: str, setting: str) -> int:
+    if not re.fullmatch(r"\d+", step) or int(step) >= len(place):
+        raise Refused(
+            f"--set {setting!r}: expected a position from 0 to {len(place) - 1} in that list, got {step!r}; set the whole list"
+        )
+    return int(step)
+
+
+def _is_scalar(value: Any) -> bool:
+    return not isinstance(value, Mapping | list | tuple)
+
+
+def _word(value: Scalar) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _what(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    return "a list" if isinstance(value, list) else "a mapping" if isinstance(value, dict) else f"{str(value)[:40]!r}"
+
+
+def _one_line(value: object) -> str:
+    return " ".join(str(value).split())

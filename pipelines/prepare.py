@@ -1,0 +1,86 @@
+"""All that is checked before any worker starts, and the list of work that comes of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from advcore.classifier import check_labels, check_logits
+from pipelines import schema
+from pipelines.study import Study
+from workers.actor import Work, work_key
+from workers.datasets import Dataset, batch, load
+from workers.models import ModelSpec, build, content_hash
+from workers.refusal import Refused
+from workers.shards import Shard, split
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A study that can work: its samples, the hashes of its models, its id, and its work by (model, probe)."""
+
+    study: Study
+    dataset: Dataset
+    model_hashes: Mapping[str, str]
+    identity: str
+    works: Mapping[tuple[str, str], list[Work]]
+
+    def all_works(self) -> list[Work]:
+        """Every piece of work, model by model."""
+        return [work for works in self.works.values() for work in works]
+
+
+def prepare(study: Study) -> Prepared:
+    """Load the data, build each model once and send two images through it, let each probe see the shapes, name all work.
+
+    Raises Refused for whatever cannot work.
+    """
+    dataset = load(study.data)
+    models = {name: _absolute(spec) for name, spec in study.models.items()}
+    hashes = {name: content_hash(spec) for name, spec in models.items()}
+    for name, spec in models.items():
+        classes = check_model(f"model {name}", spec, dataset)
+        for probe_name, probe in study.probes.items():
+            try:
+                probe.validate(dataset.shape, classes)
+            except ValueError as error:
+                raise Refused(f"probe {probe_name}: {error}") from error
+    shards = split(len(dataset), study.run.shard_size)
+    works = {
+        (name, probe_name): _works(study, dataset.digest, name, spec, hashes[name], probe_name, shards)
+        for name, spec in models.items()
+        for probe_name in study.probes
+    }
+    return Prepared(study, dataset, hashes, study.identity(hashes, dataset.digest), works)
+
+
+def check_model(name: str, spec: ModelSpec, dataset: Dataset) -> int:
+    """Build a model and send the first images through it; gives its number of classes. Raises Refused where they do not fit."""
+    model = build(spec)
+    some = batch(dataset, Shard(0, min(2, len(dataset))))
+    try:
+        with torch.no_grad():
+            logits = model(some.images)
+        check_logits(logits, len(some.images))
+        check_labels(torch.as_tensor(dataset.labels), len(dataset), logits.shape[1])
+    except (ValueError, RuntimeError, IndexError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise Refused(f"{name} does not fit images {dataset.shape} (channels, height, width): {first}") from error
+    return logits.shape[1]
+
+
+def _absolute(spec: ModelSpec) -> ModelSpec:
+    """Workers may stand in another folder: paths are resolved here."""
+    return spec if spec.checkpoint is None else replace(spec, checkpoint=str(Path(spec.checkpoint).absolute()))
+
+
+def _works(
+    study: Study, data_digest: str, name: str, spec: ModelSpec, model_hash: str, probe_name: str, shards: list[Shard]
+) -> list[Work]:
+    probe, seed, dtype = study.probes[probe_name], study.run.seed, study.run.dtype
+    settings = schema.unstructure(study)["probes"][probe_name]
+    return [
+        Work(work_key(model_hash, data_digest, settings, shard, seed, dtype), f"{name}/{probe_name}", spec, model_hash, probe, shard, seed, dtype)
+        for shard in shards
+    ]

@@ -1,0 +1,119 @@
+"""The study file: models x data x probes, and how to run it."""
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from advcore.probes import Probe
+from pipelines import schema
+from workers.datasets import DataSpec
+from workers.models import ModelSpec
+from workers.refusal import Refused
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How a study runs. Only `shard_size`, `seed` and `dtype` can change a row; the others decide where and how fast.
+
+    Attributes:
+        runner: inline measures in this process, ray on actors of a local or remote cluster.
+        workers: ray actors, each of which holds one model.
+        threads: CPU threads of a worker; 1 on ray and all cores inline when not given.
+        gpus_per_worker: share of a GPU that each ray actor gets, 0.5 for two actors a GPU; 0 measures on CPUs.
+        address: of a running Ray cluster, host:port or auto; a cluster on this machine is started when not given.
+        shard_size: samples that are measured and stored as one piece; larger is faster, smaller loses less.
+        seed: of all noise, which is keyed by (seed, sample).
+        dtype: float64 for margins and curvatures beyond single precision.
+        out: folder of the store, the tables, the figures and the default MLflow store.
+        tracking_uri: MLflow server or store; MLFLOW_TRACKING_URI, else a SQLite file in `out`, when not given.
+        experiment: MLflow experiment.
+        track: write to MLflow at all.
+    """
+
+    runner: Literal["inline", "ray"] = "inline"
+    workers: int = 2
+    threads: int | None = None
+    gpus_per_worker: float = 0.0
+    address: str | None = None
+    shard_size: int = 64
+    seed: int = 0
+    dtype: Literal["float32", "float64"] = "float32"
+    out: str = "results"
+    tracking_uri: str | None = None
+    experiment: str = "advcore"
+    track: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("workers", "shard_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
+        if self.threads is not None and self.threads < 1:
+            raise ValueError(f"threads must be at least 1; got {self.threads}")
+        if not (math.isfinite(self.gpus_per_worker) and self.gpus_per_worker >= 0):
+            raise ValueError(f"gpus_per_worker must not be negative; got {self.gpus_per_worker}")
+        if self.address is not None and self.runner == "inline":
+            raise ValueError(f"address is for runner: ray; got address {self.address} with runner: inline")
+
+
+@dataclass(frozen=True)
+class Study:
+    """Every probe on every model, on the same samples.
+
+    Attributes:
+        name: of the folder of results and of the MLflow run.
+        models: by the names that tables and legends show.
+        data: the samples.
+        probes: by name; each with a `kind`.
+        run: how to run it.
+    """
+
+    name: str
+    models: dict[str, ModelSpec]
+    data: DataSpec
+    probes: dict[str, Probe]
+    run: RunSettings = field(default_factory=RunSettings)
+
+    def __post_init__(self) -> None:
+        for what in ("models", "probes"):
+            if not getattr(self, what):
+                raise ValueError(f"{what} must name at least one; got none")
+        for name in (self.name, *self.models, *self.probes):
+            if not name or not all(letter.isalnum() or letter in "-_." for letter in name) or name.startswith("."):
+                raise ValueError(f"names of studies, models and probes are letters, digits, '-', '_' and '.'; got {name!r}")
+
+    def identity(self, model_hashes: dict[str, str], data_digest: str) -> str:
+        """The study's id, 16 hexadecimal digits: the same for the same models, samples, probes and seed, wherever it runs."""
+        parts = {
+            "name": self.name,
+            "models": model_hashes,
+            "data": data_digest,
+            "probes": schema.unstructure(self)["probes"],
+            "run": [self.run.seed, self.run.shard_size, self.run.dtype],
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def shipped(folder: str) -> dict[str, Path]:
+    """The YAML files that come with the package, by name: `studies` or `recipes`."""
+    root = Path(str(resources.files("pipelines"))) / folder
+    return {file.stem: file for file in sorted(root.glob("*.yaml"))}
+
+
+def find(name: str, folder: str) -> Path:
+    """A file that the user names: a path, or the name of one that is shipped. Raises Refused when there is neither."""
+    if Path(name).is_file():
+        return Path(name)
+    known = shipped(folder)
+    if name in known:
+        return known[name]
+    raise Refused(f"no file {name!r}, and none of that name is shipped with advcore ({', '.join(known) or 'none'}): give the path of a YAML file")
+
+
+def read(cls: Any, name: str, folder: str, settings: tuple[str, ...] = ()) -> Any:
+    """The dataclass `cls` from a YAML file, with `--set` settings (dotted.name=value) put over it."""
+    data = schema.override(schema.load_yaml(find(name, folder)), settings)
+    return schema.structure(cls, data, at=cls.__name__.lower())

@@ -1,0 +1,150 @@
+import oracles
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from advcore import Randomness
+from advcore.curvature import InputHessian, eigenprofile, gauss_newton
+
+COUNT, DIMENSION = 6, 16
+
+
+def _labels(network, images):
+    return (network(images).argmax(1) + torch.arange(len(images)) % 2) % network(images).shape[1]
+
+
+def _dense(network, images, labels):
+    operator = InputHessian(network, images, lambda logits: F.cross_entropy(logits, labels, reduction="none"))
+    return torch.linalg.eigvalsh(operator.dense()).flip(1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_relu_networks_take_the_low_rank_path_and_equal_the_dense_spectrum(dtype):
+    network, images = oracles.relu(dtype=dtype), oracles.images(COUNT, dtype=dtype)
+    profile = eigenprofile(network, images, _labels(network, images))
+    expected = _dense(network.double(), images.double(), _labels(network, images.double()))
+    assert profile.low_rank.all()
+    assert profile.values.dtype == dtype
+    error = (profile.values.double() - expected).abs() / expected[:, :1]
+    assert error.max() < (1e-10 if dtype == torch.float64 else 1e-5)
+    assert (profile.values[:, 4:] == 0).all()
+    assert (profile.disagreement < 1e-3).all()
+
+
+def test_smooth_networks_take_the_product_path():
+    network, images = oracles.softplus(), oracles.images(COUNT)
+    labels = _labels(network, images)
+    profile = eigenprofile(network, images, labels)
+    assert not profile.low_rank.any()
+    assert (profile.disagreement > 1e-3).all()
+    torch.testing.assert_close(profile.values, _dense(network, images, labels), rtol=1e-8, atol=1e-10)
+    assert (profile.values < 0).any()
+
+
+def test_each_sample_takes_its_own_path():
+    """Curved for bright images, piecewise linear for dark ones."""
+
+    class Half(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.network = oracles.relu()
+
+        def forward(self, images):
+            excess = (images.flatten(1).mean(1, keepdim=True) - 0.5).relu()
+            return self.network(images) + 50 * excess**2 * torch.arange(4)
+
+    images = oracles.images(COUNT, spread=0.2) + torch.tensor([0.3, -0.3] * 3, dtype=torch.float64)[:, None, None, None]
+    labels = _labels(Half(), images)
+    profile = eigenprofile(Half(), images, labels)
+    assert profile.low_rank.tolist() == [False, True] * 3
+    torch.testing.assert_close(profile.values, _dense(Half(), images, labels), rtol=1e-7, atol=1e-8)
+
+
+def test_forced_paths():
+    relu, softplus, images = oracles.relu(), oracles.softplus(), oracles.images(COUNT)
+    labels = _labels(relu, images)
+    products = eigenprofile(relu, images, labels, path="products")
+    assert not products.low_rank.any()
+    assert products.disagreement.isnan().all()
+    torch.testing.assert_close(products.values, eigenprofile(relu, images, labels).values, rtol=1e-8, atol=1e-10)
+    forced = eigenprofile(softplus, images, labels, path="low-rank")
+    assert forced.low_rank.all()
+    assert forced.disagreement.isnan().all()
+    torch.testing.assert_close(forced.values[:, :4], gauss_newton(softplus, images).eigenvalues())
+
+
+def test_unknown_path():
+    with pytest.raises(ValueError, match="path must be one of auto, low-rank, products; got 'dense'"):
+        eigenprofile(oracles.relu(), oracles.images(2), torch.tensor([0, 1]), path="dense")
+
+
+def test_very_confident_samples_keep_their_tiny_curvature():
+    """p_k of 1e-13 in single precision: the low-rank path has it to 1e-4, where a product sees rounding alone."""
+    images = oracles.images(60, dtype=torch.float32)
+    affine = oracles.Affine(3, dtype=torch.float32, scale=20.0)
+    labels = affine(images).argmax(1)
+    profile = eigenprofile(affine, images, labels)
+    weight, logits = affine.weight.detach().double(), affine(images).detach().double()
+    ordered = logits.topk(2)
+    p = torch.sigmoid(ordered.values[:, 1] - ordered.values[:, 0])  # the other class is far below
+    difference = weight[ordered.indices[:, 0]] - weight[ordered.indices[:, 1]]
+    confident = (p < 1e-9) & (logits.softmax(1).amin(1) < 1e-6 * p)
+    assert confident.sum() >= 2
+    assert profile.low_rank.all()
+    expected = (p * (1 - p) * difference.square().sum(1))[confident]
+    torch.testing.assert_close(profile.values[confident, 0].double(), expected, rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize("path", ["auto", "low-rank", "products"])
+def test_a_constant_classifier_is_flat(path):
+    profile = eigenprofile(oracles.Constant(1.0, 0.0, 0.5), oracles.images(3), torch.tensor([0, 1, 2]), path=path)
+    assert torch.equal(profile.values, torch.zeros(3, DIMENSION, dtype=torch.float64))
+
+
+def test_more_classes_than_pixels():
+    network, images = oracles.relu(classes=12, shape=(1, 2, 2)), oracles.images(COUNT, (1, 2, 2))
+    labels = _labels(network, images)
+    torch.testing.assert_close(eigenprofile(network, images, labels).values, _dense(network, images, labels), rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("network", [oracles.relu(), oracles.softplus()], ids=["relu", "softplus"])
+def test_rows_do_not_depend_on_their_batch(network):
+    images = oracles.images(COUNT)
+    labels, indices = _labels(network, images), torch.arange(10, 10 + COUNT)
+    whole = eigenprofile(network, images, labels, randomness=Randomness(0, indices))
+    for row in range(COUNT):
+        index = torch.tensor([row])
+        alone = eigenprofile(network, images[index], labels[index], randomness=Randomness(0, indices[index]), entries=1)
+        torch.testing.assert_close(alone.values, whole.values[index], rtol=1e-8, atol=1e-10)
+        torch.testing.assert_close(alone.disagreement, whole.disagreement[index], rtol=1e-6, atol=1e-12)
+
+
+def test_entries_change_memory_alone():
+    network, images = oracles.softplus(), oracles.images(COUNT)
+    labels = _labels(network, images)
+    cut = eigenprofile(network, images, labels, entries=2 * DIMENSION**2)
+    torch.testing.assert_close(cut.values, eigenprofile(network, images, labels).values)
+
+
+def test_the_model_is_left_alone():
+    network, images = oracles.Moody(), oracles.images(3)
+    before = oracles.state(network)
+    profile = eigenprofile(network, images, torch.tensor([0, 1, 2]))
+    assert oracles.state(network) == before
+    torch.testing.assert_close(profile.values, eigenprofile(network.eval(), images, torch.tensor([0, 1, 2])).values)
+
+
+@pytest.mark.parametrize(
+    ("network", "images", "labels", "match"),
+    [
+        (oracles.relu(), 255 * oracles.images(2), [0, 1], r"must lie in \[0, 1\]"),
+        (oracles.relu(), oracles.images(2), [0, 4], "labels must lie in 0..3"),
+        (oracles.Constant(torch.nan, 1.0), oracles.images(2), [0, 1], "NaN or infinite logits"),
+        (oracles.Constant(0.25, 0.75), oracles.images(2), [0, 1], "look like probabilities"),
+    ],
+    ids=["pixels", "labels", "nan", "probabilities"],
+)
+def test_bad_input_is_refused(network, images, labels, match):
+    with pytest.raises(ValueError, match=match):
+        eigenprofile(network, images, torch.tensor(labels))

@@ -1,0 +1,126 @@
+import oracles
+import pytest
+import torch
+import torch.nn.functional as F
+
+from advcore import Randomness
+from advcore.curvature import InputHessian, hutchinson, lanczos
+
+COUNT, DIMENSION, TOP = 3, 40, 5
+SOURCE = Randomness(0, torch.arange(COUNT))
+
+
+class Matrices:
+    """Dense symmetric matrices `(B, D, D)` as an operator that counts its products."""
+
+    def __init__(self, dense):
+        self.dense, self.products = dense, 0
+
+    def __matmul__(self, vectors):
+        self.products += 1
+        return (self.dense @ vectors[:, :, None])[:, :, 0]
+
+
+def _with_spectrum(*values, dtype=torch.float64):
+    """Symmetric matrices with the given eigenvalues and zeros, in random bases."""
+    generator = torch.Generator().manual_seed(0)
+    bases = torch.linalg.qr(torch.randn(COUNT, DIMENSION, DIMENSION, dtype=torch.float64, generator=generator)).Q
+    diagonal = torch.zeros(DIMENSION, dtype=torch.float64)
+    diagonal[: len(values)] = torch.tensor(values, dtype=torch.float64)
+    return (bases * diagonal @ bases.mT).to(dtype)
+
+
+SPECTRA = {
+    "positive": _with_spectrum(*(2.0 ** -torch.arange(40.0)).tolist()),
+    "both-ends": _with_spectrum(*torch.linspace(-5, 4.9, 40).tolist()),
+    "negative": -_with_spectrum(*torch.linspace(1, 3, 40).tolist()),
+    "flat": _with_spectrum(*torch.linspace(0.99, 1, 40).tolist()),
+    "rank-3": _with_spectrum(5.0, -4.0, 1e-3),
+    "rank-1": _with_spectrum(-2.0),
+    "rank-4-of-pairs": _with_spectrum(3.0, 3.0, -2.0, -2.0),
+    "zero": _with_spectrum(),
+    "multiple": -2 * torch.eye(DIMENSION, dtype=torch.float64).expand(COUNT, -1, -1),
+    "small": 1e-20 * _with_spectrum(5.0, -4.0, 3.0, 2.0, 1.0, 0.5),
+    "mixed": torch.stack([_with_spectrum()[0], _with_spectrum(7.0)[1], _with_spectrum(*torch.linspace(-5, 4.7, 40).tolist())[2]]),
+}
+
+
+@pytest.mark.parametrize("name", SPECTRA)
+@pytest.mark.parametrize("top", [1, TOP, DIMENSION])
+def test_top_eigenpairs_equal_the_dense_ones(name, top):
+    dense = SPECTRA[name]
+    pairs = lanczos(Matrices(dense), SOURCE, DIMENSION, top, torch.float64)
+    every = torch.linalg.eigvalsh(dense)
+    largest = every.abs().amax(1, keepdim=True)
+    expected = every.gather(1, every.abs().argsort(1, descending=True))[:, :top]
+    torch.testing.assert_close(pairs.values.abs(), expected.abs(), rtol=1e-6, atol=1e-9 * largest.max().item())
+    assert (pairs.residuals <= 1e-4 * largest + 1e-30).all()
+    torch.testing.assert_close((dense @ pairs.vectors.mT - pairs.vectors.mT * pairs.values[:, None]).norm(dim=1), pairs.residuals)
+    gram = pairs.vectors @ pairs.vectors.mT
+    torch.testing.assert_close(gram, torch.eye(top, dtype=torch.float64).expand(COUNT, -1, -1), rtol=0, atol=1e-6)
+
+
+def test_signs_are_those_of_the_spectrum():
+    pairs = lanczos(Matrices(SPECTRA["both-ends"]), SOURCE, DIMENSION, 2, torch.float64)
+    torch.testing.assert_close(pairs.values, torch.tensor([-5.0, 4.9], dtype=torch.float64).expand(COUNT, -1))
+
+
+def test_a_few_products_are_enough_for_a_low_rank():
+    operator = Matrices(SPECTRA["rank-3"])
+    lanczos(operator, SOURCE, DIMENSION, 3, torch.float64)
+    assert operator.products <= 15
+
+
+def test_single_precision():
+    dense = _with_spectrum(5.0, -4.0, 3.0, 0.1, dtype=torch.float32)
+    pairs = lanczos(Matrices(dense), SOURCE, DIMENSION, 3, torch.float32)
+    assert pairs.values.dtype == torch.float32
+    torch.testing.assert_close(pairs.values, torch.tensor([5.0, -4.0, 3.0]).expand(COUNT, -1), rtol=1e-5, atol=1e-5)
+
+
+def test_rows_do_not_depend_on_their_batch():
+    whole = lanczos(Matrices(SPECTRA["both-ends"]), SOURCE, DIMENSION, 3, torch.float64)
+    alone = lanczos(Matrices(SPECTRA["both-ends"][1:2]), SOURCE.take(torch.tensor([1])), DIMENSION, 3, torch.float64)
+    torch.testing.assert_close(alone.values, whole.values[1:2], rtol=1e-8, atol=0)
+
+
+@pytest.mark.parametrize("network", [oracles.relu(), oracles.softplus()], ids=["relu", "softplus"])
+def test_on_an_input_hessian(network):
+    labels = torch.tensor([0, 1, 2])
+    operator = InputHessian(network, oracles.images(COUNT), lambda logits: F.cross_entropy(logits, labels, reduction="none"))
+    pairs = lanczos(operator, SOURCE, 16, 3, torch.float64)
+    every = torch.linalg.eigvalsh(operator.dense())
+    expected = every.gather(1, every.abs().argsort(1, descending=True))[:, :3]
+    torch.testing.assert_close(pairs.values, expected, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("top", [0, 41])
+def test_top_outside_the_dimension(top):
+    with pytest.raises(ValueError, match=f"top must lie in 1..40, the dimension; got {top}"):
+        lanczos(Matrices(SPECTRA["zero"]), SOURCE, DIMENSION, top, torch.float64)
+
+
+def test_hutchinson_is_right_within_its_error():
+    dense = SPECTRA["both-ends"]
+    mean, error = hutchinson(Matrices(dense), SOURCE, DIMENSION, 2000, torch.float64)
+    assert ((mean - dense.diagonal(dim1=1, dim2=2).sum(1)).abs() < 4 * error).all()
+    off = dense - torch.diag_embed(dense.diagonal(dim1=1, dim2=2))
+    exact = (2 * off.square().sum((1, 2)) / 2000).sqrt()  # the variance with random signs is 2 ||off-diagonal||_F^2
+    torch.testing.assert_close(error, exact, rtol=0.1, atol=0)
+
+
+def test_hutchinson_is_exact_for_a_multiple_of_the_identity():
+    mean, error = hutchinson(Matrices(SPECTRA["multiple"]), SOURCE, DIMENSION, 3, torch.float64)
+    torch.testing.assert_close(mean, torch.full((COUNT,), -80.0, dtype=torch.float64))
+    assert (error < 1e-12).all()
+
+
+def test_hutchinson_is_keyed_by_sample():
+    whole, _ = hutchinson(Matrices(SPECTRA["positive"]), SOURCE, DIMENSION, 4, torch.float64)
+    alone, _ = hutchinson(Matrices(SPECTRA["positive"][2:]), SOURCE.take(torch.tensor([2])), DIMENSION, 4, torch.float64)
+    torch.testing.assert_close(alone, whole[2:])
+
+
+def test_hutchinson_needs_two_draws():
+    with pytest.raises(ValueError, match="draws must be at least 2, for a standard error; got 1"):
+        hutchinson(Matrices(SPECTRA["zero"]), SOURCE, DIMENSION, 1, torch.float64)

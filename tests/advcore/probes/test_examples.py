@@ -1,0 +1,72 @@
+import oracles
+import pytest
+import torch
+
+from advcore import Randomness
+from advcore.attacks import PGD, DeepFool
+from advcore.probes import Batch, Examples
+
+NETWORK = oracles.relu()
+
+
+def _measure(probe, count=5, network=NETWORK, start=0):
+    batch = Batch(
+        oracles.images(count + start)[start:], torch.arange(start, count + start) % 4, torch.arange(70 + start, 70 + start + count)
+    )
+    return probe.measure(network, batch, Randomness(0, batch.indices))
+
+
+@pytest.mark.parametrize(("count", "rows"), [(3, 3), (9, 5)])
+def test_columns(count, rows):
+    table = _measure(Examples(count=count))
+    assert {len(column) for column in table.values()} == {rows}
+    assert table["sample"].tolist() == list(range(70, 70 + rows))
+    assert table["image"].shape == table["adversarial"].shape == (rows, 1, 4, 4)
+    assert torch.equal(table["prediction"], NETWORK(table["image"]).argmax(1))
+    assert torch.equal(table["adversarial_prediction"], NETWORK(table["adversarial"]).argmax(1))
+    assert (table["adversarial_prediction"] != table["prediction"]).all()
+    torch.testing.assert_close(table["distance"], (table["adversarial"] - table["image"]).flatten(1).norm(dim=1))
+
+
+def test_shards_give_the_rows_of_the_whole():
+    whole, *halves = _measure(Examples(count=9), 8), _measure(Examples(count=9), 3), _measure(Examples(count=9), 5, start=3)
+    for name, column in whole.items():
+        torch.testing.assert_close(torch.cat([half[name] for half in halves]), column, rtol=1e-5, atol=1e-8)
+
+
+def test_summary():
+    table = _measure(Examples())
+    assert Examples().summarise(table).scalars == {"mean_distance": table["distance"].mean().item()}
+
+
+def test_the_gallery_has_a_row_for_each_sample_and_two_pictures_for_each_model():
+    probe = Examples(count=3)
+    tables = {"plain": _measure(probe), "constant": _measure(probe, network=oracles.Constant(2.0, 0.0))}
+    (gallery,) = probe.charts(tables)
+    assert gallery.row_labels == ["sample 70", "sample 71", "sample 72"]
+    assert [len(row) for row in gallery.rows] == [5] * 3
+    assert len(gallery.column_labels) == 5
+    image, perturbation, adversarial = gallery.rows[1][:3]
+    assert torch.equal(image.image, tables["plain"]["image"][1])
+    torch.testing.assert_close(image.image + perturbation.image, adversarial.image)
+    assert [panel.signed for panel in gallery.rows[1]] == [False, True, False, True, False]
+    assert image.caption == "label 1"
+    assert perturbation.caption == f"{tables['plain']['distance'][1]:.2f}"
+    assert gallery.rows[1][3].caption == "inf"
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda: Examples(count=0), "count must be at least 1; got 0"),
+        (lambda: Examples(PGD()), "examples need a minimal-norm attack"),
+        (lambda: Examples().validate((2, 4, 4), 10), "images of 1 or 3 channels; got 2"),
+    ],
+)
+def test_bad_settings_are_refused(make, match):
+    with pytest.raises(ValueError, match=match):
+        make()
+
+
+def test_good_settings_pass():
+    Examples(DeepFool(norm="linf")).validate((3, 4, 4), 10)

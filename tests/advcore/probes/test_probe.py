@@ -1,0 +1,56 @@
+"""What every probe must do. A new probe is one line in the table."""
+
+import pickle
+from dataclasses import asdict, replace
+
+import oracles
+import pytest
+import torch
+
+from advcore import Randomness, probes
+from advcore.attacks import PGD, DeepFool
+from advcore.subspaces import DCTDiagonal
+
+PROBES = {
+    "robustness": probes.Robustness((0.1, 0.3), (DeepFool(), PGD(norm="l2", steps=3))),
+    "margins": probes.Margins(DCTDiagonal(size=2, stride=2)),
+    "curvature": probes.Curvature(),
+    "curvature-top": probes.Curvature(spectrum="top", top=2),
+    "examples": probes.Examples(),
+}
+BATCH = probes.Batch(oracles.images(6), torch.arange(6) % 4, torch.arange(6))
+
+every_probe = pytest.mark.parametrize("probe", PROBES.values(), ids=PROBES)
+
+
+@every_probe
+def test_the_model_is_left_alone_and_measured_in_evaluation_mode(probe):
+    network, source = oracles.Moody(), Randomness(0, BATCH.indices)
+    before = oracles.state(network)
+    table = probe.measure(network, BATCH, source)
+    assert oracles.state(network) == before
+    expected = probe.measure(network.eval(), BATCH, source)
+    for name, column in table.items():
+        if isinstance(column, torch.Tensor):
+            torch.testing.assert_close(column, expected[name], equal_nan=True)
+        else:
+            assert column == expected[name]
+
+
+@every_probe
+def test_columns_are_detached_and_hold_the_sample(probe):
+    table = probe.measure(oracles.relu(), BATCH, Randomness(0, BATCH.indices))
+    assert set(table["sample"].tolist()) == set(range(6))
+    assert not any(isinstance(column, torch.Tensor) and column.requires_grad for column in table.values())
+
+
+@every_probe
+def test_a_probe_is_a_value(probe):
+    assert replace(probe) == probe
+    assert hash(replace(probe)) == hash(probe)
+    assert pickle.loads(pickle.dumps(probe)) == probe
+    assert asdict(probe)
+
+
+def test_every_named_probe_is_tested():
+    assert {type(probe) for probe in PROBES.values()} == set(probes.PROBES.values())

@@ -1,0 +1,200 @@
+import dataclasses
+
+import oracles
+import pytest
+import torch
+
+from advcore import Randomness
+from advcore.attacks import FGSM, PGD, Bisected, DeepFool
+from advcore.probes import Batch, Robustness
+
+EPS = (0.05, 0.2, 0.5)
+PROBES = [
+    Robustness(EPS),
+    Robustness((0.01, 0.1), (PGD(steps=10), FGSM(), DeepFool(norm="linf"))),
+    Robustness(EPS, (Bisected(DeepFool()), DeepFool(), DeepFool(steps=1), PGD(norm="l2", steps=5, random_start=False))),
+]
+NETWORK, COUNT = oracles.relu(), 24
+
+every_probe = pytest.mark.parametrize("probe", PROBES, ids=["l2", "linf", "many"])
+
+
+def _batch(network=NETWORK, count=COUNT):
+    images = oracles.images(count)
+    labels = network(images).argmax(1)
+    labels[::5] = (labels[::5] + 1) % 2
+    return Batch(images, labels, torch.arange(100, 100 + count))
+
+
+def _measure(probe, batch=None, network=NETWORK):
+    batch = batch or _batch()
+    return probe.measure(network, batch, Randomness(0, batch.indices))
+
+
+def _rows(table, attack):
+    chosen = torch.tensor([name == attack for name in table["attack"]])
+    return {
+        name: column[chosen] if isinstance(column, torch.Tensor) else [v for v, c in zip(column, chosen, strict=True) if c]
+        for name, column in table.items()
+    }
+
+
+@every_probe
+def test_columns(probe):
+    table, batch = _measure(probe), _batch()
+    assert {len(column) for column in table.values()} == {COUNT * len(probe.attacks)}
+    assert len(set(table["attack"])) == len(probe.attacks)
+    for name in dict.fromkeys(table["attack"]):
+        rows = _rows(table, name)
+        assert torch.equal(rows["sample"], batch.indices)
+        assert torch.equal(rows["label"], batch.labels)
+        assert torch.equal(rows["prediction"], NETWORK(batch.images).argmax(1))
+        wrong = rows["prediction"] != rows["label"]
+        assert [status == "already_wrong" for status in rows["status"]] == wrong.tolist()
+        assert torch.equal(rows["broken_at"] == 0, wrong)
+        assert set(rows["broken_at"].tolist()) <= {0.0, *probe.eps, torch.inf}
+        if name.startswith(("pgd", "fgsm")):
+            assert torch.equal(rows["distance"] == 0, wrong)
+            assert torch.equal(torch.isinf(rows["distance"]), torch.isinf(rows["broken_at"]))
+            assert (rows["distance"] <= rows["broken_at"] * (1 + 1e-6)).all()
+            assert torch.equal(
+                torch.tensor([status == "broken" for status in rows["status"]]), torch.isfinite(rows["broken_at"]) & ~wrong
+            )
+            assert "robust" in rows["status"]
+            assert "broken" in rows["status"]
+        else:
+            assert (rows["distance"] > 0).all()
+
+
+@every_probe
+def test_the_curves(probe):
+    table, batch = _measure(probe), _batch()
+    summary = probe.summarise(table)
+    clean = (NETWORK(batch.images).argmax(1) == batch.labels).double().mean().item()
+    assert summary.scalars["accuracy"] == clean < 1
+    worst = summary.curves["robust_accuracy/worst"]
+    assert len(summary.curves) == len(probe.attacks) + 1
+    for curve in summary.curves.values():
+        assert list(curve.x) == [0.0, *probe.eps]
+        assert curve.y[0] == clean
+        assert list(curve.y) == sorted(curve.y, reverse=True)
+        assert all(low <= high for low, high in zip(worst.y, curve.y, strict=True))
+    assert worst.y[-1] < worst.y[0]
+
+
+def test_robust_accuracy_of_an_affine_classifier_is_the_exact_one():
+    affine = oracles.Affine(2)
+    batch = dataclasses.replace(_batch(affine), images=oracles.images(COUNT, spread=0.3))
+    prediction = affine(batch.images).argmax(1)
+    exact = affine.margins(batch.images)
+    middle = exact.sort().values
+    probe = Robustness(((middle[5] + middle[6]).item() / 2, (middle[15] + middle[16]).item() / 2), (Bisected(DeepFool()),))
+    expected = [((exact > eps) & (prediction == batch.labels)).double().mean().item() for eps in (0.0, *probe.eps)]
+    summary = probe.summarise(_measure(probe, batch, affine))
+    assert summary.curves["robust_accuracy/worst"].y == expected
+    assert summary.scalars["mean_distance/bisected-deepfool-l2"] == pytest.approx(exact.mean().item(), rel=1e-5)
+
+
+def test_a_sample_at_exactly_eps_is_broken_there():
+    table = {
+        "attack": ["deepfool-l2"] * 3,
+        "broken_at": torch.tensor([0.1, 0.2, torch.inf]),
+        "distance": torch.tensor([0.1, 0.15, torch.inf]),
+    }
+    summary = Robustness((0.1, 0.2), (DeepFool(),)).summarise(table)
+    assert summary.curves["robust_accuracy/worst"].y == pytest.approx([1, 2 / 3, 1 / 3])
+
+
+def test_samples_not_found_stay_in_the_mean_and_the_median():
+    table = {
+        "attack": ["deepfool-l2"] * 3,
+        "broken_at": torch.full((3,), torch.inf),
+        "distance": torch.tensor([torch.inf, 0.9, torch.inf]),
+    }
+    scalars = Robustness((0.1,), (DeepFool(),)).summarise(table).scalars
+    assert scalars["mean_distance/deepfool-l2"] == scalars["median_distance/deepfool-l2"] == torch.inf
+    assert scalars["found/deepfool-l2"] == pytest.approx(1 / 3)
+
+
+def test_budget_attacks_run_only_on_what_stands():
+    probe = Robustness((0.05, 0.2, 0.5, 5.0), (PGD(norm="l2", steps=6),))
+    seen = []
+
+    def classifier(images):
+        seen.append(len(images))
+        return NETWORK(images)
+
+    table = _measure(probe, network=classifier)
+    wrong = table["prediction"] != table["label"]
+    assert (table["queries"][wrong] == 0).all()
+    assert sum(seen) == table["queries"].sum() + COUNT  # the one for the prediction
+    standing = torch.tensor([(table["broken_at"] > eps).sum().item() for eps in (0.0, *probe.eps)])
+    assert standing[0] == (~wrong).sum()
+    assert (standing.diff() < 0).any()
+    survivors = torch.isinf(table["broken_at"])
+    tries = torch.tensor([[eps <= broken for eps in probe.eps] for broken in table["broken_at"].tolist()]).sum(1)
+    assert (table["queries"] <= tries * (6 + 2)).all()
+    assert (table["queries"][survivors] == 4 * (6 + 2)).all()
+
+
+@every_probe
+def test_shards_give_the_rows_of_the_whole(probe):
+    batch = _batch()
+    whole = _measure(probe, batch)
+    cut = [Batch(batch.images[part], batch.labels[part], batch.indices[part]) for part in (slice(0, 7), slice(7, None))]
+    parts = [_measure(probe, half) for half in cut]
+    for attack in dict.fromkeys(whole["attack"]):
+        expected, halves = _rows(whole, attack), [_rows(part, attack) for part in parts]
+        for name, column in expected.items():
+            if isinstance(column, torch.Tensor):
+                torch.testing.assert_close(torch.cat([half[name] for half in halves]), column, rtol=1e-5, atol=1e-8)
+            else:
+                assert halves[0][name] + halves[1][name] == column
+
+
+@every_probe
+def test_one_series_for_each_model_and_attack(probe):
+    table = _measure(probe)
+    (chart,) = probe.charts({"plain": table, "robust": table})
+    assert len(chart.series) == 2 * len(probe.attacks)
+    assert len({series.label for series in chart.series}) == len(chart.series)
+    for series in chart.series:
+        assert len(series.x) == len(series.y) == len(probe.eps) + 1
+        assert torch.isfinite(series.y).all()
+        assert series.y.min() >= 0
+        assert series.y.max() <= 100
+
+
+def test_a_single_attack_needs_no_name_in_the_legend():
+    probe = Robustness(EPS, (DeepFool(),))
+    (chart,) = probe.charts({"plain": _measure(probe)})
+    assert [series.label for series in chart.series] == ["plain"]
+
+
+def test_all_wrong():
+    batch = _batch()
+    wrong = dataclasses.replace(batch, labels=(NETWORK(batch.images).argmax(1) + 1) % 4)
+    summary = PROBES[0].summarise(_measure(PROBES[0], wrong))
+    assert all(y == 0 for y in summary.curves["robust_accuracy/worst"].y)
+
+
+def test_any_images_will_do():
+    PROBES[0].validate((1, 1, 1), 2)
+
+
+@pytest.mark.parametrize(
+    ("eps", "attacks", "match"),
+    [
+        ((), (DeepFool(),), r"eps must be a growing list of positive radii in pixel units; got \[\]"),
+        ((0.0, 0.1), (DeepFool(),), "eps must be a growing list"),
+        ((0.2, 0.1), (DeepFool(),), "eps must be a growing list"),
+        ((0.1, 0.1), (DeepFool(),), "eps must be a growing list"),
+        ((float("nan"),), (DeepFool(),), "eps must be a growing list"),
+        ((0.1,), (), "attacks must name at least one attack"),
+        ((0.1,), (DeepFool(), PGD()), "must share a norm; got l2, linf: use one probe a norm"),
+        ((0.1,), (PGD(eps=0.1),), "pgd-linf takes its eps from the probe's grid"),
+    ],
+)
+def test_bad_settings_are_refused(eps, attacks, match):
+    with pytest.raises(ValueError, match=match):
+        Robustness(eps, attacks)

@@ -1,0 +1,158 @@
+import oracles
+import pytest
+import torch
+from torch import nn
+
+from advcore import Randomness
+from advcore.attacks import FGSM, PGD
+from advcore.networks import perceptron
+from advcore.training import OBJECTIVES, Adversarial, CrossEntropy, Recipe, fit
+
+IMAGES = oracles.images(60, dtype=torch.float32)
+LABELS = oracles.Affine(3, dtype=torch.float32)(IMAGES).argmax(1)
+OBJECTIVE = [CrossEntropy(), Adversarial(PGD(eps=0.02, steps=2)), Adversarial(FGSM(eps=0.1, norm="l2"))]
+
+
+def _network(*middle):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return nn.Sequential(*middle, perceptron(3, side=4))
+
+
+def _trained(recipe, *middle):
+    network = _network(*middle)
+    epochs = list(fit(network, IMAGES, LABELS, recipe))
+    return network, epochs
+
+
+@pytest.mark.parametrize("objective", OBJECTIVE, ids=repr)
+def test_training_lowers_the_loss_and_learns(objective):
+    network, epochs = _trained(Recipe(objective, epochs=20, batch_size=16))
+    assert epochs[-1].loss < 0.7 * epochs[0].loss
+    assert [epoch.number for epoch in epochs] == list(range(1, 21))
+    assert (network(IMAGES).argmax(1) == LABELS).double().mean() > 0.8
+    assert not network.training
+
+
+@pytest.mark.parametrize("objective", OBJECTIVE, ids=repr)
+def test_training_is_the_same_bit_for_bit(objective):
+    """Whatever the global random state, also with dropout."""
+    recipe = Recipe(objective, epochs=2, batch_size=16)
+    runs = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        network, epochs = _trained(recipe, nn.Dropout(0.3))
+        runs.append((epochs, [parameter.tolist() for parameter in network.parameters()]))
+    assert runs[0] == runs[1]
+
+
+def test_the_seed_decides():
+    losses = {_trained(Recipe(epochs=1, batch_size=16, seed=seed))[1][0].loss for seed in (0, 1)}
+    assert len(losses) == 2
+
+
+def test_the_global_random_state_is_left_alone():
+    before = torch.random.get_rng_state()
+    _trained(Recipe(Adversarial(PGD(eps=0.02)), epochs=1), nn.Dropout(0.3))
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_an_epoch_passes_over_every_sample_once():
+    seen = []
+
+    class Recorder:
+        def __call__(self, network, images, labels, randomness):
+            assert network.training
+            assert torch.equal(images, IMAGES[randomness.indices])
+            assert torch.equal(labels, LABELS[randomness.indices])
+            seen.append(randomness.indices.tolist())
+            return network(images).square().mean()
+
+    _trained(Recipe(Recorder(), epochs=2, batch_size=25))
+    assert [len(rows) for rows in seen] == [25, 25, 10] * 2
+    first, second = sum(seen[:3], []), sum(seen[3:], [])
+    assert sorted(first) == sorted(second) == list(range(60))
+    assert first != second
+
+
+def test_the_loss_is_the_mean_over_samples():
+    class Weighted:
+        def __call__(self, network, images, labels, randomness):
+            return network(images).sum() * 0 + randomness.indices.float().mean()
+
+    _, epochs = _trained(Recipe(Weighted(), epochs=1, batch_size=25))
+    assert epochs[0].loss == pytest.approx(29.5)
+
+
+def test_noise_differs_between_epochs():
+    draws = []
+
+    class Recorder:
+        def __call__(self, network, images, labels, randomness):
+            draws.append(randomness.uniform(()).tolist())
+            return network(images).square().mean()
+
+    _trained(Recipe(Recorder(), epochs=3, batch_size=60))
+    assert len({value for epoch in draws for value in epoch}) == 180
+
+
+def test_the_gradient_is_clipped():
+    class Steep:
+        def __call__(self, network, images, labels, randomness):
+            return 1e6 * network(images).sum()
+
+    start = torch.cat([parameter.detach().flatten() for parameter in _network().parameters()])
+    recipe = Recipe(Steep(), epochs=1, batch_size=60, momentum=0.0, weight_decay=0.0, gradient_clip=0.5)
+    network, epochs = _trained(recipe)
+    moved = torch.cat([parameter.detach().flatten() for parameter in network.parameters()]) - start
+    assert moved.norm().item() == pytest.approx(0.5 * epochs[0].learning_rate, rel=1e-4)
+
+
+def test_the_attack_sees_evaluation_mode_and_the_loss_training_mode():
+    modes = []
+    network = _network(nn.BatchNorm2d(1))
+    network[0].register_forward_hook(lambda module, inputs, output: modes.append(module.training))
+    network.train()
+    loss = Adversarial(PGD(eps=0.1, steps=3))(network, IMAGES, LABELS, Randomness(0, torch.arange(60)))
+    assert modes == [False] * 3 + [True]
+    assert network[0].num_batches_tracked == 1
+    assert loss.requires_grad
+    assert all(parameter.requires_grad and parameter.grad is None for parameter in network.parameters())
+
+
+def test_the_adversarial_objective_is_the_loss_at_the_attacks_images():
+    network, source = _network(), Randomness(3, torch.arange(60))
+    attack = PGD(eps=0.1, steps=3)
+    from advcore import Untargeted
+
+    worst = attack.climb(network, IMAGES, Untargeted(LABELS), source).images
+    expected = nn.functional.cross_entropy(network(worst), LABELS)
+    torch.testing.assert_close(Adversarial(attack)(network, IMAGES, LABELS, source), expected)
+    assert expected > CrossEntropy()(network, IMAGES, LABELS, source)
+
+
+def test_nan_stops_the_training():
+    network = _network()
+    images = IMAGES.clone()
+    with torch.no_grad():
+        network[0][1].weight[0, 0] = torch.nan
+    with pytest.raises(FloatingPointError, match=r"the objective is nan in epoch 1; lower learning_rate or set gradient_clip"):
+        next(fit(network, images, LABELS, Recipe(epochs=1)))
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "match"),
+    [
+        (255 * IMAGES, LABELS, r"must lie in \[0, 1\]"),
+        (IMAGES, LABELS + 1, "labels must lie in 0..2"),
+        (IMAGES, LABELS[1:], "labels must be whole"),
+    ],
+    ids=["pixels", "labels", "count"],
+)
+def test_bad_data_is_refused(images, labels, match):
+    with pytest.raises(ValueError, match=match):
+        next(fit(_network(), images, labels, Recipe(epochs=1)))
+
+
+def test_objectives_by_name():
+    assert {"cross_entropy": CrossEntropy, "adversarial": Adversarial} == OBJECTIVES

@@ -1,0 +1,51 @@
+"""A study that runs in a second: two small networks on 8 x 8 digits."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from advcore.networks import perceptron
+from workers.checkpoints import save_checkpoint
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder, and no MLflow settings from outside."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def tiny(place: Path) -> dict[str, Any]:
+    """The mapping of a tiny study, whose checkpoint lies in the working folder."""
+    torch.manual_seed(3)
+    save_checkpoint(perceptron(), place / "one.safetensors", {})
+    return {
+        "name": "tiny",
+        "models": {"one": {"architecture": "perceptron", "checkpoint": "one.safetensors"}, "two": {"architecture": "perceptron"}},
+        "data": {"name": "digits", "split": "test", "samples": 20},
+        "probes": {
+            "robustness": {
+                "kind": "robustness",
+                "eps": ["8/255", 0.1, 0.5],
+                "attacks": [{"kind": "deepfool", "norm": "l2"}, {"kind": "pgd", "norm": "l2", "steps": 5}],
+            },
+            "margins": {"kind": "margins", "family": {"kind": "dct", "size": 4, "stride": 2}},
+            "curvature": {"kind": "curvature"},
+            "examples": {"kind": "examples", "count": 2},
+        },
+        "run": {"shard_size": 8, "out": "out", "track": False, "threads": 1},
+    }
+
+
+@pytest.fixture
+def study_file(tiny: dict[str, Any], place: Path) -> Path:
+    """The same as a file."""
+    path = place / "tiny.yaml"
+    path.write_text(yaml.safe_dump(tiny))
+    return path

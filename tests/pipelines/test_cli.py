@@ -1,0 +1,191 @@
+"""The command line: help, statuses, flags over files, and one line for whatever cannot work."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from pipelines.cli import main
+from workers.checkpoints import save_checkpoint
+
+
+def refused(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> str:
+    """The one line that a refused command leaves."""
+    assert main(arguments) == 2
+    lines = [line for line in capfd.readouterr().err.splitlines() if line.strip()]
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("advcore: ")
+    return lines[0]
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    for command in ("run", "train", "demo", "ui", "list"):
+        assert command in text
+
+
+def test_the_help_of_run_explains_each_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    text = capsys.readouterr().out
+    for flag in ("--runner", "--workers", "--address", "--set", "--shard-size", "--out"):
+        assert flag in text
+    assert "Ray cluster" in text
+
+
+def test_run_prints_the_numbers_and_the_places(study_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", str(study_file)]) == 0
+    text = capsys.readouterr().out
+    assert "median_margin" in text
+    assert "24 shards measured" in text
+    assert "report.md" in text
+    assert main(["run", str(study_file)]) == 0
+    assert "nothing to compute" in capsys.readouterr().out
+
+
+def test_flags_stand_over_set_and_set_over_the_file(study_file: Path, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", str(study_file), "--set", "data.samples=6", "--set", "run.shard_size=2", "--shard-size", "3", "--out", "elsewhere"]) == 0
+    study = yaml.safe_load((place / "elsewhere/tiny/study.yaml").read_text())
+    assert (study["data"]["samples"], study["run"]["shard_size"], study["run"]["threads"]) == (6, 3, 1)
+    assert "16 shards measured" in capsys.readouterr().out
+
+
+def test_list_shows_what_is_shipped(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 0
+    text = capsys.readouterr().out
+    assert "demo" in text
+    assert "adversarial" in text
+
+
+def edit(study_file: Path, **changes: Any) -> list[str]:
+    """The command for the study with some of its sections replaced."""
+    study = yaml.safe_load(study_file.read_text())
+    study_file.write_text(yaml.safe_dump({**study, **changes}))
+    return ["run", str(study_file)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"probe": {}}, "unknown key 'probe'; did you mean 'probes'"),
+        ({"models": {"one": {"architecture": "perceptron", "checkpoint": "missing.safetensors"}}}, "missing.safetensors"),
+        ({"models": {"one": {"architecture": "lenet"}}}, "lenet"),
+        ({"models": {"one": {"architecture": "perceptron", "arguments": {"channels": 3}}}}, "does not fit images"),
+        ({"models": {"one": {"architecture": "perceptron", "classes": 7}}}, "labels must lie in 0..6"),
+        ({"models": {"one": {"architecture": "nosuchnet"}}}, "nosuchnet"),
+        ({"models": {}}, "models must name at least one"),
+        ({"data": {"name": "digits", "samples": 0}}, "zero samples"),
+        ({"data": {"name": "nosuchdata"}}, "nosuchdata"),
+        ({"probes": {"m": {"kind": "margins", "family": {"kind": "dct", "size": 9}}}}, "size must lie in 1..8"),
+        ({"probes": {"r": {"kind": "robustness", "eps": [0.0]}}}, "positive"),
+        ({"probes": {"r": {"kind": "robustness", "eps": [1.0], "attacks": [{"kind": "pgd", "norm": "l2", "steps": 2, "relative_step": 0.1}]}}}, "cannot reach eps"),
+        ({"probes": {"r": {"kind": "nosuchprobe"}}}, "nosuchprobe"),
+        ({"run": {"out": "/proc/nowhere", "track": False}}, "/proc/nowhere"),
+        ({"run": {"runner": "ray", "address": "127.0.0.1:1", "track": False, "out": "out"}}, "no Ray at 127.0.0.1:1"),
+        ({"run": {"tracking_uri": "http://127.0.0.1:1", "out": "out"}}, "127.0.0.1:1"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_bad_input_gets_one_clear_line(study_file: Path, changes: dict[str, Any], words: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert words in refused(edit(study_file, **changes), capfd)
+
+
+def test_a_checkpoint_of_another_network_names_the_keys(study_file: Path, place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    save_checkpoint(torch.nn.Linear(3, 3), place / "one.safetensors", {})
+    line = refused(["run", str(study_file)], capfd)
+    assert "1.weight" in line
+
+
+def test_a_pickle_that_runs_code_is_refused_and_does_not_run(study_file: Path, place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    class Payload:
+        def __reduce__(self) -> Any:
+            return os.mkdir, (str(place / "owned"),)
+
+    torch.save(Payload(), place / "bad.pt")
+    models = {"one": {"architecture": "perceptron", "checkpoint": "bad.pt"}}
+    assert "bad.pt" in refused(edit(study_file, models=models), capfd)
+    assert not (place / "owned").exists()
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "words"),
+    [
+        (np.full((4, 1, 8, 8), 2.0), [0, 1, 2, 3], "[0, 1]"),
+        (np.full((4, 1, 8, 8), np.nan), [0, 1, 2, 3], "NaN"),
+        (np.zeros((4, 8)), [0, 1, 2, 3], "(4, 8)"),
+        (np.zeros((4, 1, 8, 8)), [0, 1, 2, -3], "-3"),
+        (np.zeros((4, 1, 8, 8)), [0, 1, 2], "3"),
+        (np.zeros((4, 3, 8, 8)), [0, 1, 2, 3], "does not fit"),
+    ],
+)
+def test_bad_samples_get_one_clear_line(
+    study_file: Path, place: Path, images: np.ndarray, labels: list[int], words: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    np.savez(place / "some.npz", images=images, labels=np.array(labels))
+    assert words in refused(edit(study_file, data={"name": "npz:some.npz"}), capfd)
+
+
+@pytest.mark.parametrize(("factory", "words"), [("probabilities", "look like probabilities"), ("broken", "NaN or infinite")])
+def test_outputs_that_are_no_logits_get_one_clear_line(
+    study_file: Path, place: Path, factory: str, words: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (place / "own_networks.py").write_text(
+        "from torch import nn\n"
+        "from advcore.networks import perceptron\n"
+        "def probabilities():\n    return nn.Sequential(perceptron(), nn.Softmax(1))\n"
+        "def broken():\n    network = perceptron()\n    network[1].bias.data.fill_(float('nan'))\n    return network\n"
+    )
+    monkeypatch.syspath_prepend(str(place))
+    assert words in refused(edit(study_file, models={"one": {"architecture": f"own_networks:{factory}"}}), capfd)
+
+
+def test_a_missing_study_names_the_shipped_ones(capfd: pytest.CaptureFixture[str]) -> None:
+    assert "demo" in refused(["run", "nosuch.yaml"], capfd)
+
+
+def test_a_driver_that_is_stopped_goes_on_where_it_was(study_file: Path, place: Path) -> None:
+    """SIGTERM in the middle: status 130, finished shards kept, the next run measures the rest."""
+    slow = ["--set", "data.samples=300", "--set", "probes.robustness.attacks.1.steps=300", "--shard-size", "10"]
+    command = [sys.executable, "-m", "pipelines.cli", "run", str(study_file), *slow]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and len(list((place / "out/store").rglob("*.parquet"))) < 3:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "goes on from there" in errors
+    kept = len(list((place / "out/store").rglob("*.parquet")))
+    assert 3 <= kept < 240
+    again = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+    assert f"{240 - kept} shards measured, {kept} of 240 found" in again.stdout
+
+
+def test_train_writes_a_checkpoint_that_a_study_can_use(study_file: Path, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = {
+        "name": "small",
+        "model": {"architecture": "perceptron"},
+        "data": {"name": "digits", "split": "train", "samples": 200},
+        "test": {"name": "digits", "split": "test"},
+        "recipe": {"objective": {"kind": "adversarial", "attack": {"kind": "pgd", "norm": "l2", "eps": 0.1, "steps": 2}}, "epochs": 4},
+        "run": {"out": "out", "track": False, "threads": 1},
+    }
+    (place / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    assert main(["train", "recipe.yaml"]) == 0
+    assert "test_accuracy" in capsys.readouterr().out
+    assert main(["train", "recipe.yaml"]) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    models = {"small": {"architecture": "perceptron", "checkpoint": "out/models/small.safetensors"}}
+    assert main(edit(study_file, models=models)) == 0

@@ -1,0 +1,207 @@
+"""The driver: rows, reports, resumption, failures, and what MLflow holds afterwards."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from advcore.probes import Curvature
+from pipelines import schema
+from pipelines.run import run
+from pipelines.study import Study
+from workers.inline import Inline
+from workers.store import open_store
+
+
+def study_of(mapping: dict[str, Any], **settings: Any) -> Study:
+    study = schema.structure(Study, mapping)
+    return replace(study, run=replace(study.run, **settings))
+
+
+def stored(place: Path) -> dict[str, bytes]:
+    """The rows of all finished shards, by key."""
+    return {path.name: path.read_bytes() for path in (place / "out" / "store").rglob("*.parquet")}
+
+
+def interrupt_after(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the inline runner stop as Ctrl-C stops it, once `count` shards are done."""
+    whole = Inline.run
+
+    def part(self: Inline, *arguments: Any) -> Iterator[Any]:
+        for done, outcome in enumerate(whole(self, *arguments)):
+            if done == count:
+                raise KeyboardInterrupt
+            yield outcome
+
+    monkeypatch.setattr(Inline, "run", part)
+
+
+@dataclass(frozen=True)
+class Picky(Curvature):
+    """Fails on the shard that holds a certain sample."""
+
+    sample: int = 0
+
+    def measure(self, classifier: Any, batch: Any, randomness: Any) -> Any:
+        if self.sample in batch.indices:
+            raise RuntimeError("no curvature today")
+        return super().measure(classifier, batch, randomness)
+
+
+def test_a_study_measures_summarises_and_draws(tiny: dict[str, Any], place: Path) -> None:
+    report = run(study_of(tiny))
+    assert (report.measured, report.found, report.failures) == (24, 0, [])
+    assert set(report.summaries) == set(tiny["probes"])
+    assert set(report.summaries["margins"]) == {"one", "two"}
+    assert {figure.name for figure in report.figures} == {
+        "robustness-robust_accuracy.png",
+        "margins.png",
+        "curvature-eigenvalues.png",
+        "curvature-gradient_alignment.png",
+        "examples.png",
+    }
+    assert all(figure.stat().st_size > 5000 for figure in report.figures)
+    assert "median_margin" in (place / "out/tiny/report.md").read_text()
+    again = schema.structure(Study, schema.load_yaml(place / "out/tiny/study.yaml"))
+    assert again == report.study
+
+
+def test_a_second_run_computes_nothing(tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    first = run(study_of(tiny))
+    monkeypatch.setattr(Inline, "run", None)
+    second = run(study_of(tiny))
+    assert (second.measured, second.found) == (0, 24)
+    assert second.summaries == first.summaries
+
+
+def test_a_run_goes_on_after_an_interruption_with_the_same_rows(
+    tiny: dict[str, Any], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undisturbed = run(study_of(tiny, out="other"))
+    with monkeypatch.context() as patch:
+        interrupt_after(5, patch)
+        with pytest.raises(KeyboardInterrupt):
+            run(study_of(tiny))
+    assert len(stored(place)) == 6  # the sixth was measured before the stop
+    report = run(study_of(tiny))
+    assert (report.measured, report.found) == (18, 6)
+    assert report.summaries == undisturbed.summaries
+
+
+def test_changing_one_probe_measures_that_probe_alone(tiny: dict[str, Any]) -> None:
+    run(study_of(tiny))
+    tiny["probes"]["margins"]["family"]["size"] = 2
+    report = run(study_of(tiny))
+    assert (report.measured, report.found) == (6, 18)
+
+
+def test_another_shard_size_gives_the_same_rows_to_rounding(tiny: dict[str, Any], place: Path) -> None:
+    tables = []
+    for size in (8, 20):
+        report = run(study_of(tiny, shard_size=size, out=f"out{size}"))
+        tables.append({probe: by_model["one"] for probe, by_model in report.summaries.items()})
+    for name in ("robustness", "margins"):
+        for key, value in tables[0][name].scalars.items():
+            assert value == pytest.approx(tables[1][name].scalars[key], rel=1e-5)
+
+
+def test_a_shard_that_fails_is_reported_and_tried_again_alone(tiny: dict[str, Any], place: Path) -> None:
+    study = study_of(tiny)
+    first = int(torch.as_tensor(_indices(study))[0])
+    report = run(replace(study, probes={**study.probes, "curvature": Picky(sample=first)}))
+    assert {outcome.name for outcome in report.failures} == {"one/curvature", "two/curvature"}
+    assert all("no curvature today" in outcome.error for outcome in report.failures)
+    assert len(stored(place)) == 22
+    assert report.summaries["curvature"]["one"].scalars["low_rank_share"] == 1
+    again = run(replace(study, probes={**study.probes, "curvature": Picky(sample=first)}))
+    assert (again.measured, again.found, len(again.failures)) == (2, 22, 2)
+
+
+def _indices(study: Study) -> Any:
+    from workers.datasets import load
+
+    return load(study.data).indices
+
+
+def test_every_sample_stands_once_in_the_tables(tiny: dict[str, Any], place: Path) -> None:
+    import pyarrow.parquet as pq
+
+    study = study_of(tiny)
+    run(study)
+    table = pq.read_table(place / "out/tiny/tables/margins-one.parquet")
+    assert table.num_rows == 3 * 20
+    pairs = set(zip(table["sample"].to_pylist(), table["subspace"].to_pylist(), strict=True))
+    assert pairs == {(int(sample), block) for sample in _indices(study) for block in range(3)}
+
+
+class TestMLflow:
+    """One run per study, a child per model x probe, the same after an interruption."""
+
+    def runs(self, place: Path) -> list[Any]:
+        from mlflow import MlflowClient
+
+        client = MlflowClient(f"sqlite:///{place / 'out' / 'mlflow.db'}")
+        experiment = client.get_experiment_by_name("advcore")
+        return client.search_runs([experiment.experiment_id], max_results=100)
+
+    def test_everything_is_there(self, tiny: dict[str, Any], place: Path) -> None:
+        from mlflow import MlflowClient
+
+        run(study_of(tiny, track=True))
+        runs = self.runs(place)
+        parents = [entry for entry in runs if "mlflow.parentRunId" not in entry.data.tags]
+        assert len(parents) == 1
+        assert len(runs) == 1 + 2 * 4
+        parent = parents[0]
+        assert all(entry.info.status == "FINISHED" for entry in runs)
+        assert parent.data.params["data.name"] == "digits"
+        assert parent.data.params["run.shard_size"] == "8"
+        assert parent.data.metrics["shards_measured"] == 24
+        assert {"advcore.study", "advcore.data", "advcore.model.one", "advcore.model.two"} <= set(parent.data.tags)
+        assert len(parent.inputs.dataset_inputs) == 1
+        client = MlflowClient(f"sqlite:///{place / 'out' / 'mlflow.db'}")
+        assert {entry.path for entry in client.list_artifacts(parent.info.run_id)} >= {"figures", "report.md", "study.yaml"}
+        child = next(entry for entry in runs if entry.info.run_name == "one/margins")
+        assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
+        assert child.data.params["probe.family.size"] == "4"
+        assert [point.step for point in client.get_metric_history(child.info.run_id, "median_margin")] == [0, 1, 2]
+        assert [entry.path for entry in client.list_artifacts(child.info.run_id, "tables")] == ["tables/margins-one.parquet"]
+
+    def test_an_interrupted_study_goes_on_in_the_same_run(
+        self, tiny: dict[str, Any], place: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with monkeypatch.context() as patch:
+            interrupt_after(3, patch)
+            with pytest.raises(KeyboardInterrupt):
+                run(study_of(tiny, track=True))
+        (before,) = self.runs(place)
+        assert before.info.status == "KILLED"
+        run(study_of(tiny, track=True))
+        after = self.runs(place)
+        assert before.info.run_id in {entry.info.run_id for entry in after}
+        assert len(after) == 9
+        assert {entry.info.status for entry in after} == {"FINISHED"}
+
+    def test_a_second_run_writes_nothing(self, tiny: dict[str, Any], place: Path) -> None:
+        run(study_of(tiny, track=True))
+        before = [(entry.info.run_id, entry.info.end_time) for entry in self.runs(place)]
+        run(study_of(tiny, track=True))
+        assert [(entry.info.run_id, entry.info.end_time) for entry in self.runs(place)] == before
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_rays_rows_equal_the_inline_runners_bit_for_bit(tiny: dict[str, Any], place: Path, workers: int) -> None:
+    run(study_of(tiny, out="inline"))
+    report = run(study_of(tiny, runner="ray", workers=workers, out="ray"))
+    assert report.measured == 24
+    inline, ray = open_store(str(place / "inline/store")), open_store(str(place / "ray/store"))
+    keys = [path.stem for path in (place / "inline/store").rglob("*.parquet")]
+    assert len(keys) == 24
+    for key in keys:
+        a, b = inline.read(key), ray.read(key)
+        for name, column in a.items():
+            same = torch.equal(column.nan_to_num(7e7), b[name].nan_to_num(7e7)) if isinstance(column, torch.Tensor) else column == b[name]
+            assert same, (key, name)

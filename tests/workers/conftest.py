@@ -1,0 +1,36 @@
+"""One Ray for all tests here, a small model and a small data set."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent))  # tiny_probes, for the tests and (by the pool's own means) for their workers
+
+from workers.datasets import Dataset
+from workers.pool import RayPool
+
+
+@pytest.fixture(scope="session")
+def ray_running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A local Ray with two CPUs; pools find it and leave it running."""
+    with RayPool(str(tmp_path_factory.mktemp("session")), workers=2).session():
+        yield
+
+
+@pytest.fixture(scope="session")
+def dataset() -> Dataset:
+    """Twenty 8-bit images (1, 8, 8) of ten classes, from places 0, 3, 6, ... of a larger split."""
+    images = np.random.RandomState(0).randint(0, 256, (20, 1, 8, 8)).astype(np.uint8)
+    return Dataset(images, np.arange(20) % 10, np.arange(20) * 3, tuple("abcdefghij"))
+
+
+@pytest.fixture(autouse=True)
+def _global_state_untouched() -> Iterator[None]:
+    state, threads = torch.get_rng_state(), torch.get_num_threads()
+    yield
+    assert torch.equal(state, torch.get_rng_state())
+    assert threads == torch.get_num_threads()

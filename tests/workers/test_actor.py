@@ -1,0 +1,147 @@
+"""The worker, alone and in the inline runner; the queue of the pool."""
+
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+from tiny_probes import PLAIN, Crooked, Failing, Look, works
+
+import workers.actor
+from advcore.randomness import Randomness
+from workers.actor import Worker, check_columns, unique, work_key
+from workers.backlog import Backlog
+from workers.datasets import batch
+from workers.inline import Inline
+from workers.models import ModelSpec, build, content_hash
+from workers.refusal import Refused
+from workers.shards import Shard
+from workers.store import open_store
+
+
+@pytest.fixture
+def store(tmp_path):
+    open_store(str(tmp_path / "store"))
+    return str(tmp_path / "store")
+
+
+def test_a_work_is_measured_and_stored(dataset, store):
+    work = works(dataset, Look(), size=6)[1]
+    outcome = Worker(store, None, "cpu").measure(work, dataset)
+    assert (outcome.ok, outcome.key, outcome.name, outcome.rows, outcome.error) == (True, work.key, "perceptron/Look", 6, "")
+    assert outcome.seconds > 0
+    assert outcome.worker.endswith(":cpu")
+    rows, samples = open_store(store).read(work.key), batch(dataset, work.shard)
+    wanted = Look().measure(build(PLAIN), samples, Randomness(7, samples.indices))
+    assert rows["sample"].tolist() == [18, 21, 24, 27, 30, 33]
+    assert torch.equal(rows["logits"], wanted["logits"])
+    assert torch.equal(rows["noise"], wanted["noise"])
+
+
+def test_double_precision_reaches_model_and_images(dataset, store):
+    work = replace(works(dataset, Look())[0], dtype="float64")
+    assert Worker(store, None, "cpu").measure(work, dataset).ok
+    assert open_store(store).read(work.key)["logits"].dtype == torch.float64
+
+
+def test_the_model_is_built_once_and_only_one_is_held(dataset, store, monkeypatch):
+    built = []
+    monkeypatch.setattr(workers.actor, "build", lambda spec: built.append(spec.architecture) or build(spec))
+    worker = Worker(store, None, "cpu")
+    other = ModelSpec("advcore.networks:perceptron")
+    todo = works(dataset, Look(), size=5) + works(dataset, Look(2.0), size=10) + works(dataset, Look(), size=10, model=other)
+    assert all(worker.measure(work, dataset).ok for work in [*todo, todo[0]])
+    assert built == ["perceptron", "advcore.networks:perceptron", "perceptron"]
+
+
+def test_a_checkpoint_that_changed_under_the_study(dataset, store):
+    work = replace(works(dataset, Look())[0], model_hash=content_hash(replace(PLAIN, classes=9)))
+    outcome = Worker(store, None, "cpu").measure(work, dataset)
+    assert not outcome.ok
+    with pytest.raises(Refused, match="has changed since the study started: start the study anew"):
+        Worker(store, None, "cpu")._measure(work, dataset)
+
+
+def test_what_a_probe_must_give(dataset, store):
+    outcome = Worker(store, None, "cpu").measure(works(dataset, Crooked())[0], dataset)
+    assert "a probe must give columns of one length, `sample` among them; got {'sample': 4, 'logits': 1}" in outcome.error
+    for columns in ({}, {"x": torch.zeros(3)}):
+        with pytest.raises(ValueError, match="a probe must give columns of one length"):
+            check_columns(columns)
+
+
+def test_devices_that_are_not_there(store, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert Worker(store, None, "auto").name.endswith(":cpu")
+    for device in ("cuda", "tpu"):
+        with pytest.raises(Refused, match="device must be cpu, cuda or auto, and cuda needs a GPU that torch sees"):
+            Worker(store, None, device)
+
+
+def test_the_inline_runner_gives_one_outcome_for_each_key(dataset, tmp_path):
+    todo = works(dataset, Failing(bad=12, folder=str(tmp_path)))
+    outcomes = list(Inline(str(tmp_path / "new" / "store"), threads=1).run([*todo, todo[0]], dataset))
+    assert [outcome.key for outcome in outcomes] == [work.key for work in todo]
+    assert [outcome.ok for outcome in outcomes] == [True, False, True, True, True]
+    assert "ArithmeticError" in outcomes[1].error
+
+
+def test_the_inline_runner_restores_threads_when_it_is_left(dataset, store):
+    before = torch.get_num_threads()
+    running = Inline(store, threads=before + 1).run(works(dataset, Look()), dataset)
+    first = next(running)
+    assert torch.get_num_threads() == before + 1
+    running.close()
+    assert torch.get_num_threads() == before
+    assert open_store(store).has(first.key)
+
+
+def test_a_key_changes_with_all_that_rows_depend_on():
+    key = ("m", "d", {"kind": "Look", "scale": 1.0}, Shard(0, 4), 7, "float32")
+    others = ("n", "e", {"kind": "Look", "scale": 2.0}, Shard(4, 8), 8, "float64")
+    keys = {work_key(*(other if place == index else part for index, part in enumerate(key))) for place, other in enumerate(others)}
+    assert len(keys | {work_key(*key)}) == 7
+    assert work_key("m", "d", {"scale": 1.0, "kind": "Look"}, Shard(0, 4), 7, "float32") == work_key(*key)
+
+
+def test_results_do_not_depend_on_the_shard_size(dataset, store):
+    @dataclass(frozen=True)
+    class Here(Look):
+        pass
+
+    for size in (3, 20):
+        assert all(outcome.ok for outcome in Inline(store).run(works(dataset, Here(), size=size), dataset))
+    small, large = (open_store(store).read_all([w.key for w in works(dataset, Here(), size=size)]) for size in (3, 20))
+    assert torch.equal(small["noise"], large["noise"])
+    torch.testing.assert_close(small["logits"], large["logits"], rtol=1e-5, atol=1e-5)
+
+
+def test_the_queue_keeps_workers_at_their_model(dataset):
+    one = works(dataset, Look(), size=5)
+    other = works(dataset, Look(), size=10, model=replace(PLAIN, classes=9))
+    queue = Backlog(one + other)
+    assert len(queue) == 6
+    assert queue.take(None) == one[0]
+    assert queue.take(other[0].model_hash) == other[0]
+    assert queue.take(one[0].model_hash) == one[1]
+    queue.put_back(one[:2])
+    assert [queue.take(one[0].model_hash) for _ in range(4)] == one
+    assert queue.take(one[0].model_hash) == other[1]
+    assert queue.take(None) is None
+
+
+def test_the_queue_counts_failures_of_code_and_losses_apart(dataset):
+    todo = works(dataset, Look(), size=5)
+    queue = Backlog(todo)
+    running, waiting = queue.take(None), queue.take(None)
+    assert [queue.lost([running, waiting]) for _ in range(3)] == [None] * 3
+    assert queue.lost([running, waiting]) == running
+    assert queue.lost([]) is None
+    queue = Backlog(todo)
+    assert queue.failed(queue.take(None))
+    assert [queue.take(None) for _ in range(4)] == [*todo[1:], todo[0]]
+    assert not queue.failed(todo[0])
+
+
+def test_works_of_one_key_are_one(dataset):
+    todo = works(dataset, Look())
+    assert unique(todo + todo) == todo

@@ -1,0 +1,171 @@
+"""Models from descriptions: what is built, what is hashed, and what is refused."""
+
+import json
+import pickle
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from advcore.classifier import Normalized
+from advcore.networks import perceptron
+from workers.checkpoints import read_weights, save_checkpoint
+from workers.models import ModelSpec, build, content_hash
+from workers.refusal import Refused
+
+SPEC = ModelSpec("perceptron")
+
+
+def saved(path, classes=10, **wrapping):
+    network = perceptron(classes)
+    torch.nn.init.constant_(network[1].bias, 0.25)
+    save_checkpoint(Normalized(network, **wrapping) if wrapping else network, path, {"epochs": "3"})
+    return network
+
+
+@pytest.fixture(autouse=True)
+def _own_randomness():
+    with torch.random.fork_rng():
+        yield
+
+
+def test_without_a_checkpoint_everybody_builds_the_same():
+    torch.manual_seed(3)
+    state = torch.get_rng_state()
+    first = build(SPEC)
+    assert torch.equal(state, torch.get_rng_state())
+    torch.manual_seed(4)
+    for one, other in zip(first.parameters(), build(SPEC).parameters(), strict=True):
+        assert torch.equal(one, other)
+        assert not one.requires_grad
+    assert not first.training
+
+
+@pytest.mark.parametrize("name", ["perceptron", "advcore.networks:perceptron", "tiny_factories:plain", "mobilenet_v3_small"])
+def test_an_architecture_by_any_kind_of_name(name, tmp_path, monkeypatch):
+    (tmp_path / "tiny_factories.py").write_text(
+        "from torch import nn\ndef plain(): return nn.Sequential(nn.Flatten(), nn.Linear(64, 7))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    images = torch.rand(2, 3, 32, 32) if name == "mobilenet_v3_small" else torch.rand(2, 1, 8, 8)
+    assert build(ModelSpec(name, classes=7))(images).shape == (2, 7)
+    sys.modules.pop("tiny_factories", None)
+
+
+def test_a_checkpoint_holds_the_bare_network_and_normalisation_stands_outside(tmp_path):
+    path = tmp_path / "deep" / "plain.safetensors"
+    network = saved(path, mean=(0.5,), std=(0.25,))
+    spec = ModelSpec("perceptron", str(path), mean=(0.5,), std=(0.25,))
+    images = torch.rand(3, 1, 8, 8)
+    assert torch.equal(build(spec)(images), network((images - 0.5) / 0.25))
+    assert torch.equal(build(replace(spec, mean=None, std=None))(images), network(images))
+    assert [file.name for file in path.parent.iterdir()] == ["plain.safetensors"]
+
+
+@pytest.mark.parametrize("nest", [lambda w: w, lambda w: {"state_dict": w, "epoch": 3}, lambda w: {"model": w}])
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_torch_files_hold_a_state_dict_plain_nested_or_prefixed(tmp_path, nest, prefix, monkeypatch):
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+    weights = perceptron().state_dict()
+    torch.save(nest({prefix + key: value for key, value in weights.items()}), tmp_path / "plain.pt")
+    read = read_weights(tmp_path / "plain.pt")
+    assert list(read) == list(weights)
+    assert all(torch.equal(read[key], weights[key]) for key in weights)
+
+
+def test_the_hash_is_of_the_meaning_and_not_of_the_path(tmp_path):
+    saved(tmp_path / "a.safetensors")
+    (tmp_path / "b.safetensors").write_bytes((tmp_path / "a.safetensors").read_bytes())
+    one, other = (content_hash(replace(SPEC, checkpoint=str(tmp_path / f"{name}.safetensors"))) for name in "ab")
+    assert one == other
+    saved(tmp_path / "b.safetensors", mean=(0.0,), std=(1.0,))
+    changed = [
+        SPEC,
+        replace(SPEC, classes=9),
+        replace(SPEC, arguments={"width": 3}),
+        replace(SPEC, mean=(0.5,), std=(1.0,)),
+        replace(SPEC, architecture="lenet"),
+        replace(SPEC, checkpoint=str(tmp_path / "a.safetensors")),
+    ]
+    assert len({content_hash(spec) for spec in changed}) == len(changed)
+    json.dumps(content_hash(SPEC))
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (ModelSpec("lennet"), "unknown architecture 'lennet': did you mean lenet"),
+        (ModelSpec("qqqqqq"), "unknown architecture 'qqqqqq': take lenet"),
+        (ModelSpec("no_such_module:make"), "cannot import architecture 'no_such_module:make'"),
+        (ModelSpec("advcore.networks:no"), "cannot import architecture 'advcore.networks:no'"),
+        (ModelSpec("advcore.networks:__name__"), "must be a function that makes a network; got str"),
+        (ModelSpec("collections:OrderedDict"), "must make a torch.nn.Module; got OrderedDict"),
+        (ModelSpec("perceptron", arguments={"widht": 3}), "cannot be made with arguments .*widht"),
+        (ModelSpec("lenet", arguments={"side": 4}), "cannot be made with arguments .*at least 12 x 12"),
+        (ModelSpec("lenet", mean=(0.5,)), "has mean without std"),
+        (ModelSpec("lenet", std=(0.5,)), "has std without mean"),
+        (ModelSpec("lenet", mean=(0.5,), std=(0.0,)), "model lenet: std must be positive"),
+        (ModelSpec("lenet", classes=1), "needs at least 2 classes"),
+        (ModelSpec("lenet", checkpoint="/no/such.safetensors"), "checkpoint /no/such.safetensors of model lenet is no file"),
+    ],
+)
+def test_specs_that_cannot_work(spec, message):
+    with pytest.raises(Refused, match=message):
+        build(spec)
+
+
+def test_arguments_that_cannot_be_hashed():
+    with pytest.raises(Refused, match="arguments of lenet must be numbers, words, lists and mappings"):
+        content_hash(ModelSpec("lenet", arguments={"channels": object()}))
+
+
+def test_a_checkpoint_that_does_not_fit_names_a_few_keys(tmp_path):
+    path = str(tmp_path / "plain.safetensors")
+    saved(path, classes=7)
+    with pytest.raises(Refused, match=r"does not fit the model: wrong shape: 3.weight is \(7, 64\), not \(10, 64\), 3.bias"):
+        build(ModelSpec("perceptron", path))
+    with pytest.raises(
+        Refused, match=r"missing: 0.weight, 0.bias, 7.weight and 5 more; unexpected: 1.bias, 1.weight; wrong shape"
+    ) as refusal:
+        build(ModelSpec("lenet", path))
+    assert "\n" not in str(refusal.value)
+
+
+def _pickled_module(path):
+    torch.save(perceptron(), path)
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "message"),
+    [
+        ("whole.pt", _pickled_module, "does not load as weights only"),
+        ("code.pt", lambda path: path.write_bytes(pickle.dumps(print)), "does not load as weights only"),
+        ("noise.pt", lambda path: path.write_bytes(b"no checkpoint at all"), "does not load as weights only"),
+        ("empty.pt", lambda path: path.write_bytes(b""), "does not load as weights only"),
+        ("list.pt", lambda path: torch.save([torch.zeros(1)], path), "must hold a state dict .*; got list"),
+        ("none.pt", lambda path: torch.save({}, path), "got an empty mapping"),
+        ("run.pt", lambda path: torch.save({"epoch": 3, "loss": 1.0}, path), "got a mapping of epoch, loss"),
+        ("noise.safetensors", lambda path: path.write_bytes(b"no checkpoint at all"), "is no whole safetensors file"),
+        ("cut.safetensors", lambda path: (saved(path), path.write_bytes(path.read_bytes()[:-9])), "is no whole safetensors file"),
+    ],
+)
+def test_files_that_are_no_checkpoints(tmp_path, monkeypatch, name, write, message):
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+    write(tmp_path / name)
+    with pytest.raises(Refused, match=message) as refusal:
+        build(ModelSpec("perceptron", str(tmp_path / name)))
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_checkpoint_that_is_not_there():
+    with pytest.raises(Refused, match=r"checkpoint nowhere.pt is no file"):
+        read_weights("nowhere.pt")
+
+
+def test_weights_that_share_memory_are_saved_apart(tmp_path):
+    layer = nn.Linear(3, 3)
+    tied = nn.Sequential(layer, layer)
+    save_checkpoint(tied, tmp_path / "tied.safetensors", {})
+    assert torch.equal(read_weights(tmp_path / "tied.safetensors")["1.weight"], layer.weight)

@@ -1,0 +1,210 @@
+"""The Ray runner: the same rows as the inline one, and nothing lost when code fails or processes die."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from tiny_probes import PLAIN, Deadly, Failing, Look, Slow, Unreadable, works
+
+from workers import pool
+from workers.cluster import check_address, check_gpus, import_paths, prepare_environment
+from workers.inline import Inline
+from workers.pool import DEPTH, Crew, RayPool
+from workers.refusal import Refused
+from workers.store import open_store
+
+
+def _keys(todo):
+    return [work.key for work in todo]
+
+
+@pytest.mark.parametrize("actors", [1, 2])
+def test_rows_equal_the_inline_ones_bit_for_bit(ray_running, dataset, tmp_path, actors):
+    todo = works(dataset, Look(), size=3)
+    todo += works(dataset, Look(), size=3, model=replace(PLAIN, arguments={"side": 8, "width": 5}))
+    here = list(Inline(str(tmp_path / "inline"), threads=1).run(todo, dataset))
+    there = list(RayPool(str(tmp_path / "ray"), workers=actors).run(todo, dataset))
+    assert all(outcome.ok for outcome in here + there)
+    assert sorted(outcome.key for outcome in there) == sorted(_keys(todo))
+    assert len({outcome.worker for outcome in there}) == actors
+    inline, ray = (open_store(str(tmp_path / name)).read_all(_keys(todo[:7])) for name in ("inline", "ray"))
+    assert inline.keys() == ray.keys()
+    for name in inline:
+        assert inline[name] == ray[name] if name == "word" else torch.equal(inline[name], ray[name])
+    assert (tmp_path / "inline" / todo[0].key[:2]).exists()
+
+
+def test_killed_workers_lose_nothing(ray_running, dataset, tmp_path):
+    """One process dies under its shard and is restarted by Ray; one actor is ended for good and is replaced."""
+    import ray
+
+    store = str(tmp_path / "store")
+    open_store(store)
+    todo = works(dataset, Deadly(bad=12, marker=str(tmp_path / "marker")), size=2)
+    crew = Crew(ray, RayPool(store, workers=2), todo, dataset)
+    outcomes = []
+    for outcome in crew.outcomes():
+        if not outcomes:
+            ended = crew.members[0].actor
+            ray.kill(ended)
+        outcomes.append(outcome)
+    crew.dismiss()
+    assert (tmp_path / "marker").exists()
+    assert ended not in [member.actor for member in crew.members]
+    assert sorted(outcome.key for outcome in outcomes) == sorted(_keys(todo))
+    assert all(outcome.ok for outcome in outcomes)
+    assert open_store(store).missing(_keys(todo)) == []
+
+
+def test_a_shard_that_kills_its_workers_is_given_up_alone(ray_running, dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr("workers.backlog.LOSSES", 1)
+    todo = works(dataset, Deadly(bad=0, marker=str(tmp_path / "marker"), always=True), size=5)
+    outcomes = {outcome.key: outcome for outcome in RayPool(str(tmp_path / "store"), workers=1).run(todo, dataset)}
+    assert [outcomes[key].ok for key in _keys(todo)] == [False, True, True, True]
+    assert "went away" in outcomes[todo[0].key].error
+
+
+def test_code_that_fails_is_tried_twice_and_the_rest_go_on(ray_running, dataset, tmp_path):
+    """A shard that raises, a probe that cannot even be loaded; never more than two works in flight."""
+    import ray
+
+    store = str(tmp_path / "store")
+    open_store(store)
+    todo = works(dataset, Failing(bad=12, folder=str(tmp_path)))
+    unreadable = works(dataset, Unreadable(scale=2.0), size=20)
+    crew = Crew(ray, RayPool(store, workers=1), todo + unreadable, dataset)
+    outcomes, in_flight = {}, []
+    for outcome in crew.outcomes():
+        outcomes[outcome.key] = outcome
+        in_flight += [len(member.in_flight) for member in crew.members]
+    crew.dismiss()
+    assert [outcomes[key].ok for key in _keys(todo + unreadable)] == [True, False, True, True, True, False]
+    failed = outcomes[todo[1].key]
+    assert "ArithmeticError: sample 12 cannot be measured" in failed.error
+    assert "tiny_probes.py" in failed.error
+    assert len(list(tmp_path.glob("try*"))) == 2
+    assert "this probe is not installed here" in outcomes[unreadable[0].key].error
+    assert max(in_flight) <= DEPTH
+
+
+def test_leaving_early_stops_the_actors_and_keeps_what_is_done(ray_running, dataset, tmp_path):
+    todo = works(dataset, Slow(seconds=0.2), size=1)
+    outcomes = RayPool(str(tmp_path / "store"), workers=1).run(todo, dataset)
+    first = next(outcomes)
+    pid = int(first.worker.split(":")[1])
+    outcomes.close()
+    store = open_store(str(tmp_path / "store"))
+    assert store.has(first.key)
+    left = len(store.missing(_keys(todo)))
+    assert left > len(todo) // 2
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{pid}").exists()
+    assert len(store.missing(_keys(todo))) >= left - 2
+
+
+def test_a_worker_that_cannot_start_ends_the_run(ray_running, dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(pool, "open_store", lambda location: None)
+    with pytest.raises(Refused, match=r"no Ray worker can start: .*not there on this worker's machine"):
+        list(RayPool(str(tmp_path / "elsewhere"), workers=1).run(works(dataset, Look()), dataset))
+
+
+def test_an_environment_that_ray_cannot_make_ends_the_run(dataset, tmp_path):
+    from ray import exceptions
+
+    def fail(ref):
+        raise exceptions.RuntimeEnvSetupError("no such package")
+
+    actor = SimpleNamespace(remote=lambda *arguments: None)
+    ray = SimpleNamespace(exceptions=exceptions, put=lambda data: data, get=fail, remote=lambda **options: lambda kind: actor)
+    crew = Crew(ray, RayPool(str(tmp_path), workers=1), works(dataset, Look()), dataset)
+    crew.members[0].sign = "sign"
+    with pytest.raises(Refused, match=r"no Ray worker can start: .*no such package"):
+        crew._collect("sign")
+
+
+def test_nothing_to_do_starts_nothing(dataset, tmp_path):
+    assert list(RayPool(str(tmp_path), workers=2, address="127.0.0.1:1").run([], dataset)) == []
+
+
+@pytest.mark.slow
+def test_a_process_of_its_own_starts_and_stops_ray_from_another_folder(dataset, tmp_path):
+    """An installed package, a driver that stands elsewhere, a store by a relative path."""
+    code = (
+        "from tiny_probes import *; from workers.pool import RayPool; import numpy as np; import json; import sys\n"
+        "data = Dataset(np.zeros((4, 1, 8, 8), np.uint8), np.zeros(4, np.int64), np.arange(4), ('a',))\n"
+        "outcomes = list(RayPool('store', workers=1).run(works(data, Look(), size=2), data))\n"
+        "import ray; print(json.dumps([ray.is_initialized(), [o.ok for o in outcomes], [o.error for o in outcomes]]))"
+    )
+    root = Path(__file__).parents[2]
+    environment = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{Path(__file__).parent}"}
+    environment.pop("RAY_ADDRESS", None)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout.splitlines()[-1]) == [False, [True, True], ["", ""]]
+    assert len(list((tmp_path / "store").rglob("*.parquet"))) == 2
+    assert done.stderr == ""
+
+
+def test_settings_that_cannot_work_are_refused(dataset, tmp_path):
+    for settings in ({"workers": 0}, {"workers": 1, "threads": 0}, {"workers": 1, "gpus_per_worker": 2}):
+        with pytest.raises(Refused, match="a Ray pool needs workers >= 1"):
+            list(RayPool(str(tmp_path), **settings).run(works(dataset, Look()), dataset))
+
+
+def test_an_address_with_nobody_there_is_refused_at_once(dataset, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    start = time.monotonic()
+    with pytest.raises(Refused, match=f"no Ray at {address}"):
+        list(RayPool(str(tmp_path), workers=1, address=address).run(works(dataset, Look()), dataset))
+    assert time.monotonic() - start < 3
+    for wrong in ("nowhere", "ray://nowhere", "host:port", "http://host:8265", "host:99999"):
+        with pytest.raises(Refused, match=r"a Ray address is auto, HOST:PORT or ray://HOST:PORT"):
+            check_address(wrong)
+    check_address("auto")
+
+
+def test_a_connection_that_ray_refuses_says_what_to_check(dataset, tmp_path, monkeypatch):
+    import ray
+
+    def refuse(**settings):
+        raise ConnectionError("Could not find any running Ray instance.\nmore")
+
+    monkeypatch.setattr(ray, "init", refuse)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    with pytest.raises(Refused, match=r"cannot connect to Ray at auto \(Could not find any running Ray instance.\)"):
+        list(RayPool(str(tmp_path), workers=1, address="auto").run(works(dataset, Look()), dataset))
+
+
+def test_gpus_that_are_not_there_are_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    check_gpus(8, 0)
+    check_gpus(3, 1 / 3)
+    with pytest.raises(Refused, match=r"2 workers with 0.6 of a GPU each do not fit"):
+        check_gpus(2, 0.6)
+
+
+def test_the_environment_of_the_user_wins_and_nothing_is_set_too_late(ray_running, monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    monkeypatch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
+    prepare_environment(local=True)  # Ray is imported: see the fixture
+    assert "RAY_USAGE_STATS_ENABLED" not in os.environ
+    monkeypatch.delitem(sys.modules, "ray")
+    prepare_environment(local=True)
+    assert os.environ["RAY_AUTH_MODE"] == "disabled"
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+
+
+def test_workers_look_where_this_process_looks_but_for_packages():
+    assert str(Path(__file__).parent) in import_paths()
+    assert not any("site-packages" in path for path in import_paths())

@@ -1,0 +1,137 @@
+"""The store keeps rows bit for bit, whole or not at all."""
+
+import os
+import threading
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+from torch import Tensor
+
+from workers.refusal import Refused
+from workers.store import open_store
+
+KEY, OTHER = "ab" * 32, "cd" * 32
+COLUMNS = {
+    "sample": torch.arange(3),
+    "found": torch.tensor([True, False, True]),
+    "distance": torch.tensor([float("inf"), float("nan"), -0.0]),
+    "exact": torch.tensor([1 / 3, 5e-324, -float("inf")], dtype=torch.float64),
+    "step": torch.tensor([1, 2, 3], dtype=torch.int32),
+    "image": torch.rand(3, 1, 2, 4, generator=torch.Generator().manual_seed(0)),
+    "mask": torch.rand(3, 5, generator=torch.Generator().manual_seed(1)) > 0.5,
+    "status": ["broken", "robust", "broken"],
+}
+
+
+@pytest.fixture
+def store(tmp_path):
+    return open_store(str(tmp_path / "store"))
+
+
+def same(one, other):
+    assert list(one) == list(other)
+    for name, column in one.items():
+        if isinstance(column, Tensor):
+            assert (column.dtype, column.shape) == (other[name].dtype, other[name].shape)
+            assert column.numpy().tobytes() == other[name].numpy().tobytes()
+        else:
+            assert column == other[name]
+
+
+def test_rows_come_back_bit_for_bit(store):
+    store.write(KEY, COLUMNS, {"probe": "Look()"})
+    same(COLUMNS, store.read(KEY))
+    store.read(KEY)["image"].zero_()
+    path = store.path(KEY)
+    assert path == store.root / "ab" / f"{KEY}.parquet"
+    assert pq.read_schema(path).metadata[b"probe"] == b"Look()"
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_zero_rows_keep_their_shapes(store):
+    empty = {name: column[:0] for name, column in COLUMNS.items()}
+    store.write(KEY, empty, {})
+    same(empty, store.read(KEY))
+
+
+def test_which_keys_are_there(store):
+    assert not store.has(KEY)
+    store.write(KEY, COLUMNS, {})
+    assert store.has(KEY)
+    assert store.missing([OTHER, KEY]) == [OTHER]
+    assert open_store(str(store.root)).has(KEY)
+
+
+def test_tables_are_put_together_in_the_order_of_their_keys(store):
+    store.write(KEY, COLUMNS, {"shard": "0:3"})
+    store.write(OTHER, {name: column[1:] for name, column in COLUMNS.items()}, {"shard": "3:5"})
+    table = store.read_all([OTHER, KEY])
+    assert table["sample"].tolist() == [1, 2, 0, 1, 2]
+    assert table["status"] == ["robust", "broken", "broken", "robust", "broken"]
+    assert torch.equal(table["image"][2:], COLUMNS["image"])
+    assert store.read_all([]) == {}
+    store.write(OTHER, {"sample": torch.arange(3)}, {})
+    with pytest.raises(ValueError, match="has columns sample int64, others of the same study sample int64, found bool"):
+        store.read_all([KEY, OTHER])
+
+
+def test_two_writers_of_one_key_are_harmless(store):
+    threads = [threading.Thread(target=store.write, args=(KEY, COLUMNS, {})) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    same(COLUMNS, store.read(KEY))
+    assert len(list(store.path(KEY).parent.iterdir())) == 1
+
+
+def test_a_write_that_fails_leaves_nothing(store, monkeypatch):
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        store.write(KEY, COLUMNS, {})
+    assert not store.has(KEY)
+    assert list(store.path(KEY).parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("spoil", [lambda raw: raw[:50], lambda raw: raw[:-20], lambda raw: b"", lambda raw: b"PAR1" + raw[40:]])
+def test_a_damaged_file_is_named(store, spoil):
+    store.write(KEY, COLUMNS, {})
+    store.path(KEY).write_bytes(spoil(store.path(KEY).read_bytes()))
+    with pytest.raises(ValueError, match=rf"{KEY}.parquet is damaged .*: delete it and run again") as error:
+        store.read(KEY)
+    assert "\n" not in str(error.value)
+
+
+def test_rows_that_are_not_there(store):
+    with pytest.raises(ValueError, match=f"has no rows for {KEY}: measure that shard first"):
+        store.read(KEY)
+
+
+@pytest.mark.parametrize("column", [torch.tensor(1.0), torch.zeros(3, 0)])
+def test_columns_that_cannot_be_stored(store, column):
+    with pytest.raises(ValueError, match=r"column x must be \(rows, \*shape\)"):
+        store.write(KEY, {"x": column}, {})
+
+
+def test_places_that_are_refused(tmp_path):
+    with pytest.raises(
+        Refused, match=r"store s3://bucket/x: expected the path of a folder; other places \(s3://\) are not supported"
+    ):
+        open_store("s3://bucket/x")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Refused, match=r"cannot be written .*: choose another folder"):
+        open_store(str(tmp_path / "file"))
+    with pytest.raises(Refused, match="cannot be written"):
+        open_store("/proc/store")
+    with pytest.raises(Refused, match="is not there on this worker's machine: choose a folder that all machines share"):
+        open_store(str(tmp_path), create=False)
+
+
+def test_trying_a_store_out_leaves_its_mark_alone(tmp_path):
+    for create in (True, False):
+        open_store(str(tmp_path / "store"), create=create)
+        assert [file.name for file in (tmp_path / "store").iterdir()] == ["advcore-store"]

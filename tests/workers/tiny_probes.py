@@ -1,0 +1,102 @@
+"""Probes that take milliseconds, and some that misbehave; importable by name, as a worker needs it."""
+
+import os
+import signal
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from advcore.probes.probe import Batch, Columns
+from advcore.randomness import Randomness
+from workers.actor import Work, work_key
+from workers.datasets import Dataset
+from workers.models import ModelSpec, content_hash
+from workers.shards import split
+
+PLAIN = ModelSpec("perceptron", arguments={"side": 8})
+
+
+@dataclass(frozen=True)
+class Look:
+    """Logits and noise of each sample."""
+
+    scale: float = 1.0
+
+    def measure(self, classifier: Any, batch: Batch, randomness: Randomness) -> Columns:
+        noise = randomness.normal((1, 8, 8))
+        logits = classifier(batch.images + self.scale * noise.to(batch.images.dtype))
+        words = [str(int(label)) for label in batch.labels]
+        found = logits.argmax(1) == batch.labels
+        return {"sample": batch.indices, "logits": logits, "noise": noise, "word": words, "found": found}
+
+
+@dataclass(frozen=True)
+class Slow(Look):
+    seconds: float = 0.3
+
+    def measure(self, classifier: Any, batch: Batch, randomness: Randomness) -> Columns:
+        time.sleep(self.seconds)
+        return super().measure(classifier, batch, randomness)
+
+
+@dataclass(frozen=True)
+class Failing(Look):
+    """Raises for the shard that holds the sample `bad`, and notes each try in `folder`."""
+
+    bad: int = 0
+    folder: str = ""
+
+    def measure(self, classifier: Any, batch: Batch, randomness: Randomness) -> Columns:
+        if self.bad in batch.indices:
+            Path(self.folder, f"try{time.time_ns()}").touch()
+            raise ArithmeticError(f"sample {self.bad} cannot be measured")
+        return super().measure(classifier, batch, randomness)
+
+
+@dataclass(frozen=True)
+class Deadly(Look):
+    """Kills its own process when it sees the sample `bad`: once, or always."""
+
+    bad: int = 0
+    marker: str = ""
+    always: bool = False
+
+    def measure(self, classifier: Any, batch: Batch, randomness: Randomness) -> Columns:
+        if self.bad in batch.indices and (self.always or not Path(self.marker).exists()):
+            Path(self.marker).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().measure(classifier, batch, randomness)
+
+
+@dataclass(frozen=True)
+class Crooked(Look):
+    """Columns that differ in length."""
+
+    def measure(self, classifier: Any, batch: Batch, randomness: Randomness) -> Columns:
+        return {"sample": batch.indices, "logits": torch.zeros(1)}
+
+
+class Unreadable(Look):
+    """Cannot be unpickled."""
+
+    def __reduce__(self) -> Any:
+        return _refuse_to_load, ()
+
+
+def _refuse_to_load() -> None:
+    raise ImportError("this probe is not installed here")
+
+
+def works(dataset: Dataset, probe: Any, size: int = 4, model: ModelSpec = PLAIN, seed: int = 7) -> list[Work]:
+    """One work for each shard of `size`."""
+    model_hash = content_hash(model)
+    settings = {"kind": type(probe).__name__, **asdict(probe)}
+    template = Work("", f"{model.architecture}/{type(probe).__name__}", model, model_hash, probe, split(1, 1)[0], seed)
+    shards = split(len(dataset), size)
+    return [
+        replace(template, key=work_key(model_hash, dataset.digest, settings, shard, seed, "float32"), shard=shard)
+        for shard in shards
+    ]

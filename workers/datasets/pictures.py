@@ -1,0 +1,126 @@
+"""Data sets of pictures in files: read, resized and cropped only where they are taken."""
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torchvision
+from PIL import Image
+from torchvision.transforms import functional
+
+from workers.datasets.dataset import Source
+from workers.refusal import Refused
+
+
+def image_folder(path: str, train: bool, resize: int | None, crop: int | None) -> Source:
+    """Pictures as RGB under `path/CLASS/`, or under `path/train/CLASS/` and `path/test/CLASS/` (or val); uint8."""
+    root = Path(path).expanduser()
+    if not root.is_dir():
+        raise Refused(f"data set imagefolder:{path} is no folder: check the path")
+    folder = _split_folder(root, train)
+    try:
+        dataset = torchvision.datasets.ImageFolder(str(folder))
+    except FileNotFoundError as error:
+        raise Refused(f"{folder} must hold one folder of pictures per class: {str(error).splitlines()[0]}") from error
+
+    def read(index: int) -> tuple[Any, Any]:
+        file, label = dataset.samples[index]
+        try:
+            return dataset.loader(file), label
+        except OSError as error:
+            raise Refused(f"{file} cannot be read as a picture ({error}): repair or remove it") from error
+
+    return Source(len(dataset), tuple(dataset.classes), _taker(f"imagefolder:{path}", read, resize, crop))
+
+
+def torchvision_source(name: str, train: bool, folder: str | None, resize: int | None, crop: int | None) -> Source:
+    """A data set of `torchvision.datasets` whose samples are (picture, label), from `folder`, or downloaded into it."""
+    kind = getattr(torchvision.datasets, name, None) if name in torchvision.datasets.__all__ else None
+    parameters = inspect.signature(kind).parameters if kind is not None else {}
+    splits: dict[str, dict[str, Any]] = {"train": {"train": train}, "split": {"split": "train" if train else "test"}}
+    chosen = next((splits[key] for key in splits if key in parameters), None)
+    if kind is None or chosen is None:
+        raise Refused(f"torchvision:{name} must be a class of torchvision.datasets with an argument train or split; CIFAR10 say")
+    root = Path(folder or "~/.cache/advcore").expanduser()
+    dataset = _opened(name, lambda **download: kind(str(root), **chosen, **download), root, "download" in parameters)
+    return Source(len(dataset), _class_names(dataset), _taker(f"torchvision:{name}", dataset.__getitem__, resize, crop))
+
+
+def _opened(name: str, make: Callable[..., Any], root: Path, downloads: bool) -> Any:
+    try:
+        return make()
+    except Exception as error:  # torchvision's classes raise what they like when their files are not there
+        if not downloads:
+            raise Refused(f"torchvision:{name} cannot be read from {root}: {_line(error)}; give folder: with its files") from error
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        return make(download=True)
+    except Exception as error:
+        raise Refused(
+            f"torchvision:{name} is not in {root} and cannot be downloaded ({_line(error)}): give folder: with its files"
+        ) from error
+
+
+def _split_folder(root: Path, train: bool) -> Path:
+    there = {name for name in ("train", "test", "val") if (root / name).is_dir()}
+    wanted = ("train",) if train else ("test", "val")
+    if not there:
+        return root
+    for name in wanted:
+        if name in there:
+            return root / name
+    raise Refused(
+        f"{root} has {', '.join(sorted(there))}/ but not {' or '.join(wanted)}/: choose the other split or add the folder"
+    )
+
+
+def _class_names(dataset: Any) -> tuple[str, ...]:
+    names = getattr(dataset, "classes", None)
+    if names:
+        return tuple(map(str, names))
+    labels = next((getattr(dataset, key) for key in ("targets", "labels", "_labels") if hasattr(dataset, key)), None)
+    if labels is None:
+        labels = [dataset[index][1] for index in range(len(dataset))]
+    return tuple(str(label) for label in range(int(np.max(np.asarray(labels))) + 1))
+
+
+def _taker(
+    name: str, read: Callable[[int], tuple[Any, Any]], resize: int | None, crop: int | None
+) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    def take(indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        images, labels = [], []
+        for index in indices:
+            picture, label = read(int(index))
+            if not isinstance(picture, Image.Image) or not isinstance(label, int | np.integer):
+                raise Refused(f"{name} must give (picture, whole label); got ({type(picture).__name__}, {type(label).__name__})")
+            images.append(_array(name, picture, resize, crop))
+            labels.append(int(label))
+            if images[-1].shape != images[0].shape:
+                raise Refused(
+                    f"pictures of {name} differ in size: {images[0].shape} and {images[-1].shape} (C, H, W); "
+                    "give crop: (and resize:), in pixels"
+                )
+        return np.stack(images), np.asarray(labels, np.int64)
+
+    return take
+
+
+def _array(name: str, picture: Image.Image, resize: int | None, crop: int | None) -> np.ndarray:
+    """A picture as uint8 `(C, H, W)`: grey ones with one channel, all others as RGB."""
+    picture = picture if picture.mode in ("L", "RGB") else picture.convert("RGB")
+    if resize is not None:
+        picture = functional.resize(picture, [resize])
+    if crop is not None:
+        if crop > min(picture.size):
+            raise Refused(
+                f"a picture of {name} is {picture.height} x {picture.width}, smaller than crop: {crop}; give resize: {crop} or more"
+            )
+        picture = functional.center_crop(picture, [crop])
+    pixels = np.asarray(picture)
+    return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _line(error: BaseException) -> str:
+    return str(error).strip().split("\n")[0] or type(error).__name__

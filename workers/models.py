@@ -1,0 +1,142 @@
+"""Models as descriptions: an architecture by name, a checkpoint by path, a hash of what both hold."""
+
+import difflib
+import hashlib
+import importlib
+import inspect
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from advcore.classifier import Normalized
+from advcore.networks import NETWORKS
+from workers.checkpoints import load_checkpoint
+from workers.refusal import Refused
+
+_SEED = 0
+"""The seed under which a network without a checkpoint is made, so that every worker makes the same one."""
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model that any machine can build.
+
+    - `architecture`: a name in `advcore.networks.NETWORKS`, or `package.module:factory`, or a torchvision model.
+    - `checkpoint`: a .safetensors file or a torch file that holds weights only; none means fresh weights from a fixed seed.
+    - `classes`: the number of logits, handed to the factory as `num_classes` where it takes that.
+    - `arguments`: further keyword arguments of the factory.
+    - `mean`, `std`: one number per channel in pixel units [0, 1], both or none; normalisation becomes part of the model.
+    """
+
+    architecture: str
+    checkpoint: str | None = None
+    classes: int = 10
+    arguments: dict[str, Any] = field(default_factory=dict)
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+
+
+def build(spec: ModelSpec) -> nn.Module:
+    """The classifier of a spec on the CPU: evaluation mode, no parameter gradients, images in [0, 1] to logits.
+
+    The global random state stays untouched. Raises Refused where the spec, its factory or its checkpoint do not work.
+    """
+    _check(spec)
+    factory = _factory(spec)
+    with torch.random.fork_rng(devices=[]):
+        torch.random.default_generator.manual_seed(_SEED)
+        network = _call(spec, factory)
+    if spec.checkpoint is not None:
+        load_checkpoint(network, spec.checkpoint)
+    if spec.mean is not None and spec.std is not None:
+        try:
+            network = Normalized(network, spec.mean, spec.std)
+        except ValueError as error:
+            raise Refused(f"model {spec.architecture}: {error}") from error
+    return network.eval().requires_grad_(False)
+
+
+def content_hash(spec: ModelSpec) -> str:
+    """The sha256 of what a spec means: all its fields, with the bytes of the checkpoint in place of its path.
+
+    The code of a `package.module:factory` is not part of it: a factory that changes its meaning needs a new name.
+    """
+    _check(spec)
+    fields = (spec.architecture, spec.classes, spec.arguments, spec.mean, spec.std)
+    try:
+        text = json.dumps(fields, sort_keys=True)
+    except TypeError as error:
+        raise Refused(
+            f"arguments of {spec.architecture} must be numbers, words, lists and mappings; got {spec.arguments!r}"
+        ) from error
+    digest = hashlib.sha256(text.encode())
+    if spec.checkpoint is not None:
+        with Path(spec.checkpoint).expanduser().open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _check(spec: ModelSpec) -> None:
+    if (spec.mean is None) != (spec.std is None):
+        given, absent = ("mean", "std") if spec.std is None else ("std", "mean")
+        raise Refused(f"model {spec.architecture} has {given} without {absent}: give both (one number per channel) or none")
+    if spec.classes < 2:
+        raise Refused(f"model {spec.architecture} needs at least 2 classes; got classes: {spec.classes}")
+    if spec.checkpoint is not None and not Path(spec.checkpoint).expanduser().is_file():
+        raise Refused(f"checkpoint {spec.checkpoint} of model {spec.architecture} is no file: check the path")
+
+
+def _factory(spec: ModelSpec) -> Callable[..., Any]:
+    name = spec.architecture
+    if name in NETWORKS:
+        return partial(NETWORKS[name], num_classes=spec.classes)
+    if ":" in name:
+        factory = _imported(name)
+        return partial(factory, num_classes=spec.classes) if _takes(factory, "num_classes") else factory
+    import torchvision  # takes as long as torch itself, and most workers need none of it
+
+    known = torchvision.models.list_models()
+    if name in known:
+        return partial(torchvision.models.get_model, name, weights=None, num_classes=spec.classes)
+    close = difflib.get_close_matches(name, [*NETWORKS, *known], n=4)
+    hint = (
+        f"did you mean {', '.join(close)}?"
+        if close
+        else f"take {', '.join(NETWORKS)}, a torchvision model or package.module:factory"
+    )
+    raise Refused(f"unknown architecture {name!r}: {hint}")
+
+
+def _imported(name: str) -> Callable[..., Any]:
+    module, _, attribute = name.partition(":")
+    try:
+        factory = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise Refused(f"cannot import architecture {name!r}: {error}; is its folder on PYTHONPATH?") from error
+    if not callable(factory):
+        raise Refused(f"architecture {name!r} must be a function that makes a network; got {type(factory).__name__}")
+    return factory
+
+
+def _takes(factory: Callable[..., Any], name: str) -> bool:
+    try:
+        parameters = inspect.signature(factory).parameters
+    except ValueError:  # a callable written in C tells no signature
+        return False
+    return name in parameters or any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+
+
+def _call(spec: ModelSpec, factory: Callable[..., Any]) -> nn.Module:
+    try:
+        network = factory(**spec.arguments)
+    except (TypeError, ValueError, KeyError, OSError) as error:
+        raise Refused(f"architecture {spec.architecture} cannot be made with arguments {spec.arguments!r}: {error}") from error
+    if not isinstance(network, nn.Module):
+        raise Refused(f"architecture {spec.architecture} must make a torch.nn.Module; got {type(network).__name__}")
+    return network
