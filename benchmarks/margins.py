@@ -34,7 +34,7 @@ def published(network: nn.Module, image: Tensor, basis: Tensor, steps: int = 100
     return (1 + overshoot) * total.norm().item()
 
 
-def basis_of(family: DCTBlocks, position: int, image: Tensor) -> Tensor:
+def basis_of(family: DCTBlocks, position: int) -> Tensor:
     """An explicit orthonormal basis `(D, m)` of one block."""
     return family[position].lift(torch.eye(family.dim)).flatten(1).T
 
@@ -46,12 +46,16 @@ def main() -> None:
     rate = ours.numel() / seconds(lambda: margins(network, images, family))
     few = images[:4]
     start = time.perf_counter()
-    theirs = torch.tensor([[published(network, image[None], basis_of(family, s, image)) for image in few] for s in range(len(family))])
+    theirs = torch.tensor(
+        [[published(network, image[None], basis_of(family, s, image)) for image in few] for s in range(len(family))]
+    )
     slow = theirs.numel() / (time.perf_counter() - start)
     difference = ((ours[:, : len(few)] - theirs).abs() / theirs).median().item()
     print(f"margins, LeNet, 21 DCT blocks, 96 digits ({machine()})")
     print(f"  published per-sample algorithm {slow:8.1f} margins/s")
-    print(f"  advcore                        {rate:8.1f} margins/s, {rate / slow:.0f} times; median relative difference {difference:.1e}")
+    print(
+        f"  advcore                        {rate:8.1f} margins/s, {rate / slow:.0f} times; median relative difference {difference:.1e}"
+    )
 
 
 if __name__ == "__main__":

@@ -153,6 +153,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     command = parse(arguments)
     quiet = not command.verbose
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())  # package.module:factory of one's own, as with python -m
     if quiet:
         _hush()
     signal.signal(signal.SIGTERM, _interrupt)
@@ -170,10 +172,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def parse(arguments: Sequence[str], default: RunCommand | TrainCommand | None = None) -> RunCommand | TrainCommand | DemoCommand | UiCommand | ListCommand:
+def parse(
+    arguments: Sequence[str], default: RunCommand | TrainCommand | None = None
+) -> RunCommand | TrainCommand | DemoCommand | UiCommand | ListCommand:
     """The command line as a command; with `default`, flags that are not given take its values."""
     if default is None:
-        return tyro.cli(Command, prog="advcore", description=DESCRIPTION, args=list(arguments))  # type: ignore[call-overload,no-any-return]
+        return tyro.cli(Command, prog="advcore", description=DESCRIPTION, args=list(arguments))
     return tyro.cli(type(default), prog=f"advcore {arguments[0]}", args=list(arguments[1:]), default=default)
 
 
@@ -189,7 +193,10 @@ def show(report: Report) -> None:
         last = outcome.error.strip().splitlines()[-1]
         print(f"failed: {outcome.name} {outcome.key[:12]}: {last}", file=sys.stderr)
     if report.failures:
-        print(f"{len(report.failures)} shards failed; the numbers above leave them out, and a new run tries only them again", file=sys.stderr)
+        print(
+            f"{len(report.failures)} shards failed; the numbers above leave them out, and a new run tries only them again",
+            file=sys.stderr,
+        )
     for figure in report.figures:
         print(f"figure: {figure}")
     print(f"report: {report.folder / 'report.md'}")

@@ -52,14 +52,20 @@ def _margins_grow(by_model: Mapping[str, Summary]) -> list[list[str]]:
     plain, adversarial = (by_model[name].curves["median_margin"].y for name in ("plain", "adversarial"))
     growth = [b / a for a, b in zip(plain, adversarial, strict=True)]
     return [
-        ["adversarial training raises the margin in every block", f"{min(growth):.2f} to {max(growth):.2f} times, in {sum(g > 1 for g in growth)} of {len(growth)}"],
+        [
+            "adversarial training raises the margin in every block",
+            f"{min(growth):.2f} to {max(growth):.2f} times, in {sum(g > 1 for g in growth)} of {len(growth)}",
+        ],
         ["and most at high frequencies", f"lowest block {growth[0]:.2f}, highest {growth[-1]:.2f} times"],
     ]
 
 
 def _curvature_falls(by_model: Mapping[str, Summary]) -> list[str]:
     plain, adversarial = (by_model[name].scalars["mean_top_eigenvalue"] for name in ("plain", "adversarial"))
-    return ["adversarial training lowers the top eigenvalue (mean)", f"{tables.number(plain)} -> {tables.number(adversarial)} ({plain / adversarial:.1f} times)"]
+    return [
+        "adversarial training lowers the top eigenvalue (mean)",
+        f"{tables.number(plain)} -> {tables.number(adversarial)} ({plain / adversarial:.1f} times)",
+    ]
 
 
 def _robustness_rises(by_model: Mapping[str, Summary]) -> list[str]:

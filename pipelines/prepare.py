@@ -81,6 +81,15 @@ def _works(
     probe, seed, dtype = study.probes[probe_name], study.run.seed, study.run.dtype
     settings = schema.unstructure(study)["probes"][probe_name]
     return [
-        Work(work_key(model_hash, data_digest, settings, shard, seed, dtype), f"{name}/{probe_name}", spec, model_hash, probe, shard, seed, dtype)
+        Work(
+            work_key(model_hash, data_digest, settings, shard, seed, dtype),
+            f"{name}/{probe_name}",
+            spec,
+            model_hash,
+            probe,
+            shard,
+            seed,
+            dtype,
+        )
         for shard in shards
     ]

@@ -15,7 +15,9 @@ from pipelines.prepare import Prepared, prepare
 from pipelines.study import RunSettings, Study
 from pipelines.tracking import Run, environment_tags, make_tracker
 from workers.actor import Outcome, Runner, Work
+from workers.cluster import check_address
 from workers.inline import Inline
+from workers.pool import RayPool
 from workers.store import Store, open_store, write_parquet
 
 Tables = dict[str, dict[str, Columns]]
@@ -48,6 +50,7 @@ def run(study: Study) -> Report:
     store = open_store(store_location)
     works = prepared.all_works()
     missing = set(store.missing(work.key for work in works))
+    runner = make_runner(study.run, store_location)
     tracker = make_tracker(study.run.track, study.run.tracking_uri, out)
     record = tracker.open(study.run.experiment, prepared.identity, study.name)
     folder = out / study.name
@@ -58,7 +61,6 @@ def run(study: Study) -> Report:
     try:
         record.start()
         _describe(record, prepared)
-        runner = make_runner(study.run, store_location)
         outcomes = _measure(runner, [work for work in works if work.key in missing], prepared)
         failures = [outcome for outcome in outcomes if not outcome.ok]
         measured = _tables(prepared, store, {outcome.key for outcome in failures})
@@ -75,11 +77,11 @@ def run(study: Study) -> Report:
 
 
 def make_runner(settings: RunSettings, store_location: str) -> Runner:
-    """The place that the settings name."""
+    """The place that the settings name. Raises Refused when nobody answers at its address."""
     if settings.runner == "inline":
         return Inline(store_location, settings.threads)
-    from workers.pool import RayPool  # here, so that the inline runner does not pay for importing Ray
-
+    if settings.address is not None:
+        check_address(settings.address)
     return RayPool(store_location, settings.workers, settings.threads or 1, settings.gpus_per_worker, settings.address)
 
 
@@ -89,6 +91,8 @@ def _measure(runner: Runner, works: list[Work], prepared: Prepared) -> list[Outc
         return []
     sizes = {work.key: len(work.shard) for work in works}
     outcomes = []
+    if isinstance(runner, RayPool) and runner.address is None:
+        print(f"starting Ray on this machine with {runner.workers} workers, about 15 seconds", file=sys.stderr)
     with tqdm(total=sum(sizes.values()), desc=prepared.study.name, unit="sample", smoothing=0.1, file=sys.stderr) as bar:
         for outcome in runner.run(works, prepared.dataset):
             outcomes.append(outcome)
@@ -98,7 +102,7 @@ def _measure(runner: Runner, works: list[Work], prepared: Prepared) -> list[Outc
 
 
 def _tables(prepared: Prepared, store: Store, without: set[str]) -> Tables:
-    """The rows of each probe and model, in the order of the samples, less the shards that failed; a model without rows is left out."""
+    """The rows of each probe and model in the order of the samples, without failed shards, nor models that have no rows."""
     result: Tables = {}
     for (model, probe), works in prepared.works.items():
         keys = [work.key for work in works if work.key not in without]
@@ -108,7 +112,10 @@ def _tables(prepared: Prepared, store: Store, without: set[str]) -> Tables:
 
 
 def _summaries(study: Study, measured: Tables) -> dict[str, dict[str, Summary]]:
-    return {probe: {model: study.probes[probe].summarise(table) for model, table in by_model.items()} for probe, by_model in measured.items()}
+    return {
+        probe: {model: study.probes[probe].summarise(table) for model, table in by_model.items()}
+        for probe, by_model in measured.items()
+    }
 
 
 def _write(folder: Path, study: Study, measured: Tables, summaries: Mapping[str, Mapping[str, Summary]]) -> list[Path]:
@@ -134,11 +141,18 @@ def _describe(record: Run, prepared: Prepared) -> None:
     study, dataset = prepared.study, prepared.dataset
     settings = schema.unstructure(study)
     defining = {name: settings["run"][name] for name in ("shard_size", "seed", "dtype")}
-    record.params(schema.flatten({"models": settings["models"], "data": settings["data"], "probes": settings["probes"], "run": defining}))
+    models = {name: _without_path(spec) for name, spec in settings["models"].items()}
+    record.params(schema.flatten({"models": models, "data": settings["data"], "probes": settings["probes"], "run": defining}))
+    record.tags({f"advcore.checkpoint.{name}": str(spec.checkpoint) for name, spec in study.models.items()})
     record.tags({"advcore.study": prepared.identity, "advcore.data": dataset.digest, **environment_tags()})
     record.tags({f"advcore.model.{name}": digest for name, digest in prepared.model_hashes.items()})
     record.tags({f"advcore.run.{name}": str(value) for name, value in settings["run"].items() if name not in defining})
     record.data(study.data.name, dataset.digest, len(dataset), dataset.shape)
+
+
+def _without_path(model: Mapping[str, object]) -> dict[str, object]:
+    """A model's settings less the path of its checkpoint, which may move; its content is in the tags, as a hash."""
+    return {name: value for name, value in model.items() if name != "checkpoint"}
 
 
 def _track(
@@ -157,7 +171,7 @@ def _track(
         child = record.child(f"{model}/{probe}", f"{model}/{probe}")
         child.start()
         spec, settings = schema.unstructure(study.models[model]), schema.unstructure(study)["probes"][probe]
-        child.params(schema.flatten({"model": spec, "probe": settings}))
+        child.params(schema.flatten({"model": _without_path(spec), "probe": settings}))
         child.tags({"advcore.model": prepared.model_hashes[model], "advcore.data": prepared.dataset.digest})
         summary = summaries.get(probe, {}).get(model)
         if summary is not None:

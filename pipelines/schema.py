@@ -5,7 +5,6 @@ dict, or `package.module:Class` for a dataclass of one's own. Nothing is coerced
 `1e-3`) where a float belongs. Every error is one line that begins with its place.
 """
 
-import importlib
 import math
 import re
 import types
@@ -24,7 +23,8 @@ from advcore.probes import PROBES, Probe
 from advcore.subspaces import FAMILIES, FamilySpec
 from advcore.training import OBJECTIVES, Objective
 from pipelines.documents import flatten, load_yaml, override
-from pipelines.wording import complaints, field_names, listed, near, said, told
+from pipelines.seams import by_kind, by_kind_among, is_part_of, with_kind
+from pipelines.wording import complaints, field_names, listed, near, said
 from workers.refusal import Refused
 
 __all__ = ["SEAMS", "Seams", "flatten", "load_yaml", "make_converter", "override", "structure", "unstructure"]
@@ -93,8 +93,10 @@ def make_converter(seams: Seams) -> SeamConverter:
     register(lambda cls: get_origin(cls) is Literal, _literal)
     register(_is_choice, partial(_first_that_fits, converter))
     for seam, known in seams.items():
-        register(partial(_same, seam), partial(_by_kind, converter, known))
-        converter.register_unstructure_hook_func(partial(_same, seam), partial(_with_kind, converter, known))
+        register(partial(_same, seam), partial(by_kind, converter, known))
+        converter.register_unstructure_hook_func(partial(_same, seam), partial(with_kind, converter, known))
+        register(partial(is_part_of, known), partial(by_kind_among, converter, known))
+        converter.register_unstructure_hook_func(partial(is_part_of, known), partial(with_kind, converter, known))
     return converter
 
 
@@ -156,45 +158,6 @@ def _first_that_fits(converter: SeamConverter, data: Any, cls: Any) -> Any:
         except Exception as error:  # the next member may fit; all reasons are shown when none does
             reasons += list(complaints(error, ""))
     raise ValueError(" or ".join(reason.removeprefix(": ") for reason in reasons))
-
-
-def _by_kind(converter: SeamConverter, known: Mapping[str, type], data: Any, seam: Any) -> Any:
-    """A seam's value: the class by its kind, the rest of the mapping its fields."""
-    if not isinstance(data, Mapping) or "kind" not in data:
-        came = "none" if isinstance(data, Mapping) else said(data)
-        raise ValueError(f"expected a mapping with the key 'kind', got {came}; known kinds: {listed(known)}")
-    kind = _str(data["kind"], str)
-    if ":" in kind:
-        cls = _imported(kind, seam)
-    elif kind in known:
-        cls = known[kind]
-    else:
-        raise ValueError(f"unknown kind {kind!r}{near(kind, known)}; known kinds: {listed(known)}, or package.module:Class")
-    return converter.structure({key: value for key, value in data.items() if key != "kind"}, cls)
-
-
-def _with_kind(converter: SeamConverter, known: Mapping[str, type], value: Any) -> dict[str, Any]:
-    cls = type(value)
-    kind = next((name for name, member in known.items() if member is cls), f"{cls.__module__}:{cls.__qualname__}")
-    return {"kind": kind, **converter.unstructure(value)}
-
-
-def _imported(kind: str, seam: Any) -> type:
-    """A user's own dataclass, from `package.module:Class`."""
-    module, _, name = kind.partition(":")
-    try:
-        cls = getattr(importlib.import_module(module), name, None)
-    except Exception as error:  # a user's module may fail in any way when it is imported
-        raise ValueError(f"kind {kind!r}: module {module!r} cannot be imported ({told(error)}); is it on PYTHONPATH?") from error
-    if not _is_dataclass(cls):
-        raise ValueError(f"kind {kind!r}: expected a frozen dataclass {name!r} in {module!r}, got {said(cls)}; define it there")
-    if "kind" in field_names(cls):
-        raise ValueError(f"kind {kind!r}: a field named 'kind' cannot be told from the class's own; rename it")
-    wanted = [method for method, value in vars(seam).items() if callable(value) and (method == "__call__" or method[0] != "_")]
-    missing = [method for method in wanted if not hasattr(cls, method) or (method == "__call__" and "__call__" not in dir(cls))]
-    if missing:
-        raise ValueError(f"kind {kind!r} is no {seam.__name__}: it lacks {listed(missing)}; define them")
-    return cls
 
 
 def _dataclass_maker(cls: Any, converter: SeamConverter) -> Callable[[Any, Any], Any]:

@@ -110,7 +110,8 @@ def find(name: str, folder: str) -> Path:
     known = shipped(folder)
     if name in known:
         return known[name]
-    raise Refused(f"no file {name!r}, and none of that name is shipped with advcore ({', '.join(known) or 'none'}): give the path of a YAML file")
+    shown = ", ".join(known) or "none"
+    raise Refused(f"no file {name!r}, and none of that name comes with advcore ({shown}): give the path of a YAML file")
 
 
 def read(cls: Any, name: str, folder: str, settings: tuple[str, ...] = ()) -> Any:

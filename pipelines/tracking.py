@@ -111,11 +111,10 @@ class _Client:
             raise self._refusal(error) from None
 
     def _refusal(self, error: Exception) -> Refused:
-        said = _without_credentials(" ".join(str(error).split()))
-        said = said if len(said) <= 300 else f"{said[:297]}..."
-        return Refused(
-            f"MLflow at {self.place} cannot be used ({said}); is it running, and tracking_uri right? Rows measured so far stay"
-        )
+        said = _cut(_without_credentials(" ".join(str(error).split())), 300)
+        said = "no answer" if "Max retries exceeded" in said else said
+        advice = "check tracking_uri, or set track: false; measured rows are kept"
+        return Refused(f"MLflow at {self.place} cannot be used: {said}; {advice}")
 
 
 class MLflowRun:

@@ -132,7 +132,9 @@ def _fit(training: Training, data: Dataset, test: Dataset | None, record: Run, c
 def accuracy(network: nn.Module, images: Tensor, labels: Tensor, size: int = 1000) -> float:
     """The share classified right, in batches of `size`."""
     with torch.no_grad():
-        right = [(network(part).argmax(1) == truth).sum() for part, truth in zip(images.split(size), labels.split(size), strict=True)]
+        right = [
+            (network(part).argmax(1) == truth).sum() for part, truth in zip(images.split(size), labels.split(size), strict=True)
+        ]
     return torch.stack(right).sum().item() / len(images)
 
 

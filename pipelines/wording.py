@@ -24,7 +24,7 @@ def complaints(error: Exception, at: str) -> Iterator[str]:
     elif isinstance(error, ForbiddenExtraKeysError):
         known = field_names(error.cl)
         for key in sorted(map(str, error.extra_fields)):
-            yield f"{at}: unknown key {key!r}{near(key, known)}; known: {listed(known) or 'none'}"
+            yield f"{at}: unknown key {key!r}{near(key, known) or ';'} known: {listed(known) or 'none'}"
     elif isinstance(error, NoHandler):
         yield f"{at}: a field of type {error.type_} cannot be written in a file; leave it to the code"
     else:

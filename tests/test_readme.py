@@ -1,4 +1,7 @@
-"""The README tells the truth: its example runs, its tree is the repository's. `python tests/test_readme.py` writes the tree anew."""
+"""The README tells the truth.
+
+Its example runs, its tree is the repository's; `python tests/test_readme.py` writes the tree anew.
+"""
 
 import ast
 import contextlib
@@ -25,9 +28,16 @@ def tree() -> str:
     """One line a file: its name, and what it is in its own words."""
     lines = []
     for top in FOLDERS:
-        folders = [top, *sorted(str(path.relative_to(ROOT)) for path in (ROOT / top).rglob("*") if path.is_dir() and path.name != "__pycache__")]
+        folders = [
+            top,
+            *sorted(
+                str(path.relative_to(ROOT)) for path in (ROOT / top).rglob("*") if path.is_dir() and path.name != "__pycache__"
+            ),
+        ]
         for name in folders:
-            files = sorted(path for path in (ROOT / name).iterdir() if path.suffix in (".py", ".yaml") and path.name != "__init__.py")
+            files = sorted(
+                path for path in (ROOT / name).iterdir() if path.suffix in (".py", ".yaml") and path.name != "__init__.py"
+            )
             if files:
                 lines += ["", f"{name}/", *(f"  {path.name:24}{sentence(path)}" for path in files)]
     return "\n".join(lines[1:])

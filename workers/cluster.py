@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 import sysconfig
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -27,6 +28,12 @@ def prepare_environment(local: bool) -> None:
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     os.environ.setdefault("RAY_DEDUP_LOGS", "1")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+
+
+def protect_token() -> None:
+    """Let only the owner read the token that a local Ray has written; it is made readable for all."""
+    with suppress(OSError):  # not there, or not ours
+        _TOKEN.expanduser().chmod(0o600)
 
 
 def check_address(address: str, seconds: float = 3.0) -> None:

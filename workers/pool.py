@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from workers.actor import Outcome, Work, Worker, unique
-from workers.backlog import FAILURES, LOSSES, Backlog
-from workers.cluster import check_address, check_gpus, import_paths, prepare_environment
+from workers.backlog import LOSSES, Backlog
+from workers.cluster import check_address, check_gpus, import_paths, prepare_environment, protect_token
 from workers.datasets import Dataset
 from workers.refusal import Refused
 from workers.store import open_store
@@ -80,6 +80,7 @@ class RayPool:
             cpus = max(self.workers * self.threads, os.cpu_count() or 1)
             memory = 2**27 + 2 * data_bytes  # a small one fits into a small /dev/shm; Ray's own choice is 30% of all memory
             ray.init(address="local", num_cpus=cpus, include_dashboard=False, object_store_memory=memory, **logs)
+            protect_token()
         else:
             try:
                 ray.init(address=address, **logs)
@@ -213,7 +214,7 @@ class Crew:
     def _judge(self, work: Work, outcome: Outcome) -> Outcome | None:
         if outcome.ok or not self._backlog.failed(work):
             return outcome
-        _log.info("%s %s failed, of %d tries: %s", work.name, work.shard, FAILURES, outcome.error)
+        _log.info("%s %s failed and is tried once more: %s", work.name, work.shard, outcome.error)
         return None
 
     def _lose(self, member: Member, replacement: Any) -> Outcome | None:

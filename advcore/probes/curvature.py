@@ -39,6 +39,8 @@ class Curvature:
     draws: int = 50
 
     def __post_init__(self) -> None:
+        if self.spectrum not in ("whole", "top"):
+            raise ValueError(f"spectrum must be one of whole, top; got {self.spectrum!r}")
         if self.top < 1:
             raise ValueError(f"top must be at least 1; got {self.top}")
         if self.draws < 2:

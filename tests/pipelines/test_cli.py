@@ -55,7 +55,23 @@ def test_run_prints_the_numbers_and_the_places(study_file: Path, capsys: pytest.
 
 
 def test_flags_stand_over_set_and_set_over_the_file(study_file: Path, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", str(study_file), "--set", "data.samples=6", "--set", "run.shard_size=2", "--shard-size", "3", "--out", "elsewhere"]) == 0
+    assert (
+        main(
+            [
+                "run",
+                str(study_file),
+                "--set",
+                "data.samples=6",
+                "--set",
+                "run.shard_size=2",
+                "--shard-size",
+                "3",
+                "--out",
+                "elsewhere",
+            ]
+        )
+        == 0
+    )
     study = yaml.safe_load((place / "elsewhere/tiny/study.yaml").read_text())
     assert (study["data"]["samples"], study["run"]["shard_size"], study["run"]["threads"]) == (6, 3, 1)
     assert "16 shards measured" in capsys.readouterr().out
@@ -75,12 +91,15 @@ def edit(study_file: Path, **changes: Any) -> list[str]:
     return ["run", str(study_file)]
 
 
+SHORT_STEPS = {"kind": "pgd", "norm": "l2", "steps": 2, "relative_step": 0.1}
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"probe": {}}, "unknown key 'probe'; did you mean 'probes'"),
         ({"models": {"one": {"architecture": "perceptron", "checkpoint": "missing.safetensors"}}}, "missing.safetensors"),
-        ({"models": {"one": {"architecture": "lenet"}}}, "lenet"),
+        ({"models": {"one": {"architecture": "lenet"}}}, "does not fit images (1, 8, 8)"),
         ({"models": {"one": {"architecture": "perceptron", "arguments": {"channels": 3}}}}, "does not fit images"),
         ({"models": {"one": {"architecture": "perceptron", "classes": 7}}}, "labels must lie in 0..6"),
         ({"models": {"one": {"architecture": "nosuchnet"}}}, "nosuchnet"),
@@ -89,7 +108,7 @@ def edit(study_file: Path, **changes: Any) -> list[str]:
         ({"data": {"name": "nosuchdata"}}, "nosuchdata"),
         ({"probes": {"m": {"kind": "margins", "family": {"kind": "dct", "size": 9}}}}, "size must lie in 1..8"),
         ({"probes": {"r": {"kind": "robustness", "eps": [0.0]}}}, "positive"),
-        ({"probes": {"r": {"kind": "robustness", "eps": [1.0], "attacks": [{"kind": "pgd", "norm": "l2", "steps": 2, "relative_step": 0.1}]}}}, "cannot reach eps"),
+        ({"probes": {"r": {"kind": "robustness", "eps": [1.0], "attacks": [SHORT_STEPS]}}}, "cannot reach eps"),
         ({"probes": {"r": {"kind": "nosuchprobe"}}}, "nosuchprobe"),
         ({"run": {"out": "/proc/nowhere", "track": False}}, "/proc/nowhere"),
         ({"run": {"runner": "ray", "address": "127.0.0.1:1", "track": False, "out": "out"}}, "no Ray at 127.0.0.1:1"),
@@ -97,7 +116,9 @@ def edit(study_file: Path, **changes: Any) -> list[str]:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
-def test_bad_input_gets_one_clear_line(study_file: Path, changes: dict[str, Any], words: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_bad_input_gets_one_clear_line(
+    study_file: Path, changes: dict[str, Any], words: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     assert words in refused(edit(study_file, **changes), capfd)
 
 
@@ -107,7 +128,9 @@ def test_a_checkpoint_of_another_network_names_the_keys(study_file: Path, place:
     assert "1.weight" in line
 
 
-def test_a_pickle_that_runs_code_is_refused_and_does_not_run(study_file: Path, place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_pickle_that_runs_code_is_refused_and_does_not_run(
+    study_file: Path, place: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     class Payload:
         def __reduce__(self) -> Any:
             return os.mkdir, (str(place / "owned"),)
@@ -179,7 +202,10 @@ def test_train_writes_a_checkpoint_that_a_study_can_use(study_file: Path, place:
         "model": {"architecture": "perceptron"},
         "data": {"name": "digits", "split": "train", "samples": 200},
         "test": {"name": "digits", "split": "test"},
-        "recipe": {"objective": {"kind": "adversarial", "attack": {"kind": "pgd", "norm": "l2", "eps": 0.1, "steps": 2}}, "epochs": 4},
+        "recipe": {
+            "objective": {"kind": "adversarial", "attack": {"kind": "pgd", "norm": "l2", "eps": 0.1, "steps": 2}},
+            "epochs": 4,
+        },
         "run": {"out": "out", "track": False, "threads": 1},
     }
     (place / "recipe.yaml").write_text(yaml.safe_dump(recipe))

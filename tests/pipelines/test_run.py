@@ -203,5 +203,9 @@ def test_rays_rows_equal_the_inline_runners_bit_for_bit(tiny: dict[str, Any], pl
     for key in keys:
         a, b = inline.read(key), ray.read(key)
         for name, column in a.items():
-            same = torch.equal(column.nan_to_num(7e7), b[name].nan_to_num(7e7)) if isinstance(column, torch.Tensor) else column == b[name]
+            same = (
+                torch.equal(column.nan_to_num(7e7), b[name].nan_to_num(7e7))
+                if isinstance(column, torch.Tensor)
+                else column == b[name]
+            )
             assert same, (key, name)

@@ -14,7 +14,7 @@ import pytest
 import torch
 from tiny_probes import PLAIN, Deadly, Failing, Look, Slow, Unreadable, works
 
-from workers import pool
+from workers import cluster, pool
 from workers.cluster import check_address, check_gpus, import_paths, prepare_environment
 from workers.inline import Inline
 from workers.pool import DEPTH, Crew, RayPool
@@ -203,6 +203,14 @@ def test_the_environment_of_the_user_wins_and_nothing_is_set_too_late(ray_runnin
     prepare_environment(local=True)
     assert os.environ["RAY_AUTH_MODE"] == "disabled"
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+
+
+def test_the_token_of_a_local_ray_is_private(tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster, "_TOKEN", tmp_path / "token")
+    cluster.protect_token()
+    (tmp_path / "token").touch(0o644)
+    cluster.protect_token()
+    assert (tmp_path / "token").stat().st_mode & 0o777 == 0o600
 
 
 def test_workers_look_where_this_process_looks_but_for_packages():

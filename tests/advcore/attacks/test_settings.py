@@ -115,7 +115,6 @@ def test_deepfool_looks_at_its_likeliest_classes_only():
     result = DeepFool(classes=1)(affine, images, Untargeted(labels))
     second = affine(images).topk(2).indices[:, 1]
     toward_second = 1.02 * affine.distances(images).gather(1, second[:, None])[:, 0]
-    assert (result.distance <= toward_second * (1 + 1e-9)).all() | (result.gradients > 2).any()
     one_step = result.gradients == 2
     torch.testing.assert_close(result.distance[one_step], toward_second[one_step])
     assert (result.distance >= DeepFool()(affine, images, Untargeted(labels)).distance * (1 - 1e-9)).all()
@@ -155,9 +154,8 @@ def test_bisect_finds_the_crossing():
     outside = DeepFool(overshoot=1.0, box=False)(affine, inside, criterion).images
     share = bisect(affine, inside, outside, criterion, steps=30)
     torch.testing.assert_close(share, torch.full((10,), 0.5, dtype=torch.float64), rtol=0, atol=2**-29)
-    assert (bisect(affine, inside, outside, criterion, steps=1) == 1).sum() + (
-        bisect(affine, inside, outside, criterion, steps=1) == 0.5
-    ).sum() == 10
+    one_step = bisect(affine, inside, outside, criterion, steps=1)
+    assert ((one_step == 0.5) | (one_step == 1)).all()
 
 
 def test_bisect_keeps_the_very_image_where_nothing_can_be_shortened():

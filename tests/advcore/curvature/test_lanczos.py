@@ -94,6 +94,13 @@ def test_on_an_input_hessian(network):
     torch.testing.assert_close(pairs.values, expected, rtol=1e-7, atol=1e-9)
 
 
+def test_copies_of_a_multiple_eigenvalue_may_be_missed_and_what_is_found_is_one():
+    """The limit that the docstring tells: 5 twice above a full spectrum is found at least once."""
+    pairs = lanczos(Matrices(_with_spectrum(5, 5, *torch.linspace(0, 4.9, 38).tolist())), SOURCE, DIMENSION, 2, torch.float64)
+    torch.testing.assert_close(pairs.values[:, 0], torch.full((COUNT,), 5.0, dtype=torch.float64))
+    assert ((pairs.values[:, 1] - 5).abs().minimum((pairs.values[:, 1] - 4.9).abs()) < 1e-6).all()
+
+
 @pytest.mark.parametrize("top", [0, 41])
 def test_top_outside_the_dimension(top):
     with pytest.raises(ValueError, match=f"top must lie in 1..40, the dimension; got {top}"):

@@ -133,6 +133,7 @@ def test_the_profile_shows_the_ranks_that_are_not_zero():
 @pytest.mark.parametrize(
     ("make", "match"),
     [
+        (lambda: Curvature(spectrum="all"), "spectrum must be one of whole, top; got 'all'"),
         (lambda: Curvature(top=0), "top must be at least 1; got 0"),
         (lambda: Curvature(draws=1), "draws must be at least 2; got 1"),
         (

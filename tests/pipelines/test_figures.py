@@ -1,0 +1,221 @@
+"""Charts as pictures: what is drawn, what is said, and that nothing is cut or lies over anything else."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from matplotlib.axis import Axis, Tick
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from advcore.probes import Gallery, Lines, Panel, Series
+from pipelines.figures import draw, save
+from pipelines.lines import COLOURS
+
+NAMES = ("plain, deepfool-l2", "plain, pgd-l2", "adversarial, deepfool-l2", "adversarial, bisected-deepfool-l2")
+
+
+def lines(series: Sequence[Series], **more: Any) -> Lines:
+    return Lines("chart", "A title", "radius (pixels in [0, 1])", "accuracy (%)", series, **more)
+
+
+def falling(label: str = "plain", points: int = 8) -> Series:
+    x = torch.arange(float(points))
+    return Series(label, x, 100 * torch.exp(-x / 3))
+
+
+def clouds() -> Lines:
+    """21 subspaces x 256 samples, two models, six margins that were not found."""
+    positions = torch.arange(21.0)
+    series = []
+    for name in ("plain", "adversarial"):
+        distance = torch.exp(positions[:, None] / 7 + torch.linspace(-1, 1, 256))
+        distance[20, :3] = torch.inf
+        cloud = (positions.repeat_interleave(256), distance.flatten())
+        series.append(Series(name, positions, distance.median(1).values, cloud=cloud))
+    note = "Line: median over samples. Dots: single samples. Larger is more invariant along that subspace (eq. 18)."
+    return Lines(
+        "margins",
+        "Margin in each subspace",
+        "subspace",
+        "margin: l2 norm of the minimal perturbation (pixels in [0, 1])",
+        series,
+        note,
+        y_scale="log",
+        ends=("low frequency", "high frequency"),
+    )
+
+
+def gallery(channels: int = 1, rows: int = 6) -> Gallery:
+    image = torch.linspace(0, 1, channels * 64).reshape(channels, 8, 8)
+    row = [
+        Panel(image, "label 7"),
+        Panel(image - 0.5, "1.23", signed=True),
+        Panel(image, "7 → 3"),
+        Panel(image - 0.5, "2.34", True),
+    ]
+    heads = ["image", "plain:\nperturbation", "plain:\nadversarial", "adversarial:\nperturbation"]
+    return Gallery(
+        "examples", "Minimal perturbations", [row] * rows, [f"sample {i}" for i in range(rows)], heads, "Scaled to be seen."
+    )
+
+
+def texts(figure: Figure) -> list[Text]:
+    """All words that can be seen, laid out; not the labels of ticks beyond the ends of their axis, which are never drawn."""
+    FigureCanvasAgg(figure).draw()
+    beyond = {tick.label1 for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for tick in _beyond(axis)}
+    return [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip() and text not in beyond]
+
+
+def _beyond(axis: Axis) -> list[Tick]:
+    low, high = sorted(axis.get_view_interval())
+    return [tick for tick in axis.get_major_ticks() if not low <= tick.get_loc() <= high]
+
+
+def words(figure: Figure) -> str:
+    return " ".join(" ".join(text.get_text().split()) for text in texts(figure))
+
+
+CHARTS = {
+    "four series": lines(
+        [falling(name) for name in NAMES], references=[(10, "chance"), (11, "majority class")], note="A note. " * 25
+    ),
+    "clouds": clouds(),
+    "gallery": gallery(),
+    "colour gallery": gallery(3),
+    "symlog": lines([Series("plain", torch.arange(1.0, 99), torch.linspace(5, -1, 98) ** 3)], y_scale="symlog"),
+    "long words": lines([falling("a model with a rather long name " * 2) for _ in range(3)], y_limits=(0, 102)),
+}
+
+
+@pytest.mark.parametrize("chart", CHARTS.values(), ids=CHARTS)
+def test_no_words_are_cut_tiny_or_over_one_another(chart: Lines | Gallery) -> None:
+    figure = draw(chart)
+    found = texts(figure)
+    width, height = figure.canvas.get_width_height()
+    boxes = [text.get_window_extent() for text in found]
+    for box, text in zip(boxes, found, strict=True):
+        assert text.get_fontsize() >= 10
+        assert box.x0 >= 0, text.get_text()
+        assert box.y0 >= 0, text.get_text()
+        assert box.x1 <= width, text.get_text()
+        assert box.y1 <= height, text.get_text()
+    for i, one in enumerate(boxes):
+        assert not any(one.shrunk(0.95, 0.9).overlaps(other.shrunk(0.95, 0.9)) for other in boxes[i + 1 :])
+
+
+def test_lines_show_labels_units_note_ends_and_references() -> None:
+    said = words(draw(lines([falling()], note="What it means.", ends=("low", "high"), references=[(10, "chance")])))
+    for part in ("A title", "radius (pixels in [0, 1])", "accuracy (%)", "What it means.", "← low", "high →", "chance", "plain"):
+        assert part in said
+
+
+def test_series_differ_in_colour_and_marker() -> None:
+    axes = draw(lines([falling(name) for name in NAMES])).axes[0]
+    assert [line.get_color() for line in axes.get_lines()] == list(COLOURS[:4])
+    assert len({line.get_marker() for line in axes.get_lines()}) == 4
+    many = draw(lines([falling(str(i)) for i in range(10)])).axes[0].get_lines()
+    assert len({(line.get_color(), line.get_linestyle()) for line in many}) == 10
+
+
+def test_what_cannot_be_drawn_is_counted() -> None:
+    x = torch.arange(4.0)
+    infinite = Series("a", x, torch.tensor([1, torch.inf, torch.nan, 2]), cloud=(x, torch.tensor([1, torch.inf, 2, 3])))
+    assert "3 values not finite, not drawn." in words(draw(lines([infinite])))
+    assert "1 value not finite, not drawn." in words(draw(lines([Series("a", x, torch.tensor([1, torch.inf, 2, 3]))])))
+    negative = Series("a", x, torch.tensor([1.0, 0, -1, 2]))
+    assert "2 values not positive, not drawn on a log scale." in words(draw(lines([negative], y_scale="log")))
+    assert "not drawn" not in words(draw(lines([negative])))
+    line = draw(lines([infinite])).axes[0].get_lines()[-1]
+    assert torch.isnan(torch.tensor(line.get_ydata())).tolist() == [False, True, True, False]
+
+
+def test_nothing_finite_is_an_empty_chart_that_says_so() -> None:
+    nothing = Series("a", torch.arange(3.0), torch.full((3,), torch.inf))
+    for scale in ("linear", "log", "symlog"):
+        assert "3 values not finite" in words(draw(lines([nothing], y_scale=scale)))
+
+
+def test_clouds_stand_side_by_side_at_their_index_and_never_move() -> None:
+    def places() -> list[torch.Tensor]:
+        return [torch.tensor(cloud.get_offsets().filled(torch.nan)[:, 0]) for cloud in draw(clouds()).axes[0].collections]
+
+    plain, adversarial = places()
+    index = torch.arange(21.0).repeat_interleave(256)
+    drawn = plain.isfinite()
+    assert (~drawn).sum() == 3
+    assert ((plain - index)[drawn] < 0).all()
+    assert ((adversarial - index)[drawn] > 0).all()
+    assert ((adversarial - index)[drawn] < 0.4).all()
+    assert torch.equal(plain[drawn], places()[0][drawn])
+
+
+def test_a_cloud_over_a_continuous_axis_stays_where_it_is() -> None:
+    x = torch.linspace(0, 1, 5)
+    cloud = draw(lines([Series("a", x, x, cloud=(x, x))])).axes[0].collections[0]
+    assert torch.equal(torch.tensor(cloud.get_offsets().data[:, 0]), x.double())
+
+
+def test_bands_limits_and_scales() -> None:
+    x = torch.arange(1.0, 6)
+    axes = draw(lines([Series("a", x, x, x / 2, x * 2)], x_scale="log", y_limits=(0, 20))).axes[0]
+    assert axes.collections[0].get_alpha() == 0.2
+    assert axes.get_xscale() == "log"
+    assert axes.get_ylim() == (0, 20)
+
+
+def test_galleries_draw_grey_colour_and_signed() -> None:
+    figure = draw(gallery())
+    assert len(figure.axes) == 24
+    plain, signed = figure.axes[0].images[0], figure.axes[1].images[0]
+    assert (plain.cmap.name, plain.get_clim()) == ("gray", (0, 1))
+    assert (signed.cmap.name, signed.get_clim()) == ("RdBu_r", (-0.5, 0.5))
+    coloured = draw(gallery(3)).axes[1].images[0].get_array()
+    assert coloured.shape == (8, 8, 3)
+    assert (coloured.min(), coloured.max()) == (0, 1)
+    said = words(figure)
+    for part in ("sample 5", "adversarial: perturbation", "7 → 3", "Scaled to be seen."):
+        assert part in said
+
+
+def test_a_gallery_counts_pixels_that_are_not_finite() -> None:
+    image = torch.zeros(1, 2, 2)
+    image[0, 0] = torch.nan
+    assert "2 pixels not finite, drawn as 0." in words(draw(Gallery("g", "t", [[Panel(image, "c")]], ["r"], ["h"])))
+
+
+def test_a_gallery_that_does_not_fit_is_refused() -> None:
+    panel = Panel(torch.zeros(2, 4, 4), "")
+    with pytest.raises(
+        ValueError, match=r"expected an image \(C, H, W\) of 1 or 3 channels, got shape \(2, 4, 4\); pick the channels"
+    ):
+        draw(Gallery("g", "t", [[panel]], ["r"], ["h"]))
+    with pytest.raises(ValueError, match=r"gallery 'g': expected pictures and a label for each row and column, got 0 rows of 0"):
+        draw(Gallery("g", "t", [], [], []))
+    with pytest.raises(ValueError, match=r"got 1 rows of 1, 2 and 1 labels; add them"):
+        draw(Gallery("g", "t", [[panel]], ["r", "s"], ["h"]))
+
+
+def test_a_picture_is_written_whole_and_the_same_each_time(tmp_path: Path) -> None:
+    path = save(lines([falling()]), tmp_path / "figures")
+    first = path.read_bytes()
+    assert path == tmp_path / "figures" / "chart.png"
+    assert first.startswith(b"\x89PNG")
+    assert save(lines([falling()]), tmp_path / "figures").read_bytes() == first
+    assert [file.name for file in path.parent.iterdir()] == ["chart.png"]
+
+
+def test_a_failure_leaves_the_old_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save(lines([falling()]), tmp_path)
+    before = path.read_bytes()
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(Figure, "savefig", fail)
+    with pytest.raises(OSError, match="no space left"):
+        save(lines([falling("other")]), tmp_path)
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [before]

@@ -1,0 +1,312 @@
+"""Runs in MLflow's SQLite store, read back; and the tracker that keeps nothing."""
+
+import json
+import math
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines import environment, tracking
+from pipelines.record import NullRun
+from pipelines.tracking import MLflowTracker, NullTracker, environment_tags, make_tracker, ui_command
+from workers.refusal import Refused
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty store whose tables are made: that alone takes seconds."""
+    folder = tmp_path_factory.mktemp("migrated")
+    tracking._Client(f"sqlite:///{folder / 'mlflow.db'}").ask("search_experiments")
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def folder(migrated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder, with a space in its name, that has such a store; and nothing from outside in the environment."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    place = tmp_path / "the results"
+    place.mkdir()
+    shutil.copy(migrated, place / "mlflow.db")
+    return place
+
+
+def client(folder: Path) -> Any:
+    from mlflow.tracking import MlflowClient
+
+    return MlflowClient(tracking_uri=f"sqlite:///{folder / 'mlflow.db'}")
+
+
+def opened(folder: Path, key: str = "k") -> Any:
+    return MLflowTracker(None, folder).open("experiment", key, "study")
+
+
+def test_importing_the_module_does_not_import_mlflow() -> None:
+    code = "import sys, pipelines.tracking; sys.exit('mlflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(tracking.__file__).parent.parent, check=False).returncode == 0
+
+
+def test_a_run_is_kept_whole(folder: Path) -> None:
+    run = opened(folder)
+    run.start()
+    run.params({"a.b": 1, "eps": "0.5, 1", "none": None, "box": True, "attacks[0]": "pgd"})
+    run.tags({"advcore.device": "cpu"})
+    run.metrics({"accuracy": 0.5})
+    run.metrics({"loss": 2.0}, step=3)
+    run.curve("robust/worst", [0, 0.5, 1], [1.0, 0.75, 0.5])
+    run.text("what failed", "failures.txt")
+    (folder / "figure.png").write_bytes(b"png")
+    run.artifact(folder / "figure.png", "figures")
+    run.data("mnist5k", "d" * 64, 256, (1, 28, 28), "https://user:secret@example.org/data")
+    assert client(folder).get_run(run.id).info.status == "RUNNING"
+    run.end()
+    kept = client(folder).get_run(run.id)
+    assert kept.info.status == "FINISHED"
+    assert kept.info.run_name == "study"
+    assert kept.data.params == {"a.b": "1", "eps": "0.5, 1", "none": "null", "box": "true", "attacks_0_": "pgd"}
+    assert kept.data.tags["advcore.device"] == "cpu"
+    assert kept.data.metrics["accuracy"] == 0.5
+    history = client(folder).get_metric_history
+    assert [(point.step, point.value) for point in history(run.id, "robust/worst")] == [(0, 1.0), (1, 0.75), (2, 0.5)]
+    assert [(point.step, point.value) for point in history(run.id, "robust/worst/x")] == [(0, 0.0), (1, 0.5), (2, 1.0)]
+    assert history(run.id, "loss")[0].step == 3
+    files = folder / "mlartifacts" / run.id / "artifacts"
+    assert (files / "failures.txt").read_text() == "what failed"
+    assert (files / "figures" / "figure.png").read_bytes() == b"png"
+    dataset = kept.inputs.dataset_inputs[0].dataset
+    assert (dataset.name, dataset.digest) == ("mnist5k", "d" * 36)
+    assert json.loads(dataset.profile)["num_rows"] == 256
+    assert json.loads(dataset.source) == {"uri": "https://***@example.org/data"}
+
+
+def test_an_interrupted_run_goes_on_and_holds_everything_once(folder: Path) -> None:
+    ids = []
+    for attempt in range(3):
+        run = opened(folder)
+        assert run.finished == (attempt == 2)
+        run.start()
+        run.params({"a": 1})
+        run.metrics({"accuracy": 0.5, "nothing": math.nan})
+        run.curve("c", [0, 1], [1.0, 0.5 if attempt == 0 else 0.25])
+        run.data("mnist5k", "d", 256, (1, 28, 28))
+        child = run.child("plain/robustness", "plain/robustness")
+        child.metrics({"accuracy": 0.5})
+        child.end("FAILED" if attempt == 0 else "FINISHED")
+        assert client(folder).get_run(child.id).data.tags["mlflow.parentRunId"] == run.id
+        run.end("KILLED" if attempt == 0 else "FINISHED")
+        ids.append((run.id, child.id))
+    assert len(set(ids)) == 1
+    own = client(folder)
+    assert [point.value for point in own.get_metric_history(run.id, "accuracy")] == [0.5]
+    assert len(own.get_metric_history(run.id, "nothing")) == 1
+    assert [point.value for point in own.get_metric_history(run.id, "c")] == [1.0, 0.5, 0.25]
+    assert own.get_run(run.id).data.metrics["c"] == 0.25
+    assert len(own.get_metric_history(child.id, "accuracy")) == 1
+    assert len(own.get_run(run.id).inputs.dataset_inputs) == 1
+    assert len(own.search_runs([own.get_experiment_by_name("experiment").experiment_id])) == 2
+    assert opened(folder, "another").id != run.id
+
+
+def test_opening_a_finished_run_leaves_it_finished(folder: Path) -> None:
+    run = opened(folder)
+    run.end()
+    assert opened(folder).finished
+    assert client(folder).get_run(run.id).info.status == "FINISHED"
+
+
+def test_the_same_child_key_under_another_parent_is_another_run(folder: Path) -> None:
+    one, two = opened(folder, "one"), opened(folder, "two")
+    assert one.child("m/p", "m/p").id != two.child("m/p", "m/p").id
+
+
+def test_a_changed_parameter_is_refused(folder: Path) -> None:
+    opened(folder).params({"seed": 1})
+    with pytest.raises(
+        Refused, match=r"was recorded with seed = 1, got 2; parameters are written once: give the study another name"
+    ):
+        opened(folder).params({"seed": 2, "new": 3})
+
+
+def test_more_than_one_call_takes_and_long_values_are_cut(folder: Path) -> None:
+    run = opened(folder)
+    values = {f"p{i}": "x" * 7000 if i == 0 else i for i in range(230)}
+    run.params(values)
+    opened(folder).params(values)
+    run.tags({f"t{i}": "y" * 9000 if i == 0 else "z" for i in range(230)})
+    run.curve("long", range(2300), range(2300))
+    kept = client(folder).get_run(run.id)
+    assert len(kept.data.params) == 230
+    assert len(kept.data.params["p0"]) == 6000
+    assert len(kept.data.tags["t0"]) == 8000
+    assert kept.data.metrics["long"] == 2299
+
+
+def test_infinite_metrics_are_named_and_left_out(folder: Path) -> None:
+    run = opened(folder)
+    run.metrics({"distance": math.inf, "nan": math.nan})
+    opened(folder).curve("margin", [0, 1, 2], [1.0, math.inf, -math.inf])
+    kept = client(folder).get_run(run.id).data
+    assert kept.tags["advcore.infinite"] == "distance, margin at step 1, margin at step 2"
+    assert "distance" not in kept.metrics
+    assert math.isnan(kept.metrics["nan"])
+    assert [point.step for point in client(folder).get_metric_history(run.id, "margin")] == [0]
+    opened(folder).metrics({"distance": 3.0})
+    assert client(folder).get_run(run.id).data.tags["advcore.infinite"] == "margin at step 1, margin at step 2"
+
+
+@pytest.mark.parametrize(
+    ("name", "clean"),
+    [
+        ("a/b.c-d e:f", "a/b.c-d e:f"),
+        ("margin[3]", "margin_3_"),
+        ("ε", "_"),
+        ("/a//b/", "a/b"),
+        ("../a/.", "_/a/_"),
+        ("", "_"),
+        ("x" * 300, "x" * 250),
+    ],
+)
+def test_names_become_such_as_mlflow_takes(name: str, clean: str, folder: Path) -> None:
+    run = opened(folder)
+    run.metrics({name: 1.0})
+    run.params({name: 1})
+    kept = client(folder).get_run(run.id).data
+    assert list(kept.metrics) == list(kept.params) == [clean]
+
+
+def test_a_curve_needs_an_x_for_each_y(folder: Path) -> None:
+    with pytest.raises(ValueError, match=r"expected as many x as y in curve 'c', got 1 and 2; give one x for each y"):
+        opened(folder).curve("c", [0], [1, 2])
+
+
+def test_a_key_with_quotes_is_refused(folder: Path) -> None:
+    with pytest.raises(ValueError, match=r"expected a key without quotes, got \"it's\"; use letters, digits"):
+        opened(folder, "it's")
+
+
+def test_the_environments_runs_and_experiments_do_not_confuse_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"):
+        monkeypatch.setenv(name, "12345")
+    run = opened(folder)
+    assert run.id != "12345"
+    assert client(folder).get_experiment(client(folder).get_run(run.id).info.experiment_id).name == "experiment"
+
+
+def test_the_environments_store_is_used_unless_one_is_given(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
+    run = MLflowTracker(None, tmp_path / "elsewhere").open("experiment", "k", "study")
+    assert client(folder).get_run(run.id).info.artifact_uri.startswith((tmp_path / "elsewhere" / "mlartifacts").as_uri())
+    assert make_tracker(True, "sqlite:///mine.db", folder).uri == "sqlite:///mine.db"  # type: ignore[attr-defined]
+
+
+def test_a_deleted_experiment_is_refused(folder: Path) -> None:
+    opened(folder)
+    own = client(folder)
+    own.delete_experiment(own.get_experiment_by_name("experiment").experiment_id)
+    with pytest.raises(Refused, match=r"MLflow experiment 'experiment' is deleted; restore it there, or give another name"):
+        opened(folder)
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """The port of a server that takes connections and never answers."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        yield listening.getsockname()[1]
+
+
+def test_a_server_that_does_not_answer_is_refused_in_seconds(folder: Path, silent: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(tracking._PATIENCE, "MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    before = dict(os.environ)
+    start = time.perf_counter()
+    for port in (1, silent):
+        match = rf"^MLflow at http://\*\*\*@127.0.0.1:{port} cannot be used: no answer; check tracking_uri, or set track: false"
+        with pytest.raises(Refused, match=match) as refused:
+            MLflowTracker(f"http://user:secret@127.0.0.1:{port}", folder).open("experiment", "k", "study")
+        assert "secret" not in str(refused.value)
+        assert refused.value.__cause__ is None
+    assert time.perf_counter() - start < 20
+    assert {name: value for name, value in os.environ.items() if "HTTP_REQUEST" in name} == {
+        name: value for name, value in before.items() if "HTTP_REQUEST" in name
+    }
+
+
+@pytest.mark.parametrize("uri", ["nonsense://somewhere", "postgresql://user:secret@localhost/db", "relative/mlruns"])
+def test_a_store_that_cannot_be_opened_is_refused_in_one_line(folder: Path, uri: str) -> None:
+    with pytest.raises(
+        Refused, match=r"^MLflow at .* cannot be used: .*; check tracking_uri, or set track: false; measured rows are kept$"
+    ) as refused:
+        MLflowTracker(uri, folder).open("experiment", "k", "study")
+    assert "secret" not in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_store_that_breaks_later_is_refused_too(folder: Path) -> None:
+    run = opened(folder)
+    with pytest.raises(Refused, match=r"^MLflow at sqlite.* cannot be used: .*gone.png"):
+        run.artifact(folder / "gone.png")
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Refused, match=r"file/out cannot be written \(Not a directory\); give another folder \(out: ...\)"):
+        MLflowTracker(None, tmp_path / "file" / "out").open("experiment", "k", "study")
+
+
+def test_the_null_tracker_keeps_nothing(tmp_path: Path) -> None:
+    tracker = make_tracker(False, None, tmp_path)
+    assert isinstance(tracker, NullTracker)
+    run = tracker.open("experiment", "k", "study")
+    run.start()
+    run.params({"a": 1})
+    run.tags({"a": "b"})
+    run.metrics({"a": 1.0})
+    run.curve("c", [0], [1])
+    run.artifact(tmp_path / "none.png")
+    run.text("a", "b.txt")
+    run.data("a", "b", 1, (1, 2, 2))
+    assert isinstance(run.child("k", "n"), NullRun)
+    run.end()
+    assert not run.finished
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_environment_tags_say_versions_commit_and_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tags = environment_tags()
+    assert {"version.torch", "version.ray", "version.mlflow", "version.python", "advcore.device"} <= set(tags)
+    assert all(isinstance(value, str) and value for value in tags.values())
+    assert environment._commit_tags(tmp_path) == {}
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    assert environment._commit_tags(tmp_path) == {}
+    (tmp_path / "file").write_text("a")
+    subprocess.run([*git, "add", "file"], check=True)
+    subprocess.run([*git, "commit", "-q", "-m", "a"], check=True)
+    found = environment._commit_tags(tmp_path)
+    assert len(found["mlflow.source.git.commit"]) == 40
+    assert found["advcore.uncommitted_changes"] == "false"
+    (tmp_path / "file").write_text("b")
+    assert environment._commit_tags(tmp_path)["advcore.uncommitted_changes"] == "true"
+    monkeypatch.setenv("PATH", "")
+    assert environment._commit_tags(tmp_path) == {}
+    assert environment._version("no-such-package") == "not installed"
+
+
+def test_the_command_that_opens_mlflow(folder: Path, tmp_path: Path) -> None:
+    command = ui_command(None, folder, 5001)
+    assert command[:4] == [sys.executable, "-m", "mlflow", "ui"]
+    assert f"sqlite:///{folder / 'mlflow.db'}" in command
+    assert command[-2:] == ["--port", "5001"]
+    with pytest.raises(Refused, match=r"no MLflow store in .*; run a study first, or give the folder of one that ran"):
+        ui_command(None, tmp_path)
+    with pytest.raises(Refused, match=r"http://\*\*\*@host is a server that shows itself; open it in a browser"):
+        ui_command("http://a:b@host", tmp_path)
