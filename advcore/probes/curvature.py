@@ -17,6 +17,9 @@ from advcore.probes.charts import Chart, Lines, Series
 from advcore.probes.probe import Batch, Columns, Curve, Summary
 from advcore.randomness import Randomness
 
+SHOWN = 20
+"""So many of the largest eigenvalues stand in the summary; all are in the table."""
+
 
 @dataclass(frozen=True)
 class Curvature:
@@ -68,7 +71,7 @@ class Curvature:
     def summarise(self, table: Columns) -> Summary:
         values = cast(Tensor, table["eigenvalues"])
         cosine = cast(Tensor, table["cosine"])
-        ranks = list(range(1, values.shape[1] + 1))
+        ranks = list(range(1, min(values.shape[1], SHOWN) + 1))
         return Summary(
             scalars={
                 "mean_top_eigenvalue": values[:, 0].mean().item(),
@@ -79,7 +82,7 @@ class Curvature:
                 "median_cosine": cosine.nanmedian().item(),
                 "low_rank_share": cast(Tensor, table["low_rank"]).double().mean().item(),
             },
-            curves={"mean_eigenvalue": Curve(ranks, values.mean(0).tolist())},
+            curves={"mean_eigenvalue": Curve(ranks, values[:, :SHOWN].mean(0).tolist())},
         )
 
     def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
@@ -107,8 +110,8 @@ class Curvature:
         ranks = seen.nonzero()[:, 0] + 1
         series = []
         for model, values in spectra.items():
-            low, middle, high = values[:, seen].quantile(torch.tensor([0.25, 0.5, 0.75], dtype=values.dtype), dim=0)
-            series.append(Series(model, ranks, middle, low, high))
+            low, high = values[:, seen].quantile(torch.tensor([0.25, 0.75], dtype=values.dtype), dim=0)
+            series.append(Series(model, ranks, values[:, seen].mean(0), low, high))
         signed = any((values[:, seen] < 0).any() for values in spectra.values())
         rest = f" The other {dimension - count} of {dimension} are 0." if count < dimension else ""
         return Lines(
@@ -118,7 +121,7 @@ class Curvature:
             y_label="eigenvalue of the input Hessian",
             series=series,
             y_scale="linear" if largest == 0 else "symlog" if signed else "log",
-            note=f"Line: median over samples. Band: quartiles.{rest}",
+            note=f"Line: mean over samples. Band: quartiles; a mean above its band comes from few samples.{rest}",
         )
 
 

@@ -81,7 +81,7 @@ def test_list_shows_what_is_shipped(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
     text = capsys.readouterr().out
     assert "demo" in text
-    assert "adversarial" in text
+    assert "robust" in text
 
 
 def edit(study_file: Path, **changes: Any) -> list[str]:

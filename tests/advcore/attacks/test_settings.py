@@ -120,6 +120,17 @@ def test_deepfool_looks_at_its_likeliest_classes_only():
     assert (result.distance >= DeepFool()(affine, images, Untargeted(labels)).distance * (1 - 1e-9)).all()
 
 
+def test_deepfool_passes_by_a_class_that_is_always_tied():
+    affine, images = oracles.Affine(classes=2), oracles.images(10, spread=0.3)
+    images = images[affine(images).argmax(1) == 0]
+
+    def classifier(inputs):
+        return affine(inputs)[:, [0, 0, 1]]
+
+    result = DeepFool()(classifier, images, Untargeted(torch.zeros(len(images), dtype=torch.int64)))
+    torch.testing.assert_close(result.distance, 1.02 * affine.margins(images))
+
+
 def test_deepfool_takes_the_least_step_at_the_boundary():
     affine = oracles.Affine(classes=2)
     start = oracles.images(5, spread=0.2)

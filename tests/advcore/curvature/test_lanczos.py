@@ -38,6 +38,7 @@ SPECTRA = {
     "rank-3": _with_spectrum(5.0, -4.0, 1e-3),
     "rank-1": _with_spectrum(-2.0),
     "rank-4-of-pairs": _with_spectrum(3.0, 3.0, -2.0, -2.0),
+    "exhausted-at-five": _with_spectrum(5.0, 5.0, 4.0, 3.0, 2.0),
     "zero": _with_spectrum(),
     "multiple": -2 * torch.eye(DIMENSION, dtype=torch.float64).expand(COUNT, -1, -1),
     "small": 1e-20 * _with_spectrum(5.0, -4.0, 3.0, 2.0, 1.0, 0.5),

@@ -42,6 +42,18 @@ def test_restrictions_can_be_nested():
     torch.testing.assert_close(outer.rows(index)(coordinates[index]), outer(coordinates)[index])
 
 
+@pytest.mark.parametrize("attack", [DeepFool(box=False), Bisected(DeepFool(box=False))], ids=repr)
+def test_samples_that_are_already_wrong_leave_the_restriction(attack):
+    affine, images = oracles.Affine(shape=(1, 6, 6)), oracles.images(8, (1, 6, 6))
+    labels = affine(images).argmax(1)
+    family, which = dct_blocks(6, 3, 1), torch.tensor([3, 2, 1, 0] * 2)
+    restricted, start = Restricted(affine, images, family.rows(which)), images.new_zeros(8, 9)
+    expected = attack(restricted, start, Untargeted(labels)).distance
+    wrong = torch.arange(8) % 3 == 0
+    some = attack(restricted, start, Untargeted(torch.where(wrong, (labels + 1) % 3, labels)))
+    torch.testing.assert_close(some.distance, expected.masked_fill(wrong, 0))
+
+
 @pytest.mark.parametrize(("attack", "factor"), [(DeepFool(box=False), 1.02), (Bisected(DeepFool(box=False)), 1.0)])
 def test_an_attack_on_a_restriction_is_exact_on_affine_classifiers(attack, factor):
     affine, images = oracles.Affine(shape=(2, 6, 6)), oracles.images(8, (2, 6, 6))

@@ -98,6 +98,21 @@ def test_noise_differs_between_epochs():
     assert len({value for epoch in draws for value in epoch}) == 180
 
 
+def test_the_steps_are_those_of_sgd():
+    """Two steps written out: momentum, weight decay, no clipping; the order of samples does not matter to a whole batch."""
+    recipe = Recipe(epochs=2, batch_size=60, momentum=0.9, weight_decay=0.01, gradient_clip=None, learning_rate=0.3, peak=0.5)
+    expected = _network()
+    moved = [torch.zeros_like(parameter) for parameter in expected.parameters()]
+    for rate in (0.2, 0.2):
+        gradients = torch.autograd.grad(nn.functional.cross_entropy(expected(IMAGES), LABELS), list(expected.parameters()))
+        with torch.no_grad():
+            for parameter, gradient, velocity in zip(expected.parameters(), gradients, moved, strict=True):
+                velocity.mul_(0.9).add_(gradient + 0.01 * parameter)
+                parameter -= rate * velocity
+    network, _ = _trained(recipe)
+    torch.testing.assert_close(list(network.parameters()), list(expected.parameters()))
+
+
 def test_the_gradient_is_clipped():
     class Steep:
         def __call__(self, network, images, labels, randomness):

@@ -1,0 +1,33 @@
+"""Numbers as text."""
+
+import math
+
+from advcore.probes import Curve, Summary
+from pipelines import tables
+
+
+def test_a_table_lines_up() -> None:
+    lines = tables.markdown(["", "a", "long"], [["first", "1", "2"], ["x", "333", "4"]]).splitlines()
+    assert len({len(line) for line in lines}) == 1
+    assert lines[1].startswith("|-------|")
+
+
+def test_numbers_have_four_digits_and_nan_is_a_dash() -> None:
+    assert [tables.number(value) for value in (0.123456, 1e-9, math.inf, math.nan)] == ["0.1235", "1e-09", "inf", "-"]
+
+
+def test_a_model_without_a_scalar_shows_a_dash() -> None:
+    text = tables.scalars({"one": Summary({"a": 1.0, "b": 2.0}), "two": Summary({"a": 3.0})})
+    assert text.splitlines()[-1].split() == ["|", "b", "|", "2", "|", "-", "|"]
+
+
+def test_long_curves_keep_both_ends() -> None:
+    text = tables.curves({"one": Summary({}, {"c": Curve(list(range(100)), list(range(100)))})})
+    header = text.splitlines()[0].split("|")[2:-1]
+    assert len(header) == tables.POINTS
+    assert (header[0].strip(), header[-1].strip()) == ("0", "99")
+
+
+def test_curves_over_another_axis_get_a_table_of_their_own() -> None:
+    curves = {"a": Curve([1, 2], [0.1, 0.2]), "b": Curve([1, 3], [0.1, 0.2])}
+    assert tables.curves({"one": Summary({}, curves)}).count("| at") == 2
