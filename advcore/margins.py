@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from advcore.attacks import Attack, DeepFool
-from advcore.classifier import Classifier, check_images, frozen, full_precision
-from advcore.criteria import Untargeted
+from advcore.classifier import Classifier, check_images, frozen, full_precision, take_rows
+from advcore.criteria import Criterion, Untargeted
 from advcore.randomness import Randomness
 from advcore.subspaces import Family, Restricted
 
@@ -25,7 +25,14 @@ class Margins:
     status: Tensor
 
 
-def margins(classifier: Classifier, images: Tensor, family: Family, attack: Attack | None = None, rows: int = 2048) -> Margins:
+def margins(
+    classifier: Classifier,
+    images: Tensor,
+    family: Family,
+    attack: Attack | None = None,
+    rows: int = 2048,
+    randomness: Randomness | None = None,
+) -> Margins:
     """`min ||r||_2` with `f(x + r) != f(x)`, `r` in the subspace, for every sample and every subspace of a family.
 
     f(x) is the predicted label, and there is no box, as in the article. An upper bound; with the default attack
@@ -36,25 +43,38 @@ def margins(classifier: Classifier, images: Tensor, family: Family, attack: Atta
         family: the subspaces.
         attack: a minimal-norm l2 attack without a box; `DeepFool(norm="l2", box=False)` when None.
         rows: samples x subspaces that are attacked as one batch; only memory and speed depend on it.
+        randomness: noise for an attack that draws any; a sample's is the same in all subspaces.
     """
     check_images(images)
+    if randomness is None:
+        randomness = Randomness(0, torch.arange(len(images), device=images.device))
     attack = DeepFool(norm="l2", box=False) if attack is None else attack
     samples = len(images)
     with full_precision(), frozen(classifier), torch.no_grad():
         labels = classifier(images).argmax(1)
         which, sample = torch.meshgrid(torch.arange(len(family)), torch.arange(samples), indexing="ij")
         pairs = zip(which.reshape(-1).split(rows), sample.reshape(-1).split(rows), strict=True)
+        criterion = Untargeted(labels)
         parts = [
-            _attack_rows(classifier, images, labels, family, attack, w.to(images.device), s.to(images.device)) for w, s in pairs
+            _attack_rows(attack, classifier, images, criterion, randomness, family, w.to(images.device), s.to(images.device))
+            for w, s in pairs
         ]
     distance, found, status = (torch.cat(column).view(len(family), samples) for column in zip(*parts, strict=True))
     return Margins(distance, found, status)
 
 
 def _attack_rows(
-    classifier: Classifier, images: Tensor, labels: Tensor, family: Family, attack: Attack, which: Tensor, sample: Tensor
+    attack: Attack,
+    classifier: Classifier,
+    images: Tensor,
+    criterion: Criterion,
+    randomness: Randomness,
+    family: Family,
+    which: Tensor,
+    sample: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    restricted = Restricted(classifier, images[sample], family.rows(which))
+    """Attack sample `sample[b]` in subspace `which[b]`, for all b as one batch."""
+    restricted = Restricted(take_rows(classifier, sample), images[sample], family.rows(which))
     start = images.new_zeros(len(sample), family.dim)
-    result = attack(restricted, start, Untargeted(labels[sample]), Randomness(0, sample))
+    result = attack(restricted, start, criterion.take(sample), randomness.take(sample))
     return result.distance, result.found, result.status

@@ -41,7 +41,7 @@ class Bisected:
     """
 
     attack: Attack
-    steps: int = 20
+    steps: int = 12
 
     def __post_init__(self) -> None:
         if self.steps < 1:

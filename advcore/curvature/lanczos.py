@@ -38,6 +38,7 @@ def lanczos(
     """
     if not 1 <= top <= dimension:
         raise ValueError(f"top must lie in 1..{dimension}, the dimension; got {top}")
+    nothing = max(100 * torch.finfo(dtype).eps, 1e-5 * tolerance)  # the share of the scale at which a coupling counts as none
     basis = [_fresh(randomness, 0, dimension, dtype)]
     diagonal: list[Tensor] = []
     couplings: list[Tensor] = []
@@ -48,7 +49,7 @@ def lanczos(
         span, size = torch.stack(basis, 1), len(basis)
         rest = _orthogonal(image, span)
         coupling = L2.size(rest)
-        exhausted = coupling <= 100 * torch.finfo(dtype).eps * torch.stack(diagonal + couplings, 1).abs().amax(1)
+        exhausted = coupling <= nothing * torch.stack(diagonal + couplings, 1).abs().amax(1)
         coupling = coupling.masked_fill(exhausted, 0)
         if size == dimension or (size >= top and size % 5 == 0):
             values, combinations, residuals = _ritz(diagonal, couplings, coupling, top)

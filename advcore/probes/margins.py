@@ -45,7 +45,7 @@ class Margins:
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
         family = self.family(cast(tuple[int, int, int], tuple(batch.images.shape[1:])))
-        result = margins(classifier, batch.images, family, self.attack, self.rows)
+        result = margins(classifier, batch.images, family, self.attack, self.rows, randomness)
         return {
             "sample": batch.indices.repeat(len(family)),
             "subspace": torch.arange(len(family)).repeat_interleave(len(batch.images)),

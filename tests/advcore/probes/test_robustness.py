@@ -4,7 +4,7 @@ import oracles
 import pytest
 import torch
 
-from advcore import Randomness
+from advcore import Randomness, Untargeted
 from advcore.attacks import FGSM, PGD, Bisected, DeepFool
 from advcore.probes import Batch, Robustness
 
@@ -135,6 +135,17 @@ def test_budget_attacks_run_only_on_what_stands():
     tries = torch.tensor([[eps <= broken for eps in probe.eps] for broken in table["broken_at"].tolist()]).sum(1)
     assert (table["queries"] <= tries * (6 + 2)).all()
     assert (table["queries"][survivors] == 4 * (6 + 2)).all()
+
+
+def test_broken_at_is_the_smallest_eps_at_which_the_attack_succeeds():
+    probe, batch = Robustness((0.05, 0.2, 0.5, 5.0), (PGD(norm="l2", steps=6),)), _batch()
+    broken_at = torch.full((COUNT,), torch.inf, dtype=torch.float64)
+    for eps in reversed(probe.eps):
+        result = PGD(eps=eps, norm="l2", steps=6)(NETWORK, batch.images, Untargeted(batch.labels), Randomness(0, batch.indices))
+        broken_at[result.found] = eps
+    wrong = NETWORK(batch.images).argmax(1) != batch.labels
+    assert torch.equal(_measure(probe, batch)["broken_at"], broken_at.masked_fill(wrong, 0))
+    assert len(broken_at.unique()) > 3
 
 
 @every_probe
