@@ -97,7 +97,7 @@ def test_a_larger_subspace_has_a_smaller_margin():
 
 def test_the_attack_can_be_replaced():
     affine, images = oracles.Affine(shape=SHAPE), oracles.images(4, SHAPE)
-    result = margins.margins(affine, images, FAMILY, Bisected(DeepFool(box=False)))
+    result = margins.margins(affine, images, FAMILY, Bisected(DeepFool(box=False), steps=20))
     exact = torch.stack([affine.margins(images, basis=basis) for basis in BASES])
     torch.testing.assert_close(result.distance, exact, rtol=1e-5, atol=0)
 

@@ -18,8 +18,8 @@ ATTACKS = [
     DeepFool(),
     DeepFool(norm="linf"),
     DeepFool(box=False),
-    Bisected(DeepFool()),
-    Bisected(DeepFool(norm="linf")),
+    Bisected(DeepFool(), steps=20),
+    Bisected(DeepFool(norm="linf"), steps=20),
 ]
 BUDGET = [attack for attack in ATTACKS if has_budget(attack)]
 MINIMAL = [attack for attack in ATTACKS if not has_budget(attack)]
@@ -294,7 +294,7 @@ def test_targeted_minimal_norm_attacks_are_exact_for_two_classes(attack):
     torch.testing.assert_close(result.distance, factor * affine.margins(images, norm_of(attack)), rtol=1e-4, atol=0)
 
 
-@pytest.mark.parametrize("attack", [DeepFool(box=False), Bisected(DeepFool(box=False))], ids=repr)
+@pytest.mark.parametrize("attack", [DeepFool(box=False), Bisected(DeepFool(box=False), steps=20)], ids=repr)
 def test_deepfool_reaches_the_sphere_from_both_sides(attack):
     center = torch.full((1, 4, 4), 0.5, dtype=torch.float64)
     images = oracles.images(20, spread=0.9)
@@ -312,7 +312,8 @@ def test_deepfool_reaches_the_sphere_from_both_sides(attack):
 
 
 @pytest.mark.parametrize(
-    ("outer", "inner"), [(Bisected(DeepFool()), DeepFool()), (Bisected(DeepFool(norm="linf")), DeepFool(norm="linf"))]
+    ("outer", "inner"),
+    [(Bisected(DeepFool(), steps=20), DeepFool()), (Bisected(DeepFool(norm="linf"), steps=20), DeepFool(norm="linf"))],
 )
 def test_bisected_is_never_longer_and_lies_on_the_boundary(outer, inner):
     network, images = oracles.relu(), oracles.images(COUNT)

@@ -12,7 +12,7 @@ EPS = (0.05, 0.2, 0.5)
 PROBES = [
     Robustness(EPS),
     Robustness((0.01, 0.1), (PGD(steps=10), FGSM(), DeepFool(norm="linf"))),
-    Robustness(EPS, (Bisected(DeepFool()), DeepFool(), DeepFool(steps=1), PGD(norm="l2", steps=5, random_start=False))),
+    Robustness(EPS, (Bisected(DeepFool(), steps=20), DeepFool(), DeepFool(steps=1), PGD(norm="l2", steps=5, random_start=False))),
 ]
 NETWORK, COUNT = oracles.relu(), 24
 
@@ -88,7 +88,9 @@ def test_robust_accuracy_of_an_affine_classifier_is_the_exact_one():
     prediction = affine(batch.images).argmax(1)
     exact = affine.margins(batch.images)
     middle = exact.sort().values
-    probe = Robustness(((middle[5] + middle[6]).item() / 2, (middle[15] + middle[16]).item() / 2), (Bisected(DeepFool()),))
+    probe = Robustness(
+        ((middle[5] + middle[6]).item() / 2, (middle[15] + middle[16]).item() / 2), (Bisected(DeepFool(), steps=20),)
+    )
     expected = [((exact > eps) & (prediction == batch.labels)).double().mean().item() for eps in (0.0, *probe.eps)]
     summary = probe.summarise(_measure(probe, batch, affine))
     assert summary.curves["robust_accuracy/worst"].y == expected

@@ -42,7 +42,7 @@ def test_restrictions_can_be_nested():
     torch.testing.assert_close(outer.rows(index)(coordinates[index]), outer(coordinates)[index])
 
 
-@pytest.mark.parametrize("attack", [DeepFool(box=False), Bisected(DeepFool(box=False))], ids=repr)
+@pytest.mark.parametrize("attack", [DeepFool(box=False), Bisected(DeepFool(box=False), steps=20)], ids=repr)
 def test_samples_that_are_already_wrong_leave_the_restriction(attack):
     affine, images = oracles.Affine(shape=(1, 6, 6)), oracles.images(8, (1, 6, 6))
     labels = affine(images).argmax(1)
@@ -54,7 +54,7 @@ def test_samples_that_are_already_wrong_leave_the_restriction(attack):
     torch.testing.assert_close(some.distance, expected.masked_fill(wrong, 0))
 
 
-@pytest.mark.parametrize(("attack", "factor"), [(DeepFool(box=False), 1.02), (Bisected(DeepFool(box=False)), 1.0)])
+@pytest.mark.parametrize(("attack", "factor"), [(DeepFool(box=False), 1.02), (Bisected(DeepFool(box=False), steps=20), 1.0)])
 def test_an_attack_on_a_restriction_is_exact_on_affine_classifiers(attack, factor):
     affine, images = oracles.Affine(shape=(2, 6, 6)), oracles.images(8, (2, 6, 6))
     labels = affine(images).argmax(1)
