@@ -5,7 +5,7 @@ All act per sample on `(B, *shape)` over everything but the first axis. Distance
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, overload
 
 import torch
 from torch import Tensor
@@ -44,9 +44,49 @@ def get(name: str) -> Norm:
     return NORMS[name]
 
 
+@overload
+def per_sample(values: Tensor, like: Tensor) -> Tensor: ...
+@overload
+def per_sample(values: Radius, like: Tensor) -> Radius: ...
 def per_sample(values: Radius, like: Tensor) -> Radius:
     """`(B,)` values shaped to multiply `(B, *shape)`; a float stays one."""
     return values if isinstance(values, float | int) else values.view(-1, *[1] * (like.dim() - 1))
+
+
+def project_l1_box(r: Tensor, low: Tensor, high: Tensor, radius: Radius) -> Tensor:
+    """The closest point, in l2, of `||u||_1 <= radius` and `low <= u <= high`, where `low <= 0 <= high`; all `(B, *shape)`.
+
+    It is `sign(r) min(max(|r| - t, 0), c)`, `c` the room toward that side (Croce and Hein 2021, Mind the box). Its size is
+    piecewise linear and falls in `t`: the `t` that leaves the radius is read off between the sorted breakpoints.
+    """
+    length = r.flatten(1).abs()
+    room = torch.where(r > 0, high, -low).flatten(1)
+    bound = torch.as_tensor(radius, dtype=r.dtype, device=r.device).expand(len(r))[:, None]
+    capped = length.minimum(room)
+    points, order = torch.cat([length - capped, length], 1).sort(1)  # where a coordinate begins to shrink, and where it is 0
+    bends = torch.where(order < length.shape[1], -1.0, 1.0).to(r.dtype)
+    slopes = bends.cumsum(1)
+    falls = -slopes[:, :-1] * points.diff(dim=1)
+    sizes = torch.cat([falls.flip(1).cumsum(1).flip(1), torch.zeros_like(bound)], 1)  # summed from 0 up: exact where small
+    last = ((sizes > bound).sum(1, keepdim=True) - 1).clamp(min=0)
+    slope = slopes.gather(1, last).clamp(max=-1)
+    level = points.gather(1, last) + (sizes.gather(1, last) - bound) / -slope
+    level = torch.where(capped.sum(1, keepdim=True) > bound, level, 0)
+    inside = (length - level).clamp(min=0).minimum(room)
+    inside = inside * (bound / inside.sum(1, keepdim=True).clamp(min=torch.finfo(r.dtype).tiny)).clamp(max=1)  # rounding only
+    return r.sign() * inside.view_as(r)
+
+
+def sparse_steepest(w: Tensor, count: int | Tensor) -> Tensor:
+    """The unit l1 vector along the signs of the `count` largest coordinates of `w`, equal in each; 0 where `w` is 0.
+
+    A step of sparse l1 descent (Tramer and Boneh 2019). `count` is at least 1: one number, or `(B,)`.
+    """
+    flat = w.flatten(1)
+    ordered = flat.abs().sort(1, descending=True).values
+    rank = torch.as_tensor(count, device=w.device).expand(len(w))[:, None] - 1
+    signs = flat.sign() * (flat.abs() >= ordered.gather(1, rank.clamp(0, flat.shape[1] - 1)))
+    return (signs / signs.abs().sum(1, keepdim=True).clamp(min=1)).view_as(w)
 
 
 def _l1_size(r: Tensor) -> Tensor:

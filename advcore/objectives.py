@@ -35,14 +35,17 @@ def logit_ratio(logits: Tensor, criterion: Criterion) -> Tensor:
     """The difference-of-logits ratio (Croce and Hein 2020): the logit margin over `z_(1) - z_(3)`, blind to the logits' scale.
 
     Targeted, the denominator is `z_(1) - (z_(3) + z_(4)) / 2` as published, and the numerator leads over the strongest other
-    class, where the published one takes the true class. Needs K >= 3 classes, targeted 4; ValueError otherwise.
+    class, where the published one takes the true class: the same number as long as the true class is predicted.
+
+    Targeted with K = 3, `z_(3)` stands for the absent `z_(4)`. With K = 2 the logit margin itself is the value: whatever is blind
+    to scale and shift of two logits is constant but for its sign, while the margin's gradient has a direction, and its values an
+    order, that no scale changes.
     """
-    needed = 4 if isinstance(criterion, Targeted) else 3
-    if logits.shape[1] < needed:
-        raise ValueError(f"logit_ratio needs at least {needed} classes; the classifier has {logits.shape[1]}: take logit_margin")
-    ordered = logits.topk(needed, dim=1).values
-    scale = ordered[:, 0] - ordered[:, 2:].mean(1)
-    return logit_margin(logits, criterion) / (scale + 1e-12)
+    ordered = logits.topk(min(logits.shape[1], 4 if isinstance(criterion, Targeted) else 3), dim=1).values
+    margin = logit_margin(logits, criterion)
+    if ordered.shape[1] < 3:
+        return margin
+    return margin / (ordered[:, 0] - ordered[:, 2:].mean(1) + 1e-12)
 
 
 def get(name: str) -> Objective:

@@ -1,4 +1,4 @@
-"""Noise keyed by (seed, sample index): the same numbers whatever the batch, the shard, the worker or the device.
+"""Noise keyed by seed and sample index: the same numbers whatever the batch, the shard, the worker or the device.
 
 A counter-based generator in the sense of Salmon et al. 2011 (Parallel random numbers: as easy as 1, 2, 3): number i of a
 sample is a hash of (seed, stream, sample index, i), with the finaliser of SplitMix64 (Steele et al. 2014). torch's own

@@ -13,6 +13,13 @@ from workers.datasets import DataSpec, batch, load
 from workers.shards import Shard
 
 
+def classified(network: nn.Module, count: int) -> tuple[Tensor, Tensor]:
+    """The first `count` test digits that the network classifies right, and their labels."""
+    images, labels = digits("test", 2 * count)
+    right = (network(images).argmax(1) == labels).nonzero()[:count, 0]
+    return images[right], labels[right]
+
+
 def digits(split: str, samples: int) -> tuple[Tensor, Tensor]:
     """Images `(samples, 1, 28, 28)` and labels of mnist5k."""
     dataset = load(DataSpec("mnist5k", split, samples))  # type: ignore[arg-type]

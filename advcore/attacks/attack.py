@@ -1,7 +1,7 @@
 """The seam of the attacks: one call, and a record that says, per sample, how it ended."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Protocol
 
@@ -64,8 +64,25 @@ class Attack(Protocol):
 
 
 def has_budget(attack: Attack) -> bool:
-    """Whether the attack searches inside a ball whose radius is its field `eps`; otherwise it looks for the shortest way."""
+    """Whether the attack searches inside a ball whose radius is its `eps`; otherwise it looks for the shortest way.
+
+    An attack that wraps others has a budget when they have one: its property `eps` is theirs.
+    """
     return hasattr(attack, "eps")
+
+
+def with_budget(attack: Attack, eps: float) -> Attack:
+    """A budget attack with another radius, in pixel units; a wrapper hands it on to all that it wraps."""
+    if not has_budget(attack):
+        raise ValueError(f"{attack_name(attack)} looks for the shortest way and takes no eps")
+    values: dict[str, object]
+    if hasattr(attack, "attack"):
+        values = {"attack": with_budget(attack.attack, eps)}
+    elif hasattr(attack, "attacks"):
+        values = {"attacks": tuple(with_budget(part, eps) for part in attack.attacks)}
+    else:
+        values = {"eps": eps}
+    return replace(attack, **values)  # type: ignore[type-var]
 
 
 def norm_of(attack: Attack) -> str:
@@ -74,10 +91,10 @@ def norm_of(attack: Attack) -> str:
 
 
 def attack_name(attack: Attack) -> str:
-    """A short name for tables and legends: class, wrapped attack if any, norm: `bisected-deepfool-l2`."""
+    """A short name for tables and legends: class, wrapped attacks if any, norm: `bisected-deepfool-l2`."""
     own = type(attack).__name__.lower()
-    inner = getattr(attack, "attack", None)
-    return f"{own}-{norm_of(attack)}" if inner is None else f"{own}-{attack_name(inner)}"
+    inner = attack.attacks if hasattr(attack, "attacks") else [attack.attack] if hasattr(attack, "attack") else []
+    return f"{own}-{'+'.join(map(attack_name, inner)) or norm_of(attack)}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,10 +8,11 @@ from torch import Tensor
 
 from advcore import norms
 from advcore.attacks.attack import Adversarial, Status, Tries, solve
+from advcore.attacks.halfspace import reach
 from advcore.classifier import Classifier, take_rows
 from advcore.criteria import Criterion
 from advcore.jacobian import jacobian
-from advcore.norms import Norm, per_sample
+from advcore.norms import Norm
 from advcore.randomness import Randomness
 
 
@@ -32,10 +33,12 @@ class DeepFool:
         overshoot: how far beyond the linearised boundary the result goes, as a share of `r`; it counts in the distance.
         classes: how many classes may become the adversarial one: the likeliest at `x`, as published.
         least_step: shortest step in pixel units, against stalling.
-        box: keep `x + r` in [0, 1] by clipping after each step; the article's margins have no box.
+        box: keep `x + r` in [0, 1]. In l2 and linf a step is clipped: it falls short of its boundary where pixels are at their
+            limit, the next linearisation makes up for it, and the result is shorter than by exact steps inside the box. In l1,
+            where a step moves one pixel, it is the exact one (`halfspace.reach`). The article's margins have no box.
     """
 
-    norm: Literal["l2", "linf"] = "l2"
+    norm: Literal["l1", "l2", "linf"] = "l2"
     steps: int = 100
     overshoot: float = 0.02
     classes: int = 9
@@ -84,19 +87,20 @@ class DeepFool:
     def _step(
         self, norm: Norm, classifier: Classifier, images: Tensor, criterion: Criterion, goals: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The step onto the closest linearised boundary, and which samples have one: where no gradient differs there is none."""
+        """The step onto the closest linearised boundary, and which samples have one: none where no gradient differs, or
+        where the box leaves no way."""
         logits, rival, rows = _linearise(classifier, images, criterion, goals)
         normals = rows[:, :-1] - rows[:, -1:]
         samples, columns = goals.shape
         lengths = norm.dual(normals.flatten(0, 1)).view(samples, columns)
         gaps = (logits.gather(1, goals) - logits.gather(1, rival[:, None])).abs()
         distances = torch.where(lengths > 0, gaps / lengths, torch.inf)
-        nearest = distances.argmin(1)
+        nearest = distances.argmin(1, keepdim=True)
         everyone = torch.arange(samples, device=images.device)
-        distance = distances[everyone, nearest]
-        alive = torch.isfinite(distance)
-        direction = norm.steepest(normals[everyone, nearest])
-        return direction * per_sample(distance.clamp(min=self.least_step).where(alive, 0), direction), alive
+        normal = normals[everyone, nearest[:, 0]]
+        gap = torch.maximum(gaps.gather(1, nearest), self.least_step * lengths.gather(1, nearest))[:, 0]
+        step = reach(norm, images, normal, gap, self.box and norm is norms.L1)
+        return step, norm.size(step) > 0
 
     def _clip(self, images: Tensor) -> Tensor:
         return images.clamp(0, 1) if self.box else images

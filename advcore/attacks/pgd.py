@@ -1,7 +1,6 @@
 """Projected gradient descent (Madry et al. 2018): steepest ascent of a loss inside the eps-ball and the box."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from torch import Tensor
 
@@ -10,6 +9,7 @@ from advcore.attacks.ascent import ascend, project
 from advcore.attacks.attack import Adversarial, Status, Tries, solve
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
+from advcore.norms import NormName
 from advcore.objectives import ObjectiveName
 from advcore.randomness import Randomness
 
@@ -25,21 +25,27 @@ def check_eps(eps: float | None, wanted: bool = False) -> float:
 
 @dataclass(frozen=True)
 class PGD:
-    """Maximise an objective over `||r||_p <= eps`, `x + r` in [0, 1], by projected steepest ascent.
+    """Maximise an objective over `||r||_p <= eps`, `x + r` in [0, 1], by projected steepest ascent:
+    `x <- P(x + step u(gradient))`, `u` the sign in linf, the unit vector in l2.
 
-    Guarantee: an image that it calls found is adversarial and inside the ball; not found proves nothing.
+    In l1 the steepest unit vector has one coordinate; `u` moves the signs of the largest hundredth of those that can move, equally
+    (sparse l1 descent, Tramer and Boneh 2019), and `P` is the exact projection onto ball and box.
+
+    Guarantee: an image that it calls found is adversarial and inside the ball; not found proves nothing. Where none is found,
+    the image handed back is the iterate with the largest objective.
 
     Attributes:
         eps: radius in pixel units; a study's grid of eps takes its place when None.
-        norm: the ball, l2 or linf.
+        norm: the ball.
         steps: gradient steps.
         relative_step: step length as a share of eps; 2.5 / steps when None, as in Madry's l2 evaluations.
-        random_start: start at a random point of the ball: linf uniform, l2 a uniform direction at a uniform radius.
+        random_start: start at a random point of the ball: linf uniform, l1 and l2 a uniform direction at a uniform
+            radius.
         objective: what is maximised.
     """
 
     eps: float | None = None
-    norm: Literal["l2", "linf"] = "linf"
+    norm: NormName = "linf"
     steps: int = 40
     relative_step: float | None = None
     random_start: bool = True
@@ -79,6 +85,6 @@ class PGD:
         start = images
         if self.random_start:
             noise = norm.random(randomness.stream("start"), tuple(images.shape[1:]), eps).to(images.dtype)
-            start = project(images + noise, images, norm, eps)
+            start = project(images, noise, norm, eps)
         objective = objectives.get(self.objective)
         return ascend(classifier, images, start, criterion, objective, norm, eps, self.step * eps, self.steps, leave)

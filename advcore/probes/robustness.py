@@ -1,14 +1,14 @@
 """Robust accuracy over eps (article, eq. 12) and minimal distances (eq. 13), by any number of attacks."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import cast
 
 import torch
 from torch import Tensor
 
 from advcore.attacks import PGD, Attack, DeepFool, Status
-from advcore.attacks.attack import attack_name, has_budget, norm_of
+from advcore.attacks.attack import attack_name, has_budget, norm_of, with_budget
 from advcore.classifier import Classifier, predict
 from advcore.criteria import Untargeted
 from advcore.probes.charts import Chart, Lines, Series
@@ -133,8 +133,9 @@ class Robustness:
         for eps in self.eps:
             if not len(standing):
                 break
-            own = replace(attack, eps=eps)  # type: ignore[type-var]
-            result = own(classifier, images[standing], Untargeted(batch.labels[standing]), randomness.take(standing))
+            result = with_budget(attack, eps)(
+                classifier, images[standing], Untargeted(batch.labels[standing]), randomness.take(standing)
+            )
             queries[standing] += result.queries
             gradients[standing] += result.gradients
             broken = standing[result.found]

@@ -121,6 +121,36 @@ def test_l2_random_directions_have_no_preference():
     assert torch.histc(points.norm(dim=1), 4, 0, 1).sub(5000).abs().max() < 5 * 5000**0.5  # a uniform radius
 
 
+@settings(deadline=None, derandomize=True, max_examples=50)
+@given(radius=st.floats(1e-3, 8), seed=st.integers(0, 1000))
+def test_l1_box_projection_is_the_closest_point_of_both(radius, seed):
+    r = 2 * _normal(20, 2, 3, seed=seed)
+    high = torch.rand(20, 2, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)).round(decimals=1)
+    low = high - 1
+    low[:3], high[:3] = 0, 0  # nowhere to go
+    projected = norms.project_l1_box(r, low, high, radius)
+    assert (norms.L1.size(projected) <= radius * (1 + 1e-12)).all()
+    assert ((projected >= low) & (projected <= high)).all()
+    torch.testing.assert_close(norms.project_l1_box(projected, low, high, radius), projected)
+    others = torch.rand(400, 20, 2, 3, dtype=torch.float64) * (high - low) + low
+    others = others * (radius / others.abs().flatten(2).sum(2)).clamp(max=1)[..., None, None]
+    assert ((r - projected) * (others - projected)).flatten(2).sum(2).max() <= 1e-9  # the variational inequality
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_l1_box_projection_without_walls_is_the_projection_on_the_ball(dtype):
+    r = (3 * _normal(6, 3, 10, 10)).to(dtype)
+    wall, radii = torch.full_like(r, 100.0), torch.tensor([0.1, 1.0, 5.0, 20.0, 100.0, 1e4], dtype=dtype)
+    torch.testing.assert_close(norms.project_l1_box(r, -wall, wall, radii), norms.L1.project(r, radii), rtol=1e-4, atol=1e-5)
+
+
+def test_sparse_steepest_spreads_over_the_largest_coordinates():
+    w = torch.tensor([[3.0, -5.0, 0.0, 1.0], [0.0, 0.0, 2.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
+    expected = torch.tensor([[0.5, -0.5, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
+    assert torch.equal(norms.sparse_steepest(w, 2), expected)
+    assert torch.equal(norms.sparse_steepest(w, torch.tensor([1, 4, 4]))[0], torch.tensor([0.0, -1.0, 0.0, 0.0]))
+
+
 def test_unknown_norm():
     with pytest.raises(ValueError, match="norm must be one of l1, l2, linf; got 'l3'"):
         norms.get("l3")

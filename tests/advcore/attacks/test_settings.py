@@ -49,10 +49,15 @@ def test_steps_that_just_reach_eps_are_enough(steps):
     assert PGD(steps=steps).step == 2.5 / steps
 
 
-def test_logit_ratio_with_two_classes_says_what_to_take():
-    network, images = oracles.relu(classes=2), oracles.images(3)
-    with pytest.raises(ValueError, match="take logit_margin"):
-        PGD(eps=0.1, objective="logit_ratio")(network, images, Untargeted(network(images).argmax(1)))
+@pytest.mark.parametrize("goal", [Untargeted, Targeted])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_logit_ratio_with_few_classes(classes, goal):
+    network, images = oracles.relu(classes=classes), oracles.images(30)
+    prediction = network(images).argmax(1)
+    criterion = Untargeted(prediction) if goal is Untargeted else Targeted((prediction + 1) % classes)
+    result = PGD(eps=0.3, objective="logit_ratio")(network, images, criterion)
+    assert result.found.any()
+    assert torch.equal(result.found, PGD(eps=0.3, objective="logit_margin")(network, images, criterion).found)
 
 
 @pytest.mark.parametrize("norm", ["l2", "linf"])

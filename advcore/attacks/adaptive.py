@@ -1,0 +1,177 @@
+"""The ascent of Auto-PGD: the loop whose step sizes follow each sample's own progress. See `APGD` for the method."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from advcore import norms
+from advcore.attacks.ascent import better, evaluate, movable, project
+from advcore.attacks.attack import Tries
+from advcore.attacks.pgd import check_eps
+from advcore.classifier import Classifier, take_rows
+from advcore.criteria import Criterion
+from advcore.norms import Norm, per_sample
+from advcore.objectives import Objective
+from advcore.randomness import Randomness
+
+MOMENTUM = 0.75
+"""The share of the new step; the rest is the step before it."""
+
+
+def check_ascent(norm: str, eps: float | None, steps: int, rho: float) -> None:
+    """Raise ValueError unless these are settings that `climb` can use."""
+    norms.get(norm)
+    check_eps(eps)
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1; got {steps}")
+    if not 0 <= rho <= 1:
+        raise ValueError(f"rho, a share of the steps, must lie in [0, 1]; got {rho}")
+
+
+@dataclass(eq=False)
+class State:
+    """What the ascent remembers of each sample that still stands; every field is `(B, ...)`."""
+
+    center: Tensor
+    current: Tensor
+    before: Tensor
+    gradient: Tensor
+    value: Tensor
+    best: Tensor
+    best_gradient: Tensor
+    highest: Tensor
+    step: Tensor
+    rises: Tensor = field(init=False)
+    highest_then: Tensor = field(init=False)
+    halved: Tensor = field(init=False)
+    share: Tensor = field(init=False)
+    changed: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rises = torch.zeros_like(self.step, dtype=torch.int64)
+        self.highest_then = self.highest
+        self.halved = torch.ones_like(self.rises, dtype=torch.bool)  # no checkpoint came before the first
+        self.share, self.changed = torch.full_like(self.step, 0.2), torch.ones_like(self.step)
+
+    def keep(self, index: Tensor) -> None:
+        for name, value in vars(self).items():
+            setattr(self, name, value[index])
+
+    def see(self, images: Tensor, gradient: Tensor, value: Tensor) -> None:
+        """Move to new images, with their gradient and value; remember the best."""
+        self.before, self.current, self.gradient = self.current, images, gradient
+        self.rises += value > self.value
+        wins = better(value, self.highest)
+        pixels = per_sample(wins, images)
+        self.value, self.highest = value, torch.where(wins, value, self.highest)
+        self.best, self.best_gradient = torch.where(pixels, images, self.best), torch.where(pixels, gradient, self.best_gradient)
+
+    def return_to_best(self, where: Tensor) -> None:
+        pixels = per_sample(where, self.current)
+        self.current = torch.where(pixels, self.best, self.current)
+        self.gradient = torch.where(pixels, self.best_gradient, self.gradient)
+
+
+def climb(
+    classifier: Classifier,
+    center: Tensor,
+    criterion: Criterion,
+    goal: Criterion,
+    objective: Objective,
+    norm: Norm,
+    eps: float,
+    steps: int,
+    rho: float,
+    randomness: Randomness,
+) -> Tries:
+    """Maximise `objective(logits, goal)` over the eps-ball and the box from a random point of the sphere, `steps` steps.
+
+    A sample stops at its first iterate for which `criterion` holds, and leaves the batch; others end at their best iterate.
+
+    Args:
+        center: `(B, *shape)` in [0, 1].
+        goal: what the objective looks at: `criterion` itself, or a target.
+    """
+    noise = norm.random(randomness.stream("start"), tuple(center.shape[1:]), 1.0).to(center.dtype)
+    current = project(center, noise * per_sample(eps / norm.size(noise), noise), norm, eps)
+    result, active = current.clone(), torch.arange(len(center), device=center.device)
+    queries = torch.zeros(len(center), dtype=torch.int64, device=center.device)
+    pace: _Halving | _Sparsening = _Sparsening(eps, steps) if norm is norms.L1 else _Halving(norm, eps, steps, rho)
+    state: State | None = None
+    for i in range(steps + 1):
+        gradient, value, logits = evaluate(classifier, current, goal, objective)
+        queries[active] += 1
+        if state is None:
+            state = State(center, current, current, gradient, value, current, gradient, value, torch.full_like(value, pace.longest))
+        else:
+            state.see(current, gradient, value)
+        broken = criterion.holds(logits)
+        if broken.any():
+            result[active[broken]] = current[broken]
+            keep = (~broken).nonzero()[:, 0]
+            active = active[keep]
+            state.keep(keep)
+            if not len(keep):
+                break
+            classifier, criterion, goal = take_rows(classifier, keep), criterion.take(keep), goal.take(keep)
+        if i < steps:
+            pace.check(state, i)
+            current = pace.move(state, i == 0)
+    result[active] = state.best if state else current
+    return Tries(result, queries, queries.clone())
+
+
+class _Halving:
+    """Steps in l2 and linf: momentum, and halved steps at checkpoints."""
+
+    def __init__(self, norm: Norm, eps: float, steps: int, rho: float) -> None:
+        self.norm, self.eps, self.rho, self.longest = norm, eps, rho, 2 * eps
+        self.span, self.shrink, self.least = (max(int(share * steps), 1) for share in (0.22, 0.03, 0.06))
+        self.next = self.span
+
+    def check(self, state: State, done: int) -> None:
+        """At a checkpoint, halve the steps of the samples that oscillate or stall, and send them back to their best iterate."""
+        if done < self.next:
+            return
+        stalls = ~state.halved & (state.highest_then >= state.highest)
+        state.halved = stalls | (state.rises <= self.rho * self.span)
+        state.step = torch.where(state.halved, state.step / 2, state.step)
+        state.highest_then = state.highest
+        state.rises = torch.zeros_like(state.rises)
+        state.return_to_best(state.halved)
+        self.span = max(self.span - self.shrink, self.least)
+        self.next = done + self.span
+
+    def move(self, state: State, first: bool) -> Tensor:
+        """The next iterates; the first step is a full one."""
+        step = per_sample(state.step, state.current) * self.norm.steepest(state.gradient)
+        reached = project(state.center, state.current + step - state.center, self.norm, self.eps)
+        if first:
+            return reached
+        mixed = state.current + MOMENTUM * (reached - state.current) + (1 - MOMENTUM) * (state.current - state.before)
+        return project(state.center, mixed - state.center, self.norm, self.eps)
+
+
+class _Sparsening:
+    """Steps in l1: on ever fewer coordinates."""
+
+    def __init__(self, eps: float, steps: int) -> None:
+        self.eps, self.longest, self.span = eps, eps, max(int(0.04 * steps), 1)
+
+    def check(self, state: State, done: int) -> None:
+        """At a checkpoint, narrow the steps to what the best iterate has changed, and lengthen or shorten them."""
+        if done == 0 or done % self.span:
+            return
+        changed = (state.best != state.center).flatten(1).double().mean(1).to(state.step.dtype)
+        sparser = changed < 0.95 * state.changed
+        state.step = torch.where(sparser, self.eps, (state.step / 1.5).clamp(min=self.eps / 10))
+        state.share, state.changed = changed / 1.5, changed
+        state.return_to_best(sparser)
+
+    def move(self, state: State, first: bool) -> Tensor:
+        """The next iterates."""
+        pixels = state.current[0].numel()
+        direction = norms.sparse_steepest(movable(state.gradient, state.current), (state.share * pixels).long().clamp(min=1))
+        way = state.current + per_sample(state.step, direction) * direction - state.center
+        return project(state.center, way, norms.L1, self.eps)

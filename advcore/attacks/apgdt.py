@@ -1,0 +1,69 @@
+"""APGDT: Auto-PGD with one target after the other (Croce and Hein 2020, section 4)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from advcore import norms, objectives
+from advcore.attacks.adaptive import check_ascent, climb
+from advcore.attacks.attack import Adversarial, Status, Tries, solve
+from advcore.attacks.pgd import check_eps
+from advcore.classifier import Classifier, take_rows
+from advcore.criteria import Criterion, Targeted
+from advcore.norms import NormName
+from advcore.randomness import Randomness
+
+
+@dataclass(frozen=True)
+class APGDT:
+    """APGD on the targeted difference-of-logits ratio, one run for each of the likeliest classes, on what still stands.
+
+    With an untargeted criterion the targets are the `targets` likeliest other classes, or all K - 1 where there are fewer, and
+    any class but the label breaks a sample; with a targeted one there is that target alone.
+
+    Attributes:
+        eps, norm, steps, rho: as in `APGD`.
+        targets: how many classes are tried, the likeliest first.
+    """
+
+    eps: float | None = None
+    norm: NormName = "linf"
+    steps: int = 100
+    rho: float = 0.75
+    targets: int = 9
+
+    def __post_init__(self) -> None:
+        check_ascent(self.norm, self.eps, self.steps, self.rho)
+        if self.targets < 1:
+            raise ValueError(f"targets must be at least 1; got {self.targets}")
+
+    def __call__(
+        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
+    ) -> Adversarial:
+        return solve(self._search, norms.get(self.norm), Status.ROBUST, classifier, images, criterion, randomness)
+
+    def _search(self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness) -> Tries:
+        eps, norm = check_eps(self.eps, wanted=True), norms.get(self.norm)
+        with torch.no_grad():
+            goals = criterion.goals(classifier(images), self.targets)
+        result = images.clone()
+        queries = torch.ones(len(images), dtype=torch.int64, device=images.device)
+        gradients = torch.zeros_like(queries)
+        active = torch.arange(len(images), device=images.device)
+        for place in range(goals.shape[1]):
+            own, rest = take_rows(classifier, active), criterion.take(active)
+            goal, noise = Targeted(goals[active, place]), randomness.take(active).stream("target", place)
+            tries = climb(own, images[active], rest, goal, objectives.logit_ratio, norm, eps, self.steps, self.rho, noise)
+            result[active] = tries.images
+            queries[active] += tries.queries
+            gradients[active] += tries.gradients
+            if place + 1 == goals.shape[1]:
+                break
+            with torch.no_grad():
+                standing = ~rest.holds(own(tries.images))
+            queries[active] += 1
+            active = active[standing]
+            if not len(active):
+                break
+        return Tries(result, queries, gradients)

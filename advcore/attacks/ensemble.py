@@ -1,0 +1,72 @@
+"""The standard ensemble of attacks (Croce and Hein 2020): AutoAttack's composition."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from advcore.attacks.apgd import APGD
+from advcore.attacks.apgdt import APGDT
+from advcore.attacks.attack import Adversarial, Attack, has_budget, norm_of
+from advcore.attacks.boundary import Bisected
+from advcore.attacks.deepfool import DeepFool
+from advcore.attacks.pgd import check_eps
+from advcore.attacks.square import Square
+from advcore.attacks.within import Within
+from advcore.attacks.worst import Worst
+from advcore.classifier import Classifier
+from advcore.criteria import Criterion
+from advcore.randomness import Randomness
+
+
+@dataclass(frozen=True)
+class StandardEnsemble:
+    """Four attacks one after the other, each on what still stands, no setting to choose but the ball: AutoAttack's composition.
+
+    1. `APGD` on the cross-entropy;
+    2. `APGDT`, the targeted difference-of-logits ratio, at most 9 targets;
+    3. a minimal-norm attack, whose result counts where its distance is at most eps (AutoAttack's is FAB-T);
+    4. `Square`, which needs no gradient.
+
+    For any number of classes K >= 2. Guarantee: an image that it calls found is adversarial and inside the ball; the robust
+    accuracy is an upper bound.
+
+    Attributes:
+        eps: radius in pixel units; a study's grid of eps takes its place when None.
+        norm: the ball.
+        steps: of either APGD.
+        targets: of `APGDT`.
+        queries: of `Square`.
+        minimal: the third attack, in the same norm; bisected `DeepFool` when None.
+    """
+
+    eps: float | None = None
+    norm: Literal["l2", "linf"] = "linf"
+    steps: int = 100
+    targets: int = 9
+    queries: int = 5000
+    minimal: Attack | None = None
+
+    def __post_init__(self) -> None:
+        if self.minimal is not None and has_budget(self.minimal):
+            raise ValueError("minimal must be a minimal-norm attack; this one has a budget eps")
+        if self.minimal is not None and norm_of(self.minimal) != self.norm:
+            raise ValueError(f"minimal must measure in {self.norm}, the ensemble's norm; it measures in {norm_of(self.minimal)}")
+        check_eps(self.eps)
+        self.stages()  # refuses what they refuse
+
+    def stages(self) -> tuple[Attack, ...]:
+        """The four attacks in their order."""
+        minimal = Bisected(DeepFool(norm=self.norm)) if self.minimal is None else self.minimal
+        return (
+            APGD(eps=self.eps, norm=self.norm, steps=self.steps),
+            APGDT(eps=self.eps, norm=self.norm, steps=self.steps, targets=self.targets),
+            Within(minimal, eps=self.eps),
+            Square(eps=self.eps, norm=self.norm, queries=self.queries),
+        )
+
+    def __call__(
+        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
+    ) -> Adversarial:
+        check_eps(self.eps, wanted=True)
+        return Worst(self.stages())(classifier, images, criterion, randomness)

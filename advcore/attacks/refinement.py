@@ -1,0 +1,139 @@
+"""Shorter adversarial perturbations by turning on the decision boundary."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from advcore import objectives
+from advcore.attacks.halfspace import reach
+from advcore.classifier import Classifier, take_rows
+from advcore.criteria import Criterion
+from advcore.norms import Norm, per_sample
+from advcore.objectives import Objective
+
+SLACK = 1e-5
+"""How far beyond the boundary a point must be to count, as a share of the logit margin at the clean image; besides a few roundings
+of the largest logit, so that another batch's rounding does not undo it."""
+
+CONVERGED = 1e-3
+"""A sample whose turns have become this short leaves."""
+
+
+@dataclass(frozen=True, eq=False)
+class Climb:
+    """Samples under attack, as an attack that looks for short perturbations sees them; counts what it spends.
+
+    `origin` `(n, *shape)`; `lead` `(n,)`, the logit margin at the origin, negative, and `slack` `(n,)`, what is taken off every
+    margin; `rows`, their places in `queries` and `gradients`, which are shared with the whole batch.
+    """
+
+    classifier: Classifier
+    origin: Tensor
+    criterion: Criterion
+    lead: Tensor
+    slack: Tensor
+    rows: Tensor
+    queries: Tensor
+    gradients: Tensor
+
+    @classmethod
+    def of(cls, classifier: Classifier, images: Tensor, criterion: Criterion) -> "Climb":
+        """All samples of a batch, with nothing spent but one query each."""
+        with torch.no_grad():
+            logits = classifier(images)
+        lead = objectives.logit_margin(logits, criterion)
+        slack = SLACK * lead.abs() + 8 * torch.finfo(logits.dtype).eps * logits.abs().amax(1)
+        queries = torch.ones(len(images), dtype=torch.int64, device=images.device)
+        rows = torch.arange(len(images), device=images.device)
+        return cls(classifier, images, criterion, lead, slack, rows, queries, torch.zeros_like(queries))
+
+    def take(self, index: Tensor) -> "Climb":
+        """The samples `index`, perhaps more than once each."""
+        own, criterion = take_rows(self.classifier, index), self.criterion.take(index)
+        lead, slack, rows = self.lead[index], self.slack[index], self.rows[index]
+        return Climb(own, self.origin[index], criterion, lead, slack, rows, self.queries, self.gradients)
+
+    def spend(self, queries: int, gradients: int = 0) -> None:
+        """Count queries and gradients for each sample."""
+        self.queries.index_add_(0, self.rows, torch.full_like(self.rows, queries))
+        self.gradients.index_add_(0, self.rows, torch.full_like(self.rows, gradients))
+
+    def inside(self, perturbation: Tensor) -> Tensor:
+        """The perturbation, cut so that the image stays in [0, 1]."""
+        return (self.origin + perturbation).clamp(0, 1) - self.origin
+
+    def margin(self, perturbation: Tensor) -> Tensor:
+        """The logit margin less the slack, `(n,)`: positive means adversarial, beyond rounding."""
+        self.spend(queries=1)
+        with torch.no_grad():
+            return objectives.logit_margin(self.classifier(self.origin + perturbation), self.criterion) - self.slack
+
+    def ascent(self, perturbation: Tensor, objective: Objective) -> tuple[Tensor, Tensor]:
+        """The gradient of an objective, and whether the point is adversarial."""
+        gradient, margin = self._differentiate(perturbation, objective)
+        return gradient, margin > 0
+
+    def normal(self, perturbation: Tensor) -> tuple[Tensor, Tensor]:
+        """The gradient of the logit margin, and the margin."""
+        return self._differentiate(perturbation, objectives.logit_margin)
+
+    def _differentiate(self, perturbation: Tensor, objective: Objective) -> tuple[Tensor, Tensor]:
+        self.spend(queries=1, gradients=1)
+        with torch.enable_grad():
+            images = (self.origin + perturbation).detach().requires_grad_()
+            logits = self.classifier(images)
+            value = objective(logits, self.criterion).sum()
+            if not value.requires_grad:  # a classifier that does not look at the image
+                gradient = torch.zeros_like(images)
+            else:
+                gradient = torch.autograd.grad(value, images, materialize_grads=True)[0]
+        margin = objectives.logit_margin(logits.detach(), self.criterion) - self.slack
+        return gradient, margin
+
+
+def draw_back(climb: Climb, perturbation: Tensor, steps: int = 3) -> Tensor:
+    """Adversarial perturbations `(n, *shape)` shortened along themselves towards the boundary, by bracketed secant steps on the
+    logit margin; what comes back is adversarial."""
+    low, high = torch.zeros_like(climb.lead), torch.ones_like(climb.lead)
+    at_low, at_high = climb.lead, climb.margin(perturbation)
+    for _ in range(steps):
+        secant = (-at_low / (at_high - at_low).clamp(min=torch.finfo(low.dtype).tiny)).clamp(0.02, 0.98)
+        share = low + (high - low) * (secant + 0.01)  # a little beyond, so that the upper end comes down
+        margin = climb.margin(per_sample(share, perturbation) * perturbation)
+        adversarial = margin > 0
+        low, at_low = torch.where(adversarial, low, share), torch.where(adversarial, at_low, margin)
+        high, at_high = torch.where(adversarial, share, high), torch.where(adversarial, margin, at_high)
+    return per_sample(high, perturbation) * perturbation
+
+
+def refine(norm: Norm, climb: Climb, perturbation: Tensor, turns: int, box: bool) -> Tensor:
+    """Turn adversarial perturbations `(n, *shape)` towards the closest point of the linearised boundary, while that shortens them.
+
+    At `x + r` the logit margin `m` has the gradient `w`: the boundary is near `{r' : <w, r' - r> = -m}`, whose closest point to
+    `x`, under the box, is `p`. The try is `r + t (p - r)`, scaled to just below the size of `r`. Where it is adversarial it is
+    drawn back onto the boundary and `t` grows; where not, `r` stays and `t` shrinks. So every accepted turn is strictly shorter.
+    """
+    best = perturbation.clone()
+    active = torch.arange(len(best), device=best.device)
+    turn = torch.ones_like(climb.lead)
+    for _ in range(turns):
+        current = best[active]
+        normal, margin = climb.normal(current)
+        gap = ((normal * current).flatten(1).sum(1) - margin).clamp(min=0)
+        target = reach(norm, climb.origin, normal, gap, box)
+        tried = current + per_sample(turn, current) * (target - current)
+        shrink = norm.size(current) * (1 - 1e-4) / norm.size(tried).clamp(min=torch.finfo(turn.dtype).tiny)
+        tried = tried * per_sample(shrink, tried)
+        tried = climb.inside(tried) if box else tried
+        shorter = climb.margin(tried) > 0
+        gained = shorter.nonzero()[:, 0]
+        if len(gained):
+            best[active[gained]] = draw_back(climb.take(gained), tried[gained])
+        turn = torch.where(shorter, (1.5 * turn).clamp(max=1), turn / 3)
+        keep = (turn > CONVERGED).nonzero()[:, 0]
+        if not len(keep):
+            break
+        if len(keep) < len(active):
+            active, turn, climb = active[keep], turn[keep], climb.take(keep)
+    return best

@@ -1,0 +1,48 @@
+"""Restarts: the same attack from several random starts."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from advcore.attacks.attack import Adversarial, Attack, has_budget, norm_of
+from advcore.attacks.worst import in_turn, shortest
+from advcore.classifier import Classifier
+from advcore.criteria import Criterion
+from advcore.randomness import Randomness
+
+
+@dataclass(frozen=True)
+class Restarts:
+    """An attack `count` times, each with noise of its own, the first with that of the attack alone.
+
+    A budget attack runs again only on what still stands; a minimal-norm attack on all samples, and the shortest is kept. Never
+    weaker than the attack alone. Queries and gradients add up, with each run's checks before and after.
+
+    Attributes:
+        attack: one that draws noise; another would do the same again.
+        count: runs.
+    """
+
+    attack: Attack
+    count: int = 5
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ValueError(f"count must be at least 1; got {self.count}")
+
+    @property
+    def norm(self) -> str:
+        return norm_of(self.attack)
+
+    @property
+    def eps(self) -> float | None:
+        """The attack's radius; an AttributeError when it has none, as `has_budget` asks."""
+        return self.attack.eps  # type: ignore[attr-defined]
+
+    def __call__(
+        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
+    ) -> Adversarial:
+        first = randomness or Randomness(0, torch.arange(len(images), device=images.device))
+        runs = [(self.attack, first.stream("restart", i) if i else first) for i in range(self.count)]
+        return in_turn(runs, classifier, images, criterion) if has_budget(self) else shortest(runs, classifier, images, criterion)

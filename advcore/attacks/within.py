@@ -1,0 +1,48 @@
+"""Within: a minimal-norm attack asked the question of a budget attack."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from advcore.attacks.attack import Adversarial, Attack, Status, has_budget, norm_of
+from advcore.attacks.pgd import check_eps
+from advcore.classifier import Classifier
+from advcore.criteria import Criterion
+from advcore.randomness import Randomness
+
+
+@dataclass(frozen=True)
+class Within:
+    """A minimal-norm attack whose result counts where its distance is at most eps; elsewhere the sample is robust.
+
+    Attributes:
+        minimal: the attack; its images should stay in the box.
+        eps: radius in pixel units; a study's grid of eps takes its place when None.
+    """
+
+    minimal: Attack
+    eps: float | None = None
+
+    def __post_init__(self) -> None:
+        check_eps(self.eps)
+        if has_budget(self.minimal):
+            raise ValueError("within takes a minimal-norm attack; this one has a budget eps already")
+
+    @property
+    def norm(self) -> str:
+        return norm_of(self.minimal)
+
+    def __call__(
+        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
+    ) -> Adversarial:
+        eps = check_eps(self.eps, wanted=True)
+        result = self.minimal(classifier, images, criterion, randomness)
+        far = result.distance > eps  # inf where none was found
+        return replace(
+            result,
+            images=torch.where(far.view(-1, *[1] * (images.dim() - 1)), images.detach(), result.images),
+            found=~far,
+            distance=result.distance.masked_fill(far, torch.inf),
+            status=result.status.masked_fill(far, Status.ROBUST),
+        )
