@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import sys
 import traceback
 import warnings
@@ -10,17 +9,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Literal, cast
 
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction
 
+from advcore.attacks import ATTACKS
+from advcore.networks import NETWORKS
+from advcore.probes import PROBES
+from advcore.subspaces import FAMILIES
+from advcore.training import OBJECTIVES
 from pipelines import tables
 from pipelines.demo import demo
 from pipelines.run import Report, run
 from pipelines.study import RunSettings, Study, read, shipped
 from pipelines.tracking import ui_command
 from pipelines.train import Training, TrainSettings, train
+from workers.datasets import NAMES
 from workers.refusal import Refused
 
 Settings = UseAppendAction[tuple[str, ...]]
@@ -30,8 +35,9 @@ Settings = UseAppendAction[tuple[str, ...]]
 class RunCommand:
     """Measure every model of a study with every probe.
 
-    Only what is not in the store yet is measured: a second run computes nothing, a run after an interruption goes on. The flags
-    below are the study file's section `run`, and stand over it.
+    A study is a YAML file: models, data, probes, run (see the README; `advcore list` shows what can stand in it). Only what is not
+    in the store yet is measured: a second run computes nothing, a run after an interruption goes on. The run options are the
+    study file's section `run`, and stand over it.
 
     Exit status: 0 done, 1 some shards failed, 2 refused before any work, 130 interrupted.
     """
@@ -48,11 +54,12 @@ class RunCommand:
         """The same command whose defaults are the study file's settings."""
         return replace(self, run=read(Study, self.study, "studies", self.set).run)
 
+    interrupted = "finished shards are in the store, and the same command goes on from there"
+
     def __call__(self) -> int:
-        study = replace(read(Study, self.study, "studies", self.set), run=self.run)
-        report = run(study)
+        report = run(replace(read(Study, self.study, "studies", self.set), run=self.run), self.verbose)
         show(report)
-        return 1 if report.failures else 0
+        return 0 if report.complete else 1
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,8 @@ class TrainCommand:
         """The same command whose defaults are the recipe file's settings."""
         return replace(self, run=read(Training, self.recipe, "recipes", self.set).run)
 
+    interrupted = "nothing is kept of the training; the same command begins it anew"
+
     def __call__(self) -> int:
         result = train(replace(read(Training, self.recipe, "recipes", self.set), run=self.run))
         if result.already:
@@ -87,17 +96,19 @@ class DemoCommand:
 
     out: str = "results"
     """Folder of everything that is written."""
-    runner: str = "ray"
-    """inline, or ray: two actors."""
+    runner: Literal["inline", "ray"] = "ray"
+    """inline in this process, or ray: two actors."""
     verbose: bool = False
     """Show the libraries' own messages, and whole tracebacks."""
+
+    interrupted = "what is finished stays, and the same command goes on from there"
 
     def __call__(self) -> int:
         report, claims = demo(self.out, self.runner)
         show(report)
         print(claims)
         print(f"\nfigures: {report.folder / 'figures'}\nopen MLflow: advcore ui --out {self.out}")
-        return 1 if report.failures else 0
+        return 0 if report.complete else 1
 
 
 @dataclass(frozen=True)
@@ -108,29 +119,50 @@ class UiCommand:
     """The folder that was given to run, train or demo as --out."""
     port: int = 5000
     """Where the browser finds it, on this machine only."""
+    tracking_uri: str | None = None
+    """The MLflow store that a study wrote to, where it was not the one in `out`."""
     verbose: bool = False
     """Whole tracebacks."""
 
+    interrupted = "MLflow is closed"
+
     def __call__(self) -> int:
-        command = ui_command(os.environ.get("MLFLOW_TRACKING_URI"), Path(self.out).absolute(), self.port)
-        print(f"MLflow: http://127.0.0.1:{self.port}  (ends with Ctrl-C)")
-        return subprocess.run(command, check=False).returncode
+        command = ui_command(self.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI"), Path(self.out).absolute(), self.port)
+        print(f"MLflow: http://127.0.0.1:{self.port}  (ends with Ctrl-C)", flush=True)
+        os.execv(command[0], command)  # in this process's place: a signal reaches MLflow itself, and nothing stays behind
 
 
 @dataclass(frozen=True)
 class ListCommand:
-    """List the studies and recipes that come with advcore."""
+    """List what a file can name: studies and recipes that come along, probes, attacks, objectives, data sets, networks."""
 
     verbose: bool = False
     """Whole tracebacks."""
 
+    interrupted = "nothing was written"
+
     def __call__(self) -> int:
+        sections: dict[str, dict[str, str]] = {}
         for folder in ("studies", "recipes"):
-            print(f"{folder}:")
-            for name, path in shipped(folder).items():
-                first = path.read_text().splitlines()[0].removeprefix("# ")
-                print(f"  {name:14} {first}")
+            sections[folder] = {name: _comment(path) for name, path in shipped(folder).items()}
+        kinds = {"probes": PROBES, "attacks": ATTACKS, "subspaces": FAMILIES, "objectives": OBJECTIVES, "networks": NETWORKS}
+        for title, known in kinds.items():
+            sections[title] = {kind: _sentence(value) for kind, value in cast(dict[str, object], known).items()}
+        for title, entries in {**sections, "data sets": NAMES}.items():
+            print(f"{title}:")
+            for name, words in entries.items():
+                print(f"  {name:18} {words}")
+        print("A study names probes, attacks, subspaces and objectives by `kind`; one of your own is `package.module:Class`.")
         return 0
+
+
+def _comment(path: Path) -> str:
+    return path.read_text().splitlines()[0].removeprefix("# ")
+
+
+def _sentence(value: object) -> str:
+    """The first sentence of a docstring, on one line."""
+    return " ".join((value.__doc__ or "").split("\n\n")[0].split()).split(". ")[0].rstrip(".")
 
 
 Command = (
@@ -143,8 +175,7 @@ Command = (
 
 DESCRIPTION = """Look into deep networks with adversarial examples: attacks, margins and curvature, from a laptop to a GPU cluster.
 
-Start with:  advcore demo
-Then:        advcore run STUDY.yaml      advcore train RECIPE.yaml      advcore ui
+Begin with `advcore demo`, then look at its study (`advcore list`), write one of your own, and `advcore run` it.
 """
 
 
@@ -168,7 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"advcore: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("advcore: interrupted; finished shards are in the store, and the same command goes on from there", file=sys.stderr)
+        print(f"advcore: interrupted; {command.interrupted}", file=sys.stderr)
         return 130
 
 

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Literal
 
 from advcore.probes import Summary
 from pipelines import tables
@@ -17,17 +18,16 @@ TRAINED_EPS = 1.5
 """The l2 radius of the recipe `robust`."""
 
 
-def demo(out: str, runner: str) -> tuple[Report, str]:
+def demo(out: str, runner: Literal["inline", "ray"]) -> tuple[Report, str]:
     """The report of the study, and the table of claims."""
-    checkpoints = {}
+    study: Study = read(Study, "demo", "studies")
+    models = {}
     for name in MODELS:
         training: Training = read(Training, name, "recipes")
         result = train(replace(training, run=replace(training.run, out=out)))
-        checkpoints[name] = str(result.checkpoint)
+        models[name] = replace(study.models[name], checkpoint=str(result.checkpoint))
         print(f"{name}: {'already trained' if result.already else 'trained'}, {result.checkpoint}", file=sys.stderr)
-    study: Study = read(Study, "demo", "studies", (f"run.runner={runner}", f"run.out={out}"))
-    models = {name: replace(spec, checkpoint=checkpoints[name]) for name, spec in study.models.items()}
-    report = run(replace(study, models=models))
+    report = run(replace(study, models=models, run=replace(study.run, runner=runner, out=out)))
     return report, claims(report.summaries)
 
 

@@ -1,5 +1,7 @@
 """All that is checked before any worker starts, and the list of work that comes of it."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +11,7 @@ import torch
 from advcore.classifier import check_labels, check_logits
 from pipelines import schema
 from pipelines.study import Study
-from workers.actor import Work, work_key
+from workers.actor import Work, defining, work_key
 from workers.datasets import Dataset, batch, load
 from workers.models import ModelSpec, build, content_hash
 from workers.refusal import Refused
@@ -44,15 +46,16 @@ def prepare(study: Study) -> Prepared:
         for probe_name, probe in study.probes.items():
             try:
                 probe.validate(dataset.shape, classes)
-            except ValueError as error:
-                raise Refused(f"probe {probe_name}: {error}") from error
+            except Exception as error:  # a probe may be a user's own code
+                kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+                raise Refused(f"probe {probe_name}: {kind}{error}") from error
     shards = split(len(dataset), study.run.shard_size)
     works = {
         (name, probe_name): _works(study, dataset.digest, name, spec, hashes[name], probe_name, shards)
         for name, spec in models.items()
         for probe_name in study.probes
     }
-    return Prepared(study, dataset, hashes, study.identity(hashes, dataset.digest), works)
+    return Prepared(study, dataset, hashes, _identity(study.name, works), works)
 
 
 def check_model(name: str, spec: ModelSpec, dataset: Dataset) -> int:
@@ -64,10 +67,16 @@ def check_model(name: str, spec: ModelSpec, dataset: Dataset) -> int:
             logits = model(some.images)
         check_logits(logits, len(some.images))
         check_labels(torch.as_tensor(dataset.labels), len(dataset), logits.shape[1])
-    except (ValueError, RuntimeError, IndexError) as error:
-        first = str(error).strip().splitlines()[0]
+    except Exception as error:  # a model may be a user's own code
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise Refused(f"{name} does not fit images {dataset.shape} (channels, height, width): {first}") from error
     return logits.shape[1]
+
+
+def _identity(name: str, works: Mapping[tuple[str, str], list[Work]]) -> str:
+    """The study's id, 16 hexadecimal digits: the same name, rows to measure, models' and probes' names, wherever it runs."""
+    keys = [[*names, *(work.key for work in own)] for names, own in works.items()]
+    return hashlib.sha256(json.dumps([name, keys]).encode()).hexdigest()[:16]
 
 
 def _absolute(spec: ModelSpec) -> ModelSpec:
@@ -79,7 +88,7 @@ def _works(
     study: Study, data_digest: str, name: str, spec: ModelSpec, model_hash: str, probe_name: str, shards: list[Shard]
 ) -> list[Work]:
     probe, seed, dtype = study.probes[probe_name], study.run.seed, study.run.dtype
-    settings = schema.unstructure(study)["probes"][probe_name]
+    settings = defining(probe, schema.unstructure(study)["probes"][probe_name])
     return [
         Work(
             work_key(model_hash, data_digest, settings, shard, seed, dtype),

@@ -35,8 +35,8 @@ class Run(Protocol):
     def text(self, text: str, file: str) -> None:
         """A text, as a file among the run's artifacts."""
 
-    def data(self, name: str, digest: str, rows: int, shape: Sequence[int], source: str = "") -> None:
-        """The data set it worked on: `rows` images of `shape`; `source` is a URL or a path."""
+    def data(self, name: str, digest: str, rows: int, shape: Sequence[int], source: str = "", context: str = "evaluation") -> None:
+        """A data set it worked on: `rows` images of `shape`; `source` is a URL, a path or a name, `context` what it was for."""
 
     def child(self, key: str, name: str) -> "Run":
         """A run inside this one, found again by its key."""
@@ -79,7 +79,7 @@ class NullRun:
     def text(self, text: str, file: str) -> None:
         pass
 
-    def data(self, name: str, digest: str, rows: int, shape: Sequence[int], source: str = "") -> None:
+    def data(self, name: str, digest: str, rows: int, shape: Sequence[int], source: str = "", context: str = "evaluation") -> None:
         pass
 
     def child(self, key: str, name: str) -> "Run":

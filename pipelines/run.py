@@ -1,7 +1,9 @@
 """The driver of a study: fan out what is missing, collect, summarise, draw, track."""
 
+import shutil
 import sys
 import time
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,11 +13,12 @@ from tqdm import tqdm
 
 from advcore.probes import Columns, Summary
 from pipelines import figures, schema, tables
+from pipelines.environment import environment_tags
 from pipelines.prepare import Prepared, prepare
+from pipelines.record import NullRun, Run
 from pipelines.study import RunSettings, Study
-from pipelines.tracking import Run, environment_tags, make_tracker
+from pipelines.tracking import make_tracker
 from workers.actor import Outcome, Runner, Work
-from workers.cluster import check_address
 from workers.inline import Inline
 from workers.pool import RayPool
 from workers.store import Store, open_store, write_parquet
@@ -26,49 +29,51 @@ Tables = dict[str, dict[str, Columns]]
 
 @dataclass(frozen=True)
 class Report:
-    """What a run came to: shards measured now and found finished, failures, summaries by probe and model, where to look."""
+    """What a run came to: shards measured now and found finished, shards that failed, probes that could not be summarised (with
+    the error), summaries by probe and model, and where to look."""
 
     study: Study
     measured: int
     found: int
     failures: list[Outcome]
+    problems: list[str]
     summaries: Mapping[str, Mapping[str, Summary]]
     folder: Path
     figures: list[Path]
 
+    @property
+    def complete(self) -> bool:
+        """Whether everything was measured and summarised."""
+        return not self.failures and not self.problems
 
-def run(study: Study) -> Report:
+
+def run(study: Study, verbose: bool = False) -> Report:
     """Measure what is missing of a study and report on all of it.
 
     Raises Refused before any work for what cannot work. A shard that fails is reported, the others go on. An interrupt leaves
     the finished shards in the store and goes through; the next run goes on from there, in the same MLflow run.
     """
     start = time.perf_counter()
+    study.run.check()
     out = Path(study.run.out).absolute()
     prepared = prepare(study)
     store_location = str(out / "store")
     store = open_store(store_location)
-    works = prepared.all_works()
-    missing = set(store.missing(work.key for work in works))
-    runner = make_runner(study.run, store_location)
-    tracker = make_tracker(study.run.track, study.run.tracking_uri, out)
-    record = tracker.open(study.run.experiment, prepared.identity, study.name)
-    folder = out / study.name
-    if not missing and record.finished and (folder / "report.md").is_file():
-        drawn = sorted((folder / "figures").glob("*.png"))
-        return Report(study, 0, len(works), [], _summaries(study, _tables(prepared, store, missing)), folder, drawn)
+    runner = make_runner(study.run, store_location, verbose)
+    runner.check()
+    missing = set(store.missing(work.key for work in prepared.all_works()))
+    record = make_tracker(study.run.track, study.run.tracking_uri, out).open(study.run.experiment, prepared.identity, study.name)
+    if not missing and record.finished:
+        record = NullRun()  # all is there already, also in MLflow; only the folder may hold another study of that name
     status = "FAILED"
     try:
         record.start()
         _describe(record, prepared)
-        outcomes = _measure(runner, [work for work in works if work.key in missing], prepared)
-        failures = [outcome for outcome in outcomes if not outcome.ok]
-        measured = _tables(prepared, store, {outcome.key for outcome in failures})
-        summaries = _summaries(study, measured)
-        drawn = _write(folder, study, measured, summaries)
-        _track(record, prepared, summaries, outcomes, folder, time.perf_counter() - start)
-        status = "FAILED" if failures else "FINISHED"
-        return Report(study, len(outcomes), len(works) - len(missing), failures, summaries, folder, drawn)
+        outcomes = _measure(runner, [work for work in prepared.all_works() if work.key in missing], prepared)
+        report = _report(prepared, store, outcomes, out / study.name)
+        _track(record, prepared, store, report, time.perf_counter() - start)
+        status = "FINISHED" if report.complete else "FAILED"
+        return report
     except KeyboardInterrupt:
         status = "KILLED"
         raise
@@ -76,13 +81,11 @@ def run(study: Study) -> Report:
         record.end(status)
 
 
-def make_runner(settings: RunSettings, store_location: str) -> Runner:
-    """The place that the settings name. Raises Refused when nobody answers at its address."""
+def make_runner(settings: RunSettings, store_location: str, verbose: bool = False) -> Runner:
+    """The place that the settings name."""
     if settings.runner == "inline":
         return Inline(store_location, settings.threads)
-    if settings.address is not None:
-        check_address(settings.address)
-    return RayPool(store_location, settings.workers, settings.threads or 1, settings.gpus_per_worker, settings.address)
+    return RayPool(store_location, settings.workers, settings.threads or 1, settings.gpus_per_worker, settings.address, verbose)
 
 
 def _measure(runner: Runner, works: list[Work], prepared: Prepared) -> list[Outcome]:
@@ -91,14 +94,40 @@ def _measure(runner: Runner, works: list[Work], prepared: Prepared) -> list[Outc
         return []
     sizes = {work.key: len(work.shard) for work in works}
     outcomes = []
-    if isinstance(runner, RayPool) and runner.address is None:
-        print(f"starting Ray on this machine with {runner.workers} workers, about 15 seconds", file=sys.stderr)
+    if isinstance(runner, RayPool):
+        print(f"starting {runner.workers} workers on Ray, which takes about 15 seconds", file=sys.stderr)
     with tqdm(total=sum(sizes.values()), desc=prepared.study.name, unit="sample", smoothing=0.1, file=sys.stderr) as bar:
         for outcome in runner.run(works, prepared.dataset):
             outcomes.append(outcome)
             bar.set_postfix_str(outcome.name if outcome.ok else f"{outcome.name} FAILED", refresh=False)
             bar.update(sizes[outcome.key])
     return outcomes
+
+
+def _report(prepared: Prepared, store: Store, outcomes: list[Outcome], folder: Path) -> Report:
+    """Tables, figures, report and study file in the study's folder, in place of what stood there.
+
+    A probe whose code fails in summarising or drawing is a problem, told at the end; its table is written all the same.
+    """
+    study, total = prepared.study, len(prepared.all_works())
+    failures = [outcome for outcome in outcomes if not outcome.ok]
+    for part in ("figures", "tables"):
+        shutil.rmtree(folder / part, ignore_errors=True)
+    summaries: dict[str, dict[str, Summary]] = {}
+    problems, drawn = [], []
+    for probe, by_model in _tables(prepared, store, {outcome.key for outcome in failures}).items():
+        for model, table in by_model.items():
+            write_parquet(_table_path(folder, probe, model), table)
+        try:
+            summaries[probe] = {model: study.probes[probe].summarise(table) for model, table in by_model.items()}
+            for chart in study.probes[probe].charts(by_model):
+                name = probe if chart.name == probe else f"{probe}-{chart.name}"
+                drawn.append(figures.save(replace(chart, name=name), folder / "figures"))
+        except Exception:  # a probe may be a user's own code, and hours of measuring lie behind it
+            problems.append(f"{probe}: {traceback.format_exc()}")
+    (folder / "report.md").write_text(tables.report(study.name, summaries))
+    (folder / "study.yaml").write_text(yaml.safe_dump(schema.unstructure(study), sort_keys=False))
+    return Report(study, len(outcomes), total - len(outcomes), failures, problems, summaries, folder, drawn)
 
 
 def _tables(prepared: Prepared, store: Store, without: set[str]) -> Tables:
@@ -109,27 +138,6 @@ def _tables(prepared: Prepared, store: Store, without: set[str]) -> Tables:
         if keys:
             result.setdefault(probe, {})[model] = store.read_all(keys)
     return result
-
-
-def _summaries(study: Study, measured: Tables) -> dict[str, dict[str, Summary]]:
-    return {
-        probe: {model: study.probes[probe].summarise(table) for model, table in by_model.items()}
-        for probe, by_model in measured.items()
-    }
-
-
-def _write(folder: Path, study: Study, measured: Tables, summaries: Mapping[str, Mapping[str, Summary]]) -> list[Path]:
-    """Tables, figures, report and the study file into the study's folder; gives the figures."""
-    drawn = []
-    for probe, by_model in measured.items():
-        for model, table in by_model.items():
-            write_parquet(_table_path(folder, probe, model), table)
-        for chart in study.probes[probe].charts(by_model):
-            name = probe if chart.name == probe else f"{probe}-{chart.name}"
-            drawn.append(figures.save(replace(chart, name=name), folder / "figures"))
-    (folder / "report.md").write_text(tables.report(study.name, summaries))
-    (folder / "study.yaml").write_text(yaml.safe_dump(schema.unstructure(study), sort_keys=False))
-    return drawn
 
 
 def _table_path(folder: Path, probe: str, model: str) -> Path:
@@ -147,7 +155,7 @@ def _describe(record: Run, prepared: Prepared) -> None:
     record.tags({"advcore.study": prepared.identity, "advcore.data": dataset.digest, **environment_tags()})
     record.tags({f"advcore.model.{name}": digest for name, digest in prepared.model_hashes.items()})
     record.tags({f"advcore.run.{name}": str(value) for name, value in settings["run"].items() if name not in defining})
-    record.data(study.data.name, dataset.digest, len(dataset), dataset.shape)
+    _log_data(record, prepared)
 
 
 def _without_path(model: Mapping[str, object]) -> dict[str, object]:
@@ -155,37 +163,51 @@ def _without_path(model: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in model.items() if name != "checkpoint"}
 
 
-def _track(
-    record: Run,
-    prepared: Prepared,
-    summaries: Mapping[str, Mapping[str, Summary]],
-    outcomes: list[Outcome],
-    folder: Path,
-    seconds: float,
-) -> None:
+def _log_data(record: Run, prepared: Prepared) -> None:
+    study, dataset = prepared.study, prepared.dataset
+    record.data(study.data.name, dataset.digest, len(dataset), dataset.shape, study.data.folder or study.data.name)
+
+
+def _track(record: Run, prepared: Prepared, store: Store, report: Report, seconds: float) -> None:
     """A child run per model x probe with its numbers and its table; figures, report and failures at the parent."""
-    study = prepared.study
+    failed = {outcome.key for outcome in report.failures}
     for (model, probe), works in prepared.works.items():
-        own = [outcome for outcome in outcomes if outcome.name == f"{model}/{probe}"]
-        failed = [outcome for outcome in own if not outcome.ok]
         child = record.child(f"{model}/{probe}", f"{model}/{probe}")
         child.start()
-        spec, settings = schema.unstructure(study.models[model]), schema.unstructure(study)["probes"][probe]
-        child.params(schema.flatten({"model": _without_path(spec), "probe": settings}))
-        child.tags({"advcore.model": prepared.model_hashes[model], "advcore.data": prepared.dataset.digest})
-        summary = summaries.get(probe, {}).get(model)
-        if summary is not None:
-            child.metrics({**summary.scalars, "shards": len(works) - len(failed), "shards_failed": len(failed)})
-            child.metrics({"seconds": sum(outcome.seconds for outcome in own)})
-            for name, curve in summary.curves.items():
-                child.curve(name, curve.x, curve.y)
-            child.artifact(_table_path(folder, probe, model), "tables")
-        child.end("FAILED" if failed else "FINISHED")
-    for figure in sorted((folder / "figures").glob("*.png")):
+        _track_child(child, prepared, store, report, model, probe, [work.key for work in works if work.key not in failed])
+        child.end("FAILED" if any(work.key in failed for work in works) or probe not in report.summaries else "FINISHED")
+    for figure in report.figures:
         record.artifact(figure, "figures")
     for name in ("report.md", "study.yaml"):
-        record.artifact(folder / name)
-    failures = [outcome for outcome in outcomes if not outcome.ok]
-    record.metrics({"shards_measured": len(outcomes), "shards_failed": len(failures), "wall_seconds": seconds})
-    if failures:
-        record.text("\n\n".join(f"{outcome.name} {outcome.key}\n{outcome.error}" for outcome in failures), "failures.txt")
+        record.artifact(report.folder / name)
+    shards = len(prepared.all_works())
+    record.metrics({"shards": shards - len(failed), "shards_failed": len(failed), "last_attempt_seconds": seconds})
+    record.metrics({"shards_measured": report.measured, "shards_found": report.found})
+    errors = [f"{outcome.name} {outcome.key}\n{outcome.error}" for outcome in report.failures]
+    record.text("\n\n".join([*errors, *report.problems]) or "none\n", "failures.txt")
+
+
+def _track_child(child: Run, prepared: Prepared, store: Store, report: Report, model: str, probe: str, finished: list[str]) -> None:
+    """Settings, hashes, where and how long the finished shards were measured, the numbers, the table."""
+    settings = schema.unstructure(prepared.study)
+    child.params(schema.flatten({"model": _without_path(settings["models"][model]), "probe": settings["probes"][probe]}))
+    measured = [store.metadata(key) for key in finished]
+    workers = ", ".join(sorted({entry.get("worker", "") for entry in measured}))
+    child.tags(
+        {
+            "advcore.model": prepared.model_hashes[model],
+            "advcore.data": prepared.dataset.digest,
+            "advcore.workers": workers,
+            **environment_tags(),
+        }
+    )
+    _log_data(child, prepared)
+    child.metrics({"shards": len(finished), "shards_failed": len(prepared.works[model, probe]) - len(finished)})
+    child.metrics({"seconds": sum(float(entry.get("seconds", "0")) for entry in measured)})
+    summary = report.summaries.get(probe, {}).get(model)
+    if summary is not None:
+        child.metrics(dict(summary.scalars))
+        for name, curve in summary.curves.items():
+            child.curve(name, curve.x, curve.y)
+    if finished:
+        child.artifact(_table_path(report.folder, probe, model), "tables")

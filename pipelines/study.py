@@ -1,8 +1,6 @@
 """The study file: models x data x probes, and how to run it."""
 
-import hashlib
-import json
-import math
+import re
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -13,6 +11,12 @@ from pipelines import schema
 from workers.datasets import DataSpec
 from workers.models import ModelSpec
 from workers.refusal import Refused
+
+
+def check_name(name: str) -> None:
+    """Raise ValueError for a name that cannot be a file's: names of studies, models, probes and trainings are."""
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name):
+        raise ValueError(f"a name is made of letters, digits, '-', '_' and '.', and does not begin with '.'; got {name!r}")
 
 
 @dataclass(frozen=True)
@@ -47,16 +51,16 @@ class RunSettings:
     experiment: str = "advcore"
     track: bool = True
 
-    def __post_init__(self) -> None:
-        for name in ("workers", "shard_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
-        if self.threads is not None and self.threads < 1:
-            raise ValueError(f"threads must be at least 1; got {self.threads}")
-        if not (math.isfinite(self.gpus_per_worker) and self.gpus_per_worker >= 0):
-            raise ValueError(f"gpus_per_worker must not be negative; got {self.gpus_per_worker}")
+    def check(self) -> None:
+        """Raise Refused for settings that cannot work. Not done on construction: flags and file are put together first."""
+        for name in ("workers", "shard_size", "threads"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise Refused(f"run.{name} must be at least 1; got {value}")
+        if not 0 <= self.gpus_per_worker <= 1:
+            raise Refused(f"run.gpus_per_worker must lie in [0, 1], a share of one GPU; got {self.gpus_per_worker}")
         if self.address is not None and self.runner == "inline":
-            raise ValueError(f"address is for runner: ray; got address {self.address} with runner: inline")
+            raise Refused(f"run.address is for runner: ray; got address {self.address} with runner: inline")
 
 
 @dataclass(frozen=True)
@@ -82,19 +86,7 @@ class Study:
             if not getattr(self, what):
                 raise ValueError(f"{what} must name at least one; got none")
         for name in (self.name, *self.models, *self.probes):
-            if not name or not all(letter.isalnum() or letter in "-_." for letter in name) or name.startswith("."):
-                raise ValueError(f"names of studies, models and probes are letters, digits, '-', '_' and '.'; got {name!r}")
-
-    def identity(self, model_hashes: dict[str, str], data_digest: str) -> str:
-        """The study's id, 16 hexadecimal digits: the same for the same models, samples, probes and seed, wherever it runs."""
-        parts = {
-            "name": self.name,
-            "models": model_hashes,
-            "data": data_digest,
-            "probes": schema.unstructure(self)["probes"],
-            "run": [self.run.seed, self.run.shard_size, self.run.dtype],
-        }
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+            check_name(name)
 
 
 def shipped(folder: str) -> dict[str, Path]:

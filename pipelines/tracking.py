@@ -168,13 +168,13 @@ class MLflowRun:
     def text(self, text: str, file: str) -> None:
         self._client.ask("log_text", self.id, text, file)
 
-    def data(self, name: str, digest: str, rows: int, shape: Sequence[int], source: str = "") -> None:
+    def data(self, name: str, digest: str, rows: int, shape: Sequence[int], source: str = "", context: str = "evaluation") -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         profile = json.dumps({"num_rows": rows, "features_shape": [rows, *shape]})
         about = json.dumps({"uri": _without_credentials(source)})
         dataset = Dataset(name, digest[:_DIGEST], "advcore", about, json.dumps({"shape": list(shape)}), profile)
-        self._client.ask("log_inputs", self.id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "evaluation")])])
+        self._client.ask("log_inputs", self.id, [DatasetInput(dataset, [InputTag("mlflow.data.context", context)])])
 
     def child(self, key: str, name: str) -> Run:
         return _open_run(self._client, self._experiment, key, name, {"mlflow.parentRunId": self.id})

@@ -12,11 +12,16 @@ from tqdm import tqdm
 
 from advcore.training import Recipe, fit
 from pipelines import schema
+from pipelines.environment import environment_tags
 from pipelines.prepare import check_model
-from pipelines.tracking import Run, environment_tags, make_tracker
-from workers.checkpoints import read_metadata, save_checkpoint
+from pipelines.record import Run
+from pipelines.study import check_name
+from pipelines.tracking import make_tracker
+from workers.actor import resolve_device
+from workers.checkpoints import check_writable, read_metadata, save_checkpoint
 from workers.datasets import Dataset, DataSpec, batch, load
 from workers.models import ModelSpec, build, content_hash
+from workers.refusal import Refused
 from workers.shards import Shard
 
 
@@ -40,6 +45,12 @@ class TrainSettings:
     experiment: str = "advcore-training"
     track: bool = True
 
+    def check(self) -> None:
+        """Raise Refused for settings that cannot work. Not done on construction: flags and file are put together first."""
+        if self.threads is not None and self.threads < 1:
+            raise Refused(f"run.threads must be at least 1; got {self.threads}")
+        resolve_device(self.device)
+
 
 @dataclass(frozen=True)
 class Training:
@@ -61,6 +72,9 @@ class Training:
     recipe: Recipe = field(default_factory=Recipe)
     run: TrainSettings = field(default_factory=TrainSettings)
 
+    def __post_init__(self) -> None:
+        check_name(self.name)
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -73,6 +87,7 @@ class Trained:
 
 def train(training: Training) -> Trained:
     """Train, unless the checkpoint of exactly this training is there. Raises Refused before any work for what cannot work."""
+    training.run.check()
     out = Path(training.run.out).absolute()
     checkpoint = out / "models" / f"{training.name}.safetensors"
     data = load(training.data)
@@ -82,6 +97,7 @@ def train(training: Training) -> Trained:
     identity = _identity(training, data)
     if checkpoint.is_file() and read_metadata(checkpoint).get("advcore.training") == identity:
         return Trained(checkpoint, True, {})
+    check_writable(checkpoint.parent)
     record = make_tracker(training.run.track, training.run.tracking_uri, out).open(training.run.experiment, identity, training.name)
     status = "FAILED"
     try:
@@ -89,7 +105,9 @@ def train(training: Training) -> Trained:
         settings = schema.unstructure(training)
         record.params(schema.flatten({name: settings[name] for name in ("model", "data", "recipe")}))
         record.tags({"advcore.data": data.digest, **environment_tags()})
-        record.data(training.data.name, data.digest, len(data), data.shape)
+        record.data(training.data.name, data.digest, len(data), data.shape, training.data.name, "training")
+        if training.test is not None and test is not None:
+            record.data(training.test.name, test.digest, len(test), test.shape, training.test.name, "testing")
         metrics = _fit(training, data, test, record, checkpoint, identity)
         record.artifact(checkpoint, "model")
         record.tags({"advcore.model": content_hash(replace(training.model, checkpoint=str(checkpoint)))})
@@ -98,6 +116,8 @@ def train(training: Training) -> Trained:
     except KeyboardInterrupt:
         status = "KILLED"
         raise
+    except FloatingPointError as error:
+        raise Refused(f"training {training.name} diverged: {error}") from error
     finally:
         record.end(status)
 
@@ -107,7 +127,7 @@ def _fit(training: Training, data: Dataset, test: Dataset | None, record: Run, c
     threads = torch.get_num_threads()
     torch.set_num_threads(training.run.threads or threads)
     try:
-        device = training.run.device if training.run.device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
+        device = resolve_device(training.run.device)
         network = build(training.model).to(device)
         for parameter in network.parameters():
             parameter.requires_grad_(True)

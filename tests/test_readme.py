@@ -21,7 +21,7 @@ def sentence(path: Path) -> str:
     """The first line of a file's docstring, or of a YAML file's comment."""
     text = path.read_text()
     line = (ast.get_docstring(ast.parse(text)) or "").split("\n")[0] if path.suffix == ".py" else text.split("\n")[0].lstrip("# ")
-    return re.sub(r" \([^)]*\)", "", line).split(". ")[0].rstrip(".,")
+    return re.sub(r" \([^)]*(?:\d{4}|article|Van Loan)[^)]*\)", "", line).split(". ")[0].rstrip(".,")
 
 
 def tree() -> str:

@@ -7,7 +7,7 @@ import platform
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Protocol
 
 import torch
@@ -18,7 +18,7 @@ from advcore.probes.probe import Columns, Probe
 from advcore.randomness import Randomness
 from workers.datasets import Dataset, batch
 from workers.datasets.dataset import torch_dtype
-from workers.models import ModelSpec, build, content_hash
+from workers.models import ModelSpec, build, content_hash, source_hash
 from workers.refusal import Refused
 from workers.shards import Shard
 from workers.store import open_store
@@ -60,13 +60,50 @@ class Outcome:
 class Runner(Protocol):
     """A place that measures: one outcome for each key, in the order in which they end."""
 
+    def check(self) -> None:
+        """Raise Refused where the settings cannot work here; starts nothing and writes nothing."""
+
     def run(self, works: Sequence[Work], dataset: Dataset) -> Iterator[Outcome]: ...
 
 
 def work_key(model_hash: str, data_digest: str, probe: Mapping[str, Any], shard: Shard, seed: int, dtype: str) -> str:
-    """The sha256 that names the rows of one shard: all that they depend on. `probe` holds its settings, fit for JSON."""
+    """The sha256 that names the rows of one shard: all that they depend on.
+
+    `probe` holds its settings, fit for JSON: give `defining(probe, settings)`, so that settings of memory and speed are left out.
+    Where it names a class or a model of the user's own (a `kind` or an `architecture` as `package.module:Name`, at any depth), the
+    source of that module is part of the key, see `workers.models.source_hash`; it raises Refused where there is none.
+    """
     parts = (FORMAT, model_hash, data_digest, probe, shard.start, shard.stop, seed, dtype)
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    sources = {name: source_hash(name) for name in _own_code(probe)}
+    return hashlib.sha256(json.dumps((*parts, sources) if sources else parts, sort_keys=True).encode()).hexdigest()
+
+
+def defining(value: Any, settings: Any) -> Any:
+    """The settings that define the rows: `settings`, the unstructured mapping of the dataclass `value`, without mere costs.
+
+    A field declared by `field(metadata={"cost": True})` changes memory and speed but not what the rows mean (they may differ in
+    the rounding); it is dropped, in `value` and in the dataclasses that it holds, in sequences and mappings as well.
+    """
+    if is_dataclass(value) and isinstance(settings, Mapping):
+        costs = {entry.name for entry in fields(value) if entry.metadata.get("cost", False)}
+        return {name: defining(getattr(value, name, None), part) for name, part in settings.items() if name not in costs}
+    if isinstance(value, Mapping) and isinstance(settings, Mapping):
+        return {name: defining(value.get(name), part) for name, part in settings.items()}
+    if isinstance(value, list | tuple) and isinstance(settings, list | tuple) and len(value) == len(settings):
+        return [defining(member, part) for member, part in zip(value, settings, strict=True)]
+    return settings
+
+
+def _own_code(settings: Any) -> Iterator[str]:
+    """Each `package.module:Name` that stands as a kind or an architecture somewhere in the settings."""
+    if isinstance(settings, Mapping):
+        for name, value in settings.items():
+            if name in ("kind", "architecture") and isinstance(value, str) and ":" in value:
+                yield value
+            yield from _own_code(value)
+    elif isinstance(settings, list | tuple):
+        for value in settings:
+            yield from _own_code(value)
 
 
 def unique(works: Sequence[Work]) -> list[Work]:
@@ -87,7 +124,7 @@ class Worker:
     def __init__(self, store_location: str, threads: int | None, device: str) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
-        self._device = _device(device)
+        self._device = resolve_device(device)
         self._store = open_store(store_location, create=False)
         self._held: tuple[str, str] | None = None
         self._model: nn.Module | None = None
@@ -97,12 +134,12 @@ class Worker:
         """Measure one shard. An exception becomes a failed outcome with its traceback; nothing is raised but an interrupt."""
         start = time.perf_counter()
         try:
-            rows, error = self._measure(work, dataset), ""
+            rows, error = self._measure(work, dataset, start), ""
         except Exception:
             rows, error = 0, traceback.format_exc()
         return Outcome(work.key, work.name, not error, rows, time.perf_counter() - start, error, self.name)
 
-    def _measure(self, work: Work, dataset: Dataset) -> int:
+    def _measure(self, work: Work, dataset: Dataset, start: float) -> int:
         model = self._built(work)
         samples = batch(dataset, work.shard, work.dtype, self._device)
         with full_precision():
@@ -115,17 +152,22 @@ class Worker:
             "probe": repr(work.probe),
             "seed": str(work.seed),
             "dtype": work.dtype,
+            "shard": f"{work.shard.start}:{work.shard.stop}",
+            "torch": torch.__version__,
+            "worker": self.name,
+            "seconds": repr(time.perf_counter() - start),  # of wall time, up to the writing
         }
-        self._store.write(
-            work.key, columns, metadata | {"shard": f"{work.shard.start}:{work.shard.stop}", "torch": torch.__version__}
-        )
+        self._store.write(work.key, columns, metadata)
         return rows
 
     def _built(self, work: Work) -> nn.Module:
         if self._model is None or self._held != (work.model_hash, work.dtype):
             self._model = self._held = None  # the old one leaves the memory first
             if content_hash(work.model) != work.model_hash:
-                raise Refused(f"checkpoint {work.model.checkpoint} has changed since the study started: start the study anew")
+                raise Refused(
+                    f"the model {work.model.architecture} (checkpoint {work.model.checkpoint}) is not the same on this worker, "
+                    "or has changed since the study started: start the study anew"
+                )
             self._model = build(work.model).to(self._device, torch_dtype(work.dtype))
             self._held = work.model_hash, work.dtype
         return self._model
@@ -139,7 +181,8 @@ def check_columns(columns: Columns) -> int:
     return lengths["sample"]
 
 
-def _device(name: str) -> torch.device:
+def resolve_device(name: str) -> torch.device:
+    """The device "cpu", "cuda" (or "cuda:1"), or for "auto" a GPU if torch sees one. Raises Refused where it is not there."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name != "cpu" and not (name.startswith("cuda") and torch.cuda.is_available()):

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import uuid
 import warnings
 from collections.abc import Iterable, Mapping
@@ -32,6 +33,17 @@ def save_checkpoint(module: nn.Module, path: str | Path, metadata: Mapping[str, 
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def check_writable(folder: Path) -> None:
+    """Make a folder for checkpoints and try it out, before the work that is to be kept there. Raises Refused."""
+    trial = folder / f".trial.{uuid.uuid4().hex}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        trial.touch()
+        trial.unlink()
+    except OSError as error:
+        raise Refused(f"folder {folder} cannot be written ({error.strerror or error}): choose another one (out: ...)") from error
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
@@ -85,12 +97,25 @@ def _read_torch(file: Path) -> Any:
     try:
         with warnings.catch_warnings(action="ignore"):  # torch wonders about files that are refused in the next line
             return torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    except Exception as error:  # torch raises what it likes, and advises to run the file's code: its words stay out of ours
         raise Refused(
-            f"checkpoint {file} does not load as weights only ({reason.rstrip('.')}): "
-            "save model.state_dict() by torch.save or safetensors; a whole pickled model could run code and is never loaded"
+            f"checkpoint {file} must hold weights and nothing else; got {_refused_content(file, error)}: "
+            "save model.state_dict() by torch.save or as safetensors, or fetch the file again"
         ) from error
+
+
+def _refused_content(file: Path, error: Exception) -> str:
+    """What a file is that torch does not load as weights only."""
+    named = re.search(r"GLOBAL ([\w.]+)", str(error))
+    if named:
+        return f"a pickle that names Python classes ({named[1]}), which could run code"
+    if "TorchScript" in str(error):
+        return "a TorchScript archive, which is code"
+    with file.open("rb") as opened:
+        pickled = opened.read(1) == b"\x80"
+    if pickled and isinstance(error, pickle.UnpicklingError):
+        return "a pickle that torch.save did not write, which could run code"
+    return "no whole torch file"
 
 
 def _kind(content: object) -> str:

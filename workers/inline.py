@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import torch
 
-from workers.actor import Outcome, Work, Worker, unique
+from workers.actor import Outcome, Work, Worker, resolve_device, unique
 from workers.datasets import Dataset
+from workers.refusal import Refused
 from workers.store import open_store
 
 
@@ -21,8 +22,15 @@ class Inline:
     threads: int | None = None
     device: str = "auto"
 
+    def check(self) -> None:
+        """Raise Refused where the device is not there or `threads` is no number of threads."""
+        resolve_device(self.device)
+        if self.threads is not None and self.threads < 1:
+            raise Refused(f"threads must be at least 1, or none for torch's own choice; got {self.threads}")
+
     def run(self, works: Sequence[Work], dataset: Dataset) -> Iterator[Outcome]:
         """One outcome for each key, in order. Shards that are done stay done when the iterator is left early."""
+        self.check()
         open_store(self.store)
         before = torch.get_num_threads()
         try:

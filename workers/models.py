@@ -65,7 +65,8 @@ def build(spec: ModelSpec) -> nn.Module:
 def content_hash(spec: ModelSpec) -> str:
     """The sha256 of what a spec means: all its fields, with the bytes of the checkpoint in place of its path.
 
-    The code of a `package.module:factory` is not part of it: a factory that changes its meaning needs a new name.
+    For a `package.module:factory` the source of its module is part of it, see `source_hash`. Raises Refused where the spec does
+    not work, or where that module tells no source.
     """
     _check(spec)
     fields = (spec.architecture, spec.classes, spec.arguments, spec.mean, spec.std)
@@ -76,10 +77,32 @@ def content_hash(spec: ModelSpec) -> str:
             f"arguments of {spec.architecture} must be numbers, words, lists and mappings; got {spec.arguments!r}"
         ) from error
     digest = hashlib.sha256(text.encode())
+    if ":" in spec.architecture:
+        digest.update(source_hash(spec.architecture).encode())
     if spec.checkpoint is not None:
         with Path(spec.checkpoint).expanduser().open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
+
+
+def source_hash(name: str) -> str:
+    """The sha256 of the source of the module in `package.module:attribute`: so a change of a user's own code makes new keys.
+
+    It is the source of that one module, as it stands on the disk now; what the module imports is not part of it. Raises Refused
+    where the module cannot be imported or tells no source.
+    """
+    module = name.partition(":")[0]
+    try:
+        imported = importlib.import_module(module)
+    except Exception as error:  # a user's module raises what it likes
+        raise Refused(f"cannot import {name!r} ({_told(error)}): is its folder on PYTHONPATH?") from error
+    try:
+        source = inspect.getsource(imported)
+    except (OSError, TypeError) as error:
+        raise Refused(
+            f"{name!r} stands in a module without source, so that no change of it is seen: put it into a .py file"
+        ) from error
+    return hashlib.sha256(source.encode()).hexdigest()
 
 
 def _check(spec: ModelSpec) -> None:
@@ -117,8 +140,8 @@ def _imported(name: str) -> Callable[..., Any]:
     module, _, attribute = name.partition(":")
     try:
         factory = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise Refused(f"cannot import architecture {name!r}: {error}; is its folder on PYTHONPATH?") from error
+    except Exception as error:  # a user's module raises what it likes
+        raise Refused(f"cannot import architecture {name!r} ({_told(error)}): is its folder on PYTHONPATH?") from error
     if not callable(factory):
         raise Refused(f"architecture {name!r} must be a function that makes a network; got {type(factory).__name__}")
     return factory
@@ -135,8 +158,17 @@ def _takes(factory: Callable[..., Any], name: str) -> bool:
 def _call(spec: ModelSpec, factory: Callable[..., Any]) -> nn.Module:
     try:
         network = factory(**spec.arguments)
-    except (TypeError, ValueError, KeyError, OSError) as error:
-        raise Refused(f"architecture {spec.architecture} cannot be made with arguments {spec.arguments!r}: {error}") from error
+    except Exception as error:  # a user's factory raises what it likes
+        raise Refused(
+            f"architecture {spec.architecture} cannot be made with arguments {spec.arguments!r} ({_told(error)}): "
+            "check arguments and classes, or mend the factory"
+        ) from error
     if not isinstance(network, nn.Module):
         raise Refused(f"architecture {spec.architecture} must make a torch.nn.Module; got {type(network).__name__}")
     return network
+
+
+def _told(error: Exception) -> str:
+    """An exception in one line: its type and the first line of its message."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -6,6 +6,7 @@ queue and is measured elsewhere, which is harmless, for rows are named by conten
 
 import logging
 import os
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -40,6 +41,22 @@ class RayPool:
     address: str | None = None
     verbose: bool = False
 
+    def check(self) -> None:
+        """Raise Refused where the bounds, the address or this machine's GPUs cannot work; Ray is not imported for it."""
+        if self.workers < 1 or self.threads < 1 or not 0 <= self.gpus_per_worker <= 1:
+            raise Refused(
+                "a Ray pool needs workers >= 1, threads >= 1 and gpus_per_worker in [0, 1]; "
+                f"got {self.workers}, {self.threads} and {self.gpus_per_worker:g}"
+            )
+        address = self._address()
+        if address is not None:
+            check_address(address)  # Ray itself would try for long
+        elif not _running():
+            check_gpus(self.workers, self.gpus_per_worker)
+
+    def _address(self) -> str | None:
+        return self.address or os.environ.get("RAY_ADDRESS") or None
+
     def run(self, works: Sequence[Work], dataset: Dataset) -> Iterator[Outcome]:
         """One outcome for each key, as they end. Leaving the iterator early stops the actors; finished shards stay in the store.
 
@@ -47,11 +64,6 @@ class RayPool:
         address or the store cannot work, or where no worker can start.
         """
         works = unique(works)
-        if self.workers < 1 or self.threads < 1 or not 0 <= self.gpus_per_worker <= 1:
-            raise Refused(
-                "a Ray pool needs workers >= 1, threads >= 1 and gpus_per_worker in [0, 1]; "
-                f"got {self.workers}, {self.threads} and {self.gpus_per_worker:g}"
-            )
         open_store(self.store)
         if not works:
             return
@@ -65,9 +77,8 @@ class RayPool:
     @contextmanager
     def session(self, data_bytes: int = 0) -> Iterator[Any]:
         """Ray, started or connected for the time of the block; several runs inside one block share it."""
-        address = self.address or os.environ.get("RAY_ADDRESS")
-        if address is not None:
-            check_address(address)  # before Ray is imported and tries for long
+        self.check()
+        address = self._address()
         prepare_environment(local=address is None)
         import ray
 
@@ -76,7 +87,6 @@ class RayPool:
             return
         logs: dict[str, Any] = {"logging_level": "INFO" if self.verbose else "WARNING", "log_to_driver": self.verbose}
         if address is None:
-            check_gpus(self.workers, self.gpus_per_worker)
             cpus = max(self.workers * self.threads, os.cpu_count() or 1)
             memory = 2**27 + 2 * data_bytes  # a small one fits into a small /dev/shm; Ray's own choice is 30% of all memory
             ray.init(address="local", num_cpus=cpus, include_dashboard=False, object_store_memory=memory, **logs)
@@ -226,6 +236,11 @@ class Crew:
         lost = f"the worker of {given_up.name} {given_up.shard} went away {LOSSES} times"
         error = f"{lost} (killed, or out of memory): choose smaller shards or more memory for each worker"
         return Outcome(given_up.key, given_up.name, False, 0, 0.0, error, "")
+
+
+def _running() -> bool:
+    """Whether this process has a Ray; it is not imported to see."""
+    return "ray" in sys.modules and sys.modules["ray"].is_initialized()
 
 
 def _last_line(error: BaseException) -> str:

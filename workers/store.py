@@ -5,7 +5,8 @@ The store is the truth of a study: a key that is there is finished work, whoever
 
 import os
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -38,6 +39,9 @@ class Store(Protocol):
     def read(self, key: str) -> Columns:
         """The rows of `key`, bit for bit as they were written. Raises ValueError where the file is damaged."""
 
+    def metadata(self, key: str) -> dict[str, str]:
+        """The words written beside the rows of `key`, without reading the rows. Raises ValueError as `read` does."""
+
     def read_all(self, keys: Sequence[str]) -> Columns:
         """The rows of all `keys`, one after the other; empty for no keys."""
 
@@ -63,6 +67,11 @@ class FolderStore:
     def read(self, key: str) -> Columns:
         return _to_columns(self._table(key))
 
+    def metadata(self, key: str) -> dict[str, str]:
+        with self._explained(key):
+            words = pq.read_schema(self.path(key)).metadata or {}
+        return {name.decode(): word.decode() for name, word in words.items()}
+
     def read_all(self, keys: Sequence[str]) -> Columns:
         if not keys:
             return {}
@@ -76,9 +85,14 @@ class FolderStore:
         return _to_columns(pa.concat_tables(tables))
 
     def _table(self, key: str) -> pa.Table:
+        with self._explained(key):
+            return pq.ParquetFile(self.path(key)).read()
+
+    @contextmanager
+    def _explained(self, key: str) -> Iterator[None]:
         path = self.path(key)
         try:
-            return pq.ParquetFile(path).read()
+            yield
         except FileNotFoundError as error:
             raise ValueError(f"the store {self.root} has no rows for {key}: measure that shard first") from error
         except (pa.ArrowException, OSError, ValueError) as error:

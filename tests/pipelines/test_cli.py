@@ -80,8 +80,8 @@ def test_flags_stand_over_set_and_set_over_the_file(study_file: Path, place: Pat
 def test_list_shows_what_is_shipped(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
     text = capsys.readouterr().out
-    assert "demo" in text
-    assert "robust" in text
+    for name in ("demo", "robust", "margins", "deepfool", "dct", "mnist5k", "lenet", "adversarial"):
+        assert name in text
 
 
 def edit(study_file: Path, **changes: Any) -> list[str]:
@@ -173,6 +173,25 @@ def test_outputs_that_are_no_logits_get_one_clear_line(
     assert words in refused(edit(study_file, models={"one": {"architecture": f"own_networks:{factory}"}}), capfd)
 
 
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--address", "127.0.0.1:1"], "no Ray at 127.0.0.1:1"),
+        (["--workers", "0"], "run.workers must be at least 1"),
+        (["--shard-size", "0"], "run.shard_size must be at least 1"),
+        (["--threads", "0"], "run.threads must be at least 1"),
+        (["--gpus-per-worker", "2"], "run.gpus_per_worker must lie in [0, 1]"),
+        (["--runner", "inline", "--address", "auto"], "run.address is for runner: ray"),
+    ],
+)
+def test_flags_over_a_ray_study_are_judged_with_the_file(
+    study_file: Path, place: Path, flags: list[str], words: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    command = edit(study_file, run={"runner": "ray", "out": "out", "track": False})
+    assert words in refused([*command, *flags], capfd)
+    assert not (place / "out/mlflow.db").exists()
+
+
 def test_a_missing_study_names_the_shipped_ones(capfd: pytest.CaptureFixture[str]) -> None:
     assert "demo" in refused(["run", "nosuch.yaml"], capfd)
 
@@ -194,6 +213,37 @@ def test_a_driver_that_is_stopped_goes_on_where_it_was(study_file: Path, place: 
     again = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stderr
     assert f"{240 - kept} shards measured, {kept} of 240 found" in again.stdout
+
+
+RECIPE = {
+    "name": "small",
+    "model": {"architecture": "perceptron"},
+    "data": {"name": "digits", "split": "train", "samples": 40},
+    "recipe": {"epochs": 2},
+    "run": {"out": "out", "track": False, "threads": 1},
+}
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["run.device=foo"], "foo"),
+        (["run.threads=0"], "run.threads must be at least 1"),
+        (["run.out=/dev/null/x"], "/dev/null/x"),
+        (["name=../../escape"], "a name is made of letters"),
+        (["recipe.learning_rate=1.0e+30", "recipe.gradient_clip=null", "recipe.epochs=9"], "training small diverged"),
+        (["model.architecture=lenet"], "does not fit images"),
+    ],
+)
+def test_a_training_that_cannot_work_gets_one_clear_line(
+    place: Path, settings: list[str], words: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (place / "recipe.yaml").write_text(yaml.safe_dump(RECIPE))
+    assert main(["train", "recipe.yaml", *(part for setting in settings for part in ("--set", setting))]) == 2
+    lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("advcore: ")]
+    assert len(lines) == 1
+    assert words in lines[0]
+    assert not list(place.parent.rglob("escape*"))
 
 
 def test_train_writes_a_checkpoint_that_a_study_can_use(study_file: Path, place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -51,6 +51,14 @@ class Picky(Curvature):
         return super().measure(classifier, batch, randomness)
 
 
+@dataclass(frozen=True)
+class Mute(Curvature):
+    """Measures, and cannot say what came of it."""
+
+    def summarise(self, table: Any) -> Any:
+        raise RuntimeError("nothing to say")
+
+
 def test_a_study_measures_summarises_and_draws(tiny: dict[str, Any], place: Path) -> None:
     report = run(study_of(tiny))
     assert (report.measured, report.found, report.failures) == (24, 0, [])
@@ -106,6 +114,28 @@ def test_another_shard_size_gives_the_same_rows_to_rounding(tiny: dict[str, Any]
     for name in ("robustness", "margins"):
         for key, value in tables[0][name].scalars.items():
             assert value == pytest.approx(tables[1][name].scalars[key], rel=1e-5)
+
+
+def test_a_name_used_for_another_study_shows_the_one_that_ran_last(tiny: dict[str, Any], place: Path) -> None:
+    first = run(study_of(tiny, track=True))
+    del tiny["probes"]["curvature"]
+    second = run(study_of(tiny, track=True))
+    assert "curvature" not in (place / "out/tiny/report.md").read_text()
+    assert not list((place / "out/tiny/figures").glob("curvature*"))
+    assert second.measured == 0
+    again = run(first.study)
+    assert (again.measured, again.found) == (0, 24)
+    assert "curvature" in (place / "out/tiny/report.md").read_text()
+    assert all(figure.is_file() for figure in again.figures)
+
+
+def test_a_probe_that_cannot_summarise_keeps_its_table(tiny: dict[str, Any], place: Path) -> None:
+    study = study_of(tiny)
+    report = run(replace(study, probes={**study.probes, "curvature": Mute()}))
+    assert not report.complete
+    assert "nothing to say" in report.problems[0]
+    assert "margins" in report.summaries
+    assert (place / "out/tiny/tables/curvature-one.parquet").is_file()
 
 
 def test_a_shard_that_fails_is_reported_and_tried_again_alone(tiny: dict[str, Any], place: Path) -> None:
@@ -184,6 +214,24 @@ class TestMLflow:
         assert before.info.run_id in {entry.info.run_id for entry in after}
         assert len(after) == 9
         assert {entry.info.status for entry in after} == {"FINISHED"}
+
+    def test_failures_and_seconds_are_those_of_the_whole_study(self, tiny: dict[str, Any], place: Path) -> None:
+        from mlflow import MlflowClient
+
+        study = study_of(tiny, track=True)
+        picky = Picky(sample=int(_indices(study)[0]))
+        failing = replace(study, probes={"curvature": picky})
+        run(failing)
+        client = MlflowClient(f"sqlite:///{place / 'out' / 'mlflow.db'}")
+        parent = next(entry for entry in self.runs(place) if "mlflow.parentRunId" not in entry.data.tags)
+        assert parent.info.status == "FAILED"
+        told = client.download_artifacts(parent.info.run_id, "failures.txt", str(place))
+        assert "no curvature today" in Path(told).read_text()
+        child = next(entry for entry in self.runs(place) if entry.info.run_name == "one/curvature")
+        assert child.data.metrics["shards_failed"] == 1
+        assert child.data.metrics["seconds"] > 0
+        assert child.data.tags["advcore.workers"]
+        assert len(child.inputs.dataset_inputs) == 1
 
     def test_a_second_run_writes_nothing(self, tiny: dict[str, Any], place: Path) -> None:
         run(study_of(tiny, track=True))

@@ -1,6 +1,6 @@
 """The worker, alone and in the inline runner; the queue of the pool."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from tiny_probes import PLAIN, Crooked, Failing, Look, works
 
 import workers.actor
 from advcore.randomness import Randomness
-from workers.actor import Worker, check_columns, unique, work_key
+from workers.actor import Worker, check_columns, defining, resolve_device, unique, work_key
 from workers.backlog import Backlog
 from workers.datasets import batch
 from workers.inline import Inline
@@ -22,6 +22,15 @@ from workers.store import open_store
 def store(tmp_path):
     open_store(str(tmp_path / "store"))
     return str(tmp_path / "store")
+
+
+def test_a_shard_says_who_measured_it_and_how_long(dataset, store):
+    work = works(dataset, Look())[0]
+    worker = Worker(store, None, "cpu")
+    outcome = worker.measure(work, dataset)
+    metadata = open_store(store).metadata(work.key)
+    assert (metadata["worker"], metadata["shard"], metadata["name"]) == (worker.name, "0:4", work.name)
+    assert 0 < float(metadata["seconds"]) <= outcome.seconds
 
 
 def test_a_work_is_measured_and_stored(dataset, store):
@@ -57,8 +66,8 @@ def test_a_checkpoint_that_changed_under_the_study(dataset, store):
     work = replace(works(dataset, Look())[0], model_hash=content_hash(replace(PLAIN, classes=9)))
     outcome = Worker(store, None, "cpu").measure(work, dataset)
     assert not outcome.ok
-    with pytest.raises(Refused, match="has changed since the study started: start the study anew"):
-        Worker(store, None, "cpu")._measure(work, dataset)
+    with pytest.raises(Refused, match=r"perceptron .* is not the same on this worker, or has changed since the study started"):
+        Worker(store, None, "cpu")._measure(work, dataset, 0.0)
 
 
 def test_what_a_probe_must_give(dataset, store):
@@ -75,6 +84,15 @@ def test_devices_that_are_not_there(store, monkeypatch):
     for device in ("cuda", "tpu"):
         with pytest.raises(Refused, match="device must be cpu, cuda or auto, and cuda needs a GPU that torch sees"):
             Worker(store, None, device)
+        with pytest.raises(Refused, match="device must be cpu, cuda or auto"):
+            Inline(store, device=device).check()
+    assert resolve_device("auto") == torch.device("cpu")
+
+
+def test_the_inline_runner_checks_before_it_makes_a_store(dataset, tmp_path):
+    with pytest.raises(Refused, match="threads must be at least 1, or none for torch's own choice; got 0"):
+        list(Inline(str(tmp_path / "store"), threads=0).run(works(dataset, Look()), dataset))
+    assert not (tmp_path / "store").exists()
 
 
 def test_the_inline_runner_gives_one_outcome_for_each_key(dataset, tmp_path):
@@ -101,6 +119,56 @@ def test_a_key_changes_with_all_that_rows_depend_on():
     keys = {work_key(*(other if place == index else part for index, part in enumerate(key))) for place, other in enumerate(others)}
     assert len(keys | {work_key(*key)}) == 7
     assert work_key("m", "d", {"scale": 1.0, "kind": "Look"}, Shard(0, 4), 7, "float32") == work_key(*key)
+
+
+def _key(settings):
+    return work_key("m", "d", settings, Shard(0, 4), 7, "float32")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"kind": "tiny_own:Look"},
+        {"kind": "margins", "attacks": [{"kind": "restarts", "attack": {"kind": "tiny_own:Attack"}}]},
+        {"kind": "transfer", "model": {"architecture": "tiny_own:make"}},
+    ],
+)
+def test_the_code_of_the_users_own_classes_is_part_of_the_key(own_module, settings):
+    own_module("tiny_own", "scale = 1\n")
+    first = _key(settings)
+    assert _key(settings) == first
+    own_module("tiny_own", "scale = 2.5\n")
+    assert _key(settings) != first
+    own_module("tiny_own", "scale = 1\n")
+    assert _key(settings) == first
+
+
+def test_own_classes_that_cannot_be_hashed():
+    with pytest.raises(Refused, match=r"'builtins:dict' stands in a module without source"):
+        _key({"kind": "builtins:dict"})
+    assert _key({"kind": "Look", "title": "no_such_module:name"})
+
+
+@dataclass(frozen=True)
+class Costly:
+    """A probe that holds another one, both with a setting of memory."""
+
+    scale: float = 1.0
+    rows: int = field(default=64, metadata={"cost": True})
+    inner: tuple["Costly", ...] = ()
+    by_name: dict[str, "Costly"] = field(default_factory=dict)
+
+
+def test_settings_of_memory_and_speed_do_not_define_rows():
+    def wanted(probe):
+        return defining(probe, {"kind": "costly", **asdict(probe)})
+
+    small = Costly(inner=(Costly(2.0, rows=1),), by_name={"a": Costly(3.0, rows=2)})
+    large = replace(small, rows=8, inner=(Costly(2.0, rows=9),), by_name={"a": Costly(3.0, rows=9)})
+    bare = {"inner": [], "by_name": {}}
+    parts = {"inner": [{"scale": 2.0, **bare}], "by_name": {"a": {"scale": 3.0, **bare}}}
+    assert wanted(small) == {"kind": "costly", "scale": 1.0, **parts}
+    assert _key(wanted(small)) == _key(wanted(large)) != _key(wanted(replace(large, scale=4.0)))
 
 
 def test_results_do_not_depend_on_the_shard_size(dataset, store):

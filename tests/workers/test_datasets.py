@@ -96,7 +96,7 @@ def spoilt(value):
         ({"images": IMAGES[:5]}, r"got \(5, 1, 4, 4\) and \(6,\)"),
         ({"images": np.array([None, "x"], object)}, "is no NumPy archive of plain arrays .*Object arrays cannot be loaded"),
         ({"labels": LABELS + 0.5}, "labels must be whole numbers; got 0.5"),
-        ({"labels": LABELS - 1}, r"labels must lie in 0..\d \(\d classes\); got -1"),
+        ({"labels": LABELS - 1}, "must hold labels 0, 1, 2, ...; got -1: number the classes from 0"),
         ({"labels": LABELS, "names": np.array(["a", "b"])}, r"labels must lie in 0..1 \(2 classes\); got 0..2"),
         ({"labels": np.array(list("abcabc"))}, r"labels must be whole numbers \(N,\); got <U1"),
         ({"images": IMAGES[:0], "labels": LABELS[:0]}, "with zero samples"),
@@ -107,6 +107,20 @@ def test_archives_that_are_refused(tmp_path, content, message):
     with pytest.raises(Refused, match=message) as refusal:
         load(archive(tmp_path, **content))
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"images": IMAGES[:, 0]}, r"images must be \(N, C, H, W\), uint8 or float32; got uint8 \(6, 4, 4\): reshape or convert"),
+        ({"labels": LABELS[:5]}, r"a data set needs one label per image; got 6 images and labels \(5,\)"),
+        ({"labels": LABELS - 1}, r"labels must lie in 0..2 \(3 classes\); got -1..1"),
+        ({"indices": np.arange(5)}, r"a data set needs one index per sample; got \(5,\) for 6 samples"),
+    ],
+)
+def test_arrays_that_are_no_data_set(change, message):
+    with pytest.raises(Refused, match=message):
+        Dataset(**({"images": IMAGES, "labels": LABELS, "indices": np.arange(6), "names": ("a", "b", "c")} | change))
 
 
 def test_files_that_are_no_archives(tmp_path):
@@ -135,7 +149,14 @@ def test_files_that_are_no_archives(tmp_path):
         ({"resize": 0}, "resize and crop are in pixels, 1 or more; got 0"),
         ({"name": "imagefolder:/no/such"}, "data set imagefolder:/no/such is no folder"),
         ({"name": "torchvision:NoSuch"}, "torchvision:NoSuch must be a class of torchvision.datasets"),
-        ({"name": "torchvision:FakeData"}, "torchvision:FakeData must be a class of torchvision.datasets with an argument train"),
+        ({"arguments": {"size": 3}}, "arguments are for torchvision: data; digits takes none, leave them out: size"),
+        ({"name": "torchvision:FakeData", "split": "train"}, "torchvision:FakeData is one set, without a split train: take it as"),
+        (
+            {"name": "torchvision:FakeData", "arguments": {"sise": 3}},
+            "torchvision:FakeData takes no argument sise here: expected some of image_size, num_classes",
+        ),
+        ({"name": "torchvision:EMNIST", "arguments": {"train": True}}, "takes no argument train here: expected some of split"),
+        ({"name": "torchvision:EMNIST"}, r"torchvision:EMNIST cannot be made \(.*'split'\): check arguments:"),
     ],
 )
 def test_descriptions_that_are_refused(change, message):
@@ -211,13 +232,18 @@ def test_fashion_mnist_from_debian_or_the_network(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "spoil", [lambda raw: raw[:100], lambda raw: gzip.compress(b"\0\0\x0d\3" + bytes(12)), lambda raw: b"noise"]
+    ("spoil", "reason"),
+    [
+        (lambda raw: raw[:100], "ended"),
+        (lambda raw: gzip.compress(b"\0\0\x0d\3" + bytes(12)), "its first bytes are 00000d03, not 00000803"),
+        (lambda raw: b"noise", "Not a gzipped file"),
+    ],
 )
-def test_idx_files_that_are_damaged(tmp_path, spoil):
+def test_idx_files_that_are_damaged(tmp_path, spoil, reason):
     write_idx(tmp_path, True)
     file = tmp_path / "t10k-images-idx3-ubyte.gz"
     file.write_bytes(spoil(file.read_bytes()))
-    with pytest.raises(Refused, match=r"t10k-images-idx3-ubyte.gz is no whole idx file"):
+    with pytest.raises(Refused, match=rf"t10k-images-idx3-ubyte.gz is no whole idx file \(.*{reason}.*\): fetch it again"):
         load(DataSpec("fashion-mnist", folder=str(tmp_path)))
 
 
@@ -244,6 +270,75 @@ def test_torchvision_by_name(tmp_path, monkeypatch):
     assert (data.shape, data.classes) == ((3, 5, 6), 4)
     monkeypatch.setattr(Counted, "__getitem__", lambda self, index: ("text", "label"))
     with pytest.raises(Refused, match=r"torchvision:SVHN must give \(picture, whole label\); got \(str, str\)"):
+        load(DataSpec("torchvision:SVHN", folder=str(tmp_path)))
+
+
+def test_torchvision_with_arguments():
+    arguments = {"size": 6, "image_size": [1, 5, 4], "num_classes": 3}
+    data = load(DataSpec("torchvision:FakeData", samples=4, arguments=arguments))
+    assert (len(data), data.shape) == (4, (1, 5, 4))
+    assert data.labels.max() < data.classes <= 3
+    assert load(DataSpec("torchvision:FakeData", samples=4, arguments=arguments | {"random_offset": 9})).digest != data.digest
+
+
+class Recorded:
+    """A stub of a data set of torchvision: which arguments came."""
+
+    classes = ("a", "b")
+
+    def __init__(self, root, split="train", valid=("train", "test"), **rest):
+        self.came = {"split": split, **rest}
+        type(self).last = self.came
+        if split not in valid:
+            raise ValueError(f"Unknown value '{split}' for argument split. Valid values are {valid}.")
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        return Image.new("L", (4, 4)), index
+
+
+class Divided(Recorded):
+    def __init__(self, root, split="train", **rest):
+        super().__init__(root, split, valid=("train", "val"), **rest)
+
+
+class Letters(Recorded):
+    def __init__(self, root, split, **rest):
+        super().__init__(root, split, valid=("letters",), **rest)
+
+
+class Base(Recorded):
+    def __init__(self, root, train=True, split="x", download=False):
+        super().__init__(root, split, valid=("letters",), train=train)
+
+
+class Both(Base):
+    def __init__(self, root, split, **rest):
+        super().__init__(root, split=split, **rest)
+
+
+@pytest.mark.parametrize(
+    ("stub", "split", "arguments", "came"),
+    [
+        (Recorded, "test", {}, {"split": "test"}),
+        (Divided, "test", {}, {"split": "val"}),
+        (Divided, "train", {}, {"split": "train"}),
+        (Letters, "test", {"split": "letters"}, {"split": "letters"}),
+        (Both, "test", {"split": "letters"}, {"split": "letters", "train": False}),
+        (Both, "train", {"split": "letters"}, {"split": "letters", "train": True}),
+    ],
+)
+def test_how_torchvision_is_asked_for_a_split(monkeypatch, tmp_path, stub, split, arguments, came):
+    monkeypatch.setattr(torchvision.datasets, "SVHN", stub)
+    data = load(DataSpec("torchvision:SVHN", split, folder=str(tmp_path), arguments=arguments))
+    assert (data.shape, stub.last) == ((1, 4, 4), came)
+
+
+def test_a_split_that_torchvision_does_not_know(monkeypatch, tmp_path):
+    monkeypatch.setattr(torchvision.datasets, "SVHN", Letters)
+    with pytest.raises(Refused, match=r"torchvision:SVHN cannot be read from .*: Unknown value 'val' for argument split"):
         load(DataSpec("torchvision:SVHN", folder=str(tmp_path)))
 
 

@@ -116,6 +116,40 @@ def test_specs_that_cannot_work(spec, message):
         build(spec)
 
 
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("def make(): raise RuntimeError('no\\nGPU')", r"tiny_broken:make cannot be made with arguments {} \(RuntimeError: no\): "),
+        (
+            "def make(): raise AssertionError",
+            r"tiny_broken:make cannot be made with arguments {} \(AssertionError\): check arguments",
+        ),
+        ("1 / 0", r"cannot import architecture 'tiny_broken:make' \(ZeroDivisionError: division by zero\): is its folder"),
+    ],
+)
+def test_whatever_a_factory_raises_becomes_one_line(own_module, code, message):
+    own_module("tiny_broken", code)
+    with pytest.raises(Refused, match=message) as refusal:
+        build(ModelSpec("tiny_broken:make"))
+    assert "\n" not in str(refusal.value)
+
+
+def test_the_code_of_a_factory_is_part_of_the_hash(own_module):
+    spec = ModelSpec("tiny_own:make")
+    own_module("tiny_own", "def make(): return 1\n")
+    first = content_hash(spec)
+    assert content_hash(spec) == first
+    own_module("tiny_own", "def make(): return 22\n")
+    assert content_hash(spec) != first
+
+
+def test_code_without_source_is_refused():
+    with pytest.raises(Refused, match=r"'builtins:dict' stands in a module without source, .*: put it into a .py file"):
+        content_hash(ModelSpec("builtins:dict"))
+    with pytest.raises(Refused, match=r"cannot import 'no_such_module:make' \(ModuleNotFoundError: .*\): is its folder on"):
+        content_hash(ModelSpec("no_such_module:make"))
+
+
 def test_arguments_that_cannot_be_hashed():
     with pytest.raises(Refused, match="arguments of lenet must be numbers, words, lists and mappings"):
         content_hash(ModelSpec("lenet", arguments={"channels": object()}))
@@ -140,10 +174,12 @@ def _pickled_module(path):
 @pytest.mark.parametrize(
     ("name", "write", "message"),
     [
-        ("whole.pt", _pickled_module, "does not load as weights only"),
-        ("code.pt", lambda path: path.write_bytes(pickle.dumps(print)), "does not load as weights only"),
-        ("noise.pt", lambda path: path.write_bytes(b"no checkpoint at all"), "does not load as weights only"),
-        ("empty.pt", lambda path: path.write_bytes(b""), "does not load as weights only"),
+        ("whole.pt", _pickled_module, r"got a pickle that names Python classes \(torch.nn.*\), which could run code: save model"),
+        ("code.pt", lambda path: path.write_bytes(pickle.dumps(print)), "got a pickle that torch.save did not write, which could"),
+        ("script.pt", lambda path: torch.jit.save(torch.jit.script(nn.Linear(2, 2)), path), "got a TorchScript archive, which is"),
+        ("noise.pt", lambda path: path.write_bytes(b"no checkpoint at all"), "got no whole torch file"),
+        ("empty.pt", lambda path: path.write_bytes(b""), "got no whole torch file"),
+        ("cut.pt", lambda path: (_pickled_module(path), path.write_bytes(path.read_bytes()[:-200])), "got no whole torch file"),
         ("list.pt", lambda path: torch.save([torch.zeros(1)], path), "must hold a state dict .*; got list"),
         ("none.pt", lambda path: torch.save({}, path), "got an empty mapping"),
         ("run.pt", lambda path: torch.save({"epoch": 3, "loss": 1.0}, path), "got a mapping of epoch, loss"),
@@ -156,7 +192,8 @@ def test_files_that_are_no_checkpoints(tmp_path, monkeypatch, name, write, messa
     write(tmp_path / name)
     with pytest.raises(Refused, match=message) as refusal:
         build(ModelSpec("perceptron", str(tmp_path / name)))
-    assert "\n" not in str(refusal.value)
+    assert str(refusal.value).isprintable()  # one line, without escape codes
+    assert "weights_only" not in str(refusal.value)
 
 
 def test_a_checkpoint_that_is_not_there():

@@ -158,6 +158,23 @@ def test_settings_that_cannot_work_are_refused(dataset, tmp_path):
     for settings in ({"workers": 0}, {"workers": 1, "threads": 0}, {"workers": 1, "gpus_per_worker": 2}):
         with pytest.raises(Refused, match="a Ray pool needs workers >= 1"):
             list(RayPool(str(tmp_path), **settings).run(works(dataset, Look()), dataset))
+        with pytest.raises(Refused, match="a Ray pool needs workers >= 1"):
+            RayPool(str(tmp_path), **settings).check()
+
+
+def test_a_pool_is_checked_before_ray_is_imported(tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, "ray", raising=False)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    RayPool(str(tmp_path / "store"), workers=2).check()
+    with pytest.raises(Refused, match=r"1 workers with 0.5 of a GPU each do not fit"):
+        RayPool(str(tmp_path / "store"), workers=1, gpus_per_worker=0.5).check()
+    monkeypatch.setenv("RAY_ADDRESS", "nowhere")
+    with pytest.raises(Refused, match=r"a Ray address is auto, HOST:PORT or ray://HOST:PORT; got 'nowhere'"):
+        RayPool(str(tmp_path / "store"), workers=1, gpus_per_worker=0.5).check()
+    RayPool(str(tmp_path / "store"), workers=1, gpus_per_worker=0.5, address="auto").check()
+    assert "ray" not in sys.modules
+    assert not (tmp_path / "store").exists()
 
 
 def test_an_address_with_nobody_there_is_refused_at_once(dataset, tmp_path):

@@ -49,6 +49,19 @@ def test_rows_come_back_bit_for_bit(store):
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
+def test_what_is_written_beside_the_rows(store, monkeypatch):
+    store.write(KEY, COLUMNS, {"seconds": "0.5", "worker": "über:1"})
+    store.write(OTHER, COLUMNS, {})
+    monkeypatch.setattr(pq, "ParquetFile", None)  # no rows are read
+    assert store.metadata(KEY) == {"seconds": "0.5", "worker": "über:1"}
+    assert store.metadata(OTHER) == {}
+    store.path(OTHER).write_bytes(b"noise")
+    with pytest.raises(ValueError, match=rf"{OTHER}.parquet is damaged"):
+        store.metadata(OTHER)
+    with pytest.raises(ValueError, match="has no rows for ee: measure that shard first"):
+        store.metadata("ee")
+
+
 def test_zero_rows_keep_their_shapes(store):
     empty = {name: column[:0] for name, column in COLUMNS.items()}
     store.write(KEY, empty, {})

@@ -84,7 +84,9 @@ def npz(path: str) -> Source:
         raise Refused(
             f"npz:{path} must hold images (N, C, H, W) or (N, H, W) and labels (N,); got {images.shape} and {labels.shape}"
         )
-    if len(labels) and "names" not in content and labels.min() >= 0:
+    if len(labels) and labels.min() < 0:
+        raise Refused(f"npz:{path} must hold labels 0, 1, 2, ...; got {labels.min()}: number the classes from 0")
+    if len(labels) and "names" not in content:
         content["names"] = np.arange(labels.max() + 1)
     return from_arrays(images[:, None] if images.ndim == 3 else images, labels, tuple(map(str, content.get("names", ("0",)))))
 

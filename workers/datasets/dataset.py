@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -23,6 +23,7 @@ class DataSpec:
     - `samples`: that many, drawn uniformly without replacement by `seed`, kept in ascending order; none means all.
     - `folder`: where its files lie, or where a download goes.
     - `resize`, `crop`: pixels; the shorter side becomes `resize`, then the central `crop` x `crop`. For pictures in files only.
+    - `arguments`: further keyword arguments of the class in `torchvision:NAME`, EMNIST's `split: letters` say.
     """
 
     name: str
@@ -32,6 +33,7 @@ class DataSpec:
     folder: str | None = None
     resize: int | None = None
     crop: int | None = None
+    arguments: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,6 +31,8 @@ def _source(spec: DataSpec) -> Source:
     for size in (spec.resize, spec.crop):
         if size is not None and size < 1:
             raise Refused(f"resize and crop are in pixels, 1 or more; got {size}")
+    if spec.arguments and kind != "torchvision":
+        raise Refused(f"arguments are for torchvision: data; {spec.name} takes none, leave them out: {', '.join(spec.arguments)}")
     if kind == "imagefolder" and rest:
         from workers.datasets.pictures import image_folder  # it brings torchvision, which takes seconds to import
 
@@ -38,7 +40,7 @@ def _source(spec: DataSpec) -> Source:
     if kind == "torchvision" and rest:
         from workers.datasets.pictures import torchvision_source
 
-        return torchvision_source(rest, train, spec.folder, spec.resize, spec.crop)
+        return torchvision_source(rest, train, spec.folder, spec.resize, spec.crop, spec.arguments)
     if spec.resize is not None or spec.crop is not None:
         raise Refused(
             f"resize and crop are for imagefolder: and torchvision: data; {spec.name} has one size already, leave them out"

@@ -1,7 +1,8 @@
 """Data sets of pictures in files: read, resized and cropped only where they are taken."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,24 +36,70 @@ def image_folder(path: str, train: bool, resize: int | None, crop: int | None) -
     return Source(len(dataset), tuple(dataset.classes), _taker(f"imagefolder:{path}", read, resize, crop))
 
 
-def torchvision_source(name: str, train: bool, folder: str | None, resize: int | None, crop: int | None) -> Source:
-    """A data set of `torchvision.datasets` whose samples are (picture, label), from `folder`, or downloaded into it."""
+def torchvision_source(
+    name: str, train: bool, folder: str | None, resize: int | None, crop: int | None, arguments: Mapping[str, Any]
+) -> Source:
+    """A data set of `torchvision.datasets` whose samples are (picture, label), from `folder`, or downloaded into it.
+
+    The split goes to the class as `train=` where it takes that, else as `split=` "train" or "test", or "val" where the class
+    knows no "test"; `arguments` may give another `split`. A class that takes neither is one set, and stands for "test".
+    """
     kind = getattr(torchvision.datasets, name, None) if name in torchvision.datasets.__all__ else None
-    parameters = inspect.signature(kind).parameters if kind is not None else {}
-    splits: dict[str, dict[str, Any]] = {"train": {"train": train}, "split": {"split": "train" if train else "test"}}
-    chosen = next((splits[key] for key in splits if key in parameters), None)
-    if kind is None or chosen is None:
-        raise Refused(f"torchvision:{name} must be a class of torchvision.datasets with an argument train or split; CIFAR10 say")
+    if not callable(kind):
+        raise Refused(f"torchvision:{name} must be a class of torchvision.datasets; CIFAR10 say")
+    known = _parameters(kind)
+    free = sorted(known - {"root", "train", "download"})
+    if not arguments.keys() <= set(free):
+        came = ", ".join(map(str, arguments.keys() - set(free)))
+        raise Refused(f"torchvision:{name} takes no argument {came} here: expected some of {', '.join(free)}")
+    if train and not known & {"train", "split"}:
+        raise Refused(f"torchvision:{name} is one set, without a split train: take it as split test, or another data set")
     root = Path(folder or "~/.cache/advcore").expanduser()
-    dataset = _opened(name, lambda **download: kind(str(root), **chosen, **download), root, "download" in parameters)
+    fixed = {"root": str(root)} if "root" in known else {}
+    choices = _choices(known, train, arguments)
+    for choice in choices[:-1]:
+        try:
+            dataset = _opened(name, partial(kind, **fixed, **choice), root, "download" in known)
+            break
+        except Refused as refusal:
+            if not _is_unknown_split(refusal.__cause__):
+                raise
+    else:
+        dataset = _opened(name, partial(kind, **fixed, **choices[-1]), root, "download" in known)
     return Source(len(dataset), _class_names(dataset), _taker(f"torchvision:{name}", dataset.__getitem__, resize, crop))
+
+
+def _parameters(kind: Any) -> set[str]:
+    """The names of the arguments of a class, those that it hands on to its parents by **arguments among them."""
+    named: set[str] = set()
+    for cls in getattr(kind, "__mro__", (kind,)):
+        parameters = inspect.signature(cls).parameters.values()
+        named |= {entry.name for entry in parameters if entry.kind not in (entry.VAR_POSITIONAL, entry.VAR_KEYWORD)}
+        if not any(entry.kind is entry.VAR_KEYWORD for entry in parameters):
+            break
+    return named
+
+
+def _choices(known: set[str], train: bool, arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The keyword arguments to try, in order."""
+    if "train" in known:
+        return [{"train": train, **arguments}]
+    if "split" not in known:
+        return [{**arguments}]
+    return [{"split": split, **arguments} for split in (("train",) if train or "split" in arguments else ("test", "val"))]
+
+
+def _is_unknown_split(error: BaseException | None) -> bool:
+    return isinstance(error, ValueError) and "split" in str(error)
 
 
 def _opened(name: str, make: Callable[..., Any], root: Path, downloads: bool) -> Any:
     try:
         return make()
+    except TypeError as error:
+        raise Refused(f"torchvision:{name} cannot be made ({_line(error)}): check arguments:") from error
     except Exception as error:  # torchvision's classes raise what they like when their files are not there
-        if not downloads:
+        if not downloads or _is_unknown_split(error):
             raise Refused(f"torchvision:{name} cannot be read from {root}: {_line(error)}; give folder: with its files") from error
     try:
         root.mkdir(parents=True, exist_ok=True)
