@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from advcore.attacks import Attack, DeepFool
+from advcore.attacks.attack import has_budget, norm_of
 from advcore.classifier import Classifier, check_images, frozen, full_precision, take_rows
 from advcore.criteria import Criterion, Untargeted
 from advcore.randomness import Randomness
@@ -41,14 +42,15 @@ def margins(
     Args:
         images: `(B, C, H, W)` in [0, 1].
         family: the subspaces.
-        attack: a minimal-norm l2 attack without a box; `DeepFool(norm="l2", box=False)` when None.
+        attack: a minimal-norm l2 attack without a box, see `check_attack`; `DeepFool(norm="l2", box=False)` when None.
         rows: samples x subspaces that are attacked as one batch; only memory and speed depend on it.
         randomness: noise for an attack that draws any; a sample's is the same in all subspaces.
     """
+    attack = DeepFool(norm="l2", box=False) if attack is None else attack
+    check_attack(attack)
     check_images(images)
     if randomness is None:
         randomness = Randomness(0, torch.arange(len(images), device=images.device))
-    attack = DeepFool(norm="l2", box=False) if attack is None else attack
     samples = len(images)
     with full_precision(), frozen(classifier), torch.no_grad():
         labels = classifier(images).argmax(1)
@@ -61,6 +63,20 @@ def margins(
         ]
     distance, found, status = (torch.cat(column).view(len(family), samples) for column in zip(*parts, strict=True))
     return Margins(distance, found, status)
+
+
+def check_attack(attack: Attack) -> None:
+    """Raise ValueError unless `attack`, and all that it wraps, looks for the shortest way in l2 and without a box."""
+    if has_budget(attack) or norm_of(attack) != "l2" or _boxed(attack):
+        raise ValueError(
+            f"margins need a minimal-norm l2 attack without a box: {{kind: deepfool, norm: l2, box: false}}; got {attack!r}"
+        )
+
+
+def _boxed(attack: Attack) -> bool:
+    """Whether an attack, or any that it wraps, keeps to the box; so does one that has no choice."""
+    inner = getattr(attack, "attacks", None) or [part for part in [getattr(attack, "attack", None)] if part is not None]
+    return any(map(_boxed, inner)) if inner else getattr(attack, "box", True)
 
 
 def _attack_rows(

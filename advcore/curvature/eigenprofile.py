@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from advcore.classifier import Classifier, check_images, check_labels, check_logits, frozen, full_precision, take_rows
-from advcore.curvature.gauss_newton import GaussNewton, gauss_newton
+from advcore.curvature.gauss_newton import gauss_newton
 from advcore.curvature.hessian import InputHessian
 from advcore.norms import L2
 from advcore.randomness import Randomness
@@ -22,7 +22,9 @@ class Eigenprofile:
 
     - `values` `(B, D)`, descending, in units of loss per pixel unit squared.
     - `low_rank` `(B,)` bool: which samples took the Gauss-Newton path; the others took D Hessian products.
-    - `disagreement` `(B,)`: `||H v - G v|| / ||H v||` on the random vector of the check; NaN where no check was asked for.
+    - `disagreement` `(B,)`: `||M v|| / ||g||`, where g is the gradient and M the Hessian of a random combination of the logits,
+      v a random unit vector: by which share of its size g changes, to first order, over one pixel unit. 0 where the network is
+      piecewise linear; NaN where no check was asked for.
     """
 
     values: Tensor
@@ -35,20 +37,25 @@ def eigenprofile(
     images: Tensor,
     labels: Tensor,
     path: Path = "auto",
-    tolerance: float = 1e-3,
+    tolerance: float = 1e-6,
     randomness: Randomness | None = None,
     entries: int = 64_000_000,
 ) -> Eigenprofile:
     """Eigenvalues of `d^2 cross_entropy(classifier(x), label) / dx^2` at images `(B, C, H, W)`.
 
     Where the network is piecewise linear the Hessian is the Gauss-Newton matrix, of rank below K: K backward passes and a K x K
-    eigenproblem. `auto` checks that on one random Hessian product per sample: those that agree to `tolerance` (relative, above
-    the rounding of the product itself) take that path, the others form their Hessian by D products. At one point and exact: a
-    piecewise linear network has curvature of other kinds at a coarser scale.
+    eigenproblem. `auto` checks the logits themselves, by one Hessian product per sample: with random weights u over the classes
+    (of sum 0, as what all logits share is invisible to the loss) and a random unit vector v, `M v = d^2 <u, z> / dx^2 v` vanishes
+    for a piecewise linear network, exactly in practice, and with probability 0 for any other. How confident the sample is does
+    not matter, nor the scale of the logits. Those with `||M v|| <= tolerance ||g||`, g the gradient of `<u, z>`, take that path,
+    the others form their Hessian by D products. At one point and exact: a piecewise linear network has curvature of other kinds
+    at a coarser scale.
 
     Args:
         path: `auto`, or one of the two ways for all samples, unchecked.
-        entries: at most so many Hessian entries at a time; only memory depends on it.
+        tolerance: the largest `disagreement` (see `Eigenprofile`) that passes for none, per pixel unit.
+        entries: at most so many entries of Jacobians (K x D a sample) or Hessians (D x D) at a time, and of one sample if that is
+            more; only memory depends on it.
     """
     if path not in get_args(Path):
         raise ValueError(f"path must be one of {', '.join(get_args(Path))}; got {path!r}")
@@ -63,34 +70,32 @@ def eigenprofile(
     values = images.new_zeros(len(images), dimension)
     low_rank = torch.full((len(images),), path != "products", device=images.device)
     disagreement = images.new_full((len(images),), torch.nan)
+    wide = max(1, entries // (logits.shape[1] * dimension))
     with full_precision():
-        if path != "products":
-            matrix = gauss_newton(classifier, images)
-            some = matrix.eigenvalues()[:, :dimension]
-            values[:, : some.shape[1]] = some.to(values.dtype)
-            if path == "auto":
-                vectors = L2.steepest(randomness.stream("check").normal((dimension,)).to(images.dtype))
-                low_rank, disagreement = _agree(_cross_entropy(classifier, images, labels), matrix, vectors, tolerance)
+        if path == "auto":
+            for part in torch.arange(len(images), device=images.device).split(wide):
+                disagreement[part] = _disagreement(take_rows(classifier, part), images[part], randomness.take(part))
+            low_rank = disagreement <= tolerance
+        for part in low_rank.nonzero()[:, 0].split(wide):
+            some = gauss_newton(take_rows(classifier, part), images[part]).eigenvalues()[:, :dimension]
+            values[part, : some.shape[1]] = some.to(values.dtype)
         for part in (~low_rank).nonzero()[:, 0].split(max(1, entries // dimension**2)):
-            hessian = _cross_entropy(take_rows(classifier, part), images[part], labels[part])
-            values[part] = torch.linalg.eigvalsh(hessian.dense()).flip(1)
+            values[part] = _by_products(take_rows(classifier, part), images[part], labels[part])
     return Eigenprofile(values, low_rank, disagreement)
 
 
-def _cross_entropy(classifier: Classifier, images: Tensor, labels: Tensor) -> InputHessian:
-    return InputHessian(classifier, images, lambda logits: F.cross_entropy(logits, labels, reduction="none"))
+def _by_products(classifier: Classifier, images: Tensor, labels: Tensor) -> Tensor:
+    hessian = InputHessian(classifier, images, lambda logits: F.cross_entropy(logits, labels, reduction="none"))
+    return torch.linalg.eigvalsh(hessian.dense()).flip(1)
 
 
-def _agree(hessian: InputHessian, matrix: GaussNewton, vectors: Tensor, tolerance: float) -> tuple[Tensor, Tensor]:
-    """Which samples' Hessians act on their vector as the Gauss-Newton matrix does, and the relative differences.
+def _disagreement(classifier: Classifier, images: Tensor, randomness: Randomness) -> Tensor:
+    """`||M v|| / ||g||`, g and M the gradient and the Hessian of a random combination of the logits; 0 where both vanish."""
 
-    A confident sample's curvature can lie below the rounding of a product, which is of the order of eps ||J|| ||J v||: below
-    that floor the two cannot be told apart, and the low-rank value is the accurate one.
-    """
-    product = hessian @ vectors
-    difference = L2.size(product - matrix @ vectors)
-    size = L2.size(product)
-    rows = matrix.jacobian
-    floor = 64 * torch.finfo(rows.dtype).eps * L2.size(rows) * L2.size(rows @ vectors[:, :, None])
-    agree = difference <= tolerance * size + floor
-    return agree, difference / size.clamp(min=torch.finfo(size.dtype).tiny)
+    def combination(logits: Tensor) -> Tensor:
+        weights = randomness.stream("classes").normal((logits.shape[1],)).to(logits.dtype)
+        return ((weights - weights.mean(1, keepdim=True)) * logits).sum(1)
+
+    hessian = InputHessian(classifier, images, combination)
+    vectors = L2.steepest(randomness.stream("check").normal((hessian.shape[1],)).to(images.dtype))
+    return L2.size(hessian @ vectors) / L2.size(hessian.gradient).clamp(min=torch.finfo(images.dtype).tiny)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from advcore.attacks import DeepFool
-from advcore.classifier import Classifier, full_precision, predict
+from advcore.classifier import Classifier, frozen, full_precision, predict
 from advcore.criteria import Untargeted
 from advcore.curvature import InputHessian, eigenprofile, hutchinson, lanczos
 from advcore.norms import L2
@@ -31,8 +31,10 @@ class Curvature:
     Eigenvalues and trace are in units of loss per pixel unit squared.
 
     Attributes:
-        spectrum: `whole` for all D eigenvalues, `top` for the largest by Lanczos and Hutchinson's trace, where D is large and the
-            network not piecewise linear.
+        spectrum: `whole` for all D eigenvalues: K backward passes a sample for a piecewise linear network, but D Hessian products
+            and a D x D eigenproblem for any other, which D of many thousands forbids (20,000: 1.6 GB a sample in float32); nothing
+            is refused, as which network it is shows only when it is measured. There `top`: the largest by Lanczos and
+            Hutchinson's trace.
         top: how many, for `top`.
         draws: random vectors of the trace, for `top`.
     """
@@ -56,16 +58,16 @@ class Curvature:
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
         with full_precision():
-            hessian = InputHessian(classifier, batch.images, lambda logits: F.cross_entropy(logits, batch.labels, reduction="none"))
-            values, trace, error, low_rank = self._spectrum(classifier, batch, hessian, randomness)
+            values, trace, error, low_rank = self._spectrum(classifier, batch, randomness)
+            gradient = _gradient(classifier, batch)
             return {
                 "sample": batch.indices,
                 "eigenvalues": values,
                 "trace": trace,
                 "trace_error": error,
                 "low_rank": low_rank,
-                "gradient_norm": L2.size(hessian.gradient),
-                "cosine": _cosine(classifier, batch.images, hessian.gradient),
+                "gradient_norm": L2.size(gradient),
+                "cosine": _cosine(classifier, batch.images, gradient),
             }
 
     def summarise(self, table: Columns) -> Summary:
@@ -88,14 +90,13 @@ class Curvature:
     def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
         return [self._profiles(tables), _alignments(tables)]
 
-    def _spectrum(
-        self, classifier: Classifier, batch: Batch, hessian: InputHessian, randomness: Randomness
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _spectrum(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Eigenvalues `(B, k)`, trace, its standard error, and the path taken."""
         if self.spectrum == "whole":
             profile = eigenprofile(classifier, batch.images, batch.labels, randomness=randomness)
             trace = profile.values.sum(1)
             return profile.values, trace, torch.zeros_like(trace), profile.low_rank
+        hessian = InputHessian(classifier, batch.images, lambda logits: F.cross_entropy(logits, batch.labels, reduction="none"))
         dimension, dtype = hessian.shape[1], batch.images.dtype
         pairs = lanczos(hessian, randomness, dimension, self.top, dtype)
         trace, error = hutchinson(hessian, randomness, dimension, self.draws, dtype)
@@ -108,12 +109,13 @@ class Curvature:
         seen[0] |= not seen.any()  # flat everywhere: one rank of zeros to show
         count, dimension = int(seen.sum()), len(seen)
         ranks = seen.nonzero()[:, 0] + 1
+        exact = all((values[:, ~seen] == 0).all() for values in spectra.values())
         series = []
         for model, values in spectra.items():
             low, high = values[:, seen].quantile(torch.tensor([0.25, 0.75], dtype=values.dtype), dim=0)
             series.append(Series(model, ranks, values[:, seen].mean(0), low, high))
         signed = any((values[:, seen] < 0).any() for values in spectra.values())
-        rest = f" The other {dimension - count} of {dimension} are 0." if count < dimension else ""
+        rest = f" {self._rest(dimension - count, dimension, exact)}" if count < dimension else ""
         return Lines(
             name="eigenvalues",
             title="Curvature of the loss at the samples",
@@ -123,6 +125,21 @@ class Curvature:
             y_scale="linear" if largest == 0 else "symlog" if signed else "log",
             note=f"Line: mean over samples. Band: quartiles; a mean above its band comes from few samples.{rest}",
         )
+
+    def _rest(self, hidden: int, shown_of: int, exact: bool) -> str:
+        """What the chart leaves out."""
+        among = f"{shown_of}" if self.spectrum == "whole" else f"the {shown_of} largest measured"
+        return f"The other {hidden} of {among} are {'0' if exact else 'below 1e-6 of the largest'}."
+
+
+def _gradient(classifier: Classifier, batch: Batch) -> Tensor:
+    """Of cross-entropy with the true label, `(B, D)`."""
+    with frozen(classifier), torch.enable_grad():
+        images = batch.images.detach().requires_grad_()
+        value = F.cross_entropy(classifier(images), batch.labels, reduction="sum")
+        if not value.requires_grad:  # a classifier that does not look at the image
+            return torch.zeros_like(images).detach().flatten(1)
+        return torch.autograd.grad(value, images, materialize_grads=True)[0].flatten(1)
 
 
 def _cosine(classifier: Classifier, images: Tensor, gradient: Tensor) -> Tensor:

@@ -18,13 +18,17 @@ from advcore.randomness import Randomness
 
 @dataclass(frozen=True)
 class Examples:
-    """Attack the first `count` samples of each shard and keep the images; one row per sample.
+    """Attack the first `count` samples and keep the images; one row per sample.
+
+    A probe sees one shard at a time and cannot tell which: every shard attacks and keeps its own first `count`. The figure and
+    `mean_distance` are of the table's first `count` rows alone, which are the study's first samples as long as the tables are
+    joined in the samples' order; the other rows stay in the table.
 
     Columns: `sample`, `label`, `prediction`, `adversarial_prediction`, `distance`, `image` and `adversarial` `(C, H, W)`.
 
     Attributes:
         attack: a minimal-norm attack.
-        count: samples kept of each shard, and rows of the figure.
+        count: rows of the figure, and samples kept of each shard.
     """
 
     attack: Attack = field(default_factory=lambda: DeepFool(norm="l2"))
@@ -56,7 +60,7 @@ class Examples:
         }
 
     def summarise(self, table: Columns) -> Summary:
-        return Summary({"mean_distance": cast(Tensor, table["distance"]).mean().item()})
+        return Summary({"mean_distance": cast(Tensor, table["distance"])[: self.count].mean().item()})
 
     def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
         some = next(iter(tables.values()))

@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 
 from advcore.attacks import Attack, DeepFool, Status
-from advcore.attacks.attack import has_budget, norm_of
 from advcore.classifier import Classifier
-from advcore.margins import margins
+from advcore.margins import check_attack, margins
 from advcore.probes.charts import Chart, Lines, Series
 from advcore.probes.probe import Batch, Columns, Curve, Summary
 from advcore.randomness import Randomness
@@ -31,14 +30,12 @@ class Margins:
 
     family: FamilySpec = field(default_factory=DCTDiagonal)
     attack: Attack = field(default_factory=lambda: DeepFool(norm="l2", box=False))
-    rows: int = 2048
+    rows: int = field(default=2048, metadata={"cost": True})  # only memory and speed: left out of the key of a result
 
     def __post_init__(self) -> None:
         if self.rows < 1:
             raise ValueError(f"rows must be at least 1; got {self.rows}")
-        innermost = getattr(self.attack, "attack", self.attack)
-        if has_budget(self.attack) or norm_of(self.attack) != "l2" or getattr(innermost, "box", True):
-            raise ValueError("margins need a minimal-norm l2 attack without a box: {kind: deepfool, norm: l2, box: false}")
+        check_attack(self.attack)
 
     def validate(self, shape: tuple[int, int, int], classes: int) -> None:
         self.family(shape)

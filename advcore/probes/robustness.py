@@ -1,5 +1,6 @@
 """Robust accuracy over eps (article, eq. 12) and minimal distances (eq. 13), by any number of attacks."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
@@ -37,8 +38,8 @@ class Robustness:
     attacks: tuple[Attack, ...] = field(default_factory=lambda: (DeepFool(norm="l2"), PGD(norm="l2")))
 
     def __post_init__(self) -> None:
-        if not self.eps or any(not value > 0 for value in self.eps) or list(self.eps) != sorted(set(self.eps)):
-            raise ValueError(f"eps must be a growing list of positive radii in pixel units; got {list(self.eps)}")
+        if not self.eps or any(not 0 < value < math.inf for value in self.eps) or list(self.eps) != sorted(set(self.eps)):
+            raise ValueError(f"eps must be a growing list of finite positive radii in pixel units; got {list(self.eps)}")
         if not self.attacks:
             raise ValueError("attacks must name at least one attack; got none")
         norms = sorted({norm_of(attack) for attack in self.attacks})

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from advcore import Normalized, frozen
-from advcore.classifier import check_images, check_labels, check_logits, full_precision, take_rows
+from advcore.classifier import _allow_tf32, check_images, check_labels, check_logits, full_precision, take_rows
 
 
 def test_frozen_holds_and_restores_also_after_an_error():
@@ -57,17 +57,55 @@ def test_normalized_refuses_other_channels():
         Normalized(nn.Identity(), (0.5,) * 3, (0.5,) * 3)(torch.zeros(2, 1, 4, 4))
 
 
-def test_full_precision_restores_the_flags():
-    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-    try:
-        with full_precision():
-            assert not torch.backends.cuda.matmul.allow_tf32
-            assert not torch.backends.cudnn.allow_tf32
-        assert torch.backends.cuda.matmul.allow_tf32
-        assert torch.backends.cudnn.allow_tf32
-    finally:
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+MATMUL, CUDNN = torch.backends.cuda.matmul, torch.backends.cudnn
+TF32 = (MATMUL, CUDNN, CUDNN.conv, CUDNN.rnn)
+
+
+def _legacy(allowed):
+    MATMUL.allow_tf32 = CUDNN.allow_tf32 = allowed
+
+
+def _new(matmul, conv, rnn):
+    MATMUL.fp32_precision, CUDNN.conv.fp32_precision, CUDNN.rnn.fp32_precision = matmul, conv, rnn
+
+
+@pytest.fixture
+def tf32():
+    """Reads all precisions; torch's own defaults afterwards."""
+    before = [part.fp32_precision for part in TF32]
+    yield lambda: [part.fp32_precision for part in TF32]
+    MATMUL.allow_tf32, CUDNN.allow_tf32 = False, True
+    for part, precision in zip(TF32, before, strict=True):
+        part.fp32_precision = precision
+
+
+@pytest.mark.parametrize(
+    "choose",
+    [
+        lambda: None,
+        lambda: _legacy(True),
+        lambda: _legacy(False),
+        lambda: torch.set_float32_matmul_precision("high"),
+        lambda: _new("tf32", "tf32", "tf32"),
+        lambda: _new("ieee", "tf32", "ieee"),
+        lambda: (_legacy(True), _new("ieee", "ieee", "tf32")),
+    ],
+    ids=["default", "legacy-on", "legacy-off", "legacy-high", "new-on", "new-mixed", "both"],
+)
+def test_full_precision_whichever_switch_was_set(tf32, choose):
+    choose()
+    before, readable = tf32(), [(part, _allow_tf32(part)) for part in (MATMUL, CUDNN)]
+    with full_precision():
+        assert tf32() == ["ieee"] * 4
+        assert not MATMUL.allow_tf32
+        assert not CUDNN.allow_tf32
+        with torch.backends.cudnn.flags(enabled=False):
+            pass
+    assert tf32() == before
+    assert all(allowed is None or part.allow_tf32 == allowed for part, allowed in readable)
+    with pytest.raises(RuntimeError, match="inside"), full_precision():
+        raise RuntimeError("inside")
+    assert tf32() == before
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from advcore import margins, subspaces
-from advcore.attacks import Bisected, DeepFool, Status
+from advcore.attacks import PGD, Bisected, DeepFool, Status, Worst
 
 SHAPE = (1, 8, 8)
 FAMILY = subspaces.dct_blocks(8, size=3, stride=1)
@@ -127,3 +127,17 @@ def test_the_model_is_left_alone():
 def test_images_outside_the_box_are_refused():
     with pytest.raises(ValueError, match=r"must lie in \[0, 1\]"):
         margins.margins(oracles.Affine(shape=SHAPE), 255 * oracles.images(2, SHAPE), FAMILY)
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [DeepFool(norm="linf", box=False), DeepFool(), PGD(norm="l2"), Bisected(DeepFool()), Worst((DeepFool(box=False), DeepFool()))],
+    ids=["linf", "box", "budget", "wrapped-box", "one-of-two-boxed"],
+)
+def test_other_attacks_are_refused(attack):
+    with pytest.raises(ValueError, match="margins need a minimal-norm l2 attack without a box"):
+        margins.margins(oracles.Affine(shape=SHAPE), oracles.images(2, SHAPE), FAMILY, attack)
+
+
+def test_a_worst_of_attacks_without_a_box_passes():
+    margins.check_attack(Worst((DeepFool(box=False), Bisected(DeepFool(box=False)))))

@@ -29,7 +29,7 @@ def test_relu_networks_take_the_low_rank_path_and_equal_the_dense_spectrum(dtype
     error = (profile.values.double() - expected).abs() / expected[:, :1]
     assert error.max() < (1e-10 if dtype == torch.float64 else 1e-5)
     assert (profile.values[:, 4:] == 0).all()
-    assert (profile.disagreement < 1e-3).all()
+    assert (profile.disagreement == 0).all()
 
 
 def test_smooth_networks_take_the_product_path():
@@ -79,6 +79,65 @@ def test_unknown_path():
         eigenprofile(oracles.relu(), oracles.images(2), torch.tensor([0, 1]), path="dense")
 
 
+class Scaled(nn.Module):
+    """Logits times a number: as confident as one likes."""
+
+    def __init__(self, network, scale):
+        super().__init__()
+        self.network, self.scale = network, scale
+
+    def forward(self, images):
+        return self.scale * self.network(images)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("scale", [1e-3, 1, 40, 300])
+@pytest.mark.parametrize("activation", [nn.GELU(), nn.Softplus(beta=4), nn.Tanh()], ids=["gelu", "softplus", "tanh"])
+def test_a_smooth_network_is_never_taken_for_piecewise_linear(activation, scale, dtype):
+    network, images = Scaled(oracles._network(activation, dtype=dtype), scale), oracles.images(20, dtype=dtype)
+    profile = eigenprofile(network, images, network(images).argmax(1))
+    assert not profile.low_rank.any()
+    assert (profile.disagreement > 1e-3).all()
+    once = eigenprofile(network.network, images, network(images).argmax(1))  # the scale of the logits changes nothing
+    torch.testing.assert_close(profile.disagreement, once.disagreement, rtol=1e-4, atol=0)
+
+
+def _convolutions():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        net = nn.Sequential(
+            *(nn.Conv2d(1, 6, 3, padding=1), nn.BatchNorm2d(6), nn.LeakyReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 8, 2)),
+            *(nn.ReLU(), nn.AvgPool2d(2, 1, 1), nn.Flatten(), nn.LazyLinear(5)),
+        )
+        net(torch.rand(30, 1, 4, 4))  # running statistics of its own
+    return net
+
+
+@pytest.mark.parametrize("scale", [1, 40, 300])
+@pytest.mark.parametrize(
+    "network",
+    [oracles.relu(dtype=torch.float32), oracles.Affine(dtype=torch.float32), _convolutions()],
+    ids=["relu", "affine", "max-pool-and-batch-norm"],
+)
+def test_piecewise_linear_networks_are_known_however_confident(network, scale):
+    scaled, images = Scaled(network, scale), oracles.images(20, dtype=torch.float32)
+    profile = eigenprofile(scaled, images, scaled(images).argmax(1))
+    assert profile.low_rank.all()
+    assert (profile.disagreement == 0).all()
+
+
+def test_curvature_that_all_logits_share_is_invisible_to_the_loss():
+    network, images = oracles.relu(), oracles.images(COUNT)
+
+    def shifted(some):
+        return network(some) + 50 * some.flatten(1).square().sum(1, keepdim=True)
+
+    labels = _labels(network, images)
+    profile = eigenprofile(shifted, images, labels, tolerance=1e-12)
+    assert profile.low_rank.all()
+    torch.testing.assert_close(profile.values, _dense(network, images, labels), rtol=1e-8, atol=1e-9)
+
+
 def test_very_confident_samples_keep_their_tiny_curvature():
     """p_k of 1e-13 in single precision: the low-rank path has it to 1e-4, where a product sees rounding alone."""
     images = oracles.images(60, dtype=torch.float32)
@@ -120,11 +179,23 @@ def test_rows_do_not_depend_on_their_batch(network):
         torch.testing.assert_close(alone.disagreement, whole.disagreement[index], rtol=1e-6, atol=1e-12)
 
 
-def test_entries_change_memory_alone():
-    network, images = oracles.softplus(), oracles.images(COUNT)
-    labels = _labels(network, images)
-    cut = eigenprofile(network, images, labels, entries=2 * DIMENSION**2)
-    torch.testing.assert_close(cut.values, eigenprofile(network, images, labels).values)
+@pytest.mark.parametrize("path", ["auto", "low-rank", "products"])
+@pytest.mark.parametrize(("entries", "widest"), [(1, 1), (2 * 4 * DIMENSION, 2)])
+@pytest.mark.parametrize("network", [oracles.softplus(), oracles.relu()], ids=["softplus", "relu"])
+def test_entries_bound_both_paths_and_change_memory_alone(network, entries, widest, path):
+    images = oracles.images(COUNT)
+    labels, batches = _labels(network, images), []
+
+    def watched(some):
+        batches.append(len(some))
+        return network(some)
+
+    cut = eigenprofile(watched, images, labels, path, entries=entries)
+    assert batches[0] == COUNT
+    assert max(batches[1:]) == (1 if path == "products" else widest)
+    whole = eigenprofile(network, images, labels, path)
+    torch.testing.assert_close(cut.values, whole.values)
+    torch.testing.assert_close(cut.disagreement, whole.disagreement, equal_nan=True)
 
 
 def test_the_model_is_left_alone():

@@ -124,10 +124,33 @@ def test_the_profile_shows_the_ranks_that_are_not_zero():
     profile, _ = WHOLE.charts({"relu": _measure(WHOLE, NETWORKS["relu"])})
     assert profile.series[0].x.tolist() == [1, 2, 3]  # rank below K = 4
     assert profile.y_scale == "log"
-    assert "The other 13 of 16 are 0" in profile.note
+    assert "The other 13 of 16 are below 1e-6 of the largest." in profile.note  # the fourth of K is 0 but for rounding
     signed, _ = WHOLE.charts({"softplus": _measure(WHOLE, NETWORKS["softplus"])})
     assert len(signed.series[0].x) == 16
     assert signed.y_scale == "symlog"
+
+
+@pytest.mark.parametrize(
+    ("probe", "hidden", "note"),
+    [
+        (WHOLE, 0.0, "The other 2 of 3 are 0."),
+        (WHOLE, 1e-9, "The other 2 of 3 are below 1e-6 of the largest."),
+        (TOP, 0.0, "The other 2 of the 3 largest measured are 0."),
+        (TOP, -1e-9, "The other 2 of the 3 largest measured are below 1e-6 of the largest."),
+    ],
+)
+def test_the_profile_says_what_it_leaves_out(probe, hidden, note):
+    table = {**_measure(TOP, NETWORKS["relu"]), "eigenvalues": torch.tensor([[1.0, 0.0, hidden]]).expand(COUNT, -1)}
+    assert note in probe.charts({"relu": table})[0].note
+
+
+@every_network
+def test_the_gradient_is_that_of_the_loss_at_the_true_label(network):
+    batch = _batch()
+    leaf = batch.images.clone().requires_grad_()
+    loss = F.cross_entropy(network(leaf), batch.labels, reduction="sum")
+    gradient = torch.autograd.grad(loss, leaf, materialize_grads=True, allow_unused=True)[0].flatten(1)
+    torch.testing.assert_close(_measure(WHOLE, network)["gradient_norm"], gradient.norm(dim=1))
 
 
 @pytest.mark.parametrize(

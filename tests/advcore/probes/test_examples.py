@@ -39,6 +39,16 @@ def test_summary():
     assert Examples().summarise(table).scalars == {"mean_distance": table["distance"].mean().item()}
 
 
+def test_the_mean_is_of_the_samples_drawn():
+    """Two shards of five keep three rows each; the figure has the first three."""
+    probe = Examples(count=3)
+    halves = _measure(probe), _measure(probe, start=5)
+    table = {name: torch.cat([half[name] for half in halves]) for name in halves[0]}
+    (gallery,) = probe.charts({"plain": table})
+    assert len(gallery.rows) == 3
+    assert probe.summarise(table) == probe.summarise(halves[0]) != probe.summarise(halves[1])
+
+
 def test_the_gallery_has_a_row_for_each_sample_and_two_pictures_for_each_model():
     probe = Examples(count=3)
     tables = {"plain": _measure(probe), "constant": _measure(probe, network=oracles.Constant(2.0, 0.0))}

@@ -1,3 +1,5 @@
+import dataclasses
+
 import oracles
 import pytest
 import torch
@@ -105,3 +107,8 @@ def test_bad_settings_are_refused(make, match):
 
 def test_good_settings_pass():
     Margins(attack=Bisected(DeepFool(box=False))).validate((3, 8, 8), 2)
+
+
+def test_what_only_costs_is_marked():
+    """Workers leave it out of the key of a result."""
+    assert [field.name for field in dataclasses.fields(Margins) if field.metadata.get("cost")] == ["rows"]

@@ -198,11 +198,12 @@ def test_any_images_will_do():
 @pytest.mark.parametrize(
     ("eps", "attacks", "match"),
     [
-        ((), (DeepFool(),), r"eps must be a growing list of positive radii in pixel units; got \[\]"),
+        ((), (DeepFool(),), r"eps must be a growing list of finite positive radii in pixel units; got \[\]"),
         ((0.0, 0.1), (DeepFool(),), "eps must be a growing list"),
         ((0.2, 0.1), (DeepFool(),), "eps must be a growing list"),
         ((0.1, 0.1), (DeepFool(),), "eps must be a growing list"),
         ((float("nan"),), (DeepFool(),), "eps must be a growing list"),
+        ((0.1, float("inf")), (DeepFool(),), "eps must be a growing list of finite"),
         ((0.1,), (), "attacks must name at least one attack"),
         ((0.1,), (DeepFool(), PGD()), "must share a norm; got l2, linf: use one probe a norm"),
         ((0.1,), (PGD(eps=0.1),), "pgd-linf takes its eps from the probe's grid"),
