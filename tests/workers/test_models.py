@@ -11,7 +11,7 @@ from torch import nn
 
 from advcore.classifier import Normalized
 from advcore.networks import perceptron
-from workers.checkpoints import read_weights, save_checkpoint
+from workers.checkpoints import check_writable, read_weights, save_checkpoint
 from workers.models import ModelSpec, build, content_hash
 from workers.refusal import Refused
 
@@ -199,6 +199,14 @@ def test_files_that_are_no_checkpoints(tmp_path, monkeypatch, name, write, messa
 def test_a_checkpoint_that_is_not_there():
     with pytest.raises(Refused, match=r"checkpoint nowhere.pt is no file"):
         read_weights("nowhere.pt")
+
+
+def test_a_folder_for_checkpoints_is_tried_out(tmp_path):
+    check_writable(tmp_path / "deep" / "out")
+    assert list((tmp_path / "deep" / "out").iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(Refused, match=r"folder .*file/out cannot be written \(Not a directory\): choose another one"):
+        check_writable(tmp_path / "file" / "out")
 
 
 def test_weights_that_share_memory_are_saved_apart(tmp_path):
