@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 
-.PHONY: demo test test-slow lint format bench lock clean
+.PHONY: demo test test-slow lint format bench bench-peers lock clean
 
 demo: .venv/ready  ## train two networks and look into both: about two minutes after the installation
 	$(BIN)/advcore demo
@@ -27,6 +27,12 @@ format: .venv/ready
 bench: .venv/ready  ## speed, as ratios measured in one run
 	$(BIN)/python -m benchmarks.margins
 	$(BIN)/python -m benchmarks.eigenprofile
+
+bench-peers: .venv/ready  ## our attacks beside foolbox's, torchattacks' and adv-lib's, which it installs
+	$(UV) pip install --quiet --python $(BIN)/python foolbox torchattacks "setuptools<81" wheel
+	$(UV) pip install --quiet --python $(BIN)/python --no-build-isolation visdom
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps adv-lib
+	$(BIN)/python -m benchmarks.attacks
 
 lock: .venv/ready  ## newest versions into requirements.lock
 	$(UV) pip compile pyproject.toml --all-extras --upgrade --no-header --no-annotate --no-emit-index-url --no-emit-find-links -o requirements.lock

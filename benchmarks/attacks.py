@@ -1,6 +1,6 @@
 """Attacks beside the peers': the same model, batch and process; medians, times, and ratios of both.
 
-Needs the peers, which `make peers` installs.
+Needs the peers: `make bench-peers` installs them and runs it.
 """
 
 import time
