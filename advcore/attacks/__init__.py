@@ -4,12 +4,16 @@ from advcore.attacks.apgd import APGD
 from advcore.attacks.apgdt import APGDT
 from advcore.attacks.attack import Adversarial, Attack, Status
 from advcore.attacks.boundary import Bisected, bisect
+from advcore.attacks.carlini_wagner import CarliniWagner
+from advcore.attacks.ddn import DDN
 from advcore.attacks.deepfool import DeepFool
 from advcore.attacks.ensemble import StandardEnsemble
 from advcore.attacks.fgsm import FGSM
+from advcore.attacks.fmn import FMN
 from advcore.attacks.minimal_norm import MinimalNorm
 from advcore.attacks.pgd import PGD
 from advcore.attacks.restarts import Restarts
+from advcore.attacks.sparsefool import SparseFool
 from advcore.attacks.square import Square
 from advcore.attacks.within import Within
 from advcore.attacks.worst import Worst
@@ -25,6 +29,10 @@ ATTACKS: dict[str, type] = {
     "within": Within,
     "standard": StandardEnsemble,
     "deepfool": DeepFool,
+    "ddn": DDN,
+    "fmn": FMN,
+    "carlini_wagner": CarliniWagner,
+    "sparsefool": SparseFool,
     "minimal_norm": MinimalNorm,
     "bisected": Bisected,
 }
@@ -34,14 +42,18 @@ __all__ = [
     "APGD",
     "APGDT",
     "ATTACKS",
+    "DDN",
     "FGSM",
+    "FMN",
     "PGD",
     "Adversarial",
     "Attack",
     "Bisected",
+    "CarliniWagner",
     "DeepFool",
     "MinimalNorm",
     "Restarts",
+    "SparseFool",
     "Square",
     "StandardEnsemble",
     "Status",

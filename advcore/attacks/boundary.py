@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from advcore.attacks.attack import Adversarial, Attack, Status, has_budget
+from advcore import norms
+from advcore.attacks.attack import Adversarial, Attack, Status, has_budget, norm_of
 from advcore.classifier import Classifier, frozen, take_rows
 from advcore.criteria import Criterion
 from advcore.norms import per_sample
@@ -48,6 +49,7 @@ class Bisected:
             raise ValueError(f"steps must be at least 1; got {self.steps}")
         if has_budget(self.attack):
             raise ValueError("bisected wraps a minimal-norm attack; one with a budget eps has no distance to shorten")
+        norms.get(norm_of(self.attack))  # counts of pixels do not shrink along a segment
 
     def __call__(
         self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from advcore import Randomness, Targeted, Untargeted, norms
-from advcore.attacks import FGSM, PGD, Adversarial, Bisected, DeepFool, Status, bisect
+from advcore.attacks import FGSM, FMN, PGD, Adversarial, Bisected, DeepFool, Status, bisect
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,7 @@ from advcore.attacks import FGSM, PGD, Adversarial, Bisected, DeepFool, Status, 
         (lambda: DeepFool(least_step=float("nan")), "least_step must not be negative; got nan"),
         (lambda: Bisected(DeepFool(), steps=0), "steps must be at least 1; got 0"),
         (lambda: Bisected(PGD()), "bisected wraps a minimal-norm attack"),
+        (lambda: Bisected(FMN(norm="l0")), "norm must be one of"),
         (lambda: PGD(eps=0), "eps must be positive, in pixel units; got 0"),
         (lambda: FGSM(eps=-1.0), "eps must be positive, in pixel units; got -1.0"),
         (lambda: PGD(eps=float("nan")), "eps must be positive"),

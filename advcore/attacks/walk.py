@@ -1,0 +1,63 @@
+"""The one loop of the attacks that walk about the boundary, inside and outside, and keep the shortest adversarial iterate."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from advcore.attacks.ascent import evaluate
+from advcore.attacks.attack import Tries
+from advcore.classifier import Classifier
+from advcore.criteria import Criterion
+from advcore.norms import Norm, per_sample
+from advcore.objectives import Objective
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What one step sees of its samples: the images `(B, *shape)` where it stands and their perturbations, the objective `(B,)`
+    and its gradient there, which are adversarial, and the length of the shortest adversarial perturbation so far (inf where none).
+    """
+
+    images: Tensor
+    perturbations: Tensor
+    value: Tensor
+    gradient: Tensor
+    found: Tensor
+    shortest: Tensor
+
+
+Move = Callable[[int, Look], Tensor]
+"""From the number of the step, 0 first, and what it sees to the next images `(B, *shape)`."""
+
+
+def walk(
+    classifier: Classifier, images: Tensor, criterion: Criterion, objective: Objective, norm: Norm, steps: int, move: Move
+) -> Tries:
+    """Look at `steps` iterates, the first one `images`, and hand back the shortest adversarial one of each sample.
+
+    Where none was adversarial, it is the last one. Nobody leaves: one forward and one backward pass per step and sample, and the
+    batch, hence the rounding, is the same at each step and in the verification.
+    """
+    current, result = images, images.clone()
+    shortest = images.new_full((len(images),), torch.inf)
+    for step in range(steps):
+        gradient, value, logits = evaluate(classifier, current, criterion, objective)
+        found = criterion.holds(logits)
+        perturbations = current - images
+        sizes = norm.size(perturbations)
+        better = found & (sizes < shortest)
+        shortest = torch.where(better, sizes, shortest)
+        result = torch.where(per_sample(better, images), current, result)
+        if step + 1 < steps:
+            current = move(step, Look(current, perturbations, value, gradient, found, shortest))
+    result = torch.where(per_sample(shortest.isinf(), images), current, result)
+    spent = torch.full((len(images),), steps, dtype=torch.int64, device=images.device)
+    return Tries(result, spent, spent.clone())
+
+
+def cosine(first: float, last: float, step: int, steps: int) -> float:
+    """From `first` at step 0 to `last` after `steps` along half a cosine (Loshchilov and Hutter 2017)."""
+    return last + (first - last) * (1 + math.cos(math.pi * step / steps)) / 2
