@@ -9,9 +9,9 @@ from torch import Tensor
 from advcore import norms
 from advcore.attacks.attack import Adversarial, Status, Tries, solve
 from advcore.attacks.halfspace import reach
+from advcore.attacks.linearisation import halfspaces
 from advcore.classifier import Classifier, take_rows
 from advcore.criteria import Criterion
-from advcore.jacobian import jacobian
 from advcore.norms import Norm
 from advcore.randomness import Randomness
 
@@ -89,11 +89,10 @@ class DeepFool:
     ) -> tuple[Tensor, Tensor]:
         """The step onto the closest linearised boundary, and which samples have one: none where no gradient differs, or
         where the box leaves no way."""
-        logits, rival, rows = _linearise(classifier, images, criterion, goals)
-        normals = rows[:, :-1] - rows[:, -1:]
+        gaps, normals = halfspaces(classifier, images, criterion, lambda logits: goals)
+        gaps = gaps.abs()
         samples, columns = goals.shape
         lengths = norm.dual(normals.flatten(0, 1)).view(samples, columns)
-        gaps = (logits.gather(1, goals) - logits.gather(1, rival[:, None])).abs()
         distances = torch.where(lengths > 0, gaps / lengths, torch.inf)
         nearest = distances.argmin(1, keepdim=True)
         everyone = torch.arange(samples, device=images.device)
@@ -104,9 +103,3 @@ class DeepFool:
 
     def _clip(self, images: Tensor) -> Tensor:
         return images.clamp(0, 1) if self.box else images
-
-
-def _linearise(classifier: Classifier, images: Tensor, criterion: Criterion, goals: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Logits, the rivals `(B,)`, and the gradients of the goals' logits followed by the rival's, `(B, k + 1, *shape)`."""
-    logits, rows = jacobian(classifier, images, lambda logits: torch.cat([goals, criterion.rival(logits)[:, None]], 1))
-    return logits, criterion.rival(logits), rows

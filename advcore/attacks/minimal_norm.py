@@ -11,10 +11,10 @@ from advcore import norms, objectives
 from advcore.attacks.attack import Adversarial, Status, Tries, solve
 from advcore.attacks.deepfool import DeepFool
 from advcore.attacks.halfspace import reach
+from advcore.attacks.linearisation import halfspaces
 from advcore.attacks.refinement import Climb, draw_back, refine
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
-from advcore.jacobian import jacobian
 from advcore.norms import L1, L2, Norm, per_sample
 from advcore.randomness import Randomness
 
@@ -95,13 +95,10 @@ class MinimalNorm:
     def _linearised(self, norm: Norm, climb: Climb) -> Tensor:
         """The shortest way into one of the likely classes' half-spaces of the logits linearised at the images."""
         images, criterion = climb.origin, climb.criterion
-        with torch.no_grad():
-            goals = criterion.goals(climb.classifier(images), self.classes)
-        logits, rows = jacobian(climb.classifier, images, lambda logits: torch.cat([goals, criterion.rival(logits)[:, None]], 1))
-        samples, columns = goals.shape
-        climb.spend(queries=2, gradients=columns + 1)
-        normals = (rows[:, :-1] - rows[:, -1:]).flatten(0, 1)
-        gaps = (logits.gather(1, criterion.rival(logits)[:, None]) - logits.gather(1, goals)).clamp(min=0).flatten()
+        gaps, normals = halfspaces(climb.classifier, images, criterion, lambda logits: criterion.goals(logits, self.classes))
+        samples, columns = gaps.shape
+        climb.spend(queries=1, gradients=columns + 1)
+        gaps, normals = gaps.clamp(min=0).flatten(), normals.flatten(0, 1)
         gaps = gaps * (1 + BEYOND) + 2 * climb.slack.repeat_interleave(columns)
         ways = reach(norm, images.repeat_interleave(columns, 0), normals, gaps, self.box)
         lengths = torch.where(norm.dual(normals) > 0, norm.size(ways), torch.inf).view(samples, columns)

@@ -11,9 +11,9 @@ from advcore.attacks import l0
 from advcore.attacks.attack import Adversarial, Status, Tries, solve
 from advcore.attacks.deepfool import DeepFool
 from advcore.attacks.halfspace import reach
+from advcore.attacks.linearisation import halfspaces
 from advcore.classifier import Classifier, take_rows
 from advcore.criteria import Criterion
-from advcore.jacobian import jacobian
 from advcore.randomness import Randomness
 
 CROSSING = 1e-3
@@ -100,8 +100,8 @@ class SparseFool:
         way = (reached.images - images) / (1 + inner.overshoot)
         with torch.no_grad():
             goal = criterion.goals(classifier(reached.images), 1)
-        _, rows = jacobian(classifier, images + way, lambda logits: torch.cat([goal, criterion.rival(logits)[:, None]], 1))
-        return way, norms.L2.steepest(rows[:, 0] - rows[:, 1]), reached
+        _, normals = halfspaces(classifier, images + way, criterion, lambda logits: goal)
+        return way, norms.L2.steepest(normals[:, 0]), reached
 
     def _walk(self, images: Tensor, way: Tensor, normal: Tensor) -> Tensor:
         """The sparse step beyond the hyperplane through `images + control way`."""

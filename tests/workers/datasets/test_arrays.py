@@ -1,0 +1,139 @@
+"""Data sets that are arrays already: embedded, in NumPy archives, in idx files."""
+
+import gzip
+
+import numpy as np
+import pytest
+import torchvision
+from samples import IMAGES, LABELS, archive, write_idx
+
+from workers.datasets import DataSpec, arrays, load
+from workers.refusal import Refused
+
+
+def test_mnist5k_is_balanced_and_its_splits_do_not_meet():
+    train, test = load(DataSpec("mnist5k", "train")), load(DataSpec("mnist5k"))
+    assert (train.images.shape, test.images.shape) == ((4000, 1, 28, 28), (1000, 1, 28, 28))
+    assert np.bincount(train.labels).tolist() == [400] * 10
+    assert np.bincount(test.labels[:500]).tolist() == [50] * 10
+    assert train.images.dtype == np.uint8
+    assert train.images.max() == 255
+    seen = {image.tobytes() for image in train.images}
+    assert not any(image.tobytes() in seen for image in test.images)
+    assert test.digest[:8] == "cea253cb"
+
+
+def test_digits_are_scaled_and_split_for_ever():
+    train, test = load(DataSpec("digits", "train")), load(DataSpec("digits"))
+    assert (len(train), len(test), train.shape, train.classes) == (1437, 360, (1, 8, 8), 10)
+    assert train.images.dtype == np.float32
+    assert (train.images.min(), train.images.max()) == (0, 1)
+    assert test.digest[:8] == "92e2af2a"
+
+
+@pytest.mark.parametrize("images", [IMAGES, IMAGES[:, 0], (IMAGES / 255).astype(np.float64), np.repeat(IMAGES, 3, axis=1)])
+def test_an_archive_of_arrays(tmp_path, images):
+    data = load(archive(tmp_path, images=images))
+    assert data.shape == (images.shape[1] if images.ndim == 4 else 1, 4, 4)
+    assert data.images.dtype == (np.uint8 if images.dtype == np.uint8 else np.float32)
+    assert data.names == ("0", "1", "2")
+    named = load(archive(tmp_path, labels=LABELS.astype(float), names=np.array(["cat", "dog", "eel", "fox"])))
+    assert (named.classes, named.names[3], named.labels.dtype) == (4, "fox", np.int64)
+
+
+def spoilt(value):
+    images = (IMAGES / 255).astype(np.float32)
+    images[2, 0, 1, 1] = value
+    return images
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"images": spoilt(np.nan)}, "NaN or infinite values, first in sample 2"),
+        ({"images": spoilt(1.5)}, r"images must lie in \[0, 1\]; got \[.*, 1.5\]: divide 8-bit"),
+        ({"images": spoilt(-0.5)}, r"images must lie in \[0, 1\]; got \[-0.5"),
+        ({"images": IMAGES.astype(np.int64)}, "images must be uint8, or floating in .*; got int64"),
+        ({"images": IMAGES[:, :, :, 0][:, 0]}, r"must hold images \(N, C, H, W\) or \(N, H, W\) and labels \(N,\); got \(6, 4\)"),
+        ({"images": IMAGES[:5]}, r"got \(5, 1, 4, 4\) and \(6,\)"),
+        ({"images": np.array([None, "x"], object)}, "is no NumPy archive of plain arrays .*Object arrays cannot be loaded"),
+        ({"labels": LABELS + 0.5}, "labels must be whole numbers; got 0.5"),
+        ({"labels": LABELS - 1}, "must hold labels 0, 1, 2, ...; got -1: number the classes from 0"),
+        ({"labels": LABELS, "names": np.array(["a", "b"])}, r"labels must lie in 0..1 \(2 classes\); got 0..2"),
+        ({"labels": np.array(list("abcabc"))}, r"labels must be whole numbers \(N,\); got <U1"),
+        ({"images": IMAGES[:0], "labels": LABELS[:0]}, "with zero samples"),
+        ({"images": IMAGES[..., :0]}, "images hold no sample or no pixel"),
+    ],
+)
+def test_archives_that_are_refused(tmp_path, content, message):
+    with pytest.raises(Refused, match=message) as refusal:
+        load(archive(tmp_path, **content))
+    assert "\n" not in str(refusal.value)
+
+
+def test_files_that_are_no_archives(tmp_path):
+    (tmp_path / "noise.npz").write_bytes(b"no archive")
+    np.savez(tmp_path / "other.npz", x=IMAGES)
+    np.save(tmp_path / "single.npy", IMAGES)
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "other.npz").read_bytes()[:100])
+    for name in ("noise.npz", "cut.npz", "single.npy"):
+        with pytest.raises(Refused, match="is no NumPy archive of plain arrays"):
+            load(DataSpec(f"npz:{tmp_path / name}"))
+    with pytest.raises(Refused, match="must hold images and labels; got x"):
+        load(DataSpec(f"npz:{tmp_path / 'other.npz'}"))
+    with pytest.raises(Refused, match="is no file"):
+        load(DataSpec(f"npz:{tmp_path / 'absent.npz'}"))
+
+
+@pytest.mark.parametrize(("place", "squeeze"), [("", True), ("", False), ("FashionMNIST/raw", False)])
+def test_fashion_mnist_from_a_folder(tmp_path, place, squeeze):
+    write_idx(tmp_path / place, squeeze)
+    data = load(DataSpec("fashion-mnist", folder=str(tmp_path)))
+    assert data.images.shape == (3, 1, 28, 28)
+    assert data.images[0, 0, 0, :5].tolist() == [0, 1, 2, 3, 4]
+    assert (data.labels.tolist(), data.classes, data.names[9]) == ([0, 1, 2], 10, "ankle boot")
+    assert len(load(DataSpec("fashion-mnist", "train", folder=str(tmp_path)))) == 5
+
+
+def test_fashion_mnist_from_debian_or_the_network(tmp_path, monkeypatch):
+    monkeypatch.setattr(arrays, "_DEBIAN", tmp_path / "debian")
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    def download(root, train, download):
+        write_idx(tmp_path / ".cache/advcore/FashionMNIST/raw", False)
+
+    def nowhere(root, train, download):
+        raise RuntimeError("Error downloading train-images-idx3-ubyte.gz:\nno network")
+
+    def nothing(root, train, download):
+        return None
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torchvision.datasets, "FashionMNIST", nowhere)
+        with pytest.raises(
+            Refused, match=r"cannot be downloaded \(Error downloading.*\): apt install dataset-fashion-mnist, or give"
+        ):
+            load(DataSpec("fashion-mnist"))
+        patch.setattr(torchvision.datasets, "FashionMNIST", nothing)
+        with pytest.raises(Refused, match=r"was downloaded to .*, but its t10k files are not there"):
+            load(DataSpec("fashion-mnist"))
+        patch.setattr(torchvision.datasets, "FashionMNIST", download)
+        assert len(load(DataSpec("fashion-mnist"))) == 3
+    write_idx(tmp_path / "debian", True)
+    assert len(load(DataSpec("fashion-mnist"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda raw: raw[:100], "ended"),
+        (lambda raw: gzip.compress(b"\0\0\x0d\3" + bytes(12)), "its first bytes are 00000d03, not 00000803"),
+        (lambda raw: b"noise", "Not a gzipped file"),
+    ],
+)
+def test_idx_files_that_are_damaged(tmp_path, spoil, reason):
+    write_idx(tmp_path, True)
+    file = tmp_path / "t10k-images-idx3-ubyte.gz"
+    file.write_bytes(spoil(file.read_bytes()))
+    with pytest.raises(Refused, match=rf"t10k-images-idx3-ubyte.gz is no whole idx file \(.*{reason}.*\): fetch it again"):
+        load(DataSpec("fashion-mnist", folder=str(tmp_path)))
