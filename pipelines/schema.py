@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeGuard, TypeVar, Union, get_args, get_origin
 from cattrs import Converter
 from cattrs.cols import homogenous_tuple_structure_factory, is_mapping, is_mutable_sequence, is_sequence, list_structure_factory
 from cattrs.gen import make_dict_structure_fn
+from torch import Tensor
 
 from advcore.attacks import ATTACKS, Attack
 from advcore.probes import PROBES, Probe
@@ -146,9 +147,11 @@ def _literal(data: Any, cls: Any) -> Any:
 
 
 def _first_that_fits(converter: SeamConverter, data: Any, cls: Any) -> Any:
-    """A union takes the first of its members that fits, in its own order."""
+    """A union takes the first of its members that fits, in its own order; a tensor, which no file can hold, is none of them."""
     reasons = []
     for member in get_args(cls):
+        if member is Tensor:
+            continue
         if member is type(None):
             if data is None:
                 return None

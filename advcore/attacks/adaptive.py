@@ -6,12 +6,13 @@ import torch
 from torch import Tensor
 
 from advcore import norms
-from advcore.attacks.ascent import better, evaluate, movable, project
+from advcore.attacks.ascent import better, evaluate, movable
 from advcore.attacks.attack import Tries
-from advcore.attacks.pgd import check_eps
+from advcore.attacks.ball import Ball
+from advcore.attacks.budget import check_eps
 from advcore.classifier import Classifier, take_rows
 from advcore.criteria import Criterion
-from advcore.norms import Norm, per_sample
+from advcore.norms import Norm, Radius, per_sample
 from advcore.objectives import Objective
 from advcore.randomness import Randomness
 
@@ -19,7 +20,7 @@ MOMENTUM = 0.75
 """The share of the new step; the rest is the step before it."""
 
 
-def check_ascent(norm: str, eps: float | None, steps: int, rho: float) -> None:
+def check_ascent(norm: str, eps: Radius | None, steps: int, rho: float) -> None:
     """Raise ValueError unless these are settings that `climb` can use."""
     norms.get(norm)
     check_eps(eps)
@@ -31,9 +32,9 @@ def check_ascent(norm: str, eps: float | None, steps: int, rho: float) -> None:
 
 @dataclass(eq=False)
 class State:
-    """What the ascent remembers of each sample that still stands; every field is `(B, ...)`."""
+    """What the ascent remembers of each sample that still stands; every tensor is `(B, ...)`."""
 
-    center: Tensor
+    ball: Ball
     current: Tensor
     before: Tensor
     gradient: Tensor
@@ -56,7 +57,7 @@ class State:
 
     def keep(self, index: Tensor) -> None:
         for name, value in vars(self).items():
-            setattr(self, name, value[index])
+            setattr(self, name, value.take(index) if isinstance(value, Ball) else value[index])
 
     def see(self, images: Tensor, gradient: Tensor, value: Tensor) -> None:
         """Move to new images, with their gradient and value; remember the best."""
@@ -80,7 +81,7 @@ def climb(
     goal: Criterion,
     objective: Objective,
     norm: Norm,
-    eps: float,
+    radius: Tensor,
     steps: int,
     rho: float,
     randomness: Randomness,
@@ -91,19 +92,21 @@ def climb(
 
     Args:
         center: `(B, *shape)` in [0, 1].
+        radius: `(B,)`.
         goal: what the objective looks at: `criterion` itself, or a target.
     """
     noise = norm.random(randomness.stream("start"), tuple(center.shape[1:]), 1.0).to(center.dtype)
-    current = project(center, noise * per_sample(eps / norm.size(noise), noise), norm, eps)
+    ball = Ball.of(norm, center, radius)
+    current = ball.project(center + noise * per_sample(radius / norm.size(noise), noise))
     result, active = current.clone(), torch.arange(len(center), device=center.device)
     queries = torch.zeros(len(center), dtype=torch.int64, device=center.device)
-    pace: _Halving | _Sparsening = _Sparsening(eps, steps) if norm is norms.L1 else _Halving(norm, eps, steps, rho)
+    pace: _Halving | _Sparsening = _Sparsening(steps) if norm is norms.L1 else _Halving(steps, rho)
     state: State | None = None
     for i in range(steps + 1):
         gradient, value, logits = evaluate(classifier, current, goal, objective)
         queries[active] += 1
         if state is None:
-            state = State(center, current, current, gradient, value, current, gradient, value, torch.full_like(value, pace.longest))
+            state = State(ball, current, current, gradient, value, current, gradient, value, pace.longest * radius)
         else:
             state.see(current, gradient, value)
         broken = criterion.holds(logits)
@@ -125,8 +128,11 @@ def climb(
 class _Halving:
     """Steps in l2 and linf: momentum, and halved steps at checkpoints."""
 
-    def __init__(self, norm: Norm, eps: float, steps: int, rho: float) -> None:
-        self.norm, self.eps, self.rho, self.longest = norm, eps, rho, 2 * eps
+    longest = 2.0
+    """In radii."""
+
+    def __init__(self, steps: int, rho: float) -> None:
+        self.rho = rho
         self.span, self.shrink, self.least = (max(int(share * steps), 1) for share in (0.22, 0.03, 0.06))
         self.next = self.span
 
@@ -145,27 +151,30 @@ class _Halving:
 
     def move(self, state: State, first: bool) -> Tensor:
         """The next iterates; the first step is a full one."""
-        step = per_sample(state.step, state.current) * self.norm.steepest(state.gradient)
-        reached = project(state.center, state.current + step - state.center, self.norm, self.eps)
+        step = per_sample(state.step, state.current) * state.ball.norm.steepest(state.gradient)
+        reached = state.ball.project(state.current + step)
         if first:
             return reached
         mixed = state.current + MOMENTUM * (reached - state.current) + (1 - MOMENTUM) * (state.current - state.before)
-        return project(state.center, mixed - state.center, self.norm, self.eps)
+        return state.ball.project(mixed)
 
 
 class _Sparsening:
     """Steps in l1: on ever fewer coordinates."""
 
-    def __init__(self, eps: float, steps: int) -> None:
-        self.eps, self.longest, self.span = eps, eps, max(int(0.04 * steps), 1)
+    longest = 1.0
+    """In radii."""
+
+    def __init__(self, steps: int) -> None:
+        self.span = max(int(0.04 * steps), 1)
 
     def check(self, state: State, done: int) -> None:
         """At a checkpoint, narrow the steps to what the best iterate has changed, and lengthen or shorten them."""
         if done == 0 or done % self.span:
             return
-        changed = (state.best != state.center).flatten(1).double().mean(1).to(state.step.dtype)
+        changed = (state.best != state.ball.center).flatten(1).double().mean(1).to(state.step.dtype)
         sparser = changed < 0.95 * state.changed
-        state.step = torch.where(sparser, self.eps, (state.step / 1.5).clamp(min=self.eps / 10))
+        state.step = torch.where(sparser, state.ball.radius, (state.step / 1.5).maximum(state.ball.radius / 10))
         state.share, state.changed = changed / 1.5, changed
         state.return_to_best(sparser)
 
@@ -173,5 +182,4 @@ class _Sparsening:
         """The next iterates."""
         pixels = state.current[0].numel()
         direction = norms.sparse_steepest(movable(state.gradient, state.current), (state.share * pixels).long().clamp(min=1))
-        way = state.current + per_sample(state.step, direction) * direction - state.center
-        return project(state.center, way, norms.L1, self.eps)
+        return state.ball.project(state.current + per_sample(state.step, direction) * direction)

@@ -7,10 +7,10 @@ from torch import Tensor
 from advcore import norms, objectives
 from advcore.attacks.adaptive import check_ascent, climb
 from advcore.attacks.attack import Adversarial, Status, Tries, solve
-from advcore.attacks.pgd import check_eps
+from advcore.attacks.budget import radii
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
-from advcore.norms import NormName
+from advcore.norms import NormName, Radius
 from advcore.objectives import ObjectiveName
 from advcore.randomness import Randomness
 
@@ -32,14 +32,14 @@ class APGD:
     the image handed back is the iterate with the largest objective.
 
     Attributes:
-        eps: radius in pixel units; a study's grid of eps takes its place when None.
+        eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of eps takes its place when None.
         norm: the ball.
         steps: gradient steps.
         rho: share of rising steps at or below which a checkpoint halves.
         objective: what is maximised; `logit_ratio` is the DLR loss, untargeted or targeted as the criterion is.
     """
 
-    eps: float | None = None
+    eps: Radius | None = None
     norm: NormName = "linf"
     steps: int = 100
     rho: float = 0.75
@@ -52,8 +52,11 @@ class APGD:
     def __call__(
         self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
     ) -> Adversarial:
-        return solve(self._search, norms.get(self.norm), Status.ROBUST, classifier, images, criterion, randomness)
+        radius = radii(self.eps, images)
+        return solve(self._search, norms.get(self.norm), Status.ROBUST, classifier, images, criterion, randomness, radius=radius)
 
-    def _search(self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness) -> Tries:
-        eps, norm, objective = check_eps(self.eps, wanted=True), norms.get(self.norm), objectives.get(self.objective)
-        return climb(classifier, images, criterion, criterion, objective, norm, eps, self.steps, self.rho, randomness)
+    def _search(
+        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness, radius: Tensor
+    ) -> Tries:
+        norm, objective = norms.get(self.norm), objectives.get(self.objective)
+        return climb(classifier, images, criterion, criterion, objective, norm, radius, self.steps, self.rho, randomness)

@@ -8,10 +8,10 @@ from torch import Tensor
 from advcore import norms, objectives
 from advcore.attacks.adaptive import check_ascent, climb
 from advcore.attacks.attack import Adversarial, Status, Tries, solve
-from advcore.attacks.pgd import check_eps
+from advcore.attacks.budget import radii
 from advcore.classifier import Classifier, take_rows
 from advcore.criteria import Criterion, Targeted
-from advcore.norms import NormName
+from advcore.norms import NormName, Radius
 from advcore.randomness import Randomness
 
 
@@ -27,7 +27,7 @@ class APGDT:
         targets: how many classes are tried, the likeliest first.
     """
 
-    eps: float | None = None
+    eps: Radius | None = None
     norm: NormName = "linf"
     steps: int = 100
     rho: float = 0.75
@@ -41,10 +41,13 @@ class APGDT:
     def __call__(
         self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
     ) -> Adversarial:
-        return solve(self._search, norms.get(self.norm), Status.ROBUST, classifier, images, criterion, randomness)
+        radius = radii(self.eps, images)
+        return solve(self._search, norms.get(self.norm), Status.ROBUST, classifier, images, criterion, randomness, radius=radius)
 
-    def _search(self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness) -> Tries:
-        eps, norm = check_eps(self.eps, wanted=True), norms.get(self.norm)
+    def _search(
+        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness, radius: Tensor
+    ) -> Tries:
+        norm = norms.get(self.norm)
         with torch.no_grad():
             goals = criterion.goals(classifier(images), self.targets)
         result = images.clone()
@@ -54,7 +57,9 @@ class APGDT:
         for place in range(goals.shape[1]):
             own, rest = take_rows(classifier, active), criterion.take(active)
             goal, noise = Targeted(goals[active, place]), randomness.take(active).stream("target", place)
-            tries = climb(own, images[active], rest, goal, objectives.logit_ratio, norm, eps, self.steps, self.rho, noise)
+            tries = climb(
+                own, images[active], rest, goal, objectives.logit_ratio, norm, radius[active], self.steps, self.rho, noise
+            )
             result[active] = tries.images
             queries[active] += tries.queries
             gradients[active] += tries.gradients

@@ -1,26 +1,18 @@
-"""The one projected-ascent loop: norm, objective, step and start are values."""
+"""The one projected-ascent loop: ball, objective, step and start are values."""
 
 import torch
 from torch import Tensor
 
 from advcore import norms
 from advcore.attacks.attack import Tries
+from advcore.attacks.ball import Ball
 from advcore.classifier import Classifier, take_rows
 from advcore.criteria import Criterion
-from advcore.norms import Norm, Radius
+from advcore.norms import Norm, per_sample
 from advcore.objectives import Objective
 
 L1_SHARE = 0.01
 """The share of all coordinates that a step in l1 moves."""
-
-
-def project(center: Tensor, r: Tensor, norm: Norm, eps: Radius) -> Tensor:
-    """`center + r` with `r` drawn into the eps-ball and the image into the box [0, 1], for `center` in the box.
-
-    The closest such image in linf and l1; in l2 first into the ball, then into the box, which keeps the ball.
-    """
-    inside = norms.project_l1_box(r, -center, 1 - center, eps) if norm is norms.L1 else norm.project(r, eps)
-    return (center + inside).clamp_(0, 1)
 
 
 def evaluate(classifier: Classifier, images: Tensor, criterion: Criterion, objective: Objective) -> tuple[Tensor, Tensor, Tensor]:
@@ -46,56 +38,69 @@ def better(value: Tensor, best: Tensor) -> Tensor:
 
 def ascend(
     classifier: Classifier,
-    center: Tensor,
+    ball: Ball,
     start: Tensor,
     criterion: Criterion,
     objective: Objective,
-    norm: Norm,
-    eps: float,
     step: float,
     steps: int,
     leave: bool,
 ) -> Tries:
-    """Maximise the objective over the eps-ball and the box, `x <- P(x + step * steepest(gradient))`.
+    """Maximise the objective over a ball and the box, `x <- P(x + step * radius * steepest(gradient))`.
 
     With `leave`, a sample stops at its first adversarial iterate and leaves the batch; one that has none ends at its iterate of
     the largest objective. Without, all samples make all steps and the last iterate is returned: what adversarial training trains
     on.
 
     Args:
-        center, start: `(B, *shape)` in [0, 1], `start` inside the ball.
+        start: `(B, *shape)`, inside the ball.
+        step: as a share of each sample's radius.
     """
-    current, best, result = start, start, start.clone()
-    highest = torch.full((len(center),), -torch.inf, dtype=center.dtype, device=center.device)
-    active = torch.arange(len(center), device=center.device)
-    queries = torch.zeros(len(center), dtype=torch.int64, device=center.device)
-    gradients = torch.zeros_like(queries)
-    for _ in range(steps):
+    current, result = start, start.clone()
+    best: _Best | None = None
+    active = torch.arange(len(start), device=start.device)
+    spent = torch.full((len(start),), steps, device=start.device)
+    stride = per_sample(step * ball.radius, start)
+    for i in range(steps):
         gradient, value, logits = evaluate(classifier, current, criterion, objective)
-        queries[active] += 1
-        gradients[active] += 1
         if leave:
+            best = _Best(current, value) if best is None else best.or_better(current, value)
             broken = criterion.holds(logits)
-            wins = better(value, highest)
-            best, highest = torch.where(norms.per_sample(wins, current), current, best), torch.where(wins, value, highest)
             if broken.any():
-                result[active[broken]] = current[broken]
+                result[active[broken]], spent[active[broken]] = current[broken], i + 1
                 keep = (~broken).nonzero()[:, 0]
                 if not len(keep):
-                    return Tries(result, queries, gradients)
-                active, current, center, gradient = active[keep], current[keep], center[keep], gradient[keep]
-                best, highest = best[keep], highest[keep]
+                    return Tries(result, spent, spent)
+                active, current, gradient, stride = active[keep], current[keep], gradient[keep], stride[keep]
+                ball, best = ball.take(keep), best.take(keep)
                 classifier, criterion = take_rows(classifier, keep), criterion.take(keep)
-        way = _direction(norm, gradient, current).mul_(step).add_(current).sub_(center)  # in place: this loop is the bar of speed
-        current = project(center, way, norm, eps)
-    if leave:
-        with torch.no_grad():
-            logits = classifier(current)
-        queries[active] += 1
-        wins = criterion.holds(logits) | better(objective(logits, criterion), highest)
-        current = torch.where(norms.per_sample(wins, current), current, best)
-    result[active] = current
-    return Tries(result, queries, gradients)
+        way = _direction(ball.norm, gradient, current)
+        current = ball.project(torch.addcmul(current, way, stride))
+    if best is None:
+        return Tries(current, spent, spent)
+    with torch.no_grad():
+        logits = classifier(current)
+    queries = spent.index_add(0, active, torch.ones_like(active))
+    value = objective(logits, criterion).masked_fill(criterion.holds(logits), torch.inf)
+    result[active] = best.or_better(current, value).images
+    return Tries(result, queries, spent)
+
+
+class _Best:
+    """Of each sample the iterate with the largest value so far: images `(B, *shape)`, values `(B,)`."""
+
+    def __init__(self, images: Tensor, values: Tensor) -> None:
+        self.images, self.values = images, values
+
+    def or_better(self, images: Tensor, values: Tensor) -> "_Best":
+        wins = better(values, self.values)
+        if wins.all():  # as a rule: nothing to copy
+            return _Best(images, values)
+        pixels = torch.where(per_sample(wins, images), images, self.images)
+        return _Best(pixels, torch.where(wins, values, self.values))
+
+    def take(self, index: Tensor) -> "_Best":
+        return _Best(self.images[index], self.values[index])
 
 
 def _direction(norm: Norm, gradient: Tensor, images: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """The seam of the attacks: one call, and a record that says, per sample, how it ended."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Protocol
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from advcore.classifier import Classifier, check_finite, check_images, check_labels, check_logits, frozen, take_rows
 from advcore.criteria import Criterion, classes_of
-from advcore.norms import Norm
+from advcore.norms import Norm, Radius
 from advcore.randomness import Randomness
 
 
@@ -71,8 +71,9 @@ def has_budget(attack: Attack) -> bool:
     return hasattr(attack, "eps")
 
 
-def with_budget(attack: Attack, eps: float) -> Attack:
-    """A budget attack with another radius, in pixel units; a wrapper hands it on to all that it wraps."""
+def with_budget(attack: Attack, eps: Radius) -> Attack:
+    """A budget attack with another radius, in pixel units, or another one for each sample; a wrapper hands it on to all that it
+    wraps. With radii `(B,)` it stands for its batch alone."""
     if not has_budget(attack):
         raise ValueError(f"{attack_name(attack)} looks for the shortest way and takes no eps")
     values: dict[str, object]
@@ -106,10 +107,9 @@ class Tries:
     gradients: Tensor
 
 
-class Search(Protocol):
-    """The part of an attack that is its own: called with the samples that are not adversarial yet, under a frozen classifier."""
-
-    def __call__(self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness) -> Tries: ...
+Search = Callable[..., Tries]
+"""The part of an attack that is its own, called under a frozen classifier with the samples that are not adversarial yet:
+`search(classifier, images, criterion, randomness)`, and their radii `(n,)` where the attack has a budget."""
 
 
 def solve(
@@ -121,10 +121,12 @@ def solve(
     criterion: Criterion,
     randomness: Randomness | None = None,
     box: bool = True,
+    radius: Tensor | None = None,
 ) -> Adversarial:
     """Check the input, set already adversarial samples aside, search on the others, verify what comes back.
 
-    `box` says that images must lie in [0, 1] (they may be anything finite otherwise, coordinates in a subspace too).
+    `box` says that images must lie in [0, 1] (they may be anything finite otherwise, coordinates in a subspace too); `radius`
+    `(B,)` is handed to a search with a budget.
     Raises ValueError for images, logits or labels that cannot be attacked.
     """
     if box:
@@ -144,7 +146,8 @@ def solve(
         gradients = torch.zeros_like(queries)
         if len(standing):
             own = take_rows(classifier, standing)
-            tries = search(own, images[standing], criterion.take(standing), randomness.take(standing))
+            radii = [] if radius is None else [radius[standing]]
+            tries = search(own, images[standing], criterion.take(standing), randomness.take(standing), *radii)
             with torch.no_grad():
                 reached = own(tries.images)
             check_finite(reached)

@@ -9,13 +9,14 @@ from advcore.attacks.apgd import APGD
 from advcore.attacks.apgdt import APGDT
 from advcore.attacks.attack import Adversarial, Attack, has_budget, norm_of
 from advcore.attacks.boundary import Bisected
+from advcore.attacks.budget import check_eps
 from advcore.attacks.deepfool import DeepFool
-from advcore.attacks.pgd import check_eps
 from advcore.attacks.square import Square
 from advcore.attacks.within import Within
 from advcore.attacks.worst import Worst
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
+from advcore.norms import Radius
 from advcore.randomness import Randomness
 
 
@@ -32,7 +33,7 @@ class StandardEnsemble:
     accuracy is an upper bound.
 
     Attributes:
-        eps: radius in pixel units; a study's grid of eps takes its place when None.
+        eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of eps takes its place when None.
         norm: the ball.
         steps: of either APGD.
         targets: of `APGDT`.
@@ -40,7 +41,7 @@ class StandardEnsemble:
         minimal: the third attack, in the same norm; bisected `DeepFool` when None.
     """
 
-    eps: float | None = None
+    eps: Radius | None = None
     norm: Literal["l2", "linf"] = "linf"
     steps: int = 100
     targets: int = 9

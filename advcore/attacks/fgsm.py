@@ -8,9 +8,11 @@ from torch import Tensor
 from advcore import norms, objectives
 from advcore.attacks.ascent import ascend
 from advcore.attacks.attack import Adversarial, Status, Tries, solve
-from advcore.attacks.pgd import check_eps
+from advcore.attacks.ball import Ball
+from advcore.attacks.budget import check_eps, radii
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
+from advcore.norms import Radius
 from advcore.randomness import Randomness
 
 
@@ -20,11 +22,11 @@ class FGSM:
     `x + eps gradient / ||gradient||` in l2, clipped to [0, 1].
 
     Attributes:
-        eps: radius in pixel units; a study's grid of eps takes its place when None.
+        eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of eps takes its place when None.
         norm: the ball.
     """
 
-    eps: float | None = None
+    eps: Radius | None = None
     norm: Literal["l2", "linf"] = "linf"
 
     def __post_init__(self) -> None:
@@ -34,10 +36,15 @@ class FGSM:
     def __call__(
         self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
     ) -> Adversarial:
-        return solve(self.climb, norms.get(self.norm), Status.ROBUST, classifier, images, criterion, randomness)
+        radius = radii(self.eps, images)
+        return solve(self._search, norms.get(self.norm), Status.ROBUST, classifier, images, criterion, randomness, radius=radius)
 
     def climb(self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness) -> Tries:
         """The step alone, for all samples: no check, no status. Call it under `frozen`."""
-        eps = check_eps(self.eps, wanted=True)
-        norm = norms.get(self.norm)
-        return ascend(classifier, images, images, criterion, objectives.cross_entropy, norm, eps, eps, 1, leave=False)
+        return self._search(classifier, images, criterion, randomness, radii(self.eps, images))
+
+    def _search(
+        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness, radius: Tensor
+    ) -> Tries:
+        ball = Ball.of(norms.get(self.norm), images, radius)
+        return ascend(classifier, ball, images, criterion, objectives.cross_entropy, step=1, steps=1, leave=False)

@@ -9,6 +9,7 @@ from torch import Tensor
 from advcore import norms
 from advcore.attacks import ascent, l0
 from advcore.attacks.attack import Adversarial, Status, Tries, solve
+from advcore.attacks.ball import Ball
 from advcore.attacks.walk import Look, cosine, walk
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
@@ -94,7 +95,7 @@ class FMN:
             way = look.perturbations + length * norms.L2.steepest(self._free(look) if norm is norms.L2 else look.gradient)
             if norm is l0.L0:
                 return images + l0.keep_best(way, eps, low, high)
-            return ascent.project(images, way, norm, eps) if self.box else images + norm.project(way, eps)
+            return Ball.of(norm, images, eps).project(images + way) if self.box else images + norm.project(way, eps)
 
         return walk(classifier, images, criterion, logit_margin, norm, self.steps, move)
 

@@ -5,22 +5,15 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from advcore import norms, objectives
-from advcore.attacks.ascent import ascend, project
+from advcore.attacks.ascent import ascend
 from advcore.attacks.attack import Adversarial, Status, Tries, solve
+from advcore.attacks.ball import Ball
+from advcore.attacks.budget import check_eps, radii
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
-from advcore.norms import NormName
+from advcore.norms import NormName, Radius
 from advcore.objectives import ObjectiveName
 from advcore.randomness import Randomness
-
-
-def check_eps(eps: float | None, wanted: bool = False) -> float:
-    """`eps`, which must be positive; with `wanted`, it must be there too. ValueError otherwise."""
-    if eps is None and wanted:
-        raise ValueError("the attack needs eps, a radius in pixel units; give it: dataclasses.replace(attack, eps=8 / 255)")
-    if eps is not None and not eps > 0:
-        raise ValueError(f"eps must be positive, in pixel units; got {eps}")
-    return eps or 0.0
 
 
 @dataclass(frozen=True)
@@ -35,7 +28,7 @@ class PGD:
     the image handed back is the iterate with the largest objective.
 
     Attributes:
-        eps: radius in pixel units; a study's grid of eps takes its place when None.
+        eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of eps takes its place when None.
         norm: the ball.
         steps: gradient steps.
         relative_step: step length as a share of eps; 2.5 / steps when None, as in Madry's l2 evaluations.
@@ -44,7 +37,7 @@ class PGD:
         objective: what is maximised.
     """
 
-    eps: float | None = None
+    eps: Radius | None = None
     norm: NormName = "linf"
     steps: int = 40
     relative_step: float | None = None
@@ -71,20 +64,25 @@ class PGD:
     def __call__(
         self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
     ) -> Adversarial:
-        return solve(self._search, norms.get(self.norm), Status.ROBUST, classifier, images, criterion, randomness)
+        radius = radii(self.eps, images)
+        return solve(self._search, norms.get(self.norm), Status.ROBUST, classifier, images, criterion, randomness, radius=radius)
 
     def climb(self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness) -> Tries:
         """All steps for all samples, broken or not: what adversarial training wants. Call it under `frozen`."""
-        return self._ascend(classifier, images, criterion, randomness, leave=False)
+        return self._search(classifier, images, criterion, randomness, radii(self.eps, images), leave=False)
 
-    def _search(self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness) -> Tries:
-        return self._ascend(classifier, images, criterion, randomness, leave=True)
-
-    def _ascend(self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness, leave: bool) -> Tries:
-        eps, norm = check_eps(self.eps, wanted=True), norms.get(self.norm)
+    def _search(
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        criterion: Criterion,
+        randomness: Randomness,
+        radius: Tensor,
+        leave: bool = True,
+    ) -> Tries:
+        ball = Ball.of(norms.get(self.norm), images, radius)
         start = images
         if self.random_start:
-            noise = norm.random(randomness.stream("start"), tuple(images.shape[1:]), eps).to(images.dtype)
-            start = project(images, noise, norm, eps)
-        objective = objectives.get(self.objective)
-        return ascend(classifier, images, start, criterion, objective, norm, eps, self.step * eps, self.steps, leave)
+            noise = ball.norm.random(randomness.stream("start"), tuple(images.shape[1:]), radius).to(images.dtype)
+            start = ball.project(images + noise)
+        return ascend(classifier, ball, start, criterion, objectives.get(self.objective), self.step, self.steps, leave)

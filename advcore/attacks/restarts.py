@@ -9,6 +9,7 @@ from advcore.attacks.attack import Adversarial, Attack, has_budget, norm_of
 from advcore.attacks.worst import in_turn, shortest
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
+from advcore.norms import Radius
 from advcore.randomness import Randomness
 
 
@@ -36,7 +37,7 @@ class Restarts:
         return norm_of(self.attack)
 
     @property
-    def eps(self) -> float | None:
+    def eps(self) -> Radius | None:
         """The attack's radius; an AttributeError when it has none, as `has_budget` asks."""
         return self.attack.eps  # type: ignore[attr-defined]
 

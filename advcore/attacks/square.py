@@ -9,10 +9,10 @@ from torch import Tensor
 
 from advcore import norms
 from advcore.attacks.attack import Adversarial, Status, Tries, solve
-from advcore.attacks.pgd import check_eps
+from advcore.attacks.budget import check_eps, radii
 from advcore.classifier import Classifier, take_rows
 from advcore.criteria import Criterion
-from advcore.norms import per_sample
+from advcore.norms import Radius, per_sample
 from advcore.objectives import logit_margin
 from advcore.randomness import Randomness
 
@@ -35,13 +35,13 @@ class Square:
     inside the ball; not found proves nothing.
 
     Attributes:
-        eps: radius in pixel units; a study's grid of eps takes its place when None.
+        eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of eps takes its place when None.
         norm: the ball.
         queries: images sent forward per sample at most, without the check before and the one after.
         p: the first squares' share of the pixels.
     """
 
-    eps: float | None = None
+    eps: Radius | None = None
     norm: Literal["l2", "linf"] = "linf"
     queries: int = 5000
     p: float = 0.8
@@ -59,11 +59,13 @@ class Square:
     def __call__(
         self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
     ) -> Adversarial:
-        return solve(self._search, norms.get(self.norm), Status.ROBUST, classifier, images, criterion, randomness)
+        radius = radii(self.eps, images)
+        return solve(self._search, norms.get(self.norm), Status.ROBUST, classifier, images, criterion, randomness, radius=radius)
 
     @torch.no_grad()
-    def _search(self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness) -> Tries:
-        eps = check_eps(self.eps, wanted=True)
+    def _search(
+        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness, radius: Tensor
+    ) -> Tries:
         start, propose = (_stripes, _flip) if self.norm == "linf" else (_tiles, _shift)
         channels, height, width = images.shape[1:]
         result, active = images.clone(), torch.arange(len(images), device=images.device)
@@ -74,9 +76,9 @@ class Square:
             if i % CHUNK == 0:
                 draws = randomness.stream("square", i).uniform((CHUNK, 5 + channels)).to(images.dtype)
             if i == 0:
-                tried = start(center, eps, randomness.stream("start"))
+                tried = start(center, radius, randomness.stream("start"))
             else:
-                tried = propose(center, best, eps, self._side(i, height, width), draws[:, i % CHUNK])
+                tried = propose(center, best, radius, self._side(i, height, width), draws[:, i % CHUNK])
             logits = classifier(tried)
             value = logit_margin(logits, criterion)
             wins = ~(value <= highest)  # NaN wins, so that it is handed back, verified and refused
@@ -86,6 +88,7 @@ class Square:
                 result[active[broken]], queries[active[broken]] = tried[broken], i + 1
                 keep = (~broken).nonzero()[:, 0]
                 active, center, best, highest, draws = active[keep], center[keep], best[keep], highest[keep], draws[keep]
+                radius = radius[keep]
                 if not len(keep):
                     break
                 classifier, criterion, randomness = take_rows(classifier, keep), criterion.take(keep), randomness.take(keep)
@@ -98,37 +101,37 @@ class Square:
         return min(max(round(math.sqrt(share * height * width)), 1), height, width)
 
 
-def _stripes(center: Tensor, eps: float, randomness: Randomness) -> Tensor:
+def _stripes(center: Tensor, radius: Tensor, randomness: Randomness) -> Tensor:
     channels, _, width = center.shape[1:]
     signs = _signs(randomness.uniform((channels, 1, width)).to(center.dtype))
-    return (center + eps * signs).clamp(0, 1)
+    return (center + per_sample(radius, center) * signs).clamp(0, 1)
 
 
-def _flip(center: Tensor, best: Tensor, eps: float, side: int, draws: Tensor) -> Tensor:
-    """`best` with one square per sample, where each channel lies at `center` plus or minus eps."""
+def _flip(center: Tensor, best: Tensor, radius: Tensor, side: int, draws: Tensor) -> Tensor:
+    """`best` with one square per sample, where each channel lies at `center` plus or minus the radius."""
     channels = center.shape[1]
     mask = _window(center, side, draws[:, 0], draws[:, 1])
-    return torch.where(mask, (center + eps * _signs(draws[:, 5 : 5 + channels])[:, :, None, None]).clamp(0, 1), best)
+    return torch.where(mask, (center + (radius[:, None] * _signs(draws[:, 5 : 5 + channels]))[:, :, None, None]).clamp(0, 1), best)
 
 
-def _tiles(center: Tensor, eps: float, randomness: Randomness) -> Tensor:
-    """Bumps of a random sign side by side, a fifth of the image each, scaled to eps."""
+def _tiles(center: Tensor, radius: Tensor, randomness: Randomness) -> Tensor:
+    """Bumps of a random sign side by side, a fifth of the image each, scaled to the radius."""
     channels, height, width = center.shape[1:]
     side = max(min(height, width) // 5, 1)
     rows, columns = torch.arange(height, device=center.device), torch.arange(width, device=center.device)
     pattern = _bump(side, center)[rows % side][:, columns % side]
     signs = _signs(randomness.uniform((channels, -(-height // side), -(-width // side))).to(center.dtype))
     way = pattern * signs[:, :, rows // side][..., columns // side]
-    return (center + way * per_sample(eps / norms.L2.size(way), way)).clamp(0, 1)
+    return (center + way * per_sample(radius / norms.L2.size(way), way)).clamp(0, 1)
 
 
-def _shift(center: Tensor, best: Tensor, eps: float, side: int, draws: Tensor) -> Tensor:
+def _shift(center: Tensor, best: Tensor, radius: Tensor, side: int, draws: Tensor) -> Tensor:
     """`best` with the mass of a second window, and what the ball has left, put into a first one per sample and channel."""
     tiny, channels = torch.finfo(center.dtype).tiny, center.shape[1]
     first = _window(center, side, draws[:, 0], draws[:, 1])
     either = first | _window(center, side, draws[:, 2], draws[:, 3])
     r = best - center
-    left = (eps**2 - r.flatten(1).square().sum(1)).clamp(min=0)[:, None, None, None] / channels
+    left = (radius**2 - r.flatten(1).square().sum(1)).clamp(min=0)[:, None, None, None] / channels
     mass = (r * either).square().sum((2, 3), keepdim=True)
     old = r * first
     old = old / torch.linalg.vector_norm(old, dim=(2, 3), keepdim=True).clamp(min=tiny)
@@ -136,7 +139,7 @@ def _shift(center: Tensor, best: Tensor, eps: float, side: int, draws: Tensor) -
     new = old + signs * _halves(center, side, draws)
     new = new / torch.linalg.vector_norm(new, dim=(2, 3), keepdim=True).clamp(min=tiny) * (left + mass).sqrt()
     way = torch.where(first, new, torch.where(either, 0, r))
-    return (center + way * per_sample(eps / norms.L2.size(way).clamp(min=tiny), way)).clamp(0, 1)
+    return (center + way * per_sample(radius / norms.L2.size(way).clamp(min=tiny), way)).clamp(0, 1)
 
 
 def _halves(center: Tensor, side: int, draws: Tensor) -> Tensor:

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from advcore.attacks.attack import Adversarial, Attack, Status, has_budget, norm_of
-from advcore.attacks.pgd import check_eps
+from advcore.attacks.budget import check_eps, radii
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
+from advcore.norms import Radius
 from advcore.randomness import Randomness
 
 
@@ -18,11 +19,11 @@ class Within:
 
     Attributes:
         minimal: the attack; its images should stay in the box.
-        eps: radius in pixel units; a study's grid of eps takes its place when None.
+        eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of eps takes its place when None.
     """
 
     minimal: Attack
-    eps: float | None = None
+    eps: Radius | None = None
 
     def __post_init__(self) -> None:
         check_eps(self.eps)
@@ -36,9 +37,9 @@ class Within:
     def __call__(
         self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
     ) -> Adversarial:
-        eps = check_eps(self.eps, wanted=True)
+        radius = radii(self.eps, images)
         result = self.minimal(classifier, images, criterion, randomness)
-        far = result.distance > eps  # inf where none was found
+        far = result.distance > radius  # inf where none was found
         return replace(
             result,
             images=torch.where(far.view(-1, *[1] * (images.dim() - 1)), images.detach(), result.images),

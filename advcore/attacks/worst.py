@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from advcore.attacks.attack import Adversarial, Attack, has_budget, norm_of
+from advcore.attacks.budget import take_attack
 from advcore.classifier import Classifier, take_rows
 from advcore.criteria import Criterion
-from advcore.norms import per_sample
+from advcore.norms import Radius, per_sample
 from advcore.randomness import Randomness
 
 Run = tuple[Attack, Randomness | None]
@@ -47,7 +48,7 @@ class Worst:
         return norm_of(self.attacks[0])
 
     @property
-    def eps(self) -> float | None:
+    def eps(self) -> Radius | None:
         """The attacks' radius; an AttributeError when they have none, as `has_budget` asks."""
         return self.attacks[0].eps  # type: ignore[attr-defined]
 
@@ -70,7 +71,8 @@ def in_turn(runs: Iterable[Run], classifier: Classifier, images: Tensor, criteri
             break
         randomness = randomness or Randomness(0, torch.arange(len(images), device=images.device))
         own, rest, noise = take_rows(classifier, standing), criterion.take(standing), randomness.take(standing)
-        result = _put(result, attack(own, images.detach()[standing], rest, noise), standing)
+        part = take_attack(attack, standing)(own, images.detach()[standing], rest, noise)
+        result = _put(result, part, standing)
     assert result is not None, "runs hold at least one"
     return result
 

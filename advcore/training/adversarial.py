@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from advcore.attacks import FGSM, PGD
-from advcore.attacks.pgd import check_eps
+from advcore.attacks.budget import check_eps
 from advcore.classifier import frozen
 from advcore.criteria import Untargeted
 from advcore.randomness import Randomness

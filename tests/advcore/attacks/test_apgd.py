@@ -7,6 +7,7 @@ import torch
 from advcore import Targeted, Untargeted, norms, objectives
 from advcore.attacks import APGD, APGDT, PGD, Status
 from advcore.attacks.adaptive import State, _Halving
+from advcore.attacks.ball import Ball
 
 
 @pytest.mark.parametrize(
@@ -92,14 +93,24 @@ def test_climbs_at_least_as_high_as_pgd(norm):
 
 def _state(**fields):
     image, number = torch.full((2, 1, 2, 2), 0.5), torch.zeros(2)
-    state = State(image, image + 0.1, image, image, number, image + 0.2, image + 0.3, number, torch.ones(2))
+    state = State(
+        Ball.of(norms.LINF, image, torch.full((2,), 0.5)),
+        image + 0.1,
+        image,
+        image,
+        number,
+        image + 0.2,
+        image + 0.3,
+        number,
+        torch.ones(2),
+    )
     for name, value in fields.items():
         setattr(state, name, value)
     return state
 
 
 def test_a_checkpoint_halves_and_returns_where_the_objective_oscillates():
-    state, pace = _state(rises=torch.tensor([16, 17])), _Halving(norms.LINF, 0.5, 100, 0.75)
+    state, pace = _state(rises=torch.tensor([16, 17])), _Halving(100, 0.75)
     pace.check(state, 21)
     assert state.step.tolist() == [1, 1]
     pace.check(state, 22)

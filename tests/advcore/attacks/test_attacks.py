@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from advcore import Randomness, Targeted, Untargeted
+from advcore import Randomness, Targeted, Untargeted, norms
 from advcore.attacks import (
     APGD,
     APGDT,
@@ -312,6 +312,28 @@ def test_broken_is_monotone_in_eps_on_affine_classifiers(attack):
         assert not found[exact > eps].any()
         before = found
     assert before.any()
+
+
+@pytest.mark.parametrize("attack", BUDGET, ids=repr)
+def test_each_sample_may_have_its_own_eps(attack):
+    network, images, criterion = oracles.relu(), oracles.images(COUNT), Untargeted(LABELS)
+    small, large = attack.eps / 4, 2 * attack.eps
+    index = torch.arange(COUNT)
+    eps = torch.where(index % 2 == 0, small, large)
+    mixed = _run(with_budget(attack, eps), network, images, criterion)
+    for rows, radius in ((index[::2], small), (index[1::2], large)):
+        alone = _run(with_budget(attack, radius), network, images[rows], criterion.take(rows), rows)
+        torch.testing.assert_close(mixed.images[rows], alone.images, rtol=1e-6, atol=1e-8)
+        assert torch.equal(mixed.status[rows], alone.status)
+    assert (norms.get(norm_of(attack)).size(mixed.images - images) <= eps * (1 + 1e-6)).all()
+
+
+@pytest.mark.parametrize("attack", BUDGET, ids=repr)
+def test_radii_must_fit_the_samples(attack):
+    with pytest.raises(ValueError, match="one radius for each sample: 12 images, but 3 radii"):
+        _run(with_budget(attack, torch.full((3,), 0.1)), oracles.relu(), oracles.images(COUNT))
+    with pytest.raises(ValueError, match="eps must be positive, in pixel units, one for each sample"):
+        with_budget(attack, torch.tensor([0.1, 0.0]))
 
 
 @pytest.mark.parametrize("norm", ["l2", "linf"])

@@ -6,7 +6,8 @@ import torch
 
 from advcore import Randomness, Untargeted, norms, objectives
 from advcore.attacks import PGD, Status
-from advcore.attacks.ascent import movable, project
+from advcore.attacks.ascent import movable
+from advcore.attacks.ball import Ball
 
 
 @pytest.mark.parametrize("norm", ["l1", "l2", "linf"])
@@ -61,8 +62,9 @@ def test_movable_leaves_out_what_the_box_stops():
 @pytest.mark.parametrize("norm", ["l1", "l2", "linf"])
 def test_project_keeps_ball_and_box(norm):
     center = oracles.images(20).round(decimals=1)
-    moved = project(center, 3 * (oracles.images(20, seed=1) - 0.5), norms.get(norm), 0.7)
+    ball = Ball.of(norms.get(norm), center, torch.full((20,), 0.7, dtype=center.dtype))
+    moved = ball.project(center + 3 * (oracles.images(20, seed=1) - 0.5))
     assert (norms.get(norm).size(moved - center) <= 0.7 * (1 + 1e-9)).all()
     assert moved.min() >= 0
     assert moved.max() <= 1
-    torch.testing.assert_close(project(center, moved - center, norms.get(norm), 0.7), moved)
+    torch.testing.assert_close(ball.project(moved), moved)

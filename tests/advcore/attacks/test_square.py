@@ -39,9 +39,10 @@ def test_proposals_stay_in_ball_and_box_and_change_squares(shape, side):
     side = min(side, *shape[1:])
     center, source = oracles.images(20, shape).round(decimals=1), Randomness(0, torch.arange(20))
     draws = source.uniform((5 + shape[0],)).double()
+    radius = torch.full((20,), 0.3, dtype=center.dtype)
     for norm, start, propose in ((norms.LINF, _stripes, _flip), (norms.L2, _tiles, _shift)):
-        best = start(center, 0.3, source)
-        tried = propose(center, best, 0.3, side, draws)
+        best = start(center, radius, source)
+        tried = propose(center, best, radius, side, draws)
         for images in (best, tried):
             assert (norm.size(images - center) <= 0.3 * (1 + 1e-6)).all()
             assert images.min() >= 0

@@ -1,0 +1,33 @@
+"""The radius of an attack with a budget: one for all samples, or one each."""
+
+import torch
+from torch import Tensor
+
+from advcore.attacks.attack import Attack, has_budget, with_budget
+from advcore.norms import Radius
+
+
+def check_eps(eps: Radius | None, wanted: bool = False) -> None:
+    """Raise ValueError unless `eps`, or each of the tensor `eps`, is positive; with `wanted`, also when there is none."""
+    if eps is None:
+        if wanted:
+            raise ValueError("the attack needs eps, a radius in pixel units; give it: dataclasses.replace(attack, eps=8 / 255)")
+    elif isinstance(eps, Tensor):
+        if eps.dim() != 1 or not (eps > 0).all():
+            raise ValueError(f"eps must be positive, in pixel units, one for each sample (B,); got {tuple(eps.shape)} {eps}")
+    elif not eps > 0:
+        raise ValueError(f"eps must be positive, in pixel units; got {eps}")
+
+
+def radii(eps: Radius | None, images: Tensor) -> Tensor:
+    """The radius of each sample, `(B,)`, in the dtype and on the device of `images` `(B, *shape)`."""
+    check_eps(eps, wanted=True)
+    if isinstance(eps, Tensor) and len(eps) != len(images):
+        raise ValueError(f"eps as a tensor holds one radius for each sample: {len(images)} images, but {len(eps)} radii")
+    return torch.as_tensor(eps, dtype=images.dtype, device=images.device).expand(len(images))
+
+
+def take_attack(attack: Attack, index: Tensor) -> Attack:
+    """The attack for the samples `index` of its batch; the same object unless it has a radius for each sample."""
+    eps = attack.eps if has_budget(attack) else None  # type: ignore[attr-defined]
+    return with_budget(attack, eps[index]) if isinstance(eps, Tensor) else attack
