@@ -1,60 +1,94 @@
 """Robust accuracy over eps (article, eq. 12) and minimal distances (eq. 13), by any number of attacks."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import cast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, cast
 
 import torch
 from torch import Tensor
 
-from advcore.attacks import PGD, Attack, DeepFool, Status
-from advcore.attacks.attack import attack_name, has_budget, norm_of, with_budget
-from advcore.classifier import Classifier, predict
-from advcore.criteria import Untargeted
+from advcore.attacks import APGD, APGDT, PGD, Attack, DeepFool, MinimalNorm, Status
+from advcore.attacks.attack import attack_name, has_budget, norm_of
+from advcore.classifier import Classifier
+from advcore.norms import NormName
 from advcore.probes.charts import Chart, Lines, Series
 from advcore.probes.probe import Batch, Columns, Curve, Summary
 from advcore.randomness import Randomness
+from advcore.robust_accuracy import Bounds, attack_over, robust_accuracy
+
+QUALITIES: dict[str, Callable[[NormName], tuple[Attack, ...]]] = {
+    "fast": lambda norm: (DeepFool(norm=norm), PGD(norm=norm)),
+    "tight": lambda norm: (MinimalNorm(norm=norm), APGD(norm=norm), APGDT(norm=norm)),
+}
+"""The attacks of a quality, in one norm."""
 
 
 @dataclass(frozen=True)
 class Robustness:
-    """Attack every sample with every attack; one row per sample x attack.
+    """Attack every sample with several attacks, see `advcore.robust_accuracy`; one row per sample x attack.
 
-    A minimal-norm attack runs once and gives the whole curve. A budget attack runs at each eps of the grid, smallest first, and
-    only on what the smaller ones left standing.
+    A minimal-norm attack runs once and gives the whole curve. A budget attack looks only where the sample may still break at a
+    smaller eps of the grid than is known from the attacks before it: its rows, and its curve, hold what is known after it. With
+    `in_turn` false every attack starts from nothing, so that they can be compared; a budget attack then runs at each eps of the
+    grid, smallest first, on what the smaller ones left standing.
 
     Columns: `sample`, `attack`, `label`, `prediction`; `status` (see `advcore.attacks.Status`; a wrong prediction is
     `already_wrong`); `broken_at`, the smallest eps of the grid at which the sample is not classified right (0 when it never is,
-    inf when it holds at all); `distance`, the norm of the perturbation found, from the *predicted* label for a minimal-norm
-    attack (eq. 13), 0 for a budget attack on a wrong prediction, inf where none was found; `queries`, `gradients`.
+    inf when it holds at all); `distance`, the norm of the shortest perturbation known, from the *predicted* label (eq. 13), inf
+    where none is known (budget attacks leave wrong predictions alone); `queries`, `gradients`, what this attack spent.
 
     Attributes:
         eps: the grid, in pixel units.
         attacks: all in one norm; those with a budget take their eps from the grid.
+        quality: which attacks run where `attacks` names none: `fast`, the default, is `DeepFool` and `PGD`; `tight` is
+            `MinimalNorm`, `APGD` on the cross-entropy and `APGDT`.
+        norm: theirs; l2 by default.
+        in_turn: let each attack start from what those before it found.
     """
 
     eps: tuple[float, ...]
-    attacks: tuple[Attack, ...] = field(default_factory=lambda: (DeepFool(norm="l2"), PGD(norm="l2")))
+    attacks: tuple[Attack, ...] = ()
+    quality: Literal["fast", "tight"] | None = None
+    norm: NormName | None = None
+    in_turn: bool = True
 
     def __post_init__(self) -> None:
         if not self.eps or any(not 0 < value < math.inf for value in self.eps) or list(self.eps) != sorted(set(self.eps)):
             raise ValueError(f"eps must be a growing list of finite positive radii in pixel units; got {list(self.eps)}")
-        if not self.attacks:
-            raise ValueError("attacks must name at least one attack; got none")
-        norms = sorted({norm_of(attack) for attack in self.attacks})
+        if self.quality is not None and self.quality not in QUALITIES:
+            raise ValueError(f"quality must be one of {', '.join(QUALITIES)}; got {self.quality!r}")
+        if self.attacks and (self.quality or self.norm):
+            raise ValueError("quality and norm stand for attacks; give either them or attacks")
+        norms = sorted({norm_of(attack) for attack in self.chosen})
         if len(norms) > 1:
             raise ValueError(f"the attacks of one robustness probe must share a norm; got {', '.join(norms)}: use one probe a norm")
         for attack in self.attacks:
             if getattr(attack, "eps", None) is not None:
                 raise ValueError(f"{attack_name(attack)} takes its eps from the probe's grid; leave the attack's own eps out")
 
+    @property
+    def chosen(self) -> tuple[Attack, ...]:
+        """The attacks that run."""
+        return self.attacks or QUALITIES[self.quality or "fast"](self.norm or "l2")
+
     def validate(self, shape: tuple[int, int, int], classes: int) -> None:
         """Any images and at least two classes will do."""
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
-        prediction = predict(classifier, batch.images)
-        parts = [self._attack(attack, classifier, batch, prediction, randomness) for attack in self.attacks]
+        parts = [
+            {
+                "sample": batch.indices,
+                "label": batch.labels,
+                "prediction": bounds.prediction,
+                "status": bounds.status,
+                "broken_at": bounds.broken_at,
+                "distance": bounds.distance,
+                "queries": bounds.queries,
+                "gradients": bounds.gradients,
+            }
+            for bounds in self._bounds(classifier, batch, randomness)
+        ]
         columns: dict[str, Tensor | list[str]] = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         columns["attack"] = [name for name in self._names() for _ in range(len(batch.images))]
         columns["status"] = [Status(code).name.lower() for code in cast(Tensor, columns["status"]).tolist()]
@@ -65,13 +99,13 @@ class Robustness:
         scalars, curves = {}, {}
         by_attack = {name: _rows_of(table, name) for name in self._names()}
         for name, (broken_at, distance) in by_attack.items():
-            curves[f"robust_accuracy/{name}"] = Curve(grid, _robust_accuracy(broken_at, grid))
+            curves[f"robust_accuracy/{name}"] = Curve(grid, robust_accuracy(broken_at, grid))
             scalars[f"found/{name}"] = torch.isfinite(distance).double().mean().item()
             if not has_budget(self._attack_named(name)):
                 scalars[f"mean_distance/{name}"] = distance.mean().item()
                 scalars[f"median_distance/{name}"] = distance.quantile(0.5, interpolation="nearest").item()
         worst = torch.stack([broken_at for broken_at, _ in by_attack.values()]).amin(0)
-        curves["robust_accuracy/worst"] = Curve(grid, _robust_accuracy(worst, grid))
+        curves["robust_accuracy/worst"] = Curve(grid, robust_accuracy(worst, grid))
         scalars["accuracy"] = curves["robust_accuracy/worst"].y[0]
         return Summary(scalars, curves)
 
@@ -79,12 +113,12 @@ class Robustness:
         series = []
         for model, table in tables.items():
             curves = self.summarise(table).curves
-            names = self._names() if len(self.attacks) > 1 else ["worst"]
+            names = self._names() if len(self.chosen) > 1 else ["worst"]
             for name in names:
                 curve = curves[f"robust_accuracy/{name}"]
                 label = model if name == "worst" else f"{model}, {name}"
                 series.append(Series(label, torch.tensor(curve.x), 100 * torch.tensor(curve.y)))
-        norm = norm_of(self.attacks[0])
+        norm = norm_of(self.chosen[0])
         return [
             Lines(
                 name="robust_accuracy",
@@ -97,68 +131,25 @@ class Robustness:
             )
         ]
 
-    def _attack(
-        self, attack: Attack, classifier: Classifier, batch: Batch, prediction: Tensor, randomness: Randomness
-    ) -> dict[str, Tensor]:
-        """One row per sample; `status` still in numbers."""
-        wrong = prediction != batch.labels
-        run = self._climb_eps if has_budget(attack) else self._minimal
-        columns = run(attack, classifier, batch, prediction, randomness)
-        columns["status"] = columns["status"].masked_fill(wrong, Status.ALREADY_WRONG)
-        columns["broken_at"] = columns["broken_at"].masked_fill(wrong, 0)
-        return {"sample": batch.indices, "label": batch.labels, "prediction": prediction, **columns}
-
-    def _minimal(
-        self, attack: Attack, classifier: Classifier, batch: Batch, prediction: Tensor, randomness: Randomness
-    ) -> dict[str, Tensor]:
-        result = attack(classifier, batch.images, Untargeted(prediction), randomness)
-        grid = torch.tensor([*self.eps, torch.inf], dtype=result.distance.dtype, device=result.distance.device)
-        broken_at = grid[torch.searchsorted(grid, result.distance)]
-        return {
-            "broken_at": broken_at,
-            "distance": result.distance,
-            "status": result.status,
-            "queries": result.queries,
-            "gradients": result.gradients,
-        }
-
-    def _climb_eps(
-        self, attack: Attack, classifier: Classifier, batch: Batch, prediction: Tensor, randomness: Randomness
-    ) -> dict[str, Tensor]:
-        images = batch.images
-        broken_at = images.new_full((len(images),), torch.inf)
-        distance, status = broken_at.clone(), torch.full_like(prediction, Status.ROBUST, dtype=torch.int8)
-        distance[prediction != batch.labels] = 0
-        queries, gradients = torch.zeros_like(prediction), torch.zeros_like(prediction)
-        standing = (prediction == batch.labels).nonzero()[:, 0]
-        for eps in self.eps:
-            if not len(standing):
-                break
-            result = with_budget(attack, eps)(
-                classifier, images[standing], Untargeted(batch.labels[standing]), randomness.take(standing)
-            )
-            queries[standing] += result.queries
-            gradients[standing] += result.gradients
-            broken = standing[result.found]
-            broken_at[broken], status[broken] = eps, Status.BROKEN
-            distance[broken] = result.distance[result.found]
-            standing = standing[~result.found]
-        return {"broken_at": broken_at, "distance": distance, "status": status, "queries": queries, "gradients": gradients}
+    def _bounds(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> list[Bounds]:
+        """One for each attack."""
+        groups = [self.chosen] if self.in_turn else [(attack,) for attack in self.chosen]
+        return [
+            bounds
+            for group in groups
+            for bounds in attack_over(group, classifier, batch.images, batch.labels, self.eps, randomness)
+        ]
 
     def _names(self) -> list[str]:
         """A name for each attack; equal ones are numbered."""
-        plain = [attack_name(attack) for attack in self.attacks]
+        plain = [attack_name(attack) for attack in self.chosen]
         return [name if plain.count(name) == 1 else f"{name}-{plain[: i + 1].count(name)}" for i, name in enumerate(plain)]
 
     def _attack_named(self, name: str) -> Attack:
-        return self.attacks[self._names().index(name)]
+        return self.chosen[self._names().index(name)]
 
 
 def _rows_of(table: Columns, name: str) -> tuple[Tensor, Tensor]:
     """`broken_at` and `distance` of one attack's rows."""
     chosen = torch.tensor([attack == name for attack in table["attack"]])
     return cast(Tensor, table["broken_at"])[chosen], cast(Tensor, table["distance"])[chosen]
-
-
-def _robust_accuracy(broken_at: Tensor, grid: list[float]) -> list[float]:
-    return [(broken_at > eps).double().mean().item() for eps in torch.tensor(grid, dtype=broken_at.dtype)]

@@ -5,14 +5,19 @@ import pytest
 import torch
 
 from advcore import Randomness, Untargeted
-from advcore.attacks import FGSM, PGD, Bisected, DeepFool
+from advcore.attacks import APGD, APGDT, FGSM, PGD, Bisected, DeepFool, MinimalNorm
 from advcore.probes import Batch, Robustness
 
 EPS = (0.05, 0.2, 0.5)
+LATE = PGD(norm="l2", steps=5, random_start=False)
 PROBES = [
-    Robustness(EPS),
-    Robustness((0.01, 0.1), (PGD(steps=10), FGSM(), DeepFool(norm="linf"))),
-    Robustness(EPS, (Bisected(DeepFool(), steps=20), DeepFool(), DeepFool(steps=1), PGD(norm="l2", steps=5, random_start=False))),
+    Robustness(EPS, in_turn=False),
+    Robustness((0.01, 0.1), attacks=(PGD(steps=10), FGSM(), DeepFool(norm="linf")), in_turn=False),
+    Robustness(
+        EPS,
+        attacks=(Bisected(DeepFool(), steps=20), DeepFool(), DeepFool(steps=1), PGD(norm="l2", steps=5, random_start=False)),
+        in_turn=False,
+    ),
 ]
 NETWORK, COUNT = oracles.relu(), 24
 
@@ -42,8 +47,8 @@ def _rows(table, attack):
 @every_probe
 def test_columns(probe):
     table, batch = _measure(probe), _batch()
-    assert {len(column) for column in table.values()} == {COUNT * len(probe.attacks)}
-    assert len(set(table["attack"])) == len(probe.attacks)
+    assert {len(column) for column in table.values()} == {COUNT * len(probe.chosen)}
+    assert len(set(table["attack"])) == len(probe.chosen)
     for name in dict.fromkeys(table["attack"]):
         rows = _rows(table, name)
         assert torch.equal(rows["sample"], batch.indices)
@@ -54,9 +59,8 @@ def test_columns(probe):
         assert torch.equal(rows["broken_at"] == 0, wrong)
         assert set(rows["broken_at"].tolist()) <= {0.0, *probe.eps, torch.inf}
         if name.startswith(("pgd", "fgsm")):
-            assert torch.equal(rows["distance"] == 0, wrong)
-            assert torch.equal(torch.isinf(rows["distance"]), torch.isinf(rows["broken_at"]))
-            assert (rows["distance"] <= rows["broken_at"] * (1 + 1e-6)).all()
+            assert torch.equal(torch.isinf(rows["distance"]), torch.isinf(rows["broken_at"]) | wrong)
+            assert (rows["distance"] <= rows["broken_at"] * (1 + 1e-6))[~wrong].all()
             assert torch.equal(
                 torch.tensor([status == "broken" for status in rows["status"]]), torch.isfinite(rows["broken_at"]) & ~wrong
             )
@@ -73,7 +77,7 @@ def test_the_curves(probe):
     clean = (NETWORK(batch.images).argmax(1) == batch.labels).double().mean().item()
     assert summary.scalars["accuracy"] == clean < 1
     worst = summary.curves["robust_accuracy/worst"]
-    assert len(summary.curves) == len(probe.attacks) + 1
+    assert len(summary.curves) == len(probe.chosen) + 1
     for curve in summary.curves.values():
         assert list(curve.x) == [0.0, *probe.eps]
         assert curve.y[0] == clean
@@ -89,7 +93,7 @@ def test_robust_accuracy_of_an_affine_classifier_is_the_exact_one():
     exact = affine.margins(batch.images)
     middle = exact.sort().values
     probe = Robustness(
-        ((middle[5] + middle[6]).item() / 2, (middle[15] + middle[16]).item() / 2), (Bisected(DeepFool(), steps=20),)
+        ((middle[5] + middle[6]).item() / 2, (middle[15] + middle[16]).item() / 2), attacks=(Bisected(DeepFool(), steps=20),)
     )
     expected = [((exact > eps) & (prediction == batch.labels)).double().mean().item() for eps in (0.0, *probe.eps)]
     summary = probe.summarise(_measure(probe, batch, affine))
@@ -103,7 +107,7 @@ def test_a_sample_at_exactly_eps_is_broken_there():
         "broken_at": torch.tensor([0.1, 0.2, torch.inf]),
         "distance": torch.tensor([0.1, 0.15, torch.inf]),
     }
-    summary = Robustness((0.1, 0.2), (DeepFool(),)).summarise(table)
+    summary = Robustness((0.1, 0.2), attacks=(DeepFool(),)).summarise(table)
     assert summary.curves["robust_accuracy/worst"].y == pytest.approx([1, 2 / 3, 1 / 3])
 
 
@@ -113,13 +117,13 @@ def test_samples_not_found_stay_in_the_mean_and_the_median():
         "broken_at": torch.full((3,), torch.inf),
         "distance": torch.tensor([torch.inf, 0.9, torch.inf]),
     }
-    scalars = Robustness((0.1,), (DeepFool(),)).summarise(table).scalars
+    scalars = Robustness((0.1,), attacks=(DeepFool(),)).summarise(table).scalars
     assert scalars["mean_distance/deepfool-l2"] == scalars["median_distance/deepfool-l2"] == torch.inf
     assert scalars["found/deepfool-l2"] == pytest.approx(1 / 3)
 
 
 def test_budget_attacks_run_only_on_what_stands():
-    probe = Robustness((0.05, 0.2, 0.5, 5.0), (PGD(norm="l2", steps=6),))
+    probe = Robustness((0.05, 0.2, 0.5, 5.0), attacks=(PGD(norm="l2", steps=6),))
     seen = []
 
     def classifier(images):
@@ -140,7 +144,7 @@ def test_budget_attacks_run_only_on_what_stands():
 
 
 def test_broken_at_is_the_smallest_eps_at_which_the_attack_succeeds():
-    probe, batch = Robustness((0.05, 0.2, 0.5, 5.0), (PGD(norm="l2", steps=6),)), _batch()
+    probe, batch = Robustness((0.05, 0.2, 0.5, 5.0), attacks=(PGD(norm="l2", steps=6),)), _batch()
     broken_at = torch.full((COUNT,), torch.inf, dtype=torch.float64)
     for eps in reversed(probe.eps):
         result = PGD(eps=eps, norm="l2", steps=6)(NETWORK, batch.images, Untargeted(batch.labels), Randomness(0, batch.indices))
@@ -169,7 +173,7 @@ def test_shards_give_the_rows_of_the_whole(probe):
 def test_one_series_for_each_model_and_attack(probe):
     table = _measure(probe)
     (chart,) = probe.charts({"plain": table, "robust": table})
-    assert len(chart.series) == 2 * len(probe.attacks)
+    assert len(chart.series) == 2 * len(probe.chosen)
     assert len({series.label for series in chart.series}) == len(chart.series)
     for series in chart.series:
         assert len(series.x) == len(series.y) == len(probe.eps) + 1
@@ -179,7 +183,7 @@ def test_one_series_for_each_model_and_attack(probe):
 
 
 def test_a_single_attack_needs_no_name_in_the_legend():
-    probe = Robustness(EPS, (DeepFool(),))
+    probe = Robustness(EPS, attacks=(DeepFool(),))
     (chart,) = probe.charts({"plain": _measure(probe)})
     assert [series.label for series in chart.series] == ["plain"]
 
@@ -204,7 +208,6 @@ def test_any_images_will_do():
         ((0.1, 0.1), (DeepFool(),), "eps must be a growing list"),
         ((float("nan"),), (DeepFool(),), "eps must be a growing list"),
         ((0.1, float("inf")), (DeepFool(),), "eps must be a growing list of finite"),
-        ((0.1,), (), "attacks must name at least one attack"),
         ((0.1,), (DeepFool(), PGD()), "must share a norm; got l2, linf: use one probe a norm"),
         ((0.1,), (PGD(eps=0.1),), "pgd-linf takes its eps from the probe's grid"),
     ],
@@ -212,3 +215,33 @@ def test_any_images_will_do():
 def test_bad_settings_are_refused(eps, attacks, match):
     with pytest.raises(ValueError, match=match):
         Robustness(eps, attacks)
+
+
+@pytest.mark.parametrize(
+    ("settings", "match"),
+    [
+        ({"quality": "best"}, "quality must be one of fast, tight; got 'best'"),
+        ({"quality": "tight", "attacks": (PGD(),)}, "quality and norm stand for attacks; give either them or attacks"),
+        ({"norm": "l2", "attacks": (PGD(norm="l2"),)}, "give either them or attacks"),
+    ],
+)
+def test_bad_qualities_are_refused(settings, match):
+    with pytest.raises(ValueError, match=match):
+        Robustness((0.1,), **settings)
+
+
+def test_a_quality_stands_for_attacks():
+    assert Robustness((0.1,)).chosen == (DeepFool(), PGD(norm="l2"))
+    assert Robustness((0.1,), quality="tight", norm="linf").chosen == (MinimalNorm(norm="linf"), APGD(), APGDT())
+    assert Robustness((0.1,), (FGSM(),)).chosen == (FGSM(),)
+
+
+def test_in_turn_an_attack_starts_from_what_is_known():
+    attacks = (DeepFool(), PGD(norm="l2", steps=5))
+    alone, in_turn = (_measure(Robustness(EPS, attacks, in_turn=choice)) for choice in (False, True))
+    first, second = (_rows(in_turn, name) for name in ("deepfool-l2", "pgd-l2"))
+    for name, column in _rows(alone, "deepfool-l2").items():
+        assert list(column) == list(first[name])
+    assert (second["broken_at"] <= first["broken_at"]).all()
+    assert (second["distance"] <= first["distance"]).all()
+    assert second["queries"].sum() < _rows(alone, "pgd-l2")["queries"].sum()

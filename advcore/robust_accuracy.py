@@ -1,0 +1,150 @@
+"""Robust accuracy over a grid of eps (article, eq. 12) by several attacks, in one run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from advcore.attacks.attack import Attack, Status, has_budget, with_budget
+from advcore.classifier import Classifier, predict, take_rows
+from advcore.criteria import Untargeted
+from advcore.norms import per_sample
+from advcore.randomness import Randomness
+
+
+@dataclass(frozen=True, eq=False)
+class Bounds:
+    """What is known of each sample `(B,)` after an attack and those before it.
+
+    - `prediction`: the likeliest class of the clean image.
+    - `broken_at`: the smallest eps of the grid within which an adversarial image is known; 0 where the prediction is wrong, inf
+      where none is known. It can only fall: the robust accuracy, the share with `broken_at > eps`, is an upper bound (eq. 12) and
+      never rises with eps.
+    - `distance`: the norm of the shortest perturbation known that changes the *predicted* label (eq. 13), inf where none is known.
+      On wrong predictions only minimal-norm attacks look for one.
+    - `images` `(B, *shape)`: those perturbed images, and the clean ones where none is known.
+    - `status` int8: see `advcore.attacks.Status`; a wrong prediction is ALREADY_WRONG.
+    - `queries`, `gradients` int64: what this attack spent.
+    """
+
+    prediction: Tensor
+    broken_at: Tensor
+    distance: Tensor
+    images: Tensor
+    status: Tensor
+    queries: Tensor
+    gradients: Tensor
+
+
+def robust_accuracy(broken_at: Tensor, eps: Sequence[float]) -> list[float]:
+    """The share of samples classified right that no known perturbation within eps changes, for each eps."""
+    return [(broken_at > radius).double().mean().item() for radius in torch.tensor(eps, dtype=broken_at.dtype)]
+
+
+def attack_over(
+    attacks: Sequence[Attack],
+    classifier: Classifier,
+    images: Tensor,
+    labels: Tensor,
+    eps: Sequence[float],
+    randomness: Randomness | None = None,
+) -> list[Bounds]:
+    """What is known after each of the attacks, in their order, all in one norm.
+
+    A minimal-norm attack runs once, on all samples, and gives the whole curve. A budget attack starts from what is known already:
+    a sample with a known distance is attacked at the largest eps of the grid below it, and further down as long as that succeeds;
+    all samples at once, each at its own eps. Where no distance is known it is attacked at each eps, the smallest first, until it
+    breaks. So a curve of a minimal-norm and a budget attack costs little more than the two attacks, whatever the grid.
+
+    Args:
+        images: `(B, *shape)` in [0, 1].
+        labels: `(B,)`, the true ones.
+        eps: growing, in pixel units.
+    """
+    if not eps or any(not value > 0 for value in eps) or list(eps) != sorted(set(eps)):
+        raise ValueError(f"eps must be a growing list of positive radii in pixel units; got {list(eps)}")
+    if randomness is None:
+        randomness = Randomness(0, torch.arange(len(images), device=images.device))
+    prediction = predict(classifier, images)
+    known = _nothing(images, prediction, labels)
+    grid = torch.tensor([*eps, torch.inf], dtype=images.dtype, device=images.device)
+    history = []
+    for attack in attacks:
+        run = _budget if has_budget(attack) else _minimal
+        known = run(attack, known, classifier, images, Untargeted(prediction), grid, randomness)
+        history.append(known)
+    return history
+
+
+def _nothing(images: Tensor, prediction: Tensor, labels: Tensor) -> Bounds:
+    """Before any attack."""
+    wrong = prediction != labels
+    unknown = images.new_full((len(images),), torch.inf)
+    status = torch.where(wrong, Status.ALREADY_WRONG, Status.ROBUST).to(torch.int8)
+    spent = torch.zeros(len(images), dtype=torch.int64, device=images.device)
+    return Bounds(prediction, unknown.masked_fill(wrong, 0), unknown, images.detach(), status, spent, spent)
+
+
+def _minimal(
+    attack: Attack,
+    known: Bounds,
+    classifier: Classifier,
+    images: Tensor,
+    criterion: Untargeted,
+    grid: Tensor,
+    randomness: Randomness,
+) -> Bounds:
+    """Once on all samples."""
+    result = attack(classifier, images, criterion, randomness)
+    shorter = result.distance < known.distance
+    distance = torch.where(shorter, result.distance, known.distance)
+    reached = torch.where(per_sample(shorter, images), result.images, known.images)
+    broken_at = grid[torch.searchsorted(grid, distance)].minimum(known.broken_at)
+    status = _status(known, distance, Status.FAILED)
+    return Bounds(known.prediction, broken_at, distance, reached, status, result.queries, result.gradients)
+
+
+def _budget(
+    attack: Attack,
+    known: Bounds,
+    classifier: Classifier,
+    images: Tensor,
+    criterion: Untargeted,
+    grid: Tensor,
+    randomness: Randomness,
+) -> Bounds:
+    """Only on what may be broken at a smaller eps than is known."""
+    place = torch.searchsorted(grid, known.broken_at)  # of broken_at on the grid: 0 is as low as it gets, also for the wrong ones
+    distance, reached = known.distance.clone(), known.images.clone()
+    queries, gradients = torch.zeros_like(place), torch.zeros_like(place)
+
+    def strike(rows: Tensor, places: Tensor) -> Tensor:
+        """Attack the samples `rows` at these places of the grid; those that break."""
+        own = with_budget(attack, grid[places])
+        result = own(take_rows(classifier, rows), images[rows], criterion.take(rows), randomness.take(rows))
+        queries[rows] += result.queries
+        gradients[rows] += result.gradients
+        broken = rows[result.found]
+        place[broken] = places[result.found]
+        distance[broken], reached[broken] = result.distance[result.found], result.images[result.found]
+        return broken
+
+    below = (place > 0) & torch.isfinite(known.distance)
+    rows, unknown = below.nonzero()[:, 0], ((place > 0) & ~below).nonzero()[:, 0]
+    while len(rows):
+        broken = strike(rows, place[rows] - 1)
+        place[broken] = place[broken].minimum(torch.searchsorted(grid, distance[broken]))  # perhaps shorter by several places
+        rows = broken[place[broken] > 0]
+    for step in range(len(grid) - 1):
+        if not len(unknown):
+            break
+        strike(unknown, torch.full_like(unknown, step))
+        unknown = unknown[torch.isinf(distance[unknown])]
+    broken_at = torch.where(known.broken_at == 0, 0, grid[place])
+    return Bounds(known.prediction, broken_at, distance, reached, _status(known, distance, Status.ROBUST), queries, gradients)
+
+
+def _status(known: Bounds, distance: Tensor, not_found: Status) -> Tensor:
+    status = torch.where(torch.isfinite(distance), Status.BROKEN, not_found).to(torch.int8)
+    return status.masked_fill(known.status == Status.ALREADY_WRONG, Status.ALREADY_WRONG)
