@@ -8,10 +8,12 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
+from advcore.networks import perceptron
 from advcore.probes import Curvature
 from pipelines import schema
 from pipelines.run import run
 from pipelines.study import Study
+from workers.checkpoints import load_checkpoint, save_checkpoint
 from workers.inline import Inline
 from workers.store import open_store
 
@@ -247,6 +249,23 @@ class TestMLflow:
         """The warnings in the tags, by the run's name."""
         tags = {entry.info.run_name: entry.data.tags for entry in self.runs(place)}
         return {name: {tag: value for tag, value in own.items() if "warning" in tag} for name, own in tags.items()}
+
+    def test_warnings_are_tags_of_the_child_and_of_the_parent(self, tiny: dict[str, Any], place: Path) -> None:
+        """Logits a million times as large hide cross-entropy, and the driver says so wherever one looks."""
+        network = perceptron()
+        load_checkpoint(network, place / "one.safetensors")
+        with torch.no_grad():
+            network[-1].weight *= 1e6
+        save_checkpoint(network, place / "one.safetensors", {})
+        tiny["probes"] = {"robustness": tiny["probes"]["robustness"]}
+        report = run(study_of(tiny, track=True))
+        told = report.warnings["saturated_logits"]
+        assert set(told) == {"one/robustness"}
+        tags = self.warnings(place)
+        assert tags["one/robustness"]["advcore.warning.saturated_logits"] == told["one/robustness"]
+        assert tags["tiny"]["advcore.warning.saturated_logits"] == f"one/robustness: {told['one/robustness']}"
+        assert tags["two/robustness"] == {}
+        assert told["one/robustness"] in (place / "out/tiny/report.md").read_text()
 
     def test_a_warning_that_no_longer_holds_leaves_no_tag(
         self, tiny: dict[str, Any], place: Path, monkeypatch: pytest.MonkeyPatch
