@@ -1,5 +1,6 @@
 """Robust accuracy over a grid of eps (article, eq. 12) by several attacks, in one run."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -37,6 +38,12 @@ class Bounds:
     gradients: Tensor
 
 
+def check_grid(eps: Sequence[float]) -> None:
+    """Raise ValueError unless `eps` grows and holds finite positive radii, at least one."""
+    if not eps or any(not 0 < value < math.inf for value in eps) or list(eps) != sorted(set(eps)):
+        raise ValueError(f"eps must be a growing list of finite positive radii in pixel units; got {list(eps)}")
+
+
 def robust_accuracy(broken_at: Tensor, eps: Sequence[float]) -> list[float]:
     """The share of samples classified right that no known perturbation within eps changes, for each eps."""
     return [(broken_at > radius).double().mean().item() for radius in torch.tensor(eps, dtype=broken_at.dtype)]
@@ -62,8 +69,7 @@ def attack_over(
         labels: `(B,)`, the true ones.
         eps: growing, in pixel units.
     """
-    if not eps or any(not value > 0 for value in eps) or list(eps) != sorted(set(eps)):
-        raise ValueError(f"eps must be a growing list of positive radii in pixel units; got {list(eps)}")
+    check_grid(eps)
     if randomness is None:
         randomness = Randomness(0, torch.arange(len(images), device=images.device))
     prediction = predict(classifier, images)

@@ -228,6 +228,8 @@ def show(report: Report) -> None:
             f"{len(report.failures)} shards failed; the numbers above leave them out, and a new run tries only them again",
             file=sys.stderr,
         )
+    for name, told in report.warnings.items():
+        print(f"warning: {name} at {', '.join(told)}; the sentence stands above, and in the report")
     for figure in report.figures:
         print(f"figure: {figure}")
     print(f"report: {report.folder / 'report.md'}")

@@ -23,6 +23,9 @@ class Run(Protocol):
     def tags(self, values: Mapping[str, str]) -> None:
         """What may change from one attempt to the next."""
 
+    def warnings(self, sentences: Mapping[str, str]) -> None:
+        """The tags `advcore.warning.NAME`, in the place of those that an earlier attempt left."""
+
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Numbers at a step. NaN is kept; infinite ones are left out, and named in the tag `advcore.infinite`."""
 
@@ -65,6 +68,9 @@ class NullRun:
         pass
 
     def tags(self, values: Mapping[str, str]) -> None:
+        pass
+
+    def warnings(self, sentences: Mapping[str, str]) -> None:
         pass
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:

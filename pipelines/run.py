@@ -46,6 +46,16 @@ class Report:
         """Whether everything was measured and summarised."""
         return not self.failures and not self.problems
 
+    @property
+    def warnings(self) -> dict[str, dict[str, str]]:
+        """The sentences of all warnings, by name, then by `model/probe`."""
+        told: dict[str, dict[str, str]] = {}
+        for probe, by_model in self.summaries.items():
+            for model, summary in by_model.items():
+                for name, sentence in summary.warnings.items():
+                    told.setdefault(name, {})[f"{model}/{probe}"] = sentence
+        return told
+
 
 def run(study: Study, verbose: bool = False) -> Report:
     """Measure what is missing of a study and report on all of it.
@@ -176,6 +186,8 @@ def _track(record: Run, prepared: Prepared, store: Store, report: Report, second
         child.start()
         _track_child(child, prepared, store, report, model, probe, [work.key for work in works if work.key not in failed])
         child.end("FAILED" if any(work.key in failed for work in works) or probe not in report.summaries else "FINISHED")
+    by_place = {name: [f"{place}: {sentence}" for place, sentence in told.items()] for name, told in report.warnings.items()}
+    record.warnings({name: "\n".join(lines) for name, lines in by_place.items()})
     for figure in report.figures:
         record.artifact(figure, "figures")
     for name in ("report.md", "study.yaml"):
@@ -204,10 +216,10 @@ def _track_child(child: Run, prepared: Prepared, store: Store, report: Report, m
     _log_data(child, prepared)
     child.metrics({"shards": len(finished), "shards_failed": len(prepared.works[model, probe]) - len(finished)})
     child.metrics({"seconds": sum(float(entry.get("seconds", "0")) for entry in measured)})
-    summary = report.summaries.get(probe, {}).get(model)
-    if summary is not None:
-        child.metrics(dict(summary.scalars))
-        for name, curve in summary.curves.items():
-            child.curve(name, curve.x, curve.y)
+    summary = report.summaries.get(probe, {}).get(model, Summary())
+    child.metrics(dict(summary.scalars))
+    for name, curve in summary.curves.items():
+        child.curve(name, curve.x, curve.y)
+    child.warnings(summary.warnings)
     if finished:
         child.artifact(_table_path(report.folder, probe, model), "tables")

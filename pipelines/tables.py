@@ -51,12 +51,21 @@ def curves(summaries: Mapping[str, Summary]) -> str:
     return "\n\n".join(parts)
 
 
+def warnings(summaries: Mapping[str, Summary]) -> str:
+    """One line a warning of each model."""
+    return "\n".join(
+        f"- **warning**, {model}, {name}: {sentence}"
+        for model, summary in summaries.items()
+        for name, sentence in summary.warnings.items()
+    )
+
+
 def report(name: str, summaries: Mapping[str, Mapping[str, Summary]]) -> str:
     """The whole study as Markdown: a section per probe; `summaries[probe][model]`."""
     parts = [f"# {name}"]
     for probe, by_model in summaries.items():
         parts.append(f"## {probe}")
-        parts += [part for part in (scalars(by_model), curves(by_model)) if part]
+        parts += [part for part in (warnings(by_model), scalars(by_model), curves(by_model)) if part]
     return "\n\n".join(parts) + "\n"
 
 

@@ -29,6 +29,9 @@ METRICS, PARAMS, TAGS = 1000, 100, 100
 _NAME, _PARAM, _TAG, _DIGEST = 250, 6000, 8000, 36
 """Characters that MLflow keeps of a name, a parameter, a tag, the digest of a data set."""
 
+_WARNING = "advcore.warning."
+"""How the tag of a warning begins; its name follows."""
+
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
 """For the first contact: a server that is not there is told within seconds."""
 
@@ -127,6 +130,7 @@ class MLflowRun:
         self._params = dict(run.data.params)
         self._written: dict[str, dict[int, float]] = {}
         self._fresh = fresh
+        self._warnings = {name for name in run.data.tags if name.startswith(_WARNING)}
         self._infinite = set(filter(None, run.data.tags.get("advcore.infinite", "").split(", ")))
 
     def start(self) -> None:
@@ -152,6 +156,13 @@ class MLflowRun:
 
         for part in _parts([RunTag(_clean(name), _cut(str(value), _TAG)) for name, value in values.items()], TAGS):
             self._client.ask("log_batch", self.id, tags=part)
+
+    def warnings(self, sentences: Mapping[str, str]) -> None:
+        tags = {_clean(f"{_WARNING}{name}"): sentence for name, sentence in sentences.items()}
+        for stale in self._warnings - set(tags):
+            self._client.ask("delete_tag", self.id, stale)
+        self._warnings = set(tags)
+        self.tags(tags)
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         self._write([(_clean(name), step, float(value)) for name, value in values.items()])

@@ -91,6 +91,40 @@ class Constant(nn.Module):
         return self.logits.expand(len(images), -1)
 
 
+class Quantised(nn.Module):
+    """A network behind pixels that are rounded to `levels` steps: its gradient in the image is 0."""
+
+    def __init__(self, network: nn.Module, levels: int = 4) -> None:
+        super().__init__()
+        self.network, self.levels = network, levels
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.network((images * self.levels).round() / self.levels)
+
+
+class Noisy(nn.Module):
+    """A network that adds fresh noise to its images at each call, in evaluation mode too."""
+
+    def __init__(self, network: nn.Module, size: float = 0.05) -> None:
+        super().__init__()
+        self.network, self.size = network, size
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.network(images + self.size * torch.randn_like(images))
+
+
+class Shell(nn.Module):
+    """Logits `[scale (| |m| - r | - w), 0]`, `m` the mean of the pixels less 1/2: class 1 is a shell at `|m| = r`, 2w thick."""
+
+    def __init__(self, radius: float, half_width: float, scale: float = 1.0) -> None:
+        super().__init__()
+        self.radius, self.half_width, self.scale = radius, half_width, scale
+
+    def forward(self, images: Tensor) -> Tensor:
+        lead = self.scale * ((((images - 0.5).flatten(1).mean(1)).abs() - self.radius).abs() - self.half_width)
+        return torch.stack([lead, torch.zeros_like(lead)], 1)
+
+
 def _network(
     activation: nn.Module,
     classes: int = 4,

@@ -4,10 +4,17 @@ from advcore.probes.charts import Chart, Gallery, Lines, Panel, Series
 from advcore.probes.curvature import Curvature
 from advcore.probes.examples import Examples
 from advcore.probes.margins import Margins
+from advcore.probes.masking import Masking
 from advcore.probes.probe import Batch, Columns, Curve, Probe, Summary
 from advcore.probes.robustness import Robustness
 
-PROBES: dict[str, type] = {"robustness": Robustness, "margins": Margins, "curvature": Curvature, "examples": Examples}
+PROBES: dict[str, type] = {
+    "robustness": Robustness,
+    "masking": Masking,
+    "margins": Margins,
+    "curvature": Curvature,
+    "examples": Examples,
+}
 """The probes that a study can name by `kind`."""
 
 __all__ = [
@@ -21,6 +28,7 @@ __all__ = [
     "Gallery",
     "Lines",
     "Margins",
+    "Masking",
     "Panel",
     "Probe",
     "Robustness",

@@ -38,10 +38,14 @@ class Curve:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a table says in numbers: single values, and curves over eps, over the subspaces, over the rank, ..."""
+    """What a table says in numbers: single values, and curves over eps, over the subspaces, over the rank, ...
+
+    `warnings` say why the numbers may mislead: by name, one sentence each, with the number that caused it and what to do.
+    """
 
     scalars: Mapping[str, float] = field(default_factory=dict)
     curves: Mapping[str, Curve] = field(default_factory=dict)
+    warnings: Mapping[str, str] = field(default_factory=dict)
 
 
 class Probe(Protocol):

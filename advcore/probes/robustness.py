@@ -1,6 +1,5 @@
 """Robust accuracy over eps (article, eq. 12) and minimal distances (eq. 13), by any number of attacks."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
@@ -11,11 +10,13 @@ from torch import Tensor
 from advcore.attacks import APGD, APGDT, PGD, Attack, DeepFool, MinimalNorm, Status
 from advcore.attacks.attack import attack_name, has_budget, norm_of
 from advcore.classifier import Classifier
-from advcore.norms import NormName
+from advcore.masking import ball_signs, gradient_signs
+from advcore.norms import NORMS, NormName
 from advcore.probes.charts import Chart, Lines, Series
+from advcore.probes.masking import summarise_signs
 from advcore.probes.probe import Batch, Columns, Curve, Summary
 from advcore.randomness import Randomness
-from advcore.robust_accuracy import Bounds, attack_over, robust_accuracy
+from advcore.robust_accuracy import Bounds, attack_over, check_grid, robust_accuracy
 
 QUALITIES: dict[str, Callable[[NormName], tuple[Attack, ...]]] = {
     "fast": lambda norm: (DeepFool(norm=norm), PGD(norm=norm)),
@@ -38,6 +39,11 @@ class Robustness:
     inf when it holds at all); `distance`, the norm of the shortest perturbation known, from the *predicted* label (eq. 13), inf
     where none is known (budget attacks leave wrong predictions alone); `queries`, `gradients`, what this attack spent.
 
+    With `masking`, signs of gradient masking too (see `advcore.masking`), which become warnings: `zero_gradient`,
+    `zero_margin_gradient`, `saturated`, `variation`, `regained` of the sample, and `worse_than_noise`, whether random noise broke
+    it at a smaller eps than the attack did. The balls are those of the grid's smallest, middle and largest eps: at most 71 forward
+    and 33 backward passes a sample, however many attacks there are. In l0 and pixels, which have no PGD, the first four alone.
+
     Attributes:
         eps: the grid, in pixel units.
         attacks: all in one norm; those with a budget take their eps from the grid.
@@ -45,6 +51,7 @@ class Robustness:
             `MinimalNorm`, `APGD` on the cross-entropy and `APGDT`.
         norm: theirs; l2 by default.
         in_turn: let each attack start from what those before it found.
+        masking: look for gradient masking.
     """
 
     eps: tuple[float, ...]
@@ -52,10 +59,10 @@ class Robustness:
     quality: Literal["fast", "tight"] | None = None
     norm: NormName | None = None
     in_turn: bool = True
+    masking: bool = True
 
     def __post_init__(self) -> None:
-        if not self.eps or any(not 0 < value < math.inf for value in self.eps) or list(self.eps) != sorted(set(self.eps)):
-            raise ValueError(f"eps must be a growing list of finite positive radii in pixel units; got {list(self.eps)}")
+        check_grid(self.eps)
         if self.quality is not None and self.quality not in QUALITIES:
             raise ValueError(f"quality must be one of {', '.join(QUALITIES)}; got {self.quality!r}")
         if self.attacks and (self.quality or self.norm):
@@ -92,6 +99,8 @@ class Robustness:
         columns: dict[str, Tensor | list[str]] = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         columns["attack"] = [name for name in self._names() for _ in range(len(batch.images))]
         columns["status"] = [Status(code).name.lower() for code in cast(Tensor, columns["status"]).tolist()]
+        if self.masking:
+            columns |= self._signs(classifier, batch, randomness, cast(Tensor, columns["broken_at"]))
         return columns
 
     def summarise(self, table: Columns) -> Summary:
@@ -107,7 +116,10 @@ class Robustness:
         worst = torch.stack([broken_at for broken_at, _ in by_attack.values()]).amin(0)
         curves["robust_accuracy/worst"] = Curve(grid, robust_accuracy(worst, grid))
         scalars["accuracy"] = curves["robust_accuracy/worst"].y[0]
-        return Summary(scalars, curves)
+        if "saturated" not in table:
+            return Summary(scalars, curves)
+        signs = summarise_signs(table)
+        return Summary(scalars | {f"masking/{name}": share for name, share in signs.scalars.items()}, curves, signs.warnings)
 
     def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
         series = []
@@ -139,6 +151,21 @@ class Robustness:
             for group in groups
             for bounds in attack_over(group, classifier, batch.images, batch.labels, self.eps, randomness)
         ]
+
+    def _signs(self, classifier: Classifier, batch: Batch, randomness: Randomness, broken_at: Tensor) -> dict[str, Tensor]:
+        """Of gradient masking, one row per sample x attack, as in `broken_at`; all but `worse_than_noise` are the sample's own."""
+        signs = vars(gradient_signs(classifier, batch.images, batch.labels))
+        columns = {name: signs[name] for name in ("zero_gradient", "zero_margin_gradient", "saturated", "variation")}
+        norm, noise_at = norm_of(self.chosen[0]), None
+        if norm in NORMS:
+            eps = sorted({self.eps[0], self.eps[len(self.eps) // 2], self.eps[-1]})
+            ball = ball_signs(classifier, batch.images, batch.labels, cast(NormName, norm), eps, randomness)
+            columns["regained"] = ball.regained
+            noise_at = torch.where(ball.by_noise, broken_at.new_tensor(eps), torch.inf).amin(1)
+        columns = {name: column.repeat(len(self.chosen)) for name, column in columns.items()}
+        if noise_at is not None:
+            columns["worse_than_noise"] = noise_at.repeat(len(self.chosen)) < broken_at
+        return columns
 
     def _names(self) -> list[str]:
         """A name for each attack; equal ones are numbered."""

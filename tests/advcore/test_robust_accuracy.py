@@ -121,5 +121,5 @@ def test_where_the_minimal_attack_fails_the_budget_attack_climbs():
 
 @pytest.mark.parametrize("eps", [(), (0.0, 0.1), (0.2, 0.1), (float("nan"),)])
 def test_bad_grids_are_refused(eps):
-    with pytest.raises(ValueError, match="eps must be a growing list of positive radii in pixel units"):
+    with pytest.raises(ValueError, match="eps must be a growing list of finite positive radii in pixel units"):
         attack_over((DeepFool(),), *_case(), eps)

@@ -54,6 +54,21 @@ def test_run_prints_the_numbers_and_the_places(study_file: Path, capsys: pytest.
     assert "nothing to compute" in capsys.readouterr().out
 
 
+def test_run_ends_with_what_to_be_wary_of(study_file: Path, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "own_parts.py").write_text(
+        "from dataclasses import dataclass, replace\n"
+        "from advcore.probes import Curvature\n"
+        "@dataclass(frozen=True)\n"
+        "class Wary(Curvature):\n"
+        "    def summarise(self, table):\n"
+        "        return replace(super().summarise(table), warnings={'steep': 'steeper than 3: look closer'})\n"
+    )
+    assert main(edit(study_file, probes={"c": {"kind": "own_parts:Wary"}})) == 0
+    text = capsys.readouterr().out
+    assert "- **warning**, two, steep: steeper than 3: look closer" in text
+    assert "\nwarning: steep at one/c, two/c; the sentence stands above, and in the report\n" in text
+
+
 def test_flags_stand_over_set_and_set_over_the_file(study_file: Path, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (
         main(

@@ -3,15 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
 
+from advcore.networks import perceptron
 from advcore.probes import Curvature
 from pipelines import schema
 from pipelines.run import run
 from pipelines.study import Study
+from workers.checkpoints import load_checkpoint, save_checkpoint
 from workers.inline import Inline
 from workers.store import open_store
 
@@ -57,6 +59,16 @@ class Mute(Curvature):
 
     def summarise(self, table: Any) -> Any:
         raise RuntimeError("nothing to say")
+
+
+@dataclass(frozen=True)
+class Anxious(Picky):
+    """Fails as Picky does, and warns of what it has measured."""
+
+    sentences: ClassVar[dict[str, str]] = {}
+
+    def summarise(self, table: Any) -> Any:
+        return replace(super().summarise(table), warnings=self.sentences)
 
 
 def test_a_study_measures_summarises_and_draws(tiny: dict[str, Any], place: Path) -> None:
@@ -232,6 +244,42 @@ class TestMLflow:
         assert child.data.metrics["seconds"] > 0
         assert child.data.tags["advcore.workers"]
         assert len(child.inputs.dataset_inputs) == 1
+
+    def warnings(self, place: Path) -> dict[str, dict[str, str]]:
+        """The warnings in the tags, by the run's name."""
+        tags = {entry.info.run_name: entry.data.tags for entry in self.runs(place)}
+        return {name: {tag: value for tag, value in own.items() if "warning" in tag} for name, own in tags.items()}
+
+    def test_warnings_are_tags_of_the_child_and_of_the_parent(self, tiny: dict[str, Any], place: Path) -> None:
+        """Logits a million times as large hide cross-entropy, and the driver says so wherever one looks."""
+        network = perceptron()
+        load_checkpoint(network, place / "one.safetensors")
+        with torch.no_grad():
+            network[-1].weight *= 1e6
+        save_checkpoint(network, place / "one.safetensors", {})
+        tiny["probes"] = {"robustness": tiny["probes"]["robustness"]}
+        report = run(study_of(tiny, track=True))
+        told = report.warnings["saturated_logits"]
+        assert set(told) == {"one/robustness"}
+        tags = self.warnings(place)
+        assert tags["one/robustness"]["advcore.warning.saturated_logits"] == told["one/robustness"]
+        assert tags["tiny"]["advcore.warning.saturated_logits"] == f"one/robustness: {told['one/robustness']}"
+        assert tags["two/robustness"] == {}
+        assert told["one/robustness"] in (place / "out/tiny/report.md").read_text()
+
+    def test_a_warning_that_no_longer_holds_leaves_no_tag(
+        self, tiny: dict[str, Any], place: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        study = study_of(tiny, track=True)
+        study = replace(study, probes={"curvature": Anxious(sample=int(_indices(study)[0]))})
+        monkeypatch.setattr(Anxious, "sentences", {"old": "was so", "kept": "is so"})
+        run(study)
+        assert set(self.warnings(place)["one/curvature"]) == {"advcore.warning.old", "advcore.warning.kept"}
+        assert self.warnings(place)["tiny"]["advcore.warning.old"] == "one/curvature: was so\ntwo/curvature: was so"
+        monkeypatch.setattr(Anxious, "sentences", {"kept": "is still so"})
+        run(study)
+        assert self.warnings(place)["two/curvature"] == {"advcore.warning.kept": "is still so"}
+        assert set(self.warnings(place)["tiny"]) == {"advcore.warning.kept"}
 
     def test_a_second_run_writes_nothing(self, tiny: dict[str, Any], place: Path) -> None:
         run(study_of(tiny, track=True))

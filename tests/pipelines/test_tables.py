@@ -31,3 +31,10 @@ def test_long_curves_keep_both_ends() -> None:
 def test_curves_over_another_axis_get_a_table_of_their_own() -> None:
     curves = {"a": Curve([1, 2], [0.1, 0.2]), "b": Curve([1, 3], [0.1, 0.2])}
     assert tables.curves({"one": Summary({}, curves)}).count("| at") == 2
+
+
+def test_warnings_stand_above_the_numbers_they_are_about() -> None:
+    loud = Summary({"a": 1.0}, warnings={"zero_gradients": "0 on 12.0%: take square"})
+    text = tables.report("study", {"first": {"one": Summary({"a": 1.0}), "two": loud}, "second": {"one": Summary({"b": 2.0})}})
+    assert "## first\n\n- **warning**, two, zero_gradients: 0 on 12.0%: take square\n\n|" in text
+    assert text.count("warning") == 1

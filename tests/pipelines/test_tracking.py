@@ -161,6 +161,23 @@ def test_infinite_metrics_are_named_and_left_out(folder: Path) -> None:
     assert client(folder).get_run(run.id).data.tags["advcore.infinite"] == "margin at step 1, margin at step 2"
 
 
+def test_warnings_are_those_of_the_last_attempt(folder: Path) -> None:
+    def kept() -> dict[str, str]:
+        tags = client(folder).get_run(run.id).data.tags
+        return {name: value for name, value in tags.items() if "warning" in name}
+
+    run = opened(folder)
+    run.tags({"a": "b"})
+    run.warnings({"zero_gradients": "on 12%", "rising ε": "on 3%"})
+    assert kept() == {"advcore.warning.zero_gradients": "on 12%", "advcore.warning.rising _": "on 3%"}
+    run = opened(folder)
+    run.warnings({"zero_gradients": "on 11%"})
+    assert kept() == {"advcore.warning.zero_gradients": "on 11%"}
+    run.warnings({})
+    assert kept() == {}
+    assert client(folder).get_run(run.id).data.tags["a"] == "b"
+
+
 @pytest.mark.parametrize(
     ("name", "clean"),
     [
@@ -269,6 +286,7 @@ def test_the_null_tracker_keeps_nothing(tmp_path: Path) -> None:
     run.start()
     run.params({"a": 1})
     run.tags({"a": "b"})
+    run.warnings({"a": "b"})
     run.metrics({"a": 1.0})
     run.curve("c", [0], [1])
     run.artifact(tmp_path / "none.png")

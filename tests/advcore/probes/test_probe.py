@@ -13,6 +13,7 @@ from advcore.subspaces import DCTDiagonal
 
 PROBES = {
     "robustness": probes.Robustness((0.1, 0.3), (DeepFool(), PGD(norm="l2", steps=3))),
+    "masking": probes.Masking((0.1, 0.3), steps=3, draws=2),
     "margins": probes.Margins(DCTDiagonal(size=2, stride=2)),
     "curvature": probes.Curvature(),
     "curvature-top": probes.Curvature(spectrum="top", top=2),

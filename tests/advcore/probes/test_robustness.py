@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from advcore import Randomness, Untargeted
-from advcore.attacks import APGD, APGDT, FGSM, PGD, Bisected, DeepFool, MinimalNorm
+from advcore.attacks import APGD, APGDT, FGSM, FMN, PGD, Bisected, DeepFool, MinimalNorm, Square
+from advcore.masking import ball_signs
 from advcore.probes import Batch, Robustness
 
 EPS = (0.05, 0.2, 0.5)
@@ -123,7 +124,7 @@ def test_samples_not_found_stay_in_the_mean_and_the_median():
 
 
 def test_budget_attacks_run_only_on_what_stands():
-    probe = Robustness((0.05, 0.2, 0.5, 5.0), attacks=(PGD(norm="l2", steps=6),))
+    probe = Robustness((0.05, 0.2, 0.5, 5.0), attacks=(PGD(norm="l2", steps=6),), masking=False)
     seen = []
 
     def classifier(images):
@@ -193,6 +194,52 @@ def test_all_wrong():
     wrong = dataclasses.replace(batch, labels=(NETWORK(batch.images).argmax(1) + 1) % 4)
     summary = PROBES[0].summarise(_measure(PROBES[0], wrong))
     assert all(y == 0 for y in summary.curves["robust_accuracy/worst"].y)
+
+
+SIGNS = ("zero_gradient", "zero_margin_gradient", "saturated", "variation", "regained", "worse_than_noise")
+
+
+@every_probe
+def test_an_honest_network_shows_no_sign_of_masking_but_where_an_attack_is_cut_short(probe):
+    table = _measure(probe)
+    assert set(SIGNS) <= set(table)
+    summary = probe.summarise(table)
+    lame = {name for name, attack in zip(dict.fromkeys(table["attack"]), probe.chosen, strict=True) if attack == DeepFool(steps=1)}
+    assert set(summary.warnings) == ({"worse_than_noise"} if lame else set())
+    worse = {name.split("/")[-1] for name, share in summary.scalars.items() if "worse_than_noise/" in name and share > 0}
+    assert worse == lame
+    assert summary.scalars["masking/saturated"] == 0
+    without = dataclasses.replace(probe, masking=False)
+    assert not set(SIGNS) & set(_measure(without))
+    assert without.summarise(_measure(without)).curves == summary.curves
+
+
+def test_signs_of_the_sample_stand_on_each_of_its_rows_and_noise_is_compared_with_each_attack():
+    """The gradient attack cannot see through rounding, and square can: it looks at logits alone."""
+    network = oracles.Quantised(oracles.relu(), levels=6)
+    batch = _batch(network)
+    probe = Robustness((0.05, 0.1, 0.15, 0.2), (PGD(steps=3, random_start=False), Square(queries=200)))
+    table = _measure(probe, batch, network)
+    ball = ball_signs(network, batch.images, batch.labels, "linf", (0.05, 0.15, 0.2), Randomness(0, batch.indices))
+    noise_at = torch.where(ball.by_noise, torch.tensor([0.05, 0.15, 0.2], dtype=torch.float64), torch.inf).amin(1)
+    for name in ("pgd-linf", "square-linf"):
+        rows = _rows(table, name)
+        assert rows["zero_gradient"].all()
+        assert torch.equal(rows["regained"], ball.regained)
+        assert torch.equal(rows["worse_than_noise"], noise_at < rows["broken_at"])
+    scalars, warnings = (getattr(probe.summarise(table), part) for part in ("scalars", "warnings"))
+    assert scalars["masking/worse_than_noise/pgd-linf"] > 0.1
+    assert scalars["masking/worse_than_noise/square-linf"] == 0
+    assert {"zero_gradients", "worse_than_noise"} <= set(warnings)
+    assert "pgd-linf" in warnings["worse_than_noise"]
+    assert "square" not in warnings["worse_than_noise"].split(")")[0]
+
+
+def test_in_l0_gradients_alone_are_looked_at():
+    probe = Robustness((3.0,), (FMN(norm="l0", steps=5),))
+    table = _measure(probe)
+    assert set(SIGNS) - set(table) == {"regained", "worse_than_noise"}
+    assert "masking/saturated" in probe.summarise(table).scalars
 
 
 def test_any_images_will_do():

@@ -1,0 +1,173 @@
+"""Signs of gradient masking: how many samples show each, and a warning where they are many."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from advcore import norms
+from advcore.classifier import Classifier
+from advcore.masking import DRAWS, STEPS, ball_signs, gradient_signs
+from advcore.norms import NormName
+from advcore.probes.charts import Chart, Lines, Series
+from advcore.probes.probe import Batch, Columns, Curve, Summary
+from advcore.randomness import Randomness
+from advcore.robust_accuracy import check_grid
+
+TOLERATED = 0.01
+"""The share of the samples classified right above which a sign is a warning. Fewer move a robust accuracy by a point at most, which
+is the standard error of one measured on some 2,500 samples."""
+
+VARIES = 1e-3
+"""The relative difference of two calls above which they vary. Sums in another order, as GPUs make them, differ by some 1e-6 in
+float32."""
+
+
+@dataclass(frozen=True)
+class Masking:
+    """Look for signs of gradient masking (see `advcore.masking`); one row per sample.
+
+    Columns: `sample`, `label`, `prediction`; `zero_gradient`, `zero_margin_gradient`, `saturated`, `variation` at the image;
+    `broken`, `broken_by_noise` `(E,)`: whether a short PGD of cross-entropy, and the best of the draws of noise, find an
+    adversarial image at each eps, both true where the prediction is wrong; `regained`, broken at a smaller eps and not at a larger;
+    `worse_than_noise`, broken by noise and not by the PGD at the same eps.
+
+    Cost: at most `5 + E (steps + 2 + draws)` forward and `3 + E steps` backward passes a sample. The PGD is weak on purpose: the
+    accuracy under it is no robust accuracy, which the probe `robustness` measures.
+
+    Attributes:
+        eps: the grid, in pixel units; every radius is tried on every sample.
+        norm: of the balls.
+        steps: of the PGD.
+        draws: of the noise.
+    """
+
+    eps: tuple[float, ...]
+    norm: NormName = "l2"
+    steps: int = STEPS
+    draws: int = DRAWS
+
+    def __post_init__(self) -> None:
+        check_grid(self.eps)
+        norms.get(self.norm)
+        if self.steps < 1:
+            raise ValueError(f"steps must be at least 1; got {self.steps}")
+        if self.draws < 1:
+            raise ValueError(f"draws must be at least 1; got {self.draws}")
+
+    def validate(self, shape: tuple[int, int, int], classes: int) -> None:
+        """Any images and at least two classes will do."""
+
+    def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
+        ball = ball_signs(classifier, batch.images, batch.labels, self.norm, self.eps, randomness, self.steps, self.draws)
+        return {
+            "sample": batch.indices,
+            "label": batch.labels,
+            **vars(gradient_signs(classifier, batch.images, batch.labels)),
+            "broken": ball.by_attack,
+            "broken_by_noise": ball.by_noise,
+            "regained": ball.regained,
+            "worse_than_noise": ball.worse_than_noise,
+        }
+
+    def summarise(self, table: Columns) -> Summary:
+        signs = summarise_signs(table)
+        attacked, noisy = self._accuracies(table)
+        curves = {"accuracy/short_pgd": attacked, "accuracy/noise": noisy}
+        return Summary({"accuracy": attacked.y[0], **signs.scalars}, curves, signs.warnings)
+
+    def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
+        series = []
+        for model, table in tables.items():
+            for name, curve in zip(("short PGD", "noise"), self._accuracies(table), strict=True):
+                series.append(Series(f"{model}, {name}", torch.tensor(curve.x), 100 * torch.tensor(curve.y)))
+        return [
+            Lines(
+                name="masking",
+                title="Accuracy under a short attack and under noise",
+                x_label=f"{self.norm} radius ε (pixels in [0, 1])",
+                y_label="accuracy (%)",
+                series=series,
+                y_limits=(0, 102),
+                note="Gradients that lead to adversarial images make the attack's line fall, and stay below that of noise.",
+            )
+        ]
+
+    def _accuracies(self, table: Columns) -> tuple[Curve, Curve]:
+        """Under the PGD and under noise."""
+        right = cast(Tensor, table["label"]) == cast(Tensor, table["prediction"])
+        broken, noisy = (torch.cat([~right[:, None], cast(Tensor, table[name])], 1) for name in ("broken", "broken_by_noise"))
+        grid = [0.0, *self.eps]
+        return Curve(grid, (1 - broken.double().mean(0)).tolist()), Curve(grid, (1 - noisy.double().mean(0)).tolist())
+
+
+def summarise_signs(table: Columns) -> Summary:
+    """Shares of the samples classified right that show each sign, NaN where none is right, and a warning for each above TOLERATED.
+
+    The table has `label`, `prediction` and the columns of signs, one row a sample, or one a sample x attack: there is a column
+    `attack` then, by which `worse_than_noise` is told apart. The columns `regained` and `worse_than_noise` may be missing.
+    """
+    right = cast(Tensor, table["label"]) == cast(Tensor, table["prediction"])
+    columns = {name: cast(Tensor, table[name]) for name in ("zero_gradient", "zero_margin_gradient", "saturated")}
+    columns["varying"] = cast(Tensor, table["variation"]) > VARIES
+    if "regained" in table:
+        columns["regained"] = cast(Tensor, table["regained"])
+    shares = {name: _share(column[right]) for name, column in columns.items()}
+    worse = _worse_than_noise(table, right) if "worse_than_noise" in table else {}
+    scalars = shares | {f"worse_than_noise/{attack}": share for attack, share in worse.items()}
+    return Summary(scalars, warnings=_warnings(shares, worse))
+
+
+def _worse_than_noise(table: Columns, right: Tensor) -> dict[str, float]:
+    """By attack; the short PGD where the table names none."""
+    worse = cast(Tensor, table["worse_than_noise"])
+    attacks = cast(list[str], table.get("attack", ["short_pgd"] * len(worse)))
+    chosen = {name: torch.tensor([attack == name for attack in attacks]) for name in dict.fromkeys(attacks)}
+    return {name: _share(worse[rows & right]) for name, rows in chosen.items()}
+
+
+def _share(flags: Tensor) -> float:
+    return flags.double().mean().item()
+
+
+def _warnings(shares: Mapping[str, float], worse: Mapping[str, float]) -> dict[str, str]:
+    """One sentence for each sign above TOLERATED: the number, what it means, what to do."""
+    of, entropy, margin = "of the samples classified right", shares["zero_gradient"], shares["zero_margin_gradient"]
+    saturated, varying, regained = shares["saturated"], shares["varying"], shares.get("regained", 0.0)
+    behind = {name: share for name, share in worse.items() if share > TOLERATED}
+    moving = "take the objective logit_margin or logit_ratio, or deepfool"
+    blind = "take an attack without gradients (square), or put a differentiable stand-in where the gradient is lost"
+    signs = {
+        "zero_gradients": (
+            max(entropy, margin),
+            f"the gradient of cross-entropy is exactly 0 on {entropy:.1%} {of}, that of the logit margin on {margin:.1%}, "
+            f"where attacks that follow it do not move: {blind if margin > TOLERATED else moving}",
+        ),
+        "saturated_logits": (
+            saturated,
+            f"the label's probability rounds to 1 on {saturated:.1%} {of}, where the gradient of cross-entropy is incomplete or 0: "
+            "trust no attack on cross-entropy alone; the objectives logit_margin and logit_ratio, and deepfool, are not hit",
+        ),
+        "varying_gradients": (
+            varying,
+            f"logits or gradients differ between two calls at the same image on {varying:.1%} {of}, for the classifier is random: "
+            "hold its noise fixed, or attack the mean over many of its draws",
+        ),
+        "rising_accuracy": (
+            regained,
+            f"a short PGD breaks {regained:.1%} {of} at some eps and not at a larger one, so that accuracy rises with eps: "
+            "its gradients mislead; take the worst of several attacks, one of them without gradients (square)",
+        ),
+        "worse_than_noise": (
+            max(behind.values(), default=0.0),
+            f"random noise breaks samples at an eps at which the attack does not ({_listed(behind)} {of}): "
+            "give it more steps and restarts, or take one without gradients (square)",
+        ),
+    }
+    return {name: sentence for name, (share, sentence) in signs.items() if share > TOLERATED}
+
+
+def _listed(shares: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {share:.1%}" for name, share in shares.items())
