@@ -2,18 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from torch import Tensor
 
-from advcore.attacks import Attack, DeepFool, Status
+from advcore.attacks import Attack, DeepFool, MinimalNorm, Status
 from advcore.classifier import Classifier
 from advcore.margins import check_attack, margins
 from advcore.probes.charts import Chart, Lines, Series
 from advcore.probes.probe import Batch, Columns, Curve, Summary
 from advcore.randomness import Randomness
 from advcore.subspaces import DCTDiagonal, FamilySpec
+
+QUALITIES: dict[str, Attack] = {"fast": DeepFool(norm="l2", box=False), "tight": MinimalNorm(norm="l2", box=False)}
+"""The attack of a quality."""
 
 
 @dataclass(frozen=True)
@@ -24,25 +27,36 @@ class Margins:
 
     Attributes:
         family: the subspaces.
-        attack: a minimal-norm l2 attack without a box.
+        quality: `fast` is `DeepFool`, the published algorithm; `tight` is `MinimalNorm`, which looks on along the boundary.
+        attack: instead of these two, a minimal-norm l2 attack without a box.
         rows: samples x subspaces attacked as one batch; memory and speed.
     """
 
     family: FamilySpec = field(default_factory=DCTDiagonal)
-    attack: Attack = field(default_factory=lambda: DeepFool(norm="l2", box=False))
+    quality: Literal["fast", "tight"] | None = None
+    attack: Attack | None = None
     rows: int = field(default=2048, metadata={"cost": True})  # only memory and speed: left out of the key of a result
 
     def __post_init__(self) -> None:
         if self.rows < 1:
             raise ValueError(f"rows must be at least 1; got {self.rows}")
-        check_attack(self.attack)
+        if self.quality is not None and self.quality not in QUALITIES:
+            raise ValueError(f"quality must be one of {', '.join(QUALITIES)}; got {self.quality!r}")
+        if self.attack is not None and self.quality is not None:
+            raise ValueError("quality stands for an attack; give either it or attack")
+        check_attack(self.chosen)
+
+    @property
+    def chosen(self) -> Attack:
+        """The attack that runs."""
+        return self.attack or QUALITIES[self.quality or "fast"]
 
     def validate(self, shape: tuple[int, int, int], classes: int) -> None:
         self.family(shape)
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
         family = self.family(cast(tuple[int, int, int], tuple(batch.images.shape[1:])))
-        result = margins(classifier, batch.images, family, self.attack, self.rows, randomness)
+        result = margins(classifier, batch.images, family, self.chosen, self.rows, randomness)
         return {
             "sample": batch.indices.repeat(len(family)),
             "subspace": torch.arange(len(family)).repeat_interleave(len(batch.images)),

@@ -37,6 +37,18 @@ def test_affine_classifiers_are_exact():
     torch.testing.assert_close(_measure(network=affine)["distance"], 1.02 * torch.cat(exact))
 
 
+def test_tight_margins_are_exact_on_affine_classifiers_and_shorter_elsewhere():
+    tight = dataclasses.replace(PROBE, quality="tight")
+    affine = oracles.Affine(shape=SHAPE)
+    exact = [affine.margins(oracles.images(COUNT, SHAPE), basis=oracles.dct_basis(6, low, 3)) for low in range(4)]
+    torch.testing.assert_close(_measure(network=affine, probe=tight)["distance"], torch.cat(exact), rtol=1e-4, atol=0)
+    fast, slow = _measure()["distance"], _measure(probe=tight)["distance"]
+    both = torch.isfinite(fast) & torch.isfinite(slow)
+    assert both.double().mean() > 0.8
+    assert torch.equal(torch.isfinite(fast), both)
+    assert (slow <= fast * (1 + 1e-6))[both].double().mean() > 0.95
+
+
 def test_shards_give_the_rows_of_the_whole():
     whole, *halves = _measure(), _measure(slice(0, 4)), _measure(slice(4, None))
     for name in ("sample", "subspace", "distance"):
@@ -91,6 +103,8 @@ def test_charts_have_one_series_for_each_model():
 @pytest.mark.parametrize(
     ("make", "match"),
     [
+        (lambda: Margins(quality="best"), "quality must be one of fast, tight; got 'best'"),
+        (lambda: Margins(quality="tight", attack=DeepFool(box=False)), "give either it or attack"),
         (lambda: Margins(rows=0), "rows must be at least 1; got 0"),
         (lambda: Margins(attack=DeepFool()), "without a box"),
         (lambda: Margins(attack=DeepFool(norm="linf", box=False)), "minimal-norm l2 attack"),
