@@ -7,16 +7,23 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from advcore.probes import Chart, Gallery
+from advcore.probes import Chart, Gallery, Lines, Maps
 from pipelines.galleries import draw_gallery
 from pipelines.lines import draw_lines
+from pipelines.maps import draw_maps
 
 DPI = 150
 
 
 def draw(chart: Chart) -> Figure:
     """A chart as a figure, without any global state of matplotlib."""
-    return draw_gallery(chart) if isinstance(chart, Gallery) else draw_lines(chart)
+    match chart:
+        case Gallery():
+            return draw_gallery(chart)
+        case Maps():
+            return draw_maps(chart)
+        case Lines():
+            return draw_lines(chart)
 
 
 def save(chart: Chart, folder: Path) -> Path:

@@ -1,6 +1,6 @@
 """Probes: the measurements that are distributed over samples."""
 
-from advcore.probes.charts import Chart, Gallery, Lines, Panel, Series
+from advcore.probes.charts import Chart, Gallery, Lines, Maps, Panel, Series
 from advcore.probes.curvature import Curvature
 from advcore.probes.examples import Examples
 from advcore.probes.margins import Margins
@@ -27,6 +27,7 @@ __all__ = [
     "Examples",
     "Gallery",
     "Lines",
+    "Maps",
     "Margins",
     "Masking",
     "Panel",

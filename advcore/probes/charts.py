@@ -64,4 +64,27 @@ class Gallery:
     note: str = ""
 
 
-Chart = Lines | Gallery
+@dataclass(frozen=True)
+class Maps:
+    """Fields over two axes, side by side, in one scale of colours: `panels` each `(rows, columns)` with its caption.
+
+    Entry (i, j) of a panel lies at the i-th of `rows` equal steps over `y_limits`, upwards, and the j-th over `x_limits`.
+    `categories` names the values 0, 1, 2, ... of fields that hold classes; else `value_label` names the quantity, with its unit.
+    `origin` marks the point (0, 0).
+    """
+
+    name: str
+    title: str
+    x_label: str
+    y_label: str
+    panels: Sequence[tuple[Tensor, str]]
+    x_limits: tuple[float, float]
+    y_limits: tuple[float, float]
+    value_label: str = ""
+    categories: Sequence[str] = ()
+    scale: Scale = "linear"
+    origin: bool = False
+    note: str = ""
+
+
+Chart = Lines | Gallery | Maps

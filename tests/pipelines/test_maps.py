@@ -1,0 +1,70 @@
+"""Maps as pictures: the right panels, ticks, colours and words."""
+
+import pytest
+import torch
+from matplotlib.colors import LogNorm, to_rgba
+
+from advcore.probes import Maps
+from pipelines.figures import draw, save
+from pipelines.maps import PALETTE
+
+
+def maps(panels, **more):
+    labels = {"x_label": "along r (pixels)", "y_label": "across (pixels)", "value_label": "loss (nats)"}
+    return Maps("chart", "A title", panels=panels, x_limits=(-2.0, 2.0), y_limits=(-1.0, 1.0), **{**labels, **more})
+
+
+def ramp(rows=4, columns=6):
+    return torch.arange(1.0, rows * columns + 1).view(rows, columns)
+
+
+def _panels(figure):
+    return [axes for axes in figure.axes if axes.images and axes.get_title()]
+
+
+def test_panels_share_one_scale_and_point_upwards():
+    figure = draw(maps([(ramp(), "one"), (10 * ramp(), "two")], origin=True))
+    first, second = _panels(figure)
+    assert [axes.get_title() for axes in (first, second)] == ["one", "two"]
+    for axes in (first, second):
+        (image,) = axes.images
+        assert image.get_extent() == [-2, 2, -1, 1]
+        assert image.origin == "lower"
+        assert image.get_clim() == (1, 240)
+        assert len(axes.lines) == 1  # the point (0, 0)
+    words = {text.get_text() for text in figure.texts}
+    assert {"A title", "along r (pixels)", "across (pixels)"} <= words
+    assert figure.axes[-1].get_ylabel() == "loss (nats)"
+
+
+def test_what_is_not_finite_is_counted_and_grey():
+    values = ramp()
+    values[0, 0] = torch.inf
+    figure = draw(maps([(values, "one")], scale="log", note="A note."))
+    (axes,) = _panels(figure)
+    assert axes.images[0].get_array().mask.sum() == 1
+    assert isinstance(axes.images[0].norm, LogNorm)
+    assert any(text.get_text() == "A note. 1 value not finite, in grey." for text in figure.texts)
+
+
+def test_classes_have_a_legend_of_those_that_occur():
+    classes = torch.tensor([[0, 2], [2, 11]])
+    figure = draw(maps([(classes, "one")], categories=[f"class {i}" for i in range(12)], value_label="predicted"))
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["class 0", "class 2", "class 11"]
+    (axes,) = _panels(figure)
+    image = axes.images[0]
+    assert image.cmap(image.norm(11)) == to_rgba(PALETTE[1])
+    assert legend.get_title().get_text() == "predicted"
+
+
+@pytest.mark.parametrize("scale", ["linear", "log", "symlog"])
+@pytest.mark.parametrize("values", [torch.zeros(2, 2), torch.full((2, 2), torch.nan), -ramp(), torch.full((2, 2), 3.0)])
+def test_odd_values_are_drawn(tmp_path, scale, values):
+    assert save(maps([(values, "one")] * 5, scale=scale), tmp_path).stat().st_size > 5000
+
+
+@pytest.mark.parametrize("panels", [[], [(torch.zeros(3), "flat")]])
+def test_bad_panels_are_refused(panels):
+    with pytest.raises(ValueError, match=r"expected at least one panel, each \(rows, columns\)"):
+        draw(maps(panels))
