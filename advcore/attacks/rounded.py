@@ -1,6 +1,7 @@
 """Rounded: adversarial images that survive 8-bit storage."""
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -38,6 +39,8 @@ class Rounded:
         levels: of a pixel; 256 for 8 bits.
         tries: at most so many roundings; ten reach 6 r.
     """
+
+    box: ClassVar[bool] = True
 
     attack: Attack
     levels: int = 256

@@ -1,14 +1,10 @@
 """Running another library's attack as one of ours: what the adapters share, whatever the library."""
 
-import importlib
-import inspect
 import random
 import zlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
-from types import ModuleType
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 import torch
@@ -22,15 +18,9 @@ from advcore.classifier import Classifier, take_rows
 from advcore.criteria import Criterion
 from advcore.norms import per_sample
 from advcore.randomness import Randomness
-from workers.refusal import Refused
-
-T = TypeVar("T")
 
 SizeName = Literal["l0", "pixels", "l1", "l2", "linf"]
 """What a result may be measured in: a norm, or a count of coordinates or pixels."""
-
-Settings = Mapping[str, bool | int | float | str | None]
-"""A peer's own settings by the names that it gives them."""
 
 Peer = Callable[[nn.Module, Tensor, Criterion, int], Tensor]
 """The call of a library: network, images, criterion and seed to images."""
@@ -60,7 +50,8 @@ def attack_by(
     Queries and gradients count the images that went forward through the network, and backward, divided equally among the samples
     of the batch (a peer does not say whose they were): exact with `one_by_one`, and for peers that always send the whole batch.
 
-    Raises ValueError for a classifier that holds something per sample, unless `one_by_one`, for a peer may change the batch.
+    Raises ValueError for a classifier that holds something per sample, unless `one_by_one`, for a peer may change the batch; the
+    library's own errors pass through (some of its attacks know float32 only).
     """
     if hasattr(classifier, "rows") and not one_by_one:
         raise ValueError("this classifier holds something per sample, and another library may change its batch: set one_by_one")
@@ -164,35 +155,3 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
     finally:
         random.setstate(python)
         np.random.set_state(numpy)
-
-
-def library(module: str, package: str) -> ModuleType:
-    """Import an optional library. Raises Refused, which names the package, where it is missing."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise Refused(f"the library {package} is not installed ({error}): pip install {package}") from error
-
-
-def choose(kind: str, name: str, kinds: Mapping[str, Mapping[str, T]]) -> T:
-    """The attack of that kind and name. Raises Refused, which says what there is, where there is none."""
-    if name in kinds[kind]:
-        return kinds[kind][name]
-    other = next((other for other, known in kinds.items() if name in known), None)
-    if other is not None:
-        raise Refused(f"{kind}: {name} takes {'no eps' if other.endswith('minimal') else 'an eps'}; name it by kind {other}")
-    near = get_close_matches(name, kinds[kind], 3, 0.5) or sorted(kinds[kind])
-    raise Refused(f"{kind}: there is no attack {name!r}; there is {', '.join(near)}")
-
-
-def parameters(function: Callable[..., object]) -> set[str]:
-    """The names of what a function or a class takes."""
-    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    return {name for name, value in inspect.signature(function).parameters.items() if value.kind in kinds}
-
-
-def check_settings(kind: str, name: str, settings: Settings, known: Collection[str]) -> None:
-    """Raise Refused where a setting is none of the attack's."""
-    unknown = sorted(set(settings) - set(known))
-    if unknown:
-        raise Refused(f"{kind}: {name} knows no setting {', '.join(unknown)}; known: {', '.join(sorted(known)) or 'none'}")

@@ -10,7 +10,8 @@ from advcore.attacks import Adversarial
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion, Targeted, classes_of
 from advcore.randomness import Randomness
-from workers.adapters.peer import Settings, SizeName, attack_by, check_settings, choose, library, parameters, radius
+from workers.adapters.catalogue import Settings, check_settings, choose, library, parameters
+from workers.adapters.peer import SizeName, attack_by, radius
 from workers.refusal import Refused
 
 RADII = ("eps", "max_epsilon")

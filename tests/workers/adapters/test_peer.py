@@ -1,7 +1,6 @@
 """What holds for any peer: judged by us, counted, seeded, kept away from the model."""
 
 import random
-import sys
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,7 @@ from torch import Tensor, nn
 from advcore import Randomness, Untargeted
 from advcore.attacks import PGD, Status
 from workers.adapters import ADAPTERS
-from workers.adapters.peer import Counted, attack_by, choose, seed_of
-from workers.refusal import Refused
+from workers.adapters.peer import Counted, attack_by, seed_of
 
 NETWORK, IMAGES = oracles.relu(), oracles.images(12, spread=0.8)
 LABELS = Untargeted(torch.arange(12) % 4)
@@ -187,28 +185,6 @@ def test_another_shape_is_refused() -> None:
         run(lambda network, images, criterion, seed: images[:1])
     with pytest.raises(ValueError, match=r"must give images .*; got <class 'tuple'>"):
         run(lambda network, images, criterion, seed: (images, images))
-
-
-def test_a_name_is_sought_in_its_kind() -> None:
-    kinds = {"zoo": {"PGD": 1, "LinfPGD": 2, "Noise": 3}, "zoo_minimal": {"DDN": 4}}
-    assert choose("zoo", "PGD", kinds) == 1
-    with pytest.raises(Refused, match="zoo: DDN takes no eps; name it by kind zoo_minimal"):
-        choose("zoo", "DDN", kinds)
-    with pytest.raises(Refused, match="zoo_minimal: PGD takes an eps; name it by kind zoo"):
-        choose("zoo_minimal", "PGD", kinds)
-    with pytest.raises(Refused, match="zoo: there is no attack 'LinfPDG'; there is LinfPGD"):
-        choose("zoo", "LinfPDG", kinds)
-    with pytest.raises(Refused, match="zoo: there is no attack 'xyz'; there is LinfPGD, Noise, PGD"):
-        choose("zoo", "xyz", kinds)
-
-
-@pytest.mark.parametrize("kind", ADAPTERS)
-def test_a_missing_library_is_named(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    package = {"f": "foolbox", "t": "torchattacks", "a": "adv-lib"}[kind[0]]
-    for module in (package.replace("-", "_"), package.replace("-", "_") + ".attacks"):
-        monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(Refused, match=rf"the library {package} is not installed \(.*\): pip install {package}$"):
-        ADAPTERS[kind]("PGD", "linf")
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ADAPTERS if not kind.endswith("minimal")])
