@@ -76,7 +76,7 @@ def check_attack(attack: Attack) -> None:
 def _boxed(attack: Attack) -> bool:
     """Whether an attack, or any that it wraps, keeps to the box; so does one that has no choice."""
     inner = getattr(attack, "attacks", None) or [part for part in [getattr(attack, "attack", None)] if part is not None]
-    return any(map(_boxed, inner)) if inner else getattr(attack, "box", True)
+    return any(map(_boxed, inner)) or getattr(attack, "box", not inner)
 
 
 def _attack_rows(

@@ -53,6 +53,15 @@ def per_sample(values: Radius, like: Tensor) -> Radius:
     return values if isinstance(values, float | int) else values.view(-1, *[1] * (like.dim() - 1))
 
 
+def inside(norm: Norm, r: Tensor, radius: Radius) -> Tensor:
+    """Whether `||r|| <= radius`, `(B,)` bool, each coordinate forgiven four roundings of a pixel in [0, 1] (5e-7 in float32).
+
+    `x + r` is rounded to the floats near x, and so is `x + r` less `x`; NaN is not inside.
+    """
+    slack = 4 * torch.finfo(r.dtype).eps
+    return norm.size(r.sign() * (r.abs() - slack).clamp(min=0)) <= radius
+
+
 def project_l1_box(r: Tensor, low: Tensor, high: Tensor, radius: Radius) -> Tensor:
     """The closest point, in l2, of `||u||_1 <= radius` and `low <= u <= high`, where `low <= 0 <= high`; all `(B, *shape)`.
 

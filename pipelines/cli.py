@@ -25,6 +25,7 @@ from pipelines.run import Report, run
 from pipelines.study import RunSettings, Study, read, shipped
 from pipelines.tracking import ui_command
 from pipelines.train import Training, TrainSettings, train
+from workers.adapters import ADAPTERS
 from workers.datasets import NAMES
 from workers.refusal import Refused
 
@@ -145,13 +146,19 @@ class ListCommand:
         sections: dict[str, dict[str, str]] = {}
         for folder in ("studies", "recipes"):
             sections[folder] = {name: _comment(path) for name, path in shipped(folder).items()}
-        kinds = {"probes": PROBES, "attacks": ATTACKS, "subspaces": FAMILIES, "objectives": OBJECTIVES, "networks": NETWORKS}
+        kinds = {
+            "probes": PROBES,
+            "attacks": {**ATTACKS, **ADAPTERS},
+            "subspaces": FAMILIES,
+            "objectives": OBJECTIVES,
+            "networks": NETWORKS,
+        }
         for title, known in kinds.items():
             sections[title] = {kind: _sentence(value) for kind, value in cast(dict[str, object], known).items()}
         for title, entries in {**sections, "data sets": NAMES}.items():
             print(f"{title}:")
             for name, words in entries.items():
-                print(f"  {name:18} {words}")
+                print(f"  {name:20} {words}")
         print("A study names probes, attacks, subspaces and objectives by `kind`; one of your own is `package.module:Class`.")
         return 0
 

@@ -26,6 +26,7 @@ from advcore.training import OBJECTIVES, Objective
 from pipelines.documents import flatten, load_yaml, override
 from pipelines.seams import by_kind, by_kind_among, is_part_of, with_kind
 from pipelines.wording import complaints, field_names, listed, near, said
+from workers.adapters import ADAPTERS
 from workers.refusal import Refused
 
 __all__ = ["SEAMS", "Seams", "flatten", "load_yaml", "make_converter", "override", "structure", "unstructure"]
@@ -35,7 +36,7 @@ T = TypeVar("T")
 Seams = Mapping[Any, Mapping[str, type]]
 """By the Protocol that a field is typed with: the dataclasses that a file can name by `kind`."""
 
-SEAMS: Seams = {Attack: ATTACKS, Probe: PROBES, FamilySpec: FAMILIES, Objective: OBJECTIVES}
+SEAMS: Seams = {Attack: {**ATTACKS, **ADAPTERS}, Probe: PROBES, FamilySpec: FAMILIES, Objective: OBJECTIVES}
 
 SHOWN = 5
 """So many errors are shown at most."""

@@ -13,6 +13,7 @@ from advcore.attacks.fmn import FMN
 from advcore.attacks.minimal_norm import MinimalNorm
 from advcore.attacks.pgd import PGD
 from advcore.attacks.restarts import Restarts
+from advcore.attacks.rounded import Rounded
 from advcore.attacks.sparsefool import SparseFool
 from advcore.attacks.square import Square
 from advcore.attacks.within import Within
@@ -35,6 +36,7 @@ ATTACKS: dict[str, type] = {
     "sparsefool": SparseFool,
     "minimal_norm": MinimalNorm,
     "bisected": Bisected,
+    "rounded": Rounded,
 }
 """The attacks that a study can name by `kind`."""
 
@@ -53,6 +55,7 @@ __all__ = [
     "DeepFool",
     "MinimalNorm",
     "Restarts",
+    "Rounded",
     "SparseFool",
     "Square",
     "StandardEnsemble",

@@ -92,8 +92,8 @@ def norm_of(attack: Attack) -> str:
 
 
 def attack_name(attack: Attack) -> str:
-    """A short name for tables and legends: class, wrapped attacks if any, norm: `bisected-deepfool-l2`."""
-    own = type(attack).__name__.lower()
+    """A short name for tables and legends: class, its `name` or the wrapped attacks if any, norm: `bisected-deepfool-l2`."""
+    own = "-".join([type(attack).__name__, *([attack.name] if hasattr(attack, "name") else [])]).lower()
     inner = attack.attacks if hasattr(attack, "attacks") else [attack.attack] if hasattr(attack, "attack") else []
     return f"{own}-{'+'.join(map(attack_name, inner)) or norm_of(attack)}"
 

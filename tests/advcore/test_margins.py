@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from advcore import margins, subspaces
-from advcore.attacks import PGD, Bisected, DeepFool, Status, Worst
+from advcore.attacks import PGD, Bisected, DeepFool, Rounded, Status, Worst
 
 SHAPE = (1, 8, 8)
 FAMILY = subspaces.dct_blocks(8, size=3, stride=1)
@@ -131,8 +131,15 @@ def test_images_outside_the_box_are_refused():
 
 @pytest.mark.parametrize(
     "attack",
-    [DeepFool(norm="linf", box=False), DeepFool(), PGD(norm="l2"), Bisected(DeepFool()), Worst((DeepFool(box=False), DeepFool()))],
-    ids=["linf", "box", "budget", "wrapped-box", "one-of-two-boxed"],
+    [
+        DeepFool(norm="linf", box=False),
+        DeepFool(),
+        PGD(norm="l2"),
+        Bisected(DeepFool()),
+        Worst((DeepFool(box=False), DeepFool())),
+        Rounded(DeepFool(box=False)),
+    ],
+    ids=["linf", "box", "budget", "wrapped-box", "one-of-two-boxed", "rounded-into-the-box"],
 )
 def test_other_attacks_are_refused(attack):
     with pytest.raises(ValueError, match="margins need a minimal-norm l2 attack without a box"):

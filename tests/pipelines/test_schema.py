@@ -12,6 +12,7 @@ from advcore.attacks import ATTACKS, Attack, Bisected, DeepFool
 from advcore.probes import PROBES, Margins, Probe, Robustness
 from advcore.training import Recipe
 from pipelines import schema
+from workers.adapters import ADAPTERS
 from workers.refusal import Refused
 
 
@@ -247,7 +248,7 @@ def test_a_union_takes_none_and_the_first_that_fits() -> None:
 
 
 def test_the_real_seams_are_wired() -> None:
-    assert schema.SEAMS[Attack] is ATTACKS
+    assert schema.SEAMS[Attack] == {**ATTACKS, **ADAPTERS}
     assert schema.SEAMS[Probe] is PROBES
     recipe = {"objective": {"kind": "adversarial", "attack": {"kind": "pgd", "norm": "l2", "eps": "8/255"}}, "epochs": 2}
     value = schema.structure(Recipe, recipe, "recipe")

@@ -18,6 +18,7 @@ from advcore.attacks import (
     DeepFool,
     MinimalNorm,
     Restarts,
+    Rounded,
     SparseFool,
     Square,
     StandardEnsemble,
@@ -68,6 +69,9 @@ ATTACKS = [
     SparseFool(),
     SparseFool(norm="l0", control=3.0),
     SparseFool(norm="pixels"),
+    Rounded(PGD(eps=0.1, steps=10)),
+    Rounded(PGD(eps=0.4, norm="l2", steps=10), levels=64),
+    Rounded(DeepFool(box=False)),
 ]
 BUDGET = [attack for attack in ATTACKS if has_budget(attack)]
 MINIMAL = [attack for attack in ATTACKS if not has_budget(attack)]

@@ -1,0 +1,17 @@
+"""Adapters: attacks of other libraries, run as ours. The libraries are optional, and imported when an adapter is made."""
+
+from workers.adapters.adv_lib import AdvLib, AdvLibMinimal
+from workers.adapters.foolbox import Foolbox, FoolboxMinimal
+from workers.adapters.torchattacks import Torchattacks, TorchattacksMinimal
+
+ADAPTERS: dict[str, type] = {
+    "foolbox": Foolbox,
+    "foolbox_minimal": FoolboxMinimal,
+    "torchattacks": Torchattacks,
+    "torchattacks_minimal": TorchattacksMinimal,
+    "adv_lib": AdvLib,
+    "adv_lib_minimal": AdvLibMinimal,
+}
+"""The adapters that a study can name by `kind`, beside advcore's own attacks."""
+
+__all__ = ["ADAPTERS", "AdvLib", "AdvLibMinimal", "Foolbox", "FoolboxMinimal", "Torchattacks", "TorchattacksMinimal"]
