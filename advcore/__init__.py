@@ -1,6 +1,19 @@
 """advcore: look into deep networks with adversarial examples. The mathematics, on torch alone."""
 
-from advcore import attacks, criteria, curvature, frequency, margins, networks, norms, objectives, probes, subspaces, training
+from advcore import (
+    attacks,
+    criteria,
+    curvature,
+    frequency,
+    margins,
+    networks,
+    norms,
+    objectives,
+    probes,
+    subspaces,
+    training,
+    transforms,
+)
 from advcore.classifier import Classifier, Normalized, frozen
 from advcore.criteria import Targeted, Untargeted
 from advcore.randomness import Randomness
@@ -25,4 +38,5 @@ __all__ = [
     "probes",
     "subspaces",
     "training",
+    "transforms",
 ]

@@ -19,6 +19,7 @@ from advcore.networks import NETWORKS
 from advcore.probes import PROBES
 from advcore.subspaces import FAMILIES
 from advcore.training import OBJECTIVES
+from advcore.transforms import TRANSFORMS
 from pipelines import tables
 from pipelines.demo import demo
 from pipelines.run import Report, run
@@ -134,7 +135,7 @@ class UiCommand:
 
 @dataclass(frozen=True)
 class ListCommand:
-    """List what a file can name: studies and recipes that come along, probes, attacks, objectives, data sets, networks."""
+    """List what a file can name: studies and recipes that come along, probes, attacks, objectives, data sets, networks, ..."""
 
     verbose: bool = False
     """Whole tracebacks."""
@@ -145,14 +146,21 @@ class ListCommand:
         sections: dict[str, dict[str, str]] = {}
         for folder in ("studies", "recipes"):
             sections[folder] = {name: _comment(path) for name, path in shipped(folder).items()}
-        kinds = {"probes": PROBES, "attacks": ATTACKS, "subspaces": FAMILIES, "objectives": OBJECTIVES, "networks": NETWORKS}
+        kinds = {
+            "probes": PROBES,
+            "attacks": ATTACKS,
+            "subspaces": FAMILIES,
+            "objectives": OBJECTIVES,
+            "transforms": TRANSFORMS,
+            "networks": NETWORKS,
+        }
         for title, known in kinds.items():
             sections[title] = {kind: _sentence(value) for kind, value in cast(dict[str, object], known).items()}
         for title, entries in {**sections, "data sets": NAMES}.items():
             print(f"{title}:")
             for name, words in entries.items():
                 print(f"  {name:18} {words}")
-        print("A study names probes, attacks, subspaces and objectives by `kind`; one of your own is `package.module:Class`.")
+        print("A file names a class by `kind`; one of your own is `package.module:Class`.")
         return 0
 
 
