@@ -7,11 +7,14 @@ from advcore import (
     frequency,
     margins,
     networks,
+    noise,
+    normals,
     norms,
     objectives,
     probes,
     subspaces,
     training,
+    transfer,
     transforms,
 )
 from advcore.classifier import Classifier, Normalized, frozen
@@ -33,10 +36,13 @@ __all__ = [
     "frozen",
     "margins",
     "networks",
+    "noise",
+    "normals",
     "norms",
     "objectives",
     "probes",
     "subspaces",
     "training",
+    "transfer",
     "transforms",
 ]

@@ -1,4 +1,4 @@
-"""Random subspaces, uniform among all of their dimension (article, section III-B; Fawzi et al. 2016)."""
+"""Random subspaces, uniform among all of their dimension (Fawzi et al. 2016)."""
 
 import math
 from dataclasses import dataclass
