@@ -14,7 +14,6 @@ from advcore.subspaces import (
     Members,
     OneColour,
     RandomSubspaces,
-    Restricted,
     dct_blocks,
     span,
 )
@@ -168,14 +167,6 @@ def test_random_subspaces_have_no_preferred_direction():
     variance = 2 * dim * (dimension - dim) / (dimension**2 * (dimension + 2))
     assert ((axes.mean(0) - dim / dimension).abs() < 4 * (variance / count) ** 0.5).all()
     assert ((axes.var(0) / variance - 1).abs() < 0.15).all()
-
-
-def test_restricted_to_a_complement_keeps_distances():
-    block = Complements(DCTDiagonal(2, 2))((1, 6, 6))[1]
-    coordinates = torch.randn(4, block.dim, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(block.lift(coordinates).flatten(1).norm(dim=1), coordinates.norm(dim=1))
-    affine, images = oracles.Affine(shape=(1, 6, 6)), oracles.images(4, (1, 6, 6))
-    torch.testing.assert_close(Restricted(affine, images, block)(coordinates), affine(images + block.lift(coordinates)))
 
 
 def test_the_families_of_a_study():
