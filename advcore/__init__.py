@@ -1,6 +1,22 @@
 """advcore: look into deep networks with adversarial examples. The mathematics, on torch alone."""
 
-from advcore import attacks, criteria, curvature, frequency, margins, networks, norms, objectives, probes, subspaces, training
+from advcore import (
+    attacks,
+    criteria,
+    curvature,
+    frequency,
+    margins,
+    networks,
+    noise,
+    normals,
+    norms,
+    objectives,
+    probes,
+    subspaces,
+    training,
+    transfer,
+    transforms,
+)
 from advcore.classifier import Classifier, Normalized, frozen
 from advcore.criteria import Targeted, Untargeted
 from advcore.randomness import Randomness
@@ -20,9 +36,13 @@ __all__ = [
     "frozen",
     "margins",
     "networks",
+    "noise",
+    "normals",
     "norms",
     "objectives",
     "probes",
     "subspaces",
     "training",
+    "transfer",
+    "transforms",
 ]

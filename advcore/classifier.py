@@ -7,6 +7,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from advcore.transforms import Transform
+
 
 class Classifier(Protocol):
     """Any callable from images `(B, C, H, W)` in [0, 1] to logits `(B, K)`; normalisation stands inside it.
@@ -27,26 +29,50 @@ def take_rows(classifier: Classifier, index: Tensor) -> Classifier:
 class Normalized(nn.Module):
     """`images -> network((images - mean) / std)`: takes pixels in [0, 1], so that all distances are in pixel units.
 
-    `mean` and `std` hold one number per channel, in pixel units.
+    `mean` and `std` hold one number per channel, in pixel units. With a linear `transform` T of the images, the mean image is
+    transformed as well: `images -> network((images - T mean) / std)` of `T x` is the network of `T ((x - mean) / std)`, where T
+    leaves the channels apart and mean and std are those of the images before.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+    def __init__(self, network: nn.Module, mean: Sequence[float], std: Sequence[float], transform: Transform | None = None) -> None:
         super().__init__()
         if len(mean) != len(std) or not mean:
             raise ValueError(f"mean and std need one number per channel each; got {len(mean)} and {len(std)}")
         if min(std) <= 0:
             raise ValueError(f"std must be positive in each channel; got {tuple(std)}")
         self.network = network
+        self.transform = transform
         self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(-1, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         if images.shape[-3] != self.mean.shape[0]:
             raise ValueError(f"the classifier normalises {self.mean.shape[0]} channels; images have {images.shape[-3]}")
-        return self.network((images - self.mean) / self.std)
+        mean = self.mean if self.transform is None else self.transform(self.mean.expand(images.shape[-3:])[None])
+        return self.network((images - mean) / self.std)
+
+
+class Around(nn.Module):
+    """`r -> classifier(x + r)`: the classifier of perturbations of given images, one per row of the batch.
+
+    What is measured at x without a box is what is measured of this at `r = 0`; there x may lie outside [0, 1], as transformed
+    images do.
+    """
+
+    def __init__(self, classifier: Classifier, images: Tensor) -> None:
+        super().__init__()
+        self.classifier = classifier
+        self.images = images
+
+    def forward(self, perturbations: Tensor) -> Tensor:
+        return self.classifier(self.images + perturbations)
+
+    def rows(self, index: Tensor) -> "Around":
+        """The classifier around the images `index`."""
+        return Around(take_rows(self.classifier, index), self.images[index])
 
 
 @contextmanager
@@ -112,14 +138,19 @@ def _allow_tf32(part: Any) -> bool | None:
         return None
 
 
-def check_images(images: Tensor, low: float = 0.0, high: float = 1.0) -> None:
-    """Raise ValueError unless `images` is a floating `(B, C, H, W)` batch, finite, in [low, high], of at least one sample."""
+def check_batch(images: Tensor) -> None:
+    """Raise ValueError unless `images` is a floating `(B, C, H, W)` batch, finite, of at least one sample."""
     if not images.is_floating_point() or images.dim() != 4:
         raise ValueError(f"images must be a floating tensor (B, C, H, W); got {images.dtype} {tuple(images.shape)}")
     if len(images) == 0:
         raise ValueError("images hold no sample; a batch needs at least one")
     if not torch.isfinite(images).all():
         raise ValueError("images hold NaN or infinite values; remove those samples first")
+
+
+def check_images(images: Tensor, low: float = 0.0, high: float = 1.0) -> None:
+    """Raise ValueError unless `images` is a batch as `check_batch` wants it, in [low, high]."""
+    check_batch(images)
     smallest, largest = images.min().item(), images.max().item()
     if smallest < low or largest > high:
         raise ValueError(

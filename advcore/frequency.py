@@ -55,6 +55,11 @@ def high_pass(images: Tensor, band: int) -> Tensor:
     return idct2(kept)
 
 
+def cut_off(images: Tensor, band: int) -> Tensor:
+    """Remove the `band` x `band` lowest frequencies of each channel: all that `low_pass` does not keep."""
+    return images - low_pass(images, band)
+
+
 def flip(images: Tensor) -> Tensor:
     """Swap low and high frequencies: an orthogonal involution that takes the mean to the highest frequency."""
     return idct2(dct2(images).flip(-2, -1))

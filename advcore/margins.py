@@ -7,6 +7,7 @@ from torch import Tensor
 
 from advcore.attacks import Attack, DeepFool
 from advcore.attacks.attack import has_budget, norm_of
+from advcore.box import keeps_box
 from advcore.classifier import Classifier, check_images, frozen, full_precision, take_rows
 from advcore.criteria import Criterion, Untargeted
 from advcore.randomness import Randomness
@@ -67,16 +68,10 @@ def margins(
 
 def check_attack(attack: Attack) -> None:
     """Raise ValueError unless `attack`, and all that it wraps, looks for the shortest way in l2 and without a box."""
-    if has_budget(attack) or norm_of(attack) != "l2" or _boxed(attack):
+    if has_budget(attack) or norm_of(attack) != "l2" or keeps_box(attack):
         raise ValueError(
             f"margins need a minimal-norm l2 attack without a box: {{kind: deepfool, norm: l2, box: false}}; got {attack!r}"
         )
-
-
-def _boxed(attack: Attack) -> bool:
-    """Whether an attack, or any that it wraps, keeps to the box; so does one that has no choice."""
-    inner = getattr(attack, "attacks", None) or [part for part in [getattr(attack, "attack", None)] if part is not None]
-    return any(map(_boxed, inner)) or getattr(attack, "box", not inner)
 
 
 def _attack_rows(

@@ -19,6 +19,7 @@ from advcore.networks import NETWORKS
 from advcore.probes import PROBES
 from advcore.subspaces import FAMILIES
 from advcore.training import OBJECTIVES
+from advcore.transforms import TRANSFORMS
 from pipelines import tables
 from pipelines.demo import demo
 from pipelines.run import Report, run
@@ -135,7 +136,7 @@ class UiCommand:
 
 @dataclass(frozen=True)
 class ListCommand:
-    """List what a file can name: studies and recipes that come along, probes, attacks, objectives, data sets, networks."""
+    """List what a file can name: studies and recipes that come along, probes, attacks, objectives, data sets, networks, ..."""
 
     verbose: bool = False
     """Whole tracebacks."""
@@ -151,6 +152,7 @@ class ListCommand:
             "attacks": {**ATTACKS, **ADAPTERS},
             "subspaces": FAMILIES,
             "objectives": OBJECTIVES,
+            "transforms": TRANSFORMS,
             "networks": NETWORKS,
         }
         for title, known in kinds.items():
@@ -159,7 +161,7 @@ class ListCommand:
             print(f"{title}:")
             for name, words in entries.items():
                 print(f"  {name:20} {words}")
-        print("A study names probes, attacks, subspaces and objectives by `kind`; one of your own is `package.module:Class`.")
+        print("A file names a class by `kind`; one of your own is `package.module:Class`.")
         return 0
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from advcore.box import needs_box
 from advcore.classifier import check_labels, check_logits
 from pipelines import schema
 from pipelines.study import Study
@@ -39,6 +40,8 @@ def prepare(study: Study) -> Prepared:
     Raises Refused for whatever cannot work.
     """
     dataset = load(study.data)
+    for probe_name, probe in study.probes.items():
+        check_box(f"probe {probe_name}", probe, dataset)
     models = {name: _absolute(spec) for name, spec in study.models.items()}
     hashes = {name: content_hash(spec) for name, spec in models.items()}
     for name, spec in models.items():
@@ -56,6 +59,15 @@ def prepare(study: Study) -> Prepared:
         for probe_name in study.probes
     }
     return Prepared(study, dataset, hashes, _identity(study.name, works), works)
+
+
+def check_box(name: str, holder: object, dataset: Dataset) -> None:
+    """Raise Refused where a probe or an objective attacks in the box [0, 1] and the images are transformed, so not in it."""
+    if dataset.transform is not None and needs_box(holder):
+        raise Refused(
+            f"{name} attacks in the box [0, 1], which images transformed by {dataset.transform!r} leave: take attacks with "
+            "box: false (deepfool, say), or leave it or the transform out"
+        )
 
 
 def check_model(name: str, spec: ModelSpec, dataset: Dataset) -> int:

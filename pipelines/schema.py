@@ -23,6 +23,7 @@ from advcore.attacks import ATTACKS, Attack
 from advcore.probes import PROBES, Probe
 from advcore.subspaces import FAMILIES, FamilySpec
 from advcore.training import OBJECTIVES, Objective
+from advcore.transforms import TRANSFORMS, Transform
 from pipelines.documents import flatten, load_yaml, override
 from pipelines.seams import by_kind, by_kind_among, is_part_of, with_kind
 from pipelines.wording import complaints, field_names, listed, near, said
@@ -36,7 +37,13 @@ T = TypeVar("T")
 Seams = Mapping[Any, Mapping[str, type]]
 """By the Protocol that a field is typed with: the dataclasses that a file can name by `kind`."""
 
-SEAMS: Seams = {Attack: {**ATTACKS, **ADAPTERS}, Probe: PROBES, FamilySpec: FAMILIES, Objective: OBJECTIVES}
+SEAMS: Seams = {
+    Attack: {**ATTACKS, **ADAPTERS},
+    Probe: PROBES,
+    FamilySpec: FAMILIES,
+    Objective: OBJECTIVES,
+    Transform: TRANSFORMS,
+}
 
 SHOWN = 5
 """So many errors are shown at most."""

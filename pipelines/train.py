@@ -13,7 +13,7 @@ from tqdm import tqdm
 from advcore.training import Recipe, fit
 from pipelines import schema
 from pipelines.environment import environment_tags
-from pipelines.prepare import check_model
+from pipelines.prepare import check_box, check_model
 from pipelines.record import Run
 from pipelines.study import check_name
 from pipelines.tracking import make_tracker
@@ -91,6 +91,7 @@ def train(training: Training) -> Trained:
     out = Path(training.run.out).absolute()
     checkpoint = out / "models" / f"{training.name}.safetensors"
     data = load(training.data)
+    check_box("the objective", training.recipe.objective, data)
     test = load(training.test) if training.test else None
     for dataset in (data, test) if test else (data,):
         check_model("the model", training.model, dataset)
@@ -133,7 +134,7 @@ def _fit(training: Training, data: Dataset, test: Dataset | None, record: Run, c
             parameter.requires_grad_(True)
         samples = batch(data, Shard(0, len(data)), device=device)
         metrics: dict[str, float] = {}
-        epochs = fit(network, samples.images, samples.labels, training.recipe)
+        epochs = fit(network, samples.images, samples.labels, training.recipe, box=data.transform is None)
         bar = tqdm(epochs, total=training.recipe.epochs, desc=f"train {training.name}", unit="epoch", file=sys.stderr)
         for epoch in bar:
             metrics = {"loss": epoch.loss, "learning_rate": epoch.learning_rate}

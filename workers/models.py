@@ -16,6 +16,7 @@ from torch import nn
 
 from advcore.classifier import Normalized
 from advcore.networks import NETWORKS
+from advcore.transforms import TRANSFORMS, Transform
 from workers.checkpoints import load_checkpoint
 from workers.refusal import Refused
 
@@ -32,6 +33,9 @@ class ModelSpec:
     - `classes`: the number of logits, handed to the factory as `num_classes` where it takes that.
     - `arguments`: further keyword arguments of the factory.
     - `mean`, `std`: one number per channel in pixel units [0, 1], both or none; normalisation becomes part of the model.
+    - `transform`: that of the data which the model was trained on, where they have one; `mean` and `std` are then those of the data
+      before it, and the mean image is transformed, see `advcore.classifier.Normalized`. It is the model's own: a model keeps its
+      normalisation on whatever data a study measures it.
     """
 
     architecture: str
@@ -40,6 +44,7 @@ class ModelSpec:
     arguments: dict[str, Any] = field(default_factory=dict)
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    transform: Transform | None = None
 
 
 def build(spec: ModelSpec) -> nn.Module:
@@ -56,7 +61,7 @@ def build(spec: ModelSpec) -> nn.Module:
         load_checkpoint(network, spec.checkpoint)
     if spec.mean is not None and spec.std is not None:
         try:
-            network = Normalized(network, spec.mean, spec.std)
+            network = Normalized(network, spec.mean, spec.std, spec.transform)
         except ValueError as error:
             raise Refused(f"model {spec.architecture}: {error}") from error
     return network.eval().requires_grad_(False)
@@ -69,7 +74,9 @@ def content_hash(spec: ModelSpec) -> str:
     not work, or where that module tells no source.
     """
     _check(spec)
-    fields = (spec.architecture, spec.classes, spec.arguments, spec.mean, spec.std)
+    fields: tuple[Any, ...] = (spec.architecture, spec.classes, spec.arguments, spec.mean, spec.std)
+    if spec.transform is not None:
+        fields = (*fields, transform_identity(spec.transform))
     try:
         text = json.dumps(fields, sort_keys=True)
     except TypeError as error:
@@ -105,10 +112,22 @@ def source_hash(name: str) -> str:
     return hashlib.sha256(source.encode()).hexdigest()
 
 
+def transform_identity(transform: Transform) -> str:
+    """What a transform is, for hashes: its class and settings, and the source of its module where it is a user's own."""
+    cls = type(transform)
+    own = "" if cls in TRANSFORMS.values() else f" {source_hash(f'{cls.__module__}:{cls.__qualname__}')}"
+    return f"{cls.__module__}.{transform!r}{own}"
+
+
 def _check(spec: ModelSpec) -> None:
     if (spec.mean is None) != (spec.std is None):
         given, absent = ("mean", "std") if spec.std is None else ("std", "mean")
         raise Refused(f"model {spec.architecture} has {given} without {absent}: give both (one number per channel) or none")
+    if spec.transform is not None and spec.mean is None:
+        raise Refused(
+            f"model {spec.architecture} has transform without mean and std, which it applies to: give both, or leave it out here "
+            "and to the data alone"
+        )
     if spec.classes < 2:
         raise Refused(f"model {spec.architecture} needs at least 2 classes; got classes: {spec.classes}")
     if spec.checkpoint is not None and not Path(spec.checkpoint).expanduser().is_file():

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from advcore.attacks import DeepFool
-from advcore.classifier import Classifier, frozen, full_precision, predict
+from advcore.classifier import Around, Classifier, frozen, full_precision, predict
 from advcore.criteria import Untargeted
 from advcore.curvature import InputHessian, eigenprofile, hutchinson, lanczos
 from advcore.norms import L2
@@ -93,7 +93,8 @@ class Curvature:
     def _spectrum(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Eigenvalues `(B, k)`, trace, its standard error, and the path taken."""
         if self.spectrum == "whole":
-            profile = eigenprofile(classifier, batch.images, batch.labels, randomness=randomness)
+            around, still = Around(classifier, batch.images), torch.zeros_like(batch.images)  # images may lie outside [0, 1]
+            profile = eigenprofile(around, still, batch.labels, randomness=randomness)
             trace = profile.values.sum(1)
             return profile.values, trace, torch.zeros_like(trace), profile.low_rank
         hessian = InputHessian(classifier, batch.images, lambda logits: F.cross_entropy(logits, batch.labels, reduction="none"))

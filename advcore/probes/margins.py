@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from advcore.attacks import Attack, DeepFool, MinimalNorm, Status
-from advcore.classifier import Classifier
+from advcore.classifier import Around, Classifier
 from advcore.margins import check_attack, margins
 from advcore.probes.charts import Chart, Lines, Series
 from advcore.probes.probe import Batch, Columns, Curve, Summary
@@ -56,7 +56,8 @@ class Margins:
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
         family = self.family(cast(tuple[int, int, int], tuple(batch.images.shape[1:])))
-        result = margins(classifier, batch.images, family, self.chosen, self.rows, randomness)
+        around, still = Around(classifier, batch.images), torch.zeros_like(batch.images)  # images may lie outside [0, 1]
+        result = margins(around, still, family, self.chosen, self.rows, randomness)
         return {
             "sample": batch.indices.repeat(len(family)),
             "subspace": torch.arange(len(family)).repeat_interleave(len(batch.images)),

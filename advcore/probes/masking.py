@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from advcore import norms
+from advcore.attacks import PGD, Attack
 from advcore.classifier import Classifier
 from advcore.masking import DRAWS, STEPS, ball_signs, gradient_signs
 from advcore.norms import NormName
@@ -59,6 +60,11 @@ class Masking:
 
     def validate(self, shape: tuple[int, int, int], classes: int) -> None:
         """Any images and at least two classes will do."""
+
+    @property
+    def chosen(self) -> Attack:
+        """The short attack, which keeps to the box."""
+        return PGD(norm=self.norm, steps=self.steps)
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
         ball = ball_signs(classifier, batch.images, batch.labels, self.norm, self.eps, randomness, self.steps, self.draws)

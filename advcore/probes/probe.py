@@ -21,7 +21,10 @@ Columns = Mapping[str, Tensor | list[str]]
 
 @dataclass(frozen=True)
 class Batch:
-    """Samples as a probe sees them: images `(B, C, H, W)` in [0, 1], labels `(B,)`, their indices in the data set `(B,)`."""
+    """Samples as a probe sees them: images `(B, C, H, W)`, labels `(B,)`, their indices in the data set `(B,)`.
+
+    Images lie in [0, 1], unless the data set is a transformed one; then no probe comes that attacks in that box.
+    """
 
     images: Tensor
     labels: Tensor

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from advcore.attacks import APGD, APGDT, PGD, Attack, DeepFool, MinimalNorm, Status
 from advcore.attacks.attack import attack_name, has_budget, norm_of
-from advcore.classifier import Classifier
+from advcore.box import needs_box
+from advcore.classifier import Around, Classifier
 from advcore.masking import ball_signs, gradient_signs
 from advcore.norms import NORMS, NormName
 from advcore.probes.charts import Chart, Lines, Series
@@ -42,7 +43,8 @@ class Robustness:
     With `masking`, signs of gradient masking too (see `advcore.masking`), which become warnings: `zero_gradient`,
     `zero_margin_gradient`, `saturated`, `variation`, `regained` of the sample, and `worse_than_noise`, whether random noise broke
     it at a smaller eps than the attack did. The balls are those of the grid's smallest, middle and largest eps: at most 71 forward
-    and 33 backward passes a sample, however many attacks there are. In l0 and pixels, which have no PGD, the first four alone.
+    and 33 backward passes a sample, however many attacks there are. In l0 and pixels, which have no PGD, and
+    where no attack keeps to the box, as PGD does, the first four alone.
 
     Attributes:
         eps: the grid, in pixel units.
@@ -154,10 +156,11 @@ class Robustness:
 
     def _signs(self, classifier: Classifier, batch: Batch, randomness: Randomness, broken_at: Tensor) -> dict[str, Tensor]:
         """Of gradient masking, one row per sample x attack, as in `broken_at`; all but `worse_than_noise` are the sample's own."""
-        signs = vars(gradient_signs(classifier, batch.images, batch.labels))
+        around, still = Around(classifier, batch.images), torch.zeros_like(batch.images)  # images may lie outside [0, 1]
+        signs = vars(gradient_signs(around, still, batch.labels))
         columns = {name: signs[name] for name in ("zero_gradient", "zero_margin_gradient", "saturated", "variation")}
         norm, noise_at = norm_of(self.chosen[0]), None
-        if norm in NORMS:
+        if norm in NORMS and needs_box(self):
             eps = sorted({self.eps[0], self.eps[len(self.eps) // 2], self.eps[-1]})
             ball = ball_signs(classifier, batch.images, batch.labels, cast(NormName, norm), eps, randomness)
             columns["regained"] = ball.regained

@@ -1,9 +1,43 @@
 """Subspaces of image space: `coordinates`, `lift`, `dim`; families of them; a classifier restricted to one."""
 
-from advcore.subspaces.dct import DCTBlock, DCTBlocks, DCTDiagonal, dct_blocks
+from advcore.subspaces.colour import Coloured, OneColour
+from advcore.subspaces.complement import Complement, Complements, complement
+from advcore.subspaces.dct import DCTBlock, DCTBlocks, DCTDiagonal, DCTGrid, dct_blocks, dct_grid
+from advcore.subspaces.members import Grouped, Members
+from advcore.subspaces.random import RandomSubspaces
+from advcore.subspaces.span import Span, principal_components, span
 from advcore.subspaces.subspace import Family, FamilySpec, Restricted, Subspace
 
-FAMILIES: dict[str, type] = {"dct": DCTDiagonal}
+FAMILIES: dict[str, type] = {
+    "dct": DCTDiagonal,
+    "dct_grid": DCTGrid,
+    "random": RandomSubspaces,
+    "one_colour": OneColour,
+    "complement": Complements,
+}
 """The families that a study can name by `kind`."""
 
-__all__ = ["FAMILIES", "DCTBlock", "DCTBlocks", "DCTDiagonal", "Family", "FamilySpec", "Restricted", "Subspace", "dct_blocks"]
+__all__ = [
+    "FAMILIES",
+    "Coloured",
+    "Complement",
+    "Complements",
+    "DCTBlock",
+    "DCTBlocks",
+    "DCTDiagonal",
+    "DCTGrid",
+    "Family",
+    "FamilySpec",
+    "Grouped",
+    "Members",
+    "OneColour",
+    "RandomSubspaces",
+    "Restricted",
+    "Span",
+    "Subspace",
+    "complement",
+    "dct_blocks",
+    "dct_grid",
+    "principal_components",
+    "span",
+]

@@ -1,4 +1,4 @@
-"""Blocks of the DCT along the diagonal, low to high frequency (Ortiz-Jimenez et al. 2020, "Hold me tight")."""
+"""Blocks of the DCT: along the diagonal (Ortiz-Jimenez et al. 2020, "Hold me tight"), or the whole plane."""
 
 from dataclasses import dataclass
 
@@ -10,63 +10,66 @@ from advcore.frequency import dct_matrix
 
 @dataclass(frozen=True, eq=False)
 class DCTBlock:
-    """The span of the frequencies (a, b), a and b in a window of `size`, in each of `channels` channels.
+    """The span of the frequencies (a, b), a in a window of `size` vertical and b in one of `size` horizontal frequencies, in each
+    of `channels` channels.
 
-    `cosines` `(size, side)` holds those rows of the DCT matrix; `(B, size, side)` when each row of a batch has its own window.
-    Coordinates run over channel, a, b. They come from two small matrix products; no basis of images is ever built.
+    `vertical` `(size, height)` and `horizontal` `(size, width)` hold those rows of the DCT matrices; `(B, size, ...)` when each row
+    of a batch has its own block. Coordinates run over channel, a, b. They come from two small matrix products; no basis of images
+    is ever built.
     """
 
-    cosines: Tensor
+    vertical: Tensor
+    horizontal: Tensor
     channels: int
 
     @property
     def dim(self) -> int:
         """channels x size x size."""
-        return self.channels * self.cosines.shape[-2] ** 2
+        return self.channels * self.vertical.shape[-2] * self.horizontal.shape[-2]
 
     def coordinates(self, images: Tensor) -> Tensor:
-        """`(B, C, side, side)` to `(B, dim)`."""
+        """`(B, C, height, width)` to `(B, dim)`."""
         if images.shape[1] != self.channels:
             raise ValueError(f"the DCT blocks are made for {self.channels} channels; images have {images.shape[1]}: pass channels=")
-        cosines = self._cosines(images)
-        return (cosines @ images @ cosines.mT).flatten(1)
+        return (_like(self.vertical, images) @ images @ _like(self.horizontal, images).mT).flatten(1)
 
     def lift(self, coordinates: Tensor) -> Tensor:
-        """`(B, dim)` to `(B, C, side, side)`."""
-        size = self.cosines.shape[-2]
-        cosines = self._cosines(coordinates)
-        return cosines.mT @ coordinates.view(-1, self.channels, size, size) @ cosines
+        """`(B, dim)` to `(B, C, height, width)`."""
+        square = coordinates.view(-1, self.channels, self.vertical.shape[-2], self.horizontal.shape[-2])
+        return _like(self.vertical, coordinates).mT @ square @ _like(self.horizontal, coordinates)
 
     def rows(self, index: Tensor) -> "DCTBlock":
         """The blocks of the samples `index`."""
-        return self if self.cosines.dim() == 2 else DCTBlock(self.cosines[index], self.channels)
+        return self if self.vertical.dim() == 2 else DCTBlock(self.vertical[index], self.horizontal[index], self.channels)
 
-    def _cosines(self, like: Tensor) -> Tensor:
-        cosines = self.cosines.to(dtype=like.dtype, device=like.device)
-        return cosines if cosines.dim() == 2 else cosines[:, None]
+
+def _like(cosines: Tensor, other: Tensor) -> Tensor:
+    cosines = cosines.to(dtype=other.dtype, device=other.device)
+    return cosines if cosines.dim() == 2 else cosines[:, None]
 
 
 @dataclass(frozen=True, eq=False)
 class DCTBlocks:
-    """Blocks of equal size; `cosines` `(blocks, size, side)`."""
+    """Blocks of equal size; `vertical` `(blocks, size, height)`, `horizontal` `(blocks, size, width)`."""
 
-    cosines: Tensor
+    vertical: Tensor
+    horizontal: Tensor
     channels: int
 
     @property
     def dim(self) -> int:
         """channels x size x size."""
-        return self.channels * self.cosines.shape[-2] ** 2
+        return self[0].dim
 
     def __len__(self) -> int:
-        return len(self.cosines)
+        return len(self.vertical)
 
     def __getitem__(self, position: int) -> DCTBlock:
-        return DCTBlock(self.cosines[position], self.channels)
+        return DCTBlock(self.vertical[position], self.horizontal[position], self.channels)
 
     def rows(self, which: Tensor) -> DCTBlock:
         """Row b of a batch gets block `which[b]`."""
-        return DCTBlock(self.cosines.to(which.device)[which], self.channels)
+        return DCTBlock(self.vertical.to(which.device)[which], self.horizontal.to(which.device)[which], self.channels)
 
 
 def dct_blocks(side: int, size: int, stride: int, channels: int = 1) -> DCTBlocks:
@@ -82,7 +85,23 @@ def dct_blocks(side: int, size: int, stride: int, channels: int = 1) -> DCTBlock
     if stride < 1:
         raise ValueError(f"stride must be at least 1; got {stride}")
     matrix = dct_matrix(side)
-    return DCTBlocks(torch.stack([matrix[low : low + size] for low in range(0, side - size + 1, stride)]), channels)
+    cosines = torch.stack([matrix[low : low + size] for low in range(0, side - size + 1, stride)])
+    return DCTBlocks(cosines, cosines, channels)
+
+
+def dct_grid(height: int, width: int, size: int, channels: int = 1) -> DCTBlocks:
+    """All blocks of a tiling of the frequency plane by `size` x `size`, row by row: together they are the whole image space.
+
+    For images `(channels, height, width)`. Position p is row i, column j of the tiling, `i, j = divmod(p, width // size)`: vertical
+    frequencies `i size .. (i + 1) size - 1`, horizontal ones by j. Needs sides that are multiples of `size`.
+    """
+    if size < 1 or height % size or width % size:
+        raise ValueError(
+            f"a grid of DCT blocks needs a size that divides both sides of the images; got size {size} for {height} x {width}"
+        )
+    vertical, horizontal = (dct_matrix(side).view(-1, size, side) for side in (height, width))
+    rows, columns = len(vertical), len(horizontal)
+    return DCTBlocks(vertical.repeat_interleave(columns, 0), horizontal.repeat(rows, 1, 1), channels)
 
 
 @dataclass(frozen=True)
@@ -102,3 +121,22 @@ class DCTDiagonal:
         if height != width:
             raise ValueError(f"DCT blocks along the diagonal need square images; got {height} x {width}")
         return dct_blocks(height, self.size, self.stride, channels)
+
+
+@dataclass(frozen=True)
+class DCTGrid:
+    """The family `dct_grid(height, width, size, channels)` of whatever images a study measures: for a map over all frequencies.
+
+    Attributes:
+        size: frequencies along each side of a block; it divides both sides of the images.
+    """
+
+    size: int = 4
+
+    def __call__(self, shape: tuple[int, int, int]) -> DCTBlocks:
+        channels, height, width = shape
+        return dct_grid(height, width, self.size, channels)
+
+    def place(self, shape: tuple[int, int, int], position: int) -> tuple[int, int]:
+        """Row and column, from low to high frequency, of the block at a position of the family."""
+        return divmod(position, shape[2] // self.size)

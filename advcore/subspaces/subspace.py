@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+import torch
 from torch import Tensor, nn
 
 from advcore.classifier import Classifier, take_rows
@@ -25,6 +26,11 @@ class Subspace(Protocol):
 
     def rows(self, index: Tensor) -> "Subspace":
         """The subspaces of the samples `index`; itself when all samples share one."""
+
+
+def is_shared(subspace: Subspace) -> bool:
+    """Whether all samples share the subspace."""
+    return subspace.rows(torch.zeros(1, dtype=torch.int64)) is subspace
 
 
 class Family(Protocol):

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from advcore.classifier import check_images, check_labels
+from advcore.box import needs_box
+from advcore.classifier import check_batch, check_images, check_labels
 from advcore.randomness import Randomness
 from advcore.training.recipe import Recipe
 
@@ -22,17 +23,20 @@ class Epoch:
     learning_rate: float
 
 
-def fit(network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe) -> Iterator[Epoch]:
+def fit(network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, box: bool = True) -> Iterator[Epoch]:
     """Train `network` in place, one epoch each time the iterator is asked; leaves it in evaluation mode.
 
     Args:
         images: `(N, C, H, W)` in [0, 1], on the network's device.
         labels: `(N,)`.
+        box: whether images must lie in [0, 1]; False for transformed ones, on which no objective can attack in that box.
 
     Deterministic given the recipe's seed and the network's first weights, dropout included, on CPUs with the same number of
     threads; the global random state is left as it was. Raises FloatingPointError when the objective is no longer finite.
     """
-    check_images(images)
+    if not box and needs_box(recipe.objective):
+        raise ValueError(f"{recipe.objective!r} attacks in the box [0, 1]: it needs images in it and box=True")
+    (check_images if box else check_batch)(images)
     with torch.no_grad():
         check_labels(labels, len(images), network.eval()(images[:2]).shape[1])
     optimiser = torch.optim.SGD(

@@ -9,7 +9,10 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from advcore.classifier import full_precision
 from advcore.probes.probe import Batch
+from advcore.transforms import Transform
+from workers.models import transform_identity
 from workers.refusal import Refused
 from workers.shards import Shard
 
@@ -24,6 +27,7 @@ class DataSpec:
     - `folder`: where its files lie, or where a download goes.
     - `resize`, `crop`: pixels; the shorter side becomes `resize`, then the central `crop` x `crop`. For pictures in files only.
     - `arguments`: further keyword arguments of the class in `torchvision:NAME`, EMNIST's `split: letters` say.
+    - `transform`: of the images, applied in floating point when a batch is cut, and never clipped: `{kind: flip}` say.
     """
 
     name: str
@@ -34,6 +38,7 @@ class DataSpec:
     resize: int | None = None
     crop: int | None = None
     arguments: dict[str, Any] = field(default_factory=dict)
+    transform: Transform | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,16 +55,18 @@ class Dataset:
     """Selected samples. 8-bit images stay 8-bit: four times less to ship to the workers.
 
     `images` `(N, C, H, W)`, uint8 or float32 in [0, 1]; `labels` `(N,)` int64; `indices` `(N,)` int64, each sample's index in the
-    whole split; `names`, one per class. Raises Refused unless that is so.
+    whole split; `names`, one per class; `transform`, what batches of it go through. Raises Refused unless that is so.
     """
 
     images: np.ndarray
     labels: np.ndarray
     indices: np.ndarray
     names: tuple[str, ...]
+    transform: Transform | None = None
 
     def __post_init__(self) -> None:
         _check_images(self.images)
+        _check_transform(self.transform, self.shape)
         _check_labels(self.labels, len(self.images), len(self.names))
         if self.indices.shape != self.labels.shape:
             raise Refused(f"a data set needs one index per sample; got {self.indices.shape} for {len(self.images)} samples")
@@ -80,11 +87,13 @@ class Dataset:
 
     @cached_property
     def digest(self) -> str:
-        """The sha256 of images, labels and indices, with their shapes and types."""
+        """The sha256 of images, labels and indices, with their shapes and types, and of the transform, where there is one."""
         digest = hashlib.sha256()
         for array in (self.images, self.labels, self.indices):
             digest.update(f"{array.dtype.str}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)
+        if self.transform is not None:
+            digest.update(transform_identity(self.transform).encode())
         return digest.hexdigest()
 
 
@@ -107,15 +116,19 @@ def whole_labels(labels: np.ndarray) -> np.ndarray:
 
 
 def batch(dataset: Dataset, shard: Shard, dtype: str = "float32", device: str | torch.device = "cpu") -> Batch:
-    """The samples of one shard as tensors on `device`, images in [0, 1] of `dtype` ("float32" or "float64").
+    """The samples of one shard as tensors on `device`, images of `dtype` ("float32" or "float64"): in [0, 1], then transformed.
 
     Everything is a copy: arrays that come from Ray's object store are shared and read-only.
     """
     rows = slice(shard.start, shard.stop)
     images = _tensor(dataset.images[rows], device)
     scale = 255 if images.dtype == torch.uint8 else 1
+    images = images.to(torch_dtype(dtype)) / scale
+    if dataset.transform is not None:
+        with full_precision():
+            images = dataset.transform(images)
     return Batch(
-        images=images.to(torch_dtype(dtype)) / scale,
+        images=images,
         labels=_tensor(dataset.labels[rows], device),
         indices=_tensor(dataset.indices[rows], device),
     )
@@ -147,6 +160,17 @@ def _check_images(images: Any) -> None:
         raise Refused(
             f"images must lie in [0, 1]; got [{low:g}, {high:g}]: divide 8-bit pixels by 255, leave normalisation to the model"
         )
+
+
+def _check_transform(transform: Transform | None, shape: tuple[int, int, int]) -> None:
+    if transform is None:
+        return
+    try:
+        came = tuple(transform(torch.zeros(1, *shape)).shape[1:])
+    except Exception as error:  # a transform may be a user's own code
+        raise Refused(f"transform {transform!r} does not fit images {shape} (channels, height, width): {error}") from error
+    if came != shape:
+        raise Refused(f"transform {transform!r} must keep the shape {shape} of images (channels, height, width); it gave {came}")
 
 
 def _check_labels(labels: np.ndarray, samples: int, classes: int) -> None:

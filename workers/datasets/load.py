@@ -22,7 +22,7 @@ def load(spec: DataSpec) -> Dataset:
     source = _source(spec)
     indices = _selected(spec, source.samples)
     images, labels = source.take(indices)
-    return Dataset(np.ascontiguousarray(pixels(images)), whole_labels(labels), indices, source.names)
+    return Dataset(np.ascontiguousarray(pixels(images)), whole_labels(labels), indices, source.names, spec.transform)
 
 
 def _source(spec: DataSpec) -> Source:

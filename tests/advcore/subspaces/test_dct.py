@@ -76,7 +76,7 @@ def test_dtype_and_layout_of_the_input():
 
 def test_the_spec_makes_the_family_of_its_images():
     family = DCTDiagonal(size=4, stride=2)((3, 8, 8))
-    assert torch.equal(family.cosines, dct_blocks(8, 4, 2, 3).cosines)
+    assert torch.equal(family.vertical, dct_blocks(8, 4, 2, 3).vertical)
     assert family.channels == 3
     assert FAMILIES["dct"] is DCTDiagonal
 

@@ -168,5 +168,13 @@ def test_bad_data_is_refused(images, labels, match):
         next(fit(_network(), images, labels, Recipe(epochs=1)))
 
 
+def test_images_outside_the_box_by_request_alone():
+    next(fit(_network(), IMAGES - 0.5, LABELS, Recipe(epochs=1), box=False))
+    with pytest.raises(ValueError, match=r"^Adversarial.* attacks in the box \[0, 1\]: it needs images in it and box=True"):
+        next(fit(_network(), IMAGES, LABELS, Recipe(Adversarial(PGD(eps=0.1)), epochs=1), box=False))
+    with pytest.raises(ValueError, match="hold NaN or infinite values"):
+        next(fit(_network(), IMAGES / 0, LABELS, Recipe(epochs=1), box=False))
+
+
 def test_objectives_by_name():
     assert {"cross_entropy": CrossEntropy, "adversarial": Adversarial} == OBJECTIVES

@@ -1,0 +1,95 @@
+"""Transforms of images, and what must hold when they leave [0, 1]."""
+
+import oracles
+import pytest
+import torch
+from torch import nn
+
+from advcore import Normalized, Randomness, frequency
+from advcore.attacks import FGSM, PGD, Bisected, DeepFool, Worst
+from advcore.box import needs_box
+from advcore.classifier import Around
+from advcore.probes import Batch, Curvature, Examples, Margins, Robustness
+from advcore.subspaces import DCTDiagonal
+from advcore.training import Adversarial, CrossEntropy
+from advcore.transforms import TRANSFORMS, CutOff, Flip, HighPass, LowPass
+
+SHAPE = (2, 8, 6)
+IMAGES = oracles.images(4, SHAPE)
+ALL = [Flip(), LowPass(3), HighPass(3), CutOff(3)]
+
+every_transform = pytest.mark.parametrize("transform", ALL, ids=repr)
+
+
+@every_transform
+def test_a_transform_is_linear_and_goes_row_by_row_and_channel_by_channel(transform):
+    once = transform(IMAGES)
+    torch.testing.assert_close(transform(3 * IMAGES - IMAGES.flip(0)), 3 * once - once.flip(0))
+    torch.testing.assert_close(transform(IMAGES[2:3]), once[2:3])
+    torch.testing.assert_close(transform(IMAGES[:, 1:]), once[:, 1:])
+    twice = IMAGES if transform == Flip() else once
+    torch.testing.assert_close(transform(once), twice)
+
+
+def test_cut_off_is_what_low_pass_leaves():
+    coefficients = frequency.dct2(CutOff(3)(IMAGES))
+    assert coefficients[..., :3, :3].abs().max() < 1e-12
+    rest = torch.ones(8, 6, dtype=torch.bool)
+    rest[:3, :3] = False
+    torch.testing.assert_close(coefficients[..., rest], frequency.dct2(IMAGES)[..., rest])
+
+
+def test_transforms_by_name():
+    assert {type(transform) for transform in ALL} == set(TRANSFORMS.values())
+
+
+@every_transform
+def test_normalised_transformed_images_are_transformed_normalised_ones(transform):
+    mean, std = torch.tensor([0.2, 0.4]).view(2, 1, 1), torch.tensor([0.5, 3.0]).view(2, 1, 1)
+    normalised = Normalized(nn.Identity(), (0.2, 0.4), (0.5, 3.0), transform).double()
+    torch.testing.assert_close(normalised(transform(IMAGES)), transform((IMAGES - mean) / std), rtol=1e-6, atol=1e-6)
+    plain = Normalized(nn.Identity(), (0.2, 0.4), (0.5, 3.0)).double()
+    assert not torch.allclose(normalised(IMAGES), plain(IMAGES)) or transform == LowPass(3)  # a low pass keeps constant images
+
+
+def test_around_takes_perturbations():
+    network, index = oracles.relu(shape=SHAPE), torch.tensor([2, 0])
+    steps = 0.1 * oracles.images(4, SHAPE, seed=1)
+    around = Around(network, IMAGES)
+    torch.testing.assert_close(around(steps), network(IMAGES + steps))
+    torch.testing.assert_close(around.rows(index)(steps[index]), network(IMAGES + steps)[index])
+    torch.testing.assert_close(Around(around, steps).rows(index)(steps[index]), network(IMAGES + 2 * steps)[index])
+
+
+def test_a_network_on_flipped_images_is_the_flipped_network_on_images():
+    """Flipping is orthogonal: the margins come mirrored, from high to low frequency, the spectrum as it was."""
+    network, images = oracles.softplus(shape=(1, 6, 6)), oracles.images(5, (1, 6, 6))
+    labels, indices = torch.zeros(5, dtype=torch.int64), torch.arange(5)
+    flipped = frequency.flip(images)
+    assert flipped.min() < -0.1
+    for probe, names in ((Margins(DCTDiagonal(2, 1)), ["distance"]), (Curvature(), ["eigenvalues", "gradient_norm", "cosine"])):
+        there = probe.measure(network, Batch(flipped, labels, indices), Randomness(0, indices))
+        here = probe.measure(lambda x: network(frequency.flip(x)), Batch(images, labels, indices), Randomness(0, indices))
+        for name in names:
+            rows = there[name].view(-1, 5).flip(0).flatten() if name == "distance" else there[name]
+            torch.testing.assert_close(rows, here[name], rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("holder", "boxed"),
+    [
+        (Robustness((1.0,), (DeepFool(box=False), PGD(norm="l2"))), True),
+        (Robustness((1.0,), (DeepFool(box=False),)), False),
+        (Examples(), True),
+        (Examples(Bisected(DeepFool())), True),
+        (Examples(Worst((Bisected(DeepFool(box=False)), DeepFool(box=False)))), False),
+        (Examples(Worst((Bisected(DeepFool(box=False)), DeepFool()))), True),
+        (Margins(), False),
+        (Curvature(), False),
+        (CrossEntropy(), False),
+        (Adversarial(FGSM(eps=0.1)), True),
+    ],
+    ids=repr,
+)
+def test_who_needs_the_box(holder, boxed):
+    assert needs_box(holder) is boxed

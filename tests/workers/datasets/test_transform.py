@@ -1,0 +1,74 @@
+"""Transformed data sets: what a batch of one holds, and that nothing else is taken for it."""
+
+import numpy as np
+import pytest
+import torch
+from samples import IMAGES, archive
+
+from advcore.transforms import CutOff, Flip, LowPass
+from workers.datasets import DataSpec, batch, load
+from workers.models import ModelSpec, build, content_hash
+from workers.refusal import Refused
+from workers.shards import Shard
+
+
+def _load(path, transform):
+    spec = archive(path)
+    return load(DataSpec(spec.name, transform=transform))
+
+
+def test_a_batch_is_transformed_when_it_is_cut(tmp_path):
+    data = _load(tmp_path, Flip())
+    assert data.images.dtype == np.uint8
+    whole, part = batch(data, Shard(0, 6), "float64"), batch(data, Shard(2, 3), "float64")
+    torch.testing.assert_close(whole.images, Flip()(torch.tensor(IMAGES).double() / 255))
+    torch.testing.assert_close(part.images, whole.images[2:3])
+    assert whole.images.min() < 0  # nothing is clipped
+    assert batch(data, Shard(0, 1)).images.dtype == torch.float32
+
+
+def test_the_digest_tells_transforms_apart_and_is_as_before_without(tmp_path):
+    transforms = [None, Flip(), LowPass(2), LowPass(3), CutOff(3)]
+    assert len({_load(tmp_path, transform).digest for transform in transforms}) == 5
+    assert _load(tmp_path, None).digest == load(archive(tmp_path)).digest
+    assert _load(tmp_path, LowPass(2)).digest == _load(tmp_path, LowPass(2)).digest
+
+
+def test_a_transform_of_ones_own_is_hashed_with_its_source(tmp_path, own_module):
+    source = "class Scaled:\n    def __call__(self, images): return {} * images\n    def __repr__(self): return 'Scaled()'\n"
+    digests = set()
+    for number in (2, 33):
+        own_module("tiny_transform", source.format(number))
+        import tiny_transform
+
+        digests.add(_load(tmp_path, tiny_transform.Scaled()).digest)
+    assert len(digests) == 2
+
+
+@pytest.mark.parametrize(
+    ("transform", "message"),
+    [
+        (
+            LowPass(5),
+            r"transform LowPass\(band=5\) does not fit images \(1, 4, 4\) .*: band must lie in 1..4 for images of 4 x 4; got 5",
+        ),
+        (lambda images: images[..., 1:], r"must keep the shape \(1, 4, 4\) of images .*; it gave \(1, 4, 3\)"),
+    ],
+)
+def test_transforms_that_do_not_fit(tmp_path, transform, message):
+    with pytest.raises(Refused, match=message):
+        _load(tmp_path, transform)
+
+
+def test_a_model_transforms_its_mean_image():
+    plain = ModelSpec("perceptron", mean=(0.3,), std=(0.5,))
+    flipped = ModelSpec("perceptron", mean=(0.3,), std=(0.5,), transform=Flip())
+    images = torch.rand(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    expected = build(ModelSpec("perceptron"))(Flip()((images - 0.3) / 0.5))
+    torch.testing.assert_close(build(flipped)(Flip()(images)), expected, rtol=1e-5, atol=1e-5)
+    assert content_hash(flipped) != content_hash(plain)
+
+
+def test_a_model_without_a_mean_has_nothing_to_transform():
+    with pytest.raises(Refused, match="model lenet has transform without mean and std, which it applies to: give both, or leave"):
+        content_hash(ModelSpec("lenet", transform=Flip()))
