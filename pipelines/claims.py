@@ -48,6 +48,7 @@ class Level:
         statistic: over the samples.
         where: only rows with these values: `{attack: pgd-l2}`.
         above: count whether a number is larger than this, instead of the number.
+        entry: of a column that holds vectors, 0 for the first.
     """
 
     says: str
@@ -59,9 +60,10 @@ class Level:
     statistic: Literal["median", "mean"] = "median"
     where: dict[str, Any] = field(default_factory=dict)
     above: float | None = None
+    entry: int | None = None
 
     def measure(self, tables: Tables) -> Measured:
-        values = _values(tables, self.probe, self.model, self.column, None, self.where, self.above)
+        values = _values(tables, self.probe, self.model, self.column, None, self.where, self.above, self.entry)
         return _bootstrap(lambda own: _over_samples(own, self.statistic)[0], [values], self.at_least, self.at_most)
 
 
@@ -70,7 +72,7 @@ class Ratio:
     """A statistic of one model over that of another, on the same samples.
 
     Attributes:
-        says, probe, model, column, at_least, at_most, statistic, where, above: as in `Level`.
+        says, probe, model, column, at_least, at_most, statistic, where, above, entry: as in `Level`.
         to: the other model.
         over: the column that numbers the positions (subspaces, say) at each of which a ratio is taken.
         position: of the ratio that counts, -1 for the last; the smallest of all when None.
@@ -87,13 +89,15 @@ class Ratio:
     statistic: Literal["median", "mean"] = "median"
     where: dict[str, Any] = field(default_factory=dict)
     above: float | None = None
+    entry: int | None = None
     over: str | None = None
     position: int | None = None
     per: int | None = None
 
     def measure(self, tables: Tables) -> Measured:
         both = [
-            _values(tables, self.probe, model, self.column, self.over, self.where, self.above) for model in (self.model, self.to)
+            _values(tables, self.probe, model, self.column, self.over, self.where, self.above, self.entry)
+            for model in (self.model, self.to)
         ]
         return _bootstrap(self._ratio, both, self.at_least, self.at_most)
 
@@ -124,7 +128,7 @@ class Trend:
     where: dict[str, Any] = field(default_factory=dict)
 
     def measure(self, tables: Tables) -> Measured:
-        values = _values(tables, self.probe, self.model, self.column, self.over, self.where, None)
+        values = _values(tables, self.probe, self.model, self.column, self.over, self.where)
         return _bootstrap(lambda own: _spearman(_over_samples(own, self.statistic)), [values], self.at_least, self.at_most)
 
 
@@ -147,7 +151,7 @@ class Power:
     where: dict[str, Any] = field(default_factory=dict)
 
     def measure(self, tables: Tables) -> Measured:
-        values = _values(tables, self.probe, self.model, self.column, self.over, self.where, None)
+        values = _values(tables, self.probe, self.model, self.column, self.over, self.where)
         positions = np.unique(np.asarray(_column(tables, self.probe, self.model, self.over, self.where), dtype=float))
         return _bootstrap(
             lambda own: float(np.polyfit(np.log(positions), np.log(_over_samples(own, self.statistic)), 1)[0]),
@@ -186,10 +190,21 @@ def _column(tables: Tables, probe: str, model: str, name: str, where: Mapping[st
 
 
 def _values(
-    tables: Tables, probe: str, model: str, column: str, over: str | None, where: Mapping[str, Any], above: float | None
+    tables: Tables,
+    probe: str,
+    model: str,
+    column: str,
+    over: str | None,
+    where: Mapping[str, Any],
+    above: float | None = None,
+    entry: int | None = None,
 ) -> Values:
     """`(positions, samples)`, samples in the order of their indices; LookupError where a sample lacks a position."""
     values = _column(tables, probe, model, column, where).astype(float)
+    if (values.ndim > 1) != (entry is not None):
+        held = "vectors: give entry" if entry is None else "numbers: leave entry out"
+        raise LookupError(f"column {column} of probe {probe} holds {held}")
+    values = values if entry is None else values[:, entry]
     samples = _column(tables, probe, model, "sample", where)
     positions = np.zeros(len(samples)) if over is None else _column(tables, probe, model, over, where)
     (steps, place), (own, row) = (np.unique(part, return_inverse=True) for part in (positions, samples))

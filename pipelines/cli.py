@@ -21,7 +21,6 @@ from advcore.subspaces import FAMILIES
 from advcore.training import OBJECTIVES
 from advcore.transforms import TRANSFORMS
 from pipelines import tables
-from pipelines.demo import demo
 from pipelines.run import Report, run
 from pipelines.study import RunSettings, Study, read, shipped
 from pipelines.tracking import ui_command
@@ -106,9 +105,9 @@ class DemoCommand:
     interrupted = "what is finished stays, and the same command goes on from there"
 
     def __call__(self) -> int:
-        report, claims = demo(self.out, self.runner)
+        study: Study = read(Study, "demo", "studies")
+        report = run(replace(study, run=replace(study.run, runner=self.runner, out=self.out)), self.verbose)
         show(report)
-        print(claims)
         print(f"\nfigures: {report.folder / 'figures'}\nopen MLflow: advcore ui --out {self.out}")
         return 0 if report.complete else 1
 
@@ -223,7 +222,7 @@ def parse(
 
 def show(report: Report) -> None:
     """The report on the terminal: numbers, failures, where everything lies."""
-    print(tables.report(report.study.name, report.summaries))
+    print(tables.report(report.study.name, report.summaries, report.study.claims, report.claims))
     total = report.measured + report.found
     if report.measured:
         print(f"{report.measured} shards measured, {report.found} of {total} found in the store")

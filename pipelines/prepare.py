@@ -10,6 +10,7 @@ import torch
 
 from advcore.box import needs_box
 from advcore.classifier import check_labels, check_logits
+from advcore.transforms import Transform
 from pipelines import schema
 from pipelines.study import Study
 from workers.actor import Work, defining, work_key
@@ -21,10 +22,12 @@ from workers.shards import Shard, split
 
 @dataclass(frozen=True)
 class Prepared:
-    """A study that can work: its samples, the hashes of its models, its id, and its work by (model, probe)."""
+    """A study that can work: its samples, and as each model sees them; the hashes of its models, its id, and its work by
+    (model, probe)."""
 
     study: Study
     dataset: Dataset
+    seen: Mapping[str, Dataset]
     model_hashes: Mapping[str, str]
     identity: str
     works: Mapping[tuple[str, str], list[Work]]
@@ -40,12 +43,14 @@ def prepare(study: Study) -> Prepared:
     Raises Refused for whatever cannot work.
     """
     dataset = load(study.data)
-    for probe_name, probe in study.probes.items():
-        check_box(f"probe {probe_name}", probe, dataset)
+    seen = {name: _through(dataset, study.transforms.get(name)) for name in study.models}
+    for own in seen.values():
+        for probe_name, probe in study.probes.items():
+            check_box(f"probe {probe_name}", probe, own)
     models = {name: _absolute(spec) for name, spec in study.models.items()}
     hashes = {name: content_hash(spec) for name, spec in models.items()}
     for name, spec in models.items():
-        classes = check_model(f"model {name}", spec, dataset)
+        classes = check_model(f"model {name}", spec, seen[name])
         for probe_name, probe in study.probes.items():
             try:
                 probe.validate(dataset.shape, classes)
@@ -54,11 +59,15 @@ def prepare(study: Study) -> Prepared:
                 raise Refused(f"probe {probe_name}: {kind}{error}") from error
     shards = split(len(dataset), study.run.shard_size)
     works = {
-        (name, probe_name): _works(study, dataset.digest, name, spec, hashes[name], probe_name, shards)
+        (name, probe_name): _works(study, seen[name].digest, name, spec, hashes[name], probe_name, shards)
         for name, spec in models.items()
         for probe_name in study.probes
     }
-    return Prepared(study, dataset, hashes, _identity(study.name, works), works)
+    return Prepared(study, dataset, seen, hashes, _identity(study.name, works), works)
+
+
+def _through(dataset: Dataset, transform: Transform | None) -> Dataset:
+    return dataset if transform is None else replace(dataset, transform=transform)
 
 
 def check_box(name: str, holder: object, dataset: Dataset) -> None:
@@ -111,6 +120,7 @@ def _works(
             shard,
             seed,
             dtype,
+            study.transforms.get(name),
         )
         for shard in shards
     ]

@@ -13,24 +13,23 @@ from tqdm import tqdm
 
 from advcore.probes import Columns, Summary
 from pipelines import figures, schema, tables
+from pipelines.claims import Claim, Measured, Tables
 from pipelines.environment import environment_tags
 from pipelines.prepare import Prepared, prepare
 from pipelines.record import NullRun, Run
 from pipelines.study import RunSettings, Study
 from pipelines.tracking import make_tracker
+from pipelines.trained import with_trained
 from workers.actor import Outcome, Runner, Work
 from workers.inline import Inline
 from workers.pool import RayPool
 from workers.store import Store, open_store, write_parquet
 
-Tables = dict[str, dict[str, Columns]]
-"""By probe, then by model."""
-
 
 @dataclass(frozen=True)
 class Report:
     """What a run came to: shards measured now and found finished, shards that failed, probes that could not be summarised (with
-    the error), summaries by probe and model, and where to look."""
+    the error), summaries by probe and model, each claim's number, or why it has none, and where to look."""
 
     study: Study
     measured: int
@@ -38,6 +37,7 @@ class Report:
     failures: list[Outcome]
     problems: list[str]
     summaries: Mapping[str, Mapping[str, Summary]]
+    claims: Mapping[str, Measured | str]
     folder: Path
     figures: list[Path]
 
@@ -66,6 +66,7 @@ def run(study: Study, verbose: bool = False) -> Report:
     start = time.perf_counter()
     study.run.check()
     out = Path(study.run.out).absolute()
+    study = with_trained(study)
     prepared = prepare(study)
     store_location = str(out / "store")
     store = open_store(store_location)
@@ -125,7 +126,8 @@ def _report(prepared: Prepared, store: Store, outcomes: list[Outcome], folder: P
         shutil.rmtree(folder / part, ignore_errors=True)
     summaries: dict[str, dict[str, Summary]] = {}
     problems, drawn = [], []
-    for probe, by_model in _tables(prepared, store, {outcome.key for outcome in failures}).items():
+    measured = _tables(prepared, store, {outcome.key for outcome in failures})
+    for probe, by_model in measured.items():
         for model, table in by_model.items():
             write_parquet(_table_path(folder, probe, model), table)
         try:
@@ -135,14 +137,23 @@ def _report(prepared: Prepared, store: Store, outcomes: list[Outcome], folder: P
                 drawn.append(figures.save(replace(chart, name=name), folder / "figures"))
         except Exception:  # a probe may be a user's own code, and hours of measuring lie behind it
             problems.append(f"{probe}: {traceback.format_exc()}")
-    (folder / "report.md").write_text(tables.report(study.name, summaries))
+    claims = {name: _claimed(claim, measured) for name, claim in study.claims.items()}
+    (folder / "report.md").write_text(tables.report(study.name, summaries, study.claims, claims))
     (folder / "study.yaml").write_text(yaml.safe_dump(schema.unstructure(study), sort_keys=False))
-    return Report(study, len(outcomes), total - len(outcomes), failures, problems, summaries, folder, drawn)
+    return Report(study, len(outcomes), total - len(outcomes), failures, problems, summaries, claims, folder, drawn)
+
+
+def _claimed(claim: Claim, measured: Tables) -> Measured | str:
+    """A claim's number, or why it has none."""
+    try:
+        return claim.measure(measured)
+    except LookupError as error:
+        return f"not measured: {error.args[0]}"
 
 
 def _tables(prepared: Prepared, store: Store, without: set[str]) -> Tables:
     """The rows of each probe and model in the order of the samples, without failed shards, nor models that have no rows."""
-    result: Tables = {}
+    result: dict[str, dict[str, Columns]] = {}
     for (model, probe), works in prepared.works.items():
         keys = [work.key for work in works if work.key not in without]
         if keys:
@@ -195,6 +206,9 @@ def _track(record: Run, prepared: Prepared, store: Store, report: Report, second
     shards = len(prepared.all_works())
     record.metrics({"shards": shards - len(failed), "shards_failed": len(failed), "last_attempt_seconds": seconds})
     record.metrics({"shards_measured": report.measured, "shards_found": report.found})
+    for name, claim in report.claims.items():
+        if isinstance(claim, Measured):
+            record.metrics({f"claim/{name}": claim.value, f"claim_low/{name}": claim.low, f"claim_high/{name}": claim.high})
     errors = [f"{outcome.name} {outcome.key}\n{outcome.error}" for outcome in report.failures]
     record.text("\n\n".join([*errors, *report.problems]) or "none\n", "failures.txt")
 

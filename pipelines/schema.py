@@ -24,6 +24,7 @@ from advcore.probes import PROBES, Probe
 from advcore.subspaces import FAMILIES, FamilySpec
 from advcore.training import OBJECTIVES, Objective
 from advcore.transforms import TRANSFORMS, Transform
+from pipelines.claims import CLAIMS, Claim
 from pipelines.documents import flatten, load_yaml, override
 from pipelines.seams import by_kind, by_kind_among, is_part_of, with_kind
 from pipelines.wording import complaints, field_names, listed, near, said
@@ -43,6 +44,7 @@ SEAMS: Seams = {
     FamilySpec: FAMILIES,
     Objective: OBJECTIVES,
     Transform: TRANSFORMS,
+    Claim: CLAIMS,
 }
 
 SHOWN = 5

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from advcore.probes import Probe
+from advcore.transforms import Transform
 from pipelines import schema
+from pipelines.claims import Claim
 from workers.datasets import DataSpec
 from workers.models import ModelSpec
 from workers.refusal import Refused
@@ -69,24 +71,36 @@ class Study:
 
     Attributes:
         name: of the folder of results and of the MLflow run.
-        models: by the names that tables and legends show.
         data: the samples.
         probes: by name; each with a `kind`.
+        models: by the names that tables and legends show.
+        train: models that are trained first, unless they are there already: by the same names, the recipe of each, a file or the
+            name of one that comes with advcore. They learn the training split of the study's data set, and are measured on images
+            that are transformed as those which they learnt.
+        transforms: of the images on which a model is measured, instead of the data's own.
+        claims: by name, what is expected of the numbers, shown beside them.
         run: how to run it.
     """
 
     name: str
-    models: dict[str, ModelSpec]
     data: DataSpec
     probes: dict[str, Probe]
+    models: dict[str, ModelSpec] = field(default_factory=dict)
+    train: dict[str, str] = field(default_factory=dict)
+    transforms: dict[str, Transform] = field(default_factory=dict)
+    claims: dict[str, Claim] = field(default_factory=dict)
     run: RunSettings = field(default_factory=RunSettings)
 
     def __post_init__(self) -> None:
-        for what in ("models", "probes"):
-            if not getattr(self, what):
+        names = {**self.models, **self.train}
+        for what, given in (("models", names), ("probes", self.probes)):
+            if not given:
                 raise ValueError(f"{what} must name at least one; got none")
-        for name in (self.name, *self.models, *self.probes):
+        for name in (self.name, *names, *self.probes, *self.claims):
             check_name(name)
+        for name in self.transforms:
+            if name not in names:
+                raise ValueError(f"transforms names {name!r}, which is no model; models: {', '.join(names)}")
 
 
 def shipped(folder: str) -> dict[str, Path]:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from advcore.probes import Curve, Summary
+from pipelines.claims import Claim, Measured, expected
 
 POINTS = 9
 """A curve is shown at so many of its points at most."""
@@ -60,9 +61,29 @@ def warnings(summaries: Mapping[str, Summary]) -> str:
     )
 
 
-def report(name: str, summaries: Mapping[str, Mapping[str, Summary]]) -> str:
-    """The whole study as Markdown: a section per probe; `summaries[probe][model]`."""
+def claimed(claims: Mapping[str, Claim], measured: Mapping[str, Measured | str]) -> str:
+    """One row a claim: what is said, the number expected, the number measured with its interval."""
+    rows = []
+    for name, claim in claims.items():
+        result = measured[name]
+        if isinstance(result, str):
+            rows.append([claim.says, expected(claim), result, "-", "-"])
+        else:
+            interval = f"{number(result.low)} to {number(result.high)}"
+            rows.append([claim.says, expected(claim), number(result.value), interval, "yes" if result.holds else "no"])
+    return markdown(["claim", "expected", "measured", "95 % interval", "as expected"], rows)
+
+
+def report(
+    name: str,
+    summaries: Mapping[str, Mapping[str, Summary]],
+    claims: Mapping[str, Claim] | None = None,
+    measured: Mapping[str, Measured | str] | None = None,
+) -> str:
+    """The whole study as Markdown: what was claimed, then a section per probe; `summaries[probe][model]`."""
     parts = [f"# {name}"]
+    if claims and measured:
+        parts += ["## The article's claims, and what was measured", claimed(claims, measured)]
     for probe, by_model in summaries.items():
         parts.append(f"## {probe}")
         parts += [part for part in (warnings(by_model), scalars(by_model), curves(by_model)) if part]

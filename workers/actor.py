@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from advcore.classifier import full_precision
 from advcore.probes.probe import Columns, Probe
 from advcore.randomness import Randomness
+from advcore.transforms import Transform
 from workers.datasets import Dataset, batch
 from workers.datasets.dataset import torch_dtype
 from workers.models import ModelSpec, build, content_hash, source_hash
@@ -31,7 +32,8 @@ FORMAT = 2
 class Work:
     """One shard to measure: rows of `probe` on `shard` of the data set, to be stored under `key`.
 
-    `name` is for people ("plain/margins"); `model_hash` is `content_hash(model)` at the start of the study.
+    `name` is for people ("plain/margins"); `model_hash` is `content_hash(model)` at the start of the study; `transform` stands in
+    place of the data set's.
     """
 
     key: str
@@ -42,6 +44,7 @@ class Work:
     shard: Shard
     seed: int
     dtype: str = "float32"
+    transform: Transform | None = None
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,7 @@ class Worker:
 
     def _measure(self, work: Work, dataset: Dataset, start: float) -> int:
         model = self._built(work)
-        samples = batch(dataset, work.shard, work.dtype, self._device)
+        samples = batch(dataset, work.shard, work.dtype, self._device, work.transform)
         with full_precision():
             columns = work.probe.measure(model, samples, Randomness(work.seed, samples.indices))
         columns = {name: column.detach().cpu() if isinstance(column, Tensor) else column for name, column in columns.items()}

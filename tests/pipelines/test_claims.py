@@ -41,6 +41,12 @@ def test_a_level_is_a_statistic_of_the_samples():
     assert share.high - share.low == pytest.approx(4 * np.sqrt(0.25 / 200), rel=0.2)  # the normal approximation
 
 
+def test_an_entry_of_vectors():
+    tables = _tables(positions=1)
+    tables["margins"]["plain"]["vector"] = torch.arange(3.0).expand(200, 3)
+    assert Level(**{**MARGIN, "column": "vector"}, entry=2).measure(tables).value == 2
+
+
 def test_not_found_is_never_averaged_into_a_median():
     tables = _tables(positions=1)
     tables["margins"]["plain"]["distance"][:120] = torch.inf
@@ -82,11 +88,14 @@ def test_the_same_tables_give_the_same_interval():
         (Level("x", "margins", "plain", "width"), "has no column 'width'; it has sample"),
         (Level("x", "margins", "plain", "distance", where={"attack": "fgsm"}), "has no row with {'attack': 'fgsm'}"),
         (Level("x", "margins", "plain", "distance"), "are not one for each sample and model"),
+        (Level("x", "margins", "plain", "distance", entry=0), "column distance of probe margins holds numbers: leave entry out"),
+        (Level("x", "margins", "plain", "vector"), "column vector of probe margins holds vectors: give entry"),
         (Ratio("x", "margins", "plain", "short", "distance", over="dimension"), "not the same samples and positions"),
     ],
 )
 def test_what_the_tables_lack_is_said(claim, match):
     tables = _tables()
+    tables["margins"]["plain"]["vector"] = torch.ones(1000, 3)
     tables["margins"]["short"] = _tables(samples=100)["margins"]["plain"]
     with pytest.raises(LookupError, match=match):
         claim.measure(tables)

@@ -115,8 +115,15 @@ def whole_labels(labels: np.ndarray) -> np.ndarray:
     return labels.astype(np.int64)
 
 
-def batch(dataset: Dataset, shard: Shard, dtype: str = "float32", device: str | torch.device = "cpu") -> Batch:
-    """The samples of one shard as tensors on `device`, images of `dtype` ("float32" or "float64"): in [0, 1], then transformed.
+def batch(
+    dataset: Dataset,
+    shard: Shard,
+    dtype: str = "float32",
+    device: str | torch.device = "cpu",
+    transform: Transform | None = None,
+) -> Batch:
+    """The samples of one shard as tensors on `device`, images of `dtype` ("float32" or "float64"): in [0, 1], then transformed, by
+    the data set's own transform or by the one that is given instead.
 
     Everything is a copy: arrays that come from Ray's object store are shared and read-only.
     """
@@ -124,9 +131,10 @@ def batch(dataset: Dataset, shard: Shard, dtype: str = "float32", device: str | 
     images = _tensor(dataset.images[rows], device)
     scale = 255 if images.dtype == torch.uint8 else 1
     images = images.to(torch_dtype(dtype)) / scale
-    if dataset.transform is not None:
+    transform = transform or dataset.transform
+    if transform is not None:
         with full_precision():
-            images = dataset.transform(images)
+            images = transform(images)
     return Batch(
         images=images,
         labels=_tensor(dataset.labels[rows], device),

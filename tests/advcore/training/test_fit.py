@@ -8,7 +8,7 @@ from torch import nn
 from advcore import Randomness, Untargeted
 from advcore.attacks import FGSM, PGD
 from advcore.networks import perceptron
-from advcore.training import OBJECTIVES, Adversarial, CrossEntropy, Recipe, fit
+from advcore.training import CURE, OBJECTIVES, Adversarial, CrossEntropy, Recipe, fit
 
 IMAGES = oracles.images(60, dtype=torch.float32)
 LABELS = oracles.Affine(3, dtype=torch.float32)(IMAGES).argmax(1)
@@ -177,4 +177,4 @@ def test_images_outside_the_box_by_request_alone():
 
 
 def test_objectives_by_name():
-    assert {"cross_entropy": CrossEntropy, "adversarial": Adversarial} == OBJECTIVES
+    assert {"cross_entropy": CrossEntropy, "adversarial": Adversarial, "cure": CURE} == OBJECTIVES

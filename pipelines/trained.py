@@ -1,0 +1,66 @@
+"""The models that a study trains first."""
+
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from pipelines.study import Study, read
+from pipelines.train import Training, train
+from workers.datasets import Dataset, DataSpec, load
+from workers.models import ModelSpec
+
+
+def with_trained(study: Study) -> Study:
+    """The study with a model, and its transform, for each of its recipes; trains what is not there yet.
+
+    A recipe's training and test data become those splits of the study's data set, where that is another one; the checkpoint then
+    bears its name too. Raises Refused for what cannot work, before the first training where it is the study's or a recipe's file.
+    """
+    if not study.train:
+        return study
+    dataset = load(study.data)
+    trainings = {name: _training(study, recipe, dataset) for name, recipe in study.train.items()}
+    models, transforms = dict(study.models), dict(study.transforms)
+    for name, training in trainings.items():
+        result = train(training)
+        print(f"{name}: {'already trained' if result.already else 'trained'}, {result.checkpoint}", file=sys.stderr)
+        models[name] = replace(training.model, checkpoint=str(result.checkpoint))
+        if training.data.transform is not None:
+            transforms.setdefault(name, training.data.transform)
+    return replace(study, models=models, transforms=transforms)
+
+
+def _training(study: Study, recipe: str, dataset: Dataset) -> Training:
+    """A recipe on the study's data set, with its results where the study's are."""
+    training: Training = read(Training, recipe, "recipes")
+    settings = study.run
+    threads = settings.threads if settings.runner == "inline" else None  # on Ray they are one worker's, and training is alone
+    place = replace(training.run, threads=threads, out=settings.out, tracking_uri=settings.tracking_uri, track=settings.track)
+    training = replace(training, run=place)
+    if training.data.name == study.data.name:
+        return training
+    return replace(
+        training,
+        name=re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{training.name}-{Path(study.data.name).name}"),
+        model=_fitting(training.model, dataset),
+        data=_moved(training.data, study.data, "train"),
+        test=None if training.test is None else _moved(training.test, study.data, "test"),
+    )
+
+
+def _moved(own: DataSpec, data: DataSpec, split: str) -> DataSpec:
+    """A split of the study's data set, whole, through the recipe's transform."""
+    return replace(data, split=split, samples=None, transform=own.transform)  # type: ignore[arg-type]
+
+
+def _fitting(model: ModelSpec, dataset: Dataset) -> ModelSpec:
+    """The model for images and classes of another data set, where it is one of ours; others are as their recipe says."""
+    if model.architecture not in OWN_SIZE:
+        return replace(model, classes=dataset.classes)
+    channels, side, _ = dataset.shape
+    return replace(model, classes=dataset.classes, arguments={**model.arguments, "channels": channels, "side": side})
+
+
+OWN_SIZE = ("lenet", "perceptron")
+"""Networks that are told the size of their images."""

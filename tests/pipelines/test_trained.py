@@ -1,0 +1,94 @@
+"""Studies that train their models first, and say what they expect of the numbers."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from pipelines import schema
+from pipelines.claims import Measured
+from pipelines.run import run
+from pipelines.study import Study
+from pipelines.trained import with_trained
+from workers.refusal import Refused
+
+RECIPE = """
+name: own
+model: {architecture: perceptron}
+data: {name: digits, split: train}
+test: {name: digits, split: test}
+recipe: {epochs: 2}
+"""
+
+
+@pytest.fixture
+def study(tiny: dict[str, Any], place: Path) -> dict[str, Any]:
+    """One model as a file, two that are trained: the second one on flipped digits."""
+    (place / "own.yaml").write_text(RECIPE)
+    flipped = yaml.safe_load(RECIPE) | {"name": "flipped"}
+    for part in ("data", "test"):
+        flipped[part]["transform"] = {"kind": "flip"}
+    (place / "flipped.yaml").write_text(yaml.safe_dump(flipped))
+    del tiny["models"]["two"]
+    tiny["train"] = {"own": "own.yaml", "flipped": "flipped.yaml"}
+    tiny["probes"] = {"margins": tiny["probes"]["margins"]}
+    margin = {"probe": "margins", "column": "distance", "over": "subspace"}
+    tiny["claims"] = {
+        "rises": {"kind": "trend", "says": "it rises", "model": "own", **margin},
+        "ratio": {"kind": "ratio", "says": "more", "model": "own", "to": "flipped", "position": -1, "at_least": 0, **margin},
+        "absent": {"kind": "trend", "says": "nothing", "model": "nobody", **margin},
+    }
+    return tiny
+
+
+def test_models_are_trained_once_and_measured_on_what_they_learnt(study: dict[str, Any], place: Path) -> None:
+    parsed = schema.structure(Study, study)
+    first, second = run(parsed), run(parsed)
+    assert (first.measured, second.measured) == (9, 0)
+    assert list(first.summaries["margins"]) == ["one", "own", "flipped"]
+    assert sorted(path.name for path in (place / "out/models").iterdir()) == ["flipped.safetensors", "own.safetensors"]
+    assert {name: type(value).__name__ for name, value in first.study.transforms.items()} == {"flipped": "Flip"}
+    plain = run(schema.structure(Study, {**study, "transforms": {"flipped": {"kind": "low_pass", "band": 8}}}))
+    assert plain.measured == 3  # only the model that now sees other images
+    assert schema.structure(Study, schema.load_yaml(place / "out/tiny/study.yaml")) == plain.study
+
+
+def test_claims_stand_in_the_report_beside_their_numbers(study: dict[str, Any], place: Path) -> None:
+    report = run(schema.structure(Study, study))
+    assert report.complete
+    assert isinstance(report.claims["rises"], Measured)
+    assert isinstance(report.claims["ratio"], Measured)
+    assert report.claims["absent"] == "not measured: no rows of probe margins on model nobody"
+    text = (place / "out/tiny/report.md").read_text()
+    assert "| it rises" in text
+    assert "not measured: no rows" in text
+    assert ">= 0" in text
+    assert "yes |" in text
+
+
+def test_a_recipe_learns_the_studys_own_data_set(study: dict[str, Any], place: Path) -> None:
+    images = np.random.default_rng(0).random((20, 1, 12, 12), dtype=np.float32)
+    np.savez(place / "own.npz", images=images, labels=np.arange(20) % 2)
+    study["data"] = {"name": f"npz:{place / 'own.npz'}"}
+    del study["models"], study["claims"]
+    trained = with_trained(schema.structure(Study, study))
+    spec = trained.models["flipped"]
+    assert (spec.classes, spec.arguments) == (2, {"channels": 1, "side": 12})
+    assert Path(str(spec.checkpoint)).name == "flipped-own.npz.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"train": {"own": "nosuch"}}, "no file 'nosuch', and none of that name comes with advcore"),
+        ({"models": {}, "train": {}}, "models must name at least one; got none"),
+        ({"transforms": {"nobody": {"kind": "flip"}}}, "transforms names 'nobody', which is no model; models: one, own, flipped"),
+        ({"claims": {"a b": {"kind": "trend"}}}, "missing key"),
+    ],
+)
+def test_what_cannot_be_trained_or_claimed_is_refused(study: dict[str, Any], changes: dict[str, Any], match: str) -> None:
+    with pytest.raises(Refused, match=match) as refusal:
+        run(schema.structure(Study, {**study, **changes}))
+    assert "\n" not in str(refusal.value)
