@@ -6,7 +6,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from advcore.classifier import Classifier, frozen, take_rows
+from advcore.classifier import Classifier, frozen
+from advcore.curvature.displaced import displaced, points_at_a_time
 from advcore.norms import L2
 
 
@@ -30,8 +31,8 @@ class DifferenceHessian:
             raise ValueError(f"step must be a positive length in pixel units (0.1, say); got {step}")
         self._classifier, self._images, self._objective = classifier, images.detach(), objective
         self.step = step
-        self._chunk = max(1, rows // (2 * len(images)))
-        self.gradient = self._gradients(torch.zeros_like(images)[:, None].flatten(2))[:, 0]
+        self._chunk = points_at_a_time(2 * len(images), rows)
+        self.gradient = self._gradients(torch.zeros_like(images).flatten(1)[:, None])[:, 0]
         """`(B, D)`, the objective's gradient at the images."""
 
     @property
@@ -63,15 +64,10 @@ class DifferenceHessian:
 
     def _gradients(self, displacements: Tensor) -> Tensor:
         """The objective's gradients `(B, m, D)` at the images displaced by `(B, m, D)`."""
-        samples, count = displacements.shape[:2]
-        index = torch.arange(samples, device=self._images.device).repeat(count)  # sample by sample inside each vector
-        shifts = displacements.transpose(0, 1).reshape(-1, *self._images.shape[1:])
         with frozen(self._classifier), torch.enable_grad():
-            images = (self._images[index] + shifts).requires_grad_()
-            logits = take_rows(self._classifier, index)(images)
-            value = torch.stack([self._objective(some) for some in logits.split(samples)]).sum()
-            if value.requires_grad:
-                gradients = torch.autograd.grad(value, images, materialize_grads=True)[0]
-            else:  # a classifier that does not look at the image
-                gradients = torch.zeros_like(images).detach()
-        return gradients.view(count, samples, -1).transpose(0, 1)
+            leaf = displacements.detach().requires_grad_()
+            logits = displaced(self._classifier, self._images, leaf)
+            value = torch.stack([self._objective(some) for some in logits.unbind(1)]).sum()
+            if not value.requires_grad:  # a classifier that does not look at the image
+                return torch.zeros_like(displacements)
+            return torch.autograd.grad(value, leaf, materialize_grads=True)[0]

@@ -94,13 +94,13 @@ class Curvature:
         """Eigenvalues `(B, k)`, trace, its standard error, and the path taken."""
         if self.spectrum == "whole":
             profile = eigenprofile(classifier, batch.images, batch.labels, randomness=randomness)
-            trace = profile.values.sum(1)
-            return profile.values, trace, torch.zeros_like(trace), profile.low_rank
+            return profile.values, profile.trace, torch.zeros_like(profile.trace), profile.low_rank
         hessian = InputHessian(classifier, batch.images, lambda logits: F.cross_entropy(logits, batch.labels, reduction="none"))
         dimension, dtype = hessian.shape[1], batch.images.dtype
         pairs = lanczos(hessian, randomness, dimension, self.top, dtype)
-        trace, error = hutchinson(hessian, randomness, dimension, self.draws, dtype)
-        return pairs.values.sort(1, descending=True).values, trace, error, torch.zeros_like(trace, dtype=torch.bool)
+        moments = hutchinson(hessian, randomness, dimension, self.draws, dtype)
+        taken = torch.zeros_like(moments.trace, dtype=torch.bool)
+        return pairs.values.sort(1, descending=True).values, moments.trace, moments.trace_error, taken
 
     def _profiles(self, tables: Mapping[str, Columns]) -> Chart:
         spectra = {model: cast(Tensor, table["eigenvalues"]) for model, table in tables.items()}
