@@ -1,5 +1,4 @@
-"""Curvature in input space: Hessians of the loss as operators, their spectra and shared directions, the boundary's curvatures, and
-landscapes."""
+"""Curvature in input space: Hessians as operators, their spectra, the decision boundary's curvatures, landscapes."""
 
 from advcore.curvature.boundary import (
     BoundaryPoints,
@@ -16,6 +15,7 @@ from advcore.curvature.hessian import Hessian, InputHessian, input_hessian
 from advcore.curvature.lanczos import Eigenpairs, Ends, lanczos
 from advcore.curvature.landscape import Landscape, landscape, plane
 from advcore.curvature.linearity import LinearityError, linearity_error
+from advcore.curvature.loss import cross_entropy
 from advcore.curvature.shared import Mean, Stacked, curvature_along, energy, random_basis
 from advcore.curvature.trace import Moments, hutchinson
 from advcore.curvature.universal import fools, random_vectors
@@ -36,6 +36,7 @@ __all__ = [
     "ShapeOperator",
     "Stacked",
     "boundary_points",
+    "cross_entropy",
     "curvature_along",
     "eigenprofile",
     "energy",

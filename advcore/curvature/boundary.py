@@ -107,7 +107,8 @@ def principal_curvatures(classifier: Classifier, points: Tensor, first: Tensor, 
     """All D - 1 principal curvatures, descending, `(B, D - 1)`, 1 / pixel unit; NaN where the gradient vanishes.
 
     D Hessian products and a D x D eigenproblem a sample; see `shape_operator` for signs and `step`. For the extreme ones of a
-    large D: `lanczos(shape_operator(...), ..., Ends(top, bottom), ...)`, where the normal's 0 is one of the eigenvalues.
+    large D: `lanczos(shape_operator(...), ..., Ends(top, bottom), ...)`, where the normal's 0 is one of the eigenvalues; at a step,
+    look at the residuals (see `DifferenceHessian`).
     """
     with full_precision():
         operator = shape_operator(classifier, points, first, second, step)

@@ -18,9 +18,10 @@ class DifferenceHessian:
     What a piecewise linear network bends by over its pieces is seen at a step alone, and differs from one step to another, so h
     (l2, pixel units) belongs to every result. Exact for an objective that is a polynomial of degree three along the segment.
     For any other the products are homogeneous in v but not additive, so along other directions they are those of another matrix:
-    `dense` is the one of the pixel axes; an eigenpair by Lanczos carries a residual that tells how far it is from being one.
-    In float32 the gradients' rounding is divided by h: below h = 0.01 use float64. No box: the ends of the segment may leave
-    [0, 1].
+    `dense` is the one of the pixel axes. An eigenpair by Lanczos carries a residual that tells how far it is from being one: for
+    a single sample of a ReLU network it may be as large as the eigenvalue, and `dense` is the one to take; means over many
+    samples are smoother. In float32 the gradients' rounding is divided by h: below h = 0.01 use float64. No box: the ends of the
+    segment may leave [0, 1].
     """
 
     def __init__(

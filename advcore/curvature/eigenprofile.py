@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from advcore.classifier import Classifier, check_images, check_labels, check_logits, frozen, full_precision, take_rows
 from advcore.curvature.gauss_newton import gauss_newton
 from advcore.curvature.hessian import InputHessian, input_hessian
+from advcore.curvature.loss import cross_entropy
 from advcore.norms import L2
 from advcore.randomness import Randomness
 
@@ -106,7 +106,7 @@ def _parts(chosen: Tensor, size: int) -> tuple[Tensor, ...]:
 
 
 def _by_products(classifier: Classifier, images: Tensor, labels: Tensor, step: float) -> Tensor:
-    hessian = input_hessian(classifier, images, lambda logits: F.cross_entropy(logits, labels, reduction="none"), step)
+    hessian = input_hessian(classifier, images, cross_entropy(labels), step)
     return torch.linalg.eigvalsh(hessian.dense()).flip(1)
 
 

@@ -51,7 +51,7 @@ def lanczos(
 ) -> Eigenpairs:
     """Extreme eigenvalues: so many of the largest magnitude, from either end of the spectrum, or `Ends`, so many from each.
 
-    Each sample has its own Krylov space, reorthogonalised in full, twice. It grows until every wanted residual is below
+    Each sample has its own Krylov space, reorthogonalised in full. It grows until every wanted residual is below
     `tolerance` times the sample's largest eigenvalue in magnitude, or to `steps` dimensions, the whole space when None; then the
     residuals tell what is not settled. When a Krylov space is exhausted, as that of a matrix of low rank soon is, it goes on from
     a fresh random direction: 0 is an eigenvalue like any other. A Krylov space holds one direction of an eigenspace, so a
@@ -76,7 +76,10 @@ def lanczos(
         span = basis[:, :size]
         image = operator @ following
         diagonal.append((image * following).sum(1))
-        rest = _orthogonal(image, span)
+        rest = image - diagonal[-1][:, None] * following
+        if couplings:
+            rest = rest - couplings[-1][:, None] * basis[:, size - 2]
+        rest = _orthogonal(rest, span)
         coupling = L2.size(rest)
         exhausted = coupling <= nothing * torch.stack(diagonal + couplings, 1).abs().amax(1)
         coupling = coupling.masked_fill(exhausted, 0)
@@ -99,9 +102,12 @@ def _fresh(randomness: Randomness, step: int, dimension: int, dtype: torch.dtype
 
 
 def _orthogonal(vectors: Tensor, span: Tensor) -> Tensor:
-    """`vectors` `(B, D)` less their part in the orthonormal rows of `span` `(B, n, D)`; done twice, which is enough."""
+    """`vectors` `(B, D)` less their part in the orthonormal rows of `span` `(B, n, D)`; twice where it is more than half of any,
+    which is enough (Daniel et al. 1976)."""
     for _ in range(2):
-        vectors = vectors - (span.mT @ (span @ vectors[:, :, None]))[:, :, 0]
+        before, vectors = vectors, vectors - (span.mT @ (span @ vectors[:, :, None]))[:, :, 0]
+        if (L2.size(vectors) >= 0.5 * L2.size(before)).all():
+            break
     return vectors
 
 

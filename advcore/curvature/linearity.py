@@ -37,7 +37,8 @@ def linearity_error(
 
     Args:
         objective: from logits `(B, K)` to `l` `(B,)`: cross-entropy with the samples' labels, say.
-        eps: radius, pixel units; a step is 2.5 eps / steps long.
+        eps: radius, pixel units.
+        steps: of each ascent, 2 eps long at first and shorter by the same amount each time.
         starts: at least 2, one for each sign.
     """
     check_images(images)
@@ -54,14 +55,14 @@ def linearity_error(
         for start in range(starts):
             sign = 1 - 2 * (start % 2)
             way = ball.random(randomness.stream("linearity", start), tuple(images.shape[1:]), eps).to(images.dtype)
-            for _ in range(steps + 1):
+            for step in range(steps + 1):
                 reached, gradient = _evaluate(classifier, images + way, objective)
                 error = (reached - value - (way * slope).flatten(1).sum(1)).abs()
                 farther = error > largest
                 largest = torch.where(farther, error, largest)
                 farthest = torch.where(per_sample(farther, images), way, farthest)
                 climb = ball.steepest(sign * (gradient - slope))
-                way = ball.project(way + 2.5 * eps / steps * climb, eps)
+                way = ball.project(way + 2 * eps * (1 - step / (steps + 1)) * climb, eps)
     return LinearityError(largest, farthest)
 
 

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from advcore.attacks import DeepFool
 from advcore.classifier import Classifier, frozen, full_precision, predict
 from advcore.criteria import Untargeted
-from advcore.curvature import InputHessian, eigenprofile, hutchinson, lanczos
+from advcore.curvature import InputHessian, cross_entropy, eigenprofile, hutchinson, lanczos
 from advcore.norms import L2
 from advcore.probes.charts import Chart, Lines, Series
 from advcore.probes.probe import Batch, Columns, Curve, Summary
@@ -95,7 +94,7 @@ class Curvature:
         if self.spectrum == "whole":
             profile = eigenprofile(classifier, batch.images, batch.labels, randomness=randomness)
             return profile.values, profile.trace, torch.zeros_like(profile.trace), profile.low_rank
-        hessian = InputHessian(classifier, batch.images, lambda logits: F.cross_entropy(logits, batch.labels, reduction="none"))
+        hessian = InputHessian(classifier, batch.images, cross_entropy(batch.labels))
         dimension, dtype = hessian.shape[1], batch.images.dtype
         pairs = lanczos(hessian, randomness, dimension, self.top, dtype)
         moments = hutchinson(hessian, randomness, dimension, self.draws, dtype)
@@ -136,7 +135,7 @@ def _gradient(classifier: Classifier, batch: Batch) -> Tensor:
     """Of cross-entropy with the true label, `(B, D)`."""
     with frozen(classifier), torch.enable_grad():
         images = batch.images.detach().requires_grad_()
-        value = F.cross_entropy(classifier(images), batch.labels, reduction="sum")
+        value = cross_entropy(batch.labels)(classifier(images)).sum()
         if not value.requires_grad:  # a classifier that does not look at the image
             return torch.zeros_like(images).detach().flatten(1)
         return torch.autograd.grad(value, images, materialize_grads=True)[0].flatten(1)
