@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from advcore import norms
-from advcore.classifier import Classifier, check_images, frozen, full_precision
+from advcore.classifier import Classifier, check_finite, check_images, frozen, full_precision
 from advcore.norms import per_sample
 from advcore.randomness import Randomness
 
@@ -70,7 +70,9 @@ def _evaluate(classifier: Classifier, images: Tensor, objective: Callable[[Tenso
     """The objective `(B,)` and its gradient `(B, *shape)`."""
     with torch.enable_grad():
         images = images.detach().requires_grad_()
-        value = objective(classifier(images))
+        logits = classifier(images)
+        check_finite(logits)
+        value = objective(logits)
         if not value.requires_grad:  # a classifier that does not look at the image
             return value, torch.zeros_like(images).detach()
         return value.detach(), torch.autograd.grad(value.sum(), images, materialize_grads=True)[0]

@@ -26,8 +26,8 @@ class Mean:
     def __matmul__(self, vectors: Tensor) -> Tensor:
         """`(1, D)` to `(1, D)`."""
         _check_one(vectors)
-        images = [part @ vectors.expand(part.shape) for part in self._parts]
-        return torch.cat(images).mean(0, keepdim=True)
+        sums = [(part @ vectors.expand(part.shape)).sum(0, keepdim=True) for part in self._parts]
+        return torch.stack(sums).sum(0) / sum(part.shape[0] for part in self._parts)
 
 
 class Stacked:

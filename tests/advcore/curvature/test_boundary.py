@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from advcore import Randomness
-from advcore.curvature import DifferenceHessian, Ends, boundary_points, lanczos, principal_curvatures, shape_operator
+from advcore.curvature import Ends, boundary_points, lanczos, principal_curvatures, shape_operator
 
 COUNT, DIMENSION = 4, 16
 CENTER = torch.full((1, 4, 4), 0.5, dtype=torch.float64)
@@ -83,7 +83,6 @@ def test_a_relu_networks_boundary_is_flat_by_derivatives_and_bends_at_a_step():
     flat = principal_curvatures(network, found.images, *classes)
     assert torch.equal(flat, torch.zeros(COUNT, DIMENSION - 1, dtype=torch.float64))
     assert (principal_curvatures(network, found.images, *classes, step=0.5).abs().amax(1) > 1e-2).all()
-    assert isinstance(shape_operator(network, found.images, *classes, step=0.5)._hessian, DifferenceHessian)
 
 
 def test_no_gradient_no_boundary():

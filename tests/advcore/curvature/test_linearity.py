@@ -84,3 +84,8 @@ def test_rows_do_not_depend_on_their_batch_and_the_model_is_left_alone():
 def test_bad_settings_are_refused(settings, match):
     with pytest.raises(ValueError, match=match):
         linearity_error(oracles.relu(), oracles.images(2), _first_logit, **settings)
+
+
+def test_logits_that_are_no_numbers_are_refused():
+    with pytest.raises(ValueError, match="NaN or infinite logits"):
+        linearity_error(oracles.Constant(torch.nan, 1.0), oracles.images(2), _first_logit)

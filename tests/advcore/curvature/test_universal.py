@@ -1,6 +1,7 @@
 import math
 
 import oracles
+import pytest
 import torch
 
 from advcore import Randomness
@@ -56,3 +57,12 @@ def test_rows_bound_memory_alone_and_the_model_is_left_alone():
     assert not whole.all()
     assert torch.equal(fools(watched, images, vectors, rows=2 * COUNT), whole)
     assert max(widest) == 2 * COUNT
+
+
+def test_logits_that_are_no_numbers_fool_nobody_in_silence():
+    def broken(images):
+        return torch.stack([images.flatten(1).sum(1).log(), images.flatten(1)[:, 0]], 1)  # NaN where the sum is negative
+
+    vectors = torch.full((1, 1, DIMENSION), -2.0, dtype=torch.float64)
+    with pytest.raises(ValueError, match="NaN or infinite logits"):
+        fools(broken, oracles.images(COUNT), vectors)
