@@ -28,11 +28,12 @@ bench: .venv/ready  ## speed, as ratios measured in one run
 	$(BIN)/python -m benchmarks.margins
 	$(BIN)/python -m benchmarks.eigenprofile
 
-bench-peers: .venv/ready  ## our attacks beside foolbox's, torchattacks' and adv-lib's, which it installs
+bench-peers: .venv/ready  ## our attacks beside foolbox's, torchattacks' and adv-lib's, our Lanczos beside hessian-eigenthings', which it installs
 	$(UV) pip install --quiet --python $(BIN)/python foolbox torchattacks "setuptools<81" wheel
 	$(UV) pip install --quiet --python $(BIN)/python --no-build-isolation visdom
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps adv-lib
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps adv-lib "hessian-eigenthings==1.0.0a5"
 	$(BIN)/python -m benchmarks.attacks
+	$(BIN)/python -m benchmarks.lanczos
 
 lock: .venv/ready  ## newest versions into requirements.lock
 	$(UV) pip compile pyproject.toml --all-extras --upgrade --no-header --no-annotate --no-emit-index-url --no-emit-find-links -o requirements.lock

@@ -1,9 +1,56 @@
-"""Curvature of the loss in input space: the Hessian as an operator, its whole spectrum, its extremes, its trace."""
+"""Curvature in input space: Hessians as operators, their spectra, the decision boundary's curvatures, landscapes."""
 
+from advcore.curvature.boundary import (
+    BoundaryPoints,
+    ShapeOperator,
+    boundary_points,
+    logit_difference,
+    principal_curvatures,
+    shape_operator,
+)
+from advcore.curvature.differences import DifferenceHessian
 from advcore.curvature.eigenprofile import Eigenprofile, eigenprofile
 from advcore.curvature.gauss_newton import GaussNewton, gauss_newton
-from advcore.curvature.hessian import InputHessian
-from advcore.curvature.lanczos import Eigenpairs, lanczos
-from advcore.curvature.trace import hutchinson
+from advcore.curvature.hessian import Hessian, InputHessian, input_hessian
+from advcore.curvature.lanczos import Eigenpairs, Ends, lanczos
+from advcore.curvature.landscape import Landscape, landscape, plane
+from advcore.curvature.linearity import LinearityError, linearity_error
+from advcore.curvature.loss import cross_entropy
+from advcore.curvature.shared import Mean, Stacked, curvature_along, energy, random_basis
+from advcore.curvature.trace import Moments, hutchinson
+from advcore.curvature.universal import fools, random_vectors
 
-__all__ = ["Eigenpairs", "Eigenprofile", "GaussNewton", "InputHessian", "eigenprofile", "gauss_newton", "hutchinson", "lanczos"]
+__all__ = [
+    "BoundaryPoints",
+    "DifferenceHessian",
+    "Eigenpairs",
+    "Eigenprofile",
+    "Ends",
+    "GaussNewton",
+    "Hessian",
+    "InputHessian",
+    "Landscape",
+    "LinearityError",
+    "Mean",
+    "Moments",
+    "ShapeOperator",
+    "Stacked",
+    "boundary_points",
+    "cross_entropy",
+    "curvature_along",
+    "eigenprofile",
+    "energy",
+    "fools",
+    "gauss_newton",
+    "hutchinson",
+    "input_hessian",
+    "lanczos",
+    "landscape",
+    "linearity_error",
+    "logit_difference",
+    "plane",
+    "principal_curvatures",
+    "random_basis",
+    "random_vectors",
+    "shape_operator",
+]

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from advcore.classifier import Classifier, check_images, check_labels, check_logits, frozen, full_precision, take_rows
 from advcore.curvature.gauss_newton import gauss_newton
-from advcore.curvature.hessian import InputHessian
+from advcore.curvature.hessian import InputHessian, input_hessian
+from advcore.curvature.loss import cross_entropy
 from advcore.norms import L2
 from advcore.randomness import Randomness
 
@@ -25,11 +25,23 @@ class Eigenprofile:
     - `disagreement` `(B,)`: `||M v|| / ||g||`, where g is the gradient and M the Hessian of a random combination of the logits,
       v a random unit vector: by which share of its size g changes, to first order, over one pixel unit. 0 where the network is
       piecewise linear; NaN where no check was asked for.
+    - `step`: the scale h of the second differences, l2, pixel units; 0 for the exact Hessian.
     """
 
     values: Tensor
     low_rank: Tensor
     disagreement: Tensor
+    step: float = 0.0
+
+    @property
+    def trace(self) -> Tensor:
+        """`(B,)`, exact."""
+        return self.values.sum(1)
+
+    @property
+    def frobenius(self) -> Tensor:
+        """`||H||_F`, `(B,)`, exact."""
+        return L2.size(self.values)
 
 
 def eigenprofile(
@@ -40,6 +52,7 @@ def eigenprofile(
     tolerance: float = 1e-6,
     randomness: Randomness | None = None,
     entries: int = 64_000_000,
+    step: float = 0.0,
 ) -> Eigenprofile:
     """Eigenvalues of `d^2 cross_entropy(classifier(x), label) / dx^2` at images `(B, C, H, W)`.
 
@@ -48,17 +61,20 @@ def eigenprofile(
     (of sum 0, as what all logits share is invisible to the loss) and a random unit vector v, `M v = d^2 <u, z> / dx^2 v` vanishes
     for a piecewise linear network, exactly in practice, and with probability 0 for any other. How confident the sample is does
     not matter, nor the scale of the logits. Those with `||M v|| <= tolerance ||g||`, g the gradient of `<u, z>`, take that path,
-    the others form their Hessian by D products. At one point and exact: a piecewise linear network has curvature of other kinds
-    at a coarser scale.
+    the others form their Hessian by D products. At one point and exact: at a coarser scale a piecewise linear network has other
+    curvature, of full rank and either sign, which a `step` shows by second differences (`DifferenceHessian.dense`).
 
     Args:
         path: `auto`, or one of the two ways for all samples, unchecked.
         tolerance: the largest `disagreement` (see `Eigenprofile`) that passes for none, per pixel unit.
         entries: at most so many entries of Jacobians (K x D a sample) or Hessians (D x D) at a time, and of one sample if that is
             more; only memory depends on it.
+        step: the scale h, l2, pixel units: D products at that step for every sample; 0 for the exact Hessian.
     """
     if path not in get_args(Path):
         raise ValueError(f"path must be one of {', '.join(get_args(Path))}; got {path!r}")
+    if step != 0 and path == "low-rank":
+        raise ValueError(f"the low-rank path knows the exact Hessian alone, step 0; got step {step}. Use path auto or products")
     check_images(images)
     with frozen(classifier), torch.no_grad():
         logits = classifier(images)
@@ -68,24 +84,29 @@ def eigenprofile(
         randomness = Randomness(0, torch.arange(len(images), device=images.device))
     dimension = images[0].numel()
     values = images.new_zeros(len(images), dimension)
-    low_rank = torch.full((len(images),), path != "products", device=images.device)
+    low_rank = torch.full((len(images),), path != "products" and step == 0, device=images.device)
     disagreement = images.new_full((len(images),), torch.nan)
     wide = max(1, entries // (logits.shape[1] * dimension))
     with full_precision():
-        if path == "auto":
+        if path == "auto" and step == 0:
             for part in torch.arange(len(images), device=images.device).split(wide):
                 disagreement[part] = _disagreement(take_rows(classifier, part), images[part], randomness.take(part))
             low_rank = disagreement <= tolerance
-        for part in low_rank.nonzero()[:, 0].split(wide):
+        for part in _parts(low_rank, wide):
             some = gauss_newton(take_rows(classifier, part), images[part]).eigenvalues()[:, :dimension]
             values[part, : some.shape[1]] = some.to(values.dtype)
-        for part in (~low_rank).nonzero()[:, 0].split(max(1, entries // dimension**2)):
-            values[part] = _by_products(take_rows(classifier, part), images[part], labels[part])
-    return Eigenprofile(values, low_rank, disagreement)
+        for part in _parts(~low_rank, max(1, entries // dimension**2)):
+            values[part] = _by_products(take_rows(classifier, part), images[part], labels[part], step)
+    return Eigenprofile(values, low_rank, disagreement, step)
 
 
-def _by_products(classifier: Classifier, images: Tensor, labels: Tensor) -> Tensor:
-    hessian = InputHessian(classifier, images, lambda logits: F.cross_entropy(logits, labels, reduction="none"))
+def _parts(chosen: Tensor, size: int) -> tuple[Tensor, ...]:
+    """Indices of the chosen samples, `size` at a time; none where none is chosen."""
+    return chosen.nonzero()[:, 0].split(size) if chosen.any() else ()
+
+
+def _by_products(classifier: Classifier, images: Tensor, labels: Tensor, step: float) -> Tensor:
+    hessian = input_hessian(classifier, images, cross_entropy(labels), step)
     return torch.linalg.eigvalsh(hessian.dense()).flip(1)
 
 

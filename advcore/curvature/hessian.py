@@ -1,11 +1,35 @@
 """The Hessian of an objective in the input, one per sample, as an operator that multiplies."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from advcore.classifier import Classifier, frozen
+from advcore.curvature.differences import DifferenceHessian
+
+
+class Hessian(Protocol):
+    """Second derivatives of an objective in the input, one symmetric `(D, D)` matrix per sample, exact or at a step."""
+
+    gradient: Tensor
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
+    def __matmul__(self, vectors: Tensor) -> Tensor: ...
+
+    def dense(self) -> Tensor: ...
+
+
+def input_hessian(
+    classifier: Classifier, images: Tensor, objective: Callable[[Tensor], Tensor], step: float = 0.0, rows: int = 1024
+) -> Hessian:
+    """`InputHessian` where the step is 0, `DifferenceHessian` at any other; `rows` bounds the memory of the latter."""
+    if step == 0:
+        return InputHessian(classifier, images, objective)
+    return DifferenceHessian(classifier, images, objective, step, rows)
 
 
 class InputHessian:

@@ -1,4 +1,6 @@
-"""Hutchinson's estimate of a trace (1990), batched over samples."""
+"""Hutchinson's estimates of a trace and a Frobenius norm (1990), batched over samples."""
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -7,15 +9,41 @@ from advcore.curvature.lanczos import SymmetricOperator
 from advcore.randomness import Randomness
 
 
-def hutchinson(
-    operator: SymmetricOperator, randomness: Randomness, dimension: int, draws: int, dtype: torch.dtype
-) -> tuple[Tensor, Tensor]:
-    """The mean of `v^T A v` over `draws` vectors of random signs, and its standard error, `(B,)` each; unbiased."""
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """`trace`, and `squares`, `tr A^2 = ||A||_F^2`, each with its standard error: `(B,)` each.
+
+    Both estimates are unbiased. `frobenius` is the root of `squares`, and its error to first order; NaN where `squares` is 0.
+    """
+
+    trace: Tensor
+    trace_error: Tensor
+    squares: Tensor
+    squares_error: Tensor
+
+    @property
+    def frobenius(self) -> Tensor:
+        return self.squares.sqrt()
+
+    @property
+    def frobenius_error(self) -> Tensor:
+        return self.squares_error / (2 * self.frobenius)
+
+
+def hutchinson(operator: SymmetricOperator, randomness: Randomness, dimension: int, draws: int, dtype: torch.dtype) -> Moments:
+    """The means of `v^T A v` and of `||A v||^2` over `draws` vectors of random signs, the same products for both."""
     if draws < 2:
         raise ValueError(f"draws must be at least 2, for a standard error; got {draws}")
-    quotients = []
+    quotients, squares = [], []
     for draw in range(draws):
         signs = (randomness.stream("hutchinson", draw).uniform((dimension,)) - 0.5).sign().to(dtype)
-        quotients.append((signs * (operator @ signs)).sum(1))
-    values = torch.stack(quotients)
-    return values.mean(0), values.std(0) / draws**0.5
+        image = operator @ signs
+        quotients.append((signs * image).sum(1))
+        squares.append(image.square().sum(1))
+    return Moments(*_mean(quotients), *_mean(squares))
+
+
+def _mean(draws: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """The mean of draws `(B,)` and its standard error."""
+    values = torch.stack(draws)
+    return values.mean(0), values.std(0) / len(draws) ** 0.5

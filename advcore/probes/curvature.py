@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from advcore.attacks import DeepFool
 from advcore.classifier import Around, Classifier, frozen, full_precision, predict
 from advcore.criteria import Untargeted
-from advcore.curvature import InputHessian, eigenprofile, hutchinson, lanczos
+from advcore.curvature import InputHessian, cross_entropy, eigenprofile, hutchinson, lanczos
 from advcore.norms import L2
 from advcore.probes.charts import Chart, Lines, Series
 from advcore.probes.probe import Batch, Columns, Curve, Summary
@@ -95,13 +94,13 @@ class Curvature:
         if self.spectrum == "whole":
             around, still = Around(classifier, batch.images), torch.zeros_like(batch.images)  # images may lie outside [0, 1]
             profile = eigenprofile(around, still, batch.labels, randomness=randomness)
-            trace = profile.values.sum(1)
-            return profile.values, trace, torch.zeros_like(trace), profile.low_rank
-        hessian = InputHessian(classifier, batch.images, lambda logits: F.cross_entropy(logits, batch.labels, reduction="none"))
+            return profile.values, profile.trace, torch.zeros_like(profile.trace), profile.low_rank
+        hessian = InputHessian(classifier, batch.images, cross_entropy(batch.labels))
         dimension, dtype = hessian.shape[1], batch.images.dtype
         pairs = lanczos(hessian, randomness, dimension, self.top, dtype)
-        trace, error = hutchinson(hessian, randomness, dimension, self.draws, dtype)
-        return pairs.values.sort(1, descending=True).values, trace, error, torch.zeros_like(trace, dtype=torch.bool)
+        moments = hutchinson(hessian, randomness, dimension, self.draws, dtype)
+        taken = torch.zeros_like(moments.trace, dtype=torch.bool)
+        return pairs.values.sort(1, descending=True).values, moments.trace, moments.trace_error, taken
 
     def _profiles(self, tables: Mapping[str, Columns]) -> Chart:
         spectra = {model: cast(Tensor, table["eigenvalues"]) for model, table in tables.items()}
@@ -137,7 +136,7 @@ def _gradient(classifier: Classifier, batch: Batch) -> Tensor:
     """Of cross-entropy with the true label, `(B, D)`."""
     with frozen(classifier), torch.enable_grad():
         images = batch.images.detach().requires_grad_()
-        value = F.cross_entropy(classifier(images), batch.labels, reduction="sum")
+        value = cross_entropy(batch.labels)(classifier(images)).sum()
         if not value.requires_grad:  # a classifier that does not look at the image
             return torch.zeros_like(images).detach().flatten(1)
         return torch.autograd.grad(value, images, materialize_grads=True)[0].flatten(1)

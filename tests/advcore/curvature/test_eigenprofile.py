@@ -74,6 +74,29 @@ def test_forced_paths():
     torch.testing.assert_close(forced.values[:, :4], gauss_newton(softplus, images).eigenvalues())
 
 
+def test_a_path_that_no_sample_takes_sends_nothing_forward():
+    network, images, batches = oracles.relu(), oracles.images(COUNT), []
+
+    def watched(some):
+        batches.append(len(some))
+        return network(some)
+
+    eigenprofile(watched, images, _labels(network, images))
+    assert batches == [COUNT] * 3  # the input, the check, the Jacobian
+    eigenprofile(watched, images, _labels(network, images), path="products")
+    assert batches[3:] == [COUNT] * 2
+
+
+def test_trace_and_frobenius_norm_are_exact_on_both_paths():
+    images = oracles.images(COUNT)
+    for network in (oracles.relu(), oracles.softplus()):
+        labels = _labels(network, images)
+        operator = InputHessian(network, images, lambda logits, labels=labels: F.cross_entropy(logits, labels, reduction="none"))
+        profile, dense = eigenprofile(network, images, labels), operator.dense()
+        torch.testing.assert_close(profile.trace, dense.diagonal(dim1=1, dim2=2).sum(1), rtol=1e-8, atol=1e-9)
+        torch.testing.assert_close(profile.frobenius, torch.linalg.matrix_norm(dense), rtol=1e-8, atol=1e-9)
+
+
 def test_unknown_path():
     with pytest.raises(ValueError, match="path must be one of auto, low-rank, products; got 'dense'"):
         eigenprofile(oracles.relu(), oracles.images(2), torch.tensor([0, 1]), path="dense")

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from advcore import Randomness
-from advcore.curvature import InputHessian, hutchinson, lanczos
+from advcore.curvature import Ends, InputHessian, eigenprofile, hutchinson, lanczos
 
 COUNT, DIMENSION, TOP = 3, 40, 5
 SOURCE = Randomness(0, torch.arange(COUNT))
@@ -102,31 +102,83 @@ def test_copies_of_a_multiple_eigenvalue_may_be_missed_and_what_is_found_is_one(
     assert ((pairs.values[:, 1] - 5).abs().minimum((pairs.values[:, 1] - 4.9).abs()) < 1e-6).all()
 
 
+@pytest.mark.parametrize("name", SPECTRA)
+@pytest.mark.parametrize("ends", [Ends(3, 0), Ends(0, 2), Ends(2, 4), Ends(25, 15)])
+def test_both_ends_equal_the_dense_ones(name, ends):
+    dense = SPECTRA[name]
+    pairs = lanczos(Matrices(dense), SOURCE, DIMENSION, ends, torch.float64)
+    every = torch.linalg.eigvalsh(dense).flip(1)
+    largest = every.abs().amax(1, keepdim=True)
+    expected = torch.cat([every[:, : ends.top], every[:, DIMENSION - ends.bottom :]], 1)
+    assert (pairs.residuals <= 1.1e-5 * largest + 1e-30).all()
+    error = (pairs.values - expected).abs()
+    assert (error <= 2e-5 * largest + 1e-30).all()  # each is within its residual of one, if not of its own
+
+
+def test_products_agree_and_residuals_are_small_on_a_smooth_network():
+    labels = torch.tensor([0, 1, 2])
+    operator = InputHessian(
+        oracles.softplus(), oracles.images(COUNT), lambda logits: F.cross_entropy(logits, labels, reduction="none")
+    )
+    pairs = lanczos(operator, SOURCE, 16, Ends(3, 2), torch.float64, tolerance=1e-8)
+    values = eigenprofile(oracles.softplus(), oracles.images(COUNT), labels).values
+    torch.testing.assert_close(pairs.values, torch.cat([values[:, :3], values[:, -2:]], 1), rtol=1e-8, atol=1e-12)
+    assert (pairs.residuals < 1e-4 * pairs.values.abs()).all()
+
+
+def test_steps_bound_the_products_and_the_residuals_tell():
+    operator = Matrices(SPECTRA["flat"])
+    pairs = lanczos(operator, SOURCE, DIMENSION, 2, torch.float64, steps=6)
+    assert operator.products == 6 + 2
+    assert (pairs.residuals > 1e-4).all()
+    difference = SPECTRA["flat"] @ pairs.vectors.mT - pairs.vectors.mT * pairs.values[:, None]
+    torch.testing.assert_close(difference.norm(dim=1), pairs.residuals)
+
+
+def test_bad_ends_and_steps():
+    with pytest.raises(ValueError, match="top and bottom must not be negative; got -1 and 2"):
+        Ends(-1, 2)
+    with pytest.raises(ValueError, match=r"the eigenvalues wanted must number 1..40, the dimension; got 41"):
+        lanczos(Matrices(SPECTRA["zero"]), SOURCE, DIMENSION, Ends(20, 21), torch.float64)
+    with pytest.raises(ValueError, match="steps must be at least 5, as many as the eigenvalues wanted; got 4"):
+        lanczos(Matrices(SPECTRA["zero"]), SOURCE, DIMENSION, 5, torch.float64, steps=4)
+
+
 @pytest.mark.parametrize("top", [0, 41])
 def test_top_outside_the_dimension(top):
-    with pytest.raises(ValueError, match=f"top must lie in 1..40, the dimension; got {top}"):
+    with pytest.raises(ValueError, match=f"the eigenvalues wanted must number 1..40, the dimension; got {top}"):
         lanczos(Matrices(SPECTRA["zero"]), SOURCE, DIMENSION, top, torch.float64)
 
 
-def test_hutchinson_is_right_within_its_error():
-    dense = SPECTRA["both-ends"]
-    mean, error = hutchinson(Matrices(dense), SOURCE, DIMENSION, 2000, torch.float64)
-    assert ((mean - dense.diagonal(dim1=1, dim2=2).sum(1)).abs() < 4 * error).all()
-    off = dense - torch.diag_embed(dense.diagonal(dim1=1, dim2=2))
-    exact = (2 * off.square().sum((1, 2)) / 2000).sqrt()  # the variance with random signs is 2 ||off-diagonal||_F^2
-    torch.testing.assert_close(error, exact, rtol=0.1, atol=0)
+@pytest.mark.parametrize("name", ["both-ends", "positive", "rank-3"])
+def test_hutchinson_is_right_within_its_error(name):
+    dense = SPECTRA[name]
+    moments = hutchinson(Matrices(dense), SOURCE, DIMENSION, 2000, torch.float64)
+    for mean, error, matrix in (
+        (moments.trace, moments.trace_error, dense),
+        (moments.squares, moments.squares_error, dense @ dense),
+    ):
+        diagonal = matrix.diagonal(dim1=1, dim2=2)
+        assert ((mean - diagonal.sum(1)).abs() < 3 * error).all()
+        exact = (2 * (matrix - torch.diag_embed(diagonal)).square().sum((1, 2)) / 2000).sqrt()  # of random signs
+        torch.testing.assert_close(error, exact, rtol=0.1, atol=0)
+    frobenius = torch.linalg.matrix_norm(dense)
+    assert ((moments.frobenius - frobenius).abs() < 3 * moments.frobenius_error).all()
+    torch.testing.assert_close(moments.frobenius_error, moments.squares_error / (2 * frobenius), rtol=0.05, atol=0)
 
 
 def test_hutchinson_is_exact_for_a_multiple_of_the_identity():
-    mean, error = hutchinson(Matrices(SPECTRA["multiple"]), SOURCE, DIMENSION, 3, torch.float64)
-    torch.testing.assert_close(mean, torch.full((COUNT,), -80.0, dtype=torch.float64))
-    assert (error < 1e-12).all()
+    moments = hutchinson(Matrices(SPECTRA["multiple"]), SOURCE, DIMENSION, 3, torch.float64)
+    torch.testing.assert_close(moments.trace, torch.full((COUNT,), -80.0, dtype=torch.float64))
+    torch.testing.assert_close(moments.squares, torch.full((COUNT,), 160.0, dtype=torch.float64))
+    assert (moments.trace_error < 1e-12).all()
+    assert (moments.squares_error < 1e-12).all()
 
 
 def test_hutchinson_is_keyed_by_sample():
-    whole, _ = hutchinson(Matrices(SPECTRA["positive"]), SOURCE, DIMENSION, 4, torch.float64)
-    alone, _ = hutchinson(Matrices(SPECTRA["positive"][2:]), SOURCE.take(torch.tensor([2])), DIMENSION, 4, torch.float64)
-    torch.testing.assert_close(alone, whole[2:])
+    whole = hutchinson(Matrices(SPECTRA["positive"]), SOURCE, DIMENSION, 4, torch.float64)
+    alone = hutchinson(Matrices(SPECTRA["positive"][2:]), SOURCE.take(torch.tensor([2])), DIMENSION, 4, torch.float64)
+    torch.testing.assert_close(alone.trace, whole.trace[2:])
 
 
 def test_hutchinson_needs_two_draws():

@@ -1,0 +1,119 @@
+"""Principal curvatures of the decision boundary (Fawzi et al. 2018, Empirical study of the topology and geometry of networks)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from advcore.attacks import Bisected, DeepFool, bisect
+from advcore.classifier import Classifier, check_images, check_labels, full_precision, predict
+from advcore.criteria import Untargeted
+from advcore.curvature.hessian import Hessian, input_hessian
+from advcore.norms import L2, per_sample
+
+
+@dataclass(frozen=True, eq=False)
+class BoundaryPoints:
+    """Where the shortest way out of the predicted class crosses the decision boundary.
+
+    - `images` `(B, *shape)`: on the boundary, to a share of 2^-steps of the way, on its far side; the image where none was found.
+    - `found` `(B,)` bool.
+    - `beyond`, `own` `(B,)`: the classes that the boundary parts: of the point, and of the image; equal where none was found.
+    """
+
+    images: Tensor
+    found: Tensor
+    beyond: Tensor
+    own: Tensor
+
+
+def boundary_points(classifier: Classifier, images: Tensor, steps: int = 30) -> BoundaryPoints:
+    """The boundary points at the end of DeepFool's l2 perturbations of images `(B, C, H, W)`, without the box, bisected."""
+    own = predict(classifier, images)
+    criterion = Untargeted(own)
+    result = Bisected(DeepFool(norm="l2", box=False))(classifier, images, criterion)
+    outside = torch.where(per_sample(result.found, images), result.images, images)
+    share = bisect(classifier, images, outside, criterion, steps)
+    points = torch.lerp(images, outside, per_sample(share, images))
+    return BoundaryPoints(points, result.found, predict(classifier, points), own)
+
+
+def logit_difference(first: Tensor, second: Tensor) -> Callable[[Tensor], Tensor]:
+    """The objective `F = z_first - z_second` for classes `(B,)`: 0 on the boundary between the two."""
+
+    def value(logits: Tensor) -> Tensor:
+        for classes in (first, second):
+            check_labels(classes, len(logits), logits.shape[1])
+        return (logits.gather(1, first[:, None]) - logits.gather(1, second[:, None]))[:, 0]
+
+    return value
+
+
+class ShapeOperator:
+    """`S_b = P H P / ||g||`, `P = I - n n^T`, `n = g / ||g||`: curvatures of the level set of a function F through each point.
+
+    g and H are the gradient and the Hessian of F at the point. On the tangent space the eigenvalues of S are the principal
+    curvatures, 1 / pixel unit; n adds the eigenvalue 0. They are positive where a step along the tangent raises F. All 0 where
+    g vanishes.
+    """
+
+    def __init__(self, hessian: Hessian) -> None:
+        self._hessian = hessian
+        self.normal = L2.steepest(hessian.gradient)
+        """n, `(B, D)`."""
+        self.slope = L2.size(hessian.gradient)
+        """`||g||`, `(B,)`, logits per pixel unit."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Samples and dimension, (B, D)."""
+        return self._hessian.shape
+
+    def __matmul__(self, vectors: Tensor) -> Tensor:
+        """`(B, D)` to `(B, D)`."""
+        return self._per_slope(self._tangent(self._hessian @ self._tangent(vectors)))
+
+    def dense(self) -> Tensor:
+        """All of it, `(B, D, D)`, from the dense Hessian."""
+        identity = torch.eye(self.shape[1], dtype=self.normal.dtype, device=self.normal.device)
+        projection = identity - self.normal[:, :, None] * self.normal[:, None, :]
+        return self._per_slope(projection @ self._hessian.dense() @ projection)
+
+    def _tangent(self, vectors: Tensor) -> Tensor:
+        return vectors - (vectors * self.normal).sum(1, keepdim=True) * self.normal
+
+    def _per_slope(self, values: Tensor) -> Tensor:
+        slope = per_sample(self.slope, values)
+        return torch.where(slope > 0, values / slope, 0)
+
+
+def shape_operator(classifier: Classifier, points: Tensor, first: Tensor, second: Tensor, step: float = 0.0) -> ShapeOperator:
+    """The shape operator of the boundary between classes `first` and `second` `(B,)` at points `(B, *shape)` on it.
+
+    With `first` the class beyond and `second` the image's own, a positive curvature bends the boundary towards the image's side:
+    a tangent step leaves its class. A sphere of radius r around the own class has all 1/r.
+
+    Args:
+        step: 0 for the exact Hessian of `z_first - z_second`, which is exactly 0 for a piecewise linear network (ReLU,
+            max-pooling): its boundary is flat but for its edges. There a step h (l2, pixel units) shows by how much it bends over
+            that length (`DifferenceHessian`); the normal is the one at the point itself.
+    """
+    check_images(points, -torch.inf, torch.inf)
+    return ShapeOperator(input_hessian(classifier, points, logit_difference(first, second), step))
+
+
+def principal_curvatures(classifier: Classifier, points: Tensor, first: Tensor, second: Tensor, step: float = 0.0) -> Tensor:
+    """All D - 1 principal curvatures, descending, `(B, D - 1)`, 1 / pixel unit; NaN where the gradient vanishes.
+
+    D Hessian products and a D x D eigenproblem a sample; see `shape_operator` for signs and `step`. For the extreme ones of a
+    large D: `lanczos(shape_operator(...), ..., Ends(top, bottom), ...)`, where the normal's 0 is one of the eigenvalues; at a step,
+    look at the residuals (see `DifferenceHessian`).
+    """
+    with full_precision():
+        operator = shape_operator(classifier, points, first, second, step)
+        matrix = operator.dense()
+        beyond = 2 * torch.linalg.matrix_norm(matrix)  # lifts the normal's 0 above all others, to be left out
+        normal = operator.normal
+        values = torch.linalg.eigvalsh(matrix + beyond[:, None, None] * normal[:, :, None] * normal[:, None, :])[:, :-1].flip(1)
+    return values.masked_fill((operator.slope == 0)[:, None], torch.nan)

@@ -1,0 +1,24 @@
+"""Logits at several points around each image, in one forward pass."""
+
+import torch
+from torch import Tensor
+
+from advcore.classifier import Classifier, check_finite, take_rows
+
+
+def displaced(classifier: Classifier, images: Tensor, displacements: Tensor) -> Tensor:
+    """The logits `(B, m, K)` at images `(B, *shape)` displaced by `(B, m, D)`, by which they can be differentiated. No box.
+
+    Raises ValueError for NaN or infinite logits.
+    """
+    samples, count = displacements.shape[:2]
+    index = torch.arange(samples, device=images.device).repeat_interleave(count)
+    moved = images[index] + displacements.reshape(-1, *images.shape[1:])
+    logits = take_rows(classifier, index)(moved)
+    check_finite(logits)
+    return logits.unflatten(0, (samples, count))
+
+
+def points_at_a_time(samples: int, rows: int) -> int:
+    """How many points around each of `samples` images make at most `rows` images; at least one."""
+    return max(1, rows // samples)
