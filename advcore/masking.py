@@ -31,8 +31,8 @@ class GradientSigns:
     - `prediction`: the likeliest class.
     - `zero_gradient`: the gradient of cross-entropy is exactly 0.
     - `zero_margin_gradient`: that of the logit margin is. Rounding does not make it so; a constant or quantised classifier does.
-    - `saturated`: the label's probability rounds to 1, so that cross-entropy is exactly 0: in float32 where the label's logit leads
-      by some 17. Its derivative in that logit, `p - 1`, is then lost, and those in the others, `p_k`, underflow from a lead of 104.
+    - `saturated`: the label's probability rounds to 1, in float32 where its logit leads by some 17. The derivative of cross-entropy
+      as it is commonly written, `p - 1`, is then lost; `advcore.objectives.cross_entropy` keeps it, until it underflows at 104.
     - `variation`: how much two calls differ at the same image: the larger of the relative differences of the logits (less their
       mean) and of the gradient of the margin, each in its largest coordinate; any objective's gradient is made of these two.
     """
@@ -80,12 +80,12 @@ def gradient_signs(classifier: Classifier, images: Tensor, labels: Tensor) -> Gr
         check_labels(labels, len(images), first.shape[1])
         gradient, _, logits = evaluate(classifier, images, criterion, logit_margin)
         again, _, logits_again = evaluate(classifier, images, criterion, logit_margin)
-        of_entropy, entropy, _ = evaluate(classifier, images, criterion, cross_entropy)
+        of_entropy, _, _ = evaluate(classifier, images, criterion, cross_entropy)
     return GradientSigns(
         prediction=logits.argmax(1),
         zero_gradient=LINF.size(of_entropy) == 0,
         zero_margin_gradient=LINF.size(gradient) == 0,
-        saturated=entropy == 0,
+        saturated=logits.softmax(1).gather(1, labels[:, None])[:, 0] == 1,
         variation=_difference(_centred(logits), _centred(logits_again)).maximum(_difference(gradient, again)),
     )
 

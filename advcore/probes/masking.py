@@ -153,8 +153,8 @@ def _warnings(shares: Mapping[str, float], worse: Mapping[str, float]) -> dict[s
         ),
         "saturated_logits": (
             saturated,
-            f"the label's probability rounds to 1 on {saturated:.1%} {of}, where the gradient of cross-entropy is incomplete or 0: "
-            "trust no attack on cross-entropy alone; the objectives logit_margin and logit_ratio, and deepfool, are not hit",
+            f"the label's probability rounds to 1 on {saturated:.1%} {of}, where cross-entropy as other code writes it has no "
+            "whole gradient, and ours a tiny one: beside attacks on it take the objectives logit_margin or logit_ratio, or deepfool",
         ),
         "varying_gradients": (
             varying,

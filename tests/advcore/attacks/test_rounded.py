@@ -174,7 +174,7 @@ def test_most_survive_on_digits(attack, digits):
     assert torch.equal(labels.holds(network(result.images)), result.found)
     assert on_grid(result.images[own])
     assert own.sum() >= 0.9 * (plain.status == Status.BROKEN).sum() > 5
-    assert result.distance[own].median() <= plain.distance[own].median() + 1.5 / 255
+    assert result.distance[own].median() <= 1.02 * plain.distance[own].median() + 1.5 / 255
 
 
 @pytest.fixture(scope="module")
