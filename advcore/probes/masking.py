@@ -154,7 +154,7 @@ def _warnings(shares: Mapping[str, float], worse: Mapping[str, float]) -> dict[s
         "saturated_logits": (
             saturated,
             f"the label's probability rounds to 1 on {saturated:.1%} {of}, where cross-entropy as other code writes it has no "
-            "whole gradient, and ours a tiny one: beside attacks on it take the objectives logit_margin or logit_ratio, or deepfool",
+            "whole gradient, and ours a tiny one: beside attacks on it take objective: logit_margin or logit_ratio, or deepfool",
         ),
         "varying_gradients": (
             varying,
