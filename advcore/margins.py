@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from advcore.attacks import Attack, DeepFool
+from advcore.attacks import Adversarial, Attack, DeepFool
 from advcore.attacks.attack import has_budget, norm_of
 from advcore.box import keeps_box
-from advcore.classifier import Classifier, check_images, frozen, full_precision, take_rows
+from advcore.classifier import Around, Classifier, check_batch, check_images, frozen, full_precision, predict, take_rows
 from advcore.criteria import Criterion, Untargeted
 from advcore.randomness import Randomness
 from advcore.subspaces import Family, Restricted
@@ -64,6 +64,22 @@ def margins(
         ]
     distance, found, status = (torch.cat(column).view(len(family), samples) for column in zip(*parts, strict=True))
     return Margins(distance, found, status)
+
+
+def minimal_perturbations(
+    classifier: Classifier, images: Tensor, attack: Attack | None = None, randomness: Randomness | None = None
+) -> Adversarial:
+    """`min ||r||_2` with `f(x + r) != f(x)` in the whole of image space: the perturbations r themselves, as `images` of the record.
+
+    As in `margins`: f(x) is the predicted label, there is no box, `attack` is `DeepFool(norm="l2", box=False)` when None, and the
+    distance is an upper bound. The images `(B, C, H, W)` may be anything finite.
+    """
+    attack = DeepFool(norm="l2", box=False) if attack is None else attack
+    check_attack(attack)
+    check_batch(images)
+    with full_precision():
+        labels = predict(classifier, images)
+        return attack(Around(classifier, images), torch.zeros_like(images), Untargeted(labels), randomness)
 
 
 def check_attack(attack: Attack) -> None:

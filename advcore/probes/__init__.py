@@ -3,15 +3,23 @@
 from advcore.probes.charts import Chart, Gallery, Lines, Maps, Panel, Series
 from advcore.probes.curvature import Curvature
 from advcore.probes.examples import Examples
+from advcore.probes.frequency_map import FrequencyMap
 from advcore.probes.margins import Margins
 from advcore.probes.masking import Masking
+from advcore.probes.noise import Noise
+from advcore.probes.normals import Normals
 from advcore.probes.probe import Batch, Columns, Curve, Probe, Summary
+from advcore.probes.random_margins import RandomMargins
 from advcore.probes.robustness import Robustness
 
 PROBES: dict[str, type] = {
     "robustness": Robustness,
     "masking": Masking,
     "margins": Margins,
+    "frequency_map": FrequencyMap,
+    "random_margins": RandomMargins,
+    "normals": Normals,
+    "noise": Noise,
     "curvature": Curvature,
     "examples": Examples,
 }
@@ -25,13 +33,17 @@ __all__ = [
     "Curvature",
     "Curve",
     "Examples",
+    "FrequencyMap",
     "Gallery",
     "Lines",
     "Maps",
     "Margins",
     "Masking",
+    "Noise",
+    "Normals",
     "Panel",
     "Probe",
+    "RandomMargins",
     "Robustness",
     "Series",
     "Summary",

@@ -67,7 +67,7 @@ class Margins:
 
     def summarise(self, table: Columns) -> Summary:
         positions, distances = _by_subspace(table)
-        medians = _quantile(distances, 0.5)
+        medians = quantile(distances, 0.5)
         return Summary(
             scalars={
                 "found": torch.isfinite(distances).double().mean().item(),
@@ -76,8 +76,8 @@ class Margins:
             },
             curves={
                 "median_margin": Curve(positions.tolist(), medians.tolist()),
-                "lower_quartile_margin": Curve(positions.tolist(), _quantile(distances, 0.25).tolist()),
-                "upper_quartile_margin": Curve(positions.tolist(), _quantile(distances, 0.75).tolist()),
+                "lower_quartile_margin": Curve(positions.tolist(), quantile(distances, 0.25).tolist()),
+                "upper_quartile_margin": Curve(positions.tolist(), quantile(distances, 0.75).tolist()),
             },
         )
 
@@ -86,7 +86,7 @@ class Margins:
         for model, table in tables.items():
             positions, distances = _by_subspace(table)
             cloud = positions.repeat_interleave(distances.shape[1]), distances.flatten()
-            series.append(Series(model, positions, _quantile(distances, 0.5), cloud=cloud))
+            series.append(Series(model, positions, quantile(distances, 0.5), cloud=cloud))
         return [
             Lines(
                 name="margins",
@@ -103,11 +103,16 @@ class Margins:
 
 def _by_subspace(table: Columns) -> tuple[Tensor, Tensor]:
     """The subspaces' positions `(S,)` and the distances `(S, samples)`."""
-    subspace, distance = cast(Tensor, table["subspace"]), cast(Tensor, table["distance"])
-    positions = subspace.unique()
-    return positions, torch.stack([distance[subspace == position] for position in positions])
+    return by_position(cast(Tensor, table["subspace"]), cast(Tensor, table["distance"]))
 
 
-def _quantile(distances: Tensor, share: float) -> Tensor:
-    """Over samples; a sample without a margin counts as inf, never left out, and no value is interpolated towards it."""
-    return distances.quantile(share, dim=1, interpolation="lower")
+def by_position(position: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    """Of rows sample x position, in any order: the positions that there are `(P,)`, ascending, and the values `(P, samples)`."""
+    positions = position.unique()
+    return positions, torch.stack([values[position == one] for one in positions])
+
+
+def quantile(values: Tensor, share: float) -> Tensor:
+    """Over the samples of `(P, samples)`; one without a margin counts as inf, never left out, and no value is interpolated
+    towards it."""
+    return values.quantile(share, dim=1, interpolation="lower")

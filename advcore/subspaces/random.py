@@ -33,9 +33,17 @@ class RandomSubspaces:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
 
     def __call__(self, shape: tuple[int, int, int]) -> Members:
-        dimension = math.prod(shape)
-        if self.dim > dimension:
-            raise ValueError(f"random subspaces of images {shape} have a dim of at most {dimension}; got {self.dim}")
-        noise = Randomness(self.seed, torch.arange(self.count)).stream("subspace").normal((self.dim, dimension)).double()
-        bases = torch.linalg.qr(noise.mT).Q.mT
-        return Members(tuple(Span(basis.reshape(self.dim, *shape)) for basis in bases))
+        spans = random_spans(Randomness(self.seed, torch.arange(self.count)), shape, self.dim)
+        return Members(tuple(Span(basis) for basis in spans.basis))
+
+
+def random_spans(randomness: Randomness, shape: tuple[int, ...], dim: int) -> Span:
+    """A random subspace for each row of a batch, in float64: the spans of its first `dim` Gaussian vectors of `shape` (C, H, W).
+
+    That of a smaller dimension is spanned by the first images of the basis of a larger one.
+    """
+    dimension = math.prod(shape)
+    if not 1 <= dim <= dimension:
+        raise ValueError(f"random subspaces of images {tuple(shape)} have a dim of 1 to {dimension}; got {dim}")
+    noise = randomness.stream("subspace").normal((dim, dimension)).double()
+    return Span(torch.linalg.qr(noise.mT).Q.mT.reshape(-1, dim, *shape))

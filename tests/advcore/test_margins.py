@@ -146,5 +146,17 @@ def test_other_attacks_are_refused(attack):
         margins.margins(oracles.Affine(shape=SHAPE), oracles.images(2, SHAPE), FAMILY, attack)
 
 
+def test_minimal_perturbations_of_images_anywhere():
+    affine, images = oracles.Affine(shape=SHAPE), 3 * oracles.images(6, SHAPE) - 1
+    result = margins.minimal_perturbations(affine, images)
+    torch.testing.assert_close(result.distance, 1.02 * affine.margins(images))
+    torch.testing.assert_close(result.images.flatten(1).norm(dim=1), result.distance)
+    assert (affine(images + result.images).argmax(1) != affine(images).argmax(1)).all()
+    exact = margins.minimal_perturbations(affine, images, Bisected(DeepFool(box=False), steps=20)).distance
+    torch.testing.assert_close(exact, affine.margins(images), rtol=1e-5, atol=0)
+    with pytest.raises(ValueError, match="without a box"):
+        margins.minimal_perturbations(affine, images, DeepFool())
+
+
 def test_a_worst_of_attacks_without_a_box_passes():
     margins.check_attack(Worst((DeepFool(box=False), Bisected(DeepFool(box=False)))))

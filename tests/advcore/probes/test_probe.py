@@ -1,7 +1,7 @@
 """What every probe must do. A new probe is one line in the table."""
 
 import pickle
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 
 import oracles
 import pytest
@@ -15,6 +15,10 @@ PROBES = {
     "robustness": probes.Robustness((0.1, 0.3), (DeepFool(), PGD(norm="l2", steps=3))),
     "masking": probes.Masking((0.1, 0.3), steps=3, draws=2),
     "margins": probes.Margins(DCTDiagonal(size=2, stride=2)),
+    "frequency_map": probes.FrequencyMap(size=2),
+    "random_margins": probes.RandomMargins((1, 5)),
+    "normals": probes.Normals(),
+    "noise": probes.Noise((0.1, 0.5), draws=5, directions=3),
     "curvature": probes.Curvature(),
     "curvature-top": probes.Curvature(spectrum="top", top=2),
     "examples": probes.Examples(),
@@ -46,11 +50,40 @@ def test_columns_are_detached_and_hold_the_sample(probe):
 
 
 @every_probe
+def test_shards_give_the_rows_of_the_whole(probe):
+    """Rows lie by position (subspace, attack), then by sample; a word of a row is the same too."""
+    whole, *halves = (_measure(probe, rows) for rows in (slice(None), slice(0, 2), slice(2, None)))
+    for name, column in whole.items():
+        joined = [_by_sample(half[name], len(half["sample"].unique())) for half in halves]
+        if isinstance(column, torch.Tensor):
+            torch.testing.assert_close(torch.cat(joined, 1).flatten(0, 1), column, rtol=1e-5, atol=1e-7, equal_nan=True)
+        else:
+            assert [word for parts in zip(*joined, strict=True) for part in parts for word in part] == column
+
+
+def _measure(probe, rows):
+    batch = probes.Batch(BATCH.images[rows], BATCH.labels[rows], BATCH.indices[rows])
+    return probe.measure(oracles.relu(), batch, Randomness(0, batch.indices))
+
+
+def _by_sample(column, samples):
+    if isinstance(column, torch.Tensor):
+        return column.unflatten(0, (-1, samples))
+    return [column[start : start + samples] for start in range(0, len(column), samples)]
+
+
+@every_probe
 def test_a_probe_is_a_value(probe):
     assert replace(probe) == probe
     assert hash(replace(probe)) == hash(probe)
     assert pickle.loads(pickle.dumps(probe)) == probe
     assert asdict(probe)
+
+
+@every_probe
+def test_the_size_of_a_batch_is_a_mere_cost(probe):
+    """Workers leave it out of the key of a result."""
+    assert all(field.metadata.get("cost") for field in fields(probe) if field.name == "rows")
 
 
 def test_every_named_probe_is_tested():

@@ -180,7 +180,7 @@ def test_the_families_of_a_study():
         (lambda: DCTGrid(0)((1, 6, 6)), "a size that divides both sides of the images; got size 0"),
         (lambda: RandomSubspaces(count=0), "count must be at least 1; got 0"),
         (lambda: RandomSubspaces(dim=0), "dim must be at least 1; got 0"),
-        (lambda: RandomSubspaces(2, 109)(SHAPE), r"random subspaces of images \(3, 6, 6\) have a dim of at most 108; got 109"),
+        (lambda: RandomSubspaces(2, 109)(SHAPE), r"random subspaces of images \(3, 6, 6\) have a dim of 1 to 108; got 109"),
         (lambda: OneColour(DCTGrid(3), channel=3)(SHAPE), r"channel must lie in 0..2 for images of 3 channels; got 3"),
         (lambda: OneColour(DCTGrid(3))(SHAPE)[0].coordinates(torch.zeros(1, 1, 6, 6)), "the colour has 3 channels; images have 1"),
         (lambda: Complements(DCTDiagonal(6, 1))((1, 6, 6)), "all of image space, dimension 36; its complement holds nothing but 0"),

@@ -1,0 +1,90 @@
+"""Margins over the whole plane of frequencies: a map of the directions along which a network is invariant."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, cast
+
+import torch
+from torch import Tensor
+
+from advcore.attacks import Attack
+from advcore.classifier import Classifier
+from advcore.probes.charts import Chart, Maps
+from advcore.probes.margins import Margins, by_position, quantile
+from advcore.probes.probe import Batch, Columns, Curve, Summary
+from advcore.randomness import Randomness
+from advcore.subspaces import DCTGrid
+
+
+@dataclass(frozen=True)
+class FrequencyMap:
+    """The probe `Margins` in every block of a tiling of the frequency plane (`DCTGrid`); one row per block x sample.
+
+    Columns: `sample`; `row`, `column` of the block in the tiling, from low to high vertical and horizontal frequency; `distance`
+    (inf where none was found), `status`.
+
+    Attributes:
+        size: frequencies along each side of a block; it divides both sides of the images.
+        quality, attack, rows: as in `Margins`.
+    """
+
+    size: int = 4
+    quality: Literal["fast", "tight"] | None = None
+    attack: Attack | None = None
+    rows: int = field(default=2048, metadata={"cost": True})
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ValueError(f"size must be at least 1; got {self.size}")
+        _ = self._margins  # which refuses what it cannot take
+
+    def validate(self, shape: tuple[int, int, int], classes: int) -> None:
+        self._margins.validate(shape, classes)
+
+    def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
+        columns = dict(self._margins.measure(classifier, batch, randomness))
+        position, across = cast(Tensor, columns.pop("subspace")), batch.images.shape[3] // self.size
+        return {**columns, "row": position // across, "column": position % across}
+
+    def summarise(self, table: Columns) -> Summary:
+        medians = _medians(table)
+        return Summary(
+            scalars={
+                "found": torch.isfinite(cast(Tensor, table["distance"])).double().mean().item(),
+                "median_margin/low": medians[0, 0].item(),
+                "median_margin/high": medians[-1, -1].item(),
+                "median_margin/low_vertical_high_horizontal": medians[0, -1].item(),
+                "median_margin/high_vertical_low_horizontal": medians[-1, 0].item(),
+            },
+            curves={"median_margin": Curve(list(range(medians.numel())), medians.flatten().tolist())},
+        )
+
+    def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
+        maps = {model: _medians(table) for model, table in tables.items()}
+        down, across = next(iter(maps.values())).shape
+        return [
+            Maps(
+                name="frequency_map",
+                title="Margin at each frequency",
+                x_label="horizontal frequency (DCT index)",
+                y_label="vertical frequency (DCT index)",
+                panels=[(medians, model) for model, medians in maps.items()],
+                x_limits=(0, across * self.size),
+                y_limits=(0, down * self.size),
+                value_label="l2 margin (pixels in [0, 1])",
+                scale="log",
+                note=f"Median over samples in blocks of {self.size} x {self.size} frequencies (eq. 18). Larger is more invariant.",
+            )
+        ]
+
+    @property
+    def _margins(self) -> Margins:
+        return Margins(DCTGrid(self.size), self.quality, self.attack, self.rows)
+
+
+def _medians(table: Columns) -> Tensor:
+    """Of each block, `(rows, columns)` of the tiling."""
+    row, column = cast(Tensor, table["row"]), cast(Tensor, table["column"])
+    across = int(column.max()) + 1
+    _, distances = by_position(row * across + column, cast(Tensor, table["distance"]))
+    return quantile(distances, 0.5).view(-1, across)

@@ -1,0 +1,130 @@
+"""Gaussian noise and random directions, beside the minimal perturbation (article, eqs. 7, 20 and 21)."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from advcore.attacks import Attack, DeepFool, Status
+from advcore.classifier import Classifier
+from advcore.margins import check_attack, minimal_perturbations
+from advcore.noise import MEDIAN_RATIO, distance_along, flip_probability, noise_ratio, random_directions
+from advcore.probes.charts import Chart, Lines, Series
+from advcore.probes.probe import Batch, Columns, Curve, Summary
+from advcore.randomness import Randomness
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Flips under Gaussian noise and distances along random directions, beside the minimal perturbation; one row per sample.
+
+    Columns: `sample`; `distance`, the minimal one, and `status`; `flips` `(S,)`, the share of the draws that change the predicted
+    label at each sigma (eq. 7); `along` `(directions,)`, how far the boundary is along each random direction, to the nearer side,
+    inf beyond 1,000 (eq. 20); `ratio`, the median of `along` over `sqrt(D) ||r*||` (eq. 21), inf where either is not known.
+
+    For a flat boundary between two classes the ratio has the median `advcore.noise.MEDIAN_RATIO`, 1.483; more classes make it
+    smaller, and so does an `attack` that goes farther than it must, as DeepFool does by 2 %, and by more at curved boundaries.
+
+    Attributes:
+        sigmas: standard deviations of a pixel, growing, in pixel units; the noisy images are not clipped.
+        draws: of the noise at each sigma.
+        directions: how many, an odd number: their median is then one of them, and that of one sample has the median of them all.
+        attack: a minimal-norm l2 attack without a box, for the minimal perturbation.
+        rows: images sent forward as one batch; memory and speed.
+    """
+
+    sigmas: tuple[float, ...] = (0.05, 0.1, 0.2, 0.4, 0.8)
+    draws: int = 100
+    directions: int = 11
+    attack: Attack = field(default_factory=lambda: DeepFool(norm="l2", box=False))
+    rows: int = field(default=2048, metadata={"cost": True})
+
+    def __post_init__(self) -> None:
+        sigmas = list(self.sigmas)
+        if not sigmas or not all(0 < sigma < math.inf for sigma in sigmas) or sigmas != sorted(set(sigmas)):
+            raise ValueError(f"sigmas must be a growing list of finite positive numbers in pixel units; got {sigmas}")
+        if self.directions < 1 or self.directions % 2 == 0:
+            raise ValueError(f"directions must be an odd number, so that one is the median; got {self.directions}")
+        for name in ("draws", "rows"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
+        check_attack(self.attack)
+
+    def validate(self, shape: tuple[int, int, int], classes: int) -> None:
+        """Any images and at least two classes will do."""
+
+    def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
+        images = batch.images
+        minimal = minimal_perturbations(classifier, images, self.attack, randomness)
+        flips = flip_probability(classifier, images, self.sigmas, self.draws, randomness, rows=self.rows)
+        start = torch.where(minimal.found & (minimal.distance > 0), minimal.distance, 1)
+        directions = (random_directions(images, randomness.stream("along", number)) for number in range(self.directions))
+        along = torch.stack([distance_along(classifier, images, one, start).abs() for one in directions], 1)
+        ratio = noise_ratio(along.median(1).values, minimal.distance, images[0].numel())
+        return {
+            "sample": batch.indices,
+            "distance": minimal.distance,
+            "status": [Status(code).name.lower() for code in minimal.status.tolist()],
+            "flips": flips.mT,
+            "along": along,
+            "ratio": ratio.masked_fill(~minimal.found, torch.inf),
+        }
+
+    def summarise(self, table: Columns) -> Summary:
+        distance, ratio = cast(Tensor, table["distance"]), cast(Tensor, table["ratio"])
+        quartiles = (ratio.quantile(share, interpolation="lower").item() for share in (0.25, 0.5, 0.75))
+        names = ("lower_quartile_ratio", "median_ratio", "upper_quartile_ratio")
+        return Summary(
+            scalars={
+                "found": torch.isfinite(distance).double().mean().item(),
+                "median_distance": distance.quantile(0.5, interpolation="lower").item(),
+                **dict(zip(names, quartiles, strict=True)),
+            },
+            curves={
+                "flip_probability": Curve(self.sigmas, cast(Tensor, table["flips"]).mean(0).tolist()),
+                "flip_probability/flat": Curve(self.sigmas, self._flat(distance).tolist()),
+            },
+        )
+
+    def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
+        return [self._flips(tables), _ratios(tables)]
+
+    def _flat(self, distance: Tensor) -> Tensor:
+        """The mean of `Phi(-||r*|| / sigma)`, `(S,)`: the flips at flat boundaries between two classes."""
+        return torch.special.ndtr(-distance / distance.new_tensor(self.sigmas)[:, None]).mean(1)
+
+    def _flips(self, tables: Mapping[str, Columns]) -> Chart:
+        sigmas, series = torch.tensor(self.sigmas), []
+        for model, table in tables.items():
+            series.append(Series(model, sigmas, 100 * cast(Tensor, table["flips"]).mean(0)))
+            series.append(Series(f"{model}, if flat", sigmas, 100 * self._flat(cast(Tensor, table["distance"]))))
+        return Lines(
+            name="flips",
+            title="Labels that Gaussian noise changes",
+            x_label="standard deviation σ of the noise (pixels in [0, 1], not clipped)",
+            y_label="changed predictions (%)",
+            series=series,
+            x_scale="log",
+            y_scale="log",
+            note="Mean over samples and draws (eq. 7). If flat: the mean of Φ(-‖r*‖ / σ), r* minimal.",
+        )
+
+
+def _ratios(tables: Mapping[str, Columns]) -> Chart:
+    series = []
+    for model, table in tables.items():
+        ordered = cast(Tensor, table["ratio"]).sort().values
+        series.append(Series(model, torch.linspace(0, 100, len(ordered)), ordered))
+    return Lines(
+        name="ratio",
+        title="Random directions against the minimal perturbation",
+        x_label="samples, sorted (%)",
+        y_label="distance along a random direction, in √D times the minimal one",
+        series=series,
+        y_scale="log",
+        references=((MEDIAN_RATIO, f"flat, two classes: {MEDIAN_RATIO:.3f}"),),
+        note="Each sample's median over its random directions (eq. 21).",
+    )

@@ -1,0 +1,118 @@
+"""Margins in random subspaces (Fawzi et al. 2016): between the minimal perturbation and random noise."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from advcore.attacks import Adversarial, Attack, MinimalNorm, Status
+from advcore.classifier import Classifier, full_precision, predict, take_rows
+from advcore.criteria import Untargeted
+from advcore.margins import check_attack, minimal_perturbations
+from advcore.probes.charts import Chart, Lines, Series
+from advcore.probes.margins import by_position, quantile
+from advcore.probes.probe import Batch, Columns, Curve, Summary
+from advcore.randomness import Randomness
+from advcore.subspaces import Restricted, Span, random_spans
+
+
+@dataclass(frozen=True)
+class RandomMargins:
+    """Margins in random m-dimensional subspaces, for several m; one row per dimension x sample.
+
+    Where the boundary is flat the margin is about `sqrt(D / m) ||r*||`, with r* the minimal perturbation in the whole space. Each
+    sample has a subspace of its own, and that of a smaller dimension lies inside that of a larger one.
+
+    Columns: `sample`, `dimension` (m), `distance` (inf where none was found), `status`; `expected`, `sqrt(D / m) ||r*||`, inf where
+    r* was not found; `relative`, distance over expected, inf where either was not found.
+
+    Attributes:
+        dimensions: the m, growing, each at most D.
+        attack: a minimal-norm l2 attack without a box. DeepFool is twice as fast, but in few dimensions its steps are long and end
+            far behind the boundary: on two LeNets 1.4 and 2.6 times as far for m = 1, which hides that margins fall more slowly
+            with m than flat boundaries let expect.
+        rows: samples attacked as one batch, of which each holds a basis of largest m x D numbers in float64; memory and speed.
+    """
+
+    dimensions: tuple[int, ...] = (1, 4, 16, 64, 256)
+    attack: Attack = field(default_factory=lambda: MinimalNorm(norm="l2", box=False))
+    rows: int = field(default=64, metadata={"cost": True})
+
+    def __post_init__(self) -> None:
+        dimensions = list(self.dimensions)
+        if not dimensions or dimensions[0] < 1 or dimensions != sorted(set(dimensions)):
+            raise ValueError(f"dimensions must be a growing list of whole numbers from 1; got {dimensions}")
+        if self.rows < 1:
+            raise ValueError(f"rows must be at least 1; got {self.rows}")
+        check_attack(self.attack)
+
+    def validate(self, shape: tuple[int, int, int], classes: int) -> None:
+        if self.dimensions[-1] > math.prod(shape):
+            raise ValueError(f"dimensions must not exceed the images', {math.prod(shape)}; got {self.dimensions[-1]}")
+
+    def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
+        indices = torch.arange(len(batch.images), device=batch.images.device).split(self.rows)
+        parts = [self._measure(take_rows(classifier, index), batch.images[index], randomness.take(index)) for index in indices]
+        distance, status, expected = (torch.cat(column, 1) for column in zip(*parts, strict=True))
+        relative = (distance / expected).masked_fill(distance.isinf() | expected.isinf(), torch.inf)
+        return {
+            "sample": batch.indices.repeat(len(self.dimensions)),
+            "dimension": torch.tensor(self.dimensions).repeat_interleave(len(batch.images)),
+            "distance": distance.flatten(),
+            "status": [Status(code).name.lower() for code in status.flatten().tolist()],
+            "expected": expected.flatten(),
+            "relative": relative.flatten(),
+        }
+
+    def summarise(self, table: Columns) -> Summary:
+        distance = cast(Tensor, table["distance"])
+        curves = {f"median_{name}": self._median(table, name) for name in ("distance", "expected", "relative")}
+        return Summary(
+            scalars={
+                "found": torch.isfinite(distance).double().mean().item(),
+                "median_relative/first": curves["median_relative"][0].item(),
+                "median_relative/last": curves["median_relative"][-1].item(),
+            },
+            curves={name: Curve(self.dimensions, medians.tolist()) for name, medians in curves.items()},
+        )
+
+    def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
+        dimensions, series = torch.tensor(self.dimensions), []
+        for model, table in tables.items():
+            _, distances = by_position(cast(Tensor, table["dimension"]), cast(Tensor, table["distance"]))
+            low, middle, high = (quantile(distances, share) for share in (0.25, 0.5, 0.75))
+            series.append(Series(model, dimensions, middle, low, high))
+            series.append(Series(f"{model}, if flat", dimensions, self._median(table, "expected")))
+        return [
+            Lines(
+                name="random_margins",
+                title="Margin in random subspaces",
+                x_label="dimension m of the subspace",
+                y_label="margin: l2 norm of the minimal perturbation (pixels in [0, 1])",
+                series=series,
+                x_scale="log",
+                y_scale="log",
+                note="Line: median over samples. Band: quartiles. If flat: √(D/m) ‖r*‖.",
+            )
+        ]
+
+    def _measure(self, classifier: Classifier, images: Tensor, randomness: Randomness) -> tuple[Tensor, Tensor, Tensor]:
+        """Distance, status and what a flat boundary lets expect, `(dimensions, B)` each."""
+        whole = minimal_perturbations(classifier, images, self.attack, randomness).distance
+        basis = random_spans(randomness, images.shape[1:], self.dimensions[-1]).basis.to(images.dtype)
+        with full_precision():
+            labels = predict(classifier, images)
+            found: list[Adversarial] = []
+            for dimension in self.dimensions:
+                restricted = Restricted(classifier, images, Span(basis[:, :dimension]))
+                start = images.new_zeros(len(images), dimension)
+                found.append(self.attack(restricted, start, Untargeted(labels), randomness))
+        expected = torch.stack([math.sqrt(images[0].numel() / dimension) * whole for dimension in self.dimensions])
+        return torch.stack([one.distance for one in found]), torch.stack([one.status for one in found]), expected
+
+    def _median(self, table: Columns, name: str) -> Tensor:
+        """Of a column at each dimension."""
+        return quantile(by_position(cast(Tensor, table["dimension"]), cast(Tensor, table[name]))[1], 0.5)
