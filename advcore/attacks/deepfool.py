@@ -10,10 +10,10 @@ from advcore import norms
 from advcore.attacks.attack import Adversarial, Status, Tries, solve
 from advcore.attacks.halfspace import reach
 from advcore.attacks.linearisation import Closest, closest, closest_again
-from advcore.attacks.refinement import Climb, draw_back
+from advcore.attacks.refinement import Climb, draw_back, turned
 from advcore.classifier import Classifier, take_rows
 from advcore.criteria import Criterion
-from advcore.norms import Norm
+from advcore.norms import Norm, per_sample
 from advcore.randomness import Randomness
 
 
@@ -26,9 +26,13 @@ class DeepFool:
     by `max(d_k, least_step)` along the steepest unit vector of `w_k`. The linearisation point carries no overshoot, as in the
     authors' MATLAB code and in the margins of Ortiz-Jimenez et al. 2020; their Python code linearises at `x + (1 + overshoot) r`.
 
-    The first linearisation takes the gradients of all classes; the later ones those of the classes that can still be the closest
-    if no `||w_k||_q` doubles from one to the next (`linearisation.closest_again`). That is a heuristic: where one more than
-    doubles, a step may go to the second closest class. On a LeNet it misses the closest in about one step of 500.
+    The first linearisation takes the gradients of all classes, the later ones those of the classes that can be the closest if no
+    `||w_k||_q` has grown by half since it was last looked at (`linearisation.closest_again`). That is a heuristic: a step may go
+    to another class than the closest. On a LeNet it does in about one step of 100 in DCT blocks, in fewer in the whole space.
+
+    Inside the box, a result that took more than one step is made shorter by five queries: it is turned halfway towards the point
+    of the last linearised boundary that is closest to `x`, where that is adversarial, and drawn back onto the boundary. Without
+    the box it is the published one.
 
     Guarantee: an upper bound on the minimal distance; (1 + overshoot) times the exact one for affine classifiers, without the box.
 
@@ -40,8 +44,7 @@ class DeepFool:
         least_step: shortest step in pixel units, against stalling.
         box: keep `x + r` in [0, 1]. In l2 and linf a step is clipped: it falls short of its boundary where pixels are at their
             limit, the next linearisation makes up for it, and the result is shorter than by exact steps inside the box. In l1,
-            where a step moves one pixel, it is the exact one (`halfspace.reach`). And a result that took more than one step is
-            drawn back along `r` towards the boundary. The article's margins have no box, and keep the whole overshoot.
+            where a step moves one pixel, it is the exact one (`halfspace.reach`). The article's margins have no box.
     """
 
     norm: Literal["l1", "l2", "linf"] = "l2"
@@ -66,50 +69,51 @@ class DeepFool:
         return solve(self._search, norms.get(self.norm), Status.FAILED, classifier, images, criterion, randomness, self.box)
 
     def _search(self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness) -> Tries:
-        tries = self._walk(norms.get(self.norm), classifier, images, criterion)
-        curved = (tries.queries > 3).nonzero()[:, 0]  # one at x, and two a step
-        if self.box and len(curved):
-            climb = Climb.of(take_rows(classifier, curved), images[curved], criterion.take(curved))
-            way = draw_back(climb, tries.images[curved] - images[curved])
-            tries.images[curved] = images[curved] + way
-            tries.queries[curved] += climb.queries
-        return tries
-
-    def _walk(self, norm: Norm, classifier: Classifier, images: Tensor, criterion: Criterion) -> Tries:
-        """The published loop."""
-        with torch.no_grad():
-            goals = criterion.goals(classifier(images), self.classes)
-        origin, current, result = images, images, images.clone()
+        norm = norms.get(self.norm)
+        origin, current, result, feet = images, images, images.clone(), images.clone()
         active = torch.arange(len(images), device=images.device)
-        queries = torch.ones(len(images), dtype=torch.int64, device=images.device)
+        queries = torch.zeros(len(images), dtype=torch.int64, device=images.device)
         gradients = torch.zeros_like(queries)
-        lengths: Tensor | None = None
+        own, rest = classifier, criterion
+        last: Closest | None = None
         for _ in range(self.steps):
-            if lengths is None:
-                boundary = closest(norm, classifier, current, criterion, goals)
+            if last is None:
+                boundary = closest(norm, own, current, rest, self.classes)
             else:
-                boundary = closest_again(norm, classifier, current, criterion, goals, lengths)
-            step = self._step(norm, current, boundary)
-            current = self._clip(current + step)
+                boundary = closest_again(norm, own, current, rest, last)
+            queries[active] += 1 + (1 if last is None else boundary.looks)
+            gradients[active] += boundary.looks
+            way = self._reach(norm, current, boundary.normal, torch.maximum(boundary.gap, self.least_step * boundary.length))
+            if self.box:
+                beyond = (boundary.gap + (boundary.normal * (current - origin)).flatten(1).sum(1)).clamp(min=0)
+                feet[active] = origin + self._reach(norm, origin, boundary.normal, beyond)
+            current = self._clip(current + way)
             tried = self._clip(origin + (1 + self.overshoot) * (current - origin))
             with torch.no_grad():
-                done = criterion.holds(classifier(tried)) | (norm.size(step) == 0)
-            queries[active] += 1 + (1 if lengths is None else boundary.looks)
-            gradients[active] += boundary.looks
+                done = rest.holds(own(tried)) | (norm.size(way) == 0)
             result[active] = tried
             keep = (~done).nonzero()[:, 0]
             if not len(keep):
                 break
-            lengths = boundary.lengths[keep]
-            if len(keep) < len(active):
-                active, origin, current, goals = active[keep], origin[keep], current[keep], goals[keep]
-                classifier, criterion = take_rows(classifier, keep), criterion.take(keep)
+            active, origin, current, last = active[keep], origin[keep], current[keep], boundary.take(keep)
+            own, rest = take_rows(own, keep), rest.take(keep)
+        several = (gradients > boundary.goals.shape[1]).nonzero()[:, 0]
+        if self.box and len(several):
+            climb = Climb.of(take_rows(classifier, several), images[several], criterion.take(several))
+            short = self._shortened(norm, climb, result[several] - images[several], feet[several] - images[several])
+            result[several] = images[several] + short
+            queries[several] += climb.queries
         return Tries(result, queries, gradients)
 
-    def _step(self, norm: Norm, images: Tensor, boundary: Closest) -> Tensor:
-        """The step onto the linearised boundary: 0 where no gradient differs, or where the box leaves no way."""
-        gap = torch.maximum(boundary.gap, self.least_step * boundary.length)
-        return reach(norm, images, boundary.normal, gap, self.box and norm is norms.L1)
+    def _shortened(self, norm: Norm, climb: Climb, way: Tensor, foot: Tensor) -> Tensor:
+        """Perturbations `(n, *shape)` turned halfway to a foot where that is adversarial, and drawn back to the boundary."""
+        half = torch.full_like(climb.lead, 0.5)
+        tried = turned(norm, climb, way, foot, half, self.box)
+        return draw_back(climb, torch.where(per_sample(climb.margin(tried) > 0, way), tried, way))
+
+    def _reach(self, norm: Norm, origin: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
+        """The way to a linearised boundary: 0 where no gradient differs, or where the box leaves none."""
+        return reach(norm, origin, normal, gap, self.box and norm is norms.L1)
 
     def _clip(self, images: Tensor) -> Tensor:
         return images.clamp(0, 1) if self.box else images

@@ -1,7 +1,7 @@
 """The half-spaces that the linearised logits give: how far to each class that would count as adversarial, and which way."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from advcore.criteria import Criterion
 from advcore.jacobian import jacobian
 from advcore.norms import Norm
 
-DRIFT = 2.0
+DRIFT = 1.5
 """By which factor a normal may grow from one linearisation to the next before its class is overlooked."""
 
 
@@ -40,38 +40,43 @@ def halfspaces(
 class Closest:
     """The closest of each sample's linearised boundaries.
 
+    - `goals` `(B, k)`: the classes among which it was looked for.
     - `gap` `(B,)`, `|z_rival - z_goal|`; `normal` `(B, *shape)`, of dual norm `length` `(B,)`: it is `gap / length` away.
     - `lengths` `(B, k)`: the dual norm of each goal's normal where it was last looked at.
     - `looks` `(B,)` int64: how many goals were looked at.
     """
 
+    goals: Tensor
     gap: Tensor
     normal: Tensor
     length: Tensor
     lengths: Tensor
     looks: Tensor
 
+    def take(self, index: Tensor) -> "Closest":
+        """Those of the samples `index`."""
+        return Closest(*(getattr(self, field.name)[index] for field in fields(self)))
 
-def closest(norm: Norm, classifier: Classifier, images: Tensor, criterion: Criterion, goals: Tensor) -> Closest:
-    """The closest of the linearised boundaries with the goals `(B, k)`: one forward pass, a backward pass per goal."""
-    _, gaps, normals = halfspaces(classifier, images, criterion, lambda logits: goals)
-    gaps, lengths = gaps.abs(), norm.dual(normals.flatten(0, 1)).view(goals.shape)
+
+def closest(norm: Norm, classifier: Classifier, images: Tensor, criterion: Criterion, classes: int) -> Closest:
+    """The closest of the linearised boundaries with the likeliest classes: one forward pass, a backward pass per class."""
+    logits, gaps, normals = halfspaces(classifier, images, criterion, lambda logits: criterion.goals(logits, classes))
+    goals, gaps = criterion.goals(logits, classes), gaps.abs()
+    lengths = norm.dual(normals.flatten(0, 1)).view(goals.shape)
     nearest = _distances(gaps, lengths).argmin(1)
     everyone = torch.arange(len(goals), device=goals.device)
     looks = torch.full_like(nearest, goals.shape[1])
-    return Closest(gaps[everyone, nearest], normals[everyone, nearest], lengths[everyone, nearest], lengths, looks)
+    return Closest(goals, gaps[everyone, nearest], normals[everyone, nearest], lengths[everyone, nearest], lengths, looks)
 
 
-def closest_again(
-    norm: Norm, classifier: Classifier, images: Tensor, criterion: Criterion, goals: Tensor, lengths: Tensor
-) -> Closest:
+def closest_again(norm: Norm, classifier: Classifier, images: Tensor, criterion: Criterion, last: Closest) -> Closest:
     """`closest` with gradients of those goals alone that may be the closest: a forward and a backward pass per look, mostly one.
 
-    `lengths` `(B, k)` are the normals' dual norms at the last linearisation. All gaps are known from one forward pass. The goal
-    that would be closest by the last lengths is looked at first, and is at a distance d; then all whose gap is less than
+    Goals and lengths are those of the `last` linearisation. All gaps are known from one forward pass. The goal that would be closest by the last lengths is looked at first, and is at a distance d; then all whose gap is less than
     `DRIFT * d` times their last length, and those whose length was 0. So the choice is that among all goals as long as no normal
     has grown by more than that factor; one that has may be overlooked.
     """
+    goals, lengths = last.goals, last.lengths
 
     def leader(logits: Tensor) -> Tensor:
         return _distances(lacks(logits, criterion, goals).abs(), lengths).argmin(1, keepdim=True)
@@ -89,7 +94,7 @@ def closest_again(
     place[rows, columns] = len(goals) + torch.arange(len(rows), device=rows.device)
     nearest = _distances(gaps, lengths).masked_fill(~near.scatter(1, first, True), torch.inf).argmin(1)
     normal = torch.cat([normals[:, 0], others])[place[everyone, nearest]]
-    return Closest(gaps[everyone, nearest], normal, lengths[everyone, nearest], lengths, 1 + near.sum(1))
+    return Closest(goals, gaps[everyone, nearest], normal, lengths[everyone, nearest], lengths, 1 + near.sum(1))
 
 
 def _normals(classifier: Classifier, images: Tensor, criterion: Criterion, rows: Tensor, goals: Tensor) -> Tensor:

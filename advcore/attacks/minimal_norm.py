@@ -44,7 +44,7 @@ class MinimalNorm:
 
     norm: Literal["l1", "l2", "linf"] = "l2"
     descent: int = 20
-    refinement: int = 15
+    refinement: int = 10
     classes: int = 9
     box: bool = True
 
