@@ -1,4 +1,4 @@
-"""Gradients of several logits of every sample at once."""
+"""Gradients of several functions of the logits, for every sample at once."""
 
 from collections.abc import Callable
 
@@ -8,31 +8,28 @@ from torch import Tensor
 from advcore.classifier import Classifier
 
 
-def jacobian(classifier: Classifier, images: Tensor, choose: Callable[[Tensor], Tensor] | None = None) -> tuple[Tensor, Tensor]:
-    """Logits and the gradients of some of them.
+def jacobian(classifier: Classifier, images: Tensor, values: Callable[[Tensor], Tensor] | None = None) -> tuple[Tensor, Tensor]:
+    """Logits and the gradients of functions of them.
 
     Args:
         images: `(B, *shape)`.
-        choose: from the logits `(B, K)` to the classes `(B, k)` whose logits are differentiated, per sample; all K when None.
+        values: from the logits `(B, K)` to what is differentiated, `(B, k)`, row by row; the logits themselves when None.
 
     Returns:
-        logits `(B, K)` and gradients `(B, k, *shape)`, `gradients[b, j] = d logits[b, classes[b, j]] / d images[b]`, both detached.
+        logits `(B, K)` and gradients `(B, k, *shape)`, `gradients[b, j] = d values(logits)[b, j] / d images[b]`, both detached.
 
     One forward pass, and one backward pass over the batch per column: the rows of a batch do not mix, so column j of all samples
-    comes from one vector-Jacobian product.
+    comes from one vector-Jacobian product. On CPUs `is_grads_batched` and a batch of (sample, column) pairs were no faster.
     """
     with torch.enable_grad():
         images = images.detach().requires_grad_()
         logits = classifier(images)
-        every = torch.arange(logits.shape[1], device=logits.device).expand(len(logits), -1)
-        classes = every if choose is None else choose(logits.detach())
-        columns = classes.shape[1]
+        wanted = logits if values is None else values(logits)
         if not logits.requires_grad:  # a classifier that does not look at the image
-            return logits.detach(), images.new_zeros(len(images), columns, *images.shape[1:])
+            return logits.detach(), images.new_zeros(len(images), wanted.shape[1], *images.shape[1:])
+        last = wanted.shape[1] - 1
         gradients = [
-            torch.autograd.grad(
-                logits.gather(1, classes[:, j : j + 1]).sum(), images, retain_graph=j + 1 < columns, materialize_grads=True
-            )[0]
-            for j in range(columns)
+            torch.autograd.grad(column.sum(), images, retain_graph=j < last, materialize_grads=True)[0]
+            for j, column in enumerate(wanted.unbind(1))
         ]
     return logits.detach(), torch.stack(gradients, 1)

@@ -9,10 +9,11 @@ from torch import Tensor
 from advcore import norms
 from advcore.attacks.attack import Adversarial, Status, Tries, solve
 from advcore.attacks.halfspace import reach
-from advcore.attacks.linearisation import halfspaces
+from advcore.attacks.linearisation import Closest, closest, closest_again
+from advcore.attacks.refinement import Climb, draw_back, turned
 from advcore.classifier import Classifier, take_rows
 from advcore.criteria import Criterion
-from advcore.norms import Norm
+from advcore.norms import Norm, per_sample
 from advcore.randomness import Randomness
 
 
@@ -24,6 +25,14 @@ class DeepFool:
     One step goes to the class `k` with the smallest `d_k = |z_k - z_rival| / ||w_k||_q`, `w_k` the gradient of that difference,
     by `max(d_k, least_step)` along the steepest unit vector of `w_k`. The linearisation point carries no overshoot, as in the
     authors' MATLAB code and in the margins of Ortiz-Jimenez et al. 2020; their Python code linearises at `x + (1 + overshoot) r`.
+
+    The first linearisation takes the gradients of all classes, the later ones those of the classes that can be the closest if no
+    `||w_k||_q` has grown by half since it was last looked at (`linearisation.closest_again`). That is a heuristic: a step may go
+    to another class than the closest. On a LeNet it does in about one step of 100 in DCT blocks, in fewer in the whole space.
+
+    Inside the box, a result that took more than one step is made shorter by five queries: it is turned halfway towards the point
+    of the last linearised boundary that is closest to `x`, where that is adversarial, and drawn back onto the boundary. Without
+    the box it is the published one.
 
     Guarantee: an upper bound on the minimal distance; (1 + overshoot) times the exact one for affine classifiers, without the box.
 
@@ -61,45 +70,50 @@ class DeepFool:
 
     def _search(self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness) -> Tries:
         norm = norms.get(self.norm)
-        with torch.no_grad():
-            goals = criterion.goals(classifier(images), self.classes)
-        origin, current, result = images, images, images.clone()
+        origin, current, result, feet = images, images, images.clone(), images.clone()
         active = torch.arange(len(images), device=images.device)
-        queries = torch.ones(len(images), dtype=torch.int64, device=images.device)
+        queries = torch.zeros(len(images), dtype=torch.int64, device=images.device)
         gradients = torch.zeros_like(queries)
+        own, rest = classifier, criterion
+        last: Closest | None = None
         for _ in range(self.steps):
-            step, alive = self._step(norm, classifier, current, criterion, goals)
-            current = self._clip(current + step)
+            if last is None:
+                boundary = closest(norm, own, current, rest, self.classes)
+            else:
+                boundary = closest_again(norm, own, current, rest, last)
+            queries[active] += 1 + (1 if last is None else boundary.looks)
+            gradients[active] += boundary.looks
+            way = self._reach(norm, current, boundary.normal, torch.maximum(boundary.gap, self.least_step * boundary.length))
+            if self.box:
+                beyond = (boundary.gap + (boundary.normal * (current - origin)).flatten(1).sum(1)).clamp(min=0)
+                feet[active] = origin + self._reach(norm, origin, boundary.normal, beyond)
+            current = self._clip(current + way)
             tried = self._clip(origin + (1 + self.overshoot) * (current - origin))
             with torch.no_grad():
-                done = criterion.holds(classifier(tried)) | ~alive
-            queries[active] += 2
-            gradients[active] += goals.shape[1] + 1
+                done = rest.holds(own(tried)) | (norm.size(way) == 0)
             result[active] = tried
             keep = (~done).nonzero()[:, 0]
             if not len(keep):
                 break
-            if len(keep) < len(active):
-                active, origin, current, goals = active[keep], origin[keep], current[keep], goals[keep]
-                classifier, criterion = take_rows(classifier, keep), criterion.take(keep)
+            active, origin, current, last = active[keep], origin[keep], current[keep], boundary.take(keep)
+            own, rest = take_rows(own, keep), rest.take(keep)
+        several = (gradients > boundary.goals.shape[1]).nonzero()[:, 0]
+        if self.box and len(several):
+            climb = Climb.of(take_rows(classifier, several), images[several], criterion.take(several))
+            short = self._shortened(norm, climb, result[several] - images[several], feet[several] - images[several])
+            result[several] = images[several] + short
+            queries[several] += climb.queries
         return Tries(result, queries, gradients)
 
-    def _step(
-        self, norm: Norm, classifier: Classifier, images: Tensor, criterion: Criterion, goals: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """The step onto the closest linearised boundary, and which samples have one: none where no gradient differs, or
-        where the box leaves no way."""
-        gaps, normals = halfspaces(classifier, images, criterion, lambda logits: goals)
-        gaps = gaps.abs()
-        samples, columns = goals.shape
-        lengths = norm.dual(normals.flatten(0, 1)).view(samples, columns)
-        distances = torch.where(lengths > 0, gaps / lengths, torch.inf)
-        nearest = distances.argmin(1, keepdim=True)
-        everyone = torch.arange(samples, device=images.device)
-        normal = normals[everyone, nearest[:, 0]]
-        gap = torch.maximum(gaps.gather(1, nearest), self.least_step * lengths.gather(1, nearest))[:, 0]
-        step = reach(norm, images, normal, gap, self.box and norm is norms.L1)
-        return step, norm.size(step) > 0
+    def _shortened(self, norm: Norm, climb: Climb, way: Tensor, foot: Tensor) -> Tensor:
+        """Perturbations `(n, *shape)` turned halfway to a foot where that is adversarial, and drawn back to the boundary."""
+        half = torch.full_like(climb.lead, 0.5)
+        tried = turned(norm, climb, way, foot, half, self.box)
+        return draw_back(climb, torch.where(per_sample(climb.margin(tried) > 0, way), tried, way))
+
+    def _reach(self, norm: Norm, origin: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
+        """The way to a linearised boundary: 0 where no gradient differs, or where the box leaves none."""
+        return reach(norm, origin, normal, gap, self.box and norm is norms.L1)
 
     def _clip(self, images: Tensor) -> Tensor:
         return images.clamp(0, 1) if self.box else images

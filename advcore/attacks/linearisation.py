@@ -1,27 +1,113 @@
 """The half-spaces that the linearised logits give: how far to each class that would count as adversarial, and which way."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 
-from advcore.classifier import Classifier
+from advcore.classifier import Classifier, take_rows
 from advcore.criteria import Criterion
 from advcore.jacobian import jacobian
+from advcore.norms import Norm
+
+DRIFT = 1.5
+"""By which factor a normal may grow from one linearisation to the next before its class is overlooked."""
+
+
+def lacks(logits: Tensor, criterion: Criterion, goals: Tensor) -> Tensor:
+    """`z_rival - z_goal` for the goal classes `(B, k)`: what each lacks to the class that it has to overtake, `(B, k)`."""
+    return logits.gather(1, criterion.rival(logits.detach())[:, None]) - logits.gather(1, goals)
 
 
 def halfspaces(
     classifier: Classifier, images: Tensor, criterion: Criterion, goals: Callable[[Tensor], Tensor]
-) -> tuple[Tensor, Tensor]:
-    """The linearisation at images `(B, *shape)` of what each goal class lacks to the class that it has to overtake.
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The linearisation at images `(B, *shape)` of what each goal class lacks.
 
     Args:
         goals: from the logits `(B, K)` to the goal classes `(B, k)`.
 
     Returns:
-        gaps `(B, k)`, `z_rival - z_goal`, and normals `(B, k, *shape)`, the gradients of `z_goal - z_rival`: to first order `x + r`
-        reaches the goal when `<normal, r> >= gap`. One forward pass and k + 1 backward passes.
+        logits `(B, K)`; gaps `(B, k)`, `z_rival - z_goal`; normals `(B, k, *shape)`, the gradients of `z_goal - z_rival`: to first
+        order `x + r` reaches the goal when `<normal, r> >= gap`. One forward pass and k backward passes.
     """
-    logits, rows = jacobian(classifier, images, lambda logits: torch.cat([goals(logits), criterion.rival(logits)[:, None]], 1))
-    gaps = logits.gather(1, criterion.rival(logits)[:, None]) - logits.gather(1, goals(logits))
-    return gaps, rows[:, :-1] - rows[:, -1:]
+    logits, normals = jacobian(classifier, images, lambda logits: -lacks(logits, criterion, goals(logits.detach())))
+    return logits, lacks(logits, criterion, goals(logits)), normals
+
+
+@dataclass(frozen=True, eq=False)
+class Closest:
+    """The closest of each sample's linearised boundaries.
+
+    - `goals` `(B, k)`: the classes among which it was looked for.
+    - `gap` `(B,)`, `|z_rival - z_goal|`; `normal` `(B, *shape)`, of dual norm `length` `(B,)`: it is `gap / length` away.
+    - `lengths` `(B, k)`: the dual norm of each goal's normal where it was last looked at.
+    - `looks` `(B,)` int64: how many goals were looked at.
+    """
+
+    goals: Tensor
+    gap: Tensor
+    normal: Tensor
+    length: Tensor
+    lengths: Tensor
+    looks: Tensor
+
+    def take(self, index: Tensor) -> "Closest":
+        """Those of the samples `index`."""
+        return Closest(*(getattr(self, field.name)[index] for field in fields(self)))
+
+
+def closest(norm: Norm, classifier: Classifier, images: Tensor, criterion: Criterion, classes: int) -> Closest:
+    """The closest of the linearised boundaries with the likeliest classes: one forward pass, a backward pass per class."""
+    logits, gaps, normals = halfspaces(classifier, images, criterion, lambda logits: criterion.goals(logits, classes))
+    goals, gaps = criterion.goals(logits, classes), gaps.abs()
+    lengths = norm.dual(normals.flatten(0, 1)).view(goals.shape)
+    nearest = _distances(gaps, lengths).argmin(1)
+    everyone = torch.arange(len(goals), device=goals.device)
+    looks = torch.full_like(nearest, goals.shape[1])
+    return Closest(goals, gaps[everyone, nearest], normals[everyone, nearest], lengths[everyone, nearest], lengths, looks)
+
+
+def closest_again(norm: Norm, classifier: Classifier, images: Tensor, criterion: Criterion, last: Closest) -> Closest:
+    """`closest` with gradients of those goals alone that may be the closest: a forward and a backward pass per look, mostly one.
+
+    Goals and lengths are those of the `last` linearisation. All gaps are known from one forward pass. The goal that would be closest by the last lengths is looked at first, and is at a distance d; then all whose gap is less than
+    `DRIFT * d` times their last length, and those whose length was 0. So the choice is that among all goals as long as no normal
+    has grown by more than that factor; one that has may be overlooked.
+    """
+    goals, lengths = last.goals, last.lengths
+
+    def leader(logits: Tensor) -> Tensor:
+        return _distances(lacks(logits, criterion, goals).abs(), lengths).argmin(1, keepdim=True)
+
+    logits, _, normals = halfspaces(classifier, images, criterion, lambda logits: goals.gather(1, leader(logits)))
+    gaps, first = lacks(logits, criterion, goals).abs(), leader(logits)
+    length = norm.dual(normals[:, 0])[:, None]
+    distance = _distances(gaps.gather(1, first), length)
+    near = ((gaps < DRIFT * distance * lengths) | (lengths == 0)).scatter(1, first, False)
+    rows, columns = near.nonzero(as_tuple=True)
+    others = _normals(classifier, images, criterion, rows, goals[rows, columns])
+    lengths = lengths.scatter(1, first, length).index_put((rows, columns), norm.dual(others))
+    everyone = torch.arange(len(goals), device=goals.device)
+    place = everyone[:, None].repeat(1, goals.shape[1])
+    place[rows, columns] = len(goals) + torch.arange(len(rows), device=rows.device)
+    nearest = _distances(gaps, lengths).masked_fill(~near.scatter(1, first, True), torch.inf).argmin(1)
+    normal = torch.cat([normals[:, 0], others])[place[everyone, nearest]]
+    return Closest(goals, gaps[everyone, nearest], normal, lengths[everyone, nearest], lengths, 1 + near.sum(1))
+
+
+def _normals(classifier: Classifier, images: Tensor, criterion: Criterion, rows: Tensor, goals: Tensor) -> Tensor:
+    """The normals `(n, *shape)` of the goals `(n,)` of the samples `rows`, in batches no larger than that of all samples."""
+
+    def own(row: Tensor, goal: Tensor) -> Tensor:
+        _, _, normals = halfspaces(take_rows(classifier, row), images[row], criterion.take(row), lambda logits: goal[:, None])
+        return normals[:, 0]
+
+    parts = zip(rows.split(len(images)), goals.split(len(images)), strict=True) if len(rows) else ()
+    return torch.cat([images[:0], *(own(row, goal) for row, goal in parts)])
+
+
+def _distances(gaps: Tensor, lengths: Tensor) -> Tensor:
+    """How far the boundaries are; inf where nothing leads to one."""
+    return torch.where(lengths > 0, gaps / lengths, torch.inf)

@@ -44,7 +44,7 @@ class MinimalNorm:
 
     norm: Literal["l1", "l2", "linf"] = "l2"
     descent: int = 20
-    refinement: int = 15
+    refinement: int = 10
     classes: int = 9
     box: bool = True
 
@@ -95,9 +95,9 @@ class MinimalNorm:
     def _linearised(self, norm: Norm, climb: Climb) -> Tensor:
         """The shortest way into one of the likely classes' half-spaces of the logits linearised at the images."""
         images, criterion = climb.origin, climb.criterion
-        gaps, normals = halfspaces(climb.classifier, images, criterion, lambda logits: criterion.goals(logits, self.classes))
+        _, gaps, normals = halfspaces(climb.classifier, images, criterion, lambda logits: criterion.goals(logits, self.classes))
         samples, columns = gaps.shape
-        climb.spend(queries=1, gradients=columns + 1)
+        climb.spend(queries=1, gradients=columns)
         gaps, normals = gaps.clamp(min=0).flatten(), normals.flatten(0, 1)
         gaps = gaps * (1 + BEYOND) + 2 * climb.slack.repeat_interleave(columns)
         ways = reach(norm, images.repeat_interleave(columns, 0), normals, gaps, self.box)

@@ -92,11 +92,11 @@ class Climb:
         return gradient, margin
 
 
-def draw_back(climb: Climb, perturbation: Tensor, steps: int = 3) -> Tensor:
+def draw_back(climb: Climb, perturbation: Tensor, margin: Tensor | None = None, steps: int = 2) -> Tensor:
     """Adversarial perturbations `(n, *shape)` shortened along themselves towards the boundary, by bracketed secant steps on the
-    logit margin; what comes back is adversarial."""
+    logit margin; what comes back is adversarial. `margin` `(n,)` is that of the perturbations, where it is known."""
     low, high = torch.zeros_like(climb.lead), torch.ones_like(climb.lead)
-    at_low, at_high = climb.lead, climb.margin(perturbation)
+    at_low, at_high = climb.lead, climb.margin(perturbation) if margin is None else margin
     for _ in range(steps):
         secant = (-at_low / (at_high - at_low).clamp(min=torch.finfo(low.dtype).tiny)).clamp(0.02, 0.98)
         share = low + (high - low) * (secant + 0.01)  # a little beyond, so that the upper end comes down
@@ -105,6 +105,14 @@ def draw_back(climb: Climb, perturbation: Tensor, steps: int = 3) -> Tensor:
         low, at_low = torch.where(adversarial, low, share), torch.where(adversarial, at_low, margin)
         high, at_high = torch.where(adversarial, share, high), torch.where(adversarial, margin, at_high)
     return per_sample(high, perturbation) * perturbation
+
+
+def turned(norm: Norm, climb: Climb, perturbation: Tensor, target: Tensor, share: Tensor, box: bool) -> Tensor:
+    """Perturbations `(n, *shape)` moved a share `(n,)` of the way to a target, and scaled to just below the size that they had."""
+    moved = perturbation + per_sample(share, perturbation) * (target - perturbation)
+    shrink = norm.size(perturbation) * (1 - 1e-4) / norm.size(moved).clamp(min=torch.finfo(share.dtype).tiny)
+    moved = moved * per_sample(shrink, moved)
+    return climb.inside(moved) if box else moved
 
 
 def refine(norm: Norm, climb: Climb, perturbation: Tensor, turns: int, box: bool) -> Tensor:
@@ -122,14 +130,12 @@ def refine(norm: Norm, climb: Climb, perturbation: Tensor, turns: int, box: bool
         normal, margin = climb.normal(current)
         gap = ((normal * current).flatten(1).sum(1) - margin).clamp(min=0)
         target = reach(norm, climb.origin, normal, gap, box)
-        tried = current + per_sample(turn, current) * (target - current)
-        shrink = norm.size(current) * (1 - 1e-4) / norm.size(tried).clamp(min=torch.finfo(turn.dtype).tiny)
-        tried = tried * per_sample(shrink, tried)
-        tried = climb.inside(tried) if box else tried
-        shorter = climb.margin(tried) > 0
+        tried = turned(norm, climb, current, target, turn, box)
+        reached = climb.margin(tried)
+        shorter = reached > 0
         gained = shorter.nonzero()[:, 0]
         if len(gained):
-            best[active[gained]] = draw_back(climb.take(gained), tried[gained])
+            best[active[gained]] = draw_back(climb.take(gained), tried[gained], reached[gained])
         turn = torch.where(shorter, (1.5 * turn).clamp(max=1), turn / 3)
         keep = (turn > CONVERGED).nonzero()[:, 0]
         if not len(keep):

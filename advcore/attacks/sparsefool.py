@@ -83,7 +83,7 @@ class SparseFool:
             with torch.no_grad():
                 done = criterion.holds(classifier(tried)) | (norms.L2.size(normal) == 0)
             queries[active] += spent.queries + 3
-            gradients[active] += spent.gradients + 2
+            gradients[active] += spent.gradients + 1
             result[active] = tried
             keep = (~done).nonzero()[:, 0]
             if not len(keep):
@@ -100,7 +100,7 @@ class SparseFool:
         way = (reached.images - images) / (1 + inner.overshoot)
         with torch.no_grad():
             goal = criterion.goals(classifier(reached.images), 1)
-        _, normals = halfspaces(classifier, images + way, criterion, lambda logits: goal)
+        _, _, normals = halfspaces(classifier, images + way, criterion, lambda logits: goal)
         return way, norms.L2.steepest(normals[:, 0]), reached
 
     def _walk(self, images: Tensor, way: Tensor, normal: Tensor) -> Tensor:

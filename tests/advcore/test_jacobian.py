@@ -18,11 +18,12 @@ def test_all_rows_equal_those_of_torch_func(network):
     assert not rows.requires_grad
 
 
-def test_chosen_rows_of_each_sample():
+def test_values_of_the_logits_chosen_per_sample():
     classes = torch.tensor([[0, 3], [1, 1], [2, 0], [3, 2], [0, 1]])
-    _, chosen = jacobian(oracles.relu(), IMAGES, lambda logits: classes)
+    logits, chosen = jacobian(oracles.relu(), IMAGES, lambda logits: logits.gather(1, classes) - 2 * logits[:, :1])
+    assert logits.shape == (5, 4)
     _, every = jacobian(oracles.relu(), IMAGES)
-    torch.testing.assert_close(chosen, torch.stack([every[b, classes[b]] for b in range(5)]))
+    torch.testing.assert_close(chosen, torch.stack([every[b, classes[b]] - 2 * every[b, :1] for b in range(5)]))
 
 
 def test_a_constant_classifier_has_none():
