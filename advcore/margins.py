@@ -1,6 +1,7 @@
 """Margins in subspaces (article, eq. 18): the norm of the minimal perturbation that stays inside each."""
 
 from dataclasses import dataclass
+from enum import IntEnum
 
 import torch
 from torch import Tensor
@@ -9,9 +10,24 @@ from advcore.attacks import Adversarial, Attack, DeepFool
 from advcore.attacks.attack import has_budget, norm_of
 from advcore.box import keeps_box
 from advcore.classifier import Around, Classifier, check_batch, check_images, frozen, full_precision, predict, take_rows
-from advcore.criteria import Criterion, Untargeted
+from advcore.criteria import Untargeted
+from advcore.jacobian import jacobian
 from advcore.randomness import Randomness
 from advcore.subspaces import Family, Restricted
+from advcore.tangent import Tangent
+
+LIKELIEST = 10
+"""So many logits of each image are linearised for all subspaces at once; an attack that asks for others pays for them itself."""
+
+
+class MarginStatus(IntEnum):
+    """How the search in one subspace ended."""
+
+    FOUND = 0
+    CENSORED = 1
+    """None within the attack's steps or the search radius: the margin is larger than what was searched."""
+    DEAD = 2
+    """None, and no gradient of the likeliest logits at the image has any part in the subspace."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +35,7 @@ class Margins:
     """Margins of samples along subspaces, `(subspace, sample)` each.
 
     - `distance`: `||r||_2` in pixel units, inf where none was found; what the attack adds to step over the boundary counts.
-    - `found` bool; `status` int8, see `advcore.attacks.Status`.
+    - `found` bool; `status` int8: see `MarginStatus`.
     """
 
     distance: Tensor
@@ -34,6 +50,7 @@ def margins(
     attack: Attack | None = None,
     rows: int = 2048,
     randomness: Randomness | None = None,
+    radius: float = torch.inf,
 ) -> Margins:
     """`min ||r||_2` with `f(x + r) != f(x)`, `r` in the subspace, for every sample and every subspace of a family.
 
@@ -46,24 +63,28 @@ def margins(
         attack: a minimal-norm l2 attack without a box, see `check_attack`; `DeepFool(norm="l2", box=False)` when None.
         rows: samples x subspaces that are attacked as one batch; only memory and speed depend on it.
         randomness: noise for an attack that draws any; a sample's is the same in all subspaces.
+        radius: margins beyond it, in pixel units, count as not found.
+
+    The classifier is linearised at each image once, for all subspaces.
     """
     attack = DeepFool(norm="l2", box=False) if attack is None else attack
     check_attack(attack)
     check_images(images)
+    if not radius > 0:
+        raise ValueError(f"radius must be positive, in pixel units; got {radius}")
     if randomness is None:
         randomness = Randomness(0, torch.arange(len(images), device=images.device))
-    samples = len(images)
+    positions = torch.arange(len(family), device=images.device)
+    groups = torch.arange(len(images), device=images.device).split(max(1, rows // len(family)))
     with full_precision(), frozen(classifier), torch.no_grad():
-        labels = classifier(images).argmax(1)
-        which, sample = torch.meshgrid(torch.arange(len(family)), torch.arange(samples), indexing="ij")
-        pairs = zip(which.reshape(-1).split(rows), sample.reshape(-1).split(rows), strict=True)
-        criterion = Untargeted(labels)
-        parts = [
-            _attack_rows(attack, classifier, images, criterion, randomness, family, w.to(images.device), s.to(images.device))
-            for w, s in pairs
-        ]
-    distance, found, status = (torch.cat(column).view(len(family), samples) for column in zip(*parts, strict=True))
-    return Margins(distance, found, status)
+        parts = []
+        for group in groups:
+            own, some, noise = take_rows(classifier, group), images[group], randomness.take(group)
+            tangent = Tangent.at(own, some, LIKELIEST)
+            found = [_attack_rows(attack, own, some, noise, family, tangent, which, radius) for which in positions.split(rows)]
+            parts.append(tuple(torch.cat(column) for column in zip(*found, strict=True)))
+    distance, status = (torch.cat(column, 1) for column in zip(*parts, strict=True))
+    return Margins(distance, status == MarginStatus.FOUND, status)
 
 
 def minimal_perturbations(
@@ -94,14 +115,26 @@ def _attack_rows(
     attack: Attack,
     classifier: Classifier,
     images: Tensor,
-    criterion: Criterion,
     randomness: Randomness,
     family: Family,
-    which: Tensor,
-    sample: Tensor,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Attack sample `sample[b]` in subspace `which[b]`, for all b as one batch."""
-    restricted = Restricted(take_rows(classifier, sample), images[sample], family.rows(which))
+    tangent: Tangent,
+    positions: Tensor,
+    radius: float,
+) -> tuple[Tensor, Tensor]:
+    """Distances and statuses `(positions, n)` of all images in these members of the family, attacked as one batch."""
+    which, sample = (part.reshape(-1) for part in torch.meshgrid(positions, tangent.index, indexing="ij"))
+    restricted = Restricted(take_rows(classifier, sample), images[sample], family.rows(which), tangent.take(sample))
     start = images.new_zeros(len(sample), family.dim)
-    result = attack(restricted, start, criterion.take(sample), randomness.take(sample))
-    return result.distance, result.found, result.status
+    result = attack(restricted, start, Untargeted(tangent.logits.argmax(1)[sample]), randomness.take(sample))
+    distance = result.distance.masked_fill(result.distance > radius, torch.inf)
+    status = torch.where(torch.isfinite(distance), MarginStatus.FOUND, MarginStatus.CENSORED).to(torch.int8)
+    missing = (~result.found).nonzero()[:, 0]
+    if len(missing):
+        status[missing[_dead(restricted.rows(missing), start[missing])]] = MarginStatus.DEAD
+    return distance.view(len(positions), -1), status.view(len(positions), -1)
+
+
+def _dead(restricted: Restricted, start: Tensor) -> Tensor:
+    """Where no difference of the likeliest logits has a gradient in the subspace, `(B,)`."""
+    _, gradients = jacobian(restricted, start, lambda logits: logits.topk(min(LIKELIEST, logits.shape[1]), dim=1).values)
+    return (gradients == gradients[:, :1]).flatten(1).all(1)

@@ -1,5 +1,6 @@
 """Margins along a family of subspaces (article, eq. 18 and Fig. 8)."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, cast
@@ -7,9 +8,9 @@ from typing import Literal, cast
 import torch
 from torch import Tensor
 
-from advcore.attacks import Attack, DeepFool, MinimalNorm, Status
+from advcore.attacks import Attack, DeepFool, MinimalNorm
 from advcore.classifier import Around, Classifier
-from advcore.margins import check_attack, margins
+from advcore.margins import MarginStatus, check_attack, margins
 from advcore.probes.charts import Chart, Lines, Series
 from advcore.probes.probe import Batch, Columns, Curve, Summary
 from advcore.randomness import Randomness
@@ -23,18 +24,21 @@ QUALITIES: dict[str, Attack] = {"fast": DeepFool(norm="l2", box=False), "tight":
 class Margins:
     """The norm of the minimal perturbation inside each subspace; one row per subspace x sample.
 
-    Columns: `sample`, `subspace` (position in the family), `distance` (inf where none was found), `status`.
+    Columns: `sample`, `subspace` (position in the family), `distance` (inf where none was found), `status`, see
+    `advcore.margins.MarginStatus`.
 
     Attributes:
         family: the subspaces.
         quality: `fast` is `DeepFool`, the published algorithm; `tight` is `MinimalNorm`, which looks on along the boundary.
         attack: instead of these two, a minimal-norm l2 attack without a box.
+        radius: margins beyond it, in pixel units, are censored: they count as not found.
         rows: samples x subspaces attacked as one batch; memory and speed.
     """
 
     family: FamilySpec = field(default_factory=DCTDiagonal)
     quality: Literal["fast", "tight"] | None = None
     attack: Attack | None = None
+    radius: float = math.inf
     rows: int = field(default=2048, metadata={"cost": True})  # only memory and speed: left out of the key of a result
 
     def __post_init__(self) -> None:
@@ -45,6 +49,8 @@ class Margins:
         if self.attack is not None and self.quality is not None:
             raise ValueError("quality stands for an attack; give either it or attack")
         check_attack(self.chosen)
+        if not self.radius > 0:
+            raise ValueError(f"radius must be positive, in pixel units; got {self.radius}")
 
     @property
     def chosen(self) -> Attack:
@@ -57,12 +63,12 @@ class Margins:
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
         family = self.family(cast(tuple[int, int, int], tuple(batch.images.shape[1:])))
         around, still = Around(classifier, batch.images), torch.zeros_like(batch.images)  # images may lie outside [0, 1]
-        result = margins(around, still, family, self.chosen, self.rows, randomness)
+        result = margins(around, still, family, self.chosen, self.rows, randomness, self.radius)
         return {
             "sample": batch.indices.repeat(len(family)),
             "subspace": torch.arange(len(family)).repeat_interleave(len(batch.images)),
             "distance": result.distance.flatten(),
-            "status": [Status(code).name.lower() for code in result.status.flatten().tolist()],
+            "status": [MarginStatus(code).name.lower() for code in result.status.flatten().tolist()],
         }
 
     def summarise(self, table: Columns) -> Summary:

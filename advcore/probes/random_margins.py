@@ -8,7 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from advcore.attacks import Adversarial, Attack, MinimalNorm, Status
+from advcore.attacks import Attack, MinimalNorm
 from advcore.classifier import Classifier, full_precision, predict, take_rows
 from advcore.criteria import Untargeted
 from advcore.margins import check_attack, minimal_perturbations
@@ -56,13 +56,13 @@ class RandomMargins:
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
         indices = torch.arange(len(batch.images), device=batch.images.device).split(self.rows)
         parts = [self._measure(take_rows(classifier, index), batch.images[index], randomness.take(index)) for index in indices]
-        distance, status, expected = (torch.cat(column, 1) for column in zip(*parts, strict=True))
+        distance, expected = (torch.cat(column, 1) for column in zip(*parts, strict=True))
         relative = (distance / expected).masked_fill(distance.isinf() | expected.isinf(), torch.inf)
         return {
             "sample": batch.indices.repeat(len(self.dimensions)),
             "dimension": torch.tensor(self.dimensions).repeat_interleave(len(batch.images)),
             "distance": distance.flatten(),
-            "status": [Status(code).name.lower() for code in status.flatten().tolist()],
+            "status": ["found" if math.isfinite(value) else "censored" for value in distance.flatten().tolist()],
             "expected": expected.flatten(),
             "relative": relative.flatten(),
         }
@@ -99,19 +99,19 @@ class RandomMargins:
             )
         ]
 
-    def _measure(self, classifier: Classifier, images: Tensor, randomness: Randomness) -> tuple[Tensor, Tensor, Tensor]:
-        """Distance, status and what a flat boundary lets expect, `(dimensions, B)` each."""
+    def _measure(self, classifier: Classifier, images: Tensor, randomness: Randomness) -> tuple[Tensor, Tensor]:
+        """Distance and what a flat boundary lets expect, `(dimensions, B)` each."""
         whole = minimal_perturbations(classifier, images, self.attack, randomness).distance
         basis = random_spans(randomness, images.shape[1:], self.dimensions[-1]).basis.to(images.dtype)
         with full_precision():
             labels = predict(classifier, images)
-            found: list[Adversarial] = []
+            found = []
             for dimension in self.dimensions:
                 restricted = Restricted(classifier, images, Span(basis[:, :dimension]))
                 start = images.new_zeros(len(images), dimension)
-                found.append(self.attack(restricted, start, Untargeted(labels), randomness))
+                found.append(self.attack(restricted, start, Untargeted(labels), randomness).distance)
         expected = torch.stack([math.sqrt(images[0].numel() / dimension) * whole for dimension in self.dimensions])
-        return torch.stack([one.distance for one in found]), torch.stack([one.status for one in found]), expected
+        return torch.stack(found), expected
 
     def _median(self, table: Columns, name: str) -> Tensor:
         """Of a column at each dimension."""

@@ -1,11 +1,13 @@
 """The seam of the subspaces, and a classifier restricted to one."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from advcore.classifier import Classifier, take_rows
+from advcore.tangent import Tangent
 
 
 class Subspace(Protocol):
@@ -60,17 +62,29 @@ class Restricted(nn.Module):
 
     Attacks on it perturb inside the subspace, so any attack measures margins there, and distances in coordinates are distances
     in images, as Q is orthonormal. Holds one `x` per sample, so it stands for its batch alone; `rows` takes part of it.
+
+    With a `tangent`, the classifier linearised at the images, logits and gradients at coordinates 0 cost no pass.
     """
 
-    def __init__(self, classifier: Classifier, images: Tensor, subspace: Subspace) -> None:
+    def __init__(self, classifier: Classifier, images: Tensor, subspace: Subspace, tangent: Tangent | None = None) -> None:
         super().__init__()
         self.classifier = classifier
         self.images = images
         self.subspace = subspace
+        self.tangent = tangent
 
     def forward(self, coordinates: Tensor) -> Tensor:
+        if self.tangent is not None and not coordinates.requires_grad and not coordinates.any():
+            return self.tangent.logits[self.tangent.index]
         return self.classifier(self.images + self.subspace.lift(coordinates))
+
+    def known_jacobian(self, coordinates: Tensor, values: Callable[[Tensor], Tensor] | None) -> tuple[Tensor, Tensor] | None:
+        """The Jacobian at coordinates 0; see `advcore.jacobian.jacobian`."""
+        if self.tangent is None or coordinates.any():
+            return None
+        return self.tangent.differentiate(self.subspace.coordinates, values)
 
     def rows(self, index: Tensor) -> "Restricted":
         """The restriction around the samples `index`."""
-        return Restricted(take_rows(self.classifier, index), self.images[index], self.subspace.rows(index))
+        tangent = None if self.tangent is None else self.tangent.take(index)
+        return Restricted(take_rows(self.classifier, index), self.images[index], self.subspace.rows(index), tangent)

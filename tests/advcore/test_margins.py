@@ -4,8 +4,9 @@ import oracles
 import pytest
 import torch
 
-from advcore import margins, subspaces
-from advcore.attacks import PGD, Bisected, DeepFool, Rounded, Status, Worst
+from advcore import Untargeted, margins, subspaces
+from advcore.attacks import PGD, Bisected, DeepFool, MinimalNorm, Rounded, Worst
+from advcore.margins import MarginStatus
 
 SHAPE = (1, 8, 8)
 FAMILY = subspaces.dct_blocks(8, size=3, stride=1)
@@ -42,7 +43,7 @@ def test_affine_classifiers_are_exact_in_every_block(classes, shape, channels):
     exact = torch.stack([affine.margins(images, basis=oracles.dct_basis(8, low, 3, channels)) for low in range(6)])
     torch.testing.assert_close(result.distance, 1.02 * exact, rtol=1e-9, atol=0)
     assert result.found.all()
-    assert (result.status == Status.BROKEN).all()
+    assert (result.status == MarginStatus.FOUND).all()
 
 
 @pytest.mark.parametrize("network", [oracles.relu(shape=SHAPE), oracles.softplus(shape=SHAPE)], ids=["relu", "softplus"])
@@ -114,7 +115,7 @@ def test_a_dead_subspace_is_inf_not_nan():
     result = margins.margins(oracles.Constant(1.0, 0.5, -2.0), oracles.images(3, SHAPE), FAMILY)
     assert torch.isinf(result.distance).all()
     assert not result.found.any()
-    assert (result.status == Status.FAILED).all()
+    assert (result.status == MarginStatus.DEAD).all()
 
 
 def test_the_model_is_left_alone():
@@ -160,3 +161,45 @@ def test_minimal_perturbations_of_images_anywhere():
 
 def test_a_worst_of_attacks_without_a_box_passes():
     margins.check_attack(Worst((DeepFool(box=False), Bisected(DeepFool(box=False)))))
+
+
+def test_margins_beyond_the_search_radius_are_censored():
+    affine, images = oracles.Affine(shape=SHAPE), oracles.images(20, SHAPE)
+    whole = margins.margins(affine, images, FAMILY)
+    radius = whole.distance.median().item()
+    cut = margins.margins(affine, images, FAMILY, radius=radius)
+    beyond = whole.distance > radius
+    assert torch.equal(cut.found, ~beyond)
+    assert torch.equal(cut.distance[~beyond], whole.distance[~beyond])
+    assert (cut.distance[beyond] == torch.inf).all()
+    assert (cut.status[beyond] == MarginStatus.CENSORED).all()
+    with pytest.raises(ValueError, match="radius must be positive, in pixel units; got -1"):
+        margins.margins(affine, images, FAMILY, radius=-1)
+
+
+def test_an_attack_that_runs_out_of_steps_is_censored_not_dead():
+    network, images = oracles.relu(shape=SHAPE), oracles.images(8, SHAPE)
+    short = margins.margins(network, images, FAMILY, DeepFool(box=False, steps=1, overshoot=0.0))
+    assert (~short.found).any()
+    assert (short.status[~short.found] == MarginStatus.CENSORED).all()
+
+
+@pytest.mark.parametrize(
+    "attack", [DeepFool(box=False), MinimalNorm(box=False), Bisected(DeepFool(box=False, classes=4))], ids=repr
+)
+def test_the_shared_linearisation_changes_nothing_but_the_passes(attack):
+    network, images = oracles.relu(classes=12, shape=SHAPE), oracles.images(8, SHAPE)
+    sent = []
+
+    def counting(images):
+        sent.append(len(images))
+        return network(images)
+
+    shared = margins.margins(counting, images, FAMILY, attack)
+    labels, passes = network(images).argmax(1), sum(sent)
+    sent.clear()
+    for position in range(len(FAMILY)):
+        restricted = subspaces.Restricted(counting, images, FAMILY[position])
+        alone = attack(restricted, images.new_zeros(8, FAMILY.dim), Untargeted(labels))
+        torch.testing.assert_close(shared.distance[position], alone.distance, rtol=1e-6, atol=1e-9)
+    assert passes < sum(sent)

@@ -27,8 +27,8 @@ def test_columns():
     assert {len(column) for column in table.values()} == {4 * COUNT}
     assert table["sample"].view(4, COUNT).unique(dim=0).tolist() == [list(range(50, 50 + COUNT))]
     assert table["subspace"].view(4, COUNT)[:, 0].tolist() == [0, 1, 2, 3]
-    assert [status == "broken" for status in table["status"]] == torch.isfinite(table["distance"]).tolist()
-    assert set(table["status"]) <= {"broken", "failed"}
+    assert [status == "found" for status in table["status"]] == torch.isfinite(table["distance"]).tolist()
+    assert set(table["status"]) <= {"found", "censored", "dead"}
 
 
 def test_affine_classifiers_are_exact():
@@ -105,6 +105,7 @@ def test_charts_have_one_series_for_each_model():
     [
         (lambda: Margins(quality="best"), "quality must be one of fast, tight; got 'best'"),
         (lambda: Margins(quality="tight", attack=DeepFool(box=False)), "give either it or attack"),
+        (lambda: Margins(radius=0.0), "radius must be positive, in pixel units; got 0.0"),
         (lambda: Margins(rows=0), "rows must be at least 1; got 0"),
         (lambda: Margins(attack=DeepFool()), "without a box"),
         (lambda: Margins(attack=DeepFool(norm="linf", box=False)), "minimal-norm l2 attack"),

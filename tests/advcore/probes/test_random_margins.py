@@ -54,7 +54,7 @@ def test_rows_only_cost():
 
 def test_what_is_not_found_is_inf():
     table = _measure(oracles.Constant(0.0, 2.0), oracles.images(2, SHAPE))
-    assert set(table["status"]) == {"failed"}
+    assert set(table["status"]) == {"censored"}
     for name in ("distance", "expected", "relative"):
         assert torch.isinf(table[name]).all()
     assert PROBE.summarise(table).scalars == {"found": 0, "median_relative/first": torch.inf, "median_relative/last": torch.inf}
