@@ -1,7 +1,7 @@
 """Claims of the article as numbers, beside what a study measured, with bootstrap intervals over the samples."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -38,33 +38,87 @@ class Claim(Protocol):
 
 
 @dataclass(frozen=True)
+class Numbers:
+    """Which numbers of a model's rows a claim is about, and what is taken of them over the samples.
+
+    Attributes:
+        probe, model, column: where they stand.
+        over: the column that numbers positions (subspaces, dimensions), at each of which there is one row for each sample.
+        where: only rows with these values: `{attack: pgd-l2}`.
+        entry: of a column that holds vectors, 0 for the first.
+        above: whether a number is larger than this, instead of the number.
+        statistic: over the samples; the median is the lower one, so that inf, not found, stays inf and is never averaged.
+    """
+
+    probe: str
+    model: str
+    column: str
+    over: str | None = None
+    where: dict[str, Any] = field(default_factory=dict)
+    entry: int | None = None
+    above: float | None = None
+    statistic: Literal["median", "mean"] = "median"
+
+    def positions(self, tables: Tables) -> np.ndarray:
+        """The values of `over`, ascending; a single 0 without it."""
+        return np.zeros(1) if self.over is None else np.unique(self._column(tables, self.over))
+
+    def values(self, tables: Tables) -> Values:
+        """Samples in the order of their indices; LookupError where the rows are not one for each sample and position."""
+        values = self._column(tables, self.column).astype(float)
+        if (values.ndim > 1) != (self.entry is not None):
+            held = "vectors: give entry" if self.entry is None else "numbers: leave entry out"
+            raise LookupError(f"column {self.column} of probe {self.probe} holds {held}")
+        values = values if self.entry is None else values[:, self.entry]
+        positions = np.zeros(len(values)) if self.over is None else self._column(tables, self.over)
+        (steps, place), (own, row) = (np.unique(part, return_inverse=True) for part in (positions, self._column(tables, "sample")))
+        if len(values) != len(steps) * len(own) or len(np.unique(place * len(own) + row)) != len(values):
+            wanted = f"one for each sample and {self.over or 'model'}"
+            raise LookupError(f"probe {self.probe} on model {self.model}: {len(values)} rows are not {wanted}")
+        grid = np.empty((len(steps), len(own)))
+        grid[place, row] = values
+        return grid if self.above is None else (grid > self.above).astype(float)
+
+    def at_each(self, values: Values) -> np.ndarray:
+        """The statistic at each position."""
+        if self.statistic == "mean":
+            return values.mean(1)
+        middle = (values.shape[1] - 1) // 2
+        return np.partition(values, middle, axis=1)[:, middle]
+
+    def _column(self, tables: Tables, name: str) -> np.ndarray:
+        """A column of the rows that are as `where` says."""
+        table = tables.get(self.probe, {}).get(self.model)
+        if table is None:
+            raise LookupError(f"no rows of probe {self.probe} on model {self.model}")
+        for wanted in (name, *self.where):
+            if wanted not in table:
+                raise LookupError(f"probe {self.probe} has no column {wanted!r}; it has {', '.join(table)}")
+        chosen = np.ones(len(table["sample"]), dtype=bool)
+        for condition, value in self.where.items():
+            chosen &= np.asarray(table[condition]) == value
+        if not chosen.any():
+            raise LookupError(f"probe {self.probe} on model {self.model} has no row with {self.where}")
+        return np.asarray(table[name])[chosen]
+
+
+@dataclass(frozen=True)
 class Level:
     """A statistic over the samples: the median of a ratio, the share that holds at an eps.
 
     Attributes:
         says: the claim in words.
-        probe, model, column: where the numbers stand.
-        at_least, at_most: what the article says of the number.
-        statistic: over the samples.
-        where: only rows with these values: `{attack: pgd-l2}`.
-        above: count whether a number is larger than this, instead of the number.
-        entry: of a column that holds vectors, 0 for the first.
+        of: the numbers.
+        at_least, at_most: what the article says of the result.
     """
 
     says: str
-    probe: str
-    model: str
-    column: str
+    of: Numbers
     at_least: float = -np.inf
     at_most: float = np.inf
-    statistic: Literal["median", "mean"] = "median"
-    where: dict[str, Any] = field(default_factory=dict)
-    above: float | None = None
-    entry: int | None = None
 
     def measure(self, tables: Tables) -> Measured:
-        values = _values(tables, self.probe, self.model, self.column, None, self.where, self.above, self.entry)
-        return _bootstrap(lambda own: _over_samples(own, self.statistic)[0], [values], self.at_least, self.at_most)
+        return _bootstrap(lambda own: self.of.at_each(own)[0], [self.of.values(tables)], self.at_least, self.at_most)
 
 
 @dataclass(frozen=True)
@@ -72,38 +126,27 @@ class Ratio:
     """A statistic of one model over that of another, on the same samples.
 
     Attributes:
-        says, probe, model, column, at_least, at_most, statistic, where, above, entry: as in `Level`.
+        says, of, at_least, at_most: as in `Level`.
         to: the other model.
-        over: the column that numbers the positions (subspaces, say) at each of which a ratio is taken.
         position: of the ratio that counts, -1 for the last; the smallest of all when None.
         per: divide it by the ratio at this position.
     """
 
     says: str
-    probe: str
-    model: str
+    of: Numbers
     to: str
-    column: str
     at_least: float = -np.inf
     at_most: float = np.inf
-    statistic: Literal["median", "mean"] = "median"
-    where: dict[str, Any] = field(default_factory=dict)
-    above: float | None = None
-    entry: int | None = None
-    over: str | None = None
     position: int | None = None
     per: int | None = None
 
     def measure(self, tables: Tables) -> Measured:
-        both = [
-            _values(tables, self.probe, model, self.column, self.over, self.where, self.above, self.entry)
-            for model in (self.model, self.to)
-        ]
+        both = [self.of.values(tables), replace(self.of, model=self.to).values(tables)]
         return _bootstrap(self._ratio, both, self.at_least, self.at_most)
 
     def _ratio(self, own: Values, other: Values) -> float:
         with np.errstate(divide="ignore", invalid="ignore"):
-            ratios = _over_samples(own, self.statistic) / _over_samples(other, self.statistic)
+            ratios = self.of.at_each(own) / self.of.at_each(other)
         one = ratios.min() if self.position is None else ratios[self.position]
         return float(one if self.per is None else one / ratios[self.per])
 
@@ -113,23 +156,16 @@ class Trend:
     """The rank correlation (Spearman) of a statistic with the position: 1 where it rises all along, -1 where it falls.
 
     Attributes:
-        says, probe, model, column, at_least, at_most, statistic, where: as in `Level`.
-        over: the column that numbers the positions.
+        says, of, at_least, at_most: as in `Level`.
     """
 
     says: str
-    probe: str
-    model: str
-    column: str
-    over: str
+    of: Numbers
     at_least: float = -np.inf
     at_most: float = np.inf
-    statistic: Literal["median", "mean"] = "median"
-    where: dict[str, Any] = field(default_factory=dict)
 
     def measure(self, tables: Tables) -> Measured:
-        values = _values(tables, self.probe, self.model, self.column, self.over, self.where)
-        return _bootstrap(lambda own: _spearman(_over_samples(own, self.statistic)), [values], self.at_least, self.at_most)
+        return _bootstrap(lambda own: _spearman(self.of.at_each(own)), [self.of.values(tables)], self.at_least, self.at_most)
 
 
 @dataclass(frozen=True)
@@ -137,25 +173,19 @@ class Power:
     """The exponent p of a statistic that goes as `over^p`: the slope of a straight line through both logarithms.
 
     Attributes:
-        says, probe, model, column, over, at_least, at_most, statistic, where: as in `Trend`; `over` holds positive numbers.
+        says, of, at_least, at_most: as in `Level`; `of.over` holds positive numbers.
     """
 
     says: str
-    probe: str
-    model: str
-    column: str
-    over: str
+    of: Numbers
     at_least: float = -np.inf
     at_most: float = np.inf
-    statistic: Literal["median", "mean"] = "median"
-    where: dict[str, Any] = field(default_factory=dict)
 
     def measure(self, tables: Tables) -> Measured:
-        values = _values(tables, self.probe, self.model, self.column, self.over, self.where)
-        positions = np.unique(np.asarray(_column(tables, self.probe, self.model, self.over, self.where), dtype=float))
+        positions = np.log(self.of.positions(tables).astype(float))
         return _bootstrap(
-            lambda own: float(np.polyfit(np.log(positions), np.log(_over_samples(own, self.statistic)), 1)[0]),
-            [values],
+            lambda own: float(np.polyfit(positions, np.log(self.of.at_each(own)), 1)[0]),
+            [self.of.values(tables)],
             self.at_least,
             self.at_most,
         )
@@ -171,55 +201,6 @@ def expected(claim: Claim) -> str:
     if np.isfinite(low) and np.isfinite(high):
         return f"{low:g} to {high:g}"
     return f">= {low:g}" if np.isfinite(low) else f"<= {high:g}" if np.isfinite(high) else "-"
-
-
-def _column(tables: Tables, probe: str, model: str, name: str, where: Mapping[str, Any]) -> np.ndarray:
-    """A column of the rows that are as `where` says."""
-    table = tables.get(probe, {}).get(model)
-    if table is None:
-        raise LookupError(f"no rows of probe {probe} on model {model}")
-    for wanted in (name, *where):
-        if wanted not in table:
-            raise LookupError(f"probe {probe} has no column {wanted!r}; it has {', '.join(table)}")
-    chosen = np.ones(len(table["sample"]), dtype=bool)
-    for condition, value in where.items():
-        chosen &= np.asarray(table[condition]) == value
-    if not chosen.any():
-        raise LookupError(f"probe {probe} on model {model} has no row with {dict(where)}")
-    return np.asarray(table[name])[chosen]
-
-
-def _values(
-    tables: Tables,
-    probe: str,
-    model: str,
-    column: str,
-    over: str | None,
-    where: Mapping[str, Any],
-    above: float | None = None,
-    entry: int | None = None,
-) -> Values:
-    """`(positions, samples)`, samples in the order of their indices; LookupError where a sample lacks a position."""
-    values = _column(tables, probe, model, column, where).astype(float)
-    if (values.ndim > 1) != (entry is not None):
-        held = "vectors: give entry" if entry is None else "numbers: leave entry out"
-        raise LookupError(f"column {column} of probe {probe} holds {held}")
-    values = values if entry is None else values[:, entry]
-    samples = _column(tables, probe, model, "sample", where)
-    positions = np.zeros(len(samples)) if over is None else _column(tables, probe, model, over, where)
-    (steps, place), (own, row) = (np.unique(part, return_inverse=True) for part in (positions, samples))
-    if len(values) != len(steps) * len(own) or len(np.unique(place * len(own) + row)) != len(values):
-        raise LookupError(f"probe {probe} on model {model}: {len(values)} rows are not one for each sample and {over or 'model'}")
-    grid = np.empty((len(steps), len(own)))
-    grid[place, row] = values
-    return grid if above is None else (grid > above).astype(float)
-
-
-def _over_samples(values: Values, statistic: str) -> np.ndarray:
-    """A statistic of each position; the median is the lower one, so that inf, not found, stays inf and is never averaged."""
-    if statistic == "mean":
-        return values.mean(1)
-    return np.partition(values, (values.shape[1] - 1) // 2, axis=1)[:, (values.shape[1] - 1) // 2]
 
 
 def _spearman(values: np.ndarray) -> float:

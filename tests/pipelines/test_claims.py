@@ -1,10 +1,12 @@
 """Claims: the right number, an interval that holds it, and words where there is none."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from pipelines.claims import Level, Power, Ratio, Trend, expected
+from pipelines.claims import Level, Numbers, Power, Ratio, Trend, expected
 
 
 def _tables(positions=5, samples=200, models=("plain", "robust")):
@@ -25,18 +27,19 @@ def _tables(positions=5, samples=200, models=("plain", "robust")):
     return {"margins": tables}
 
 
-MARGIN = {"says": "x", "probe": "margins", "model": "plain", "column": "distance"}
+MARGIN = Numbers("margins", "plain", "distance")
+OVER = replace(MARGIN, over="dimension")
 
 
 def test_a_level_is_a_statistic_of_the_samples():
     tables = _tables(positions=1)
-    measured = Level(**MARGIN, at_least=0.8, at_most=1.2).measure(tables)
+    measured = Level("x", MARGIN, at_least=0.8, at_most=1.2).measure(tables)
     assert measured.value == pytest.approx(1, abs=0.02)
     assert measured.low < 1 < measured.high
     assert measured.high - measured.low < 0.2
     assert measured.holds
-    assert not Level(**MARGIN, at_least=2).measure(tables).holds
-    share = Level(**MARGIN, statistic="mean", above=1.0).measure(tables)
+    assert not Level("x", MARGIN, at_least=2).measure(tables).holds
+    share = Level("x", replace(MARGIN, statistic="mean", above=1.0)).measure(tables)
     assert share.value == pytest.approx(0.5, abs=0.01)
     assert share.high - share.low == pytest.approx(4 * np.sqrt(0.25 / 200), rel=0.2)  # the normal approximation
 
@@ -44,53 +47,53 @@ def test_a_level_is_a_statistic_of_the_samples():
 def test_an_entry_of_vectors():
     tables = _tables(positions=1)
     tables["margins"]["plain"]["vector"] = torch.arange(3.0).expand(200, 3)
-    assert Level(**{**MARGIN, "column": "vector"}, entry=2).measure(tables).value == 2
+    assert Level("x", replace(MARGIN, column="vector", entry=2)).measure(tables).value == 2
 
 
 def test_not_found_is_never_averaged_into_a_median():
     tables = _tables(positions=1)
     tables["margins"]["plain"]["distance"][:120] = torch.inf
-    assert Level(**MARGIN).measure(tables).value == np.inf
+    assert Level("x", MARGIN).measure(tables).value == np.inf
 
 
 def test_ratios_of_models():
     tables = _tables()
-    smallest = Ratio(**MARGIN, to="robust", over="dimension", at_most=1).measure(tables)
+    smallest = Ratio("x", OVER, to="robust", at_most=1).measure(tables)
     assert smallest.value == pytest.approx(0.5, rel=0.02)
     assert smallest.low <= smallest.value <= smallest.high < 1
-    last = Ratio(**{**MARGIN, "model": "robust"}, to="plain", over="dimension", position=-1).measure(tables)
+    last = Ratio("x", replace(OVER, model="robust"), to="plain", position=-1).measure(tables)
     assert last.value == pytest.approx(2, rel=0.02)
-    even = Ratio(**{**MARGIN, "model": "robust"}, to="plain", over="dimension", position=-1, per=0).measure(tables)
+    even = Ratio("x", replace(OVER, model="robust"), to="plain", position=-1, per=0).measure(tables)
     assert even.value == pytest.approx(1)
 
 
 def test_trends_and_powers():
     tables = _tables()
-    rising = Trend(**MARGIN, over="dimension", at_least=0.9).measure(tables)
+    rising = Trend("x", OVER, at_least=0.9).measure(tables)
     assert rising.value == rising.low == rising.high == pytest.approx(1)
     tables["margins"]["plain"]["distance"] = 1 / tables["margins"]["plain"]["distance"]
-    assert Trend(**MARGIN, over="dimension").measure(tables).value == pytest.approx(-1)
-    power = Power(**MARGIN, over="dimension", at_least=-1.1, at_most=-0.9).measure(tables)
+    assert Trend("x", OVER).measure(tables).value == pytest.approx(-1)
+    power = Power("x", OVER, at_least=-1.1, at_most=-0.9).measure(tables)
     assert power.value == pytest.approx(-1, abs=0.02)
     assert power.holds
     tables["margins"]["plain"]["distance"] = torch.ones(1000)
-    assert Trend(**MARGIN, over="dimension").measure(tables).value == 0
+    assert Trend("x", OVER).measure(tables).value == 0
 
 
 def test_the_same_tables_give_the_same_interval():
-    assert Level(**MARGIN).measure(_tables(positions=1)) == Level(**MARGIN).measure(_tables(positions=1))
+    assert Level("x", MARGIN).measure(_tables(positions=1)) == Level("x", MARGIN).measure(_tables(positions=1))
 
 
 @pytest.mark.parametrize(
     ("claim", "match"),
     [
-        (Level("x", "margins", "absent", "distance"), "no rows of probe margins on model absent"),
-        (Level("x", "margins", "plain", "width"), "has no column 'width'; it has sample"),
-        (Level("x", "margins", "plain", "distance", where={"attack": "fgsm"}), "has no row with {'attack': 'fgsm'}"),
-        (Level("x", "margins", "plain", "distance"), "are not one for each sample and model"),
-        (Level("x", "margins", "plain", "distance", entry=0), "column distance of probe margins holds numbers: leave entry out"),
-        (Level("x", "margins", "plain", "vector"), "column vector of probe margins holds vectors: give entry"),
-        (Ratio("x", "margins", "plain", "short", "distance", over="dimension"), "not the same samples and positions"),
+        (Level("x", replace(MARGIN, model="absent")), "no rows of probe margins on model absent"),
+        (Level("x", replace(MARGIN, column="width")), "has no column 'width'; it has sample"),
+        (Level("x", replace(MARGIN, where={"attack": "fgsm"})), "has no row with {'attack': 'fgsm'}"),
+        (Level("x", MARGIN), "are not one for each sample and model"),
+        (Level("x", replace(MARGIN, entry=0)), "column distance of probe margins holds numbers: leave entry out"),
+        (Level("x", replace(MARGIN, column="vector")), "column vector of probe margins holds vectors: give entry"),
+        (Ratio("x", OVER, to="short"), "not the same samples and positions"),
     ],
 )
 def test_what_the_tables_lack_is_said(claim, match):
@@ -103,4 +106,4 @@ def test_what_the_tables_lack_is_said(claim, match):
 
 def test_what_the_article_says_in_numbers():
     limits = [{"at_least": 0.9}, {"at_most": 2.0}, {"at_least": -0.6, "at_most": -0.4}, {}]
-    assert [expected(Level("x", "p", "m", "c", **limit)) for limit in limits] == [">= 0.9", "<= 2", "-0.6 to -0.4", "-"]
+    assert [expected(Level("x", MARGIN, **limit)) for limit in limits] == [">= 0.9", "<= 2", "-0.6 to -0.4", "-"]

@@ -34,11 +34,14 @@ def study(tiny: dict[str, Any], place: Path) -> dict[str, Any]:
     del tiny["models"]["two"]
     tiny["train"] = {"own": "own.yaml", "flipped": "flipped.yaml"}
     tiny["probes"] = {"margins": tiny["probes"]["margins"]}
-    margin = {"probe": "margins", "column": "distance", "over": "subspace"}
+
+    def margin(model: str) -> dict[str, str]:
+        return {"probe": "margins", "model": model, "column": "distance", "over": "subspace"}
+
     tiny["claims"] = {
-        "rises": {"kind": "trend", "says": "it rises", "model": "own", **margin},
-        "ratio": {"kind": "ratio", "says": "more", "model": "own", "to": "flipped", "position": -1, "at_least": 0, **margin},
-        "absent": {"kind": "trend", "says": "nothing", "model": "nobody", **margin},
+        "rises": {"kind": "trend", "says": "it rises", "of": margin("own")},
+        "ratio": {"kind": "ratio", "says": "more", "of": margin("own"), "to": "flipped", "position": -1, "at_least": 0},
+        "absent": {"kind": "trend", "says": "nothing", "of": margin("nobody")},
     }
     return tiny
 
