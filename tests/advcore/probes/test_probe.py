@@ -17,6 +17,9 @@ PROBES = {
     "margins": probes.Margins(DCTDiagonal(size=2, stride=2)),
     "curvature": probes.Curvature(),
     "curvature-top": probes.Curvature(spectrum="top", top=2),
+    "curvature-step": probes.Curvature(spectrum="top", top=2, bottom=1, step=0.3, linearity=0.5),
+    "shared_curvature": probes.SharedCurvature(top=2),
+    "landscape": probes.Landscape(count=6, size=3),
     "examples": probes.Examples(),
 }
 BATCH = probes.Batch(oracles.images(6), torch.arange(6) % 4, torch.arange(6))
