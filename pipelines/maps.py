@@ -17,8 +17,9 @@ from pipelines.lines import COLOURS, GREY, LABEL, TEXT, TITLE
 ACROSS = 4
 """Panels in a row at most."""
 
-SIDE, GAP, CAPTION, LEFT, RIGHT, FOOT = 2.7, 0.28, 0.34, 0.95, 1.75, 0.8
-"""In inches: side of a panel, space between columns, height of a caption, room at the left, at the right, at the foot."""
+SIDE, GAP, CAPTION, LINE, LEFT, RIGHT, FOOT = 2.7, 0.28, 0.34, 0.2, 0.95, 1.75, 0.8
+"""In inches: side of a panel, space between columns, height of a caption and of each further line of it, room at the left, at the
+right, at the foot."""
 
 PALETTE = (*COLOURS, "#F0E442", "#882255")
 """Of ten classes; more begin anew."""
@@ -38,25 +39,27 @@ def draw_maps(chart: Maps) -> Figure:
         raise ValueError(f"maps {chart.name!r}: expected at least one panel, each (rows, columns), got {came}; mend them")
     across = min(len(fields), ACROSS)
     down = math.ceil(len(fields) / across)
+    captions = ["\n".join(textwrap.fill(line, 34) for line in caption.split("\n")) for _, caption in chart.panels]
+    over = CAPTION + LINE * max(caption.count("\n") for caption in captions)
     width = LEFT + across * (SIDE + GAP) + RIGHT
     title = textwrap.wrap(chart.title, max(16, int(width * 7.2)))
     note = textwrap.wrap(" ".join(filter(None, [chart.note, _left_out(fields)])), max(24, int(width * 11.5)))
     head = 0.25 + 0.3 * len(title) + 0.21 * len(note) + 0.1
-    height = head + down * (SIDE + CAPTION) + FOOT
+    height = head + down * (SIDE + over) + FOOT
     figure = Figure(figsize=(width, height))
     figure.text(0.15 / width, 1 - 0.15 / height, "\n".join(title), fontsize=TITLE, fontweight="bold", va="top")
     figure.text(0.15 / width, 1 - (0.22 + 0.3 * len(title)) / height, "\n".join(note), fontsize=TEXT - 0.5, color=GREY, va="top")
     norm, colours = _classes(chart) if chart.categories else _shades(chart, fields)
-    for place, (field, (_, caption)) in enumerate(zip(fields, chart.panels, strict=True)):
+    for place, (field, caption) in enumerate(zip(fields, captions, strict=True)):
         row, column = divmod(place, across)
-        bottom = height - head - (row + 1) * (SIDE + CAPTION)
+        bottom = height - head - (row + 1) * (SIDE + over)
         corner = (LEFT + column * (SIDE + GAP)) / width
         axes = figure.add_axes((corner, bottom / height, SIDE / width, SIDE / height))
         _show(axes, chart, field, caption, norm, colours)
         axes.tick_params(labelbottom=place + across >= len(fields), labelleft=column == 0)
     middle = LEFT + (across * (SIDE + GAP) - GAP) / 2
     figure.text(middle / width, 0.12 / height, chart.x_label, fontsize=LABEL, ha="center", va="bottom")
-    centre = (FOOT + down * (SIDE + CAPTION) / 2) / height
+    centre = (FOOT + down * (SIDE + over) / 2) / height
     figure.text(0.12 / width, centre, textwrap.fill(chart.y_label, down * 34), fontsize=LABEL, rotation=90, va="center")
     if chart.categories:
         _legend(figure, chart, fields, (width - RIGHT + 0.05) / width, centre)
@@ -71,7 +74,7 @@ def _show(axes: Axes, chart: Maps, field: np.ndarray, caption: str, norm: Normal
     shown = np.ma.masked_invalid(field)
     axes.imshow(shown, colours, norm, origin="lower", extent=extent, interpolation="nearest", aspect="auto")
     axes.set_facecolor(NOWHERE)
-    axes.set_title(textwrap.fill(caption, 34), fontsize=TEXT, pad=4)
+    axes.set_title(caption, fontsize=TEXT, pad=4)
     axes.tick_params(labelsize=TEXT - 1)
     if chart.origin:
         axes.plot(0, 0, marker="o", color="white", markeredgecolor="black", markersize=6)

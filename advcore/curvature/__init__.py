@@ -1,5 +1,6 @@
 """Curvature in input space: Hessians as operators, their spectra, the decision boundary's curvatures, landscapes."""
 
+from advcore.curvature.across import Across, most_curved_across
 from advcore.curvature.boundary import (
     BoundaryPoints,
     ShapeOperator,
@@ -21,6 +22,7 @@ from advcore.curvature.trace import Moments, hutchinson
 from advcore.curvature.universal import fools, random_vectors
 
 __all__ = [
+    "Across",
     "BoundaryPoints",
     "DifferenceHessian",
     "Eigenpairs",
@@ -48,6 +50,7 @@ __all__ = [
     "landscape",
     "linearity_error",
     "logit_difference",
+    "most_curved_across",
     "plane",
     "principal_curvatures",
     "random_basis",

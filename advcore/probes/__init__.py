@@ -4,6 +4,7 @@ from advcore.probes.charts import Chart, Gallery, Lines, Maps, Panel, Series
 from advcore.probes.curvature import Curvature
 from advcore.probes.examples import Examples
 from advcore.probes.frequency_map import FrequencyMap
+from advcore.probes.landscape import Landscape
 from advcore.probes.margins import Margins
 from advcore.probes.masking import Masking
 from advcore.probes.noise import Noise
@@ -11,6 +12,7 @@ from advcore.probes.normals import Normals
 from advcore.probes.probe import Batch, Columns, Curve, Probe, Summary
 from advcore.probes.random_margins import RandomMargins
 from advcore.probes.robustness import Robustness
+from advcore.probes.shared_curvature import SharedCurvature
 
 PROBES: dict[str, type] = {
     "robustness": Robustness,
@@ -21,6 +23,8 @@ PROBES: dict[str, type] = {
     "normals": Normals,
     "noise": Noise,
     "curvature": Curvature,
+    "shared_curvature": SharedCurvature,
+    "landscape": Landscape,
     "examples": Examples,
 }
 """The probes that a study can name by `kind`."""
@@ -35,6 +39,7 @@ __all__ = [
     "Examples",
     "FrequencyMap",
     "Gallery",
+    "Landscape",
     "Lines",
     "Maps",
     "Margins",
@@ -46,5 +51,6 @@ __all__ = [
     "RandomMargins",
     "Robustness",
     "Series",
+    "SharedCurvature",
     "Summary",
 ]

@@ -25,6 +25,16 @@ class Series:
     cloud: tuple[Tensor, Tensor] | None = None
 
 
+def over_samples(label: str, x: Tensor, values: Tensor) -> Series:
+    """The median over samples of `values` `(samples, n)` at `x` `(n,)`, in a band between the quartiles.
+
+    Each is the lower of two neighbours, so that a value that is not finite stays one sample's own.
+    """
+    ordered = values.sort(0).values
+    low, middle, high = (ordered[int(share * (len(values) - 1))] for share in (0.25, 0.5, 0.75))
+    return Series(label, x, middle, low, high)
+
+
 @dataclass(frozen=True)
 class Lines:
     """Lines over a common axis. `name` is the file's name, `note` a sentence below the title, `ends` the words at both ends

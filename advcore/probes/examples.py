@@ -20,15 +20,11 @@ from advcore.randomness import Randomness
 class Examples:
     """Attack the first `count` samples and keep the images; one row per sample.
 
-    A probe sees one shard at a time and cannot tell which: every shard attacks and keeps its own first `count`. The figure and
-    `mean_distance` are of the table's first `count` rows alone, which are the study's first samples as long as the tables are
-    joined in the samples' order; the other rows stay in the table.
-
     Columns: `sample`, `label`, `prediction`, `adversarial_prediction`, `distance`, `image` and `adversarial` `(C, H, W)`.
 
     Attributes:
         attack: a minimal-norm attack.
-        count: rows of the figure, and samples kept of each shard.
+        count: the study's first samples, whatever the shards.
     """
 
     attack: Attack = field(default_factory=lambda: DeepFool(norm="l2"))
@@ -45,22 +41,25 @@ class Examples:
             raise ValueError(f"examples draw images of 1 or 3 channels; got {shape[0]}")
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
-        first = torch.arange(min(self.count, len(batch.images)), device=batch.images.device)
-        images = batch.images[first]
-        prediction = predict(classifier, images)
-        result = self.attack(classifier, images, Untargeted(prediction), randomness.take(first))
+        some = batch.first(self.count)
+        images, prediction, adversarial, distance = some.images, some.labels, some.images, some.images.new_zeros(0)
+        if len(images):
+            prediction = predict(classifier, images)
+            noise = randomness.take(torch.arange(len(images), device=images.device))
+            result = self.attack(classifier, images, Untargeted(prediction), noise)
+            adversarial, distance = result.images, result.distance
         return {
-            "sample": batch.indices[first],
-            "label": batch.labels[first],
+            "sample": some.indices,
+            "label": some.labels,
             "prediction": prediction,
-            "adversarial_prediction": predict(classifier, result.images),
-            "distance": result.distance,
+            "adversarial_prediction": predict(classifier, adversarial) if len(images) else prediction,
+            "distance": distance,
             "image": images,
-            "adversarial": result.images,
+            "adversarial": adversarial,
         }
 
     def summarise(self, table: Columns) -> Summary:
-        return Summary({"mean_distance": cast(Tensor, table["distance"])[: self.count].mean().item()})
+        return Summary({"mean_distance": cast(Tensor, table["distance"]).mean().item()})
 
     def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
         some = next(iter(tables.values()))

@@ -23,12 +23,20 @@ Columns = Mapping[str, Tensor | list[str]]
 class Batch:
     """Samples as a probe sees them: images `(B, C, H, W)`, labels `(B,)`, their indices in the data set `(B,)`.
 
-    Images lie in [0, 1], unless the data set is a transformed one; then no probe comes that attacks in that box.
+    `start` is the place of the first among all samples that are measured, in their order: a probe of the first few knows by it
+    which those are, whatever the shards. Images lie in [0, 1], unless the data set is a transformed one; then no probe comes that
+    attacks in that box.
     """
 
     images: Tensor
     labels: Tensor
     indices: Tensor
+    start: int = 0
+
+    def first(self, count: int) -> "Batch":
+        """Those of its samples that are among the first `count` of all; there may be none."""
+        stop = max(0, min(count - self.start, len(self.images)))
+        return Batch(self.images[:stop], self.labels[:stop], self.indices[:stop], self.start)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm, to_rgba
 
 from advcore.probes import Maps
@@ -35,6 +36,16 @@ def test_panels_share_one_scale_and_point_upwards():
     words = {text.get_text() for text in figure.texts}
     assert {"A title", "along r (pixels)", "across (pixels)"} <= words
     assert figure.axes[-1].get_ylabel() == "loss (nats)"
+
+
+@pytest.mark.parametrize("lines", [1, 2, 3])
+def test_captions_of_several_lines_have_room_above_their_panels(lines):
+    caption = "\n".join(["plain, sample 3:"] * lines)
+    figure = draw(maps([(ramp(), caption)] * 5))
+    FigureCanvasAgg(figure).draw()
+    axes = _panels(figure)
+    assert {panel.get_title() for panel in axes} == {caption}
+    assert axes[4].title.get_window_extent().y1 <= axes[0].get_window_extent().y0
 
 
 def test_what_is_not_finite_is_counted_and_grey():

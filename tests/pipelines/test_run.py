@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -87,6 +88,24 @@ def test_a_study_measures_summarises_and_draws(tiny: dict[str, Any], place: Path
     assert "median_margin" in (place / "out/tiny/report.md").read_text()
     again = schema.structure(Study, schema.load_yaml(place / "out/tiny/study.yaml"))
     assert again == report.study
+
+
+def test_shards_without_rows_are_rows_like_others(tiny: dict[str, Any], place: Path) -> None:
+    """Of 20 samples in shards of 8 the first 10 are looked at: all of the first shard, some of the second, none of the third."""
+    tiny["probes"] = {
+        "landscape": {"kind": "landscape", "count": 10, "size": 3, "planes": ["normal_curved"]},
+        "shared": {"kind": "shared_curvature", "top": 9},
+    }
+    report = run(study_of(tiny))
+    assert (report.measured, report.failures, report.problems) == (12, [], [])
+    table = pq.read_table(place / "out/tiny/tables/landscape-one.parquet")
+    assert table["sample"].to_pylist() == _indices(report.study)[:10].tolist()
+    assert {figure.name for figure in report.figures} == {
+        "landscape-labels-normal_curved.png",
+        "landscape-loss-normal_curved.png",
+        "shared-shared_curvature.png",
+        "shared-energy.png",
+    }
 
 
 def test_a_second_run_computes_nothing(tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -139,6 +139,7 @@ def batch(
         images=images,
         labels=_tensor(dataset.labels[rows], device),
         indices=_tensor(dataset.indices[rows], device),
+        start=shard.start,
     )
 
 

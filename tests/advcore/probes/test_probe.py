@@ -21,6 +21,9 @@ PROBES = {
     "noise": probes.Noise((0.1, 0.5), draws=5, directions=3),
     "curvature": probes.Curvature(),
     "curvature-top": probes.Curvature(spectrum="top", top=2),
+    "curvature-step": probes.Curvature(spectrum="top", top=2, bottom=1, step=0.3, linearity=0.5),
+    "shared_curvature": probes.SharedCurvature(top=2),
+    "landscape": probes.Landscape(count=6, size=3),
     "examples": probes.Examples(),
 }
 BATCH = probes.Batch(oracles.images(6), torch.arange(6) % 4, torch.arange(6))
@@ -62,7 +65,7 @@ def test_shards_give_the_rows_of_the_whole(probe):
 
 
 def _measure(probe, rows):
-    batch = probes.Batch(BATCH.images[rows], BATCH.labels[rows], BATCH.indices[rows])
+    batch = probes.Batch(BATCH.images[rows], BATCH.labels[rows], BATCH.indices[rows], rows.start or 0)
     return probe.measure(oracles.relu(), batch, Randomness(0, batch.indices))
 
 

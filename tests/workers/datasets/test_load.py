@@ -28,6 +28,7 @@ def test_batches_are_copies_in_the_unit_interval(tmp_path):
     for array in (data.images, data.labels, data.indices):
         array.flags.writeable = False
     found = batch(data, Shard(1, 3), "float64")
+    assert found.start == 1
     assert found.images.dtype == torch.float64
     assert torch.equal(found.images, torch.tensor(IMAGES[1:3]).double() / 255)
     assert found.labels.tolist() == [1, 2]

@@ -1,0 +1,45 @@
+"""The curvature across a direction: the Hessian among the directions orthogonal to it, and the most curved of them."""
+
+from torch import Tensor
+
+from advcore.curvature.hessian import Hessian
+from advcore.curvature.lanczos import lanczos
+from advcore.norms import L2
+from advcore.randomness import Randomness
+
+FLAT = 1e-5
+"""The curvature across, as a share of `||H n||`, up to which none is told from 0: Lanczos' own tolerance."""
+
+
+class Across:
+    """`P H P`, `P = I - n n^T`, `n = d / ||d||`, for a Hessian and directions d `(B, D)`; H itself where d is 0."""
+
+    def __init__(self, hessian: Hessian, directions: Tensor) -> None:
+        self._hessian, self._normal = hessian, L2.steepest(directions)
+        self.along = L2.size(hessian @ self._normal)
+        """`||H n||`, `(B,)`."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Samples and dimension, (B, D)."""
+        return self._hessian.shape
+
+    def __matmul__(self, vectors: Tensor) -> Tensor:
+        """`(B, D)` to `(B, D)`."""
+        return self._orthogonal(self._hessian @ self._orthogonal(vectors))
+
+    def _orthogonal(self, vectors: Tensor) -> Tensor:
+        return vectors - (vectors * self._normal).sum(1, keepdim=True) * self._normal
+
+
+def most_curved_across(hessian: Hessian, directions: Tensor, randomness: Randomness) -> Tensor:
+    """The unit vector v orthogonal to each direction `(B, D)` with the largest `|v^T H v|`, `(B, D)`, D at least 2.
+
+    Signed so that its entry of largest magnitude is positive. 0 where there is none: where all curvature across the direction is
+    within 1e-5 of `||H n||`, as where H has rank one and its eigenvector is the direction.
+    """
+    operator = Across(hessian, directions)
+    pairs = lanczos(operator, randomness, operator.shape[1], 1, directions.dtype)
+    vectors = pairs.vectors[:, 0]
+    vectors = vectors * vectors.gather(1, vectors.abs().argmax(1, keepdim=True)).sign()
+    return vectors.masked_fill((pairs.values.abs() <= FLAT * operator.along[:, None]), 0)

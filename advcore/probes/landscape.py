@@ -1,0 +1,187 @@
+"""Labels and loss on planes through samples (article, eq. 6, Figs. 3 and 4b)."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, cast, get_args
+
+import torch
+from torch import Tensor
+
+from advcore.attacks import DeepFool, Status
+from advcore.classifier import Classifier, full_precision, predict
+from advcore.criteria import Untargeted
+from advcore.curvature import cross_entropy, input_hessian, landscape, most_curved_across
+from advcore.probes.charts import Chart, Maps
+from advcore.probes.probe import Batch, Columns, Summary
+from advcore.randomness import Randomness
+
+PlaneName = Literal["normal_random", "normal_curved", "random_random"]
+
+AXES = {
+    "normal": "along the minimal perturbation",
+    "random": "along a random direction",
+    "curved": "along the most curved direction across it",
+    "other": "along another random direction",
+}
+"""The directions of planes, in words."""
+
+
+@dataclass(frozen=True)
+class Landscape:
+    """Predicted labels and cross-entropy with the true label on planes through the first `count` samples of the data; one row per
+    sample x plane.
+
+    Point (i, j) of a plane is `x + t_i u + t_j w`, `t` the `size` equal steps over [-half_width, half_width], u and w orthonormal,
+    u along the first direction of the plane's name and w across it, along the second: `normal`, the minimal l2 perturbation
+    (DeepFool's, without the box); `random`, the same for all models; `curved`, the one orthogonal to the normal along which the
+    loss has the largest curvature in magnitude (`advcore.curvature.most_curved_across`). Where no minimal perturbation was found
+    the normal is 0, and so is the most curved direction where the loss has no curvature across the normal: the plane is then
+    constant along that axis. No box: points may leave [0, 1].
+
+    Columns: `sample`, `plane`, `label`, `prediction`; `status` and `distance` of the minimal perturbation; `labels` `(size, size)`;
+    `loss` `(size, size)`, nats; `own_share`, the share of the plane's points that are predicted as the sample itself;
+    `largest_loss` on the plane.
+
+    Attributes:
+        count: samples, the first of the study's data whatever the shards: as many rows x planes, and maps.
+        planes: which planes.
+        size: points of the grid a side; odd, so that the sample itself is the middle one.
+        half_width: l2, pixel units, the same for all samples and models, so that their maps can be compared; 4 is about twice the
+            minimal perturbation of a plain network on digits of 28 x 28: other data, other scales.
+        step: of the Hessian of the most curved direction, l2, pixel units; 0 for the exact one.
+        rows: images that go forward at a time; memory and speed.
+    """
+
+    count: int = 4
+    planes: tuple[PlaneName, ...] = get_args(PlaneName)
+    size: int = 41
+    half_width: float = 4.0
+    step: float = 0.0
+    rows: int = field(default=1024, metadata={"cost": True})  # only memory and speed: left out of the key of a result
+
+    def __post_init__(self) -> None:
+        for name in ("count", "rows"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
+        known = get_args(PlaneName)
+        if not self.planes or len(set(self.planes)) < len(self.planes) or not set(self.planes) <= set(known):
+            raise ValueError(f"planes must be some of {', '.join(known)}, each once; got {', '.join(self.planes) or 'none'}")
+        if self.size < 3 or self.size % 2 == 0:
+            raise ValueError(f"size must be odd and at least 3, so that the sample is the middle point; got {self.size}")
+        if not 0 < self.half_width < math.inf:
+            raise ValueError(f"half_width must be a positive length in pixel units; got {self.half_width}")
+        if not 0 <= self.step < math.inf:
+            raise ValueError(f"step must be a length in pixel units, 0 for the exact Hessian; got {self.step}")
+
+    def validate(self, shape: tuple[int, int, int], classes: int) -> None:
+        if math.prod(shape) < 2:
+            raise ValueError(f"a plane needs images of at least 2 numbers; got {shape}")
+
+    def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
+        some = batch.first(self.count)
+        images, labels = some.images, some.labels
+        if not len(images):
+            nothing = images.new_zeros(0, len(self.planes), self.size, self.size)
+            return self._columns(some, labels, [], images.new_zeros(0), nothing.to(torch.int64), nothing)
+        with full_precision():
+            prediction = predict(classifier, images)
+            result = DeepFool(norm="l2", box=False)(classifier, images, Untargeted(prediction))
+            normal = (result.images - images).flatten(1).masked_fill(~result.found[:, None], 0)
+            noise = randomness.take(torch.arange(len(images), device=images.device))
+            directions = self._directions(classifier, images, labels, normal, noise)
+            grid = torch.linspace(-self.half_width, self.half_width, self.size, dtype=images.dtype, device=images.device)
+            sections = [
+                landscape(classifier, images, labels, directions[first], directions[second], grid, self.rows)
+                for first, second in (_axes(name) for name in self.planes)
+            ]
+        status = [Status(code).name.lower() for code in result.status.tolist()]
+        predicted, loss = (torch.stack([getattr(one, name) for one in sections], 1) for name in ("labels", "loss"))
+        return self._columns(some, prediction, status, result.distance, predicted, loss)
+
+    def summarise(self, table: Columns) -> Summary:
+        scalars = {}
+        for name in self.planes:
+            rows = _rows_of(table, name)
+            for column in ("own_share", "largest_loss"):
+                scalars[f"mean_{column}/{name}"] = cast(Tensor, table[column])[rows].mean().item()
+        return Summary(scalars)
+
+    def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
+        shown = {model: table for model, table in tables.items() if len(table["sample"])}
+        return [chart for name in self.planes for chart in self._maps(shown, name)] if shown else []
+
+    def _directions(
+        self, classifier: Classifier, images: Tensor, labels: Tensor, normal: Tensor, randomness: Randomness
+    ) -> dict[str, Tensor]:
+        """By the words of the planes' names, each `(B, D)`; `other` is the second random one."""
+        source, dimension = randomness.stream("landscape"), normal.shape[1]
+        random = {name: source.stream(name).normal((dimension,)).to(images.dtype) for name in ("random", "other")}
+        directions = {"normal": normal, **random}
+        if "normal_curved" in self.planes:
+            hessian = input_hessian(classifier, images, cross_entropy(labels), self.step)
+            directions["curved"] = most_curved_across(hessian, normal, randomness)
+        return directions
+
+    def _columns(
+        self, batch: Batch, prediction: Tensor, status: list[str], distance: Tensor, labels: Tensor, loss: Tensor
+    ) -> Columns:
+        """Rows of samples, each with its planes in their order; `labels` and `loss` are `(B, planes, size, size)`."""
+        count = len(self.planes)
+        own = labels == prediction[:, None, None, None]
+        return {
+            "sample": batch.indices.repeat_interleave(count),
+            "plane": [str(name) for _ in batch.indices for name in self.planes],
+            "label": batch.labels.repeat_interleave(count),
+            "prediction": prediction.repeat_interleave(count),
+            "status": [word for word in status for _ in self.planes],
+            "distance": distance.repeat_interleave(count),
+            "labels": labels.flatten(0, 1),
+            "loss": loss.flatten(0, 1),
+            "own_share": own.to(loss.dtype).mean((2, 3)).flatten(),
+            "largest_loss": loss.flatten(2).amax(2).flatten(),
+        }
+
+    def _maps(self, tables: Mapping[str, Columns], name: PlaneName) -> tuple[Chart, Chart]:
+        """The labels and the loss on one plane: a panel for each model and sample."""
+        labels, losses = [], []
+        for model, table in tables.items():
+            for row in _rows_of(table, name).nonzero()[:, 0].tolist():
+                caption = _caption(model, table, row)
+                labels.append((cast(Tensor, table["labels"])[row], caption))
+                losses.append((cast(Tensor, table["loss"])[row], caption))
+        along, across = (AXES[word] for word in _axes(name))
+        classes = max(int(some.max()) for some, _ in labels) + 1
+        maps = Maps(
+            name=f"labels-{name}",
+            title="Predicted class on planes through samples",
+            x_label=f"{across} (l2, pixels in [0, 1])",
+            y_label=f"{along} (l2, pixels in [0, 1])",
+            panels=labels,
+            x_limits=(-self.half_width, self.half_width),
+            y_limits=(-self.half_width, self.half_width),
+            value_label="class",
+            categories=[str(number) for number in range(classes)],
+            origin=True,
+            note="The sample lies in the middle; r is its minimal perturbation.",
+        )
+        loss = "cross-entropy with the true label (nats)"
+        title = "Loss on planes through samples"
+        return maps, replace(maps, name=f"loss-{name}", title=title, panels=losses, value_label=loss, categories=())
+
+
+def _axes(name: PlaneName) -> tuple[str, str]:
+    """The names of the plane's directions."""
+    first, second = name.split("_")
+    return first, "other" if first == second else second
+
+
+def _rows_of(table: Columns, name: PlaneName) -> Tensor:
+    """Which rows are of a plane, `(rows,)` bool."""
+    return torch.tensor([plane == name for plane in table["plane"]], dtype=torch.bool)
+
+
+def _caption(model: str, table: Columns, row: int) -> str:
+    columns = cast(Mapping[str, Tensor], table)
+    sample, label, distance = int(columns["sample"][row]), int(columns["label"][row]), columns["distance"][row].item()
+    return f"{model}, sample {sample}:\nlabel {label}, ‖r‖ = {distance:.2f}"

@@ -1,0 +1,182 @@
+"""Directions along which the loss is curved at many samples, and what minimal perturbations have of them."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from advcore.attacks import DeepFool, Status
+from advcore.classifier import Classifier, full_precision, predict
+from advcore.criteria import Untargeted
+from advcore.curvature import Stacked, cross_entropy, energy, input_hessian, lanczos, random_basis
+from advcore.norms import L2
+from advcore.probes.charts import Chart, Lines, Series, over_samples
+from advcore.probes.probe import Batch, Columns, Curve, Summary
+from advcore.probes.profiles import unsettled
+from advcore.randomness import Randomness
+
+TOLERANCE = 1e-5
+"""Of Lanczos, as a share of the sample's largest eigenvalue: what is below it is not told from 0."""
+
+ONE = Randomness(0, torch.zeros(1, dtype=torch.int64))
+"""What the summary draws from: the random directions are the same for every model and every study."""
+
+
+@dataclass(frozen=True)
+class SharedCurvature:
+    """Each sample's most curved directions, from which the shared ones are made (Moosavi-Dezfooli et al. 2018, section 4); one row
+    per sample.
+
+    Columns: `sample`; `eigenvalues` `(top,)`, the largest in magnitude of the input Hessian of cross-entropy with the true label,
+    the largest first (loss per pixel unit squared); `eigenvectors` `(top, D)`, unit, signed so that the entry of largest magnitude
+    is positive; `residual`, the largest `||H v - value v||` of them; `direction` `(D,)`, of the minimal l2 perturbation, unit, 0
+    where none was found; `distance`, its norm in pixel units, inf there; `status`. An eigenvalue within 1e-5 of the sample's
+    largest is not told from 0: it is 0, and its vector too. In shards of another size a vector is the same to about 1e-5 over its
+    eigenvalue's share of the largest, and what is summarised to 1e-5.
+
+    A row holds `(top + 1) D` numbers: 31 kB for digits and 6.6 MB for images of 3 x 224 x 224 with `top` 10 in float32, and a whole
+    table of them is summarised in memory.
+
+    The summary parts the samples, in the order of their indices, into halves: S_m is spanned by the m leading eigenvectors, by
+    magnitude, of the mean Hessian of the first half (but for what `top` leaves out, see `advcore.curvature.Stacked`). On the
+    second half, which is not seen in the fit, it gives the mean of `v^T H v` over the m directions, against as many random
+    directions, and the share `||P r|| / ||r||` of minimal perturbations that S_m holds, against `sqrt(m / D)`, that of random ones.
+    Whether random vectors of S_m fool samples takes the model again when all rows are there, which no probe has: see
+    `advcore.curvature.fools`.
+
+    Attributes:
+        top: eigenpairs of each sample; K - 1 are all there are where the network is piecewise linear with K classes, at step 0.
+        step: of the Hessian, l2, pixel units; 0 for the exact one. At a step look at `residual`, see
+            `advcore.curvature.DifferenceHessian`.
+        directions: the largest m.
+    """
+
+    top: int = 10
+    step: float = 0.0
+    directions: int = 20
+
+    def __post_init__(self) -> None:
+        for name in ("top", "directions"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
+        if not 0 <= self.step < math.inf:
+            raise ValueError(f"step must be a length in pixel units, 0 for the exact Hessian; got {self.step}")
+
+    def validate(self, shape: tuple[int, int, int], classes: int) -> None:
+        for name in ("top", "directions"):
+            if getattr(self, name) > math.prod(shape):
+                raise ValueError(f"{name} must not exceed the image's dimension, {math.prod(shape)}; got {getattr(self, name)}")
+
+    def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
+        with full_precision():
+            hessian = input_hessian(classifier, batch.images, cross_entropy(batch.labels), self.step)
+            pairs = lanczos(hessian, randomness, hessian.shape[1], self.top, batch.images.dtype, TOLERANCE)
+            nothing = pairs.values.abs() <= TOLERANCE * pairs.values.abs().amax(1, keepdim=True)
+            result = DeepFool(norm="l2", box=False)(classifier, batch.images, Untargeted(predict(classifier, batch.images)))
+            way = L2.steepest((result.images - batch.images).flatten(1))
+        return {
+            "sample": batch.indices,
+            "eigenvalues": pairs.values.masked_fill(nothing, 0),
+            "eigenvectors": _signed(pairs.vectors).masked_fill(nothing[:, :, None], 0),
+            "residual": pairs.residuals.amax(1),
+            "direction": way.masked_fill(~result.found[:, None], 0),
+            "distance": result.distance,
+            "status": [Status(code).name.lower() for code in result.status.tolist()],
+        }
+
+    def summarise(self, table: Columns) -> Summary:
+        seen = _unseen_half(table, self.directions)
+        last = {name: values[:, -1] for name, values in seen.items()}
+        count, dimension = seen["shared"].shape[1], cast(Tensor, table["direction"]).shape[1]
+        sizes = list(range(1, count + 1))
+        return Summary(
+            scalars={
+                "directions": count,
+                "mean_curvature/shared": last["shared"].mean().item(),
+                "mean_curvature/random": last["random"].mean().item(),
+                "median_energy": last["energy"].median().item(),
+                "energy_of_random": math.sqrt(count / dimension),
+                "found": torch.isfinite(cast(Tensor, table["distance"])).double().mean().item(),
+            },
+            curves={
+                **{f"mean_curvature/{name}": Curve(sizes, seen[name].mean(0).tolist()) for name in ("shared", "random")},
+                **{f"median_curvature/{name}": Curve(sizes, seen[name].median(0).values.tolist()) for name in ("shared", "random")},
+                "median_energy": Curve(sizes, seen["energy"].median(0).values.tolist()),
+            },
+            warnings=unsettled(table),
+        )
+
+    def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
+        halves = {model: _unseen_half(table, self.directions) for model, table in tables.items()}
+        some = next(iter(tables.values()))
+        return [_curvatures(halves, self.step), _energies(halves, cast(Tensor, some["direction"]).shape[1])]
+
+
+def _signed(vectors: Tensor) -> Tensor:
+    """Vectors `(B, k, D)`, each or its opposite: their signs are chance."""
+    return vectors * vectors.gather(2, vectors.abs().argmax(2, keepdim=True)).sign()
+
+
+def _unseen_half(table: Columns, directions: int) -> dict[str, Tensor]:
+    """What the directions of the first half are to the second, for each number m of them: `shared` and `random`, the mean curvature
+    along m shared and m random directions, `(samples, m)`; `energy`, of the minimal perturbations that were found."""
+    columns = cast(Mapping[str, Tensor], table)
+    samples = len(columns["sample"])
+    if samples < 2:
+        raise ValueError(
+            f"shared directions are made from one half of the samples and tried on the other; got {samples}: take more"
+        )
+    first, second = columns["sample"].argsort().tensor_split(2)
+    values, vectors = columns["eigenvalues"], columns["eigenvectors"]
+    dimension = vectors.shape[2]
+    count = max(1, min(directions, dimension, int((values[first] != 0).sum())))  # the rank of the mean, at most
+    pairs = lanczos(Stacked(values[first], vectors[first]), ONE, dimension, count, vectors.dtype)
+    shared = pairs.vectors[0]
+    ways, found = columns["direction"][second], torch.isfinite(columns["distance"][second])
+    return {
+        "shared": _curvature(values[second], vectors[second], shared),
+        "random": _curvature(values[second], vectors[second], random_basis(ONE, count, dimension, vectors.dtype)),
+        "energy": torch.stack([energy(shared[: m + 1], ways[found] if found.any() else ways) for m in range(count)], 1),
+    }
+
+
+def _curvature(values: Tensor, vectors: Tensor, directions: Tensor) -> Tensor:
+    """The mean of `v^T H v` over the first m of orthonormal `directions` `(count, D)`, for m = 1..count, `(samples, count)`; H has
+    the eigenpairs `values` `(samples, k)` and `vectors` `(samples, k, D)`."""
+    along = ((vectors @ directions.mT).square() * values[:, :, None]).sum(1)
+    return along.cumsum(1) / torch.arange(1, len(directions) + 1, device=along.device)
+
+
+def _curvatures(halves: Mapping[str, Mapping[str, Tensor]], step: float) -> Chart:
+    series = []
+    for model, half in halves.items():
+        sizes = torch.arange(1, half["shared"].shape[1] + 1)
+        series.append(over_samples(f"{model}, shared directions", sizes, half["shared"]))
+        series.append(replace(over_samples(f"{model}, random directions", sizes, half["random"]), low=None, high=None))
+    return Lines(
+        name="shared_curvature",
+        title="Curvature at unseen samples along shared directions",
+        x_label="number of directions m",
+        y_label="mean curvature along them " + (f"at step {step:g} " if step else "") + "(loss per pixel unit²)",
+        series=series,
+        y_scale="symlog" if any((half["shared"] < 0).any() for half in halves.values()) else "log",
+        note="Shared: leading eigenvectors of the mean Hessian of the first half of the samples. "
+        "Lines: medians over the second half. Bands: quartiles.",
+    )
+
+
+def _energies(halves: Mapping[str, Mapping[str, Tensor]], dimension: int) -> Chart:
+    sizes = torch.arange(1, max(half["energy"].shape[1] for half in halves.values()) + 1)
+    series = [over_samples(model, sizes[: half["energy"].shape[1]], half["energy"]) for model, half in halves.items()]
+    return Lines(
+        name="energy",
+        title="Minimal perturbations in the shared curved directions",
+        x_label="number of directions m",
+        y_label="share of the perturbation's norm in their span",
+        series=[*series, Series("random perturbations, √(m / D)", sizes, (sizes / dimension).sqrt())],
+        y_limits=(0, None),
+        note=f"Directions of the first half of the samples, perturbations of the second: median and quartiles. D = {dimension}.",
+    )
