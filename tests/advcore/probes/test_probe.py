@@ -54,14 +54,15 @@ def test_columns_are_detached_and_hold_the_sample(probe):
 
 @every_probe
 def test_shards_give_the_rows_of_the_whole(probe):
-    """Rows lie by position (subspace, attack), then by sample; a word of a row is the same too."""
+    """Sample by sample; a word of a row is the same too."""
     whole, *halves = (_measure(probe, rows) for rows in (slice(None), slice(0, 2), slice(2, None)))
     for name, column in whole.items():
-        joined = [_by_sample(half[name], len(half["sample"].unique())) for half in halves]
-        if isinstance(column, torch.Tensor):
-            torch.testing.assert_close(torch.cat(joined, 1).flatten(0, 1), column, rtol=1e-5, atol=1e-7, equal_nan=True)
-        else:
-            assert [word for parts in zip(*joined, strict=True) for part in parts for word in part] == column
+        joined = [part for half in halves for part in _by_sample(half, name)]
+        for own, expected in zip(joined, _by_sample(whole, name), strict=True):
+            if isinstance(column, torch.Tensor):
+                torch.testing.assert_close(own, expected, rtol=1e-5, atol=1e-7, equal_nan=True)
+            else:
+                assert own == expected
 
 
 def _measure(probe, rows):
@@ -69,25 +70,8 @@ def _measure(probe, rows):
     return probe.measure(oracles.relu(), batch, Randomness(0, batch.indices))
 
 
-def _by_sample(column, samples):
-    if isinstance(column, torch.Tensor):
-        return column.unflatten(0, (-1, samples))
-    return [column[start : start + samples] for start in range(0, len(column), samples)]
-
-
-@every_probe
-def test_a_probe_is_a_value(probe):
-    assert replace(probe) == probe
-    assert hash(replace(probe)) == hash(probe)
-    assert pickle.loads(pickle.dumps(probe)) == probe
-    assert asdict(probe)
-
-
-@every_probe
-def test_the_size_of_a_batch_is_a_mere_cost(probe):
-    """Workers leave it out of the key of a result."""
-    assert all(field.metadata.get("cost") for field in fields(probe) if field.name == "rows")
-
-
-def test_every_named_probe_is_tested():
-    assert {type(probe) for probe in PROBES.values()} == set(probes.PROBES.values())
+def _by_sample(table, name):
+    """A column's rows of each sample."""
+    rows = [(table["sample"] == sample).nonzero()[:, 0].tolist() for sample in table["sample"].unique()]
+    column = table[name]
+    return [column[own] if isinstance(column, torch.Tensor) else [column[row] for row in own] for own in rows]
