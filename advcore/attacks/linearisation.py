@@ -72,9 +72,10 @@ def closest(norm: Norm, classifier: Classifier, images: Tensor, criterion: Crite
 def closest_again(norm: Norm, classifier: Classifier, images: Tensor, criterion: Criterion, last: Closest) -> Closest:
     """`closest` with gradients of those goals alone that may be the closest: a forward and a backward pass per look, mostly one.
 
-    Goals and lengths are those of the `last` linearisation. All gaps are known from one forward pass. The goal that would be closest by the last lengths is looked at first, and is at a distance d; then all whose gap is less than
-    `DRIFT * d` times their last length, and those whose length was 0. So the choice is that among all goals as long as no normal
-    has grown by more than that factor; one that has may be overlooked.
+    Goals and lengths are those of the `last` linearisation. All gaps are known from one forward pass. The goal that would be
+    closest by the last lengths is looked at first, and is at a distance d; then all whose gap is less than `DRIFT * d` times their
+    last length, and those whose length was 0. So the choice is that among all goals as long as no normal has grown by more than
+    that factor; one that has may be overlooked.
     """
     goals, lengths = last.goals, last.lengths
 
