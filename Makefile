@@ -32,7 +32,10 @@ bench-peers: .venv/ready  ## our attacks beside foolbox's, torchattacks' and adv
 	$(UV) pip install --quiet --python $(BIN)/python foolbox torchattacks "setuptools<81" wheel
 	$(UV) pip install --quiet --python $(BIN)/python --no-build-isolation visdom
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps adv-lib "hessian-eigenthings==1.0.0a5"
-	$(BIN)/python -m benchmarks.attacks
+	$(BIN)/python -W ignore -m benchmarks.pgd
+	$(BIN)/python -W ignore -m benchmarks.minimal_norms
+	PYTHONPATH=tests $(BIN)/python -W ignore -m benchmarks.affine
+	$(BIN)/python -W ignore -m benchmarks.autoattack
 	$(BIN)/python -m benchmarks.lanczos
 
 lock: .venv/ready  ## newest versions into requirements.lock

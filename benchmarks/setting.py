@@ -1,39 +1,60 @@
-"""What the benchmarks share: a trained LeNet, real digits, a clock, and a line that names the machine."""
+"""What the benchmarks share: trained networks, real images, a clock, and a line that names the machine."""
 
+import hashlib
 import platform
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from advcore.classifier import predict
 from advcore.networks import lenet
 from advcore.training import Recipe, fit
 from workers.datasets import DataSpec, batch, load
 from workers.shards import Shard
 
 
-def classified(network: nn.Module, count: int) -> tuple[Tensor, Tensor]:
-    """The first `count` test digits that the network classifies right, and their labels."""
-    images, labels = digits("test", 2 * count)
-    right = (network(images).argmax(1) == labels).nonzero()[:count, 0]
-    return images[right], labels[right]
-
-
-def digits(split: str, samples: int) -> tuple[Tensor, Tensor]:
-    """Images `(samples, 1, 28, 28)` and labels of mnist5k."""
-    dataset = load(DataSpec("mnist5k", split, samples))  # type: ignore[arg-type]
+def pictures(data: str, split: str, samples: int) -> tuple[Tensor, Tensor]:
+    """Images `(samples, C, H, W)` and labels of a data set."""
+    dataset = load(DataSpec(data, split, samples))  # type: ignore[arg-type]
     some = batch(dataset, Shard(0, samples))
     return some.images, some.labels
 
 
-def trained_lenet(epochs: int = 5) -> nn.Module:
-    """A LeNet after a few epochs on 4,000 digits: the same each time."""
+def digits(split: str, samples: int) -> tuple[Tensor, Tensor]:
+    """Images `(samples, 1, 28, 28)` and labels of mnist5k."""
+    return pictures("mnist5k", split, samples)
+
+
+def classified(network: nn.Module, count: int, data: str = "mnist5k") -> tuple[Tensor, Tensor]:
+    """The first `count` test images that the network classifies right, and their labels."""
+    images, labels = pictures(data, "test", 2 * count)
+    right = (predict(network, images) == labels).nonzero()[:count, 0]
+    return images[right], labels[right]
+
+
+def trained(build: Callable[[], nn.Module], data: str, samples: int, recipe: Recipe) -> nn.Module:
+    """A network after a recipe, the same each time, held still; its weights are kept in the machine's folder for such things."""
     torch.manual_seed(0)
-    network = lenet()
-    for _ in fit(network, *digits("train", 4000), Recipe(epochs=epochs)):
-        pass
-    return network.requires_grad_(False)
+    network = build()
+    key = hashlib.sha256(f"{network} {data} {samples} {recipe}".encode()).hexdigest()[:16]
+    kept = Path(tempfile.gettempdir()) / "advcore-benchmarks" / f"{key}.pt"
+    if kept.exists():
+        network.load_state_dict(torch.load(kept, weights_only=True))
+    else:
+        for _ in fit(network, *pictures(data, "train", samples), recipe):
+            pass
+        kept.parent.mkdir(exist_ok=True)
+        torch.save(network.state_dict(), kept)
+    return network.eval().requires_grad_(False)
+
+
+def trained_lenet(epochs: int = 5, data: str = "mnist5k", samples: int = 4000) -> nn.Module:
+    """A LeNet after a few epochs."""
+    return trained(lenet, data, samples, Recipe(epochs=epochs))
 
 
 def seconds(work: Callable[[], object], repeats: int = 3) -> float:

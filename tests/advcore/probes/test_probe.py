@@ -75,3 +75,21 @@ def _by_sample(table, name):
     rows = [(table["sample"] == sample).nonzero()[:, 0].tolist() for sample in table["sample"].unique()]
     column = table[name]
     return [column[own] if isinstance(column, torch.Tensor) else [column[row] for row in own] for own in rows]
+
+
+@every_probe
+def test_a_probe_is_a_value(probe):
+    assert replace(probe) == probe
+    assert hash(replace(probe)) == hash(probe)
+    assert pickle.loads(pickle.dumps(probe)) == probe
+    assert asdict(probe)
+
+
+@every_probe
+def test_the_size_of_a_batch_is_a_mere_cost(probe):
+    """Workers leave it out of the key of a result."""
+    assert all(field.metadata.get("cost") for field in fields(probe) if field.name == "rows")
+
+
+def test_every_named_probe_is_tested():
+    assert {type(probe) for probe in PROBES.values()} == set(probes.PROBES.values())
