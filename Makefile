@@ -29,7 +29,7 @@ bench: .venv/ready  ## speed, as ratios measured in one run
 	$(BIN)/python -m benchmarks.eigenprofile
 
 bench-peers: .venv/ready  ## our attacks beside foolbox's, torchattacks' and adv-lib's, our Lanczos beside hessian-eigenthings', which it installs
-	$(UV) pip install --quiet --python $(BIN)/python foolbox torchattacks "setuptools<81" wheel
+	$(UV) pip install --quiet --python $(BIN)/python foolbox torchattacks adversarial-robustness-toolbox "setuptools<81" wheel
 	$(UV) pip install --quiet --python $(BIN)/python --no-build-isolation visdom
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps adv-lib "hessian-eigenthings==1.0.0a5"
 	$(BIN)/python -W ignore -m benchmarks.pgd

@@ -9,13 +9,12 @@ import sys
 
 import foolbox
 import torch
-import torchvision
 from torch import nn
 
 from advcore.attacks import DeepFool, MinimalNorm
 from advcore.training import Recipe
 from benchmarks.peers import Run, of_adv_lib, of_foolbox, ours, outcome
-from benchmarks.setting import classified, machine, trained, trained_lenet
+from benchmarks.setting import classified, machine, resnet18, trained, trained_lenet
 
 ATTACKS: dict[str, dict[str, Run]] = {
     "l2": {
@@ -41,14 +40,6 @@ ATTACKS: dict[str, dict[str, Run]] = {
 
 SLOW = ("foolbox DeepFool", "adv-lib FAB(100)", "foolbox C&W(9x100)")
 """Left out where a pass takes long: minutes each on a ResNet."""
-
-
-def resnet18() -> nn.Module:
-    """torchvision's for small grey images: a 3x3 stem of stride 1, no pooling after it."""
-    network = torchvision.models.resnet18(num_classes=10)
-    network.conv1 = nn.Conv2d(1, 64, 3, padding=1, bias=False)
-    network.maxpool = nn.Identity()  # type: ignore[assignment]
-    return network
 
 
 def table(network: nn.Module, data: str, count: int, repeats: int, without: tuple[str, ...] = ()) -> None:

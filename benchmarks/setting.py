@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+import torchvision
 from torch import Tensor, nn
 
 from advcore.classifier import predict
@@ -50,6 +51,14 @@ def trained(build: Callable[[], nn.Module], data: str, samples: int, recipe: Rec
         kept.parent.mkdir(exist_ok=True)
         torch.save(network.state_dict(), kept)
     return network.eval().requires_grad_(False)
+
+
+def resnet18() -> nn.Module:
+    """torchvision's for small grey images: a 3x3 stem of stride 1, no pooling after it."""
+    network = torchvision.models.resnet18(num_classes=10)
+    network.conv1 = nn.Conv2d(1, 64, 3, padding=1, bias=False)
+    network.maxpool = nn.Identity()  # type: ignore[assignment]
+    return network
 
 
 def trained_lenet(epochs: int = 5, data: str = "mnist5k", samples: int = 4000) -> nn.Module:

@@ -76,6 +76,7 @@ class DeepFool:
         gradients = torch.zeros_like(queries)
         own, rest = classifier, criterion
         last: Closest | None = None
+        reached: Tensor | None = None
         for _ in range(self.steps):
             if last is None:
                 boundary = closest(norm, own, current, rest, self.classes)
@@ -90,8 +91,10 @@ class DeepFool:
             current = self._clip(current + way)
             tried = self._clip(origin + (1 + self.overshoot) * (current - origin))
             with torch.no_grad():
-                done = rest.holds(own(tried)) | (norm.size(way) == 0)
+                logits = own(tried)
+            done = rest.holds(logits) | (norm.size(way) == 0)
             result[active] = tried
+            reached = logits if reached is None else reached.index_copy(0, active, logits)
             keep = (~done).nonzero()[:, 0]
             if not len(keep):
                 break
@@ -103,7 +106,7 @@ class DeepFool:
             short = self._shortened(norm, climb, result[several] - images[several], feet[several] - images[several])
             result[several] = images[several] + short
             queries[several] += climb.queries
-        return Tries(result, queries, gradients)
+        return Tries(result, queries, gradients, None if self.box else reached)
 
     def _shortened(self, norm: Norm, climb: Climb, way: Tensor, foot: Tensor) -> Tensor:
         """Perturbations `(n, *shape)` turned halfway to a foot where that is adversarial, and drawn back to the boundary."""
