@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from pipelines.prepare import prepare
 from pipelines.study import Study, read
 from pipelines.train import Training, train
 from workers.datasets import Dataset, DataSpec, load
@@ -15,20 +16,21 @@ def with_trained(study: Study) -> Study:
     """The study with a model, and its transform, for each of its recipes; trains what is not there yet.
 
     A recipe's training and test data become those splits of the study's data set, where that is another one; the checkpoint then
-    bears its name too. Raises Refused for what cannot work, before the first training where it is the study's or a recipe's file.
+    bears its name too. Raises Refused for what cannot work before the first training: all is checked with the untrained networks.
     """
     if not study.train:
         return study
     dataset = load(study.data)
     trainings = {name: _training(study, recipe, dataset) for name, recipe in study.train.items()}
-    models, transforms = dict(study.models), dict(study.transforms)
+    learnt = {name: training.data.transform for name, training in trainings.items() if training.data.transform is not None}
+    study = replace(study, transforms={**learnt, **study.transforms})
+    prepare(replace(study, models={**study.models, **{name: training.model for name, training in trainings.items()}}))
+    models = dict(study.models)
     for name, training in trainings.items():
         result = train(training)
         print(f"{name}: {'already trained' if result.already else 'trained'}, {result.checkpoint}", file=sys.stderr)
         models[name] = replace(training.model, checkpoint=str(result.checkpoint))
-        if training.data.transform is not None:
-            transforms.setdefault(name, training.data.transform)
-    return replace(study, models=models, transforms=transforms)
+    return replace(study, models=models)
 
 
 def _training(study: Study, recipe: str, dataset: Dataset) -> Training:

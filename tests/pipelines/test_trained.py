@@ -88,10 +88,14 @@ def test_a_recipe_learns_the_studys_own_data_set(study: dict[str, Any], place: P
         ({"train": {"own": "nosuch"}}, "no file 'nosuch', and none of that name comes with advcore"),
         ({"models": {}, "train": {}}, "models must name at least one; got none"),
         ({"transforms": {"nobody": {"kind": "flip"}}}, "transforms names 'nobody', which is no model; models: one, own, flipped"),
+        ({"probes": {"margins": {"kind": "margins", "family": {"kind": "dct", "size": 9}}}}, "a DCT block must fit into the image"),
         ({"claims": {"a b": {"kind": "trend"}}}, "missing key"),
     ],
 )
-def test_what_cannot_be_trained_or_claimed_is_refused(study: dict[str, Any], changes: dict[str, Any], match: str) -> None:
+def test_what_cannot_be_trained_or_claimed_is_refused(
+    study: dict[str, Any], changes: dict[str, Any], match: str, place: Path
+) -> None:
     with pytest.raises(Refused, match=match) as refusal:
         run(schema.structure(Study, {**study, **changes}))
     assert "\n" not in str(refusal.value)
+    assert not (place / "out/models").exists()  # refused before any training
