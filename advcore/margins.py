@@ -19,6 +19,9 @@ from advcore.tangent import Tangent
 LIKELIEST = 10
 """So many logits of each image are linearised for all subspaces at once; an attack that asks for others pays for them itself."""
 
+ROUNDINGS = 32
+"""A gradient whose part in a subspace is below so many roundings of its length has none there."""
+
 
 class MarginStatus(IntEnum):
     """How the search in one subspace ended."""
@@ -27,7 +30,7 @@ class MarginStatus(IntEnum):
     CENSORED = 1
     """None within the attack's steps or the search radius: the margin is larger than what was searched."""
     DEAD = 2
-    """None, and no gradient of the likeliest logits at the image has any part in the subspace."""
+    """The gradients of the likeliest logits at the image have no part in the subspace, beyond rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +51,7 @@ def margins(
     images: Tensor,
     family: Family,
     attack: Attack | None = None,
-    rows: int = 2048,
+    rows: int = 1024,
     randomness: Randomness | None = None,
     radius: float = torch.inf,
 ) -> Margins:
@@ -128,13 +131,15 @@ def _attack_rows(
     result = attack(restricted, start, Untargeted(tangent.logits.argmax(1)[sample]), randomness.take(sample))
     distance = result.distance.masked_fill(result.distance > radius, torch.inf)
     status = torch.where(torch.isfinite(distance), MarginStatus.FOUND, MarginStatus.CENSORED).to(torch.int8)
-    missing = (~result.found).nonzero()[:, 0]
-    if len(missing):
-        status[missing[_dead(restricted.rows(missing), start[missing])]] = MarginStatus.DEAD
+    dead = _dead(tangent, restricted, start)
+    status, distance = status.masked_fill(dead, MarginStatus.DEAD), distance.masked_fill(dead, torch.inf)
     return distance.view(len(positions), -1), status.view(len(positions), -1)
 
 
-def _dead(restricted: Restricted, start: Tensor) -> Tensor:
-    """Where no difference of the likeliest logits has a gradient in the subspace, `(B,)`."""
-    _, gradients = jacobian(restricted, start, lambda logits: logits.topk(min(LIKELIEST, logits.shape[1]), dim=1).values)
-    return (gradients == gradients[:, :1]).flatten(1).all(1)
+def _dead(tangent: Tangent, restricted: Restricted, start: Tensor) -> Tensor:
+    """Where the gradients of the likeliest logits differ, in the subspace, by no more than rounding lets them, `(B,)`."""
+    _, inside = jacobian(restricted, start, lambda logits: logits.topk(min(LIKELIEST, logits.shape[1]), dim=1).values)
+    whole = tangent.gradients.flatten(2)
+    most = torch.linalg.vector_norm(whole[:, 1:] - whole[:, :1], dim=2).amax(1)
+    own = torch.linalg.vector_norm(inside[:, 1:] - inside[:, :1], dim=2).amax(1)
+    return own <= ROUNDINGS * torch.finfo(own.dtype).eps * most.repeat(len(own) // len(most))

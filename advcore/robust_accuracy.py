@@ -132,15 +132,15 @@ def _budget(
         queries[rows] += result.queries
         gradients[rows] += result.gradients
         broken = rows[result.found]
-        place[broken] = places[result.found]
         distance[broken], reached[broken] = result.distance[result.found], result.images[result.found]
+        shorter = torch.searchsorted(grid, distance[broken])  # perhaps by several places
+        place[broken] = places[result.found].minimum(shorter)
         return broken
 
     below = (place > 0) & torch.isfinite(known.distance)
     rows, unknown = below.nonzero()[:, 0], ((place > 0) & ~below).nonzero()[:, 0]
     while len(rows):
         broken = strike(rows, place[rows] - 1)
-        place[broken] = place[broken].minimum(torch.searchsorted(grid, distance[broken]))  # perhaps shorter by several places
         rows = broken[place[broken] > 0]
     for step in range(len(grid) - 1):
         if not len(unknown):

@@ -63,9 +63,15 @@ class Numbers:
         """The values of `over`, ascending; a single 0 without it."""
         return np.zeros(1) if self.over is None else np.unique(self._column(tables, self.over))
 
+    def samples(self, tables: Tables) -> np.ndarray:
+        """The indices of the samples, ascending."""
+        return np.unique(self._column(tables, "sample"))
+
     def values(self, tables: Tables) -> Values:
         """Samples in the order of their indices; LookupError where the rows are not one for each sample and position."""
-        values = self._column(tables, self.column).astype(float)
+        values = self._column(tables, self.column)
+        if values.dtype.kind not in "biuf":
+            raise LookupError(f"column {self.column} of probe {self.probe} holds words, no numbers")
         if (values.ndim > 1) != (self.entry is not None):
             held = "vectors: give entry" if self.entry is None else "numbers: leave entry out"
             raise LookupError(f"column {self.column} of probe {self.probe} holds {held}")
@@ -75,9 +81,11 @@ class Numbers:
         if len(values) != len(steps) * len(own) or len(np.unique(place * len(own) + row)) != len(values):
             wanted = f"one for each sample and {self.over or 'model'}"
             raise LookupError(f"probe {self.probe} on model {self.model}: {len(values)} rows are not {wanted}")
+        if self.above is not None:
+            values = values > np.asarray(self.above, values.dtype)  # as the probe wrote it: 0.1 in float32 is not above 0.1
         grid = np.empty((len(steps), len(own)))
         grid[place, row] = values
-        return grid if self.above is None else (grid > self.above).astype(float)
+        return grid
 
     def at_each(self, values: Values) -> np.ndarray:
         """The statistic at each position."""
@@ -118,7 +126,10 @@ class Level:
     at_most: float = np.inf
 
     def measure(self, tables: Tables) -> Measured:
-        return _bootstrap(lambda own: self.of.at_each(own)[0], [self.of.values(tables)], self.at_least, self.at_most)
+        values = self.of.values(tables)
+        if len(values) > 1:
+            raise LookupError(f"a level is one number: {self.of.column} has {len(values)} positions over {self.of.over}")
+        return _bootstrap(lambda own: self.of.at_each(own)[0], [values], self.at_least, self.at_most)
 
 
 @dataclass(frozen=True)
@@ -141,8 +152,11 @@ class Ratio:
     per: int | None = None
 
     def measure(self, tables: Tables) -> Measured:
-        both = [self.of.values(tables), replace(self.of, model=self.to).values(tables)]
-        return _bootstrap(self._ratio, both, self.at_least, self.at_most)
+        other = replace(self.of, model=self.to)
+        for part in (Numbers.samples, Numbers.positions):
+            if not np.array_equal(part(self.of, tables), part(other, tables)):
+                raise LookupError(f"models {self.of.model} and {self.to} have not the same samples and positions")
+        return _bootstrap(self._ratio, [self.of.values(tables), other.values(tables)], self.at_least, self.at_most)
 
     def _ratio(self, own: Values, other: Values) -> float:
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -184,10 +198,7 @@ class Power:
     def measure(self, tables: Tables) -> Measured:
         positions = np.log(self.of.positions(tables).astype(float))
         return _bootstrap(
-            lambda own: float(np.polyfit(positions, np.log(self.of.at_each(own)), 1)[0]),
-            [self.of.values(tables)],
-            self.at_least,
-            self.at_most,
+            lambda own: _slope(positions, self.of.at_each(own)), [self.of.values(tables)], self.at_least, self.at_most
         )
 
 
@@ -203,7 +214,16 @@ def expected(claim: Claim) -> str:
     return f">= {low:g}" if np.isfinite(low) else f"<= {high:g}" if np.isfinite(high) else "-"
 
 
+def _slope(positions: np.ndarray, values: np.ndarray) -> float:
+    """Of the logarithm of `values`; NaN where a value is not finite and positive, or there is one alone."""
+    if len(values) < 2 or not (np.isfinite(values) & (values > 0)).all():
+        return np.nan
+    return float(np.polyfit(positions, np.log(values), 1)[0])
+
+
 def _spearman(values: np.ndarray) -> float:
+    if len(values) < 2:
+        return np.nan
     ranks = np.array([(np.sum(values < value) + np.sum(values <= value) - 1) / 2 for value in values])  # ties share their mean
     if np.ptp(ranks) == 0:
         return 0.0
@@ -213,9 +233,9 @@ def _spearman(values: np.ndarray) -> float:
 def _bootstrap(statistic: Callable[..., float], columns: list[Values], at_least: float, at_most: float) -> Measured:
     """The statistic, and the middle 95 % of it over samples drawn anew, the same ones in all columns."""
     count = columns[0].shape[1]
-    if any(values.shape != columns[0].shape for values in columns):
-        raise LookupError(f"the models have not the same samples and positions: {[values.shape for values in columns]}")
     value = float(statistic(*columns))
+    if np.isnan(value):
+        raise LookupError("the statistic is not a number: too few positions, or too many rows that were not found")
     random = np.random.default_rng(0)
     draws = [statistic(*(values[:, index] for values in columns)) for index in random.integers(0, count, (DRAWS, count))]
     low, high = np.quantile(np.asarray(draws, dtype=float), [0.025, 0.975], method="nearest")

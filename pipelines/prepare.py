@@ -63,7 +63,7 @@ def prepare(study: Study) -> Prepared:
         for name, spec in models.items()
         for probe_name in study.probes
     }
-    return Prepared(study, dataset, seen, hashes, _identity(study.name, works), works)
+    return Prepared(study, dataset, seen, hashes, _identity(study, works), works)
 
 
 def _through(dataset: Dataset, transform: Transform | None) -> Dataset:
@@ -94,10 +94,11 @@ def check_model(name: str, spec: ModelSpec, dataset: Dataset) -> int:
     return logits.shape[1]
 
 
-def _identity(name: str, works: Mapping[tuple[str, str], list[Work]]) -> str:
-    """The study's id, 16 hexadecimal digits: the same name, rows to measure, models' and probes' names, wherever it runs."""
+def _identity(study: Study, works: Mapping[tuple[str, str], list[Work]]) -> str:
+    """The study's id, 16 hexadecimal digits: the same name, rows to measure, names of models and probes, and claims."""
+    claims = [schema.unstructure(study)["claims"]] if study.claims else []
     keys = [[*names, *(work.key for work in own)] for names, own in works.items()]
-    return hashlib.sha256(json.dumps([name, keys]).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps([study.name, keys, *claims]).encode()).hexdigest()[:16]
 
 
 def _absolute(spec: ModelSpec) -> ModelSpec:

@@ -21,6 +21,7 @@ from pipelines.study import RunSettings, Study
 from pipelines.tracking import make_tracker
 from pipelines.trained import with_trained
 from workers.actor import Outcome, Runner, Work
+from workers.datasets import Dataset
 from workers.inline import Inline
 from workers.pool import RayPool
 from workers.store import Store, open_store, write_parquet
@@ -66,12 +67,12 @@ def run(study: Study, verbose: bool = False) -> Report:
     start = time.perf_counter()
     study.run.check()
     out = Path(study.run.out).absolute()
-    study = with_trained(study)
-    prepared = prepare(study)
     store_location = str(out / "store")
-    store = open_store(store_location)
     runner = make_runner(study.run, store_location, verbose)
     runner.check()
+    study = with_trained(study)
+    prepared = prepare(study)
+    store = open_store(store_location)
     missing = set(store.missing(work.key for work in prepared.all_works()))
     record = make_tracker(study.run.track, study.run.tracking_uri, out).open(study.run.experiment, prepared.identity, study.name)
     if not missing and record.finished:
@@ -147,8 +148,8 @@ def _claimed(claim: Claim, measured: Tables) -> Measured | str:
     """A claim's number, or why it has none."""
     try:
         return claim.measure(measured)
-    except LookupError as error:
-        return f"not measured: {error.args[0]}"
+    except Exception as error:  # of a user's own claim, too: hours of measuring lie behind it
+        return f"not measured: {error.args[0] if isinstance(error, LookupError) and error.args else repr(error)}"
 
 
 def _tables(prepared: Prepared, store: Store, without: set[str]) -> Tables:
@@ -171,12 +172,22 @@ def _describe(record: Run, prepared: Prepared) -> None:
     settings = schema.unstructure(study)
     defining = {name: settings["run"][name] for name in ("shard_size", "seed", "dtype")}
     models = {name: _without_path(spec) for name, spec in settings["models"].items()}
-    record.params(schema.flatten({"models": models, "data": settings["data"], "probes": settings["probes"], "run": defining}))
+    record.params(
+        schema.flatten(
+            {
+                "models": models,
+                "transforms": settings["transforms"],
+                "data": settings["data"],
+                "probes": settings["probes"],
+                "run": defining,
+            }
+        )
+    )
     record.tags({f"advcore.checkpoint.{name}": str(spec.checkpoint) for name, spec in study.models.items()})
     record.tags({"advcore.study": prepared.identity, "advcore.data": dataset.digest, **environment_tags()})
     record.tags({f"advcore.model.{name}": digest for name, digest in prepared.model_hashes.items()})
     record.tags({f"advcore.run.{name}": str(value) for name, value in settings["run"].items() if name not in defining})
-    _log_data(record, prepared)
+    _log_data(record, prepared, dataset)
 
 
 def _without_path(model: Mapping[str, object]) -> dict[str, object]:
@@ -184,8 +195,8 @@ def _without_path(model: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in model.items() if name != "checkpoint"}
 
 
-def _log_data(record: Run, prepared: Prepared) -> None:
-    study, dataset = prepared.study, prepared.dataset
+def _log_data(record: Run, prepared: Prepared, dataset: Dataset) -> None:
+    study = prepared.study
     record.data(study.data.name, dataset.digest, len(dataset), dataset.shape, study.data.folder or study.data.name)
 
 
@@ -216,18 +227,23 @@ def _track(record: Run, prepared: Prepared, store: Store, report: Report, second
 def _track_child(child: Run, prepared: Prepared, store: Store, report: Report, model: str, probe: str, finished: list[str]) -> None:
     """Settings, hashes, where and how long the finished shards were measured, the numbers, the table."""
     settings = schema.unstructure(prepared.study)
-    child.params(schema.flatten({"model": _without_path(settings["models"][model]), "probe": settings["probes"][probe]}))
+    transform = settings["transforms"].get(model)
+    child.params(
+        schema.flatten(
+            {"model": _without_path(settings["models"][model]), "transform": transform, "probe": settings["probes"][probe]}
+        )
+    )
     measured = [store.metadata(key) for key in finished]
     workers = ", ".join(sorted({entry.get("worker", "") for entry in measured}))
     child.tags(
         {
             "advcore.model": prepared.model_hashes[model],
-            "advcore.data": prepared.dataset.digest,
+            "advcore.data": prepared.seen[model].digest,
             "advcore.workers": workers,
             **environment_tags(),
         }
     )
-    _log_data(child, prepared)
+    _log_data(child, prepared, prepared.seen[model])
     child.metrics({"shards": len(finished), "shards_failed": len(prepared.works[model, probe]) - len(finished)})
     child.metrics({"seconds": sum(float(entry.get("seconds", "0")) for entry in measured)})
     summary = report.summaries.get(probe, {}).get(model, Summary())

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from advcore.probes import Probe
 from advcore.transforms import Transform
 from pipelines import schema
-from pipelines.claims import Claim
+from pipelines.claims import Claim, Numbers
 from workers.datasets import DataSpec
 from workers.models import ModelSpec
 from workers.refusal import Refused
@@ -93,14 +93,33 @@ class Study:
 
     def __post_init__(self) -> None:
         names = {**self.models, **self.train}
-        for what, given in (("models", names), ("probes", self.probes)):
-            if not given:
+        for what, held in (("models", names), ("probes", self.probes)):
+            if not held:
                 raise ValueError(f"{what} must name at least one; got none")
         for name in (self.name, *names, *self.probes, *self.claims):
             check_name(name)
+        for name in self.train:
+            if name in self.models:
+                raise ValueError(f"{name!r} stands in models and in train; leave it out of one")
+        if self.train and self.data.transform is not None:
+            raise ValueError("trained models see images as they learnt them: leave data.transform out, or give transforms by model")
+        known = {"probe": tuple(self.probes), "model": tuple(names)}
+        for claim_name, claim in self.claims.items():
+            for what, given in _named(claim):
+                if given not in known[what]:
+                    raise ValueError(f"claim {claim_name} names the {what} {given!r}; known: {', '.join(known[what])}")
         for name in self.transforms:
             if name not in names:
                 raise ValueError(f"transforms names {name!r}, which is no model; models: {', '.join(names)}")
+
+
+def _named(claim: Claim) -> list[tuple[str, str]]:
+    """The probe and the models that a claim of ours names."""
+    of = getattr(claim, "of", None)
+    if not isinstance(of, Numbers):
+        return []
+    to = getattr(claim, "to", None)
+    return [("probe", of.probe), ("model", of.model), *([("model", to)] if to else [])]
 
 
 def shipped(folder: str) -> dict[str, Path]:

@@ -69,8 +69,9 @@ def claimed(claims: Mapping[str, Claim], measured: Mapping[str, Measured | str])
         if isinstance(result, str):
             rows.append([claim.says, expected(claim), result, "-", "-"])
         else:
+            verdict = "-" if expected(claim) == "-" else "yes" if result.holds else "no"
             interval = f"{number(result.low)} to {number(result.high)}"
-            rows.append([claim.says, expected(claim), number(result.value), interval, "yes" if result.holds else "no"])
+            rows.append([claim.says, expected(claim), number(result.value), interval, verdict])
     return markdown(["claim", "expected", "measured", "95 % interval", "as expected"], rows)
 
 

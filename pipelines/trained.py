@@ -5,15 +5,18 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from pipelines.prepare import prepare
 from pipelines.study import Study, read
 from pipelines.train import Training, train
 from workers.datasets import Dataset, DataSpec, load
 from workers.models import ModelSpec
+from workers.refusal import Refused
 
 
 def with_trained(study: Study) -> Study:
-    """The study with a model, and its transform, for each of its recipes; trains what is not there yet.
+    """The study with a model, and its transform, in place of each of its recipes; trains what is not there yet.
 
     A recipe's training and test data become those splits of the study's data set, where that is another one; the checkpoint then
     bears its name too. Raises Refused for what cannot work before the first training: all is checked with the untrained networks.
@@ -24,13 +27,14 @@ def with_trained(study: Study) -> Study:
     trainings = {name: _training(study, recipe, dataset) for name, recipe in study.train.items()}
     learnt = {name: training.data.transform for name, training in trainings.items() if training.data.transform is not None}
     study = replace(study, transforms={**learnt, **study.transforms})
-    prepare(replace(study, models={**study.models, **{name: training.model for name, training in trainings.items()}}))
+    untrained = {name: training.model for name, training in trainings.items()}
+    prepare(replace(study, models={**study.models, **untrained}, train={}))
     models = dict(study.models)
     for name, training in trainings.items():
         result = train(training)
         print(f"{name}: {'already trained' if result.already else 'trained'}, {result.checkpoint}", file=sys.stderr)
         models[name] = replace(training.model, checkpoint=str(result.checkpoint))
-    return replace(study, models=models)
+    return replace(study, models=models, train={})
 
 
 def _training(study: Study, recipe: str, dataset: Dataset) -> Training:
@@ -41,14 +45,28 @@ def _training(study: Study, recipe: str, dataset: Dataset) -> Training:
     place = replace(training.run, threads=threads, out=settings.out, tracking_uri=settings.tracking_uri, track=settings.track)
     training = replace(training, run=place)
     if training.data.name == study.data.name:
+        _check_apart(training.data, dataset)
         return training
-    return replace(
+    training = replace(
         training,
         name=re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{training.name}-{Path(study.data.name).name}"),
         model=_fitting(training.model, dataset),
         data=_moved(training.data, study.data, "train"),
         test=None if training.test is None else _moved(training.test, study.data, "test"),
     )
+    _check_apart(training.data, dataset)
+    return training
+
+
+def _check_apart(learnt: DataSpec, measured: Dataset) -> None:
+    """Raise Refused where a sample that is measured is one of those that are learnt: some data sets have no splits."""
+    known = load(learnt)
+    common, ours, theirs = np.intersect1d(measured.indices, known.indices, return_indices=True)
+    if len(common) and np.array_equal(measured.images[ours], known.images[theirs]):
+        raise Refused(
+            f"{len(common)} of the samples that are measured are those that the models learn: take data with a test split, "
+            "or train on another file by a recipe of your own"
+        )
 
 
 def _moved(own: DataSpec, data: DataSpec, split: str) -> DataSpec:

@@ -31,7 +31,7 @@ class FrequencyMap:
     size: int = 4
     quality: Literal["fast", "tight"] | None = None
     attack: Attack | None = None
-    rows: int = field(default=2048, metadata={"cost": True})
+    rows: int = field(default=1024, metadata={"cost": True})
 
     def __post_init__(self) -> None:
         if self.size < 1:

@@ -39,7 +39,7 @@ class Margins:
     quality: Literal["fast", "tight"] | None = None
     attack: Attack | None = None
     radius: float = math.inf
-    rows: int = field(default=2048, metadata={"cost": True})  # only memory and speed: left out of the key of a result
+    rows: int = field(default=1024, metadata={"cost": True})  # only memory and speed: left out of the key of a result
 
     def __post_init__(self) -> None:
         if self.rows < 1:

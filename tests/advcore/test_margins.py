@@ -203,3 +203,16 @@ def test_the_shared_linearisation_changes_nothing_but_the_passes(attack):
         alone = attack(restricted, images.new_zeros(8, FAMILY.dim), Untargeted(labels))
         torch.testing.assert_close(shared.distance[position], alone.distance, rtol=1e-6, atol=1e-9)
     assert passes < sum(sent)
+
+
+def test_a_subspace_that_the_network_does_not_see_is_dead_in_single_precision():
+    inner, images = oracles.relu(shape=SHAPE, dtype=torch.float32), oracles.images(9, SHAPE, torch.float32)
+    block = FAMILY[5]
+
+    def blind(images):
+        return inner(images - block.lift(block.coordinates(images)))
+
+    result = margins.margins(blind, images, FAMILY)
+    assert (result.status[5] == MarginStatus.DEAD).all()
+    assert (result.distance[5] == torch.inf).all()
+    assert (result.status[0] == MarginStatus.FOUND).any()

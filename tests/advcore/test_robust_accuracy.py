@@ -64,6 +64,8 @@ def test_bounds_only_fall_and_stand_for_their_images(attacks):
         assert torch.equal(Untargeted(prediction).holds(network(known.images)), found)
         sizes = (known.images - images).flatten(1).norm(dim=1)
         torch.testing.assert_close(sizes[found], known.distance[found])
+        ends = torch.tensor([*EPS, torch.inf], dtype=images.dtype)
+        assert (known.broken_at <= ends[torch.searchsorted(ends, known.distance)]).all()
         assert (known.distance <= known.broken_at * (1 + 1e-6))[torch.isfinite(known.broken_at) & ~wrong].all()
         assert torch.equal(known.images[~found], images[~found])
         assert (found | (known.status != Status.BROKEN)).all()

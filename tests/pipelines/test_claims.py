@@ -44,6 +44,13 @@ def test_a_level_is_a_statistic_of_the_samples():
     assert share.high - share.low == pytest.approx(4 * np.sqrt(0.25 / 200), rel=0.2)  # the normal approximation
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_what_is_exactly_at_a_decimal_limit_is_not_above_it(dtype):
+    tables = {"p": {"m": {"sample": torch.arange(4), "broken_at": torch.tensor([0.1, 0.1, 0.3, torch.inf], dtype=dtype)}}}
+    share = Level("x", Numbers("p", "m", "broken_at", above=0.1, statistic="mean"))
+    assert share.measure(tables).value == 0.5
+
+
 def test_an_entry_of_vectors():
     tables = _tables(positions=1)
     tables["margins"]["plain"]["vector"] = torch.arange(3.0).expand(200, 3)
@@ -91,14 +98,22 @@ def test_the_same_tables_give_the_same_interval():
         (Level("x", replace(MARGIN, column="width")), "has no column 'width'; it has sample"),
         (Level("x", replace(MARGIN, where={"attack": "fgsm"})), "has no row with {'attack': 'fgsm'}"),
         (Level("x", MARGIN), "are not one for each sample and model"),
+        (Level("x", OVER), "a level is one number: distance has 5 positions over dimension"),
+        (Level("x", replace(MARGIN, column="attack")), "column attack of probe margins holds words, no numbers"),
+        (Trend("x", replace(MARGIN, where={"dimension": 1})), "the statistic is not a number: too few positions"),
+        (Power("x", replace(OVER, model="lost")), "the statistic is not a number: too few positions, or too many rows"),
+        (Ratio("x", OVER, to="others"), "models plain and others have not the same samples and positions"),
         (Level("x", replace(MARGIN, entry=0)), "column distance of probe margins holds numbers: leave entry out"),
         (Level("x", replace(MARGIN, column="vector")), "column vector of probe margins holds vectors: give entry"),
-        (Ratio("x", OVER, to="short"), "not the same samples and positions"),
+        (Ratio("x", OVER, to="short"), "have not the same samples and positions"),
     ],
 )
 def test_what_the_tables_lack_is_said(claim, match):
     tables = _tables()
     tables["margins"]["plain"]["vector"] = torch.ones(1000, 3)
+    tables["margins"]["lost"] = _tables()["margins"]["plain"] | {"distance": torch.full((1000,), torch.inf)}
+    tables["margins"]["others"] = _tables()["margins"]["plain"]
+    tables["margins"]["others"]["sample"] = tables["margins"]["others"]["sample"] + 1
     tables["margins"]["short"] = _tables(samples=100)["margins"]["plain"]
     with pytest.raises(LookupError, match=match):
         claim.measure(tables)

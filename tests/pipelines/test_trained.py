@@ -23,6 +23,11 @@ recipe: {epochs: 2}
 """
 
 
+def _claim(**changes: str) -> dict[str, Any]:
+    of = {"probe": "margins", "model": "own", "column": "distance", "over": "subspace", **changes}
+    return {"kind": "trend", "says": "x", "of": of}
+
+
 @pytest.fixture
 def study(tiny: dict[str, Any], place: Path) -> dict[str, Any]:
     """One model as a file, two that are trained: the second one on flipped digits."""
@@ -41,7 +46,7 @@ def study(tiny: dict[str, Any], place: Path) -> dict[str, Any]:
     tiny["claims"] = {
         "rises": {"kind": "trend", "says": "it rises", "of": margin("own")},
         "ratio": {"kind": "ratio", "says": "more", "of": margin("own"), "to": "flipped", "position": -1, "at_least": 0},
-        "absent": {"kind": "trend", "says": "nothing", "of": margin("nobody")},
+        "absent": {"kind": "trend", "says": "nothing", "of": {**margin("own"), "column": "width"}},
     }
     return tiny
 
@@ -63,32 +68,43 @@ def test_claims_stand_in_the_report_beside_their_numbers(study: dict[str, Any], 
     assert report.complete
     assert isinstance(report.claims["rises"], Measured)
     assert isinstance(report.claims["ratio"], Measured)
-    assert report.claims["absent"] == "not measured: no rows of probe margins on model nobody"
+    assert report.claims["absent"].startswith("not measured: probe margins has no column 'width'")
     text = (place / "out/tiny/report.md").read_text()
     assert "| it rises" in text
-    assert "not measured: no rows" in text
+    assert "not measured: probe margins has no column" in text
     assert ">= 0" in text
     assert "yes |" in text
 
 
 def test_a_recipe_learns_the_studys_own_data_set(study: dict[str, Any], place: Path) -> None:
-    images = np.random.default_rng(0).random((20, 1, 12, 12), dtype=np.float32)
-    np.savez(place / "own.npz", images=images, labels=np.arange(20) % 2)
-    study["data"] = {"name": f"npz:{place / 'own.npz'}"}
+    study["data"] = {"name": "mnist5k", "split": "test", "samples": 20}
+    study["train"] = {"flipped": "flipped.yaml"}
     del study["models"], study["claims"]
-    trained = with_trained(schema.structure(Study, study))
-    spec = trained.models["flipped"]
-    assert (spec.classes, spec.arguments) == (2, {"channels": 1, "side": 12})
-    assert Path(str(spec.checkpoint)).name == "flipped-own.npz.safetensors"
+    spec = with_trained(schema.structure(Study, study)).models["flipped"]
+    assert (spec.classes, spec.arguments) == (10, {"channels": 1, "side": 28})
+    assert Path(str(spec.checkpoint)).name == "flipped-mnist5k.safetensors"
+
+
+@pytest.mark.parametrize("data", ["npz:own.npz", "digits"])
+def test_no_model_is_measured_on_what_it_learnt(study: dict[str, Any], place: Path, data: str) -> None:
+    images = np.random.default_rng(0).random((20, 1, 8, 8), dtype=np.float32)
+    np.savez(place / "own.npz", images=images, labels=np.arange(20) % 2)
+    study["data"] = {"name": data, "split": "train", "samples": 15}
+    with pytest.raises(Refused, match="15 of the samples that are measured are those that the models learn"):
+        run(schema.structure(Study, study))
 
 
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({"train": {"own": "nosuch"}}, "no file 'nosuch', and none of that name comes with advcore"),
+        ({"train": {"own": "nosuch", "flipped": "flipped.yaml"}}, "no file 'nosuch', and none of that name comes with advcore"),
         ({"models": {}, "train": {}}, "models must name at least one; got none"),
         ({"transforms": {"nobody": {"kind": "flip"}}}, "transforms names 'nobody', which is no model; models: one, own, flipped"),
         ({"probes": {"margins": {"kind": "margins", "family": {"kind": "dct", "size": 9}}}}, "a DCT block must fit into the image"),
+        ({"train": {"one": "own.yaml"}, "claims": {}}, "'one' stands in models and in train; leave it out of one"),
+        ({"data": {"name": "digits", "transform": {"kind": "flip"}}}, "leave data.transform out, or give transforms by model"),
+        ({"claims": {"c": _claim(model="plian")}}, "claim c names the model 'plian'; known: one, own, flipped"),
+        ({"claims": {"c": _claim(probe="margin")}}, "claim c names the probe 'margin'; known: margins"),
         ({"claims": {"a b": {"kind": "trend"}}}, "missing key"),
     ],
 )
