@@ -9,7 +9,7 @@ from torch import Tensor
 from advcore import norms
 from advcore.attacks.attack import Adversarial, Status, Tries, solve
 from advcore.attacks.halfspace import reach
-from advcore.attacks.linearisation import Closest, closest, closest_again
+from advcore.attacks.linearisation import closest, closest_again
 from advcore.attacks.refinement import Climb, draw_back, turned
 from advcore.classifier import Classifier, take_rows
 from advcore.criteria import Criterion
@@ -72,18 +72,15 @@ class DeepFool:
         norm = norms.get(self.norm)
         origin, current, result, feet = images, images, images.clone(), images.clone()
         active = torch.arange(len(images), device=images.device)
-        queries = torch.zeros(len(images), dtype=torch.int64, device=images.device)
-        gradients = torch.zeros_like(queries)
         own, rest = classifier, criterion
-        last: Closest | None = None
+        first = boundary = closest(norm, own, images, rest, self.classes)
+        queries, gradients = torch.ones_like(first.looks), first.looks.clone()
         reached: Tensor | None = None
-        for _ in range(self.steps):
-            if last is None:
-                boundary = closest(norm, own, current, rest, self.classes)
-            else:
-                boundary = closest_again(norm, own, current, rest, last)
-            queries[active] += 1 + (1 if last is None else boundary.looks)
-            gradients[active] += boundary.looks
+        for step in range(self.steps):
+            if step:
+                boundary = closest_again(norm, own, current, rest, boundary)
+                queries[active] += boundary.looks
+                gradients[active] += boundary.looks
             way = self._reach(norm, current, boundary.normal, torch.maximum(boundary.gap, self.least_step * boundary.length))
             if self.box:
                 beyond = (boundary.gap + (boundary.normal * (current - origin)).flatten(1).sum(1)).clamp(min=0)
@@ -93,16 +90,18 @@ class DeepFool:
             with torch.no_grad():
                 logits = own(tried)
             done = rest.holds(logits) | (norm.size(way) == 0)
+            queries[active] += 1
             result[active] = tried
             reached = logits if reached is None else reached.index_copy(0, active, logits)
             keep = (~done).nonzero()[:, 0]
             if not len(keep):
                 break
-            active, origin, current, last = active[keep], origin[keep], current[keep], boundary.take(keep)
+            active, origin, current, boundary = active[keep], origin[keep], current[keep], boundary.take(keep)
             own, rest = take_rows(own, keep), rest.take(keep)
-        several = (gradients > boundary.goals.shape[1]).nonzero()[:, 0]
+        several = (gradients > first.looks).nonzero()[:, 0]
         if self.box and len(several):
-            climb = Climb.of(take_rows(classifier, several), images[several], criterion.take(several))
+            goal = criterion.take(several)
+            climb = Climb.of(take_rows(classifier, several), images[several], goal, first.logits[several])
             short = self._shortened(norm, climb, result[several] - images[several], feet[several] - images[several])
             result[several] = images[several] + short
             queries[several] += climb.queries
@@ -110,9 +109,13 @@ class DeepFool:
 
     def _shortened(self, norm: Norm, climb: Climb, way: Tensor, foot: Tensor) -> Tensor:
         """Perturbations `(n, *shape)` turned halfway to a foot where that is adversarial, and drawn back to the boundary."""
-        half = torch.full_like(climb.lead, 0.5)
-        tried = turned(norm, climb, way, foot, half, self.box)
-        return draw_back(climb, torch.where(per_sample(climb.margin(tried) > 0, way), tried, way))
+        tried = turned(norm, climb, way, foot, torch.full_like(climb.lead, 0.5), self.box)
+        margin = climb.margin(tried)
+        way = torch.where(per_sample(margin > 0, way), tried, way)
+        unturned = (margin <= 0).nonzero()[:, 0]
+        if len(unturned):
+            margin[unturned] = climb.take(unturned).margin(way[unturned])
+        return draw_back(climb, way, margin)
 
     def _reach(self, norm: Norm, origin: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
         """The way to a linearised boundary: 0 where no gradient differs, or where the box leaves none."""

@@ -40,12 +40,13 @@ def halfspaces(
 class Closest:
     """The closest of each sample's linearised boundaries.
 
-    - `goals` `(B, k)`: the classes among which it was looked for.
+    - `logits` `(B, K)`; `goals` `(B, k)`: the classes among which it was looked for.
     - `gap` `(B,)`, `|z_rival - z_goal|`; `normal` `(B, *shape)`, of dual norm `length` `(B,)`: it is `gap / length` away.
     - `lengths` `(B, k)`: the dual norm of each goal's normal where it was last looked at.
     - `looks` `(B,)` int64: how many goals were looked at.
     """
 
+    logits: Tensor
     goals: Tensor
     gap: Tensor
     normal: Tensor
@@ -66,7 +67,7 @@ def closest(norm: Norm, classifier: Classifier, images: Tensor, criterion: Crite
     nearest = _distances(gaps, lengths).argmin(1)
     everyone = torch.arange(len(goals), device=goals.device)
     looks = torch.full_like(nearest, goals.shape[1])
-    return Closest(goals, gaps[everyone, nearest], normals[everyone, nearest], lengths[everyone, nearest], lengths, looks)
+    return Closest(logits, goals, gaps[everyone, nearest], normals[everyone, nearest], lengths[everyone, nearest], lengths, looks)
 
 
 def closest_again(norm: Norm, classifier: Classifier, images: Tensor, criterion: Criterion, last: Closest) -> Closest:
@@ -95,7 +96,7 @@ def closest_again(norm: Norm, classifier: Classifier, images: Tensor, criterion:
     place[rows, columns] = len(goals) + torch.arange(len(rows), device=rows.device)
     nearest = _distances(gaps, lengths).masked_fill(~near.scatter(1, first, True), torch.inf).argmin(1)
     normal = torch.cat([normals[:, 0], others])[place[everyone, nearest]]
-    return Closest(goals, gaps[everyone, nearest], normal, lengths[everyone, nearest], lengths, 1 + near.sum(1))
+    return Closest(logits, goals, gaps[everyone, nearest], normal, lengths[everyone, nearest], lengths, 1 + near.sum(1))
 
 
 def _normals(classifier: Classifier, images: Tensor, criterion: Criterion, rows: Tensor, goals: Tensor) -> Tensor:

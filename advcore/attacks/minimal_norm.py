@@ -63,8 +63,10 @@ class MinimalNorm:
 
     def _search(self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness) -> Tries:
         norm = norms.get(self.norm)
-        climb = Climb.of(classifier, images, criterion)
-        first = self._linearised(norm, climb)
+        logits, gaps, normals = halfspaces(classifier, images, criterion, lambda logits: criterion.goals(logits, self.classes))
+        climb = Climb.of(classifier, images, criterion, logits)
+        climb.spend(queries=1, gradients=gaps.shape[1])
+        first = self._shortest(norm, climb, gaps, normals)
         everyone = torch.arange(len(images), device=images.device)
         twice = climb.take(torch.cat([everyone, everyone]))
         starts = torch.cat([first, torch.zeros_like(first)])
@@ -92,12 +94,9 @@ class MinimalNorm:
         way = result.images - climb.origin
         return way, torch.where(climb.margin(way) > 0, norm.size(way), torch.inf)
 
-    def _linearised(self, norm: Norm, climb: Climb) -> Tensor:
-        """The shortest way into one of the likely classes' half-spaces of the logits linearised at the images."""
-        images, criterion = climb.origin, climb.criterion
-        _, gaps, normals = halfspaces(climb.classifier, images, criterion, lambda logits: criterion.goals(logits, self.classes))
-        samples, columns = gaps.shape
-        climb.spend(queries=1, gradients=columns)
+    def _shortest(self, norm: Norm, climb: Climb, gaps: Tensor, normals: Tensor) -> Tensor:
+        """The shortest way into one of the likely classes' half-spaces, gaps `(B, k)` and normals `(B, k, *shape)`."""
+        images, (samples, columns) = climb.origin, gaps.shape
         gaps, normals = gaps.clamp(min=0).flatten(), normals.flatten(0, 1)
         gaps = gaps * (1 + BEYOND) + 2 * climb.slack.repeat_interleave(columns)
         ways = reach(norm, images.repeat_interleave(columns, 0), normals, gaps, self.box)

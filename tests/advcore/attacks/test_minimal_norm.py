@@ -41,7 +41,7 @@ def test_refinement_shortens_every_sample_or_leaves_it() -> None:
     network, images = oracles.relu(), oracles.images(30)
     criterion = Untargeted(network(images).argmax(1))
     found = DeepFool()(network, images, criterion)
-    climb = Climb.of(network, images, criterion)
+    climb = Climb.of(network, images, criterion, network(images).detach())
     way = draw_back(climb, found.images - images)
     shorter = refine(norms.L2, climb, way, 10, box=True)
     before, after = norms.L2.size(way), norms.L2.size(shorter)
