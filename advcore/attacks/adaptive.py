@@ -12,7 +12,7 @@ from advcore.attacks.ball import Ball
 from advcore.attacks.budget import check_eps
 from advcore.classifier import Classifier, take_rows
 from advcore.criteria import Criterion
-from advcore.norms import Norm, Radius, per_sample
+from advcore.norms import Radius, per_sample
 from advcore.objectives import Objective
 from advcore.randomness import Randomness
 
@@ -76,27 +76,23 @@ class State:
 
 def climb(
     classifier: Classifier,
-    center: Tensor,
     criterion: Criterion,
     goal: Criterion,
     objective: Objective,
-    norm: Norm,
-    radius: Tensor,
+    ball: Ball,
     steps: int,
     rho: float,
     randomness: Randomness,
 ) -> Tries:
-    """Maximise `objective(logits, goal)` over the eps-ball and the box from a random point of the sphere, `steps` steps.
+    """Maximise `objective(logits, goal)` over a ball from a random point of its sphere, `steps` steps.
 
     A sample stops at its first iterate for which `criterion` holds, and leaves the batch; others end at their best iterate.
 
     Args:
-        center: `(B, *shape)` in [0, 1].
-        radius: `(B,)`.
         goal: what the objective looks at: `criterion` itself, or a target.
     """
+    norm, center, radius = ball.norm, ball.center, ball.radius
     noise = norm.random(randomness.stream("start"), tuple(center.shape[1:]), 1.0).to(center.dtype)
-    ball = Ball.of(norm, center, radius)
     current = ball.project(center + noise * per_sample(radius / norm.size(noise), noise))
     result, active = current.clone(), torch.arange(len(center), device=center.device)
     queries = torch.zeros(len(center), dtype=torch.int64, device=center.device)
@@ -181,5 +177,6 @@ class _Sparsening:
     def move(self, state: State, first: bool) -> Tensor:
         """The next iterates."""
         pixels = state.current[0].numel()
-        direction = norms.sparse_steepest(movable(state.gradient, state.current), (state.share * pixels).long().clamp(min=1))
+        free = movable(state.gradient, state.current) if state.ball.box else state.gradient
+        direction = norms.sparse_steepest(free, (state.share * pixels).long().clamp(min=1))
         return state.ball.project(state.current + per_sample(state.step, direction) * direction)

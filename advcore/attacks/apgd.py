@@ -7,6 +7,7 @@ from torch import Tensor
 from advcore import norms, objectives
 from advcore.attacks.adaptive import check_ascent, climb
 from advcore.attacks.attack import Adversarial, Status, Tries, solve
+from advcore.attacks.ball import Ball
 from advcore.attacks.budget import radii
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
@@ -37,6 +38,7 @@ class APGD:
         steps: gradient steps.
         rho: share of rising steps at or below which a checkpoint halves.
         objective: what is maximised; `logit_ratio` is the DLR loss, untargeted or targeted as the criterion is.
+        box: keep `x + r` in [0, 1].
     """
 
     eps: Radius | None = None
@@ -44,6 +46,7 @@ class APGD:
     steps: int = 100
     rho: float = 0.75
     objective: ObjectiveName = "cross_entropy"
+    box: bool = True
 
     def __post_init__(self) -> None:
         objectives.get(self.objective)
@@ -53,10 +56,10 @@ class APGD:
         self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
     ) -> Adversarial:
         radius = radii(self.eps, images)
-        return solve(self._search, norms.get(self.norm), Status.ROBUST, classifier, images, criterion, randomness, radius=radius)
+        return solve(self._search, norms.get(self.norm), Status.ROBUST, classifier, images, criterion, randomness, self.box, radius)
 
     def _search(
         self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness, radius: Tensor
     ) -> Tries:
-        norm, objective = norms.get(self.norm), objectives.get(self.objective)
-        return climb(classifier, images, criterion, criterion, objective, norm, radius, self.steps, self.rho, randomness)
+        ball, objective = Ball.of(norms.get(self.norm), images, radius, self.box), objectives.get(self.objective)
+        return climb(classifier, criterion, criterion, objective, ball, self.steps, self.rho, randomness)

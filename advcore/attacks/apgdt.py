@@ -8,6 +8,7 @@ from torch import Tensor
 from advcore import norms, objectives
 from advcore.attacks.adaptive import check_ascent, climb
 from advcore.attacks.attack import Adversarial, Status, Tries, solve
+from advcore.attacks.ball import Ball
 from advcore.attacks.budget import radii
 from advcore.classifier import Classifier, take_rows
 from advcore.criteria import Criterion, Targeted
@@ -25,6 +26,7 @@ class APGDT:
     Attributes:
         eps, norm, steps, rho: as in `APGD`.
         targets: how many classes are tried, the likeliest first.
+        box: keep `x + r` in [0, 1].
     """
 
     eps: Radius | None = None
@@ -32,6 +34,7 @@ class APGDT:
     steps: int = 100
     rho: float = 0.75
     targets: int = 9
+    box: bool = True
 
     def __post_init__(self) -> None:
         check_ascent(self.norm, self.eps, self.steps, self.rho)
@@ -42,12 +45,12 @@ class APGDT:
         self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
     ) -> Adversarial:
         radius = radii(self.eps, images)
-        return solve(self._search, norms.get(self.norm), Status.ROBUST, classifier, images, criterion, randomness, radius=radius)
+        return solve(self._search, norms.get(self.norm), Status.ROBUST, classifier, images, criterion, randomness, self.box, radius)
 
     def _search(
         self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness, radius: Tensor
     ) -> Tries:
-        norm = norms.get(self.norm)
+        ball = Ball.of(norms.get(self.norm), images, radius, self.box)
         with torch.no_grad():
             goals = criterion.goals(classifier(images), self.targets)
         result = images.clone()
@@ -57,9 +60,7 @@ class APGDT:
         for place in range(goals.shape[1]):
             own, rest = take_rows(classifier, active), criterion.take(active)
             goal, noise = Targeted(goals[active, place]), randomness.take(active).stream("target", place)
-            tries = climb(
-                own, images[active], rest, goal, objectives.logit_ratio, norm, radius[active], self.steps, self.rho, noise
-            )
+            tries = climb(own, rest, goal, objectives.logit_ratio, ball.take(active), self.steps, self.rho, noise)
             result[active] = tries.images
             queries[active] += tries.queries
             gradients[active] += tries.gradients

@@ -8,7 +8,7 @@ from advcore.attacks.attack import Tries
 from advcore.attacks.ball import Ball
 from advcore.classifier import Classifier, take_rows
 from advcore.criteria import Criterion
-from advcore.norms import Norm, per_sample
+from advcore.norms import per_sample
 from advcore.objectives import Objective
 
 L1_SHARE = 0.01
@@ -74,7 +74,7 @@ def ascend(
                 active, current, gradient, stride = active[keep], current[keep], gradient[keep], stride[keep]
                 ball, best = ball.take(keep), best.take(keep)
                 classifier, criterion = take_rows(classifier, keep), criterion.take(keep)
-        way = _direction(ball.norm, gradient, current)
+        way = _direction(ball, gradient, current)
         current = ball.project(torch.addcmul(current, way, stride))
     if best is None:
         return Tries(current, spent, spent)
@@ -103,7 +103,8 @@ class _Best:
         return _Best(self.images[index], self.values[index])
 
 
-def _direction(norm: Norm, gradient: Tensor, images: Tensor) -> Tensor:
-    if norm is norms.L1:
-        return norms.sparse_steepest(movable(gradient, images), max(1, int(L1_SHARE * gradient[0].numel())))
-    return norm.steepest(gradient)
+def _direction(ball: Ball, gradient: Tensor, images: Tensor) -> Tensor:
+    if ball.norm is norms.L1:
+        free = movable(gradient, images) if ball.box else gradient
+        return norms.sparse_steepest(free, max(1, int(L1_SHARE * gradient[0].numel())))
+    return ball.norm.steepest(gradient)

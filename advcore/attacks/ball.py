@@ -1,4 +1,4 @@
-"""The eps-ball around each image, cut by the box [0, 1]: what an attack with a budget may reach."""
+"""The eps-ball around each image, cut by the box [0, 1] or not: what an attack with a budget may reach."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,8 @@ from advcore.norms import Norm, per_sample
 
 @dataclass(frozen=True, eq=False)
 class Ball:
-    """`{x : ||x - center||_p <= radius, 0 <= x <= 1}`, one for each sample: `center` `(B, *shape)` in [0, 1], `radius` `(B,)`.
+    """`{x : ||x - center||_p <= radius}`, with `box` also `0 <= x <= 1`, one for each sample: `center` `(B, *shape)`, which lies in
+    the box where there is one, `radius` `(B,)`.
 
     `corners`: in linf, where the set is a box itself, its smallest and its largest image.
     """
@@ -19,15 +20,17 @@ class Ball:
     center: Tensor
     radius: Tensor
     corners: tuple[Tensor, Tensor] | None
+    box: bool
 
     @classmethod
-    def of(cls, norm: Norm, center: Tensor, radius: Tensor) -> "Ball":
+    def of(cls, norm: Norm, center: Tensor, radius: Tensor, box: bool = True) -> "Ball":
         """The balls of these radii, in pixel units, around images."""
         corners = None
         if norm is norms.LINF:
             reach = per_sample(radius, center)
-            corners = (center - reach).clamp_(min=0), (center + reach).clamp_(max=1)
-        return cls(norm, center, radius, corners)
+            corners = center - reach, center + reach
+            corners = (corners[0].clamp_(min=0), corners[1].clamp_(max=1)) if box else corners
+        return cls(norm, center, radius, corners, box)
 
     def project(self, images: Tensor) -> Tensor:
         """Images drawn into the ball and the box: the closest ones in linf and l1; in l2 first into the ball, then into the box,
@@ -35,13 +38,14 @@ class Ball:
         if self.corners is not None:
             return images.clamp(*self.corners)
         r = images - self.center
-        if self.norm is norms.L1:
+        if self.norm is norms.L1 and self.box:
             r = norms.project_l1_box(r, -self.center, 1 - self.center, self.radius)
         else:
             r = self.norm.project(r, self.radius)
-        return r.add_(self.center).clamp_(0, 1)
+        r = r.add_(self.center)
+        return r.clamp_(0, 1) if self.box else r
 
     def take(self, index: Tensor) -> "Ball":
         """The balls of the samples `index`."""
         corners = None if self.corners is None else (self.corners[0][index], self.corners[1][index])
-        return Ball(self.norm, self.center[index], self.radius[index], corners)
+        return Ball(self.norm, self.center[index], self.radius[index], corners, self.box)

@@ -24,10 +24,12 @@ class FGSM:
     Attributes:
         eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of eps takes its place when None.
         norm: the ball.
+        box: keep `x + r` in [0, 1].
     """
 
     eps: Radius | None = None
     norm: Literal["l2", "linf"] = "linf"
+    box: bool = True
 
     def __post_init__(self) -> None:
         norms.get(self.norm)
@@ -37,7 +39,7 @@ class FGSM:
         self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
     ) -> Adversarial:
         radius = radii(self.eps, images)
-        return solve(self._search, norms.get(self.norm), Status.ROBUST, classifier, images, criterion, randomness, radius=radius)
+        return solve(self._search, norms.get(self.norm), Status.ROBUST, classifier, images, criterion, randomness, self.box, radius)
 
     def climb(self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness) -> Tries:
         """The step alone, for all samples: no check, no status. Call it under `frozen`."""
@@ -46,5 +48,5 @@ class FGSM:
     def _search(
         self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness, radius: Tensor
     ) -> Tries:
-        ball = Ball.of(norms.get(self.norm), images, radius)
+        ball = Ball.of(norms.get(self.norm), images, radius, self.box)
         return ascend(classifier, ball, images, criterion, objectives.cross_entropy, step=1, steps=1, leave=False)

@@ -35,6 +35,7 @@ class PGD:
         random_start: start at a random point of the ball: linf uniform, l1 and l2 a uniform direction at a uniform
             radius.
         objective: what is maximised.
+        box: keep `x + r` in [0, 1].
     """
 
     eps: Radius | None = None
@@ -43,6 +44,7 @@ class PGD:
     relative_step: float | None = None
     random_start: bool = True
     objective: ObjectiveName = "cross_entropy"
+    box: bool = True
 
     def __post_init__(self) -> None:
         norms.get(self.norm)
@@ -65,7 +67,7 @@ class PGD:
         self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
     ) -> Adversarial:
         radius = radii(self.eps, images)
-        return solve(self._search, norms.get(self.norm), Status.ROBUST, classifier, images, criterion, randomness, radius=radius)
+        return solve(self._search, norms.get(self.norm), Status.ROBUST, classifier, images, criterion, randomness, self.box, radius)
 
     def climb(self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness) -> Tries:
         """All steps for all samples, broken or not: what adversarial training wants. Call it under `frozen`."""
@@ -80,7 +82,7 @@ class PGD:
         radius: Tensor,
         leave: bool = True,
     ) -> Tries:
-        ball = Ball.of(norms.get(self.norm), images, radius)
+        ball = Ball.of(norms.get(self.norm), images, radius, self.box)
         start = images
         if self.random_start:
             noise = ball.norm.random(randomness.stream("start"), tuple(images.shape[1:]), radius).to(images.dtype)
