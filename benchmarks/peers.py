@@ -31,7 +31,7 @@ def of_adv_lib(name: str, **settings: object) -> Run:
     return lambda network, images, labels: getattr(adv_lib, name)(network, images, labels, **settings)
 
 
-ENOUGH = 10.0
+ENOUGH = 4.0
 """Seconds after which nothing is repeated."""
 
 
