@@ -1,5 +1,7 @@
 """Who keeps to the box [0, 1], and so cannot work on images that have left it."""
 
+from advcore.attacks.attack import wrapped
+
 
 def needs_box(holder: object) -> bool:
     """Whether any of the attacks that a probe or an objective holds keeps images in [0, 1].
@@ -17,7 +19,6 @@ def keeps_box(attack: object) -> bool:
 
 def _held(holder: object) -> tuple[object, ...]:
     chosen = getattr(holder, "chosen", None)
-    if chosen is not None:
-        return chosen if isinstance(chosen, tuple) else (chosen,)
-    attack = getattr(holder, "attack", None)
-    return (*getattr(holder, "attacks", ()), *(() if attack is None else (attack,)))
+    if chosen is None:
+        return wrapped(holder)
+    return chosen if isinstance(chosen, tuple) else (chosen,)

@@ -1,4 +1,4 @@
-"""Gradients of several functions of the logits, for every sample at once."""
+"""Gradients of functions of the logits, for every sample at once."""
 
 from collections.abc import Callable
 
@@ -37,3 +37,14 @@ def jacobian(classifier: Classifier, images: Tensor, values: Callable[[Tensor], 
             for j, column in enumerate(wanted.unbind(1))
         ]
     return logits.detach(), torch.stack(gradients, 1)
+
+
+def differentiate(classifier: Classifier, images: Tensor, value: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """The gradient `(B, *shape)` of one function of the logits, from `(B, K)` to `(B,)`; its value; the logits. All detached."""
+    with torch.enable_grad():
+        images = images.detach().requires_grad_()
+        logits = classifier(images)
+        values = value(logits)
+        if not values.requires_grad:  # a classifier that does not look at the image
+            return torch.zeros_like(images).detach(), values, logits
+        return torch.autograd.grad(values.sum(), images, materialize_grads=True)[0], values.detach(), logits.detach()

@@ -75,12 +75,23 @@ def attack_over(
     prediction = predict(classifier, images)
     known = _nothing(images, prediction, labels)
     grid = torch.tensor([*eps, torch.inf], dtype=images.dtype, device=images.device)
+    case = _Case(classifier, images, Untargeted(prediction), grid, randomness)
     history = []
     for attack in attacks:
-        run = _budget if has_budget(attack) else _minimal
-        known = run(attack, known, classifier, images, Untargeted(prediction), grid, randomness)
+        known = (_budget if has_budget(attack) else _minimal)(attack, known, case)
         history.append(known)
     return history
+
+
+@dataclass(frozen=True, eq=False)
+class _Case:
+    """What all the attacks look at; `grid` `(E + 1,)` ends in inf."""
+
+    classifier: Classifier
+    images: Tensor
+    criterion: Untargeted
+    grid: Tensor
+    randomness: Randomness
 
 
 def _nothing(images: Tensor, prediction: Tensor, labels: Tensor) -> Bounds:
@@ -92,35 +103,20 @@ def _nothing(images: Tensor, prediction: Tensor, labels: Tensor) -> Bounds:
     return Bounds(prediction, unknown.masked_fill(wrong, 0), unknown, images.detach(), status, spent, spent)
 
 
-def _minimal(
-    attack: Attack,
-    known: Bounds,
-    classifier: Classifier,
-    images: Tensor,
-    criterion: Untargeted,
-    grid: Tensor,
-    randomness: Randomness,
-) -> Bounds:
+def _minimal(attack: Attack, known: Bounds, case: _Case) -> Bounds:
     """Once on all samples."""
-    result = attack(classifier, images, criterion, randomness)
+    result, grid = attack(case.classifier, case.images, case.criterion, case.randomness), case.grid
     shorter = result.distance < known.distance
     distance = torch.where(shorter, result.distance, known.distance)
-    reached = torch.where(per_sample(shorter, images), result.images, known.images)
+    reached = torch.where(per_sample(shorter, known.images), result.images, known.images)
     broken_at = grid[torch.searchsorted(grid, distance)].minimum(known.broken_at)
     status = _status(known, distance, Status.FAILED)
     return Bounds(known.prediction, broken_at, distance, reached, status, result.queries, result.gradients)
 
 
-def _budget(
-    attack: Attack,
-    known: Bounds,
-    classifier: Classifier,
-    images: Tensor,
-    criterion: Untargeted,
-    grid: Tensor,
-    randomness: Randomness,
-) -> Bounds:
+def _budget(attack: Attack, known: Bounds, case: _Case) -> Bounds:
     """Only on what may be broken at a smaller eps than is known."""
+    grid = case.grid
     place = torch.searchsorted(grid, known.broken_at)  # of broken_at on the grid: 0 is as low as it gets, also for the wrong ones
     distance, reached = known.distance.clone(), known.images.clone()
     queries, gradients = torch.zeros_like(place), torch.zeros_like(place)
@@ -128,7 +124,7 @@ def _budget(
     def strike(rows: Tensor, places: Tensor) -> Tensor:
         """Attack the samples `rows` at these places of the grid; those that break."""
         own = with_budget(attack, grid[places])
-        result = own(take_rows(classifier, rows), images[rows], criterion.take(rows), randomness.take(rows))
+        result = own(take_rows(case.classifier, rows), case.images[rows], case.criterion.take(rows), case.randomness.take(rows))
         queries[rows] += result.queries
         gradients[rows] += result.gradients
         broken = rows[result.found]

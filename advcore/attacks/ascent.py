@@ -8,6 +8,7 @@ from advcore.attacks.attack import Tries
 from advcore.attacks.ball import Ball
 from advcore.classifier import Classifier, take_rows
 from advcore.criteria import Criterion
+from advcore.jacobian import differentiate
 from advcore.norms import per_sample
 from advcore.objectives import Objective
 
@@ -17,13 +18,7 @@ L1_SHARE = 0.01
 
 def evaluate(classifier: Classifier, images: Tensor, criterion: Criterion, objective: Objective) -> tuple[Tensor, Tensor, Tensor]:
     """The gradient `(B, *shape)` of the objective, its value `(B,)`, and the logits `(B, K)`."""
-    with torch.enable_grad():
-        images = images.detach().requires_grad_()
-        logits = classifier(images)
-        value = objective(logits, criterion)
-        if not value.requires_grad:  # a classifier that does not look at the image
-            return torch.zeros_like(images), value, logits
-        return torch.autograd.grad(value.sum(), images, materialize_grads=True)[0], value.detach(), logits.detach()
+    return differentiate(classifier, images, lambda logits: objective(logits, criterion))
 
 
 def movable(gradient: Tensor, images: Tensor) -> Tensor:

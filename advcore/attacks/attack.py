@@ -86,16 +86,21 @@ def with_budget(attack: Attack, eps: Radius) -> Attack:
     return replace(attack, **values)  # type: ignore[type-var]
 
 
+def wrapped(holder: object) -> tuple[Attack, ...]:
+    """The attacks that an attack wraps, or that something else holds: its field `attack`, or `attacks`."""
+    attack = getattr(holder, "attack", None)
+    return tuple(getattr(holder, "attacks", ())) if attack is None else (attack,)
+
+
 def norm_of(attack: Attack) -> str:
     """The name of the norm in which an attack, or the one that it wraps, measures."""
-    return getattr(attack, "norm", None) or norm_of(attack.attack)  # type: ignore[attr-defined]
+    return getattr(attack, "norm", None) or norm_of(wrapped(attack)[0])
 
 
 def attack_name(attack: Attack) -> str:
     """A short name for tables and legends: class, its `name` or the wrapped attacks if any, norm: `bisected-deepfool-l2`."""
     own = "-".join([type(attack).__name__, *([attack.name] if hasattr(attack, "name") else [])]).lower()
-    inner = attack.attacks if hasattr(attack, "attacks") else [attack.attack] if hasattr(attack, "attack") else []
-    return f"{own}-{'+'.join(map(attack_name, inner)) or norm_of(attack)}"
+    return f"{own}-{'+'.join(map(attack_name, wrapped(attack))) or norm_of(attack)}"
 
 
 @dataclass(frozen=True, eq=False)

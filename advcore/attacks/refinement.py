@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from advcore import objectives
+from advcore.attacks.ascent import evaluate
 from advcore.attacks.halfspace import reach
 from advcore.classifier import Classifier, take_rows
 from advcore.criteria import Criterion
@@ -78,16 +79,8 @@ class Climb:
 
     def _differentiate(self, perturbation: Tensor, objective: Objective) -> tuple[Tensor, Tensor]:
         self.spend(queries=1, gradients=1)
-        with torch.enable_grad():
-            images = (self.origin + perturbation).detach().requires_grad_()
-            logits = self.classifier(images)
-            value = objective(logits, self.criterion).sum()
-            if not value.requires_grad:  # a classifier that does not look at the image
-                gradient = torch.zeros_like(images)
-            else:
-                gradient = torch.autograd.grad(value, images, materialize_grads=True)[0]
-        margin = objectives.logit_margin(logits.detach(), self.criterion) - self.slack
-        return gradient, margin
+        gradient, _, logits = evaluate(self.classifier, self.origin + perturbation, self.criterion, objective)
+        return gradient, objectives.logit_margin(logits, self.criterion) - self.slack
 
 
 def draw_back(climb: Climb, perturbation: Tensor, margin: Tensor | None = None, steps: int = 2) -> Tensor:

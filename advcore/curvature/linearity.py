@@ -8,6 +8,7 @@ from torch import Tensor
 
 from advcore import norms
 from advcore.classifier import Classifier, check_finite, check_images, frozen, full_precision
+from advcore.jacobian import differentiate
 from advcore.norms import per_sample
 from advcore.randomness import Randomness
 
@@ -68,11 +69,6 @@ def linearity_error(
 
 def _evaluate(classifier: Classifier, images: Tensor, objective: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
     """The objective `(B,)` and its gradient `(B, *shape)`."""
-    with torch.enable_grad():
-        images = images.detach().requires_grad_()
-        logits = classifier(images)
-        check_finite(logits)
-        value = objective(logits)
-        if not value.requires_grad:  # a classifier that does not look at the image
-            return value, torch.zeros_like(images).detach()
-        return value.detach(), torch.autograd.grad(value.sum(), images, materialize_grads=True)[0]
+    gradient, value, logits = differentiate(classifier, images, objective)
+    check_finite(logits)
+    return value, gradient

@@ -8,7 +8,9 @@ from typing import Literal, cast
 import torch
 from torch import Tensor
 
+from advcore import objectives
 from advcore.attacks import DeepFool
+from advcore.attacks.ascent import evaluate
 from advcore.classifier import Around, Classifier, frozen, full_precision, predict
 from advcore.criteria import Untargeted
 from advcore.curvature import Ends, cross_entropy, eigenprofile, hutchinson, input_hessian, lanczos, linearity_error
@@ -149,12 +151,8 @@ class Curvature:
 
 def _gradient(classifier: Classifier, batch: Batch) -> Tensor:
     """Of cross-entropy with the true label, `(B, D)`."""
-    with frozen(classifier), torch.enable_grad():
-        images = batch.images.detach().requires_grad_()
-        value = cross_entropy(batch.labels)(classifier(images)).sum()
-        if not value.requires_grad:  # a classifier that does not look at the image
-            return torch.zeros_like(images).detach().flatten(1)
-        return torch.autograd.grad(value, images, materialize_grads=True)[0].flatten(1)
+    with frozen(classifier):
+        return evaluate(classifier, batch.images, Untargeted(batch.labels), objectives.cross_entropy)[0].flatten(1)
 
 
 def _cosine(classifier: Classifier, images: Tensor, gradient: Tensor) -> Tensor:
