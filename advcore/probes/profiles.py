@@ -1,12 +1,13 @@
 """Eigenvalue profiles: their chart (article, Fig. 4a), and whether they are settled."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import cast
 
 import torch
 from torch import Tensor
 
-from advcore.probes.charts import Chart, Lines, over_samples
+from advcore.probes.charts import Chart, Lines, Series, over_samples
 from advcore.probes.probe import Columns
 
 NEGLIGIBLE = 1e-6
@@ -17,7 +18,7 @@ UNSETTLED = 0.1
 
 
 def profiles(tables: Mapping[str, Columns], whole: bool, bottom: int | None, step: float) -> Chart:
-    """Median and quartiles of the column `eigenvalues` of each table, descending, against the rank.
+    """Mean (as in Fig. 4a) and quartiles of the column `eigenvalues` of each table, descending, against the rank.
 
     A whole spectrum with negative eigenvalues is drawn from both its ends, so that either is seen: the rank is counted from the
     nearer one, and the line goes out with the first half of the eigenvalues and comes back with the second.
@@ -37,7 +38,7 @@ def profiles(tables: Mapping[str, Columns], whole: bool, bottom: int | None, ste
     ranks = torch.arange(1, len(seen) + 1)
     if both_ends:
         ranks = ranks.minimum(ranks.flip(0))
-    notes = ["Line: median over samples. Band: quartiles."]
+    notes = ["Line: mean over samples. Band: quartiles; where most samples are flat, the mean lies above them."]
     if both_ends:
         notes.append("Upper arm: from the largest eigenvalue down; lower arm: from the smallest up.")
     if not seen.all():
@@ -48,11 +49,16 @@ def profiles(tables: Mapping[str, Columns], whole: bool, bottom: int | None, ste
         x_label="rank of the eigenvalue"
         + (", counted from the nearer end of the spectrum" if both_ends else _measured(bottom, seen)),
         y_label="eigenvalue of the input Hessian " + (f"at step {step:g} " if step else "") + "(loss per pixel unit²)",
-        series=[over_samples(model, ranks[seen], values[:, seen]) for model, values in spectra.items()],
+        series=[_mean(model, ranks[seen], values[:, seen]) for model, values in spectra.items()],
         x_scale="log" if both_ends else "linear",
         y_scale="linear" if largest == 0 else "symlog" if signed else "log",
         note=" ".join(notes),
     )
+
+
+def _mean(model: str, ranks: Tensor, values: Tensor) -> Series:
+    """In the quartiles' band."""
+    return replace(over_samples(model, ranks, values), y=values.mean(0))
 
 
 def _measured(bottom: int | None, seen: Tensor) -> str:

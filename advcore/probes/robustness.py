@@ -133,6 +133,9 @@ class Robustness:
                 label = model if name == "worst" else f"{model}, {name}"
                 series.append(Series(label, torch.tensor(curve.x), 100 * torch.tensor(curve.y)))
         norm = norm_of(self.chosen[0])
+        note = "Share of samples classified right that no perturbation found within ε changes. An upper bound (eq. 12)."
+        if self.in_turn and len(self.chosen) > 1:
+            note += " Each attack's curve holds what those before it found, too."
         return [
             Lines(
                 name="robust_accuracy",
@@ -141,7 +144,7 @@ class Robustness:
                 y_label="accuracy under attack (%)",
                 series=series,
                 y_limits=(0, 102),
-                note="Share of samples classified right that no perturbation found within ε changes. An upper bound (eq. 12).",
+                note=note,
             )
         ]
 
