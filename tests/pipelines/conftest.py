@@ -1,5 +1,6 @@
-"""A study that runs in a second: two small networks on 8 x 8 digits."""
+"""A study that runs in a second, two small networks on 8 x 8 digits; and an MLflow store."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch
 import yaml
 
 from advcore.networks import perceptron
+from pipelines import tracking
 from workers.checkpoints import save_checkpoint
 
 
@@ -49,3 +51,21 @@ def study_file(tiny: dict[str, Any], place: Path) -> Path:
     path = place / "tiny.yaml"
     path.write_text(yaml.safe_dump(tiny))
     return path
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty store whose tables are made: that alone takes seconds."""
+    folder = tmp_path_factory.mktemp("migrated")
+    tracking._Client(f"sqlite:///{folder / 'mlflow.db'}").ask("search_experiments")
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def folder(migrated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder, with a space in its name, that has such a store; and nothing from outside in the environment."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    place = tmp_path / "the results"
+    place.mkdir()
+    shutil.copy(migrated, place / "mlflow.db")
+    return place

@@ -1,51 +1,17 @@
-"""Runs in MLflow's SQLite store, read back; and the tracker that keeps nothing."""
+"""Runs in MLflow's SQLite store, read back."""
 
 import json
 import math
-import os
-import shutil
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from mlflow_store import client, opened
 
-from pipelines import environment, tracking
-from pipelines.record import NullRun
-from pipelines.tracking import MLflowTracker, NullTracker, environment_tags, make_tracker, ui_command
+from pipelines import tracking
+from pipelines.tracking import MLflowTracker, make_tracker, ui_command
 from workers.refusal import Refused
-
-
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty store whose tables are made: that alone takes seconds."""
-    folder = tmp_path_factory.mktemp("migrated")
-    tracking._Client(f"sqlite:///{folder / 'mlflow.db'}").ask("search_experiments")
-    return folder / "mlflow.db"
-
-
-@pytest.fixture
-def folder(migrated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder, with a space in its name, that has such a store; and nothing from outside in the environment."""
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    place = tmp_path / "the results"
-    place.mkdir()
-    shutil.copy(migrated, place / "mlflow.db")
-    return place
-
-
-def client(folder: Path) -> Any:
-    from mlflow.tracking import MlflowClient
-
-    return MlflowClient(tracking_uri=f"sqlite:///{folder / 'mlflow.db'}")
-
-
-def opened(folder: Path, key: str = "k") -> Any:
-    return MLflowTracker(None, folder).open("experiment", key, "study")
 
 
 def test_importing_the_module_does_not_import_mlflow() -> None:
@@ -221,102 +187,6 @@ def test_the_environments_store_is_used_unless_one_is_given(folder: Path, tmp_pa
     run = MLflowTracker(None, tmp_path / "elsewhere").open("experiment", "k", "study")
     assert client(folder).get_run(run.id).info.artifact_uri.startswith((tmp_path / "elsewhere" / "mlartifacts").as_uri())
     assert make_tracker(True, "sqlite:///mine.db", folder).uri == "sqlite:///mine.db"  # type: ignore[attr-defined]
-
-
-def test_a_deleted_experiment_is_refused(folder: Path) -> None:
-    opened(folder)
-    own = client(folder)
-    own.delete_experiment(own.get_experiment_by_name("experiment").experiment_id)
-    with pytest.raises(Refused, match=r"MLflow experiment 'experiment' is deleted; restore it there, or give another name"):
-        opened(folder)
-
-
-@pytest.fixture
-def silent() -> Iterator[int]:
-    """The port of a server that takes connections and never answers."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen()
-        yield listening.getsockname()[1]
-
-
-def test_a_server_that_does_not_answer_is_refused_in_seconds(folder: Path, silent: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(tracking._PATIENCE, "MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
-    before = dict(os.environ)
-    start = time.perf_counter()
-    for port in (1, silent):
-        match = rf"^MLflow at http://\*\*\*@127.0.0.1:{port} cannot be used: no answer; check tracking_uri, or set track: false"
-        with pytest.raises(Refused, match=match) as refused:
-            MLflowTracker(f"http://user:secret@127.0.0.1:{port}", folder).open("experiment", "k", "study")
-        assert "secret" not in str(refused.value)
-        assert refused.value.__cause__ is None
-    assert time.perf_counter() - start < 20
-    assert {name: value for name, value in os.environ.items() if "HTTP_REQUEST" in name} == {
-        name: value for name, value in before.items() if "HTTP_REQUEST" in name
-    }
-
-
-@pytest.mark.parametrize("uri", ["nonsense://somewhere", "postgresql://user:secret@localhost/db", "relative/mlruns"])
-def test_a_store_that_cannot_be_opened_is_refused_in_one_line(folder: Path, uri: str) -> None:
-    with pytest.raises(
-        Refused, match=r"^MLflow at .* cannot be used: .*; check tracking_uri, or set track: false; measured rows are kept$"
-    ) as refused:
-        MLflowTracker(uri, folder).open("experiment", "k", "study")
-    assert "secret" not in str(refused.value)
-    assert "\n" not in str(refused.value)
-
-
-def test_a_store_that_breaks_later_is_refused_too(folder: Path) -> None:
-    run = opened(folder)
-    with pytest.raises(Refused, match=r"^MLflow at sqlite.* cannot be used: .*gone.png"):
-        run.artifact(folder / "gone.png")
-
-
-def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    (tmp_path / "file").write_text("")
-    with pytest.raises(Refused, match=r"file/out cannot be written \(Not a directory\); give another folder \(out: ...\)"):
-        MLflowTracker(None, tmp_path / "file" / "out").open("experiment", "k", "study")
-
-
-def test_the_null_tracker_keeps_nothing(tmp_path: Path) -> None:
-    tracker = make_tracker(False, None, tmp_path)
-    assert isinstance(tracker, NullTracker)
-    run = tracker.open("experiment", "k", "study")
-    run.start()
-    run.params({"a": 1})
-    run.tags({"a": "b"})
-    run.warnings({"a": "b"})
-    run.metrics({"a": 1.0})
-    run.curve("c", [0], [1])
-    run.artifact(tmp_path / "none.png")
-    run.text("a", "b.txt")
-    run.data("a", "b", 1, (1, 2, 2))
-    assert isinstance(run.child("k", "n"), NullRun)
-    run.end()
-    assert not run.finished
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_environment_tags_say_versions_commit_and_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tags = environment_tags()
-    assert {"version.torch", "version.ray", "version.mlflow", "version.python", "advcore.device"} <= set(tags)
-    assert all(isinstance(value, str) and value for value in tags.values())
-    assert environment._commit_tags(tmp_path) == {}
-    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@example.org"]
-    subprocess.run([*git, "init", "-q"], check=True)
-    assert environment._commit_tags(tmp_path) == {}
-    (tmp_path / "file").write_text("a")
-    subprocess.run([*git, "add", "file"], check=True)
-    subprocess.run([*git, "commit", "-q", "-m", "a"], check=True)
-    found = environment._commit_tags(tmp_path)
-    assert len(found["mlflow.source.git.commit"]) == 40
-    assert found["advcore.uncommitted_changes"] == "false"
-    (tmp_path / "file").write_text("b")
-    assert environment._commit_tags(tmp_path)["advcore.uncommitted_changes"] == "true"
-    monkeypatch.setenv("PATH", "")
-    assert environment._commit_tags(tmp_path) == {}
-    assert environment._version("no-such-package") == "not installed"
 
 
 def test_the_command_that_opens_mlflow(folder: Path, tmp_path: Path) -> None:

@@ -1,0 +1,94 @@
+"""Every attack with settings that suit small images, to be put through the same tests. A new attack is one line here."""
+
+import pytest
+import torch
+
+from advcore import Randomness, Untargeted
+from advcore.attacks import (
+    APGD,
+    APGDT,
+    DDN,
+    FGSM,
+    FMN,
+    PGD,
+    Bisected,
+    CarliniWagner,
+    DeepFool,
+    MinimalNorm,
+    Restarts,
+    Rounded,
+    SparseFool,
+    Square,
+    StandardEnsemble,
+    Within,
+    Worst,
+)
+from advcore.attacks.attack import has_budget
+
+ATTACKS = [
+    FGSM(eps=0.1),
+    FGSM(eps=0.4, norm="l2"),
+    PGD(eps=0.1, steps=10),
+    PGD(eps=0.4, norm="l2", steps=10),
+    PGD(eps=1.0, norm="l1", steps=10),
+    PGD(eps=0.4, norm="l2", steps=10, random_start=False, objective="logit_margin"),
+    PGD(eps=0.4, norm="l2", steps=10, box=False),
+    PGD(eps=1.0, norm="l1", steps=10, box=False),
+    FGSM(eps=0.1, box=False),
+    APGD(eps=1.0, norm="l1", steps=20, box=False),
+    APGD(eps=0.1, steps=20, box=False),
+    APGDT(eps=0.4, norm="l2", steps=10, targets=2, box=False),
+    APGD(eps=0.1, steps=20),
+    APGD(eps=0.4, norm="l2", steps=20, objective="logit_ratio"),
+    APGD(eps=1.0, norm="l1", steps=20),
+    APGDT(eps=0.1, steps=10),
+    APGDT(eps=0.4, norm="l2", steps=10, targets=2),
+    Square(eps=0.1, queries=200),
+    Square(eps=0.4, norm="l2", queries=200),
+    Restarts(PGD(eps=0.05, steps=5), 3),
+    Worst((FGSM(eps=0.4, norm="l2"), Restarts(PGD(eps=0.4, norm="l2", steps=5), 2))),
+    Within(DeepFool(), eps=0.4),
+    StandardEnsemble(eps=0.05, steps=10, queries=100),
+    StandardEnsemble(eps=0.3, norm="l2", steps=10, queries=100),
+    DeepFool(),
+    DeepFool(norm="linf"),
+    DeepFool(box=False),
+    MinimalNorm(),
+    MinimalNorm(norm="linf"),
+    MinimalNorm(norm="l1", box=False),
+    Bisected(DeepFool(), steps=20),
+    Bisected(DeepFool(norm="linf"), steps=20),
+    DDN(steps=30),
+    DDN(steps=30, levels=256),
+    DDN(steps=30, box=False, spread=20.0),
+    FMN(steps=30),
+    FMN(steps=30, norm="l0"),
+    FMN(steps=30, norm="l1"),
+    FMN(steps=30, norm="linf"),
+    FMN(steps=30, box=False),
+    CarliniWagner(steps=30, searches=4, learning_rate=0.05, weight=0.1),
+    CarliniWagner(steps=30, searches=4, learning_rate=0.05, weight=0.1, box=False),
+    SparseFool(),
+    SparseFool(norm="l0", control=3.0),
+    SparseFool(norm="pixels"),
+    Rounded(PGD(eps=0.1, steps=10)),
+    Rounded(PGD(eps=0.4, norm="l2", steps=10), levels=64),
+    Rounded(DeepFool(box=False)),
+]
+BUDGET = [attack for attack in ATTACKS if has_budget(attack)]
+MINIMAL = [attack for attack in ATTACKS if not has_budget(attack)]
+EXACT = [attack for attack in MINIMAL if isinstance(attack, DeepFool | MinimalNorm | Bisected)]
+"""Those that are exact on affine classifiers; the others come close, see test_walks.py."""
+
+every_attack = pytest.mark.parametrize("attack", ATTACKS, ids=repr)
+COUNT = 12
+LABELS = torch.arange(COUNT) % 4
+
+
+def run(attack, classifier, images, criterion=None, indices=None):
+    criterion = criterion or Untargeted(classifier(images).argmax(1))
+    return attack(classifier, images, criterion, Randomness(0, torch.arange(len(images)) if indices is None else indices))
+
+
+def in_box(attack) -> bool:
+    return getattr(getattr(attack, "attack", attack), "box", True)
