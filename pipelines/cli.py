@@ -1,6 +1,7 @@
 """The command `advcore`."""
 
 import os
+import re
 import signal
 import sys
 import traceback
@@ -170,7 +171,7 @@ def _comment(path: Path) -> str:
 
 def _sentence(value: object) -> str:
     """The first sentence of a docstring, on one line."""
-    return " ".join((value.__doc__ or "").split("\n\n")[0].split()).split(". ")[0].rstrip(".")
+    return re.split(r"(?<! al)\. ", " ".join((value.__doc__ or "").split("\n\n")[0].split()))[0].rstrip(".")
 
 
 Command = (

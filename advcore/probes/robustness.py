@@ -1,4 +1,4 @@
-"""Robust accuracy over eps (article, eq. 12) and minimal distances (eq. 13), by any number of attacks."""
+"""Robust accuracy over eps and minimal distances, by any number of attacks (article, eqs. 12 and 13)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
