@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from advcore.attacks.attack import Adversarial, Attack, has_budget, norm_of
+from advcore.attacks.attack import Adversarial, Attack, has_budget
 from advcore.attacks.worst import in_turn, shortest
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
@@ -31,10 +31,6 @@ class Restarts:
     def __post_init__(self) -> None:
         if self.count < 1:
             raise ValueError(f"count must be at least 1; got {self.count}")
-
-    @property
-    def norm(self) -> str:
-        return norm_of(self.attack)
 
     @property
     def eps(self) -> Radius | None:

@@ -53,10 +53,6 @@ class Rounded:
             raise ValueError(f"tries must be at least 1; got {self.tries}")
 
     @property
-    def norm(self) -> str:
-        return norm_of(self.attack)
-
-    @property
     def eps(self) -> Radius | None:
         """The attack's radius; an AttributeError when it has none, as `has_budget` asks."""
         return self.attack.eps  # type: ignore[attr-defined]
@@ -66,7 +62,7 @@ class Rounded:
     ) -> Adversarial:
         images = images.detach()
         result = self.attack(classifier, images, criterion, randomness)
-        norm, eps = l0.get(self.norm), self.eps if has_budget(self) else None
+        norm, eps = l0.get(norm_of(self)), self.eps if has_budget(self) else None
         left = (result.status == Status.BROKEN).nonzero()[:, 0]
         rounded, found, queries = result.images.clone(), result.found.clone(), result.queries.clone()
         rounded[left] = images[left]

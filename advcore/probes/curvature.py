@@ -11,7 +11,7 @@ from torch import Tensor
 from advcore import objectives
 from advcore.attacks import DeepFool
 from advcore.attacks.ascent import evaluate
-from advcore.classifier import Around, Classifier, frozen, full_precision, predict
+from advcore.classifier import Classifier, frozen, full_precision, predict
 from advcore.criteria import Untargeted
 from advcore.curvature import Ends, cross_entropy, eigenprofile, hutchinson, input_hessian, lanczos, linearity_error
 from advcore.norms import L2
@@ -79,7 +79,7 @@ class Curvature:
             raise ValueError(f"top and bottom must not exceed the image's dimension, {dimension}, together; got {wanted}")
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
-        around, still = Around(classifier, batch.images), torch.zeros_like(batch.images)  # images may lie outside [0, 1]
+        around, still = batch.around(classifier)
         with full_precision():
             gradient = _gradient(classifier, batch)
             columns = {

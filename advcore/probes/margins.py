@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from advcore.attacks import Attack, DeepFool, MinimalNorm
-from advcore.classifier import Around, Classifier
+from advcore.classifier import Classifier
 from advcore.margins import MarginStatus, check_attack, margins
 from advcore.probes.charts import Chart, Lines, Series
 from advcore.probes.probe import Batch, Columns, Curve, Summary
@@ -62,7 +62,7 @@ class Margins:
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
         family = self.family(cast(tuple[int, int, int], tuple(batch.images.shape[1:])))
-        around, still = Around(classifier, batch.images), torch.zeros_like(batch.images)  # images may lie outside [0, 1]
+        around, still = batch.around(classifier)
         result = margins(around, still, family, self.chosen, self.rows, randomness, self.radius)
         return {
             "sample": batch.indices.repeat(len(family)),

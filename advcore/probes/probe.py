@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
-from advcore.classifier import Classifier
+from advcore.classifier import Around, Classifier
 from advcore.probes.charts import Chart
 from advcore.randomness import Randomness
 
@@ -32,6 +33,10 @@ class Batch:
     labels: Tensor
     indices: Tensor
     start: int = 0
+
+    def around(self, classifier: Classifier) -> tuple[Around, Tensor]:
+        """The classifier of perturbations of the images, and zero ones: for what knows no box, wherever the images lie."""
+        return Around(classifier, self.images), torch.zeros_like(self.images)
 
     def first(self, count: int) -> "Batch":
         """Those of its samples that are among the first `count` of all; there may be none."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from advcore.attacks import APGD, APGDT, PGD, Attack, DeepFool, MinimalNorm, Status
 from advcore.attacks.attack import attack_name, has_budget, norm_of
 from advcore.box import needs_box
-from advcore.classifier import Around, Classifier
+from advcore.classifier import Classifier
 from advcore.masking import ball_signs, gradient_signs
 from advcore.norms import NORMS, NormName
 from advcore.probes.charts import Chart, Lines, Series
@@ -159,7 +159,7 @@ class Robustness:
 
     def _signs(self, classifier: Classifier, batch: Batch, randomness: Randomness, broken_at: Tensor) -> dict[str, Tensor]:
         """Of gradient masking, one row per sample x attack, as in `broken_at`; all but `worse_than_noise` are the sample's own."""
-        around, still = Around(classifier, batch.images), torch.zeros_like(batch.images)  # images may lie outside [0, 1]
+        around, still = batch.around(classifier)
         signs = vars(gradient_signs(around, still, batch.labels))
         columns = {name: signs[name] for name in ("zero_gradient", "zero_margin_gradient", "saturated", "variation")}
         norm, noise_at = norm_of(self.chosen[0]), None
