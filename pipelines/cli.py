@@ -19,7 +19,7 @@ from advcore.attacks import ATTACKS
 from advcore.networks import NETWORKS
 from advcore.probes import PROBES
 from advcore.subspaces import FAMILIES
-from advcore.training import OBJECTIVES
+from advcore.training import SCHEDULES, TERMS
 from advcore.transforms import TRANSFORMS
 from pipelines import tables
 from pipelines.run import Report, run
@@ -151,7 +151,8 @@ class ListCommand:
             "probes": PROBES,
             "attacks": {**ATTACKS, **ADAPTERS},
             "subspaces": FAMILIES,
-            "objectives": OBJECTIVES,
+            "terms of objectives": TERMS,
+            "schedules": SCHEDULES,
             "transforms": TRANSFORMS,
             "networks": NETWORKS,
         }

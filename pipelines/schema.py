@@ -22,7 +22,7 @@ from torch import Tensor
 from advcore.attacks import ATTACKS, Attack
 from advcore.probes import PROBES, Probe
 from advcore.subspaces import FAMILIES, FamilySpec
-from advcore.training import OBJECTIVES, Objective
+from advcore.training import SCHEDULES, TERMS, Schedule, Term
 from advcore.transforms import TRANSFORMS, Transform
 from pipelines.claims import CLAIMS, Claim
 from pipelines.documents import flatten, load_yaml, override
@@ -42,7 +42,8 @@ SEAMS: Seams = {
     Attack: {**ATTACKS, **ADAPTERS},
     Probe: PROBES,
     FamilySpec: FAMILIES,
-    Objective: OBJECTIVES,
+    Term: TERMS,
+    Schedule: SCHEDULES,
     Transform: TRANSFORMS,
     Claim: CLAIMS,
 }

@@ -91,7 +91,8 @@ def train(training: Training) -> Trained:
     out = Path(training.run.out).absolute()
     checkpoint = out / "models" / f"{training.name}.safetensors"
     data = load(training.data)
-    check_box("the objective", training.recipe.objective, data)
+    for name, term in training.recipe.objective.items():
+        check_box(f"objective.{name}", term, data)
     test = load(training.test) if training.test else None
     for dataset in (data, test) if test else (data,):
         check_model("the model", training.model, dataset)
@@ -137,7 +138,8 @@ def _fit(training: Training, data: Dataset, test: Dataset | None, record: Run, c
         epochs = fit(network, samples.images, samples.labels, training.recipe, box=data.transform is None)
         bar = tqdm(epochs, total=training.recipe.epochs, desc=f"train {training.name}", unit="epoch", file=sys.stderr)
         for epoch in bar:
-            metrics = {"loss": epoch.loss, "learning_rate": epoch.learning_rate}
+            terms = {f"loss/{name}": value for name, value in epoch.terms.items()}
+            metrics = {"loss": epoch.loss, **terms, "learning_rate": epoch.learning_rate}
             if test is not None:
                 held_out = batch(test, Shard(0, len(test)), device=device)
                 metrics["test_accuracy"] = accuracy(network, held_out.images, held_out.labels)

@@ -1,12 +1,32 @@
-"""Training: objectives, a recipe, the loop."""
+"""Training: terms of objectives, schedules, a recipe, the loop."""
 
 from advcore.training.adversarial import Adversarial
 from advcore.training.cure import CURE
 from advcore.training.fit import Epoch, fit
-from advcore.training.objective import CrossEntropy, Objective
 from advcore.training.recipe import Recipe
+from advcore.training.schedule import Cosine, Linear, Schedule, Steps, scheduled
+from advcore.training.term import CrossEntropy, Objective, Term
 
-OBJECTIVES: dict[str, type] = {"cross_entropy": CrossEntropy, "adversarial": Adversarial, "cure": CURE}
-"""The objectives that a recipe can name by `kind`."""
+TERMS: dict[str, type] = {"cross_entropy": CrossEntropy, "adversarial": Adversarial, "cure": CURE}
+"""The terms of objectives that a recipe can name by `kind`."""
 
-__all__ = ["CURE", "OBJECTIVES", "Adversarial", "CrossEntropy", "Epoch", "Objective", "Recipe", "fit"]
+SCHEDULES: dict[str, type] = {"linear": Linear, "steps": Steps, "cosine": Cosine}
+"""The schedules that a recipe can name by `kind`."""
+
+__all__ = [
+    "CURE",
+    "SCHEDULES",
+    "TERMS",
+    "Adversarial",
+    "Cosine",
+    "CrossEntropy",
+    "Epoch",
+    "Linear",
+    "Objective",
+    "Recipe",
+    "Schedule",
+    "Steps",
+    "Term",
+    "fit",
+    "scheduled",
+]

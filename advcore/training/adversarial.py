@@ -10,6 +10,7 @@ from advcore.attacks.budget import check_eps
 from advcore.classifier import frozen
 from advcore.criteria import Untargeted
 from advcore.randomness import Randomness
+from advcore.training.term import check_weight
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,14 @@ class Adversarial:
 
     Attributes:
         attack: the inner maximisation, with its eps.
+        weight: of the term.
     """
 
     attack: PGD | FGSM
+    weight: float = 1.0
 
     def __post_init__(self) -> None:
+        check_weight(self.weight)
         check_eps(self.attack.eps, wanted=True)
 
     def __call__(self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness) -> Tensor:

@@ -8,17 +8,17 @@ from torch import Tensor, nn
 
 from advcore.norms import L2
 from advcore.randomness import Randomness
+from advcore.training.term import check_weight
 
 
 @dataclass(frozen=True)
 class CURE:
-    """`min E [l(x) + weight ||grad l(x + h z) - grad l(x)||_2^2]`, l the cross-entropy, `z = sign(g) / ||sign(g)||_2` and
-    `g = grad l(x)`.
+    """`E ||grad l(x + h z) - grad l(x)||_2^2`, l the cross-entropy, `z = sign(g) / ||sign(g)||_2` and `g = grad l(x)`.
 
-    The second term is about `weight h^2 ||H z||^2`, H the Hessian of the loss in the input, and exactly that for a quadratic loss:
-    it flattens the loss along the signs of its gradient, without any attack. z is a constant of the step, and the network is in
-    evaluation mode for this term, as in the authors' code; the mean over samples is of squared norms of each sample's own gradient,
-    as in the paper (the code takes norms of gradients of the batch's mean loss).
+    About `h^2 ||H z||^2`, H the Hessian of the loss in the input, and exactly that for a quadratic loss: it flattens the loss along
+    the signs of its gradient, without any attack. z is a constant of the step, and the network is in evaluation mode for this term,
+    as in the authors' code; the mean over samples is of squared norms of each sample's own gradient, as in the paper (the code
+    takes norms of gradients of the batch's mean loss). It goes with the term `cross_entropy`.
 
     Attributes:
         weight: gamma in the paper, 4 there.
@@ -29,12 +29,12 @@ class CURE:
     h: float = 1.5
 
     def __post_init__(self) -> None:
-        for name in ("weight", "h"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive; got {getattr(self, name)}")
+        check_weight(self.weight)
+        if not self.h > 0:
+            raise ValueError(f"h must be positive; got {self.h}")
 
     def __call__(self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness) -> Tensor:
-        return F.cross_entropy(network(images), labels) + self.weight * self.penalty(network, images, labels).mean()
+        return self.penalty(network, images, labels).mean()
 
     def penalty(self, network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """`||grad l(x + h z) - grad l(x)||_2^2` of each sample, `(B,)`, differentiable in the network's parameters."""

@@ -1,7 +1,7 @@
 """The training loop."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -16,10 +16,12 @@ from advcore.training.recipe import Recipe
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over the training set: its number from 1, the mean of the objective, and the learning rate it ended with."""
+    """One pass over the training set: its number from 1, the mean of the objective and, without their weights, of its terms, and
+    the learning rate it ended with."""
 
     number: int
     loss: float
+    terms: Mapping[str, float]
     learning_rate: float
 
 
@@ -34,8 +36,9 @@ def fit(network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, box:
     Deterministic given the recipe's seed and the network's first weights, dropout included, on CPUs with the same number of
     threads; the global random state is left as it was. Raises FloatingPointError when the objective is no longer finite.
     """
-    if not box and needs_box(recipe.objective):
-        raise ValueError(f"{recipe.objective!r} attacks in the box [0, 1]: it needs images in it and box=True")
+    for term in recipe.objective.values():
+        if not box and needs_box(term):
+            raise ValueError(f"{term!r} attacks in the box [0, 1]: it needs images in it and box=True")
     (check_images if box else check_batch)(images)
     with torch.no_grad():
         check_labels(labels, len(images), network.eval()(images[:2]).shape[1])
@@ -46,14 +49,17 @@ def fit(network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, box:
     per_epoch = math.ceil(len(images) / recipe.batch_size)
     for epoch in range(recipe.epochs):
         network.train()
-        total = 0.0
+        totals = dict.fromkeys(("loss", *recipe.objective), 0.0)
         with _random_state(recipe.seed, epoch, images.device):
             for step, rows in enumerate(torch.randperm(len(images), generator=order).to(images.device).split(recipe.batch_size)):
-                rate = recipe.rate((epoch * per_epoch + step + 1) / (recipe.epochs * per_epoch + 1))
+                progress = (epoch * per_epoch + step + 1) / (recipe.epochs * per_epoch + 1)
+                rate = recipe.learning_rate * recipe.rate(progress)
                 for group in optimiser.param_groups:
                     group["lr"] = rate
                 randomness = Randomness(recipe.seed, rows).stream("epoch", epoch)
-                loss = recipe.objective(network, images[rows], labels[rows], randomness)
+                objective = {name: term for name, term in recipe.objective_at(progress).items() if term.weight}
+                values = {name: term(network, images[rows], labels[rows], randomness) for name, term in objective.items()}
+                loss = torch.stack([objective[name].weight * value for name, value in values.items()]).sum()
                 if not torch.isfinite(loss):
                     raise FloatingPointError(
                         f"the objective is {loss.item()} in epoch {epoch + 1}; lower learning_rate or set gradient_clip"
@@ -63,9 +69,11 @@ def fit(network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, box:
                 if recipe.gradient_clip is not None:
                     nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_clip)
                 optimiser.step()
-                total += loss.item() * len(rows)
+                for name, value in {**values, "loss": loss}.items():
+                    totals[name] += value.item() * len(rows)
         network.eval()
-        yield Epoch(epoch + 1, total / len(images), rate)
+        means = {name: total / len(images) for name, total in totals.items()}
+        yield Epoch(epoch + 1, means.pop("loss"), means, rate)
 
 
 @contextmanager

@@ -1,30 +1,35 @@
 """A recipe: all that decides how a network is trained."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from advcore.training.objective import CrossEntropy, Objective
+from advcore.training.schedule import Linear, Schedule, scheduled
+from advcore.training.term import CrossEntropy, Term
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """SGD with momentum under a triangular learning rate, as in Ortiz-Jimenez et al. 2020 (Hold me tight).
+    """SGD with momentum, by default under a triangular learning rate, as in Ortiz-Jimenez et al. 2020 (Hold me tight).
 
     Attributes:
-        objective: what a step minimises.
+        objective: the terms whose weighted sum a step minimises, by name.
+        schedules: factors of the objective's numbers over the training, by dotted name, such as `cure.h` or
+            `adversarial.attack.eps`.
         epochs: passes over the training set.
         batch_size: samples a step; the last, smaller batch of an epoch counts too.
-        learning_rate: at the peak of the triangle, which starts and ends at 0.
-        peak: where the triangle peaks, as a share of all steps.
+        learning_rate: what `rate` multiplies.
+        rate: the schedule of the learning rate; a triangle that peaks at 0.4 of all steps.
         momentum, weight_decay: of SGD.
         gradient_clip: largest l2 norm of the whole gradient; None for no limit.
         seed: of the order of samples and of the attacks' noise; the network's first weights come from its own specification.
     """
 
-    objective: Objective = field(default_factory=CrossEntropy)
+    objective: dict[str, Term] = field(default_factory=lambda: {"cross_entropy": CrossEntropy()})
+    schedules: dict[str, Schedule] = field(default_factory=dict)
     epochs: int = 30
     batch_size: int = 128
     learning_rate: float = 0.21
-    peak: float = 0.4
+    rate: Schedule = field(default_factory=lambda: Linear(((0.0, 0.0), (0.4, 1.0), (1.0, 0.0))))
     momentum: float = 0.9
     weight_decay: float = 5e-4
     gradient_clip: float | None = 0.5
@@ -37,13 +42,18 @@ class Recipe:
         for name in ("momentum", "weight_decay"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative; got {getattr(self, name)}")
-        if not 0 < self.peak < 1:
-            raise ValueError(f"peak must lie inside (0, 1), a share of all steps; got {self.peak}")
         if self.gradient_clip is not None and not self.gradient_clip > 0:
             raise ValueError(f"gradient_clip must be positive, or None for no limit; got {self.gradient_clip}")
+        if not self.objective:
+            raise ValueError("objective needs at least one term; the plain one is {cross_entropy: {kind: cross_entropy}}")
+        for progress in PROBED:
+            if not any(term.weight for term in self.objective_at(progress).values()):
+                raise ValueError(f"every term of the objective has weight 0 at {progress:.1%} of the steps; leave one above 0")
 
-    def rate(self, progress: float) -> float:
-        """The learning rate when a share `progress` of all steps is done."""
-        rising = progress / self.peak
-        falling = (1 - progress) / (1 - self.peak)
-        return self.learning_rate * min(rising, falling)
+    def objective_at(self, progress: float) -> Mapping[str, Term]:
+        """The objective when a share `progress`, inside (0, 1), of all steps is done."""
+        return scheduled(self.objective, self.schedules, progress)
+
+
+PROBED = (0.001, 0.5, 0.999)
+"""Where the schedules of a new recipe are tried, so that a number which they make impossible is refused at once."""

@@ -268,7 +268,7 @@ def test_train_writes_a_checkpoint_that_a_study_can_use(study_file: Path, place:
         "data": {"name": "digits", "split": "train", "samples": 200},
         "test": {"name": "digits", "split": "test"},
         "recipe": {
-            "objective": {"kind": "adversarial", "attack": {"kind": "pgd", "norm": "l2", "eps": 0.1, "steps": 2}},
+            "objective": {"a": {"kind": "adversarial", "attack": {"kind": "pgd", "norm": "l2", "eps": 0.1, "steps": 2}}},
             "epochs": 4,
         },
         "run": {"out": "out", "track": False, "threads": 1},

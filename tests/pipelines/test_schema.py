@@ -250,9 +250,12 @@ def test_a_union_takes_none_and_the_first_that_fits() -> None:
 def test_the_real_seams_are_wired() -> None:
     assert schema.SEAMS[Attack] == {**ATTACKS, **ADAPTERS}
     assert schema.SEAMS[Probe] is PROBES
-    recipe = {"objective": {"kind": "adversarial", "attack": {"kind": "pgd", "norm": "l2", "eps": "8/255"}}, "epochs": 2}
+    robust = {"kind": "adversarial", "attack": {"kind": "pgd", "norm": "l2", "eps": "8/255"}}
+    ramp = {"kind": "linear", "points": [[0, 0], ["1/4", 1]]}
+    recipe = {"objective": {"robust": robust}, "schedules": {"robust.attack.eps": ramp}, "epochs": 2}
     value = schema.structure(Recipe, recipe, "recipe")
-    assert value.objective.attack.eps == 8 / 255
+    assert value.objective["robust"].attack.eps == 8 / 255
+    assert value.schedules["robust.attack.eps"](0.125) == 0.5
     assert schema.structure(Recipe, schema.unstructure(value)) == value
     probe = Robustness(eps=(0.5,), attacks=(Bisected(DeepFool(norm="l2")),))
     data = schema.unstructure(probe)

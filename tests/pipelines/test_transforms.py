@@ -65,5 +65,5 @@ def test_a_network_learns_flipped_data(place: Path) -> None:
 
 def test_adversarial_training_on_transformed_data_is_refused(place: Path) -> None:
     objective = {"kind": "adversarial", "attack": {"kind": "pgd", "norm": "l2", "eps": 1.0, "steps": 3}}
-    with pytest.raises(Refused, match=r"^the objective attacks in the box \[0, 1\], which images transformed by Flip\(\) leave"):
-        train(_training(recipe={"objective": objective}))
+    with pytest.raises(Refused, match=r"^objective.robust attacks in the box \[0, 1\], which images transformed by Flip\(\) leave"):
+        train(_training(recipe={"objective": {"robust": objective}}))

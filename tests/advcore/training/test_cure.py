@@ -3,7 +3,6 @@
 import oracles
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from advcore.norms import L2
@@ -50,9 +49,9 @@ def test_an_affine_loss_costs_nothing():
 
 
 def test_its_gradient_in_the_weights_is_that_of_finite_differences():
-    network, objective = oracles.softplus(), CURE(weight=2.0, h=0.5)
+    network, term = oracles.softplus(), CURE(h=0.5)
     network.requires_grad_()
-    loss = objective(network, IMAGES, LABELS, SOURCE)
+    loss = term(network, IMAGES, LABELS, SOURCE)
     weight = next(network.parameters())
     (gradient,) = torch.autograd.grad(loss, weight)
     direction = torch.randn(weight.shape, dtype=weight.dtype, generator=torch.Generator().manual_seed(1))
@@ -60,12 +59,11 @@ def test_its_gradient_in_the_weights_is_that_of_finite_differences():
     for step in (1e-6, -1e-6):
         with torch.no_grad():
             weight += step * direction
-        values.append(objective(network, IMAGES, LABELS, SOURCE).item())
+        values.append(term(network, IMAGES, LABELS, SOURCE).item())
         with torch.no_grad():
             weight -= step * direction
     assert (gradient * direction).sum().item() == pytest.approx((values[0] - values[1]) / 2e-6, rel=1e-5)
-    plain = F.cross_entropy(network(IMAGES), LABELS)
-    assert loss > plain
+    assert loss > 0
 
 
 def test_modes_are_as_they_were():
@@ -75,7 +73,6 @@ def test_modes_are_as_they_were():
     assert oracles.state(network) == before
 
 
-@pytest.mark.parametrize("settings", [{"weight": 0.0}, {"h": -1.0}])
-def test_bad_settings_are_refused(settings):
-    with pytest.raises(ValueError, match=f"{next(iter(settings))} must be positive"):
-        CURE(**settings)
+def test_bad_settings_are_refused():
+    with pytest.raises(ValueError, match=r"h must be positive; got -1.0"):
+        CURE(h=-1.0)

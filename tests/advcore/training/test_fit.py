@@ -8,11 +8,13 @@ from torch import nn
 from advcore import Randomness, Untargeted
 from advcore.attacks import FGSM, PGD
 from advcore.networks import perceptron
-from advcore.training import CURE, OBJECTIVES, Adversarial, CrossEntropy, Recipe, fit
+from advcore.training import Adversarial, CrossEntropy, Linear, Recipe, fit
 
 IMAGES = oracles.images(60, dtype=torch.float32)
 LABELS = oracles.Affine(3, dtype=torch.float32)(IMAGES).argmax(1)
-OBJECTIVE = [CrossEntropy(), Adversarial(PGD(eps=0.02, steps=2)), Adversarial(FGSM(eps=0.1, norm="l2"))]
+TERM = [CrossEntropy(), Adversarial(PGD(eps=0.02, steps=2)), Adversarial(FGSM(eps=0.1, norm="l2"))]
+
+PEAK = Linear(((0.0, 0.0), (0.5, 1.0), (1.0, 0.0)))
 
 
 def _network(*middle):
@@ -27,19 +29,19 @@ def _trained(recipe, *middle):
     return network, epochs
 
 
-@pytest.mark.parametrize("objective", OBJECTIVE, ids=repr)
-def test_training_lowers_the_loss_and_learns(objective):
-    network, epochs = _trained(Recipe(objective, epochs=12, batch_size=16))
+@pytest.mark.parametrize("term", TERM, ids=repr)
+def test_training_lowers_the_loss_and_learns(term):
+    network, epochs = _trained(Recipe({"term": term}, epochs=12, batch_size=16))
     assert epochs[-1].loss < 0.7 * epochs[0].loss
     assert [epoch.number for epoch in epochs] == list(range(1, 13))
     assert (network(IMAGES).argmax(1) == LABELS).double().mean() > 0.8
     assert not network.training
 
 
-@pytest.mark.parametrize("objective", OBJECTIVE, ids=repr)
-def test_training_is_the_same_bit_for_bit(objective):
+@pytest.mark.parametrize("term", TERM, ids=repr)
+def test_training_is_the_same_bit_for_bit(term):
     """Whatever the global random state, also with dropout."""
-    recipe = Recipe(objective, epochs=2, batch_size=16)
+    recipe = Recipe({"term": term}, epochs=2, batch_size=16)
     runs = []
     for seed in (1, 2):
         torch.manual_seed(seed)
@@ -55,7 +57,7 @@ def test_the_seed_decides():
 
 def test_the_global_random_state_is_left_alone():
     before = torch.random.get_rng_state()
-    _trained(Recipe(Adversarial(PGD(eps=0.02)), epochs=1), nn.Dropout(0.3))
+    _trained(Recipe({"term": Adversarial(PGD(eps=0.02))}, epochs=1), nn.Dropout(0.3))
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
@@ -63,6 +65,8 @@ def test_an_epoch_passes_over_every_sample_once():
     seen = []
 
     class Recorder:
+        weight = 1.0
+
         def __call__(self, network, images, labels, randomness):
             assert network.training
             assert torch.equal(images, IMAGES[randomness.indices])
@@ -70,7 +74,7 @@ def test_an_epoch_passes_over_every_sample_once():
             seen.append(randomness.indices.tolist())
             return network(images).square().mean()
 
-    _trained(Recipe(Recorder(), epochs=2, batch_size=25))
+    _trained(Recipe({"term": Recorder()}, epochs=2, batch_size=25))
     assert [len(rows) for rows in seen] == [25, 25, 10] * 2
     first, second = list(chain(*seen[:3])), list(chain(*seen[3:]))
     assert sorted(first) == sorted(second) == list(range(60))
@@ -79,10 +83,12 @@ def test_an_epoch_passes_over_every_sample_once():
 
 def test_the_loss_is_the_mean_over_samples():
     class Weighted:
+        weight = 1.0
+
         def __call__(self, network, images, labels, randomness):
             return network(images).sum() * 0 + randomness.indices.float().mean()
 
-    _, epochs = _trained(Recipe(Weighted(), epochs=1, batch_size=25))
+    _, epochs = _trained(Recipe({"term": Weighted()}, epochs=1, batch_size=25))
     assert epochs[0].loss == pytest.approx(29.5)
 
 
@@ -90,17 +96,19 @@ def test_noise_differs_between_epochs():
     draws = []
 
     class Recorder:
+        weight = 1.0
+
         def __call__(self, network, images, labels, randomness):
             draws.append(randomness.uniform(()).tolist())
             return network(images).square().mean()
 
-    _trained(Recipe(Recorder(), epochs=3, batch_size=60))
+    _trained(Recipe({"term": Recorder()}, epochs=3, batch_size=60))
     assert len({value for epoch in draws for value in epoch}) == 180
 
 
 def test_the_steps_are_those_of_sgd():
     """Two steps written out: momentum, weight decay, no clipping; the order of samples does not matter to a whole batch."""
-    recipe = Recipe(epochs=2, batch_size=60, momentum=0.9, weight_decay=0.01, gradient_clip=None, learning_rate=0.3, peak=0.5)
+    recipe = Recipe(epochs=2, batch_size=60, momentum=0.9, weight_decay=0.01, gradient_clip=None, learning_rate=0.3, rate=PEAK)
     expected = _network()
     moved = [torch.zeros_like(parameter) for parameter in expected.parameters()]
     for rate in (0.2, 0.2):
@@ -115,11 +123,13 @@ def test_the_steps_are_those_of_sgd():
 
 def test_the_gradient_is_clipped():
     class Steep:
+        weight = 1.0
+
         def __call__(self, network, images, labels, randomness):
             return 1e6 * network(images).sum()
 
     start = torch.cat([parameter.detach().flatten() for parameter in _network().parameters()])
-    recipe = Recipe(Steep(), epochs=1, batch_size=60, momentum=0.0, weight_decay=0.0, gradient_clip=0.5)
+    recipe = Recipe({"term": Steep()}, epochs=1, batch_size=60, momentum=0.0, weight_decay=0.0, gradient_clip=0.5)
     network, epochs = _trained(recipe)
     moved = torch.cat([parameter.detach().flatten() for parameter in network.parameters()]) - start
     assert moved.norm().item() == pytest.approx(0.5 * epochs[0].learning_rate, rel=1e-4)
@@ -171,10 +181,28 @@ def test_bad_data_is_refused(images, labels, match):
 def test_images_outside_the_box_by_request_alone():
     next(fit(_network(), IMAGES - 0.5, LABELS, Recipe(epochs=1), box=False))
     with pytest.raises(ValueError, match=r"^Adversarial.* attacks in the box \[0, 1\]: it needs images in it and box=True"):
-        next(fit(_network(), IMAGES, LABELS, Recipe(Adversarial(PGD(eps=0.1)), epochs=1), box=False))
+        next(fit(_network(), IMAGES, LABELS, Recipe({"term": Adversarial(PGD(eps=0.1))}, epochs=1), box=False))
     with pytest.raises(ValueError, match="hold NaN or infinite values"):
         next(fit(_network(), IMAGES / 0, LABELS, Recipe(epochs=1), box=False))
 
 
-def test_objectives_by_name():
-    assert {"cross_entropy": CrossEntropy, "adversarial": Adversarial, "cure": CURE} == OBJECTIVES
+def test_the_objective_is_the_weighted_sum_of_its_terms():
+    """Also while a schedule moves a weight; a term of weight 0 is not computed."""
+
+    class Never:
+        weight = 0.0
+
+        def __call__(self, network, images, labels, randomness):
+            raise AssertionError("a term of weight 0 is not computed")
+
+    clean = CrossEntropy(weight=0.5)
+    recipe = Recipe(
+        {"clean": clean, "twice": CrossEntropy(weight=2.0), "never": Never()},
+        {"twice.weight": Linear(((0.0, 0.0), (1.0, 1.0)))},
+        epochs=1,
+        batch_size=60,
+    )
+    expected = nn.functional.cross_entropy(_network()(IMAGES), LABELS).item()
+    _, (epoch,) = _trained(recipe)
+    assert epoch.terms == pytest.approx({"clean": expected, "twice": expected, "never": 0.0})
+    assert epoch.loss == pytest.approx(1.5 * expected)

@@ -4,7 +4,7 @@ import torch
 
 from advcore.attacks import FGSM, PGD
 from advcore.networks import perceptron
-from advcore.training import Adversarial, Recipe, fit
+from advcore.training import CURE, Adversarial, CrossEntropy, Recipe, Steps, fit
 
 
 @pytest.mark.parametrize(
@@ -16,8 +16,17 @@ from advcore.training import Adversarial, Recipe, fit
         ({"learning_rate": float("nan")}, "learning_rate must be positive; got nan"),
         ({"momentum": -0.1}, "momentum must not be negative; got -0.1"),
         ({"weight_decay": -1.0}, "weight_decay must not be negative; got -1.0"),
-        ({"peak": 0.0}, r"peak must lie inside \(0, 1\), a share of all steps; got 0.0"),
-        ({"peak": 1.0}, r"peak must lie inside \(0, 1\)"),
+        ({"objective": {}}, "objective needs at least one term"),
+        ({"objective": {"clean": CrossEntropy(weight=0.0)}}, "every term of the objective has weight 0 at 0.1% of the steps"),
+        (
+            {"schedules": {"cure.h": Steps(((0.0, 1.0),))}},
+            r"a schedule of 'cure.h': there is no 'cure'; known there: cross_entropy",
+        ),
+        (
+            {"schedules": {"cross_entropy": Steps(((0.0, 1.0),))}},
+            "a schedule of 'cross_entropy' needs a number there; got CrossEnt",
+        ),
+        ({"objective": {"cure": CURE()}, "schedules": {"cure.h": Steps(((0.0, 0.0),))}}, "h must be positive; got 0.0"),
         ({"gradient_clip": 0.0}, "gradient_clip must be positive, or None for no limit; got 0.0"),
     ],
 )
@@ -36,14 +45,20 @@ def test_adversarial_training_needs_eps(attack):
         Adversarial(attack)
 
 
+@pytest.mark.parametrize("term", [CrossEntropy, CURE])
+def test_weights_below_zero_are_refused(term):
+    with pytest.raises(ValueError, match=r"weight must not be negative \(0 leaves the term out\); got -1.0"):
+        term(weight=-1.0)
+
+
 def test_the_learning_rate_is_a_triangle():
-    recipe = Recipe(learning_rate=0.2, peak=0.4)
-    assert [recipe.rate(progress) for progress in (0, 0.2, 0.4, 0.7, 1)] == pytest.approx([0, 0.1, 0.2, 0.1, 0])
+    recipe = Recipe(learning_rate=0.2)
+    assert [0.2 * recipe.rate(progress) for progress in (0, 0.2, 0.4, 0.7, 1)] == pytest.approx([0, 0.1, 0.2, 0.1, 0])
 
 
 def test_the_triangle_spans_the_training():
-    recipe = Recipe(epochs=10, batch_size=10, learning_rate=0.2, peak=0.4)
+    recipe = Recipe(epochs=10, batch_size=10, learning_rate=0.2)
     images = oracles.images(10, dtype=torch.float32)
     rates = [epoch.learning_rate for epoch in fit(perceptron(2, side=4), images, torch.arange(10) % 2, recipe)]
-    assert rates == pytest.approx([recipe.rate(step / 11) for step in range(1, 11)])
+    assert rates == pytest.approx([0.2 * recipe.rate(step / 11) for step in range(1, 11)])
     assert min(rates) > 0

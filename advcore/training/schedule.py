@@ -1,0 +1,119 @@
+"""Schedules: factors over the course of a training, for its learning rate and for any number of its objective."""
+
+import math
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from itertools import pairwise
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+
+Points = tuple[tuple[float, float], ...]
+"""Pairs of progress, in [0, 1], and factor."""
+
+
+class Schedule(Protocol):
+    """A frozen dataclass; what it gives multiplies the number that it is the schedule of."""
+
+    def __call__(self, progress: float) -> float:
+        """The factor when a share `progress` of all steps is done."""
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Straight lines between points, level before the first and after the last: warm-up, triangle (cyclic), ramp.
+
+    Attributes:
+        points: pairs of progress and factor, progress ascending in [0, 1]; `[[0, 0], [0.4, 1], [1, 0]]` is a triangle.
+    """
+
+    points: Points
+
+    def __post_init__(self) -> None:
+        check_points(self.points)
+
+    def __call__(self, progress: float) -> float:
+        after = bisect_right([at for at, _ in self.points], progress)
+        if after in (0, len(self.points)):
+            return self.points[max(after - 1, 0)][1]
+        (start, low), (stop, high) = self.points[after - 1 : after + 1]
+        return low + (high - low) * (progress - start) / (stop - start)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A factor that holds from its point to the next: `[[0, 1], [0.5, 0.1], [0.75, 0.01]]` drops tenfold twice.
+
+    Attributes:
+        points: pairs of progress and factor, progress ascending in [0, 1], the first at 0.
+    """
+
+    points: Points
+
+    def __post_init__(self) -> None:
+        check_points(self.points)
+        if self.points[0][0] != 0:
+            raise ValueError(f"the first of the points must be at progress 0; got {self.points[0][0]}")
+
+    def __call__(self, progress: float) -> float:
+        return self.points[bisect_right([at for at, _ in self.points], progress) - 1][1]
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """From 1 to 0 along half a cosine, after a linear rise from 0.
+
+    Attributes:
+        warm_up: share of all steps that the rise takes.
+    """
+
+    warm_up: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.warm_up < 1:
+            raise ValueError(f"warm_up must lie in [0, 1), a share of all steps; got {self.warm_up}")
+
+    def __call__(self, progress: float) -> float:
+        if progress < self.warm_up:
+            return progress / self.warm_up
+        return (1 + math.cos(math.pi * (progress - self.warm_up) / (1 - self.warm_up))) / 2
+
+
+def check_points(points: Points) -> None:
+    """Raise ValueError unless progress ascends inside [0, 1] and no factor is negative."""
+    progress = [at for at, _ in points]
+    if not points or any(not 0 <= at <= 1 for at in progress) or any(b <= a for a, b in pairwise(progress)):
+        raise ValueError(f"points need progress that ascends in [0, 1], a share of all steps; got {progress}")
+    if any(not factor >= 0 for _, factor in points):
+        raise ValueError(f"factors of points must not be negative; got {[factor for _, factor in points]}")
+
+
+def scheduled(value: T, schedules: Mapping[str, Schedule], progress: float) -> T:
+    """A dataclass, or a mapping of them, with each number that a schedule names multiplied by its factor.
+
+    Names are dotted: `cure.h`, `adversarial.attack.eps`. Raises ValueError for a name that leads to no number.
+    """
+    for name, schedule in schedules.items():
+        value = _multiplied(value, name.split("."), schedule(progress), name)
+    return value
+
+
+def _multiplied(value: Any, path: list[str], factor: float, name: str) -> Any:
+    if not path:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(f"a schedule of {name!r} needs a number there; got {value!r}")
+        return value * factor
+    known = _parts(value)
+    if path[0] not in known:
+        raise ValueError(f"a schedule of {name!r}: there is no {path[0]!r}; known there: {', '.join(known) or 'nothing'}")
+    part = _multiplied(known[path[0]], path[1:], factor, name)
+    return {**value, path[0]: part} if isinstance(value, Mapping) else replace(value, **{path[0]: part})
+
+
+def _parts(value: Any) -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {entry.name: getattr(value, entry.name) for entry in fields(value)}
+    return {}
