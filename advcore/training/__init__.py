@@ -2,7 +2,9 @@
 
 from advcore.training.adversarial import Adversarial
 from advcore.training.cure import CURE
+from advcore.training.diagnosis import Diagnosis
 from advcore.training.fit import Epoch, fit
+from advcore.training.overfitting import catastrophic_overfitting, robust_overfitting
 from advcore.training.recipe import Recipe
 from advcore.training.schedule import Cosine, Linear, Schedule, Steps, scheduled
 from advcore.training.term import CrossEntropy, Objective, Term
@@ -20,6 +22,7 @@ __all__ = [
     "Adversarial",
     "Cosine",
     "CrossEntropy",
+    "Diagnosis",
     "Epoch",
     "Linear",
     "Objective",
@@ -27,6 +30,8 @@ __all__ = [
     "Schedule",
     "Steps",
     "Term",
+    "catastrophic_overfitting",
     "fit",
+    "robust_overfitting",
     "scheduled",
 ]
