@@ -9,10 +9,11 @@ from advcore.probes.margins import Margins
 from advcore.probes.masking import Masking
 from advcore.probes.noise import Noise
 from advcore.probes.normals import Normals
-from advcore.probes.probe import Batch, Columns, Curve, Probe, Summary
+from advcore.probes.probe import Batch, Columns, Comparison, Curve, Probe, Summary
 from advcore.probes.random_margins import RandomMargins
 from advcore.probes.robustness import Robustness
 from advcore.probes.shared_curvature import SharedCurvature
+from advcore.probes.transfer import Transfer
 
 PROBES: dict[str, type] = {
     "robustness": Robustness,
@@ -21,6 +22,7 @@ PROBES: dict[str, type] = {
     "frequency_map": FrequencyMap,
     "random_margins": RandomMargins,
     "normals": Normals,
+    "transfer": Transfer,
     "noise": Noise,
     "curvature": Curvature,
     "shared_curvature": SharedCurvature,
@@ -34,6 +36,7 @@ __all__ = [
     "Batch",
     "Chart",
     "Columns",
+    "Comparison",
     "Curvature",
     "Curve",
     "Examples",
@@ -53,4 +56,5 @@ __all__ = [
     "Series",
     "SharedCurvature",
     "Summary",
+    "Transfer",
 ]
