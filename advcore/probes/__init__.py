@@ -1,5 +1,6 @@
 """Probes: the measurements that are distributed over samples."""
 
+from advcore.probes.boundary import Boundary
 from advcore.probes.charts import Chart, Gallery, Lines, Maps, Panel, Series
 from advcore.probes.curvature import Curvature
 from advcore.probes.examples import Examples
@@ -26,6 +27,7 @@ PROBES: dict[str, type] = {
     "noise": Noise,
     "curvature": Curvature,
     "shared_curvature": SharedCurvature,
+    "boundary": Boundary,
     "landscape": Landscape,
     "examples": Examples,
 }
@@ -34,6 +36,7 @@ PROBES: dict[str, type] = {
 __all__ = [
     "PROBES",
     "Batch",
+    "Boundary",
     "Chart",
     "Columns",
     "Comparison",

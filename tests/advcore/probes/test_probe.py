@@ -24,6 +24,7 @@ PROBES = {
     "curvature-top": probes.Curvature(spectrum="top", top=2),
     "curvature-step": probes.Curvature(spectrum="top", top=2, bottom=1, step=0.3, linearity=0.5),
     "shared_curvature": probes.SharedCurvature(top=2),
+    "boundary": probes.Boundary(top=2, bottom=2, steps=8),
     "landscape": probes.Landscape(count=6, size=3),
     "examples": probes.Examples(),
 }
