@@ -35,6 +35,12 @@ class Run(Protocol):
     def artifact(self, path: Path, folder: str = "") -> None:
         """A file, into a folder of the run's artifacts."""
 
+    def model(self, name: str, weights: Path, about: Path, shape: Sequence[int], classes: int) -> None:
+        """A network among the artifacts, and as the next version of the registered model `name`; once, however often it is told.
+
+        `weights` is a checkpoint, `about` the JSON beside it; it takes images `(B, *shape)` to logits `(B, classes)`.
+        """
+
     def text(self, text: str, file: str) -> None:
         """A text, as a file among the run's artifacts."""
 
@@ -80,6 +86,9 @@ class NullRun:
         pass
 
     def artifact(self, path: Path, folder: str = "") -> None:
+        pass
+
+    def model(self, name: str, weights: Path, about: Path, shape: Sequence[int], classes: int) -> None:
         pass
 
     def text(self, text: str, file: str) -> None:

@@ -1,9 +1,12 @@
-"""The training loop."""
+"""The training loop: epoch by epoch, and on from any of them."""
 
+import copy
 import math
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +14,10 @@ from torch import Tensor, nn
 from advcore.box import needs_box
 from advcore.classifier import check_batch, check_images, check_labels
 from advcore.randomness import Randomness
-from advcore.training.recipe import Recipe
+from advcore.training.augmentation import augmented
+from advcore.training.ema import average
+from advcore.training.optimiser import optimiser
+from advcore.training.recipe import Precision, Recipe
 
 
 @dataclass(frozen=True)
@@ -25,55 +31,163 @@ class Epoch:
     learning_rate: float
 
 
-def fit(network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, box: bool = True) -> Iterator[Epoch]:
-    """Train `network` in place, one epoch each time the iterator is asked; leaves it in evaluation mode.
+class Fit:
+    """A training of `network` in place, which can be left after any epoch and gone on with.
+
+    All that an epoch draws (the order of samples, noise, dropout) comes from the recipe's seed and the epoch's number, so `state`
+    is enough to go on from: deterministic given the recipe and the network's first weights, bit for bit on CPUs with the same
+    number of threads, interrupted or not. The global random state is left as it was.
 
     Args:
+        network: left in evaluation mode after each epoch.
         images: `(N, C, H, W)` in [0, 1], on the network's device.
         labels: `(N,)`.
         box: whether images must lie in [0, 1]; False for transformed ones, on which no objective can attack in that box.
 
-    Deterministic given the recipe's seed and the network's first weights, dropout included, on CPUs with the same number of
-    threads; the global random state is left as it was. Raises FloatingPointError when the objective is no longer finite.
+    Attributes:
+        done: epochs so far.
+        result: what would be handed out now, in evaluation mode: the average of the weights where the recipe wants one, else
+            `network` itself.
     """
-    for term in recipe.objective.values():
-        if not box and needs_box(term):
-            raise ValueError(f"{term!r} attacks in the box [0, 1]: it needs images in it and box=True")
-    (check_images if box else check_batch)(images)
-    with torch.no_grad():
-        check_labels(labels, len(images), network.eval()(images[:2]).shape[1])
-    optimiser = torch.optim.SGD(
-        network.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay
-    )
-    order = torch.Generator().manual_seed(recipe.seed)
-    per_epoch = math.ceil(len(images) / recipe.batch_size)
-    for epoch in range(recipe.epochs):
-        network.train()
-        totals = dict.fromkeys(("loss", *recipe.objective), 0.0)
-        with _random_state(recipe.seed, epoch, images.device):
-            for step, rows in enumerate(torch.randperm(len(images), generator=order).to(images.device).split(recipe.batch_size)):
-                progress = (epoch * per_epoch + step + 1) / (recipe.epochs * per_epoch + 1)
-                rate = recipe.learning_rate * recipe.rate(progress)
-                for group in optimiser.param_groups:
-                    group["lr"] = rate
-                randomness = Randomness(recipe.seed, rows).stream("epoch", epoch)
-                objective = {name: term for name, term in recipe.objective_at(progress).items() if term.weight}
-                values = {name: term(network, images[rows], labels[rows], randomness) for name, term in objective.items()}
-                loss = torch.stack([objective[name].weight * value for name, value in values.items()]).sum()
-                if not torch.isfinite(loss):
-                    raise FloatingPointError(
-                        f"the objective is {loss.item()} in epoch {epoch + 1}; lower learning_rate or set gradient_clip"
-                    )
-                optimiser.zero_grad(set_to_none=True)
-                loss.backward()
-                if recipe.gradient_clip is not None:
-                    nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_clip)
-                optimiser.step()
-                for name, value in {**values, "loss": loss}.items():
+
+    def __init__(self, network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, box: bool = True) -> None:
+        for term in recipe.objective.values():
+            if not box and needs_box(term):
+                raise ValueError(f"{term!r} attacks in the box [0, 1]: it needs images in it and box=True")
+        (check_images if box else check_batch)(images)
+        with torch.no_grad():
+            check_labels(labels, len(images), network.eval()(images[:2]).shape[1])
+        check_precision(recipe.precision, images.device)
+        layout = torch.channels_last if recipe.channels_last else torch.preserve_format
+        self.network, self.images, self.labels = network.to(memory_format=layout), images.to(memory_format=layout), labels
+        self.recipe, self.done = recipe, 0
+        self.result = network if recipe.ema is None else copy.deepcopy(network)
+        self._stepping: nn.Module = torch.compile(network) if recipe.compile else network  # type: ignore[assignment]
+        self._optimiser = optimiser(recipe.optimiser, network.parameters(), recipe.momentum, recipe.nesterov, recipe.weight_decay)
+        self._scaler = torch.amp.GradScaler(images.device.type, enabled=recipe.precision == "float16")
+
+    def epoch(self) -> Epoch:
+        """The next pass over the training set. Raises FloatingPointError when the objective is no longer finite."""
+        totals = dict.fromkeys(("loss", *self.recipe.objective), 0.0)
+        steps = math.ceil(len(self.images) / self.recipe.batch_size)
+        self.network.train()
+        with _random_state(self.recipe.seed, self.done, self.images.device):
+            for step, rows in enumerate(self._order().split(self.recipe.batch_size), self.done * steps):
+                rate, values = self._step(rows, (step + 1) / (self.recipe.epochs * steps + 1))
+                if self.recipe.ema is not None:
+                    average(self.result, self.network, self.recipe.ema, step)
+                for name, value in values.items():
                     totals[name] += value.item() * len(rows)
-        network.eval()
-        means = {name: total / len(images) for name, total in totals.items()}
-        yield Epoch(epoch + 1, means.pop("loss"), means, rate)
+        self.network.eval()
+        self.done += 1
+        means = {name: total / len(self.images) for name, total in totals.items()}
+        return Epoch(self.done, means.pop("loss"), means, rate)
+
+    def state(self) -> dict[str, Tensor]:
+        """All that the next epoch needs, by name: weights, their average, the optimiser's memory, the number of epochs done."""
+        memory = {str(index): values for index, values in self._optimiser.state_dict()["state"].items()}
+        return {
+            "done": torch.tensor(self.done),
+            **named(
+                network=self.network.state_dict(),
+                average={} if self.recipe.ema is None else self.result.state_dict(),
+                optimiser=named(**{index: _tensors(values) for index, values in memory.items()}),
+                scaler=_tensors(self._scaler.state_dict()),
+            ),
+        }
+
+    def resume(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what `state` gave in a training of the same recipe."""
+        self.done = int(state["done"])
+        self.network.load_state_dict(under("network", state))
+        if self.recipe.ema is not None:
+            self.result.load_state_dict(under("average", state))
+        memory: dict[int, dict[str, Tensor]] = {}
+        for key, value in under("optimiser", state).items():
+            index, _, name = key.partition(".")
+            memory.setdefault(int(index), {})[name] = value
+        self._optimiser.load_state_dict({**self._optimiser.state_dict(), "state": memory})
+        self._scaler.load_state_dict({name: value.item() for name, value in under("scaler", state).items()})
+
+    def _order(self) -> Tensor:
+        """Every sample once, drawn anew in each epoch."""
+        samples = Randomness(self.recipe.seed, torch.arange(len(self.images), device=self.images.device))
+        return samples.stream("order", self.done).uniform(()).argsort(stable=True)
+
+    def _step(self, rows: Tensor, progress: float) -> tuple[float, dict[str, Tensor]]:
+        """One step of the optimiser; gives the learning rate, the objective (`loss`) and its terms."""
+        recipe = self.recipe
+        rate = recipe.learning_rate * recipe.rate(progress)
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate
+        loss, values = self._objective(rows, progress)
+        self._optimiser.zero_grad(set_to_none=True)
+        self._scaler.scale(loss).backward()
+        if recipe.gradient_clip is not None:
+            self._scaler.unscale_(self._optimiser)
+            nn.utils.clip_grad_norm_(self.network.parameters(), recipe.gradient_clip)
+        self._scaler.step(self._optimiser)
+        self._scaler.update()
+        return rate, {**values, "loss": loss}
+
+    def _objective(self, rows: Tensor, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
+        """The objective and its terms on the samples `rows`."""
+        recipe = self.recipe
+        randomness = Randomness(recipe.seed, rows).stream("epoch", self.done)
+        images, labels = augmented(recipe.augmentation, self.images[rows], randomness), self.labels[rows]
+        objective = {name: term for name, term in recipe.objective_at(progress).items() if term.weight}
+        with lowered(recipe.precision, images.device):
+            values = {name: term(self._stepping, images, labels, randomness) for name, term in objective.items()}
+        loss = torch.stack([objective[name].weight * value for name, value in values.items()]).sum()
+        if not torch.isfinite(loss):
+            raise FloatingPointError(
+                f"the objective is {loss.item()} in epoch {self.done + 1}; lower learning_rate or set gradient_clip"
+            )
+        return loss, values
+
+
+def fit(network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, box: bool = True) -> Iterator[Epoch]:
+    """Train `network` in place from its first epoch to its last, one each time the iterator is asked; see `Fit`.
+
+    After the last one its weights are their average, where the recipe wants that.
+    """
+    training = Fit(network, images, labels, recipe, box)
+    while training.done < recipe.epochs:
+        epoch = training.epoch()
+        if training.done == recipe.epochs:
+            network.load_state_dict(training.result.state_dict())
+        yield epoch
+
+
+def lowered(precision: Precision, device: torch.device) -> torch.autocast:
+    """Passes in a lower precision inside, where torch deems it safe.
+
+    Without its cache of cast weights: a cast made for an attack, without gradients, would serve the step that needs them.
+    """
+    return torch.autocast(device.type, getattr(torch, precision), enabled=precision != "float32", cache_enabled=False)
+
+
+def check_precision(precision: Precision, device: torch.device) -> None:
+    """Raise ValueError where torch has no passes in that precision on the device."""
+    with warnings.catch_warnings(action="ignore"), lowered(precision, device):
+        one = torch.ones(1, 1, device=device)
+        came = (one @ one).dtype
+    if came != getattr(torch, precision):
+        raise ValueError(f"this torch cannot train in {precision} on {device.type}: take precision float32 or bfloat16, or a GPU")
+
+
+def named(**parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Several mappings as one, whose keys begin with `part.`."""
+    return {f"{part}.{key}": value for part, values in parts.items() for key, value in values.items()}
+
+
+def under(part: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """One of the mappings that `named` put together."""
+    return {key.removeprefix(f"{part}."): value for key, value in tensors.items() if key.startswith(f"{part}.")}
+
+
+def _tensors(values: Mapping[str, Any]) -> dict[str, Tensor]:
+    return {name: torch.as_tensor(value) for name, value in values.items() if value is not None}
 
 
 @contextmanager

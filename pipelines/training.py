@@ -1,0 +1,150 @@
+"""What a training is: a network, its samples, a recipe, a place."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from advcore.training import Recipe, Validation, Watch
+from advcore.training.fit import check_precision
+from pipelines import schema
+from pipelines.prepare import check_box, check_model
+from pipelines.study import check_name
+from workers.actor import resolve_device
+from workers.datasets import Dataset, DataSpec, load
+from workers.models import ModelSpec, content_hash
+from workers.refusal import Refused
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Where a training runs.
+
+    Attributes:
+        threads: CPU threads; all cores when not given.
+        device: cpu, cuda, or auto: a GPU where there is one.
+        out: folder of the checkpoints and the default MLflow store.
+        tracking_uri: MLflow server or store; MLFLOW_TRACKING_URI, else a SQLite file in `out`, when not given.
+        experiment: MLflow experiment.
+        track: write to MLflow at all.
+    """
+
+    threads: int | None = None
+    device: str = "auto"
+    out: str = "results"
+    tracking_uri: str | None = None
+    experiment: str = "advcore-training"
+    track: bool = True
+
+    def check(self) -> None:
+        """Raise Refused for settings that cannot work. Not done on construction: flags and file are put together first."""
+        if self.threads is not None and self.threads < 1:
+            raise Refused(f"run.threads must be at least 1; got {self.threads}")
+        resolve_device(self.device)
+
+
+@dataclass(frozen=True)
+class Training:
+    """One network, trained.
+
+    Attributes:
+        name: of the checkpoint, `OUT/models/NAME.safetensors`, and of the MLflow run.
+        model: the network; its checkpoint, if any, is where training starts.
+        data: the training samples.
+        test: samples whose accuracy is shown each epoch; nothing is chosen by it.
+        validation: what is held out of the training samples, and how an epoch is chosen by it; none means the last one.
+        watch: what else is looked at after each epoch.
+        recipe: how it is trained.
+        run: where.
+    """
+
+    name: str
+    model: ModelSpec
+    data: DataSpec
+    test: DataSpec | None = None
+    validation: Validation | None = None
+    watch: Watch | None = None
+    recipe: Recipe = field(default_factory=Recipe)
+    run: TrainSettings = field(default_factory=TrainSettings)
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the trained network goes."""
+        return Path(self.run.out).absolute() / "models" / f"{self.name}.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A training that can work.
+
+    Attributes:
+        training: as it is written.
+        model, classes: its network, whose checkpoint is a file, and the number of its logits.
+        data, held_out, test: the samples that are learnt, those that are held out of them, those that it is tested on.
+        digest: of the training samples, the held-out ones among them.
+        identity: the training's id: network, first weights, samples, what is held out and watched, and recipe.
+    """
+
+    training: Training
+    model: ModelSpec
+    classes: int
+    data: Dataset
+    held_out: Dataset | None
+    test: Dataset | None
+    digest: str
+    identity: str
+
+
+def loaded(training: Training, model: ModelSpec | None = None) -> Loaded:
+    """Load the samples and send two of them through the network. Raises Refused for whatever cannot work.
+
+    `model` is the training's own, where its checkpoint was fetched from elsewhere.
+    """
+    model = model or training.model
+    training.run.check()
+    try:
+        check_precision(training.recipe.precision, resolve_device(training.run.device))
+    except ValueError as error:
+        raise Refused(f"recipe.precision: {error}") from error
+    data = load(training.data)
+    terms = {f"objective.{name}": term for name, term in training.recipe.objective.items()}
+    for name, holder in {**terms, "validation": training.validation, "watch": training.watch}.items():
+        check_box(name, holder, data)
+    test = load(training.test) if training.test else None
+    classes = [check_model("the model", model, dataset) for dataset in ((data, test) if test else (data,))]
+    learnt, held_out = (data, None) if training.validation is None else split(data, training.validation)
+    return Loaded(training, model, classes[0], learnt, held_out, test, data.digest, _identity(training, model, data))
+
+
+def split(data: Dataset, validation: Validation) -> tuple[Dataset, Dataset]:
+    """The samples that are left to learn, and those that are held out, drawn by the validation's seed; both in ascending order.
+
+    Raises Refused where no sample is left for one of them.
+    """
+    share = isinstance(validation.samples, float)
+    count = round(validation.samples * len(data)) if share else int(validation.samples)
+    if not 0 < count < len(data):
+        raise Refused(
+            f"validation.samples: {validation.samples} holds out {count} of {len(data)} training samples: leave at least one on "
+            "either side"
+        )
+    order = np.random.RandomState(validation.seed).permutation(len(data))
+    return _selected(data, order[count:]), _selected(data, order[:count])
+
+
+def _selected(data: Dataset, rows: np.ndarray) -> Dataset:
+    rows = np.sort(rows)
+    return replace(data, images=data.images[rows], labels=data.labels[rows], indices=data.indices[rows])
+
+
+def _identity(training: Training, model: ModelSpec, data: Dataset) -> str:
+    """The training's id, 16 hexadecimal digits."""
+    settings = schema.unstructure(training)
+    chosen = [settings[name] for name in ("validation", "watch", "recipe")]
+    parts = [training.name, content_hash(model), data.digest, *chosen]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
