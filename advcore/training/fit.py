@@ -12,6 +12,7 @@ from advcore.box import needs_box
 from advcore.classifier import check_batch, check_images, check_labels
 from advcore.randomness import Randomness
 from advcore.training.recipe import Recipe
+from advcore.training.term import prepare, release, values_of_steps
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ def fit(network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, box:
     (check_images if box else check_batch)(images)
     with torch.no_grad():
         check_labels(labels, len(images), network.eval()(images[:2]).shape[1])
+    prepare(recipe.objective, network)
     optimiser = torch.optim.SGD(
         network.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay
     )
@@ -50,6 +52,7 @@ def fit(network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, box:
     for epoch in range(recipe.epochs):
         network.train()
         totals = dict.fromkeys(("loss", *recipe.objective), 0.0)
+        seen = 0
         with _random_state(recipe.seed, epoch, images.device):
             for step, rows in enumerate(torch.randperm(len(images), generator=order).to(images.device).split(recipe.batch_size)):
                 progress = (epoch * per_epoch + step + 1) / (recipe.epochs * per_epoch + 1)
@@ -58,22 +61,24 @@ def fit(network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, box:
                     group["lr"] = rate
                 randomness = Randomness(recipe.seed, rows).stream("epoch", epoch)
                 objective = {name: term for name, term in recipe.objective_at(progress).items() if term.weight}
-                values = {name: term(network, images[rows], labels[rows], randomness) for name, term in objective.items()}
-                loss = torch.stack([objective[name].weight * value for name, value in values.items()]).sum()
-                if not torch.isfinite(loss):
-                    raise FloatingPointError(
-                        f"the objective is {loss.item()} in epoch {epoch + 1}; lower learning_rate or set gradient_clip"
-                    )
-                optimiser.zero_grad(set_to_none=True)
-                loss.backward()
-                if recipe.gradient_clip is not None:
-                    nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_clip)
-                optimiser.step()
-                for name, value in {**values, "loss": loss}.items():
-                    totals[name] += value.item() * len(rows)
+                for values in values_of_steps(objective, network, images[rows], labels[rows], randomness):
+                    loss = torch.stack([objective[name].weight * value for name, value in values.items()]).sum()
+                    if not torch.isfinite(loss):
+                        raise FloatingPointError(
+                            f"the objective is {loss.item()} in epoch {epoch + 1}; lower learning_rate or set gradient_clip"
+                        )
+                    optimiser.zero_grad(set_to_none=True)
+                    loss.backward()
+                    if recipe.gradient_clip is not None:
+                        nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_clip)
+                    optimiser.step()
+                    for name, value in {**values, "loss": loss}.items():
+                        totals[name] += value.item() * len(rows)
+                    seen += len(rows)
         network.eval()
-        means = {name: total / len(images) for name, total in totals.items()}
+        means = {name: total / seen for name, total in totals.items()}
         yield Epoch(epoch + 1, means.pop("loss"), means, rate)
+    release(recipe.objective, network)
 
 
 @contextmanager

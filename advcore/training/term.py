@@ -1,6 +1,6 @@
 """The seam of training: an objective is a weighted sum of terms."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,7 +11,15 @@ from advcore.randomness import Randomness
 
 
 class Term(Protocol):
-    """A frozen dataclass of its weight, radii and steps; each is pure: cross-entropy on clean images is a term of its own."""
+    """A frozen dataclass of its weight, radii and steps; each is pure: cross-entropy on clean images is a term of its own.
+
+    A term may have more, which the loop looks for:
+
+    - `prepare(network)`, called before there is an optimiser, adds parameters that it needs, or raises ValueError where it cannot
+      work; `release(network)`, called after the last epoch, takes them away;
+    - `replays`, so many steps of the optimiser on each minibatch, and `replay(network, images, labels, randomness)`, which iterates
+      over the value of each; it is asked for the next one after the backward pass of the one before.
+    """
 
     @property
     def weight(self) -> float:
@@ -26,6 +34,36 @@ class Term(Protocol):
 
 Objective = Mapping[str, Term]
 """The terms whose weighted sum a step minimises, by the names that they bear in files, flags and metrics."""
+
+
+def values_of_steps(
+    objective: Objective, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
+) -> Iterator[dict[str, Tensor]]:
+    """The value of each term, for each step on a minibatch: one step, or as many as a term replays it."""
+    replayed = {name: term for name, term in objective.items() if hasattr(term, "replay")}
+    counts = {term.replays for term in replayed.values()} or {1}  # type: ignore[attr-defined]
+    if len(counts) > 1:
+        raise ValueError(f"the terms that replay a minibatch must do so equally often; got replays {sorted(counts)}")
+    runs = {name: term.replay(network, images, labels, randomness) for name, term in replayed.items()}
+    for _ in range(counts.pop()):
+        yield {
+            name: next(runs[name]) if name in runs else term(network, images, labels, randomness)
+            for name, term in objective.items()
+        }
+
+
+def prepare(objective: Objective, network: nn.Module) -> None:
+    """Let the terms that need parameters of their own add them to the network."""
+    for term in objective.values():
+        if hasattr(term, "prepare"):
+            term.prepare(network)
+
+
+def release(objective: Objective, network: nn.Module) -> None:
+    """Let them take these away again."""
+    for term in objective.values():
+        if hasattr(term, "release"):
+            term.release(network)
 
 
 @dataclass(frozen=True)

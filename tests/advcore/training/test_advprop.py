@@ -1,0 +1,82 @@
+"""AdvProp: the auxiliary batch norms' numbers, and theirs alone, for adversarial images; gone after the training."""
+
+from copy import deepcopy
+
+import oracles
+import pytest
+import torch
+from torch import nn
+
+from advcore.attacks import FGSM, PGD
+from advcore.randomness import Randomness
+from advcore.training import Adversarial, AdvProp, CrossEntropy, Recipe, fit
+
+IMAGES, SOURCE = oracles.images(40), Randomness(0, torch.arange(40))
+LABELS = oracles.Affine(4)(IMAGES).argmax(1)
+TERM = AdvProp(PGD(eps=0.1, steps=3))
+
+
+def _network():
+    return nn.Sequential(nn.BatchNorm2d(1), oracles.relu(), nn.BatchNorm1d(4, affine=False)).double().train()
+
+
+def test_it_is_adversarial_training_of_the_network_with_the_auxiliary_numbers():
+    """Value, gradients and statistics of a second network into which they are written."""
+    network, other = _network(), _network()
+    TERM.prepare(network)
+    stem, tail = network[0].auxiliary, network[2].auxiliary
+    with torch.no_grad():
+        for number, value in zip((stem.weight, stem.bias, stem.running_mean, stem.running_var), (1.5, -0.2, 0.4, 0.2), strict=True):
+            number.fill_(value)
+    other[0].load_state_dict(stem.state_dict())
+    before = oracles.state(network)
+    ours, theirs = (t(n, IMAGES, LABELS, SOURCE) for t, n in ((TERM, network), (Adversarial(TERM.attack), other)))
+    torch.testing.assert_close(ours, theirs)
+    torch.testing.assert_close(dict(stem.named_buffers()), dict(other[0].named_buffers()))
+    torch.testing.assert_close(dict(tail.named_buffers()), dict(other[2].named_buffers()))
+    assert stem.num_batches_tracked == 1
+    after = oracles.state(network)
+    assert {name for name in after[0] if after[0][name] != before[0][name]} == {
+        f"{place}.auxiliary.{number}" for place in (0, 2) for number in ("running_mean", "running_var", "num_batches_tracked")
+    }
+    assert after[1:] == before[1:]
+    shared = torch.autograd.grad(ours, [*network[1].parameters(), *stem.parameters()])
+    torch.testing.assert_close(shared, torch.autograd.grad(theirs, [*other[1].parameters(), *other[0].parameters()]))
+
+
+def test_the_auxiliary_numbers_are_trained_and_then_dropped():
+    network = _network()
+    names = list(network.state_dict())
+    recipe = Recipe({"clean": CrossEntropy(), "advprop": TERM}, epochs=6, batch_size=10)
+    for epoch in fit(network, IMAGES, LABELS, recipe):
+        if epoch.number == 5:
+            auxiliary = deepcopy(network[0].auxiliary)
+            resumable = network.state_dict()
+    assert not torch.allclose(auxiliary.weight, torch.ones(1, dtype=torch.float64))
+    assert not torch.allclose(auxiliary.weight, network[0].weight)
+    assert not torch.allclose(auxiliary.running_var, network[0].running_var)
+    assert {"0.auxiliary.weight", "0.auxiliary.running_var"} < set(resumable)
+    assert list(network.state_dict()) == names
+    assert (network(IMAGES).argmax(1) == LABELS).double().mean() > 0.8
+
+
+def test_clean_images_alone_move_the_main_statistics():
+    """Those of the first step, momentum 0.1, at a learning rate that moves nothing."""
+    network = _network()
+    recipe = Recipe({"clean": CrossEntropy(), "advprop": TERM}, epochs=1, batch_size=40, learning_rate=1e-12)
+    list(fit(network, IMAGES, LABELS, recipe))
+    torch.testing.assert_close(network[0].running_mean, 0.1 * IMAGES.mean((0, 2, 3)))
+    assert network[0].num_batches_tracked == 1
+
+
+def test_what_cannot_work_is_refused():
+    with pytest.raises(ValueError, match="advprop needs a network with batch normalisation, and this one has none"):
+        next(fit(oracles.relu(), IMAGES, LABELS, Recipe({"advprop": TERM}, epochs=1)))
+    network = _network()
+    with pytest.raises(ValueError, match=r"no auxiliary batch norms: call prepare\(network\) before the optimiser is made"):
+        TERM(network, IMAGES, LABELS, SOURCE)
+    TERM.prepare(network)
+    with pytest.raises(ValueError, match="has auxiliary batch norms already: an objective takes one advprop term"):
+        TERM.prepare(network)
+    with pytest.raises(ValueError, match="needs eps, a radius in pixel units"):
+        AdvProp(FGSM())
