@@ -12,7 +12,7 @@ from advcore.box import needs_box
 from advcore.classifier import check_batch, check_images, check_labels
 from advcore.randomness import Randomness
 from advcore.training.recipe import Recipe
-from advcore.training.term import prepare, release, values_of_steps
+from advcore.training.term import prepared, values_of_steps
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,9 @@ def fit(network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, box:
     (check_images if box else check_batch)(images)
     with torch.no_grad():
         check_labels(labels, len(images), network.eval()(images[:2]).shape[1])
-    prepare(recipe.objective, network)
-    optimiser = torch.optim.SGD(
-        network.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay
-    )
+    networks = prepared(recipe.objective, network)
+    parameters = list(nn.ModuleList([network, *networks.values()]).parameters())
+    optimiser = torch.optim.SGD(parameters, lr=recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
     order = torch.Generator().manual_seed(recipe.seed)
     per_epoch = math.ceil(len(images) / recipe.batch_size)
     for epoch in range(recipe.epochs):
@@ -61,7 +60,7 @@ def fit(network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, box:
                     group["lr"] = rate
                 randomness = Randomness(recipe.seed, rows).stream("epoch", epoch)
                 objective = {name: term for name, term in recipe.objective_at(progress).items() if term.weight}
-                for values in values_of_steps(objective, network, images[rows], labels[rows], randomness):
+                for values in values_of_steps(objective, networks, images[rows], labels[rows], randomness):
                     loss = torch.stack([objective[name].weight * value for name, value in values.items()]).sum()
                     if not torch.isfinite(loss):
                         raise FloatingPointError(
@@ -70,7 +69,7 @@ def fit(network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, box:
                     optimiser.zero_grad(set_to_none=True)
                     loss.backward()
                     if recipe.gradient_clip is not None:
-                        nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_clip)
+                        nn.utils.clip_grad_norm_(parameters, recipe.gradient_clip)
                     optimiser.step()
                     for name, value in {**values, "loss": loss}.items():
                         totals[name] += value.item() * len(rows)
@@ -78,7 +77,6 @@ def fit(network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, box:
         network.eval()
         means = {name: total / seen for name, total in totals.items()}
         yield Epoch(epoch + 1, means.pop("loss"), means, rate)
-    release(recipe.objective, network)
 
 
 @contextmanager

@@ -79,7 +79,7 @@ def test_a_replay_needs_the_backward_pass_before():
 def test_terms_must_replay_equally_often():
     objective = {"a": Free(eps=0.1, replays=2), "b": Free(eps=0.1, replays=3)}
     with pytest.raises(ValueError, match=r"must do so equally often; got replays \[2, 3\]"):
-        next(values_of_steps(objective, oracles.relu(), IMAGES, LABELS, SOURCE))
+        next(values_of_steps(objective, dict.fromkeys(objective, oracles.relu()), IMAGES, LABELS, SOURCE))
 
 
 @pytest.mark.parametrize(
