@@ -1,4 +1,4 @@
-"""TRADES (Zhang et al. 2019, Theoretically principled trade-off between robustness and accuracy)."""
+"""TRADES: the divergence between predictions at an image and near it (Zhang et al. 2019, Theoretically principled trade-off)."""
 
 from dataclasses import dataclass
 from typing import Literal

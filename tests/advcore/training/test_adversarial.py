@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from weight_slopes import check_gradient
 
 from advcore import Randomness, Untargeted
-from advcore.attacks import APGD, DDN, FGSM, FMN, PGD, DeepFool, MinimalNorm, Restarts, SparseFool, Within
+from advcore.attacks import APGD, FGSM, FMN, PGD, DeepFool, MinimalNorm, Restarts, SparseFool, Within
 from advcore.norms import L2, LINF
 from advcore.training import TRADES, Adversarial, Calibrated, CrossEntropy, Recipe, fit
 
@@ -40,9 +40,13 @@ def test_a_capped_perturbation_keeps_its_direction():
 
 
 def test_where_a_minimal_norm_attack_fails_the_clean_image_is_trained_on():
-    network, labels = oracles.Constant(2.0, 0.0), torch.zeros(12, dtype=torch.int64)
-    for cap in (None, 0.1):
-        assert torch.equal(Adversarial(DDN(), cap=cap).perturbed(network, IMAGES, labels, SOURCE), IMAGES)
+    network, attack = oracles.softplus(), DeepFool(steps=1, overshoot=0.0, box=False)
+    labels = _labels(network)
+    failed = ~attack(network, IMAGES, Untargeted(labels)).found
+    assert 0 < failed.sum() < 12
+    for cap in (None, 10.0):
+        images = Adversarial(attack, cap=cap).perturbed(network, IMAGES, labels, SOURCE)
+        assert torch.equal((images == IMAGES).flatten(1).all(1), failed)
 
 
 @pytest.mark.parametrize(

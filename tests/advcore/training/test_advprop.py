@@ -18,6 +18,18 @@ def _network():
     return nn.Sequential(nn.BatchNorm2d(1), oracles.relu(), nn.BatchNorm1d(4, affine=False)).double().train()
 
 
+class _Spy(AdvProp):
+    """The term, which shows what it made of the network."""
+
+    def __init__(self, made, weight=1.0):
+        super().__init__(TERM.attack, weight)
+        object.__setattr__(self, "made", made)
+
+    def prepare(self, network):
+        self.made.append(super().prepare(network))
+        return self.made[-1]
+
+
 def test_it_is_adversarial_training_of_the_network_with_the_auxiliary_numbers():
     """Value, gradients and statistics of a second network into which they are written; the first one does not move."""
     network, other = _network(), _network()
@@ -39,23 +51,29 @@ def test_it_is_adversarial_training_of_the_network_with_the_auxiliary_numbers():
 
 
 def test_the_auxiliary_numbers_are_trained_and_never_in_the_network():
-    seen = []
-
-    class Spy(AdvProp):
-        def prepare(self, network):
-            seen.append(super().prepare(network))
-            return seen[-1]
-
-    network = _network()
+    network, made = _network(), []
     names = list(network.state_dict())
-    list(fit(network, IMAGES, LABELS, Recipe({"clean": CrossEntropy(), "advprop": Spy(TERM.attack)}, epochs=6, batch_size=10)))
-    (stem, _), main = seen[0].norms, network[0]
+    list(fit(network, IMAGES, LABELS, Recipe({"clean": CrossEntropy(), "advprop": _Spy(made)}, epochs=6, batch_size=10)))
+    (stem, _), main = made[0].norms, network[0]
     for name in ("weight", "running_mean", "running_var"):
         ours, theirs = getattr(stem, name), getattr(main, name)
         assert not torch.allclose(ours, getattr(_network()[0], name), atol=1e-3)
         assert not torch.allclose(ours, theirs, atol=1e-4)
     assert list(network.state_dict()) == names
     assert (network(IMAGES).argmax(1) == LABELS).double().mean() > 0.8
+
+
+def test_the_gradient_is_clipped_with_that_of_the_auxiliary_numbers():
+    """One step without momentum and weight decay is as long as the learning rate times the limit."""
+    network, made = _network(), []
+    start = [parameter.detach().clone() for parameter in network.parameters()]
+
+    recipe = Recipe({"advprop": _Spy(made, 1e4)}, epochs=1, batch_size=40, momentum=0.0, weight_decay=0.0, gradient_clip=0.5)
+    (epoch,) = fit(network, IMAGES, LABELS, recipe)
+    start += [torch.ones(1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)]
+    moves = zip([*network.parameters(), *made[0].norms.parameters()], start, strict=True)
+    length = sum((now - then).square().sum() for now, then in moves).sqrt()
+    assert length.item() == pytest.approx(0.5 * epoch.learning_rate, rel=1e-4)
 
 
 def test_clean_images_alone_move_the_main_statistics():
