@@ -1,18 +1,30 @@
 """Training: terms of objectives, schedules, a recipe, the loop."""
 
 from advcore.training.adversarial import Adversarial
+from advcore.training.advprop import AdvProp
 from advcore.training.augmentation import Augmentation, Cutout, HorizontalFlip, RandomCrop
+from advcore.training.calibrated import Calibrated
 from advcore.training.cure import CURE
 from advcore.training.diagnosis import Diagnosis
 from advcore.training.fit import Epoch, Fit, fit
+from advcore.training.free import Free
 from advcore.training.overfitting import catastrophic_overfitting, robust_overfitting
 from advcore.training.recipe import Recipe
 from advcore.training.schedule import Cosine, Linear, Schedule, Steps, scheduled
 from advcore.training.term import CrossEntropy, Objective, Term
+from advcore.training.trades import TRADES
 from advcore.training.validation import Validation
 from advcore.training.watch import Watch
 
-TERMS: dict[str, type] = {"cross_entropy": CrossEntropy, "adversarial": Adversarial, "cure": CURE}
+TERMS: dict[str, type] = {
+    "cross_entropy": CrossEntropy,
+    "adversarial": Adversarial,
+    "free": Free,
+    "trades": TRADES,
+    "calibrated": Calibrated,
+    "advprop": AdvProp,
+    "cure": CURE,
+}
 """The terms of objectives that a recipe can name by `kind`."""
 
 SCHEDULES: dict[str, type] = {"linear": Linear, "steps": Steps, "cosine": Cosine}
@@ -29,15 +41,19 @@ __all__ = [
     "CURE",
     "SCHEDULES",
     "TERMS",
+    "TRADES",
     "WATCHES",
+    "AdvProp",
     "Adversarial",
     "Augmentation",
+    "Calibrated",
     "Cosine",
     "CrossEntropy",
     "Cutout",
     "Diagnosis",
     "Epoch",
     "Fit",
+    "Free",
     "HorizontalFlip",
     "Linear",
     "Objective",
