@@ -1,5 +1,6 @@
 """Training: terms of objectives, schedules, a recipe, the loop."""
 
+from advcore.training.acet import ACET
 from advcore.training.adversarial import Adversarial
 from advcore.training.advprop import AdvProp
 from advcore.training.augmentation import Augmentation, Cutout, HorizontalFlip, RandomCrop
@@ -8,9 +9,14 @@ from advcore.training.cure import CURE
 from advcore.training.diagnosis import Diagnosis
 from advcore.training.fit import Epoch, Fit, fit
 from advcore.training.free import Free
+from advcore.training.gaussian import Gaussian
+from advcore.training.gradient_alignment import GradientAlignment
+from advcore.training.gradient_penalty import GradientPenalty
+from advcore.training.local_linearity import LocalLinearity
 from advcore.training.overfitting import catastrophic_overfitting, robust_overfitting
 from advcore.training.recipe import Recipe
 from advcore.training.schedule import Cosine, Linear, Schedule, Steps, scheduled
+from advcore.training.stability import Stability
 from advcore.training.term import CrossEntropy, Objective, Term
 from advcore.training.trades import TRADES
 from advcore.training.validation import Validation
@@ -24,6 +30,12 @@ TERMS: dict[str, type] = {
     "calibrated": Calibrated,
     "advprop": AdvProp,
     "cure": CURE,
+    "gradient_penalty": GradientPenalty,
+    "local_linearity": LocalLinearity,
+    "gradient_alignment": GradientAlignment,
+    "gaussian": Gaussian,
+    "stability": Stability,
+    "acet": ACET,
 }
 """The terms of objectives that a recipe can name by `kind`."""
 
@@ -37,6 +49,7 @@ WATCHES: dict[str, type] = {}
 """What a training can be watched by, by `kind`."""
 
 __all__ = [
+    "ACET",
     "AUGMENTATIONS",
     "CURE",
     "SCHEDULES",
@@ -54,12 +67,17 @@ __all__ = [
     "Epoch",
     "Fit",
     "Free",
+    "Gaussian",
+    "GradientAlignment",
+    "GradientPenalty",
     "HorizontalFlip",
     "Linear",
+    "LocalLinearity",
     "Objective",
     "RandomCrop",
     "Recipe",
     "Schedule",
+    "Stability",
     "Steps",
     "Term",
     "Validation",
