@@ -26,6 +26,7 @@ from advcore.training import SCHEDULES, TERMS, Schedule, Term
 from advcore.transforms import TRANSFORMS, Transform
 from pipelines.claims import CLAIMS, Claim
 from pipelines.documents import flatten, load_yaml, override
+from pipelines.schedulers import SCHEDULERS, SEARCHERS, Scheduler, Searcher
 from pipelines.seams import by_kind, by_kind_among, is_part_of, with_kind
 from pipelines.wording import complaints, field_names, listed, near, said
 from workers.adapters import ADAPTERS
@@ -46,6 +47,8 @@ SEAMS: Seams = {
     Schedule: SCHEDULES,
     Transform: TRANSFORMS,
     Claim: CLAIMS,
+    Scheduler: SCHEDULERS,
+    Searcher: SEARCHERS,
 }
 
 SHOWN = 5
