@@ -66,7 +66,7 @@ class RunCommand:
 
 @dataclass(frozen=True)
 class TrainCommand:
-    """Train a network by a recipe. A training that is already done is not done again."""
+    """Train a network by a recipe. A training that is already done is not done again; an interrupted one goes on."""
 
     recipe: Positional[str]
     """A recipe file (YAML), or the name of one that comes with advcore."""
@@ -80,7 +80,7 @@ class TrainCommand:
         """The same command whose defaults are the recipe file's settings."""
         return replace(self, run=read(Training, self.recipe, "recipes", self.set).run)
 
-    interrupted = "nothing is kept of the training; the same command begins it anew"
+    interrupted = "finished epochs are kept, and the same command goes on from there"
 
     def __call__(self) -> int:
         result = train(replace(read(Training, self.recipe, "recipes", self.set), run=self.run))

@@ -5,7 +5,8 @@ import pickle
 import re
 import uuid
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,31 @@ _SHOWN = 3
 
 def save_checkpoint(module: nn.Module, path: str | Path, metadata: Mapping[str, str]) -> None:
     """Write the weights of `module` as safetensors, whole or not at all; a `Normalized` one is saved without its wrapping."""
+    save_tensors(bare_weights(module), path, metadata)
+
+
+def bare_weights(module: nn.Module) -> dict[str, Tensor]:
+    """The weights of a network by the names that they bear without normalisation around it."""
     network = module.network if isinstance(module, Normalized) else module
-    weights = {key: value.detach().cpu().contiguous().clone() for key, value in network.state_dict().items()}
+    return network.state_dict()
+
+
+def save_tensors(tensors: Mapping[str, Tensor], path: str | Path, metadata: Mapping[str, str]) -> None:
+    """Write tensors as safetensors, whole or not at all. Several keys of metadata stand in any order: one makes equal bytes."""
+    with whole(path) as unfinished:
+        safetensors.torch.save_file(
+            {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}, unfinished, metadata=dict(metadata)
+        )
+
+
+@contextmanager
+def whole(path: str | Path) -> Iterator[Path]:
+    """A path to write to, which takes the place of `path` at the end; left undone, nothing is there but what was."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        safetensors.torch.save_file(weights, unfinished, metadata=dict(metadata))
+        yield unfinished
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -72,7 +91,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     file = Path(path).expanduser()
     if not file.is_file():
         raise Refused(f"checkpoint {path} is no file: check the path")
-    content = _read_safetensors(file) if file.suffix == ".safetensors" else _read_torch(file)
+    content = read_tensors(file) if file.suffix == ".safetensors" else _read_torch(file)
     for name in ("state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
             content = content[name]
@@ -86,7 +105,8 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     return dict(content)
 
 
-def _read_safetensors(file: Path) -> dict[str, Tensor]:
+def read_tensors(file: Path) -> dict[str, Tensor]:
+    """The tensors of a .safetensors file, on the CPU. Raises Refused where it is none."""
     try:
         return safetensors.torch.load_file(file, device="cpu")
     except SafetensorError as error:

@@ -2,7 +2,7 @@
 
 from advcore.training.adversarial import Adversarial
 from advcore.training.cure import CURE
-from advcore.training.fit import Epoch, fit
+from advcore.training.fit import Epoch, Fit, fit
 from advcore.training.recipe import Recipe
 from advcore.training.schedule import Cosine, Linear, Schedule, Steps, scheduled
 from advcore.training.term import CrossEntropy, Objective, Term
@@ -21,6 +21,7 @@ __all__ = [
     "Cosine",
     "CrossEntropy",
     "Epoch",
+    "Fit",
     "Linear",
     "Objective",
     "Recipe",

@@ -1,4 +1,4 @@
-"""The training loop."""
+"""The training loop: epoch by epoch, and on from any of them."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -25,55 +25,109 @@ class Epoch:
     learning_rate: float
 
 
-def fit(network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, box: bool = True) -> Iterator[Epoch]:
-    """Train `network` in place, one epoch each time the iterator is asked; leaves it in evaluation mode.
+class Fit:
+    """A training of `network` in place, which can be left after any epoch and gone on with.
+
+    All that an epoch draws (the order of samples, noise, dropout) comes from the recipe's seed and the epoch's number, so `state`
+    is enough to go on from: deterministic given the recipe and the network's first weights, bit for bit on CPUs with the same
+    number of threads, interrupted or not. The global random state is left as it was.
 
     Args:
+        network: left in evaluation mode after each epoch.
         images: `(N, C, H, W)` in [0, 1], on the network's device.
         labels: `(N,)`.
         box: whether images must lie in [0, 1]; False for transformed ones, on which no objective can attack in that box.
 
-    Deterministic given the recipe's seed and the network's first weights, dropout included, on CPUs with the same number of
-    threads; the global random state is left as it was. Raises FloatingPointError when the objective is no longer finite.
+    Attributes:
+        done: epochs so far.
     """
-    for term in recipe.objective.values():
-        if not box and needs_box(term):
-            raise ValueError(f"{term!r} attacks in the box [0, 1]: it needs images in it and box=True")
-    (check_images if box else check_batch)(images)
-    with torch.no_grad():
-        check_labels(labels, len(images), network.eval()(images[:2]).shape[1])
-    optimiser = torch.optim.SGD(
-        network.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay
-    )
-    order = torch.Generator().manual_seed(recipe.seed)
-    per_epoch = math.ceil(len(images) / recipe.batch_size)
-    for epoch in range(recipe.epochs):
-        network.train()
-        totals = dict.fromkeys(("loss", *recipe.objective), 0.0)
-        with _random_state(recipe.seed, epoch, images.device):
-            for step, rows in enumerate(torch.randperm(len(images), generator=order).to(images.device).split(recipe.batch_size)):
-                progress = (epoch * per_epoch + step + 1) / (recipe.epochs * per_epoch + 1)
-                rate = recipe.learning_rate * recipe.rate(progress)
-                for group in optimiser.param_groups:
-                    group["lr"] = rate
-                randomness = Randomness(recipe.seed, rows).stream("epoch", epoch)
-                objective = {name: term for name, term in recipe.objective_at(progress).items() if term.weight}
-                values = {name: term(network, images[rows], labels[rows], randomness) for name, term in objective.items()}
-                loss = torch.stack([objective[name].weight * value for name, value in values.items()]).sum()
-                if not torch.isfinite(loss):
-                    raise FloatingPointError(
-                        f"the objective is {loss.item()} in epoch {epoch + 1}; lower learning_rate or set gradient_clip"
-                    )
-                optimiser.zero_grad(set_to_none=True)
-                loss.backward()
-                if recipe.gradient_clip is not None:
-                    nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_clip)
-                optimiser.step()
-                for name, value in {**values, "loss": loss}.items():
+
+    def __init__(self, network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, box: bool = True) -> None:
+        for term in recipe.objective.values():
+            if not box and needs_box(term):
+                raise ValueError(f"{term!r} attacks in the box [0, 1]: it needs images in it and box=True")
+        (check_images if box else check_batch)(images)
+        with torch.no_grad():
+            check_labels(labels, len(images), network.eval()(images[:2]).shape[1])
+        self.network, self.images, self.labels, self.recipe = network, images, labels, recipe
+        self.optimiser = torch.optim.SGD(
+            network.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay
+        )
+        self.done = 0
+
+    def epoch(self) -> Epoch:
+        """The next pass over the training set. Raises FloatingPointError when the objective is no longer finite."""
+        totals = dict.fromkeys(("loss", *self.recipe.objective), 0.0)
+        steps = math.ceil(len(self.images) / self.recipe.batch_size)
+        self.network.train()
+        with _random_state(self.recipe.seed, self.done, self.images.device):
+            for step, rows in enumerate(self._order().split(self.recipe.batch_size)):
+                rate, values = self._step(rows, (self.done * steps + step + 1) / (self.recipe.epochs * steps + 1))
+                for name, value in values.items():
                     totals[name] += value.item() * len(rows)
-        network.eval()
-        means = {name: total / len(images) for name, total in totals.items()}
-        yield Epoch(epoch + 1, means.pop("loss"), means, rate)
+        self.network.eval()
+        self.done += 1
+        means = {name: total / len(self.images) for name, total in totals.items()}
+        return Epoch(self.done, means.pop("loss"), means, rate)
+
+    def state(self) -> dict[str, Tensor]:
+        """All that the next epoch needs, by name: weights, the optimiser's memory, the number of epochs done."""
+        memory = {
+            f"optimiser.{index}.{name}": torch.as_tensor(value)
+            for index, values in self.optimiser.state_dict()["state"].items()
+            for name, value in values.items()
+            if value is not None
+        }
+        weights = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        return {"done": torch.tensor(self.done), **weights, **memory}
+
+    def resume(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what `state` gave in a training of the same recipe."""
+        self.done = int(state["done"])
+        self.network.load_state_dict(_under("network", state))
+        memory: dict[int, dict[str, Tensor]] = {}
+        for key, value in _under("optimiser", state).items():
+            index, _, name = key.partition(".")
+            memory.setdefault(int(index), {})[name] = value
+        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": memory})
+
+    def _order(self) -> Tensor:
+        """Every sample once, drawn anew in each epoch."""
+        samples = Randomness(self.recipe.seed, torch.arange(len(self.images), device=self.images.device))
+        return samples.stream("order", self.done).uniform(()).argsort(stable=True)
+
+    def _step(self, rows: Tensor, progress: float) -> tuple[float, dict[str, Tensor]]:
+        """One step of the optimiser; gives the learning rate, the objective (`loss`) and its terms."""
+        recipe = self.recipe
+        rate = recipe.learning_rate * recipe.rate(progress)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        randomness = Randomness(recipe.seed, rows).stream("epoch", self.done)
+        objective = {name: term for name, term in recipe.objective_at(progress).items() if term.weight}
+        values = {name: term(self.network, self.images[rows], self.labels[rows], randomness) for name, term in objective.items()}
+        loss = torch.stack([objective[name].weight * value for name, value in values.items()]).sum()
+        if not torch.isfinite(loss):
+            raise FloatingPointError(
+                f"the objective is {loss.item()} in epoch {self.done + 1}; lower learning_rate or set gradient_clip"
+            )
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        if recipe.gradient_clip is not None:
+            nn.utils.clip_grad_norm_(self.network.parameters(), recipe.gradient_clip)
+        self.optimiser.step()
+        return rate, {**values, "loss": loss}
+
+
+def fit(network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, box: bool = True) -> Iterator[Epoch]:
+    """Train `network` in place from its first epoch to its last, one each time the iterator is asked; see `Fit`."""
+    training = Fit(network, images, labels, recipe, box)
+    while training.done < recipe.epochs:
+        yield training.epoch()
+
+
+def _under(name: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The part of a state whose keys begin with `name.`, without it."""
+    return {key.removeprefix(f"{name}."): value for key, value in state.items() if key.startswith(f"{name}.")}
 
 
 @contextmanager

@@ -56,7 +56,7 @@ def test_models_are_trained_once_and_measured_on_what_they_learnt(study: dict[st
     first, second = run(parsed), run(parsed)
     assert (first.measured, second.measured) == (9, 0)
     assert list(first.summaries["margins"]) == ["one", "own", "flipped"]
-    assert sorted(path.name for path in (place / "out/models").iterdir()) == ["flipped.safetensors", "own.safetensors"]
+    assert sorted(path.name for path in (place / "out/models").glob("*.safetensors")) == ["flipped.safetensors", "own.safetensors"]
     assert {name: type(value).__name__ for name, value in first.study.transforms.items()} == {"flipped": "Flip"}
     plain = run(schema.structure(Study, {**study, "transforms": {"flipped": {"kind": "low_pass", "band": 8}}}))
     assert plain.measured == 3  # only the model that now sees other images
