@@ -112,16 +112,12 @@ def _put(data: dict[str, Any], steps: Sequence[str], value: Any, at: str) -> Non
             place = place[key]
             if not isinstance(place, dict | list):
                 name = ".".join(steps[: depth + 1])
-                raise Refused(
-                    f"{at}: expected a mapping or a list at {name!r}, got {_what(place)}; set {name!r} itself"
-                )
+                raise Refused(f"{at}: expected a mapping or a list at {name!r}, got {_what(place)}; set {name!r} itself")
 
 
 def _position(place: list[Any], step: str, at: str) -> int:
     if not re.fullmatch(r"\d+", step) or int(step) >= len(place):
-        raise Refused(
-            f"{at}: expected a position from 0 to {len(place) - 1} in that list, got {step!r}; set the whole list"
-        )
+        raise Refused(f"{at}: expected a position from 0 to {len(place) - 1} in that list, got {step!r}; set the whole list")
     return int(step)
 
 

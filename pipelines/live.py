@@ -35,7 +35,8 @@ class Live:
     def _tell(self, journal: Journal) -> None:
         """A line for each trial that has begun or ended."""
         for trial in journal.trials.values():
-            if trial.status != "waiting" and self._told.get(trial.key, trial.status if not self._told else "") != trial.status:
+            before = self._told.get(trial.key)
+            if trial.status != before and (before is not None or trial.status == "running"):
                 print(f"{self._name}: {self._line(journal, trial)}", file=self._stream, flush=True)
             self._told[trial.key] = trial.status
 

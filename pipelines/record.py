@@ -38,6 +38,9 @@ class Run(Protocol):
     def text(self, text: str, file: str) -> None:
         """A text, as a file among the run's artifacts."""
 
+    def register(self, name: str, path: str) -> None:
+        """A model under a name in the registry, from a folder of the run's artifacts; once, however often it is told."""
+
     def data(self, name: str, digest: str, rows: int, shape: Sequence[int], source: str = "", context: str = "evaluation") -> None:
         """A data set it worked on: `rows` images of `shape`; `source` is a URL, a path or a name, `context` what it was for."""
 
@@ -83,6 +86,9 @@ class NullRun:
         pass
 
     def text(self, text: str, file: str) -> None:
+        pass
+
+    def register(self, name: str, path: str) -> None:
         pass
 
     def data(self, name: str, digest: str, rows: int, shape: Sequence[int], source: str = "", context: str = "evaluation") -> None:

@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import cast
 
 import numpy as np
 
@@ -81,11 +80,12 @@ class Domain:
         low, high = (self.uniform or self.loguniform or self.quniform or self.randint or (0, 1))[:2]
         match self.kind:
             case "choice":
-                return cast(tuple[Value, ...], self.choice)[int(random.integers(len(self.choice or ())))]
+                values = self.choice or ()
+                return values[int(random.integers(len(values)))]
             case "loguniform":
                 return math.exp(random.uniform(math.log(low), math.log(high)))
             case "quniform":
-                step = cast(tuple[float, float, float], self.quniform)[2]
+                step = (self.quniform or (0, 0, 1))[2]
                 whole = random.integers(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
                 return round(float(whole) * step, 12)
             case "randint":
@@ -106,7 +106,9 @@ def check_space(space: Space) -> None:
     for name, domain in space.items():
         for other in domain.names:
             if other not in free:
-                raise ValueError(f"{name} follows from {other!r}, which has no values of its own; those that have: {', '.join(free)}")
+                raise ValueError(
+                    f"{name} follows from {other!r}, which has no values of its own; those that have: {', '.join(free)}"
+                )
 
 
 def points(space: Space, trials: int, seed: int) -> list[Point]:
@@ -115,7 +117,7 @@ def points(space: Space, trials: int, seed: int) -> list[Point]:
     The i-th draw of a setting comes from (seed, i, its name) alone: more trials, or another setting, leave the points as they were.
     """
     free = {name: domain for name, domain in space.items() if domain.free}
-    grids = {name: cast(tuple[Value, ...], domain.grid) for name, domain in free.items() if domain.grid is not None}
+    grids = {name: domain.grid for name, domain in free.items() if domain.grid is not None}
     drawn = {name: domain for name, domain in free.items() if domain.grid is None}
     if trials > 1 and not drawn:
         raise ValueError(f"a space of grids alone is tried once: leave trials at 1, or draw a setting; got trials: {trials}")

@@ -9,7 +9,7 @@ from pipelines.claims import Claim, Numbers
 from pipelines.schedulers import FIFO, Mode, Optuna, Random, Scheduler, Searcher
 from pipelines.search import Domain, Point, check_space, points, short_names
 from pipelines.study import check_name, find
-from pipelines.train import Training
+from pipelines.training import Training
 from workers.datasets import DataSpec
 from workers.refusal import Refused
 
@@ -155,7 +155,9 @@ class Sweep:
 
     def base(self) -> Training:
         """The training without a point. Raises Refused where the recipe is none."""
-        data = {"name": self.name, **self.recipe} if isinstance(self.recipe, dict) else schema.load_yaml(find(self.recipe, "recipes"))
+        data = (
+            {"name": self.name, **self.recipe} if isinstance(self.recipe, dict) else schema.load_yaml(find(self.recipe, "recipes"))
+        )
         at = "sweep.recipe" if isinstance(self.recipe, dict) else "training"
         return schema.structure(Training, data, at=at)
 

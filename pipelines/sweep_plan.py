@@ -14,9 +14,8 @@ from pipelines.schedulers import Optuna
 from pipelines.search import Point, complete, worded
 from pipelines.study import RunSettings, Study
 from pipelines.sweep import Sweep
-from pipelines.train import Training, TrainSettings
 from pipelines.trained import on_data
-from pipelines.training import loaded
+from pipelines.training import Training, TrainSettings, loaded
 from workers.datasets import load
 from workers.models import content_hash
 from workers.refusal import Refused
@@ -61,7 +60,7 @@ class Plan:
 
     @property
     def identity(self) -> str:
-        """The id of the sweep and its run in MLflow. More points of a space are the same sweep; with Optuna the space is part of it."""
+        """The id of the sweep and of its run in MLflow. More points are the same sweep; with Optuna the space is part of it."""
         searcher = schema.unstructure(self.sweep)["searcher"]
         space = schema.unstructure(self.sweep)["space"] if isinstance(self.sweep.searcher, Optuna) else None
         return _digest(self.sweep.name, _defining(self.training), self.origin, self.measured, searcher, space)

@@ -64,7 +64,7 @@ class Journal:
     def __init__(self, folder: Path, plan: Plan, record: Run, watch: Callable[["Journal"], None]) -> None:
         self.folder, self.plan = folder, plan
         self.trials: dict[str, Trial] = {}
-        self._record, self._watch = record, watch
+        self.record, self._watch = record, watch
         self._runs: dict[str, Run] = {}
         self._since: dict[str, tuple[float, float]] = {}
         self._environment = environment_tags()
@@ -137,12 +137,16 @@ class Journal:
             if trial.status == "running":
                 self.ended(trial.key, "interrupted")
             elif trial.status != "waiting":
-                run = self._record.child(trial.key, self._name(trial))
+                run = self.run(trial)
                 if not run.finished:
                     run = self._open(trial)
                     if trial.status == "finished":
                         self._hand_in(trial, run)
                     self._end(trial, run)
+
+    def run(self, trial: Trial) -> Run:
+        """The run of a trial in MLflow, found again by its key."""
+        return self.record.child(trial.key, f"{trial.number:03d} {label(self.plan.sweep.space, trial.point)}")
 
     def seconds(self) -> float:
         """That all trials ran, over all attempts."""
@@ -156,11 +160,8 @@ class Journal:
         """Where a trial is written down."""
         return self.folder / "trials" / f"{key}.json"
 
-    def _name(self, trial: Trial) -> str:
-        return f"{trial.number:03d} {label(self.plan.sweep.space, trial.point)}"
-
     def _open(self, trial: Trial) -> Run:
-        run = self._record.child(trial.key, self._name(trial))
+        run = self.run(trial)
         run.start()
         run.params(self.plan.complete(trial.point))
         run.tags({"advcore.trial": trial.key, "advcore.sweep": self.plan.identity, **self._environment})

@@ -1,87 +1,60 @@
 """The driver of a sweep: what is unfinished runs, what is finished is shown."""
 
-import hashlib
-import json
-import shutil
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
 from pathlib import Path
 
-import yaml
-
-from pipelines import figures, schema, trials_table
-from pipelines.claims import Measured
+from pipelines import schema
 from pipelines.environment import environment_tags
 from pipelines.live import Live
-from pipelines.prepare import prepare
 from pipelines.record import NullRun, Run
-from pipelines.run import claimed
 from pipelines.schedulers import FIFO, Optuna
 from pipelines.search import Point
-from pipelines.study import RunSettings
 from pipelines.sweep import Sweep
-from pipelines.sweep_record import ENDED, Journal, Trial
+from pipelines.sweep_plan import Plan, check_points, plan_of
+from pipelines.sweep_record import ENDED, Journal
+from pipelines.sweep_report import SweepReport, report_of, track
 from pipelines.tracking import make_tracker
-from pipelines.train import Training, TrainSettings
-from pipelines.trained import on_data
-from pipelines.trial import Plan, reports, study_of
-from pipelines.trials_charts import charts
-from workers.datasets import load
-from workers.models import content_hash
+from pipelines.trial import reports
 from workers.pool import RayPool
 from workers.refusal import Refused
 from workers.store import open_store
 
 
-@dataclass(frozen=True)
-class SweepReport:
-    """What a sweep came to: its trials in the order of their points, those that ran now, the best, claims, why it is not complete."""
-
-    sweep: Sweep
-    trials: list[Trial]
-    ran: int
-    best: Trial | None
-    claims: dict[str, Measured | str]
-    problems: list[str]
-    folder: Path
-    figures: list[Path] = field(default_factory=list)
-
-
-def sweep(sweep: Sweep, verbose: bool = False) -> SweepReport:
+def sweep(settings: Sweep, verbose: bool = False) -> SweepReport:
     """Run the trials that are not finished yet and report on all of them.
 
     Raises Refused before any work for what cannot work. A trial that fails is reported, the others go on. An interrupt leaves the
     finished epochs of every trial and goes through; the next run goes on from there, in the same MLflow runs.
     """
-    sweep.run.check()
-    out = Path(sweep.run.out).absolute()
-    plan = _plan(sweep, out)
-    todo = sweep.points()
-    _check(sweep, plan, todo)
-    runner = _runner(sweep, plan, verbose)
+    settings.run.check()
+    out = Path(settings.run.out).absolute()
+    plan = plan_of(settings)
+    runner = _runner(plan, verbose)
+    check_points(plan, settings.points())
     open_store(plan.store)
-    identity = _identity(sweep, plan)
-    record = make_tracker(sweep.run.track, sweep.run.tracking_uri, out).open(sweep.run.experiment, identity, sweep.name)
-    journal = Journal(out / sweep.name, plan, identity, record, Live(sweep.name, sweep.metric))
-    for point in todo or journal.remembered():
+    record = make_tracker(settings.run.track, settings.run.tracking_uri, out).open(
+        settings.run.experiment, plan.identity, settings.name
+    )
+    journal = Journal(out / settings.name, plan, record, Live(settings.name, settings.metric))
+    for point in settings.points() or journal.remembered():
         journal.expect(point)
-    unfinished = [trial.point for trial in journal.trials.values() if trial.status not in ENDED]
-    more = max(0, sweep.trials - len(journal.trials)) if isinstance(sweep.searcher, Optuna) else 0
-    if not unfinished and not more and record.finished:
-        record = NullRun()  # all is there already, also in MLflow; only the figures may be drawn anew
-    status = "FAILED"
+    todo = [trial.point for trial in journal.trials.values() if trial.status not in ENDED]
+    more = max(0, settings.trials - len(journal.trials)) if isinstance(settings.searcher, Optuna) else 0
+    if not todo and not more and record.finished:
+        record = NullRun()  # all is there already, also in MLflow; only the folder may hold another sweep of that name
+        journal.record = record
+    budget, status = Budget(plan, journal), "FAILED"
     try:
         record.start()
-        _describe(record, sweep, plan, identity)
-        over = _Budget(sweep, journal)
-        if unfinished or more:
-            runner(journal, unfinished, more, over)
+        _describe(record, plan)
+        if todo or more:
+            runner(journal, todo, more, budget)
         journal.close()
-        report = _report(sweep, plan, journal, len(unfinished) + more, over.reason)
-        _track(record, report)
-        status = "KILLED" if over.reason else "FAILED" if report.problems else "FINISHED"
+        report = report_of(journal, len(todo) + more, budget.spent)
+        track(record, report, journal)
+        status = "KILLED" if budget.spent else "FINISHED" if report.complete else "FAILED"
         return report
     except KeyboardInterrupt:
         status = "KILLED"
@@ -91,101 +64,90 @@ def sweep(sweep: Sweep, verbose: bool = False) -> SweepReport:
         record.end(status)
 
 
-class _Budget:
-    """Whether time or money is spent; `reason` says which."""
+class Budget:
+    """Whether time or money is spent: seconds of this attempt, hours of all trials in all attempts. `spent` says which."""
 
-    def __init__(self, sweep: Sweep, journal: Journal) -> None:
-        self._settings, self._journal = sweep.run, journal
+    def __init__(self, plan: Plan, journal: Journal) -> None:
+        self._settings, self._journal = plan.sweep.run, journal
         self._start = time.monotonic()
-        self.reason = ""
+        self.spent = ""
 
     def __call__(self) -> bool:
-        own = self._settings
-        hours = self._journal.seconds() / 3600
-        spent = {
-            "time_budget_s": (time.monotonic() - self._start, own.time_budget_s),
-            "gpu_hours": (hours * own.gpus, own.gpu_hours),
-            "cost": (hours * (own.cost_per_hour or 0), own.cost),
-        }
-        for name, (value, limit) in spent.items():
+        own, hours = self._settings, self._journal.seconds() / 3600
+        for name, value, limit in (
+            ("time_budget_s", time.monotonic() - self._start, own.time_budget_s),
+            ("gpu_hours", hours * own.gpus, own.gpu_hours),
+            ("cost", hours * (own.cost_per_hour or 0), own.cost),
+        ):
             if limit is not None and value >= limit:
-                self.reason = f"run.{name} is spent: {value:.4g} of {limit:g}"
-        return bool(self.reason)
+                self.spent = f"run.{name} is spent ({value:.4g} of {limit:g})"
+        return bool(self.spent)
 
 
-Runner = Callable[[Journal, list[Point], int, _Budget], None]
+Runner = Callable[[Journal, list[Point], int, Budget], None]
 """Runs unfinished points, then so many more that a searcher chooses."""
 
 
-def _plan(sweep: Sweep, out: Path) -> Plan:
-    training = replace(sweep.base(), run=TrainSettings(threads=sweep.run.cpus, device="cuda" if sweep.run.gpus else "cpu"))
-    if sweep.data is not None:
-        training = on_data(training, sweep.data, load(sweep.data))
-    training = replace(training, name=sweep.name)
-    if training.model.checkpoint is not None:
-        path = str(Path(training.model.checkpoint).absolute())
-        training = replace(training, model=replace(training.model, checkpoint=path))
-    origin = [content_hash(training.model), load(training.data).digest]
-    if training.test is not None:
-        origin.append(load(training.test).digest)
-    own = sweep.run
-    run = RunSettings(threads=own.cpus, shard_size=own.shard_size, seed=own.seed, dtype=own.dtype)
-    judged = getattr(sweep.scheduler, "metric", None)
-    return Plan(training, sweep.space, tuple(origin), sweep.probes, sweep.data, run, str(out / "store"), judged)
-
-
-def _check(sweep: Sweep, plan: Plan, todo: list[Point]) -> None:
-    """Raise Refused for a point that is no training, or for a network that the probes cannot measure."""
-    seen = set()
-    for training in [plan.at(point) for point in todo] or [plan.training]:
-        parts = [training.model, training.data, training.test, *map(type, training.recipe.objective.values())]
-        if repr(parts) not in seen:
-            seen.add(repr(parts))
-            loaded(training)
-            study = study_of(plan, training, None)
-            if study is not None:
-                prepare(study)
-
-
-def _runner(sweep: Sweep, plan: Plan, verbose: bool) -> Runner:
+def _runner(plan: Plan, verbose: bool) -> Runner:
     """The place that the settings name. Raises Refused where it cannot work."""
-    if sweep.run.runner == "ray":
-        pool = RayPool(plan.store, sweep.run.concurrent, sweep.run.cpus, sweep.run.gpus, sweep.run.address, verbose)
+    own = plan.sweep.run
+    if own.runner == "ray":
+        pool = RayPool(plan.store, own.concurrent, own.cpus, own.gpus, own.address, verbose)
         pool.check()
-        return lambda journal, todo, more, over: _on_ray(sweep, plan, pool, journal, todo, more, over)
-    if not isinstance(sweep.scheduler, FIFO) or isinstance(sweep.searcher, Optuna):
+        return lambda journal, todo, more, budget: _on_ray(plan, pool, journal, todo, more, budget)
+    if not isinstance(plan.sweep.scheduler, FIFO) or isinstance(plan.sweep.searcher, Optuna):
         raise Refused("run.runner inline has one trial after the other, by fifo and random: use runner: ray for other ones")
-    return lambda journal, todo, _, over: _inline(sweep, plan, journal, todo, over)
+    return lambda journal, todo, _, budget: _inline(plan, journal, todo, budget)
 
 
-def _on_ray(sweep: Sweep, plan: Plan, pool: RayPool, journal: Journal, todo: list[Point], more: int, over: _Budget) -> None:
+def _on_ray(plan: Plan, pool: RayPool, journal: Journal, todo: list[Point], more: int, budget: Budget) -> None:
     with pool.session():
         from pipelines import tuning  # it imports Ray, whose environment is made by now
 
-        storage = sweep.run.storage or str(Path(sweep.run.out).absolute() / "storage")
-        place = tuning.Place(sweep.run, f"{storage.rstrip('/')}/{sweep.name}", sweep.scheduler, over)
+        place = tuning.Place(plan.sweep.run, _storage(plan), plan.sweep.scheduler, budget)
         if todo:
             tuning.run_trials(plan, todo, journal, place)
-        if more and sweep.metric is not None and isinstance(sweep.searcher, Optuna) and not over():
-            tuning.search_trials(plan, sweep.searcher, sweep.metric, sweep.mode, more, journal, place)
+        searcher, metric = plan.sweep.searcher, plan.sweep.metric
+        if more and isinstance(searcher, Optuna) and metric is not None and not budget():
+            tuning.search_trials(plan, searcher, metric, plan.sweep.mode, more, journal, place)
 
 
-def _inline(sweep: Sweep, plan: Plan, journal: Journal, todo: list[Point], over: _Budget) -> None:
+def _inline(plan: Plan, journal: Journal, todo: list[Point], budget: Budget) -> None:
     """One trial after the other, in this process."""
-    storage = Path(sweep.run.storage or Path(sweep.run.out) / "storage").absolute() / sweep.name
     for point in todo:
-        if over():
+        if budget():
             return
         trial = journal.started(point)
-        folder = storage / trial.key
+        folder = Path(_storage(plan)) / trial.key
         try:
             for report in reports(plan, point, folder):
                 journal.reported(trial.key, report.epoch, report.metrics)
                 if report.rows is not None:
                     journal.finished(trial.key, report.rows, report.warnings, folder)
-                elif over():
+                elif budget():
                     return
         except (Refused, FloatingPointError) as error:
             journal.ended(trial.key, "failed", f"{type(error).__name__}: {error}")
         except Exception:  # a probe or a term may be a user's own code
             journal.ended(trial.key, "failed", traceback.format_exc())
+
+
+def _storage(plan: Plan) -> str:
+    """Where the states of this sweep's trainings lie."""
+    own = plan.sweep.run
+    place = own.storage or str(Path(own.out) / "storage")
+    return f"{place.rstrip('/') if '://' in place else Path(place).absolute()}/{plan.sweep.name}"
+
+
+def _describe(record: Run, plan: Plan) -> None:
+    """What is known before the work: the parameters that define the sweep, and, as tags, what may change as it goes on."""
+    settings = schema.unstructure(plan.sweep)
+    training = schema.unstructure(plan.training)
+    defining = {name: settings["run"][name] for name in ("shard_size", "seed", "dtype")}
+    base = {name: training[name] for name in ("model", "data", "test", "recipe")}
+    probes = {"probes": settings["probes"], "probes_data": settings["data"], "run": defining}
+    record.params(schema.flatten({**base, **probes, "searcher": settings["searcher"]}))
+    tags = {name: settings[name] for name in ("space", "scheduler", "metric", "mode", "trials")}
+    tags["run"] = {name: value for name, value in settings["run"].items() if name not in defining}
+    record.tags({f"advcore.{name}": str(value) for name, value in schema.flatten(tags).items() if value is not None})
+    record.tags({"advcore.sweep": plan.identity, **environment_tags()})

@@ -127,6 +127,7 @@ class MLflowRun:
         self.id: str = run.info.run_id
         self.finished = run.info.status == "FINISHED"
         self._client, self._experiment, self._name = client, run.info.experiment_id, run.info.run_name
+        self._uri = run.info.artifact_uri
         self._params = dict(run.data.params)
         self._written: dict[str, dict[int, float]] = {}
         self._fresh = fresh
@@ -178,6 +179,15 @@ class MLflowRun:
 
     def text(self, text: str, file: str) -> None:
         self._client.ask("log_text", self.id, text, file)
+
+    def register(self, name: str, path: str) -> None:
+        name = re.sub(r"[/:]", "-", name)
+        source = f"{self._uri}/{path}"
+        if not self._client.ask("search_registered_models", filter_string=f"name = '{name}'"):
+            self._client.ask("create_registered_model", name)
+        versions = self._client.ask("search_model_versions", f"name = '{name}'")
+        if not any(version.run_id == self.id and version.source == source for version in versions):
+            self._client.ask("create_model_version", name, source, run_id=self.id)
 
     def data(self, name: str, digest: str, rows: int, shape: Sequence[int], source: str = "", context: str = "evaluation") -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag

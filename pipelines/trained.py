@@ -47,7 +47,7 @@ def _training(study: Study, recipe: str, dataset: Dataset) -> Training:
 
 
 def on_data(training: Training, data: DataSpec, dataset: Dataset) -> Training:
-    """The training on another data set, if `data`, which was loaded as `dataset`, is of another one: its name then stands in it too.
+    """The training on the data set of `data`, which was loaded as `dataset`, and bearing its name, if that is another one.
 
     Raises Refused where it would learn samples that are measured.
     """

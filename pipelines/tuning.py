@@ -5,6 +5,7 @@ Tune's is ever restored (it would be unpickled): a run that goes on is a new one
 of its last epoch.
 """
 
+import logging
 import math
 import os
 import shutil
@@ -38,7 +39,7 @@ _QUIET = {
 
 @dataclass(frozen=True)
 class Place:
-    """Where trials run and are kept: the settings, the storage, the scheduler, and `over`, which says when all are to be stopped."""
+    """Where trials run and are kept; `over` says when all are to be stopped."""
 
     settings: SweepSettings
     storage: str
@@ -74,6 +75,7 @@ def _tune(
 ) -> None:
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
+    logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)  # it misses the files that we want none of
     system, root = _located(place.storage)
     states = {trial.key: trial.state for trial in journal.trials.values() if trial.state}
     trainable = tune.with_parameters(_trial, plan=plan, states=states, storage=place.storage, metric=metric)
