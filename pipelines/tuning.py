@@ -31,6 +31,7 @@ _QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
 }
@@ -75,7 +76,8 @@ def _tune(
 ) -> None:
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
-    logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)  # it misses the files that we want none of
+    for name in ("ray.tune.analysis.experiment_analysis", "ray.tune.tune"):  # they miss files, and tell failures, that we tell
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     system, root = _located(place.storage)
     states = {trial.key: trial.state for trial in journal.trials.values() if trial.state}
     trainable = tune.with_parameters(_trial, plan=plan, states=states, storage=place.storage, metric=metric)

@@ -62,7 +62,7 @@ def test_the_table_has_every_setting_and_number() -> None:
     assert math.isnan(held["robust"][3])  # type: ignore[arg-type]
     assert held["status"] == ["finished"] * 4
     words = table(own, SPACE, ["robust"])
-    assert words.splitlines()[2].split() == "| 1 | 0.1 | 0 | finished | 0 | 0.1 |".split()
+    assert words.splitlines()[2].split() == ["|", "1", "|", "0.1", "|", "0", "|", "finished", "|", "0", "|", "0.1", "|"]
 
 
 def test_numbers_of_one_curve_share_a_chart_and_constants_have_none() -> None:
@@ -114,7 +114,9 @@ def test_the_shell_shows_lines_or_one_table(terminal: bool) -> None:
     stream.isatty = lambda: terminal  # type: ignore[method-assign]
     live = Live("s", "robust", stream)
     own = trials([0.1, 0.2])
-    journal: Any = SimpleNamespace(trials={trial.key: trial for trial in own}, plan=SimpleNamespace(sweep=SimpleNamespace(space=SPACE)))
+    journal: Any = SimpleNamespace(
+        trials={trial.key: trial for trial in own}, plan=SimpleNamespace(sweep=SimpleNamespace(space=SPACE))
+    )
     steps: list[tuple[Status, Status]] = [("waiting", "waiting"), ("running", "waiting"), ("finished", "failed")]
     for first, second in steps:
         own[0].status, own[1].status = first, second
