@@ -19,7 +19,7 @@ from advcore.attacks import ATTACKS
 from advcore.networks import NETWORKS
 from advcore.probes import PROBES
 from advcore.subspaces import FAMILIES
-from advcore.training import SCHEDULES, TERMS
+from advcore.training import AUGMENTATIONS, SCHEDULES, TERMS
 from advcore.transforms import TRANSFORMS
 from pipelines import tables
 from pipelines.run import Report, run
@@ -188,6 +188,7 @@ class ListCommand:
             "subspaces": FAMILIES,
             "terms of objectives": TERMS,
             "schedules": SCHEDULES,
+            "augmentations": AUGMENTATIONS,
             "schedulers of sweeps": SCHEDULERS,
             "searchers of sweeps": SEARCHERS,
             "transforms": TRANSFORMS,

@@ -22,7 +22,7 @@ from torch import Tensor
 from advcore.attacks import ATTACKS, Attack
 from advcore.probes import PROBES, Probe
 from advcore.subspaces import FAMILIES, FamilySpec
-from advcore.training import SCHEDULES, TERMS, Schedule, Term
+from advcore.training import AUGMENTATIONS, SCHEDULES, TERMS, WATCHES, Augmentation, Schedule, Term, Watch
 from advcore.transforms import TRANSFORMS, Transform
 from pipelines.claims import CLAIMS, Claim
 from pipelines.documents import flatten, load_yaml, override
@@ -45,6 +45,8 @@ SEAMS: Seams = {
     FamilySpec: FAMILIES,
     Term: TERMS,
     Schedule: SCHEDULES,
+    Augmentation: AUGMENTATIONS,
+    Watch: WATCHES,
     Transform: TRANSFORMS,
     Claim: CLAIMS,
     Scheduler: SCHEDULERS,

@@ -56,14 +56,14 @@ class Plan:
 
     def key(self, point: Point) -> str:
         """The id of a trial: of all that its trained network depends on."""
-        return _digest(put(_defining(self.training), self.complete(point), "sweep.space"), self.origin)
+        return _digest(put(defining(self.training), self.complete(point), "sweep.space"), self.origin)
 
     @property
     def identity(self) -> str:
         """The id of the sweep and of its run in MLflow. More points are the same sweep; with Optuna the space is part of it."""
         searcher = schema.unstructure(self.sweep)["searcher"]
         space = schema.unstructure(self.sweep)["space"] if isinstance(self.sweep.searcher, Optuna) else None
-        return _digest(self.sweep.name, _defining(self.training), self.origin, self.measured, searcher, space)
+        return _digest(self.sweep.name, defining(self.training), self.origin, self.measured, searcher, space)
 
     @property
     def measured(self) -> str:
@@ -110,7 +110,16 @@ def check_points(plan: Plan, points: list[Point]) -> None:
     """
     seen = set()
     for training in [plan.at(point) for point in points] or [plan.training]:
-        kind = repr((training.model, training.data, training.test, [type(term) for term in training.recipe.objective.values()]))
+        kind = repr(
+            (
+                training.model,
+                training.data,
+                training.test,
+                training.validation,
+                training.watch,
+                [type(term) for term in training.recipe.objective.values()],
+            )
+        )
         if kind not in seen:
             seen.add(kind)
             loaded(training)
@@ -119,10 +128,10 @@ def check_points(plan: Plan, points: list[Point]) -> None:
                 prepare(study)
 
 
-def _defining(training: Training) -> dict[str, Any]:
+def defining(training: Training) -> dict[str, Any]:
     """The settings that decide what comes of a training."""
     settings: Mapping[str, Any] = schema.unstructure(training)
-    return {name: settings[name] for name in ("model", "data", "test", "recipe")}
+    return {name: value for name, value in settings.items() if name not in ("name", "run")}
 
 
 def _digest(*parts: Any) -> str:

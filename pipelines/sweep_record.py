@@ -3,7 +3,7 @@
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +12,7 @@ from pipelines.environment import environment_tags
 from pipelines.record import Run
 from pipelines.search import Point, label
 from pipelines.sweep_plan import Plan
+from pipelines.trial import Report
 from workers.checkpoints import whole
 
 Status = Literal["waiting", "running", "finished", "stopped", "failed", "interrupted"]
@@ -97,12 +98,13 @@ class Journal:
         self._write(trial)
         return trial
 
-    def reported(self, key: str, epoch: int, metrics: Mapping[str, float]) -> None:
-        """An epoch is done."""
+    def reported(self, key: str, report: Report) -> None:
+        """An epoch is done, or all: what it came to then is told by `finished` alone."""
         trial = self.trials[key]
-        trial.epoch, trial.metrics = epoch, dict(metrics)
+        trial.epoch, trial.metrics = report.epoch, dict(report.metrics)
         self._count(trial)
-        self._runs[key].metrics(metrics, epoch)
+        if report.rows is None:
+            self._runs[key].metrics(report.metrics, report.epoch)
         self._write(trial)
 
     def stored(self, key: str, state: str) -> None:
@@ -110,10 +112,10 @@ class Journal:
         self.trials[key].state = state
         self._write(self.trials[key])
 
-    def finished(self, key: str, rows: Mapping[str, list[str]], warnings: Mapping[str, str], folder: Path) -> None:
+    def finished(self, key: str, report: Report, folder: Path) -> None:
         """It has its numbers; the trained network lies in `folder`."""
         trial = self.trials[key]
-        trial.rows, trial.warnings, trial.measured = dict(rows), dict(warnings), self.plan.measured
+        trial.rows, trial.warnings, trial.measured = dict(report.rows or {}), dict(report.warnings), self.plan.measured
         for suffix in SUFFIXES:
             with whole(self.model(key).with_suffix(suffix)) as unfinished:
                 shutil.copyfile(folder / f"model{suffix}", unfinished)
@@ -172,7 +174,7 @@ class Journal:
         about = json.loads(self.model(trial.key).with_suffix(".json").read_text())
         for epoch, metrics in enumerate(about["metrics"], 1):
             run.metrics(metrics, epoch)
-        run.metrics(trial.metrics, trial.epoch)
+        run.metrics({name: value for name, value in trial.metrics.items() if name not in about["metrics"][-1]}, trial.epoch)
         run.warnings(trial.warnings)
         for suffix in SUFFIXES:
             run.artifact(self.model(trial.key).with_suffix(suffix), "model")

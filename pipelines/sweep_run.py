@@ -12,7 +12,7 @@ from pipelines.record import NullRun, Run
 from pipelines.schedulers import FIFO, Optuna
 from pipelines.search import Point
 from pipelines.sweep import Sweep
-from pipelines.sweep_plan import Plan, check_points, plan_of
+from pipelines.sweep_plan import Plan, check_points, defining, plan_of
 from pipelines.sweep_record import ENDED, Journal
 from pipelines.sweep_report import SweepReport, report_of, track
 from pipelines.tracking import make_tracker
@@ -121,11 +121,10 @@ def _inline(plan: Plan, journal: Journal, todo: list[Point], budget: Budget) -> 
         folder = Path(_storage(plan)) / trial.key
         try:
             for report in reports(plan, point, folder):
-                journal.reported(trial.key, report.epoch, report.metrics)
-                if report.rows is not None:
-                    journal.finished(trial.key, report.rows, report.warnings, folder)
-                elif budget():
+                journal.reported(trial.key, report)
+                if report.rows is None and budget():
                     return
+            journal.finished(trial.key, report, folder)
         except (Refused, FloatingPointError) as error:
             journal.ended(trial.key, "failed", f"{type(error).__name__}: {error}")
         except Exception:  # a probe or a term may be a user's own code
@@ -142,12 +141,10 @@ def _storage(plan: Plan) -> str:
 def _describe(record: Run, plan: Plan) -> None:
     """What is known before the work: the parameters that define the sweep, and, as tags, what may change as it goes on."""
     settings = schema.unstructure(plan.sweep)
-    training = schema.unstructure(plan.training)
-    defining = {name: settings["run"][name] for name in ("shard_size", "seed", "dtype")}
-    base = {name: training[name] for name in ("model", "data", "test", "recipe")}
-    probes = {"probes": settings["probes"], "probes_data": settings["data"], "run": defining}
-    record.params(schema.flatten({**base, **probes, "searcher": settings["searcher"]}))
+    rows = {name: settings["run"][name] for name in ("shard_size", "seed", "dtype")}
+    probes = {"probes": settings["probes"], "probes_data": settings["data"], "run": rows}
+    record.params(schema.flatten({**defining(plan.training), **probes, "searcher": settings["searcher"]}))
     tags = {name: settings[name] for name in ("space", "scheduler", "metric", "mode", "trials")}
-    tags["run"] = {name: value for name, value in settings["run"].items() if name not in defining}
+    tags["run"] = {name: value for name, value in settings["run"].items() if name not in rows}
     record.tags({f"advcore.{name}": str(value) for name, value in schema.flatten(tags).items() if value is not None})
     record.tags({"advcore.sweep": plan.identity, **environment_tags()})

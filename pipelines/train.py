@@ -3,7 +3,7 @@
 import json
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,14 +12,17 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from advcore.probes.probe import Batch
+from advcore.randomness import Randomness
 from advcore.training import Fit
+from advcore.training.fit import named, under
 from pipelines import schema
 from pipelines.environment import environment_tags
 from pipelines.record import Run
 from pipelines.tracking import make_tracker
 from pipelines.training import Loaded, Training, TrainSettings, loaded
 from workers.actor import resolve_device
-from workers.checkpoints import check_writable, read_metadata, read_tensors, save_checkpoint, save_tensors, whole
+from workers.checkpoints import bare_weights, check_writable, read_metadata, read_tensors, save_tensors, whole
 from workers.datasets import Dataset, batch
 from workers.models import build, content_hash
 from workers.refusal import Refused
@@ -29,6 +32,10 @@ __all__ = ["Progress", "TrainSettings", "Trained", "Training", "accuracy", "epoc
 
 STATE, MODEL, ABOUT = "state.safetensors", "model.safetensors", "model.json"
 """What lies in the folder of a training: all it needs to go on; the network as it would be handed out now, and what it came of."""
+
+
+Look = Callable[[nn.Module], Mapping[str, float]]
+"""What measures a network after an epoch."""
 
 
 @dataclass(frozen=True)
@@ -110,53 +117,83 @@ def accuracy(network: nn.Module, images: Tensor, labels: Tensor, size: int = 100
 
 
 def _epochs(ready: Loaded, folder: Path) -> Iterator[Progress]:
-    training = ready.training
+    training, validation = ready.training, ready.training.validation
     device = resolve_device(training.run.device)
     network = build(training.model).to(device).requires_grad_()
-    samples = batch(ready.data, Shard(0, len(ready.data)), device=device)
+    samples = _samples(ready.data, device)
     fit = Fit(network, samples.images, samples.labels, training.recipe, box=ready.data.transform is None)
-    history = _history(ready, folder)
+    looks = _looks(ready, device)
+    history = read_history(ready, folder)
+    chosen: dict[str, Tensor] = {}
     if history:
-        fit.resume(read_tensors(folder / STATE))
-        _hand_out(ready, network, history, folder)
-    while fit.done < training.recipe.epochs:
+        state = read_tensors(folder / STATE)
+        fit.resume(under("fit", state))
+        chosen = under("chosen", state)
+        _hand_out(ready, chosen, history, folder)
+    while fit.done < training.recipe.epochs and not (validation and validation.stops(history)):
         with _threads(training.run.threads):
             epoch = fit.epoch()
             terms = {f"loss/{name}": value for name, value in epoch.terms.items()}
             metrics = {"loss": epoch.loss, **terms, "learning_rate": epoch.learning_rate}
-            if ready.test is not None:
-                metrics["test_accuracy"] = _accuracy(network, ready.test, device)
+            for look in looks:
+                metrics |= look(fit.result)
         history.append(metrics)
+        if _chosen(training, history) == epoch.number:
+            chosen = {name: value.detach().clone() for name, value in bare_weights(fit.result).items()}
         note = json.dumps({"training": ready.identity, "history": history})
-        save_tensors(fit.state(), folder / STATE, {"advcore.state": note})
-        _hand_out(ready, network, history, folder)
+        save_tensors(named(fit=fit.state(), chosen=chosen), folder / STATE, {"advcore.state": note})
+        _hand_out(ready, chosen, history, folder)
         yield Progress(epoch.number, metrics, folder)
 
 
-def _history(ready: Loaded, folder: Path) -> list[dict[str, float]]:
+def _looks(ready: Loaded, device: torch.device) -> list[Look]:
+    """All that is measured of the network after each epoch: on held-out samples, by the watch, on test samples."""
+    validation, watch = ready.training.validation, ready.training.watch
+    looks: list[Look] = []
+    if validation is not None and ready.held_out is not None:
+        held_out = _samples(ready.held_out, device)
+        looks.append(lambda network: validation.measure(network, held_out.images, held_out.labels))
+    if watch is not None:
+        probe = _samples(ready.held_out or ready.data, device, watch.samples)
+        noise = Randomness(ready.training.recipe.seed, probe.indices).stream("watch")
+        looks.append(lambda network: watch(network, probe.images, probe.labels, noise))
+    if ready.test is not None:
+        test = _samples(ready.test, device)
+        looks.append(lambda network: {"test_accuracy": accuracy(network, test.images, test.labels)})
+    return looks
+
+
+def _chosen(training: Training, history: list[dict[str, float]]) -> int:
+    """The number of the epoch that would be handed out now."""
+    if training.validation is None or not training.validation.keep_best:
+        return len(history)
+    return training.validation.best(history)
+
+
+def read_history(ready: Loaded, folder: Path) -> list[dict[str, float]]:
     """The numbers of the epochs that are done and written in the folder, if they are of this training."""
     note = json.loads(read_metadata(folder / STATE).get("advcore.state", "{}"))
     return note["history"] if note.get("training") == ready.identity else []
 
 
-def _hand_out(ready: Loaded, network: nn.Module, history: list[dict[str, float]], folder: Path) -> None:
+def _hand_out(ready: Loaded, weights: dict[str, Tensor], history: list[dict[str, float]], folder: Path) -> None:
     """The network as it would be handed out now, and beside it what it came of."""
     settings = schema.unstructure(ready.training)
     about = {
         "training": ready.identity,
         "settings": {name: value for name, value in settings.items() if name != "run"},
-        "data": ready.data.digest,
-        "epoch": len(history),
+        "data": ready.digest,
+        "epoch": _chosen(ready.training, history),
         "metrics": history,
     }
     with whole(folder / ABOUT) as unfinished:
         unfinished.write_text(json.dumps(about, indent=1))
-    save_checkpoint(network, folder / MODEL, {"advcore.training": ready.identity})
+    save_tensors(weights, folder / MODEL, {"advcore.training": ready.identity})
 
 
 def _watched(ready: Loaded, folder: Path, record: Run) -> dict[str, float]:
     """The epochs under a bar and in the record, also those that were done before; gives the last one's numbers."""
-    history = _history(ready, folder)
+    history = read_history(ready, folder)
     for number, metrics in enumerate(history, 1):
         record.metrics(metrics, number)
     name, total = ready.training.name, ready.training.recipe.epochs
@@ -170,18 +207,19 @@ def _watched(ready: Loaded, folder: Path, record: Run) -> dict[str, float]:
 
 
 def _describe(record: Run, ready: Loaded) -> None:
-    training, data, test = ready.training, ready.data, ready.test
+    training, test = ready.training, ready.test
     settings = schema.unstructure(training)
-    record.params(schema.flatten({name: settings[name] for name in ("model", "data", "recipe")}))
-    record.tags({"advcore.data": data.digest, **environment_tags()})
-    record.data(training.data.name, data.digest, len(data), data.shape, training.data.name, "training")
+    record.params(schema.flatten({name: settings[name] for name in ("model", "data", "validation", "watch", "recipe")}))
+    record.tags({"advcore.data": ready.digest, **environment_tags()})
+    samples = len(ready.data) + len(ready.held_out or ())
+    record.data(training.data.name, ready.digest, samples, ready.data.shape, training.data.name, "training")
     if training.test is not None and test is not None:
         record.data(training.test.name, test.digest, len(test), test.shape, training.test.name, "testing")
 
 
-def _accuracy(network: nn.Module, dataset: Dataset, device: torch.device) -> float:
-    samples = batch(dataset, Shard(0, len(dataset)), device=device)
-    return accuracy(network, samples.images, samples.labels)
+def _samples(dataset: Dataset, device: torch.device, count: int | None = None) -> Batch:
+    """The samples of a data set, or the first `count` of them."""
+    return batch(dataset, Shard(0, min(count or len(dataset), len(dataset))), device=device)
 
 
 @contextmanager

@@ -3,10 +3,12 @@
 import re
 import sys
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
 
+from advcore.networks import NETWORKS
 from pipelines.prepare import prepare
 from pipelines.study import Study, read
 from pipelines.train import Training, train
@@ -81,11 +83,8 @@ def _moved(own: DataSpec, data: DataSpec, split: str) -> DataSpec:
 
 def _fitting(model: ModelSpec, dataset: Dataset) -> ModelSpec:
     """The model for images and classes of another data set, where it is one of ours; others are as their recipe says."""
-    if model.architecture not in OWN_SIZE:
-        return replace(model, classes=dataset.classes)
     channels, side, _ = dataset.shape
-    return replace(model, classes=dataset.classes, arguments={**model.arguments, "channels": channels, "side": side})
-
-
-OWN_SIZE = ("lenet", "perceptron")
-"""Networks that are told the size of their images."""
+    factory = NETWORKS.get(model.architecture)
+    wanted = {} if factory is None else signature(factory).parameters
+    sizes = {name: size for name, size in {"channels": channels, "side": side}.items() if name in wanted}
+    return replace(model, classes=dataset.classes, arguments={**model.arguments, **sizes})

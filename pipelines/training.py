@@ -2,10 +2,13 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from advcore.training import Recipe
+import numpy as np
+
+from advcore.training import Recipe, Validation, Watch
+from advcore.training.fit import check_precision
 from pipelines import schema
 from pipelines.prepare import check_box, check_model
 from pipelines.study import check_name
@@ -51,6 +54,8 @@ class Training:
         model: the network; its checkpoint, if any, is where training starts.
         data: the training samples.
         test: samples whose accuracy is shown each epoch; nothing is chosen by it.
+        validation: what is held out of the training samples, and how an epoch is chosen by it; none means the last one.
+        watch: what else is looked at after each epoch.
         recipe: how it is trained.
         run: where.
     """
@@ -59,6 +64,8 @@ class Training:
     model: ModelSpec
     data: DataSpec
     test: DataSpec | None = None
+    validation: Validation | None = None
+    watch: Watch | None = None
     recipe: Recipe = field(default_factory=Recipe)
     run: TrainSettings = field(default_factory=TrainSettings)
 
@@ -73,27 +80,59 @@ class Training:
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """A training that can work: its samples, and its id."""
+    """A training that can work: the samples that are learnt, those that are held out of them, those that it is tested on; the
+    digest of the training samples, both together; and its id."""
 
     training: Training
     data: Dataset
+    held_out: Dataset | None
     test: Dataset | None
+    digest: str
     identity: str
 
 
 def loaded(training: Training) -> Loaded:
     """Load the samples and send two of them through the network. Raises Refused for whatever cannot work."""
     training.run.check()
+    try:
+        check_precision(training.recipe.precision, resolve_device(training.run.device))
+    except ValueError as error:
+        raise Refused(f"recipe.precision: {error}") from error
     data = load(training.data)
-    for name, term in training.recipe.objective.items():
-        check_box(f"objective.{name}", term, data)
+    terms = {f"objective.{name}": term for name, term in training.recipe.objective.items()}
+    for name, holder in {**terms, "validation": training.validation, "watch": training.watch}.items():
+        check_box(name, holder, data)
     test = load(training.test) if training.test else None
     for dataset in (data, test) if test else (data,):
         check_model("the model", training.model, dataset)
-    return Loaded(training, data, test, _identity(training, data))
+    learnt, held_out = (data, None) if training.validation is None else split(data, training.validation)
+    return Loaded(training, learnt, held_out, test, data.digest, _identity(training, data))
+
+
+def split(data: Dataset, validation: Validation) -> tuple[Dataset, Dataset]:
+    """The samples that are left to learn, and those that are held out, drawn by the validation's seed; both in ascending order.
+
+    Raises Refused where no sample is left for one of them.
+    """
+    share = isinstance(validation.samples, float)
+    count = round(validation.samples * len(data)) if share else int(validation.samples)
+    if not 0 < count < len(data):
+        raise Refused(
+            f"validation.samples: {validation.samples} holds out {count} of {len(data)} training samples: leave at least one on "
+            "either side"
+        )
+    order = np.random.RandomState(validation.seed).permutation(len(data))
+    return _selected(data, order[count:]), _selected(data, order[:count])
+
+
+def _selected(data: Dataset, rows: np.ndarray) -> Dataset:
+    rows = np.sort(rows)
+    return replace(data, images=data.images[rows], labels=data.labels[rows], indices=data.indices[rows])
 
 
 def _identity(training: Training, data: Dataset) -> str:
-    """The training's id: network, first weights, samples and recipe."""
-    parts = [training.name, content_hash(training.model), data.digest, schema.unstructure(training.recipe)]
+    """The training's id: network, first weights, samples, what is held out and watched, and recipe."""
+    settings = schema.unstructure(training)
+    chosen = [settings[name] for name in ("validation", "watch", "recipe")]
+    parts = [training.name, content_hash(training.model), data.digest, *chosen]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

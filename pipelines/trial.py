@@ -12,7 +12,7 @@ from advcore.probes import Summary
 from pipelines.prepare import prepare
 from pipelines.search import Point
 from pipelines.sweep_plan import Plan
-from pipelines.train import epochs
+from pipelines.train import ABOUT, MODEL, epochs
 from pipelines.training import Training
 from workers.inline import Inline
 from workers.refusal import Refused
@@ -21,14 +21,14 @@ from workers.store import open_store
 
 @dataclass(frozen=True)
 class Report:
-    """What a trial has come to: its epoch, its numbers, the folder of its state.
+    """What a trial has come to: its epoch and its numbers.
 
-    At the end also `rows`, the keys of its rows in the store by probe (None while it trains), and the probes' `warnings`.
+    At the end those of the epoch whose network is handed out, with the probes'; also `rows`, the keys of its rows in the store by
+    probe (None while it trains), and the probes' `warnings`.
     """
 
     epoch: int
     metrics: dict[str, float]
-    folder: Path
     rows: dict[str, list[str]] | None = None
     warnings: dict[str, str] = field(default_factory=dict)
 
@@ -46,10 +46,11 @@ def reports(plan: Plan, point: Point, folder: Path) -> Iterator[Report]:
             known = ", ".join(progress.metrics)
             raise Refused(f"the scheduler judges by {judged!r}, which is no number of an epoch: take one of {known}")
         if progress.epoch < training.recipe.epochs:
-            yield Report(progress.epoch, progress.metrics, folder)
-    history = json.loads((folder / "model.json").read_text())["metrics"]
+            yield Report(progress.epoch, progress.metrics)
+    about = json.loads((folder / ABOUT).read_text())
+    metrics = about["metrics"][about["epoch"] - 1] | {"chosen_epoch": about["epoch"]}
     rows, numbers, warnings = _measured(plan, training, folder)
-    yield Report(len(history), {**history[-1], **numbers}, folder, rows, warnings)
+    yield Report(len(about["metrics"]), metrics | numbers, rows, warnings)
 
 
 def numbers_of(summary: Summary) -> dict[str, float]:
@@ -60,7 +61,7 @@ def numbers_of(summary: Summary) -> dict[str, float]:
 
 def _measured(plan: Plan, training: Training, folder: Path) -> tuple[dict[str, list[str]], dict[str, float], dict[str, str]]:
     """The keys of the rows by probe, the probes' numbers and their warnings; only what is not in the store is computed."""
-    study = plan.study(training, folder / "model.safetensors")
+    study = plan.study(training, folder / MODEL)
     if study is None:
         return {}, {}, {}
     prepared = prepare(study)

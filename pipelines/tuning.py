@@ -10,7 +10,7 @@ import math
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -24,7 +24,7 @@ from pipelines.search import Domain, Point
 from pipelines.sweep import SweepSettings
 from pipelines.sweep_plan import Plan
 from pipelines.sweep_record import Journal
-from pipelines.trial import reports
+from pipelines.trial import Report, reports
 from workers.refusal import Refused
 
 _QUIET = {
@@ -127,8 +127,7 @@ def _trial(config: Mapping[str, Any], plan: Plan, states: Mapping[str, str], sto
     unknown = {} if metric is None else {metric: math.nan}
     try:
         for report in reports(plan, point, folder):
-            told = {"epoch": report.epoch, "metrics": report.metrics, "rows": report.rows, "warnings": report.warnings}
-            numbers = {**unknown, **report.metrics, "epoch": report.epoch, "told": told}
+            numbers = {**unknown, **report.metrics, "epoch": report.epoch, "told": asdict(report)}
             tune.report(numbers, checkpoint=tune.Checkpoint.from_directory(str(folder)))
     except (Refused, FloatingPointError) as error:
         tune.report({**unknown, "epoch": 0, "told": {"refused": f"{type(error).__name__}: {error}"}})
@@ -146,21 +145,20 @@ class Teller(tune.Callback):
         self.journal: Journal | None = journal
         self.error: Exception | None = None
         self._keys: dict[str, str] = {}
-        self._ends: dict[str, dict[str, Any]] = {}
+        self._last: dict[str, Report | str] = {}
         self._checkpoints: dict[str, Any] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"journal": None, "error": None, "_keys": {}, "_ends": {}, "_checkpoints": {}}
+        return {"journal": None, "error": None, "_keys": {}, "_last": {}, "_checkpoints": {}}
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         self._keep(lambda journal: self._start(journal, trial))
 
     def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any) -> None:
         told = result["told"]
-        if "refused" in told or told["rows"] is not None:
-            self._ends[trial.trial_id] = told
+        self._last[trial.trial_id] = told["refused"] if "refused" in told else Report(**told)
         if "refused" not in told:
-            self._keep(lambda journal: journal.reported(self._keys[trial.trial_id], told["epoch"], told["metrics"]))
+            self._keep(lambda journal: journal.reported(self._keys[trial.trial_id], Report(**told)))
 
     def on_checkpoint(self, iteration: int, trials: Any, trial: Any, checkpoint: Any, **info: Any) -> None:
         self._checkpoints[trial.trial_id] = checkpoint
@@ -178,14 +176,14 @@ class Teller(tune.Callback):
         return self._keys[trial.trial_id]
 
     def _end(self, journal: Journal, trial: Any) -> None:
-        key, told = self._keys[trial.trial_id], self._ends.get(trial.trial_id)
-        if told is None:
+        key, last = self._keys[trial.trial_id], self._last.get(trial.trial_id)
+        if isinstance(last, str):
+            journal.ended(key, "failed", last)
+        elif last is None or last.rows is None:
             journal.ended(key, "stopped")
-        elif "refused" in told:
-            journal.ended(key, "failed", told["refused"])
         else:
             with self._checkpoints[trial.trial_id].as_directory() as folder:
-                journal.finished(key, told["rows"], told["warnings"], Path(folder))
+                journal.finished(key, last, Path(folder))
 
     def _keep(self, tell: Callable[[Journal], object]) -> None:
         try:

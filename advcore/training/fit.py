@@ -1,9 +1,12 @@
 """The training loop: epoch by epoch, and on from any of them."""
 
+import copy
 import math
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +14,10 @@ from torch import Tensor, nn
 from advcore.box import needs_box
 from advcore.classifier import check_batch, check_images, check_labels
 from advcore.randomness import Randomness
-from advcore.training.recipe import Recipe
+from advcore.training.augmentation import augmented
+from advcore.training.ema import average
+from advcore.training.optimiser import optimiser
+from advcore.training.recipe import Precision, Recipe
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,8 @@ class Fit:
 
     Attributes:
         done: epochs so far.
+        result: what would be handed out now, in evaluation mode: the average of the weights where the recipe wants one, else
+            `network` itself.
     """
 
     def __init__(self, network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, box: bool = True) -> None:
@@ -49,11 +57,14 @@ class Fit:
         (check_images if box else check_batch)(images)
         with torch.no_grad():
             check_labels(labels, len(images), network.eval()(images[:2]).shape[1])
-        self.network, self.images, self.labels, self.recipe = network, images, labels, recipe
-        self.optimiser = torch.optim.SGD(
-            network.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay
-        )
-        self.done = 0
+        check_precision(recipe.precision, images.device)
+        layout = torch.channels_last if recipe.channels_last else torch.preserve_format
+        self.network, self.images, self.labels = network.to(memory_format=layout), images.to(memory_format=layout), labels
+        self.recipe, self.done = recipe, 0
+        self.result = network if recipe.ema is None else copy.deepcopy(network)
+        self._stepping: nn.Module = torch.compile(network) if recipe.compile else network  # type: ignore[assignment]
+        self._optimiser = optimiser(recipe.optimiser, network.parameters(), recipe.momentum, recipe.nesterov, recipe.weight_decay)
+        self._scaler = torch.amp.GradScaler(images.device.type, enabled=recipe.precision == "float16")
 
     def epoch(self) -> Epoch:
         """The next pass over the training set. Raises FloatingPointError when the objective is no longer finite."""
@@ -61,8 +72,10 @@ class Fit:
         steps = math.ceil(len(self.images) / self.recipe.batch_size)
         self.network.train()
         with _random_state(self.recipe.seed, self.done, self.images.device):
-            for step, rows in enumerate(self._order().split(self.recipe.batch_size)):
-                rate, values = self._step(rows, (self.done * steps + step + 1) / (self.recipe.epochs * steps + 1))
+            for step, rows in enumerate(self._order().split(self.recipe.batch_size), self.done * steps):
+                rate, values = self._step(rows, (step + 1) / (self.recipe.epochs * steps + 1))
+                if self.recipe.ema is not None:
+                    average(self.result, self.network, self.recipe.ema, step)
                 for name, value in values.items():
                     totals[name] += value.item() * len(rows)
         self.network.eval()
@@ -71,25 +84,30 @@ class Fit:
         return Epoch(self.done, means.pop("loss"), means, rate)
 
     def state(self) -> dict[str, Tensor]:
-        """All that the next epoch needs, by name: weights, the optimiser's memory, the number of epochs done."""
-        memory = {
-            f"optimiser.{index}.{name}": torch.as_tensor(value)
-            for index, values in self.optimiser.state_dict()["state"].items()
-            for name, value in values.items()
-            if value is not None
+        """All that the next epoch needs, by name: weights, their average, the optimiser's memory, the number of epochs done."""
+        memory = {str(index): values for index, values in self._optimiser.state_dict()["state"].items()}
+        return {
+            "done": torch.tensor(self.done),
+            **named(
+                network=self.network.state_dict(),
+                average={} if self.recipe.ema is None else self.result.state_dict(),
+                optimiser=named(**{index: _tensors(values) for index, values in memory.items()}),
+                scaler=_tensors(self._scaler.state_dict()),
+            ),
         }
-        weights = {f"network.{name}": value for name, value in self.network.state_dict().items()}
-        return {"done": torch.tensor(self.done), **weights, **memory}
 
     def resume(self, state: Mapping[str, Tensor]) -> None:
         """Go on from what `state` gave in a training of the same recipe."""
         self.done = int(state["done"])
-        self.network.load_state_dict(_under("network", state))
+        self.network.load_state_dict(under("network", state))
+        if self.recipe.ema is not None:
+            self.result.load_state_dict(under("average", state))
         memory: dict[int, dict[str, Tensor]] = {}
-        for key, value in _under("optimiser", state).items():
+        for key, value in under("optimiser", state).items():
             index, _, name = key.partition(".")
             memory.setdefault(int(index), {})[name] = value
-        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": memory})
+        self._optimiser.load_state_dict({**self._optimiser.state_dict(), "state": memory})
+        self._scaler.load_state_dict({name: value.item() for name, value in under("scaler", state).items()})
 
     def _order(self) -> Tensor:
         """Every sample once, drawn anew in each epoch."""
@@ -100,34 +118,76 @@ class Fit:
         """One step of the optimiser; gives the learning rate, the objective (`loss`) and its terms."""
         recipe = self.recipe
         rate = recipe.learning_rate * recipe.rate(progress)
-        for group in self.optimiser.param_groups:
+        for group in self._optimiser.param_groups:
             group["lr"] = rate
+        loss, values = self._objective(rows, progress)
+        self._optimiser.zero_grad(set_to_none=True)
+        self._scaler.scale(loss).backward()
+        if recipe.gradient_clip is not None:
+            self._scaler.unscale_(self._optimiser)
+            nn.utils.clip_grad_norm_(self.network.parameters(), recipe.gradient_clip)
+        self._scaler.step(self._optimiser)
+        self._scaler.update()
+        return rate, {**values, "loss": loss}
+
+    def _objective(self, rows: Tensor, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
+        """The objective and its terms on the samples `rows`."""
+        recipe = self.recipe
         randomness = Randomness(recipe.seed, rows).stream("epoch", self.done)
+        images, labels = augmented(recipe.augmentation, self.images[rows], randomness), self.labels[rows]
         objective = {name: term for name, term in recipe.objective_at(progress).items() if term.weight}
-        values = {name: term(self.network, self.images[rows], self.labels[rows], randomness) for name, term in objective.items()}
+        with lowered(recipe.precision, images.device):
+            values = {name: term(self._stepping, images, labels, randomness) for name, term in objective.items()}
         loss = torch.stack([objective[name].weight * value for name, value in values.items()]).sum()
         if not torch.isfinite(loss):
             raise FloatingPointError(
                 f"the objective is {loss.item()} in epoch {self.done + 1}; lower learning_rate or set gradient_clip"
             )
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        if recipe.gradient_clip is not None:
-            nn.utils.clip_grad_norm_(self.network.parameters(), recipe.gradient_clip)
-        self.optimiser.step()
-        return rate, {**values, "loss": loss}
+        return loss, values
 
 
 def fit(network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, box: bool = True) -> Iterator[Epoch]:
-    """Train `network` in place from its first epoch to its last, one each time the iterator is asked; see `Fit`."""
+    """Train `network` in place from its first epoch to its last, one each time the iterator is asked; see `Fit`.
+
+    After the last one its weights are their average, where the recipe wants that.
+    """
     training = Fit(network, images, labels, recipe, box)
     while training.done < recipe.epochs:
-        yield training.epoch()
+        epoch = training.epoch()
+        if training.done == recipe.epochs:
+            network.load_state_dict(training.result.state_dict())
+        yield epoch
 
 
-def _under(name: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The part of a state whose keys begin with `name.`, without it."""
-    return {key.removeprefix(f"{name}."): value for key, value in state.items() if key.startswith(f"{name}.")}
+def lowered(precision: Precision, device: torch.device) -> torch.autocast:
+    """Passes in a lower precision inside, where torch deems it safe.
+
+    Without its cache of cast weights: a cast made for an attack, without gradients, would serve the step that needs them.
+    """
+    return torch.autocast(device.type, getattr(torch, precision), enabled=precision != "float32", cache_enabled=False)
+
+
+def check_precision(precision: Precision, device: torch.device) -> None:
+    """Raise ValueError where torch has no passes in that precision on the device."""
+    with warnings.catch_warnings(action="ignore"), lowered(precision, device):
+        one = torch.ones(1, 1, device=device)
+        came = (one @ one).dtype
+    if came != getattr(torch, precision):
+        raise ValueError(f"this torch cannot train in {precision} on {device.type}: take precision float32 or bfloat16, or a GPU")
+
+
+def named(**parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Several mappings as one, whose keys begin with `part.`."""
+    return {f"{part}.{key}": value for part, values in parts.items() for key, value in values.items()}
+
+
+def under(part: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """One of the mappings that `named` put together."""
+    return {key.removeprefix(f"{part}."): value for key, value in tensors.items() if key.startswith(f"{part}.")}
+
+
+def _tensors(values: Mapping[str, Any]) -> dict[str, Tensor]:
+    return {name: torch.as_tensor(value) for name, value in values.items() if value is not None}
 
 
 @contextmanager

@@ -2,9 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
+from advcore.training.augmentation import Augmentation
+from advcore.training.optimiser import OptimiserName, check_optimiser
 from advcore.training.schedule import Linear, Schedule, scheduled
 from advcore.training.term import CrossEntropy, Term
+
+Precision = Literal["float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True)
@@ -19,9 +24,17 @@ class Recipe:
         batch_size: samples a step; the last, smaller batch of an epoch counts too.
         learning_rate: what `rate` multiplies.
         rate: the schedule of the learning rate; a triangle that peaks at 0.4 of all steps.
-        momentum, weight_decay: of SGD.
+        optimiser: sgd, adam or adamw; a learning rate for SGD is far too large for the two others, which want 1e-3 or so.
+        momentum: of SGD, and the decay of the first moment in Adam.
+        nesterov: look ahead, with SGD.
+        weight_decay: part of the gradient, but in AdamW beside it.
         gradient_clip: largest l2 norm of the whole gradient; None for no limit.
-        seed: of the order of samples and of the attacks' noise; the network's first weights come from its own specification.
+        augmentation: what is done to each image before a step, one after the other; each epoch anew.
+        ema: decay of the moving average of the weights, 0.999 say, which is then what is tested and handed out; see `average`.
+        precision: of the passes of a step, attacks included; weights stay in float32. float16 scales the loss.
+        channels_last: keep images with their channels innermost, which is faster for convolutions on many devices.
+        compile: run the steps through torch.compile; terms that differentiate a gradient (cure) cannot be.
+        seed: of the order of samples and of all noise; the network's first weights come from its own specification.
     """
 
     objective: dict[str, Term] = field(default_factory=lambda: {"cross_entropy": CrossEntropy()})
@@ -30,20 +43,31 @@ class Recipe:
     batch_size: int = 128
     learning_rate: float = 0.21
     rate: Schedule = field(default_factory=lambda: Linear(((0.0, 0.0), (0.4, 1.0), (1.0, 0.0))))
+    optimiser: OptimiserName = "sgd"
     momentum: float = 0.9
+    nesterov: bool = False
     weight_decay: float = 5e-4
     gradient_clip: float | None = 0.5
+    augmentation: tuple[Augmentation, ...] = ()
+    ema: float | None = None
+    precision: Precision = "float32"
+    channels_last: bool = False
+    compile: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive; got {getattr(self, name)}")
-        for name in ("momentum", "weight_decay"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative; got {getattr(self, name)}")
+        check_optimiser(self.optimiser, self.momentum, self.nesterov)
+        if not self.weight_decay >= 0:
+            raise ValueError(f"weight_decay must not be negative; got {self.weight_decay}")
         if self.gradient_clip is not None and not self.gradient_clip > 0:
             raise ValueError(f"gradient_clip must be positive, or None for no limit; got {self.gradient_clip}")
+        if self.ema is not None and not 0 < self.ema < 1:
+            raise ValueError(f"ema must lie in (0, 1), or be None for no average of the weights; got {self.ema}")
+        if self.precision not in get_args(Precision):
+            raise ValueError(f"precision must be one of {', '.join(get_args(Precision))}; got {self.precision!r}")
         if not self.objective:
             raise ValueError("objective needs at least one term; the plain one is {cross_entropy: {kind: cross_entropy}}")
         for progress in PROBED:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from advcore.classifier import Normalized
-from advcore.networks import perceptron
+from advcore.networks import NETWORKS, perceptron
 from workers.checkpoints import check_writable, read_weights, save_checkpoint
 from workers.models import ModelSpec, build, content_hash
 from workers.refusal import Refused
@@ -52,6 +52,14 @@ def test_an_architecture_by_any_kind_of_name(name, tmp_path, monkeypatch):
     images = torch.rand(2, 3, 32, 32) if name == "mobilenet_v3_small" else torch.rand(2, 1, 8, 8)
     assert build(ModelSpec(name, classes=7))(images).shape == (2, 7)
     sys.modules.pop("tiny_factories", None)
+
+
+def test_torchvisions_networks_and_ours_have_names_of_their_own():
+    import torchvision
+
+    assert not {*NETWORKS} & {*torchvision.models.list_models()}
+    stems = [build(ModelSpec(name)).conv1 for name in ("resnet18", "small_resnet18")]
+    assert [stem.kernel_size for stem in stems] == [(7, 7), (3, 3)]
 
 
 def test_a_checkpoint_holds_the_bare_network_and_normalisation_stands_outside(tmp_path):

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import chain
 
 import oracles
@@ -8,7 +9,8 @@ from torch import nn
 from advcore import Randomness, Untargeted
 from advcore.attacks import FGSM, PGD
 from advcore.networks import perceptron
-from advcore.training import Adversarial, CrossEntropy, Linear, Recipe, fit
+from advcore.training import CURE, Adversarial, CrossEntropy, Cutout, Linear, Recipe, fit
+from advcore.training.augmentation import augmented
 
 IMAGES = oracles.images(60, dtype=torch.float32)
 LABELS = oracles.Affine(3, dtype=torch.float32)(IMAGES).argmax(1)
@@ -119,6 +121,85 @@ def test_the_steps_are_those_of_sgd():
                 parameter -= rate * velocity
     network, _ = _trained(recipe)
     torch.testing.assert_close(list(network.parameters()), list(expected.parameters()))
+
+
+def test_the_steps_are_those_of_adam():
+    """Two steps written out (Kingma and Ba 2015), the weights shrunk beside the gradient as in AdamW."""
+    recipe = Recipe(
+        epochs=2,
+        batch_size=60,
+        optimiser="adamw",
+        momentum=0.8,
+        weight_decay=0.1,
+        gradient_clip=None,
+        learning_rate=0.03,
+        rate=PEAK,
+    )
+    expected = _network()
+    first, second = ([torch.zeros_like(parameter) for parameter in expected.parameters()] for _ in range(2))
+    for step in (1, 2):
+        gradients = torch.autograd.grad(nn.functional.cross_entropy(expected(IMAGES), LABELS), list(expected.parameters()))
+        with torch.no_grad():
+            for parameter, gradient, mean, square in zip(expected.parameters(), gradients, first, second, strict=True):
+                mean.mul_(0.8).add_(0.2 * gradient)
+                square.mul_(0.999).add_(0.001 * gradient**2)
+                parameter *= 1 - 0.02 * 0.1
+                parameter -= 0.02 * mean / (1 - 0.8**step) / ((square / (1 - 0.999**step)).sqrt() + 1e-8)
+    network, _ = _trained(recipe)
+    torch.testing.assert_close(list(network.parameters()), list(expected.parameters()))
+
+
+def test_the_average_is_that_of_the_weights_after_each_step():
+    """Two steps with the decays 1/10 and 2/11 of a young average; batch norm's statistics with them, its counter copied."""
+    recipe = Recipe(epochs=2, batch_size=60, ema=0.99)
+    plain, averaged = _network(nn.BatchNorm2d(1)), _network(nn.BatchNorm2d(1))
+    mean = {name: value.clone() for name, value in plain.state_dict().items()}
+    for decay, _ in zip((1 / 10, 2 / 11), fit(plain, IMAGES, LABELS, replace(recipe, ema=None)), strict=True):
+        for name, value in plain.state_dict().items():
+            mean[name] = decay * mean[name] + (1 - decay) * value if value.is_floating_point() else value.clone()
+    list(fit(averaged, IMAGES, LABELS, recipe))
+    torch.testing.assert_close(averaged.state_dict(), mean)
+    assert averaged.state_dict()["0.num_batches_tracked"] == 2
+
+
+@pytest.mark.parametrize("settings", [{"precision": "bfloat16"}, {"precision": "float16"}, {"channels_last": True}])
+@pytest.mark.parametrize("term", [*TERM, CURE(weight=0.1)], ids=repr)
+def test_faster_ways_of_passing_lead_to_the_same_place(term, settings):
+    recipe = Recipe({"clean": CrossEntropy(), "term": term}, epochs=12, batch_size=16)
+    slow, fast = _trained(recipe)[1][-1], _trained(replace(recipe, **settings))[1][-1]
+    assert fast.loss == pytest.approx(slow.loss, rel=0.05)
+
+
+def test_passes_are_in_the_precision_asked_for():
+    seen = []
+    network = _network()
+    network[0][1].register_forward_hook(lambda module, inputs, output: seen.append((output.dtype, module.weight.dtype)))
+    list(fit(network, IMAGES, LABELS, Recipe({"term": TERM[1]}, epochs=1, batch_size=60, precision="bfloat16")))
+    assert set(seen[1:]) == {(torch.bfloat16, torch.float32)}
+
+
+@pytest.mark.slow
+def test_a_compiled_step_is_the_same():
+    recipe = Recipe({"term": TERM[1]}, epochs=2, batch_size=20)
+    slow, fast = _trained(recipe)[0], _trained(replace(recipe, compile=True))[0]
+    torch.testing.assert_close(fast.state_dict(), slow.state_dict(), rtol=1e-3, atol=1e-5)
+
+
+def test_an_augmented_epoch_has_every_image_changed_anew():
+    seen = []
+
+    class Recorder:
+        weight = 1.0
+
+        def __call__(self, network, images, labels, randomness):
+            assert torch.equal(labels, LABELS[randomness.indices])
+            order = randomness.indices.argsort()
+            assert torch.equal(images == 0, augmented([Cutout(2)], IMAGES[randomness.indices], randomness) == 0)
+            seen.append(images[order] == 0)
+            return network(images).square().mean()
+
+    _trained(Recipe({"term": Recorder()}, epochs=2, batch_size=60, augmentation=(Cutout(2),)))
+    assert not torch.equal(*seen)
 
 
 def test_the_gradient_is_clipped():

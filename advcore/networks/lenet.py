@@ -1,6 +1,4 @@
-"""Small networks for small images."""
-
-from collections.abc import Callable
+"""LeNet (LeCun et al. 1998), as in Ortiz-Jimenez et al. 2020 (Hold me tight)."""
 
 from torch import nn
 
@@ -17,12 +15,3 @@ def lenet(num_classes: int = 10, channels: int = 1, side: int = 28) -> nn.Module
         nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
         nn.Linear(16 * end**2, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, num_classes),
     )  # fmt: skip
-
-
-def perceptron(num_classes: int = 10, channels: int = 1, side: int = 8, width: int = 64) -> nn.Module:
-    """One hidden layer of `width` ReLUs on `(B, channels, side, side)`: the smallest network with a curved boundary."""
-    return nn.Sequential(nn.Flatten(), nn.Linear(channels * side**2, width), nn.ReLU(), nn.Linear(width, num_classes))
-
-
-NETWORKS: dict[str, Callable[..., nn.Module]] = {"lenet": lenet, "perceptron": perceptron}
-"""The networks that a study can name, beside torchvision's and any `package.module:factory`."""

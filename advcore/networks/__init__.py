@@ -1,0 +1,24 @@
+"""Networks for small images."""
+
+from collections.abc import Callable
+
+from torch import nn
+
+from advcore.networks.lenet import lenet
+from advcore.networks.perceptron import perceptron
+from advcore.networks.preact_resnet import preact_resnet18
+from advcore.networks.resnet import small_resnet18
+from advcore.networks.vgg import vgg
+from advcore.networks.wide_resnet import wide_resnet
+
+NETWORKS: dict[str, Callable[..., nn.Module]] = {
+    "lenet": lenet,
+    "perceptron": perceptron,
+    "small_resnet18": small_resnet18,
+    "preact_resnet18": preact_resnet18,
+    "wide_resnet": wide_resnet,
+    "vgg": vgg,
+}
+"""The networks that a study can name, beside torchvision's and any `package.module:factory`."""
+
+__all__ = ["NETWORKS", "lenet", "perceptron", "preact_resnet18", "small_resnet18", "vgg", "wide_resnet"]
