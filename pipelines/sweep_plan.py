@@ -110,16 +110,8 @@ def check_points(plan: Plan, points: list[Point]) -> None:
     """
     seen = set()
     for training in [plan.at(point) for point in points] or [plan.training]:
-        kind = repr(
-            (
-                training.model,
-                training.data,
-                training.test,
-                training.validation,
-                training.watch,
-                [type(term) for term in training.recipe.objective.values()],
-            )
-        )
+        terms = [type(term) for term in training.recipe.objective.values()]
+        kind = repr((training.model, training.data, training.test, training.validation, training.watch, terms))
         if kind not in seen:
             seen.add(kind)
             loaded(training)

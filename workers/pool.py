@@ -6,7 +6,9 @@ queue and is measured elsewhere, which is harmless, for rows are named by conten
 
 import logging
 import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -87,6 +89,7 @@ class RayPool:
             return
         ways: dict[str, Any] = {"logging_level": "INFO" if self.verbose else "WARNING", "log_to_driver": self.verbose}
         ways["runtime_env"] = _same_imports()
+        on_termination = signal.getsignal(signal.SIGTERM)
         if address is None:
             cpus = max(self.workers * self.threads, os.cpu_count() or 1)
             memory = 2**27 + 2 * data_bytes  # a small one fits into a small /dev/shm; Ray's own choice is 30% of all memory
@@ -100,6 +103,8 @@ class RayPool:
                 raise Refused(
                     f"cannot connect to Ray at {address} ({reason}): is it up, of the same version, with your token?"
                 ) from error
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, on_termination)  # Ray's own handler prints a stack and ends the process at once
         try:
             yield ray
         finally:
