@@ -1,4 +1,4 @@
-"""Sweeps: what a trial costs beyond its training once the cluster is warm, and two trials side by side against one after the other."""
+"""What a trial of a sweep costs beyond its training, and two side by side against one after the other"""
 
 import os
 import sys

@@ -12,6 +12,7 @@ from advcore.box import needs_box
 from advcore.classifier import check_labels, check_logits
 from advcore.transforms import Transform
 from pipelines import schema
+from pipelines.fetch import fetched
 from pipelines.study import Study
 from workers.actor import Work, defining, work_key
 from workers.datasets import Dataset, batch, load
@@ -47,7 +48,7 @@ def prepare(study: Study) -> Prepared:
     for own in seen.values():
         for probe_name, probe in study.probes.items():
             check_box(f"probe {probe_name}", probe, own)
-    models = {name: _absolute(spec) for name, spec in study.models.items()}
+    models = {name: _absolute(spec, study) for name, spec in study.models.items()}
     hashes = {name: content_hash(spec) for name, spec in models.items()}
     for name, spec in models.items():
         classes = check_model(f"model {name}", spec, seen[name])
@@ -101,8 +102,9 @@ def _identity(study: Study, works: Mapping[tuple[str, str], list[Work]]) -> str:
     return hashlib.sha256(json.dumps([study.name, keys, *claims]).encode()).hexdigest()[:16]
 
 
-def _absolute(spec: ModelSpec) -> ModelSpec:
-    """Workers may stand in another folder: paths are resolved here."""
+def _absolute(spec: ModelSpec, study: Study) -> ModelSpec:
+    """Workers may stand in another folder, and know no MLflow: paths are resolved here, and checkpoints fetched."""
+    spec = fetched(spec, study.run.tracking_uri, Path(study.run.out).absolute())
     return spec if spec.checkpoint is None else replace(spec, checkpoint=str(Path(spec.checkpoint).absolute()))
 
 

@@ -35,11 +35,14 @@ class Run(Protocol):
     def artifact(self, path: Path, folder: str = "") -> None:
         """A file, into a folder of the run's artifacts."""
 
+    def model(self, name: str, weights: Path, about: Path, shape: Sequence[int], classes: int) -> None:
+        """A network among the artifacts, and as the next version of the registered model `name`; once, however often it is told.
+
+        `weights` is a checkpoint, `about` the JSON beside it; it takes images `(B, *shape)` to logits `(B, classes)`.
+        """
+
     def text(self, text: str, file: str) -> None:
         """A text, as a file among the run's artifacts."""
-
-    def register(self, name: str, path: str) -> None:
-        """A model under a name in the registry, from a folder of the run's artifacts; once, however often it is told."""
 
     def data(self, name: str, digest: str, rows: int, shape: Sequence[int], source: str = "", context: str = "evaluation") -> None:
         """A data set it worked on: `rows` images of `shape`; `source` is a URL, a path or a name, `context` what it was for."""
@@ -85,10 +88,10 @@ class NullRun:
     def artifact(self, path: Path, folder: str = "") -> None:
         pass
 
-    def text(self, text: str, file: str) -> None:
+    def model(self, name: str, weights: Path, about: Path, shape: Sequence[int], classes: int) -> None:
         pass
 
-    def register(self, name: str, path: str) -> None:
+    def text(self, text: str, file: str) -> None:
         pass
 
     def data(self, name: str, digest: str, rows: int, shape: Sequence[int], source: str = "", context: str = "evaluation") -> None:

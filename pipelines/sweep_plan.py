@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pipelines import schema
 from pipelines.documents import put
+from pipelines.fetch import fetched
 from pipelines.prepare import prepare
 from pipelines.schedulers import Optuna
 from pipelines.search import Point, complete, worded
@@ -96,9 +96,10 @@ def plan_of(sweep: Sweep) -> Plan:
     if sweep.data is not None:
         training = on_data(training, sweep.data, load(sweep.data))
     training = replace(training, name=sweep.name)
-    if training.model.checkpoint is not None:  # a trial stands in another folder
-        path = str(Path(training.model.checkpoint).absolute())
-        training = replace(training, model=replace(training.model, checkpoint=path))
+    model = fetched(training.model, sweep.run.tracking_uri, Path(sweep.run.out).absolute())
+    if model.checkpoint is not None:  # a trial stands in another folder, and knows no MLflow
+        model = replace(model, checkpoint=str(Path(model.checkpoint).absolute()))
+    training = replace(training, model=model)
     data = [load(spec).digest for spec in (training.data, training.test) if spec is not None]
     return Plan(sweep, training, (content_hash(training.model), *data), str(Path(sweep.run.out).absolute() / "store"))
 
@@ -121,8 +122,9 @@ def check_points(plan: Plan, points: list[Point]) -> None:
 
 
 def defining(training: Training) -> dict[str, Any]:
-    """The settings that decide what comes of a training."""
-    settings: Mapping[str, Any] = schema.unstructure(training)
+    """The settings that decide what comes of a training; the content of a checkpoint does, its path does not."""
+    settings: dict[str, Any] = schema.unstructure(training)
+    settings["model"].pop("checkpoint")
     return {name: value for name, value in settings.items() if name not in ("name", "run")}
 
 

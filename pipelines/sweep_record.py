@@ -177,7 +177,7 @@ class Journal:
         run.metrics({name: value for name, value in trial.metrics.items() if name not in about["metrics"][-1]}, trial.epoch)
         run.warnings(trial.warnings)
         for suffix in SUFFIXES:
-            run.artifact(self.model(trial.key).with_suffix(suffix), "model")
+            run.artifact(self.model(trial.key).with_suffix(suffix), "checkpoint")
 
     def _end(self, trial: Trial, run: Run) -> None:
         run.tags({"advcore.status": f"{trial.status} after epoch {trial.epoch}"})

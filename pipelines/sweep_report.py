@@ -17,6 +17,7 @@ from pipelines.run import claimed
 from pipelines.search import label
 from pipelines.sweep import Sweep
 from pipelines.sweep_record import SUFFIXES, Journal, Trial
+from pipelines.training import loaded
 from pipelines.trials_charts import charts
 from workers.checkpoints import whole
 from workers.store import open_store, write_parquet
@@ -87,7 +88,9 @@ def track(record: Run, report: SweepReport, journal: Journal) -> None:
     if report.best is not None:
         record.metrics({f"best/{name}": value for name, value in report.best.metrics.items()})
         record.tags({"advcore.best": label(report.sweep.space, report.best.point), "advcore.best.trial": report.best.key})
-        journal.run(report.best).register(report.sweep.name, "model")
+        ready = loaded(journal.plan.at(report.best.point))
+        weights, about = (journal.model(report.best.key).with_suffix(suffix) for suffix in SUFFIXES)
+        journal.run(report.best).model(report.sweep.name, weights, about, ready.data.shape, ready.classes)
     for figure in report.figures:
         record.artifact(figure, "figures")
     for name in ("report.md", "sweep.yaml", "trials.parquet"):

@@ -1,4 +1,5 @@
-"""Runs in MLflow: the only place that imports it, and only when a run is opened, for the import costs seconds.
+"""Runs in MLflow: the only place that imports it, beside what packs a network for it, and only when one is opened, for the import
+costs seconds.
 
 The driver alone writes; workers never do. A run is found again by its tag `advcore.key`, so an interrupted study goes on in its
 own run, and what is written twice is there once.
@@ -12,16 +13,21 @@ import math
 import os
 import re
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipelines.environment import environment_tags
+from pipelines.packing import pack
 from pipelines.record import NullTracker, Run, Tracker, Value
 from workers.refusal import Refused
 
 __all__ = ["MLflowRun", "MLflowTracker", "NullTracker", "Run", "Tracker", "environment_tags", "make_tracker", "ui_command"]
+
+MODEL = "model"
+"""Where a run keeps its network, among its artifacts."""
 
 METRICS, PARAMS, TAGS = 1000, 100, 100
 """So many MLflow takes in one call."""
@@ -50,6 +56,23 @@ def ui_command(uri: str | None, folder: Path, port: int = 5000) -> list[str]:
         raise Refused(f"no MLflow store in {folder}; run a study first, or give the folder of one that ran")
     artifacts = ["--default-artifact-root", str(folder.absolute() / "mlartifacts")]
     return [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", place, *artifacts, "--port", str(port)]
+
+
+def download(name: str, place: Path, tracking_uri: str | None, folder: Path) -> Path:
+    """What `runs:/ID/PATH` or `models:/NAME/VERSION` is, a file or a folder in `place`. Raises Refused where it is not there."""
+    uri = _store_uri(tracking_uri, folder)
+    if uri == _default_uri(folder) and not (folder / "mlflow.db").is_file():
+        raise Refused(f"{name} is looked for in {folder}, where no MLflow store is: give tracking_uri, or the folder (out: ...)")
+    client = _Client(uri)
+    from mlflow.artifacts import download_artifacts
+
+    place.mkdir(parents=True, exist_ok=True)
+    try:
+        with _patience(), _default_store(uri):
+            return Path(download_artifacts(artifact_uri=name, dst_path=str(place), tracking_uri=uri))
+    except Exception as error:  # whatever a store's driver, a server or the network raises
+        said = _cut(_without_credentials(" ".join(str(error).split())), 300)
+        raise Refused(f"{name} cannot be fetched from MLflow at {client.place}: {said}; check its name and tracking_uri") from None
 
 
 class MLflowTracker:
@@ -98,6 +121,7 @@ class _Client:
         self.place = _without_credentials(uri)
         os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         from mlflow.tracking import MlflowClient
 
         for name in ("mlflow", "alembic"):
@@ -127,7 +151,6 @@ class MLflowRun:
         self.id: str = run.info.run_id
         self.finished = run.info.status == "FINISHED"
         self._client, self._experiment, self._name = client, run.info.experiment_id, run.info.run_name
-        self._uri = run.info.artifact_uri
         self._params = dict(run.data.params)
         self._written: dict[str, dict[int, float]] = {}
         self._fresh = fresh
@@ -177,17 +200,20 @@ class MLflowRun:
     def artifact(self, path: Path, folder: str = "") -> None:
         self._client.ask("log_artifact", self.id, str(path), folder or None)
 
+    def model(self, name: str, weights: Path, about: Path, shape: Sequence[int], classes: int) -> None:
+        versions = self._client.ask("search_model_versions", f"run_id = '{self.id}'")
+        if any(version.name == name for version in versions):
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            packed = Path(folder) / MODEL
+            pack(packed, weights, about, shape, classes)
+            self._client.ask("log_artifacts", self.id, str(packed), MODEL)
+        if not self._client.ask("search_registered_models", f"name = '{name}'"):
+            self._client.ask("create_registered_model", name)
+        self._client.ask("create_model_version", name, f"runs:/{self.id}/{MODEL}", self.id)
+
     def text(self, text: str, file: str) -> None:
         self._client.ask("log_text", self.id, text, file)
-
-    def register(self, name: str, path: str) -> None:
-        name = re.sub(r"[/:]", "-", name)
-        source = f"{self._uri}/{path}"
-        if not self._client.ask("search_registered_models", filter_string=f"name = '{name}'"):
-            self._client.ask("create_registered_model", name)
-        versions = self._client.ask("search_model_versions", f"name = '{name}'")
-        if not any(version.run_id == self.id and version.source == source for version in versions):
-            self._client.ask("create_model_version", name, source, run_id=self.id)
 
     def data(self, name: str, digest: str, rows: int, shape: Sequence[int], source: str = "", context: str = "evaluation") -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag
@@ -258,6 +284,19 @@ def _patience() -> Iterator[None]:
     finally:
         for name in ours:
             os.environ.pop(name, None)
+
+
+@contextlib.contextmanager
+def _default_store(uri: str) -> Iterator[None]:
+    """For `models:/...`, which MLflow looks up in its default store, whatever store it is told."""
+    before = os.environ.get("MLFLOW_TRACKING_URI")
+    os.environ["MLFLOW_TRACKING_URI"] = uri
+    try:
+        yield
+    finally:
+        os.environ.pop("MLFLOW_TRACKING_URI")
+        if before is not None:
+            os.environ["MLFLOW_TRACKING_URI"] = before
 
 
 def _without_credentials(text: str) -> str:

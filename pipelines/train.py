@@ -18,6 +18,7 @@ from advcore.training import Fit
 from advcore.training.fit import named, under
 from pipelines import schema
 from pipelines.environment import environment_tags
+from pipelines.fetch import fetched
 from pipelines.record import Run
 from pipelines.tracking import make_tracker
 from pipelines.training import Loaded, Training, TrainSettings, loaded
@@ -73,14 +74,14 @@ def train(training: Training) -> Trained:
 
     Raises Refused before any work for what cannot work.
     """
-    ready = loaded(training)
     checkpoint = training.checkpoint
+    out = checkpoint.parents[1]
+    ready = loaded(training, fetched(training.model, training.run.tracking_uri, out))
     if read_metadata(checkpoint).get("advcore.training") == ready.identity:
         return Trained(checkpoint, True, {})
-    folder = checkpoint.parents[1] / "training" / training.name
+    folder = out / "training" / training.name
     for place in (checkpoint.parent, folder):
         check_writable(place)
-    out = checkpoint.parents[1]
     record = make_tracker(training.run.track, training.run.tracking_uri, out).open(
         training.run.experiment, ready.identity, training.name
     )
@@ -89,9 +90,10 @@ def train(training: Training) -> Trained:
         record.start()
         _describe(record, ready)
         metrics = _watched(ready, folder, record)
-        record.artifact(folder / MODEL, "model")
-        record.artifact(folder / ABOUT, "model")
-        record.tags({"advcore.model": content_hash(replace(training.model, checkpoint=str(folder / MODEL)))})
+        record.model(training.name, folder / MODEL, folder / ABOUT, ready.data.shape, ready.classes)
+        epoch = json.loads((folder / ABOUT).read_text())["epoch"]
+        digest = content_hash(replace(training.model, checkpoint=str(folder / MODEL)))
+        record.tags({"advcore.model": digest, "advcore.epoch": str(epoch)})
         for name, place in ((ABOUT, checkpoint.with_suffix(".json")), (MODEL, checkpoint)):
             with whole(place) as unfinished:
                 shutil.copyfile(folder / name, unfinished)
@@ -119,7 +121,7 @@ def accuracy(network: nn.Module, images: Tensor, labels: Tensor, size: int = 100
 def _epochs(ready: Loaded, folder: Path) -> Iterator[Progress]:
     training, validation = ready.training, ready.training.validation
     device = resolve_device(training.run.device)
-    network = build(training.model).to(device).requires_grad_()
+    network = build(ready.model).to(device).requires_grad_()
     samples = _samples(ready.data, device)
     fit = Fit(network, samples.images, samples.labels, training.recipe, box=ready.data.transform is None)
     looks = _looks(ready, device)
@@ -209,7 +211,9 @@ def _watched(ready: Loaded, folder: Path, record: Run) -> dict[str, float]:
 def _describe(record: Run, ready: Loaded) -> None:
     training, test = ready.training, ready.test
     settings = schema.unstructure(training)
+    start = settings["model"].pop("checkpoint")  # a path may move; its content is part of the run's key
     record.params(schema.flatten({name: settings[name] for name in ("model", "data", "validation", "watch", "recipe")}))
+    record.tags({} if start is None else {"advcore.checkpoint": start})
     record.tags({"advcore.data": ready.digest, **environment_tags()})
     samples = len(ready.data) + len(ready.held_out or ())
     record.data(training.data.name, ready.digest, samples, ready.data.shape, training.data.name, "training")

@@ -80,10 +80,19 @@ class Training:
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """A training that can work: the samples that are learnt, those that are held out of them, those that it is tested on; the
-    digest of the training samples, both together; and its id."""
+    """A training that can work.
+
+    Attributes:
+        training: as it is written.
+        model, classes: its network, whose checkpoint is a file, and the number of its logits.
+        data, held_out, test: the samples that are learnt, those that are held out of them, those that it is tested on.
+        digest: of the training samples, the held-out ones among them.
+        identity: the training's id: network, first weights, samples, what is held out and watched, and recipe.
+    """
 
     training: Training
+    model: ModelSpec
+    classes: int
     data: Dataset
     held_out: Dataset | None
     test: Dataset | None
@@ -91,8 +100,12 @@ class Loaded:
     identity: str
 
 
-def loaded(training: Training) -> Loaded:
-    """Load the samples and send two of them through the network. Raises Refused for whatever cannot work."""
+def loaded(training: Training, model: ModelSpec | None = None) -> Loaded:
+    """Load the samples and send two of them through the network. Raises Refused for whatever cannot work.
+
+    `model` is the training's own, where its checkpoint was fetched from elsewhere.
+    """
+    model = model or training.model
     training.run.check()
     try:
         check_precision(training.recipe.precision, resolve_device(training.run.device))
@@ -103,10 +116,9 @@ def loaded(training: Training) -> Loaded:
     for name, holder in {**terms, "validation": training.validation, "watch": training.watch}.items():
         check_box(name, holder, data)
     test = load(training.test) if training.test else None
-    for dataset in (data, test) if test else (data,):
-        check_model("the model", training.model, dataset)
+    classes = [check_model("the model", model, dataset) for dataset in ((data, test) if test else (data,))]
     learnt, held_out = (data, None) if training.validation is None else split(data, training.validation)
-    return Loaded(training, learnt, held_out, test, data.digest, _identity(training, data))
+    return Loaded(training, model, classes[0], learnt, held_out, test, data.digest, _identity(training, model, data))
 
 
 def split(data: Dataset, validation: Validation) -> tuple[Dataset, Dataset]:
@@ -130,9 +142,9 @@ def _selected(data: Dataset, rows: np.ndarray) -> Dataset:
     return replace(data, images=data.images[rows], labels=data.labels[rows], indices=data.indices[rows])
 
 
-def _identity(training: Training, data: Dataset) -> str:
-    """The training's id: network, first weights, samples, what is held out and watched, and recipe."""
+def _identity(training: Training, model: ModelSpec, data: Dataset) -> str:
+    """The training's id, 16 hexadecimal digits."""
     settings = schema.unstructure(training)
     chosen = [settings[name] for name in ("validation", "watch", "recipe")]
-    parts = [training.name, content_hash(training.model), data.digest, *chosen]
+    parts = [training.name, content_hash(model), data.digest, *chosen]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

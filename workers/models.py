@@ -29,7 +29,8 @@ class ModelSpec:
     """A model that any machine can build.
 
     - `architecture`: a name in `advcore.networks.NETWORKS`, or `package.module:factory`, or a torchvision model.
-    - `checkpoint`: a .safetensors file or a torch file that holds weights only; none means fresh weights from a fixed seed.
+    - `checkpoint`: a .safetensors file or a torch file that holds weights only; none means fresh weights from a fixed seed. A study
+      or a recipe may also name one in MLflow, `runs:/ID/model` or `models:/NAME/VERSION`, which its driver fetches first.
     - `classes`: the number of logits, handed to the factory as `num_classes` where it takes that.
     - `arguments`: further keyword arguments of the factory.
     - `mean`, `std`: one number per channel in pixel units [0, 1], both or none; normalisation becomes part of the model.

@@ -104,9 +104,8 @@ def test_an_interrupted_sweep_goes_on_and_ends_as_an_undisturbed_one(
         assert run.data.tags["mlflow.parentRunId"] == runs["parent"].info.run_id
         assert [point.step for point in mlflow.get_metric_history(run.info.run_id, "loss")] == [1, 2, 3]
         assert run.data.metrics["robustness/accuracy"] == trial.metrics["robustness/accuracy"]
-        assert [file.path for file in mlflow.list_artifacts(run.info.run_id, "model")] == [
-            "model/" + trial.key + end for end in (".json", ".safetensors")
-        ]
+        files = [file.path for file in mlflow.list_artifacts(run.info.run_id, "checkpoint")]
+        assert files == [f"checkpoint/{trial.key}{end}" for end in (".json", ".safetensors")]
     assert report.best is not None
     versions = mlflow.search_model_versions("name = 'tiny'")
     assert [version.run_id for version in versions] == [runs[report.best.key].info.run_id]
