@@ -23,7 +23,11 @@ from advcore.training import AUGMENTATIONS, SCHEDULES, TERMS
 from advcore.transforms import TRANSFORMS
 from pipelines import tables
 from pipelines.run import Report, run
+from pipelines.schedulers import SCHEDULERS, SEARCHERS
 from pipelines.study import RunSettings, Study, read, shipped
+from pipelines.sweep import Sweep, SweepSettings
+from pipelines.sweep_report import SweepReport
+from pipelines.sweep_run import sweep
 from pipelines.tracking import ui_command
 from pipelines.train import Training, TrainSettings, train
 from workers.adapters import ADAPTERS
@@ -93,6 +97,37 @@ class TrainCommand:
 
 
 @dataclass(frozen=True)
+class SweepCommand:
+    """Train a recipe at each point of a space of its settings, and measure every trained model with the same probes.
+
+    A sweep is a YAML file: recipe, space, probes, metric, run (see the README; `advcore list` shows those that come along).
+    Finished trials are not run again, unfinished ones go on from their last epoch. The run options are the file's section `run`,
+    and stand over it.
+
+    Exit status: 0 done, 1 some trials failed or were left, 2 refused before any work, 130 interrupted.
+    """
+
+    sweep: Positional[str]
+    """A sweep file (YAML), or the name of one that comes with advcore."""
+    set: Settings = ()
+    """Put a value over the sweep file: --set trials=20. May be given several times."""
+    verbose: bool = False
+    """Show the libraries' own messages, and whole tracebacks."""
+    run: OmitArgPrefixes[SweepSettings] = field(default_factory=SweepSettings)
+
+    def with_file(self) -> "SweepCommand":
+        """The same command whose defaults are the sweep file's settings."""
+        return replace(self, run=read(Sweep, self.sweep, "sweeps", self.set).run)
+
+    interrupted = "finished epochs and trials are kept, and the same command goes on from there"
+
+    def __call__(self) -> int:
+        report = sweep(replace(read(Sweep, self.sweep, "sweeps", self.set), run=self.run), self.verbose)
+        show_sweep(report)
+        return 0 if report.complete else 1
+
+
+@dataclass(frozen=True)
 class DemoCommand:
     """Train two LeNets on real digits, one plainly and one adversarially, and look into both. About two minutes on two cores."""
 
@@ -136,7 +171,7 @@ class UiCommand:
 
 @dataclass(frozen=True)
 class ListCommand:
-    """List what a file can name: studies and recipes that come along, probes, attacks, objectives, data sets, networks, ..."""
+    """List what a file can name: studies, recipes, sweeps, probes, attacks, objectives, data sets, networks, ..."""
 
     verbose: bool = False
     """Whole tracebacks."""
@@ -145,7 +180,7 @@ class ListCommand:
 
     def __call__(self) -> int:
         sections: dict[str, dict[str, str]] = {}
-        for folder in ("studies", "recipes"):
+        for folder in ("studies", "recipes", "sweeps"):
             sections[folder] = {name: _comment(path) for name, path in shipped(folder).items()}
         kinds = {
             "probes": PROBES,
@@ -154,6 +189,8 @@ class ListCommand:
             "terms of objectives": TERMS,
             "schedules": SCHEDULES,
             "augmentations": AUGMENTATIONS,
+            "schedulers of sweeps": SCHEDULERS,
+            "searchers of sweeps": SEARCHERS,
             "transforms": TRANSFORMS,
             "networks": NETWORKS,
         }
@@ -179,6 +216,7 @@ def _sentence(value: object) -> str:
 Command = (
     Annotated[RunCommand, tyro.conf.subcommand("run")]
     | Annotated[TrainCommand, tyro.conf.subcommand("train")]
+    | Annotated[SweepCommand, tyro.conf.subcommand("sweep")]
     | Annotated[DemoCommand, tyro.conf.subcommand("demo")]
     | Annotated[UiCommand, tyro.conf.subcommand("ui")]
     | Annotated[ListCommand, tyro.conf.subcommand("list")]
@@ -201,7 +239,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _hush()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        if isinstance(command, RunCommand | TrainCommand):
+        if isinstance(command, RunCommand | TrainCommand | SweepCommand):
             command = parse(arguments, command.with_file())
         return command()
     except Refused as error:
@@ -215,8 +253,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parse(
-    arguments: Sequence[str], default: RunCommand | TrainCommand | None = None
-) -> RunCommand | TrainCommand | DemoCommand | UiCommand | ListCommand:
+    arguments: Sequence[str], default: RunCommand | TrainCommand | SweepCommand | None = None
+) -> RunCommand | TrainCommand | SweepCommand | DemoCommand | UiCommand | ListCommand:
     """The command line as a command; with `default`, flags that are not given take its values."""
     if default is None:
         return tyro.cli(Command, prog="advcore", description=DESCRIPTION, args=list(arguments))
@@ -243,6 +281,19 @@ def show(report: Report) -> None:
         print(f"warning: {name} at {', '.join(told)}; the sentence stands above, and in the report")
     for figure in report.figures:
         print(f"figure: {figure}")
+    print(f"report: {report.folder / 'report.md'}")
+
+
+def show_sweep(report: SweepReport) -> None:
+    """A sweep on the terminal: its trials, its claims, what is missing, where everything lies."""
+    print(report.text)
+    print(f"{report.ran} trials run, {len(report.trials) - report.ran} were finished" if report.ran else "nothing to run")
+    for problem in report.problems:
+        print(f"advcore: {problem}", file=sys.stderr)
+    for figure in report.figures:
+        print(f"figure: {figure}")
+    if report.best is not None:
+        print(f"best model: {report.folder / 'best.safetensors'}")
     print(f"report: {report.folder / 'report.md'}")
 
 

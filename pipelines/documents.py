@@ -41,7 +41,15 @@ def override(data: Mapping[str, Any], settings: Sequence[str]) -> dict[str, Any]
         steps = name.strip().split(".")
         if not equals or not all(steps):
             raise Refused(f"--set {setting!r}: expected dotted.name=value; for example run.seed=3")
-        _put(result, steps, _parse(text, f"--set {setting!r}"), setting)
+        _put(result, steps, _parse(text, f"--set {setting!r}"), f"--set {setting!r}")
+    return result
+
+
+def put(data: Mapping[str, Any], values: Mapping[str, Any], at: str) -> dict[str, Any]:
+    """A copy of `data` with each value put at its dotted name, as `override` does; `at` is where the names stand, for messages."""
+    result = copy.deepcopy(dict(data))
+    for name, value in values.items():
+        _put(result, name.split("."), value, f"{at}.{name}")
     return result
 
 
@@ -90,12 +98,12 @@ def _parse(text: str, at: str) -> Any:
         raise Refused(f"{at}: not valid YAML: {_one_line(error)}; mend it there") from None
 
 
-def _put(data: dict[str, Any], steps: Sequence[str], value: Any, setting: str) -> None:
+def _put(data: dict[str, Any], steps: Sequence[str], value: Any, at: str) -> None:
     """Write `value` into `data`, in place."""
     place: Any = data
     for depth, step in enumerate(steps):
         last = depth == len(steps) - 1
-        key: Any = _position(place, step, setting) if isinstance(place, list) else step
+        key: Any = _position(place, step, at) if isinstance(place, list) else step
         if last:
             place[key] = value
         else:
@@ -104,16 +112,12 @@ def _put(data: dict[str, Any], steps: Sequence[str], value: Any, setting: str) -
             place = place[key]
             if not isinstance(place, dict | list):
                 name = ".".join(steps[: depth + 1])
-                raise Refused(
-                    f"--set {setting!r}: expected a mapping or a list at {name!r}, got {_what(place)}; set {name!r} itself"
-                )
+                raise Refused(f"{at}: expected a mapping or a list at {name!r}, got {_what(place)}; set {name!r} itself")
 
 
-def _position(place: list[Any], step: str, setting: str) -> int:
+def _position(place: list[Any], step: str, at: str) -> int:
     if not re.fullmatch(r"\d+", step) or int(step) >= len(place):
-        raise Refused(
-            f"--set {setting!r}: expected a position from 0 to {len(place) - 1} in that list, got {step!r}; set the whole list"
-        )
+        raise Refused(f"{at}: expected a position from 0 to {len(place) - 1} in that list, got {step!r}; set the whole list")
     return int(step)
 
 

@@ -80,7 +80,7 @@ class _Drawn:
             color=colour,
             marker=MARKERS[place % len(MARKERS)],
             markevery=((place * every) // max(1, count), every),
-            label=self.label,
+            label=self.label or "_",
             linewidth=2.4,
             markersize=7.5,
             markeredgecolor="white",
@@ -105,6 +105,8 @@ def _scale(axes: Axes, chart: Lines, drawn: Sequence[_Drawn]) -> None:
     _scale_axis(axes, "y", chart.y_scale, [part for series in drawn for part in _heights(series)])
     axes.margins(x=0.03)
     axes.set_ylim(*chart.y_limits)
+    if chart.ticks:
+        axes.set_xticks(range(len(chart.ticks)), chart.ticks)
 
 
 def _scale_axis(axes: Axes, name: str, scale: Scale, parts: Sequence[np.ndarray]) -> None:

@@ -138,13 +138,13 @@ def _report(prepared: Prepared, store: Store, outcomes: list[Outcome], folder: P
                 drawn.append(figures.save(replace(chart, name=name), folder / "figures"))
         except Exception:  # a probe may be a user's own code, and hours of measuring lie behind it
             problems.append(f"{probe}: {traceback.format_exc()}")
-    claims = {name: _claimed(claim, measured) for name, claim in study.claims.items()}
+    claims = {name: claimed(claim, measured) for name, claim in study.claims.items()}
     (folder / "report.md").write_text(tables.report(study.name, summaries, study.claims, claims))
     (folder / "study.yaml").write_text(yaml.safe_dump(schema.unstructure(study), sort_keys=False))
     return Report(study, len(outcomes), total - len(outcomes), failures, problems, summaries, claims, folder, drawn)
 
 
-def _claimed(claim: Claim, measured: Tables) -> Measured | str:
+def claimed(claim: Claim, measured: Tables) -> Measured | str:
     """A claim's number, or why it has none."""
     try:
         return claim.measure(measured)

@@ -26,6 +26,7 @@ from advcore.training import AUGMENTATIONS, SCHEDULES, TERMS, WATCHES, Augmentat
 from advcore.transforms import TRANSFORMS, Transform
 from pipelines.claims import CLAIMS, Claim
 from pipelines.documents import flatten, load_yaml, override
+from pipelines.schedulers import SCHEDULERS, SEARCHERS, Scheduler, Searcher
 from pipelines.seams import by_kind, by_kind_among, is_part_of, with_kind
 from pipelines.wording import complaints, field_names, listed, near, said
 from workers.adapters import ADAPTERS
@@ -48,6 +49,8 @@ SEAMS: Seams = {
     Watch: WATCHES,
     Transform: TRANSFORMS,
     Claim: CLAIMS,
+    Scheduler: SCHEDULERS,
+    Searcher: SEARCHERS,
 }
 
 SHOWN = 5

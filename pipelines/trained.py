@@ -45,17 +45,22 @@ def _training(study: Study, recipe: str, dataset: Dataset) -> Training:
     settings = study.run
     threads = settings.threads if settings.runner == "inline" else None  # on Ray they are one worker's, and training is alone
     place = replace(training.run, threads=threads, out=settings.out, tracking_uri=settings.tracking_uri, track=settings.track)
-    training = replace(training, run=place)
-    if training.data.name == study.data.name:
-        _check_apart(training.data, dataset)
-        return training
-    training = replace(
-        training,
-        name=re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{training.name}-{Path(study.data.name).name}"),
-        model=_fitting(training.model, dataset),
-        data=_moved(training.data, study.data, "train"),
-        test=None if training.test is None else _moved(training.test, study.data, "test"),
-    )
+    return on_data(replace(training, run=place), study.data, dataset)
+
+
+def on_data(training: Training, data: DataSpec, dataset: Dataset) -> Training:
+    """The training on the data set of `data`, which was loaded as `dataset`, and bearing its name, if that is another one.
+
+    Raises Refused where it would learn samples that are measured.
+    """
+    if training.data.name != data.name:
+        training = replace(
+            training,
+            name=re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{training.name}-{Path(data.name).name}"),
+            model=_fitting(training.model, dataset),
+            data=_moved(training.data, data, "train"),
+            test=None if training.test is None else _moved(training.test, data, "test"),
+        )
     _check_apart(training.data, dataset)
     return training
 

@@ -79,6 +79,14 @@ def test_the_study_of_the_readme_is_valid() -> None:
     assert set(study.probes) == {"robustness", "margins", "curvature", "examples"}
 
 
+def test_the_sweep_of_the_readme_is_valid() -> None:
+    from pipelines import schema
+    from pipelines.sweep import Sweep
+
+    sweep = schema.structure(Sweep, yaml.safe_load(block("yaml", 1)))
+    assert len(sweep.points()) == 12
+
+
 if __name__ == "__main__":
     start, end = "## The tree\n", "\n## Units"
     before, rest = README.split(start)

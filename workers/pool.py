@@ -6,7 +6,9 @@ queue and is measured elsewhere, which is harmless, for rows are named by conten
 
 import logging
 import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -85,20 +87,24 @@ class RayPool:
         if ray.is_initialized():
             yield ray
             return
-        logs: dict[str, Any] = {"logging_level": "INFO" if self.verbose else "WARNING", "log_to_driver": self.verbose}
+        ways: dict[str, Any] = {"logging_level": "INFO" if self.verbose else "WARNING", "log_to_driver": self.verbose}
+        ways["runtime_env"] = _same_imports()
+        on_termination = signal.getsignal(signal.SIGTERM)
         if address is None:
             cpus = max(self.workers * self.threads, os.cpu_count() or 1)
             memory = 2**27 + 2 * data_bytes  # a small one fits into a small /dev/shm; Ray's own choice is 30% of all memory
-            ray.init(address="local", num_cpus=cpus, include_dashboard=False, object_store_memory=memory, **logs)
+            ray.init(address="local", num_cpus=cpus, include_dashboard=False, object_store_memory=memory, **ways)
             protect_token()
         else:
             try:
-                ray.init(address=address, **logs)
+                ray.init(address=address, **ways)
             except (ray.exceptions.RayError, ConnectionError, RuntimeError, ValueError) as error:
                 reason = str(error).strip().split("\n")[0]
                 raise Refused(
                     f"cannot connect to Ray at {address} ({reason}): is it up, of the same version, with your token?"
                 ) from error
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, on_termination)  # Ray's own handler prints a stack and ends the process at once
         try:
             yield ray
         finally:
@@ -170,7 +176,7 @@ class Crew:
             num_gpus=self._pool.gpus_per_worker,
             max_restarts=-1,
             max_task_retries=0,
-            runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join([*import_paths(), "${PYTHONPATH}"])}},
+            runtime_env=_same_imports(),
         )
         return options(RemoteWorker).remote(str(Path(self._pool.store).expanduser().absolute()), self._pool.threads)
 
@@ -236,6 +242,11 @@ class Crew:
         lost = f"the worker of {given_up.name} {given_up.shard} went away {LOSSES} times"
         error = f"{lost} (killed, or out of memory): choose smaller shards or more memory for each worker"
         return Outcome(given_up.key, given_up.name, False, 0, 0.0, error, "")
+
+
+def _same_imports() -> dict[str, Any]:
+    """The environment of processes that import what this one does."""
+    return {"env_vars": {"PYTHONPATH": os.pathsep.join([*import_paths(), "${PYTHONPATH}"])}}
 
 
 def _running() -> bool:

@@ -38,7 +38,8 @@ def over_samples(label: str, x: Tensor, values: Tensor) -> Series:
 @dataclass(frozen=True)
 class Lines:
     """Lines over a common axis. `name` is the file's name, `note` a sentence below the title, `ends` the words at both ends
-    of the x axis (low frequency, high frequency), `references` horizontal lines with their labels."""
+    of the x axis (low frequency, high frequency), `references` horizontal lines with their labels, `ticks` the words at x = 0, 1,
+    2, ... in place of numbers. A series without a label stands in no legend."""
 
     name: str
     title: str
@@ -51,6 +52,7 @@ class Lines:
     y_limits: tuple[float | None, float | None] = (None, None)
     ends: tuple[str, str] | None = None
     references: Sequence[tuple[float, str]] = field(default_factory=tuple)
+    ticks: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,166 @@
+"""The sweep file: a training, a space of its settings, the probes that each trained model goes through, and how to run it."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from advcore.probes import Probe
+from pipelines import schema
+from pipelines.claims import Claim, Numbers
+from pipelines.schedulers import FIFO, Mode, Optuna, Random, Scheduler, Searcher
+from pipelines.search import Domain, Point, check_space, points, short_names
+from pipelines.study import check_name, find
+from pipelines.training import Training
+from workers.datasets import DataSpec
+from workers.refusal import Refused
+
+ALL = "all"
+"""As a model of a claim: the rows of all finished trials."""
+
+
+@dataclass(frozen=True)
+class SweepSettings:
+    """How a sweep runs. Only `shard_size`, `seed` and `dtype` can change a probe's row; the others decide where and how fast.
+
+    Attributes:
+        runner: ray runs trials side by side, inline one after the other in this process.
+        concurrent: trials at a time.
+        cpus: CPUs of a trial, and its threads.
+        gpus: share of a GPU that a trial gets, 0.5 for two trials a GPU; 0 trains on CPUs.
+        retries: times that a trial which died goes on from its last epoch; its code's own refusals are final.
+        address: of a running Ray cluster, host:port or auto; a cluster on this machine is started when not given.
+        storage: where the states of trainings lie, a folder that all machines see or s3://BUCKET/PREFIX; in `out` when not given.
+        time_budget_s: seconds after which all trials are stopped; the same command goes on with as many again.
+        gpu_hours: GPU hours, of all trials and attempts together, after which all trials are stopped.
+        cost_per_hour: what an hour of one trial costs, in any currency.
+        cost: money, of all trials and attempts together, after which all trials are stopped.
+        shard_size: samples that are measured and stored as one piece.
+        seed: of the probes' noise.
+        dtype: of the probes: float64 for margins and curvatures beyond single precision.
+        out: folder of the results, the rows and the default MLflow store.
+        tracking_uri: MLflow server or store; MLFLOW_TRACKING_URI, else a SQLite file in `out`, when not given.
+        experiment: MLflow experiment.
+        track: write to MLflow at all.
+    """
+
+    runner: Literal["inline", "ray"] = "ray"
+    concurrent: int = 2
+    cpus: int = 1
+    gpus: float = 0.0
+    retries: int = 2
+    address: str | None = None
+    storage: str | None = None
+    time_budget_s: float | None = None
+    gpu_hours: float | None = None
+    cost_per_hour: float | None = None
+    cost: float | None = None
+    shard_size: int = 64
+    seed: int = 0
+    dtype: Literal["float32", "float64"] = "float32"
+    out: str = "results"
+    tracking_uri: str | None = None
+    experiment: str = "advcore-sweeps"
+    track: bool = True
+
+    def check(self) -> None:
+        """Raise Refused for settings that cannot work. Not done on construction: flags and file are put together first."""
+        for name, least in (("concurrent", 1), ("cpus", 1), ("shard_size", 1), ("retries", 0)):
+            if getattr(self, name) < least:
+                raise Refused(f"run.{name} must be at least {least}; got {getattr(self, name)}")
+        if not 0 <= self.gpus <= 1:
+            raise Refused(f"run.gpus must lie in [0, 1], a share of one GPU; got {self.gpus}")
+        for name in ("time_budget_s", "gpu_hours", "cost_per_hour", "cost"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise Refused(f"run.{name} must be positive; got {value}")
+        if (self.cost is None) != (self.cost_per_hour is None):
+            raise Refused("run.cost is counted by run.cost_per_hour, what an hour of one trial costs: give both or none")
+        if self.gpu_hours is not None and self.gpus == 0:
+            raise Refused("run.gpu_hours counts GPUs, and run.gpus is 0: give a share of a GPU, or time_budget_s")
+        if self.runner == "inline" and (self.address is not None or self.gpus):
+            raise Refused("run.address and run.gpus are for runner: ray; leave them out, or runner: inline")
+        if "://" in (self.storage or "") and (self.runner == "inline" or not str(self.storage).startswith("s3://")):
+            raise Refused(f"run.storage is a folder, or s3://BUCKET/PREFIX with runner: ray; got {self.storage}")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One training for each point of a space, and the same probes on each trained model.
+
+    Attributes:
+        name: of the folder of results and of the MLflow run.
+        recipe: the training: a file, the name of a recipe that comes with advcore, or a mapping.
+        space: by dotted name in the training (`recipe.objective.adversarial.attack.eps`), its values.
+        probes: by name; each with a `kind`. They are measured on each model after its training.
+        data: the samples of the probes. The recipe learns another split of the same data set.
+        metric: by which the best trial is found: a number of the epochs (`test_accuracy`) or of a probe, `PROBE/SCALAR` or
+            `PROBE/CURVE/X` (`robustness/robust_accuracy/worst/1.5`).
+        mode: whether it is to be large (max) or small (min).
+        tradeoff: two such numbers, larger is better, that are drawn against each other with their Pareto front.
+        scheduler: whether trials are stopped early.
+        searcher: how points are chosen.
+        trials: points, or with grids draws of the rest for each point of the grids.
+        claims: by name, what is expected of the probes' rows, shown beside them. Their model is `all`, the rows of every finished
+            trial with a column for each swept setting, by the shortest end of its dotted name (`eps`); or `eps=0.5`, the rows of
+            those trials alone.
+        run: how to run it.
+    """
+
+    name: str
+    recipe: str | dict[str, Any]
+    space: dict[str, Domain]
+    probes: dict[str, Probe] = field(default_factory=dict)
+    data: DataSpec | None = None
+    metric: str | None = None
+    mode: Mode = "max"
+    tradeoff: tuple[str, str] | None = None
+    scheduler: Scheduler = field(default_factory=FIFO)
+    searcher: Searcher = field(default_factory=Random)
+    trials: int = 1
+    claims: dict[str, Claim] = field(default_factory=dict)
+    run: SweepSettings = field(default_factory=SweepSettings)
+
+    def __post_init__(self) -> None:
+        for name in (self.name, *self.probes, *self.claims):
+            check_name(name)
+        check_space(self.space)
+        if self.trials < 1:
+            raise ValueError(f"trials must be at least 1; got {self.trials}")
+        if self.probes and self.data is None:
+            raise ValueError("probes need data, the samples on which they are measured; got none")
+        if isinstance(self.searcher, Optuna):
+            if self.metric is None:
+                raise ValueError("the searcher optuna needs a metric; got none")
+            gridded = [name for name, domain in self.space.items() if domain.grid is not None]
+            if gridded:
+                raise ValueError(f"the searcher optuna has no grids: make {gridded[0]} a choice, or take kind: random")
+        else:
+            points(self.space, self.trials, self.searcher.seed)
+        judged = getattr(self.scheduler, "metric", None)
+        if judged is not None and judged.partition("/")[0] in self.probes:
+            raise ValueError(f"a scheduler judges by a number of every epoch, and {judged} is a probe's, known after the last")
+        self._check_claims()
+
+    def _check_claims(self) -> None:
+        short = short_names(self.space)
+        for claim_name, claim in self.claims.items():
+            of = getattr(claim, "of", None)
+            if not isinstance(of, Numbers):
+                continue
+            if of.probe not in self.probes:
+                raise ValueError(f"claim {claim_name} names the probe {of.probe!r}; known: {', '.join(self.probes) or 'none'}")
+            for model in (of.model, getattr(claim, "to", None) or ALL):
+                if model != ALL and model.partition("=")[0] not in short.values():
+                    shown = ", ".join(f"{name}=VALUE" for name in short.values())
+                    raise ValueError(f"claim {claim_name} names the model {model!r}; known: {ALL}, {shown}")
+
+    def base(self) -> Training:
+        """The training without a point. Raises Refused where the recipe is none."""
+        data = (
+            {"name": self.name, **self.recipe} if isinstance(self.recipe, dict) else schema.load_yaml(find(self.recipe, "recipes"))
+        )
+        at = "sweep.recipe" if isinstance(self.recipe, dict) else "training"
+        return schema.structure(Training, data, at=at)
+
+    def points(self) -> list[Point]:
+        """Those that are known before the first trial."""
+        return [] if isinstance(self.searcher, Optuna) else points(self.space, self.trials, self.searcher.seed)

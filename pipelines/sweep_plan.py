@@ -1,0 +1,132 @@
+"""What all trials of a sweep share, and all that is checked before the first of them."""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pipelines import schema
+from pipelines.documents import put
+from pipelines.fetch import fetched
+from pipelines.prepare import prepare
+from pipelines.schedulers import Optuna
+from pipelines.search import Point, complete, worded
+from pipelines.study import RunSettings, Study
+from pipelines.sweep import Sweep
+from pipelines.trained import on_data
+from pipelines.training import Training, TrainSettings, loaded
+from workers.datasets import load
+from workers.models import content_hash
+from workers.refusal import Refused
+
+TRAINED = "trained"
+"""The model of the study that measures a trial."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What all trials share.
+
+    Attributes:
+        sweep: its file.
+        training: its recipe, on its data set, where trials run.
+        origin: hashes of the training's data and of its first weights.
+        store: the folder of the probes' rows.
+    """
+
+    sweep: Sweep
+    training: Training
+    origin: tuple[str, ...]
+    store: str
+
+    def at(self, point: Point) -> Training:
+        """The training with a point, and what follows from it, put in. Raises Refused where that does not fit."""
+        values = self.complete(point)
+        shown = ", ".join(f"{name} = {worded(value)}" for name, value in values.items())
+        settings = put(schema.unstructure(self.training), values, "sweep.space")
+        return schema.structure(Training, settings, at=f"with {shown}: training")
+
+    def complete(self, point: Point) -> Point:
+        """The point with the settings that follow from it."""
+        try:
+            return complete(self.sweep.space, point)
+        except ValueError as error:
+            raise Refused(f"sweep.space: {error}") from error
+
+    def key(self, point: Point) -> str:
+        """The id of a trial: of all that its trained network depends on."""
+        return _digest(put(defining(self.training), self.complete(point), "sweep.space"), self.origin)
+
+    @property
+    def identity(self) -> str:
+        """The id of the sweep and of its run in MLflow. More points are the same sweep; with Optuna the space is part of it."""
+        searcher = schema.unstructure(self.sweep)["searcher"]
+        space = schema.unstructure(self.sweep)["space"] if isinstance(self.sweep.searcher, Optuna) else None
+        return _digest(self.sweep.name, defining(self.training), self.origin, self.measured, searcher, space)
+
+    @property
+    def measured(self) -> str:
+        """The id of what is measured on each trained model."""
+        settings = schema.unstructure(self.sweep)
+        run = [settings["run"][name] for name in ("shard_size", "seed", "dtype")]
+        return _digest(settings["probes"], settings["data"], run)
+
+    def study(self, training: Training, checkpoint: Path | None = None) -> Study | None:
+        """The study that measures a network, on images transformed as those which it learns; None without probes."""
+        sweep, transform = self.sweep, training.data.transform
+        if sweep.data is None or not sweep.probes:
+            return None
+        model = training.model if checkpoint is None else replace(training.model, checkpoint=str(checkpoint))
+        own = sweep.run
+        return Study(
+            name="trial",
+            data=sweep.data,
+            probes=sweep.probes,
+            models={TRAINED: model},
+            transforms={} if transform is None else {TRAINED: transform},
+            run=RunSettings(threads=own.cpus, shard_size=own.shard_size, seed=own.seed, dtype=own.dtype),
+        )
+
+
+def plan_of(sweep: Sweep) -> Plan:
+    """The plan of a sweep. Raises Refused where its recipe, its data or its first weights are not there."""
+    place = TrainSettings(threads=sweep.run.cpus, device="auto" if sweep.run.gpus else "cpu")
+    training = replace(sweep.base(), run=place)
+    if sweep.data is not None:
+        training = on_data(training, sweep.data, load(sweep.data))
+    training = replace(training, name=sweep.name)
+    model = fetched(training.model, sweep.run.tracking_uri, Path(sweep.run.out).absolute())
+    if model.checkpoint is not None:  # a trial stands in another folder, and knows no MLflow
+        model = replace(model, checkpoint=str(Path(model.checkpoint).absolute()))
+    training = replace(training, model=model)
+    data = [load(spec).digest for spec in (training.data, training.test) if spec is not None]
+    return Plan(sweep, training, (content_hash(training.model), *data), str(Path(sweep.run.out).absolute() / "store"))
+
+
+def check_points(plan: Plan, points: list[Point]) -> None:
+    """Raise Refused for a point that is no training, or whose network the data or the probes do not fit.
+
+    Trainings that differ in numbers alone are built as settings, and one of them as a network.
+    """
+    seen = set()
+    for training in [plan.at(point) for point in points] or [plan.training]:
+        terms = [type(term) for term in training.recipe.objective.values()]
+        kind = repr((training.model, training.data, training.test, training.validation, training.watch, terms))
+        if kind not in seen:
+            seen.add(kind)
+            loaded(training)
+            study = plan.study(training)
+            if study is not None:
+                prepare(study)
+
+
+def defining(training: Training) -> dict[str, Any]:
+    """The settings that decide what comes of a training; the content of a checkpoint does, its path does not."""
+    settings: dict[str, Any] = schema.unstructure(training)
+    settings["model"].pop("checkpoint")
+    return {name: value for name, value in settings.items() if name not in ("name", "run")}
+
+
+def _digest(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,155 @@
+"""What a sweep came to: tables, figures, claims, the best model, in its folder and in MLflow."""
+
+import math
+import shutil
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from advcore.probes import Columns, Robustness
+from pipelines import figures, schema, tables, trials_table
+from pipelines.claims import Measured
+from pipelines.record import Run
+from pipelines.run import claimed
+from pipelines.search import label
+from pipelines.sweep import Sweep
+from pipelines.sweep_record import SUFFIXES, Journal, Trial
+from pipelines.training import loaded
+from pipelines.trials_charts import charts
+from workers.checkpoints import whole
+from workers.store import open_store, write_parquet
+
+COLUMNS = 8
+"""So many numbers stand in the table of the report at most; all are in the Parquet file."""
+
+
+@dataclass(frozen=True)
+class SweepReport:
+    """What a sweep came to: its trials in the order of their points, how many ran now, the best, each claim's number, or why it has
+    none, what is missing, and where to look."""
+
+    sweep: Sweep
+    trials: list[Trial]
+    ran: int
+    best: Trial | None
+    claims: Mapping[str, Measured | str]
+    problems: list[str]
+    text: str
+    folder: Path
+    figures: list[Path]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every trial came to an end of its own, and there is a best one where one is asked for."""
+        return not self.problems
+
+
+def report_of(journal: Journal, ran: int, spent: str) -> SweepReport:
+    """Write everything into the sweep's folder, in place of what stood there; `spent` says which budget was, if any."""
+    plan, folder = journal.plan, journal.folder
+    sweep, trials = plan.sweep, list(journal.trials.values())
+    done = [trial for trial in trials if trial.status == "finished"]
+    best = trials_table.best(done, sweep.metric, sweep.mode)
+    rows = _rows(journal, done)
+    own = trials_table.claim_tables(done, sweep.space, rows)
+    claims = {name: claimed(claim, own) for name, claim in sweep.claims.items()}
+    problems = _problems(sweep, trials, best, spent)
+    shutil.rmtree(folder / "figures", ignore_errors=True)
+    drawn = []
+    try:
+        for chart in charts(trials, sweep.space, _tradeoff(sweep), sweep.metric, best):
+            drawn.append(figures.save(chart, folder / "figures"))
+    except Exception:  # a probe may be a user's own code, and hours of training lie behind it
+        problems.append(f"the figures cannot be drawn: {traceback.format_exc()}")
+    if trials:
+        write_parquet(folder / "trials.parquet", trials_table.columns(trials, sweep.space))
+    if best is not None:
+        for suffix in SUFFIXES:
+            with whole(folder / f"best{suffix}") as unfinished:
+                shutil.copyfile(journal.model(best.key).with_suffix(suffix), unfinished)
+    text = _text(sweep, trials, best, claims)
+    (folder / "report.md").write_text(text)
+    (folder / "sweep.yaml").write_text(yaml.safe_dump(schema.unstructure(sweep), sort_keys=False))
+    return SweepReport(sweep, trials, ran, best, claims, problems, text, folder, drawn)
+
+
+def track(record: Run, report: SweepReport, journal: Journal) -> None:
+    """The parent run: counts, the best, claims, files; the best model registered."""
+    counts: dict[str, float] = {"trials": len(report.trials), "trials_run": report.ran, "trial_hours": journal.seconds() / 3600}
+    for status in ("finished", "stopped", "failed", "interrupted"):
+        counts[f"trials_{status}"] = sum(trial.status == status for trial in report.trials)
+    record.metrics(counts)
+    for name, claim in report.claims.items():
+        if isinstance(claim, Measured):
+            record.metrics({f"claim/{name}": claim.value, f"claim_low/{name}": claim.low, f"claim_high/{name}": claim.high})
+    if report.best is not None:
+        record.metrics({f"best/{name}": value for name, value in report.best.metrics.items()})
+        record.tags({"advcore.best": label(report.sweep.space, report.best.point), "advcore.best.trial": report.best.key})
+        ready = loaded(journal.plan.at(report.best.point))
+        weights, about = (journal.model(report.best.key).with_suffix(suffix) for suffix in SUFFIXES)
+        journal.run(report.best).model(report.sweep.name, weights, about, ready.data.shape, ready.classes)
+    for figure in report.figures:
+        record.artifact(figure, "figures")
+    for name in ("report.md", "sweep.yaml", "trials.parquet"):
+        if (report.folder / name).is_file():
+            record.artifact(report.folder / name)
+    record.text("\n".join(report.problems) or "none\n", "problems.txt")
+
+
+def _rows(journal: Journal, done: list[Trial]) -> dict[str, dict[str, Columns]]:
+    """The rows of finished trials, by trial and probe."""
+    if not journal.plan.sweep.claims:
+        return {}
+    store = open_store(journal.plan.store)
+    return {trial.key: {probe: store.read_all(keys) for probe, keys in trial.rows.items()} for trial in done}
+
+
+def _problems(sweep: Sweep, trials: list[Trial], best: Trial | None, spent: str) -> list[str]:
+    """What is not as it was asked for, one line each."""
+    lines = [f"{spent}; the same command goes on from there"] if spent else []
+    for trial in trials:
+        if trial.status == "failed":
+            last = (trial.error.strip().splitlines() or ["no reason is known"])[-1]
+            lines.append(f"trial {trial.number} ({label(sweep.space, trial.point)}) failed: {last}")
+    open_ones = sum(trial.status in ("waiting", "interrupted") for trial in trials)
+    if open_ones:
+        lines.append(f"{open_ones} trials did not come to their end")
+    done = [trial for trial in trials if trial.status == "finished"]
+    if sweep.metric is not None and best is None and done:
+        known = ", ".join(done[0].metrics)
+        lines.append(f"metric {sweep.metric!r} is no finite number of any trial, so there is no best one; known: {known}")
+    return lines
+
+
+def _tradeoff(sweep: Sweep) -> tuple[str, str] | None:
+    """The two numbers that are drawn against each other: by default of the first robustness probe accuracy, and robust accuracy at
+    the eps of the metric, or at the middle one."""
+    for name, probe in sweep.probes.items():
+        if sweep.tradeoff is None and isinstance(probe, Robustness):
+            own = sweep.metric if (sweep.metric or "").startswith(f"{name}/robust_accuracy/") else None
+            return f"{name}/accuracy", own or f"{name}/robust_accuracy/worst/{probe.eps[len(probe.eps) // 2]:g}"
+    return sweep.tradeoff
+
+
+def _shown(sweep: Sweep, trials: list[Trial]) -> list[str]:
+    """The numbers of the report's table: those that were asked for, then each probe's first ones, then those of the epochs."""
+    known = list(dict.fromkeys(name for trial in trials for name in trial.metrics))
+    wanted = [name for name in (sweep.metric, *(_tradeoff(sweep) or ())) if name in known]
+    firsts = [name for probe in sweep.probes for name in [own for own in known if own.startswith(f"{probe}/")][:3]]
+    plain = [name for name in known if name.partition("/")[0] not in sweep.probes]
+    return list(dict.fromkeys([*wanted, *firsts, *plain]))[:COLUMNS]
+
+
+def _text(sweep: Sweep, trials: list[Trial], best: Trial | None, claims: Mapping[str, Measured | str]) -> str:
+    parts = [f"# {sweep.name}"]
+    if claims:
+        parts += ["## What was expected, and what was measured", tables.claimed(sweep.claims, claims)]
+    parts += ["## Trials", trials_table.table(trials, sweep.space, _shown(sweep, trials))]
+    if best is not None and sweep.metric is not None:
+        number = tables.number(best.metrics.get(sweep.metric, math.nan))
+        parts.append(f"Best: trial {best.number}, {label(sweep.space, best.point)}, {sweep.metric} {number} ({sweep.mode}).")
+    told = [f"- **warning**, trial {trial.number}, {name}: {words}" for trial in trials for name, words in trial.warnings.items()]
+    return "\n\n".join([*parts, *(["\n".join(told)] if told else [])]) + "\n"

@@ -1,0 +1,82 @@
+"""One trial of a sweep: the training at a point, epoch after epoch, then the probes on what came of it.
+
+It knows neither Ray nor MLflow: the same trial runs in this process and in an actor of Ray Tune.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from advcore.probes import Summary
+from pipelines.prepare import prepare
+from pipelines.search import Point
+from pipelines.sweep_plan import Plan
+from pipelines.train import ABOUT, MODEL, epochs
+from pipelines.training import Training
+from workers.inline import Inline
+from workers.refusal import Refused
+from workers.store import open_store
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a trial has come to: its epoch and its numbers.
+
+    At the end those of the epoch whose network is handed out, with the probes'; also `rows`, the keys of its rows in the store by
+    probe (None while it trains), and the probes' `warnings`.
+    """
+
+    epoch: int
+    metrics: dict[str, float]
+    rows: dict[str, list[str]] | None = None
+    warnings: dict[str, str] = field(default_factory=dict)
+
+
+def reports(plan: Plan, point: Point, folder: Path) -> Iterator[Report]:
+    """Train, or go on from the state in `folder`, and measure; one report an epoch, the last of them with the probes' numbers.
+
+    A training that was finished before, or that stops before its last epoch, gives one more. Raises Refused for what cannot work,
+    FloatingPointError where the training diverges, RuntimeError with its traceback where a probe fails.
+    """
+    training = plan.at(point)
+    judged = getattr(plan.sweep.scheduler, "metric", None)
+    for progress in epochs(training, folder):
+        if judged is not None and judged not in progress.metrics:
+            known = ", ".join(progress.metrics)
+            raise Refused(f"the scheduler judges by {judged!r}, which is no number of an epoch: take one of {known}")
+        if progress.epoch < training.recipe.epochs:
+            yield Report(progress.epoch, progress.metrics)
+    about = json.loads((folder / ABOUT).read_text())
+    metrics = about["metrics"][about["epoch"] - 1] | {"chosen_epoch": about["epoch"]}
+    rows, numbers, warnings = _measured(plan, training, folder)
+    yield Report(len(about["metrics"]), metrics | numbers, rows, warnings)
+
+
+def numbers_of(summary: Summary) -> dict[str, float]:
+    """A summary as single numbers: its scalars, and the points of its curves by `CURVE/X`."""
+    curves = {f"{name}/{x:g}": y for name, curve in summary.curves.items() for x, y in zip(curve.x, curve.y, strict=True)}
+    return {name: float(value) for name, value in {**summary.scalars, **curves}.items()}
+
+
+def _measured(plan: Plan, training: Training, folder: Path) -> tuple[dict[str, list[str]], dict[str, float], dict[str, str]]:
+    """The keys of the rows by probe, the probes' numbers and their warnings; only what is not in the store is computed."""
+    study = plan.study(training, folder / MODEL)
+    if study is None:
+        return {}, {}, {}
+    prepared = prepare(study)
+    store = open_store(plan.store, create=False)
+    works = prepared.all_works()
+    missing = set(store.missing(work.key for work in works))
+    place = Inline(plan.store, training.run.threads, training.run.device)
+    for outcome in place.run([work for work in works if work.key in missing], prepared.dataset):
+        if not outcome.ok:
+            raise RuntimeError(outcome.error)
+    rows = {probe: [work.key for work in own] for (_, probe), own in prepared.works.items()}
+    numbers: dict[str, float] = {}
+    warnings: dict[str, str] = {}
+    for name, keys in rows.items():
+        summary = study.probes[name].summarise(store.read_all(keys))
+        numbers |= {f"{name}/{word}": value for word, value in numbers_of(summary).items()}
+        warnings |= {f"{name}.{word}": sentence for word, sentence in summary.warnings.items()}
+    return rows, numbers, warnings

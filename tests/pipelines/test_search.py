@@ -1,0 +1,74 @@
+"""Spaces: what a domain draws, which points are tried, what follows from others."""
+
+import math
+from typing import Any
+
+import pytest
+
+from pipelines import schema
+from pipelines.search import Domain, check_space, complete, label, points, short_names
+from workers.refusal import Refused
+
+
+def space_of(**domains: dict[str, Any]) -> dict[str, Domain]:
+    return {name.replace("__", "."): schema.structure(Domain, domain) for name, domain in domains.items()}
+
+
+def test_grids_make_their_product_once() -> None:
+    space = space_of(a__eps={"grid": ["8/255", 0.5]}, b__weight={"grid": [0, 1, 2]})
+    found = points(space, 1, 0)
+    assert len(found) == 6
+    assert found[1] == {"a.eps": 8 / 255, "b.weight": 1}
+    assert short_names(space) == {"a.eps": "eps", "b.weight": "weight"}
+    assert label(space, found[1]) == "eps=0.03137 weight=1"
+
+
+def test_draws_stay_when_there_are_more_of_them_or_of_settings() -> None:
+    space = space_of(a={"loguniform": [1e-3, 1]}, b={"randint": [2, 5]}, c={"quniform": [0, 1, 0.25]}, d={"uniform": [3, 4]})
+    few, many = points(space, 5, 1), points(space, 50, 1)
+    assert many[:5] == few
+    fewer = {name: space[name] for name in "ab"}
+    assert points(fewer, 5, 1) == [{name: point[name] for name in "ab"} for point in few]
+    assert points(space, 5, 2) != few
+    assert all(1e-3 <= point["a"] <= 1 and 3 <= point["d"] <= 4 for point in many)
+    assert {point["b"] for point in many} == {2, 3, 4}
+    assert {point["c"] for point in many} == {0, 0.25, 0.5, 0.75, 1}
+    middle = sorted(math.log10(point["a"]) for point in many)[25]
+    assert -2 < middle < -1  # the logarithm is uniform
+
+
+def test_a_point_that_is_drawn_twice_is_tried_once() -> None:
+    assert len(points(space_of(a={"choice": ["x", "y"]}), 40, 0)) == 2
+
+
+def test_settings_follow_from_others() -> None:
+    space = space_of(eps={"grid": [0.5]}, test={"same_as": "eps"}, weight={"product": [2, "eps", "eps"]})
+    assert complete(space, points(space, 1, 0)[0]) == {"eps": 0.5, "test": 0.5, "weight": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("domain", "words"),
+    [
+        ({}, "expected exactly one of grid, choice, .*; got none"),
+        ({"grid": [1], "choice": [1]}, "got grid and choice"),
+        ({"grid": []}, "grid must hold at least one value"),
+        ({"uniform": [2, 1]}, r"uniform goes from a lower to a higher number; got \[2.0, 1.0\]"),
+        ({"loguniform": [0, 1]}, "loguniform is of positive numbers"),
+        ({"quniform": [0, 1, 0]}, "the step of quniform must be positive; got 0"),
+        ({"normal": [0, 1]}, "unknown key 'normal'"),
+    ],
+)
+def test_domains_that_are_refused(domain: dict[str, Any], words: str) -> None:
+    with pytest.raises(Refused, match=words):
+        schema.structure(Domain, domain)
+
+
+def test_spaces_that_are_refused() -> None:
+    with pytest.raises(ValueError, match="a sweep needs a setting with values of its own"):
+        check_space({})
+    with pytest.raises(ValueError, match="b follows from 'c', which has no values of its own; those that have: a"):
+        check_space(space_of(a={"grid": [1]}, b={"same_as": "c"}))
+    with pytest.raises(ValueError, match="a space of grids alone is tried once"):
+        points(space_of(a={"grid": [1]}), 2, 0)
+    with pytest.raises(ValueError, match="b is a product of numbers; a is 'x': use same_as"):
+        complete(space_of(a={"grid": ["x"]}, b={"product": [2, "a"]}), {"a": "x"})

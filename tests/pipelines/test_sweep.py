@@ -1,0 +1,220 @@
+"""Sweeps in this process: trials, resumption, budgets, failures, what is refused, what MLflow holds."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from mlflow_store import client
+from sweeps import EPS, results, sweep_of, tiny_sweep, with_term
+
+from pipelines import schema, sweep_report, sweep_run
+from pipelines.cli import main
+from pipelines.study import shipped
+from pipelines.sweep import Sweep
+from pipelines.sweep_record import Journal
+from pipelines.sweep_run import sweep
+from pipelines.trials_charts import charts
+from workers.refusal import Refused
+
+CLAIM = {
+    "kind": "level",
+    "says": "some are classified right",
+    "of": {"probe": "robustness", "model": "eps=0.5", "column": "broken_at", "above": 0.0, "statistic": "mean"},
+}
+
+
+@pytest.fixture(autouse=True)
+def _one_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes longer than all the rest; `test_trials.py` draws them all."""
+    monkeypatch.setattr(sweep_report, "charts", lambda *arguments: charts(*arguments)[:1])
+
+
+def interrupt_after(reports: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the sweep stop as Ctrl-C stops it, after so many epochs."""
+    whole, count = Journal.reported, iter(range(reports))
+
+    def part(self: Journal, *arguments: Any) -> None:
+        whole(self, *arguments)
+        if next(count, None) is None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Journal, "reported", part)
+
+
+def test_a_sweep_trains_measures_and_reports(place: Path) -> None:
+    report = sweep(sweep_of(tiny_sweep(claims={"right": CLAIM})))
+    assert (report.complete, report.ran, len(report.trials)) == (True, 2, 2)
+    assert report.best is max(report.trials, key=lambda trial: trial.metrics["robustness/robust_accuracy/worst/0.2"])
+    folder = place / "out/tiny"
+    table = pq.read_table(folder / "trials.parquet").to_pydict()
+    assert table["eps"] == [0.1, 0.5]
+    assert table["epoch"] == [3, 3]
+    assert table["robustness/accuracy"] == [trial.metrics["robustness/accuracy"] for trial in report.trials]
+    best = (folder / "models" / f"{report.best.key}.safetensors").read_bytes()
+    assert (folder / "best.safetensors").read_bytes() == best
+    assert report.claims["right"].value == table["robustness/accuracy"][1]  # type: ignore[union-attr]
+    assert schema.structure(Sweep, schema.load_yaml(folder / "sweep.yaml")) == report.sweep
+    assert (folder / "figures/pareto.png").is_file()
+
+
+def test_a_second_run_trains_nothing_and_more_points_only_those(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = sweep(sweep_of(tiny_sweep()))
+    with monkeypatch.context() as patch:
+        patch.setattr(sweep_run, "reports", None)
+        again = sweep(sweep_of(tiny_sweep()))
+    assert (again.ran, again.trials) == (0, first.trials)
+    more = sweep(sweep_of(tiny_sweep(space={EPS: {"grid": [0.1, 0.3, 0.5]}})))
+    assert more.ran == 1
+    assert [trial.point[EPS] for trial in more.trials] == [0.1, 0.3, 0.5]
+
+
+def test_another_probe_is_measured_without_training(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep(sweep_of(tiny_sweep()))
+    monkeypatch.setattr("advcore.training.Fit.epoch", None)
+    report = sweep(sweep_of(tiny_sweep(probes={"curvature": {"kind": "curvature"}}, metric="curvature/mean_top_eigenvalue")))
+    assert (report.ran, report.complete) == (2, True)
+
+
+def test_an_interrupted_sweep_goes_on_and_ends_as_an_undisturbed_one(
+    place: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After four of six epochs; in MLflow each epoch stands once, and no run is left running."""
+    sweep(sweep_of(tiny_sweep(), out="undisturbed"))
+    tracked = sweep_of(tiny_sweep(), out=str(folder), track=True)
+    with monkeypatch.context() as patch:
+        interrupt_after(4, patch)
+        with pytest.raises(KeyboardInterrupt):
+            sweep(tracked)
+    mlflow = client(folder)
+    experiment = mlflow.get_experiment_by_name("advcore-sweeps").experiment_id
+    statuses = [run.info.status for run in mlflow.search_runs([experiment])]
+    assert sorted(statuses) == ["FINISHED", "KILLED", "KILLED"]
+    report = sweep(tracked)
+    assert report.ran == 1
+    assert results(folder / "tiny") == results(place / "undisturbed/tiny")
+    runs = {run.data.tags.get("advcore.trial", "parent"): run for run in mlflow.search_runs([experiment])}
+    assert len(runs) == len(mlflow.search_runs([experiment])) == 3
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    for trial in report.trials:
+        run = runs[trial.key]
+        assert run.data.params[EPS] == str(trial.point[EPS])
+        assert run.data.tags["mlflow.parentRunId"] == runs["parent"].info.run_id
+        assert [point.step for point in mlflow.get_metric_history(run.info.run_id, "loss")] == [1, 2, 3]
+        assert run.data.metrics["robustness/accuracy"] == trial.metrics["robustness/accuracy"]
+        files = [file.path for file in mlflow.list_artifacts(run.info.run_id, "checkpoint")]
+        assert files == [f"checkpoint/{trial.key}{end}" for end in (".json", ".safetensors")]
+    assert report.best is not None
+    versions = mlflow.search_model_versions("name = 'tiny'")
+    assert [version.run_id for version in versions] == [runs[report.best.key].info.run_id]
+    sweep(tracked)
+    assert len(mlflow.search_runs([experiment])) == 3
+    assert len(mlflow.search_model_versions("name = 'tiny'")) == 1
+
+
+def test_a_trial_that_fails_leaves_the_others_alone(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = with_term(tiny_sweep(), kind="sweeps:Failing")
+    settings["space"] = {"recipe.objective.extra.weight": {"grid": [2, 1]}}
+    report = sweep(sweep_of(settings))
+    assert [trial.status for trial in report.trials] == ["failed", "finished"]
+    assert report.problems == ["trial 1 (weight=2) failed: ArithmeticError: two is too much"]
+    assert sweep(sweep_of(settings)).ran == 1
+
+
+def test_a_training_that_diverges_is_a_failed_trial(place: Path) -> None:
+    report = sweep(sweep_of(tiny_sweep(space={"recipe.learning_rate": {"grid": [1e30]}, "recipe.gradient_clip": {"grid": [None]}})))
+    assert [trial.status for trial in report.trials] == ["failed"]
+    assert "FloatingPointError: the objective is" in report.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [({"time_budget_s": 1e-9}, "run.time_budget_s is spent"), ({"cost": 1e-9, "cost_per_hour": 5.0}, "run.cost is spent")],
+)
+def test_a_budget_stops_the_trials_and_the_next_run_goes_on(place: Path, limit: dict[str, float], words: str) -> None:
+    first = sweep(sweep_of(tiny_sweep(), **limit))
+    assert words in first.problems[0]
+    assert {trial.status for trial in first.trials} <= {"interrupted", "waiting"}
+    assert sweep(sweep_of(tiny_sweep())).complete
+
+
+def test_a_metric_that_nobody_has_is_told_with_those_that_are_there(place: Path) -> None:
+    report = sweep(sweep_of(tiny_sweep(metric="robustnes")))
+    assert "metric 'robustnes' is no finite number of any trial, so there is no best one; known: loss" in report.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"spaces": {}}, "unknown key 'spaces'; did you mean 'space'"),
+        (
+            {"space": {"recipe.objectiv.eps": {"grid": [1]}}},
+            "with recipe.objectiv.eps = 1: training.recipe: unknown key 'objectiv'",
+        ),
+        ({"space": {EPS: {"grid": [-1]}}}, "eps = -1: training.recipe.objective.*eps"),
+        ({"space": {"model.architecture.x": {"grid": [1]}}}, "sweep.space.model.architecture.x: expected a mapping or a list"),
+        (
+            {"space": {EPS: {"grid": ["x"]}, "recipe.learning_rate": {"product": [2, EPS]}}},
+            "sweep.space: .* is a product of numbers",
+        ),
+        ({"space": {EPS: {"uniform": [0, 1]}}, "trials": 0}, "trials must be at least 1; got 0"),
+        ({"data": None}, "probes need data"),
+        ({"data": {"name": "digits", "split": "train", "samples": 5}}, "samples that are measured are those that the models learn"),
+        ({"scheduler": {"kind": "pbt"}}, "pbt changes the settings of a training in its middle"),
+        ({"scheduler": {"kind": "asha", "metric": "loss", "grace": 0}}, "grace must be at least 1 and reduction above 1; got 0"),
+        ({"scheduler": {"kind": "median", "metric": "loss", "least": 0}}, "grace and least must be at least 1; got 1 and 0"),
+        (
+            {"scheduler": {"kind": "asha", "metric": "robustness/accuracy"}},
+            "robustness/accuracy is a probe's, known after the last",
+        ),
+        ({"scheduler": {"kind": "asha", "metric": "loss"}}, "run.runner inline has one trial after the other"),
+        ({"claims": {"c": {**CLAIM, "of": {**CLAIM["of"], "probe": "p"}}}}, "claim c names the probe 'p'; known: robustness"),
+        ({"claims": {"c": {**CLAIM, "of": {**CLAIM["of"], "model": "m"}}}}, "claim c names the model 'm'; known: all, eps=VALUE"),
+        ({"run": {"concurrent": 0}}, "run.concurrent must be at least 1; got 0"),
+        ({"run": {"gpus": 2}}, r"run.gpus must lie in \[0, 1\]"),
+        ({"run": {"cost": 3}}, "run.cost is counted by run.cost_per_hour"),
+        ({"run": {"cost": 3, "cost_per_hour": 0}}, "run.cost_per_hour must be positive; got 0"),
+        ({"run": {"gpu_hours": 3}}, "run.gpu_hours counts GPUs, and run.gpus is 0"),
+        ({"run": {"runner": "inline", "address": "auto"}}, "run.address and run.gpus are for runner: ray"),
+        ({"run": {"storage": "ftp://x"}}, "run.storage is a folder, or s3://BUCKET/PREFIX"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_any_work(place: Path, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(Refused, match=words):
+        sweep(sweep_of(tiny_sweep(**changes)))
+    assert not (place / "out/tiny").exists()
+
+
+def test_optuna_wants_its_package_a_metric_and_no_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    optuna = {"searcher": {"kind": "optuna"}}
+    with monkeypatch.context() as patch:
+        patch.setattr("importlib.util.find_spec", lambda name: None)
+        with pytest.raises(Refused, match="needs the package optuna: pip install optuna"):
+            sweep_of(tiny_sweep(**optuna))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    with pytest.raises(Refused, match=f"the searcher optuna has no grids: make {EPS} a choice"):
+        sweep_of(tiny_sweep(**optuna))
+    with pytest.raises(Refused, match="the searcher optuna needs a metric"):
+        sweep_of(tiny_sweep(**optuna, metric=None))
+
+
+def test_the_command_runs_and_refuses(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "tiny.yaml").write_text(json.dumps(tiny_sweep()))
+    assert main(["sweep", "tiny.yaml", "--set", "metric=test_accuracy", "--set", "probes={}"]) == 0
+    told = capsys.readouterr()
+    assert "Best: trial " in told.out
+    assert "tiny:   1  eps=0.1  finished  epoch 3  test_accuracy" in told.err
+    assert main(["sweep", "tiny.yaml", "--concurrent", "0"]) == 2
+    assert "run.concurrent" in capsys.readouterr().err
+    assert main(["sweep", "nothing"]) == 2
+
+
+@pytest.mark.parametrize("name", shipped("sweeps"))
+def test_shipped_sweeps_are_in_order(name: str, place: Path) -> None:
+    settings = schema.structure(Sweep, schema.load_yaml(shipped("sweeps")[name]))
+    plan = sweep_run.plan_of(settings)
+    sweep_run.check_points(plan, settings.points())
+    assert replace(settings, claims={}) != settings
+    assert settings.name == name

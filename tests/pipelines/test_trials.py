@@ -1,0 +1,129 @@
+"""The trials of a sweep as a table, as charts, as rows for claims."""
+
+import math
+from collections.abc import Sequence
+from io import StringIO
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from pipelines import figures
+from pipelines.live import Live
+from pipelines.search import Domain
+from pipelines.sweep_record import Status, Trial
+from pipelines.trials_charts import charts, families
+from pipelines.trials_table import best, claim_tables, columns, front, table
+
+EPS, WEIGHT = "recipe.attack.eps", "recipe.cure.weight"
+
+
+def trials(eps: Sequence[float], weights: Sequence[float] = (0,), **metrics: float) -> list[Trial]:
+    """One for each pair, with `clean` that falls and `robust` that rises with eps."""
+    pairs = [(one, other) for one in eps for other in weights]
+    return [
+        Trial(
+            key=f"k{i}",
+            number=i + 1,
+            point={EPS: one, WEIGHT: other},
+            sweep="s",
+            status="finished",
+            metrics={"clean": 1 - one / 4, "robust": one, "probe/curve/1": one, "probe/curve/2": 2 * one, "level": 3.0, **metrics},
+        )
+        for i, (one, other) in enumerate(pairs)
+    ]
+
+
+SPACE = {EPS: Domain(grid=(1,)), WEIGHT: Domain(grid=(1,))}
+
+
+def test_the_front_is_what_no_other_point_beats() -> None:
+    x, y = [1.0, 2.0, 3.0, 2.0, 3.0, math.nan, 0.5], [3.0, 2.0, 1.0, 2.0, 0.5, 9.0, 3.0]
+    assert front(x, y) == [0, 1, 2]
+
+
+def test_the_best_is_finished_and_finite() -> None:
+    own = trials([0.1, 0.2, 0.3])
+    own[2].metrics["robust"] = math.nan
+    own[1].status = "stopped"
+    assert best(own, "robust", "max") is own[0]
+    assert best(own, "clean", "min") is own[2]
+    assert best(own, "nothing", "max") is None
+    assert best(own, None, "max") is None
+
+
+def test_the_table_has_every_setting_and_number() -> None:
+    own = trials([0.1, 0.2], [0, 1])
+    own[3].metrics.pop("robust")
+    held = columns(own, SPACE)
+    assert torch.equal(held["eps"], torch.tensor([0.1, 0.1, 0.2, 0.2], dtype=torch.float64))
+    assert math.isnan(held["robust"][3])  # type: ignore[arg-type]
+    assert held["status"] == ["finished"] * 4
+    words = table(own, SPACE, ["robust"])
+    assert words.splitlines()[2].split() == ["|", "1", "|", "0.1", "|", "0", "|", "finished", "|", "0", "|", "0.1", "|"]
+
+
+def test_numbers_of_one_curve_share_a_chart_and_constants_have_none() -> None:
+    assert families(trials([0.1, 0.2])) == {
+        "clean": ["clean"],
+        "robust": ["robust"],
+        "probe/curve": ["probe/curve/1", "probe/curve/2"],
+    }
+
+
+def _drawn(own: list[Trial], folder: Path) -> dict[str, Any]:
+    made = charts(own, SPACE, ("clean", "robust"), "robust", own[-1])
+    for chart in made:
+        assert figures.save(chart, folder).stat().st_size > 5000
+    return {chart.name: chart for chart in made}
+
+
+def test_one_axis_is_drawn_as_lines(tmp_path: Path) -> None:
+    made = _drawn(trials([0.4, 0.1, 0.2]), tmp_path)
+    assert set(made) == {"pareto", "clean", "robust", "probe-curve"}
+    assert made["robust"].series[0].x.tolist() == made["robust"].series[0].y.tolist() == [0.1, 0.2, 0.4]
+    assert [series.label for series in made["probe-curve"].series] == ["1", "2"]
+    assert made["pareto"].series[0].x.tolist() == [0.9, 0.95, 0.975]
+
+
+def test_two_axes_are_lines_by_level_or_a_heat_map(tmp_path: Path) -> None:
+    few = _drawn(trials([0.1, 0.2, 0.4], [0, 1]), tmp_path)
+    assert [series.label for series in few["robust"].series] == ["weight = 0", "weight = 1"]
+    assert few["parallel"].ticks[0] == "eps\n0.1 to 0.4"
+    many = _drawn(trials([0.1, 0.2, 0.3, 0.4, 0.5], [0, 1, 2, 3, 5, 8]), tmp_path)
+    field = many["robust"].panels[0][0]
+    assert field.shape == (5, 6) or field.shape == (6, 5)
+    assert sorted({round(float(value), 6) for value in field.flatten()}) == [0.1, 0.2, 0.3, 0.4, 0.5]
+    assert sum(bool(series.label) for series in many["parallel"].series) == 1
+
+
+def test_claims_see_all_rows_and_those_of_one_value() -> None:
+    own = trials([0.1, 0.2])
+    rows = {trial.key: {"p": {"sample": torch.arange(3), "word": ["a"] * 3}} for trial in own}
+    held = claim_tables(own, SPACE, rows)["p"]
+    assert set(held) == {"all", "eps=0.1", "eps=0.2", "weight=0"}
+    assert torch.equal(held["all"]["eps"], torch.tensor([0.1] * 3 + [0.2] * 3, dtype=torch.float64))  # type: ignore[arg-type]
+    assert held["eps=0.2"]["word"] == ["a"] * 3
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_the_shell_shows_lines_or_one_table(terminal: bool) -> None:
+    stream = StringIO()
+    stream.isatty = lambda: terminal  # type: ignore[method-assign]
+    live = Live("s", "robust", stream)
+    own = trials([0.1, 0.2])
+    journal: Any = SimpleNamespace(
+        trials={trial.key: trial for trial in own}, plan=SimpleNamespace(sweep=SimpleNamespace(space=SPACE))
+    )
+    steps: list[tuple[Status, Status]] = [("waiting", "waiting"), ("running", "waiting"), ("finished", "failed")]
+    for first, second in steps:
+        own[0].status, own[1].status = first, second
+        own[1].error = "Traceback\nValueError: no" if second == "failed" else ""
+        live(journal)
+    text = stream.getvalue()
+    assert "1  eps=0.1 weight=0  finished  epoch 0  robust 0.1" in text
+    assert "ValueError: no" in text
+    assert ("\x1b[" in text) == terminal
+    assert ("2 of 2 trials ended" in text) == terminal
