@@ -79,6 +79,14 @@ def test_the_study_of_the_readme_is_valid() -> None:
     assert set(study.probes) == {"robustness", "margins", "curvature", "examples"}
 
 
+def test_the_recipe_of_the_readme_is_valid() -> None:
+    from pipelines import schema
+    from pipelines.train import Training
+
+    training = schema.structure(Training, yaml.safe_load(block("yaml", 1)))
+    assert training.validation is not None
+
+
 if __name__ == "__main__":
     start, end = "## The tree\n", "\n## Units"
     before, rest = README.split(start)
