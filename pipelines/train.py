@@ -21,7 +21,7 @@ from pipelines.environment import environment_tags
 from pipelines.fetch import fetched
 from pipelines.record import Run
 from pipelines.tracking import make_tracker
-from pipelines.training import Loaded, Training, TrainSettings, loaded
+from pipelines.training import Loaded, Training, TrainSettings, drawn, loaded
 from workers.actor import resolve_device
 from workers.checkpoints import bare_weights, check_writable, read_metadata, read_tensors, save_tensors, whole
 from workers.datasets import Dataset, batch
@@ -33,7 +33,6 @@ __all__ = ["Progress", "TrainSettings", "Trained", "Training", "accuracy", "epoc
 
 STATE, MODEL, ABOUT = "state.safetensors", "model.safetensors", "model.json"
 """What lies in the folder of a training: all it needs to go on; the network as it would be handed out now, and what it came of."""
-
 
 Look = Callable[[nn.Module], Mapping[str, float]]
 """What measures a network after an epoch."""
@@ -50,11 +49,12 @@ class Progress:
 
 @dataclass(frozen=True)
 class Trained:
-    """The checkpoint, whether it had been there already, and the last epoch's numbers (none when it had)."""
+    """The checkpoint, and whether it had been there already; if not, the number of the epoch that it is of, and its numbers."""
 
     checkpoint: Path
     already: bool
     metrics: dict[str, float]
+    epoch: int = 0
 
 
 def epochs(training: Training, folder: Path) -> Iterator[Progress]:
@@ -89,9 +89,9 @@ def train(training: Training) -> Trained:
     try:
         record.start()
         _describe(record, ready)
-        metrics = _watched(ready, folder, record)
+        history = _watched(ready, folder, record)
+        epoch = _chosen(training, history)
         record.model(training.name, folder / MODEL, folder / ABOUT, ready.data.shape, ready.classes)
-        epoch = json.loads((folder / ABOUT).read_text())["epoch"]
         digest = content_hash(replace(training.model, checkpoint=str(folder / MODEL)))
         record.tags({"advcore.model": digest, "advcore.epoch": str(epoch)})
         for name, place in ((ABOUT, checkpoint.with_suffix(".json")), (MODEL, checkpoint)):
@@ -99,7 +99,7 @@ def train(training: Training) -> Trained:
                 shutil.copyfile(folder / name, unfinished)
         shutil.rmtree(folder)
         status = "FINISHED"
-        return Trained(checkpoint, False, metrics)
+        return Trained(checkpoint, False, history[epoch - 1], epoch)
     except KeyboardInterrupt:
         status = "KILLED"
         raise
@@ -138,7 +138,7 @@ def _epochs(ready: Loaded, folder: Path) -> Iterator[Progress]:
             terms = {f"loss/{name}": value for name, value in epoch.terms.items()}
             metrics = {"loss": epoch.loss, **terms, "learning_rate": epoch.learning_rate}
             for look in looks:
-                metrics |= look(fit.result)
+                metrics |= {name: float(value) for name, value in look(fit.result).items()}
         history.append(metrics)
         if _chosen(training, history) == epoch.number:
             chosen = {name: value.detach().clone() for name, value in bare_weights(fit.result).items()}
@@ -156,7 +156,7 @@ def _looks(ready: Loaded, device: torch.device) -> list[Look]:
         held_out = _samples(ready.held_out, device)
         looks.append(lambda network: validation.measure(network, held_out.images, held_out.labels))
     if watch is not None:
-        probe = _samples(ready.held_out or ready.data, device, watch.samples)
+        probe = _samples(drawn(ready.held_out or ready.data, watch.samples), device)
         noise = Randomness(ready.training.recipe.seed, probe.indices).stream("watch")
         looks.append(lambda network: watch(network, probe.images, probe.labels, noise))
     if ready.test is not None:
@@ -193,8 +193,8 @@ def _hand_out(ready: Loaded, weights: dict[str, Tensor], history: list[dict[str,
     save_tensors(weights, folder / MODEL, {"advcore.training": ready.identity})
 
 
-def _watched(ready: Loaded, folder: Path, record: Run) -> dict[str, float]:
-    """The epochs under a bar and in the record, also those that were done before; gives the last one's numbers."""
+def _watched(ready: Loaded, folder: Path, record: Run) -> list[dict[str, float]]:
+    """The epochs under a bar and in the record, also those that were done before; gives the numbers of all."""
     history = read_history(ready, folder)
     for number, metrics in enumerate(history, 1):
         record.metrics(metrics, number)
@@ -205,7 +205,7 @@ def _watched(ready: Loaded, folder: Path, record: Run) -> dict[str, float]:
             record.metrics(progress.metrics, progress.epoch)
             bar.set_postfix({name: f"{value:.4g}" for name, value in progress.metrics.items() if name != "learning_rate"}, False)
             bar.update()
-    return history[-1]
+    return history
 
 
 def _describe(record: Run, ready: Loaded) -> None:
@@ -221,9 +221,8 @@ def _describe(record: Run, ready: Loaded) -> None:
         record.data(training.test.name, test.digest, len(test), test.shape, training.test.name, "testing")
 
 
-def _samples(dataset: Dataset, device: torch.device, count: int | None = None) -> Batch:
-    """The samples of a data set, or the first `count` of them."""
-    return batch(dataset, Shard(0, min(count or len(dataset), len(dataset))), device=device)
+def _samples(dataset: Dataset, device: torch.device) -> Batch:
+    return batch(dataset, Shard(0, len(dataset)), device=device)
 
 
 @contextmanager

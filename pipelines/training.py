@@ -137,6 +137,11 @@ def split(data: Dataset, validation: Validation) -> tuple[Dataset, Dataset]:
     return _selected(data, order[count:]), _selected(data, order[:count])
 
 
+def drawn(data: Dataset, count: int) -> Dataset:
+    """`count` samples, or all where there are fewer, drawn uniformly: always the same ones of the same data."""
+    return _selected(data, np.random.RandomState(0).permutation(len(data))[:count])
+
+
 def _selected(data: Dataset, rows: np.ndarray) -> Dataset:
     rows = np.sort(rows)
     return replace(data, images=data.images[rows], labels=data.labels[rows], indices=data.indices[rows])
