@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from advcore.probes.probe import Batch
 from advcore.randomness import Randomness
-from advcore.training import Fit
+from advcore.training import Fit, overfitting
 from advcore.training.fit import named, under
 from pipelines import schema
 from pipelines.environment import environment_tags
@@ -119,7 +119,7 @@ def accuracy(network: nn.Module, images: Tensor, labels: Tensor, size: int = 100
 
 
 def _epochs(ready: Loaded, folder: Path) -> Iterator[Progress]:
-    training, validation = ready.training, ready.training.validation
+    training = ready.training
     device = resolve_device(training.run.device)
     network = build(ready.model).to(device).requires_grad_()
     samples = _samples(ready.data, device)
@@ -132,7 +132,7 @@ def _epochs(ready: Loaded, folder: Path) -> Iterator[Progress]:
         fit.resume(under("fit", state))
         chosen = under("chosen", state)
         _hand_out(ready, chosen, history, folder)
-    while fit.done < training.recipe.epochs and not (validation and validation.stops(history)):
+    while fit.done < training.recipe.epochs and not _ended(training, history):
         with _threads(training.run.threads):
             epoch = fit.epoch()
             terms = {f"loss/{name}": value for name, value in epoch.terms.items()}
@@ -140,6 +140,7 @@ def _epochs(ready: Loaded, folder: Path) -> Iterator[Progress]:
             for look in looks:
                 metrics |= {name: float(value) for name, value in look(fit.result).items()}
         history.append(metrics)
+        metrics |= {f"overfitting/{name}": float(number) for name, number in overfitting(history).items()}
         if _chosen(training, history) == epoch.number:
             chosen = {name: value.detach().clone() for name, value in bare_weights(fit.result).items()}
         note = json.dumps({"training": ready.identity, "history": history})
@@ -158,18 +159,32 @@ def _looks(ready: Loaded, device: torch.device) -> list[Look]:
     if watch is not None:
         probe = _samples(drawn(ready.held_out or ready.data, watch.samples), device)
         noise = Randomness(ready.training.recipe.seed, probe.indices).stream("watch")
-        looks.append(lambda network: watch(network, probe.images, probe.labels, noise))
+        looks.append(lambda network: _prefixed("watch", watch(network, probe.images, probe.labels, noise)))
     if ready.test is not None:
         test = _samples(ready.test, device)
         looks.append(lambda network: {"test_accuracy": accuracy(network, test.images, test.labels)})
     return looks
 
 
+def _prefixed(kind: str, numbers: Mapping[str, float]) -> dict[str, float]:
+    return {f"{kind}/{name}": value for name, value in numbers.items()}
+
+
+def _ended(training: Training, history: list[dict[str, float]]) -> bool:
+    """Whether the training ends before its last epoch: by validation's patience, or because it has overfitted."""
+    overfitted = bool(history) and any(name.startswith("overfitting/") for name in history[-1])
+    patience = training.validation is not None and training.validation.stops(history)
+    return patience or (overfitted and training.on_overfitting != "report")
+
+
 def _chosen(training: Training, history: list[dict[str, float]]) -> int:
     """The number of the epoch that would be handed out now."""
-    if training.validation is None or not training.validation.keep_best:
-        return len(history)
-    return training.validation.best(history)
+    back = training.on_overfitting == "back"
+    if training.validation is not None and (training.validation.keep_best or back):
+        return training.validation.best(history)
+    if back:
+        return max(range(len(history)), key=lambda epoch: history[epoch]["watch/pgd_accuracy"]) + 1
+    return len(history)
 
 
 def read_history(ready: Loaded, folder: Path) -> list[dict[str, float]]:
@@ -203,16 +218,28 @@ def _watched(ready: Loaded, folder: Path, record: Run) -> list[dict[str, float]]
         for progress in _epochs(ready, folder):
             history.append(progress.metrics)
             record.metrics(progress.metrics, progress.epoch)
+            _tell_overfitting(record, history, bar)
             bar.set_postfix({name: f"{value:.4g}" for name, value in progress.metrics.items() if name != "learning_rate"}, False)
             bar.update()
     return history
+
+
+def _tell_overfitting(record: Run, history: list[dict[str, float]], bar: tqdm) -> None:
+    """A tag and a line for each way of overfitting that the last epoch brought to light."""
+    known = overfitting(history[:-1])
+    for name, number in overfitting(history).items():
+        if name not in known:
+            record.tags({f"advcore.overfitting.{name}": str(number)})
+            bar.write(f"{name} overfitting at epoch {number}, seen after epoch {len(history)}", file=sys.stderr)
 
 
 def _describe(record: Run, ready: Loaded) -> None:
     training, test = ready.training, ready.test
     settings = schema.unstructure(training)
     start = settings["model"].pop("checkpoint")  # a path may move; its content is part of the run's key
-    record.params(schema.flatten({name: settings[name] for name in ("model", "data", "validation", "watch", "recipe")}))
+    record.params(
+        schema.flatten({name: settings[name] for name in ("model", "data", "validation", "watch", "on_overfitting", "recipe")})
+    )
     record.tags({} if start is None else {"advcore.checkpoint": start})
     record.tags({"advcore.data": ready.digest, **environment_tags()})
     samples = len(ready.data) + len(ready.held_out or ())

@@ -79,21 +79,20 @@ def test_the_study_of_the_readme_is_valid() -> None:
     assert set(study.probes) == {"robustness", "margins", "curvature", "examples"}
 
 
-<<<<<<< HEAD
 def test_the_sweep_of_the_readme_is_valid() -> None:
     from pipelines import schema
     from pipelines.sweep import Sweep
 
     sweep = schema.structure(Sweep, yaml.safe_load(block("yaml", 1)))
     assert len(sweep.points()) == 12
-=======
+
+
 def test_the_recipe_of_the_readme_is_valid() -> None:
     from pipelines import schema
     from pipelines.train import Training
 
-    training = schema.structure(Training, yaml.safe_load(block("yaml", 1)))
+    training = schema.structure(Training, yaml.safe_load(block("yaml", 2)))
     assert training.validation is not None
->>>>>>> loop
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from advcore.training.gaussian import Gaussian
 from advcore.training.gradient_alignment import GradientAlignment
 from advcore.training.gradient_penalty import GradientPenalty
 from advcore.training.local_linearity import LocalLinearity
-from advcore.training.overfitting import catastrophic_overfitting, robust_overfitting
+from advcore.training.overfitting import catastrophic_overfitting, overfitting, robust_overfitting
 from advcore.training.recipe import Recipe
 from advcore.training.schedule import Cosine, Linear, Schedule, Steps, scheduled
 from advcore.training.stability import Stability
@@ -45,7 +45,7 @@ SCHEDULES: dict[str, type] = {"linear": Linear, "steps": Steps, "cosine": Cosine
 AUGMENTATIONS: dict[str, type] = {"random_crop": RandomCrop, "horizontal_flip": HorizontalFlip, "cutout": Cutout}
 """The augmentations that a recipe can name by `kind`."""
 
-WATCHES: dict[str, type] = {}
+WATCHES: dict[str, type] = {"diagnosis": Diagnosis}
 """What a training can be watched by, by `kind`."""
 
 __all__ = [
@@ -84,6 +84,7 @@ __all__ = [
     "Watch",
     "catastrophic_overfitting",
     "fit",
+    "overfitting",
     "robust_overfitting",
     "scheduled",
 ]

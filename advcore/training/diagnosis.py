@@ -41,8 +41,9 @@ class Diagnosis:
         eps: of the attacks, pixel units.
         norm: of the attacks.
         steps: of PGD.
-        samples: so many of the training samples are looked at.
+        samples: so many are looked at.
         few: so many of those for margins and eigenvalues.
+        box: keep the attacks in [0, 1]; False for transformed data.
     """
 
     eps: float
@@ -50,6 +51,7 @@ class Diagnosis:
     steps: int = 10
     samples: int = 256
     few: int = 32
+    box: bool = True
 
     def __post_init__(self) -> None:
         if not 0 < self.eps < math.inf:
@@ -59,14 +61,12 @@ class Diagnosis:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
 
-    def __call__(
-        self, classifier: Classifier, images: Tensor, labels: Tensor, randomness: Randomness, box: bool = True
-    ) -> dict[str, float]:
-        """The numbers for images `(B, C, H, W)` and labels `(B,)`; `box` false for images that left [0, 1]."""
+    def __call__(self, classifier: Classifier, images: Tensor, labels: Tensor, randomness: Randomness) -> dict[str, float]:
+        """The numbers for images `(B, C, H, W)` and labels `(B,)`."""
         with full_precision(), frozen(classifier):
             return {
                 "accuracy": _share(predict(classifier, images) == labels),
-                **self._attacked(classifier, images, labels, randomness, box),
+                **self._attacked(classifier, images, labels, randomness),
                 **self._geometry(
                     classifier,
                     images[: self.few],
@@ -75,15 +75,16 @@ class Diagnosis:
                 ),
             }
 
-    def _attacked(
-        self, classifier: Classifier, images: Tensor, labels: Tensor, randomness: Randomness, box: bool
-    ) -> dict[str, float]:
+    @property
+    def chosen(self) -> tuple[FGSM, PGD]:
+        """The attacks that it makes."""
+        return FGSM(self.eps, self.norm, box=self.box), PGD(self.eps, self.norm, self.steps, random_start=False, box=self.box)
+
+    def _attacked(self, classifier: Classifier, images: Tensor, labels: Tensor, randomness: Randomness) -> dict[str, float]:
         criterion, norm = Untargeted(labels), norms.get(self.norm)
         noise = norm.random(randomness.stream("diagnosis"), tuple(images.shape[1:]), self.eps).to(images.dtype)
         here, there = (evaluate(classifier, at, criterion, loss_of)[0] for at in (images, images + noise))
-        once = FGSM(self.eps, self.norm, box=box).climb(classifier, images, criterion, randomness).images
-        pgd = PGD(self.eps, self.norm, self.steps, random_start=False, box=box)
-        often = pgd.climb(classifier, images, criterion, randomness).images
+        once, often = (attack.climb(classifier, images, criterion, randomness).images for attack in self.chosen)
         _, losses, logits = evaluate(classifier, often, criterion, loss_of)
         return {
             "fgsm_accuracy": _share(predict(classifier, once) == labels),

@@ -51,3 +51,18 @@ def robust_overfitting(training: Sequence[float], validation: Sequence[float]) -
     after = range(len(validation) - 2, len(validation))
     risen = all(epoch > lowest and validation[epoch] > (1 + RISE) * validation[lowest] for epoch in after)
     return lowest + 1 if risen and training[-1] < training[lowest] else None
+
+
+def overfitting(history: Sequence[Mapping[str, float]]) -> dict[str, int]:
+    """The ways in which a training has overfitted so far, each with its epoch, from the metrics of its epochs.
+
+    `catastrophic` shows where `Diagnosis` watches (`watch/pgd_accuracy`, ...), `robust` where validation has an attack: the robust
+    loss on held-out samples beside the objective, which is the robust loss on training samples in adversarial training.
+    """
+    found: dict[str, int | None] = {}
+    if history and "watch/pgd_accuracy" in history[0]:
+        numbers = [{name.removeprefix("watch/"): value for name, value in epoch.items()} for epoch in history]
+        found["catastrophic"] = catastrophic_overfitting(numbers)
+    if history and "validation/robust_loss" in history[0]:
+        found["robust"] = robust_overfitting(*([epoch[name] for epoch in history] for name in ("loss", "validation/robust_loss")))
+    return {name: number for name, number in found.items() if number is not None}

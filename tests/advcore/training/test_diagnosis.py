@@ -22,7 +22,7 @@ def test_robust_accuracy_of_an_affine_classifier_is_exact():
     """Without the box one step is the best there is: PGD finds no more than FGSM, and both what the margins say."""
     distance = AFFINE.margins(IMAGES)
     eps = distance.median().item() * 1.001
-    numbers = Diagnosis(eps, "l2")(AFFINE, IMAGES, LABELS, SOURCE, box=False)
+    numbers = Diagnosis(eps, "l2", box=False)(AFFINE, IMAGES, LABELS, SOURCE)
     assert numbers["accuracy"] == 1
     assert numbers["fgsm_accuracy"] == numbers["pgd_accuracy"] == (distance > eps).double().mean().item()
     assert numbers["gradient_cosine"] == pytest.approx(1)
