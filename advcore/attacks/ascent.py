@@ -8,9 +8,9 @@ from advcore.attacks.attack import Tries
 from advcore.attacks.ball import Ball
 from advcore.classifier import Classifier, take_rows
 from advcore.criteria import Criterion
-from advcore.jacobian import differentiate
+from advcore.jacobian import differentiate, pull_back
 from advcore.norms import per_sample
-from advcore.objectives import Objective
+from advcore.objectives import Objective, cross_entropy, cross_entropy_slope
 
 L1_SHARE = 0.01
 """The share of all coordinates that a step in l1 moves."""
@@ -18,6 +18,8 @@ L1_SHARE = 0.01
 
 def evaluate(classifier: Classifier, images: Tensor, criterion: Criterion, objective: Objective) -> tuple[Tensor, Tensor, Tensor]:
     """The gradient `(B, *shape)` of the objective, its value `(B,)`, and the logits `(B, K)`."""
+    if objective is cross_entropy:
+        return pull_back(classifier, images, lambda logits: cross_entropy_slope(logits, criterion))
     return differentiate(classifier, images, lambda logits: objective(logits, criterion))
 
 
@@ -75,10 +77,11 @@ def ascend(
         return Tries(current, spent, spent)
     with torch.no_grad():
         logits = classifier(current)
+    best = best.or_better(current, objective(logits, criterion).masked_fill(criterion.holds(logits), torch.inf))
     queries = spent.index_add(0, active, torch.ones_like(active))
-    value = objective(logits, criterion).masked_fill(criterion.holds(logits), torch.inf)
-    result[active] = best.or_better(current, value).images
-    return Tries(result, queries, spent)
+    result[active] = best.images
+    claimed = torch.ones_like(spent, dtype=torch.bool).index_copy(0, active, ~best.values.isfinite())
+    return Tries(result, queries, spent, claimed=claimed)
 
 
 class _Best:
@@ -88,11 +91,11 @@ class _Best:
         self.images, self.values = images, values
 
     def or_better(self, images: Tensor, values: Tensor) -> "_Best":
-        wins = better(values, self.values)
-        if wins.all():  # as a rule: nothing to copy
+        worse = values <= self.values
+        if not worse.any():  # as a rule: nothing to copy
             return _Best(images, values)
-        pixels = torch.where(per_sample(wins, images), images, self.images)
-        return _Best(pixels, torch.where(wins, values, self.values))
+        pixels = torch.where(per_sample(worse, images), self.images, images)
+        return _Best(pixels, torch.where(worse, self.values, values))
 
     def take(self, index: Tensor) -> "_Best":
         return _Best(self.images[index], self.values[index])
