@@ -27,9 +27,10 @@ def cross_entropy(logits: Tensor, criterion: Criterion) -> Tensor:
 
 
 def cross_entropy_slope(logits: Tensor, criterion: Criterion) -> tuple[Tensor, Tensor]:
-    """`cross_entropy` `(B,)` and its derivative `(B, K)` in the logits, `p - 1` of the label as less the sum of the other `p`.
+    """`cross_entropy` `(B,)` and its derivative in the logits `(B, K)`, to the same digits.
 
-    Written out, since on small networks the graph of `cross_entropy` costs a twentieth of a forward and backward pass.
+    The derivative is `p_k`, and for the label less the sum of the other `p_k`, which rounds to nothing as late as they do. Written
+    out, since the graph of `cross_entropy` takes a twentieth of the time of a small network's forward and backward pass.
     """
     match criterion:
         case Untargeted(labels):

@@ -6,7 +6,7 @@ from torch import Tensor
 from advcore import norms
 from advcore.attacks.attack import Tries
 from advcore.attacks.ball import Ball
-from advcore.classifier import Classifier, take_rows
+from advcore.classifier import Classifier, check_finite, take_rows
 from advcore.criteria import Criterion
 from advcore.jacobian import differentiate, pull_back
 from advcore.norms import per_sample
@@ -46,8 +46,8 @@ def ascend(
     """Maximise the objective over a ball and the box, `x <- P(x + step * radius * steepest(gradient))`.
 
     With `leave`, a sample stops at its first adversarial iterate and leaves the batch; one that has none ends at its iterate of
-    the largest objective. Without, all samples make all steps and the last iterate is returned: what adversarial training trains
-    on.
+    the largest objective, and makes no claim. Without, all samples make all steps and the last iterate is returned: what
+    adversarial training trains on.
 
     Args:
         start: `(B, *shape)`, inside the ball.
@@ -77,8 +77,10 @@ def ascend(
         return Tries(current, spent, spent)
     with torch.no_grad():
         logits = classifier(current)
-    best = best.or_better(current, objective(logits, criterion).masked_fill(criterion.holds(logits), torch.inf))
+    check_finite(logits)
     queries = spent.index_add(0, active, torch.ones_like(active))
+    value = objective(logits, criterion).masked_fill(criterion.holds(logits), torch.inf)
+    best = best.or_better(current, value)
     result[active] = best.images
     claimed = torch.ones_like(spent, dtype=torch.bool).index_copy(0, active, ~best.values.isfinite())
     return Tries(result, queries, spent, claimed=claimed)
@@ -91,11 +93,11 @@ class _Best:
         self.images, self.values = images, values
 
     def or_better(self, images: Tensor, values: Tensor) -> "_Best":
-        worse = values <= self.values
-        if not worse.any():  # as a rule: nothing to copy
+        wins = better(values, self.values)
+        if wins.all():  # as a rule: nothing to copy
             return _Best(images, values)
-        pixels = torch.where(per_sample(worse, images), self.images, images)
-        return _Best(pixels, torch.where(worse, self.values, values))
+        pixels = torch.where(per_sample(wins, images), images, self.images)
+        return _Best(pixels, torch.where(wins, values, self.values))
 
     def take(self, index: Tensor) -> "_Best":
         return _Best(self.images[index], self.values[index])

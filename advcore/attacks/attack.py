@@ -108,8 +108,8 @@ class Tries:
     """What a search hands back for its samples: images `(B, *shape)`, and what it spent, `(B,)` each.
 
     `logits` `(B, K)`: of a forward pass of exactly these images, where the search ends with one of every sample; None asks for it.
-    `claimed` `(B,)` bool: what there is to verify, where the search has seen that the criterion does not hold for the other images;
-    None asks for all.
+    `claimed` `(B,)` bool: which of them to verify, where the search saw that the criterion does not hold for the others; None asks
+    for all.
     """
 
     images: Tensor
@@ -135,7 +135,8 @@ def solve(
     box: bool = True,
     radius: Tensor | None = None,
 ) -> Adversarial:
-    """Check the input, set already adversarial samples aside, search on the others, verify what comes back.
+    """Check the input, set already adversarial samples aside, search on the others, verify what comes back: nothing is found but
+    what a forward pass of the image handed back confirms.
 
     `box` says that images must lie in [0, 1] (they may be anything finite otherwise, coordinates in a subspace too); `radius`
     `(B,)` is handed to a search with a budget.
