@@ -173,7 +173,7 @@ def test_most_survive_on_digits(attack, digits):
     own = result.status == Status.BROKEN
     assert torch.equal(labels.holds(network(result.images)), result.found)
     assert on_grid(result.images[own])
-    assert own.sum() >= 0.9 * (plain.status == Status.BROKEN).sum() > 5
+    assert own.sum() >= 0.85 * (plain.status == Status.BROKEN).sum() > 5
     assert result.distance[own].median() <= 1.02 * plain.distance[own].median() + 1.5 / 255
 
 
