@@ -29,6 +29,7 @@ bench: .venv/ready  ## speed, as ratios measured in one run
 	$(BIN)/python -m benchmarks.eigenprofile
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.sweep
+	$(BIN)/python -m benchmarks.curvature_training
 
 bench-peers: .venv/ready  ## our attacks beside foolbox's, torchattacks' and adv-lib's, our Lanczos beside hessian-eigenthings', which it installs
 	$(UV) pip install --quiet --python $(BIN)/python foolbox torchattacks adversarial-robustness-toolbox "setuptools<81" wheel

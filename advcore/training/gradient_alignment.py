@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from advcore import objectives
@@ -21,8 +22,8 @@ class GradientAlignment:
 
     It keeps single-step adversarial training (the term `adversarial` with FGSM of the same eps) from overfitting to its one step.
     The gradient at x is a constant of the step, as in the authors' code: the weights are moved by the one at `x + eta`. A sample
-    whose gradient is 0 at either point has no angle and stays out of the mean, which is 0 where none is left. Without a box. The
-    network is in evaluation mode for this term, in which a row of the batch is a sample's own.
+    whose gradient is 0 at either point (below 1e-19 in single precision, whose square is lost) has no angle and stays out of the
+    mean, which is 0 where none is left. Without a box: `x + eta` may leave [0, 1]. The network is in evaluation mode for this term.
 
     Attributes:
         eps: radius in pixel units, that of the adversarial term.
@@ -41,6 +42,7 @@ class GradientAlignment:
         with evaluating(network):
             here, _, _ = differentiate(network, images, lambda logits: objectives.cross_entropy(logits, Untargeted(labels)))
             _, there = input_gradient(network, images + eta, labels)
-        cosine = (L2.steepest(here) * L2.steepest(there)).flatten(1).sum(1)
-        angled = (LINF.size(here) > 0) & (LINF.size(there.detach()) > 0)
-        return ((1 - cosine) * angled).sum() / angled.sum().clamp(min=1)
+        smallest = torch.finfo(images.dtype).tiny ** 0.5
+        angled = (LINF.size(here) > smallest) & (LINF.size(there.detach()) > smallest)
+        cosine = (L2.steepest(here[angled]) * L2.steepest(there[angled])).flatten(1).sum(1)
+        return (1 - cosine).sum() / angled.sum().clamp(min=1)

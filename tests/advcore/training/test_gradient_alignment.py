@@ -46,6 +46,16 @@ def test_samples_without_a_gradient_stay_out():
         assert torch.autograd.grad(value, network.matrix)[0].isfinite().all()
 
 
+@pytest.mark.parametrize("lead", [0.0, 30.0, 60.0, 95.0])
+def test_confident_samples_give_finite_gradients_in_single_precision(lead):
+    network = oracles.softplus(dtype=torch.float32)
+    with torch.no_grad():
+        network[-1].bias[0] += lead
+    value = GradientAlignment(eps=0.3)(network, IMAGES.float(), ZEROS, SOURCE)
+    assert (value > 0) == (lead < 50)
+    assert all(gradient.isfinite().all() for gradient in torch.autograd.grad(value, list(network.parameters())))
+
+
 def test_eps_is_needed():
     with pytest.raises(ValueError, match="eps must be positive, in pixel units; got 0"):
         GradientAlignment(eps=0)
