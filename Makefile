@@ -27,6 +27,7 @@ format: .venv/ready
 bench: .venv/ready  ## speed, as ratios measured in one run
 	$(BIN)/python -m benchmarks.margins
 	$(BIN)/python -m benchmarks.eigenprofile
+	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.sweep
 
 bench-peers: .venv/ready  ## our attacks beside foolbox's, torchattacks' and adv-lib's, our Lanczos beside hessian-eigenthings', which it installs

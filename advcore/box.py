@@ -4,11 +4,11 @@ from advcore.attacks.attack import wrapped
 
 
 def needs_box(holder: object) -> bool:
-    """Whether any of the attacks that a probe or an objective holds keeps images in [0, 1].
+    """Whether a probe or an objective, by a field `box` of its own, or any of the attacks that it holds keeps images in [0, 1].
 
     Attacks stand in the fields `attack` or `attacks`, or, where it chooses them itself, in its property `chosen`.
     """
-    return any(map(keeps_box, _held(holder)))
+    return getattr(holder, "box", False) or any(map(keeps_box, _held(holder)))
 
 
 def keeps_box(attack: object) -> bool:

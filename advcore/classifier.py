@@ -76,6 +76,18 @@ class Around(nn.Module):
 
 
 @contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside, each part in its own mode again on exit, also after an error; parameters keep their gradients."""
+    modes = [(module, module.training) for module in network.modules()]
+    try:
+        network.eval()
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+@contextmanager
 def frozen(classifier: Classifier) -> Iterator[None]:
     """Hold a classifier still: evaluation mode, no gradients for its parameters; all as it was on exit, also after an error.
 
@@ -84,18 +96,15 @@ def frozen(classifier: Classifier) -> Iterator[None]:
     if not isinstance(classifier, nn.Module):
         yield
         return
-    modes = [(module, module.training) for module in classifier.modules()]
     gradients = [(parameter, parameter.requires_grad) for parameter in classifier.parameters()]
-    try:
-        classifier.eval()
-        for parameter, _ in gradients:
-            parameter.requires_grad_(False)
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
-        for parameter, wanted in gradients:
-            parameter.requires_grad_(wanted)
+    with evaluating(classifier):
+        try:
+            for parameter, _ in gradients:
+                parameter.requires_grad_(False)
+            yield
+        finally:
+            for parameter, wanted in gradients:
+                parameter.requires_grad_(wanted)
 
 
 def predict(classifier: Classifier, images: Tensor) -> Tensor:

@@ -15,7 +15,8 @@ class Untargeted:
 
     def holds(self, logits: Tensor) -> Tensor:
         """Which rows of the logits `(B, K)` are adversarial, `(B,)` bool; a row with NaN is not."""
-        return (logits.argmax(1) != self.labels) & ~logits.isnan().any(1)
+        top, place = logits.max(1)  # NaN wherever the row has one
+        return (place != self.labels) & (top == top)
 
     def take(self, index: Tensor) -> "Untargeted":
         """The criterion of the samples `index`."""
@@ -39,7 +40,8 @@ class Targeted:
 
     def holds(self, logits: Tensor) -> Tensor:
         """Which rows of the logits `(B, K)` are adversarial, `(B,)` bool; a row with NaN is not."""
-        return (logits.argmax(1) == self.targets) & ~logits.isnan().any(1)
+        top, place = logits.max(1)  # NaN wherever the row has one
+        return (place == self.targets) & (top == top)
 
     def take(self, index: Tensor) -> "Targeted":
         """The criterion of the samples `index`."""

@@ -41,10 +41,25 @@ def jacobian(classifier: Classifier, images: Tensor, values: Callable[[Tensor], 
 
 def differentiate(classifier: Classifier, images: Tensor, value: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
     """The gradient `(B, *shape)` of one function of the logits, from `(B, K)` to `(B,)`; its value; the logits. All detached."""
+
+    def slope(logits: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.enable_grad():
+            leaf = logits.detach().requires_grad_()
+            values = value(leaf)
+            return values.detach(), torch.autograd.grad(values.sum(), leaf, materialize_grads=True)[0]
+
+    return pull_back(classifier, images, slope)
+
+
+def pull_back(
+    classifier: Classifier, images: Tensor, slope: Callable[[Tensor], tuple[Tensor, Tensor]]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """As `differentiate`, of a function whose derivative is known: `slope` gives its value `(B,)` and that, `(B, K)`."""
     with torch.enable_grad():
         images = images.detach().requires_grad_()
-        logits = classifier(images)
-        values = value(logits)
-        if not values.requires_grad:  # a classifier that does not look at the image
-            return torch.zeros_like(images).detach(), values, logits
-        return torch.autograd.grad(values.sum(), images, materialize_grads=True)[0], values.detach(), logits.detach()
+        output = classifier(images)
+    logits = output.detach()
+    values, weights = slope(logits)
+    if not output.requires_grad:  # a classifier that does not look at the image
+        return torch.zeros_like(images).detach(), values, logits
+    return torch.autograd.grad(output, images, weights, materialize_grads=True)[0], values, logits

@@ -26,6 +26,20 @@ def cross_entropy(logits: Tensor, criterion: Criterion) -> Tensor:
             return -_surprise(logits, targets)
 
 
+def cross_entropy_slope(logits: Tensor, criterion: Criterion) -> tuple[Tensor, Tensor]:
+    """`cross_entropy` `(B,)` and its derivative in the logits `(B, K)`, to the same digits.
+
+    The derivative is `p_k`, and for the label less the sum of the other `p_k`, which rounds to nothing as late as they do. Written
+    out, since the graph of `cross_entropy` takes a twentieth of the time of a small network's forward and backward pass.
+    """
+    match criterion:
+        case Untargeted(labels):
+            return _surprise_slope(logits, labels)
+        case Targeted(targets):
+            value, slope = _surprise_slope(logits, targets)
+            return -value, -slope
+
+
 def logit_margin(logits: Tensor, criterion: Criterion) -> Tensor:
     """`max_{k != label} z_k - z_label`, or `z_target - max_{k != target} z_k`: positive if and only if adversarial."""
     match criterion:
@@ -64,6 +78,16 @@ def _surprise(logits: Tensor, classes: Tensor) -> Tensor:
     own = classes[:, None]
     others = logits.scatter(1, own, -torch.inf).logsumexp(1)
     return F.softplus(others - logits.gather(1, own)[:, 0], threshold=50)
+
+
+def _surprise_slope(logits: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
+    """`-log p` of `classes` `(B,)`, and its derivative in the logits `(B, K)`."""
+    own = classes[:, None]
+    log_p = logits.log_softmax(1)
+    slope = log_p.exp().scatter_(1, own, 0)
+    others = slope.sum(1, keepdim=True)
+    value = F.softplus(others.log() - log_p.gather(1, own), threshold=50)[:, 0]
+    return value, slope.scatter_(1, own, -others)
 
 
 def _lead(logits: Tensor, classes: Tensor) -> Tensor:

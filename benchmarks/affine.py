@@ -4,14 +4,17 @@ Affine classifiers of 3 x 8 x 8 images, near grey, far from the box, or with a h
 `tests/boxed.py` holds the exact distances. Needs the peers, and `tests` on the path: `make bench-peers`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import boxed
 import foolbox
 import torch
 import torchattacks
+from torch import Tensor, nn
 
-from advcore.attacks import APGD, DDN, FMN, PGD, DeepFool, MinimalNorm, SparseFool
+from advcore.attacks import APGD, DDN, FMN, PGD, Attack, DeepFool, MinimalNorm, SparseFool
+from advcore.probes.robustness import QUALITIES
+from advcore.robust_accuracy import attack_over, robust_accuracy
 from benchmarks.peers import Run, of_adv_lib, of_foolbox, ours, outcome
 from benchmarks.setting import machine
 
@@ -113,17 +116,35 @@ def curves(count: int = 256) -> None:
         for name, build in attacks.items():
             cells = "".join(f"{overestimate(build, norm, scale, count):8.1f}" for scale in SCALES)
             print(f"  {name:24}{cells}", flush=True)
+        for name, attacks_of in QUALITIES.items():
+            cells = "".join(f"{whole_curve(attacks_of(norm), norm, scale, count):8.1f}" for scale in SCALES)  # type: ignore[arg-type]
+            print(f"  {'advcore, quality ' + name:24}{cells}", flush=True)
+
+
+def whole_curve(attacks: Sequence[Attack], norm: str, scale: float, count: int) -> float:
+    """As `overestimate`, of the curve that the probe `robustness` gives: from all attacks of a quality, in one run."""
+    affine, images, exact, labels, grid = problem(norm, scale, count)
+    broken_at = attack_over(attacks, affine, images, labels, grid)[-1].broken_at
+    held = torch.tensor(robust_accuracy(broken_at, grid))
+    return 100 * max((share - (exact > eps).double().mean()).item() for share, eps in zip(held, grid, strict=True))
 
 
 def overestimate(build: Callable[[float], Run], norm: str, scale: float, count: int) -> float:
-    affine, images = boxed.problem(10, scale, True, count=count)
-    affine.eval().requires_grad_(False)
-    exact, labels = boxed.margins(affine, images, norm), affine(images).argmax(1)
+    affine, images, exact, labels, grid = problem(norm, scale, count)
     above = []
-    for eps in exact.quantile(torch.linspace(0.05, 0.95, 10, dtype=exact.dtype)).tolist():
+    for eps in grid:
         found = affine(build(eps)(affine, images.clone(), labels)).argmax(1) != labels
         above.append(((exact <= eps).double().mean() - found.double().mean()).item())
     return 100 * max(above)
+
+
+def problem(norm: str, scale: float, count: int) -> tuple[nn.Module, Tensor, Tensor, Tensor, list[float]]:
+    """An affine classifier, images `(count, 3, 8, 8)` with the box active, their exact margins, their labels, ten eps."""
+    affine, images = boxed.problem(10, scale, True, count=count)
+    affine.eval().requires_grad_(False)
+    exact = boxed.margins(affine, images, norm)
+    grid = exact.quantile(torch.linspace(0.05, 0.95, 10, dtype=exact.dtype)).tolist()
+    return affine, images, exact, affine(images).argmax(1), grid
 
 
 def main() -> None:

@@ -92,7 +92,7 @@ class TrainCommand:
             print(f"nothing to do: {result.checkpoint} is the result of exactly this training")
         else:
             numbers = ", ".join(f"{name} {tables.number(value)}" for name, value in result.metrics.items())
-            print(f"trained: {numbers}\ncheckpoint: {result.checkpoint}")
+            print(f"trained, epoch {result.epoch}: {numbers}\ncheckpoint: {result.checkpoint}")
         return 0
 
 

@@ -4,17 +4,19 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import torch
 
 from advcore.box import needs_box
 from advcore.classifier import check_labels, check_logits
+from advcore.probes import Comparison, Probe
 from advcore.transforms import Transform
 from pipelines import schema
 from pipelines.fetch import fetched
 from pipelines.study import Study
-from workers.actor import Work, defining, work_key
+from workers.actor import Other, Work, defining, work_key
 from workers.datasets import Dataset, batch, load
 from workers.models import ModelSpec, build, content_hash
 from workers.refusal import Refused
@@ -48,6 +50,7 @@ def prepare(study: Study) -> Prepared:
     for own in seen.values():
         for probe_name, probe in study.probes.items():
             check_box(f"probe {probe_name}", probe, own)
+    partners = {name: _partners(name, probe, seen) for name, probe in study.probes.items()}
     models = {name: _absolute(spec, study) for name, spec in study.models.items()}
     hashes = {name: content_hash(spec) for name, spec in models.items()}
     for name, spec in models.items():
@@ -59,10 +62,11 @@ def prepare(study: Study) -> Prepared:
                 kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
                 raise Refused(f"probe {probe_name}: {kind}{error}") from error
     shards = split(len(dataset), study.run.shard_size)
+    known = {name: Other(name, spec, hashes[name]) for name, spec in models.items()}
     works = {
-        (name, probe_name): _works(study, seen[name].digest, name, spec, hashes[name], probe_name, shards)
-        for name, spec in models.items()
-        for probe_name in study.probes
+        (name, probe_name): _works(study, seen[name].digest, own, probe_name, shards, tuple(known[other] for other in others))
+        for name, own in known.items()
+        for probe_name, others in partners.items()
     }
     return Prepared(study, dataset, seen, hashes, _identity(study, works), works)
 
@@ -78,6 +82,24 @@ def check_box(name: str, holder: object, dataset: Dataset) -> None:
             f"{name} attacks in the box [0, 1], which images transformed by {dataset.transform!r} leave: take attacks with "
             "box: false (deepfool, say), or leave it or the transform out"
         )
+
+
+def _partners(name: str, probe: Probe, seen: Mapping[str, Dataset]) -> tuple[str, ...]:
+    """The models beside which a probe measures each; none for a probe that is no comparison. Raises Refused for names that the
+    study lacks, and where two that are compared see other images."""
+    if not isinstance(probe, Comparison):
+        return ()
+    others = tuple(probe.partners(tuple(seen)))
+    for other in others:
+        if other not in seen:
+            raise Refused(f"probe {name} names the model {other!r}, which the study has not; models: {', '.join(seen)}")
+    for model, other in product(seen, others):
+        if seen[model].transform != seen[other].transform:
+            raise Refused(
+                f"probe {name} compares {model} with {other}, which see images transformed by {seen[model].transform!r} and "
+                f"{seen[other].transform!r}: give both one transform in transforms, or leave one of them out"
+            )
+    return others
 
 
 def check_model(name: str, spec: ModelSpec, dataset: Dataset) -> int:
@@ -109,21 +131,22 @@ def _absolute(spec: ModelSpec, study: Study) -> ModelSpec:
 
 
 def _works(
-    study: Study, data_digest: str, name: str, spec: ModelSpec, model_hash: str, probe_name: str, shards: list[Shard]
+    study: Study, data_digest: str, own: Other, probe_name: str, shards: list[Shard], others: tuple[Other, ...]
 ) -> list[Work]:
     probe, seed, dtype = study.probes[probe_name], study.run.seed, study.run.dtype
     settings = defining(probe, schema.unstructure(study)["probes"][probe_name])
     return [
         Work(
-            work_key(model_hash, data_digest, settings, shard, seed, dtype),
-            f"{name}/{probe_name}",
-            spec,
-            model_hash,
+            work_key(own.model_hash, data_digest, settings, shard, seed, dtype, others),
+            f"{own.name}/{probe_name}",
+            own.model,
+            own.model_hash,
             probe,
             shard,
             seed,
             dtype,
-            study.transforms.get(name),
+            study.transforms.get(own.name),
+            others,
         )
         for shard in shards
     ]

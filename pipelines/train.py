@@ -14,14 +14,14 @@ from tqdm import tqdm
 
 from advcore.probes.probe import Batch
 from advcore.randomness import Randomness
-from advcore.training import Fit
+from advcore.training import Fit, overfitting
 from advcore.training.fit import named, under
 from pipelines import schema
 from pipelines.environment import environment_tags
 from pipelines.fetch import fetched
 from pipelines.record import Run
 from pipelines.tracking import make_tracker
-from pipelines.training import Loaded, Training, TrainSettings, loaded
+from pipelines.training import Loaded, Training, TrainSettings, drawn, loaded
 from workers.actor import resolve_device
 from workers.checkpoints import bare_weights, check_writable, read_metadata, read_tensors, save_tensors, whole
 from workers.datasets import Dataset, batch
@@ -33,7 +33,6 @@ __all__ = ["Progress", "TrainSettings", "Trained", "Training", "accuracy", "epoc
 
 STATE, MODEL, ABOUT = "state.safetensors", "model.safetensors", "model.json"
 """What lies in the folder of a training: all it needs to go on; the network as it would be handed out now, and what it came of."""
-
 
 Look = Callable[[nn.Module], Mapping[str, float]]
 """What measures a network after an epoch."""
@@ -50,11 +49,12 @@ class Progress:
 
 @dataclass(frozen=True)
 class Trained:
-    """The checkpoint, whether it had been there already, and the last epoch's numbers (none when it had)."""
+    """The checkpoint, and whether it had been there already; if not, the number of the epoch that it is of, and its numbers."""
 
     checkpoint: Path
     already: bool
     metrics: dict[str, float]
+    epoch: int = 0
 
 
 def epochs(training: Training, folder: Path) -> Iterator[Progress]:
@@ -89,9 +89,9 @@ def train(training: Training) -> Trained:
     try:
         record.start()
         _describe(record, ready)
-        metrics = _watched(ready, folder, record)
+        history = _watched(ready, folder, record)
+        epoch = _chosen(training, history)
         record.model(training.name, folder / MODEL, folder / ABOUT, ready.data.shape, ready.classes)
-        epoch = json.loads((folder / ABOUT).read_text())["epoch"]
         digest = content_hash(replace(training.model, checkpoint=str(folder / MODEL)))
         record.tags({"advcore.model": digest, "advcore.epoch": str(epoch)})
         for name, place in ((ABOUT, checkpoint.with_suffix(".json")), (MODEL, checkpoint)):
@@ -99,7 +99,7 @@ def train(training: Training) -> Trained:
                 shutil.copyfile(folder / name, unfinished)
         shutil.rmtree(folder)
         status = "FINISHED"
-        return Trained(checkpoint, False, metrics)
+        return Trained(checkpoint, False, history[epoch - 1], epoch)
     except KeyboardInterrupt:
         status = "KILLED"
         raise
@@ -119,7 +119,7 @@ def accuracy(network: nn.Module, images: Tensor, labels: Tensor, size: int = 100
 
 
 def _epochs(ready: Loaded, folder: Path) -> Iterator[Progress]:
-    training, validation = ready.training, ready.training.validation
+    training = ready.training
     device = resolve_device(training.run.device)
     network = build(ready.model).to(device).requires_grad_()
     samples = _samples(ready.data, device)
@@ -132,14 +132,15 @@ def _epochs(ready: Loaded, folder: Path) -> Iterator[Progress]:
         fit.resume(under("fit", state))
         chosen = under("chosen", state)
         _hand_out(ready, chosen, history, folder)
-    while fit.done < training.recipe.epochs and not (validation and validation.stops(history)):
+    while fit.done < training.recipe.epochs and not _ended(training, history):
         with _threads(training.run.threads):
             epoch = fit.epoch()
             terms = {f"loss/{name}": value for name, value in epoch.terms.items()}
             metrics = {"loss": epoch.loss, **terms, "learning_rate": epoch.learning_rate}
             for look in looks:
-                metrics |= look(fit.result)
+                metrics |= {name: float(value) for name, value in look(fit.result).items()}
         history.append(metrics)
+        metrics |= {f"overfitting/{name}": float(number) for name, number in overfitting(history).items()}
         if _chosen(training, history) == epoch.number:
             chosen = {name: value.detach().clone() for name, value in bare_weights(fit.result).items()}
         note = json.dumps({"training": ready.identity, "history": history})
@@ -156,20 +157,34 @@ def _looks(ready: Loaded, device: torch.device) -> list[Look]:
         held_out = _samples(ready.held_out, device)
         looks.append(lambda network: validation.measure(network, held_out.images, held_out.labels))
     if watch is not None:
-        probe = _samples(ready.held_out or ready.data, device, watch.samples)
+        probe = _samples(drawn(ready.held_out or ready.data, watch.samples), device)
         noise = Randomness(ready.training.recipe.seed, probe.indices).stream("watch")
-        looks.append(lambda network: watch(network, probe.images, probe.labels, noise))
+        looks.append(lambda network: _prefixed("watch", watch(network, probe.images, probe.labels, noise)))
     if ready.test is not None:
         test = _samples(ready.test, device)
         looks.append(lambda network: {"test_accuracy": accuracy(network, test.images, test.labels)})
     return looks
 
 
+def _prefixed(kind: str, numbers: Mapping[str, float]) -> dict[str, float]:
+    return {f"{kind}/{name}": value for name, value in numbers.items()}
+
+
+def _ended(training: Training, history: list[dict[str, float]]) -> bool:
+    """Whether the training ends before its last epoch: by validation's patience, or because it has overfitted."""
+    overfitted = bool(history) and any(name.startswith("overfitting/") for name in history[-1])
+    patience = training.validation is not None and training.validation.stops(history)
+    return patience or (overfitted and training.on_overfitting != "report")
+
+
 def _chosen(training: Training, history: list[dict[str, float]]) -> int:
     """The number of the epoch that would be handed out now."""
-    if training.validation is None or not training.validation.keep_best:
-        return len(history)
-    return training.validation.best(history)
+    back = training.on_overfitting == "back"
+    if training.validation is not None and (training.validation.keep_best or back):
+        return training.validation.best(history)
+    if back:
+        return max(range(len(history)), key=lambda epoch: history[epoch]["watch/pgd_accuracy"]) + 1
+    return len(history)
 
 
 def read_history(ready: Loaded, folder: Path) -> list[dict[str, float]]:
@@ -193,8 +208,8 @@ def _hand_out(ready: Loaded, weights: dict[str, Tensor], history: list[dict[str,
     save_tensors(weights, folder / MODEL, {"advcore.training": ready.identity})
 
 
-def _watched(ready: Loaded, folder: Path, record: Run) -> dict[str, float]:
-    """The epochs under a bar and in the record, also those that were done before; gives the last one's numbers."""
+def _watched(ready: Loaded, folder: Path, record: Run) -> list[dict[str, float]]:
+    """The epochs under a bar and in the record, also those that were done before; gives the numbers of all."""
     history = read_history(ready, folder)
     for number, metrics in enumerate(history, 1):
         record.metrics(metrics, number)
@@ -203,16 +218,28 @@ def _watched(ready: Loaded, folder: Path, record: Run) -> dict[str, float]:
         for progress in _epochs(ready, folder):
             history.append(progress.metrics)
             record.metrics(progress.metrics, progress.epoch)
+            _tell_overfitting(record, history, bar)
             bar.set_postfix({name: f"{value:.4g}" for name, value in progress.metrics.items() if name != "learning_rate"}, False)
             bar.update()
-    return history[-1]
+    return history
+
+
+def _tell_overfitting(record: Run, history: list[dict[str, float]], bar: tqdm) -> None:
+    """A tag and a line for each way of overfitting that the last epoch brought to light."""
+    known = overfitting(history[:-1])
+    for name, number in overfitting(history).items():
+        if name not in known:
+            record.tags({f"advcore.overfitting.{name}": str(number)})
+            bar.write(f"{name} overfitting at epoch {number}, seen after epoch {len(history)}", file=sys.stderr)
 
 
 def _describe(record: Run, ready: Loaded) -> None:
     training, test = ready.training, ready.test
     settings = schema.unstructure(training)
     start = settings["model"].pop("checkpoint")  # a path may move; its content is part of the run's key
-    record.params(schema.flatten({name: settings[name] for name in ("model", "data", "validation", "watch", "recipe")}))
+    record.params(
+        schema.flatten({name: settings[name] for name in ("model", "data", "validation", "watch", "on_overfitting", "recipe")})
+    )
     record.tags({} if start is None else {"advcore.checkpoint": start})
     record.tags({"advcore.data": ready.digest, **environment_tags()})
     samples = len(ready.data) + len(ready.held_out or ())
@@ -221,9 +248,8 @@ def _describe(record: Run, ready: Loaded) -> None:
         record.data(training.test.name, test.digest, len(test), test.shape, training.test.name, "testing")
 
 
-def _samples(dataset: Dataset, device: torch.device, count: int | None = None) -> Batch:
-    """The samples of a data set, or the first `count` of them."""
-    return batch(dataset, Shard(0, min(count or len(dataset), len(dataset))), device=device)
+def _samples(dataset: Dataset, device: torch.device) -> Batch:
+    return batch(dataset, Shard(0, len(dataset)), device=device)
 
 
 @contextmanager

@@ -4,10 +4,11 @@ import hashlib
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from advcore.training import Recipe, Validation, Watch
+from advcore.training import Diagnosis, Recipe, Validation, Watch
 from advcore.training.fit import check_precision
 from pipelines import schema
 from pipelines.prepare import check_box, check_model
@@ -56,6 +57,9 @@ class Training:
         test: samples whose accuracy is shown each epoch; nothing is chosen by it.
         validation: what is held out of the training samples, and how an epoch is chosen by it; none means the last one.
         watch: what else is looked at after each epoch.
+        on_overfitting: what follows when catastrophic or robust overfitting shows, see `advcore.training.overfitting`: `report` it
+            alone; `stop`; or stop and go `back` to the epoch of the best robust accuracy, of validation where there is one, else of
+            the watch. The last two need a diagnosis as watch, or validation with an attack.
         recipe: how it is trained.
         run: where.
     """
@@ -66,11 +70,18 @@ class Training:
     test: DataSpec | None = None
     validation: Validation | None = None
     watch: Watch | None = None
+    on_overfitting: Literal["report", "stop", "back"] = "report"
     recipe: Recipe = field(default_factory=Recipe)
     run: TrainSettings = field(default_factory=TrainSettings)
 
     def __post_init__(self) -> None:
         check_name(self.name)
+        judged = isinstance(self.watch, Diagnosis) or (self.validation is not None and self.validation.attack is not None)
+        if self.on_overfitting != "report" and not judged:
+            raise ValueError(
+                f"on_overfitting: {self.on_overfitting} needs something that shows it: watch: {{kind: diagnosis, eps: ...}}, or "
+                "validation with an attack"
+            )
 
     @property
     def checkpoint(self) -> Path:
@@ -137,6 +148,11 @@ def split(data: Dataset, validation: Validation) -> tuple[Dataset, Dataset]:
     return _selected(data, order[count:]), _selected(data, order[:count])
 
 
+def drawn(data: Dataset, count: int) -> Dataset:
+    """`count` samples, or all where there are fewer, drawn uniformly: always the same ones of the same data."""
+    return _selected(data, np.random.RandomState(0).permutation(len(data))[:count])
+
+
 def _selected(data: Dataset, rows: np.ndarray) -> Dataset:
     rows = np.sort(rows)
     return replace(data, images=data.images[rows], labels=data.labels[rows], indices=data.indices[rows])
@@ -145,6 +161,6 @@ def _selected(data: Dataset, rows: np.ndarray) -> Dataset:
 def _identity(training: Training, model: ModelSpec, data: Dataset) -> str:
     """The training's id, 16 hexadecimal digits."""
     settings = schema.unstructure(training)
-    chosen = [settings[name] for name in ("validation", "watch", "recipe")]
+    chosen = [settings[name] for name in ("validation", "watch", "on_overfitting", "recipe")]
     parts = [training.name, content_hash(model), data.digest, *chosen]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

@@ -87,6 +87,14 @@ def test_the_sweep_of_the_readme_is_valid() -> None:
     assert len(sweep.points()) == 12
 
 
+def test_the_recipe_of_the_readme_is_valid() -> None:
+    from pipelines import schema
+    from pipelines.train import Training
+
+    training = schema.structure(Training, yaml.safe_load(block("yaml", 2)))
+    assert training.validation is not None
+
+
 if __name__ == "__main__":
     start, end = "## The tree\n", "\n## Units"
     before, rest = README.split(start)

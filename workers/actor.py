@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from advcore.classifier import full_precision
-from advcore.probes.probe import Columns, Probe
+from advcore.probes.probe import Columns, Comparison, Probe
 from advcore.randomness import Randomness
 from advcore.transforms import Transform
 from workers.datasets import Dataset, batch
@@ -24,8 +24,17 @@ from workers.refusal import Refused
 from workers.shards import Shard
 from workers.store import open_store
 
-FORMAT = 2
+FORMAT = 3
 """Part of every key: raise it when the same settings begin to give other rows, so that old rows are not taken for new ones."""
+
+
+@dataclass(frozen=True)
+class Other:
+    """A model that a comparison holds beside the one that it measures; `model_hash` is `content_hash(model)`."""
+
+    name: str
+    model: ModelSpec
+    model_hash: str
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,7 @@ class Work:
     """One shard to measure: rows of `probe` on `shard` of the data set, to be stored under `key`.
 
     `name` is for people ("plain/margins"); `model_hash` is `content_hash(model)` at the start of the study; `transform` stands in
-    place of the data set's.
+    place of the data set's; `others` are for a probe that is a `Comparison`.
     """
 
     key: str
@@ -45,6 +54,7 @@ class Work:
     seed: int
     dtype: str = "float32"
     transform: Transform | None = None
+    others: tuple[Other, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,16 +79,25 @@ class Runner(Protocol):
     def run(self, works: Sequence[Work], dataset: Dataset) -> Iterator[Outcome]: ...
 
 
-def work_key(model_hash: str, data_digest: str, probe: Mapping[str, Any], shard: Shard, seed: int, dtype: str) -> str:
-    """The sha256 that names the rows of one shard: all that they depend on.
+def work_key(
+    model_hash: str,
+    data_digest: str,
+    probe: Mapping[str, Any],
+    shard: Shard,
+    seed: int,
+    dtype: str,
+    others: Sequence[Other] = (),
+) -> str:
+    """The sha256 that names the rows of one shard: all that they depend on; of other models, their names and what they hold.
 
     `probe` holds its settings, fit for JSON: give `defining(probe, settings)`, so that settings of memory and speed are left out.
     Where it names a class or a model of the user's own (a `kind` or an `architecture` as `package.module:Name`, at any depth), the
     source of that module is part of the key, see `workers.models.source_hash`; it raises Refused where there is none.
     """
-    parts = (FORMAT, model_hash, data_digest, probe, shard.start, shard.stop, seed, dtype)
     sources = {name: source_hash(name) for name in _own_code(probe)}
-    return hashlib.sha256(json.dumps((*parts, sources) if sources else parts, sort_keys=True).encode()).hexdigest()
+    beside = [(other.name, other.model_hash) for other in others]
+    parts = (FORMAT, model_hash, data_digest, probe, shard.start, shard.stop, seed, dtype, *filter(None, (sources, beside)))
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def defining(value: Any, settings: Any) -> Any:
@@ -118,7 +137,10 @@ def unique(works: Sequence[Work]) -> list[Work]:
 
 
 class Worker:
-    """Measures shards and writes their rows to the store; keeps the last model, for the next shard likely needs it again.
+    """Measures shards and writes their rows to the store; keeps the models of the last one, for the next likely needs them again.
+
+    It holds the model that it measures, and beside it the others of a comparison, each once whatever its names; those that the next
+    shard does not need leave the memory before one that it lacks is built.
 
     `threads` is torch's number of CPU threads in this process, none leaves it; `device` is "cpu", "cuda", or "auto": a GPU if
     torch sees one. Raises Refused where the store or the device is not there.
@@ -129,8 +151,7 @@ class Worker:
             torch.set_num_threads(threads)
         self._device = resolve_device(device)
         self._store = open_store(store_location, create=False)
-        self._held: tuple[str, str] | None = None
-        self._model: nn.Module | None = None
+        self._held: dict[tuple[str, str], nn.Module] = {}
         self.name = f"{platform.node()}:{os.getpid()}:{self._device}"
 
     def measure(self, work: Work, dataset: Dataset) -> Outcome:
@@ -143,15 +164,17 @@ class Worker:
         return Outcome(work.key, work.name, not error, rows, time.perf_counter() - start, error, self.name)
 
     def _measure(self, work: Work, dataset: Dataset, start: float) -> int:
-        model = self._built(work)
+        model, others = self._models(work)
         samples = batch(dataset, work.shard, work.dtype, self._device, work.transform)
+        more = {"others": others} if isinstance(work.probe, Comparison) else {}
         with full_precision():
-            columns = work.probe.measure(model, samples, Randomness(work.seed, samples.indices))
+            columns = work.probe.measure(model, samples, Randomness(work.seed, samples.indices), **more)
         columns = {name: column.detach().cpu() if isinstance(column, Tensor) else column for name, column in columns.items()}
         rows = check_columns(columns)
         metadata = {
             "name": work.name,
             "model": work.model_hash,
+            "others": json.dumps({other.name: other.model_hash for other in work.others}),
             "probe": repr(work.probe),
             "seed": str(work.seed),
             "dtype": work.dtype,
@@ -163,17 +186,23 @@ class Worker:
         self._store.write(work.key, columns, metadata)
         return rows
 
-    def _built(self, work: Work) -> nn.Module:
-        if self._model is None or self._held != (work.model_hash, work.dtype):
-            self._model = self._held = None  # the old one leaves the memory first
-            if content_hash(work.model) != work.model_hash:
-                raise Refused(
-                    f"the model {work.model.architecture} (checkpoint {work.model.checkpoint}) is not the same on this worker, "
-                    "or has changed since the study started: start the study anew"
-                )
-            self._model = build(work.model).to(self._device, torch_dtype(work.dtype))
-            self._held = work.model_hash, work.dtype
-        return self._model
+    def _models(self, work: Work) -> tuple[nn.Module, dict[str, nn.Module]]:
+        """The model that is measured, and the others by name."""
+        specs = {other.model_hash: other.model for other in work.others} | {work.model_hash: work.model}
+        self._held = {key: model for key, model in self._held.items() if key[0] in specs and key[1] == work.dtype}
+        for model_hash, spec in specs.items():
+            if (model_hash, work.dtype) not in self._held:
+                self._held[model_hash, work.dtype] = self._built(spec, model_hash, work.dtype)
+        others = {other.name: self._held[other.model_hash, work.dtype] for other in work.others}
+        return self._held[work.model_hash, work.dtype], others
+
+    def _built(self, spec: ModelSpec, model_hash: str, dtype: str) -> nn.Module:
+        if content_hash(spec) != model_hash:
+            raise Refused(
+                f"the model {spec.architecture} (checkpoint {spec.checkpoint}) is not the same on this worker, "
+                "or has changed since the study started: start the study anew"
+            )
+        return build(spec).to(self._device, torch_dtype(dtype))
 
 
 def check_columns(columns: Columns) -> int:

@@ -6,11 +6,11 @@ from torch import Tensor
 from advcore import norms
 from advcore.attacks.attack import Tries
 from advcore.attacks.ball import Ball
-from advcore.classifier import Classifier, take_rows
+from advcore.classifier import Classifier, check_finite, take_rows
 from advcore.criteria import Criterion
-from advcore.jacobian import differentiate
+from advcore.jacobian import differentiate, pull_back
 from advcore.norms import per_sample
-from advcore.objectives import Objective
+from advcore.objectives import Objective, cross_entropy, cross_entropy_slope
 
 L1_SHARE = 0.01
 """The share of all coordinates that a step in l1 moves."""
@@ -18,6 +18,8 @@ L1_SHARE = 0.01
 
 def evaluate(classifier: Classifier, images: Tensor, criterion: Criterion, objective: Objective) -> tuple[Tensor, Tensor, Tensor]:
     """The gradient `(B, *shape)` of the objective, its value `(B,)`, and the logits `(B, K)`."""
+    if objective is cross_entropy:
+        return pull_back(classifier, images, lambda logits: cross_entropy_slope(logits, criterion))
     return differentiate(classifier, images, lambda logits: objective(logits, criterion))
 
 
@@ -44,8 +46,8 @@ def ascend(
     """Maximise the objective over a ball and the box, `x <- P(x + step * radius * steepest(gradient))`.
 
     With `leave`, a sample stops at its first adversarial iterate and leaves the batch; one that has none ends at its iterate of
-    the largest objective. Without, all samples make all steps and the last iterate is returned: what adversarial training trains
-    on.
+    the largest objective, and makes no claim. Without, all samples make all steps and the last iterate is returned: what
+    adversarial training trains on.
 
     Args:
         start: `(B, *shape)`, inside the ball.
@@ -75,10 +77,13 @@ def ascend(
         return Tries(current, spent, spent)
     with torch.no_grad():
         logits = classifier(current)
+    check_finite(logits)
     queries = spent.index_add(0, active, torch.ones_like(active))
     value = objective(logits, criterion).masked_fill(criterion.holds(logits), torch.inf)
-    result[active] = best.or_better(current, value).images
-    return Tries(result, queries, spent)
+    best = best.or_better(current, value)
+    result[active] = best.images
+    claimed = torch.ones_like(spent, dtype=torch.bool).index_copy(0, active, ~best.values.isfinite())
+    return Tries(result, queries, spent, claimed=claimed)
 
 
 class _Best:

@@ -108,12 +108,15 @@ class Tries:
     """What a search hands back for its samples: images `(B, *shape)`, and what it spent, `(B,)` each.
 
     `logits` `(B, K)`: of a forward pass of exactly these images, where the search ends with one of every sample; None asks for it.
+    `claimed` `(B,)` bool: which of them to verify, where the search saw that the criterion does not hold for the others; None asks
+    for all.
     """
 
     images: Tensor
     queries: Tensor
     gradients: Tensor
     logits: Tensor | None = None
+    claimed: Tensor | None = None
 
 
 Search = Callable[..., Tries]
@@ -132,7 +135,8 @@ def solve(
     box: bool = True,
     radius: Tensor | None = None,
 ) -> Adversarial:
-    """Check the input, set already adversarial samples aside, search on the others, verify what comes back.
+    """Check the input, set already adversarial samples aside, search on the others, verify what comes back: nothing is found but
+    what a forward pass of the image handed back confirms.
 
     `box` says that images must lie in [0, 1] (they may be anything finite otherwise, coordinates in a subspace too); `radius`
     `(B,)` is handed to a search with a budget.
@@ -157,16 +161,17 @@ def solve(
             own = take_rows(classifier, standing)
             radii = [] if radius is None else [radius[standing]]
             tries = search(own, images[standing], criterion.take(standing), randomness.take(standing), *radii)
-            reached = tries.logits
-            if reached is None:
-                with torch.no_grad():
-                    reached = own(tries.images)
-                queries[standing] += 1
-            check_finite(reached)
-            found[standing] = criterion.take(standing).holds(reached)
             result[standing] = tries.images
             queries[standing] += tries.queries
             gradients[standing] = tries.gradients
+            reached, claimed = tries.logits, standing if tries.claimed is None else standing[tries.claimed]
+            if reached is None and len(claimed):
+                with torch.no_grad():
+                    reached = take_rows(classifier, claimed)(result[claimed])
+                queries[claimed] += 1
+            if reached is not None:
+                check_finite(reached)
+                found[claimed] = criterion.take(claimed).holds(reached)
     status = torch.where(already, Status.ALREADY_WRONG, torch.where(found, Status.BROKEN, not_found)).to(torch.int8)
     distance = norm.size(result - images).masked_fill(~found, torch.inf)
     return Adversarial(result, found, distance, status, queries, gradients)

@@ -4,6 +4,7 @@ from advcore.curvature.across import Across, most_curved_across
 from advcore.curvature.boundary import (
     BoundaryPoints,
     ShapeOperator,
+    Tangential,
     boundary_points,
     logit_difference,
     principal_curvatures,
@@ -37,6 +38,7 @@ __all__ = [
     "Moments",
     "ShapeOperator",
     "Stacked",
+    "Tangential",
     "boundary_points",
     "cross_entropy",
     "curvature_along",

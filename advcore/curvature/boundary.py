@@ -88,6 +88,36 @@ class ShapeOperator:
         return torch.where(slope > 0, values / slope, 0)
 
 
+class Tangential:
+    """A shape operator in `D - 1` orthonormal coordinates of the tangent space: the principal curvatures are all its eigenvalues.
+
+    The coordinates are the last D - 1 after Householder's reflection that turns the normal onto the first axis.
+    """
+
+    def __init__(self, operator: ShapeOperator) -> None:
+        self._operator = operator
+        sign = torch.where(operator.normal[:, :1] < 0, -1.0, 1.0).to(operator.normal.dtype)
+        self._mirror = L2.steepest(torch.cat([operator.normal[:, :1] + sign, operator.normal[:, 1:]], 1))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Samples and dimension, (B, D - 1)."""
+        return self._operator.shape[0], self._operator.shape[1] - 1
+
+    def __matmul__(self, vectors: Tensor) -> Tensor:
+        """`(B, D - 1)` to `(B, D - 1)`."""
+        lifted = self._reflect(torch.nn.functional.pad(vectors, (1, 0))[:, None])[:, 0]
+        return self._reflect((self._operator @ lifted)[:, None])[:, 0, 1:]
+
+    def dense(self) -> Tensor:
+        """All of it, `(B, D - 1, D - 1)`, from the dense Hessian."""
+        return self._reflect(self._reflect(self._operator.dense()).mT)[:, 1:, 1:]
+
+    def _reflect(self, rows: Tensor) -> Tensor:
+        """Of each row of `(B, n, D)` its mirror image."""
+        return rows - 2 * (rows @ self._mirror[:, :, None]) * self._mirror[:, None, :]
+
+
 def shape_operator(classifier: Classifier, points: Tensor, first: Tensor, second: Tensor, step: float = 0.0) -> ShapeOperator:
     """The shape operator of the boundary between classes `first` and `second` `(B,)` at points `(B, *shape)` on it.
 
@@ -107,13 +137,10 @@ def principal_curvatures(classifier: Classifier, points: Tensor, first: Tensor, 
     """All D - 1 principal curvatures, descending, `(B, D - 1)`, 1 / pixel unit; NaN where the gradient vanishes.
 
     D Hessian products and a D x D eigenproblem a sample; see `shape_operator` for signs and `step`. For the extreme ones of a
-    large D: `lanczos(shape_operator(...), ..., Ends(top, bottom), ...)`, where the normal's 0 is one of the eigenvalues; at a step,
-    look at the residuals (see `DifferenceHessian`).
+    large D: `lanczos(Tangential(shape_operator(...)), ..., Ends(top, bottom), ...)`; at a step, look at the residuals (see
+    `DifferenceHessian`).
     """
     with full_precision():
         operator = shape_operator(classifier, points, first, second, step)
-        matrix = operator.dense()
-        beyond = 2 * torch.linalg.matrix_norm(matrix)  # lifts the normal's 0 above all others, to be left out
-        normal = operator.normal
-        values = torch.linalg.eigvalsh(matrix + beyond[:, None, None] * normal[:, :, None] * normal[:, None, :])[:, :-1].flip(1)
+        values = torch.linalg.eigvalsh(Tangential(operator).dense()).flip(1)
     return values.masked_fill((operator.slope == 0)[:, None], torch.nan)

@@ -1,5 +1,6 @@
 """Probes: the measurements that are distributed over samples."""
 
+from advcore.probes.boundary import Boundary
 from advcore.probes.charts import Chart, Gallery, Lines, Maps, Panel, Series
 from advcore.probes.curvature import Curvature
 from advcore.probes.examples import Examples
@@ -9,10 +10,11 @@ from advcore.probes.margins import Margins
 from advcore.probes.masking import Masking
 from advcore.probes.noise import Noise
 from advcore.probes.normals import Normals
-from advcore.probes.probe import Batch, Columns, Curve, Probe, Summary
+from advcore.probes.probe import Batch, Columns, Comparison, Curve, Probe, Summary
 from advcore.probes.random_margins import RandomMargins
 from advcore.probes.robustness import Robustness
 from advcore.probes.shared_curvature import SharedCurvature
+from advcore.probes.transfer import Transfer
 
 PROBES: dict[str, type] = {
     "robustness": Robustness,
@@ -21,9 +23,11 @@ PROBES: dict[str, type] = {
     "frequency_map": FrequencyMap,
     "random_margins": RandomMargins,
     "normals": Normals,
+    "transfer": Transfer,
     "noise": Noise,
     "curvature": Curvature,
     "shared_curvature": SharedCurvature,
+    "boundary": Boundary,
     "landscape": Landscape,
     "examples": Examples,
 }
@@ -32,8 +36,10 @@ PROBES: dict[str, type] = {
 __all__ = [
     "PROBES",
     "Batch",
+    "Boundary",
     "Chart",
     "Columns",
+    "Comparison",
     "Curvature",
     "Curve",
     "Examples",
@@ -53,4 +59,5 @@ __all__ = [
     "Series",
     "SharedCurvature",
     "Summary",
+    "Transfer",
 ]

@@ -81,8 +81,9 @@ class Maps:
     """Fields over two axes, side by side, in one scale of colours: `panels` each `(rows, columns)` with its caption.
 
     Entry (i, j) of a panel lies at the i-th of `rows` equal steps over `y_limits`, upwards, and the j-th over `x_limits`.
-    `categories` names the values 0, 1, 2, ... of fields that hold classes; else `value_label` names the quantity, with its unit.
-    `origin` marks the point (0, 0).
+    `categories` names the values 0, 1, 2, ... of fields that hold classes; else `value_label` names the quantity, with its unit,
+    and `value_limits` the ends of its colours, those of the values when not given. `x_names`, `y_names` name the columns and rows
+    of a table, in place of numbers at the axes; each cell then bears its value. `origin` marks the point (0, 0).
     """
 
     name: str
@@ -93,7 +94,10 @@ class Maps:
     x_limits: tuple[float, float]
     y_limits: tuple[float, float]
     value_label: str = ""
+    value_limits: tuple[float, float] | None = None
     categories: Sequence[str] = ()
+    x_names: Sequence[str] = ()
+    y_names: Sequence[str] = ()
     scale: Scale = "linear"
     origin: bool = False
     note: str = ""

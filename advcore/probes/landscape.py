@@ -44,7 +44,8 @@ class Landscape:
     `largest_loss` on the plane.
 
     Attributes:
-        count: samples, the first of the study's data whatever the shards: as many rows x planes, and maps.
+        count: samples, the first of the study's data whatever the shards: as many rows x planes.
+        shown: of them, those whose maps are drawn.
         planes: which planes.
         size: points of the grid a side; odd, so that the sample itself is the middle one.
         half_width: l2, pixel units, the same for all samples and models, so that their maps can be compared; 4 is about twice the
@@ -54,6 +55,7 @@ class Landscape:
     """
 
     count: int = 4
+    shown: int = field(default=4, metadata={"cost": True})  # of the charts alone: left out of the key of a result
     planes: tuple[PlaneName, ...] = get_args(PlaneName)
     size: int = 41
     half_width: float = 4.0
@@ -61,7 +63,7 @@ class Landscape:
     rows: int = field(default=1024, metadata={"cost": True})  # only memory and speed: left out of the key of a result
 
     def __post_init__(self) -> None:
-        for name in ("count", "rows"):
+        for name in ("count", "shown", "rows"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
         known = get_args(PlaneName)
@@ -146,7 +148,7 @@ class Landscape:
         """The labels and the loss on one plane: a panel for each model and sample."""
         labels, losses = [], []
         for model, table in tables.items():
-            for row in _rows_of(table, name).nonzero()[:, 0].tolist():
+            for row in _rows_of(table, name).nonzero()[: self.shown, 0].tolist():
                 caption = _caption(model, table, row)
                 labels.append((cast(Tensor, table["labels"])[row], caption))
                 losses.append((cast(Tensor, table["loss"])[row], caption))

@@ -7,7 +7,8 @@ charts it makes. Nothing here knows files, Ray, MLflow or a plotting library: a 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from types import MappingProxyType
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -64,6 +65,10 @@ class Summary:
     warnings: Mapping[str, str] = field(default_factory=dict)
 
 
+NOBODY: Mapping[str, Classifier] = MappingProxyType({})
+"""No other models."""
+
+
 class Probe(Protocol):
     """A frozen dataclass of settings with these four methods."""
 
@@ -78,3 +83,19 @@ class Probe(Protocol):
 
     def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
         """The charts that compare the models, whose names are the keys."""
+
+
+@runtime_checkable
+class Comparison(Probe, Protocol):
+    """A probe that measures a model beside others of its study: it names them, and whoever runs it hands them to `measure`.
+
+    They see the same images: a study in which they do not is refused. Their names and what they are count for its rows.
+    """
+
+    def partners(self, models: Sequence[str]) -> Sequence[str]:
+        """Those wanted, by name, for each model that is measured, which may be one of them; `models` are all that the study has."""
+
+    def measure(
+        self, classifier: Classifier, batch: Batch, randomness: Randomness, others: Mapping[str, Classifier] = NOBODY
+    ) -> Columns:
+        """As a probe's, with the partners by name, in their order; all of them stand where the classifier does."""

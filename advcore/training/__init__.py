@@ -1,16 +1,42 @@
 """Training: terms of objectives, schedules, a recipe, the loop."""
 
+from advcore.training.acet import ACET
 from advcore.training.adversarial import Adversarial
+from advcore.training.advprop import AdvProp
 from advcore.training.augmentation import Augmentation, Cutout, HorizontalFlip, RandomCrop
+from advcore.training.calibrated import Calibrated
 from advcore.training.cure import CURE
+from advcore.training.diagnosis import Diagnosis
 from advcore.training.fit import Epoch, Fit, fit
+from advcore.training.free import Free
+from advcore.training.gaussian import Gaussian
+from advcore.training.gradient_alignment import GradientAlignment
+from advcore.training.gradient_penalty import GradientPenalty
+from advcore.training.local_linearity import LocalLinearity
+from advcore.training.overfitting import catastrophic_overfitting, overfitting, robust_overfitting
 from advcore.training.recipe import Recipe
 from advcore.training.schedule import Cosine, Linear, Schedule, Steps, scheduled
+from advcore.training.stability import Stability
 from advcore.training.term import CrossEntropy, Objective, Term
+from advcore.training.trades import TRADES
 from advcore.training.validation import Validation
 from advcore.training.watch import Watch
 
-TERMS: dict[str, type] = {"cross_entropy": CrossEntropy, "adversarial": Adversarial, "cure": CURE}
+TERMS: dict[str, type] = {
+    "cross_entropy": CrossEntropy,
+    "adversarial": Adversarial,
+    "free": Free,
+    "trades": TRADES,
+    "calibrated": Calibrated,
+    "advprop": AdvProp,
+    "cure": CURE,
+    "gradient_penalty": GradientPenalty,
+    "local_linearity": LocalLinearity,
+    "gradient_alignment": GradientAlignment,
+    "gaussian": Gaussian,
+    "stability": Stability,
+    "acet": ACET,
+}
 """The terms of objectives that a recipe can name by `kind`."""
 
 SCHEDULES: dict[str, type] = {"linear": Linear, "steps": Steps, "cosine": Cosine}
@@ -19,32 +45,46 @@ SCHEDULES: dict[str, type] = {"linear": Linear, "steps": Steps, "cosine": Cosine
 AUGMENTATIONS: dict[str, type] = {"random_crop": RandomCrop, "horizontal_flip": HorizontalFlip, "cutout": Cutout}
 """The augmentations that a recipe can name by `kind`."""
 
-WATCHES: dict[str, type] = {}
+WATCHES: dict[str, type] = {"diagnosis": Diagnosis}
 """What a training can be watched by, by `kind`."""
 
 __all__ = [
+    "ACET",
     "AUGMENTATIONS",
     "CURE",
     "SCHEDULES",
     "TERMS",
+    "TRADES",
     "WATCHES",
+    "AdvProp",
     "Adversarial",
     "Augmentation",
+    "Calibrated",
     "Cosine",
     "CrossEntropy",
     "Cutout",
+    "Diagnosis",
     "Epoch",
     "Fit",
+    "Free",
+    "Gaussian",
+    "GradientAlignment",
+    "GradientPenalty",
     "HorizontalFlip",
     "Linear",
+    "LocalLinearity",
     "Objective",
     "RandomCrop",
     "Recipe",
     "Schedule",
+    "Stability",
     "Steps",
     "Term",
     "Validation",
     "Watch",
+    "catastrophic_overfitting",
     "fit",
+    "overfitting",
+    "robust_overfitting",
     "scheduled",
 ]

@@ -2,36 +2,86 @@
 
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from advcore.attacks import FGSM, PGD
+from advcore import norms
+from advcore.attacks import Attack
+from advcore.attacks.attack import has_budget, norm_of
 from advcore.attacks.budget import check_eps
 from advcore.classifier import frozen
 from advcore.criteria import Untargeted
+from advcore.norms import per_sample
 from advcore.randomness import Randomness
 from advcore.training.term import check_weight
 
 
 @dataclass(frozen=True)
 class Adversarial:
-    """`min E max_{||r|| <= eps} cross_entropy(x + r)`: the mean cross-entropy of adversarial images alone.
+    """`min E max_{||r|| <= eps} cross_entropy(x + r)`: the mean cross-entropy of adversarial images alone; or, with a minimal-norm
+    attack, that of `x + r`, r the shortest way to another class (article, Fig. 4: DeepFool).
 
-    The attack sees the network in evaluation mode and makes all its steps on all samples, also on those already wrong.
+    The attack sees the network in evaluation mode and the true labels. What a sample is trained on:
+
+    - PGD and FGSM: where all their steps end, also when it was wrong before or broken on the way;
+    - another attack with a budget: the image that it hands back, clean where already wrong, the last try where none is found;
+    - a minimal-norm attack: its image, clean where already wrong and where the attack fails.
+
+    Mixed batches are two terms: `cross_entropy` with weight 0.5 and `adversarial` with weight 0.5 pass clean and adversarial images
+    through the network one after the other, so that batch normalisation sees either alone; with `share` they are one batch.
+
+    Fast adversarial training (FGSM-RS, Wong et al. 2020) takes `PGD(eps, steps=1, relative_step=1.25)`: its start is random, as
+    that of `FGSM` is not.
 
     Attributes:
-        attack: the inner maximisation, with its eps.
+        attack: the inner maximisation, with its eps if it has a budget.
+        cap: of a minimal-norm attack, the largest `||r||` in its norm, pixel units: a longer r is shortened to it; None for no
+            limit.
+        share: of the samples that are attacked, each with this probability; the others are trained on as they are.
         weight: of the term.
     """
 
-    attack: PGD | FGSM
+    attack: Attack
+    cap: float | None = None
+    share: float = 1.0
     weight: float = 1.0
 
     def __post_init__(self) -> None:
         check_weight(self.weight)
-        check_eps(self.attack.eps, wanted=True)
+        if not 0 < self.share <= 1:
+            raise ValueError(f"share must lie in (0, 1], 1 to attack every sample; got {self.share}")
+        if has_budget(self.attack):
+            check_eps(self.attack.eps, wanted=True)  # type: ignore[attr-defined]
+        if self.cap is None:
+            return
+        if has_budget(self.attack):
+            raise ValueError("cap shortens what a minimal-norm attack finds; this attack has a budget: set its eps, leave cap out")
+        if norm_of(self.attack) not in norms.NORMS:
+            raise ValueError(f"cap needs a norm in which r can be shortened, {', '.join(norms.NORMS)}; got {norm_of(self.attack)}")
+        if not self.cap > 0:
+            raise ValueError(f"cap must be positive, in pixel units, or None for no limit; got {self.cap}")
 
     def __call__(self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness) -> Tensor:
-        with frozen(network):
-            adversarial = self.attack.climb(network, images, Untargeted(labels), randomness).images
-        return F.cross_entropy(network(adversarial), labels)
+        return F.cross_entropy(network(self.perturbed(network, images, labels, randomness)), labels)
+
+    def perturbed(self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness) -> Tensor:
+        """The images that are trained on, `(B, C, H, W)`."""
+        if self.share == 1:
+            return self._attacked(network, images, labels, randomness)
+        chosen = (randomness.stream("share").uniform(()) < self.share).nonzero()[:, 0]
+        if not len(chosen):
+            return images
+        return images.index_copy(0, chosen, self._attacked(network, images[chosen], labels[chosen], randomness.take(chosen)))
+
+    def _attacked(self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness) -> Tensor:
+        criterion = Untargeted(labels)
+        climb = getattr(self.attack, "climb", None)
+        if climb is not None:
+            with frozen(network):
+                return climb(network, images, criterion, randomness).images
+        result = self.attack(network, images, criterion, randomness)
+        if has_budget(self.attack):
+            return result.images
+        way = result.found.to(images.dtype) if self.cap is None else (self.cap / result.distance).clamp(max=1)  # 0 where it is inf
+        return torch.lerp(images, result.images, per_sample(way, images))

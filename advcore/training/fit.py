@@ -18,6 +18,7 @@ from advcore.training.augmentation import augmented
 from advcore.training.ema import average
 from advcore.training.optimiser import optimiser
 from advcore.training.recipe import Precision, Recipe
+from advcore.training.term import prepared, values_of_steps
 
 
 @dataclass(frozen=True)
@@ -62,34 +63,45 @@ class Fit:
         self.network, self.images, self.labels = network.to(memory_format=layout), images.to(memory_format=layout), labels
         self.recipe, self.done = recipe, 0
         self.result = network if recipe.ema is None else copy.deepcopy(network)
-        self._stepping: nn.Module = torch.compile(network) if recipe.compile else network  # type: ignore[assignment]
-        self._optimiser = optimiser(recipe.optimiser, network.parameters(), recipe.momentum, recipe.nesterov, recipe.weight_decay)
+        own = {name: module for name, module in prepared(recipe.objective, network).items() if module is not network}
+        self._prepared = nn.ModuleDict(own)
+        stepping: nn.Module = torch.compile(network) if recipe.compile else network  # type: ignore[assignment]
+        self._networks = {name: own.get(name, stepping) for name in recipe.objective}
+        self._parameters = list(nn.ModuleList([network, self._prepared]).parameters())
+        self._optimiser = optimiser(recipe.optimiser, self._parameters, recipe.momentum, recipe.nesterov, recipe.weight_decay)
         self._scaler = torch.amp.GradScaler(images.device.type, enabled=recipe.precision == "float16")
 
     def epoch(self) -> Epoch:
         """The next pass over the training set. Raises FloatingPointError when the objective is no longer finite."""
-        totals = dict.fromkeys(("loss", *self.recipe.objective), 0.0)
+        totals, seen = dict.fromkeys(("loss", *self.recipe.objective), 0.0), 0
         steps = math.ceil(len(self.images) / self.recipe.batch_size)
         self.network.train()
         with _random_state(self.recipe.seed, self.done, self.images.device):
             for step, rows in enumerate(self._order().split(self.recipe.batch_size), self.done * steps):
-                rate, values = self._step(rows, (step + 1) / (self.recipe.epochs * steps + 1))
+                progress = (step + 1) / (self.recipe.epochs * steps + 1)
+                rate = self.recipe.learning_rate * self.recipe.rate(progress)
+                for group in self._optimiser.param_groups:
+                    group["lr"] = rate
+                for values in self._steps(rows, progress):
+                    for name, value in values.items():
+                        totals[name] += value.item() * len(rows)
+                    seen += len(rows)
                 if self.recipe.ema is not None:
                     average(self.result, self.network, self.recipe.ema, step)
-                for name, value in values.items():
-                    totals[name] += value.item() * len(rows)
         self.network.eval()
         self.done += 1
-        means = {name: total / len(self.images) for name, total in totals.items()}
+        means = {name: total / seen for name, total in totals.items()}
         return Epoch(self.done, means.pop("loss"), means, rate)
 
     def state(self) -> dict[str, Tensor]:
-        """All that the next epoch needs, by name: weights, their average, the optimiser's memory, the number of epochs done."""
+        """All that the next epoch needs, by name: weights, what terms bring, the average, the optimiser's memory, the number of
+        epochs done."""
         memory = {str(index): values for index, values in self._optimiser.state_dict()["state"].items()}
         return {
             "done": torch.tensor(self.done),
             **named(
                 network=self.network.state_dict(),
+                prepared=self._brought(),
                 average={} if self.recipe.ema is None else self.result.state_dict(),
                 optimiser=named(**{index: _tensors(values) for index, values in memory.items()}),
                 scaler=_tensors(self._scaler.state_dict()),
@@ -100,6 +112,7 @@ class Fit:
         """Go on from what `state` gave in a training of the same recipe."""
         self.done = int(state["done"])
         self.network.load_state_dict(under("network", state))
+        self._prepared.load_state_dict(under("prepared", state), strict=False)  # the network's own are not held twice
         if self.recipe.ema is not None:
             self.result.load_state_dict(under("average", state))
         memory: dict[int, dict[str, Tensor]] = {}
@@ -109,41 +122,45 @@ class Fit:
         self._optimiser.load_state_dict({**self._optimiser.state_dict(), "state": memory})
         self._scaler.load_state_dict({name: value.item() for name, value in under("scaler", state).items()})
 
+    def _brought(self) -> dict[str, Tensor]:
+        """What the terms' modules hold that is not the network's."""
+        own = {tensor.data_ptr() for tensor in self.network.state_dict().values()}
+        return {name: tensor for name, tensor in self._prepared.state_dict().items() if tensor.data_ptr() not in own}
+
     def _order(self) -> Tensor:
         """Every sample once, drawn anew in each epoch."""
         samples = Randomness(self.recipe.seed, torch.arange(len(self.images), device=self.images.device))
         return samples.stream("order", self.done).uniform(()).argsort(stable=True)
 
-    def _step(self, rows: Tensor, progress: float) -> tuple[float, dict[str, Tensor]]:
-        """One step of the optimiser; gives the learning rate, the objective (`loss`) and its terms."""
-        recipe = self.recipe
-        rate = recipe.learning_rate * recipe.rate(progress)
-        for group in self._optimiser.param_groups:
-            group["lr"] = rate
-        loss, values = self._objective(rows, progress)
-        self._optimiser.zero_grad(set_to_none=True)
-        self._scaler.scale(loss).backward()
-        if recipe.gradient_clip is not None:
-            self._scaler.unscale_(self._optimiser)
-            nn.utils.clip_grad_norm_(self.network.parameters(), recipe.gradient_clip)
-        self._scaler.step(self._optimiser)
-        self._scaler.update()
-        return rate, {**values, "loss": loss}
-
-    def _objective(self, rows: Tensor, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
-        """The objective and its terms on the samples `rows`."""
+    def _steps(self, rows: Tensor, progress: float) -> Iterator[dict[str, Tensor]]:
+        """Each step on the samples `rows`, one unless a term replays them: the objective (`loss`) and its terms."""
         recipe = self.recipe
         randomness = Randomness(recipe.seed, rows).stream("epoch", self.done)
         images, labels = augmented(recipe.augmentation, self.images[rows], randomness), self.labels[rows]
         objective = {name: term for name, term in recipe.objective_at(progress).items() if term.weight}
-        with lowered(recipe.precision, images.device):
-            values = {name: term(self._stepping, images, labels, randomness) for name, term in objective.items()}
-        loss = torch.stack([objective[name].weight * value for name, value in values.items()]).sum()
-        if not torch.isfinite(loss):
-            raise FloatingPointError(
-                f"the objective is {loss.item()} in epoch {self.done + 1}; lower learning_rate or set gradient_clip"
-            )
-        return loss, values
+        steps = values_of_steps(objective, self._networks, images, labels, randomness)
+        while True:
+            with lowered(recipe.precision, images.device):
+                values = next(steps, None)
+            if values is None:
+                return
+            loss = torch.stack([objective[name].weight * value for name, value in values.items()]).sum()
+            if not torch.isfinite(loss):
+                raise FloatingPointError(
+                    f"the objective is {loss.item()} in epoch {self.done + 1}; lower learning_rate or set gradient_clip"
+                )
+            self._descend(loss)
+            yield {**values, "loss": loss}
+
+    def _descend(self, loss: Tensor) -> None:
+        """One step of the optimiser."""
+        self._optimiser.zero_grad(set_to_none=True)
+        self._scaler.scale(loss).backward()
+        if self.recipe.gradient_clip is not None:
+            self._scaler.unscale_(self._optimiser)
+            nn.utils.clip_grad_norm_(self._parameters, self.recipe.gradient_clip)
+        self._scaler.step(self._optimiser)
+        self._scaler.update()
 
 
 def fit(network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, box: bool = True) -> Iterator[Epoch]:

@@ -1,6 +1,6 @@
 """The seam of training: an objective is a weighted sum of terms."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,7 +11,15 @@ from advcore.randomness import Randomness
 
 
 class Term(Protocol):
-    """A frozen dataclass of its weight, radii and steps; each is pure: cross-entropy on clean images is a term of its own."""
+    """A frozen dataclass of its weight, radii and steps; each is pure: cross-entropy on clean images is a term of its own.
+
+    A term may have more, which the loop looks for:
+
+    - `prepare(network)`, called before there is an optimiser: a module that the term is called with in place of the network, and
+      whose own parameters are trained beside the network's. ValueError for a network that it cannot work with;
+    - `replays`, so many steps of the optimiser on each minibatch, and `replay(network, images, labels, randomness)`, which iterates
+      over the value of each; it is asked for the next one after the backward pass of the one before.
+    """
 
     @property
     def weight(self) -> float:
@@ -26,6 +34,27 @@ class Term(Protocol):
 
 Objective = Mapping[str, Term]
 """The terms whose weighted sum a step minimises, by the names that they bear in files, flags and metrics."""
+
+
+def prepared(objective: Objective, network: nn.Module) -> dict[str, nn.Module]:
+    """What each term is called with: the network, or what its `prepare` makes of it."""
+    return {name: term.prepare(network) if hasattr(term, "prepare") else network for name, term in objective.items()}
+
+
+def values_of_steps(
+    objective: Objective, networks: Mapping[str, nn.Module], images: Tensor, labels: Tensor, randomness: Randomness
+) -> Iterator[dict[str, Tensor]]:
+    """The value of each term, called with its network, for each step on a minibatch: one, or as many as a term replays it."""
+    replayed = {name: term for name, term in objective.items() if hasattr(term, "replay")}
+    counts = {term.replays for term in replayed.values()} or {1}  # type: ignore[attr-defined]
+    if len(counts) > 1:
+        raise ValueError(f"the terms that replay a minibatch must do so equally often; got replays {sorted(counts)}")
+    runs = {name: term.replay(networks[name], images, labels, randomness) for name, term in replayed.items()}
+    for _ in range(counts.pop()):
+        yield {
+            name: next(runs[name]) if name in runs else term(networks[name], images, labels, randomness)
+            for name, term in objective.items()
+        }
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,25 @@ def test_cross_entropy_is_the_log_probability(criterion):
     torch.testing.assert_close(objectives.cross_entropy(_logits(), criterion), sign * expected)
 
 
+@every_criterion
+@pytest.mark.parametrize("scale", [1.0, 30.0, 1000.0])
+def test_slope_of_the_cross_entropy(criterion, scale):
+    logits = _logits(scale).requires_grad_()
+    value = objectives.cross_entropy(logits, criterion)
+    (slope,) = torch.autograd.grad(value.sum(), logits)
+    torch.testing.assert_close(objectives.cross_entropy_slope(logits.detach(), criterion), (value.detach(), slope))
+
+
+@pytest.mark.parametrize("lead", [20.0, 80.0, -80.0, -1000.0])
+def test_slope_of_the_cross_entropy_keeps_its_digits(lead):
+    logits, label = torch.tensor([[lead, 0.0, -1.0]]), torch.tensor([0])
+    exact = logits.double().requires_grad_()
+    expected = objectives.cross_entropy(exact, Untargeted(label))
+    (slope,) = torch.autograd.grad(expected.sum(), exact)
+    for ours, theirs in zip(objectives.cross_entropy_slope(logits, Untargeted(label)), (expected.detach(), slope), strict=True):
+        torch.testing.assert_close(ours.double(), theirs, rtol=1e-5, atol=0)
+
+
 def test_logit_margin_of_a_row():
     row = torch.tensor([[3.0, 1.0, 2.5]])
     assert objectives.logit_margin(row, Untargeted(torch.tensor([0]))).item() == -0.5

@@ -81,7 +81,7 @@ def test_a_budget_attack_after_a_minimal_one_looks_just_below_what_is_known():
     lowered = both.broken_at < first.broken_at
     assert lowered.any()
     held = below & ~lowered
-    assert (both.queries[held] == 10 + 3).all()  # once, at the largest eps below
+    assert (both.queries[held] == 10 + 2).all()  # once, at the largest eps below
     for row in held.nonzero()[:, 0]:
         radius = max(eps for eps in EPS if eps < first.broken_at[row])
         index = torch.tensor([row])

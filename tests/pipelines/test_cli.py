@@ -125,6 +125,7 @@ SHORT_STEPS = {"kind": "pgd", "norm": "l2", "steps": 2, "relative_step": 0.1}
         ({"probes": {"r": {"kind": "robustness", "eps": [0.0]}}}, "positive"),
         ({"probes": {"r": {"kind": "robustness", "eps": [1.0], "attacks": [SHORT_STEPS]}}}, "cannot reach eps"),
         ({"probes": {"r": {"kind": "nosuchprobe"}}}, "nosuchprobe"),
+        ({"probes": {"t": {"kind": "transfer", "to": ["one", "three"]}}}, "names the model 'three', which the study has not"),
         ({"run": {"out": "/proc/nowhere", "track": False}}, "/proc/nowhere"),
         ({"run": {"runner": "ray", "address": "127.0.0.1:1", "track": False, "out": "out"}}, "no Ray at 127.0.0.1:1"),
         ({"run": {"tracking_uri": "http://127.0.0.1:1", "out": "out"}}, "127.0.0.1:1"),

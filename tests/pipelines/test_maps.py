@@ -12,7 +12,8 @@ from pipelines.maps import PALETTE
 
 def maps(panels, **more):
     labels = {"x_label": "along r (pixels)", "y_label": "across (pixels)", "value_label": "loss (nats)"}
-    return Maps("chart", "A title", panels=panels, x_limits=(-2.0, 2.0), y_limits=(-1.0, 1.0), **{**labels, **more})
+    limits = {"x_limits": (-2.0, 2.0), "y_limits": (-1.0, 1.0)}
+    return Maps("chart", "A title", panels=panels, **{**labels, **limits, **more})
 
 
 def ramp(rows=4, columns=6):
@@ -67,6 +68,26 @@ def test_classes_have_a_legend_of_those_that_occur():
     image = axes.images[0]
     assert image.cmap(image.norm(11)) == to_rgba(PALETTE[1])
     assert legend.get_title().get_text() == "predicted"
+
+
+@pytest.mark.parametrize("names", [("a", "b", "c"), ("a network with a long name", "b", "c")])
+def test_a_table_names_its_rows_and_columns_and_bears_its_values(names):
+    rates = torch.tensor([[100.0, 12.34, 0.0], [torch.nan, 50.0, 99.96]])
+    figure = draw(maps([(rates, "one")] * 5, x_names=names, y_names=names[:2], value_limits=(0.0, 200.0), x_limits=(0, 3)))
+    FigureCanvasAgg(figure).draw()
+    first, *_, last = _panels(figure)
+    assert [label.get_text() for label in last.get_xticklabels()] == list(names)
+    assert [label.get_text() for label in first.get_yticklabels()] == list(names[:2])
+    assert {label.get_rotation() for label in last.get_xticklabels()} == {90 if len(names[0]) > 1 else 0}
+    cells = {text.get_position(): (text.get_text(), text.get_color()) for text in first.texts}
+    assert cells[0.5, -0.5] == ("100", "white")  # x limits of 3 columns, y limits -1 to 1 of 2 rows
+    assert cells[2.5, 0.5] == ("100", "white")
+    assert cells[0.5, 0.5] == ("nan", "black")
+    assert first.images[0].get_clim() == (0, 200)
+    boxes = [label.get_window_extent() for label in [*first.get_yticklabels(), *last.get_xticklabels()]]
+    words = [text.get_window_extent() for text in figure.texts]
+    assert all(min(box.x0, box.y0) >= 0 for box in boxes)
+    assert not any(box.overlaps(word) for box in boxes for word in words)
 
 
 @pytest.mark.parametrize("scale", ["linear", "log", "symlog"])

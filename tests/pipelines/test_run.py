@@ -9,10 +9,12 @@ import pytest
 import torch
 from studies import Picky, indices, interrupt_after, stored, study_of
 
+from advcore.networks import perceptron
 from advcore.probes import Curvature
 from pipelines import schema
 from pipelines.run import run
 from pipelines.study import Study
+from workers.checkpoints import save_checkpoint
 from workers.inline import Inline
 from workers.store import open_store
 
@@ -90,6 +92,19 @@ def test_changing_one_probe_measures_that_probe_alone(tiny: dict[str, Any]) -> N
     assert (report.measured, report.found) == (6, 18)
 
 
+def test_rows_of_a_comparison_are_those_of_the_other_weights(tiny: dict[str, Any], place: Path) -> None:
+    tiny["probes"] = {"transfer": {"kind": "transfer", "to": ["one"], "scales": [1, 2]}, "margins": tiny["probes"]["margins"]}
+    first = run(study_of(tiny))
+    assert {figure.name for figure in first.figures} == {"transfer.png", "transfer-over_scale.png", "margins.png"}
+    assert first.summaries["transfer"]["one"].scalars["transfer_rate/one"] == 1
+    table = pq.read_table(place / "out/tiny/tables/transfer-two.parquet")
+    assert table["to"].to_pylist() == ["one"] * 40
+    torch.manual_seed(4)
+    save_checkpoint(perceptron(), place / "one.safetensors", {})
+    again = run(study_of(tiny))
+    assert (again.measured, again.found) == (9, 3)  # all of one, the transfer from two; the margins of two are there
+
+
 def test_another_shard_size_gives_the_same_rows_to_rounding(tiny: dict[str, Any], place: Path) -> None:
     tables = []
     for size in (8, 20):
@@ -145,12 +160,13 @@ def test_every_sample_stands_once_in_the_tables(tiny: dict[str, Any], place: Pat
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_rays_rows_equal_the_inline_runners_bit_for_bit(tiny: dict[str, Any], place: Path, workers: int) -> None:
+    tiny["probes"]["transfer"] = {"kind": "transfer", "attack": {"kind": "deepfool", "norm": "l2"}, "to": ["two"]}
     run(study_of(tiny, out="inline"))
     report = run(study_of(tiny, runner="ray", workers=workers, out="ray"))
-    assert report.measured == 24
+    assert report.measured == 30
     inline, ray = open_store(str(place / "inline/store")), open_store(str(place / "ray/store"))
     keys = [path.stem for path in (place / "inline/store").rglob("*.parquet")]
-    assert len(keys) == 24
+    assert len(keys) == 30
     for key in keys:
         a, b = inline.read(key), ray.read(key)
         for name, column in a.items():

@@ -43,6 +43,15 @@ def test_an_attack_in_the_box_is_refused_in_one_line(tiny: dict[str, Any], probe
     assert "\n" not in str(refusal.value)
 
 
+def test_networks_that_see_other_images_are_not_compared(tiny: dict[str, Any], place: Path) -> None:
+    tiny["probes"], tiny["transforms"] = {"t": {"kind": "transfer"}}, {"two": {"kind": "flip"}}
+    match = r"^probe t compares one with two, which see images transformed by None and Flip\(\): give both one transform"
+    with pytest.raises(Refused, match=match):
+        run(schema.structure(Study, tiny))
+    tiny["transforms"]["one"] = {"kind": "flip"}
+    assert run(schema.structure(Study, tiny)).complete
+
+
 def test_a_study_of_transformed_data_measures_rows_of_its_own(tiny: dict[str, Any], place: Path) -> None:
     results, tiny = [], _without_a_box(tiny)
     for transform in (None, {"kind": "flip"}, {"kind": "cut_off", "band": 2}, {"kind": "flip"}):

@@ -7,8 +7,9 @@ import torch
 from tiny_probes import PLAIN, Crooked, Failing, Look, works
 
 import workers.actor
+from advcore.probes import Transfer
 from advcore.randomness import Randomness
-from workers.actor import Worker, check_columns, defining, resolve_device, unique, work_key
+from workers.actor import Other, Worker, check_columns, defining, resolve_device, unique, work_key
 from workers.backlog import Backlog
 from workers.datasets import batch
 from workers.inline import Inline
@@ -60,6 +61,34 @@ def test_the_model_is_built_once_and_only_one_is_held(dataset, store, monkeypatc
     todo = works(dataset, Look(), size=5) + works(dataset, Look(2.0), size=10) + works(dataset, Look(), size=10, model=other)
     assert all(worker.measure(work, dataset).ok for work in [*todo, todo[0]])
     assert built == ["perceptron", "advcore.networks:perceptron", "perceptron"]
+
+
+def test_a_comparison_is_handed_the_others_and_they_leave_with_the_next_shard(dataset, store, monkeypatch):
+    built = []
+    monkeypatch.setattr(workers.actor, "build", lambda spec: built.append(spec.classes) or build(spec))
+    others = [Other(name, spec, content_hash(spec)) for name, spec in (("own", PLAIN), ("nine", replace(PLAIN, classes=9)))]
+    work = replace(works(dataset, Transfer(scales=(1.0, 2.0)))[0], others=(*others, replace(others[1], name="again")))
+    worker = Worker(store, None, "cpu")
+    assert worker.measure(work, dataset).ok
+    rows = open_store(store).read(work.key)
+    assert rows["to"] == [name for name in ("own", "nine", "again") for _ in range(8)]
+    samples = batch(dataset, work.shard)
+    randomness, models = Randomness(7, samples.indices), {other.name: build(other.model) for other in work.others}
+    wanted = work.probe.measure(build(PLAIN), samples, randomness, models)
+    assert torch.equal(rows["fooled"], wanted["fooled"])
+    assert sorted(built) == [9, 10]
+    assert worker.measure(replace(work, model=others[1].model, model_hash=others[1].model_hash), dataset).ok
+    assert len(built) == 2
+    for probe, count in ((Look(), 1), (work.probe, 2)):
+        worker.measure(replace(work, probe=probe, others=work.others if probe == work.probe else ()), dataset)
+        assert len(worker._held) == count
+    assert sorted(built) == [9, 9, 10]
+
+
+def test_another_model_that_changed_under_the_study(dataset, store):
+    changed = Other("nine", PLAIN, content_hash(replace(PLAIN, classes=9)))
+    outcome = Worker(store, None, "cpu").measure(replace(works(dataset, Transfer())[0], others=(changed,)), dataset)
+    assert "is not the same on this worker, or has changed since the study started" in outcome.error
 
 
 def test_a_checkpoint_that_changed_under_the_study(dataset, store):
@@ -119,6 +148,9 @@ def test_a_key_changes_with_all_that_rows_depend_on():
     keys = {work_key(*(other if place == index else part for index, part in enumerate(key))) for place, other in enumerate(others)}
     assert len(keys | {work_key(*key)}) == 7
     assert work_key("m", "d", {"scale": 1.0, "kind": "Look"}, Shard(0, 4), 7, "float32") == work_key(*key)
+    beside = [(), (Other("a", PLAIN, "h"),), (Other("a", PLAIN, "i"),), (Other("b", PLAIN, "h"),)]
+    assert len({work_key(*key, others) for others in beside}) == 4
+    assert work_key(*key, ()) == work_key(*key)
 
 
 def _key(settings):

@@ -26,11 +26,39 @@ def test_a_sample_that_holds_ends_at_its_highest_iterate(norm):
     images, criterion = images[~easy], criterion.take(~easy)
     result = PGD(eps=eps, norm=norm, steps=6)(classifier, images, criterion, Randomness(0, torch.arange(20)[~easy]))
     assert (result.status == Status.ROBUST).all()
-    iterates, values = zip(*seen[1:-1], strict=True)  # without the clean images and the verification
+    iterates, values = zip(*seen[1:], strict=True)  # without the clean images
     assert len(iterates) == 7
     highest, which = torch.stack(values).max(0)
     assert torch.equal(result.images, torch.stack(iterates)[which, torch.arange(len(images))])
     torch.testing.assert_close(objectives.cross_entropy(network(result.images), criterion), highest)
+
+
+def test_only_what_the_search_claims_is_verified_and_it_is():
+    network, images = oracles.softplus(), oracles.images(20)
+    labels = network(images).argmax(1)
+
+    def liar(inputs):
+        logits = network(inputs)
+        lies = inputs.requires_grad & (torch.arange(20) < 8) if len(inputs) == 20 else torch.zeros(len(inputs), dtype=torch.bool)
+        return torch.where(lies[:, None], -logits, logits)
+
+    result = PGD(eps=1e-6, steps=3)(liar, images, Untargeted(labels))
+    assert (result.status == Status.ROBUST).all()
+    assert (
+        result.queries.tolist() == [1 + 1 + 1] * 8 + [1 + 3 + 1] * 12
+    )  # clean, search, then: the verification or the last iterate
+
+
+def test_infinite_logits_are_refused_where_none_is_adversarial():
+    network, images = oracles.softplus(), oracles.images(4)
+    labels = network(images).argmax(1)
+
+    def classifier(inputs):
+        logits = network(inputs)
+        return logits if torch.equal(inputs, images) else logits.scatter(1, logits.argmin(1, keepdim=True), -torch.inf)
+
+    with pytest.raises(ValueError, match="NaN or infinite logits"):
+        PGD(eps=1e-6, steps=3)(classifier, images, Untargeted(labels))
 
 
 def test_l1_reaches_the_boundary_of_an_affine_classifier():

@@ -129,6 +129,13 @@ def test_maps_of_labels_and_loss_with_a_panel_for_each_model_and_sample():
     assert not losses.categories
 
 
+def test_only_the_first_are_shown():
+    charts = dataclasses.replace(PROBE, shown=2).charts({"plain": _measure(), "other": _measure()})
+    assert [caption.split(":")[0] for _, caption in charts[0].panels] == [
+        f"{m}, sample {s}" for m in ("plain", "other") for s in (50, 51)
+    ]
+
+
 def test_a_model_without_rows_is_left_out():
     """As where the first shard failed."""
     empty = _measure(rows=slice(4, 5))
@@ -141,6 +148,7 @@ def test_a_model_without_rows_is_left_out():
     ("make", "match"),
     [
         (lambda: Landscape(count=0), "count must be at least 1; got 0"),
+        (lambda: Landscape(shown=0), "shown must be at least 1; got 0"),
         (lambda: Landscape(rows=0), "rows must be at least 1; got 0"),
         (lambda: Landscape(size=4), "size must be odd and at least 3, so that the sample is the middle point; got 4"),
         (lambda: Landscape(size=1), "size must be odd and at least 3"),
@@ -160,4 +168,4 @@ def test_bad_settings_are_refused(make, match):
 def test_what_only_costs_is_marked():
     """Workers leave it out of the key of a result."""
     Landscape().validate((1, 28, 28), 10)
-    assert [field.name for field in dataclasses.fields(Landscape) if field.metadata.get("cost")] == ["rows"]
+    assert [field.name for field in dataclasses.fields(Landscape) if field.metadata.get("cost")] == ["shown", "rows"]

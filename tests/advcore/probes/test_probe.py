@@ -18,11 +18,13 @@ PROBES = {
     "frequency_map": probes.FrequencyMap(size=2),
     "random_margins": probes.RandomMargins((1, 5)),
     "normals": probes.Normals(),
+    "transfer": probes.Transfer(),
     "noise": probes.Noise((0.1, 0.5), draws=5, directions=3),
     "curvature": probes.Curvature(),
     "curvature-top": probes.Curvature(spectrum="top", top=2),
     "curvature-step": probes.Curvature(spectrum="top", top=2, bottom=1, step=0.3, linearity=0.5),
     "shared_curvature": probes.SharedCurvature(top=2),
+    "boundary": probes.Boundary(top=2, bottom=2, steps=8),
     "landscape": probes.Landscape(count=6, size=3),
     "examples": probes.Examples(),
 }
@@ -35,9 +37,9 @@ every_probe = pytest.mark.parametrize("probe", PROBES.values(), ids=PROBES)
 def test_the_model_is_left_alone_and_measured_in_evaluation_mode(probe):
     network, source = oracles.Moody(), Randomness(0, BATCH.indices)
     before = oracles.state(network)
-    table = probe.measure(network, BATCH, source)
+    table = probe.measure(network, BATCH, source, **_more(probe, network))
     assert oracles.state(network) == before
-    expected = probe.measure(network.eval(), BATCH, source)
+    expected = probe.measure(network.eval(), BATCH, source, **_more(probe, network))
     for name, column in table.items():
         if isinstance(column, torch.Tensor):
             torch.testing.assert_close(column, expected[name], equal_nan=True)
@@ -47,7 +49,7 @@ def test_the_model_is_left_alone_and_measured_in_evaluation_mode(probe):
 
 @every_probe
 def test_columns_are_detached_and_hold_the_sample(probe):
-    table = probe.measure(oracles.relu(), BATCH, Randomness(0, BATCH.indices))
+    table = probe.measure(oracles.relu(), BATCH, Randomness(0, BATCH.indices), **_more(probe, oracles.softplus()))
     assert set(table["sample"].tolist()) == set(range(6))
     assert not any(isinstance(column, torch.Tensor) and column.requires_grad for column in table.values())
 
@@ -67,7 +69,12 @@ def test_shards_give_the_rows_of_the_whole(probe):
 
 def _measure(probe, rows):
     batch = probes.Batch(BATCH.images[rows], BATCH.labels[rows], BATCH.indices[rows], rows.start or 0)
-    return probe.measure(oracles.relu(), batch, Randomness(0, batch.indices))
+    return probe.measure(oracles.relu(), batch, Randomness(0, batch.indices), **_more(probe, oracles.softplus()))
+
+
+def _more(probe, other):
+    """What a comparison is handed besides."""
+    return {"others": {"itself": oracles.relu(), "other": other}} if isinstance(probe, probes.Comparison) else {}
 
 
 def _by_sample(table, name):

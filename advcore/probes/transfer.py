@@ -1,0 +1,143 @@
+"""Transfer between networks: whether adversarial images made on one fool another (Szegedy et al. 2014, section 4.2)."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from advcore.attacks import Attack, DeepFool, Status
+from advcore.attacks.attack import attack_name, has_budget
+from advcore.box import keeps_box
+from advcore.classifier import Classifier, full_precision, predict
+from advcore.criteria import Untargeted
+from advcore.probes.charts import Chart, Lines, Maps, Series
+from advcore.probes.probe import NOBODY, Batch, Columns, Curve, Summary
+from advcore.randomness import Randomness
+from advcore.transfer import fooled, lengthened, transfer_rates
+
+RATE = "Transfer rate: of the images found on the network attacked, those that change the prediction of the one tested."
+"""What the charts show."""
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Attack a network from its predicted labels, and show what was found to others; one row per sample x other network x scale.
+
+    Columns: `sample`; `to`, the other network's name; `scale`; `found`, whether the attack found an image; `fooled`, whether the
+    other network's own prediction changes from the image to the lengthened one (`advcore.transfer`), false where none was found;
+    `distance`, the attack's, before it is lengthened, in pixel units, inf where none was found; `status`.
+
+    Every network of the study is attacked, and tried itself where `to` names it. Each worker holds all that `to` names at once.
+
+    Attributes:
+        attack: a minimal-norm attack, or one with its own `eps`.
+        to: names of models of the study on which the images are tried; all of them when empty.
+        scales: by which the perturbations are lengthened, ascending. A minimal perturbation barely crosses its own network's
+            boundary and seldom another's. In a box, where the attack keeps to it, what leaves [0, 1] is cut.
+    """
+
+    attack: Attack = field(default_factory=lambda: DeepFool(norm="l2", box=False))
+    to: tuple[str, ...] = ()
+    scales: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0)
+
+    def __post_init__(self) -> None:
+        if has_budget(self.attack) and self.attack.eps is None:  # type: ignore[attr-defined]
+            raise ValueError(f"transfer takes no eps from elsewhere: give {attack_name(self.attack)} its own eps")
+        if len(set(self.to)) < len(self.to):
+            raise ValueError(f"to must name each model once; got {', '.join(self.to)}")
+        steps = [0.0, *self.scales, math.inf]
+        if not self.scales or any(one >= other for one, other in pairwise(steps)):
+            raise ValueError(f"scales must be positive numbers, ascending; got {self.scales}")
+
+    def validate(self, shape: tuple[int, int, int], classes: int) -> None:
+        """Any images and at least two classes will do."""
+
+    def partners(self, models: Sequence[str]) -> Sequence[str]:
+        return self.to or models
+
+    def measure(
+        self, classifier: Classifier, batch: Batch, randomness: Randomness, others: Mapping[str, Classifier] = NOBODY
+    ) -> Columns:
+        if not others:
+            raise ValueError("transfer shows its images to other networks; got none: give `others`, by name")
+        with full_precision():
+            result = self.attack(classifier, batch.images, Untargeted(predict(classifier, batch.images)), randomness)
+            tried = [lengthened(batch.images, result.images, scale, keeps_box(self.attack)) for scale in self.scales]
+            changed = [fooled(other, batch.images, images) & result.found for other in others.values() for images in tried]
+        scales = torch.tensor(self.scales, dtype=torch.float64).repeat_interleave(len(batch.images))
+        status = [Status(code).name.lower() for code in result.status.tolist()]
+        return {
+            "sample": batch.indices.repeat(len(changed)),
+            "to": [name for name in others for _ in scales],
+            "scale": scales.repeat(len(others)),
+            "found": result.found.repeat(len(changed)),
+            "fooled": torch.cat(changed),
+            "distance": result.distance.repeat(len(changed)),
+            "status": status * len(changed),
+        }
+
+    def summarise(self, table: Columns) -> Summary:
+        columns, rates = cast(Mapping[str, Tensor], table), self._rates(table)
+        return Summary(
+            scalars={
+                "found": columns["found"].double().mean().item(),
+                "median_distance": columns["distance"].quantile(0.5, interpolation="lower").item(),
+                **{f"transfer_rate/{name}": own[0].item() for name, own in rates.items()},
+            },
+            curves={f"transfer_rate_over_scale/{name}": Curve(self.scales, own.tolist()) for name, own in rates.items()},
+        )
+
+    def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
+        rates = {model: self._rates(table) for model, table in tables.items()}
+        lines = [
+            Series(f"{model} → {name}", torch.tensor(self.scales), 100 * own)
+            for model, by_name in rates.items()
+            for name, own in by_name.items()
+            if name != model
+        ]
+        return [self._maps(rates), *([_over_scale(lines)] if lines and len(self.scales) > 1 else [])]
+
+    def _rates(self, table: Columns) -> dict[str, Tensor]:
+        """By the other network's name: the share of the images found that fool it, at each scale; NaN where none was found."""
+        columns, rates = cast(Mapping[str, Tensor], table), {}
+        for name in dict.fromkeys(cast(list[str], table["to"])):
+            own = torch.tensor([to == name for to in table["to"]])
+            rows = [own & (columns["scale"] == scale) for scale in self.scales]
+            changed = torch.stack([columns["fooled"][some] for some in rows])
+            rates[name] = transfer_rates(columns["found"][rows[0]][None], changed[None])[0]
+        return rates
+
+    def _maps(self, rates: Mapping[str, Mapping[str, Tensor]]) -> Chart:
+        """A table for each scale, the first network on top."""
+        models, others = list(rates), list(next(iter(rates.values())))
+        shares = torch.stack([torch.stack([rates[model][name] for name in others]) for model in models]).flip(0)
+        return Maps(
+            name="transfer",
+            title="Transfer of adversarial images between networks",
+            x_label="network tested",
+            y_label="network attacked",
+            panels=[(100 * shares[:, :, place], f"perturbations × {scale:g}") for place, scale in enumerate(self.scales)],
+            x_limits=(0, len(others)),
+            y_limits=(0, len(models)),
+            x_names=others,
+            y_names=models[::-1],
+            value_label="transfer rate (%)",
+            value_limits=(0, 100),
+            note=RATE,
+        )
+
+
+def _over_scale(series: Sequence[Series]) -> Chart:
+    return Lines(
+        name="over_scale",
+        title="Transfer of lengthened perturbations",
+        x_label="factor by which the perturbation is lengthened",
+        y_label="transfer rate (%)",
+        series=series,
+        y_limits=(0, 102),
+        note=RATE,
+    )
