@@ -59,10 +59,8 @@ def pareto(trials: Sequence[Trial], space: Space, tradeoff: tuple[str, str]) -> 
     x, y = ([trial.metrics.get(name, math.nan) for trial in trials] for name in tradeoff)
     best = front(x, y)
     series = [Series("Pareto front", _tensor([x[i] for i in best]), _tensor([y[i] for i in best]))]
-    if len(trials) <= LABELLED:
-        series += [Series(label(space, trial.point), _tensor([x[i]]), _tensor([y[i]])) for i, trial in enumerate(trials)]
-    else:
-        series[0] = Series("Pareto front", series[0].x, series[0].y, cloud=(_tensor(x), _tensor(y)))
+    words = [label(space, trial.point) if len(trials) <= LABELLED else "" for trial in trials]
+    series += [Series(words[i], _tensor([x[i]]), _tensor([y[i]])) for i in range(len(trials))]
     return Lines(
         name="pareto",
         title="What one number costs of the other",
@@ -127,7 +125,7 @@ def parallel(trials: Sequence[Trial], space: Space, axes: Sequence[str], metrics
         x_label="",
         y_label="share of the axis",
         series=series,
-        ticks=[f"{name}\n{_ends(values)}" for name, values in columns.items()],
+        ticks=[name.replace("/", "/\n") + f"\n{_ends(values)}" for name, values in columns.items()],
         note="One line a trial; below each axis its lower and its upper end.",
     )
 

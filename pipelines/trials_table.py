@@ -15,7 +15,8 @@ from pipelines.tables import markdown, number
 def columns(trials: Sequence[Trial], space: Space) -> Columns:
     """One row a trial: number, id, status, epoch, seconds, each free setting by its short name, each number; NaN where it has none.
 
-    A setting is a column of numbers where all its values are, else of words.
+    A setting whose short name is that of a number bears its whole one. It is a column of numbers where all its values are, else of
+    words.
     """
     metrics = list(dict.fromkeys(name for trial in trials for name in trial.metrics))
     result: dict[str, torch.Tensor | list[str]] = {
@@ -27,7 +28,9 @@ def columns(trials: Sequence[Trial], space: Space) -> Columns:
     }
     for name, short in short_names(space).items():
         values = [trial.point[name] for trial in trials]
-        result[short] = torch.tensor(values, dtype=torch.float64) if numeric(values) else [json.dumps(value) for value in values]
+        result[short if short not in metrics else name] = (
+            torch.tensor(values, dtype=torch.float64) if numeric(values) else [json.dumps(value) for value in values]
+        )
     for name in metrics:
         result[name] = torch.tensor([trial.metrics.get(name, math.nan) for trial in trials], dtype=torch.float64)
     return result
@@ -75,7 +78,7 @@ def best(trials: Sequence[Trial], metric: str | None, mode: str) -> Trial | None
 
 def claim_tables(trials: Sequence[Trial], space: Space, rows: Mapping[str, Mapping[str, Columns]]) -> dict[str, dict[str, Columns]]:
     """What claims measure, of `rows` by trial and probe: by probe the rows of `all` trials, and of those of `eps=0.5`, each with a
-    column for each free setting."""
+    column for each free setting, by its whole name where the short one is that of a column."""
     short = short_names(space)
     groups: dict[str, dict[str, list[Columns]]] = {}
     words = {name for name in short if not numeric([trial.point[name] for trial in trials])}
@@ -83,7 +86,9 @@ def claim_tables(trials: Sequence[Trial], space: Space, rows: Mapping[str, Mappi
         names = ["all", *(f"{own}={worded(trial.point[name])}" for name, own in short.items())]
         for probe, part in rows.get(trial.key, {}).items():
             count = len(part["sample"])
-            point = {own: _repeated(trial.point[name], count, name in words) for name, own in short.items()}
+            point = {
+                name if own in part else own: _repeated(trial.point[name], count, name in words) for name, own in short.items()
+            }
             for group in names:
                 groups.setdefault(probe, {}).setdefault(group, []).append({**point, **part})
     return {probe: {group: _joined(parts) for group, parts in by_group.items()} for probe, by_group in groups.items()}

@@ -58,6 +58,7 @@ def search_trials(plan: Plan, optuna: Optuna, metric: str, mode: Mode, trials: i
     """So many more trials at points that Optuna chooses, who is told what the journal knows."""
     from ray.tune.search.optuna import OptunaSearch
 
+    logging.getLogger("optuna").setLevel(logging.WARNING)
     known = [trial for trial in journal.trials.values() if math.isfinite(trial.metrics.get(metric, math.nan))]
     space = {"point": {name: _domain(domain) for name, domain in plan.sweep.space.items() if domain.free}}
     searcher = OptunaSearch(

@@ -61,6 +61,8 @@ def test_the_table_has_every_setting_and_number() -> None:
     assert torch.equal(held["eps"], torch.tensor([0.1, 0.1, 0.2, 0.2], dtype=torch.float64))
     assert math.isnan(held["robust"][3])  # type: ignore[arg-type]
     assert held["status"] == ["finished"] * 4
+    own[0].metrics["eps"] = 7.0
+    assert columns(own, SPACE)[EPS].tolist() == [0.1, 0.1, 0.2, 0.2]  # type: ignore[union-attr]
     words = table(own, SPACE, ["robust"])
     assert words.splitlines()[2].split() == ["|", "1", "|", "0.1", "|", "0", "|", "finished", "|", "0", "|", "0.1", "|"]
 
@@ -106,6 +108,8 @@ def test_claims_see_all_rows_and_those_of_one_value() -> None:
     assert set(held) == {"all", "eps=0.1", "eps=0.2", "weight=0"}
     assert torch.equal(held["all"]["eps"], torch.tensor([0.1] * 3 + [0.2] * 3, dtype=torch.float64))  # type: ignore[arg-type]
     assert held["eps=0.2"]["word"] == ["a"] * 3
+    taken = {key: {"p": {**by_probe["p"], "eps": torch.zeros(3)}} for key, by_probe in rows.items()}
+    assert EPS in claim_tables(own, SPACE, taken)["p"]["all"]
 
 
 @pytest.mark.parametrize("terminal", [False, True])
