@@ -16,7 +16,7 @@ from typing import Any
 
 from workers.actor import Outcome, Work, Worker, unique
 from workers.backlog import LOSSES, Backlog
-from workers.cluster import check_address, check_gpus, import_paths, prepare_environment, protect_token
+from workers.cluster import check_address, check_gpus, import_paths, prepare_environment, private_token
 from workers.datasets import Dataset
 from workers.refusal import Refused
 from workers.store import open_store
@@ -89,8 +89,8 @@ class RayPool:
         if address is None:
             cpus = max(self.workers * self.threads, os.cpu_count() or 1)
             memory = 2**27 + 2 * data_bytes  # a small one fits into a small /dev/shm; Ray's own choice is 30% of all memory
+            private_token()
             ray.init(address="local", num_cpus=cpus, include_dashboard=False, object_store_memory=memory, **logs)
-            protect_token()
         else:
             try:
                 ray.init(address=address, **logs)
