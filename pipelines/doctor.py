@@ -1,0 +1,146 @@
+"""The doctor: whether all that a study needs is there and answers, one line each, with what to do where it is not."""
+
+import os
+import re
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from pipelines.environment import environment_tags
+from pipelines.tracking import check_tracking
+from workers.cluster import ask_cluster
+from workers.datasets import absent
+from workers.refusal import Refused
+from workers.store import open_store
+
+PATIENCE = 60.0
+"""Seconds after which a check is given up."""
+
+_SPACE = 2.0
+"""GB that should be free: figures, tables and rows of some studies, and Ray's own session."""
+
+_SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|ACCESS_KEY|CREDENTIALS?$")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found: in words, which say what to do where it is not `ok`."""
+
+    name: str
+    ok: bool
+    words: str
+
+    def __str__(self) -> str:
+        return f"{'ok' if self.ok else '!!'}  {self.name:10} {self.words}"
+
+
+def examine(
+    out: str, store: str | None = None, address: str | None = None, tracking_uri: str | None = None, patience: float = PATIENCE
+) -> Iterator[Finding]:
+    """One finding for each thing that a study with these settings needs, as they are found; none raises, hangs or tells a secret.
+
+    The settings are those of `RunSettings`; RAY_ADDRESS and MLFLOW_TRACKING_URI stand in for `address` and `tracking_uri`, as there.
+    """
+    folder = Path(out).expanduser().absolute()
+    place = store or str(folder / "store")
+    checks: dict[str, Callable[[], str]] = {
+        "versions": _versions,
+        "threads": _threads,
+        "gpus": _gpus,
+        "ray": lambda: _ray(address or os.environ.get("RAY_ADDRESS")),
+        "mlflow": lambda: check_tracking(tracking_uri, folder),
+        "store": lambda: _store(place),
+        "data": _data,
+        "disk": lambda: _disk(folder),
+    }
+    for name, check in checks.items():
+        yield _found(name, check, patience)
+
+
+def without_secrets(text: str, environment: Mapping[str, str] = os.environ) -> str:
+    """The text without what stands before an `@` in addresses, and without the values of secret parameters and variables."""
+    for name, value in environment.items():
+        if _SECRET.search(name.upper()) and not name.upper().endswith(("_PATH", "_FILE")) and len(value) >= 6:
+            text = text.replace(value, "***")
+    text = re.sub(r"://\S*@", "://***@", text)
+    text = re.sub(r"(?<![\w/])[^\s/:'\"]+:(?!//)\S*@", "***@", text)
+    return re.sub(r"(?i)([?&][\w-]*(?:password|passwd|secret|token|key|signature|credential)[\w-]*=)[^&\s]+", r"\1***", text)
+
+
+def _found(name: str, check: Callable[[], str], patience: float) -> Finding:
+    """The finding of one check, in a thread of its own, for what hangs in a library cannot be stopped."""
+    told: list[Finding] = []
+
+    def look() -> None:
+        try:
+            told.append(Finding(name, True, check()))
+        except Exception as error:  # a broken installation raises anything
+            kind = "" if isinstance(error, Refused) else f"{type(error).__name__}: "
+            told.append(Finding(name, False, kind + " ".join(str(error).split())))
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    thread.join(patience)
+    found = told[0] if told else Finding(name, False, f"no answer within {patience:g} s: is it within reach from here?")
+    return Finding(name, found.ok, without_secrets(found.words))
+
+
+def _versions() -> str:
+    tags = environment_tags()
+    found = {name.removeprefix("version."): value for name, value in tags.items() if name.startswith("version.")}
+    missing = [name for name, value in found.items() if value == "not installed" and name != "advcore"]  # it runs, from a checkout
+    if missing:
+        raise Refused(f"not installed: {', '.join(missing)}; make .venv/ready, or pip install advcore, brings them")
+    return ", ".join(f"{name} {value}" for name, value in found.items())
+
+
+def _threads() -> str:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if torch.get_num_threads() > cores:
+        raise Refused(f"torch takes {torch.get_num_threads()} threads on {cores} cores: set OMP_NUM_THREADS={cores} or fewer")
+    return f"torch takes {torch.get_num_threads()} of {cores} cores inline; a Ray worker one, unless threads says otherwise"
+
+
+def _gpus() -> str:
+    if not torch.cuda.is_available():
+        if shutil.which("nvidia-smi"):
+            raise Refused(
+                f"torch {torch.__version__} sees no GPU, though nvidia-smi is here: its driver may be too old for CUDA "
+                f"{torch.version.cuda}"
+            )
+        return "none on this machine: it measures on CPUs"
+    torch.ones(2, device="cuda").sum().item()
+    names = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
+    return ", ".join(f"{entry.name} ({entry.total_memory / 1e9:.0f} GB)" for entry in names)
+
+
+def _ray(address: str | None) -> str:
+    return (
+        f"{address}: {ask_cluster(address)}" if address else "no address given: a study with runner: ray starts one on this machine"
+    )
+
+
+def _store(place: str) -> str:
+    open_store(place)
+    return f"{place} can be written"
+
+
+def _data() -> str:
+    missing = absent()
+    here = [name for name in ("mnist5k", "digits", "fashion-mnist") if name not in missing]
+    lacks = "".join(f"; {name} is not: {words}" for name, words in missing.items())
+    if not here:
+        raise Refused(f"none of those that need no path is here{lacks}")
+    return f"{', '.join(here)} here{lacks}"
+
+
+def _disk(folder: Path) -> str:
+    there = next(place for place in (folder, *folder.parents) if place.is_dir())
+    free = shutil.disk_usage(there).free / 1e9
+    if free < _SPACE:
+        raise Refused(f"{free:.1f} GB free at {there}, {_SPACE:g} are wanted: free some, or choose another folder (--out)")
+    return f"{free:.1f} GB free at {there}"
