@@ -283,9 +283,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parse(
     arguments: Sequence[str], default: RunCommand | TrainCommand | SweepCommand | None = None
-) -> RunCommand | TrainCommand | SweepCommand | DemoCommand | UiCommand | ListCommand:
-    arguments: Sequence[str], default: RunCommand | TrainCommand | None = None
-) -> RunCommand | TrainCommand | DemoCommand | UiCommand | ListCommand | DoctorCommand:
+) -> RunCommand | TrainCommand | SweepCommand | DemoCommand | UiCommand | ListCommand | DoctorCommand:
     """The command line as a command; with `default`, flags that are not given take its values."""
     if default is None:
         return tyro.cli(Command, prog="advcore", description=DESCRIPTION, args=list(arguments))

@@ -43,7 +43,7 @@ def examine(
 ) -> Iterator[Finding]:
     """One finding for each thing that a study with these settings needs, as they are found; none raises, hangs or tells a secret.
 
-    The settings are those of `RunSettings`; RAY_ADDRESS and MLFLOW_TRACKING_URI stand in for `address` and `tracking_uri`, as there.
+    The settings are those of `RunSettings`; RAY_ADDRESS and MLFLOW_TRACKING_URI stand in for `address` and `tracking_uri`.
     """
     folder = Path(out).expanduser().absolute()
     place = store or str(folder / "store")

@@ -93,10 +93,8 @@ class RayPool:
         if address is None:
             cpus = max(self.workers * self.threads, os.cpu_count() or 1)
             memory = 2**27 + 2 * data_bytes  # a small one fits into a small /dev/shm; Ray's own choice is 30% of all memory
-            ray.init(address="local", num_cpus=cpus, include_dashboard=False, object_store_memory=memory, **ways)
-            protect_token()
             private_token()
-            ray.init(address="local", num_cpus=cpus, include_dashboard=False, object_store_memory=memory, **logs)
+            ray.init(address="local", num_cpus=cpus, include_dashboard=False, object_store_memory=memory, **ways)
         else:
             try:
                 ray.init(address=address, **ways)
