@@ -31,6 +31,7 @@ class Square:
     A square covers the share `p` of the pixels, less and less of them later. In linf it sets each channel of the square to
     `x + eps` or `x - eps`; the start is vertical stripes of both. In l2 it moves the mass of one window of `r` into another one,
     in the shape of two opposite bumps, with what the ball has left; the start is a tiling of bumps. Both are clipped to the box.
+    A square that changes no pixel, in linf on grey images one in three, is not sent forward: its answer is known.
 
     Needs no gradient: a check on attacks that follow masked ones. Guarantee: an image that it calls found is adversarial and
     inside the ball; not found proves nothing.
@@ -38,7 +39,7 @@ class Square:
     Attributes:
         eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of eps takes its place when None.
         norm: the ball.
-        queries: images sent forward per sample at most, without the check before and the one after.
+        queries: squares tried, hence images sent forward per sample at most, without the check before and the one after.
         p: the first squares' share of the pixels.
     """
 
@@ -86,7 +87,7 @@ class Square:
             queries[active[asked]] += 1
             rest, own = criterion.take(asked), tried[asked]
             logits = take_rows(classifier, asked)(own)
-            value = logit_margin(logits, rest)
+            value = logit_margin(logits, rest).to(highest.dtype)
             wins = ~(value <= highest[asked])  # NaN wins, so that it is handed back, verified and refused
             best[asked[wins]], highest[asked[wins]] = own[wins], value[wins]
             broken = rest.holds(logits)
@@ -115,7 +116,7 @@ def _stripes(center: Tensor, radius: Tensor, randomness: Randomness) -> Tensor:
 
 def _flip(center: Tensor, best: Tensor, radius: Tensor, side: int, draws: Tensor) -> Tensor:
     """`best` with one square per sample, where each channel lies at `center` plus or minus the radius."""
-    square = _window(center, side, draws[:, 0], draws[:, 1])
+    (square,) = _windows(center, side, draws[:, :2])
     ways = radius[:, None, None] * _signs(draws[:, 5:, None])
     values = (center.flatten(2).gather(2, square) + ways).clamp(0, 1)
     return best.flatten(2).scatter(2, square, values).view_as(best)
@@ -134,7 +135,7 @@ def _tiles(center: Tensor, radius: Tensor, randomness: Randomness) -> Tensor:
 
 def _shift(center: Tensor, best: Tensor, radius: Tensor, side: int, draws: Tensor) -> Tensor:
     """`best` with the mass of a second window, and what the ball has left, put into a first one per sample and channel."""
-    first, second = _window(center, side, draws[:, 0], draws[:, 1]), _window(center, side, draws[:, 2], draws[:, 3])
+    first, second = _windows(center, side, draws[:, :4])
     r = (best - center).flatten(2)
     left = (radius**2 - norms.L2.size(r) ** 2).clamp(min=0)[:, None, None] / center.shape[1]
     old = r.gather(2, first)
@@ -168,12 +169,18 @@ def _bump(height: int, like: Tensor, width: int | None = None) -> Tensor:
     return steps.flip(0).cumsum(0).flip(0)[ring]
 
 
-def _window(center: Tensor, side: int, down: Tensor, right: Tensor) -> Tensor:
-    """The pixels of a square whose place the numbers `down`, `right` in (0, 1) say, `(B, C, side * side)`: where in a channel."""
+def _windows(center: Tensor, side: int, places: Tensor) -> list[Tensor]:
+    """The pixels of k squares, `(B, C, side * side)` each, counted row by row in their channel.
+
+    Args:
+        places: `(B, 2 k)` numbers in (0, 1): how far down and how far right each square lies.
+    """
     height, width = center.shape[2:]
     steps = torch.arange(side, device=center.device)
-    rows, columns = _corner(down, height, side)[:, None] + steps, _corner(right, width, side)[:, None] + steps
-    return (rows[:, :, None] * width + columns[:, None]).view(len(center), 1, -1).expand(-1, center.shape[1], -1)
+    rows = _corner(places[:, 0::2], height, side)[..., None] + steps
+    columns = _corner(places[:, 1::2], width, side)[..., None] + steps
+    pixels = rows[..., None] * width + columns[..., None, :]
+    return [square.flatten(1)[:, None].expand(-1, center.shape[1], -1) for square in pixels.unbind(1)]
 
 
 def _corner(number: Tensor, extent: int, side: int) -> Tensor:
