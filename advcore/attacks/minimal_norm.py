@@ -33,6 +33,8 @@ class MinimalNorm:
        that point, and accept what is adversarial at a smaller norm.
 
     Guarantee: an upper bound on the minimal distance; exact for affine classifiers, to 1e-4, in l2 and linf, with and without box.
+    In linf rounding may turn the sign of a step: in a batch of another size, which rounds logits differently, a few distances
+    differ by about 1 %; where the logits are the same to the last bit, so are they.
 
     Attributes:
         norm: in which the perturbation is short.

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import torch
@@ -30,6 +31,7 @@ class Square:
     A square covers the share `p` of the pixels, less and less of them later. In linf it sets each channel of the square to
     `x + eps` or `x - eps`; the start is vertical stripes of both. In l2 it moves the mass of one window of `r` into another one,
     in the shape of two opposite bumps, with what the ball has left; the start is a tiling of bumps. Both are clipped to the box.
+    A square that changes no pixel, in linf on grey images one in three, is not sent forward: its answer is known.
 
     Needs no gradient: a check on attacks that follow masked ones. Guarantee: an image that it calls found is adversarial and
     inside the ball; not found proves nothing.
@@ -37,7 +39,7 @@ class Square:
     Attributes:
         eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of eps takes its place when None.
         norm: the ball.
-        queries: images sent forward per sample at most, without the check before and the one after.
+        queries: squares tried, hence images sent forward per sample at most, without the check before and the one after.
         p: the first squares' share of the pixels.
     """
 
@@ -69,8 +71,8 @@ class Square:
         start, propose = (_stripes, _flip) if self.norm == "linf" else (_tiles, _shift)
         channels, height, width = images.shape[1:]
         result, active = images.clone(), torch.arange(len(images), device=images.device)
-        queries = torch.full((len(images),), self.queries, device=images.device)
-        center, best = images, images
+        queries = torch.zeros_like(active)
+        center, best = images, images.clone()
         highest = torch.full((len(images),), -torch.inf, dtype=images.dtype, device=images.device)
         for i in range(self.queries):
             if i % CHUNK == 0:
@@ -79,14 +81,19 @@ class Square:
                 tried = start(center, radius, randomness.stream("start"))
             else:
                 tried = propose(center, best, radius, self._side(i, height, width), draws[:, i % CHUNK])
-            logits = classifier(tried)
-            value = logit_margin(logits, criterion)
-            wins = ~(value <= highest)  # NaN wins, so that it is handed back, verified and refused
-            best, highest = torch.where(per_sample(wins, best), tried, best), torch.where(wins, value, highest)
-            broken = criterion.holds(logits)
+            asked = (tried != best).flatten(1).any(1).nonzero()[:, 0]  # of the others the answer is known
+            if not len(asked):
+                continue
+            queries[active[asked]] += 1
+            rest, own = criterion.take(asked), tried[asked]
+            logits = take_rows(classifier, asked)(own)
+            value = logit_margin(logits, rest).to(highest.dtype)
+            wins = ~(value <= highest[asked])  # NaN wins, so that it is handed back, verified and refused
+            best[asked[wins]], highest[asked[wins]] = own[wins], value[wins]
+            broken = rest.holds(logits)
             if broken.any():
-                result[active[broken]], queries[active[broken]] = tried[broken], i + 1
-                keep = (~broken).nonzero()[:, 0]
+                result[active[asked[broken]]] = own[broken]
+                keep = torch.ones_like(highest, dtype=torch.bool).index_fill(0, asked[broken], False).nonzero()[:, 0]
                 active, center, best, highest, draws = active[keep], center[keep], best[keep], highest[keep], draws[keep]
                 radius = radius[keep]
                 if not len(keep):
@@ -109,9 +116,10 @@ def _stripes(center: Tensor, radius: Tensor, randomness: Randomness) -> Tensor:
 
 def _flip(center: Tensor, best: Tensor, radius: Tensor, side: int, draws: Tensor) -> Tensor:
     """`best` with one square per sample, where each channel lies at `center` plus or minus the radius."""
-    channels = center.shape[1]
-    mask = _window(center, side, draws[:, 0], draws[:, 1])
-    return torch.where(mask, (center + (radius[:, None] * _signs(draws[:, 5 : 5 + channels]))[:, :, None, None]).clamp(0, 1), best)
+    (square,) = _windows(center, side, draws[:, :2])
+    ways = radius[:, None, None] * _signs(draws[:, 5:, None])
+    values = (center.flatten(2).gather(2, square) + ways).clamp(0, 1)
+    return best.flatten(2).scatter(2, square, values).view_as(best)
 
 
 def _tiles(center: Tensor, radius: Tensor, randomness: Randomness) -> Tensor:
@@ -127,32 +135,29 @@ def _tiles(center: Tensor, radius: Tensor, randomness: Randomness) -> Tensor:
 
 def _shift(center: Tensor, best: Tensor, radius: Tensor, side: int, draws: Tensor) -> Tensor:
     """`best` with the mass of a second window, and what the ball has left, put into a first one per sample and channel."""
-    tiny, channels = torch.finfo(center.dtype).tiny, center.shape[1]
-    first = _window(center, side, draws[:, 0], draws[:, 1])
-    either = first | _window(center, side, draws[:, 2], draws[:, 3])
-    r = best - center
-    left = (radius**2 - r.flatten(1).square().sum(1)).clamp(min=0)[:, None, None, None] / channels
-    mass = (r * either).square().sum((2, 3), keepdim=True)
-    old = r * first
-    old = old / torch.linalg.vector_norm(old, dim=(2, 3), keepdim=True).clamp(min=tiny)
-    signs = _signs(draws[:, 5 : 5 + channels])[:, :, None, None]
-    new = old + signs * _halves(center, side, draws)
-    new = new / torch.linalg.vector_norm(new, dim=(2, 3), keepdim=True).clamp(min=tiny) * (left + mass).sqrt()
-    way = torch.where(first, new, torch.where(either, 0, r))
-    return (center + way * per_sample(radius / norms.L2.size(way).clamp(min=tiny), way)).clamp(0, 1)
+    first, second = _windows(center, side, draws[:, :4])
+    r = (best - center).flatten(2)
+    left = (radius**2 - norms.L2.size(r) ** 2).clamp(min=0)[:, None, None] / center.shape[1]
+    old = r.gather(2, first)
+    mass = left + old.square().sum(2, keepdim=True) + r.scatter_(2, first, 0).gather(2, second).square().sum(2, keepdim=True)
+    bumps = _halves(side, center.dtype, center.device)[(draws[:, 4] < 0.5).long()][:, None]
+    new = _unit(_unit(old) + _signs(draws[:, 5:, None]) * bumps) * mass.sqrt()
+    way = r.scatter_(2, second, 0).scatter_(2, first, new).view_as(center)
+    way *= per_sample(radius / norms.L2.size(way).clamp(min=torch.finfo(way.dtype).tiny), way)
+    return way.add_(center).clamp_(0, 1)
 
 
-def _halves(center: Tensor, side: int, draws: Tensor) -> Tensor:
-    """In the first window of each sample two opposite bumps, above each other or side by side, `(B, 1, H, W)`, of norm 1."""
-    upper = side // 2
-    bumps = torch.cat([_bump(upper, center, side), -_bump(side - upper, center, side)]) if upper else _bump(side, center)
-    bumps = bumps / bumps.norm()
-    height, width = center.shape[2:]
-    top, left = _corner(draws[:, 0], height, side), _corner(draws[:, 1], width, side)
-    rows = (torch.arange(height, device=center.device) - top[:, None]).clamp(0, side - 1)[:, None, :, None]
-    columns = (torch.arange(width, device=center.device) - left[:, None]).clamp(0, side - 1)[:, None, None, :]
-    placed = torch.where((draws[:, 4] < 0.5)[:, None, None, None], bumps[rows, columns], bumps[columns, rows])
-    return placed * _window(center, side, draws[:, 0], draws[:, 1])
+def _unit(r: Tensor) -> Tensor:
+    """Over the last axis of length 1, or 0 where it is 0."""
+    return r / torch.linalg.vector_norm(r, dim=-1, keepdim=True).clamp(min=torch.finfo(r.dtype).tiny)
+
+
+@lru_cache(64)
+def _halves(side: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Two opposite bumps in a square, side by side and above each other, of norm 1, row by row, `(2, side * side)`."""
+    upper, like = side // 2, torch.empty(0, dtype=dtype, device=device)
+    bumps = torch.cat([_bump(upper, like, side), -_bump(side - upper, like, side)]) if upper else _bump(side, like)
+    return _unit(torch.stack([bumps.T.flatten(), bumps.flatten()]))
 
 
 def _bump(height: int, like: Tensor, width: int | None = None) -> Tensor:
@@ -164,12 +169,18 @@ def _bump(height: int, like: Tensor, width: int | None = None) -> Tensor:
     return steps.flip(0).cumsum(0).flip(0)[ring]
 
 
-def _window(center: Tensor, side: int, down: Tensor, right: Tensor) -> Tensor:
-    """Which pixels lie in a square whose place the numbers `down`, `right` in (0, 1) say, `(B, 1, H, W)` bool."""
+def _windows(center: Tensor, side: int, places: Tensor) -> list[Tensor]:
+    """The pixels of k squares, `(B, C, side * side)` each, counted row by row in their channel.
+
+    Args:
+        places: `(B, 2 k)` numbers in (0, 1): how far down and how far right each square lies.
+    """
     height, width = center.shape[2:]
-    rows = torch.arange(height, device=center.device) - _corner(down, height, side)[:, None]
-    columns = torch.arange(width, device=center.device) - _corner(right, width, side)[:, None]
-    return ((rows >= 0) & (rows < side))[:, None, :, None] & ((columns >= 0) & (columns < side))[:, None, None, :]
+    steps = torch.arange(side, device=center.device)
+    rows = _corner(places[:, 0::2], height, side)[..., None] + steps
+    columns = _corner(places[:, 1::2], width, side)[..., None] + steps
+    pixels = rows[..., None] * width + columns[..., None, :]
+    return [square.flatten(1)[:, None].expand(-1, center.shape[1], -1) for square in pixels.unbind(1)]
 
 
 def _corner(number: Tensor, extent: int, side: int) -> Tensor:

@@ -74,3 +74,18 @@ def test_sees_no_gradient_and_stays_within_its_queries():
     assert result.found.any()
     assert result.queries.max() <= 72  # the check before and the one after
     assert (result.gradients == 0).all()
+
+
+def test_squares_that_change_nothing_are_not_sent_forward():
+    sent, image = [], oracles.images(1, (1, 4, 4)).round()
+
+    def flat(images):
+        sent.append(images)
+        return torch.tensor([[2.0, 0.0]]).expand(len(images), 2)
+
+    result = Square(eps=0.1, queries=200)(flat, image, Untargeted(torch.zeros(1, dtype=torch.int64)))
+    _, start, *later, last = sent  # the check before comes first; no square helps, so the start stays
+    assert torch.equal(last, start)
+    assert all((images != start).any() for images in later)
+    assert 20 < len(later) < 180
+    assert result.queries.item() == len(sent)
