@@ -38,7 +38,13 @@ def test_all_is_well_on_a_machine_with_the_demo_installed(
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[:2] for line in lines] == [["ok", name] for name in NAMES]
     text = "\n".join(lines)
-    for words in (f"torch {torch.__version__}", "starts one on this machine", "the first run makes it", "digits", "GB free"):
+    for words in (
+        f"torch {torch.__version__.partition(chr(43))[0]}",
+        "starts one on this machine",
+        "the first run makes it",
+        "digits",
+        "GB free",
+    ):
         assert words in text
     assert (place / "results" / "store").is_dir()
 
