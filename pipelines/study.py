@@ -1,5 +1,6 @@
 """The study file: models x data x probes, and how to run it."""
 
+import os
 import re
 from dataclasses import dataclass, field
 from importlib import resources
@@ -130,7 +131,7 @@ def shipped(folder: str) -> dict[str, Path]:
 
 def find(name: str, folder: str) -> Path:
     """A file that the user names: a path, or the name of one that is shipped. Raises Refused when there is neither."""
-    if Path(name).is_file():
+    if os.path.isfile(name):
         return Path(name)
     known = shipped(folder)
     if name in known:

@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from advcore.classifier import Normalized
+from workers.paths import local
 from workers.refusal import Refused
 
 _SHOWN = 3
@@ -88,8 +89,8 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
 
     A torch file may hold them under "state_dict" or "model", and with a "module." before every key.
     """
-    file = Path(path).expanduser()
-    if not file.is_file():
+    file = local(path)
+    if not os.path.isfile(file):
         raise Refused(f"checkpoint {path} is no file: check the path")
     content = read_tensors(file) if file.suffix == ".safetensors" else _read_torch(file)
     for name in ("state_dict", "model"):

@@ -5,10 +5,10 @@ import hashlib
 import importlib
 import inspect
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from advcore.classifier import Normalized
 from advcore.networks import NETWORKS
 from advcore.transforms import TRANSFORMS, Transform
 from workers.checkpoints import load_checkpoint
+from workers.paths import local
 from workers.refusal import Refused
 
 _SEED = 0
@@ -88,7 +89,7 @@ def content_hash(spec: ModelSpec) -> str:
     if ":" in spec.architecture:
         digest.update(source_hash(spec.architecture).encode())
     if spec.checkpoint is not None:
-        with Path(spec.checkpoint).expanduser().open("rb") as file:
+        with local(spec.checkpoint).open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
 
@@ -131,7 +132,7 @@ def _check(spec: ModelSpec) -> None:
         )
     if spec.classes < 2:
         raise Refused(f"model {spec.architecture} needs at least 2 classes; got classes: {spec.classes}")
-    if spec.checkpoint is not None and not Path(spec.checkpoint).expanduser().is_file():
+    if spec.checkpoint is not None and not os.path.isfile(local(spec.checkpoint)):
         raise Refused(f"checkpoint {spec.checkpoint} of model {spec.architecture} is no file: check the path")
 
 

@@ -1,18 +1,22 @@
 """Data sets that are arrays already: embedded in a package, in idx files, in a NumPy archive."""
 
 import gzip
-import zipfile
+import os
 import zlib
 from pathlib import Path
 
 import numpy as np
 
 from workers.datasets.dataset import Source, pixels, whole_labels
+from workers.paths import local
 from workers.refusal import Refused
 
 _DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 _CLOTHES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 _DIGITS = tuple("0123456789")
+
+CLASSES = 100_000
+"""So many classes an archive without names may have: a larger label is a mistake, or there to fill the memory."""
 
 
 def mnist5k(train: bool) -> Source:
@@ -72,24 +76,30 @@ def has_fashion_mnist() -> bool:
 
 def _fashion_mnist_places(folder: str | None) -> tuple[Path, list[Path]]:
     """Where a download goes, and where the files are looked for."""
-    root = Path(folder or "~/.cache/advcore").expanduser()
+    root = local(folder or "~/.cache/advcore")
     return root, [root if folder else _DEBIAN, root / "FashionMNIST" / "raw"]
 
 
 def npz(path: str) -> Source:
     """A NumPy archive with `images`, `labels` and perhaps `names`; `(N, H, W)` becomes `(N, 1, H, W)`. Nothing is unpickled."""
+    file = local(path)
+    if not os.path.isfile(file):
+        raise Refused(f"data set npz:{path} is no file: check the path")
     try:
-        with np.load(Path(path).expanduser(), allow_pickle=False) as archive:
-            content = {key: archive[key] for key in ("images", "labels", "names") if key in archive}
+        with np.load(file, allow_pickle=False) as archive:
+            _check_memory(path, sum(entry.file_size for entry in archive.zip.infolist()))
+            content = {key: archive[key] for key in ("images", "labels", "names") if f"{key}.npy" in archive.zip.namelist()}
             keys = sorted(archive.keys())
-    except FileNotFoundError as error:
-        raise Refused(f"data set npz:{path} is no file: check the path") from error
-    except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+    except Refused:
+        raise
+    except Exception as error:  # what NumPy and zipfile raise at damaged bytes is no short list
         raise Refused(
             f"npz:{path} is no NumPy archive of plain arrays ({_line(error)}): write it by np.savez(images=, labels=)"
         ) from error
     if not {"images", "labels"} <= content.keys():
         raise Refused(f"npz:{path} must hold images and labels; got {', '.join(keys) or 'nothing'}")
+    if any(not isinstance(value, np.ndarray) for value in content.values()):
+        raise Refused(f"npz:{path} holds members that are no arrays: write it by np.savez(images=, labels=)")
     images, labels = pixels(content["images"]), whole_labels(content["labels"])
     if images.ndim not in (3, 4) or len(images) != len(labels):
         raise Refused(
@@ -98,13 +108,27 @@ def npz(path: str) -> Source:
     if len(labels) and labels.min() < 0:
         raise Refused(f"npz:{path} must hold labels 0, 1, 2, ...; got {labels.min()}: number the classes from 0")
     if len(labels) and "names" not in content:
+        if labels.max() >= CLASSES:
+            raise Refused(
+                f"npz:{path} must hold labels below {CLASSES}; got {labels.max()}: number the classes from 0 without gaps"
+            )
         content["names"] = np.arange(labels.max() + 1)
-    return from_arrays(images[:, None] if images.ndim == 3 else images, labels, tuple(map(str, content.get("names", ("0",)))))
+    names = content.get("names", np.zeros(1, int))
+    if names.ndim != 1 or names.dtype.kind not in "Uiu":
+        raise Refused(f"npz:{path} must hold names (classes,) as text; got {names.dtype} {names.shape}: np.array([...], str)")
+    return from_arrays(images[:, None] if images.ndim == 3 else images, labels, tuple(map(str, names)))
 
 
 def from_arrays(images: np.ndarray, labels: np.ndarray, names: tuple[str, ...]) -> Source:
     """A source over arrays `(N, C, H, W)` and `(N,)` in memory."""
     return Source(len(images), names, lambda indices: (images[indices], labels[indices]))
+
+
+def _check_memory(path: str, size: int) -> None:
+    """Raise Refused where the arrays, of `size` bytes once unpacked, do not fit into this machine's memory."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if size > memory:
+        raise Refused(f"npz:{path} unpacks to {size:.3g} bytes, and this machine has {memory:.3g}: take fewer samples, or leave it")
 
 
 def _idx_files(places: list[Path], name: str) -> tuple[Path, Path] | None:

@@ -103,7 +103,8 @@ def pixels(images: np.ndarray) -> np.ndarray:
         return images
     if images.dtype.kind != "f":
         raise Refused(f"images must be uint8, or floating in [0, 1]; got {images.dtype}: convert them")
-    return images.astype(np.float32)
+    with np.errstate(over="ignore"):  # what becomes infinite is refused as such
+        return images.astype(np.float32)
 
 
 def whole_labels(labels: np.ndarray) -> np.ndarray:
@@ -112,6 +113,8 @@ def whole_labels(labels: np.ndarray) -> np.ndarray:
         raise Refused(f"labels must be whole numbers (N,); got {labels.dtype} {labels.shape}")
     if labels.dtype.kind == "f" and not np.equal(labels, np.floor(labels)).all():
         raise Refused(f"labels must be whole numbers; got {labels[~np.equal(labels, np.floor(labels))][0]}")
+    if len(labels) and not -(2**31) <= min(labels.min(), 0) <= max(labels.max(), 0) < 2**31:
+        raise Refused(f"labels must be whole numbers of classes; got {labels.min()}..{labels.max()}: number the classes from 0")
     return labels.astype(np.int64)
 
 

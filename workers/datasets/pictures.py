@@ -1,6 +1,8 @@
 """Data sets of pictures in files: read, resized and cropped only where they are taken."""
 
 import inspect
+import os
+import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -12,15 +14,26 @@ from PIL import Image
 from torchvision.transforms import functional
 
 from workers.datasets.dataset import Source
+from workers.paths import local
 from workers.refusal import Refused
+
+FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP")
+"""Of pictures in folders. Not those that other programs are started for, such as EPS, whatever a file is called."""
+
+MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
+"""Of eight bits or fewer for each channel. Pillow cuts pixels of more bits off at 255."""
+
+UNPICKLED = ("LSUN",)
+"""Classes of torchvision that unpickle what lies beside their data, unseen (CIFAR's, which are pickles too, by their hash)."""
 
 
 def image_folder(path: str, train: bool, resize: int | None, crop: int | None) -> Source:
     """Pictures as RGB under `path/CLASS/`, or under `path/train/CLASS/` and `path/test/CLASS/` (or val); uint8."""
-    root = Path(path).expanduser()
-    if not root.is_dir():
+    root = local(path)
+    if not os.path.isdir(root):
         raise Refused(f"data set imagefolder:{path} is no folder: check the path")
     folder = _split_folder(root, train)
+    _check_links(folder)
     try:
         dataset = torchvision.datasets.ImageFolder(str(folder))
     except FileNotFoundError as error:
@@ -28,12 +41,35 @@ def image_folder(path: str, train: bool, resize: int | None, crop: int | None) -
 
     def read(index: int) -> tuple[Any, Any]:
         file, label = dataset.samples[index]
-        try:
-            return dataset.loader(file), label
-        except OSError as error:
-            raise Refused(f"{file} cannot be read as a picture ({error}): repair or remove it") from error
+        return _picture(file), label
 
     return Source(len(dataset), tuple(dataset.classes), _taker(f"imagefolder:{path}", read, resize, crop))
+
+
+def _check_links(folder: Path) -> None:
+    """Raise Refused for a link to a folder that holds it: there is no end to such a one. Links to elsewhere are followed."""
+    for place, inner, _ in os.walk(folder, followlinks=True):
+        steps = Path(place).relative_to(folder).parents if place != str(folder) else ()
+        above = {os.path.realpath(step) for step in (place, *(folder / step for step in steps))}
+        for name in inner:
+            if os.path.realpath(os.path.join(place, name)) in above:
+                raise Refused(f"{os.path.join(place, name)} is a link to a folder that holds it: remove it")
+
+
+def _picture(file: str) -> Image.Image:
+    """A picture as RGB, the first one where there are several. Raises Refused for one that is damaged, too large or too fine."""
+    if not os.path.isfile(file):
+        raise Refused(f"{file} cannot be read as a picture (it is no file): repair or remove it")
+    try:
+        with warnings.catch_warnings(), open(file, "rb") as opened:
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            picture = Image.open(opened, formats=FORMATS)
+            if picture.mode in MODES:
+                return picture.convert("RGB")
+    except Exception as error:  # what Pillow raises at damaged bytes is no short list
+        raise Refused(f"{file} cannot be read as a picture ({_line(error)}): repair or remove it") from error
+    raise Refused(f"{file} must have 8 bits for each channel; got Pillow's mode {picture.mode}: convert it")
 
 
 def torchvision_source(
@@ -47,6 +83,8 @@ def torchvision_source(
     kind = getattr(torchvision.datasets, name, None) if name in torchvision.datasets.__all__ else None
     if not callable(kind):
         raise Refused(f"torchvision:{name} must be a class of torchvision.datasets; CIFAR10 say")
+    if name in UNPICKLED:
+        raise Refused(f"torchvision:{name} unpickles files beside its data, which could run code: take imagefolder: or npz:")
     known = _parameters(kind)
     free = sorted(known - {"root", "train", "download"})
     if not arguments.keys() <= set(free):
@@ -54,7 +92,7 @@ def torchvision_source(
         raise Refused(f"torchvision:{name} takes no argument {came} here: expected some of {', '.join(free)}")
     if train and not known & {"train", "split"}:
         raise Refused(f"torchvision:{name} is one set, without a split train: take it as split test, or another data set")
-    root = Path(folder or "~/.cache/advcore").expanduser()
+    root = local(folder or "~/.cache/advcore")
     fixed = {"root": str(root)} if "root" in known else {}
     choices = _choices(known, train, arguments)
     for choice in choices[:-1]:

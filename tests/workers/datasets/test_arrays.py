@@ -1,6 +1,9 @@
 """Data sets that are arrays already: embedded, in NumPy archives, in idx files."""
 
 import gzip
+import io
+import os
+import zipfile
 
 import numpy as np
 import pytest
@@ -60,6 +63,12 @@ def spoilt(value):
         ({"labels": LABELS + 0.5}, "labels must be whole numbers; got 0.5"),
         ({"labels": LABELS - 1}, "must hold labels 0, 1, 2, ...; got -1: number the classes from 0"),
         ({"labels": LABELS, "names": np.array(["a", "b"])}, r"labels must lie in 0..1 \(2 classes\); got 0..2"),
+        ({"labels": LABELS * 1e20}, r"labels must be whole numbers of classes; got 0.0..2e\+20: number the classes from 0"),
+        ({"labels": LABELS * np.uint64(2**62)}, "labels must be whole numbers of classes; got 0.0..9.22"),
+        ({"labels": LABELS * 10**6}, "must hold labels below 100000; got 2000000: number the classes from 0 without gaps"),
+        ({"images": IMAGES * 1e300}, "NaN or infinite values"),
+        ({"names": np.array("abc")}, r"must hold names \(classes,\) as text; got <U3 \(\)"),
+        ({"names": np.array([b"a", b"b", b"c"])}, r"must hold names \(classes,\) as text; got \|S1"),
         ({"labels": np.array(list("abcabc"))}, r"labels must be whole numbers \(N,\); got <U1"),
         ({"images": IMAGES[:0], "labels": LABELS[:0]}, "with zero samples"),
         ({"images": IMAGES[..., :0]}, "images hold no sample or no pixel"),
@@ -79,10 +88,78 @@ def test_files_that_are_no_archives(tmp_path):
     for name in ("noise.npz", "cut.npz", "single.npy"):
         with pytest.raises(Refused, match="is no NumPy archive of plain arrays"):
             load(DataSpec(f"npz:{tmp_path / name}"))
+    with zipfile.ZipFile(tmp_path / "words.npz", "w") as archive:
+        archive.writestr("images.npy", b"no array")
+        archive.writestr("labels.npy", b"no array")
+    with pytest.raises(Refused, match=r"words.npz holds members that are no arrays"):
+        load(DataSpec(f"npz:{tmp_path / 'words.npz'}"))
+    os.mkfifo(tmp_path / "pipe.npz")
+    with pytest.raises(Refused, match="is no file: check the path"):
+        load(DataSpec(f"npz:{tmp_path / 'pipe.npz'}"))
     with pytest.raises(Refused, match="must hold images and labels; got x"):
         load(DataSpec(f"npz:{tmp_path / 'other.npz'}"))
     with pytest.raises(Refused, match="is no file"):
         load(DataSpec(f"npz:{tmp_path / 'absent.npz'}"))
+
+
+def headed(path, header, body=b""):
+    """An archive whose array of images has this header."""
+    text = header.encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("images.npy", b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + body)
+        archive.writestr("labels.npy", npy(LABELS))
+    return DataSpec(f"npz:{path}")
+
+
+def npy(array):
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        ("{'descr': '|u1', 'fortran_order': False, 'shape': (10**12, 1, 3, 3)}", "malformed node"),
+        (
+            "{'descr': '|u1', 'fortran_order': False, 'shape': (1000000000000000000, 3, 3)}",
+            "Unable to allocate|EOF|too big|array data",
+        ),
+        ("{'descr': '|u1', 'fortran_order': False, 'shape': (-1, 3, 3)}", "negative dimensions"),
+        ("{'descr': '|u1', 'fortran_order'", "EOF in multi-line"),
+        ("__import__('os').system('touch owned')", "malformed node"),
+    ],
+)
+def test_headers_that_lie(tmp_path, monkeypatch, header, reason):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Refused, match=rf"is no NumPy archive of plain arrays \(.*({reason})"):
+        load(headed(tmp_path / "some.npz", f"{header}\n", b"abc"))
+    assert not (tmp_path / "owned").exists()
+
+
+def test_an_archive_that_would_fill_the_memory_is_not_unpacked(tmp_path, monkeypatch):
+    spec = archive(tmp_path)
+    monkeypatch.setattr(os, "sysconf", lambda name: 8)
+    with pytest.raises(Refused, match=r"unpacks to .* bytes, and this machine has 64: take fewer samples, or leave it"):
+        load(spec)
+
+
+@pytest.mark.parametrize("order", ["F", "C"])
+def test_the_order_of_bytes_and_axes_does_not_matter(tmp_path, order):
+    images = (IMAGES / 256).astype(">f8")
+    data = load(archive(tmp_path, images=np.asarray(images, order=order), labels=LABELS.astype(">i2")))
+    assert data.digest == load(archive(tmp_path, images=images.astype("<f4"))).digest
+
+
+@pytest.mark.parametrize("name", ["npz", "imagefolder", "folder"])
+def test_paths_that_nothing_can_have(name):
+    for path, words in [("a\0b", "holds a NUL, which no file's name can"), ("~no-such-person/x", "there is no such home")]:
+        spec = DataSpec("fashion-mnist", folder=path) if name == "folder" else DataSpec(f"{name}:{path}")
+        with pytest.raises(Refused, match=words):
+            load(spec)
+    if name != "folder":
+        with pytest.raises(Refused, match=r"is no fil|is no folder"):
+            load(DataSpec(f"{name}:{'x' * 5000}"))
 
 
 @pytest.mark.parametrize(("place", "squeeze"), [("", True), ("", False), ("FashionMNIST/raw", False)])

@@ -1,5 +1,8 @@
 """Data sets of pictures in files: torchvision's, and folders."""
 
+import os
+import zlib
+
 import numpy as np
 import pytest
 import torchvision
@@ -132,6 +135,87 @@ def test_a_folder_of_pictures(tmp_path):
     assert data.images[1, :, 0, 0].tolist() == [40, 0, 255]
     assert load(DataSpec(f"imagefolder:{tmp_path}", "train", resize=12, crop=10)).images.shape == (6, 3, 10, 10)
     assert len(load(DataSpec(f"imagefolder:{tmp_path / 'val'}"))) == 4
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK"])
+def test_pictures_of_every_kind_become_rgb(tmp_path, mode):
+    (tmp_path / "cat").mkdir()
+    picture = Image.fromarray(np.arange(48, dtype=np.uint8).reshape(4, 4, 3) * 5).convert(mode)
+    picture.save(tmp_path / "cat" / ("0.tif" if mode == "CMYK" else "0.png"))
+    expected = np.asarray(picture.convert("RGB")).transpose(2, 0, 1)
+    assert np.array_equal(load(DataSpec(f"imagefolder:{tmp_path}")).images[0], expected)
+
+
+def test_of_a_moving_picture_the_first_one_is_taken(tmp_path):
+    (tmp_path / "cat").mkdir()
+    first, second = (Image.new("RGB", (4, 4), (0, value, 0)) for value in (10, 200))
+    first.save(tmp_path / "cat/0.png", save_all=True, append_images=[second])
+    assert load(DataSpec(f"imagefolder:{tmp_path}")).images[0, 1, 0, 0] == 10
+
+
+def wide(mode):
+    def paint(path):
+        Image.fromarray(np.full((4, 4), 300, np.uint16 if mode == "I;16" else np.int32)).save(path)
+
+    return paint
+
+
+def chunk(kind, content):
+    return len(content).to_bytes(4, "big") + kind + content + zlib.crc32(kind + content).to_bytes(4, "big")
+
+
+def png(side, *chunks):
+    header = side.to_bytes(4, "big") * 2 + bytes((8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + b"".join(chunk(*entry) for entry in chunks)
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "words"),
+    [
+        ("a.png", wide("I;16"), "must have 8 bits for each channel; got Pillow's mode I;16: convert it"),
+        ("a.tif", wide("I"), "must have 8 bits for each channel; got Pillow's mode I: convert it"),
+        ("a.png", lambda path: path.write_bytes(png(60_000, (b"IDAT", b""))), "exceeds limit of"),
+        ("a.png", lambda path: path.write_bytes(png(10_000, (b"IDAT", b""))), "exceeds limit of"),
+        ("a.png", lambda path: path.write_bytes(png(4, (b"zTXt", b"a\0\0" + zlib.compress(bytes(10**7))))), "data too large"),
+        ("a.ppm", lambda path: path.write_bytes(b"P6\n2.5 4\n255\n"), "invalid literal"),
+        ("a.jpg", lambda path: path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"), "cannot identify"),
+        ("a.png", lambda path: path.symlink_to(path.parent / "absent"), "it is no file"),
+        ("a.png", os.mkfifo, "it is no file"),
+    ],
+)
+def test_pictures_that_are_refused(tmp_path, name, make, words):
+    (tmp_path / "cat").mkdir()
+    make(tmp_path / "cat" / name)
+    with pytest.raises(Refused, match=rf"/{name} .*{words}"):
+        load(DataSpec(f"imagefolder:{tmp_path}"))
+
+
+def test_links_are_followed_unless_they_lead_back(tmp_path):
+    paint(tmp_path / "elsewhere/cat", (4, 4))
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "cat").symlink_to(tmp_path / "elsewhere/cat")
+    assert len(load(DataSpec(f"imagefolder:{folder}"))) == 2
+    (tmp_path / "elsewhere/cat/up").symlink_to(folder)
+    with pytest.raises(Refused, match=r"pictures/cat/up is a link to a folder that holds it: remove it"):
+        load(DataSpec(f"imagefolder:{folder}"))
+
+
+def test_pickles_in_the_folder_of_a_torchvision_data_set_do_not_run(tmp_path, monkeypatch):
+    def no_network(*_, **__):
+        raise RuntimeError("no network")
+
+    monkeypatch.setattr(torchvision.datasets.cifar, "download_and_extract_archive", no_network)
+    monkeypatch.chdir(tmp_path)
+    batches = tmp_path / "cifar-10-batches-py"
+    batches.mkdir()
+    for name in ("test_batch", "batches.meta", *(f"data_batch_{number}" for number in range(1, 6))):
+        (batches / name).write_bytes(b"cos\nsystem\n(S'touch owned'\ntR.")
+    with pytest.raises(Refused, match=r"torchvision:CIFAR10 is not in .* and cannot be downloaded"):
+        load(DataSpec("torchvision:CIFAR10", folder=str(tmp_path)))
+    with pytest.raises(Refused, match="torchvision:LSUN unpickles files beside its data, which could run code"):
+        load(DataSpec("torchvision:LSUN", folder=str(tmp_path)))
+    assert not (tmp_path / "owned").exists()
 
 
 def test_folders_of_pictures_that_are_refused(tmp_path):

@@ -1,0 +1,15 @@
+"""Paths as people write them: `~` written out, what no file can be called refused."""
+
+from pathlib import Path
+
+from workers.refusal import Refused
+
+
+def local(path: str | Path) -> Path:
+    """The path with its `~` written out. Raises Refused where it names nobody's home, or where no file can be called so."""
+    if "\0" in str(path):
+        raise Refused(f"path {str(path)!r} holds a NUL, which no file's name can: leave it out")
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise Refused(f"path {str(path)!r}: there is no such home ({error}): write it out from /") from error
