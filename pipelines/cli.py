@@ -274,7 +274,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Refused as error:
         if not quiet:
             traceback.print_exc()
-        print(f"advcore: {error}", file=sys.stderr)
+        print(f"advcore: {_visible(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"advcore: interrupted; {command.interrupted}", file=sys.stderr)
@@ -324,6 +324,11 @@ def show_sweep(report: SweepReport) -> None:
     if report.best is not None:
         print(f"best model: {report.folder / 'best.safetensors'}")
     print(f"report: {report.folder / 'report.md'}")
+
+
+def _visible(text: str) -> str:
+    """One line, in which the signs of names and files that steer a terminal are written out."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in " ".join(text.split()))
 
 
 def _hush() -> None:

@@ -13,6 +13,9 @@ from workers.refusal import Refused
 
 Scalar = str | int | float | bool | None
 
+DEPTH, VALUES = 50, 100_000
+"""So deep may lists and mappings stand in each other, and so many values may a text hold, those that aliases repeat among them."""
+
 
 def load_yaml(path: str | Path) -> dict[str, Any]:
     """The mapping in a YAML file. Raises Refused when the file, its YAML or its keys are not in order."""
@@ -69,7 +72,11 @@ def flatten(mapping: Mapping[str, Any]) -> dict[str, Scalar]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain data only, no key twice in a mapping; a date stays a text."""
+    """Plain data only, not too much of it, no key twice in a mapping; a date stays a text."""
+
+    def construct_document(self, node: yaml.Node) -> Any:
+        _count(node, {})
+        return super().construct_document(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
@@ -87,14 +94,38 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
+def _count(node: yaml.Node, known: dict[int, tuple[int, int]], levels: int = DEPTH) -> tuple[int, int]:
+    """How many values stand at and below a node once its aliases are written out, and on how many levels; `known` holds those of
+    the nodes that were counted. Raises yaml.MarkedYAMLError where they are too many, as in a node that contains itself."""
+    if isinstance(node, yaml.ScalarNode):
+        return 1, 0
+    if id(node) not in known and levels:
+        parts = [part for entry in node.value for part in (entry if isinstance(entry, tuple) else (entry,))]
+        counts = [_count(part, known, levels - 1) for part in parts]
+        known[id(node)] = 1 + sum(values for values, _ in counts), 1 + max((deep for _, deep in counts), default=0)
+    values, deep = known.get(id(node), (1, levels + 1))
+    if deep > levels or values > VALUES:
+        problem = f"more than {DEPTH} levels of lists and mappings" if deep > levels else f"more than {VALUES} values"
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+    return values, deep
+
+
 def _parse(text: str, at: str) -> Any:
     """The data in a YAML text; `at` says where the text stands."""
     try:
         return yaml.load(text, _Loader)
+    except RecursionError:
+        raise Refused(f"{at}: not valid YAML: more than {DEPTH} levels of lists and mappings; mend it there") from None
     except yaml.MarkedYAMLError as error:
         line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise Refused(f"{at}: not valid YAML{line}: {_one_line(error.problem or error.context)}; mend it there") from None
-    except (yaml.YAMLError, ValueError) as error:
+    except (
+        yaml.YAMLError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+    ) as error:  # the last: of a value that is not its tag's
         raise Refused(f"{at}: not valid YAML: {_one_line(error)}; mend it there") from None
 
 

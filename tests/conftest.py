@@ -2,6 +2,12 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from hypothesis import settings
+
+settings.register_profile("same", derandomize=True, deadline=None, database=None)
+settings.register_profile("search", deadline=None, max_examples=2000)
+settings.load_profile("same")
+"""The same examples in every run, on every machine; `pytest --hypothesis-profile=search` looks for new ones."""
 
 
 @pytest.fixture(autouse=True)
