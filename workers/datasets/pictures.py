@@ -48,12 +48,12 @@ def image_folder(path: str, train: bool, resize: int | None, crop: int | None) -
 
 def _check_links(folder: Path) -> None:
     """Raise Refused for a link to a folder that holds it: there is no end to such a one. Links to elsewhere are followed."""
-    for place, inner, _ in os.walk(folder, followlinks=True):
-        steps = Path(place).relative_to(folder).parents if place != str(folder) else ()
-        above = {os.path.realpath(step) for step in (place, *(folder / step for step in steps))}
-        for name in inner:
-            if os.path.realpath(os.path.join(place, name)) in above:
-                raise Refused(f"{os.path.join(place, name)} is a link to a folder that holds it: remove it")
+    for name, inner, _ in os.walk(folder, followlinks=True):
+        place = Path(name)
+        above = {step.resolve() for step in (place, *place.parents) if step.is_relative_to(folder)}
+        for step in inner:
+            if (place / step).resolve() in above:
+                raise Refused(f"{place / step} is a link to a folder that holds it: remove it")
 
 
 def _picture(file: str) -> Image.Image:

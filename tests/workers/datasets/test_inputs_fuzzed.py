@@ -16,7 +16,7 @@ from workers.refusal import Refused
 
 MANY = settings.default.max_examples
 DTYPES = st.sampled_from(
-    ["|u1", "<f4", ">f4", "<f8", ">f8", "<f2", "|i1", "<i8", ">i2", "<u8", "|b1", "<c8", "<U2", "|S2", "<M8[s]"]
+    ("|u1", "<f4", ">f4", "<f8", ">f8", "<f2", "|i1", "<i8", ">i2", "<u8", "|b1", "<c8", "<U2", "|S2", "<M8[s]")
 )
 SHAPES = arrays.array_shapes(min_dims=0, max_dims=5, min_side=0, max_side=4)
 
