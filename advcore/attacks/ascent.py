@@ -94,10 +94,12 @@ class _Best:
 
     def or_better(self, images: Tensor, values: Tensor) -> "_Best":
         wins = better(values, self.values)
-        if wins.all():  # as a rule: nothing to copy
+        if wins.all():  # as a rule, until the ascent has reached its top: nothing to copy
             return _Best(images, values)
-        pixels = torch.where(per_sample(wins, images), images, self.images)
-        return _Best(pixels, torch.where(wins, values, self.values))
+        rows = wins.nonzero()[:, 0]
+        if not len(rows):
+            return self
+        return _Best(self.images.index_copy(0, rows, images[rows]), torch.where(wins, values, self.values))
 
     def take(self, index: Tensor) -> "_Best":
         return _Best(self.images[index], self.values[index])
