@@ -15,11 +15,21 @@ from workers.datasets import DataSpec
 from workers.models import ModelSpec
 from workers.refusal import Refused
 
+LONGEST = 100
+"""Signs of a name; file systems take 255 bytes, and a figure's name is made of two."""
+
+RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(1, 10))}
+"""What Windows takes for devices, whatever follows behind a dot."""
+
 
 def check_name(name: str) -> None:
-    """Raise ValueError for a name that cannot be a file's: names of studies, models, probes and trainings are."""
+    """Raise ValueError for a name that cannot be a file's everywhere: names of studies, models, probes and trainings are."""
     if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name):
         raise ValueError(f"a name is made of letters, digits, '-', '_' and '.', and does not begin with '.'; got {name!r}")
+    if len(name) > LONGEST:
+        raise ValueError(f"a name has at most {LONGEST} signs; got {len(name)}: {name[:20]}...")
+    if name.endswith(".") or name.partition(".")[0].upper() in RESERVED:
+        raise ValueError(f"{name!r} cannot be a file's name on Windows; choose another name")
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 """What is known of a sweep's trials: a small JSON each, the truth of what is finished; and the runs in MLflow, the view of it."""
 
 import json
+import re
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -197,9 +198,15 @@ class Journal:
 
 
 def read_trial(path: Path) -> Trial | None:
-    """A trial as it was written down; None where there is none, or one of another make."""
+    """A trial as it was written down; None where there is none, or one of another make: it runs anew. Its key is the file's name,
+    and the keys of its rows are hashes, so that none leads out of its folder."""
     try:
-        data: dict[str, Any] = json.loads(path.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
+        data: Any = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError, RecursionError):
         return None
-    return Trial(**data) if data.keys() == {entry.name for entry in fields(Trial)} else None
+    shape = asdict(Trial("", 0, {}, ""))
+    if not isinstance(data, dict) or data.keys() != shape.keys() or data["key"] != path.stem:
+        return None
+    alike = all(isinstance(data[name], type(value)) for name, value in shape.items())
+    keys = [key for own in data["rows"].values() for key in own] if alike else []
+    return Trial(**data) if alike and all(re.fullmatch("[0-9a-f]+", str(key)) for key in keys) else None

@@ -75,7 +75,19 @@ def ui_command(uri: str | None, folder: Path, port: int = 5000) -> list[str]:
     if place == _default_uri(folder) and not (folder / "mlflow.db").is_file():
         raise Refused(f"no MLflow store in {folder}; run a study first, or give the folder of one that ran")
     artifacts = ["--default-artifact-root", str(folder.absolute() / "mlartifacts")]
-    return [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", place, *artifacts, "--port", str(port)]
+    return [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "ui",
+        "--backend-store-uri",
+        place,
+        *artifacts,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
 
 
 def download(name: str, place: Path, tracking_uri: str | None, folder: Path) -> Path:
@@ -142,6 +154,7 @@ class _Client:
         os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"  # nothing of ours needs it, and others' pickles are code
         from mlflow.tracking import MlflowClient
 
         for name in ("mlflow", "alembic"):

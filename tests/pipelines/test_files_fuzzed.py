@@ -25,7 +25,7 @@ MANY = settings.default.max_examples
 FILES = {"study": Study, "training": Training, "sweep": Sweep}
 KINDS = [(seam, kind, cls) for seam, known in schema.SEAMS.items() for kind, cls in known.items()]
 ALWAYS_REFUSED = "pbt changes the settings|needs the package|is not installed|there is no attack"
-"""Why a kind may be refused whatever its settings: always, where a package is not there, or for its names, which that package has."""
+"""Why a kind may be refused whatever its settings: always, without its package, or for its names, which that package has."""
 
 
 def through_a_file(data: Any, file: Path) -> Any:
@@ -166,7 +166,7 @@ def test_a_file_with_one_thing_wrong_gets_one_line(what: str, only_checked: Path
 def test_whatever_the_bytes_one_line(only_checked: Path, capfd: pytest.CaptureFixture[str]) -> None:
     text = st.text(max_size=60).map(lambda text: text.encode(errors="surrogatepass"))
 
-    @settings(max_examples=2 * MANY)
+    @settings(max_examples=MANY)
     @given(st.binary(max_size=60) | text | YAML_LIKE)
     def check(content: bytes) -> None:
         line("study", content, only_checked, capfd)
