@@ -24,7 +24,7 @@ from workers.refusal import Refused
 from workers.shards import Shard
 from workers.store import open_store
 
-FORMAT = 3
+FORMAT = 4
 """Part of every key: raise it when the same settings begin to give other rows, so that old rows are not taken for new ones."""
 
 

@@ -11,8 +11,9 @@ from advcore.criteria import Criterion
 from advcore.jacobian import jacobian
 from advcore.norms import Norm
 
-DRIFT = 1.5
-"""By which factor a normal may grow from one linearisation to the next before its class is overlooked."""
+DRIFT = 1.3
+"""By which factor a normal may grow, beyond what the leader's grows, from one linearisation to the next before its class is
+overlooked."""
 
 
 def lacks(logits: Tensor, criterion: Criterion, goals: Tensor) -> Tensor:
@@ -44,6 +45,8 @@ class Closest:
     - `gap` `(B,)`, `|z_rival - z_goal|`; `normal` `(B, *shape)`, of dual norm `length` `(B,)`: it is `gap / length` away.
     - `lengths` `(B, k)`: the dual norm of each goal's normal where it was last looked at.
     - `looks` `(B,)` int64: how many goals were looked at.
+    - `room` `(B,)`: how far the closest boundary is by these lengths, 0 where the criterion holds. Classes that are no goals count
+      with the largest length.
     """
 
     logits: Tensor
@@ -53,6 +56,7 @@ class Closest:
     length: Tensor
     lengths: Tensor
     looks: Tensor
+    room: Tensor
 
     def take(self, index: Tensor) -> "Closest":
         """Those of the samples `index`."""
@@ -67,16 +71,18 @@ def closest(norm: Norm, classifier: Classifier, images: Tensor, criterion: Crite
     nearest = _distances(gaps, lengths).argmin(1)
     everyone = torch.arange(len(goals), device=goals.device)
     looks = torch.full_like(nearest, goals.shape[1])
-    return Closest(logits, goals, gaps[everyone, nearest], normals[everyone, nearest], lengths[everyone, nearest], lengths, looks)
+    gap, normal, length = gaps[everyone, nearest], normals[everyone, nearest], lengths[everyone, nearest]
+    return Closest(logits, goals, gap, normal, length, lengths, looks, _room(logits, criterion, goals, lengths))
 
 
 def closest_again(norm: Norm, classifier: Classifier, images: Tensor, criterion: Criterion, last: Closest) -> Closest:
     """`closest` with gradients of those goals alone that may be the closest: a forward and a backward pass per look, mostly one.
 
     Goals and lengths are those of the `last` linearisation. All gaps are known from one forward pass. The goal that would be
-    closest by the last lengths is looked at first, and is at a distance d; then all whose gap is less than `DRIFT * d` times their
-    last length, and those whose length was 0. So the choice is that among all goals as long as no normal has grown by more than
-    that factor; one that has may be overlooked.
+    closest by the last lengths, the leader, is looked at first: it is at a distance d, and its normal has grown by some factor.
+    The others' are taken to have grown by the same, since they mostly grow and shrink together, and those whose gap is less than
+    `DRIFT * d` times that length are looked at, and those whose length was 0. So the choice is that among all goals as long as no
+    normal has grown by `DRIFT` times as much as the leader's; one that has may be overlooked.
     """
     goals, lengths = last.goals, last.lengths
 
@@ -87,6 +93,8 @@ def closest_again(norm: Norm, classifier: Classifier, images: Tensor, criterion:
     gaps, first = lacks(logits, criterion, goals).abs(), leader(logits)
     length = norm.dual(normals[:, 0])[:, None]
     distance = _distances(gaps.gather(1, first), length)
+    before = lengths.gather(1, first)
+    lengths = lengths * torch.where((before > 0) & (length > 0), length / before, 1)
     near = ((gaps < DRIFT * distance * lengths) | (lengths == 0)).scatter(1, first, False)
     rows, columns = near.nonzero(as_tuple=True)
     others = _normals(classifier, images, criterion, rows, goals[rows, columns])
@@ -96,7 +104,8 @@ def closest_again(norm: Norm, classifier: Classifier, images: Tensor, criterion:
     place[rows, columns] = len(goals) + torch.arange(len(rows), device=rows.device)
     nearest = _distances(gaps, lengths).masked_fill(~near.scatter(1, first, True), torch.inf).argmin(1)
     normal = torch.cat([normals[:, 0], others])[place[everyone, nearest]]
-    return Closest(logits, goals, gaps[everyone, nearest], normal, lengths[everyone, nearest], lengths, 1 + near.sum(1))
+    gap, length, room = gaps[everyone, nearest], lengths[everyone, nearest], _room(logits, criterion, goals, lengths)
+    return Closest(logits, goals, gap, normal, length, lengths, 1 + near.sum(1), room)
 
 
 def _normals(classifier: Classifier, images: Tensor, criterion: Criterion, rows: Tensor, goals: Tensor) -> Tensor:
@@ -108,6 +117,14 @@ def _normals(classifier: Classifier, images: Tensor, criterion: Criterion, rows:
 
     parts = zip(rows.split(len(images)), goals.split(len(images)), strict=True) if len(rows) else ()
     return torch.cat([images[:0], *(own(row, goal) for row, goal in parts)])
+
+
+def _room(logits: Tensor, criterion: Criterion, goals: Tensor, lengths: Tensor) -> Tensor:
+    """How far, by the goals' lengths, the closest of all classes is that would count as adversarial, `(B,)`."""
+    every = criterion.goals(logits, logits.shape[1])
+    slopes = lengths.amax(1, keepdim=True).expand_as(logits).scatter(1, goals, lengths).gather(1, every)
+    lack = lacks(logits, criterion, every)
+    return torch.where(lack > 0, lack / slopes, 0).amin(1)
 
 
 def _distances(gaps: Tensor, lengths: Tensor) -> Tensor:
