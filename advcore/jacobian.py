@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from advcore.classifier import Classifier
+from advcore.convolution import FewChannels
 
 
 def jacobian(classifier: Classifier, images: Tensor, values: Callable[[Tensor], Tensor] | None = None) -> tuple[Tensor, Tensor]:
@@ -27,7 +28,8 @@ def jacobian(classifier: Classifier, images: Tensor, values: Callable[[Tensor], 
         return answer
     with torch.enable_grad():
         images = images.detach().requires_grad_()
-        logits = classifier(images)
+        with FewChannels():
+            logits = classifier(images)
         wanted = logits if values is None else values(logits)
         if not logits.requires_grad:  # a classifier that does not look at the image
             return logits.detach(), images.new_zeros(len(images), wanted.shape[1], *images.shape[1:])
@@ -57,7 +59,8 @@ def pull_back(
     """As `differentiate`, of a function whose derivative is known: `slope` gives its value `(B,)` and that, `(B, K)`."""
     with torch.enable_grad():
         images = images.detach().requires_grad_()
-        output = classifier(images)
+        with FewChannels():
+            output = classifier(images)
     logits = output.detach()
     values, weights = slope(logits)
     if not output.requires_grad:  # a classifier that does not look at the image
