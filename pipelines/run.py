@@ -15,6 +15,7 @@ from advcore.probes import Columns, Summary
 from pipelines import figures, schema, tables
 from pipelines.claims import Claim, Measured, Tables
 from pipelines.environment import environment_tags
+from pipelines.fetch import carried
 from pipelines.prepare import Prepared, prepare
 from pipelines.record import NullRun, Run
 from pipelines.study import RunSettings, Study
@@ -24,7 +25,8 @@ from workers.actor import Outcome, Runner, Work
 from workers.datasets import Dataset
 from workers.inline import Inline
 from workers.pool import RayPool
-from workers.store import Store, open_store, write_parquet
+from workers.rows import write_parquet
+from workers.store import Store, open_store, resolved
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def run(study: Study, verbose: bool = False) -> Report:
     start = time.perf_counter()
     study.run.check()
     out = Path(study.run.out).absolute()
-    store_location = str(out / "store")
+    store_location = resolved(study.run.store or str(out / "store"))
     runner = make_runner(study.run, store_location, verbose)
     runner.check()
     study = with_trained(study)
@@ -81,7 +83,10 @@ def run(study: Study, verbose: bool = False) -> Report:
     try:
         record.start()
         _describe(record, prepared)
-        outcomes = _measure(runner, [work for work in prepared.all_works() if work.key in missing], prepared)
+        works = [work for work in prepared.all_works() if work.key in missing]
+        if isinstance(runner, RayPool):
+            works = carried(works, store)
+        outcomes = _measure(runner, works, prepared)
         report = _report(prepared, store, outcomes, out / study.name)
         _track(record, prepared, store, report, time.perf_counter() - start)
         status = "FINISHED" if report.complete else "FAILED"
@@ -233,7 +238,7 @@ def _track_child(child: Run, prepared: Prepared, store: Store, report: Report, m
             {"model": _without_path(settings["models"][model]), "transform": transform, "probe": settings["probes"][probe]}
         )
     )
-    measured = [store.metadata(key) for key in finished]
+    measured = store.metadata_all(finished)
     workers = ", ".join(sorted({entry.get("worker", "") for entry in measured}))
     child.tags(
         {

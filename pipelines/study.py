@@ -45,7 +45,8 @@ class RunSettings:
         shard_size: samples that are measured and stored as one piece; larger is faster, smaller loses less.
         seed: of all noise, which is keyed by (seed, sample).
         dtype: float64 for margins and curvatures beyond single precision.
-        out: folder of the store, the tables, the figures and the default MLflow store.
+        out: folder of the tables, the figures, the default store and the default MLflow store.
+        store: where rows of finished shards lie, a folder that all machines see or s3://BUCKET/PREFIX; in `out` when not given.
         tracking_uri: MLflow server or store; MLFLOW_TRACKING_URI, else a SQLite file in `out`, when not given.
         experiment: MLflow experiment.
         track: write to MLflow at all.
@@ -60,6 +61,7 @@ class RunSettings:
     seed: int = 0
     dtype: Literal["float32", "float64"] = "float32"
     out: str = "results"
+    store: str | None = None
     tracking_uri: str | None = None
     experiment: str = "advcore"
     track: bool = True

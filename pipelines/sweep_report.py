@@ -20,7 +20,8 @@ from pipelines.sweep_record import SUFFIXES, Journal, Trial
 from pipelines.training import loaded
 from pipelines.trials_charts import charts
 from workers.checkpoints import whole
-from workers.store import open_store, write_parquet
+from workers.rows import write_parquet
+from workers.store import open_store
 
 COLUMNS = 8
 """So many numbers stand in the table of the report at most; all are in the Parquet file."""

@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from workers.actor import Outcome, Work, Worker, unique
@@ -21,7 +20,7 @@ from workers.backlog import LOSSES, Backlog
 from workers.cluster import check_address, check_gpus, import_paths, prepare_environment, private_token
 from workers.datasets import Dataset
 from workers.refusal import Refused
-from workers.store import open_store
+from workers.store import open_store, resolved
 
 DEPTH = 2
 """Works in flight for each actor: one that it measures and one that waits, so that it never does."""
@@ -178,7 +177,7 @@ class Crew:
             max_task_retries=0,
             runtime_env=_same_imports(),
         )
-        return options(RemoteWorker).remote(str(Path(self._pool.store).expanduser().absolute()), self._pool.threads)
+        return options(RemoteWorker).remote(resolved(self._pool.store), self._pool.threads)
 
     def _ask(self) -> None:
         """Ask actors that start or that went away for a sign of life, every second."""

@@ -131,10 +131,8 @@ def test_columns_that_cannot_be_stored(store, column):
 
 
 def test_places_that_are_refused(tmp_path):
-    with pytest.raises(
-        Refused, match=r"store s3://bucket/x: expected the path of a folder; other places \(s3://\) are not supported"
-    ):
-        open_store("s3://bucket/x")
+    with pytest.raises(Refused, match=r"store gs://...: expected the path of a folder or s3://BUCKET/PREFIX"):
+        open_store("gs://bucket/x")
     (tmp_path / "file").write_text("")
     with pytest.raises(Refused, match=r"cannot be written .*: choose another folder"):
         open_store(str(tmp_path / "file"))

@@ -1,0 +1,207 @@
+"""S3, or what speaks like it: patient requests, and failures in one line without credentials.
+
+Endpoint, region and credentials are those of the environment, as every process finds them for itself (AWS_ENDPOINT_URL,
+AWS_PROFILE, AWS_ACCESS_KEY_ID, ..., the machine's own role): none is ever handed on.
+"""
+
+import io
+import os
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from workers.refusal import Refused
+
+TRIES = 10
+"""Of a request that fails for reasons that pass: 500, 503 SlowDown, a dropped connection. Pauses grow up to 20 s."""
+
+_SECONDS = {"connect_timeout": 5, "read_timeout": 60}
+_PART = 16 * 2**20
+"""Bytes from which an upload is made in parts, and of one part."""
+
+_CHUNK = 2**20
+
+
+@dataclass(frozen=True)
+class Address:
+    """What s3://BUCKET/KEY names; `str` of it is that URL."""
+
+    bucket: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+
+def address(url: str, what: str) -> Address:
+    """The address in `s3://BUCKET/KEY`, without slashes at the key's end.
+
+    Raises Refused for others; what is refused is not repeated where it could hold credentials.
+    """
+    bucket, _, key = url.removeprefix("s3://").partition("/")
+    shown = "one with '@' or '?'" if "@" in url or "?" in url else repr(url)
+    if not url.startswith("s3://") or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]", bucket):
+        raise Refused(f"{what} must be s3://BUCKET/KEY, without credentials, those are found in the environment; got {shown}")
+    key = key.rstrip("/")
+    parts = key.split("/")
+    if not re.fullmatch(r"[^\x00-\x1f\x7f?#\\]{1,900}", key) or any(part in ("", ".", "..") for part in parts):
+        raise Refused(f"{what} needs a key of names between single slashes, none of them '.' or '..'; got {shown}")
+    return Address(bucket, key)
+
+
+class Bucket:
+    """The requests that advcore makes of a bucket. Each raises Refused in one line where it finally fails.
+
+    Raises Refused at once where there are no means to ask, or nobody to be asked.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        with self._told(""):
+            self._client = _client()
+        found = urlsplit(self._client.meta.endpoint_url)
+        host, port = found.hostname or "", found.port or {"http": 80}.get(found.scheme, 443)
+        if found.scheme in getproxies() and not proxy_bypass(host):
+            return
+        try:
+            socket.create_connection((host, port), timeout=_SECONDS["connect_timeout"]).close()
+        except OSError:
+            raise self._refused("", _AWAY) from None
+
+    def __repr__(self) -> str:
+        return f"s3://{self.name}"
+
+    def put(self, key: str, body: bytes) -> None:
+        """Write an object, large ones in parts: it is there whole or not at all."""
+        self._upload(key, io.BytesIO(body))
+
+    def upload(self, key: str, file: Path) -> None:
+        """The same with a file."""
+        with file.open("rb") as opened:
+            self._upload(key, opened)
+
+    def get(self, key: str, last: int | None = None) -> bytes:
+        """An object, or its `last` bytes. Raises FileNotFoundError where there is none."""
+        sink = io.BytesIO()
+        self._read(key, sink, "" if last is None else f"bytes=-{last}")
+        return sink.getvalue()
+
+    def download(self, key: str, tag: str, file: IO[bytes]) -> None:
+        """An object, whose ETag is `tag`, into an open file, from its beginning. Raises FileNotFoundError where there is none."""
+        self._read(key, file, "", tag)
+
+    def look(self, key: str) -> tuple[str, int]:
+        """The ETag and the size of an object. Raises FileNotFoundError where there is none."""
+        with self._told(key):
+            found = self._client.head_object(Bucket=self.name, Key=key)
+        return str(found["ETag"]), int(found["ContentLength"])
+
+    def page(self, prefix: str, after: str) -> tuple[list[str], bool]:
+        """Up to a thousand keys under `prefix` that follow `after`, in their order, and whether there are more."""
+        with self._told(prefix):
+            found = self._client.list_objects_v2(Bucket=self.name, Prefix=prefix, StartAfter=after)
+        return [entry["Key"] for entry in found.get("Contents", [])], bool(found.get("IsTruncated"))
+
+    def _upload(self, key: str, file: IO[bytes]) -> None:
+        with self._told(key):
+            from boto3.s3.transfer import TransferConfig
+
+            ways = TransferConfig(multipart_threshold=_PART, multipart_chunksize=_PART, max_concurrency=4)
+            self._client.upload_fileobj(file, self.name, key, Config=ways)
+
+    def _read(self, key: str, sink: IO[bytes], part: str, tag: str = "") -> None:
+        """An object into a sink. A body that breaks off is asked for again, from where it broke off, if it is still the same."""
+        from botocore.exceptions import FlexibleChecksumError, HTTPClientError, IncompleteReadError
+
+        failures = 0
+        while True:
+            done = sink.tell()
+            asked = {"Range": f"bytes={done}-"} if done else {"Range": part} if part else {}
+            with self._told(key):
+                found = self._client.get_object(Bucket=self.name, Key=key, **asked, **({"IfMatch": tag} if tag else {}))
+            tag = found["ETag"]
+            try:
+                with closing(found["Body"]) as body:
+                    for chunk in body.iter_chunks(_CHUNK):
+                        sink.write(chunk)
+                return
+            except (HTTPClientError, IncompleteReadError, FlexibleChecksumError) as error:
+                failures = 0 if sink.tell() - done >= _CHUNK else failures + 1
+                if failures == TRIES:
+                    raise self._refused(key, "the answer breaks off: try again, the same command goes on from there") from None
+                if part or isinstance(error, FlexibleChecksumError):
+                    sink.seek(0)
+                    sink.truncate()
+
+    @contextmanager
+    def _told(self, key: str) -> Iterator[None]:
+        """Turns boto3's errors into FileNotFoundError where there is no such object, else into Refused, both without a cause: a
+        cause would stand in the traceback of a shard, and could hold the endpoint's credentials."""
+        from boto3.exceptions import Boto3Error
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            yield
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in ("NoSuchKey", "404"):
+                raise FileNotFoundError(f"{Address(self.name, key)} is not there: check the names of bucket and object") from None
+            raise self._refusal(key, error) from None
+        except (BotoCoreError, Boto3Error, OSError, ValueError) as error:
+            raise self._refusal(key, error) from None
+
+    def _refusal(self, key: str, error: Exception) -> Refused:
+        code = str(getattr(error, "response", {}).get("Error", {}).get("Code", "")) or type(error).__name__
+        return self._refused(key, _REASONS.get(code) or f"the answer is {code}: try again, the same command goes on from there")
+
+    def _refused(self, key: str, reason: str) -> Refused:
+        return Refused(f"{Address(self.name, key)}, asked for at {self.endpoint}: {reason}")
+
+    @property
+    def endpoint(self) -> str:
+        """Where requests go, without credentials."""
+        client = getattr(self, "_client", None)
+        if client is None:  # it could not be made, perhaps for the endpoint's own sake
+            return "AWS_ENDPOINT_URL" if os.environ.get("AWS_ENDPOINT_URL") else "AWS"
+        found = urlsplit(client.meta.endpoint_url)
+        return f"{found.scheme}://{found.hostname}{f':{found.port}' if found.port else ''}"
+
+
+def _client() -> Any:
+    import boto3  # here, for it takes a while and most studies need none of it
+    from botocore.config import Config
+
+    ways: dict[str, Any] = {"mode": os.environ.get("AWS_RETRY_MODE", "standard")}
+    if "AWS_MAX_ATTEMPTS" not in os.environ:
+        ways["total_max_attempts"] = TRIES
+    return boto3.session.Session().client("s3", config=Config(retries=ways, max_pool_connections=32, **_SECONDS))
+
+
+_KEYS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine a role"
+_AWAY = "nobody answers there: check AWS_ENDPOINT_URL and the network"
+_REASONS = {
+    "NoCredentialsError": f"there are no credentials: {_KEYS}",
+    "PartialCredentialsError": f"the credentials are not whole: {_KEYS}",
+    "ProfileNotFound": f"there is no such profile: {_KEYS}",
+    "CredentialRetrievalError": f"the credentials cannot be had: {_KEYS}",
+    "NoSuchBucket": "there is no such bucket: make it, or check its name",
+    "AccessDenied": "forbidden: the credentials lack the right to it (s3:ListBucket, s3:GetObject, s3:PutObject)",
+    "403": "forbidden: the credentials lack the right to it (s3:ListBucket, s3:GetObject, s3:PutObject)",
+    "InvalidAccessKeyId": f"forbidden, the access key is not known there: {_KEYS}",
+    "SignatureDoesNotMatch": f"forbidden, the secret key is another: {_KEYS}",
+    "ExpiredToken": "forbidden, the credentials have expired: renew them",
+    "412": "it was changed while it was fetched: run again",
+    "PreconditionFailed": "it was changed while it was fetched: run again",
+    "InvalidRange": "it is empty: delete it and run again",
+    "EndpointConnectionError": _AWAY,
+    "ConnectTimeoutError": _AWAY,
+    "ConnectionClosedError": "connections are dropped: try again, the same command goes on from there",
+    "SSLError": "its certificate is not trusted: set AWS_CA_BUNDLE, or check AWS_ENDPOINT_URL",
+    "ValueError": "AWS_ENDPOINT_URL is no URL: set it to http(s)://HOST:PORT, or leave it out",
+}
+"""What botocore's errors and S3's codes mean; their own words may hold credentials, and stay out of ours."""
