@@ -14,7 +14,7 @@ from advcore.classifier import check_labels, check_logits
 from advcore.probes import Comparison, Probe
 from advcore.transforms import Transform
 from pipelines import schema
-from pipelines.fetch import fetched
+from pipelines.fetch import anywhere
 from pipelines.study import Study
 from workers.actor import Other, Work, defining, work_key
 from workers.datasets import Dataset, batch, load
@@ -51,7 +51,8 @@ def prepare(study: Study) -> Prepared:
         for probe_name, probe in study.probes.items():
             check_box(f"probe {probe_name}", probe, own)
     partners = {name: _partners(name, probe, seen) for name, probe in study.probes.items()}
-    models = {name: _absolute(spec, study) for name, spec in study.models.items()}
+    out = Path(study.run.out).absolute()
+    models = {name: anywhere(spec, study.run.tracking_uri, out) for name, spec in study.models.items()}
     hashes = {name: content_hash(spec) for name, spec in models.items()}
     for name, spec in models.items():
         classes = check_model(f"model {name}", spec, seen[name])
@@ -122,12 +123,6 @@ def _identity(study: Study, works: Mapping[tuple[str, str], list[Work]]) -> str:
     claims = [schema.unstructure(study)["claims"]] if study.claims else []
     keys = [[*names, *(work.key for work in own)] for names, own in works.items()]
     return hashlib.sha256(json.dumps([study.name, keys, *claims]).encode()).hexdigest()[:16]
-
-
-def _absolute(spec: ModelSpec, study: Study) -> ModelSpec:
-    """Workers may stand in another folder, and know no MLflow: paths are resolved here, and checkpoints fetched."""
-    spec = fetched(spec, study.run.tracking_uri, Path(study.run.out).absolute())
-    return spec if spec.checkpoint is None else replace(spec, checkpoint=str(Path(spec.checkpoint).absolute()))
 
 
 def _works(

@@ -28,6 +28,7 @@ class SweepSettings:
         gpus: share of a GPU that a trial gets, 0.5 for two trials a GPU; 0 trains on CPUs.
         retries: times that a trial which died goes on from its last epoch; its code's own refusals are final.
         address: of a running Ray cluster, host:port or auto; a cluster on this machine is started when not given.
+        store: where the probes' rows lie, a folder that all machines see or s3://BUCKET/PREFIX; in `out` when not given.
         storage: where the states of trainings lie, a folder that all machines see or s3://BUCKET/PREFIX; in `out` when not given.
         time_budget_s: seconds after which all trials are stopped; the same command goes on with as many again.
         gpu_hours: GPU hours, of all trials and attempts together, after which all trials are stopped.
@@ -36,7 +37,7 @@ class SweepSettings:
         shard_size: samples that are measured and stored as one piece.
         seed: of the probes' noise.
         dtype: of the probes: float64 for margins and curvatures beyond single precision.
-        out: folder of the results, the rows and the default MLflow store.
+        out: folder of the results, the default store and the default MLflow store.
         tracking_uri: MLflow server or store; MLFLOW_TRACKING_URI, else a SQLite file in `out`, when not given.
         experiment: MLflow experiment.
         track: write to MLflow at all.
@@ -48,6 +49,7 @@ class SweepSettings:
     gpus: float = 0.0
     retries: int = 2
     address: str | None = None
+    store: str | None = None
     storage: str | None = None
     time_budget_s: float | None = None
     gpu_hours: float | None = None

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipelines import schema
 from pipelines.documents import put
-from pipelines.fetch import fetched
+from pipelines.fetch import anywhere
 from pipelines.prepare import prepare
 from pipelines.schedulers import Optuna
 from pipelines.search import Point, complete, worded
@@ -19,6 +19,7 @@ from pipelines.training import Training, TrainSettings, loaded
 from workers.datasets import load
 from workers.models import content_hash
 from workers.refusal import Refused
+from workers.store import resolved
 
 TRAINED = "trained"
 """The model of the study that measures a trial."""
@@ -32,7 +33,7 @@ class Plan:
         sweep: its file.
         training: its recipe, on its data set, where trials run.
         origin: hashes of the training's data and of its first weights.
-        store: the folder of the probes' rows.
+        store: where the probes' rows lie.
     """
 
     sweep: Sweep
@@ -96,12 +97,10 @@ def plan_of(sweep: Sweep) -> Plan:
     if sweep.data is not None:
         training = on_data(training, sweep.data, load(sweep.data))
     training = replace(training, name=sweep.name)
-    model = fetched(training.model, sweep.run.tracking_uri, Path(sweep.run.out).absolute())
-    if model.checkpoint is not None:  # a trial stands in another folder, and knows no MLflow
-        model = replace(model, checkpoint=str(Path(model.checkpoint).absolute()))
-    training = replace(training, model=model)
+    training = replace(training, model=anywhere(training.model, sweep.run.tracking_uri, Path(sweep.run.out).absolute()))
     data = [load(spec).digest for spec in (training.data, training.test) if spec is not None]
-    return Plan(sweep, training, (content_hash(training.model), *data), str(Path(sweep.run.out).absolute() / "store"))
+    store = resolved(sweep.run.store or str(Path(sweep.run.out) / "store"))
+    return Plan(sweep, training, (content_hash(training.model), *data), store)
 
 
 def check_points(plan: Plan, points: list[Point]) -> None:

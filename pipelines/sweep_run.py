@@ -3,10 +3,12 @@
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from pipelines import schema
 from pipelines.environment import environment_tags
+from pipelines.fetch import portable
 from pipelines.live import Live
 from pipelines.record import NullRun, Run
 from pipelines.schedulers import FIFO, Optuna
@@ -33,7 +35,9 @@ def sweep(settings: Sweep, verbose: bool = False) -> SweepReport:
     plan = plan_of(settings)
     runner = _runner(plan, verbose)
     check_points(plan, settings.points())
-    open_store(plan.store)
+    store = open_store(plan.store)
+    if settings.run.runner == "ray":
+        plan = replace(plan, training=replace(plan.training, model=portable(plan.training.model, store)))
     record = make_tracker(settings.run.track, settings.run.tracking_uri, out).open(
         settings.run.experiment, plan.identity, settings.name
     )
@@ -94,7 +98,7 @@ def _runner(plan: Plan, verbose: bool) -> Runner:
     if own.runner == "ray":
         pool = RayPool(plan.store, own.concurrent, own.cpus, own.gpus, own.address, verbose)
         pool.check()
-        return lambda journal, todo, more, budget: _on_ray(plan, pool, journal, todo, more, budget)
+        return lambda journal, todo, more, budget: _on_ray(journal.plan, pool, journal, todo, more, budget)
     if not isinstance(plan.sweep.scheduler, FIFO) or isinstance(plan.sweep.searcher, Optuna):
         raise Refused("run.runner inline has one trial after the other, by fifo and random: use runner: ray for other ones")
     return lambda journal, todo, _, budget: _inline(plan, journal, todo, budget)

@@ -19,7 +19,7 @@ from advcore.randomness import Randomness
 from advcore.transforms import Transform
 from workers.datasets import Dataset, batch
 from workers.datasets.dataset import torch_dtype
-from workers.models import ModelSpec, build, content_hash, source_hash
+from workers.models import ModelSpec, build, content_hash, here, source_hash
 from workers.refusal import Refused
 from workers.shards import Shard
 from workers.store import open_store
@@ -197,12 +197,13 @@ class Worker:
         return self._held[work.model_hash, work.dtype], others
 
     def _built(self, spec: ModelSpec, model_hash: str, dtype: str) -> nn.Module:
-        if content_hash(spec) != model_hash:
+        own = here(spec)  # one file for both: what is built is what was compared
+        if content_hash(own) != model_hash:
             raise Refused(
                 f"the model {spec.architecture} (checkpoint {spec.checkpoint}) is not the same on this worker, "
                 "or has changed since the study started: start the study anew"
             )
-        return build(spec).to(self._device, torch_dtype(dtype))
+        return build(own).to(self._device, torch_dtype(dtype))
 
 
 def check_columns(columns: Columns) -> int:

@@ -7,7 +7,7 @@ import inspect
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ from advcore.classifier import Normalized
 from advcore.networks import NETWORKS
 from advcore.transforms import TRANSFORMS, Transform
 from workers.checkpoints import load_checkpoint
+from workers.fetched import local_file
 from workers.paths import local
 from workers.refusal import Refused
 
@@ -30,8 +31,9 @@ class ModelSpec:
     """A model that any machine can build.
 
     - `architecture`: a name in `advcore.networks.NETWORKS`, or `package.module:factory`, or a torchvision model.
-    - `checkpoint`: a .safetensors file or a torch file that holds weights only; none means fresh weights from a fixed seed. A study
-      or a recipe may also name one in MLflow, `runs:/ID/model` or `models:/NAME/VERSION`, which its driver fetches first.
+    - `checkpoint`: a .safetensors file or a torch file that holds weights only, here or at s3://BUCKET/KEY; none means fresh
+      weights from a fixed seed. A study or a recipe may also name one in MLflow, `runs:/ID/model` or `models:/NAME/VERSION`, which
+      its driver fetches first.
     - `classes`: the number of logits, handed to the factory as `num_classes` where it takes that.
     - `arguments`: further keyword arguments of the factory.
     - `mean`, `std`: one number per channel in pixel units [0, 1], both or none; normalisation becomes part of the model.
@@ -54,13 +56,17 @@ def build(spec: ModelSpec) -> nn.Module:
 
     The global random state stays untouched. Raises Refused where the spec, its factory or its checkpoint do not work.
     """
+    named, spec = spec.checkpoint, here(spec)
     _check(spec)
     factory = _factory(spec)
     with torch.random.fork_rng(devices=[]):
         torch.random.default_generator.manual_seed(_SEED)
         network = _call(spec, factory)
     if spec.checkpoint is not None:
-        load_checkpoint(network, spec.checkpoint)
+        try:
+            load_checkpoint(network, spec.checkpoint)
+        except Refused as error:
+            raise Refused(str(error).replace(spec.checkpoint, str(named))) from error
     if spec.mean is not None and spec.std is not None:
         try:
             network = Normalized(network, spec.mean, spec.std, spec.transform)
@@ -69,12 +75,20 @@ def build(spec: ModelSpec) -> nn.Module:
     return network.eval().requires_grad_(False)
 
 
+def here(spec: ModelSpec) -> ModelSpec:
+    """The spec with its checkpoint as a file on this machine: fetched where it lies on S3, which each machine does for itself."""
+    if spec.checkpoint is None or not spec.checkpoint.startswith("s3://"):
+        return spec
+    return replace(spec, checkpoint=str(local_file(spec.checkpoint, "checkpoint")))
+
+
 def content_hash(spec: ModelSpec) -> str:
     """The sha256 of what a spec means: all its fields, with the bytes of the checkpoint in place of its path.
 
     For a `package.module:factory` the source of its module is part of it, see `source_hash`. Raises Refused where the spec does
     not work, or where that module tells no source.
     """
+    spec = here(spec)
     _check(spec)
     fields: tuple[Any, ...] = (spec.architecture, spec.classes, spec.arguments, spec.mean, spec.std)
     if spec.transform is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from workers.datasets.dataset import Source, pixels, whole_labels
+from workers.fetched import local_file
 from workers.paths import local
 from workers.refusal import Refused
 
@@ -81,8 +82,11 @@ def _fashion_mnist_places(folder: str | None) -> tuple[Path, list[Path]]:
 
 
 def npz(path: str) -> Source:
-    """A NumPy archive with `images`, `labels` and perhaps `names`; `(N, H, W)` becomes `(N, 1, H, W)`. Nothing is unpickled."""
-    file = local(path)
+    """A NumPy archive, a file or s3://BUCKET/KEY, with `images`, `labels` and perhaps `names`; `(N, H, W)` becomes `(N, 1, H, W)`.
+
+    Nothing is unpickled.
+    """
+    file = local_file(path, "data set")
     if not os.path.isfile(file):
         raise Refused(f"data set npz:{path} is no file: check the path")
     try:

@@ -14,7 +14,7 @@ NAMES = {
     "fashion-mnist": "70,000 pictures of clothes, 28 x 28 (from folder, Debian's dataset-fashion-mnist, or a download)",
     "torchvision:NAME": "a torchvision data set of pictures with a label, CIFAR10 say (from folder, or a download into it)",
     "imagefolder:PATH": "a folder of pictures, one sub-folder per class, perhaps under train/ and test/ or val/",
-    "npz:PATH": "a NumPy archive: images (N, C, H, W) or (N, H, W), uint8 or in [0, 1]; labels (N,); perhaps names (classes,)",
+    "npz:PATH": "a NumPy archive, perhaps at s3://BUCKET/KEY: images (N, C, H, W) or (N, H, W), uint8 or in [0, 1]; labels (N,)",
 }
 """The data sets that a study can name."""
 
