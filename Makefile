@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 
-.PHONY: demo test test-slow lint format bench bench-peers lock clean
+.PHONY: demo test test-slow lint format bench bench-peers lock audit clean
 
 demo: .venv/ready  ## train two networks and look into both: about two minutes after the installation
 	$(BIN)/advcore demo
@@ -43,6 +43,9 @@ bench-peers: .venv/ready  ## our attacks beside foolbox's, torchattacks' and adv
 
 lock: .venv/ready  ## newest versions into requirements.lock
 	$(UV) pip compile pyproject.toml --all-extras --upgrade --no-header --no-annotate --no-emit-index-url --no-emit-find-links -o requirements.lock
+
+audit: | $(UV)  ## known vulnerabilities of what requirements.lock pins; fails too where that cannot be found out
+	$(PYTHON) .ci/audit.py $(UV) $(AUDIT)
 
 clean:  ## remove what `make` brought; results/ stays
 	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
