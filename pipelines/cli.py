@@ -1,5 +1,6 @@
 """The command `advcore`."""
 
+import io
 import os
 import re
 import signal
@@ -233,7 +234,7 @@ class DoctorCommand:
 
 
 def _comment(path: Path) -> str:
-    return path.read_text().splitlines()[0].removeprefix("# ")
+    return path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
 
 
 def _sentence(value: object) -> str:
@@ -267,6 +268,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if quiet:
         _hush()
     signal.signal(signal.SIGTERM, _interrupt)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without a sign shows its number
     try:
         if isinstance(command, RunCommand | TrainCommand | SweepCommand):
             command = parse(arguments, command.with_file())

@@ -22,6 +22,7 @@ from pipelines.study import RunSettings, Study
 from pipelines.tracking import make_tracker
 from pipelines.trained import with_trained
 from workers.actor import Outcome, Runner, Work
+from workers.checkpoints import check_writable
 from workers.datasets import Dataset
 from workers.inline import Inline
 from workers.pool import RayPool
@@ -74,6 +75,7 @@ def run(study: Study, verbose: bool = False) -> Report:
     runner.check()
     study = with_trained(study)
     prepared = prepare(study)
+    check_writable(out / study.name, "results")
     store = open_store(store_location)
     missing = set(store.missing(work.key for work in prepared.all_works()))
     record = make_tracker(study.run.track, study.run.tracking_uri, out).open(study.run.experiment, prepared.identity, study.name)
@@ -144,8 +146,8 @@ def _report(prepared: Prepared, store: Store, outcomes: list[Outcome], folder: P
         except Exception:  # a probe may be a user's own code, and hours of measuring lie behind it
             problems.append(f"{probe}: {traceback.format_exc()}")
     claims = {name: claimed(claim, measured) for name, claim in study.claims.items()}
-    (folder / "report.md").write_text(tables.report(study.name, summaries, study.claims, claims))
-    (folder / "study.yaml").write_text(yaml.safe_dump(schema.unstructure(study), sort_keys=False))
+    (folder / "report.md").write_text(tables.report(study.name, summaries, study.claims, claims), encoding="utf-8")
+    (folder / "study.yaml").write_text(yaml.safe_dump(schema.unstructure(study), sort_keys=False), encoding="utf-8")
     return Report(study, len(outcomes), total - len(outcomes), failures, problems, summaries, claims, folder, drawn)
 
 

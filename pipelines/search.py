@@ -15,6 +15,9 @@ Value = int | bool | float | str | None
 Point = dict[str, Value]
 """A value for each setting of the space, by dotted name."""
 
+POINTS = 10_000
+"""So many points a sweep may have: more are a mistake, and would fill the memory before the first is tried."""
+
 DEPENDENT = ("same_as", "product")
 
 
@@ -119,6 +122,9 @@ def points(space: Space, trials: int, seed: int) -> list[Point]:
     free = {name: domain for name, domain in space.items() if domain.free}
     grids = {name: domain.grid for name, domain in free.items() if domain.grid is not None}
     drawn = {name: domain for name, domain in free.items() if domain.grid is None}
+    every = trials * math.prod(len(values) for values in grids.values())
+    if every > POINTS:
+        raise ValueError(f"a sweep tries at most {POINTS} points; these are {every}: draw settings, or shorten the grids")
     if trials > 1 and not drawn:
         raise ValueError(f"a space of grids alone is tried once: leave trials at 1, or draw a setting; got trials: {trials}")
     found: dict[str, Point] = {}

@@ -72,8 +72,8 @@ def report_of(journal: Journal, ran: int, spent: str) -> SweepReport:
             with whole(folder / f"best{suffix}") as unfinished:
                 shutil.copyfile(journal.model(best.key).with_suffix(suffix), unfinished)
     text = _text(sweep, trials, best, claims)
-    (folder / "report.md").write_text(text)
-    (folder / "sweep.yaml").write_text(yaml.safe_dump(schema.unstructure(sweep), sort_keys=False))
+    (folder / "report.md").write_text(text, encoding="utf-8")
+    (folder / "sweep.yaml").write_text(yaml.safe_dump(schema.unstructure(sweep), sort_keys=False), encoding="utf-8")
     return SweepReport(sweep, trials, ran, best, claims, problems, text, folder, drawn)
 
 

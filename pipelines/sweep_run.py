@@ -19,6 +19,7 @@ from pipelines.sweep_record import ENDED, Journal
 from pipelines.sweep_report import SweepReport, report_of, track
 from pipelines.tracking import make_tracker
 from pipelines.trial import reports
+from workers.checkpoints import check_writable
 from workers.pool import RayPool
 from workers.refusal import Refused
 from workers.store import open_store
@@ -35,6 +36,7 @@ def sweep(settings: Sweep, verbose: bool = False) -> SweepReport:
     plan = plan_of(settings)
     runner = _runner(plan, verbose)
     check_points(plan, settings.points())
+    check_writable(out / settings.name, "results")
     store = open_store(plan.store)
     if settings.run.runner == "ray":
         plan = replace(plan, training=replace(plan.training, model=portable(plan.training.model, store)))

@@ -55,15 +55,16 @@ def whole(path: str | Path) -> Iterator[Path]:
         unfinished.unlink(missing_ok=True)
 
 
-def check_writable(folder: Path) -> None:
-    """Make a folder for checkpoints and try it out, before the work that is to be kept there. Raises Refused."""
+def check_writable(folder: Path, what: str = "folder") -> None:
+    """Make a folder and try it out, before the work whose results are to be kept there; `what` it is. Raises Refused."""
     trial = folder / f".trial.{uuid.uuid4().hex}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         trial.touch()
         trial.unlink()
-    except OSError as error:
-        raise Refused(f"folder {folder} cannot be written ({error.strerror or error}): choose another one (out: ...)") from error
+    except (OSError, ValueError) as error:  # the second: a NUL
+        reason = getattr(error, "strerror", None) or error
+        raise Refused(f"{what} {folder} cannot be written ({reason}): choose another one (out: ...)") from error
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:

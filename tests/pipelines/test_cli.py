@@ -1,5 +1,6 @@
 """The command line: help, statuses, flags over files, and one line for whatever cannot work."""
 
+import io
 import os
 import signal
 import subprocess
@@ -92,6 +93,19 @@ def test_flags_stand_over_set_and_set_over_the_file(study_file: Path, place: Pat
     assert "16 shards measured" in capsys.readouterr().out
 
 
+def test_a_terminal_without_the_signs_shows_their_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.TextIOWrapper(io.BytesIO(), "ascii")
+    monkeypatch.setattr(sys, "stdout", terminal)
+    assert main(["list"]) == 0
+    print("\u00f6", flush=True)
+    assert terminal.buffer.getvalue().endswith(b"\\xf6\n")  # type: ignore[attr-defined]
+
+
+def test_signs_that_steer_a_terminal_are_written_out(capfd: pytest.CaptureFixture[str]) -> None:
+    line = refused(["run", "a\nb\x1b[2J\u202e.yaml"], capfd)
+    assert r"no file 'a\nb\x1b[2J\u202e.yaml'" in line
+
+
 def test_list_shows_what_is_shipped(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
     text = capsys.readouterr().out
@@ -127,6 +141,8 @@ SHORT_STEPS = {"kind": "pgd", "norm": "l2", "steps": 2, "relative_step": 0.1}
         ({"probes": {"r": {"kind": "nosuchprobe"}}}, "nosuchprobe"),
         ({"probes": {"t": {"kind": "transfer", "to": ["one", "three"]}}}, "names the model 'three', which the study has not"),
         ({"run": {"out": "/proc/nowhere", "track": False}}, "/proc/nowhere"),
+        ({"run": {"out": "a\0b", "track": False}}, r"a\x00b/tiny cannot be written (embedded null byte): choose another one"),
+        ({"run": {"out": "one.safetensors", "track": False}}, "results /"),
         ({"run": {"runner": "ray", "address": "127.0.0.1:1", "track": False, "out": "out"}}, "no Ray at 127.0.0.1:1"),
         ({"run": {"tracking_uri": "http://127.0.0.1:1", "out": "out"}}, "127.0.0.1:1"),
     ],

@@ -72,3 +72,11 @@ def test_spaces_that_are_refused() -> None:
         points(space_of(a={"grid": [1]}), 2, 0)
     with pytest.raises(ValueError, match="b is a product of numbers; a is 'x': use same_as"):
         complete(space_of(a={"grid": ["x"]}, b={"product": [2, "a"]}), {"a": "x"})
+
+
+def test_points_without_end_are_refused_before_they_are_made() -> None:
+    draw, grid = Domain(uniform=(0.0, 1.0)), Domain(grid=tuple(range(101)))
+    with pytest.raises(ValueError, match="at most 10000 points; these are 1000000000: draw settings, or shorten the grids"):
+        points({"a": draw}, 10**9, 0)
+    with pytest.raises(ValueError, match="at most 10000 points; these are 1030301"):
+        points({"a": grid, "b": grid, "c": grid}, 1, 0)
