@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from s3_server import S3
 
 from pipelines import doctor
 from pipelines.cli import main
@@ -52,6 +53,15 @@ def test_all_is_well_on_a_machine_with_the_demo_installed(
 def test_an_existing_store_of_mlflow_is_asked(folder: Path) -> None:
     answers = {finding.name: finding for finding in examine(str(folder), patience=60)}
     assert answers["mlflow"] == Finding("mlflow", True, f"sqlite:///{folder / 'mlflow.db'}")
+
+
+def test_a_store_on_s3_is_tried_out(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found(store=s3.url("rows"))["store"] == Finding("store", True, f"{s3.url('rows')} can be written")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    answer = found(store=s3.url("rows"))["store"]
+    assert not answer.ok
+    assert "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE" in answer.words
 
 
 def test_what_is_not_well_says_what_to_do(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
