@@ -12,6 +12,7 @@ from pipelines.study import check_name, find
 from pipelines.training import Training
 from workers.datasets import DataSpec
 from workers.refusal import Refused
+from workers.s3 import address
 
 ALL = "all"
 """As a model of a claim: the rows of all finished trials."""
@@ -82,6 +83,8 @@ class SweepSettings:
             raise Refused("run.address and run.gpus are for runner: ray; leave them out, or runner: inline")
         if "://" in (self.storage or "") and (self.runner == "inline" or not str(self.storage).startswith("s3://")):
             raise Refused(f"run.storage is a folder, or s3://BUCKET/PREFIX with runner: ray; got {self.storage}")
+        if str(self.storage).startswith("s3://"):
+            address(str(self.storage), "run.storage")
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,8 @@ def sweep(settings: Sweep, verbose: bool = False) -> SweepReport:
     check_points(plan, settings.points())
     check_writable(out / settings.name, "results")
     store = open_store(plan.store)
+    if str(settings.run.storage).startswith("s3://"):
+        open_store(str(settings.run.storage))  # tried out in the same way: Tune would raise what pyarrow raises
     if settings.run.runner == "ray":
         plan = replace(plan, training=replace(plan.training, model=portable(plan.training.model, store)))
     record = make_tracker(settings.run.track, settings.run.tracking_uri, out).open(

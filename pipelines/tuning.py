@@ -17,6 +17,7 @@ from uuid import uuid4
 
 import pyarrow.fs
 from ray import tune
+from ray.tune.execution import class_cache
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
 
 from pipelines.schedulers import ASHA, Median, Mode, Optuna, Scheduler
@@ -79,6 +80,8 @@ def _tune(
         os.environ.setdefault(name, value)
     for name in ("ray.tune.analysis.experiment_analysis", "ray.tune.tune"):  # they miss files, and tell failures, that we tell
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    # Ray logs the environments that are handed on, and Tune would hand on AWS's keys: each machine finds them for itself.
+    class_cache.ENV_VARS_TO_PROPAGATE -= {name for name in class_cache.ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")}
     system, root = _located(place.storage)
     states = {trial.key: trial.state for trial in journal.trials.values() if trial.state}
     trainable = tune.with_parameters(_trial, plan=plan, states=states, storage=place.storage, metric=metric)

@@ -179,6 +179,8 @@ def test_a_metric_that_nobody_has_is_told_with_those_that_are_there(place: Path)
         ({"run": {"gpu_hours": 3}}, "run.gpu_hours counts GPUs, and run.gpus is 0"),
         ({"run": {"runner": "inline", "address": "auto"}}, "run.address and run.gpus are for runner: ray"),
         ({"run": {"storage": "ftp://x"}}, "run.storage is a folder, or s3://BUCKET/PREFIX"),
+        ({"run": {"runner": "ray", "storage": "s3://key:word@bucket/x"}}, r"run.storage must be s3://BUCKET/KEY, without cred"),
+        ({"run": {"store": "s3://bucket/../x"}}, "store needs a key of names between single slashes"),
     ],
 )
 def test_what_cannot_work_is_refused_before_any_work(place: Path, changes: dict[str, Any], words: str) -> None:
