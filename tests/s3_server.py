@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -67,13 +68,19 @@ def settings(port: int, folder: Path) -> dict[str, str]:
 
 def bucket(port: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> S3:
     """A new bucket, and the environment set."""
-    import boto3
-
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_MAX_ATTEMPTS", "AWS_RETRY_MODE"):
         monkeypatch.delenv(name, raising=False)
     for name, value in settings(port, folder).items():
         monkeypatch.setenv(name, value)
     name = f"advcore-{uuid4().hex}"
-    client = boto3.session.Session().client("s3")
+    client = _client(port)
     client.create_bucket(Bucket=name)
     return S3(port, name, client)
+
+
+@cache
+def _client(port: int) -> Any:
+    import boto3
+
+    keys = {"aws_access_key_id": "own", "aws_secret_access_key": "own", "region_name": "us-east-1"}
+    return boto3.session.Session().client("s3", endpoint_url=f"http://127.0.0.1:{port}", **keys)

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -174,12 +175,24 @@ class Bucket:
 
 def _client() -> Any:
     import boto3  # here, for it takes a while and most studies need none of it
+    import botocore.session
     from botocore.config import Config
 
     ways: dict[str, Any] = {"mode": os.environ.get("AWS_RETRY_MODE", "standard")}
     if "AWS_MAX_ATTEMPTS" not in os.environ:
         ways["total_max_attempts"] = TRIES
-    return boto3.session.Session().client("s3", config=Config(retries=ways, max_pool_connections=32, **_SECONDS))
+    session = botocore.session.get_session()
+    session.register_component("data_loader", _descriptions())
+    settings = Config(retries=ways, max_pool_connections=32, **_SECONDS)
+    return boto3.session.Session(botocore_session=session).client("s3", config=settings)
+
+
+@cache
+def _descriptions() -> Any:
+    """What botocore knows of services, read once in a process: it is most of the time that a client takes."""
+    import botocore.session
+
+    return botocore.session.get_session().get_component("data_loader")
 
 
 _KEYS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine a role"
