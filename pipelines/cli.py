@@ -304,7 +304,7 @@ def show(report: Report) -> None:
         print(f"nothing to compute: all {total} shards were in the store")
     for outcome in report.failures:
         last = outcome.error.strip().splitlines()[-1]
-        print(f"failed: {outcome.name} {outcome.key[:12]}: {last}", file=sys.stderr)
+        print(f"failed: {outcome.name} {outcome.key[:12]}, samples {outcome.samples}: {last}", file=sys.stderr)
     if report.failures:
         print(
             f"{len(report.failures)} shards failed; the numbers above leave them out, and a new run tries only them again",

@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipelines.tracking import download
-from workers.actor import Work
 from workers.models import ModelSpec
 from workers.refusal import Refused
 from workers.s3_store import S3Store
 from workers.store import Store
+from workers.work import Work
 
 SCHEMES = ("runs:/", "models:/")
 """How the name of a checkpoint in MLflow begins: an artifact of a run, or a version of a registered model."""

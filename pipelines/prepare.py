@@ -16,11 +16,12 @@ from advcore.transforms import Transform
 from pipelines import schema
 from pipelines.fetch import anywhere
 from pipelines.study import Study
-from workers.actor import Other, Work, defining, work_key
+from workers.actor import defining, work_key
 from workers.datasets import Dataset, batch, load
 from workers.models import ModelSpec, build, content_hash
 from workers.refusal import Refused
 from workers.shards import Shard, split
+from workers.work import Other, Work
 
 
 @dataclass(frozen=True)

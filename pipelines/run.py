@@ -21,13 +21,13 @@ from pipelines.record import NullRun, Run
 from pipelines.study import RunSettings, Study
 from pipelines.tracking import make_tracker
 from pipelines.trained import with_trained
-from workers.actor import Outcome, Runner, Work
 from workers.checkpoints import check_writable
 from workers.datasets import Dataset
 from workers.inline import Inline
 from workers.pool import RayPool
 from workers.rows import write_parquet
 from workers.store import Store, open_store, resolved
+from workers.work import Outcome, Runner, Work
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,15 @@ def make_runner(settings: RunSettings, store_location: str, verbose: bool = Fals
     """The place that the settings name."""
     if settings.runner == "inline":
         return Inline(store_location, settings.threads)
-    return RayPool(store_location, settings.workers, settings.threads or 1, settings.gpus_per_worker, settings.address, verbose)
+    return RayPool(
+        store_location,
+        settings.workers,
+        settings.threads or 1,
+        settings.gpus_per_worker,
+        settings.address,
+        verbose,
+        settings.shard_seconds,
+    )
 
 
 def _measure(runner: Runner, works: list[Work], prepared: Prepared) -> list[Outcome]:
@@ -114,7 +122,7 @@ def _measure(runner: Runner, works: list[Work], prepared: Prepared) -> list[Outc
     sizes = {work.key: len(work.shard) for work in works}
     outcomes = []
     if isinstance(runner, RayPool):
-        print(f"starting {runner.workers} workers on Ray, which takes about 15 seconds", file=sys.stderr)
+        print(f"starting workers ({runner.workers}) on Ray, which takes about 15 seconds", file=sys.stderr)
     with tqdm(total=sum(sizes.values()), desc=prepared.study.name, unit="sample", smoothing=0.1, file=sys.stderr) as bar:
         for outcome in runner.run(works, prepared.dataset):
             outcomes.append(outcome)
@@ -227,7 +235,7 @@ def _track(record: Run, prepared: Prepared, store: Store, report: Report, second
     for name, claim in report.claims.items():
         if isinstance(claim, Measured):
             record.metrics({f"claim/{name}": claim.value, f"claim_low/{name}": claim.low, f"claim_high/{name}": claim.high})
-    errors = [f"{outcome.name} {outcome.key}\n{outcome.error}" for outcome in report.failures]
+    errors = [f"{outcome.name} {outcome.key}, samples {outcome.samples}\n{outcome.error}" for outcome in report.failures]
     record.text("\n\n".join([*errors, *report.problems]) or "none\n", "failures.txt")
 
 

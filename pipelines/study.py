@@ -38,10 +38,12 @@ class RunSettings:
 
     Attributes:
         runner: inline measures in this process, ray on actors of a local or remote cluster.
-        workers: ray actors, each of which holds one model.
+        workers: ray actors, each of which holds one model; auto for as many as the cluster holds, more as it grows.
         threads: CPU threads of a worker; 1 on ray and all cores inline when not given.
         gpus_per_worker: share of a GPU that each ray actor gets, 0.5 for two actors a GPU; 0 measures on CPUs.
         address: of a running Ray cluster, host:port or auto; a cluster on this machine is started when not given.
+        shard_seconds: longest time that a ray actor may take for a shard, building the model included; then it is ended, and the
+            shard tried once more. No limit when not given.
         shard_size: samples that are measured and stored as one piece; larger is faster, smaller loses less.
         seed: of all noise, which is keyed by (seed, sample).
         dtype: float64 for margins and curvatures beyond single precision.
@@ -53,10 +55,11 @@ class RunSettings:
     """
 
     runner: Literal["inline", "ray"] = "inline"
-    workers: int = 2
+    workers: int | Literal["auto"] = 2
     threads: int | None = None
     gpus_per_worker: float = 0.0
     address: str | None = None
+    shard_seconds: float | None = None
     shard_size: int = 64
     seed: int = 0
     dtype: Literal["float32", "float64"] = "float32"
@@ -70,12 +73,15 @@ class RunSettings:
         """Raise Refused for settings that cannot work. Not done on construction: flags and file are put together first."""
         for name in ("workers", "shard_size", "threads"):
             value = getattr(self, name)
-            if value is not None and value < 1:
+            if isinstance(value, int) and value < 1:
                 raise Refused(f"run.{name} must be at least 1; got {value}")
+        if self.shard_seconds is not None and not self.shard_seconds > 0:
+            raise Refused(f"run.shard_seconds must be above 0, or left out for no limit; got {self.shard_seconds:g}")
         if not 0 <= self.gpus_per_worker <= 1:
             raise Refused(f"run.gpus_per_worker must lie in [0, 1], a share of one GPU; got {self.gpus_per_worker}")
-        if self.address is not None and self.runner == "inline":
-            raise Refused(f"run.address is for runner: ray; got address {self.address} with runner: inline")
+        for name in ("address", "shard_seconds"):
+            if getattr(self, name) is not None and self.runner == "inline":
+                raise Refused(f"run.{name} is for runner: ray; got {name} {getattr(self, name)} with runner: inline")
 
 
 @dataclass(frozen=True)

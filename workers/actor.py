@@ -7,76 +7,26 @@ import platform
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, Protocol
+from dataclasses import fields, is_dataclass
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from advcore.classifier import full_precision
-from advcore.probes.probe import Columns, Comparison, Probe
+from advcore.probes.probe import Batch, Columns, Comparison
 from advcore.randomness import Randomness
-from advcore.transforms import Transform
 from workers.datasets import Dataset, batch
 from workers.datasets.dataset import torch_dtype
 from workers.models import ModelSpec, build, content_hash, here, source_hash
+from workers.parts import Portions
 from workers.refusal import Refused
 from workers.shards import Shard
 from workers.store import open_store
+from workers.work import Other, Outcome, Work, told_indices
 
 FORMAT = 4
 """Part of every key: raise it when the same settings begin to give other rows, so that old rows are not taken for new ones."""
-
-
-@dataclass(frozen=True)
-class Other:
-    """A model that a comparison holds beside the one that it measures; `model_hash` is `content_hash(model)`."""
-
-    name: str
-    model: ModelSpec
-    model_hash: str
-
-
-@dataclass(frozen=True)
-class Work:
-    """One shard to measure: rows of `probe` on `shard` of the data set, to be stored under `key`.
-
-    `name` is for people ("plain/margins"); `model_hash` is `content_hash(model)` at the start of the study; `transform` stands in
-    place of the data set's; `others` are for a probe that is a `Comparison`.
-    """
-
-    key: str
-    name: str
-    model: ModelSpec
-    model_hash: str
-    probe: Probe
-    shard: Shard
-    seed: int
-    dtype: str = "float32"
-    transform: Transform | None = None
-    others: tuple[Other, ...] = ()
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How one work ended: `ok` with its rows in the store, or the whole traceback in `error`; `seconds` of wall time, where."""
-
-    key: str
-    name: str
-    ok: bool
-    rows: int
-    seconds: float
-    error: str
-    worker: str
-
-
-class Runner(Protocol):
-    """A place that measures: one outcome for each key, in the order in which they end."""
-
-    def check(self) -> None:
-        """Raise Refused where the settings cannot work here; starts nothing and writes nothing."""
-
-    def run(self, works: Sequence[Work], dataset: Dataset) -> Iterator[Outcome]: ...
 
 
 def work_key(
@@ -128,19 +78,12 @@ def _own_code(settings: Any) -> Iterator[str]:
             yield from _own_code(value)
 
 
-def unique(works: Sequence[Work]) -> list[Work]:
-    """The works with each key once, in order: two works of one key would give the same rows."""
-    first: dict[str, Work] = {}
-    for work in works:
-        first.setdefault(work.key, work)
-    return list(first.values())
-
-
 class Worker:
     """Measures shards and writes their rows to the store; keeps the models of the last one, for the next likely needs them again.
 
     It holds the model that it measures, and beside it the others of a comparison, each once whatever its names; those that the next
-    shard does not need leave the memory before one that it lacks is built.
+    shard does not need leave the memory before one that it lacks is built. Where memory runs out, a shard is measured in parts, see
+    `workers.parts`.
 
     `threads` is torch's number of CPU threads in this process, none leaves it; `device` is "cpu", "cuda", or "auto": a GPU if
     torch sees one. Raises Refused where the store or the device is not there.
@@ -152,6 +95,7 @@ class Worker:
         self._device = resolve_device(device)
         self._store = open_store(store_location, create=False)
         self._held: dict[tuple[str, str], nn.Module] = {}
+        self._portions = Portions()
         self.name = f"{platform.node()}:{os.getpid()}:{self._device}"
 
     def measure(self, work: Work, dataset: Dataset) -> Outcome:
@@ -161,15 +105,19 @@ class Worker:
             rows, error = self._measure(work, dataset, start), ""
         except Exception:
             rows, error = 0, traceback.format_exc()
-        return Outcome(work.key, work.name, not error, rows, time.perf_counter() - start, error, self.name)
+        samples = told_indices(dataset.indices[work.shard.start : work.shard.stop]) if error else ""
+        return Outcome(work.key, work.name, not error, rows, time.perf_counter() - start, error, self.name, samples=samples)
 
     def _measure(self, work: Work, dataset: Dataset, start: float) -> int:
         model, others = self._models(work)
         samples = batch(dataset, work.shard, work.dtype, self._device, work.transform)
         more = {"others": others} if isinstance(work.probe, Comparison) else {}
-        with full_precision():
-            columns = work.probe.measure(model, samples, Randomness(work.seed, samples.indices), **more)
-        columns = {name: column.detach().cpu() if isinstance(column, Tensor) else column for name, column in columns.items()}
+
+        def measure(part: Batch) -> Columns:
+            with full_precision():
+                return work.probe.measure(model, part, Randomness(work.seed, part.indices), **more)
+
+        columns, parts = self._portions.measure(measure, samples, (work.model_hash, work.dtype, repr(work.probe)))
         rows = check_columns(columns)
         metadata = {
             "name": work.name,
@@ -180,6 +128,7 @@ class Worker:
             "dtype": work.dtype,
             "shard": f"{work.shard.start}:{work.shard.stop}",
             "torch": torch.__version__,
+            "parts": str(parts),
             "worker": self.name,
             "seconds": repr(time.perf_counter() - start),  # of wall time, up to the writing
         }

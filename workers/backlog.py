@@ -1,12 +1,12 @@
-"""What is still to be measured, and how often each work may fail: the pool's book-keeping, without Ray."""
+"""What is still to be measured, and how often each work was tried, failed, or lost its worker: the pool's books, without Ray."""
 
 from collections import Counter, deque
 from collections.abc import Iterable
 
-from workers.actor import Work
+from workers.work import Work
 
 FAILURES = 2
-"""So often the code of a work may fail before it is given up."""
+"""So often the code of a work may fail, or take longer than its time limit, before it is given up."""
 LOSSES = 4
 """So often the worker of a work may go away under it (a machine lost, memory run out) before the work is given up."""
 
@@ -16,37 +16,58 @@ class Backlog:
 
     def __init__(self, works: Iterable[Work]) -> None:
         self._queues: dict[str, deque[Work]] = {}
+        self._open: set[str] = set()
+        self._tries: Counter[str] = Counter()
         self._failures: Counter[str] = Counter()
         self._losses: Counter[str] = Counter()
         for work in works:
             self._queues.setdefault(work.model_hash, deque()).append(work)
+            self._open.add(work.key)
 
     def __len__(self) -> int:
+        """The works that wait."""
         return sum(map(len, self._queues.values()))
+
+    @property
+    def open(self) -> int:
+        """The works that have no outcome yet, waiting or handed out."""
+        return len(self._open)
+
+    def is_open(self, work: Work) -> bool:
+        """Whether a work has no outcome yet."""
+        return work.key in self._open
 
     def take(self, held: str | None) -> Work | None:
         """The next work of the model `held`, else of the model with the most work left; none when nothing is left."""
         queue = self._queues.get(held or "") or max(self._queues.values(), key=len, default=None)
         return queue.popleft() if queue else None
 
+    def tried(self, work: Work) -> None:
+        """Note that a work is handed to a worker."""
+        self._tries[work.key] += 1
+
+    def finish(self, work: Work) -> int:
+        """Note the outcome of a work: how often it was tried, or 0 where it has its outcome already, from elsewhere."""
+        if work.key not in self._open:
+            return 0
+        self._open.remove(work.key)
+        return self._tries.pop(work.key, 0) or 1
+
     def put_back(self, works: Iterable[Work]) -> None:
         """Works that were handed out and not measured go to the front, in their order."""
         for work in reversed(list(works)):
             self._queues[work.model_hash].appendleft(work)
 
-    def failed(self, work: Work) -> bool:
-        """Note that the code of a work failed; True when it was queued for another try, False when it is given up."""
-        self._failures[work.key] += 1
-        if self._failures[work.key] >= FAILURES:
-            return False
+    def put_last(self, work: Work) -> None:
+        """A work whose code failed is tried again after the others of its model."""
         self._queues[work.model_hash].append(work)
-        return True
 
-    def lost(self, works: list[Work]) -> Work | None:
-        """Note that the worker of `works` went away; the first was running and alone counts. Gives it back when it is given up."""
-        if not works:
-            return None
-        self._losses[works[0].key] += 1
-        given_up = self._losses[works[0].key] >= LOSSES
-        self.put_back(works[1:] if given_up else works)
-        return works[0] if given_up else None
+    def failed(self, work: Work) -> bool:
+        """Note that the code of a work failed; True when it may be tried again, False when it is given up."""
+        self._failures[work.key] += 1
+        return self._failures[work.key] < FAILURES
+
+    def lost(self, work: Work) -> bool:
+        """Note that the worker of a work went away under it; True when it may be tried again, False when it is given up."""
+        self._losses[work.key] += 1
+        return self._losses[work.key] < LOSSES

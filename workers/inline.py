@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import torch
 
-from workers.actor import Outcome, Work, Worker, resolve_device, unique
+from workers.actor import Worker, resolve_device
 from workers.datasets import Dataset
 from workers.refusal import Refused
 from workers.store import open_store
+from workers.work import Outcome, Work, unique
 
 
 @dataclass(frozen=True)

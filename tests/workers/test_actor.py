@@ -9,7 +9,7 @@ from tiny_probes import PLAIN, Crooked, Failing, Look, works
 import workers.actor
 from advcore.probes import Transfer
 from advcore.randomness import Randomness
-from workers.actor import Other, Worker, check_columns, defining, resolve_device, unique, work_key
+from workers.actor import Worker, check_columns, defining, resolve_device, work_key
 from workers.backlog import Backlog
 from workers.datasets import batch
 from workers.inline import Inline
@@ -17,6 +17,7 @@ from workers.models import ModelSpec, build, content_hash
 from workers.refusal import Refused
 from workers.shards import Shard
 from workers.store import open_store
+from workers.work import Other, told_indices, unique
 
 
 @pytest.fixture
@@ -233,15 +234,30 @@ def test_the_queue_counts_failures_of_code_and_losses_apart(dataset):
     todo = works(dataset, Look(), size=5)
     queue = Backlog(todo)
     running, waiting = queue.take(None), queue.take(None)
-    assert [queue.lost([running, waiting]) for _ in range(3)] == [None] * 3
-    assert queue.lost([running, waiting]) == running
-    assert queue.lost([]) is None
+    assert [queue.lost(running) for _ in range(4)] == [True, True, True, False]
+    assert queue.lost(waiting)
+    assert [queue.failed(running) for _ in range(2)] == [True, False]
     queue = Backlog(todo)
-    assert queue.failed(queue.take(None))
+    queue.put_last(queue.take(None))
     assert [queue.take(None) for _ in range(4)] == [*todo[1:], todo[0]]
-    assert not queue.failed(todo[0])
+
+
+def test_the_queue_takes_one_outcome_for_each_work(dataset):
+    todo = works(dataset, Look(), size=5)
+    queue = Backlog(todo)
+    for _ in range(2):
+        queue.tried(todo[1])
+    assert queue.open == 4
+    assert [queue.finish(todo[1]), queue.finish(todo[1]), queue.finish(todo[0])] == [2, 0, 1]
+    assert queue.open == 2
+    assert [queue.is_open(work) for work in todo] == [False, False, True, True]
 
 
 def test_works_of_one_key_are_one(dataset):
     todo = works(dataset, Look())
     assert unique(todo + todo) == todo
+
+
+def test_indices_in_words():
+    assert told_indices([3, 4, 5, 8, 10, 11]) == "3-5, 8, 10-11"
+    assert told_indices([]) == ""

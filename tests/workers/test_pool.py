@@ -16,8 +16,9 @@ from tiny_probes import PLAIN, Deadly, Failing, Look, Slow, Unreadable, works
 
 from workers import cluster, pool
 from workers.cluster import check_address, check_gpus, import_paths, prepare_environment
+from workers.crew import DEPTH
 from workers.inline import Inline
-from workers.pool import DEPTH, Crew, RayPool
+from workers.pool import RayPool
 from workers.refusal import Refused
 from workers.store import open_store
 
@@ -49,16 +50,16 @@ def test_killed_workers_lose_nothing(ray_running, dataset, tmp_path):
     store = str(tmp_path / "store")
     open_store(store)
     todo = works(dataset, Deadly(bad=12, marker=str(tmp_path / "marker")), size=2)
-    crew = Crew(ray, RayPool(store, workers=2), todo, dataset)
+    crew = RayPool(store, workers=2).crew(ray, todo, dataset)
     outcomes = []
     for outcome in crew.outcomes():
         if not outcomes:
-            ended = crew.members[0].actor
+            ended = crew.members.all[0].actor
             ray.kill(ended)
         outcomes.append(outcome)
     crew.dismiss()
     assert (tmp_path / "marker").exists()
-    assert ended not in [member.actor for member in crew.members]
+    assert ended not in [member.actor for member in crew.members.all]
     assert sorted(outcome.key for outcome in outcomes) == sorted(_keys(todo))
     assert all(outcome.ok for outcome in outcomes)
     assert open_store(store).missing(_keys(todo)) == []
@@ -70,6 +71,7 @@ def test_a_shard_that_kills_its_workers_is_given_up_alone(ray_running, dataset, 
     outcomes = {outcome.key: outcome for outcome in RayPool(str(tmp_path / "store"), workers=1).run(todo, dataset)}
     assert [outcomes[key].ok for key in _keys(todo)] == [False, True, True, True]
     assert "went away" in outcomes[todo[0].key].error
+    assert outcomes[todo[0].key].samples == "0, 3, 6, 9, 12"
 
 
 def test_code_that_fails_is_tried_twice_and_the_rest_go_on(ray_running, dataset, tmp_path):
@@ -80,17 +82,19 @@ def test_code_that_fails_is_tried_twice_and_the_rest_go_on(ray_running, dataset,
     open_store(store)
     todo = works(dataset, Failing(bad=12, folder=str(tmp_path)))
     unreadable = works(dataset, Unreadable(scale=2.0), size=20)
-    crew = Crew(ray, RayPool(store, workers=1), todo + unreadable, dataset)
+    crew = RayPool(store, workers=1).crew(ray, todo + unreadable, dataset)
     outcomes, in_flight = {}, []
     for outcome in crew.outcomes():
         outcomes[outcome.key] = outcome
-        in_flight += [len(member.in_flight) for member in crew.members]
+        in_flight += [len(member.in_flight) for member in crew.members.all]
     crew.dismiss()
     assert [outcomes[key].ok for key in _keys(todo + unreadable)] == [True, False, True, True, True, False]
     failed = outcomes[todo[1].key]
     assert "ArithmeticError: sample 12 cannot be measured" in failed.error
     assert "tiny_probes.py" in failed.error
     assert len(list(tmp_path.glob("try*"))) == 2
+    assert (failed.samples, failed.tries) == ("12, 15, 18, 21", 2)
+    assert outcomes[unreadable[0].key].samples.startswith("0, 3, 6")
     assert "this probe is not installed here" in outcomes[unreadable[0].key].error
     assert max(in_flight) <= DEPTH
 
@@ -124,10 +128,11 @@ def test_an_environment_that_ray_cannot_make_ends_the_run(dataset, tmp_path):
     def fail(ref):
         raise exceptions.RuntimeEnvSetupError("no such package")
 
-    actor = SimpleNamespace(remote=lambda *arguments: None)
+    handle = SimpleNamespace(ready=SimpleNamespace(remote=lambda: "sign"))
+    actor = SimpleNamespace(remote=lambda *arguments: handle)
     ray = SimpleNamespace(exceptions=exceptions, put=lambda data: data, get=fail, remote=lambda **options: lambda kind: actor)
-    crew = Crew(ray, RayPool(str(tmp_path), workers=1), works(dataset, Look()), dataset)
-    crew.members[0].sign = "sign"
+    crew = RayPool(str(tmp_path), workers=1).crew(ray, works(dataset, Look()), dataset)
+    crew.members.ask(crew.members.all[0], 0.0)
     with pytest.raises(Refused, match=r"no Ray worker can start: .*no such package"):
         crew._collect("sign")
 
@@ -160,6 +165,8 @@ def test_settings_that_cannot_work_are_refused(dataset, tmp_path):
             list(RayPool(str(tmp_path), **settings).run(works(dataset, Look()), dataset))
         with pytest.raises(Refused, match="a Ray pool needs workers >= 1"):
             RayPool(str(tmp_path), **settings).check()
+    with pytest.raises(Refused, match="shard_seconds must be a number of seconds above 0"):
+        RayPool(str(tmp_path), workers="auto", shard_seconds=0).check()
 
 
 def test_a_pool_is_checked_before_ray_is_imported(tmp_path, monkeypatch):
@@ -275,3 +282,21 @@ def test_a_local_ray_answers_nobody_without_the_token(ray_running):
 def test_workers_look_where_this_process_looks_but_for_packages():
     assert str(Path(__file__).parent) in import_paths()
     assert not any("site-packages" in path for path in import_paths())
+
+
+def test_as_many_workers_as_machines_hold_and_as_many_again_that_wait(tmp_path):
+    machines = [
+        {"Alive": True, "Resources": {"CPU": 8.0, "GPU": 2.0}},
+        {"Alive": True, "Resources": {"CPU": 3.0}},
+        {"Alive": False, "Resources": {"CPU": 64.0, "GPU": 8.0}},
+    ]
+    ray = SimpleNamespace(nodes=lambda: machines)
+    assert RayPool(str(tmp_path), "auto", threads=2)._wanted(ray) == 2 * (4 + 1)
+    assert RayPool(str(tmp_path), "auto", threads=1, gpus_per_worker=0.5)._wanted(ray) == 2 * 4
+    assert RayPool(str(tmp_path), "auto", threads=1, gpus_per_worker=1 / 3)._wanted(ray) == 2 * 6
+    assert RayPool(str(tmp_path), "auto", threads=4, gpus_per_worker=1)._wanted(ray) == 2 * 2
+    machines[0]["Resources"] = {"CPU": 64.0, "GPU": 0.0}
+    assert RayPool(str(tmp_path), "auto")._wanted(ray) == 67 + 32
+    machines.clear()
+    assert RayPool(str(tmp_path), "auto", gpus_per_worker=1)._wanted(ray) == 1
+    assert RayPool(str(tmp_path), 3)._wanted(ray) == 3

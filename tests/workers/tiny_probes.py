@@ -11,10 +11,11 @@ import torch
 
 from advcore.probes.probe import Batch, Columns
 from advcore.randomness import Randomness
-from workers.actor import Work, work_key
+from workers.actor import work_key
 from workers.datasets import Dataset
 from workers.models import ModelSpec, content_hash
 from workers.shards import split
+from workers.work import Work
 
 PLAIN = ModelSpec("perceptron", arguments={"side": 8})
 

@@ -1,0 +1,233 @@
+"""The actors of one run, and the loop that feeds them, waits, collects, and replaces what goes away.
+
+The driver keeps the queue. Ray restarts actors but retries nothing: a work whose worker goes away returns to the front of the
+queue and is measured elsewhere, which is harmless, for rows are named by content and written whole. So is a work that is measured
+twice at once: the first outcome counts.
+"""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from workers.backlog import FAILURES, LOSSES, Backlog
+from workers.members import Member, Members
+from workers.refusal import Refused
+from workers.work import Outcome, Work, told_indices
+
+DEPTH = 2
+"""Works in flight for each actor: one that it measures and one that waits, so that it never does."""
+TURN = 0.5
+"""Seconds between two looks at who starts, hangs, is late, or could join."""
+LATE = 2.0
+"""So many times as long as the slowest finished work of its name (and a second at least) makes a work late."""
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What a crew is told: `hire` makes an actor; `wanted` says how many there should be, which changes with the cluster if
+    `elastic`; the seconds that a work may take; for messages, what was asked for."""
+
+    hire: Callable[[], Any]
+    wanted: Callable[[], int]
+    shard_seconds: float | None
+    asked: str
+    elastic: bool = False
+
+
+class Crew:
+    """The books of a run, what is done with each answer, and how often it went wrong (`counts`)."""
+
+    def __init__(self, ray: Any, orders: Orders, works: Sequence[Work], data: Any, indices: np.ndarray) -> None:
+        self._ray = ray
+        self._orders = orders
+        self._backlog = Backlog(works)
+        self._data = data
+        self._indices = indices
+        self._slowest: dict[str, float] = {}
+        self._next_turn = 0.0
+        self._idle_since = time.monotonic()
+        self.members = Members(ray, orders.hire)
+        self.counts: Counter[str] = Counter()
+        self._resize()
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Feed, wait, collect, until every work has its outcome."""
+        while self._backlog.open:
+            now = time.monotonic()
+            if now >= self._next_turn:
+                self._next_turn = now + TURN
+                self._resize()
+                self._ask(now)
+                if self._orders.shard_seconds is not None:
+                    yield from self._stop_hanging(now, self._orders.shard_seconds)
+                self._help_late(now)
+            self._feed()
+            for ref in self._wait():
+                outcome = self._collect(ref)
+                if outcome is not None:
+                    yield outcome
+        if self.counts:
+            _log.warning("on the way: %s", ", ".join(f"{count} {what}" for what, count in self.counts.items()))
+
+    def dismiss(self) -> None:
+        """End the actors, whatever they do."""
+        self.members.dismiss()
+
+    def _resize(self) -> None:
+        """As many members as are wanted. Where that changes with the cluster, those who wait for room in vain leave."""
+        wanted = min(self._orders.wanted(), self._backlog.open)
+        for _ in range(wanted - len(self.members.all)):
+            self.members.join()
+        if self._orders.elastic:
+            waiting = [member for member in self.members.all if not member.ready]
+            for member in waiting[::-1][: max(0, len(self.members.all) - max(wanted, 1))]:
+                self.members.leave(member)
+
+    def _ask(self, now: float) -> None:
+        """Ask actors that start or that went away for a sign of life, every second."""
+        for member in self.members.all:
+            if not member.ready and member.sign is None and now - member.asked > 1:
+                self.members.ask(member, now)
+        if any(member.ready for member in self.members.all):
+            self._idle_since = now
+        elif now - self._idle_since > 60:
+            self._idle_since = now
+            has = self._ray.cluster_resources()
+            _log.warning("no Ray worker is ready since a minute: asked for %s, Ray has %s", self._orders.asked, has)
+
+    def _feed(self) -> None:
+        """Give each ready actor a work, then a second one as long as nobody who has none could take it."""
+        if not len(self._backlog):
+            return
+        for member in self.members.all:
+            if member.ready and not member.in_flight:
+                self._give(member, self._backlog.take(member.held))
+        idle = sum(not member.in_flight for member in self.members.all)
+        for member in self.members.all:
+            while member.ready and 0 < len(member.in_flight) < DEPTH and len(self._backlog) > idle:
+                self._give(member, self._backlog.take(member.held))
+
+    def _give(self, member: Member, work: Work | None) -> None:
+        if work is not None:
+            self.members.give(member, work, self._data)
+            self._backlog.tried(work)
+
+    def _wait(self) -> list[Any]:
+        """All that has come, within a turn."""
+        refs = self.members.refs
+        if not refs:
+            time.sleep(TURN / 2)
+            return []
+        some, rest = self._ray.wait(refs, num_returns=1, timeout=TURN)
+        return some + self._ray.wait(rest, num_returns=len(rest), timeout=0)[0] if some and rest else some
+
+    def _collect(self, ref: Any) -> Outcome | None:
+        errors, members = self._ray.exceptions, self.members
+        member = members.owner(ref)
+        if member is None:  # its actor left while this turn's other results were collected
+            return None
+        try:
+            result = self._ray.get(ref)
+        except errors.TaskCancelledError:  # a second try that came too late and had not begun
+            members.drop(member, ref)
+            return None
+        except errors.RayTaskError as error:  # the code outside the worker's own care: a probe that cannot be imported, say
+            work = members.drop(member, ref)
+            return self._judge(work, self._failure(work, str(error)))
+        except (errors.RuntimeEnvSetupError, errors.ActorUnschedulableError) as error:
+            raise Refused(f"no Ray worker can start: {_last_line(error)}") from error
+        except errors.ActorDiedError as error:
+            if error.actor_init_failed:
+                raise Refused(f"no Ray worker can start: {_last_line(error)}") from error
+            return self._lose(members.renew(member))
+        except errors.RayError:  # the actor is unavailable: Ray restarts it, here or on another machine
+            return self._lose(members.renew(member, member.actor))
+        if ref is member.sign:
+            members.is_ready(member)
+            return None
+        work = members.drop(member, ref)
+        if result.ok:
+            self._slowest[work.name] = max(result.seconds, self._slowest.get(work.name, 0))
+        return self._judge(work, result)
+
+    def _judge(self, work: Work, outcome: Outcome) -> Outcome | None:
+        """The outcome of a work, unless it has one, or is to be tried again."""
+        if not self._backlog.is_open(work):
+            return None
+        if not outcome.ok:
+            self.counts["failures"] += 1
+            if self._backlog.failed(work):
+                _log.info("%s %s failed and is tried once more: %s", work.name, work.shard, outcome.error)
+                if not self.members.times(work):
+                    self._backlog.put_last(work)
+                return None
+        self.members.forget(work)
+        return replace(outcome, tries=self._backlog.finish(work))
+
+    def _failure(self, work: Work, error: str) -> Outcome:
+        samples = told_indices(self._indices[work.shard.start : work.shard.stop])
+        return Outcome(work.key, work.name, False, 0, 0.0, error, "", samples=samples)
+
+    def _return(self, works: list[Work]) -> None:
+        """To the front, unless they are in flight elsewhere or have their outcome."""
+        self._backlog.put_back(work for work in works if self._backlog.is_open(work) and not self.members.times(work))
+
+    def _lose(self, works: list[Work]) -> Outcome | None:
+        """The actor of `works` went away; the first was being measured, and it alone counts that."""
+        self.counts["workers lost"] += 1
+        first = works[0] if works and self._backlog.is_open(works[0]) else None
+        if first is None or self._backlog.lost(first):
+            self._return(works)
+            return None
+        self._return(works[1:])
+        lost = f"the worker of {first.name} {first.shard} went away {LOSSES} times"
+        error = f"{lost} (killed, or out of memory): choose smaller shards or more memory for each worker"
+        self.members.forget(first)
+        return replace(self._failure(first, error), tries=self._backlog.finish(first))
+
+    def _stop_hanging(self, now: float, limit: float) -> Iterator[Outcome]:
+        """End actors that have measured one work for longer than the limit, and put new ones in their place."""
+        for member in list(self.members.all):
+            if not member.in_flight or now - member.since <= limit:
+                continue
+            if self._ray.wait([next(iter(member.in_flight))], timeout=0)[0]:
+                continue  # it has come, and nobody has looked yet
+            self.members.end(member.actor)
+            first, *rest = self.members.renew(member)
+            self._return(rest)
+            error = (
+                f"{first.name} {first.shard} took longer than run.shard_seconds, {limit:g} s, {FAILURES} times, and its workers "
+                "were ended: allow more seconds, choose smaller shards, or look why the probe does not end"
+            )
+            outcome = self._judge(first, self._failure(first, error))
+            if outcome is not None:
+                yield outcome
+
+    def _help_late(self, now: float) -> None:
+        """When nothing waits, idle actors measure late works once more, the oldest first; whichever outcome is first counts."""
+        idle = [member for member in self.members.all if member.ready and not member.in_flight]
+        if len(self._backlog) or not idle:
+            return
+        late = [
+            (member.since, place, work)
+            for member in self.members.all
+            for place, work in enumerate(member.in_flight.values())
+            if self._backlog.is_open(work) and self.members.times(work) == 1 and now - member.since > self._late(work)
+        ]
+        for member, (_, _, work) in zip(idle, sorted(late, key=lambda entry: entry[:2]), strict=False):
+            self.counts["late shards measured twice"] += 1
+            self._give(member, work)
+
+    def _late(self, work: Work) -> float:
+        known = self._slowest.get(work.name) or max(self._slowest.values(), default=float("inf"))
+        return max(1.0, LATE * known)
+
+
+def _last_line(error: BaseException) -> str:
+    return str(error).strip().split("\n")[-1]

@@ -1,0 +1,109 @@
+"""The actors of a run as the driver sees them, and which work is in flight where."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from workers.work import Work
+
+
+@dataclass(eq=False)
+class Member:
+    """An actor: what it has in flight, in order, the first of it `since` when; not `ready` while it starts or is in quarantine."""
+
+    actor: Any
+    sign: Any = None
+    ready: bool = False
+    asked: float = 0.0
+    since: float = 0.0
+    held: str | None = None
+    in_flight: dict[Any, Work] = field(default_factory=dict)
+
+
+class Members:
+    """All actors, each made by `hire`, and the references of what they were asked, each found in constant time."""
+
+    def __init__(self, ray: Any, hire: Callable[[], Any]) -> None:
+        self._ray = ray
+        self._hire = hire
+        self._owner: dict[Any, Member] = {}
+        self._refs: dict[str, list[Any]] = {}
+        self.all: list[Member] = []
+
+    @property
+    def refs(self) -> list[Any]:
+        """Of works in flight and of signs of life that were asked for."""
+        return list(self._owner)
+
+    def owner(self, ref: Any) -> Member | None:
+        """Who was asked; none when that actor has left since."""
+        return self._owner.get(ref)
+
+    def join(self) -> None:
+        """One more actor."""
+        self.all.append(Member(self._hire()))
+
+    def ask(self, member: Member, now: float) -> None:
+        """Ask an actor for a sign of life."""
+        member.sign, member.asked = member.actor.ready.remote(), now
+        self._owner[member.sign] = member
+
+    def is_ready(self, member: Member) -> None:
+        """It has given the sign."""
+        del self._owner[member.sign]
+        member.sign, member.ready = None, True
+
+    def give(self, member: Member, work: Work, data: Any) -> None:
+        """Ask an actor to measure a work."""
+        if not member.in_flight:
+            member.since = time.monotonic()
+        ref = member.actor.measure.remote(work, data)
+        member.held = work.model_hash
+        member.in_flight[ref] = work
+        self._owner[ref] = member
+        self._refs.setdefault(work.key, []).append(ref)
+
+    def drop(self, member: Member, ref: Any) -> Work:
+        """A work is no longer in flight there; the next one begins."""
+        del self._owner[ref]
+        work = member.in_flight.pop(ref)
+        member.since = time.monotonic()
+        if work.key in self._refs:
+            self._refs[work.key].remove(ref)
+        return work
+
+    def times(self, work: Work) -> int:
+        """How often a work is in flight."""
+        return len(self._refs.get(work.key, ()))
+
+    def forget(self, work: Work) -> None:
+        """A work has its outcome: where it is still in flight, it is cancelled if it waits, and not heard if it runs."""
+        for ref in self._refs.pop(work.key, ()):
+            with suppress(self._ray.exceptions.RayError):
+                self._ray.cancel(ref)
+
+    def renew(self, member: Member, actor: Any = None) -> list[Work]:
+        """Put a new member in one's place, in quarantine until it gives a sign of life: with the same actor, which Ray starts anew,
+        or with another one. Gives what the old one had in flight; the first was being measured."""
+        works = [self.drop(member, ref) for ref in list(member.in_flight)]
+        self._owner.pop(member.sign, None)
+        self.all[self.all.index(member)] = Member(actor or self._hire(), asked=time.monotonic())
+        return works
+
+    def leave(self, member: Member) -> None:
+        """An actor that has nothing in flight leaves."""
+        self.all.remove(member)
+        self._owner.pop(member.sign, None)
+        self.end(member.actor)
+
+    def end(self, actor: Any) -> None:
+        """End an actor for good, whatever it does."""
+        with suppress(self._ray.exceptions.RayError):
+            self._ray.kill(actor, no_restart=True)
+
+    def dismiss(self) -> None:
+        """End all actors."""
+        for member in self.all:
+            self.end(member.actor)

@@ -1,0 +1,44 @@
+"""The worker in a Ray actor, made so that any process of a cluster can become one at once."""
+
+from collections.abc import Callable
+from typing import Any
+
+from workers.cluster import import_paths
+
+
+def hirer(ray: Any, store_location: str, threads: int, gpus: float) -> Callable[[], Any]:
+    """What gives the handle of an actor, which measures as soon as the cluster has room: `threads` CPUs and a share of a GPU.
+
+    Ray starts it anew, here or on another machine, when it goes away, and repeats none of its calls. It asks for no environment
+    of its own, for which Ray would start a process: it takes one that waits, and looks itself for code where this process does.
+    """
+    actor = ray.remote(num_cpus=threads, num_gpus=gpus, max_restarts=-1, max_task_retries=0)(_actor_class())
+    paths = import_paths()
+    return lambda: actor.remote(paths, store_location, threads)
+
+
+def _actor_class() -> type:
+    """A class made in a function travels by value: it can say where our code lies before any of it is imported."""
+
+    class RemoteWorker:
+        """On the GPU that Ray gave it, else on the CPU, whatever GPUs torch may see."""
+
+        def __init__(self, paths: list[str], store_location: str, threads: int) -> None:
+            import os
+            import sys
+
+            sys.path[:0] = [path for path in paths if path not in sys.path and os.path.isdir(path)]
+            import ray
+
+            from workers.actor import Worker
+
+            gpus = ray.get_runtime_context().get_accelerator_ids().get("GPU", [])
+            self._worker = Worker(store_location, threads, "cuda" if gpus else "cpu")
+
+        def ready(self) -> str:
+            return self._worker.name
+
+        def measure(self, work: Any, dataset: Any) -> Any:
+            return self._worker.measure(work, dataset)
+
+    return RemoteWorker

@@ -1,0 +1,90 @@
+"""Work and its outcome: one shard to measure, and how that ended. Nothing here needs torch, so drivers and queues do not either."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from workers.shards import Shard
+
+if TYPE_CHECKING:
+    from advcore.probes.probe import Probe
+    from advcore.transforms import Transform
+    from workers.datasets import Dataset
+    from workers.models import ModelSpec
+
+
+@dataclass(frozen=True)
+class Other:
+    """A model that a comparison holds beside the one that it measures; `model_hash` is `content_hash(model)`."""
+
+    name: str
+    model: ModelSpec
+    model_hash: str
+
+
+@dataclass(frozen=True)
+class Work:
+    """One shard to measure: rows of `probe` on `shard` of the data set, to be stored under `key`.
+
+    `name` is for people ("plain/margins"); `model_hash` is `content_hash(model)` at the start of the study; `transform` stands in
+    place of the data set's; `others` are for a probe that is a `Comparison`.
+    """
+
+    key: str
+    name: str
+    model: ModelSpec
+    model_hash: str
+    probe: Probe
+    shard: Shard
+    seed: int
+    dtype: str = "float32"
+    transform: Transform | None = None
+    others: tuple[Other, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one work ended: `ok` with its rows in the store, or the whole traceback in `error`; `seconds` of wall time, where.
+
+    `tries` is how often it was handed to a worker. `samples` names those of a failed work by their indices in the data set.
+    """
+
+    key: str
+    name: str
+    ok: bool
+    rows: int
+    seconds: float
+    error: str
+    worker: str
+    tries: int = 1
+    samples: str = ""
+
+
+class Runner(Protocol):
+    """A place that measures: one outcome for each key, in the order in which they end."""
+
+    def check(self) -> None:
+        """Raise Refused where the settings cannot work here; starts nothing and writes nothing."""
+
+    def run(self, works: Sequence[Work], dataset: Dataset) -> Iterator[Outcome]: ...
+
+
+def unique(works: Sequence[Work]) -> list[Work]:
+    """The works with each key once, in order: two works of one key would give the same rows."""
+    first: dict[str, Work] = {}
+    for work in works:
+        first.setdefault(work.key, work)
+    return list(first.values())
+
+
+def told_indices(indices: Iterable[int]) -> str:
+    """Ascending whole numbers in words, runs of neighbours as one: "3-5, 8"."""
+    runs: list[list[int]] = []
+    for index in map(int, indices):
+        if runs and index == runs[-1][-1] + 1:
+            runs[-1][1:] = [index]
+        else:
+            runs.append([index])
+    return ", ".join("-".join(map(str, run)) for run in runs)
