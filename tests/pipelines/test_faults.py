@@ -1,0 +1,263 @@
+"""What breaks on a cluster: `advcore run` on several Ray nodes of this machine, whose processes are taken away under it.
+
+After each: every row is there, none twice, all equal bit for bit to those of an undisturbed run in one process.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from workers.cluster import prepare_environment, private_token
+from workers.store import open_store
+
+pytestmark = pytest.mark.slow
+SAMPLES, SHARD = 48, 4
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A head without CPUs, and two nodes of two; quick to see that a node is gone."""
+    prepare_environment(local=True)
+    private_token()
+    from ray.cluster_utils import Cluster
+
+    quick = {"health_check_initial_delay_ms": 2000, "health_check_period_ms": 1000, "health_check_failure_threshold": 5}
+    own = Cluster(
+        initialize_head=True,
+        head_node_args={"num_cpus": 0, "include_dashboard": False, "object_store_memory": 2**27, "_system_config": quick},
+    )
+    for _ in range(2):
+        add(own)
+    yield own
+    own.shutdown()
+
+
+def add(cluster: Any) -> Any:
+    return cluster.add_node(num_cpus=2, object_store_memory=2**27)
+
+
+class Driver:
+    """A study in a folder of its own, and the command line that runs it."""
+
+    def __init__(self, place: Path, cluster: Any) -> None:
+        self.place, self.cluster = place, cluster
+        self.deeds = place / "deeds"
+        self.deeds.mkdir()
+        (place / "faulty.py").write_text(Path(__file__).with_name("faulty.py").read_text())
+        self.study = {
+            "name": "faults",
+            "models": {"one": {"architecture": "perceptron"}},
+            "data": {"name": "digits", "split": "test", "samples": SAMPLES},
+            "probes": {"look": {"kind": "faulty:Faulty", "folder": str(self.deeds), "seconds": 0.3}},
+            "run": {"shard_size": SHARD, "threads": 1, "track": False},
+        }
+
+    def deed(self, name: str) -> None:
+        (self.deeds / name).touch()
+
+    def tries(self, start: int | None = None) -> list[Path]:
+        """Each time that a shard was begun, or one that begins with a certain sample."""
+        return sorted(self.deeds.glob("try-*" if start is None else f"try-{start}-*"))
+
+    def start(self, *flags: str, out: str = "out", runner: str = "ray") -> subprocess.Popen[str]:
+        (self.place / "study.yaml").write_text(yaml.safe_dump(self.study))
+        where = ["--address", self.cluster.address, "--workers", "2"] if runner == "ray" else []
+        command = [sys.executable, "-m", "pipelines.cli", "run", "study.yaml", "--runner", runner, *where, "--out", out, *flags]
+        path = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
+        environment = os.environ | {"PYTHONPATH": path}
+        environment.pop("MLFLOW_TRACKING_URI", None)
+        return subprocess.Popen(
+            command, cwd=self.place, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+
+    def until(self, done: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 120) -> None:
+        """Wait for something to happen while the driver runs."""
+        deadline = time.monotonic() + seconds
+        while not done():
+            if process.poll() is not None or time.monotonic() > deadline:
+                process.kill()
+                pytest.fail(f"it did not happen; the driver said: {process.communicate()[0]}")
+            time.sleep(0.02)
+
+    def end(self, process: subprocess.Popen[str], status: int = 0, seconds: float = 180) -> str:
+        try:
+            told, _ = process.communicate(timeout=seconds)
+        finally:
+            process.kill()
+        assert process.returncode == status, told
+        return told
+
+    def rows(self, out: str) -> dict[str, dict[str, torch.Tensor]]:
+        """All rows that lie in a store, by key; a key is a file, so none lies there twice."""
+        store = open_store(str(self.place / out / "store"))
+        keys = sorted(path.stem for path in (self.place / out / "store").rglob("*.parquet"))
+        return {key: dict(store.read(key)) for key in keys}
+
+    def check(self, missing: int = 0, tolerance: float = 0.0) -> None:
+        """The rows are those of an undisturbed run."""
+        for deed in self.deeds.glob("*"):
+            deed.unlink()
+        self.end(self.start(out="undisturbed", runner="inline"))
+        wanted, found = self.rows("undisturbed"), self.rows("out")
+        assert len(wanted) == SAMPLES // SHARD
+        assert len(found) == len(wanted) - missing
+        assert found.keys() <= wanted.keys()
+        for key, columns in found.items():
+            for name, column in columns.items():
+                torch.testing.assert_close(column, wanted[key][name], rtol=tolerance, atol=tolerance)
+
+
+@pytest.fixture
+def driver(cluster: Any, tmp_path: Path) -> Driver:
+    return Driver(tmp_path, cluster)
+
+
+def workers_of(driver: Driver) -> list[int]:
+    """The processes that have measured, and live."""
+    return sorted({pid for pid in map(pid_of, driver.tries()) if Path(f"/proc/{pid}").exists()})
+
+
+def pid_of(path: Path) -> int:
+    return int(path.name.split("-")[2])
+
+
+def test_an_actor_killed_in_the_middle_of_a_shard(driver: Driver) -> None:
+    driver.deed("hang-20-once")
+    process = driver.start()
+    driver.until(lambda: bool(driver.tries(20)), process)
+    os.kill(pid_of(driver.tries(20)[0]), signal.SIGKILL)
+    told = driver.end(process)
+    assert "1 workers lost" in told
+    assert len(driver.tries(20)) == 2
+    assert "12 shards measured, 0 of 12 found" in told
+    driver.check()
+
+
+def test_a_node_removed_and_another_added(driver: Driver) -> None:
+    cluster = driver.cluster
+    process = driver.start("--workers", "4", "--set", "probes.look.seconds=1.5")
+    driver.until(lambda: len(workers_of(driver)) == 4, process)
+    cluster.remove_node(sorted(cluster.worker_nodes, key=lambda node: node.node_id)[0], allow_graceful=False)
+    add(cluster)
+    driver.end(process)
+    driver.study["probes"]["look"]["seconds"] = 1.5
+    assert len({pid_of(path) for path in driver.tries()}) > 4
+    driver.check()
+
+
+def test_the_driver_killed_and_started_again(driver: Driver) -> None:
+    """It goes on, in the same MLflow run, and measures what was left."""
+    from mlflow import MlflowClient
+
+    driver.study["run"]["track"] = True
+    driver.study["probes"]["look"]["seconds"] = 0.5
+    process = driver.start()
+    driver.until(lambda: len(list((driver.place / "out/store").rglob("*.parquet"))) >= 4, process)
+    process.kill()
+    process.communicate()
+    told = driver.end(driver.start())
+    assert "of 12 found in the store" in told
+    assert int(told.split(" shards measured")[0].splitlines()[-1]) <= 8
+    client = MlflowClient(f"sqlite:///{driver.place / 'out' / 'mlflow.db'}")
+    runs = client.search_runs([client.get_experiment_by_name("advcore").experiment_id])
+    assert sorted(run.info.run_name for run in runs) == ["faults", "one/look"]
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    driver.study["run"]["track"] = False
+    driver.check()
+
+
+def test_a_shard_that_always_fails(driver: Driver) -> None:
+    """Its traceback and its samples are told, the rest is finished, the status says partial, and the next run tries it alone."""
+    driver.study["run"]["track"] = True
+    driver.deed("fail-9")
+    told = driver.end(driver.start(), status=1)
+    assert "ArithmeticError: place 8 cannot be measured" in told
+    assert "1 shards failed" in told
+    assert len(driver.tries(8)) == 2
+    (failures,) = (driver.place / "out").rglob("failures.txt")
+    words = failures.read_text()
+    assert "faulty.py" in words
+    assert "Traceback" in words
+    rows = next(iter(driver.rows("out").values()))
+    samples = words.split("samples ")[1].split("\n")[0]
+    assert len(samples.replace("-", ", ").split(", ")) >= 2
+    assert not set(samples.split(", ")) & {str(int(index)) for index in rows["sample"]}
+    assert samples in told
+    (driver.deeds / "fail-9").unlink()
+    assert "1 shards measured, 11 of 12 found" in driver.end(driver.start())
+    driver.study["run"]["track"] = False
+    driver.check()
+
+
+def test_memory_that_runs_out(driver: Driver) -> None:
+    driver.deed("memory-20")
+    driver.end(driver.start())
+    store = open_store(str(driver.place / "out/store"))
+    parts = [store.metadata(key)["parts"] for key in driver.rows("out")]
+    assert "2" in parts
+    assert set(parts) <= {"1", "2"}
+    driver.check(tolerance=1e-5)
+
+
+def test_a_straggler_is_overtaken(driver: Driver) -> None:
+    """The shard of a worker that dawdles is measured by an idle one, and counted once."""
+    driver.deed("hang-44-once")
+    begun = time.monotonic()
+    told = driver.end(driver.start())
+    assert time.monotonic() - begun < 170
+    assert "1 late shards measured twice" in told
+    assert len(driver.tries(44)) == 2
+    assert "12 shards measured, 0 of 12 found" in told
+    driver.check()
+
+
+@pytest.mark.parametrize("deed", ["hang", "stop"])
+def test_a_worker_that_hangs_is_replaced(driver: Driver, deed: str) -> None:
+    """Asleep, or stopped altogether: the shard is measured by another one."""
+    driver.deed(f"{deed}-4-once")
+    process = driver.start("--shard-seconds", "5")
+    driver.until(lambda: bool(driver.tries(4)), process)
+    hanging = pid_of(driver.tries(4)[0])
+    try:
+        assert "1 workers ended at the time limit" in driver.end(process)
+        assert gone(hanging)
+    finally:
+        if Path(f"/proc/{hanging}").exists():
+            os.kill(hanging, signal.SIGKILL)
+    driver.check()
+
+
+def gone(pid: int) -> bool:
+    """Whether a process ends within half a minute."""
+    deadline = time.monotonic() + 30
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return not Path(f"/proc/{pid}").exists()
+
+
+def test_a_shard_that_always_hangs_is_given_up(driver: Driver) -> None:
+    driver.deed("hang-4")
+    told = driver.end(driver.start("--shard-seconds", "3"), status=1)
+    assert "took longer than run.shard_seconds, 3 s, 2 times" in told
+    assert "1 shards failed" in told
+    driver.check(missing=1)
+
+
+def test_as_many_workers_as_the_cluster_holds_and_more_as_it_grows(driver: Driver) -> None:
+    driver.study["probes"]["look"]["seconds"] = 2.0
+    process = driver.start("--workers", "auto", "--threads", "2")
+    driver.until(lambda: len(workers_of(driver)) == 2, process)
+    node = add(driver.cluster)
+    driver.until(lambda: len(workers_of(driver)) == 3, process)
+    driver.cluster.remove_node(node, allow_graceful=False)
+    driver.end(process)
+    driver.check()
