@@ -144,12 +144,12 @@ def test_an_actor_killed_in_the_middle_of_a_shard(driver: Driver) -> None:
 
 def test_a_node_removed_and_another_added(driver: Driver) -> None:
     cluster = driver.cluster
-    process = driver.start("--workers", "4", "--set", "probes.look.seconds=1.5")
+    driver.study["probes"]["look"]["seconds"] = 6.0
+    process = driver.start("--workers", "4")
     driver.until(lambda: len(workers_of(driver)) == 4, process)
     cluster.remove_node(sorted(cluster.worker_nodes, key=lambda node: node.node_id)[0], allow_graceful=False)
     add(cluster)
     driver.end(process)
-    driver.study["probes"]["look"]["seconds"] = 1.5
     assert len({pid_of(path) for path in driver.tries()}) > 4
     driver.check()
 
