@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 
-.PHONY: demo test test-slow lint format bench bench-peers lock audit clean
+.PHONY: demo test test-slow lint format bench bench-peers bench-cluster soak lock audit clean
 
 demo: .venv/ready  ## train two networks and look into both: about two minutes after the installation
 	$(BIN)/advcore demo
@@ -30,6 +30,14 @@ bench: .venv/ready  ## speed, as ratios measured in one run
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.sweep
 	$(BIN)/python -m benchmarks.curvature_training
+
+bench-cluster: .venv/ready  ## what Ray costs us: the driver with 100 actors, sharding and storing, a model of a large study's time
+	$(BIN)/python -m benchmarks.driver
+	$(BIN)/python -m benchmarks.overhead
+	$(BIN)/python -m benchmarks.cost
+
+soak: .venv/ready  ## half an hour of studies whose workers, nodes and drivers are killed at random
+	$(BIN)/python -m benchmarks.soak 30
 
 bench-peers: .venv/ready  ## our attacks beside foolbox's, torchattacks' and adv-lib's, our Lanczos beside hessian-eigenthings', which it installs
 	$(UV) pip install --quiet --python $(BIN)/python foolbox torchattacks adversarial-robustness-toolbox "setuptools<81" wheel
