@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 Fault = str | None
 """error: 500; slow_down: 503 as S3 says it; forbidden: 403; drop: no answer, nothing done; lost: done, and no answer; cut: half of
-the answer's body; slow: late; None: as the server says."""
+the answer's body; slow: a fifth of a second late; stall: two seconds late; None: as the server says."""
 
 ANSWERS = {
     "error": (500, "InternalError"),
@@ -66,8 +66,7 @@ def faulty(port: int, choose: Callable[[str, str], Fault] = lambda method, path:
                 body = f"<Error><Code>{code}</Code><Message>planted</Message></Error>".encode()
                 self._answer(status, {"Content-Type": "application/xml", "Content-Length": str(len(body))}, body)
                 return
-            if fault == "slow":
-                time.sleep(0.2)
+            time.sleep({"slow": 0.2, "stall": 2.0}.get(fault or "", 0))
             connection = http.client.HTTPConnection("127.0.0.1", proxy.target, timeout=60)
             connection.request(self.command, self.path, asked, dict(self.headers))
             answer = connection.getresponse()

@@ -114,6 +114,25 @@ def test_on_a_bad_day_everything_is_there_once_bit_for_bit(s3: S3, tmp_path: Pat
 
 
 @pytest.mark.usefixtures("brisk")
+def test_an_answer_that_does_not_come_is_asked_for_again(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(s3_requests._SECONDS, "read_timeout", 0.5)
+    seen: set[tuple[str, str]] = set()
+
+    def first(method: str, path: str) -> str | None:
+        fresh = (method, path) not in seen and "parquet" in path
+        seen.add((method, path))
+        return "stall" if fresh else None
+
+    with faulty(s3.port, first) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
+        store = open_store(s3.url("store"))
+        store.write(KEY, COLUMNS, {})
+        same(COLUMNS, store.read(KEY))
+        assert proxy.spoilt["stall"] == 2
+    assert len(s3.objects("store/ab/")) == 1
+
+
+@pytest.mark.usefixtures("brisk")
 def test_a_body_that_always_breaks_off_is_given_up(s3: S3, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store.write(KEY, COLUMNS, {})
     with faulty(s3.port, lambda method, path: "cut" if "parquet" in path else None) as proxy:
