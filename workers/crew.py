@@ -199,6 +199,7 @@ class Crew:
             if self._ray.wait([next(iter(member.in_flight))], timeout=0)[0]:
                 continue  # it has come, and nobody has looked yet
             self.members.end(member.actor)
+            self.counts["workers ended at the time limit"] += 1
             first, *rest = self.members.renew(member)
             self._return(rest)
             error = (
