@@ -192,6 +192,7 @@ def test_the_environments_store_is_used_unless_one_is_given(folder: Path, tmp_pa
 def test_the_command_that_opens_mlflow(folder: Path, tmp_path: Path) -> None:
     command = ui_command(None, folder, 5001)
     assert command[:4] == [sys.executable, "-m", "mlflow", "ui"]
+    assert command[command.index("--host") + 1] == "127.0.0.1", "whatever MLFLOW_HOST says"
     assert f"sqlite:///{folder / 'mlflow.db'}" in command
     assert command[-2:] == ["--port", "5001"]
     with pytest.raises(Refused, match=r"no MLflow store in .*; run a study first, or give the folder of one that ran"):
