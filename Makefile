@@ -30,6 +30,7 @@ bench: .venv/ready  ## speed, as ratios measured in one run
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.sweep
 	$(BIN)/python -m benchmarks.curvature_training
+	$(BIN)/python -m benchmarks.again
 
 bench-cluster: .venv/ready  ## what Ray costs us: the driver with 100 actors, sharding and storing, a model of a large study's time
 	$(BIN)/python -m benchmarks.driver

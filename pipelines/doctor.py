@@ -1,10 +1,9 @@
 """The doctor: whether all that a study needs is there and answers, one line each, with what to do where it is not."""
 
 import os
-import re
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from pipelines.environment import environment_tags
 from pipelines.tracking import check_tracking
 from workers.cluster import ask_cluster
 from workers.datasets import absent
+from workers.redaction import without_secrets
 from workers.refusal import Refused
 from workers.store import open_store
 
@@ -22,8 +22,6 @@ PATIENCE = 60.0
 
 _SPACE = 2.0
 """GB that should be free: figures, tables and rows of some studies, and Ray's own session."""
-
-_SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|ACCESS_KEY|CREDENTIALS?$")
 
 
 @dataclass(frozen=True)
@@ -59,16 +57,6 @@ def examine(
     }
     for name, check in checks.items():
         yield _found(name, check, patience)
-
-
-def without_secrets(text: str, environment: Mapping[str, str] = os.environ) -> str:
-    """The text without what stands before an `@` in addresses, and without the values of secret parameters and variables."""
-    for name, value in environment.items():
-        if _SECRET.search(name.upper()) and not name.upper().endswith(("_PATH", "_FILE")) and len(value) >= 6:
-            text = text.replace(value, "***")
-    text = re.sub(r"://\S*@", "://***@", text)
-    text = re.sub(r"(?<![\w/])[^\s/:'\"]+:(?!//)\S*@", "***@", text)
-    return re.sub(r"(?i)([?&][\w-]*(?:password|passwd|secret|token|key|signature|credential)[\w-]*=)[^&\s]+", r"\1***", text)
 
 
 def _found(name: str, check: Callable[[], str], patience: float) -> Finding:

@@ -10,9 +10,13 @@ Value = str | int | float | bool | None
 class Run(Protocol):
     """One run: of a study, of a model x probe inside it, of a training."""
 
-    id: str
-    finished: bool
-    """Whether it had come to its end before it was opened."""
+    @property
+    def id(self) -> str:
+        """By which its keeper names it."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether it had come to its end before it was opened."""
 
     def start(self) -> None:
         """It is running, from now on or again."""

@@ -52,6 +52,7 @@ class RunSettings:
         tracking_uri: MLflow server or store; MLFLOW_TRACKING_URI, else a SQLite file in `out`, when not given.
         experiment: MLflow experiment.
         track: write to MLflow at all.
+        tracking_wait: seconds that the end of a run waits for an MLflow that went away, and writes nothing in them.
     """
 
     runner: Literal["inline", "ray"] = "inline"
@@ -68,6 +69,7 @@ class RunSettings:
     tracking_uri: str | None = None
     experiment: str = "advcore"
     track: bool = True
+    tracking_wait: float = 60.0
 
     def check(self) -> None:
         """Raise Refused for settings that cannot work. Not done on construction: flags and file are put together first."""
@@ -77,6 +79,8 @@ class RunSettings:
                 raise Refused(f"run.{name} must be at least 1; got {value}")
         if self.shard_seconds is not None and not self.shard_seconds > 0:
             raise Refused(f"run.shard_seconds must be above 0, or left out for no limit; got {self.shard_seconds:g}")
+        if not self.tracking_wait >= 0:
+            raise Refused(f"run.tracking_wait is in seconds, 0 or more; got {self.tracking_wait}")
         if not 0 <= self.gpus_per_worker <= 1:
             raise Refused(f"run.gpus_per_worker must lie in [0, 1], a share of one GPU; got {self.gpus_per_worker}")
         for name in ("address", "shard_seconds"):

@@ -42,6 +42,7 @@ class SweepSettings:
         tracking_uri: MLflow server or store; MLFLOW_TRACKING_URI, else a SQLite file in `out`, when not given.
         experiment: MLflow experiment.
         track: write to MLflow at all.
+        tracking_wait: seconds that the end of a sweep waits for an MLflow that went away, and writes nothing in them.
     """
 
     runner: Literal["inline", "ray"] = "ray"
@@ -63,10 +64,11 @@ class SweepSettings:
     tracking_uri: str | None = None
     experiment: str = "advcore-sweeps"
     track: bool = True
+    tracking_wait: float = 60.0
 
     def check(self) -> None:
         """Raise Refused for settings that cannot work. Not done on construction: flags and file are put together first."""
-        for name, least in (("concurrent", 1), ("cpus", 1), ("shard_size", 1), ("retries", 0)):
+        for name, least in (("concurrent", 1), ("cpus", 1), ("shard_size", 1), ("retries", 0), ("tracking_wait", 0)):
             if getattr(self, name) < least:
                 raise Refused(f"run.{name} must be at least {least}; got {getattr(self, name)}")
         if not 0 <= self.gpus <= 1:

@@ -15,6 +15,7 @@ from pipelines.search import Point, label
 from pipelines.sweep_plan import Plan
 from pipelines.trial import Report
 from workers.checkpoints import whole
+from workers.redaction import plain_without_secrets, without_secrets
 
 Status = Literal["waiting", "running", "finished", "stopped", "failed", "interrupted"]
 """Stopped is by the scheduler; interrupted by a budget, by Ctrl-C or a death, to be gone on with."""
@@ -128,7 +129,7 @@ class Journal:
         trial = self.trials[key]
         self._count(trial)
         self._since.pop(key, None)
-        trial.status, trial.error = status, error
+        trial.status, trial.error = status, without_secrets(error)
         run = self._runs.pop(key, None)
         if run is not None:
             self._end(trial, run)
@@ -166,7 +167,7 @@ class Journal:
     def _open(self, trial: Trial) -> Run:
         run = self.run(trial)
         run.start()
-        run.params(self.plan.complete(trial.point))
+        run.params(plain_without_secrets(self.plan.complete(trial.point)))
         run.tags({"advcore.trial": trial.key, "advcore.sweep": self.plan.identity, **self._environment})
         return run
 

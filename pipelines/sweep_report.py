@@ -13,13 +13,14 @@ from advcore.probes import Columns, Robustness
 from pipelines import figures, schema, tables, trials_table
 from pipelines.claims import Measured
 from pipelines.record import Run
-from pipelines.run import claimed
+from pipelines.report import claimed
 from pipelines.search import label
 from pipelines.sweep import Sweep
 from pipelines.sweep_record import SUFFIXES, Journal, Trial
 from pipelines.training import loaded
 from pipelines.trials_charts import charts
 from workers.checkpoints import whole
+from workers.redaction import plain_without_secrets
 from workers.rows import write_parquet
 from workers.store import open_store
 
@@ -73,7 +74,9 @@ def report_of(journal: Journal, ran: int, spent: str) -> SweepReport:
                 shutil.copyfile(journal.model(best.key).with_suffix(suffix), unfinished)
     text = _text(sweep, trials, best, claims)
     (folder / "report.md").write_text(text, encoding="utf-8")
-    (folder / "sweep.yaml").write_text(yaml.safe_dump(schema.unstructure(sweep), sort_keys=False), encoding="utf-8")
+    (folder / "sweep.yaml").write_text(
+        yaml.safe_dump(plain_without_secrets(schema.unstructure(sweep)), sort_keys=False), encoding="utf-8"
+    )
     return SweepReport(sweep, trials, ran, best, claims, problems, text, folder, drawn)
 
 

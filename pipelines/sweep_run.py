@@ -10,6 +10,8 @@ from pipelines import schema
 from pipelines.environment import environment_tags
 from pipelines.fetch import portable
 from pipelines.live import Live
+from pipelines.lock import alone
+from pipelines.patient import begin, patiently
 from pipelines.record import NullRun, Run
 from pipelines.schedulers import FIFO, Optuna
 from pipelines.search import Point
@@ -21,6 +23,7 @@ from pipelines.tracking import make_tracker
 from pipelines.trial import reports
 from workers.checkpoints import check_writable
 from workers.pool import RayPool
+from workers.redaction import plain_without_secrets
 from workers.refusal import Refused
 from workers.store import open_store
 
@@ -32,6 +35,11 @@ def sweep(settings: Sweep, verbose: bool = False) -> SweepReport:
     finished epochs of every trial and goes through; the next run goes on from there, in the same MLflow runs.
     """
     settings.run.check()
+    with alone(Path(settings.run.out).absolute(), "sweep", settings.name):
+        return _sweep(settings, verbose)
+
+
+def _sweep(settings: Sweep, verbose: bool) -> SweepReport:
     out = Path(settings.run.out).absolute()
     plan = plan_of(settings)
     runner = _runner(plan, verbose)
@@ -42,34 +50,32 @@ def sweep(settings: Sweep, verbose: bool = False) -> SweepReport:
         open_store(str(settings.run.storage))  # tried out in the same way: Tune would raise what pyarrow raises
     if settings.run.runner == "ray":
         plan = replace(plan, training=replace(plan.training, model=portable(plan.training.model, store)))
-    record = make_tracker(settings.run.track, settings.run.tracking_uri, out).open(
+    opened = make_tracker(settings.run.track, settings.run.tracking_uri, out).open(
         settings.run.experiment, plan.identity, settings.name
     )
-    journal = Journal(out / settings.name, plan, record, Live(settings.name, settings.metric))
+    journal = Journal(out / settings.name, plan, opened, Live(settings.name, settings.metric))
     for point in settings.points() or journal.remembered():
         journal.expect(point)
     todo = [trial.point for trial in journal.trials.values() if trial.status not in ENDED]
     more = max(0, settings.trials - len(journal.trials)) if isinstance(settings.searcher, Optuna) else 0
-    if not todo and not more and record.finished:
-        record = NullRun()  # all is there already, also in MLflow; only the folder may hold another sweep of that name
-        journal.record = record
-    budget, status = Budget(plan, journal), "FAILED"
-    try:
-        record.start()
-        _describe(record, plan)
-        if todo or more:
-            runner(journal, todo, more, budget)
-        journal.close()
-        report = report_of(journal, len(todo) + more, budget.spent)
-        track(record, report, journal)
-        status = "KILLED" if budget.spent else "FINISHED" if report.complete else "FAILED"
-        return report
-    except KeyboardInterrupt:
-        status = "KILLED"
-        raise
-    finally:
-        journal.close()
-        record.end(status)
+    if not todo and not more and opened.finished:
+        opened = NullRun()  # all is there already, also in MLflow; only the folder may hold another sweep of that name
+    begin(opened, lambda: _describe(opened, plan))
+    budget = Budget(plan, journal)
+    with patiently(opened, settings.run.tracking_wait) as log:
+        journal.record = log.run
+        try:
+            if todo or more:
+                runner(journal, todo, more, budget)
+            journal.close()
+            report = report_of(journal, len(todo) + more, budget.spent)
+            track(log.run, report, journal)
+            log.status = "KILLED" if budget.spent else "FINISHED" if report.complete else "FAILED"
+        except BaseException:
+            journal.close()
+            raise
+    problems = [f"not all is in MLflow: {log.unlogged}; the same command completes it"] if log.unlogged else []
+    return replace(report, problems=[*report.problems, *problems])
 
 
 class Budget:
@@ -148,7 +154,7 @@ def _storage(plan: Plan) -> str:
 
 def _describe(record: Run, plan: Plan) -> None:
     """What is known before the work: the parameters that define the sweep, and, as tags, what may change as it goes on."""
-    settings = schema.unstructure(plan.sweep)
+    settings = plain_without_secrets(schema.unstructure(plan.sweep))
     rows = {name: settings["run"][name] for name in ("shard_size", "seed", "dtype")}
     probes = {"probes": settings["probes"], "probes_data": settings["data"], "run": rows}
     record.params(schema.flatten({**defining(plan.training), **probes, "searcher": settings["searcher"]}))

@@ -19,6 +19,8 @@ from advcore.training.fit import named, under
 from pipelines import schema
 from pipelines.environment import environment_tags
 from pipelines.fetch import fetched
+from pipelines.lock import alone
+from pipelines.patient import begin, patiently
 from pipelines.record import Run
 from pipelines.tracking import make_tracker
 from pipelines.training import Loaded, Training, TrainSettings, drawn, loaded
@@ -26,6 +28,7 @@ from workers.actor import resolve_device
 from workers.checkpoints import bare_weights, check_writable, read_metadata, read_tensors, save_tensors, whole
 from workers.datasets import Dataset, batch
 from workers.models import build, content_hash
+from workers.redaction import plain_without_secrets
 from workers.refusal import Refused
 from workers.shards import Shard
 
@@ -49,12 +52,14 @@ class Progress:
 
 @dataclass(frozen=True)
 class Trained:
-    """The checkpoint, and whether it had been there already; if not, the number of the epoch that it is of, and its numbers."""
+    """The checkpoint, and whether it had been there already; if not, the number of the epoch that it is of, its numbers, and what
+    MLflow lacks of it."""
 
     checkpoint: Path
     already: bool
     metrics: dict[str, float]
     epoch: int = 0
+    unlogged: str = ""
 
 
 def epochs(training: Training, folder: Path) -> Iterator[Progress]:
@@ -72,41 +77,43 @@ def epochs(training: Training, folder: Path) -> Iterator[Progress]:
 def train(training: Training) -> Trained:
     """Train to the end, or on from where that was left, unless the checkpoint of exactly this training is there.
 
-    Raises Refused before any work for what cannot work.
+    Raises Refused before any work for what cannot work, another driver on the same training among it. What an MLflow that went away
+    lacks in the end is logged by the next call.
     """
+    with alone(training.checkpoint.parents[1], "training", training.name):
+        return _train(training)
+
+
+def _train(training: Training) -> Trained:
     checkpoint = training.checkpoint
     out = checkpoint.parents[1]
     ready = loaded(training, fetched(training.model, training.run.tracking_uri, out))
-    if read_metadata(checkpoint).get("advcore.training") == ready.identity:
-        return Trained(checkpoint, True, {})
     folder = out / "training" / training.name
+    there = read_metadata(checkpoint).get("advcore.training") == ready.identity
+    if there and not folder.exists():  # it stays until all is in MLflow too
+        return Trained(checkpoint, True, {})
     for place in (checkpoint.parent, folder):
         check_writable(place)
-    record = make_tracker(training.run.track, training.run.tracking_uri, out).open(
+    opened = make_tracker(training.run.track, training.run.tracking_uri, out).open(
         training.run.experiment, ready.identity, training.name
     )
-    status = "FAILED"
-    try:
-        record.start()
-        _describe(record, ready)
-        history = _watched(ready, folder, record)
+    begin(opened, lambda: _describe(opened, ready))
+    with patiently(opened, training.run.tracking_wait) as log:
+        try:
+            history = _watched(ready, folder, log.run)
+        except FloatingPointError as error:
+            raise Refused(f"training {training.name} diverged: {error}") from error
         epoch = _chosen(training, history)
-        record.model(training.name, folder / MODEL, folder / ABOUT, ready.data.shape, ready.classes)
-        digest = content_hash(replace(training.model, checkpoint=str(folder / MODEL)))
-        record.tags({"advcore.model": digest, "advcore.epoch": str(epoch)})
         for name, place in ((ABOUT, checkpoint.with_suffix(".json")), (MODEL, checkpoint)):
             with whole(place) as unfinished:
                 shutil.copyfile(folder / name, unfinished)
+        log.run.model(training.name, folder / MODEL, folder / ABOUT, ready.data.shape, ready.classes)
+        digest = content_hash(replace(training.model, checkpoint=str(checkpoint)))
+        log.run.tags({"advcore.model": digest, "advcore.epoch": str(epoch)})
+        log.status = "FINISHED"
+    if not log.unlogged:
         shutil.rmtree(folder)
-        status = "FINISHED"
-        return Trained(checkpoint, False, history[epoch - 1], epoch)
-    except KeyboardInterrupt:
-        status = "KILLED"
-        raise
-    except FloatingPointError as error:
-        raise Refused(f"training {training.name} diverged: {error}") from error
-    finally:
-        record.end(status)
+    return Trained(checkpoint, False, history[epoch - 1], epoch, log.unlogged)
 
 
 def accuracy(network: nn.Module, images: Tensor, labels: Tensor, size: int = 1000) -> float:
@@ -195,7 +202,7 @@ def read_history(ready: Loaded, folder: Path) -> list[dict[str, float]]:
 
 def _hand_out(ready: Loaded, weights: dict[str, Tensor], history: list[dict[str, float]], folder: Path) -> None:
     """The network as it would be handed out now, and beside it what it came of."""
-    settings = schema.unstructure(ready.training)
+    settings = plain_without_secrets(schema.unstructure(ready.training))
     about = {
         "training": ready.identity,
         "settings": {name: value for name, value in settings.items() if name != "run"},
@@ -235,7 +242,7 @@ def _tell_overfitting(record: Run, history: list[dict[str, float]], bar: tqdm) -
 
 def _describe(record: Run, ready: Loaded) -> None:
     training, test = ready.training, ready.test
-    settings = schema.unstructure(training)
+    settings = plain_without_secrets(schema.unstructure(training))
     start = settings["model"].pop("checkpoint")  # a path may move; its content is part of the run's key
     record.params(
         schema.flatten({name: settings[name] for name in ("model", "data", "validation", "watch", "on_overfitting", "recipe")})

@@ -35,6 +35,8 @@ def with_trained(study: Study) -> Study:
     for name, training in trainings.items():
         result = train(training)
         print(f"{name}: {'already trained' if result.already else 'trained'}, {result.checkpoint}", file=sys.stderr)
+        if result.unlogged:
+            print(f"advcore: not all of {name} is in MLflow: {result.unlogged}; the next run completes it", file=sys.stderr)
         models[name] = replace(training.model, checkpoint=str(result.checkpoint))
     return replace(study, models=models, train={})
 
@@ -44,7 +46,8 @@ def _training(study: Study, recipe: str, dataset: Dataset) -> Training:
     training: Training = read(Training, recipe, "recipes")
     settings = study.run
     threads = settings.threads if settings.runner == "inline" else None  # on Ray they are one worker's, and training is alone
-    place = replace(training.run, threads=threads, out=settings.out, tracking_uri=settings.tracking_uri, track=settings.track)
+    shared = {name: getattr(settings, name) for name in ("out", "tracking_uri", "track", "tracking_wait")}
+    place = replace(training.run, threads=threads, **shared)
     return on_data(replace(training, run=place), study.data, dataset)
 
 

@@ -30,6 +30,7 @@ class TrainSettings:
         tracking_uri: MLflow server or store; MLFLOW_TRACKING_URI, else a SQLite file in `out`, when not given.
         experiment: MLflow experiment.
         track: write to MLflow at all.
+        tracking_wait: seconds that the end of a training waits for an MLflow that went away, and writes nothing in them.
     """
 
     threads: int | None = None
@@ -38,11 +39,14 @@ class TrainSettings:
     tracking_uri: str | None = None
     experiment: str = "advcore-training"
     track: bool = True
+    tracking_wait: float = 60.0
 
     def check(self) -> None:
         """Raise Refused for settings that cannot work. Not done on construction: flags and file are put together first."""
         if self.threads is not None and self.threads < 1:
             raise Refused(f"run.threads must be at least 1; got {self.threads}")
+        if not self.tracking_wait >= 0:
+            raise Refused(f"run.tracking_wait is in seconds, 0 or more; got {self.tracking_wait}")
         resolve_device(self.device)
 
 

@@ -20,6 +20,7 @@ from workers.datasets import Dataset, batch
 from workers.datasets.dataset import torch_dtype
 from workers.models import ModelSpec, build, content_hash, here, source_hash
 from workers.parts import Portions
+from workers.redaction import without_secrets
 from workers.refusal import Refused
 from workers.shards import Shard
 from workers.store import open_store
@@ -104,7 +105,7 @@ class Worker:
         try:
             rows, error = self._measure(work, dataset, start), ""
         except Exception:
-            rows, error = 0, traceback.format_exc()
+            rows, error = 0, without_secrets(traceback.format_exc())
         samples = told_indices(dataset.indices[work.shard.start : work.shard.stop]) if error else ""
         return Outcome(work.key, work.name, not error, rows, time.perf_counter() - start, error, self.name, samples=samples)
 
@@ -123,7 +124,7 @@ class Worker:
             "name": work.name,
             "model": work.model_hash,
             "others": json.dumps({other.name: other.model_hash for other in work.others}),
-            "probe": repr(work.probe),
+            "probe": without_secrets(repr(work.probe)),
             "seed": str(work.seed),
             "dtype": work.dtype,
             "shard": f"{work.shard.start}:{work.shard.stop}",

@@ -9,7 +9,7 @@ import torch
 import yaml
 
 from advcore.networks import perceptron
-from pipelines import tracking
+from pipelines.client import Client
 from workers.checkpoints import save_checkpoint
 
 
@@ -57,7 +57,7 @@ def study_file(tiny: dict[str, Any], place: Path) -> Path:
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty store whose tables are made: that alone takes seconds."""
     folder = tmp_path_factory.mktemp("migrated")
-    tracking._Client(f"sqlite:///{folder / 'mlflow.db'}").ask("search_experiments")
+    Client(f"sqlite:///{folder / 'mlflow.db'}").ask("search_experiments")
     return folder / "mlflow.db"
 
 

@@ -13,10 +13,11 @@ from s3_server import S3
 
 from pipelines import doctor
 from pipelines.cli import main
-from pipelines.doctor import Finding, examine, without_secrets
+from pipelines.doctor import Finding, examine
 from workers import cluster
 from workers.cluster import ask_cluster
 from workers.datasets import arrays
+from workers.redaction import without_secrets
 from workers.refusal import Refused
 
 NAMES = ["versions", "threads", "gpus", "ray", "mlflow", "store", "data", "disk"]
@@ -133,6 +134,7 @@ def test_no_credential_is_ever_printed(leaky: int, monkeypatch: pytest.MonkeyPat
         ("at user:plan:ted@host:6379", "at ***@host:6379"),
         ("postgresql://host/db?user=a&password=planted&x=1", "postgresql://host/db?user=a&password=***&x=1"),
         ("s3://b/k?X-Amz-Signature=planted", "s3://b/k?X-Amz-Signature=***"),
+        ("/a/s3:/key:planted@host/b", "/a/s3://***@host/b"),
         ("said planted-secret", "said ***"),
         ("sqlite:////tmp/a b/mlflow.db, Ray 2.60.0: ok", "sqlite:////tmp/a b/mlflow.db, Ray 2.60.0: ok"),
         ("/home/me/token", "/home/me/token"),

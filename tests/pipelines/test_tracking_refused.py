@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from mlflow_store import client, opened
 
-from pipelines import tracking
+from pipelines import client as client_settings
 from pipelines.tracking import MLflowTracker
 from workers.refusal import Refused
 
@@ -32,7 +32,7 @@ def silent() -> Iterator[int]:
 
 
 def test_a_server_that_does_not_answer_is_refused_in_seconds(folder: Path, silent: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(tracking._PATIENCE, "MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    monkeypatch.setitem(client_settings.CONTACT, "MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     before = dict(os.environ)
     start = time.perf_counter()
     for port in (1, silent):

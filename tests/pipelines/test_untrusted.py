@@ -18,6 +18,7 @@ import pytest
 import torch
 
 from pipelines import tracking
+from pipelines.client import Client
 from pipelines.fetch import fetched
 from pipelines.study import check_name
 from pipelines.sweep_record import Trial, read_trial
@@ -175,7 +176,7 @@ def test_a_model_in_mlflow_that_is_a_pickle_is_refused(folder: Path) -> None:
     )
     run = tracking.MLflowTracker(None, folder).open("experiment", "key", "name")
     assert os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] == "false"
-    client = tracking._Client(f"sqlite:///{folder / 'mlflow.db'}")
+    client = Client(f"sqlite:///{folder / 'mlflow.db'}")
     client.ask("log_artifacts", run.id, str(packed), "model")
     client.ask("create_registered_model", "bad")
     client.ask("create_model_version", "bad", f"runs:/{run.id}/model", run.id)

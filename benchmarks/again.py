@@ -1,0 +1,35 @@
+"""A finished study run again: its answer, and what it costs where the last run's memory is gone"""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.setting import machine, seconds
+from pipelines.again import FILE
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as out:
+        command = [sys.executable, "-m", "pipelines.cli", "demo", "--runner", "inline", "--out", out]
+
+        def again() -> None:
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            assert "nothing to compute" in done.stdout
+
+        def forgotten() -> None:
+            (Path(out) / "demo" / FILE).unlink()
+            again()
+
+        def torch_alone() -> None:
+            subprocess.run([sys.executable, "-c", "import torch"], check=True)
+
+        subprocess.run(command, check=True, capture_output=True)
+        print(f"the demo, finished, run again ({machine()})")
+        print(f"  import torch                 {seconds(torch_alone):6.2f} s")
+        print(f"  advcore demo, again          {seconds(again):6.2f} s")
+        print(f"  where nothing is remembered  {seconds(forgotten, 1):6.2f} s: models, data, figures and MLflow are looked at anew")
+
+
+if __name__ == "__main__":
+    main()

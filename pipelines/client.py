@@ -1,0 +1,111 @@
+"""MLflow's client, whose failures are one line without credentials, and which says whether trying again may help."""
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from workers.redaction import without_secrets
+from workers.refusal import Refused
+
+CONTACT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
+"""For the first contact: a server that is not there is told within seconds."""
+
+STEADY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
+"""Later on: whoever asks tries again himself, and knows how long it has been. MLflow's own tries would take minutes a call."""
+
+_SHOWN = 300
+"""Characters of a failure that are shown."""
+
+
+class Away(Refused):
+    """MLflow does not answer, or cannot write just now: the same call may succeed later."""
+
+
+class Client:
+    """MLflow's client for the store or server at `uri`."""
+
+    def __init__(self, uri: str) -> None:
+        self.place = without_secrets(uri)
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"  # nothing of ours needs it, and others' pickles are code
+        from mlflow.store.db import utils
+        from mlflow.tracking import MlflowClient
+
+        utils.MAX_RETRY_COUNT = 4  # a data base that is not there is told within seconds, not minutes
+        for name in ("mlflow", "alembic"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it shows whole tracebacks of what is raised here
+        try:
+            self.client = MlflowClient(tracking_uri=uri)
+        except Exception as error:  # whatever a store's driver raises
+            raise self._refusal(error) from None
+
+    def ask(self, method: str, *arguments: Any, **named: Any) -> Any:
+        """What the client's method gives. Raises Refused where it fails, Away where it may succeed later."""
+        try:
+            return getattr(self.client, method)(*arguments, **named)
+        except Exception as error:  # whatever a store's driver, a server or the network raises
+            raise self._refusal(error) from None
+
+    def _refusal(self, error: Exception) -> Refused:
+        said = cut(without_secrets(" ".join(str(error).split())), _SHOWN)
+        said = "no answer" if "Max retries exceeded" in said or "timeout exception" in said else said
+        advice = "check tracking_uri, or set track: false; measured rows are kept"
+        return (Away if _may_pass(error) else Refused)(f"MLflow at {self.place} cannot be used: {said}; {advice}")
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether it is the network, a busy or broken server, a full disk: not what was asked."""
+    from mlflow.exceptions import MlflowException
+
+    if isinstance(error, MlflowException):
+        return error.get_http_status_code() >= 500 or error.error_code in ("REQUEST_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED")
+    response = getattr(error, "response", None)
+    if response is not None:  # of requests, while artifacts are sent
+        return response.status_code >= 500 or response.status_code == 429
+    return isinstance(error, OSError) and not isinstance(error, FileNotFoundError)  # requests' own errors are among these
+
+
+@contextlib.contextmanager
+def patience(settings: dict[str, str]) -> Iterator[None]:
+    """How long MLflow tries over HTTP, unless the environment says otherwise; afterwards as before."""
+    ours = [name for name in settings if name not in os.environ]
+    os.environ.update({name: settings[name] for name in ours})
+    try:
+        yield
+    finally:
+        for name in ours:
+            os.environ.pop(name, None)
+
+
+@contextlib.contextmanager
+def default_store(uri: str) -> Iterator[None]:
+    """For `models:/...`, which MLflow looks up in its default store, whatever store it is told."""
+    before = os.environ.get("MLFLOW_TRACKING_URI")
+    os.environ["MLFLOW_TRACKING_URI"] = uri
+    try:
+        yield
+    finally:
+        os.environ.pop("MLFLOW_TRACKING_URI")
+        if before is not None:
+            os.environ["MLFLOW_TRACKING_URI"] = before
+
+
+def store_uri(uri: str | None, folder: Path) -> str:
+    """Where a run with these is recorded: `uri`, MLFLOW_TRACKING_URI, a SQLite file in `folder`, in this order."""
+    return uri or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(folder)
+
+
+def default_uri(folder: Path) -> str:
+    """The SQLite file in a folder of results."""
+    return f"sqlite:///{folder.absolute() / 'mlflow.db'}"
+
+
+def cut(text: str, length: int) -> str:
+    """The text, or its beginning and a sign that there was more."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"

@@ -1,0 +1,13 @@
+"""A full disk, by whatever name a library calls it."""
+
+FULL = ("No space left on device", "Disk quota exceeded", "File too large", "database or disk is full")
+"""What is said of one: by the system, and by SQLite."""
+
+
+class FullDisk(RuntimeError):  # noqa: N818 (it reads as what happened)
+    """There is no space to write to: what was written before is whole, and the same command goes on once there is some."""
+
+
+def is_full(text: str) -> bool:
+    """Whether a failure tells of a full disk."""
+    return any(words in text for words in FULL)

@@ -1,0 +1,61 @@
+"""One driver at a time: a second one on the same study, training or sweep is refused, and told who works there.
+
+It is `flock` on a file in the results folder: the system frees it when the process that holds it ends, however it ends, so that a
+killed driver leaves nothing behind. Between machines it holds where their folder's file system passes such locks on (NFS since
+version 4, Lustre with `flock`). Two drivers with folders of their own and a common store are not kept apart, and need not be: rows
+are named by content and written whole.
+"""
+
+import fcntl
+import json
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+from workers.refusal import Refused
+
+FOLDER = ".locks"
+"""Where the files lie, in the results folder; they stay, for one that is removed while another driver opens it locks nothing."""
+
+
+@contextmanager
+def alone(out: Path, kind: str, name: str) -> Iterator[None]:
+    """Inside, this process alone works on `kind` `name` ("study", "demo") of the results folder.
+
+    Raises Refused, with host, process and since when, where another one does, or where the folder cannot be written.
+    """
+    path = out / FOLDER / f"{kind}-{name}"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab", buffering=0)
+    except (OSError, ValueError) as error:  # ValueError: of a name that no file can have
+        reason = getattr(error, "strerror", None) or error
+        raise Refused(f"folder for results {out / name} cannot be written ({reason}): choose another one (out: ...)") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Refused(
+                f"{kind} {name} in {out} is being worked on by {_holder(path)}: wait for its end, stop it, or give another folder "
+                "(out: ...)"
+            ) from None
+        except OSError as error:
+            print(f"advcore: {out} knows no locks ({error.strerror}): start no second driver on it", file=sys.stderr)
+        since = datetime.now().astimezone().isoformat(" ", "seconds")
+        with suppress(OSError):  # on a full disk the lock holds, and only its holder has no name
+            file.truncate(0)
+            file.write(json.dumps({"host": platform.node(), "pid": os.getpid(), "since": since}).encode())
+        yield
+
+
+def _holder(path: Path) -> str:
+    """Who wrote himself into the file."""
+    try:
+        told = json.loads(path.read_text())
+        return f"process {told['pid']} on {told['host']} since {told['since']}"
+    except (OSError, ValueError, KeyError, TypeError):  # it is just being written
+        return "another process"

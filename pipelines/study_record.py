@@ -1,0 +1,103 @@
+"""What MLflow is told of a study: what defines it, then what it came to."""
+
+from collections.abc import Mapping
+
+from advcore.probes import Summary
+from pipelines import schema
+from pipelines.claims import Measured
+from pipelines.environment import environment_tags
+from pipelines.prepare import Prepared
+from pipelines.record import Run
+from pipelines.report import Report, table_path
+from workers.datasets import Dataset
+from workers.redaction import plain_without_secrets, without_secrets
+from workers.store import Store
+
+
+def describe(record: Run, prepared: Prepared) -> None:
+    """What is known before the work: parameters, tags, the data set, the study file."""
+    study, dataset = prepared.study, prepared.dataset
+    settings = plain_without_secrets(schema.unstructure(study))
+    defining = {name: settings["run"][name] for name in ("shard_size", "seed", "dtype")}
+    models = {name: _without_path(spec) for name, spec in settings["models"].items()}
+    record.params(
+        schema.flatten(
+            {
+                "models": models,
+                "transforms": settings["transforms"],
+                "data": settings["data"],
+                "probes": settings["probes"],
+                "run": defining,
+            }
+        )
+    )
+    record.tags({f"advcore.checkpoint.{name}": without_secrets(str(spec.checkpoint)) for name, spec in study.models.items()})
+    record.tags({"advcore.study": prepared.identity, "advcore.data": dataset.digest, **environment_tags()})
+    record.tags({f"advcore.model.{name}": digest for name, digest in prepared.model_hashes.items()})
+    record.tags({f"advcore.run.{name}": str(value) for name, value in settings["run"].items() if name not in defining})
+    _log_data(record, prepared, dataset)
+
+
+def _without_path(model: Mapping[str, object]) -> dict[str, object]:
+    """A model's settings less the path of its checkpoint, which may move; its content is in the tags, as a hash."""
+    return {name: value for name, value in model.items() if name != "checkpoint"}
+
+
+def _log_data(record: Run, prepared: Prepared, dataset: Dataset) -> None:
+    study = prepared.study
+    record.data(study.data.name, dataset.digest, len(dataset), dataset.shape, study.data.folder or study.data.name)
+
+
+def track(record: Run, prepared: Prepared, store: Store, report: Report, seconds: float) -> None:
+    """A child run per model x probe with its numbers and its table; figures, report and failures at the parent."""
+    failed = {outcome.key for outcome in report.failures}
+    for (model, probe), works in prepared.works.items():
+        child = record.child(f"{model}/{probe}", f"{model}/{probe}")
+        child.start()
+        _track_child(child, prepared, store, report, model, probe, [work.key for work in works if work.key not in failed])
+        child.end("FAILED" if any(work.key in failed for work in works) or probe not in report.summaries else "FINISHED")
+    by_place = {name: [f"{place}: {sentence}" for place, sentence in told.items()] for name, told in report.warnings.items()}
+    record.warnings({name: "\n".join(lines) for name, lines in by_place.items()})
+    for figure in report.figures:
+        record.artifact(figure, "figures")
+    for name in ("report.md", "study.yaml"):
+        record.artifact(report.folder / name)
+    shards = len(prepared.all_works())
+    record.metrics({"shards": shards - len(failed), "shards_failed": len(failed), "last_attempt_seconds": seconds})
+    record.metrics({"shards_measured": report.measured, "shards_found": report.found})
+    for name, claim in report.claims.items():
+        if isinstance(claim, Measured):
+            record.metrics({f"claim/{name}": claim.value, f"claim_low/{name}": claim.low, f"claim_high/{name}": claim.high})
+    errors = [f"{outcome.name} {outcome.key}, samples {outcome.samples}\n{outcome.error}" for outcome in report.failures]
+    record.text(without_secrets("\n\n".join([*errors, *report.problems])) or "none\n", "failures.txt")
+
+
+def _track_child(child: Run, prepared: Prepared, store: Store, report: Report, model: str, probe: str, finished: list[str]) -> None:
+    """Settings, hashes, where and how long the finished shards were measured, the numbers, the table."""
+    settings = plain_without_secrets(schema.unstructure(prepared.study))
+    transform = settings["transforms"].get(model)
+    child.params(
+        schema.flatten(
+            {"model": _without_path(settings["models"][model]), "transform": transform, "probe": settings["probes"][probe]}
+        )
+    )
+    measured = store.metadata_all(finished)
+    workers = ", ".join(sorted({entry.get("worker", "") for entry in measured}))
+    child.tags(
+        {
+            "advcore.model": prepared.model_hashes[model],
+            "advcore.data": prepared.seen[model].digest,
+            "advcore.workers": workers,
+            **environment_tags(),
+        }
+    )
+    _log_data(child, prepared, prepared.seen[model])
+    child.metrics({"shards": len(finished), "shards_failed": len(prepared.works[model, probe]) - len(finished)})
+    child.metrics({"seconds": sum(float(entry.get("seconds", "0")) for entry in measured)})
+    summary = report.summaries.get(probe, {}).get(model, Summary())
+    child.metrics(dict(summary.scalars))
+    for name, curve in summary.curves.items():
+        child.curve(name, curve.x, curve.y)
+    child.warnings(summary.warnings)
+    if finished:
+        child.artifact(table_path(report.folder, probe, model), "tables")

