@@ -4,8 +4,8 @@ Margins of a LeNet in 21 DCT blocks: two actors of one thread against the inline
 to a store. Throughput counts from when every worker has given its first shard, so start-up is not in it, to the last shard.
 
 The cluster of the second part is a head with two CPUs that has been up for a while, its workers started with torch imported
-(RAY_preload_python_modules), as `cluster.yaml` starts them. The time is from the call of the runner, connecting included, to its
-first outcome, in a process that has imported advcore and Ray.
+(RAY_preload_python_modules), or without. The time is from the call of the runner, connecting included, to its first outcome, in a
+process that has imported advcore and Ray.
 """
 
 import os
@@ -30,7 +30,7 @@ from workers.pool import RayPool
 from workers.shards import split
 from workers.work import Outcome, Runner, Work
 
-SAMPLES, SHARD = 1000, 64
+SHARD, TURNS = 64, 2
 
 
 def works(folder: Path, dataset: Dataset, size: int = SHARD) -> list[Work]:
@@ -65,7 +65,7 @@ def compare(folder: Path, dataset: Dataset) -> Iterator[str]:
     todo = works(folder, dataset)
     rates: dict[str, list[float]] = {"inline, 2 threads": [], "2 actors of 1 thread": []}
     with RayPool(str(folder / "unused"), workers=2).session(dataset.images.nbytes):
-        for turn in range(2):
+        for turn in range(TURNS):
             inline = Inline(str(folder / f"inline{turn}"), threads=2)
             rates["inline, 2 threads"].append(throughput(inline, 1, todo, dataset))
             pool = RayPool(str(folder / f"ray{turn}"), workers=2)
@@ -94,7 +94,7 @@ def in_own_process(folder: Path, modules: str) -> list[float]:
 
 def on_warm_cluster(folder: Path) -> list[float]:
     """A head in this process, left alone for a while, then three runs."""
-    dataset = load(DataSpec("mnist5k", "test", SAMPLES))
+    dataset = load(DataSpec("mnist5k", "test", 256))
     todo = works(folder, dataset)[:4]
     prepare_environment(local=True)
     private_token()
@@ -125,9 +125,10 @@ def main() -> None:
     if sys.argv[1:2] == ["first"]:
         print(*(f"{seconds:.2f}" for seconds in on_warm_cluster(Path(sys.argv[2]))))
         return
+    samples = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     with tempfile.TemporaryDirectory() as name:
-        dataset = load(DataSpec("mnist5k", "test", SAMPLES))
-        print(f"sharding and storing: margins, LeNet, {SAMPLES} digits in shards of {SHARD} ({machine()})", flush=True)
+        dataset = load(DataSpec("mnist5k", "test", samples))
+        print(f"sharding and storing: margins, LeNet, {samples} digits in shards of {SHARD} ({machine()})", flush=True)
         for line in compare(Path(name), dataset):
             print(line, flush=True)
         for line in first_shard(Path(name)):

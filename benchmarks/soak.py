@@ -1,7 +1,7 @@
 """A soak run: studies on a cluster whose workers, machines and drivers are killed at random, for as long as one likes (30 minutes).
 
 `python -m benchmarks.soak MINUTES` starts a Ray head and two nodes on this machine and runs one study after the other on them by
-the command line, with MLflow. Every few seconds something is killed: the process of a worker (SIGKILL), a node, which is replaced,
+the command line, with MLflow. Every few shards something is killed: the process of a worker (SIGKILL), a node, which is replaced,
 or the driver, which is started again by the same command. When a study is finished, its rows are compared with those of a run of
 the same study in one process, undisturbed: all there, none twice, equal bit for bit, and its MLflow run is one. Else exit status 1.
 """
@@ -28,7 +28,9 @@ from advcore.randomness import Randomness
 from workers.cluster import prepare_environment, private_token
 from workers.store import open_store
 
-SAMPLES, SHARD, SUBSPACES = 400, 4, 3
+SAMPLES, SHARD = 160, 4
+BETWEEN = 4
+"""So many shards at least are finished between two kills, however slow the machine: drivers take long to start on a busy one."""
 
 
 @dataclass(frozen=True)
@@ -107,13 +109,16 @@ class Soak:
     def workers(self) -> list[int]:
         return [int(path.name.removeprefix("pid-")) for path in (self.place / "pids").glob("pid-*")]
 
+    def finished(self) -> int:
+        return sum(1 for _ in (self.place / "out" / "store").rglob("*.parquet"))
+
     def round(self, seed: int, until: float) -> None:
         """One study to its end; kills end when the time is up."""
         self.study(seed)
         driver = self.driver()
         while driver.poll() is None:
-            pause = time.monotonic() + self.dice.uniform(4, 16)
-            while driver.poll() is None and time.monotonic() < pause:
+            pause, goal = time.monotonic() + self.dice.uniform(2, 10), self.finished() + BETWEEN
+            while driver.poll() is None and (time.monotonic() < pause or self.finished() < goal):
                 time.sleep(0.1)
             if driver.poll() is None and time.monotonic() < until:
                 driver = self.disturb(driver)
