@@ -14,9 +14,6 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from advcore.probes import Maps
 from pipelines.lines import COLOURS, GREY, LABEL, TEXT, TITLE
 
-ACROSS = 4
-"""Panels in a row at most."""
-
 SIDE, GAP, CAPTION, LINE, LEFT, RIGHT, FOOT = 2.7, 0.28, 0.34, 0.2, 0.95, 1.75, 0.8
 """In inches: side of a panel, space between columns, height of a caption and of each further line of it, room at the left, at the
 right, at the foot."""
@@ -40,7 +37,7 @@ def draw_maps(chart: Maps) -> Figure:
     if not fields or any(field.ndim != 2 for field in fields):
         came = [field.shape for field in fields]
         raise ValueError(f"maps {chart.name!r}: expected at least one panel, each (rows, columns), got {came}; mend them")
-    across = min(len(fields), ACROSS)
+    across = min(len(fields), chart.across)
     down = math.ceil(len(fields) / across)
     captions = ["\n".join(textwrap.fill(line, 34) for line in caption.split("\n")) for _, caption in chart.panels]
     over = CAPTION + LINE * max(caption.count("\n") for caption in captions)

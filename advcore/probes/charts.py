@@ -83,7 +83,8 @@ class Maps:
     Entry (i, j) of a panel lies at the i-th of `rows` equal steps over `y_limits`, upwards, and the j-th over `x_limits`.
     `categories` names the values 0, 1, 2, ... of fields that hold classes; else `value_label` names the quantity, with its unit,
     and `value_limits` the ends of its colours, those of the values when not given. `x_names`, `y_names` name the columns and rows
-    of a table, in place of numbers at the axes; each cell then bears its value. `origin` marks the point (0, 0).
+    of a table, in place of numbers at the axes; each cell then bears its value. `origin` marks the point (0, 0). `across` panels at
+    most stand in a row.
     """
 
     name: str
@@ -98,6 +99,7 @@ class Maps:
     categories: Sequence[str] = ()
     x_names: Sequence[str] = ()
     y_names: Sequence[str] = ()
+    across: int = 4
     scale: Scale = "linear"
     origin: bool = False
     note: str = ""

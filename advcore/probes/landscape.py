@@ -145,7 +145,7 @@ class Landscape:
         }
 
     def _maps(self, tables: Mapping[str, Columns], name: PlaneName) -> tuple[Chart, Chart]:
-        """The labels and the loss on one plane: a panel for each model and sample."""
+        """The labels and the loss on one plane: a panel for each model and sample, and rows that hold samples of one model."""
         labels, losses = [], []
         for model, table in tables.items():
             for row in _rows_of(table, name).nonzero()[: self.shown, 0].tolist():
@@ -165,6 +165,7 @@ class Landscape:
             value_label="class",
             categories=[str(number) for number in range(classes)],
             origin=True,
+            across=each if 1 < (each := len(labels) // len(tables)) < 4 else 4,
             note="The sample lies in the middle; r is its minimal perturbation.",
         )
         loss = "cross-entropy with the true label (nats)"

@@ -49,6 +49,13 @@ def test_captions_of_several_lines_have_room_above_their_panels(lines):
     assert axes[4].title.get_window_extent().y1 <= axes[0].get_window_extent().y0
 
 
+@pytest.mark.parametrize(("across", "columns", "rows"), [(2, 2, 3), (4, 4, 2), (9, 5, 1)])
+def test_so_many_panels_stand_in_a_row(across, columns, rows):
+    places = [axes.get_position() for axes in _panels(draw(maps([(ramp(), "one")] * 5, across=across)))]
+    assert len({round(place.x0, 6) for place in places}) == columns
+    assert len({round(place.y0, 6) for place in places}) == rows
+
+
 def test_what_is_not_finite_is_counted_and_grey():
     values = ramp()
     values[0, 0] = torch.inf

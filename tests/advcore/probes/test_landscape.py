@@ -134,6 +134,7 @@ def test_only_the_first_are_shown():
     assert [caption.split(":")[0] for _, caption in charts[0].panels] == [
         f"{m}, sample {s}" for m in ("plain", "other") for s in (50, 51)
     ]
+    assert charts[0].across == 2  # a row for each model
 
 
 def test_a_model_without_rows_is_left_out():
