@@ -33,8 +33,9 @@ class MinimalNorm:
        that point, and accept what is adversarial at a smaller norm.
 
     Guarantee: an upper bound on the minimal distance; exact for affine classifiers, to 1e-4, in l2 and linf, with and without box.
-    In linf rounding may turn the sign of a step: in a batch of another size, which rounds logits differently, a few distances
-    differ by about 1 %; where the logits are the same to the last bit, so are they.
+    Which turns are accepted may hang on rounding, where a batch of another size rounds logits differently. Of 32 digits on a LeNet,
+    each alone against all as a batch, distances agree to 1e-6 in l2 inside the box; in l2 without it a third differ, by 0.3 % at
+    most, in linf a few, by up to 4 %. 16 at a time give the same bits. Where logits are the same to the last bit, so are they.
 
     Attributes:
         norm: in which the perturbation is short.
