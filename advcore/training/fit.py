@@ -68,6 +68,8 @@ class Fit:
         stepping: nn.Module = torch.compile(network) if recipe.compile else network  # type: ignore[assignment]
         self._networks = {name: own.get(name, stepping) for name in recipe.objective}
         self._parameters = list(nn.ModuleList([network, self._prepared]).parameters())
+        replayed = any(hasattr(term, "replay") for term in recipe.objective.values())  # it reads the gradient of its images
+        self._inputs = None if replayed else [parameter for parameter in self._parameters if parameter.requires_grad]
         self._optimiser = optimiser(recipe.optimiser, self._parameters, recipe.momentum, recipe.nesterov, recipe.weight_decay)
         self._scaler = torch.amp.GradScaler(images.device.type, enabled=recipe.precision == "float16")
 
@@ -153,9 +155,12 @@ class Fit:
             yield {**values, "loss": loss}
 
     def _descend(self, loss: Tensor) -> None:
-        """One step of the optimiser."""
+        """One step of the optimiser.
+
+        Without `inputs`, the backward pass of a term that differentiates an input gradient would go on to the images.
+        """
         self._optimiser.zero_grad(set_to_none=True)
-        self._scaler.scale(loss).backward()
+        self._scaler.scale(loss).backward(inputs=self._inputs)
         if self.recipe.gradient_clip is not None:
             self._scaler.unscale_(self._optimiser)
             nn.utils.clip_grad_norm_(self._parameters, self.recipe.gradient_clip)

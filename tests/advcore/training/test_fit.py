@@ -216,6 +216,27 @@ def test_the_gradient_is_clipped():
     assert moved.norm().item() == pytest.approx(0.5 * epochs[0].learning_rate, rel=1e-4)
 
 
+def test_the_backward_pass_ends_at_the_weights():
+    """Those that are trained; images that a term differentiates by are left out, and so are weights that it does not reach."""
+    leaves = []
+
+    class Differentiating:
+        weight = 1.0
+
+        def __call__(self, network, images, labels, randomness):
+            leaves.append(images.detach().requires_grad_())
+            return network(leaves[-1]).square().mean()
+
+    network = _network()
+    network.register_parameter("unused", nn.Parameter(torch.ones(1)))
+    network[0][1].bias.requires_grad_(False)
+    fixed, before = network[0][1].bias.tolist(), network[0][1].weight.tolist()
+    next(fit(network, IMAGES, LABELS, Recipe({"term": Differentiating()}, epochs=2, batch_size=60)))
+    assert leaves[0].grad is None
+    assert network[0][1].bias.tolist() == fixed
+    assert network[0][1].weight.tolist() != before
+
+
 def test_the_attack_sees_evaluation_mode_and_the_loss_training_mode():
     modes = []
     network = _network(nn.BatchNorm2d(1))
