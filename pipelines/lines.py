@@ -114,14 +114,16 @@ def _scale_axis(axes: Axes, name: str, scale: Scale, parts: Sequence[np.ndarray]
     values = np.concatenate([np.zeros(0), *parts])
     values = values[np.isfinite(values)]
     sizes = np.abs(values[values != 0])
+    plain = len(sizes) and sizes.min() >= 1e-4 and sizes.max() <= 1e5
     if scale == "linear" or not len(sizes):
+        axes.ticklabel_format(axis=name, useOffset=False)  # type: ignore[arg-type]
         if name == "x" and len(sizes) and sizes.max() > 2 and np.all(sizes == np.round(sizes)):
             axis.set_major_locator(MaxNLocator(nbins=11, integer=True, steps=[1, 2, 5, 10]))
     elif scale == "log":
         set_scale("log")
         axis.set_major_locator(LogLocator(subs=(1, 2, 5) if sizes.max() < 300 * sizes.min() else (1,)))
         axis.set_minor_formatter(NullFormatter())
-        if sizes.min() >= 1e-4 and sizes.max() <= 1e5:
+        if plain:
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     else:
         highest = int(np.floor(np.log10(sizes.max())))
@@ -130,6 +132,8 @@ def _scale_axis(axes: Axes, name: str, scale: Scale, parts: Sequence[np.ndarray]
         powers = [10.0**power for power in range(highest, lowest - 1, -max(1, (highest - lowest) // 3))]
         axis.set_major_locator(FixedLocator([*(-power for power in powers if (values < 0).any()), 0, *powers]))
         axis.set_minor_locator(NullLocator())
+        if plain:
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def _heights(series: _Drawn) -> list[np.ndarray]:

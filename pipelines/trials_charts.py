@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from advcore.probes import Chart, Lines, Maps, Series
+from advcore.probes.charts import Scale
 from pipelines.search import Space, Value, label, short_names, worded
 from pipelines.sweep_record import Trial
 from pipelines.trials_table import front, numeric
@@ -102,8 +103,8 @@ def over_axes(trials: Sequence[Trial], space: Space, axes: Sequence[str], group:
         x_label=short[along],
         y_label=group,
         series=series,
-        x_scale="log" if _wide([float(value) for value in values[along]]) else "linear",  # type: ignore[arg-type]
-        note="One point a trial, after its last epoch.",
+        x_scale=_scale([float(value) for value in values[along]]),  # type: ignore[arg-type]
+        note="One point a trial, after its last epoch." + (f" A line for each X of {group}/X." if len(names) > 1 else ""),
     )
 
 
@@ -177,9 +178,12 @@ def _ends(values: Sequence[Value]) -> str:
     return f"{worded(min(finite))} to {worded(max(finite))}" if finite else "-"
 
 
-def _wide(values: Sequence[float]) -> bool:
-    """Whether positive values span so much that a logarithmic axis shows them."""
-    return min(values) > 0 and max(values) > 30 * min(values)
+def _scale(values: Sequence[float]) -> Scale:
+    """Logarithmic for values of which none is negative and that span so much that it shows them; with a linear part around a 0."""
+    positive = [value for value in values if value > 0]
+    if min(values) < 0 or not positive or max(positive) <= 30 * min(positive):
+        return "linear"
+    return "log" if min(values) > 0 else "symlog"
 
 
 def _spread(names: Sequence[str], count: int) -> list[str]:

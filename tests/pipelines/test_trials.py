@@ -39,6 +39,17 @@ def trials(eps: Sequence[float], weights: Sequence[float] = (0,), **metrics: flo
 SPACE = {EPS: Domain(grid=(1,)), WEIGHT: Domain(grid=(1,))}
 
 
+def test_an_axis_is_as_wide_as_its_values() -> None:
+    for values, scale in (
+        ([0.5, 1, 2], "linear"),
+        ([0.25, 1, 16], "log"),
+        ([0, 0.25, 1, 16], "symlog"),
+        ([-1, 0.25, 16], "linear"),
+    ):
+        (chart,) = (own for own in charts(trials(values), SPACE, None, None, None) if own.name == "clean")
+        assert chart.x_scale == scale  # type: ignore[union-attr]
+
+
 def test_the_front_is_what_no_other_point_beats() -> None:
     x, y = [1.0, 2.0, 3.0, 2.0, 3.0, math.nan, 0.5], [3.0, 2.0, 1.0, 2.0, 0.5, 9.0, 3.0]
     assert front(x, y) == [0, 1, 2]
