@@ -27,6 +27,8 @@ class Domain:
 
     Attributes:
         grid: each of them, with each value of the other grids.
+        cases: as a grid, of settings that change together: by the name of the case their values, by dotted name. It stands in the
+            space under any name that is none of a setting: `method: {cases: {fgsm: {a.steps: 1}, pgd: {a.steps: 7}}}`.
         choice: one of them, all equally likely.
         uniform: between two numbers.
         loguniform: between two positive numbers, the logarithm uniform.
@@ -37,6 +39,7 @@ class Domain:
     """
 
     grid: tuple[Value, ...] | None = None
+    cases: dict[str, dict[str, Value]] | None = None
     choice: tuple[Value, ...] | None = None
     uniform: tuple[float, float] | None = None
     loguniform: tuple[float, float] | None = None
@@ -50,9 +53,12 @@ class Domain:
         if len(given) != 1:
             known = ", ".join(entry.name for entry in fields(self))
             raise ValueError(f"expected exactly one of {known}; got {' and '.join(given) or 'none'}")
-        for name in ("grid", "choice", "product"):
-            if getattr(self, name) == ():
+        for name in ("grid", "cases", "choice", "product"):
+            if getattr(self, name) in ((), {}):
                 raise ValueError(f"{name} must hold at least one value; got none")
+        if self.cases is not None and len({frozenset(case) for case in self.cases.values()}) > 1:
+            shown = "; ".join(f"{name}: {', '.join(case) or 'nothing'}" for name, case in self.cases.items())
+            raise ValueError(f"all cases must set the same settings, so that each is known in each; got {shown}")
         for name in ("uniform", "loguniform", "quniform", "randint"):
             ends = getattr(self, name)
             if ends is not None and not (ends[0] < ends[1] and all(map(math.isfinite, ends))):
@@ -71,6 +77,11 @@ class Domain:
     def free(self) -> bool:
         """Whether it takes a value of its own, and does not follow from others."""
         return self.kind not in DEPENDENT
+
+    @property
+    def each(self) -> tuple[Value, ...] | None:
+        """The values of which each is tried, if it is such a domain."""
+        return self.grid if self.cases is None else tuple(self.cases)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -102,10 +113,15 @@ Space = Mapping[str, Domain]
 
 
 def check_space(space: Space) -> None:
-    """Raise ValueError for a space in which nothing is free, or where a setting follows from one that is not there, or not free."""
+    """Raise ValueError for a space in which nothing is free, or where a setting is given twice, or follows from one that is not
+    there, or not free."""
     if not any(domain.free for domain in space.values()):
         raise ValueError("a sweep needs a setting with values of its own: {grid: [...]}, say")
-    free = [name for name, domain in space.items() if domain.free]
+    given = [setting for domain in space.values() for setting in next(iter((domain.cases or {}).values()), {})]
+    for setting in given:
+        if setting in space or given.count(setting) > 1:
+            raise ValueError(f"{setting} is set by cases and has values in another place of the space too: leave one of them")
+    free = [name for name, domain in space.items() if domain.free and domain.cases is None]
     for name, domain in space.items():
         for other in domain.names:
             if other not in free:
@@ -120,8 +136,8 @@ def points(space: Space, trials: int, seed: int) -> list[Point]:
     The i-th draw of a setting comes from (seed, i, its name) alone: more trials, or another setting, leave the points as they were.
     """
     free = {name: domain for name, domain in space.items() if domain.free}
-    grids = {name: domain.grid for name, domain in free.items() if domain.grid is not None}
-    drawn = {name: domain for name, domain in free.items() if domain.grid is None}
+    grids = {name: domain.each for name, domain in free.items() if domain.each is not None}
+    drawn = {name: domain for name, domain in free.items() if domain.each is None}
     every = trials * math.prod(len(values) for values in grids.values())
     if every > POINTS:
         raise ValueError(f"a sweep tries at most {POINTS} points; these are {every}: draw settings, or shorten the grids")
@@ -140,8 +156,14 @@ def points(space: Space, trials: int, seed: int) -> list[Point]:
 
 
 def complete(space: Space, point: Point) -> Point:
-    """The point with the settings that follow from others, in the order of the space."""
-    return {name: point[name] if domain.free else _followed(name, domain, point) for name, domain in space.items()}
+    """The point as settings: with those that follow from others, and those of its cases, in the order of the space."""
+    settings: Point = {}
+    for name, domain in space.items():
+        if domain.cases is not None:
+            settings |= domain.cases[str(point[name])]
+        else:
+            settings[name] = point[name] if domain.free else _followed(name, domain, point)
+    return settings
 
 
 def short_names(space: Space) -> dict[str, str]:

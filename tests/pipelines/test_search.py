@@ -46,12 +46,28 @@ def test_settings_follow_from_others() -> None:
     assert complete(space, points(space, 1, 0)[0]) == {"eps": 0.5, "test": 0.5, "weight": 0.5}
 
 
+def test_cases_set_several_settings_at_once() -> None:
+    cases = {"single": {"a.steps": 1, "b.weight": 0}, "many": {"a.steps": 7, "b.weight": 0.5}}
+    space = space_of(eps={"grid": [0.1, 0.2]}, method={"cases": cases})
+    check_space(space)
+    found = points(space, 1, 0)
+    assert [label(space, point) for point in found] == [
+        "eps=0.1 method=single",
+        "eps=0.1 method=many",
+        "eps=0.2 method=single",
+        "eps=0.2 method=many",
+    ]
+    assert complete(space, found[1]) == {"eps": 0.1, "a.steps": 7, "b.weight": 0.5}
+
+
 @pytest.mark.parametrize(
     ("domain", "words"),
     [
-        ({}, "expected exactly one of grid, choice, .*; got none"),
+        ({}, "expected exactly one of grid, cases, choice, .*; got none"),
         ({"grid": [1], "choice": [1]}, "got grid and choice"),
         ({"grid": []}, "grid must hold at least one value"),
+        ({"cases": {}}, "cases must hold at least one value"),
+        ({"cases": {"a": {"x": 1}, "b": {}}}, "all cases must set the same settings, .*; got a: x; b: nothing"),
         ({"uniform": [2, 1]}, r"uniform goes from a lower to a higher number; got \[2.0, 1.0\]"),
         ({"loguniform": [0, 1]}, "loguniform is of positive numbers"),
         ({"quniform": [0, 1, 0]}, "the step of quniform must be positive; got 0"),
@@ -72,6 +88,8 @@ def test_spaces_that_are_refused() -> None:
         points(space_of(a={"grid": [1]}), 2, 0)
     with pytest.raises(ValueError, match="b is a product of numbers; a is 'x': use same_as"):
         complete(space_of(a={"grid": ["x"]}, b={"product": [2, "a"]}), {"a": "x"})
+    with pytest.raises(ValueError, match=r"a\.eps is set by cases and has values in another place of the space too"):
+        check_space(space_of(a__eps={"grid": [1]}, method={"cases": {"one": {"a.eps": 2}}}))
 
 
 def test_points_without_end_are_refused_before_they_are_made() -> None:
