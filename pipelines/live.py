@@ -56,7 +56,7 @@ class Live:
         self._drawn, self._last = len(lines), time.monotonic()
 
     def _line(self, journal: Journal, trial: Trial) -> str:
-        words = [f"{trial.number:>3}", label(journal.plan.sweep.space, trial.point), trial.status, f"epoch {trial.epoch}"]
+        words = [f"{trial.number:>3}", label(journal.plan.sweep.space, trial.settings), trial.status, f"epoch {trial.epoch}"]
         value = trial.metrics.get(self._metric or "")
         words += [f"{self._metric} {number(value)}"] if value is not None else []
         words += [trial.error.strip().splitlines()[-1]] if trial.error else []

@@ -58,13 +58,35 @@ class Median:
 
 @dataclass(frozen=True)
 class PBT:
-    """Population-based training, which is refused: it changes settings in the middle of a training."""
+    """Population-based training (Jaderberg et al. 2017): every few epochs the worst trials go on from the states of the best ones,
+    with settings close to theirs.
+
+    The trials are a population that takes turns on the machines that are there. What may change between epochs are the numbers of
+    `recipe.objective`, and `recipe.learning_rate`, `weight_decay` and `gradient_clip`; other settings of the space go over with the
+    state. The settings in a network's JSON have these changes in their recipe, so it can be trained again by `advcore train`. Which
+    trial goes on from which is decided as results come in, so it differs from one run to the next, on the same seed too. A trial's
+    seconds, and so a budget of hours, also count its waiting for its turn.
+
+    Attributes:
+        metric, mode: what it judges by, a number of every epoch.
+        interval: epochs between two comparisons.
+        share: of the population, from the worst up, that goes on from the same share at the top.
+        resample: the chance of a setting to be drawn anew; else it moves a little.
+        seed: of these draws.
+    """
+
+    metric: str
+    mode: Mode = "max"
+    interval: int = 2
+    share: float = 0.25
+    resample: float = 0.25
+    seed: int = 0
 
     def __post_init__(self) -> None:
-        raise ValueError(
-            "pbt changes the settings of a training in its middle, so that what it finds is the result of no recipe and cannot be "
-            "trained again: use asha or median, and a schedule in the recipe for what is to change"
-        )
+        if self.interval < 1:
+            raise ValueError(f"interval must be at least 1 epoch; got {self.interval}")
+        if not 0 < self.share <= 0.5 or not 0 <= self.resample <= 1:
+            raise ValueError(f"share must lie in (0, 0.5] and resample in [0, 1]; got {self.share} and {self.resample}")
 
 
 Scheduler = FIFO | ASHA | Median | PBT

@@ -6,7 +6,8 @@ from typing import Any, Literal
 from advcore.probes import Probe
 from pipelines import schema
 from pipelines.claims import Claim, Numbers
-from pipelines.schedulers import FIFO, Mode, Optuna, Random, Scheduler, Searcher
+from pipelines.population import check_population
+from pipelines.schedulers import FIFO, PBT, Mode, Optuna, Random, Scheduler, Searcher
 from pipelines.search import Domain, Point, check_space, points, short_names
 from pipelines.study import check_name, find
 from pipelines.training import Training
@@ -96,7 +97,7 @@ class Sweep:
     Attributes:
         name: of the folder of results and of the MLflow run.
         recipe: the training: a file, the name of a recipe that comes with advcore, or a mapping.
-        space: by dotted name in the training (`recipe.objective.adversarial.attack.eps`), its values.
+        space: by dotted name in the training (`recipe.objective.adversarial.attack.eps`), its values; or by any name cases.
         probes: by name; each with a `kind`. They are measured on each model after its training.
         data: the samples of the probes. The recipe learns another split of the same data set.
         metric: by which the best trial is found: a number of the epochs (`test_accuracy`) or of a probe, `PROBE/SCALAR` or
@@ -137,11 +138,15 @@ class Sweep:
         if isinstance(self.searcher, Optuna):
             if self.metric is None:
                 raise ValueError("the searcher optuna needs a metric; got none")
-            gridded = [name for name, domain in self.space.items() if domain.grid is not None]
+            gridded = [name for name, domain in self.space.items() if domain.each is not None]
             if gridded:
-                raise ValueError(f"the searcher optuna has no grids: make {gridded[0]} a choice, or take kind: random")
+                raise ValueError(f"the searcher optuna has no grids or cases: make {gridded[0]} a choice, or take kind: random")
         else:
             points(self.space, self.trials, self.searcher.seed)
+        if isinstance(self.scheduler, PBT):
+            check_population(self.space)
+            if isinstance(self.searcher, Optuna):
+                raise ValueError("pbt moves the settings itself: take kind: random for the searcher, which draws the first ones")
         judged = getattr(self.scheduler, "metric", None)
         if judged is not None and judged.partition("/")[0] in self.probes:
             raise ValueError(f"a scheduler judges by a number of every epoch, and {judged} is a probe's, known after the last")

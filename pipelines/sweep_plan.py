@@ -10,7 +10,7 @@ from pipelines import schema
 from pipelines.documents import put
 from pipelines.fetch import anywhere
 from pipelines.prepare import prepare
-from pipelines.schedulers import Optuna
+from pipelines.schedulers import PBT, Optuna
 from pipelines.search import Point, complete, worded
 from pipelines.study import RunSettings, Study
 from pipelines.sweep import Sweep
@@ -56,15 +56,18 @@ class Plan:
             raise Refused(f"sweep.space: {error}") from error
 
     def key(self, point: Point) -> str:
-        """The id of a trial: of all that its trained network depends on."""
-        return _digest(put(defining(self.training), self.complete(point), "sweep.space"), self.origin)
+        """The id of a trial: of all that its trained network depends on; in a population, of its first settings and of
+        the population."""
+        population = [self._population] if self._population else []
+        return _digest(put(defining(self.training), self.complete(point), "sweep.space"), self.origin, *population)
 
     @property
     def identity(self) -> str:
         """The id of the sweep and of its run in MLflow. More points are the same sweep; with Optuna the space is part of it."""
         searcher = schema.unstructure(self.sweep)["searcher"]
         space = schema.unstructure(self.sweep)["space"] if isinstance(self.sweep.searcher, Optuna) else None
-        return _digest(self.sweep.name, defining(self.training), self.origin, self.measured, searcher, space)
+        population = [self._population] if self._population else []
+        return _digest(self.sweep.name, defining(self.training), self.origin, self.measured, searcher, space, *population)
 
     @property
     def measured(self) -> str:
@@ -72,6 +75,14 @@ class Plan:
         settings = schema.unstructure(self.sweep)
         run = [settings["run"][name] for name in ("shard_size", "seed", "dtype")]
         return _digest(settings["probes"], settings["data"], run)
+
+    @property
+    def _population(self) -> dict[str, Any] | None:
+        """All that a population depends on, where the trials are one: whose networks are no other sweep's."""
+        if not isinstance(self.sweep.scheduler, PBT):
+            return None
+        settings = schema.unstructure(self.sweep)
+        return {name: settings[name] for name in ("scheduler", "space", "trials", "searcher")}
 
     def study(self, training: Training, checkpoint: Path | None = None) -> Study | None:
         """The study that measures a network, on images transformed as those which it learns; None without probes."""

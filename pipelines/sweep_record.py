@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipelines.environment import environment_tags
+from pipelines.lineage import Lineage
 from pipelines.record import Run
 from pipelines.search import Point, label
 from pipelines.sweep_plan import Plan
@@ -38,6 +39,7 @@ class Trial:
         sweep, measured: the ids of the sweep and of the probes that it was of.
         epoch, metrics: of its last report; at the end with the probes' numbers.
         rows: the keys of its rows by probe; warnings: of the probes.
+        lineage: in a population, how its settings changed, see `Lineage`.
         seconds: that it ran, over all attempts.
         state: where the checkpoint of its last epoch lies in the storage.
     """
@@ -52,9 +54,15 @@ class Trial:
     metrics: dict[str, float] = field(default_factory=dict)
     rows: dict[str, list[str]] = field(default_factory=dict)
     warnings: dict[str, str] = field(default_factory=dict)
+    lineage: Lineage = field(default_factory=list)
     seconds: float = 0.0
     state: str = ""
     error: str = ""
+
+    @property
+    def settings(self) -> Point:
+        """Its point, or in a population the settings that it has come to."""
+        return self.lineage[-1]["settings"] if self.lineage else self.point
 
 
 class Journal:
@@ -104,6 +112,9 @@ class Journal:
         """An epoch is done, or all: what it came to then is told by `finished` alone."""
         trial = self.trials[key]
         trial.epoch, trial.metrics = report.epoch, dict(report.metrics)
+        if report.lineage != trial.lineage:
+            trial.lineage = [dict(stretch) for stretch in report.lineage]
+            self._runs[key].tags({"advcore.lineage": self.told(trial)})
         self._count(trial)
         if report.rows is None:
             self._runs[key].metrics(report.metrics, report.epoch)
@@ -151,6 +162,11 @@ class Journal:
     def run(self, trial: Trial) -> Run:
         """The run of a trial in MLflow, found again by its key."""
         return self.record.child(trial.key, f"{trial.number:03d} {label(self.plan.sweep.space, trial.point)}")
+
+    def told(self, trial: Trial) -> str:
+        """A lineage in words: `weight=1; after epoch 2: weight=1.25`."""
+        words = [(stretch["after"], label(self.plan.sweep.space, stretch["settings"])) for stretch in trial.lineage]
+        return "; ".join(f"after epoch {after}: {settings}" if after else settings for after, settings in words)
 
     def seconds(self) -> float:
         """That all trials ran, over all attempts."""

@@ -4,7 +4,7 @@ import math
 import shutil
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -52,7 +52,7 @@ class SweepReport:
 def report_of(journal: Journal, ran: int, spent: str) -> SweepReport:
     """Write everything into the sweep's folder, in place of what stood there; `spent` says which budget was, if any."""
     plan, folder = journal.plan, journal.folder
-    sweep, trials = plan.sweep, list(journal.trials.values())
+    sweep, trials = plan.sweep, [replace(trial, point=trial.settings) for trial in journal.trials.values()]
     done = [trial for trial in trials if trial.status == "finished"]
     best = trials_table.best(done, sweep.metric, sweep.mode)
     rows = _rows(journal, done)
@@ -73,6 +73,8 @@ def report_of(journal: Journal, ran: int, spent: str) -> SweepReport:
             with whole(folder / f"best{suffix}") as unfinished:
                 shutil.copyfile(journal.model(best.key).with_suffix(suffix), unfinished)
     text = _text(sweep, trials, best, claims)
+    changed = [f"- trial {trial.number}: {journal.told(trial)}" for trial in trials if len(trial.lineage) > 1]
+    text += "\n".join(["", "## Settings that changed", "", *changed, ""]) if changed else ""
     (folder / "report.md").write_text(text, encoding="utf-8")
     (folder / "sweep.yaml").write_text(
         yaml.safe_dump(plain_without_secrets(schema.unstructure(sweep)), sort_keys=False), encoding="utf-8"

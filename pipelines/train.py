@@ -150,7 +150,7 @@ def _epochs(ready: Loaded, folder: Path) -> Iterator[Progress]:
         metrics |= {f"overfitting/{name}": float(number) for name, number in overfitting(history).items()}
         if _chosen(training, history) == epoch.number:
             chosen = {name: value.detach().clone() for name, value in bare_weights(fit.result).items()}
-        note = json.dumps({"training": ready.identity, "history": history})
+        note = json.dumps({"training": ready.identity_after(epoch.number), "history": history})
         save_tensors(named(fit=fit.state(), chosen=chosen), folder / STATE, {"advcore.state": note})
         _hand_out(ready, chosen, history, folder)
         yield Progress(epoch.number, metrics, folder)
@@ -197,7 +197,8 @@ def _chosen(training: Training, history: list[dict[str, float]]) -> int:
 def read_history(ready: Loaded, folder: Path) -> list[dict[str, float]]:
     """The numbers of the epochs that are done and written in the folder, if they are of this training."""
     note = json.loads(read_metadata(folder / STATE).get("advcore.state", "{}"))
-    return note["history"] if note.get("training") == ready.identity else []
+    history: list[dict[str, float]] = note.get("history", [])
+    return history if note.get("training") == ready.identity_after(len(history)) else []
 
 
 def _hand_out(ready: Loaded, weights: dict[str, Tensor], history: list[dict[str, float]], folder: Path) -> None:

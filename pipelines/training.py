@@ -114,6 +114,14 @@ class Loaded:
     digest: str
     identity: str
 
+    def identity_after(self, done: int) -> str:
+        """The id of all that its first epochs depend on: that of the training without the changes of its recipe that come later."""
+        recipe = self.training.recipe
+        if not recipe.changes:
+            return self.identity
+        before = tuple(change for change in recipe.changes if change.after < done)
+        return _identity(replace(self.training, recipe=replace(recipe, changes=before)), self.model, self.digest)
+
 
 def loaded(training: Training, model: ModelSpec | None = None) -> Loaded:
     """Load the samples and send two of them through the network. Raises Refused for whatever cannot work.
@@ -133,7 +141,7 @@ def loaded(training: Training, model: ModelSpec | None = None) -> Loaded:
     test = load(training.test) if training.test else None
     classes = [check_model("the model", model, dataset) for dataset in ((data, test) if test else (data,))]
     learnt, held_out = (data, None) if training.validation is None else split(data, training.validation)
-    return Loaded(training, model, classes[0], learnt, held_out, test, data.digest, _identity(training, model, data))
+    return Loaded(training, model, classes[0], learnt, held_out, test, data.digest, _identity(training, model, data.digest))
 
 
 def split(data: Dataset, validation: Validation) -> tuple[Dataset, Dataset]:
@@ -162,9 +170,9 @@ def _selected(data: Dataset, rows: np.ndarray) -> Dataset:
     return replace(data, images=data.images[rows], labels=data.labels[rows], indices=data.indices[rows])
 
 
-def _identity(training: Training, model: ModelSpec, data: Dataset) -> str:
+def _identity(training: Training, model: ModelSpec, digest: str) -> str:
     """The training's id, 16 hexadecimal digits."""
     settings = schema.unstructure(training)
     chosen = [settings[name] for name in ("validation", "watch", "on_overfitting", "recipe")]
-    parts = [training.name, content_hash(model), data.digest, *chosen]
+    parts = [training.name, content_hash(model), digest, *chosen]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from advcore.probes import Summary
+from pipelines.lineage import Lineage, lineage, succeeding
 from pipelines.prepare import prepare
+from pipelines.schedulers import PBT
 from pipelines.search import Point
 from pipelines.sweep_plan import Plan
 from pipelines.train import ABOUT, MODEL, epochs
@@ -24,33 +26,37 @@ class Report:
     """What a trial has come to: its epoch and its numbers.
 
     At the end those of the epoch whose network is handed out, with the probes'; also `rows`, the keys of its rows in the store by
-    probe (None while it trains), and the probes' `warnings`.
+    probe (None while it trains), and the probes' `warnings`. `lineage` is how its settings changed, in a population.
     """
 
     epoch: int
     metrics: dict[str, float]
     rows: dict[str, list[str]] | None = None
     warnings: dict[str, str] = field(default_factory=dict)
+    lineage: Lineage = field(default_factory=list)
 
 
 def reports(plan: Plan, point: Point, folder: Path) -> Iterator[Report]:
     """Train, or go on from the state in `folder`, and measure; one report an epoch, the last of them with the probes' numbers.
 
-    A training that was finished before, or that stops before its last epoch, gives one more. Raises Refused for what cannot work,
-    FloatingPointError where the training diverges, RuntimeError with its traceback where a probe fails.
+    In a population that state may have come of other settings than the point's. A training that was finished before, or that stops
+    before its last epoch, gives one more. Raises Refused for what cannot work, FloatingPointError where the training diverges,
+    RuntimeError with its traceback where a probe fails.
     """
-    training = plan.at(point)
+    population = isinstance(plan.sweep.scheduler, PBT)
+    training = succeeding(plan, point, folder) if population else plan.at(point)
+    stretches = lineage(plan, point, training) if population else []
     judged = getattr(plan.sweep.scheduler, "metric", None)
     for progress in epochs(training, folder):
         if judged is not None and judged not in progress.metrics:
             known = ", ".join(progress.metrics)
             raise Refused(f"the scheduler judges by {judged!r}, which is no number of an epoch: take one of {known}")
         if progress.epoch < training.recipe.epochs:
-            yield Report(progress.epoch, progress.metrics)
+            yield Report(progress.epoch, progress.metrics, lineage=stretches)
     about = json.loads((folder / ABOUT).read_text())
     metrics = about["metrics"][about["epoch"] - 1] | {"chosen_epoch": about["epoch"]}
     rows, numbers, warnings = _measured(plan, training, folder)
-    yield Report(len(about["metrics"]), metrics | numbers, rows, warnings)
+    yield Report(len(about["metrics"]), metrics | numbers, rows, warnings, stretches)
 
 
 def numbers_of(summary: Summary) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The trials of a sweep on Ray Tune: the only file of pipelines that knows Ray, to be imported once Ray runs.
+"""The trials of a sweep on Ray Tune: with `tuners` the only file of pipelines that knows Ray, to be imported once Ray runs.
 
 Tune places trials, starts those that died again and asks the scheduler; what is finished, the journal knows. So no experiment of
 Tune's is ever restored (it would be unpickled): a run that goes on is a new one of the unfinished points, each with the checkpoint
@@ -18,10 +18,10 @@ from uuid import uuid4
 import pyarrow.fs
 from ray import tune
 from ray.tune.execution import class_cache
-from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
 
-from pipelines.schedulers import ASHA, Median, Mode, Optuna, Scheduler
-from pipelines.search import Domain, Point
+from pipelines import tuners
+from pipelines.schedulers import PBT, Mode, Optuna, Scheduler
+from pipelines.search import Point
 from pipelines.sweep import SweepSettings
 from pipelines.sweep_plan import Plan
 from pipelines.sweep_record import Journal
@@ -52,7 +52,8 @@ class Place:
 def run_trials(plan: Plan, todo: Sequence[Point], journal: Journal, place: Place) -> None:
     """Each point as a trial; one that was begun goes on from its last epoch."""
     longest = max(plan.at(point).recipe.epochs for point in todo)
-    _tune(plan, {"point": tune.grid_search([dict(point) for point in todo])}, None, 1, longest, journal, place)
+    trials = [{"key": trial.key, "point": dict(trial.settings)} for trial in map(journal.expect, todo)]
+    _tune(plan, {"trial": tune.grid_search(trials)}, None, 1, longest, journal, place)
 
 
 def search_trials(plan: Plan, optuna: Optuna, metric: str, mode: Mode, trials: int, journal: Journal, place: Place) -> None:
@@ -61,13 +62,13 @@ def search_trials(plan: Plan, optuna: Optuna, metric: str, mode: Mode, trials: i
 
     logging.getLogger("optuna").setLevel(logging.WARNING)
     known = [trial for trial in journal.trials.values() if math.isfinite(trial.metrics.get(metric, math.nan))]
-    space = {"point": {name: _domain(domain) for name, domain in plan.sweep.space.items() if domain.free}}
+    space = {"trial": {"point": {name: tuners.domain(domain) for name, domain in plan.sweep.space.items() if domain.free}}}
     searcher = OptunaSearch(
         OptunaSearch.convert_search_space(space),
         metric=metric,
         mode=mode,
         seed=optuna.seed + len(known),
-        points_to_evaluate=[{f"point/{name}": value for name, value in trial.point.items()} for trial in known] or None,
+        points_to_evaluate=[{f"trial/point/{name}": value for name, value in trial.point.items()} for trial in known] or None,
         evaluated_rewards=[trial.metrics[metric] for trial in known] or None,
     )
     _tune(plan, {}, searcher, trials, plan.training.recipe.epochs, journal, place, metric)
@@ -78,22 +79,26 @@ def _tune(
 ) -> None:
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
-    for name in ("ray.tune.analysis.experiment_analysis", "ray.tune.tune"):  # they miss files, and tell failures, that we tell
+    for name in (
+        "ray.tune.analysis.experiment_analysis",
+        "ray.tune.tune",
+        "ray.tune.schedulers.pbt",
+    ):  # they miss files, and tell failures, that we tell
         logging.getLogger(name).setLevel(logging.CRITICAL)
     # Ray logs the environments that are handed on, and Tune would hand on AWS's keys: each machine finds them for itself.
     class_cache.ENV_VARS_TO_PROPAGATE -= {name for name in class_cache.ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")}
     system, root = _located(place.storage)
     states = {trial.key: trial.state for trial in journal.trials.values() if trial.state}
     trainable = tune.with_parameters(_trial, plan=plan, states=states, storage=place.storage, metric=metric)
-    teller = Teller(journal)
+    teller, population = Teller(journal), place.scheduler if isinstance(place.scheduler, PBT) else None
     tune.Tuner(
         tune.with_resources(trainable, {"cpu": place.settings.cpus, "gpu": place.settings.gpus}),
         param_space=space,
         tune_config=tune.TuneConfig(
             num_samples=trials,
-            scheduler=_scheduler(place.scheduler, longest),
+            scheduler=tuners.scheduler(place.scheduler, longest, plan.sweep.space),
             search_alg=searcher,
-            max_concurrent_trials=place.settings.concurrent,
+            max_concurrent_trials=None if population else place.settings.concurrent,  # a population takes turns
             reuse_actors=True,
             trial_dirname_creator=lambda trial: str(trial.trial_id),
         ),
@@ -104,7 +109,7 @@ def _tune(
             callbacks=[teller],
             stop=_Until(lambda: teller.error is not None or place.over()),
             failure_config=tune.FailureConfig(max_failures=place.settings.retries),
-            checkpoint_config=tune.CheckpointConfig(num_to_keep=2),
+            checkpoint_config=tune.CheckpointConfig(2 * population.interval + 2 if population else 2),  # others go on from them
             verbose=0,
         ),
     ).fit()
@@ -117,10 +122,10 @@ def _trial(config: Mapping[str, Any], plan: Plan, states: Mapping[str, str], sto
 
     What the code refuses would be refused again: it is told as the trial's end, not raised, so that it is not tried again.
     """
-    point = config["point"]
+    point, key = config["trial"]["point"], config["trial"].get("key")
     folder = Path(f"state-{tune.get_context().get_trial_id()}").absolute()
     shutil.rmtree(folder, ignore_errors=True)
-    checkpoint, known = tune.get_checkpoint(), states.get(plan.key(point))
+    checkpoint, known = tune.get_checkpoint(), states.get(key or plan.key(point))
     if checkpoint is None and known:
         checkpoint = tune.Checkpoint(known, _located(storage)[0])
     if checkpoint is not None:
@@ -131,7 +136,8 @@ def _trial(config: Mapping[str, Any], plan: Plan, states: Mapping[str, str], sto
     unknown = {} if metric is None else {metric: math.nan}
     try:
         for report in reports(plan, point, folder):
-            numbers = {**unknown, **report.metrics, "epoch": report.epoch, "told": asdict(report)}
+            turn = {} if report.rows is not None else {"turn": report.epoch}  # one that is done goes on from no other's state
+            numbers = {**unknown, **report.metrics, **turn, "epoch": report.epoch, "told": asdict(report)}
             tune.report(numbers, checkpoint=tune.Checkpoint.from_directory(str(folder)))
     except (Refused, FloatingPointError) as error:
         tune.report({**unknown, "epoch": 0, "told": {"refused": f"{type(error).__name__}: {error}"}})
@@ -176,7 +182,9 @@ class Teller(tune.Callback):
 
     def _start(self, journal: Journal, trial: Any) -> str:
         if trial.trial_id not in self._keys or journal.trials[self._keys[trial.trial_id]].status != "running":
-            self._keys[trial.trial_id] = journal.started(trial.config["point"]).key
+            own = trial.config["trial"]
+            known = self._keys.get(trial.trial_id) or own.get("key")  # in a population the settings may be another one's by now
+            self._keys[trial.trial_id] = journal.started(journal.trials[known].point if known else own["point"]).key
         return self._keys[trial.trial_id]
 
     def _end(self, journal: Journal, trial: Any) -> None:
@@ -218,22 +226,3 @@ def _located(storage: str) -> tuple[pyarrow.fs.FileSystem, str]:
     if "://" in storage:
         return pyarrow.fs.FileSystem.from_uri(storage)
     return pyarrow.fs.LocalFileSystem(), str(Path(storage).absolute())
-
-
-def _scheduler(scheduler: Scheduler, longest: int) -> TrialScheduler:
-    """Tune's own, by epochs; `longest` is the most epochs of a trial."""
-    match scheduler:
-        case ASHA(metric, mode, grace, reduction):
-            return AsyncHyperBandScheduler("epoch", metric, mode, max(longest, grace), grace, reduction)
-        case Median(metric, mode, grace, least):
-            return MedianStoppingRule("epoch", metric, mode, grace, least)
-        case _:
-            return FIFOScheduler()
-
-
-def _domain(domain: Domain) -> Any:
-    """Tune's own."""
-    if domain.choice is not None:
-        return tune.choice(list(domain.choice))
-    ends: tuple[Any, ...] = domain.uniform or domain.loguniform or domain.quniform or domain.randint or ()
-    return getattr(tune, domain.kind)(*ends)

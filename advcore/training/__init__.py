@@ -5,6 +5,7 @@ from advcore.training.adversarial import Adversarial
 from advcore.training.advprop import AdvProp
 from advcore.training.augmentation import Augmentation, Cutout, HorizontalFlip, RandomCrop
 from advcore.training.calibrated import Calibrated
+from advcore.training.change import Change
 from advcore.training.cure import CURE
 from advcore.training.diagnosis import Diagnosis
 from advcore.training.fit import Epoch, Fit, fit
@@ -60,6 +61,7 @@ __all__ = [
     "Adversarial",
     "Augmentation",
     "Calibrated",
+    "Change",
     "Cosine",
     "CrossEntropy",
     "Cutout",

@@ -61,7 +61,7 @@ class Fit:
         check_precision(recipe.precision, images.device)
         layout = torch.channels_last if recipe.channels_last else torch.preserve_format
         self.network, self.images, self.labels = network.to(memory_format=layout), images.to(memory_format=layout), labels
-        self.recipe, self.done = recipe, 0
+        self.recipe, self._now, self.done = recipe, recipe, 0
         self.result = network if recipe.ema is None else copy.deepcopy(network)
         own = {name: module for name, module in prepared(recipe.objective, network).items() if module is not network}
         self._prepared = nn.ModuleDict(own)
@@ -77,13 +77,14 @@ class Fit:
         """The next pass over the training set. Raises FloatingPointError when the objective is no longer finite."""
         totals, seen = dict.fromkeys(("loss", *self.recipe.objective), 0.0), 0
         steps = math.ceil(len(self.images) / self.recipe.batch_size)
+        self._now = self.recipe.after(self.done)
         self.network.train()
         with _random_state(self.recipe.seed, self.done, self.images.device):
             for step, rows in enumerate(self._order().split(self.recipe.batch_size), self.done * steps):
                 progress = (step + 1) / (self.recipe.epochs * steps + 1)
-                rate = self.recipe.learning_rate * self.recipe.rate(progress)
+                rate = self._now.learning_rate * self._now.rate(progress)
                 for group in self._optimiser.param_groups:
-                    group["lr"] = rate
+                    group["lr"], group["weight_decay"] = rate, self._now.weight_decay
                 for values in self._steps(rows, progress):
                     for name, value in values.items():
                         totals[name] += value.item() * len(rows)
@@ -136,7 +137,7 @@ class Fit:
 
     def _steps(self, rows: Tensor, progress: float) -> Iterator[dict[str, Tensor]]:
         """Each step on the samples `rows`, one unless a term replays them: the objective (`loss`) and its terms."""
-        recipe = self.recipe
+        recipe = self._now
         randomness = Randomness(recipe.seed, rows).stream("epoch", self.done)
         images, labels = augmented(recipe.augmentation, self.images[rows], randomness), self.labels[rows]
         objective = {name: term for name, term in recipe.objective_at(progress).items() if term.weight}
@@ -161,9 +162,9 @@ class Fit:
         """
         self._optimiser.zero_grad(set_to_none=True)
         self._scaler.scale(loss).backward(inputs=self._inputs)
-        if self.recipe.gradient_clip is not None:
+        if self._now.gradient_clip is not None:
             self._scaler.unscale_(self._optimiser)
-            nn.utils.clip_grad_norm_(self._parameters, self.recipe.gradient_clip)
+            nn.utils.clip_grad_norm_(self._parameters, self._now.gradient_clip)
         self._scaler.step(self._optimiser)
         self._scaler.update()
 

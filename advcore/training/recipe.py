@@ -1,10 +1,12 @@
 """A recipe: all that decides how a network is trained."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Literal, get_args
 
 from advcore.training.augmentation import Augmentation
+from advcore.training.change import Change, changed
 from advcore.training.optimiser import OptimiserName, check_optimiser
 from advcore.training.schedule import Linear, Schedule, scheduled
 from advcore.training.term import CrossEntropy, Term
@@ -20,6 +22,7 @@ class Recipe:
         objective: the terms whose weighted sum a step minimises, by name.
         schedules: factors of the objective's numbers over the training, by dotted name, such as `cure.h` or
             `adversarial.attack.eps`.
+        changes: other numbers from a later epoch on, in the order of their epochs.
         epochs: passes over the training set.
         batch_size: samples a step; the last, smaller batch of an epoch counts too.
         learning_rate: what `rate` multiplies.
@@ -39,6 +42,7 @@ class Recipe:
 
     objective: dict[str, Term] = field(default_factory=lambda: {"cross_entropy": CrossEntropy()})
     schedules: dict[str, Schedule] = field(default_factory=dict)
+    changes: tuple[Change, ...] = ()
     epochs: int = 30
     batch_size: int = 128
     learning_rate: float = 0.21
@@ -70,9 +74,18 @@ class Recipe:
             raise ValueError(f"precision must be one of {', '.join(get_args(Precision))}; got {self.precision!r}")
         if not self.objective:
             raise ValueError("objective needs at least one term; the plain one is {cross_entropy: {kind: cross_entropy}}")
+        moments = [change.after for change in self.changes]
+        if any(b <= a for a, b in pairwise(moments)) or (moments and moments[-1] >= self.epochs):
+            raise ValueError(f"changes need epochs that ascend and come before the last one, {self.epochs}; got after {moments}")
+        for moment in moments:
+            self.after(moment)
         for progress in PROBED:
             if not any(term.weight for term in self.objective_at(progress).values()):
                 raise ValueError(f"every term of the objective has weight 0 at {progress:.1%} of the steps; leave one above 0")
+
+    def after(self, epochs: int) -> "Recipe":
+        """What the next epoch goes by when so many are done: the recipe with its changes up to then, and none to come."""
+        return changed(replace(self, changes=()), tuple(change for change in self.changes if change.after <= epochs))
 
     def objective_at(self, progress: float) -> Mapping[str, Term]:
         """The objective when a share `progress`, inside (0, 1), of all steps is done."""

@@ -2,7 +2,7 @@
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from itertools import pairwise
 from typing import Any, Protocol, TypeVar
@@ -95,20 +95,28 @@ def scheduled(value: T, schedules: Mapping[str, Schedule], progress: float) -> T
     Names are dotted: `cure.h`, `adversarial.attack.eps`. Raises ValueError for a name that leads to no number.
     """
     for name, schedule in schedules.items():
-        value = _multiplied(value, name.split("."), schedule(progress), name)
+        value = altered(value, name.split("."), _by(schedule(progress)), f"a schedule of {name!r}")
     return value
 
 
-def _multiplied(value: Any, path: list[str], factor: float, name: str) -> Any:
+def altered(value: T, path: list[str], alter: Callable[[float], float], what: str) -> T:
+    """A dataclass, or a mapping of them, with the number at `path` altered.
+
+    Raises ValueError, which begins with `what`, for a path that leads to no number.
+    """
     if not path:
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError(f"a schedule of {name!r} needs a number there; got {value!r}")
-        return value * factor
+            raise ValueError(f"{what} needs a number there; got {value!r}")
+        return alter(value)  # type: ignore[return-value]
     known = _parts(value)
     if path[0] not in known:
-        raise ValueError(f"a schedule of {name!r}: there is no {path[0]!r}; known there: {', '.join(known) or 'nothing'}")
-    part = _multiplied(known[path[0]], path[1:], factor, name)
-    return {**value, path[0]: part} if isinstance(value, Mapping) else replace(value, **{path[0]: part})
+        raise ValueError(f"{what}: there is no {path[0]!r}; known there: {', '.join(known) or 'nothing'}")
+    part = altered(known[path[0]], path[1:], alter, what)
+    return {**value, path[0]: part} if isinstance(value, Mapping) else replace(value, **{path[0]: part})  # type: ignore[return-value, type-var]
+
+
+def _by(factor: float) -> Callable[[float], float]:
+    return lambda number: number * factor
 
 
 def _parts(value: Any) -> dict[str, Any]:

@@ -162,7 +162,16 @@ def test_a_metric_that_nobody_has_is_told_with_those_that_are_there(place: Path)
         ({"space": {EPS: {"uniform": [0, 1]}}, "trials": 0}, "trials must be at least 1; got 0"),
         ({"data": None}, "probes need data"),
         ({"data": {"name": "digits", "split": "train", "samples": 5}}, "samples that are measured are those that the models learn"),
-        ({"scheduler": {"kind": "pbt"}}, "pbt changes the settings of a training in its middle"),
+        ({"scheduler": {"kind": "pbt", "metric": "loss", "interval": 0}}, "interval must be at least 1 epoch; got 0"),
+        ({"scheduler": {"kind": "pbt", "metric": "loss", "share": 0.6}}, r"share must lie in \(0, 0.5\] .*; got 0.6 and 0.25"),
+        (
+            {"scheduler": {"kind": "pbt", "metric": "loss"}, "space": {"recipe.seed": {"grid": [1, 2]}}},
+            "pbt changes numbers of recipe.objective, .* the space has none of them; it has recipe.seed",
+        ),
+        (
+            {"scheduler": {"kind": "pbt", "metric": "loss"}, "space": {EPS: {"grid": [1, 2]}, "watch.eps": {"same_as": EPS}}},
+            "watch.eps follows from a setting that pbt changes, and cannot change in a training: leave it out",
+        ),
         ({"scheduler": {"kind": "asha", "metric": "loss", "grace": 0}}, "grace must be at least 1 and reduction above 1; got 0"),
         ({"scheduler": {"kind": "median", "metric": "loss", "least": 0}}, "grace and least must be at least 1; got 1 and 0"),
         (
@@ -196,7 +205,7 @@ def test_optuna_wants_its_package_a_metric_and_no_grid(monkeypatch: pytest.Monke
         with pytest.raises(Refused, match="needs the package optuna: pip install optuna"):
             sweep_of(tiny_sweep(**optuna))
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
-    with pytest.raises(Refused, match=f"the searcher optuna has no grids: make {EPS} a choice"):
+    with pytest.raises(Refused, match=f"the searcher optuna has no grids or cases: make {EPS} a choice"):
         sweep_of(tiny_sweep(**optuna))
     with pytest.raises(Refused, match="the searcher optuna needs a metric"):
         sweep_of(tiny_sweep(**optuna, metric=None))

@@ -1,5 +1,6 @@
 """Sweeps on Ray: the same as inline, and nothing lost when a trial's process or the driver dies."""
 
+import contextlib
 import json
 import os
 import signal
@@ -7,15 +8,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow import MlflowClient
+from mlflow_server import served
 from mlflow_store import client
 from sweeps import EPS, results, sweep_of, tiny_sweep, with_term
 
-from pipelines import sweep_report
+from pipelines import schema, sweep_report
 from pipelines.sweep_run import sweep
+from pipelines.train import epochs
+from pipelines.training import Training, TrainSettings
 from workers.pool import RayPool
 
 
@@ -69,6 +75,40 @@ def test_a_scheduler_stops_trials_and_they_stay_stopped(place: Path, folder: Pat
 
 
 @pytest.mark.usefixtures("ray_running", "_undrawn")
+def test_a_population_goes_on_from_its_best(place: Path, folder: Path) -> None:
+    """Those that learn nothing go on from the state of one that learns, with settings close to its; nobody is lost."""
+    settings = tiny_sweep(
+        space={"recipe.learning_rate": {"grid": [0.2, 0.1, 1e-9, 1e-8]}},
+        scheduler={"kind": "pbt", "metric": "test_accuracy", "interval": 1, "share": 0.5, "resample": 0},
+    )
+    settings["recipe"]["recipe"]["epochs"] = 6
+    report = sweep(sweep_of(settings, runner="ray", out=str(folder), track=True))
+    assert report.complete
+    assert [(trial.status, trial.epoch) for trial in report.trials] == [("finished", 6)] * 4
+    changed = [trial for trial in report.trials if len(trial.lineage) > 1]
+    assert changed
+    assert f"- trial {changed[0].number}: learning_rate=" in report.text
+    assert all(trial.metrics["test_accuracy"] > 0.3 for trial in changed[:1])
+    for trial in changed:
+        about = json.loads((folder / f"tiny/models/{trial.key}.json").read_text())
+        assert [change["after"] for change in about["settings"]["recipe"]["changes"]] == [
+            stretch["after"] for stretch in trial.lineage[1:]
+        ]
+        again = schema.structure(Training, about["settings"], "training")
+        for _ in epochs(replace(again, run=TrainSettings(threads=1, device="cpu")), place / trial.key):
+            pass
+        assert (place / trial.key / "model.safetensors").read_bytes() == (
+            folder / f"tiny/models/{trial.key}.safetensors"
+        ).read_bytes()
+    mlflow = client(folder)
+    runs = mlflow.search_runs([mlflow.get_experiment_by_name("advcore-sweeps").experiment_id])
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert len(runs) == 5
+    assert sum("; after epoch" in run.data.tags.get("advcore.lineage", "") for run in runs) == len(changed)
+    assert sweep(sweep_of(settings, runner="ray", out=str(folder), track=True)).ran == 0
+
+
+@pytest.mark.usefixtures("ray_running", "_undrawn")
 def test_a_budget_and_a_wrong_metric_end_trials(place: Path) -> None:
     one = {EPS: {"grid": [0.1]}}
     refused = sweep_of(tiny_sweep(space=one, scheduler={"kind": "asha", "metric": "los"}), runner="ray", retries=0)
@@ -79,19 +119,35 @@ def test_a_budget_and_a_wrong_metric_end_trials(place: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_driver_is_killed_and_every_trial_ends_once(place: Path, folder: Path) -> None:
-    """Three trials of six epochs; SIGKILL as soon as one has ended and another is on its way."""
+@pytest.mark.parametrize("server", [False, True], ids=["sqlite", "server"])
+def test_a_trial_and_the_driver_are_killed_and_every_trial_ends_once(server: bool, place: Path, folder: Path) -> None:
+    """Three trials of six epochs: the first one's process is killed on its way, then the driver, once a trial has ended and another
+    is on its way. All ends as undisturbed, with the MLflow store in a file and behind a server."""
     settings: dict[str, Any] = tiny_sweep(space={EPS: {"grid": [0.1, 0.3, 0.5]}})
     settings["recipe"]["recipe"]["epochs"] = 6
     settings["recipe"]["data"]["samples"] = None
-    settings["run"] = {"runner": "ray", "concurrent": 1, "out": str(folder)}
-    (place / "tiny.yaml").write_text(json.dumps(settings))
+    settings = with_term(settings, kind="sweeps:Deadly", folder=str(place), step=20)
+    with contextlib.ExitStack() as stack:
+        uri = stack.enter_context(served(folder)) if server else None
+        run = {"runner": "ray", "concurrent": 1, "out": str(folder), "tracking_uri": uri}
+        (place / "tiny.yaml").write_text(json.dumps({**settings, "run": run}))
+        _run_and_kill(place, folder)
+        runs = _runs(client(folder) if uri is None else MlflowClient(uri))
+    sweep(sweep_of(settings, runner="inline", out="undisturbed", track=False))  # its twentieth step is over
+    assert results(folder / "tiny") == results(place / "undisturbed/tiny")
+    assert len(runs) == 4
+    assert {status for status, _ in runs} == {"FINISHED"}
+    assert sorted(steps for _, steps in runs) == [[], *[[1, 2, 3, 4, 5, 6]] * 3]
+
+
+def _run_and_kill(place: Path, folder: Path) -> None:
+    """Run the sweep until one trial has ended and another is on its way, kill the driver, run it again to its end."""
     command = [sys.executable, "-m", "pipelines.cli", "sweep", "tiny.yaml"]
     paths = os.pathsep.join([str(Path(__file__).parents[2]), str(Path(__file__).parents[1])])
     environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
     with (place / "log").open("w") as log:
         first = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-        deadline = time.monotonic() + 200
+        deadline = time.monotonic() + 240
         while time.monotonic() < deadline and first.poll() is None:
             trials = [json.loads(path.read_text()) for path in (folder / "tiny/trials").glob("*.json")]
             if any(trial["status"] == "finished" for trial in trials) and any(0 < trial["epoch"] < 6 for trial in trials):
@@ -99,16 +155,14 @@ def test_the_driver_is_killed_and_every_trial_ends_once(place: Path, folder: Pat
             time.sleep(0.02)
         first.send_signal(signal.SIGKILL)
         assert first.wait() == -signal.SIGKILL, (place / "log").read_text()
-        left = {path.stem: json.loads(path.read_text()) for path in (folder / "tiny/trials").glob("*.json")}
-        subprocess.run(command, env=environment, stdout=log, stderr=log, check=True, timeout=200)
+        left = [json.loads(path.read_text()) for path in (folder / "tiny/trials").glob("*.json")]
+        subprocess.run(command, env=environment, stdout=log, stderr=log, check=True, timeout=240)
+    assert (place / "steps").stat().st_size > 3 * 6 * 12  # steps of the epoch in which it was killed were made again
     assert "2 trials run, 1 were finished" in (place / "log").read_text()
-    assert sum(trial["status"] == "running" for trial in left.values()) == 1
-    sweep(sweep_of(settings, runner="inline", out="undisturbed", track=False))
-    assert results(folder / "tiny") == results(place / "undisturbed/tiny")
-    mlflow = client(folder)
-    runs = mlflow.search_runs([mlflow.get_experiment_by_name("advcore-sweeps").experiment_id])
-    assert len(runs) == 4
-    assert {run.info.status for run in runs} == {"FINISHED"}
-    for run in runs:
-        if "advcore.trial" in run.data.tags:
-            assert [point.step for point in mlflow.get_metric_history(run.info.run_id, "loss")] == [1, 2, 3, 4, 5, 6]
+    assert sum(trial["status"] == "running" for trial in left) == 1
+
+
+def _runs(mlflow: Any) -> list[tuple[str, list[int]]]:
+    """The status of each run, and the steps of its loss."""
+    found = mlflow.search_runs([mlflow.get_experiment_by_name("advcore-sweeps").experiment_id])
+    return [(run.info.status, [point.step for point in mlflow.get_metric_history(run.info.run_id, "loss")]) for run in found]
