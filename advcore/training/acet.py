@@ -33,6 +33,9 @@ class ACET:
     all steps, from `n + s u`, u uniform in the ball and s uniform in (0, 1), both a sample's own. Network in evaluation mode, for
     the adversary and for the term: noise is normalised as images are, and does not move what batch normalisation keeps of them.
 
+    At eps 0.3 the noise is too sure from the first step on for a LeNet on digits to learn: it stays at 10 %. Let eps grow with the
+    training: `schedules: {acet.eps: {kind: linear, points: [[0, 0.1], [0.5, 1]]}}`.
+
     The authors' code differs where theirs ties samples together: exactly half of a batch is permuted, one filter is drawn for a
     batch, noise and images are one batch in training mode; and the adversary's best iterate is kept, here its last. Their
     objective is the mean over images and noise: both terms with weight 1/2.
