@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mappings import by_kind, mapping_of, spoilt
 from sweeps import tiny_sweep
 
-from pipelines import cli, schema
+from pipelines import cli, commands, schema
 from pipelines.documents import load_yaml
 from pipelines.prepare import prepare
 from pipelines.study import Study
@@ -109,9 +109,9 @@ def only_checked(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
         return stop
 
-    monkeypatch.setattr(cli, "run", checked(lambda study: (study.run.check(), prepare(study))))
-    monkeypatch.setattr(cli, "train", checked(loaded))
-    monkeypatch.setattr(cli, "sweep", checked(lambda sweep: (sweep.run.check(), check_points(plan_of(sweep), sweep.points()))))
+    monkeypatch.setattr(commands, "run", checked(lambda study: (study.run.check(), prepare(study))))
+    monkeypatch.setattr(commands, "train", checked(loaded))
+    monkeypatch.setattr(commands, "sweep", checked(lambda sweep: (sweep.run.check(), check_points(plan_of(sweep), sweep.points()))))
     return place
 
 
