@@ -163,6 +163,6 @@ def _run_and_kill(place: Path, folder: Path) -> None:
 
 
 def _runs(mlflow: Any) -> list[tuple[str, list[int]]]:
-    """The status of each run, and the steps of its loss."""
+    """The status of each run, and the steps of its loss; one that died with a driver is handed in later, so behind others."""
     found = mlflow.search_runs([mlflow.get_experiment_by_name("advcore-sweeps").experiment_id])
-    return [(run.info.status, [point.step for point in mlflow.get_metric_history(run.info.run_id, "loss")]) for run in found]
+    return [(run.info.status, sorted(point.step for point in mlflow.get_metric_history(run.info.run_id, "loss"))) for run in found]
