@@ -74,12 +74,13 @@ def test_a_scheduler_stops_trials_and_they_stay_stopped(place: Path, folder: Pat
     assert sweep(own).ran == 0
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("ray_running", "_undrawn")
 def test_a_population_goes_on_from_its_best(place: Path, folder: Path) -> None:
     """Those that learn nothing go on from the state of one that learns, with settings close to its; nobody is lost."""
     settings = tiny_sweep(
         space={"recipe.learning_rate": {"grid": [0.2, 0.1, 1e-9, 1e-8]}},
-        scheduler={"kind": "pbt", "metric": "test_accuracy", "interval": 1, "share": 0.5, "resample": 0},
+        scheduler={"kind": "pbt", "metric": "loss", "mode": "min", "interval": 1, "share": 0.5, "resample": 0},
     )
     settings["recipe"]["recipe"]["epochs"] = 6
     report = sweep(sweep_of(settings, runner="ray", out=str(folder), track=True))
@@ -88,7 +89,7 @@ def test_a_population_goes_on_from_its_best(place: Path, folder: Path) -> None:
     changed = [trial for trial in report.trials if len(trial.lineage) > 1]
     assert changed
     assert f"- trial {changed[0].number}: learning_rate=" in report.text
-    assert all(trial.metrics["test_accuracy"] > 0.3 for trial in changed[:1])
+    assert all(trial.metrics["loss"] < 2.45 for trial in changed)  # the others stay at 2.48
     for trial in changed:
         about = json.loads((folder / f"tiny/models/{trial.key}.json").read_text())
         assert [change["after"] for change in about["settings"]["recipe"]["changes"]] == [
