@@ -11,6 +11,7 @@ from advcore.attacks.attack import has_budget, norm_of
 from advcore.box import keeps_box
 from advcore.classifier import Around, Classifier, check_batch, check_images, frozen, full_precision, predict, take_rows
 from advcore.criteria import Untargeted
+from advcore.folding import folded
 from advcore.jacobian import jacobian
 from advcore.randomness import Randomness
 from advcore.subspaces import Family, Restricted
@@ -79,7 +80,8 @@ def margins(
         randomness = Randomness(0, torch.arange(len(images), device=images.device))
     positions = torch.arange(len(family), device=images.device)
     groups = torch.arange(len(images), device=images.device).split(max(1, rows // len(family)))
-    with full_precision(), frozen(classifier), torch.no_grad():
+    first = torch.zeros(1, dtype=torch.int64, device=images.device)
+    with full_precision(), frozen(classifier), folded(take_rows(classifier, first), images[:1]), torch.no_grad():
         parts = []
         for group in groups:
             own, some, noise = take_rows(classifier, group), images[group], randomness.take(group)
