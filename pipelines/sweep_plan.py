@@ -76,6 +76,10 @@ class Plan:
         run = [settings["run"][name] for name in ("shard_size", "seed", "dtype")]
         return _digest(settings["probes"], settings["data"], run)
 
+    def carried(self) -> "Plan":
+        """As trials get it: without the address of MLflow, in which a password may stand. The driver alone writes there."""
+        return replace(self, sweep=replace(self.sweep, run=replace(self.sweep.run, tracking_uri=None)))
+
     @property
     def _population(self) -> dict[str, Any] | None:
         """All that a population depends on, where the trials are one: whose networks are no other sweep's."""

@@ -89,7 +89,7 @@ def _tune(
     class_cache.ENV_VARS_TO_PROPAGATE -= {name for name in class_cache.ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")}
     system, root = _located(place.storage)
     states = {trial.key: trial.state for trial in journal.trials.values() if trial.state}
-    trainable = tune.with_parameters(_trial, plan=plan, states=states, storage=place.storage, metric=metric)
+    trainable = tune.with_parameters(_trial, plan=plan.carried(), states=states, storage=place.storage, metric=metric)
     teller, population = Teller(journal), place.scheduler if isinstance(place.scheduler, PBT) else None
     tune.Tuner(
         tune.with_resources(trainable, {"cpu": place.settings.cpus, "gpu": place.settings.gpus}),

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -117,6 +118,24 @@ def test_a_budget_and_a_wrong_metric_end_trials(place: Path) -> None:
     spent = sweep(sweep_of(tiny_sweep(space=one), runner="ray", out="spent", cost=1e-9, cost_per_hour=1.0))
     assert "run.cost is spent" in spent.problems[0]
     assert [trial.status for trial in spent.trials] == ["interrupted"]
+
+
+@pytest.mark.usefixtures("ray_running", "_undrawn")
+def test_trials_are_not_told_where_mlflow_is(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The address may hold a password, and what Ray is handed lies in its shared memory."""
+    from ray import tune
+
+    whole, handed = tune.with_parameters, []
+
+    def noting(trainable: Any, **parameters: Any) -> Any:
+        handed.append(pickle.dumps(parameters))
+        return whole(trainable, **parameters)
+
+    monkeypatch.setattr(tune, "with_parameters", noting)
+    secret = {"tracking_uri": "http://me:planted@127.0.0.1:9", "track": False}
+    assert sweep(sweep_of(tiny_sweep(space={EPS: {"grid": [0.1]}}), runner="ray", **secret)).complete
+    assert len(handed) == 1
+    assert b"planted" not in handed[0]
 
 
 @pytest.mark.slow
