@@ -4,13 +4,16 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from inspect import signature
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from advcore.box import needs_box
 from advcore.classifier import check_labels, check_logits
+from advcore.networks import NETWORKS
 from advcore.probes import Comparison, Probe
 from advcore.transforms import Transform
 from pipelines import schema
@@ -115,8 +118,19 @@ def check_model(name: str, spec: ModelSpec, dataset: Dataset) -> int:
         check_labels(torch.as_tensor(dataset.labels), len(dataset), logits.shape[1])
     except Exception as error:  # a model may be a user's own code
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        if spec.architecture in NETWORKS and not isinstance(error, ValueError):
+            first += f"; take arguments: {json.dumps(fitting(spec, dataset))}"
         raise Refused(f"{name} does not fit images {dataset.shape} (channels, height, width): {first}") from error
     return logits.shape[1]
+
+
+def fitting(spec: ModelSpec, dataset: Dataset) -> dict[str, Any]:
+    """The arguments of a model for images of this size: its own, and of a network of ours those that it makes by the size."""
+    channels, side, _ = dataset.shape
+    factory = NETWORKS.get(spec.architecture)
+    wanted = {} if factory is None else signature(factory).parameters
+    sizes = {name: size for name, size in {"channels": channels, "side": side}.items() if name in wanted}
+    return {**spec.arguments, **sizes}
 
 
 def _identity(study: Study, works: Mapping[tuple[str, str], list[Work]]) -> str:

@@ -3,13 +3,11 @@
 import re
 import sys
 from dataclasses import replace
-from inspect import signature
 from pathlib import Path
 
 import numpy as np
 
-from advcore.networks import NETWORKS
-from pipelines.prepare import prepare
+from pipelines.prepare import fitting, prepare
 from pipelines.study import Study, read
 from pipelines.train import Training, train
 from workers.datasets import Dataset, DataSpec, load
@@ -86,8 +84,4 @@ def _moved(own: DataSpec, data: DataSpec, split: str) -> DataSpec:
 
 def _fitting(model: ModelSpec, dataset: Dataset) -> ModelSpec:
     """The model for images and classes of another data set, where it is one of ours; others are as their recipe says."""
-    channels, side, _ = dataset.shape
-    factory = NETWORKS.get(model.architecture)
-    wanted = {} if factory is None else signature(factory).parameters
-    sizes = {name: size for name, size in {"channels": channels, "side": side}.items() if name in wanted}
-    return replace(model, classes=dataset.classes, arguments={**model.arguments, **sizes})
+    return replace(model, classes=dataset.classes, arguments=fitting(model, dataset))
