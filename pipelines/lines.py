@@ -1,5 +1,6 @@
 """Lines with bands and clouds, as a matplotlib figure that is read at a glance."""
 
+import re
 import textwrap
 from collections.abc import Sequence
 
@@ -15,10 +16,13 @@ from advcore.probes.charts import Scale
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 """Okabe and Ito's palette, told apart by all kinds of colour vision; its yellow, too light for a line, is grey here."""
 
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
 GREY = "#5F5F5F"
 TITLE, LABEL, TEXT = 16, 13, 11.5
 """Sizes of letters, in points."""
+
+ROOM = 0.06
+"""Between two ticks that were asked for, as a share of the axis."""
 
 _GOLDEN = 0.6180339887498949
 
@@ -42,7 +46,8 @@ class _Drawn:
     """A series as arrays, NaN where a value cannot be drawn, and how many those are."""
 
     def __init__(self, series: Series, chart: Lines) -> None:
-        self.label = series.label
+        self.label, self.style = series.label, series.style
+        self.shade, self.mark = series.shade, series.mark
         self.infinite = self.negative = 0
         self._log = chart.y_scale == "log"
         self._x_log = chart.x_scale == "log"
@@ -63,8 +68,9 @@ class _Drawn:
 
     def onto(self, axes: Axes, place: int, count: int) -> None:
         """Cloud, band, line; the clouds of several series stand side by side at each index."""
-        colour = COLOURS[place % len(COLOURS)]
-        dashes = "-" if place < len(COLOURS) else "--"
+        shade, mark = (place if own is None else own for own in (self.shade, self.mark))
+        colour = COLOURS[shade % len(COLOURS)]
+        dashes = "none" if self.style == "points" else "-" if shade < len(COLOURS) else "--"
         if self.cloud is not None:
             across, up = self.cloud
             across = across + _jitter(across, place, count)
@@ -76,16 +82,16 @@ class _Drawn:
         axes.plot(
             self.x,
             self.y,
-            dashes,
+            linestyle=dashes,
             color=colour,
-            marker=MARKERS[place % len(MARKERS)],
-            markevery=((place * every) // max(1, count), every),
+            marker="none" if self.style == "line" else MARKERS[mark % len(MARKERS)],
+            markevery=None if self.style == "points" else ((place * every) // max(1, count), every),
             label=self.label or "_",
             linewidth=2.4,
-            markersize=7.5,
+            markersize=9 if self.style == "points" else 7.5,
             markeredgecolor="white",
             markeredgewidth=0.8,
-            zorder=3,
+            zorder=2.9 if self.style == "line" else 3,
         )
 
 
@@ -107,6 +113,21 @@ def _scale(axes: Axes, chart: Lines, drawn: Sequence[_Drawn]) -> None:
     axes.set_ylim(*chart.y_limits)
     if chart.ticks:
         axes.set_xticks(range(len(chart.ticks)), chart.ticks)
+    elif chart.x_ticks:
+        axes.set_xticks(_apart(axes, sorted(chart.x_ticks)), minor=False)
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
+
+
+def _apart(axes: Axes, values: Sequence[float]) -> list[float]:
+    """Those of ascending values that lie at least `ROOM` of the x axis beyond the one before; the last one always."""
+    places = axes.xaxis.get_transform().transform(np.asarray(values, dtype=float))
+    room = ROOM * np.ptp(places)
+    kept = [len(values) - 1]
+    for i in range(len(values) - 2, -1, -1):
+        if places[kept[-1]] - places[i] >= room:
+            kept.append(i)
+    return [values[i] for i in reversed(kept)]
 
 
 def _scale_axis(axes: Axes, name: str, scale: Scale, parts: Sequence[np.ndarray]) -> None:
@@ -146,8 +167,8 @@ def _frame(axes: Axes, chart: Lines) -> None:
     axes.grid(axis="y", color="#E4E4E4", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(labelsize=TEXT)
-    axes.set_xlabel(textwrap.fill(chart.x_label, 70), fontsize=LABEL)
-    axes.set_ylabel(textwrap.fill(chart.y_label, 38), fontsize=LABEL)
+    axes.set_xlabel(_broken(chart.x_label, 70), fontsize=LABEL)
+    axes.set_ylabel(_broken(chart.y_label, 38), fontsize=LABEL)
     if chart.ends:
         for share, words, side in ((0.0, f"← {chart.ends[0]}", "left"), (1.0, f"{chart.ends[1]} →", "right")):
             axes.annotate(
@@ -161,6 +182,13 @@ def _frame(axes: Axes, chart: Lines) -> None:
                 fontsize=TEXT,
                 color=GREY,
             )
+
+
+def _broken(text: str, width: int) -> str:
+    """In lines of at most `width`, broken at spaces and, as names of numbers have none, behind slashes."""
+    wrapper = textwrap.TextWrapper(width, break_on_hyphens=False)
+    wrapper.wordsep_simple_re = re.compile("( +|(?<=/))")
+    return wrapper.fill(text)
 
 
 def _head(axes: Axes, title: str, note: Sequence[str]) -> None:

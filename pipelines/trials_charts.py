@@ -18,6 +18,9 @@ LABELLED = 8
 LEVELS = 4
 """A second axis of so many values is drawn as one line each, one of more as a heat map."""
 
+BEST, GREY = 6, 7
+"""The shades of what is best, and of what is no trial."""
+
 
 def charts(
     trials: Sequence[Trial], space: Space, tradeoff: tuple[str, str] | None, metric: str | None, best: Trial | None
@@ -29,9 +32,10 @@ def charts(
     axes = swept(done, space)
     result: list[Chart] = []
     if tradeoff is not None and any(all(name in trial.metrics for name in tradeoff) for trial in done):
-        result.append(pareto(done, space, tradeoff))
+        result.append(pareto(done, space, axes, tradeoff, best))
     if len(axes) in (1, 2):
-        result += [chart for group, names in families(done).items() if (chart := over_axes(done, space, axes, group, names))]
+        drawn = (over_axes(done, space, axes, group, names, metric) for group, names in families(done).items())
+        result += [chart for chart in drawn if chart is not None]
     shown = list(dict.fromkeys(name for name in (*(tradeoff or ()), metric) if name))
     if len(axes) > 1 and shown:
         result.append(parallel(done, space, axes, shown, best))
@@ -55,13 +59,24 @@ def families(trials: Sequence[Trial]) -> dict[str, list[str]]:
     return groups
 
 
-def pareto(trials: Sequence[Trial], space: Space, tradeoff: tuple[str, str]) -> Lines:
-    """Two numbers of each trial against each other, and the front of those that no other one beats in both."""
+def pareto(trials: Sequence[Trial], space: Space, axes: Sequence[str], tradeoff: tuple[str, str], best: Trial | None) -> Lines:
+    """Two numbers of each trial against each other, and the front of those that no other one beats in both.
+
+    Few trials have their labels; of more, those of one level belong together, and the best has its label.
+    """
+
+    def points(words: str, own: Sequence[Trial], shade: int) -> Series:
+        x, y = ([trial.metrics.get(name, math.nan) for trial in own] for name in tradeoff)
+        return Series(words, _tensor(x), _tensor(y), shade=shade, mark=shade, style="points")
+
     x, y = ([trial.metrics.get(name, math.nan) for trial in trials] for name in tradeoff)
-    best = front(x, y)
-    series = [Series("Pareto front", _tensor([x[i] for i in best]), _tensor([y[i] for i in best]))]
-    words = [label(space, trial.point) if len(trials) <= LABELLED else "" for trial in trials]
-    series += [Series(words[i], _tensor([x[i]]), _tensor([y[i]])) for i in range(len(trials))]
+    ends = front(x, y)
+    series = [Series("Pareto front", _tensor([x[i] for i in ends]), _tensor([y[i] for i in ends]), shade=GREY, style="line")]
+    if len(trials) <= LABELLED:
+        series += [points(label(space, trial.point), [trial], i) for i, trial in enumerate(trials)]
+    else:
+        series += [points(words, own, i) for i, (words, own) in enumerate(_groups(trials, space, axes))]
+        series += [points(f"{label(space, best.point)} (best)", [best], BEST)] if best is not None else []
     return Lines(
         name="pareto",
         title="What one number costs of the other",
@@ -72,10 +87,24 @@ def pareto(trials: Sequence[Trial], space: Space, tradeoff: tuple[str, str]) -> 
     )
 
 
-def over_axes(trials: Sequence[Trial], space: Space, axes: Sequence[str], group: str, names: Sequence[str]) -> Chart | None:
+def _groups(trials: Sequence[Trial], space: Space, axes: Sequence[str]) -> list[tuple[str, list[Trial]]]:
+    """The trials by the values of one axis, one of words rather than of numbers, in words; all together where each has many."""
+    values = {axis: list(dict.fromkeys(worded(trial.point[axis]) for trial in trials)) for axis in axes}
+    few = [axis for axis in axes if len(values[axis]) <= LEVELS]
+    if not few:
+        return [("", list(trials))]
+    axis = min(few, key=lambda axis: (numeric([trial.point[axis] for trial in trials]), len(values[axis])))
+    own = {level: [trial for trial in trials if worded(trial.point[axis]) == level] for level in values[axis]}
+    return [(f"{short_names(space)[axis]} = {level}", part) for level, part in own.items()]
+
+
+def over_axes(
+    trials: Sequence[Trial], space: Space, axes: Sequence[str], group: str, names: Sequence[str], metric: str | None = None
+) -> Chart | None:
     """Numbers over one swept setting as lines; over two as a line for each value of the one with few values, or as a heat map.
 
-    None where the axes hold words, or of a heat map where points of its grid are missing.
+    Of more numbers than can be told apart some are drawn, the ends and the metric among them. None where the axes hold words, or of
+    a heat map where points of its grid are missing.
     """
     short = short_names(space)
     values = {axis: [trial.point[axis] for trial in trials] for axis in axes}
@@ -88,22 +117,28 @@ def over_axes(trials: Sequence[Trial], space: Space, axes: Sequence[str], group:
         return _map(trials, short, along, other, names[0]) if len(names) == 1 and numeric(values[other]) else None
     levels = [""] if other is None else list(dict.fromkeys(worded(value) for value in values[other]))
     chosen = _spread(names, LABELLED // len(levels))
+    chosen = [name for name in names if name in chosen or name == metric]
     series = []
-    for level in levels:
+    for place, level in enumerate(levels):
         own = [trial for trial in trials if other is None or worded(trial.point[other]) == level]
         own.sort(key=lambda trial: float(trial.point[along]))  # type: ignore[arg-type]
         x = _tensor([trial.point[along] for trial in own])
-        for name in chosen:
+        for mark, name in enumerate(chosen):
             words = [name.rpartition("/")[2]] if len(names) > 1 else []
             words += [f"{short[other]} = {level}"] if other is not None else []
-            series.append(Series(", ".join(words) or name, x, _tensor([trial.metrics.get(name, math.nan) for trial in own])))
+            y = _tensor([trial.metrics.get(name, math.nan) for trial in own])
+            shape = mark if len(chosen) > 1 or other is None else place
+            series.append(Series(", ".join(words), x, y, shade=mark if other is None else place, mark=shape))
+    steps = sorted({float(value) for value in values[along]})  # type: ignore[arg-type]
     return Lines(
         name=_file(group),
         title=group,
         x_label=short[along],
         y_label=group,
         series=series,
-        x_scale=_scale([float(value) for value in values[along]]),  # type: ignore[arg-type]
+        x_scale=_scale(steps),
+        y_scale=_height_scale(series),
+        x_ticks=steps if len(steps) <= LABELLED else (),
         note="One point a trial, after its last epoch." + (f" A line for each X of {group}/X." if len(names) > 1 else ""),
     )
 
@@ -115,11 +150,17 @@ def parallel(trials: Sequence[Trial], space: Space, axes: Sequence[str], metrics
     columns |= {name: [trial.metrics.get(name, math.nan) for trial in trials] for name in metrics}
     heights = {name: _shares(values) for name, values in columns.items()}
     across = torch.arange(len(columns), dtype=torch.float64)
-    series = []
-    for i, trial in enumerate(trials):
-        named = len(trials) <= LABELLED or trial is best
-        words = label(space, trial.point) + (" (best)" if trial is best else "")
-        series.append(Series(words if named else "", across, _tensor([own[i] for own in heights.values()])))
+
+    def line(words: str, trial: Trial, shade: int) -> Series:
+        i = trials.index(trial)
+        return Series(words, across, _tensor([own[i] for own in heights.values()]), shade=shade, mark=shade)
+
+    if len(trials) <= LABELLED:
+        series = [line(label(space, own.point) + (" (best)" if own is best else ""), own, i) for i, own in enumerate(trials)]
+    else:
+        groups = _groups(trials, space, axes)
+        series = [line("" if k else words, own, i) for i, (words, part) in enumerate(groups) for k, own in enumerate(part)]
+        series += [line(f"{label(space, best.point)} (best)", best, BEST)] if best is not None else []
     return Lines(
         name="parallel",
         title="Settings and numbers of each trial",
@@ -184,6 +225,15 @@ def _scale(values: Sequence[float]) -> Scale:
     if min(values) < 0 or not positive or max(positive) <= 30 * min(positive):
         return "linear"
     return "log" if min(values) > 0 else "symlog"
+
+
+def _height_scale(series: Sequence[Series]) -> Scale:
+    """Logarithmic where several lines, no shares, would else lie on one another at the foot."""
+    values = torch.cat([own.y for own in series])
+    values = values[values.isfinite()]
+    if len(series) < 2 or not len(values) or values.min() <= 0 or values.max() <= 1:
+        return "linear"
+    return "log" if values.max() > 30 * values.min() else "linear"
 
 
 def _spread(names: Sequence[str], count: int) -> list[str]:

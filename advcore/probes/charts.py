@@ -14,7 +14,9 @@ class Series:
     """One line with its optional band and cloud of points.
 
     `x`, `y` `(n,)`: the line, in its own order. `low`, `high` `(n,)`: a band around it (quartiles, say). `cloud`: two tensors
-    `(m,)`, the x and y of single samples, drawn faintly behind the line. Values that are not finite are left out.
+    `(m,)`, the x and y of single samples, drawn faintly behind the line. Values that are not finite are left out. `shade` and
+    `mark` number its colour and its marker, by its place among the series when not given: those of one shade belong together.
+    `style` leaves out the markers (line) or the line between them (points).
     """
 
     label: str
@@ -23,6 +25,9 @@ class Series:
     low: Tensor | None = None
     high: Tensor | None = None
     cloud: tuple[Tensor, Tensor] | None = None
+    shade: int | None = None
+    mark: int | None = None
+    style: Literal["both", "line", "points"] = "both"
 
 
 def over_samples(label: str, x: Tensor, values: Tensor) -> Series:
@@ -39,7 +44,8 @@ def over_samples(label: str, x: Tensor, values: Tensor) -> Series:
 class Lines:
     """Lines over a common axis. `name` is the file's name, `note` a sentence below the title, `ends` the words at both ends
     of the x axis (low frequency, high frequency), `references` horizontal lines with their labels, `ticks` the words at x = 0, 1,
-    2, ... in place of numbers. A series without a label stands in no legend."""
+    2, ... in place of numbers, `x_ticks` the numbers that stand there as far as there is room. A series without a label stands in
+    no legend."""
 
     name: str
     title: str
@@ -53,6 +59,7 @@ class Lines:
     ends: tuple[str, str] | None = None
     references: Sequence[tuple[float, str]] = field(default_factory=tuple)
     ticks: Sequence[str] = ()
+    x_ticks: Sequence[float] = ()
 
 
 @dataclass(frozen=True)

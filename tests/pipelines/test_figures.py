@@ -1,6 +1,7 @@
 """Charts as pictures: what is drawn, what is said, and that nothing is cut or lies over anything else."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,36 @@ def test_lines_show_labels_units_note_ends_and_references() -> None:
     said = words(draw(lines([falling()], note="What it means.", ends=("low", "high"), references=[(10, "chance")])))
     for part in ("A title", "radius (pixels in [0, 1])", "accuracy (%)", "What it means.", "← low", "high →", "chance", "plain"):
         assert part in said
+
+
+def test_series_of_one_shade_belong_together() -> None:
+    x = torch.arange(30.0)
+    series = [
+        Series("a", x, x, shade=2, mark=0),
+        Series("b", x, x, shade=2, mark=1, style="points"),
+        Series("c", x, x, style="line"),
+    ]
+    one, other, bare = draw(lines(series)).axes[0].get_lines()
+    assert [line.get_color() for line in (one, other, bare)] == [COLOURS[2], COLOURS[2], COLOURS[2]]
+    assert [line.get_marker() for line in (one, other, bare)] == ["o", "s", "none"]
+    assert [line.get_linestyle() for line in (one, other, bare)] == ["-", "None", "-"]
+    assert other.get_markevery() is None
+
+
+@pytest.mark.parametrize(("scale", "kept"), [("linear", [0.2, 8, 9]), ("log", [0.1, 0.2, 9])])
+def test_ticks_stand_at_the_numbers_asked_for_where_there_is_room(scale: Any, kept: list[float]) -> None:
+    values = [0.1, 0.2, 8, 9]
+    figure = draw(lines([Series("a", torch.tensor(values), torch.ones(4))], x_scale=scale, x_ticks=values))
+    axis = figure.axes[0].xaxis
+    texts(figure)
+    assert list(axis.get_majorticklocs()) == kept
+    assert [label.get_text() for label in axis.get_ticklabels()] == [f"{value:g}" for value in kept]
+
+
+def test_long_names_of_numbers_are_broken_behind_slashes() -> None:
+    chart = lines([falling()])
+    said = draw(replace(chart, y_label="robustness/robust_accuracy/pgd-linf/0.25 of the rest")).axes[0].get_ylabel()
+    assert said == "robustness/robust_accuracy/pgd-linf/\n0.25 of the rest"
 
 
 def test_series_differ_in_colour_and_marker() -> None:

@@ -99,6 +99,12 @@ def test_one_axis_is_drawn_as_lines(tmp_path: Path) -> None:
     assert made["robust"].series[0].x.tolist() == made["robust"].series[0].y.tolist() == [0.1, 0.2, 0.4]
     assert [series.label for series in made["probe-curve"].series] == ["1", "2"]
     assert made["pareto"].series[0].x.tolist() == [0.9, 0.95, 0.975]
+    assert [series.label for series in made["pareto"].series] == [
+        "Pareto front",
+        *(f"eps={one} weight=0" for one in (0.4, 0.1, 0.2)),
+    ]
+    assert [series.label for series in made["robust"].series] == [""]  # its name stands at the axis
+    assert made["robust"].x_ticks == [0.1, 0.2, 0.4]
 
 
 def test_two_axes_are_lines_by_level_or_a_heat_map(tmp_path: Path) -> None:
@@ -110,6 +116,29 @@ def test_two_axes_are_lines_by_level_or_a_heat_map(tmp_path: Path) -> None:
     assert field.shape == (5, 6) or field.shape == (6, 5)
     assert sorted({round(float(value), 6) for value in field.flatten()}) == [0.1, 0.2, 0.3, 0.4, 0.5]
     assert sum(bool(series.label) for series in many["parallel"].series) == 1
+
+
+def test_more_trials_than_labels_are_told_apart_by_one_axis() -> None:
+    own = trials([0.1, 0.2, 0.3, 0.4, 0.5], [0, 1])
+    made = {chart.name: chart for chart in charts(own, SPACE, ("clean", "robust"), "robust", own[-1])}
+    for name in ("pareto", "parallel"):
+        told = [series for series in made[name].series if series.label]  # type: ignore[union-attr]
+        assert [series.label for series in told][-3:] == ["weight = 0", "weight = 1", "eps=0.5 weight=1 (best)"]
+        assert len({series.shade for series in told}) == len(told)
+    assert [len(series.x) for series in made["pareto"].series] == [5, 5, 5, 1]  # type: ignore[union-attr]
+    assert [series.shade for series in made["parallel"].series] == [0] * 5 + [1] * 5 + [6]  # type: ignore[union-attr]
+    every = {chart.name: chart for chart in charts(trials([0.1, 0.2, 0.3], [0, 1, 2]), SPACE, None, "clean", None)}
+    assert {series.label for series in every["clean"].series} == {f"weight = {weight}" for weight in (0, 1, 2)}  # type: ignore[union-attr]
+
+
+def test_of_a_long_curve_the_ends_and_the_metric_are_drawn() -> None:
+    own = trials([0.1, 0.2, 0.3], [0, 1, 2])
+    for trial in own:
+        trial.metrics |= {f"long/{i}": (1 + trial.point[EPS]) * 2.0**i for i in range(9)}  # type: ignore[operator]
+    (chart,) = (made for made in charts(own, SPACE, None, "long/3", None) if made.name == "long")
+    assert [series.label for series in chart.series[:3]] == [f"{i}, weight = 0" for i in (0, 3, 8)]  # type: ignore[union-attr]
+    assert [(series.shade, series.mark) for series in chart.series[2:5]] == [(0, 2), (1, 0), (1, 1)]  # type: ignore[union-attr]
+    assert chart.y_scale == "log"  # type: ignore[union-attr]
 
 
 def test_claims_see_all_rows_and_those_of_one_value() -> None:
