@@ -43,14 +43,21 @@ def _mnist() -> tuple[np.ndarray, np.ndarray]:
 
 def digits(train: bool) -> Source:
     """scikit-learn's 1,797 digits, float32 `(1, 8, 8)`, their values 0..16 divided by 16: 1,437 train and 360 test."""
+    images, labels = _all_digits()
+    order = np.random.RandomState(0).permutation(len(labels))
+    rows = order[:1437] if train else order[1437:]
+    return from_arrays(images[rows], labels[rows], _DIGITS)
+
+
+@cache
+def _all_digits() -> tuple[np.ndarray, np.ndarray]:
+    """All of them, read once in a process: a trial that changes hands, as in a population, loads them anew."""
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
         raise Refused("data set digits needs the package scikit-learn: pip install 'advcore[demo]'") from error
     bunch = load_digits()
-    order = np.random.RandomState(0).permutation(len(bunch.target))
-    rows = order[:1437] if train else order[1437:]
-    return from_arrays((bunch.images[rows, None] / 16).astype(np.float32), bunch.target[rows], _DIGITS)
+    return (bunch.images[:, None] / 16).astype(np.float32), bunch.target
 
 
 def fashion_mnist(train: bool, folder: str | None) -> Source:
