@@ -55,6 +55,26 @@ def test_on_ray_as_inline_and_a_trial_that_is_killed_goes_on_from_its_last_epoch
     assert json.loads(one[5].replace("'", '"')) == json.loads(other[5].replace("'", '"'))
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray_running", "_undrawn")
+def test_a_trial_that_dies_too_often_has_failed_and_goes_on_in_the_next_run(place: Path, folder: Path) -> None:
+    """The other one ends as ever; in MLflow each is one run, and none is left running after either attempt."""
+    settings = with_term(tiny_sweep(), kind="sweeps:Deadly", folder=str(place))
+    own = sweep_of(settings, runner="ray", out=str(folder), track=True, concurrent=1, retries=0)
+    first = sweep(own)
+    assert [(trial.status, trial.epoch) for trial in first.trials] == [("failed", 1), ("finished", 3)]
+    assert "failed" in first.problems[0]
+    assert sorted(status for status, _ in _runs(client(folder))) == ["FAILED", "FAILED", "FINISHED"]  # the sweep and a trial failed
+    again = sweep(own)
+    assert (again.complete, again.ran) == (True, 1)
+    runs = _runs(client(folder))
+    assert {status for status, _ in runs} == {"FINISHED"}
+    assert sorted(steps for _, steps in runs) == [[], [1, 2, 3], [1, 2, 3]]
+    assert (place / "steps").stat().st_size == 14  # two of them, of the epoch in which it died, were made again
+    sweep(sweep_of(settings, runner="inline", out="undisturbed", track=False))
+    assert results(folder / "tiny") == results(place / "undisturbed/tiny")
+
+
 @pytest.mark.usefixtures("ray_running", "_undrawn")
 def test_a_scheduler_stops_trials_and_they_stay_stopped(place: Path, folder: Path) -> None:
     settings = tiny_sweep(
