@@ -41,7 +41,7 @@ def empty_worker() -> type:
 
     class Empty:
         def ready(self) -> str:
-            return "empty"
+            return ""
 
         def measure(self, work: Any, dataset: Any) -> Any:
             from workers.work import Outcome

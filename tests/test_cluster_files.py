@@ -5,6 +5,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ class Template(yaml.SafeLoader):
 
 Template.add_multi_constructor("!", lambda loader, name, node: (name, loader.construct_scalar(node)))
 ACCOUNT = yaml.load((ROOT / "docs" / "account.yaml").read_text(), Template)
+DOCS = (ROOT / "docs" / "cluster.md").read_text()
 RESOURCES = ACCOUNT["Resources"]
 
 
@@ -93,6 +95,16 @@ def test_workers_are_spot_gpus_from_none_upwards_beside_a_head_that_measures_not
     assert (head["resources"], gpu["min_workers"], CLUSTER["provider"]["cache_stopped_nodes"]) == ({"CPU": 0}, 0, False)
     assert gpu["node_config"]["InstanceMarketOptions"] == {"MarketType": "spot"}
     assert gpu["max_workers"] == CLUSTER["max_workers"] > 0
+
+
+def test_processes_that_wait_have_imported_what_a_worker_needs() -> None:
+    settings = {"RAY_preload_python_modules": "workers.preloaded", "RAY_enable_worker_prestart": "1"}
+    assert find_spec(settings["RAY_preload_python_modules"])
+    start = CLUSTER["worker_start_ray_commands"][-1]
+    assert all(f"{name}={value}" in start for name, value in settings.items())
+    group = yaml.safe_load((ROOT / "kuberay.yaml").read_text())["spec"]["rayClusterSpec"]["workerGroupSpecs"][0]
+    assert {entry["name"]: entry["value"] for entry in group["template"]["spec"]["containers"][0]["env"]} == settings
+    assert all(" ".join(f"{name}={value}" for name, value in settings.items()) in text for text in (start, DOCS))
 
 
 def test_all_that_the_installation_needs_is_copied() -> None:

@@ -149,7 +149,7 @@ class Crew:
         except errors.RayError:  # the actor is unavailable: Ray restarts it, here or on another machine
             return self._lose(members.renew(member, member.actor))
         if ref is member.sign:
-            members.is_ready(member)
+            members.is_ready(member, result)
             return None
         work = members.drop(member, ref)
         if result.ok:

@@ -1,17 +1,22 @@
 """The actors of a run as the driver sees them, and which work is in flight where."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from workers.standby import stand_by
 from workers.work import Work
 
 
 @dataclass(eq=False)
 class Member:
-    """An actor: what it has in flight, in order, the first of it `since` when; not `ready` while it starts or is in quarantine."""
+    """An actor: what it has in flight, in order, the first of it `since` when; not `ready` while it starts or is in quarantine.
+
+    `node` is the one that lacks a waiting process since it came, if any did wait there.
+    """
 
     actor: Any
     sign: Any = None
@@ -19,6 +24,7 @@ class Member:
     asked: float = 0.0
     since: float = 0.0
     held: str | None = None
+    node: str = ""
     in_flight: dict[Any, Work] = field(default_factory=dict)
 
 
@@ -50,10 +56,10 @@ class Members:
         member.sign, member.asked = member.actor.ready.remote(), now
         self._owner[member.sign] = member
 
-    def is_ready(self, member: Member) -> None:
-        """It has given the sign."""
+    def is_ready(self, member: Member, node: str) -> None:
+        """It has given the sign, and said where a process waits no more."""
         del self._owner[member.sign]
-        member.sign, member.ready = None, True
+        member.sign, member.ready, member.node = None, True, node
 
     def give(self, member: Member, work: Work, data: Any) -> None:
         """Ask an actor to measure a work."""
@@ -104,6 +110,9 @@ class Members:
             self._ray.kill(actor, no_restart=True)
 
     def dismiss(self) -> None:
-        """End all actors."""
+        """End all actors; where processes waited, others will."""
         for member in self.all:
             self.end(member.actor)
+        used = Counter(member.node for member in self.all if member.node)
+        if used:
+            stand_by(self._ray, used)

@@ -36,7 +36,12 @@ def _actor_class() -> type:
             self._worker = Worker(store_location, threads, "cuda" if gpus else "cpu")
 
         def ready(self) -> str:
-            return self._worker.name
+            """The node whose waiting processes it has used one of; empty where none wait."""
+            import ray
+
+            from workers.standby import preloads
+
+            return ray.get_runtime_context().get_node_id() if preloads() else ""
 
         def measure(self, work: Any, dataset: Any) -> Any:
             return self._worker.measure(work, dataset)
