@@ -141,9 +141,13 @@ class UiCommand:
     interrupted = "MLflow is closed"
 
     def __call__(self) -> int:
-        command = ui_command(self.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI"), Path(self.out).absolute(), self.port)
+        command, store = ui_command(
+            self.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI"), Path(self.out).absolute(), self.port
+        )
         print(f"MLflow: http://127.0.0.1:{self.port}  (ends with Ctrl-C)", flush=True)
-        os.execv(command[0], command)  # in this process's place: a signal reaches MLflow itself, and nothing stays behind
+        os.execve(
+            command[0], command, {**os.environ, **store}
+        )  # in this process's place: a signal reaches MLflow itself, and nothing stays behind
 
 
 @dataclass(frozen=True)

@@ -45,27 +45,17 @@ def check_tracking(uri: str | None, folder: Path) -> str:
     return without_secrets(place)
 
 
-def ui_command(uri: str | None, folder: Path, port: int = 5000) -> list[str]:
-    """The command that opens MLflow on the store that a run with these would write to. Raises Refused when none is there."""
+def ui_command(uri: str | None, folder: Path, port: int = 5000) -> tuple[list[str], dict[str, str]]:
+    """The command that opens MLflow on the store that a run with these would write to, and what it finds in its environment: the
+    store, whose URI may hold a password, and a command line is for everyone to see. Raises Refused when none is there."""
     place = store_uri(uri, folder)
     if place.startswith(("http://", "https://")):
         raise Refused(f"{without_secrets(place)} is a server that shows itself; open it in a browser")
     if place == default_uri(folder) and not (folder / "mlflow.db").is_file():
         raise Refused(f"no MLflow store in {folder}; run a study first, or give the folder of one that ran")
     artifacts = ["--default-artifact-root", str(folder.absolute() / "mlartifacts")]
-    return [
-        sys.executable,
-        "-m",
-        "mlflow",
-        "ui",
-        "--backend-store-uri",
-        place,
-        *artifacts,
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-    ]
+    command = [sys.executable, "-m", "mlflow", "ui", *artifacts, "--host", "127.0.0.1", "--port", str(port)]
+    return command, {"MLFLOW_BACKEND_STORE_URI": place}
 
 
 def download(name: str, place: Path, tracking_uri: str | None, folder: Path) -> Path:

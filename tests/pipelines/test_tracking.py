@@ -2,12 +2,17 @@
 
 import json
 import math
+import os
+import signal
 import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
 
 import pytest
 from mlflow_store import client, opened
+from postgres import free_port
 
 from pipelines import tracking
 from pipelines.tracking import MLflowTracker, make_tracker, ui_command
@@ -190,12 +195,43 @@ def test_the_environments_store_is_used_unless_one_is_given(folder: Path, tmp_pa
 
 
 def test_the_command_that_opens_mlflow(folder: Path, tmp_path: Path) -> None:
-    command = ui_command(None, folder, 5001)
+    command, environment = ui_command(None, folder, 5001)
     assert command[:4] == [sys.executable, "-m", "mlflow", "ui"]
     assert command[command.index("--host") + 1] == "127.0.0.1", "whatever MLFLOW_HOST says"
-    assert f"sqlite:///{folder / 'mlflow.db'}" in command
+    assert environment == {"MLFLOW_BACKEND_STORE_URI": f"sqlite:///{folder / 'mlflow.db'}"}
+    secret = "postgresql://me:planted@db/mlflow"
+    command, environment = ui_command(secret, folder, 5001)
+    assert "planted" not in " ".join(command), "a command line is for everyone to see"
+    assert environment == {"MLFLOW_BACKEND_STORE_URI": secret}
     assert command[-2:] == ["--port", "5001"]
     with pytest.raises(Refused, match=r"no MLflow store in .*; run a study first, or give the folder of one that ran"):
         ui_command(None, tmp_path)
     with pytest.raises(Refused, match=r"http://\*\*\*@host is a server that shows itself; open it in a browser"):
         ui_command("http://a:b@host", tmp_path)
+
+
+@pytest.mark.slow
+def test_mlflow_opens_on_a_folder(folder: Path) -> None:
+    """And the store stands in nobody's command line."""
+    opened(folder).end()
+    port = free_port()
+    command = [sys.executable, "-m", "pipelines.cli", "ui", "--out", str(folder), "--port", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        until = time.monotonic() + 120
+        while (page := answered(f"http://127.0.0.1:{port}/")) is None and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.5)
+        assert page is not None
+        assert "MLflow" in page
+        assert "mlflow.db" not in Path(f"/proc/{process.pid}/cmdline").read_text()
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)  # its own session: MLflow, its workers, and nobody else
+        process.wait(60)
+
+
+def answered(url: str) -> str | None:
+    try:
+        with urllib.request.urlopen(url, timeout=60) as page:
+            return str(page.read().decode())
+    except OSError:
+        return None
