@@ -3,9 +3,9 @@
 Margins of a LeNet in 21 DCT blocks: two actors of one thread against the inline runner with two threads, both writing every shard
 to a store. Throughput counts from when every worker has given its first shard, so start-up is not in it, to the last shard.
 
-The cluster of the second part is a head with two CPUs that has been up for a while, warm as docs/cluster.md says, or plain. The time
-is from the call of the runner, connecting included, to its first outcome, in a process that has imported advcore and Ray; beside it
-how long that shard itself took.
+The cluster of the second part is a head with two CPUs that has been up for a while, warm as docs/cluster.md says, or plain. The
+time is from the call of the runner, connecting included, to its first outcome, in a process that has imported advcore and Ray;
+beside it how long that shard itself took.
 """
 
 import os
