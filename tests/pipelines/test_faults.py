@@ -175,6 +175,28 @@ def test_the_driver_killed_and_started_again(driver: Driver) -> None:
     driver.check()
 
 
+def test_the_driver_ended_by_a_signal(driver: Driver) -> None:
+    """SIGTERM: its rows are kept, nothing is left running in MLflow, and the same command goes on."""
+    from mlflow import MlflowClient
+
+    driver.study["run"]["track"] = True
+    driver.study["probes"]["look"]["seconds"] = 0.5
+    process = driver.start()
+    driver.until(lambda: len(list((driver.place / "out/store").rglob("*.parquet"))) >= 4, process)
+    process.terminate()
+    told = driver.end(process, status=130, seconds=60)
+    assert "advcore: interrupted; finished shards are in the store" in told
+    assert "Traceback" not in told
+    assert len(driver.rows("out")) >= 4
+    client = MlflowClient(f"sqlite:///{driver.place / 'out' / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("advcore").experiment_id
+    assert {run.info.status for run in client.search_runs([experiment])} == {"KILLED"}
+    assert "of 12 found in the store" in driver.end(driver.start())
+    assert {run.info.status for run in client.search_runs([experiment])} == {"FINISHED"}
+    driver.study["run"]["track"] = False
+    driver.check()
+
+
 def test_a_shard_that_always_fails(driver: Driver) -> None:
     """Its traceback and its samples are told, the rest is finished, the status says partial, and the next run tries it alone."""
     driver.study["run"]["track"] = True
