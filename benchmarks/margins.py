@@ -57,7 +57,8 @@ def compare(name: str, network: nn.Module, images: Tensor, slow_images: int) -> 
     print(f"  {name}")
     print(f"    published per-sample algorithm {slow:8.1f} margins/s; {slower:.1f} where backward passes go on to the weights")
     print(
-        f"    advcore                        {rate:8.1f} margins/s, {rate / slow:.1f} and {rate / slower:.0f} times; relative difference {difference:.1e}"
+        f"    advcore                        {rate:8.1f} margins/s, {rate / slow:.1f} and {rate / slower:.0f} times; "
+        f"relative difference {difference:.1e}"
     )
     print(f"    its passes alone               {1 / floor:8.1f} margins/s, so they are {floor * rate:.0%} of its time")
 
