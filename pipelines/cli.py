@@ -28,6 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal without a sign shows its number
+    for argument in arguments:
+        if any("\udc80" <= sign <= "\udcff" for sign in argument):  # so Python holds what the system's encoding does not know
+            print(f"advcore: {argument!a} is no text in {sys.getfilesystemencoding()}; set PYTHONUTF8=1", file=sys.stderr)
+            return 2
     told = again.answer(arguments)
     if told is not None:
         print(told, end="")
@@ -76,11 +80,13 @@ def _show(report: "Report", arguments: Sequence[str], before: dict[str, Any] | N
 
 
 def _failed(error: Exception, verbose: bool, keeps: str) -> int:
-    """One line for what was refused and for a full disk; a traceback for what should not have happened, never with a secret."""
+    """One line for what was refused, for a full disk, for a file that cannot be used; a traceback for what should not have
+    happened, never with a secret."""
     from pipelines.full import FullDisk, is_full
 
     refused, full = isinstance(error, Refused), is_full(str(error))
-    if verbose or not (refused or full):
+    unusable = not (refused or full) and _about_a_file(error)
+    if verbose or not (refused or full or unusable):
         print(without_secrets("".join(traceback.format_exception(error))), end="", file=sys.stderr)
     if refused:
         print(f"advcore: {_visible(without_secrets(str(error)))}", file=sys.stderr)
@@ -88,7 +94,16 @@ def _failed(error: Exception, verbose: bool, keeps: str) -> int:
     if full:
         said = error if isinstance(error, FullDisk) else f"no space is left on the disk ({error})"
         print(f"advcore: {_visible(without_secrets(str(said)))}; free some: {keeps}", file=sys.stderr)
+    if unusable:
+        print(f"advcore: {_visible(without_secrets(unusable))}; {keeps}", file=sys.stderr)
     return 1
+
+
+def _about_a_file(error: Exception) -> str:
+    """What the system says of a file, by its name; empty where it is no file's fault."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return ""
 
 
 def _visible(text: str) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 from workers.redaction import without_secrets
 from workers.refusal import Refused
 
-CONTACT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
-"""For the first contact: a server that is not there is told within seconds."""
+CONTACT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
+"""For the first contact: a port where nobody listens is told at once; a busy server, or one that makes tables, takes some."""
 
 STEADY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
 """Later on: whoever asks tries again himself, and knows how long it has been. MLflow's own tries would take minutes a call."""

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
@@ -19,6 +18,7 @@ from pipelines.sweep import Sweep, SweepSettings
 from pipelines.sweep_run import sweep
 from pipelines.tracking import ui_command
 from pipelines.train import Training, TrainSettings, train
+from workers.paths import local
 
 Settings = UseAppendAction[tuple[str, ...]]
 
@@ -141,13 +141,11 @@ class UiCommand:
     interrupted = "MLflow is closed"
 
     def __call__(self) -> int:
-        command, store = ui_command(
-            self.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI"), Path(self.out).absolute(), self.port
-        )
+        uri = self.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
+        command, store = ui_command(uri, local(self.out).absolute(), self.port)
         print(f"MLflow: http://127.0.0.1:{self.port}  (ends with Ctrl-C)", flush=True)
-        os.execve(
-            command[0], command, {**os.environ, **store}
-        )  # in this process's place: a signal reaches MLflow itself, and nothing stays behind
+        # in this process's place: a signal reaches MLflow itself, and nothing stays behind
+        os.execve(command[0], command, {**os.environ, **store})
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pipelines.environment import environment_tags
 from pipelines.tracking import check_tracking
 from workers.cluster import ask_cluster
 from workers.datasets import absent
+from workers.paths import local
 from workers.redaction import without_secrets
 from workers.refusal import Refused
 from workers.store import open_store
@@ -43,7 +44,7 @@ def examine(
 
     The settings are those of `RunSettings`; RAY_ADDRESS and MLFLOW_TRACKING_URI stand in for `address` and `tracking_uri`.
     """
-    folder = Path(out).expanduser().absolute()
+    folder = local(out).absolute()
     place = store or str(folder / "store")
     checks: dict[str, Callable[[], str]] = {
         "versions": _versions,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipelines.tracking import download
 from workers.models import ModelSpec
+from workers.paths import local
 from workers.refusal import Refused
 from workers.s3_store import S3Store
 from workers.store import Store
@@ -52,7 +53,7 @@ def portable(spec: ModelSpec, store: Store, known: dict[str, str] | None = None)
     if name is None or name.startswith("s3://") or not isinstance(store, S3Store):
         return spec
     if name not in known:
-        known[name] = store.keep(Path(name).expanduser())
+        known[name] = store.keep(local(name))
     return replace(spec, checkpoint=known[name])
 
 

@@ -11,6 +11,7 @@ from pipelines.report import Report, table_path
 from pipelines.study import Study, find
 from workers.datasets.origin import files
 from workers.folder_store import FolderStore
+from workers.paths import local
 from workers.store import Store
 
 
@@ -25,7 +26,7 @@ def came_of(study: Study, resolved: Study) -> Stats | None:
     if data is None or any(":/" in checkpoint for checkpoint in checkpoints) or None in modules:
         return None
     recipes = [find(recipe, "recipes").absolute() for recipe in study.train.values()]
-    own = [Path(checkpoint).expanduser().absolute() for checkpoint in checkpoints]
+    own = [local(checkpoint).absolute() for checkpoint in checkpoints]
     try:
         return stats([*recipes, *data, *own, *(Path(str(module)) for module in modules)])
     except OSError:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from inspect import signature
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,6 +21,7 @@ from pipelines.study import Study
 from workers.actor import defining, work_key
 from workers.datasets import Dataset, batch, load
 from workers.models import ModelSpec, build, content_hash
+from workers.paths import local
 from workers.refusal import Refused
 from workers.shards import Shard, split
 from workers.work import Other, Work
@@ -55,7 +55,7 @@ def prepare(study: Study) -> Prepared:
         for probe_name, probe in study.probes.items():
             check_box(f"probe {probe_name}", probe, own)
     partners = {name: _partners(name, probe, seen) for name, probe in study.probes.items()}
-    out = Path(study.run.out).absolute()
+    out = local(study.run.out).absolute()
     models = {name: anywhere(spec, study.run.tracking_uri, out) for name, spec in study.models.items()}
     hashes = {name: content_hash(spec) for name, spec in models.items()}
     for name, spec in models.items():

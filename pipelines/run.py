@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from tqdm import tqdm
 
@@ -23,6 +22,7 @@ from pipelines.tracking import make_tracker
 from pipelines.trained import with_trained
 from workers.checkpoints import check_writable
 from workers.inline import Inline
+from workers.paths import local
 from workers.pool import RayPool
 from workers.redaction import without_secrets
 from workers.store import open_store, resolved
@@ -41,13 +41,13 @@ def run(study: Study, verbose: bool = False) -> Report:
     Raises FullDisk where rows or the report cannot be written for lack of space.
     """
     study.run.check()
-    with alone(Path(study.run.out).absolute(), "study", study.name):
+    with alone(local(study.run.out).absolute(), "study", study.name):
         return _run(study, verbose)
 
 
 def _run(study: Study, verbose: bool) -> Report:
     start = time.perf_counter()
-    out = Path(study.run.out).absolute()
+    out = local(study.run.out).absolute()
     store_location = resolved(study.run.store or str(out / "store"))
     runner = make_runner(study.run, store_location, verbose)
     runner.check()

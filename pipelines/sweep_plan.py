@@ -18,6 +18,7 @@ from pipelines.trained import on_data
 from pipelines.training import Training, TrainSettings, loaded
 from workers.datasets import load
 from workers.models import content_hash
+from workers.paths import local
 from workers.refusal import Refused
 from workers.store import resolved
 
@@ -112,9 +113,9 @@ def plan_of(sweep: Sweep) -> Plan:
     if sweep.data is not None:
         training = on_data(training, sweep.data, load(sweep.data))
     training = replace(training, name=sweep.name)
-    training = replace(training, model=anywhere(training.model, sweep.run.tracking_uri, Path(sweep.run.out).absolute()))
+    training = replace(training, model=anywhere(training.model, sweep.run.tracking_uri, local(sweep.run.out).absolute()))
     data = [load(spec).digest for spec in (training.data, training.test) if spec is not None]
-    store = resolved(sweep.run.store or str(Path(sweep.run.out) / "store"))
+    store = resolved(sweep.run.store or str(local(sweep.run.out) / "store"))
     return Plan(sweep, training, (content_hash(training.model), *data), store)
 
 

@@ -22,6 +22,7 @@ from pipelines.sweep_report import SweepReport, report_of, track
 from pipelines.tracking import make_tracker
 from pipelines.trial import reports
 from workers.checkpoints import check_writable
+from workers.paths import local
 from workers.pool import RayPool
 from workers.redaction import plain_without_secrets
 from workers.refusal import Refused
@@ -35,12 +36,12 @@ def sweep(settings: Sweep, verbose: bool = False) -> SweepReport:
     finished epochs of every trial and goes through; the next run goes on from there, in the same MLflow runs.
     """
     settings.run.check()
-    with alone(Path(settings.run.out).absolute(), "sweep", settings.name):
+    with alone(local(settings.run.out).absolute(), "sweep", settings.name):
         return _sweep(settings, verbose)
 
 
 def _sweep(settings: Sweep, verbose: bool) -> SweepReport:
-    out = Path(settings.run.out).absolute()
+    out = local(settings.run.out).absolute()
     plan = plan_of(settings)
     runner = _runner(plan, verbose)
     check_points(plan, settings.points())
@@ -148,7 +149,7 @@ def _inline(plan: Plan, journal: Journal, todo: list[Point], budget: Budget) -> 
 def _storage(plan: Plan) -> str:
     """Where the states of this sweep's trainings lie."""
     own = plan.sweep.run
-    place = own.storage or str(Path(own.out) / "storage")
+    place = own.storage or str(local(own.out) / "storage")
     return f"{place.rstrip('/') if '://' in place else Path(place).absolute()}/{plan.sweep.name}"
 
 

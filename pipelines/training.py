@@ -16,6 +16,7 @@ from pipelines.study import check_name
 from workers.actor import resolve_device
 from workers.datasets import Dataset, DataSpec, load
 from workers.models import ModelSpec, content_hash
+from workers.paths import local
 from workers.refusal import Refused
 
 
@@ -90,7 +91,7 @@ class Training:
     @property
     def checkpoint(self) -> Path:
         """Where the trained network goes."""
-        return Path(self.run.out).absolute() / "models" / f"{self.name}.safetensors"
+        return local(self.run.out).absolute() / "models" / f"{self.name}.safetensors"
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,11 +4,11 @@ The store is the truth of a study: a key that is there is finished work, whoever
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Protocol
 
 from advcore.probes.probe import Columns
 from workers.folder_store import open_folder
+from workers.paths import local
 from workers.refusal import Refused
 
 
@@ -47,7 +47,7 @@ def open_store(location: str, create: bool = True) -> Store:
     """
     scheme, separator, _ = location.partition("://")
     if not separator:
-        return open_folder(Path(location).expanduser().absolute(), create)
+        return open_folder(local(location).absolute(), create)
     if scheme == "s3":
         from workers.s3_store import open_s3  # boto3 takes a while to import, and most studies need none of it
 
@@ -57,4 +57,4 @@ def open_store(location: str, create: bool = True) -> Store:
 
 def resolved(location: str) -> str:
     """The location as a process in another folder would name it."""
-    return location if "://" in location else str(Path(location).expanduser().absolute())
+    return location if "://" in location else str(local(location).absolute())

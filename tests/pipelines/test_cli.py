@@ -228,6 +228,28 @@ def test_a_missing_study_names_the_shipped_ones(capfd: pytest.CaptureFixture[str
     assert "demo" in refused(["run", "nosuch.yaml"], capfd)
 
 
+def test_a_file_that_cannot_be_used_gets_one_clear_line(study_file: Path, place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A report that is a folder, a home that nobody has: with what is done kept, or before any work."""
+    assert main(["run", str(study_file)]) == 0
+    report = next(place.rglob("report.md"))
+    report.unlink()
+    (report / "inside").mkdir(parents=True)
+    capfd.readouterr()
+    assert main(["run", str(study_file)]) == 1
+    told = [line for line in capfd.readouterr().err.splitlines() if line.startswith(("advcore", "Traceback"))]
+    assert len(told) == 1
+    assert "report.md" in told[0]
+    assert "no such home" in refused(["run", str(study_file), "--out", "~nobody-is-called-so/x"], capfd)
+
+
+def test_file_names_of_ascii_alone_are_told(study_file: Path, place: Path) -> None:
+    ascii_only = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-m", "pipelines.cli", "run", str(study_file), "--out", "\u00e9"]
+    done = subprocess.run([part.encode() for part in command], env=ascii_only, capture_output=True, timeout=120)
+    assert done.returncode == 2
+    assert done.stderr == b"advcore: '\\udcc3\\udca9' is no text in ascii; set PYTHONUTF8=1\n"
+
+
 def test_a_driver_that_is_stopped_goes_on_where_it_was(study_file: Path, place: Path) -> None:
     """SIGTERM in the middle: status 130, finished shards kept, the next run measures the rest."""
     slow = ["--set", "data.samples=300", "--set", "probes.robustness.attacks.1.steps=300", "--shard-size", "10"]

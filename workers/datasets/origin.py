@@ -5,6 +5,7 @@ from pathlib import Path
 
 from workers.datasets.arrays import _fashion_mnist_places, _idx_files
 from workers.datasets.dataset import DataSpec
+from workers.paths import local
 
 MOST = 20_000
 """Files that are looked at, at most."""
@@ -26,10 +27,10 @@ def files(spec: DataSpec) -> list[Path] | None:
     if "://" in rest:
         return None
     if kind == "npz":
-        return [Path(rest).expanduser().absolute()]
+        return [local(rest).absolute()]
     if kind == "imagefolder":
-        return _below(Path(rest).expanduser().absolute())
-    return _below(Path(spec.folder).expanduser().absolute()) if kind == "torchvision" and spec.folder else None
+        return _below(local(rest).absolute())
+    return _below(local(spec.folder).absolute()) if kind == "torchvision" and spec.folder else None
 
 
 def _below(folder: Path) -> list[Path] | None:
