@@ -46,7 +46,7 @@ class MinimalNorm:
     """
 
     norm: Literal["l1", "l2", "linf"] = "l2"
-    descent: int = 20
+    descent: int = 25
     refinement: int = 10
     classes: int = 9
     box: bool = True
