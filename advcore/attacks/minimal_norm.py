@@ -34,8 +34,8 @@ class MinimalNorm:
 
     Guarantee: an upper bound on the minimal distance; exact for affine classifiers, to 1e-4, in l2 and linf, with and without box.
     Which turns are accepted may hang on rounding, where a batch of another size rounds logits differently. Of 32 digits on a LeNet,
-    each alone against all as a batch, distances agree to 1e-5 but for one or two in each norm, which differ by 0.2 % at most. 16 at
-    a time give the same, to 1e-6. Where logits are the same to the last bit, so are they.
+    each alone against all as a batch, distances agree to 1e-5 but for two at most in each norm, which differ by less than 0.1 %.
+    16 at a time give the same, to 1e-6. Where logits are the same to the last bit, so are they.
 
     Attributes:
         norm: in which the perturbation is short.
