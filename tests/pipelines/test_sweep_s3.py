@@ -50,4 +50,4 @@ def test_a_trial_that_is_killed_goes_on_from_its_state_on_s3(place: Path, s3: S3
     rows = [key for key in s3.objects("rows/") if key.endswith(".parquet")]
     assert sorted(Path(key).stem for key in rows) == sorted(key for keys in other[4].values() for key in keys)
     assert [key for key in s3.objects("states/tiny/") if key.endswith("state.safetensors")]
-    assert sorted(path.name for path in (place / "ray").iterdir()) == ["tiny"], "no rows and no states in folders"
+    assert sorted(path.name for path in (place / "ray").iterdir()) == [".locks", "tiny"], "no rows and no states in folders"
