@@ -141,7 +141,7 @@ SHORT_STEPS = {"kind": "pgd", "norm": "l2", "steps": 2, "relative_step": 0.1}
         ({"probes": {"r": {"kind": "nosuchprobe"}}}, "nosuchprobe"),
         ({"probes": {"t": {"kind": "transfer", "to": ["one", "three"]}}}, "names the model 'three', which the study has not"),
         ({"run": {"out": "/proc/nowhere", "track": False}}, "/proc/nowhere"),
-        ({"run": {"out": "a\0b", "track": False}}, r"a\x00b/tiny cannot be written (embedded null byte): choose another one"),
+        ({"run": {"out": "a\0b", "track": False}}, r"path 'a\x00b' holds a NUL"),
         ({"run": {"out": "one.safetensors", "track": False}}, "results /"),
         ({"run": {"runner": "ray", "address": "127.0.0.1:1", "track": False, "out": "out"}}, "no Ray at 127.0.0.1:1"),
         ({"run": {"tracking_uri": "http://127.0.0.1:1", "out": "out"}}, "127.0.0.1:1"),
