@@ -79,6 +79,14 @@ class Driver:
             command, cwd=self.place, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
 
+    def tracked_and_begun(self) -> subprocess.Popen[str]:
+        """A driver that writes to MLflow, with four shards of twelve in the store."""
+        self.study["run"]["track"] = True
+        self.study["probes"]["look"]["seconds"] = 0.5
+        process = self.start()
+        self.until(lambda: len(list((self.place / "out/store").rglob("*.parquet"))) >= 4, process)
+        return process
+
     def until(self, done: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 120) -> None:
         """Wait for something to happen while the driver runs."""
         deadline = time.monotonic() + seconds
@@ -158,10 +166,7 @@ def test_the_driver_killed_and_started_again(driver: Driver) -> None:
     """It goes on, in the same MLflow run, and measures what was left."""
     from mlflow import MlflowClient
 
-    driver.study["run"]["track"] = True
-    driver.study["probes"]["look"]["seconds"] = 0.5
-    process = driver.start()
-    driver.until(lambda: len(list((driver.place / "out/store").rglob("*.parquet"))) >= 4, process)
+    process = driver.tracked_and_begun()
     process.kill()
     process.communicate()
     told = driver.end(driver.start())
@@ -179,10 +184,7 @@ def test_the_driver_ended_by_a_signal(driver: Driver) -> None:
     """SIGTERM: its rows are kept, nothing is left running in MLflow, and the same command goes on."""
     from mlflow import MlflowClient
 
-    driver.study["run"]["track"] = True
-    driver.study["probes"]["look"]["seconds"] = 0.5
-    process = driver.start()
-    driver.until(lambda: len(list((driver.place / "out/store").rglob("*.parquet"))) >= 4, process)
+    process = driver.tracked_and_begun()
     process.terminate()
     told = driver.end(process, status=130, seconds=60)
     assert "advcore: interrupted; finished shards are in the store" in told
