@@ -89,7 +89,7 @@ def _of(hint: Any, levels: int) -> st.SearchStrategy[Any]:
         return st.dictionaries(st.sampled_from(NAMES), _of(members[1], levels), max_size=2)
     if is_dataclass(hint):
         return mapping_of(hint, levels)
-    raise NotImplementedError(f"fields of type {hint}: say here what a file holds for one")
+    raise TypeError(f"fields of type {hint}: say here what a file holds for one")
 
 
 def _seam(hint: Any) -> dict[str, type]:
