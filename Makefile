@@ -35,6 +35,7 @@ bench: .venv/ready  ## speed, as ratios measured in one run
 bench-cluster: .venv/ready  ## what Ray costs us: the driver with 100 actors, sharding and storing, a model of a large study's time
 	$(BIN)/python -m benchmarks.driver
 	$(BIN)/python -m benchmarks.overhead
+	$(BIN)/python -m benchmarks.first_shard
 	$(BIN)/python -m benchmarks.cost
 
 soak: .venv/ready  ## half an hour of studies whose workers, nodes and drivers are killed at random
@@ -66,5 +67,5 @@ clean:  ## remove what `make` brought; results/ stays
 # The lock pins versions as constraints, so that a platform installs only what it needs of it.
 .venv/ready: pyproject.toml requirements.lock | $(UV)
 	test -x $(BIN)/python || $(UV) venv --quiet --python ">=3.11" .venv
-	$(UV) pip install --quiet --python $(BIN)/python --constraint requirements.lock --editable ".[demo,server,dev]"
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --constraint requirements.lock --editable ".[demo,server,dev]"
 	touch $@

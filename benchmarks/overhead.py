@@ -1,15 +1,9 @@
-"""What sharding and storing cost on real work, and how long a warm cluster takes to its first shard.
+"""What sharding and storing cost on real work.
 
 Margins of a LeNet in 21 DCT blocks: two actors of one thread against the inline runner with two threads, both writing every shard
 to a store. Throughput counts from when every worker has given its first shard, so start-up is not in it, to the last shard.
-
-The cluster of the second part is a head with two CPUs that has been up for a while, warm as docs/cluster.md says, or plain. The
-time is from the call of the runner, connecting included, to its first outcome, in a process that has imported advcore and Ray;
-beside it how long that shard itself took.
 """
 
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,13 +16,12 @@ from advcore.subspaces import DCTDiagonal
 from benchmarks.setting import machine, trained_lenet
 from workers.actor import work_key
 from workers.checkpoints import save_checkpoint
-from workers.cluster import prepare_environment, private_token
 from workers.datasets import Dataset, DataSpec, load
 from workers.inline import Inline
 from workers.models import ModelSpec, content_hash
 from workers.pool import RayPool
 from workers.shards import split
-from workers.work import Outcome, Runner, Work
+from workers.work import Runner, Work
 
 SHARD, TURNS = 64, 2
 
@@ -76,63 +69,12 @@ def compare(folder: Path, dataset: Dataset) -> Iterator[str]:
     yield f"  ratio                  {best['2 actors of 1 thread'] / best['inline, 2 threads']:7.2f} (bar: 0.95)"
 
 
-def first_shard(folder: Path) -> Iterator[str]:
-    """Seconds to the first outcome, three times on one cluster, with and without torch in its waiting workers."""
-    warm = {"RAY_preload_python_modules": "workers.preloaded", "RAY_enable_worker_prestart": "1"}
-    for name, settings in (("warm cluster", warm), ("plain cluster", {})):
-        times = in_own_process(folder, settings)
-        yield f"  to the first shard, {name:14} {', '.join(times)} s (bar: 3 s)"
-
-
-def in_own_process(folder: Path, settings: dict[str, str]) -> list[str]:
-    environment = os.environ | settings
-    command = [sys.executable, "-m", "benchmarks.overhead", "first", str(folder)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"the cluster did not run: {done.stderr}")
-    return done.stdout.strip().splitlines()[-3:]
-
-
-def on_warm_cluster(folder: Path) -> list[str]:
-    """A head in this process, left alone for a while, then three runs."""
-    dataset = load(DataSpec("mnist5k", "test", 256))
-    todo = works(folder, dataset)[:4]
-    prepare_environment(local=True)
-    private_token()
-    import ray
-    from ray.cluster_utils import Cluster
-
-    cluster = Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False, "object_store_memory": 2**28}
-    )
-    try:
-        times = []
-        for turn in range(3):
-            time.sleep(20)  # it has been up for a while
-            start = time.perf_counter()
-            outcomes = RayPool(str(folder / f"first{turn}-{os.getpid()}"), workers=2, address=cluster.address).run(todo, dataset)
-            outcome: Outcome = next(outcomes)
-            times.append(f"{time.perf_counter() - start:.1f} (its measuring {outcome.seconds:.1f})")
-            if not outcome.ok:
-                raise RuntimeError(f"a shard failed: {outcome.error}")
-            outcomes.close()  # type: ignore[attr-defined]
-        return times
-    finally:
-        ray.shutdown()
-        cluster.shutdown()
-
-
 def main() -> None:
-    if sys.argv[1:2] == ["first"]:
-        print(*on_warm_cluster(Path(sys.argv[2])), sep="\n")
-        return
     samples = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     with tempfile.TemporaryDirectory() as name:
         dataset = load(DataSpec("mnist5k", "test", samples))
         print(f"sharding and storing: margins, LeNet, {samples} digits in shards of {SHARD} ({machine()})", flush=True)
         for line in compare(Path(name), dataset):
-            print(line, flush=True)
-        for line in first_shard(Path(name)):
             print(line, flush=True)
 
 

@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import replace
 
 from tqdm import tqdm
@@ -13,7 +14,7 @@ from pipelines.full import FullDisk, is_full
 from pipelines.lock import alone
 from pipelines.origins import came_of, left
 from pipelines.patient import begin, patiently
-from pipelines.prepare import Prepared, prepare
+from pipelines.prepare import prepare
 from pipelines.record import NullRun, Run
 from pipelines.report import Report, written
 from pipelines.study import RunSettings, Study
@@ -35,10 +36,11 @@ PROGRESS = 10.0
 def run(study: Study, verbose: bool = False) -> Report:
     """Measure what is missing of a study and report on all of it.
 
-    Raises Refused before any work for what cannot work, another driver on the same study among it. A shard that fails is reported,
-    the others go on. An interrupt leaves the finished shards in the store and goes through; the next run goes on from there, in the
-    same MLflow run. Where MLflow goes away in the middle, the work goes on, and the end waits for it up to `run.tracking_wait`.
-    Raises FullDisk where rows or the report cannot be written for lack of space.
+    Raises Refused before any work for what cannot work, another driver on the same study among it; only MLflow, which takes
+    seconds, is asked once workers on Ray have begun. A shard that fails is reported, the others go on. An interrupt leaves the
+    finished shards in the store and goes through; the next run goes on from there, in the same MLflow run. Where MLflow goes away
+    in the middle, the work goes on, and the end waits for it up to `run.tracking_wait`. Raises FullDisk where rows or the report
+    cannot be written for lack of space.
     """
     study.run.check()
     with alone(local(study.run.out).absolute(), "study", study.name):
@@ -57,20 +59,23 @@ def _run(study: Study, verbose: bool) -> Report:
     check_writable(out / study.name, "results")
     store = open_store(store_location)
     missing = set(store.missing(work.key for work in prepared.all_works()))
-    opened = make_tracker(study.run.track, study.run.tracking_uri, out).open(study.run.experiment, prepared.identity, study.name)
-    in_mlflow = opened.id
-    if not missing and opened.finished:
-        opened = NullRun()  # all is there already, also in MLflow; only the folder may hold another study of that name
-    begin(opened, lambda: describe(opened, prepared))
     works = [work for work in prepared.all_works() if work.key in missing]
-    if isinstance(runner, RayPool):
+    if works and isinstance(runner, RayPool):
         works = carried(works, store)
+        print(f"starting workers ({runner.workers}) on Ray", file=sys.stderr)
+    tracker = make_tracker(study.run.track, study.run.tracking_uri, out)
     try:
-        with patiently(opened, study.run.tracking_wait) as log:
-            outcomes = _measure(runner, works, prepared, log.run)
-            report = written(prepared, store, outcomes, out / study.name)
-            track(log.run, prepared, store, report, time.perf_counter() - start)
-            log.status = "FINISHED" if report.complete else "FAILED"
+        with closing(runner.run(works, prepared.dataset)) as coming:
+            opened = tracker.open(study.run.experiment, prepared.identity, study.name)
+            in_mlflow = opened.id
+            if not missing and opened.finished:
+                opened = NullRun()  # all is there already, also in MLflow; only the folder may hold another study of that name
+            begin(opened, lambda: describe(opened, prepared))
+            with patiently(opened, study.run.tracking_wait) as log:
+                outcomes = _measured(coming, works, study.name, log.run)
+                report = written(prepared, store, outcomes, out / study.name)
+                track(log.run, prepared, store, report, time.perf_counter() - start)
+                log.status = "FINISHED" if report.complete else "FAILED"
     except OSError as error:
         if is_full(str(error)):
             raise FullDisk(f"no space is left to write the results in {out / study.name} ({error.strerror})") from error
@@ -96,17 +101,15 @@ def make_runner(settings: RunSettings, store_location: str, verbose: bool = Fals
     )
 
 
-def _measure(runner: Runner, works: list[Work], prepared: Prepared, record: Run) -> list[Outcome]:
+def _measured(coming: Iterable[Outcome], works: Sequence[Work], name: str, record: Run) -> list[Outcome]:
     """One outcome per piece of work, with a bar that shows samples per second. Raises FullDisk where the store is full."""
     if not works:
         return []
     sizes = {work.key: len(work.shard) for work in works}
     outcomes = []
     tell = _progress(record, len(works))
-    if isinstance(runner, RayPool):
-        print(f"starting workers ({runner.workers}) on Ray, which takes about 15 seconds", file=sys.stderr)
-    with tqdm(total=sum(sizes.values()), desc=prepared.study.name, unit="sample", smoothing=0.1, file=sys.stderr) as bar:
-        for outcome in runner.run(works, prepared.dataset):
+    with tqdm(total=sum(sizes.values()), desc=name, unit="sample", smoothing=0.1, file=sys.stderr) as bar:
+        for outcome in coming:
             outcomes.append(outcome)
             bar.set_postfix_str(outcome.name if outcome.ok else f"{outcome.name} FAILED", refresh=False)
             bar.update(sizes[outcome.key])

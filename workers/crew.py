@@ -23,6 +23,8 @@ DEPTH = 2
 """Works in flight for each actor: one that it measures and one that waits, so that it never does."""
 TURN = 0.5
 """Seconds between two looks at who starts, hangs, is late, or could join."""
+MOMENT = 0.5
+"""Seconds that the beginning waits for members to be ready: a process that waits becomes one in a tenth of them."""
 LATE = 2.0
 """So many times as long as the slowest finished work of its name (and a second at least) makes a work late."""
 _log = logging.getLogger(__name__)
@@ -52,28 +54,41 @@ class Crew:
         self._slowest: dict[str, float] = {}
         self._next_turn = 0.0
         self._idle_since = time.monotonic()
+        self._early: list[Outcome] = []
         self.members = Members(ray, orders.hire)
         self.counts: Counter[str] = Counter()
         self._resize()
 
+    def begin(self) -> None:
+        """Hand out the first works, to those that are ready within a moment."""
+        end = time.monotonic() + MOMENT
+        while self._backlog.open and time.monotonic() < end and not all(member.in_flight for member in self.members.all):
+            self._early += self._serve()
+            self._feed()
+
     def outcomes(self) -> Iterator[Outcome]:
         """Feed, wait, collect, until every work has its outcome."""
+        yield from self._early
         while self._backlog.open:
-            now = time.monotonic()
-            if now >= self._next_turn:
-                self._next_turn = now + TURN
-                self._resize()
-                self._ask(now)
-                if self._orders.shard_seconds is not None:
-                    yield from self._stop_hanging(now, self._orders.shard_seconds)
-                self._help_late(now)
-            self._feed()
-            for ref in self._wait():
-                outcome = self._collect(ref)
-                if outcome is not None:
-                    yield outcome
+            yield from self._serve()
         if self.counts:
             _log.warning("on the way: %s", ", ".join(f"{count} {what}" for what, count in self.counts.items()))
+
+    def _serve(self) -> Iterator[Outcome]:
+        """Once round."""
+        now = time.monotonic()
+        if now >= self._next_turn:
+            self._next_turn = now + TURN
+            self._resize()
+            self._ask(now)
+            if self._orders.shard_seconds is not None:
+                yield from self._stop_hanging(now, self._orders.shard_seconds)
+            self._help_late(now)
+        self._feed()
+        for ref in self._wait():
+            outcome = self._collect(ref)
+            if outcome is not None:
+                yield outcome
 
     def dismiss(self) -> None:
         """End the actors, whatever they do."""

@@ -1,6 +1,6 @@
 """The runner without a cluster: one worker, in this process."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,7 +29,7 @@ class Inline:
         if self.threads is not None and self.threads < 1:
             raise Refused(f"threads must be at least 1, or none for torch's own choice; got {self.threads}")
 
-    def run(self, works: Sequence[Work], dataset: Dataset) -> Iterator[Outcome]:
+    def run(self, works: Sequence[Work], dataset: Dataset) -> Generator[Outcome]:
         """One outcome for each key, in order. Shards that are done stay done when the iterator is left early."""
         self.check()
         open_store(self.store)

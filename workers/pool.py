@@ -2,10 +2,10 @@
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from workers.cluster import check_address, check_gpus
 from workers.crew import Crew, Orders
@@ -28,7 +28,7 @@ class RayPool:
     that makes a cluster grow which can, and machines that join are used at once. `shard_seconds` is the longest that a shard may
     take, building the model included; then its worker is ended, and the shard tried once more.
 
-    Without `address` (nor RAY_ADDRESS) a local Ray is started, which takes about ten seconds, and stopped again; "auto",
+    Without `address` (nor RAY_ADDRESS) a local Ray is started, which takes some seconds, and stopped again; "auto",
     "HOST:PORT" and "ray://HOST:PORT" connect. A Ray that this process has started before is used and left running.
     """
 
@@ -61,19 +61,27 @@ class RayPool:
     def _address(self) -> str | None:
         return self.address or os.environ.get("RAY_ADDRESS") or None
 
-    def run(self, works: Sequence[Work], dataset: Dataset) -> Iterator[Outcome]:
-        """One outcome for each key, as they end. Leaving the iterator early stops the actors; finished shards stay in the store.
+    def run(self, works: Sequence[Work], dataset: Dataset) -> Generator[Outcome]:
+        """One outcome for each key, as they end. Closing it stops the actors; finished shards stay in the store.
 
-        A work whose code fails is tried twice; one whose worker goes away, four times. Raises Refused where the settings, the
-        address or the store cannot work, or where no worker can start.
+        Actors that were ready at once are at work when this returns. A work whose code fails is tried twice; one whose worker goes
+        away, four times. Raises Refused where the settings, the address or the store cannot work, or where no worker can start.
         """
-        works = unique(works)
+        outcomes = self._begun(unique(works), dataset)
+        next(outcomes)
+        return cast("Generator[Outcome]", outcomes)
+
+    def _begun(self, works: Sequence[Work], dataset: Dataset) -> Generator[Outcome | None]:
+        """None once the first works are handed out, then the outcomes."""
         open_store(self.store)
         if not works:
+            yield None
             return
         with self.session(dataset.images.nbytes, all_tasks=False) as ray:
             crew = self.crew(ray, works, dataset)
             try:
+                crew.begin()
+                yield None
                 yield from crew.outcomes()
             finally:
                 crew.dismiss()

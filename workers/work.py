@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -68,7 +68,11 @@ class Runner(Protocol):
     def check(self) -> None:
         """Raise Refused where the settings cannot work here; starts nothing and writes nothing."""
 
-    def run(self, works: Sequence[Work], dataset: Dataset) -> Iterator[Outcome]: ...
+    def run(self, works: Sequence[Work], dataset: Dataset) -> Generator[Outcome]:
+        """The outcomes, as they come; close it to leave early: what is finished stays in the store.
+
+        A place that measures beside this process may have begun when this returns.
+        """
 
 
 def unique(works: Sequence[Work]) -> list[Work]:

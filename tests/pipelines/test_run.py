@@ -1,5 +1,6 @@
 """The driver: rows, reports, resumption, failures; the same rows inline and on Ray."""
 
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from pipelines import schema
 from pipelines.run import run
 from pipelines.study import Study
 from workers.checkpoints import save_checkpoint
-from workers.inline import Inline
+from workers.refusal import Refused
+from workers.session import running
 from workers.store import open_store
 
 
@@ -65,7 +67,7 @@ def test_shards_without_rows_are_rows_like_others(tiny: dict[str, Any], place: P
 
 def test_a_second_run_computes_nothing(tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     first = run(study_of(tiny))
-    monkeypatch.setattr(Inline, "run", None)
+    monkeypatch.setattr("workers.inline.Worker", None)
     second = run(study_of(tiny))
     assert (second.measured, second.found) == (0, 24)
     assert second.summaries == first.summaries
@@ -176,3 +178,13 @@ def test_rays_rows_equal_the_inline_runners_bit_for_bit(tiny: dict[str, Any], pl
                 else column == b[name]
             )
             assert same, (key, name)
+
+
+def test_ray_ends_where_mlflow_refuses(tiny: dict[str, Any], place: Path) -> None:
+    """Its workers have begun before MLflow is asked."""
+    before = running()
+    with pytest.raises(Refused, match=r"MLflow at http://127.0.0.1:1 cannot be used: no answer"):
+        run(study_of(tiny, runner="ray", workers=1, track=True, tracking_uri="http://127.0.0.1:1"))
+    assert "ray" in sys.modules
+    assert running() == before
+    assert not (place / "out/tiny/report.md").exists()

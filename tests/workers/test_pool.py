@@ -124,6 +124,18 @@ def test_leaving_early_stops_the_actors_and_keeps_what_is_done(ray_running, data
     assert len(store.missing(_keys(todo))) >= left - 2
 
 
+def test_workers_are_at_work_before_anyone_asks_for_an_outcome(ray_running, dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr("workers.crew.MOMENT", 60.0)  # here no process waits for it: it takes seconds until one is ready
+    todo = works(dataset, Look(), size=4)
+    store = open_store(str(tmp_path / "store"))
+    outcomes = RayPool(str(tmp_path / "store"), workers=1).run(todo, dataset)
+    deadline = time.monotonic() + 60
+    while len(store.missing(_keys(todo))) > len(todo) - DEPTH and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(store.missing(_keys(todo))) == len(todo) - DEPTH
+    assert [outcome.ok for outcome in outcomes] == [True] * len(todo)
+
+
 def test_a_worker_that_cannot_start_ends_the_run(ray_running, dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(pool, "open_store", lambda location: None)
     with pytest.raises(Refused, match=r"no Ray worker can start: .*not there on this worker's machine"):
