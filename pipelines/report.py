@@ -24,12 +24,13 @@ from workers.work import Outcome
 
 @dataclass(frozen=True)
 class Report:
-    """What a run came to: shards measured now and found finished, shards that failed, probes that could not be summarised (with
-    the error), summaries by probe and model, each claim's number, or why it has none, where to look, what MLflow lacks, and
-    what a second run that would find the same hangs on."""
+    """What a run came to: shards measured now, those of them that were handed out more than once, shards found finished, those that
+    failed, probes that could not be summarised (with the error), summaries by probe and model, each claim's number, or why it has
+    none, where to look, what MLflow lacks, and what a second run that would find the same hangs on."""
 
     study: Study
     measured: int
+    repeated: int
     found: int
     failures: list[Outcome]
     problems: list[str]
@@ -90,7 +91,8 @@ def written(prepared: Prepared, store: Store, outcomes: list[Outcome], folder: P
     ):
         with whole(folder / name) as unfinished:
             unfinished.write_text(text, encoding="utf-8")
-    return Report(study, len(outcomes), total - len(outcomes), failures, problems, summaries, claims, folder, drawn)
+    repeated = sum(outcome.tries > 1 for outcome in outcomes)
+    return Report(study, len(outcomes), repeated, total - len(outcomes), failures, problems, summaries, claims, folder, drawn)
 
 
 def claimed(claim: Claim, measured: Tables) -> Measured | str:

@@ -64,11 +64,14 @@ def track(record: Run, prepared: Prepared, store: Store, report: Report, seconds
         record.artifact(report.folder / name)
     shards = len(prepared.all_works())
     record.metrics({"shards": shards - len(failed), "shards_failed": len(failed), "last_attempt_seconds": seconds})
-    record.metrics({"shards_measured": report.measured, "shards_found": report.found})
+    record.metrics({"shards_measured": report.measured, "shards_repeated": report.repeated, "shards_found": report.found})
     for name, claim in report.claims.items():
         if isinstance(claim, Measured):
             record.metrics({f"claim/{name}": claim.value, f"claim_low/{name}": claim.low, f"claim_high/{name}": claim.high})
-    errors = [f"{outcome.name} {outcome.key}, samples {outcome.samples}\n{outcome.error}" for outcome in report.failures]
+    errors = [
+        f"{outcome.name} {outcome.key}, samples {outcome.samples}, handed out {outcome.tries} times\n{outcome.error}"
+        for outcome in report.failures
+    ]
     record.text(without_secrets("\n\n".join([*errors, *report.problems])) or "none\n", "failures.txt")
 
 

@@ -212,7 +212,8 @@ def test_a_shard_that_always_fails(driver: Driver) -> None:
     assert "faulty.py" in words
     assert "Traceback" in words
     rows = next(iter(driver.rows("out").values()))
-    samples = words.split("samples ")[1].split("\n")[0]
+    samples, _, tries = words.split("samples ")[1].split("\n")[0].rpartition(", ")
+    assert tries == "handed out 2 times"
     assert len(samples.replace("-", ", ").split(", ")) >= 2
     assert not set(samples.split(", ")) & {str(int(index)) for index in rows["sample"]}
     assert samples in told

@@ -46,6 +46,7 @@ class TestMLflow:
         assert parent.data.params["data.name"] == "digits"
         assert parent.data.params["run.shard_size"] == "8"
         assert parent.data.metrics["shards_measured"] == 24
+        assert parent.data.metrics["shards_repeated"] == 0
         assert {"advcore.study", "advcore.data", "advcore.model.one", "advcore.model.two"} <= set(parent.data.tags)
         assert len(parent.inputs.dataset_inputs) == 1
         client = MlflowClient(f"sqlite:///{place / 'out' / 'mlflow.db'}")
