@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines import again
 from workers.redaction import without_secrets
-from workers.refusal import Refused
+from workers.refusal import Refused, Unfinished
 
 if TYPE_CHECKING:
     from pipelines.commands import Command
@@ -80,12 +80,12 @@ def _show(report: "Report", arguments: Sequence[str], before: dict[str, Any] | N
 
 
 def _failed(error: Exception, verbose: bool, keeps: str) -> int:
-    """One line for what was refused, for a full disk, for a file that cannot be used; a traceback for what should not have
-    happened, never with a secret."""
+    """One line for what was refused, for a full disk, for a run that cannot go on, for a file that cannot be used; a traceback for
+    what should not have happened, never with a secret."""
     from pipelines.full import FullDisk, is_full
 
     refused, full = isinstance(error, Refused), is_full(str(error))
-    unusable = not (refused or full) and _about_a_file(error)
+    unusable = str(error) if isinstance(error, Unfinished) else _about_a_file(error)
     if verbose or not (refused or full or unusable):
         print(without_secrets("".join(traceback.format_exception(error))), end="", file=sys.stderr)
     if refused:
@@ -94,7 +94,7 @@ def _failed(error: Exception, verbose: bool, keeps: str) -> int:
     if full:
         said = error if isinstance(error, FullDisk) else f"no space is left on the disk ({error})"
         print(f"advcore: {_visible(without_secrets(str(said)))}; free some: {keeps}", file=sys.stderr)
-    if unusable:
+    if unusable and not (refused or full):
         print(f"advcore: {_visible(without_secrets(unusable))}; {keeps}", file=sys.stderr)
     return 1
 

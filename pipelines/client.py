@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from workers.redaction import without_secrets
-from workers.refusal import Refused
+from workers.refusal import Away, Refused
 
 CONTACT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
 """For the first contact: a port where nobody listens is told at once; a busy server, or one that makes tables, takes some."""
@@ -18,10 +18,6 @@ STEADY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT":
 
 _SHOWN = 300
 """Characters of a failure that are shown."""
-
-
-class Away(Refused):
-    """MLflow does not answer, or cannot write just now: the same call may succeed later."""
 
 
 class Client:

@@ -1,10 +1,12 @@
 """A full disk, by whatever name a library calls it."""
 
+from workers.refusal import Unfinished
+
 FULL = ("No space left on device", "Disk quota exceeded", "File too large", "database or disk is full")
 """What is said of one: by the system, and by SQLite."""
 
 
-class FullDisk(RuntimeError):  # noqa: N818 (it reads as what happened)
+class FullDisk(Unfinished):
     """There is no space to write to: what was written before is whole, and the same command goes on once there is some."""
 
 

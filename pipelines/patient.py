@@ -16,10 +16,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from pipelines.client import CONTACT, STEADY, Away, patience
+from pipelines.client import CONTACT, STEADY, patience
 from pipelines.record import Run, Value
 from workers.redaction import without_secrets
-from workers.refusal import Refused
+from workers.refusal import Away, Refused
 
 FIRST, LONGEST = 0.5, 15.0
 """Seconds between two tries: at first, then twice as many each time, and at most."""
@@ -112,14 +112,14 @@ class Ledger:
 
 
 def begin(record: Run, describe: Callable[[], None]) -> None:
-    """Start a run and say what defines it, before any work. Raises Refused where that cannot be written."""
+    """Start a run and say what defines it. Raises Refused where that cannot be written; a run that did not begin has ended."""
     try:
         with patience(CONTACT):
             record.start()
             describe()
-    except Refused:
+    except BaseException as error:
         with suppress(Refused):
-            record.end("FAILED")
+            record.end("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
         raise
 
 

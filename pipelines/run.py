@@ -26,6 +26,7 @@ from workers.inline import Inline
 from workers.paths import local
 from workers.pool import RayPool
 from workers.redaction import without_secrets
+from workers.refusal import Away, Unfinished
 from workers.store import open_store, resolved
 from workers.work import Outcome, Runner, Work
 
@@ -73,8 +74,13 @@ def _run(study: Study, verbose: bool) -> Report:
             begin(opened, lambda: describe(opened, prepared))
             with patiently(opened, study.run.tracking_wait) as log:
                 outcomes = _measured(coming, works, study.name, log.run)
-                report = written(prepared, store, outcomes, out / study.name)
-                track(log.run, prepared, store, report, time.perf_counter() - start)
+                try:
+                    report = written(prepared, store, outcomes, out / study.name)
+                    track(log.run, prepared, store, report, time.perf_counter() - start)
+                except Away as error:
+                    done = sum(outcome.ok for outcome in outcomes)
+                    told = f"{done} of {len(works)} shards were measured, and the store cannot be read now"
+                    raise Unfinished(f"{told}: {error}") from error
                 log.status = "FINISHED" if report.complete else "FAILED"
     except OSError as error:
         if is_full(str(error)):

@@ -20,12 +20,15 @@ from workers.datasets import Dataset, batch
 from workers.datasets.dataset import torch_dtype
 from workers.models import ModelSpec, build, content_hash, here, source_hash
 from workers.parts import Portions
+from workers.patience import patient
 from workers.redaction import without_secrets
 from workers.refusal import Refused
 from workers.shards import Shard
 from workers.store import open_store
 from workers.work import Other, Outcome, Work, told_indices
 
+STORE_AWAY = 900.0
+"""Seconds that measured rows wait for a store that is away, beside the tries of each request: to measure them anew costs more."""
 FORMAT = 4
 """Part of every key: raise it when the same settings begin to give other rows, so that old rows are not taken for new ones."""
 
@@ -133,7 +136,7 @@ class Worker:
             "worker": self.name,
             "seconds": repr(time.perf_counter() - start),  # of wall time, up to the writing
         }
-        self._store.write(work.key, columns, metadata)
+        patient(lambda: self._store.write(work.key, columns, metadata), STORE_AWAY)
         return rows
 
     def _models(self, work: Work) -> tuple[nn.Module, dict[str, nn.Module]]:

@@ -1,6 +1,7 @@
 """What must hold before Ray is imported or asked: environment, address, GPUs. Ray itself is not imported here."""
 
 import os
+import re
 import secrets
 import socket
 import subprocess
@@ -8,12 +9,15 @@ import sys
 import sysconfig
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from workers.refusal import Refused
 
 _TOKEN = Path("~/.ray/auth_token")
+
+_OTHER_TOKEN = f"Ray at {{}} asks for another token: put the cluster's into {_TOKEN} and set RAY_AUTH_MODE=token"
 
 _ASK = """
 import sys, ray
@@ -68,12 +72,45 @@ def check_address(address: str, seconds: float = 3.0) -> None:
     if address == "auto":
         return
     host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 2**16 or "/" in host:
+    if not host or not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) < 2**16 or "/" in host:
         raise Refused(f"a Ray address is auto, HOST:PORT or ray://HOST:PORT; got {address!r}")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=seconds).close()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: of a name that no host can have
         raise Refused(f"no Ray at {address} ({error}): check the address, or start one there by `ray start --head`") from error
+
+
+def ask_head(address: str, seconds: float = 10.0) -> None:
+    """Raise Refused unless the head of a Ray of our version, which takes our token, answers at HOST:PORT: Ray itself would try for
+    long, and tell less."""
+    import grpc  # type: ignore[import-untyped]
+    import ray
+    from ray._private.grpc_utils import init_grpc_channel
+    from ray.core.generated.gcs_service_pb2 import CheckAliveRequest  # type: ignore[attr-defined]
+    from ray.core.generated.gcs_service_pb2_grpc import NodeInfoGcsServiceStub
+
+    try:
+        with init_grpc_channel(address) as channel:
+            version = NodeInfoGcsServiceStub(channel).CheckAlive(CheckAliveRequest(), timeout=seconds).ray_version
+    except grpc.RpcError as error:
+        if error.code() == grpc.StatusCode.UNAUTHENTICATED:
+            raise Refused(_OTHER_TOKEN.format(address)) from error
+        raise Refused(
+            f"what listens at {address} does not answer as the head of a Ray: give the address that `ray start --head` tells"
+        ) from error
+    if version != ray.__version__:
+        raise Refused(f"Ray at {address} is {version}, here it is {ray.__version__}: install the same version on both")
+
+
+def head_answers(ray: Any) -> bool:
+    """Whether the head of the Ray that this process is connected to does; of one behind ray:// its client knows."""
+    if ray.util.client.ray.is_connected():
+        return True
+    try:
+        ask_head(ray.get_runtime_context().gcs_address, seconds=2.0)
+    except Refused:
+        return False
+    return True
 
 
 def ask_cluster(address: str, seconds: float = 40.0) -> str:
@@ -91,7 +128,7 @@ def ask_cluster(address: str, seconds: float = 40.0) -> str:
         return done.stdout.strip().splitlines()[-1]
     told = f"{done.stdout}\n{done.stderr}"
     if "nauthenticated" in told or "AuthenticationError" in told:
-        raise Refused(f"Ray at {address} asks for another token: put the cluster's into {_TOKEN} and set RAY_AUTH_MODE=token")
+        raise Refused(_OTHER_TOKEN.format(address))
     reason = (told.strip().splitlines() or ["no word"])[-1]
     raise Refused(f"cannot connect to Ray at {address} ({reason}): is it up, and of the same version?")
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from workers.backlog import FAILURES, LOSSES, Backlog
 from workers.members import Member, Members
-from workers.refusal import Refused
+from workers.refusal import Refused, Unfinished
 from workers.work import Outcome, Work, told_indices
 
 DEPTH = 2
@@ -25,6 +25,10 @@ TURN = 0.5
 """Seconds between two looks at who starts, hangs, is late, or could join."""
 MOMENT = 0.5
 """Seconds that the beginning waits for members to be ready: a process that waits becomes one in a tenth of them."""
+PAUSE, LONGEST = 1.0, 60.0
+"""Seconds until another is hired in the place of one that could not start: at first, then twice as many each time, and at most."""
+LOOK, HEAD = 5.0, 30.0
+"""Seconds between two looks at Ray's head, and for which it may not answer."""
 LATE = 2.0
 """So many times as long as the slowest finished work of its name (and a second at least) makes a work late."""
 _log = logging.getLogger(__name__)
@@ -33,13 +37,14 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Orders:
     """What a crew is told: `hire` makes an actor; `wanted` says how many there should be, which changes with the cluster if
-    `elastic`; the seconds that a work may take; for messages, what was asked for."""
+    `elastic`; the seconds that a work may take; for messages, what was asked for; whether Ray's head `answers`."""
 
     hire: Callable[[], Any]
     wanted: Callable[[], int]
     shard_seconds: float | None
     asked: str
     elastic: bool = False
+    answers: Callable[[], bool] = lambda: True
 
 
 class Crew:
@@ -54,7 +59,10 @@ class Crew:
         self._slowest: dict[str, float] = {}
         self._next_turn = 0.0
         self._idle_since = time.monotonic()
+        self._looked = self._answered = time.monotonic()
         self._early: list[Outcome] = []
+        self._hire_from = 0.0
+        self._pause: float | None = None  # as long as no member was ever ready
         self.members = Members(ray, orders.hire)
         self.counts: Counter[str] = Counter()
         self._resize()
@@ -79,6 +87,7 @@ class Crew:
         now = time.monotonic()
         if now >= self._next_turn:
             self._next_turn = now + TURN
+            self._look_for_head(now)
             self._resize()
             self._ask(now)
             if self._orders.shard_seconds is not None:
@@ -94,11 +103,22 @@ class Crew:
         """End the actors, whatever they do."""
         self.members.dismiss()
 
+    def _look_for_head(self, now: float) -> None:
+        """Raise Unfinished where it is gone: Ray would end this process after a minute, and MLflow would never hear of it."""
+        if now - self._looked < LOOK:
+            return
+        self._looked = now
+        if self._orders.answers():
+            self._answered = now
+        elif now - self._answered > HEAD:
+            raise Unfinished(f"Ray's head does not answer any more, since {now - self._answered:.0f} s")
+
     def _resize(self) -> None:
         """As many members as are wanted. Where that changes with the cluster, those who wait for room in vain leave."""
         wanted = min(self._orders.wanted(), self._backlog.open)
-        for _ in range(wanted - len(self.members.all)):
-            self.members.join()
+        if time.monotonic() >= self._hire_from:
+            for _ in range(wanted - len(self.members.all)):
+                self.members.join()
         if self._orders.elastic:
             waiting = [member for member in self.members.all if not member.ready]
             for member in waiting[::-1][: max(0, len(self.members.all) - max(wanted, 1))]:
@@ -159,12 +179,16 @@ class Crew:
             raise Refused(f"no Ray worker can start: {_last_line(error)}") from error
         except errors.ActorDiedError as error:
             if error.actor_init_failed:
-                raise Refused(f"no Ray worker can start: {_last_line(error)}") from error
+                self._miss(member, error)
+                return None
             return self._lose(members.renew(member))
         except errors.RayError:  # the actor is unavailable: Ray restarts it, here or on another machine
             return self._lose(members.renew(member, member.actor))
-        if ref is member.sign:
+        if ref == member.sign:
             members.is_ready(member, result)
+            if self._pause is None:
+                self._hire_from = 0.0
+            self._pause = PAUSE
             return None
         work = members.drop(member, ref)
         if result.ok:
@@ -205,6 +229,17 @@ class Crew:
         error = f"{lost} (killed, or out of memory): choose smaller shards or more memory for each worker"
         self.members.forget(first)
         return replace(self._failure(first, error), tries=self._backlog.finish(first))
+
+    def _miss(self, member: Member, error: BaseException) -> None:
+        """A member could not start. Where none ever could, and none is left that may, there is no run; else it is one machine's
+        fault, or one moment's, and another is hired after a pause."""
+        self.members.leave(member)
+        if self._pause is None and not self.members.all:
+            raise Refused(f"no Ray worker can start: {_last_line(error)}") from error
+        self.counts["workers that could not start"] += 1
+        _log.warning("a Ray worker could not start, the others go on: %s", _last_line(error))
+        self._hire_from = float("inf") if self._pause is None else time.monotonic() + self._pause
+        self._pause = None if self._pause is None else min(2 * self._pause, LONGEST)
 
     def _stop_hanging(self, now: float, limit: float) -> Iterator[Outcome]:
         """End actors that have measured one work for longer than the limit, and put new ones in their place."""

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from workers.cluster import check_address, check_gpus
+from workers.cluster import check_address, check_gpus, head_answers
 from workers.crew import Crew, Orders
 from workers.datasets import Dataset
 from workers.refusal import Refused
@@ -104,6 +104,7 @@ class RayPool:
             shard_seconds=self.shard_seconds,
             asked=f"{self.workers} x ({self.threads} CPUs, {self.gpus_per_worker:g} GPUs)",
             elastic=self.workers == "auto",
+            answers=lambda: head_answers(ray),
         )
         return Crew(ray, orders, works, ray.put(dataset), dataset.indices)
 

@@ -1,8 +1,19 @@
-"""The one error for an input that cannot work."""
+"""Why a run does not begin, and why it does not go on."""
 
 
 class Refused(ValueError):  # noqa: N818 (it reads as what happens to the input)
     """An input that cannot work, found before any work is done.
 
     Its message is one line: what was expected, what came, what to do. The command line shows that line and exits with 2.
+    """
+
+
+class Away(Refused):
+    """A place that does not answer, or cannot write just now: the same request may succeed later."""
+
+
+class Unfinished(RuntimeError):  # noqa: N818 (it reads as what happened)
+    """A run cannot go on, and is no fault of its input: what was measured is whole, and the same command goes on from there.
+
+    Its message is one line. The command line shows that line and exits with 1.
     """

@@ -17,7 +17,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from workers.refusal import Refused
+from workers.refusal import Away, Refused
 
 TRIES = 10
 """Of a request that fails for reasons that pass: 500, 503 SlowDown, a dropped connection. Pauses grow up to 20 s."""
@@ -66,14 +66,14 @@ class Bucket:
         self.name = name
         with self._told(""):
             self._client = _client()
-        found = urlsplit(self._client.meta.endpoint_url)
-        host, port = found.hostname or "", found.port or {"http": 80}.get(found.scheme, 443)
+            found = urlsplit(self._client.meta.endpoint_url)
+            host, port = found.hostname or "", found.port or {"http": 80}.get(found.scheme, 443)
         if found.scheme in getproxies() and not proxy_bypass(host):
             return
         try:
             socket.create_connection((host, port), timeout=_SECONDS["connect_timeout"]).close()
         except OSError:
-            raise self._refused("", _AWAY) from None
+            raise self._refused("", _AWAY, passing=True) from None
 
     def __repr__(self) -> str:
         return f"s3://{self.name}"
@@ -135,7 +135,7 @@ class Bucket:
             except (HTTPClientError, IncompleteReadError, FlexibleChecksumError) as error:
                 failures = 0 if sink.tell() - done >= _CHUNK else failures + 1
                 if failures == TRIES:
-                    raise self._refused(key, "the answer breaks off: try again, the same command goes on from there") from None
+                    raise self._refused(key, f"the answer breaks off: {_AGAIN}", passing=True) from None
                 if part or isinstance(error, FlexibleChecksumError):
                     sink.seek(0)
                     sink.truncate()
@@ -157,11 +157,13 @@ class Bucket:
             raise self._refusal(key, error) from None
 
     def _refusal(self, key: str, error: Exception) -> Refused:
-        code = str(getattr(error, "response", {}).get("Error", {}).get("Code", "")) or type(error).__name__
-        return self._refused(key, _REASONS.get(code) or f"the answer is {code}: try again, the same command goes on from there")
+        answer = getattr(error, "response", None) or {}  # of errors on the way there it is None
+        code = str(answer.get("Error", {}).get("Code", "")) or type(error).__name__
+        passing = code in _PASSING or answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500
+        return self._refused(key, _REASONS.get(code) or f"the answer is {code}: {_AGAIN}", passing)
 
-    def _refused(self, key: str, reason: str) -> Refused:
-        return Refused(f"{Address(self.name, key)}, asked for at {self.endpoint}: {reason}")
+    def _refused(self, key: str, reason: str, passing: bool = False) -> Refused:
+        return (Away if passing else Refused)(f"{Address(self.name, key)}, asked for at {self.endpoint}: {reason}")
 
     @property
     def endpoint(self) -> str:
@@ -170,7 +172,7 @@ class Bucket:
         if client is None:  # it could not be made, perhaps for the endpoint's own sake
             return "AWS_ENDPOINT_URL" if os.environ.get("AWS_ENDPOINT_URL") else "AWS"
         found = urlsplit(client.meta.endpoint_url)
-        return f"{found.scheme}://{found.hostname}{f':{found.port}' if found.port else ''}"
+        return f"{found.scheme}://{found.netloc.rpartition('@')[2]}"
 
 
 def _client() -> Any:
@@ -196,6 +198,7 @@ def _descriptions() -> Any:
 
 
 _KEYS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine a role"
+_AGAIN = "try again, the same command goes on from there"
 _AWAY = "nobody answers there: check AWS_ENDPOINT_URL and the network"
 _REASONS = {
     "NoCredentialsError": f"there are no credentials: {_KEYS}",
@@ -213,8 +216,21 @@ _REASONS = {
     "InvalidRange": "it is empty: delete it and run again",
     "EndpointConnectionError": _AWAY,
     "ConnectTimeoutError": _AWAY,
-    "ConnectionClosedError": "connections are dropped: try again, the same command goes on from there",
+    "ConnectionClosedError": f"connections are dropped: {_AGAIN}",
     "SSLError": "its certificate is not trusted: set AWS_CA_BUNDLE, or check AWS_ENDPOINT_URL",
     "ValueError": "AWS_ENDPOINT_URL is no URL: set it to http(s)://HOST:PORT, or leave it out",
 }
 """What botocore's errors and S3's codes mean; their own words may hold credentials, and stay out of ours."""
+_PASSING = {
+    "EndpointConnectionError",
+    "ConnectTimeoutError",
+    "ConnectionClosedError",
+    "ReadTimeoutError",
+    "ResponseStreamingError",
+    "SlowDown",
+    "RequestTimeout",
+    "ConnectionError",
+    "ConnectionResetError",
+    "ConnectionRefusedError",
+}
+"""Those after which the same request may succeed."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from workers.cluster import import_paths, prepare_environment, private_token
+from workers.cluster import ask_head, import_paths, prepare_environment, private_token
 from workers.refusal import Refused
 
 
@@ -30,13 +30,16 @@ def ray_session(address: str | None, cpus: int, data_bytes: int, verbose: bool, 
     if address is None:
         memory = 2**27 + 2 * data_bytes  # a small one fits into a small /dev/shm; Ray's own choice is 30% of all memory
         private_token()
-        with _same_imports():
+        with _same_imports(), _ended_by_signals():
             ray.init(address="local", num_cpus=cpus, include_dashboard=False, object_store_memory=memory, **ways)
     else:
         if all_tasks:
             ways["runtime_env"] = {"env_vars": {"PYTHONPATH": os.pathsep.join([*import_paths(), "${PYTHONPATH}"])}}
+        if address != "auto" and not address.startswith("ray://"):
+            ask_head(address)
         try:
-            ray.init(address=address, **ways)
+            with _ended_by_signals():
+                ray.init(address=address, **ways)
         except (ray.exceptions.RayError, ConnectionError, RuntimeError, ValueError) as error:
             reason = str(error).strip().split("\n")[0]
             raise Refused(
@@ -48,6 +51,17 @@ def ray_session(address: str | None, cpus: int, data_bytes: int, verbose: bool, 
         yield ray
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Raises KeyboardInterrupt where Ray's handler of SIGTERM, which is in place while Ray starts, would exit without a word."""
+    try:
+        yield
+    except SystemExit as error:
+        if error.code != signal.SIGTERM:
+            raise
+        raise KeyboardInterrupt from None
 
 
 @contextmanager

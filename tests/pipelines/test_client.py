@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from mlflow_store import client, opened
 
-from pipelines.client import Away, Client
-from workers.refusal import Refused
+from pipelines.client import Client
+from workers.refusal import Away, Refused
 
 
 def http_error(status: int) -> OSError:

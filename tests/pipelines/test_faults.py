@@ -4,138 +4,32 @@ After each: every row is there, none twice, all equal bit for bit to those of an
 """
 
 import os
+import re
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-import yaml
+from driver import Driver, add, nodes, pid_of, workers_of
+from mlflow_server import serving
+from small_disk import fill, mounted
 
-from workers.cluster import prepare_environment, private_token
 from workers.store import open_store
 
 pytestmark = pytest.mark.slow
-SAMPLES, SHARD = 48, 4
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """A head without CPUs, and two nodes of two; quick to see that a node is gone."""
-    prepare_environment(local=True)
-    private_token()
-    from ray.cluster_utils import Cluster
-
-    quick = {"health_check_initial_delay_ms": 2000, "health_check_period_ms": 1000, "health_check_failure_threshold": 5}
-    own = Cluster(
-        initialize_head=True,
-        head_node_args={"num_cpus": 0, "include_dashboard": False, "object_store_memory": 2**27, "_system_config": quick},
-    )
-    for _ in range(2):
-        add(own)
-    yield own
-    own.shutdown()
-
-
-def add(cluster: Any) -> Any:
-    return cluster.add_node(num_cpus=2, object_store_memory=2**27)
-
-
-class Driver:
-    """A study in a folder of its own, and the command line that runs it."""
-
-    def __init__(self, place: Path, cluster: Any) -> None:
-        self.place, self.cluster = place, cluster
-        self.deeds = place / "deeds"
-        self.deeds.mkdir()
-        (place / "faulty.py").write_text(Path(__file__).with_name("faulty.py").read_text())
-        self.study = {
-            "name": "faults",
-            "models": {"one": {"architecture": "perceptron"}},
-            "data": {"name": "digits", "split": "test", "samples": SAMPLES},
-            "probes": {"look": {"kind": "faulty:Faulty", "folder": str(self.deeds), "seconds": 0.3}},
-            "run": {"shard_size": SHARD, "threads": 1, "track": False},
-        }
-
-    def deed(self, name: str) -> None:
-        (self.deeds / name).touch()
-
-    def tries(self, start: int | None = None) -> list[Path]:
-        """Each time that a shard was begun, or one that begins with a certain sample."""
-        return sorted(self.deeds.glob("try-*" if start is None else f"try-{start}-*"))
-
-    def start(self, *flags: str, out: str = "out", runner: str = "ray") -> subprocess.Popen[str]:
-        (self.place / "study.yaml").write_text(yaml.safe_dump(self.study))
-        where = ["--address", self.cluster.address, "--workers", "2"] if runner == "ray" else []
-        command = [sys.executable, "-m", "pipelines.cli", "run", "study.yaml", "--runner", runner, *where, "--out", out, *flags]
-        path = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
-        environment = os.environ | {"PYTHONPATH": path}
-        environment.pop("MLFLOW_TRACKING_URI", None)
-        return subprocess.Popen(
-            command, cwd=self.place, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-
-    def tracked_and_begun(self) -> subprocess.Popen[str]:
-        """A driver that writes to MLflow, with four shards of twelve in the store."""
-        self.study["run"]["track"] = True
-        self.study["probes"]["look"]["seconds"] = 0.5
-        process = self.start()
-        self.until(lambda: len(list((self.place / "out/store").rglob("*.parquet"))) >= 4, process)
-        return process
-
-    def until(self, done: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 120) -> None:
-        """Wait for something to happen while the driver runs."""
-        deadline = time.monotonic() + seconds
-        while not done():
-            if process.poll() is not None or time.monotonic() > deadline:
-                process.kill()
-                pytest.fail(f"it did not happen; the driver said: {process.communicate()[0]}")
-            time.sleep(0.02)
-
-    def end(self, process: subprocess.Popen[str], status: int = 0, seconds: float = 180) -> str:
-        try:
-            told, _ = process.communicate(timeout=seconds)
-        finally:
-            process.kill()
-        assert process.returncode == status, told
-        return told
-
-    def rows(self, out: str) -> dict[str, dict[str, torch.Tensor]]:
-        """All rows that lie in a store, by key; a key is a file, so none lies there twice."""
-        store = open_store(str(self.place / out / "store"))
-        keys = sorted(path.stem for path in (self.place / out / "store").rglob("*.parquet"))
-        return {key: dict(store.read(key)) for key in keys}
-
-    def check(self, missing: int = 0, tolerance: float = 0.0) -> None:
-        """The rows are those of an undisturbed run."""
-        for deed in self.deeds.glob("*"):
-            deed.unlink()
-        self.end(self.start(out="undisturbed", runner="inline"))
-        wanted, found = self.rows("undisturbed"), self.rows("out")
-        assert len(wanted) == SAMPLES // SHARD
-        assert len(found) == len(wanted) - missing
-        assert found.keys() <= wanted.keys()
-        for key, columns in found.items():
-            for name, column in columns.items():
-                torch.testing.assert_close(column, wanted[key][name], rtol=tolerance, atol=tolerance)
+    with nodes() as own:
+        yield own
 
 
 @pytest.fixture
 def driver(cluster: Any, tmp_path: Path) -> Driver:
     return Driver(tmp_path, cluster)
-
-
-def workers_of(driver: Driver) -> list[int]:
-    """The processes that have measured, and live."""
-    return sorted({pid for pid in map(pid_of, driver.tries()) if Path(f"/proc/{pid}").exists()})
-
-
-def pid_of(path: Path) -> int:
-    return int(path.name.split("-")[2])
 
 
 def test_an_actor_killed_in_the_middle_of_a_shard(driver: Driver) -> None:
@@ -286,4 +180,43 @@ def test_as_many_workers_as_the_cluster_holds_and_more_as_it_grows(driver: Drive
     driver.until(lambda: len(workers_of(driver)) == 3, process)
     driver.cluster.remove_node(node, allow_graceful=False)
     driver.end(process)
+    driver.check()
+
+
+def test_two_drivers_at_once(driver: Driver) -> None:
+    first = driver.start()
+    driver.until(lambda: driver.stored() >= 1, first)
+    assert re.search("study faults in .* is being worked on by process [0-9]+ on", driver.end(driver.start(), status=2))
+    assert "12 shards measured, 0 of 12 found" in driver.end(first)
+    driver.check()
+
+
+def test_a_disk_that_is_full(driver: Driver) -> None:
+    with mounted(driver.place / "out") as disk:
+        process = driver.start()
+        driver.until(lambda: driver.stored() >= 3, process)
+        ballast = fill(disk)
+        told = driver.end(process, status=1)
+        assert "no space is left to store the rows of one/look" in told
+        assert "finished shards are in the store, and the same command goes on" in told
+        kept = driver.stored()
+        assert 3 <= kept < 12
+        ballast.unlink()
+        assert f"{12 - kept} shards measured, {kept} of 12 found" in driver.end(driver.start())
+        driver.check()
+
+
+def test_mlflow_goes_away_and_comes_back(driver: Driver, folder: Path) -> None:
+    with serving(folder) as server:
+        driver.study["run"] |= {"track": True, "tracking_uri": server.uri, "tracking_wait": 120.0}
+        process = driver.start()
+        driver.until(lambda: driver.stored() >= 2, process)
+        server.signal(signal.SIGSTOP)
+        driver.until(lambda: driver.stored() == 12, process)
+        assert process.poll() is None
+        server.signal(signal.SIGCONT)
+        assert "12 shards measured, 0 of 12 found" in driver.end(process)
+        assert {run.info.status for run in server.runs()} == {"FINISHED"}
+        assert len(server.runs()) == 2
+    driver.study["run"] = driver.study["run"] | {"track": False}
     driver.check()

@@ -1,15 +1,14 @@
 """A disk that is full while a study runs: nothing damaged, one line, status 1; with space again the same command completes it."""
 
 import errno
-import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from small_disk import fill, mounted
 from studies import stored
 
 from pipelines import report
@@ -26,23 +25,8 @@ def _twelve_shards(study_file: Path, tiny: dict[str, Any]) -> None:
 
 @pytest.fixture
 def small_disk(place: Path) -> Iterator[Path]:
-    """A file system of 4 MB."""
-    folder = place / "out"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)], capture_output=True, text=True)
-    if mounted.returncode:
-        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def fill(disk: Path) -> Path:
-    """A file that leaves no space."""
-    ballast = disk / "ballast"
-    with suppress(OSError), ballast.open("wb", buffering=0) as file:
-        while True:
-            file.write(b"0" * 4096)
-    return ballast
+    with mounted(place / "out") as folder:
+        yield folder
 
 
 def after_shards(count: int, act: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> None:

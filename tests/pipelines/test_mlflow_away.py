@@ -1,19 +1,17 @@
 """A real MLflow server that goes away in the middle of a study, stopped or killed, and comes back, or does not."""
 
-import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from mlflow_server import Server, serving
 from studies import stored
 
 pytestmark = pytest.mark.slow
@@ -21,53 +19,10 @@ pytestmark = pytest.mark.slow
 ROOT = str(Path(__file__).parents[2])
 
 
-class Server:
-    """`mlflow server` on loopback over a SQLite file, in a process group of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.uri = f"http://127.0.0.1:{self.port}"
-        self._folder = folder
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        store, files = f"sqlite:///{self._folder / 'mlflow.db'}", str(self._folder / "files")
-        command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store, "--artifacts-destination", files]
-        log = (self._folder / "server.log").open("ab")
-        self._process = subprocess.Popen(
-            [*command, "--port", str(self.port), "--workers", "1"], stdout=log, stderr=log, start_new_session=True
-        )
-        end = time.monotonic() + 240
-        while time.monotonic() < end:
-            try:
-                urllib.request.urlopen(f"{self.uri}/health", timeout=5).close()
-                return
-            except OSError:
-                time.sleep(0.3)
-        raise TimeoutError(f"no MLflow server came up: {(self._folder / 'server.log').read_text()[-2000:]}")
-
-    def signal(self, number: int) -> None:
-        assert self._process is not None
-        os.killpg(self._process.pid, number)
-        if number == signal.SIGKILL:
-            self._process.wait()
-
-    def runs(self) -> list[Any]:
-        from mlflow import MlflowClient
-
-        client = MlflowClient(self.uri)
-        return client.search_runs([client.get_experiment_by_name("advcore").experiment_id])
-
-
 @pytest.fixture
 def server(folder: Path) -> Iterator[Server]:
-    own = Server(folder)
-    own.start()
-    yield own
-    with contextlib.suppress(ProcessLookupError):
-        own.signal(signal.SIGKILL)
+    with serving(folder) as own:
+        yield own
 
 
 @pytest.fixture

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from pipelines import patient
-from pipelines.client import Away
 from pipelines.patient import Ledger, begin, patiently
 from pipelines.record import NullRun
-from workers.refusal import Refused
+from workers.refusal import Away, Refused
 
 
 class Flaky(NullRun):
