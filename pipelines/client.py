@@ -25,6 +25,10 @@ class Client:
 
     def __init__(self, uri: str) -> None:
         self.place = without_secrets(uri)
+        if uri.startswith("sqlite:") and uri.partition("://")[2].strip("/") in ("", ":memory:"):
+            raise Refused(
+                f"MLflow at {self.place} would be a store of each connection's own, in memory: name a file, sqlite:///FILE"
+            )
         os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")

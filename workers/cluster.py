@@ -68,12 +68,19 @@ def _names_token() -> bool:
 
 
 def check_address(address: str, seconds: float = 3.0) -> None:
-    """Raise Refused unless `address` is "auto", or HOST:PORT or ray://HOST:PORT with somebody who listens there."""
+    """Raise Refused unless `address` is "auto", or HOST:PORT with somebody who listens there.
+
+    Ray's client (ray://HOST:PORT) is refused too: its server, in another folder, unpickles what a user's own code makes.
+    """
     if address == "auto":
         return
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if address.startswith("ray://"):
+        raise Refused(
+            f"{address} is Ray's client; run advcore on the cluster, `ray job submit -- advcore run ...`: docs/cluster.md"
+        )
+    host, _, port = address.rpartition(":")
     if not host or not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) < 2**16 or "/" in host:
-        raise Refused(f"a Ray address is auto, HOST:PORT or ray://HOST:PORT; got {address!r}")
+        raise Refused(f"a Ray address is auto or HOST:PORT; got {address!r}")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=seconds).close()
     except (OSError, UnicodeError) as error:  # UnicodeError: of a name that no host can have
@@ -103,9 +110,7 @@ def ask_head(address: str, seconds: float = 10.0) -> None:
 
 
 def head_answers(ray: Any) -> bool:
-    """Whether the head of the Ray that this process is connected to does; of one behind ray:// its client knows."""
-    if ray.util.client.ray.is_connected():
-        return True
+    """Whether the head of the Ray that this process is connected to does."""
     try:
         ask_head(ray.get_runtime_context().gcs_address, seconds=2.0)
     except Refused:

@@ -28,8 +28,8 @@ class RayPool:
     that makes a cluster grow which can, and machines that join are used at once. `shard_seconds` is the longest that a shard may
     take, building the model included; then its worker is ended, and the shard tried once more.
 
-    Without `address` (nor RAY_ADDRESS) a local Ray is started, which takes some seconds, and stopped again; "auto",
-    "HOST:PORT" and "ray://HOST:PORT" connect. A Ray that this process has started before is used and left running.
+    Without `address` (nor RAY_ADDRESS) a local Ray is started, which takes some seconds, and stopped again; "auto" and "HOST:PORT"
+    connect to the one that this machine belongs to. A Ray that this process has started before is used and left running.
     """
 
     store: str

@@ -35,7 +35,7 @@ def ray_session(address: str | None, cpus: int, data_bytes: int, verbose: bool, 
     else:
         if all_tasks:
             ways["runtime_env"] = {"env_vars": {"PYTHONPATH": os.pathsep.join([*import_paths(), "${PYTHONPATH}"])}}
-        if address != "auto" and not address.startswith("ray://"):
+        if address != "auto":
             ask_head(address)
         try:
             with _ended_by_signals():

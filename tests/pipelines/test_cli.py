@@ -269,6 +269,23 @@ def test_a_driver_that_is_stopped_goes_on_where_it_was(study_file: Path, place: 
     assert f"{240 - kept} shards measured, {kept} of 240 found" in again.stdout
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [0.5, 2.0])
+def test_a_driver_that_is_stopped_while_ray_starts_says_so(study_file: Path, place: Path, after: float) -> None:
+    """Where Ray has its own handler of SIGTERM."""
+    command = [sys.executable, "-m", "pipelines.cli", "run", str(study_file), "--runner", "ray", "--workers", "1"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        while "starting workers" not in process.stderr.readline():
+            assert process.poll() is None
+        time.sleep(after)
+        process.send_signal(signal.SIGTERM)
+        errors = process.stderr.read()
+    assert process.returncode == 130, errors
+    assert "advcore: interrupted; finished shards are in the store" in errors
+
+
 RECIPE = {
     "name": "small",
     "model": {"architecture": "perceptron"},

@@ -143,3 +143,14 @@ def test_a_run_that_cannot_begin_is_refused_and_ended() -> None:
     with pytest.raises(Refused, match="parameters are written once"):
         begin(run, lambda: run.params({}))
     assert run.written == [("end", "FAILED")]
+
+
+def test_a_run_that_is_interrupted_as_it_begins_has_ended() -> None:
+    run = Flaky()
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        begin(run, interrupted)
+    assert run.written[-1] == ("end", "KILLED")

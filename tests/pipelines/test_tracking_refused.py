@@ -57,6 +57,12 @@ def test_a_store_that_cannot_be_opened_is_refused_in_one_line(folder: Path, uri:
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("uri", ["sqlite://", "sqlite:///", "sqlite:///:memory:"])
+def test_a_store_in_memory_is_refused(folder: Path, uri: str) -> None:
+    with pytest.raises(Refused, match=r"in memory: name a file, sqlite:///FILE$"):
+        MLflowTracker(uri, folder).open("experiment", "k", "study")
+
+
 def test_a_store_that_breaks_later_is_refused_too(folder: Path) -> None:
     run = opened(folder)
     with pytest.raises(Refused, match=r"^MLflow at sqlite.* cannot be used: .*gone.png"):

@@ -16,10 +16,11 @@ from tiny_probes import PLAIN, Deadly, Failing, Look, Meeting, Slow, Unreadable,
 
 from workers import cluster, pool
 from workers.cluster import check_address, check_gpus, import_paths, prepare_environment
-from workers.crew import DEPTH
+from workers.crew import DEPTH, Crew, Orders
 from workers.inline import Inline
 from workers.pool import RayPool
-from workers.refusal import Refused
+from workers.refusal import Refused, Unfinished
+from workers.remote import hirer
 from workers.store import open_store
 
 
@@ -142,6 +143,45 @@ def test_a_worker_that_cannot_start_ends_the_run(ray_running, dataset, tmp_path,
         list(RayPool(str(tmp_path / "elsewhere"), workers=1).run(works(dataset, Look()), dataset))
 
 
+def test_where_others_could_start_one_that_cannot_is_replaced(ray_running, dataset, tmp_path, monkeypatch):
+    """As on a cluster whose new machine does not see the store, or that lost sight of it for a moment."""
+    import ray
+
+    class Broken:
+        def __init__(self):
+            raise RuntimeError("this machine is no good")
+
+        def ready(self):
+            return ""
+
+    monkeypatch.setattr("workers.crew.PAUSE", 0.1)
+    store, todo = str(tmp_path / "store"), works(dataset, Slow(seconds=0.2), size=2)
+    open_store(store)
+    good, bad = hirer(ray, store, 1, 0), ray.remote(Broken).remote
+    hired = iter([bad, good, bad, bad, *20 * [good]])
+    orders = Orders(hire=lambda: next(hired)(), wanted=lambda: 2, shard_seconds=None, asked="2 workers")
+    crew = Crew(ray, orders, todo, ray.put(dataset), dataset.indices)
+    outcomes = []
+    for outcome in crew.outcomes():
+        if not outcomes:
+            ray.kill(next(member for member in crew.members.all if member.ready).actor)
+        outcomes.append(outcome)
+    crew.dismiss()
+    assert [outcome.ok for outcome in outcomes] == [True] * len(todo)
+    assert crew.counts["workers that could not start"] >= 2
+    assert open_store(store).missing(_keys(todo)) == []
+
+
+def test_a_head_that_is_gone_ends_the_run_in_words(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr("workers.crew.LOOK", 0.0)
+    monkeypatch.setattr("workers.crew.HEAD", 0.2)
+    handle = SimpleNamespace(ready=SimpleNamespace(remote=object))
+    ray = SimpleNamespace(wait=lambda refs, **settings: ([], refs))
+    orders = Orders(hire=lambda: handle, wanted=lambda: 1, shard_seconds=None, asked="1 worker", answers=lambda: False)
+    with pytest.raises(Unfinished, match=r"^Ray's head does not answer any more, since \d+ s$"):
+        list(Crew(ray, orders, works(dataset, Look()), None, dataset.indices).outcomes())
+
+
 def test_an_environment_that_ray_cannot_make_ends_the_run(dataset, tmp_path):
     from ray import exceptions
 
@@ -197,7 +237,7 @@ def test_a_pool_is_checked_before_ray_is_imported(tmp_path, monkeypatch):
     with pytest.raises(Refused, match=r"1 workers with 0.5 of a GPU each do not fit"):
         RayPool(str(tmp_path / "store"), workers=1, gpus_per_worker=0.5).check()
     monkeypatch.setenv("RAY_ADDRESS", "nowhere")
-    with pytest.raises(Refused, match=r"a Ray address is auto, HOST:PORT or ray://HOST:PORT; got 'nowhere'"):
+    with pytest.raises(Refused, match=r"a Ray address is auto or HOST:PORT; got 'nowhere'"):
         RayPool(str(tmp_path / "store"), workers=1, gpus_per_worker=0.5).check()
     RayPool(str(tmp_path / "store"), workers=1, gpus_per_worker=0.5, address="auto").check()
     assert "ray" not in sys.modules
@@ -212,9 +252,14 @@ def test_an_address_with_nobody_there_is_refused_at_once(dataset, tmp_path):
     with pytest.raises(Refused, match=f"no Ray at {address}"):
         list(RayPool(str(tmp_path), workers=1, address=address).run(works(dataset, Look()), dataset))
     assert time.monotonic() - start < 3
-    for wrong in ("nowhere", "ray://nowhere", "host:port", "http://host:8265", "host:99999"):
-        with pytest.raises(Refused, match=r"a Ray address is auto, HOST:PORT or ray://HOST:PORT"):
+    for wrong in ("nowhere", "host:port", "http://host:8265", "host:99999", "host:\N{SUPERSCRIPT TWO}"):
+        with pytest.raises(Refused, match=r"a Ray address is auto or HOST:PORT"):
             check_address(wrong)
+    with pytest.raises(Refused, match=r"ray://host:10001 is Ray's client; run advcore on the cluster, `ray job submit"):
+        check_address("ray://host:10001")
+    for nameless in ("a..b:80", f"{80 * 'a'}:80"):
+        with pytest.raises(Refused, match=r"no Ray at .* check the address"):
+            check_address(nameless)
     check_address("auto")
 
 

@@ -215,6 +215,9 @@ def test_endpoints_that_do_not_serve(s3: S3, monkeypatch: pytest.MonkeyPatch) ->
     for endpoint, words in (
         (f"http://user:{SECRET}@127.0.0.1:9", r"asked for at http://127.0.0.1:9: nobody answers there: check AWS_ENDPOINT_URL"),
         ("nowhere", "asked for at AWS_ENDPOINT_URL: AWS_ENDPOINT_URL is no URL"),
+        ("http://127.0.0.1:99999", "asked for at http://127.0.0.1:99999: AWS_ENDPOINT_URL is no URL"),
+        ("http://127.0.0.1:\N{SUPERSCRIPT TWO}", "AWS_ENDPOINT_URL is no URL"),
+        ("http://a..b:80", "AWS_ENDPOINT_URL is no URL"),
     ):
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
         with pytest.raises(Refused, match=words) as error:
