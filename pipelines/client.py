@@ -3,9 +3,12 @@
 import contextlib
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from workers.redaction import without_secrets
 from workers.refusal import Away, Refused
@@ -16,8 +19,23 @@ CONTACT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT"
 STEADY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
 """Later on: whoever asks tries again himself, and knows how long it has been. MLflow's own tries would take minutes a call."""
 
+_ADVICE = "check tracking_uri, or set track: false; measured rows are kept"
 _SHOWN = 300
 """Characters of a failure that are shown."""
+
+
+def check_listening(uri: str, seconds: float = 3.0) -> None:
+    """Raise Refused where nobody listens at the server that `uri` names; MLflow is not imported for it."""
+    found = urlsplit(uri)
+    if found.scheme not in ("http", "https"):
+        return
+    try:
+        host, port = found.hostname or "", found.port or {"http": 80, "https": 443}[found.scheme]
+        if found.scheme in getproxies() and not proxy_bypass(host):
+            return
+        socket.create_connection((host, port), timeout=seconds).close()
+    except (OSError, ValueError):  # ValueError: of a port or a name that none can be
+        raise Refused(f"MLflow at {without_secrets(uri)} cannot be used: no answer; {_ADVICE}") from None
 
 
 class Client:
@@ -55,8 +73,7 @@ class Client:
     def _refusal(self, error: Exception) -> Refused:
         said = cut(without_secrets(" ".join(str(error).split())), _SHOWN)
         said = "no answer" if "Max retries exceeded" in said or "timeout exception" in said else said
-        advice = "check tracking_uri, or set track: false; measured rows are kept"
-        return (Away if _may_pass(error) else Refused)(f"MLflow at {self.place} cannot be used: {said}; {advice}")
+        return (Away if _may_pass(error) else Refused)(f"MLflow at {self.place} cannot be used: {said}; {_ADVICE}")
 
 
 def _may_pass(error: Exception) -> bool:

@@ -37,11 +37,11 @@ PROGRESS = 10.0
 def run(study: Study, verbose: bool = False) -> Report:
     """Measure what is missing of a study and report on all of it.
 
-    Raises Refused before any work for what cannot work, another driver on the same study among it; only MLflow, which takes
-    seconds, is asked once workers on Ray have begun. A shard that fails is reported, the others go on. An interrupt leaves the
-    finished shards in the store and goes through; the next run goes on from there, in the same MLflow run. Where MLflow goes away
-    in the middle, the work goes on, and the end waits for it up to `run.tracking_wait`. Raises FullDisk where rows or the report
-    cannot be written for lack of space.
+    Raises Refused before any work for what cannot work, another driver on the same study among it; only what an MLflow that listens
+    says, which takes seconds, is heard once workers on Ray have begun. A shard that fails is reported, the others go on. An
+    interrupt leaves the finished shards in the store and goes through; the next run goes on from there, in the same MLflow run.
+    Where MLflow goes away in the middle, the work goes on, and the end waits for it up to `run.tracking_wait`. Raises Unfinished
+    where rows or the report cannot be written for lack of space, where the store goes away for good, and where Ray's head does.
     """
     study.run.check()
     with alone(local(study.run.out).absolute(), "study", study.name):
@@ -60,11 +60,11 @@ def _run(study: Study, verbose: bool) -> Report:
     check_writable(out / study.name, "results")
     store = open_store(store_location)
     missing = set(store.missing(work.key for work in prepared.all_works()))
+    tracker = make_tracker(study.run.track, study.run.tracking_uri, out)
     works = [work for work in prepared.all_works() if work.key in missing]
     if works and isinstance(runner, RayPool):
         works = carried(works, store)
         print(f"starting workers ({runner.workers}) on Ray", file=sys.stderr)
-    tracker = make_tracker(study.run.track, study.run.tracking_uri, out)
     try:
         with closing(runner.run(works, prepared.dataset)) as coming:
             opened = tracker.open(study.run.experiment, prepared.identity, study.name)

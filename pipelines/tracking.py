@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipelines.client import CONTACT, Client, cut, default_store, default_uri, patience, store_uri
+from pipelines.client import CONTACT, Client, check_listening, cut, default_store, default_uri, patience, store_uri
 from pipelines.environment import environment_tags
 from pipelines.mlflow_run import MLflowRun, open_run
 from pipelines.record import NullTracker, Run, Tracker
@@ -76,11 +76,15 @@ def download(name: str, place: Path, tracking_uri: str | None, folder: Path) -> 
 
 
 class MLflowTracker:
-    """Runs in the MLflow server or store at `uri`; by default at MLFLOW_TRACKING_URI, else in `folder`/mlflow.db."""
+    """Runs in the MLflow server or store at `uri`; by default at MLFLOW_TRACKING_URI, else in `folder`/mlflow.db.
+
+    Raises Refused where nobody listens there.
+    """
 
     def __init__(self, uri: str | None, folder: Path) -> None:
         self.uri = store_uri(uri, folder)
         self.folder = folder.absolute()
+        check_listening(self.uri)
 
     def open(self, experiment: str, key: str, name: str) -> Run:
         """The run of this key, as it was left, or a new one. Raises Refused when MLflow cannot be reached or written to."""

@@ -75,9 +75,7 @@ def check_address(address: str, seconds: float = 3.0) -> None:
     if address == "auto":
         return
     if address.startswith("ray://"):
-        raise Refused(
-            f"{address} is Ray's client; run advcore on the cluster, `ray job submit -- advcore run ...`: docs/cluster.md"
-        )
+        raise Refused(f"{address} is Ray's client: run advcore on the cluster, by `ray job submit` (docs/cluster.md)")
     host, _, port = address.rpartition(":")
     if not host or not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) < 2**16 or "/" in host:
         raise Refused(f"a Ray address is auto or HOST:PORT; got {address!r}")

@@ -1,6 +1,6 @@
 """The driver: rows, reports, resumption, failures; the same rows inline and on Ray."""
 
-import sys
+import socket
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,11 @@ from studies import Picky, indices, interrupt_after, stored, study_of
 from advcore.networks import perceptron
 from advcore.probes import Curvature
 from pipelines import schema
+from pipelines.client import CONTACT
 from pipelines.run import run
 from pipelines.study import Study
 from workers.checkpoints import save_checkpoint
+from workers.crew import Crew
 from workers.refusal import Refused
 from workers.session import running
 from workers.store import open_store
@@ -180,11 +182,27 @@ def test_rays_rows_equal_the_inline_runners_bit_for_bit(tiny: dict[str, Any], pl
             assert same, (key, name)
 
 
-def test_ray_ends_where_mlflow_refuses(tiny: dict[str, Any], place: Path) -> None:
-    """Its workers have begun before MLflow is asked."""
+def test_ray_ends_where_mlflow_refuses(tiny: dict[str, Any], place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its workers have begun before MLflow answers, or does not."""
+    monkeypatch.setitem(CONTACT, "MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    begun, dismissed = [], []
+    begin, dismiss = Crew.begin, Crew.dismiss
+    monkeypatch.setattr(Crew, "begin", lambda crew: begun.append(crew) or begin(crew))  # type: ignore[func-returns-value]
+    monkeypatch.setattr(Crew, "dismiss", lambda crew: dismissed.append(crew) or dismiss(crew))  # type: ignore[func-returns-value]
     before = running()
-    with pytest.raises(Refused, match=r"MLflow at http://127.0.0.1:1 cannot be used: no answer"):
-        run(study_of(tiny, runner="ray", workers=1, track=True, tracking_uri="http://127.0.0.1:1"))
-    assert "ray" in sys.modules
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(Refused, match=f"MLflow at {uri} cannot be used: no answer"):
+            run(study_of(tiny, runner="ray", workers=1, track=True, tracking_uri=uri))
+    assert len(begun) == 1
+    assert begun == dismissed
     assert running() == before
     assert not (place / "out/tiny/report.md").exists()
+
+
+def test_where_nobody_listens_no_ray_is_started(tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.pool.ray_session", None)
+    with pytest.raises(Refused, match=r"^MLflow at http://127.0.0.1:1 cannot be used: no answer; check tracking_uri"):
+        run(study_of(tiny, runner="ray", workers=1, track=True, tracking_uri="http://127.0.0.1:1"))

@@ -255,7 +255,7 @@ def test_an_address_with_nobody_there_is_refused_at_once(dataset, tmp_path):
     for wrong in ("nowhere", "host:port", "http://host:8265", "host:99999", "host:\N{SUPERSCRIPT TWO}"):
         with pytest.raises(Refused, match=r"a Ray address is auto or HOST:PORT"):
             check_address(wrong)
-    with pytest.raises(Refused, match=r"ray://host:10001 is Ray's client; run advcore on the cluster, `ray job submit"):
+    with pytest.raises(Refused, match=r"ray://host:10001 is Ray's client: run advcore on the cluster, by `ray job submit`"):
         check_address("ray://host:10001")
     for nameless in ("a..b:80", f"{80 * 'a'}:80"):
         with pytest.raises(Refused, match=r"no Ray at .* check the address"):
