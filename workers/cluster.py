@@ -110,7 +110,7 @@ def ask_head(address: str, seconds: float = 10.0) -> None:
 def head_answers(ray: Any) -> bool:
     """Whether the head of the Ray that this process is connected to does."""
     try:
-        ask_head(ray.get_runtime_context().gcs_address, seconds=2.0)
+        ask_head(ray.get_runtime_context().gcs_address, seconds=5.0)
     except Refused:
         return False
     return True

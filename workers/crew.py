@@ -27,8 +27,8 @@ MOMENT = 0.5
 """Seconds that the beginning waits for members to be ready: a process that waits becomes one in a tenth of them."""
 PAUSE, LONGEST = 1.0, 60.0
 """Seconds until another is hired in the place of one that could not start: at first, then twice as many each time, and at most."""
-LOOK, HEAD = 5.0, 30.0
-"""Seconds between two looks at Ray's head, and for which it may not answer."""
+LOOK, HEAD = 5.0, 25.0
+"""Seconds between two looks at Ray's head, and for which it may not answer: Ray itself ends the process after 60."""
 LATE = 2.0
 """So many times as long as the slowest finished work of its name (and a second at least) makes a work late."""
 _log = logging.getLogger(__name__)
@@ -59,7 +59,8 @@ class Crew:
         self._slowest: dict[str, float] = {}
         self._next_turn = 0.0
         self._idle_since = time.monotonic()
-        self._looked = self._answered = time.monotonic()
+        self._looked = time.monotonic()
+        self._silent_since: float | None = None
         self._early: list[Outcome] = []
         self._hire_from = 0.0
         self._pause: float | None = None  # as long as no member was ever ready
@@ -109,9 +110,12 @@ class Crew:
             return
         self._looked = now
         if self._orders.answers():
-            self._answered = now
-        elif now - self._answered > HEAD:
-            raise Unfinished(f"Ray's head does not answer any more, since {now - self._answered:.0f} s")
+            self._silent_since = None
+            return
+        if self._silent_since is None:
+            self._silent_since = now
+        if now - self._silent_since > HEAD:
+            raise Unfinished(f"Ray's head does not answer any more, since {now - self._silent_since:.0f} s")
 
     def _resize(self) -> None:
         """As many members as are wanted. Where that changes with the cluster, those who wait for room in vain leave."""
@@ -179,8 +183,7 @@ class Crew:
             raise Refused(f"no Ray worker can start: {_last_line(error)}") from error
         except errors.ActorDiedError as error:
             if error.actor_init_failed:
-                self._miss(member, error)
-                return None
+                return self._miss(member, error)
             return self._lose(members.renew(member))
         except errors.RayError:  # the actor is unavailable: Ray restarts it, here or on another machine
             return self._lose(members.renew(member, member.actor))
@@ -230,9 +233,10 @@ class Crew:
         self.members.forget(first)
         return replace(self._failure(first, error), tries=self._backlog.finish(first))
 
-    def _miss(self, member: Member, error: BaseException) -> None:
+    def _miss(self, member: Member, error: BaseException) -> Outcome | None:
         """A member could not start. Where none ever could, and none is left that may, there is no run; else it is one machine's
         fault, or one moment's, and another is hired after a pause."""
+        works = [self.members.drop(member, ref) for ref in list(member.in_flight)]  # of one that Ray started anew
         self.members.leave(member)
         if self._pause is None and not self.members.all:
             raise Refused(f"no Ray worker can start: {_last_line(error)}") from error
@@ -240,6 +244,7 @@ class Crew:
         _log.warning("a Ray worker could not start, the others go on: %s", _last_line(error))
         self._hire_from = float("inf") if self._pause is None else time.monotonic() + self._pause
         self._pause = None if self._pause is None else min(2 * self._pause, LONGEST)
+        return self._lose(works) if works else None
 
     def _stop_hanging(self, now: float, limit: float) -> Iterator[Outcome]:
         """End actors that have measured one work for longer than the limit, and put new ones in their place."""
