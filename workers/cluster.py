@@ -9,7 +9,6 @@ import sys
 import sysconfig
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -17,7 +16,7 @@ from workers.refusal import Refused
 
 _TOKEN = Path("~/.ray/auth_token")
 
-_OTHER_TOKEN = f"Ray at {{}} asks for another token: put the cluster's into {_TOKEN} and set RAY_AUTH_MODE=token"
+OTHER_TOKEN = f"Ray at {{}} asks for another token: put the cluster's into {_TOKEN} and set RAY_AUTH_MODE=token"
 
 _ASK = """
 import sys, ray
@@ -85,37 +84,6 @@ def check_address(address: str, seconds: float = 3.0) -> None:
         raise Refused(f"no Ray at {address} ({error}): check the address, or start one there by `ray start --head`") from error
 
 
-def ask_head(address: str, seconds: float = 10.0) -> None:
-    """Raise Refused unless the head of a Ray of our version, which takes our token, answers at HOST:PORT: Ray itself would try for
-    long, and tell less."""
-    import grpc  # type: ignore[import-untyped]
-    import ray
-    from ray._private.grpc_utils import init_grpc_channel
-    from ray.core.generated.gcs_service_pb2 import CheckAliveRequest  # type: ignore[attr-defined]
-    from ray.core.generated.gcs_service_pb2_grpc import NodeInfoGcsServiceStub
-
-    try:
-        with init_grpc_channel(address) as channel:
-            version = NodeInfoGcsServiceStub(channel).CheckAlive(CheckAliveRequest(), timeout=seconds).ray_version
-    except grpc.RpcError as error:
-        if error.code() == grpc.StatusCode.UNAUTHENTICATED:
-            raise Refused(_OTHER_TOKEN.format(address)) from error
-        raise Refused(
-            f"what listens at {address} does not answer as the head of a Ray: give the address that `ray start --head` tells"
-        ) from error
-    if version != ray.__version__:
-        raise Refused(f"Ray at {address} is {version}, here it is {ray.__version__}: install the same version on both")
-
-
-def head_answers(ray: Any) -> bool:
-    """Whether the head of the Ray that this process is connected to does."""
-    try:
-        ask_head(ray.get_runtime_context().gcs_address, seconds=5.0)
-    except Refused:
-        return False
-    return True
-
-
 def ask_cluster(address: str, seconds: float = 40.0) -> str:
     """What the Ray cluster at `address` has, in words, as a process of its own finds it: Ray itself knows no time limit.
 
@@ -131,7 +99,7 @@ def ask_cluster(address: str, seconds: float = 40.0) -> str:
         return done.stdout.strip().splitlines()[-1]
     told = f"{done.stdout}\n{done.stderr}"
     if "nauthenticated" in told or "AuthenticationError" in told:
-        raise Refused(_OTHER_TOKEN.format(address))
+        raise Refused(OTHER_TOKEN.format(address))
     reason = (told.strip().splitlines() or ["no word"])[-1]
     raise Refused(f"cannot connect to Ray at {address} ({reason}): is it up, and of the same version?")
 

@@ -7,9 +7,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from workers.cluster import check_address, check_gpus, head_answers
+from workers.cluster import check_address, check_gpus
 from workers.crew import Crew, Orders
 from workers.datasets import Dataset
+from workers.head import head_answers
 from workers.refusal import Refused
 from workers.remote import hirer
 from workers.session import ray_session, running

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from workers.cluster import ask_head, import_paths, prepare_environment, private_token
+from workers.cluster import import_paths, prepare_environment, private_token
+from workers.head import ask_head
 from workers.refusal import Refused
 
 

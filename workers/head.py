@@ -1,0 +1,42 @@
+"""Whether the head of a Ray is there, and takes us: Ray itself would try for long, and tell less."""
+
+from typing import Any
+
+from workers.cluster import OTHER_TOKEN
+from workers.refusal import Refused
+
+
+def ask_head(address: str, seconds: float = 10.0) -> None:
+    """Raise Refused unless the head of a Ray of our version, which takes our token, answers at HOST:PORT.
+
+    Ray offers the question to its own parts only; where a version of it has changed that, nothing is asked.
+    """
+    import grpc  # type: ignore[import-untyped]
+    import ray
+
+    try:
+        from ray._private.grpc_utils import init_grpc_channel
+        from ray.core.generated.gcs_service_pb2 import CheckAliveRequest  # type: ignore[attr-defined]
+        from ray.core.generated.gcs_service_pb2_grpc import NodeInfoGcsServiceStub
+    except ImportError:
+        return
+    try:
+        with init_grpc_channel(address) as channel:
+            version = NodeInfoGcsServiceStub(channel).CheckAlive(CheckAliveRequest(), timeout=seconds).ray_version
+    except grpc.RpcError as error:
+        if error.code() == grpc.StatusCode.UNAUTHENTICATED:
+            raise Refused(OTHER_TOKEN.format(address)) from error
+        raise Refused(
+            f"what listens at {address} does not answer as the head of a Ray: give the address that `ray start --head` tells"
+        ) from error
+    if version != ray.__version__:
+        raise Refused(f"Ray at {address} is {version}, here it is {ray.__version__}: install the same version on both")
+
+
+def head_answers(ray: Any) -> bool:
+    """Whether the head of the Ray that this process is connected to does."""
+    try:
+        ask_head(ray.get_runtime_context().gcs_address, seconds=5.0)
+    except Refused:
+        return False
+    return True
