@@ -31,7 +31,7 @@ def ray_session(address: str | None, cpus: int, data_bytes: int, verbose: bool, 
     if address is None:
         memory = 2**27 + 2 * data_bytes  # a small one fits into a small /dev/shm; Ray's own choice is 30% of all memory
         private_token()
-        with _same_imports(), _ended_by_signals():
+        with _same_imports(), _ended_by_signals(ray):
             ray.init(address="local", num_cpus=cpus, include_dashboard=False, object_store_memory=memory, **ways)
     else:
         if all_tasks:
@@ -39,7 +39,7 @@ def ray_session(address: str | None, cpus: int, data_bytes: int, verbose: bool, 
         if address != "auto":
             ask_head(address)
         try:
-            with _ended_by_signals():
+            with _ended_by_signals(ray):
                 ray.init(address=address, **ways)
         except (ray.exceptions.RayError, ConnectionError, RuntimeError, ValueError) as error:
             reason = str(error).strip().split("\n")[0]
@@ -55,14 +55,31 @@ def ray_session(address: str | None, cpus: int, data_bytes: int, verbose: bool, 
 
 
 @contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Raises KeyboardInterrupt where Ray's handler of SIGTERM, which is in place while Ray starts, would exit without a word."""
+def _ended_by_signals(ray: Any) -> Iterator[None]:
+    """Ends Ray and raises KeyboardInterrupt where SIGTERM or Ctrl-C came while it started: its own handler of SIGTERM would exit
+    without a word, and what a handler raises while a process is forked is lost."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    end, begin = os.pipe()
+    os.set_blocking(end, False)
+    os.set_blocking(begin, False)
+    before = signal.set_wakeup_fd(begin, warn_on_full_buffer=False)
     try:
         yield
     except SystemExit as error:
         if error.code != signal.SIGTERM:
             raise
+        ray.shutdown()
         raise KeyboardInterrupt from None
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(begin)
+        came = os.read(end, 4096)
+        os.close(end)
+    if signal.SIGTERM in came or signal.SIGINT in came:
+        ray.shutdown()
+        raise KeyboardInterrupt
 
 
 @contextmanager
