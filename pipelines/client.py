@@ -16,6 +16,9 @@ from workers.refusal import Away, Refused
 CONTACT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
 """For the first contact: a port where nobody listens is told at once; a busy server, or one that makes tables, takes some."""
 
+PARTING = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
+"""For the end of a run that did not begin: whoever stopped it waits."""
+
 STEADY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
 """Later on: whoever asks tries again himself, and knows how long it has been. MLflow's own tries would take minutes a call."""
 

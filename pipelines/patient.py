@@ -16,7 +16,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from pipelines.client import CONTACT, STEADY, patience
+from pipelines.client import CONTACT, PARTING, STEADY, patience
 from pipelines.record import Run, Value
 from workers.redaction import without_secrets
 from workers.refusal import Away, Refused
@@ -118,7 +118,7 @@ def begin(record: Run, describe: Callable[[], None]) -> None:
             record.start()
             describe()
     except BaseException as error:
-        with suppress(Refused):
+        with suppress(Refused), patience(PARTING):
             record.end("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
         raise
 

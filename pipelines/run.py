@@ -108,7 +108,7 @@ def make_runner(settings: RunSettings, store_location: str, verbose: bool = Fals
 
 
 def _measured(coming: Iterable[Outcome], works: Sequence[Work], name: str, record: Run) -> list[Outcome]:
-    """One outcome per piece of work, with a bar that shows samples per second. Raises FullDisk where the store is full."""
+    """One outcome per piece of work, and a bar that shows samples per second. Raises Unfinished where the store is full or away."""
     if not works:
         return []
     sizes = {work.key: len(work.shard) for work in works}
@@ -120,8 +120,10 @@ def _measured(coming: Iterable[Outcome], works: Sequence[Work], name: str, recor
             bar.set_postfix_str(outcome.name if outcome.ok else f"{outcome.name} FAILED", refresh=False)
             bar.update(sizes[outcome.key])
             tell(len(outcomes))
+            done = sum(outcome.ok for outcome in outcomes)
+            if outcome.away:
+                raise Unfinished(f"{done} of {len(works)} shards were measured, and the store is away: {last_line(outcome.error)}")
             if not outcome.ok and is_full(last_line(outcome.error)):
-                done = sum(outcome.ok for outcome in outcomes)
                 raise FullDisk(
                     f"no space is left to store the rows of {outcome.name} ({last_line(outcome.error)}); {done} of {len(works)} "
                     "shards were measured and are kept"

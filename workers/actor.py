@@ -22,12 +22,12 @@ from workers.models import ModelSpec, build, content_hash, here, source_hash
 from workers.parts import Portions
 from workers.patience import patient
 from workers.redaction import without_secrets
-from workers.refusal import Refused
+from workers.refusal import Away, Refused
 from workers.shards import Shard
 from workers.store import open_store
 from workers.work import Other, Outcome, Work, told_indices
 
-STORE_AWAY = 900.0
+STORE_AWAY = 600.0
 """Seconds that measured rows wait for a store that is away, beside the tries of each request: to measure them anew costs more."""
 FORMAT = 4
 """Part of every key: raise it when the same settings begin to give other rows, so that old rows are not taken for new ones."""
@@ -104,16 +104,18 @@ class Worker:
 
     def measure(self, work: Work, dataset: Dataset) -> Outcome:
         """Measure one shard. An exception becomes a failed outcome with its traceback; nothing is raised but an interrupt."""
-        start = time.perf_counter()
+        start, away = time.perf_counter(), False
         try:
             rows, error = self._measure(work, dataset, start), ""
-        except Exception:
-            rows, error = 0, without_secrets(traceback.format_exc())
+        except Exception as raised:
+            rows, error, away = 0, without_secrets(traceback.format_exc()), isinstance(raised, Away)
         samples = told_indices(dataset.indices[work.shard.start : work.shard.stop]) if error else ""
-        return Outcome(work.key, work.name, not error, rows, time.perf_counter() - start, error, self.name, samples=samples)
+        return Outcome(
+            work.key, work.name, not error, rows, time.perf_counter() - start, error, self.name, samples=samples, away=away
+        )
 
     def _measure(self, work: Work, dataset: Dataset, start: float) -> int:
-        model, others = self._models(work)
+        model, others = patient(lambda: self._models(work), STORE_AWAY)
         samples = batch(dataset, work.shard, work.dtype, self._device, work.transform)
         more = {"others": others} if isinstance(work.probe, Comparison) else {}
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from workers.backlog import FAILURES, LOSSES, Backlog
 from workers.members import Member, Members
+from workers.redaction import without_secrets
 from workers.refusal import Refused, Unfinished
 from workers.work import Outcome, Work, told_indices
 
@@ -27,8 +28,10 @@ MOMENT = 0.5
 """Seconds that the beginning waits for members to be ready: a process that waits becomes one in a tenth of them."""
 PAUSE, LONGEST = 1.0, 60.0
 """Seconds until another is hired in the place of one that could not start: at first, then twice as many each time, and at most."""
-LOOK, HEAD = 5.0, 25.0
-"""Seconds between two looks at Ray's head, and for which it may not answer: Ray itself ends the process after 60."""
+HEAD = 30.0
+"""Seconds for which Ray's head may not answer: Ray itself ends the process after 60."""
+STRANDED = 600.0
+"""Seconds for which all that are hired may be unable to start, where others could before."""
 LATE = 2.0
 """So many times as long as the slowest finished work of its name (and a second at least) makes a work late."""
 _log = logging.getLogger(__name__)
@@ -59,8 +62,8 @@ class Crew:
         self._slowest: dict[str, float] = {}
         self._next_turn = 0.0
         self._idle_since = time.monotonic()
-        self._looked = time.monotonic()
         self._silent_since: float | None = None
+        self._stranded_since: float | None = None
         self._early: list[Outcome] = []
         self._hire_from = 0.0
         self._pause: float | None = None  # as long as no member was ever ready
@@ -88,9 +91,9 @@ class Crew:
         now = time.monotonic()
         if now >= self._next_turn:
             self._next_turn = now + TURN
-            self._look_for_head(now)
-            self._resize()
-            self._ask(now)
+            if self._head_answers(now):  # without it, what is asked of the cluster would never come back
+                self._resize()
+                self._ask(now)
             if self._orders.shard_seconds is not None:
                 yield from self._stop_hanging(now, self._orders.shard_seconds)
             self._help_late(now)
@@ -102,20 +105,18 @@ class Crew:
 
     def dismiss(self) -> None:
         """End the actors, whatever they do."""
-        self.members.dismiss()
+        self.members.dismiss(again=self._silent_since is None)
 
-    def _look_for_head(self, now: float) -> None:
-        """Raise Unfinished where it is gone: Ray would end this process after a minute, and MLflow would never hear of it."""
-        if now - self._looked < LOOK:
-            return
-        self._looked = now
+    def _head_answers(self, now: float) -> bool:
+        """Raises Unfinished where Ray's head is gone: Ray would end this process after a minute, and MLflow never hear of it."""
         if self._orders.answers():
             self._silent_since = None
-            return
+            return True
         if self._silent_since is None:
             self._silent_since = now
         if now - self._silent_since > HEAD:
             raise Unfinished(f"Ray's head does not answer any more, since {now - self._silent_since:.0f} s")
+        return False
 
     def _resize(self) -> None:
         """As many members as are wanted. Where that changes with the cluster, those who wait for room in vain leave."""
@@ -191,7 +192,7 @@ class Crew:
             members.is_ready(member, result)
             if self._pause is None:
                 self._hire_from = 0.0
-            self._pause = PAUSE
+            self._pause, self._stranded_since = PAUSE, None
             return None
         work = members.drop(member, ref)
         if result.ok:
@@ -204,7 +205,7 @@ class Crew:
             return None
         if not outcome.ok:
             self.counts["failures"] += 1
-            if self._backlog.failed(work):
+            if not outcome.away and self._backlog.failed(work):
                 _log.info("%s %s failed and is tried once more: %s", work.name, work.shard, outcome.error)
                 if not self.members.times(work):
                     self._backlog.put_last(work)
@@ -238,12 +239,21 @@ class Crew:
         fault, or one moment's, and another is hired after a pause."""
         works = [self.members.drop(member, ref) for ref in list(member.in_flight)]  # of one that Ray started anew
         self.members.leave(member)
+        now, reason = time.monotonic(), without_secrets(_last_line(error))
         if self._pause is None and not self.members.all:
-            raise Refused(f"no Ray worker can start: {_last_line(error)}") from error
+            raise Refused(f"no Ray worker can start: {reason}") from error
+        if any(other.ready for other in self.members.all):
+            self._stranded_since = None
+        elif self._stranded_since is None:
+            self._stranded_since = now
+        elif self._pause is not None and now - self._stranded_since > STRANDED:
+            raise Unfinished(f"no Ray worker can start any more, since {now - self._stranded_since:.0f} s: {reason}")
         self.counts["workers that could not start"] += 1
-        _log.warning("a Ray worker could not start, the others go on: %s", _last_line(error))
-        self._hire_from = float("inf") if self._pause is None else time.monotonic() + self._pause
-        self._pause = None if self._pause is None else min(2 * self._pause, LONGEST)
+        _log.warning("a Ray worker could not start: %s", reason)
+        if self._pause is None:
+            self._hire_from = float("inf")
+        elif now >= self._hire_from:  # once for all that fail together
+            self._hire_from, self._pause = now + self._pause, min(2 * self._pause, LONGEST)
         return self._lose(works) if works else None
 
     def _stop_hanging(self, now: float, limit: float) -> Iterator[Outcome]:

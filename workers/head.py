@@ -16,12 +16,13 @@ def ask_head(address: str, seconds: float = 10.0) -> None:
 
     try:
         from ray._private.grpc_utils import init_grpc_channel
+        from ray._private.ray_constants import GLOBAL_GRPC_OPTIONS
         from ray.core.generated.gcs_service_pb2 import CheckAliveRequest  # type: ignore[attr-defined]
         from ray.core.generated.gcs_service_pb2_grpc import NodeInfoGcsServiceStub
     except ImportError:
         return
     try:
-        with init_grpc_channel(address) as channel:
+        with init_grpc_channel(address, options=GLOBAL_GRPC_OPTIONS) as channel:  # not through a proxy, as Ray itself
             version = NodeInfoGcsServiceStub(channel).CheckAlive(CheckAliveRequest(), timeout=seconds).ray_version
     except grpc.RpcError as error:
         if error.code() == grpc.StatusCode.UNAUTHENTICATED:

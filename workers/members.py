@@ -109,10 +109,10 @@ class Members:
         with suppress(self._ray.exceptions.RayError):
             self._ray.kill(actor, no_restart=True)
 
-    def dismiss(self) -> None:
-        """End all actors; where processes waited, others will."""
+    def dismiss(self, again: bool = True) -> None:
+        """End all actors; where processes waited, others will, if there is to be an `again`."""
         for member in self.all:
             self.end(member.actor)
         used = Counter(member.node for member in self.all if member.node)
-        if used:
+        if used and again:
             stand_by(self._ray, used)

@@ -22,6 +22,7 @@ def stand_by(ray: Any, wanted: Mapping[str, int]) -> None:
     """Ask each node, by id, for so many processes that belong to nobody yet. A favour: what fails is left."""
     with suppress(Exception):  # Ray offers this to its own parts only, and any version may change it
         from ray._private.grpc_utils import init_grpc_channel
+        from ray._private.ray_constants import GLOBAL_GRPC_OPTIONS
         from ray.core.generated.common_pb2 import Language  # type: ignore[attr-defined]
         from ray.core.generated.node_manager_pb2 import PrestartWorkersRequest  # type: ignore[attr-defined]
         from ray.core.generated.node_manager_pb2_grpc import NodeManagerServiceStub
@@ -31,5 +32,6 @@ def stand_by(ray: Any, wanted: Mapping[str, int]) -> None:
                 request = PrestartWorkersRequest(
                     language=Language.PYTHON, num_workers=wanted[node["NodeID"]], keep_alive_duration_secs=KEPT
                 )
-                with init_grpc_channel(f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}") as channel:
+                address = f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"
+                with init_grpc_channel(address, options=GLOBAL_GRPC_OPTIONS) as channel:  # not through a proxy, as Ray itself
                     NodeManagerServiceStub(channel).PrestartWorkers(request, timeout=2)

@@ -48,7 +48,8 @@ class Work:
 class Outcome:
     """How one work ended: `ok` with its rows in the store, or the whole traceback in `error`; `seconds` of wall time, where.
 
-    `tries` is how often it was handed to a worker. `samples` names those of a failed work by their indices in the data set.
+    `tries` is how often it was handed to a worker. `samples` names those of a failed work by their indices in the data set. `away`
+    says that the store did not answer, for as long as a worker waits for it.
     """
 
     key: str
@@ -60,6 +61,7 @@ class Outcome:
     worker: str
     tries: int = 1
     samples: str = ""
+    away: bool = False
 
 
 class Runner(Protocol):

@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from workers.store import open_store
 pytestmark = pytest.mark.slow
 PROGRAMS = Path(sys.executable).parent
 SHARDS = 12
+WARM = {"RAY_preload_python_modules": "workers.preloaded", "RAY_enable_worker_prestart": "1"}
 NOBODY = "f" * 64
 """A token that no head takes."""
 
@@ -66,14 +68,14 @@ class Head:
 
 
 @contextmanager
-def started() -> Iterator[Head]:
+def started(settings: dict[str, str] | None = None) -> Iterator[Head]:
     """By cluster.yaml's own line, but for the autoscaler, whose cloud is not here; on other ports, with two CPUs."""
     private_token()
     line = yaml.safe_load((ROOT / "cluster.yaml").read_text())["head_start_ray_commands"][1]
-    settings, _, command = line.partition("; ")[2].partition("ray start ")
+    given, _, command = line.partition("; ")[2].partition("ray start ")
     port, dashboard = free_port(), free_port()
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    environment = os.environ | dict(re.findall(r"(\w+)=(\S+)", settings)) | {"PYTHONPATH": path}
+    environment = os.environ | dict(re.findall(r"(\w+)=(\S+)", given)) | {"PYTHONPATH": path} | (settings or {})
     for name in ("RAY_ADDRESS", "MLFLOW_TRACKING_URI"):
         environment.pop(name, None)
     with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
@@ -96,7 +98,11 @@ def started() -> Iterator[Head]:
             yield head
         finally:
             process.terminate()
-            process.wait(60)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:  # its own end waits for what has died
+                process.kill()
+                process.wait(20)
 
 
 @pytest.fixture(scope="module")
@@ -184,18 +190,25 @@ def test_what_is_no_head_of_ours_is_refused_in_seconds(head: Head, mine: Path) -
             assert len(told.splitlines()) == 2  # that workers start, and that they do not
 
 
-def test_a_head_that_dies_ends_the_driver_in_words_and_another_one_goes_on(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with started() as first:
-        process = first.driver(mine, f"127.0.0.1:{first.port}", "--out", "out")
+@pytest.mark.parametrize(("workers", "settings"), [("2", WARM), ("auto", {})], ids=["warm", "auto"])
+def test_a_head_that_dies_ends_the_driver_in_words_and_another_one_goes_on(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, workers: str, settings: dict[str, str]
+) -> None:
+    """Its process alone dies: workers, and those that wait to be some, live on, and one of them has a shard that does not end."""
+    hanging = mine.parent / "deeds/hang-36"
+    hanging.touch()
+    with started(settings) as first:
+        process = first.driver(mine, f"127.0.0.1:{first.port}", "--out", "out", "--workers", workers)
         while len(list((mine / "out/store").rglob("*.parquet"))) < 3 and process.poll() is None:
             time.sleep(0.05)
-        first.process.kill()  # and with it goes what it started: here by hand, one after the other
-        for name in ("gcs_server", "raylet/raylet"):
-            subprocess.run(["pkill", "-KILL", "-f", f"{name}.*{first.port}"], check=False)
+        first.process.send_signal(signal.SIGSTOP)  # it would end the others
+        subprocess.run(["pkill", "-KILL", "-f", f"gcs_server.*{first.port}"], check=True)
         told, _ = process.communicate(timeout=120)
+        first.process.send_signal(signal.SIGCONT)
     assert process.returncode == 1, told
     assert re.search(r"advcore: Ray's head does not answer any more, since \d+ s; finished shards are in the store, and", told)
     assert {found.info.status for found in client(mine / "out").search_runs(["1"])} == {"FAILED"}
+    hanging.unlink()
     with started() as second:
         process = second.driver(mine, f"127.0.0.1:{second.port}", "--out", "out")
         told, _ = process.communicate(timeout=120)

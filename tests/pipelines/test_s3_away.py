@@ -56,3 +56,18 @@ def test_one_that_stays_away_is_told_and_the_next_run_goes_on(
         proxy.choose = lambda method, path: None
         assert cli.main(["run", str(study_file), "--store", s3.url("rows")]) == 0
         assert "all 6 shards were in the store" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("brisk")
+def test_one_that_stays_away_while_workers_wait_ends_the_run(
+    study_file: Path, place: Path, s3: S3, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
+    monkeypatch.setattr("workers.actor.STORE_AWAY", 0.0)
+    with faulty(s3.port) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
+        proxy.choose = lambda method, path: "error" if method == "PUT" and path.endswith(".parquet") else None
+        assert cli.main(["run", str(study_file), "--store", s3.url("rows")]) == 1
+        told = capsys.readouterr().err
+        assert "advcore: 0 of 24 shards were measured, and the store is away: workers.refusal.Away: s3://" in told
+        assert "Traceback" not in told

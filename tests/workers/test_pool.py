@@ -17,6 +17,7 @@ from tiny_probes import PLAIN, Deadly, Failing, Look, Meeting, Slow, Unreadable,
 from workers import cluster, pool
 from workers.cluster import check_address, check_gpus, import_paths, prepare_environment
 from workers.crew import DEPTH, Crew, Orders
+from workers.head import head_answers
 from workers.inline import Inline
 from workers.pool import RayPool
 from workers.refusal import Refused, Unfinished
@@ -172,8 +173,57 @@ def test_where_others_could_start_one_that_cannot_is_replaced(ray_running, datas
     assert open_store(store).missing(_keys(todo)) == []
 
 
+def test_one_that_ray_starts_anew_in_vain_gives_its_works_back(dataset, tmp_path):
+    """Ray tells it of the works that were in flight, where the new start fails at once."""
+    from ray import exceptions
+
+    def fail(ref):
+        error = exceptions.ActorDiedError()
+        error._actor_init_failed = True
+        raise error
+
+    refs = iter(("one", "two"))
+    handle = SimpleNamespace(measure=SimpleNamespace(remote=lambda *asked: next(refs)))
+    ray = SimpleNamespace(exceptions=exceptions, get=fail, kill=lambda actor, no_restart: None)
+    orders = Orders(hire=lambda: handle, wanted=lambda: 1, shard_seconds=None, asked="1 worker")
+    crew = Crew(ray, orders, works(dataset, Look(), size=4), None, dataset.indices)
+    crew._pause = 1.0
+    crew.members.all[0].ready = True
+    crew._feed()
+    assert len(crew._backlog) == 3
+    assert [crew._collect(ref) for ref in ("one", "two")] == [None, None]
+    assert len(crew._backlog) == 5
+    assert (crew.members.all, crew.members.refs) == ([], [])
+
+
+def test_that_none_can_start_any_more_ends_the_run(ray_running, dataset, tmp_path, monkeypatch):
+    import ray
+
+    class Broken:
+        def __init__(self):
+            raise RuntimeError("the store is gone")
+
+        def ready(self):
+            return ""
+
+    for name in ("PAUSE", "LONGEST", "STRANDED"):
+        monkeypatch.setattr(f"workers.crew.{name}", 0.1)
+    orders = Orders(hire=ray.remote(Broken).remote, wanted=lambda: 1, shard_seconds=None, asked="1 worker")
+    crew = Crew(ray, orders, works(dataset, Look()), None, dataset.indices)
+    crew._pause = 0.1  # as where one was ready before
+    with pytest.raises(Unfinished, match=r"^no Ray worker can start any more, since \d+ s: .*the store is gone"):
+        list(crew.outcomes())
+
+
+def test_the_head_is_asked_past_proxies(ray_running, monkeypatch):
+    import ray
+
+    for name in ("http_proxy", "grpc_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert head_answers(ray)
+
+
 def test_a_head_that_is_gone_ends_the_run_in_words(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr("workers.crew.LOOK", 0.0)
     monkeypatch.setattr("workers.crew.HEAD", 0.2)
     handle = SimpleNamespace(ready=SimpleNamespace(remote=object))
     ray = SimpleNamespace(wait=lambda refs, **settings: ([], refs))
