@@ -3,13 +3,11 @@
 import contextlib
 import logging
 import os
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
+from workers.listening import check_listening
 from workers.redaction import without_secrets
 from workers.refusal import Away, Refused
 
@@ -27,17 +25,13 @@ _SHOWN = 300
 """Characters of a failure that are shown."""
 
 
-def check_listening(uri: str, seconds: float = 3.0) -> None:
-    """Raise Refused where nobody listens at the server that `uri` names; MLflow is not imported for it."""
-    found = urlsplit(uri)
-    if found.scheme not in ("http", "https"):
+def check_server(uri: str) -> None:
+    """Raise Refused where nobody listens at the server that `uri` names, if it names one; MLflow is not imported for it."""
+    if not uri.startswith(("http://", "https://")):
         return
     try:
-        host, port = found.hostname or "", found.port or {"http": 80, "https": 443}[found.scheme]
-        if found.scheme in getproxies() and not proxy_bypass(host):
-            return
-        socket.create_connection((host, port), timeout=seconds).close()
-    except (OSError, ValueError):  # ValueError: of a port or a name that none can be
+        check_listening(uri, seconds=3.0)
+    except (OSError, ValueError):
         raise Refused(f"MLflow at {without_secrets(uri)} cannot be used: no answer; {_ADVICE}") from None
 
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipelines.client import CONTACT, Client, check_listening, cut, default_store, default_uri, patience, store_uri
+from pipelines.client import CONTACT, Client, check_server, cut, default_store, default_uri, patience, store_uri
 from pipelines.environment import environment_tags
 from pipelines.mlflow_run import MLflowRun, open_run
 from pipelines.record import NullTracker, Run, Tracker
@@ -84,7 +84,7 @@ class MLflowTracker:
     def __init__(self, uri: str | None, folder: Path) -> None:
         self.uri = store_uri(uri, folder)
         self.folder = folder.absolute()
-        check_listening(self.uri)
+        check_server(self.uri)
 
     def open(self, experiment: str, key: str, name: str) -> Run:
         """The run of this key, as it was left, or a new one. Raises Refused when MLflow cannot be reached or written to."""

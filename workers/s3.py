@@ -7,7 +7,6 @@ AWS_PROFILE, AWS_ACCESS_KEY_ID, ..., the machine's own role): none is ever hande
 import io
 import os
 import re
-import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -15,8 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
+from workers.listening import check_listening
 from workers.refusal import Away, Refused
 
 TRIES = 10
@@ -66,14 +65,12 @@ class Bucket:
         self.name = name
         with self._told(""):
             self._client = _client()
-            found = urlsplit(self._client.meta.endpoint_url)
-            host, port = found.hostname or "", found.port or {"http": 80}.get(found.scheme, 443)
-        if found.scheme in getproxies() and not proxy_bypass(host):
-            return
         try:
-            socket.create_connection((host, port), timeout=_SECONDS["connect_timeout"]).close()
+            check_listening(self._client.meta.endpoint_url, _SECONDS["connect_timeout"])
         except OSError:
             raise self._refused("", _AWAY, passing=True) from None
+        except ValueError as error:
+            raise self._refusal("", error) from None
 
     def __repr__(self) -> str:
         return f"s3://{self.name}"
