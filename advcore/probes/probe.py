@@ -58,11 +58,22 @@ class Summary:
     """What a table says in numbers: single values, and curves over eps, over the subspaces, over the rank, ...
 
     `warnings` say why the numbers may mislead: by name, one sentence each, with the number that caused it and what to do.
+
+    `meanings` say what the scalars and curves are: one sentence each, by full name or by the part before a slash, which stands for
+    all names that begin with it (`meaning`). A sentence says of what the number is: label, box, attack, unit, how many samples.
     """
 
     scalars: Mapping[str, float] = field(default_factory=dict)
     curves: Mapping[str, Curve] = field(default_factory=dict)
     warnings: Mapping[str, str] = field(default_factory=dict)
+    meanings: Mapping[str, str] = field(default_factory=dict)
+
+    def meaning(self, name: str) -> str:
+        """Return the sentence for the scalar or curve `name`: its own, or else that of its longest prefix that ends at a slash;
+        empty where the probe says nothing of it."""
+        while name not in self.meanings and "/" in name:
+            name = name.rpartition("/")[0]
+        return self.meanings.get(name, "")
 
 
 NOBODY: Mapping[str, Classifier] = MappingProxyType({})

@@ -100,3 +100,10 @@ def test_the_size_of_a_batch_is_a_mere_cost(probe):
 
 def test_every_named_probe_is_tested():
     assert {type(probe) for probe in PROBES.values()} == set(probes.PROBES.values())
+
+
+def test_a_meaning_stands_for_all_names_that_begin_with_it_and_the_longest_one_counts():
+    summary = probes.Summary(meanings={"median_margin": "of all blocks", "median_margin/first": "of the lowest block"})
+    assert summary.meaning("median_margin/first") == "of the lowest block"
+    assert summary.meaning("median_margin/last") == summary.meaning("median_margin") == "of all blocks"
+    assert summary.meaning("median") == summary.meaning("found") == ""
