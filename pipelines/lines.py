@@ -8,10 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from advcore.probes import Lines, Series
-from advcore.probes.charts import Scale
+from pipelines.axes import scale_axes
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 """Okabe and Ito's palette, told apart by all kinds of colour vision; its yellow, too light for a line, is grey here."""
@@ -21,8 +20,8 @@ GREY = "#5F5F5F"
 TITLE, LABEL, TEXT = 16, 13, 11.5
 """Sizes of letters, in points."""
 
-ROOM = 0.06
-"""Between two ticks that were asked for, as a share of the axis."""
+DOTS = 1500
+"""So many dots of a series are drawn at most: more are a cloud in which no sample can be told from another."""
 
 _GOLDEN = 0.6180339887498949
 
@@ -34,28 +33,34 @@ def draw_lines(chart: Lines) -> Figure:
     drawn = [_Drawn(series, chart) for series in chart.series]
     for place, series in enumerate(drawn):
         series.onto(axes, place, len(drawn))
-    _scale(axes, chart, drawn)
+    heights = [part for series in drawn for part in series.heights]
+    dots = [series.cloud[1] for series in drawn if series.cloud is not None]
+    outside = scale_axes(axes, chart, [series.x for series in drawn], heights, dots)
     _frame(axes, chart)
-    _head(axes, chart.title, [*textwrap.wrap(chart.note, 92), *textwrap.wrap(_left_out(drawn), 92)])
+    _head(axes, chart.title, [*textwrap.wrap(chart.note, 92), *textwrap.wrap(_left_out(drawn, outside), 92)])
     _references(axes, chart.references)
     _legend(figure, axes)
     return figure
 
 
 class _Drawn:
-    """A series as arrays, NaN where a value cannot be drawn, and how many those are."""
+    """A series as arrays, NaN where a value cannot be drawn, and how many those are; ends of bands are not counted."""
 
     def __init__(self, series: Series, chart: Lines) -> None:
-        self.label, self.style = series.label, series.style
-        self.shade, self.mark = series.shade, series.mark
-        self.infinite = self.negative = 0
-        self._log = chart.y_scale == "log"
-        self._x_log = chart.x_scale == "log"
+        self._series = series
+        self._log, self._x_log = chart.y_scale == "log", chart.x_scale == "log"
+        self.infinite = self.negative = self.unseen = 0
         self.x, self.y = self._pair(series.x, series.y)
-        self.band = None
-        if series.low is not None and series.high is not None:
-            self.band = self._pair(series.x, series.low)[1], self._pair(series.x, series.high)[1]
-        self.cloud = None if series.cloud is None else self._pair(*series.cloud)
+        self.cloud = None if series.cloud is None else self._thinned(*self._pair(*series.cloud))
+        counted = self.infinite, self.negative
+        inner = None if series.low is None or series.high is None else (series.low, series.high)
+        self.bands = [[self._pair(series.x, end)[1] for end in ends] for ends in (series.outer, inner) if ends is not None]
+        self.infinite, self.negative = counted
+
+    @property
+    def heights(self) -> list[np.ndarray]:
+        """The line and the ends of its bands."""
+        return [self.y, *(end for band in self.bands for end in band)]
 
     def _pair(self, x: object, y: object) -> tuple[np.ndarray, np.ndarray]:
         across, up = (np.array(values, dtype=float, copy=True).reshape(-1) for values in (x, y))
@@ -66,32 +71,49 @@ class _Drawn:
         up[lost | below] = np.nan
         return across, up
 
+    def _thinned(self, across: np.ndarray, up: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Every k-th dot of many, so that at each x some are left: they are taken in the order of x."""
+        every = -(-len(across) // DOTS)
+        order = np.argsort(across, kind="stable")[::every] if every > 1 else np.arange(len(across))
+        self.unseen = len(across) - len(order)
+        return across[order], up[order]
+
     def onto(self, axes: Axes, place: int, count: int) -> None:
-        """Cloud, band, line; the clouds of several series stand side by side at each index."""
-        shade, mark = (place if own is None else own for own in (self.shade, self.mark))
+        """Draw the cloud, the bands, the line; the clouds of several series stand side by side at each index."""
+        own = self._series
+        shade = place if own.shade is None else own.shade
         colour = COLOURS[shade % len(COLOURS)]
-        dashes = "none" if self.style == "points" else "-" if shade < len(COLOURS) else "--"
         if self.cloud is not None:
             across, up = self.cloud
             across = across + _jitter(across, place, count)
             axes.scatter(across, up, s=9, color=colour, alpha=0.22, linewidths=0, zorder=1)
             axes.plot(self.x, self.y, color="white", linewidth=5, alpha=0.85, zorder=2.5)
-        if self.band is not None:
-            axes.fill_between(self.x, *self.band, color=colour, alpha=0.2, linewidth=0, zorder=2)
+        for band, alpha in zip(self.bands, (0.2,) if own.outer is None else (0.13, 0.32), strict=False):
+            if own.style == "points":
+                axes.vlines(self.x, *band, color=colour, alpha=min(1, 2.5 * alpha), linewidth=2, zorder=2)
+            else:
+                axes.fill_between(self.x, *band, color=colour, alpha=alpha, linewidth=0, zorder=2)
+        self._line(axes, place, count, shade, colour)
+
+    def _line(self, axes: Axes, place: int, count: int, shade: int, colour: str) -> None:
+        own = self._series
+        bare = own.style == "line" or own.thin
+        dashes = "none" if own.style == "points" else "-" if shade < len(COLOURS) else "--"
         every = max(1, len(self.x) // 14)
         axes.plot(
             self.x,
             self.y,
             linestyle=dashes,
             color=colour,
-            marker="none" if self.style == "line" else MARKERS[mark % len(MARKERS)],
-            markevery=None if self.style == "points" else ((place * every) // max(1, count), every),
-            label=self.label or "_",
-            linewidth=2.4,
-            markersize=9 if self.style == "points" else 7.5,
+            marker="none" if bare else MARKERS[(place if own.mark is None else own.mark) % len(MARKERS)],
+            markevery=None if own.style == "points" else ((place * every) // max(1, count), every),
+            label=own.label or "_",
+            linewidth=1.1 if own.thin else 2.4,
+            alpha=0.75 if own.thin else 1,
+            markersize=9 if own.style == "points" else 7.5,
             markeredgecolor="white",
             markeredgewidth=0.8,
-            zorder=2.9 if self.style == "line" else 3,
+            zorder=2.8 if own.thin else 2.9 if own.style == "line" else 3,
         )
 
 
@@ -103,62 +125,6 @@ def _jitter(across: np.ndarray, place: int, count: int) -> np.ndarray:
     lane = 0.8 / count
     spread = (np.arange(1, len(across) + 1) * _GOLDEN) % 1 - 0.5
     return (place - (count - 1) / 2) * lane + 0.75 * lane * spread
-
-
-def _scale(axes: Axes, chart: Lines, drawn: Sequence[_Drawn]) -> None:
-    """Scales, limits and ticks in plain numbers."""
-    _scale_axis(axes, "x", chart.x_scale, [series.x for series in drawn])
-    _scale_axis(axes, "y", chart.y_scale, [part for series in drawn for part in _heights(series)])
-    axes.margins(x=0.03)
-    axes.set_ylim(*chart.y_limits)
-    if chart.ticks:
-        axes.set_xticks(range(len(chart.ticks)), chart.ticks)
-    elif chart.x_ticks:
-        axes.set_xticks(_apart(axes, sorted(chart.x_ticks)), minor=False)
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
-
-
-def _apart(axes: Axes, values: Sequence[float]) -> list[float]:
-    """Those of ascending values that lie at least `ROOM` of the x axis beyond the one before; the last one always."""
-    places = axes.xaxis.get_transform().transform(np.asarray(values, dtype=float))
-    room = ROOM * np.ptp(places)
-    kept = [len(values) - 1]
-    for i in range(len(values) - 2, -1, -1):
-        if places[kept[-1]] - places[i] >= room:
-            kept.append(i)
-    return [values[i] for i in reversed(kept)]
-
-
-def _scale_axis(axes: Axes, name: str, scale: Scale, parts: Sequence[np.ndarray]) -> None:
-    axis, set_scale = (axes.xaxis, axes.set_xscale) if name == "x" else (axes.yaxis, axes.set_yscale)
-    values = np.concatenate([np.zeros(0), *parts])
-    values = values[np.isfinite(values)]
-    sizes = np.abs(values[values != 0])
-    plain = len(sizes) and sizes.min() >= 1e-4 and sizes.max() <= 1e5
-    if scale == "linear" or not len(sizes):
-        axes.ticklabel_format(axis=name, useOffset=False)  # type: ignore[arg-type]
-        if name == "x" and len(sizes) and sizes.max() > 2 and np.all(sizes == np.round(sizes)):
-            axis.set_major_locator(MaxNLocator(nbins=11, integer=True, steps=[1, 2, 5, 10]))
-    elif scale == "log":
-        set_scale("log")
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if sizes.max() < 300 * sizes.min() else (1,)))
-        axis.set_minor_formatter(NullFormatter())
-        if plain:
-            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    else:
-        highest = int(np.floor(np.log10(sizes.max())))
-        lowest = max(int(np.ceil(np.log10(np.quantile(sizes, 0.1)))), highest - 6)
-        set_scale("symlog", linthresh=10.0**lowest)
-        powers = [10.0**power for power in range(highest, lowest - 1, -max(1, (highest - lowest) // 3))]
-        axis.set_major_locator(FixedLocator([*(-power for power in powers if (values < 0).any()), 0, *powers]))
-        axis.set_minor_locator(NullLocator())
-        if plain:
-            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-
-
-def _heights(series: _Drawn) -> list[np.ndarray]:
-    return [series.y, *(series.band or ()), *([series.cloud[1]] if series.cloud else [])]
 
 
 def _frame(axes: Axes, chart: Lines) -> None:
@@ -206,11 +172,16 @@ def _head(axes: Axes, title: str, note: Sequence[str]) -> None:
     ).set_in_layout(False)
 
 
-def _left_out(drawn: Sequence[_Drawn]) -> str:
+def _left_out(drawn: Sequence[_Drawn], outside: int) -> str:
     infinite, negative = sum(series.infinite for series in drawn), sum(series.negative for series in drawn)
+    unseen = sum(series.unseen for series in drawn)
     parts = [f"{_counted(infinite)} not finite, not drawn."] if infinite else []
     if negative:
         parts.append(f"{_counted(negative)} not positive, not drawn on a log scale.")
+    if unseen:
+        parts.append(f"{unseen} of the dots are left out for clearness; the line is over all.")
+    if outside:
+        parts.append(f"{outside} dot{'s lie' if outside > 1 else ' lies'} outside the axis.")
     return " ".join(parts)
 
 

@@ -1,7 +1,7 @@
 """Probes: the measurements that are distributed over samples."""
 
 from advcore.probes.boundary import Boundary
-from advcore.probes.charts import Chart, Gallery, Lines, Maps, Panel, Series
+from advcore.probes.charts import Chart, Gallery, Lines, Maps, Mark, Panel, Series
 from advcore.probes.curvature import Curvature
 from advcore.probes.examples import Examples
 from advcore.probes.frequency_map import FrequencyMap
@@ -48,6 +48,7 @@ __all__ = [
     "Landscape",
     "Lines",
     "Maps",
+    "Mark",
     "Margins",
     "Masking",
     "Noise",

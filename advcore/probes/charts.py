@@ -1,9 +1,11 @@
 """Charts as data: what is drawn, in which units, without a plotting library."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 Scale = Literal["linear", "log", "symlog"]
@@ -11,12 +13,14 @@ Scale = Literal["linear", "log", "symlog"]
 
 @dataclass(frozen=True)
 class Series:
-    """One line with its optional band and cloud of points.
+    """One line with its optional bands and cloud of points.
 
-    `x`, `y` `(n,)`: the line, in its own order. `low`, `high` `(n,)`: a band around it (quartiles, say). `cloud`: two tensors
-    `(m,)`, the x and y of single samples, drawn faintly behind the line. Values that are not finite are left out. `shade` and
-    `mark` number its colour and its marker, by its place among the series when not given: those of one shade belong together.
-    `style` leaves out the markers (line) or the line between them (points).
+    `x`, `y` `(n,)`: the line, in its own order. `low`, `high` `(n,)`: a band around it (quartiles, say), drawn as bars where the
+    style is points. `outer`: two tensors `(n,)`, the ends of a second, fainter band. `cloud`: two tensors `(m,)`, the x and y of
+    single samples, drawn faintly behind the line; of many dots every k-th is drawn, and few far ones may lie outside the axis, both
+    told below the title. Values that are not finite are left out. `shade` and `mark` number its colour and its marker, by its place
+    among the series when not given: those of one shade belong together. `style` leaves out the markers (line) or the line between
+    them (points). `thin` draws a narrow line without markers, for what stands behind the others.
     """
 
     label: str
@@ -28,6 +32,8 @@ class Series:
     shade: int | None = None
     mark: int | None = None
     style: Literal["both", "line", "points"] = "both"
+    outer: tuple[Tensor, Tensor] | None = None
+    thin: bool = False
 
 
 def over_samples(label: str, x: Tensor, values: Tensor) -> Series:
@@ -40,12 +46,42 @@ def over_samples(label: str, x: Tensor, values: Tensor) -> Series:
     return Series(label, x, middle, low, high)
 
 
+def medians(label: str, x: Tensor, values: Tensor) -> Series:
+    """The median over samples of `values` `(samples, n)` at `x` `(n,)` in its 95 % interval, and fainter between the quartiles.
+
+    The interval's ends are order statistics, so it holds for samples of any distribution: those between which the median lies in
+    95 % of draws by the binomial distribution of how many samples lie below it.
+    """
+    inner = over_samples(label, x, values)
+    ordered, reach = values.sort(0).values, _median_reach(len(values))
+    low, high = ordered[reach], ordered[len(values) - 1 - reach]
+    assert inner.low is not None
+    assert inner.high is not None
+    return Series(label, x, inner.y, low, high, outer=(inner.low, inner.high))
+
+
+def shares(label: str, x: Tensor, hits: Tensor) -> Series:
+    """The share in % of the samples for which `hits` `(samples, n)` is true, at `x` `(n,)`, in Wilson's 95 % interval."""
+    count, share, z = len(hits), hits.double().mean(0), 1.959964
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * (share * (1 - share) / count + z * z / (4 * count * count)).sqrt()
+    return Series(label, x, 100 * share, 100 * (middle - half).clamp(min=0), 100 * (middle + half).clamp(max=1))
+
+
+def _median_reach(count: int) -> int:
+    """How many ordered samples may lie outside at each end so that the median lies between the others with 95 % confidence."""
+    chances = torch.distributions.Binomial(count, torch.tensor(0.5, dtype=torch.float64)).log_prob(
+        torch.arange(count + 1, dtype=torch.float64)
+    )
+    return max(0, int((chances.exp().cumsum(0) <= 0.025).sum()) - 1)
+
+
 @dataclass(frozen=True)
 class Lines:
     """Lines over a common axis. `name` is the file's name, `note` a sentence below the title, `ends` the words at both ends
     of the x axis (low frequency, high frequency), `references` horizontal lines with their labels, `ticks` the words at x = 0, 1,
-    2, ... in place of numbers, `x_ticks` the numbers that stand there as far as there is room. A series without a label stands in
-    no legend."""
+    2, ... in place of numbers, `x_ticks` the numbers that stand there as far as there is room, or a mapping from them to their
+    words (a block's number and its frequencies, say). A series without a label stands in no legend."""
 
     name: str
     title: str
@@ -59,7 +95,7 @@ class Lines:
     ends: tuple[str, str] | None = None
     references: Sequence[tuple[float, str]] = field(default_factory=tuple)
     ticks: Sequence[str] = ()
-    x_ticks: Sequence[float] = ()
+    x_ticks: Sequence[float] | Mapping[float, str] = ()
 
 
 @dataclass(frozen=True)
@@ -84,14 +120,25 @@ class Gallery:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """A point of a map, in the units of its axes, with its word beside it."""
+
+    x: float
+    y: float
+    label: str = ""
+
+
+@dataclass(frozen=True)
 class Maps:
-    """Fields over two axes, side by side, in one scale of colours: `panels` each `(rows, columns)` with its caption.
+    """Fields over two axes, side by side: `panels` each `(rows, columns)` with its caption.
 
     Entry (i, j) of a panel lies at the i-th of `rows` equal steps over `y_limits`, upwards, and the j-th over `x_limits`.
     `categories` names the values 0, 1, 2, ... of fields that hold classes; else `value_label` names the quantity, with its unit,
     and `value_limits` the ends of its colours, those of the values when not given. `x_names`, `y_names` name the columns and rows
     of a table, in place of numbers at the axes; each cell then bears its value. `origin` marks the point (0, 0). `across` panels at
-    most stand in a row.
+    most stand in a row. `colours`: one scale of colours for all panels, or one of its own for each, with its own bar, where they are
+    not to be compared. `marks`: for each panel the points that are marked in it. `extents`: for each panel its own ends of the axes,
+    (left, right, bottom, top), in place of `x_limits` and `y_limits`.
     """
 
     name: str
@@ -110,6 +157,9 @@ class Maps:
     scale: Scale = "linear"
     origin: bool = False
     note: str = ""
+    colours: Literal["shared", "own"] = "shared"
+    marks: Sequence[Sequence[Mark]] = ()
+    extents: Sequence[tuple[float, float, float, float]] = ()
 
 
 Chart = Lines | Gallery | Maps

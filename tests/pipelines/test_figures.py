@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from advcore.probes import Gallery, Lines, Panel, Series
+from advcore.probes.charts import medians, shares
 from pipelines.figures import draw, save
 from pipelines.lines import COLOURS
 
@@ -28,14 +29,14 @@ def falling(label: str = "plain", points: int = 8) -> Series:
     return Series(label, x, 100 * torch.exp(-x / 3))
 
 
-def clouds() -> Lines:
-    """21 subspaces x 256 samples, two models, six margins that were not found."""
+def clouds(samples: int = 256) -> Lines:
+    """21 subspaces x samples, two models, six margins that were not found."""
     positions = torch.arange(21.0)
     series = []
     for name in ("plain", "adversarial"):
-        distance = torch.exp(positions[:, None] / 7 + torch.linspace(-1, 1, 256))
+        distance = torch.exp(positions[:, None] / 7 + torch.linspace(-1, 1, samples))
         distance[20, :3] = torch.inf
-        cloud = (positions.repeat_interleave(256), distance.flatten())
+        cloud = (positions.repeat_interleave(samples), distance.flatten())
         series.append(Series(name, positions, distance.median(1).values, cloud=cloud))
     note = "Line: median over samples. Dots: single samples. Larger is more invariant along that subspace (eq. 18)."
     return Lines(
@@ -85,6 +86,7 @@ CHARTS = {
         [falling(name) for name in NAMES], references=[(10, "chance"), (11, "majority class")], note="A note. " * 25
     ),
     "clouds": clouds(),
+    "blocks with words": lines([falling(points=21)], x_ticks={float(i): f"{i}\nblock {i}" for i in range(21)}),
     "gallery": gallery(),
     "colour gallery": gallery(3),
     "symlog": lines([Series("plain", torch.arange(1.0, 99), torch.linspace(5, -1, 98) ** 3)], y_scale="symlog"),
@@ -172,16 +174,96 @@ def test_nothing_finite_is_an_empty_chart_that_says_so() -> None:
 
 def test_clouds_stand_side_by_side_at_their_index_and_never_move() -> None:
     def places() -> list[torch.Tensor]:
-        return [torch.tensor(cloud.get_offsets().filled(torch.nan)[:, 0]) for cloud in draw(clouds()).axes[0].collections]
+        return [torch.tensor(cloud.get_offsets().filled(torch.nan)[:, 0]) for cloud in draw(clouds(64)).axes[0].collections]
 
     plain, adversarial = places()
-    index = torch.arange(21.0).repeat_interleave(256)
+    index = torch.arange(21.0).repeat_interleave(64)
     drawn = plain.isfinite()
     assert (~drawn).sum() == 3
     assert ((plain - index)[drawn] < 0).all()
     assert ((adversarial - index)[drawn] > 0).all()
     assert ((adversarial - index)[drawn] < 0.4).all()
     assert torch.equal(plain[drawn], places()[0][drawn])
+
+
+def test_of_many_dots_some_stand_at_every_index_and_the_rest_are_told() -> None:
+    figure = draw(clouds())
+    for cloud in figure.axes[0].collections:
+        places = torch.tensor(cloud.get_offsets().filled(torch.nan)[:, 0]).round()
+        assert len(places) == 5376 / 4
+        assert set(places[places.isfinite()].tolist()) == set(range(21))
+    assert "8064 of the dots are left out for clearness; the line is over all." in words(figure)
+    assert "6 values not finite, not drawn." in words(figure)
+
+
+def test_far_dots_lie_outside_the_axis_and_are_told() -> None:
+    x = torch.linspace(0, 1, 1000)
+    y = 1 + x
+    y[3], y[500] = 1e4, 1e-3
+    far = Series("a", torch.tensor([0.0, 1.0]), torch.tensor([1.0, 2.0]), cloud=(x, y))
+    figure = draw(lines([far], y_scale="log"))
+    low, high = figure.axes[0].get_ylim()
+    assert 0.9 < low < 1
+    assert 2 < high < 2.2
+    assert "2 dots lie outside the axis." in words(figure)
+    assert draw(lines([far], y_scale="log", y_limits=(1e-4, None))).axes[0].get_ylim()[0] == 1e-4
+    line = Series("a", torch.tensor([0.0, 1.0]), torch.tensor([1.0, 1e4]), cloud=(x, y))
+    figure = draw(lines([line], y_scale="log"))
+    assert figure.axes[0].get_ylim()[1] > 1e4  # a line is never cut
+    assert "1 dot lies outside" in words(figure)
+
+
+def test_two_bands_a_thin_line_and_bars_around_points() -> None:
+    x = torch.arange(1.0, 6)
+    bands = Series("a", x, x, x - 0.1, x + 0.1, outer=(x - 1, x + 1))
+    bars = Series("b", x, x, x - 0.1, x + 0.1, style="points")
+    axes = draw(lines([bands, bars, Series("c", x, x, thin=True)])).axes[0]
+    outer, inner, sticks = axes.collections
+    assert outer.get_alpha() < inner.get_alpha()
+    assert len(sticks.get_segments()) == 5
+    thick, _, thin = axes.get_lines()
+    assert thin.get_linewidth() < thick.get_linewidth() / 2
+    assert thin.get_marker() == "none"
+
+
+def test_ends_of_bands_that_are_not_finite_are_not_counted_as_values() -> None:
+    x = torch.arange(3.0)
+    assert "not finite" not in words(draw(lines([Series("a", x, x, x, torch.tensor([1, 2, torch.inf]))])))
+
+
+def test_ticks_with_words_stand_where_there_is_room() -> None:
+    blocks = {float(i): f"{i}\n{i / 28:.2f}" for i in range(21)}
+    figure = draw(lines([falling(points=21)], x_ticks=blocks))
+    texts(figure)
+    shown = [label.get_text() for label in figure.axes[0].xaxis.get_ticklabels()]
+    assert shown[-1] == "20\n0.71"
+    assert set(shown) <= set(blocks.values())
+    assert 5 < len(shown) < 21
+
+
+def test_medians_stand_in_their_interval_and_between_the_quartiles() -> None:
+    values = torch.rand(400, 300, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    series = medians("a", torch.arange(300.0), values)
+    assert series.low is not None
+    assert series.high is not None
+    assert series.outer is not None
+    held = ((series.low <= 0.5) & (series.high >= 0.5)).double().mean()
+    assert 0.93 <= held <= 0.99
+    assert (series.outer[0] < series.low).all()
+    assert (series.high < series.outer[1]).all()
+    few = medians("a", torch.arange(1.0), torch.tensor([[1.0], [2.0], [torch.inf]]))
+    assert (few.y.item(), few.low, few.high) == (2.0, torch.tensor([1.0]), torch.tensor([torch.inf]))
+
+
+def test_shares_stand_in_wilsons_interval() -> None:
+    hits = torch.zeros(10, 2, dtype=torch.bool)
+    hits[:5, 1] = True
+    series = shares("a", torch.arange(2.0), hits)
+    assert series.y.tolist() == [0, 50]
+    assert series.low is not None
+    assert series.high is not None
+    assert series.low.tolist() == pytest.approx([0, 23.66], abs=0.01)
+    assert series.high.tolist() == pytest.approx([27.75, 76.34], abs=0.01)
 
 
 def test_a_cloud_over_a_continuous_axis_stays_where_it_is() -> None:

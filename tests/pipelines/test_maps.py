@@ -5,9 +5,9 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm, to_rgba
 
-from advcore.probes import Maps
+from advcore.probes import Maps, Mark
 from pipelines.figures import draw, save
-from pipelines.maps import PALETTE
+from pipelines.colours import PALETTE
 
 
 def maps(panels, **more):
@@ -107,3 +107,37 @@ def test_odd_values_are_drawn(tmp_path, scale, values):
 def test_bad_panels_are_refused(panels):
     with pytest.raises(ValueError, match=r"expected at least one panel, each \(rows, columns\)"):
         draw(maps(panels))
+
+
+def test_panels_that_are_not_to_be_compared_have_scales_of_their_own():
+    figure = draw(maps([(ramp(), "one"), (0.01 * ramp(), "two"), (10 * ramp(), "three")], colours="own", across=2))
+    FigureCanvasAgg(figure).draw()
+    panels = _panels(figure)
+    assert [axes.images[0].get_clim() for axes in panels] == [(1, 24), pytest.approx((0.01, 0.24)), (10, 240)]
+    bars = [axes for axes in figure.axes if axes not in panels]
+    assert len(bars) == 3
+    for panel, bar in zip(panels, bars, strict=True):
+        box, beside = panel.get_position(), bar.get_position()
+        assert beside.x0 >= box.x1
+        assert beside.y0 == pytest.approx(box.y0)
+        for label in bar.yaxis.get_ticklabels():
+            assert not any(label.get_window_extent().overlaps(other.get_window_extent()) for other in panels)
+
+
+def test_marks_stand_in_their_panel_within_extents_of_its_own():
+    extents = [(-2.0, 2.0, -1.0, 1.0), (-6.0, 6.0, -3.0, 3.0)]
+    marks = [[Mark(1.5, 0.5, "r")], [Mark(5.0, 0.0, "r"), Mark(7.0, 0.0, "outside")]]
+    figure = draw(maps([(ramp(), "one"), (ramp(), "two")], marks=marks, extents=extents))
+    FigureCanvasAgg(figure).draw()
+    first, second = _panels(figure)
+    assert first.images[0].get_extent() == [-2, 2, -1, 1]
+    assert second.images[0].get_extent() == [-6, 6, -3, 3]
+    assert [text.get_text() for text in second.texts] == ["r"]
+    assert [tuple(line.get_xdata()) for line in second.lines] == [(5.0,)]
+    assert all(any(label.get_visible() for label in axes.get_xticklabels()) for axes in (first, second))
+
+
+@pytest.mark.parametrize("name", ["marks", "extents"])
+def test_marks_or_extents_for_other_panels_are_refused(name):
+    with pytest.raises(ValueError, match=f"expected {name} for each of 2 panels, got 1"):
+        draw(maps([(ramp(), "one"), (ramp(), "two")], **{name: [(0, 1, 0, 1)]}))
