@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -136,11 +136,13 @@ def _frame(axes: Axes, chart: Lines) -> None:
     axes.set_xlabel(_broken(chart.x_label, 70), fontsize=LABEL)
     axes.set_ylabel(_broken(chart.y_label, 38), fontsize=LABEL)
     if chart.ends:
+        words_of_ticks = chart.x_ticks.values() if isinstance(chart.x_ticks, Mapping) else chart.ticks
+        below = 24 + 14 * max((words.count("\n") for words in words_of_ticks), default=0)
         for share, words, side in ((0.0, f"← {chart.ends[0]}", "left"), (1.0, f"{chart.ends[1]} →", "right")):
             axes.annotate(
                 words,
                 (share, 0),
-                (0, -24),
+                (0, -below),
                 xycoords="axes fraction",
                 textcoords="offset points",
                 ha=side,

@@ -1,6 +1,5 @@
 """Charts as data: what is drawn, in which units, without a plotting library."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -136,9 +135,9 @@ class Maps:
     `categories` names the values 0, 1, 2, ... of fields that hold classes; else `value_label` names the quantity, with its unit,
     and `value_limits` the ends of its colours, those of the values when not given. `x_names`, `y_names` name the columns and rows
     of a table, in place of numbers at the axes; each cell then bears its value. `origin` marks the point (0, 0). `across` panels at
-    most stand in a row. `colours`: one scale of colours for all panels, or one of its own for each, with its own bar, where they are
-    not to be compared. `marks`: for each panel the points that are marked in it. `extents`: for each panel its own ends of the axes,
-    (left, right, bottom, top), in place of `x_limits` and `y_limits`.
+    most stand in a row. `colours`: one scale of colours for all panels, or one of its own for each, with its own bar, where they
+    are not to be compared. `marks`: for each panel the points that are marked in it. `extents`: for each panel its own ends of the
+    axes, (left, right, bottom, top), in place of `x_limits` and `y_limits`.
     """
 
     name: str

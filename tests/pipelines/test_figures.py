@@ -86,7 +86,9 @@ CHARTS = {
         [falling(name) for name in NAMES], references=[(10, "chance"), (11, "majority class")], note="A note. " * 25
     ),
     "clouds": clouds(),
-    "blocks with words": lines([falling(points=21)], x_ticks={float(i): f"{i}\nblock {i}" for i in range(21)}),
+    "blocks with words": lines(
+        [falling(points=21)], x_ticks={float(i): f"{i}\nblock {i}" for i in range(21)}, ends=("low", "high")
+    ),
     "gallery": gallery(),
     "colour gallery": gallery(3),
     "symlog": lines([Series("plain", torch.arange(1.0, 99), torch.linspace(5, -1, 98) ** 3)], y_scale="symlog"),

@@ -6,8 +6,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm, to_rgba
 
 from advcore.probes import Maps, Mark
-from pipelines.figures import draw, save
 from pipelines.colours import PALETTE
+from pipelines.figures import draw, save
 
 
 def maps(panels, **more):
