@@ -88,11 +88,11 @@ class _Drawn:
             across = across + _jitter(across, place, count)
             axes.scatter(across, up, s=9, color=colour, alpha=0.22, linewidths=0, zorder=1)
             axes.plot(self.x, self.y, color="white", linewidth=5, alpha=0.85, zorder=2.5)
-        for band, alpha in zip(self.bands, (0.2,) if own.outer is None else (0.13, 0.32), strict=False):
+        for (low, high), alpha in zip(self.bands, (0.2,) if own.outer is None else (0.13, 0.32), strict=False):
             if own.style == "points":
-                axes.vlines(self.x, *band, color=colour, alpha=min(1, 2.5 * alpha), linewidth=2, zorder=2)
+                axes.vlines(self.x, low, high, color=colour, alpha=min(1, 2.5 * alpha), linewidth=2, zorder=2)
             else:
-                axes.fill_between(self.x, *band, color=colour, alpha=alpha, linewidth=0, zorder=2)
+                axes.fill_between(self.x, low, high, color=colour, alpha=alpha, linewidth=0, zorder=2)
         self._line(axes, place, count, shade, colour)
 
     def _line(self, axes: Axes, place: int, count: int, shade: int, colour: str) -> None:

@@ -85,7 +85,7 @@ def draw_maps(chart: Maps) -> Figure:
 
 
 def _show(axes: Axes, chart: Maps, place: int, field: np.ndarray, norm: Normalize, colours: Colormap) -> None:
-    extent = tuple(chart.extents[place]) if chart.extents else (*chart.x_limits, *chart.y_limits)
+    extent = chart.extents[place] if chart.extents else (*chart.x_limits, *chart.y_limits)
     shown = np.ma.masked_invalid(field)
     axes.imshow(shown, colours, norm, origin="lower", extent=extent, interpolation="nearest", aspect="auto")
     axes.set_facecolor(NOWHERE)
