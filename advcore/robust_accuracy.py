@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ from advcore.randomness import Randomness
 
 @dataclass(frozen=True, eq=False)
 class Bounds:
-    """What is known of each sample `(B,)` after an attack and those before it.
+    """What is known of each sample `(B,)` after an attack and those before it, and what this attack alone found.
 
     - `prediction`: the likeliest class of the clean image.
     - `broken_at`: the smallest eps of the grid within which an adversarial image is known; 0 where the prediction is wrong, inf
@@ -26,6 +26,8 @@ class Bounds:
       On wrong predictions only minimal-norm attacks look for one.
     - `images` `(B, *shape)`: those perturbed images, and the clean ones where none is known.
     - `status` int8: see `advcore.attacks.Status`; a wrong prediction is ALREADY_WRONG.
+    - `own_broken_at`, `own_distance`: the same as `broken_at` and `distance`, of this attack alone; NaN where that is unknown: a
+      budget attack looks only below what is known, and where it finds nothing there it did not look further up.
     - `queries`, `gradients` int64: what this attack spent.
     """
 
@@ -34,6 +36,8 @@ class Bounds:
     distance: Tensor
     images: Tensor
     status: Tensor
+    own_broken_at: Tensor
+    own_distance: Tensor
     queries: Tensor
     gradients: Tensor
 
@@ -83,6 +87,18 @@ def attack_over(
     return history
 
 
+def union(history: Sequence[Bounds]) -> Bounds:
+    """Return what several attacks together found of the same samples, and what they spent."""
+    last, nearest = history[-1], torch.stack([bounds.distance for bounds in history]).min(0)
+    broken_at = torch.stack([bounds.broken_at for bounds in history]).amin(0)
+    images = torch.stack([bounds.images for bounds in history])[
+        nearest.indices, torch.arange(len(last.distance), device=last.distance.device)
+    ]
+    status = _status(last, nearest.values, Status.ROBUST)
+    spent = [torch.stack([getattr(bounds, name) for bounds in history]).sum(0) for name in ("queries", "gradients")]
+    return Bounds(last.prediction, broken_at, nearest.values, images, status, broken_at, nearest.values, *spent)
+
+
 @dataclass(frozen=True, eq=False)
 class _Case:
     """What all the attacks look at; `grid` `(E + 1,)` ends in inf."""
@@ -95,12 +111,13 @@ class _Case:
 
 
 def _nothing(images: Tensor, prediction: Tensor, labels: Tensor) -> Bounds:
-    """Before any attack."""
+    """The bounds before any attack has run."""
     wrong = prediction != labels
     unknown = images.new_full((len(images),), torch.inf)
     status = torch.where(wrong, Status.ALREADY_WRONG, Status.ROBUST).to(torch.int8)
     spent = torch.zeros(len(images), dtype=torch.int64, device=images.device)
-    return Bounds(prediction, unknown.masked_fill(wrong, 0), unknown, images.detach(), status, spent, spent)
+    broken_at = unknown.masked_fill(wrong, 0)
+    return Bounds(prediction, broken_at, unknown, images.detach(), status, broken_at, unknown, spent, spent)
 
 
 def _minimal(attack: Attack, known: Bounds, case: _Case) -> Bounds:
@@ -109,9 +126,19 @@ def _minimal(attack: Attack, known: Bounds, case: _Case) -> Bounds:
     shorter = result.distance < known.distance
     distance = torch.where(shorter, result.distance, known.distance)
     reached = torch.where(per_sample(shorter, known.images), result.images, known.images)
-    broken_at = grid[torch.searchsorted(grid, distance)].minimum(known.broken_at)
+    own = grid[torch.searchsorted(grid, result.distance)].masked_fill(known.broken_at == 0, 0)
     status = _status(known, distance, Status.FAILED)
-    return Bounds(known.prediction, broken_at, distance, reached, status, result.queries, result.gradients)
+    return replace(
+        known,
+        broken_at=own.minimum(known.broken_at),
+        distance=distance,
+        images=reached,
+        status=status,
+        own_broken_at=own,
+        own_distance=result.distance,
+        queries=result.queries,
+        gradients=result.gradients,
+    )
 
 
 def _budget(attack: Attack, known: Bounds, case: _Case) -> Bounds:
@@ -120,6 +147,7 @@ def _budget(attack: Attack, known: Bounds, case: _Case) -> Bounds:
     place = torch.searchsorted(grid, known.broken_at)  # of broken_at on the grid: 0 is as low as it gets, also for the wrong ones
     distance, reached = known.distance.clone(), known.images.clone()
     queries, gradients = torch.zeros_like(place), torch.zeros_like(place)
+    own_distance = torch.full_like(distance, torch.inf).masked_fill(torch.isfinite(known.distance), torch.nan)
 
     def strike(rows: Tensor, places: Tensor) -> Tensor:
         """Attack the samples `rows` at these places of the grid; those that break."""
@@ -129,6 +157,7 @@ def _budget(attack: Attack, known: Bounds, case: _Case) -> Bounds:
         gradients[rows] += result.gradients
         broken = rows[result.found]
         distance[broken], reached[broken] = result.distance[result.found], result.images[result.found]
+        own_distance[broken] = distance[broken]
         shorter = torch.searchsorted(grid, distance[broken])  # perhaps by several places
         place[broken] = places[result.found].minimum(shorter)
         return broken
@@ -144,7 +173,18 @@ def _budget(attack: Attack, known: Bounds, case: _Case) -> Bounds:
         strike(unknown, torch.full_like(unknown, step))
         unknown = unknown[torch.isinf(distance[unknown])]
     broken_at = torch.where(known.broken_at == 0, 0, grid[place])
-    return Bounds(known.prediction, broken_at, distance, reached, _status(known, distance, Status.ROBUST), queries, gradients)
+    own_broken_at = torch.where(own_distance.isnan(), torch.nan, grid[place]).masked_fill(known.broken_at == 0, 0)
+    return replace(
+        known,
+        broken_at=broken_at,
+        distance=distance,
+        images=reached,
+        status=_status(known, distance, Status.ROBUST),
+        own_broken_at=own_broken_at,
+        own_distance=own_distance,
+        queries=queries,
+        gradients=gradients,
+    )
 
 
 def _status(known: Bounds, distance: Tensor, not_found: Status) -> Tensor:

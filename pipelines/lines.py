@@ -15,6 +15,9 @@ from pipelines.axes import scale_axes
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 """Okabe and Ito's palette, told apart by all kinds of colour vision; its yellow, too light for a line, is grey here."""
 
+THIN = ("--", ":", "-.", "-")
+"""Dashes of narrow lines, by their mark: they bear no markers."""
+
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
 GREY = "#5F5F5F"
 TITLE, LABEL, TEXT = 16, 13, 11.5
@@ -99,6 +102,8 @@ class _Drawn:
         own = self._series
         bare = own.style == "line" or own.thin
         dashes = "none" if own.style == "points" else "-" if shade < len(COLOURS) else "--"
+        if own.thin and own.mark is not None:
+            dashes = THIN[own.mark % len(THIN)]
         every = max(1, len(self.x) // 14)
         axes.plot(
             self.x,

@@ -29,7 +29,7 @@ from workers.work import Other, Outcome, Work, told_indices
 
 STORE_AWAY = 600.0
 """Seconds that measured rows wait for a store that is away, beside the tries of each request: to measure them anew costs more."""
-FORMAT = 4
+FORMAT = 5
 """Part of every key: raise it when the same settings begin to give other rows, so that old rows are not taken for new ones."""
 
 

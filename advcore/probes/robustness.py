@@ -17,7 +17,8 @@ from advcore.probes.charts import Chart, Lines, Series
 from advcore.probes.masking import summarise_signs
 from advcore.probes.probe import Batch, Columns, Curve, Summary
 from advcore.randomness import Randomness
-from advcore.robust_accuracy import Bounds, attack_over, check_grid, robust_accuracy
+from advcore.robust_accuracy import Bounds, attack_over, check_grid, robust_accuracy, union
+from advcore.shares import wilson
 
 QUALITIES: dict[str, Callable[[NormName], tuple[Attack, ...]]] = {
     "fast": lambda norm: (DeepFool(norm=norm), PGD(norm=norm)),
@@ -25,20 +26,29 @@ QUALITIES: dict[str, Callable[[NormName], tuple[Attack, ...]]] = {
 }
 """The attacks of a quality, in one norm."""
 
+WORST = "worst"
+"""The name of all attacks together."""
+
+BOUNDS = ("prediction", "broken_at", "distance", "own_broken_at", "own_distance", "queries", "gradients")
+"""The columns that hold a record's numbers."""
+
 
 @dataclass(frozen=True)
 class Robustness:
     """Attack every sample with several attacks, see `advcore.robust_accuracy`; one row per sample x attack.
 
     A minimal-norm attack runs once and gives the whole curve. A budget attack looks only where the sample may still break at a
-    smaller eps of the grid than is known from the attacks before it: its rows, and its curve, hold what is known after it. With
-    `in_turn` false every attack starts from nothing, so that they can be compared; a budget attack then runs at each eps of the
+    smaller eps of the grid than is known from the attacks before it: it has no curve of its own then, but a number for what it
+    added. With `in_turn` false every attack starts from nothing and has its own curve; a budget attack then runs at each eps of the
     grid, smallest first, on what the smaller ones left standing.
 
     Columns: `sample`, `attack`, `label`, `prediction`; `status` (see `advcore.attacks.Status`; a wrong prediction is
     `already_wrong`); `broken_at`, the smallest eps of the grid at which the sample is not classified right (0 when it never is,
     inf when it holds at all); `distance`, the norm of the shortest perturbation known, from the *predicted* label (eq. 13), inf
-    where none is known (budget attacks leave wrong predictions alone); `queries`, `gradients`, what this attack spent.
+    where none is known (budget attacks leave wrong predictions alone); `queries`, `gradients`, what this attack spent. In turn the
+    three hold what is known after this attack *and those before it*. `own_broken_at` and `own_distance` are of this attack alone,
+    NaN where it did not look. Where there are several attacks, further rows, with the attack `worst`, hold what all of them found
+    together, and what they spent.
 
     With `masking`, signs of gradient masking too (see `advcore.masking`), which become warnings: `zero_gradient`,
     `zero_margin_gradient`, `saturated`, `variation`, `regained` of the sample, and `worse_than_noise`, whether random noise broke
@@ -85,57 +95,70 @@ class Robustness:
         """Any images and at least two classes will do."""
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
-        parts = [
-            {
-                "sample": batch.indices,
-                "label": batch.labels,
-                "prediction": bounds.prediction,
-                "status": bounds.status,
-                "broken_at": bounds.broken_at,
-                "distance": bounds.distance,
-                "queries": bounds.queries,
-                "gradients": bounds.gradients,
-            }
-            for bounds in self._bounds(classifier, batch, randomness)
-        ]
-        columns: dict[str, Tensor | list[str]] = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-        columns["attack"] = [name for name in self._names() for _ in range(len(batch.images))]
-        columns["status"] = [Status(code).name.lower() for code in cast(Tensor, columns["status"]).tolist()]
+        history = self._bounds(classifier, batch, randomness)
+        names = self._names()
+        if len(history) > 1:
+            history, names = [*history, union(history)], [*names, WORST]
+        columns: dict[str, Tensor | list[str]] = {
+            "sample": batch.indices.repeat(len(names)),
+            "label": batch.labels.repeat(len(names)),
+        }
+        columns |= {name: torch.cat([getattr(bounds, name) for bounds in history]) for name in BOUNDS}
+        columns["attack"] = [name for name in names for _ in range(len(batch.images))]
+        columns["status"] = [Status(code).name.lower() for code in torch.cat([bounds.status for bounds in history]).tolist()]
         if self.masking:
             columns |= self._signs(classifier, batch, randomness, cast(Tensor, columns["broken_at"]))
         return columns
 
     def summarise(self, table: Columns) -> Summary:
         grid = [0.0, *self.eps]
-        scalars, curves = {}, {}
-        by_attack = {name: _rows_of(table, name) for name in self._names()}
-        for name, (broken_at, distance) in by_attack.items():
-            curves[f"robust_accuracy/{name}"] = Curve(grid, robust_accuracy(broken_at, grid))
-            scalars[f"found/{name}"] = torch.isfinite(distance).double().mean().item()
-            if not has_budget(self._attack_named(name)):
-                scalars[f"mean_distance/{name}"] = distance.mean().item()
-                scalars[f"median_distance/{name}"] = distance.quantile(0.5, interpolation="nearest").item()
-        worst = torch.stack([broken_at for broken_at, _ in by_attack.values()]).amin(0)
-        curves["robust_accuracy/worst"] = Curve(grid, robust_accuracy(worst, grid))
-        scalars["accuracy"] = curves["robust_accuracy/worst"].y[0]
+        rows = {name: _rows_of(table, name) for name in self._names()}
+        worst = _worst(rows)
+        curves = {f"robust_accuracy/{WORST}": Curve(grid, robust_accuracy(worst["broken_at"], grid))}
+        scalars = {"accuracy": curves[f"robust_accuracy/{WORST}"].y[0], f"found/{WORST}": _found(worst["distance"])}
+        known: Tensor | None = None
+        for place, ((name, own), attack) in enumerate(zip(rows.items(), self.chosen, strict=True)):
+            if place == 0 or not self.in_turn or not has_budget(attack):  # else it did not look at all that it may break
+                curves[f"robust_accuracy/{name}"] = Curve(grid, robust_accuracy(own["own_broken_at"], grid))
+                scalars[f"found/{name}"] = _found(own["own_distance"])
+            if self.in_turn and known is not None:
+                scalars[f"added/{name}"] = (own["broken_at"] < known).double().mean().item()
+            if not has_budget(attack):
+                scalars[f"mean_distance/{name}"] = own["own_distance"].mean().item()
+                scalars[f"median_distance/{name}"] = own["own_distance"].median().item()
+            known = own["broken_at"]
+        meanings = self._meanings(len(worst["broken_at"]))
         if "saturated" not in table:
-            return Summary(scalars, curves)
-        signs = summarise_signs(table)
-        return Summary(scalars | {f"masking/{name}": share for name, share in signs.scalars.items()}, curves, signs.warnings)
+            return Summary(scalars, curves, meanings=meanings)
+        signs = summarise_signs(_single(table))
+        of_signs = {f"masking/{name}": sentence for name, sentence in signs.meanings.items()}
+        scalars |= {f"masking/{name}": share for name, share in signs.scalars.items()}
+        return Summary(scalars, curves, signs.warnings, meanings | of_signs)
 
     def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
-        series = []
-        for model, table in tables.items():
-            curves = self.summarise(table).curves
-            names = self._names() if len(self.chosen) > 1 else ["worst"]
-            for name in names:
-                curve = curves[f"robust_accuracy/{name}"]
-                label = model if name == "worst" else f"{model}, {name}"
-                series.append(Series(label, torch.tensor(curve.x), 100 * torch.tensor(curve.y)))
+        series, same = [], []
+        for place, (model, table) in enumerate(tables.items()):
+            rows = {name: _rows_of(table, name) for name in self._names()}
+            curves, count = self.summarise(table).curves, len(next(iter(rows.values()))["broken_at"])
+            worst = curves[f"robust_accuracy/{WORST}"]
+            low, high = 100 * torch.tensor([wilson(round(share * count), count) for share in worst.y]).T
+            line = torch.tensor(worst.x), 100 * torch.tensor(worst.y)
+            series.append(Series(model, *line, low, high, shade=place, mark=place))
+            for mark, name in enumerate(rows):
+                curve = curves.get(f"robust_accuracy/{name}")
+                if curve is None or len(rows) == 1:
+                    continue
+                if list(curve.y) == list(worst.y):
+                    same.append(f"{name} on {model}")
+                else:
+                    line = torch.tensor(curve.x), 100 * torch.tensor(curve.y)
+                    series.append(Series(f"{model}, {name} alone", *line, shade=place, mark=mark, thin=True))
         norm = norm_of(self.chosen[0])
-        note = "Share of samples classified right that no perturbation found within ε changes. An upper bound (eq. 12)."
-        if self.in_turn and len(self.chosen) > 1:
-            note += " Each attack's curve holds what those before it found, too."
+        note = "Share of samples classified right that no perturbation found within ε changes: an upper bound (eq. 12)"
+        note += f"; the worst of {', '.join(self._names())}." if len(self.chosen) > 1 else f", by {self._names()[0]}."
+        note += " Bands: 95 % (Wilson) over the samples."
+        if same:
+            note += f" Not drawn, because its curve is the worst one: {', '.join(same)}."
         return [
             Lines(
                 name="robust_accuracy",
@@ -147,6 +170,25 @@ class Robustness:
                 note=note,
             )
         ]
+
+    def _meanings(self, count: int) -> dict[str, str]:
+        """A sentence for each name, of `count` samples."""
+        norm, several = norm_of(self.chosen[0]), len(self.chosen) > 1
+        right = "share of samples classified right (true label) that no perturbation found within eps changes"
+        by = f"all attacks together ({', '.join(self._names())})" if several else self._names()[0]
+        return {
+            "accuracy": f"share of the {count} samples whose most likely class is the true label, before any attack",
+            "robust_accuracy": f"{right}, by this attack alone, over eps ({norm}, pixels in [0, 1]); an upper bound",
+            f"robust_accuracy/{WORST}": f"{right}, by {by}, over eps ({norm}, pixels in [0, 1]); an upper bound",
+            "found": "share of all samples for which this attack alone finds a perturbation that changes the predicted label "
+            "(budget attacks: within the largest eps, and only where the prediction is right)",
+            f"found/{WORST}": f"share of all samples for which {by} found a perturbation that changes the predicted label",
+            "added": "share of all samples that this attack breaks at a smaller eps of the grid than every attack before it",
+            "mean_distance": f"mean {norm} norm of the perturbation that this attack alone finds, from the predicted label, "
+            f"in the box [0, 1], over all {count} samples; inf where one is not found",
+            "median_distance": f"the lower median of the same {norm} norms",
+            "masking": "share of the samples classified right that show this sign of gradient masking",
+        }
 
     def _bounds(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> list[Bounds]:
         """One for each attack."""
@@ -168,9 +210,10 @@ class Robustness:
             ball = ball_signs(classifier, batch.images, batch.labels, cast(NormName, norm), eps, randomness)
             columns["regained"] = ball.regained
             noise_at = torch.where(ball.by_noise, broken_at.new_tensor(eps), torch.inf).amin(1)
-        columns = {name: column.repeat(len(self.chosen)) for name, column in columns.items()}
+        times = len(broken_at) // len(batch.images)
+        columns = {name: column.repeat(times) for name, column in columns.items()}
         if noise_at is not None:
-            columns["worse_than_noise"] = noise_at.repeat(len(self.chosen)) < broken_at
+            columns["worse_than_noise"] = noise_at.repeat(times) < broken_at
         return columns
 
     def _names(self) -> list[str]:
@@ -178,11 +221,28 @@ class Robustness:
         plain = [attack_name(attack) for attack in self.chosen]
         return [name if plain.count(name) == 1 else f"{name}-{plain[: i + 1].count(name)}" for i, name in enumerate(plain)]
 
-    def _attack_named(self, name: str) -> Attack:
-        return self.chosen[self._names().index(name)]
 
-
-def _rows_of(table: Columns, name: str) -> tuple[Tensor, Tensor]:
-    """`broken_at` and `distance` of one attack's rows."""
+def _rows_of(table: Columns, name: str) -> dict[str, Tensor]:
+    """The numbers of one attack's rows."""
     chosen = torch.tensor([attack == name for attack in table["attack"]])
-    return cast(Tensor, table["broken_at"])[chosen], cast(Tensor, table["distance"])[chosen]
+    return {column: cast(Tensor, table[column])[chosen] for column in BOUNDS if column in table}
+
+
+def _worst(rows: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """What all attacks together found."""
+    return {name: torch.stack([own[name] for own in rows.values()]).amin(0) for name in ("broken_at", "distance")}
+
+
+def _single(table: Columns) -> Columns:
+    """The table without the rows of all attacks together."""
+    chosen = [attack != WORST for attack in table["attack"]]
+    return {
+        name: column[torch.tensor(chosen)]
+        if isinstance(column, Tensor)
+        else [word for word, own in zip(column, chosen, strict=True) if own]
+        for name, column in table.items()
+    }
+
+
+def _found(distance: Tensor) -> float:
+    return torch.isfinite(distance).double().mean().item()

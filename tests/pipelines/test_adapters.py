@@ -35,7 +35,8 @@ ATTACKS = {
 def test_a_study_with_an_adapter(library: str, tiny: dict[str, Any], place: Path) -> None:
     pytest.importorskip(library)
     pytest.importorskip(f"{library}.attacks")
-    robustness = {"kind": "robustness", "eps": [0.1, 0.5, 1.0], "attacks": [{"kind": "deepfool"}, *ATTACKS[library]]}
+    attacks = [{"kind": "deepfool"}, *ATTACKS[library]]
+    robustness = {"kind": "robustness", "eps": [0.1, 0.5, 1.0], "in_turn": False, "attacks": attacks}
     study = schema.structure(Study, {**tiny, "probes": {"robustness": robustness}})
     assert schema.structure(Study, schema.unstructure(study)) == study
     report = run(replace(study, run=replace(study.run, out="one")))

@@ -48,9 +48,11 @@ def _rows(table, attack):
 @every_probe
 def test_columns(probe):
     table, batch = _measure(probe), _batch()
-    assert {len(column) for column in table.values()} == {COUNT * len(probe.chosen)}
-    assert len(set(table["attack"])) == len(probe.chosen)
-    for name in dict.fromkeys(table["attack"]):
+    names = list(dict.fromkeys(table["attack"]))
+    assert {len(column) for column in table.values()} == {COUNT * len(names)}
+    assert len(names) == len(probe.chosen) + 1
+    assert names[-1] == "worst"
+    for name in names:
         rows = _rows(table, name)
         assert torch.equal(rows["sample"], batch.indices)
         assert torch.equal(rows["label"], batch.labels)
@@ -79,6 +81,7 @@ def test_the_curves(probe):
     assert summary.scalars["accuracy"] == clean < 1
     worst = summary.curves["robust_accuracy/worst"]
     assert len(summary.curves) == len(probe.chosen) + 1
+    assert all(summary.meaning(name) for name in (*summary.scalars, *summary.curves))
     for curve in summary.curves.values():
         assert list(curve.x) == [0.0, *probe.eps]
         assert curve.y[0] == clean
@@ -107,6 +110,8 @@ def test_a_sample_at_exactly_eps_is_broken_there():
         "attack": ["deepfool-l2"] * 3,
         "broken_at": torch.tensor([0.1, 0.2, torch.inf]),
         "distance": torch.tensor([0.1, 0.15, torch.inf]),
+        "own_broken_at": torch.tensor([0.1, 0.2, torch.inf]),
+        "own_distance": torch.tensor([0.1, 0.15, torch.inf]),
     }
     summary = Robustness((0.1, 0.2), attacks=(DeepFool(),)).summarise(table)
     assert summary.curves["robust_accuracy/worst"].y == pytest.approx([1, 2 / 3, 1 / 3])
@@ -117,6 +122,8 @@ def test_samples_not_found_stay_in_the_mean_and_the_median():
         "attack": ["deepfool-l2"] * 3,
         "broken_at": torch.full((3,), torch.inf),
         "distance": torch.tensor([torch.inf, 0.9, torch.inf]),
+        "own_broken_at": torch.full((3,), torch.inf),
+        "own_distance": torch.tensor([torch.inf, 0.9, torch.inf]),
     }
     scalars = Robustness((0.1,), attacks=(DeepFool(),)).summarise(table).scalars
     assert scalars["mean_distance/deepfool-l2"] == scalars["median_distance/deepfool-l2"] == torch.inf
@@ -171,16 +178,23 @@ def test_shards_give_the_rows_of_the_whole(probe):
 
 
 @every_probe
-def test_one_series_for_each_model_and_attack(probe):
+def test_the_worst_of_each_model_stands_in_its_interval_and_each_attack_beside_it_is_thin(probe):
     table = _measure(probe)
     (chart,) = probe.charts({"plain": table, "robust": table})
-    assert len(chart.series) == 2 * len(probe.chosen)
-    assert len({series.label for series in chart.series}) == len(chart.series)
-    for series in chart.series:
-        assert len(series.x) == len(series.y) == len(probe.eps) + 1
-        assert torch.isfinite(series.y).all()
-        assert series.y.min() >= 0
-        assert series.y.max() <= 100
+    thick = [series for series in chart.series if not series.thin]
+    assert [series.label for series in thick] == ["plain", "robust"]
+    for series in thick:
+        assert ((series.low <= series.y) & (series.y <= series.high)).all()
+        assert (series.high > series.low).all()
+    worst = thick[0].y.tolist()
+    drawn = {series.label.removeprefix("plain, ").removesuffix(" alone") for series in chart.series if series.thin}
+    curves = probe.summarise(table).curves
+    own = {name.partition("/")[2]: list(curve.y) for name, curve in curves.items() if not name.endswith("/worst")}
+    assert all(series.y.tolist() != worst for series in chart.series if series.thin)
+    for name, curve in own.items():
+        hidden = curve == list(curves["robust_accuracy/worst"].y)
+        assert (name in drawn) != hidden
+        assert (f"{name} on plain" in chart.note) == hidden
 
 
 def test_a_single_attack_needs_no_name_in_the_legend():
@@ -204,7 +218,7 @@ def test_an_honest_network_shows_no_sign_of_masking_but_where_an_attack_is_cut_s
     table = _measure(probe)
     assert set(SIGNS) <= set(table)
     summary = probe.summarise(table)
-    lame = {name for name, attack in zip(dict.fromkeys(table["attack"]), probe.chosen, strict=True) if attack == DeepFool(steps=1)}
+    lame = {name for name, attack in zip(dict.fromkeys(table["attack"]), probe.chosen, strict=False) if attack == DeepFool(steps=1)}
     assert set(summary.warnings) == ({"worse_than_noise"} if lame else set())
     worse = {name.split("/")[-1] for name, share in summary.scalars.items() if "worse_than_noise/" in name and share > 0}
     assert worse == lame
@@ -286,9 +300,38 @@ def test_a_quality_stands_for_attacks():
 def test_in_turn_an_attack_starts_from_what_is_known():
     attacks = (DeepFool(), PGD(norm="l2", steps=5))
     alone, in_turn = (_measure(Robustness(EPS, attacks, in_turn=choice)) for choice in (False, True))
-    first, second = (_rows(in_turn, name) for name in ("deepfool-l2", "pgd-l2"))
+    first, second, worst = (_rows(in_turn, name) for name in ("deepfool-l2", "pgd-l2", "worst"))
     for name, column in _rows(alone, "deepfool-l2").items():
         assert list(column) == list(first[name])
     assert (second["broken_at"] <= first["broken_at"]).all()
     assert (second["distance"] <= first["distance"]).all()
     assert second["queries"].sum() < _rows(alone, "pgd-l2")["queries"].sum()
+    for name in ("broken_at", "distance", "status"):
+        assert list(worst[name]) == list(second[name])
+    assert torch.equal(worst["queries"], first["queries"] + second["queries"])
+
+
+def test_no_number_stands_under_the_name_of_an_attack_that_did_not_find_it():
+    """DeepFool breaks all; the budget attack, a weak one, not."""
+    attacks = (DeepFool(), Square(norm="l2", queries=3))
+    alone, in_turn = (Robustness((0.05, 0.2, 5.0), attacks, in_turn=choice) for choice in (False, True))
+    by_itself, after = (probe.summarise(_measure(probe)) for probe in (alone, in_turn))
+    assert by_itself.scalars["found/square-l2"] < 0.9
+    assert after.scalars["found/worst"] == after.scalars["found/deepfool-l2"] == by_itself.scalars["found/worst"] == 1
+    assert not {"found/square-l2", "robust_accuracy/square-l2"} & {*after.scalars, *after.curves}
+    assert by_itself.curves["robust_accuracy/square-l2"].y[-1] > by_itself.curves["robust_accuracy/worst"].y[-1] == 0
+    for name in ("found/deepfool-l2", "mean_distance/deepfool-l2"):
+        assert after.scalars[name] == by_itself.scalars[name]
+    rows, strong = (_rows(_measure(in_turn), name) for name in ("square-l2", "deepfool-l2"))
+    looked = ~rows["own_distance"].isnan()
+    assert (rows["own_broken_at"][looked] == rows["broken_at"][looked]).all()
+    assert (rows["own_broken_at"][looked] < strong["broken_at"][looked]).all()
+    assert after.scalars["added/square-l2"] == looked.double().mean().item()
+
+
+def test_of_two_minimal_norm_attacks_each_keeps_its_own_numbers():
+    probe = Robustness(EPS, (DeepFool(), DeepFool(steps=1)), masking=False)
+    scalars = probe.summarise(_measure(probe)).scalars
+    (single,) = (Robustness(EPS, (DeepFool(steps=1),), masking=False),)
+    assert scalars["found/deepfool-l2-2"] == single.summarise(_measure(single)).scalars["found/deepfool-l2"]
+    assert scalars["found/deepfool-l2-2"] < scalars["found/deepfool-l2-1"] == scalars["found/worst"]
