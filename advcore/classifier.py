@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from advcore.buffers import in_evaluation
 from advcore.transforms import Transform
 
 
@@ -77,11 +78,15 @@ class Around(nn.Module):
 
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside, each part in its own mode again on exit, also after an error; parameters keep their gradients."""
+    """Evaluation mode inside, each part in its own mode again on exit, also after an error; parameters keep their gradients.
+
+    In a training step the network's buffers are those of the step's start; see `held_buffers`.
+    """
     modes = [(module, module.training) for module in network.modules()]
     try:
         network.eval()
-        yield
+        with in_evaluation(network):
+            yield
     finally:
         for module, mode in modes:
             module.training = mode

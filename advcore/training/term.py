@@ -7,6 +7,7 @@ from typing import Protocol
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from advcore.buffers import held_buffers
 from advcore.randomness import Randomness
 
 
@@ -44,17 +45,24 @@ def prepared(objective: Objective, network: nn.Module) -> dict[str, nn.Module]:
 def values_of_steps(
     objective: Objective, networks: Mapping[str, nn.Module], images: Tensor, labels: Tensor, randomness: Randomness
 ) -> Iterator[dict[str, Tensor]]:
-    """The value of each term, called with its network, for each step on a minibatch: one, or as many as a term replays it."""
+    """The value of each term, called with its network, for each step on a minibatch: one, or as many as a term replays it.
+
+    The order of terms changes neither the values of a step nor the gradient of their sum: passes in evaluation mode, attacks'
+    too, normalise by the running statistics that the step began with, and passes in training mode by those of their own batch.
+    What is kept for the next step is moved by the passes in training mode, one after the other.
+    """
     replayed = {name: term for name, term in objective.items() if hasattr(term, "replay")}
     counts = {term.replays for term in replayed.values()} or {1}  # type: ignore[attr-defined]
     if len(counts) > 1:
         raise ValueError(f"the terms that replay a minibatch must do so equally often; got replays {sorted(counts)}")
     runs = {name: term.replay(networks[name], images, labels, randomness) for name, term in replayed.items()}
     for _ in range(counts.pop()):
-        yield {
-            name: next(runs[name]) if name in runs else term(networks[name], images, labels, randomness)
-            for name, term in objective.items()
-        }
+        with held_buffers(networks.values()):
+            values = {
+                name: next(runs[name]) if name in runs else term(networks[name], images, labels, randomness)
+                for name, term in objective.items()
+            }
+        yield values
 
 
 @dataclass(frozen=True)
