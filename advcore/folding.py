@@ -8,20 +8,27 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
 
 from advcore.classifier import Classifier
 
 Pair = tuple[nn.Conv2d, nn.BatchNorm2d]
+
+DECIDING = frozenset({Tensor.__bool__, Tensor.__int__, Tensor.__float__, Tensor.__index__, Tensor.item, Tensor.tolist, Tensor.numpy})
+"""What makes Python's numbers of tensors."""
 
 
 @contextmanager
 def folded(classifier: Classifier, image: Tensor) -> Iterator[None]:
     """Fold, inside, batch normalisations of a classifier that is held still (`frozen`) into the convolutions before them.
 
-    Which these are is seen in a forward pass of `image` `(1, C, H, W)`. A module that runs twice, or that has hooks or another
-    class than torch's own, is left alone, and so is a pair that changes the logits by more than half the digits of their type: a
-    convolution whose output goes elsewhere too. Logits change by roundings, and on exit all is as it was. On a CPU the weights lie
-    channels last meanwhile. A callable that is no `torch.nn.Module` passes through.
+    Which these are is seen in a trace of the forward pass of `image` `(1, C, H, W)`: a convolution whose output one function alone
+    reads, that of its normalisation. A module that runs twice, or that has hooks or another class than torch's own, is left alone,
+    and so is all of a network that decides by its activations what to compute, which may be other functions for other images. As
+    a second look, so is a pair that changes the logits of `image` by more than half the digits of their type. Logits change by
+    roundings, and on exit all is as it was. On a CPU the weights lie channels last meanwhile. A callable that is no
+    `torch.nn.Module` passes through.
     """
     pairs: Sequence[Pair] = ()
     if isinstance(classifier, nn.Module) and any(type(module) is nn.BatchNorm2d for module in classifier.modules()):
@@ -46,20 +53,49 @@ def _logits(classifier: nn.Module, image: Tensor) -> Tensor:
     return logits
 
 
+class _Readers(TorchFunctionMode):
+    """Counts, in a forward pass, the functions that read the outputs of convolutions.
+
+    Attributes:
+        outputs: of each convolution, by the identity of the tensor: module, tensor, version. Tensors are kept, or another could
+            take the place of one.
+        counts: functions that compute a tensor from it.
+        decides: whether a tensor became a number of Python's, which may decide what is computed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.outputs: dict[int, tuple[nn.Conv2d, Tensor, int]] = {}
+        self.counts: Counter[nn.Module] = Counter()
+        self.decides = False
+
+    def __torch_function__(self, function: Any, types: Any, arguments: Any = (), keywords: Any = None) -> Any:
+        result = function(*arguments, **(keywords or {}))
+        self.decides |= function in DECIDING
+        if any(isinstance(leaf, Tensor) for leaf in tree_leaves(result)):  # its shape may be read by anybody
+            for module in {self.of(leaf) for leaf in tree_leaves((arguments, keywords))} - {None}:
+                self.counts[module] += 1  # type: ignore[index]
+        return result
+
+    def of(self, value: object) -> nn.Conv2d | None:
+        """The convolution whose output a value is."""
+        module, output, _ = self.outputs.get(id(value), (None, None, 0))
+        return module if output is value else None
+
+
 def _watch(classifier: nn.Module, image: Tensor) -> tuple[Tensor, list[Pair]]:
     """The logits of an image, and the pairs of convolution and normalisation that follow each other on the way to them."""
     runs: Counter[nn.Module] = Counter()
-    outputs: dict[int, tuple[nn.Conv2d, Tensor, int]] = {}  # tensors are kept, or another could take the place of one
-    pairs: list[Pair] = []
+    readers, pairs = _Readers(), list[Pair]()
 
     def leaves(module: Any, arguments: Any, output: Tensor) -> None:
         runs[module] += 1
-        outputs[id(output)] = (module, output, output._version)
+        readers.outputs[id(output)] = (module, output, output._version)
 
     def enters(module: Any, arguments: tuple[Tensor, ...]) -> None:
         runs[module] += 1
-        conv, output, version = outputs.get(id(arguments[0]), (None, None, None))
-        if conv is not None and arguments[0] is output and output._version == version:
+        conv = readers.of(arguments[0])
+        if conv is not None and arguments[0]._version == readers.outputs[id(arguments[0])][2]:
             pairs.append((conv, module))
 
     plain = [module for module in classifier.modules() if not module._forward_hooks and not module._forward_pre_hooks]
@@ -68,11 +104,13 @@ def _watch(classifier: nn.Module, image: Tensor) -> tuple[Tensor, list[Pair]]:
         if type(module) is nn.BatchNorm2d and module.running_mean is not None and not module.training:
             handles.append(module.register_forward_pre_hook(enters))
     try:
-        logits = _logits(classifier, image)
+        with readers:
+            logits = _logits(classifier, image)
     finally:
         for handle in handles:
             handle.remove()
-    return logits, [(conv, norm) for conv, norm in pairs if runs[conv] == runs[norm] == 1]
+    once = [(conv, norm) for conv, norm in pairs if runs[conv] == runs[norm] == readers.counts[conv] == 1]
+    return logits, [] if readers.decides else once
 
 
 @contextmanager

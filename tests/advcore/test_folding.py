@@ -5,7 +5,9 @@ import torch
 from torch import nn
 
 from advcore.folding import folded
+from advcore.margins import margins
 from advcore.networks import preact_resnet18, small_resnet18, vgg
+from advcore.subspaces import dct_blocks
 
 IMAGES = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 
@@ -22,6 +24,19 @@ class Forked(nn.Module):
         if self.halved:
             return self.norm(seen.mul_(0.5)).mean((2, 3))
         return (self.norm(seen) + seen).mean((2, 3))
+
+
+class Gated(nn.Module):
+    """A convolution whose output goes round its normalisation in bright images alone; `skips` leaves out what would add 0."""
+
+    def __init__(self, skips: bool) -> None:
+        super().__init__()
+        self.conv, self.norm, self.skips = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), skips
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        seen, gate = self.conv(images), (images.mean((1, 2, 3), keepdim=True) - 0.5).relu()
+        normed = self.norm(seen)
+        return (normed if self.skips and not gate.any() else normed + 30 * gate * seen).mean((2, 3))
 
 
 def _settled(network: nn.Module) -> nn.Module:
@@ -80,6 +95,19 @@ def test_what_looks_like_a_pair_is_left_alone(halved):
     with folded(network, IMAGES[:1]):
         assert _norms_run(network) == 1
         assert torch.equal(network(IMAGES), before)
+
+
+@pytest.mark.parametrize("skips", [False, True])
+def test_margins_are_right_where_a_side_branch_is_silent_on_the_first_image(skips):
+    """What is no module is never folded."""
+    torch.manual_seed(2)
+    network = _settled(Gated(skips).double())
+    images = IMAGES.double() * torch.tensor([0.2, 1.6, 1.8, 1.9], dtype=torch.float64).view(-1, 1, 1, 1)
+    images = images.clamp(max=1)
+    assert network(images[:1]).allclose(network.norm(network.conv(images[:1])).mean((2, 3)))
+    found, expected = (margins(classifier, images, dct_blocks(16, 8, 8, 3)) for classifier in (network, network.forward))
+    assert found.found.any(0).all()
+    torch.testing.assert_close(found.distance, expected.distance)
 
 
 def test_hooked_modules_and_plain_functions_are_left_alone():
