@@ -6,7 +6,7 @@ from contextvars import ContextVar
 
 from torch import Tensor, nn
 
-_held: ContextVar[Mapping[nn.Module, Mapping[str, Tensor]]] = ContextVar("held", default={})
+_held: ContextVar[Mapping[nn.Module, Mapping[str, Tensor]] | None] = ContextVar("held", default=None)
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def held_buffers(networks: Iterable[nn.Module]) -> Iterator[None]:
 def in_evaluation(network: nn.Module) -> Iterator[None]:
     """Put the held buffers in place of a network's own; as they were on exit. Without `held_buffers` around it, change nothing."""
     own: list[tuple[nn.Module, str, Tensor]] = []
-    held = _held.get()
+    held = _held.get() or {}
     try:
         for module in network.modules() if held else ():
             for name, buffer in held.get(module, {}).items():

@@ -15,7 +15,7 @@ from advcore.classifier import Classifier
 
 Pair = tuple[nn.Conv2d, nn.BatchNorm2d]
 
-DECIDING = frozenset({Tensor.__bool__, Tensor.__int__, Tensor.__float__, Tensor.__index__, Tensor.item, Tensor.tolist, Tensor.numpy})
+DECIDING = frozenset({Tensor.__bool__, Tensor.__int__, Tensor.__float__, Tensor.item, Tensor.tolist, Tensor.numpy})
 """What makes Python's numbers of tensors."""
 
 
