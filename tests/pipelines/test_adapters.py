@@ -39,7 +39,7 @@ def test_a_study_with_an_adapter(library: str, tiny: dict[str, Any], place: Path
     robustness = {"kind": "robustness", "eps": [0.1, 0.5, 1.0], "in_turn": False, "attacks": attacks}
     study = schema.structure(Study, {**tiny, "probes": {"robustness": robustness}})
     assert schema.structure(Study, schema.unstructure(study)) == study
-    report = run(replace(study, run=replace(study.run, out="one")))
+    report = run(replace(study, run=replace(study.run, out="one", threads=1)))
     assert (report.measured, report.failures) == (6, [])
     scalars = report.summaries["robustness"]["one"].scalars
     found = [scalars[f"found/{attack_name(attack)}"] for attack in study.probes["robustness"].attacks]
