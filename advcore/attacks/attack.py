@@ -139,7 +139,7 @@ def solve(
     what a forward pass of the image handed back confirms.
 
     `box` says that images must lie in [0, 1] (they may be anything finite otherwise, coordinates in a subspace too); `radius`
-    `(B,)` is handed to a search with a budget.
+    `(B,)` is handed to a search with a budget, which a sample with radius 0 has none of.
     Raises ValueError for images, logits or labels that cannot be attacked.
     """
     if box:
@@ -153,7 +153,7 @@ def solve(
         check_logits(logits, len(images))
         check_labels(classes_of(criterion), len(images), logits.shape[1])
         already = criterion.holds(logits)
-        standing = (~already).nonzero()[:, 0]
+        standing = (~already if radius is None else ~already & (radius > 0)).nonzero()[:, 0]
         result, found = images.clone(), already.clone()
         queries = torch.ones(len(images), dtype=torch.int64, device=images.device)
         gradients = torch.zeros_like(queries)

@@ -8,15 +8,18 @@ from advcore.norms import Radius
 
 
 def check_eps(eps: Radius | None, wanted: bool = False) -> None:
-    """Raise ValueError unless `eps`, or each of the tensor `eps`, is positive; with `wanted`, also when there is none."""
+    """Raise ValueError for an `eps`, or one in the tensor `eps`, that is negative or NaN; with `wanted`, also when there is none.
+
+    At 0 nothing can be moved: no sample is broken.
+    """
     if eps is None:
         if wanted:
             raise ValueError("the attack needs eps, a radius in pixel units; give it: dataclasses.replace(attack, eps=8 / 255)")
     elif isinstance(eps, Tensor):
-        if eps.dim() != 1 or not (eps > 0).all():
-            raise ValueError(f"eps must be positive, in pixel units, one for each sample (B,); got {tuple(eps.shape)} {eps}")
-    elif not eps > 0:
-        raise ValueError(f"eps must be positive, in pixel units; got {eps}")
+        if eps.dim() != 1 or not (eps >= 0).all():
+            raise ValueError(f"eps must not be negative, in pixel units, one for each sample (B,); got {tuple(eps.shape)} {eps}")
+    elif not eps >= 0:
+        raise ValueError(f"eps must not be negative, in pixel units; got {eps}")
 
 
 def radii(eps: Radius | None, images: Tensor) -> Tensor:

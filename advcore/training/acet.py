@@ -41,7 +41,7 @@ class ACET:
     objective is the mean over images and noise: both terms with weight 1/2.
 
     Attributes:
-        eps: radius in pixel units, linf; None for noise without an adversary, which is CEDA.
+        eps: radius in pixel units, linf; None, or 0, for noise without an adversary, which is CEDA.
         steps: of the ascent; 40 in the authors' code.
         relative_step: step length as a share of eps; 2.5 / steps when None. The authors take 1 / steps, which does not reach every
             point of the ball from a random start.
@@ -61,7 +61,7 @@ class ACET:
     @property
     def chosen(self) -> tuple[PGD, ...]:
         """The ball and the steps of the adversary, if there is one; its start and what it climbs are the term's own."""
-        return () if self.eps is None else (PGD(self.eps, "linf", self.steps, self.relative_step),)
+        return () if not self.eps else (PGD(self.eps, "linf", self.steps, self.relative_step),)
 
     def __call__(self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness) -> Tensor:
         noise = noise_images(images, randomness)

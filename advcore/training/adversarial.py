@@ -28,6 +28,8 @@ class Adversarial:
     - another attack with a budget: the image that it hands back, clean where already wrong, the last try where none is found;
     - a minimal-norm attack: its image, clean where already wrong and where the attack fails.
 
+    At eps 0, or cap 0, it is plain training: the images as they are, without a pass for an attack, so the same weights bit for bit.
+
     Mixed batches are two terms: `cross_entropy` with weight 0.5 and `adversarial` with weight 0.5 pass clean and adversarial images
     through the network one after the other, so that batch normalisation sees either alone; with `share` they are one batch.
 
@@ -59,8 +61,8 @@ class Adversarial:
             raise ValueError("cap shortens what a minimal-norm attack finds; this attack has a budget: set its eps, leave cap out")
         if norm_of(self.attack) not in norms.NORMS:
             raise ValueError(f"cap needs a norm in which r can be shortened, {', '.join(norms.NORMS)}; got {norm_of(self.attack)}")
-        if not self.cap > 0:
-            raise ValueError(f"cap must be positive, in pixel units, or None for no limit; got {self.cap}")
+        if not self.cap >= 0:
+            raise ValueError(f"cap must not be negative, in pixel units, or None for no limit; got {self.cap}")
 
     def __call__(self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness) -> Tensor:
         return F.cross_entropy(network(self.perturbed(network, images, labels, randomness)), labels)
@@ -75,6 +77,8 @@ class Adversarial:
         return images.index_copy(0, chosen, self._attacked(network, images[chosen], labels[chosen], randomness.take(chosen)))
 
     def _attacked(self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness) -> Tensor:
+        if (self.attack.eps if has_budget(self.attack) else self.cap) == 0:  # type: ignore[attr-defined]
+            return images
         criterion = Untargeted(labels)
         climb = getattr(self.attack, "climb", None)
         if climb is not None:

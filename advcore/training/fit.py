@@ -156,10 +156,12 @@ class Fit:
             yield {**values, "loss": loss}
 
     def _descend(self, loss: Tensor) -> None:
-        """One step of the optimiser.
+        """One step of the optimiser; none where the loss is a constant, that of a regulariser alone at eps 0.
 
         Without `inputs`, the backward pass of a term that differentiates an input gradient would go on to the images.
         """
+        if not loss.requires_grad:
+            return
         self._optimiser.zero_grad(set_to_none=True)
         self._scaler.scale(loss).backward(inputs=self._inputs)
         if self._now.gradient_clip is not None:

@@ -27,7 +27,7 @@ class Free:
     perturbations of the minibatch before, where rows would mix; and their very first at 0.
 
     Attributes:
-        eps: radius in pixel units.
+        eps: radius in pixel units; at 0 a minibatch's replays are plain steps.
         norm: the ball.
         replays: m in the paper, 8 there on CIFAR-10.
         relative_step: step length as a share of eps; 1 in the paper.

@@ -26,7 +26,7 @@ class GradientAlignment:
     mean, which is 0 where none is left. Without a box: `x + eta` may leave [0, 1]. The network is in evaluation mode for this term.
 
     Attributes:
-        eps: radius in pixel units, that of the adversarial term.
+        eps: radius in pixel units, that of the adversarial term. At 0 the term is 0, without any pass.
         weight: lambda; the authors take 0.2 at 8/255 on CIFAR-10, 2 at 16/255, and `0.02 * 10^(255 eps / 8)` in between.
     """
 
@@ -38,6 +38,8 @@ class GradientAlignment:
         check_eps(self.eps, wanted=True)
 
     def __call__(self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness) -> Tensor:
+        if self.eps == 0:
+            return images.new_zeros(())
         eta = LINF.random(randomness.stream("eta"), tuple(images.shape[1:]), self.eps).to(images.dtype)
         with evaluating(network):
             here, _, _ = differentiate(network, images, lambda logits: objectives.cross_entropy(logits, Untargeted(labels)))

@@ -31,7 +31,7 @@ class LocalLinearity:
     (at 0 the error has no gradient), all steps. The authors' code is not public: the start and the steps are our choice.
 
     Attributes:
-        eps: radius in pixel units; 8/255 in the paper on CIFAR-10.
+        eps: radius in pixel units; 8/255 in the paper on CIFAR-10. At 0 the term is 0, without any pass.
         norm: the ball; linf in the paper.
         share: mu / lambda; 3/4 in the paper on CIFAR-10, 2 on ImageNet.
         steps: of the ascent; 10 in the paper on CIFAR-10, 2 on ImageNet.
@@ -61,6 +61,8 @@ class LocalLinearity:
         return PGD(self.eps, self.norm, self.steps, self.relative_step, box=self.box)
 
     def __call__(self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness) -> Tensor:
+        if self.eps == 0:
+            return images.new_zeros(())
         with evaluating(network):
             loss, gradient = input_gradient(network, images, labels)
             d = self._farthest(network, images, labels, loss.detach(), gradient.detach(), randomness) - images

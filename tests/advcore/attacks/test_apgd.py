@@ -15,7 +15,7 @@ from advcore.attacks.ball import Ball
     [
         (lambda: APGD(norm="l3"), "norm must be one of"),
         (lambda: APGD(objective="hinge"), "objective must be one of"),
-        (lambda: APGD(eps=-1.0), "eps must be positive"),
+        (lambda: APGD(eps=-1.0), "eps must not be negative"),
         (lambda: APGD(steps=0), "steps must be at least 1; got 0"),
         (lambda: APGD(rho=1.5), r"rho, a share of the steps, must lie in \[0, 1\]; got 1.5"),
         (lambda: APGD(rho=float("nan")), "rho, a share of the steps"),

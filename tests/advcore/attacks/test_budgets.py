@@ -40,11 +40,23 @@ def test_each_sample_may_have_its_own_eps(attack):
 
 
 @pytest.mark.parametrize("attack", BUDGET, ids=repr)
+def test_at_eps_0_nothing_is_broken_and_other_samples_are_as_without(attack):
+    network, images, criterion = oracles.relu(), oracles.images(COUNT), Untargeted(LABELS)
+    wrong = network(images).argmax(1) != LABELS
+    none = run(with_budget(attack, 0.0), network, images, criterion)
+    assert torch.equal(none.found, wrong)
+    eps = torch.where(torch.arange(COUNT) % 2 == 0, 0.0, attack.eps)
+    some = run(with_budget(attack, eps), network, images, criterion)
+    assert torch.equal(some.found[::2], wrong[::2])
+    assert torch.equal(some.found[1::2], run(attack, network, images[1::2], criterion.take(torch.arange(1, COUNT, 2)), torch.arange(1, COUNT, 2)).found)
+
+
+@pytest.mark.parametrize("attack", BUDGET, ids=repr)
 def test_radii_must_fit_the_samples(attack):
     with pytest.raises(ValueError, match="one radius for each sample: 12 images, but 3 radii"):
         run(with_budget(attack, torch.full((3,), 0.1)), oracles.relu(), oracles.images(COUNT))
-    with pytest.raises(ValueError, match="eps must be positive, in pixel units, one for each sample"):
-        with_budget(attack, torch.tensor([0.1, 0.0]))
+    with pytest.raises(ValueError, match="eps must not be negative, in pixel units, one for each sample"):
+        with_budget(attack, torch.tensor([0.1, -0.1]))
 
 
 @pytest.mark.parametrize("norm", ["l2", "linf"])

@@ -22,7 +22,7 @@ SOURCE = Randomness(0, torch.arange(60))
         (lambda: Worst((PGD(norm="l2"), DeepFool())), r"not both; put the latter into Within\(attack, eps\)"),
         (lambda: Worst((PGD(eps=0.1), PGD(eps=0.2))), r"must share eps; got \[0.1, 0.2\]"),
         (lambda: Within(PGD()), "within takes a minimal-norm attack"),
-        (lambda: Within(DeepFool(), eps=0.0), "eps must be positive"),
+        (lambda: Within(DeepFool(), eps=-0.1), "eps must not be negative"),
         (lambda: StandardEnsemble(minimal=PGD()), "minimal must be a minimal-norm attack"),
         (lambda: StandardEnsemble(minimal=DeepFool()), "minimal must measure in linf, the ensemble's norm; it measures in l2"),
         (lambda: StandardEnsemble(norm="l1"), "square knows the norms l2 and linf"),

@@ -14,7 +14,7 @@ from advcore.attacks.square import _flip, _shift, _stripes, _tiles
     [
         (lambda: Square(norm="l1"), "square knows the norms l2 and linf; got 'l1'"),
         (lambda: Square(norm="l3"), "norm must be one of"),
-        (lambda: Square(eps=0.0), "eps must be positive"),
+        (lambda: Square(eps=-0.1), "eps must not be negative"),
         (lambda: Square(queries=0), "queries must be at least 1; got 0"),
         (lambda: Square(p=0.0), r"p, a share of the pixels, must lie in \(0, 1\]; got 0"),
         (lambda: Square(p=1.5), "p, a share of the pixels"),

@@ -95,5 +95,5 @@ def test_a_network_that_is_sure_of_nothing_has_the_least_value():
 
 def test_only_the_adversary_needs_the_box():
     assert [needs_box(ACET(eps)) for eps in (0.3, None)] == [True, False]
-    with pytest.raises(ValueError, match=r"eps must be positive, in pixel units; got -1.0"):
+    with pytest.raises(ValueError, match=r"eps must not be negative, in pixel units; got -1.0"):
         ACET(-1.0)

@@ -148,7 +148,7 @@ def test_the_attack_leaves_the_network_as_it_was(term):
         ({"attack": APGD()}, "needs eps, a radius in pixel units"),
         ({"share": 0.0}, r"share must lie in \(0, 1\], 1 to attack every sample; got 0.0"),
         ({"cap": 0.1}, "cap shortens what a minimal-norm attack finds; this attack has a budget: set its eps, leave cap out"),
-        ({"attack": DeepFool(), "cap": 0.0}, "cap must be positive, in pixel units, or None for no limit; got 0.0"),
+        ({"attack": DeepFool(), "cap": -0.1}, "cap must not be negative, in pixel units, or None for no limit; got -0.1"),
         ({"attack": SparseFool(norm="l0"), "cap": 1.0}, "cap needs a norm in which r can be shortened, l1, l2, linf; got l0"),
         ({"attack": FMN(norm="l0"), "cap": 1.0}, "cap needs a norm in which r can be shortened"),
     ],

@@ -76,7 +76,7 @@ def test_half_the_samples_start_at_x_and_the_others_at_any_radius(norm):
 @pytest.mark.parametrize(
     ("settings", "match"),
     [
-        ({"eps": 0.0}, "eps must be positive, in pixel units; got 0.0"),
+        ({"eps": -0.1}, "eps must not be negative, in pixel units; got -0.1"),
         ({"eps": 0.1, "rho": 0.0}, "rho must be positive; got 0.0"),
         ({"eps": 0.1, "steps": 2, "relative_step": 0.1}, "2 steps of 0.1 eps cannot reach eps"),
         ({"eps": 0.1, "weight": -1.0}, "weight must not be negative"),

@@ -85,7 +85,7 @@ def test_terms_must_replay_equally_often():
 @pytest.mark.parametrize(
     ("settings", "match"),
     [
-        ({"eps": 0.0}, "eps must be positive, in pixel units; got 0.0"),
+        ({"eps": -0.1}, "eps must not be negative, in pixel units; got -0.1"),
         ({"eps": 0.1, "replays": 0}, "replays of a minibatch must be at least 1; got 0"),
         ({"eps": 0.1, "replays": 2, "relative_step": 0.1}, "2 steps of 0.1 eps cannot reach eps"),
         ({"eps": 0.1, "weight": -1.0}, "weight must not be negative"),

@@ -56,6 +56,6 @@ def test_confident_samples_give_finite_gradients_in_single_precision(lead):
     assert all(gradient.isfinite().all() for gradient in torch.autograd.grad(value, list(network.parameters())))
 
 
-def test_eps_is_needed():
-    with pytest.raises(ValueError, match="eps must be positive, in pixel units; got 0"):
-        GradientAlignment(eps=0)
+def test_a_negative_eps_is_refused():
+    with pytest.raises(ValueError, match="eps must not be negative, in pixel units; got -1"):
+        GradientAlignment(eps=-1)

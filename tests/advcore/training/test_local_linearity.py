@@ -78,7 +78,7 @@ def test_the_points_stay_in_the_box():
 @pytest.mark.parametrize(
     ("settings", "match"),
     [
-        ({"eps": 0.0}, "eps must be positive, in pixel units; got 0.0"),
+        ({"eps": -0.1}, "eps must not be negative, in pixel units; got -0.1"),
         ({"eps": 0.1, "share": -1.0}, "share, mu / lambda, must not be negative; got -1.0"),
         ({"eps": 0.1, "steps": 0}, "steps must be at least 1; got 0"),
     ],

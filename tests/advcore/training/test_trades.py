@@ -85,7 +85,7 @@ def test_without_weight_it_is_plain_training():
 @pytest.mark.parametrize(
     ("settings", "match"),
     [
-        ({"eps": 0.0}, "eps must be positive, in pixel units; got 0.0"),
+        ({"eps": -0.1}, "eps must not be negative, in pixel units; got -0.1"),
         ({"eps": 0.1, "norm": "l3"}, "norm must be one of l1, l2, linf; got 'l3'"),
         ({"eps": 0.1, "steps": 2, "relative_step": 0.1}, "2 steps of 0.1 eps cannot reach eps"),
         ({"eps": 0.1, "weight": -1.0}, "weight must not be negative"),

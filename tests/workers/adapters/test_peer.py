@@ -191,8 +191,8 @@ def test_another_shape_is_refused() -> None:
 @pytest.mark.parametrize(
     ("eps", "match"),
     [
-        (-1.0, "eps must be positive, in pixel units; got -1.0"),
-        (torch.zeros(2), "eps must be positive, in pixel units, one for each sample"),
+        (-1.0, "eps must not be negative, in pixel units; got -1.0"),
+        (-torch.ones(2), "eps must not be negative, in pixel units, one for each sample"),
     ],
 )
 def test_a_radius_that_cannot_be_is_refused(kind: str, eps: Any, match: str) -> None:
