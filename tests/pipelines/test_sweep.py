@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import torch
 from mlflow_store import client
 from sweeps import EPS, results, sweep_of, tiny_sweep, with_term
 
@@ -17,6 +18,7 @@ from pipelines.sweep import Sweep
 from pipelines.sweep_record import Journal
 from pipelines.sweep_run import sweep
 from pipelines.trials_charts import charts
+from workers.checkpoints import read_weights
 from workers.refusal import Refused
 
 CLAIM = {
@@ -58,6 +60,18 @@ def test_a_sweep_trains_measures_and_reports(place: Path) -> None:
     assert report.claims["right"].value == table["robustness/accuracy"][1]  # type: ignore[union-attr]
     assert schema.structure(Sweep, schema.load_yaml(folder / "sweep.yaml")) == report.sweep
     assert (folder / "figures/pareto.png").is_file()
+
+
+def test_a_trial_at_eps_0_is_plain_training(place: Path) -> None:
+    attacked = sweep(sweep_of(tiny_sweep(space={EPS: {"grid": [0, 0.5]}}), out="attacked"))
+    recipe = tiny_sweep()["recipe"]
+    plain = {**recipe, "recipe": {**recipe["recipe"], "objective": {"adversarial": {"kind": "cross_entropy"}}}}
+    weight = {"recipe.objective.adversarial.weight": {"grid": [1.0]}}
+    control = sweep(sweep_of(tiny_sweep(recipe=plain, space=weight), out="plain"))
+    files = [read_weights(report.folder / f"models/{report.trials[0].key}.safetensors") for report in (attacked, control)]
+    assert files[0].keys() == files[1].keys()
+    assert all(torch.equal(files[0][name], files[1][name]) for name in files[0])
+    assert attacked.trials[0].metrics["loss"] == control.trials[0].metrics["loss"] != attacked.trials[1].metrics["loss"]
 
 
 def test_a_second_run_trains_nothing_and_more_points_only_those(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,10 @@ def test_at_eps_0_nothing_is_broken_and_other_samples_are_as_without(attack):
     eps = torch.where(torch.arange(COUNT) % 2 == 0, 0.0, attack.eps)
     some = run(with_budget(attack, eps), network, images, criterion)
     assert torch.equal(some.found[::2], wrong[::2])
-    assert torch.equal(some.found[1::2], run(attack, network, images[1::2], criterion.take(torch.arange(1, COUNT, 2)), torch.arange(1, COUNT, 2)).found)
+    assert torch.equal(
+        some.found[1::2],
+        run(attack, network, images[1::2], criterion.take(torch.arange(1, COUNT, 2)), torch.arange(1, COUNT, 2)).found,
+    )
 
 
 @pytest.mark.parametrize("attack", BUDGET, ids=repr)
