@@ -48,8 +48,8 @@ class Report:
 
     @property
     def warnings(self) -> dict[str, dict[str, str]]:
-        """The sentences of all warnings, by name, then by `model/probe`."""
-        told: dict[str, dict[str, str]] = {}
+        """The sentences of all warnings, by name, then by `model/probe`, or `claim NAME`."""
+        told = claim_warnings(self.claims)
         for probe, by_model in self.summaries.items():
             for model, summary in by_model.items():
                 for name, sentence in summary.warnings.items():
@@ -101,6 +101,21 @@ def claimed(claim: Claim, measured: Tables) -> Measured | str:
         return claim.measure(measured)
     except Exception as error:  # of a user's own claim, too: hours of measuring lie behind it
         return f"not measured: {error.args[0] if isinstance(error, LookupError) and error.args else repr(error)}"
+
+
+def claim_warnings(claims: Mapping[str, Measured | str]) -> dict[str, dict[str, str]]:
+    """The sentences of the claims' warnings, by name, then by `claim NAME`."""
+    told: dict[str, dict[str, str]] = {}
+    for claim, result in claims.items():
+        for warning in () if isinstance(result, str) else result.warnings:
+            name, _, sentence = warning.partition(": ")
+            told.setdefault(name, {})[f"claim {claim}"] = sentence
+    return told
+
+
+def by_place(warnings: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """One text for each name: a line for each place where it stands."""
+    return {name: "\n".join(f"{place}: {sentence}" for place, sentence in told.items()) for name, told in warnings.items()}
 
 
 def _tables(prepared: Prepared, store: Store, without: set[str]) -> Tables:

@@ -8,7 +8,7 @@ from pipelines.claims import Measured
 from pipelines.environment import environment_tags
 from pipelines.prepare import Prepared
 from pipelines.record import Run
-from pipelines.report import Report, table_path
+from pipelines.report import Report, by_place, table_path
 from workers.datasets import Dataset
 from workers.redaction import plain_without_secrets, without_secrets
 from workers.store import Store
@@ -56,8 +56,7 @@ def track(record: Run, prepared: Prepared, store: Store, report: Report, seconds
         child.start()
         _track_child(child, prepared, store, report, model, probe, [work.key for work in works if work.key not in failed])
         child.end("FAILED" if any(work.key in failed for work in works) or probe not in report.summaries else "FINISHED")
-    by_place = {name: [f"{place}: {sentence}" for place, sentence in told.items()] for name, told in report.warnings.items()}
-    record.warnings({name: "\n".join(lines) for name, lines in by_place.items()})
+    record.warnings(by_place(report.warnings))
     for figure in report.figures:
         record.artifact(figure, "figures")
     for name in ("report.md", "study.yaml"):

@@ -13,7 +13,7 @@ from advcore.probes import Columns, Robustness
 from pipelines import schema, tables, trials_table
 from pipelines.claims import Measured
 from pipelines.record import Run
-from pipelines.report import claimed
+from pipelines.report import by_place, claim_warnings, claimed
 from pipelines.search import label
 from pipelines.sweep import Sweep
 from pipelines.sweep_record import SUFFIXES, Journal, Trial
@@ -93,6 +93,7 @@ def track(record: Run, report: SweepReport, journal: Journal) -> None:
     for name, claim in report.claims.items():
         if isinstance(claim, Measured):
             record.metrics({f"claim/{name}": claim.value, f"claim_low/{name}": claim.low, f"claim_high/{name}": claim.high})
+    record.warnings(by_place(claim_warnings(report.claims)))
     if report.best is not None:
         record.metrics({f"best/{name}": value for name, value in report.best.metrics.items()})
         record.tags({"advcore.best": label(report.sweep.space, report.best.point), "advcore.best.trial": report.best.key})

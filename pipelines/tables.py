@@ -62,17 +62,19 @@ def warnings(summaries: Mapping[str, Summary]) -> str:
 
 
 def claimed(claims: Mapping[str, Claim], measured: Mapping[str, Measured | str]) -> str:
-    """One row a claim: what is said, the number expected, the number measured with its interval."""
-    rows = []
+    """One row a claim: what is said, the number expected, the number measured with its interval, the verdict, what was resampled;
+    and below one line a warning."""
+    rows, warned = [], []
     for name, claim in claims.items():
         result = measured[name]
         if isinstance(result, str):
-            rows.append([claim.says, expected(claim), result, "-", "-"])
+            rows.append([claim.says, expected(claim), result, "-", "-", "-"])
         else:
-            verdict = "-" if expected(claim) == "-" else "yes" if result.holds else "no"
             interval = f"{number(result.low)} to {number(result.high)}"
-            rows.append([claim.says, expected(claim), number(result.value), interval, verdict])
-    return markdown(["claim", "expected", "measured", "95 % interval", "as expected"], rows)
+            rows.append([claim.says, expected(claim), number(result.value), interval, result.verdict or "-", result.unit or "-"])
+            warned += [f"- **warning**, claim {name}, {warning}" for warning in result.warnings]
+    table = markdown(["claim", "expected", "measured", "95 % interval", "as expected", "resampled"], rows)
+    return "\n\n".join([table, *(["\n".join(warned)] if warned else [])])
 
 
 def report(

@@ -78,7 +78,7 @@ def best(trials: Sequence[Trial], metric: str | None, mode: str) -> Trial | None
 
 def claim_tables(trials: Sequence[Trial], space: Space, rows: Mapping[str, Mapping[str, Columns]]) -> dict[str, dict[str, Columns]]:
     """What claims measure, of `rows` by trial and probe: by probe the rows of `all` trials, and of those of `eps=0.5`, each with a
-    column for each free setting, by its whole name where the short one is that of a column."""
+    column for each free setting, by its whole name where the short one is that of a column, and one that numbers the network."""
     short = short_names(space)
     groups: dict[str, dict[str, list[Columns]]] = {}
     words = {name for name in short if not numeric([trial.point[name] for trial in trials])}
@@ -89,6 +89,7 @@ def claim_tables(trials: Sequence[Trial], space: Space, rows: Mapping[str, Mappi
             point = {
                 name if own in part else own: _repeated(trial.point[name], count, name in words) for name, own in short.items()
             }
+            point.setdefault("network", torch.full((count,), trial.number))
             for group in names:
                 groups.setdefault(probe, {}).setdefault(group, []).append({**point, **part})
     return {probe: {group: _joined(parts) for group, parts in by_group.items()} for probe, by_group in groups.items()}

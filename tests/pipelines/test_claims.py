@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipelines.claims import Level, Numbers, Power, Ratio, Trend, expected
+from pipelines.claims import Difference, Level, Numbers, Power, Ratio, Share, Trend, expected
 
 
 def _tables(positions=5, samples=200, models=("plain", "robust")):
@@ -37,8 +37,8 @@ def test_a_level_is_a_statistic_of_the_samples():
     assert measured.value == pytest.approx(1, abs=0.02)
     assert measured.low < 1 < measured.high
     assert measured.high - measured.low < 0.2
-    assert measured.holds
-    assert not Level("x", MARGIN, at_least=2).measure(tables).holds
+    assert measured.verdict == "yes"
+    assert Level("x", MARGIN, at_least=2).measure(tables).verdict == "no"
     share = Level("x", replace(MARGIN, statistic="mean", above=1.0)).measure(tables)
     assert share.value == pytest.approx(0.5, abs=0.01)
     assert share.high - share.low == pytest.approx(4 * np.sqrt(0.25 / 200), rel=0.2)  # the normal approximation
@@ -74,15 +74,97 @@ def test_ratios_of_models():
     assert even.value == pytest.approx(1)
 
 
+def _pair(own, other, **more):
+    """Two models' numbers on the same samples."""
+    made = {"a": own, "b": other, **more}
+    return {
+        "p": {
+            name: {"sample": torch.arange(len(numbers)), "x": torch.tensor(numbers, dtype=torch.float64)}
+            for name, numbers in made.items()
+        }
+    }
+
+
+X = Numbers("p", "a", "x")
+
+
+def test_paired_statistics_are_sample_by_sample():
+    tables = _pair([1.0, 2, 4, 80, 1, 2, 4], [2.0, 4, 8, 10, 2, 4, 8])
+    assert Ratio("x", X, to="b", paired=True).measure(tables).value == pytest.approx(0.5)
+    assert Ratio("x", replace(X, statistic="mean"), to="b").measure(tables).value == pytest.approx(94 / 38)
+    assert Difference("x", X, to="b").measure(tables).value == pytest.approx(-2)
+    assert Difference("x", replace(X, statistic="mean"), to="b").measure(tables).value == pytest.approx(56 / 7)
+    assert Difference("x", X, to="b", paired=False).measure(tables).value == pytest.approx(-2)
+    assert Share("x", X, to="b").measure(tables).value == pytest.approx(6 / 7)
+    assert Share("x", X, to="b", below=False).measure(tables).value == pytest.approx(1 / 7)
+    assert Share("x", X, than=2).measure(tables).value == pytest.approx(3 / 7)  # two below, two ties that count half
+
+
+def test_a_share_compares_with_one_thing():
+    with pytest.raises(ValueError, match=r"another model \(to\) or with a number \(than\): give one"):
+        Share("x", X)
+
+
+def test_not_found_is_ordered_and_undefined_pairs_are_told():
+    inf, own, other = torch.inf, [1.0] * 40, [2.0] * 40
+    own[:22] = [inf] * 22
+    assert Ratio("x", X, to="b", paired=True).measure(_pair(own, other)).value == inf
+    assert Share("x", X, to="b").measure(_pair(own, other)).value == pytest.approx(18 / 40)
+    other[0] = inf
+    told = Ratio("x", X, to="b", paired=True).measure(_pair(own, other))
+    assert [warning.partition(":")[0] for warning in told.warnings] == ["missing_numbers"]
+    assert "1 of 40 samples have no number (own and other number are both 0 or both inf)" in told.warnings[0]
+    with pytest.raises(LookupError, match=r"22 of 40 samples have no number .*, more than 5%"):
+        Ratio("x", X, to="b", paired=True).measure(_pair(own, own))
+    with pytest.raises(LookupError, match="the mean is inf: 22 of 40 numbers are inf; take the median"):
+        Level("x", replace(X, statistic="mean")).measure(_pair(own, other))
+
+
+def test_nan_is_told_and_never_ordered():
+    own = [1.0] * 19 + [torch.nan] + [3.0] * 20
+    measured = Level("x", X).measure(_pair(own, own))
+    assert (measured.value, measured.unit) == (3, "39 samples, one seed")
+    assert "1 of 40 samples have no number (a value is NaN) and are left out" in measured.warnings[0]
+    with pytest.raises(LookupError, match=r"3 of 40 samples have no number \(a value is NaN\), more than 5%"):
+        Level("x", replace(X, above=0.5, statistic="mean")).measure(_pair([torch.nan] * 3 + [1.0] * 37, own))
+
+
+@pytest.mark.parametrize(("hits", "low", "high"), [(0, 0, 0.0881), (40, 0.9119, 1), (20, 0.338, 0.662)])
+def test_shares_have_exact_intervals_never_of_no_length(hits, low, high):
+    """Against the tables of Clopper and Pearson, n = 40."""
+    measured = Level("x", replace(X, statistic="mean")).measure(_pair([1.0] * hits + [0.0] * (40 - hits), [0.0]))
+    assert (measured.low, measured.high) == (pytest.approx(low, abs=1e-3), pytest.approx(high, abs=1e-3))
+
+
+@pytest.mark.parametrize(
+    ("limits", "verdict"),
+    [({}, None), ({"at_least": 0.3}, "yes"), ({"at_least": 0.4}, "undecided"), ({"at_least": 0.7}, "no"), ({"at_most": 0.3}, "no")],
+)
+def test_the_verdict_is_by_the_whole_interval(limits, verdict):
+    tables = _pair([1.0] * 20 + [0.0] * 20, [0.0])
+    assert Level("x", replace(X, statistic="mean"), **limits).measure(tables).verdict == verdict
+
+
+def test_few_samples_that_carry_a_mean_are_told():
+    heavy = [1.0] * 38 + [60.0] * 2
+    told = Level("x", replace(X, statistic="mean")).measure(_pair(heavy, heavy)).warnings
+    assert told[0].startswith("few_samples: 2 of 40 samples (5%) carry 76% of a mean")
+    assert not Level("x", X).measure(_pair(heavy, heavy)).warnings
+    assert not Level("x", replace(X, statistic="mean")).measure(_pair([1.0] + [0.0] * 39, heavy)).warnings  # a share
+    flipped = Ratio("x", replace(X, statistic="mean"), to="b").measure(_pair(heavy, [2.0] * 40)).warnings
+    assert [warning.partition(":")[0] for warning in flipped] == ["few_samples", "sign_hangs_on_statistic"]
+    assert "ratio of medians 0.5, ratio of means 1.98, median of paired ratios 0.5" in flipped[1]
+
+
 def test_trends_and_powers():
     tables = _tables()
     rising = Trend("x", OVER, at_least=0.9).measure(tables)
-    assert rising.value == rising.low == rising.high == pytest.approx(1)
+    assert [rising.value, rising.low, rising.high] == pytest.approx([1, 1, 1])
     tables["margins"]["plain"]["distance"] = 1 / tables["margins"]["plain"]["distance"]
     assert Trend("x", OVER).measure(tables).value == pytest.approx(-1)
     power = Power("x", OVER, at_least=-1.1, at_most=-0.9).measure(tables)
     assert power.value == pytest.approx(-1, abs=0.02)
-    assert power.holds
+    assert power.verdict == "yes"
     tables["margins"]["plain"]["distance"] = torch.ones(1000)
     assert Trend("x", OVER).measure(tables).value == 0
 
@@ -100,7 +182,7 @@ def test_the_same_tables_give_the_same_interval():
         (Level("x", MARGIN), "are not one for each sample and model"),
         (Level("x", OVER), "a level is one number: distance has 5 positions over dimension"),
         (Level("x", replace(MARGIN, column="attack")), "column attack of probe margins holds words, no numbers"),
-        (Trend("x", replace(MARGIN, where={"dimension": 1})), "the statistic is not a number: too few positions"),
+        (Trend("x", replace(MARGIN, where={"dimension": 1})), "a trend needs several positions: distance has 1 over None"),
         (Power("x", replace(OVER, model="lost")), "the statistic is not a number: too few positions, or too many rows"),
         (Ratio("x", OVER, to="others"), "models plain and others have not the same samples and positions"),
         (Level("x", replace(MARGIN, entry=0)), "column distance of probe margins holds numbers: leave entry out"),

@@ -4,6 +4,7 @@ import math
 
 from advcore.probes import Curve, Summary
 from pipelines import tables
+from pipelines.claims import Level, Measured, Numbers
 
 
 def test_a_table_lines_up() -> None:
@@ -19,6 +20,19 @@ def test_numbers_have_four_digits_and_nan_is_a_dash() -> None:
 def test_a_model_without_a_scalar_shows_a_dash() -> None:
     text = tables.scalars({"one": Summary({"a": 1.0, "b": 2.0}), "two": Summary({"a": 3.0})})
     assert text.splitlines()[-1].split() == ["|", "b", "|", "2", "|", "-", "|"]
+
+
+def test_a_claim_shows_its_verdict_what_was_resampled_and_its_warnings() -> None:
+    claim = Level("it is so", Numbers("p", "m", "c"), at_least=1)
+    measured = Measured(
+        1.2, 0.9, 1.5, "undecided", "256 samples, one seed", ("few_samples: 13 of 256 samples carry 80% of a mean",)
+    )
+    table, warned = tables.claimed({"so": claim, "not": claim}, {"so": measured, "not": "not measured: no rows"}).split("\n\n")
+    header, _, first, second = ([cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines())
+    assert header[3:] == ["95 % interval", "as expected", "resampled"]
+    assert first == ["it is so", ">= 1", "1.2", "0.9 to 1.5", "undecided", "256 samples, one seed"]
+    assert second[2:] == ["not measured: no rows", "-", "-", "-"]
+    assert warned == "- **warning**, claim so, few_samples: 13 of 256 samples carry 80% of a mean"
 
 
 def test_long_curves_keep_both_ends() -> None:

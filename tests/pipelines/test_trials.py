@@ -148,6 +148,7 @@ def test_claims_see_all_rows_and_those_of_one_value() -> None:
     assert set(held) == {"all", "eps=0.1", "eps=0.2", "weight=0"}
     assert torch.equal(held["all"]["eps"], torch.tensor([0.1] * 3 + [0.2] * 3, dtype=torch.float64))  # type: ignore[arg-type]
     assert held["eps=0.2"]["word"] == ["a"] * 3
+    assert held["all"]["network"].tolist() == [1] * 3 + [2] * 3  # type: ignore[union-attr]
     taken = {key: {"p": {**by_probe["p"], "eps": torch.zeros(3)}} for key, by_probe in rows.items()}
     assert EPS in claim_tables(own, SPACE, taken)["p"]["all"]
 

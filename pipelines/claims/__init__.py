@@ -1,0 +1,25 @@
+"""Claims of the article as numbers, beside what a study measured: an interval over what was resampled, and a verdict by it."""
+
+from pipelines.claims.grid import Grid, Numbers, Tables
+from pipelines.claims.kinds import CLAIMS, Claim
+from pipelines.claims.measured import Measured, Verdict, expected, judge
+from pipelines.claims.one_model import Level, Power, Trend
+from pipelines.claims.two_models import Difference, Ratio, Share
+
+__all__ = [
+    "CLAIMS",
+    "Claim",
+    "Difference",
+    "Grid",
+    "Level",
+    "Measured",
+    "Numbers",
+    "Power",
+    "Ratio",
+    "Share",
+    "Tables",
+    "Trend",
+    "Verdict",
+    "expected",
+    "judge",
+]

@@ -1,0 +1,179 @@
+"""Intervals of 95 % over samples that were drawn independently: exact ones where there are, bootstrap ones elsewhere.
+
+Efron and Tibshirani, *An Introduction to the Bootstrap* (1993): percentiles (chapter 13), bootstrap-t (chapter 12).
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+LEVEL = 0.95
+
+DRAWS = 1000
+"""Bootstrap samples."""
+
+_NORMAL = 1.959964
+"""The normal quantile of LEVEL on both sides."""
+
+_AT_ONCE = 4_000_000
+"""Numbers that are drawn in one piece, 32 MB."""
+
+
+class Estimate(NamedTuple):
+    """A number and the ends of its interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def of_share(values: np.ndarray) -> Estimate:
+    """The mean of `values` `(samples,)` in [0, 1], such as 0 and 1: never `0 to 0`.
+
+    Exact for 0 and 1 (Clopper and Pearson 1934); on the safe side for others in [0, 1], whose mean varies less.
+    """
+    from scipy.special import betaincinv
+
+    count, tail = len(values), (1 - LEVEL) / 2
+    hits = float(np.sum(values))
+    low = betaincinv(hits, count - hits + 1, tail) if hits > 0 else 0.0
+    high = betaincinv(hits + 1, count - hits, 1 - tail) if hits < count else 1.0
+    return Estimate(hits / count, float(low), float(high))
+
+
+def of_median(values: np.ndarray) -> Estimate:
+    """The lower median of `values` `(samples,)` between two of them, exact for any distribution (order statistics, binomial).
+
+    Below six samples no interval of 95 % is finite.
+    """
+    from scipy.special import bdtr
+
+    count, ordered = len(values), np.sort(values)
+    below = bdtr(np.arange(count), count, 0.5)  # probability that at most so many lie below the true median
+    reach = int(np.sum(below <= (1 - LEVEL) / 2))
+    value = float(ordered[(count - 1) // 2])
+    return Estimate(value, float(ordered[reach - 1]), float(ordered[count - reach])) if reach else Estimate(value, -np.inf, np.inf)
+
+
+def of_mean(values: np.ndarray) -> Estimate:
+    """The mean of `values` `(samples,)` by bootstrap-t, whose interval follows the skewness of the values."""
+    count, value = len(values), float(np.mean(values))
+    if not np.isfinite(value):
+        raise LookupError(f"the mean is {value}: {int(np.isinf(values).sum())} of {count} numbers are inf; take the median")
+    if count < 2:
+        return Estimate(value, -np.inf, np.inf)
+    error = np.std(values, ddof=1) / np.sqrt(count)
+    if error == 0:
+        return Estimate(value, value, value)
+    means, errors = (np.concatenate(parts) for parts in zip(*_studentized(values), strict=True))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.where(means == value, 0.0, (means - value) / errors)  # inf where all that was drawn is equal
+    low, high = quantiles(t)
+    return Estimate(value, float(value - high * error), float(value - low * error))
+
+
+def _studentized(values: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    for index in indices(len(values), len(values)):
+        drawn = values[index]
+        yield drawn.mean(1), drawn.std(1, ddof=1) / np.sqrt(len(values))
+
+
+def of_smooth(statistic: Callable[..., np.ndarray], columns: list[np.ndarray]) -> Estimate:
+    """A smooth function of what `statistic` makes of columns `(positions, samples)`, by percentiles of its draws.
+
+    `statistic` takes arrays `(positions, draws, samples)` and gives `(draws,)`; the same samples are drawn in all columns. A draw
+    that gives NaN may be anything: it widens both ends.
+    """
+    value = float(statistic(*(column[:, None] for column in columns))[0])
+    low, high = quantiles(draws(statistic, columns))
+    return Estimate(value, low, high)
+
+
+def of_smallest(statistic: Callable[..., np.ndarray], columns: list[np.ndarray]) -> Estimate:
+    """The smallest of the numbers that `statistic` gives, `(positions, draws)`.
+
+    The smallest of noisy numbers lies too low, so its own draws hold no interval. Both ends come from simultaneous bounds of all
+    positions: the truth is below every upper bound and above the lowest lower one (intersection bounds, Chernozhukov, Lee and Rosen
+    2013; balanced simultaneous bounds by the ranks of the draws, Beran 1988).
+    """
+    value = float(statistic(*(column[:, None] for column in columns))[:, 0].min())
+    drawn = draws(statistic, columns)
+    return Estimate(value, float(simultaneous_lows(drawn).min()), float(-simultaneous_lows(-drawn).max()))
+
+
+def simultaneous_lows(draws: np.ndarray, tail: float = (1 - LEVEL) / 2) -> np.ndarray:
+    """For each row of `draws` `(numbers, draws)` a lower bound; all of them hold at once but for a share `tail` of the draws."""
+    draws = np.where(np.isnan(draws), -np.inf, draws)
+    ordered = np.sort(draws, axis=1)
+    at_most = np.stack([np.searchsorted(own, row, side="right") for own, row in zip(ordered, draws, strict=True)])
+    lowest = np.sort(at_most.min(0))  # a draw lies below the k-th bound somewhere if so many of its row are at most it
+    allowed = int(tail * draws.shape[1])
+    place = max(int(lowest[allowed]) - 1, 0)
+    return ordered[:, place]
+
+
+def quantiles(draws: np.ndarray) -> tuple[float, float]:
+    """The ends of the middle 95 % of draws; NaN counts as the worst at either end."""
+    tail = (1 - LEVEL) / 2
+    low = np.quantile(np.where(np.isnan(draws), -np.inf, draws), tail, method="nearest")
+    return float(low), float(np.quantile(np.where(np.isnan(draws), np.inf, draws), 1 - tail, method="nearest"))
+
+
+def indices(samples: int, numbers: int) -> Iterator[np.ndarray]:
+    """DRAWS rows of `samples` indices drawn with replacement, in pieces for columns that hold `numbers`; always the same."""
+    random, left = np.random.default_rng(0), DRAWS
+    while left:
+        piece = min(left, max(1, _AT_ONCE // numbers))
+        yield random.integers(0, samples, (piece, samples))
+        left -= piece
+
+
+def _drawn(statistic: Callable[..., np.ndarray], columns: list[np.ndarray]) -> Iterator[np.ndarray]:
+    for index in indices(columns[0].shape[1], columns[0].size):
+        yield statistic(*(column[:, index] for column in columns))
+
+
+def draws(statistic: Callable[..., np.ndarray], columns: list[np.ndarray]) -> np.ndarray:
+    """What `statistic` makes of resampled columns, see `of_smooth`; the draws on the last axis."""
+    return np.concatenate(list(_drawn(statistic, columns)), axis=-1)
+
+
+def of_slope(x: np.ndarray, y: np.ndarray) -> Estimate:
+    """The slope of a straight line through independent points, least squares, Student's interval."""
+    from scipy.special import stdtrit
+
+    centred = x - x.mean()
+    slope = float(centred @ y / (centred @ centred))
+    if len(x) < 3:
+        return Estimate(slope, -np.inf, np.inf)
+    rest = y - y.mean() - slope * centred
+    error = np.sqrt(rest @ rest / (len(x) - 2) / (centred @ centred)) * stdtrit(len(x) - 2, (1 + LEVEL) / 2)
+    return Estimate(slope, float(slope - error), float(slope + error))
+
+
+def of_ratio_of_shares(own: np.ndarray, other: np.ndarray) -> Estimate:
+    """The ratio of two shares of the same samples, also where one is 0 (Bonett and Price 2006, hybrid of Wilson)."""
+    both, first, second = float(np.sum(own * other)), float(np.sum(own)), float(np.sum(other))
+    apart, any_one = first + second - 2 * both, first + second - both
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = float(np.divide(first, second))
+    spread = sum(np.sqrt((1 - (hits + 1) / (any_one + 2)) / (hits + 1)) for hits in (first, second))
+    narrower = np.sqrt((apart + 2) / ((first + 1) * (second + 1))) / spread
+    (low, high), (other_low, other_high) = (_wilson(hits, any_one, narrower * _NORMAL) for hits in (first, second))
+    return Estimate(value, low / other_high if other_high else 0.0, high / other_low if other_low else np.inf)
+
+
+def of_difference_of_shares(own: np.ndarray, other: np.ndarray) -> Estimate:
+    """The difference of two shares of the same samples, of 0 and 1 each (Bonett and Price 2012, adjusted Wald)."""
+    count = len(own)
+    more, less = ((np.sum(step > 0) + 1) / (count + 2) for step in (own - other, other - own))
+    error = _NORMAL * np.sqrt((more + less - (more - less) ** 2) / (count + 2))
+    return Estimate(float(np.mean(own) - np.mean(other)), float(more - less - error), float(more - less + error))
+
+
+def _wilson(hits: float, count: float, z: float) -> tuple[float, float]:
+    if count == 0:
+        return 0.0, 1.0
+    middle, reach = hits + z**2 / 2, z * np.sqrt(hits * (count - hits) / count + z**2 / 4)
+    return float((middle - reach) / (count + z**2)), float((middle + reach) / (count + z**2))

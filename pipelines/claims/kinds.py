@@ -1,0 +1,28 @@
+"""The kinds of claims that a study can name."""
+
+from typing import Protocol
+
+from pipelines.claims.grid import Tables
+from pipelines.claims.measured import Measured
+from pipelines.claims.one_model import Level, Power, Trend
+from pipelines.claims.two_models import Difference, Ratio, Share
+
+
+class Claim(Protocol):
+    """A frozen dataclass: what the article says, and how to measure it."""
+
+    says: str
+
+    def measure(self, tables: Tables) -> Measured:
+        """The number from the tables; LookupError where they lack it."""
+
+
+CLAIMS: dict[str, type] = {
+    "level": Level,
+    "ratio": Ratio,
+    "difference": Difference,
+    "share": Share,
+    "trend": Trend,
+    "power": Power,
+}
+"""The claims that a study can name by `kind`."""

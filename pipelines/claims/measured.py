@@ -1,0 +1,44 @@
+"""What a claim came to: its number, the interval, what was resampled, the verdict."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+Verdict = Literal["yes", "no", "undecided"]
+"""Yes where the whole interval lies inside what is expected, no where it lies wholly outside, undecided otherwise."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A claim's number with its 95 % interval.
+
+    Attributes:
+        value, low, high: the number and the ends of the interval.
+        verdict: whether the number is as expected, by the interval; None where nothing is expected.
+        unit: what was resampled, in words: `256 samples, one seed`; `3 seeds, 256 samples in each`; `6 networks`.
+        warnings: what may mislead, each a name, a colon and a sentence: `few_samples: 13 of 256 samples carry ...`.
+    """
+
+    value: float
+    low: float
+    high: float
+    verdict: Verdict | None = None
+    unit: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+def judge(low: float, high: float, at_least: float = -math.inf, at_most: float = math.inf) -> Verdict | None:
+    """The verdict on the interval from `low` to `high`; None where nothing is expected."""
+    if math.isinf(at_least) and math.isinf(at_most):
+        return None
+    if at_least <= low and high <= at_most:
+        return "yes"
+    return "no" if high < at_least or low > at_most else "undecided"
+
+
+def expected(claim: object) -> str:
+    """What the claim's number is expected to be, in words."""
+    low, high = getattr(claim, "at_least", -math.inf), getattr(claim, "at_most", math.inf)
+    if math.isfinite(low) and math.isfinite(high):
+        return f"{low:g} to {high:g}"
+    return f">= {low:g}" if math.isfinite(low) else f"<= {high:g}" if math.isfinite(high) else "-"

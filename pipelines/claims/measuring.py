@@ -1,0 +1,69 @@
+"""From the numbers of all seeds to what a claim came to: what the kinds of claims have in common."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from pipelines.claims import intervals
+from pipelines.claims.grid import Grid, Numbers
+from pipelines.claims.intervals import Estimate
+from pipelines.claims.measured import Measured, judge
+from pipelines.claims.seeds import over_seeds
+
+
+class Bounded(Protocol):
+    """A claim that says between which numbers its own is expected."""
+
+    @property
+    def at_least(self) -> float: ...
+
+    @property
+    def at_most(self) -> float: ...
+
+
+def at_each(statistic: str, values: np.ndarray) -> np.ndarray:
+    """The statistic over the last axis; the lower median, so that inf stays inf."""
+    if statistic == "mean":
+        return values.mean(-1)
+    middle = (values.shape[-1] - 1) // 2
+    return np.partition(values, middle, axis=-1)[..., middle]
+
+
+def of_one(statistic: str, values: np.ndarray) -> Estimate:
+    """The statistic of `(1, samples)`."""
+    if statistic == "median":
+        return intervals.of_median(values[0])
+    return intervals.of_share(values[0]) if np.isin(values, (0, 1)).all() else intervals.of_mean(values[0])
+
+
+def measured(
+    claim: Bounded,
+    grids: Sequence[Grid],
+    estimate: Callable[..., Estimate],
+    warnings: tuple[str, ...],
+    bounds: tuple[float, float] = (-np.inf, np.inf),
+    unit: str = "",
+    in_logarithms: bool = False,
+) -> Measured:
+    """The number over all seeds, of `estimate` at each, which takes `(positions, samples)` of each grid; cut off at `bounds`."""
+    found = [estimate(*own) for own in zip(*(grid.values for grid in grids), strict=True)]
+    value, low, high = over_seeds(found, in_logarithms)
+    if np.isnan(value):
+        raise LookupError("the statistic is not a number: too few positions, or too many rows that were not found")
+    low, high = float(np.clip(low, *bounds)), float(np.clip(high, *bounds))
+    verdict = judge(low, high, claim.at_least, claim.at_most)
+    return Measured(value, low, high, verdict, unit or unit_of(grids[0]), warnings)
+
+
+def unit_of(grid: Grid, over_networks: bool = False) -> str:
+    """What was resampled, in words."""
+    if over_networks:
+        return f"{len(grid.positions)} networks"
+    inside = f"{len(grid.samples)} samples"
+    return f"{len(grid.seeds)} seeds, {inside} in each" if len(grid.seeds) > 1 else f"{inside}, one seed"
+
+
+def one_position(kind: str, of: Numbers, grid: Grid) -> None:
+    if len(grid.positions) > 1:
+        raise LookupError(f"a {kind} is one number: {of.column} has {len(grid.positions)} positions over {of.over}")

@@ -1,0 +1,112 @@
+"""Claims about one model, or about all networks of a sweep: a level, a trend, a power."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipelines.claims import intervals, ranks
+from pipelines.claims.caveats import few_samples, sign_flips
+from pipelines.claims.grid import Grid, Numbers, Tables, without_missing
+from pipelines.claims.intervals import Estimate
+from pipelines.claims.measured import Measured
+from pipelines.claims.measuring import at_each, measured, of_one, one_position, unit_of
+
+
+@dataclass(frozen=True)
+class Level:
+    """A statistic over the samples: the median of a ratio, the share that holds at an eps.
+
+    Attributes:
+        says: the claim in words.
+        of: the numbers.
+        at_least, at_most: what the article says of the result.
+    """
+
+    says: str
+    of: Numbers
+    at_least: float = -np.inf
+    at_most: float = np.inf
+
+    def measure(self, tables: Tables) -> Measured:
+        grid = self.of.grid(tables)
+        one_position("level", self.of, grid)
+        grids, told = without_missing([grid])
+        told += few_samples(self.of.statistic, grids)
+        bounds = (0.0, 1.0) if grids[0].binary else (-np.inf, np.inf)
+        return measured(self, grids, lambda own: of_one(self.of.statistic, own), told, bounds)
+
+
+@dataclass(frozen=True)
+class Trend:
+    """The rank correlation (Spearman) of a statistic with the position: 1 where it rises all along, -1 where it falls.
+
+    Attributes:
+        says, of, at_least, at_most: as in `Level`.
+    """
+
+    says: str
+    of: Numbers
+    at_least: float = -np.inf
+    at_most: float = np.inf
+
+    def measure(self, tables: Tables) -> Measured:
+        (grid,), told = without_missing([self.of.grid(tables)])
+        if len(grid.positions) < 2:
+            raise LookupError(f"a trend needs several positions: {self.of.column} has {len(grid.positions)} over {self.of.over}")
+        told += few_samples(self.of.statistic, [grid])
+        told += sign_flips(_by_statistic(grid, ranks.spearman), 0)
+        over_networks = grid.networks and len(grid.seeds) == 1
+
+        def estimate(own: np.ndarray) -> Estimate:
+            value = ranks.spearman(at_each(self.of.statistic, own))
+            if over_networks:
+                return ranks.over_networks(value, len(own))
+            return ranks.over_samples(value, intervals.draws(lambda drawn: at_each(self.of.statistic, drawn), [own]))
+
+        return measured(self, [grid], estimate, told, (-1.0, 1.0), unit_of(grid, over_networks))
+
+
+@dataclass(frozen=True)
+class Power:
+    """The exponent p of a statistic that goes as `over^p`: the slope of a straight line through both logarithms.
+
+    Attributes:
+        says, of, at_least, at_most: as in `Level`; `of.over` holds positive numbers.
+    """
+
+    says: str
+    of: Numbers
+    at_least: float = -np.inf
+    at_most: float = np.inf
+
+    def measure(self, tables: Tables) -> Measured:
+        (grid,), told = without_missing([self.of.grid(tables)])
+        if len(grid.positions) < 2:
+            raise LookupError(f"a power needs several positions: {self.of.column} has {len(grid.positions)} over {self.of.over}")
+        positions = np.log(grid.positions.astype(float))
+        told += few_samples(self.of.statistic, [grid])
+        told += sign_flips(_by_statistic(grid, lambda values: float(_slopes(positions, values[:, None])[0])), 0)
+        over_networks = grid.networks and len(grid.seeds) == 1
+
+        def estimate(own: np.ndarray) -> Estimate:
+            if over_networks:
+                return intervals.of_slope(positions, np.log(at_each(self.of.statistic, own)))
+            return intervals.of_smooth(lambda drawn: _slopes(positions, at_each(self.of.statistic, drawn)), [own])
+
+        return measured(self, [grid], estimate, told, unit=unit_of(grid, over_networks))
+
+
+def _by_statistic(grid: Grid, number: Callable[[np.ndarray], float]) -> dict[str, float]:
+    """The mean over seeds of what `number` makes of the positions' means, and of their medians."""
+    if grid.binary:
+        return {}
+    return {name: float(np.mean([number(own) for own in at_each(name, grid.values)])) for name in ("mean", "median")}
+
+
+def _slopes(positions: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The slope of log(values), `(positions, draws)`, for each draw; NaN where one is not finite and positive."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.where(np.isfinite(values) & (values > 0), np.log(values), np.nan)
+    centred = positions - positions.mean()
+    return centred @ logs / (centred @ centred)
