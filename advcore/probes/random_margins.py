@@ -16,18 +16,22 @@ from advcore.probes.charts import Chart, Lines, Series
 from advcore.probes.margins import by_position, quantile
 from advcore.probes.probe import Batch, Columns, Curve, Summary
 from advcore.randomness import Randomness
-from advcore.subspaces import Restricted, Span, random_spans
+from advcore.subspaces import Restricted, Span, median_projection, random_spans
 
 
 @dataclass(frozen=True)
 class RandomMargins:
     """Margins in random m-dimensional subspaces, for several m; one row per dimension x sample.
 
-    Where the boundary is flat the margin is about `sqrt(D / m) ||r*||`, with r* the minimal perturbation in the whole space. Each
-    sample has a subspace of its own, and that of a smaller dimension lies inside that of a larger one.
+    Where the boundary is flat between two classes, with r* the minimal perturbation in the whole space, the margin is
+    `||r*|| / ||P u||`: u the unit normal, P the projection onto the subspace. Its median over random subspaces is `||r*||` over the
+    median of `sqrt(Beta(m/2, (D - m)/2))` (`advcore.subspaces.median_projection`), which nears `sqrt(D / m) ||r*||` as m grows, and
+    is 1.48 times that for m = 1. Each sample has a subspace of its own, and that of a smaller dimension lies inside that of a larger
+    one.
 
-    Columns: `sample`, `dimension` (m), `distance` (inf where none was found), `status`; `expected`, `sqrt(D / m) ||r*||`, inf where
-    r* was not found; `relative`, distance over expected, inf where either was not found.
+    Columns: `sample`, `dimension` (m), `distance` (inf where none was found), `status`; `expected`, that median, inf where r* was
+    not found; `relative`, distance over expected, inf where either was not found: over samples it has the median 1 for each m at
+    flat boundaries between two classes, and a smaller one for more classes, each of whose boundaries may be met first.
 
     Attributes:
         dimensions: the m, growing, each at most D.
@@ -100,7 +104,7 @@ class RandomMargins:
         ]
 
     def _measure(self, classifier: Classifier, images: Tensor, randomness: Randomness) -> tuple[Tensor, Tensor]:
-        """Distance and what a flat boundary lets expect, `(dimensions, B)` each."""
+        """Return the distance, and its median at a flat boundary, `(dimensions, B)` each."""
         whole = minimal_perturbations(classifier, images, self.attack, randomness).distance
         basis = random_spans(randomness, images.shape[1:], self.dimensions[-1]).basis.to(images.dtype)
         with full_precision():
@@ -110,7 +114,8 @@ class RandomMargins:
                 restricted = Restricted(classifier, images, Span(basis[:, :dimension]))
                 start = images.new_zeros(len(images), dimension)
                 found.append(self.attack(restricted, start, Untargeted(labels), randomness).distance)
-        expected = torch.stack([math.sqrt(images[0].numel() / dimension) * whole for dimension in self.dimensions])
+        whole_space = images[0].numel()
+        expected = torch.stack([whole / median_projection(dimension, whole_space) for dimension in self.dimensions])
         return torch.stack(found), expected
 
     def _median(self, table: Columns, name: str) -> Tensor:

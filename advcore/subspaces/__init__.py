@@ -4,7 +4,7 @@ from advcore.subspaces.colour import Coloured, OneColour
 from advcore.subspaces.complement import Complement, Complements, complement
 from advcore.subspaces.dct import DCTBlock, DCTBlocks, DCTDiagonal, DCTGrid, dct_blocks, dct_grid
 from advcore.subspaces.members import Grouped, Members
-from advcore.subspaces.random import RandomSubspaces, random_spans
+from advcore.subspaces.random import RandomSubspaces, median_projection, random_spans
 from advcore.subspaces.span import Span, principal_components, span
 from advcore.subspaces.subspace import Family, FamilySpec, Restricted, Subspace
 
@@ -38,6 +38,7 @@ __all__ = [
     "complement",
     "dct_blocks",
     "dct_grid",
+    "median_projection",
     "principal_components",
     "random_spans",
     "span",

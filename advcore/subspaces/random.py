@@ -9,13 +9,16 @@ from advcore.randomness import Randomness
 from advcore.subspaces.members import Members
 from advcore.subspaces.span import Span
 
+ANGLES = 2**16
+"""Steps of the integral in `median_projection`."""
+
 
 @dataclass(frozen=True)
 class RandomSubspaces:
     """The spans of `dim` Gaussian vectors each: uniformly distributed (Haar), as Gaussian vectors have no preferred direction.
 
-    The margin in one is about sqrt(D / dim) times the margin in image space where the boundary is flat. Deterministic; with the
-    same seed subspace i of a smaller dimension lies inside subspace i of a larger one. Holds count x dim x D numbers in float64.
+    The margin in one is some sqrt(D / dim) times the margin in image space where the boundary is flat, in the median
+    1 / `median_projection(dim, D)` times. Deterministic; with the same seed subspace i of a smaller dimension lies inside subspace i of a larger one. Holds count x dim x D numbers in float64.
 
     Attributes:
         count: how many.
@@ -47,3 +50,24 @@ def random_spans(randomness: Randomness, shape: tuple[int, ...], dim: int) -> Sp
         raise ValueError(f"random subspaces of images {tuple(shape)} have a dim of 1 to {dimension}; got {dim}")
     noise = randomness.stream("subspace").normal((dim, dimension)).double()
     return Span(torch.linalg.qr(noise.mT).Q.mT.reshape(-1, dim, *shape))
+
+
+def median_projection(dim: int, dimension: int) -> float:
+    """Return the median of `||P u||_2` for a unit vector u in `dimension` dimensions, P onto a random subspace of `dim` of them.
+
+    The square of that length has the distribution Beta(dim / 2, (dimension - dim) / 2), so the length is sin(t), with t in
+    [0, pi / 2] of a density that goes as `sin(t)^(dim - 1) cos(t)^(dimension - dim - 1)`, which is integrated numerically: to 2e-5
+    in 150,528 dimensions, to 1e-7 in 784. About `sqrt(dim / dimension)`, but 0.675 of it for dim = 1.
+    """
+    if not 1 <= dim <= dimension:
+        raise ValueError(f"dim must lie between 1 and the {dimension} dimensions of the whole; got {dim}")
+    if dim == dimension:
+        return 1.0
+    angle = torch.linspace(0, math.pi / 2, ANGLES + 1, dtype=torch.float64)
+    inside, outside = angle.new_tensor([dim - 1, dimension - dim - 1])
+    logarithm = torch.xlogy(inside, angle.sin()) + torch.xlogy(outside, angle.cos().clamp(min=0))
+    below = torch.cumulative_trapezoid((logarithm - logarithm.max()).exp(), angle)
+    after = int(torch.searchsorted(below, below[-1] / 2))
+    before = below[after - 1] if after else below.new_zeros(())
+    share = (below[-1] / 2 - before) / (below[after] - before)
+    return math.sin(angle[after].item() + share.item() * angle[1].item())

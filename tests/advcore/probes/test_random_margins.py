@@ -7,7 +7,7 @@ import torch
 from advcore import Randomness
 from advcore.attacks import DeepFool
 from advcore.probes import Batch, RandomMargins
-from advcore.subspaces import random_spans
+from advcore.subspaces import median_projection, random_spans
 
 SHAPE = (3, 8, 8)
 PROBE = RandomMargins((1, 12, 48, 192))
@@ -27,7 +27,7 @@ def test_affine_classifiers_are_exact():
         bases = random_spans(Randomness(0, torch.arange(50, 55)), SHAPE, dimension).basis.flatten(2).mT
         exact = [affine.margins(image[None], basis=basis) for image, basis in zip(images, bases, strict=True)]
         torch.testing.assert_close(distance[place], torch.cat(exact), rtol=1e-4, atol=0)
-        flat = (192 / dimension) ** 0.5 * affine.margins(images)
+        flat = affine.margins(images) / median_projection(dimension, 192)
         torch.testing.assert_close(expected[place], flat, rtol=1e-4, atol=0)
     assert (distance.diff(dim=0) < 0).all()  # the subspaces are nested
     torch.testing.assert_close(table["relative"], table["distance"] / table["expected"])
@@ -36,11 +36,29 @@ def test_affine_classifiers_are_exact():
     assert table["dimension"].view(4, 5)[:, 0].tolist() == [1, 12, 48, 192]
 
 
-def test_margins_at_a_flat_boundary_go_as_theory_says():
-    """`relative` is 1 / sqrt(D cos^2 / m): the median over samples is near 1, within three of its standard errors."""
-    table = _measure(oracles.Affine(2, SHAPE), oracles.images(200, SHAPE), RandomMargins((12, 48)))
-    medians = table["relative"].view(2, 200).median(1).values
-    assert medians.tolist() == pytest.approx([1.03, 1.005], rel=0.06)  # sqrt(m over the median of chi^2 of m)
+def test_relative_has_the_median_one_at_a_flat_boundary_in_every_dimension():
+    """Half of the samples lie below 1 for each m, within four standard deviations of a fair coin; sqrt(D / m) as the reference
+    leaves nearly three quarters above 1 for m = 1."""
+    count, shape = 300, (1, 28, 28)
+    probe = RandomMargins((1, 4, 16, 64), DeepFool(norm="l2", box=False))
+    table = _measure(oracles.Affine(2, shape), oracles.images(count, shape), probe)
+    below = (table["relative"].view(4, count) < 1).sum(1)
+    assert ((below - count / 2).abs() < 4 * count**0.5 / 2).all()
+    assert table["relative"].view(4, count).median(1).values.tolist() == pytest.approx([1, 1, 1, 1], rel=0.3)
+    exponent = _slope(probe.dimensions, table["distance"].view(4, count).median(1).values)
+    flat = _slope(probe.dimensions, [1 / median_projection(dimension, 784) for dimension in probe.dimensions])
+    assert exponent == pytest.approx(flat, abs=0.05)
+
+
+def test_a_flat_boundary_falls_faster_than_the_square_root_in_the_default_dimensions():
+    dimensions = RandomMargins().dimensions
+    assert _slope(dimensions, [1 / median_projection(one, 784) for one in dimensions]) == pytest.approx(-0.563, abs=5e-4)
+
+
+def _slope(dimensions, values):
+    across, up = (torch.as_tensor(part, dtype=torch.float64).log() for part in (dimensions, values))
+    across = across - across.mean()
+    return ((across @ up) / across.square().sum()).item()
 
 
 def test_rows_only_cost():

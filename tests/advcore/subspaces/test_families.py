@@ -15,6 +15,7 @@ from advcore.subspaces import (
     OneColour,
     RandomSubspaces,
     dct_blocks,
+    median_projection,
     span,
 )
 
@@ -196,3 +197,31 @@ def test_the_families_of_a_study():
 def test_bad_settings_are_refused(make, match):
     with pytest.raises(ValueError, match=match):
         make()
+
+
+@pytest.mark.parametrize(
+    ("dim", "dimension", "exact"),
+    [
+        (1, 2, 0.5**0.5),  # the cosine of a uniform angle
+        (2, 3, 0.75**0.5),  # the height of a point of the sphere is uniform
+        (2, 4, 0.5**0.5),  # Beta(1, 1)
+        (1, 784, 0.024108489999535833),  # sqrt(Beta(m/2, (D - m)/2)) at its median, by scipy's betaincinv
+        (4, 784, 0.06548836664020542),
+        (64, 784, 0.28446694171679626),
+        (256, 784, 0.5711701323680607),
+        (784, 784, 1.0),
+    ],
+)
+def test_the_median_projection_is_that_of_a_beta_distribution(dim, dimension, exact):
+    assert median_projection(dim, dimension) == pytest.approx(exact, rel=1e-7)
+
+
+def test_the_median_projection_in_many_dimensions():
+    assert median_projection(1, 150528) == pytest.approx(0.001738475378902174, rel=3e-5)
+    assert median_projection(256, 150528) == pytest.approx((256 / 150528) ** 0.5, rel=2e-3)
+
+
+@pytest.mark.parametrize("dim", [0, 17])
+def test_a_projection_onto_no_subspace_is_refused(dim):
+    with pytest.raises(ValueError, match=f"dim must lie between 1 and the 16 dimensions of the whole; got {dim}"):
+        median_projection(dim, 16)
