@@ -8,13 +8,21 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from advcore.attacks import Attack, DeepFool, Status
+from advcore.attacks import Attack, MinimalNorm, Status
+from advcore.attacks.attack import attack_name
 from advcore.classifier import Classifier
 from advcore.margins import check_attack, minimal_perturbations
 from advcore.noise import MEDIAN_RATIO, distance_along, flip_probability, noise_ratio, random_directions
+from advcore.noise_level import implied_distance, noise_level
 from advcore.probes.charts import Chart, Lines, Series
 from advcore.probes.probe import Batch, Columns, Curve, Summary
 from advcore.randomness import Randomness
+
+FLIPPED = 0.1
+"""The share of the draws at `sigma_10`."""
+
+QUANTILE = 1.2815515655446004
+"""-Phi^-1(0.1): a flat boundary between two classes is so many `sigma_10` away."""
 
 
 @dataclass(frozen=True)
@@ -23,10 +31,15 @@ class Noise:
 
     Columns: `sample`; `distance`, the minimal one, and `status`; `flips` `(S,)`, the share of the draws that change the predicted
     label at each sigma (eq. 7); `along` `(directions,)`, how far the boundary is along each random direction, to the nearer side,
-    inf beyond 1,000 (eq. 20); `ratio`, the median of `along` over `sqrt(D) ||r*||` (eq. 21), inf where either is not known.
+    inf beyond 1,000 (eq. 20); `ratio`, the median of `along` over `sqrt(D) ||r*||` (eq. 21), inf where either is not known;
+    `sigma_10`, the sigma at which a tenth of the draws changes the label, inf beyond 1,000; `sigma_10_ratio`,
+    `sqrt(D) sigma_10 / ||r*||`; `implied` `(S,)`, the distance `-sigma Phi^-1(flips)` to which the flips amount where boundaries are
+    flat, inf where no draw flips.
 
-    For a flat boundary between two classes the ratio has the median `advcore.noise.MEDIAN_RATIO`, 1.483; more classes make it
-    smaller, and so does an `attack` that goes farther than it must, as DeepFool does by 2 %, and by more at curved boundaries.
+    For a flat boundary between two classes the ratio has the median `advcore.noise.MEDIAN_RATIO`, 1.483, `sigma_10_ratio` is
+    `sqrt(D) / 1.2816`, 21.85 for 28 x 28 pixels, and `implied` is `||r*||`. More classes make them smaller, and so does an `attack`
+    that goes farther than it must: DeepFool ends 1.4 times as far as `MinimalNorm` on LeNets. Cost: some `(S + 10) draws` forward
+    passes a sample beside the attack, and 30 for each direction.
 
     Attributes:
         sigmas: standard deviations of a pixel, growing, in pixel units; the noisy images are not clipped.
@@ -39,7 +52,7 @@ class Noise:
     sigmas: tuple[float, ...] = (0.05, 0.1, 0.2, 0.4, 0.8)
     draws: int = 100
     directions: int = 11
-    attack: Attack = field(default_factory=lambda: DeepFool(norm="l2", box=False))
+    attack: Attack = field(default_factory=lambda: MinimalNorm(norm="l2", box=False))
     rows: int = field(default=2048, metadata={"cost": True})
 
     def __post_init__(self) -> None:
@@ -63,7 +76,9 @@ class Noise:
         start = torch.where(minimal.found & (minimal.distance > 0), minimal.distance, 1)
         directions = (random_directions(images, randomness.stream("along", number)) for number in range(self.directions))
         along = torch.stack([distance_along(classifier, images, one, start).abs() for one in directions], 1)
-        ratio = noise_ratio(along.median(1).values, minimal.distance, images[0].numel())
+        dimension = images[0].numel()
+        ratio = noise_ratio(along.median(1).values, minimal.distance, dimension)
+        level = noise_level(classifier, images, start / QUANTILE, FLIPPED, self.draws, randomness, rows=self.rows)
         return {
             "sample": batch.indices,
             "distance": minimal.distance,
@@ -71,26 +86,55 @@ class Noise:
             "flips": flips.mT,
             "along": along,
             "ratio": ratio.masked_fill(~minimal.found, torch.inf),
+            "sigma_10": level,
+            "sigma_10_ratio": (math.sqrt(dimension) * level / minimal.distance).masked_fill(~minimal.found, torch.inf),
+            "implied": implied_distance(flips.mT, flips.new_tensor(self.sigmas)),
         }
 
     def summarise(self, table: Columns) -> Summary:
-        distance, ratio = cast(Tensor, table["distance"]), cast(Tensor, table["ratio"])
+        columns = cast(Mapping[str, Tensor], table)
+        distance, ratio = columns["distance"], columns["ratio"]
         quartiles = (ratio.quantile(share, interpolation="lower").item() for share in (0.25, 0.5, 0.75))
         names = ("lower_quartile_ratio", "median_ratio", "upper_quartile_ratio")
         return Summary(
             scalars={
                 "found": torch.isfinite(distance).double().mean().item(),
-                "median_distance": distance.quantile(0.5, interpolation="lower").item(),
+                "median_distance": _median(distance),
                 **dict(zip(names, quartiles, strict=True)),
+                "median_sigma_10": _median(columns["sigma_10"]),
+                "median_sigma_10_ratio": _median(columns["sigma_10_ratio"]),
             },
             curves={
-                "flip_probability": Curve(self.sigmas, cast(Tensor, table["flips"]).mean(0).tolist()),
+                "flip_probability": Curve(self.sigmas, columns["flips"].mean(0).tolist()),
                 "flip_probability/flat": Curve(self.sigmas, self._flat(distance).tolist()),
+                "median_implied_distance": Curve(self.sigmas, [_median(column) for column in columns["implied"].mT]),
             },
+            meanings=self._meanings(len(distance)),
         )
 
     def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
         return [self._flips(tables), _ratios(tables)]
+
+    def _meanings(self, count: int) -> dict[str, str]:
+        by = f"the minimal l2 perturbation by {attack_name(self.attack)}, from the predicted label, without a box"
+        of = f"{count} samples"
+        flip = "share of draws of Gaussian noise, not clipped, that change the predicted label"
+        return {
+            "found": f"share of {of} for which {by}, was found",
+            "median_distance": f"median over {of} of the norm of {by} (pixels in [0, 1]); inf where none was found",
+            "median_ratio": f"median over {of} of the distance along a random direction over sqrt(D) times {by}; "
+            f"{MEDIAN_RATIO:.3f} at a flat boundary between two classes",
+            "lower_quartile_ratio": "lower quartile of the same ratio",
+            "upper_quartile_ratio": "upper quartile of the same ratio",
+            "median_sigma_10": f"median over {of} of the noise's standard deviation (pixels in [0, 1]) at which {FLIPPED:.0%} of "
+            f"{self.draws} draws change the predicted label",
+            "median_sigma_10_ratio": f"median over {of} of sqrt(D) times that standard deviation over {by}; sqrt(D) / "
+            f"{QUANTILE:.4g} at a flat boundary between two classes",
+            "flip_probability": f"{flip}, mean over {of} and {self.draws} draws, by standard deviation (pixels in [0, 1])",
+            "flip_probability/flat": f"the same at a flat boundary between two classes, as far as {by}",
+            "median_implied_distance": f"median over {of} of -sigma Phi^-1(mu), mu the {flip}, by sigma (pixels in [0, 1]); inf where "
+            "no draw does",
+        }
 
     def _flat(self, distance: Tensor) -> Tensor:
         """The mean of `Phi(-||r*|| / sigma)`, `(S,)`: the flips at flat boundaries between two classes."""
@@ -111,6 +155,11 @@ class Noise:
             y_scale="log",
             note="Mean over samples and draws (eq. 7). If flat: the mean of Φ(-‖r*‖ / σ), r* minimal.",
         )
+
+
+def _median(values: Tensor) -> float:
+    """The lower median, so that inf, not found, is never averaged."""
+    return values.quantile(0.5, interpolation="lower").item()
 
 
 def _ratios(tables: Mapping[str, Columns]) -> Chart:
