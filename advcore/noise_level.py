@@ -44,10 +44,10 @@ def noise_level(
 ) -> Tensor:
     """The sigma at which a `share` of the draws of N(0, sigma^2 I) changes the label, `(B,)`; no box.
 
-    The search doubles or halves `start` until the share lies between two neighbours, and bisects between them `HALVINGS` times. f(x)
-    is the predicted label, and the draws are those of `flip_probability`. For a flat boundary at distance d between two classes it
-    is `-d / Phi^-1(share)`, with a standard error of 13 % of it for a share of 0.1 in 100 draws. Where flips do not grow with sigma
-    it is one level of several.
+    The search doubles or halves `start` until the share lies between two neighbours, and bisects between them `HALVINGS` times.
+    f(x) is the predicted label, and the draws are those of `flip_probability`. For a flat boundary at distance d between two
+    classes it is `-d / Phi^-1(share)`, with a standard error of 13 % of it for a share of 0.1 in 100 draws. Where flips do not grow
+    with sigma it is one level of several.
 
     Args:
         images: `(B, C, H, W)`.
@@ -77,8 +77,8 @@ def noise_level(
 def implied_distance(flips: Tensor, sigmas: Tensor) -> Tensor:
     """The distance `-sigma Phi^-1(mu)` to which a share mu of flips amounts, where boundaries are flat between two classes.
 
-    `flips` is `(B, S)`, one for each of the `sigmas` `(S,)` (Ford et al. 2019, Adversarial examples are a natural consequence of test
-    error in noise). inf where no draw flips; negative where more than half of them do.
+    `flips` is `(B, S)`, one for each of the `sigmas` `(S,)` (Ford et al. 2019, Adversarial examples are a natural consequence of
+    test error in noise). The distance is inf where no draw flips, negative where more than half of them do.
     """
     return -sigmas * torch.special.ndtri(flips)
 

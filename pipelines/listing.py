@@ -6,6 +6,7 @@ from typing import cast
 
 from advcore.attacks import ATTACKS
 from advcore.networks import NETWORKS
+from advcore.networks.wrappers import WRAPPERS
 from advcore.probes import PROBES
 from advcore.subspaces import FAMILIES
 from advcore.training import AUGMENTATIONS, SCHEDULES, TERMS
@@ -31,6 +32,7 @@ def show_names() -> None:
         "schedulers of sweeps": SCHEDULERS,
         "searchers of sweeps": SEARCHERS,
         "transforms": TRANSFORMS,
+        "wrappers of models": WRAPPERS,
         "networks": NETWORKS,
     }
     for title, known in kinds.items():

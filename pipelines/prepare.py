@@ -49,6 +49,7 @@ def prepare(study: Study) -> Prepared:
 
     Raises Refused for whatever cannot work.
     """
+    study = _wrapped(study)
     dataset = load(study.data)
     seen = {name: _through(dataset, study.transforms.get(name)) for name in study.models}
     for own in seen.values():
@@ -74,6 +75,12 @@ def prepare(study: Study) -> Prepared:
         for probe_name, others in partners.items()
     }
     return Prepared(study, dataset, seen, hashes, _identity(study, works), works)
+
+
+def _wrapped(study: Study) -> Study:
+    """The study with its wrappers around its models."""
+    models = {name: replace(spec, wrapper=study.wrappers.get(name, spec.wrapper)) for name, spec in study.models.items()}
+    return replace(study, models=models, wrappers={})
 
 
 def _through(dataset: Dataset, transform: Transform | None) -> Dataset:

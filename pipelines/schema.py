@@ -20,6 +20,7 @@ from cattrs.gen import make_dict_structure_fn
 from torch import Tensor
 
 from advcore.attacks import ATTACKS, Attack
+from advcore.networks.wrappers import WRAPPERS, Wrapper
 from advcore.probes import PROBES, Probe
 from advcore.subspaces import FAMILIES, FamilySpec
 from advcore.training import AUGMENTATIONS, SCHEDULES, TERMS, WATCHES, Augmentation, Schedule, Term, Watch
@@ -48,6 +49,7 @@ SEAMS: Seams = {
     Augmentation: AUGMENTATIONS,
     Watch: WATCHES,
     Transform: TRANSFORMS,
+    Wrapper: WRAPPERS,
     Claim: CLAIMS,
     Scheduler: SCHEDULERS,
     Searcher: SEARCHERS,

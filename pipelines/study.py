@@ -7,6 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
+from advcore.networks.wrappers import Wrapper
 from advcore.probes import Probe
 from advcore.transforms import Transform
 from pipelines import schema
@@ -101,6 +102,7 @@ class Study:
             name of one that comes with advcore. They learn the training split of the study's data set, and are measured on images
             that are transformed as those which they learnt.
         transforms: of the images on which a model is measured, instead of the data's own.
+        wrappers: by model, what is put around it when it is measured, after it was trained: `{kind: scaled_logits, factor: 1000}`.
         claims: by name, what is expected of the numbers, shown beside them.
         run: how to run it.
     """
@@ -111,6 +113,7 @@ class Study:
     models: dict[str, ModelSpec] = field(default_factory=dict)
     train: dict[str, str] = field(default_factory=dict)
     transforms: dict[str, Transform] = field(default_factory=dict)
+    wrappers: dict[str, Wrapper] = field(default_factory=dict)
     claims: dict[str, Claim] = field(default_factory=dict)
     run: RunSettings = field(default_factory=RunSettings)
 
@@ -131,9 +134,13 @@ class Study:
             for what, given in _named(claim):
                 if given not in known[what]:
                     raise ValueError(f"claim {claim_name} names the {what} {given!r}; known: {', '.join(known[what])}")
-        for name in self.transforms:
+        of_models = [("transforms", name) for name in self.transforms] + [("wrappers", name) for name in self.wrappers]
+        for what, name in of_models:
             if name not in names:
-                raise ValueError(f"transforms names {name!r}, which is no model; models: {', '.join(names)}")
+                raise ValueError(f"{what} names {name!r}, which is no model; models: {', '.join(names)}")
+        for name in self.wrappers:
+            if name in self.models and self.models[name].wrapper is not None:
+                raise ValueError(f"model {name} has a wrapper and stands in wrappers; leave it out of one")
 
 
 def _named(claim: Claim) -> list[tuple[str, str]]:

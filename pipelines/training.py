@@ -131,6 +131,8 @@ def loaded(training: Training, model: ModelSpec | None = None) -> Loaded:
     """
     model = model or training.model
     training.run.check()
+    if model.wrapper is not None:
+        raise Refused(f"model.wrapper: {model.wrapper!r} is put around a network to measure it; leave it out of a training")
     try:
         check_precision(training.recipe.precision, resolve_device(training.run.device))
     except ValueError as error:

@@ -6,7 +6,7 @@ import importlib
 import inspect
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from torch import nn
 
 from advcore.classifier import Normalized
 from advcore.networks import NETWORKS
+from advcore.networks.wrappers import WRAPPERS, Wrapper
 from advcore.transforms import TRANSFORMS, Transform
 from workers.checkpoints import load_checkpoint
 from workers.fetched import local_file
@@ -40,6 +41,7 @@ class ModelSpec:
     - `transform`: that of the data which the model was trained on, where they have one; `mean` and `std` are then those of the data
       before it, and the mean image is transformed, see `advcore.classifier.Normalized`. It is the model's own: a model keeps its
       normalisation on whatever data a study measures it.
+    - `wrapper`: what is put around the whole, its normalisation included, when it is measured; none is trained.
     """
 
     architecture: str
@@ -49,6 +51,7 @@ class ModelSpec:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     transform: Transform | None = None
+    wrapper: Wrapper | None = None
 
 
 def build(spec: ModelSpec) -> nn.Module:
@@ -72,6 +75,8 @@ def build(spec: ModelSpec) -> nn.Module:
             network = Normalized(network, spec.mean, spec.std, spec.transform)
         except ValueError as error:
             raise Refused(f"model {spec.architecture}: {error}") from error
+    if spec.wrapper is not None:
+        network = spec.wrapper(network)
     return network.eval().requires_grad_(False)
 
 
@@ -92,7 +97,9 @@ def content_hash(spec: ModelSpec) -> str:
     _check(spec)
     fields: tuple[Any, ...] = (spec.architecture, spec.classes, spec.arguments, spec.mean, spec.std)
     if spec.transform is not None:
-        fields = (*fields, transform_identity(spec.transform))
+        fields = (*fields, identity_of(spec.transform, TRANSFORMS))
+    if spec.wrapper is not None:
+        fields = (*fields, identity_of(spec.wrapper, WRAPPERS))
     try:
         text = json.dumps(fields, sort_keys=True)
     except TypeError as error:
@@ -129,10 +136,15 @@ def source_hash(name: str) -> str:
 
 
 def transform_identity(transform: Transform) -> str:
-    """What a transform is, for hashes: its class and settings, and the source of its module where it is a user's own."""
-    cls = type(transform)
-    own = "" if cls in TRANSFORMS.values() else f" {source_hash(f'{cls.__module__}:{cls.__qualname__}')}"
-    return f"{cls.__module__}.{transform!r}{own}"
+    """What a transform is, for hashes."""
+    return identity_of(transform, TRANSFORMS)
+
+
+def identity_of(value: object, known: Mapping[str, type]) -> str:
+    """What a seam's value is, for hashes: its class and settings, and the source of its module where it is none of the known."""
+    cls = type(value)
+    own = "" if cls in known.values() else f" {source_hash(f'{cls.__module__}:{cls.__qualname__}')}"
+    return f"{cls.__module__}.{value!r}{own}"
 
 
 def _check(spec: ModelSpec) -> None:

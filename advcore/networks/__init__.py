@@ -7,6 +7,7 @@ from torch import nn
 from advcore.networks.lenet import lenet
 from advcore.networks.perceptron import perceptron
 from advcore.networks.preact_resnet import preact_resnet18
+from advcore.networks.random_features import random_features
 from advcore.networks.resnet import small_resnet18
 from advcore.networks.vgg import vgg
 from advcore.networks.wide_resnet import wide_resnet
@@ -14,6 +15,7 @@ from advcore.networks.wide_resnet import wide_resnet
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "lenet": lenet,
     "perceptron": perceptron,
+    "random_features": random_features,
     "small_resnet18": small_resnet18,
     "preact_resnet18": preact_resnet18,
     "wide_resnet": wide_resnet,
@@ -21,4 +23,4 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
 }
 """The networks that a study can name, beside torchvision's and any `package.module:factory`."""
 
-__all__ = ["NETWORKS", "lenet", "perceptron", "preact_resnet18", "small_resnet18", "vgg", "wide_resnet"]
+__all__ = ["NETWORKS", "lenet", "perceptron", "preact_resnet18", "random_features", "small_resnet18", "vgg", "wide_resnet"]

@@ -33,8 +33,8 @@ class Noise:
     label at each sigma (eq. 7); `along` `(directions,)`, how far the boundary is along each random direction, to the nearer side,
     inf beyond 1,000 (eq. 20); `ratio`, the median of `along` over `sqrt(D) ||r*||` (eq. 21), inf where either is not known;
     `sigma_10`, the sigma at which a tenth of the draws changes the label, inf beyond 1,000; `sigma_10_ratio`,
-    `sqrt(D) sigma_10 / ||r*||`; `implied` `(S,)`, the distance `-sigma Phi^-1(flips)` to which the flips amount where boundaries are
-    flat, inf where no draw flips.
+    `sqrt(D) sigma_10 / ||r*||`; `implied` `(S,)`, the distance `-sigma Phi^-1(flips)` to which the flips amount where boundaries
+    are flat, inf where no draw flips.
 
     For a flat boundary between two classes the ratio has the median `advcore.noise.MEDIAN_RATIO`, 1.483, `sigma_10_ratio` is
     `sqrt(D) / 1.2816`, 21.85 for 28 x 28 pixels, and `implied` is `||r*||`. More classes make them smaller, and so does an `attack`
@@ -132,8 +132,8 @@ class Noise:
             f"{QUANTILE:.4g} at a flat boundary between two classes",
             "flip_probability": f"{flip}, mean over {of} and {self.draws} draws, by standard deviation (pixels in [0, 1])",
             "flip_probability/flat": f"the same at a flat boundary between two classes, as far as {by}",
-            "median_implied_distance": f"median over {of} of -sigma Phi^-1(mu), mu the {flip}, by sigma (pixels in [0, 1]); inf where "
-            "no draw does",
+            "median_implied_distance": f"median over {of} of -sigma Phi^-1(mu), mu the {flip}, by sigma (pixels in [0, 1]); "
+            "inf where no draw does",
         }
 
     def _flat(self, distance: Tensor) -> Tensor:

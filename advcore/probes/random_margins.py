@@ -25,9 +25,9 @@ class RandomMargins:
 
     Where the boundary is flat between two classes, with r* the minimal perturbation in the whole space, the margin is
     `||r*|| / ||P u||`: u the unit normal, P the projection onto the subspace. Its median over random subspaces is `||r*||` over the
-    median of `sqrt(Beta(m/2, (D - m)/2))` (`advcore.subspaces.median_projection`), which nears `sqrt(D / m) ||r*||` as m grows, and
-    is 1.48 times that for m = 1. Each sample has a subspace of its own, and that of a smaller dimension lies inside that of a larger
-    one.
+    median of `sqrt(Beta(m/2, (D - m)/2))` (`advcore.subspaces.median_projection`), which nears `sqrt(D / m) ||r*||` as m grows,
+    and is 1.48 times that for m = 1. Each sample has a subspace of its own, and that of a smaller dimension lies inside that of a
+    larger one.
 
     Columns: `sample`, `dimension` (m), `distance` (inf where none was found), `status`; `expected`, that median, inf where r* was
     not found; `relative`, distance over expected, inf where either was not found: over samples it has the median 1 for each m at

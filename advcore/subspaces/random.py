@@ -18,7 +18,8 @@ class RandomSubspaces:
     """The spans of `dim` Gaussian vectors each: uniformly distributed (Haar), as Gaussian vectors have no preferred direction.
 
     The margin in one is some sqrt(D / dim) times the margin in image space where the boundary is flat, in the median
-    1 / `median_projection(dim, D)` times. Deterministic; with the same seed subspace i of a smaller dimension lies inside subspace i of a larger one. Holds count x dim x D numbers in float64.
+    1 / `median_projection(dim, D)` times. Deterministic; with the same seed subspace i of a smaller dimension lies inside subspace
+    i of a larger one. Holds count x dim x D numbers in float64.
 
     Attributes:
         count: how many.

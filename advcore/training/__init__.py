@@ -17,6 +17,7 @@ from advcore.training.local_linearity import LocalLinearity
 from advcore.training.overfitting import catastrophic_overfitting, overfitting, robust_overfitting
 from advcore.training.recipe import Recipe
 from advcore.training.schedule import Cosine, Linear, Schedule, Steps, scheduled
+from advcore.training.squared_error import SquaredError
 from advcore.training.stability import Stability
 from advcore.training.term import CrossEntropy, Objective, Term
 from advcore.training.trades import TRADES
@@ -25,6 +26,7 @@ from advcore.training.watch import Watch
 
 TERMS: dict[str, type] = {
     "cross_entropy": CrossEntropy,
+    "squared_error": SquaredError,
     "adversarial": Adversarial,
     "free": Free,
     "trades": TRADES,
@@ -79,6 +81,7 @@ __all__ = [
     "RandomCrop",
     "Recipe",
     "Schedule",
+    "SquaredError",
     "Stability",
     "Steps",
     "Term",

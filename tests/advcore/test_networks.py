@@ -3,7 +3,7 @@ import torch
 
 from advcore import networks
 
-SIZED = ("lenet", "perceptron")
+SIZED = ("lenet", "perceptron", "random_features")
 NARROW = {"wide_resnet": {"depth": 10, "width": 1, "dropout": 0.3}, "vgg": {"depth": 11}}
 
 

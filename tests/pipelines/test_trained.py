@@ -63,6 +63,19 @@ def test_models_are_trained_once_and_measured_on_what_they_learnt(study: dict[st
     assert schema.structure(Study, schema.load_yaml(place / "out/tiny/study.yaml")) == plain.study
 
 
+def test_one_training_is_measured_bare_and_in_a_wrapper(study: dict[str, Any], place: Path) -> None:
+    study["train"] = {"own": "own.yaml", "loud": "own.yaml"}
+    study["wrappers"] = {"loud": {"kind": "scaled_logits", "factor": 1000}}
+    study["probes"] = {"masking": {"kind": "masking", "eps": [0.1], "steps": 1, "draws": 1}}
+    del study["claims"]
+    report = run(schema.structure(Study, study))
+    assert sorted(path.name for path in (place / "out/models").glob("*.safetensors")) == ["own.safetensors"]
+    own, loud = (report.summaries["masking"][name].scalars for name in ("own", "loud"))
+    assert own["accuracy"] == loud["accuracy"]
+    assert loud["saturated"] > 0.9 > own["saturated"]
+    assert run(schema.structure(Study, study)).measured == 0
+
+
 def test_claims_stand_in_the_report_beside_their_numbers(study: dict[str, Any], place: Path) -> None:
     report = run(schema.structure(Study, study))
     assert report.complete
@@ -99,6 +112,7 @@ def test_no_model_is_measured_on_what_it_learnt(study: dict[str, Any], place: Pa
     [
         ({"train": {"own": "nosuch", "flipped": "flipped.yaml"}}, "no file 'nosuch', and none of that name comes with advcore"),
         ({"models": {}, "train": {}}, "models must name at least one; got none"),
+        ({"wrappers": {"nobody": {"kind": "rounded_input"}}}, "wrappers names 'nobody', which is no model; models: one, own"),
         ({"transforms": {"nobody": {"kind": "flip"}}}, "transforms names 'nobody', which is no model; models: one, own, flipped"),
         ({"probes": {"margins": {"kind": "margins", "family": {"kind": "dct", "size": 9}}}}, "a DCT block must fit into the image"),
         ({"train": {"one": "own.yaml"}, "claims": {}}, "'one' stands in models and in train; leave it out of one"),

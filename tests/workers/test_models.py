@@ -11,6 +11,7 @@ from torch import nn
 
 from advcore.classifier import Normalized
 from advcore.networks import NETWORKS, perceptron
+from advcore.networks.wrappers import ScaledLogits
 from workers.checkpoints import check_writable, read_weights, save_checkpoint
 from workers.models import ModelSpec, build, content_hash
 from workers.refusal import Refused
@@ -222,3 +223,13 @@ def test_weights_that_share_memory_are_saved_apart(tmp_path):
     tied = nn.Sequential(layer, layer)
     save_checkpoint(tied, tmp_path / "tied.safetensors", {})
     assert torch.equal(read_weights(tmp_path / "tied.safetensors")["1.weight"], layer.weight)
+
+
+def test_a_wrapper_is_part_of_the_model_and_of_its_hash(tmp_path):
+    saved(tmp_path / "weights.safetensors")
+    spec = ModelSpec("perceptron", str(tmp_path / "weights.safetensors"))
+    scaled = replace(spec, wrapper=ScaledLogits(1000.0))
+    images = torch.rand(2, 1, 8, 8)
+    torch.testing.assert_close(build(scaled)(images), 1000 * build(spec)(images))
+    hashes = [content_hash(one) for one in (spec, scaled, replace(spec, wrapper=ScaledLogits(10.0)))]
+    assert len(set(hashes)) == 3

@@ -1,0 +1,72 @@
+"""Modules around a network that change how robust it seems, and not how robust it is (Athalye et al. 2018; Carlini et al. 2019)."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+
+class Wrapper(Protocol):
+    """A frozen dataclass of settings that puts a network into another one, of the same images and classes."""
+
+    def __call__(self, network: nn.Module, /) -> nn.Module:
+        """The network with what is around it."""
+
+
+@dataclass(frozen=True)
+class ScaledLogits:
+    """All logits times a factor: the same predictions, with a cross-entropy whose gradient underflows to 0 where it is large.
+
+    Attributes:
+        factor: positive.
+    """
+
+    factor: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.factor < float("inf"):
+            raise ValueError(f"factor must be positive and finite; got {self.factor}")
+
+    def __call__(self, network: nn.Module, /) -> nn.Module:
+        return nn.Sequential(network, _Times(self.factor))
+
+
+@dataclass(frozen=True)
+class RoundedInput:
+    """Pixels rounded to equal levels in [0, 1] before the network: nearly the same predictions, with a gradient that is 0.
+
+    Attributes:
+        levels: how many, 256 for 8 bits.
+    """
+
+    levels: int = 256
+
+    def __post_init__(self) -> None:
+        if self.levels < 2:
+            raise ValueError(f"levels must be at least 2; got {self.levels}")
+
+    def __call__(self, network: nn.Module, /) -> nn.Module:
+        return nn.Sequential(_Rounded(self.levels - 1), network)
+
+
+class _Times(nn.Module):
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, logits: Tensor) -> Tensor:
+        return self.factor * logits
+
+
+class _Rounded(nn.Module):
+    def __init__(self, steps: int) -> None:
+        super().__init__()
+        self.steps = steps
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.round(images * self.steps) / self.steps
+
+
+WRAPPERS: dict[str, type] = {"scaled_logits": ScaledLogits, "rounded_input": RoundedInput}
+"""The wrappers that a study can name by `kind`."""
