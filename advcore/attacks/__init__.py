@@ -2,7 +2,7 @@
 
 from advcore.attacks.apgd import APGD
 from advcore.attacks.apgdt import APGDT
-from advcore.attacks.attack import Adversarial, Attack, Status
+from advcore.attacks.attack import Adversarial, Attack, Status, norm_of, wrapped
 from advcore.attacks.boundary import Bisected, bisect
 from advcore.attacks.carlini_wagner import CarliniWagner
 from advcore.attacks.ddn import DDN
@@ -40,6 +40,13 @@ ATTACKS: dict[str, type] = {
 }
 """The attacks that a study can name by `kind`."""
 
+
+def kind_and_norm(attack: Attack) -> str:
+    """The attack as a study writes it, for captions: `minimal_norm-l2`, `bisected-deepfool-l2`; one's own by its class."""
+    kind = next((kind for kind, cls in ATTACKS.items() if cls is type(attack)), type(attack).__name__)
+    return f"{kind}-{'+'.join(map(kind_and_norm, wrapped(attack))) or norm_of(attack)}"
+
+
 __all__ = [
     "APGD",
     "APGDT",
@@ -63,4 +70,5 @@ __all__ = [
     "Within",
     "Worst",
     "bisect",
+    "kind_and_norm",
 ]

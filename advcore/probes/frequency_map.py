@@ -57,6 +57,7 @@ class FrequencyMap:
                 "median_margin/high_vertical_low_horizontal": medians[-1, 0].item(),
             },
             curves={"median_margin": Curve(list(range(medians.numel())), medians.flatten().tolist())},
+            meanings=self._margins.meanings(len(cast(Tensor, table["sample"]).unique())),
         )
 
     def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
@@ -65,15 +66,16 @@ class FrequencyMap:
         return [
             Maps(
                 name="frequency_map",
-                title="Margin at each frequency",
+                title="Margin in each block of the frequency plane",
                 x_label="horizontal frequency (DCT index)",
                 y_label="vertical frequency (DCT index)",
                 panels=[(medians, model) for model, medians in maps.items()],
                 x_limits=(0, across * self.size),
                 y_limits=(0, down * self.size),
-                value_label="l2 margin (pixels in [0, 1])",
+                value_label="l2 margin (pixels in [0, 1], no box)",
                 scale="log",
-                note=f"Median over samples in blocks of {self.size} x {self.size} frequencies (eq. 18). Larger is more invariant.",
+                note=f"Median over samples in blocks of {self.size} x {self.size} frequencies (eq. 18). {self._margins.note()} "
+                "Larger is more invariant.",
             )
         ]
 

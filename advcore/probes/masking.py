@@ -1,7 +1,7 @@
 """Signs of gradient masking: how many samples show each, and a warning where they are many."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
@@ -12,7 +12,7 @@ from advcore.attacks import PGD, Attack
 from advcore.classifier import Classifier
 from advcore.masking import DRAWS, STEPS, ball_signs, gradient_signs
 from advcore.norms import NormName
-from advcore.probes.charts import Chart, Lines, Series
+from advcore.probes.charts import Chart, Lines, Series, shares
 from advcore.probes.probe import Batch, Columns, Curve, Summary
 from advcore.randomness import Randomness
 from advcore.robust_accuracy import check_grid
@@ -80,15 +80,18 @@ class Masking:
 
     def summarise(self, table: Columns) -> Summary:
         signs = summarise_signs(table)
-        attacked, noisy = self._accuracies(table)
-        curves = {"accuracy/short_pgd": attacked, "accuracy/noise": noisy}
-        return Summary({"accuracy": attacked.y[0], **signs.scalars}, curves, signs.warnings)
+        grid, standing = [0.0, *self.eps], [part.double().mean(0).tolist() for part in self._standing(table)]
+        curves = {name: Curve(grid, own) for name, own in zip(("accuracy/short_pgd", "accuracy/noise"), standing, strict=True)}
+        meanings = {**self._meanings(len(table["sample"])), **signs.meanings}
+        return Summary({"accuracy": standing[0][0], **signs.scalars}, curves, signs.warnings, meanings)
 
     def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
-        series = []
+        series: list[Series] = []
         for model, table in tables.items():
-            for name, curve in zip(("short PGD", "noise"), self._accuracies(table), strict=True):
-                series.append(Series(f"{model}, {name}", torch.tensor(curve.x), 100 * torch.tensor(curve.y)))
+            place = len(series) // 2
+            for name, standing in zip(("short PGD", "noise"), self._standing(table), strict=True):
+                line = shares(f"{model}, {name}", torch.tensor([0.0, *self.eps]), standing)
+                series.append(replace(line, shade=place, mark=place, thin=name == "noise"))
         return [
             Lines(
                 name="masking",
@@ -97,16 +100,26 @@ class Masking:
                 y_label="accuracy (%)",
                 series=series,
                 y_limits=(0, 102),
-                note="Gradients that lead to adversarial images make the attack's line fall, and stay below that of noise.",
+                note=f"Share of samples classified right (true label): after PGD of {self.steps} steps, and thin, after the worst "
+                f"of {self.draws} draws of noise; band: 95 % over samples (Wilson). Gradients that lead to adversarial images make "
+                "the attack's line fall, and stay below that of noise.",
             )
         ]
 
-    def _accuracies(self, table: Columns) -> tuple[Curve, Curve]:
-        """Under the PGD and under noise."""
-        right = cast(Tensor, table["label"]) == cast(Tensor, table["prediction"])
-        broken, noisy = (torch.cat([~right[:, None], cast(Tensor, table[name])], 1) for name in ("broken", "broken_by_noise"))
-        grid = [0.0, *self.eps]
-        return Curve(grid, (1 - broken.double().mean(0)).tolist()), Curve(grid, (1 - noisy.double().mean(0)).tolist())
+    def _standing(self, table: Columns) -> tuple[Tensor, Tensor]:
+        """Whether each sample is classified right, after the PGD and after noise, `(samples, 1 + E)`; the first column without."""
+        right = (cast(Tensor, table["label"]) == cast(Tensor, table["prediction"]))[:, None]
+        attacked, noisy = (torch.cat([right, ~cast(Tensor, table[name])], 1) for name in ("broken", "broken_by_noise"))
+        return attacked, noisy
+
+    def _meanings(self, count: int) -> dict[str, str]:
+        after = f"share of {count} samples classified right (true label)"
+        return {
+            "accuracy": f"{after}, without an attack",
+            "accuracy/short_pgd": f"{after} after PGD of {self.steps} steps on cross-entropy, over eps ({self.norm}, pixels in "
+            "[0, 1], in the box); it is weak, and no robust accuracy",
+            "accuracy/noise": f"{after} after the worst of {self.draws} draws of noise of that length",
+        }
 
 
 def summarise_signs(table: Columns) -> Summary:
@@ -123,7 +136,19 @@ def summarise_signs(table: Columns) -> Summary:
     shares = {name: _share(column[right]) for name, column in columns.items()}
     worse = _worse_than_noise(table, right) if "worse_than_noise" in table else {}
     scalars = shares | {f"worse_than_noise/{attack}": share for attack, share in worse.items()}
-    return Summary(scalars, warnings=_warnings(shares, worse))
+    return Summary(scalars, warnings=_warnings(shares, worse), meanings=_meanings(int(right.sum()), len(right)))
+
+
+def _meanings(right: int, count: int) -> dict[str, str]:
+    of = f"share of the {right} rows classified right of {count}"
+    return {
+        "zero_gradient": f"{of}, at whose image the gradient of cross-entropy (true label) is exactly 0",
+        "zero_margin_gradient": f"{of}, at whose image the gradient of the logit margin is exactly 0",
+        "saturated": f"{of}, whose label's probability rounds to 1",
+        "varying": f"{of}, whose logits or gradients differ between two calls by more than {VARIES:g}, relatively",
+        "regained": f"{of}, that a short PGD breaks at some eps and not at a larger one",
+        "worse_than_noise": f"{of}, that random noise breaks at an eps at which this attack does not",
+    }
 
 
 def _worse_than_noise(table: Columns, right: Tensor) -> dict[str, float]:

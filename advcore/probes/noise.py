@@ -2,19 +2,18 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import torch
 from torch import Tensor
 
-from advcore.attacks import Attack, MinimalNorm, Status
-from advcore.attacks.attack import attack_name
+from advcore.attacks import Attack, MinimalNorm, Status, kind_and_norm
 from advcore.classifier import Classifier
 from advcore.margins import check_attack, minimal_perturbations
 from advcore.noise import MEDIAN_RATIO, distance_along, flip_probability, noise_ratio, random_directions
 from advcore.noise_level import implied_distance, noise_level
-from advcore.probes.charts import Chart, Lines, Series
+from advcore.probes.charts import Chart, Lines, Series, shares
 from advcore.probes.probe import Batch, Columns, Curve, Summary
 from advcore.randomness import Randomness
 
@@ -113,10 +112,10 @@ class Noise:
         )
 
     def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
-        return [self._flips(tables), _ratios(tables)]
+        return [self._flips(tables), self._ratios(tables)]
 
     def _meanings(self, count: int) -> dict[str, str]:
-        by = f"the minimal l2 perturbation by {attack_name(self.attack)}, from the predicted label, without a box"
+        by = f"the minimal l2 perturbation by {kind_and_norm(self.attack)}, from the predicted label, without a box"
         of = f"{count} samples"
         flip = "share of draws of Gaussian noise, not clipped, that change the predicted label"
         return {
@@ -141,10 +140,12 @@ class Noise:
         return torch.special.ndtr(-distance / distance.new_tensor(self.sigmas)[:, None]).mean(1)
 
     def _flips(self, tables: Mapping[str, Columns]) -> Chart:
-        sigmas, series = torch.tensor(self.sigmas), []
+        sigmas, series = torch.tensor(self.sigmas), list[Series]()
         for model, table in tables.items():
-            series.append(Series(model, sigmas, 100 * cast(Tensor, table["flips"]).mean(0)))
-            series.append(Series(f"{model}, if flat", sigmas, 100 * self._flat(cast(Tensor, table["distance"]))))
+            place = len(series) // 2
+            series.append(replace(shares(model, sigmas, cast(Tensor, table["flips"])), shade=place, mark=place))
+            flat = 100 * self._flat(cast(Tensor, table["distance"]))
+            series.append(Series(f"{model}, if flat", sigmas, flat, shade=place, thin=True))
         return Lines(
             name="flips",
             title="Labels that Gaussian noise changes",
@@ -153,27 +154,28 @@ class Noise:
             series=series,
             x_scale="log",
             y_scale="log",
-            note="Mean over samples and draws (eq. 7). If flat: the mean of Φ(-‖r*‖ / σ), r* minimal.",
+            note=f"Share of samples x draws that change the predicted label (eq. 7); band: 95 % over samples (Wilson). Thin, "
+            f"if flat: the mean of Φ(-‖r*‖ / σ), r* by {kind_and_norm(self.attack)}, no box.",
+        )
+
+    def _ratios(self, tables: Mapping[str, Columns]) -> Chart:
+        series, percent = [], torch.arange(1, 100)
+        for model, table in tables.items():
+            ratio = cast(Tensor, table["ratio"]).double()
+            series.append(Series(model, percent, ratio.quantile(percent.double() / 100, interpolation="lower")))
+        return Lines(
+            name="ratio",
+            title="Distance along random directions against the minimal one",
+            x_label="samples with a smaller ratio (%)",
+            y_label="distance along a random direction, in √D times the minimal one",
+            series=series,
+            y_scale="log",
+            references=((MEDIAN_RATIO, f"flat, two classes, in the median: {MEDIAN_RATIO:.3f}"),),
+            note=f"Percentiles 1 to 99 over samples of each one's median over {self.directions} directions (eq. 21); the minimal "
+            f"distance by {kind_and_norm(self.attack)}, from the predicted label, no box.",
         )
 
 
 def _median(values: Tensor) -> float:
     """The lower median, so that inf, not found, is never averaged."""
     return values.quantile(0.5, interpolation="lower").item()
-
-
-def _ratios(tables: Mapping[str, Columns]) -> Chart:
-    series = []
-    for model, table in tables.items():
-        ordered = cast(Tensor, table["ratio"]).sort().values
-        series.append(Series(model, torch.linspace(0, 100, len(ordered)), ordered))
-    return Lines(
-        name="ratio",
-        title="Random directions against the minimal perturbation",
-        x_label="samples, sorted (%)",
-        y_label="distance along a random direction, in √D times the minimal one",
-        series=series,
-        y_scale="log",
-        references=((MEDIAN_RATIO, f"flat, two classes: {MEDIAN_RATIO:.3f}"),),
-        note="Each sample's median over its random directions (eq. 21).",
-    )

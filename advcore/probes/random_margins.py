@@ -2,18 +2,18 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import torch
 from torch import Tensor
 
-from advcore.attacks import Attack, MinimalNorm
+from advcore.attacks import Attack, MinimalNorm, kind_and_norm
 from advcore.classifier import Classifier, full_precision, predict, take_rows
 from advcore.criteria import Untargeted
 from advcore.margins import check_attack, minimal_perturbations
-from advcore.probes.charts import Chart, Lines, Series
-from advcore.probes.margins import by_position, quantile
+from advcore.probes.charts import Chart, Lines, Series, medians
+from advcore.probes.margins import MARGIN, by_position, quantile
 from advcore.probes.probe import Batch, Columns, Curve, Summary
 from advcore.randomness import Randomness
 from advcore.subspaces import Restricted, Span, median_projection, random_spans
@@ -80,28 +80,41 @@ class RandomMargins:
                 "median_relative/first": curves["median_relative"][0].item(),
                 "median_relative/last": curves["median_relative"][-1].item(),
             },
-            curves={name: Curve(self.dimensions, medians.tolist()) for name, medians in curves.items()},
+            curves={name: Curve(self.dimensions, values.tolist()) for name, values in curves.items()},
+            meanings=self._meanings(len(distance) // len(self.dimensions)),
         )
 
     def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
-        dimensions, series = torch.tensor(self.dimensions), []
+        dimensions, series = torch.tensor(self.dimensions), list[Series]()
         for model, table in tables.items():
             _, distances = by_position(cast(Tensor, table["dimension"]), cast(Tensor, table["distance"]))
-            low, middle, high = (quantile(distances, share) for share in (0.25, 0.5, 0.75))
-            series.append(Series(model, dimensions, middle, low, high))
-            series.append(Series(f"{model}, if flat", dimensions, self._median(table, "expected")))
+            place = len(series) // 2
+            series.append(replace(medians(model, dimensions, distances.mT), shade=place, mark=place))
+            series.append(Series(f"{model}, if flat", dimensions, self._median(table, "expected"), shade=place, thin=True))
         return [
             Lines(
                 name="random_margins",
                 title="Margin in random subspaces",
-                x_label="dimension m of the subspace",
-                y_label="margin: l2 norm of the minimal perturbation (pixels in [0, 1])",
+                x_label="dimension m of the random subspace",
+                y_label=MARGIN,
                 series=series,
                 x_scale="log",
                 y_scale="log",
-                note="Line: median over samples. Band: quartiles. If flat: √(D/m) ‖r*‖.",
+                x_ticks=self.dimensions,
+                note=f"Line: median over samples; band: its 95 % interval; faint: quartiles. By {kind_and_norm(self.attack)}, from "
+                "the predicted label. Thin, if flat: the median at a flat boundary as far as the sample's minimal perturbation.",
             )
         ]
+
+    def _meanings(self, count: int) -> dict[str, str]:
+        what = f"from the predicted label, without a box, by {kind_and_norm(self.attack)}, over {count} samples; inf where none"
+        flat = "the median at a flat boundary that is as far in the whole space"
+        return {
+            "found": f"share of {count} samples x dimensions in which a perturbation was found that changes the predicted label",
+            "median_distance": f"median l2 norm (pixels in [0, 1]) of the minimal perturbation in random subspaces, {what}",
+            "median_expected": f"median of {flat}, by m; the distance in the whole space {what}",
+            "median_relative": f"median of the margin over {flat}, 1 at flat boundaries between two classes, at every m; {what}",
+        }
 
     def _measure(self, classifier: Classifier, images: Tensor, randomness: Randomness) -> tuple[Tensor, Tensor]:
         """Return the distance, and its median at a flat boundary, `(dimensions, B)` each."""

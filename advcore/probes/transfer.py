@@ -9,12 +9,12 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from advcore.attacks import Attack, DeepFool, Status
-from advcore.attacks.attack import attack_name, has_budget
+from advcore.attacks import Attack, DeepFool, Status, kind_and_norm
+from advcore.attacks.attack import attack_name, has_budget, norm_of
 from advcore.box import keeps_box
 from advcore.classifier import Classifier, full_precision, predict
 from advcore.criteria import Untargeted
-from advcore.probes.charts import Chart, Lines, Maps, Series
+from advcore.probes.charts import Chart, Lines, Maps, Series, shares
 from advcore.probes.probe import NOBODY, Batch, Columns, Curve, Summary
 from advcore.randomness import Randomness
 from advcore.transfer import fooled, lengthened, transfer_rates
@@ -89,17 +89,34 @@ class Transfer:
                 **{f"transfer_rate/{name}": own[0].item() for name, own in rates.items()},
             },
             curves={f"transfer_rate_over_scale/{name}": Curve(self.scales, own.tolist()) for name, own in rates.items()},
+            meanings=self._meanings(len(columns["sample"].unique())),
         )
 
     def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
         rates = {model: self._rates(table) for model, table in tables.items()}
         lines = [
-            Series(f"{model} → {name}", torch.tensor(self.scales), 100 * own)
-            for model, by_name in rates.items()
-            for name, own in by_name.items()
-            if name != model
+            self._line(f"{model} → {name}", table, name)
+            for model, table in tables.items()
+            for name in rates[model]
+            if name != model and rates[model][name].isfinite().all()
         ]
-        return [self._maps(rates), *([_over_scale(lines)] if lines and len(self.scales) > 1 else [])]
+        return [self._maps(rates), *([self._over_scale(lines)] if lines and len(self.scales) > 1 else [])]
+
+    def _meanings(self, count: int) -> dict[str, str]:
+        box = "in the box [0, 1]" if keeps_box(self.attack) else "without a box"
+        by = f"{kind_and_norm(self.attack)}, from the predicted label, {box}"
+        rate = f"share of the images found on this network by {by}, of {count} samples, that change the other one's own prediction"
+        return {
+            "found": f"share of {count} samples for which {by}, found an image",
+            "median_distance": f"median {norm_of(self.attack)} norm (pixels in [0, 1]) over {count} samples of what {by}, found, "
+            "before it is lengthened: where that attack ends, not the minimal distance; inf where it found none",
+            "transfer_rate": f"{rate}, at scale {self.scales[0]:g}",
+            "transfer_rate_over_scale": f"{rate}, by the factor that lengthens the perturbation",
+        }
+
+    def _note(self) -> str:
+        box = "in the box [0, 1]" if keeps_box(self.attack) else "no box"
+        return f"{RATE} By {kind_and_norm(self.attack)}, from the predicted label, {box}."
 
     def _rates(self, table: Columns) -> dict[str, Tensor]:
         """By the other network's name: the share of the images found that fool it, at each scale; NaN where none was found."""
@@ -127,17 +144,23 @@ class Transfer:
             y_names=models[::-1],
             value_label="transfer rate (%)",
             value_limits=(0, 100),
-            note=RATE,
+            note=self._note(),
         )
 
+    def _line(self, label: str, table: Columns, name: str) -> Series:
+        """The rate at each scale of the images found, shown to the network `name`, in its interval."""
+        columns, own = cast(Mapping[str, Tensor], table), torch.tensor([to == name for to in table["to"]])
+        chosen = own & columns["found"]
+        hits = torch.stack([columns["fooled"][chosen & (columns["scale"] == scale)] for scale in self.scales], 1)
+        return shares(label, torch.tensor(self.scales), hits)
 
-def _over_scale(series: Sequence[Series]) -> Chart:
-    return Lines(
-        name="over_scale",
-        title="Transfer of lengthened perturbations",
-        x_label="factor by which the perturbation is lengthened",
-        y_label="transfer rate (%)",
-        series=series,
-        y_limits=(0, 102),
-        note=RATE,
-    )
+    def _over_scale(self, series: Sequence[Series]) -> Chart:
+        return Lines(
+            name="over_scale",
+            title="Transfer of lengthened perturbations",
+            x_label="factor by which the perturbation is lengthened",
+            y_label="transfer rate (%)",
+            series=series,
+            y_limits=(0, 102),
+            note=f"{self._note()} Band: 95 % over samples (Wilson).",
+        )

@@ -122,6 +122,10 @@ class DCTDiagonal:
             raise ValueError(f"DCT blocks along the diagonal need square images; got {height} x {width}")
         return dct_blocks(height, self.size, self.stride, channels)
 
+    def window(self, position: int) -> tuple[int, int]:
+        """The lowest and the highest frequency, vertical and horizontal, of the block at a position of the family."""
+        return position * self.stride, position * self.stride + self.size - 1
+
 
 @dataclass(frozen=True)
 class DCTGrid:

@@ -96,8 +96,11 @@ def test_charts_have_one_series_for_each_model():
     for series in chart.series:
         assert len(series.x) == len(series.y) == 4
         assert torch.isfinite(series.y).all()
-        assert [len(axis) for axis in series.cloud] == [4 * COUNT] * 2
-        assert torch.equal(series.cloud[0], table["subspace"])
+        assert (series.low <= series.y).all()
+        assert (series.y <= series.high).all()
+    assert chart.x_ticks == {0: "0–2", 1: "1–3", 2: "2–4", 3: "3–5"}  # the frequencies of each block
+    assert "no box" in chart.y_label
+    assert "deepfool-l2" in chart.note
 
 
 @pytest.mark.parametrize(
