@@ -10,6 +10,9 @@ import numpy as np
 
 LEVEL = 0.95
 
+TAIL = (1 - LEVEL) / 2
+"""The probability that is left out at either end."""
+
 DRAWS = 1000
 """Bootstrap samples."""
 
@@ -35,14 +38,14 @@ def of_share(values: np.ndarray) -> Estimate:
     """
     from scipy.special import betaincinv
 
-    count, tail = len(values), (1 - LEVEL) / 2
+    count = len(values)
     hits = float(np.sum(values))
-    low = betaincinv(hits, count - hits + 1, tail) if hits > 0 else 0.0
-    high = betaincinv(hits + 1, count - hits, 1 - tail) if hits < count else 1.0
+    low = betaincinv(hits, count - hits + 1, TAIL) if hits > 0 else 0.0
+    high = betaincinv(hits + 1, count - hits, 1 - TAIL) if hits < count else 1.0
     return Estimate(hits / count, float(low), float(high))
 
 
-def of_median(values: np.ndarray) -> Estimate:
+def of_median(values: np.ndarray, tail: float = TAIL) -> Estimate:
     """The lower median of `values` `(samples,)` between two of them, exact for any distribution (order statistics, binomial).
 
     Below six samples no interval of 95 % is finite.
@@ -51,32 +54,60 @@ def of_median(values: np.ndarray) -> Estimate:
 
     count, ordered = len(values), np.sort(values)
     below = bdtr(np.arange(count), count, 0.5)  # probability that at most so many lie below the true median
-    reach = int(np.sum(below <= (1 - LEVEL) / 2))
+    reach = int(np.sum(below <= tail))
     value = float(ordered[(count - 1) // 2])
     return Estimate(value, float(ordered[reach - 1]), float(ordered[count - reach])) if reach else Estimate(value, -np.inf, np.inf)
 
 
+def of_smallest_median(values: np.ndarray) -> Estimate:
+    """The smallest of the medians of `values` `(positions, samples)`, exact as `of_median`: simultaneous bounds by Bonferroni."""
+    bounds = [of_median(own, TAIL / len(values)) for own in values]
+    return Estimate(*(min(getattr(own, end) for own in bounds) for end in ("value", "low", "high")))
+
+
 def of_mean(values: np.ndarray) -> Estimate:
-    """The mean of `values` `(samples,)` by bootstrap-t, whose interval follows the skewness of the values."""
-    count, value = len(values), float(np.mean(values))
+    """The mean of `values` `(samples,)`."""
+    value = float(np.mean(values))
     if not np.isfinite(value):
-        raise LookupError(f"the mean is {value}: {int(np.isinf(values).sum())} of {count} numbers are inf; take the median")
+        raise LookupError(f"the mean is {value}: {int(np.isinf(values).sum())} of {len(values)} numbers are inf; take the median")
+    return _of_means(lambda column: (column.mean(-1), column - column.mean(-1, keepdims=True)), [values])
+
+
+def of_ratio_of_means(own: np.ndarray, other: np.ndarray) -> Estimate:
+    """The ratio of two means of the same samples `(samples,)`, both above 0, in logarithms (delta method)."""
+
+    def log_ratio(own: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        means = own.mean(-1, keepdims=True), other.mean(-1, keepdims=True)
+        return np.log(means[0] / means[1])[..., 0], own / means[0] - other / means[1]
+
+    return Estimate(*(float(np.exp(end)) for end in _of_means(log_ratio, [own, other])))
+
+
+def _of_means(statistic: Callable[..., tuple[np.ndarray, np.ndarray]], columns: list[np.ndarray]) -> Estimate:
+    """A smooth function of means: `statistic` gives it and the influence of each sample.
+
+    The ends are the wider ones of bootstrap-t, which follows skewness, and of Student's interval, which is longer for few samples
+    with heavy tails.
+    """
+    from scipy.special import stdtrit
+
+    count = len(columns[0])
+    value, influence = statistic(*columns)
     if count < 2:
-        return Estimate(value, -np.inf, np.inf)
-    error = np.std(values, ddof=1) / np.sqrt(count)
-    if error == 0:
-        return Estimate(value, value, value)
-    means, errors = (np.concatenate(parts) for parts in zip(*_studentized(values), strict=True))
+        return Estimate(float(value), -np.inf, np.inf)
+    error = _error(influence)
+    parts = [statistic(*(column[index] for column in columns)) for index in indices(count, count)]
+    means, errors = (np.concatenate(own) for own in ([part[0] for part in parts], [_error(part[1]) for part in parts]))
     with np.errstate(divide="ignore", invalid="ignore"):
-        t = np.where(means == value, 0.0, (means - value) / errors)  # inf where all that was drawn is equal
-    low, high = quantiles(t)
-    return Estimate(value, float(value - high * error), float(value - low * error))
+        low, high = quantiles(np.where(means == value, 0.0, (means - value) / errors))  # inf where all that was drawn is equal
+    reach = stdtrit(count - 1, 1 - TAIL)
+    if error == 0:
+        return Estimate(float(value), float(value), float(value))
+    return Estimate(float(value), float(value - max(high, reach) * error), float(value - min(low, -reach) * error))
 
 
-def _studentized(values: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    for index in indices(len(values), len(values)):
-        drawn = values[index]
-        yield drawn.mean(1), drawn.std(1, ddof=1) / np.sqrt(len(values))
+def _error(influence: np.ndarray) -> np.ndarray:
+    return influence.std(-1, ddof=1) / np.sqrt(influence.shape[-1])
 
 
 def of_smooth(statistic: Callable[..., np.ndarray], columns: list[np.ndarray]) -> Estimate:
@@ -102,7 +133,7 @@ def of_smallest(statistic: Callable[..., np.ndarray], columns: list[np.ndarray])
     return Estimate(value, float(simultaneous_lows(drawn).min()), float(-simultaneous_lows(-drawn).max()))
 
 
-def simultaneous_lows(draws: np.ndarray, tail: float = (1 - LEVEL) / 2) -> np.ndarray:
+def simultaneous_lows(draws: np.ndarray, tail: float = TAIL) -> np.ndarray:
     """For each row of `draws` `(numbers, draws)` a lower bound; all of them hold at once but for a share `tail` of the draws."""
     draws = np.where(np.isnan(draws), -np.inf, draws)
     ordered = np.sort(draws, axis=1)
@@ -115,9 +146,8 @@ def simultaneous_lows(draws: np.ndarray, tail: float = (1 - LEVEL) / 2) -> np.nd
 
 def quantiles(draws: np.ndarray) -> tuple[float, float]:
     """The ends of the middle 95 % of draws; NaN counts as the worst at either end."""
-    tail = (1 - LEVEL) / 2
-    low = np.quantile(np.where(np.isnan(draws), -np.inf, draws), tail, method="nearest")
-    return float(low), float(np.quantile(np.where(np.isnan(draws), np.inf, draws), 1 - tail, method="nearest"))
+    low = np.quantile(np.where(np.isnan(draws), -np.inf, draws), TAIL, method="nearest")
+    return float(low), float(np.quantile(np.where(np.isnan(draws), np.inf, draws), 1 - TAIL, method="nearest"))
 
 
 def indices(samples: int, numbers: int) -> Iterator[np.ndarray]:
@@ -148,7 +178,7 @@ def of_slope(x: np.ndarray, y: np.ndarray) -> Estimate:
     if len(x) < 3:
         return Estimate(slope, -np.inf, np.inf)
     rest = y - y.mean() - slope * centred
-    error = np.sqrt(rest @ rest / (len(x) - 2) / (centred @ centred)) * stdtrit(len(x) - 2, (1 + LEVEL) / 2)
+    error = np.sqrt(rest @ rest / (len(x) - 2) / (centred @ centred)) * stdtrit(len(x) - 2, 1 - TAIL)
     return Estimate(slope, float(slope - error), float(slope + error))
 
 

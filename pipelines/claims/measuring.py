@@ -1,6 +1,7 @@
 """From the numbers of all seeds to what a claim came to: what the kinds of claims have in common."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +21,14 @@ class Bounded(Protocol):
 
     @property
     def at_most(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Signs:
+    """Warnings that other statistics have the other sign, told where the interval leaves `neutral` out, so that there is a sign."""
+
+    neutral: float
+    warnings: tuple[str, ...]
 
 
 def at_each(statistic: str, values: np.ndarray) -> np.ndarray:
@@ -44,6 +53,7 @@ def measured(
     warnings: tuple[str, ...],
     bounds: tuple[float, float] = (-np.inf, np.inf),
     unit: str = "",
+    signs: Signs | None = None,
     in_logarithms: bool = False,
 ) -> Measured:
     """The number over all seeds, of `estimate` at each, which takes `(positions, samples)` of each grid; cut off at `bounds`."""
@@ -52,6 +62,8 @@ def measured(
     if np.isnan(value):
         raise LookupError("the statistic is not a number: too few positions, or too many rows that were not found")
     low, high = float(np.clip(low, *bounds)), float(np.clip(high, *bounds))
+    if signs is not None and not low <= signs.neutral <= high:
+        warnings += signs.warnings
     verdict = judge(low, high, claim.at_least, claim.at_most)
     return Measured(value, low, high, verdict, unit or unit_of(grids[0]), warnings)
 

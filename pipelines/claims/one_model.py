@@ -10,7 +10,7 @@ from pipelines.claims.caveats import few_samples, sign_flips
 from pipelines.claims.grid import Grid, Numbers, Tables, without_missing
 from pipelines.claims.intervals import Estimate
 from pipelines.claims.measured import Measured
-from pipelines.claims.measuring import at_each, measured, of_one, one_position, unit_of
+from pipelines.claims.measuring import Signs, at_each, measured, of_one, one_position, unit_of
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Trend:
         if len(grid.positions) < 2:
             raise LookupError(f"a trend needs several positions: {self.of.column} has {len(grid.positions)} over {self.of.over}")
         told += few_samples(self.of.statistic, [grid])
-        told += sign_flips(_by_statistic(grid, ranks.spearman), 0)
+        signs = Signs(0.0, sign_flips(_by_statistic(grid, ranks.spearman), 0))
         over_networks = grid.networks and len(grid.seeds) == 1
 
         def estimate(own: np.ndarray) -> Estimate:
@@ -64,7 +64,7 @@ class Trend:
                 return ranks.over_networks(value, len(own))
             return ranks.over_samples(value, intervals.draws(lambda drawn: at_each(self.of.statistic, drawn), [own]))
 
-        return measured(self, [grid], estimate, told, (-1.0, 1.0), unit_of(grid, over_networks))
+        return measured(self, [grid], estimate, told, (-1.0, 1.0), unit_of(grid, over_networks), signs)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Power:
             raise LookupError(f"a power needs several positions: {self.of.column} has {len(grid.positions)} over {self.of.over}")
         positions = np.log(grid.positions.astype(float))
         told += few_samples(self.of.statistic, [grid])
-        told += sign_flips(_by_statistic(grid, lambda values: float(_slopes(positions, values[:, None])[0])), 0)
+        signs = Signs(0.0, sign_flips(_by_statistic(grid, lambda values: float(_slopes(positions, values[:, None])[0])), 0))
         over_networks = grid.networks and len(grid.seeds) == 1
 
         def estimate(own: np.ndarray) -> Estimate:
@@ -94,7 +94,7 @@ class Power:
                 return intervals.of_slope(positions, np.log(at_each(self.of.statistic, own)))
             return intervals.of_smooth(lambda drawn: _slopes(positions, at_each(self.of.statistic, drawn)), [own])
 
-        return measured(self, [grid], estimate, told, unit=unit_of(grid, over_networks))
+        return measured(self, [grid], estimate, told, unit=unit_of(grid, over_networks), signs=signs)
 
 
 def _by_statistic(grid: Grid, number: Callable[[np.ndarray], float]) -> dict[str, float]:

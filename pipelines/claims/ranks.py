@@ -1,12 +1,13 @@
 """The rank correlation (Spearman) of numbers with their position, with intervals over samples and over networks."""
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
-from pipelines.claims.intervals import LEVEL, Estimate, simultaneous_lows
+from pipelines.claims.intervals import LEVEL, TAIL, Estimate, simultaneous_lows
 
-_NETWORKS_DRAWN = 20_000
+_SWEEPS = 10_000
 
 
 def spearman(values: np.ndarray) -> float:
@@ -37,10 +38,13 @@ def over_networks(value: float, networks: int) -> Estimate:
     The ends are those correlations at which a value as large, or as small, comes in 2.5 % of samples of normally distributed ranks
     (Gaussian copula), found by drawing: at correlation 0 it is the permutation test. Six networks in perfect order leave about .6.
     """
-    if networks < 3:
-        return Estimate(value, -1.0, 1.0)
+    return Estimate(value, *_network_ends(round(value, 9), networks)) if networks > 2 else Estimate(value, -1.0, 1.0)
+
+
+@cache
+def _network_ends(value: float, networks: int) -> tuple[float, float]:
     random = np.random.default_rng(0)
-    first, noise = random.standard_normal((2, _NETWORKS_DRAWN, networks))
+    first, noise = random.standard_normal((2, _SWEEPS, networks))
     order = np.argsort(first, axis=1)
     first, noise = np.take_along_axis(first, order, 1), np.take_along_axis(noise, order, 1)
     places = np.arange(networks) - (networks - 1) / 2
@@ -49,10 +53,9 @@ def over_networks(value: float, networks: int) -> Estimate:
         ranks = np.argsort(np.argsort(correlation * first + np.sqrt(1 - correlation**2) * noise, axis=1), axis=1)
         return ranks @ places / (places @ places)
 
-    rare = (1 - LEVEL) / 2
-    low = _first_where(lambda own: bool(np.mean(drawn(own) >= value - 1e-9) > rare))
-    high = -_first_where(lambda own: bool(np.mean(drawn(-own) <= value + 1e-9) > rare))
-    return Estimate(value, min(value, _rank_correlation(low)), max(value, _rank_correlation(high)))
+    low = _first_where(lambda own: bool(np.mean(drawn(own) >= value - 1e-9) > TAIL))
+    high = -_first_where(lambda own: bool(np.mean(drawn(-own) <= value + 1e-9) > TAIL))
+    return min(value, _rank_correlation(low)), max(value, _rank_correlation(high))
 
 
 def _first_where(common: Callable[[float], bool]) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipelines.claims.intervals import LEVEL, Estimate
+from pipelines.claims.intervals import TAIL, Estimate
 
 
 def over_seeds(estimates: Sequence[Estimate], in_logarithms: bool = False) -> Estimate:
@@ -26,7 +26,7 @@ def over_seeds(estimates: Sequence[Estimate], in_logarithms: bool = False) -> Es
         raise LookupError(
             f"over {len(estimates)} seeds the numbers are {', '.join(f'{own.value:g}' for own in estimates)}: no mean"
         )
-    between = stdtrit(len(values) - 1, 1 - (1 - LEVEL) / 2) * values.std(ddof=1) / np.sqrt(len(values))
+    between = stdtrit(len(values) - 1, 1 - TAIL) * values.std(ddof=1) / np.sqrt(len(values))
     middle = values.mean()
     ends = middle - np.hypot(between, np.mean(values - lows)), middle + np.hypot(between, np.mean(highs - values))
     value, low, high = (float(np.exp(own) if logs else own) for own in (middle, *ends))

@@ -10,7 +10,7 @@ from pipelines.claims.caveats import few_samples, sign_flips
 from pipelines.claims.grid import Grid, Numbers, Tables, check_alike, without_missing
 from pipelines.claims.intervals import Estimate
 from pipelines.claims.measured import Measured
-from pipelines.claims.measuring import at_each, measured, of_one, one_position
+from pipelines.claims.measuring import Signs, at_each, measured, of_one, one_position
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,16 @@ class Ratio:
             told += more
         else:
             told += few_samples(self.of.statistic, grids)
-        told += sign_flips(self._alternatives(grids), 1)
-        return measured(self, grids, self._estimate, told, in_logarithms=True)
+        flips = Signs(1.0, sign_flips(self._alternatives(grids), 1))
+        return measured(self, grids, self._estimate, told, signs=flips, in_logarithms=True)
 
     def _estimate(self, own: np.ndarray, other: np.ndarray) -> Estimate:
         """Of one seed, `(positions, samples)` each."""
         if self.per is None and (len(own) == 1 or self.position is not None):
             return self._at(own[self.position or 0], other[self.position or 0])
         columns = [_log_ratios(own, other)] if self.paired else [own, other]
+        if self.paired and self.of.statistic == "median" and self.position is None and self.per is None:
+            return Estimate(*(float(np.exp(end)) for end in intervals.of_smallest_median(columns[0])))
         if self.position is None:
             return intervals.of_smallest(self._ratios, columns)
         return intervals.of_smooth(lambda *drawn: self._ratios(*drawn)[self.position], columns)
@@ -60,6 +62,8 @@ class Ratio:
             return Estimate(*(float(np.exp(end)) for end in of_one(self.of.statistic, _log_ratios(own, other)[None])))
         if self.of.statistic == "mean" and np.isin([own, other], (0, 1)).all():
             return intervals.of_ratio_of_shares(own, other)
+        if self.of.statistic == "mean" and own.mean() > 0 and other.mean() > 0 and np.isfinite([own, other]).all():
+            return intervals.of_ratio_of_means(own, other)
         return intervals.of_smooth(lambda *drawn: self._ratios(*drawn)[0], [own[None], other[None]])
 
     def _ratios(self, *columns: np.ndarray) -> np.ndarray:
@@ -116,8 +120,7 @@ class Difference:
             told += few_samples(self.of.statistic, [replace(grids[0], values=_differences(*grids))])
         else:
             told += few_samples(self.of.statistic, grids)
-        told += sign_flips(_differences_by_statistic(grids), 0)
-        return measured(self, grids, self._estimate, told)
+        return measured(self, grids, self._estimate, told, signs=Signs(0.0, sign_flips(_differences_by_statistic(grids), 0)))
 
     def _estimate(self, own: np.ndarray, other: np.ndarray) -> Estimate:
         binary = np.isin([own, other], (0, 1)).all()
@@ -155,15 +158,19 @@ class Share:
             raise ValueError("a share compares with another model (to) or with a number (than): give one of them")
 
     def measure(self, tables: Tables) -> Measured:
+        flips: tuple[str, ...] = ()
         if self.to is None:
             grids, told = without_missing([self.of.grid(tables)])
             limit = self.of.as_written(float(self.than or 0), tables)
             grids.append(replace(grids[0], values=np.full_like(grids[0].values, limit)))
         else:
             grids, told = _pair(self.of, self.to, tables)
-            told += sign_flips(self._alternatives(grids), 0)
+            flips = sign_flips(self._alternatives(grids), 0)
         one_position("share", self.of, grids[0])
-        return measured(self, grids, lambda *own: intervals.of_share(self._counted(*own)[0]), told, (0.0, 1.0))
+        return measured(self, grids, self._estimate, told, (0.0, 1.0), signs=Signs(0.5, flips))
+
+    def _estimate(self, own: np.ndarray, other: np.ndarray) -> Estimate:
+        return intervals.of_share(self._counted(own, other)[0])
 
     def _counted(self, own: np.ndarray, other: np.ndarray) -> np.ndarray:
         """1 where the sample counts, half at a tie."""
@@ -171,7 +178,7 @@ class Share:
 
     def _alternatives(self, grids: Sequence[Grid]) -> dict[str, float]:
         share = float(self._counted(*(grid.values for grid in grids)).mean())
-        more = {"share of samples": (0.5 - share) if self.below else (share - 0.5)}
+        more = {"half less the share below": 0.5 - share} if self.below else {"the share above less half": share - 0.5}
         return more | _differences_by_statistic(grids)
 
 

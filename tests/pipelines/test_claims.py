@@ -151,9 +151,20 @@ def test_few_samples_that_carry_a_mean_are_told():
     assert told[0].startswith("few_samples: 2 of 40 samples (5%) carry 76% of a mean")
     assert not Level("x", X).measure(_pair(heavy, heavy)).warnings
     assert not Level("x", replace(X, statistic="mean")).measure(_pair([1.0] + [0.0] * 39, heavy)).warnings  # a share
-    flipped = Ratio("x", replace(X, statistic="mean"), to="b").measure(_pair(heavy, [2.0] * 40)).warnings
-    assert [warning.partition(":")[0] for warning in flipped] == ["few_samples", "sign_hangs_on_statistic"]
-    assert "ratio of medians 0.5, ratio of means 1.98, median of paired ratios 0.5" in flipped[1]
+
+
+def test_a_sign_that_hangs_on_the_statistic_is_told():
+    carried = [1.0] * 28 + [40.0, 50.0] * 6
+    by_mean = Ratio("x", replace(X, statistic="mean"), to="b").measure(_pair(carried, [2.0] * 40))
+    assert by_mean.low > 1
+    assert "sign_hangs_on_statistic: it is above 1 by one statistic and below by another: " in by_mean.warnings[0]
+    assert "ratio of medians 0.5, ratio of means 7.1, median of paired ratios 0.5" in by_mean.warnings[0]
+    by_samples = Share("x", X, to="b").measure(_pair(carried, [2.0] * 40))
+    assert by_samples.low > 0.5
+    assert "half less the share below -0.2, difference of means 12.2, difference of medians -1" in by_samples.warnings[0]
+    unsettled = Ratio("x", replace(X, statistic="mean"), to="b").measure(_pair([1.0] * 38 + [60.0] * 2, [2.0] * 40))
+    assert unsettled.low < 1 < unsettled.high  # it has no sign that could hang on anything
+    assert [warning.partition(":")[0] for warning in unsettled.warnings] == ["few_samples"]
 
 
 def test_trends_and_powers():
