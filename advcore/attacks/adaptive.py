@@ -60,10 +60,15 @@ class State:
             setattr(self, name, value.take(index) if isinstance(value, Ball) else value[index])
 
     def see(self, images: Tensor, gradient: Tensor, value: Tensor) -> None:
-        """Move to new images, with their gradient and value; remember the best."""
+        """Move to new images, with their gradient and value; remember the best.
+
+        A rise is more than four roundings: where an ascent stays in a corner of the ball, or comes back to one, the last bit of
+        the value, which depends on the batch, would decide.
+        """
+        roundings = 4 * torch.finfo(value.dtype).eps
         self.before, self.current, self.gradient = self.current, images, gradient
-        self.rises += value > self.value
-        wins = better(value, self.highest)
+        self.rises += value > self.value + roundings * self.value.abs()
+        wins = better(value, self.highest + roundings * self.highest.abs())
         pixels = per_sample(wins, images)
         self.value, self.highest = value, torch.where(wins, value, self.highest)
         self.best, self.best_gradient = torch.where(pixels, images, self.best), torch.where(pixels, gradient, self.best_gradient)
