@@ -8,8 +8,8 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 demo: .venv/ready  ## train two networks and look into both: about two minutes after the installation
 	$(BIN)/advcore demo
 
-test: .venv/ready  ## the tests, without the slow ones
-	$(BIN)/python -m pytest -m "not slow"
+test: .venv/ready  ## the tests, without the slow ones, on two cores
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2 --dist loadgroup
 
 test-slow: .venv/ready  ## all tests
 	$(BIN)/python -m pytest

@@ -1,4 +1,6 @@
+import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,24 @@ settings.register_profile("same", derandomize=True, deadline=None, database=None
 settings.register_profile("search", deadline=None, max_examples=2000)
 settings.load_profile("same")
 """The same examples in every run, on every machine; `pytest --hypothesis-profile=search` looks for new ones."""
+
+
+SPEAKS_OF_RAY = re.compile(r"\bray\b|RayPool|\bdriver\b")
+
+
+@cache
+def _may_start_ray(path: Path) -> bool:
+    folder = path.relative_to(Path(__file__).parent).parts[0]
+    return folder in ("workers", "pipelines") and SPEAKS_OF_RAY.search(path.read_text()) is not None
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several processes share the tests (`-n 2 --dist loadgroup`), modules that may start a Ray have one to themselves, in
+    their order: two Rays on one machine may find each other."""
+    for item in items:
+        if _may_start_ray(item.path):
+            item.add_marker(pytest.mark.xdist_group("ray"))
 
 
 @pytest.fixture(autouse=True)
