@@ -31,14 +31,14 @@ def held_buffers(networks: Iterable[nn.Module]) -> Iterator[None]:
 @contextmanager
 def in_evaluation(network: nn.Module) -> Iterator[None]:
     """Put the held buffers in place of a network's own; as they were on exit. Without `held_buffers` around it, change nothing."""
-    own: list[tuple[nn.Module, str, Tensor]] = []
+    own: list[tuple[nn.Module, str, Tensor | None]] = []
     held = _held.get() or {}
     try:
         for module in network.modules() if held else ():
             for name, buffer in held.get(module, {}).items():
-                own.append((module, name, getattr(module, name)))
-                setattr(module, name, buffer)
+                own.append((module, name, module._buffers[name]))
+                module._buffers[name] = buffer  # a tenth of the time of setattr
         yield
     finally:
         for module, name, buffer in own:
-            setattr(module, name, buffer)
+            module._buffers[name] = buffer
