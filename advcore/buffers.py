@@ -40,5 +40,5 @@ def in_evaluation(network: nn.Module) -> Iterator[None]:
                 module._buffers[name] = buffer  # a tenth of the time of setattr
         yield
     finally:
-        for module, name, buffer in own:
-            module._buffers[name] = buffer
+        for module, name, before in own:
+            module._buffers[name] = before
