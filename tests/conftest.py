@@ -1,6 +1,6 @@
+import inspect
 import re
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,21 +14,20 @@ settings.load_profile("same")
 """The same examples in every run, on every machine; `pytest --hypothesis-profile=search` looks for new ones."""
 
 
-SPEAKS_OF_RAY = re.compile(r"\bray\b|RayPool|\bdriver\b")
+RAYS_OWN = re.compile(r"RayPool|ray_running|ray\.init|cluster_utils|from driver|\"ray\", \"start\"")
+"""What stands in a module whose tests start a Ray."""
 
-
-@cache
-def _may_start_ray(path: Path) -> bool:
-    folder = path.relative_to(Path(__file__).parent).parts[0]
-    return folder in ("workers", "pipelines") and SPEAKS_OF_RAY.search(path.read_text()) is not None
+ASKS_FOR_RAY = re.compile(r"[\"']ray[\"']")
+"""What stands in another test that does."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes share the tests (`-n 2 --dist loadgroup`), modules that may start a Ray have one to themselves, in
-    their order: two Rays on one machine may find each other."""
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    """Where several processes share the tests (`-n 2 --dist loadgroup`), those that may start a Ray stay in one of them, in their
+    order: two Rays on one machine may find each other, and each wants the cores."""
+    modules = {path: RAYS_OWN.search(path.read_text()) for path in {item.path for item in items}}
     for item in items:
-        if _may_start_ray(item.path):
+        if modules[item.path] or ASKS_FOR_RAY.search(inspect.getsource(item.function)):
             item.add_marker(pytest.mark.xdist_group("ray"))
 
 
