@@ -60,7 +60,7 @@ def test_it_asks_less_on_the_way(monkeypatch):
 
 def test_a_sample_that_runs_out_of_steps_has_been_asked_last():
     network = NETWORKS["relu"]
-    result = DeepFool(norm="l2", box=False, steps=2, overshoot=0.0)(network, IMAGES, Untargeted(network(IMAGES).argmax(1)))
+    result = DeepFool(norm="l2", box=False, steps=2, overshoot=1e-6)(network, IMAGES, Untargeted(network(IMAGES).argmax(1)))
     failed = result.status == Status.FAILED
     assert failed.any()
     assert torch.equal(network(result.images).argmax(1) != network(IMAGES).argmax(1), result.found)
