@@ -1,14 +1,22 @@
 """Classifiers: images in [0, 1] to logits, and the ways to hold one still while it is measured."""
 
+import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Protocol
+from contextlib import ExitStack, contextmanager
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from advcore.buffers import in_evaluation
+from advcore.modules import modules_of, uncompiled
+from advcore.precision import full_precision as full_precision
 from advcore.transforms import Transform
+
+MIXED = 0.02
+"""The share of their spread by which the logits of an image alone differ from those beside others where rows of a batch mix; a
+lower precision rounds by less."""
 
 
 class Classifier(Protocol):
@@ -25,6 +33,60 @@ def take_rows(classifier: Classifier, index: Tensor) -> Classifier:
     """The classifier for the samples `index` of its batch; the same object unless it holds something per sample."""
     rows = getattr(classifier, "rows", None)
     return classifier if rows is None else rows(index)
+
+
+def logits_of(classifier: Classifier, images: Tensor) -> Tensor:
+    """The logits `(B, K)` of images in the images' precision, whatever the classifier computes in: the one way to call it.
+
+    Raises ValueError where it gives something else than a tensor.
+    """
+    logits = classifier(images)
+    if not isinstance(logits, Tensor):
+        raise ValueError(
+            f"the classifier must give logits, a tensor (B, K); got {_described(logits)}: "
+            "wrap it, lambda images: network(images)[0], or .logits, or whatever holds them"
+        )
+    return logits if logits.dtype == images.dtype else logits.to(images.dtype)
+
+
+def first_logits(classifier: Classifier, images: Tensor) -> Tensor:
+    """The logits `(B, K)` of a first pass, without gradients: whatever does not fit shows here.
+
+    Raises ValueError where the classifier cannot take such images, changes them, or gives what are no logits; warns where it is a
+    callable, with no module to be seen behind it, that gives the first image alone other logits than beside others (one more
+    query of it).
+    """
+    version = None if images.is_inference() else images._version
+    with torch.no_grad():
+        try:
+            logits = logits_of(classifier, images)
+        except (RuntimeError, ValueError) as error:
+            reason = _misfit(classifier, images)
+            if reason is None or isinstance(error, torch.OutOfMemoryError):
+                raise
+            raise ValueError(reason) from error
+        if version is not None and images._version != version:
+            raise ValueError("the classifier has changed its images in place (x -= mean, say): let it make new ones, x = x - mean")
+        check_logits(logits, len(images))
+        if len(images) > 1 and not modules_of(classifier) and mixes_rows(classifier, images, logits):
+            warnings.warn(
+                "the classifier gives an image other logits alone than beside others, or at each call: if a network in training "
+                "mode stands behind it, call network.eval() first; what is found does not hold otherwise",
+                stacklevel=3,
+            )
+    return logits
+
+
+def mixes_rows(classifier: Classifier, images: Tensor, logits: Tensor) -> bool:
+    """Whether the first image alone has other logits than `logits` `(B, K)` say: rows of a batch mix, or passes differ."""
+    try:
+        alone = logits_of(take_rows(classifier, torch.zeros(1, dtype=torch.int64, device=images.device)), images[:1])
+    except ValueError:  # batch normalisation in training mode refuses one value a channel
+        return True
+    except RuntimeError:  # made for this batch alone
+        return False
+    spread = (logits.amax() - logits.amin()).item()
+    return not (alone - logits[:1]).abs().amax().item() <= MIXED * spread
 
 
 class Normalized(nn.Module):
@@ -93,16 +155,26 @@ def evaluating(network: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def frozen(classifier: Classifier) -> Iterator[None]:
+def frozen(classifier: Classifier, compiled: bool = False) -> Iterator[None]:
     """Hold a classifier still: evaluation mode, no gradients for its parameters; all as it was on exit, also after an error.
 
-    A callable that is no `torch.nn.Module` has nothing to hold and passes through.
+    What `torch.compile` made runs as it was written, unless `compiled`: for training alone, whose batches have one size. Of a
+    callable that is no `torch.nn.Module` the modules are held that are found behind it, see `advcore.modules.modules_of`; another
+    one passes through.
     """
-    if not isinstance(classifier, nn.Module):
-        yield
-        return
-    gradients = [(parameter, parameter.requires_grad) for parameter in classifier.parameters()]
-    with evaluating(classifier):
+    modules = modules_of(classifier)
+    if any(isinstance(part, _BatchNorm) and part.running_mean is None for module in modules for part in module.modules()):
+        warnings.warn(
+            "the network normalises by the batch it sees (track_running_stats=False), in evaluation mode too: an image's logits "
+            "depend on its neighbours, and so does what is measured",
+            stacklevel=3,
+        )
+    gradients = [(parameter, parameter.requires_grad) for module in modules for parameter in module.parameters()]
+    with ExitStack() as stack:
+        for module in modules:
+            stack.enter_context(evaluating(module))
+        if not compiled:
+            stack.enter_context(uncompiled())
         try:
             for parameter, _ in gradients:
                 parameter.requires_grad_(False)
@@ -115,45 +187,13 @@ def frozen(classifier: Classifier) -> Iterator[None]:
 def predict(classifier: Classifier, images: Tensor) -> Tensor:
     """The likeliest class of each image `(B, C, H, W)`, `(B,)`, with the classifier held still."""
     with frozen(classifier), torch.no_grad():
-        return classifier(images).argmax(1)
-
-
-@contextmanager
-def full_precision() -> Iterator[None]:
-    """Multiply in full float32: TensorFloat-32 is off inside, on GPUs that would use it, and as it was on exit.
-
-    torch has two sets of switches for it, `allow_tf32` and `fp32_precision`, and refuses to read the former where the two differ.
-    Both are set, so that both can be read inside (`torch.backends.cudnn.flags` reads the former); what could not be read before
-    is restored by `fp32_precision` alone, which is the one that counts.
-    """
-    matmul: Any = torch.backends.cuda.matmul
-    cudnn: Any = torch.backends.cudnn
-    parts = (matmul, cudnn, cudnn.conv, cudnn.rnn)
-    precisions = [part.fp32_precision for part in parts]
-    legacy = [(part, _allow_tf32(part)) for part in (matmul, cudnn)]
-    try:
-        matmul.allow_tf32 = cudnn.allow_tf32 = False
-        for part in parts:
-            part.fp32_precision = "ieee"
-        yield
-    finally:
-        for part, allowed in legacy:
-            if allowed is not None:
-                part.allow_tf32 = allowed
-        for part, precision in zip(parts, precisions, strict=True):
-            part.fp32_precision = precision
-
-
-def _allow_tf32(part: Any) -> bool | None:
-    """The older switch of a backend; None where torch refuses to read it, since the newer one was set."""
-    try:
-        return part.allow_tf32
-    except RuntimeError:
-        return None
+        return logits_of(classifier, images).argmax(1)
 
 
 def check_batch(images: Tensor) -> None:
     """Raise ValueError unless `images` is a floating `(B, C, H, W)` batch, finite, of at least one sample."""
+    if not isinstance(images, Tensor):
+        raise ValueError(f"images must be a tensor (B, C, H, W); got {_described(images)}: torch.as_tensor makes one")
     if not images.is_floating_point() or images.dim() != 4:
         raise ValueError(f"images must be a floating tensor (B, C, H, W); got {images.dtype} {tuple(images.shape)}")
     if len(images) == 0:
@@ -162,15 +202,27 @@ def check_batch(images: Tensor) -> None:
         raise ValueError("images hold NaN or infinite values; remove those samples first")
 
 
-def check_images(images: Tensor, low: float = 0.0, high: float = 1.0) -> None:
-    """Raise ValueError unless `images` is a batch as `check_batch` wants it, in [low, high]."""
+def check_images(images: Tensor, low: float = 0.0, high: float = 1.0) -> Tensor:
+    """The images, a batch as `check_batch` wants it, in [low, high]: those that are outside by four roundings at most are drawn in.
+
+    Raises ValueError for others.
+    """
     check_batch(images)
     smallest, largest = images.min().item(), images.max().item()
-    if smallest < low or largest > high:
-        raise ValueError(
-            f"images must lie in [{low:g}, {high:g}]; got [{smallest:g}, {largest:g}]. "
-            "Scale the pixels (divide 8-bit ones by 255) and put normalisation into the classifier (advcore.Normalized)"
-        )
+    if low <= smallest and largest <= high:
+        return images
+    slack = 4 * torch.finfo(images.dtype).eps
+    if low - slack <= smallest and largest <= high + slack:
+        return images.clamp(low, high)
+    raise ValueError(
+        f"images must lie in [{low:g}, {high:g}]; got [{exactly(smallest)}, {exactly(largest)}]. "
+        "Scale the pixels (divide 8-bit ones by 255) and put normalisation into the classifier (advcore.Normalized)"
+    )
+
+
+def exactly(value: float) -> str:
+    """A number in few digits, in all of them where few would hide that it is not 0 or 1."""
+    return repr(value) if float(f"{value:g}") in (0, 1) and value not in (0, 1) else f"{value:g}"
 
 
 def check_logits(logits: Tensor, samples: int) -> None:
@@ -197,3 +249,23 @@ def check_labels(labels: Tensor, samples: int, classes: int) -> None:
         raise ValueError(f"labels must be whole numbers ({samples},); got {labels.dtype} {tuple(labels.shape)}")
     if labels.min() < 0 or labels.max() >= classes:
         raise ValueError(f"labels must lie in 0..{classes - 1} ({classes} logits); got {int(labels.min())}..{int(labels.max())}")
+
+
+def _described(thing: object) -> str:
+    """What came in place of a tensor: its type, and how long it is."""
+    size = f" of {len(thing)}" if isinstance(thing, tuple | list | dict) else ""
+    return f"a {type(thing).__name__}{size}"
+
+
+def _misfit(classifier: Classifier, images: Tensor) -> str | None:
+    """Why images do not fit a classifier that failed at them; None where it is not known."""
+    weights = [weight for module in modules_of(classifier) for weight in module.parameters() if weight.is_floating_point()]
+    dtypes = sorted({str(weight.dtype) for weight in weights})
+    if dtypes and str(images.dtype) not in dtypes:
+        return f"the network has weights of {', '.join(dtypes)}; images are {images.dtype}: make them one, network.to(images.dtype)"
+    if images.dim() == 4 and images.shape[3] in (1, 3, 4) and images.shape[1] not in (1, 2, 3, 4):
+        return (
+            f"images are read as (B, C, H, W), so those of {tuple(images.shape)} have {images.shape[1]} channels, which the "
+            "classifier does not take: if channels come last, give images.permute(0, 3, 1, 2)"
+        )
+    return None

@@ -45,6 +45,8 @@ def _convolved(
     fixed = not weight.requires_grad and (bias is None or not bias.requires_grad)
     narrow = weight.shape[1] <= FEW_IN and weight.shape[0] < FEW_OUT
     inner = all(pad < size for pad, size in zip(_pair(padding), weight.shape[2:], strict=True))
+    if torch.is_autocast_enabled(images.device.type):
+        return None
     single = images.device.type == "cpu" and images.dtype == weight.dtype == torch.float32
     return _Convolution.apply(images, weight, bias, _pair(padding)) if plain and fixed and narrow and inner and single else None
 

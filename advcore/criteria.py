@@ -1,6 +1,7 @@
 """What counts as adversarial."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,6 +14,9 @@ class Untargeted:
 
     labels: Tensor
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", as_labels(self.labels))
+
     def holds(self, logits: Tensor) -> Tensor:
         """Which rows of the logits `(B, K)` are adversarial, `(B,)` bool; a row with NaN is not."""
         top, place = logits.max(1)  # NaN wherever the row has one
@@ -20,7 +24,11 @@ class Untargeted:
 
     def take(self, index: Tensor) -> "Untargeted":
         """The criterion of the samples `index`."""
-        return Untargeted(self.labels[index])
+        return Untargeted(self.labels.to(index.device)[index])
+
+    def to(self, device: torch.device) -> "Untargeted":
+        """The criterion on a device."""
+        return self if self.labels.device == device else Untargeted(self.labels.to(device))
 
     def goals(self, logits: Tensor, count: int) -> Tensor:
         """The `count` most likely classes that would count as adversarial, `(B, count)` at most K - 1 of them."""
@@ -38,6 +46,9 @@ class Targeted:
 
     targets: Tensor
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "targets", as_labels(self.targets))
+
     def holds(self, logits: Tensor) -> Tensor:
         """Which rows of the logits `(B, K)` are adversarial, `(B,)` bool; a row with NaN is not."""
         top, place = logits.max(1)  # NaN wherever the row has one
@@ -45,7 +56,11 @@ class Targeted:
 
     def take(self, index: Tensor) -> "Targeted":
         """The criterion of the samples `index`."""
-        return Targeted(self.targets[index])
+        return Targeted(self.targets.to(index.device)[index])
+
+    def to(self, device: torch.device) -> "Targeted":
+        """The criterion on a device."""
+        return self if self.targets.device == device else Targeted(self.targets.to(device))
 
     def goals(self, logits: Tensor, count: int) -> Tensor:
         """The targets, `(B, 1)`."""
@@ -66,3 +81,17 @@ def classes_of(criterion: Criterion) -> Tensor:
             return labels
         case Targeted(targets):
             return targets
+
+
+def as_labels(labels: Any) -> Tensor:
+    """Labels as an int64 tensor: of whole numbers of any type, of a NumPy array, of a list. Others are left for `check_labels`.
+
+    Raises ValueError for what makes no tensor at all.
+    """
+    if not isinstance(labels, Tensor):
+        try:
+            labels = torch.as_tensor(labels)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise ValueError(f"labels must be whole numbers (B,), a tensor, an array or a list; got {labels!r}"[:300]) from error
+    whole = not (labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool)
+    return labels.long() if whole else labels

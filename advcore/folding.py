@@ -11,7 +11,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-from advcore.classifier import Classifier
+from advcore.classifier import Classifier, logits_of
 
 Pair = tuple[nn.Conv2d, nn.BatchNorm2d]
 
@@ -49,7 +49,7 @@ def _harmless(classifier: nn.Module, image: Tensor, before: Tensor, pairs: Seque
 
 def _logits(classifier: nn.Module, image: Tensor) -> Tensor:
     with torch.no_grad():
-        logits: Tensor = classifier(image)
+        logits: Tensor = logits_of(classifier, image)
     return logits
 
 

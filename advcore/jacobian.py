@@ -1,12 +1,37 @@
 """Gradients of functions of the logits, for every sample at once."""
 
+import warnings
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from advcore.classifier import Classifier
+from advcore.classifier import Classifier, logits_of
 from advcore.convolution import FewChannels
+
+
+def leaf(images: Tensor) -> Tensor:
+    """Images, without their past, as what is differentiated in.
+
+    Raises ValueError under `torch.inference_mode()`, which knows no gradients; images that were made there are copied.
+    """
+    if torch.is_inference_mode_enabled():
+        raise ValueError(
+            "gradients are needed, which torch.inference_mode() takes away: leave it for attacks and curvature "
+            "(torch.no_grad() does them no harm)"
+        )
+    return (images.clone() if images.is_inference() else images.detach()).requires_grad_()
+
+
+def has_gradient(output: Tensor) -> bool:
+    """Whether an output can be differentiated; warns where not, since the gradients that are 0 then may be anything in truth."""
+    if not output.requires_grad:
+        warnings.warn(
+            "zero_gradients: the classifier's logits do not depend on its images as far as torch knows (it detaches them, or runs "
+            "without gradients): all gradients are 0, attacks that follow them find nothing, and curvature is 0",
+            stacklevel=4,
+        )
+    return output.requires_grad
 
 
 def jacobian(classifier: Classifier, images: Tensor, values: Callable[[Tensor], Tensor] | None = None) -> tuple[Tensor, Tensor]:
@@ -27,11 +52,11 @@ def jacobian(classifier: Classifier, images: Tensor, values: Callable[[Tensor], 
     if known is not None and (answer := known(images, values)) is not None:
         return answer
     with torch.enable_grad():
-        images = images.detach().requires_grad_()
+        images = leaf(images)
         with FewChannels():
-            logits = classifier(images)
+            logits = logits_of(classifier, images)
         wanted = logits if values is None else values(logits)
-        if not logits.requires_grad:  # a classifier that does not look at the image
+        if not has_gradient(logits):
             return logits.detach(), images.new_zeros(len(images), wanted.shape[1], *images.shape[1:])
         last = wanted.shape[1] - 1
         gradients = [
@@ -58,11 +83,11 @@ def pull_back(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """As `differentiate`, of a function whose derivative is known: `slope` gives its value `(B,)` and that, `(B, K)`."""
     with torch.enable_grad():
-        images = images.detach().requires_grad_()
+        images = leaf(images)
         with FewChannels():
-            output = classifier(images)
+            output = logits_of(classifier, images)
     logits = output.detach()
     values, weights = slope(logits)
-    if not output.requires_grad:  # a classifier that does not look at the image
+    if not has_gradient(output):
         return torch.zeros_like(images).detach(), values, logits
     return torch.autograd.grad(output, images, weights, materialize_grads=True)[0], values, logits

@@ -73,7 +73,7 @@ def margins(
     """
     attack = DeepFool(norm="l2", box=False) if attack is None else attack
     check_attack(attack)
-    check_images(images)
+    images = check_images(images)
     if not radius > 0:
         raise ValueError(f"radius must be positive, in pixel units; got {radius}")
     if randomness is None:

@@ -14,7 +14,16 @@ from torch import Tensor
 from advcore import norms
 from advcore.attacks import PGD
 from advcore.attacks.ascent import evaluate
-from advcore.classifier import Classifier, check_images, check_labels, check_logits, frozen, predict, take_rows
+from advcore.classifier import (
+    Classifier,
+    check_images,
+    check_labels,
+    first_logits,
+    frozen,
+    logits_of,
+    predict,
+    take_rows,
+)
 from advcore.criteria import Untargeted
 from advcore.norms import LINF, NormName
 from advcore.objectives import cross_entropy, logit_margin
@@ -71,12 +80,11 @@ def gradient_signs(classifier: Classifier, images: Tensor, labels: Tensor) -> Gr
 
     Raises ValueError for images, logits or labels that cannot be attacked.
     """
-    check_images(images)
+    images = check_images(images)
     criterion = Untargeted(labels)
+    labels = criterion.labels
     with frozen(classifier):
-        with torch.no_grad():
-            first = classifier(images)
-        check_logits(first, len(images))
+        first = first_logits(classifier, images)
         check_labels(labels, len(images), first.shape[1])
         gradient, _, logits = evaluate(classifier, images, criterion, logit_margin)
         again, _, logits_again = evaluate(classifier, images, criterion, logit_margin)
@@ -106,7 +114,7 @@ def ball_signs(
     has the same direction at each eps. Cost: 1 forward pass a sample, and for each that is classified right at most
     `steps + 2 + draws` forward and `steps` backward passes an eps. Raises ValueError as `gradient_signs` does.
     """
-    check_images(images)
+    images = check_images(images)
     wrong = predict(classifier, images) != labels
     by_attack = wrong[:, None].repeat(1, len(eps))
     by_noise = by_attack.clone()
@@ -134,7 +142,7 @@ def _broken_by_noise(
         direction = noise / norms.per_sample(ball.size(noise), noise)
         with frozen(classifier), torch.no_grad():
             for column, radius in enumerate(eps):
-                broken[:, column] |= criterion.holds(classifier((images + radius * direction).clamp(0, 1)))
+                broken[:, column] |= criterion.holds(logits_of(classifier, (images + radius * direction).clamp(0, 1)))
     return broken
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from advcore.attacks.boundary import bisect
-from advcore.classifier import Classifier, check_batch, check_images, frozen, full_precision, take_rows
+from advcore.classifier import Classifier, check_batch, check_images, frozen, full_precision, logits_of, take_rows
 from advcore.criteria import Untargeted
 from advcore.norms import L2, per_sample
 from advcore.randomness import Randomness
@@ -41,18 +41,20 @@ def flip_probability(
     for name, value in (("draws", draws), ("rows", rows)):
         if value < 1:
             raise ValueError(f"{name} must be at least 1; got {value}")
-    (check_images if box else check_batch)(images)
+    if box:
+        images = check_images(images)
+    check_batch(images)
     samples = len(images)
     randomness = _randomness(randomness, images)
     flips = images.new_zeros(len(sigmas), samples)
     with full_precision(), frozen(classifier), torch.no_grad():
-        labels = classifier(images).argmax(1)
+        labels = logits_of(classifier, images).argmax(1)
         for some in torch.arange(draws).split(max(1, rows // samples)):
             noise = torch.stack([randomness.stream("draw", draw).normal(images.shape[1:]) for draw in some.tolist()])
             repeated = take_rows(classifier, torch.arange(samples, device=images.device).repeat(len(some)))
             for row, sigma in zip(flips, sigmas, strict=True):
                 noisy = (images + sigma * noise.to(images.dtype)).flatten(0, 1)
-                predicted = repeated(noisy.clamp(0, 1) if box else noisy).argmax(1)
+                predicted = logits_of(repeated, noisy.clamp(0, 1) if box else noisy).argmax(1)
                 row += (predicted.view(-1, samples) != labels).sum(0)
     return flips / draws
 
@@ -94,12 +96,12 @@ def distance_along(
     before, after = torch.zeros_like(start), torch.full_like(start, torch.inf)
     crossed = torch.zeros(2, samples, dtype=torch.bool, device=images.device)
     with full_precision(), frozen(classifier), torch.no_grad():
-        labels = classifier(images).argmax(1)
+        labels = logits_of(classifier, images).argmax(1)
         standing = everyone
         for factor in _factors(inner):
             reach = (factor * start[standing]).clamp(max=farthest)
             points = (images[standing] + per_sample(reach, images) * sides[:, standing]).flatten(0, 1)
-            predicted = take_rows(classifier, standing.repeat(2))(points).argmax(1).view(2, -1)
+            predicted = logits_of(take_rows(classifier, standing.repeat(2)), points).argmax(1).view(2, -1)
             changed = predicted != labels[standing]
             hit = changed.any(0)
             crossed[:, standing], after[standing[hit]] = changed, reach[hit]

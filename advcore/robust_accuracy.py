@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from advcore.attacks.attack import Attack, Status, has_budget, with_budget
-from advcore.classifier import Classifier, predict, take_rows
-from advcore.criteria import Untargeted
+from advcore.classifier import Classifier, full_precision, predict, take_rows
+from advcore.criteria import Untargeted, as_labels
 from advcore.norms import per_sample
 from advcore.randomness import Randomness
 
@@ -76,14 +76,15 @@ def attack_over(
     check_grid(eps)
     if randomness is None:
         randomness = Randomness(0, torch.arange(len(images), device=images.device))
-    prediction = predict(classifier, images)
-    known = _nothing(images, prediction, labels)
-    grid = torch.tensor([*eps, torch.inf], dtype=images.dtype, device=images.device)
-    case = _Case(classifier, images, Untargeted(prediction), grid, randomness)
-    history = []
-    for attack in attacks:
-        known = (_budget if has_budget(attack) else _minimal)(attack, known, case)
-        history.append(known)
+    with full_precision():
+        prediction = predict(classifier, images)
+        known = _nothing(images, prediction, as_labels(labels).to(images.device))
+        grid = torch.tensor([*eps, torch.inf], dtype=images.dtype, device=images.device)
+        case = _Case(classifier, images, Untargeted(prediction), grid, randomness)
+        history = []
+        for attack in attacks:
+            known = (_budget if has_budget(attack) else _minimal)(attack, known, case)
+            history.append(known)
     return history
 
 

@@ -10,7 +10,7 @@ from advcore.attacks.adaptive import check_ascent, climb
 from advcore.attacks.attack import Adversarial, Status, Tries, solve
 from advcore.attacks.ball import Ball
 from advcore.attacks.budget import radii
-from advcore.classifier import Classifier, take_rows
+from advcore.classifier import Classifier, logits_of, take_rows
 from advcore.criteria import Criterion, Targeted
 from advcore.norms import NormName, Radius
 from advcore.randomness import Randomness
@@ -52,7 +52,7 @@ class APGDT:
     ) -> Tries:
         ball = Ball.of(norms.get(self.norm), images, radius, self.box)
         with torch.no_grad():
-            goals = criterion.goals(classifier(images), self.targets)
+            goals = criterion.goals(logits_of(classifier, images), self.targets)
         result = images.clone()
         queries = torch.ones(len(images), dtype=torch.int64, device=images.device)
         gradients = torch.zeros_like(queries)
@@ -67,7 +67,7 @@ class APGDT:
             if place + 1 == goals.shape[1]:
                 break
             with torch.no_grad():
-                standing = ~rest.holds(own(tries.images))
+                standing = ~rest.holds(logits_of(own, tries.images))
             queries[active] += 1
             active = active[standing]
             if not len(active):

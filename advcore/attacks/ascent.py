@@ -6,7 +6,7 @@ from torch import Tensor
 from advcore import norms
 from advcore.attacks.attack import Tries
 from advcore.attacks.ball import Ball
-from advcore.classifier import Classifier, check_finite, take_rows
+from advcore.classifier import Classifier, check_finite, logits_of, take_rows
 from advcore.criteria import Criterion
 from advcore.jacobian import differentiate, pull_back
 from advcore.norms import per_sample
@@ -76,7 +76,7 @@ def ascend(
     if best is None:
         return Tries(current, spent, spent)
     with torch.no_grad():
-        logits = classifier(current)
+        logits = logits_of(classifier, current)
     check_finite(logits)
     queries = spent.index_add(0, active, torch.ones_like(active))
     value = objective(logits, criterion).masked_fill(criterion.holds(logits), torch.inf)

@@ -8,7 +8,17 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from advcore.classifier import Classifier, check_finite, check_images, check_labels, check_logits, frozen, take_rows
+from advcore.classifier import (
+    Classifier,
+    check_finite,
+    check_images,
+    check_labels,
+    first_logits,
+    frozen,
+    full_precision,
+    logits_of,
+    take_rows,
+)
 from advcore.criteria import Criterion, classes_of
 from advcore.norms import Norm, Radius
 from advcore.randomness import Randomness
@@ -138,19 +148,16 @@ def solve(
     """Check the input, set already adversarial samples aside, search on the others, verify what comes back: nothing is found but
     what a forward pass of the image handed back confirms.
 
-    `box` says that images must lie in [0, 1] (they may be anything finite otherwise, coordinates in a subspace too); `radius`
-    `(B,)` is handed to a search with a budget, which a sample with radius 0 has none of.
+    `box` says that images must lie in [0, 1], where a few roundings outside are drawn in (they may be anything finite otherwise,
+    coordinates in a subspace too); `radius` `(B,)` is handed to a search with a budget, which a sample with radius 0 has none of.
     Raises ValueError for images, logits or labels that cannot be attacked.
     """
-    if box:
-        check_images(images)
-    images = images.detach()
+    images = (check_images(images) if box else images).detach()
+    criterion = criterion.to(images.device)
     if randomness is None:
         randomness = Randomness(0, torch.arange(len(images), device=images.device))
-    with frozen(classifier):
-        with torch.no_grad():
-            logits = classifier(images)
-        check_logits(logits, len(images))
+    with full_precision(), frozen(classifier):
+        logits = first_logits(classifier, images)
         check_labels(classes_of(criterion), len(images), logits.shape[1])
         already = criterion.holds(logits)
         standing = (~already if radius is None else ~already & (radius > 0)).nonzero()[:, 0]
@@ -167,7 +174,7 @@ def solve(
             reached, claimed = tries.logits, standing if tries.claimed is None else standing[tries.claimed]
             if reached is None and len(claimed):
                 with torch.no_grad():
-                    reached = take_rows(classifier, claimed)(result[claimed])
+                    reached = logits_of(take_rows(classifier, claimed), result[claimed])
                 queries[claimed] += 1
             if reached is not None:
                 check_finite(reached)

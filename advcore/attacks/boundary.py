@@ -7,7 +7,7 @@ from torch import Tensor
 
 from advcore import norms
 from advcore.attacks.attack import Adversarial, Attack, Status, has_budget, norm_of
-from advcore.classifier import Classifier, frozen, take_rows
+from advcore.classifier import Classifier, frozen, logits_of, take_rows
 from advcore.criteria import Criterion
 from advcore.norms import per_sample
 from advcore.randomness import Randomness
@@ -24,7 +24,7 @@ def bisect(classifier: Classifier, inside: Tensor, outside: Tensor, criterion: C
     with frozen(classifier), torch.no_grad():
         for _ in range(steps):
             middle = (low + high) / 2
-            adversarial = criterion.holds(classifier(torch.lerp(inside, outside, per_sample(middle, inside))))
+            adversarial = criterion.holds(logits_of(classifier, torch.lerp(inside, outside, per_sample(middle, inside))))
             low, high = torch.where(adversarial, low, middle), torch.where(adversarial, middle, high)
     return high
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from advcore import norms
 from advcore.attacks.attack import Adversarial, Status, Tries, solve
 from advcore.attacks.walk import Look, cosine, walk
-from advcore.classifier import Classifier
+from advcore.classifier import Classifier, logits_of
 from advcore.criteria import Criterion, Targeted, classes_of
 from advcore.norms import per_sample
 from advcore.randomness import Randomness
@@ -105,7 +105,7 @@ class DDN:
         if self.spread is None:
             return None
         with torch.no_grad():
-            logits = classifier(images)
+            logits = logits_of(classifier, images)
         top = logits.amax(1)
         lead = (top - (logits.sum(1) - top) / (logits.shape[1] - 1)).clamp(min=0)
         return torch.where(lead > 0, self.spread / lead, 1)

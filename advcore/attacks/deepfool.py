@@ -11,7 +11,7 @@ from advcore.attacks.attack import Adversarial, Status, Tries, solve
 from advcore.attacks.halfspace import reach
 from advcore.attacks.linearisation import Closest, closest, closest_again
 from advcore.attacks.refinement import Climb, draw_back, turned
-from advcore.classifier import Classifier, take_rows
+from advcore.classifier import Classifier, logits_of, take_rows
 from advcore.criteria import Criterion
 from advcore.norms import Norm, per_sample
 from advcore.randomness import Randomness
@@ -81,8 +81,8 @@ class DeepFool:
                 walk = walk.linearised(norm)
                 gain = STEEPER * self.overshoot * norm.size(walk.current - walk.origin)
                 walk = walk.take(~self._ask(walk, ~walk.asked & ~(walk.boundary.room > gain)))
-            if not len(walk.active):
-                break
+                if not len(walk.active):
+                    break
             boundary = walk.boundary
             way = self._reach(norm, walk.current, boundary.normal, torch.maximum(boundary.gap, self.least_step * boundary.length))
             if self.box:
@@ -93,6 +93,8 @@ class DeepFool:
             near = length * walk.shrinkage <= LIKELY * self.overshoot * norm.size(current - walk.origin)
             walk = replace(walk, current=current, asked=near | (length == 0) | (step == self.steps - 1))
             walk = walk.take(~(self._ask(walk, walk.asked) | (length == 0)))
+            if not len(walk.active):
+                break
         several = (moves > 1).nonzero()[:, 0]
         if self.box and len(several):
             goal = criterion.take(several)
@@ -184,7 +186,7 @@ class _Walk:
     def ask(self, rows: Tensor, tried: Tensor) -> Tensor:
         """Whether images tried by the samples `rows` are adversarial; they become their results."""
         with torch.no_grad():
-            logits = take_rows(self.classifier, rows)(tried)
+            logits = logits_of(take_rows(self.classifier, rows), tried)
         places = self.active[rows]
         self.queries[places] += 1
         self.result[places], self.logits[places] = tried, logits

@@ -8,7 +8,7 @@ from torch import Tensor
 from advcore import objectives
 from advcore.attacks.ascent import evaluate
 from advcore.attacks.halfspace import reach
-from advcore.classifier import Classifier, take_rows
+from advcore.classifier import Classifier, logits_of, take_rows
 from advcore.criteria import Criterion
 from advcore.norms import Norm, per_sample
 from advcore.objectives import Objective
@@ -66,7 +66,7 @@ class Climb:
         """The logit margin less the slack, `(n,)`: positive means adversarial, beyond rounding."""
         self.spend(queries=1)
         with torch.no_grad():
-            return objectives.logit_margin(self.classifier(self.origin + perturbation), self.criterion) - self.slack
+            return objectives.logit_margin(logits_of(self.classifier, self.origin + perturbation), self.criterion) - self.slack
 
     def ascent(self, perturbation: Tensor, objective: Objective) -> tuple[Tensor, Tensor]:
         """The gradient of an objective, and whether the point is adversarial."""

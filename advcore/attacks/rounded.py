@@ -9,7 +9,7 @@ from torch import Tensor
 from advcore import norms
 from advcore.attacks import l0
 from advcore.attacks.attack import Adversarial, Attack, Status, has_budget, norm_of
-from advcore.classifier import Classifier, check_finite, frozen, take_rows
+from advcore.classifier import Classifier, check_finite, frozen, logits_of, take_rows
 from advcore.criteria import Criterion
 from advcore.norms import Norm, Radius, per_sample
 from advcore.randomness import Randomness
@@ -73,7 +73,7 @@ class Rounded:
             radius = eps[left] if isinstance(eps, Tensor) else eps
             tried = self._nearest(clean, way) if radius is None else self._inside(clean, norm.project(way, radius), norm, radius)
             with frozen(classifier), torch.no_grad():
-                logits = take_rows(classifier, left)(tried)
+                logits = logits_of(take_rows(classifier, left), tried)
             check_finite(logits)
             fits = found.new_ones(len(left)) if radius is None else norms.inside(norm, tried - clean, radius)
             found[left] = fits & criterion.take(left).holds(logits)

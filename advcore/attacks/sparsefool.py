@@ -12,7 +12,7 @@ from advcore.attacks.attack import Adversarial, Status, Tries, solve
 from advcore.attacks.deepfool import DeepFool
 from advcore.attacks.halfspace import reach
 from advcore.attacks.linearisation import halfspaces
-from advcore.classifier import Classifier, take_rows
+from advcore.classifier import Classifier, logits_of, take_rows
 from advcore.criteria import Criterion
 from advcore.randomness import Randomness
 
@@ -81,7 +81,7 @@ class SparseFool:
             current = self._clip(current + self._walk(current, way, normal))
             tried = self._clip(origin + (1 + self.overshoot) * (current - origin))
             with torch.no_grad():
-                done = criterion.holds(classifier(tried)) | (norms.L2.size(normal) == 0)
+                done = criterion.holds(logits_of(classifier, tried)) | (norms.L2.size(normal) == 0)
             queries[active] += spent.queries + 3
             gradients[active] += spent.gradients + 1
             result[active] = tried
@@ -99,7 +99,7 @@ class SparseFool:
         reached = inner(classifier, images, criterion)
         way = (reached.images - images) / (1 + inner.overshoot)
         with torch.no_grad():
-            goal = criterion.goals(classifier(reached.images), 1)
+            goal = criterion.goals(logits_of(classifier, reached.images), 1)
         _, _, normals = halfspaces(classifier, images + way, criterion, lambda logits: goal)
         return way, norms.L2.steepest(normals[:, 0]), reached
 

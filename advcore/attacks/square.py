@@ -11,7 +11,7 @@ from torch import Tensor
 from advcore import norms
 from advcore.attacks.attack import Adversarial, Status, Tries, solve
 from advcore.attacks.budget import check_eps, radii
-from advcore.classifier import Classifier, take_rows
+from advcore.classifier import Classifier, logits_of, take_rows
 from advcore.criteria import Criterion
 from advcore.norms import Radius, per_sample
 from advcore.objectives import logit_margin
@@ -86,7 +86,7 @@ class Square:
                 continue
             queries[active[asked]] += 1
             rest, own = criterion.take(asked), tried[asked]
-            logits = take_rows(classifier, asked)(own)
+            logits = logits_of(take_rows(classifier, asked), own)
             value = logit_margin(logits, rest).to(highest.dtype)
             wins = ~(value <= highest[asked])  # NaN wins, so that it is handed back, verified and refused
             best[asked[wins]], highest[asked[wins]] = own[wins], value[wins]

@@ -30,13 +30,14 @@ class BoundaryPoints:
 
 def boundary_points(classifier: Classifier, images: Tensor, steps: int = 30) -> BoundaryPoints:
     """The boundary points at the end of DeepFool's l2 perturbations of images `(B, C, H, W)`, without the box, bisected."""
-    own = predict(classifier, images)
-    criterion = Untargeted(own)
-    result = Bisected(DeepFool(norm="l2", box=False))(classifier, images, criterion)
-    outside = torch.where(per_sample(result.found, images), result.images, images)
-    share = bisect(classifier, images, outside, criterion, steps)
-    points = torch.lerp(images, outside, per_sample(share, images))
-    return BoundaryPoints(points, result.found, predict(classifier, points), own)
+    with full_precision():
+        own = predict(classifier, images)
+        criterion = Untargeted(own)
+        result = Bisected(DeepFool(norm="l2", box=False))(classifier, images, criterion)
+        outside = torch.where(per_sample(result.found, images), result.images, images)
+        share = bisect(classifier, images, outside, criterion, steps)
+        points = torch.lerp(images, outside, per_sample(share, images))
+        return BoundaryPoints(points, result.found, predict(classifier, points), own)
 
 
 def logit_difference(first: Tensor, second: Tensor) -> Callable[[Tensor], Tensor]:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from advcore.classifier import Classifier, frozen
 from advcore.curvature.displaced import displaced, points_at_a_time
+from advcore.jacobian import has_gradient, leaf
 from advcore.norms import L2
 
 
@@ -66,9 +67,9 @@ class DifferenceHessian:
     def _gradients(self, displacements: Tensor) -> Tensor:
         """The objective's gradients `(B, m, D)` at the images displaced by `(B, m, D)`."""
         with frozen(self._classifier), torch.enable_grad():
-            leaf = displacements.detach().requires_grad_()
-            logits = displaced(self._classifier, self._images, leaf)
+            moved = leaf(displacements)
+            logits = displaced(self._classifier, self._images, moved)
             value = torch.stack([self._objective(some) for some in logits.unbind(1)]).sum()
-            if not value.requires_grad:  # a classifier that does not look at the image
+            if not has_gradient(value):
                 return torch.zeros_like(displacements)
-            return torch.autograd.grad(value, leaf, materialize_grads=True)[0]
+            return torch.autograd.grad(value, moved, materialize_grads=True)[0]

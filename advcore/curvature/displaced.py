@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from advcore.classifier import Classifier, check_finite, take_rows
+from advcore.classifier import Classifier, check_finite, logits_of, take_rows
 
 
 def displaced(classifier: Classifier, images: Tensor, displacements: Tensor) -> Tensor:
@@ -14,7 +14,7 @@ def displaced(classifier: Classifier, images: Tensor, displacements: Tensor) -> 
     samples, count = displacements.shape[:2]
     index = torch.arange(samples, device=images.device).repeat_interleave(count)
     moved = images[index] + displacements.reshape(-1, *images.shape[1:])
-    logits = take_rows(classifier, index)(moved)
+    logits = logits_of(take_rows(classifier, index), moved)
     check_finite(logits)
     return logits.unflatten(0, (samples, count))
 

@@ -6,7 +6,8 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from advcore.classifier import Classifier, check_images, check_labels, check_logits, frozen, full_precision, take_rows
+from advcore.classifier import Classifier, check_images, check_labels, first_logits, frozen, full_precision, take_rows
+from advcore.criteria import as_labels
 from advcore.curvature.gauss_newton import gauss_newton
 from advcore.curvature.hessian import InputHessian, input_hessian
 from advcore.curvature.loss import cross_entropy
@@ -75,10 +76,9 @@ def eigenprofile(
         raise ValueError(f"path must be one of {', '.join(get_args(Path))}; got {path!r}")
     if step != 0 and path == "low-rank":
         raise ValueError(f"the low-rank path knows the exact Hessian alone, step 0; got step {step}. Use path auto or products")
-    check_images(images)
-    with frozen(classifier), torch.no_grad():
-        logits = classifier(images)
-    check_logits(logits, len(images))
+    images, labels = check_images(images), as_labels(labels)
+    with full_precision(), frozen(classifier):
+        logits = first_logits(classifier, images)
     check_labels(labels, len(images), logits.shape[1])
     if randomness is None:
         randomness = Randomness(0, torch.arange(len(images), device=images.device))

@@ -6,8 +6,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from advcore.classifier import Classifier, frozen
+from advcore.classifier import Classifier, frozen, logits_of
 from advcore.curvature.differences import DifferenceHessian
+from advcore.jacobian import has_gradient, leaf
+from advcore.modules import twice_differentiable
 
 
 class Hessian(Protocol):
@@ -41,11 +43,12 @@ class InputHessian:
 
     def __init__(self, classifier: Classifier, images: Tensor, objective: Callable[[Tensor], Tensor]) -> None:
         with frozen(classifier), torch.enable_grad():
-            self._images = images.detach().requires_grad_()
-            value = objective(classifier(self._images)).sum()
-            if value.requires_grad:
+            self._images = leaf(images)
+            with twice_differentiable():
+                value = objective(logits_of(classifier, self._images)).sum()
+            if has_gradient(value):
                 gradient = torch.autograd.grad(value, self._images, create_graph=True, materialize_grads=True)[0]
-            else:  # a classifier that does not look at the image
+            else:
                 gradient = torch.zeros_like(images)
         self._gradient = gradient
         self.gradient = gradient.detach().flatten(1)

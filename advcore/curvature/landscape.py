@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from advcore.classifier import Classifier, check_images, check_labels, check_logits, frozen
+from advcore.classifier import Classifier, check_images, check_labels, first_logits, frozen, full_precision
+from advcore.criteria import as_labels
 from advcore.curvature.displaced import displaced, points_at_a_time
 from advcore.norms import L2
 
@@ -63,9 +64,9 @@ def landscape(
     u, w = plane(first, second)
     steps = torch.cartesian_prod(torch.arange(count), torch.arange(count)).to(images.device)
     predicted, losses = [], []
-    with frozen(classifier), torch.no_grad():
-        logits = classifier(images)
-        check_logits(logits, samples)
+    labels = as_labels(labels)
+    with full_precision(), frozen(classifier), torch.no_grad():
+        logits = first_logits(classifier, images)
         check_labels(labels, samples, logits.shape[1])
         for some in steps.split(points_at_a_time(samples, rows)):
             shift = grid[:, some[:, 0], None] * u[:, None] + grid[:, some[:, 1], None] * w[:, None]

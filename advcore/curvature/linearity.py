@@ -42,7 +42,7 @@ def linearity_error(
         steps: of each ascent, 2 eps long at first and shorter by the same amount each time.
         starts: at least 2, one for each sign.
     """
-    check_images(images)
+    images = check_images(images)
     ball = norms.get(norm)
     if not eps > 0:
         raise ValueError(f"eps must be positive, in pixel units; got {eps}")

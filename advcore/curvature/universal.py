@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from advcore.classifier import Classifier, frozen
+from advcore.classifier import Classifier, frozen, logits_of
 from advcore.curvature.displaced import displaced, points_at_a_time
 from advcore.norms import L2
 from advcore.randomness import Randomness
@@ -25,7 +25,7 @@ def fools(classifier: Classifier, images: Tensor, vectors: Tensor, rows: int = 1
     `rows`: at most so many images go forward at a time, and one a sample if that is more; only memory depends on it.
     """
     with frozen(classifier), torch.no_grad():
-        own = classifier(images).argmax(1)
+        own = logits_of(classifier, images).argmax(1)
         parts = vectors.expand(len(images), -1, -1).split(points_at_a_time(len(images), rows), 1)
         labels = torch.cat([displaced(classifier, images, part).argmax(2) for part in parts], 1)
     return labels != own[:, None]

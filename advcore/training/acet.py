@@ -75,7 +75,7 @@ class ACET:
         ball = Ball.of(LINF, noise, radii(attack.eps, noise), attack.box)
         scale = ball.radius * randomness.stream("scale").uniform(()).to(noise.dtype)
         start = ball.project(noise + LINF.random(randomness.stream("start"), tuple(noise.shape[1:]), scale).to(noise.dtype))
-        with frozen(network):
+        with frozen(network, compiled=True):
             return ascend(network, ball, start, Untargeted(labels), log_confidence, attack.step, attack.steps, leave=False).images
 
 

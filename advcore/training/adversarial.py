@@ -82,7 +82,7 @@ class Adversarial:
         criterion = Untargeted(labels)
         climb = getattr(self.attack, "climb", None)
         if climb is not None:
-            with frozen(network):
+            with frozen(network, compiled=True):
                 return climb(network, images, criterion, randomness).images
         result = self.attack(network, images, criterion, randomness)
         if has_budget(self.attack):

@@ -77,7 +77,7 @@ class Calibrated:
     def perturbed(self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness) -> Tensor:
         """`x + r`, `(B, C, H, W)`."""
         ball = Ball.of(norms.get(self.norm), images, radii(self.eps, images), self.box)
-        with frozen(network):
+        with frozen(network, compiled=True):
             start = ball.project(images + self._start(images, randomness))
             step = self.chosen.step
             return ascend(network, ball, start, Untargeted(labels), wrong_confidence, step, self.steps, leave=False).images

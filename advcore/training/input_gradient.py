@@ -4,12 +4,15 @@ import torch
 from torch import Tensor, nn
 
 from advcore import objectives
+from advcore.classifier import logits_of
 from advcore.criteria import Untargeted
+from advcore.jacobian import leaf
+from advcore.modules import twice_differentiable
 
 
 def surprise(network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     """The cross-entropy `l(x) = -log p_label` of each image, `(B,)`; its derivatives keep their digits where p_label is near 1."""
-    return objectives.cross_entropy(network(images), Untargeted(labels))
+    return objectives.cross_entropy(logits_of(network, images), Untargeted(labels))
 
 
 def input_gradient(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -19,6 +22,7 @@ def input_gradient(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[
     sample's own only where batch normalisation does not mix the batch. `advcore.jacobian.differentiate` gives the same gradient as
     a constant, for less.
     """
-    images = images.detach().requires_grad_()
-    loss = surprise(network, images, labels)
+    images = leaf(images)
+    with twice_differentiable():
+        loss = surprise(network, images, labels)
     return loss, torch.autograd.grad(loss.sum(), images, create_graph=True, materialize_grads=True)[0]

@@ -81,7 +81,7 @@ class LocalLinearity:
             rise = ((moved - images) * gradient).flatten(1).sum(1)
             return (surprise(network, moved, labels) - loss - rise)[:, None]
 
-        with frozen(network):
+        with frozen(network, compiled=True):
             start, step = ball.project(images + noise), self.chosen.step
             return ascend(error, ball, start, Untargeted(labels), _size, step, self.steps, leave=False).images
 

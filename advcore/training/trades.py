@@ -66,7 +66,7 @@ class TRADES:
         ball = Ball.of(norms.get(self.norm), images, radii(self.eps, images), self.box)
         noise = randomness.stream("start").normal(images.shape[1:]).to(images.dtype)
         start = ball.project(images + NOISE * noise)
-        with frozen(network):
+        with frozen(network, compiled=True):
             with torch.no_grad():
                 clean = network(images)
 

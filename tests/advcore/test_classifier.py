@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from advcore import Normalized, frozen
-from advcore.classifier import _allow_tf32, check_images, check_labels, check_logits, full_precision, take_rows
+from advcore.classifier import check_images, check_labels, check_logits, full_precision, take_rows
+from advcore.precision import _allow_tf32
 
 
 def test_frozen_holds_and_restores_also_after_an_error():

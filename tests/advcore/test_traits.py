@@ -1,0 +1,182 @@
+"""Every attack, probe and training term on networks as people have them: the numbers of the plain network, or one line."""
+
+import warnings
+
+import pytest
+import torch
+from attack_table import ATTACKS, run
+from torch import nn
+from traits import TRAITS
+
+from advcore import Randomness, Untargeted, probes, training
+from advcore.attacks import FGSM, PGD, DeepFool, Square
+from advcore.attacks.attack import has_budget, norm_of
+from advcore.attacks.l0 import get
+from advcore.classifier import predict
+from advcore.probes import PROBES
+from advcore.subspaces import DCTGrid
+from advcore.training import TERMS
+
+SETTINGS = {
+    "robustness": probes.Robustness((0.1, 0.3), (DeepFool(), PGD(norm="l2", steps=3))),
+    "masking": probes.Masking((0.1, 0.3), steps=3, draws=2),
+    "margins": probes.Margins(DCTGrid(size=4)),
+    "frequency_map": probes.FrequencyMap(size=4),
+    "random_margins": probes.RandomMargins((1, 5)),
+    "noise": probes.Noise((0.1, 0.5), draws=3, directions=3),
+    "curvature": probes.Curvature(spectrum="top", top=2),
+    "shared_curvature": probes.SharedCurvature(top=2),
+    "boundary": probes.Boundary(top=2, bottom=2, steps=8, draws=3),
+    "landscape": probes.Landscape(count=3, size=3),
+    "examples": probes.Examples(count=3),
+    "eigenprofile": probes.Curvature(),
+    "curvature at a step": probes.Curvature(spectrum="top", top=2, bottom=1, step=0.3, linearity=0.5),
+}
+TERM_SETTINGS = {
+    "adversarial": {"attack": PGD(eps=0.05, steps=2)},
+    "advprop": {"attack": FGSM(eps=0.05)},
+    **{name: {"eps": 0.05, "steps": 2} for name in ("trades", "calibrated", "local_linearity", "acet")},
+    "free": {"eps": 0.05, "replays": 2},
+    "gradient_alignment": {"eps": 0.05},
+}
+EVERY_PROBE = {name: SETTINGS.get(name) or kind() for name, kind in PROBES.items()} | {
+    name: probe for name, probe in SETTINGS.items() if name not in PROBES
+}
+EVERY_TERM = {name: kind(**TERM_SETTINGS.get(name, {})) for name, kind in TERMS.items()} | {
+    "adversarial, deepfool": training.Adversarial(DeepFool(steps=5))
+}
+FEW = [next(attack for attack in ATTACKS if type(attack) is kind) for kind in dict.fromkeys(map(type, ATTACKS))]
+"""One attack of each kind: the fast part."""
+
+every_trait = pytest.mark.parametrize("trait", TRAITS.values(), ids=TRAITS)
+
+
+def measured(trait, classifier, work, blind=False):
+    """What `work(classifier)` gives; None where it is refused as the trait says. A warning that the trait tells has to come, unless
+    the work is `blind` to gradients."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        if trait.refused is not None:
+            with pytest.raises(ValueError, match=trait.refused) as refusal:
+                work(classifier)
+            assert str(refusal.value).isprintable()
+            return None
+        result = work(classifier)
+    told = {str(entry.message) for entry in caught if issubclass(entry.category, UserWarning)}
+    assert any(trait.told in message for message in told) if trait.told and blind is False else not told, told
+    return result
+
+
+def check_attack(trait, attack):
+    network, images = trait.make(), trait.images()
+    labels = torch.arange(len(images)) % 2 if trait.refused else predict(network, images)
+    result = measured(
+        trait, network, lambda net: run(attack, net, images, Untargeted(labels)), isinstance(attack, Square) and not trait.mixes
+    )
+    if result is None:
+        return
+    assert trait.mixes or not (predict(network, result.images) == labels)[result.found].any()
+    sizes = get(norm_of(attack)).size(result.images - images)
+    torch.testing.assert_close(result.distance[result.found], sizes[result.found])
+    if has_budget(attack):
+        assert (result.distance[result.found] <= attack.eps * (1 + 1e-5)).all()
+    if trait.plain is None:
+        return
+    plain = trait.plain()
+    expected = run(attack, plain, images, Untargeted(predict(plain, images)))
+    both = result.found & expected.found
+    assert (result.found != expected.found).sum() <= (0 if trait.close < 0.01 else 2)
+    ratio = result.distance[both] / expected.distance[both].clamp(min=1e-12)
+    assert not both.any() or (ratio.median() - 1).abs() <= trait.close
+
+
+@every_trait
+@pytest.mark.parametrize("attack", FEW, ids=lambda attack: type(attack).__name__)
+def test_attacks(trait, attack):
+    check_attack(trait, attack)
+
+
+@pytest.mark.slow
+@every_trait
+@pytest.mark.parametrize("attack", [attack for attack in ATTACKS if attack not in FEW], ids=repr)
+def test_all_settings_of_attacks(trait, attack):
+    check_attack(trait, attack)
+
+
+@every_trait
+@pytest.mark.parametrize("name", EVERY_PROBE)
+def test_probes(trait, name):
+    probe, images = EVERY_PROBE[name], trait.images()
+    network = trait.make()
+    classes = 2 if trait.refused else int(network(images).shape[1])
+    batch = probes.Batch(images, torch.arange(len(images)) % classes, torch.arange(len(images)))
+    try:
+        probe.validate(trait.shape, classes)
+    except ValueError as refusal:
+        assert str(refusal).isprintable()
+        return
+    table = measured(trait, network, lambda net: probe.measure(net, batch, Randomness(0, batch.indices), **_more(probe, net)))
+    if table is None or trait.plain is None:
+        return
+    plain = trait.plain()
+    expected = probe.measure(plain, batch, Randomness(0, batch.indices), **_more(probe, plain))
+    for column, values in expected.items():
+        if isinstance(values, torch.Tensor) and values.is_floating_point() and column not in NOT_CONTINUOUS:
+            check_close(column, table[column], values, trait.close)
+    probe.summarise(table)
+
+
+NOT_CONTINUOUS = ("residual", "eigenvectors", "queries", "gradients", "variation", "disagreement")
+"""Columns that say how a measurement went, or that may turn where eigenvalues are close."""
+
+
+def check_close(column, values, expected, close):
+    """Nine entries of ten agree, as a share of the largest: a search may end elsewhere by a rounding."""
+    there = values.isfinite() & expected.isfinite()
+    assert (values.isfinite() == expected.isfinite()).double().mean() >= 0.8, column
+    if not there.any():
+        return
+    scale = expected[there].abs().amax().clamp(min=1e-6)
+    assert ((values[there] - expected[there]).abs() <= close * scale).double().mean() >= 0.9, column
+
+
+def _more(probe, network):
+    return {"others": {"other": network}} if isinstance(probe, probes.Comparison) else {}
+
+
+@pytest.mark.parametrize(
+    "trait", [trait for trait in TRAITS.values() if trait.trains], ids=[n for n, t in TRAITS.items() if t.trains]
+)
+@pytest.mark.parametrize("name", EVERY_TERM)
+def test_terms(trait, name):
+    term = EVERY_TERM[name]
+    if trait.told or trait.refused:
+        return
+    value, gradient = _step(term, trait.make(), trait.images())
+    if trait.plain is None:
+        return
+    expected, wanted = _step(term, trait.plain(), trait.images())
+    assert abs(value - expected) <= max(trait.close * abs(expected), 1e-6)
+    torch.testing.assert_close(gradient, wanted, rtol=0, atol=10 * trait.close * float(wanted.abs().max()) + 1e-7)
+
+
+def _step(term, network, images):
+    """A term's value and the gradient of all weights, in the mode that the network is in."""
+    torch.manual_seed(0)
+    prepared = term.prepare(network) if hasattr(term, "prepare") and any(_norms(network)) else network
+    if hasattr(term, "prepare") and prepared is network:
+        return 0.0, torch.zeros(1)
+    labels = torch.arange(len(images)) % 2
+    randomness = Randomness(0, torch.arange(len(images)))
+    values = (
+        term.replay(prepared, images, labels, randomness)
+        if hasattr(term, "replay")
+        else iter([term(prepared, images, labels, randomness)])
+    )
+    value = next(values)
+    value.backward()
+    return value.item(), torch.cat([weight.grad.double().flatten() for weight in network.parameters() if weight.grad is not None])
+
+
+def _norms(network):
+    return [part for part in network.modules() if isinstance(part, nn.BatchNorm2d)]
