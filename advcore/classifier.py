@@ -18,6 +18,8 @@ MIXED = 0.02
 """The share of their spread by which the logits of an image alone differ from those beside others where rows of a batch mix; a
 lower precision rounds by less."""
 
+CHANGES_IMAGES = "the classifier changes its images in place (x -= mean, say): let it make new ones, x = x - mean"
+
 
 class Classifier(Protocol):
     """Any callable from images `(B, C, H, W)` in [0, 1] to logits `(B, K)`; normalisation stands inside it.
@@ -38,9 +40,15 @@ def take_rows(classifier: Classifier, index: Tensor) -> Classifier:
 def logits_of(classifier: Classifier, images: Tensor) -> Tensor:
     """The logits `(B, K)` of images in the images' precision, whatever the classifier computes in: the one way to call it.
 
-    Raises ValueError where it gives something else than a tensor.
+    Raises ValueError where it gives something else than a tensor, or fails at images of another precision or layout than its own.
     """
-    logits = classifier(images)
+    try:
+        logits = classifier(images)
+    except (RuntimeError, ValueError) as error:
+        reason = _misfit(classifier, images, str(error))
+        if reason is None or isinstance(error, torch.OutOfMemoryError):
+            raise
+        raise ValueError(reason) from error
     if not isinstance(logits, Tensor):
         raise ValueError(
             f"the classifier must give logits, a tensor (B, K); got {_described(logits)}: "
@@ -56,17 +64,8 @@ def first_logits(classifier: Classifier, images: Tensor) -> Tensor:
     callable, with no module to be seen behind it, that gives the first image alone other logits than beside others (one more
     query of it).
     """
-    version = None if images.is_inference() else images._version
     with torch.no_grad():
-        try:
-            logits = logits_of(classifier, images)
-        except (RuntimeError, ValueError) as error:
-            reason = _misfit(classifier, images)
-            if reason is None or isinstance(error, torch.OutOfMemoryError):
-                raise
-            raise ValueError(reason) from error
-        if version is not None and images._version != version:
-            raise ValueError("the classifier has changed its images in place (x -= mean, say): let it make new ones, x = x - mean")
+        logits = _logits_alone(classifier, images)
         check_logits(logits, len(images))
         if len(images) > 1 and not modules_of(classifier) and mixes_rows(classifier, images, logits):
             warnings.warn(
@@ -187,7 +186,7 @@ def frozen(classifier: Classifier, compiled: bool = False) -> Iterator[None]:
 def predict(classifier: Classifier, images: Tensor) -> Tensor:
     """The likeliest class of each image `(B, C, H, W)`, `(B,)`, with the classifier held still."""
     with frozen(classifier), torch.no_grad():
-        return logits_of(classifier, images).argmax(1)
+        return _logits_alone(classifier, images).argmax(1)
 
 
 def check_batch(images: Tensor) -> None:
@@ -251,14 +250,25 @@ def check_labels(labels: Tensor, samples: int, classes: int) -> None:
         raise ValueError(f"labels must lie in 0..{classes - 1} ({classes} logits); got {int(labels.min())}..{int(labels.max())}")
 
 
+def _logits_alone(classifier: Classifier, images: Tensor) -> Tensor:
+    """`logits_of`; ValueError where the images are changed by it."""
+    version = None if images.is_inference() else images._version  # which those do not have
+    logits = logits_of(classifier, images)
+    if version is not None and images._version != version:
+        raise ValueError(CHANGES_IMAGES)
+    return logits
+
+
 def _described(thing: object) -> str:
     """What came in place of a tensor: its type, and how long it is."""
     size = f" of {len(thing)}" if isinstance(thing, tuple | list | dict) else ""
     return f"a {type(thing).__name__}{size}"
 
 
-def _misfit(classifier: Classifier, images: Tensor) -> str | None:
-    """Why images do not fit a classifier that failed at them; None where it is not known."""
+def _misfit(classifier: Classifier, images: Tensor, error: str) -> str | None:
+    """Why images do not fit a classifier that failed at them with an error; None where it is not known."""
+    if "a leaf Variable that requires grad is being used in an in-place operation" in error:
+        return CHANGES_IMAGES
     weights = [weight for module in modules_of(classifier) for weight in module.parameters() if weight.is_floating_point()]
     dtypes = sorted({str(weight.dtype) for weight in weights})
     if dtypes and str(images.dtype) not in dtypes:

@@ -75,14 +75,14 @@ def get(name: str) -> Objective:
 
 def _surprise(logits: Tensor, classes: Tensor) -> Tensor:
     """`-log p` of `classes`, `(B,)`."""
-    own = classes[:, None]
+    own = _columns(logits, classes)
     others = logits.scatter(1, own, -torch.inf).logsumexp(1)
     return F.softplus(others - logits.gather(1, own)[:, 0], threshold=50)
 
 
 def _surprise_slope(logits: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
     """`-log p` of `classes` `(B,)`, and its derivative in the logits `(B, K)`."""
-    own = classes[:, None]
+    own = _columns(logits, classes)
     log_p = logits.log_softmax(1)
     slope = log_p.exp().scatter_(1, own, 0)
     others = slope.sum(1, keepdim=True)
@@ -92,8 +92,15 @@ def _surprise_slope(logits: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
 
 def _lead(logits: Tensor, classes: Tensor) -> Tensor:
     """By how much the logit of `classes` leads the best other one, `(B,)`."""
-    own = logits.gather(1, classes[:, None])[:, 0]
-    return own - logits.scatter(1, classes[:, None], -torch.inf).amax(1)
+    own = _columns(logits, classes)
+    return logits.gather(1, own)[:, 0] - logits.scatter(1, own, -torch.inf).amax(1)
+
+
+def _columns(logits: Tensor, classes: Tensor) -> Tensor:
+    """The classes as columns `(B, 1)`. Raises ValueError where there is one logit alone, which no other can overtake."""
+    if logits.shape[1] < 2:
+        raise ValueError(f"the classifier must give logits (B, K) with K >= 2; got {tuple(logits.shape)}")
+    return classes[:, None]
 
 
 OBJECTIVES: dict[str, Objective] = {"cross_entropy": cross_entropy, "logit_margin": logit_margin, "logit_ratio": logit_ratio}

@@ -33,7 +33,7 @@ class Small(nn.Module):
 class Viewed(Small):
     def forward(self, images: Tensor) -> Tensor:
         features = self.features(images)
-        return self.linear(features.view(features.size(0), -1))
+        return self.linear(self.dropout(features.view(features.size(0), -1)))
 
 
 class InPlace(Small):
@@ -180,7 +180,12 @@ TRAITS = {
     "half weights": Trait(lambda: small().half(), refused="weights of torch.float16; images are torch.float32", trains=False),
     "tuple output": Trait(lambda: Wrapped(small(), lambda net, x: (net(x), x)), refused="got a tuple of 2", trains=False),
     "dict output": Trait(lambda: Wrapped(small(), lambda net, x: {"logits": net(x)}), refused="got a dict of 1", trains=False),
-    "changes its images": Trait(lambda: Wrapped(small(), _in_place), refused="changed its images in place", trains=False),
+    "changes its images": Trait(
+        lambda: Wrapped(small(), _in_place),
+        lambda: Wrapped(small(), lambda net, x: net(x - 0.1)),
+        refused="changes its images in place",
+        trains=False,
+    ),
     "detached": Trait(lambda: Wrapped(small(), lambda net, x: net(x).detach()), told="zero_gradients", trains=False),
     "under no_grad": Trait(lambda: Wrapped(small(), _no_grad), told="zero_gradients", trains=False),
     "a function around batch norm in training mode": Trait(

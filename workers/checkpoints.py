@@ -5,7 +5,8 @@ import pickle
 import re
 import uuid
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,39 @@ from torch import Tensor, nn
 from advcore.classifier import Normalized
 from workers.paths import local
 from workers.refusal import Refused
+from workers.state_dicts import check_normaliser, find_state_dict, fit_names, misfits
 
-_SHOWN = 3
-"""How many keys of a kind a message names before it counts."""
+PLAIN_DATA = (
+    "argparse.Namespace",
+    "builtins.dict",
+    "builtins.float",
+    "builtins.int",
+    "builtins.list",
+    "builtins.set",
+    "numpy.core.multiarray.scalar",
+    "numpy._core.multiarray.scalar",
+    "numpy.core.multiarray._reconstruct",
+    "numpy._core.multiarray._reconstruct",
+    "numpy.dtype",
+    "numpy.ndarray",
+    "pathlib.PosixPath",
+    "pathlib.WindowsPath",
+    "pathlib._local.PosixPath",
+    "pathlib._local.WindowsPath",
+    "types.SimpleNamespace",
+)
+"""What training scripts put beside the weights, by the names of classes and functions in a pickle."""
+
+
+class _Aside:
+    """What stands for plain data in a pickle: it takes any arguments and any state, and keeps nothing. So no code of NumPy's, or of
+    anybody else's, runs for them."""
+
+    def __new__(cls, *arguments: object) -> "_Aside":
+        return super().__new__(cls)
+
+    def __setstate__(self, state: object) -> None:
+        pass
 
 
 def save_checkpoint(module: nn.Module, path: str | Path, metadata: Mapping[str, str]) -> None:
@@ -76,35 +107,34 @@ def read_metadata(path: str | Path) -> dict[str, str]:
         return {}
 
 
-def load_checkpoint(network: nn.Module, path: str | Path) -> None:
-    """Load a checkpoint into a bare network, every key of it. Raises Refused where the file or its keys do not fit."""
-    weights = read_weights(path)
-    problems = _misfits(network.state_dict(), weights)
+def load_checkpoint(
+    network: nn.Module, path: str | Path, mean: Sequence[float] | None = None, std: Sequence[float] | None = None
+) -> None:
+    """Load a checkpoint into a bare network, every key of it. Raises Refused where the file or its keys do not fit.
+
+    Names fit as `workers.state_dicts.fit_names` says; a normaliser in the file must have the model's `mean` and `std`.
+    """
+    expected = network.state_dict()
+    weights, normaliser = fit_names(read_weights(path), expected)
+    problems = misfits(expected, weights)
     if problems:
         raise Refused(f"checkpoint {path} does not fit the model: {'; '.join(problems)}; check architecture, classes and arguments")
-    network.load_state_dict(weights, strict=True)
+    check_normaliser(normaliser, mean, std, path)
+    network.load_state_dict(weights, strict=False)  # but for counters of batches
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors file, or of a torch file that holds weights only (never unpickling anything else).
+    """The tensors of a .safetensors file, or of a torch file that holds weights and plain data (never unpickling anything else).
 
-    A torch file may hold them under "state_dict" or "model", and with a "module." before every key.
+    A torch file may hold them under a name, see `workers.state_dicts.find_state_dict`, and with a "module." before every key.
     """
     file = local(path)
     if not os.path.isfile(file):
         raise Refused(f"checkpoint {path} is no file: check the path")
-    content = read_tensors(file) if file.suffix == ".safetensors" else _read_torch(file)
-    for name in ("state_dict", "model"):
-        if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
-            content = content[name]
-            break
-    if not isinstance(content, Mapping) or not content or not all(isinstance(value, Tensor) for value in content.values()):
-        raise Refused(
-            f"checkpoint {path} must hold a state dict (names to tensors), plain or under state_dict or model; got {_kind(content)}"
-        )
+    content = find_state_dict(path, read_tensors(file) if file.suffix == ".safetensors" else _read_torch(file))
     if all(key.startswith("module.") for key in content):
         return {key.removeprefix("module."): value for key, value in content.items()}
-    return dict(content)
+    return content
 
 
 def read_tensors(file: Path) -> dict[str, Tensor]:
@@ -117,50 +147,35 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
 
 def _read_torch(file: Path) -> Any:
     try:
-        with warnings.catch_warnings(action="ignore"):  # torch wonders about files that are refused in the next line
+        # torch wonders about files that are refused in the next line
+        with warnings.catch_warnings(action="ignore"), torch.serialization.safe_globals(_stand_ins()):
             return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises what it likes, and advises to run the file's code: its words stay out of ours
-        raise Refused(
-            f"checkpoint {file} must hold weights and nothing else; got {_refused_content(file, error)}: "
-            "save model.state_dict() by torch.save or as safetensors, or fetch the file again"
-        ) from error
+        raise Refused(f"checkpoint {file} must hold weights and plain data alone; got {_refused_content(file, error)}") from error
+
+
+def _stand_ins() -> list[Any]:
+    """The pairs of stand-in and name that torch wants: another class for each, as it knows them by class."""
+    return [(_plain_dict, "collections.defaultdict"), *((type("_Aside", (_Aside,), {}), name) for name in PLAIN_DATA)]
+
+
+def _plain_dict(*arguments: object) -> OrderedDict[str, object]:
+    """What stands for a defaultdict: one of the mappings that torch fills."""
+    return OrderedDict()
 
 
 def _refused_content(file: Path, error: Exception) -> str:
     """What a file is that torch does not load as weights only."""
     named = re.search(r"GLOBAL ([\w.]+)", str(error))
     if named:
-        return f"a pickle that names Python classes ({named[1]}), which could run code"
+        return (
+            f"a pickle that names Python classes ({named[1]}), which could run code: save model.state_dict() by torch.save or as "
+            "safetensors where the file came from, and numbers beside it as plain ones (float(accuracy), vars(arguments))"
+        )
     if "TorchScript" in str(error):
-        return "a TorchScript archive, which is code"
+        return "a TorchScript archive, which is code: save its state_dict() by torch.save or as safetensors"
     with file.open("rb") as opened:
         pickled = opened.read(1) == b"\x80"
     if pickled and isinstance(error, pickle.UnpicklingError):
-        return "a pickle that torch.save did not write, which could run code"
-    return "no whole torch file"
-
-
-def _kind(content: object) -> str:
-    if isinstance(content, Mapping):
-        return f"a mapping of {_some(str(key) for key in content)}" if content else "an empty mapping"
-    return type(content).__name__
-
-
-def _misfits(expected: Mapping[str, Tensor], came: Mapping[str, Tensor]) -> list[str]:
-    shapes = [
-        f"{key} is {tuple(came[key].shape)}, not {tuple(value.shape)}"
-        for key, value in expected.items()
-        if key in came and came[key].shape != value.shape
-    ]
-    found = {
-        "missing": [key for key in expected if key not in came],
-        "unexpected": [key for key in came if key not in expected],
-        "wrong shape": shapes,
-    }
-    return [f"{kind}: {_some(names)}" for kind, names in found.items() if names]
-
-
-def _some(names: Iterable[str]) -> str:
-    every = list(names)
-    rest = f" and {len(every) - _SHOWN} more" if len(every) > _SHOWN else ""
-    return ", ".join(every[:_SHOWN]) + rest
+        return "a pickle that torch.save did not write, which could run code: save model.state_dict() by torch.save"
+    return "no whole torch file: write or fetch it again"

@@ -65,9 +65,10 @@ def build(spec: ModelSpec) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.random.default_generator.manual_seed(_SEED)
         network = _call(spec, factory)
+    network = getattr(network, "_orig_mod", network).float()  # what torch.compile wraps; every precision is cast to the study's
     if spec.checkpoint is not None:
         try:
-            load_checkpoint(network, spec.checkpoint)
+            load_checkpoint(network, spec.checkpoint, spec.mean, spec.std)
         except Refused as error:
             raise Refused(str(error).replace(spec.checkpoint, str(named))) from error
     if spec.mean is not None and spec.std is not None:

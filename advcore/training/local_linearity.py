@@ -25,7 +25,8 @@ class LocalLinearity:
 
     For any d, `l(x + d) <= l(x) + gamma + |d^T grad l(x)|`: the term bounds what an adversary gains by how far the loss is from its
     tangent plane, and by that plane's slope. d is a constant of the step; the gradient goes through both l and grad l. Every
-    product is a sample's own. The network is in evaluation mode for this term.
+    product is a sample's own. The network is in evaluation mode for this term, and in float32 whatever the recipe's
+    precision: gamma is a small difference of large numbers.
 
     d is found by the ascent of the attacks, on a classifier whose only output is the signed error, from a random point of the ball
     (at 0 the error has no gradient), all steps. The authors' code is not public: the start and the steps are our choice.
@@ -63,7 +64,7 @@ class LocalLinearity:
     def __call__(self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness) -> Tensor:
         if self.eps == 0:
             return images.new_zeros(())
-        with evaluating(network):
+        with evaluating(network), torch.autocast(images.device.type, enabled=False):
             loss, gradient = input_gradient(network, images, labels)
             d = self._farthest(network, images, labels, loss.detach(), gradient.detach(), randomness) - images
             rise = (d * gradient).flatten(1).sum(1)

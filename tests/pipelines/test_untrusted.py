@@ -66,7 +66,7 @@ def modern(content: Any) -> bytes:
 @pytest.mark.parametrize("wrap", [lambda it: it, lambda it: {"state_dict": it}, lambda it: {"1.weight": torch.zeros(2), "x": it}])
 def test_a_checkpoint_that_is_a_program_is_refused(place: Path, write: Any, wrap: Any) -> None:
     (place / "bad.pt").write_bytes(write(wrap(Payload())))
-    with pytest.raises(Refused, match=r"bad.pt must hold weights and nothing else; got a pickle that .*which could run code"):
+    with pytest.raises(Refused, match=r"bad.pt must hold weights and plain data alone; got a pickle that .*which could run code"):
         build(ModelSpec("perceptron", "bad.pt"))
 
 
@@ -184,7 +184,7 @@ def test_a_model_in_mlflow_that_is_a_pickle_is_refused(folder: Path) -> None:
         with pytest.raises(Refused, match=r"must lead to one .safetensors file; it leads to 0: name the file itself"):
             fetched(ModelSpec("perceptron", name), None, folder)
     spec = fetched(ModelSpec("perceptron", f"runs:/{run.id}/model/python_model.pkl"), None, folder)
-    with pytest.raises(Refused, match=r"python_model.pkl must hold weights and nothing else; got a pickle"):
+    with pytest.raises(Refused, match=r"python_model.pkl must hold weights and plain data alone; got a pickle"):
         build(spec)
 
 
