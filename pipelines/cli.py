@@ -14,6 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from pipelines import again
+from pipelines.visible import visible
 from workers.redaction import without_secrets
 from workers.refusal import Refused, Unfinished
 
@@ -89,13 +90,13 @@ def _failed(error: Exception, verbose: bool, keeps: str) -> int:
     if verbose or not (refused or full or unusable):
         print(without_secrets("".join(traceback.format_exception(error))), end="", file=sys.stderr)
     if refused:
-        print(f"advcore: {_visible(without_secrets(str(error)))}", file=sys.stderr)
+        print(f"advcore: {visible(without_secrets(str(error)))}", file=sys.stderr)
         return 2
     if full:
         said = error if isinstance(error, FullDisk) else f"no space is left on the disk ({error})"
-        print(f"advcore: {_visible(without_secrets(str(said)))}; free some: {keeps}", file=sys.stderr)
+        print(f"advcore: {visible(without_secrets(str(said)))}; free some: {keeps}", file=sys.stderr)
     if unusable and not (refused or full):
-        print(f"advcore: {_visible(without_secrets(unusable))}; {keeps}", file=sys.stderr)
+        print(f"advcore: {visible(without_secrets(unusable))}; {keeps}", file=sys.stderr)
     return 1
 
 
@@ -104,11 +105,6 @@ def _about_a_file(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     return ""
-
-
-def _visible(text: str) -> str:
-    """One line, in which the signs of names and files that steer a terminal are written out."""
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in " ".join(text.split()))
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipelines import schema
 from pipelines.again import Stats, stats
-from pipelines.report import Report, table_path
+from pipelines.report import Report
 from pipelines.study import Study, find
 from workers.datasets.origin import files
 from workers.folder_store import FolderStore
@@ -37,10 +37,8 @@ def left(report: Report, store: Store, keys: list[str]) -> Stats | None:
     """The rows, in a folder, and what was made of them; None where they lie elsewhere."""
     if not isinstance(store, FolderStore):
         return None
-    tables = [table_path(report.folder, probe, model) for probe, models in report.summaries.items() for model in models]
-    texts = [report.folder / "report.md", report.folder / "study.yaml"]
     try:
-        return stats([*map(store.path, keys), *tables, *texts, *report.figures])
+        return stats([*map(store.path, keys), *report.files])
     except OSError:
         return None
 

@@ -1,20 +1,25 @@
 """What a study came to: summaries, claims, tables, figures and a text, in the study's folder."""
 
-import shutil
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
 
-from advcore.probes import Columns, Summary
-from pipelines import schema, tables
+from advcore.probes import Columns, Probe, Summary
+from pipelines import schema
 from pipelines.again import Kept
+from pipelines.chance import warned
 from pipelines.claims import Claim, Measured, Tables
+from pipelines.facts import Words, gather, settings_of, training_file
 from pipelines.full import is_full
+from pipelines.outputs import Outputs
 from pipelines.prepare import Prepared
+from pipelines.report_text import curves_csv, document, section
 from pipelines.study import Study
+from pipelines.summaries import drawings, summarised
+from pipelines.visible import visible
 from workers.checkpoints import whole
 from workers.redaction import plain_without_secrets, without_secrets
 from workers.rows import write_parquet
@@ -25,8 +30,9 @@ from workers.work import Outcome
 @dataclass(frozen=True)
 class Report:
     """What a run came to: shards measured now, those of them that were handed out more than once, shards found finished, those that
-    failed, probes that could not be summarised (with the error), summaries by probe and model, each claim's number, or why it has
-    none, where to look, what MLflow lacks, and what a second run that would find the same hangs on."""
+    failed, probes that could not be summarised (one line, and the traceback below), summaries by probe and model, each claim's
+    number, or why it has none, where to look, the figures, what stands beside the rows of finished shards, all files, what MLflow
+    lacks, and what a second run that would find the same hangs on."""
 
     study: Study
     measured: int
@@ -38,6 +44,8 @@ class Report:
     claims: Mapping[str, Measured | str]
     folder: Path
     figures: list[Path]
+    words: Words = field(default_factory=dict)
+    files: list[Path] = field(default_factory=list)
     unlogged: str = ""
     kept: Kept | None = None
 
@@ -58,41 +66,79 @@ class Report:
 
 
 def written(prepared: Prepared, store: Store, outcomes: list[Outcome], folder: Path) -> Report:
-    """Tables, figures, report and study file in the study's folder, in place of what stood there.
+    """Tables, figures, report and study file in the study's folder, in place of what a run wrote there before.
 
-    A probe whose code fails in summarising or drawing is a problem, told at the end; its table is written all the same.
+    A probe whose rows cannot be read together, and one whose code fails in summarising or drawing, is a problem, told at the end;
+    its table is written all the same, and so is the report of all other probes.
     """
-    from pipelines import figures  # matplotlib takes a second to import
-
-    study, total = prepared.study, len(prepared.all_works())
+    study, outputs = prepared.study, Outputs(folder)
     failures = [outcome for outcome in outcomes if not outcome.ok]
-    for part in ("figures", "tables"):
-        shutil.rmtree(folder / part, ignore_errors=True)
+    without = {outcome.key for outcome in failures}
+    words = {
+        names: store.metadata_all([work.key for work in works if work.key not in without])
+        for names, works in prepared.works.items()
+    }
+    facts = gather(prepared, words)
+    problems: list[str] = []
+    measured = _tables(prepared, store, without, problems)
     summaries: dict[str, dict[str, Summary]] = {}
-    problems, drawn = [], []
-    measured = _tables(prepared, store, {outcome.key for outcome in failures})
+    sections, figures, told = [], [], set[tuple[str, str]]()
     for probe, by_model in measured.items():
         for model, table in by_model.items():
-            write_parquet(table_path(folder, probe, model), table)
+            write_parquet(outputs.path(table_file(probe, model)), table)
         try:
-            summaries[probe] = {model: study.probes[probe].summarise(table) for model, table in by_model.items()}
-            for chart in study.probes[probe].charts(by_model):
-                name = probe if chart.name == probe else f"{probe}-{chart.name}"
-                drawn.append(figures.save(replace(chart, name=name), folder / "figures"))
+            summary = summarised(study.probes[probe], by_model)
+            drawn = _drawn(outputs, probe, study.probes[probe], by_model)
         except Exception as error:  # a probe may be a user's own code, and hours of measuring lie behind it
             if is_full(str(error)):
                 raise
-            problems.append(without_secrets(f"{probe}: {traceback.format_exc()}"))
+            problems.append(_problem(probe, error))
+            continue
+        summaries[probe] = {model: warned(own, facts.accuracies[model]) for model, own in summary.items()}
+        figures += drawn
+        curves = f"tables/{probe}/curves.csv"
+        sections.append(section(probe, study.probes[probe], settings_of(prepared, probe), summaries[probe], drawn, curves, told))
+        if any(own.curves for own in summaries[probe].values()):
+            _write(outputs, curves, curves_csv(summaries[probe]))
     claims = {name: claimed(claim, measured) for name, claim in study.claims.items()}
-    settings = plain_without_secrets(schema.unstructure(study))
-    for name, text in (
-        ("report.md", tables.report(study.name, summaries, study.claims, claims)),
-        ("study.yaml", yaml.safe_dump(settings, sort_keys=False)),
-    ):
-        with whole(folder / name) as unfinished:
-            unfinished.write_text(text, encoding="utf-8")
+    missing = [f"{len(failures)} shards failed, and the numbers leave them out"] if failures else []
+    missing += [problem.splitlines()[0] for problem in problems]
+    for model, settings in facts.trainings.items():
+        _write(outputs, training_file(model), settings)
+    _write(outputs, "report.md", document(study.name, facts.text, study.claims, claims, sections, missing))
+    _write(outputs, "study.yaml", yaml.safe_dump(plain_without_secrets(schema.unstructure(study)), sort_keys=False))
+    outputs.finish([] if outputs.known else _formerly(prepared, figures))
     repeated = sum(outcome.tries > 1 for outcome in outcomes)
-    return Report(study, len(outcomes), repeated, total - len(outcomes), failures, problems, summaries, claims, folder, drawn)
+    found = len(prepared.all_works()) - len(outcomes)
+    return Report(
+        study, len(outcomes), repeated, found, failures, problems, summaries, claims, folder, figures, words, outputs.paths
+    )
+
+
+def _drawn(outputs: Outputs, probe: str, own: Probe, tables: Mapping[str, Columns]) -> list[Path]:
+    """The figures of a probe, each in the probe's folder."""
+    from pipelines import figures  # matplotlib takes a second to import
+
+    return [figures.save(chart, outputs.path(f"figures/{probe}/{chart.name}.png").parent) for chart in drawings(probe, own, tables)]
+
+
+def _problem(probe: str, error: Exception) -> str:
+    """One line on a probe that failed, and its traceback below."""
+    last = traceback.format_exception_only(error)[-1]
+    trace = "".join(traceback.format_exception(error))
+    return without_secrets(f"probe {probe}: {visible(last)}\n{trace}")
+
+
+def _write(outputs: Outputs, name: str, text: str) -> None:
+    with whole(outputs.path(name)) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
+
+
+def _formerly(prepared: Prepared, figures: list[Path]) -> list[str]:
+    """The names of the same tables and figures before each probe had a folder, for a results folder of that time."""
+    tables = [f"tables/{probe}-{model}.parquet" for model, probe in prepared.works]
+    drawn = [(path.parent.name, path.stem) for path in figures]
+    return tables + [f"figures/{probe if chart == probe else f'{probe}-{chart}'}.png" for probe, chart in drawn]
 
 
 def claimed(claim: Claim, measured: Tables) -> Measured | str:
@@ -118,15 +164,19 @@ def by_place(warnings: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     return {name: "\n".join(f"{place}: {sentence}" for place, sentence in told.items()) for name, told in warnings.items()}
 
 
-def _tables(prepared: Prepared, store: Store, without: set[str]) -> Tables:
+def _tables(prepared: Prepared, store: Store, without: set[str], problems: list[str]) -> Tables:
     """The rows of each probe and model in the order of the samples, without failed shards, nor models that have no rows."""
     result: dict[str, dict[str, Columns]] = {}
     for (model, probe), works in prepared.works.items():
         keys = [work.key for work in works if work.key not in without]
-        if keys:
-            result.setdefault(probe, {})[model] = store.read_all(keys)
+        try:
+            if keys:
+                result.setdefault(probe, {})[model] = store.read_all(keys)
+        except ValueError as error:  # rows of a user's own probe that do not go together
+            problems.append(_problem(probe, error))
     return result
 
 
-def table_path(folder: Path, probe: str, model: str) -> Path:
-    return folder / "tables" / f"{probe}-{model}.parquet"
+def table_file(probe: str, model: str) -> str:
+    """The name of a table in the study's folder."""
+    return f"tables/{probe}/{model}.parquet"

@@ -76,7 +76,7 @@ def _run(study: Study, verbose: bool) -> Report:
                 outcomes = _measured(coming, works, study.name, log.run)
                 try:
                     report = written(prepared, store, outcomes, out / study.name)
-                    track(log.run, prepared, store, report, time.perf_counter() - start)
+                    track(log.run, prepared, report, time.perf_counter() - start)
                 except Away as error:
                     done = sum(outcome.ok for outcome in outcomes)
                     told = f"{done} of {len(works)} shards were measured, and the store cannot be read now"

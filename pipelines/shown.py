@@ -7,20 +7,24 @@ from pipelines.report import Report
 from pipelines.run import last_line
 from pipelines.sweep_report import SweepReport
 from pipelines.train import Trained
+from pipelines.visible import visible
 
 
 def show(report: Report) -> None:
     """The report on the terminal: the failures on stderr, all else on stdout."""
     print(told(report), end="")
     for outcome in report.failures:
-        print(f"failed: {outcome.name} {outcome.key[:12]}, samples {outcome.samples}: {last_line(outcome.error)}", file=sys.stderr)
+        print(
+            f"failed: {outcome.name} {outcome.key[:12]}, samples {outcome.samples}: {visible(last_line(outcome.error))}",
+            file=sys.stderr,
+        )
     if report.failures:
         print(
             f"{len(report.failures)} shards failed; the numbers above leave them out, and a new run tries only them again",
             file=sys.stderr,
         )
     for problem in report.problems:
-        print(f"advcore: {problem.strip().splitlines()[0]} {last_line(problem)}", file=sys.stderr)
+        print(f"advcore: {problem.splitlines()[0]}; the others are reported", file=sys.stderr)
     if report.unlogged:
         print(f"advcore: not all is in MLflow: {report.unlogged}; the same command completes it", file=sys.stderr)
 
@@ -34,7 +38,7 @@ def told(report: Report) -> str:
     else:
         lines.append(f"nothing to compute: all {total} shards were in the store")
     for name, sentences in report.warnings.items():
-        lines.append(f"warning: {name} at {', '.join(sentences)}; the sentence stands above, and in the report")
+        lines.append(f"warning: {visible(name)} at {', '.join(sentences)}; the sentence stands above, and in the report")
     lines += [f"figure: {figure}" for figure in report.figures]
     return "\n".join([*lines, f"report: {report.folder / 'report.md'}"]) + "\n"
 

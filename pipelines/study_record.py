@@ -8,10 +8,9 @@ from pipelines.claims import Measured
 from pipelines.environment import environment_tags
 from pipelines.prepare import Prepared
 from pipelines.record import Run
-from pipelines.report import Report, by_place, table_path
+from pipelines.report import Report, by_place, table_file
 from workers.datasets import Dataset
 from workers.redaction import plain_without_secrets, without_secrets
-from workers.store import Store
 
 
 def describe(record: Run, prepared: Prepared) -> None:
@@ -48,19 +47,19 @@ def _log_data(record: Run, prepared: Prepared, dataset: Dataset) -> None:
     record.data(study.data.name, dataset.digest, len(dataset), dataset.shape, study.data.folder or study.data.name)
 
 
-def track(record: Run, prepared: Prepared, store: Store, report: Report, seconds: float) -> None:
+def track(record: Run, prepared: Prepared, report: Report, seconds: float) -> None:
     """A child run per model x probe with its numbers and its table; figures, report and failures at the parent."""
     failed = {outcome.key for outcome in report.failures}
     for (model, probe), works in prepared.works.items():
         child = record.child(f"{model}/{probe}", f"{model}/{probe}")
         child.start()
-        _track_child(child, prepared, store, report, model, probe, [work.key for work in works if work.key not in failed])
+        _track_child(child, prepared, report, model, probe)
         child.end("FAILED" if any(work.key in failed for work in works) or probe not in report.summaries else "FINISHED")
     record.warnings(by_place(report.warnings))
-    for figure in report.figures:
-        record.artifact(figure, "figures")
-    for name in ("report.md", "study.yaml"):
-        record.artifact(report.folder / name)
+    for file in report.files:  # the tables are the children's
+        if file.suffix != ".parquet":
+            where = file.parent.relative_to(report.folder).as_posix()
+            record.artifact(file, "" if where == "." else where)
     shards = len(prepared.all_works())
     record.metrics({"shards": shards - len(failed), "shards_failed": len(failed), "last_attempt_seconds": seconds})
     record.metrics({"shards_measured": report.measured, "shards_repeated": report.repeated, "shards_found": report.found})
@@ -74,7 +73,7 @@ def track(record: Run, prepared: Prepared, store: Store, report: Report, seconds
     record.text(without_secrets("\n\n".join([*errors, *report.problems])) or "none\n", "failures.txt")
 
 
-def _track_child(child: Run, prepared: Prepared, store: Store, report: Report, model: str, probe: str, finished: list[str]) -> None:
+def _track_child(child: Run, prepared: Prepared, report: Report, model: str, probe: str) -> None:
     """Settings, hashes, where and how long the finished shards were measured, the numbers, the table."""
     settings = plain_without_secrets(schema.unstructure(prepared.study))
     transform = settings["transforms"].get(model)
@@ -83,7 +82,7 @@ def _track_child(child: Run, prepared: Prepared, store: Store, report: Report, m
             {"model": _without_path(settings["models"][model]), "transform": transform, "probe": settings["probes"][probe]}
         )
     )
-    measured = store.metadata_all(finished)
+    measured = report.words[model, probe]
     workers = ", ".join(sorted({entry.get("worker", "") for entry in measured}))
     child.tags(
         {
@@ -94,12 +93,13 @@ def _track_child(child: Run, prepared: Prepared, store: Store, report: Report, m
         }
     )
     _log_data(child, prepared, prepared.seen[model])
-    child.metrics({"shards": len(finished), "shards_failed": len(prepared.works[model, probe]) - len(finished)})
+    child.metrics({"shards": len(measured), "shards_failed": len(prepared.works[model, probe]) - len(measured)})
     child.metrics({"seconds": sum(float(entry.get("seconds", "0")) for entry in measured)})
     summary = report.summaries.get(probe, {}).get(model, Summary())
     child.metrics(dict(summary.scalars))
     for name, curve in summary.curves.items():
         child.curve(name, curve.x, curve.y)
     child.warnings(summary.warnings)
-    if finished:
-        child.artifact(table_path(report.folder, probe, model), "tables")
+    table = report.folder / table_file(probe, model)
+    if table in report.files:
+        child.artifact(table, f"tables/{probe}")

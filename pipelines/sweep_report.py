@@ -12,6 +12,7 @@ import yaml
 from advcore.probes import Columns, Robustness
 from pipelines import schema, tables, trials_table
 from pipelines.claims import Measured
+from pipelines.outputs import Outputs
 from pipelines.record import Run
 from pipelines.report import by_place, claim_warnings, claimed
 from pipelines.search import label
@@ -61,13 +62,13 @@ def report_of(journal: Journal, ran: int, spent: str) -> SweepReport:
     own = trials_table.claim_tables(done, sweep.space, rows)
     claims = {name: claimed(claim, own) for name, claim in sweep.claims.items()}
     problems = _problems(sweep, trials, best, spent)
-    shutil.rmtree(folder / "figures", ignore_errors=True)
-    drawn = []
+    outputs, drawn = Outputs(folder), []
     try:
         for chart in charts(trials, sweep.space, _tradeoff(sweep), sweep.metric, best):
-            drawn.append(figures.save(chart, folder / "figures"))
+            drawn.append(figures.save(chart, outputs.path(f"figures/{chart.name}.png").parent))
     except Exception:  # a probe may be a user's own code, and hours of training lie behind it
         problems.append(f"the figures cannot be drawn: {traceback.format_exc()}")
+    outputs.finish()
     if trials:
         write_parquet(folder / "trials.parquet", trials_table.columns(trials, sweep.space))
     if best is not None:

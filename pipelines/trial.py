@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from advcore.probes import Summary
+from pipelines.chance import accuracy_of, warned
 from pipelines.lineage import Lineage, lineage, succeeding
 from pipelines.prepare import prepare
 from pipelines.schedulers import PBT
 from pipelines.search import Point
+from pipelines.summaries import checked
 from pipelines.sweep_plan import Plan
 from pipelines.train import ABOUT, MODEL, epochs
 from pipelines.training import Training
@@ -79,10 +81,11 @@ def _measured(plan: Plan, training: Training, folder: Path) -> tuple[dict[str, l
         if not outcome.ok:
             raise RuntimeError(outcome.error)
     rows = {probe: [work.key for work in own] for (_, probe), own in prepared.works.items()}
+    accuracy = accuracy_of(store.metadata_all([key for keys in rows.values() for key in keys]), prepared.dataset.labels)
     numbers: dict[str, float] = {}
     warnings: dict[str, str] = {}
     for name, keys in rows.items():
-        summary = study.probes[name].summarise(store.read_all(keys))
+        summary = warned(checked(study.probes[name].summarise(store.read_all(keys))), accuracy)
         numbers |= {f"{name}/{word}": value for word, value in numbers_of(summary).items()}
         warnings |= {f"{name}.{word}": sentence for word, sentence in summary.warnings.items()}
     return rows, numbers, warnings

@@ -8,12 +8,13 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import torch
 from torch import nn
 
-from advcore.classifier import full_precision
+from advcore.classifier import full_precision, predict
 from advcore.probes.probe import Batch, Columns, Comparison
 from advcore.randomness import Randomness
 from workers.datasets import Dataset, batch
@@ -119,9 +120,13 @@ class Worker:
         samples = batch(dataset, work.shard, work.dtype, self._device, work.transform)
         more = {"others": others} if isinstance(work.probe, Comparison) else {}
 
+        right = []
+
         def measure(part: Batch) -> Columns:
             with full_precision():
-                return work.probe.measure(model, part, Randomness(work.seed, part.indices), **more)
+                columns = work.probe.measure(model, part, Randomness(work.seed, part.indices), **more)
+            right.append(int((predict(model, part.images) == part.labels).sum()))
+            return columns
 
         columns, parts = self._portions.measure(measure, samples, (work.model_hash, work.dtype, repr(work.probe)))
         rows = check_columns(columns)
@@ -135,6 +140,8 @@ class Worker:
             "shard": f"{work.shard.start}:{work.shard.stop}",
             "torch": torch.__version__,
             "parts": str(parts),
+            "right": str(sum(right)),  # samples whose likeliest class is their label
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "worker": self.name,
             "seconds": repr(time.perf_counter() - start),  # of wall time, up to the writing
         }

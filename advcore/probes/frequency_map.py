@@ -56,7 +56,7 @@ class FrequencyMap:
                 "median_margin/low_vertical_high_horizontal": medians[0, -1].item(),
                 "median_margin/high_vertical_low_horizontal": medians[-1, 0].item(),
             },
-            curves={"median_margin": Curve(list(range(medians.numel())), medians.flatten().tolist())},
+            curves={"median_margin": Curve(list(range(medians.numel())), medians.flatten().tolist(), medians.shape[1])},
             meanings=self._margins.meanings(len(cast(Tensor, table["sample"]).unique())),
         )
 

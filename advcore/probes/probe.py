@@ -47,10 +47,14 @@ class Batch:
 
 @dataclass(frozen=True)
 class Curve:
-    """A quantity over an index: `y[i]` at `x[i]`, both of the same length."""
+    """A quantity over an index: `y[i]` at `x[i]`, both of the same length.
+
+    `columns`: how many stand in a row where the values fill a plane, row by row; 0 for a line.
+    """
 
     x: Sequence[float]
     y: Sequence[float]
+    columns: int = 0
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def test_results_without_space(
 ) -> None:
     assert main(["run", str(study_file)]) == 0
     report_before = (small_disk / "tiny/report.md").read_text()
-    (small_disk / "tiny/figures/margins.png").unlink()
+    (small_disk / "tiny/figures/margins/margins.png").unlink()
     ballast = fill(small_disk)
     capsys.readouterr()
     # the folder of the store is tried out at the start of each run: that needs no block on this file system
@@ -85,7 +85,7 @@ def test_results_without_space(
     assert (small_disk / "tiny/report.md").read_text() == report_before
     ballast.unlink()
     assert main(["run", str(study_file)]) == 0
-    assert (small_disk / "tiny/figures/margins.png").stat().st_size > 5000
+    assert (small_disk / "tiny/figures/margins/margins.png").stat().st_size > 5000
 
 
 def test_results_that_meet_a_full_disk_in_the_end(

@@ -14,6 +14,7 @@ from advcore.networks import perceptron
 from advcore.probes import Curvature
 from pipelines import schema
 from pipelines.client import CONTACT
+from pipelines.report import Report
 from pipelines.run import run
 from pipelines.study import Study
 from workers.checkpoints import save_checkpoint
@@ -21,6 +22,11 @@ from workers.crew import Crew
 from workers.refusal import Refused
 from workers.session import running
 from workers.store import open_store
+
+
+def _names(report: Report) -> set[str]:
+    """Of the figures, each in its probe's folder."""
+    return {figure.relative_to(report.folder / "figures").with_suffix("").as_posix() for figure in report.figures}
 
 
 @dataclass(frozen=True)
@@ -36,12 +42,12 @@ def test_a_study_measures_summarises_and_draws(tiny: dict[str, Any], place: Path
     assert (report.measured, report.found, report.failures) == (24, 0, [])
     assert set(report.summaries) == set(tiny["probes"])
     assert set(report.summaries["margins"]) == {"one", "two"}
-    assert {figure.name for figure in report.figures} == {
-        "robustness-robust_accuracy.png",
-        "margins.png",
-        "curvature-eigenvalues.png",
-        "curvature-gradient_alignment.png",
-        "examples.png",
+    assert _names(report) == {
+        "robustness/robust_accuracy",
+        "margins/margins",
+        "curvature/eigenvalues",
+        "curvature/gradient_alignment",
+        "examples/examples",
     }
     assert all(figure.stat().st_size > 5000 for figure in report.figures)
     assert "median_margin" in (place / "out/tiny/report.md").read_text()
@@ -57,13 +63,13 @@ def test_shards_without_rows_are_rows_like_others(tiny: dict[str, Any], place: P
     }
     report = run(study_of(tiny))
     assert (report.measured, report.failures, report.problems) == (12, [], [])
-    table = pq.read_table(place / "out/tiny/tables/landscape-one.parquet")
+    table = pq.read_table(place / "out/tiny/tables/landscape/one.parquet")
     assert table["sample"].to_pylist() == indices(report.study)[:10].tolist()
-    assert {figure.name for figure in report.figures} == {
-        "landscape-labels-normal_curved.png",
-        "landscape-loss-normal_curved.png",
-        "shared-shared_curvature.png",
-        "shared-energy.png",
+    assert _names(report) == {
+        "landscape/labels-normal_curved",
+        "landscape/loss-normal_curved",
+        "shared/shared_curvature",
+        "shared/energy",
     }
 
 
@@ -99,9 +105,9 @@ def test_changing_one_probe_measures_that_probe_alone(tiny: dict[str, Any]) -> N
 def test_rows_of_a_comparison_are_those_of_the_other_weights(tiny: dict[str, Any], place: Path) -> None:
     tiny["probes"] = {"transfer": {"kind": "transfer", "to": ["one"], "scales": [1, 2]}, "margins": tiny["probes"]["margins"]}
     first = run(study_of(tiny))
-    assert {figure.name for figure in first.figures} == {"transfer.png", "transfer-over_scale.png", "margins.png"}
+    assert _names(first) == {"transfer/transfer", "transfer/over_scale", "margins/margins"}
     assert first.summaries["transfer"]["one"].scalars["transfer_rate/one"] == 1
-    table = pq.read_table(place / "out/tiny/tables/transfer-two.parquet")
+    table = pq.read_table(place / "out/tiny/tables/transfer/two.parquet")
     assert table["to"].to_pylist() == ["one"] * 40
     torch.manual_seed(4)
     save_checkpoint(perceptron(), place / "one.safetensors", {})
@@ -124,7 +130,7 @@ def test_a_name_used_for_another_study_shows_the_one_that_ran_last(tiny: dict[st
     del tiny["probes"]["curvature"]
     second = run(study_of(tiny, track=True))
     assert "curvature" not in (place / "out/tiny/report.md").read_text()
-    assert not list((place / "out/tiny/figures").glob("curvature*"))
+    assert not list((place / "out/tiny/figures").rglob("*curvature*"))
     assert second.measured == 0
     again = run(first.study)
     assert (again.measured, again.found) == (0, 24)
@@ -138,7 +144,7 @@ def test_a_probe_that_cannot_summarise_keeps_its_table(tiny: dict[str, Any], pla
     assert not report.complete
     assert "nothing to say" in report.problems[0]
     assert "margins" in report.summaries
-    assert (place / "out/tiny/tables/curvature-one.parquet").is_file()
+    assert (place / "out/tiny/tables/curvature/one.parquet").is_file()
 
 
 def test_a_shard_that_fails_is_reported_and_tried_again_alone(tiny: dict[str, Any], place: Path) -> None:
@@ -156,7 +162,7 @@ def test_a_shard_that_fails_is_reported_and_tried_again_alone(tiny: dict[str, An
 def test_every_sample_stands_once_in_the_tables(tiny: dict[str, Any], place: Path) -> None:
     study = study_of(tiny)
     run(study)
-    table = pq.read_table(place / "out/tiny/tables/margins-one.parquet")
+    table = pq.read_table(place / "out/tiny/tables/margins/one.parquet")
     assert table.num_rows == 3 * 20
     pairs = set(zip(table["sample"].to_pylist(), table["subspace"].to_pylist(), strict=True))
     assert pairs == {(int(sample), block) for sample in indices(study) for block in range(3)}

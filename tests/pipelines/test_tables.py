@@ -42,6 +42,11 @@ def test_long_curves_keep_both_ends() -> None:
     assert (header[0].strip(), header[-1].strip()) == ("0", "99")
 
 
+def test_long_curves_keep_their_largest_value() -> None:
+    curve = Curve(list(range(100)), [float(i == 37) for i in range(100)])
+    assert "37" in tables.curves({"one": Summary({}, {"c": curve})}).splitlines()[0]
+
+
 def test_curves_over_another_axis_get_a_table_of_their_own() -> None:
     curves = {"a": Curve([1, 2], [0.1, 0.2]), "b": Curve([1, 3], [0.1, 0.2])}
     assert tables.curves({"one": Summary({}, curves)}).count("| at") == 2
