@@ -11,7 +11,7 @@ from advcore.networks.wrappers import Wrapper
 from advcore.probes import Probe
 from advcore.transforms import Transform
 from pipelines import schema
-from pipelines.claims import Claim, Numbers
+from pipelines.claims import Claim, MaskingWarnings, Numbers
 from workers.datasets import DataSpec
 from workers.models import ModelSpec
 from workers.refusal import Refused
@@ -144,12 +144,12 @@ class Study:
 
 
 def _named(claim: Claim) -> list[tuple[str, str]]:
-    """The probe and the models that a claim of ours names."""
-    of = getattr(claim, "of", None)
-    if not isinstance(of, Numbers):
-        return []
-    to = getattr(claim, "to", None)
-    return [("probe", of.probe), ("model", of.model), *([("model", to)] if to else [])]
+    """The probes and the models that a claim of ours names."""
+    if isinstance(claim, MaskingWarnings):
+        return [("probe", claim.probe), ("model", claim.model)]
+    held = vars(claim)
+    named = [(what, getattr(of, what)) for of in held.values() if isinstance(of, Numbers) for what in ("probe", "model")]
+    return [*named, *([("model", held["to"])] if named and held.get("to") else [])]
 
 
 def shipped(folder: str) -> dict[str, Path]:

@@ -2,16 +2,20 @@
 
 from pipelines.claims.grid import Grid, Numbers, Tables
 from pipelines.claims.kinds import CLAIMS, Claim
+from pipelines.claims.masking import MaskingWarnings
 from pipelines.claims.measured import Measured, Verdict, expected, judge
 from pipelines.claims.one_model import Level, Power, Trend
+from pipelines.claims.two_columns import Correlation
 from pipelines.claims.two_models import Difference, Ratio, Share
 
 __all__ = [
     "CLAIMS",
     "Claim",
+    "Correlation",
     "Difference",
     "Grid",
     "Level",
+    "MaskingWarnings",
     "Measured",
     "Numbers",
     "Power",

@@ -48,7 +48,7 @@ class Numbers:
     Attributes:
         probe, model, column: where they stand.
         over: the column that numbers positions (subspaces, dimensions), at each of which there is one row for each sample.
-        where: only rows with these values: `{attack: pgd-l2}`.
+        where: only rows with these values, or one of several: `{attack: pgd-l2, status: [broken, robust]}`.
         entry: of a column that holds vectors, 0 for the first.
         above: whether a number is larger than this, instead of the number.
         statistic: over the samples; the median is the lower one, so that inf, not found, stays inf and is never averaged.
@@ -112,7 +112,7 @@ class Numbers:
                 raise LookupError(f"probe {self.probe} has no column {wanted!r}; it has {', '.join(table)}")
         chosen = np.ones(len(table["sample"]), dtype=bool)
         for condition, value in self.where.items():
-            chosen &= np.asarray(table[condition]) == value
+            chosen &= np.isin(np.asarray(table[condition]), value)
         if not chosen.any():
             raise LookupError(f"probe {self.probe} on model {self.model} has no row with {self.where}")
         return _Rows(table, chosen)

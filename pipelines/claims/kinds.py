@@ -3,8 +3,10 @@
 from typing import Protocol
 
 from pipelines.claims.grid import Tables
+from pipelines.claims.masking import MaskingWarnings
 from pipelines.claims.measured import Measured
 from pipelines.claims.one_model import Level, Power, Trend
+from pipelines.claims.two_columns import Correlation
 from pipelines.claims.two_models import Difference, Ratio, Share
 
 
@@ -24,5 +26,7 @@ CLAIMS: dict[str, type] = {
     "share": Share,
     "trend": Trend,
     "power": Power,
+    "correlation": Correlation,
+    "masking_warnings": MaskingWarnings,
 }
 """The claims that a study can name by `kind`."""

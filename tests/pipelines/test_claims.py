@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipelines.claims import Difference, Level, Numbers, Power, Ratio, Share, Trend, expected
+from pipelines.claims import Correlation, Difference, Level, MaskingWarnings, Numbers, Power, Ratio, Share, Trend, expected
 
 
 def _tables(positions=5, samples=200, models=("plain", "robust")):
@@ -178,6 +178,55 @@ def test_trends_and_powers():
     assert power.verdict == "yes"
     tables["margins"]["plain"]["distance"] = torch.ones(1000)
     assert Trend("x", OVER).measure(tables).value == 0
+
+
+def test_one_of_several_values_in_where():
+    tables = {
+        "p": {"m": {"sample": torch.arange(4), "x": torch.arange(4.0), "status": ["broken", "robust", "already_wrong", "robust"]}}
+    }
+    level = Level("x", Numbers("p", "m", "x", where={"status": ["broken", "robust"]}, above=0.5, statistic="mean"))
+    assert level.measure(tables).value == pytest.approx(2 / 3)
+
+
+def test_correlations_are_of_ranks_with_what_is_not_found_as_the_largest():
+    own = torch.tensor([1.0, 2.0, 3.0, 4.0, torch.inf, torch.inf])
+    other = torch.tensor([0.1, 0.2, 0.4, 0.3, 0.5, 0.6])
+    tables = {"p": {"m": {"sample": torch.arange(6), "x": own, "y": other, "vector": torch.stack([other, -other], 1)}}}
+    x, y = Numbers("p", "m", "x"), Numbers("p", "m", "y")
+    measured = Correlation("x", x, y, at_least=0.5).measure(tables)
+    # of the ranks 1 2 3 4 5.5 5.5 and 1 2 4 3 5 6
+    assert measured.value == pytest.approx(np.corrcoef([1, 2, 3, 4, 5.5, 5.5], [1, 2, 4, 3, 5, 6])[0, 1])
+    assert measured.low < measured.value <= measured.high <= 1
+    assert Correlation("x", x, replace(y, column="vector", entry=1)).measure(tables).value == pytest.approx(-measured.value)
+    assert measured.unit == "6 samples, one seed"
+    tables["p"]["m"]["x"] = torch.tensor([1.0, *[torch.inf] * 5])
+    assert [word.split(":")[0] for word in Correlation("x", x, y).measure(tables).warnings] == ["ties"]
+    tables["p"]["m"]["x"] = torch.ones(6)
+    assert Correlation("x", x, y).measure(tables).value == 0
+
+
+def _signs(count, zero, saturated, worse):
+    def first(share):
+        return torch.arange(count) < round(share * count)
+
+    none = torch.zeros(count, dtype=torch.bool)
+    right = {"label": torch.zeros(count, dtype=torch.int64), "prediction": torch.zeros(count, dtype=torch.int64)}
+    signs = {"zero_gradient": first(zero), "zero_margin_gradient": none, "saturated": first(saturated), "regained": none}
+    columns = {"sample": torch.arange(count), **right, **signs, "variation": torch.zeros(count), "worse_than_noise": first(worse)}
+    return {"masking": {"loud": columns}}
+
+
+def test_warnings_of_masking_are_counted():
+    claim = MaskingWarnings("x", "masking", "loud", at_least=2)
+    twice = claim.measure(_signs(200, 0.9, 1.0, 0.0))
+    assert (twice.value, twice.low, twice.high, twice.verdict) == (2, 2, 2, "yes")
+    rare = claim.measure(_signs(200, 0.0, 1.0, 0.015))  # 3 of 200: a sample drawn anew may have fewer
+    assert (rare.value, rare.low, rare.high, rare.verdict) == (2, 1, 2, "undecided")
+    assert claim.measure(_signs(200, 0.0, 0.0, 0.0)).verdict == "no"
+    with pytest.raises(LookupError, match="no rows of probe masking on model quiet"):
+        replace(claim, model="quiet").measure(_signs(20, 0, 0, 0))
+    with pytest.raises(LookupError, match="probe masking has no columns prediction, zero_gradient, "):
+        claim.measure({"masking": {"loud": {"sample": torch.arange(3), "label": torch.arange(3)}}})
 
 
 def test_the_same_tables_give_the_same_interval():

@@ -1,0 +1,61 @@
+"""A claim about gradient masking: how many of its signs are so frequent that they are warned of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from advcore.probes.masking import summarise_signs
+from pipelines.claims.grid import Tables
+from pipelines.claims.intervals import indices, quantiles
+from pipelines.claims.measured import Measured, judge
+
+
+@dataclass(frozen=True)
+class MaskingWarnings:
+    """The number of warnings that the rows of a probe `masking` give, and those of samples drawn anew from them.
+
+    Attributes:
+        says, at_least, at_most: as in `Level`.
+        probe, model: where the rows stand, one a sample.
+    """
+
+    says: str
+    probe: str
+    model: str
+    at_least: float = -np.inf
+    at_most: float = np.inf
+
+    def measure(self, tables: Tables) -> Measured:
+        table = tables.get(self.probe, {}).get(self.model)
+        if table is None:
+            raise LookupError(f"no rows of probe {self.probe} on model {self.model}")
+        signs = {name: torch.as_tensor(np.asarray(table[name])) for name in SIGNS if name in table}
+        if len(signs) < len(SIGNS):
+            raise LookupError(f"probe {self.probe} has no columns {', '.join(name for name in SIGNS if name not in signs)}")
+        count = len(signs["label"])
+        if len(np.unique(np.asarray(table["sample"]))) != count:
+            raise LookupError(f"probe {self.probe} on model {self.model}: {count} rows are not one for each sample")
+        drawn = [_warnings(signs, torch.from_numpy(row)) for part in indices(count, count) for row in part]
+        low, high = quantiles(np.array(drawn, dtype=float))
+        value = _warnings(signs, torch.arange(count))
+        return Measured(value, low, high, judge(low, high, self.at_least, self.at_most), f"{count} samples, one seed")
+
+
+SIGNS = (
+    "label",
+    "prediction",
+    "zero_gradient",
+    "zero_margin_gradient",
+    "saturated",
+    "variation",
+    "regained",
+    "worse_than_noise",
+)
+"""The columns that the warnings come of."""
+
+
+def _warnings(signs: Mapping[str, Any], rows: torch.Tensor) -> float:
+    return float(len(summarise_signs({name: column[rows] for name, column in signs.items()}).warnings))

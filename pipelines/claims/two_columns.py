@@ -1,0 +1,74 @@
+"""Claims about two columns of the same samples: how far one orders the samples as the other does."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipelines.claims import intervals
+from pipelines.claims.grid import Numbers, Tables, check_alike, without_missing
+from pipelines.claims.intervals import Estimate
+from pipelines.claims.measured import Measured
+from pipelines.claims.measuring import measured, one_position
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """The rank correlation (Spearman) of two columns over the samples: 1 where one always rises with the other.
+
+    Ties share their mean rank; inf, not found, is the largest. The interval is the bootstrap's, over samples.
+
+    Attributes:
+        says, at_least, at_most: as in `Level`.
+        of, against: the numbers, of the same samples; their `statistic` does not count.
+    """
+
+    says: str
+    of: Numbers
+    against: Numbers
+    at_least: float = -np.inf
+    at_most: float = np.inf
+
+    def measure(self, tables: Tables) -> Measured:
+        grids = [self.of.grid(tables), self.against.grid(tables)]
+        for of, grid in zip((self.of, self.against), grids, strict=True):
+            one_position("correlation", of, grid)
+        check_alike(grids[0], grids[1], (self.of.model, self.against.model))
+        grids, told = without_missing(grids)
+        if len(grids[0].samples) < 3:
+            raise LookupError(f"a correlation needs at least 3 samples; got {len(grids[0].samples)}")
+        told += tuple(_tied(of, grid.values) for of, grid in zip((self.of, self.against), grids, strict=True) if _ties(grid.values))
+        return measured(self, grids, _estimate, told, (-1.0, 1.0))
+
+
+TIED = 0.5
+"""Where a larger share of the samples has one and the same number, a rank correlation is told to hang on the others."""
+
+
+def _estimate(own: np.ndarray, other: np.ndarray) -> Estimate:
+    """Of one seed, `(1, samples)` each."""
+    return intervals.of_smooth(lambda *drawn: rank_correlation(drawn[0][0], drawn[1][0]), [own, other])
+
+
+def rank_correlation(own: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Spearman's rank correlation over the last axis of `(draws, samples)`; 0 where all numbers are equal."""
+    from scipy.stats import rankdata
+
+    ranks = [rankdata(values, axis=-1) for values in (own, other)]
+    one, two = (rank - rank.mean(-1, keepdims=True) for rank in ranks)
+    spread = np.sqrt((one**2).sum(-1) * (two**2).sum(-1))
+    return np.divide((one * two).sum(-1), spread, out=np.zeros_like(spread), where=spread > 0)
+
+
+def _ties(values: np.ndarray) -> bool:
+    return _most_common(values)[0] > TIED
+
+
+def _tied(of: Numbers, values: np.ndarray) -> str:
+    share, value = _most_common(values)
+    return f"ties: {share:.0%} of the samples have the same {of.column}, {value:g}: only the others are ordered"
+
+
+def _most_common(values: np.ndarray) -> tuple[float, float]:
+    """The share of the most common number, and the number."""
+    distinct, counts = np.unique(values, return_counts=True)
+    return float(counts.max() / values.size), float(distinct[counts.argmax()])
