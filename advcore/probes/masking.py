@@ -90,8 +90,8 @@ class Masking:
         for model, table in tables.items():
             place = len(series) // 2
             for name, standing in zip(("short PGD", "noise"), self._standing(table), strict=True):
-                line = shares(f"{model}, {name}", torch.tensor([0.0, *self.eps]), standing)
-                series.append(replace(line, shade=place, mark=place, thin=name == "noise"))
+                line = replace(shares(f"{model}, {name}", torch.tensor([0.0, *self.eps]), standing), shade=place, mark=place)
+                series.append(replace(line, thin=True, low=None, high=None) if name == "noise" else line)
         return [
             Lines(
                 name="masking",
