@@ -9,6 +9,7 @@ import pytest
 
 from advcore.probes import Curvature
 from pipelines import schema
+from pipelines.claims import Measured, judge
 from pipelines.study import Study
 from workers.inline import Inline
 
@@ -46,6 +47,16 @@ class Picky(Curvature):
         if self.sample in batch.indices:
             raise RuntimeError("no curvature today")
         return super().measure(classifier, batch, randomness)
+
+
+@dataclass(frozen=True)
+class Warned:
+    """A claim of a user's own: a number and a warning."""
+
+    says: str = "it is one"
+
+    def measure(self, tables: Any) -> Measured:
+        return Measured(1.0, 0.5, 2.0, judge(0.5, 2.0, 0.9), "1 coin", ("few_samples: one sample carries all of a mean",))
 
 
 def indices(study: Study) -> Any:

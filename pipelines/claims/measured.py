@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 Verdict = Literal["yes", "no", "undecided"]
 """Yes where the whole interval lies inside what is expected, no where it lies wholly outside, undecided otherwise."""
@@ -25,6 +25,12 @@ class Measured:
     verdict: Verdict | None = None
     unit: str = ""
     warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.verdict is not None and self.verdict not in get_args(Verdict):
+            raise ValueError(
+                f"expected a verdict among {', '.join(get_args(Verdict))} or None, got {self.verdict!r}: take judge(...)"
+            )
 
 
 def judge(low: float, high: float, at_least: float = -math.inf, at_most: float = math.inf) -> Verdict | None:

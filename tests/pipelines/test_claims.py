@@ -6,7 +6,19 @@ import numpy as np
 import pytest
 import torch
 
-from pipelines.claims import Correlation, Difference, Level, MaskingWarnings, Numbers, Power, Ratio, Share, Trend, expected
+from pipelines.claims import (
+    Correlation,
+    Difference,
+    Level,
+    MaskingWarnings,
+    Measured,
+    Numbers,
+    Power,
+    Ratio,
+    Share,
+    Trend,
+    expected,
+)
 
 
 def _tables(positions=5, samples=200, models=("plain", "robust")):
@@ -165,6 +177,11 @@ def test_a_sign_that_hangs_on_the_statistic_is_told():
     unsettled = Ratio("x", replace(X, statistic="mean"), to="b").measure(_pair([1.0] * 38 + [60.0] * 2, [2.0] * 40))
     assert unsettled.low < 1 < unsettled.high  # it has no sign that could hang on anything
     assert [warning.partition(":")[0] for warning in unsettled.warnings] == ["few_samples"]
+
+
+def test_a_verdict_is_one_of_three():
+    with pytest.raises(ValueError, match=r"expected a verdict among yes, no, undecided or None, got True: take judge"):
+        Measured(1.0, 0.5, 2.0, True)
 
 
 def test_trends_and_powers():

@@ -96,8 +96,9 @@ def test_an_interrupted_sweep_goes_on_and_ends_as_an_undisturbed_one(
     place: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After four of six epochs; in MLflow each epoch stands once, and no run is left running."""
-    sweep(sweep_of(tiny_sweep(), out="undisturbed"))
-    tracked = sweep_of(tiny_sweep(), out=str(folder), track=True)
+    claims = {"own": {"kind": "studies:Warned"}}
+    sweep(sweep_of(tiny_sweep(claims=claims), out="undisturbed"))
+    tracked = sweep_of(tiny_sweep(claims=claims), out=str(folder), track=True)
     with monkeypatch.context() as patch:
         interrupt_after(4, patch)
         with pytest.raises(KeyboardInterrupt):
@@ -112,6 +113,7 @@ def test_an_interrupted_sweep_goes_on_and_ends_as_an_undisturbed_one(
     runs = {run.data.tags.get("advcore.trial", "parent"): run for run in mlflow.search_runs([experiment])}
     assert len(runs) == len(mlflow.search_runs([experiment])) == 3
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    assert runs["parent"].data.tags["advcore.warning.few_samples"] == "claim own: one sample carries all of a mean"
     for trial in report.trials:
         run = runs[trial.key]
         assert run.data.params[EPS] == str(trial.point[EPS])

@@ -9,7 +9,9 @@ import yaml
 
 from pipelines import schema
 from pipelines.claims import Measured
+from pipelines.report import by_place
 from pipelines.run import run
+from pipelines.shown import told
 from pipelines.study import Study
 from pipelines.trained import with_trained
 from workers.refusal import Refused
@@ -87,6 +89,17 @@ def test_claims_stand_in_the_report_beside_their_numbers(study: dict[str, Any], 
     assert "not measured: probe margins has no column" in text
     assert ">= 0" in text
     assert "yes |" in text
+
+
+def test_what_a_claim_warns_of_is_told_wherever_warnings_are(study: dict[str, Any], place: Path) -> None:
+    study["claims"] = {"own": {"kind": "studies:Warned"}}
+    report = run(schema.structure(Study, study))
+    line = "- **warning**, claim own, few_samples: one sample carries all of a mean"
+    assert line in (place / "out/tiny/report.md").read_text()
+    assert line in told(report)
+    assert "warning: few_samples at claim own; the sentence stands above" in told(report)
+    assert by_place(report.warnings)["few_samples"] == "claim own: one sample carries all of a mean"
+    assert "|     1 | 0.5 to 2 |   undecided |    1 coin |".replace(" ", "") in told(report).replace(" ", "")
 
 
 def test_a_recipe_learns_the_studys_own_data_set(study: dict[str, Any], place: Path) -> None:
