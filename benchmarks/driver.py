@@ -71,7 +71,7 @@ def on_ray(actors: int, shards: int) -> Spent:
 
     ray.init(address="local", include_dashboard=False, object_store_memory=2**27, log_to_driver=False)
     try:
-        remote: Any = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0)(empty_worker())
+        remote: Any = ray.remote(num_cpus=0, max_restarts=0, max_task_retries=0)(empty_worker())
         hired = [remote.remote() for _ in range(actors)]
         ray.get([actor.ready.remote() for actor in hired])  # starting them is not what is measured
         return spend(ray, hired.pop, actors, shards)

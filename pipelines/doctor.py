@@ -14,6 +14,7 @@ from pipelines.tracking import check_tracking
 from workers.cluster import ask_cluster
 from workers.datasets import absent
 from workers.paths import local
+from workers.private import session_folder
 from workers.redaction import without_secrets
 from workers.refusal import Refused
 from workers.store import open_store
@@ -108,9 +109,10 @@ def _gpus() -> str:
 
 
 def _ray(address: str | None) -> str:
-    return (
-        f"{address}: {ask_cluster(address)}" if address else "no address given: a study with runner: ray starts one on this machine"
-    )
+    if not address:
+        session_folder()
+        return "no address given: a study with runner: ray starts one on this machine"
+    return f"{address}: {ask_cluster(address)}"
 
 
 def _store(place: str) -> str:

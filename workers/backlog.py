@@ -58,6 +58,15 @@ class Backlog:
         for work in reversed(list(works)):
             self._queues[work.model_hash].appendleft(work)
 
+    def drain(self, name: str) -> list[Work]:
+        """Take all works of this name that wait."""
+        taken = [work for queue in self._queues.values() for work in queue if work.name == name]
+        for queue in self._queues.values():
+            kept = [work for work in queue if work.name != name]
+            queue.clear()
+            queue.extend(kept)
+        return taken
+
     def put_last(self, work: Work) -> None:
         """A work whose code failed is tried again after the others of its model."""
         self._queues[work.model_hash].append(work)
@@ -71,3 +80,7 @@ class Backlog:
         """Note that the worker of a work went away under it; True when it may be tried again, False when it is given up."""
         self._losses[work.key] += 1
         return self._losses[work.key] < LOSSES
+
+    def losses(self, work: Work) -> int:
+        """How often the worker of a work went away under it."""
+        return self._losses[work.key]

@@ -18,9 +18,20 @@ _TOKEN = Path("~/.ray/auth_token")
 
 OTHER_TOKEN = f"Ray at {{}} asks for another token: put the cluster's into {_TOKEN} and set RAY_AUTH_MODE=token"
 
+NO_TOKEN = "Ray at {} takes no token, and this process sends one: set RAY_AUTH_MODE=disabled"
+
 _ASK = """
 import sys, ray
-ray.init(address=sys.argv[1], logging_level="ERROR", log_to_driver=False)
+from workers.auto import local_head
+from workers.head import ask_head, check_token
+from workers.refusal import Refused
+try:
+    address = local_head() if sys.argv[1] == "auto" else sys.argv[1]
+    ask_head(address)
+    check_token(address)
+except Refused as error:
+    sys.exit(f"refused: {error}")
+ray.init(address=address, logging_level="ERROR", log_to_driver=False)
 has, nodes = ray.cluster_resources(), sum(node["Alive"] for node in ray.nodes())
 print(f"{nodes} machines, {has.get('CPU', 0):g} CPUs, {has.get('GPU', 0):g} GPUs, Ray {ray.__version__}")
 """
@@ -33,7 +44,8 @@ def prepare_environment(local: bool) -> None:
     """
     if "ray" in sys.modules:
         return
-    if local or _names_token() or _TOKEN.expanduser().is_file():
+    path = _token_path()
+    if local or _names_token() or (path is not None and path.is_file()):
         os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -43,22 +55,44 @@ def prepare_environment(local: bool) -> None:
 
 
 def private_token() -> None:
-    """Let only the owner read the token of a local Ray, and make one where there is none: Ray's own would be readable for all."""
-    if os.environ.get("RAY_AUTH_MODE", "token") != "token":
+    """Let only the owner read the token of a local Ray, and make one where there is none: Ray's own would be readable for all.
+
+    Where no file can be made, as without a home, it is a token for this process and those that it starts.
+    """
+    if os.environ.get("RAY_AUTH_MODE", "token") != "token" or _names_token():
         return
-    path = _TOKEN.expanduser()
-    own = path.with_name(f".{path.name}.{os.getpid()}")
-    with suppress(OSError):  # not ours, or no home to write to: Ray says so itself
+    path = _token_path()
+    try:
+        if path is None:
+            raise FileNotFoundError("no home")
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.exists():
-            path.chmod(0o600)
-        elif not _names_token():
-            try:
-                with os.fdopen(os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                    file.write(secrets.token_hex(32))
-                os.link(own, path)  # whole, and only where no other process was first
-            finally:
-                own.unlink(missing_ok=True)
+            with suppress(PermissionError):  # another's, who lets us read it
+                path.chmod(0o600)
+            path.read_bytes()
+        else:
+            _make_token(path)
+    except OSError:
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+
+
+def _make_token(path: Path) -> None:
+    own = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with os.fdopen(os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_hex(32))
+        with suppress(FileExistsError):
+            os.link(own, path)  # whole, and only where no other process was first
+    finally:
+        own.unlink(missing_ok=True)
+
+
+def _token_path() -> Path | None:
+    """Where Ray looks for its token; none without a home."""
+    try:
+        return _TOKEN.expanduser()
+    except RuntimeError:
+        return None
 
 
 def _names_token() -> bool:
@@ -92,12 +126,17 @@ def ask_cluster(address: str, seconds: float = 40.0) -> str:
     check_address(address)
     prepare_environment(local=False)
     try:
-        done = subprocess.run([sys.executable, "-c", _ASK, address], capture_output=True, text=True, timeout=seconds)
+        paths = os.pathsep.join([*import_paths(), *filter(None, [os.environ.get("PYTHONPATH")])])
+        command, environment = [sys.executable, "-c", _ASK, address], {**os.environ, "PYTHONPATH": paths}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=seconds)
     except subprocess.TimeoutExpired as error:
         raise Refused(f"Ray at {address} does not answer within {seconds:g} s: is it up, and within reach?") from error
     if done.returncode == 0:
         return done.stdout.strip().splitlines()[-1]
     told = f"{done.stdout}\n{done.stderr}"
+    refused = told.rpartition("\nrefused: ")[2] if "\nrefused: " in told else ""
+    if refused:
+        raise Refused(" ".join(refused.split()))
     if "nauthenticated" in told or "AuthenticationError" in told:
         raise Refused(OTHER_TOKEN.format(address))
     reason = (told.strip().splitlines() or ["no word"])[-1]

@@ -1,8 +1,8 @@
 """The actors of one run, and the loop that feeds them, waits, collects, and replaces what goes away.
 
-The driver keeps the queue. Ray restarts actors but retries nothing: a work whose worker goes away returns to the front of the
-queue and is measured elsewhere, which is harmless, for rows are named by content and written whole. So is a work that is measured
-twice at once: the first outcome counts.
+The driver keeps the queue. Ray restarts no actor and retries nothing: in the place of one that dies another is hired, with growing
+pauses and limits (`workers.setbacks`), and its work returns to the front of the queue and is measured elsewhere, which is harmless,
+for rows are named by content and written whole. So is a work that is measured twice at once: the first outcome counts.
 """
 
 import logging
@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from workers.backlog import FAILURES, LOSSES, Backlog
+from workers.backlog import FAILURES, Backlog
 from workers.members import Member, Members
-from workers.redaction import without_secrets
+from workers.pace import Pace
 from workers.refusal import Refused, Unfinished
+from workers.setbacks import Setbacks, reason_of
 from workers.work import Outcome, Work, told_indices
 
 DEPTH = 2
@@ -26,14 +27,8 @@ TURN = 0.5
 """Seconds between two looks at who starts, hangs, is late, or could join."""
 MOMENT = 0.5
 """Seconds that the beginning waits for members to be ready: a process that waits becomes one in a tenth of them."""
-PAUSE, LONGEST = 1.0, 60.0
-"""Seconds until another is hired in the place of one that could not start: at first, then twice as many each time, and at most."""
 HEAD = 30.0
 """Seconds for which Ray's head may not answer: Ray itself ends the process after 60."""
-STRANDED = 600.0
-"""Seconds for which all that are hired may be unable to start, where others could before."""
-LATE = 2.0
-"""So many times as long as the slowest finished work of its name (and a second at least) makes a work late."""
 _log = logging.getLogger(__name__)
 
 
@@ -59,14 +54,12 @@ class Crew:
         self._backlog = Backlog(works)
         self._data = data
         self._indices = indices
-        self._slowest: dict[str, float] = {}
+        self._pace = Pace()
         self._next_turn = 0.0
         self._idle_since = time.monotonic()
         self._silent_since: float | None = None
-        self._stranded_since: float | None = None
         self._early: list[Outcome] = []
-        self._hire_from = 0.0
-        self._pause: float | None = None  # as long as no member was ever ready
+        self._setbacks = Setbacks()
         self.members = Members(ray, orders.hire)
         self.counts: Counter[str] = Counter()
         self._resize()
@@ -102,6 +95,7 @@ class Crew:
             outcome = self._collect(ref)
             if outcome is not None:
                 yield outcome
+                yield from self._give_up(outcome)
 
     def dismiss(self) -> None:
         """End the actors, whatever they do."""
@@ -121,7 +115,7 @@ class Crew:
     def _resize(self) -> None:
         """As many members as are wanted. Where that changes with the cluster, those who wait for room in vain leave."""
         wanted = min(self._orders.wanted(), self._backlog.open)
-        if time.monotonic() >= self._hire_from:
+        if self._setbacks.may_hire(time.monotonic()):
             for _ in range(wanted - len(self.members.all)):
                 self.members.join()
         if self._orders.elastic:
@@ -139,7 +133,8 @@ class Crew:
         elif now - self._idle_since > 60:
             self._idle_since = now
             has = self._ray.cluster_resources()
-            _log.warning("no Ray worker is ready since a minute: asked for %s, Ray has %s", self._orders.asked, has)
+            lost = f"; the last one went away: {self._setbacks.reason}" if self._setbacks.reason else ""
+            _log.warning("no Ray worker is ready since a minute: asked for %s, Ray has %s%s", self._orders.asked, has, lost)
 
     def _feed(self) -> None:
         """Give each ready actor a work, then a second one as long as nobody who has none could take it."""
@@ -181,22 +176,22 @@ class Crew:
             work = members.drop(member, ref)
             return self._judge(work, self._failure(work, str(error)))
         except (errors.RuntimeEnvSetupError, errors.ActorUnschedulableError) as error:
-            raise Refused(f"no Ray worker can start: {_last_line(error)}") from error
+            raise Refused(f"no Ray worker can start: {reason_of(error)}") from error
         except errors.ActorDiedError as error:
-            if error.actor_init_failed:
-                return self._miss(member, error)
-            return self._lose(members.renew(member))
-        except errors.RayError:  # the actor is unavailable: Ray restarts it, here or on another machine
-            return self._lose(members.renew(member, member.actor))
+            if member.started:
+                return self._lose(member, error)
+            self._miss(member, error)
+            return None
+        except errors.RayError as error:  # it is unavailable: Ray finds out whether it is dead
+            return self._lose(member, error, stays=True)
         if ref == member.sign:
             members.is_ready(member, result)
-            if self._pause is None:
-                self._hire_from = 0.0
-            self._pause, self._stranded_since = PAUSE, None
+            self._setbacks.ready()
             return None
         work = members.drop(member, ref)
+        self._setbacks.measured(work.name)
         if result.ok:
-            self._slowest[work.name] = max(result.seconds, self._slowest.get(work.name, 0))
+            self._pace.took(work.name, result.seconds)
         return self._judge(work, result)
 
     def _judge(self, work: Work, outcome: Outcome) -> Outcome | None:
@@ -221,40 +216,48 @@ class Crew:
         """To the front, unless they are in flight elsewhere or have their outcome."""
         self._backlog.put_back(work for work in works if self._backlog.is_open(work) and not self.members.times(work))
 
-    def _lose(self, works: list[Work]) -> Outcome | None:
-        """The actor of `works` went away; the first was being measured, and it alone counts that."""
-        self.counts["workers lost"] += 1
+    def _lose(self, member: Member, error: BaseException, stays: bool = False) -> Outcome | None:
+        """An actor that had started went away, or, where it `stays`, does not answer, which may pass: until it gives a sign of life
+        it gets no work. The first of its works was being measured, and that one alone counts it."""
+        now, since = time.monotonic(), member.since
+        works = self.members.quarantine(member) if stays else self.members.leave(member)
+        if member.ready:
+            self.counts["workers lost"] += 1
         first = works[0] if works and self._backlog.is_open(works[0]) else None
-        if first is None or self._backlog.lost(first):
+        if first is not None and not self._survives_elsewhere(first, since):
+            self._setbacks.lost(first.name, error, now)
+        self._next_turn = 0.0  # another is hired at once, where it may be
+        if first is None or (self._backlog.lost(first) and not self._setbacks.hopeless(first.name)):
             self._return(works)
             return None
         self._return(works[1:])
-        lost = f"the worker of {first.name} {first.shard} went away {LOSSES} times"
-        error = f"{lost} (killed, or out of memory): choose smaller shards or more memory for each worker"
+        tries = self._backlog.losses(first)
+        lost = f"the worker of {first.name} {first.shard} went away {tries} times (killed, or out of memory): choose smaller shards"
+        outcome = self._failure(first, f"{lost} or more memory for each worker; of the last one Ray says: {reason_of(error)}")
         self.members.forget(first)
-        return replace(self._failure(first, error), tries=self._backlog.finish(first))
+        return replace(outcome, tries=self._backlog.finish(first))
 
-    def _miss(self, member: Member, error: BaseException) -> Outcome | None:
-        """A member could not start. Where none ever could, and none is left that may, there is no run; else it is one machine's
-        fault, or one moment's, and another is hired after a pause."""
-        works = [self.members.drop(member, ref) for ref in list(member.in_flight)]  # of one that Ray started anew
-        self.members.leave(member)
-        now, reason = time.monotonic(), without_secrets(_last_line(error))
-        if self._pause is None and not self.members.all:
-            raise Refused(f"no Ray worker can start: {reason}") from error
-        if any(other.ready for other in self.members.all):
-            self._stranded_since = None
-        elif self._stranded_since is None:
-            self._stranded_since = now
-        elif self._pause is not None and now - self._stranded_since > STRANDED:
-            raise Unfinished(f"no Ray worker can start any more, since {now - self._stranded_since:.0f} s: {reason}")
+    def _survives_elsewhere(self, work: Work, since: float) -> bool:
+        """Whether another actor has measured a work of the same name for longer than the lost one did: such works need not kill."""
+        others = [next(iter(member.in_flight.values())) for member in self.members.all if member.in_flight and member.since < since]
+        return any(other.name == work.name for other in others)
+
+    def _give_up(self, outcome: Outcome) -> Iterator[Outcome]:
+        """Where works of this name kill whoever measures them, those of it that wait are not tried any more."""
+        if self._setbacks.hopeless(outcome.name):
+            for work in self._backlog.drain(outcome.name):
+                if self._backlog.is_open(work):
+                    error = f"not measured, for its workers went away again and again without one result between: {outcome.error}"
+                    yield replace(self._failure(work, error), tries=self._backlog.finish(work))
+
+    def _miss(self, member: Member, error: BaseException) -> None:
+        """A member could not start. Where none ever could, there is no run; else it is one machine's fault, or one moment's, and
+        another is hired after a pause."""
+        self._return(self.members.leave(member))
+        members = self.members.all
+        self._setbacks.missed(error, time.monotonic(), any(other.ready for other in members), bool(members))
         self.counts["workers that could not start"] += 1
-        _log.warning("a Ray worker could not start: %s", reason)
-        if self._pause is None:
-            self._hire_from = float("inf")
-        elif now >= self._hire_from:  # once for all that fail together
-            self._hire_from, self._pause = now + self._pause, min(2 * self._pause, LONGEST)
-        return self._lose(works) if works else None
+        _log.warning("a Ray worker could not start: %s", self._setbacks.reason)
 
     def _stop_hanging(self, now: float, limit: float) -> Iterator[Outcome]:
         """End actors that have measured one work for longer than the limit, and put new ones in their place."""
@@ -263,9 +266,9 @@ class Crew:
                 continue
             if self._ray.wait([next(iter(member.in_flight))], timeout=0)[0]:
                 continue  # it has come, and nobody has looked yet
-            self.members.end(member.actor)
             self.counts["workers ended at the time limit"] += 1
-            first, *rest = self.members.renew(member)
+            first, *rest = self.members.leave(member)
+            self._next_turn = 0.0
             self._return(rest)
             error = (
                 f"{first.name} {first.shard} took longer than run.shard_seconds, {limit:g} s, {FAILURES} times, and its workers "
@@ -280,20 +283,8 @@ class Crew:
         idle = [member for member in self.members.all if member.ready and not member.in_flight]
         if len(self._backlog) or not idle:
             return
-        late = [
-            (member.since, place, work)
-            for member in self.members.all
-            for place, work in enumerate(member.in_flight.values())
-            if self._backlog.is_open(work) and self.members.times(work) == 1 and now - member.since > self._late(work)
-        ]
-        for member, (_, _, work) in zip(idle, sorted(late, key=lambda entry: entry[:2]), strict=False):
+        open_ones = self.members.in_flight_once(self._backlog.is_open)
+        late = [work for since, work in open_ones if self._pace.is_late(work.name, now - since)]
+        for member, work in zip(idle, late, strict=False):
             self.counts["late shards measured twice"] += 1
             self._give(member, work)
-
-    def _late(self, work: Work) -> float:
-        known = self._slowest.get(work.name) or max(self._slowest.values(), default=float("inf"))
-        return max(1.0, LATE * known)
-
-
-def _last_line(error: BaseException) -> str:
-    return str(error).strip().split("\n")[-1]

@@ -1,8 +1,10 @@
 """Whether the head of a Ray is there, and takes us: Ray itself would try for long, and tell less."""
 
+import os
+from contextlib import closing
 from typing import Any
 
-from workers.cluster import OTHER_TOKEN
+from workers.cluster import NO_TOKEN, OTHER_TOKEN
 from workers.refusal import Refused
 
 
@@ -32,6 +34,21 @@ def ask_head(address: str, seconds: float = 10.0) -> None:
         ) from error
     if version != ray.__version__:
         raise Refused(f"Ray at {address} is {version}, here it is {ray.__version__}: install the same version on both")
+
+
+def check_token(address: str, seconds: float = 5.0) -> None:
+    """Raise Refused where we send a token and the head at HOST:PORT takes none: its workers would answer us in vain. Ray is not
+    imported for it; a head that does not answer without a token, or without TLS, is right."""
+    if os.environ.get("RAY_AUTH_MODE") != "token":
+        return
+    import grpc
+
+    with closing(grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)])) as channel:
+        try:
+            channel.unary_unary("/ray.rpc.NodeInfoGcsService/CheckAlive")(b"", timeout=seconds)
+        except grpc.RpcError:
+            return
+    raise Refused(NO_TOKEN.format(address))
 
 
 def head_answers(ray: Any) -> bool:

@@ -13,7 +13,8 @@ from workers.work import Work
 
 @dataclass(eq=False)
 class Member:
-    """An actor: what it has in flight, in order, the first of it `since` when; not `ready` while it starts or is in quarantine.
+    """An actor: what it has in flight, in order, the first of it `since` when; not `ready` while it starts or is in quarantine;
+    `started` once it was ready.
 
     `node` is the one that lacks a waiting process since it came, if any did wait there.
     """
@@ -21,6 +22,7 @@ class Member:
     actor: Any
     sign: Any = None
     ready: bool = False
+    started: bool = False
     asked: float = 0.0
     since: float = 0.0
     held: str | None = None
@@ -59,7 +61,7 @@ class Members:
     def is_ready(self, member: Member, node: str) -> None:
         """It has given the sign, and said where a process waits no more."""
         del self._owner[member.sign]
-        member.sign, member.ready, member.node = None, True, node
+        member.sign, member.ready, member.started, member.node = None, True, True, node
 
     def give(self, member: Member, work: Work, data: Any) -> None:
         """Ask an actor to measure a work."""
@@ -84,25 +86,38 @@ class Members:
         """How often a work is in flight."""
         return len(self._refs.get(work.key, ()))
 
+    def in_flight_once(self, wanted: Callable[[Work], bool]) -> list[tuple[float, Work]]:
+        """The wanted works that are in flight at one actor only, and since when that one measures: the oldest first, and of one
+        actor those that it measures before those that wait there."""
+        found = [
+            (member.since, place, work)
+            for member in self.all
+            for place, work in enumerate(member.in_flight.values())
+            if wanted(work) and self.times(work) == 1
+        ]
+        return [(since, work) for since, _, work in sorted(found, key=lambda entry: entry[:2])]
+
     def forget(self, work: Work) -> None:
         """A work has its outcome: where it is still in flight, it is cancelled if it waits, and not heard if it runs."""
         for ref in self._refs.pop(work.key, ()):
             with suppress(self._ray.exceptions.RayError):
                 self._ray.cancel(ref)
 
-    def renew(self, member: Member, actor: Any = None) -> list[Work]:
-        """Put a new member in one's place, in quarantine until it gives a sign of life: with the same actor, which Ray starts anew,
-        or with another one. Gives what the old one had in flight; the first was being measured."""
+    def quarantine(self, member: Member) -> list[Work]:
+        """Give an actor no more work until it gives a sign of life. Gives what it had in flight; the first was being measured."""
         works = [self.drop(member, ref) for ref in list(member.in_flight)]
         self._owner.pop(member.sign, None)
-        self.all[self.all.index(member)] = Member(actor or self._hire(), asked=time.monotonic())
+        again = Member(member.actor, asked=time.monotonic(), started=member.started)
+        self.all[self.all.index(member)] = again
         return works
 
-    def leave(self, member: Member) -> None:
-        """An actor that has nothing in flight leaves."""
-        self.all.remove(member)
+    def leave(self, member: Member) -> list[Work]:
+        """An actor leaves, and is ended whatever it does. Gives what it had in flight; the first was being measured."""
+        works = [self.drop(member, ref) for ref in list(member.in_flight)]
         self._owner.pop(member.sign, None)
+        self.all.remove(member)
         self.end(member.actor)
+        return works
 
     def end(self, actor: Any) -> None:
         """End an actor for good, whatever it does."""

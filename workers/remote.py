@@ -9,10 +9,11 @@ from workers.cluster import import_paths
 def hirer(ray: Any, store_location: str, threads: int, gpus: float) -> Callable[[], Any]:
     """What gives the handle of an actor, which measures as soon as the cluster has room: `threads` CPUs and a share of a GPU.
 
-    Ray starts it anew, here or on another machine, when it goes away, and repeats none of its calls. It asks for no environment
-    of its own, for which Ray would start a process: it takes one that waits, and looks itself for code where this process does.
+    Ray starts none anew that dies, and repeats none of its calls: the crew hires another one, and knows why. It asks for no
+    environment of its own, for which Ray would start a process: it takes one that waits, and looks itself for code where this
+    process does.
     """
-    actor = ray.remote(num_cpus=threads, num_gpus=gpus, max_restarts=-1, max_task_retries=0)(_actor_class())
+    actor = ray.remote(num_cpus=threads, num_gpus=gpus, max_restarts=0, max_task_retries=0)(_actor_class())
     paths = import_paths()
     return lambda: actor.remote(paths, store_location, threads)
 

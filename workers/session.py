@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from workers.cluster import import_paths, prepare_environment, private_token
-from workers.head import ask_head
+from workers.auto import local_head
+from workers.cluster import import_paths, prepare_environment
+from workers.head import ask_head, check_token
+from workers.private import start_private
 from workers.refusal import Refused
 
 
@@ -18,7 +20,7 @@ def ray_session(address: str | None, cpus: int, data_bytes: int, verbose: bool, 
     """Ray at `address`, or a local one with `cpus` and room for `data_bytes`, ended with the block; one that runs is left running.
 
     A local one imports what this process does. On a cluster tasks do so with `all_tasks`, for which Ray starts processes of their
-    own. Raises Refused where the address cannot be connected to.
+    own. Raises Refused where the address cannot be connected to, or a local one does not start.
     """
     prepare_environment(local=address is None)
     import ray
@@ -30,14 +32,14 @@ def ray_session(address: str | None, cpus: int, data_bytes: int, verbose: bool, 
     on_termination = signal.getsignal(signal.SIGTERM)
     if address is None:
         memory = 2**27 + 2 * data_bytes  # a small one fits into a small /dev/shm; Ray's own choice is 30% of all memory
-        private_token()
         with _same_imports(), _ended_by_signals(ray):
-            ray.init(address="local", num_cpus=cpus, include_dashboard=False, object_store_memory=memory, **ways)
+            start_private(ray, cpus, memory, **ways)
     else:
         if all_tasks:
             ways["runtime_env"] = {"env_vars": {"PYTHONPATH": os.pathsep.join([*import_paths(), "${PYTHONPATH}"])}}
-        if address != "auto":
-            ask_head(address)
+        address = local_head() if address == "auto" else address
+        ask_head(address)
+        check_token(address)
         try:
             with _ended_by_signals(ray):
                 ray.init(address=address, **ways)

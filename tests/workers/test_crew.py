@@ -1,15 +1,21 @@
 """A crew whose members cannot start, or whose Ray goes away."""
 
+import os
+import signal
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from deaths import died
 from tiny_probes import Look, Slow, works
 
 from workers.crew import Crew, Orders
 from workers.head import head_answers
-from workers.refusal import Unfinished
+from workers.refusal import Refused, Unfinished
 from workers.remote import hirer
+from workers.setbacks import ROUNDS, STARTS
 from workers.store import open_store
+from workers.work import Outcome
 
 
 def _keys(todo):
@@ -30,7 +36,7 @@ def test_where_others_could_start_one_that_cannot_is_replaced(ray_running, datas
     """As on a cluster whose new machine does not see the store, or that lost sight of it for a moment."""
     import ray
 
-    monkeypatch.setattr("workers.crew.PAUSE", 0.1)
+    monkeypatch.setattr("workers.setbacks.PAUSE", 0.1)
     store, todo = str(tmp_path / "store"), works(dataset, Slow(seconds=0.2), size=2)
     open_store(store)
     good, bad = hirer(ray, store, 1, 0), ray.remote(Broken).remote
@@ -48,37 +54,117 @@ def test_where_others_could_start_one_that_cannot_is_replaced(ray_running, datas
     assert open_store(store).missing(_keys(todo)) == []
 
 
-def test_one_that_ray_starts_anew_in_vain_gives_its_works_back(dataset, tmp_path):
-    """Ray tells it of the works that were in flight, where the new start fails at once."""
+def _crew(dataset, todo, get=None):
+    """Without Ray: each actor gives refs "one", "two", ... for its works; `get` says what comes of them."""
     from ray import exceptions
 
-    def fail(ref):
-        error = exceptions.ActorDiedError()
-        error._actor_init_failed = True
-        raise error
-
-    refs = iter(("one", "two"))
+    refs = iter(("one", "two", "three", "four"))
     handle = SimpleNamespace(measure=SimpleNamespace(remote=lambda *asked: next(refs)))
-    ray = SimpleNamespace(exceptions=exceptions, get=fail, kill=lambda actor, no_restart: None)
+    ray = SimpleNamespace(exceptions=exceptions, get=get, kill=lambda actor, no_restart: None, cancel=lambda ref: None)
     orders = Orders(hire=lambda: handle, wanted=lambda: 1, shard_seconds=None, asked="1 worker")
-    crew = Crew(ray, orders, works(dataset, Look(), size=4), None, dataset.indices)
-    crew._pause = 1.0
-    crew.members.all[0].ready = True
+    return Crew(ray, orders, todo, None, dataset.indices)
+
+
+def test_one_that_does_not_answer_gives_its_works_back_and_stays_until_ray_says_that_it_is_dead(dataset):
+    from ray import exceptions
+
+    answers = iter([exceptions.ActorUnavailableError("no answer", None), died("The actor is dead because x.")])
+
+    def fail(ref):
+        raise next(answers)
+
+    crew = _crew(dataset, works(dataset, Look(), size=4), fail)
+    member = crew.members.all[0]
+    member.ready = member.started = True
     crew._feed()
     assert len(crew._backlog) == 3
-    assert [crew._collect(ref) for ref in ("one", "two")] == [None, None]
+    assert crew._collect("one") is None
     assert len(crew._backlog) == 5
+    again = crew.members.all[0]
+    assert (again.actor, again.ready, again.started) == (member.actor, False, True)
+    crew.members._owner["sign"], again.sign = again, "sign"
+    assert crew._collect("sign") is None
     assert (crew.members.all, crew.members.refs) == ([], [])
+    assert crew.counts == {"workers lost": 1}
+
+
+def test_works_that_kill_every_worker_are_given_up_and_others_go_on(dataset, monkeypatch):
+    """Twenty shards of one probe that kill whoever measures them, before four of another."""
+    monkeypatch.setattr("workers.setbacks.PAUSE", 0.0)
+    from ray import exceptions
+
+    def get(ref):
+        work = ref.value
+        if work == "sign":
+            return ""
+        if work.name.endswith("deadly"):
+            raise died("The actor is dead because its worker process has died. Exit: OOM. Some common causes")
+        return Outcome(work.key, work.name, True, 1, 0.0, "", "w")
+
+    killed = []
+
+    class Ref:
+        def __init__(self, value):
+            self.value = value
+
+    handle = lambda: SimpleNamespace(  # noqa: E731
+        ready=SimpleNamespace(remote=lambda: Ref("sign")),
+        measure=SimpleNamespace(remote=lambda work, data: Ref(work)),
+    )
+    ray = SimpleNamespace(
+        exceptions=exceptions,
+        get=get,
+        kill=lambda actor, no_restart: killed.append(actor),
+        cancel=lambda ref: None,
+        wait=lambda refs, num_returns, timeout: (refs[:num_returns], refs[num_returns:]),
+    )
+    deadly = [replace(work, name="plain/deadly", key=f"d{work.key}") for work in works(dataset, Look(), size=1)]
+    good = works(dataset, Look(), size=5)
+    orders = Orders(hire=handle, wanted=lambda: 1, shard_seconds=None, asked="1 worker")
+    outcomes = {outcome.key: outcome for outcome in Crew(ray, orders, [*deadly, *good], None, dataset.indices).outcomes()}
+    assert [outcomes[key].ok for key in _keys(deadly + good)] == [False] * 20 + [True] * 4
+    assert len(killed) == ROUNDS
+    assert "of the last one Ray says: its worker process has died. Exit: OOM." in outcomes[deadly[0].key].error
+    assert outcomes[deadly[-1].key].error.startswith("not measured, for its workers went away again and again")
+
+
+class Killed:
+    """An actor whose process is killed as it starts, as by a kernel that has no memory left."""
+
+    def __init__(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def ready(self):
+        return ""
+
+
+def test_workers_that_are_killed_as_they_start_end_the_run_with_the_reason(ray_running, dataset, monkeypatch):
+    import ray
+
+    monkeypatch.setattr("workers.setbacks.PAUSE", 0.1)
+    hired = []
+
+    def hire():
+        hired.append(ray.remote(max_restarts=0)(Killed).remote())
+        return hired[-1]
+
+    orders = Orders(hire=hire, wanted=lambda: 1, shard_seconds=None, asked="1 worker")
+    crew = Crew(ray, orders, works(dataset, Look()), None, dataset.indices)
+    with pytest.raises(
+        Refused, match=r"^no Ray worker can start: workers are killed as they start, most often because memory runs "
+    ):
+        list(crew.outcomes())
+    assert len(hired) == STARTS
 
 
 def test_that_none_can_start_any_more_ends_the_run(ray_running, dataset, tmp_path, monkeypatch):
     import ray
 
     for name in ("PAUSE", "LONGEST", "STRANDED"):
-        monkeypatch.setattr(f"workers.crew.{name}", 0.1)
+        monkeypatch.setattr(f"workers.setbacks.{name}", 0.1)
     orders = Orders(hire=ray.remote(Broken).remote, wanted=lambda: 1, shard_seconds=None, asked="1 worker")
     crew = Crew(ray, orders, works(dataset, Look()), None, dataset.indices)
-    crew._pause = 0.1  # as where one was ready before
+    crew._setbacks.ready()  # as where one was before
     with pytest.raises(Unfinished, match=r"^no Ray worker can start any more, since \d+ s: .*this machine is no good"):
         list(crew.outcomes())
 

@@ -1,0 +1,82 @@
+"""When another actor is hired, and when no more are."""
+
+import pytest
+from deaths import died
+
+from workers.refusal import Refused, Unfinished
+from workers.setbacks import PAUSE, ROUNDS, STARTS, STRANDED, Backoff, Setbacks, reason_of
+
+KILLED = died(
+    "The actor died unexpectedly before finishing this task.\n\tpid: 7\nThe actor is dead because its worker process has died. "
+    "Worker exit type: SYSTEM_ERROR\nSome common causes include: (1) the process was killed. The actor never ran - it was not."
+)
+GONE = died("The actor died because its node has died.")
+BROKEN = died("Traceback:\n  File\nRefused: store /a is not there, s3://user:planted@host", init_failed=True)
+
+
+def test_a_pause_doubles_up_to_its_bound_and_counts_what_fails_together_once():
+    own, now, pauses = Backoff(PAUSE), 0.0, []
+    for _ in range(8):
+        own.failed(now)
+        own.failed(now)
+        pauses.append(own.until - now)
+        now = own.until
+    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert own.count == 8
+    first = Backoff(0.0)
+    for wanted in (0, 1, 2, 4):
+        first.failed(now)
+        assert first.until - now == wanted
+        now = first.until
+
+
+def test_why_an_actor_ended_is_one_line_without_secrets():
+    assert reason_of(KILLED) == "its worker process has died. Worker exit type: SYSTEM_ERROR"
+    assert reason_of(BROKEN) == "Refused: store /a is not there, s3://***@host"
+
+
+def test_code_that_fails_in_all_that_start_is_no_run_at_once():
+    own = Setbacks()
+    own.missed(BROKEN, 0.0, any_ready=False, any_left=True)
+    assert not own.may_hire(1e9)  # another one may still be able to
+    with pytest.raises(Refused, match=r"^no Ray worker can start: Refused: store /a is not there"):
+        own.missed(BROKEN, 0.1, any_ready=False, any_left=False)
+
+
+def test_those_that_are_killed_as_they_start_are_tried_some_times_with_growing_pauses():
+    own, now, times = Setbacks(), 0.0, []
+    for _ in range(STARTS - 1):
+        own.missed(KILLED, now, any_ready=False, any_left=False)
+        assert not own.may_hire(now)
+        times.append(now)
+        now = own._starts.until
+        assert own.may_hire(now)
+    assert times == [0, 1, 3]
+    with pytest.raises(Refused, match=r"memory runs out.*its worker process has died"):
+        own.missed(KILLED, now, any_ready=False, any_left=False)
+
+
+def test_where_others_could_start_before_it_goes_on_for_long():
+    own = Setbacks()
+    own.ready()
+    own.missed(KILLED, 0.0, any_ready=False, any_left=False)
+    own.missed(KILLED, STRANDED, any_ready=True, any_left=True)
+    own.missed(KILLED, STRANDED + 1, any_ready=False, any_left=False)
+    with pytest.raises(Unfinished, match=r"^no Ray worker can start any more, since 601 s: its worker process has died"):
+        own.missed(KILLED, 2 * STRANDED + 2, any_ready=False, any_left=False)
+
+
+def test_works_that_kill_without_any_result_are_hopeless_and_machines_that_go_are_not_counted():
+    own, now = Setbacks(), 0.0
+    for _ in range(3 * ROUNDS):
+        own.lost("a/b", GONE, now)
+    assert not own.hopeless("a/b")
+    assert own.may_hire(now)
+    for _ in range(ROUNDS):
+        assert not own.hopeless("a/b")
+        own.lost("a/b", KILLED, now)
+        now = own._losses["a/b"].until
+    assert own.hopeless("a/b")
+    assert not own.hopeless("a/c")
+    own.measured("a/b")
+    assert not own.hopeless("a/b")
