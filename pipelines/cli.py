@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines import again
 from pipelines.visible import visible
-from workers.redaction import without_secrets
+from workers.redaction import LINE, shortened, without_secrets
 from workers.refusal import Refused, Unfinished
 
 if TYPE_CHECKING:
@@ -88,15 +88,15 @@ def _failed(error: Exception, verbose: bool, keeps: str) -> int:
     refused, full = isinstance(error, Refused), is_full(str(error))
     unusable = str(error) if isinstance(error, Unfinished) else _about_a_file(error)
     if verbose or not (refused or full or unusable):
-        print(without_secrets("".join(traceback.format_exception(error))), end="", file=sys.stderr)
+        print(without_secrets(shortened("".join(traceback.format_exception(error)))), end="", file=sys.stderr)
     if refused:
-        print(f"advcore: {visible(without_secrets(str(error)))}", file=sys.stderr)
+        print(f"advcore: {visible(without_secrets(shortened(str(error), LINE)))}", file=sys.stderr)
         return 2
     if full:
         said = error if isinstance(error, FullDisk) else f"no space is left on the disk ({error})"
-        print(f"advcore: {visible(without_secrets(str(said)))}; free some: {keeps}", file=sys.stderr)
+        print(f"advcore: {visible(without_secrets(shortened(str(said), LINE)))}; free some: {keeps}", file=sys.stderr)
     if unusable and not (refused or full):
-        print(f"advcore: {visible(without_secrets(unusable))}; {keeps}", file=sys.stderr)
+        print(f"advcore: {visible(without_secrets(shortened(unusable, LINE)))}; {keeps}", file=sys.stderr)
     return 1
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from workers.listening import check_listening
-from workers.redaction import without_secrets
+from workers.redaction import shortened, without_secrets
 from workers.refusal import Away, Refused
 
 CONTACT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
@@ -68,7 +68,7 @@ class Client:
             raise self._refusal(error) from None
 
     def _refusal(self, error: Exception) -> Refused:
-        said = cut(without_secrets(" ".join(str(error).split())), _SHOWN)
+        said = cut(without_secrets(" ".join(shortened(str(error)).split())), _SHOWN)
         said = "no answer" if "Max retries exceeded" in said or "timeout exception" in said else said
         return (Away if _may_pass(error) else Refused)(f"MLflow at {self.place} cannot be used: {said}; {_ADVICE}")
 

@@ -12,6 +12,7 @@ from pipelines.search import Point
 from pipelines.sweep_plan import Plan
 from pipelines.train import ABOUT, STATE
 from pipelines.training import Training
+from workers.redaction import restored
 
 Lineage = list[dict[str, Any]]
 """For each stretch of a training `after` how many epochs it began, and the `settings` of the space in it."""
@@ -24,7 +25,8 @@ def succeeding(plan: Plan, point: Point, folder: Path) -> Training:
     if not (folder / STATE).is_file():
         return anew
     about = json.loads((folder / ABOUT).read_text())
-    training = replace(schema.structure(Training, about["settings"], at="training"), run=anew.run)
+    settings = restored(about["settings"], schema.unstructure(anew))  # it was written without credentials
+    training = replace(schema.structure(Training, settings, at="training"), run=anew.run)
     done = len(about["metrics"])
     names = [name.removeprefix(RECIPE) for name in plan.complete(point) if movable(name)]
     now, wanted = numbers_of(training.recipe.after(done), names), numbers_of(anew.recipe, names)

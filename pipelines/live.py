@@ -8,6 +8,7 @@ from typing import TextIO
 from pipelines.search import label
 from pipelines.sweep_record import Journal, Trial
 from pipelines.tables import number
+from workers.redaction import LINE, shortened
 
 SHOWN = 12
 """Rows at most: those that run, then those that were done last."""
@@ -59,5 +60,5 @@ class Live:
         words = [f"{trial.number:>3}", label(journal.plan.sweep.space, trial.settings), trial.status, f"epoch {trial.epoch}"]
         value = trial.metrics.get(self._metric or "")
         words += [f"{self._metric} {number(value)}"] if value is not None else []
-        words += [trial.error.strip().splitlines()[-1]] if trial.error else []
+        words += [shortened(trial.error.strip().splitlines()[-1], LINE)] if trial.error else []
         return "  ".join(words)

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from pipelines.client import CONTACT, PARTING, STEADY, patience
 from pipelines.record import Run, Value
-from workers.redaction import without_secrets
+from workers.redaction import shortened, without_secrets
 from workers.refusal import Away, Refused
 
 FIRST, LONGEST = 0.5, 15.0
@@ -85,7 +85,7 @@ class Ledger:
                 pause = min(2 * pause, LONGEST)
                 continue
             except Exception as error:  # whatever MLflow makes of it: the work goes on, the end tells
-                reason = without_secrets(" ".join(str(error).split()))
+                reason = without_secrets(" ".join(shortened(str(error)).split()))
                 self._refused[reason] = self._refused.get(reason, 0) + 1
             pause = FIRST
             self._done()

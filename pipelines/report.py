@@ -21,7 +21,7 @@ from pipelines.study import Study
 from pipelines.summaries import drawings, summarised
 from pipelines.visible import visible
 from workers.checkpoints import whole
-from workers.redaction import plain_without_secrets, without_secrets
+from workers.redaction import LINE, plain_without_secrets, shortened, without_secrets
 from workers.rows import write_parquet
 from workers.store import Store
 from workers.work import Outcome
@@ -124,8 +124,8 @@ def _drawn(outputs: Outputs, probe: str, own: Probe, tables: Mapping[str, Column
 
 def _problem(probe: str, error: Exception) -> str:
     """One line on a probe that failed, and its traceback below."""
-    last = traceback.format_exception_only(error)[-1]
-    trace = "".join(traceback.format_exception(error))
+    last = shortened(traceback.format_exception_only(error)[-1], LINE)
+    trace = shortened("".join(traceback.format_exception(error)))
     return without_secrets(f"probe {probe}: {visible(last)}\n{trace}")
 
 

@@ -25,7 +25,7 @@ from workers.checkpoints import check_writable
 from workers.inline import Inline
 from workers.paths import local
 from workers.pool import RayPool
-from workers.redaction import without_secrets
+from workers.redaction import LINE, shortened, without_secrets
 from workers.refusal import Away, Unfinished
 from workers.store import open_store, resolved
 from workers.work import Outcome, Runner, Work
@@ -146,4 +146,5 @@ def _progress(record: Run, total: int) -> Callable[[int], None]:
 
 def last_line(error: str) -> str:
     """What a traceback ends with, without secrets."""
-    return without_secrets((error.strip().splitlines() or ["no reason is known"])[-1])
+    last = (shortened(error).strip().splitlines() or ["no reason is known"])[-1]
+    return without_secrets(shortened(last, LINE))

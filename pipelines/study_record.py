@@ -10,7 +10,10 @@ from pipelines.prepare import Prepared
 from pipelines.record import Run
 from pipelines.report import Report, by_place, table_file
 from workers.datasets import Dataset
-from workers.redaction import plain_without_secrets, without_secrets
+from workers.redaction import plain_without_secrets, shortened, without_secrets
+
+FAILURES = 1_000_000
+"""Characters that are kept of all failures of a study."""
 
 
 def describe(record: Run, prepared: Prepared) -> None:
@@ -70,7 +73,8 @@ def track(record: Run, prepared: Prepared, report: Report, seconds: float) -> No
         f"{outcome.name} {outcome.key}, samples {outcome.samples}, handed out {outcome.tries} times\n{outcome.error}"
         for outcome in report.failures
     ]
-    record.text(without_secrets("\n\n".join([*errors, *report.problems])) or "none\n", "failures.txt")
+    told = shortened("\n\n".join([*errors, *report.problems]), FAILURES)
+    record.text(without_secrets(told) or "none\n", "failures.txt")
 
 
 def _track_child(child: Run, prepared: Prepared, report: Report, model: str, probe: str) -> None:

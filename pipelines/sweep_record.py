@@ -16,7 +16,7 @@ from pipelines.search import Point, label
 from pipelines.sweep_plan import Plan
 from pipelines.trial import Report
 from workers.checkpoints import whole
-from workers.redaction import plain_without_secrets, without_secrets
+from workers.redaction import plain_without_secrets, shortened, without_secrets
 
 Status = Literal["waiting", "running", "finished", "stopped", "failed", "interrupted"]
 """Stopped is by the scheduler; interrupted by a budget, by Ctrl-C or a death, to be gone on with."""
@@ -140,7 +140,7 @@ class Journal:
         trial = self.trials[key]
         self._count(trial)
         self._since.pop(key, None)
-        trial.status, trial.error = status, without_secrets(error)
+        trial.status, trial.error = status, without_secrets(shortened(error))
         run = self._runs.pop(key, None)
         if run is not None:
             self._end(trial, run)

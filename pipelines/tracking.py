@@ -14,7 +14,7 @@ from pipelines.client import CONTACT, Client, check_server, cut, default_store, 
 from pipelines.environment import environment_tags
 from pipelines.mlflow_run import MLflowRun, open_run
 from pipelines.record import NullTracker, Run, Tracker
-from workers.redaction import without_secrets
+from workers.redaction import shortened, without_secrets
 from workers.refusal import Refused
 
 __all__ = [
@@ -71,7 +71,7 @@ def download(name: str, place: Path, tracking_uri: str | None, folder: Path) -> 
         with patience(CONTACT), default_store(uri):
             return Path(download_artifacts(artifact_uri=name, dst_path=str(place), tracking_uri=uri))
     except Exception as error:  # whatever a store's driver, a server or the network raises
-        said = cut(without_secrets(" ".join(str(error).split())), 300)
+        said = cut(without_secrets(" ".join(shortened(str(error)).split())), 300)
         raise Refused(f"{name} cannot be fetched from MLflow at {client.place}: {said}; check its name and tracking_uri") from None
 
 

@@ -22,7 +22,7 @@ from workers.datasets.dataset import torch_dtype
 from workers.models import ModelSpec, build, content_hash, here, source_hash
 from workers.parts import Portions
 from workers.patience import patient
-from workers.redaction import without_secrets
+from workers.redaction import shortened, without_secrets
 from workers.refusal import Away, Refused
 from workers.shards import Shard
 from workers.store import open_store
@@ -109,7 +109,7 @@ class Worker:
         try:
             rows, error = self._measure(work, dataset, start), ""
         except Exception as raised:
-            rows, error, away = 0, without_secrets(traceback.format_exc()), isinstance(raised, Away)
+            rows, error, away = 0, without_secrets(shortened(traceback.format_exc())), isinstance(raised, Away)
         samples = told_indices(dataset.indices[work.shard.start : work.shard.stop]) if error else ""
         return Outcome(
             work.key, work.name, not error, rows, time.perf_counter() - start, error, self.name, samples=samples, away=away

@@ -17,6 +17,7 @@ import numpy as np
 from workers.backlog import FAILURES, Backlog
 from workers.members import Member, Members
 from workers.pace import Pace
+from workers.redaction import shortened, without_secrets
 from workers.refusal import Refused, Unfinished
 from workers.setbacks import Setbacks, reason_of
 from workers.work import Outcome, Work, told_indices
@@ -174,7 +175,7 @@ class Crew:
             return None
         except errors.RayTaskError as error:  # the code outside the worker's own care: a probe that cannot be imported, say
             work = members.drop(member, ref)
-            return self._judge(work, self._failure(work, str(error)))
+            return self._judge(work, self._failure(work, without_secrets(shortened(str(error)))))
         except (errors.RuntimeEnvSetupError, errors.ActorUnschedulableError) as error:
             raise Refused(f"no Ray worker can start: {reason_of(error)}") from error
         except errors.ActorDiedError as error:

@@ -6,15 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 _SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|ACCESS_KEY|CREDENTIALS?$|API_?KEY")
+_PARAMETER = re.compile(
+    r"(?<=[?&])([\w-]{0,80}?(?:password|passwd|secret|token|key|signature|credential)[\w-]{0,80}=)[^&\s]+", re.IGNORECASE
+)
 _LEAST = 6
 """Characters of a variable's value from which on it is looked for: shorter ones would take words out of texts by chance."""
+_MOST, LINE = 20_000, 2_000
+"""Characters that are kept of a failure's text, and of one that stands in a line."""
 
 
 def without_secrets(text: str, environment: Mapping[str, str] = os.environ) -> str:
-    """The text without what stands before an `@` in addresses, and without the values of secret parameters and variables.
+    """The text without users and passwords in addresses, and without the values of secret parameters and variables.
 
     A variable is secret by its name (..._TOKEN, ..._PASSWORD, AWS_SECRET_ACCESS_KEY and the like), and an address in a variable is
-    where its user and password stand.
+    where its user and password stand. The time that it takes grows with the text as its length does.
     """
     for name, value in environment.items():
         for secret in _secrets(name.upper(), value):
@@ -23,24 +28,79 @@ def without_secrets(text: str, environment: Mapping[str, str] = os.environ) -> s
 
 
 def without_credentials(text: str) -> str:
-    """The text without what stands before an `@` in addresses, and without the values of secret parameters in them."""
-    text = re.sub(r":/{1,2}(?=[^\s/])\S*@", "://***@", text)  # one slash where somebody took it for a path
-    text = re.sub(r"(?<![\w/])[^\s/:'\"]+:(?!//)\S*@", "***@", text)
-    return re.sub(r"(?i)([?&][\w-]*(?:password|passwd|secret|token|key|signature|credential)[\w-]*=)[^&\s]+", r"\1***", text)
+    """The text without users and passwords in addresses, and without the values of secret parameters in them."""
+    if "@" in text:
+        text = re.sub(r"\S+", lambda word: _without_user(word[0]), text)
+    return _PARAMETER.sub(r"\1***", text)
+
+
+def shortened(text: str, most: int = _MOST) -> str:
+    """The text, or, of one that is longer than `most` characters, its beginning and its end, and how much was between."""
+    if len(text) <= most:
+        return text
+    kept = most // 2
+    return f"{text[:kept]} ... {len(text) - 2 * kept} characters left out ... {text[-kept:]}"
 
 
 def plain_without_secrets(value: Any, environment: Mapping[str, str] = os.environ) -> Any:
-    """Words, numbers, lists and mappings, with every word without secrets."""
+    """Settings as they may be written down: words, numbers, lists and mappings, with every word without secrets.
+
+    A variable whose value is a plain word ("digits") takes nothing out of them: such words name data sets and the like.
+    """
+    return _plain(value, {name: value for name, value in environment.items() if not re.fullmatch("[a-z]+", value)})
+
+
+def restored(told: Any, own: Any) -> Any:
+    """Settings that were written down without secrets, with those of `own` that look the same without theirs."""
+    if isinstance(told, Mapping) and isinstance(own, Mapping):
+        return {name: restored(part, own.get(name)) for name, part in told.items()}
+    if isinstance(told, list) and isinstance(own, list | tuple) and len(told) == len(own):
+        return [restored(part, other) for part, other in zip(told, own, strict=True)]
+    return own if isinstance(own, str) and plain_without_secrets(own) == told else told
+
+
+def _plain(value: Any, environment: Mapping[str, str]) -> Any:
     if isinstance(value, str):
         return without_secrets(value, environment)
     if isinstance(value, Mapping):
-        return {name: plain_without_secrets(part, environment) for name, part in value.items()}
-    return [plain_without_secrets(part, environment) for part in value] if isinstance(value, list | tuple) else value
+        return {name: _plain(part, environment) for name, part in value.items()}
+    return [_plain(part, environment) for part in value] if isinstance(value, list | tuple) else value
 
 
 def _secrets(name: str, value: str) -> list[str]:
     """What of a variable must not be shown."""
-    found = re.findall(r"://[^\s/@]*?:([^\s/]+)@", value)
+    found = re.findall(r"://[^\s/@:]*:([^\s/]+)@", value)
     if _SECRET.search(name) and not name.endswith(("_PATH", "_FILE")):
         found.append(value)
     return [secret for secret in found if len(secret) >= _LEAST]
+
+
+def _without_user(word: str) -> str:
+    """A word, without blanks, whose addresses have lost their users: SCHEME://USER:PASSWORD@HOST/... and USER:PASSWORD@HOST."""
+    if "@" not in word:
+        return word
+    first, *rest = word.split("://")
+    parts = [_without_loose_user(first)]
+    for part in rest:
+        authority = re.split(r"[/?#]", part, maxsplit=1)[0]
+        _, colon, port = authority.rpartition(":")
+        if "@" in part and ("@" in authority or (colon and not re.fullmatch("[0-9]*", port))):  # a password may hold any sign
+            part = f"***@{part.rpartition('@')[2]}"
+        parts.append(part)
+    return "://".join(parts)
+
+
+def _without_loose_user(part: str) -> str:
+    """What stands before the first "://": USER:PASSWORD@HOST, or a whole address that somebody took for a path, with one slash.
+
+    Names with an `@` are none: models:/NAME@ALIAS, NAME@HOST.
+    """
+    before, sign, host = part.rpartition("@")
+    path, lost_slash, user = before.partition(":/")
+    if sign and lost_slash and ":" in user:
+        return f"{path}://***@{host}"
+    found = re.search(r"(?<=[^/:'\"]):(?!/)", before) if sign and not lost_slash else None
+    if found is None:
+        return part
+    start = 1 + max(before.rfind(end, 0, found.start()) for end in "/:'\"")
+    return f"{before[:start]}***@{host}"

@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from workers.redaction import without_secrets
+from workers.redaction import LINE, shortened, without_secrets
 from workers.refusal import Refused, Unfinished
 
 PAUSE, LONGEST = 1.0, 60.0
@@ -110,4 +110,4 @@ def reason_of(error: BaseException) -> str:
     text = str(error).strip()
     found = re.search(r"The actor is dead because (.*?)(?:Some common causes|The actor never ran|$)", text, re.DOTALL)
     said = text.split("\n")[-1] if getattr(error, "actor_init_failed", False) or not found else found[1]
-    return without_secrets(" ".join(said.split())) or type(error).__name__
+    return without_secrets(" ".join(shortened(said, LINE).split())) or type(error).__name__

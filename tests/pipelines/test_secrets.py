@@ -140,8 +140,8 @@ def test_what_should_not_have_happened_is_a_traceback_without_secrets(
 
 
 def test_settings_lose_their_secrets_and_keep_their_shape() -> None:
-    environment = {"PROXY": "http://someone:long-password@proxy:80", "API_KEY": "abcdef", "SHORT_TOKEN": "abc"}
-    settings = {"a": ["x long-password y", 1, None, {"b": "abcdef"}], "abc": "abc", "uri": "http://me:you@host"}
+    environment = {"PROXY": "http://someone:long-password@proxy:80", "API_KEY": "abc-def", "SHORT_TOKEN": "abc"}
+    settings = {"a": ["x long-password y", 1, None, {"b": "abc-def"}], "abc": "abc", "uri": "http://me:you@host"}
     assert plain_without_secrets(settings, environment) == {
         "a": ["x *** y", 1, None, {"b": "***"}],
         "abc": "abc",

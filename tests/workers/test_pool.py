@@ -14,7 +14,7 @@ import pytest
 import torch
 from tiny_probes import PLAIN, Deadly, Failing, Look, Meeting, Slow, Unreadable, works
 
-from workers import cluster, pool
+from workers import cluster, pool, session
 from workers.cluster import check_address, check_gpus, import_paths, prepare_environment
 from workers.crew import DEPTH
 from workers.inline import Inline
@@ -231,7 +231,10 @@ def test_a_connection_that_ray_refuses_says_what_to_check(dataset, tmp_path, mon
 
     monkeypatch.setattr(ray, "init", refuse)
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    with pytest.raises(Refused, match=r"cannot connect to Ray at auto \(Could not find any running Ray instance.\)"):
+    monkeypatch.setattr(session, "local_head", lambda: "10.0.0.1:6379")
+    monkeypatch.setattr(session, "ask_head", lambda address: None)
+    monkeypatch.setattr(session, "check_token", lambda address: None)
+    with pytest.raises(Refused, match=r"cannot connect to Ray at 10.0.0.1:6379 \(Could not find any running Ray instance.\)"):
         list(RayPool(str(tmp_path), workers=1, address="auto").run(works(dataset, Look()), dataset))
 
 
