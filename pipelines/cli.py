@@ -5,7 +5,6 @@ What takes seconds to import is imported where it is needed: a finished study an
 
 import io
 import os
-import signal
 import sys
 import traceback
 import warnings
@@ -14,6 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from pipelines import again
+from pipelines.terminal import nobody_reads, on_end, say
 from pipelines.visible import visible
 from workers.redaction import LINE, shortened, without_secrets
 from workers.refusal import Refused, Unfinished
@@ -24,8 +24,21 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Status 0: done; 1: not all of it is there; 2: refused before any work; 130: interrupted."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    """Status 0: done; 1: not all of it is there; 2: refused before any work; 130: interrupted.
+
+    Where the reader of a pipe has had enough, it ends without a word.
+    """
+    try:
+        status = _main(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if not nobody_reads():
+            raise
+        return 1
+    return status
+
+
+def _main(arguments: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal without a sign shows its number
@@ -41,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from pipelines.commands import parse
 
     command = parse(arguments)
-    signal.signal(signal.SIGTERM, _interrupt)
+    on_end(_interrupt)
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())  # package.module:factory of one's own, as with python -m
     if not command.verbose:
@@ -50,9 +63,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _done(command, arguments, before)
     except KeyboardInterrupt:
-        print(f"advcore: interrupted; {command.interrupted}", file=sys.stderr)
+        say(f"advcore: interrupted; {command.interrupted}")
         return 130
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and nobody_reads():
+            return 1
         return _failed(error, command.verbose, command.interrupted)
 
 
@@ -64,17 +79,29 @@ def _done(command: "Command", arguments: Sequence[str], before: dict[str, Any] |
     result = command()
     if isinstance(result, int):
         return result
-    _show(result, arguments, before)
+    try:
+        _show(result, arguments, before)
+    except BrokenPipeError:
+        if not nobody_reads():
+            raise
     return 0 if result.complete else 1
 
 
 def _show(report: "Report", arguments: Sequence[str], before: dict[str, Any] | None) -> None:
     """The report on the terminal; a complete one is remembered, so that it is told at once the next time."""
+    from pipelines.shown import show
+
+    try:
+        show(report)
+    finally:  # also where its reader has gone
+        _remember(report, arguments, before)
+
+
+def _remember(report: "Report", arguments: Sequence[str], before: dict[str, Any] | None) -> None:
     from dataclasses import replace
 
-    from pipelines.shown import show, told
+    from pipelines.shown import told
 
-    show(report)
     if report.kept is not None and before is not None:
         total = report.measured + report.found
         again.remember(before, arguments, report.folder, report.kept, told(replace(report, measured=0, found=total)))

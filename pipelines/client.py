@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from workers.deadline import within
 from workers.listening import check_listening
 from workers.redaction import shortened, without_secrets
 from workers.refusal import Away, Refused
@@ -20,6 +21,8 @@ PARTING = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT"
 STEADY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
 """Later on: whoever asks tries again himself, and knows how long it has been. MLflow's own tries would take minutes a call."""
 
+_SECONDS = "MLFLOW_HTTP_REQUEST_TIMEOUT"
+_FILES = ("log_artifact", "log_artifacts")
 _ADVICE = "check tracking_uri, or set track: false; measured rows are kept"
 _SHOWN = 300
 """Characters of a failure that are shown."""
@@ -40,6 +43,7 @@ class Client:
 
     def __init__(self, uri: str) -> None:
         self.place = without_secrets(uri)
+        self._server = uri.startswith(("http://", "https://"))
         if uri.startswith("sqlite:") and uri.partition("://")[2].strip("/") in ("", ":memory:"):
             raise Refused(
                 f"MLflow at {self.place} would be a store of each connection's own, in memory: name a file, sqlite:///FILE"
@@ -61,9 +65,16 @@ class Client:
             raise self._refusal(error) from None
 
     def ask(self, method: str, *arguments: Any, **named: Any) -> Any:
-        """What the client's method gives. Raises Refused where it fails, Away where it may succeed later."""
+        """What the client's method gives. Raises Refused where it fails, Away where it may succeed later.
+
+        MLflow's own limit is one between two bytes of an answer; here the whole answer of a server has one. Files take as long as
+        they take.
+        """
         try:
-            return getattr(self.client, method)(*arguments, **named)
+            if not self._server or method in _FILES:
+                return getattr(self.client, method)(*arguments, **named)
+            seconds = float(os.environ.get(_SECONDS, "120"))
+            return within(seconds, lambda: getattr(self.client, method)(*arguments, **named))
         except Exception as error:  # whatever a store's driver, a server or the network raises
             raise self._refusal(error) from None
 

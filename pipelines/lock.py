@@ -6,6 +6,7 @@ version 4, Lustre with `flock`). Two drivers with folders of their own and a com
 are named by content and written whole.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from typing import IO
 
 from workers.refusal import Refused
 
@@ -26,15 +28,13 @@ FOLDER = ".locks"
 def alone(out: Path, kind: str, name: str) -> Iterator[None]:
     """Inside, this process alone works on `kind` `name` ("study", "demo") of the results folder.
 
-    Raises Refused, with host, process and since when, where another one does, or where the folder cannot be written.
+    Raises Refused, with host, process and since when, where another one does, or where the folder cannot be made.
     """
     path = out / FOLDER / f"{kind}-{name}"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("ab", buffering=0)
-    except (OSError, ValueError) as error:  # ValueError: of a name that no file can have
-        reason = getattr(error, "strerror", None) or error
-        raise Refused(f"folder for results {out / name} cannot be written ({reason}): choose another one (out: ...)") from error
+    file = _opened(path, out, name)
+    if file is None:
+        yield
+        return
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -50,6 +50,18 @@ def alone(out: Path, kind: str, name: str) -> Iterator[None]:
             file.truncate(0)
             file.write(json.dumps({"host": platform.node(), "pid": os.getpid(), "since": since}).encode())
         yield
+
+
+def _opened(path: Path, out: Path, name: str) -> IO[bytes] | None:
+    """The file of a lock; none where the folder may only be read: what is finished there can be shown, and nothing is begun."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("ab", buffering=0)
+    except (OSError, ValueError) as error:  # ValueError: of a name that no file can have
+        if getattr(error, "errno", None) in (errno.EROFS, errno.EACCES) and out.is_dir():
+            return None
+        reason = getattr(error, "strerror", None) or error
+        raise Refused(f"folder for results {out / name} cannot be written ({reason}): choose another one (out: ...)") from error
 
 
 def _holder(path: Path) -> str:

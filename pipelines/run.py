@@ -9,6 +9,7 @@ from dataclasses import replace
 from tqdm import tqdm
 
 from pipelines.again import Kept
+from pipelines.archived import archived
 from pipelines.fetch import carried
 from pipelines.full import FullDisk, is_full
 from pipelines.lock import alone
@@ -26,7 +27,7 @@ from workers.inline import Inline
 from workers.paths import local
 from workers.pool import RayPool
 from workers.redaction import LINE, shortened, without_secrets
-from workers.refusal import Away, Unfinished
+from workers.refusal import Away, Refused, Unfinished
 from workers.store import open_store, resolved
 from workers.work import Outcome, Runner, Work
 
@@ -57,8 +58,15 @@ def _run(study: Study, verbose: bool) -> Report:
     asked, study = study, with_trained(study)
     inputs = came_of(asked, study)
     prepared = prepare(study)
-    check_writable(out / study.name, "results")
-    store = open_store(store_location)
+    try:
+        check_writable(out / study.name, "results")
+        store = open_store(store_location)
+    except Refused as error:
+        shown = archived(prepared, store_location, out / study.name)
+        if shown is None:
+            raise
+        print(f"advcore: all is measured, and nothing of it is written anew: {error}", file=sys.stderr)
+        return shown
     missing = set(store.missing(work.key for work in prepared.all_works()))
     tracker = make_tracker(study.run.track, study.run.tracking_uri, out)
     works = [work for work in prepared.all_works() if work.key in missing]

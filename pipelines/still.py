@@ -10,10 +10,11 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+from workers.deadline import within
 from workers.redaction import without_secrets
 
 SECONDS = 2.0
-"""That a server has for its answer."""
+"""That a server has for its whole answer."""
 
 
 def still_finished(uri: str, run: str) -> str | None:
@@ -27,7 +28,7 @@ def still_finished(uri: str, run: str) -> str | None:
         if uri.startswith("sqlite:///"):
             return "" if _of_file(Path(uri.removeprefix("sqlite:///")), run) else None
         if uri.startswith(("http://", "https://")):
-            return "" if _of_server(uri, run) else None
+            return "" if within(SECONDS, lambda: _of_server(uri, run)) else None
     except urllib.error.HTTPError:
         return None
     except OSError:
@@ -51,9 +52,10 @@ def _of_server(uri: str, run: str) -> bool:
     password = unquote(parts.password or "") or os.environ.get("MLFLOW_TRACKING_PASSWORD", "")
     token = os.environ.get("MLFLOW_TRACKING_TOKEN")
     if user:
-        request.add_header("Authorization", f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}")
+        own = f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
+        request.add_unredirected_header("Authorization", own)  # a redirect may lead to another host
     elif token:
-        request.add_header("Authorization", f"Bearer {token}")
+        request.add_unredirected_header("Authorization", f"Bearer {token}")
     with urllib.request.urlopen(request, timeout=SECONDS) as response:
         info = json.load(response)["run"]["info"]
     return (info["status"], info["lifecycle_stage"]) == ("FINISHED", "active")

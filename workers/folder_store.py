@@ -52,9 +52,13 @@ class FolderStore:
             return read_table(self.path(key))
 
 
-def open_folder(root: Path, create: bool) -> FolderStore:
+def open_folder(root: Path, create: bool, write: bool = True) -> FolderStore:
     """The store in the folder `root`, see `workers.store.open_store`."""
     mark = root / _MARK
+    if not write:
+        if not mark.is_file():
+            raise Refused(f"store {root} is not there: give the place of one that runs wrote to")
+        return FolderStore(root)
     if not create and not mark.is_file():
         raise Refused(f"store {root} is not there on this worker's machine: choose a folder that all machines share, or s3://")
     trial = root / f".trial.{uuid.uuid4().hex}"

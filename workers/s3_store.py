@@ -100,15 +100,16 @@ class S3Store:
             return read_table(self.bucket.get(self._object(key)))
 
 
-def open_s3(location: str, create: bool) -> S3Store:
+def open_s3(location: str, create: bool, write: bool = True) -> S3Store:
     """The store at s3://BUCKET/PREFIX, see `workers.store.open_store`."""
     place = address(location, "store")
     mark = f"{place.key}/{_MARK}"
     bucket = Bucket(place.bucket)
     try:
-        if not create:
+        if not (create and write):
             bucket.get(mark)
-        bucket.put(mark, b"rows of finished shards\n")
+        if write:
+            bucket.put(mark, b"rows of finished shards\n")
     except FileNotFoundError as error:
         raise Refused(
             f"store {place} is not the driver's as this worker sees it: give both the same AWS_ENDPOINT_URL and account"

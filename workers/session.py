@@ -58,8 +58,8 @@ def ray_session(address: str | None, cpus: int, data_bytes: int, verbose: bool, 
 
 @contextmanager
 def _ended_by_signals(ray: Any) -> Iterator[None]:
-    """Ends Ray and raises KeyboardInterrupt where SIGTERM or Ctrl-C came while it started: its own handler of SIGTERM would exit
-    without a word, and what a handler raises while a process is forked is lost."""
+    """Ends Ray and raises KeyboardInterrupt where SIGTERM, SIGHUP or Ctrl-C came while it started: its own handler of SIGTERM would
+    exit without a word, and what a handler raises while a process is forked is lost."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -79,7 +79,7 @@ def _ended_by_signals(ray: Any) -> Iterator[None]:
         os.close(begin)
         came = os.read(end, 4096)
         os.close(end)
-    if signal.SIGTERM in came or signal.SIGINT in came:
+    if any(number in came for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)):
         ray.shutdown()
         raise KeyboardInterrupt
 

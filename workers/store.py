@@ -40,18 +40,19 @@ class Store(Protocol):
         """The words beside the rows of each of `keys`."""
 
 
-def open_store(location: str, create: bool = True) -> Store:
+def open_store(location: str, create: bool = True, write: bool = True) -> Store:
     """The store at `location`, a folder or s3://BUCKET/PREFIX, tried out by writing to it. Raises Refused where that cannot work.
 
-    A worker opens with `create=False`: the store must be the one that the driver made.
+    A worker opens with `create=False`: the store must be the one that the driver made. Who only reads opens with `write=False` one
+    that is there.
     """
     scheme, separator, _ = location.partition("://")
     if not separator:
-        return open_folder(local(location).absolute(), create)
+        return open_folder(local(location).absolute(), create, write)
     if scheme == "s3":
         from workers.s3_store import open_s3  # boto3 takes a while to import, and most studies need none of it
 
-        return open_s3(location, create)
+        return open_s3(location, create, write)
     raise Refused(f"store {scheme}://...: expected the path of a folder or s3://BUCKET/PREFIX; nothing else is supported")
 
 

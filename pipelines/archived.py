@@ -1,0 +1,27 @@
+"""A finished study whose results may only be read."""
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from pipelines.prepare import Prepared
+from pipelines.report import Report, written
+from workers.refusal import Refused
+from workers.store import open_store
+
+
+def archived(prepared: Prepared, store_location: str, folder: Path) -> Report | None:
+    """The report on a study all of whose rows lie in a store that may only be read; None where any is missing.
+
+    Nothing is written: the figures that it names are those that stand in the folder.
+    """
+    try:
+        store = open_store(store_location, write=False)
+        if store.missing(work.key for work in prepared.all_works()):
+            return None
+    except Refused:
+        return None
+    with tempfile.TemporaryDirectory() as place:
+        report = written(prepared, store, [], Path(place))
+        drawn = [folder / figure.relative_to(place) for figure in report.figures]
+    return replace(report, folder=folder, figures=[figure for figure in drawn if figure.is_file()])
