@@ -54,7 +54,7 @@ def test_an_answer_that_drips_has_one_limit(monkeypatch: pytest.MonkeyPatch, fol
         start = time.monotonic()
         assert "does not answer now" in (still_finished(url, "abc") or "")
         own = Client(url)
-        with pytest.raises(Away, match=r"cannot be used: no whole answer within 1 s"):
+        with pytest.raises(Away, match=r"cannot be used: no answer"):
             own.ask("get_run", "abc")
     assert time.monotonic() - start < 200  # the answer takes 500
 
