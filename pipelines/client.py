@@ -80,7 +80,11 @@ class Client:
 
     def _refusal(self, error: Exception) -> Refused:
         said = cut(without_secrets(" ".join(shortened(str(error)).split())), _SHOWN)
-        said = "no answer" if isinstance(error, TimeoutError) or "Max retries exceeded" in said or "timeout exception" in said else said
+        said = (
+            "no answer"
+            if isinstance(error, TimeoutError) or "Max retries exceeded" in said or "timeout exception" in said
+            else said
+        )
         return (Away if _may_pass(error) else Refused)(f"MLflow at {self.place} cannot be used: {said}; {_ADVICE}")
 
 
