@@ -70,10 +70,10 @@ def measured(
 
 def unit_of(grid: Grid, over_networks: bool = False) -> str:
     """What was resampled, in words."""
-    if over_networks:
-        return f"{len(grid.positions)} networks"
-    inside = f"{len(grid.samples)} samples"
-    return f"{len(grid.seeds)} seeds, {inside} in each" if len(grid.seeds) > 1 else f"{inside}, one seed"
+    networks, samples = f"{len(grid.positions)} networks", f"{len(grid.samples)} samples"
+    if len(grid.seeds) > 1:
+        return f"{len(grid.seeds)} seeds, {networks if over_networks else samples} in each"
+    return networks if over_networks else f"{samples}, one seed"
 
 
 def one_position(kind: str, of: Numbers, grid: Grid) -> None:

@@ -12,6 +12,9 @@ from pipelines.claims.intervals import Estimate
 from pipelines.claims.measured import Measured
 from pipelines.claims.measuring import Signs, at_each, measured, of_one, one_position, unit_of
 
+MOST_POSITIONS = 128
+"""A trend compares each pair of its positions."""
+
 
 @dataclass(frozen=True)
 class Level:
@@ -54,6 +57,9 @@ class Trend:
         (grid,), told = without_missing([self.of.grid(tables)])
         if len(grid.positions) < 2:
             raise LookupError(f"a trend needs several positions: {self.of.column} has {len(grid.positions)} over {self.of.over}")
+        if len(grid.positions) > MOST_POSITIONS:
+            count = f"{self.of.column} has {len(grid.positions)} over {self.of.over}"
+            raise LookupError(f"a trend is over at most {MOST_POSITIONS} positions: {count}")
         told += few_samples(self.of.statistic, [grid])
         signs = Signs(0.0, sign_flips(_by_statistic(grid, ranks.spearman), 0))
         over_networks = grid.networks and len(grid.seeds) == 1
@@ -64,7 +70,7 @@ class Trend:
                 return ranks.over_networks(value, len(own))
             return ranks.over_samples(value, intervals.draws(lambda drawn: at_each(self.of.statistic, drawn), [own]))
 
-        return measured(self, [grid], estimate, told, (-1.0, 1.0), unit_of(grid, over_networks), signs)
+        return measured(self, [grid], estimate, told, (-1.0, 1.0), unit_of(grid, grid.networks), signs)
 
 
 @dataclass(frozen=True)
@@ -82,8 +88,9 @@ class Power:
 
     def measure(self, tables: Tables) -> Measured:
         (grid,), told = without_missing([self.of.grid(tables)])
-        if len(grid.positions) < 2:
-            raise LookupError(f"a power needs several positions: {self.of.column} has {len(grid.positions)} over {self.of.over}")
+        if len(grid.positions) < 2 or not (grid.positions > 0).all():
+            came = f"{self.of.column} has {', '.join(map(str, grid.positions[:3]))} over {self.of.over}"
+            raise LookupError(f"a power needs several positive positions: {came}")
         positions = np.log(grid.positions.astype(float))
         told += few_samples(self.of.statistic, [grid])
         signs = Signs(0.0, sign_flips(_by_statistic(grid, lambda values: float(_slopes(positions, values[:, None])[0])), 0))
@@ -91,10 +98,10 @@ class Power:
 
         def estimate(own: np.ndarray) -> Estimate:
             if over_networks:
-                return intervals.of_slope(positions, np.log(at_each(self.of.statistic, own)))
+                return intervals.of_slope(positions, _logarithms(at_each(self.of.statistic, own)))
             return intervals.of_smooth(lambda drawn: _slopes(positions, at_each(self.of.statistic, drawn)), [own])
 
-        return measured(self, [grid], estimate, told, unit=unit_of(grid, over_networks), signs=signs)
+        return measured(self, [grid], estimate, told, unit=unit_of(grid, grid.networks), signs=signs)
 
 
 def _by_statistic(grid: Grid, number: Callable[[np.ndarray], float]) -> dict[str, float]:
@@ -105,8 +112,12 @@ def _by_statistic(grid: Grid, number: Callable[[np.ndarray], float]) -> dict[str
 
 
 def _slopes(positions: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """The slope of log(values), `(positions, draws)`, for each draw; NaN where one is not finite and positive."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logs = np.where(np.isfinite(values) & (values > 0), np.log(values), np.nan)
+    """The slope of log(values), `(positions, draws)`, for each draw."""
     centred = positions - positions.mean()
-    return centred @ logs / (centred @ centred)
+    return centred @ _logarithms(values) / (centred @ centred)
+
+
+def _logarithms(values: np.ndarray) -> np.ndarray:
+    """NaN where a value is not finite and positive."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(np.isfinite(values) & (values > 0), np.log(values), np.nan)

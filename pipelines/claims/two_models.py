@@ -41,9 +41,11 @@ class Ratio:
             grids, more = without_missing(grids, np.isnan(_log_ratios(*grids)).any((0, 1)))
             told += more
         else:
-            told += few_samples(self.of.statistic, grids)
+            used = slice(None) if self.position is None else [self.position, self.position if self.per is None else self.per]
+            told += few_samples(self.of.statistic, [replace(grid, values=grid.values[:, used]) for grid in grids])
         flips = Signs(1.0, sign_flips(self._alternatives(grids), 1))
-        return measured(self, grids, self._estimate, told, signs=flips, in_logarithms=True)
+        bounds = (-np.inf if any((grid.values < 0).any() for grid in grids) else 0.0, np.inf)
+        return measured(self, grids, self._estimate, told, bounds, signs=flips, in_logarithms=True)
 
     def _estimate(self, own: np.ndarray, other: np.ndarray) -> Estimate:
         """Of one seed, `(positions, samples)` each."""

@@ -132,6 +132,14 @@ def test_not_found_is_ordered_and_undefined_pairs_are_told():
         Level("x", replace(X, statistic="mean")).measure(_pair(own, other))
 
 
+def test_where_both_may_be_inf_the_interval_is_open():
+    own, other = [1.0] * 22 + [torch.inf] * 18, [2.0] * 22 + [torch.inf] * 18
+    measured = Ratio("x", X, to="b").measure(_pair(own, other))
+    assert (measured.value, measured.low, measured.high) == (0.5, 0, torch.inf)
+    with pytest.raises(LookupError, match=r"the statistic is not a number: .* too many rows that were not found"):
+        Ratio("x", X, to="b").measure(_pair([torch.inf] * 40, [torch.inf] * 40))
+
+
 def test_nan_is_told_and_never_ordered():
     own = [1.0] * 19 + [torch.nan] + [3.0] * 20
     measured = Level("x", X).measure(_pair(own, own))
@@ -276,6 +284,15 @@ def test_what_the_tables_lack_is_said(claim, match):
     tables["margins"]["short"] = _tables(samples=100)["margins"]["plain"]
     with pytest.raises(LookupError, match=match):
         claim.measure(tables)
+
+
+def test_positions_that_no_slope_or_trend_can_have_are_told():
+    table = {"sample": torch.arange(200) % 2, "x": torch.ones(200), "block": torch.arange(200) // 2}
+    with pytest.raises(LookupError, match="a power needs several positive positions: x has 0, 1, 2 over block"):
+        Power("x", replace(X, over="block")).measure({"p": {"a": table}})
+    table = {name: column.repeat(2) for name, column in table.items()} | {"block": torch.arange(400) // 2}
+    with pytest.raises(LookupError, match="a trend is over at most 128 positions: x has 200 over block"):
+        Trend("x", replace(X, over="block")).measure({"p": {"a": table}})
 
 
 def test_what_the_article_says_in_numbers():

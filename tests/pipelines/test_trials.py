@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from pipelines import figures
+from pipelines.claims import Level, Numbers, Ratio, Trend
 from pipelines.live import Live
 from pipelines.search import Domain
 from pipelines.sweep_record import Status, Trial
@@ -151,6 +152,28 @@ def test_claims_see_all_rows_and_those_of_one_value() -> None:
     assert held["all"]["network"].tolist() == [1] * 3 + [2] * 3  # type: ignore[union-attr]
     taken = {key: {"p": {**by_probe["p"], "eps": torch.zeros(3)}} for key, by_probe in rows.items()}
     assert EPS in claim_tables(own, SPACE, taken)["p"]["all"]
+
+
+def test_seeds_and_networks_of_a_sweep_are_units_of_claims() -> None:
+    """Four eps, three seeds each; the number rises with eps, the seeds differ, the samples hardly do."""
+    space = {EPS: Domain(grid=(1,)), "recipe.seed": Domain(grid=(1,)), "model.seed": Domain(same_as="recipe.seed")}
+    own = trials([0.1, 0.2, 0.4, 0.8], [0, 1, 2])
+    for trial in own:
+        trial.point = {EPS: trial.point[EPS], "recipe.seed": trial.point[WEIGHT], "model.seed": trial.point[WEIGHT]}
+    small = torch.linspace(-0.01, 0.01, 40)
+    made = {trial.key: 10 * trial.point[EPS] + trial.point["recipe.seed"] for trial in own}  # type: ignore[operator]
+    rows = {key: {"p": {"sample": torch.arange(40), "x": level + small}} for key, level in made.items()}
+    tables = claim_tables(own, space, rows)
+    level = Level("x", Numbers("p", "eps=0.4", "x")).measure(tables)
+    assert level.value == pytest.approx(5, abs=0.01)
+    assert level.unit == "3 seeds, 40 samples in each"
+    assert level.high - level.value == pytest.approx(4.303 / 3**0.5, abs=0.01)  # Student, two degrees: the seeds are 4, 5, 6
+    ratio = Ratio("x", Numbers("p", "eps=0.8", "x"), "eps=0.1", paired=True).measure(tables)
+    assert ratio.value == pytest.approx((8 * 9 / 2 * 10 / 3) ** (1 / 3), rel=0.01)
+    trend = Trend("x", Numbers("p", "all", "x", over="eps"))
+    assert trend.measure(tables).unit == "3 seeds, 4 networks in each"
+    alone = claim_tables(own[::3], space, rows)
+    assert (trend.measure(alone).unit, trend.measure(alone).low < 0) == ("4 networks", True)
 
 
 @pytest.mark.parametrize("terminal", [False, True])
