@@ -96,10 +96,10 @@ def _fashion_mnist_places(folder: str | None) -> tuple[Path, list[Path]]:
     return root, [root if folder else _DEBIAN, root / "FashionMNIST" / "raw"]
 
 
-def npz(path: str) -> Source:
+def npz(path: str, layout: str | None = None) -> Source:
     """A NumPy archive, a file or s3://BUCKET/KEY, with `images`, `labels` and perhaps `names`; `(N, H, W)` becomes `(N, 1, H, W)`.
 
-    Nothing is unpickled.
+    With the layout `nhwc` channels are last, and `(N, H, W, C)` becomes `(N, C, H, W)`. Nothing is unpickled.
     """
     file = local_file(path, "data set")
     if not os.path.isfile(file):
@@ -124,6 +124,8 @@ def npz(path: str) -> Source:
         raise Refused(
             f"npz:{path} must hold images (N, C, H, W) or (N, H, W) and labels (N,); got {images.shape} and {labels.shape}"
         )
+    if images.ndim == 4:
+        images = _channels_first(path, images, layout)
     if len(labels) and labels.min() < 0:
         raise Refused(f"npz:{path} must hold labels 0, 1, 2, ...; got {labels.min()}: number the classes from 0")
     if len(labels) and "names" not in content:
@@ -136,6 +138,19 @@ def npz(path: str) -> Source:
     if names.ndim != 1 or names.dtype.kind not in "Uiu":
         raise Refused(f"npz:{path} must hold names (classes,) as text; got {names.dtype} {names.shape}: np.array([...], str)")
     return from_arrays(images[:, None] if images.ndim == 3 else images, labels, tuple(map(str, names)))
+
+
+def _channels_first(path: str, images: np.ndarray, layout: str | None) -> np.ndarray:
+    """Images `(N, C, H, W)`. Raises Refused for those that look like channels last where no layout is given."""
+    if layout == "nhwc":
+        return images.transpose(0, 3, 1, 2)
+    if layout is None and images.shape[3] in (1, 3, 4) and images.shape[1] not in (1, 2, 3, 4):
+        raise Refused(
+            f"npz:{path} must hold images (N, C, H, W); got {images.shape}, which that makes {images.shape[1]} channels of "
+            f"{images.shape[2]} x {images.shape[3]} pixels: if channels come last, give layout: nhwc, or write "
+            "images.transpose(0, 3, 1, 2); if not, layout: nchw"
+        )
+    return images
 
 
 def from_arrays(images: np.ndarray, labels: np.ndarray, names: tuple[str, ...]) -> Source:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from advcore.classifier import full_precision
+from advcore.classifier import exactly, full_precision
 from advcore.probes.probe import Batch
 from advcore.transforms import Transform
 from workers.models import transform_identity
@@ -27,6 +27,8 @@ class DataSpec:
     - `folder`: where its files lie, or where a download goes.
     - `resize`, `crop`: pixels; the shorter side becomes `resize`, then the central `crop` x `crop`. For pictures in files only.
     - `arguments`: further keyword arguments of the class in `torchvision:NAME`, EMNIST's `split: letters` say.
+    - `layout`: of an npz archive's images, "nchw" or "nhwc" (channels last, as most arrays lie, which are then transposed); none
+      takes them as (N, C, H, W), but refuses what looks like channels last.
     - `transform`: of the images, applied in floating point when a batch is cut, and never clipped: `{kind: flip}` say.
     """
 
@@ -38,6 +40,7 @@ class DataSpec:
     resize: int | None = None
     crop: int | None = None
     arguments: dict[str, Any] = field(default_factory=dict)
+    layout: Literal["nchw", "nhwc"] | None = None
     transform: Transform | None = None
 
 
@@ -98,13 +101,19 @@ class Dataset:
 
 
 def pixels(images: np.ndarray) -> np.ndarray:
-    """uint8 images as they are, floating ones as float32; other types are refused, for their range is not known."""
+    """uint8 images as they are, floating ones as float32; other types are refused, for their range is not known.
+
+    Floating ones that lie outside [0, 1] by four roundings at most are drawn in.
+    """
     if images.dtype == np.uint8:
         return images
     if images.dtype.kind != "f":
         raise Refused(f"images must be uint8, or floating in [0, 1]; got {images.dtype}: convert them")
     with np.errstate(over="ignore"):  # what becomes infinite is refused as such
-        return images.astype(np.float32)
+        images = images.astype(np.float32)
+    slack = 4 * np.finfo(np.float32).eps
+    outside = images.size and (images.min() < 0 or images.max() > 1)  # both False where there is NaN, which is refused later
+    return images.clip(0, 1) if outside and images.min() >= -slack and images.max() <= 1 + slack else images
 
 
 def whole_labels(labels: np.ndarray) -> np.ndarray:
@@ -170,7 +179,8 @@ def _check_images(images: Any) -> None:
     low, high = float(images.min()), float(images.max())
     if low < 0 or high > 1:
         raise Refused(
-            f"images must lie in [0, 1]; got [{low:g}, {high:g}]: divide 8-bit pixels by 255, leave normalisation to the model"
+            f"images must lie in [0, 1]; got [{exactly(low)}, {exactly(high)}]: divide 8-bit pixels by 255, leave normalisation "
+            "to the model"
         )
 
 

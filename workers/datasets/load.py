@@ -42,6 +42,8 @@ def _source(spec: DataSpec) -> Source:
     for size in (spec.resize, spec.crop):
         if size is not None and size < 1:
             raise Refused(f"resize and crop are in pixels, 1 or more; got {size}")
+    if spec.layout not in (None, "nchw", "nhwc") or (spec.layout and kind != "npz"):
+        raise Refused(f"layout must be nchw or nhwc, of npz: data alone; got {spec.layout!r} for {spec.name}")
     if spec.arguments and kind != "torchvision":
         raise Refused(f"arguments are for torchvision: data; {spec.name} takes none, leave them out: {', '.join(spec.arguments)}")
     if kind == "imagefolder" and rest:
@@ -57,7 +59,7 @@ def _source(spec: DataSpec) -> Source:
             f"resize and crop are for imagefolder: and torchvision: data; {spec.name} has one size already, leave them out"
         )
     if kind == "npz" and rest:
-        return npz(rest)
+        return npz(rest, spec.layout)
     if spec.name == "mnist5k":
         return mnist5k(train)
     if spec.name == "digits":

@@ -23,27 +23,65 @@ FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP")
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 """Of eight bits or fewer for each channel. Pillow cuts pixels of more bits off at 255."""
 
+SPLITS = ("train", "test", "val")
+"""The folders that are splits of a data set, if they lie in its folder."""
+
 UNPICKLED = ("LSUN",)
 """Classes of torchvision that unpickle what lies beside their data, unseen (CIFAR's, which are pickles too, by their hash)."""
 
 
 def image_folder(path: str, train: bool, resize: int | None, crop: int | None) -> Source:
-    """Pictures as RGB under `path/CLASS/`, or under `path/train/CLASS/` and `path/test/CLASS/` (or val); uint8."""
+    """Pictures as RGB under `path/CLASS/`, or under `path/train/CLASS/` and `path/test/CLASS/` (or val); uint8.
+
+    Classes are numbered in the order of their names over all splits together: one that a split lacks keeps its number there.
+    """
     root = local(path)
     if not os.path.isdir(root):
         raise Refused(f"data set imagefolder:{path} is no folder: check the path")
     folder = _split_folder(root, train)
     _check_links(folder)
-    try:
-        dataset = torchvision.datasets.ImageFolder(str(folder))
-    except FileNotFoundError as error:
-        raise Refused(f"{folder} must hold one folder of pictures per class: {str(error).splitlines()[0]}") from error
+    own = _classes(folder)
+    if not own:
+        raise Refused(f"{folder} must hold one folder of pictures per class: there is no folder in it")
+    home = folder.parent if folder.name in SPLITS else folder
+    names = sorted({name for split in _splits(home) or [folder] for name in _classes(split)})
+    dataset = _Numbered(str(folder), names)
+    bare = sorted(set(own) - {names[label] for label in dataset.targets})
+    if bare:
+        raise Refused(f"{folder} must hold one folder of pictures per class: there is no picture in {', '.join(bare)}")
 
     def read(index: int) -> tuple[Any, Any]:
         file, label = dataset.samples[index]
         return _picture(file), label
 
     return Source(len(dataset), tuple(dataset.classes), _taker(f"imagefolder:{path}", read, resize, crop))
+
+
+class _Numbered(torchvision.datasets.ImageFolder):
+    """torchvision's folder of pictures, whose classes are the given names, in their order."""
+
+    def __init__(self, folder: str, names: list[str]) -> None:
+        self._names = names
+        super().__init__(folder, allow_empty=True)
+
+    def find_classes(self, directory: str) -> tuple[list[str], dict[str, int]]:
+        return self._names, {name: number for number, name in enumerate(self._names)}
+
+
+def _classes(folder: Path) -> list[str]:
+    """The names of the classes in a folder: its folders, but those whose name begins with a dot.
+
+    Raises Refused for one that holds only folders: classes stand one level lower, or it is a split of another name.
+    """
+    names = [place.name for place in folder.iterdir() if place.is_dir() and not place.name.startswith(".")]
+    for name in names:
+        inner = [place for place in (folder / name).iterdir() if not place.name.startswith(".")]
+        if inner and all(place.is_dir() for place in inner):
+            raise Refused(
+                f"{folder / name} holds only folders, so it is no class: give imagefolder:{folder / name} if those are the "
+                "classes, or put the pictures of one class into one folder"
+            )
+    return names
 
 
 def _check_links(folder: Path) -> None:
@@ -148,8 +186,13 @@ def _opened(name: str, make: Callable[..., Any], root: Path, downloads: bool) ->
         ) from error
 
 
+def _splits(root: Path) -> list[Path]:
+    """The folders of splits that are there."""
+    return [root / name for name in SPLITS if (root / name).is_dir()]
+
+
 def _split_folder(root: Path, train: bool) -> Path:
-    there = {name for name in ("train", "test", "val") if (root / name).is_dir()}
+    there = {split.name for split in _splits(root)}
     wanted = ("train",) if train else ("test", "val")
     if not there:
         return root

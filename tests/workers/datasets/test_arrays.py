@@ -4,6 +4,7 @@ import gzip
 import io
 import os
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -78,6 +79,29 @@ def test_archives_that_are_refused(tmp_path, content, message):
     with pytest.raises(Refused, match=message) as refusal:
         load(archive(tmp_path, **content))
     assert "\n" not in str(refusal.value)
+
+
+def test_channels_that_come_last(tmp_path):
+    images = np.random.RandomState(0).randint(0, 256, (6, 8, 8, 3)).astype(np.uint8)
+    lying = archive(tmp_path, images=images)
+    with pytest.raises(
+        Refused, match=r"got \(6, 8, 8, 3\), which that makes 8 channels of 8 x 3 pixels: .* layout: nhwc, or write images.tr"
+    ):
+        load(lying)
+    assert np.array_equal(load(replace(lying, layout="nhwc")).images, images.transpose(0, 3, 1, 2))
+    assert load(replace(lying, layout="nchw")).shape == (8, 8, 3)
+    with pytest.raises(Refused, match="layout must be nchw or nhwc, of npz: data alone; got 'nhwc' for digits"):
+        load(DataSpec("digits", layout="nhwc"))
+
+
+def test_roundings_outside_the_box_are_drawn_in(tmp_path):
+    images = (IMAGES / 255).astype(np.float32)
+    images[0, 0, 0, :2] = -2.98e-8, 1 + 1.2e-7
+    data = load(archive(tmp_path, images=images))
+    assert (data.images.min(), data.images.max()) == (0, 1)
+    images[0, 0, 0, 1] = 1 + 1e-6
+    with pytest.raises(Refused, match=r"images must lie in \[0, 1\]; got \[-2.98e-08, 1.00000095"):
+        load(archive(tmp_path, images=images))
 
 
 def test_files_that_are_no_archives(tmp_path):

@@ -234,3 +234,27 @@ def test_folders_of_pictures_that_are_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(Refused, match="must hold one folder of pictures per class"):
         load(DataSpec(f"imagefolder:{tmp_path / 'empty'}"))
+
+
+def test_classes_have_one_number_in_all_splits(tmp_path):
+    for place in ("train/blue", "train/green", "train/red", "test/blue", "test/red", "test/.cache", "train/.ipynb_checkpoints"):
+        paint(tmp_path / place, (8, 6))
+    train, test, alone = (
+        load(DataSpec(f"imagefolder:{folder}", split))
+        for folder, split in ((tmp_path, "train"), (tmp_path, "test"), (tmp_path / "test", "test"))
+    )
+    assert train.names == test.names == alone.names == ("blue", "green", "red")
+    assert sorted(set(test.labels.tolist())) == sorted(set(alone.labels.tolist())) == [0, 2]
+
+
+def test_a_folder_of_folders_is_no_class(tmp_path):
+    paint(tmp_path / "pictures/cat", (8, 6))
+    with pytest.raises(Refused, match=r"pictures holds only folders, so it is no class: give imagefolder:.*/pictures if those"):
+        load(DataSpec(f"imagefolder:{tmp_path}"))
+    paint(tmp_path / "train/cat", (8, 6))
+    paint(tmp_path / "train/dog", (8, 6))
+    (tmp_path / "train/dog/0.png").unlink()
+    for left in (tmp_path / "train/dog").iterdir():
+        left.unlink()
+    with pytest.raises(Refused, match="must hold one folder of pictures per class: there is no picture in dog"):
+        load(DataSpec(f"imagefolder:{tmp_path}", "train"))
