@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 from inspect import signature
 from itertools import product
 from typing import Any
+from warnings import catch_warnings
 
 import torch
+from torch import Tensor, nn
 
 from advcore.box import needs_box
-from advcore.classifier import check_labels, check_logits
+from advcore.classifier import check_labels, first_logits, logits_of, mixes_rows
+from advcore.jacobian import differentiate
 from advcore.networks import NETWORKS
 from advcore.probes import Comparison, Probe
 from advcore.transforms import Transform
@@ -29,8 +32,8 @@ from workers.work import Other, Work
 
 @dataclass(frozen=True)
 class Prepared:
-    """A study that can work: its samples, and as each model sees them; the hashes of its models, its id, and its work by
-    (model, probe)."""
+    """A study that can work: its samples, and as each model sees them; the hashes of its models, its id, its work by (model,
+    probe), and why a model's numbers may mislead, whatever the probe."""
 
     study: Study
     dataset: Dataset
@@ -38,6 +41,7 @@ class Prepared:
     model_hashes: Mapping[str, str]
     identity: str
     works: Mapping[tuple[str, str], list[Work]]
+    warnings: Mapping[str, Mapping[str, str]]
 
     def all_works(self) -> list[Work]:
         """Every piece of work, model by model."""
@@ -59,11 +63,12 @@ def prepare(study: Study) -> Prepared:
     out = local(study.run.out).absolute()
     models = {name: anywhere(spec, study.run.tracking_uri, out) for name, spec in study.models.items()}
     hashes = {name: content_hash(spec) for name, spec in models.items()}
+    checked: dict[str, Checked] = {}
     for name, spec in models.items():
-        classes = check_model(f"model {name}", spec, seen[name])
+        checked[name] = check_model(f"model {name}", spec, seen[name])
         for probe_name, probe in study.probes.items():
             try:
-                probe.validate(dataset.shape, classes)
+                probe.validate(dataset.shape, checked[name].classes)
             except Exception as error:  # a probe may be a user's own code
                 kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
                 raise Refused(f"probe {probe_name}: {kind}{error}") from error
@@ -74,7 +79,8 @@ def prepare(study: Study) -> Prepared:
         for name, own in known.items()
         for probe_name, others in partners.items()
     }
-    return Prepared(study, dataset, seen, hashes, _identity(study, works), works)
+    warnings = {name: own.warnings for name, own in checked.items()}
+    return Prepared(study, dataset, seen, hashes, _identity(study, works), works, warnings)
 
 
 def _wrapped(study: Study) -> Study:
@@ -114,21 +120,54 @@ def _partners(name: str, probe: Probe, seen: Mapping[str, Dataset]) -> tuple[str
     return others
 
 
-def check_model(name: str, spec: ModelSpec, dataset: Dataset) -> int:
-    """Build a model and send the first images through it; gives its number of classes. Raises Refused where they do not fit."""
+@dataclass(frozen=True)
+class Checked:
+    """What the first images tell of a model: its number of classes, and why its numbers may mislead, by the warnings' names."""
+
+    classes: int
+    warnings: Mapping[str, str]
+
+
+def check_model(name: str, spec: ModelSpec, dataset: Dataset) -> Checked:
+    """Build a model and send the first images through it. Raises Refused where they do not fit, or rows of a batch mix."""
     model = build(spec)
-    some = batch(dataset, Shard(0, min(2, len(dataset))))
+    some = batch(dataset, Shard(0, min(2, len(dataset)))).images
     try:
-        with torch.no_grad():
-            logits = model(some.images)
-        check_logits(logits, len(some.images))
+        logits = first_logits(model, some)
         check_labels(torch.as_tensor(dataset.labels), len(dataset), logits.shape[1])
+        _check_rows(model, some)
+        return Checked(logits.shape[1], _gradient_warnings(model, some))
     except Exception as error:  # a model may be a user's own code
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         if spec.architecture in NETWORKS and not isinstance(error, ValueError):
             first += f"; take arguments: {json.dumps(fitting(spec, dataset))}"
         raise Refused(f"{name} does not fit images {dataset.shape} (channels, height, width): {first}") from error
-    return logits.shape[1]
+
+
+def _check_rows(model: nn.Module, images: Tensor) -> None:
+    """Raise ValueError where an image has other logits alone than beside another one, and that not by chance."""
+    noise = torch.rand(images[:1].shape, generator=torch.Generator().manual_seed(0), dtype=images.dtype)
+    pair = torch.cat([images[:1], noise])
+    with torch.no_grad():
+        once, again = logits_of(model, pair), logits_of(model, pair)
+        by_chance = not torch.allclose(once, again, rtol=1e-3, atol=1e-3)
+        if not by_chance and mixes_rows(model, pair, once):
+            raise ValueError(
+                "logits of an image alone differ from those beside another one, as by batch normalisation without running "
+                "statistics (track_running_stats=False), so that rows would depend on shard_size: give it statistics"
+            )
+
+
+def _gradient_warnings(model: nn.Module, images: Tensor) -> dict[str, str]:
+    """The warning `zero_gradients`, where the logits' gradients in the first images are exactly 0."""
+    with catch_warnings(action="ignore"):
+        gradient, _, _ = differentiate(model, images, lambda logits: logits.amax(1) - logits.amin(1))
+    if gradient.any():
+        return {}
+    return {
+        "zero_gradients": "the gradient of the logits is exactly 0 at the first samples (the network detaches, rounds, or is "
+        "constant): attacks and curvatures that follow gradients see nothing; take square, or a differentiable stand-in"
+    }
 
 
 def fitting(spec: ModelSpec, dataset: Dataset) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import yaml
@@ -94,7 +94,9 @@ def written(prepared: Prepared, store: Store, outcomes: list[Outcome], folder: P
                 raise
             problems.append(_problem(probe, error))
             continue
-        summaries[probe] = {model: warned(own, facts.accuracies[model]) for model, own in summary.items()}
+        summaries[probe] = {
+            model: _told(warned(own, facts.accuracies[model]), prepared.warnings[model]) for model, own in summary.items()
+        }
         figures += drawn
         curves = f"tables/{probe}/curves.csv"
         sections.append(section(probe, study.probes[probe], settings_of(prepared, probe), summaries[probe], drawn, curves, told))
@@ -139,6 +141,11 @@ def _formerly(prepared: Prepared, figures: list[Path]) -> list[str]:
     tables = [f"tables/{probe}-{model}.parquet" for model, probe in prepared.works]
     drawn = [(path.parent.name, path.stem) for path in figures]
     return tables + [f"figures/{probe if chart == probe else f'{probe}-{chart}'}.png" for probe, chart in drawn]
+
+
+def _told(summary: Summary, warnings: Mapping[str, str]) -> Summary:
+    """A summary with the warnings of its model, its own first."""
+    return replace(summary, warnings={**warnings, **summary.warnings})
 
 
 def claimed(claim: Claim, measured: Tables) -> Measured | str:

@@ -142,7 +142,7 @@ def loaded(training: Training, model: ModelSpec | None = None) -> Loaded:
     for name, holder in {**terms, "validation": training.validation, "watch": training.watch}.items():
         check_box(name, holder, data)
     test = load(training.test) if training.test else None
-    classes = [check_model("the model", model, dataset) for dataset in ((data, test) if test else (data,))]
+    classes = [check_model("the model", model, dataset).classes for dataset in ((data, test) if test else (data,))]
     learnt, held_out = (data, None) if training.validation is None else split(data, training.validation)
     return Loaded(training, model, classes[0], learnt, held_out, test, data.digest, _identity(training, model, data.digest))
 
