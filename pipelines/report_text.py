@@ -68,14 +68,23 @@ def first_sentence(probe: Probe) -> str:
 
 
 def explained(names: Sequence[str], summaries: Summaries) -> str:
-    """One line for each sentence that a summary says of its numbers, with the names that it is for."""
-    by_sentence: dict[str, list[str]] = {}
+    """One line for each sentence that a summary says of its numbers, with the names that it is for, and the models where it is not
+    for all of them."""
+    by_sentence: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for name in names:
-        said = next((summary.meaning(name) for summary in summaries.values() if summary.meaning(name)), "")
-        if said:
-            by_sentence.setdefault(said, []).append(name)
-    lines = [f"- {', '.join(map(in_markdown, own))}: {in_markdown(sentence)}." for sentence, own in by_sentence.items()]
-    return "\n".join(lines)
+        said: dict[str, list[str]] = {}
+        for model, summary in summaries.items():
+            said.setdefault(summary.meaning(name), []).append(model)
+        for sentence, models in said.items():
+            if sentence:
+                by_sentence.setdefault((sentence, tuple(models) if len(said) > 1 else ()), []).append(in_markdown(name))
+    return "\n".join(
+        f"- {', '.join(own)}{_of(models)}: {in_markdown(sentence)}." for (sentence, models), own in by_sentence.items()
+    )
+
+
+def _of(models: Sequence[str]) -> str:
+    return f" ({', '.join(models)})" if models else ""
 
 
 def whole_curves(summaries: Summaries) -> str:
