@@ -50,6 +50,14 @@ class Randomness:
         return ((top.to(torch.float32) + 0.5) / 2**23).view(len(self.indices), *shape)
 
 
+def drawn_places(indices: Tensor) -> Tensor:
+    """The place of each index `(N,)`, int64, in an order drawn by a hash of the index alone: 0 for the first, N - 1 for the last.
+
+    The same samples come first whatever the order, the classes or the number of the others that come after them.
+    """
+    return _mix(indices + _constant(zlib.crc32(b"drawn"))).argsort(stable=True).argsort()
+
+
 def _signed(value: int) -> int:
     """The 64-bit two's complement of a whole number; torch has no unsigned arithmetic on 64 bits, and wraps."""
     value &= (1 << 64) - 1

@@ -9,16 +9,17 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import nn
 
-from advcore.classifier import full_precision, predict
-from advcore.probes.probe import Batch, Columns, Comparison
+from advcore.classifier import frozen, full_precision, logits_of, predict
+from advcore.probes.probe import CALIBRATION, Batch, Calibrated, Columns, Comparison, Probe
 from advcore.randomness import Randomness
 from workers.datasets import Dataset, batch
-from workers.datasets.dataset import torch_dtype
+from workers.datasets.dataset import images_of, torch_dtype
 from workers.models import ModelSpec, build, content_hash, here, source_hash
 from workers.parts import Portions
 from workers.patience import patient
@@ -30,6 +31,8 @@ from workers.work import Other, Outcome, Work, told_indices
 
 STORE_AWAY = 600.0
 """Seconds that measured rows wait for a store that is away, beside the tries of each request: to measure them anew costs more."""
+CHUNK = 16
+"""Images that go forward at a time where a probe is calibrated: always as many, so that all workers find the same."""
 FORMAT = 5
 """Part of every key: raise it when the same settings begin to give other rows, so that old rows are not taken for new ones."""
 
@@ -101,6 +104,7 @@ class Worker:
         self._store = open_store(store_location, create=False)
         self._held: dict[tuple[str, str], nn.Module] = {}
         self._portions = Portions()
+        self._calibrated: tuple[Any, Probe] | None = None
         self.name = f"{platform.node()}:{os.getpid()}:{self._device}"
 
     def measure(self, work: Work, dataset: Dataset) -> Outcome:
@@ -119,12 +123,13 @@ class Worker:
         model, others = patient(lambda: self._models(work), STORE_AWAY)
         samples = batch(dataset, work.shard, work.dtype, self._device, work.transform)
         more = {"others": others} if isinstance(work.probe, Comparison) else {}
+        probe = self._probe(work, model, dataset) if isinstance(work.probe, Calibrated) else work.probe
 
         right = []
 
         def measure(part: Batch) -> Columns:
             with full_precision():
-                columns = work.probe.measure(model, part, Randomness(work.seed, part.indices), **more)
+                columns = probe.measure(model, part, Randomness(work.seed, part.indices), **more)
             right.append(int((predict(model, part.images) == part.labels).sum()))
             return columns
 
@@ -147,6 +152,18 @@ class Worker:
         }
         patient(lambda: self._store.write(work.key, columns, metadata), STORE_AWAY)
         return rows
+
+    def _probe(self, work: Work, model: nn.Module, dataset: Dataset) -> Probe:
+        """The probe, calibrated on the model and the study's samples, once for all its shards that come one after the other."""
+        probe = cast(Calibrated, work.probe)
+        what = (work.model_hash, work.dtype, probe, work.transform, dataset.indices.tobytes())
+        if self._calibrated is None or self._calibrated[0] != what:
+            rows = np.flatnonzero(dataset.places < CALIBRATION)
+            parts = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
+            with full_precision(), frozen(model), torch.no_grad():
+                logits = [logits_of(model, images_of(dataset, part, work.dtype, self._device, work.transform)) for part in parts]
+            self._calibrated = what, probe.calibrated(torch.cat(logits))
+        return self._calibrated[1]
 
     def _models(self, work: Work) -> tuple[nn.Module, dict[str, nn.Module]]:
         """The model that is measured, and the others by name."""

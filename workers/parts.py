@@ -25,8 +25,8 @@ class Portions:
 
     A part is measured as a smaller shard would be: its samples keep their indices, and so their noise, and their place among all.
     So the rows are those of the whole shard up to the rounding (1e-5), for all that a row's own sample and models decide, as of
-    every probe here. Other libraries' attacks may look at the whole batch; the metadata of a shard says in how many parts it was
-    measured.
+    every probe here; but for attacks whose decisions hang on rounding, such as `MinimalNorm`, which says by how much. Other
+    libraries' attacks may look at the whole batch; the metadata of a shard says in how many parts it was measured.
     """
 
     fits: dict[tuple[str, ...], int] = field(default_factory=dict)
@@ -66,7 +66,8 @@ def _cut(samples: Batch, start: int, stop: int) -> Batch:
     if start == 0 and stop >= len(samples.images):
         return samples
     rows = slice(start, stop)
-    return Batch(samples.images[rows], samples.labels[rows], samples.indices[rows], samples.start + start)
+    places = None if samples.places is None else samples.places[rows]
+    return Batch(samples.images[rows], samples.labels[rows], samples.indices[rows], samples.start + start, places)
 
 
 def _joined(measured: Sequence[Columns], indices: Tensor) -> Columns:

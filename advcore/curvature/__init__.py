@@ -10,6 +10,7 @@ from advcore.curvature.boundary import (
     principal_curvatures,
     shape_operator,
 )
+from advcore.curvature.coarse import gradient_change, one_step_changes, turn
 from advcore.curvature.differences import DifferenceHessian
 from advcore.curvature.eigenprofile import Eigenprofile, eigenprofile
 from advcore.curvature.gauss_newton import GaussNewton, gauss_newton
@@ -19,6 +20,7 @@ from advcore.curvature.landscape import Landscape, landscape, plane
 from advcore.curvature.linearity import LinearityError, linearity_error
 from advcore.curvature.loss import cross_entropy
 from advcore.curvature.shared import Mean, Stacked, curvature_along, energy, random_basis
+from advcore.curvature.temperature import Tempered, check_confidence, temperature_for
 from advcore.curvature.trace import Moments, hutchinson
 from advcore.curvature.universal import fools, random_vectors
 
@@ -39,13 +41,16 @@ __all__ = [
     "ShapeOperator",
     "Stacked",
     "Tangential",
+    "Tempered",
     "boundary_points",
+    "check_confidence",
     "cross_entropy",
     "curvature_along",
     "eigenprofile",
     "energy",
     "fools",
     "gauss_newton",
+    "gradient_change",
     "hutchinson",
     "input_hessian",
     "lanczos",
@@ -53,9 +58,12 @@ __all__ = [
     "linearity_error",
     "logit_difference",
     "most_curved_across",
+    "one_step_changes",
     "plane",
     "principal_curvatures",
     "random_basis",
     "random_vectors",
     "shape_operator",
+    "temperature_for",
+    "turn",
 ]

@@ -36,10 +36,10 @@ def most_curved_across(hessian: Hessian, directions: Tensor, randomness: Randomn
     """The unit vector v orthogonal to each direction `(B, D)` with the largest `|v^T H v|`, `(B, D)`, D at least 2.
 
     Signed so that its entry of largest magnitude is positive. 0 where there is none: where all curvature across the direction is
-    within 1e-5 of `||H n||`, as where H has rank one and its eigenvector is the direction.
+    within 1e-5 of `||H n||` or not finite, as where H has rank one and its eigenvector is the direction.
     """
     operator = Across(hessian, directions)
     pairs = lanczos(operator, randomness, operator.shape[1], 1, directions.dtype)
     vectors = pairs.vectors[:, 0]
     vectors = vectors * vectors.gather(1, vectors.abs().argmax(1, keepdim=True)).sign()
-    return vectors.masked_fill((pairs.values.abs() <= FLAT * operator.along[:, None]), 0)
+    return vectors.masked_fill(~(pairs.values.abs() > FLAT * operator.along[:, None]), 0)

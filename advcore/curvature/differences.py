@@ -1,6 +1,5 @@
 """The Hessian of an objective in the input at a step: central differences of the gradient, batched over samples and vectors."""
 
-import math
 from collections.abc import Callable
 
 import torch
@@ -9,7 +8,7 @@ from torch import Tensor
 from advcore.classifier import Classifier, frozen
 from advcore.curvature.displaced import displaced, points_at_a_time
 from advcore.jacobian import has_gradient, leaf
-from advcore.norms import L2
+from advcore.norms import L2, Radius
 
 
 class DifferenceHessian:
@@ -26,13 +25,16 @@ class DifferenceHessian:
     """
 
     def __init__(
-        self, classifier: Classifier, images: Tensor, objective: Callable[[Tensor], Tensor], step: float, rows: int = 1024
+        self, classifier: Classifier, images: Tensor, objective: Callable[[Tensor], Tensor], step: Radius, rows: int = 1024
     ) -> None:
-        """`rows`: at most so many images go forward at a time, and one pair a sample if that is more; only memory depends on it."""
-        if not (step > 0 and math.isfinite(step)):
+        """`step`: one for all samples, or `(B,)`, one each. `rows`: at most so many images go forward at a time, and one pair a
+        sample if that is more; only memory depends on it."""
+        steps = torch.as_tensor(step, dtype=images.dtype, device=images.device).expand(len(images))
+        if not ((steps > 0) & torch.isfinite(steps)).all():
             raise ValueError(f"step must be a positive length in pixel units (0.1, say); got {step}")
         self._classifier, self._images, self._objective = classifier, images.detach(), objective
         self.step = step
+        self._steps = steps[:, None, None]
         self._chunk = points_at_a_time(2 * len(images), rows)
         self.gradient = self._gradients(torch.zeros_like(images).flatten(1)[:, None])[:, 0]
         """`(B, D)`, the objective's gradient at the images."""
@@ -51,9 +53,9 @@ class DifferenceHessian:
         results = []
         for part in vectors.split(self._chunk, 1):
             unit = L2.steepest(part.flatten(0, 1)).view_as(part)
-            ends = self._gradients(torch.cat([self.step * unit, -self.step * unit], 1))
+            ends = self._gradients(torch.cat([self._steps * unit, -self._steps * unit], 1))
             forward, backward = ends.chunk(2, 1)
-            results.append(part.norm(dim=2, keepdim=True) * (forward - backward) / (2 * self.step))
+            results.append(part.norm(dim=2, keepdim=True) * (forward - backward) / (2 * self._steps))
         return torch.cat(results, 1)
 
     def dense(self) -> Tensor:

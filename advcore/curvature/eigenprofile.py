@@ -9,7 +9,7 @@ from torch import Tensor
 from advcore.classifier import Classifier, check_images, check_labels, first_logits, frozen, full_precision, take_rows
 from advcore.criteria import as_labels
 from advcore.curvature.gauss_newton import gauss_newton
-from advcore.curvature.hessian import InputHessian, input_hessian
+from advcore.curvature.hessian import InputHessian, input_hessian, symmetric_eigenvalues
 from advcore.curvature.loss import cross_entropy
 from advcore.norms import L2
 from advcore.randomness import Randomness
@@ -21,7 +21,7 @@ Path = Literal["auto", "low-rank", "products"]
 class Eigenprofile:
     """The eigenvalues of one Hessian per sample.
 
-    - `values` `(B, D)`, descending, in units of loss per pixel unit squared.
+    - `values` `(B, D)`, descending, in units of loss per pixel unit squared; NaN where a second derivative is not finite.
     - `low_rank` `(B,)` bool: which samples took the Gauss-Newton path; the others took D Hessian products.
     - `disagreement` `(B,)`: `||M v|| / ||g||`, where g is the gradient and M the Hessian of a random combination of the logits,
       v a random unit vector: by which share of its size g changes, to first order, over one pixel unit. 0 where the network is
@@ -107,7 +107,7 @@ def _parts(chosen: Tensor, size: int) -> tuple[Tensor, ...]:
 
 def _by_products(classifier: Classifier, images: Tensor, labels: Tensor, step: float) -> Tensor:
     hessian = input_hessian(classifier, images, cross_entropy(labels), step)
-    return torch.linalg.eigvalsh(hessian.dense()).flip(1)
+    return symmetric_eigenvalues(hessian.dense())
 
 
 def _disagreement(classifier: Classifier, images: Tensor, randomness: Randomness) -> Tensor:

@@ -10,6 +10,7 @@ from advcore.classifier import Classifier, frozen, logits_of
 from advcore.curvature.differences import DifferenceHessian
 from advcore.jacobian import has_gradient, leaf
 from advcore.modules import twice_differentiable
+from advcore.norms import Radius
 
 
 class Hessian(Protocol):
@@ -26,10 +27,11 @@ class Hessian(Protocol):
 
 
 def input_hessian(
-    classifier: Classifier, images: Tensor, objective: Callable[[Tensor], Tensor], step: float = 0.0, rows: int = 1024
+    classifier: Classifier, images: Tensor, objective: Callable[[Tensor], Tensor], step: Radius = 0.0, rows: int = 1024
 ) -> Hessian:
-    """`InputHessian` where the step is 0, `DifferenceHessian` at any other; `rows` bounds the memory of the latter."""
-    if step == 0:
+    """`InputHessian` where the step is 0, `DifferenceHessian` at any other, one for all samples or `(B,)`, one each; `rows` bounds
+    the memory of the latter."""
+    if isinstance(step, float | int) and step == 0:
         return InputHessian(classifier, images, objective)
     return DifferenceHessian(classifier, images, objective, step, rows)
 
@@ -77,3 +79,11 @@ class InputHessian:
             columns.append(self @ vectors)
         matrix = torch.stack(columns, 2)
         return (matrix + matrix.mT) / 2
+
+
+def symmetric_eigenvalues(matrices: Tensor) -> Tensor:
+    """Eigenvalues, descending, of symmetric `(B, D, D)`, `(B, D)`; NaN for a matrix that is not finite, which torch's own refuses
+    together with all others of the batch."""
+    broken = ~torch.isfinite(matrices).flatten(1).all(1)
+    values = torch.linalg.eigvalsh(matrices.masked_fill(broken[:, None, None], 0)).flip(1)
+    return values.masked_fill(broken[:, None], torch.nan)

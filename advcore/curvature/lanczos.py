@@ -9,6 +9,9 @@ from torch import Tensor
 from advcore.norms import L2
 from advcore.randomness import Randomness
 
+STEPS = 300
+"""Dimensions of a Krylov space where nothing else is said."""
+
 
 class SymmetricOperator(Protocol):
     """One symmetric `(D, D)` matrix per sample, known by its products."""
@@ -52,8 +55,10 @@ def lanczos(
     """Extreme eigenvalues: so many of the largest magnitude, from either end of the spectrum, or `Ends`, so many from each.
 
     Each sample has its own Krylov space, reorthogonalised in full. It grows until every wanted residual is below
-    `tolerance` times the sample's largest eigenvalue in magnitude, or to `steps` dimensions, the whole space when None; then the
-    residuals tell what is not settled. When a Krylov space is exhausted, as that of a matrix of low rank soon is, it goes on from
+    `tolerance` times the sample's largest eigenvalue in magnitude, or to `steps` dimensions; then the residuals tell what is not
+    settled. A sample takes `steps` D numbers of memory, so when None it is at most 300, or five times the number wanted if that is
+    more (the whole space where D is less): 0.2 GB for 3 x 224 x 224 in float32. A sample whose products are not finite has NaN for
+    all. When a Krylov space is exhausted, as that of a matrix of low rank soon is, it goes on from
     a fresh random direction: 0 is an eigenvalue like any other. A Krylov space holds one direction of an eigenspace, so a
     multiple eigenvalue is sure to be counted by its multiplicity only once the space is exhausted; the residuals do not tell.
     """
@@ -62,7 +67,7 @@ def lanczos(
         raise ValueError(f"the eigenvalues wanted must number 1..{dimension}, the dimension; got {count}")
     if steps is not None and steps < count:
         raise ValueError(f"steps must be at least {count}, as many as the eigenvalues wanted; got {steps}")
-    limit = dimension if steps is None else min(steps, dimension)
+    limit = min(dimension, max(STEPS, 5 * count) if steps is None else steps)
     nothing = max(100 * torch.finfo(dtype).eps, 1e-5 * tolerance)  # the share of the scale at which a coupling counts as none
     following = _fresh(randomness, 0, dimension, dtype)
     basis = following.new_empty(len(following), min(limit, 2 * count + 20), dimension)
@@ -119,10 +124,11 @@ def _ritz(
     if couplings:
         beside = torch.stack(couplings, 1)
         matrix = matrix + torch.diag_embed(beside, 1) + torch.diag_embed(beside, -1)
-    values, combinations = torch.linalg.eigh(matrix)
+    broken = ~torch.isfinite(matrix).flatten(1).all(1)  # eigh refuses the whole batch for one of them
+    values, combinations = torch.linalg.eigh(matrix.masked_fill(broken[:, None, None], 0))
     combinations = combinations.gather(2, _choose(values, wanted)[:, None, :].expand(-1, len(diagonal), -1))
     residuals = last[:, None] * combinations[:, -1].abs()
-    return combinations, (residuals <= tolerance * values.abs().amax(1, keepdim=True)).all(1)
+    return combinations, broken | (residuals <= tolerance * values.abs().amax(1, keepdim=True)).all(1)
 
 
 def _choose(values: Tensor, wanted: int | Ends) -> Tensor:

@@ -13,13 +13,15 @@ from advcore.randomness import Randomness
 class Moments:
     """`trace`, and `squares`, `tr A^2 = ||A||_F^2`, each with its standard error: `(B,)` each.
 
-    Both estimates are unbiased. `frobenius` is the root of `squares`, and its error to first order; NaN where `squares` is 0.
+    Both estimates are unbiased. `along_random` `(B,)` is the mean of `|v^T A v|` over the same directions, as unit ones.
+    `frobenius` is the root of `squares`, and its error to first order; NaN where `squares` is 0.
     """
 
     trace: Tensor
     trace_error: Tensor
     squares: Tensor
     squares_error: Tensor
+    along_random: Tensor
 
     @property
     def frobenius(self) -> Tensor:
@@ -40,7 +42,8 @@ def hutchinson(operator: SymmetricOperator, randomness: Randomness, dimension: i
         image = operator @ signs
         quotients.append((signs * image).sum(1))
         squares.append(image.square().sum(1))
-    return Moments(*_mean(quotients), *_mean(squares))
+    along_random = torch.stack(quotients).abs().mean(0) / dimension
+    return Moments(*_mean(quotients), *_mean(squares), along_random)
 
 
 def _mean(draws: list[Tensor]) -> tuple[Tensor, Tensor]:

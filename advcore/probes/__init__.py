@@ -10,7 +10,7 @@ from advcore.probes.margins import Margins
 from advcore.probes.masking import Masking
 from advcore.probes.noise import Noise
 from advcore.probes.normals import Normals
-from advcore.probes.probe import Batch, Columns, Comparison, Curve, Probe, Summary
+from advcore.probes.probe import CALIBRATION, Batch, Calibrated, Columns, Comparison, Curve, Probe, Summary, median
 from advcore.probes.random_margins import RandomMargins
 from advcore.probes.robustness import Robustness
 from advcore.probes.shared_curvature import SharedCurvature
@@ -34,9 +34,11 @@ PROBES: dict[str, type] = {
 """The probes that a study can name by `kind`."""
 
 __all__ = [
+    "CALIBRATION",
     "PROBES",
     "Batch",
     "Boundary",
+    "Calibrated",
     "Chart",
     "Columns",
     "Comparison",
@@ -61,4 +63,5 @@ __all__ = [
     "SharedCurvature",
     "Summary",
     "Transfer",
+    "median",
 ]

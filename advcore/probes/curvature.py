@@ -1,40 +1,112 @@
-"""Curvature of the loss at each sample (article, Fig. 4a), and where the gradient points."""
+"""Curvature of the loss at each sample (article, Fig. 4a), flatness at a scale, and where the gradient points."""
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal, cast
 
 import torch
 from torch import Tensor
 
 from advcore import objectives
-from advcore.attacks import DeepFool
+from advcore.attacks import Attack, MinimalNorm
 from advcore.attacks.ascent import evaluate
-from advcore.classifier import Classifier, frozen, full_precision, predict
+from advcore.classifier import Classifier, frozen, full_precision, logits_of
 from advcore.criteria import Untargeted
-from advcore.curvature import Ends, cross_entropy, eigenprofile, hutchinson, input_hessian, lanczos, linearity_error
+from advcore.curvature import (
+    Ends,
+    check_confidence,
+    cross_entropy,
+    eigenprofile,
+    hutchinson,
+    input_hessian,
+    lanczos,
+    temperature_for,
+)
+from advcore.margins import check_attack, minimal_perturbations
 from advcore.norms import L2
-from advcore.probes.charts import Chart, Lines, Series
-from advcore.probes.probe import Batch, Columns, Curve, Summary
+from advcore.probes.charts import Chart
+from advcore.probes.flatness import alignments, departures, directions, flatness, linearity_errors, sorted_samples
+from advcore.probes.probe import Batch, Columns, Curve, Summary, median
 from advcore.probes.profiles import profiles, unsettled
 from advcore.randomness import Randomness
 
 SHOWN = 20
 """So many of the largest eigenvalues stand in the summary; all are in the table."""
 
+SMALL = 0.01
+"""As a share of a sample's largest eigenvalue in magnitude: what is below counts in `small_share`."""
+
+MEDIANS = (
+    "confidence",
+    "loss_change",
+    "turn",
+    "distance",
+    "cosine",
+    "small_share",
+    "linearity_error",
+    "relative_linearity_error",
+)
+"""The columns whose medians stand in the summary."""
+
+
+MEANINGS = {
+    "mean_top_eigenvalue": "mean over samples of the largest eigenvalue of the loss's input Hessian, loss per pixel unit squared: "
+    "that of the few samples near the boundary, as a sure one has none",
+    "median_top_eigenvalue": "its median over samples: the surer a network, the smaller",
+    "mean_smallest_eigenvalue": "mean over samples of the smallest eigenvalue, by sign",
+    "mean_trace": "mean over samples of the Hessian's trace",
+    "mean_frobenius": "mean over samples of the Hessian's Frobenius norm",
+    "mean_gradient_norm": "mean over samples of the length of the loss's gradient, loss per pixel unit",
+    "low_rank_share": "share of samples at which the network is piecewise linear, so that the Hessian has a rank below K",
+    "temperature": "what logits are divided by for loss_change, one number a network",
+    "one_step_share": "share of samples whose class changes after one l2 step of 1.5 times the distance to the boundary, up the "
+    "margin's gradient",
+    "median_confidence": "median largest probability, at temperature 1",
+    "median_loss_change": "median change of the loss's gradient over one length, at the temperature: lower is flatter",
+    "median_turn": "median turn of the margin's gradient over one length in random directions, as a share of it: lower is flatter",
+    "median_distance": "median length of the minimal l2 perturbation out of the predicted class, no box",
+    "median_cosine": "median cosine of the loss's gradient and that perturbation",
+    "median_random_cosine": "median magnitude of the cosine of the loss's gradient and a random direction",
+    "median_small_share": "median share of eigenvalues below 1 % of the sample's largest, in magnitude",
+    "median_linearity_error": "median largest departure of the loss from its tangent that was seen in the ball (nats)",
+    "median_relative_linearity_error": "the same of the margin, as a share of what the tangent changes by: lower is flatter",
+    "mean_eigenvalue": "mean over samples of the eigenvalue of each rank",
+    "median_eigenvalue": "median over samples of the eigenvalue of each rank",
+}
+"""What the summary's numbers are."""
+
 
 @dataclass(frozen=True)
 class Curvature:
-    """The input Hessian of cross-entropy with the true label, exact or at a step; one row per sample.
+    """The input Hessian of the loss, exact or at a step, and how flat the network is over a length; one row per sample.
 
-    Columns: `sample`; `eigenvalues`, descending: `(D,)`, the `top` largest in magnitude, or the `top` largest and after them the
-    `bottom` smallest; `trace` and `frobenius`, with `trace_error` and `frobenius_error`, their standard errors, 0 when they are
-    exact; `residual`, the largest `||H v - value v||` of the eigenpairs, 0 for the whole profile; `low_rank`, whether the
-    Gauss-Newton path was taken (see `advcore.curvature.eigenprofile`); `gradient_norm`; `cosine` between the gradient of the loss
-    and the minimal l2 perturbation, NaN where there is none; with `linearity`, `linearity_error`, the largest departure of the loss
-    from its tangent that was seen in that ball. Eigenvalues, trace, Frobenius norm and residual are in units of loss per pixel unit
-    squared, the gradient's norm in loss per pixel unit, the departure in those of the loss.
+    The loss is cross-entropy with the true label.
+
+    The exact Hessian of a piecewise linear network is confidence times slope: a sample that is all but sure has none, so that a
+    network is "flatter" the surer it is, and a mean is that of the few samples near the boundary. What does not hang on it is
+    `loss_change`, at a temperature that makes all networks equally confident, and `turn`, which knows no scale of the logits. Both
+    are finite differences over `length`, per pixel unit: neither is divided by how far the boundary is.
+
+    Columns of the Hessian: `sample`; `eigenvalues`, descending: `(D,)`, the `top` largest in magnitude, or the `top` largest and
+    after them the `bottom` smallest, all NaN where a second derivative is not finite; `small_share`, of a whole spectrum, the share
+    of eigenvalues below 1 % of the largest, in magnitude; `trace` and `frobenius`, with `trace_error` and `frobenius_error`, their
+    standard errors, 0 when they are exact; `residual`, the largest `||H v - value v||` of the eigenpairs, 0 for the whole profile;
+    `low_rank`, whether the Gauss-Newton path was taken (see `advcore.curvature.eigenprofile`); `gradient_norm`.
+
+    Columns of flatness (m is the margin of the predicted class, `max_k z_k - z_predicted`, k any other): `temperature`, the same
+    for all samples; `confidence`, the largest probability at temperature 1; `loss_change`, `||grad l(x + h z) - grad l(x)||` of the
+    cross-entropy l at the temperature, z along the signs of `grad l` (`advcore.curvature.gradient_change`); `turn`, how far the
+    gradient of m turns over h in random directions, as a share of its length (`advcore.curvature.turn`); `distance` of the minimal
+    l2 perturbation; `cosine` between it and the gradient of the loss, below 0 where the sample is misclassified, and
+    `random_cosine`, a random direction's; `one_step`, whether a step of 1.5 times the distance up the gradient of m changes the
+    class.
+
+    With `linearity`: `linearity_error`, the largest departure of the loss from its tangent that was seen in that ball, and
+    `relative_linearity_error`, that of m over what its tangent changes by at most there, `radius ||grad m||`.
+
+    Eigenvalues, trace, Frobenius norm, residual and `loss_change` (over h = 1) are in units of loss per pixel unit squared, the
+    gradient's norm in loss per pixel unit, the departure in those of the loss. No box: all points may leave [0, 1].
 
     Attributes:
         spectrum: `whole` for all D eigenvalues: K backward passes a sample for a piecewise linear network, but D Hessian products
@@ -49,7 +121,15 @@ class Curvature:
             has negative curvature at a step alone, and other curvature at each, along other directions that of another matrix: the
             whole spectrum is that of the pixel axes, Hutchinson's estimates are those along random ones, and `residual` tells how
             far Lanczos' pairs are from being any. See `advcore.curvature.DifferenceHessian`; in float32 no less than 0.01.
-        linearity: radius of the l2 ball of the linearity error, pixel units; not measured when not given.
+        linearity: radius of the l2 ball of the linearity errors, pixel units; not measured when not given.
+        temperature: by which the logits of `loss_change` are divided. When not given it is measured, once a network, so that the
+            median largest probability of the study's samples is `confidence` (of at most 512 of them, drawn by hash; of the batch,
+            where the probe is used by itself).
+        confidence: that median.
+        length: h of `loss_change` and `turn`, l2, pixel units.
+        turns: random directions of `turn`.
+        attack: what finds the minimal perturbation: a minimal-norm l2 attack without a box. DeepFool's are 1.3 to 1.4 times too
+            long on digits, and point less along the gradient's direction at the boundary than along that at the sample.
     """
 
     spectrum: Literal["whole", "top"] = "whole"
@@ -58,12 +138,18 @@ class Curvature:
     draws: int = 50
     step: float = 0.0
     linearity: float | None = None
+    temperature: float | None = None
+    confidence: float = 0.9
+    length: float = 1.0
+    turns: int = 6
+    attack: Attack = field(default_factory=lambda: MinimalNorm(norm="l2", box=False))
 
     def __post_init__(self) -> None:
         if self.spectrum not in ("whole", "top"):
             raise ValueError(f"spectrum must be one of whole, top; got {self.spectrum!r}")
-        if self.top < 1:
-            raise ValueError(f"top must be at least 1; got {self.top}")
+        for name in ("top", "turns"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
         if self.bottom is not None and (self.bottom < 1 or self.spectrum == "whole"):
             raise ValueError(f"bottom must be at least 1, and is for spectrum: top alone; got {self.bottom} for {self.spectrum}")
         if self.draws < 2:
@@ -72,53 +158,98 @@ class Curvature:
             raise ValueError(f"step must be a length in pixel units, 0 for the exact Hessian; got {self.step}")
         if self.linearity is not None and not 0 < self.linearity < math.inf:
             raise ValueError(f"linearity must be a positive radius in pixel units; got {self.linearity}")
+        if self.temperature is not None and not 0 < self.temperature < math.inf:
+            raise ValueError(f"temperature must be a positive number, or not given to be measured; got {self.temperature}")
+        if not 0 < self.length < math.inf:
+            raise ValueError(f"length must be positive, in pixel units; got {self.length}")
+        check_attack(self.attack)
 
     def validate(self, shape: tuple[int, int, int], classes: int) -> None:
         dimension, wanted = math.prod(shape), self.top + (self.bottom or 0)
         if self.spectrum == "top" and wanted > dimension:
             raise ValueError(f"top and bottom must not exceed the image's dimension, {dimension}, together; got {wanted}")
+        check_confidence(self.confidence, classes)
+
+    def calibrated(self, logits: Tensor) -> "Curvature":
+        """With the temperature of these logits `(N, K)`, unless one is given."""
+        return self if self.temperature is not None else replace(self, temperature=temperature_for(logits, self.confidence))
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
         around, still = batch.around(classifier)
         with full_precision():
             gradient = _gradient(classifier, batch)
-            columns = {
+            return {
                 "sample": batch.indices,
                 **self._spectrum(around, still, batch.labels, randomness),
                 "gradient_norm": L2.size(gradient),
-                "cosine": _cosine(classifier, batch.images, gradient),
+                **self._flatness(classifier, batch, gradient, randomness),
             }
-            if self.linearity is not None:
-                loss = cross_entropy(batch.labels)
-                columns["linearity_error"] = linearity_error(around, still, loss, "l2", self.linearity, randomness=randomness).error
-        return columns
 
     def summarise(self, table: Columns) -> Summary:
         columns = cast(Mapping[str, Tensor], table)
         values = columns["eigenvalues"]
+        defined = values.isfinite().all(1)
+        values = values[defined]
         scalars = {
             "mean_top_eigenvalue": values[:, 0].mean().item(),
-            "median_top_eigenvalue": values[:, 0].median().item(),
-            "mean_smallest_eigenvalue": values[:, -1].mean().item(),
-            "mean_trace": columns["trace"].mean().item(),
-            "mean_frobenius": columns["frobenius"].mean().item(),
+            "median_top_eigenvalue": values[:, 0].quantile(0.5).item() if len(values) else math.nan,
+            **({} if self.spectrum == "top" and self.bottom is None else {"mean_smallest_eigenvalue": values[:, -1].mean().item()}),
+            "mean_trace": columns["trace"][defined].mean().item(),
+            "mean_frobenius": columns["frobenius"][defined].mean().item(),
             "mean_gradient_norm": columns["gradient_norm"].mean().item(),
-            "median_cosine": columns["cosine"].nanmedian().item(),
             "low_rank_share": columns["low_rank"].double().mean().item(),
+            "temperature": columns["temperature"][0].item(),
+            "one_step_share": columns["one_step"].double().mean().item(),
+            "median_random_cosine": columns["random_cosine"].abs().nanquantile(0.5).item(),
         }
-        if "linearity_error" in columns:
-            scalars["median_linearity_error"] = columns["linearity_error"].median().item()
+        for name in MEDIANS:
+            if name in columns:
+                scalars[f"median_{name}"] = median(columns[name])
         largest = values[:, :SHOWN]
         ranks = list(range(1, largest.shape[1] + 1))
         curves = {
             "mean_eigenvalue": Curve(ranks, largest.mean(0).tolist()),
-            "median_eigenvalue": Curve(ranks, largest.median(0).values.tolist()),
+            "median_eigenvalue": Curve(ranks, largest.quantile(0.5, dim=0).tolist() if len(values) else [math.nan] * len(ranks)),
         }
-        return Summary(scalars, curves, unsettled(table))
+        return Summary(scalars, curves, {**unsettled(table), **_undefined(defined)}, MEANINGS)
 
     def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
-        charts = [profiles(tables, self.spectrum == "whole", self.bottom, self.step), _alignments(tables)]
-        return charts if self.linearity is None else [*charts, _departures(tables, self.linearity)]
+        temperatures = "; ".join(f"{model} {cast(Tensor, table['temperature'])[0]:.3g}" for model, table in tables.items())
+        charts = [
+            profiles(tables, self.spectrum == "whole", self.bottom, self.step),
+            sorted_samples(
+                tables,
+                "loss_change",
+                title="Flatness of the loss over one length, all networks equally confident",
+                y_label=f"change of the loss's gradient over {self.length:g} (loss per pixel unit)",
+                note=f"Logits are divided by one temperature a network: {temperatures}. Lower is flatter.",
+            ),
+            sorted_samples(
+                tables,
+                "turn",
+                title="Flatness of the decision function over one length",
+                y_label=f"turn of the margin's gradient over {self.length:g} (share of its length)",
+                note=f"Mean over {self.turns} random directions, blind to the scale of the logits. 0: affine. Lower is flatter.",
+            ),
+            alignments(tables),
+        ]
+        return charts if self.linearity is None else [*charts, *departures(tables, self.linearity)]
+
+    def _flatness(self, classifier: Classifier, batch: Batch, gradient: Tensor, randomness: Randomness) -> dict[str, Tensor]:
+        """The columns of flatness and direction."""
+        with frozen(classifier), torch.no_grad():
+            logits = logits_of(classifier, batch.images)
+        way = minimal_perturbations(classifier, batch.images, self.attack, randomness)
+        own = cast(float, self.calibrated(logits).temperature)
+        columns = {
+            "temperature": gradient.new_full((len(gradient),), own, dtype=torch.float64),
+            "confidence": logits.softmax(1).amax(1),
+            **flatness(classifier, batch, logits.argmax(1), own, self.length, self.turns, way.distance, randomness),
+            **directions(way, gradient, randomness),
+        }
+        if self.linearity is not None:
+            columns |= linearity_errors(classifier, batch, logits.argmax(1), self.linearity, randomness)
+        return columns
 
     def _spectrum(self, classifier: Classifier, images: Tensor, labels: Tensor, randomness: Randomness) -> dict[str, Tensor]:
         """The columns of the Hessian."""
@@ -127,6 +258,7 @@ class Curvature:
             exact = torch.zeros_like(profile.trace)
             return {
                 "eigenvalues": profile.values,
+                "small_share": _small_share(profile.values),
                 "trace": profile.trace,
                 "trace_error": exact,
                 "frobenius": profile.frobenius,
@@ -155,42 +287,16 @@ def _gradient(classifier: Classifier, batch: Batch) -> Tensor:
         return evaluate(classifier, batch.images, Untargeted(batch.labels), objectives.cross_entropy)[0].flatten(1)
 
 
-def _cosine(classifier: Classifier, images: Tensor, gradient: Tensor) -> Tensor:
-    """Between the gradient and the shortest way out of the predicted class, `(B,)`; the magnitude tells alignment, the sign
-    whether the way climbs the loss."""
-    result = DeepFool(norm="l2", box=False)(classifier, images, Untargeted(predict(classifier, images)))
-    way = (result.images - images).flatten(1)
-    cosine = (L2.steepest(way) * L2.steepest(gradient)).sum(1)
-    return cosine.masked_fill(~result.found | (L2.size(gradient) == 0), torch.nan)
+def _small_share(values: Tensor) -> Tensor:
+    """The share of eigenvalues `(B, D)` below 1 % of the sample's largest, in magnitude, `(B,)`."""
+    sizes = values.abs()
+    return (sizes <= SMALL * sizes.amax(1, keepdim=True)).to(values.dtype).mean(1)
 
 
-def _alignments(tables: Mapping[str, Columns]) -> Chart:
-    series = []
-    for model, table in tables.items():
-        cosine = cast(Tensor, table["cosine"])
-        ordered = cosine[~cosine.isnan()].sort().values
-        series.append(Series(model, torch.linspace(0, 100, len(ordered)), ordered))
-    return Lines(
-        name="gradient_alignment",
-        title="Gradient of the loss against the minimal perturbation",
-        x_label="samples, sorted (%)",
-        y_label="cosine of the angle between the two",
-        series=series,
-        note="1: the gradient points along the shortest way out of the predicted class.",
+def _undefined(defined: Tensor) -> dict[str, str]:
+    share = 1 - defined.double().mean().item()
+    sentence = (
+        f"a second derivative is not finite at {share:.1%} of the samples: the numbers of the Hessian are those of the others; "
+        "look for an operation without one (a square root at 0, say)"
     )
-
-
-def _departures(tables: Mapping[str, Columns], radius: float) -> Chart:
-    series = []
-    for model, table in tables.items():
-        ordered = cast(Tensor, table["linearity_error"]).sort().values
-        series.append(Series(model, torch.linspace(0, 100, len(ordered)), ordered))
-    return Lines(
-        name="linearity",
-        title="Departure of the loss from its tangent",
-        x_label="samples, sorted (%)",
-        y_label="local linearity error (nats)",
-        series=series,
-        y_scale="log",
-        note=f"The largest |loss - tangent| that was seen within l2 {radius:g} (pixels in [0, 1]) of each sample: a lower bound.",
-    )
+    return {"undefined_curvature": sentence} if share else {}

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
-import torch
 from torch import Tensor
 
-from advcore.attacks import Attack, DeepFool
+from advcore.attacks import Attack, MinimalNorm
 from advcore.attacks.attack import has_budget, norm_of
 from advcore.classifier import Classifier, predict
 from advcore.criteria import Untargeted
@@ -18,16 +17,16 @@ from advcore.randomness import Randomness
 
 @dataclass(frozen=True)
 class Examples:
-    """Attack the first `count` samples and keep the images; one row per sample.
+    """Attack `count` samples and keep the images; one row per sample.
 
     Columns: `sample`, `label`, `prediction`, `adversarial_prediction`, `distance`, `image` and `adversarial` `(C, H, W)`.
 
     Attributes:
         attack: a minimal-norm attack.
-        count: the study's first samples, whatever the shards.
+        count: samples, drawn from the study's by a hash of their indices, the same whatever the shards.
     """
 
-    attack: Attack = field(default_factory=lambda: DeepFool(norm="l2"))
+    attack: Attack = field(default_factory=lambda: MinimalNorm(norm="l2"))
     count: int = 6
 
     def __post_init__(self) -> None:
@@ -41,11 +40,11 @@ class Examples:
             raise ValueError(f"examples draw images of 1 or 3 channels; got {shape[0]}")
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
-        some = batch.first(self.count)
+        some = batch.drawn(self.count)
         images, prediction, adversarial, distance = some.images, some.labels, some.images, some.images.new_zeros(0)
         if len(images):
             prediction = predict(classifier, images)
-            noise = randomness.take(torch.arange(len(images), device=images.device))
+            noise = Randomness(randomness.seed, some.indices, randomness.key)
             result = self.attack(classifier, images, Untargeted(prediction), noise)
             adversarial, distance = result.images, result.distance
         return {
@@ -59,7 +58,9 @@ class Examples:
         }
 
     def summarise(self, table: Columns) -> Summary:
-        return Summary({"mean_distance": cast(Tensor, table["distance"]).mean().item()})
+        mean = cast(Tensor, table["distance"]).mean().item()
+        meaning = f"mean {norm_of(self.attack)} length of the perturbations drawn, out of the predicted class"
+        return Summary({"mean_distance": mean}, meanings={"mean_distance": meaning})
 
     def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
         some = next(iter(tables.values()))

@@ -8,10 +8,10 @@ from typing import Literal, cast, get_args
 import torch
 from torch import Tensor
 
-from advcore.attacks import DeepFool, Status
+from advcore.attacks import Attack, MinimalNorm, Status
 from advcore.classifier import Classifier, full_precision, predict
-from advcore.criteria import Untargeted
 from advcore.curvature import cross_entropy, input_hessian, landscape, most_curved_across
+from advcore.margins import check_attack, minimal_perturbations
 from advcore.probes.charts import Chart, Maps
 from advcore.probes.probe import Batch, Columns, Summary
 from advcore.randomness import Randomness
@@ -26,40 +26,57 @@ AXES = {
 }
 """The directions of planes, in words."""
 
+SPANNED = {
+    "normal_random": "across the boundary: the minimal perturbation and a random direction",
+    "normal_curved": "where the loss is most curved: the minimal perturbation and that direction",
+    "random_random": "between two random directions",
+}
+"""What planes show, in the titles of their maps."""
+
+MEANINGS = {
+    "mean_own_share": "mean over samples of the share of the plane that is predicted as the sample itself",
+    "mean_largest_loss": "mean over samples of the largest cross-entropy on the plane (nats)",
+}
+"""What the summary's numbers are."""
+
 
 @dataclass(frozen=True)
 class Landscape:
-    """Predicted labels and cross-entropy with the true label on planes through the first `count` samples of the data; one row per
-    sample x plane.
+    """Predicted labels and cross-entropy with the true label on planes through `count` samples of the data; one row per sample x
+    plane.
 
-    Point (i, j) of a plane is `x + t_i u + t_j w`, `t` the `size` equal steps over [-half_width, half_width], u and w orthonormal,
-    u along the first direction of the plane's name and w across it, along the second: `normal`, the minimal l2 perturbation
-    (DeepFool's, without the box); `random`, the same for all models; `curved`, the one orthogonal to the normal along which the
+    Point (i, j) of a plane is `x + t_i u + t_j v`, `t` the `size` equal steps over [-w, w], w the half width, u and v orthonormal,
+    u along the first direction of the plane's name and v across it, along the second: `normal`, the minimal l2 perturbation
+    (without the box); `random`, the same for all models; `curved`, the one orthogonal to the normal along which the
     loss has the largest curvature in magnitude (`advcore.curvature.most_curved_across`). Where no minimal perturbation was found
     the normal is 0, and so is the most curved direction where the loss has no curvature across the normal: the plane is then
     constant along that axis. No box: points may leave [0, 1].
 
-    Columns: `sample`, `plane`, `label`, `prediction`; `status` and `distance` of the minimal perturbation; `labels` `(size, size)`;
-    `loss` `(size, size)`, nats; `own_share`, the share of the plane's points that are predicted as the sample itself;
-    `largest_loss` on the plane.
+    Columns: `sample`, `plane`, `label`, `prediction`; `status` and `distance` of the minimal perturbation; `half_width`, l2, pixel
+    units; `labels` `(size, size)`; `loss` `(size, size)`, nats; `own_share`, the share of the plane's points that are predicted as
+    the sample itself; `largest_loss` on the plane.
 
     Attributes:
-        count: samples, the first of the study's data whatever the shards: as many rows x planes.
+        count: samples, drawn from the study's by a hash of their indices, the same whatever the shards: as many rows x planes.
         shown: of them, those whose maps are drawn.
         planes: which planes.
         size: points of the grid a side; odd, so that the sample itself is the middle one.
-        half_width: l2, pixel units, the same for all samples and models, so that their maps can be compared; 4 is about twice the
-            minimal perturbation of a plain network on digits of 28 x 28: other data, other scales.
+        half_width: l2, pixel units, the same for all samples and models. When not given, `lengths` times the sample's own minimal
+            perturbation, whatever the data and the network: the boundary then lies at 1 along the normal of every map.
+        lengths: half the width of a plane, in minimal perturbations, where `half_width` is not given.
         step: of the Hessian of the most curved direction, l2, pixel units; 0 for the exact one.
+        attack: what finds the minimal perturbation: a minimal-norm l2 attack without a box.
         rows: images that go forward at a time; memory and speed.
     """
 
     count: int = 4
     shown: int = field(default=4, metadata={"cost": True})  # of the charts alone: left out of the key of a result
     planes: tuple[PlaneName, ...] = get_args(PlaneName)
-    size: int = 41
-    half_width: float = 4.0
+    size: int = 61
+    half_width: float | None = None
+    lengths: float = 2.5
     step: float = 0.0
+    attack: Attack = field(default_factory=lambda: MinimalNorm(norm="l2", box=False))
     rows: int = field(default=1024, metadata={"cost": True})  # only memory and speed: left out of the key of a result
 
     def __post_init__(self) -> None:
@@ -71,28 +88,32 @@ class Landscape:
             raise ValueError(f"planes must be some of {', '.join(known)}, each once; got {', '.join(self.planes) or 'none'}")
         if self.size < 3 or self.size % 2 == 0:
             raise ValueError(f"size must be odd and at least 3, so that the sample is the middle point; got {self.size}")
-        if not 0 < self.half_width < math.inf:
-            raise ValueError(f"half_width must be a positive length in pixel units; got {self.half_width}")
+        if self.half_width is not None and not 0 < self.half_width < math.inf:
+            raise ValueError(f"half_width must be a positive length in pixel units, or not given; got {self.half_width}")
+        if not 0 < self.lengths < math.inf:
+            raise ValueError(f"lengths must be a positive number of minimal perturbations; got {self.lengths}")
         if not 0 <= self.step < math.inf:
             raise ValueError(f"step must be a length in pixel units, 0 for the exact Hessian; got {self.step}")
+        check_attack(self.attack)
 
     def validate(self, shape: tuple[int, int, int], classes: int) -> None:
         if math.prod(shape) < 2:
             raise ValueError(f"a plane needs images of at least 2 numbers; got {shape}")
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
-        some = batch.first(self.count)
+        some = batch.drawn(self.count)
         images, labels = some.images, some.labels
         if not len(images):
             nothing = images.new_zeros(0, len(self.planes), self.size, self.size)
             return self._columns(some, labels, [], images.new_zeros(0), nothing.to(torch.int64), nothing)
         with full_precision():
             prediction = predict(classifier, images)
-            result = DeepFool(norm="l2", box=False)(classifier, images, Untargeted(prediction))
-            normal = (result.images - images).flatten(1).masked_fill(~result.found[:, None], 0)
-            noise = randomness.take(torch.arange(len(images), device=images.device))
+            noise = Randomness(randomness.seed, some.indices, randomness.key)
+            result = minimal_perturbations(classifier, images, self.attack, noise)
+            normal = result.images.flatten(1).masked_fill(~result.found[:, None], 0)
             directions = self._directions(classifier, images, labels, normal, noise)
-            grid = torch.linspace(-self.half_width, self.half_width, self.size, dtype=images.dtype, device=images.device)
+            steps = torch.linspace(-1, 1, self.size, dtype=images.dtype, device=images.device)
+            grid = self._half_widths(result.distance)[:, None] * steps
             sections = [
                 landscape(classifier, images, labels, directions[first], directions[second], grid, self.rows)
                 for first, second in (_axes(name) for name in self.planes)
@@ -107,11 +128,17 @@ class Landscape:
             rows = _rows_of(table, name)
             for column in ("own_share", "largest_loss"):
                 scalars[f"mean_{column}/{name}"] = cast(Tensor, table[column])[rows].mean().item()
-        return Summary(scalars)
+        return Summary(scalars, meanings=MEANINGS)
 
     def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
         shown = {model: table for model, table in tables.items() if len(table["sample"])}
         return [chart for name in self.planes for chart in self._maps(shown, name)] if shown else []
+
+    def _half_widths(self, distance: Tensor) -> Tensor:
+        """Of the samples' planes, l2, pixel units, `(B,)`; `lengths` where no perturbation was found."""
+        if self.half_width is not None:
+            return torch.full_like(distance, self.half_width)
+        return self.lengths * torch.where(torch.isfinite(distance) & (distance > 0), distance, 1)
 
     def _directions(
         self, classifier: Classifier, images: Tensor, labels: Tensor, normal: Tensor, randomness: Randomness
@@ -138,6 +165,7 @@ class Landscape:
             "prediction": prediction.repeat_interleave(count),
             "status": [word for word in status for _ in self.planes],
             "distance": distance.repeat_interleave(count),
+            "half_width": self._half_widths(distance).repeat_interleave(count),
             "labels": labels.flatten(0, 1),
             "loss": loss.flatten(0, 1),
             "own_share": own.to(loss.dtype).mean((2, 3)).flatten(),
@@ -154,22 +182,24 @@ class Landscape:
                 losses.append((cast(Tensor, table["loss"])[row], caption))
         along, across = (AXES[word] for word in _axes(name))
         classes = max(int(some.max()) for some, _ in labels) + 1
+        own = self.half_width is None
+        unit = "multiples of the length of r" if own else "l2, pixels in [0, 1]"
+        half = self.lengths if own else cast(float, self.half_width)
         maps = Maps(
             name=f"labels-{name}",
-            title="Predicted class on planes through samples",
-            x_label=f"{across} (l2, pixels in [0, 1])",
-            y_label=f"{along} (l2, pixels in [0, 1])",
+            title=f"Predicted class {SPANNED[name]}",
+            x_label=f"{across} ({unit})",
+            y_label=f"{along} ({unit})",
             panels=labels,
-            x_limits=(-self.half_width, self.half_width),
-            y_limits=(-self.half_width, self.half_width),
+            x_limits=(-half, half),
+            y_limits=(-half, half),
             value_label="class",
             categories=[str(number) for number in range(classes)],
             origin=True,
             across=each if 1 < (each := len(labels) // len(tables)) < 4 else 4,
-            note="The sample lies in the middle; r is its minimal perturbation.",
+            note="The sample lies in the middle; r is its minimal perturbation out of the predicted class.",
         )
-        loss = "cross-entropy with the true label (nats)"
-        title = "Loss on planes through samples"
+        loss, title = "cross-entropy with the true label (nats)", f"Loss {SPANNED[name]}"
         return maps, replace(maps, name=f"loss-{name}", title=title, panels=losses, value_label=loss, categories=())
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from advcore.classifier import Around, Classifier
 from advcore.probes.charts import Chart
-from advcore.randomness import Randomness
+from advcore.randomness import Randomness, drawn_places
 
 Columns = Mapping[str, Tensor | list[str]]
 """Named columns of equal length: tensors `(rows, *shape)` or lists of words. `sample` (the data set's index) is always there."""
@@ -25,24 +25,28 @@ Columns = Mapping[str, Tensor | list[str]]
 class Batch:
     """Samples as a probe sees them: images `(B, C, H, W)`, labels `(B,)`, their indices in the data set `(B,)`.
 
-    `start` is the place of the first among all samples that are measured, in their order: a probe of the first few knows by it
-    which those are, whatever the shards. Images lie in [0, 1], unless the data set is a transformed one; then no probe comes that
-    attacks in that box.
+    `start` is the place of the first among all samples that are measured, in their order. `places` `(B,)` are the samples' places
+    in another order of all of them, drawn by a hash of their indices (`advcore.randomness.drawn_places`): a probe of a few samples
+    takes the first in that order, whatever the shards, and they are no one class of data that lie in class order. Images lie in [0,
+    1], unless the data set is a transformed one; then no probe comes that attacks in that box.
     """
 
     images: Tensor
     labels: Tensor
     indices: Tensor
     start: int = 0
+    places: Tensor | None = None
 
     def around(self, classifier: Classifier) -> tuple[Around, Tensor]:
         """The classifier of perturbations of the images, and zero ones: for what knows no box, wherever the images lie."""
         return Around(classifier, self.images), torch.zeros_like(self.images)
 
-    def first(self, count: int) -> "Batch":
-        """Those of its samples that are among the first `count` of all; there may be none."""
-        stop = max(0, min(count - self.start, len(self.images)))
-        return Batch(self.images[:stop], self.labels[:stop], self.indices[:stop], self.start)
+    def drawn(self, count: int) -> "Batch":
+        """Those of its samples that are among the `count` drawn of all, in their order; there may be none. Without `places` they
+        are drawn of this batch."""
+        places = drawn_places(self.indices) if self.places is None else self.places
+        rows = (places < count).nonzero()[:, 0]
+        return Batch(self.images[rows], self.labels[rows], self.indices[rows], self.start, places[rows])
 
 
 @dataclass(frozen=True)
@@ -114,3 +118,27 @@ class Comparison(Probe, Protocol):
         self, classifier: Classifier, batch: Batch, randomness: Randomness, others: Mapping[str, Classifier] = NOBODY
     ) -> Columns:
         """As a probe's, with the partners by name, in their order; all of them stand where the classifier does."""
+
+
+@runtime_checkable
+class Calibrated(Probe, Protocol):
+    """A probe with a setting that is measured where it is not given: the same for all shards of a model.
+
+    Whoever runs it sends at most `CALIBRATION` samples of the study, the first in the drawn order, through the model, and takes
+    what comes back in place of the probe.
+    """
+
+    def calibrated(self, logits: Tensor) -> Probe:
+        """The probe with that setting, from the logits `(N, K)` of the study's samples; itself where it is given."""
+
+
+CALIBRATION = 512
+"""So many samples, at most, calibrate a probe."""
+
+
+def median(values: Tensor) -> float:
+    """The mean of the two middle ones of an even number of values `(N,)`; NaN is left out, inf is larger than all."""
+    ordered = values[~values.isnan()].double().sort().values
+    if not len(ordered):
+        return torch.nan
+    return ((ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2).item()

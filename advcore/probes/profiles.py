@@ -1,13 +1,12 @@
 """Eigenvalue profiles: their chart (article, Fig. 4a), and whether they are settled."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import cast
 
 import torch
 from torch import Tensor
 
-from advcore.probes.charts import Chart, Lines, Series, over_samples
+from advcore.probes.charts import Chart, Lines, over_samples
 from advcore.probes.probe import Columns
 
 NEGLIGIBLE = 1e-6
@@ -18,7 +17,9 @@ UNSETTLED = 0.1
 
 
 def profiles(tables: Mapping[str, Columns], whole: bool, bottom: int | None, step: float) -> Chart:
-    """Mean (as in Fig. 4a) and quartiles of the column `eigenvalues` of each table, descending, against the rank.
+    """Median and quartiles of the column `eigenvalues` of each table, descending, against the rank (Fig. 4a, which shows the mean).
+
+    The mean is that of the few samples near the boundary, and orders networks otherwise; it stands in the summary.
 
     A whole spectrum with negative eigenvalues is drawn from both its ends, so that either is seen: the rank is counted from the
     nearer one, and the line goes out with the first half of the eigenvalues and comes back with the second.
@@ -29,7 +30,10 @@ def profiles(tables: Mapping[str, Columns], whole: bool, bottom: int | None, ste
             magnitude.
         step: of the Hessian, to be told.
     """
-    spectra = {model: cast(Tensor, table["eigenvalues"]) for model, table in tables.items()}
+    spectra = {model: _finite(cast(Tensor, table["eigenvalues"])) for model, table in tables.items()}
+    spectra = {model: values for model, values in spectra.items() if len(values)}
+    if not spectra:
+        return Lines("eigenvalues", "Curvature of the loss at the samples", "rank of the eigenvalue", "eigenvalue", ())
     largest = max(values.abs().max().item() for values in spectra.values())
     seen = torch.stack([(values.abs() > NEGLIGIBLE * largest).any(0) for values in spectra.values()]).any(0)
     seen[0] |= not seen.any()  # flat everywhere: one rank of zeros to show
@@ -38,7 +42,10 @@ def profiles(tables: Mapping[str, Columns], whole: bool, bottom: int | None, ste
     ranks = torch.arange(1, len(seen) + 1)
     if both_ends:
         ranks = ranks.minimum(ranks.flip(0))
-    notes = ["Line: mean over samples. Band: quartiles; where most samples are flat, the mean lies above them."]
+    notes = [
+        "Median and quartiles over samples. A sample that the network is sure of has next to none, however steep the network is: "
+        "this is confidence more than flatness, and a mean is that of the few samples near the boundary."
+    ]
     if both_ends:
         notes.append("Upper arm: from the largest eigenvalue down; lower arm: from the smallest up.")
     if not seen.all():
@@ -49,16 +56,16 @@ def profiles(tables: Mapping[str, Columns], whole: bool, bottom: int | None, ste
         x_label="rank of the eigenvalue"
         + (", counted from the nearer end of the spectrum" if both_ends else _measured(bottom, seen)),
         y_label="eigenvalue of the input Hessian " + (f"at step {step:g} " if step else "") + "(loss per pixel unit²)",
-        series=[_mean(model, ranks[seen], values[:, seen]) for model, values in spectra.items()],
+        series=[over_samples(model, ranks[seen], values[:, seen]) for model, values in spectra.items()],
         x_scale="log" if both_ends else "linear",
         y_scale="linear" if largest == 0 else "symlog" if signed else "log",
         note=" ".join(notes),
     )
 
 
-def _mean(model: str, ranks: Tensor, values: Tensor) -> Series:
-    """In the quartiles' band."""
-    return replace(over_samples(model, ranks, values), y=values.mean(0))
+def _finite(values: Tensor) -> Tensor:
+    """The samples whose eigenvalues `(B, n)` are all finite."""
+    return values[values.isfinite().all(1)]
 
 
 def _measured(bottom: int | None, seen: Tensor) -> str:

@@ -67,15 +67,24 @@ def values_of_steps(
 
 @dataclass(frozen=True)
 class CrossEntropy:
-    """Plain training: the mean cross-entropy of clean images."""
+    """Plain training: the mean cross-entropy of clean images.
+
+    Attributes:
+        weight: of the term.
+        smoothing: of the labels (Szegedy et al. 2016, section 7): the target is the label with probability `1 - smoothing`, and any
+            of the K classes, the label among them, with `smoothing / K` more.
+    """
 
     weight: float = 1.0
+    smoothing: float = 0.0
 
     def __post_init__(self) -> None:
         check_weight(self.weight)
+        if not 0 <= self.smoothing < 1:
+            raise ValueError(f"smoothing must lie in [0, 1), 0 for the labels as they are; got {self.smoothing}")
 
     def __call__(self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness) -> Tensor:
-        return F.cross_entropy(network(images), labels)
+        return F.cross_entropy(network(images), labels, label_smoothing=self.smoothing)
 
 
 def check_weight(weight: float) -> None:

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from advcore import Randomness
+from advcore.randomness import drawn_places
 
 DRAWS = ["uniform", "normal"]
 
@@ -77,3 +78,20 @@ def test_neighbours_are_not_correlated(seeds):
     assert correlation.abs().max() < 5 / 4000**0.5
     lagged = torch.corrcoef(torch.cat([rows[:, :-1], rows[:, 1:]]).double())[:24, 24:]
     assert lagged.abs().max() < 5 / 4000**0.5
+
+
+def test_the_drawn_order_is_a_permutation_that_knows_no_classes():
+    indices = torch.arange(1000, 1400)
+    places = drawn_places(indices)
+    assert torch.equal(places.sort().values, torch.arange(400))
+    assert places[:4].tolist() != [0, 1, 2, 3]
+    first = (places < 100).nonzero()[:, 0]
+    assert [int(((first >= 100 * k) & (first < 100 * (k + 1))).sum()) for k in range(4)] == pytest.approx([25] * 4, abs=12)
+
+
+def test_the_drawn_order_of_some_is_that_of_all():
+    indices = torch.arange(50)
+    order = indices[drawn_places(indices).argsort()]
+    some = indices[::3]
+    own = some[drawn_places(some).argsort()]
+    assert own.tolist() == [index for index in order.tolist() if index % 3 == 0]

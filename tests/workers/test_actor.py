@@ -2,20 +2,23 @@
 
 from dataclasses import asdict, dataclass, field, replace
 
+import numpy as np
 import pytest
 import torch
 from tiny_probes import PLAIN, Crooked, Failing, Look, works
 
 import workers.actor
-from advcore.probes import Transfer
-from advcore.randomness import Randomness
+from advcore.curvature import temperature_for
+from advcore.probes import Curvature, Transfer
+from advcore.randomness import Randomness, drawn_places
 from workers.actor import Worker, check_columns, defining, resolve_device, work_key
 from workers.backlog import Backlog
 from workers.datasets import batch
+from workers.datasets.dataset import images_of
 from workers.inline import Inline
 from workers.models import ModelSpec, build, content_hash
 from workers.refusal import Refused
-from workers.shards import Shard
+from workers.shards import Shard, split
 from workers.store import open_store
 from workers.work import Other, told_indices, unique
 
@@ -261,3 +264,33 @@ def test_works_of_one_key_are_one(dataset):
 def test_indices_in_words():
     assert told_indices([3, 4, 5, 8, 10, 11]) == "3-5, 8, 10-11"
     assert told_indices([]) == ""
+
+
+def test_a_probe_is_calibrated_once_by_the_samples_of_the_whole_study(dataset, store):
+    """The temperature is the same in shards of every size, on every worker."""
+    probe = Curvature(spectrum="top", top=2, turns=1, draws=2)
+    images = images_of(dataset, np.arange(len(dataset)))
+    expected = temperature_for(build(PLAIN)(images).detach())
+    seen = []
+    for size in (4, 7, len(dataset)):
+        worker = Worker(store, None, "cpu")
+        for work in works(dataset, probe, size=size):
+            assert worker.measure(work, dataset).ok
+            seen += open_store(store).read(work.key)["temperature"].tolist()
+    assert seen == [expected] * (3 * len(dataset))
+
+
+def test_a_calibrated_probe_is_calibrated_anew_for_another_model(dataset, store):
+    probe = Curvature(spectrum="top", top=2, turns=1, draws=2)
+    worker = Worker(store, None, "cpu")
+    found = []
+    for width in (5, 6, 5):
+        work = works(dataset, probe, size=5, model=replace(PLAIN, arguments={"side": 8, "width": width}))[0]
+        assert worker.measure(work, dataset).ok
+        found.append(open_store(store).read(work.key)["temperature"][0].item())
+    assert found[0] == found[2] != found[1]
+
+
+def test_batches_know_their_places_among_all_samples(dataset):
+    places = [batch(dataset, shard).places for shard in split(len(dataset), 5)]
+    assert torch.equal(torch.cat(places), drawn_places(torch.as_tensor(dataset.indices)))

@@ -11,6 +11,7 @@ import torch
 
 from advcore.classifier import exactly, full_precision
 from advcore.probes.probe import Batch
+from advcore.randomness import drawn_places
 from advcore.transforms import Transform
 from workers.models import transform_identity
 from workers.refusal import Refused
@@ -89,6 +90,11 @@ class Dataset:
         return len(self.names)
 
     @cached_property
+    def places(self) -> np.ndarray:
+        """`(N,)`, each sample's place in an order drawn by a hash of the indices: see `advcore.randomness.drawn_places`."""
+        return drawn_places(torch.from_numpy(self.indices.copy())).numpy()
+
+    @cached_property
     def digest(self) -> str:
         """The sha256 of images, labels and indices, with their shapes and types, and of the transform, where there is one."""
         digest = hashlib.sha256()
@@ -139,7 +145,24 @@ def batch(
 
     Everything is a copy: arrays that come from Ray's object store are shared and read-only.
     """
-    rows = slice(shard.start, shard.stop)
+    rows = np.arange(shard.start, shard.stop)
+    return Batch(
+        images=images_of(dataset, rows, dtype, device, transform),
+        labels=_tensor(dataset.labels[rows], device),
+        indices=_tensor(dataset.indices[rows], device),
+        start=shard.start,
+        places=_tensor(dataset.places[rows], device),
+    )
+
+
+def images_of(
+    dataset: Dataset,
+    rows: np.ndarray,
+    dtype: str = "float32",
+    device: str | torch.device = "cpu",
+    transform: Transform | None = None,
+) -> torch.Tensor:
+    """The images at some positions `rows`, as in `batch`."""
     images = _tensor(dataset.images[rows], device)
     scale = 255 if images.dtype == torch.uint8 else 1
     images = images.to(torch_dtype(dtype)) / scale
@@ -147,12 +170,7 @@ def batch(
     if transform is not None:
         with full_precision():
             images = transform(images)
-    return Batch(
-        images=images,
-        labels=_tensor(dataset.labels[rows], device),
-        indices=_tensor(dataset.indices[rows], device),
-        start=shard.start,
-    )
+    return images
 
 
 def torch_dtype(name: str) -> torch.dtype:

@@ -123,3 +123,13 @@ def test_a_step_that_is_no_length(step):
 def test_the_low_rank_path_has_no_step():
     with pytest.raises(ValueError, match=r"the low-rank path knows the exact Hessian alone, step 0; got step 0.5"):
         eigenprofile(oracles.relu(), oracles.images(2), LABELS[:2], path="low-rank", step=0.5)
+
+
+def test_each_sample_may_have_a_step_of_its_own():
+    network, images = oracles.relu(), oracles.images(3)
+    vectors = torch.randn(3, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    steps = [0.1, 0.5, 1.0]
+    together = DifferenceHessian(network, images, lambda logits: logits[:, 0], torch.tensor(steps)) @ vectors
+    for row, step in enumerate(steps):
+        alone = DifferenceHessian(network, images, lambda logits: logits[:, 0], step) @ vectors
+        torch.testing.assert_close(together[row], alone[row])

@@ -184,3 +184,33 @@ def test_hutchinson_is_keyed_by_sample():
 def test_hutchinson_needs_two_draws():
     with pytest.raises(ValueError, match="draws must be at least 2, for a standard error; got 1"):
         hutchinson(Matrices(SPECTRA["zero"]), SOURCE, DIMENSION, 1, torch.float64)
+
+
+def test_a_krylov_space_has_a_limit_where_none_is_given():
+    """D-vectors of a sample are kept, so that all of 150,528 would take 90 GB."""
+
+    class Counted:
+        products = 0
+
+        def __matmul__(self, vectors):
+            self.products += 1
+            return vectors * torch.linspace(0, 1, vectors.shape[1], dtype=vectors.dtype)
+
+    operator = Counted()
+    source = Randomness(0, torch.arange(1))
+    pairs = lanczos(operator, source, 2000, 1, torch.float64, tolerance=0.0)
+    assert operator.products == 300 + 1  # the last for the residuals
+    assert pairs.values[0, 0] == pytest.approx(1, abs=1e-2)
+
+
+def test_a_sample_whose_products_are_not_finite_is_nan_and_no_other():
+    matrix = torch.diag(torch.arange(1.0, 9.0, dtype=torch.float64)).expand(3, -1, -1).clone()
+    matrix[1, 0, 0] = torch.nan
+
+    class Dense:
+        def __matmul__(self, vectors):
+            return (matrix @ vectors[:, :, None])[:, :, 0]
+
+    values = lanczos(Dense(), Randomness(0, torch.arange(3)), 8, 2, torch.float64).values
+    assert values[1].isnan().all()
+    torch.testing.assert_close(values[[0, 2]], torch.tensor([[8.0, 7.0]] * 2, dtype=torch.float64))

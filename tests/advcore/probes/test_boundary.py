@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from advcore import Randomness
+from advcore.attacks import DeepFool
 from advcore.curvature import boundary_points, principal_curvatures
 from advcore.probes import Batch, Boundary
 
@@ -29,6 +30,11 @@ def test_a_sphere_has_one_over_r_both_ways(radius, step):
     sign = torch.where(sphere(images).argmax(1) == 0, 1.0, -1.0).double()
     torch.testing.assert_close(table["curvatures"], (sign / radius)[:, None].expand(-1, 5), rtol=1e-6, atol=1e-9)
     torch.testing.assert_close(table["mean_curvature"], sign / radius, rtol=0.2, atol=0)
+    for name in ("rms_curvature", "random_curvature"):
+        torch.testing.assert_close(table[name], torch.full((COUNT,), 1 / radius).double(), rtol=1e-6, atol=0)
+    torch.testing.assert_close(table["most_over_random"], torch.ones(COUNT).double(), rtol=1e-6, atol=0)
+    expected = sphere.margins(images) / radius if step else torch.full((COUNT,), torch.nan).double()
+    torch.testing.assert_close(table["relative_curvature"], expected, rtol=1e-5, atol=0, equal_nan=True)
     torch.testing.assert_close(table["distance"], sphere.margins(images), rtol=1e-5, atol=0)
     torch.testing.assert_close(table["slope"], torch.full((COUNT,), 2 * radius).double(), rtol=1e-5, atol=0)
     assert (table["residual"] < 1e-6).all()
@@ -45,13 +51,13 @@ def test_extremes_of_a_curved_network_are_those_of_the_dense_operator():
     apart = (table["mean_curvature"] - whole.mean(1)).abs()
     assert (apart < 4 * table["mean_curvature_error"]).all()
     summary = PROBE.summarise(table)
-    assert summary.scalars["median_largest_curvature"] == table["curvatures"][:, 0].median()
-    assert summary.scalars["median_smallest_curvature"] == table["curvatures"][:, -1].median()
+    assert summary.scalars["median_largest_curvature"] == pytest.approx(table["curvatures"][:, 0].quantile(0.5).item())
+    assert summary.scalars["median_smallest_curvature"] == pytest.approx(table["curvatures"][:, -1].quantile(0.5).item())
     more = (-table["curvatures"][:, -1] > table["curvatures"][:, 0]).double().mean()
     assert summary.scalars["more_negative_share"] == more
     falling, rising = (summary.curves[f"median_{end}_curvature_over_rank"] for end in ("largest", "smallest"))
     assert falling.x == [1, 2]
-    assert rising.y == table["curvatures"][:, 2:].flip(1).median(0).values.tolist()
+    assert rising.y == pytest.approx(table["curvatures"][:, 2:].flip(1).quantile(0.5, dim=0).tolist())
 
 
 def test_a_piecewise_linear_network_is_flat_but_at_a_step():
@@ -77,6 +83,33 @@ def test_images_outside_the_box():
     outside = _measure(PROBE, oracles.softplus(), shift=2.0)
     expected = _measure(PROBE, lambda images: oracles.softplus()(images + 2))
     torch.testing.assert_close(outside["curvatures"], expected["curvatures"], rtol=1e-5, atol=1e-8)
+
+
+def test_the_root_mean_square_is_that_of_all_principal_curvatures():
+    network = oracles.softplus()
+    found = boundary_points(network, oracles.images(COUNT))
+    whole = principal_curvatures(network, found.images, found.beyond, found.own)
+    table = _measure(dataclasses.replace(PROBE, draws=2000), network)
+    torch.testing.assert_close(table["rms_curvature"], whole.square().mean(1).sqrt(), rtol=0.05, atol=0)
+    assert (table["most_over_random"] > 1).all()
+
+
+def test_the_scale_of_the_logits_drops_out():
+    network = oracles.relu()
+    probe = Boundary(top=2, bottom=3, step=0.5, steps=8, attack=DeepFool(norm="l2", box=False))
+    one, tenfold = _measure(probe, network), _measure(probe, lambda images: 10 * network(images))
+    for name in ("rms_curvature", "relative_curvature", "most_over_random", "distance"):
+        torch.testing.assert_close(tenfold[name], one[name], rtol=1e-4, atol=1e-7)
+
+
+def test_the_attack_decides_the_point():
+    """The nearest point of a softplus network's boundary, and where DeepFool ends: farther, with another curvature."""
+    network = oracles.softplus()
+    near = _measure(PROBE, network)
+    loose = _measure(dataclasses.replace(PROBE, attack=DeepFool(norm="l2", box=False)), network)
+    assert (near["distance"] <= loose["distance"] * (1 + 1e-6)).all()
+    assert (near["distance"] < 0.999 * loose["distance"]).any()
+    assert not torch.allclose(near["curvatures"], loose["curvatures"], rtol=1e-3)
 
 
 def test_no_boundary_no_curvature():
@@ -105,10 +138,13 @@ def test_a_boundary_without_a_gradient():
 def test_the_chart_shows_both_ends_of_each_model():
     tables = {"soft": _measure(PROBE, oracles.softplus()), "ball": _measure(PROBE, oracles.Sphere(0.5, CENTER))}
     tables["constant"] = _measure(PROBE, oracles.Constant(1.0, -1.0))
-    (chart,) = PROBE.charts(tables)
+    chart, spread = PROBE.charts(tables)
     assert [series.label for series in chart.series] == ["soft, largest", "soft, smallest", "ball, largest", "ball, smallest"]
     assert [series.x.tolist() for series in chart.series[:2]] == [[1, 2], [1, 2, 3]]
     assert (chart.series[1].y.diff() >= 0).all()
+    assert [series.label for series in spread.series] == ["soft", "ball", "constant"]
+    torch.testing.assert_close(spread.series[1].y, torch.full((COUNT,), 2.0).double(), rtol=1e-3, atol=0)
+    assert len(spread.series[2].y) == 0
     assert "at step 0.5" in Boundary(top=2, bottom=3).charts(tables)[0].y_label
 
 
@@ -119,6 +155,7 @@ def test_the_chart_shows_both_ends_of_each_model():
         (lambda: Boundary(step=-1.0), "step must be a length in pixel units, 0 for the exact Hessian; got -1.0"),
         (lambda: Boundary(step=math.inf), "step must be a length in pixel units"),
         (lambda: Boundary(steps=19), r"steps must be at least top \+ bottom, 20; got 19"),
+        (lambda: Boundary(attack=DeepFool(norm="l2")), "a minimal-norm l2 attack without a box"),
         (lambda: Boundary(draws=1), "draws must be at least 2; got 1"),
         (
             lambda: Boundary().validate((1, 4, 4), 2),

@@ -1,15 +1,20 @@
+import math
+
 import oracles
 import pytest
 import torch
 import torch.nn.functional as F
 
 from advcore import Randomness
-from advcore.curvature import DifferenceHessian, InputHessian, linearity_error
-from advcore.probes import Batch, Curvature
+from advcore.attacks import DeepFool
+from advcore.curvature import DifferenceHessian, InputHessian, linearity_error, temperature_for
+from advcore.probes import Batch, Calibrated, Curvature
 
 COUNT, DIMENSION = 8, 16
-WHOLE, TOP = Curvature(), Curvature(spectrum="top", top=3, draws=100)
-ENDS, STEP = Curvature(spectrum="top", top=3, bottom=2, draws=100), Curvature(step=0.3, linearity=0.5)
+T = 2.0  # given, so that parts of the samples have that of all
+WHOLE, TOP = Curvature(temperature=T), Curvature(spectrum="top", top=3, draws=100, temperature=T)
+ENDS = Curvature(spectrum="top", top=3, bottom=2, draws=100, temperature=T)
+STEP = Curvature(step=0.3, linearity=0.5, temperature=T)
 NETWORKS = {
     "relu": oracles.relu(),
     "softplus": oracles.softplus(),
@@ -97,7 +102,7 @@ def test_the_linearity_error_is_measured_where_it_is_asked_for(network):
     expected = linearity_error(network, batch.images, _loss, "l2", 0.5, randomness=Randomness(0, batch.indices)).error
     table = _measure(STEP, network)
     torch.testing.assert_close(table["linearity_error"], expected, rtol=1e-5, atol=1e-8)
-    assert STEP.summarise(table).scalars["median_linearity_error"] == table["linearity_error"].median()
+    assert STEP.summarise(table).scalars["median_linearity_error"] == pytest.approx(table["linearity_error"].quantile(0.5).item())
     assert "linearity_error" not in _measure(WHOLE, network)
 
 
@@ -150,7 +155,10 @@ def test_summary(probe, network):
     table = _measure(probe, network)
     summary = probe.summarise(table)
     assert summary.scalars["mean_top_eigenvalue"] == pytest.approx(table["eigenvalues"].amax(1).mean().item())
-    assert summary.scalars["mean_smallest_eigenvalue"] == pytest.approx(table["eigenvalues"].amin(1).mean().item())
+    if probe is TOP:  # the largest in magnitude: none of them need be the smallest
+        assert "mean_smallest_eigenvalue" not in summary.scalars
+    else:
+        assert summary.scalars["mean_smallest_eigenvalue"] == pytest.approx(table["eigenvalues"].amin(1).mean().item())
     assert summary.scalars["mean_trace"] == pytest.approx(table["trace"].mean().item())
     assert 0 <= summary.scalars["low_rank_share"] <= 1
     curve = summary.curves["mean_eigenvalue"]
@@ -181,7 +189,7 @@ def test_the_profile_shows_both_ends():
     assert WHOLE.charts({"softplus": table})[0].x_scale == "log"
     ordered = table["eigenvalues"].sort(0).values
     assert torch.equal(torch.stack([series.low, series.high]), ordered[[1, 5]])
-    assert torch.equal(series.y, table["eigenvalues"].mean(0))  # as the article draws it
+    assert torch.equal(series.y, ordered[3])  # the median, which few samples cannot carry
     ends = ENDS.charts({"softplus": _measure(ENDS, NETWORKS["softplus"])})[0]
     assert ends.series[0].x.tolist() == [1, 2, 3, 4, 5]
     assert ends.x_label == "rank of the eigenvalue (the 3 largest, then the 2 smallest)"
@@ -231,6 +239,11 @@ def test_the_gradient_is_that_of_the_loss_at_the_true_label(network):
         (lambda: Curvature(step=-0.1), "step must be a length in pixel units, 0 for the exact Hessian; got -0.1"),
         (lambda: Curvature(step=float("nan")), "step must be a length in pixel units, 0 for the exact Hessian; got nan"),
         (lambda: Curvature(linearity=0.0), "linearity must be a positive radius in pixel units; got 0.0"),
+        (lambda: Curvature(temperature=0.0), "temperature must be a positive number, or not given to be measured; got 0.0"),
+        (lambda: Curvature(length=0.0), "length must be positive, in pixel units; got 0.0"),
+        (lambda: Curvature(turns=0), "turns must be at least 1; got 0"),
+        (lambda: Curvature(attack=DeepFool(norm="l2")), "a minimal-norm l2 attack without a box"),
+        (lambda: Curvature(confidence=0.2).validate((1, 4, 4), 4), r"confidence must lie in \(1 / K, 1\)"),
         (lambda: Curvature(draws=1), "draws must be at least 2; got 1"),
         (
             lambda: Curvature(spectrum="top", top=14, bottom=3).validate((1, 4, 4), 10),
@@ -246,3 +259,65 @@ def test_bad_settings_are_refused(make, match):
 def test_good_settings_pass():
     Curvature(spectrum="top", top=16).validate((1, 4, 4), 10)
     Curvature(top=100).validate((1, 4, 4), 10)  # the whole spectrum has no top
+
+
+def test_an_affine_network_is_flat_and_one_step_is_enough():
+    affine = oracles.Affine(2, scale=5.0)
+    batch = _batch()
+    batch = Batch(batch.images, batch.labels.clamp(max=1), batch.indices)
+    table = WHOLE.measure(affine, batch, Randomness(0, batch.indices))
+    assert (table["turn"] == 0).all()
+    assert table["one_step"].all()
+    torch.testing.assert_close(table["distance"], affine.margins(batch.images), rtol=2e-3, atol=0)
+    assert WHOLE.summarise(table).scalars["one_step_share"] == 1
+
+
+def test_the_scale_of_the_logits_is_taken_out_by_a_measured_temperature():
+    """The change of the loss's gradient, and the turn of the margin's, are those of the network, however sure it is."""
+    network, batch = NETWORKS["relu"], _batch()
+    source = Randomness(0, batch.indices)
+    probe = Curvature(attack=DeepFool(norm="l2", box=False))
+    one = probe.measure(network, batch, source)
+    sure = probe.measure(lambda images: 20 * network(images), batch, source)
+    assert sure["temperature"][0] == pytest.approx(20 * one["temperature"][0].item(), rel=1e-3)
+    for name in ("loss_change", "turn", "one_step"):
+        torch.testing.assert_close(sure[name], one[name], rtol=2e-3, atol=1e-9)
+    assert sure["confidence"].min() > one["confidence"].max() - 0.5
+    assert not torch.allclose(sure["eigenvalues"][:, 0], one["eigenvalues"][:, 0], rtol=0.5)
+
+
+def test_calibration_is_of_the_logits_unless_a_temperature_is_given():
+    logits = NETWORKS["relu"](oracles.images(30)).detach()
+    own = Curvature(confidence=0.8).calibrated(logits)
+    assert own.temperature == temperature_for(logits, 0.8)
+    assert own.calibrated(100 * logits) is own
+    assert isinstance(own, Calibrated)
+
+
+def test_small_share_counts_eigenvalues_below_a_hundredth_of_the_largest():
+    table = _measure(WHOLE, NETWORKS["relu"])
+    sizes = table["eigenvalues"].abs()
+    expected = (sizes <= 0.01 * sizes.amax(1, keepdim=True)).double().mean(1)
+    torch.testing.assert_close(table["small_share"], expected)
+    assert (table["small_share"] >= 13 / 16).all()  # rank below K = 4
+    assert "small_share" not in _measure(TOP, NETWORKS["relu"])
+
+
+@pytest.mark.parametrize("probe", [WHOLE, TOP], ids=["whole", "top"])
+def test_a_sample_without_a_second_derivative_is_told_and_left_out(probe):
+    network, images = NETWORKS["relu"], _batch().images
+    table = _measure(probe, lambda own: network(own) + oracles.bent_to_nan(own, at=images[2]))
+    others = torch.arange(COUNT) != 2
+    assert table["eigenvalues"][2].isnan().all()
+    torch.testing.assert_close(table["eigenvalues"][others], _measure(probe, network)["eigenvalues"][others], rtol=1e-5, atol=1e-5)
+    summary = probe.summarise(table)
+    assert "is not finite at 12.5% of the samples" in summary.warnings["undefined_curvature"]
+    assert math.isfinite(summary.scalars["mean_top_eigenvalue"])
+    assert probe.charts({"bent": table})
+
+
+def test_relative_linearity_is_blind_to_scale():
+    network = NETWORKS["relu"]
+    one, scaled = _measure(STEP, network), _measure(STEP, lambda images: 50 * network(images))
+    torch.testing.assert_close(scaled["relative_linearity_error"], one["relative_linearity_error"], rtol=1e-4, atol=1e-7)
+    assert _measure(STEP, NETWORKS["affine"])["relative_linearity_error"].max() < 1  # the runner-up may change

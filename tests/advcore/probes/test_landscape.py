@@ -6,10 +6,15 @@ import torch
 import torch.nn.functional as F
 
 from advcore import Randomness
+from advcore.attacks import DeepFool
 from advcore.probes import Batch, Landscape
+from advcore.randomness import drawn_places
 
 COUNT = 5
 PROBE = Landscape(count=3, size=5, half_width=1.0)
+ORDER = drawn_places(torch.arange(50, 50 + COUNT))
+DRAWN = (ORDER < 3).nonzero()[:, 0]
+"""The places of the three samples that are drawn."""
 PLANES = ("normal_random", "normal_curved", "random_random")
 NETWORK = oracles.softplus()
 
@@ -17,7 +22,7 @@ NETWORK = oracles.softplus()
 def _measure(probe=PROBE, network=NETWORK, rows=slice(None), dtype=torch.float64, shift=0.0, labels=4):
     start = rows.start or 0
     some = oracles.images(COUNT, dtype=dtype)[rows] + shift, torch.arange(COUNT)[rows] % labels, torch.arange(50, 50 + COUNT)[rows]
-    batch = Batch(*some, start=start)
+    batch = Batch(*some, start, ORDER[rows])
     return probe.measure(network, batch, Randomness(0, batch.indices))
 
 
@@ -30,14 +35,14 @@ def _rows(table, name, column):
 def test_columns(dtype):
     network = oracles.softplus(dtype=dtype)
     table = _measure(network=network, dtype=dtype)
-    images = oracles.images(COUNT, dtype=dtype)[:3]
+    images = oracles.images(COUNT, dtype=dtype)[DRAWN]
     assert {len(column) for column in table.values()} == {9}
-    assert table["sample"].tolist() == [50, 50, 50, 51, 51, 51, 52, 52, 52]
+    assert torch.equal(table["sample"], (50 + DRAWN).repeat_interleave(3))
     assert table["plane"] == [*PLANES] * 3
     assert table["labels"].shape == table["loss"].shape == (9, 5, 5)
     assert table["loss"].dtype == dtype
     prediction = network(images).argmax(1)
-    loss = F.cross_entropy(network(images), torch.arange(3), reduction="none").detach()
+    loss = F.cross_entropy(network(images), DRAWN % 4, reduction="none").detach()
     for name in PLANES:  # the sample is the middle of every plane
         assert torch.equal(_rows(table, name, "prediction"), prediction)
         assert torch.equal(_rows(table, name, "labels")[:, 2, 2], prediction)
@@ -51,16 +56,31 @@ def test_columns(dtype):
 def test_the_boundary_of_an_affine_classifier_lies_at_the_margin_along_the_normal():
     """Two classes: the other one begins at the margin upwards, all along the other axis; that axis is flat."""
     affine = oracles.Affine(2)
-    margins = affine.margins(oracles.images(COUNT))[:3]
+    margins = affine.margins(oracles.images(COUNT))[DRAWN]
     probe = dataclasses.replace(PROBE, size=201, half_width=1.9 * margins.max().item())
     table = _measure(probe, affine, labels=2)
     heights = torch.linspace(-probe.half_width, probe.half_width, 201, dtype=torch.float64)
     for name in ("normal_random", "normal_curved"):
         other = _rows(table, name, "labels") != _rows(table, name, "prediction")[:, None, None]
         assert torch.equal(other, (heights > margins[:, None])[:, :, None].expand_as(other))
-    torch.testing.assert_close(_rows(table, "random_random", "distance"), 1.02 * margins)
+    torch.testing.assert_close(_rows(table, "random_random", "distance"), margins, rtol=2e-3, atol=0)
     curved = _rows(table, "normal_curved", "loss")  # no curvature across the normal
     torch.testing.assert_close(curved, curved[:, :, :1].expand_as(curved))
+
+
+def test_planes_are_as_wide_as_the_minimal_perturbation_is_long():
+    """The boundary of two affine classes then lies at 1 along the normal of every sample's plane."""
+    affine = oracles.Affine(2)
+    probe = Landscape(count=3, size=21, lengths=2.0, planes=("normal_random",))
+    table = _measure(probe, affine, labels=2)
+    margins = affine.margins(oracles.images(COUNT))[DRAWN]
+    torch.testing.assert_close(table["half_width"], 2 * margins, rtol=2e-3, atol=0)
+    other = table["labels"] != table["prediction"][:, None, None]
+    heights = torch.linspace(-2, 2, 21)
+    assert (other == (heights > 0.999)[:, None]).float().mean() > 0.94  # the row at 1 itself lies on the boundary
+    (labels, _) = probe.charts({"affine": table})
+    assert (labels.x_limits, labels.y_limits) == ((-2, 2), (-2, 2))
+    assert labels.x_label == "along a random direction (multiples of the length of r)"
 
 
 def test_a_constant_classifier_has_no_normal():
@@ -69,7 +89,7 @@ def test_a_constant_classifier_has_no_normal():
     assert (table["own_share"] == 1).all()
 
 
-def test_the_first_samples_whatever_the_shards():
+def test_the_same_samples_whatever_the_shards():
     whole = _measure()
     for cut in (1, 2, 3, 4):
         shards = [_measure(rows=slice(0, cut)), _measure(rows=slice(cut, None))]
@@ -123,7 +143,7 @@ def test_maps_of_labels_and_loss_with_a_panel_for_each_model_and_sample():
     assert torch.equal(labels.panels[1][0], _rows(tables["plain"], "normal_random", "labels")[1])
     assert torch.equal(losses.panels[1][0], _rows(tables["plain"], "normal_random", "loss")[1])
     distance = _rows(tables["plain"], "normal_random", "distance")[1]
-    assert labels.panels[1][1] == f"plain, sample 51:\nlabel 1, ‖r‖ = {distance:.2f}"
+    assert labels.panels[1][1] == f"plain, sample {50 + DRAWN[1]}:\nlabel {DRAWN[1] % 4}, ‖r‖ = {distance:.2f}"
     assert list(labels.categories) == [str(number) for number in range(len(labels.categories))]
     assert int(max(panel.max() for panel, _ in labels.panels)) == len(labels.categories) - 1
     assert not losses.categories
@@ -132,14 +152,15 @@ def test_maps_of_labels_and_loss_with_a_panel_for_each_model_and_sample():
 def test_only_the_first_are_shown():
     charts = dataclasses.replace(PROBE, shown=2).charts({"plain": _measure(), "other": _measure()})
     assert [caption.split(":")[0] for _, caption in charts[0].panels] == [
-        f"{m}, sample {s}" for m in ("plain", "other") for s in (50, 51)
+        f"{m}, sample {s}" for m in ("plain", "other") for s in (50 + DRAWN[:2]).tolist()
     ]
     assert charts[0].across == 2  # a row for each model
 
 
 def test_a_model_without_rows_is_left_out():
-    """As where the first shard failed."""
-    empty = _measure(rows=slice(4, 5))
+    """As where the shards of all that were drawn failed."""
+    rest = (ORDER >= 3).nonzero()[0, 0].item()
+    empty = _measure(rows=slice(rest, rest + 1))
     assert len(empty["sample"]) == 0
     assert len(PROBE.charts({"plain": _measure(), "failed": empty})[0].panels) == 3
     assert PROBE.charts({"failed": empty}) == []
@@ -153,7 +174,9 @@ def test_a_model_without_rows_is_left_out():
         (lambda: Landscape(rows=0), "rows must be at least 1; got 0"),
         (lambda: Landscape(size=4), "size must be odd and at least 3, so that the sample is the middle point; got 4"),
         (lambda: Landscape(size=1), "size must be odd and at least 3"),
-        (lambda: Landscape(half_width=0.0), "half_width must be a positive length in pixel units; got 0.0"),
+        (lambda: Landscape(half_width=0.0), "half_width must be a positive length in pixel units, or not given; got 0.0"),
+        (lambda: Landscape(lengths=0.0), "lengths must be a positive number of minimal perturbations; got 0.0"),
+        (lambda: Landscape(attack=DeepFool(norm="l2")), "a minimal-norm l2 attack without a box"),
         (lambda: Landscape(step=-1.0), "step must be a length in pixel units, 0 for the exact Hessian; got -1.0"),
         (lambda: Landscape(planes=()), "planes must be some of normal_random, normal_curved, random_random, each once; got none"),
         (lambda: Landscape(planes=("normal_random",) * 2), "each once; got normal_random, normal_random"),

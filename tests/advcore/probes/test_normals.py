@@ -23,13 +23,13 @@ def test_the_normal_of_a_flat_boundary():
     normal = (FLAT.weight[1] - FLAT.weight[0]).detach()
     away = 1 - 2 * FLAT(images).argmax(1)
     torch.testing.assert_close(table["normal"].flatten(1), away[:, None] * normal / normal.norm())
-    torch.testing.assert_close(table["distance"], 1.02 * FLAT.margins(images))
+    torch.testing.assert_close(table["distance"], FLAT.margins(images), rtol=2e-3, atol=0)
     summary = PROBE.summarise(table)
     assert summary.scalars["found"] == 1
     assert summary.scalars["participation_ratio"] == pytest.approx(1)
     assert summary.scalars["dimensions_above_random"] == 1
     assert summary.scalars["participation_ratio/random"] > 5
-    assert summary.scalars["median_distance"] == table["distance"].sort().values[(COUNT - 1) // 2]
+    assert summary.scalars["median_distance"] == pytest.approx(table["distance"].quantile(0.5).item())
     assert summary.curves["singular_value"].y[0] == pytest.approx(COUNT**0.5)
 
 

@@ -1,5 +1,6 @@
 """What every probe must do. A new probe is one line in the table."""
 
+import math
 import pickle
 from dataclasses import asdict, fields, replace
 
@@ -9,6 +10,7 @@ import torch
 
 from advcore import Randomness, probes
 from advcore.attacks import PGD, DeepFool
+from advcore.randomness import drawn_places
 from advcore.subspaces import DCTDiagonal
 
 PROBES = {
@@ -20,15 +22,16 @@ PROBES = {
     "normals": probes.Normals(),
     "transfer": probes.Transfer(),
     "noise": probes.Noise((0.1, 0.5), draws=5, directions=3),
-    "curvature": probes.Curvature(),
-    "curvature-top": probes.Curvature(spectrum="top", top=2),
-    "curvature-step": probes.Curvature(spectrum="top", top=2, bottom=1, step=0.3, linearity=0.5),
+    "curvature": probes.Curvature(temperature=2.0),
+    "curvature-top": probes.Curvature(spectrum="top", top=2, temperature=2.0),
+    "curvature-step": probes.Curvature(spectrum="top", top=2, bottom=1, step=0.3, linearity=0.5, temperature=2.0),
     "shared_curvature": probes.SharedCurvature(top=2),
     "boundary": probes.Boundary(top=2, bottom=2, steps=8),
-    "landscape": probes.Landscape(count=6, size=3),
-    "examples": probes.Examples(),
+    "landscape": probes.Landscape(count=4, size=3),
+    "examples": probes.Examples(count=4),
 }
 BATCH = probes.Batch(oracles.images(6), torch.arange(6) % 4, torch.arange(6))
+PLACES = drawn_places(BATCH.indices)
 
 every_probe = pytest.mark.parametrize("probe", PROBES.values(), ids=PROBES)
 
@@ -50,7 +53,8 @@ def test_the_model_is_left_alone_and_measured_in_evaluation_mode(probe):
 @every_probe
 def test_columns_are_detached_and_hold_the_sample(probe):
     table = probe.measure(oracles.relu(), BATCH, Randomness(0, BATCH.indices), **_more(probe, oracles.softplus()))
-    assert set(table["sample"].tolist()) == set(range(6))
+    few = getattr(probe, "count", 6)
+    assert set(table["sample"].tolist()) == set((few > PLACES).nonzero()[:, 0].tolist())
     assert not any(isinstance(column, torch.Tensor) and column.requires_grad for column in table.values())
 
 
@@ -68,7 +72,7 @@ def test_shards_give_the_rows_of_the_whole(probe):
 
 
 def _measure(probe, rows):
-    batch = probes.Batch(BATCH.images[rows], BATCH.labels[rows], BATCH.indices[rows], rows.start or 0)
+    batch = probes.Batch(BATCH.images[rows], BATCH.labels[rows], BATCH.indices[rows], rows.start or 0, PLACES[rows])
     return probe.measure(oracles.relu(), batch, Randomness(0, batch.indices), **_more(probe, oracles.softplus()))
 
 
@@ -107,3 +111,18 @@ def test_a_meaning_stands_for_all_names_that_begin_with_it_and_the_longest_one_c
     assert summary.meaning("median_margin/first") == "of the lowest block"
     assert summary.meaning("median_margin/last") == summary.meaning("median_margin") == "of all blocks"
     assert summary.meaning("median") == summary.meaning("found") == ""
+
+
+def test_a_batch_that_knows_no_others_draws_of_its_own():
+    some = BATCH.drawn(2)
+    assert torch.equal(some.indices, BATCH.indices[PLACES < 2])
+    assert torch.equal(some.images, BATCH.images[PLACES < 2])
+    assert len(BATCH.drawn(9).images) == 6
+
+
+def test_the_median_is_between_the_middle_ones():
+    """inf, not found, counts; NaN does not."""
+    assert probes.median(torch.tensor([3.0, 1.0, 2.0, 10.0])) == 2.5
+    assert probes.median(torch.tensor([3.0, torch.nan, 1.0, torch.inf])) == 3
+    assert probes.median(torch.tensor([3.0, torch.inf])) == torch.inf
+    assert math.isnan(probes.median(torch.tensor([torch.nan])))
