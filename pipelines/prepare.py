@@ -22,10 +22,11 @@ from pipelines import schema
 from pipelines.fetch import anywhere
 from pipelines.study import Study
 from workers.actor import defining, work_key
+from workers.code import own_code
 from workers.datasets import Dataset, batch, load
 from workers.models import ModelSpec, build, content_hash
 from workers.paths import local
-from workers.refusal import Refused
+from workers.refusal import USERS_ERRORS, Refused
 from workers.shards import Shard, split
 from workers.work import Other, Work
 
@@ -69,7 +70,7 @@ def prepare(study: Study) -> Prepared:
         for probe_name, probe in study.probes.items():
             try:
                 probe.validate(dataset.shape, checked[name].classes)
-            except Exception as error:  # a probe may be a user's own code
+            except USERS_ERRORS as error:
                 kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
                 raise Refused(f"probe {probe_name}: {kind}{error}") from error
     shards = split(len(dataset), study.run.shard_size)
@@ -137,7 +138,7 @@ def check_model(name: str, spec: ModelSpec, dataset: Dataset) -> Checked:
         check_labels(torch.as_tensor(dataset.labels), len(dataset), logits.shape[1])
         _check_rows(model, some)
         return Checked(logits.shape[1], _gradient_warnings(model, some))
-    except Exception as error:  # a model may be a user's own code
+    except USERS_ERRORS as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         if spec.architecture in NETWORKS and not isinstance(error, ValueError):
             first += f"; take arguments: {json.dumps(fitting(spec, dataset))}"
@@ -182,6 +183,7 @@ def fitting(spec: ModelSpec, dataset: Dataset) -> dict[str, Any]:
 def _identity(study: Study, works: Mapping[tuple[str, str], list[Work]]) -> str:
     """The study's id, 16 hexadecimal digits: the same name, rows to measure, names of models and probes, and claims."""
     claims = [schema.unstructure(study)["claims"]] if study.claims else []
+    claims += filter(None, [own_code(claims)])
     keys = [[*names, *(work.key for work in own)] for names, own in works.items()]
     return hashlib.sha256(json.dumps([study.name, keys, *claims]).encode()).hexdigest()[:16]
 
@@ -191,9 +193,10 @@ def _works(
 ) -> list[Work]:
     probe, seed, dtype = study.probes[probe_name], study.run.seed, study.run.dtype
     settings = defining(probe, schema.unstructure(study)["probes"][probe_name])
+    sources = own_code(settings)
     return [
         Work(
-            work_key(own.model_hash, data_digest, settings, shard, seed, dtype, others),
+            work_key(own.model_hash, data_digest, settings, shard, seed, dtype, others, sources),
             f"{own.name}/{probe_name}",
             own.model,
             own.model_hash,

@@ -9,6 +9,7 @@ from typing import Any, Union, get_args, get_origin
 from cattrs import Converter
 
 from pipelines.wording import field_names, listed, near, said, told
+from workers.refusal import USERS_ERRORS
 
 Known = Mapping[str, type]
 """A seam's dataclasses, by kind."""
@@ -54,7 +55,7 @@ def _imported(kind: str, seam: Any) -> type:
     module, _, name = kind.partition(":")
     try:
         cls = getattr(importlib.import_module(module), name, None)
-    except Exception as error:  # a user's module may fail in any way when it is imported
+    except USERS_ERRORS as error:
         raise ValueError(f"kind {kind!r}: module {module!r} cannot be imported ({told(error)}); is it on PYTHONPATH?") from error
     if not (isinstance(cls, type) and is_dataclass(cls)):
         raise ValueError(f"kind {kind!r}: expected a frozen dataclass {name!r} in {module!r}, got {said(cls)}; define it there")

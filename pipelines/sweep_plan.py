@@ -17,6 +17,7 @@ from pipelines.sweep import Sweep
 from pipelines.trained import on_data
 from pipelines.training import Training, TrainSettings, loaded
 from workers.datasets import load
+from workers.code import own_code
 from workers.models import content_hash
 from workers.paths import local
 from workers.refusal import Refused
@@ -60,7 +61,8 @@ class Plan:
         """The id of a trial: of all that its trained network depends on; in a population, of its first settings and of
         the population."""
         population = [self._population] if self._population else []
-        return _digest(put(defining(self.training), self.complete(point), "sweep.space"), self.origin, *population)
+        settings = put(defining(self.training), self.complete(point), "sweep.space")
+        return _digest(settings, self.origin, *population, *filter(None, [own_code(settings)]))
 
     @property
     def identity(self) -> str:
@@ -75,7 +77,7 @@ class Plan:
         """The id of what is measured on each trained model."""
         settings = schema.unstructure(self.sweep)
         run = [settings["run"][name] for name in ("shard_size", "seed", "dtype")]
-        return _digest(settings["probes"], settings["data"], run)
+        return _digest(settings["probes"], settings["data"], run, *filter(None, [own_code(settings["probes"])]))
 
     def carried(self) -> "Plan":
         """As trials get it: without the address of MLflow, in which a password may stand. The driver alone writes there."""

@@ -14,6 +14,7 @@ from pipelines import schema
 from pipelines.prepare import check_box, check_model
 from pipelines.study import check_name
 from workers.actor import resolve_device
+from workers.code import own_code
 from workers.datasets import Dataset, DataSpec, load
 from workers.models import ModelSpec, content_hash
 from workers.paths import local
@@ -177,5 +178,5 @@ def _identity(training: Training, model: ModelSpec, digest: str) -> str:
     """The training's id, 16 hexadecimal digits."""
     settings = schema.unstructure(training)
     chosen = [settings[name] for name in ("validation", "watch", "on_overfitting", "recipe")]
-    parts = [training.name, content_hash(model), digest, *chosen]
+    parts = [training.name, content_hash(model), digest, *chosen, *filter(None, [own_code(chosen)])]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

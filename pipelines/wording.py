@@ -31,7 +31,7 @@ def complaints(error: Exception, at: str) -> Iterator[str]:
         yield f"{at}: {told(error)}"
 
 
-def told(error: Exception) -> str:
+def told(error: BaseException) -> str:
     """An error's own words in one line."""
     words = " ".join(str(error).split())
     return words if isinstance(error, ValueError) and words else f"{type(error).__name__}: {words}"

@@ -7,7 +7,8 @@ import platform
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -18,15 +19,17 @@ from torch import nn
 from advcore.classifier import frozen, full_precision, logits_of, predict
 from advcore.probes.probe import CALIBRATION, Batch, Calibrated, Columns, Comparison, Probe
 from advcore.randomness import Randomness
+from workers.code import own_code
 from workers.datasets import Dataset, batch
 from workers.datasets.dataset import images_of, torch_dtype
-from workers.models import ModelSpec, build, content_hash, here, source_hash
+from workers.models import ModelSpec, build, content_hash, here
 from workers.parts import Portions
 from workers.patience import patient
 from workers.redaction import shortened, without_secrets
-from workers.refusal import Away, Refused
+from workers.refusal import USERS_ERRORS, Away, Refused
 from workers.shards import Shard
 from workers.store import open_store
+from workers.untouched import Fingerprint, check_untouched, fingerprint
 from workers.work import Other, Outcome, Work, told_indices
 
 STORE_AWAY = 600.0
@@ -45,14 +48,16 @@ def work_key(
     seed: int,
     dtype: str,
     others: Sequence[Other] = (),
+    sources: Mapping[str, str] | None = None,
 ) -> str:
     """The sha256 that names the rows of one shard: all that they depend on; of other models, their names and what they hold.
 
     `probe` holds its settings, fit for JSON: give `defining(probe, settings)`, so that settings of memory and speed are left out.
     Where it names a class or a model of the user's own (a `kind` or an `architecture` as `package.module:Name`, at any depth), the
-    source of that module is part of the key, see `workers.models.source_hash`; it raises Refused where there is none.
+    code that it reaches is part of the key, see `workers.code.source_hash`; it raises Refused where there is none. `sources` are
+    these hashes, where they are known.
     """
-    sources = {name: source_hash(name) for name in _own_code(probe)}
+    sources = own_code(probe) if sources is None else sources
     beside = [(other.name, other.model_hash) for other in others]
     parts = (FORMAT, model_hash, data_digest, probe, shard.start, shard.stop, seed, dtype, *filter(None, (sources, beside)))
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -74,18 +79,6 @@ def defining(value: Any, settings: Any) -> Any:
     return settings
 
 
-def _own_code(settings: Any) -> Iterator[str]:
-    """Each `package.module:Name` that stands as a kind or an architecture somewhere in the settings."""
-    if isinstance(settings, Mapping):
-        for name, value in settings.items():
-            if name in ("kind", "architecture") and isinstance(value, str) and ":" in value:
-                yield value
-            yield from _own_code(value)
-    elif isinstance(settings, list | tuple):
-        for value in settings:
-            yield from _own_code(value)
-
-
 class Worker:
     """Measures shards and writes their rows to the store; keeps the models of the last one, for the next likely needs them again.
 
@@ -102,17 +95,18 @@ class Worker:
             torch.set_num_threads(threads)
         self._device = resolve_device(device)
         self._store = open_store(store_location, create=False)
-        self._held: dict[tuple[str, str], nn.Module] = {}
+        self._held: dict[tuple[str, str], tuple[nn.Module, Fingerprint]] = {}
         self._portions = Portions()
         self._calibrated: tuple[Any, Probe] | None = None
         self.name = f"{platform.node()}:{os.getpid()}:{self._device}"
 
     def measure(self, work: Work, dataset: Dataset) -> Outcome:
-        """Measure one shard. An exception becomes a failed outcome with its traceback; nothing is raised but an interrupt."""
+        """Measure one shard. An exception, `sys.exit` of a probe among them, becomes a failed outcome with its traceback; nothing is
+        raised but an interrupt."""
         start, away = time.perf_counter(), False
         try:
             rows, error = self._measure(work, dataset, start), ""
-        except Exception as raised:
+        except USERS_ERRORS as raised:
             rows, error, away = 0, without_secrets(shortened(traceback.format_exc())), isinstance(raised, Away)
         samples = told_indices(dataset.indices[work.shard.start : work.shard.stop]) if error else ""
         return Outcome(
@@ -128,12 +122,14 @@ class Worker:
         right = []
 
         def measure(part: Batch) -> Columns:
+            own = replace(part, images=part.images.clone(), labels=part.labels.clone(), indices=part.indices.clone())
             with full_precision():
-                columns = probe.measure(model, part, Randomness(work.seed, part.indices), **more)
+                columns = probe.measure(model, own, Randomness(work.seed, part.indices), **more)
             right.append(int((predict(model, part.images) == part.labels).sum()))
             return columns
 
-        columns, parts = self._portions.measure(measure, samples, (work.model_hash, work.dtype, repr(work.probe)))
+        with self._untouched():
+            columns, parts = self._portions.measure(measure, samples, (work.model_hash, work.dtype, repr(work.probe)))
         rows = check_columns(columns)
         metadata = {
             "name": work.name,
@@ -171,9 +167,23 @@ class Worker:
         self._held = {key: model for key, model in self._held.items() if key[0] in specs and key[1] == work.dtype}
         for model_hash, spec in specs.items():
             if (model_hash, work.dtype) not in self._held:
-                self._held[model_hash, work.dtype] = self._built(spec, model_hash, work.dtype)
-        others = {other.name: self._held[other.model_hash, work.dtype] for other in work.others}
-        return self._held[work.model_hash, work.dtype], others
+                built = self._built(spec, model_hash, work.dtype)
+                self._held[model_hash, work.dtype] = built, fingerprint(built)
+        others = {other.name: self._held[other.model_hash, work.dtype][0] for other in work.others}
+        return self._held[work.model_hash, work.dtype][0], others
+
+    @contextmanager
+    def _untouched(self) -> Iterator[None]:
+        """Raise ValueError on exit where a model is no longer what it was; what was changed is built anew for the next shard."""
+        whole = False
+        try:
+            yield
+            for model, before in self._held.values():
+                check_untouched(model, before)
+            whole = True
+        finally:
+            if not whole:
+                self._held.clear()
 
     def _built(self, spec: ModelSpec, model_hash: str, dtype: str) -> nn.Module:
         own = here(spec)  # one file for both: what is built is what was compared

@@ -19,9 +19,10 @@ from advcore.networks import NETWORKS
 from advcore.networks.wrappers import WRAPPERS, Wrapper
 from advcore.transforms import TRANSFORMS, Transform
 from workers.checkpoints import load_checkpoint
+from workers.code import source_hash
 from workers.fetched import local_file
 from workers.paths import local
-from workers.refusal import Refused
+from workers.refusal import USERS_ERRORS, Refused
 
 _SEED = 0
 """The seed under which a network without a checkpoint is made, so that every worker makes the same one."""
@@ -91,7 +92,7 @@ def here(spec: ModelSpec) -> ModelSpec:
 def content_hash(spec: ModelSpec) -> str:
     """The sha256 of what a spec means: all its fields, with the bytes of the checkpoint in place of its path.
 
-    For a `package.module:factory` the source of its module is part of it, see `source_hash`. Raises Refused where the spec does
+    For a `package.module:factory` the source is part of it, see `workers.code.source_hash`. Raises Refused where the spec does
     not work, or where that module tells no source.
     """
     spec = here(spec)
@@ -114,26 +115,6 @@ def content_hash(spec: ModelSpec) -> str:
         with local(spec.checkpoint).open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
-
-
-def source_hash(name: str) -> str:
-    """The sha256 of the source of the module in `package.module:attribute`: so a change of a user's own code makes new keys.
-
-    It is the source of that one module, as it stands on the disk now; what the module imports is not part of it. Raises Refused
-    where the module cannot be imported or tells no source.
-    """
-    module = name.partition(":")[0]
-    try:
-        imported = importlib.import_module(module)
-    except Exception as error:  # a user's module raises what it likes
-        raise Refused(f"cannot import {name!r} ({_told(error)}): is its folder on PYTHONPATH?") from error
-    try:
-        source = inspect.getsource(imported)
-    except (OSError, TypeError) as error:
-        raise Refused(
-            f"{name!r} stands in a module without source, so that no change of it is seen: put it into a .py file"
-        ) from error
-    return hashlib.sha256(source.encode()).hexdigest()
 
 
 def transform_identity(transform: Transform) -> str:
@@ -188,7 +169,7 @@ def _imported(name: str) -> Callable[..., Any]:
     module, _, attribute = name.partition(":")
     try:
         factory = getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # a user's module raises what it likes
+    except USERS_ERRORS as error:
         raise Refused(f"cannot import architecture {name!r} ({_told(error)}): is its folder on PYTHONPATH?") from error
     if not callable(factory):
         raise Refused(f"architecture {name!r} must be a function that makes a network; got {type(factory).__name__}")
@@ -206,7 +187,7 @@ def _takes(factory: Callable[..., Any], name: str) -> bool:
 def _call(spec: ModelSpec, factory: Callable[..., Any]) -> nn.Module:
     try:
         network = factory(**spec.arguments)
-    except Exception as error:  # a user's factory raises what it likes
+    except USERS_ERRORS as error:
         raise Refused(
             f"architecture {spec.architecture} cannot be made with arguments {spec.arguments!r} ({_told(error)}): "
             "check arguments and classes, or mend the factory"
@@ -216,7 +197,7 @@ def _call(spec: ModelSpec, factory: Callable[..., Any]) -> nn.Module:
     return network
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     """An exception in one line: its type and the first line of its message."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -1,6 +1,10 @@
 """Why a run does not begin, and why it does not go on."""
 
 
+USERS_ERRORS = (Exception, SystemExit)
+"""What a user's own code (a factory, a probe, a claim, ...) may raise: `sys.exit` there ends nothing but what called it."""
+
+
 class Refused(ValueError):  # noqa: N818 (it reads as what happens to the input)
     """An input that cannot work, found before any work is done.
 

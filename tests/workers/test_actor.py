@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 import numpy as np
 import pytest
 import torch
-from tiny_probes import PLAIN, Crooked, Failing, Look, works
+from tiny_probes import PLAIN, Crooked, Failing, Look, Rude, works
 
 import workers.actor
 from advcore.curvature import temperature_for
@@ -109,6 +109,31 @@ def test_what_a_probe_must_give(dataset, store):
     for columns in ({}, {"x": torch.zeros(3)}):
         with pytest.raises(ValueError, match="a probe must give columns of one length"):
             check_columns(columns)
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("weights", "a probe must leave the network as it is, and this one changed 1.weight: work on copy.deepcopy"),
+        ("data", "this one changed 1.weight"),
+        ("mode", "this one changed 0 (mode, hooks), 1 (mode, hooks)"),
+        ("hook", "this one changed the network (mode, hooks)"),
+        ("raises", "ArithmeticError: halfway"),
+        ("exit", "SystemExit: 0"),
+        ("images", None),
+    ],
+)
+def test_a_rude_probe_fails_alone(dataset, store, how, said):
+    worker, own = Worker(store, None, "cpu"), works(dataset, Rude(how=how))[0]
+    outcome = worker.measure(own, dataset)
+    assert outcome.ok == (said is None)
+    assert (said or "") in outcome.error
+    after = works(dataset, Look())[0]
+    assert worker.measure(after, dataset).ok
+    rows, samples = open_store(store).read(after.key), batch(dataset, after.shard)
+    wanted = Look().measure(build(PLAIN), samples, Randomness(7, samples.indices))
+    assert torch.equal(rows["logits"], wanted["logits"])
+    assert torch.equal(rows["sample"], wanted["sample"])
 
 
 def test_devices_that_are_not_there(store, monkeypatch):

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -116,3 +117,33 @@ def works(dataset: Dataset, probe: Any, size: int = 4, model: ModelSpec = PLAIN,
         replace(template, key=work_key(model_hash, dataset.digest, settings, shard, seed, "float32"), shard=shard)
         for shard in shards
     ]
+
+
+@dataclass(frozen=True)
+class Rude(Look):
+    """Changes what it is given in place: its images, the network's weights, its mode; or leaves by sys.exit."""
+
+    how: str = "images"
+
+    def measure(self, classifier: Any, batch: Batch, randomness: Randomness) -> Columns:
+        columns = super().measure(classifier, batch, randomness)
+        if self.how == "images":
+            batch.images.zero_()
+            batch.labels.zero_()
+            batch.indices.zero_()
+            columns = {**columns, "sample": batch.indices}
+        elif self.how == "weights":
+            with torch.no_grad():
+                next(classifier.parameters()).mul_(2)
+        elif self.how == "data":
+            next(classifier.parameters()).data[0] += 1
+        elif self.how == "mode":
+            classifier.train()
+        elif self.how == "hook":
+            classifier.register_forward_hook(lambda *_: None)
+        elif self.how == "raises":
+            next(classifier.parameters()).data.zero_()
+            raise ArithmeticError("halfway")
+        else:
+            sys.exit(0)
+        return columns
