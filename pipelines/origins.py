@@ -1,7 +1,5 @@
 """Which files a study comes of, and which it leaves: all that a second run would look at."""
 
-from pathlib import Path
-
 from pipelines import schema
 from pipelines.again import Stats, stats
 from pipelines.report import Report

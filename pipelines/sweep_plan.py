@@ -16,8 +16,8 @@ from pipelines.study import RunSettings, Study
 from pipelines.sweep import Sweep
 from pipelines.trained import on_data
 from pipelines.training import Training, TrainSettings, loaded
-from workers.datasets import load
 from workers.code import own_code
+from workers.datasets import load
 from workers.models import content_hash
 from workers.paths import local
 from workers.refusal import Refused

@@ -1,6 +1,5 @@
 """Why a run does not begin, and why it does not go on."""
 
-
 USERS_ERRORS = (Exception, SystemExit)
 """What a user's own code (a factory, a probe, a claim, ...) may raise: `sys.exit` there ends nothing but what called it."""
 

@@ -16,14 +16,17 @@ import torch
 import yaml
 
 from advcore.networks import perceptron
-from pipelines import again
+from pipelines import again, schema
 from pipelines.cli import main
+from pipelines.prepare import prepare
 from pipelines.still import still_finished
+from pipelines.study import Study
 from workers.checkpoints import save_checkpoint
 from workers.datasets import DataSpec
 from workers.datasets.origin import files
 
-OWN = "from advcore.networks import perceptron\ndef network():\n    return perceptron()\n"
+OWN = "from own_again_part import perceptron\ndef network():\n    return perceptron()\n"
+PART = "from advcore.networks import perceptron as perceptron\n"
 LIGHT = "import sys; from pipelines.cli import main; status = main(sys.argv[1:]); " + (
     "sys.exit(status or any(name in sys.modules for name in ('torch', 'ray', 'mlflow', 'numpy', 'matplotlib', 'tyro')))"
 )
@@ -34,7 +37,9 @@ def finished(study_file: Path, place: Path, folder: Path, monkeypatch: pytest.Mo
     """A study with a module of its own that has run, recorded in MLflow: the command, and what it says a second time."""
     monkeypatch.syspath_prepend(str(place))
     (place / "own_again.py").write_text(OWN)
-    sys.modules.pop("own_again", None)
+    (place / "own_again_part.py").write_text(PART)
+    for name in ("own_again", "own_again_part"):
+        sys.modules.pop(name, None)
     study = yaml.safe_load(study_file.read_text())
     study["models"]["two"] = {"architecture": "own_again:network"}
     study["probes"] = {"curvature": {"kind": "curvature"}}
@@ -63,7 +68,7 @@ def test_the_answer_hangs_on_all_that_the_study_came_of_and_left(
 ) -> None:
     memo = json.loads((folder / "tiny/finished.json").read_text())
     assert memo["file"].keys() == {str(place / "tiny.yaml")}
-    assert memo["came_of"].keys() > {str(place / "one.safetensors"), str(place / "own_again.py")}
+    assert memo["came_of"].keys() > {str(place / name) for name in ("one.safetensors", "own_again.py", "own_again_part.py")}
     assert any("digits" in name for name in memo["came_of"])
     left = [path for part in ("store", "tiny") for path in (folder / part).rglob("*") if path.is_file()]
     assert memo["left"].keys() == {
@@ -146,6 +151,16 @@ def test_a_shard_that_went_is_measured_and_the_answer_is_there_again(
     assert main(command) == 0
     assert "1 shards measured, 5 of 6 found in the store" in capsys.readouterr().out
     assert again.answer(command) == told
+
+
+def test_an_edited_part_of_ones_own_network_makes_new_rows(
+    finished: tuple[list[str], str], place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command, _ = finished
+    (place / "own_again_part.py").write_text(PART + "# edited\n")
+    assert again.answer(command) is None
+    assert main(command) == 0
+    assert "3 shards measured, 3 of 6 found in the store" in capsys.readouterr().out
 
 
 def test_another_command_or_folder_is_run(remembered: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,3 +270,20 @@ def test_where_data_come_from(tmp_path: Path) -> None:
     ):
         assert files(elsewhere) is None
     shutil.rmtree(tmp_path / "test")
+
+
+def test_a_claim_or_its_part_that_is_edited_is_another_study(
+    tiny: dict[str, object], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(place))
+    (place / "own_claim_part.py").write_text("LIMIT = 1\n")
+    (place / "own_claim.py").write_text(
+        "from dataclasses import dataclass\nfrom own_claim_part import LIMIT\nfrom pipelines.claims import Level\n"
+        "@dataclass(frozen=True)\nclass Mine(Level): ...\n"
+    )
+    of = {"probe": next(iter(tiny["probes"])), "model": "one", "column": "sample"}  # type: ignore[call-overload]
+    study = schema.structure(Study, {**tiny, "claims": {"mine": {"kind": "own_claim:Mine", "says": "x", "of": of}}})
+    before = prepare(study).identity
+    assert prepare(study).identity == before
+    (place / "own_claim_part.py").write_text("LIMIT = 2\n")
+    assert prepare(study).identity != before

@@ -235,3 +235,18 @@ def test_a_precision_that_torch_lacks_is_refused(place: Path, monkeypatch: pytes
     monkeypatch.setattr(torch, "autocast", lambda *arguments, **named: whole(*arguments, **{**named, "enabled": False}))
     with pytest.raises(Refused, match=r"recipe\.precision: this torch cannot train in float16 on cpu: take precision float32 or"):
         train(training_of(recipe={"precision": "float16"}))
+
+
+def test_a_term_or_its_part_that_is_edited_is_another_training(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(place))
+    (place / "own_term_part.py").write_text("SCALE = 1\n")
+    (place / "own_term.py").write_text(
+        "from dataclasses import dataclass\nfrom own_term_part import SCALE\nfrom advcore.training import CrossEntropy\n"
+        "@dataclass(frozen=True)\nclass Mine(CrossEntropy): ...\n"
+    )
+    own = training_of(recipe={**BASE["recipe"], "objective": {"mine": {"kind": "own_term:Mine"}}})
+    before, shipped = loaded(own).identity, loaded(training_of()).identity
+    assert loaded(own).identity == before
+    (place / "own_term_part.py").write_text("SCALE = 2\n")
+    assert loaded(own).identity != before
+    assert loaded(training_of()).identity == shipped
