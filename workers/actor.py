@@ -101,7 +101,7 @@ class Worker:
         self.name = f"{platform.node()}:{os.getpid()}:{self._device}"
 
     def measure(self, work: Work, dataset: Dataset) -> Outcome:
-        """Measure one shard. An exception, also `sys.exit` in a probe, becomes a failed outcome with its traceback; nothing is raised
+        """Measure one shard. An exception, also `sys.exit`, becomes a failed outcome with its traceback; nothing is raised
         but an interrupt."""
         start, away = time.perf_counter(), False
         try:
