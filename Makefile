@@ -9,7 +9,7 @@ demo: .venv/ready  ## train two networks and look into both: about two minutes a
 	$(BIN)/advcore demo
 
 test: .venv/ready  ## the tests, without the slow ones, on two cores
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2
 
 test-slow: .venv/ready  ## all tests
 	$(BIN)/python -m pytest

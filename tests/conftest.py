@@ -1,7 +1,6 @@
-import inspect
-import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import s3_server
@@ -14,21 +13,12 @@ settings.load_profile("same")
 """The same examples in every run, on every machine; `pytest --hypothesis-profile=search` looks for new ones."""
 
 
-RAYS_OWN = re.compile(r"RayPool|ray_running|ray\.init|cluster_utils|from driver|\"ray\", \"start\"")
-"""What stands in a module whose tests start a Ray."""
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """`pytest -n 2` shares the tests out, and those that may start a Ray stay together."""
+    import ray_alone
 
-ASKS_FOR_RAY = re.compile(r"[\"']ray[\"']")
-"""What stands in another test that does."""
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
-    """Where several processes share the tests (`-n 2 --dist loadgroup`), those that may start a Ray stay in one of them, in their
-    order: two Rays on one machine may find each other, and each wants the cores."""
-    modules = {path: RAYS_OWN.search(path.read_text()) for path in {item.path for item in items}}
-    for item in items:
-        if modules[item.path] or ASKS_FOR_RAY.search(inspect.getsource(item.function)):
-            item.add_marker(pytest.mark.xdist_group("ray"))
+    return ray_alone.scheduler(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""One Ray for all tests here, a small model and a small data set."""
+"""One Ray for all tests of a module, a small model and a small data set."""
 
 import importlib
 import sys
@@ -15,7 +15,7 @@ from workers.datasets import Dataset
 from workers.pool import RayPool
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ray_running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A local Ray with two CPUs; pools find it and leave it running."""
     with RayPool(str(tmp_path_factory.mktemp("session")), workers=2).session():
