@@ -10,6 +10,14 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from advcore.buffers import in_evaluation
+from advcore.checks import check_batch as check_batch
+from advcore.checks import check_finite as check_finite
+from advcore.checks import check_images as check_images
+from advcore.checks import check_labels as check_labels
+from advcore.checks import check_logits as check_logits
+from advcore.checks import check_tensor as check_tensor
+from advcore.checks import described
+from advcore.checks import exactly as exactly
 from advcore.modules import modules_of, uncompiled
 from advcore.precision import full_precision as full_precision
 from advcore.transforms import Transform
@@ -51,7 +59,7 @@ def logits_of(classifier: Classifier, images: Tensor) -> Tensor:
         raise ValueError(reason) from error
     if not isinstance(logits, Tensor):
         raise ValueError(
-            f"the classifier must give logits, a tensor (B, K); got {_described(logits)}: "
+            f"the classifier must give logits, a tensor (B, K); got {described(logits)}: "
             "wrap it, lambda images: network(images)[0], or .logits, or whatever holds them"
         )
     return logits if logits.dtype == images.dtype else logits.to(images.dtype)
@@ -189,67 +197,6 @@ def predict(classifier: Classifier, images: Tensor) -> Tensor:
         return _logits_alone(classifier, images).argmax(1)
 
 
-def check_batch(images: Tensor) -> None:
-    """Raise ValueError unless `images` is a floating `(B, C, H, W)` batch, finite, of at least one sample."""
-    if not isinstance(images, Tensor):
-        raise ValueError(f"images must be a tensor (B, C, H, W); got {_described(images)}: torch.as_tensor makes one")
-    if not images.is_floating_point() or images.dim() != 4:
-        raise ValueError(f"images must be a floating tensor (B, C, H, W); got {images.dtype} {tuple(images.shape)}")
-    if len(images) == 0:
-        raise ValueError("images hold no sample; a batch needs at least one")
-    if not torch.isfinite(images).all():
-        raise ValueError("images hold NaN or infinite values; remove those samples first")
-
-
-def check_images(images: Tensor, low: float = 0.0, high: float = 1.0) -> Tensor:
-    """The images, a batch as `check_batch` wants it, in [low, high]: those that are outside by four roundings at most are drawn in.
-
-    Raises ValueError for others.
-    """
-    check_batch(images)
-    smallest, largest = images.min().item(), images.max().item()
-    if low <= smallest and largest <= high:
-        return images
-    slack = 4 * torch.finfo(images.dtype).eps
-    if low - slack <= smallest and largest <= high + slack:
-        return images.clamp(low, high)
-    raise ValueError(
-        f"images must lie in [{low:g}, {high:g}]; got [{exactly(smallest)}, {exactly(largest)}]. "
-        "Scale the pixels (divide 8-bit ones by 255) and put normalisation into the classifier (advcore.Normalized)"
-    )
-
-
-def exactly(value: float) -> str:
-    """A number in few digits, in all of them where few would hide that it is not 0 or 1."""
-    return repr(value) if float(f"{value:g}") in (0, 1) and value not in (0, 1) else f"{value:g}"
-
-
-def check_logits(logits: Tensor, samples: int) -> None:
-    """Raise ValueError unless `logits` is finite, `(samples, K)` with K >= 2, and does not look like probabilities."""
-    if logits.dim() != 2 or logits.shape[0] != samples or logits.shape[1] < 2:
-        raise ValueError(f"the classifier must give logits ({samples}, K) with K >= 2; got {tuple(logits.shape)}")
-    check_finite(logits)
-    values = logits.detach()
-    if (values >= 0).all() and torch.allclose(values.sum(1), values.new_ones(samples), atol=1e-4):
-        raise ValueError(
-            "the classifier's outputs look like probabilities (each row is >= 0 and sums to 1); give logits: leave the softmax out"
-        )
-
-
-def check_finite(logits: Tensor) -> None:
-    """Raise ValueError unless all logits are finite."""
-    if not torch.isfinite(logits).all():
-        raise ValueError("the classifier gives NaN or infinite logits; check its weights and its normalisation")
-
-
-def check_labels(labels: Tensor, samples: int, classes: int) -> None:
-    """Raise ValueError unless `labels` holds one whole number in [0, classes) per sample."""
-    if labels.shape != (samples,) or labels.is_floating_point() or labels.dtype == torch.bool:
-        raise ValueError(f"labels must be whole numbers ({samples},); got {labels.dtype} {tuple(labels.shape)}")
-    if labels.min() < 0 or labels.max() >= classes:
-        raise ValueError(f"labels must lie in 0..{classes - 1} ({classes} logits); got {int(labels.min())}..{int(labels.max())}")
-
-
 def _logits_alone(classifier: Classifier, images: Tensor) -> Tensor:
     """`logits_of`; ValueError where the images are changed by it."""
     version = None if images.is_inference() else images._version  # which those do not have
@@ -257,12 +204,6 @@ def _logits_alone(classifier: Classifier, images: Tensor) -> Tensor:
     if version is not None and images._version != version:
         raise ValueError(CHANGES_IMAGES)
     return logits
-
-
-def _described(thing: object) -> str:
-    """What came in place of a tensor: its type, and how long it is."""
-    size = f" of {len(thing)}" if isinstance(thing, tuple | list | dict) else ""
-    return f"a {type(thing).__name__}{size}"
 
 
 def _misfit(classifier: Classifier, images: Tensor, error: str) -> str | None:

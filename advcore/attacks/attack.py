@@ -13,6 +13,7 @@ from advcore.classifier import (
     check_finite,
     check_images,
     check_labels,
+    check_tensor,
     first_logits,
     frozen,
     full_precision,
@@ -152,7 +153,10 @@ def solve(
     coordinates in a subspace too); `radius` `(B,)` is handed to a search with a budget, which a sample with radius 0 has none of.
     Raises ValueError for images, logits or labels that cannot be attacked.
     """
+    check_tensor(images)
     images = (check_images(images) if box else images).detach()
+    if not len(images):
+        raise ValueError("images hold no sample; a batch needs at least one")
     criterion = criterion.to(images.device)
     if randomness is None:
         randomness = Randomness(0, torch.arange(len(images), device=images.device))

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from advcore.attacks.attack import Attack, has_budget, with_budget
+from advcore.classifier import check_tensor
 from advcore.norms import Radius
 
 
@@ -25,6 +26,7 @@ def check_eps(eps: Radius | None, wanted: bool = False) -> None:
 def radii(eps: Radius | None, images: Tensor) -> Tensor:
     """The radius of each sample, `(B,)`, in the dtype and on the device of `images` `(B, *shape)`."""
     check_eps(eps, wanted=True)
+    check_tensor(images)
     if isinstance(eps, Tensor) and len(eps) != len(images):
         raise ValueError(f"eps as a tensor holds one radius for each sample: {len(images)} images, but {len(eps)} radii")
     return torch.as_tensor(eps, dtype=images.dtype, device=images.device).expand(len(images))

@@ -33,6 +33,8 @@ class Square:
     in the shape of two opposite bumps, with what the ball has left; the start is a tiling of bumps. Both are clipped to the box.
     A square that changes no pixel, in linf on grey images one in three, is not sent forward: its answer is known.
 
+    In l2 the published windows have odd sides of at least 3 pixels; here they have any side from 1 on, in both norms.
+
     Needs no gradient: a check on attacks that follow masked ones. Guarantee: an image that it calls found is adversarial and
     inside the ball; not found proves nothing.
 

@@ -1,7 +1,6 @@
 """The training loop: epoch by epoch, and on from any of them."""
 
 import copy
-import math
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,9 +9,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from advcore.box import needs_box
 from advcore.classifier import check_batch, check_images, check_labels
+from advcore.criteria import as_labels
 from advcore.randomness import Randomness
 from advcore.training.augmentation import augmented
 from advcore.training.ema import average
@@ -55,7 +56,8 @@ class Fit:
         for term in recipe.objective.values():
             if not box and needs_box(term):
                 raise ValueError(f"{term!r} attacks in the box [0, 1]: it needs images in it and box=True")
-        (check_images if box else check_batch)(images)
+        images, labels = check_images(images) if box else images, as_labels(labels)
+        check_batch(images)
         with torch.no_grad():
             check_labels(labels, len(images), network.eval()(images[:2]).shape[1])
         check_precision(recipe.precision, images.device)
@@ -76,11 +78,12 @@ class Fit:
     def epoch(self) -> Epoch:
         """The next pass over the training set. Raises FloatingPointError when the objective is no longer finite."""
         totals, seen = dict.fromkeys(("loss", *self.recipe.objective), 0.0), 0
-        steps = math.ceil(len(self.images) / self.recipe.batch_size)
+        batches = self._batches()
+        steps = len(batches)
         self._now = self.recipe.after(self.done)
         self.network.train()
         with _random_state(self.recipe.seed, self.done, self.images.device):
-            for step, rows in enumerate(self._order().split(self.recipe.batch_size), self.done * steps):
+            for step, rows in enumerate(batches, self.done * steps):
                 progress = (step + 1) / (self.recipe.epochs * steps + 1)
                 rate = self._now.learning_rate * self._now.rate(progress)
                 for group in self._optimiser.param_groups:
@@ -134,6 +137,14 @@ class Fit:
         """Every sample once, drawn anew in each epoch."""
         samples = Randomness(self.recipe.seed, torch.arange(len(self.images), device=self.images.device))
         return samples.stream("order", self.done).uniform(()).argsort(stable=True)
+
+    def _batches(self) -> tuple[Tensor, ...]:
+        """The samples of each step. A last one alone joins those before it where batch normalisation needs several."""
+        batches = self._order().split(self.recipe.batch_size)
+        alone = len(batches) > 1 and len(batches[-1]) == 1
+        if alone and any(isinstance(module, _BatchNorm) for module in self.network.modules()):
+            return *batches[:-2], torch.cat(batches[-2:])
+        return batches
 
     def _steps(self, rows: Tensor, progress: float) -> Iterator[dict[str, Tensor]]:
         """Each step on the samples `rows`, one unless a term replays them: the objective (`loss`) and its terms."""

@@ -24,7 +24,8 @@ class Recipe:
             `adversarial.attack.eps`.
         changes: other numbers from a later epoch on, in the order of their epochs.
         epochs: passes over the training set.
-        batch_size: samples a step; the last, smaller batch of an epoch counts too.
+        batch_size: samples a step; the last, smaller batch of an epoch counts too. A last sample alone joins the batch before it
+            where the network has batch normalisation.
         learning_rate: what `rate` multiplies.
         rate: the schedule of the learning rate; a triangle that peaks at 0.4 of all steps.
         optimiser: sgd, adam or adamw; a learning rate for SGD is far too large for the two others, which want 1e-3 or so.
@@ -36,7 +37,8 @@ class Recipe:
         ema: decay of the moving average of the weights, 0.999 say, which is then what is tested and handed out; see `average`.
         precision: of the passes of a step, attacks included; weights stay in float32. float16 scales the loss.
         channels_last: keep images with their channels innermost, which is faster for convolutions on many devices.
-        compile: run the steps through torch.compile; terms that differentiate a gradient (cure) cannot be.
+        compile: run the steps through torch.compile; what it cannot do, gradients of gradients (cure) and attacks other than FGSM
+            and PGD, runs uncompiled.
         seed: of the order of samples and of all noise; the network's first weights come from its own specification.
     """
 

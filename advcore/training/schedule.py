@@ -100,7 +100,7 @@ def scheduled(value: T, schedules: Mapping[str, Schedule], progress: float) -> T
 
 
 def altered(value: T, path: list[str], alter: Callable[[float], float], what: str) -> T:
-    """A dataclass, or a mapping of them, with the number at `path` altered.
+    """A dataclass, or a mapping of them, with the number at `path` altered; rounded, where a field holds whole numbers (`steps`).
 
     Raises ValueError, which begins with `what`, for a path that leads to no number.
     """
@@ -112,7 +112,14 @@ def altered(value: T, path: list[str], alter: Callable[[float], float], what: st
     if path[0] not in known:
         raise ValueError(f"{what}: there is no {path[0]!r}; known there: {', '.join(known) or 'nothing'}")
     part = altered(known[path[0]], path[1:], alter, what)
+    if len(path) == 1 and path[0] in _whole(value):
+        part = round(part)
     return {**value, path[0]: part} if isinstance(value, Mapping) else replace(value, **{path[0]: part})  # type: ignore[return-value, type-var]
+
+
+def _whole(value: Any) -> set[str]:
+    """The fields of a dataclass that hold whole numbers."""
+    return {entry.name for entry in fields(value) if entry.type is int} if is_dataclass(value) else set()
 
 
 def _by(factor: float) -> Callable[[float], float]:

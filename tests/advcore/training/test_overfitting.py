@@ -52,3 +52,8 @@ def test_other_courses_are_not(training, validation):
 def test_unequal_courses_are_refused():
     with pytest.raises(ValueError, match="robust losses need one of training for each of validation; got 2 and 1"):
         robust_overfitting([1.0, 2.0], [1.0])
+
+
+def test_a_cosine_that_is_gone_counts_as_collapsed():
+    assert catastrophic_overfitting([*HEALTHY, _epoch(0.9, 0.02, float("nan"))]) == 4
+    assert catastrophic_overfitting([*HEALTHY, _epoch(0.48, 0.43, float("nan"))]) is None
