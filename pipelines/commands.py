@@ -9,6 +9,7 @@ import tyro
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction
 
 from pipelines import doctor
+from pipelines.dry_run import dry_run
 from pipelines.listing import show_names
 from pipelines.report import Report
 from pipelines.run import run
@@ -38,6 +39,8 @@ class RunCommand:
     """A study file (YAML), or the name of one that comes with advcore."""
     set: Settings = ()
     """Put a value over the study file: --set probes.margins.family.size=4. May be given several times."""
+    dry_run: bool = False
+    """Check all, say what would be done and how long it takes, and end."""
     verbose: bool = False
     """Show the libraries' own messages, and whole tracebacks."""
     run: OmitArgPrefixes[RunSettings] = field(default_factory=RunSettings)
@@ -48,8 +51,12 @@ class RunCommand:
 
     interrupted = "finished shards are in the store, and the same command goes on from there"
 
-    def __call__(self) -> Report:
-        return run(replace(read(Study, self.study, "studies", self.set), run=self.run), self.verbose)
+    def __call__(self) -> Report | int:
+        study = replace(read(Study, self.study, "studies", self.set), run=self.run)
+        if not self.dry_run:
+            return run(study, self.verbose)
+        print(dry_run(study), end="")
+        return 0
 
 
 @dataclass(frozen=True)

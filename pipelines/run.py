@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from pipelines.again import Kept
 from pipelines.archived import archived
+from pipelines.estimate import Estimate, estimate, note_measuring
 from pipelines.fetch import carried
 from pipelines.full import FullDisk, is_full
 from pipelines.lock import alone
@@ -18,7 +19,7 @@ from pipelines.patient import begin, patiently
 from pipelines.prepare import prepare
 from pipelines.record import NullRun, Run
 from pipelines.report import Report, written
-from pipelines.study import RunSettings, Study
+from pipelines.study import RunSettings, Study, check_alone
 from pipelines.study_record import describe, track
 from pipelines.tracking import make_tracker
 from pipelines.trained import with_trained
@@ -55,7 +56,8 @@ def _run(study: Study, verbose: bool) -> Report:
     store_location = resolved(study.run.store or str(out / "store"))
     runner = make_runner(study.run, store_location, verbose)
     runner.check()
-    asked, study = study, with_trained(study)
+    check_alone(out / study.name, "sweep.yaml")
+    asked, study = study, with_trained(study, lambda plan, missing: _tell(estimate(study, plan, plan.all_works(), missing, out)))
     inputs = came_of(asked, study)
     prepared = prepare(study)
     try:
@@ -70,6 +72,8 @@ def _run(study: Study, verbose: bool) -> Report:
     missing = set(store.missing(work.key for work in prepared.all_works()))
     tracker = make_tracker(study.run.track, study.run.tracking_uri, out)
     works = [work for work in prepared.all_works() if work.key in missing]
+    if works:
+        _tell(estimate(study, prepared, works, {}, out))
     if works and isinstance(runner, RayPool):
         works = carried(works, store)
         print(f"starting workers ({runner.workers}) on Ray", file=sys.stderr)
@@ -82,6 +86,7 @@ def _run(study: Study, verbose: bool) -> Report:
             begin(opened, lambda: describe(opened, prepared))
             with patiently(opened, study.run.tracking_wait) as log:
                 outcomes = _measured(coming, works, study.name, log.run)
+                note_measuring(out, prepared, outcomes)
                 try:
                     report = written(prepared, store, outcomes, out / study.name)
                     track(log.run, prepared, report, time.perf_counter() - start)
@@ -98,6 +103,11 @@ def _run(study: Study, verbose: bool) -> Report:
     outputs = left(report, store, [work.key for work in prepared.all_works()]) if report.complete else None
     kept = None if inputs is None or outputs is None else Kept(inputs, outputs, in_mlflow)
     return replace(report, kept=kept)
+
+
+def _tell(expected: Estimate) -> None:
+    """How long it takes, on the terminal."""
+    print(f"time: {expected}", file=sys.stderr)
 
 
 def make_runner(settings: RunSettings, store_location: str, verbose: bool = False) -> Runner:

@@ -33,6 +33,25 @@ def check_name(name: str) -> None:
         raise ValueError(f"{name!r} cannot be a file's name on Windows; choose another name")
 
 
+TAKEN = ("store", "models", "training", "fetched", "mlflow.db", "mlartifacts", "timings.json")
+"""What lies in a folder of results beside the folders of studies and sweeps."""
+
+
+def check_folder_name(name: str) -> None:
+    """Raise ValueError for a name whose folder of results would meet what else lies there: of a study or a sweep."""
+    check_name(name)
+    if name.lower() in TAKEN or name.lower().startswith("mlflow.db"):
+        raise ValueError(f"the name {name!r} is taken in a folder of results ({', '.join(TAKEN)}); choose another one")
+
+
+def check_alone(folder: Path, other: str) -> None:
+    """Raise Refused where the folder of results holds a study (`other` is study.yaml) in place of a sweep, or the reverse."""
+    if (folder / other).exists():
+        raise Refused(
+            f"{folder} holds the {other.partition('.')[0]} of that name: choose another name, or another folder (out: ...)"
+        )
+
+
 @dataclass(frozen=True)
 class RunSettings:
     """How a study runs. Only `shard_size`, `seed` and `dtype` can change a row; the others decide where and how fast.
@@ -104,6 +123,7 @@ class Study:
         transforms: of the images on which a model is measured, instead of the data's own.
         wrappers: by model, what is put around it when it is measured, after it was trained: `{kind: scaled_logits, factor: 1000}`.
         claims: by name, what is expected of the numbers, shown beside them.
+        minutes: its price, on two idle cores when nothing is there yet, trainings included.
         run: how to run it.
     """
 
@@ -115,6 +135,7 @@ class Study:
     transforms: dict[str, Transform] = field(default_factory=dict)
     wrappers: dict[str, Wrapper] = field(default_factory=dict)
     claims: dict[str, Claim] = field(default_factory=dict)
+    minutes: float | None = None
     run: RunSettings = field(default_factory=RunSettings)
 
     def __post_init__(self) -> None:
@@ -122,7 +143,8 @@ class Study:
         for what, held in (("models", names), ("probes", self.probes)):
             if not held:
                 raise ValueError(f"{what} must name at least one; got none")
-        for name in (self.name, *names, *self.probes, *self.claims):
+        check_folder_name(self.name)
+        for name in (*names, *self.probes, *self.claims):
             check_name(name)
         for name in self.train:
             if name in self.models:

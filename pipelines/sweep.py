@@ -9,7 +9,7 @@ from pipelines.claims import Claim, Numbers
 from pipelines.population import check_population
 from pipelines.schedulers import FIFO, PBT, Mode, Optuna, Random, Scheduler, Searcher
 from pipelines.search import Domain, Point, check_space, points, short_names
-from pipelines.study import check_name, find
+from pipelines.study import check_folder_name, check_name, find
 from pipelines.training import Training
 from workers.datasets import DataSpec
 from workers.refusal import Refused
@@ -128,7 +128,8 @@ class Sweep:
     run: SweepSettings = field(default_factory=SweepSettings)
 
     def __post_init__(self) -> None:
-        for name in (self.name, *self.probes, *self.claims):
+        check_folder_name(self.name)
+        for name in (*self.probes, *self.claims):
             check_name(name)
         check_space(self.space)
         if self.trials < 1:

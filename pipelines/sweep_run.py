@@ -15,6 +15,7 @@ from pipelines.patient import begin, patiently
 from pipelines.record import NullRun, Run
 from pipelines.schedulers import FIFO, Optuna
 from pipelines.search import Point
+from pipelines.study import check_alone
 from pipelines.sweep import Sweep
 from pipelines.sweep_plan import Plan, check_points, defining, plan_of
 from pipelines.sweep_record import ENDED, Journal
@@ -45,6 +46,7 @@ def _sweep(settings: Sweep, verbose: bool) -> SweepReport:
     plan = plan_of(settings)
     runner = _runner(plan, verbose)
     check_points(plan, settings.points())
+    check_alone(out / settings.name, "study.yaml")
     check_writable(out / settings.name, "results")
     store = open_store(plan.store)
     if str(settings.run.storage).startswith("s3://"):

@@ -2,20 +2,26 @@
 
 import re
 import sys
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from pipelines.prepare import fitting, prepare
+from pipelines.estimate import note_training, pending
+from pipelines.prepare import Prepared, fitting, prepare
 from pipelines.study import Study, read
 from pipelines.train import Training, train
 from workers.datasets import Dataset, DataSpec, load
 from workers.models import ModelSpec
 from workers.refusal import Refused
 
+Tell = Callable[[Prepared, Mapping[str, Training]], None]
+"""What is told of a study before it begins: its work with the untrained networks, and the trainings that are not there yet."""
 
-def with_trained(study: Study) -> Study:
+
+def with_trained(study: Study, tell: Tell) -> Study:
     """The study with a model, and its transform, in place of each of its recipes; trains what is not there yet.
 
     A recipe's training and test data become those splits of the study's data set, where that is another one; the checkpoint then
@@ -23,20 +29,36 @@ def with_trained(study: Study) -> Study:
     """
     if not study.train:
         return study
+    study, prepared, trainings = untrained(study)
+    if missing := pending(trainings):
+        tell(prepared, missing)
+    models = dict(study.models)
+    for name, training in trainings.items():
+        models[name] = replace(training.model, checkpoint=str(_trained(name, training)))
+    return replace(study, models=models, train={})
+
+
+def untrained(study: Study) -> tuple[Study, Prepared, dict[str, Training]]:
+    """The study with the transforms that its recipes bring, its work with the untrained networks, and its trainings."""
     dataset = load(study.data)
     trainings = {name: _training(study, recipe, dataset) for name, recipe in study.train.items()}
     learnt = {name: training.data.transform for name, training in trainings.items() if training.data.transform is not None}
     study = replace(study, transforms={**learnt, **study.transforms})
-    untrained = {name: training.model for name, training in trainings.items()}
-    prepare(replace(study, models={**study.models, **untrained}, train={}))
-    models = dict(study.models)
-    for name, training in trainings.items():
-        result = train(training)
-        print(f"{name}: {'already trained' if result.already else 'trained'}, {result.checkpoint}", file=sys.stderr)
-        if result.unlogged:
-            print(f"advcore: not all of {name} is in MLflow: {result.unlogged}; the next run completes it", file=sys.stderr)
-        models[name] = replace(training.model, checkpoint=str(result.checkpoint))
-    return replace(study, models=models, train={})
+    models = {**study.models, **{name: training.model for name, training in trainings.items()}}
+    return study, prepare(replace(study, models=models, train={})), trainings
+
+
+def _trained(name: str, training: Training) -> Path:
+    """The checkpoint of a training, which is trained unless it is there."""
+    out = training.checkpoint.parents[1]
+    begun, start = (out / "training" / training.name).exists(), time.perf_counter()
+    result = train(training)
+    if not begun and not result.already:
+        note_training(out, training, time.perf_counter() - start)
+    print(f"{name}: {'already trained' if result.already else 'trained'}, {result.checkpoint}", file=sys.stderr)
+    if result.unlogged:
+        print(f"advcore: not all of {name} is in MLflow: {result.unlogged}; the next run completes it", file=sys.stderr)
+    return result.checkpoint
 
 
 def _training(study: Study, recipe: str, dataset: Dataset) -> Training:
