@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
@@ -194,3 +195,8 @@ def _step(term, network, images):
 
 def _norms(network):
     return [part for part in network.modules() if isinstance(part, nn.BatchNorm2d)]
+
+
+def test_the_docs_name_every_trait():
+    table = (Path(__file__).parents[2] / "docs/networks.md").read_text()
+    assert re.findall(r"^\| ([^|]+?) \| .* \| .* \| .* \|$", table, re.M)[1:] == [*TRAITS]
