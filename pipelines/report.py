@@ -166,6 +166,14 @@ def claim_warnings(claims: Mapping[str, Measured | str]) -> dict[str, dict[str, 
     return told
 
 
+def verdicts(claims: Mapping[str, Measured | str]) -> dict[str, str]:
+    """The verdict on each claim and what was resampled, or why it has no number, as tags."""
+    words = {
+        name: result if isinstance(result, str) else f"{result.verdict or '-'} ({result.unit})" for name, result in claims.items()
+    }
+    return {f"advcore.claim.{name}": without_secrets(text) for name, text in words.items()}
+
+
 def by_place(warnings: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     """One text for each name: a line for each place where it stands."""
     return {name: "\n".join(f"{place}: {sentence}" for place, sentence in told.items()) for name, told in warnings.items()}

@@ -8,7 +8,7 @@ from pipelines.claims import Measured
 from pipelines.environment import environment_tags
 from pipelines.prepare import Prepared
 from pipelines.record import Run
-from pipelines.report import Report, by_place, table_file
+from pipelines.report import Report, by_place, table_file, verdicts
 from workers.datasets import Dataset
 from workers.redaction import plain_without_secrets, shortened, without_secrets
 
@@ -66,6 +66,7 @@ def track(record: Run, prepared: Prepared, report: Report, seconds: float) -> No
     shards = len(prepared.all_works())
     record.metrics({"shards": shards - len(failed), "shards_failed": len(failed), "last_attempt_seconds": seconds})
     record.metrics({"shards_measured": report.measured, "shards_repeated": report.repeated, "shards_found": report.found})
+    record.tags(verdicts(report.claims))
     for name, claim in report.claims.items():
         if isinstance(claim, Measured):
             record.metrics({f"claim/{name}": claim.value, f"claim_low/{name}": claim.low, f"claim_high/{name}": claim.high})

@@ -14,7 +14,7 @@ from pipelines import schema, tables, trials_table
 from pipelines.claims import Measured
 from pipelines.outputs import Outputs
 from pipelines.record import Run
-from pipelines.report import by_place, claim_warnings, claimed
+from pipelines.report import by_place, claim_warnings, claimed, verdicts
 from pipelines.search import label
 from pipelines.sweep import Sweep
 from pipelines.sweep_record import SUFFIXES, Journal, Trial
@@ -94,6 +94,7 @@ def track(record: Run, report: SweepReport, journal: Journal) -> None:
     for name, claim in report.claims.items():
         if isinstance(claim, Measured):
             record.metrics({f"claim/{name}": claim.value, f"claim_low/{name}": claim.low, f"claim_high/{name}": claim.high})
+    record.tags(verdicts(report.claims))
     record.warnings(by_place(claim_warnings(report.claims)))
     if report.best is not None:
         record.metrics({f"best/{name}": value for name, value in report.best.metrics.items()})

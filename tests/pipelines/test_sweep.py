@@ -114,6 +114,7 @@ def test_an_interrupted_sweep_goes_on_and_ends_as_an_undisturbed_one(
     assert len(runs) == len(mlflow.search_runs([experiment])) == 3
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
     assert runs["parent"].data.tags["advcore.warning.few_samples"] == "claim own: one sample carries all of a mean"
+    assert runs["parent"].data.tags["advcore.claim.own"] == "undecided (1 coin)"
     for trial in report.trials:
         run = runs[trial.key]
         assert run.data.params[EPS] == str(trial.point[EPS])
