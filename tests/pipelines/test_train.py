@@ -1,6 +1,7 @@
 """Trainings that are left and gone on with, and what they hand out."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -82,7 +83,7 @@ def test_a_killed_process_loses_only_the_epoch_it_was_in(place: Path) -> None:
         "for progress in epochs(read(Training, 'training.yaml', 'recipes'), pathlib.Path('killed')):\n"
         "    if progress.epoch == 2: os.kill(os.getpid(), signal.SIGKILL)"
     )
-    environment = {"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": ""}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PATH": ""}
     killed = subprocess.run([sys.executable, "-c", script], env=environment, check=False)
     assert killed.returncode == -signal.SIGKILL
     undisturbed, rest = list(epochs(training_of(), place / "whole")), list(epochs(training_of(), place / "killed"))
