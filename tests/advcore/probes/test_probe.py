@@ -71,6 +71,14 @@ def test_shards_give_the_rows_of_the_whole(probe):
                 assert own == expected
 
 
+@pytest.mark.parametrize("name", ["robustness", "masking", "margins", "frequency_map", "random_margins", "transfer", "noise"])
+def test_every_number_says_of_what_it_is(name):
+    summary = PROBES[name].summarise(_measure(PROBES[name], slice(None)))
+    numbers = [*summary.scalars, *summary.curves]
+    assert [number for number in numbers if len(summary.meaning(number).split()) < 4] == []
+    assert "6" in " ".join(summary.meanings.values())  # of how many samples
+
+
 def _measure(probe, rows):
     batch = probes.Batch(BATCH.images[rows], BATCH.labels[rows], BATCH.indices[rows], rows.start or 0, PLACES[rows])
     return probe.measure(oracles.relu(), batch, Randomness(0, batch.indices), **_more(probe, oracles.softplus()))
