@@ -114,7 +114,7 @@ class Margins:
                 y_scale="log",
                 ends=("low frequency", "high frequency") if windows else None,
                 x_ticks=windows,
-                note=f"Median over samples, in its 95 % interval, and faint between the quartiles. {self.note()} "
+                note=f"Median over samples, its 95 % interval, faint between quartiles. {self.note()} "
                 "Larger is more invariant in that subspace (eq. 18).",
             )
         ]

@@ -14,7 +14,7 @@ from advcore.margins import check_attack, minimal_perturbations
 from advcore.noise import MEDIAN_RATIO, distance_along, flip_probability, noise_ratio, random_directions
 from advcore.noise_level import implied_distance, noise_level
 from advcore.probes.charts import Chart, Lines, Series, shares
-from advcore.probes.probe import Batch, Columns, Curve, Summary
+from advcore.probes.probe import Batch, Columns, Curve, Summary, median
 from advcore.randomness import Randomness
 
 FLIPPED = 0.1
@@ -98,15 +98,15 @@ class Noise:
         return Summary(
             scalars={
                 "found": torch.isfinite(distance).double().mean().item(),
-                "median_distance": _median(distance),
+                "median_distance": median(distance),
                 **dict(zip(names, quartiles, strict=True)),
-                "median_sigma_10": _median(columns["sigma_10"]),
-                "median_sigma_10_ratio": _median(columns["sigma_10_ratio"]),
+                "median_sigma_10": median(columns["sigma_10"]),
+                "median_sigma_10_ratio": median(columns["sigma_10_ratio"]),
             },
             curves={
                 "flip_probability": Curve(self.sigmas, columns["flips"].mean(0).tolist()),
                 "flip_probability/flat": Curve(self.sigmas, self._flat(distance).tolist()),
-                "median_implied_distance": Curve(self.sigmas, [_median(column) for column in columns["implied"].mT]),
+                "median_implied_distance": Curve(self.sigmas, [median(column) for column in columns["implied"].mT]),
             },
             meanings=self._meanings(len(distance)),
         )
@@ -174,8 +174,3 @@ class Noise:
             note=f"Percentiles 1 to 99 over samples of each one's median over {self.directions} directions (eq. 21); the minimal "
             f"distance by {kind_and_norm(self.attack)}, from the predicted label, no box.",
         )
-
-
-def _median(values: Tensor) -> float:
-    """The lower median, so that inf, not found, is never averaged."""
-    return values.quantile(0.5, interpolation="lower").item()

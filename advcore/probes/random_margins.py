@@ -101,7 +101,7 @@ class RandomMargins:
                 x_scale="log",
                 y_scale="log",
                 x_ticks=self.dimensions,
-                note=f"Median over samples, in its 95 % interval, faint between the quartiles. By {kind_and_norm(self.attack)}, from "
+                note=f"Median over samples, its 95 % interval, faint between quartiles. By {kind_and_norm(self.attack)}, from "
                 "the predicted label. Thin, if flat: the median at a flat boundary as far as the sample's minimal perturbation.",
             )
         ]

@@ -15,7 +15,7 @@ from advcore.masking import ball_signs, gradient_signs
 from advcore.norms import NORMS, NormName
 from advcore.probes.charts import Chart, Lines, Series
 from advcore.probes.masking import summarise_signs
-from advcore.probes.probe import Batch, Columns, Curve, Summary
+from advcore.probes.probe import Batch, Columns, Curve, Summary, median
 from advcore.randomness import Randomness
 from advcore.robust_accuracy import Bounds, attack_over, check_grid, robust_accuracy, union
 from advcore.shares import wilson
@@ -125,7 +125,7 @@ class Robustness:
                 scalars[f"added/{name}"] = (own["broken_at"] < known).double().mean().item()
             if not has_budget(attack):
                 scalars[f"mean_distance/{name}"] = own["own_distance"].mean().item()
-                scalars[f"median_distance/{name}"] = own["own_distance"].median().item()
+                scalars[f"median_distance/{name}"] = median(own["own_distance"])
             known = own["broken_at"]
         meanings = self._meanings(len(worst["broken_at"]))
         if "saturated" not in table:
@@ -186,7 +186,7 @@ class Robustness:
             "added": "share of all samples that this attack breaks at a smaller eps of the grid than every attack before it",
             "mean_distance": f"mean {norm} norm of the perturbation that this attack alone finds, from the predicted label, "
             f"in the box [0, 1], over all {count} samples; inf where one is not found",
-            "median_distance": f"the lower median of the same {norm} norms",
+            "median_distance": f"the median of the same {norm} norms",
             "masking": "share of the samples classified right that show this sign of gradient masking",
         }
 

@@ -15,7 +15,7 @@ from advcore.box import keeps_box
 from advcore.classifier import Classifier, full_precision, predict
 from advcore.criteria import Untargeted
 from advcore.probes.charts import Chart, Lines, Maps, Series, shares
-from advcore.probes.probe import NOBODY, Batch, Columns, Curve, Summary
+from advcore.probes.probe import NOBODY, Batch, Columns, Curve, Summary, median
 from advcore.randomness import Randomness
 from advcore.transfer import fooled, lengthened, transfer_rates
 
@@ -85,7 +85,7 @@ class Transfer:
         return Summary(
             scalars={
                 "found": columns["found"].double().mean().item(),
-                "median_distance": columns["distance"].quantile(0.5, interpolation="lower").item(),
+                "median_distance": median(columns["distance"]),
                 **{f"transfer_rate/{name}": own[0].item() for name, own in rates.items()},
             },
             curves={f"transfer_rate_over_scale/{name}": Curve(self.scales, own.tolist()) for name, own in rates.items()},

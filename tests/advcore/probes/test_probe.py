@@ -71,12 +71,11 @@ def test_shards_give_the_rows_of_the_whole(probe):
                 assert own == expected
 
 
-@pytest.mark.parametrize("name", ["robustness", "masking", "margins", "frequency_map", "random_margins", "transfer", "noise"])
-def test_every_number_says_of_what_it_is(name):
-    summary = PROBES[name].summarise(_measure(PROBES[name], slice(None)))
+@every_probe
+def test_every_number_says_of_what_it_is(probe):
+    summary = probe.summarise(_measure(probe, slice(None)))
     numbers = [*summary.scalars, *summary.curves]
     assert [number for number in numbers if len(summary.meaning(number).split()) < 4] == []
-    assert "6" in " ".join(summary.meanings.values())  # of how many samples
 
 
 def _measure(probe, rows):
