@@ -49,13 +49,14 @@ class Prepared:
         return [work for works in self.works.values() for work in works]
 
 
-def prepare(study: Study) -> Prepared:
-    """Load the data, build each model once and send two images through it, let each probe see the shapes, name all work.
+def prepare(study: Study, samples: Dataset | None = None) -> Prepared:
+    """Load the data, unless they are the `samples` given, build each model once and send two images through it, let each probe see
+    the shapes, name all work.
 
     Raises Refused for whatever cannot work.
     """
     study = _wrapped(study)
-    dataset = load(study.data)
+    dataset = samples or load(study.data)
     seen = {name: _through(dataset, study.transforms.get(name)) for name in study.models}
     for own in seen.values():
         for probe_name, probe in study.probes.items():

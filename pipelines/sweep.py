@@ -6,6 +6,7 @@ from typing import Any, Literal
 from advcore.probes import Probe
 from pipelines import schema
 from pipelines.claims import Claim, Numbers
+from pipelines.numbers import plain_name
 from pipelines.population import check_population
 from pipelines.schedulers import FIFO, PBT, Mode, Optuna, Random, Scheduler, Searcher
 from pipelines.search import Domain, Point, check_space, points, short_names
@@ -100,8 +101,11 @@ class Sweep:
         space: by dotted name in the training (`recipe.objective.adversarial.attack.eps`), its values; or by any name cases.
         probes: by name; each with a `kind`. They are measured on each model after its training.
         data: the samples of the probes. The recipe learns another split of the same data set.
-        metric: by which the best trial is found: a number of the epochs (`test_accuracy`) or of a probe, `PROBE/SCALAR` or
-            `PROBE/CURVE/X` (`robustness/robust_accuracy/worst/1.5`).
+        metric: by which the best trial is found and reported: a number of the epochs (`test_accuracy`) or of a probe,
+            `PROBE/SCALAR` or `PROBE/CURVE/X` (`robustness/robust_accuracy/worst/1.5`).
+        validation: training samples that no trial learns, a number or a share below 1.0: the metric's probe is measured on them
+            too, and the best trial is chosen there, so that its number on `data` is of samples that it was not chosen by. A recipe
+            that holds samples out of its own accord needs none.
         mode: whether it is to be large (max) or small (min).
         tradeoff: two such numbers, larger is better, that are drawn against each other with their Pareto front.
         scheduler: whether trials are stopped early.
@@ -119,6 +123,7 @@ class Sweep:
     probes: dict[str, Probe] = field(default_factory=dict)
     data: DataSpec | None = None
     metric: str | None = None
+    validation: int | float | None = None
     mode: Mode = "max"
     tradeoff: tuple[str, str] | None = None
     scheduler: Scheduler = field(default_factory=FIFO)
@@ -132,6 +137,10 @@ class Sweep:
         for name in (*self.probes, *self.claims):
             check_name(name)
         check_space(self.space)
+        if self.metric is not None:
+            object.__setattr__(self, "metric", plain_name(self.metric))
+        if self.tradeoff is not None:
+            object.__setattr__(self, "tradeoff", tuple(map(plain_name, self.tradeoff)))
         if self.trials < 1:
             raise ValueError(f"trials must be at least 1; got {self.trials}")
         if self.probes and self.data is None:

@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from advcore.training import Validation
 from pipelines import schema
 from pipelines.documents import put
 from pipelines.fetch import anywhere
+from pipelines.numbers import HELD_OUT
 from pipelines.prepare import prepare
 from pipelines.schedulers import PBT, Optuna
 from pipelines.search import Point, complete, worded
@@ -42,6 +44,14 @@ class Plan:
     training: Training
     origin: tuple[str, ...]
     store: str
+
+    @property
+    def chosen_by(self) -> str | None:
+        """The number by which the best trial is chosen: of the metric's probe on samples held out, where there are some."""
+        metric = self.sweep.metric
+        if metric is None or metric.partition("/")[0] not in self.sweep.probes or self.training.validation is None:
+            return metric
+        return f"{HELD_OUT}{metric}"
 
     def at(self, point: Point) -> Training:
         """The training with a point, and what follows from it, put in. Raises Refused where that does not fit."""
@@ -77,7 +87,8 @@ class Plan:
         """The id of what is measured on each trained model."""
         settings = schema.unstructure(self.sweep)
         run = [settings["run"][name] for name in ("shard_size", "seed", "dtype")]
-        return _digest(settings["probes"], settings["data"], run, *filter(None, [own_code(settings["probes"])]))
+        held_out = [self.chosen_by] if self.chosen_by != self.sweep.metric else []  # its probe is measured there too
+        return _digest(settings["probes"], settings["data"], run, *filter(None, [own_code(settings["probes"])]), *held_out)
 
     def carried(self) -> "Plan":
         """As trials get it: without the address of MLflow, in which a password may stand. The driver alone writes there."""
@@ -115,6 +126,10 @@ def plan_of(sweep: Sweep) -> Plan:
     if sweep.data is not None:
         training = on_data(training, sweep.data, load(sweep.data))
     training = replace(training, name=sweep.name)
+    if sweep.validation is not None:
+        if training.validation is not None:
+            raise Refused("sweep.validation: the recipe holds samples out already, by its own validation: leave one of them out")
+        training = replace(training, validation=Validation(sweep.validation, keep_best=False))
     training = replace(training, model=anywhere(training.model, sweep.run.tracking_uri, local(sweep.run.out).absolute()))
     data = [load(spec).digest for spec in (training.data, training.test) if spec is not None]
     store = resolved(sweep.run.store or str(local(sweep.run.out) / "store"))

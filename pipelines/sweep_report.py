@@ -3,20 +3,22 @@
 import math
 import shutil
 import traceback
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import yaml
 
 from advcore.probes import Columns, Robustness
 from pipelines import schema, tables, trials_table
+from pipelines.choice import Choice, choice_of, chosen_on_test
 from pipelines.claims import Measured
 from pipelines.outputs import Outputs
 from pipelines.record import Run
 from pipelines.report import by_place, claim_warnings, claimed, verdicts
 from pipelines.search import label
 from pipelines.sweep import Sweep
+from pipelines.sweep_plan import Plan
 from pipelines.sweep_record import SUFFIXES, Journal, Trial
 from pipelines.training import loaded
 from pipelines.trials_charts import charts
@@ -32,7 +34,7 @@ COLUMNS = 8
 @dataclass(frozen=True)
 class SweepReport:
     """What a sweep came to: its trials in the order of their points, how many ran now, the best, each claim's number, or why it has
-    none, what is missing, and where to look."""
+    none, what is missing, and where to look; how sure the best one's number is, and why it may mislead."""
 
     sweep: Sweep
     trials: list[Trial]
@@ -43,10 +45,12 @@ class SweepReport:
     text: str
     folder: Path
     figures: list[Path]
+    choice: Choice | None = None
+    warnings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
-        """Whether every trial came to an end of its own, and there is a best one where one is asked for."""
+        """Whether every trial came to an end of its own, and all was written down."""
         return not self.problems
 
 
@@ -57,11 +61,13 @@ def report_of(journal: Journal, ran: int, spent: str) -> SweepReport:
     plan, folder = journal.plan, journal.folder
     sweep, trials = plan.sweep, [replace(trial, point=trial.settings) for trial in journal.trials.values()]
     done = [trial for trial in trials if trial.status == "finished"]
-    best = trials_table.best(done, sweep.metric, sweep.mode)
-    rows = _rows(journal, done)
+    best = trials_table.best(done, plan.chosen_by, sweep.mode)
+    rows = _rows(journal, done, best)
+    probe = (sweep.metric or "").partition("/")[0]
+    choice = None if best is None else choice_of(plan, best, done, rows.get(best.key, {}).get(probe))
     own = trials_table.claim_tables(done, sweep.space, rows)
     claims = {name: claimed(claim, own) for name, claim in sweep.claims.items()}
-    problems = _problems(sweep, trials, best, spent)
+    problems = _problems(sweep, trials, spent)
     outputs, drawn = Outputs(folder), []
     try:
         for chart in charts(trials, sweep.space, _tradeoff(sweep), sweep.metric, best):
@@ -75,14 +81,16 @@ def report_of(journal: Journal, ran: int, spent: str) -> SweepReport:
         for suffix in SUFFIXES:
             with whole(folder / f"best{suffix}") as unfinished:
                 shutil.copyfile(journal.model(best.key).with_suffix(suffix), unfinished)
-    text = _text(sweep, trials, best, claims)
+    found = {"chosen_on_test": chosen_on_test(plan), "no_best": _without_best(plan, done, best)}
+    warnings = {name: sentence for name, sentence in found.items() if sentence}
+    text = _text(plan, trials, best, claims, choice, warnings)
     changed = [f"- trial {trial.number}: {journal.told(trial)}" for trial in trials if len(trial.lineage) > 1]
     text += "\n".join(["", "## Settings that changed", "", *changed, ""]) if changed else ""
     (folder / "report.md").write_text(text, encoding="utf-8")
     (folder / "sweep.yaml").write_text(
         yaml.safe_dump(plain_without_secrets(schema.unstructure(sweep)), sort_keys=False), encoding="utf-8"
     )
-    return SweepReport(sweep, trials, ran, best, claims, problems, text, folder, drawn)
+    return SweepReport(sweep, trials, ran, best, claims, problems, text, folder, drawn, choice, warnings)
 
 
 def track(record: Run, report: SweepReport, journal: Journal) -> None:
@@ -95,7 +103,7 @@ def track(record: Run, report: SweepReport, journal: Journal) -> None:
         if isinstance(claim, Measured):
             record.metrics({f"claim/{name}": claim.value, f"claim_low/{name}": claim.low, f"claim_high/{name}": claim.high})
     record.tags(verdicts(report.claims))
-    record.warnings(by_place(claim_warnings(report.claims)))
+    record.warnings({**by_place(claim_warnings(report.claims)), **report.warnings})
     if report.best is not None:
         record.metrics({f"best/{name}": value for name, value in report.best.metrics.items()})
         record.tags({"advcore.best": label(report.sweep.space, report.best.point), "advcore.best.trial": report.best.key})
@@ -110,15 +118,14 @@ def track(record: Run, report: SweepReport, journal: Journal) -> None:
     record.text("\n".join(report.problems) or "none\n", "problems.txt")
 
 
-def _rows(journal: Journal, done: list[Trial]) -> dict[str, dict[str, Columns]]:
-    """The rows of finished trials, by trial and probe."""
-    if not journal.plan.sweep.claims:
-        return {}
+def _rows(journal: Journal, done: list[Trial], best: Trial | None) -> dict[str, dict[str, Columns]]:
+    """The rows of finished trials, by trial and probe; where no claim wants them, of the best one alone."""
+    wanted = done if journal.plan.sweep.claims else [trial for trial in done if trial is best]
     store = open_store(journal.plan.store)
-    return {trial.key: {probe: store.read_all(keys) for probe, keys in trial.rows.items()} for trial in done}
+    return {trial.key: {probe: store.read_all(keys) for probe, keys in trial.rows.items()} for trial in wanted}
 
 
-def _problems(sweep: Sweep, trials: list[Trial], best: Trial | None, spent: str) -> list[str]:
+def _problems(sweep: Sweep, trials: list[Trial], spent: str) -> list[str]:
     """What is not as it was asked for, one line each."""
     lines = [f"{spent}; the same command goes on from there"] if spent else []
     for trial in trials:
@@ -128,11 +135,14 @@ def _problems(sweep: Sweep, trials: list[Trial], best: Trial | None, spent: str)
     open_ones = sum(trial.status in ("waiting", "interrupted") for trial in trials)
     if open_ones:
         lines.append(f"{open_ones} trials did not come to their end")
-    done = [trial for trial in trials if trial.status == "finished"]
-    if sweep.metric is not None and best is None and done:
-        known = ", ".join(done[0].metrics)
-        lines.append(f"metric {sweep.metric!r} is no finite number of any trial, so there is no best one; known: {known}")
     return lines
+
+
+def _without_best(plan: Plan, done: list[Trial], best: Trial | None) -> str:
+    """Why there is no best trial, where one is asked for; else nothing."""
+    if plan.chosen_by is None or best is not None or not done:
+        return ""
+    return f"{plan.chosen_by} is no finite number of any trial, so there is no best one, nor a model of it"
 
 
 def _tradeoff(sweep: Sweep) -> tuple[str, str] | None:
@@ -145,6 +155,25 @@ def _tradeoff(sweep: Sweep) -> tuple[str, str] | None:
     return sweep.tradeoff
 
 
+def _best(plan: Plan, best: Trial, choice: Choice) -> str:
+    """The best trial, by what it was chosen, what it came to, and which others may be as good."""
+    sweep, metric, by = plan.sweep, plan.sweep.metric or "", plan.chosen_by or ""
+    number = f"{metric} {tables.number(best.metrics.get(metric, math.nan))}"
+    if choice.low is not None and choice.high is not None:
+        number += f" (95 %: {tables.number(choice.low)} to {tables.number(choice.high)})"
+    lines = [f"Best: trial {best.number}, {label(sweep.space, best.point)}, {number}; the {sweep.mode} of {by}"]
+    lines[0] += f" {tables.number(best.metrics.get(by, math.nan))}, on samples held out of training." if by != metric else "."
+    if choice.tied:
+        lines.append(f"Exactly as good by {by}: {_trials(choice.tied)}; the first of them is taken.")
+    if choice.within:
+        lines.append(f"Within its interval: {_trials(choice.within)}, which these samples cannot tell from it.")
+    return " ".join(lines)
+
+
+def _trials(numbers: Sequence[int]) -> str:
+    return f"trial{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
+
+
 def _shown(sweep: Sweep, trials: list[Trial]) -> list[str]:
     """The numbers of the report's table: those that were asked for, then each probe's first ones, then those of the epochs."""
     known = list(dict.fromkeys(name for trial in trials for name in trial.metrics))
@@ -154,13 +183,20 @@ def _shown(sweep: Sweep, trials: list[Trial]) -> list[str]:
     return list(dict.fromkeys([*wanted, *firsts, *plain]))[:COLUMNS]
 
 
-def _text(sweep: Sweep, trials: list[Trial], best: Trial | None, claims: Mapping[str, Measured | str]) -> str:
-    parts = [f"# {sweep.name}"]
+def _text(
+    plan: Plan,
+    trials: list[Trial],
+    best: Trial | None,
+    claims: Mapping[str, Measured | str],
+    choice: Choice | None,
+    warnings: Mapping[str, str],
+) -> str:
+    sweep = plan.sweep
+    parts = [f"# {sweep.name}", *(f"**warning**, {name}: {sentence}" for name, sentence in warnings.items())]
     if claims:
         parts += ["## What was expected, and what was measured", tables.claimed(sweep.claims, claims)]
     parts += ["## Trials", trials_table.table(trials, sweep.space, _shown(sweep, trials))]
-    if best is not None and sweep.metric is not None:
-        number = tables.number(best.metrics.get(sweep.metric, math.nan))
-        parts.append(f"Best: trial {best.number}, {label(sweep.space, best.point)}, {sweep.metric} {number} ({sweep.mode}).")
+    if best is not None and choice is not None:
+        parts.append(_best(plan, best, choice))
     told = [f"- **warning**, trial {trial.number}, {name}: {words}" for trial in trials for name, words in trial.warnings.items()]
     return "\n\n".join([*parts, *(["\n".join(told)] if told else [])]) + "\n"

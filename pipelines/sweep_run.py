@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipelines import schema
+from pipelines.choice import check_metrics
 from pipelines.environment import environment_tags
 from pipelines.fetch import portable
 from pipelines.live import Live
@@ -47,6 +48,7 @@ def _sweep(settings: Sweep, verbose: bool) -> SweepReport:
     runner = _runner(plan, verbose)
     check_points(plan, settings.points())
     check_alone(out / settings.name, "study.yaml")
+    check_metrics(plan)
     check_writable(out / settings.name, "results")
     store = open_store(plan.store)
     if str(settings.run.storage).startswith("s3://"):
@@ -56,7 +58,7 @@ def _sweep(settings: Sweep, verbose: bool) -> SweepReport:
     opened = make_tracker(settings.run.track, settings.run.tracking_uri, out).open(
         settings.run.experiment, plan.identity, settings.name
     )
-    journal = Journal(out / settings.name, plan, opened, Live(settings.name, settings.metric))
+    journal = Journal(out / settings.name, plan, opened, Live(settings.name, plan.chosen_by))
     for point in settings.points() or journal.remembered():
         journal.expect(point)
     todo = [trial.point for trial in journal.trials.values() if trial.status not in ENDED]
@@ -124,7 +126,7 @@ def _on_ray(plan: Plan, pool: RayPool, journal: Journal, todo: list[Point], more
         place = tuning.Place(plan.sweep.run, _storage(plan), plan.sweep.scheduler, budget)
         if todo:
             tuning.run_trials(plan, todo, journal, place)
-        searcher, metric = plan.sweep.searcher, plan.sweep.metric
+        searcher, metric = plan.sweep.searcher, plan.chosen_by
         if more and isinstance(searcher, Optuna) and metric is not None and not budget():
             tuning.search_trials(plan, searcher, metric, plan.sweep.mode, more, journal, place)
 

@@ -5,19 +5,19 @@ It knows neither Ray nor MLflow: the same trial runs in this process and in an a
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from advcore.probes import Summary
 from pipelines.chance import accuracy_of, warned
 from pipelines.lineage import Lineage, lineage, succeeding
-from pipelines.prepare import prepare
+from pipelines.numbers import HELD_OUT, numbers_of
+from pipelines.prepare import Prepared, prepare
 from pipelines.schedulers import PBT
 from pipelines.search import Point
 from pipelines.summaries import checked
 from pipelines.sweep_plan import Plan
 from pipelines.train import ABOUT, MODEL, epochs
-from pipelines.training import Training
+from pipelines.training import Training, loaded
 from workers.inline import Inline
 from workers.refusal import Refused
 from workers.store import open_store
@@ -61,18 +61,28 @@ def reports(plan: Plan, point: Point, folder: Path) -> Iterator[Report]:
     yield Report(len(about["metrics"]), metrics | numbers, rows, warnings, stretches)
 
 
-def numbers_of(summary: Summary) -> dict[str, float]:
-    """A summary as single numbers: its scalars, and the points of its curves by `CURVE/X`."""
-    curves = {f"{name}/{x:g}": y for name, curve in summary.curves.items() for x, y in zip(curve.x, curve.y, strict=True)}
-    return {name: float(value) for name, value in {**summary.scalars, **curves}.items()}
-
-
 def _measured(plan: Plan, training: Training, folder: Path) -> tuple[dict[str, list[str]], dict[str, float], dict[str, str]]:
-    """The keys of the rows by probe, the probes' numbers and their warnings; only what is not in the store is computed."""
+    """The keys of the rows by probe, the probes' numbers and their warnings; only what is not in the store is computed. Where the
+    best trial is chosen on samples held out, the metric's probe is measured on them too."""
     study = plan.study(training, folder / MODEL)
     if study is None:
         return {}, {}, {}
-    prepared = prepare(study)
+    rows, numbers, warnings = _study_measured(plan, training, prepare(study))
+    probe = (plan.sweep.metric or "").partition("/")[0]
+    if plan.chosen_by != plan.sweep.metric and probe in study.probes:
+        held_out = loaded(training).held_out
+        assert held_out is not None
+        chosen = prepare(replace(study, probes={probe: study.probes[probe]}, transforms={}), held_out)
+        _, own, _ = _study_measured(plan, training, chosen)
+        numbers |= {f"{HELD_OUT}{name}": value for name, value in own.items()}
+    return rows, numbers, warnings
+
+
+def _study_measured(
+    plan: Plan, training: Training, prepared: Prepared
+) -> tuple[dict[str, list[str]], dict[str, float], dict[str, str]]:
+    """The same, of one study."""
+    study = prepared.study
     store = open_store(plan.store, create=False)
     works = prepared.all_works()
     missing = set(store.missing(work.key for work in works))
