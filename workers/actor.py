@@ -192,7 +192,7 @@ class Worker:
                 f"the model {spec.architecture} (checkpoint {spec.checkpoint}) is not the same on this worker, "
                 "or has changed since the study started: start the study anew"
             )
-        return build(own).to(self._device, torch_dtype(dtype))
+        return build(own, torch_dtype(dtype)).to(self._device, torch_dtype(dtype))
 
 
 def check_columns(columns: Columns) -> int:

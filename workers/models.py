@@ -55,8 +55,10 @@ class ModelSpec:
     wrapper: Wrapper | None = None
 
 
-def build(spec: ModelSpec) -> nn.Module:
+def build(spec: ModelSpec, dtype: torch.dtype = torch.float32) -> nn.Module:
     """The classifier of a spec on the CPU: evaluation mode, no parameter gradients, images in [0, 1] to logits.
+
+    Its weights are of `dtype`, whatever the factory makes; what `torch.compile` makes of a network is left off.
 
     The global random state stays untouched. Raises Refused where the spec, its factory or its checkpoint do not work.
     """
@@ -66,7 +68,7 @@ def build(spec: ModelSpec) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.random.default_generator.manual_seed(_SEED)
         network = _call(spec, factory)
-    network = getattr(network, "_orig_mod", network).float()  # what torch.compile wraps; every precision is cast to the study's
+    network = getattr(network, "_orig_mod", network).to(dtype)  # torch.compile keeps what it wraps there
     if spec.checkpoint is not None:
         try:
             load_checkpoint(network, spec.checkpoint, spec.mean, spec.std)

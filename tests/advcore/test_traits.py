@@ -8,15 +8,16 @@ import pytest
 import torch
 from attack_table import ATTACKS, run
 from torch import nn
-from traits import TRAITS
+from traits import TRAITS, small
 
-from advcore import Randomness, Untargeted, probes, training
+from advcore import Randomness, Targeted, Untargeted, probes, training
 from advcore.attacks import FGSM, PGD, DeepFool, Square
 from advcore.attacks.attack import has_budget, norm_of
 from advcore.attacks.l0 import get
 from advcore.classifier import predict
+from advcore.margins import margins
 from advcore.probes import PROBES
-from advcore.subspaces import DCTGrid
+from advcore.subspaces import Complements, DCTGrid, OneColour, RandomSubspaces
 from advcore.training import TERMS
 
 SETTINGS = {
@@ -195,6 +196,27 @@ def _step(term, network, images):
 
 def _norms(network):
     return [part for part in network.modules() if isinstance(part, nn.BatchNorm2d)]
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=repr)
+def test_no_empty_batch_reaches_a_network(attack):
+    """`Small` raises on one. Some samples leave early, some late, some never."""
+    for seed in range(3):
+        network, images = small(seed=seed), torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(seed))
+        own = predict(network, images)
+        for criterion in (Untargeted(own), Targeted((own + 1) % 4), Untargeted((own + torch.arange(6) % 2) % 4)):
+            run(attack, network, images, criterion)
+
+
+FAMILIES = [RandomSubspaces(3, 4), OneColour(DCTGrid(4)), Complements(DCTGrid(4))]
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: type(family).__name__)
+def test_no_empty_batch_in_families(family):
+    for seed in range(3):
+        network, images = small(seed=seed), torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(seed))
+        for rows in (1, 5, 1024):
+            assert margins(network, images, family((1, 8, 8)), rows=rows).found.all()
 
 
 def test_the_docs_name_every_trait():

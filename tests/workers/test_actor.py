@@ -59,7 +59,7 @@ def test_double_precision_reaches_model_and_images(dataset, store):
 
 def test_the_model_is_built_once_and_only_one_is_held(dataset, store, monkeypatch):
     built = []
-    monkeypatch.setattr(workers.actor, "build", lambda spec: built.append(spec.architecture) or build(spec))
+    monkeypatch.setattr(workers.actor, "build", lambda spec, dtype: built.append(spec.architecture) or build(spec, dtype))
     worker = Worker(store, None, "cpu")
     other = ModelSpec("advcore.networks:perceptron")
     todo = works(dataset, Look(), size=5) + works(dataset, Look(2.0), size=10) + works(dataset, Look(), size=10, model=other)
@@ -69,7 +69,7 @@ def test_the_model_is_built_once_and_only_one_is_held(dataset, store, monkeypatc
 
 def test_a_comparison_is_handed_the_others_and_they_leave_with_the_next_shard(dataset, store, monkeypatch):
     built = []
-    monkeypatch.setattr(workers.actor, "build", lambda spec: built.append(spec.classes) or build(spec))
+    monkeypatch.setattr(workers.actor, "build", lambda spec, dtype: built.append(spec.classes) or build(spec, dtype))
     others = [Other(name, spec, content_hash(spec)) for name, spec in (("own", PLAIN), ("nine", replace(PLAIN, classes=9)))]
     work = replace(works(dataset, Transfer(scales=(1.0, 2.0)))[0], others=(*others, replace(others[1], name="again")))
     worker = Worker(store, None, "cpu")

@@ -135,3 +135,5 @@ def test_factories_that_compile_or_make_other_precisions(own_module):
         assert type(built) is type(plain)
         assert {weight.dtype for weight in built.parameters()} == {torch.float32}
         assert list(built.state_dict()) == list(plain.state_dict())
+    double = build(ModelSpec("tiny_double:make"), torch.float64)
+    assert {weight.dtype for weight in double.parameters()} == {torch.float64}
