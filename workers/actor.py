@@ -20,6 +20,7 @@ from advcore.classifier import frozen, full_precision, logits_of, predict
 from advcore.probes.probe import CALIBRATION, Batch, Calibrated, Columns, Comparison, Probe
 from advcore.randomness import Randomness
 from workers.code import own_code
+from workers.columns import check_columns
 from workers.datasets import Dataset, batch
 from workers.datasets.dataset import images_of, torch_dtype
 from workers.models import ModelSpec, build, content_hash, here
@@ -119,18 +120,19 @@ class Worker:
         more = {"others": others} if isinstance(work.probe, Comparison) else {}
         probe = self._probe(work, model, dataset) if isinstance(work.probe, Calibrated) else work.probe
 
-        right = []
+        counts, right = [], []
 
         def measure(part: Batch) -> Columns:
             own = replace(part, images=part.images.clone(), labels=part.labels.clone(), indices=part.indices.clone())
             with full_precision():
                 columns = probe.measure(model, own, Randomness(work.seed, part.indices), **more)
+            rows = check_columns(columns, probe, part)
             right.append(int((predict(model, part.images) == part.labels).sum()))
+            counts.append(rows)
             return columns
 
         with self._untouched():
             columns, parts = self._portions.measure(measure, samples, (work.model_hash, work.dtype, repr(work.probe)))
-        rows = check_columns(columns)
         metadata = {
             "name": work.name,
             "model": work.model_hash,
@@ -147,7 +149,7 @@ class Worker:
             "seconds": repr(time.perf_counter() - start),  # of wall time, up to the writing
         }
         patient(lambda: self._store.write(work.key, columns, metadata), STORE_AWAY)
-        return rows
+        return sum(counts)
 
     def _probe(self, work: Work, model: nn.Module, dataset: Dataset) -> Probe:
         """The probe, calibrated on the model and the study's samples, once for all its shards that come one after the other."""
@@ -193,14 +195,6 @@ class Worker:
                 "or has changed since the study started: start the study anew"
             )
         return build(own, torch_dtype(dtype)).to(self._device, torch_dtype(dtype))
-
-
-def check_columns(columns: Columns) -> int:
-    """The number of rows. Raises ValueError unless there is a column `sample` and all columns are of one length."""
-    lengths = {name: len(column) for name, column in columns.items()}
-    if "sample" not in lengths or len(set(lengths.values())) != 1:
-        raise ValueError(f"a probe must give columns of one length, `sample` among them; got {lengths or 'none'}")
-    return lengths["sample"]
 
 
 def resolve_device(name: str) -> torch.device:

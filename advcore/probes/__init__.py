@@ -10,7 +10,7 @@ from advcore.probes.margins import Margins
 from advcore.probes.masking import Masking
 from advcore.probes.noise import Noise
 from advcore.probes.normals import Normals
-from advcore.probes.probe import CALIBRATION, Batch, Calibrated, Columns, Comparison, Curve, Probe, Summary, median
+from advcore.probes.probe import CALIBRATION, Batch, Calibrated, Columns, Comparison, Curve, Probe, Selective, Summary, median
 from advcore.probes.random_margins import RandomMargins
 from advcore.probes.robustness import Robustness
 from advcore.probes.shared_curvature import SharedCurvature
@@ -59,6 +59,7 @@ __all__ = [
     "Probe",
     "RandomMargins",
     "Robustness",
+    "Selective",
     "Series",
     "SharedCurvature",
     "Summary",

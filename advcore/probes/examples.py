@@ -39,8 +39,11 @@ class Examples:
         if shape[0] not in (1, 3):
             raise ValueError(f"examples draw images of 1 or 3 channels; got {shape[0]}")
 
+    def samples(self, batch: Batch) -> Batch:
+        return batch.drawn(self.count)
+
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
-        some = batch.drawn(self.count)
+        some = self.samples(batch)
         images, prediction, adversarial, distance = some.images, some.labels, some.images, some.images.new_zeros(0)
         if len(images):
             prediction = predict(classifier, images)

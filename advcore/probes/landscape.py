@@ -100,8 +100,11 @@ class Landscape:
         if math.prod(shape) < 2:
             raise ValueError(f"a plane needs images of at least 2 numbers; got {shape}")
 
+    def samples(self, batch: Batch) -> Batch:
+        return batch.drawn(self.count)
+
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
-        some = batch.drawn(self.count)
+        some = self.samples(batch)
         images, labels = some.images, some.labels
         if not len(images):
             nothing = images.new_zeros(0, len(self.planes), self.size, self.size)

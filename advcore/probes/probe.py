@@ -121,6 +121,14 @@ class Comparison(Probe, Protocol):
 
 
 @runtime_checkable
+class Selective(Probe, Protocol):
+    """A probe that measures some samples of each batch only. Of every other one all samples must have rows, as many each."""
+
+    def samples(self, batch: Batch) -> Batch:
+        """Those of the batch that have rows, in its order; there may be none."""
+
+
+@runtime_checkable
 class Calibrated(Probe, Protocol):
     """A probe with a setting that is measured where it is not given: the same for all shards of a model.
 

@@ -12,6 +12,7 @@ from advcore import Randomness, probes
 from advcore.attacks import PGD, DeepFool
 from advcore.randomness import drawn_places
 from advcore.subspaces import DCTDiagonal
+from workers.columns import check_columns
 
 PROBES = {
     "robustness": probes.Robustness((0.1, 0.3), (DeepFool(), PGD(norm="l2", steps=3))),
@@ -86,6 +87,15 @@ def _measure(probe, rows):
 def _more(probe, other):
     """What a comparison is handed besides."""
     return {"others": {"itself": oracles.relu(), "other": other}} if isinstance(probe, probes.Comparison) else {}
+
+
+@every_probe
+def test_rows_are_those_of_the_samples_and_one_too_few_is_seen(probe):
+    table = probe.measure(oracles.relu(), BATCH, Randomness(0, BATCH.indices), **_more(probe, oracles.softplus()))
+    assert check_columns(table, probe, BATCH) == len(table["sample"])
+    short = {name: column[:-1] for name, column in table.items()}
+    with pytest.raises(ValueError, match=r"a probe must give as many rows for each of its|the column `sample` must hold"):
+        check_columns(short, probe, BATCH)
 
 
 def _by_sample(table, name):
