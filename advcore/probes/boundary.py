@@ -12,9 +12,9 @@ from advcore.classifier import Classifier, full_precision
 from advcore.curvature import BoundaryPoints, Ends, Tangential, boundary_points, hutchinson, lanczos, shape_operator
 from advcore.margins import check_attack
 from advcore.norms import L2, per_sample
-from advcore.probes.charts import Chart, Lines, over_samples
+from advcore.probes.charts import Chart, Lines, medians
 from advcore.probes.flatness import sorted_samples
-from advcore.probes.probe import Batch, Columns, Curve, Summary, median
+from advcore.probes.probe import Batch, Columns, Curve, Summary, measure_drawn, median
 from advcore.probes.profiles import UNSETTLED
 from advcore.randomness import Randomness
 
@@ -73,6 +73,7 @@ class Boundary:
         attack: what finds the minimal perturbation: a minimal-norm l2 attack without a box. The point matters: at the nearest one
             nearly every boundary of a LeNet curves more away from the sample than towards it, as Fawzi et al. saw; where DeepFool
             ends, a third farther on digits, little more than half of them do.
+        count: so many samples, drawn from the study's by a hash of their indices; all when not given.
     """
 
     top: int = 10
@@ -81,6 +82,7 @@ class Boundary:
     steps: int = 60
     draws: int = 50
     attack: Attack = field(default_factory=lambda: MinimalNorm(norm="l2", box=False))
+    count: int | None = None
 
     def __post_init__(self) -> None:
         if min(self.top, self.bottom) < 1:
@@ -92,6 +94,8 @@ class Boundary:
         if self.draws < 2:
             raise ValueError(f"draws must be at least 2; got {self.draws}")
         check_attack(self.attack)
+        if self.count is not None and self.count < 1:
+            raise ValueError(f"count must be at least 1, or not given for all samples; got {self.count}")
 
     def validate(self, shape: tuple[int, int, int], classes: int) -> None:
         wanted, dimension = self.top + self.bottom, math.prod(shape) - 1
@@ -99,6 +103,9 @@ class Boundary:
             raise ValueError(f"top and bottom must not exceed the boundary's dimension, {dimension}, together; got {wanted}")
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
+        return measure_drawn(self.count, batch, randomness, lambda some, noise: self._measure(classifier, some, noise))
+
+    def _measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
         dtype = batch.images.dtype
         with full_precision():
             points = boundary_points(classifier, batch.images, attack=self.attack, randomness=randomness)
@@ -172,7 +179,7 @@ class Boundary:
             some = _curved(table)
             for name, values in zip(("largest", "smallest"), self._ends(some), strict=True):
                 if len(values):
-                    series.append(over_samples(f"{model}, {name}", torch.arange(1, values.shape[1] + 1), values))
+                    series.append(medians(f"{model}, {name}", torch.arange(1, values.shape[1] + 1), values))
         if not series:
             return []
         at = f" at step {self.step:g}" if self.step else ""
@@ -184,7 +191,8 @@ class Boundary:
                 y_label=f"principal curvature{at} (per pixel unit)",
                 series=series,
                 references=[(0.0, "flat")],
-                note="Median and quartiles over samples. Positive: a step along the boundary leaves the sample's own class.",
+                note="Median over samples in its 95 % interval, and between the quartiles. "
+                "Positive: a step along the boundary leaves the sample's own class.",
             ),
             sorted_samples(
                 {model: _curved(table) for model, table in tables.items()},

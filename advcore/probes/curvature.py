@@ -27,7 +27,7 @@ from advcore.margins import check_attack, minimal_perturbations
 from advcore.norms import L2
 from advcore.probes.charts import Chart
 from advcore.probes.flatness import alignments, departures, directions, flatness, linearity_errors, sorted_samples
-from advcore.probes.probe import Batch, Columns, Curve, Summary, median
+from advcore.probes.probe import Batch, Columns, Curve, Summary, measure_drawn, median
 from advcore.probes.profiles import profiles, unsettled
 from advcore.randomness import Randomness
 
@@ -130,6 +130,7 @@ class Curvature:
         turns: random directions of `turn`.
         attack: what finds the minimal perturbation: a minimal-norm l2 attack without a box. DeepFool's are 1.3 to 1.4 times too
             long on digits, and point less along the gradient's direction at the boundary than along that at the sample.
+        count: so many samples, drawn from the study's by a hash of their indices; all when not given.
     """
 
     spectrum: Literal["whole", "top"] = "whole"
@@ -143,6 +144,7 @@ class Curvature:
     length: float = 1.0
     turns: int = 6
     attack: Attack = field(default_factory=lambda: MinimalNorm(norm="l2", box=False))
+    count: int | None = None
 
     def __post_init__(self) -> None:
         if self.spectrum not in ("whole", "top"):
@@ -163,6 +165,8 @@ class Curvature:
         if not 0 < self.length < math.inf:
             raise ValueError(f"length must be positive, in pixel units; got {self.length}")
         check_attack(self.attack)
+        if self.count is not None and self.count < 1:
+            raise ValueError(f"count must be at least 1, or not given for all samples; got {self.count}")
 
     def validate(self, shape: tuple[int, int, int], classes: int) -> None:
         dimension, wanted = math.prod(shape), self.top + (self.bottom or 0)
@@ -175,6 +179,9 @@ class Curvature:
         return self if self.temperature is not None else replace(self, temperature=temperature_for(logits, self.confidence))
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
+        return measure_drawn(self.count, batch, randomness, lambda some, noise: self._measure(classifier, some, noise))
+
+    def _measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
         around, still = batch.around(classifier)
         with full_precision():
             gradient = _gradient(classifier, batch)

@@ -79,7 +79,8 @@ class Examples:
                     "image",
                     *(label for model in tables for label in (f"{model}:\nperturbation", f"{model}:\nadversarial")),
                 ],
-                note=f"Perturbations are scaled to be seen; the number is their {norm_of(self.attack)} norm (pixels in [0, 1]).",
+                note=f"Perturbations are scaled to be seen; the number is their {norm_of(self.attack)} norm (pixels in [0, 1]). "
+                "Samples are drawn by a hash; class before → after.",
             )
         ]
 

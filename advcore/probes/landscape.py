@@ -12,7 +12,7 @@ from advcore.attacks import Attack, MinimalNorm, Status
 from advcore.classifier import Classifier, full_precision, predict
 from advcore.curvature import cross_entropy, input_hessian, landscape, most_curved_across
 from advcore.margins import check_attack, minimal_perturbations
-from advcore.probes.charts import Chart, Maps
+from advcore.probes.charts import Chart, Maps, Mark
 from advcore.probes.probe import Batch, Columns, Summary
 from advcore.randomness import Randomness
 
@@ -177,10 +177,11 @@ class Landscape:
 
     def _maps(self, tables: Mapping[str, Columns], name: PlaneName) -> tuple[Chart, Chart]:
         """The labels and the loss on one plane: a panel for each model and sample, and rows that hold samples of one model."""
-        labels, losses = [], []
+        labels, losses, marks = [], [], []
         for model, table in tables.items():
             for row in _rows_of(table, name).nonzero()[: self.shown, 0].tolist():
                 caption = _caption(model, table, row)
+                marks.append(self._marked(table, row) if name != "random_random" else ())
                 labels.append((cast(Tensor, table["labels"])[row], caption))
                 losses.append((cast(Tensor, table["loss"])[row], caption))
         along, across = (AXES[word] for word in _axes(name))
@@ -199,11 +200,20 @@ class Landscape:
             value_label="class",
             categories=[str(number) for number in range(classes)],
             origin=True,
+            marks=marks,
             across=each if 1 < (each := len(labels) // len(tables)) < 4 else 4,
-            note="The sample lies in the middle; r is its minimal perturbation out of the predicted class.",
+            note="The sample lies in the middle, r is its minimal perturbation out of the predicted class"
+            + (", which ends where it is marked." if any(marks) else "."),
         )
         loss, title = "cross-entropy with the true label (nats)", f"Loss {SPANNED[name]}"
-        return maps, replace(maps, name=f"loss-{name}", title=title, panels=losses, value_label=loss, categories=())
+        return maps, replace(maps, name=f"loss-{name}", title=title, panels=losses, value_label=loss, categories=(), colours="own")
+
+    def _marked(self, table: Columns, row: int) -> tuple[Mark, ...]:
+        """The end of the minimal perturbation, on the axis upwards, where it lies in the map."""
+        distance = cast(Tensor, table["distance"])[row].item()
+        height = distance if self.half_width is not None else 1.0
+        half = self.lengths if self.half_width is None else self.half_width
+        return (Mark(0.0, height, "r"),) if math.isfinite(distance) and height <= half else ()
 
 
 def _axes(name: PlaneName) -> tuple[str, str]:

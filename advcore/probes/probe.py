@@ -5,7 +5,7 @@ classifier stands; its rows come back as columns, and the probe itself says how 
 charts it makes. Nothing here knows files, Ray, MLflow or a plotting library: a chart is data, drawn elsewhere.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol, runtime_checkable
@@ -150,3 +150,21 @@ def median(values: Tensor) -> float:
     if not len(ordered):
         return torch.nan
     return ((ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2).item()
+
+
+def measure_drawn(
+    count: int | None, batch: Batch, randomness: Randomness, measure: Callable[[Batch, Randomness], Columns]
+) -> Columns:
+    """The rows of those of a batch's samples that are among the `count` drawn of all (`Batch.drawn`); of all samples when None.
+
+    A batch that has none of them is measured at its first sample, and that row is cut away: columns have their shapes, and no empty
+    batch reaches a network.
+    """
+    if count is None:
+        return measure(batch, randomness)
+    some = batch.drawn(count)
+    empty = not len(some.images)
+    if empty:
+        some = Batch(batch.images[:1], batch.labels[:1], batch.indices[:1], batch.start)
+    columns = measure(some, Randomness(randomness.seed, some.indices, randomness.key))
+    return {name: column[:0] for name, column in columns.items()} if empty else columns

@@ -6,7 +6,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from advcore.probes.charts import Chart, Lines, over_samples
+from advcore.probes.charts import Chart, Lines, medians
 from advcore.probes.probe import Columns
 
 NEGLIGIBLE = 1e-6
@@ -43,7 +43,8 @@ def profiles(tables: Mapping[str, Columns], whole: bool, bottom: int | None, ste
     if both_ends:
         ranks = ranks.minimum(ranks.flip(0))
     notes = [
-        "Median and quartiles over samples. A sample that the network is sure of has next to none, however steep the network is: "
+        "Median over samples in its 95 % interval, and between the quartiles. "
+        "A sample that the network is sure of has next to none, however steep the network is: "
         "this is confidence more than flatness, and a mean is that of the few samples near the boundary."
     ]
     if both_ends:
@@ -56,7 +57,7 @@ def profiles(tables: Mapping[str, Columns], whole: bool, bottom: int | None, ste
         x_label="rank of the eigenvalue"
         + (", counted from the nearer end of the spectrum" if both_ends else _measured(bottom, seen)),
         y_label="eigenvalue of the input Hessian " + (f"at step {step:g} " if step else "") + "(loss per pixel unit²)",
-        series=[over_samples(model, ranks[seen], values[:, seen]) for model, values in spectra.items()],
+        series=[medians(model, ranks[seen], values[:, seen]) for model, values in spectra.items()],
         x_scale="log" if both_ends else "linear",
         y_scale="linear" if largest == 0 else "symlog" if signed else "log",
         note=" ".join(notes),

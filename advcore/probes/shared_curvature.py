@@ -13,7 +13,7 @@ from advcore.classifier import Classifier, full_precision
 from advcore.curvature import Stacked, cross_entropy, energy, input_hessian, lanczos, random_basis
 from advcore.margins import check_attack, minimal_perturbations
 from advcore.norms import L2
-from advcore.probes.charts import Chart, Lines, Series, over_samples
+from advcore.probes.charts import Chart, Lines, Series, medians
 from advcore.probes.probe import Batch, Columns, Curve, Summary, median
 from advcore.probes.profiles import unsettled
 from advcore.randomness import Randomness, drawn_places
@@ -146,8 +146,8 @@ def _medians(values: Tensor) -> list[float]:
 
 
 def _line(label: str, x: Tensor, values: Tensor) -> Series:
-    """The medians that the summary gives, in the quartiles' band."""
-    return replace(over_samples(label, x, values), y=torch.tensor(_medians(values)))
+    """The medians that the summary gives, in their intervals and the quartiles' band."""
+    return replace(medians(label, x, values), y=torch.tensor(_medians(values)))
 
 
 def _unseen_half(table: Columns, directions: int) -> dict[str, Tensor]:
@@ -186,7 +186,7 @@ def _curvatures(halves: Mapping[str, Mapping[str, Tensor]], step: float) -> Char
     for model, half in halves.items():
         sizes = torch.arange(1, half["shared"].shape[1] + 1)
         series.append(_line(f"{model}, shared directions", sizes, half["shared"]))
-        series.append(replace(_line(f"{model}, random directions", sizes, half["random"]), low=None, high=None))
+        series.append(replace(_line(f"{model}, random directions", sizes, half["random"]), outer=None))
     return Lines(
         name="shared_curvature",
         title="Curvature at unseen samples along shared directions",
@@ -195,7 +195,7 @@ def _curvatures(halves: Mapping[str, Mapping[str, Tensor]], step: float) -> Char
         series=series,
         y_scale="symlog" if any((half["shared"] < 0).any() for half in halves.values()) else "log",
         note="Shared: leading eigenvectors of the mean Hessian of the first half of the samples. "
-        "Lines: medians over the second half. Bands: quartiles.",
+        "Medians over the second half in their 95 % intervals, and fainter between the quartiles of the shared ones.",
     )
 
 
@@ -209,5 +209,6 @@ def _energies(halves: Mapping[str, Mapping[str, Tensor]], dimension: int) -> Cha
         y_label="share of the perturbation's norm in their span",
         series=[*series, Series("random perturbations, √(m / D)", sizes, (sizes / dimension).sqrt())],
         y_limits=(0, None),
-        note=f"Directions of the first half of the samples, perturbations of the second: median and quartiles. D = {dimension}.",
+        note=f"Directions of the first half of the samples, perturbations of the second: median in its 95 % interval, "
+        f"and between the quartiles. D = {dimension}.",
     )

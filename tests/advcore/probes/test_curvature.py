@@ -188,7 +188,9 @@ def test_the_profile_shows_both_ends():
     assert series.x.tolist() == [*range(1, 9), *range(8, 0, -1)]  # out with the upper half, back with the lower
     assert WHOLE.charts({"softplus": table})[0].x_scale == "log"
     ordered = table["eigenvalues"].sort(0).values
-    assert torch.equal(torch.stack([series.low, series.high]), ordered[[1, 5]])
+    assert torch.equal(torch.stack(series.outer), ordered[[1, 5]])
+    assert (series.low <= series.y).all()
+    assert (series.y <= series.high).all()
     assert torch.equal(series.y, ordered[3])  # the median, which few samples cannot carry
     ends = ENDS.charts({"softplus": _measure(ENDS, NETWORKS["softplus"])})[0]
     assert ends.series[0].x.tolist() == [1, 2, 3, 4, 5]

@@ -78,8 +78,10 @@ def test_planes_are_as_wide_as_the_minimal_perturbation_is_long():
     other = table["labels"] != table["prediction"][:, None, None]
     heights = torch.linspace(-2, 2, 21)
     assert (other == (heights > 0.999)[:, None]).float().mean() > 0.94  # the row at 1 itself lies on the boundary
-    (labels, _) = probe.charts({"affine": table})
+    labels, losses = probe.charts({"affine": table})
     assert (labels.x_limits, labels.y_limits) == ((-2, 2), (-2, 2))
+    assert [mark.y for marks in labels.marks for mark in marks] == [1.0] * 3  # r ends there in every map
+    assert (labels.colours, losses.colours) == ("shared", "own")
     assert labels.x_label == "along a random direction (multiples of the length of r)"
 
 

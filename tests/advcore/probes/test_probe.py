@@ -26,6 +26,8 @@ PROBES = {
     "curvature": probes.Curvature(temperature=2.0),
     "curvature-top": probes.Curvature(spectrum="top", top=2, temperature=2.0),
     "curvature-step": probes.Curvature(spectrum="top", top=2, bottom=1, step=0.3, linearity=0.5, temperature=2.0),
+    "curvature-count": probes.Curvature(temperature=2.0, count=2),
+    "boundary-count": probes.Boundary(top=2, bottom=2, steps=8, count=2),
     "shared_curvature": probes.SharedCurvature(top=2),
     "boundary": probes.Boundary(top=2, bottom=2, steps=8),
     "landscape": probes.Landscape(count=4, size=3),
@@ -54,7 +56,7 @@ def test_the_model_is_left_alone_and_measured_in_evaluation_mode(probe):
 @every_probe
 def test_columns_are_detached_and_hold_the_sample(probe):
     table = probe.measure(oracles.relu(), BATCH, Randomness(0, BATCH.indices), **_more(probe, oracles.softplus()))
-    few = getattr(probe, "count", 6)
+    few = getattr(probe, "count", None) or 6
     assert set(table["sample"].tolist()) == set((few > PLACES).nonzero()[:, 0].tolist())
     assert not any(isinstance(column, torch.Tensor) and column.requires_grad for column in table.values())
 

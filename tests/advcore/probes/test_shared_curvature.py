@@ -136,7 +136,7 @@ def test_charts():
     assert [series.label for series in energy.series] == [*tables, "random perturbations, √(m / D)"]
     summary = PROBE.summarise(tables["relu"])
     assert (curvature.series[0].low <= curvature.series[0].high).all()
-    assert curvature.series[1].low is None
+    assert curvature.series[1].outer is None
     torch.testing.assert_close(energy.series[-1].y, (torch.arange(1, 6) / 16).sqrt())
     assert energy.series[0].y.tolist() == pytest.approx(summary.curves["median_energy"].y)
     assert curvature.y_scale == "log"
