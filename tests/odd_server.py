@@ -7,7 +7,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Asked(BaseHTTPRequestHandler):
-    """One request; `answer` may be called once, or the body written in pieces."""
+    """One request and its `body`; `answer` may be called once, or the body written in pieces."""
+
+    body = b""
 
     def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
         self.send_response(status)
@@ -28,7 +30,7 @@ def answering(answer: Callable[[Asked], None], host: str = "127.0.0.1") -> Itera
 
     class Handler(Asked):
         def do_GET(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             seen.append({**dict(self.headers), "method": self.command, "path": self.path})
             answer(self)
 

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from workers.listening import check_listening
 from workers.refusal import Away, Refused
+from workers.s3_reasons import AGAIN, AWAY, NO_S3, reason_for
 
 TRIES = 10
 """Of a request that fails for reasons that pass: 500, 503 SlowDown, a dropped connection. Pauses grow up to 20 s."""
@@ -68,7 +69,7 @@ class Bucket:
         try:
             check_listening(self._client.meta.endpoint_url, _SECONDS["connect_timeout"])
         except OSError:
-            raise self._refused("", _AWAY, passing=True) from None
+            raise self._refused("", AWAY, passing=True) from None
         except ValueError as error:
             raise self._refusal("", error) from None
 
@@ -107,11 +108,14 @@ class Bucket:
         return [entry["Key"] for entry in found.get("Contents", [])], bool(found.get("IsTruncated"))
 
     def _upload(self, key: str, file: IO[bytes]) -> None:
-        with self._told(key):
-            from boto3.s3.transfer import TransferConfig
+        try:
+            with self._told(key):
+                from boto3.s3.transfer import TransferConfig
 
-            ways = TransferConfig(multipart_threshold=_PART, multipart_chunksize=_PART, max_concurrency=4)
-            self._client.upload_fileobj(file, self.name, key, Config=ways)
+                ways = TransferConfig(multipart_threshold=_PART, multipart_chunksize=_PART, max_concurrency=4)
+                self._client.upload_fileobj(file, self.name, key, Config=ways)
+        except FileNotFoundError:  # a place to put something is never missing
+            raise self._refused(key, NO_S3) from None
 
     def _read(self, key: str, sink: IO[bytes], part: str, tag: str = "") -> None:
         """An object into a sink. A body that breaks off is asked for again, from where it broke off, if it is still the same."""
@@ -132,7 +136,7 @@ class Bucket:
             except (HTTPClientError, IncompleteReadError, FlexibleChecksumError) as error:
                 failures = 0 if sink.tell() - done >= _CHUNK else failures + 1
                 if failures == TRIES:
-                    raise self._refused(key, f"the answer breaks off: {_AGAIN}", passing=True) from None
+                    raise self._refused(key, f"the answer breaks off: {AGAIN}", passing=True) from None
                 if part or isinstance(error, FlexibleChecksumError):
                     sink.seek(0)
                     sink.truncate()
@@ -150,14 +154,18 @@ class Bucket:
             if error.response.get("Error", {}).get("Code") in ("NoSuchKey", "404"):
                 raise FileNotFoundError(f"{Address(self.name, key)} is not there: check the names of bucket and object") from None
             raise self._refusal(key, error) from None
-        except (BotoCoreError, Boto3Error, OSError, ValueError) as error:
+        except (
+            BotoCoreError,
+            Boto3Error,
+            OSError,
+            ValueError,
+            KeyError,
+            RecursionError,
+        ) as error:  # the last two: of what is no S3
             raise self._refusal(key, error) from None
 
     def _refusal(self, key: str, error: Exception) -> Refused:
-        answer = getattr(error, "response", None) or {}  # of errors on the way there it is None
-        code = str(answer.get("Error", {}).get("Code", "")) or type(error).__name__
-        passing = code in _PASSING or answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500
-        return self._refused(key, _REASONS.get(code) or f"the answer is {code}: {_AGAIN}", passing)
+        return self._refused(key, *reason_for(error))
 
     def _refused(self, key: str, reason: str, passing: bool = False) -> Refused:
         return (Away if passing else Refused)(f"{Address(self.name, key)}, asked for at {self.endpoint}: {reason}")
@@ -183,7 +191,12 @@ def _client() -> Any:
     session = botocore.session.get_session()
     session.register_component("data_loader", _descriptions())
     settings = Config(retries=ways, max_pool_connections=32, **_SECONDS)
-    return boto3.session.Session(botocore_session=session).client("s3", config=settings)
+    client = boto3.session.Session(botocore_session=session).client("s3", config=settings)
+    if not re.search(r"\.amazonaws\.com(\.cn)?$", urlsplit(client.meta.endpoint_url).hostname or ""):
+        for name in ("request_checksum_calculation", "response_checksum_validation"):  # other servers know no headers of them
+            if session.get_config_variable(name) == "when_supported" and f"AWS_{name.upper()}" not in os.environ:
+                setattr(client.meta.config, name, "when_required")
+    return client
 
 
 @cache
@@ -192,46 +205,3 @@ def _descriptions() -> Any:
     import botocore.session
 
     return botocore.session.get_session().get_component("data_loader")
-
-
-_KEYS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine a role"
-_AGAIN = "try again, the same command goes on from there"
-_AWAY = "nobody answers there: check AWS_ENDPOINT_URL and the network"
-_REASONS = {
-    "NoCredentialsError": f"there are no credentials: {_KEYS}",
-    "PartialCredentialsError": f"the credentials are not whole: {_KEYS}",
-    "ProfileNotFound": f"there is no such profile: {_KEYS}",
-    "CredentialRetrievalError": f"the credentials cannot be had: {_KEYS}",
-    "NoSuchBucket": "there is no such bucket: make it, or check its name",
-    "AccessDenied": "forbidden: the credentials lack the right to it (s3:ListBucket, s3:GetObject, s3:PutObject)",
-    "403": "forbidden: the credentials lack the right to it (s3:ListBucket, s3:GetObject, s3:PutObject)",
-    "InvalidAccessKeyId": f"forbidden, the access key is not known there: {_KEYS}",
-    "SignatureDoesNotMatch": f"forbidden, the secret key is another: {_KEYS}",
-    "ExpiredToken": "forbidden, the credentials have expired: renew them",
-    "412": "it was changed while it was fetched: run again",
-    "PreconditionFailed": "it was changed while it was fetched: run again",
-    "InvalidRange": "it is empty: delete it and run again",
-    "EndpointConnectionError": _AWAY,
-    "ConnectTimeoutError": _AWAY,
-    "ConnectionClosedError": f"connections are dropped: {_AGAIN}",
-    "SSLError": "its certificate is not trusted: set AWS_CA_BUNDLE, or check AWS_ENDPOINT_URL",
-    "ValueError": "AWS_ENDPOINT_URL is no URL: set it to http(s)://HOST:PORT, or leave it out",
-}
-"""What botocore's errors and S3's codes mean; their own words may hold credentials, and stay out of ours."""
-_PASSING = {
-    "EndpointConnectionError",
-    "ConnectTimeoutError",
-    "ConnectionClosedError",
-    "ReadTimeoutError",
-    "ResponseStreamingError",
-    "ProxyConnectionError",
-    "SlowDown",
-    "Throttling",
-    "ThrottlingException",
-    "TooManyRequests",
-    "RequestTimeout",
-    "ConnectionError",
-    "ConnectionResetError",
-    "ConnectionRefusedError",
-}
-"""Those after which the same request may succeed."""
