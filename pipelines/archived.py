@@ -7,6 +7,7 @@ from pathlib import Path
 from pipelines.prepare import Prepared
 from pipelines.report import Report, written
 from workers.refusal import Refused
+from workers.rows import Damaged
 from workers.store import open_store
 
 
@@ -22,6 +23,9 @@ def archived(prepared: Prepared, store_location: str, folder: Path) -> Report | 
     except Refused:
         return None
     with tempfile.TemporaryDirectory() as place:
-        report = written(prepared, store, [], Path(place))
+        try:
+            report = written(prepared, store, [], Path(place))
+        except Damaged:
+            return None
         drawn = [folder / figure.relative_to(place) for figure in report.figures]
     return replace(report, folder=folder, figures=[figure for figure in drawn if figure.is_file()])

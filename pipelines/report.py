@@ -22,7 +22,7 @@ from pipelines.summaries import drawings, summarised
 from pipelines.visible import visible
 from workers.checkpoints import whole
 from workers.redaction import LINE, plain_without_secrets, shortened, without_secrets
-from workers.rows import write_parquet
+from workers.rows import Damaged, write_parquet
 from workers.store import Store
 from workers.work import Outcome
 
@@ -187,6 +187,8 @@ def _tables(prepared: Prepared, store: Store, without: set[str], problems: list[
         try:
             if keys:
                 result.setdefault(probe, {})[model] = store.read_all(keys)
+        except Damaged:
+            raise
         except ValueError as error:  # rows of a user's own probe that do not go together
             problems.append(_problem(probe, error))
     return result

@@ -18,6 +18,7 @@ from pipelines.origins import came_of, left
 from pipelines.patient import begin, patiently
 from pipelines.prepare import prepare
 from pipelines.record import NullRun, Run
+from pipelines.repair import set_aside
 from pipelines.report import Report, written
 from pipelines.study import RunSettings, Study, check_alone
 from pipelines.study_record import describe, track
@@ -29,6 +30,7 @@ from workers.paths import local
 from workers.pool import RayPool
 from workers.redaction import LINE, shortened, without_secrets
 from workers.refusal import Away, Refused, Unfinished
+from workers.rows import Damaged
 from workers.store import open_store, resolved
 from workers.work import Outcome, Runner, Work
 
@@ -88,7 +90,14 @@ def _run(study: Study, verbose: bool) -> Report:
                 outcomes = _measured(coming, works, study.name, log.run)
                 note_measuring(out, prepared, outcomes)
                 try:
-                    report = written(prepared, store, outcomes, out / study.name)
+                    try:
+                        report = written(prepared, store, outcomes, out / study.name)
+                    except Damaged:
+                        again = set_aside(prepared.all_works(), store)
+                        again = carried(again, store) if isinstance(runner, RayPool) else again
+                        with closing(runner.run(again, prepared.dataset)) as coming_again:
+                            outcomes += _measured(coming_again, again, study.name, log.run)
+                        report = written(prepared, store, outcomes, out / study.name)
                     track(log.run, prepared, report, time.perf_counter() - start)
                 except Away as error:
                     done = sum(outcome.ok for outcome in outcomes)

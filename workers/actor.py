@@ -140,6 +140,7 @@ class Worker:
             "probe": without_secrets(repr(work.probe)),
             "seed": str(work.seed),
             "dtype": work.dtype,
+            "key": work.key,
             "shard": f"{work.shard.start}:{work.shard.stop}",
             "torch": torch.__version__,
             "parts": str(parts),

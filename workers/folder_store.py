@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from advcore.probes.probe import Columns
 from workers.refusal import Refused
-from workers.rows import explained, read_table, read_words, row_file, to_columns, write_parquet
+from workers.rows import explained, own_table, read_words, row_file, to_columns, write_parquet
 
 _MARK = "advcore-store"
 """The file by which a worker knows that it sees the folder that the driver opened, and not one of the same name elsewhere."""
@@ -41,6 +41,12 @@ class FolderStore:
         with explained(str(self.root), key):
             return read_words(self.path(key))
 
+    def set_aside(self, key: str) -> str:
+        path = self.path(key)
+        aside = path.with_name(f"{path.name}.damaged")
+        os.replace(path, aside)
+        return str(aside)
+
     def read_all(self, keys: Sequence[str]) -> Columns:
         return to_columns([str(self.path(key)) for key in keys], [self._table(key) for key in keys])
 
@@ -49,7 +55,7 @@ class FolderStore:
 
     def _table(self, key: str) -> pa.Table:
         with explained(str(self.root), key):
-            return read_table(self.path(key))
+            return own_table(self.path(key), key)
 
 
 def open_folder(root: Path, create: bool, write: bool = True) -> FolderStore:

@@ -18,6 +18,10 @@ from advcore.probes.probe import Columns
 from workers.refusal import Refused
 
 
+class Damaged(ValueError):  # noqa: N818 (it reads as what happened to the file)
+    """Rows that cannot be read, or are not those that their name says: they have to be measured anew."""
+
+
 def row_file(key: str) -> str:
     """The path in a store, with slashes, of the rows of `key`. Raises ValueError for a key that could lead out of the store."""
     if not re.fullmatch(r"[0-9a-f]{2,128}", key):
@@ -71,6 +75,15 @@ def read_table(source: Path | bytes) -> pa.Table:
     return pq.ParquetFile(_readable(source)).read()
 
 
+def own_table(source: Path | bytes, key: str) -> pa.Table:
+    """The table in the file of `key`. Raises ValueError where it says that its rows are those of another one."""
+    table = read_table(source)
+    told = (table.schema.metadata or {}).get(b"key", key.encode()).decode()
+    if told != key:
+        raise ValueError(f"its rows are those of {told}")
+    return table
+
+
 def read_words(source: Path | bytes) -> dict[str, str]:
     """The words beside the rows in a Parquet file, given by its path or its last bytes, without reading the rows."""
     words = pq.read_schema(_readable(source)).metadata or {}
@@ -79,7 +92,8 @@ def read_words(source: Path | bytes) -> dict[str, str]:
 
 @contextmanager
 def explained(store: str, key: str) -> Iterator[None]:
-    """Turns what is raised while the rows of `key` are read from `store` into a ValueError that says what to do."""
+    """Turns what is raised while the rows of `key` are read from `store` into a ValueError that says what to do, Damaged where
+    there is such a file."""
     place = f"{store}/{row_file(key)}"
     try:
         yield
@@ -89,7 +103,7 @@ def explained(store: str, key: str) -> Iterator[None]:
         raise ValueError(f"the store {store} has no rows for {key}: measure that shard first") from error
     except (pa.ArrowException, OSError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"{place} is damaged ({reason}): delete it and run again, only its shard is measured anew") from error
+        raise Damaged(f"{place} is damaged ({reason}): delete it and run again, only its shard is measured anew") from error
 
 
 def _readable(source: Path | bytes) -> Any:

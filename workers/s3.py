@@ -101,6 +101,11 @@ class Bucket:
             found = self._client.head_object(Bucket=self.name, Key=key)
         return str(found["ETag"]), int(found["ContentLength"])
 
+    def delete(self, key: str) -> None:
+        """Remove an object."""
+        with self._told(key):
+            self._client.delete_object(Bucket=self.name, Key=key)
+
     def page(self, prefix: str, after: str) -> tuple[list[str], bool]:
         """Up to a thousand keys under `prefix` that follow `after`, in their order, and whether there are more."""
         with self._told(prefix):

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from advcore.probes.probe import Columns
 from workers.refusal import Refused
-from workers.rows import explained, read_table, read_words, row_file, to_columns, to_table, write_table
+from workers.rows import explained, own_table, read_words, row_file, to_columns, to_table, write_table
 from workers.s3 import Address, Bucket, address
 
 Got = TypeVar("Got")
@@ -74,6 +74,13 @@ class S3Store:
                     raise
                 return read_words(self.bucket.get(self._object(key)))
 
+    def set_aside(self, key: str) -> str:
+        own = self._object(key)
+        aside = f"{own}.damaged"
+        self.bucket.put(aside, self.bucket.get(own))
+        self.bucket.delete(own)
+        return str(Address(self.bucket.name, aside))
+
     def read_all(self, keys: Sequence[str]) -> Columns:
         places = [f"{self.place}/{row_file(key)}" for key in keys]
         return to_columns(places, _each(self._table, keys))
@@ -97,7 +104,7 @@ class S3Store:
 
     def _table(self, key: str) -> pa.Table:
         with explained(self.place, key):
-            return read_table(self.bucket.get(self._object(key)))
+            return own_table(self.bucket.get(self._object(key)), key)
 
 
 def open_s3(location: str, create: bool, write: bool = True) -> S3Store:

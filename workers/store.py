@@ -33,6 +33,9 @@ class Store(Protocol):
     def metadata(self, key: str) -> dict[str, str]:
         """The words written beside the rows of `key`, without reading the rows. Raises ValueError as `read` does."""
 
+    def set_aside(self, key: str) -> str:
+        """Take the rows of `key` out of the store, damaged as they are; gives where they lie now."""
+
     def read_all(self, keys: Sequence[str]) -> Columns:
         """The rows of all `keys`, one after the other; empty for no keys."""
 
