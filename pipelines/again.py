@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.documents import load_yaml, override
-from pipelines.still import still_finished
+from pipelines.still import sqlite_uri, still_finished
 from workers.redaction import without_secrets
 from workers.refusal import Refused
 
@@ -116,7 +116,7 @@ def _about(arguments: Sequence[str]) -> _About | None:
     out = (_given(arguments, "out") or [str((run or {}).get("out", "results"))])[-1]
     folder = Path(out).absolute()
     asked = (_given(arguments, "tracking-uri") or [str((run or {}).get("tracking_uri") or "")])[-1]
-    uri = asked or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{folder / 'mlflow.db'}"
+    uri = asked or os.environ.get("MLFLOW_TRACKING_URI") or sqlite_uri(folder / "mlflow.db")
     return _About(tuple(arguments), file.absolute(), folder / study, uri)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pipelines.still import sqlite_path, sqlite_uri
 from workers.deadline import within
 from workers.listening import check_listening
 from workers.redaction import shortened, without_secrets
@@ -60,7 +61,8 @@ class Client:
             logging.getLogger(name).setLevel(logging.WARNING)
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it shows whole tracebacks of what is raised here
         try:
-            self.client = MlflowClient(tracking_uri=uri)
+            with _no_quoted_folder(uri):
+                self.client = MlflowClient(tracking_uri=uri)
         except Exception as error:  # whatever a store's driver raises
             raise self._refusal(error) from None
 
@@ -101,6 +103,19 @@ def _may_pass(error: Exception) -> bool:
 
 
 @contextlib.contextmanager
+def _no_quoted_folder(uri: str) -> Iterator[None]:
+    """MLflow makes the folder of a SQLite file as the URI spells it; where that is quoted, it is another one, and goes again."""
+    spelt = Path(uri.removeprefix("sqlite:///")).parent
+    stray = uri.startswith("sqlite:///") and spelt != sqlite_path(uri).parent and not spelt.exists()
+    try:
+        yield
+    finally:
+        if stray:
+            with contextlib.suppress(OSError):
+                os.removedirs(spelt)
+
+
+@contextlib.contextmanager
 def patience(settings: dict[str, str]) -> Iterator[None]:
     """How long MLflow tries over HTTP, unless the environment says otherwise; afterwards as before."""
     ours = [name for name in settings if name not in os.environ]
@@ -132,7 +147,7 @@ def store_uri(uri: str | None, folder: Path) -> str:
 
 def default_uri(folder: Path) -> str:
     """The SQLite file in a folder of results."""
-    return f"sqlite:///{folder.absolute() / 'mlflow.db'}"
+    return sqlite_uri(folder.absolute() / "mlflow.db")
 
 
 def cut(text: str, length: int) -> str:

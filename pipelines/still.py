@@ -17,6 +17,16 @@ SECONDS = 2.0
 """That a server has for its whole answer."""
 
 
+def sqlite_uri(path: Path) -> str:
+    """The URI of a SQLite file, in which the signs of its path that mean something else there are quoted."""
+    return f"sqlite:///{str(path).replace('%', '%25').replace('?', '%3F')}"
+
+
+def sqlite_path(uri: str) -> Path:
+    """The file that a SQLite URI names."""
+    return Path(unquote(uri.removeprefix("sqlite:///").partition("?")[0]))
+
+
 def still_finished(uri: str, run: str) -> str | None:
     """None where the run is not there or not finished, or where only MLflow itself can tell; else what is to be said of it.
 
@@ -26,7 +36,7 @@ def still_finished(uri: str, run: str) -> str | None:
         return ""
     try:
         if uri.startswith("sqlite:///"):
-            return "" if _of_file(Path(uri.removeprefix("sqlite:///")), run) else None
+            return "" if _of_file(sqlite_path(uri), run) else None
         if uri.startswith(("http://", "https://")):
             return "" if within(SECONDS, lambda: _of_server(uri, run)) else None
     except urllib.error.HTTPError:

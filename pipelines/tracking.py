@@ -13,6 +13,7 @@ from pathlib import Path
 from pipelines.client import CONTACT, Client, check_server, cut, default_store, default_uri, patience, store_uri
 from pipelines.environment import environment_tags
 from pipelines.mlflow_run import MLflowRun, open_run
+from pipelines.moved import ARTIFACTS, adopt_artifacts
 from pipelines.record import NullTracker, Run, Tracker
 from workers.redaction import shortened, without_secrets
 from workers.refusal import Refused
@@ -53,7 +54,9 @@ def ui_command(uri: str | None, folder: Path, port: int = 5000) -> tuple[list[st
         raise Refused(f"{without_secrets(place)} is a server that shows itself; open it in a browser")
     if place == default_uri(folder) and not (folder / "mlflow.db").is_file():
         raise Refused(f"no MLflow store in {folder}; run a study first, or give the folder of one that ran")
-    artifacts = ["--default-artifact-root", str(folder.absolute() / "mlartifacts")]
+    if place == default_uri(folder):
+        adopt_artifacts(folder.absolute())
+    artifacts = ["--default-artifact-root", (folder.absolute() / ARTIFACTS).as_uri()]
     command = [sys.executable, "-m", "mlflow", "ui", *artifacts, "--host", "127.0.0.1", "--port", str(port)]
     return command, {"MLFLOW_BACKEND_STORE_URI": place}
 
@@ -63,6 +66,8 @@ def download(name: str, place: Path, tracking_uri: str | None, folder: Path) -> 
     uri = store_uri(tracking_uri, folder)
     if uri == default_uri(folder) and not (folder / "mlflow.db").is_file():
         raise Refused(f"{name} is looked for in {folder}, where no MLflow store is: give tracking_uri, or the folder (out: ...)")
+    if uri == default_uri(folder):
+        adopt_artifacts(folder.absolute())
     client = Client(uri)
     from mlflow.artifacts import download_artifacts
 
@@ -89,6 +94,8 @@ class MLflowTracker:
     def open(self, experiment: str, key: str, name: str) -> Run:
         """The run of this key, as it was left, or a new one. Raises Refused when MLflow cannot be reached or written to."""
         with patience(CONTACT), self._alone():
+            if self.uri == default_uri(self.folder):
+                adopt_artifacts(self.folder)
             client = Client(self.uri)
             return open_run(client, self._experiment(client, experiment), key, name)
 
@@ -97,7 +104,7 @@ class MLflowTracker:
         found = client.ask("get_experiment_by_name", name)
         if found is None:
             local = not self.uri.startswith(("http://", "https://"))
-            return str(client.ask("create_experiment", name, (self.folder / "mlartifacts").as_uri() if local else None))
+            return str(client.ask("create_experiment", name, (self.folder / ARTIFACTS).as_uri() if local else None))
         if found.lifecycle_stage != "active":
             raise Refused(f"MLflow experiment {name!r} is deleted; restore it there, or give another name (experiment: ...)")
         return str(found.experiment_id)

@@ -8,6 +8,7 @@ of its last epoch.
 import logging
 import math
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -127,7 +128,7 @@ def _trial(config: Mapping[str, Any], plan: Plan, states: Mapping[str, str], sto
     shutil.rmtree(folder, ignore_errors=True)
     checkpoint, known = tune.get_checkpoint(), states.get(key or plan.key(point))
     if checkpoint is None and known:
-        checkpoint = tune.Checkpoint(known, _located(storage)[0])
+        checkpoint = tune.Checkpoint(_moved(known, storage), _located(storage)[0])
     if checkpoint is not None:
         try:
             checkpoint.to_directory(str(folder))
@@ -221,8 +222,15 @@ class _Until(tune.Stopper):
         return self._over is not None and self._over()
 
 
+def _moved(state: str, storage: str) -> str:
+    """Where a state lies that was stored below another folder: results may have been moved since."""
+    found = re.search(r"attempt-[0-9a-f]{8}/.*", state)
+    return state if found is None else f"{_located(storage)[1].rstrip('/')}/{found[0]}"
+
+
 def _located(storage: str) -> tuple[pyarrow.fs.FileSystem, str]:
     """The file system of a storage, and the path in it."""
-    if "://" in storage:
-        return pyarrow.fs.FileSystem.from_uri(storage)
+    if storage.startswith("s3://"):
+        bucket, _, key = storage.removeprefix("s3://").partition("/")
+        return pyarrow.fs.FileSystem.from_uri(f"s3://{bucket}")[0], f"{bucket}/{key}"  # a key may hold what a URL may not
     return pyarrow.fs.LocalFileSystem(), str(Path(storage).absolute())

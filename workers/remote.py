@@ -31,8 +31,15 @@ def _actor_class() -> type:
             sys.path[:0] = [path for path in paths if path not in sys.path and os.path.isdir(path)]
             import ray
 
-            from workers.actor import Worker
+            try:
+                from workers.actor import Worker
+            except ModuleNotFoundError as error:
+                if (error.name or "").partition(".")[0] not in ("advcore", "workers"):
+                    raise
+                import platform
 
+                node = platform.node()
+                raise RuntimeError(f"advcore is not installed on node {node}: pip install advcore there, as here") from None
             gpus = ray.get_runtime_context().get_accelerator_ids().get("GPU", [])
             self._worker = Worker(store_location, threads, "cuda" if gpus else "cpu")
 
