@@ -14,7 +14,7 @@ from advcore.margins import check_attack
 from advcore.norms import L2, per_sample
 from advcore.probes.charts import Chart, Lines, medians
 from advcore.probes.flatness import sorted_samples
-from advcore.probes.probe import Batch, Columns, Curve, Summary, measure_drawn, median
+from advcore.probes.probe import Batch, Columns, Curve, Summary, measure_some, median
 from advcore.probes.profiles import UNSETTLED
 from advcore.randomness import Randomness
 
@@ -103,7 +103,11 @@ class Boundary:
             raise ValueError(f"top and bottom must not exceed the boundary's dimension, {dimension}, together; got {wanted}")
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
-        return measure_drawn(self.count, batch, randomness, lambda some, noise: self._measure(classifier, some, noise))
+        some = self.samples(batch)
+        return measure_some(batch, some, randomness, lambda part, noise: self._measure(classifier, part, noise))
+
+    def samples(self, batch: Batch) -> Batch:
+        return batch if self.count is None else batch.drawn(self.count)
 
     def _measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
         dtype = batch.images.dtype

@@ -27,7 +27,7 @@ from advcore.margins import check_attack, minimal_perturbations
 from advcore.norms import L2
 from advcore.probes.charts import Chart
 from advcore.probes.flatness import alignments, departures, directions, flatness, linearity_errors, sorted_samples
-from advcore.probes.probe import Batch, Columns, Curve, Summary, measure_drawn, median
+from advcore.probes.probe import Batch, Columns, Curve, Summary, measure_some, median
 from advcore.probes.profiles import profiles, unsettled
 from advcore.randomness import Randomness
 
@@ -179,7 +179,11 @@ class Curvature:
         return self if self.temperature is not None else replace(self, temperature=temperature_for(logits, self.confidence))
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
-        return measure_drawn(self.count, batch, randomness, lambda some, noise: self._measure(classifier, some, noise))
+        some = self.samples(batch)
+        return measure_some(batch, some, randomness, lambda part, noise: self._measure(classifier, part, noise))
+
+    def samples(self, batch: Batch) -> Batch:
+        return batch if self.count is None else batch.drawn(self.count)
 
     def _measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
         around, still = batch.around(classifier)

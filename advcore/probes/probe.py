@@ -152,17 +152,12 @@ def median(values: Tensor) -> float:
     return ((ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2).item()
 
 
-def measure_drawn(
-    count: int | None, batch: Batch, randomness: Randomness, measure: Callable[[Batch, Randomness], Columns]
-) -> Columns:
-    """The rows of those of a batch's samples that are among the `count` drawn of all (`Batch.drawn`); of all samples when None.
+def measure_some(batch: Batch, some: Batch, randomness: Randomness, measure: Callable[[Batch, Randomness], Columns]) -> Columns:
+    """The rows of `some` of a batch's samples, of which there may be none.
 
-    A batch that has none of them is measured at its first sample, and that row is cut away: columns have their shapes, and no empty
-    batch reaches a network.
+    Then the first sample of the batch is measured, and its row cut away: columns have their shapes, and no empty batch reaches a
+    network.
     """
-    if count is None:
-        return measure(batch, randomness)
-    some = batch.drawn(count)
     empty = not len(some.images)
     if empty:
         some = Batch(batch.images[:1], batch.labels[:1], batch.indices[:1], batch.start)

@@ -63,13 +63,15 @@ def test_shards_without_rows_are_rows_like_others(tiny: dict[str, Any], place: P
     tiny["probes"] = {
         "landscape": {"kind": "landscape", "count": 1, "size": 3, "planes": ["normal_curved"]},
         "shared": {"kind": "shared_curvature", "top": 9},
+        "some": {"kind": "curvature", "count": 1},
     }
     report = run(study_of(tiny))
-    assert (report.measured, report.failures, report.problems) == (12, [], [])
+    assert (report.measured, report.failures, report.problems) == (18, [], [])
+    assert report.summaries["some"]["one"].scalars["median_turn"] > 0
     table = pq.read_table(place / "out/tiny/tables/landscape/one.parquet")
     drawn = drawn_places(torch.as_tensor(indices(report.study))).argsort()[0]
     assert table["sample"].to_pylist() == [indices(report.study)[drawn]]
-    assert _names(report) == {
+    assert {name for name in _names(report) if not name.startswith("some/")} == {
         "landscape/labels-normal_curved",
         "landscape/loss-normal_curved",
         "shared/shared_curvature",
