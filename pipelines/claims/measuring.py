@@ -39,11 +39,11 @@ def at_each(statistic: str, values: np.ndarray) -> np.ndarray:
     return np.partition(values, middle, axis=-1)[..., middle]
 
 
-def of_one(statistic: str, values: np.ndarray) -> Estimate:
-    """The statistic of `(1, samples)`."""
+def of_one(statistic: str, values: np.ndarray, binary: bool = False) -> Estimate:
+    """The statistic of `(1, samples)`; `binary` says that they can be 0 and 1 only, so that a mean is a share."""
     if statistic == "median":
         return intervals.of_median(values[0])
-    return intervals.of_share(values[0]) if np.isin(values, (0, 1)).all() else intervals.of_mean(values[0])
+    return intervals.of_share(values[0]) if binary else intervals.of_mean(values[0])
 
 
 def measured(

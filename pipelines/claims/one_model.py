@@ -37,7 +37,7 @@ class Level:
         grids, told = without_missing([grid])
         told += few_samples(self.of.statistic, grids)
         bounds = (0.0, 1.0) if grids[0].binary else (-np.inf, np.inf)
-        return measured(self, grids, lambda own: of_one(self.of.statistic, own), told, bounds)
+        return measured(self, grids, lambda own: of_one(self.of.statistic, own, grids[0].binary), told, bounds)
 
 
 @dataclass(frozen=True)

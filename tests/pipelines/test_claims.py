@@ -112,6 +112,16 @@ def test_paired_statistics_are_sample_by_sample():
     assert Share("x", X, than=2).measure(tables).value == pytest.approx(3 / 7)  # two below, two ties that count half
 
 
+def test_differences_of_0_and_1_are_no_shares():
+    """Steps of whole numbers by chance: their mean may lie below 0."""
+    same = Difference("x", replace(X, statistic="mean"), to="b").measure(_pair([3.0] * 40, [3.0] * 40))
+    assert (same.low, same.value, same.high) == (0, 0, 0)
+    stepped = Difference("x", replace(X, statistic="mean"), to="b").measure(_pair([3.0] * 39 + [4.0], [3.0] * 40))
+    assert stepped.low < 0 < stepped.value
+    equal = Ratio("x", replace(X, statistic="mean"), to="b", paired=True).measure(_pair([3.0] * 40, [3.0] * 40))
+    assert (equal.low, equal.value, equal.high) == (1, 1, 1)
+
+
 def test_a_share_compares_with_one_thing():
     with pytest.raises(ValueError, match=r"another model \(to\) or with a number \(than\): give one"):
         Share("x", X)
