@@ -154,6 +154,8 @@ class Noise:
             series=series,
             x_scale="log",
             y_scale="log",
+            y_limits=(0.1, 120),
+            x_ticks=self.sigmas,
             note=f"Share of samples x draws that change the predicted label (eq. 7); band: 95 % over samples (Wilson). Thin, "
             f"if flat: the mean of Φ(-‖r*‖ / σ), r* by {kind_and_norm(self.attack)}, no box.",
         )
@@ -162,7 +164,7 @@ class Noise:
         series, percent = [], torch.arange(1, 100)
         for model, table in tables.items():
             ratio = cast(Tensor, table["ratio"]).double()
-            series.append(Series(model, percent, ratio.quantile(percent.double() / 100, interpolation="lower")))
+            series.append(Series(model, percent, ratio.quantile(percent.double() / 100, interpolation="lower"), style="line"))
         return Lines(
             name="ratio",
             title="Distance along random directions against the minimal one",
