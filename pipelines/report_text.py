@@ -61,7 +61,7 @@ def section(
 
 def first_sentence(probe: Probe) -> str:
     """What the probe's class says of itself, up to the first full stop that ends a sentence, or the first blank line."""
-    words = " ".join((type(probe).__doc__ or "").replace("`", "").strip().split("\n\n")[0].split())
+    words = " ".join((type(probe).__doc__ or "").replace("`", "'").strip().split("\n\n")[0].split())
     if words.startswith(f"{type(probe).__name__}("):  # a dataclass without a docstring
         return ""
     return f"{words.split('. ')[0].rstrip('.')}." if words else ""

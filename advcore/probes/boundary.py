@@ -102,6 +102,9 @@ class Boundary:
         if wanted > dimension:
             raise ValueError(f"top and bottom must not exceed the boundary's dimension, {dimension}, together; got {wanted}")
 
+    def samples(self, batch: Batch) -> Batch:
+        return batch if self.count is None else batch.drawn(self.count)
+
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
         some = self.samples(batch)
         return measure_some(batch, some, randomness, lambda part, noise: self._measure(classifier, part, noise))

@@ -7,6 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from advcore.shares import wilson
+
 Scale = Literal["linear", "log", "symlog"]
 
 
@@ -61,10 +63,8 @@ def medians(label: str, x: Tensor, values: Tensor) -> Series:
 
 def shares(label: str, x: Tensor, hits: Tensor) -> Series:
     """The share in % of the samples for which `hits` `(samples, n)` is true, at `x` `(n,)`, in Wilson's 95 % interval."""
-    count, share, z = len(hits), hits.double().mean(0), 1.959964
-    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * (share * (1 - share) / count + z * z / (4 * count * count)).sqrt()
-    return Series(label, x, 100 * share, 100 * (middle - half).clamp(min=0), 100 * (middle + half).clamp(max=1))
+    low, high = 100 * torch.tensor([wilson(int(count), len(hits)) for count in hits.sum(0)], dtype=torch.float64).T
+    return Series(label, x, 100 * hits.double().mean(0), low, high)
 
 
 def _median_reach(count: int) -> int:

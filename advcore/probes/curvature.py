@@ -178,6 +178,9 @@ class Curvature:
         """With the temperature of these logits `(N, K)`, unless one is given."""
         return self if self.temperature is not None else replace(self, temperature=temperature_for(logits, self.confidence))
 
+    def samples(self, batch: Batch) -> Batch:
+        return batch if self.count is None else batch.drawn(self.count)
+
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
         some = self.samples(batch)
         return measure_some(batch, some, randomness, lambda part, noise: self._measure(classifier, part, noise))

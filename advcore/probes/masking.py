@@ -136,11 +136,17 @@ def summarise_signs(table: Columns) -> Summary:
     shares = {name: _share(column[right]) for name, column in columns.items()}
     worse = _worse_than_noise(table, right) if "worse_than_noise" in table else {}
     scalars = shares | {f"worse_than_noise/{attack}": share for attack, share in worse.items()}
-    return Summary(scalars, warnings=_warnings(shares, worse), meanings=_meanings(int(right.sum()), len(right)))
+    return Summary(scalars, warnings=_warnings(shares, worse), meanings=_meanings(*_samples(table, right)))
+
+
+def _samples(table: Columns, right: Tensor) -> tuple[int, int]:
+    """How many samples are classified right, and how many there are: each may have several rows."""
+    sample = cast(Tensor, table.get("sample", torch.arange(len(right))))
+    return len(sample[right].unique()), len(sample.unique())
 
 
 def _meanings(right: int, count: int) -> dict[str, str]:
-    of = f"share of the {right} rows classified right of {count}"
+    of = f"share of the {right} samples classified right of {count}"
     return {
         "zero_gradient": f"{of}, at whose image the gradient of cross-entropy (true label) is exactly 0",
         "zero_margin_gradient": f"{of}, at whose image the gradient of the logit margin is exactly 0",

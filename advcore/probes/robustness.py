@@ -1,7 +1,7 @@
 """Robust accuracy over eps and minimal distances, by any number of attacks (article, eqs. 12 and 13)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 import torch
@@ -13,12 +13,11 @@ from advcore.box import needs_box
 from advcore.classifier import Classifier
 from advcore.masking import ball_signs, gradient_signs
 from advcore.norms import NORMS, NormName
-from advcore.probes.charts import Chart, Lines, Series
+from advcore.probes.charts import Chart, Lines, Series, shares
 from advcore.probes.masking import summarise_signs
 from advcore.probes.probe import Batch, Columns, Curve, Summary, median
 from advcore.randomness import Randomness
 from advcore.robust_accuracy import Bounds, attack_over, check_grid, robust_accuracy, union
-from advcore.shares import wilson
 
 QUALITIES: dict[str, Callable[[NormName], tuple[Attack, ...]]] = {
     "fast": lambda norm: (DeepFool(norm=norm), PGD(norm=norm)),
@@ -139,11 +138,10 @@ class Robustness:
         series, same = [], []
         for place, (model, table) in enumerate(tables.items()):
             rows = {name: _rows_of(table, name) for name in self._names()}
-            curves, count = self.summarise(table).curves, len(next(iter(rows.values()))["broken_at"])
+            curves, broken_at = self.summarise(table).curves, _worst(rows)["broken_at"]
             worst = curves[f"robust_accuracy/{WORST}"]
-            low, high = 100 * torch.tensor([wilson(round(share * count), count) for share in worst.y]).T
-            line = torch.tensor(worst.x), 100 * torch.tensor(worst.y)
-            series.append(Series(model, *line, low, high, shade=place, mark=place))
+            standing = broken_at[:, None] > torch.tensor(worst.x, dtype=broken_at.dtype)
+            series.append(replace(shares(model, torch.tensor(worst.x), standing), shade=place, mark=place))
             for mark, name in enumerate(rows):
                 curve = curves.get(f"robust_accuracy/{name}")
                 if curve is None or len(rows) == 1:
