@@ -109,9 +109,6 @@ class Boundary:
         some = self.samples(batch)
         return measure_some(batch, some, randomness, lambda part, noise: self._measure(classifier, part, noise))
 
-    def samples(self, batch: Batch) -> Batch:
-        return batch if self.count is None else batch.drawn(self.count)
-
     def _measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
         dtype = batch.images.dtype
         with full_precision():

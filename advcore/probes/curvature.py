@@ -185,9 +185,6 @@ class Curvature:
         some = self.samples(batch)
         return measure_some(batch, some, randomness, lambda part, noise: self._measure(classifier, part, noise))
 
-    def samples(self, batch: Batch) -> Batch:
-        return batch if self.count is None else batch.drawn(self.count)
-
     def _measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
         around, still = batch.around(classifier)
         with full_precision():
