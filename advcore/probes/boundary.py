@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -179,23 +179,24 @@ class Boundary:
 
     def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
         series = []
-        for model, table in tables.items():
+        for shade, (model, table) in enumerate(tables.items()):
             some = _curved(table)
-            for name, values in zip(("largest", "smallest"), self._ends(some), strict=True):
+            for mark, (name, values) in enumerate(zip(("largest", "smallest"), self._ends(some), strict=True)):
                 if len(values):
-                    series.append(medians(f"{model}, {name}", torch.arange(1, values.shape[1] + 1), values))
+                    line = medians(f"{model}, {name}", torch.arange(1, values.shape[1] + 1), values)
+                    series.append(replace(line, shade=shade, mark=mark))
         if not series:
             return []
         at = f" at step {self.step:g}" if self.step else ""
         return [
             Lines(
                 name="principal_curvatures",
-                title="The most curved directions of the decision boundary at its nearest point",
+                title="The decision boundary's most curved directions",
                 x_label="rank, from the largest down or from the smallest up",
                 y_label=f"principal curvature{at} (per pixel unit)",
                 series=series,
                 references=[(0.0, "flat")],
-                note="Median over samples in its 95 % interval, and between the quartiles. "
+                note="At the nearest point: median over samples in its 95 % interval, and between the quartiles. "
                 "Positive: a step along the boundary leaves the sample's own class.",
             ),
             sorted_samples(
