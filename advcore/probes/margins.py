@@ -19,7 +19,7 @@ from advcore.subspaces import Complements, DCTDiagonal, FamilySpec, OneColour
 QUALITIES: dict[str, Attack] = {"fast": DeepFool(norm="l2", box=False), "tight": MinimalNorm(norm="l2", box=False)}
 """The attack of a quality."""
 
-LOOSE = "DeepFool's margins are 1.5 to 2.5 times those of quality tight on digits, unevenly by block and network"
+LOOSE = "DeepFool's margins are 1.3 to 2.6 times those of quality tight on LeNets and digits, unevenly by block and network"
 """What is said wherever margins come of `fast`."""
 
 MARGIN = "margin (l2, pixels in [0, 1], no box)"
@@ -36,7 +36,7 @@ class Margins:
     Attributes:
         family: the subspaces.
         quality: `fast`, the default, is `DeepFool`, the published algorithm, which steps over the boundary where that is curved:
-            its margins are 1.5 to 2.5 times the tight ones on digits, by block and network; `tight` is `MinimalNorm`, which looks
+            its margins are 1.3 to 2.6 times the tight ones on LeNets, by block and network; `tight` is `MinimalNorm`, which looks
             on along the boundary, and takes 13 to 25 times as long on a LeNet.
         attack: instead of these two, a minimal-norm l2 attack without a box.
         radius: margins beyond it, in pixel units, are censored: they count as not found.
