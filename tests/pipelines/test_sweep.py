@@ -72,6 +72,15 @@ def test_a_sweep_trains_measures_and_reports(place: Path) -> None:
     assert (folder / "figures/pareto.png").is_file()
 
 
+def test_trials_that_learnt_nothing_are_warned_of(place: Path) -> None:
+    mapping = tiny_sweep()
+    mapping["recipe"]["recipe"] |= {"epochs": 1, "learning_rate": 1e-9}
+    report = sweep(sweep_of(mapping))
+    for trial in report.trials:
+        assert "is no better than always to answer the most frequent class" in trial.warnings["robustness.at_chance"]
+    assert "robustness.at_chance: the accuracy" in (place / "out/tiny/report.md").read_text()
+
+
 def test_a_trial_at_eps_0_is_plain_training(place: Path) -> None:
     attacked = sweep(sweep_of(tiny_sweep(space={EPS: {"grid": [0, 0.5]}}), out="attacked"))
     recipe = tiny_sweep()["recipe"]
