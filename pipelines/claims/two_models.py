@@ -119,7 +119,8 @@ class Difference:
         if self.paired:
             grids, more = without_missing(grids, np.isnan(_differences(*grids)).any((0, 1)))
             told += more
-            told += few_samples(self.of.statistic, [replace(grids[0], values=_differences(*grids))])
+            shares = all(grid.binary for grid in grids)  # each sample that changed carries the same
+            told += () if shares else few_samples(self.of.statistic, [replace(grids[0], values=_differences(*grids))])
         else:
             told += few_samples(self.of.statistic, grids)
         return measured(self, grids, self._estimate, told, signs=Signs(0.0, sign_flips(_differences_by_statistic(grids), 0)))

@@ -183,6 +183,14 @@ def test_few_samples_that_carry_a_mean_are_told():
     assert not Level("x", replace(X, statistic="mean")).measure(_pair([1.0] + [0.0] * 39, heavy)).warnings  # a share
 
 
+def test_no_few_samples_carry_a_difference_of_shares():
+    kept, lost = [1.0] * 40, [1.0] * 37 + [0.0] * 3
+    mean = replace(X, statistic="mean")
+    assert not Difference("x", mean, to="b").measure(_pair(kept, lost)).warnings
+    told = Difference("x", mean, to="b").measure(_pair([2.0] * 40, [2.0] * 38 + [0.0] * 2)).warnings
+    assert told[0].startswith("few_samples: 2 of 40 samples (5%) carry 100% of a mean")
+
+
 def test_a_sign_that_hangs_on_the_statistic_is_told():
     carried = [1.0] * 28 + [40.0, 50.0] * 6
     by_mean = Ratio("x", replace(X, statistic="mean"), to="b").measure(_pair(carried, [2.0] * 40))
