@@ -7,6 +7,10 @@ from typing import Protocol
 Value = str | int | float | bool | None
 
 
+NOTE = 6000
+"""Characters of a run's description."""
+
+
 class Run(Protocol):
     """One run: of a study, of a model x probe inside it, of a training."""
 
@@ -56,6 +60,17 @@ class Run(Protocol):
 
     def end(self, status: str = "FINISHED") -> None:
         """It is over: FINISHED, FAILED or KILLED."""
+
+
+def note(report: str) -> dict[str, str]:
+    """Return the head of a report, whole sections of it, as the tag that MLflow shows as a run's description."""
+    sections = report.split("\n## ")
+    head = sections[0]
+    for section in sections[1:]:
+        if len(head) + len(section) > NOTE:
+            break
+        head += f"\n## {section}"
+    return {"mlflow.note.content": head}
 
 
 class Tracker(Protocol):

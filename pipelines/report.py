@@ -167,9 +167,12 @@ def claim_warnings(claims: Mapping[str, Measured | str]) -> dict[str, dict[str, 
 
 
 def verdicts(claims: Mapping[str, Measured | str]) -> dict[str, str]:
-    """The verdict on each claim and what was resampled, or why it has no number, as tags."""
+    """Each claim's number with its interval, the verdict and what was resampled, or why it has no number, as tags."""
     words = {
-        name: result if isinstance(result, str) else f"{result.verdict or '-'} ({result.unit})" for name, result in claims.items()
+        name: result
+        if isinstance(result, str)
+        else f"{result.value:.4g}, 95 % {result.low:.4g} to {result.high:.4g}: {result.verdict or '-'} ({result.unit})"
+        for name, result in claims.items()
     }
     return {f"advcore.claim.{name}": without_secrets(text) for name, text in words.items()}
 

@@ -61,7 +61,8 @@ class RunSettings:
         workers: ray actors, each of which holds one model; auto for as many as the cluster holds, more as it grows.
         threads: CPU threads of a worker; 1 on ray and all cores inline when not given.
         gpus_per_worker: share of a GPU that each ray actor gets, 0.5 for two actors a GPU; 0 measures on CPUs.
-        address: of a running Ray cluster, host:port or auto; a cluster on this machine is started when not given.
+        address: of a running Ray cluster, host:port or auto, and so runner: ray; with ray and none, a cluster on this machine is
+            started.
         shard_seconds: longest time that a ray actor may take for a shard, building the model included; then it is ended, and the
             shard tried once more. No limit when not given.
         shard_size: samples that are measured and stored as one piece; larger is faster, smaller loses less.
@@ -91,6 +92,10 @@ class RunSettings:
     track: bool = True
     tracking_wait: float = 60.0
 
+    def __post_init__(self) -> None:
+        if self.address is not None:
+            object.__setattr__(self, "runner", "ray")
+
     def check(self) -> None:
         """Raise Refused for settings that cannot work. Not done on construction: flags and file are put together first."""
         for name in ("workers", "shard_size", "threads"):
@@ -103,9 +108,8 @@ class RunSettings:
             raise Refused(f"run.tracking_wait is in seconds, 0 or more; got {self.tracking_wait}")
         if not 0 <= self.gpus_per_worker <= 1:
             raise Refused(f"run.gpus_per_worker must lie in [0, 1], a share of one GPU; got {self.gpus_per_worker}")
-        for name in ("address", "shard_seconds"):
-            if getattr(self, name) is not None and self.runner == "inline":
-                raise Refused(f"run.{name} is for runner: ray; got {name} {getattr(self, name)} with runner: inline")
+        if self.shard_seconds is not None and self.runner == "inline":
+            raise Refused(f"run.shard_seconds is for runner: ray; got shard_seconds {self.shard_seconds} with runner: inline")
 
 
 @dataclass(frozen=True)

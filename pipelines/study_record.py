@@ -7,7 +7,7 @@ from pipelines import schema
 from pipelines.claims import Measured
 from pipelines.environment import environment_tags
 from pipelines.prepare import Prepared
-from pipelines.record import Run
+from pipelines.record import Run, note
 from pipelines.report import Report, by_place, table_file, verdicts
 from workers.datasets import Dataset
 from workers.redaction import plain_without_secrets, shortened, without_secrets
@@ -69,7 +69,8 @@ def track(record: Run, prepared: Prepared, report: Report, seconds: float) -> No
     record.tags(verdicts(report.claims))
     for name, claim in report.claims.items():
         if isinstance(claim, Measured):
-            record.metrics({f"claim/{name}": claim.value, f"claim_low/{name}": claim.low, f"claim_high/{name}": claim.high})
+            record.metrics({f"claim/{name}": claim.value})
+    record.tags(note((report.folder / "report.md").read_text(encoding="utf-8")))
     errors = [
         f"{outcome.name} {outcome.key}, samples {outcome.samples}, handed out {outcome.tries} times\n{outcome.error}"
         for outcome in report.failures

@@ -30,7 +30,8 @@ class SweepSettings:
         cpus: CPUs of a trial, and its threads.
         gpus: share of a GPU that a trial gets, 0.5 for two trials a GPU; 0 trains on CPUs.
         retries: times that a trial which died goes on from its last epoch; its code's own refusals are final.
-        address: of a running Ray cluster, host:port or auto; a cluster on this machine is started when not given.
+        address: of a running Ray cluster, host:port or auto, and so runner: ray; with ray and none, a cluster on this machine is
+            started.
         store: where the probes' rows lie, a folder that all machines see or s3://BUCKET/PREFIX; in `out` when not given.
         storage: where the states of trainings lie, a folder that all machines see or s3://BUCKET/PREFIX; in `out` when not given.
         time_budget_s: seconds after which all trials are stopped; the same command goes on with as many again.
@@ -68,6 +69,10 @@ class SweepSettings:
     track: bool = True
     tracking_wait: float = 60.0
 
+    def __post_init__(self) -> None:
+        if self.address is not None:
+            object.__setattr__(self, "runner", "ray")
+
     def check(self) -> None:
         """Raise Refused for settings that cannot work. Not done on construction: flags and file are put together first."""
         for name, least in (("concurrent", 1), ("cpus", 1), ("shard_size", 1), ("retries", 0), ("tracking_wait", 0)):
@@ -83,8 +88,8 @@ class SweepSettings:
             raise Refused("run.cost is counted by run.cost_per_hour, what an hour of one trial costs: give both or none")
         if self.gpu_hours is not None and self.gpus == 0:
             raise Refused("run.gpu_hours counts GPUs, and run.gpus is 0: give a share of a GPU, or time_budget_s")
-        if self.runner == "inline" and (self.address is not None or self.gpus):
-            raise Refused("run.address and run.gpus are for runner: ray; leave them out, or runner: inline")
+        if self.runner == "inline" and self.gpus:
+            raise Refused("run.gpus is for runner: ray; leave it out, or runner: inline")
         if "://" in (self.storage or "") and (self.runner == "inline" or not str(self.storage).startswith("s3://")):
             raise Refused(f"run.storage is a folder, or s3://BUCKET/PREFIX with runner: ray; got {self.storage}")
         if str(self.storage).startswith("s3://"):

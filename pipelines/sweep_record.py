@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pipelines.environment import environment_tags
 from pipelines.lineage import Lineage
+from pipelines.numbers import curves_of
 from pipelines.record import Run
 from pipelines.search import Point, label
 from pipelines.sweep_plan import Plan
@@ -192,7 +193,12 @@ class Journal:
         about = json.loads(self.model(trial.key).with_suffix(".json").read_text())
         for epoch, metrics in enumerate(about["metrics"], 1):
             run.metrics(metrics, epoch)
-        run.metrics({name: value for name, value in trial.metrics.items() if name not in about["metrics"][-1]}, trial.epoch)
+        own = {name: value for name, value in trial.metrics.items() if name not in about["metrics"][-1]}
+        single, curves = curves_of(own)
+        asked = {name for name in (self.plan.sweep.metric, self.plan.chosen_by, *(self.plan.sweep.tradeoff or ())) if name}
+        run.metrics({**{name: value for name, value in own.items() if name in asked}, **single}, trial.epoch)
+        for name, (x, y) in curves.items():
+            run.curve(name, x, y)
         run.warnings(trial.warnings)
         for suffix in SUFFIXES:
             run.artifact(self.model(trial.key).with_suffix(suffix), "checkpoint")

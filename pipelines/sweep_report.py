@@ -13,8 +13,9 @@ from advcore.probes import Columns, Robustness
 from pipelines import schema, tables, trials_table
 from pipelines.choice import Choice, choice_of, chosen_on_test
 from pipelines.claims import Measured
+from pipelines.numbers import curves_of
 from pipelines.outputs import Outputs
-from pipelines.record import Run
+from pipelines.record import Run, note
 from pipelines.report import by_place, claim_warnings, claimed, verdicts
 from pipelines.search import label
 from pipelines.sweep import Sweep
@@ -101,11 +102,17 @@ def track(record: Run, report: SweepReport, journal: Journal) -> None:
     record.metrics(counts)
     for name, claim in report.claims.items():
         if isinstance(claim, Measured):
-            record.metrics({f"claim/{name}": claim.value, f"claim_low/{name}": claim.low, f"claim_high/{name}": claim.high})
+            record.metrics({f"claim/{name}": claim.value})
+    record.tags(note(report.text))
     record.tags(verdicts(report.claims))
     record.warnings({**by_place(claim_warnings(report.claims)), **report.warnings})
     if report.best is not None:
-        record.metrics({f"best/{name}": value for name, value in report.best.metrics.items()})
+        single, curves = curves_of(report.best.metrics)
+        asked = {name for name in (report.sweep.metric, journal.plan.chosen_by, *(_tradeoff(report.sweep) or ())) if name}
+        single |= {name: value for name, value in report.best.metrics.items() if name in asked}
+        record.metrics({f"best/{name}": value for name, value in single.items()})
+        for name, (x, y) in curves.items():
+            record.curve(f"best/{name}", x, y)
         record.tags({"advcore.best": label(report.sweep.space, report.best.point), "advcore.best.trial": report.best.key})
         ready = loaded(journal.plan.at(report.best.point))
         weights, about = (journal.model(report.best.key).with_suffix(suffix) for suffix in SUFFIXES)

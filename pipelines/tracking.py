@@ -31,6 +31,10 @@ __all__ = [
 ]
 
 
+KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""The tag by which MLflow opens its page on runs and metrics, not in its view for language models."""
+
+
 def make_tracker(track: bool, uri: str | None, folder: Path) -> Tracker:
     """MLflow at `uri`, at MLFLOW_TRACKING_URI or in `folder`, in this order; the null tracker when not `track`."""
     return MLflowTracker(uri, folder) if track else NullTracker()
@@ -104,9 +108,13 @@ class MLflowTracker:
         found = client.ask("get_experiment_by_name", name)
         if found is None:
             local = not self.uri.startswith(("http://", "https://"))
-            return str(client.ask("create_experiment", name, (self.folder / ARTIFACTS).as_uri() if local else None))
+            return str(client.ask("create_experiment", name, (self.folder / ARTIFACTS).as_uri() if local else None, KIND))
         if found.lifecycle_stage != "active":
             raise Refused(f"MLflow experiment {name!r} is deleted; restore it there, or give another name (experiment: ...)")
+        for tag, value in KIND.items():
+            if tag not in found.tags:
+                with contextlib.suppress(Refused):  # it decides how a page looks, no more
+                    client.ask("set_experiment_tag", found.experiment_id, tag, value)
         return str(found.experiment_id)
 
     @contextlib.contextmanager

@@ -213,7 +213,7 @@ def test_outputs_that_are_no_logits_get_one_clear_line(
         (["--shard-size", "0"], "run.shard_size must be at least 1"),
         (["--threads", "0"], "run.threads must be at least 1"),
         (["--gpus-per-worker", "2"], "run.gpus_per_worker must lie in [0, 1]"),
-        (["--runner", "inline", "--address", "auto"], "run.address is for runner: ray"),
+        (["--runner", "inline", "--shard-seconds", "3"], "run.shard_seconds is for runner: ray"),
     ],
 )
 def test_flags_over_a_ray_study_are_judged_with_the_file(

@@ -16,8 +16,8 @@ from advcore.shares import wilson
 from pipelines import schema, sweep_report, sweep_run
 from pipelines.choice import chosen_on_test, interval, resampled
 from pipelines.cli import main
-from pipelines.numbers import numbers_of
-from pipelines.study import shipped
+from pipelines.numbers import curves_of, numbers_of
+from pipelines.study import RunSettings, shipped
 from pipelines.sweep import Sweep
 from pipelines.sweep_plan import plan_of
 from pipelines.sweep_record import Journal
@@ -133,13 +133,24 @@ def test_an_interrupted_sweep_goes_on_and_ends_as_an_undisturbed_one(
     assert len(runs) == len(mlflow.search_runs([experiment])) == 3
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
     assert runs["parent"].data.tags["advcore.warning.few_samples"] == "claim own: one sample carries all of a mean"
-    assert runs["parent"].data.tags["advcore.claim.own"] == "undecided (1 coin)"
+    tags = runs["parent"].data.tags
+    assert tags["advcore.claim.own"] == "1, 95 % 0.5 to 2: undecided (1 coin)"
+    assert tags["mlflow.note.content"].startswith("# tiny")
+    assert "## Trials" in tags["mlflow.note.content"]
+    assert [name for name in runs["parent"].data.metrics if name.startswith("claim")] == ["claim/own"]
+    assert mlflow.get_experiment(experiment).tags["mlflow.experimentKind"] == "custom_model_development"
     for trial in report.trials:
         run = runs[trial.key]
         assert run.data.params[EPS] == str(trial.point[EPS])
         assert run.data.tags["mlflow.parentRunId"] == runs["parent"].info.run_id
         assert [point.step for point in mlflow.get_metric_history(run.info.run_id, "loss")] == [1, 2, 3]
         assert run.data.metrics["robustness/accuracy"] == trial.metrics["robustness/accuracy"]
+        curve = mlflow.get_metric_history(run.info.run_id, "robustness/robust_accuracy/worst")
+        wanted = [trial.metrics[f"robustness/robust_accuracy/worst/{eps}"] for eps in (0, 0.2, 0.4)]
+        assert [point.value for point in sorted(curve, key=lambda point: point.step)] == wanted
+        metric = "robustness/robust_accuracy/worst/0.2"
+        assert run.data.metrics[metric] == trial.metrics[metric]  # the best one is chosen by it
+        assert "robustness/robust_accuracy/worst/0.4" not in run.data.metrics
         files = [file.path for file in mlflow.list_artifacts(run.info.run_id, "checkpoint")]
         assert files == [f"checkpoint/{trial.key}{end}" for end in (".json", ".safetensors")]
     assert report.best is not None
@@ -322,7 +333,7 @@ def test_resampled_tables_keep_the_rows_of_a_sample_together(layout: str) -> Non
         ({"run": {"cost": 3}}, "run.cost is counted by run.cost_per_hour"),
         ({"run": {"cost": 3, "cost_per_hour": 0}}, "run.cost_per_hour must be positive; got 0"),
         ({"run": {"gpu_hours": 3}}, "run.gpu_hours counts GPUs, and run.gpus is 0"),
-        ({"run": {"runner": "inline", "address": "auto"}}, "run.address and run.gpus are for runner: ray"),
+        ({"run": {"runner": "inline", "gpus": 0.5}}, "run.gpus is for runner: ray"),
         ({"run": {"storage": "ftp://x"}}, "run.storage is a folder, or s3://BUCKET/PREFIX"),
         ({"run": {"runner": "ray", "storage": "s3://key:word@bucket/x"}}, r"run.storage must be s3://BUCKET/KEY, without cred"),
         ({"run": {"store": "s3://bucket/../x"}}, "store needs a key of names between single slashes"),
@@ -365,3 +376,16 @@ def test_shipped_sweeps_are_in_order(name: str, place: Path) -> None:
     sweep_run.check_points(plan, settings.points())
     assert replace(settings, claims={}) != settings
     assert settings.name == name
+
+
+def test_curves_are_taken_apart_and_put_together_again() -> None:
+    numbers = {"a/1": 1.0, "a/2.5": 2.0, "b": 3.0, "c/d/7": 4.0}
+    alone, curves = curves_of(numbers)
+    assert alone == {"b": 3.0, "c/d/7": 4.0}
+    assert curves == {"a": ([1.0, 2.5], [1.0, 2.0])}
+
+
+def test_an_address_means_ray() -> None:
+    assert sweep_of(tiny_sweep(run={"runner": "inline", "address": "auto"})).run.runner == "ray"
+    assert RunSettings(address="host:1").runner == "ray"
+    assert RunSettings().runner == "inline"
