@@ -154,6 +154,8 @@ class Boundary:
         return distance * (moments.squares / operator.shape[1]).sqrt()
 
     def summarise(self, table: Columns) -> Summary:
+        if not len(table["sample"]):
+            return Summary()
         some = _curved(table)
         scalars = {"found": len(some["curvatures"]) / len(table["sample"])}
         if not len(some["curvatures"]):

@@ -13,29 +13,18 @@ from advcore.attacks import Attack, MinimalNorm
 from advcore.attacks.ascent import evaluate
 from advcore.classifier import Classifier, frozen, full_precision, logits_of
 from advcore.criteria import Untargeted
-from advcore.curvature import (
-    Ends,
-    check_confidence,
-    cross_entropy,
-    eigenprofile,
-    hutchinson,
-    input_hessian,
-    lanczos,
-    temperature_for,
-)
+from advcore.curvature import Ends, check_confidence, temperature_for
 from advcore.margins import check_attack, minimal_perturbations
 from advcore.norms import L2
 from advcore.probes.charts import Chart
 from advcore.probes.flatness import alignments, departures, directions, flatness, linearity_errors, sorted_samples
 from advcore.probes.probe import Batch, Columns, Curve, Summary, measure_some, median
 from advcore.probes.profiles import profiles, unsettled
+from advcore.probes.spectrum import extreme_spectrum, whole_spectrum
 from advcore.randomness import Randomness
 
 SHOWN = 20
 """So many of the largest eigenvalues stand in the summary; all are in the table."""
-
-SMALL = 0.01
-"""As a share of a sample's largest eigenvalue in magnitude: what is below counts in `small_share`."""
 
 MEDIANS = (
     "confidence",
@@ -198,6 +187,8 @@ class Curvature:
 
     def summarise(self, table: Columns) -> Summary:
         columns = cast(Mapping[str, Tensor], table)
+        if not len(columns["sample"]):
+            return Summary()
         values = columns["eigenvalues"]
         defined = values.isfinite().all(1)
         values = values[defined]
@@ -225,6 +216,9 @@ class Curvature:
         return Summary(scalars, curves, {**unsettled(table), **_undefined(defined)}, MEANINGS)
 
     def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
+        tables = {model: table for model, table in tables.items() if len(table["sample"])}
+        if not tables:
+            return []
         temperatures = "; ".join(f"{model} {cast(Tensor, table['temperature'])[0]:.3g}" for model, table in tables.items())
         charts = [
             profiles(tables, self.spectrum == "whole", self.bottom, self.step),
@@ -246,6 +240,13 @@ class Curvature:
         ]
         return charts if self.linearity is None else [*charts, *departures(tables, self.linearity)]
 
+    def _spectrum(self, classifier: Classifier, images: Tensor, labels: Tensor, randomness: Randomness) -> dict[str, Tensor]:
+        """The columns of the Hessian."""
+        if self.spectrum == "whole":
+            return whole_spectrum(classifier, images, labels, self.step, randomness)
+        wanted = self.top if self.bottom is None else Ends(self.top, self.bottom)
+        return extreme_spectrum(classifier, images, labels, self.step, wanted, self.draws, randomness)
+
     def _flatness(self, classifier: Classifier, batch: Batch, gradient: Tensor, randomness: Randomness) -> dict[str, Tensor]:
         """The columns of flatness and direction."""
         with frozen(classifier), torch.no_grad():
@@ -262,46 +263,11 @@ class Curvature:
             columns |= linearity_errors(classifier, batch, logits.argmax(1), self.linearity, randomness)
         return columns
 
-    def _spectrum(self, classifier: Classifier, images: Tensor, labels: Tensor, randomness: Randomness) -> dict[str, Tensor]:
-        """The columns of the Hessian."""
-        if self.spectrum == "whole":
-            profile = eigenprofile(classifier, images, labels, randomness=randomness, step=self.step)
-            exact = torch.zeros_like(profile.trace)
-            return {
-                "eigenvalues": profile.values,
-                "small_share": _small_share(profile.values),
-                "trace": profile.trace,
-                "trace_error": exact,
-                "frobenius": profile.frobenius,
-                "frobenius_error": exact,
-                "residual": exact,
-                "low_rank": profile.low_rank,
-            }
-        hessian = input_hessian(classifier, images, cross_entropy(labels), self.step)
-        dimension, wanted = hessian.shape[1], self.top if self.bottom is None else Ends(self.top, self.bottom)
-        pairs = lanczos(hessian, randomness, dimension, wanted, images.dtype)
-        moments = hutchinson(hessian, randomness, dimension, self.draws, images.dtype)
-        return {
-            "eigenvalues": pairs.values.sort(1, descending=True).values,
-            "trace": moments.trace,
-            "trace_error": moments.trace_error,
-            "frobenius": moments.frobenius,
-            "frobenius_error": torch.where(moments.squares > 0, moments.frobenius_error, 0),
-            "residual": pairs.residuals.amax(1),
-            "low_rank": torch.zeros_like(moments.trace, dtype=torch.bool),
-        }
-
 
 def _gradient(classifier: Classifier, batch: Batch) -> Tensor:
     """Of cross-entropy with the true label, `(B, D)`."""
     with frozen(classifier):
         return evaluate(classifier, batch.images, Untargeted(batch.labels), objectives.cross_entropy)[0].flatten(1)
-
-
-def _small_share(values: Tensor) -> Tensor:
-    """The share of eigenvalues `(B, D)` below 1 % of the sample's largest, in magnitude, `(B,)`."""
-    sizes = values.abs()
-    return (sizes <= SMALL * sizes.amax(1, keepdim=True)).to(values.dtype).mean(1)
 
 
 def _undefined(defined: Tensor) -> dict[str, str]:

@@ -107,6 +107,17 @@ def _by_sample(table, name):
     return [column[own] if isinstance(column, torch.Tensor) else [column[row] for row in own] for own in rows]
 
 
+@pytest.mark.parametrize("name", ["curvature-count", "boundary-count"])
+def test_a_table_without_rows_has_nothing_to_say(name):
+    """As where the shards of all samples that were drawn failed."""
+    probe = PROBES[name]
+    table = _measure(probe, slice(0, 6))
+    nothing = {column: values[:0] for column, values in table.items()}
+    assert not probe.summarise(nothing).scalars
+    assert probe.charts({"failed": nothing}) == []
+    assert probe.charts({"one": table, "failed": nothing})[0].series[0].label.startswith("one")
+
+
 @every_probe
 def test_a_probe_is_a_value(probe):
     assert replace(probe) == probe
