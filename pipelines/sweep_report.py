@@ -6,8 +6,11 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
+import torch
 import yaml
+from torch import Tensor
 
 from advcore.probes import Columns, Robustness
 from pipelines import schema, tables, trials_table
@@ -15,6 +18,7 @@ from pipelines.choice import Choice, choice_of, chosen_on_test
 from pipelines.claims import Measured
 from pipelines.numbers import curves_of
 from pipelines.outputs import Outputs
+from pipelines.quantities import Quantities
 from pipelines.record import Run, note
 from pipelines.report import by_place, claim_warnings, claimed, verdicts
 from pipelines.search import label
@@ -71,7 +75,7 @@ def report_of(journal: Journal, ran: int, spent: str) -> SweepReport:
     problems = _problems(sweep, trials, spent)
     outputs, drawn = Outputs(folder), []
     try:
-        for chart in charts(trials, sweep.space, _tradeoff(sweep), sweep.metric, best):
+        for chart in charts(trials, sweep.space, _tradeoff(sweep), sweep.metric, best, _quantities(plan, rows, best)):
             drawn.append(figures.save(chart, outputs.path(f"figures/{chart.name}.png").parent))
     except Exception:  # a probe may be a user's own code, and hours of training lie behind it
         problems.append(f"the figures cannot be drawn: {traceback.format_exc()}")
@@ -123,6 +127,13 @@ def track(record: Run, report: SweepReport, journal: Journal) -> None:
         if (report.folder / name).is_file():
             record.artifact(report.folder / name)
     record.text("\n".join(report.problems) or "none\n", "problems.txt")
+
+
+def _quantities(plan: Plan, rows: Mapping[str, Mapping[str, Columns]], best: Trial | None) -> Quantities:
+    """What the names in charts and tables mean; the samples are as many in each trial."""
+    own = next(iter(rows.values()), {}) if best is None else rows.get(best.key, {})
+    samples = {probe: len(torch.as_tensor(cast(Tensor, table["sample"])).unique()) for probe, table in own.items()}
+    return Quantities(plan.sweep.probes, schema.unstructure(plan.training), samples)
 
 
 def _rows(journal: Journal, done: list[Trial], best: Trial | None) -> dict[str, dict[str, Columns]]:

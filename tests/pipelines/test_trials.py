@@ -10,12 +10,18 @@ from typing import Any
 import pytest
 import torch
 
+from advcore.attacks import PGD
+from advcore.probes import Curvature, Lines, Margins, Robustness
+from advcore.shares import wilson
+from advcore.subspaces import DCTDiagonal
 from pipelines import figures
 from pipelines.claims import Level, Numbers, Ratio, Trend
 from pipelines.live import Live
+from pipelines.quantities import Quantities
 from pipelines.search import Domain
 from pipelines.sweep_record import Status, Trial
-from pipelines.trials_charts import charts, families
+from pipelines.trials_charts import charts, families, pareto
+from pipelines.trials_parallel import parallel
 from pipelines.trials_table import best, claim_tables, columns, front, table
 
 EPS, WEIGHT = "recipe.attack.eps", "recipe.cure.weight"
@@ -111,25 +117,75 @@ def test_one_axis_is_drawn_as_lines(tmp_path: Path) -> None:
 def test_two_axes_are_lines_by_level_or_a_heat_map(tmp_path: Path) -> None:
     few = _drawn(trials([0.1, 0.2, 0.4], [0, 1]), tmp_path)
     assert [series.label for series in few["robust"].series] == ["weight = 0", "weight = 1"]
-    assert few["parallel"].ticks[0] == "eps\n0.1 to 0.4"
+    assert set(few) == {"pareto", "clean", "robust", "probe-curve"}
     many = _drawn(trials([0.1, 0.2, 0.3, 0.4, 0.5], [0, 1, 2, 3, 5, 8]), tmp_path)
     field = many["robust"].panels[0][0]
     assert field.shape == (5, 6) or field.shape == (6, 5)
     assert sorted({round(float(value), 6) for value in field.flatten()}) == [0.1, 0.2, 0.3, 0.4, 0.5]
-    assert sum(bool(series.label) for series in many["parallel"].series) == 1
 
 
 def test_more_trials_than_labels_are_told_apart_by_one_axis() -> None:
     own = trials([0.1, 0.2, 0.3, 0.4, 0.5], [0, 1])
-    made = {chart.name: chart for chart in charts(own, SPACE, ("clean", "robust"), "robust", own[-1])}
-    for name in ("pareto", "parallel"):
-        told = [series for series in made[name].series if series.label]  # type: ignore[union-attr]
-        assert [series.label for series in told][-3:] == ["weight = 0", "weight = 1", "eps=0.5 weight=1 (best)"]
+    axes, plain = [EPS, WEIGHT], Quantities()
+    across = parallel(own, SPACE, axes, ["clean", "robust"], own[-1], plain)
+    assert across.ticks[0] == "eps\n0.1 to 0.5"
+    made = pareto(own, SPACE, axes, ("clean", "robust"), own[-1], plain)
+    groups, front = ["weight = 0", "weight = 1"], [f"eps={eps} weight=0 (front)" for eps in (0.5, 0.4, 0.3, 0.2, 0.1)]
+    for chart, labels in ((made, [*groups, *front]), (across, groups)):
+        told = [series for series in chart.series if series.label]
+        assert [series.label for series in told if series.shade != 7] == [*labels, "eps=0.5 weight=1 (best)"]
         assert len({series.shade for series in told}) == len(told)
-    assert [len(series.x) for series in made["pareto"].series] == [5, 5, 5, 1]  # type: ignore[union-attr]
-    assert [series.shade for series in made["parallel"].series] == [0] * 5 + [1] * 5 + [6]  # type: ignore[union-attr]
+    assert [len(series.x) for series in made.series] == [5, 5, 5, 1, 1, 1, 1, 1, 1]
+    assert [series.shade for series in across.series] == [0] * 5 + [1] * 5 + [6]
     every = {chart.name: chart for chart in charts(trials([0.1, 0.2, 0.3], [0, 1, 2]), SPACE, None, "clean", None)}
     assert {series.label for series in every["clean"].series} == {f"weight = {weight}" for weight in (0, 1, 2)}  # type: ignore[union-attr]
+
+
+def test_charts_of_a_sweep_say_what_their_numbers_are() -> None:
+    robustness = Robustness(eps=(0.5, 1.5), attacks=(PGD(norm="l2"), PGD(norm="l2", steps=3)))
+    probes: dict[str, Any] = {"robustness": robustness, "margins": Margins(DCTDiagonal(8, 8)), "curvature": Curvature()}
+    eps = "recipe.objective.adversarial.attack.eps"
+    training = {"recipe": {"objective": {"adversarial": {"attack": {"norm": "linf", "eps": 1.0}}}}}
+    own = trials([0.1, 0.2, 0.4])
+    metric = "robustness/robust_accuracy/worst/1.5"
+    for trial in own:
+        value = float(trial.point[EPS])  # type: ignore[arg-type]
+        trial.point = {eps: value}
+        trial.metrics = {
+            "loss": value,
+            "robustness/accuracy": 1 - value,
+            metric: value,
+            "robustness/robust_accuracy/worst/0.5": 2 * value,
+            "robustness/masking/varying": value,
+            "margins/median_margin/0": value,
+            "margins/median_margin/1": value / 2,
+            "curvature/mean_top_eigenvalue": value,
+            "curvature/other": value,
+        }
+    words = Quantities(probes, training, {"robustness": 100})
+    made = {
+        chart.name: chart
+        for chart in charts(own, {eps: Domain(grid=(1,))}, ("robustness/accuracy", metric), metric, own[2], words)
+        if isinstance(chart, Lines)
+    }
+    curve = "robustness-robust_accuracy-worst"
+    assert set(made) == {"pareto", "robustness-accuracy", curve, "margins-median_margin", "curvature-mean_top_eigenvalue"}
+    assert made["pareto"].title == "What does robust accuracy at ε = 1.5 (l2), all attacks together cost of accuracy?"
+    assert made["pareto"].x_label == "accuracy (%)"
+    assert made["pareto"].y_label == "robust accuracy at ε = 1.5 (l2), all attacks together (%)"
+    assert "eps: eps of adversarial in training (linf, pixels in [0, 1])" in made["pareto"].note
+    assert made[curve].x_label == "eps of adversarial in training (linf, pixels in [0, 1])"
+    assert made[curve].y_label == "robust accuracy, all attacks together (%)"
+    assert [series.label for series in made[curve].series] == ["ε = 1.5 (l2)", "ε = 0.5 (l2)"]
+    first = made[curve].series[0]
+    assert first.y.tolist() == pytest.approx([10, 20, 40])
+    assert first.low is not None
+    assert first.low.tolist() == pytest.approx([100 * wilson(hits, 100)[0] for hits in (10, 20, 40)])
+    assert [series.label for series in made["margins-median_margin"].series] == ["block 0", "block 1"]
+    assert made["curvature-mean_top_eigenvalue"].title == "How does mean top eigenvalue change with eps?"
+    assert words.number(f"validation/{metric}") == "robust accuracy at ε = 1.5 (l2), all attacks together, on samples held out (%)"
+    assert words.number("test_accuracy") == "test accuracy (%)"
+    assert words.number("robustness/robust_accuracy/pgd-l2-1/0.5") == "robust accuracy at ε = 0.5 (l2), pgd-l2-1 alone (%)"
 
 
 def test_of_a_long_curve_the_ends_and_the_metric_are_drawn() -> None:
