@@ -46,6 +46,8 @@ class Quantities:
     def number(self, name: str) -> str:
         """Return what stands at the axis of a number, or of a curve: of what it is, and its unit."""
         unit = " (%)" if self.is_share(name) else ""
+        if isinstance(self.probes.get(name.partition("/")[0]), Margins) and "margin" in name.partition("/")[2]:
+            unit = " (l2, pixel units, no box)"
         return f"{self._words(name)}{unit}"
 
     def title(self, name: str) -> str:

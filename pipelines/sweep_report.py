@@ -21,7 +21,7 @@ from pipelines.outputs import Outputs
 from pipelines.quantities import Quantities
 from pipelines.record import Run, note
 from pipelines.report import by_place, claim_warnings, claimed, verdicts
-from pipelines.search import label
+from pipelines.search import label, short_names
 from pipelines.sweep import Sweep
 from pipelines.sweep_plan import Plan
 from pipelines.sweep_record import SUFFIXES, Journal, Trial
@@ -73,9 +73,10 @@ def report_of(journal: Journal, ran: int, spent: str) -> SweepReport:
     own = trials_table.claim_tables(done, sweep.space, rows)
     claims = {name: claimed(claim, own) for name, claim in sweep.claims.items()}
     problems = _problems(sweep, trials, spent)
+    quantities = _quantities(plan, rows, best)
     outputs, drawn = Outputs(folder), []
     try:
-        for chart in charts(trials, sweep.space, _tradeoff(sweep), sweep.metric, best, _quantities(plan, rows, best)):
+        for chart in charts(trials, sweep.space, _tradeoff(sweep), sweep.metric, best, quantities):
             drawn.append(figures.save(chart, outputs.path(f"figures/{chart.name}.png").parent))
     except Exception:  # a probe may be a user's own code, and hours of training lie behind it
         problems.append(f"the figures cannot be drawn: {traceback.format_exc()}")
@@ -88,7 +89,7 @@ def report_of(journal: Journal, ran: int, spent: str) -> SweepReport:
                 shutil.copyfile(journal.model(best.key).with_suffix(suffix), unfinished)
     found = {"chosen_on_test": chosen_on_test(plan), "no_best": _without_best(plan, done, best)}
     warnings = {name: sentence for name, sentence in found.items() if sentence}
-    text = _text(plan, trials, best, claims, choice, warnings)
+    text = _text(plan, trials, best, claims, choice, warnings, quantities)
     changed = [f"- trial {trial.number}: {journal.told(trial)}" for trial in trials if len(trial.lineage) > 1]
     text += "\n".join(["", "## Settings that changed", "", *changed, ""]) if changed else ""
     (folder / "report.md").write_text(text, encoding="utf-8")
@@ -188,6 +189,12 @@ def _best(plan: Plan, best: Trial, choice: Choice) -> str:
     return " ".join(lines)
 
 
+def _settings(sweep: Sweep, quantities: Quantities) -> str:
+    """What the swept settings are, by the short names that stand in the table."""
+    told = [f"{short} is {quantities.setting(name, short)} (`{name}`)" for name, short in short_names(sweep.space).items()]
+    return f"{'; '.join(told)}. In `trials.parquet` every number stands under its whole name, shares between 0 and 1."
+
+
 def _trials(numbers: Sequence[int]) -> str:
     return f"trial{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
 
@@ -208,12 +215,14 @@ def _text(
     claims: Mapping[str, Measured | str],
     choice: Choice | None,
     warnings: Mapping[str, str],
+    quantities: Quantities,
 ) -> str:
     sweep = plan.sweep
     parts = [f"# {sweep.name}", *(f"**warning**, {name}: {sentence}" for name, sentence in warnings.items())]
     if claims:
         parts += ["## What was expected, and what was measured", tables.claimed(sweep.claims, claims)]
-    parts += ["## Trials", trials_table.table(trials, sweep.space, _shown(sweep, trials))]
+    parts += ["## Trials", trials_table.table(trials, sweep.space, _shown(sweep, trials), quantities)]
+    parts += [_settings(sweep, quantities)]
     if best is not None and choice is not None:
         parts.append(_best(plan, best, choice))
     told = [f"- **warning**, trial {trial.number}, {name}: {words}" for trial in trials for name, words in trial.warnings.items()]

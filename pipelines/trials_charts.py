@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from advcore.probes import Chart, Lines, Maps, Series
+from advcore.probes import Chart, Lines, Maps, Margins, Series
 from advcore.probes.charts import Scale
 from pipelines.quantities import Quantities
 from pipelines.search import Space, label, short_names, worded
 from pipelines.sweep_record import Trial
 from pipelines.trials_parallel import BEST, GREY, LABELLED, LEVELS, groups_of, parallel
 from pipelines.trials_table import front, numeric
+
+BANDED = 3
+"""So many lines at most have bands; of more, that of the metric alone."""
 
 
 def charts(
@@ -45,12 +48,15 @@ def charts(
 
 
 def _of_use(groups: Mapping[str, list[str]], asked: Sequence[str], quantities: Quantities) -> dict[str, list[str]]:
-    """The numbers that were asked for, and of each probe without one its first; without probes the last numbers of the epochs."""
+    """The numbers that were asked for, and of each probe without one its first, of margins their curve; without probes those of the
+    epochs."""
     chosen = {group: names for group, names in groups.items() if any(name in names for name in asked)}
     for probe in quantities.probes:
         own = [group for group in groups if group.partition("/")[0] == probe]
         if own and not any(group in chosen for group in own):
-            chosen[own[0]] = groups[own[0]]
+            curve = isinstance(quantities.probes[probe], Margins)
+            first = next((group for group in own if curve and len(groups[group]) > 1), own[0])
+            chosen[first] = groups[first]
     if not quantities.probes:
         chosen |= {group: names for group, names in groups.items() if group in ("loss", "test_accuracy")}
     return chosen
@@ -153,9 +159,10 @@ def over_axes(
             words += [f"{short[other]} = {level}"] if other is not None else []
             y = _tensor([trial.metrics.get(name, math.nan) for trial in own])
             shape = mark if len(chosen) > 1 or other is None else place
-            low, high = quantities.band(name, y)
+            low, high = quantities.band(name, y) if len(chosen) * len(levels) <= BANDED or name == metric else (None, None)
             shade = mark if other is None else place
             series.append(Series(", ".join(words), x, quantities.drawn(name, y), low, high, shade=shade, mark=shape))
+    share = quantities.is_share(chosen[0])
     steps = sorted({float(value) for value in values[along]})  # type: ignore[arg-type]
     return Lines(
         name=_file(group),
@@ -164,7 +171,8 @@ def over_axes(
         y_label=quantities.number(group if len(names) > 1 else names[0]),
         series=series,
         x_scale=_scale(steps),
-        y_scale=_height_scale(series),
+        y_scale="linear" if share else _height_scale(series),
+        y_limits=(0, 102) if share else (None, None),
         x_ticks=steps if len(steps) <= LABELLED else (),
         note="One point a trial, of the network that it hands out."
         + _bars(series, "Bands")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from advcore.probes import Columns
+from pipelines.quantities import Quantities
 from pipelines.search import Space, Value, short_names, worded
 from pipelines.sweep_record import Trial
 from pipelines.tables import markdown, number
@@ -41,17 +42,17 @@ def numeric(values: Sequence[Value]) -> bool:
     return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
 
 
-def table(trials: Sequence[Trial], space: Space, metrics: Sequence[str]) -> str:
-    """The same in Markdown, with some of the numbers only."""
-    short = short_names(space)
-    header = ["trial", *short.values(), "status", "epoch", *metrics]
+def table(trials: Sequence[Trial], space: Space, metrics: Sequence[str], quantities: Quantities | None = None) -> str:
+    """The same in Markdown, with some of the numbers only: in words, shares in percent."""
+    short, words = short_names(space), quantities or Quantities()
+    header = ["trial", *short.values(), "status", "epoch", *map(words.number, metrics)]
     rows = [
         [
             str(trial.number),
             *(worded(trial.point[name]) for name in short),
             trial.status,
             str(trial.epoch),
-            *(number(trial.metrics.get(metric, math.nan)) for metric in metrics),
+            *(number((100 if words.is_share(metric) else 1) * trial.metrics.get(metric, math.nan)) for metric in metrics),
         ]
         for trial in trials
     ]

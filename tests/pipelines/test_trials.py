@@ -181,7 +181,11 @@ def test_charts_of_a_sweep_say_what_their_numbers_are() -> None:
     assert first.y.tolist() == pytest.approx([10, 20, 40])
     assert first.low is not None
     assert first.low.tolist() == pytest.approx([100 * wilson(hits, 100)[0] for hits in (10, 20, 40)])
+    assert (made[curve].y_scale, made[curve].y_limits) == ("linear", (0, 102))
+    assert "robust accuracy at ε = 1.5 (l2), all attacks together (%)" in table(own, {eps: Domain(grid=(1,))}, [metric], words)
+    assert table(own, {eps: Domain(grid=(1,))}, [metric], words).splitlines()[2].split()[-2] == "10"
     assert [series.label for series in made["margins-median_margin"].series] == ["block 0", "block 1"]
+    assert made["margins-median_margin"].y_label == "median margin (l2, pixel units, no box)"
     assert made["curvature-mean_top_eigenvalue"].title == "How does mean top eigenvalue change with eps?"
     assert words.number(f"validation/{metric}") == "robust accuracy at ε = 1.5 (l2), all attacks together, on samples held out (%)"
     assert words.number("test_accuracy") == "test accuracy (%)"
