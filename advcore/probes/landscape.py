@@ -203,7 +203,7 @@ class Landscape:
             marks=marks,
             across=each if 1 < (each := len(labels) // len(tables)) < 4 else 4,
             note="The sample lies in the middle, r is its minimal perturbation out of the predicted class"
-            + (", which ends where it is marked." if any(marks) else "."),
+            + (", which ends where it is marked." if any(marks) else ". One colour: nothing in the plane leaves the class."),
         )
         loss, title = "cross-entropy with the true label (nats)", f"Loss {SPANNED[name]}"
         return maps, replace(maps, name=f"loss-{name}", title=title, panels=losses, value_label=loss, categories=(), colours="own")

@@ -53,7 +53,7 @@ def profiles(tables: Mapping[str, Columns], whole: bool, bottom: int | None, ste
         notes.append(_rest(seen, spectra, whole))
     return Lines(
         name="eigenvalues",
-        title="Curvature of the loss at the samples",
+        title="Curvature of the loss at the samples" + (f", over a step of {step:g}" if step else ", exact"),
         x_label="rank of the eigenvalue"
         + (", counted from the nearer end of the spectrum" if both_ends else _measured(bottom, seen)),
         y_label="eigenvalue of the input Hessian " + (f"at step {step:g} " if step else "") + "(loss per pixel unit²)",

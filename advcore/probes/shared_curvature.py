@@ -183,10 +183,10 @@ def _curvature(values: Tensor, vectors: Tensor, directions: Tensor) -> Tensor:
 
 def _curvatures(halves: Mapping[str, Mapping[str, Tensor]], step: float) -> Chart:
     series = []
-    for model, half in halves.items():
+    for shade, (model, half) in enumerate(halves.items()):
         sizes = torch.arange(1, half["shared"].shape[1] + 1)
-        series.append(_line(f"{model}, shared directions", sizes, half["shared"]))
-        series.append(replace(_line(f"{model}, random directions", sizes, half["random"]), outer=None))
+        series.append(replace(_line(f"{model}, shared directions", sizes, half["shared"]), shade=shade, mark=0))
+        series.append(replace(_line(f"{model}, random directions", sizes, half["random"]), outer=None, shade=shade, mark=1))
     return Lines(
         name="shared_curvature",
         title="Curvature at unseen samples along shared directions",
@@ -195,7 +195,8 @@ def _curvatures(halves: Mapping[str, Mapping[str, Tensor]], step: float) -> Char
         series=series,
         y_scale="symlog" if any((half["shared"] < 0).any() for half in halves.values()) else "log",
         note="Shared: leading eigenvectors of the mean Hessian of the first half of the samples. "
-        "Medians over the second half in their 95 % intervals, and fainter between the quartiles of the shared ones.",
+        "Medians over the second half in their 95 % intervals, and fainter between the quartiles of the shared ones; "
+        "a mean would be that of few samples, and may order networks otherwise.",
     )
 
 
