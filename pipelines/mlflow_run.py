@@ -9,11 +9,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipelines.card import card, described
 from pipelines.client import Client, cut
 from pipelines.packing import pack
 from pipelines.record import Run, Value
 from workers.redaction import without_secrets
 from workers.refusal import Refused
+
+ALIAS = "newest"
+"""The alias of the version of a registered model that was made last."""
 
 MODEL = "model"
 """Where a run keeps its network, among its artifacts."""
@@ -78,8 +82,8 @@ class MLflowRun:
     def curve(self, name: str, x: Sequence[float], y: Sequence[float]) -> None:
         if len(x) != len(y):
             raise ValueError(f"expected as many x as y in curve {name!r}, got {len(x)} and {len(y)}; give one x for each y")
-        for own, values in ((name, y), (f"{name}/x", x)):
-            self._write([(_clean(own), step, float(value)) for step, value in enumerate(values)])
+        self._write([(_clean(name), step, float(value)) for step, value in enumerate(y)])
+        self.tags({f"advcore.x.{name}": ", ".join(f"{value:g}" for value in x)})
 
     def artifact(self, path: Path, folder: str = "") -> None:
         self._client.ask("log_artifact", self.id, str(path), folder or None)
@@ -93,8 +97,13 @@ class MLflowRun:
             pack(packed, weights, about, shape, classes)
             self._client.ask("log_artifacts", self.id, str(packed), MODEL)
         if not self._client.ask("search_registered_models", f"name = '{name}'"):
-            self._client.ask("create_registered_model", name)
-        self._client.ask("create_model_version", name, f"runs:/{self.id}/{MODEL}", self.id)
+            self._client.ask("create_registered_model", name, {"advcore": "model"}, f"Networks trained by advcore as {name!r}.")
+        known = json.loads(about.read_text())
+        tags = {tag: cut(word, _TAG) for tag, word in card(known).items()}
+        made = self._client.ask(
+            "create_model_version", name, f"runs:/{self.id}/{MODEL}", self.id, tags, description=cut(described(known), _TAG)
+        )
+        self._client.ask("set_registered_model_alias", name, ALIAS, made.version)
 
     def text(self, text: str, file: str) -> None:
         self._client.ask("log_text", self.id, text, file)

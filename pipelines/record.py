@@ -38,7 +38,7 @@ class Run(Protocol):
         """Numbers at a step. NaN is kept; infinite ones are left out, and named in the tag `advcore.infinite`."""
 
     def curve(self, name: str, x: Sequence[float], y: Sequence[float]) -> None:
-        """`y[i]` at step i, and `x[i]` at the same step of the metric `<name>/x`, to plot against."""
+        """`y[i]` at step i of one metric; the `x[i]` stand in the tag `advcore.x.<name>`."""
 
     def artifact(self, path: Path, folder: str = "") -> None:
         """A file, into a folder of the run's artifacts."""

@@ -1,5 +1,6 @@
 """What a sweep came to: tables, figures, claims, the best model, in its folder and in MLflow."""
 
+import json
 import math
 import shutil
 import traceback
@@ -14,9 +15,9 @@ from torch import Tensor
 
 from advcore.probes import Columns, Robustness
 from pipelines import schema, tables, trials_table
+from pipelines.card import add_to_card
 from pipelines.choice import Choice, choice_of, chosen_on_test
 from pipelines.claims import Measured
-from pipelines.numbers import curves_of
 from pipelines.outputs import Outputs
 from pipelines.quantities import Quantities
 from pipelines.record import Run, note
@@ -87,6 +88,7 @@ def report_of(journal: Journal, ran: int, spent: str) -> SweepReport:
         for suffix in SUFFIXES:
             with whole(folder / f"best{suffix}") as unfinished:
                 shutil.copyfile(journal.model(best.key).with_suffix(suffix), unfinished)
+        add_to_card(folder / "best.safetensors", _score(plan, best, choice) | {"run": journal.run(best).id})
     found = {"chosen_on_test": chosen_on_test(plan), "no_best": _without_best(plan, done, best)}
     warnings = {name: sentence for name, sentence in found.items() if sentence}
     text = _text(plan, trials, best, claims, choice, warnings, quantities)
@@ -112,16 +114,14 @@ def track(record: Run, report: SweepReport, journal: Journal) -> None:
     record.tags(verdicts(report.claims))
     record.warnings({**by_place(claim_warnings(report.claims)), **report.warnings})
     if report.best is not None:
-        single, curves = curves_of(report.best.metrics)
-        asked = {name for name in (report.sweep.metric, journal.plan.chosen_by, *(_tradeoff(report.sweep) or ())) if name}
-        single |= {name: value for name, value in report.best.metrics.items() if name in asked}
-        record.metrics({f"best/{name}": value for name, value in single.items()})
-        for name, (x, y) in curves.items():
-            record.curve(f"best/{name}", x, y)
+        shown = [*_shown(report.sweep, [report.best]), journal.plan.chosen_by or ""]
+        record.metrics({f"best/{name}": value for name, value in report.best.metrics.items() if name in shown})
         record.tags({"advcore.best": label(report.sweep.space, report.best.point), "advcore.best.trial": report.best.key})
         ready = loaded(journal.plan.at(report.best.point))
         weights, about = (journal.model(report.best.key).with_suffix(suffix) for suffix in SUFFIXES)
-        journal.run(report.best).model(report.sweep.name, weights, about, ready.data.shape, ready.classes)
+        run, data = journal.run(report.best), ready.training.data
+        run.data(data.name, ready.digest, len(ready.data), ready.data.shape, data.name, "training")
+        run.model(report.sweep.name, weights, about, ready.data.shape, ready.classes)
     for figure in report.figures:
         record.artifact(figure, "figures")
     for name in ("report.md", "sweep.yaml", "trials.parquet"):
@@ -193,6 +193,13 @@ def _settings(sweep: Sweep, quantities: Quantities) -> str:
     """What the swept settings are, by the short names that stand in the table."""
     told = [f"{short} is {quantities.setting(name, short)} (`{name}`)" for name, short in short_names(sweep.space).items()]
     return f"{'; '.join(told)}. In `trials.parquet` every number stands under its whole name, shares between 0 and 1."
+
+
+def _score(plan: Plan, best: Trial, choice: Choice | None) -> dict[str, str]:
+    """The best network's numbers, for its card."""
+    ends = None if choice is None else [choice.low, choice.high]
+    score = {"name": plan.sweep.metric, "value": best.metrics.get(plan.sweep.metric or ""), "interval": ends}
+    return {"score": json.dumps({**score, "chosen_by": plan.chosen_by}), "sweep": plan.sweep.name}
 
 
 def _trials(numbers: Sequence[int]) -> str:

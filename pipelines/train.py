@@ -17,6 +17,7 @@ from advcore.randomness import Randomness
 from advcore.training import Fit, overfitting
 from advcore.training.fit import named, under
 from pipelines import schema
+from pipelines.card import card
 from pipelines.environment import environment_tags
 from pipelines.fetch import fetched
 from pipelines.lock import alone
@@ -213,7 +214,7 @@ def _hand_out(ready: Loaded, weights: dict[str, Tensor], history: list[dict[str,
     }
     with whole(folder / ABOUT) as unfinished:
         unfinished.write_text(json.dumps(about, indent=1))
-    save_tensors(weights, folder / MODEL, {"advcore.training": ready.identity})
+    save_tensors(weights, folder / MODEL, card(about))
 
 
 def _watched(ready: Loaded, folder: Path, record: Run) -> list[dict[str, float]]:

@@ -74,6 +74,8 @@ def _measured(plan: Plan, training: Training, folder: Path) -> tuple[dict[str, l
         assert held_out is not None
         chosen = prepare(replace(study, probes={probe: study.probes[probe]}, transforms={}), held_out)
         _, own, _ = _study_measured(plan, training, chosen)
+        curve = str(plan.sweep.metric).rpartition("/")[0]
+        own = {name: value for name, value in own.items() if name == f"{probe}/accuracy" or name.startswith(curve)}
         numbers |= {f"{HELD_OUT}{name}": value for name, value in own.items()}
     return rows, numbers, warnings
 

@@ -1,8 +1,10 @@
 """Checkpoints: files that hold the weights of a bare network, and nothing that runs."""
 
+import json
 import os
 import pickle
 import re
+import struct
 import uuid
 import warnings
 from collections import OrderedDict
@@ -66,11 +68,24 @@ def bare_weights(module: nn.Module) -> dict[str, Tensor]:
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: str | Path, metadata: Mapping[str, str]) -> None:
-    """Write tensors as safetensors, whole or not at all. Several keys of metadata stand in any order: one makes equal bytes."""
+    """Write tensors as safetensors, whole or not at all; the same tensors and metadata make the same bytes."""
     with whole(path) as unfinished:
         safetensors.torch.save_file(
             {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}, unfinished, metadata=dict(metadata)
         )
+        _sort_metadata(unfinished)
+
+
+def _sort_metadata(path: Path) -> None:
+    """Write the header of a safetensors file anew with the metadata by name: the library puts them in any order."""
+    with path.open("r+b") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(length))
+        header["__metadata__"] = dict(sorted(header.get("__metadata__", {}).items()))
+        text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+        if len(text) <= length:
+            file.seek(8)
+            file.write(text.ljust(length))
 
 
 @contextmanager

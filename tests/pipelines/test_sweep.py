@@ -25,7 +25,7 @@ from pipelines.sweep_run import sweep
 from pipelines.train import accuracy
 from pipelines.training import loaded
 from pipelines.trials_charts import charts
-from workers.checkpoints import read_weights
+from workers.checkpoints import read_metadata, read_weights
 from workers.datasets import batch
 from workers.models import build
 from workers.refusal import Refused
@@ -65,8 +65,15 @@ def test_a_sweep_trains_measures_and_reports(place: Path) -> None:
     assert table["eps"] == [0.1, 0.5]
     assert table["epoch"] == [3, 3]
     assert table["robustness/accuracy"] == [trial.metrics["robustness/accuracy"] for trial in report.trials]
-    best = (folder / "models" / f"{report.best.key}.safetensors").read_bytes()
-    assert (folder / "best.safetensors").read_bytes() == best
+    weights = read_weights(folder / "best.safetensors")
+    assert weights.keys() == (own := read_weights(folder / "models" / f"{report.best.key}.safetensors")).keys()
+    assert all(torch.equal(weights[name], own[name]) for name in own)
+    words = read_metadata(folder / "best.safetensors")
+    score = json.loads(words["advcore.score"])
+    assert score["value"] == report.best.metrics[report.sweep.metric or ""]
+    assert score["interval"][0] <= score["value"] <= score["interval"][1]
+    assert (words["advcore.architecture"], words["advcore.mean"], words["advcore.sweep"]) == ("perceptron", "null", "tiny")
+    assert json.loads(words["advcore.recipe"])["objective"]["adversarial"]["attack"]["eps"] == report.best.point[EPS]
     assert report.claims["right"].value == table["robustness/accuracy"][1]  # type: ignore[union-attr]
     assert schema.structure(Sweep, schema.load_yaml(folder / "sweep.yaml")) == report.sweep
     assert (folder / "figures/pareto.png").is_file()

@@ -153,7 +153,9 @@ def test_equal_trainings_make_equal_bytes(place: Path) -> None:
     one = train(training_of()).checkpoint.read_bytes()
     elsewhere = training_of(run={**BASE["run"], "out": "elsewhere"})
     assert train(elsewhere).checkpoint.read_bytes() == one
-    assert list(read_metadata("out/models/small.safetensors")) == ["advcore.training"]
+    words = read_metadata("out/models/small.safetensors")
+    assert words["advcore.training"] == loaded(training_of()).identity
+    assert (words["advcore.architecture"], words["advcore.epoch"]) == ("perceptron", "4")
 
 
 def test_the_average_is_what_is_tested_and_handed_out(place: Path) -> None:

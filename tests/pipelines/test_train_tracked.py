@@ -96,6 +96,12 @@ def test_an_interrupted_training_goes_on_in_its_run_and_its_network_comes_back(
     assert np.array_equal(served.predict(images), expected.numpy())
     assert [entry.shape for entry in served.metadata.signature.inputs.inputs] == [(-1, 1, 8, 8)]
     assert [entry.shape for entry in served.metadata.signature.outputs.inputs] == [(-1, 10)]
+    version = own.get_model_version_by_alias("small", "newest")
+    assert (version.version, version.tags["advcore.architecture"], version.run_id) == (1, "perceptron", identity)
+    assert "without advcore" in version.description.lower()
+    assert own.get_registered_model("small").description
+    (program,) = (folder / "mlartifacts" / identity / "artifacts" / "model").rglob("network.pt2")
+    torch.testing.assert_close(torch.export.load(program).module()(torch.from_numpy(images)), expected, rtol=1e-4, atol=1e-5)
     files = list((folder / "mlartifacts" / identity / "artifacts" / "model").rglob("*"))
     assert not [file for file in files if file.suffix in (".pkl", ".pth", ".pt")]
 
