@@ -13,6 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from pipelines import again
+from pipelines.home import ensure_home
 from pipelines.terminal import nobody_reads, on_end, say
 from pipelines.visible import visible
 from workers.redaction import LINE, shortened, without_secrets
@@ -50,6 +51,7 @@ def _main(arguments: list[str]) -> int:
     if told is not None:
         print(told, end="")
         return 0
+    ensure_home()
     before = again.noted(arguments)
     from pipelines.commands import parse
 

@@ -80,13 +80,21 @@ def session_folder(environment: Mapping[str, str] = os.environ) -> str | None:
     if environment.get("RAY_TMPDIR"):
         why = "cannot be written" if _fits(chosen) else f"is too long for sockets, which have {_SOCKET - _SESSION} bytes for it"
         raise Refused(f"Ray's folder {chosen} {why}: set RAY_TMPDIR to a short folder that can be written")
-    for place in PLACES:
-        own = Path(place) / f"advcore-{os.getuid()}"
-        if _fits(own) and _is_ours(own):
-            return str(own)
+    own = own_folder()
+    if own is not None:
+        return f"{own}/ray"  # Ray lets everybody write to it, who may pass the folder around it
     raise Refused(
         f"no folder for Ray's session: {chosen} is too long or cannot be written; set RAY_TMPDIR to a short one that can be"
     )
+
+
+def own_folder() -> str | None:
+    """A short folder that is this user's alone, made if need be; None where there can be none."""
+    for place in PLACES:
+        own = Path(place) / f"advcore-{os.getuid()}"
+        if _fits(own / "ray") and _is_ours(own):
+            return str(own)
+    return None
 
 
 def _chosen_by_ray(environment: Mapping[str, str] = os.environ) -> Path:
@@ -106,7 +114,9 @@ def _is_ours(folder: Path) -> bool:
     """Whether a folder that belongs to this user alone is there, made if need be."""
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        found = folder.lstat()
+        if folder.is_symlink() or folder.lstat().st_uid != os.getuid():
+            return False
+        folder.chmod(0o700)
     except OSError:
         return False
-    return found.st_uid == os.getuid() and not folder.is_symlink() and found.st_mode & 0o022 == 0
+    return True

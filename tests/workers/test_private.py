@@ -26,8 +26,8 @@ def test_a_long_folder_for_passing_files_gives_place_to_a_short_one_of_our_own(t
     long = tmp_path / ("job" * 30)
     for chosen in (str(long), "relative"):
         folder = session_folder({"TMPDIR": chosen})
-        assert folder == f"/tmp/advcore-{os.getuid()}"
-        assert Path(folder).stat().st_mode & 0o077 == 0
+        assert folder == f"/tmp/advcore-{os.getuid()}/ray"
+        assert Path(folder).parent.stat().st_mode & 0o077 == 0
 
 
 def test_a_folder_that_cannot_be_ours_is_passed_by(monkeypatch):
@@ -39,9 +39,10 @@ def test_a_folder_that_cannot_be_ours_is_passed_by(monkeypatch):
         monkeypatch.setattr(private, "PLACES", (first, second))
         link = Path(first) / f"advcore-{os.getuid()}"
         link.symlink_to(second)
-        own = f"{second}/advcore-{os.getuid()}"
-        assert session_folder({"TMPDIR": f"/{100 * 'a'}"}) == own
-        Path(own).chmod(0o777)
+        own = Path(second) / f"advcore-{os.getuid()}"
+        assert session_folder({"TMPDIR": f"/{100 * 'a'}"}) == f"{own}/ray"
+        own.rmdir()
+        own.symlink_to(first)
         with pytest.raises(Refused, match=r"no folder for Ray's session: .* set RAY_TMPDIR to a short one that can be"):
             session_folder({"TMPDIR": f"/{100 * 'a'}"})
 
