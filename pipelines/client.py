@@ -6,8 +6,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pipelines.still import sqlite_path, sqlite_uri
+from pipelines.tracking_reasons import may_pass, mended_by
 from workers.deadline import within
 from workers.listening import check_listening
 from workers.redaction import shortened, without_secrets
@@ -25,7 +27,7 @@ STEADY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT":
 _SECONDS = "MLFLOW_HTTP_REQUEST_TIMEOUT"
 _FILES = ("log_artifact", "log_artifacts")
 _ADVICE = "check tracking_uri, or set track: false; measured rows are kept"
-_SHOWN = 300
+_SHOWN = 1000
 """Characters of a failure that are shown."""
 
 
@@ -45,6 +47,8 @@ class Client:
     def __init__(self, uri: str) -> None:
         self.place = without_secrets(uri)
         self._server = uri.startswith(("http://", "https://"))
+        self._here = (urlsplit(uri).hostname or "") in ("localhost", "127.0.0.1", "::1")
+        self._no_files: str | None = None
         if uri.startswith("sqlite:") and uri.partition("://")[2].strip("/") in ("", ":memory:"):
             raise Refused(
                 f"MLflow at {self.place} would be a store of each connection's own, in memory: name a file, sqlite:///FILE"
@@ -81,25 +85,33 @@ class Client:
             raise self._refusal(error) from None
 
     def _refusal(self, error: Exception) -> Refused:
-        said = cut(without_secrets(" ".join(shortened(str(error)).split())), _SHOWN)
-        said = (
-            "no answer"
-            if isinstance(error, TimeoutError) or "Max retries exceeded" in said or "timeout exception" in said
-            else said
-        )
-        return (Away if _may_pass(error) else Refused)(f"MLflow at {self.place} cannot be used: {said}; {_ADVICE}")
+        answer = getattr(getattr(error, "response", None), "text", "")  # a server's own words, where files are sent
+        said = without_secrets(shortened(" ".join(shortened(f"{error} {answer}").split()), _SHOWN))
+        slow = isinstance(error, TimeoutError) or "Max retries exceeded" in said or "timeout exception" in said
+        said = "no answer" if slow else said
+        return (Away if may_pass(error) else Refused)(f"MLflow at {self.place} cannot be used: {said}; {mended_by(said)}{_ADVICE}")
 
+    def send(self, place: str, method: str, run: str, *arguments: Any) -> None:
+        """Write files among the artifacts of a run, which lie at `place`. Raises Refused as `ask` does.
 
-def _may_pass(error: Exception) -> bool:
-    """Whether it is the network, a busy or broken server, a full disk: not what was asked."""
-    from mlflow.exceptions import MlflowException
-
-    if isinstance(error, MlflowException):
-        return error.get_http_status_code() >= 500 or error.error_code in ("REQUEST_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED")
-    response = getattr(error, "response", None)
-    if response is not None:  # of requests, while artifacts are sent
-        return response.status_code >= 500 or response.status_code == 429
-    return isinstance(error, OSError) and not isinstance(error, FileNotFoundError)  # requests' own errors are among these
+        Where that cannot work for one of them, it is not tried for others: all give the same reason, with the place.
+        """
+        root = place.partition(f"/{run}")[0]
+        if self._no_files is None and self._server and urlsplit(place).scheme in ("", "file") and not self._here:
+            self._no_files = (
+                f"they would lie on its own disk, at {root}: start it with --artifacts-destination, or name another one"
+            )
+        if self._no_files is None:
+            try:
+                self.ask(method, run, *arguments)
+                return
+            except Away:
+                raise
+            except Refused as error:
+                if method != "log_text" and not os.path.exists(arguments[0]):
+                    raise
+                self._no_files = f"they lie at {without_secrets(root)}: {error}"
+        raise Refused(f"MLflow at {self.place} takes no files for this experiment, {self._no_files}; all else is logged")
 
 
 @contextlib.contextmanager

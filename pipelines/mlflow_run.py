@@ -1,6 +1,7 @@
 """One run in MLflow: what is written twice is there once, so that an interrupted study goes on in its own run."""
 
 import json
+import logging
 import math
 import re
 import tempfile
@@ -14,7 +15,9 @@ from pipelines.client import Client, cut
 from pipelines.packing import pack
 from pipelines.record import Run, Value
 from workers.redaction import without_secrets
-from workers.refusal import Refused
+from workers.refusal import Away, Refused
+
+_log = logging.getLogger(__name__)
 
 ALIAS = "newest"
 """The alias of the version of a registered model that was made last."""
@@ -39,6 +42,7 @@ class MLflowRun:
         self.id: str = run.info.run_id
         self.finished = run.info.status == "FINISHED"
         self._client, self._experiment, self._name = client, run.info.experiment_id, run.info.run_name
+        self._place = str(run.info.artifact_uri or "")
         self._params = dict(run.data.params)
         self._written: dict[str, dict[int, float]] = {}
         self._fresh = fresh
@@ -86,7 +90,7 @@ class MLflowRun:
         self.tags({f"advcore.x.{name}": ", ".join(f"{value:g}" for value in x)})
 
     def artifact(self, path: Path, folder: str = "") -> None:
-        self._client.ask("log_artifact", self.id, str(path), folder or None)
+        self._client.send(self._place, "log_artifact", self.id, str(path), folder or None)
 
     def model(self, name: str, weights: Path, about: Path, shape: Sequence[int], classes: int) -> None:
         versions = self._client.ask("search_model_versions", f"run_id = '{self.id}'")
@@ -95,7 +99,7 @@ class MLflowRun:
         with tempfile.TemporaryDirectory() as folder:
             packed = Path(folder) / MODEL
             pack(packed, weights, about, shape, classes)
-            self._client.ask("log_artifacts", self.id, str(packed), MODEL)
+            self._client.send(self._place, "log_artifacts", self.id, str(packed), MODEL)
         if not self._client.ask("search_registered_models", f"name = '{name}'"):
             self._client.ask("create_registered_model", name, {"advcore": "model"}, f"Networks trained by advcore as {name!r}.")
         known = json.loads(about.read_text())
@@ -106,7 +110,7 @@ class MLflowRun:
         self._client.ask("set_registered_model_alias", name, ALIAS, made.version)
 
     def text(self, text: str, file: str) -> None:
-        self._client.ask("log_text", self.id, text, file)
+        self._client.send(self._place, "log_text", self.id, text, file)
 
     def data(self, name: str, digest: str, rows: int, shape: Sequence[int], source: str = "", context: str = "evaluation") -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag
@@ -114,7 +118,12 @@ class MLflowRun:
         profile = json.dumps({"num_rows": rows, "features_shape": [rows, *shape]})
         about = json.dumps({"uri": without_secrets(source)})
         dataset = Dataset(name, digest[:_DIGEST], "advcore", about, json.dumps({"shape": list(shape)}), profile)
-        self._client.ask("log_inputs", self.id, [DatasetInput(dataset, [InputTag("mlflow.data.context", context)])])
+        try:
+            self._client.ask("log_inputs", self.id, [DatasetInput(dataset, [InputTag("mlflow.data.context", context)])])
+        except Away:
+            raise
+        except Refused as error:  # servers of old, and some that only speak like MLflow, know no data sets: the tags tell of them
+            _log.info("no data set is logged: %s", error)
 
     def child(self, key: str, name: str) -> Run:
         return open_run(self._client, self._experiment, key, name, {"mlflow.parentRunId": self.id})

@@ -3,15 +3,17 @@
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from odd_server import Asked, answering
 
 from pipelines import still
-from pipelines.client import Client
+from pipelines.client import Client, default_uri
 from pipelines.still import still_finished
+from pipelines.tracking import MLflowTracker
 from workers.deadline import within
-from workers.refusal import Away
+from workers.refusal import Away, Refused
 
 FINISHED = json.dumps({"run": {"info": {"status": "FINISHED", "lifecycle_stage": "active"}}}).encode()
 
@@ -65,3 +67,96 @@ def test_a_limit_hands_on_what_comes_and_what_is_raised() -> None:
         within(60, lambda: {}["no"])
     with pytest.raises(TimeoutError, match=r"no whole answer within 0\.1 s"):
         within(0.1, lambda: time.sleep(5))
+
+
+def refused_with(status: int, body: bytes) -> str:
+    """What is said of a server that answers so."""
+    with answering(lambda asked: asked.answer(status, body)) as (url, _), pytest.raises(Refused) as told:
+        Client(url).ask("get_run", "abc")
+    assert not isinstance(told.value, Away)
+    return str(told.value)
+
+
+@pytest.mark.usefixtures("credentials")
+def test_what_mends_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    assert "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD" in refused_with(401, b"You are not authenticated.")
+    assert "ask for the right to write there" in refused_with(403, b"Permission denied")
+    monkeypatch.delenv("MLFLOW_ALLOW_FILE_STORE", raising=False)
+    with pytest.raises(Refused, match=r"sqlite:///FILE\), or set MLFLOW_ALLOW_FILE_STORE=true"):
+        Client((tmp_path / "mlruns").as_uri()).ask("search_experiments")
+
+
+class Recorder:
+    """MLflow's client: a run's files fail as `error` says; other calls are counted."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error, self.asked = error, [""]
+
+    def __getattr__(self, method: str) -> Any:
+        def ask(*arguments: Any, **named: Any) -> None:
+            self.asked.append(method)
+            if method in ("log_artifact", "log_artifacts", "log_text", "log_inputs"):
+                raise self.error
+
+        return ask
+
+
+@pytest.mark.parametrize(
+    ("place", "error", "words"),
+    [
+        (
+            "s3://gone/1",
+            OSError("upload failed: NoSuchBucket: bucket does not exist"),
+            "they lie at s3://gone/1: .*make the bucket",
+        ),
+        (
+            "mlflow-artifacts:/1",
+            OSError("503: `--no-serve-artifacts` mode"),
+            "they lie at .*start the server with --serve-artifacts",
+        ),
+        ("/srv/mlruns/1", PermissionError(13, "Permission denied"), "they lie at /srv/mlruns/1: "),
+    ],
+)
+def test_files_that_cannot_be_written_are_told_once_with_their_place(
+    folder: Path, tmp_path: Path, place: str, error: Exception, words: str
+) -> None:
+    own = Client(default_uri(folder))
+    own.client = recorder = Recorder(error)
+    (tmp_path / "a.png").touch()
+    reasons = []
+    for run in ("run1", "run2"):
+        with pytest.raises(Refused, match=rf"takes no files for this experiment, {words}") as told:
+            own.send(f"{place}/{run}/artifacts", "log_artifact", run, str(tmp_path / "a.png"), None)
+        assert not isinstance(told.value, Away)
+        reasons.append(str(told.value))
+    assert reasons[0] == reasons[1]
+    assert recorder.asked.count("log_artifact") == 1
+
+
+def test_a_servers_own_disk_is_not_looked_for_here(tmp_path: Path) -> None:
+    own = Client("http://mlflow.example:5000")
+    with pytest.raises(Refused, match=r"they would lie on its own disk, at /srv/mlruns/1: start it with --artifacts-destination"):
+        own.send("/srv/mlruns/1/0af/artifacts", "log_artifact", "0af", str(tmp_path), None)
+
+
+def test_a_file_of_ours_that_is_gone_is_no_fault_of_the_place(folder: Path, tmp_path: Path) -> None:
+    run = MLflowTracker(None, folder).open("advcore", "0af", "one")
+    with pytest.raises(Refused, match=r"gone\.png"):
+        run.artifact(tmp_path / "gone.png")
+    run.text("hello", "said.txt")
+
+
+def test_a_server_that_knows_no_data_sets_records_all_else(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = MLflowTracker(None, folder).open("advcore", "0af", "one")
+    whole = Client.ask
+
+    def ask(self: Client, method: str, *arguments: Any, **named: Any) -> Any:
+        if method == "log_inputs":
+            raise Refused("MLflow cannot be used: 404")
+        return whole(self, method, *arguments, **named)
+
+    monkeypatch.setattr(Client, "ask", ask)
+    run.data("digits", "0af", 3, (1, 8, 8))
+    run.metrics({"a": 1.0})
+    run.end()
