@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import oracles
 import pytest
@@ -6,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from advcore import Randomness
+from advcore.attacks import DeepFool
 from advcore.curvature import InputHessian
 from advcore.probes import Batch, SharedCurvature
 from advcore.randomness import drawn_places
@@ -60,8 +62,9 @@ def test_what_is_not_told_from_zero_is_zero():
 @pytest.mark.parametrize("name", ["relu", "softplus"])
 def test_shards_give_the_rows_of_the_whole(name):
     network = getattr(oracles, name)()
-    whole = _measure(network=network)
-    halves = [_measure(network=network, rows=part) for part in (slice(0, 5), slice(5, None))]
+    probe = replace(PROBE, attack=DeepFool(box=False))  # of MinimalNorm's descents that end equally far rounding chooses one
+    whole = _measure(probe, network=network)
+    halves = [_measure(probe, network=network, rows=part) for part in (slice(0, 5), slice(5, None))]
     for column, values in whole.items():
         if isinstance(values, torch.Tensor):
             torch.testing.assert_close(torch.cat([half[column] for half in halves]), values, rtol=1e-4, atol=1e-5)
