@@ -14,6 +14,7 @@ from pipelines.card import card, described
 from pipelines.client import Client, cut
 from pipelines.packing import pack
 from pipelines.record import Run, Value
+from pipelines.still import CHILDREN
 from workers.redaction import without_secrets
 from workers.refusal import Away, Refused
 
@@ -40,7 +41,7 @@ class MLflowRun:
 
     def __init__(self, client: Client, run: Any, fresh: bool) -> None:
         self.id: str = run.info.run_id
-        self.finished = run.info.status == "FINISHED"
+        self.finished = run.info.status == "FINISHED" and _is_whole(client, run)
         self._client, self._experiment, self._name = client, run.info.experiment_id, run.info.run_name
         self._place = str(run.info.artifact_uri or "")
         self._params = dict(run.data.params)
@@ -159,6 +160,19 @@ class MLflowRun:
             self._written[name] = {point.step: point.value for point in sorted(history, key=lambda point: point.timestamp)}
         there = self._written[name].get(step)
         return there is not None and (there == value or (math.isnan(there) and math.isnan(value)))
+
+
+def _is_whole(client: Client, run: Any) -> bool:
+    """Whether the runs inside a finished one, and their files, are there as it says; of older ones nothing is known."""
+    if CHILDREN not in run.data.tags:
+        return True
+    wanted = f"tags.`mlflow.parentRunId` = '{run.info.run_id}' and attributes.status = 'FINISHED'"
+    children = client.ask("search_runs", [run.info.experiment_id], filter_string=wanted, max_results=5000)
+    try:
+        there = all(client.ask("list_artifacts", own.info.run_id) for own in (run, *children))
+    except Refused:  # files are not served, and were told to be missing when the run ended
+        there = True
+    return there and len(children) == int(run.data.tags[CHILDREN])
 
 
 def open_run(client: Client, experiment: str, key: str, name: str, tags: Mapping[str, str] | None = None) -> MLflowRun:

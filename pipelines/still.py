@@ -8,10 +8,14 @@ import urllib.error
 import urllib.request
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from workers.deadline import within
 from workers.redaction import without_secrets
+
+CHILDREN = "advcore.children"
+"""The tag of a finished run that says how many runs there are inside it."""
 
 SECONDS = 2.0
 """That a server has for its whole answer."""
@@ -28,7 +32,8 @@ def sqlite_path(uri: str) -> Path:
 
 
 def still_finished(uri: str, run: str) -> str | None:
-    """None where the run is not there or not finished, or where only MLflow itself can tell; else what is to be said of it.
+    """None where the run, one inside it or their files are not there or not finished, or where only MLflow itself can tell; else
+    what is to be said of it.
 
     That is nothing in general, and a line where a server does not answer: it had all of the run, as far as is known here.
     """
@@ -50,14 +55,47 @@ def still_finished(uri: str, run: str) -> str | None:
 
 def _of_file(path: Path, run: str) -> bool:
     with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=SECONDS)) as database:
-        found = database.execute("SELECT status, lifecycle_stage FROM runs WHERE run_uuid = ?", (run,)).fetchone()
-    return found == ("FINISHED", "active")
+        own = "SELECT artifact_uri FROM runs WHERE status = 'FINISHED' AND lifecycle_stage = 'active' AND run_uuid"
+        places = database.execute(f"{own} = ?", (run,)).fetchall()
+        inside = f"{own} IN (SELECT run_uuid FROM tags WHERE key = 'mlflow.parentRunId' AND value = ?)"
+        children = database.execute(inside, (run,)).fetchall()
+        told = database.execute("SELECT value FROM tags WHERE run_uuid = ? AND key = ?", (run, CHILDREN)).fetchone()
+    wanted = len(children) if told is None else int(told[0])
+    return bool(places) and len(children) == wanted and (told is None or all(_has_files(place) for (place,) in places + children))
+
+
+def _has_files(place: str) -> bool:
+    """Whether any artifact lies there; those that do not lie on this machine are not looked for."""
+    found = urlsplit(place)
+    return found.scheme != "file" or any(Path(unquote(found.path)).glob("*"))
 
 
 def _of_server(uri: str, run: str) -> bool:
+    own = _ask(uri, f"runs/get?run_id={quote(run)}")["run"]
+    if not _is_finished(own):
+        return False
+    told = {tag["key"]: tag["value"] for tag in own["data"].get("tags", [])} if "data" in own else {}
+    if CHILDREN not in told:
+        return True
+    inside = {
+        "experiment_ids": [own["info"]["experiment_id"]],
+        "filter": f"tags.`mlflow.parentRunId` = '{run}'",
+        "max_results": 5000,
+    }
+    children = [child for child in _ask(uri, "runs/search", inside).get("runs", []) if _is_finished(child)]
+    return len(children) == int(told[CHILDREN]) and bool(_ask(uri, f"artifacts/list?run_id={quote(run)}").get("files"))
+
+
+def _is_finished(run: Any) -> bool:
+    return (run["info"]["status"], run["info"]["lifecycle_stage"]) == ("FINISHED", "active")
+
+
+def _ask(uri: str, path: str, body: object = None) -> Any:
+    """What a server answers."""
     parts = urlsplit(uri)
     place = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
-    request = urllib.request.Request(f"{place}/api/2.0/mlflow/runs/get?run_id={quote(run)}")
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"{place}/api/2.0/mlflow/{path}", data, {"Content-Type": "application/json"} if data else {})
     user = unquote(parts.username or "") or os.environ.get("MLFLOW_TRACKING_USERNAME")
     password = unquote(parts.password or "") or os.environ.get("MLFLOW_TRACKING_PASSWORD", "")
     token = os.environ.get("MLFLOW_TRACKING_TOKEN")
@@ -67,5 +105,4 @@ def _of_server(uri: str, run: str) -> bool:
     elif token:
         request.add_unredirected_header("Authorization", f"Bearer {token}")
     with urllib.request.urlopen(request, timeout=SECONDS) as response:
-        info = json.load(response)["run"]["info"]
-    return (info["status"], info["lifecycle_stage"]) == ("FINISHED", "active")
+        return json.load(response)

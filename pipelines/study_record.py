@@ -9,6 +9,7 @@ from pipelines.environment import environment_tags
 from pipelines.prepare import Prepared
 from pipelines.record import Run, note
 from pipelines.report import Report, by_place, table_file, verdicts
+from pipelines.still import CHILDREN
 from workers.datasets import Dataset
 from workers.redaction import plain_without_secrets, shortened, without_secrets
 
@@ -75,6 +76,7 @@ def track(record: Run, prepared: Prepared, report: Report, seconds: float) -> No
         f"{outcome.name} {outcome.key}, samples {outcome.samples}, handed out {outcome.tries} times\n{outcome.error}"
         for outcome in report.failures
     ]
+    record.tags({CHILDREN: str(len(prepared.works))})
     told = shortened("\n\n".join([*errors, *report.problems]), FAILURES)
     record.text(without_secrets(told) or "none\n", "failures.txt")
 

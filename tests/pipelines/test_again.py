@@ -87,8 +87,9 @@ def remembered(place: Path, study_file: Path) -> list[str]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(path.name)
     with sqlite3.connect(folder / "mlflow.db") as database:
-        database.execute("CREATE TABLE runs (run_uuid, status, lifecycle_stage)")
-        database.execute("INSERT INTO runs VALUES ('abc', 'FINISHED', 'active')")
+        database.execute("CREATE TABLE runs (run_uuid, status, lifecycle_stage, artifact_uri)")
+        database.execute("CREATE TABLE tags (run_uuid, key, value)")
+        database.execute("INSERT INTO runs VALUES ('abc', 'FINISHED', 'active', '')")
     command = ["run", str(study_file)]
     before = again.noted(command)
     assert before is not None
@@ -287,3 +288,20 @@ def test_a_claim_or_its_part_that_is_edited_is_another_study(
     assert prepare(study).identity == before
     (place / "own_claim_part.py").write_text("LIMIT = 2\n")
     assert prepare(study).identity != before
+
+
+def test_pictures_behind_links_are_looked_at(tmp_path: Path) -> None:
+    """Classes that are links to folders elsewhere, as people share them; and links that lead in a circle."""
+    (tmp_path / "shared/cats").mkdir(parents=True)
+    (tmp_path / "shared/cats/a.png").touch()
+    (tmp_path / "data/test").mkdir(parents=True)
+    (tmp_path / "data/test/cat").symlink_to(tmp_path / "shared/cats")
+    found = files(DataSpec(f"imagefolder:{tmp_path / 'data'}"))
+    assert found is not None
+    assert tmp_path / "data/test/cat/a.png" in found
+    before = again.stats(found)
+    (tmp_path / "shared/cats/a.png").write_bytes(b"other")
+    assert again.stats(found) != before
+    (tmp_path / "data/test/round").symlink_to(tmp_path / "data")
+    (tmp_path / "data/test/more").symlink_to(tmp_path / "data")
+    assert files(DataSpec(f"imagefolder:{tmp_path / 'data'}")) is None

@@ -1,5 +1,6 @@
 """Which files a data set is read from, so that one can tell whether it may have changed without reading it."""
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -34,10 +35,11 @@ def files(spec: DataSpec) -> list[Path] | None:
 
 
 def _below(folder: Path) -> list[Path] | None:
+    """A folder and all below it, through links as those who read it go; None for too much, as where links lead in a circle."""
     found = [folder]
-    for path in folder.rglob("*"):
-        if "__pycache__" not in path.parts:
-            found.append(path)
+    for place, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        found += [Path(place, name) for name in (*folders, *names)]
         if len(found) > MOST:
             return None
     return found
