@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pipelines.still import sqlite_path, sqlite_uri
-from pipelines.tracking_reasons import may_pass, mended_by
+from pipelines.tracking_reasons import NO_FILES, may_pass, mended_by, serves_files
 from workers.deadline import within
 from workers.listening import check_listening
 from workers.redaction import shortened, without_secrets
@@ -46,6 +46,7 @@ class Client:
 
     def __init__(self, uri: str) -> None:
         self.place = without_secrets(uri)
+        self._uri = uri
         self._server = uri.startswith(("http://", "https://"))
         self._here = (urlsplit(uri).hostname or "") in ("localhost", "127.0.0.1", "::1")
         self._no_files: str | None = None
@@ -106,7 +107,9 @@ class Client:
                 self.ask(method, run, *arguments)
                 return
             except Away:
-                raise
+                if not self._server or serves_files(self._uri):
+                    raise
+                self._no_files = f"they lie at {without_secrets(root)}, and it serves none: {mended_by(NO_FILES)}".rstrip("; ")
             except Refused as error:
                 if method != "log_text" and not os.path.exists(arguments[0]):
                     raise

@@ -71,7 +71,7 @@ def _has_files(place: str) -> bool:
 
 
 def _of_server(uri: str, run: str) -> bool:
-    own = _ask(uri, f"runs/get?run_id={quote(run)}")["run"]
+    own = ask_server(uri, f"mlflow/runs/get?run_id={quote(run)}")["run"]
     if not _is_finished(own):
         return False
     told = {tag["key"]: tag["value"] for tag in own["data"].get("tags", [])} if "data" in own else {}
@@ -82,20 +82,20 @@ def _of_server(uri: str, run: str) -> bool:
         "filter": f"tags.`mlflow.parentRunId` = '{run}'",
         "max_results": 5000,
     }
-    children = [child for child in _ask(uri, "runs/search", inside).get("runs", []) if _is_finished(child)]
-    return len(children) == int(told[CHILDREN]) and bool(_ask(uri, f"artifacts/list?run_id={quote(run)}").get("files"))
+    children = [child for child in ask_server(uri, "mlflow/runs/search", inside).get("runs", []) if _is_finished(child)]
+    return len(children) == int(told[CHILDREN]) and bool(ask_server(uri, f"mlflow/artifacts/list?run_id={quote(run)}").get("files"))
 
 
 def _is_finished(run: Any) -> bool:
     return (run["info"]["status"], run["info"]["lifecycle_stage"]) == ("FINISHED", "active")
 
 
-def _ask(uri: str, path: str, body: object = None) -> Any:
-    """What a server answers."""
+def ask_server(uri: str, path: str, body: object = None) -> Any:
+    """What a server answers. Raises urllib.error.HTTPError where it refuses, OSError where it does not answer."""
     parts = urlsplit(uri)
     place = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(f"{place}/api/2.0/mlflow/{path}", data, {"Content-Type": "application/json"} if data else {})
+    request = urllib.request.Request(f"{place}/api/2.0/{path}", data, {"Content-Type": "application/json"} if data else {})
     user = unquote(parts.username or "") or os.environ.get("MLFLOW_TRACKING_USERNAME")
     password = unquote(parts.password or "") or os.environ.get("MLFLOW_TRACKING_PASSWORD", "")
     token = os.environ.get("MLFLOW_TRACKING_TOKEN")

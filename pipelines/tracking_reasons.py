@@ -1,6 +1,12 @@
 """What failures of MLflow mean: whether they may pass, and what mends them."""
 
 import errno
+import urllib.error
+
+from pipelines.still import ask_server
+
+NO_FILES = "no-serve-artifacts"
+"""What a server says that was told to serve no files; requests of files that MLflow makes end in "too many 503" then."""
 
 _LASTING = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT)
 _MENDS = (
@@ -16,7 +22,7 @@ _MENDS = (
         ("MLFLOW_ALLOW_FILE_STORE", "maintenance mode"),
         "give a file of SQLite (tracking_uri: sqlite:///FILE), or set MLFLOW_ALLOW_FILE_STORE=true",
     ),
-    (("no-serve-artifacts",), "start the server with --serve-artifacts and --artifacts-destination"),
+    ((NO_FILES,), "start the server with --serve-artifacts and --artifacts-destination"),
     (("NoSuchBucket", "bucket does not exist"), "make the bucket, or name another experiment (experiment: ...)"),
     (
         ("Unable to locate credentials", "InvalidAccessKeyId", "SignatureDoesNotMatch"),
@@ -30,15 +36,26 @@ def may_pass(error: Exception) -> bool:
     """Whether it is the network, a busy or broken server, a full disk: not what was asked."""
     from mlflow.exceptions import MlflowException
 
-    if "no-serve-artifacts" in str(error) or "NoSuchBucket" in str(error):
+    if NO_FILES in str(error) or "NoSuchBucket" in str(error):
         return False
     if isinstance(error, MlflowException):
         return error.get_http_status_code() >= 500 or error.error_code in ("REQUEST_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED")
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status is not None:  # of requests, while artifacts are sent
         answer = str(getattr(error.response, "text", ""))[:10_000]  # type: ignore[attr-defined]
-        return (status >= 500 or status == 429) and "no-serve-artifacts" not in answer
+        return (status >= 500 or status == 429) and NO_FILES not in answer
     return isinstance(error, OSError) and error.errno not in _LASTING and not isinstance(error, FileNotFoundError)
+
+
+def serves_files(uri: str) -> bool:
+    """Whether the server at `uri` does not say that it was told to serve no files."""
+    try:
+        ask_server(uri, "mlflow-artifacts/artifacts?path=")
+    except urllib.error.HTTPError as error:
+        return NO_FILES not in error.read(10_000).decode(errors="replace")
+    except (OSError, ValueError):
+        return True
+    return True
 
 
 def mended_by(said: str) -> str:

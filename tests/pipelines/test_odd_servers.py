@@ -134,6 +134,25 @@ def test_files_that_cannot_be_written_are_told_once_with_their_place(
     assert recorder.asked.count("log_artifact") == 1
 
 
+def test_a_server_that_serves_no_files_is_asked_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow's client itself says "too many 503 error responses", as of a server that is busy."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    (tmp_path / "a.txt").touch()
+    run = b'{"run": {"info": {"run_id": "0af", "artifact_uri": "mlflow-artifacts:/1/0af/artifacts"}, "data": {}, "inputs": {}}}'
+    disabled = b"Endpoint disabled due to the mlflow server running in `--no-serve-artifacts` mode. To enable it, ..."
+
+    def answer(asked: Asked) -> None:
+        asked.answer(503, disabled) if "mlflow-artifacts" in asked.path else asked.answer(200, run, Content_Type="application/json")
+
+    with (
+        answering(answer) as (url, _),
+        pytest.raises(Refused, match=r"at mlflow-artifacts:/1, and it serves none: start") as told,
+    ):
+        Client(url).send("mlflow-artifacts:/1/0af/artifacts", "log_artifact", "0af", str(tmp_path / "a.txt"), None)
+    assert not isinstance(told.value, Away)
+    assert "--serve-artifacts and --artifacts-destination; all else is logged" in str(told.value)
+
+
 def test_a_servers_own_disk_is_not_looked_for_here(tmp_path: Path) -> None:
     own = Client("http://mlflow.example:5000")
     with pytest.raises(Refused, match=r"they would lie on its own disk, at /srv/mlruns/1: start it with --artifacts-destination"):
