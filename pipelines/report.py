@@ -22,6 +22,7 @@ from pipelines.summaries import drawings, summarised
 from pipelines.visible import visible
 from workers.checkpoints import whole
 from workers.redaction import LINE, plain_without_secrets, shortened, without_secrets
+from workers.refusal import USERS_ERRORS
 from workers.rows import Damaged, write_parquet
 from workers.store import Store
 from workers.work import Outcome
@@ -89,7 +90,7 @@ def written(prepared: Prepared, store: Store, outcomes: list[Outcome], folder: P
         try:
             summary = summarised(study.probes[probe], by_model)
             drawn = _drawn(outputs, probe, study.probes[probe], by_model)
-        except Exception as error:  # a probe may be a user's own code, and hours of measuring lie behind it
+        except USERS_ERRORS as error:  # a probe may be a user's own code, and hours of measuring lie behind it
             if is_full(str(error)):
                 raise
             problems.append(_problem(probe, error))
@@ -124,7 +125,7 @@ def _drawn(outputs: Outputs, probe: str, own: Probe, tables: Mapping[str, Column
     return [figures.save(chart, outputs.path(f"figures/{probe}/{chart.name}.png").parent) for chart in drawings(probe, own, tables)]
 
 
-def _problem(probe: str, error: Exception) -> str:
+def _problem(probe: str, error: BaseException) -> str:
     """One line on a probe that failed, and its traceback below."""
     last = shortened(traceback.format_exception_only(error)[-1], LINE)
     trace = shortened("".join(traceback.format_exception(error)))
@@ -152,7 +153,7 @@ def claimed(claim: Claim, measured: Tables) -> Measured | str:
     """A claim's number, or why it has none."""
     try:
         return claim.measure(measured)
-    except Exception as error:  # of a user's own claim, too: hours of measuring lie behind it
+    except USERS_ERRORS as error:  # of a user's own claim, too: hours of measuring lie behind it
         return f"not measured: {error.args[0] if isinstance(error, LookupError) and error.args else repr(error)}"
 
 

@@ -30,6 +30,7 @@ from pipelines.training import loaded
 from pipelines.trials_charts import charts
 from workers.checkpoints import whole
 from workers.redaction import plain_without_secrets
+from workers.refusal import USERS_ERRORS
 from workers.rows import write_parquet
 from workers.store import open_store
 
@@ -79,7 +80,7 @@ def report_of(journal: Journal, ran: int, spent: str) -> SweepReport:
     try:
         for chart in charts(trials, sweep.space, _tradeoff(sweep), sweep.metric, best, quantities):
             drawn.append(figures.save(chart, outputs.path(f"figures/{chart.name}.png").parent))
-    except Exception:  # a probe may be a user's own code, and hours of training lie behind it
+    except USERS_ERRORS:  # a probe may be a user's own code, and hours of training lie behind it
         problems.append(f"the figures cannot be drawn: {traceback.format_exc()}")
     outputs.finish()
     if trials:

@@ -27,7 +27,7 @@ from workers.checkpoints import check_writable
 from workers.paths import local
 from workers.pool import RayPool
 from workers.redaction import plain_without_secrets
-from workers.refusal import Refused
+from workers.refusal import USERS_ERRORS, Refused
 from workers.store import open_store
 
 
@@ -146,7 +146,7 @@ def _inline(plan: Plan, journal: Journal, todo: list[Point], budget: Budget) -> 
             journal.finished(trial.key, report, folder)
         except (Refused, FloatingPointError) as error:
             journal.ended(trial.key, "failed", f"{type(error).__name__}: {error}")
-        except Exception:  # a probe or a term may be a user's own code
+        except USERS_ERRORS:  # a probe or a term may be a user's own code
             journal.ended(trial.key, "failed", traceback.format_exc())
 
 

@@ -1,6 +1,7 @@
 """The driver: rows, reports, resumption, failures; the same rows inline and on Ray."""
 
 import socket
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -218,3 +219,30 @@ def test_where_nobody_listens_no_ray_is_started(tiny: dict[str, Any], monkeypatc
     monkeypatch.setattr("workers.pool.ray_session", None)
     with pytest.raises(Refused, match=r"^MLflow at http://127.0.0.1:1 cannot be used: no answer; check tracking_uri"):
         run(study_of(tiny, runner="ray", workers=1, track=True, tracking_uri="http://127.0.0.1:1"))
+
+
+@dataclass(frozen=True)
+class Leaving(Curvature):
+    """Leaves by sys.exit where it is told to."""
+
+    where: str = "measure"
+
+    def measure(self, *arguments: Any) -> Any:
+        if self.where == "measure":
+            sys.exit(0)
+        return super().measure(*arguments)
+
+    def summarise(self, table: Any) -> Any:
+        if self.where == "summarise":
+            sys.exit(3)
+        return super().summarise(table)
+
+
+@pytest.mark.parametrize("where", ["measure", "summarise"])
+def test_a_probe_that_leaves_by_sys_exit_fails_alone(tiny: dict[str, Any], where: str) -> None:
+    tiny["probes"]["leaving"] = {"kind": f"{__name__}:Leaving", "where": where}
+    report = run(study_of(tiny))
+    assert not report.complete
+    assert set(tiny["probes"]) - set(report.summaries) == {"leaving"}
+    told = " ".join([*report.problems, *(failure.error for failure in report.failures)])
+    assert "SystemExit" in told

@@ -14,7 +14,7 @@ from advcore.probes.probe import Batch
 from advcore.randomness import drawn_places
 from advcore.transforms import Transform
 from workers.models import transform_identity
-from workers.refusal import Refused
+from workers.refusal import USERS_ERRORS, Refused
 from workers.shards import Shard
 
 
@@ -207,7 +207,7 @@ def _check_transform(transform: Transform | None, shape: tuple[int, int, int]) -
         return
     try:
         came = tuple(transform(torch.zeros(1, *shape)).shape[1:])
-    except Exception as error:  # a transform may be a user's own code
+    except USERS_ERRORS as error:  # a transform may be a user's own code
         raise Refused(f"transform {transform!r} does not fit images {shape} (channels, height, width): {error}") from error
     if came != shape:
         raise Refused(f"transform {transform!r} must keep the shape {shape} of images (channels, height, width); it gave {came}")
