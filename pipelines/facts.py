@@ -26,6 +26,9 @@ from workers.redaction import plain_without_secrets, without_secrets
 Words = Mapping[tuple[str, str], Sequence[Mapping[str, str]]]
 """What stands beside the rows of each finished shard, by model and probe."""
 
+UNSEEN = "unseen_imports"
+"""The name of the warning that a user's own code imports modules which no key holds."""
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -50,7 +53,8 @@ def gather(prepared: Prepared, words: Words) -> Facts:
         [_network(prepared, name, accuracies[name], name in trainings) for name in prepared.study.models],
         left=5,
     )
-    return Facts(f"{about}\n\n{networks}", accuracies, trainings)
+    unseen = "\n".join(f"- **warning**, {UNSEEN}: {in_markdown(sentence)}" for sentence in prepared.unseen.values())
+    return Facts("\n\n".join(filter(None, [about, networks, unseen])), accuracies, trainings)
 
 
 def training_file(model: str) -> str:

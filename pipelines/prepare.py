@@ -22,7 +22,7 @@ from pipelines import schema
 from pipelines.fetch import anywhere
 from pipelines.study import Study
 from workers.actor import defining, work_key
-from workers.code import own_code
+from workers.code import own_code, unseen_imports
 from workers.datasets import Dataset, batch, load
 from workers.models import ModelSpec, build, content_hash
 from workers.paths import local
@@ -34,7 +34,7 @@ from workers.work import Other, Work
 @dataclass(frozen=True)
 class Prepared:
     """A study that can work: its samples, and as each model sees them; the hashes of its models, its id, its work by (model,
-    probe), and why a model's numbers may mislead, whatever the probe."""
+    probe), why a model's numbers may mislead, whatever the probe, and which of the user's modules import what no key holds."""
 
     study: Study
     dataset: Dataset
@@ -43,6 +43,7 @@ class Prepared:
     identity: str
     works: Mapping[tuple[str, str], list[Work]]
     warnings: Mapping[str, Mapping[str, str]]
+    unseen: Mapping[str, str]
 
     def all_works(self) -> list[Work]:
         """Every piece of work, model by model."""
@@ -82,7 +83,8 @@ def prepare(study: Study, samples: Dataset | None = None) -> Prepared:
         for probe_name, others in partners.items()
     }
     warnings = {name: own.warnings for name, own in checked.items()}
-    return Prepared(study, dataset, seen, hashes, _identity(study, works), works, warnings)
+    unseen = unseen_imports(schema.unstructure(study))
+    return Prepared(study, dataset, seen, hashes, _identity(study, works), works, warnings, unseen)
 
 
 def _wrapped(study: Study) -> Study:

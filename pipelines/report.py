@@ -12,7 +12,7 @@ from pipelines import schema
 from pipelines.again import Kept
 from pipelines.chance import warned
 from pipelines.claims import Claim, Measured, Tables
-from pipelines.facts import Words, gather, settings_of, training_file
+from pipelines.facts import UNSEEN, Words, gather, settings_of, training_file
 from pipelines.full import is_full
 from pipelines.outputs import Outputs
 from pipelines.prepare import Prepared
@@ -33,7 +33,7 @@ class Report:
     """What a run came to: shards measured now, those of them that were handed out more than once, shards found finished, those that
     failed, probes that could not be summarised (one line, and the traceback below), summaries by probe and model, each claim's
     number, or why it has none, where to look, the figures, what stands beside the rows of finished shards, all files, what MLflow
-    lacks, and what a second run that would find the same hangs on."""
+    lacks, what a second run that would find the same hangs on, and by module which imports of the user's own code no key holds."""
 
     study: Study
     measured: int
@@ -49,6 +49,7 @@ class Report:
     files: list[Path] = field(default_factory=list)
     unlogged: str = ""
     kept: Kept | None = None
+    unseen: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -57,8 +58,10 @@ class Report:
 
     @property
     def warnings(self) -> dict[str, dict[str, str]]:
-        """The sentences of all warnings, by name, then by `model/probe`, or `claim NAME`."""
+        """The sentences of all warnings, by name, then by `model/probe`, `claim NAME`, or a module of the user's own."""
         told = claim_warnings(self.claims)
+        if self.unseen:
+            told[UNSEEN] = dict(self.unseen)
         for probe, by_model in self.summaries.items():
             for model, summary in by_model.items():
                 for name, sentence in summary.warnings.items():
@@ -114,7 +117,19 @@ def written(prepared: Prepared, store: Store, outcomes: list[Outcome], folder: P
     repeated = sum(outcome.tries > 1 for outcome in outcomes)
     found = len(prepared.all_works()) - len(outcomes)
     return Report(
-        study, len(outcomes), repeated, found, failures, problems, summaries, claims, folder, figures, words, outputs.paths
+        study,
+        len(outcomes),
+        repeated,
+        found,
+        failures,
+        problems,
+        summaries,
+        claims,
+        folder,
+        figures,
+        words,
+        outputs.paths,
+        unseen=prepared.unseen,
     )
 
 

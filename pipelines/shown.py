@@ -3,6 +3,7 @@
 import sys
 
 from pipelines import tables
+from pipelines.facts import UNSEEN
 from pipelines.report import Report
 from pipelines.run import last_line
 from pipelines.sweep_report import SweepReport
@@ -37,7 +38,10 @@ def told(report: Report) -> str:
         lines.append(f"{report.measured} shards measured, {report.found} of {total} found in the store")
     else:
         lines.append(f"nothing to compute: all {total} shards were in the store")
+    lines += [f"warning: {UNSEEN}: {visible(sentence)}" for sentence in report.unseen.values()]
     for name, sentences in report.warnings.items():
+        if name == UNSEEN:  # which has its sentences here, not above
+            continue
         lines.append(f"warning: {visible(name)} at {', '.join(sentences)}; the sentence stands above, and in the report")
     lines += [f"figure: {figure}" for figure in report.figures]
     return "\n".join([*lines, f"report: {report.folder / 'report.md'}"]) + "\n"

@@ -22,6 +22,7 @@ from pipelines.sweep_plan import Plan, check_points, defining, plan_of
 from pipelines.sweep_record import ENDED, Journal
 from pipelines.sweep_report import SweepReport, report_of, track
 from pipelines.tracking import make_tracker
+from pipelines.training import warn_of_unseen
 from pipelines.trial import reports
 from workers.checkpoints import check_writable
 from workers.paths import local
@@ -47,6 +48,7 @@ def _sweep(settings: Sweep, verbose: bool) -> SweepReport:
     plan = plan_of(settings)
     runner = _runner(plan, verbose)
     check_points(plan, settings.points())
+    warn_of_unseen(settings, plan.training)
     check_alone(out / settings.name, "study.yaml")
     check_metrics(plan)
     check_writable(out / settings.name, "results")

@@ -24,7 +24,7 @@ from pipelines.lock import alone
 from pipelines.patient import begin, patiently
 from pipelines.record import Run
 from pipelines.tracking import make_tracker
-from pipelines.training import Loaded, Training, TrainSettings, drawn, loaded
+from pipelines.training import Loaded, Training, TrainSettings, drawn, loaded, warn_of_unseen
 from workers.actor import resolve_device
 from workers.checkpoints import bare_weights, check_writable, read_metadata, read_tensors, save_tensors, whole
 from workers.datasets import Dataset, batch
@@ -89,6 +89,7 @@ def _train(training: Training) -> Trained:
     checkpoint = training.checkpoint
     out = checkpoint.parents[1]
     ready = loaded(training, fetched(training.model, training.run.tracking_uri, out))
+    warn_of_unseen(training)
     folder = out / "training" / training.name
     there = read_metadata(checkpoint).get("advcore.training") == ready.identity
     if there and not folder.exists():  # it stays until all is in MLflow too

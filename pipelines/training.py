@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -14,7 +15,7 @@ from pipelines import schema
 from pipelines.prepare import check_box, check_model
 from pipelines.study import check_name
 from workers.actor import resolve_device
-from workers.code import own_code
+from workers.code import own_code, unseen_imports
 from workers.datasets import Dataset, DataSpec, load
 from workers.models import ModelSpec, content_hash
 from workers.paths import local
@@ -172,6 +173,12 @@ def drawn(data: Dataset, count: int) -> Dataset:
 def _selected(data: Dataset, rows: np.ndarray) -> Dataset:
     rows = np.sort(rows)
     return replace(data, images=data.images[rows], labels=data.labels[rows], indices=data.indices[rows])
+
+
+def warn_of_unseen(*settings: object) -> None:
+    """Print one line for each of the user's own modules that imports what no key holds."""
+    for sentence in unseen_imports([schema.unstructure(part) for part in settings]).values():
+        print(f"advcore: warning: {sentence}", file=sys.stderr)
 
 
 def _identity(training: Training, model: ModelSpec, digest: str) -> str:

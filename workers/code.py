@@ -30,7 +30,7 @@ class Reach:
         files: those of the user's own, by module.
         versions: of installed distributions, by name.
         installed: of each installed top-level package a file that changes with its version.
-        unseen: modules that import others by names which they compute: what these are is not known.
+        unseen: modules that import others by names which they compute, or by their files: what these are is not known.
     """
 
     files: dict[str, Path] = field(default_factory=dict)
@@ -74,6 +74,16 @@ def own_names(settings: Any) -> Iterator[str]:
 def own_code(settings: Any) -> dict[str, str]:
     """Return the hash of each name of the user's own in the settings; empty where all of them are shipped."""
     return {name: source_hash(name) for name in sorted(set(own_names(settings)))}
+
+
+def unseen_imports(settings: Any) -> dict[str, str]:
+    """Return a sentence for each module of the user's own, behind names in the settings, whose imports are not all known."""
+    modules = {module for name in own_names(settings) for module in reach(name).unseen}
+    return {
+        module: f"{module} imports modules by names that it computes: their code was not looked at, so that a change in it "
+        "measures nothing anew; import them by name, or take another run.store after such a change"
+        for module in sorted(modules)
+    }
 
 
 def reach(name: str) -> Reach:
@@ -151,12 +161,14 @@ def _imports(module: str, file: Path, found: Reach) -> Iterator[str]:
             base = _absolute("." * node.level + (node.module or ""), package)
             yield base
             yield from (f"{base}.{part.name}" for part in node.names if part.name != "*")
-        elif isinstance(node, ast.Call) and _called(node) in ("import_module", "__import__"):
+        elif isinstance(node, ast.Call) and _called(node) in ("import_module", "__import__", "run_module"):
             first = node.args[0] if node.args else None
             if isinstance(first, ast.Constant) and isinstance(first.value, str):
                 yield _absolute(first.value, package)
             else:
                 found.unseen.add(module)
+        elif isinstance(node, ast.Call) and _called(node) in ("spec_from_file_location", "run_path"):
+            found.unseen.add(module)
 
 
 def _called(node: ast.Call) -> str:

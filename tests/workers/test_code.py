@@ -101,3 +101,22 @@ def test_a_parent_in_another_module_is_part_of_the_class(edit: Edit) -> None:
     edit("own_indirect.py", "import own_registry\nMine = own_registry.CLASSES['mine']\n")
     edit("own_registry.py", "import importlib\nCLASSES = {'mine': getattr(importlib.import_module('own_' + 'parent'), 'Parent')}\n")
     assert {"own_indirect", "own_registry", "own_parent", "own_helper"} <= set(reach("own_indirect:Mine").files)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "importlib.import_module(name)",
+        "__import__(name)",
+        "runpy.run_module(name)",
+        "runpy.run_path(name)",
+        "importlib.util.spec_from_file_location('own', name)",
+    ],
+)
+def test_one_sentence_names_the_module_and_what_was_not_looked_at(edit: Edit, line: str) -> None:
+    edit("own_dynamic.py", f"def make(name): return {line}\n")
+    edit("own_around.py", "import own_dynamic\ndef make(name): return own_dynamic.make(name)\n")
+    told = code.unseen_imports({"kind": "own_around:make", "inner": [{"architecture": "own_dynamic:make"}]})
+    assert told.keys() == {"own_dynamic"}
+    assert told["own_dynamic"].startswith("own_dynamic imports modules by names that it computes: their code was not looked at")
+    assert code.unseen_imports({"kind": "own_pkg:Mine"}) == {}
