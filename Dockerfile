@@ -3,7 +3,7 @@ FROM python:3.12-slim
 RUN apt-get update -qq && apt-get install -yqq --no-install-recommends wget && rm -rf /var/lib/apt/lists/* \
     && pip install --no-cache-dir uv && useradd --uid 1000 --create-home ray
 WORKDIR /advcore
-COPY pyproject.toml requirements.lock README.md LICENSE ./
+COPY pyproject.toml setup.py requirements.lock README.md LICENSE ./
 COPY advcore advcore
 COPY workers workers
 COPY pipelines pipelines

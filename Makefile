@@ -14,11 +14,13 @@ test: .venv/ready  ## the tests, without the slow ones, on two cores
 test-slow: .venv/ready  ## all tests
 	$(BIN)/python -m pytest
 
+# mypy and import-linter read the package as it is installed: three folders under one name, made of links.
 lint: .venv/ready  ## style, types, and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+	rm -rf .tree && mkdir -p .tree/advcore && ln -s $(CURDIR)/advcore/* $(CURDIR)/workers $(CURDIR)/pipelines .tree/advcore
+	cd .tree && ../$(BIN)/mypy --config-file ../pyproject.toml
+	cd .tree && ../$(BIN)/lint-imports --config ../pyproject.toml
 
 format: .venv/ready
 	$(BIN)/ruff check --fix .
@@ -58,7 +60,7 @@ audit: | $(UV)  ## known vulnerabilities of what requirements.lock pins; fails t
 	$(PYTHON) .ci/audit.py $(UV) $(AUDIT)
 
 clean:  ## remove what `make` brought; results/ stays
-	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .tree *.egg-info
 
 .uv/bin/uv:
 	$(PYTHON) -m venv .uv

@@ -1,9 +1,10 @@
-"""Known vulnerabilities of what requirements.lock pins, by pip-audit. What could not be audited is said, and is not taken for well.
+"""Known vulnerabilities of what requirements.lock pins, by pip-audit. What could not be audited is
+said, and is not taken for well.
 
     python .ci/audit.py UV [--where-reachable]
 
-Status: 0 no vulnerability is known, 1 some are, 3 not audited, because the data or the tool cannot be reached. With
-`--where-reachable` the last is told and 0.
+Status: 0 no vulnerability is known, 1 some are, 3 not audited, because the data or the tool cannot
+be reached. With `--where-reachable` the last is told and 0.
 """
 
 import json
@@ -12,7 +13,16 @@ import sys
 from typing import Any
 
 TOOL = "pip-audit==2.10.1"
-OPTIONS = ("--requirement", "requirements.lock", "--no-deps", "--disable-pip", "--format", "json", "--progress-spinner", "off")
+OPTIONS = (
+    "--requirement",
+    "requirements.lock",
+    "--no-deps",
+    "--disable-pip",
+    "--format",
+    "json",
+    "--progress-spinner",
+    "off",
+)
 
 
 def main(uv: str, lenient: bool) -> int:
@@ -30,8 +40,12 @@ def verdict(report: str, messages: str, lenient: bool = False) -> int:
     try:
         packages: list[dict[str, Any]] = json.loads(report)["dependencies"]
     except (ValueError, KeyError, TypeError):
-        return not_audited((messages.strip().splitlines() or ["no word from pip-audit"])[-1], lenient)
-    skipped = {package["name"]: package["skip_reason"] for package in packages if "skip_reason" in package}
+        return not_audited(
+            (messages.strip().splitlines() or ["no word from pip-audit"])[-1], lenient
+        )
+    skipped = {
+        package["name"]: package["skip_reason"] for package in packages if "skip_reason" in package
+    }
     found = [(package, flaw) for package in packages for flaw in package.get("vulns", ())]
     for package, flaw in found:
         mended = ", ".join(flaw["fix_versions"]) or "no version"
@@ -40,7 +54,9 @@ def verdict(report: str, messages: str, lenient: bool = False) -> int:
         return 1
     if skipped or not packages:
         name, reason = next(iter(skipped.items()), ("requirements.lock", "it names no package"))
-        return not_audited(f"{len(skipped)} of {len(packages)} packages, first {name}: {reason}", lenient)
+        return not_audited(
+            f"{len(skipped)} of {len(packages)} packages, first {name}: {reason}", lenient
+        )
     print(f"audited: no vulnerability is known of {len(packages)} packages")
     return 0
 

@@ -4,15 +4,18 @@ from advcore.attacks.attack import wrapped
 
 
 def needs_box(holder: object) -> bool:
-    """Whether a probe or an objective, by a field `box` of its own, or any of the attacks that it holds keeps images in [0, 1].
+    """Whether a probe or an objective, by a field `box` of its own, or any of the attacks that it
+    holds keeps images in [0, 1].
 
-    Attacks stand in the fields `attack` or `attacks`, or, where it chooses them itself, in its property `chosen`.
+    Attacks stand in the fields `attack` or `attacks`, or, where it chooses them itself, in its
+    property `chosen`.
     """
     return getattr(holder, "box", False) or any(map(keeps_box, _held(holder)))
 
 
 def keeps_box(attack: object) -> bool:
-    """Whether an attack, or any that it wraps, keeps images in [0, 1]; one that wraps none and has no field `box` does."""
+    """Whether an attack, or any that it wraps, keeps images in [0, 1]; one that wraps none and has
+    no field `box` does."""
     inner = _held(attack)
     return any(map(keeps_box, inner)) or getattr(attack, "box", not inner)
 

@@ -1,4 +1,5 @@
-"""Buffers of networks, the running statistics of batch normalisation above all, held as they are while a step is computed."""
+"""Buffers of networks, the running statistics of batch normalisation above all, held as they are
+while a step is computed."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -6,18 +7,26 @@ from contextvars import ContextVar
 
 from torch import Tensor, nn
 
-_held: ContextVar[Mapping[nn.Module, Mapping[str, Tensor]] | None] = ContextVar("held", default=None)
+_held: ContextVar[Mapping[nn.Module, Mapping[str, Tensor]] | None] = ContextVar(
+    "held", default=None
+)
 
 
 @contextmanager
 def held_buffers(networks: Iterable[nn.Module]) -> Iterator[None]:
-    """Hold the floating-point buffers of networks: inside, `in_evaluation` shows copies of what they are now.
+    """Hold the floating-point buffers of networks: inside, `in_evaluation` shows copies of what
+    they are now.
 
-    Passes in training mode go on changing the buffers themselves. torch notices no change of the statistics that a pass in
-    evaluation mode keeps for its backward pass; the copies are changed by nobody.
+    Passes in training mode go on changing the buffers themselves. torch notices no change of the
+    statistics that a pass in evaluation mode keeps for its backward pass; the copies are changed by
+    nobody.
     """
     copies = {
-        module: {name: buffer.clone() for name, buffer in module.named_buffers(recurse=False) if buffer.is_floating_point()}
+        module: {
+            name: buffer.clone()
+            for name, buffer in module.named_buffers(recurse=False)
+            if buffer.is_floating_point()
+        }
         for network in networks
         for module in network.modules()
     }
@@ -30,7 +39,8 @@ def held_buffers(networks: Iterable[nn.Module]) -> Iterator[None]:
 
 @contextmanager
 def in_evaluation(network: nn.Module) -> Iterator[None]:
-    """Put the held buffers in place of a network's own; as they were on exit. Without `held_buffers` around it, change nothing."""
+    """Put the held buffers in place of a network's own; as they were on exit. Without
+    `held_buffers` around it, change nothing."""
     own: list[tuple[nn.Module, str, Tensor | None]] = []
     held = _held.get() or {}
     try:

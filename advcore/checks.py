@@ -7,14 +7,21 @@ from torch import Tensor
 def check_tensor(images: object) -> None:
     """Raise ValueError unless `images` is a tensor."""
     if not isinstance(images, Tensor):
-        raise ValueError(f"images must be a tensor (B, C, H, W); got {described(images)}: torch.as_tensor makes one")
+        raise ValueError(
+            f"images must be a tensor (B, C, H, W); got {described(images)}: torch.as_tensor "
+            "makes one"
+        )
 
 
 def check_batch(images: Tensor) -> None:
-    """Raise ValueError unless `images` is a floating `(B, C, H, W)` batch, finite, of at least one sample."""
+    """Raise ValueError unless `images` is a floating `(B, C, H, W)` batch, finite, of at least one
+    sample."""
     check_tensor(images)
     if not images.is_floating_point() or images.dim() != 4:
-        raise ValueError(f"images must be a floating tensor (B, C, H, W); got {images.dtype} {tuple(images.shape)}")
+        raise ValueError(
+            f"images must be a floating tensor (B, C, H, W); got {images.dtype} "
+            f"{tuple(images.shape)}"
+        )
     if len(images) == 0:
         raise ValueError("images hold no sample; a batch needs at least one")
     if not torch.isfinite(images).all():
@@ -22,7 +29,8 @@ def check_batch(images: Tensor) -> None:
 
 
 def check_images(images: Tensor, low: float = 0.0, high: float = 1.0) -> Tensor:
-    """The images, a batch as `check_batch` wants it, in [low, high]: those that are outside by four roundings at most are drawn in.
+    """The images, a batch as `check_batch` wants it, in [low, high]: those that are outside by four
+    roundings at most are drawn in.
 
     Raises ValueError for others.
     """
@@ -35,7 +43,8 @@ def check_images(images: Tensor, low: float = 0.0, high: float = 1.0) -> Tensor:
         return images.clamp(low, high)
     raise ValueError(
         f"images must lie in [{low:g}, {high:g}]; got [{exactly(smallest)}, {exactly(largest)}]. "
-        "Scale the pixels (divide 8-bit ones by 255) and put normalisation into the classifier (advcore.Normalized)"
+        "Scale the pixels (divide 8-bit ones by 255) and put normalisation into the classifier "
+        "(advcore.Normalized)"
     )
 
 
@@ -45,29 +54,40 @@ def exactly(value: float) -> str:
 
 
 def check_logits(logits: Tensor, samples: int) -> None:
-    """Raise ValueError unless `logits` is finite, `(samples, K)` with K >= 2, and does not look like probabilities."""
+    """Raise ValueError unless `logits` is finite, `(samples, K)` with K >= 2, and does not look
+    like probabilities."""
     if logits.dim() != 2 or logits.shape[0] != samples or logits.shape[1] < 2:
-        raise ValueError(f"the classifier must give logits ({samples}, K) with K >= 2; got {tuple(logits.shape)}")
+        raise ValueError(
+            f"the classifier must give logits ({samples}, K) with K >= 2; got {tuple(logits.shape)}"
+        )
     check_finite(logits)
     values = logits.detach()
     if (values >= 0).all() and torch.allclose(values.sum(1), values.new_ones(samples), atol=1e-4):
         raise ValueError(
-            "the classifier's outputs look like probabilities (each row is >= 0 and sums to 1); give logits: leave the softmax out"
+            "the classifier's outputs look like probabilities (each row is >= 0 and sums to "
+            "1); give logits: leave the softmax out"
         )
 
 
 def check_finite(logits: Tensor) -> None:
     """Raise ValueError unless all logits are finite."""
     if not torch.isfinite(logits).all():
-        raise ValueError("the classifier gives NaN or infinite logits; check its weights and its normalisation")
+        raise ValueError(
+            "the classifier gives NaN or infinite logits; check its weights and its normalisation"
+        )
 
 
 def check_labels(labels: Tensor, samples: int, classes: int) -> None:
     """Raise ValueError unless `labels` holds one whole number in [0, classes) per sample."""
     if labels.shape != (samples,) or labels.is_floating_point() or labels.dtype == torch.bool:
-        raise ValueError(f"labels must be whole numbers ({samples},); got {labels.dtype} {tuple(labels.shape)}")
+        raise ValueError(
+            f"labels must be whole numbers ({samples},); got {labels.dtype} {tuple(labels.shape)}"
+        )
     if labels.min() < 0 or labels.max() >= classes:
-        raise ValueError(f"labels must lie in 0..{classes - 1} ({classes} logits); got {int(labels.min())}..{int(labels.max())}")
+        raise ValueError(
+            f"labels must lie in 0..{classes - 1} ({classes} logits); got "
+            f"{int(labels.min())}..{int(labels.max())}"
+        )
 
 
 def described(thing: object) -> str:

@@ -23,32 +23,39 @@ from advcore.precision import full_precision as full_precision
 from advcore.transforms import Transform
 
 MIXED = 0.02
-"""The share of their spread by which the logits of an image alone differ from those beside others where rows of a batch mix; a
-lower precision rounds by less."""
+"""The share of their spread by which the logits of an image alone differ from those beside others
+where rows of a batch mix; a lower precision rounds by less."""
 
-CHANGES_IMAGES = "the classifier changes its images in place (x -= mean, say): let it make new ones, x = x - mean"
+CHANGES_IMAGES = (
+    "the classifier changes its images in place (x -= mean, say): let it make new ones, x = x "
+    "- mean"
+)
 
 
 class Classifier(Protocol):
-    """Any callable from images `(B, C, H, W)` in [0, 1] to logits `(B, K)`; normalisation stands inside it.
+    """Any callable from images `(B, C, H, W)` in [0, 1] to logits `(B, K)`; normalisation stands
+    inside it.
 
-    A classifier that holds something of its own per sample (a restriction to a subspace around each image, say) also has
-    `rows(index)`, itself for some of its samples; see `take_rows`.
+    A classifier that holds something of its own per sample (a restriction to a subspace around each
+    image, say) also has `rows(index)`, itself for some of its samples; see `take_rows`.
     """
 
     def __call__(self, images: Tensor, /) -> Tensor: ...
 
 
 def take_rows(classifier: Classifier, index: Tensor) -> Classifier:
-    """The classifier for the samples `index` of its batch; the same object unless it holds something per sample."""
+    """The classifier for the samples `index` of its batch; the same object unless it holds
+    something per sample."""
     rows = getattr(classifier, "rows", None)
     return classifier if rows is None else rows(index)
 
 
 def logits_of(classifier: Classifier, images: Tensor) -> Tensor:
-    """The logits `(B, K)` of images in the images' precision, whatever the classifier computes in: the one way to call it.
+    """The logits `(B, K)` of images in the images' precision, whatever the classifier computes in:
+    the one way to call it.
 
-    Raises ValueError where it gives something else than a tensor, or fails at images of another precision or layout than its own.
+    Raises ValueError where it gives something else than a tensor, or fails at images of another
+    precision or layout than its own.
     """
     try:
         logits = classifier(images)
@@ -68,26 +75,35 @@ def logits_of(classifier: Classifier, images: Tensor) -> Tensor:
 def first_logits(classifier: Classifier, images: Tensor) -> Tensor:
     """The logits `(B, K)` of a first pass, without gradients: whatever does not fit shows here.
 
-    Raises ValueError where the classifier cannot take such images, changes them, or gives what are no logits; warns where it is a
-    callable, with no module to be seen behind it, that gives the first image alone other logits than beside others (one more
-    query of it).
+    Raises ValueError where the classifier cannot take such images, changes them, or gives what are
+    no logits; warns where it is a callable, with no module to be seen behind it, that gives the
+    first image alone other logits than beside others (one more query of it).
     """
     with torch.no_grad():
         logits = _logits_alone(classifier, images)
         check_logits(logits, len(images))
-        if len(images) > 1 and not modules_of(classifier) and mixes_rows(classifier, images, logits):
+        if (
+            len(images) > 1
+            and not modules_of(classifier)
+            and mixes_rows(classifier, images, logits)
+        ):
             warnings.warn(
-                "the classifier gives an image other logits alone than beside others, or at each call: if a network in training "
-                "mode stands behind it, call network.eval() first; what is found does not hold otherwise",
+                "the classifier gives an image other logits alone than beside others, or at each "
+                "call: if a network in training mode stands behind it, call network.eval() first; "
+                "what is found does not hold otherwise",
                 stacklevel=3,
             )
     return logits
 
 
 def mixes_rows(classifier: Classifier, images: Tensor, logits: Tensor) -> bool:
-    """Whether the first image alone has other logits than `logits` `(B, K)` say: rows of a batch mix, or passes differ."""
+    """Whether the first image alone has other logits than `logits` `(B, K)` say: rows of a batch
+    mix, or passes differ."""
     try:
-        alone = logits_of(take_rows(classifier, torch.zeros(1, dtype=torch.int64, device=images.device)), images[:1])
+        alone = logits_of(
+            take_rows(classifier, torch.zeros(1, dtype=torch.int64, device=images.device)),
+            images[:1],
+        )
     except ValueError:  # batch normalisation in training mode refuses one value a channel
         return True
     except RuntimeError:  # made for this batch alone
@@ -97,20 +113,30 @@ def mixes_rows(classifier: Classifier, images: Tensor, logits: Tensor) -> bool:
 
 
 class Normalized(nn.Module):
-    """`images -> network((images - mean) / std)`: takes pixels in [0, 1], so that all distances are in pixel units.
+    """`images -> network((images - mean) / std)`: takes pixels in [0, 1], so that all distances are
+    in pixel units.
 
-    `mean` and `std` hold one number per channel, in pixel units. With a linear `transform` T of the images, the mean image is
-    transformed as well: `images -> network((images - T mean) / std)` of `T x` is the network of `T ((x - mean) / std)`, where T
-    leaves the channels apart and mean and std are those of the images before.
+    `mean` and `std` hold one number per channel, in pixel units. With a linear `transform` T of the
+    images, the mean image is transformed as well: `images -> network((images - T mean) / std)` of
+    `T x` is the network of `T ((x - mean) / std)`, where T leaves the channels apart and mean and
+    std are those of the images before.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, network: nn.Module, mean: Sequence[float], std: Sequence[float], transform: Transform | None = None) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        mean: Sequence[float],
+        std: Sequence[float],
+        transform: Transform | None = None,
+    ) -> None:
         super().__init__()
         if len(mean) != len(std) or not mean:
-            raise ValueError(f"mean and std need one number per channel each; got {len(mean)} and {len(std)}")
+            raise ValueError(
+                f"mean and std need one number per channel each; got {len(mean)} and {len(std)}"
+            )
         if min(std) <= 0:
             raise ValueError(f"std must be positive in each channel; got {tuple(std)}")
         self.network = network
@@ -120,16 +146,24 @@ class Normalized(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         if images.shape[-3] != self.mean.shape[0]:
-            raise ValueError(f"the classifier normalises {self.mean.shape[0]} channels; images have {images.shape[-3]}")
-        mean = self.mean if self.transform is None else self.transform(self.mean.expand(images.shape[-3:])[None])
+            raise ValueError(
+                f"the classifier normalises {self.mean.shape[0]} channels; images have "
+                f"{images.shape[-3]}"
+            )
+        mean = (
+            self.mean
+            if self.transform is None
+            else self.transform(self.mean.expand(images.shape[-3:])[None])
+        )
         return self.network((images - mean) / self.std)
 
 
 class Around(nn.Module):
-    """`r -> classifier(x + r)`: the classifier of perturbations of given images, one per row of the batch.
+    """`r -> classifier(x + r)`: the classifier of perturbations of given images, one per row of the
+    batch.
 
-    What is measured at x without a box is what is measured of this at `r = 0`; there x may lie outside [0, 1], as transformed
-    images do.
+    What is measured at x without a box is what is measured of this at `r = 0`; there x may lie
+    outside [0, 1], as transformed images do.
     """
 
     def __init__(self, classifier: Classifier, images: Tensor) -> None:
@@ -147,7 +181,8 @@ class Around(nn.Module):
 
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside, each part in its own mode again on exit, also after an error; parameters keep their gradients.
+    """Evaluation mode inside, each part in its own mode again on exit, also after an error;
+    parameters keep their gradients.
 
     In a training step the network's buffers are those of the step's start; see `held_buffers`.
     """
@@ -163,20 +198,30 @@ def evaluating(network: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def frozen(classifier: Classifier, compiled: bool = False) -> Iterator[None]:
-    """Hold a classifier still: evaluation mode, no gradients for its parameters; all as it was on exit, also after an error.
+    """Hold a classifier still: evaluation mode, no gradients for its parameters; all as it was on
+    exit, also after an error.
 
-    What `torch.compile` made runs as it was written, unless `compiled`: for training alone, whose batches have one size. Of a
-    callable that is no `torch.nn.Module` the modules are held that are found behind it, see `advcore.modules.modules_of`; another
-    one passes through.
+    What `torch.compile` made runs as it was written, unless `compiled`: for training alone, whose
+    batches have one size. Of a callable that is no `torch.nn.Module` the modules are held that are
+    found behind it, see `advcore.modules.modules_of`; another one passes through.
     """
     modules = modules_of(classifier)
-    if any(isinstance(part, _BatchNorm) and part.running_mean is None for module in modules for part in module.modules()):
+    if any(
+        isinstance(part, _BatchNorm) and part.running_mean is None
+        for module in modules
+        for part in module.modules()
+    ):
         warnings.warn(
-            "the network normalises by the batch it sees (track_running_stats=False), in evaluation mode too: an image's logits "
+            "the network normalises by the batch it sees (track_running_stats=False), in "
+            "evaluation mode too: an image's logits "
             "depend on its neighbours, and so does what is measured",
             stacklevel=3,
         )
-    gradients = [(parameter, parameter.requires_grad) for module in modules for parameter in module.parameters()]
+    gradients = [
+        (parameter, parameter.requires_grad)
+        for module in modules
+        for parameter in module.parameters()
+    ]
     with ExitStack() as stack:
         for module in modules:
             stack.enter_context(evaluating(module))
@@ -207,16 +252,26 @@ def _logits_alone(classifier: Classifier, images: Tensor) -> Tensor:
 
 
 def _misfit(classifier: Classifier, images: Tensor, error: str) -> str | None:
-    """Why images do not fit a classifier that failed at them with an error; None where it is not known."""
+    """Why images do not fit a classifier that failed at them with an error; None where it is not
+    known."""
     if "a leaf Variable that requires grad is being used in an in-place operation" in error:
         return CHANGES_IMAGES
-    weights = [weight for module in modules_of(classifier) for weight in module.parameters() if weight.is_floating_point()]
+    weights = [
+        weight
+        for module in modules_of(classifier)
+        for weight in module.parameters()
+        if weight.is_floating_point()
+    ]
     dtypes = sorted({str(weight.dtype) for weight in weights})
     if dtypes and str(images.dtype) not in dtypes:
-        return f"the network has weights of {', '.join(dtypes)}; images are {images.dtype}: make them one, network.to(images.dtype)"
+        return (
+            f"the network has weights of {', '.join(dtypes)}; images are {images.dtype}: make "
+            "them one, network.to(images.dtype)"
+        )
     if images.dim() == 4 and images.shape[3] in (1, 3, 4) and images.shape[1] not in (1, 2, 3, 4):
         return (
-            f"images are read as (B, C, H, W), so those of {tuple(images.shape)} have {images.shape[1]} channels, which the "
+            f"images are read as (B, C, H, W), so those of {tuple(images.shape)} have "
+            f"{images.shape[1]} channels, which the "
             "classifier does not take: if channels come last, give images.permute(0, 3, 1, 2)"
         )
     return None

@@ -9,20 +9,27 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 FEW_IN, FEW_OUT = 4, 16
-"""With at most so many channels in, and fewer than so many out, torch's own gradient on CPUs takes up to seven times as long."""
+"""With at most so many channels in, and fewer than so many out, torch's own gradient on CPUs takes
+up to seven times as long."""
 
 
 class FewChannels(TorchFunctionMode):
-    """Inside, two-dimensional convolutions of few channels, with fixed weights, have an input gradient that is a convolution too.
+    """Inside, two-dimensional convolutions of few channels, with fixed weights, have an input
+    gradient that is a convolution too.
 
-    The gradient of `y = w * x` (stride 1) is the full correlation of `dy` with w turned round, `dx = turned(w) * dy`: the same
-    numbers to rounding. torch asks oneDNN for it, whose routine for gradients is slow where there is one input channel or three,
-    as in the first layer of a network for small images; there it is most of a backward pass. All else is left to torch:
-    other strides, dilations, groups, precisions, devices, and weights that want gradients.
+    The gradient of `y = w * x` (stride 1) is the full correlation of `dy` with w turned round, `dx
+    = turned(w) * dy`: the same numbers to rounding. torch asks oneDNN for it, whose routine for
+    gradients is slow where there is one input channel or three, as in the first layer of a network
+    for small images; there it is most of a backward pass. All else is left to torch: other strides,
+    dilations, groups, precisions, devices, and weights that want gradients.
     """
 
     def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: Sequence[Any] = (),
+        kwargs: dict[str, Any] | None = None,
     ) -> Any:
         if func is functional.conv2d and not kwargs and (result := _convolved(*args)) is not None:
             return result
@@ -39,7 +46,12 @@ def _convolved(
     groups: int = 1,
 ) -> Tensor | None:
     """What `conv2d` gives, where the convolution is one of those; None where it is not."""
-    if not torch.is_grad_enabled() or not images.requires_grad or images.dim() != 4 or isinstance(padding, str):
+    if (
+        not torch.is_grad_enabled()
+        or not images.requires_grad
+        or images.dim() != 4
+        or isinstance(padding, str)
+    ):
         return None
     plain = _pair(stride) == _pair(dilation) == (1, 1) and groups == 1
     fixed = not weight.requires_grad and (bias is None or not bias.requires_grad)
@@ -48,7 +60,11 @@ def _convolved(
     if torch.is_autocast_enabled(images.device.type):
         return None
     single = images.device.type == "cpu" and images.dtype == weight.dtype == torch.float32
-    return _Convolution.apply(images, weight, bias, _pair(padding)) if plain and fixed and narrow and inner and single else None
+    return (
+        _Convolution.apply(images, weight, bias, _pair(padding))
+        if plain and fixed and narrow and inner and single
+        else None
+    )
 
 
 def _pair(value: Any) -> tuple[int, int]:
@@ -61,7 +77,9 @@ class _Convolution(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(images: Tensor, weight: Tensor, bias: Tensor | None, padding: tuple[int, int]) -> Tensor:
+    def forward(
+        images: Tensor, weight: Tensor, bias: Tensor | None, padding: tuple[int, int]
+    ) -> Tensor:
         return functional.conv2d(images, weight, bias, padding=padding)
 
     @staticmethod
@@ -72,5 +90,12 @@ class _Convolution(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
         (weight,) = ctx.saved_tensors
-        height, width = (size - 1 - pad for size, pad in zip(weight.shape[2:], ctx.padding, strict=True))
-        return functional.conv2d(gradient, weight.flip(2, 3).transpose(0, 1), padding=(height, width)), None, None, None
+        height, width = (
+            size - 1 - pad for size, pad in zip(weight.shape[2:], ctx.padding, strict=True)
+        )
+        return (
+            functional.conv2d(gradient, weight.flip(2, 3).transpose(0, 1), padding=(height, width)),
+            None,
+            None,
+            None,
+        )

@@ -9,8 +9,8 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Untargeted:
-    """Adversarial is any class but `labels` `(B,)`. With the true labels it measures robust accuracy (article, eq. 12), with
-    the predicted ones margins (eqs. 8, 13, 18)."""
+    """Adversarial is any class but `labels` `(B,)`. With the true labels it measures robust
+    accuracy (article, eq. 12), with the predicted ones margins (eqs. 8, 13, 18)."""
 
     labels: Tensor
 
@@ -31,7 +31,8 @@ class Untargeted:
         return self if self.labels.device == device else Untargeted(self.labels.to(device))
 
     def goals(self, logits: Tensor, count: int) -> Tensor:
-        """The `count` most likely classes that would count as adversarial, `(B, count)` at most K - 1 of them."""
+        """The `count` most likely classes that would count as adversarial, `(B, count)` at most K -
+        1 of them."""
         others = logits.scatter(1, self.labels[:, None], -torch.inf)
         return others.topk(min(count, logits.shape[1] - 1), dim=1).indices
 
@@ -84,7 +85,8 @@ def classes_of(criterion: Criterion) -> Tensor:
 
 
 def as_labels(labels: Any) -> Tensor:
-    """Labels as an int64 tensor: of whole numbers of any type, of a NumPy array, of a list. Others are left for `check_labels`.
+    """Labels as an int64 tensor: of whole numbers of any type, of a NumPy array, of a list. Others
+    are left for `check_labels`.
 
     Raises ValueError for what makes no tensor at all.
     """
@@ -92,6 +94,10 @@ def as_labels(labels: Any) -> Tensor:
         try:
             labels = torch.as_tensor(labels)
         except (TypeError, ValueError, RuntimeError) as error:
-            raise ValueError(f"labels must be whole numbers (B,), a tensor, an array or a list; got {labels!r}"[:300]) from error
+            raise ValueError(
+                f"labels must be whole numbers (B,), a tensor, an array or a list; got {labels!r}"[
+                    :300
+                ]
+            ) from error
     whole = not (labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool)
     return labels.long() if whole else labels

@@ -1,4 +1,5 @@
-"""Batch normalisation folded into the convolutions before it: the same classifier in fewer passes over its activations."""
+"""Batch normalisation folded into the convolutions before it: the same classifier in fewer passes
+over its activations."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,23 +16,29 @@ from advcore.classifier import Classifier, logits_of
 
 Pair = tuple[nn.Conv2d, nn.BatchNorm2d]
 
-DECIDING = frozenset({Tensor.__bool__, Tensor.__int__, Tensor.__float__, Tensor.item, Tensor.tolist, Tensor.numpy})
+DECIDING = frozenset(
+    {Tensor.__bool__, Tensor.__int__, Tensor.__float__, Tensor.item, Tensor.tolist, Tensor.numpy}
+)
 """What makes Python's numbers of tensors."""
 
 
 @contextmanager
 def folded(classifier: Classifier, image: Tensor) -> Iterator[None]:
-    """Fold, inside, batch normalisations of a classifier that is held still (`frozen`) into the convolutions before them.
+    """Fold, inside, batch normalisations of a classifier that is held still (`frozen`) into the
+    convolutions before them.
 
-    Which these are is seen in a trace of the forward pass of `image` `(1, C, H, W)`: a convolution whose output one function alone
-    reads, that of its normalisation. A module that runs twice, or that has hooks or another class than torch's own, is left alone,
-    and so is all of a network that decides by its activations what to compute, which may be other functions for other images. As
-    a second look, so is a pair that changes the logits of `image` by more than half the digits of their type. Logits change by
-    roundings, and on exit all is as it was. On a CPU the weights lie channels last meanwhile. A callable that is no
-    `torch.nn.Module` passes through.
+    Which these are is seen in a trace of the forward pass of `image` `(1, C, H, W)`: a convolution
+    whose output one function alone reads, that of its normalisation. A module that runs twice, or
+    that has hooks or another class than torch's own, is left alone, and so is all of a network that
+    decides by its activations what to compute, which may be other functions for other images. As a
+    second look, so is a pair that changes the logits of `image` by more than half the digits of
+    their type. Logits change by roundings, and on exit all is as it was. On a CPU the weights lie
+    channels last meanwhile. A callable that is no `torch.nn.Module` passes through.
     """
     pairs: Sequence[Pair] = ()
-    if isinstance(classifier, nn.Module) and any(type(module) is nn.BatchNorm2d for module in classifier.modules()):
+    if isinstance(classifier, nn.Module) and any(
+        type(module) is nn.BatchNorm2d for module in classifier.modules()
+    ):
         before, pairs = _watch(classifier, image)
         if not _harmless(classifier, image, before, pairs):
             pairs = [pair for pair in pairs if _harmless(classifier, image, before, [pair])]
@@ -57,8 +64,8 @@ class _Readers(TorchFunctionMode):
     """Counts, in a forward pass, the functions that read the outputs of convolutions.
 
     Attributes:
-        outputs: of each convolution, by the identity of the tensor: module, tensor, version. Tensors are kept, or another could
-            take the place of one.
+        outputs: of each convolution, by the identity of the tensor: module, tensor, version.
+            Tensors are kept, or another could take the place of one.
         counts: functions that compute a tensor from it.
         decides: whether a tensor became a number of Python's, which may decide what is computed.
     """
@@ -69,10 +76,14 @@ class _Readers(TorchFunctionMode):
         self.counts: Counter[nn.Module] = Counter()
         self.decides = False
 
-    def __torch_function__(self, function: Any, types: Any, arguments: Any = (), keywords: Any = None) -> Any:
+    def __torch_function__(
+        self, function: Any, types: Any, arguments: Any = (), keywords: Any = None
+    ) -> Any:
         result = function(*arguments, **(keywords or {}))
         self.decides |= function in DECIDING
-        if any(isinstance(leaf, Tensor) for leaf in tree_leaves(result)):  # its shape may be read by anybody
+        if any(
+            isinstance(leaf, Tensor) for leaf in tree_leaves(result)
+        ):  # its shape may be read by anybody
             for module in {self.of(leaf) for leaf in tree_leaves((arguments, keywords))} - {None}:
                 self.counts[module] += 1  # type: ignore[index]
         return result
@@ -84,7 +95,8 @@ class _Readers(TorchFunctionMode):
 
 
 def _watch(classifier: nn.Module, image: Tensor) -> tuple[Tensor, list[Pair]]:
-    """The logits of an image, and the pairs of convolution and normalisation that follow each other on the way to them."""
+    """The logits of an image, and the pairs of convolution and normalisation that follow each other
+    on the way to them."""
     runs: Counter[nn.Module] = Counter()
     readers, pairs = _Readers(), list[Pair]()
 
@@ -98,10 +110,20 @@ def _watch(classifier: nn.Module, image: Tensor) -> tuple[Tensor, list[Pair]]:
         if conv is not None and arguments[0]._version == readers.outputs[id(arguments[0])][2]:
             pairs.append((conv, module))
 
-    plain = [module for module in classifier.modules() if not module._forward_hooks and not module._forward_pre_hooks]
-    handles = [module.register_forward_hook(leaves) for module in plain if type(module) is nn.Conv2d]
+    plain = [
+        module
+        for module in classifier.modules()
+        if not module._forward_hooks and not module._forward_pre_hooks
+    ]
+    handles = [
+        module.register_forward_hook(leaves) for module in plain if type(module) is nn.Conv2d
+    ]
     for module in plain:
-        if type(module) is nn.BatchNorm2d and module.running_mean is not None and not module.training:
+        if (
+            type(module) is nn.BatchNorm2d
+            and module.running_mean is not None
+            and not module.training
+        ):
             handles.append(module.register_forward_pre_hook(enters))
     try:
         with readers:
@@ -109,7 +131,11 @@ def _watch(classifier: nn.Module, image: Tensor) -> tuple[Tensor, list[Pair]]:
     finally:
         for handle in handles:
             handle.remove()
-    once = [(conv, norm) for conv, norm in pairs if runs[conv] == runs[norm] == readers.counts[conv] == 1]
+    once = [
+        (conv, norm)
+        for conv, norm in pairs
+        if runs[conv] == runs[norm] == readers.counts[conv] == 1
+    ]
     return logits, [] if readers.decides else once
 
 
@@ -120,7 +146,9 @@ def _replaced(pairs: Sequence[Pair]) -> Iterator[None]:
     try:
         for conv, norm in pairs:
             weight, bias = _fused(conv, norm)
-            if weight.device.type == "cpu":  # so a convolution of many images takes up to a quarter less time
+            if (
+                weight.device.type == "cpu"
+            ):  # so a convolution of many images takes up to a quarter less time
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last)
             conv.weight, conv.bias = weight, bias
             norm.forward = _hand_on  # type: ignore[method-assign, assignment]
@@ -133,8 +161,12 @@ def _replaced(pairs: Sequence[Pair]) -> Iterator[None]:
 
 
 def _fused(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[nn.Parameter, nn.Parameter]:
-    mean, variance = cast(tuple[Tensor, Tensor], (norm.running_mean, norm.running_var))  # `_watch` has seen to it
-    return fuse_conv_bn_weights(conv.weight, conv.bias, mean, variance, norm.eps, norm.weight, norm.bias)
+    mean, variance = cast(
+        tuple[Tensor, Tensor], (norm.running_mean, norm.running_var)
+    )  # `_watch` has seen to it
+    return fuse_conv_bn_weights(
+        conv.weight, conv.bias, mean, variance, norm.eps, norm.weight, norm.bias
+    )
 
 
 def _hand_on(images: Tensor) -> Tensor:

@@ -1,4 +1,5 @@
-"""The orthonormal two-dimensional DCT-II of images, and filters in it. All act on the last two axes of `(..., H, W)`."""
+"""The orthonormal two-dimensional DCT-II of images, and filters in it. All act on the last two axes
+of `(..., H, W)`."""
 
 import math
 from functools import lru_cache
@@ -8,13 +9,18 @@ from torch import Tensor
 
 
 def dct_matrix(size: int, like: Tensor | None = None) -> Tensor:
-    """The orthonormal DCT-II as a matrix `(size, size)`: row k samples the k-th cosine, row 0 is constant.
+    """The orthonormal DCT-II as a matrix `(size, size)`: row k samples the k-th cosine, row 0 is
+    constant.
 
-    `D[k, n] = s_k cos(pi (2n + 1) k / (2 size))` with `s_0 = sqrt(1/size)`, else `sqrt(2/size)`. Computed in float64 and given in
-    the dtype and on the device of `like`.
+    `D[k, n] = s_k cos(pi (2n + 1) k / (2 size))` with `s_0 = sqrt(1/size)`, else `sqrt(2/size)`.
+    Computed in float64 and given in the dtype and on the device of `like`.
     """
     matrix = _cosines(size)
-    return matrix.clone() if like is None else matrix.to(dtype=like.dtype, device=like.device, copy=True)
+    return (
+        matrix.clone()
+        if like is None
+        else matrix.to(dtype=like.dtype, device=like.device, copy=True)
+    )
 
 
 @lru_cache(maxsize=16)
@@ -26,7 +32,8 @@ def _cosines(size: int) -> Tensor:
 
 
 def dct2(images: Tensor) -> Tensor:
-    """Coefficients of images: `D_H x D_W^T`. An isometry; entry (0, 0) is the mean times sqrt(H W)."""
+    """Coefficients of images: `D_H x D_W^T`. An isometry; entry (0, 0) is the mean times sqrt(H
+    W)."""
     height, width = images.shape[-2:]
     return dct_matrix(height, images) @ images @ dct_matrix(width, images).mT
 
@@ -56,16 +63,20 @@ def high_pass(images: Tensor, band: int) -> Tensor:
 
 
 def cut_off(images: Tensor, band: int) -> Tensor:
-    """Remove the `band` x `band` lowest frequencies of each channel: all that `low_pass` does not keep."""
+    """Remove the `band` x `band` lowest frequencies of each channel: all that `low_pass` does not
+    keep."""
     return images - low_pass(images, band)
 
 
 def flip(images: Tensor) -> Tensor:
-    """Swap low and high frequencies: an orthogonal involution that takes the mean to the highest frequency."""
+    """Swap low and high frequencies: an orthogonal involution that takes the mean to the highest
+    frequency."""
     return idct2(dct2(images).flip(-2, -1))
 
 
 def _check_band(images: Tensor, band: int) -> None:
     height, width = images.shape[-2:]
     if not 1 <= band <= min(height, width):
-        raise ValueError(f"band must lie in 1..{min(height, width)} for images of {height} x {width}; got {band}")
+        raise ValueError(
+            f"band must lie in 1..{min(height, width)} for images of {height} x {width}; got {band}"
+        )

@@ -13,40 +13,48 @@ from advcore.convolution import FewChannels
 def leaf(images: Tensor) -> Tensor:
     """Images, without their past, as what is differentiated in.
 
-    Raises ValueError under `torch.inference_mode()`, which knows no gradients; images that were made there are copied.
+    Raises ValueError under `torch.inference_mode()`, which knows no gradients; images that were
+    made there are copied.
     """
     if torch.is_inference_mode_enabled():
         raise ValueError(
-            "gradients are needed, which torch.inference_mode() takes away: leave it for attacks and curvature "
-            "(torch.no_grad() does them no harm)"
+            "gradients are needed, which torch.inference_mode() takes away: leave it for attacks "
+            "and curvature (torch.no_grad() does them no harm)"
         )
     return (images.clone() if images.is_inference() else images.detach()).requires_grad_()
 
 
 def has_gradient(output: Tensor) -> bool:
-    """Whether an output can be differentiated; warns where not, since the gradients that are 0 then may be anything in truth."""
+    """Whether an output can be differentiated; warns where not, since the gradients that are 0 then
+    may be anything in truth."""
     if not output.requires_grad:
         warnings.warn(
-            "zero_gradients: the classifier's logits do not depend on its images as far as torch knows (it detaches them, or runs "
-            "without gradients): all gradients are 0, attacks that follow them find nothing, and curvature is 0",
+            "zero_gradients: the classifier's logits do not depend on its images as far as torch "
+            "knows (it detaches them, or runs without gradients): all gradients are 0, attacks "
+            "that follow them find nothing, and curvature is 0",
             stacklevel=4,
         )
     return output.requires_grad
 
 
-def jacobian(classifier: Classifier, images: Tensor, values: Callable[[Tensor], Tensor] | None = None) -> tuple[Tensor, Tensor]:
+def jacobian(
+    classifier: Classifier, images: Tensor, values: Callable[[Tensor], Tensor] | None = None
+) -> tuple[Tensor, Tensor]:
     """Logits and the gradients of functions of them.
 
     Args:
         images: `(B, *shape)`.
-        values: from the logits `(B, K)` to what is differentiated, `(B, k)`, row by row; the logits themselves when None.
+        values: from the logits `(B, K)` to what is differentiated, `(B, k)`, row by row; the logits
+            themselves when None.
 
     Returns:
-        logits `(B, K)` and gradients `(B, k, *shape)`, `gradients[b, j] = d values(logits)[b, j] / d images[b]`, both detached.
+        logits `(B, K)` and gradients `(B, k, *shape)`, `gradients[b, j] = d values(logits)[b, j] /
+        d images[b]`, both detached.
 
-    One forward pass, and one backward pass over the batch per column: the rows of a batch do not mix, so column j of all samples
-    comes from one vector-Jacobian product. On CPUs `is_grads_batched` and a batch of (sample, column) pairs were no faster. A
-    classifier that knows its Jacobian at these images (a method `known_jacobian`, None where it does not) is asked first.
+    One forward pass, and one backward pass over the batch per column: the rows of a batch do not
+    mix, so column j of all samples comes from one vector-Jacobian product. On CPUs
+    `is_grads_batched` and a batch of (sample, column) pairs were no faster. A classifier that knows
+    its Jacobian at these images (a method `known_jacobian`, None where it does not) is asked first.
     """
     known = getattr(classifier, "known_jacobian", None)
     if known is not None and (answer := known(images, values)) is not None:
@@ -57,23 +65,32 @@ def jacobian(classifier: Classifier, images: Tensor, values: Callable[[Tensor], 
             logits = logits_of(classifier, images)
         wanted = logits if values is None else values(logits)
         if not has_gradient(logits):
-            return logits.detach(), images.new_zeros(len(images), wanted.shape[1], *images.shape[1:])
+            return logits.detach(), images.new_zeros(
+                len(images), wanted.shape[1], *images.shape[1:]
+            )
         last = wanted.shape[1] - 1
         gradients = [
-            torch.autograd.grad(column.sum(), images, retain_graph=j < last, materialize_grads=True)[0]
+            torch.autograd.grad(
+                column.sum(), images, retain_graph=j < last, materialize_grads=True
+            )[0]
             for j, column in enumerate(wanted.unbind(1))
         ]
     return logits.detach(), torch.stack(gradients, 1)
 
 
-def differentiate(classifier: Classifier, images: Tensor, value: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-    """The gradient `(B, *shape)` of one function of the logits, from `(B, K)` to `(B,)`; its value; the logits. All detached."""
+def differentiate(
+    classifier: Classifier, images: Tensor, value: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The gradient `(B, *shape)` of one function of the logits, from `(B, K)` to `(B,)`; its value;
+    the logits. All detached."""
 
     def slope(logits: Tensor) -> tuple[Tensor, Tensor]:
         with torch.enable_grad():
             leaf = logits.detach().requires_grad_()
             values = value(leaf)
-            return values.detach(), torch.autograd.grad(values.sum(), leaf, materialize_grads=True)[0]
+            return values.detach(), torch.autograd.grad(values.sum(), leaf, materialize_grads=True)[
+                0
+            ]
 
     return pull_back(classifier, images, slope)
 
@@ -81,7 +98,8 @@ def differentiate(classifier: Classifier, images: Tensor, value: Callable[[Tenso
 def pull_back(
     classifier: Classifier, images: Tensor, slope: Callable[[Tensor], tuple[Tensor, Tensor]]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """As `differentiate`, of a function whose derivative is known: `slope` gives its value `(B,)` and that, `(B, K)`."""
+    """As `differentiate`, of a function whose derivative is known: `slope` gives its value `(B,)`
+    and that, `(B, K)`."""
     with torch.enable_grad():
         images = leaf(images)
         with FewChannels():

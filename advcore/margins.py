@@ -1,4 +1,5 @@
-"""Margins in subspaces (article, eq. 18): the norm of the minimal perturbation that stays inside each."""
+"""Margins in subspaces (article, eq. 18): the norm of the minimal perturbation that stays inside
+each."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -9,7 +10,16 @@ from torch import Tensor
 from advcore.attacks import Adversarial, Attack, DeepFool
 from advcore.attacks.attack import has_budget, norm_of
 from advcore.box import keeps_box
-from advcore.classifier import Around, Classifier, check_batch, check_images, frozen, full_precision, predict, take_rows
+from advcore.classifier import (
+    Around,
+    Classifier,
+    check_batch,
+    check_images,
+    frozen,
+    full_precision,
+    predict,
+    take_rows,
+)
 from advcore.criteria import Untargeted
 from advcore.folding import folded
 from advcore.jacobian import jacobian
@@ -18,7 +28,8 @@ from advcore.subspaces import Family, Restricted
 from advcore.tangent import Tangent
 
 LIKELIEST = 10
-"""So many logits of each image are linearised for all subspaces at once; an attack that asks for others pays for them itself."""
+"""So many logits of each image are linearised for all subspaces at once; an attack that asks for
+others pays for them itself."""
 
 ROUNDINGS = 32
 """A gradient whose part in a subspace is below so many roundings of its length has none there."""
@@ -29,16 +40,19 @@ class MarginStatus(IntEnum):
 
     FOUND = 0
     CENSORED = 1
-    """None within the attack's steps or the search radius: the margin is larger than what was searched."""
+    """None within the attack's steps or the search radius: the margin is larger than what was
+    searched."""
     DEAD = 2
-    """The gradients of the likeliest logits at the image have no part in the subspace, beyond rounding."""
+    """The gradients of the likeliest logits at the image have no part in the subspace, beyond
+    rounding."""
 
 
 @dataclass(frozen=True, eq=False)
 class Margins:
     """Margins of samples along subspaces, `(subspace, sample)` each.
 
-    - `distance`: `||r||_2` in pixel units, inf where none was found; what the attack adds to step over the boundary counts.
+    - `distance`: `||r||_2` in pixel units, inf where none was found; what the attack adds to step
+      over the boundary counts.
     - `found` bool; `status` int8: see `MarginStatus`.
     """
 
@@ -56,16 +70,20 @@ def margins(
     randomness: Randomness | None = None,
     radius: float = torch.inf,
 ) -> Margins:
-    """`min ||r||_2` with `f(x + r) != f(x)`, `r` in the subspace, for every sample and every subspace of a family.
+    """`min ||r||_2` with `f(x + r) != f(x)`, `r` in the subspace, for every sample and every
+    subspace of a family.
 
-    f(x) is the predicted label, and there is no box, as in the article. An upper bound; with the default attack
-    (1 + 0.02) |f| / ||Q^T w||, the exact margin times its overshoot, for affine classifiers.
+    f(x) is the predicted label, and there is no box, as in the article. An upper bound; with the
+    default attack (1 + 0.02) |f| / ||Q^T w||, the exact margin times its overshoot, for affine
+    classifiers.
 
     Args:
         images: `(B, C, H, W)` in [0, 1].
         family: the subspaces.
-        attack: a minimal-norm l2 attack without a box, see `check_attack`; `DeepFool(norm="l2", box=False)` when None.
-        rows: samples x subspaces that are attacked as one batch; only memory and speed depend on it.
+        attack: a minimal-norm l2 attack without a box, see `check_attack`; `DeepFool(norm="l2",
+            box=False)` when None.
+        rows: samples x subspaces that are attacked as one batch; only memory and speed depend on
+            it.
         randomness: noise for an attack that draws any; a sample's is the same in all subspaces.
         radius: margins beyond it, in pixel units, count as not found.
 
@@ -81,38 +99,55 @@ def margins(
     positions = torch.arange(len(family), device=images.device)
     groups = torch.arange(len(images), device=images.device).split(max(1, rows // len(family)))
     first = torch.zeros(1, dtype=torch.int64, device=images.device)
-    with full_precision(), frozen(classifier), folded(take_rows(classifier, first), images[:1]), torch.no_grad():
+    with (
+        full_precision(),
+        frozen(classifier),
+        folded(take_rows(classifier, first), images[:1]),
+        torch.no_grad(),
+    ):
         parts = []
         for group in groups:
             own, some, noise = take_rows(classifier, group), images[group], randomness.take(group)
             tangent = Tangent.at(own, some, LIKELIEST)
-            found = [_attack_rows(attack, own, some, noise, family, tangent, which, radius) for which in positions.split(rows)]
+            found = [
+                _attack_rows(attack, own, some, noise, family, tangent, which, radius)
+                for which in positions.split(rows)
+            ]
             parts.append(tuple(torch.cat(column) for column in zip(*found, strict=True)))
     distance, status = (torch.cat(column, 1) for column in zip(*parts, strict=True))
     return Margins(distance, status == MarginStatus.FOUND, status)
 
 
 def minimal_perturbations(
-    classifier: Classifier, images: Tensor, attack: Attack | None = None, randomness: Randomness | None = None
+    classifier: Classifier,
+    images: Tensor,
+    attack: Attack | None = None,
+    randomness: Randomness | None = None,
 ) -> Adversarial:
-    """`min ||r||_2` with `f(x + r) != f(x)` in the whole of image space: the perturbations r themselves, as `images` of the record.
+    """`min ||r||_2` with `f(x + r) != f(x)` in the whole of image space: the perturbations r
+    themselves, as `images` of the record.
 
-    As in `margins`: f(x) is the predicted label, there is no box, `attack` is `DeepFool(norm="l2", box=False)` when None, and the
-    distance is an upper bound. The images `(B, C, H, W)` may be anything finite.
+    As in `margins`: f(x) is the predicted label, there is no box, `attack` is `DeepFool(norm="l2",
+    box=False)` when None, and the distance is an upper bound. The images `(B, C, H, W)` may be
+    anything finite.
     """
     attack = DeepFool(norm="l2", box=False) if attack is None else attack
     check_attack(attack)
     check_batch(images)
     with full_precision():
         labels = predict(classifier, images)
-        return attack(Around(classifier, images), torch.zeros_like(images), Untargeted(labels), randomness)
+        return attack(
+            Around(classifier, images), torch.zeros_like(images), Untargeted(labels), randomness
+        )
 
 
 def check_attack(attack: Attack) -> None:
-    """Raise ValueError unless `attack`, and all that it wraps, looks for the shortest way in l2 and without a box."""
+    """Raise ValueError unless `attack`, and all that it wraps, looks for the shortest way in l2 and
+    without a box."""
     if has_budget(attack) or norm_of(attack) != "l2" or keeps_box(attack):
         raise ValueError(
-            f"margins need a minimal-norm l2 attack without a box: {{kind: deepfool, norm: l2, box: false}}; got {attack!r}"
+            f"margins need a minimal-norm l2 attack without a box: {{kind: deepfool, norm: l2, "
+            f"box: false}}; got {attack!r}"
         )
 
 
@@ -126,21 +161,36 @@ def _attack_rows(
     positions: Tensor,
     radius: float,
 ) -> tuple[Tensor, Tensor]:
-    """Distances and statuses `(positions, n)` of all images in these members of the family, attacked as one batch."""
-    which, sample = (part.reshape(-1) for part in torch.meshgrid(positions, tangent.index, indexing="ij"))
-    restricted = Restricted(take_rows(classifier, sample), images[sample], family.rows(which), tangent.take(sample))
+    """Distances and statuses `(positions, n)` of all images in these members of the family,
+    attacked as one batch."""
+    which, sample = (
+        part.reshape(-1) for part in torch.meshgrid(positions, tangent.index, indexing="ij")
+    )
+    restricted = Restricted(
+        take_rows(classifier, sample), images[sample], family.rows(which), tangent.take(sample)
+    )
     start = images.new_zeros(len(sample), family.dim)
-    result = attack(restricted, start, Untargeted(tangent.logits.argmax(1)[sample]), randomness.take(sample))
+    result = attack(
+        restricted, start, Untargeted(tangent.logits.argmax(1)[sample]), randomness.take(sample)
+    )
     distance = result.distance.masked_fill(result.distance > radius, torch.inf)
-    status = torch.where(torch.isfinite(distance), MarginStatus.FOUND, MarginStatus.CENSORED).to(torch.int8)
+    status = torch.where(torch.isfinite(distance), MarginStatus.FOUND, MarginStatus.CENSORED).to(
+        torch.int8
+    )
     dead = _dead(tangent, restricted, start)
-    status, distance = status.masked_fill(dead, MarginStatus.DEAD), distance.masked_fill(dead, torch.inf)
+    status, distance = (
+        status.masked_fill(dead, MarginStatus.DEAD),
+        distance.masked_fill(dead, torch.inf),
+    )
     return distance.view(len(positions), -1), status.view(len(positions), -1)
 
 
 def _dead(tangent: Tangent, restricted: Restricted, start: Tensor) -> Tensor:
-    """Where the gradients of the likeliest logits differ, in the subspace, by no more than rounding lets them, `(B,)`."""
-    _, inside = jacobian(restricted, start, lambda logits: logits.topk(min(LIKELIEST, logits.shape[1]), dim=1).values)
+    """Where the gradients of the likeliest logits differ, in the subspace, by no more than rounding
+    lets them, `(B,)`."""
+    _, inside = jacobian(
+        restricted, start, lambda logits: logits.topk(min(LIKELIEST, logits.shape[1]), dim=1).values
+    )
     whole = tangent.gradients.flatten(2)
     most = torch.linalg.vector_norm(whole[:, 1:] - whole[:, :1], dim=2).amax(1)
     own = torch.linalg.vector_norm(inside[:, 1:] - inside[:, :1], dim=2).amax(1)

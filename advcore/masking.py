@@ -1,8 +1,10 @@
-"""Gradient masking: signs that a classifier's gradients do not lead to the adversarial images that are there.
+"""Gradient masking: signs that a classifier's gradients do not lead to the adversarial images that
+are there.
 
-An attack that fails proves nothing, least of all where gradients are absent, random or misleading (Athalye et al. 2018, Obfuscated
-gradients give a false sense of security, section 3; Carlini et al. 2019, On evaluating adversarial robustness, section 5). These
-signs are cheap, and none of them is a proof: a classifier that shows one is measured with an attack that does not suffer from it.
+An attack that fails proves nothing, least of all where gradients are absent, random or misleading
+(Athalye et al. 2018, Obfuscated gradients give a false sense of security, section 3; Carlini et al.
+2019, On evaluating adversarial robustness, section 5). These signs are cheap, and none of them is a
+proof: a classifier that shows one is measured with an attack that does not suffer from it.
 """
 
 from collections.abc import Sequence
@@ -30,7 +32,8 @@ from advcore.objectives import cross_entropy, logit_margin
 from advcore.randomness import Randomness
 
 STEPS, DRAWS = 10, 10
-"""Of the short PGD, and of the noise beside it: enough to tell which of the two is better, not to measure robust accuracy."""
+"""Of the short PGD, and of the noise beside it: enough to tell which of the two is better, not to
+measure robust accuracy."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,11 +42,14 @@ class GradientSigns:
 
     - `prediction`: the likeliest class.
     - `zero_gradient`: the gradient of cross-entropy is exactly 0.
-    - `zero_margin_gradient`: that of the logit margin is. Rounding does not make it so; a constant or quantised classifier does.
-    - `saturated`: the label's probability rounds to 1, in float32 where its logit leads by some 17. The derivative of cross-entropy
-      as it is commonly written, `p - 1`, is then lost; `advcore.objectives.cross_entropy` keeps it, until it underflows at 104.
-    - `variation`: how much two calls differ at the same image: the larger of the relative differences of the logits (less their
-      mean) and of the gradient of the margin, each in its largest coordinate; any objective's gradient is made of these two.
+    - `zero_margin_gradient`: that of the logit margin is. Rounding does not make it so; a constant
+      or quantised classifier does.
+    - `saturated`: the label's probability rounds to 1, in float32 where its logit leads by some 17.
+      The derivative of cross-entropy as it is commonly written, `p - 1`, is then lost;
+      `advcore.objectives.cross_entropy` keeps it, until it underflows at 104.
+    - `variation`: how much two calls differ at the same image: the larger of the relative
+      differences of the logits (less their mean) and of the gradient of the margin, each in its
+      largest coordinate; any objective's gradient is made of these two.
     """
 
     prediction: Tensor
@@ -55,7 +61,8 @@ class GradientSigns:
 
 @dataclass(frozen=True, eq=False)
 class BallSigns:
-    """What is found in the balls around the images, `(B, E)` bool each; true throughout where the prediction is wrong already.
+    """What is found in the balls around the images, `(B, E)` bool each; true throughout where the
+    prediction is wrong already.
 
     - `by_attack`: PGD of cross-entropy breaks the sample at this eps, tried at each eps anew.
     - `by_noise`: one of the draws of random noise does.
@@ -66,7 +73,8 @@ class BallSigns:
 
     @property
     def regained(self) -> Tensor:
-        """Broken at a smaller eps and not at a larger one, whose ball holds the same adversarial image, `(B,)`."""
+        """Broken at a smaller eps and not at a larger one, whose ball holds the same adversarial
+        image, `(B,)`."""
         return ((self.by_attack.cumsum(1) > 0) & ~self.by_attack).any(1)
 
     @property
@@ -76,7 +84,8 @@ class BallSigns:
 
 
 def gradient_signs(classifier: Classifier, images: Tensor, labels: Tensor) -> GradientSigns:
-    """The signs at the images `(B, C, H, W)` in [0, 1], with `labels` `(B,)`. Cost: 4 forward and 3 backward passes a sample.
+    """The signs at the images `(B, C, H, W)` in [0, 1], with `labels` `(B,)`. Cost: 4 forward and 3
+    backward passes a sample.
 
     Raises ValueError for images, logits or labels that cannot be attacked.
     """
@@ -94,7 +103,9 @@ def gradient_signs(classifier: Classifier, images: Tensor, labels: Tensor) -> Gr
         zero_gradient=LINF.size(of_entropy) == 0,
         zero_margin_gradient=LINF.size(gradient) == 0,
         saturated=logits.softmax(1).gather(1, labels[:, None])[:, 0] == 1,
-        variation=_difference(_centred(logits), _centred(logits_again)).maximum(_difference(gradient, again)),
+        variation=_difference(_centred(logits), _centred(logits_again)).maximum(
+            _difference(gradient, again)
+        ),
     )
 
 
@@ -108,11 +119,13 @@ def ball_signs(
     steps: int = STEPS,
     draws: int = DRAWS,
 ) -> BallSigns:
-    """Which images are broken at each `eps` (growing, pixel units), by PGD of `steps` steps and by `draws` draws of random noise.
+    """Which images are broken at each `eps` (growing, pixel units), by PGD of `steps` steps and by
+    `draws` draws of random noise.
 
-    The noise has a random direction and the length eps, before it is clipped to the box [0, 1], which keeps it in the ball; a draw
-    has the same direction at each eps. Cost: 1 forward pass a sample, and for each that is classified right at most
-    `steps + 2 + draws` forward and `steps` backward passes an eps. Raises ValueError as `gradient_signs` does.
+    The noise has a random direction and the length eps, before it is clipped to the box [0, 1],
+    which keeps it in the ball; a draw has the same direction at each eps. Cost: 1 forward pass a
+    sample, and for each that is classified right at most `steps + 2 + draws` forward and `steps`
+    backward passes an eps. Raises ValueError as `gradient_signs` does.
     """
     images = check_images(images)
     wrong = predict(classifier, images) != labels
@@ -120,9 +133,15 @@ def ball_signs(
     by_noise = by_attack.clone()
     right = (~wrong).nonzero()[:, 0]
     if len(right):
-        own, criterion, source = take_rows(classifier, right), Untargeted(labels[right]), randomness.take(right)
+        own, criterion, source = (
+            take_rows(classifier, right),
+            Untargeted(labels[right]),
+            randomness.take(right),
+        )
         for column, radius in enumerate(eps):
-            by_attack[right, column] = PGD(eps=radius, norm=norm, steps=steps)(own, images[right], criterion, source).found
+            by_attack[right, column] = PGD(eps=radius, norm=norm, steps=steps)(
+                own, images[right], criterion, source
+            ).found
         by_noise[right] = _broken_by_noise(own, images[right], criterion, norm, eps, source, draws)
     return BallSigns(by_attack, by_noise)
 
@@ -136,13 +155,20 @@ def _broken_by_noise(
     randomness: Randomness,
     draws: int,
 ) -> Tensor:
-    ball, broken = norms.get(norm), torch.zeros(len(images), len(eps), dtype=torch.bool, device=images.device)
+    ball, broken = (
+        norms.get(norm),
+        torch.zeros(len(images), len(eps), dtype=torch.bool, device=images.device),
+    )
     for draw in range(draws):
-        noise = ball.random(randomness.stream("noise", draw), tuple(images.shape[1:]), 1.0).to(images.dtype)
+        noise = ball.random(randomness.stream("noise", draw), tuple(images.shape[1:]), 1.0).to(
+            images.dtype
+        )
         direction = noise / norms.per_sample(ball.size(noise), noise)
         with frozen(classifier), torch.no_grad():
             for column, radius in enumerate(eps):
-                broken[:, column] |= criterion.holds(logits_of(classifier, (images + radius * direction).clamp(0, 1)))
+                broken[:, column] |= criterion.holds(
+                    logits_of(classifier, (images + radius * direction).clamp(0, 1))
+                )
     return broken
 
 
@@ -151,6 +177,7 @@ def _centred(logits: Tensor) -> Tensor:
 
 
 def _difference(a: Tensor, b: Tensor) -> Tensor:
-    """Relative, in the largest coordinate, `(B,)`: `max |a - b| / max(|a|, |b|)`; 0 where both are 0."""
+    """Relative, in the largest coordinate, `(B,)`: `max |a - b| / max(|a|, |b|)`; 0 where both are
+    0."""
     scale = LINF.size(a).maximum(LINF.size(b))
     return LINF.size(a - b) / scale.clamp(min=torch.finfo(a.dtype).tiny)

@@ -1,4 +1,5 @@
-"""The modules behind a classifier, also where it is a function around them, and how they run while they are measured."""
+"""The modules behind a classifier, also where it is a function around them, and how they run while
+they are measured."""
 
 import sys
 from collections.abc import Iterator
@@ -17,10 +18,12 @@ MOST = 1000
 
 
 def modules_of(classifier: object) -> list[nn.Module]:
-    """The modules that a classifier works with: itself, or those that a function, a method, a partial or an object holds.
+    """The modules that a classifier works with: itself, or those that a function, a method, a
+    partial or an object holds.
 
-    A function holds what its closure, its defaults and the names of its module that it reads lead to, also through lists, tuples,
-    mappings and other functions of that module. One that is part of another stands for itself as well.
+    A function holds what its closure, its defaults and the names of its module that it reads lead
+    to, also through lists, tuples, mappings and other functions of that module. One that is part of
+    another stands for itself as well.
     """
     found: list[nn.Module] = []
     seen: dict[int, object] = {}  # the objects are kept, or another could take the place of one
@@ -39,7 +42,12 @@ def modules_of(classifier: object) -> list[nn.Module]:
 def _held(thing: object) -> list[Any]:
     """What an object holds that may lead to modules."""
     if isinstance(thing, nn.Module):
-        return [value for module in thing.modules() for value in vars(module).values() if isinstance(value, _CALLABLES)]
+        return [
+            value
+            for module in thing.modules()
+            for value in vars(module).values()
+            if isinstance(value, _CALLABLES)
+        ]
     if isinstance(thing, FunctionType):
         return _read_by(thing)
     if isinstance(thing, MethodType):
@@ -58,12 +66,22 @@ _CALLABLES = FunctionType | MethodType | partial
 
 
 def _read_by(function: FunctionType) -> list[Any]:
-    """What a function reads beside its arguments: its closure, its defaults, and names of its module."""
+    """What a function reads beside its arguments: its closure, its defaults, and names of its
+    module."""
     closure = [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
     space = function.__globals__
     named = [space[name] for name in _names(function.__code__) if name in space]
-    own = [value for value in named if not isinstance(value, FunctionType) or value.__module__ == function.__module__]
-    return [*closure, *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values(), *own]
+    own = [
+        value
+        for value in named
+        if not isinstance(value, FunctionType) or value.__module__ == function.__module__
+    ]
+    return [
+        *closure,
+        *(function.__defaults__ or ()),
+        *(function.__kwdefaults__ or {}).values(),
+        *own,
+    ]
 
 
 def _is_filled(cell: Any) -> bool:
@@ -81,7 +99,8 @@ def _names(code: CodeType) -> set[str]:
 
 @contextmanager
 def uncompiled() -> Iterator[None]:
-    """Run what `torch.compile` made as it was written: compiled code has no second derivatives, and each size of a batch anew."""
+    """Run what `torch.compile` made as it was written: compiled code has no second derivatives, and
+    each size of a batch anew."""
     if "torch._dynamo" not in sys.modules:  # nothing was compiled in this process
         yield
         return
@@ -91,6 +110,7 @@ def uncompiled() -> Iterator[None]:
 
 @contextmanager
 def twice_differentiable() -> Iterator[None]:
-    """Build graphs that can be differentiated twice: attention by its formula, since its fused kernels have one derivative."""
+    """Build graphs that can be differentiated twice: attention by its formula, since its fused
+    kernels have one derivative."""
     with uncompiled(), sdpa_kernel(SDPBackend.MATH):
         yield

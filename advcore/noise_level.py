@@ -14,7 +14,8 @@ HALVINGS = 7
 """Bisections of a factor 2: the two ends then differ by 0.5 %."""
 
 SMALLEST = 2.0**-20
-"""Share of its start below which the search ends: a classifier that draws noise of its own flips at any level."""
+"""Share of its start below which the search ends: a classifier that draws noise of its own flips at
+any level."""
 
 
 class Scaled(Around):
@@ -42,43 +43,61 @@ def noise_level(
     farthest: float = 1e3,
     rows: int = 2048,
 ) -> Tensor:
-    """The sigma at which a `share` of the draws of N(0, sigma^2 I) changes the label, `(B,)`; no box.
+    """The sigma at which a `share` of the draws of N(0, sigma^2 I) changes the label, `(B,)`; no
+    box.
 
-    The search doubles or halves `start` until the share lies between two neighbours, and bisects between them `HALVINGS` times.
-    f(x) is the predicted label, and the draws are those of `flip_probability`. For a flat boundary at distance d between two
-    classes it is `-d / Phi^-1(share)`, with a standard error of 13 % of it for a share of 0.1 in 100 draws. Where flips do not grow
-    with sigma it is one level of several.
+    The search doubles or halves `start` until the share lies between two neighbours, and bisects
+    between them `HALVINGS` times. f(x) is the predicted label, and the draws are those of
+    `flip_probability`. For a flat boundary at distance d between two classes it is `-d /
+    Phi^-1(share)`, with a standard error of 13 % of it for a share of 0.1 in 100 draws. Where flips
+    do not grow with sigma it is one level of several.
 
     Args:
         images: `(B, C, H, W)`.
         start: `(B,)`, where the search begins: `-d / Phi^-1(share)` of the minimal distance d, say.
         share: of the draws, in (0, 1).
         farthest: the largest sigma, in pixel units.
-        rows: images sent forward as one batch, but at least one draw of each sample; only memory and speed depend on it.
+        rows: images sent forward as one batch, but at least one draw of each sample; only memory
+            and speed depend on it.
 
     Returns:
-        inf where fewer draws flip at `farthest`. Cost: some ten times `draws` forward passes a sample.
+        inf where fewer draws flip at `farthest`. Cost: some ten times `draws` forward passes a
+        sample.
     """
     check_batch(images)
     if start.shape != (len(images),) or not ((start > 0) & (start < torch.inf)).all():
-        raise ValueError(f"start must hold one positive, finite level per image; got {start.tolist()[:5]}: give 1 where unknown")
+        raise ValueError(
+            f"start must hold one positive, finite level per image; got {start.tolist()[:5]}: "
+            "give 1 where unknown"
+        )
     if not 0 < share < 1:
         raise ValueError(f"share must lie inside (0, 1); got {share}")
-    source = Randomness(0, torch.arange(len(images), device=images.device)) if randomness is None else randomness
+    source = (
+        Randomness(0, torch.arange(len(images), device=images.device))
+        if randomness is None
+        else randomness
+    )
 
     def flips(sigma: Tensor, who: Tensor) -> Tensor:
         """Whether enough draws flip for the samples `who`, at a sigma each."""
-        scaled, still = Scaled(take_rows(classifier, who), images[who], sigma), torch.zeros_like(images[who])
-        return flip_probability(scaled, still, (1.0,), draws, source.take(who), rows=rows)[0] >= share
+        scaled, still = (
+            Scaled(take_rows(classifier, who), images[who], sigma),
+            torch.zeros_like(images[who]),
+        )
+        return (
+            flip_probability(scaled, still, (1.0,), draws, source.take(who), rows=rows)[0] >= share
+        )
 
     return _search(flips, start.clamp(max=farthest), farthest)
 
 
 def implied_distance(flips: Tensor, sigmas: Tensor) -> Tensor:
-    """The distance `-sigma Phi^-1(mu)` to which a share mu of flips amounts, where boundaries are flat between two classes.
+    """The distance `-sigma Phi^-1(mu)` to which a share mu of flips amounts, where boundaries are
+    flat between two classes.
 
-    `flips` is `(B, S)`, one for each of the `sigmas` `(S,)` (Ford et al. 2019, Adversarial examples are a natural consequence of
-    test error in noise). The distance is inf where no draw flips, negative where more than half of them do.
+    `flips` is `(B, S)`, one for each of the `sigmas` `(S,)` (Ford et al. 2019, Adversarial examples
+    are a natural consequence of test error in noise). The distance is inf where no draw flips,
+    negative where more than half of them do.
     """
     return -sigmas * torch.special.ndtri(flips)
 
@@ -91,7 +110,9 @@ def _search(flips: Callable[[Tensor, Tensor], Tensor], start: Tensor, farthest: 
     standing = everyone[above]
     while len(standing):
         low[standing] /= 2
-        standing = standing[flips(low[standing], standing) & (low[standing] > SMALLEST * start[standing])]
+        standing = standing[
+            flips(low[standing], standing) & (low[standing] > SMALLEST * start[standing])
+        ]
         high[standing] = low[standing]
     standing = everyone[~above & (start < farthest)]
     while len(standing):

@@ -1,7 +1,8 @@
-"""Normals of the boundary (unit minimal perturbations): how many dimensions they span, and how far two networks share them.
+"""Normals of the boundary (unit minimal perturbations): how many dimensions they span, and how far
+two networks share them.
 
-After Moosavi-Dezfooli et al. 2017 (Universal adversarial perturbations, section 5) and Jetley et al. 2018, whose normals are not
-centred either.
+After Moosavi-Dezfooli et al. 2017 (Universal adversarial perturbations, section 5) and Jetley et
+al. 2018, whose normals are not centred either.
 """
 
 import torch
@@ -12,9 +13,11 @@ from advcore.randomness import Randomness
 
 
 def singular_values(normals: Tensor) -> Tensor:
-    """Of the matrix whose rows are the unit vectors `normals` `(n, *shape)`, descending, float64; no mean is subtracted.
+    """Of the matrix whose rows are the unit vectors `normals` `(n, *shape)`, descending, float64;
+    no mean is subtracted.
 
-    Their squares sum to n. All are 1 where the normals are orthogonal; one is `sqrt(n)` and the rest 0 where all are parallel.
+    Their squares sum to n. All are 1 where the normals are orthogonal; one is `sqrt(n)` and the
+    rest 0 where all are parallel.
     """
     rows = normals.detach().flatten(1).double()
     sizes = L2.size(rows)
@@ -27,40 +30,48 @@ def singular_values(normals: Tensor) -> Tensor:
 
 
 def random_singular_values(count: int, dimension: int, seed: int = 0) -> Tensor:
-    """Those of `count` random directions, uniform on the sphere: what `singular_values` are compared with."""
+    """Those of `count` random directions, uniform on the sphere: what `singular_values` are
+    compared with."""
     noise = Randomness(seed, torch.arange(count)).stream("direction").normal((dimension,))
     return singular_values(L2.steepest(noise.double()))
 
 
 def dimensions_above_random(values: Tensor, random: Tensor) -> int:
-    """How many singular values exceed the largest of as many random directions: directions that more normals share than chance
-    would bring together. For random normals themselves 0 or, by chance, one or two.
+    """How many singular values exceed the largest of as many random directions: directions that
+    more normals share than chance would bring together. For random normals themselves 0 or, by
+    chance, one or two.
 
-    It tells signal from noise, which a share of energy kept cannot; but it counts no direction that few normals share, and grows
-    with their number. `participation_ratio` counts without a threshold.
+    It tells signal from noise, which a share of energy kept cannot; but it counts no direction that
+    few normals share, and grows with their number. `participation_ratio` counts without a
+    threshold.
     """
     if values.shape != random.shape:
         raise ValueError(
-            f"as many random directions are needed as normals: got {len(random)} singular values against {len(values)}"
+            f"as many random directions are needed as normals: got {len(random)} singular "
+            f"values against {len(values)}"
         )
     return int((values > random.max()).sum())
 
 
 def participation_ratio(values: Tensor) -> float:
-    """`(sum s^2)^2 / sum s^4`: k where k singular values are equal and the rest 0; an effective dimension without a threshold.
+    """`(sum s^2)^2 / sum s^4`: k where k singular values are equal and the rest 0; an effective
+    dimension without a threshold.
 
-    About `n D / (n + D - 1)` for n random directions in D dimensions. It is ruled by the large values, those that are shared; the
-    exponential of their entropy gives more weight to the long tail, which grows with n.
+    About `n D / (n + D - 1)` for n random directions in D dimensions. It is ruled by the large
+    values, those that are shared; the exponential of their entropy gives more weight to the long
+    tail, which grows with n.
     """
     energy = values.double().square()
     return (energy.sum().square() / energy.square().sum()).item()
 
 
 def principal_angles(one: Tensor, other: Tensor) -> Tensor:
-    """Between the spans of two orthonormal bases `(k, *shape)` and `(l, *shape)`: `min(k, l)` angles in radians, ascending.
+    """Between the spans of two orthonormal bases `(k, *shape)` and `(l, *shape)`: `min(k, l)`
+    angles in radians, ascending.
 
-    The cosines are the singular values of `A B^T`; small angles come from the sines instead, which are accurate there (Bjorck and
-    Golub 1973). `advcore.subspaces.span(normals, k).basis` is such a basis.
+    The cosines are the singular values of `A B^T`; small angles come from the sines instead, which
+    are accurate there (Bjorck and Golub 1973). `advcore.subspaces.span(normals, k).basis` is such a
+    basis.
     """
     small, large = sorted((_rows(one), _rows(other)), key=len)
     cosines = torch.linalg.svdvals(small @ large.mT)
@@ -69,7 +80,8 @@ def principal_angles(one: Tensor, other: Tensor) -> Tensor:
 
 
 def overlap(one: Tensor, other: Tensor) -> float:
-    """The mean squared cosine of the principal angles, in [0, 1]: 1 where one span holds the other, 0 where they are orthogonal.
+    """The mean squared cosine of the principal angles, in [0, 1]: 1 where one span holds the other,
+    0 where they are orthogonal.
 
     `max(k, l) / D` for random subspaces, in the mean.
     """
@@ -79,6 +91,11 @@ def overlap(one: Tensor, other: Tensor) -> float:
 
 def _rows(basis: Tensor) -> Tensor:
     rows = basis.detach().flatten(1).double()
-    if not torch.allclose(rows @ rows.mT, torch.eye(len(rows), dtype=rows.dtype, device=rows.device), atol=1e-4):
-        raise ValueError("principal angles need orthonormal bases (k, *shape): make them by advcore.subspaces.span(vectors).basis")
+    if not torch.allclose(
+        rows @ rows.mT, torch.eye(len(rows), dtype=rows.dtype, device=rows.device), atol=1e-4
+    ):
+        raise ValueError(
+            "principal angles need orthonormal bases (k, *shape): make them by "
+            "advcore.subspaces.span(vectors).basis"
+        )
     return rows

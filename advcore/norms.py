@@ -1,6 +1,8 @@
-"""The l1, l2 and linf norms as values: how long, how to project, which way is steepest, a random point.
+"""The l1, l2 and linf norms as values: how long, how to project, which way is steepest, a random
+point.
 
-All act per sample on `(B, *shape)` over everything but the first axis. Distances are in pixel units when images are in [0, 1].
+All act per sample on `(B, *shape)` over everything but the first axis. Distances are in pixel units
+when images are in [0, 1].
 """
 
 from collections.abc import Callable
@@ -24,8 +26,8 @@ class Norm:
     - `size(r)`: `||r||_p`, `(B,)`.
     - `dual(w)`: `||w||_q` with 1/p + 1/q = 1, `(B,)`.
     - `project(r, radius)`: the closest point, in l2, of the ball of that radius.
-    - `steepest(w)`: the unit vector `u`, `||u||_p = 1`, with the largest `<w, u> = ||w||_q`; 0 where `w` is 0. So the shortest `r`
-      with `<w, r> = c` is `c / dual(w) * steepest(w)`.
+    - `steepest(w)`: the unit vector `u`, `||u||_p = 1`, with the largest `<w, u> = ||w||_q`; 0
+      where `w` is 0. So the shortest `r` with `<w, r> = c` is `c / dual(w) * steepest(w)`.
     - `random(randomness, shape, radius)`: a random point of the ball, `(B, *shape)`.
     """
 
@@ -54,7 +56,8 @@ def per_sample(values: Radius, like: Tensor) -> Radius:
 
 
 def inside(norm: Norm, r: Tensor, radius: Radius) -> Tensor:
-    """Whether `||r|| <= radius`, `(B,)` bool, each coordinate forgiven four roundings of a pixel in [0, 1] (5e-7 in float32).
+    """Whether `||r|| <= radius`, `(B,)` bool, each coordinate forgiven four roundings of a pixel in
+    [0, 1] (5e-7 in float32).
 
     `x + r` is rounded to the floats near x, and so is `x + r` less `x`; NaN is not inside.
     """
@@ -63,33 +66,43 @@ def inside(norm: Norm, r: Tensor, radius: Radius) -> Tensor:
 
 
 def project_l1_box(r: Tensor, low: Tensor, high: Tensor, radius: Radius) -> Tensor:
-    """The closest point, in l2, of `||u||_1 <= radius` and `low <= u <= high`, where `low <= 0 <= high`; all `(B, *shape)`.
+    """The closest point, in l2, of `||u||_1 <= radius` and `low <= u <= high`, where `low <= 0 <=
+    high`; all `(B, *shape)`.
 
-    It is `sign(r) min(max(|r| - t, 0), c)`, `c` the room toward that side (Croce and Hein 2021, Mind the box). Its size is
-    piecewise linear and falls in `t`: the `t` that leaves the radius is read off between the sorted breakpoints.
+    It is `sign(r) min(max(|r| - t, 0), c)`, `c` the room toward that side (Croce and Hein 2021,
+    Mind the box). Its size is piecewise linear and falls in `t`: the `t` that leaves the radius is
+    read off between the sorted breakpoints.
     """
     length = r.flatten(1).abs()
     room = torch.where(r > 0, high, -low).flatten(1)
     bound = torch.as_tensor(radius, dtype=r.dtype, device=r.device).expand(len(r))[:, None]
     capped = length.minimum(room)
-    points, order = torch.cat([length - capped, length], 1).sort(1)  # where a coordinate begins to shrink, and where it is 0
+    points, order = torch.cat([length - capped, length], 1).sort(
+        1
+    )  # where a coordinate begins to shrink, and where it is 0
     bends = torch.where(order < length.shape[1], -1.0, 1.0).to(r.dtype)
     slopes = bends.cumsum(1)
     falls = -slopes[:, :-1] * points.diff(dim=1)
-    sizes = torch.cat([falls.flip(1).cumsum(1).flip(1), torch.zeros_like(bound)], 1)  # summed from 0 up: exact where small
+    sizes = torch.cat(
+        [falls.flip(1).cumsum(1).flip(1), torch.zeros_like(bound)], 1
+    )  # summed from 0 up: exact where small
     last = ((sizes > bound).sum(1, keepdim=True) - 1).clamp(min=0)
     slope = slopes.gather(1, last).clamp(max=-1)
     level = points.gather(1, last) + (sizes.gather(1, last) - bound) / -slope
     level = torch.where(capped.sum(1, keepdim=True) > bound, level, 0)
     inside = (length - level).clamp(min=0).minimum(room)
-    inside = inside * (bound / inside.sum(1, keepdim=True).clamp(min=torch.finfo(r.dtype).tiny)).clamp(max=1)  # rounding only
+    inside = inside * (
+        bound / inside.sum(1, keepdim=True).clamp(min=torch.finfo(r.dtype).tiny)
+    ).clamp(max=1)  # rounding only
     return r.sign() * inside.view_as(r)
 
 
 def sparse_steepest(w: Tensor, count: int | Tensor) -> Tensor:
-    """The unit l1 vector along the signs of the `count` largest coordinates of `w`, equal in each; 0 where `w` is 0.
+    """The unit l1 vector along the signs of the `count` largest coordinates of `w`, equal in each;
+    0 where `w` is 0.
 
-    A step of sparse l1 descent (Tramer and Boneh 2019). `count` is at least 1: one number, or `(B,)`.
+    A step of sparse l1 descent (Tramer and Boneh 2019). `count` is at least 1: one number, or
+    `(B,)`.
     """
     flat = w.flatten(1)
     ordered = flat.abs().sort(1, descending=True).values
@@ -123,12 +136,18 @@ def _l1_project(r: Tensor, radius: Radius) -> Tensor:
 
 
 def _l2_project(r: Tensor, radius: Radius) -> Tensor:
-    return r * per_sample((radius / _l2_size(r).clamp(min=torch.finfo(r.dtype).tiny)).clamp(max=1), r)
+    return r * per_sample(
+        (radius / _l2_size(r).clamp(min=torch.finfo(r.dtype).tiny)).clamp(max=1), r
+    )
 
 
 def _linf_project(r: Tensor, radius: Radius) -> Tensor:
     bound = per_sample(radius, r)
-    return r.clamp(-bound, bound) if isinstance(bound, float | int) else r.minimum(bound).maximum(-bound)
+    return (
+        r.clamp(-bound, bound)
+        if isinstance(bound, float | int)
+        else r.minimum(bound).maximum(-bound)
+    )
 
 
 def _l1_steepest(w: Tensor) -> Tensor:
@@ -140,8 +159,13 @@ def _l1_steepest(w: Tensor) -> Tensor:
 def _l2_steepest(w: Tensor) -> Tensor:
     flat = w.flatten(1)
     scale = flat.abs().amax(1, keepdim=True)
-    unit = flat / torch.where(scale > 0, scale, 1)  # first to order 1: the square of a small gradient would underflow
-    return (unit / torch.linalg.vector_norm(unit, dim=1, keepdim=True).clamp(min=torch.finfo(w.dtype).tiny)).view_as(w)
+    unit = flat / torch.where(
+        scale > 0, scale, 1
+    )  # first to order 1: the square of a small gradient would underflow
+    return (
+        unit
+        / torch.linalg.vector_norm(unit, dim=1, keepdim=True).clamp(min=torch.finfo(w.dtype).tiny)
+    ).view_as(w)
 
 
 def _l2_random(randomness: Randomness, shape: tuple[int, ...], radius: Radius) -> Tensor:
@@ -152,7 +176,9 @@ def _l2_random(randomness: Randomness, shape: tuple[int, ...], radius: Radius) -
 def _l1_random(randomness: Randomness, shape: tuple[int, ...], radius: Radius) -> Tensor:
     uniform = randomness.stream("direction").uniform(shape) - 0.5
     laplace = -uniform.sign() * torch.log1p(-2 * uniform.abs())
-    return laplace * per_sample(radius * randomness.stream("radius").uniform(()) / _l1_size(laplace), laplace)
+    return laplace * per_sample(
+        radius * randomness.stream("radius").uniform(()) / _l1_size(laplace), laplace
+    )
 
 
 def _linf_random(randomness: Randomness, shape: tuple[int, ...], radius: Radius) -> Tensor:

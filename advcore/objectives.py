@@ -1,4 +1,5 @@
-"""What an attack climbs: functions of `(logits, criterion)` to one number per sample `(B,)`, larger is more adversarial."""
+"""What an attack climbs: functions of `(logits, criterion)` to one number per sample `(B,)`, larger
+is more adversarial."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -16,8 +17,9 @@ ObjectiveName = Literal["cross_entropy", "logit_margin", "logit_ratio"]
 def cross_entropy(logits: Tensor, criterion: Criterion) -> Tensor:
     """`-log p_label`, or `log p_target` when targeted.
 
-    Written as `log(1 + exp(log sum_{k != label} exp z_k - z_label))`: where the label leads by 17 and more, the gradient of torch's
-    own, `p_label - 1`, rounds to nothing in float32; this one's derivatives keep their digits up to a lead of 104.
+    Written as `log(1 + exp(log sum_{k != label} exp z_k - z_label))`: where the label leads by 17
+    and more, the gradient of torch's own, `p_label - 1`, rounds to nothing in float32; this one's
+    derivatives keep their digits up to a lead of 104.
     """
     match criterion:
         case Untargeted(labels):
@@ -29,8 +31,9 @@ def cross_entropy(logits: Tensor, criterion: Criterion) -> Tensor:
 def cross_entropy_slope(logits: Tensor, criterion: Criterion) -> tuple[Tensor, Tensor]:
     """`cross_entropy` `(B,)` and its derivative in the logits `(B, K)`, to the same digits.
 
-    The derivative is `p_k`, and for the label less the sum of the other `p_k`, which rounds to nothing as late as they do. Written
-    out, since the graph of `cross_entropy` takes a twentieth of the time of a small network's forward and backward pass.
+    The derivative is `p_k`, and for the label less the sum of the other `p_k`, which rounds to
+    nothing as late as they do. Written out, since the graph of `cross_entropy` takes a twentieth of
+    the time of a small network's forward and backward pass.
     """
     match criterion:
         case Untargeted(labels):
@@ -41,7 +44,8 @@ def cross_entropy_slope(logits: Tensor, criterion: Criterion) -> tuple[Tensor, T
 
 
 def logit_margin(logits: Tensor, criterion: Criterion) -> Tensor:
-    """`max_{k != label} z_k - z_label`, or `z_target - max_{k != target} z_k`: positive if and only if adversarial."""
+    """`max_{k != label} z_k - z_label`, or `z_target - max_{k != target} z_k`: positive if and only
+    if adversarial."""
     match criterion:
         case Untargeted(labels):
             return -_lead(logits, labels)
@@ -50,16 +54,20 @@ def logit_margin(logits: Tensor, criterion: Criterion) -> Tensor:
 
 
 def logit_ratio(logits: Tensor, criterion: Criterion) -> Tensor:
-    """The difference-of-logits ratio (Croce and Hein 2020): the logit margin over `z_(1) - z_(3)`, blind to the logits' scale.
+    """The difference-of-logits ratio (Croce and Hein 2020): the logit margin over `z_(1) - z_(3)`,
+    blind to the logits' scale.
 
-    Targeted, the denominator is `z_(1) - (z_(3) + z_(4)) / 2` as published, and the numerator leads over the strongest other
-    class, where the published one takes the true class: the same number as long as the true class is predicted.
+    Targeted, the denominator is `z_(1) - (z_(3) + z_(4)) / 2` as published, and the numerator leads
+    over the strongest other class, where the published one takes the true class: the same number as
+    long as the true class is predicted.
 
-    Targeted with K = 3, `z_(3)` stands for the absent `z_(4)`. With K = 2 the logit margin itself is the value: whatever is blind
-    to scale and shift of two logits is constant but for its sign, while the margin's gradient has a direction, and its values an
-    order, that no scale changes.
+    Targeted with K = 3, `z_(3)` stands for the absent `z_(4)`. With K = 2 the logit margin itself
+    is the value: whatever is blind to scale and shift of two logits is constant but for its sign,
+    while the margin's gradient has a direction, and its values an order, that no scale changes.
     """
-    ordered = logits.topk(min(logits.shape[1], 4 if isinstance(criterion, Targeted) else 3), dim=1).values
+    ordered = logits.topk(
+        min(logits.shape[1], 4 if isinstance(criterion, Targeted) else 3), dim=1
+    ).values
     margin = logit_margin(logits, criterion)
     if ordered.shape[1] < 3:
         return margin
@@ -97,10 +105,17 @@ def _lead(logits: Tensor, classes: Tensor) -> Tensor:
 
 
 def _columns(logits: Tensor, classes: Tensor) -> Tensor:
-    """The classes as columns `(B, 1)`. Raises ValueError where there is one logit alone, which no other can overtake."""
+    """The classes as columns `(B, 1)`. Raises ValueError where there is one logit alone, which no
+    other can overtake."""
     if logits.shape[1] < 2:
-        raise ValueError(f"the classifier must give logits (B, K) with K >= 2; got {tuple(logits.shape)}")
+        raise ValueError(
+            f"the classifier must give logits (B, K) with K >= 2; got {tuple(logits.shape)}"
+        )
     return classes[:, None]
 
 
-OBJECTIVES: dict[str, Objective] = {"cross_entropy": cross_entropy, "logit_margin": logit_margin, "logit_ratio": logit_ratio}
+OBJECTIVES: dict[str, Objective] = {
+    "cross_entropy": cross_entropy,
+    "logit_margin": logit_margin,
+    "logit_ratio": logit_ratio,
+}

@@ -9,11 +9,13 @@ import torch
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """Multiply in full float32: TensorFloat-32 is off inside, on GPUs that would use it, and as it was on exit.
+    """Multiply in full float32: TensorFloat-32 is off inside, on GPUs that would use it, and as it
+    was on exit.
 
-    torch has two sets of switches for it, `allow_tf32` and `fp32_precision`, and refuses to read the former where the two differ.
-    Both are set, so that both can be read inside (`torch.backends.cudnn.flags` reads the former); what could not be read before
-    is restored by `fp32_precision` alone, which is the one that counts.
+    torch has two sets of switches for it, `allow_tf32` and `fp32_precision`, and refuses to read
+    the former where the two differ. Both are set, so that both can be read inside
+    (`torch.backends.cudnn.flags` reads the former); what could not be read before is restored by
+    `fp32_precision` alone, which is the one that counts.
     """
     matmul: Any = torch.backends.cuda.matmul
     cudnn: Any = torch.backends.cudnn
@@ -34,7 +36,8 @@ def full_precision() -> Iterator[None]:
 
 
 def _allow_tf32(part: Any) -> bool | None:
-    """The older switch of a backend; None where torch refuses to read it, since the newer one was set."""
+    """The older switch of a backend; None where torch refuses to read it, since the newer one was
+    set."""
     try:
         return part.allow_tf32
     except RuntimeError:

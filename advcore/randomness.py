@@ -1,8 +1,10 @@
-"""Noise keyed by seed and sample index: the same numbers whatever the batch, the shard, the worker or the device.
+"""Noise keyed by seed and sample index: the same numbers whatever the batch, the shard, the worker
+or the device.
 
-A counter-based generator in the sense of Salmon et al. 2011 (Parallel random numbers: as easy as 1, 2, 3): number i of a
-sample is a hash of (seed, stream, sample index, i), with the finaliser of SplitMix64 (Steele et al. 2014). torch's own
-generators are seeded per batch, and their CPU one keeps only 32 bits of a seed, too few to key samples by.
+A counter-based generator in the sense of Salmon et al. 2011 (Parallel random numbers: as easy as 1,
+2, 3): number i of a sample is a hash of (seed, stream, sample index, i), with the finaliser of
+SplitMix64 (Steele et al. 2014). torch's own generators are seeded per batch, and their CPU one
+keeps only 32 bits of a seed, too few to key samples by.
 """
 
 import math
@@ -16,9 +18,11 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Randomness:
-    """A source of noise for the samples `indices` `(B,)` of a data set. It has no state: equal calls give equal numbers.
+    """A source of noise for the samples `indices` `(B,)` of a data set. It has no state: equal
+    calls give equal numbers.
 
-    Draws that must differ come from different streams: `randomness.stream("start", 3).normal((784,))`.
+    Draws that must differ come from different streams: `randomness.stream("start",
+    3).normal((784,))`.
     """
 
     seed: int
@@ -38,28 +42,34 @@ class Randomness:
         return self._uniform(shape, 0)
 
     def normal(self, shape: Sequence[int]) -> Tensor:
-        """`(B, *shape)` standard normal numbers (Box and Muller), float32, on the device of `indices`."""
+        """`(B, *shape)` standard normal numbers (Box and Muller), float32, on the device of
+        `indices`."""
         radius = torch.sqrt(-2 * torch.log(self._uniform(shape, 1)))
         return radius * torch.cos(2 * math.pi * self._uniform(shape, 2))
 
     def _uniform(self, shape: Sequence[int], lane: int) -> Tensor:
         count = math.prod(shape)
         start = _mix(_mix(self.indices + _constant(self.seed)) + _constant((self.key << 2) + lane))
-        bits = _mix(start[:, None] + torch.arange(1, count + 1, device=self.indices.device) * _GOLDEN)
+        bits = _mix(
+            start[:, None] + torch.arange(1, count + 1, device=self.indices.device) * _GOLDEN
+        )
         top = (bits >> 41) & 0x7FFFFF
         return ((top.to(torch.float32) + 0.5) / 2**23).view(len(self.indices), *shape)
 
 
 def drawn_places(indices: Tensor) -> Tensor:
-    """The place of each index `(N,)`, int64, in an order drawn by a hash of the index alone: 0 for the first, N - 1 for the last.
+    """The place of each index `(N,)`, int64, in an order drawn by a hash of the index alone: 0 for
+    the first, N - 1 for the last.
 
-    The same samples come first whatever the order, the classes or the number of the others that come after them.
+    The same samples come first whatever the order, the classes or the number of the others that
+    come after them.
     """
     return _mix(indices + _constant(zlib.crc32(b"drawn"))).argsort(stable=True).argsort()
 
 
 def _signed(value: int) -> int:
-    """The 64-bit two's complement of a whole number; torch has no unsigned arithmetic on 64 bits, and wraps."""
+    """The 64-bit two's complement of a whole number; torch has no unsigned arithmetic on 64 bits,
+    and wraps."""
     value &= (1 << 64) - 1
     return value - (1 << 64) if value >> 63 else value
 

@@ -16,18 +16,21 @@ from advcore.randomness import Randomness
 
 @dataclass(frozen=True, eq=False)
 class Bounds:
-    """What is known of each sample `(B,)` after an attack and those before it, and what this attack alone found.
+    """What is known of each sample `(B,)` after an attack and those before it, and what this attack
+    alone found.
 
     - `prediction`: the likeliest class of the clean image.
-    - `broken_at`: the smallest eps of the grid within which an adversarial image is known; 0 where the prediction is wrong, inf
-      where none is known. It can only fall: the robust accuracy, the share with `broken_at > eps`, is an upper bound (eq. 12) and
-      never rises with eps.
-    - `distance`: the norm of the shortest perturbation known that changes the *predicted* label (eq. 13), inf where none is known.
-      On wrong predictions only minimal-norm attacks look for one.
+    - `broken_at`: the smallest eps of the grid within which an adversarial image is known; 0 where
+      the prediction is wrong, inf where none is known. It can only fall: the robust accuracy, the
+      share with `broken_at > eps`, is an upper bound (eq. 12) and never rises with eps.
+    - `distance`: the norm of the shortest perturbation known that changes the *predicted* label
+      (eq. 13), inf where none is known. On wrong predictions only minimal-norm attacks look for
+      one.
     - `images` `(B, *shape)`: those perturbed images, and the clean ones where none is known.
     - `status` int8: see `advcore.attacks.Status`; a wrong prediction is ALREADY_WRONG.
-    - `own_broken_at`, `own_distance`: the same as `broken_at` and `distance`, of this attack alone; NaN where that is unknown: a
-      budget attack looks only below what is known, and where it finds nothing there it did not look further up.
+    - `own_broken_at`, `own_distance`: the same as `broken_at` and `distance`, of this attack alone;
+      NaN where that is unknown: a budget attack looks only below what is known, and where it finds
+      nothing there it did not look further up.
     - `queries`, `gradients` int64: what this attack spent.
     """
 
@@ -45,12 +48,18 @@ class Bounds:
 def check_grid(eps: Sequence[float]) -> None:
     """Raise ValueError unless `eps` grows and holds finite positive radii, at least one."""
     if not eps or any(not 0 < value < math.inf for value in eps) or list(eps) != sorted(set(eps)):
-        raise ValueError(f"eps must be a growing list of finite positive radii in pixel units; got {list(eps)}")
+        raise ValueError(
+            f"eps must be a growing list of finite positive radii in pixel units; got {list(eps)}"
+        )
 
 
 def robust_accuracy(broken_at: Tensor, eps: Sequence[float]) -> list[float]:
-    """The share of samples classified right that no known perturbation within eps changes, for each eps."""
-    return [(broken_at > radius).double().mean().item() for radius in torch.tensor(eps, dtype=broken_at.dtype)]
+    """The share of samples classified right that no known perturbation within eps changes, for each
+    eps."""
+    return [
+        (broken_at > radius).double().mean().item()
+        for radius in torch.tensor(eps, dtype=broken_at.dtype)
+    ]
 
 
 def attack_over(
@@ -63,10 +72,12 @@ def attack_over(
 ) -> list[Bounds]:
     """What is known after each of the attacks, in their order, all in one norm.
 
-    A minimal-norm attack runs once, on all samples, and gives the whole curve. A budget attack starts from what is known already:
-    a sample with a known distance is attacked at the largest eps of the grid below it, and further down as long as that succeeds;
-    all samples at once, each at its own eps. Where no distance is known it is attacked at each eps, the smallest first, until it
-    breaks. So a curve of a minimal-norm and a budget attack costs little more than the two attacks, whatever the grid.
+    A minimal-norm attack runs once, on all samples, and gives the whole curve. A budget attack
+    starts from what is known already: a sample with a known distance is attacked at the largest eps
+    of the grid below it, and further down as long as that succeeds; all samples at once, each at
+    its own eps. Where no distance is known it is attacked at each eps, the smallest first, until it
+    breaks. So a curve of a minimal-norm and a budget attack costs little more than the two attacks,
+    whatever the grid.
 
     Args:
         images: `(B, *shape)` in [0, 1].
@@ -96,8 +107,20 @@ def union(history: Sequence[Bounds]) -> Bounds:
         nearest.indices, torch.arange(len(last.distance), device=last.distance.device)
     ]
     status = _status(last, nearest.values, Status.ROBUST)
-    spent = [torch.stack([getattr(bounds, name) for bounds in history]).sum(0) for name in ("queries", "gradients")]
-    return Bounds(last.prediction, broken_at, nearest.values, images, status, broken_at, nearest.values, *spent)
+    spent = [
+        torch.stack([getattr(bounds, name) for bounds in history]).sum(0)
+        for name in ("queries", "gradients")
+    ]
+    return Bounds(
+        last.prediction,
+        broken_at,
+        nearest.values,
+        images,
+        status,
+        broken_at,
+        nearest.values,
+        *spent,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +141,9 @@ def _nothing(images: Tensor, prediction: Tensor, labels: Tensor) -> Bounds:
     status = torch.where(wrong, Status.ALREADY_WRONG, Status.ROBUST).to(torch.int8)
     spent = torch.zeros(len(images), dtype=torch.int64, device=images.device)
     broken_at = unknown.masked_fill(wrong, 0)
-    return Bounds(prediction, broken_at, unknown, images.detach(), status, broken_at, unknown, spent, spent)
+    return Bounds(
+        prediction, broken_at, unknown, images.detach(), status, broken_at, unknown, spent, spent
+    )
 
 
 def _minimal(attack: Attack, known: Bounds, case: _Case) -> Bounds:
@@ -145,19 +170,31 @@ def _minimal(attack: Attack, known: Bounds, case: _Case) -> Bounds:
 def _budget(attack: Attack, known: Bounds, case: _Case) -> Bounds:
     """Only on what may be broken at a smaller eps than is known."""
     grid = case.grid
-    place = torch.searchsorted(grid, known.broken_at)  # of broken_at on the grid: 0 is as low as it gets, also for the wrong ones
+    place = torch.searchsorted(
+        grid, known.broken_at
+    )  # of broken_at on the grid: 0 is as low as it gets, also for the wrong ones
     distance, reached = known.distance.clone(), known.images.clone()
     queries, gradients = torch.zeros_like(place), torch.zeros_like(place)
-    own_distance = torch.full_like(distance, torch.inf).masked_fill(torch.isfinite(known.distance), torch.nan)
+    own_distance = torch.full_like(distance, torch.inf).masked_fill(
+        torch.isfinite(known.distance), torch.nan
+    )
 
     def strike(rows: Tensor, places: Tensor) -> Tensor:
         """Attack the samples `rows` at these places of the grid; those that break."""
         own = with_budget(attack, grid[places])
-        result = own(take_rows(case.classifier, rows), case.images[rows], case.criterion.take(rows), case.randomness.take(rows))
+        result = own(
+            take_rows(case.classifier, rows),
+            case.images[rows],
+            case.criterion.take(rows),
+            case.randomness.take(rows),
+        )
         queries[rows] += result.queries
         gradients[rows] += result.gradients
         broken = rows[result.found]
-        distance[broken], reached[broken] = result.distance[result.found], result.images[result.found]
+        distance[broken], reached[broken] = (
+            result.distance[result.found],
+            result.images[result.found],
+        )
         own_distance[broken] = distance[broken]
         shorter = torch.searchsorted(grid, distance[broken])  # perhaps by several places
         place[broken] = places[result.found].minimum(shorter)
@@ -174,7 +211,9 @@ def _budget(attack: Attack, known: Bounds, case: _Case) -> Bounds:
         strike(unknown, torch.full_like(unknown, step))
         unknown = unknown[torch.isinf(distance[unknown])]
     broken_at = torch.where(known.broken_at == 0, 0, grid[place])
-    own_broken_at = torch.where(own_distance.isnan(), torch.nan, grid[place]).masked_fill(known.broken_at == 0, 0)
+    own_broken_at = torch.where(own_distance.isnan(), torch.nan, grid[place]).masked_fill(
+        known.broken_at == 0, 0
+    )
     return replace(
         known,
         broken_at=broken_at,

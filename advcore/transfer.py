@@ -7,31 +7,39 @@ from advcore.classifier import Classifier, predict
 
 
 def fooled(classifier: Classifier, images: Tensor, adversarial: Tensor) -> Tensor:
-    """Whether the predicted label of each image `(B, C, H, W)` and of its adversarial one differ, `(B,)` bool.
+    """Whether the predicted label of each image `(B, C, H, W)` and of its adversarial one differ,
+    `(B,)` bool.
 
-    Measured from the network's own prediction: a sample that it gets wrong anyway does not count as fooled.
+    Measured from the network's own prediction: a sample that it gets wrong anyway does not count as
+    fooled.
     """
     return predict(classifier, images) != predict(classifier, adversarial)
 
 
 def lengthened(images: Tensor, adversarial: Tensor, scale: float, box: bool) -> Tensor:
-    """`x + scale (x' - x)` for images x and x' `(B, C, H, W)`, cut to [0, 1] in a box: a minimal perturbation ends where its own
-    network's boundary is crossed, and most networks' lie farther on."""
+    """`x + scale (x' - x)` for images x and x' `(B, C, H, W)`, cut to [0, 1] in a box: a minimal
+    perturbation ends where its own network's boundary is crossed, and most networks' lie farther
+    on."""
     longer = adversarial if scale == 1 else torch.lerp(images, adversarial, scale)
     return longer.clamp(0, 1) if box else longer
 
 
 def transfer_rates(found: Tensor, changed: Tensor) -> Tensor:
-    """The share of the adversarial images found on network a that fool network b as well: `(A, B)` float64; NaN where a has none.
+    """The share of the adversarial images found on network a that fool network b as well: `(A, B)`
+    float64; NaN where a has none.
 
     Args:
         found: `(A, n)` bool, whether an attack on network a found one for sample i.
         changed: `(A, B, n)` bool, whether that image fools network b, see `fooled`.
     """
-    if found.dim() != 2 or changed.dim() != 3 or (changed.shape[0], changed.shape[2]) != tuple(found.shape):
+    if (
+        found.dim() != 2
+        or changed.dim() != 3
+        or (changed.shape[0], changed.shape[2]) != tuple(found.shape)
+    ):
         raise ValueError(
-            f"transfer rates need found (A, n) and changed (A, B, n); got {tuple(found.shape)} and {tuple(changed.shape)}: "
-            "stack them by network"
+            f"transfer rates need found (A, n) and changed (A, B, n); got {tuple(found.shape)} and "
+            f"{tuple(changed.shape)}: stack them by network"
         )
     counted = (changed & found[:, None]).sum(2).double()
     return counted / torch.where(found.any(1), found.sum(1), torch.nan)[:, None]

@@ -1,4 +1,5 @@
-"""Transforms of a data set's images: interventions on their frequencies (Ortiz-Jimenez et al. 2020, "Hold me tight")."""
+"""Transforms of a data set's images: interventions on their frequencies (Ortiz-Jimenez et al. 2020,
+"Hold me tight")."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,9 +10,11 @@ from advcore.frequency import cut_off, flip, high_pass, low_pass
 
 
 class Transform(Protocol):
-    """A frozen dataclass of settings: a linear map of images, `(B, C, H, W)` to the same shape, row by row.
+    """A frozen dataclass of settings: a linear map of images, `(B, C, H, W)` to the same shape, row
+    by row.
 
-    Images of [0, 1] may leave it. As it is linear, the mean of transformed images is the transformed mean.
+    Images of [0, 1] may leave it. As it is linear, the mean of transformed images is the
+    transformed mean.
     """
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -56,5 +59,10 @@ class CutOff:
         return cut_off(images, self.band)
 
 
-TRANSFORMS: dict[str, type] = {"flip": Flip, "low_pass": LowPass, "high_pass": HighPass, "cut_off": CutOff}
+TRANSFORMS: dict[str, type] = {
+    "flip": Flip,
+    "low_pass": LowPass,
+    "high_pass": HighPass,
+    "cut_off": CutOff,
+}
 """The transforms that a data set can name by `kind`."""

@@ -1,7 +1,9 @@
-"""The exact linear problem: what attacks find against the closed form, at three scales of the logits, with and without the box.
+"""The exact linear problem: what attacks find against the closed form, at three scales of the
+logits, with and without the box.
 
-Affine classifiers of 3 x 8 x 8 images, near grey, far from the box, or with a half of their pixels on its faces.
-`tests/boxed.py` holds the exact distances. Needs the peers, and `tests` on the path: `make bench-peers`.
+Affine classifiers of 3 x 8 x 8 images, near grey, far from the box, or with a half of their pixels
+on its faces. `tests/boxed.py` holds the exact distances. Needs the peers, and `tests` on the path:
+`make bench-peers`.
 """
 
 from collections.abc import Callable, Sequence
@@ -55,18 +57,29 @@ ATTACKS: dict[str, dict[str, Run]] = {
 }
 
 WITHOUT_BOX: dict[str, dict[str, Run]] = {
-    norm: {"advcore MinimalNorm": ours(MinimalNorm(norm=norm, box=False)), "advcore FMN(100)": ours(FMN(norm=norm, box=False))}  # type: ignore[arg-type]
+    norm: {
+        "advcore MinimalNorm": ours(MinimalNorm(norm=norm, box=False)),
+        "advcore FMN(100)": ours(FMN(norm=norm, box=False)),
+    }  # type: ignore[arg-type]
     for norm in ("l2", "linf", "l1")
 }
 
 
 def ratios(run: Run, norm: str, classes: int, scale: float, active: bool, box: bool = True) -> str:
-    """Of the samples that have an adversarial image: the share broken, the median and the largest ratio of norm to exact norm."""
+    """Of the samples that have an adversarial image: the share broken, the median and the largest
+    ratio of norm to exact norm."""
     affine, images = boxed.problem(classes, scale, active)
     exact = boxed.margins(affine, images, norm, boxed=box)
     there = torch.isfinite(exact)
     try:
-        distances = outcome(run, affine.eval().requires_grad_(False), images, affine(images).argmax(1), norm, box=box).distances
+        distances = outcome(
+            run,
+            affine.eval().requires_grad_(False),
+            images,
+            affine(images).argmax(1),
+            norm,
+            box=box,
+        ).distances
     except Exception as error:  # a peer that cannot take this problem
         return f"{type(error).__name__:>22}"
     ratio = distances[there].double() / exact[there]
@@ -75,7 +88,9 @@ def ratios(run: Run, norm: str, classes: int, scale: float, active: bool, box: b
     return f"{len(found) / len(ratio):5.2f} {ratio.median().item():7.4f} {most:8.4f}"
 
 
-def minimal_norms(title: str, table: dict[str, dict[str, Run]], active: bool, box: bool = True) -> None:
+def minimal_norms(
+    title: str, table: dict[str, dict[str, Run]], active: bool, box: bool = True
+) -> None:
     print(f"\n{title}: success, median, max of found / exact")
     for norm, attacks in table.items():
         titles = [*(f"K=10, scale {scale:g}" for scale in SCALES), "K=2, scale 10", "K=3, scale 10"]
@@ -92,16 +107,22 @@ BUDGET: dict[str, dict[str, Callable[[float], Run]]] = {
         "  of logit_margin": lambda eps: ours(PGD(eps=eps, objective="logit_margin")),
         "advcore APGD": lambda eps: ours(APGD(eps=eps)),
         "  of logit_margin ": lambda eps: ours(APGD(eps=eps, objective="logit_margin")),
-        "torchattacks PGD": lambda eps: lambda network, images, labels: torchattacks.PGD(network, eps=eps)(images, labels),
+        "torchattacks PGD": lambda eps: (
+            lambda network, images, labels: torchattacks.PGD(network, eps=eps)(images, labels)
+        ),
         "foolbox LinfPGD": lambda eps: of_foolbox(foolbox.attacks.LinfPGD(), eps),
-        "adv-lib APGD-CE": lambda eps: of_adv_lib("apgd", eps=eps, norm=torch.inf, loss_function="ce"),
+        "adv-lib APGD-CE": lambda eps: of_adv_lib(
+            "apgd", eps=eps, norm=torch.inf, loss_function="ce"
+        ),
     },
     "l2": {
         "advcore PGD": lambda eps: ours(PGD(eps=eps, norm="l2")),
         "  of logit_margin": lambda eps: ours(PGD(eps=eps, norm="l2", objective="logit_margin")),
         "advcore APGD": lambda eps: ours(APGD(eps=eps, norm="l2")),
         "  of logit_margin ": lambda eps: ours(APGD(eps=eps, norm="l2", objective="logit_margin")),
-        "torchattacks PGD": lambda eps: lambda network, images, labels: torchattacks.PGDL2(network, eps=eps)(images, labels),
+        "torchattacks PGD": lambda eps: (
+            lambda network, images, labels: torchattacks.PGDL2(network, eps=eps)(images, labels)
+        ),
         "foolbox L2PGD": lambda eps: of_foolbox(foolbox.attacks.L2PGD(), eps),
         "adv-lib APGD-CE": lambda eps: of_adv_lib("apgd", eps=eps, norm=2, loss_function="ce"),
     },
@@ -109,24 +130,34 @@ BUDGET: dict[str, dict[str, Callable[[float], Run]]] = {
 
 
 def curves(count: int = 256) -> None:
-    """By how many points attacks over-estimate the robust accuracy at most, over ten eps between the exact margins' quantiles."""
-    print(f"\nrobust accuracy, K=10, {count} images, box active: points above the exact one, worst of ten eps, at each logit scale")
+    """By how many points attacks over-estimate the robust accuracy at most, over ten eps between
+    the exact margins' quantiles."""
+    print(
+        f"\nrobust accuracy, K=10, {count} images, box active: points above the exact one, "
+        "worst of ten eps, at each logit scale"
+    )
     for norm, attacks in BUDGET.items():
         print(f"  {norm:24}" + "".join(f"{scale:8g}" for scale in SCALES))
         for name, build in attacks.items():
             cells = "".join(f"{overestimate(build, norm, scale, count):8.1f}" for scale in SCALES)
             print(f"  {name:24}{cells}", flush=True)
         for name, attacks_of in QUALITIES.items():
-            cells = "".join(f"{whole_curve(attacks_of(norm), norm, scale, count):8.1f}" for scale in SCALES)  # type: ignore[arg-type]
+            cells = "".join(
+                f"{whole_curve(attacks_of(norm), norm, scale, count):8.1f}" for scale in SCALES
+            )  # type: ignore[arg-type]
             print(f"  {'advcore, quality ' + name:24}{cells}", flush=True)
 
 
 def whole_curve(attacks: Sequence[Attack], norm: str, scale: float, count: int) -> float:
-    """As `overestimate`, of the curve that the probe `robustness` gives: from all attacks of a quality, in one run."""
+    """As `overestimate`, of the curve that the probe `robustness` gives: from all attacks of a
+    quality, in one run."""
     affine, images, exact, labels, grid = problem(norm, scale, count)
     broken_at = attack_over(attacks, affine, images, labels, grid)[-1].broken_at
     held = torch.tensor(robust_accuracy(broken_at, grid))
-    return 100 * max((share - (exact > eps).double().mean()).item() for share, eps in zip(held, grid, strict=True))
+    return 100 * max(
+        (share - (exact > eps).double().mean()).item()
+        for share, eps in zip(held, grid, strict=True)
+    )
 
 
 def overestimate(build: Callable[[float], Run], norm: str, scale: float, count: int) -> float:
@@ -138,8 +169,11 @@ def overestimate(build: Callable[[float], Run], norm: str, scale: float, count: 
     return 100 * max(above)
 
 
-def problem(norm: str, scale: float, count: int) -> tuple[nn.Module, Tensor, Tensor, Tensor, list[float]]:
-    """An affine classifier, images `(count, 3, 8, 8)` with the box active, their exact margins, their labels, ten eps."""
+def problem(
+    norm: str, scale: float, count: int
+) -> tuple[nn.Module, Tensor, Tensor, Tensor, list[float]]:
+    """An affine classifier, images `(count, 3, 8, 8)` with the box active, their exact margins,
+    their labels, ten eps."""
     affine, images = boxed.problem(10, scale, True, count=count)
     affine.eval().requires_grad_(False)
     exact = boxed.margins(affine, images, norm)

@@ -5,13 +5,22 @@ import sys
 import tempfile
 from pathlib import Path
 
+from advcore.pipelines.study.saved_answer import FILE
 from benchmarks.setting import machine, seconds
-from pipelines.again import FILE
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as out:
-        command = [sys.executable, "-m", "pipelines.cli", "demo", "--runner", "inline", "--out", out]
+        command = [
+            sys.executable,
+            "-m",
+            "advcore.pipelines.cli",
+            "demo",
+            "--runner",
+            "inline",
+            "--out",
+            out,
+        ]
 
         def again() -> None:
             done = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -28,7 +37,10 @@ def main() -> None:
         print(f"the demo, finished, run again ({machine()})")
         print(f"  import torch                 {seconds(torch_alone):6.2f} s")
         print(f"  advcore demo, again          {seconds(again):6.2f} s")
-        print(f"  where nothing is remembered  {seconds(forgotten, 1):6.2f} s: models, data, figures and MLflow are looked at anew")
+        print(
+            f"  where nothing is remembered  {seconds(forgotten, 1):6.2f} s: models, data, "
+            "figures and MLflow are looked at anew"
+        )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """What the driver spends on a shard, and its memory: 20,000 shards of empty work on 100 actors.
 
-The actors are simulated in that they measure nothing: each is a real Ray actor in a process of its own, called as a worker is, that
-imports no torch and answers at once. So all 100 of them, Ray itself and the driver share this machine's cores: wall time is that of
-all together, processor time that of the driver alone, its threads of Ray included. The last line is the pool's own books without
+The actors are simulated in that they measure nothing: each is a real Ray actor in a process of its
+own, called as a worker is, that imports no torch and answers at once. So all 100 of them, Ray
+itself and the driver share this machine's cores: wall time is that of all together, processor time
+that of the driver alone, its threads of Ray included. The last line is the pool's own books without
 Ray: the same loop against calls that are answered in the process.
 """
 
@@ -16,24 +17,28 @@ from typing import Any
 
 import numpy as np
 
-from workers.cluster import prepare_environment, private_token
-from workers.crew import Crew, Orders
-from workers.shards import split
-from workers.work import Outcome, Work
+from advcore.workers.pool.actor_pool import ActorPool, PoolSettings
+from advcore.workers.pool.preconditions import prepare_environment, private_token
+from advcore.workers.shards import split
+from advcore.workers.tasks import Task, TaskResult
 
 
 @dataclass(frozen=True)
 class Spent:
-    """Milliseconds of wall and of processor time for a shard, and the driver's memory along the way, in MB."""
+    """Milliseconds of wall and of processor time for a shard, and the driver's memory along the
+    way, in MB."""
 
     wall: float
     processor: float
     memory: list[float]
 
 
-def works(shards: int) -> list[Work]:
+def works(shards: int) -> list[Task]:
     nothing: Any = None
-    return [Work(f"{shard.start:064x}", "empty/work", nothing, "model", nothing, shard, 0) for shard in split(shards, 1)]
+    return [
+        Task(f"{shard.start:064x}", "empty/work", nothing, "model", nothing, shard, 0)
+        for shard in split(shards, 1)
+    ]
 
 
 def empty_worker() -> type:
@@ -44,17 +49,17 @@ def empty_worker() -> type:
             return ""
 
         def measure(self, work: Any, dataset: Any) -> Any:
-            from workers.work import Outcome
+            from advcore.workers.tasks import TaskResult
 
-            return Outcome(work.key, work.name, True, 0, 0.0, "", "empty")
+            return TaskResult(work.key, work.name, True, 0, 0.0, "", "empty")
 
     return Empty
 
 
 def spend(ray: Any, hire: Any, actors: int, shards: int) -> Spent:
     """Run all shards, and look at the clocks and the memory."""
-    orders = Orders(hire, lambda: actors, shard_seconds=600.0, asked=f"{actors} empty actors")
-    crew = Crew(ray, orders, works(shards), None, np.arange(shards))
+    orders = PoolSettings(hire, lambda: actors, shard_seconds=600.0, asked=f"{actors} empty actors")
+    crew = ActorPool(ray, orders, works(shards), None, np.arange(shards))
     wall, processor, memory = time.perf_counter(), time.process_time(), []
     for done, _ in enumerate(crew.outcomes(), 1):
         if done % (shards // 10) == 0:
@@ -69,7 +74,9 @@ def on_ray(actors: int, shards: int) -> Spent:
     private_token()
     import ray
 
-    ray.init(address="local", include_dashboard=False, object_store_memory=2**27, log_to_driver=False)
+    ray.init(
+        address="local", include_dashboard=False, object_store_memory=2**27, log_to_driver=False
+    )
     try:
         remote: Any = ray.remote(num_cpus=0, max_restarts=0, max_task_retries=0)(empty_worker())
         hired = [remote.remote() for _ in range(actors)]
@@ -86,7 +93,9 @@ def without_ray(actors: int, shards: int) -> Spent:
         return SimpleNamespace(
             ready=SimpleNamespace(remote=lambda: Answer("empty")),
             measure=SimpleNamespace(
-                remote=lambda work, data: Answer(Outcome(work.key, work.name, True, 0, 0.0, "", "empty")),
+                remote=lambda work, data: Answer(
+                    TaskResult(work.key, work.name, True, 0, 0.0, "", "empty")
+                ),
             ),
         )
 
@@ -114,12 +123,19 @@ def resident() -> float:
 
 
 def lines(actors: int, shards: int) -> Iterator[str]:
-    yield f"driver, {shards} shards of empty work, {actors} actors on {os.cpu_count()} cores (bar: 2 ms a shard, flat memory)"
-    for name, spent in (("on Ray", on_ray(actors, shards)), ("the books alone", without_ray(actors, shards))):
+    yield (
+        f"driver, {shards} shards of empty work, {actors} actors on {os.cpu_count()} cores "
+        "(bar: 2 ms a shard, flat memory)"
+    )
+    for name, spent in (
+        ("on Ray", on_ray(actors, shards)),
+        ("the books alone", without_ray(actors, shards)),
+    ):
         tenth, last = spent.memory[0], spent.memory[-1]
         yield (
-            f"  {name:16} {spent.wall:6.3f} ms a shard, of it {spent.processor:6.3f} ms of the driver's processor time; "
-            f"memory {tenth:.0f} MB after a tenth, {last:.0f} MB at the end, {max(spent.memory):.0f} MB at most"
+            f"  {name:16} {spent.wall:6.3f} ms a shard, of it {spent.processor:6.3f} ms of the "
+            f"driver's processor time; memory {tenth:.0f} MB after a tenth, {last:.0f} MB at the "
+            f"end, {max(spent.memory):.0f} MB at most"
         )
 
 

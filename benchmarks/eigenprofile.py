@@ -1,4 +1,5 @@
-"""The whole eigenprofile of a ReLU network, D = 784: the low-rank path with its check against D Hessian products."""
+"""The whole eigenprofile of a ReLU network, D = 784: the low-rank path with its check against D
+Hessian products."""
 
 from advcore.curvature import eigenprofile
 from benchmarks.setting import digits, machine, seconds, trained_lenet
@@ -14,7 +15,10 @@ def main() -> None:
     print(f"eigenprofile, LeNet, D = 784, 32 digits ({machine()})")
     print(f"  D Hessian products {32 / slow:8.1f} samples/s")
     speed = f"{32 / fast:8.1f} samples/s, {slow / fast:.0f} times"
-    print(f"  advcore            {speed}; within {difference:.1e} of the top eigenvalue of a float64 Hessian")
+    print(
+        f"  advcore            {speed}; within {difference:.1e} of the top eigenvalue of a "
+        "float64 Hessian"
+    )
 
 
 if __name__ == "__main__":

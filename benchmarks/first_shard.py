@@ -1,8 +1,9 @@
 """How long the command takes to its first shard on a cluster that is up.
 
-A head with two CPUs, warm as docs/cluster.md says, or plain, and `advcore run` three times: margins of a LeNet in 21 DCT blocks,
-digits in shards of 64, recorded in an MLflow store that is there already. From the start of the command to when a worker begins the
-first shard, and to when the rows of that shard are in the store.
+A head with two CPUs, warm as docs/cluster.md says, or plain, and `advcore run` three times: margins
+of a LeNet in 21 DCT blocks, digits in shards of 64, recorded in an MLflow store that is there
+already. From the start of the command to when a worker begins the first shard, and to when the rows
+of that shard are in the store.
 """
 
 import os
@@ -16,11 +17,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import yaml
 
+from advcore.workers.checkpoints import save_checkpoint
+from advcore.workers.pool.preconditions import prepare_environment, private_token
 from benchmarks.setting import machine, trained_lenet
-from workers.checkpoints import save_checkpoint
-from workers.cluster import prepare_environment, private_token
 
-WARM = {"RAY_preload_python_modules": "workers.preloaded", "RAY_enable_worker_prestart": "1"}
+WARM = {
+    "RAY_preload_python_modules": "advcore.workers.pool.preloaded",
+    "RAY_enable_worker_prestart": "1",
+}
 RUNS, PAUSE = 3, 20.0
 
 
@@ -32,7 +36,9 @@ def study(folder: Path) -> Path:
         "name": "first",
         "models": {"lenet": {"architecture": "lenet", "checkpoint": str(checkpoint)}},
         "data": {"name": "mnist5k", "split": "test", "samples": 256},
-        "probes": {"margins": {"kind": "margins", "family": {"kind": "dct", "size": 8, "stride": 1}}},
+        "probes": {
+            "margins": {"kind": "margins", "family": {"kind": "dct", "size": 8, "stride": 1}}
+        },
         "run": {"runner": "ray", "workers": 2, "out": str(folder)},
     }
     path.write_text(yaml.safe_dump(content))
@@ -52,7 +58,9 @@ def first_rows(store: Path, run: subprocess.Popen[str]) -> Path:
 def timed(command: list[str], store: Path) -> str:
     """One run on a store of its own: seconds to both moments."""
     start = time.time()
-    with subprocess.Popen([*command, "--store", str(store)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+    with subprocess.Popen(
+        [*command, "--store", str(store)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
         path = first_rows(store, run)
         told, complaints = run.communicate()
     if run.returncode:
@@ -70,11 +78,22 @@ def on_a_cluster(folder: Path) -> Iterator[str]:
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False, "object_store_memory": 2**28}
+        initialize_head=True,
+        head_node_args={"num_cpus": 2, "include_dashboard": False, "object_store_memory": 2**28},
     )
     try:
-        command = [sys.executable, "-m", "pipelines.cli", "run", str(study(folder)), "--address", cluster.address]
-        subprocess.run([*command, "--store", str(folder / "before")], check=True, capture_output=True)  # makes MLflow's store
+        command = [
+            sys.executable,
+            "-m",
+            "advcore.pipelines.cli",
+            "run",
+            str(study(folder)),
+            "--address",
+            cluster.address,
+        ]
+        subprocess.run(
+            [*command, "--store", str(folder / "before")], check=True, capture_output=True
+        )  # makes MLflow's store
         for turn in range(RUNS):
             time.sleep(PAUSE)
             yield timed(command, folder / f"store{turn}")
@@ -88,10 +107,18 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as name:
             print(", ".join(on_a_cluster(Path(name))))
         return
-    print(f"seconds from the command to its first shard begun (and in the store), {RUNS} runs ({machine()})", flush=True)
+    print(
+        (
+            f"seconds from the command to its first shard begun (and in the store), {RUNS} "
+            f"runs ({machine()})"
+        ),
+        flush=True,
+    )
     for name, settings in (("warm cluster", WARM), ("plain cluster", {})):
         command = [sys.executable, "-m", "benchmarks.first_shard", "here"]
-        done = subprocess.run(command, env=os.environ | settings, stdout=subprocess.PIPE, text=True, check=True)
+        done = subprocess.run(
+            command, env=os.environ | settings, stdout=subprocess.PIPE, text=True, check=True
+        )
         print(f"  {name:14} {done.stdout.strip()} (bar for the warm one: 3)", flush=True)
 
 

@@ -1,8 +1,10 @@
-"""The 20 largest eigenvalues of the input Hessian by Lanczos, batched, against hessian-eigenthings sample by sample.
+"""The 20 largest eigenvalues of the input Hessian by Lanczos, batched, against hessian-eigenthings
+sample by sample.
 
-The network is a trained LeNet with softplus for ReLU, so that its Hessian has more than nine eigenvalues. Both get the same exact
-Hessian products of the loss in the input. hessian-eigenthings' Lanczos is run with as many steps as ours took, reorthogonalised
-(by default it takes 40, whether or not they are enough), and its power iteration with deflation as it comes.
+The network is a trained LeNet with softplus for ReLU, so that its Hessian has more than nine
+eigenvalues. Both get the same exact Hessian products of the loss in the input. hessian-eigenthings'
+Lanczos is run with as many steps as ours took, reorthogonalised (by default it takes 40, whether or
+not they are enough), and its power iteration with deflation as it comes.
 """
 
 import time
@@ -32,7 +34,9 @@ class Counted:
 
 def softened(network: nn.Module) -> nn.Module:
     """Its ReLUs replaced by softplus."""
-    parts = [nn.Softplus(beta=10) if isinstance(part, nn.ReLU) else part for part in network.children()]
+    parts = [
+        nn.Softplus(beta=10) if isinstance(part, nn.ReLU) else part for part in network.children()
+    ]
     return nn.Sequential(*parts)
 
 
@@ -47,7 +51,10 @@ def ours(operator: InputHessian | Counted) -> Eigenpairs:
 def main() -> None:
     network, (images, labels) = softened(trained_lenet()), digits("test", COUNT)
     fast = COUNT / seconds(lambda: ours(hessian(network, images, labels)))
-    values, counted = ours(hessian(network, images, labels)).values, Counted(hessian(network, images, labels))
+    values, counted = (
+        ours(hessian(network, images, labels)).values,
+        Counted(hessian(network, images, labels)),
+    )
     ours(counted)
     steps = counted.products - TOP  # the rest are for the residuals
     every = eigenprofile(network.double(), images.double(), labels, path="products").values
@@ -55,28 +62,46 @@ def main() -> None:
     network.float()
 
     def error(some: Tensor) -> float:
-        """Of magnitudes, as a share of the largest: the worst of the 20, at the worst of the first samples."""
+        """Of magnitudes, as a share of the largest: the worst of the 20, at the worst of the first
+        samples."""
         magnitudes = exact[: len(some)].abs()
         return ((some.abs() - magnitudes).abs().amax(1) / magnitudes[:, 0]).max().item()
 
-    def alone(solve: Callable[[peer.LambdaOperator], peer.EigenResult], count: int) -> tuple[float, float]:
+    def alone(
+        solve: Callable[[peer.LambdaOperator], peer.EigenResult], count: int
+    ) -> tuple[float, float]:
         """Samples per second, and the error, over the first `count` samples."""
         start, found = time.perf_counter(), []
         for row in range(count):
             one = hessian(network, images[row : row + 1], labels[row : row + 1])
-            operator = peer.LambdaOperator(lambda vector, one=one: (one @ vector[None])[0], DIMENSION)  # type: ignore[misc]
+            operator = peer.LambdaOperator(
+                lambda vector, one=one: (one @ vector[None])[0], DIMENSION
+            )  # type: ignore[misc]
             found.append(solve(operator).eigenvalues)
         return count / (time.perf_counter() - start), error(torch.stack(found))
 
-    print(f"top {TOP} eigenvalues, LeNet with softplus, D = {DIMENSION}, {COUNT} digits ({machine()}); worst error of 8")
-    print(f"  advcore Lanczos, {steps} steps              {fast:7.2f} samples/s, error {error(values[:8]):.1e}")
+    print(
+        f"top {TOP} eigenvalues, LeNet with softplus, D = {DIMENSION}, {COUNT} digits "
+        f"({machine()}); worst error of 8"
+    )
+    print(
+        f"  advcore Lanczos, {steps} steps              {fast:7.2f} samples/s, error "
+        f"{error(values[:8]):.1e}"
+    )
     for name, solve, count in (
-        (f"Lanczos, {steps} steps", lambda op: peer.lanczos(op, k=TOP, max_iter=steps, reorthogonalize=True, seed=0), 8),
+        (
+            f"Lanczos, {steps} steps",
+            lambda op: peer.lanczos(op, k=TOP, max_iter=steps, reorthogonalize=True, seed=0),
+            8,
+        ),
         ("Lanczos, default", lambda op: peer.lanczos(op, k=TOP, seed=0), 8),
         ("power iteration", lambda op: peer.deflated_power_iteration(op, k=TOP, seed=0), 2),
     ):
         rate, off = alone(solve, count)
-        print(f"  hessian-eigenthings {name:18} {rate:7.2f} samples/s, error {off:.1e}: ours {fast / rate:.1f} times as fast")
+        print(
+            f"  hessian-eigenthings {name:18} {rate:7.2f} samples/s, error {off:.1e}: ours "
+            f"{fast / rate:.1f} times as fast"
+        )
 
 
 if __name__ == "__main__":

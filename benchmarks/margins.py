@@ -1,9 +1,11 @@
-"""Margins per second in 21 DCT blocks (K = 8), against the published per-sample algorithm and the bare cost of the passes.
+"""Margins per second in 21 DCT blocks (K = 8), against the published per-sample algorithm and the
+bare cost of the passes.
 
-The baseline is that of Ortiz-Jimenez et al. 2020 written anew: one image, one subspace, an explicit basis, one backward pass per
-class. Both run here, on the same samples, so the ratio is of one machine and one moment. Its backward passes end at the image;
-those of a plain `backward()`, as published DeepFool code calls it, go on to the weights of a network that is not frozen: that time
-is given as well.
+The baseline is that of Ortiz-Jimenez et al. 2020 written anew: one image, one subspace, an explicit
+basis, one backward pass per class. Both run here, on the same samples, so the ratio is of one
+machine and one moment. Its backward passes end at the image; those of a plain `backward()`, as
+published DeepFool code calls it, go on to the weights of a network that is not frozen: that time is
+given as well.
 """
 
 import time
@@ -19,15 +21,21 @@ from advcore.training import Recipe
 from benchmarks.setting import digits, machine, pictures, resnet18, seconds, trained, trained_lenet
 
 
-def published(network: nn.Module, image: Tensor, basis: Tensor, steps: int = 100, overshoot: float = 0.02) -> float:
-    """The margin of one image `(1, C, H, W)` in the span of `basis` `(D, m)`. Gradients of weights that want one are taken too."""
+def published(
+    network: nn.Module, image: Tensor, basis: Tensor, steps: int = 100, overshoot: float = 0.02
+) -> float:
+    """The margin of one image `(1, C, H, W)` in the span of `basis` `(D, m)`. Gradients of weights
+    that want one are taken too."""
     weights = [weight for weight in network.parameters() if weight.requires_grad]
     classes = network(image)[0].argsort(descending=True)[:10]
     total, label = torch.zeros_like(image), classes[0]
     for _ in range(steps):
         current = (image + total).requires_grad_()
         logits = network(current)[0]
-        rows = [torch.autograd.grad(logits[k], [current, *weights], retain_graph=True)[0].flatten() for k in classes]
+        rows = [
+            torch.autograd.grad(logits[k], [current, *weights], retain_graph=True)[0].flatten()
+            for k in classes
+        ]
         best, step = torch.inf, total
         for k in range(1, len(classes)):
             normal = basis @ (basis.T @ (rows[k] - rows[0]))
@@ -41,13 +49,17 @@ def published(network: nn.Module, image: Tensor, basis: Tensor, steps: int = 100
 
 
 def compare(name: str, network: nn.Module, images: Tensor, slow_images: int) -> None:
-    """Ours on all images, the published algorithm on some of them; and the bare cost of the passes that ours made."""
+    """Ours on all images, the published algorithm on some of them; and the bare cost of the passes
+    that ours made."""
     family = dct_blocks(28, size=8, stride=1)
     ours = margins(network, images, family).distance
     rate = ours.numel() / seconds(lambda: margins(network, images, family))
     few, bases = (
         images[:slow_images],
-        [member.lift(torch.eye(family.dim)).flatten(1).T for member in map(family.__getitem__, range(21))],
+        [
+            member.lift(torch.eye(family.dim)).flatten(1).T
+            for member in map(family.__getitem__, range(21))
+        ],
     )
     theirs, slow = per_sample(network, few, bases)
     _, slower = per_sample(network.requires_grad_(True), few, bases)
@@ -55,24 +67,32 @@ def compare(name: str, network: nn.Module, images: Tensor, slow_images: int) -> 
     difference = ((ours[:, : len(few)] - theirs).abs() / theirs).median().item()
     floor = passes(network, images, family) / ours.numel()
     print(f"  {name}")
-    print(f"    published per-sample algorithm {slow:8.1f} margins/s; {slower:.1f} where backward passes go on to the weights")
     print(
-        f"    advcore                        {rate:8.1f} margins/s, {rate / slow:.1f} and {rate / slower:.0f} times; "
-        f"relative difference {difference:.1e}"
+        f"    published per-sample algorithm {slow:8.1f} margins/s; {slower:.1f} where "
+        "backward passes go on to the weights"
     )
-    print(f"    its passes alone               {1 / floor:8.1f} margins/s, so they are {floor * rate:.0%} of its time")
+    print(
+        f"    advcore                        {rate:8.1f} margins/s, {rate / slow:.1f} and "
+        f"{rate / slower:.0f} times; relative difference {difference:.1e}"
+    )
+    print(
+        f"    its passes alone               {1 / floor:8.1f} margins/s, so they are "
+        f"{floor * rate:.0%} of its time"
+    )
 
 
 def per_sample(network: nn.Module, images: Tensor, bases: list[Tensor]) -> tuple[Tensor, float]:
     """The published algorithm's margins `(subspace, sample)`, and how many a second."""
     start = time.perf_counter()
-    found = torch.tensor([[published(network, image[None], basis) for image in images] for basis in bases])
+    found = torch.tensor(
+        [[published(network, image[None], basis) for image in images] for basis in bases]
+    )
     return found, found.numel() / (time.perf_counter() - start)
 
 
 def passes(network: nn.Module, images: Tensor, family: Family) -> float:
-    """Seconds that the bare passes of our margins take, forward, or forward and backward for one class, in batches of the same
-    sizes and with batch normalisation folded, as there."""
+    """Seconds that the bare passes of our margins take, forward, or forward and backward for one
+    class, in batches of the same sizes and with batch normalisation folded, as there."""
     sizes: list[tuple[int, bool]] = []
 
     def recording(batch: Tensor) -> Tensor:

@@ -1,4 +1,5 @@
-"""Minimal-norm attacks beside the peers' on real networks: the same batch and process; medians, times, and ratios of both.
+"""Minimal-norm attacks beside the peers' on real networks: the same batch and process; medians,
+times, and ratios of both.
 
     python -m benchmarks.minimal_norms [lenet|resnet18] [DATA]
 
@@ -42,13 +43,22 @@ SLOW = ("foolbox DeepFool", "adv-lib FAB(100)", "foolbox C&W(9x100)")
 """Left out where a pass takes long: minutes each on a ResNet."""
 
 
-def table(network: nn.Module, data: str, count: int, repeats: int, without: tuple[str, ...] = ()) -> None:
+def table(
+    network: nn.Module, data: str, count: int, repeats: int, without: tuple[str, ...] = ()
+) -> None:
     images, labels = classified(network, count, data)
     print(f"{len(images)} images of {data} classified right ({machine()})")
     for norm, attacks in ATTACKS.items():
-        rows = {name: outcome(run, network, images, labels, norm, repeats) for name, run in attacks.items() if name not in without}
+        rows = {
+            name: outcome(run, network, images, labels, norm, repeats)
+            for name, run in attacks.items()
+            if name not in without
+        }
         quick, tight = rows["advcore DeepFool"], rows["advcore MinimalNorm"]
-        print(f"  {norm:22}   median  found  seconds   of DeepFool: median, time   of MinimalNorm: median, time")
+        print(
+            f"  {norm:22}   median  found  seconds   of DeepFool: median, time   of "
+            "MinimalNorm: median, time"
+        )
         for name, row in rows.items():
             ratios = f"{row.median / quick.median:19.4f} {row.seconds / quick.seconds:7.2f}"
             print(

@@ -1,7 +1,8 @@
 """What sharding and storing cost on real work.
 
-Margins of a LeNet in 21 DCT blocks: two actors of one thread against the inline runner with two threads, both writing every shard
-to a store. Throughput counts from when every worker has given its first shard, so start-up is not in it, to the last shard.
+Margins of a LeNet in 21 DCT blocks: two actors of one thread against the inline runner with two
+threads, both writing every shard to a store. Throughput counts from when every worker has given its
+first shard, so start-up is not in it, to the last shard.
 """
 
 import sys
@@ -13,20 +14,20 @@ from pathlib import Path
 
 from advcore.probes import Margins
 from advcore.subspaces import DCTDiagonal
+from advcore.workers.actor import work_key
+from advcore.workers.checkpoints import save_checkpoint
+from advcore.workers.datasets import Dataset, DataSpec, load
+from advcore.workers.inline import Inline
+from advcore.workers.models import ModelSpec, content_hash
+from advcore.workers.pool.ray_runner import RayPool
+from advcore.workers.shards import split
+from advcore.workers.tasks import Runner, Task
 from benchmarks.setting import machine, trained_lenet
-from workers.actor import work_key
-from workers.checkpoints import save_checkpoint
-from workers.datasets import Dataset, DataSpec, load
-from workers.inline import Inline
-from workers.models import ModelSpec, content_hash
-from workers.pool import RayPool
-from workers.shards import split
-from workers.work import Runner, Work
 
 SHARD, TURNS = 64, 2
 
 
-def works(folder: Path, dataset: Dataset, size: int = SHARD) -> list[Work]:
+def works(folder: Path, dataset: Dataset, size: int = SHARD) -> list[Task]:
     """Margins of a trained LeNet on all samples."""
     checkpoint = folder / "lenet.safetensors"
     if not checkpoint.exists():
@@ -34,13 +35,17 @@ def works(folder: Path, dataset: Dataset, size: int = SHARD) -> list[Work]:
     model = ModelSpec("lenet", checkpoint=str(checkpoint))
     digest = content_hash(model)
     probe = Margins(family=DCTDiagonal(size=8, stride=1))
-    first = Work("", "lenet/margins", model, digest, probe, split(1, 1)[0], 0)
-    keyed = [(shard, work_key(digest, dataset.digest, {}, shard, 0, "float32")) for shard in split(len(dataset), size)]
+    first = Task("", "lenet/margins", model, digest, probe, split(1, 1)[0], 0)
+    keyed = [
+        (shard, work_key(digest, dataset.digest, {}, shard, 0, "float32"))
+        for shard in split(len(dataset), size)
+    ]
     return [replace(first, key=key, shard=shard) for shard, key in keyed]
 
 
-def throughput(runner: Runner, workers: int, todo: Sequence[Work], dataset: Dataset) -> float:
-    """Samples a second, from when each of so many workers has given its first shard to the last one."""
+def throughput(runner: Runner, workers: int, todo: Sequence[Task], dataset: Dataset) -> float:
+    """Samples a second, from when each of so many workers has given its first shard to the last
+    one."""
     seen: set[str] = set()
     start, counted = 0.0, 0
     for outcome in runner.run(todo, dataset):
@@ -65,15 +70,26 @@ def compare(folder: Path, dataset: Dataset) -> Iterator[str]:
             rates["2 actors of 1 thread"].append(throughput(pool, 2, todo, dataset))
     best = {name: max(own) for name, own in rates.items()}
     for name, own in rates.items():
-        yield f"  {name:22} {best[name]:7.1f} samples/s ({', '.join(f'{rate:.1f}' for rate in own)})"
-    yield f"  ratio                  {best['2 actors of 1 thread'] / best['inline, 2 threads']:7.2f} (bar: 0.95)"
+        yield (
+            f"  {name:22} {best[name]:7.1f} samples/s ({', '.join(f'{rate:.1f}' for rate in own)})"
+        )
+    yield (
+        "  ratio                  "
+        f"{best['2 actors of 1 thread'] / best['inline, 2 threads']:7.2f} (bar: 0.95)"
+    )
 
 
 def main() -> None:
     samples = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     with tempfile.TemporaryDirectory() as name:
         dataset = load(DataSpec("mnist5k", "test", samples))
-        print(f"sharding and storing: margins, LeNet, {samples} digits in shards of {SHARD} ({machine()})", flush=True)
+        print(
+            (
+                f"sharding and storing: margins, LeNet, {samples} digits in shards of {SHARD} "
+                f"({machine()})"
+            ),
+            flush=True,
+        )
         for line in compare(Path(name), dataset):
             print(line, flush=True)
 

@@ -23,12 +23,16 @@ def ours(attack: Attack) -> Run:
 
 def of_foolbox(attack: foolbox.attacks.base.Attack, eps: float | None = None) -> Run:
     """One of foolbox's attacks; without `eps`, a minimal-norm one."""
-    return lambda network, images, labels: attack(foolbox.PyTorchModel(network, (0, 1)), images, labels, epsilons=eps)[1]
+    return lambda network, images, labels: attack(
+        foolbox.PyTorchModel(network, (0, 1)), images, labels, epsilons=eps
+    )[1]
 
 
 def of_adv_lib(name: str, **settings: object) -> Run:
     """One of adv-lib's attacks."""
-    return lambda network, images, labels: getattr(adv_lib, name)(network, images, labels, **settings)
+    return lambda network, images, labels: getattr(adv_lib, name)(
+        network, images, labels, **settings
+    )
 
 
 ENOUGH = 4.0
@@ -51,9 +55,17 @@ class Outcome:
         return self.distances.median().item()
 
 
-def outcome(run: Run, network: nn.Module, images: Tensor, labels: Tensor, norm: str, repeats: int = 1, box: bool = True) -> Outcome:
-    """The best time of some repeats, after one on a few images that does not count; the images are measured as they come back,
-    and with `box` those outside [0, 1] are not found."""
+def outcome(
+    run: Run,
+    network: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    norm: str,
+    repeats: int = 1,
+    box: bool = True,
+) -> Outcome:
+    """The best time of some repeats, after one on a few images that does not count; the images are
+    measured as they come back, and with `box` those outside [0, 1] are not found."""
     run(network, images[:4].clone(), labels[:4])
     times: list[float] = []
     while len(times) < repeats and sum(times) < ENOUGH:

@@ -1,7 +1,8 @@
-"""Projected gradient descent against its floor: the bare forward and backward passes that it cannot do without.
+"""Projected gradient descent against its floor: the bare forward and backward passes that it cannot
+do without.
 
-The passes are made at images that a step has moved, as those of an attack are: at clean digits, whose background is exactly 0, a
-pass is some 6 % cheaper. Needs the peers: `make bench-peers`.
+The passes are made at images that a step has moved, as those of an attack are: at clean digits,
+whose background is exactly 0, a pass is some 6 % cheaper. Needs the peers: `make bench-peers`.
 """
 
 import statistics
@@ -30,11 +31,21 @@ def contestants(
 ) -> dict[str, Callable[[], object]]:
     """The bare passes first, then PGD as each library has it, steps a tenth of eps long."""
     attack = PGD(eps=eps, norm=norm, steps=steps)
-    moved = attack.climb(network, images, Untargeted(labels), Randomness(0, torch.arange(len(images)))).images
+    moved = attack.climb(
+        network, images, Untargeted(labels), Randomness(0, torch.arange(len(images)))
+    ).images
     model, step = foolbox.PyTorchModel(network, (0, 1)), eps / 10
-    peer = PyTorchClassifier(network, nn.CrossEntropyLoss(), images.shape[1:], 10, clip_values=(0, 1), device_type="cpu")
+    peer = PyTorchClassifier(
+        network, nn.CrossEntropyLoss(), images.shape[1:], 10, clip_values=(0, 1), device_type="cpu"
+    )
     of_art = ProjectedGradientDescentPyTorch(
-        peer, norm={"l2": 2, "linf": torch.inf}[norm], eps=eps, eps_step=step, max_iter=steps, batch_size=len(images), verbose=False
+        peer,
+        norm={"l2": 2, "linf": torch.inf}[norm],
+        eps=eps,
+        eps_step=step,
+        max_iter=steps,
+        batch_size=len(images),
+        verbose=False,
     )
     if norm == "linf":
         of_torchattacks = torchattacks.PGD(network, eps=eps, alpha=step, steps=steps)
@@ -58,9 +69,17 @@ def contestants(
 
 
 def compare(
-    name: str, network: nn.Module, images: Tensor, labels: Tensor, norm: NormName, eps: float, steps: int, rounds: int
+    name: str,
+    network: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    norm: NormName,
+    eps: float,
+    steps: int,
+    rounds: int,
 ) -> None:
-    """At an eps so small that no sample leaves: all in turn, each round from another one on; medians of the rounds' ratios."""
+    """At an eps so small that no sample leaves: all in turn, each round from another one on;
+    medians of the rounds' ratios."""
     runs = contestants(network, images, labels, norm, eps, steps)
     assert not PGD(eps=eps, norm=norm, steps=steps)(network, images, Untargeted(labels)).found.any()
     order, times = list(runs), {run: list[float]() for run in runs}

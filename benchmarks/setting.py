@@ -1,4 +1,5 @@
-"""What the benchmarks share: trained networks, real images, a clock, and a line that names the machine."""
+"""What the benchmarks share: trained networks, real images, a clock, and a line that names the
+machine."""
 
 import hashlib
 import platform
@@ -14,8 +15,8 @@ from torch import Tensor, nn
 from advcore.classifier import predict
 from advcore.networks import lenet
 from advcore.training import Recipe, fit
-from workers.datasets import DataSpec, batch, load
-from workers.shards import Shard
+from advcore.workers.datasets import DataSpec, batch, load
+from advcore.workers.shards import Shard
 
 
 def pictures(data: str, split: str, samples: int) -> tuple[Tensor, Tensor]:
@@ -38,7 +39,8 @@ def classified(network: nn.Module, count: int, data: str = "mnist5k") -> tuple[T
 
 
 def trained(build: Callable[[], nn.Module], data: str, samples: int, recipe: Recipe) -> nn.Module:
-    """A network after a recipe, the same each time, held still; its weights are kept in the machine's folder for such things."""
+    """A network after a recipe, the same each time, held still; its weights are kept in the
+    machine's folder for such things."""
     torch.manual_seed(0)
     network = build()
     key = hashlib.sha256(f"{network} {data} {samples} {recipe}".encode()).hexdigest()[:16]

@@ -1,9 +1,12 @@
-"""A soak run: studies on a cluster whose workers, machines and drivers are killed at random, for as long as one likes (30 minutes).
+"""A soak run: studies on a cluster whose workers, machines and drivers are killed at random, for as
+long as one likes (30 minutes).
 
-`python -m benchmarks.soak MINUTES` starts a Ray head and two nodes on this machine and runs one study after the other on them by
-the command line, with MLflow. Every few shards something is killed: the process of a worker (SIGKILL), a node, which is replaced,
-or the driver, which is started again by the same command. When a study is finished, its rows are compared with those of a run of
-the same study in one process, undisturbed: all there, none twice, equal bit for bit, and its MLflow run is one. Else exit status 1.
+`python -m benchmarks.soak MINUTES` starts a Ray head and two nodes on this machine and runs one
+study after the other on them by the command line, with MLflow. Every few shards something is
+killed: the process of a worker (SIGKILL), a node, which is replaced, or the driver, which is
+started again by the same command. When a study is finished, its rows are compared with those of a
+run of the same study in one process, undisturbed: all there, none twice, equal bit for bit, and its
+MLflow run is one. Else exit status 1.
 """
 
 import os
@@ -25,12 +28,13 @@ import yaml
 from advcore.probes import Margins
 from advcore.probes.probe import Batch, Columns
 from advcore.randomness import Randomness
-from workers.cluster import prepare_environment, private_token
-from workers.store import open_store
+from advcore.workers.pool.preconditions import prepare_environment, private_token
+from advcore.workers.stores.store import open_store
 
 SAMPLES, SHARD = 160, 4
 BETWEEN = 4
-"""So many shards at least are finished between two kills, however slow the machine: drivers take long to start on a busy one."""
+"""So many shards at least are finished between two kills, however slow the machine: drivers take
+long to start on a busy one."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,17 @@ class Soak:
 
         self.place, self.dice = place, dice
         self.done: Counter[str] = Counter()
-        quick = {"health_check_initial_delay_ms": 2000, "health_check_period_ms": 1000, "health_check_failure_threshold": 5}
-        head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": 2**27, "_system_config": quick}
+        quick = {
+            "health_check_initial_delay_ms": 2000,
+            "health_check_period_ms": 1000,
+            "health_check_failure_threshold": 5,
+        }
+        head = {
+            "num_cpus": 0,
+            "include_dashboard": False,
+            "object_store_memory": 2**27,
+            "_system_config": quick,
+        }
         self.cluster = Cluster(initialize_head=True, head_node_args=head)
         self.nodes = [self.add(), self.add()]
 
@@ -71,21 +84,33 @@ class Soak:
             "name": f"soak{seed}",
             "models": {"one": {"architecture": "perceptron"}},
             "data": {"name": "digits", "samples": SAMPLES, "split": "train", "seed": seed},
-            "probes": {"soaked": {"kind": "benchmarks.soak:Soaked", "family": family, "folder": str(self.place / "pids")}},
+            "probes": {
+                "soaked": {
+                    "kind": "benchmarks.soak:Soaked",
+                    "family": family,
+                    "folder": str(self.place / "pids"),
+                }
+            },
             "run": {"shard_size": SHARD, "threads": 1, "seed": seed},
         }
         (self.place / "study.yaml").write_text(yaml.safe_dump(mapping))
 
     def start(self, *flags: str) -> subprocess.Popen[bytes]:
-        path = os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
+        path = os.pathsep.join(
+            [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+        )
         environment = os.environ | {"PYTHONPATH": path}
         environment.pop("MLFLOW_TRACKING_URI", None)
-        command = [sys.executable, "-m", "pipelines.cli", "run", "study.yaml", *flags]
+        command = [sys.executable, "-m", "advcore.pipelines.cli", "run", "study.yaml", *flags]
         with (self.place / "told.txt").open("ab") as told:
-            return subprocess.Popen(command, cwd=self.place, env=environment, stdout=told, stderr=told)
+            return subprocess.Popen(
+                command, cwd=self.place, env=environment, stdout=told, stderr=told
+            )
 
     def driver(self) -> subprocess.Popen[bytes]:
-        return self.start("--runner", "ray", "--address", self.cluster.address, "--workers", "2", "--out", "out")
+        return self.start(
+            "--runner", "ray", "--address", self.cluster.address, "--workers", "2", "--out", "out"
+        )
 
     def disturb(self, driver: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
         """Kill something; gives the driver that runs now."""
@@ -126,7 +151,10 @@ class Soak:
                 self.done["runs that ended partial"] += 1
                 driver = self.driver()
         if driver.returncode:
-            raise RuntimeError(f"the driver ended with {driver.returncode}: {(self.place / 'told.txt').read_text()[-3000:]}")
+            raise RuntimeError(
+                f"the driver ended with {driver.returncode}: "
+                f"{(self.place / 'told.txt').read_text()[-3000:]}"
+            )
         self.done["studies"] += 1
         self.check(seed)
 
@@ -135,18 +163,32 @@ class Soak:
         (self.place / "pids" / "slowly").unlink()
         undisturbed = self.start("--runner", "inline", "--no-track", "--out", f"undisturbed{seed}")
         if undisturbed.wait():
-            raise RuntimeError(f"the undisturbed run failed: {(self.place / 'told.txt').read_text()[-3000:]}")
-        wanted, found = (open_store(str(self.place / out / "store")) for out in (f"undisturbed{seed}", "out"))
-        keys = [path.stem for path in (self.place / f"undisturbed{seed}" / "store").rglob("*.parquet")]
+            raise RuntimeError(
+                f"the undisturbed run failed: {(self.place / 'told.txt').read_text()[-3000:]}"
+            )
+        wanted, found = (
+            open_store(str(self.place / out / "store")) for out in (f"undisturbed{seed}", "out")
+        )
+        keys = [
+            path.stem for path in (self.place / f"undisturbed{seed}" / "store").rglob("*.parquet")
+        ]
         if len(keys) != SAMPLES // SHARD or found.missing(keys):
-            raise RuntimeError(f"{len(keys)} shards are wanted, {len(found.missing(keys))} are missing")
+            raise RuntimeError(
+                f"{len(keys)} shards are wanted, {len(found.missing(keys))} are missing"
+            )
         for key in keys:
             ours, theirs = found.read(key), wanted.read(key)
             for name, column in theirs.items():
-                same = torch.equal(ours[name], column) if isinstance(column, torch.Tensor) else ours[name] == column  # type: ignore[arg-type]
+                same = (
+                    torch.equal(ours[name], column)
+                    if isinstance(column, torch.Tensor)
+                    else ours[name] == column
+                )  # type: ignore[arg-type]
                 if not same:
                     raise RuntimeError(f"the rows of {key} differ in {name}")
-        tables = [f"{out}/soak{seed}/tables/soaked-one.parquet" for out in (f"undisturbed{seed}", "out")]
+        tables = [
+            f"{out}/soak{seed}/tables/soaked-one.parquet" for out in (f"undisturbed{seed}", "out")
+        ]
         if len({(self.place / table).read_bytes() for table in tables}) != 1:
             raise RuntimeError(f"the tables {tables} differ")
         self.done["shards"] += len(keys)
@@ -158,7 +200,10 @@ class Soak:
 
         client = MlflowClient(f"sqlite:///{self.place / 'out' / 'mlflow.db'}")
         experiment: Any = client.get_experiment_by_name("advcore")
-        names = Counter(run.info.run_name for run in client.search_runs([experiment.experiment_id], max_results=1000))
+        names = Counter(
+            run.info.run_name
+            for run in client.search_runs([experiment.experiment_id], max_results=1000)
+        )
         parents = {name: count for name, count in names.items() if name.startswith("soak")}
         if len(parents) != self.done["studies"] or set(parents.values()) != {1}:
             raise RuntimeError(f"{self.done['studies']} studies have these MLflow runs: {parents}")
@@ -181,7 +226,10 @@ def main() -> None:
             soak.cluster.shutdown()
     told = ", ".join(f"{count} {what}" for what, count in soak.done.items())
     print(f"soak of {(time.monotonic() - begun) / 60:.1f} minutes: {told}")
-    print("every row is there, once, equal bit for bit to an undisturbed run's, and each study is one MLflow run")
+    print(
+        "every row is there, once, equal bit for bit to an undisturbed run's, and each study "
+        "is one MLflow run"
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""What a trial of a sweep costs beyond its training, and two side by side against one after the other"""
+"""What a trial of a sweep costs beyond its training, and two side by side against one after the
+other"""
 
 import os
 import sys
@@ -10,30 +11,34 @@ from typing import Any
 
 import torch
 
+from advcore.pipelines.settings import schema
+from advcore.pipelines.sweep.driver import Budget
+from advcore.pipelines.sweep.journal import Journal
+from advcore.pipelines.sweep.plan import Plan, plan_of
+from advcore.pipelines.sweep.settings import Sweep
+from advcore.pipelines.sweep.space import Point
+from advcore.pipelines.sweep.trial import reports
+from advcore.pipelines.tracking.record import NullRun
+from advcore.workers.pool.ray_runner import RayPool
+from advcore.workers.stores.store import open_store
 from benchmarks.setting import machine
-from pipelines import schema
-from pipelines.record import NullRun
-from pipelines.search import Point
-from pipelines.sweep import Sweep
-from pipelines.sweep_plan import Plan, plan_of
-from pipelines.sweep_record import Journal
-from pipelines.sweep_run import Budget
-from pipelines.trial import reports
-from workers.pool import RayPool
-from workers.store import open_store
 
 EPOCHS, TRIALS = 4, 6
 
 
 def settings(out: str, concurrent: int) -> Sweep:
-    """LeNet on 4,000 digits, adversarially trained, and no probes: trials of some seconds on one thread each."""
+    """LeNet on 4,000 digits, adversarially trained, and no probes: trials of some seconds on one
+    thread each."""
     attack = {"kind": "pgd", "norm": "l2", "eps": 1.5, "steps": 3}
     mapping: dict[str, Any] = {
         "name": f"bench{concurrent}",
         "recipe": {
             "model": {"architecture": "lenet"},
             "data": {"name": "mnist5k", "split": "train"},
-            "recipe": {"objective": {"adversarial": {"kind": "adversarial", "attack": attack}}, "epochs": EPOCHS},
+            "recipe": {
+                "objective": {"adversarial": {"kind": "adversarial", "attack": attack}},
+                "epochs": EPOCHS,
+            },
         },
         "space": {"recipe.seed": {"grid": list(range(TRIALS))}},
         "run": {"concurrent": concurrent, "out": out, "track": False},
@@ -42,18 +47,24 @@ def settings(out: str, concurrent: int) -> Sweep:
 
 
 def on_ray(plan: Plan, points: list[Point]) -> float:
-    """Seconds of these trials on a Ray that is there; the first two trials' actors are started in that time."""
-    from pipelines import tuning
+    """Seconds of these trials on a Ray that is there; the first two trials' actors are started in
+    that time."""
+    from advcore.pipelines.sweep import ray_tune
 
     out = Path(plan.sweep.run.out)
     journal = Journal(out / plan.sweep.name, plan, NullRun(), lambda journal: None)
     for point in points:
         journal.expect(point)
-    place = tuning.Place(plan.sweep.run, str(out / "storage"), plan.sweep.scheduler, Budget(plan, journal))
+    place = ray_tune.Place(
+        plan.sweep.run, str(out / "storage"), plan.sweep.scheduler, Budget(plan, journal)
+    )
     start = time.perf_counter()
-    tuning.run_trials(plan, points, journal, place)
+    ray_tune.run_trials(plan, points, journal, place)
     if any(trial.status != "finished" for trial in journal.trials.values()):
-        raise RuntimeError(f"every trial should have finished, got {[trial.error for trial in journal.trials.values()]}")
+        raise RuntimeError(
+            "every trial should have finished, got "
+            f"{[trial.error for trial in journal.trials.values()]}"
+        )
     return time.perf_counter() - start
 
 
@@ -85,11 +96,17 @@ def main() -> None:
         alone = bare(plans[1], points[1:3]) / 2
     pair = both / (TRIALS - 2)
     print(
-        f"trials of a sweep, LeNet, {EPOCHS} epochs of PGD-3 on 4,000 digits ({machine()}, {os.cpu_count()} cores; a thread each)"
+        f"trials of a sweep, LeNet, {EPOCHS} epochs of PGD-3 on 4,000 digits ({machine()}, "
+        f"{os.cpu_count()} cores; a thread each)"
     )
     print(f"  in this process               {alone:6.2f} s a trial")
-    print(f"  on Ray Tune, one at a time    {single:6.2f} s a trial, {single - alone:.2f} s beyond it")
-    print(f"  on Ray Tune, two at a time    {pair:6.2f} s a trial, {single / pair:.2f} times the throughput of one at a time")
+    print(
+        f"  on Ray Tune, one at a time    {single:6.2f} s a trial, {single - alone:.2f} s beyond it"
+    )
+    print(
+        f"  on Ray Tune, two at a time    {pair:6.2f} s a trial, {single / pair:.2f} times the "
+        "throughput of one at a time"
+    )
 
 
 if __name__ == "__main__":

@@ -12,16 +12,16 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from pipelines import again
-from pipelines.home import ensure_home
-from pipelines.terminal import nobody_reads, on_end, say
-from pipelines.visible import visible
-from workers.redaction import LINE, shortened, without_secrets
-from workers.refusal import Refused, Unfinished
+from advcore.pipelines.machine.home import ensure_home
+from advcore.pipelines.machine.terminal import nobody_reads, on_end, say
+from advcore.pipelines.reports.escaping import visible
+from advcore.pipelines.study import saved_answer
+from advcore.workers.errors import InputError, RunInterruptedError
+from advcore.workers.redaction import LINE, shortened, without_secrets
 
 if TYPE_CHECKING:
-    from pipelines.commands import Command
-    from pipelines.report import Report
+    from advcore.pipelines.commands import Command
+    from advcore.pipelines.study.report import Report
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,18 +42,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _main(arguments: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal without a sign shows its number
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # a terminal without a sign shows its number
     for argument in arguments:
-        if any("\udc80" <= sign <= "\udcff" for sign in argument):  # so Python holds what the system's encoding does not know
-            print(f"advcore: {argument!a} is no text in {sys.getfilesystemencoding()}; set PYTHONUTF8=1", file=sys.stderr)
+        if any(
+            "\udc80" <= sign <= "\udcff" for sign in argument
+        ):  # so Python holds what the system's encoding does not know
+            print(
+                (
+                    f"advcore: {argument!a} is no text in {sys.getfilesystemencoding()}; set "
+                    "PYTHONUTF8=1"
+                ),
+                file=sys.stderr,
+            )
             return 2
-    told = again.answer(arguments)
-    if told is not None:
-        print(told, end="")
+    render_report = saved_answer.cached_answer(arguments)
+    if render_report is not None:
+        print(render_report, end="")
         return 0
     ensure_home()
-    before = again.noted(arguments)
-    from pipelines.commands import parse
+    before = saved_answer.fingerprint(arguments)
+    from advcore.pipelines.commands import parse
 
     command = parse(arguments)
     on_end(_interrupt)
@@ -74,7 +84,7 @@ def _main(arguments: list[str]) -> int:
 
 
 def _done(command: "Command", arguments: Sequence[str], before: dict[str, Any] | None) -> int:
-    from pipelines.commands import RunCommand, SweepCommand, TrainCommand, parse
+    from advcore.pipelines.commands import RunCommand, SweepCommand, TrainCommand, parse
 
     if isinstance(command, RunCommand | TrainCommand | SweepCommand):
         command = parse(arguments, command.with_file())
@@ -90,8 +100,9 @@ def _done(command: "Command", arguments: Sequence[str], before: dict[str, Any] |
 
 
 def _show(report: "Report", arguments: Sequence[str], before: dict[str, Any] | None) -> None:
-    """The report on the terminal; a complete one is remembered, so that it is told at once the next time."""
-    from pipelines.shown import show
+    """The report on the terminal; a complete one is remembered, so that it is told at once the next
+    time."""
+    from advcore.pipelines.printing import show
 
     try:
         show(report)
@@ -102,30 +113,48 @@ def _show(report: "Report", arguments: Sequence[str], before: dict[str, Any] | N
 def _remember(report: "Report", arguments: Sequence[str], before: dict[str, Any] | None) -> None:
     from dataclasses import replace
 
-    from pipelines.shown import told
+    from advcore.pipelines.printing import render_report
 
     if report.kept is not None and before is not None:
         total = report.measured + report.found
-        again.remember(before, arguments, report.folder, report.kept, told(replace(report, measured=0, found=total)))
+        saved_answer.save_answer(
+            before,
+            arguments,
+            report.folder,
+            report.kept,
+            render_report(replace(report, measured=0, found=total)),
+        )
 
 
 def _failed(error: Exception, verbose: bool, keeps: str) -> int:
-    """One line for what was refused, for a full disk, for a run that cannot go on, for a file that cannot be used; a traceback for
-    what should not have happened, never with a secret."""
-    from pipelines.full import FullDisk, is_full
+    """One line for what was refused, for a full disk, for a run that cannot go on, for a file that
+    cannot be used; a traceback for what should not have happened, never with a secret."""
+    from advcore.pipelines.machine.disk import FullDiskError, is_full
 
-    refused, full = isinstance(error, Refused), is_full(str(error))
-    unusable = str(error) if isinstance(error, Unfinished) else _about_a_file(error)
+    refused, full = isinstance(error, InputError), is_full(str(error))
+    unusable = str(error) if isinstance(error, RunInterruptedError) else _about_a_file(error)
     if verbose or not (refused or full or unusable):
-        print(without_secrets(shortened("".join(traceback.format_exception(error)))), end="", file=sys.stderr)
+        print(
+            without_secrets(shortened("".join(traceback.format_exception(error)))),
+            end="",
+            file=sys.stderr,
+        )
     if refused:
         print(f"advcore: {visible(without_secrets(shortened(str(error), LINE)))}", file=sys.stderr)
         return 2
     if full:
-        said = error if isinstance(error, FullDisk) else f"no space is left on the disk ({error})"
-        print(f"advcore: {visible(without_secrets(shortened(str(said), LINE)))}; free some: {keeps}", file=sys.stderr)
+        said = (
+            error if isinstance(error, FullDiskError) else f"no space is left on the disk ({error})"
+        )
+        print(
+            f"advcore: {visible(without_secrets(shortened(str(said), LINE)))}; free some: {keeps}",
+            file=sys.stderr,
+        )
     if unusable and not (refused or full):
-        print(f"advcore: {visible(without_secrets(shortened(unusable, LINE)))}; {keeps}", file=sys.stderr)
+        print(
+            f"advcore: {visible(without_secrets(shortened(unusable, LINE)))}; {keeps}",
+            file=sys.stderr,
+        )
     return 1
 
 

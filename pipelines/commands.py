@@ -1,4 +1,5 @@
-"""The commands of `advcore`, as dataclasses: their fields are its flags, their docstrings its help."""
+"""The commands of `advcore`, as dataclasses: their fields are its flags, their docstrings its
+help."""
 
 import os
 from collections.abc import Sequence
@@ -8,18 +9,19 @@ from typing import Annotated, Literal
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction
 
-from pipelines import doctor
-from pipelines.dry_run import dry_run
-from pipelines.listing import show_names
-from pipelines.report import Report
-from pipelines.run import run
-from pipelines.shown import show_sweep, show_trained
-from pipelines.study import RunSettings, Study, read
-from pipelines.sweep import Sweep, SweepSettings
-from pipelines.sweep_run import sweep
-from pipelines.tracking import ui_command
-from pipelines.train import Training, TrainSettings, train
-from workers.paths import local
+from advcore.pipelines import doctor
+from advcore.pipelines.listing import show_names
+from advcore.pipelines.printing import show_sweep, show_trained
+from advcore.pipelines.settings.shipped import read
+from advcore.pipelines.study.driver import run
+from advcore.pipelines.study.dry_run import dry_run
+from advcore.pipelines.study.report import Report
+from advcore.pipelines.study.settings import RunSettings, Study
+from advcore.pipelines.sweep.driver import sweep
+from advcore.pipelines.sweep.settings import Sweep, SweepSettings
+from advcore.pipelines.tracking.tracker import ui_command
+from advcore.pipelines.training.driver import Training, TrainSettings, train
+from advcore.workers.paths import expand_path
 
 Settings = UseAppendAction[tuple[str, ...]]
 
@@ -28,9 +30,10 @@ Settings = UseAppendAction[tuple[str, ...]]
 class RunCommand:
     """Measure every model of a study with every probe.
 
-    A study is a YAML file: models, data, probes, run (see the README; `advcore list` shows what can stand in it). Only what is not
-    in the store yet is measured: a second run computes nothing, a run after an interruption goes on. The run options are the
-    study file's section `run`, and stand over it.
+    A study is a YAML file: models, data, probes, run (see the README; `advcore list` shows what can
+    stand in it). Only what is not in the store yet is measured: a second run computes nothing, a
+    run after an interruption goes on. The run options are the study file's section `run`, and stand
+    over it.
 
     Exit status: 0 done, 1 not all of it is there, 2 refused before any work, 130 interrupted.
     """
@@ -38,7 +41,8 @@ class RunCommand:
     study: Positional[str]
     """A study file (YAML), or the name of one that comes with advcore."""
     set: Settings = ()
-    """Put a value over the study file: --set probes.margins.family.size=4. May be given several times."""
+    """Put a value over the study file: --set probes.margins.family.size=4. May be given several
+    times."""
     dry_run: bool = False
     """Check all, say what would be done and how long it takes, and end."""
     verbose: bool = False
@@ -61,7 +65,8 @@ class RunCommand:
 
 @dataclass(frozen=True)
 class TrainCommand:
-    """Train a network by a recipe. A training that is already done is not done again; an interrupted one goes on."""
+    """Train a network by a recipe. A training that is already done is not done again; an
+    interrupted one goes on."""
 
     recipe: Positional[str]
     """A recipe file (YAML), or the name of one that comes with advcore."""
@@ -85,13 +90,15 @@ class TrainCommand:
 
 @dataclass(frozen=True)
 class SweepCommand:
-    """Train a recipe at each point of a space of its settings, and measure every trained model with the same probes.
+    """Train a recipe at each point of a space of its settings, and measure every trained model with
+    the same probes.
 
-    A sweep is a YAML file: recipe, space, probes, metric, run (see the README; `advcore list` shows those that come along).
-    Finished trials are not run again, unfinished ones go on from their last epoch. The run options are the file's section `run`,
-    and stand over it.
+    A sweep is a YAML file: recipe, space, probes, metric, run (see the README; `advcore list` shows
+    those that come along). Finished trials are not run again, unfinished ones go on from their last
+    epoch. The run options are the file's section `run`, and stand over it.
 
-    Exit status: 0 done, 1 some trials failed or were left, 2 refused before any work, 130 interrupted.
+    Exit status: 0 done, 1 some trials failed or were left, 2 refused before any work, 130
+    interrupted.
     """
 
     sweep: Positional[str]
@@ -109,14 +116,17 @@ class SweepCommand:
     interrupted = "finished epochs and trials are kept, and the same command goes on from there"
 
     def __call__(self) -> int:
-        report = sweep(replace(read(Sweep, self.sweep, "sweeps", self.set), run=self.run), self.verbose)
+        report = sweep(
+            replace(read(Sweep, self.sweep, "sweeps", self.set), run=self.run), self.verbose
+        )
         show_sweep(report)
         return 0 if report.complete else 1
 
 
 @dataclass(frozen=True)
 class DemoCommand:
-    """Train two LeNets on real digits, one plainly and one adversarially, and look into both. About two minutes on two cores."""
+    """Train two LeNets on real digits, one plainly and one adversarially, and look into both. About
+    two minutes on two cores."""
 
     out: str = "results"
     """Folder of everything that is written."""
@@ -129,7 +139,9 @@ class DemoCommand:
 
     def __call__(self) -> Report:
         study: Study = read(Study, "demo", "studies")
-        return run(replace(study, run=replace(study.run, runner=self.runner, out=self.out)), self.verbose)
+        return run(
+            replace(study, run=replace(study.run, runner=self.runner, out=self.out)), self.verbose
+        )
 
 
 @dataclass(frozen=True)
@@ -149,7 +161,7 @@ class UiCommand:
 
     def __call__(self) -> int:
         uri = self.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
-        command, store = ui_command(uri, local(self.out).absolute(), self.port)
+        command, store = ui_command(uri, expand_path(self.out).absolute(), self.port)
         print(f"MLflow: http://127.0.0.1:{self.port}  (ends with Ctrl-C)", flush=True)
         # in this process's place: a signal reaches MLflow itself, and nothing stays behind
         os.execve(command[0], command, {**os.environ, **store})
@@ -157,7 +169,8 @@ class UiCommand:
 
 @dataclass(frozen=True)
 class ListCommand:
-    """List what a file can name: studies, recipes, sweeps, probes, attacks, objectives, data sets, networks, ..."""
+    """List what a file can name: studies, recipes, sweeps, probes, attacks, objectives, data sets,
+    networks, ..."""
 
     verbose: bool = False
     """Whole tracebacks."""
@@ -171,7 +184,8 @@ class ListCommand:
 
 @dataclass(frozen=True)
 class DoctorCommand:
-    """Look whether all that a study needs is there: versions, GPUs, Ray, MLflow, store, data sets, disk; ok, or what to do.
+    """Look whether all that a study needs is there: versions, GPUs, Ray, MLflow, store, data sets,
+    disk; ok, or what to do.
 
     Exit status: 0 all is well, 1 something is not.
     """
@@ -207,14 +221,20 @@ Command = (
     | Annotated[DoctorCommand, tyro.conf.subcommand("doctor")]
 )
 
-DESCRIPTION = """Look into deep networks with adversarial examples: attacks, margins and curvature, from a laptop to a GPU cluster.
+DESCRIPTION = """Look into deep networks with adversarial examples: attacks, margins and
+curvature, from a laptop to a GPU cluster.
 
-Begin with `advcore demo`, then look at its study (`advcore list`), write one of your own, and `advcore run` it.
+Begin with `advcore demo`, then look at its study (`advcore list`), write one of your own,
+and `advcore run` it.
 """
 
 
-def parse(arguments: Sequence[str], default: RunCommand | TrainCommand | SweepCommand | None = None) -> Command:
+def parse(
+    arguments: Sequence[str], default: RunCommand | TrainCommand | SweepCommand | None = None
+) -> Command:
     """The command line as a command; with `default`, flags that are not given take its values."""
     if default is None:
         return tyro.cli(Command, prog="advcore", description=DESCRIPTION, args=list(arguments))
-    return tyro.cli(type(default), prog=f"advcore {arguments[0]}", args=list(arguments[1:]), default=default)
+    return tyro.cli(
+        type(default), prog=f"advcore {arguments[0]}", args=list(arguments[1:]), default=default
+    )

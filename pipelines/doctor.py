@@ -1,4 +1,5 @@
-"""The doctor: whether all that a study needs is there and answers, one line each, with what to do where it is not."""
+"""The doctor: whether all that a study needs is there and answers, one line each, with what to do
+where it is not."""
 
 import os
 import shutil
@@ -9,17 +10,17 @@ from pathlib import Path
 
 import torch
 
-from pipelines.environment import environment_tags
-from pipelines.tracking import check_tracking
-from workers.cluster import ask_cluster
-from workers.datasets import absent
-from workers.paths import local
-from workers.private import session_folder
-from workers.redaction import without_secrets
-from workers.refusal import Refused
-from workers.store import open_store
+from advcore.pipelines.machine.environment import environment_tags
+from advcore.pipelines.tracking.tracker import check_tracking
+from advcore.workers.datasets import absent
+from advcore.workers.errors import InputError
+from advcore.workers.paths import expand_path
+from advcore.workers.pool.preconditions import ask_cluster
+from advcore.workers.pool.private_ray import session_folder
+from advcore.workers.redaction import without_secrets
+from advcore.workers.stores.store import open_store
 
-PATIENCE = 60.0
+TIMEOUT_SECONDS = 60.0
 """Seconds after which a check is given up."""
 
 _SPACE = 2.0
@@ -39,13 +40,19 @@ class Finding:
 
 
 def examine(
-    out: str, store: str | None = None, address: str | None = None, tracking_uri: str | None = None, patience: float = PATIENCE
+    out: str,
+    store: str | None = None,
+    address: str | None = None,
+    tracking_uri: str | None = None,
+    patience: float = TIMEOUT_SECONDS,
 ) -> Iterator[Finding]:
-    """One finding for each thing that a study with these settings needs, as they are found; none raises, hangs or tells a secret.
+    """One finding for each thing that a study with these settings needs, as they are found; none
+    raises, hangs or tells a secret.
 
-    The settings are those of `RunSettings`; RAY_ADDRESS and MLFLOW_TRACKING_URI stand in for `address` and `tracking_uri`.
+    The settings are those of `RunSettings`; RAY_ADDRESS and MLFLOW_TRACKING_URI stand in for
+    `address` and `tracking_uri`.
     """
-    folder = local(out).absolute()
+    folder = expand_path(out).absolute()
     place = store or str(folder / "store")
     checks: dict[str, Callable[[], str]] = {
         "versions": _versions,
@@ -62,45 +69,67 @@ def examine(
 
 
 def _found(name: str, check: Callable[[], str], patience: float) -> Finding:
-    """The finding of one check, in a thread of its own, for what hangs in a library cannot be stopped."""
+    """The finding of one check, in a thread of its own, for what hangs in a library cannot be
+    stopped."""
     told: list[Finding] = []
 
     def look() -> None:
         try:
             told.append(Finding(name, True, check()))
         except Exception as error:  # a broken installation raises anything
-            kind = "" if isinstance(error, Refused) else f"{type(error).__name__}: "
+            kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
             told.append(Finding(name, False, kind + " ".join(str(error).split())))
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
     thread.join(patience)
-    found = told[0] if told else Finding(name, False, f"no answer within {patience:g} s: is it within reach from here?")
+    found = (
+        told[0]
+        if told
+        else Finding(name, False, f"no answer within {patience:g} s: is it within reach from here?")
+    )
     return Finding(name, found.ok, without_secrets(found.words))
 
 
 def _versions() -> str:
     tags = environment_tags()
-    found = {name.removeprefix("version."): value for name, value in tags.items() if name.startswith("version.")}
-    missing = [name for name, value in found.items() if value == "not installed" and name != "advcore"]  # it runs, from a checkout
+    found = {
+        name.removeprefix("version."): value
+        for name, value in tags.items()
+        if name.startswith("version.")
+    }
+    missing = [
+        name for name, value in found.items() if value == "not installed" and name != "advcore"
+    ]  # it runs, from a checkout
     if missing:
-        raise Refused(f"not installed: {', '.join(missing)}; make .venv/ready, or pip install advcore, brings them")
+        raise InputError(
+            f"not installed: {', '.join(missing)}; make .venv/ready, or pip install advcore, "
+            "brings them"
+        )
     return ", ".join(f"{name} {value}" for name, value in found.items())
 
 
 def _threads() -> str:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     if torch.get_num_threads() > cores:
-        raise Refused(f"torch takes {torch.get_num_threads()} threads on {cores} cores: set OMP_NUM_THREADS={cores} or fewer")
-    return f"torch takes {torch.get_num_threads()} of {cores} cores inline; a Ray worker one, unless threads says otherwise"
+        raise InputError(
+            f"torch takes {torch.get_num_threads()} threads on {cores} cores: set "
+            f"OMP_NUM_THREADS={cores} or fewer"
+        )
+    return (
+        f"torch takes {torch.get_num_threads()} of {cores} cores inline; a Ray worker one, "
+        "unless threads says otherwise"
+    )
 
 
 def _gpus() -> str:
     if not torch.cuda.is_available():
         if shutil.which("nvidia-smi"):
-            raise Refused(
-                f"torch {torch.__version__} sees no GPU, though nvidia-smi is here: its driver may be too old for CUDA "
-                f"{torch.version.cuda}"
+            raise InputError(
+                f"torch {torch.__version__} sees no GPU, though nvidia-smi is here: its driver may "
+                f"be too old for CUDA {torch.version.cuda}"
             )
         return "none on this machine: it measures on CPUs"
     torch.ones(2, device="cuda").sum().item()
@@ -125,7 +154,7 @@ def _data() -> str:
     here = [name for name in ("mnist5k", "digits", "fashion-mnist") if name not in missing]
     lacks = "".join(f"; {name} is not: {words}" for name, words in missing.items())
     if not here:
-        raise Refused(f"none of those that need no path is here{lacks}")
+        raise InputError(f"none of those that need no path is here{lacks}")
     return f"{', '.join(here)} here{lacks}"
 
 
@@ -133,5 +162,8 @@ def _disk(folder: Path) -> str:
     there = next(place for place in (folder, *folder.parents) if place.is_dir())
     free = shutil.disk_usage(there).free / 1e9
     if free < _SPACE:
-        raise Refused(f"{free:.1f} GB free at {there}, {_SPACE:g} are wanted: free some, or choose another folder (--out)")
+        raise InputError(
+            f"{free:.1f} GB free at {there}, {_SPACE:g} are wanted: free some, or choose "
+            "another folder (--out)"
+        )
     return f"{free:.1f} GB free at {there}"

@@ -1,4 +1,5 @@
-"""What a file can name: studies, recipes, sweeps, probes, attacks, objectives, data sets, networks, with its first sentence."""
+"""What a file can name: studies, recipes, sweeps, probes, attacks, objectives, data sets, networks,
+with its first sentence."""
 
 import re
 from pathlib import Path
@@ -7,14 +8,14 @@ from typing import cast
 from advcore.attacks import ATTACKS
 from advcore.networks import NETWORKS
 from advcore.networks.wrappers import WRAPPERS
+from advcore.pipelines.settings.schedulers import SCHEDULERS, SEARCHERS
+from advcore.pipelines.settings.shipped import shipped
 from advcore.probes import PROBES
 from advcore.subspaces import FAMILIES
 from advcore.training import AUGMENTATIONS, SCHEDULES, TERMS
 from advcore.transforms import TRANSFORMS
-from pipelines.schedulers import SCHEDULERS, SEARCHERS
-from pipelines.study import shipped
-from workers.adapters import ADAPTERS
-from workers.datasets import NAMES
+from advcore.workers.adapters import ADAPTERS
+from advcore.workers.datasets import NAMES
 
 
 def show_names() -> None:
@@ -36,7 +37,9 @@ def show_names() -> None:
         "networks": NETWORKS,
     }
     for title, known in kinds.items():
-        sections[title] = {kind: _sentence(value) for kind, value in cast(dict[str, object], known).items()}
+        sections[title] = {
+            kind: _sentence(value) for kind, value in cast(dict[str, object], known).items()
+        }
     for title, entries in {**sections, "data sets": NAMES}.items():
         print(f"{title}:")
         for name, words in entries.items():
@@ -50,4 +53,6 @@ def _comment(path: Path) -> str:
 
 def _sentence(value: object) -> str:
     """The first sentence of a docstring, on one line."""
-    return re.split(r"(?<! al)\. ", " ".join((value.__doc__ or "").split("\n\n")[0].split()))[0].rstrip(".")
+    return re.split(r"(?<! al)\. ", " ".join((value.__doc__ or "").split("\n\n")[0].split()))[
+        0
+    ].rstrip(".")

@@ -1,4 +1,5 @@
-"""Every attack with settings that suit small images, to be put through the same tests. A new attack is one line here."""
+"""Every attack with settings that suit small images, to be put through the same tests. A new attack
+is one line here."""
 
 import pytest
 import torch
@@ -87,7 +88,12 @@ LABELS = torch.arange(COUNT) % 4
 
 def run(attack, classifier, images, criterion=None, indices=None):
     criterion = criterion or Untargeted(classifier(images).argmax(1))
-    return attack(classifier, images, criterion, Randomness(0, torch.arange(len(images)) if indices is None else indices))
+    return attack(
+        classifier,
+        images,
+        criterion,
+        Randomness(0, torch.arange(len(images)) if indices is None else indices),
+    )
 
 
 def in_box(attack) -> bool:

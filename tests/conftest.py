@@ -10,7 +10,8 @@ from hypothesis import settings
 settings.register_profile("same", derandomize=True, deadline=None, database=None)
 settings.register_profile("search", deadline=None, max_examples=2000)
 settings.load_profile("same")
-"""The same examples in every run, on every machine; `pytest --hypothesis-profile=search` looks for new ones."""
+"""The same examples in every run, on every machine; `pytest --hypothesis-profile=search` looks for
+new ones."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -23,7 +24,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
-    """The tensors here are tiny: a second thread only waits, and for long where the cores are busy."""
+    """The tensors here are tiny: a second thread only waits, and for long where the cores are
+    busy."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

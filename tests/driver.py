@@ -1,4 +1,5 @@
-"""A study on several Ray nodes of this machine, and the command that drives it, for tests that take something away."""
+"""A study on several Ray nodes of this machine, and the command that drives it, for tests that take
+something away."""
 
 import os
 import subprocess
@@ -13,8 +14,8 @@ import pytest
 import torch
 import yaml
 
-from workers.cluster import prepare_environment, private_token
-from workers.store import open_store
+from advcore.workers.pool.preconditions import prepare_environment, private_token
+from advcore.workers.stores.store import open_store
 
 ROOT = Path(__file__).parents[1]
 SAMPLES, SHARD = 48, 4
@@ -27,10 +28,19 @@ def nodes() -> Iterator[Any]:
     private_token()
     from ray.cluster_utils import Cluster
 
-    quick = {"health_check_initial_delay_ms": 2000, "health_check_period_ms": 1000, "health_check_failure_threshold": 5}
+    quick = {
+        "health_check_initial_delay_ms": 2000,
+        "health_check_period_ms": 1000,
+        "health_check_failure_threshold": 5,
+    }
     own = Cluster(
         initialize_head=True,
-        head_node_args={"num_cpus": 0, "include_dashboard": False, "object_store_memory": 2**27, "_system_config": quick},
+        head_node_args={
+            "num_cpus": 0,
+            "include_dashboard": False,
+            "object_store_memory": 2**27,
+            "_system_config": quick,
+        },
     )
     try:
         for _ in range(2):
@@ -56,7 +66,9 @@ class Driver:
             "name": "faults",
             "models": {"one": {"architecture": "perceptron"}},
             "data": {"name": "digits", "split": "test", "samples": SAMPLES},
-            "probes": {"look": {"kind": "faulty:Faulty", "folder": str(self.deeds), "seconds": 0.3}},
+            "probes": {
+                "look": {"kind": "faulty:Faulty", "folder": str(self.deeds), "seconds": 0.3}
+            },
             "run": {"shard_size": SHARD, "threads": 1, "track": False},
         }
 
@@ -70,12 +82,29 @@ class Driver:
     def start(self, *flags: str, out: str = "out", runner: str = "ray") -> subprocess.Popen[str]:
         (self.place / "study.yaml").write_text(yaml.safe_dump(self.study))
         where = ["--address", self.cluster.address, "--workers", "2"] if runner == "ray" else []
-        command = [sys.executable, "-m", "pipelines.cli", "run", "study.yaml", "--runner", runner, *where, "--out", out, *flags]
+        command = [
+            sys.executable,
+            "-m",
+            "advcore.pipelines.cli",
+            "run",
+            "study.yaml",
+            "--runner",
+            runner,
+            *where,
+            "--out",
+            out,
+            *flags,
+        ]
         path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         environment = os.environ | {"PYTHONPATH": path}
         environment.pop("MLFLOW_TRACKING_URI", None)
         return subprocess.Popen(
-            command, cwd=self.place, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            command,
+            cwd=self.place,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         )
 
     def tracked_and_begun(self) -> subprocess.Popen[str]:
@@ -86,7 +115,9 @@ class Driver:
         self.until(lambda: self.stored() >= 4, process)
         return process
 
-    def until(self, done: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 120) -> None:
+    def until(
+        self, done: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 120
+    ) -> None:
         """Wait for something to happen while the driver runs."""
         deadline = time.monotonic() + seconds
         while not done():
@@ -121,13 +152,17 @@ class Driver:
         wanted, found = self.rows("undisturbed"), self.rows("out")
         if store:
             there = open_store(store)
-            found = {key: dict(there.read(key)) for key in wanted.keys() - set(there.missing(wanted))}
+            found = {
+                key: dict(there.read(key)) for key in wanted.keys() - set(there.missing(wanted))
+            }
         assert len(wanted) == SAMPLES // SHARD
         assert len(found) == len(wanted) - missing
         assert found.keys() <= wanted.keys()
         for key, columns in found.items():
             for name, column in columns.items():
-                torch.testing.assert_close(column, wanted[key][name], rtol=tolerance, atol=tolerance)
+                torch.testing.assert_close(
+                    column, wanted[key][name], rtol=tolerance, atol=tolerance
+                )
 
 
 def workers_of(driver: Driver) -> list[int]:

@@ -1,4 +1,5 @@
-"""A proxy on loopback that stands before a server and spoils what it is told to: an S3 on a bad day, over real HTTP."""
+"""A proxy on loopback that stands before a server and spoils what it is told to: an S3 on a bad
+day, over real HTTP."""
 
 import http.client
 import random
@@ -10,8 +11,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 Fault = str | None
-"""error: 500; slow_down: 503 as S3 says it; forbidden: 403; drop: no answer, nothing done; lost: done, and no answer; cut: half of
-the answer's body; slow: a fifth of a second late; stall: two seconds late; None: as the server says."""
+"""error: 500; slow_down: 503 as S3 says it; forbidden: 403; drop: no answer, nothing done; lost:
+done, and no answer; cut: half of the answer's body; slow: a fifth of a second late; stall: two
+seconds late; None: as the server says."""
 
 ANSWERS = {
     "error": (500, "InternalError"),
@@ -21,7 +23,9 @@ ANSWERS = {
 TRANSIENT = ("error", "slow_down", "drop", "lost", "cut", "slow")
 
 
-def sometimes(rate: float, seed: int = 0, kinds: tuple[str, ...] = TRANSIENT) -> Callable[[str, str], Fault]:
+def sometimes(
+    rate: float, seed: int = 0, kinds: tuple[str, ...] = TRANSIENT
+) -> Callable[[str, str], Fault]:
     """Each request is spoilt with probability `rate`, by one kind after the other."""
     chance, lock, count = random.Random(seed), threading.Lock(), Counter[str]()
 
@@ -36,7 +40,8 @@ def sometimes(rate: float, seed: int = 0, kinds: tuple[str, ...] = TRANSIENT) ->
 
 
 class Proxy:
-    """What passed: `requests` as (method, path), `spoilt` by kind; `choose` says what is spoilt from now on."""
+    """What passed: `requests` as (method, path), `spoilt` by kind; `choose` says what is spoilt
+    from now on."""
 
     def __init__(self, port: int, choose: Callable[[str, str], Fault]) -> None:
         self.target, self.choose = port, choose
@@ -46,7 +51,9 @@ class Proxy:
 
 
 @contextmanager
-def faulty(port: int, choose: Callable[[str, str], Fault] = lambda method, path: None) -> Iterator[Proxy]:
+def faulty(
+    port: int, choose: Callable[[str, str], Fault] = lambda method, path: None
+) -> Iterator[Proxy]:
     """A proxy before the server at `port` of this machine."""
     proxy = Proxy(port, choose)
 
@@ -64,7 +71,11 @@ def faulty(port: int, choose: Callable[[str, str], Fault] = lambda method, path:
             if fault in ANSWERS:
                 status, code = ANSWERS[fault]
                 body = f"<Error><Code>{code}</Code><Message>planted</Message></Error>".encode()
-                self._answer(status, {"Content-Type": "application/xml", "Content-Length": str(len(body))}, body)
+                self._answer(
+                    status,
+                    {"Content-Type": "application/xml", "Content-Length": str(len(body))},
+                    body,
+                )
                 return
             time.sleep({"slow": 0.2, "stall": 2.0}.get(fault or "", 0))
             connection = http.client.HTTPConnection("127.0.0.1", proxy.target, timeout=60)
@@ -74,7 +85,9 @@ def faulty(port: int, choose: Callable[[str, str], Fault] = lambda method, path:
             connection.close()
             if fault == "lost":
                 return
-            headers = {name: value for name, value in answer.getheaders() if name.lower() != "connection"}
+            headers = {
+                name: value for name, value in answer.getheaders() if name.lower() != "connection"
+            }
             self._answer(answer.status, headers, body[: len(body) // 2] if fault == "cut" else body)
 
         do_PUT = do_POST = do_DELETE = do_HEAD = do_GET  # noqa: N815

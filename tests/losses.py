@@ -1,4 +1,5 @@
-"""Networks whose cross-entropy with label 0 has a closed form, and the input gradient of any loss, sample by sample."""
+"""Networks whose cross-entropy with label 0 has a closed form, and the input gradient of any loss,
+sample by sample."""
 
 import torch
 import torch.nn.functional as F
@@ -6,7 +7,8 @@ from torch import Tensor, nn
 
 
 class QuadraticLoss(nn.Module):
-    """Two logits whose cross-entropy with label 0 is `1000 + b^T x + x^T A x / 2`, to more digits than a float has."""
+    """Two logits whose cross-entropy with label 0 is `1000 + b^T x + x^T A x / 2`, to more digits
+    than a float has."""
 
     def __init__(self, matrix: Tensor, vector: Tensor | None = None) -> None:
         super().__init__()
@@ -15,7 +17,13 @@ class QuadraticLoss(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         flat = images.flatten(1)
-        return torch.stack([flat.new_zeros(len(flat)), 1e3 + flat @ self.vector + (flat @ self.matrix * flat).sum(1) / 2], 1)
+        return torch.stack(
+            [
+                flat.new_zeros(len(flat)),
+                1e3 + flat @ self.vector + (flat @ self.matrix * flat).sum(1) / 2,
+            ],
+            1,
+        )
 
 
 def affine_loss(dimension: int = 16) -> QuadraticLoss:

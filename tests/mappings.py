@@ -1,4 +1,5 @@
-"""Mappings as files hold them, drawn from the dataclasses' fields: so a new attack, probe or setting is among them by itself."""
+"""Mappings as files hold them, drawn from the dataclasses' fields: so a new attack, probe or
+setting is among them by itself."""
 
 import types
 from collections.abc import Mapping, Sequence
@@ -9,21 +10,72 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from hypothesis import strategies as st
 from torch import Tensor
 
-from pipelines.schema import SEAMS
+from advcore.pipelines.settings.schema import SEAMS
 
 NAMES = ("a", "two", "Mixed_3.case-x")
 WORDS = ("l2", "LinfPGD", "perceptron", "plain", *NAMES)
 INTEGERS = st.integers(1, 8)
-NUMBERS = st.one_of(st.sampled_from((0, 0.1, 0.25, "1/4", "8/255", "1e-3", 1, 2.5)), st.floats(1e-6, 1e6), st.floats(0, 1))
+NUMBERS = st.one_of(
+    st.sampled_from((0, 0.1, 0.25, "1/4", "8/255", "1e-3", 1, 2.5)),
+    st.floats(1e-6, 1e6),
+    st.floats(0, 1),
+)
 
 JUNK = st.one_of(
-    st.sampled_from((None, True, 0, -1, 2**31, 2**63, -(2**64), 10**30, 10**400, 0.0, -0.0, 1e308, float("inf"), float("nan"))),
     st.sampled_from(
-        ("", " ", ".", "..", "../x", "/", "\0", "a\nb", "‮x", "\ud83d\ude00", "x" * 3000, "1/0", "1e999/1", "nan", "no:no")
+        (
+            None,
+            True,
+            0,
+            -1,
+            2**31,
+            2**63,
+            -(2**64),
+            10**30,
+            10**400,
+            0.0,
+            -0.0,
+            1e308,
+            float("inf"),
+            float("nan"),
+        )
     ),
-    st.sampled_from(([], {}, [[]], {"": None}, {"kind": None}, {"kind": "os:system"}, {"kind": "pgd", "x": 1}, [1] * 40, {3: 4})),
+    st.sampled_from(
+        (
+            "",
+            " ",
+            ".",
+            "..",
+            "../x",
+            "/",
+            "\0",
+            "a\nb",
+            "‮x",
+            "\ud83d\ude00",
+            "x" * 3000,
+            "1/0",
+            "1e999/1",
+            "nan",
+            "no:no",
+        )
+    ),
+    st.sampled_from(
+        (
+            [],
+            {},
+            [[]],
+            {"": None},
+            {"kind": None},
+            {"kind": "os:system"},
+            {"kind": "pgd", "x": 1},
+            [1] * 40,
+            {3: 4},
+        )
+    ),
     st.text(max_size=8),
-    st.recursive(st.integers() | st.text(max_size=3), lambda part: st.lists(part, max_size=3), max_leaves=5),
+    st.recursive(
+        st.integers() | st.text(max_size=3), lambda part: st.lists(part, max_size=3), max_leaves=5
+    ),
 )
 """What belongs nowhere, or hardly anywhere."""
 
@@ -36,7 +88,8 @@ def by_kind(kind: str, cls: type, levels: int = 2) -> st.SearchStrategy[dict[str
 
 @cache
 def mapping_of(cls: type, levels: int = 2) -> st.SearchStrategy[dict[str, Any]]:
-    """The mapping of a dataclass: what must be there, and some of the rest. Not all are valid: a class may refuse one."""
+    """The mapping of a dataclass: what must be there, and some of the rest. Not all are valid: a
+    class may refuse one."""
     required, optional = {}, {}
     hints = _hints(cls)
     for entry in fields(cls):
@@ -46,7 +99,9 @@ def mapping_of(cls: type, levels: int = 2) -> st.SearchStrategy[dict[str, Any]]:
             elif levels or not _is_nested(hints[entry.name]):
                 known = entry.default
                 values = _of(hints[entry.name], levels)
-                optional[entry.name] = values | st.just(known) if isinstance(known, int | float | str) else values
+                optional[entry.name] = (
+                    values | st.just(known) if isinstance(known, int | float | str) else values
+                )
     return st.fixed_dictionaries(required, optional=optional)
 
 
@@ -67,7 +122,13 @@ def spoilt(mapping: Any, draw: Any) -> Any:
 def _of(hint: Any, levels: int) -> st.SearchStrategy[Any]:
     """Values of a field's type, as a file holds them."""
     origin, members = get_origin(hint), get_args(hint)
-    simple = {int: INTEGERS, float: NUMBERS, bool: st.booleans(), str: st.sampled_from(WORDS), types.NoneType: st.none()}
+    simple = {
+        int: INTEGERS,
+        float: NUMBERS,
+        bool: st.booleans(),
+        str: st.sampled_from(WORDS),
+        types.NoneType: st.none(),
+    }
     if hint in simple:
         return simple[hint]
     if hint is Any:
@@ -75,12 +136,22 @@ def _of(hint: Any, levels: int) -> st.SearchStrategy[Any]:
     if origin is Literal:
         return st.sampled_from(members)
     if seam := _seam(hint):
-        return st.one_of([by_kind(kind, cls, max(levels - 1, 0)) for kind, cls in seam.items() if levels or not _is_deep(cls)])
+        return st.one_of(
+            [
+                by_kind(kind, cls, max(levels - 1, 0))
+                for kind, cls in seam.items()
+                if levels or not _is_deep(cls)
+            ]
+        )
     if origin in (Union, types.UnionType):
         known = [member for member in members if member is not Tensor]
-        classes = {kind: cls for seam in SEAMS.values() for kind, cls in seam.items() if cls in known}
+        classes = {
+            kind: cls for seam in SEAMS.values() for kind, cls in seam.items() if cls in known
+        }
         own = [by_kind(kind, cls, max(levels - 1, 0)) for kind, cls in classes.items()]
-        return st.one_of(own + [_of(member, levels) for member in known if member not in classes.values()])
+        return st.one_of(
+            own + [_of(member, levels) for member in known if member not in classes.values()]
+        )
     if origin is tuple and Ellipsis not in members:
         return st.tuples(*(_of(member, levels) for member in members)).map(list)
     if origin in (tuple, list) or origin is Sequence:
@@ -117,7 +188,13 @@ def _hints(cls: type) -> dict[str, Any]:
 
 def _places(value: Any, place: tuple[Any, ...] = ()) -> Any:
     yield place
-    for key, part in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+    for key, part in (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    ):
         yield from _places(part, (*place, key))
 
 

@@ -31,16 +31,30 @@ class Server:
             "--artifacts-destination",
             str(self._folder / "files"),
         ]
-        command = [sys.executable, "-m", "mlflow", "server", *places, "--port", str(self.port), "--workers", "1"]
+        command = [
+            sys.executable,
+            "-m",
+            "mlflow",
+            "server",
+            *places,
+            "--port",
+            str(self.port),
+            "--workers",
+            "1",
+        ]
         with (self._folder / "server.log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, start_new_session=True
+            )
         end = time.monotonic() + 240
         while self._process.poll() is None and time.monotonic() < end:
             with contextlib.suppress(OSError):
                 urllib.request.urlopen(f"{self.uri}/health", timeout=5).close()
                 return
             time.sleep(0.3)
-        raise RuntimeError(f"no MLflow server came up: {(self._folder / 'server.log').read_text()[-2000:]}")
+        raise RuntimeError(
+            f"no MLflow server came up: {(self._folder / 'server.log').read_text()[-2000:]}"
+        )
 
     def signal(self, number: int) -> None:
         """To all its processes."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pipelines.tracking import MLflowTracker
+from advcore.pipelines.tracking.tracker import MLflowTracker
 
 
 def client(folder: Path) -> Any:

@@ -24,7 +24,9 @@ class Asked(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def answering(answer: Callable[[Asked], None], host: str = "127.0.0.1") -> Iterator[tuple[str, list[dict[str, str]]]]:
+def answering(
+    answer: Callable[[Asked], None], host: str = "127.0.0.1"
+) -> Iterator[tuple[str, list[dict[str, str]]]]:
     """Its URL, and the headers of all requests so far, each with its `method` and `path`."""
     seen: list[dict[str, str]] = []
 

@@ -7,10 +7,16 @@ from advcore import norms
 
 
 def images(
-    count: int, shape: tuple[int, ...] = (1, 4, 4), dtype: torch.dtype = torch.float64, spread: float = 1.0, seed: int = 0
+    count: int,
+    shape: tuple[int, ...] = (1, 4, 4),
+    dtype: torch.dtype = torch.float64,
+    spread: float = 1.0,
+    seed: int = 0,
 ) -> Tensor:
     """`(count, *shape)` pixels, uniform in a window of width `spread` around 0.5."""
-    noise = torch.rand(count, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    noise = torch.rand(
+        count, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)
+    )
     return (0.5 + spread * (noise - 0.5)).to(dtype)
 
 
@@ -28,14 +34,20 @@ class Affine(nn.Module):
         super().__init__()
         generator = torch.Generator().manual_seed(1000 + seed)
         dimension = torch.Size(shape).numel()
-        self.weight = nn.Parameter(scale * torch.randn(classes, dimension, dtype=torch.float64, generator=generator).to(dtype))
-        self.bias = nn.Parameter(scale * 0.1 * torch.randn(classes, dtype=torch.float64, generator=generator).to(dtype))
+        self.weight = nn.Parameter(
+            scale
+            * torch.randn(classes, dimension, dtype=torch.float64, generator=generator).to(dtype)
+        )
+        self.bias = nn.Parameter(
+            scale * 0.1 * torch.randn(classes, dtype=torch.float64, generator=generator).to(dtype)
+        )
 
     def forward(self, images: Tensor) -> Tensor:
         return (images - 0.5).flatten(1) @ self.weight.mT + self.bias
 
     def distances(self, images: Tensor, norm: str = "l2", basis: Tensor | None = None) -> Tensor:
-        """From each image to the boundary against each class, `(z_y - z_k) / ||Q^T (w_y - w_k)||_q`, without the box; inf for y.
+        """From each image to the boundary against each class, `(z_y - z_k) / ||Q^T (w_y -
+        w_k)||_q`, without the box; inf for y.
 
         `basis` is Q, `(D, dim)` with orthonormal columns; the identity when None.
         """
@@ -53,7 +65,8 @@ class Affine(nn.Module):
 
 
 class Sphere(nn.Module):
-    """Logits `[r^2 - ||x - c||^2, 0]`: the margin is `| ||x - c|| - r |` in l2, the Hessian of logit 0 is -2 I."""
+    """Logits `[r^2 - ||x - c||^2, 0]`: the margin is `| ||x - c|| - r |` in l2, the Hessian of
+    logit 0 is -2 I."""
 
     def __init__(self, radius: float, center: Tensor) -> None:
         super().__init__()
@@ -92,13 +105,15 @@ class Constant(nn.Module):
 
 
 def bent_to_nan(images: Tensor, at: Tensor) -> Tensor:
-    """0 for each image, `(B, 1)`, but with a second derivative that is NaN at the image `at`: `0 |x - at|^{3/2}` along pixel 0."""
+    """0 for each image, `(B, 1)`, but with a second derivative that is NaN at the image `at`: `0 |x
+    - at|^{3/2}` along pixel 0."""
     away = (images.flatten(1)[:, :1] - at.flatten()[0]).abs()
     return 0 * away**1.5
 
 
 class Quantised(nn.Module):
-    """A network behind pixels that are rounded to `levels` steps: its gradient in the image is 0."""
+    """A network behind pixels that are rounded to `levels` steps: its gradient in the image is
+    0."""
 
     def __init__(self, network: nn.Module, levels: int = 4) -> None:
         super().__init__()
@@ -120,14 +135,17 @@ class Noisy(nn.Module):
 
 
 class Shell(nn.Module):
-    """Logits `[scale (| |m| - r | - w), 0]`, `m` the mean of the pixels less 1/2: class 1 is a shell at `|m| = r`, 2w thick."""
+    """Logits `[scale (| |m| - r | - w), 0]`, `m` the mean of the pixels less 1/2: class 1 is a
+    shell at `|m| = r`, 2w thick."""
 
     def __init__(self, radius: float, half_width: float, scale: float = 1.0) -> None:
         super().__init__()
         self.radius, self.half_width, self.scale = radius, half_width, scale
 
     def forward(self, images: Tensor) -> Tensor:
-        lead = self.scale * ((((images - 0.5).flatten(1).mean(1)).abs() - self.radius).abs() - self.half_width)
+        lead = self.scale * (
+            (((images - 0.5).flatten(1).mean(1)).abs() - self.radius).abs() - self.half_width
+        )
         return torch.stack([lead, torch.zeros_like(lead)], 1)
 
 
@@ -152,8 +170,12 @@ def _network(
     with torch.no_grad():
         for layer in net:
             if isinstance(layer, nn.Linear):
-                layer.weight *= 2.5  # torch's first weights are so small that all logits are about equal
-        net[-1].bias -= net(torch.full((1, *shape), 0.5, dtype=dtype))[0]  # every class is near at gray images
+                layer.weight *= (
+                    2.5  # torch's first weights are so small that all logits are about equal
+                )
+        net[-1].bias -= net(torch.full((1, *shape), 0.5, dtype=dtype))[
+            0
+        ]  # every class is near at gray images
     return net
 
 
@@ -168,9 +190,15 @@ def softplus(**settings) -> nn.Module:
 
 
 class Moody(nn.Module):
-    """A network with batch normalisation and dropout, whose parts are in modes of their own: all that an attack may disturb."""
+    """A network with batch normalisation and dropout, whose parts are in modes of their own: all
+    that an attack may disturb."""
 
-    def __init__(self, classes: int = 4, shape: tuple[int, ...] = (1, 4, 4), dtype: torch.dtype = torch.float64) -> None:
+    def __init__(
+        self,
+        classes: int = 4,
+        shape: tuple[int, ...] = (1, 4, 4),
+        dtype: torch.dtype = torch.float64,
+    ) -> None:
         super().__init__()
         self.stem = nn.BatchNorm2d(shape[0])
         self.dropout = nn.Dropout(0.5)
@@ -188,8 +216,12 @@ class Moody(nn.Module):
 
 
 def state(module: nn.Module) -> list:
-    """All that must not move: numbers, modes, which parameters want gradients, their gradients, the global random state."""
-    gradients = [None if parameter.grad is None else parameter.grad.tolist() for parameter in module.parameters()]
+    """All that must not move: numbers, modes, which parameters want gradients, their gradients, the
+    global random state."""
+    gradients = [
+        None if parameter.grad is None else parameter.grad.tolist()
+        for parameter in module.parameters()
+    ]
     return [
         {name: value.tolist() for name, value in module.state_dict().items()},
         [part.training for part in module.modules()],
@@ -200,7 +232,8 @@ def state(module: nn.Module) -> list:
 
 
 def dct_basis(side: int, low: int, size: int, channels: int = 1) -> Tensor:
-    """The orthonormal basis `(channels side^2, channels size^2)` of one DCT block, atom by atom from scipy."""
+    """The orthonormal basis `(channels side^2, channels size^2)` of one DCT block, atom by atom
+    from scipy."""
     from scipy.fft import idctn
 
     atoms = []

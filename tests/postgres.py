@@ -31,7 +31,8 @@ def free_port() -> int:
 
 @contextmanager
 def running() -> Iterator[tuple[str, str]]:
-    """Its URI, which holds a password, and that password. PostgreSQL refuses to run as root: then it is the user postgres."""
+    """Its URI, which holds a password, and that password. PostgreSQL refuses to run as root: then
+    it is the user postgres."""
     place, password, port = binaries(), secrets.token_hex(12), free_port()
     root = Path(tempfile.mkdtemp(prefix="advcore-postgres-"))
     own: dict[str, str | int] = {}
@@ -43,12 +44,39 @@ def running() -> Iterator[tuple[str, str]]:
     secret.write_text(password)
     if own:
         os.chown(secret, int(own["user"]), int(own["group"]))
-    options = ["-A", "scram-sha-256", "-U", "advcore", f"--pwfile={secret}", "--no-sync", "-E", "UTF8", "--locale=C"]
-    subprocess.run([place / "initdb", "-D", root / "data", *options], check=True, capture_output=True, cwd=root, **own)  # type: ignore[call-overload]
-    settings = [f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={root}", "fsync=off"]
+    options = [
+        "-A",
+        "scram-sha-256",
+        "-U",
+        "advcore",
+        f"--pwfile={secret}",
+        "--no-sync",
+        "-E",
+        "UTF8",
+        "--locale=C",
+    ]
+    subprocess.run(
+        [place / "initdb", "-D", root / "data", *options],
+        check=True,
+        capture_output=True,
+        cwd=root,
+        **own,
+    )  # type: ignore[call-overload]
+    settings = [
+        f"port={port}",
+        "listen_addresses=127.0.0.1",
+        f"unix_socket_directories={root}",
+        "fsync=off",
+    ]
     flags = [word for setting in settings for word in ("-c", setting)]
     with (root / "log").open("w") as log:
-        server = subprocess.Popen([place / "postgres", "-D", root / "data", *flags], stdout=log, stderr=log, cwd=root, **own)  # type: ignore[call-overload]
+        server = subprocess.Popen(
+            [place / "postgres", "-D", root / "data", *flags],
+            stdout=log,
+            stderr=log,
+            cwd=root,
+            **own,
+        )  # type: ignore[call-overload]
     uri = f"postgresql://advcore:{password}@127.0.0.1:{port}/postgres"
     try:
         _await(uri, server, root / "log")

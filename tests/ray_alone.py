@@ -1,7 +1,8 @@
-"""Which tests may start a Ray, and a scheduler of pytest-xdist by which they run in one process, in their order.
+"""Which tests may start a Ray, and a scheduler of pytest-xdist by which they run in one process, in
+their order.
 
-Two Rays on one machine may find each other, and each wants the cores. (`--dist loadgroup` and its marker would do, but groups are
-lost in pytest 9.2 with xdist 3.8.)
+Two Rays on one machine may find each other, and each wants the cores. (`--dist loadgroup` and its
+marker would do, but groups are lost in pytest 9.2 with xdist 3.8.)
 """
 
 import ast

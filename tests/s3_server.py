@@ -34,9 +34,16 @@ class S3:
 
     def objects(self, prefix: str = "") -> dict[str, bytes]:
         """All objects under a prefix, by the rest of their keys."""
-        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        pages = self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=prefix
+        )
         keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
-        return {key.removeprefix(prefix): self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read() for key in keys}
+        return {
+            key.removeprefix(prefix): self.client.get_object(Bucket=self.bucket, Key=key)[
+                "Body"
+            ].read()
+            for key in keys
+        }
 
 
 @contextmanager
@@ -68,7 +75,14 @@ def settings(port: int, folder: Path) -> dict[str, str]:
 
 def bucket(port: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> S3:
     """A new bucket, and the environment set."""
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_MAX_ATTEMPTS", "AWS_RETRY_MODE"):
+    for name in (
+        "AWS_PROFILE",
+        "AWS_SESSION_TOKEN",
+        "AWS_ENDPOINT_URL_S3",
+        "AWS_REGION",
+        "AWS_MAX_ATTEMPTS",
+        "AWS_RETRY_MODE",
+    ):
         monkeypatch.delenv(name, raising=False)
     for name, value in settings(port, folder).items():
         monkeypatch.setenv(name, value)

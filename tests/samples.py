@@ -4,7 +4,7 @@ import gzip
 
 import numpy as np
 
-from workers.datasets import DataSpec
+from advcore.workers.datasets import DataSpec
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (6, 1, 4, 4)).astype(np.uint8)
 LABELS = np.array([0, 1, 2, 0, 1, 2])

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from advcore.pipelines.claims import Measured, judge
+from advcore.pipelines.settings import schema
+from advcore.pipelines.study.settings import Study
 from advcore.probes import Curvature
-from pipelines import schema
-from pipelines.claims import Measured, judge
-from pipelines.study import Study
-from workers.inline import Inline
+from advcore.workers.inline import Inline
 
 
 def study_of(mapping: dict[str, Any], **settings: Any) -> Study:
@@ -56,10 +56,17 @@ class Warned:
     says: str = "it is one"
 
     def measure(self, tables: Any) -> Measured:
-        return Measured(1.0, 0.5, 2.0, judge(0.5, 2.0, 0.9), "1 coin", ("few_samples: one sample carries all of a mean",))
+        return Measured(
+            1.0,
+            0.5,
+            2.0,
+            judge(0.5, 2.0, 0.9),
+            "1 coin",
+            ("few_samples: one sample carries all of a mean",),
+        )
 
 
 def indices(study: Study) -> Any:
-    from workers.datasets import load
+    from advcore.workers.datasets import load
 
     return load(study.data).indices

@@ -1,4 +1,5 @@
-"""Small sweeps to be run, and terms that misbehave in them; importable by name, as a trial's process needs it."""
+"""Small sweeps to be run, and terms that misbehave in them; importable by name, as a trial's
+process needs it."""
 
 import json
 import os
@@ -7,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from advcore.pipelines.settings import schema
+from advcore.pipelines.sweep.settings import Sweep
 from advcore.training import CrossEntropy
-from pipelines import schema
-from pipelines.sweep import Sweep
 
 EPS = "recipe.objective.adversarial.attack.eps"
 
@@ -24,14 +25,23 @@ def tiny_sweep(**changes: Any) -> dict[str, Any]:
             "test": {"name": "digits", "split": "test", "samples": 50},
             "recipe": {
                 "objective": {
-                    "adversarial": {"kind": "adversarial", "attack": {"kind": "pgd", "norm": "l2", "eps": 1, "steps": 2}}
+                    "adversarial": {
+                        "kind": "adversarial",
+                        "attack": {"kind": "pgd", "norm": "l2", "eps": 1, "steps": 2},
+                    }
                 },
                 "epochs": 3,
             },
         },
         "space": {EPS: {"grid": [0.1, 0.5]}},
         "data": {"name": "digits", "split": "test", "samples": 12},
-        "probes": {"robustness": {"kind": "robustness", "eps": [0.2, 0.4], "attacks": [{"kind": "pgd", "norm": "l2", "steps": 2}]}},
+        "probes": {
+            "robustness": {
+                "kind": "robustness",
+                "eps": [0.2, 0.4],
+                "attacks": [{"kind": "pgd", "norm": "l2", "steps": 2}],
+            }
+        },
         "metric": "robustness/robust_accuracy/worst/0.2",
         "run": {"runner": "inline", "out": "out", "track": False},
         **changes,
@@ -48,7 +58,10 @@ def with_term(mapping: dict[str, Any], **term: Any) -> dict[str, Any]:
     recipe = mapping["recipe"]["recipe"]
     return {
         **mapping,
-        "recipe": {**mapping["recipe"], "recipe": {**recipe, "objective": {**recipe["objective"], "extra": term}}},
+        "recipe": {
+            **mapping["recipe"],
+            "recipe": {**recipe, "objective": {**recipe["objective"], "extra": term}},
+        },
     }
 
 

@@ -28,10 +28,14 @@ SKIPPED = {"name": "unseen", "skip_reason": "not found"}
         ([], 3, "NOT AUDITED: 0 of 0 packages, first requirements.lock: it names no package"),
     ],
 )
-def test_the_verdict(packages: list[Any], status: int, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_verdict(
+    packages: list[Any], status: int, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert audit.verdict(json.dumps({"dependencies": packages}), "") == status
     assert words in "".join(capsys.readouterr())
-    assert audit.verdict(json.dumps({"dependencies": packages}), "", True) == (status if status == 1 else 0)
+    assert audit.verdict(json.dumps({"dependencies": packages}), "", True) == (
+        status if status == 1 else 0
+    )
 
 
 def test_no_report_is_no_audit(capsys: pytest.CaptureFixture[str]) -> None:

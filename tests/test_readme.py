@@ -20,8 +20,14 @@ README = (ROOT / "README.md").read_text()
 def sentence(path: Path) -> str:
     """The first line of a file's docstring, or of a YAML file's comment."""
     text = path.read_text()
-    line = (ast.get_docstring(ast.parse(text)) or "").split("\n")[0] if path.suffix == ".py" else text.split("\n")[0].lstrip("# ")
-    return re.sub(r" \([^)]*(?:\d{4}|article|Van Loan)[^)]*\)", "", line).split(". ")[0].rstrip(".,")
+    line = (
+        (ast.get_docstring(ast.parse(text)) or "").split("\n")[0]
+        if path.suffix == ".py"
+        else text.split("\n")[0].lstrip("# ")
+    )
+    return (
+        re.sub(r" \([^)]*(?:\d{4}|article|Van Loan)[^)]*\)", "", line).split(". ")[0].rstrip(".,")
+    )
 
 
 def tree() -> str:
@@ -31,12 +37,16 @@ def tree() -> str:
         folders = [
             top,
             *sorted(
-                str(path.relative_to(ROOT)) for path in (ROOT / top).rglob("*") if path.is_dir() and path.name != "__pycache__"
+                str(path.relative_to(ROOT))
+                for path in (ROOT / top).rglob("*")
+                if path.is_dir() and path.name != "__pycache__"
             ),
         ]
         for name in folders:
             files = sorted(
-                path for path in (ROOT / name).iterdir() if path.suffix in (".py", ".yaml") and path.name != "__init__.py"
+                path
+                for path in (ROOT / name).iterdir()
+                if path.suffix in (".py", ".yaml") and path.name != "__init__.py"
             )
             if files:
                 lines += ["", f"{name}/", *(f"  {path.name:24}{sentence(path)}" for path in files)]
@@ -45,7 +55,10 @@ def tree() -> str:
             *lines[1:],
             "",
             "tests/",
-            "  the same tree; oracles.py holds classifiers whose margins and curvatures are known in closed form",
+            (
+                "  the same tree; oracles.py holds classifiers whose margins and curvatures "
+                "are known in closed form"
+            ),
         ]
     )
 
@@ -72,24 +85,24 @@ def test_the_two_commands_are_in_the_makefile(command: str) -> None:
 
 
 def test_the_study_of_the_readme_is_valid() -> None:
-    from pipelines import schema
-    from pipelines.study import Study
+    from advcore.pipelines.settings import schema
+    from advcore.pipelines.study.settings import Study
 
     study = schema.structure(Study, yaml.safe_load(block("yaml")))
     assert set(study.probes) == {"robustness", "margins", "curvature", "examples"}
 
 
 def test_the_sweep_of_the_readme_is_valid() -> None:
-    from pipelines import schema
-    from pipelines.sweep import Sweep
+    from advcore.pipelines.settings import schema
+    from advcore.pipelines.sweep.settings import Sweep
 
     sweep = schema.structure(Sweep, yaml.safe_load(block("yaml", 1)))
     assert len(sweep.points()) == 12
 
 
 def test_the_recipe_of_the_readme_is_valid() -> None:
-    from pipelines import schema
-    from pipelines.train import Training
+    from advcore.pipelines.settings import schema
+    from advcore.pipelines.training.driver import Training
 
     training = schema.structure(Training, yaml.safe_load(block("yaml", 2)))
     assert training.validation is not None

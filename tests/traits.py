@@ -1,4 +1,5 @@
-"""Networks as people have them, to be put through every attack, probe and training term. A new trait is one entry here."""
+"""Networks as people have them, to be put through every attack, probe and training term. A new
+trait is one entry here."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ from advcore import Normalized
 
 
 class Small(nn.Module):
-    """A convolution, perhaps batch normalisation or attention, pooling, a linear layer; an empty batch is an error in it."""
+    """A convolution, perhaps batch normalisation or attention, pooling, a linear layer; an empty
+    batch is an error in it."""
 
     def __init__(self, channels=1, height=8, width=8, classes=4, norm=None, tail=None):
         super().__init__()
@@ -43,7 +45,8 @@ class InPlace(Small):
 
 
 class Attention(nn.Module):
-    """Self-attention over the places of a feature map, by torch's fused kernel, or by its formula."""
+    """Self-attention over the places of a feature map, by torch's fused kernel, or by its
+    formula."""
 
     fused = True
 
@@ -73,7 +76,9 @@ class Heads(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         places = maps.flatten(2).mT
-        return maps + self.attention(places, places, places, need_weights=self.weights)[0].mT.reshape(maps.shape)
+        return maps + self.attention(places, places, places, need_weights=self.weights)[
+            0
+        ].mT.reshape(maps.shape)
 
 
 class Wrapped(nn.Module):
@@ -88,7 +93,8 @@ class Wrapped(nn.Module):
 
 
 def small(kind: type[nn.Module] = Small, seed: int = 0, **settings) -> nn.Module:
-    """A network in evaluation mode, in which all classes are near at gray images; the same weights for each kind."""
+    """A network in evaluation mode, in which all classes are near at gray images; the same weights
+    for each kind."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = kind(**settings).eval()
@@ -133,10 +139,13 @@ def _function() -> Callable[[Tensor], Tensor]:
 
 @dataclass(frozen=True)
 class Trait:
-    """A network, and the same without the trait, None where there is none. Numbers agree to `close`, as a share.
+    """A network, and the same without the trait, None where there is none. Numbers agree to
+    `close`, as a share.
 
-    `refused`: what the one line says that comes in place of numbers; `told`: what a warning beside them says, of what follows
-    gradients. `mixes`: an image's logits depend on its neighbours. `trains`: whether terms can be tried on it.
+    `refused`: what the one line says that comes in place of numbers; `told`: what a warning beside
+        them says, of what follows
+    gradients. `mixes`: an image's logits depend on its neighbours. `trains`: whether terms can be
+    tried on it.
     """
 
     make: Callable[[], object]
@@ -160,33 +169,64 @@ def _sized(channels: int, height: int, width: int, classes: int = 4, **more) -> 
 TRAITS = {
     "plain": Trait(small, small),
     "flattens by view": Trait(lambda: small(Viewed), small),
-    "view after batch norm": Trait(lambda: small(Viewed, norm=normed()), lambda: small(norm=normed())),
+    "view after batch norm": Trait(
+        lambda: small(Viewed, norm=normed()), lambda: small(norm=normed())
+    ),
     "ReLU in place": Trait(lambda: small(InPlace), small),
-    "ReLU in place after batch norm": Trait(lambda: small(InPlace, norm=normed()), lambda: small(norm=normed())),
-    "batch norm, in training mode": Trait(lambda: small(norm=normed()).train(), lambda: small(norm=normed())),
+    "ReLU in place after batch norm": Trait(
+        lambda: small(InPlace, norm=normed()), lambda: small(norm=normed())
+    ),
+    "batch norm, in training mode": Trait(
+        lambda: small(norm=normed()).train(), lambda: small(norm=normed())
+    ),
     "batch norm without statistics": Trait(
-        lambda: small(norm=normed(track_running_stats=False)), told="track_running_stats", mixes=True
+        lambda: small(norm=normed(track_running_stats=False)),
+        told="track_running_stats",
+        mixes=True,
     ),
     "dropout, in training mode": Trait(lambda: small().train(), small),
-    "scaled_dot_product_attention": Trait(lambda: small(tail=Attention), lambda: small(tail=ByFormula)),
-    "MultiheadAttention": Trait(lambda: small(tail=Heads), lambda: small(tail=partial(Heads, weights=True))),
+    "scaled_dot_product_attention": Trait(
+        lambda: small(tail=Attention), lambda: small(tail=ByFormula)
+    ),
+    "MultiheadAttention": Trait(
+        lambda: small(tail=Heads), lambda: small(tail=partial(Heads, weights=True))
+    ),
     "compiled": Trait(lambda: _compiled(small()), small),
     "compiled, inside Normalized": Trait(
-        lambda: Normalized(_compiled(small()), (0.4,), (0.5,)), lambda: Normalized(small(), (0.4,), (0.5,))
+        lambda: Normalized(_compiled(small()), (0.4,), (0.5,)),
+        lambda: Normalized(small(), (0.4,), (0.5,)),
     ),
     "autocast inside": Trait(lambda: Wrapped(small(), _autocast), small, close=0.1),
     "float64 logits": Trait(lambda: Wrapped(small(), lambda net, x: net(x).double()), small),
-    "float64 inside": Trait(lambda: Wrapped(small().double(), lambda net, x: net(x.double())), small),
-    "half weights": Trait(lambda: small().half(), refused="weights of torch.float16; images are torch.float32", trains=False),
-    "tuple output": Trait(lambda: Wrapped(small(), lambda net, x: (net(x), x)), refused="got a tuple of 2", trains=False),
-    "dict output": Trait(lambda: Wrapped(small(), lambda net, x: {"logits": net(x)}), refused="got a dict of 1", trains=False),
+    "float64 inside": Trait(
+        lambda: Wrapped(small().double(), lambda net, x: net(x.double())), small
+    ),
+    "half weights": Trait(
+        lambda: small().half(),
+        refused="weights of torch.float16; images are torch.float32",
+        trains=False,
+    ),
+    "tuple output": Trait(
+        lambda: Wrapped(small(), lambda net, x: (net(x), x)),
+        refused="got a tuple of 2",
+        trains=False,
+    ),
+    "dict output": Trait(
+        lambda: Wrapped(small(), lambda net, x: {"logits": net(x)}),
+        refused="got a dict of 1",
+        trains=False,
+    ),
     "changes its images": Trait(
         lambda: Wrapped(small(), _in_place),
         lambda: Wrapped(small(), lambda net, x: net(x - 0.1)),
         refused="changes its images in place",
         trains=False,
     ),
-    "detached": Trait(lambda: Wrapped(small(), lambda net, x: net(x).detach()), told="zero_gradients", trains=False),
+    "detached": Trait(
+        lambda: Wrapped(small(), lambda net, x: net(x).detach()),
+        told="zero_gradients",
+        trains=False,
+    ),
     "under no_grad": Trait(lambda: Wrapped(small(), _no_grad), told="zero_gradients", trains=False),
     "a function around batch norm in training mode": Trait(
         _function, lambda: Normalized(small(norm=normed()), (0.5,), (0.5,)), trains=False

@@ -7,13 +7,22 @@ import torch
 from torch import Tensor, nn
 
 
-def check_gradient(network: nn.Module, loss: Tensor, value: Callable[[], Tensor], step: float = 1e-6) -> None:
-    """`loss` equals `value()`, and the gradient of the one, along random weights, the central difference of the other."""
+def check_gradient(
+    network: nn.Module, loss: Tensor, value: Callable[[], Tensor], step: float = 1e-6
+) -> None:
+    """`loss` equals `value()`, and the gradient of the one, along random weights, the central
+    difference of the other."""
     torch.testing.assert_close(loss, value())
     parameters = list(network.parameters())
     generator = torch.Generator().manual_seed(5)
-    way = [torch.randn(parameter.shape, dtype=parameter.dtype, generator=generator) for parameter in parameters]
-    slope = sum((gradient * part).sum() for gradient, part in zip(torch.autograd.grad(loss, parameters), way, strict=True))
+    way = [
+        torch.randn(parameter.shape, dtype=parameter.dtype, generator=generator)
+        for parameter in parameters
+    ]
+    slope = sum(
+        (gradient * part).sum()
+        for gradient, part in zip(torch.autograd.grad(loss, parameters), way, strict=True)
+    )
     values = []
     with torch.no_grad():
         for sign in (1, -2):

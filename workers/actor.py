@@ -1,4 +1,5 @@
-"""The worker: a plain class that holds one model and measures shards with it, wherever it stands."""
+"""The worker: a plain class that holds one model and measures shards with it, wherever it
+stands."""
 
 import hashlib
 import json
@@ -19,26 +20,29 @@ from torch import nn
 from advcore.classifier import frozen, full_precision, logits_of, predict
 from advcore.probes.probe import CALIBRATION, Batch, Calibrated, Columns, Comparison, Probe
 from advcore.randomness import Randomness
-from workers.code import own_code
-from workers.columns import check_columns
-from workers.datasets import Dataset, batch
-from workers.datasets.dataset import images_of, torch_dtype
-from workers.models import ModelSpec, build, content_hash, here
-from workers.parts import Portions
-from workers.patience import patient
-from workers.redaction import shortened, without_secrets
-from workers.refusal import USERS_ERRORS, Away, Refused
-from workers.shards import Shard
-from workers.store import open_store
-from workers.untouched import Fingerprint, check_untouched, fingerprint
-from workers.work import Other, Outcome, Work, told_indices
+from advcore.workers.batch_sizes import BatchSizes
+from advcore.workers.code import own_code
+from advcore.workers.columns import check_columns
+from advcore.workers.datasets import Dataset, batch
+from advcore.workers.datasets.dataset import images_of, torch_dtype
+from advcore.workers.errors import USERS_ERRORS, InputError, UnavailableError
+from advcore.workers.models import ModelSpec, build, content_hash, with_local_checkpoint
+from advcore.workers.redaction import shortened, without_secrets
+from advcore.workers.shards import Shard
+from advcore.workers.stores.retry import patient
+from advcore.workers.stores.store import open_store
+from advcore.workers.tasks import Other, Task, TaskResult, told_indices
+from advcore.workers.untouched import Fingerprint, check_untouched, fingerprint
 
 STORE_AWAY = 600.0
-"""Seconds that measured rows wait for a store that is away, beside the tries of each request: to measure them anew costs more."""
+"""Seconds that measured rows wait for a store that is away, beside the tries of each request: to
+measure them anew costs more."""
 CHUNK = 16
-"""Images that go forward at a time where a probe is calibrated: always as many, so that all workers find the same."""
+"""Images that go forward at a time where a probe is calibrated: always as many, so that all workers
+find the same."""
 FORMAT = 5
-"""Part of every key: raise it when the same settings begin to give other rows, so that old rows are not taken for new ones."""
+"""Part of every key: raise it when the same settings begin to give other rows, so that old rows are
+not taken for new ones."""
 
 
 def work_key(
@@ -51,44 +55,75 @@ def work_key(
     others: Sequence[Other] = (),
     sources: Mapping[str, str] | None = None,
 ) -> str:
-    """The sha256 that names the rows of one shard: all that they depend on; of other models, their names and what they hold.
+    """The sha256 that names the rows of one shard: all that they depend on; of other models, their
+    names and what they hold.
 
-    `probe` holds its settings, fit for JSON: give `defining(probe, settings)`, so that settings of memory and speed are left out.
-    Where it names a class or a model of the user's own (a `kind` or an `architecture` as `package.module:Name`, at any depth), the
-    code that it reaches is part of the key, see `workers.code.source_hash`; it raises Refused where there is none. `sources` are
-    these hashes, where they are known.
+    `probe` holds its settings, fit for JSON: give `defining(probe, settings)`, so that settings of
+    memory and speed are left out. Where it names a class or a model of the user's own (a `kind` or
+    an `architecture` as `package.module:Name`, at any depth), the code that it reaches is part of
+    the key, see `advcore.workers.code.source_hash`; it raises InputError where there is none.
+    `sources` are these hashes, where they are known.
     """
     sources = own_code(probe) if sources is None else sources
     beside = [(other.name, other.model_hash) for other in others]
-    parts = (FORMAT, model_hash, data_digest, probe, shard.start, shard.stop, seed, dtype, *filter(None, (sources, beside)))
+    parts = (
+        FORMAT,
+        model_hash,
+        data_digest,
+        probe,
+        shard.start,
+        shard.stop,
+        seed,
+        dtype,
+        *filter(None, (sources, beside)),
+    )
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def defining(value: Any, settings: Any) -> Any:
-    """The settings that define the rows: `settings`, the unstructured mapping of the dataclass `value`, without mere costs.
+def settings_that_define_rows(value: Any, settings: Any) -> Any:
+    """The settings that define the rows: `settings`, the unstructured mapping of the dataclass
+    `value`, without mere costs.
 
-    A field declared by `field(metadata={"cost": True})` changes memory and speed but not what the rows mean (they may differ in
-    the rounding); it is dropped, in `value` and in the dataclasses that it holds, in sequences and mappings as well.
+    A field declared by `field(metadata={"cost": True})` changes memory and speed but not what the
+    rows mean (they may differ in the rounding); it is dropped, in `value` and in the dataclasses
+    that it holds, in sequences and mappings as well.
     """
     if is_dataclass(value) and isinstance(settings, Mapping):
         costs = {entry.name for entry in fields(value) if entry.metadata.get("cost", False)}
-        return {name: defining(getattr(value, name, None), part) for name, part in settings.items() if name not in costs}
+        return {
+            name: settings_that_define_rows(getattr(value, name, None), part)
+            for name, part in settings.items()
+            if name not in costs
+        }
     if isinstance(value, Mapping) and isinstance(settings, Mapping):
-        return {name: defining(value.get(name), part) for name, part in settings.items()}
-    if isinstance(value, list | tuple) and isinstance(settings, list | tuple) and len(value) == len(settings):
-        return [defining(member, part) for member, part in zip(value, settings, strict=True)]
+        return {
+            name: settings_that_define_rows(value.get(name), part)
+            for name, part in settings.items()
+        }
+    if (
+        isinstance(value, list | tuple)
+        and isinstance(settings, list | tuple)
+        and len(value) == len(settings)
+    ):
+        return [
+            settings_that_define_rows(member, part)
+            for member, part in zip(value, settings, strict=True)
+        ]
     return settings
 
 
 class Worker:
-    """Measures shards and writes their rows to the store; keeps the models of the last one, for the next likely needs them again.
+    """Measures shards and writes their rows to the store; keeps the models of the last one, for the
+    next likely needs them again.
 
-    It holds the model that it measures, and beside it the others of a comparison, each once whatever its names; those that the next
-    shard does not need leave the memory before one that it lacks is built. Where memory runs out, a shard is measured in parts, see
-    `workers.parts`.
+    It holds the model that it measures, and beside it the others of a comparison, each once
+    whatever its names; those that the next shard does not need leave the memory before one that it
+    lacks is built. Where memory runs out, a shard is measured in parts, see
+    `advcore.workers.batch_sizes`.
 
-    `threads` is torch's number of CPU threads in this process, none leaves it; `device` is "cpu", "cuda", or "auto": a GPU if
-    torch sees one. Raises Refused where the store or the device is not there.
+    `threads` is torch's number of CPU threads in this process, none leaves it; `device` is "cpu",
+    "cuda", or "auto": a GPU if torch sees one. Raises InputError where the store or the device is
+    not there.
     """
 
     def __init__(self, store_location: str, threads: int | None, device: str) -> None:
@@ -97,33 +132,52 @@ class Worker:
         self._device = resolve_device(device)
         self._store = open_store(store_location, create=False)
         self._held: dict[tuple[str, str], tuple[nn.Module, Fingerprint]] = {}
-        self._portions = Portions()
+        self._portions = BatchSizes()
         self._calibrated: tuple[Any, Probe] | None = None
         self.name = f"{platform.node()}:{os.getpid()}:{self._device}"
 
-    def measure(self, work: Work, dataset: Dataset) -> Outcome:
-        """Measure one shard. An exception, also `sys.exit`, becomes a failed outcome with its traceback; nothing is raised
-        but an interrupt."""
+    def measure(self, work: Task, dataset: Dataset) -> TaskResult:
+        """Measure one shard. An exception, also `sys.exit`, becomes a failed outcome with its
+        traceback; nothing is raised but an interrupt."""
         start, away = time.perf_counter(), False
         try:
             rows, error = self._measure(work, dataset, start), ""
         except USERS_ERRORS as raised:
-            rows, error, away = 0, without_secrets(shortened(traceback.format_exc())), isinstance(raised, Away)
+            rows, error, away = (
+                0,
+                without_secrets(shortened(traceback.format_exc())),
+                isinstance(raised, UnavailableError),
+            )
         samples = told_indices(dataset.indices[work.shard.start : work.shard.stop]) if error else ""
-        return Outcome(
-            work.key, work.name, not error, rows, time.perf_counter() - start, error, self.name, samples=samples, away=away
+        return TaskResult(
+            work.key,
+            work.name,
+            not error,
+            rows,
+            time.perf_counter() - start,
+            error,
+            self.name,
+            samples=samples,
+            away=away,
         )
 
-    def _measure(self, work: Work, dataset: Dataset, start: float) -> int:
+    def _measure(self, work: Task, dataset: Dataset, start: float) -> int:
         model, others = patient(lambda: self._models(work), STORE_AWAY)
         samples = batch(dataset, work.shard, work.dtype, self._device, work.transform)
         more = {"others": others} if isinstance(work.probe, Comparison) else {}
-        probe = self._probe(work, model, dataset) if isinstance(work.probe, Calibrated) else work.probe
+        probe = (
+            self._probe(work, model, dataset) if isinstance(work.probe, Calibrated) else work.probe
+        )
 
         counts, right = [], []
 
         def measure(part: Batch) -> Columns:
-            own = replace(part, images=part.images.clone(), labels=part.labels.clone(), indices=part.indices.clone())
+            own = replace(
+                part,
+                images=part.images.clone(),
+                labels=part.labels.clone(),
+                indices=part.indices.clone(),
+            )
             with full_precision():
                 columns = probe.measure(model, own, Randomness(work.seed, part.indices), **more)
             rows = check_columns(columns, probe, part)
@@ -132,7 +186,9 @@ class Worker:
             return columns
 
         with self._untouched():
-            columns, parts = self._portions.measure(measure, samples, (work.model_hash, work.dtype, repr(work.probe)))
+            columns, parts = self._portions.measure(
+                measure, samples, (work.model_hash, work.dtype, repr(work.probe))
+            )
         metadata = {
             "name": work.name,
             "model": work.model_hash,
@@ -152,22 +208,34 @@ class Worker:
         patient(lambda: self._store.write(work.key, columns, metadata), STORE_AWAY)
         return sum(counts)
 
-    def _probe(self, work: Work, model: nn.Module, dataset: Dataset) -> Probe:
-        """The probe, calibrated on the model and the study's samples, once for all its shards that come one after the other."""
+    def _probe(self, work: Task, model: nn.Module, dataset: Dataset) -> Probe:
+        """The probe, calibrated on the model and the study's samples, once for all its shards that
+        come one after the other."""
         probe = cast(Calibrated, work.probe)
         what = (work.model_hash, work.dtype, probe, work.transform, dataset.indices.tobytes())
         if self._calibrated is None or self._calibrated[0] != what:
             rows = np.flatnonzero(dataset.places < CALIBRATION)
             parts = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
             with full_precision(), frozen(model), torch.no_grad():
-                logits = [logits_of(model, images_of(dataset, part, work.dtype, self._device, work.transform)) for part in parts]
+                logits = [
+                    logits_of(
+                        model, images_of(dataset, part, work.dtype, self._device, work.transform)
+                    )
+                    for part in parts
+                ]
             self._calibrated = what, probe.calibrated(torch.cat(logits))
         return self._calibrated[1]
 
-    def _models(self, work: Work) -> tuple[nn.Module, dict[str, nn.Module]]:
+    def _models(self, work: Task) -> tuple[nn.Module, dict[str, nn.Module]]:
         """The model that is measured, and the others by name."""
-        specs = {other.model_hash: other.model for other in work.others} | {work.model_hash: work.model}
-        self._held = {key: model for key, model in self._held.items() if key[0] in specs and key[1] == work.dtype}
+        specs = {other.model_hash: other.model for other in work.others} | {
+            work.model_hash: work.model
+        }
+        self._held = {
+            key: model
+            for key, model in self._held.items()
+            if key[0] in specs and key[1] == work.dtype
+        }
         for model_hash, spec in specs.items():
             if (model_hash, work.dtype) not in self._held:
                 built = self._built(spec, model_hash, work.dtype)
@@ -177,7 +245,8 @@ class Worker:
 
     @contextmanager
     def _untouched(self) -> Iterator[None]:
-        """Raise ValueError on exit where a model is no longer what it was; what was changed is built anew for the next shard."""
+        """Raise ValueError on exit where a model is no longer what it was; what was changed is
+        built anew for the next shard."""
         whole = False
         try:
             yield
@@ -189,19 +258,22 @@ class Worker:
                 self._held.clear()
 
     def _built(self, spec: ModelSpec, model_hash: str, dtype: str) -> nn.Module:
-        own = here(spec)  # one file for both: what is built is what was compared
+        own = with_local_checkpoint(spec)  # one file for both: what is built is what was compared
         if content_hash(own) != model_hash:
-            raise Refused(
-                f"the model {spec.architecture} (checkpoint {spec.checkpoint}) is not the same on this worker, "
-                "or has changed since the study started: start the study anew"
+            raise InputError(
+                f"the model {spec.architecture} (checkpoint {spec.checkpoint}) is not the same on "
+                "this worker, or has changed since the study started: start the study anew"
             )
         return build(own, torch_dtype(dtype)).to(self._device, torch_dtype(dtype))
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device "cpu", "cuda" (or "cuda:1"), or for "auto" a GPU if torch sees one. Raises Refused where it is not there."""
+    """The device "cpu", "cuda" (or "cuda:1"), or for "auto" a GPU if torch sees one. Raises
+    InputError where it is not there."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name != "cpu" and not (name.startswith("cuda") and torch.cuda.is_available()):
-        raise Refused(f"device must be cpu, cuda or auto, and cuda needs a GPU that torch sees; got {name!r}")
+        raise InputError(
+            f"device must be cpu, cuda or auto, and cuda needs a GPU that torch sees; got {name!r}"
+        )
     return torch.device(name)

@@ -19,9 +19,9 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from advcore.classifier import Normalized
-from workers.paths import local
-from workers.refusal import Refused
-from workers.state_dicts import check_normaliser, find_state_dict, fit_names, misfits
+from advcore.workers.errors import InputError
+from advcore.workers.paths import expand_path
+from advcore.workers.state_dicts import check_normaliser, find_state_dict, fit_names, misfits
 
 PLAIN_DATA = (
     "argparse.Namespace",
@@ -42,12 +42,13 @@ PLAIN_DATA = (
     "pathlib._local.WindowsPath",
     "types.SimpleNamespace",
 )
-"""What training scripts put beside the weights, by the names of classes and functions in a pickle."""
+"""What training scripts put beside the weights, by the names of classes and functions in a
+pickle."""
 
 
 class _Aside:
-    """What stands for plain data in a pickle: it takes any arguments and any state, and keeps nothing. So no code of NumPy's, or of
-    anybody else's, runs for them."""
+    """What stands for plain data in a pickle: it takes any arguments and any state, and keeps
+    nothing. So no code of NumPy's, or of anybody else's, runs for them."""
 
     def __new__(cls, *arguments: object) -> "_Aside":
         return super().__new__(cls)
@@ -57,7 +58,8 @@ class _Aside:
 
 
 def save_checkpoint(module: nn.Module, path: str | Path, metadata: Mapping[str, str]) -> None:
-    """Write the weights of `module` as safetensors, whole or not at all; a `Normalized` one is saved without its wrapping."""
+    """Write the weights of `module` as safetensors, whole or not at all; a `Normalized` one is
+    saved without its wrapping."""
     save_tensors(bare_weights(module), path, metadata)
 
 
@@ -67,17 +69,23 @@ def bare_weights(module: nn.Module) -> dict[str, Tensor]:
     return network.state_dict()
 
 
-def save_tensors(tensors: Mapping[str, Tensor], path: str | Path, metadata: Mapping[str, str]) -> None:
-    """Write tensors as safetensors, whole or not at all; the same tensors and metadata make the same bytes."""
-    with whole(path) as unfinished:
+def save_tensors(
+    tensors: Mapping[str, Tensor], path: str | Path, metadata: Mapping[str, str]
+) -> None:
+    """Write tensors as safetensors, whole or not at all; the same tensors and metadata make the
+    same bytes."""
+    with atomic_write(path) as unfinished:
         safetensors.torch.save_file(
-            {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}, unfinished, metadata=dict(metadata)
+            {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()},
+            unfinished,
+            metadata=dict(metadata),
         )
         _sort_metadata(unfinished)
 
 
 def _sort_metadata(path: Path) -> None:
-    """Write the header of a safetensors file anew with the metadata by name: the library puts them in any order."""
+    """Write the header of a safetensors file anew with the metadata by name: the library puts them
+    in any order."""
     with path.open("r+b") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         header = json.loads(file.read(length))
@@ -89,8 +97,9 @@ def _sort_metadata(path: Path) -> None:
 
 
 @contextmanager
-def whole(path: str | Path) -> Iterator[Path]:
-    """A path to write to, which takes the place of `path` at the end; left undone, nothing is there but what was."""
+def atomic_write(path: str | Path) -> Iterator[Path]:
+    """A path to write to, which takes the place of `path` at the end; left undone, nothing is there
+    but what was."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
@@ -102,7 +111,8 @@ def whole(path: str | Path) -> Iterator[Path]:
 
 
 def check_writable(folder: Path, what: str = "folder") -> None:
-    """Make a folder and try it out, before the work whose results are to be kept there; `what` it is. Raises Refused."""
+    """Make a folder and try it out, before the work whose results are to be kept there; `what` it
+    is. Raises InputError."""
     trial = folder / f".trial.{uuid.uuid4().hex}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -110,11 +120,14 @@ def check_writable(folder: Path, what: str = "folder") -> None:
         trial.unlink()
     except (OSError, ValueError) as error:  # the second: a NUL
         reason = getattr(error, "strerror", None) or error
-        raise Refused(f"{what} {folder} cannot be written ({reason}): choose another one (out: ...)") from error
+        raise InputError(
+            f"{what} {folder} cannot be written ({reason}): choose another one (out: ...)"
+        ) from error
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
-    """The words that `save_checkpoint` wrote beside the weights; none for a file that is no safetensors."""
+    """The words that `save_checkpoint` wrote beside the weights; none for a file that is no
+    safetensors."""
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             return dict(file.metadata() or {})
@@ -123,55 +136,80 @@ def read_metadata(path: str | Path) -> dict[str, str]:
 
 
 def load_checkpoint(
-    network: nn.Module, path: str | Path, mean: Sequence[float] | None = None, std: Sequence[float] | None = None
+    network: nn.Module,
+    path: str | Path,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
 ) -> None:
-    """Load a checkpoint into a bare network, every key of it. Raises Refused where the file or its keys do not fit.
+    """Load a checkpoint into a bare network, every key of it. Raises InputError where the file or
+    its keys do not fit.
 
-    Names fit as `workers.state_dicts.fit_names` says; a normaliser in the file must have the model's `mean` and `std`.
+    Names fit as `advcore.workers.state_dicts.fit_names` says; a normaliser in the file must have
+    the model's `mean` and `std`.
     """
     expected = network.state_dict()
     weights, normaliser = fit_names(read_weights(path), expected)
     problems = misfits(expected, weights)
     if problems:
-        raise Refused(f"checkpoint {path} does not fit the model: {'; '.join(problems)}; check architecture, classes and arguments")
+        raise InputError(
+            f"checkpoint {path} does not fit the model: {'; '.join(problems)}; check "
+            "architecture, classes and arguments"
+        )
     check_normaliser(normaliser, mean, std, path)
     network.load_state_dict(weights, strict=False)  # but for counters of batches
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors file, or of a torch file that holds weights and plain data (never unpickling anything else).
+    """The tensors of a .safetensors file, or of a torch file that holds weights and plain data
+    (never unpickling anything else).
 
-    A torch file may hold them under a name, see `workers.state_dicts.find_state_dict`, and with a "module." before every key.
+    A torch file may hold them under a name, see `advcore.workers.state_dicts.find_state_dict`, and
+    with a "module." before every key.
     """
-    file = local(path)
+    file = expand_path(path)
     if not os.path.isfile(file):
-        raise Refused(f"checkpoint {path} is no file: check the path")
-    content = find_state_dict(path, read_tensors(file) if file.suffix == ".safetensors" else _read_torch(file))
+        raise InputError(f"checkpoint {path} is no file: check the path")
+    content = find_state_dict(
+        path, read_tensors(file) if file.suffix == ".safetensors" else _read_torch(file)
+    )
     if all(key.startswith("module.") for key in content):
         return {key.removeprefix("module."): value for key, value in content.items()}
     return content
 
 
 def read_tensors(file: Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors file, on the CPU. Raises Refused where it is none."""
+    """The tensors of a .safetensors file, on the CPU. Raises InputError where it is none."""
     try:
         return safetensors.torch.load_file(file, device="cpu")
     except SafetensorError as error:
-        raise Refused(f"checkpoint {file} is no whole safetensors file ({error}): write or fetch it again") from error
+        raise InputError(
+            f"checkpoint {file} is no whole safetensors file ({error}): write or fetch it again"
+        ) from error
 
 
 def _read_torch(file: Path) -> Any:
     try:
         # torch wonders about files that are refused in the next line
-        with warnings.catch_warnings(action="ignore"), torch.serialization.safe_globals(_stand_ins()):
+        with (
+            warnings.catch_warnings(action="ignore"),
+            torch.serialization.safe_globals(_stand_ins()),
+        ):
             return torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises what it likes, and advises to run the file's code: its words stay out of ours
-        raise Refused(f"checkpoint {file} must hold weights and plain data alone; got {_refused_content(file, error)}") from error
+    except Exception as error:
+        # torch raises what it likes, and advises to run the file's code: its words stay out of ours
+        raise InputError(
+            f"checkpoint {file} must hold weights and plain data alone; got "
+            f"{_refused_content(file, error)}"
+        ) from error
 
 
 def _stand_ins() -> list[Any]:
-    """The pairs of stand-in and name that torch wants: another class for each, as it knows them by class."""
-    return [(_plain_dict, "collections.defaultdict"), *((type("_Aside", (_Aside,), {}), name) for name in PLAIN_DATA)]
+    """The pairs of stand-in and name that torch wants: another class for each, as it knows them by
+    class."""
+    return [
+        (_plain_dict, "collections.defaultdict"),
+        *((type("_Aside", (_Aside,), {}), name) for name in PLAIN_DATA),
+    ]
 
 
 def _plain_dict(*arguments: object) -> OrderedDict[str, object]:
@@ -184,13 +222,20 @@ def _refused_content(file: Path, error: Exception) -> str:
     named = re.search(r"GLOBAL ([\w.]+)", str(error))
     if named:
         return (
-            f"a pickle that names Python classes ({named[1]}), which could run code: save model.state_dict() by torch.save or as "
-            "safetensors where the file came from, and numbers beside it as plain ones (float(accuracy), vars(arguments))"
+            f"a pickle that names Python classes ({named[1]}), which could run code: save "
+            "model.state_dict() by torch.save or as safetensors where the file came from, and "
+            "numbers beside it as plain ones (float(accuracy), vars(arguments))"
         )
     if "TorchScript" in str(error):
-        return "a TorchScript archive, which is code: save its state_dict() by torch.save or as safetensors"
+        return (
+            "a TorchScript archive, which is code: save its state_dict() by torch.save or as "
+            "safetensors"
+        )
     with file.open("rb") as opened:
         pickled = opened.read(1) == b"\x80"
     if pickled and isinstance(error, pickle.UnpicklingError):
-        return "a pickle that torch.save did not write, which could run code: save model.state_dict() by torch.save"
+        return (
+            "a pickle that torch.save did not write, which could run code: save "
+            "model.state_dict() by torch.save"
+        )
     return "no whole torch file: write or fetch it again"

@@ -1,4 +1,5 @@
-"""A user's own code as part of keys: the modules that a class or a factory of `package.module:Name` reaches by import."""
+"""A user's own code as part of keys: the modules that a class or a factory of `package.module:Name`
+reaches by import."""
 
 import ast
 import hashlib
@@ -13,13 +14,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from workers.refusal import USERS_ERRORS, Refused
+from advcore.workers.errors import USERS_ERRORS, InputError
 
-OURS = ("advcore", "workers", "pipelines")
-"""Packages whose changes `workers.actor.FORMAT` tells, not their source: an edit that changes no row changes no key."""
+OURS = ("advcore",)
+"""Packages whose changes `advcore.workers.actor.FORMAT` tells, not their source: an edit that
+changes no row changes no key."""
 
 UNVERSIONED = ("torch", "torchvision", "numpy")
-"""Distributions of which no key holds the version: rows outlive their updates, for shipped classes as for a user's own."""
+"""Distributions of which no key holds the version: rows outlive their updates, for shipped classes
+as for a user's own."""
 
 
 @dataclass
@@ -30,7 +33,8 @@ class Reach:
         files: those of the user's own, by module.
         versions: of installed distributions, by name.
         installed: of each installed top-level package a file that changes with its version.
-        unseen: modules that import others by names which they compute, or by their files: what these are is not known.
+        unseen: modules that import others by names which they compute, or by their files: what
+            these are is not known.
     """
 
     files: dict[str, Path] = field(default_factory=dict)
@@ -45,11 +49,13 @@ class Reach:
 
 
 def source_hash(name: str) -> str:
-    """Return the sha256 of the code that `package.module:attribute` is made of: so a change of a user's own code makes new keys.
+    """Return the sha256 of the code that `package.module:attribute` is made of: so a change of a
+    user's own code makes new keys.
 
-    It is the source, as it stands on the disk now, of that module, of the one in which the attribute is defined, and of each
-    module of the user's own that they import, at any depth, also inside functions; of installed packages it is the version. Raises
-    Refused where the module cannot be imported or tells no source.
+    It is the source, as it stands on the disk now, of that module, of the one in which the
+    attribute is defined, and of each module of the user's own that they import, at any depth, also
+    inside functions; of installed packages it is the version. Raises InputError where the module
+    cannot be imported or tells no source.
     """
     reached, digest = reach(name), hashlib.sha256()
     for module, file in sorted(reached.files.items()):
@@ -60,7 +66,8 @@ def source_hash(name: str) -> str:
 
 
 def own_names(settings: Any) -> Iterator[str]:
-    """Yield each `package.module:Name` that stands as a kind or an architecture somewhere in the settings."""
+    """Yield each `package.module:Name` that stands as a kind or an architecture somewhere in the
+    settings."""
     if isinstance(settings, Mapping):
         for name, value in settings.items():
             if name in ("kind", "architecture") and isinstance(value, str) and ":" in value:
@@ -72,32 +79,41 @@ def own_names(settings: Any) -> Iterator[str]:
 
 
 def own_code(settings: Any) -> dict[str, str]:
-    """Return the hash of each name of the user's own in the settings; empty where all of them are shipped."""
+    """Return the hash of each name of the user's own in the settings; empty where all of them are
+    shipped."""
     return {name: source_hash(name) for name in sorted(set(own_names(settings)))}
 
 
 def unseen_imports(settings: Any) -> dict[str, str]:
-    """Return a sentence for each module of the user's own, behind names in the settings, whose imports are not all known."""
+    """Return a sentence for each module of the user's own, behind names in the settings, whose
+    imports are not all known."""
     modules = {module for name in own_names(settings) for module in reach(name).unseen}
     return {
-        module: f"{module} imports modules by names that it computes: their code was not looked at, so that a change in it "
+        module: f"{module} imports modules by names that it computes: their code was not "
+        "looked at, so that a change in it "
         "measures nothing anew; import them by name, or take another run.store after such a change"
         for module in sorted(modules)
     }
 
 
 def reach(name: str) -> Reach:
-    """Return what `package.module:attribute` reaches. Raises Refused where its module cannot be imported or tells no source."""
+    """Return what `package.module:attribute` reaches. Raises InputError where its module cannot be
+    imported or tells no source."""
     module, _, attribute = name.partition(":")
     try:
         imported = importlib.import_module(module)
     except USERS_ERRORS as error:
         lines = str(error).strip().splitlines()
         told = ": ".join([type(error).__name__, *lines[:1]])
-        raise Refused(f"cannot import {name!r} ({told}): is its folder on PYTHONPATH?") from error
+        raise InputError(
+            f"cannot import {name!r} ({told}): is its folder on PYTHONPATH?"
+        ) from error
     found = Reach()
     if not _has_source(module):
-        raise Refused(f"{name!r} stands in a module without source, so that no change of it is seen: put it into a .py file")
+        raise InputError(
+            f"{name!r} stands in a module without source, so that no change of it is seen: put "
+            "it into a .py file"
+        )
     value = getattr(imported, attribute, None)
     classes = value.__mro__ if isinstance(value, type) else (value,)
     _visit(module, found, named=True)
@@ -113,7 +129,8 @@ def _has_source(module: str) -> bool:
 
 
 def _visit(module: str, found: Reach, named: bool = False) -> None:
-    """Add a module, the packages around it and all that they import; one that was named itself is added wherever it lies."""
+    """Add a module, the packages around it and all that they import; one that was named itself is
+    added wherever it lies."""
     todo = [(module, named)]
     while todo:
         name, anyway = todo.pop()
@@ -132,7 +149,11 @@ def _visit(module: str, found: Reach, named: bool = False) -> None:
             continue
         found.files[name] = file
         if top not in OURS and file.suffix == ".py":
-            todo += [(other, False) for other in (name.rpartition(".")[0], *_imports(name, file, found)) if other]
+            todo += [
+                (other, False)
+                for other in (name.rpartition(".")[0], *_imports(name, file, found))
+                if other
+            ]
 
 
 def _file(module: str) -> Path | None:
@@ -161,13 +182,20 @@ def _imports(module: str, file: Path, found: Reach) -> Iterator[str]:
             base = _absolute("." * node.level + (node.module or ""), package)
             yield base
             yield from (f"{base}.{part.name}" for part in node.names if part.name != "*")
-        elif isinstance(node, ast.Call) and _called(node) in ("import_module", "__import__", "run_module"):
+        elif isinstance(node, ast.Call) and _called(node) in (
+            "import_module",
+            "__import__",
+            "run_module",
+        ):
             first = node.args[0] if node.args else None
             if isinstance(first, ast.Constant) and isinstance(first.value, str):
                 yield _absolute(first.value, package)
             else:
                 found.unseen.add(module)
-        elif isinstance(node, ast.Call) and _called(node) in ("spec_from_file_location", "run_path"):
+        elif isinstance(node, ast.Call) and _called(node) in (
+            "spec_from_file_location",
+            "run_path",
+        ):
             found.unseen.add(module)
 
 
@@ -183,7 +211,8 @@ def _absolute(name: str, package: str) -> str:
 
 
 def _installed(file: Path) -> bool:
-    """Whether a file is of the standard library or of an installed package, which its version tells."""
+    """Whether a file is of the standard library or of an installed package, which its version
+    tells."""
     if {"site-packages", "dist-packages"} & set(file.parts):
         return True
     return file.is_relative_to(sysconfig.get_path("stdlib"))
@@ -191,7 +220,11 @@ def _installed(file: Path) -> bool:
 
 def _versions(top: str) -> dict[str, str]:
     """Return the versions of the distributions that a top-level package is of."""
-    return {name: metadata.version(name) for name in _distributions().get(top, []) if name not in UNVERSIONED}
+    return {
+        name: metadata.version(name)
+        for name in _distributions().get(top, [])
+        if name not in UNVERSIONED
+    }
 
 
 @cache

@@ -5,18 +5,19 @@ from dataclasses import dataclass
 
 import torch
 
-from workers.actor import Worker, resolve_device
-from workers.datasets import Dataset
-from workers.refusal import Refused
-from workers.store import open_store
-from workers.work import Outcome, Work, unique
+from advcore.workers.actor import Worker, resolve_device
+from advcore.workers.datasets import Dataset
+from advcore.workers.errors import InputError
+from advcore.workers.stores.store import open_store
+from advcore.workers.tasks import Task, TaskResult, unique
 
 
 @dataclass(frozen=True)
 class Inline:
     """Measures one shard after the other in this process.
 
-    `store` is a location for `open_store`; `threads` torch's CPU threads while it runs, none leaves them; `device` as in `Worker`.
+    `store` is a location for `open_store`; `threads` torch's CPU threads while it runs, none leaves
+    them; `device` as in `Worker`.
     """
 
     store: str
@@ -24,13 +25,16 @@ class Inline:
     device: str = "auto"
 
     def check(self) -> None:
-        """Raise Refused where the device is not there or `threads` is no number of threads."""
+        """Raise InputError where the device is not there or `threads` is no number of threads."""
         resolve_device(self.device)
         if self.threads is not None and self.threads < 1:
-            raise Refused(f"threads must be at least 1, or none for torch's own choice; got {self.threads}")
+            raise InputError(
+                f"threads must be at least 1, or none for torch's own choice; got {self.threads}"
+            )
 
-    def run(self, works: Sequence[Work], dataset: Dataset) -> Generator[Outcome]:
-        """One outcome for each key, in order. Shards that are done stay done when the iterator is left early."""
+    def run(self, works: Sequence[Task], dataset: Dataset) -> Generator[TaskResult]:
+        """One outcome for each key, in order. Shards that are done stay done when the iterator is
+        left early."""
         self.check()
         open_store(self.store)
         before = torch.get_num_threads()

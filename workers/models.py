@@ -1,4 +1,5 @@
-"""Models as descriptions: an architecture by name, a checkpoint by path, a hash of what both hold."""
+"""Models as descriptions: an architecture by name, a checkpoint by path, a hash of what both
+hold."""
 
 import difflib
 import hashlib
@@ -18,31 +19,36 @@ from advcore.classifier import Normalized
 from advcore.networks import NETWORKS
 from advcore.networks.wrappers import WRAPPERS, Wrapper
 from advcore.transforms import TRANSFORMS, Transform
-from workers.checkpoints import load_checkpoint
-from workers.code import source_hash
-from workers.fetched import local_file
-from workers.paths import local
-from workers.refusal import USERS_ERRORS, Refused
+from advcore.workers.checkpoints import load_checkpoint
+from advcore.workers.code import source_hash
+from advcore.workers.errors import USERS_ERRORS, InputError
+from advcore.workers.paths import expand_path
+from advcore.workers.stores.s3_cache import local_file
 
 _SEED = 0
-"""The seed under which a network without a checkpoint is made, so that every worker makes the same one."""
+"""The seed under which a network without a checkpoint is made, so that every worker makes the same
+one."""
 
 
 @dataclass(frozen=True)
 class ModelSpec:
     """A model that any machine can build.
 
-    - `architecture`: a name in `advcore.networks.NETWORKS`, or `package.module:factory`, or a torchvision model.
-    - `checkpoint`: a .safetensors file or a torch file that holds weights only, here or at s3://BUCKET/KEY; none means fresh
-      weights from a fixed seed. A study or a recipe may also name one in MLflow, `runs:/ID/model` or `models:/NAME/VERSION`, which
-      its driver fetches first.
+    - `architecture`: a name in `advcore.networks.NETWORKS`, or `package.module:factory`, or a
+      torchvision model.
+    - `checkpoint`: a .safetensors file or a torch file that holds weights only, here or at
+      s3://BUCKET/KEY; none means fresh weights from a fixed seed. A study or a recipe may also name
+      one in MLflow, `runs:/ID/model` or `models:/NAME/VERSION`, which its driver fetches first.
     - `classes`: the number of logits, handed to the factory as `num_classes` where it takes that.
     - `arguments`: further keyword arguments of the factory.
-    - `mean`, `std`: one number per channel in pixel units [0, 1], both or none; normalisation becomes part of the model.
-    - `transform`: that of the data which the model was trained on, where they have one; `mean` and `std` are then those of the data
-      before it, and the mean image is transformed, see `advcore.classifier.Normalized`. It is the model's own: a model keeps its
-      normalisation on whatever data a study measures it.
-    - `wrapper`: what is put around the whole, its normalisation included, when it is measured; none is trained.
+    - `mean`, `std`: one number per channel in pixel units [0, 1], both or none; normalisation
+      becomes part of the model.
+    - `transform`: that of the data which the model was trained on, where they have one; `mean` and
+      `std` are then those of the data before it, and the mean image is transformed, see
+      `advcore.classifier.Normalized`. It is the model's own: a model keeps its normalisation on
+      whatever data a study measures it.
+    - `wrapper`: what is put around the whole, its normalisation included, when it is measured; none
+      is trained.
     """
 
     architecture: str
@@ -56,48 +62,55 @@ class ModelSpec:
 
 
 def build(spec: ModelSpec, dtype: torch.dtype = torch.float32) -> nn.Module:
-    """The classifier of a spec on the CPU: evaluation mode, no parameter gradients, images in [0, 1] to logits.
+    """The classifier of a spec on the CPU: evaluation mode, no parameter gradients, images in [0,
+    1] to logits.
 
-    Its weights are of `dtype`, whatever the factory makes; what `torch.compile` makes of a network is left off.
+    Its weights are of `dtype`, whatever the factory makes; what `torch.compile` makes of a network
+    is left off.
 
-    The global random state stays untouched. Raises Refused where the spec, its factory or its checkpoint do not work.
+    The global random state stays untouched. Raises InputError where the spec, its factory or its
+    checkpoint do not work.
     """
-    named, spec = spec.checkpoint, here(spec)
+    named, spec = spec.checkpoint, with_local_checkpoint(spec)
     _check(spec)
     factory = _factory(spec)
     with torch.random.fork_rng(devices=[]):
         torch.random.default_generator.manual_seed(_SEED)
         network = _call(spec, factory)
-    network = getattr(network, "_orig_mod", network).to(dtype)  # torch.compile keeps what it wraps there
+    network = getattr(network, "_orig_mod", network).to(
+        dtype
+    )  # torch.compile keeps what it wraps there
     if spec.checkpoint is not None:
         try:
             load_checkpoint(network, spec.checkpoint, spec.mean, spec.std)
-        except Refused as error:
-            raise Refused(str(error).replace(spec.checkpoint, str(named))) from error
+        except InputError as error:
+            raise InputError(str(error).replace(spec.checkpoint, str(named))) from error
     if spec.mean is not None and spec.std is not None:
         try:
             network = Normalized(network, spec.mean, spec.std, spec.transform)
         except ValueError as error:
-            raise Refused(f"model {spec.architecture}: {error}") from error
+            raise InputError(f"model {spec.architecture}: {error}") from error
     if spec.wrapper is not None:
         network = spec.wrapper(network)
     return network.eval().requires_grad_(False)
 
 
-def here(spec: ModelSpec) -> ModelSpec:
-    """The spec with its checkpoint as a file on this machine: fetched where it lies on S3, which each machine does for itself."""
+def with_local_checkpoint(spec: ModelSpec) -> ModelSpec:
+    """The spec with its checkpoint as a file on this machine: fetched where it lies on S3, which
+    each machine does for itself."""
     if spec.checkpoint is None or not spec.checkpoint.startswith("s3://"):
         return spec
     return replace(spec, checkpoint=str(local_file(spec.checkpoint, "checkpoint")))
 
 
 def content_hash(spec: ModelSpec) -> str:
-    """The sha256 of what a spec means: all its fields, with the bytes of the checkpoint in place of its path.
+    """The sha256 of what a spec means: all its fields, with the bytes of the checkpoint in place of
+    its path.
 
-    For a `package.module:factory` the source is part of it, see `workers.code.source_hash`. Raises Refused where the spec does
-    not work, or where that module tells no source.
+    For a `package.module:factory` the source is part of it, see `advcore.workers.code.source_hash`.
+    Raises InputError where the spec does not work, or where that module tells no source.
     """
-    spec = here(spec)
+    spec = with_local_checkpoint(spec)
     _check(spec)
     fields: tuple[Any, ...] = (spec.architecture, spec.classes, spec.arguments, spec.mean, spec.std)
     if spec.transform is not None:
@@ -107,14 +120,15 @@ def content_hash(spec: ModelSpec) -> str:
     try:
         text = json.dumps(fields, sort_keys=True)
     except TypeError as error:
-        raise Refused(
-            f"arguments of {spec.architecture} must be numbers, words, lists and mappings; got {spec.arguments!r}"
+        raise InputError(
+            f"arguments of {spec.architecture} must be numbers, words, lists and mappings; got "
+            f"{spec.arguments!r}"
         ) from error
     digest = hashlib.sha256(text.encode())
     if ":" in spec.architecture:
         digest.update(source_hash(spec.architecture).encode())
     if spec.checkpoint is not None:
-        with local(spec.checkpoint).open("rb") as file:
+        with expand_path(spec.checkpoint).open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
 
@@ -125,7 +139,8 @@ def transform_identity(transform: Transform) -> str:
 
 
 def identity_of(value: object, known: Mapping[str, type]) -> str:
-    """What a seam's value is, for hashes: its class and settings, and the source of its module where it is none of the known."""
+    """What a seam's value is, for hashes: its class and settings, and the source of its module
+    where it is none of the known."""
     cls = type(value)
     own = "" if cls in known.values() else f" {source_hash(f'{cls.__module__}:{cls.__qualname__}')}"
     return f"{cls.__module__}.{value!r}{own}"
@@ -134,16 +149,23 @@ def identity_of(value: object, known: Mapping[str, type]) -> str:
 def _check(spec: ModelSpec) -> None:
     if (spec.mean is None) != (spec.std is None):
         given, absent = ("mean", "std") if spec.std is None else ("std", "mean")
-        raise Refused(f"model {spec.architecture} has {given} without {absent}: give both (one number per channel) or none")
+        raise InputError(
+            f"model {spec.architecture} has {given} without {absent}: give both (one number "
+            "per channel) or none"
+        )
     if spec.transform is not None and spec.mean is None:
-        raise Refused(
-            f"model {spec.architecture} has transform without mean and std, which it applies to: give both, or leave it out here "
-            "and to the data alone"
+        raise InputError(
+            f"model {spec.architecture} has transform without mean and std, which it applies to: "
+            "give both, or leave it out here and to the data alone"
         )
     if spec.classes < 2:
-        raise Refused(f"model {spec.architecture} needs at least 2 classes; got classes: {spec.classes}")
-    if spec.checkpoint is not None and not os.path.isfile(local(spec.checkpoint)):
-        raise Refused(f"checkpoint {spec.checkpoint} of model {spec.architecture} is no file: check the path")
+        raise InputError(
+            f"model {spec.architecture} needs at least 2 classes; got classes: {spec.classes}"
+        )
+    if spec.checkpoint is not None and not os.path.isfile(expand_path(spec.checkpoint)):
+        raise InputError(
+            f"checkpoint {spec.checkpoint} of model {spec.architecture} is no file: check the path"
+        )
 
 
 def _factory(spec: ModelSpec) -> Callable[..., Any]:
@@ -152,7 +174,11 @@ def _factory(spec: ModelSpec) -> Callable[..., Any]:
         return partial(NETWORKS[name], num_classes=spec.classes)
     if ":" in name:
         factory = _imported(name)
-        return partial(factory, num_classes=spec.classes) if _takes(factory, "num_classes") else factory
+        return (
+            partial(factory, num_classes=spec.classes)
+            if _takes(factory, "num_classes")
+            else factory
+        )
     import torchvision  # takes as long as torch itself, and most workers need none of it
 
     known = torchvision.models.list_models()
@@ -164,7 +190,7 @@ def _factory(spec: ModelSpec) -> Callable[..., Any]:
         if close
         else f"take {', '.join(NETWORKS)}, a torchvision model or package.module:factory"
     )
-    raise Refused(f"unknown architecture {name!r}: {hint}")
+    raise InputError(f"unknown architecture {name!r}: {hint}")
 
 
 def _imported(name: str) -> Callable[..., Any]:
@@ -172,9 +198,14 @@ def _imported(name: str) -> Callable[..., Any]:
     try:
         factory = getattr(importlib.import_module(module), attribute)
     except USERS_ERRORS as error:
-        raise Refused(f"cannot import architecture {name!r} ({_told(error)}): is its folder on PYTHONPATH?") from error
+        raise InputError(
+            f"cannot import architecture {name!r} ({_told(error)}): is its folder on PYTHONPATH?"
+        ) from error
     if not callable(factory):
-        raise Refused(f"architecture {name!r} must be a function that makes a network; got {type(factory).__name__}")
+        raise InputError(
+            f"architecture {name!r} must be a function that makes a network; got "
+            f"{type(factory).__name__}"
+        )
     return factory
 
 
@@ -183,19 +214,24 @@ def _takes(factory: Callable[..., Any], name: str) -> bool:
         parameters = inspect.signature(factory).parameters
     except ValueError:  # a callable written in C tells no signature
         return False
-    return name in parameters or any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    return name in parameters or any(
+        parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()
+    )
 
 
 def _call(spec: ModelSpec, factory: Callable[..., Any]) -> nn.Module:
     try:
         network = factory(**spec.arguments)
     except USERS_ERRORS as error:
-        raise Refused(
-            f"architecture {spec.architecture} cannot be made with arguments {spec.arguments!r} ({_told(error)}): "
-            "check arguments and classes, or mend the factory"
+        raise InputError(
+            f"architecture {spec.architecture} cannot be made with arguments {spec.arguments!r} "
+            f"({_told(error)}): check arguments and classes, or mend the factory"
         ) from error
     if not isinstance(network, nn.Module):
-        raise Refused(f"architecture {spec.architecture} must make a torch.nn.Module; got {type(network).__name__}")
+        raise InputError(
+            f"architecture {spec.architecture} must make a torch.nn.Module; got "
+            f"{type(network).__name__}"
+        )
     return network
 
 

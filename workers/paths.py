@@ -2,14 +2,17 @@
 
 from pathlib import Path
 
-from workers.refusal import Refused
+from advcore.workers.errors import InputError
 
 
-def local(path: str | Path) -> Path:
-    """The path with its `~` written out. Raises Refused where it names nobody's home, or where no file can be called so."""
+def expand_path(path: str | Path) -> Path:
+    """The path with its `~` written out. Raises InputError where it names nobody's home, or where
+    no file can be called so."""
     if "\0" in str(path):
-        raise Refused(f"path {str(path)!r} holds a NUL, which no file's name can: leave it out")
+        raise InputError(f"path {str(path)!r} holds a NUL, which no file's name can: leave it out")
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
-        raise Refused(f"path {str(path)!r}: there is no such home ({error}): write it out from /") from error
+        raise InputError(
+            f"path {str(path)!r}: there is no such home ({error}): write it out from /"
+        ) from error

@@ -1,4 +1,5 @@
-"""Secrets out of texts: what is shown, logged or written passes through here where a credential may stand in it."""
+"""Secrets out of texts: what is shown, logged or written passes through here where a credential may
+stand in it."""
 
 import os
 import re
@@ -7,19 +8,23 @@ from typing import Any
 
 _SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|ACCESS_KEY|CREDENTIALS?$|API_?KEY")
 _PARAMETER = re.compile(
-    r"(?<=[?&])([\w-]{0,80}?(?:password|passwd|secret|token|key|signature|credential)[\w-]{0,80}=)[^&\s]+", re.IGNORECASE
+    r"(?<=[?&])([\w-]{0,80}?(?:password|passwd|secret|token|key|signature|credential)[\w-]{0,80}=)[^&\s]+",
+    re.IGNORECASE,
 )
 _LEAST = 6
-"""Characters of a variable's value from which on it is looked for: shorter ones would take words out of texts by chance."""
+"""Characters of a variable's value from which on it is looked for: shorter ones would take words
+out of texts by chance."""
 _MOST, LINE = 20_000, 2_000
 """Characters that are kept of a failure's text, and of one that stands in a line."""
 
 
 def without_secrets(text: str, environment: Mapping[str, str] = os.environ) -> str:
-    """The text without users and passwords in addresses, and without the values of secret parameters and variables.
+    """The text without users and passwords in addresses, and without the values of secret
+    parameters and variables.
 
-    A variable is secret by its name (..._TOKEN, ..._PASSWORD, AWS_SECRET_ACCESS_KEY and the like), and an address in a variable is
-    where its user and password stand. The time that it takes grows with the text as its length does.
+    A variable is secret by its name (..._TOKEN, ..._PASSWORD, AWS_SECRET_ACCESS_KEY and the like),
+    and an address in a variable is where its user and password stand. The time that it takes grows
+    with the text as its length does.
     """
     for name, value in environment.items():
         for secret in _secrets(name.upper(), value):
@@ -28,14 +33,16 @@ def without_secrets(text: str, environment: Mapping[str, str] = os.environ) -> s
 
 
 def without_credentials(text: str) -> str:
-    """The text without users and passwords in addresses, and without the values of secret parameters in them."""
+    """The text without users and passwords in addresses, and without the values of secret
+    parameters in them."""
     if "@" in text:
         text = re.sub(r"\S+", lambda word: _without_user(word[0]), text)
     return _PARAMETER.sub(r"\1***", text)
 
 
 def shortened(text: str, most: int = _MOST) -> str:
-    """The text, or, of one that is longer than `most` characters, its beginning and its end, and how much was between."""
+    """The text, or, of one that is longer than `most` characters, its beginning and its end, and
+    how much was between."""
     if len(text) <= most:
         return text
     kept = most // 2
@@ -43,15 +50,21 @@ def shortened(text: str, most: int = _MOST) -> str:
 
 
 def plain_without_secrets(value: Any, environment: Mapping[str, str] = os.environ) -> Any:
-    """Settings as they may be written down: words, numbers, lists and mappings, with every word without secrets.
+    """Settings as they may be written down: words, numbers, lists and mappings, with every word
+    without secrets.
 
-    A variable whose value is a plain word ("digits") takes nothing out of them: such words name data sets and the like.
+    A variable whose value is a plain word ("digits") takes nothing out of them: such words name
+    data sets and the like.
     """
-    return _plain(value, {name: value for name, value in environment.items() if not re.fullmatch("[a-z]+", value)})
+    return _plain(
+        value,
+        {name: value for name, value in environment.items() if not re.fullmatch("[a-z]+", value)},
+    )
 
 
 def restored(told: Any, own: Any) -> Any:
-    """Settings that were written down without secrets, with those of `own` that look the same without theirs."""
+    """Settings that were written down without secrets, with those of `own` that look the same
+    without theirs."""
     if isinstance(told, Mapping) and isinstance(own, Mapping):
         return {name: restored(part, own.get(name)) for name, part in told.items()}
     if isinstance(told, list) and isinstance(own, list | tuple) and len(told) == len(own):
@@ -64,7 +77,9 @@ def _plain(value: Any, environment: Mapping[str, str]) -> Any:
         return without_secrets(value, environment)
     if isinstance(value, Mapping):
         return {name: _plain(part, environment) for name, part in value.items()}
-    return [_plain(part, environment) for part in value] if isinstance(value, list | tuple) else value
+    return (
+        [_plain(part, environment) for part in value] if isinstance(value, list | tuple) else value
+    )
 
 
 def _secrets(name: str, value: str) -> list[str]:
@@ -76,7 +91,8 @@ def _secrets(name: str, value: str) -> list[str]:
 
 
 def _without_user(word: str) -> str:
-    """A word, without blanks, whose addresses have lost their users: SCHEME://USER:PASSWORD@HOST/... and USER:PASSWORD@HOST."""
+    """A word, without blanks, whose addresses have lost their users:
+    SCHEME://USER:PASSWORD@HOST/... and USER:PASSWORD@HOST."""
     if "@" not in word:
         return word
     first, *rest = word.split("://")
@@ -84,14 +100,17 @@ def _without_user(word: str) -> str:
     for part in rest:
         authority = re.split(r"[/?#]", part, maxsplit=1)[0]
         _, colon, port = authority.rpartition(":")
-        if "@" in part and ("@" in authority or (colon and not re.fullmatch("[0-9]*", port))):  # a password may hold any sign
+        if "@" in part and (
+            "@" in authority or (colon and not re.fullmatch("[0-9]*", port))
+        ):  # a password may hold any sign
             part = f"***@{part.rpartition('@')[2]}"
         parts.append(part)
     return "://".join(parts)
 
 
 def _without_loose_user(part: str) -> str:
-    """What stands before the first "://": USER:PASSWORD@HOST, or a whole address that somebody took for a path, with one slash.
+    """What stands before the first "://": USER:PASSWORD@HOST, or a whole address that somebody took
+    for a path, with one slash.
 
     Names with an `@` are none: models:/NAME@ALIAS, NAME@HOST.
     """

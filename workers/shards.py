@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from workers.refusal import Refused
+from advcore.workers.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,10 @@ class Shard:
 
 
 def split(samples: int, size: int) -> list[Shard]:
-    """Cut `samples` positions into shards of `size`, in order; the last one may be smaller. Raises Refused unless size >= 1."""
+    """Cut `samples` positions into shards of `size`, in order; the last one may be smaller. Raises
+    InputError unless size >= 1."""
     if size < 1:
-        raise Refused(f"a shard needs at least one sample; got shard size {size}: choose 1 or more, 64 say")
+        raise InputError(
+            f"a shard needs at least one sample; got shard size {size}: choose 1 or more, 64 say"
+        )
     return [Shard(start, min(start + size, samples)) for start in range(0, samples, size)]

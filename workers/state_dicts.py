@@ -1,4 +1,5 @@
-"""State dicts as people have them: which part of a checkpoint holds the weights, and which of its names are a network's."""
+"""State dicts as people have them: which part of a checkpoint holds the weights, and which of its
+names are a network's."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -6,16 +7,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workers.refusal import Refused
+from advcore.workers.errors import InputError
 
 PLACES = ("state_dict", "model_state_dict", "model", "net", "network", "weights")
-"""Where training scripts put the weights; the first that is there is taken, and elsewhere the only mapping of tensors."""
+"""Where training scripts put the weights; the first that is there is taken, and elsewhere the only
+mapping of tensors."""
 
 COMPILED = "_orig_mod."
 """What `torch.compile` puts before the names of what it wraps."""
 
 NORMALISERS = ("normalizer", "normalize", "normalization", "norm_layer")
-"""The modules before a network in which checkpoints of robust networks keep mean and std, as `new_mean` or `mean`."""
+"""The modules before a network in which checkpoints of robust networks keep mean and std, as
+`new_mean` or `mean`."""
 
 COPIES = ("attacker",)
 """Modules beside a network that hold it once more (the package robustness)."""
@@ -25,7 +28,8 @@ _SHOWN = 3
 
 
 def find_state_dict(path: object, content: Any) -> dict[str, Tensor]:
-    """The mapping of names to tensors in a checkpoint's content. Raises Refused where there is none, or more than one."""
+    """The mapping of names to tensors in a checkpoint's content. Raises InputError where there is
+    none, or more than one."""
     found = {name: dict(part) for name, part in _mappings(content) if _is_state_dict(part)}
     known = [place for place in ("", *PLACES) if place in found]
     if known:
@@ -33,9 +37,9 @@ def find_state_dict(path: object, content: Any) -> dict[str, Tensor]:
     if len(found) == 1:
         return found.popitem()[1]
     got = f"{', '.join(found)}, each of them one" if found else _kind(content)
-    raise Refused(
-        f"checkpoint {path} must hold a state dict (names to tensors), plain or under {', '.join(PLACES[:-1])} or another name; "
-        f"got {got}: save model.state_dict() alone"
+    raise InputError(
+        f"checkpoint {path} must hold a state dict (names to tensors), plain or under "
+        f"{', '.join(PLACES[:-1])} or another name; got {got}: save model.state_dict() alone"
     )
 
 
@@ -49,15 +53,20 @@ def _mappings(content: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _is_state_dict(part: Mapping[str, Any]) -> bool:
-    return bool(part) and all(isinstance(key, str) and isinstance(value, Tensor) for key, value in part.items())
+    return bool(part) and all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in part.items()
+    )
 
 
-def fit_names(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def fit_names(
+    weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Weights by the names that a network expects, and a normaliser that stood before it.
 
-    What wrappers put before all names (`module.`, `model.`, `backbone.`, `_orig_mod.`) is taken off, as far as the network does not
-    have it too; so is what stands before those of a network beside its normaliser. Where names do not fit that way, they come as
-    they are without what is before all of them: see `misfits`.
+    What wrappers put before all names (`module.`, `model.`, `backbone.`, `_orig_mod.`) is taken
+    off, as far as the network does not have it too; so is what stands before those of a network
+    beside its normaliser. Where names do not fit that way, they come as they are without what is
+    before all of them: see `misfits`.
     """
     plain = {name.replace(COMPILED, ""): name for name in expected}
     names = {name.replace(COMPILED, ""): value for name, value in weights.items()}
@@ -77,7 +86,8 @@ def _fits(names: Iterable[str], expected: Mapping[str, object]) -> bool:
 
 
 def _counters(names: Iterable[str]) -> set[str]:
-    """Batch norm's counters of batches, which files of early versions lack and no network in evaluation reads."""
+    """Batch norm's counters of batches, which files of early versions lack and no network in
+    evaluation reads."""
     return {name for name in names if name.endswith("num_batches_tracked")}
 
 
@@ -91,34 +101,62 @@ def _common_prefix(names: Iterable[str]) -> str | None:
     return f"{first.pop()}." if len(first) == 1 and all("." in name for name in names) else None
 
 
-def _without_normaliser(names: dict[str, Tensor], expected: Mapping[str, str]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The names of the network under one word, beside a normaliser and copies; as they came where that is not what they are."""
+def _without_normaliser(
+    names: dict[str, Tensor], expected: Mapping[str, str]
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The names of the network under one word, beside a normaliser and copies; as they came where
+    that is not what they are."""
     words = {name.partition(".")[0] for name in names}
     beside = words & {*NORMALISERS, *COPIES}
     if len(words - beside) != 1 or not beside:
         return names, {}
     prefix = f"{(words - beside).pop()}."
-    network = {name.removeprefix(prefix): value for name, value in names.items() if name.startswith(prefix)}
+    network = {
+        name.removeprefix(prefix): value for name, value in names.items() if name.startswith(prefix)
+    }
     if not _fits(network, expected):
         return names, {}
-    return network, {name.rpartition(".")[2]: value for name, value in names.items() if name.partition(".")[0] in NORMALISERS}
+    return network, {
+        name.rpartition(".")[2]: value
+        for name, value in names.items()
+        if name.partition(".")[0] in NORMALISERS
+    }
 
 
 def check_normaliser(
-    normaliser: Mapping[str, Tensor], mean: Sequence[float] | None, std: Sequence[float] | None, path: object
+    normaliser: Mapping[str, Tensor],
+    mean: Sequence[float] | None,
+    std: Sequence[float] | None,
+    path: object,
 ) -> None:
-    """Raise Refused unless a model normalises as the checkpoint's normaliser does."""
+    """Raise InputError unless a model normalises as the checkpoint's normaliser does."""
     given = {"mean": mean, "std": std}
-    held = {name: value.double().flatten() for name in given for key, value in normaliser.items() if key.endswith(name)}
+    held = {
+        name: value.double().flatten()
+        for name in given
+        for key, value in normaliser.items()
+        if key.endswith(name)
+    }
     if all(_same(numbers, given[name]) for name, numbers in held.items()):
         return
-    wanted = ", ".join(f"{name}: [{', '.join(f'{number:.6g}' for number in held[name].tolist())}]" for name in held)
-    came = ", ".join(f"{name}: {None if numbers is None else list(numbers)}" for name, numbers in given.items())
-    raise Refused(f"checkpoint {path} holds a normaliser, so its model must have {wanted}; got {came}: give those")
+    wanted = ", ".join(
+        f"{name}: [{', '.join(f'{number:.6g}' for number in held[name].tolist())}]" for name in held
+    )
+    came = ", ".join(
+        f"{name}: {None if numbers is None else list(numbers)}" for name, numbers in given.items()
+    )
+    raise InputError(
+        f"checkpoint {path} holds a normaliser, so its model must have {wanted}; got {came}: "
+        "give those"
+    )
 
 
 def _same(numbers: Tensor, given: Sequence[float] | None) -> bool:
-    return given is not None and len(given) == len(numbers) and torch.allclose(numbers, torch.tensor(given).double(), atol=1e-3)
+    return (
+        given is not None
+        and len(given) == len(numbers)
+        and torch.allclose(numbers, torch.tensor(given).double(), atol=1e-3)
+    )
 
 
 def misfits(expected: Mapping[str, Tensor], came: Mapping[str, Tensor]) -> list[str]:
@@ -131,19 +169,25 @@ def misfits(expected: Mapping[str, Tensor], came: Mapping[str, Tensor]) -> list[
     ]
     found = {
         "missing": [key for key in expected if key not in came and key not in counters],
-        "unexpected": [key for key in came if key not in expected and not key.endswith("num_batches_tracked")],
+        "unexpected": [
+            key for key in came if key not in expected and not key.endswith("num_batches_tracked")
+        ],
         "wrong shape": shapes,
     }
     problems = [f"{kind}: {_some(names)}" for kind, names in found.items() if names]
     prefix = _prefix_of_most(expected, came)
     if prefix:
         over = [key for key in came if not key.startswith(prefix)]
-        problems.append(f"with {prefix!r} before its names the network is there, but over are {_some(over)}: save it without them")
+        problems.append(
+            f"with {prefix!r} before its names the network is there, but over are "
+            f"{_some(over)}: save it without them"
+        )
     return problems
 
 
 def _prefix_of_most(expected: Mapping[str, Tensor], came: Mapping[str, Tensor]) -> str:
-    """What stands before the names of the whole network among others; nothing where that is not so."""
+    """What stands before the names of the whole network among others; nothing where that is not
+    so."""
     first = next(iter(expected), "")
     for prefix in (key.removesuffix(first) for key in came if key.endswith(f".{first}")):
         if all(f"{prefix}{name}" in came for name in expected):
@@ -153,7 +197,9 @@ def _prefix_of_most(expected: Mapping[str, Tensor], came: Mapping[str, Tensor]) 
 
 def _kind(content: object) -> str:
     if isinstance(content, Mapping):
-        return f"a mapping of {_some(str(key) for key in content)}" if content else "an empty mapping"
+        return (
+            f"a mapping of {_some(str(key) for key in content)}" if content else "an empty mapping"
+        )
     return type(content).__name__
 
 

@@ -1,4 +1,5 @@
-"""Whether a network is still what it was: a probe that changes it in place would change the rows of the others."""
+"""Whether a network is still what it was: a probe that changes it in place would change the rows of
+the others."""
 
 from collections.abc import Mapping
 
@@ -10,15 +11,22 @@ Fingerprint = Mapping[str, object]
 
 
 def fingerprint(network: nn.Module) -> Fingerprint:
-    """Return what a measurement must leave: each tensor's bytes as a sum, each module's mode and number of hooks."""
-    tensors = {name: tensor for name, tensor in _tensors(network).items() if tensor.layout == torch.strided}
+    """Return what a measurement must leave: each tensor's bytes as a sum, each module's mode and
+    number of hooks."""
+    tensors = {
+        name: tensor for name, tensor in _tensors(network).items() if tensor.layout == torch.strided
+    }
     sums = [total.cpu() for total in map(_total, tensors.values())]
     about: dict[str, object] = {
         name: (total.item(), tuple(tensor.shape), tensor.requires_grad)
         for (name, tensor), total in zip(tensors.items(), sums, strict=True)
     }
     for name, module in network.named_modules():
-        about[f"{name or 'the network'} (mode, hooks)"] = (module.training, len(module._forward_hooks), len(module._backward_hooks))
+        about[f"{name or 'the network'} (mode, hooks)"] = (
+            module.training,
+            len(module._forward_hooks),
+            len(module._backward_hooks),
+        )
     return about
 
 
@@ -29,8 +37,8 @@ def check_untouched(network: nn.Module, before: Fingerprint) -> None:
     if changed:
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
         raise ValueError(
-            f"a probe must leave the network as it is, and this one changed {', '.join(changed[:3])}{more}: "
-            "work on copy.deepcopy(classifier)"
+            "a probe must leave the network as it is, and this one changed "
+            f"{', '.join(changed[:3])}{more}: work on copy.deepcopy(classifier)"
         )
 
 

@@ -1,4 +1,5 @@
-"""The ascent of Auto-PGD: the loop whose step sizes follow each sample's own progress. See `APGD` for the method."""
+"""The ascent of Auto-PGD: the loop whose step sizes follow each sample's own progress. See `APGD`
+for the method."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +8,7 @@ from torch import Tensor
 
 from advcore import norms
 from advcore.attacks.ascent import better, evaluate, movable
-from advcore.attacks.attack import Tries
+from advcore.attacks.attack import SearchResult
 from advcore.attacks.ball import Ball
 from advcore.attacks.budget import check_eps
 from advcore.classifier import Classifier, take_rows
@@ -52,7 +53,9 @@ class State:
     def __post_init__(self) -> None:
         self.rises = torch.zeros_like(self.step, dtype=torch.int64)
         self.highest_then = self.highest
-        self.halved = torch.ones_like(self.rises, dtype=torch.bool)  # no checkpoint came before the first
+        self.halved = torch.ones_like(
+            self.rises, dtype=torch.bool
+        )  # no checkpoint came before the first
         self.share, self.changed = torch.full_like(self.step, 0.2), torch.ones_like(self.step)
 
     def keep(self, index: Tensor) -> None:
@@ -62,8 +65,8 @@ class State:
     def see(self, images: Tensor, gradient: Tensor, value: Tensor) -> None:
         """Move to new images, with their gradient and value; remember the best.
 
-        A rise is more than four roundings: where an ascent stays in a corner of the ball, or comes back to one, the last bit of
-        the value, which depends on the batch, would decide.
+        A rise is more than four roundings: where an ascent stays in a corner of the ball, or comes
+        back to one, the last bit of the value, which depends on the batch, would decide.
         """
         roundings = 4 * torch.finfo(value.dtype).eps
         self.before, self.current, self.gradient = self.current, images, gradient
@@ -71,7 +74,10 @@ class State:
         wins = better(value, self.highest + roundings * self.highest.abs())
         pixels = per_sample(wins, images)
         self.value, self.highest = value, torch.where(wins, value, self.highest)
-        self.best, self.best_gradient = torch.where(pixels, images, self.best), torch.where(pixels, gradient, self.best_gradient)
+        self.best, self.best_gradient = (
+            torch.where(pixels, images, self.best),
+            torch.where(pixels, gradient, self.best_gradient),
+        )
 
     def return_to_best(self, where: Tensor) -> None:
         pixels = per_sample(where, self.current)
@@ -79,7 +85,7 @@ class State:
         self.gradient = torch.where(pixels, self.best_gradient, self.gradient)
 
 
-def climb(
+def ascend_all_steps(
     classifier: Classifier,
     criterion: Criterion,
     goal: Criterion,
@@ -88,10 +94,12 @@ def climb(
     steps: int,
     rho: float,
     randomness: Randomness,
-) -> Tries:
-    """Maximise `objective(logits, goal)` over a ball from a random point of its sphere, `steps` steps.
+) -> SearchResult:
+    """Maximise `objective(logits, goal)` over a ball from a random point of its sphere, `steps`
+    steps.
 
-    A sample stops at its first iterate for which `criterion` holds, and leaves the batch; others end at their best iterate.
+    A sample stops at its first iterate for which `criterion` holds, and leaves the batch; others
+    end at their best iterate.
 
     Args:
         goal: what the objective looks at: `criterion` itself, or a target.
@@ -107,7 +115,17 @@ def climb(
         gradient, value, logits = evaluate(classifier, current, goal, objective)
         queries[active] += 1
         if state is None:
-            state = State(ball, current, current, gradient, value, current, gradient, value, pace.longest * radius)
+            state = State(
+                ball,
+                current,
+                current,
+                gradient,
+                value,
+                current,
+                gradient,
+                value,
+                pace.longest * radius,
+            )
         else:
             state.see(current, gradient, value)
         broken = criterion.holds(logits)
@@ -118,12 +136,16 @@ def climb(
             state.keep(keep)
             if not len(keep):
                 break
-            classifier, criterion, goal = take_rows(classifier, keep), criterion.take(keep), goal.take(keep)
+            classifier, criterion, goal = (
+                take_rows(classifier, keep),
+                criterion.take(keep),
+                goal.take(keep),
+            )
         if i < steps:
             pace.check(state, i)
             current = pace.move(state, i == 0)
     result[active] = state.best if state else current
-    return Tries(result, queries, queries.clone())
+    return SearchResult(result, queries, queries.clone())
 
 
 class _Halving:
@@ -134,11 +156,14 @@ class _Halving:
 
     def __init__(self, steps: int, rho: float) -> None:
         self.rho = rho
-        self.span, self.shrink, self.least = (max(int(share * steps), 1) for share in (0.22, 0.03, 0.06))
+        self.span, self.shrink, self.least = (
+            max(int(share * steps), 1) for share in (0.22, 0.03, 0.06)
+        )
         self.next = self.span
 
     def check(self, state: State, done: int) -> None:
-        """At a checkpoint, halve the steps of the samples that oscillate or stall, and send them back to their best iterate."""
+        """At a checkpoint, halve the steps of the samples that oscillate or stall, and send them
+        back to their best iterate."""
         if done < self.next:
             return
         stalls = ~state.halved & (state.highest_then >= state.highest)
@@ -156,7 +181,11 @@ class _Halving:
         reached = state.ball.project(state.current + step)
         if first:
             return reached
-        mixed = state.current + MOMENTUM * (reached - state.current) + (1 - MOMENTUM) * (state.current - state.before)
+        mixed = (
+            state.current
+            + MOMENTUM * (reached - state.current)
+            + (1 - MOMENTUM) * (state.current - state.before)
+        )
         return state.ball.project(mixed)
 
 
@@ -170,12 +199,15 @@ class _Sparsening:
         self.span = max(int(0.04 * steps), 1)
 
     def check(self, state: State, done: int) -> None:
-        """At a checkpoint, narrow the steps to what the best iterate has changed, and lengthen or shorten them."""
+        """At a checkpoint, narrow the steps to what the best iterate has changed, and lengthen or
+        shorten them."""
         if done == 0 or done % self.span:
             return
         changed = (state.best != state.ball.center).flatten(1).double().mean(1).to(state.step.dtype)
         sparser = changed < 0.95 * state.changed
-        state.step = torch.where(sparser, state.ball.radius, (state.step / 1.5).maximum(state.ball.radius / 10))
+        state.step = torch.where(
+            sparser, state.ball.radius, (state.step / 1.5).maximum(state.ball.radius / 10)
+        )
         state.share, state.changed = changed / 1.5, changed
         state.return_to_best(sparser)
 

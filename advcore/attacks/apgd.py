@@ -1,12 +1,13 @@
-"""Auto-PGD (Croce and Hein 2020; in l1 Croce and Hein 2021): ascent that finds its own step sizes, per sample."""
+"""Auto-PGD (Croce and Hein 2020; in l1 Croce and Hein 2021): ascent that finds its own step sizes,
+per sample."""
 
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from advcore import norms, objectives
-from advcore.attacks.adaptive import check_ascent, climb
-from advcore.attacks.attack import Adversarial, Status, Tries, solve
+from advcore.attacks.adaptive import ascend_all_steps, check_ascent
+from advcore.attacks.attack import Adversarial, SearchResult, Status, solve
 from advcore.attacks.ball import Ball
 from advcore.attacks.budget import radii
 from advcore.classifier import Classifier
@@ -18,26 +19,32 @@ from advcore.randomness import Randomness
 
 @dataclass(frozen=True)
 class APGD:
-    """Maximise an objective over `||r||_p <= eps`, `x + r` in [0, 1], by projected ascent with momentum and halved steps.
+    """Maximise an objective over `||r||_p <= eps`, `x + r` in [0, 1], by projected ascent with
+    momentum and halved steps.
 
     With `P` the projection and `u` the steepest unit vector: `z = P(x + eta u(gradient))`, then
-    `x <- P(x + .75 (z - x) + .25 (x - x_before))`, `eta = 2 eps` at first. At checkpoints a sample halves its `eta` and goes on
-    from its best iterate, when its objective rose in at most `rho` of the steps since the last one, or when neither its `eta` nor
-    its best objective has moved since. The spans between checkpoints shrink from .22 to .06 of the steps by .03 each.
+    `x <- P(x + .75 (z - x) + .25 (x - x_before))`, `eta = 2 eps` at first. At checkpoints a sample
+    halves its `eta` and goes on from its best iterate, when its objective rose in at most `rho` of
+    the steps since the last one, or when neither its `eta` nor its best objective has moved since.
+    The spans between checkpoints shrink from .22 to .06 of the steps by .03 each.
 
-    In l1 (2021, Mind the box) a step moves the signs of the largest share of the movable coordinates, without momentum; at a
-    checkpoint, each .04 of the steps, that share becomes 2/3 of what the best iterate has changed. Where this was sparser by 5 %
-    than before, `eta` is eps again and the sample goes on from its best iterate; otherwise `eta` falls by 1.5, to eps / 10 at most.
+    In l1 (2021, Mind the box) a step moves the signs of the largest share of the movable
+    coordinates, without momentum; at a checkpoint, each .04 of the steps, that share becomes 2/3 of
+    what the best iterate has changed. Where this was sparser by 5 % than before, `eta` is eps again
+    and the sample goes on from its best iterate; otherwise `eta` falls by 1.5, to eps / 10 at most.
 
-    Guarantee: an image that it calls found is adversarial and inside the ball; not found proves nothing. Where none is found,
+    Guarantee: an image that it calls found is adversarial and inside the ball; not found proves
+        nothing. Where none is found,
     the image handed back is the iterate with the largest objective.
 
     Attributes:
-        eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of eps takes its place when None.
+        eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of
+            eps takes its place when None.
         norm: the ball.
         steps: gradient steps.
         rho: share of rising steps at or below which a checkpoint halves.
-        objective: what is maximised; `logit_ratio` is the DLR loss, untargeted or targeted as the criterion is.
+        objective: what is maximised; `logit_ratio` is the DLR loss, untargeted or targeted as the
+            criterion is.
         box: keep `x + r` in [0, 1].
     """
 
@@ -53,13 +60,37 @@ class APGD:
         check_ascent(self.norm, self.eps, self.steps, self.rho)
 
     def __call__(
-        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        criterion: Criterion,
+        randomness: Randomness | None = None,
     ) -> Adversarial:
         radius = radii(self.eps, images)
-        return solve(self._search, norms.get(self.norm), Status.ROBUST, classifier, images, criterion, randomness, self.box, radius)
+        return solve(
+            self._search,
+            norms.get(self.norm),
+            Status.ROBUST,
+            classifier,
+            images,
+            criterion,
+            randomness,
+            self.box,
+            radius,
+        )
 
     def _search(
-        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness, radius: Tensor
-    ) -> Tries:
-        ball, objective = Ball.of(norms.get(self.norm), images, radius, self.box), objectives.get(self.objective)
-        return climb(classifier, criterion, criterion, objective, ball, self.steps, self.rho, randomness)
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        criterion: Criterion,
+        randomness: Randomness,
+        radius: Tensor,
+    ) -> SearchResult:
+        ball, objective = (
+            Ball.of(norms.get(self.norm), images, radius, self.box),
+            objectives.get(self.objective),
+        )
+        return ascend_all_steps(
+            classifier, criterion, criterion, objective, ball, self.steps, self.rho, randomness
+        )

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from advcore import norms, objectives
-from advcore.attacks.adaptive import check_ascent, climb
-from advcore.attacks.attack import Adversarial, Status, Tries, solve
+from advcore.attacks.adaptive import ascend_all_steps, check_ascent
+from advcore.attacks.attack import Adversarial, SearchResult, Status, solve
 from advcore.attacks.ball import Ball
 from advcore.attacks.budget import radii
 from advcore.classifier import Classifier, logits_of, take_rows
@@ -18,10 +18,12 @@ from advcore.randomness import Randomness
 
 @dataclass(frozen=True)
 class APGDT:
-    """APGD on the targeted difference-of-logits ratio, one run for each of the likeliest classes, on what still stands.
+    """APGD on the targeted difference-of-logits ratio, one run for each of the likeliest classes,
+    on what still stands.
 
-    With an untargeted criterion the targets are the `targets` likeliest other classes, or all K - 1 where there are fewer, and
-    any class but the label breaks a sample; with a targeted one there is that target alone.
+    With an untargeted criterion the targets are the `targets` likeliest other classes, or all K - 1
+    where there are fewer, and any class but the label breaks a sample; with a targeted one there is
+    that target alone.
 
     Attributes:
         eps, norm, steps, rho: as in `APGD`.
@@ -42,14 +44,33 @@ class APGDT:
             raise ValueError(f"targets must be at least 1; got {self.targets}")
 
     def __call__(
-        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        criterion: Criterion,
+        randomness: Randomness | None = None,
     ) -> Adversarial:
         radius = radii(self.eps, images)
-        return solve(self._search, norms.get(self.norm), Status.ROBUST, classifier, images, criterion, randomness, self.box, radius)
+        return solve(
+            self._search,
+            norms.get(self.norm),
+            Status.ROBUST,
+            classifier,
+            images,
+            criterion,
+            randomness,
+            self.box,
+            radius,
+        )
 
     def _search(
-        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness, radius: Tensor
-    ) -> Tries:
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        criterion: Criterion,
+        randomness: Randomness,
+        radius: Tensor,
+    ) -> SearchResult:
         ball = Ball.of(norms.get(self.norm), images, radius, self.box)
         with torch.no_grad():
             goals = criterion.goals(logits_of(classifier, images), self.targets)
@@ -59,8 +80,20 @@ class APGDT:
         active = torch.arange(len(images), device=images.device)
         for place in range(goals.shape[1]):
             own, rest = take_rows(classifier, active), criterion.take(active)
-            goal, noise = Targeted(goals[active, place]), randomness.take(active).stream("target", place)
-            tries = climb(own, rest, goal, objectives.logit_ratio, ball.take(active), self.steps, self.rho, noise)
+            goal, noise = (
+                Targeted(goals[active, place]),
+                randomness.take(active).stream("target", place),
+            )
+            tries = ascend_all_steps(
+                own,
+                rest,
+                goal,
+                objectives.logit_ratio,
+                ball.take(active),
+                self.steps,
+                self.rho,
+                noise,
+            )
             result[active] = tries.images
             queries[active] += tries.queries
             gradients[active] += tries.gradients
@@ -72,4 +105,4 @@ class APGDT:
             active = active[standing]
             if not len(active):
                 break
-        return Tries(result, queries, gradients)
+        return SearchResult(result, queries, gradients)

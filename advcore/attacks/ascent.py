@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from advcore import norms
-from advcore.attacks.attack import Tries
+from advcore.attacks.attack import SearchResult
 from advcore.attacks.ball import Ball
 from advcore.classifier import Classifier, check_finite, logits_of, take_rows
 from advcore.criteria import Criterion
@@ -16,7 +16,9 @@ L1_SHARE = 0.01
 """The share of all coordinates that a step in l1 moves."""
 
 
-def evaluate(classifier: Classifier, images: Tensor, criterion: Criterion, objective: Objective) -> tuple[Tensor, Tensor, Tensor]:
+def evaluate(
+    classifier: Classifier, images: Tensor, criterion: Criterion, objective: Objective
+) -> tuple[Tensor, Tensor, Tensor]:
     """The gradient `(B, *shape)` of the objective, its value `(B,)`, and the logits `(B, K)`."""
     if objective is cross_entropy:
         return pull_back(classifier, images, lambda logits: cross_entropy_slope(logits, criterion))
@@ -29,7 +31,8 @@ def movable(gradient: Tensor, images: Tensor) -> Tensor:
 
 
 def better(value: Tensor, best: Tensor) -> Tensor:
-    """Whether a value is larger than the best so far. NaN is: so the image that gave it is handed back, verified, refused."""
+    """Whether a value is larger than the best so far. NaN is: so the image that gave it is handed
+    back, verified, refused."""
     return ~(value <= best)
 
 
@@ -42,12 +45,13 @@ def ascend(
     step: float,
     steps: int,
     leave: bool,
-) -> Tries:
-    """Maximise the objective over a ball and the box, `x <- P(x + step * radius * steepest(gradient))`.
+) -> SearchResult:
+    """Maximise the objective over a ball and the box, `x <- P(x + step * radius *
+    steepest(gradient))`.
 
-    With `leave`, a sample stops at its first adversarial iterate and leaves the batch; one that has none ends at its iterate of
-    the largest objective, and makes no claim. Without, all samples make all steps and the last iterate is returned: what
-    adversarial training trains on.
+    With `leave`, a sample stops at its first adversarial iterate and leaves the batch; one that has
+    none ends at its iterate of the largest objective, and makes no claim. Without, all samples make
+    all steps and the last iterate is returned: what adversarial training trains on.
 
     Args:
         start: `(B, *shape)`, inside the ball.
@@ -67,14 +71,19 @@ def ascend(
                 result[active[broken]], spent[active[broken]] = current[broken], i + 1
                 keep = (~broken).nonzero()[:, 0]
                 if not len(keep):
-                    return Tries(result, spent, spent)
-                active, current, gradient, stride = active[keep], current[keep], gradient[keep], stride[keep]
+                    return SearchResult(result, spent, spent)
+                active, current, gradient, stride = (
+                    active[keep],
+                    current[keep],
+                    gradient[keep],
+                    stride[keep],
+                )
                 ball, best = ball.take(keep), best.take(keep)
                 classifier, criterion = take_rows(classifier, keep), criterion.take(keep)
         way = _direction(ball, gradient, current)
         current = ball.project(torch.addcmul(current, way, stride))
     if best is None:
-        return Tries(current, spent, spent)
+        return SearchResult(current, spent, spent)
     with torch.no_grad():
         logits = logits_of(classifier, current)
     check_finite(logits)
@@ -82,12 +91,15 @@ def ascend(
     value = objective(logits, criterion).masked_fill(criterion.holds(logits), torch.inf)
     best = best.or_better(current, value)
     result[active] = best.images
-    claimed = torch.ones_like(spent, dtype=torch.bool).index_copy(0, active, ~best.values.isfinite())
-    return Tries(result, queries, spent, claimed=claimed)
+    claimed = torch.ones_like(spent, dtype=torch.bool).index_copy(
+        0, active, ~best.values.isfinite()
+    )
+    return SearchResult(result, queries, spent, claimed=claimed)
 
 
 class _Best:
-    """Of each sample the iterate with the largest value so far: images `(B, *shape)`, values `(B,)`."""
+    """Of each sample the iterate with the largest value so far: images `(B, *shape)`, values
+    `(B,)`."""
 
     def __init__(self, images: Tensor, values: Tensor) -> None:
         self.images, self.values = images, values
@@ -99,7 +111,9 @@ class _Best:
         rows = wins.nonzero()[:, 0]
         if not len(rows):
             return self
-        return _Best(self.images.index_copy(0, rows, images[rows]), torch.where(wins, values, self.values))
+        return _Best(
+            self.images.index_copy(0, rows, images[rows]), torch.where(wins, values, self.values)
+        )
 
     def take(self, index: Tensor) -> "_Best":
         return _Best(self.images[index], self.values[index])

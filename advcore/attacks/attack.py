@@ -42,9 +42,11 @@ class Status(IntEnum):
 class Adversarial:
     """The result of an attack on a batch.
 
-    - `images` `(B, *shape)`: the adversarial images; where none was found, the last try, with `found` False.
+    - `images` `(B, *shape)`: the adversarial images; where none was found, the last try, with
+      `found` False.
     - `found` `(B,)` bool, verified by a forward pass of `images` as they stand.
-    - `distance` `(B,)`: size of the perturbation in the attack's norm, pixel units; inf where not found.
+    - `distance` `(B,)`: size of the perturbation in the attack's norm, pixel units; inf where not
+      found.
     - `status` `(B,)` int8: see `Status`.
     - `queries`, `gradients` `(B,)` int64: images sent forward, and backward passes, per sample.
 
@@ -69,13 +71,19 @@ class Attack(Protocol):
     """
 
     def __call__(
-        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        criterion: Criterion,
+        randomness: Randomness | None = None,
     ) -> Adversarial:
-        """Attack images `(B, C, H, W)` in [0, 1]; `randomness` keys the noise, seed 0 and the place in the batch when None."""
+        """Attack images `(B, C, H, W)` in [0, 1]; `randomness` keys the noise, seed 0 and the place
+        in the batch when None."""
 
 
 def has_budget(attack: Attack) -> bool:
-    """Whether the attack searches inside a ball whose radius is its `eps`; otherwise it looks for the shortest way.
+    """Whether the attack searches inside a ball whose radius is its `eps`; otherwise it looks for
+    the shortest way.
 
     An attack that wraps others has a budget when they have one: its property `eps` is theirs.
     """
@@ -83,8 +91,8 @@ def has_budget(attack: Attack) -> bool:
 
 
 def with_budget(attack: Attack, eps: Radius) -> Attack:
-    """A budget attack with another radius, in pixel units, or another one for each sample; a wrapper hands it on to all that it
-    wraps. With radii `(B,)` it stands for its batch alone."""
+    """A budget attack with another radius, in pixel units, or another one for each sample; a
+    wrapper hands it on to all that it wraps. With radii `(B,)` it stands for its batch alone."""
     if not has_budget(attack):
         raise ValueError(f"{attack_name(attack)} looks for the shortest way and takes no eps")
     values: dict[str, object]
@@ -98,7 +106,8 @@ def with_budget(attack: Attack, eps: Radius) -> Attack:
 
 
 def wrapped(holder: object) -> tuple[Attack, ...]:
-    """The attacks that an attack wraps, or that something else holds: its field `attack`, or `attacks`."""
+    """The attacks that an attack wraps, or that something else holds: its field `attack`, or
+    `attacks`."""
     attack = getattr(holder, "attack", None)
     return tuple(getattr(holder, "attacks", ())) if attack is None else (attack,)
 
@@ -109,18 +118,22 @@ def norm_of(attack: Attack) -> str:
 
 
 def attack_name(attack: Attack) -> str:
-    """A short name for tables and legends: class, its `name` or the wrapped attacks if any, norm: `bisected-deepfool-l2`."""
-    own = "-".join([type(attack).__name__, *([attack.name] if hasattr(attack, "name") else [])]).lower()
+    """A short name for tables and legends: class, its `name` or the wrapped attacks if any, norm:
+    `bisected-deepfool-l2`."""
+    own = "-".join(
+        [type(attack).__name__, *([attack.name] if hasattr(attack, "name") else [])]
+    ).lower()
     return f"{own}-{'+'.join(map(attack_name, wrapped(attack))) or norm_of(attack)}"
 
 
 @dataclass(frozen=True, eq=False)
-class Tries:
-    """What a search hands back for its samples: images `(B, *shape)`, and what it spent, `(B,)` each.
+class SearchResult:
+    """What a search hands back for its samples: images `(B, *shape)`, and what it spent, `(B,)`
+    each.
 
-    `logits` `(B, K)`: of a forward pass of exactly these images, where the search ends with one of every sample; None asks for it.
-    `claimed` `(B,)` bool: which of them to verify, where the search saw that the criterion does not hold for the others; None asks
-    for all.
+    `logits` `(B, K)`: of a forward pass of exactly these images, where the search ends with one of
+    every sample; None asks for it. `claimed` `(B,)` bool: which of them to verify, where the search
+    saw that the criterion does not hold for the others; None asks for all.
     """
 
     images: Tensor
@@ -130,13 +143,14 @@ class Tries:
     claimed: Tensor | None = None
 
 
-Search = Callable[..., Tries]
-"""The part of an attack that is its own, called under a frozen classifier with the samples that are not adversarial yet:
-`search(classifier, images, criterion, randomness)`, and their radii `(n,)` where the attack has a budget."""
+SearchFunction = Callable[..., SearchResult]
+"""The part of an attack that is its own, called under a frozen classifier with the samples that are
+not adversarial yet: `search(classifier, images, criterion, randomness)`, and their radii `(n,)`
+where the attack has a budget."""
 
 
 def solve(
-    search: Search,
+    search: SearchFunction,
     norm: Norm,
     not_found: Status,
     classifier: Classifier,
@@ -146,12 +160,13 @@ def solve(
     box: bool = True,
     radius: Tensor | None = None,
 ) -> Adversarial:
-    """Check the input, set already adversarial samples aside, search on the others, verify what comes back: nothing is found but
-    what a forward pass of the image handed back confirms.
+    """Check the input, set already adversarial samples aside, search on the others, verify what
+    comes back: nothing is found but what a forward pass of the image handed back confirms.
 
-    `box` says that images must lie in [0, 1], where a few roundings outside are drawn in (they may be anything finite otherwise,
-    coordinates in a subspace too); `radius` `(B,)` is handed to a search with a budget, which a sample with radius 0 has none of.
-    Raises ValueError for images, logits or labels that cannot be attacked.
+    `box` says that images must lie in [0, 1], where a few roundings outside are drawn in (they may
+    be anything finite otherwise, coordinates in a subspace too); `radius` `(B,)` is handed to a
+    search with a budget, which a sample with radius 0 has none of. Raises ValueError for images,
+    logits or labels that cannot be attacked.
     """
     check_tensor(images)
     images = (check_images(images) if box else images).detach()
@@ -171,11 +186,16 @@ def solve(
         if len(standing):
             own = take_rows(classifier, standing)
             radii = [] if radius is None else [radius[standing]]
-            tries = search(own, images[standing], criterion.take(standing), randomness.take(standing), *radii)
+            tries = search(
+                own, images[standing], criterion.take(standing), randomness.take(standing), *radii
+            )
             result[standing] = tries.images
             queries[standing] += tries.queries
             gradients[standing] = tries.gradients
-            reached, claimed = tries.logits, standing if tries.claimed is None else standing[tries.claimed]
+            reached, claimed = (
+                tries.logits,
+                standing if tries.claimed is None else standing[tries.claimed],
+            )
             if reached is None and len(claimed):
                 with torch.no_grad():
                     reached = logits_of(take_rows(classifier, claimed), result[claimed])
@@ -183,6 +203,8 @@ def solve(
             if reached is not None:
                 check_finite(reached)
                 found[claimed] = criterion.take(claimed).holds(reached)
-    status = torch.where(already, Status.ALREADY_WRONG, torch.where(found, Status.BROKEN, not_found)).to(torch.int8)
+    status = torch.where(
+        already, Status.ALREADY_WRONG, torch.where(found, Status.BROKEN, not_found)
+    ).to(torch.int8)
     distance = norm.size(result - images).masked_fill(~found, torch.inf)
     return Adversarial(result, found, distance, status, queries, gradients)

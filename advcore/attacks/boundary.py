@@ -13,32 +13,44 @@ from advcore.norms import per_sample
 from advcore.randomness import Randomness
 
 
-def bisect(classifier: Classifier, inside: Tensor, outside: Tensor, criterion: Criterion, steps: int = 20) -> Tensor:
-    """The share `t` in (0, 1], `(B,)`, at which the segment from `inside` to `outside` `(B, *shape)` becomes adversarial.
+def bisect(
+    classifier: Classifier, inside: Tensor, outside: Tensor, criterion: Criterion, steps: int = 20
+) -> Tensor:
+    """The share `t` in (0, 1], `(B,)`, at which the segment from `inside` to `outside` `(B,
+    *shape)` becomes adversarial.
 
-    `inside + t (outside - inside)` is adversarial; at `t - 2^-steps` it is not. `outside` must be adversarial and `inside` not;
-    where a segment crosses the boundary more than once, one of the crossings is found.
+    `inside + t (outside - inside)` is adversarial; at `t - 2^-steps` it is not. `outside` must be
+    adversarial and `inside` not; where a segment crosses the boundary more than once, one of the
+    crossings is found.
     """
     low = torch.zeros(len(inside), dtype=inside.dtype, device=inside.device)
     high = torch.ones_like(low)
     with frozen(classifier), torch.no_grad():
         for _ in range(steps):
             middle = (low + high) / 2
-            adversarial = criterion.holds(logits_of(classifier, torch.lerp(inside, outside, per_sample(middle, inside))))
-            low, high = torch.where(adversarial, low, middle), torch.where(adversarial, middle, high)
+            adversarial = criterion.holds(
+                logits_of(classifier, torch.lerp(inside, outside, per_sample(middle, inside)))
+            )
+            low, high = (
+                torch.where(adversarial, low, middle),
+                torch.where(adversarial, middle, high),
+            )
     return high
 
 
 @dataclass(frozen=True)
 class Bisected:
-    """Another attack, whose adversarial images are drawn back along their perturbation onto the boundary.
+    """Another attack, whose adversarial images are drawn back along their perturbation onto the
+    boundary.
 
-    Never longer than the attack's own result, and exact for affine classifiers where the attack's direction is.
+    Never longer than the attack's own result, and exact for affine classifiers where the attack's
+    direction is.
 
     Attributes:
         attack: whose results are bisected.
-        steps: halvings; the distance is then within 2^-steps of the crossing, as a share. In float32, images drawn by more than
-            about 12 lie within rounding of the boundary: in a batch of another size they may fall on its other side.
+        steps: halvings; the distance is then within 2^-steps of the crossing, as a share. In
+            float32, images drawn by more than about 12 lie within rounding of the boundary: in a
+            batch of another size they may fall on its other side.
     """
 
     attack: Attack
@@ -48,11 +60,18 @@ class Bisected:
         if self.steps < 1:
             raise ValueError(f"steps must be at least 1; got {self.steps}")
         if has_budget(self.attack):
-            raise ValueError("bisected wraps a minimal-norm attack; one with a budget eps has no distance to shorten")
+            raise ValueError(
+                "bisected wraps a minimal-norm attack; one with a budget eps has no distance "
+                "to shorten"
+            )
         norms.get(norm_of(self.attack))  # counts of pixels do not shrink along a segment
 
     def __call__(
-        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        criterion: Criterion,
+        randomness: Randomness | None = None,
     ) -> Adversarial:
         images = images.detach()
         result = self.attack(classifier, images, criterion, randomness)
@@ -61,7 +80,11 @@ class Bisected:
             return result
         own, rest = take_rows(classifier, broken), criterion.take(broken)
         share = bisect(own, images[broken], result.images[broken], rest, self.steps)
-        drawn, distance, queries = result.images.clone(), result.distance.clone(), result.queries.clone()
+        drawn, distance, queries = (
+            result.images.clone(),
+            result.distance.clone(),
+            result.queries.clone(),
+        )
         drawn[broken] = torch.lerp(images[broken], result.images[broken], per_sample(share, images))
         distance[broken] *= share
         queries[broken] += self.steps

@@ -9,30 +9,42 @@ from advcore.norms import Radius
 
 
 def check_eps(eps: Radius | None, wanted: bool = False) -> None:
-    """Raise ValueError for an `eps`, or one in the tensor `eps`, that is negative or NaN; with `wanted`, also when there is none.
+    """Raise ValueError for an `eps`, or one in the tensor `eps`, that is negative or NaN; with
+    `wanted`, also when there is none.
 
     At 0 nothing can be moved: no sample is broken.
     """
     if eps is None:
         if wanted:
-            raise ValueError("the attack needs eps, a radius in pixel units; give it: dataclasses.replace(attack, eps=8 / 255)")
+            raise ValueError(
+                "the attack needs eps, a radius in pixel units; give it: "
+                "dataclasses.replace(attack, eps=8 / 255)"
+            )
     elif isinstance(eps, Tensor):
         if eps.dim() != 1 or not (eps >= 0).all():
-            raise ValueError(f"eps must not be negative, in pixel units, one for each sample (B,); got {tuple(eps.shape)} {eps}")
+            raise ValueError(
+                "eps must not be negative, in pixel units, one for each sample (B,); got "
+                f"{tuple(eps.shape)} {eps}"
+            )
     elif not eps >= 0:
         raise ValueError(f"eps must not be negative, in pixel units; got {eps}")
 
 
 def radii(eps: Radius | None, images: Tensor) -> Tensor:
-    """The radius of each sample, `(B,)`, in the dtype and on the device of `images` `(B, *shape)`."""
+    """The radius of each sample, `(B,)`, in the dtype and on the device of `images` `(B,
+    *shape)`."""
     check_eps(eps, wanted=True)
     check_tensor(images)
     if isinstance(eps, Tensor) and len(eps) != len(images):
-        raise ValueError(f"eps as a tensor holds one radius for each sample: {len(images)} images, but {len(eps)} radii")
+        raise ValueError(
+            f"eps as a tensor holds one radius for each sample: {len(images)} images, but "
+            f"{len(eps)} radii"
+        )
     return torch.as_tensor(eps, dtype=images.dtype, device=images.device).expand(len(images))
 
 
 def take_attack(attack: Attack, index: Tensor) -> Attack:
-    """The attack for the samples `index` of its batch; the same object unless it has a radius for each sample."""
+    """The attack for the samples `index` of its batch; the same object unless it has a radius for
+    each sample."""
     eps = attack.eps if has_budget(attack) else None  # type: ignore[attr-defined]
     return with_budget(attack, eps[index]) if isinstance(eps, Tensor) else attack

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from advcore import norms
-from advcore.attacks.attack import Adversarial, Status, Tries, solve
-from advcore.attacks.halfspace import reach
+from advcore.attacks.attack import Adversarial, SearchResult, Status, solve
+from advcore.attacks.halfspace import step_to_hyperplane
 from advcore.attacks.linearisation import Closest, closest, closest_again
-from advcore.attacks.refinement import Climb, draw_back, turned
+from advcore.attacks.refinement import Climb, shrink_to_boundary, turned
 from advcore.classifier import Classifier, logits_of, take_rows
 from advcore.criteria import Criterion
 from advcore.norms import Norm, per_sample
@@ -19,35 +19,42 @@ from advcore.randomness import Randomness
 
 @dataclass(frozen=True)
 class DeepFool:
-    """Shortest `r` with `x + r` adversarial: linearise the logits at `x + r`, step onto the closest of the linearised
-    boundaries, add the step to `r`, until `x + (1 + overshoot) r` is adversarial.
+    """Shortest `r` with `x + r` adversarial: linearise the logits at `x + r`, step onto the closest
+    of the linearised boundaries, add the step to `r`, until `x + (1 + overshoot) r` is adversarial.
 
-    One step goes to the class `k` with the smallest `d_k = |z_k - z_rival| / ||w_k||_q`, `w_k` the gradient of that difference,
-    by `max(d_k, least_step)` along the steepest unit vector of `w_k`. The linearisation point carries no overshoot, as in the
-    authors' MATLAB code and in the margins of Ortiz-Jimenez et al. 2020; their Python code linearises at `x + (1 + overshoot) r`.
+    One step goes to the class `k` with the smallest `d_k = |z_k - z_rival| / ||w_k||_q`, `w_k` the
+    gradient of that difference, by `max(d_k, least_step)` along the steepest unit vector of `w_k`.
+    The linearisation point carries no overshoot, as in the authors' MATLAB code and in the margins
+    of Ortiz-Jimenez et al. 2020; their Python code linearises at `x + (1 + overshoot) r`.
 
-    Two things save passes. The first linearisation takes the gradients of all classes, the later ones those of the classes that
-    may be the closest by how long their gradients were (`linearisation.closest_again`): a heuristic, by which a step may go to
-    another class than the closest. In DCT blocks, on a LeNet, one margin of 20 differs by it from that of all gradients, up or
-    down. And whether `x + (1 + overshoot) r` is adversarial is asked only where it may be: at once after a step that seems to
-    arrive; else after the next linearisation, where a class is so close at `x + r` that the overshoot may gain what it lacks, if
-    gradients do not grow by half on this little way. No sample was seen that ends elsewhere by that.
+    Two things save passes. The first linearisation takes the gradients of all classes, the later
+    ones those of the classes that may be the closest by how long their gradients were
+    (`linearisation.closest_again`): a heuristic, by which a step may go to another class than the
+    closest. In DCT blocks, on a LeNet, one margin of 20 differs by it from that of all gradients,
+    up or down. And whether `x + (1 + overshoot) r` is adversarial is asked only where it may be: at
+    once after a step that seems to arrive; else after the next linearisation, where a class is so
+    close at `x + r` that the overshoot may gain what it lacks, if gradients do not grow by half on
+    this little way. No sample was seen that ends elsewhere by that.
 
-    Inside the box, a result that took more than one step is made shorter by five queries: it is turned halfway towards the point
-    of the last linearised boundary that is closest to `x`, where that is adversarial, and drawn back onto the boundary. Without
-    the box it is the published one.
+    Inside the box, a result that took more than one step is made shorter by five queries: it is
+    turned halfway towards the point of the last linearised boundary that is closest to `x`, where
+    that is adversarial, and drawn back onto the boundary. Without the box it is the published one.
 
-    Guarantee: an upper bound on the minimal distance; (1 + overshoot) times the exact one for affine classifiers, without the box.
+    Guarantee: an upper bound on the minimal distance; (1 + overshoot) times the exact one for
+        affine classifiers, without the box.
 
     Attributes:
         norm: in which the perturbation is short.
         steps: linearisations at most.
-        overshoot: how far beyond the linearised boundary the result goes, as a share of `r`; it counts in the distance.
-        classes: how many classes may become the adversarial one: the likeliest at `x`, as published.
+        overshoot: how far beyond the linearised boundary the result goes, as a share of `r`; it
+            counts in the distance.
+        classes: how many classes may become the adversarial one: the likeliest at `x`, as
+            published.
         least_step: shortest step in pixel units, against stalling.
-        box: keep `x + r` in [0, 1]. In l2 and linf a step is clipped: it falls short of its boundary where pixels are at their
-            limit, the next linearisation makes up for it, and the result is shorter than by exact steps inside the box. In l1,
-            where a step moves one pixel, it is the exact one (`halfspace.reach`). The article's margins have no box.
+        box: keep `x + r` in [0, 1]. In l2 and linf a step is clipped: it falls short of its
+            boundary where pixels are at their limit, the next linearisation makes up for it, and
+            the result is shorter than by exact steps inside the box. In l1, where a step moves one
+            pixel, it is the exact one (`halfspace.reach`). The article's margins have no box.
     """
 
     norm: Literal["l1", "l2", "linf"] = "l2"
@@ -67,11 +74,26 @@ class DeepFool:
                 raise ValueError(f"{name} must not be negative; got {getattr(self, name)}")
 
     def __call__(
-        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        criterion: Criterion,
+        randomness: Randomness | None = None,
     ) -> Adversarial:
-        return solve(self._search, norms.get(self.norm), Status.FAILED, classifier, images, criterion, randomness, self.box)
+        return solve(
+            self._search,
+            norms.get(self.norm),
+            Status.FAILED,
+            classifier,
+            images,
+            criterion,
+            randomness,
+            self.box,
+        )
 
-    def _search(self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness) -> Tries:
+    def _search(
+        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness
+    ) -> SearchResult:
         norm = norms.get(self.norm)
         first = closest(norm, classifier, images, criterion, self.classes)
         walk = whole = _Walk.at(classifier, images, criterion, first)
@@ -84,28 +106,52 @@ class DeepFool:
                 if not len(walk.active):
                     break
             boundary = walk.boundary
-            way = self._reach(norm, walk.current, boundary.normal, torch.maximum(boundary.gap, self.least_step * boundary.length))
+            way = self._reach(
+                norm,
+                walk.current,
+                boundary.normal,
+                torch.maximum(boundary.gap, self.least_step * boundary.length),
+            )
             if self.box:
-                beyond = (boundary.gap + (boundary.normal * (walk.current - walk.origin)).flatten(1).sum(1)).clamp(min=0)
-                feet[walk.active] = walk.origin + self._reach(norm, walk.origin, boundary.normal, beyond)
+                beyond = (
+                    boundary.gap
+                    + (boundary.normal * (walk.current - walk.origin)).flatten(1).sum(1)
+                ).clamp(min=0)
+                feet[walk.active] = walk.origin + self._reach(
+                    norm, walk.origin, boundary.normal, beyond
+                )
             current, length = self._clip(walk.current + way), norm.size(way)
             moves[walk.active] += 1
-            near = length * walk.shrinkage <= LIKELY * self.overshoot * norm.size(current - walk.origin)
-            walk = replace(walk, current=current, asked=near | (length == 0) | (step == self.steps - 1))
+            near = length * walk.shrinkage <= LIKELY * self.overshoot * norm.size(
+                current - walk.origin
+            )
+            walk = replace(
+                walk, current=current, asked=near | (length == 0) | (step == self.steps - 1)
+            )
             walk = walk.take(~(self._ask(walk, walk.asked) | (length == 0)))
             if not len(walk.active):
                 break
         several = (moves > 1).nonzero()[:, 0]
         if self.box and len(several):
             goal = criterion.take(several)
-            climb = Climb.of(take_rows(classifier, several), images[several], goal, first.logits[several])
-            short = self._shortened(norm, climb, whole.result[several] - images[several], feet[several] - images[several])
+            climb = Climb.of(
+                take_rows(classifier, several), images[several], goal, first.logits[several]
+            )
+            short = self._shortened(
+                norm,
+                climb,
+                whole.result[several] - images[several],
+                feet[several] - images[several],
+            )
             whole.result[several] = images[several] + short
             whole.queries[several] += climb.queries
-        return Tries(whole.result, whole.queries, whole.gradients, None if self.box else whole.logits)
+        return SearchResult(
+            whole.result, whole.queries, whole.gradients, None if self.box else whole.logits
+        )
 
     def _ask(self, walk: "_Walk", which: Tensor) -> Tensor:
-        """Whether `x + (1 + overshoot) r` is adversarial, where asked; all False elsewhere. `(n,)` bool both."""
+        """Whether `x + (1 + overshoot) r` is adversarial, where asked; all False elsewhere. `(n,)`
+        bool both."""
         rows = which.nonzero()[:, 0]
         if len(rows):
             beyond = (1 + self.overshoot) * (walk.current[rows] - walk.origin[rows])
@@ -113,36 +159,43 @@ class DeepFool:
         return which
 
     def _shortened(self, norm: Norm, climb: Climb, way: Tensor, foot: Tensor) -> Tensor:
-        """Perturbations `(n, *shape)` turned halfway to a foot where that is adversarial, and drawn back to the boundary."""
+        """Perturbations `(n, *shape)` turned halfway to a foot where that is adversarial, and drawn
+        back to the boundary."""
         tried = turned(norm, climb, way, foot, torch.full_like(climb.lead, 0.5), self.box)
         margin = climb.margin(tried)
         way = torch.where(per_sample(margin > 0, way), tried, way)
         unturned = (margin <= 0).nonzero()[:, 0]
         if len(unturned):
             margin[unturned] = climb.take(unturned).margin(way[unturned])
-        return draw_back(climb, way, margin)
+        return shrink_to_boundary(climb, way, margin)
 
     def _reach(self, norm: Norm, origin: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
-        """The way to a linearised boundary: 0 where no gradient differs, or where the box leaves none."""
-        return reach(norm, origin, normal, gap, self.box and norm is norms.L1)
+        """The way to a linearised boundary: 0 where no gradient differs, or where the box leaves
+        none."""
+        return step_to_hyperplane(norm, origin, normal, gap, self.box and norm is norms.L1)
 
     def _clip(self, images: Tensor) -> Tensor:
         return images.clamp(0, 1) if self.box else images
 
 
 LIKELY = 2.0
-"""A step seems to arrive if the way that is left after it, were it to shrink as the last one did, is below so many overshoots."""
+"""A step seems to arrive if the way that is left after it, were it to shrink as the last one did,
+is below so many overshoots."""
 
 STEEPER = 1.5
-"""By how much gradients may grow on the way of the overshoot before an adversarial image there is overlooked."""
+"""By how much gradients may grow on the way of the overshoot before an adversarial image there is
+overlooked."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Walk:
-    """The samples that still walk: how they stand, and, for the whole batch, what was last tried and spent.
+    """The samples that still walk: how they stand, and, for the whole batch, what was last tried
+    and spent.
 
-    - `active` `(n,)`: their places in the batch; `classifier`, `criterion`, `origin`, `boundary` are theirs.
-    - `current` `(n, *shape)`: `x + r`; `shrinkage` `(n,)`: the gap there, as a share of the one before, 1 at first.
+    - `active` `(n,)`: their places in the batch; `classifier`, `criterion`, `origin`, `boundary`
+      are theirs.
+    - `current` `(n, *shape)`: `x + r`; `shrinkage` `(n,)`: the gap there, as a share of the one
+      before, 1 at first.
     - `asked` `(n,)` bool: whether the question at `x + (1 + overshoot) r` has been asked.
     - `result` `(B, *shape)`, `logits` `(B, K)`, `queries`, `gradients` `(B,)`: of the whole batch.
     """
@@ -161,19 +214,46 @@ class _Walk:
     gradients: Tensor
 
     @classmethod
-    def at(cls, classifier: Classifier, images: Tensor, criterion: Criterion, boundary: Closest) -> "_Walk":
+    def at(
+        cls, classifier: Classifier, images: Tensor, criterion: Criterion, boundary: Closest
+    ) -> "_Walk":
         """All samples, linearised where they are."""
-        active, same = torch.arange(len(images), device=images.device), torch.ones_like(boundary.gap)
-        standing = (classifier, criterion, images, images, boundary, same, torch.zeros_like(active, dtype=torch.bool))
-        return cls(active, *standing, images.clone(), boundary.logits.clone(), torch.ones_like(active), boundary.looks.clone())
+        active, same = (
+            torch.arange(len(images), device=images.device),
+            torch.ones_like(boundary.gap),
+        )
+        standing = (
+            classifier,
+            criterion,
+            images,
+            images,
+            boundary,
+            same,
+            torch.zeros_like(active, dtype=torch.bool),
+        )
+        return cls(
+            active,
+            *standing,
+            images.clone(),
+            boundary.logits.clone(),
+            torch.ones_like(active),
+            boundary.looks.clone(),
+        )
 
     def take(self, stay: Tensor) -> "_Walk":
         """Those that stay, `(n,)` bool."""
         if stay.all():
             return self
         index = stay.nonzero()[:, 0]
-        own, criterion, boundary = take_rows(self.classifier, index), self.criterion.take(index), self.boundary.take(index)
-        rows = {name: getattr(self, name)[index] for name in ("active", "origin", "current", "shrinkage", "asked")}
+        own, criterion, boundary = (
+            take_rows(self.classifier, index),
+            self.criterion.take(index),
+            self.boundary.take(index),
+        )
+        rows = {
+            name: getattr(self, name)[index]
+            for name in ("active", "origin", "current", "shrinkage", "asked")
+        }
         return replace(self, classifier=own, criterion=criterion, boundary=boundary, **rows)
 
     def linearised(self, norm: Norm) -> "_Walk":

@@ -22,18 +22,21 @@ from advcore.randomness import Randomness
 
 @dataclass(frozen=True)
 class StandardEnsemble:
-    """Four attacks one after the other, each on what still stands, no setting to choose but the ball: AutoAttack's composition.
+    """Four attacks one after the other, each on what still stands, no setting to choose but the
+    ball: AutoAttack's composition.
 
     1. `APGD` on the cross-entropy;
     2. `APGDT`, the targeted difference-of-logits ratio, at most 9 targets;
-    3. a minimal-norm attack, whose result counts where its distance is at most eps (AutoAttack's is FAB-T);
+    3. a minimal-norm attack, whose result counts where its distance is at most eps (AutoAttack's is
+    FAB-T);
     4. `Square`, which needs no gradient.
 
-    For any number of classes K >= 2. Guarantee: an image that it calls found is adversarial and inside the ball; the robust
-    accuracy is an upper bound.
+    For any number of classes K >= 2. Guarantee: an image that it calls found is adversarial and
+    inside the ball; the robust accuracy is an upper bound.
 
     Attributes:
-        eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of eps takes its place when None.
+        eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of
+            eps takes its place when None.
         norm: the ball.
         steps: of either APGD.
         targets: of `APGDT`.
@@ -52,7 +55,10 @@ class StandardEnsemble:
         if self.minimal is not None and has_budget(self.minimal):
             raise ValueError("minimal must be a minimal-norm attack; this one has a budget eps")
         if self.minimal is not None and norm_of(self.minimal) != self.norm:
-            raise ValueError(f"minimal must measure in {self.norm}, the ensemble's norm; it measures in {norm_of(self.minimal)}")
+            raise ValueError(
+                f"minimal must measure in {self.norm}, the ensemble's norm; it measures in "
+                f"{norm_of(self.minimal)}"
+            )
         check_eps(self.eps)
         self.stages()  # refuses what they refuse
 
@@ -67,7 +73,11 @@ class StandardEnsemble:
         )
 
     def __call__(
-        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        criterion: Criterion,
+        randomness: Randomness | None = None,
     ) -> Adversarial:
         check_eps(self.eps, wanted=True)
         return Worst(self.stages())(classifier, images, criterion, randomness)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from advcore import norms, objectives
 from advcore.attacks.ascent import ascend
-from advcore.attacks.attack import Adversarial, Status, Tries, solve
+from advcore.attacks.attack import Adversarial, SearchResult, Status, solve
 from advcore.attacks.ball import Ball
 from advcore.attacks.budget import check_eps, radii
 from advcore.classifier import Classifier
@@ -18,11 +18,12 @@ from advcore.randomness import Randomness
 
 @dataclass(frozen=True)
 class FGSM:
-    """One step of length eps along the steepest direction of the cross-entropy: `x + eps sign(gradient)` in linf,
-    `x + eps gradient / ||gradient||` in l2, clipped to [0, 1].
+    """One step of length eps along the steepest direction of the cross-entropy: `x + eps
+    sign(gradient)` in linf, `x + eps gradient / ||gradient||` in l2, clipped to [0, 1].
 
     Attributes:
-        eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of eps takes its place when None.
+        eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of
+            eps takes its place when None.
         norm: the ball.
         box: keep `x + r` in [0, 1].
     """
@@ -36,17 +37,47 @@ class FGSM:
         check_eps(self.eps)
 
     def __call__(
-        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        criterion: Criterion,
+        randomness: Randomness | None = None,
     ) -> Adversarial:
         radius = radii(self.eps, images)
-        return solve(self._search, norms.get(self.norm), Status.ROBUST, classifier, images, criterion, randomness, self.box, radius)
+        return solve(
+            self._search,
+            norms.get(self.norm),
+            Status.ROBUST,
+            classifier,
+            images,
+            criterion,
+            randomness,
+            self.box,
+            radius,
+        )
 
-    def climb(self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness) -> Tries:
+    def climb(
+        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness
+    ) -> SearchResult:
         """The step alone, for all samples: no check, no status. Call it under `frozen`."""
         return self._search(classifier, images, criterion, randomness, radii(self.eps, images))
 
     def _search(
-        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness, radius: Tensor
-    ) -> Tries:
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        criterion: Criterion,
+        randomness: Randomness,
+        radius: Tensor,
+    ) -> SearchResult:
         ball = Ball.of(norms.get(self.norm), images, radius, self.box)
-        return ascend(classifier, ball, images, criterion, objectives.cross_entropy, step=1, steps=1, leave=False)
+        return ascend(
+            classifier,
+            ball,
+            images,
+            criterion,
+            objectives.cross_entropy,
+            step=1,
+            steps=1,
+            leave=False,
+        )

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from advcore import norms
 from advcore.attacks import ascent, l0
-from advcore.attacks.attack import Adversarial, Status, Tries, solve
+from advcore.attacks.attack import Adversarial, SearchResult, Status, solve
 from advcore.attacks.ball import Ball
 from advcore.attacks.walk import Look, cosine, walk
 from advcore.classifier import Classifier
@@ -18,29 +18,31 @@ from advcore.objectives import logit_margin
 from advcore.randomness import Randomness
 
 STEPS = {"l0": 100.0, "l1": 10.0, "l2": 1.0, "linf": 10.0}
-"""First steps: where the projection flattens `r`, or leaves it few coordinates, a long one lets new coordinates in."""
+"""First steps: where the projection flattens `r`, or leaves it few coordinates, a long one lets new
+coordinates in."""
 
 
 @dataclass(frozen=True)
 class FMN:
-    """Shortest `r`, `x + r` adversarial: steps along the gradient of the logit margin, projected onto a ball of radius eps that
-    shrinks while `x + r` is adversarial and grows while it is not.
+    """Shortest `r`, `x + r` adversarial: steps along the gradient of the logit margin, projected
+    onto a ball of radius eps that shrinks while `x + r` is adversarial and grows while it is not.
 
     With `m` the margin (positive if adversarial) and `g` its gradient at `x + r`, one step is
 
         eps <- min((1 - gamma) eps, shortest)                  where m > 0
-        eps <- (1 + gamma) eps                                 elsewhere, once an adversarial r is known
-        eps <- (1 + gamma) (||r||_p + |m| / ||g||_q)           before: the distance to the linearised boundary
-        r   <- P(r + a g / ||g||_2),  P onto the ball and the box,
+        eps <- (1 + gamma) eps                                 elsewhere, once an adversarial r is
+        known eps <- (1 + gamma) (||r||_p + |m| / ||g||_q)           before: the distance to the
+        linearised boundary r   <- P(r + a g / ||g||_2),  P onto the ball and the box,
 
-    `gamma` and `a` falling along a cosine (Pintor et al., Fast minimum-norm adversarial attacks through adaptive norm
-    constraints, NeurIPS 2021, algorithm 1). The `1 + gamma` of the third line is ours: without it `r` ends on the linearised
-    boundary, where rounding decides, and an affine classifier may not be crossed at all. The margin's scale cancels, in `m / ||g||`
-    as in `g / ||g||`: so do the logits'.
+    `gamma` and `a` falling along a cosine (Pintor et al., Fast minimum-norm adversarial attacks
+    through adaptive norm constraints, NeurIPS 2021, algorithm 1). The `1 + gamma` of the third line
+    is ours: without it `r` ends on the linearised boundary, where rounding decides, and an affine
+    classifier may not be crossed at all. The margin's scale cancels, in `m / ||g||` as in `g /
+    ||g||`: so do the logits'.
 
-    In l0 eps is a number of coordinates, one channel of one pixel each. It changes by at least one; its first estimate is how many
-    coordinates, moved to their wall, bring the linearised margin to 0 (1 without the box); and P keeps those that serve best with
-    the box in mind (`l0.keep_best`).
+    In l0 eps is a number of coordinates, one channel of one pixel each. It changes by at least one;
+    its first estimate is how many coordinates, moved to their wall, bring the linearised margin to
+    0 (1 without the box); and P keeps those that serve best with the box in mind (`l0.keep_best`).
 
     Guarantee: an upper bound on the minimal distance.
 
@@ -66,20 +68,41 @@ class FMN:
         if self.norm != "l0" and self.norm not in norms.NORMS:
             raise ValueError(f"norm must be one of l0, {', '.join(norms.NORMS)}; got {self.norm!r}")
         if self.steps < 2:
-            raise ValueError(f"steps must be at least 2, as the first looks at the image itself; got {self.steps}")
+            raise ValueError(
+                "steps must be at least 2, as the first looks at the image itself; got "
+                f"{self.steps}"
+            )
         if not 0 < self.last_gamma <= self.gamma < 1:
-            raise ValueError(f"0 < last_gamma <= gamma < 1 is needed; got gamma={self.gamma}, last_gamma={self.last_gamma}")
+            raise ValueError(
+                f"0 < last_gamma <= gamma < 1 is needed; got gamma={self.gamma}, "
+                f"last_gamma={self.last_gamma}"
+            )
         for name in ("step", "last_step"):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
                 raise ValueError(f"{name} must be positive and finite; got {value}")
 
     def __call__(
-        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        criterion: Criterion,
+        randomness: Randomness | None = None,
     ) -> Adversarial:
-        return solve(self._search, l0.get(self.norm), Status.FAILED, classifier, images, criterion, randomness, self.box)
+        return solve(
+            self._search,
+            l0.get(self.norm),
+            Status.FAILED,
+            classifier,
+            images,
+            criterion,
+            randomness,
+            self.box,
+        )
 
-    def _search(self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness) -> Tries:
+    def _search(
+        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness
+    ) -> SearchResult:
         norm = l0.get(self.norm)
         first = STEPS[self.norm] if self.step is None else self.step
         eps = images.new_zeros(len(images))
@@ -92,10 +115,16 @@ class FMN:
             gamma = cosine(self.gamma, self.last_gamma, step, self.steps)
             eps = self._radius(norm, eps, gamma, look, images).clamp(min=0).minimum(farthest)
             length = cosine(first, first * self.last_step, step, self.steps)
-            way = look.perturbations + length * norms.L2.steepest(self._free(look) if norm is norms.L2 else look.gradient)
+            way = look.perturbations + length * norms.L2.steepest(
+                self._free(look) if norm is norms.L2 else look.gradient
+            )
             if norm is l0.L0:
                 return images + l0.keep_best(way, eps, low, high)
-            return Ball.of(norm, images, eps).project(images + way) if self.box else images + norm.project(way, eps)
+            return (
+                Ball.of(norm, images, eps).project(images + way)
+                if self.box
+                else images + norm.project(way, eps)
+            )
 
         return walk(classifier, images, criterion, logit_margin, norm, self.steps, move)
 
@@ -106,8 +135,14 @@ class FMN:
         if norm is l0.L0:
             shrunk = torch.minimum(eps - 1, ((1 - gamma) * eps).floor())
             grown = torch.maximum(eps + 1, ((1 + gamma) * eps).floor())
-            room = torch.where(gradient > 0, 1 - images, images) if self.box else torch.full_like(images, torch.inf)
-            gains = torch.nan_to_num(gradient.abs() * room)  # 0 times inf: such a coordinate gains nothing
+            room = (
+                torch.where(gradient > 0, 1 - images, images)
+                if self.box
+                else torch.full_like(images, torch.inf)
+            )
+            gains = torch.nan_to_num(
+                gradient.abs() * room
+            )  # 0 times inf: such a coordinate gains nothing
             guess = torch.maximum(grown, l0.fewest(gains, gap)) if not eps.any() else grown
         else:
             shrunk, grown = (1 - gamma) * eps, (1 + gamma) * eps

@@ -1,4 +1,5 @@
-"""The l0 "norm": how many coordinates, or pixels, change. No norm, and so in no table of them, but of the same make."""
+"""The l0 "norm": how many coordinates, or pixels, change. No norm, and so in no table of them, but
+of the same make."""
 
 import torch
 from torch import Tensor
@@ -14,10 +15,12 @@ def get(name: str) -> Norm:
 
 
 def keep_best(r: Tensor, count: Radius, low: Tensor, high: Tensor) -> Tensor:
-    """The closest point, in l2, of `low <= u <= high` with at most `count` coordinates that are not 0; `low <= 0 <= high`.
+    """The closest point, in l2, of `low <= u <= high` with at most `count` coordinates that are not
+    0; `low <= 0 <= high`.
 
-    With `c` the coordinate clamped, keeping it saves `r^2 - (r - c)^2 = c (2 r - c)`: those that save most are kept. Keeping the
-    largest `|r|` and clamping them afterwards is not the closest: a coordinate at its wall would take the place of one with room.
+    With `c` the coordinate clamped, keeping it saves `r^2 - (r - c)^2 = c (2 r - c)`: those that
+    save most are kept. Keeping the largest `|r|` and clamping them afterwards is not the closest: a
+    coordinate at its wall would take the place of one with room.
     """
     clamped = r.clamp(low, high)
     savings = (clamped * (2 * r - clamped)).flatten(1)
@@ -29,7 +32,8 @@ def keep_best(r: Tensor, count: Radius, low: Tensor, high: Tensor) -> Tensor:
 
 
 def fewest(gains: Tensor, gap: Tensor) -> Tensor:
-    """How many of the `gains` `(B, *shape)`, none negative, add up to `gap` `(B,)`, the largest first; all where they do not."""
+    """How many of the `gains` `(B, *shape)`, none negative, add up to `gap` `(B,)`, the largest
+    first; all where they do not."""
     ordered = gains.flatten(1).sort(1, descending=True).values
     short = ordered.cumsum(1) < gap[:, None]
     return (short.sum(1) + 1).clamp(max=ordered.shape[1]).to(gains.dtype)
@@ -60,4 +64,5 @@ L0 = Norm("l0", _l0_size, _dual, _project, norms.L1.steepest, _random)  # type: 
 PIXELS = Norm("pixels", _pixels_size, _dual, _project, norms.L1.steepest, _random)  # type: ignore[arg-type]
 
 SIZES: dict[str, Norm] = {"l0": L0, "pixels": PIXELS}
-"""`l0` counts coordinates (one channel of one pixel), as FMN does; `pixels` those with any channel changed, as SparseFool does."""
+"""`l0` counts coordinates (one channel of one pixel), as FMN does; `pixels` those with any channel
+changed, as SparseFool does."""

@@ -1,4 +1,5 @@
-"""The tight minimal-norm attack: a short descent from two starts, then refinement on the decision boundary."""
+"""The tight minimal-norm attack: a short descent from two starts, then refinement on the decision
+boundary."""
 
 import math
 from dataclasses import dataclass
@@ -8,11 +9,11 @@ import torch
 from torch import Tensor
 
 from advcore import norms, objectives
-from advcore.attacks.attack import Adversarial, Status, Tries, solve
+from advcore.attacks.attack import Adversarial, SearchResult, Status, solve
 from advcore.attacks.deepfool import DeepFool
-from advcore.attacks.halfspace import reach
+from advcore.attacks.halfspace import step_to_hyperplane
 from advcore.attacks.linearisation import halfspaces
-from advcore.attacks.refinement import Climb, draw_back, refine
+from advcore.attacks.refinement import Climb, refine, shrink_to_boundary
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
 from advcore.norms import L2, Norm, per_sample
@@ -21,21 +22,27 @@ from advcore.randomness import Randomness
 
 @dataclass(frozen=True)
 class MinimalNorm:
-    """`min ||r||_p` with `x + r` adversarial, and in the box: the shortest of what two descents find, made shorter still.
+    """`min ||r||_p` with `x + r` adversarial, and in the box: the shortest of what two descents
+    find, made shorter still.
 
-    1. The logits are linearised at `x`; for each likely class the shortest way to its half-space inside the box is exact
+    1. The logits are linearised at `x`; for each likely class the shortest way to its half-space
+    inside the box is exact
        (`halfspace.reach`), and the shortest of these, `r_0`, gives the scale of the sample.
-    2. Two descents, from `r_0` along the gradient of the logit margin and from 0 along that of the cross-entropy, as in the
-       decoupled direction and norm attack (Rony et al. 2019): steps put back on a ball whose radius shrinks while the iterate is
-       adversarial and grows while it is not. What is shorter on the boundary goes on.
-       DeepFool looks where neither finds any.
-    3. Refinement (see `refinement.refine`): on the boundary, linearise, project `x` onto the hyperplane under the box, turn towards
+    2. Two descents, from `r_0` along the gradient of the logit margin and from 0 along that of the
+    cross-entropy, as in the
+       decoupled direction and norm attack (Rony et al. 2019): steps put back on a ball whose radius
+       shrinks while the iterate is adversarial and grows while it is not. What is shorter on the
+       boundary goes on. DeepFool looks where neither finds any.
+    3. Refinement (see `refinement.refine`): on the boundary, linearise, project `x` onto the
+    hyperplane under the box, turn towards
        that point, and accept what is adversarial at a smaller norm.
 
-    Guarantee: an upper bound on the minimal distance; exact for affine classifiers, to 1e-4, in l2 and linf, with and without box.
-    Which turns are accepted may hang on rounding, where a batch of another size rounds logits differently. Of 32 digits on a LeNet,
-    each alone against all as a batch, distances agree to 1e-5 but for two at most in each norm, which differ by less than 0.1 %.
-    16 at a time give the same, to 1e-6. Where logits are the same to the last bit, so are they.
+    Guarantee: an upper bound on the minimal distance; exact for affine classifiers, to 1e-4, in l2
+        and linf, with and without box.
+    Which turns are accepted may hang on rounding, where a batch of another size rounds logits
+    differently. Of 32 digits on a LeNet, each alone against all as a batch, distances agree to 1e-5
+    but for two at most in each norm, which differ by less than 0.1 %. 16 at a time give the same,
+    to 1e-6. Where logits are the same to the last bit, so are they.
 
     Attributes:
         norm: in which the perturbation is short.
@@ -60,13 +67,30 @@ class MinimalNorm:
             raise ValueError(f"refinement must not be negative; got {self.refinement}")
 
     def __call__(
-        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        criterion: Criterion,
+        randomness: Randomness | None = None,
     ) -> Adversarial:
-        return solve(self._search, norms.get(self.norm), Status.FAILED, classifier, images, criterion, randomness, self.box)
+        return solve(
+            self._search,
+            norms.get(self.norm),
+            Status.FAILED,
+            classifier,
+            images,
+            criterion,
+            randomness,
+            self.box,
+        )
 
-    def _search(self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness) -> Tries:
+    def _search(
+        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness
+    ) -> SearchResult:
         norm = norms.get(self.norm)
-        logits, gaps, normals = halfspaces(classifier, images, criterion, lambda logits: criterion.goals(logits, self.classes))
+        logits, gaps, normals = halfspaces(
+            classifier, images, criterion, lambda logits: criterion.goals(logits, self.classes)
+        )
         climb = Climb.of(classifier, images, criterion, logits)
         climb.spend(queries=1, gradients=gaps.shape[1])
         first = self._shortest(norm, climb, gaps, normals)
@@ -85,39 +109,53 @@ class MinimalNorm:
             shortest[missed], sizes[missed] = ways, lengths
         broken = torch.isfinite(sizes).nonzero()[:, 0]
         if len(broken) and self.refinement:
-            shortest[broken] = refine(norm, climb.take(broken), shortest[broken], self.refinement, self.box)
+            shortest[broken] = refine(
+                norm, climb.take(broken), shortest[broken], self.refinement, self.box
+            )
         result = images + shortest
-        return Tries(result, climb.queries, climb.gradients)
+        return SearchResult(result, climb.queries, climb.gradients)
 
     def _draw_back(self, norm: Norm, climb: Climb, sizes: Tensor, ways: Tensor) -> None:
-        """Draw the perturbations whose size is finite back to the boundary, in place: there two descents, whose radii take the same
-        values, can be compared."""
+        """Draw the perturbations whose size is finite back to the boundary, in place: there two
+        descents, whose radii take the same values, can be compared."""
         found = torch.isfinite(sizes).nonzero()[:, 0]
         if len(found):
-            ways[found] = draw_back(climb.take(found), ways[found])
+            ways[found] = shrink_to_boundary(climb.take(found), ways[found])
             sizes[found] = norm.size(ways[found])
 
     def _fallback(self, norm: Norm, climb: Climb) -> tuple[Tensor, Tensor]:
-        """DeepFool's perturbations where no descent found one, and their sizes (inf where it fails too)."""
-        result = DeepFool(norm=self.norm, box=self.box, classes=self.classes)(climb.classifier, climb.origin, climb.criterion)
+        """DeepFool's perturbations where no descent found one, and their sizes (inf where it fails
+        too)."""
+        result = DeepFool(norm=self.norm, box=self.box, classes=self.classes)(
+            climb.classifier, climb.origin, climb.criterion
+        )
         climb.queries.index_add_(0, climb.rows, result.queries)
         climb.gradients.index_add_(0, climb.rows, result.gradients)
         way = result.images - climb.origin
         return way, torch.where(climb.margin(way) > 0, norm.size(way), torch.inf)
 
     def _shortest(self, norm: Norm, climb: Climb, gaps: Tensor, normals: Tensor) -> Tensor:
-        """The shortest way into one of the likely classes' half-spaces, gaps `(B, k)` and normals `(B, k, *shape)`."""
+        """The shortest way into one of the likely classes' half-spaces, gaps `(B, k)` and normals
+        `(B, k, *shape)`."""
         images, (samples, columns) = climb.origin, gaps.shape
         gaps, normals = gaps.clamp(min=0).flatten(), normals.flatten(0, 1)
         gaps = gaps * (1 + BEYOND) + 2 * climb.slack.repeat_interleave(columns)
-        ways = reach(norm, images.repeat_interleave(columns, 0), normals, gaps, self.box)
-        lengths = torch.where(norm.dual(normals) > 0, norm.size(ways), torch.inf).view(samples, columns)
+        ways = step_to_hyperplane(
+            norm, images.repeat_interleave(columns, 0), normals, gaps, self.box
+        )
+        lengths = torch.where(norm.dual(normals) > 0, norm.size(ways), torch.inf).view(
+            samples, columns
+        )
         nearest = lengths.argmin(1)
-        return ways.view(samples, columns, *images.shape[1:])[torch.arange(samples, device=images.device), nearest]
+        return ways.view(samples, columns, *images.shape[1:])[
+            torch.arange(samples, device=images.device), nearest
+        ]
 
-    def _descend(self, norm: Norm, climb: Climb, start: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-        """The shortest adversarial iterate of each row, and its size (inf where none was). Steps go along the gradient in any norm;
-        what makes them ones of the norm is the projection.
+    def _descend(
+        self, norm: Norm, climb: Climb, start: Tensor, scale: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The shortest adversarial iterate of each row, and its size (inf where none was). Steps go
+        along the gradient in any norm; what makes them ones of the norm is the projection.
 
         `scale`: perturbations whose size gives the first radius and, in l2, the length of a step.
         """
@@ -130,23 +168,41 @@ class MinimalNorm:
             better = adversarial & (size < best)
             best = torch.where(better, size, best)
             shortest[better] = current[better]
-            radius = torch.where(adversarial, torch.minimum(radius, best) * (1 - RADIUS_CHANGE), radius * (1 + RADIUS_CHANGE))
-            length = LAST_STEP + (FIRST_STEP - LAST_STEP) * (1 + math.cos(math.pi * step / self.descent)) / 2
+            radius = torch.where(
+                adversarial,
+                torch.minimum(radius, best) * (1 - RADIUS_CHANGE),
+                radius * (1 + RADIUS_CHANGE),
+            )
+            length = (
+                LAST_STEP
+                + (FIRST_STEP - LAST_STEP) * (1 + math.cos(math.pi * step / self.descent)) / 2
+            )
             moved = current + per_sample(length * stride, current) * L2.steepest(gradient)
             # in l2 onto the sphere: the radius is what is searched for
-            moved = norm.steepest(moved) * per_sample(radius, moved) if norm is L2 else norm.project(moved, radius)
+            moved = (
+                norm.steepest(moved) * per_sample(radius, moved)
+                if norm is L2
+                else norm.project(moved, radius)
+            )
             current = climb.inside(moved) if self.box else moved
         return best, shortest
 
 
 def _margin_then_cross_entropy(logits: Tensor, criterion: Criterion) -> Tensor:
-    """`(B,)`: the margin for the first half of a batch and the cross-entropy for the other; each finds what the other does not."""
+    """`(B,)`: the margin for the first half of a batch and the cross-entropy for the other; each
+    finds what the other does not."""
     first = torch.arange(len(logits), device=logits.device) < len(logits) // 2
-    return torch.where(first, objectives.logit_margin(logits, criterion), objectives.cross_entropy(logits, criterion))
+    return torch.where(
+        first,
+        objectives.logit_margin(logits, criterion),
+        objectives.cross_entropy(logits, criterion),
+    )
 
 
 BEYOND = 1e-3
-"""How far beyond the linearised boundary the first start lies, as a share of the gap: adversarial, for affine classifiers."""
+"""How far beyond the linearised boundary the first start lies, as a share of the gap: adversarial,
+for affine classifiers."""
 
 FIRST_STEP, LAST_STEP, RADIUS_CHANGE = 2.0, 0.05, 0.05
-"""Step lengths of the descent, in l2 sizes of the linearised way, under a cosine; and by how much the radius changes a step."""
+"""Step lengths of the descent, in l2 sizes of the linearised way, under a cosine; and by how much
+the radius changes a step."""

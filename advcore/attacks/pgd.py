@@ -1,4 +1,5 @@
-"""Projected gradient descent (Madry et al. 2018): steepest ascent of a loss inside the eps-ball and the box."""
+"""Projected gradient descent (Madry et al. 2018): steepest ascent of a loss inside the eps-ball and
+the box."""
 
 from dataclasses import dataclass
 
@@ -6,7 +7,7 @@ from torch import Tensor
 
 from advcore import norms, objectives
 from advcore.attacks.ascent import ascend
-from advcore.attacks.attack import Adversarial, Status, Tries, solve
+from advcore.attacks.attack import Adversarial, SearchResult, Status, solve
 from advcore.attacks.ball import Ball
 from advcore.attacks.budget import check_eps, radii
 from advcore.classifier import Classifier
@@ -21,19 +22,23 @@ class PGD:
     """Maximise an objective over `||r||_p <= eps`, `x + r` in [0, 1], by projected steepest ascent:
     `x <- P(x + step u(gradient))`, `u` the sign in linf, the unit vector in l2.
 
-    In l1 the steepest unit vector has one coordinate; `u` moves the signs of the largest hundredth of those that can move, equally
-    (sparse l1 descent, Tramer and Boneh 2019), and `P` is the exact projection onto ball and box.
+    In l1 the steepest unit vector has one coordinate; `u` moves the signs of the largest hundredth
+    of those that can move, equally (sparse l1 descent, Tramer and Boneh 2019), and `P` is the exact
+    projection onto ball and box.
 
-    Guarantee: an image that it calls found is adversarial and inside the ball; not found proves nothing. Where none is found,
+    Guarantee: an image that it calls found is adversarial and inside the ball; not found proves
+        nothing. Where none is found,
     the image handed back is the iterate with the largest objective.
 
     Attributes:
-        eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of eps takes its place when None.
+        eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of
+            eps takes its place when None.
         norm: the ball.
         steps: gradient steps.
-        relative_step: step length as a share of eps; 2.5 / steps when None, as in Madry's l2 evaluations.
-        random_start: start at a random point of the ball: linf uniform, l1 and l2 a uniform direction at a uniform
-            radius.
+        relative_step: step length as a share of eps; 2.5 / steps when None, as in Madry's l2
+            evaluations.
+        random_start: start at a random point of the ball: linf uniform, l1 and l2 a uniform
+            direction at a uniform radius.
         objective: what is maximised.
         box: keep `x + r` in [0, 1].
     """
@@ -54,8 +59,8 @@ class PGD:
             raise ValueError(f"steps must be at least 1; got {self.steps}")
         if not self.step * self.steps >= 1 - 1e-9:  # 49 * (1 / 49) is below 1
             raise ValueError(
-                f"{self.steps} steps of {self.step:g} eps cannot reach eps: their product must be at least 1; "
-                "take more steps, a larger relative_step, or leave relative_step out"
+                f"{self.steps} steps of {self.step:g} eps cannot reach eps: their product must be "
+                "at least 1; take more steps, a larger relative_step, or leave relative_step out"
             )
 
     @property
@@ -64,14 +69,33 @@ class PGD:
         return 2.5 / self.steps if self.relative_step is None else self.relative_step
 
     def __call__(
-        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        criterion: Criterion,
+        randomness: Randomness | None = None,
     ) -> Adversarial:
         radius = radii(self.eps, images)
-        return solve(self._search, norms.get(self.norm), Status.ROBUST, classifier, images, criterion, randomness, self.box, radius)
+        return solve(
+            self._search,
+            norms.get(self.norm),
+            Status.ROBUST,
+            classifier,
+            images,
+            criterion,
+            randomness,
+            self.box,
+            radius,
+        )
 
-    def climb(self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness) -> Tries:
-        """All steps for all samples, broken or not: what adversarial training wants. Call it under `frozen`."""
-        return self._search(classifier, images, criterion, randomness, radii(self.eps, images), leave=False)
+    def climb(
+        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness
+    ) -> SearchResult:
+        """All steps for all samples, broken or not: what adversarial training wants. Call it under
+        `frozen`."""
+        return self._search(
+            classifier, images, criterion, randomness, radii(self.eps, images), leave=False
+        )
 
     def _search(
         self,
@@ -81,10 +105,21 @@ class PGD:
         randomness: Randomness,
         radius: Tensor,
         leave: bool = True,
-    ) -> Tries:
+    ) -> SearchResult:
         ball = Ball.of(norms.get(self.norm), images, radius, self.box)
         start = images
         if self.random_start:
-            noise = ball.norm.random(randomness.stream("start"), tuple(images.shape[1:]), radius).to(images.dtype)
+            noise = ball.norm.random(
+                randomness.stream("start"), tuple(images.shape[1:]), radius
+            ).to(images.dtype)
             start = ball.project(images + noise)
-        return ascend(classifier, ball, start, criterion, objectives.get(self.objective), self.step, self.steps, leave)
+        return ascend(
+            classifier,
+            ball,
+            start,
+            criterion,
+            objectives.get(self.objective),
+            self.step,
+            self.steps,
+            leave,
+        )

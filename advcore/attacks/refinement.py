@@ -7,15 +7,16 @@ from torch import Tensor
 
 from advcore import objectives
 from advcore.attacks.ascent import evaluate
-from advcore.attacks.halfspace import reach
+from advcore.attacks.halfspace import step_to_hyperplane
 from advcore.classifier import Classifier, logits_of, take_rows
 from advcore.criteria import Criterion
 from advcore.norms import Norm, per_sample
 from advcore.objectives import Objective
 
 SLACK = 1e-5
-"""How far beyond the boundary a point must be to count, as a share of the logit margin at the clean image; besides a few roundings
-of the largest logit, so that another batch's rounding does not undo it."""
+"""How far beyond the boundary a point must be to count, as a share of the logit margin at the clean
+image; besides a few roundings of the largest logit, so that another batch's rounding does not undo
+it."""
 
 CONVERGED = 1e-3
 """A sample whose turns have become this short leaves."""
@@ -23,10 +24,12 @@ CONVERGED = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class Climb:
-    """Samples under attack, as an attack that looks for short perturbations sees them; counts what it spends.
+    """Samples under attack, as an attack that looks for short perturbations sees them; counts what
+    it spends.
 
-    `origin` `(n, *shape)`; `lead` `(n,)`, the logit margin at the origin, negative, and `slack` `(n,)`, what is taken off every
-    margin; `rows`, their places in `queries` and `gradients`, which are shared with the whole batch.
+    `origin` `(n, *shape)`; `lead` `(n,)`, the logit margin at the origin, negative, and `slack`
+    `(n,)`, what is taken off every margin; `rows`, their places in `queries` and `gradients`, which
+    are shared with the whole batch.
     """
 
     classifier: Classifier
@@ -39,19 +42,25 @@ class Climb:
     gradients: Tensor
 
     @classmethod
-    def of(cls, classifier: Classifier, images: Tensor, criterion: Criterion, logits: Tensor) -> "Climb":
+    def of(
+        cls, classifier: Classifier, images: Tensor, criterion: Criterion, logits: Tensor
+    ) -> "Climb":
         """All samples of a batch, with their logits and nothing spent."""
         lead = objectives.logit_margin(logits, criterion)
         slack = SLACK * lead.abs() + 8 * torch.finfo(logits.dtype).eps * logits.abs().amax(1)
         queries = torch.zeros(len(images), dtype=torch.int64, device=images.device)
         rows = torch.arange(len(images), device=images.device)
-        return cls(classifier, images, criterion, lead, slack, rows, queries, torch.zeros_like(queries))
+        return cls(
+            classifier, images, criterion, lead, slack, rows, queries, torch.zeros_like(queries)
+        )
 
     def take(self, index: Tensor) -> "Climb":
         """The samples `index`, perhaps more than once each."""
         own, criterion = take_rows(self.classifier, index), self.criterion.take(index)
         lead, slack, rows = self.lead[index], self.slack[index], self.rows[index]
-        return Climb(own, self.origin[index], criterion, lead, slack, rows, self.queries, self.gradients)
+        return Climb(
+            own, self.origin[index], criterion, lead, slack, rows, self.queries, self.gradients
+        )
 
     def spend(self, queries: int, gradients: int = 0) -> None:
         """Count queries and gradients for each sample."""
@@ -66,7 +75,12 @@ class Climb:
         """The logit margin less the slack, `(n,)`: positive means adversarial, beyond rounding."""
         self.spend(queries=1)
         with torch.no_grad():
-            return objectives.logit_margin(logits_of(self.classifier, self.origin + perturbation), self.criterion) - self.slack
+            return (
+                objectives.logit_margin(
+                    logits_of(self.classifier, self.origin + perturbation), self.criterion
+                )
+                - self.slack
+            )
 
     def ascent(self, perturbation: Tensor, objective: Objective) -> tuple[Tensor, Tensor]:
         """The gradient of an objective, and whether the point is adversarial."""
@@ -79,39 +93,60 @@ class Climb:
 
     def _differentiate(self, perturbation: Tensor, objective: Objective) -> tuple[Tensor, Tensor]:
         self.spend(queries=1, gradients=1)
-        gradient, _, logits = evaluate(self.classifier, self.origin + perturbation, self.criterion, objective)
+        gradient, _, logits = evaluate(
+            self.classifier, self.origin + perturbation, self.criterion, objective
+        )
         return gradient, objectives.logit_margin(logits, self.criterion) - self.slack
 
 
-def draw_back(climb: Climb, perturbation: Tensor, margin: Tensor | None = None, steps: int = 2) -> Tensor:
-    """Adversarial perturbations `(n, *shape)` shortened along themselves towards the boundary, by bracketed secant steps on the
-    logit margin; what comes back is adversarial. `margin` `(n,)` is that of the perturbations, where it is known."""
+def shrink_to_boundary(
+    climb: Climb, perturbation: Tensor, margin: Tensor | None = None, steps: int = 2
+) -> Tensor:
+    """Adversarial perturbations `(n, *shape)` shortened along themselves towards the boundary, by
+    bracketed secant steps on the logit margin; what comes back is adversarial. `margin` `(n,)` is
+    that of the perturbations, where it is known."""
     low, high = torch.zeros_like(climb.lead), torch.ones_like(climb.lead)
     at_low, at_high = climb.lead, climb.margin(perturbation) if margin is None else margin
     for _ in range(steps):
-        secant = (-at_low / (at_high - at_low).clamp(min=torch.finfo(low.dtype).tiny)).clamp(0.02, 0.98)
-        share = low + (high - low) * (secant + 0.01)  # a little beyond, so that the upper end comes down
+        secant = (-at_low / (at_high - at_low).clamp(min=torch.finfo(low.dtype).tiny)).clamp(
+            0.02, 0.98
+        )
+        share = low + (high - low) * (
+            secant + 0.01
+        )  # a little beyond, so that the upper end comes down
         margin = climb.margin(per_sample(share, perturbation) * perturbation)
         adversarial = margin > 0
         low, at_low = torch.where(adversarial, low, share), torch.where(adversarial, at_low, margin)
-        high, at_high = torch.where(adversarial, share, high), torch.where(adversarial, margin, at_high)
+        high, at_high = (
+            torch.where(adversarial, share, high),
+            torch.where(adversarial, margin, at_high),
+        )
     return per_sample(high, perturbation) * perturbation
 
 
-def turned(norm: Norm, climb: Climb, perturbation: Tensor, target: Tensor, share: Tensor, box: bool) -> Tensor:
-    """Perturbations `(n, *shape)` moved a share `(n,)` of the way to a target, and scaled to just below the size that they had."""
+def turned(
+    norm: Norm, climb: Climb, perturbation: Tensor, target: Tensor, share: Tensor, box: bool
+) -> Tensor:
+    """Perturbations `(n, *shape)` moved a share `(n,)` of the way to a target, and scaled to just
+    below the size that they had."""
     moved = perturbation + per_sample(share, perturbation) * (target - perturbation)
-    shrink = norm.size(perturbation) * (1 - 1e-4) / norm.size(moved).clamp(min=torch.finfo(share.dtype).tiny)
+    shrink = (
+        norm.size(perturbation)
+        * (1 - 1e-4)
+        / norm.size(moved).clamp(min=torch.finfo(share.dtype).tiny)
+    )
     moved = moved * per_sample(shrink, moved)
     return climb.inside(moved) if box else moved
 
 
 def refine(norm: Norm, climb: Climb, perturbation: Tensor, turns: int, box: bool) -> Tensor:
-    """Turn adversarial perturbations `(n, *shape)` towards the closest point of the linearised boundary, while that shortens them.
+    """Turn adversarial perturbations `(n, *shape)` towards the closest point of the linearised
+    boundary, while that shortens them.
 
-    At `x + r` the logit margin `m` has the gradient `w`: the boundary is near `{r' : <w, r' - r> = -m}`, whose closest point to
-    `x`, under the box, is `p`. The try is `r + t (p - r)`, scaled to just below the size of `r`. Where it is adversarial it is
-    drawn back onto the boundary and `t` grows; where not, `r` stays and `t` shrinks. So every accepted turn is strictly shorter.
+    At `x + r` the logit margin `m` has the gradient `w`: the boundary is near `{r' : <w, r' - r> =
+    -m}`, whose closest point to `x`, under the box, is `p`. The try is `r + t (p - r)`, scaled to
+    just below the size of `r`. Where it is adversarial it is drawn back onto the boundary and `t`
+    grows; where not, `r` stays and `t` shrinks. So every accepted turn is strictly shorter.
     """
     best = perturbation.clone()
     active = torch.arange(len(best), device=best.device)
@@ -120,13 +155,15 @@ def refine(norm: Norm, climb: Climb, perturbation: Tensor, turns: int, box: bool
         current = best[active]
         normal, margin = climb.normal(current)
         gap = ((normal * current).flatten(1).sum(1) - margin).clamp(min=0)
-        target = reach(norm, climb.origin, normal, gap, box)
+        target = step_to_hyperplane(norm, climb.origin, normal, gap, box)
         tried = turned(norm, climb, current, target, turn, box)
         reached = climb.margin(tried)
         shorter = reached > 0
         gained = shorter.nonzero()[:, 0]
         if len(gained):
-            best[active[gained]] = draw_back(climb.take(gained), tried[gained], reached[gained])
+            best[active[gained]] = shrink_to_boundary(
+                climb.take(gained), tried[gained], reached[gained]
+            )
         turn = torch.where(shorter, (1.5 * turn).clamp(max=1), turn / 3)
         keep = (turn > CONVERGED).nonzero()[:, 0]
         if not len(keep):

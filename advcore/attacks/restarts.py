@@ -17,8 +17,9 @@ from advcore.randomness import Randomness
 class Restarts:
     """An attack `count` times, each with noise of its own, the first with that of the attack alone.
 
-    A budget attack runs again only on what still stands; a minimal-norm attack on all samples, and the shortest is kept. Never
-    weaker than the attack alone. Queries and gradients add up, with each run's checks before and after.
+    A budget attack runs again only on what still stands; a minimal-norm attack on all samples, and
+    the shortest is kept. Never weaker than the attack alone. Queries and gradients add up, with
+    each run's checks before and after.
 
     Attributes:
         attack: one that draws noise; another would do the same again.
@@ -38,8 +39,18 @@ class Restarts:
         return self.attack.eps  # type: ignore[attr-defined]
 
     def __call__(
-        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        criterion: Criterion,
+        randomness: Randomness | None = None,
     ) -> Adversarial:
         first = randomness or Randomness(0, torch.arange(len(images), device=images.device))
-        runs = [(self.attack, first.stream("restart", i) if i else first) for i in range(self.count)]
-        return in_turn(runs, classifier, images, criterion) if has_budget(self) else shortest(runs, classifier, images, criterion)
+        runs = [
+            (self.attack, first.stream("restart", i) if i else first) for i in range(self.count)
+        ]
+        return (
+            in_turn(runs, classifier, images, criterion)
+            if has_budget(self)
+            else shortest(runs, classifier, images, criterion)
+        )

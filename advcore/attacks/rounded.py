@@ -20,19 +20,24 @@ HALVINGS = 12
 
 @dataclass(frozen=True)
 class Rounded:
-    """Another attack, whose adversarial images are put on the grid `k / (levels - 1)` and verified there.
+    """Another attack, whose adversarial images are put on the grid `k / (levels - 1)` and verified
+    there.
 
-    With `r` the attack's perturbation, try `i` rounds `x + c_i r`, `c_i = 1 + 0.01 (2^i - 1)` = 1, 1.01, 1.03, 1.07, ..., to the
-    nearest levels; the first that is adversarial, by a forward pass of exactly that image, is kept and its distance measured anew.
-    A budget attack's `c_i r` is first projected onto the eps-ball; where the nearest levels lie outside, the share of a level from
-    which a pixel is rounded away from `x` rises from a half, by bisection, as far as the ball demands; at 1 all go toward `x`.
+    With `r` the attack's perturbation, try `i` rounds `x + c_i r`, `c_i = 1 + 0.01 (2^i - 1)` = 1,
+    1.01, 1.03, 1.07, ..., to the nearest levels; the first that is adversarial, by a forward pass
+    of exactly that image, is kept and its distance measured anew. A budget attack's `c_i r` is
+    first projected onto the eps-ball; where the nearest levels lie outside, the share of a level
+    from which a pixel is rounded away from `x` rises from a half, by bisection, as far as the ball
+    demands; at 1 all go toward `x`.
 
-    Where no try is adversarial, or none inside the ball, the sample is not found: robust for a budget attack, failed for a
-    minimal-norm one. The image is then the last rounding in the ball, the clean image if there is none.
+    Where no try is adversarial, or none inside the ball, the sample is not found: robust for a
+    budget attack, failed for a minimal-norm one. The image is then the last rounding in the ball,
+    the clean image if there is none.
 
-    Samples that were wrong before the attack keep their image. A clean image that is itself off the grid is rounded too, at a cost
-    of up to half a level a pixel: in linf an eps of half a level always leaves room, in other norms the ball may hold no image on
-    the grid. Rounded images lie in the box, whatever the attack's do. Queries count one more forward pass a try.
+    Samples that were wrong before the attack keep their image. A clean image that is itself off the
+    grid is rounded too, at a cost of up to half a level a pixel: in linf an eps of half a level
+    always leaves room, in other norms the ball may hold no image on the grid. Rounded images lie in
+    the box, whatever the attack's do. Queries count one more forward pass a try.
 
     Attributes:
         attack: whose results are rounded.
@@ -58,24 +63,40 @@ class Rounded:
         return self.attack.eps  # type: ignore[attr-defined]
 
     def __call__(
-        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        criterion: Criterion,
+        randomness: Randomness | None = None,
     ) -> Adversarial:
         images = images.detach()
         result = self.attack(classifier, images, criterion, randomness)
         norm, eps = l0.get(norm_of(self)), self.eps if has_budget(self) else None
         left = (result.status == Status.BROKEN).nonzero()[:, 0]
-        rounded, found, queries = result.images.clone(), result.found.clone(), result.queries.clone()
+        rounded, found, queries = (
+            result.images.clone(),
+            result.found.clone(),
+            result.queries.clone(),
+        )
         rounded[left] = images[left]
         for i in range(self.tries):
             if not len(left):
                 break
             clean, way = images[left], (result.images - images)[left] * (1 + 0.01 * (2**i - 1))
             radius = eps[left] if isinstance(eps, Tensor) else eps
-            tried = self._nearest(clean, way) if radius is None else self._inside(clean, norm.project(way, radius), norm, radius)
+            tried = (
+                self._nearest(clean, way)
+                if radius is None
+                else self._inside(clean, norm.project(way, radius), norm, radius)
+            )
             with frozen(classifier), torch.no_grad():
                 logits = logits_of(take_rows(classifier, left), tried)
             check_finite(logits)
-            fits = found.new_ones(len(left)) if radius is None else norms.inside(norm, tried - clean, radius)
+            fits = (
+                found.new_ones(len(left))
+                if radius is None
+                else norms.inside(norm, tried - clean, radius)
+            )
             found[left] = fits & criterion.take(left).holds(logits)
             rounded[left] = torch.where(per_sample(fits, tried), tried, rounded[left])
             queries[left] += 1
@@ -83,13 +104,16 @@ class Rounded:
         status = result.status.clone()
         status[left] = Status.ROBUST if has_budget(self) else Status.FAILED
         distance = norm.size(rounded - images).masked_fill(~found, torch.inf)
-        return replace(result, images=rounded, found=found, distance=distance, status=status, queries=queries)
+        return replace(
+            result, images=rounded, found=found, distance=distance, status=status, queries=queries
+        )
 
     def _nearest(self, clean: Tensor, way: Tensor) -> Tensor:
         return self._round(clean, way, clean.new_full((len(clean),), 0.5))
 
     def _inside(self, clean: Tensor, way: Tensor, norm: Norm, radius: Radius) -> Tensor:
-        """The rounding closest to the nearest one that lies in the ball; the one toward `clean` where none does."""
+        """The rounding closest to the nearest one that lies in the ball; the one toward `clean`
+        where none does."""
         low, high = (clean.new_full((len(clean),), share) for share in (0.5, 1.0))
         nearest = self._nearest(clean, way)
         fits = norms.inside(norm, nearest - clean, radius)
@@ -100,7 +124,8 @@ class Rounded:
         return torch.where(per_sample(fits, clean), nearest, self._round(clean, way, high))
 
     def _round(self, clean: Tensor, way: Tensor, share: Tensor) -> Tensor:
-        """`clean + way` in the box and on the grid: from a `share` `(B,)` of a level on, a pixel goes to the level farther out."""
+        """`clean + way` in the box and on the grid: from a `share` `(B,)` of a level on, a pixel
+        goes to the level farther out."""
         top = self.levels - 1
         home = (clean * top).round()
         steps = (clean + way).clamp(0, 1) * top - home

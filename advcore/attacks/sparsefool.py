@@ -1,4 +1,5 @@
-"""SparseFool (Modas et al. 2019): sparse perturbations by walking, pixel by pixel, to DeepFool's boundary."""
+"""SparseFool (Modas et al. 2019): sparse perturbations by walking, pixel by pixel, to DeepFool's
+boundary."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,9 +9,9 @@ from torch import Tensor
 
 from advcore import norms
 from advcore.attacks import l0
-from advcore.attacks.attack import Adversarial, Status, Tries, solve
+from advcore.attacks.attack import Adversarial, SearchResult, Status, solve
 from advcore.attacks.deepfool import DeepFool
-from advcore.attacks.halfspace import reach
+from advcore.attacks.halfspace import step_to_hyperplane
 from advcore.attacks.linearisation import halfspaces
 from advcore.classifier import Classifier, logits_of, take_rows
 from advcore.criteria import Criterion
@@ -22,27 +23,33 @@ CROSSING = 1e-3
 
 @dataclass(frozen=True)
 class SparseFool:
-    """Few changed coordinates `r`, `x + r` adversarial and in the box [0, 1]: repeat, until `x + (1 + overshoot) r` is adversarial,
+    """Few changed coordinates `r`, `x + r` adversarial and in the box [0, 1]: repeat, until `x + (1
+    + overshoot) r` is adversarial,
 
-        1. the boundary's point `x + r + d` closest in l2, by DeepFool, and its unit normal `n` there,
-        2. `min ||s||_1` with `<n, s> = <n, control d> + 1e-3`, `x + r + s` in the box; add `s` to `r`
+        1. the boundary's point `x + r + d` closest in l2, by DeepFool, and its unit normal `n`
+        there,
+        2. `min ||s||_1` with `<n, s> = <n, control d> + 1e-3`, `x + r + s` in the box; add `s` to
+        `r`
 
-    (Modas et al., SparseFool: a few pixels make a big difference, CVPR 2019, algorithms 1 and 2). The second problem's solution is
-    greedy: the coordinates in the order of `|n_i|`, each to its wall, the last one as far as needed. Published is a loop over the
-    coordinates; here it is a sort and a cumulative sum for the whole batch (`halfspace.reach`). Where all coordinates together do
-    not reach the hyperplane, all go to their walls, and the next iteration starts there; a sample that is not adversarial after
-    `steps` is not found.
+    (Modas et al., SparseFool: a few pixels make a big difference, CVPR 2019, algorithms 1 and 2).
+    The second problem's solution is
+    greedy: the coordinates in the order of `|n_i|`, each to its wall, the last one as far as
+        needed. Published is a loop over the
+    coordinates; here it is a sort and a cumulative sum for the whole batch (`halfspace.reach`).
+    Where all coordinates together do not reach the hyperplane, all go to their walls, and the next
+    iteration starts there; a sample that is not adversarial after `steps` is not found.
 
-    Guarantee: an upper bound on the minimal distance; exact in l1, up to overshoot and crossing, for an affine classifier with two
+    Guarantee: an upper bound on the minimal distance; exact in l1, up to overshoot and crossing,
+        for an affine classifier with two
     classes and `control` 1.
 
     Attributes:
-        norm: what the distance counts: `l1`; `l0`, coordinates; `pixels`, those with any channel changed, as published. The
-            perturbation is the same.
+        norm: what the distance counts: `l1`; `l0`, coordinates; `pixels`, those with any channel
+            changed, as published. The perturbation is the same.
         steps: outer iterations at most; published with 20, run with 50.
-        control: how far out the hyperplane is laid, as a factor on the way to the boundary's point: the published lambda. 3 was
-            published, for curved boundaries: it halves the iterations. Here 1, since on a LeNet 3 makes l1 3.7 times longer, and
-            an iteration is cheap.
+        control: how far out the hyperplane is laid, as a factor on the way to the boundary's point:
+            the published lambda. 3 was published, for curved boundaries: it halves the iterations.
+            Here 1, since on a LeNet 3 makes l1 3.7 times longer, and an iteration is cheap.
         overshoot: how far beyond the walk's end the result goes, as a share of `r`; inside the box.
         classes: DeepFool's.
         box: keep `x + r` in [0, 1]. Without, one step moves one coordinate, however far.
@@ -62,16 +69,34 @@ class SparseFool:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
         if not 1 <= self.control < float("inf"):
-            raise ValueError(f"control must be finite and at least 1, or a walk ends before the boundary; got {self.control}")
+            raise ValueError(
+                "control must be finite and at least 1, or a walk ends before the boundary; "
+                f"got {self.control}"
+            )
         if not self.overshoot >= 0:
             raise ValueError(f"overshoot must not be negative; got {self.overshoot}")
 
     def __call__(
-        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        criterion: Criterion,
+        randomness: Randomness | None = None,
     ) -> Adversarial:
-        return solve(self._search, l0.get(self.norm), Status.FAILED, classifier, images, criterion, randomness, self.box)
+        return solve(
+            self._search,
+            l0.get(self.norm),
+            Status.FAILED,
+            classifier,
+            images,
+            criterion,
+            randomness,
+            self.box,
+        )
 
-    def _search(self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness) -> Tries:
+    def _search(
+        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness
+    ) -> SearchResult:
         origin, current, result = images, images, images.clone()
         active = torch.arange(len(images), device=images.device)
         queries = torch.zeros(len(images), dtype=torch.int64, device=images.device)
@@ -91,10 +116,13 @@ class SparseFool:
             if len(keep) < len(active):
                 active, origin, current = active[keep], origin[keep], current[keep]
                 classifier, criterion = take_rows(classifier, keep), criterion.take(keep)
-        return Tries(result, queries, gradients)
+        return SearchResult(result, queries, gradients)
 
-    def _linearise(self, classifier: Classifier, images: Tensor, criterion: Criterion) -> tuple[Tensor, Tensor, Adversarial]:
-        """DeepFool's way to the boundary, without its overshoot, the unit normal there (0 where there is none), what it spent."""
+    def _linearise(
+        self, classifier: Classifier, images: Tensor, criterion: Criterion
+    ) -> tuple[Tensor, Tensor, Adversarial]:
+        """DeepFool's way to the boundary, without its overshoot, the unit normal there (0 where
+        there is none), what it spent."""
         inner = DeepFool(classes=self.classes, overshoot=0.02, box=False)
         reached = inner(classifier, images, criterion)
         way = (reached.images - images) / (1 + inner.overshoot)
@@ -106,7 +134,7 @@ class SparseFool:
     def _walk(self, images: Tensor, way: Tensor, normal: Tensor) -> Tensor:
         """The sparse step beyond the hyperplane through `images + control way`."""
         gap = self.control * (normal * way).flatten(1).sum(1).clamp(min=0) + CROSSING
-        return reach(norms.L1, images, normal, gap, self.box)
+        return step_to_hyperplane(norms.L1, images, normal, gap, self.box)
 
     def _clip(self, images: Tensor) -> Tensor:
         return images.clamp(0, 1) if self.box else images

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from advcore import norms
-from advcore.attacks.attack import Adversarial, Status, Tries, solve
+from advcore.attacks.attack import Adversarial, SearchResult, Status, solve
 from advcore.attacks.budget import check_eps, radii
 from advcore.classifier import Classifier, logits_of, take_rows
 from advcore.criteria import Criterion
@@ -25,23 +25,28 @@ CHUNK = 64
 
 @dataclass(frozen=True)
 class Square:
-    """Raise the logit margin inside `||r||_p <= eps`, `x + r` in [0, 1], by one random square a query, kept where it
-    helps.
+    """Raise the logit margin inside `||r||_p <= eps`, `x + r` in [0, 1], by one random square a
+    query, kept where it helps.
 
-    A square covers the share `p` of the pixels, less and less of them later. In linf it sets each channel of the square to
-    `x + eps` or `x - eps`; the start is vertical stripes of both. In l2 it moves the mass of one window of `r` into another one,
-    in the shape of two opposite bumps, with what the ball has left; the start is a tiling of bumps. Both are clipped to the box.
-    A square that changes no pixel, in linf on grey images one in three, is not sent forward: its answer is known.
+    A square covers the share `p` of the pixels, less and less of them later. In linf it sets each
+    channel of the square to `x + eps` or `x - eps`; the start is vertical stripes of both. In l2 it
+    moves the mass of one window of `r` into another one, in the shape of two opposite bumps, with
+    what the ball has left; the start is a tiling of bumps. Both are clipped to the box. A square
+    that changes no pixel, in linf on grey images one in three, is not sent forward: its answer is
+    known.
 
-    In l2 the published windows have odd sides of at least 3 pixels; here they have any side from 1 on, in both norms.
+    In l2 the published windows have odd sides of at least 3 pixels; here they have any side from 1
+    on, in both norms.
 
-    Needs no gradient: a check on attacks that follow masked ones. Guarantee: an image that it calls found is adversarial and
-    inside the ball; not found proves nothing.
+    Needs no gradient: a check on attacks that follow masked ones. Guarantee: an image that it calls
+    found is adversarial and inside the ball; not found proves nothing.
 
     Attributes:
-        eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of eps takes its place when None.
+        eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of
+            eps takes its place when None.
         norm: the ball.
-        queries: squares tried, hence images sent forward per sample at most, without the check before and the one after.
+        queries: squares tried, hence images sent forward per sample at most, without the check
+            before and the one after.
         p: the first squares' share of the pixels.
     """
 
@@ -61,15 +66,33 @@ class Square:
             raise ValueError(f"p, a share of the pixels, must lie in (0, 1]; got {self.p}")
 
     def __call__(
-        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        criterion: Criterion,
+        randomness: Randomness | None = None,
     ) -> Adversarial:
         radius = radii(self.eps, images)
-        return solve(self._search, norms.get(self.norm), Status.ROBUST, classifier, images, criterion, randomness, radius=radius)
+        return solve(
+            self._search,
+            norms.get(self.norm),
+            Status.ROBUST,
+            classifier,
+            images,
+            criterion,
+            randomness,
+            radius=radius,
+        )
 
     @torch.no_grad()
     def _search(
-        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness, radius: Tensor
-    ) -> Tries:
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        criterion: Criterion,
+        randomness: Randomness,
+        radius: Tensor,
+    ) -> SearchResult:
         start, propose = (_stripes, _flip) if self.norm == "linf" else (_tiles, _shift)
         channels, height, width = images.shape[1:]
         result, active = images.clone(), torch.arange(len(images), device=images.device)
@@ -78,31 +101,53 @@ class Square:
         highest = torch.full((len(images),), -torch.inf, dtype=images.dtype, device=images.device)
         for i in range(self.queries):
             if i % CHUNK == 0:
-                draws = randomness.stream("square", i).uniform((CHUNK, 5 + channels)).to(images.dtype)
+                draws = (
+                    randomness.stream("square", i).uniform((CHUNK, 5 + channels)).to(images.dtype)
+                )
             if i == 0:
                 tried = start(center, radius, randomness.stream("start"))
             else:
-                tried = propose(center, best, radius, self._side(i, height, width), draws[:, i % CHUNK])
-            asked = (tried != best).flatten(1).any(1).nonzero()[:, 0]  # of the others the answer is known
+                tried = propose(
+                    center, best, radius, self._side(i, height, width), draws[:, i % CHUNK]
+                )
+            asked = (
+                (tried != best).flatten(1).any(1).nonzero()[:, 0]
+            )  # of the others the answer is known
             if not len(asked):
                 continue
             queries[active[asked]] += 1
             rest, own = criterion.take(asked), tried[asked]
             logits = logits_of(take_rows(classifier, asked), own)
             value = logit_margin(logits, rest).to(highest.dtype)
-            wins = ~(value <= highest[asked])  # NaN wins, so that it is handed back, verified and refused
+            wins = ~(
+                value <= highest[asked]
+            )  # NaN wins, so that it is handed back, verified and refused
             best[asked[wins]], highest[asked[wins]] = own[wins], value[wins]
             broken = rest.holds(logits)
             if broken.any():
                 result[active[asked[broken]]] = own[broken]
-                keep = torch.ones_like(highest, dtype=torch.bool).index_fill(0, asked[broken], False).nonzero()[:, 0]
-                active, center, best, highest, draws = active[keep], center[keep], best[keep], highest[keep], draws[keep]
+                keep = (
+                    torch.ones_like(highest, dtype=torch.bool)
+                    .index_fill(0, asked[broken], False)
+                    .nonzero()[:, 0]
+                )
+                active, center, best, highest, draws = (
+                    active[keep],
+                    center[keep],
+                    best[keep],
+                    highest[keep],
+                    draws[keep],
+                )
                 radius = radius[keep]
                 if not len(keep):
                     break
-                classifier, criterion, randomness = take_rows(classifier, keep), criterion.take(keep), randomness.take(keep)
+                classifier, criterion, randomness = (
+                    take_rows(classifier, keep),
+                    criterion.take(keep),
+                    randomness.take(keep),
+                )
         result[active] = best
-        return Tries(result, queries, torch.zeros_like(queries))
+        return SearchResult(result, queries, torch.zeros_like(queries))
 
     def _side(self, query: int, height: int, width: int) -> int:
         """The side of the squares of a query, in pixels."""
@@ -117,7 +162,8 @@ def _stripes(center: Tensor, radius: Tensor, randomness: Randomness) -> Tensor:
 
 
 def _flip(center: Tensor, best: Tensor, radius: Tensor, side: int, draws: Tensor) -> Tensor:
-    """`best` with one square per sample, where each channel lies at `center` plus or minus the radius."""
+    """`best` with one square per sample, where each channel lies at `center` plus or minus the
+    radius."""
     (square,) = _windows(center, side, draws[:, :2])
     ways = radius[:, None, None] * _signs(draws[:, 5:, None])
     values = (center.flatten(2).gather(2, square) + ways).clamp(0, 1)
@@ -128,20 +174,30 @@ def _tiles(center: Tensor, radius: Tensor, randomness: Randomness) -> Tensor:
     """Bumps of a random sign side by side, a fifth of the image each, scaled to the radius."""
     channels, height, width = center.shape[1:]
     side = max(min(height, width) // 5, 1)
-    rows, columns = torch.arange(height, device=center.device), torch.arange(width, device=center.device)
+    rows, columns = (
+        torch.arange(height, device=center.device),
+        torch.arange(width, device=center.device),
+    )
     pattern = _bump(side, center)[rows % side][:, columns % side]
-    signs = _signs(randomness.uniform((channels, -(-height // side), -(-width // side))).to(center.dtype))
+    signs = _signs(
+        randomness.uniform((channels, -(-height // side), -(-width // side))).to(center.dtype)
+    )
     way = pattern * signs[:, :, rows // side][..., columns // side]
     return (center + way * per_sample(radius / norms.L2.size(way), way)).clamp(0, 1)
 
 
 def _shift(center: Tensor, best: Tensor, radius: Tensor, side: int, draws: Tensor) -> Tensor:
-    """`best` with the mass of a second window, and what the ball has left, put into a first one per sample and channel."""
+    """`best` with the mass of a second window, and what the ball has left, put into a first one per
+    sample and channel."""
     first, second = _windows(center, side, draws[:, :4])
     r = (best - center).flatten(2)
     left = (radius**2 - norms.L2.size(r) ** 2).clamp(min=0)[:, None, None] / center.shape[1]
     old = r.gather(2, first)
-    mass = left + old.square().sum(2, keepdim=True) + r.scatter_(2, first, 0).gather(2, second).square().sum(2, keepdim=True)
+    mass = (
+        left
+        + old.square().sum(2, keepdim=True)
+        + r.scatter_(2, first, 0).gather(2, second).square().sum(2, keepdim=True)
+    )
     bumps = _halves(side, center.dtype, center.device)[(draws[:, 4] < 0.5).long()][:, None]
     new = _unit(_unit(old) + _signs(draws[:, 5:, None]) * bumps) * mass.sqrt()
     way = r.scatter_(2, second, 0).scatter_(2, first, new).view_as(center)
@@ -151,23 +207,36 @@ def _shift(center: Tensor, best: Tensor, radius: Tensor, side: int, draws: Tenso
 
 def _unit(r: Tensor) -> Tensor:
     """Over the last axis of length 1, or 0 where it is 0."""
-    return r / torch.linalg.vector_norm(r, dim=-1, keepdim=True).clamp(min=torch.finfo(r.dtype).tiny)
+    return r / torch.linalg.vector_norm(r, dim=-1, keepdim=True).clamp(
+        min=torch.finfo(r.dtype).tiny
+    )
 
 
 @lru_cache(64)
 def _halves(side: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Two opposite bumps in a square, side by side and above each other, of norm 1, row by row, `(2, side * side)`."""
+    """Two opposite bumps in a square, side by side and above each other, of norm 1, row by row,
+    `(2, side * side)`."""
     upper, like = side // 2, torch.empty(0, dtype=dtype, device=device)
-    bumps = torch.cat([_bump(upper, like, side), -_bump(side - upper, like, side)]) if upper else _bump(side, like)
+    bumps = (
+        torch.cat([_bump(upper, like, side), -_bump(side - upper, like, side)])
+        if upper
+        else _bump(side, like)
+    )
     return _unit(torch.stack([bumps.T.flatten(), bumps.flatten()]))
 
 
 def _bump(height: int, like: Tensor, width: int | None = None) -> Tensor:
-    """A pyramid whose rings have the heights `sum 1 / (k + 1)^2`, steep at its middle, `(height, width)`."""
+    """A pyramid whose rings have the heights `sum 1 / (k + 1)^2`, steep at its middle, `(height,
+    width)`."""
     width = width or height
-    rows, columns = torch.arange(height, device=like.device), torch.arange(width, device=like.device)
+    rows, columns = (
+        torch.arange(height, device=like.device),
+        torch.arange(width, device=like.device),
+    )
     ring = torch.maximum((rows - height // 2).abs()[:, None], (columns - width // 2).abs()[None])
-    steps = 1 / torch.arange(1, max(height, width) + 2, device=like.device, dtype=like.dtype).square()
+    steps = (
+        1 / torch.arange(1, max(height, width) + 2, device=like.device, dtype=like.dtype).square()
+    )
     return steps.flip(0).cumsum(0).flip(0)[ring]
 
 
@@ -182,7 +251,9 @@ def _windows(center: Tensor, side: int, places: Tensor) -> list[Tensor]:
     rows = _corner(places[:, 0::2], height, side)[..., None] + steps
     columns = _corner(places[:, 1::2], width, side)[..., None] + steps
     pixels = rows[..., None] * width + columns[..., None, :]
-    return [square.flatten(1)[:, None].expand(-1, center.shape[1], -1) for square in pixels.unbind(1)]
+    return [
+        square.flatten(1)[:, None].expand(-1, center.shape[1], -1) for square in pixels.unbind(1)
+    ]
 
 
 def _corner(number: Tensor, extent: int, side: int) -> Tensor:

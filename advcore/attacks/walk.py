@@ -1,4 +1,5 @@
-"""The one loop of the attacks that walk about the boundary, inside and outside, and keep the shortest adversarial iterate."""
+"""The one loop of the attacks that walk about the boundary, inside and outside, and keep the
+shortest adversarial iterate."""
 
 import math
 from collections.abc import Callable
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 
 from advcore.attacks.ascent import evaluate
-from advcore.attacks.attack import Tries
+from advcore.attacks.attack import SearchResult
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
 from advcore.norms import Norm, per_sample
@@ -17,8 +18,9 @@ from advcore.objectives import Objective
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """What one step sees of its samples: the images `(B, *shape)` where it stands and their perturbations, the objective `(B,)`
-    and its gradient there, which are adversarial, and the length of the shortest adversarial perturbation so far (inf where none).
+    """What one step sees of its samples: the images `(B, *shape)` where it stands and their
+    perturbations, the objective `(B,)` and its gradient there, which are adversarial, and the
+    length of the shortest adversarial perturbation so far (inf where none).
     """
 
     images: Tensor
@@ -34,12 +36,20 @@ Move = Callable[[int, Look], Tensor]
 
 
 def walk(
-    classifier: Classifier, images: Tensor, criterion: Criterion, objective: Objective, norm: Norm, steps: int, move: Move
-) -> Tries:
-    """Look at `steps` iterates, the first one `images`, and hand back the shortest adversarial one of each sample.
+    classifier: Classifier,
+    images: Tensor,
+    criterion: Criterion,
+    objective: Objective,
+    norm: Norm,
+    steps: int,
+    move: Move,
+) -> SearchResult:
+    """Look at `steps` iterates, the first one `images`, and hand back the shortest adversarial one
+    of each sample.
 
-    Where none was adversarial, it is the last one. Nobody leaves: one forward and one backward pass per step and sample, and the
-    batch, hence the rounding, is the same at each step and in the verification.
+    Where none was adversarial, it is the last one. Nobody leaves: one forward and one backward pass
+    per step and sample, and the batch, hence the rounding, is the same at each step and in the
+    verification.
     """
     current, result = images, images.clone()
     shortest = images.new_full((len(images),), torch.inf)
@@ -55,9 +65,10 @@ def walk(
             current = move(step, Look(current, perturbations, value, gradient, found, shortest))
     result = torch.where(per_sample(shortest.isinf(), images), current, result)
     spent = torch.full((len(images),), steps, dtype=torch.int64, device=images.device)
-    return Tries(result, spent, spent.clone())
+    return SearchResult(result, spent, spent.clone())
 
 
 def cosine(first: float, last: float, step: int, steps: int) -> float:
-    """From `first` at step 0 to `last` after `steps` along half a cosine (Loshchilov and Hutter 2017)."""
+    """From `first` at step 0 to `last` after `steps` along half a cosine (Loshchilov and Hutter
+    2017)."""
     return last + (first - last) * (1 + math.cos(math.pi * step / steps)) / 2

@@ -15,11 +15,13 @@ from advcore.randomness import Randomness
 
 @dataclass(frozen=True)
 class Within:
-    """A minimal-norm attack whose result counts where its distance is at most eps; elsewhere the sample is robust.
+    """A minimal-norm attack whose result counts where its distance is at most eps; elsewhere the
+    sample is robust.
 
     Attributes:
         minimal: the attack; its images should stay in the box.
-        eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of eps takes its place when None.
+        eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of
+            eps takes its place when None.
     """
 
     minimal: Attack
@@ -28,21 +30,29 @@ class Within:
     def __post_init__(self) -> None:
         check_eps(self.eps)
         if has_budget(self.minimal):
-            raise ValueError("within takes a minimal-norm attack; this one has a budget eps already")
+            raise ValueError(
+                "within takes a minimal-norm attack; this one has a budget eps already"
+            )
 
     @property
     def norm(self) -> str:
         return norm_of(self.minimal)
 
     def __call__(
-        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        criterion: Criterion,
+        randomness: Randomness | None = None,
     ) -> Adversarial:
         radius = radii(self.eps, images)
         result = self.minimal(classifier, images, criterion, randomness)
         far = result.distance > radius  # inf where none was found
         return replace(
             result,
-            images=torch.where(far.view(-1, *[1] * (images.dim() - 1)), images.detach(), result.images),
+            images=torch.where(
+                far.view(-1, *[1] * (images.dim() - 1)), images.detach(), result.images
+            ),
             found=~far,
             distance=result.distance.masked_fill(far, torch.inf),
             status=result.status.masked_fill(far, Status.ROBUST),

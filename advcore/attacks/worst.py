@@ -19,8 +19,9 @@ Run = tuple[Attack, Randomness | None]
 
 @dataclass(frozen=True)
 class Worst:
-    """Several attacks of one norm, per sample the best. Budget attacks run one after the other, each on what still stands;
-    minimal-norm attacks all run on all samples, and the shortest perturbation is kept.
+    """Several attacks of one norm, per sample the best. Budget attacks run one after the other,
+    each on what still stands; minimal-norm attacks all run on all samples, and the shortest
+    perturbation is kept.
 
     Queries and gradients add up, with each attack's own checks before and after.
 
@@ -38,10 +39,12 @@ class Worst:
             raise ValueError(f"the attacks of worst must share a norm; got {', '.join(names)}")
         if len({has_budget(attack) for attack in self.attacks}) > 1:
             raise ValueError(
-                "worst takes budget attacks or minimal-norm attacks, not both; put the latter into Within(attack, eps)"
+                "worst takes budget attacks or minimal-norm attacks, not both; put the latter "
+                "into Within(attack, eps)"
             )
-        if has_budget(self.attacks[0]) and len({attack.eps for attack in self.attacks}) > 1:  # type: ignore[attr-defined]
-            raise ValueError(f"the attacks of worst must share eps; got {[attack.eps for attack in self.attacks]}")  # type: ignore[attr-defined]
+        budgets = [attack.eps for attack in self.attacks if has_budget(attack)]  # type: ignore[attr-defined]
+        if len(set(budgets)) > 1:
+            raise ValueError(f"the attacks of worst must share eps; got {budgets}")
 
     @property
     def norm(self) -> str:
@@ -53,14 +56,25 @@ class Worst:
         return self.attacks[0].eps  # type: ignore[attr-defined]
 
     def __call__(
-        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        criterion: Criterion,
+        randomness: Randomness | None = None,
     ) -> Adversarial:
         runs = [(attack, randomness) for attack in self.attacks]
-        return in_turn(runs, classifier, images, criterion) if has_budget(self) else shortest(runs, classifier, images, criterion)
+        return (
+            in_turn(runs, classifier, images, criterion)
+            if has_budget(self)
+            else shortest(runs, classifier, images, criterion)
+        )
 
 
-def in_turn(runs: Iterable[Run], classifier: Classifier, images: Tensor, criterion: Criterion) -> Adversarial:
-    """One attack after the other, each on the samples that still stand; the last try where all fail."""
+def in_turn(
+    runs: Iterable[Run], classifier: Classifier, images: Tensor, criterion: Criterion
+) -> Adversarial:
+    """One attack after the other, each on the samples that still stand; the last try where all
+    fail."""
     result: Adversarial | None = None
     for attack, randomness in runs:
         if result is None:
@@ -70,14 +84,20 @@ def in_turn(runs: Iterable[Run], classifier: Classifier, images: Tensor, criteri
         if not len(standing):
             break
         randomness = randomness or Randomness(0, torch.arange(len(images), device=images.device))
-        own, rest, noise = take_rows(classifier, standing), criterion.take(standing), randomness.take(standing)
+        own, rest, noise = (
+            take_rows(classifier, standing),
+            criterion.take(standing),
+            randomness.take(standing),
+        )
         part = take_attack(attack, standing)(own, images.detach()[standing], rest, noise)
         result = _put(result, part, standing)
     assert result is not None, "runs hold at least one"
     return result
 
 
-def shortest(runs: Iterable[Run], classifier: Classifier, images: Tensor, criterion: Criterion) -> Adversarial:
+def shortest(
+    runs: Iterable[Run], classifier: Classifier, images: Tensor, criterion: Criterion
+) -> Adversarial:
     """Every attack on every sample; per sample the shortest perturbation."""
     results = [attack(classifier, images, criterion, randomness) for attack, randomness in runs]
     result = results[0]
@@ -97,7 +117,11 @@ def shortest(runs: Iterable[Run], classifier: Classifier, images: Tensor, criter
 def _put(result: Adversarial, part: Adversarial, index: Tensor) -> Adversarial:
     """The result with the rows `index` as in `part`; what was spent on them adds up."""
     rows = {
-        name: getattr(result, name).index_copy(0, index, getattr(part, name)) for name in ("images", "found", "distance", "status")
+        name: getattr(result, name).index_copy(0, index, getattr(part, name))
+        for name in ("images", "found", "distance", "status")
     }
-    spent = {name: getattr(result, name).index_add(0, index, getattr(part, name)) for name in ("queries", "gradients")}
+    spent = {
+        name: getattr(result, name).index_add(0, index, getattr(part, name))
+        for name in ("queries", "gradients")
+    }
     return replace(result, **rows, **spent)

@@ -1,4 +1,5 @@
-"""Curvature in input space: Hessians as operators, their spectra, the decision boundary's curvatures, landscapes."""
+"""Curvature in input space: Hessians as operators, their spectra, the decision boundary's
+curvatures, landscapes."""
 
 from advcore.curvature.across import Across, most_curved_across
 from advcore.curvature.boundary import (

@@ -1,4 +1,5 @@
-"""The curvature across a direction: the Hessian among the directions orthogonal to it, and the most curved of them."""
+"""The curvature across a direction: the Hessian among the directions orthogonal to it, and the most
+curved of them."""
 
 from torch import Tensor
 
@@ -8,11 +9,13 @@ from advcore.norms import L2
 from advcore.randomness import Randomness
 
 FLAT = 1e-5
-"""The curvature across, as a share of `||H n||`, up to which none is told from 0: Lanczos' own tolerance."""
+"""The curvature across, as a share of `||H n||`, up to which none is told from 0: Lanczos' own
+tolerance."""
 
 
 class Across:
-    """`P H P`, `P = I - n n^T`, `n = d / ||d||`, for a Hessian and directions d `(B, D)`; H itself where d is 0."""
+    """`P H P`, `P = I - n n^T`, `n = d / ||d||`, for a Hessian and directions d `(B, D)`; H itself
+    where d is 0."""
 
     def __init__(self, hessian: Hessian, directions: Tensor) -> None:
         self._hessian, self._normal = hessian, L2.steepest(directions)
@@ -33,10 +36,12 @@ class Across:
 
 
 def most_curved_across(hessian: Hessian, directions: Tensor, randomness: Randomness) -> Tensor:
-    """The unit vector v orthogonal to each direction `(B, D)` with the largest `|v^T H v|`, `(B, D)`, D at least 2.
+    """The unit vector v orthogonal to each direction `(B, D)` with the largest `|v^T H v|`, `(B,
+    D)`, D at least 2.
 
-    Signed so that its entry of largest magnitude is positive. 0 where there is none: where all curvature across the direction is
-    within 1e-5 of `||H n||` or not finite, as where H has rank one and its eigenvector is the direction.
+    Signed so that its entry of largest magnitude is positive. 0 where there is none: where all
+    curvature across the direction is within 1e-5 of `||H n||` or not finite, as where H has rank
+    one and its eigenvector is the direction.
     """
     operator = Across(hessian, directions)
     pairs = lanczos(operator, randomness, operator.shape[1], 1, directions.dtype)

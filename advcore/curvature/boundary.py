@@ -1,4 +1,5 @@
-"""Principal curvatures of the decision boundary (Fawzi et al. 2018, Empirical study of the topology and geometry of networks)."""
+"""Principal curvatures of the decision boundary (Fawzi et al. 2018, Empirical study of the topology
+and geometry of networks)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,9 +20,11 @@ from advcore.randomness import Randomness
 class BoundaryPoints:
     """Where the shortest way out of the predicted class crosses the decision boundary.
 
-    - `images` `(B, *shape)`: on the boundary, to a share of 2^-steps of the way, on its far side; the image where none was found.
+    - `images` `(B, *shape)`: on the boundary, to a share of 2^-steps of the way, on its far side;
+      the image where none was found.
     - `found` `(B,)` bool.
-    - `beyond`, `own` `(B,)`: the classes that the boundary parts: of the point, and of the image; equal where none was found.
+    - `beyond`, `own` `(B,)`: the classes that the boundary parts: of the point, and of the image;
+      equal where none was found.
     """
 
     images: Tensor
@@ -37,13 +40,15 @@ def boundary_points(
     attack: Attack | None = None,
     randomness: Randomness | None = None,
 ) -> BoundaryPoints:
-    """The boundary points at the end of minimal l2 perturbations of images `(B, C, H, W)`, without the box, bisected.
+    """The boundary points at the end of minimal l2 perturbations of images `(B, C, H, W)`, without
+    the box, bisected.
 
     Args:
         steps: of the bisection.
-        attack: a minimal-norm l2 attack without a box, see `advcore.margins.check_attack`; `MinimalNorm` when None. Where it ends
-            decides what is seen: DeepFool's ends are 1.3 to 1.4 times as far as the nearest point on digits, and the boundary
-            curves otherwise there (at the nearest point it bends away from the sample, as a ball around it does).
+        attack: a minimal-norm l2 attack without a box, see `advcore.margins.check_attack`;
+            `MinimalNorm` when None. Where it ends decides what is seen: DeepFool's ends are 1.3 to
+            1.4 times as far as the nearest point on digits, and the boundary curves otherwise there
+            (at the nearest point it bends away from the sample, as a ball around it does).
     """
     attack = MinimalNorm(norm="l2", box=False) if attack is None else attack
     check_attack(attack)
@@ -58,7 +63,8 @@ def boundary_points(
 
 
 def logit_difference(first: Tensor, second: Tensor) -> Callable[[Tensor], Tensor]:
-    """The objective `F = z_first - z_second` for classes `(B,)`: 0 on the boundary between the two."""
+    """The objective `F = z_first - z_second` for classes `(B,)`: 0 on the boundary between the
+    two."""
 
     def value(logits: Tensor) -> Tensor:
         for classes in (first, second):
@@ -69,11 +75,12 @@ def logit_difference(first: Tensor, second: Tensor) -> Callable[[Tensor], Tensor
 
 
 class ShapeOperator:
-    """`S_b = P H P / ||g||`, `P = I - n n^T`, `n = g / ||g||`: curvatures of the level set of a function F through each point.
+    """`S_b = P H P / ||g||`, `P = I - n n^T`, `n = g / ||g||`: curvatures of the level set of a
+    function F through each point.
 
-    g and H are the gradient and the Hessian of F at the point. On the tangent space the eigenvalues of S are the principal
-    curvatures, 1 / pixel unit; n adds the eigenvalue 0. They are positive where a step along the tangent raises F. All 0 where
-    g vanishes.
+    g and H are the gradient and the Hessian of F at the point. On the tangent space the eigenvalues
+    of S are the principal curvatures, 1 / pixel unit; n adds the eigenvalue 0. They are positive
+    where a step along the tangent raises F. All 0 where g vanishes.
     """
 
     def __init__(self, hessian: Hessian) -> None:
@@ -107,15 +114,19 @@ class ShapeOperator:
 
 
 class Tangential:
-    """A shape operator in `D - 1` orthonormal coordinates of the tangent space: the principal curvatures are all its eigenvalues.
+    """A shape operator in `D - 1` orthonormal coordinates of the tangent space: the principal
+    curvatures are all its eigenvalues.
 
-    The coordinates are the last D - 1 after Householder's reflection that turns the normal onto the first axis.
+    The coordinates are the last D - 1 after Householder's reflection that turns the normal onto the
+    first axis.
     """
 
     def __init__(self, operator: ShapeOperator) -> None:
         self._operator = operator
         sign = torch.where(operator.normal[:, :1] < 0, -1.0, 1.0).to(operator.normal.dtype)
-        self._mirror = L2.steepest(torch.cat([operator.normal[:, :1] + sign, operator.normal[:, 1:]], 1))
+        self._mirror = L2.steepest(
+            torch.cat([operator.normal[:, :1] + sign, operator.normal[:, 1:]], 1)
+        )
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -136,27 +147,35 @@ class Tangential:
         return rows - 2 * (rows @ self._mirror[:, :, None]) * self._mirror[:, None, :]
 
 
-def shape_operator(classifier: Classifier, points: Tensor, first: Tensor, second: Tensor, step: Radius = 0.0) -> ShapeOperator:
-    """The shape operator of the boundary between classes `first` and `second` `(B,)` at points `(B, *shape)` on it.
+def shape_operator(
+    classifier: Classifier, points: Tensor, first: Tensor, second: Tensor, step: Radius = 0.0
+) -> ShapeOperator:
+    """The shape operator of the boundary between classes `first` and `second` `(B,)` at points `(B,
+    *shape)` on it.
 
-    With `first` the class beyond and `second` the image's own, a positive curvature bends the boundary towards the image's side:
-    a tangent step leaves its class. A sphere of radius r around the own class has all 1/r.
+    With `first` the class beyond and `second` the image's own, a positive curvature bends the
+    boundary towards the image's side: a tangent step leaves its class. A sphere of radius r around
+    the own class has all 1/r.
 
     Args:
-        step: 0 for the exact Hessian of `z_first - z_second`, which is exactly 0 for a piecewise linear network (ReLU,
-            max-pooling): its boundary is flat but for its edges. There a step h (l2, pixel units) shows by how much it bends over
-            that length (`DifferenceHessian`); the normal is the one at the point itself.
+        step: 0 for the exact Hessian of `z_first - z_second`, which is exactly 0 for a piecewise
+            linear network (ReLU, max-pooling): its boundary is flat but for its edges. There a step
+            h (l2, pixel units) shows by how much it bends over that length (`DifferenceHessian`);
+            the normal is the one at the point itself.
     """
     check_images(points, -torch.inf, torch.inf)
     return ShapeOperator(input_hessian(classifier, points, logit_difference(first, second), step))
 
 
-def principal_curvatures(classifier: Classifier, points: Tensor, first: Tensor, second: Tensor, step: float = 0.0) -> Tensor:
-    """All D - 1 principal curvatures, descending, `(B, D - 1)`, 1 / pixel unit; NaN where the gradient vanishes.
+def principal_curvatures(
+    classifier: Classifier, points: Tensor, first: Tensor, second: Tensor, step: float = 0.0
+) -> Tensor:
+    """All D - 1 principal curvatures, descending, `(B, D - 1)`, 1 / pixel unit; NaN where the
+    gradient vanishes.
 
-    D Hessian products and a D x D eigenproblem a sample; see `shape_operator` for signs and `step`. For the extreme ones of a
-    large D: `lanczos(Tangential(shape_operator(...)), ..., Ends(top, bottom), ...)`; at a step, look at the residuals (see
-    `DifferenceHessian`).
+    D Hessian products and a D x D eigenproblem a sample; see `shape_operator` for signs and `step`.
+    For the extreme ones of a large D: `lanczos(Tangential(shape_operator(...)), ..., Ends(top,
+    bottom), ...)`; at a step, look at the residuals (see `DifferenceHessian`).
     """
     with full_precision():
         operator = shape_operator(classifier, points, first, second, step)

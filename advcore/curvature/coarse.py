@@ -1,4 +1,5 @@
-"""How far a gradient changes over a step: flatness at a scale, which piecewise linear networks have and lack as others do."""
+"""How far a gradient changes over a step: flatness at a scale, which piecewise linear networks have
+and lack as others do."""
 
 from collections.abc import Callable
 
@@ -15,11 +16,12 @@ Value = Callable[[Tensor], Tensor]
 
 
 def gradient_change(classifier: Classifier, images: Tensor, value: Value, h: float) -> Tensor:
-    """`||grad v(x + h z) - grad v(x)||_2`, `z = sign(grad v(x)) / ||sign(grad v(x))||_2`, at images `(B, C, H, W)`, `(B,)`.
+    """`||grad v(x + h z) - grad v(x)||_2`, `z = sign(grad v(x)) / ||sign(grad v(x))||_2`, at images
+    `(B, C, H, W)`, `(B,)`.
 
-    v is a function of the logits. Of the cross-entropy it is the root of what CURE penalises (Moosavi-Dezfooli et al. 2019, eq. 6),
-    about `h ||H z||`. In units of v per pixel unit; no box: `x + h z` may leave [0, 1]. 0 for an affine v; so where v grows
-    tenfold, it does.
+    v is a function of the logits. Of the cross-entropy it is the root of what CURE penalises
+    (Moosavi-Dezfooli et al. 2019, eq. 6), about `h ||H z||`. In units of v per pixel unit; no box:
+    `x + h z` may leave [0, 1]. 0 for an affine v; so where v grows tenfold, it does.
     """
     here = _gradient(classifier, images, value)
     z = L2.steepest(here.sign())
@@ -27,12 +29,18 @@ def gradient_change(classifier: Classifier, images: Tensor, value: Value, h: flo
 
 
 def turn(
-    classifier: Classifier, images: Tensor, value: Value, h: float, draws: int = 6, randomness: Randomness | None = None
+    classifier: Classifier,
+    images: Tensor,
+    value: Value,
+    h: float,
+    draws: int = 6,
+    randomness: Randomness | None = None,
 ) -> Tensor:
-    """The mean over random unit directions u of `||grad v(x + h u) - grad v(x)||_2 / ||grad v(x)||_2`, `(B,)`.
+    """The mean over random unit directions u of `||grad v(x + h u) - grad v(x)||_2 / ||grad
+    v(x)||_2`, `(B,)`.
 
-    Blind to the scale of v, and so of the logits where v is their difference; 0 for an affine v, 2 where the gradient turns round.
-    `draws` + 1 gradients; NaN where the gradient at x is 0. No box.
+    Blind to the scale of v, and so of the logits where v is their difference; 0 for an affine v, 2
+    where the gradient turns round. `draws` + 1 gradients; NaN where the gradient at x is 0. No box.
     """
     if draws < 1:
         raise ValueError(f"draws must be at least 1; got {draws}")
@@ -41,17 +49,23 @@ def turn(
     here = _gradient(classifier, images, value)
     total = torch.zeros_like(L2.size(here))
     for draw in range(draws):
-        u = L2.steepest(randomness.stream("turn", draw).normal(tuple(images.shape[1:])).to(images.dtype))
+        u = L2.steepest(
+            randomness.stream("turn", draw).normal(tuple(images.shape[1:])).to(images.dtype)
+        )
         total += L2.size(_gradient(classifier, images + h * u, value) - here)
     slope = L2.size(here)
     return (total / draws / slope).masked_fill(slope == 0, torch.nan)
 
 
-def one_step_changes(classifier: Classifier, images: Tensor, value: Value, lengths: Tensor) -> Tensor:
-    """Whether one l2 step of `lengths` `(B,)` up the gradient of v changes the predicted class, `(B,)` bool; no box.
+def one_step_changes(
+    classifier: Classifier, images: Tensor, value: Value, lengths: Tensor
+) -> Tensor:
+    """Whether one l2 step of `lengths` `(B,)` up the gradient of v changes the predicted class,
+    `(B,)` bool; no box.
 
-    The linear view of the boundary, tried: with v the margin of the predicted class and lengths somewhat above the distance to the
-    boundary, all of them change where the network is affine. False where the length is not finite.
+    The linear view of the boundary, tried: with v the margin of the predicted class and lengths
+    somewhat above the distance to the boundary, all of them change where the network is affine.
+    False where the length is not finite.
     """
     gradient, _, logits = differentiate(classifier, images, value)
     finite = torch.isfinite(lengths)

@@ -6,8 +6,9 @@ from torch import Tensor
 from advcore.classifier import Classifier, check_finite, logits_of, take_rows
 
 
-def displaced(classifier: Classifier, images: Tensor, displacements: Tensor) -> Tensor:
-    """The logits `(B, m, K)` at images `(B, *shape)` displaced by `(B, m, D)`, by which they can be differentiated. No box.
+def logits_at_offsets(classifier: Classifier, images: Tensor, displacements: Tensor) -> Tensor:
+    """The logits `(B, m, K)` at images `(B, *shape)` displaced by `(B, m, D)`, by which they can be
+    differentiated. No box.
 
     Raises ValueError for NaN or infinite logits.
     """

@@ -6,7 +6,15 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from advcore.classifier import Classifier, check_images, check_labels, first_logits, frozen, full_precision, take_rows
+from advcore.classifier import (
+    Classifier,
+    check_images,
+    check_labels,
+    first_logits,
+    frozen,
+    full_precision,
+    take_rows,
+)
 from advcore.criteria import as_labels
 from advcore.curvature.gauss_newton import gauss_newton
 from advcore.curvature.hessian import InputHessian, input_hessian, symmetric_eigenvalues
@@ -21,11 +29,14 @@ Path = Literal["auto", "low-rank", "products"]
 class Eigenprofile:
     """The eigenvalues of one Hessian per sample.
 
-    - `values` `(B, D)`, descending, in units of loss per pixel unit squared; NaN where a second derivative is not finite.
-    - `low_rank` `(B,)` bool: which samples took the Gauss-Newton path; the others took D Hessian products.
-    - `disagreement` `(B,)`: `||M v|| / ||g||`, where g is the gradient and M the Hessian of a random combination of the logits,
-      v a random unit vector: by which share of its size g changes, to first order, over one pixel unit. 0 where the network is
-      piecewise linear; NaN where no check was asked for.
+    - `values` `(B, D)`, descending, in units of loss per pixel unit squared; NaN where a second
+      derivative is not finite.
+    - `low_rank` `(B,)` bool: which samples took the Gauss-Newton path; the others took D Hessian
+      products.
+    - `disagreement` `(B,)`: `||M v|| / ||g||`, where g is the gradient and M the Hessian of a
+      random combination of the logits, v a random unit vector: by which share of its size g
+      changes, to first order, over one pixel unit. 0 where the network is piecewise linear; NaN
+      where no check was asked for.
     - `step`: the scale h of the second differences, l2, pixel units; 0 for the exact Hessian.
     """
 
@@ -57,25 +68,33 @@ def eigenprofile(
 ) -> Eigenprofile:
     """Eigenvalues of `d^2 cross_entropy(classifier(x), label) / dx^2` at images `(B, C, H, W)`.
 
-    Where the network is piecewise linear the Hessian is the Gauss-Newton matrix, of rank below K: K backward passes and a K x K
-    eigenproblem. `auto` checks the logits themselves, by one Hessian product per sample: with random weights u over the classes
-    (of sum 0, as what all logits share is invisible to the loss) and a random unit vector v, `M v = d^2 <u, z> / dx^2 v` vanishes
-    for a piecewise linear network, exactly in practice, and with probability 0 for any other. How confident the sample is does
-    not matter, nor the scale of the logits. Those with `||M v|| <= tolerance ||g||`, g the gradient of `<u, z>`, take that path,
-    the others form their Hessian by D products. At one point and exact: at a coarser scale a piecewise linear network has other
-    curvature, of full rank and either sign, which a `step` shows by second differences (`DifferenceHessian.dense`).
+    Where the network is piecewise linear the Hessian is the Gauss-Newton matrix, of rank below K: K
+    backward passes and a K x K eigenproblem. `auto` checks the logits themselves, by one Hessian
+    product per sample: with random weights u over the classes (of sum 0, as what all logits share
+    is invisible to the loss) and a random unit vector v, `M v = d^2 <u, z> / dx^2 v` vanishes for a
+    piecewise linear network, exactly in practice, and with probability 0 for any other. How
+    confident the sample is does not matter, nor the scale of the logits. Those with `||M v|| <=
+    tolerance ||g||`, g the gradient of `<u, z>`, take that path, the others form their Hessian by D
+    products. At one point and exact: at a coarser scale a piecewise linear network has other
+    curvature, of full rank and either sign, which a `step` shows by second differences
+    (`DifferenceHessian.dense`).
 
     Args:
         path: `auto`, or one of the two ways for all samples, unchecked.
-        tolerance: the largest `disagreement` (see `Eigenprofile`) that passes for none, per pixel unit.
-        entries: at most so many entries of Jacobians (K x D a sample) or Hessians (D x D) at a time, and of one sample if that is
-            more; only memory depends on it.
-        step: the scale h, l2, pixel units: D products at that step for every sample; 0 for the exact Hessian.
+        tolerance: the largest `disagreement` (see `Eigenprofile`) that passes for none, per pixel
+            unit.
+        entries: at most so many entries of Jacobians (K x D a sample) or Hessians (D x D) at a
+            time, and of one sample if that is more; only memory depends on it.
+        step: the scale h, l2, pixel units: D products at that step for every sample; 0 for the
+            exact Hessian.
     """
     if path not in get_args(Path):
         raise ValueError(f"path must be one of {', '.join(get_args(Path))}; got {path!r}")
     if step != 0 and path == "low-rank":
-        raise ValueError(f"the low-rank path knows the exact Hessian alone, step 0; got step {step}. Use path auto or products")
+        raise ValueError(
+            f"the low-rank path knows the exact Hessian alone, step 0; got step {step}. Use "
+            "path auto or products"
+        )
     images, labels = check_images(images), as_labels(labels)
     with full_precision(), frozen(classifier):
         logits = first_logits(classifier, images)
@@ -90,13 +109,19 @@ def eigenprofile(
     with full_precision():
         if path == "auto" and step == 0:
             for part in torch.arange(len(images), device=images.device).split(wide):
-                disagreement[part] = _disagreement(take_rows(classifier, part), images[part], randomness.take(part))
+                disagreement[part] = _disagreement(
+                    take_rows(classifier, part), images[part], randomness.take(part)
+                )
             low_rank = disagreement <= tolerance
         for part in _parts(low_rank, wide):
-            some = gauss_newton(take_rows(classifier, part), images[part]).eigenvalues()[:, :dimension]
+            some = gauss_newton(take_rows(classifier, part), images[part]).eigenvalues()[
+                :, :dimension
+            ]
             values[part, : some.shape[1]] = some.to(values.dtype)
         for part in _parts(~low_rank, max(1, entries // dimension**2)):
-            values[part] = _by_products(take_rows(classifier, part), images[part], labels[part], step)
+            values[part] = _by_products(
+                take_rows(classifier, part), images[part], labels[part], step
+            )
     return Eigenprofile(values, low_rank, disagreement, step)
 
 
@@ -111,7 +136,8 @@ def _by_products(classifier: Classifier, images: Tensor, labels: Tensor, step: f
 
 
 def _disagreement(classifier: Classifier, images: Tensor, randomness: Randomness) -> Tensor:
-    """`||M v|| / ||g||`, g and M the gradient and the Hessian of a random combination of the logits; 0 where both vanish."""
+    """`||M v|| / ||g||`, g and M the gradient and the Hessian of a random combination of the
+    logits; 0 where both vanish."""
 
     def combination(logits: Tensor) -> Tensor:
         weights = randomness.stream("classes").normal((logits.shape[1],)).to(logits.dtype)
@@ -119,4 +145,6 @@ def _disagreement(classifier: Classifier, images: Tensor, randomness: Randomness
 
     hessian = InputHessian(classifier, images, combination)
     vectors = L2.steepest(randomness.stream("check").normal((hessian.shape[1],)).to(images.dtype))
-    return L2.size(hessian @ vectors) / L2.size(hessian.gradient).clamp(min=torch.finfo(images.dtype).tiny)
+    return L2.size(hessian @ vectors) / L2.size(hessian.gradient).clamp(
+        min=torch.finfo(images.dtype).tiny
+    )

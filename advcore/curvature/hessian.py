@@ -14,7 +14,8 @@ from advcore.norms import Radius
 
 
 class Hessian(Protocol):
-    """Second derivatives of an objective in the input, one symmetric `(D, D)` matrix per sample, exact or at a step."""
+    """Second derivatives of an objective in the input, one symmetric `(D, D)` matrix per sample,
+    exact or at a step."""
 
     gradient: Tensor
 
@@ -27,29 +28,39 @@ class Hessian(Protocol):
 
 
 def input_hessian(
-    classifier: Classifier, images: Tensor, objective: Callable[[Tensor], Tensor], step: Radius = 0.0, rows: int = 1024
+    classifier: Classifier,
+    images: Tensor,
+    objective: Callable[[Tensor], Tensor],
+    step: Radius = 0.0,
+    rows: int = 1024,
 ) -> Hessian:
-    """`InputHessian` where the step is 0, `DifferenceHessian` at any other, one for all samples or `(B,)`, one each; `rows` bounds
-    the memory of the latter."""
+    """`InputHessian` where the step is 0, `DifferenceHessian` at any other, one for all samples or
+    `(B,)`, one each; `rows` bounds the memory of the latter."""
     if isinstance(step, float | int) and step == 0:
         return InputHessian(classifier, images, objective)
     return DifferenceHessian(classifier, images, objective, step, rows)
 
 
 class InputHessian:
-    """`H_b = d^2 objective_b / d x_b^2`, exact, by differentiating twice (Pearlmutter 1994); symmetric, batched over samples.
+    """`H_b = d^2 objective_b / d x_b^2`, exact, by differentiating twice (Pearlmutter 1994);
+    symmetric, batched over samples.
 
-    The graph of the gradient is kept, so a product costs one backward pass through it. A piecewise linear network has curvature
-    only through its loss: `objective = logits -> (B,)` decides what is seen.
+    The graph of the gradient is kept, so a product costs one backward pass through it. A piecewise
+    linear network has curvature only through its loss: `objective = logits -> (B,)` decides what is
+    seen.
     """
 
-    def __init__(self, classifier: Classifier, images: Tensor, objective: Callable[[Tensor], Tensor]) -> None:
+    def __init__(
+        self, classifier: Classifier, images: Tensor, objective: Callable[[Tensor], Tensor]
+    ) -> None:
         with frozen(classifier), torch.enable_grad():
             self._images = leaf(images)
             with twice_differentiable():
                 value = objective(logits_of(classifier, self._images)).sum()
             if has_gradient(value):
-                gradient = torch.autograd.grad(value, self._images, create_graph=True, materialize_grads=True)[0]
+                gradient = torch.autograd.grad(
+                    value, self._images, create_graph=True, materialize_grads=True
+                )[0]
             else:
                 gradient = torch.zeros_like(images)
         self._gradient = gradient
@@ -63,10 +74,16 @@ class InputHessian:
 
     def __matmul__(self, vectors: Tensor) -> Tensor:
         """`(B, D)` to `(B, D)`: each sample's Hessian times its own vector."""
-        if not self._gradient.requires_grad:  # the gradient does not depend on the image: an affine objective
+        if (
+            not self._gradient.requires_grad
+        ):  # the gradient does not depend on the image: an affine objective
             return torch.zeros_like(vectors)
         return torch.autograd.grad(
-            self._gradient, self._images, vectors.view_as(self._images), retain_graph=True, materialize_grads=True
+            self._gradient,
+            self._images,
+            vectors.view_as(self._images),
+            retain_graph=True,
+            materialize_grads=True,
         )[0].flatten(1)
 
     def dense(self) -> Tensor:
@@ -82,8 +99,8 @@ class InputHessian:
 
 
 def symmetric_eigenvalues(matrices: Tensor) -> Tensor:
-    """Eigenvalues, descending, of symmetric `(B, D, D)`, `(B, D)`; NaN for a matrix that is not finite, which torch's own refuses
-    together with all others of the batch."""
+    """Eigenvalues, descending, of symmetric `(B, D, D)`, `(B, D)`; NaN for a matrix that is not
+    finite, which torch's own refuses together with all others of the batch."""
     broken = ~torch.isfinite(matrices).flatten(1).all(1)
     values = torch.linalg.eigvalsh(matrices.masked_fill(broken[:, None, None], 0)).flip(1)
     return values.masked_fill(broken[:, None], torch.nan)

@@ -1,4 +1,5 @@
-"""Extreme eigenvalues by the Lanczos method (Golub and Van Loan, section 10.1), batched over samples."""
+"""Extreme eigenvalues by the Lanczos method (Golub and Van Loan, section 10.1), batched over
+samples."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,21 +22,25 @@ class SymmetricOperator(Protocol):
 
 @dataclass(frozen=True)
 class Ends:
-    """Both ends of a spectrum: its `top` largest eigenvalues and its `bottom` smallest, by sign and not by magnitude."""
+    """Both ends of a spectrum: its `top` largest eigenvalues and its `bottom` smallest, by sign and
+    not by magnitude."""
 
     top: int
     bottom: int
 
     def __post_init__(self) -> None:
         if min(self.top, self.bottom) < 0:
-            raise ValueError(f"top and bottom must not be negative; got {self.top} and {self.bottom}")
+            raise ValueError(
+                f"top and bottom must not be negative; got {self.top} and {self.bottom}"
+            )
 
 
 @dataclass(frozen=True, eq=False)
 class Eigenpairs:
     """`values` `(B, k)`; `vectors` `(B, k, D)`, unit; `residuals` `(B, k)`, `||A v - value v||_2`.
 
-    In the order of magnitude, the largest first; of `Ends`, descending: the top ones, then the bottom ones, the smallest last.
+    In the order of magnitude, the largest first; of `Ends`, descending: the top ones, then the
+    bottom ones, the smallest last.
     """
 
     values: Tensor
@@ -52,23 +57,32 @@ def lanczos(
     tolerance: float = 1e-5,
     steps: int | None = None,
 ) -> Eigenpairs:
-    """Extreme eigenvalues: so many of the largest magnitude, from either end of the spectrum, or `Ends`, so many from each.
+    """Extreme eigenvalues: so many of the largest magnitude, from either end of the spectrum, or
+    `Ends`, so many from each.
 
-    Each sample has its own Krylov space, reorthogonalised in full. It grows until every wanted residual is below
-    `tolerance` times the sample's largest eigenvalue in magnitude, or to `steps` dimensions; then the residuals tell what is not
-    settled. A sample takes `steps` D numbers of memory, so when None it is at most 300, or five times the number wanted if that is
-    more (the whole space where D is less): 0.2 GB for 3 x 224 x 224 in float32. A sample whose products are not finite has NaN for
-    all. When a Krylov space is exhausted, as that of a matrix of low rank soon is, it goes on from
-    a fresh random direction: 0 is an eigenvalue like any other. A Krylov space holds one direction of an eigenspace, so a
-    multiple eigenvalue is sure to be counted by its multiplicity only once the space is exhausted; the residuals do not tell.
+    Each sample has its own Krylov space, reorthogonalised in full. It grows until every wanted
+    residual is below `tolerance` times the sample's largest eigenvalue in magnitude, or to `steps`
+    dimensions; then the residuals tell what is not settled. A sample takes `steps` D numbers of
+    memory, so when None it is at most 300, or five times the number wanted if that is more (the
+    whole space where D is less): 0.2 GB for 3 x 224 x 224 in float32. A sample whose products are
+    not finite has NaN for all. When a Krylov space is exhausted, as that of a matrix of low rank
+    soon is, it goes on from a fresh random direction: 0 is an eigenvalue like any other. A Krylov
+    space holds one direction of an eigenspace, so a multiple eigenvalue is sure to be counted by
+    its multiplicity only once the space is exhausted; the residuals do not tell.
     """
     count = wanted.top + wanted.bottom if isinstance(wanted, Ends) else wanted
     if not 1 <= count <= dimension:
-        raise ValueError(f"the eigenvalues wanted must number 1..{dimension}, the dimension; got {count}")
+        raise ValueError(
+            f"the eigenvalues wanted must number 1..{dimension}, the dimension; got {count}"
+        )
     if steps is not None and steps < count:
-        raise ValueError(f"steps must be at least {count}, as many as the eigenvalues wanted; got {steps}")
+        raise ValueError(
+            f"steps must be at least {count}, as many as the eigenvalues wanted; got {steps}"
+        )
     limit = min(dimension, max(STEPS, 5 * count) if steps is None else steps)
-    nothing = max(100 * torch.finfo(dtype).eps, 1e-5 * tolerance)  # the share of the scale at which a coupling counts as none
+    nothing = max(
+        100 * torch.finfo(dtype).eps, 1e-5 * tolerance
+    )  # the share of the scale at which a coupling counts as none
     following = _fresh(randomness, 0, dimension, dtype)
     basis = following.new_empty(len(following), min(limit, 2 * count + 20), dimension)
     diagonal: list[Tensor] = []
@@ -107,8 +121,8 @@ def _fresh(randomness: Randomness, step: int, dimension: int, dtype: torch.dtype
 
 
 def _orthogonal(vectors: Tensor, span: Tensor) -> Tensor:
-    """`vectors` `(B, D)` less their part in the orthonormal rows of `span` `(B, n, D)`; twice where it is more than half of any,
-    which is enough (Daniel et al. 1976)."""
+    """`vectors` `(B, D)` less their part in the orthonormal rows of `span` `(B, n, D)`; twice where
+    it is more than half of any, which is enough (Daniel et al. 1976)."""
     for _ in range(2):
         before, vectors = vectors, vectors - (span.mT @ (span @ vectors[:, :, None]))[:, :, 0]
         if (L2.size(vectors) >= 0.5 * L2.size(before)).all():
@@ -117,18 +131,29 @@ def _orthogonal(vectors: Tensor, span: Tensor) -> Tensor:
 
 
 def _ritz(
-    diagonal: list[Tensor], couplings: list[Tensor], last: Tensor, wanted: int | Ends, tolerance: float
+    diagonal: list[Tensor],
+    couplings: list[Tensor],
+    last: Tensor,
+    wanted: int | Ends,
+    tolerance: float,
 ) -> tuple[Tensor, Tensor]:
-    """The wanted Ritz vectors as combinations of the basis `(B, n, k)`, and which samples' residuals are all small, `(B,)`."""
+    """The wanted Ritz vectors as combinations of the basis `(B, n, k)`, and which samples'
+    residuals are all small, `(B,)`."""
     matrix = torch.diag_embed(torch.stack(diagonal, 1))
     if couplings:
         beside = torch.stack(couplings, 1)
         matrix = matrix + torch.diag_embed(beside, 1) + torch.diag_embed(beside, -1)
-    broken = ~torch.isfinite(matrix).flatten(1).all(1)  # eigh refuses the whole batch for one of them
+    broken = ~torch.isfinite(matrix).flatten(1).all(
+        1
+    )  # eigh refuses the whole batch for one of them
     values, combinations = torch.linalg.eigh(matrix.masked_fill(broken[:, None, None], 0))
-    combinations = combinations.gather(2, _choose(values, wanted)[:, None, :].expand(-1, len(diagonal), -1))
+    combinations = combinations.gather(
+        2, _choose(values, wanted)[:, None, :].expand(-1, len(diagonal), -1)
+    )
     residuals = last[:, None] * combinations[:, -1].abs()
-    return combinations, broken | (residuals <= tolerance * values.abs().amax(1, keepdim=True)).all(1)
+    return combinations, broken | (residuals <= tolerance * values.abs().amax(1, keepdim=True)).all(
+        1
+    )
 
 
 def _choose(values: Tensor, wanted: int | Ends) -> Tensor:
@@ -145,4 +170,6 @@ def _pairs(operator: SymmetricOperator, vectors: Tensor) -> Eigenpairs:
     """Rayleigh quotients and true residuals of unit vectors `(B, k, D)`."""
     images = torch.stack([operator @ vectors[:, i] for i in range(vectors.shape[1])], 1)
     values = (images * vectors).sum(2)
-    return Eigenpairs(values, vectors, torch.linalg.vector_norm(images - values[:, :, None] * vectors, dim=2))
+    return Eigenpairs(
+        values, vectors, torch.linalg.vector_norm(images - values[:, :, None] * vectors, dim=2)
+    )

@@ -1,4 +1,5 @@
-"""Cross-sections of the input space: labels and loss on a plane through each image (article, eq. 6, Figs. 3 and 4b)."""
+"""Cross-sections of the input space: labels and loss on a plane through each image (article, eq. 6,
+Figs. 3 and 4b)."""
 
 from dataclasses import dataclass
 
@@ -6,18 +7,28 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from advcore.classifier import Classifier, check_images, check_labels, first_logits, frozen, full_precision
+from advcore.classifier import (
+    Classifier,
+    check_images,
+    check_labels,
+    first_logits,
+    frozen,
+    full_precision,
+)
 from advcore.criteria import as_labels
-from advcore.curvature.displaced import displaced, points_at_a_time
+from advcore.curvature.displaced import logits_at_offsets, points_at_a_time
 from advcore.norms import L2
 
 
 @dataclass(frozen=True, eq=False)
 class Landscape:
-    """What a classifier says on a plane through each image; `[b, i, j]` is at `x_b + grid[b, i] u_b + grid[b, j] w_b`.
+    """What a classifier says on a plane through each image; `[b, i, j]` is at `x_b + grid[b, i] u_b
+    + grid[b, j] w_b`.
 
-    - `labels` `(B, n, n)` int64, the predicted classes; `loss` `(B, n, n)`, cross-entropy with the sample's label.
-    - `grid` `(B, n)`, pixel units; `first`, `second` `(B, D)`: u and w, orthonormal, or 0 (see `plane`).
+    - `labels` `(B, n, n)` int64, the predicted classes; `loss` `(B, n, n)`, cross-entropy with the
+      sample's label.
+    - `grid` `(B, n)`, pixel units; `first`, `second` `(B, D)`: u and w, orthonormal, or 0 (see
+      `plane`).
     """
 
     labels: Tensor
@@ -28,9 +39,11 @@ class Landscape:
 
 
 def plane(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-    """Orthonormal `(B, D)` vectors u along `first` and w in the span of both, for vectors `(B, *shape)`.
+    """Orthonormal `(B, D)` vectors u along `first` and w in the span of both, for vectors `(B,
+    *shape)`.
 
-    Where `first` is 0, u is; where `second` is parallel to it, or 0, w is: the cross-section is then constant along that axis.
+    Where `first` is 0, u is; where `second` is parallel to it, or 0, w is: the cross-section is
+    then constant along that axis.
     """
     u, w = L2.steepest(first.flatten(1)), L2.steepest(second.flatten(1))
     for _ in range(2):  # twice is enough
@@ -40,25 +53,38 @@ def plane(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def landscape(
-    classifier: Classifier, images: Tensor, labels: Tensor, first: Tensor, second: Tensor, grid: Tensor, rows: int = 1024
+    classifier: Classifier,
+    images: Tensor,
+    labels: Tensor,
+    first: Tensor,
+    second: Tensor,
+    grid: Tensor,
+    rows: int = 1024,
 ) -> Landscape:
-    """Labels and loss at all pairs of grid points, in the planes of `first` and `second` `(B, *shape)` through images. No box.
+    """Labels and loss at all pairs of grid points, in the planes of `first` and `second` `(B,
+    *shape)` through images. No box.
 
-    Directions of interest: the boundary's normal (`boundary.ShapeOperator.normal`, or a minimal perturbation), eigenvectors of
-    the Hessian, random ones.
+    Directions of interest: the boundary's normal (`boundary.ShapeOperator.normal`, or a minimal
+    perturbation), eigenvectors of the Hessian, random ones.
 
     Args:
         labels: `(B,)`, of the loss.
         grid: `(n,)` distances from the image in pixel units, or `(B, n)`, each sample its own.
-        rows: at most so many images go forward at a time, and one a sample if that is more; only memory depends on it.
+        rows: at most so many images go forward at a time, and one a sample if that is more; only
+            memory depends on it.
     """
     check_images(images, -torch.inf, torch.inf)
     samples = len(images)
     for vectors in (first, second):
         if len(vectors) != samples or vectors.numel() != images.numel():
-            raise ValueError(f"directions must have the images' shape, {tuple(images.shape)}; got {tuple(vectors.shape)}")
+            raise ValueError(
+                f"directions must have the images' shape, {tuple(images.shape)}; got "
+                f"{tuple(vectors.shape)}"
+            )
     if grid.dim() not in (1, 2) or (grid.dim() == 2 and len(grid) != samples):
-        raise ValueError(f"grid must be (n,), or ({samples}, n) for {samples} images; got {tuple(grid.shape)}")
+        raise ValueError(
+            f"grid must be (n,), or ({samples}, n) for {samples} images; got {tuple(grid.shape)}"
+        )
     grid = grid.to(images.dtype).expand(samples, -1)
     count = grid.shape[1]
     u, w = plane(first, second)
@@ -70,8 +96,12 @@ def landscape(
         check_labels(labels, samples, logits.shape[1])
         for some in steps.split(points_at_a_time(samples, rows)):
             shift = grid[:, some[:, 0], None] * u[:, None] + grid[:, some[:, 1], None] * w[:, None]
-            logits = displaced(classifier, images, shift)
+            logits = logits_at_offsets(classifier, images, shift)
             predicted.append(logits.argmax(2))
-            losses.append(F.cross_entropy(logits.mT, labels[:, None].expand(-1, len(some)), reduction="none"))
+            losses.append(
+                F.cross_entropy(logits.mT, labels[:, None].expand(-1, len(some)), reduction="none")
+            )
     shape = (samples, count, count)
-    return Landscape(torch.cat(predicted, 1).view(shape), torch.cat(losses, 1).view(shape), grid, u, w)
+    return Landscape(
+        torch.cat(predicted, 1).view(shape), torch.cat(losses, 1).view(shape), grid, u, w
+    )

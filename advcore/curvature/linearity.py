@@ -1,4 +1,5 @@
-"""The local linearity error: how far an objective departs from its tangent inside a ball (Qin et al. 2019)."""
+"""The local linearity error: how far an objective departs from its tangent inside a ball (Qin et
+al. 2019)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from advcore.randomness import Randomness
 
 @dataclass(frozen=True, eq=False)
 class LinearityError:
-    """`error` `(B,)`, in units of the objective, and the `perturbation` `(B, *shape)` at which it was seen."""
+    """`error` `(B,)`, in units of the objective, and the `perturbation` `(B, *shape)` at which it
+    was seen."""
 
     error: Tensor
     perturbation: Tensor
@@ -33,8 +35,9 @@ def linearity_error(
 ) -> LinearityError:
     """`max_{||d||_p <= eps} |l(x + d) - l(x) - <d, grad l(x)>|` at images `(B, C, H, W)`, no box.
 
-    Projected ascent from random starts, which climb the error itself and its negative in turn; the largest value seen. So a
-    lower bound on the maximum, and 0 up to rounding for an affine objective.
+    Projected ascent from random starts, which climb the error itself and its negative in turn; the
+    largest value seen. So a lower bound on the maximum, and 0 up to rounding for an affine
+    objective.
 
     Args:
         objective: from logits `(B, K)` to `l` `(B,)`: cross-entropy with the samples' labels, say.
@@ -47,7 +50,9 @@ def linearity_error(
     if not eps > 0:
         raise ValueError(f"eps must be positive, in pixel units; got {eps}")
     if steps < 1 or starts < 2:
-        raise ValueError(f"steps must be at least 1 and starts at least 2; got {steps} and {starts}")
+        raise ValueError(
+            f"steps must be at least 1 and starts at least 2; got {steps} and {starts}"
+        )
     if randomness is None:
         randomness = Randomness(0, torch.arange(len(images), device=images.device))
     with frozen(classifier), full_precision():
@@ -55,7 +60,9 @@ def linearity_error(
         largest, farthest = torch.zeros_like(value), torch.zeros_like(images)
         for start in range(starts):
             sign = 1 - 2 * (start % 2)
-            way = ball.random(randomness.stream("linearity", start), tuple(images.shape[1:]), eps).to(images.dtype)
+            way = ball.random(
+                randomness.stream("linearity", start), tuple(images.shape[1:]), eps
+            ).to(images.dtype)
             for step in range(steps + 1):
                 reached, gradient = _evaluate(classifier, images + way, objective)
                 error = (reached - value - (way * slope).flatten(1).sum(1)).abs()
@@ -67,7 +74,9 @@ def linearity_error(
     return LinearityError(largest, farthest)
 
 
-def _evaluate(classifier: Classifier, images: Tensor, objective: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+def _evaluate(
+    classifier: Classifier, images: Tensor, objective: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, Tensor]:
     """The objective `(B,)` and its gradient `(B, *shape)`."""
     gradient, value, logits = differentiate(classifier, images, objective)
     check_finite(logits)

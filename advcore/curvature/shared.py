@@ -1,7 +1,9 @@
-"""Directions along which the loss is curved at many samples at once (Moosavi-Dezfooli et al. 2018; Jetley et al. 2018).
+"""Directions along which the loss is curved at many samples at once (Moosavi-Dezfooli et al. 2018;
+Jetley et al. 2018).
 
-They are the leading eigenvectors of the mean Hessian over samples: `lanczos` on a `Mean` of Hessians at hand, or on `Stacked`
-eigenpairs that were measured sample by sample, anywhere, and gathered.
+They are the leading eigenvectors of the mean Hessian over samples: `lanczos` on a `Mean` of
+Hessians at hand, or on `Stacked` eigenpairs that were measured sample by sample, anywhere, and
+gathered.
 """
 
 from collections.abc import Sequence
@@ -16,7 +18,8 @@ from advcore.randomness import Randomness
 
 
 class Mean:
-    """`mean_b H_b` over all samples of several Hessians (a batch each, say): one matrix, for `lanczos` a batch of one."""
+    """`mean_b H_b` over all samples of several Hessians (a batch each, say): one matrix, for
+    `lanczos` a batch of one."""
 
     def __init__(self, parts: Sequence[Hessian]) -> None:
         if not parts:
@@ -31,17 +34,27 @@ class Mean:
 
 
 class Stacked:
-    """`1/N sum_b sum_i value_bi vector_bi vector_bi^T`, from k eigenpairs of each of N samples: one matrix, a batch of one.
+    """`1/N sum_b sum_i value_bi vector_bi vector_bi^T`, from k eigenpairs of each of N samples: one
+    matrix, a batch of one.
 
-    With each sample's k eigenpairs of largest magnitude it is the mean Hessian but for a matrix of spectral norm at most
-    `mean_b |value_bk|`, and so is each eigenvalue; exact for k >= K - 1 where the network is piecewise linear. N k D numbers: for
-    large images take coordinates in a subspace (`subspaces.Restricted`) as the input.
+    With each sample's k eigenpairs of largest magnitude it is the mean Hessian but for a matrix of
+    spectral norm at most `mean_b |value_bk|`, and so is each eigenvalue; exact for k >= K - 1 where
+    the network is piecewise linear. N k D numbers: for large images take coordinates in a subspace
+    (`subspaces.Restricted`) as the input.
     """
 
     def __init__(self, values: Tensor, vectors: Tensor) -> None:
         """`values` `(N, k)`, `vectors` `(N, k, D)`, unit."""
-        if values.dim() != 2 or vectors.dim() != 3 or vectors.shape[:2] != values.shape or not len(values):
-            raise ValueError(f"values must be (N, k) and vectors (N, k, D); got {tuple(values.shape)} and {tuple(vectors.shape)}")
+        if (
+            values.dim() != 2
+            or vectors.dim() != 3
+            or vectors.shape[:2] != values.shape
+            or not len(values)
+        ):
+            raise ValueError(
+                f"values must be (N, k) and vectors (N, k, D); got {tuple(values.shape)} and "
+                f"{tuple(vectors.shape)}"
+            )
         self._weights = values.flatten() / len(values)
         self._vectors = vectors.flatten(0, 1)
 
@@ -52,7 +65,8 @@ class Stacked:
 
 
 def energy(basis: Tensor, vectors: Tensor) -> Tensor:
-    """`||P v|| / ||v||`, `(B,)`, P the projection on the orthonormal rows of `basis` `(m, D)`; NaN where v is 0.
+    """`||P v|| / ||v||`, `(B,)`, P the projection on the orthonormal rows of `basis` `(m, D)`; NaN
+    where v is 0.
 
     `vectors` `(B, *shape)`. Of a random direction of R^D it is about `sqrt(m / D)`.
     """
@@ -61,7 +75,8 @@ def energy(basis: Tensor, vectors: Tensor) -> Tensor:
 
 
 def curvature_along(operator: SymmetricOperator, directions: Tensor, samples: int) -> Tensor:
-    """`v^T H_b v` for each unit vector v of `directions` `(m, D)`, the same for all samples: `(B, m)`, by m products."""
+    """`v^T H_b v` for each unit vector v of `directions` `(m, D)`, the same for all samples: `(B,
+    m)`, by m products."""
     columns = []
     for direction in directions:
         vectors = direction.expand(samples, -1)
@@ -70,7 +85,8 @@ def curvature_along(operator: SymmetricOperator, directions: Tensor, samples: in
 
 
 def random_basis(randomness: Randomness, count: int, dimension: int, dtype: torch.dtype) -> Tensor:
-    """`count` orthonormal directions of R^dimension, `(count, dimension)`, uniform; `randomness` of one sample."""
+    """`count` orthonormal directions of R^dimension, `(count, dimension)`, uniform; `randomness` of
+    one sample."""
     if not 1 <= count <= dimension:
         raise ValueError(f"count must lie in 1..{dimension}, the dimension; got {count}")
     normal = randomness.stream("basis").normal((dimension, count)).to(dtype)
@@ -80,4 +96,7 @@ def random_basis(randomness: Randomness, count: int, dimension: int, dtype: torc
 
 def _check_one(vectors: Tensor) -> None:
     if len(vectors) != 1:
-        raise ValueError(f"what all samples share needs the randomness of one sample, an index of length 1; got {len(vectors)}")
+        raise ValueError(
+            "what all samples share needs the randomness of one sample, an index of length 1; "
+            f"got {len(vectors)}"
+        )

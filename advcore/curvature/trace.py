@@ -13,8 +13,9 @@ from advcore.randomness import Randomness
 class Moments:
     """`trace`, and `squares`, `tr A^2 = ||A||_F^2`, each with its standard error: `(B,)` each.
 
-    Both estimates are unbiased. `along_random` `(B,)` is the mean of `|v^T A v|` over the same directions, as unit ones.
-    `frobenius` is the root of `squares`, and its error to first order; NaN where `squares` is 0.
+    Both estimates are unbiased. `along_random` `(B,)` is the mean of `|v^T A v|` over the same
+    directions, as unit ones. `frobenius` is the root of `squares`, and its error to first order;
+    NaN where `squares` is 0.
     """
 
     trace: Tensor
@@ -32,8 +33,15 @@ class Moments:
         return self.squares_error / (2 * self.frobenius)
 
 
-def hutchinson(operator: SymmetricOperator, randomness: Randomness, dimension: int, draws: int, dtype: torch.dtype) -> Moments:
-    """The means of `v^T A v` and of `||A v||^2` over `draws` vectors of random signs, the same products for both."""
+def hutchinson(
+    operator: SymmetricOperator,
+    randomness: Randomness,
+    dimension: int,
+    draws: int,
+    dtype: torch.dtype,
+) -> Moments:
+    """The means of `v^T A v` and of `||A v||^2` over `draws` vectors of random signs, the same
+    products for both."""
     if draws < 2:
         raise ValueError(f"draws must be at least 2, for a standard error; got {draws}")
     quotients, squares = [], []

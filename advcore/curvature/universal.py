@@ -1,31 +1,38 @@
-"""How many samples random vectors of a subspace fool, the same vectors for all (Moosavi-Dezfooli et al. 2018)."""
+"""How many samples random vectors of a subspace fool, the same vectors for all (Moosavi-Dezfooli et
+al. 2018)."""
 
 import torch
 from torch import Tensor
 
 from advcore.classifier import Classifier, frozen, logits_of
-from advcore.curvature.displaced import displaced, points_at_a_time
+from advcore.curvature.displaced import logits_at_offsets, points_at_a_time
 from advcore.norms import L2
 from advcore.randomness import Randomness
 
 
-def random_vectors(randomness: Randomness, count: int, dimension: int, size: float, dtype: torch.dtype) -> Tensor:
+def random_vectors(
+    randomness: Randomness, count: int, dimension: int, size: float, dtype: torch.dtype
+) -> Tensor:
     """`(B, count, dimension)` vectors of l2 norm `size`, uniform over directions.
 
-    In the span of the orthonormal rows of a basis `(m, D)`: `random_vectors(..., m, ...) @ basis`. Each sample of `randomness` has
-    its own; give that of one sample for vectors that all share.
+    In the span of the orthonormal rows of a basis `(m, D)`: `random_vectors(..., m, ...) @ basis`.
+    Each sample of `randomness` has its own; give that of one sample for vectors that all share.
     """
     normal = randomness.stream("universal").normal((count, dimension)).to(dtype)
     return size * L2.steepest(normal.flatten(0, 1)).view_as(normal)
 
 
 def fools(classifier: Classifier, images: Tensor, vectors: Tensor, rows: int = 1024) -> Tensor:
-    """Whether `f(x + v) != f(x)`, f the predicted class, for vectors `(B, m, D)`, or `(1, m, D)` for all: `(B, m)` bool. No box.
+    """Whether `f(x + v) != f(x)`, f the predicted class, for vectors `(B, m, D)`, or `(1, m, D)`
+    for all: `(B, m)` bool. No box.
 
-    `rows`: at most so many images go forward at a time, and one a sample if that is more; only memory depends on it.
+    `rows`: at most so many images go forward at a time, and one a sample if that is more; only
+        memory depends on it.
     """
     with frozen(classifier), torch.no_grad():
         own = logits_of(classifier, images).argmax(1)
         parts = vectors.expand(len(images), -1, -1).split(points_at_a_time(len(images), rows), 1)
-        labels = torch.cat([displaced(classifier, images, part).argmax(2) for part in parts], 1)
+        labels = torch.cat(
+            [logits_at_offsets(classifier, images, part).argmax(2) for part in parts], 1
+        )
     return labels != own[:, None]

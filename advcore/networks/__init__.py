@@ -23,4 +23,13 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
 }
 """The networks that a study can name, beside torchvision's and any `package.module:factory`."""
 
-__all__ = ["NETWORKS", "lenet", "perceptron", "preact_resnet18", "random_features", "small_resnet18", "vgg", "wide_resnet"]
+__all__ = [
+    "NETWORKS",
+    "lenet",
+    "perceptron",
+    "preact_resnet18",
+    "random_features",
+    "small_resnet18",
+    "vgg",
+    "wide_resnet",
+]

@@ -1,4 +1,5 @@
-"""Random Fourier features (Rahimi and Recht 2007, Random features for large-scale kernel machines)."""
+"""Random Fourier features (Rahimi and Recht 2007, Random features for large-scale kernel
+machines)."""
 
 import math
 
@@ -7,9 +8,11 @@ from torch import Tensor, nn
 
 
 class RandomFourier(nn.Module):
-    """The features `sqrt(2 / n) cos(w_i x + b_i)`, i = 1 .. n, with fixed w_i ~ N(0, I / bandwidth^2) and b_i uniform in [0, 2 pi).
+    """The features `sqrt(2 / n) cos(w_i x + b_i)`, i = 1 .. n, with fixed w_i ~ N(0, I /
+    bandwidth^2) and b_i uniform in [0, 2 pi).
 
-    Their inner products are about the Gaussian kernel `exp(-||x - y||^2 / (2 bandwidth^2))`, to some sqrt(1 / n). No parameter is
+    Their inner products are about the Gaussian kernel `exp(-||x - y||^2 / (2 bandwidth^2))`, to
+    some sqrt(1 / n). No parameter is
     trained: w and b are buffers, which a checkpoint holds.
     """
 
@@ -27,15 +30,23 @@ class RandomFourier(nn.Module):
 
 
 def random_features(
-    num_classes: int = 10, channels: int = 1, side: int = 28, features: int = 2000, bandwidth: float = 7.0
+    num_classes: int = 10,
+    channels: int = 1,
+    side: int = 28,
+    features: int = 2000,
+    bandwidth: float = 7.0,
 ) -> nn.Module:
-    """A kernel machine: `features` random Fourier features of `(B, channels, side, side)`, and a linear layer, which alone learns.
+    """A kernel machine: `features` random Fourier features of `(B, channels, side, side)`, and a
+    linear layer, which alone learns.
 
-    With the objective `squared_error` and weight decay it is ridge regression on the features, and nearly so with the Gaussian
-    kernel of that `bandwidth` (pixels in [0, 1], l2; two digits lie some 10 apart).
+    With the objective `squared_error` and weight decay it is ridge regression on the features, and
+    nearly so with the Gaussian kernel of that `bandwidth` (pixels in [0, 1], l2; two digits lie
+    some 10 apart).
     """
     if features < 1:
         raise ValueError(f"features must be at least 1; got {features}")
     if not bandwidth > 0:
         raise ValueError(f"bandwidth must be positive, in pixel units; got {bandwidth}")
-    return nn.Sequential(RandomFourier(channels * side**2, features, bandwidth), nn.Linear(features, num_classes))
+    return nn.Sequential(
+        RandomFourier(channels * side**2, features, bandwidth), nn.Linear(features, num_classes)
+    )

@@ -7,16 +7,19 @@ from advcore.networks.initialisation import conv3, he
 
 
 def small_resnet18(num_classes: int = 10, channels: int = 3) -> nn.Module:
-    """ResNet-18 with a stem for small images: one 3x3 convolution of stride 1, no pooling. 11,173,962 parameters for CIFAR-10.
+    """ResNet-18 with a stem for small images: one 3x3 convolution of stride 1, no pooling.
+    11,173,962 parameters for CIFAR-10.
 
-    torchvision's `resnet18` is the same from there on; its stem for ImageNet divides the side by 4. Images `(B, channels, H, W)` of
-    any size; names of weights as in the widespread CIFAR networks of kuangliu.
+    torchvision's `resnet18` is the same from there on; its stem for ImageNet divides the side by 4.
+    Images `(B, channels, H, W)` of any size; names of weights as in the widespread CIFAR networks
+    of kuangliu.
     """
     return he(ResNet(num_classes, channels))
 
 
 class ResNet(nn.Module):
-    """Four stages of two blocks, 64 to 512 channels, each but the first of half the side; the mean over pixels; a linear layer."""
+    """Four stages of two blocks, 64 to 512 channels, each but the first of half the side; the mean
+    over pixels; a linear layer."""
 
     def __init__(self, num_classes: int, channels: int) -> None:
         super().__init__()
@@ -34,7 +37,8 @@ class ResNet(nn.Module):
 
 
 class Block(nn.Module):
-    """`relu(x + bn(conv(relu(bn(conv(x))))))`, x through a 1x1 convolution and batch norm where the shape changes."""
+    """`relu(x + bn(conv(relu(bn(conv(x))))))`, x through a 1x1 convolution and batch norm where the
+    shape changes."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -42,7 +46,9 @@ class Block(nn.Module):
         self.conv2, self.bn2 = conv3(outputs, outputs), nn.BatchNorm2d(outputs)
         self.shortcut = nn.Sequential()
         if inputs != outputs or stride != 1:
-            self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
+            )
 
     def forward(self, inputs: Tensor) -> Tensor:
         out = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(inputs)))))

@@ -12,11 +12,12 @@ STAGES: dict[int, tuple[tuple[int, ...], ...]] = {
 
 
 def vgg(num_classes: int = 10, channels: int = 3, depth: int = 16) -> nn.Module:
-    """VGG-11 or VGG-16 with batch norm, and one linear layer after the convolutions instead of three.
+    """VGG-11 or VGG-16 with batch norm, and one linear layer after the convolutions instead of
+    three.
 
-    For CIFAR-10, VGG-16 has 14,728,266 parameters, VGG-11 9,231,114. Images `(B, channels, H, W)` of any size: pooling by 2 keeps
-    what is left over at an edge. Names of weights as in the widespread CIFAR networks of kuangliu. Raises ValueError for another
-    depth.
+    For CIFAR-10, VGG-16 has 14,728,266 parameters, VGG-11 9,231,114. Images `(B, channels, H, W)`
+    of any size: pooling by 2 keeps what is left over at an edge. Names of weights as in the
+    widespread CIFAR networks of kuangliu. Raises ValueError for another depth.
     """
     if depth not in STAGES:
         raise ValueError(f"the depth of a vgg is {' or '.join(map(str, STAGES))}; got {depth}")
@@ -26,12 +27,18 @@ def vgg(num_classes: int = 10, channels: int = 3, depth: int = 16) -> nn.Module:
 class VGG(nn.Module):
     """Stages of 3x3 convolutions, each pooled by 2; the mean over pixels; a linear layer."""
 
-    def __init__(self, num_classes: int, channels: int, stages: tuple[tuple[int, ...], ...]) -> None:
+    def __init__(
+        self, num_classes: int, channels: int, stages: tuple[tuple[int, ...], ...]
+    ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for stage in stages:
             for outputs in stage:
-                layers += [nn.Conv2d(channels, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU()]
+                layers += [
+                    nn.Conv2d(channels, outputs, 3, padding=1),
+                    nn.BatchNorm2d(outputs),
+                    nn.ReLU(),
+                ]
                 channels = outputs
             layers.append(nn.MaxPool2d(2, ceil_mode=True))
         self.features = nn.Sequential(*layers)

@@ -6,22 +6,31 @@ from torch import Tensor, nn
 from advcore.networks.initialisation import conv3, he
 
 
-def wide_resnet(num_classes: int = 10, channels: int = 3, depth: int = 28, width: int = 10, dropout: float = 0.0) -> nn.Module:
-    """WRN-`depth`-`width`: three stages of `(depth - 4) / 6` blocks of 16, 32 and 64 times `width` channels.
+def wide_resnet(
+    num_classes: int = 10, channels: int = 3, depth: int = 28, width: int = 10, dropout: float = 0.0
+) -> nn.Module:
+    """WRN-`depth`-`width`: three stages of `(depth - 4) / 6` blocks of 16, 32 and 64 times `width`
+    channels.
 
-    For CIFAR-10, WRN-28-10 has 36,479,194 parameters, WRN-34-10, that of much adversarial training, 46,160,474. Images
-    `(B, channels, H, W)` of any size; names of weights as in the widespread code of xternalz. Raises ValueError for a depth that
-    makes no whole blocks.
+    For CIFAR-10, WRN-28-10 has 36,479,194 parameters, WRN-34-10, that of much adversarial training,
+    46,160,474. Images `(B, channels, H, W)` of any size; names of weights as in the widespread code
+    of xternalz. Raises ValueError for a depth that makes no whole blocks.
     """
     if depth < 10 or (depth - 4) % 6:
-        raise ValueError(f"the depth of a wide_resnet is 6 n + 4, 10 or more; got {depth}, take {max(10, depth - (depth - 4) % 6)}")
+        raise ValueError(
+            f"the depth of a wide_resnet is 6 n + 4, 10 or more; got {depth}, take "
+            f"{max(10, depth - (depth - 4) % 6)}"
+        )
     return he(WideResNet(num_classes, channels, (depth - 4) // 6, width, dropout))
 
 
 class WideResNet(nn.Module):
-    """A 3x3 convolution, three stages of `blocks` blocks each, batch norm and ReLU; the mean over pixels; a linear layer."""
+    """A 3x3 convolution, three stages of `blocks` blocks each, batch norm and ReLU; the mean over
+    pixels; a linear layer."""
 
-    def __init__(self, num_classes: int, channels: int, blocks: int, width: int, dropout: float) -> None:
+    def __init__(
+        self, num_classes: int, channels: int, blocks: int, width: int, dropout: float
+    ) -> None:
         super().__init__()
         self.conv1 = conv3(channels, 16)
         self.block1 = Stage(16, 16 * width, blocks, 1, dropout)
@@ -40,21 +49,26 @@ class Stage(nn.Module):
     def __init__(self, inputs: int, outputs: int, blocks: int, stride: int, dropout: float) -> None:
         super().__init__()
         first = WideBlock(inputs, outputs, stride, dropout)
-        self.layer = nn.Sequential(first, *(WideBlock(outputs, outputs, 1, dropout) for _ in range(blocks - 1)))
+        self.layer = nn.Sequential(
+            first, *(WideBlock(outputs, outputs, 1, dropout) for _ in range(blocks - 1))
+        )
 
     def forward(self, inputs: Tensor) -> Tensor:
         return self.layer(inputs)
 
 
 class WideBlock(nn.Module):
-    """`x + conv(dropout(relu(bn(conv(a)))))`, `a = relu(bn(x))`; where the width changes, a 1x1 convolution of a in place of x."""
+    """`x + conv(dropout(relu(bn(conv(a)))))`, `a = relu(bn(x))`; where the width changes, a 1x1
+    convolution of a in place of x."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, dropout: float) -> None:
         super().__init__()
         self.bn1, self.conv1 = nn.BatchNorm2d(inputs), conv3(inputs, outputs, stride)
         self.bn2, self.conv2 = nn.BatchNorm2d(outputs), conv3(outputs, outputs)
         self.dropout = nn.Dropout(dropout)
-        self.convShortcut = None if inputs == outputs else nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+        self.convShortcut = (
+            None if inputs == outputs else nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+        )
 
     def forward(self, inputs: Tensor) -> Tensor:
         active = F.relu(self.bn1(inputs))

@@ -1,4 +1,5 @@
-"""Modules around a network that change how robust it seems, and not how robust it is (Athalye et al. 2018; Carlini et al. 2019)."""
+"""Modules around a network that change how robust it seems, and not how robust it is (Athalye et
+al. 2018; Carlini et al. 2019)."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -8,7 +9,8 @@ from torch import Tensor, nn
 
 
 class Wrapper(Protocol):
-    """A frozen dataclass of settings that puts a network into another one, of the same images and classes."""
+    """A frozen dataclass of settings that puts a network into another one, of the same images and
+    classes."""
 
     def __call__(self, network: nn.Module, /) -> nn.Module:
         """The network with what is around it."""
@@ -16,7 +18,8 @@ class Wrapper(Protocol):
 
 @dataclass(frozen=True)
 class ScaledLogits:
-    """All logits times a factor: the same predictions, with a cross-entropy whose gradient underflows to 0 where it is large.
+    """All logits times a factor: the same predictions, with a cross-entropy whose gradient
+    underflows to 0 where it is large.
 
     Attributes:
         factor: positive.
@@ -34,7 +37,8 @@ class ScaledLogits:
 
 @dataclass(frozen=True)
 class RoundedInput:
-    """Pixels rounded to equal levels in [0, 1] before the network: nearly the same predictions, with a gradient that is 0.
+    """Pixels rounded to equal levels in [0, 1] before the network: nearly the same predictions,
+    with a gradient that is 0.
 
     Attributes:
         levels: how many, 256 for 8 bits.

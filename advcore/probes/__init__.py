@@ -10,7 +10,18 @@ from advcore.probes.margins import Margins
 from advcore.probes.masking import Masking
 from advcore.probes.noise import Noise
 from advcore.probes.normals import Normals
-from advcore.probes.probe import CALIBRATION, Batch, Calibrated, Columns, Comparison, Curve, Probe, Selective, Summary, median
+from advcore.probes.probe import (
+    CALIBRATION,
+    Batch,
+    Calibrated,
+    Columns,
+    Comparison,
+    Curve,
+    Probe,
+    Selective,
+    Summary,
+    median,
+)
 from advcore.probes.random_margins import RandomMargins
 from advcore.probes.robustness import Robustness
 from advcore.probes.shared_curvature import SharedCurvature

@@ -16,12 +16,14 @@ Scale = Literal["linear", "log", "symlog"]
 class Series:
     """One line with its optional bands and cloud of points.
 
-    `x`, `y` `(n,)`: the line, in its own order. `low`, `high` `(n,)`: a band around it (quartiles, say), drawn as bars where the
-    style is points. `outer`: two tensors `(n,)`, the ends of a second, fainter band. `cloud`: two tensors `(m,)`, the x and y of
-    single samples, drawn faintly behind the line; of many dots every k-th is drawn, and few far ones may lie outside the axis, both
-    told below the title. Values that are not finite are left out. `shade` and `mark` number its colour and its marker, by its place
-    among the series when not given: those of one shade belong together. `style` leaves out the markers (line) or the line between
-    them (points). `thin` draws a narrow line without markers, for what stands behind the others.
+    `x`, `y` `(n,)`: the line, in its own order. `low`, `high` `(n,)`: a band around it (quartiles,
+    say), drawn as bars where the style is points. `outer`: two tensors `(n,)`, the ends of a
+    second, fainter band. `cloud`: two tensors `(m,)`, the x and y of single samples, drawn faintly
+    behind the line; of many dots every k-th is drawn, and few far ones may lie outside the axis,
+    both told below the title. Values that are not finite are left out. `shade` and `mark` number
+    its colour and its marker, by its place among the series when not given: those of one shade
+    belong together. `style` leaves out the markers (line) or the line between them (points). `thin`
+    draws a narrow line without markers, for what stands behind the others.
     """
 
     label: str
@@ -38,7 +40,8 @@ class Series:
 
 
 def over_samples(label: str, x: Tensor, values: Tensor) -> Series:
-    """The median over samples of `values` `(samples, n)` at `x` `(n,)`, in a band between the quartiles.
+    """The median over samples of `values` `(samples, n)` at `x` `(n,)`, in a band between the
+    quartiles.
 
     Each is the lower of two neighbours, so that a value that is not finite stays one sample's own.
     """
@@ -48,10 +51,12 @@ def over_samples(label: str, x: Tensor, values: Tensor) -> Series:
 
 
 def medians(label: str, x: Tensor, values: Tensor) -> Series:
-    """The median over samples of `values` `(samples, n)` at `x` `(n,)` in its 95 % interval, and fainter between the quartiles.
+    """The median over samples of `values` `(samples, n)` at `x` `(n,)` in its 95 % interval, and
+    fainter between the quartiles.
 
-    The interval's ends are order statistics, so it holds for samples of any distribution: those between which the median lies in
-    95 % of draws by the binomial distribution of how many samples lie below it.
+    The interval's ends are order statistics, so it holds for samples of any distribution: those
+    between which the median lies in 95 % of draws by the binomial distribution of how many samples
+    lie below it.
     """
     inner = over_samples(label, x, values)
     ordered, reach = values.sort(0).values, _median_reach(len(values))
@@ -62,13 +67,20 @@ def medians(label: str, x: Tensor, values: Tensor) -> Series:
 
 
 def shares(label: str, x: Tensor, hits: Tensor) -> Series:
-    """The share in % of the samples for which `hits` `(samples, n)` is true, at `x` `(n,)`, in Wilson's 95 % interval."""
-    low, high = 100 * torch.tensor([wilson(int(count), len(hits)) for count in hits.sum(0)], dtype=torch.float64).T
+    """The share in % of the samples for which `hits` `(samples, n)` is true, at `x` `(n,)`, in
+    Wilson's 95 % interval."""
+    low, high = (
+        100
+        * torch.tensor(
+            [wilson(int(count), len(hits)) for count in hits.sum(0)], dtype=torch.float64
+        ).T
+    )
     return Series(label, x, 100 * hits.double().mean(0), low, high)
 
 
 def _median_reach(count: int) -> int:
-    """How many ordered samples may lie outside at each end so that the median lies between the others with 95 % confidence."""
+    """How many ordered samples may lie outside at each end so that the median lies between the
+    others with 95 % confidence."""
     chances = torch.distributions.Binomial(count, torch.tensor(0.5, dtype=torch.float64)).log_prob(
         torch.arange(count + 1, dtype=torch.float64)
     )
@@ -77,10 +89,12 @@ def _median_reach(count: int) -> int:
 
 @dataclass(frozen=True)
 class Lines:
-    """Lines over a common axis. `name` is the file's name, `note` a sentence below the title, `ends` the words at both ends
-    of the x axis (low frequency, high frequency), `references` horizontal lines with their labels, `ticks` the words at x = 0, 1,
-    2, ... in place of numbers, `x_ticks` the numbers that stand there as far as there is room, or a mapping from them to their
-    words (a block's number and its frequencies, say). A series without a label stands in no legend."""
+    """Lines over a common axis. `name` is the file's name, `note` a sentence below the title,
+    `ends` the words at both ends of the x axis (low frequency, high frequency), `references`
+    horizontal lines with their labels, `ticks` the words at x = 0, 1, 2, ... in place of numbers,
+    `x_ticks` the numbers that stand there as far as there is room, or a mapping from them to their
+    words (a block's number and its frequencies, say). A series without a label stands in no
+    legend."""
 
     name: str
     title: str
@@ -99,7 +113,8 @@ class Lines:
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture of a gallery: `image` `(C, H, W)`, its caption, and whether it is signed (a perturbation, drawn around 0)."""
+    """One picture of a gallery: `image` `(C, H, W)`, its caption, and whether it is signed (a
+    perturbation, drawn around 0)."""
 
     image: Tensor
     caption: str
@@ -108,7 +123,8 @@ class Panel:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Rows of pictures: `rows[i]` has its words in `row_labels[i]`, `column_labels` stand on top."""
+    """Rows of pictures: `rows[i]` has its words in `row_labels[i]`, `column_labels` stand on
+    top."""
 
     name: str
     title: str
@@ -131,13 +147,15 @@ class Mark:
 class Maps:
     """Fields over two axes, side by side: `panels` each `(rows, columns)` with its caption.
 
-    Entry (i, j) of a panel lies at the i-th of `rows` equal steps over `y_limits`, upwards, and the j-th over `x_limits`.
-    `categories` names the values 0, 1, 2, ... of fields that hold classes; else `value_label` names the quantity, with its unit,
-    and `value_limits` the ends of its colours, those of the values when not given. `x_names`, `y_names` name the columns and rows
-    of a table, in place of numbers at the axes; each cell then bears its value. `origin` marks the point (0, 0). `across` panels at
-    most stand in a row. `colours`: one scale of colours for all panels, or one of its own for each, with its own bar, where they
-    are not to be compared. `marks`: for each panel the points that are marked in it. `extents`: for each panel its own ends of the
-    axes, (left, right, bottom, top), in place of `x_limits` and `y_limits`.
+    Entry (i, j) of a panel lies at the i-th of `rows` equal steps over `y_limits`, upwards, and the
+    j-th over `x_limits`. `categories` names the values 0, 1, 2, ... of fields that hold classes;
+    else `value_label` names the quantity, with its unit, and `value_limits` the ends of its
+    colours, those of the values when not given. `x_names`, `y_names` name the columns and rows of a
+    table, in place of numbers at the axes; each cell then bears its value. `origin` marks the point
+    (0, 0). `across` panels at most stand in a row. `colours`: one scale of colours for all panels,
+    or one of its own for each, with its own bar, where they are not to be compared. `marks`: for
+    each panel the points that are marked in it. `extents`: for each panel its own ends of the axes,
+    (left, right, bottom, top), in place of `x_limits` and `y_limits`.
     """
 
     name: str

@@ -1,4 +1,5 @@
-"""Curvature of the loss at each sample (article, Fig. 4a), flatness at a scale, and where the gradient points."""
+"""Curvature of the loss at each sample (article, Fig. 4a), flatness at a scale, and where the
+gradient points."""
 
 import math
 from collections.abc import Mapping
@@ -17,7 +18,14 @@ from advcore.curvature import Ends, check_confidence, temperature_for
 from advcore.margins import check_attack, minimal_perturbations
 from advcore.norms import L2
 from advcore.probes.charts import Chart
-from advcore.probes.flatness import alignments, departures, directions, flatness, linearity_errors, sorted_samples
+from advcore.probes.flatness import (
+    alignments,
+    departures,
+    directions,
+    flatness,
+    linearity_errors,
+    sorted_samples,
+)
 from advcore.probes.probe import Batch, Columns, Curve, Summary, measure_some, median
 from advcore.probes.profiles import profiles, unsettled
 from advcore.probes.spectrum import extreme_spectrum, whole_spectrum
@@ -40,26 +48,50 @@ MEDIANS = (
 
 
 MEANINGS = {
-    "mean_top_eigenvalue": "mean over samples of the largest eigenvalue of the loss's input Hessian, loss per pixel unit squared: "
+    "mean_top_eigenvalue": "mean over samples of the largest eigenvalue of the loss's "
+    "input Hessian, loss per pixel "
+    "unit squared: "
     "that of the few samples near the boundary, as a sure one has none",
     "median_top_eigenvalue": "its median over samples: the surer a network, the smaller",
     "mean_smallest_eigenvalue": "mean over samples of the smallest eigenvalue, by sign",
     "mean_trace": "mean over samples of the Hessian's trace",
     "mean_frobenius": "mean over samples of the Hessian's Frobenius norm",
-    "mean_gradient_norm": "mean over samples of the length of the loss's gradient, loss per pixel unit",
-    "low_rank_share": "share of samples at which the network is piecewise linear, so that the Hessian has a rank below K",
+    "mean_gradient_norm": (
+        "mean over samples of the length of the loss's gradient, loss per pixel unit"
+    ),
+    "low_rank_share": (
+        "share of samples at which the network is piecewise linear, so that the Hessian has a "
+        "rank below K"
+    ),
     "temperature": "what logits are divided by for loss_change, one number a network",
-    "one_step_share": "share of samples whose class changes after one l2 step of 1.5 times the distance to the boundary, up the "
+    "one_step_share": "share of samples whose class changes after one l2 step of "
+    "1.5 times the distance to the "
+    "boundary, up the "
     "margin's gradient",
     "median_confidence": "median largest probability, at temperature 1",
-    "median_loss_change": "median change of the loss's gradient over one length, at the temperature: lower is flatter",
-    "median_turn": "median turn of the margin's gradient over one length in random directions, as a share of it: lower is flatter",
-    "median_distance": "median length of the minimal l2 perturbation out of the predicted class, no box",
+    "median_loss_change": (
+        "median change of the loss's gradient over one length, at the temperature: lower is flatter"
+    ),
+    "median_turn": (
+        "median turn of the margin's gradient over one length in random directions, as a "
+        "share of it: lower is flatter"
+    ),
+    "median_distance": (
+        "median length of the minimal l2 perturbation out of the predicted class, no box"
+    ),
     "median_cosine": "median cosine of the loss's gradient and that perturbation",
-    "median_random_cosine": "median magnitude of the cosine of the loss's gradient and a random direction",
-    "median_small_share": "median share of eigenvalues below 1 % of the sample's largest, in magnitude",
-    "median_linearity_error": "median largest departure of the loss from its tangent that was seen in the ball (nats)",
-    "median_relative_linearity_error": "the same of the margin, as a share of what the tangent changes by: lower is flatter",
+    "median_random_cosine": (
+        "median magnitude of the cosine of the loss's gradient and a random direction"
+    ),
+    "median_small_share": (
+        "median share of eigenvalues below 1 % of the sample's largest, in magnitude"
+    ),
+    "median_linearity_error": (
+        "median largest departure of the loss from its tangent that was seen in the ball (nats)"
+    ),
+    "median_relative_linearity_error": (
+        "the same of the margin, as a share of what the tangent changes by: lower is flatter"
+    ),
     "mean_eigenvalue": "mean over samples of the eigenvalue of each rank",
     "median_eigenvalue": "median over samples of the eigenvalue of each rank",
 }
@@ -68,58 +100,73 @@ MEANINGS = {
 
 @dataclass(frozen=True)
 class Curvature:
-    """The input Hessian of the loss, exact or at a step, and how flat the network is over a length; one row per sample.
+    """The input Hessian of the loss, exact or at a step, and how flat the network is over a length;
+    one row per sample.
 
     The loss is cross-entropy with the true label.
 
-    The exact Hessian of a piecewise linear network is confidence times slope: a sample that is all but sure has none, so that a
-    network is "flatter" the surer it is, and a mean is that of the few samples near the boundary. What does not hang on it is
-    `loss_change`, at a temperature that makes all networks equally confident, and `turn`, which knows no scale of the logits. Both
-    are finite differences over `length`, per pixel unit: neither is divided by how far the boundary is.
+    The exact Hessian of a piecewise linear network is confidence times slope: a sample that is all
+    but sure has none, so that a network is "flatter" the surer it is, and a mean is that of the few
+    samples near the boundary. What does not hang on it is `loss_change`, at a temperature that
+    makes all networks equally confident, and `turn`, which knows no scale of the logits. Both are
+    finite differences over `length`, per pixel unit: neither is divided by how far the boundary is.
 
-    Columns of the Hessian: `sample`; `eigenvalues`, descending: `(D,)`, the `top` largest in magnitude, or the `top` largest and
-    after them the `bottom` smallest, all NaN where a second derivative is not finite; `small_share`, of a whole spectrum, the share
-    of eigenvalues below 1 % of the largest, in magnitude; `trace` and `frobenius`, with `trace_error` and `frobenius_error`, their
-    standard errors, 0 when they are exact; `residual`, the largest `||H v - value v||` of the eigenpairs, 0 for the whole profile;
-    `low_rank`, whether the Gauss-Newton path was taken (see `advcore.curvature.eigenprofile`); `gradient_norm`.
+    Columns of the Hessian: `sample`; `eigenvalues`, descending: `(D,)`, the `top` largest in
+    magnitude, or the `top` largest and after them the `bottom` smallest, all NaN where a second
+    derivative is not finite; `small_share`, of a whole spectrum, the share of eigenvalues below 1 %
+    of the largest, in magnitude; `trace` and `frobenius`, with `trace_error` and `frobenius_error`,
+    their standard errors, 0 when they are exact; `residual`, the largest `||H v - value v||` of the
+    eigenpairs, 0 for the whole profile; `low_rank`, whether the Gauss-Newton path was taken (see
+    `advcore.curvature.eigenprofile`); `gradient_norm`.
 
-    Columns of flatness (m is the margin of the predicted class, `max_k z_k - z_predicted`, k any other): `temperature`, the same
-    for all samples; `confidence`, the largest probability at temperature 1; `loss_change`, `||grad l(x + h z) - grad l(x)||` of the
-    cross-entropy l at the temperature, z along the signs of `grad l` (`advcore.curvature.gradient_change`); `turn`, how far the
-    gradient of m turns over h in random directions, as a share of its length (`advcore.curvature.turn`); `distance` of the minimal
-    l2 perturbation; `cosine` between it and the gradient of the loss, below 0 where the sample is misclassified, and
-    `random_cosine`, a random direction's; `one_step`, whether a step of 1.5 times the distance up the gradient of m changes the
-    class.
+    Columns of flatness (m is the margin of the predicted class, `max_k z_k - z_predicted`, k any
+    other): `temperature`, the same for all samples; `confidence`, the largest probability at
+    temperature 1; `loss_change`, `||grad l(x + h z) - grad l(x)||` of the cross-entropy l at the
+    temperature, z along the signs of `grad l` (`advcore.curvature.gradient_change`); `turn`, how
+    far the gradient of m turns over h in random directions, as a share of its length
+    (`advcore.curvature.turn`); `distance` of the minimal l2 perturbation; `cosine` between it and
+    the gradient of the loss, below 0 where the sample is misclassified, and `random_cosine`, a
+    random direction's; `one_step`, whether a step of 1.5 times the distance up the gradient of m
+    changes the class.
 
-    With `linearity`: `linearity_error`, the largest departure of the loss from its tangent that was seen in that ball, and
-    `relative_linearity_error`, that of m over what its tangent changes by at most there, `radius ||grad m||`.
+    With `linearity`: `linearity_error`, the largest departure of the loss from its tangent that was
+    seen in that ball, and `relative_linearity_error`, that of m over what its tangent changes by at
+    most there, `radius ||grad m||`.
 
-    Eigenvalues, trace, Frobenius norm, residual and `loss_change` (over h = 1) are in units of loss per pixel unit squared, the
-    gradient's norm in loss per pixel unit, the departure in those of the loss. No box: all points may leave [0, 1].
+    Eigenvalues, trace, Frobenius norm, residual and `loss_change` (over h = 1) are in units of loss
+    per pixel unit squared, the gradient's norm in loss per pixel unit, the departure in those of
+    the loss. No box: all points may leave [0, 1].
 
     Attributes:
-        spectrum: `whole` for all D eigenvalues: K backward passes a sample for a piecewise linear network, but D Hessian products
-            and a D x D eigenproblem for any other and at a step, which D of many thousands forbids (20,000: 1.6 GB a sample in
-            float32); nothing is refused, as which network it is shows only when it is measured. There `top`: the extreme ones by
-            Lanczos, trace and Frobenius norm by Hutchinson's estimates.
+        spectrum: `whole` for all D eigenvalues: K backward passes a sample for a piecewise linear
+            network, but D Hessian products and a D x D eigenproblem for any other and at a step,
+            which D of many thousands forbids (20,000: 1.6 GB a sample in float32); nothing is
+            refused, as which network it is shows only when it is measured. There `top`: the extreme
+            ones by Lanczos, trace and Frobenius norm by Hutchinson's estimates.
         top: how many, for `top`.
-        bottom: how many of the smallest, by sign, for `top`, whose own are then the largest by sign; when not given the `top` are
-            those of largest magnitude, from either end.
+        bottom: how many of the smallest, by sign, for `top`, whose own are then the largest by
+            sign; when not given the `top` are those of largest magnitude, from either end.
         draws: random vectors of the estimates, for `top`.
-        step: the scale h of second differences of the loss, l2, pixel units; 0 for the exact Hessian. A piecewise linear network
-            has negative curvature at a step alone, and other curvature at each, along other directions that of another matrix: the
-            whole spectrum is that of the pixel axes, Hutchinson's estimates are those along random ones, and `residual` tells how
-            far Lanczos' pairs are from being any. See `advcore.curvature.DifferenceHessian`; in float32 no less than 0.01.
-        linearity: radius of the l2 ball of the linearity errors, pixel units; not measured when not given.
-        temperature: by which the logits of `loss_change` are divided. When not given it is measured, once a network, so that the
-            median largest probability of the study's samples is `confidence` (of at most 512 of them, drawn by hash; of the batch,
-            where the probe is used by itself).
+        step: the scale h of second differences of the loss, l2, pixel units; 0 for the exact
+            Hessian. A piecewise linear network has negative curvature at a step alone, and other
+            curvature at each, along other directions that of another matrix: the whole spectrum is
+            that of the pixel axes, Hutchinson's estimates are those along random ones, and
+            `residual` tells how far Lanczos' pairs are from being any. See
+            `advcore.curvature.DifferenceHessian`; in float32 no less than 0.01.
+        linearity: radius of the l2 ball of the linearity errors, pixel units; not measured when not
+            given.
+        temperature: by which the logits of `loss_change` are divided. When not given it is
+            measured, once a network, so that the median largest probability of the study's samples
+            is `confidence` (of at most 512 of them, drawn by hash; of the batch, where the probe is
+            used by itself).
         confidence: that median.
         length: h of `loss_change` and `turn`, l2, pixel units.
         turns: random directions of `turn`.
-        attack: what finds the minimal perturbation: a minimal-norm l2 attack without a box. DeepFool's are 1.3 to 1.4 times too
-            long on digits, and point less along the gradient's direction at the boundary than along that at the sample.
-        count: so many samples, drawn from the study's by a hash of their indices; all when not given.
+        attack: what finds the minimal perturbation: a minimal-norm l2 attack without a box.
+            DeepFool's are 1.3 to 1.4 times too long on digits, and point less along the gradient's
+            direction at the boundary than along that at the sample.
+        count: so many samples, drawn from the study's by a hash of their indices; all when not
+            given.
     """
 
     spectrum: Literal["whole", "top"] = "whole"
@@ -142,37 +189,58 @@ class Curvature:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
         if self.bottom is not None and (self.bottom < 1 or self.spectrum == "whole"):
-            raise ValueError(f"bottom must be at least 1, and is for spectrum: top alone; got {self.bottom} for {self.spectrum}")
+            raise ValueError(
+                f"bottom must be at least 1, and is for spectrum: top alone; got {self.bottom} "
+                f"for {self.spectrum}"
+            )
         if self.draws < 2:
             raise ValueError(f"draws must be at least 2; got {self.draws}")
         if not 0 <= self.step < math.inf:
-            raise ValueError(f"step must be a length in pixel units, 0 for the exact Hessian; got {self.step}")
+            raise ValueError(
+                f"step must be a length in pixel units, 0 for the exact Hessian; got {self.step}"
+            )
         if self.linearity is not None and not 0 < self.linearity < math.inf:
-            raise ValueError(f"linearity must be a positive radius in pixel units; got {self.linearity}")
+            raise ValueError(
+                f"linearity must be a positive radius in pixel units; got {self.linearity}"
+            )
         if self.temperature is not None and not 0 < self.temperature < math.inf:
-            raise ValueError(f"temperature must be a positive number, or not given to be measured; got {self.temperature}")
+            raise ValueError(
+                "temperature must be a positive number, or not given to be measured; got "
+                f"{self.temperature}"
+            )
         if not 0 < self.length < math.inf:
             raise ValueError(f"length must be positive, in pixel units; got {self.length}")
         check_attack(self.attack)
         if self.count is not None and self.count < 1:
-            raise ValueError(f"count must be at least 1, or not given for all samples; got {self.count}")
+            raise ValueError(
+                f"count must be at least 1, or not given for all samples; got {self.count}"
+            )
 
     def validate(self, shape: tuple[int, int, int], classes: int) -> None:
         dimension, wanted = math.prod(shape), self.top + (self.bottom or 0)
         if self.spectrum == "top" and wanted > dimension:
-            raise ValueError(f"top and bottom must not exceed the image's dimension, {dimension}, together; got {wanted}")
+            raise ValueError(
+                f"top and bottom must not exceed the image's dimension, {dimension}, together; "
+                f"got {wanted}"
+            )
         check_confidence(self.confidence, classes)
 
     def calibrated(self, logits: Tensor) -> "Curvature":
         """With the temperature of these logits `(N, K)`, unless one is given."""
-        return self if self.temperature is not None else replace(self, temperature=temperature_for(logits, self.confidence))
+        return (
+            self
+            if self.temperature is not None
+            else replace(self, temperature=temperature_for(logits, self.confidence))
+        )
 
     def samples(self, batch: Batch) -> Batch:
         return batch if self.count is None else batch.drawn(self.count)
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
         some = self.samples(batch)
-        return measure_some(batch, some, randomness, lambda part, noise: self._measure(classifier, part, noise))
+        return measure_some(
+            batch, some, randomness, lambda part, noise: self._measure(classifier, part, noise)
+        )
 
     def _measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
         around, still = batch.around(classifier)
@@ -195,7 +263,11 @@ class Curvature:
         scalars = {
             "mean_top_eigenvalue": values[:, 0].mean().item(),
             "median_top_eigenvalue": values[:, 0].quantile(0.5).item() if len(values) else math.nan,
-            **({} if self.spectrum == "top" and self.bottom is None else {"mean_smallest_eigenvalue": values[:, -1].mean().item()}),
+            **(
+                {}
+                if self.spectrum == "top" and self.bottom is None
+                else {"mean_smallest_eigenvalue": values[:, -1].mean().item()}
+            ),
             "mean_trace": columns["trace"][defined].mean().item(),
             "mean_frobenius": columns["frobenius"][defined].mean().item(),
             "mean_gradient_norm": columns["gradient_norm"].mean().item(),
@@ -211,7 +283,10 @@ class Curvature:
         ranks = list(range(1, largest.shape[1] + 1))
         curves = {
             "mean_eigenvalue": Curve(ranks, largest.mean(0).tolist()),
-            "median_eigenvalue": Curve(ranks, largest.quantile(0.5, dim=0).tolist() if len(values) else [math.nan] * len(ranks)),
+            "median_eigenvalue": Curve(
+                ranks,
+                largest.quantile(0.5, dim=0).tolist() if len(values) else [math.nan] * len(ranks),
+            ),
         }
         return Summary(scalars, curves, {**unsettled(table), **_undefined(defined)}, MEANINGS)
 
@@ -219,7 +294,10 @@ class Curvature:
         tables = {model: table for model, table in tables.items() if len(table["sample"])}
         if not tables:
             return []
-        temperatures = "; ".join(f"{model} {cast(Tensor, table['temperature'])[0]:.3g}" for model, table in tables.items())
+        temperatures = "; ".join(
+            f"{model} {cast(Tensor, table['temperature'])[0]:.3g}"
+            for model, table in tables.items()
+        )
         charts = [
             profiles(tables, self.spectrum == "whole", self.bottom, self.step),
             sorted_samples(
@@ -227,27 +305,39 @@ class Curvature:
                 "loss_change",
                 title="Flatness of the loss over one length, all networks equally confident",
                 y_label=f"change of the loss's gradient over {self.length:g} (loss per pixel unit)",
-                note=f"Logits are divided by one temperature a network: {temperatures}. Lower is flatter.",
+                note=(
+                    f"Logits are divided by one temperature a network: {temperatures}. Lower "
+                    "is flatter."
+                ),
             ),
             sorted_samples(
                 tables,
                 "turn",
                 title="Flatness of the decision function over one length",
                 y_label=f"turn of the margin's gradient over {self.length:g} (share of its length)",
-                note=f"Mean over {self.turns} random directions, blind to the scale of the logits. 0: affine. Lower is flatter.",
+                note=(
+                    f"Mean over {self.turns} random directions, blind to the scale of the "
+                    "logits. 0: affine. Lower is flatter."
+                ),
             ),
             alignments(tables),
         ]
         return charts if self.linearity is None else [*charts, *departures(tables, self.linearity)]
 
-    def _spectrum(self, classifier: Classifier, images: Tensor, labels: Tensor, randomness: Randomness) -> dict[str, Tensor]:
+    def _spectrum(
+        self, classifier: Classifier, images: Tensor, labels: Tensor, randomness: Randomness
+    ) -> dict[str, Tensor]:
         """The columns of the Hessian."""
         if self.spectrum == "whole":
             return whole_spectrum(classifier, images, labels, self.step, randomness)
         wanted = self.top if self.bottom is None else Ends(self.top, self.bottom)
-        return extreme_spectrum(classifier, images, labels, self.step, wanted, self.draws, randomness)
+        return extreme_spectrum(
+            classifier, images, labels, self.step, wanted, self.draws, randomness
+        )
 
-    def _flatness(self, classifier: Classifier, batch: Batch, gradient: Tensor, randomness: Randomness) -> dict[str, Tensor]:
+    def _flatness(
+        self, classifier: Classifier, batch: Batch, gradient: Tensor, randomness: Randomness
+    ) -> dict[str, Tensor]:
         """The columns of flatness and direction."""
         with frozen(classifier), torch.no_grad():
             logits = logits_of(classifier, batch.images)
@@ -256,24 +346,38 @@ class Curvature:
         columns = {
             "temperature": gradient.new_full((len(gradient),), own, dtype=torch.float64),
             "confidence": logits.softmax(1).amax(1),
-            **flatness(classifier, batch, logits.argmax(1), own, self.length, self.turns, way.distance, randomness),
+            **flatness(
+                classifier,
+                batch,
+                logits.argmax(1),
+                own,
+                self.length,
+                self.turns,
+                way.distance,
+                randomness,
+            ),
             **directions(way, gradient, randomness),
         }
         if self.linearity is not None:
-            columns |= linearity_errors(classifier, batch, logits.argmax(1), self.linearity, randomness)
+            columns |= linearity_errors(
+                classifier, batch, logits.argmax(1), self.linearity, randomness
+            )
         return columns
 
 
 def _gradient(classifier: Classifier, batch: Batch) -> Tensor:
     """Of cross-entropy with the true label, `(B, D)`."""
     with frozen(classifier):
-        return evaluate(classifier, batch.images, Untargeted(batch.labels), objectives.cross_entropy)[0].flatten(1)
+        return evaluate(
+            classifier, batch.images, Untargeted(batch.labels), objectives.cross_entropy
+        )[0].flatten(1)
 
 
 def _undefined(defined: Tensor) -> dict[str, str]:
     share = 1 - defined.double().mean().item()
     sentence = (
-        f"a second derivative is not finite at {share:.1%} of the samples: the numbers of the Hessian are those of the others; "
+        f"a second derivative is not finite at {share:.1%} of the samples: the numbers of the "
+        "Hessian are those of the others; "
         "look for an operation without one (a square root at 0, say)"
     )
     return {"undefined_curvature": sentence} if share else {}

@@ -19,11 +19,13 @@ from advcore.randomness import Randomness
 class Examples:
     """Attack `count` samples and keep the images; one row per sample.
 
-    Columns: `sample`, `label`, `prediction`, `adversarial_prediction`, `distance`, `image` and `adversarial` `(C, H, W)`.
+    Columns: `sample`, `label`, `prediction`, `adversarial_prediction`, `distance`, `image` and
+        `adversarial` `(C, H, W)`.
 
     Attributes:
         attack: a minimal-norm attack.
-        count: samples, drawn from the study's by a hash of their indices, the same whatever the shards.
+        count: samples, drawn from the study's by a hash of their indices, the same whatever the
+            shards.
     """
 
     attack: Attack = field(default_factory=lambda: MinimalNorm(norm="l2"))
@@ -33,7 +35,10 @@ class Examples:
         if self.count < 1:
             raise ValueError(f"count must be at least 1; got {self.count}")
         if has_budget(self.attack):
-            raise ValueError("examples need a minimal-norm attack, such as deepfool; one with a budget eps always fills it")
+            raise ValueError(
+                "examples need a minimal-norm attack, such as deepfool; one with a budget eps "
+                "always fills it"
+            )
 
     def validate(self, shape: tuple[int, int, int], classes: int) -> None:
         if shape[0] not in (1, 3):
@@ -44,7 +49,12 @@ class Examples:
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
         some = self.samples(batch)
-        images, prediction, adversarial, distance = some.images, some.labels, some.images, some.images.new_zeros(0)
+        images, prediction, adversarial, distance = (
+            some.images,
+            some.labels,
+            some.images,
+            some.images.new_zeros(0),
+        )
         if len(images):
             prediction = predict(classifier, images)
             noise = Randomness(randomness.seed, some.indices, randomness.key)
@@ -54,7 +64,9 @@ class Examples:
             "sample": some.indices,
             "label": some.labels,
             "prediction": prediction,
-            "adversarial_prediction": predict(classifier, adversarial) if len(images) else prediction,
+            "adversarial_prediction": predict(classifier, adversarial)
+            if len(images)
+            else prediction,
             "distance": distance,
             "image": images,
             "adversarial": adversarial,
@@ -62,36 +74,60 @@ class Examples:
 
     def summarise(self, table: Columns) -> Summary:
         mean = cast(Tensor, table["distance"]).mean().item()
-        meaning = f"mean {norm_of(self.attack)} length of the perturbations drawn, out of the predicted class"
+        meaning = (
+            f"mean {norm_of(self.attack)} length of the perturbations drawn, out of the "
+            "predicted class"
+        )
         return Summary({"mean_distance": mean}, meanings={"mean_distance": meaning})
 
     def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
         some = next(iter(tables.values()))
         count = min(self.count, len(some["sample"]))
-        rows = [[_image(some, row), *(panel for table in tables.values() for panel in _pair(table, row))] for row in range(count)]
+        rows = [
+            [
+                _image(some, row),
+                *(panel for table in tables.values() for panel in _pair(table, row)),
+            ]
+            for row in range(count)
+        ]
         return [
             Gallery(
                 name="examples",
                 title="Minimal perturbations",
                 rows=rows,
-                row_labels=[f"sample {int(index)}" for index in cast(Tensor, some["sample"])[:count]],
+                row_labels=[
+                    f"sample {int(index)}" for index in cast(Tensor, some["sample"])[:count]
+                ],
                 column_labels=[
                     "image",
-                    *(label for model in tables for label in (f"{model}:\nperturbation", f"{model}:\nadversarial")),
+                    *(
+                        label
+                        for model in tables
+                        for label in (f"{model}:\nperturbation", f"{model}:\nadversarial")
+                    ),
                 ],
-                note=f"Perturbations are scaled to be seen; the number is their {norm_of(self.attack)} norm (pixels in [0, 1]). "
+                note="Perturbations are scaled to be seen; the number is their "
+                f"{norm_of(self.attack)} norm (pixels in [0, 1]). "
                 "Samples are drawn by a hash; class before → after.",
             )
         ]
 
 
 def _image(table: Columns, row: int) -> Panel:
-    return Panel(cast(Tensor, table["image"])[row], f"label {int(cast(Tensor, table['label'])[row])}")
+    return Panel(
+        cast(Tensor, table["image"])[row], f"label {int(cast(Tensor, table['label'])[row])}"
+    )
 
 
 def _pair(table: Columns, row: int) -> tuple[Panel, Panel]:
     """The perturbation and the adversarial image of one sample."""
     columns = cast(Mapping[str, Tensor], table)
-    image, adversarial, distance = columns["image"][row], columns["adversarial"][row], columns["distance"][row].item()
+    image, adversarial, distance = (
+        columns["image"][row],
+        columns["adversarial"][row],
+        columns["distance"][row].item(),
+    )
     before, after = int(columns["prediction"][row]), int(columns["adversarial_prediction"][row])
-    return Panel(adversarial - image, f"{distance:.2f}", signed=True), Panel(adversarial, f"{before} → {after}")
+    return Panel(adversarial - image, f"{distance:.2f}", signed=True), Panel(
+        adversarial, f"{before} → {after}"
+    )

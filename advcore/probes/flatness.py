@@ -1,4 +1,5 @@
-"""How flat a network is around each sample over a length, and where its gradients point: columns of the probe `curvature`."""
+"""How flat a network is around each sample over a length, and where its gradients point: columns of
+the probe `curvature`."""
 
 from collections.abc import Callable, Mapping
 from typing import cast
@@ -10,7 +11,14 @@ from advcore import objectives
 from advcore.attacks import Adversarial
 from advcore.classifier import Classifier, frozen
 from advcore.criteria import Untargeted
-from advcore.curvature import Tempered, cross_entropy, gradient_change, linearity_error, one_step_changes, turn
+from advcore.curvature import (
+    Tempered,
+    cross_entropy,
+    gradient_change,
+    linearity_error,
+    one_step_changes,
+    turn,
+)
 from advcore.jacobian import differentiate
 from advcore.norms import L2
 from advcore.probes.charts import Chart, Lines, Series
@@ -43,24 +51,34 @@ def flatness(
 
 
 def directions(way: Adversarial, gradient: Tensor, randomness: Randomness) -> dict[str, Tensor]:
-    """The cosines of the loss's gradient `(B, D)` with the minimal perturbation and with a random direction; the distance."""
+    """The cosines of the loss's gradient `(B, D)` with the minimal perturbation and with a random
+    direction; the distance."""
     found = way.images.flatten(1).masked_fill(~way.found[:, None], 0)
     random = randomness.stream("direction").normal((gradient.shape[1],)).to(gradient.dtype)
-    return {"distance": way.distance, "cosine": _cosine(found, gradient), "random_cosine": _cosine(random, gradient)}
+    return {
+        "distance": way.distance,
+        "cosine": _cosine(found, gradient),
+        "random_cosine": _cosine(random, gradient),
+    }
 
 
 def linearity_errors(
     classifier: Classifier, batch: Batch, predicted: Tensor, radius: float, randomness: Randomness
 ) -> dict[str, Tensor]:
-    """`linearity_error`, of the loss, and `relative_linearity_error`, of the margin over the most that its tangent changes by in
-    the ball, `radius ||grad m||`; NaN where that is 0."""
+    """`linearity_error`, of the loss, and `relative_linearity_error`, of the margin over the most
+    that its tangent changes by in the ball, `radius ||grad m||`; NaN where that is 0."""
     around, still = batch.around(classifier)
     value = _margin(predicted)
     with frozen(classifier):
-        loss = linearity_error(around, still, cross_entropy(batch.labels), "l2", radius, randomness=randomness).error
+        loss = linearity_error(
+            around, still, cross_entropy(batch.labels), "l2", radius, randomness=randomness
+        ).error
         error = linearity_error(around, still, value, "l2", radius, randomness=randomness).error
         most = radius * L2.size(differentiate(around, still, value)[0])
-    return {"linearity_error": loss, "relative_linearity_error": (error / most).masked_fill(most == 0, torch.nan)}
+    return {
+        "linearity_error": loss,
+        "relative_linearity_error": (error / most).masked_fill(most == 0, torch.nan),
+    }
 
 
 def _margin(predicted: Tensor) -> Callable[[Tensor], Tensor]:
@@ -75,8 +93,11 @@ def _cosine(one: Tensor, other: Tensor) -> Tensor:
     return cosine.masked_fill((L2.size(one) == 0) | (L2.size(other) == 0), torch.nan)
 
 
-def sorted_samples(tables: Mapping[str, Columns], column: str, title: str, y_label: str, note: str) -> Chart:
-    """One line a model: a column's values, ascending, over the share of the samples; positive ones on a log scale."""
+def sorted_samples(
+    tables: Mapping[str, Columns], column: str, title: str, y_label: str, note: str
+) -> Chart:
+    """One line a model: a column's values, ascending, over the share of the samples; positive ones
+    on a log scale."""
     series = []
     for model, table in tables.items():
         values = cast(Tensor, table[column])
@@ -94,7 +115,8 @@ def sorted_samples(tables: Mapping[str, Columns], column: str, title: str, y_lab
 
 
 def alignments(tables: Mapping[str, Columns]) -> Chart:
-    """The cosines of gradient and minimal perturbation, and the range of random directions' for comparison."""
+    """The cosines of gradient and minimal perturbation, and the range of random directions' for
+    comparison."""
     series = []
     for model, table in tables.items():
         cosine = cast(Tensor, table["cosine"])
@@ -110,7 +132,8 @@ def alignments(tables: Mapping[str, Columns]) -> Chart:
         series=series,
         y_limits=(-1.03, 1.03),
         references=[(0.0, f"random: 95 % within ±{usual:.2g}")] if usual == usual else [],
-        note="1: the gradient points along the shortest way out of the predicted class. Below 0: samples that are misclassified, "
+        note="1: the gradient points along the shortest way out of the predicted class. Below 0: "
+        "samples that are misclassified, "
         "whose loss falls along that way.",
     )
 
@@ -123,13 +146,19 @@ def departures(tables: Mapping[str, Columns], radius: float) -> list[Chart]:
         "linearity_error",
         title="Departure of the loss from its tangent",
         y_label="local linearity error (nats)",
-        note=f"The largest |loss - tangent| that was seen {seen} Unsure networks have large ones: it is not flatness alone.",
+        note=(
+            f"The largest |loss - tangent| that was seen {seen} Unsure networks have large "
+            "ones: it is not flatness alone."
+        ),
     )
     margin = sorted_samples(
         tables,
         "relative_linearity_error",
         title="Departure of the decision function from its tangent",
         y_label="local linearity error of the margin (share of the tangent's change)",
-        note=f"The largest |margin - tangent| over radius times slope that was seen {seen} Lower is flatter.",
+        note=(
+            f"The largest |margin - tangent| over radius times slope that was seen {seen} "
+            "Lower is flatter."
+        ),
     )
     return [loss, margin]

@@ -1,4 +1,5 @@
-"""Margins over the whole plane of frequencies: a map of the directions along which a network is invariant."""
+"""Margins over the whole plane of frequencies: a map of the directions along which a network is
+invariant."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,9 +19,11 @@ from advcore.subspaces import DCTGrid
 
 @dataclass(frozen=True)
 class FrequencyMap:
-    """The probe `Margins` in every block of a tiling of the frequency plane (`DCTGrid`); one row per block x sample.
+    """The probe `Margins` in every block of a tiling of the frequency plane (`DCTGrid`); one row
+    per block x sample.
 
-    Columns: `sample`; `row`, `column` of the block in the tiling, from low to high vertical and horizontal frequency; `distance`
+    Columns: `sample`; `row`, `column` of the block in the tiling, from low to high vertical and
+        horizontal frequency; `distance`
     (inf where none was found), `status`.
 
     Attributes:
@@ -56,7 +59,11 @@ class FrequencyMap:
                 "median_margin/low_vertical_high_horizontal": medians[0, -1].item(),
                 "median_margin/high_vertical_low_horizontal": medians[-1, 0].item(),
             },
-            curves={"median_margin": Curve(list(range(medians.numel())), medians.flatten().tolist(), medians.shape[1])},
+            curves={
+                "median_margin": Curve(
+                    list(range(medians.numel())), medians.flatten().tolist(), medians.shape[1]
+                )
+            },
             meanings=self._margins.meanings(len(cast(Tensor, table["sample"]).unique())),
         )
 
@@ -74,7 +81,8 @@ class FrequencyMap:
                 y_limits=(0, down * self.size),
                 value_label="l2 margin (pixels in [0, 1], no box)",
                 scale="log",
-                note=f"Median over samples in blocks of {self.size} x {self.size} frequencies (eq. 18). {self._margins.note()} "
+                note=f"Median over samples in blocks of {self.size} x {self.size} frequencies (eq. "
+                f"18). {self._margins.note()} "
                 "Larger is more invariant.",
             )
         ]

@@ -34,7 +34,9 @@ SPANNED = {
 """What planes show, in the titles of their maps."""
 
 MEANINGS = {
-    "mean_own_share": "mean over samples of the share of the plane that is predicted as the sample itself",
+    "mean_own_share": (
+        "mean over samples of the share of the plane that is predicted as the sample itself"
+    ),
     "mean_largest_loss": "mean over samples of the largest cross-entropy on the plane (nats)",
 }
 """What the summary's numbers are."""
@@ -42,58 +44,85 @@ MEANINGS = {
 
 @dataclass(frozen=True)
 class Landscape:
-    """Predicted labels and cross-entropy with the true label on planes through `count` samples of the data; one row per sample x
-    plane.
+    """Predicted labels and cross-entropy with the true label on planes through `count` samples of
+    the data; one row per sample x plane.
 
-    Point (i, j) of a plane is `x + t_i u + t_j v`, `t` the `size` equal steps over [-w, w], w the half width, u and v orthonormal,
-    u along the first direction of the plane's name and v across it, along the second: `normal`, the minimal l2 perturbation
-    (without the box); `random`, the same for all models; `curved`, the one orthogonal to the normal along which the
-    loss has the largest curvature in magnitude (`advcore.curvature.most_curved_across`). Where no minimal perturbation was found
-    the normal is 0, and so is the most curved direction where the loss has no curvature across the normal: the plane is then
-    constant along that axis. No box: points may leave [0, 1].
+    Point (i, j) of a plane is `x + t_i u + t_j v`, `t` the `size` equal steps over [-w, w], w the
+    half width, u and v orthonormal, u along the first direction of the plane's name and v across
+    it, along the second: `normal`, the minimal l2 perturbation (without the box); `random`, the
+    same for all models; `curved`, the one orthogonal to the normal along which the loss has the
+    largest curvature in magnitude (`advcore.curvature.most_curved_across`). Where no minimal
+    perturbation was found the normal is 0, and so is the most curved direction where the loss has
+    no curvature across the normal: the plane is then constant along that axis. No box: points may
+    leave [0, 1].
 
-    Columns: `sample`, `plane`, `label`, `prediction`; `status` and `distance` of the minimal perturbation; `half_width`, l2, pixel
-    units; `labels` `(size, size)`; `loss` `(size, size)`, nats; `own_share`, the share of the plane's points that are predicted as
-    the sample itself; `largest_loss` on the plane.
+    Columns: `sample`, `plane`, `label`, `prediction`; `status` and `distance` of the minimal
+        perturbation; `half_width`, l2, pixel
+    units; `labels` `(size, size)`; `loss` `(size, size)`, nats; `own_share`, the share of the
+    plane's points that are predicted as the sample itself; `largest_loss` on the plane.
 
     Attributes:
-        count: samples, drawn from the study's by a hash of their indices, the same whatever the shards: as many rows x planes.
+        count: samples, drawn from the study's by a hash of their indices, the same whatever the
+            shards: as many rows x planes.
         shown: of them, those whose maps are drawn.
         planes: which planes.
         size: points of the grid a side; odd, so that the sample itself is the middle one.
-        half_width: l2, pixel units, the same for all samples and models. When not given, `lengths` times the sample's own minimal
-            perturbation, whatever the data and the network: the boundary then lies at 1 along the normal of every map.
-        lengths: half the width of a plane, in minimal perturbations, where `half_width` is not given.
+        half_width: l2, pixel units, the same for all samples and models. When not given, `lengths`
+            times the sample's own minimal perturbation, whatever the data and the network: the
+            boundary then lies at 1 along the normal of every map.
+        lengths: half the width of a plane, in minimal perturbations, where `half_width` is not
+            given.
         step: of the Hessian of the most curved direction, l2, pixel units; 0 for the exact one.
         attack: what finds the minimal perturbation: a minimal-norm l2 attack without a box.
         rows: images that go forward at a time; memory and speed.
     """
 
     count: int = 4
-    shown: int = field(default=4, metadata={"cost": True})  # of the charts alone: left out of the key of a result
+    shown: int = field(
+        default=4, metadata={"cost": True}
+    )  # of the charts alone: left out of the key of a result
     planes: tuple[PlaneName, ...] = get_args(PlaneName)
     size: int = 61
     half_width: float | None = None
     lengths: float = 2.5
     step: float = 0.0
     attack: Attack = field(default_factory=lambda: MinimalNorm(norm="l2", box=False))
-    rows: int = field(default=1024, metadata={"cost": True})  # only memory and speed: left out of the key of a result
+    rows: int = field(
+        default=1024, metadata={"cost": True}
+    )  # only memory and speed: left out of the key of a result
 
     def __post_init__(self) -> None:
         for name in ("count", "shown", "rows"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
         known = get_args(PlaneName)
-        if not self.planes or len(set(self.planes)) < len(self.planes) or not set(self.planes) <= set(known):
-            raise ValueError(f"planes must be some of {', '.join(known)}, each once; got {', '.join(self.planes) or 'none'}")
+        if (
+            not self.planes
+            or len(set(self.planes)) < len(self.planes)
+            or not set(self.planes) <= set(known)
+        ):
+            raise ValueError(
+                f"planes must be some of {', '.join(known)}, each once; got "
+                f"{', '.join(self.planes) or 'none'}"
+            )
         if self.size < 3 or self.size % 2 == 0:
-            raise ValueError(f"size must be odd and at least 3, so that the sample is the middle point; got {self.size}")
+            raise ValueError(
+                "size must be odd and at least 3, so that the sample is the middle point; got "
+                f"{self.size}"
+            )
         if self.half_width is not None and not 0 < self.half_width < math.inf:
-            raise ValueError(f"half_width must be a positive length in pixel units, or not given; got {self.half_width}")
+            raise ValueError(
+                "half_width must be a positive length in pixel units, or not given; got "
+                f"{self.half_width}"
+            )
         if not 0 < self.lengths < math.inf:
-            raise ValueError(f"lengths must be a positive number of minimal perturbations; got {self.lengths}")
+            raise ValueError(
+                f"lengths must be a positive number of minimal perturbations; got {self.lengths}"
+            )
         if not 0 <= self.step < math.inf:
-            raise ValueError(f"step must be a length in pixel units, 0 for the exact Hessian; got {self.step}")
+            raise ValueError(
+                f"step must be a length in pixel units, 0 for the exact Hessian; got {self.step}"
+            )
         check_attack(self.attack)
 
     def validate(self, shape: tuple[int, int, int], classes: int) -> None:
@@ -108,7 +137,9 @@ class Landscape:
         images, labels = some.images, some.labels
         if not len(images):
             nothing = images.new_zeros(0, len(self.planes), self.size, self.size)
-            return self._columns(some, labels, [], images.new_zeros(0), nothing.to(torch.int64), nothing)
+            return self._columns(
+                some, labels, [], images.new_zeros(0), nothing.to(torch.int64), nothing
+            )
         with full_precision():
             prediction = predict(classifier, images)
             noise = Randomness(randomness.seed, some.indices, randomness.key)
@@ -118,11 +149,21 @@ class Landscape:
             steps = torch.linspace(-1, 1, self.size, dtype=images.dtype, device=images.device)
             grid = self._half_widths(result.distance)[:, None] * steps
             sections = [
-                landscape(classifier, images, labels, directions[first], directions[second], grid, self.rows)
+                landscape(
+                    classifier,
+                    images,
+                    labels,
+                    directions[first],
+                    directions[second],
+                    grid,
+                    self.rows,
+                )
                 for first, second in (_axes(name) for name in self.planes)
             ]
         status = [Status(code).name.lower() for code in result.status.tolist()]
-        predicted, loss = (torch.stack([getattr(one, name) for one in sections], 1) for name in ("labels", "loss"))
+        predicted, loss = (
+            torch.stack([getattr(one, name) for one in sections], 1) for name in ("labels", "loss")
+        )
         return self._columns(some, prediction, status, result.distance, predicted, loss)
 
     def summarise(self, table: Columns) -> Summary:
@@ -138,17 +179,26 @@ class Landscape:
         return [chart for name in self.planes for chart in self._maps(shown, name)] if shown else []
 
     def _half_widths(self, distance: Tensor) -> Tensor:
-        """Of the samples' planes, l2, pixel units, `(B,)`; `lengths` where no perturbation was found."""
+        """Of the samples' planes, l2, pixel units, `(B,)`; `lengths` where no perturbation was
+        found."""
         if self.half_width is not None:
             return torch.full_like(distance, self.half_width)
         return self.lengths * torch.where(torch.isfinite(distance) & (distance > 0), distance, 1)
 
     def _directions(
-        self, classifier: Classifier, images: Tensor, labels: Tensor, normal: Tensor, randomness: Randomness
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        labels: Tensor,
+        normal: Tensor,
+        randomness: Randomness,
     ) -> dict[str, Tensor]:
         """By the words of the planes' names, each `(B, D)`; `other` is the second random one."""
         source, dimension = randomness.stream("landscape"), normal.shape[1]
-        random = {name: source.stream(name).normal((dimension,)).to(images.dtype) for name in ("random", "other")}
+        random = {
+            name: source.stream(name).normal((dimension,)).to(images.dtype)
+            for name in ("random", "other")
+        }
         directions = {"normal": normal, **random}
         if "normal_curved" in self.planes:
             hessian = input_hessian(classifier, images, cross_entropy(labels), self.step)
@@ -156,9 +206,16 @@ class Landscape:
         return directions
 
     def _columns(
-        self, batch: Batch, prediction: Tensor, status: list[str], distance: Tensor, labels: Tensor, loss: Tensor
+        self,
+        batch: Batch,
+        prediction: Tensor,
+        status: list[str],
+        distance: Tensor,
+        labels: Tensor,
+        loss: Tensor,
     ) -> Columns:
-        """Rows of samples, each with its planes in their order; `labels` and `loss` are `(B, planes, size, size)`."""
+        """Rows of samples, each with its planes in their order; `labels` and `loss` are `(B,
+        planes, size, size)`."""
         count = len(self.planes)
         own = labels == prediction[:, None, None, None]
         return {
@@ -176,7 +233,8 @@ class Landscape:
         }
 
     def _maps(self, tables: Mapping[str, Columns], name: PlaneName) -> tuple[Chart, Chart]:
-        """The labels and the loss on one plane: a panel for each model and sample, and rows that hold samples of one model."""
+        """The labels and the loss on one plane: a panel for each model and sample, and rows that
+        hold samples of one model."""
         labels, losses, marks = [], [], []
         for model, table in tables.items():
             for row in _rows_of(table, name).nonzero()[: self.shown, 0].tolist():
@@ -202,11 +260,26 @@ class Landscape:
             origin=True,
             marks=marks,
             across=each if 1 < (each := len(labels) // len(tables)) < 4 else 4,
-            note="The sample lies in the middle, r is its minimal perturbation out of the predicted class"
-            + (", which ends where it is marked." if any(marks) else ". One colour: nothing in the plane leaves the class."),
+            note=(
+                "The sample lies in the middle, r is its minimal perturbation out of the "
+                "predicted class"
+            )
+            + (
+                ", which ends where it is marked."
+                if any(marks)
+                else ". One colour: nothing in the plane leaves the class."
+            ),
         )
         loss, title = "cross-entropy with the true label (nats)", f"Loss {SPANNED[name]}"
-        return maps, replace(maps, name=f"loss-{name}", title=title, panels=losses, value_label=loss, categories=(), colours="own")
+        return maps, replace(
+            maps,
+            name=f"loss-{name}",
+            title=title,
+            panels=losses,
+            value_label=loss,
+            categories=(),
+            colours="own",
+        )
 
     def _marked(self, table: Columns, row: int) -> tuple[Mark, ...]:
         """The end of the minimal perturbation, on the axis upwards, where it lies in the map."""
@@ -229,5 +302,9 @@ def _rows_of(table: Columns, name: PlaneName) -> Tensor:
 
 def _caption(model: str, table: Columns, row: int) -> str:
     columns = cast(Mapping[str, Tensor], table)
-    sample, label, distance = int(columns["sample"][row]), int(columns["label"][row]), columns["distance"][row].item()
+    sample, label, distance = (
+        int(columns["sample"][row]),
+        int(columns["label"][row]),
+        columns["distance"][row].item(),
+    )
     return f"{model}, sample {sample}:\nlabel {label}, ‖r‖ = {distance:.2f}"

@@ -16,10 +16,16 @@ from advcore.probes.probe import Batch, Columns, Curve, Summary
 from advcore.randomness import Randomness
 from advcore.subspaces import Complements, DCTDiagonal, FamilySpec, OneColour
 
-QUALITIES: dict[str, Attack] = {"fast": DeepFool(norm="l2", box=False), "tight": MinimalNorm(norm="l2", box=False)}
+QUALITIES: dict[str, Attack] = {
+    "fast": DeepFool(norm="l2", box=False),
+    "tight": MinimalNorm(norm="l2", box=False),
+}
 """The attack of a quality."""
 
-LOOSE = "DeepFool's margins are 1.3 to 2.6 times those of quality tight on LeNets and digits, unevenly by block and network"
+LOOSE = (
+    "DeepFool's margins are 1.3 to 2.6 times those of quality tight on LeNets and digits, "
+    "unevenly by block and network"
+)
 """What is said wherever margins come of `fast`."""
 
 MARGIN = "margin (l2, pixels in [0, 1], no box)"
@@ -30,14 +36,16 @@ MARGIN = "margin (l2, pixels in [0, 1], no box)"
 class Margins:
     """The norm of the minimal perturbation inside each subspace; one row per subspace x sample.
 
-    Columns: `sample`, `subspace` (position in the family), `distance` (inf where none was found), `status`, see
+    Columns: `sample`, `subspace` (position in the family), `distance` (inf where none was found),
+        `status`, see
     `advcore.margins.MarginStatus`.
 
     Attributes:
         family: the subspaces.
-        quality: `fast`, the default, is `DeepFool`, the published algorithm, which steps over the boundary where that is curved:
-            its margins are 1.3 to 2.6 times the tight ones on LeNets, by block and network; `tight` is `MinimalNorm`, which looks
-            on along the boundary, and takes 13 to 25 times as long on a LeNet.
+        quality: `fast`, the default, is `DeepFool`, the published algorithm, which steps over the
+            boundary where that is curved: its margins are 1.3 to 2.6 times the tight ones on
+            LeNets, by block and network; `tight` is `MinimalNorm`, which looks on along the
+            boundary, and takes 13 to 25 times as long on a LeNet.
         attack: instead of these two, a minimal-norm l2 attack without a box.
         radius: margins beyond it, in pixel units, are censored: they count as not found.
         rows: samples x subspaces attacked as one batch; memory and speed.
@@ -47,7 +55,9 @@ class Margins:
     quality: Literal["fast", "tight"] | None = None
     attack: Attack | None = None
     radius: float = math.inf
-    rows: int = field(default=1024, metadata={"cost": True})  # only memory and speed: left out of the key of a result
+    rows: int = field(
+        default=1024, metadata={"cost": True}
+    )  # only memory and speed: left out of the key of a result
 
     def __post_init__(self) -> None:
         if self.rows < 1:
@@ -76,7 +86,9 @@ class Margins:
             "sample": batch.indices.repeat(len(family)),
             "subspace": torch.arange(len(family)).repeat_interleave(len(batch.images)),
             "distance": result.distance.flatten(),
-            "status": [MarginStatus(code).name.lower() for code in result.status.flatten().tolist()],
+            "status": [
+                MarginStatus(code).name.lower() for code in result.status.flatten().tolist()
+            ],
         }
 
     def summarise(self, table: Columns) -> Summary:
@@ -90,8 +102,12 @@ class Margins:
             },
             curves={
                 "median_margin": Curve(positions.tolist(), medians.tolist()),
-                "lower_quartile_margin": Curve(positions.tolist(), quantile(distances, 0.25).tolist()),
-                "upper_quartile_margin": Curve(positions.tolist(), quantile(distances, 0.75).tolist()),
+                "lower_quartile_margin": Curve(
+                    positions.tolist(), quantile(distances, 0.25).tolist()
+                ),
+                "upper_quartile_margin": Curve(
+                    positions.tolist(), quantile(distances, 0.75).tolist()
+                ),
             },
             meanings=self.meanings(distances.shape[1]),
         )
@@ -101,41 +117,55 @@ class Margins:
         part, blocks = _blocks(self.family)
         for model, table in tables.items():
             positions, distances = _by_subspace(table)
-            series.append(replace(medians(model, positions, distances.mT), style="both" if blocks else "points"))
+            series.append(
+                replace(
+                    medians(model, positions, distances.mT), style="both" if blocks else "points"
+                )
+            )
             if blocks is not None:
-                windows |= {place: "{}–{}".format(*blocks.window(place)) for place in positions.tolist()}
+                windows |= {
+                    place: "{}–{}".format(*blocks.window(place)) for place in positions.tolist()
+                }
         return [
             Lines(
                 name="margins",
-                title="Margin in each block of frequencies" if windows else "Margin in each subspace",
+                title="Margin in each block of frequencies"
+                if windows
+                else "Margin in each subspace",
                 x_label=f"{part} (DCT index)" if windows else "number of the subspace",
                 y_label=MARGIN,
                 series=series,
                 y_scale="log",
                 ends=("low frequency", "high frequency") if windows else None,
                 x_ticks=windows,
-                note=f"Median over samples, its 95 % interval, faint between quartiles. {self.note()} "
+                note="Median over samples, its 95 % interval, faint between quartiles. "
+                f"{self.note()} "
                 "Larger is more invariant in that subspace (eq. 18).",
             )
         ]
 
     def note(self) -> str:
-        """Of what the margins are, for a chart: the label, no box, the attack and how loose it is."""
+        """Of what the margins are, for a chart: the label, no box, the attack and how loose it
+        is."""
         loose = f" {LOOSE}." if self.chosen == QUALITIES["fast"] else ""
         return (
-            f"From the predicted label, by {kind_and_norm(self.chosen)}; no box: pixels may leave [0, 1], so a margin may "
-            f"exceed the norm of any image.{loose}"
+            f"From the predicted label, by {kind_and_norm(self.chosen)}; no box: pixels may leave "
+            f"[0, 1], so a margin may exceed the norm of any image.{loose}"
         )
 
     def meanings(self, count: int) -> dict[str, str]:
         """A sentence for each name, of `count` samples."""
         loose = f"; {LOOSE}" if self.chosen == QUALITIES["fast"] else ""
         what = (
-            "the l2 norm (pixels in [0, 1]) of the minimal perturbation inside the subspace, from the predicted label, without a "
-            f"box, by {kind_and_norm(self.chosen)}, over {count} samples; inf where none was found{loose}"
+            "the l2 norm (pixels in [0, 1]) of the minimal perturbation inside the subspace, from "
+            f"the predicted label, without a box, by {kind_and_norm(self.chosen)}, over {count} "
+            f"samples; inf where none was found{loose}"
         )
         return {
-            "found": f"share of {count} samples x subspaces in which a perturbation was found that changes the predicted label",
+            "found": (
+                f"share of {count} samples x subspaces in which a perturbation was found that "
+                "changes the predicted label"
+            ),
             "median_margin": f"median of {what}",
             "lower_quartile_margin": f"lower quartile of {what}",
             "upper_quartile_margin": f"upper quartile of {what}",
@@ -143,7 +173,8 @@ class Margins:
 
 
 def _blocks(family: FamilySpec) -> tuple[str, DCTDiagonal | None]:
-    """What stands at the axis of a family, and the blocks that it is made of; None where it is made of others."""
+    """What stands at the axis of a family, and the blocks that it is made of; None where it is made
+    of others."""
     match family:
         case DCTDiagonal():
             return "frequencies of the block", family
@@ -160,12 +191,13 @@ def _by_subspace(table: Columns) -> tuple[Tensor, Tensor]:
 
 
 def by_position(position: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-    """Of rows sample x position, in any order: the positions that there are `(P,)`, ascending, and the values `(P, samples)`."""
+    """Of rows sample x position, in any order: the positions that there are `(P,)`, ascending, and
+    the values `(P, samples)`."""
     positions = position.unique()
     return positions, torch.stack([values[position == one] for one in positions])
 
 
 def quantile(values: Tensor, share: float) -> Tensor:
-    """Over the samples of `(P, samples)`; one without a margin counts as inf, never left out, and no value is interpolated
-    towards it."""
+    """Over the samples of `(P, samples)`; one without a margin counts as inf, never left out, and
+    no value is interpolated towards it."""
     return values.quantile(share, dim=1, interpolation="lower")

@@ -18,24 +18,27 @@ from advcore.randomness import Randomness
 from advcore.robust_accuracy import check_grid
 
 TOLERATED = 0.01
-"""The share of the samples classified right above which a sign is a warning. Fewer move a robust accuracy by a point at most, which
-is the standard error of one measured on some 2,500 samples."""
+"""The share of the samples classified right above which a sign is a warning. Fewer move a robust
+accuracy by a point at most, which is the standard error of one measured on some 2,500 samples."""
 
 VARIES = 1e-3
-"""The relative difference of two calls above which they vary. Sums in another order, as GPUs make them, differ by some 1e-6 in
-float32."""
+"""The relative difference of two calls above which they vary. Sums in another order, as GPUs make
+them, differ by some 1e-6 in float32."""
 
 
 @dataclass(frozen=True)
 class Masking:
     """Look for signs of gradient masking (see `advcore.masking`); one row per sample.
 
-    Columns: `sample`, `label`, `prediction`; `zero_gradient`, `zero_margin_gradient`, `saturated`, `variation` at the image;
-    `broken`, `broken_by_noise` `(E,)`: whether a short PGD of cross-entropy, and the best of the draws of noise, find an
-    adversarial image at each eps, both true where the prediction is wrong; `regained`, broken at a smaller eps and not at a larger;
-    `worse_than_noise`, broken by noise and not by the PGD at the same eps.
+    Columns: `sample`, `label`, `prediction`; `zero_gradient`, `zero_margin_gradient`, `saturated`,
+        `variation` at the image;
+    `broken`, `broken_by_noise` `(E,)`: whether a short PGD of cross-entropy, and the best of the
+    draws of noise, find an adversarial image at each eps, both true where the prediction is wrong;
+    `regained`, broken at a smaller eps and not at a larger; `worse_than_noise`, broken by noise and
+    not by the PGD at the same eps.
 
-    Cost: at most `5 + E (steps + 2 + draws)` forward and `3 + E steps` backward passes a sample. The PGD is weak on purpose: the
+    Cost: at most `5 + E (steps + 2 + draws)` forward and `3 + E steps` backward passes a sample.
+        The PGD is weak on purpose: the
     accuracy under it is no robust accuracy, which the probe `robustness` measures.
 
     Attributes:
@@ -67,7 +70,16 @@ class Masking:
         return PGD(norm=self.norm, steps=self.steps)
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
-        ball = ball_signs(classifier, batch.images, batch.labels, self.norm, self.eps, randomness, self.steps, self.draws)
+        ball = ball_signs(
+            classifier,
+            batch.images,
+            batch.labels,
+            self.norm,
+            self.eps,
+            randomness,
+            self.steps,
+            self.draws,
+        )
         return {
             "sample": batch.indices,
             "label": batch.labels,
@@ -80,18 +92,32 @@ class Masking:
 
     def summarise(self, table: Columns) -> Summary:
         signs = summarise_signs(table)
-        grid, standing = [0.0, *self.eps], [part.double().mean(0).tolist() for part in self._standing(table)]
-        curves = {name: Curve(grid, own) for name, own in zip(("accuracy/short_pgd", "accuracy/noise"), standing, strict=True)}
+        grid, standing = (
+            [0.0, *self.eps],
+            [part.double().mean(0).tolist() for part in self._standing(table)],
+        )
+        curves = {
+            name: Curve(grid, own)
+            for name, own in zip(("accuracy/short_pgd", "accuracy/noise"), standing, strict=True)
+        }
         meanings = {**self._meanings(len(table["sample"])), **signs.meanings}
-        return Summary({"accuracy": standing[0][0], **signs.scalars}, curves, signs.warnings, meanings)
+        return Summary(
+            {"accuracy": standing[0][0], **signs.scalars}, curves, signs.warnings, meanings
+        )
 
     def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
         series: list[Series] = []
         for model, table in tables.items():
             place = len(series) // 2
             for name, standing in zip(("short PGD", "noise"), self._standing(table), strict=True):
-                line = replace(shares(f"{model}, {name}", torch.tensor([0.0, *self.eps]), standing), shade=place, mark=place)
-                series.append(replace(line, thin=True, low=None, high=None) if name == "noise" else line)
+                line = replace(
+                    shares(f"{model}, {name}", torch.tensor([0.0, *self.eps]), standing),
+                    shade=place,
+                    mark=place,
+                )
+                series.append(
+                    replace(line, thin=True, low=None, high=None) if name == "noise" else line
+                )
         return [
             Lines(
                 name="masking",
@@ -100,43 +126,60 @@ class Masking:
                 y_label="accuracy (%)",
                 series=series,
                 y_limits=(0, 102),
-                note=f"Share of samples classified right (true label): after PGD of {self.steps} steps, and thin, after the worst "
-                f"of {self.draws} draws of noise; band: 95 % over samples (Wilson). Gradients that lead to adversarial images make "
+                note=f"Share of samples classified right (true label): after PGD of {self.steps} "
+                "steps, and thin, after the worst "
+                f"of {self.draws} draws of noise; band: 95 % over samples (Wilson). Gradients "
+                "that lead to adversarial images make "
                 "the attack's line fall, and stay below that of noise.",
             )
         ]
 
     def _standing(self, table: Columns) -> tuple[Tensor, Tensor]:
-        """Whether each sample is classified right, after the PGD and after noise, `(samples, 1 + E)`; the first column without."""
+        """Whether each sample is classified right, after the PGD and after noise, `(samples, 1 +
+        E)`; the first column without."""
         right = (cast(Tensor, table["label"]) == cast(Tensor, table["prediction"]))[:, None]
-        attacked, noisy = (torch.cat([right, ~cast(Tensor, table[name])], 1) for name in ("broken", "broken_by_noise"))
+        attacked, noisy = (
+            torch.cat([right, ~cast(Tensor, table[name])], 1)
+            for name in ("broken", "broken_by_noise")
+        )
         return attacked, noisy
 
     def _meanings(self, count: int) -> dict[str, str]:
         after = f"share of {count} samples classified right (true label)"
         return {
             "accuracy": f"{after}, without an attack",
-            "accuracy/short_pgd": f"{after} after PGD of {self.steps} steps on cross-entropy, over eps ({self.norm}, pixels in "
+            "accuracy/short_pgd": f"{after} after PGD of {self.steps} steps on "
+            f"cross-entropy, over eps ({self.norm}, "
+            "pixels in "
             "[0, 1], in the box); it is weak, and no robust accuracy",
-            "accuracy/noise": f"{after} after the worst of {self.draws} draws of noise of that length",
+            "accuracy/noise": (
+                f"{after} after the worst of {self.draws} draws of noise of that length"
+            ),
         }
 
 
 def summarise_signs(table: Columns) -> Summary:
-    """Shares of the samples classified right that show each sign, NaN where none is right, and a warning for each above TOLERATED.
+    """Shares of the samples classified right that show each sign, NaN where none is right, and a
+    warning for each above TOLERATED.
 
-    The table has `label`, `prediction` and the columns of signs, one row a sample, or one a sample x attack: there is a column
-    `attack` then, by which `worse_than_noise` is told apart. The columns `regained` and `worse_than_noise` may be missing.
+    The table has `label`, `prediction` and the columns of signs, one row a sample, or one a sample
+    x attack: there is a column `attack` then, by which `worse_than_noise` is told apart. The
+    columns `regained` and `worse_than_noise` may be missing.
     """
     right = cast(Tensor, table["label"]) == cast(Tensor, table["prediction"])
-    columns = {name: cast(Tensor, table[name]) for name in ("zero_gradient", "zero_margin_gradient", "saturated")}
+    columns = {
+        name: cast(Tensor, table[name])
+        for name in ("zero_gradient", "zero_margin_gradient", "saturated")
+    }
     columns["varying"] = cast(Tensor, table["variation"]) > VARIES
     if "regained" in table:
         columns["regained"] = cast(Tensor, table["regained"])
     shares = {name: _share(column[right]) for name, column in columns.items()}
     worse = _worse_than_noise(table, right) if "worse_than_noise" in table else {}
     scalars = shares | {f"worse_than_noise/{attack}": share for attack, share in worse.items()}
-    return Summary(scalars, warnings=_warnings(shares, worse), meanings=_meanings(*_samples(table, right)))
+    return Summary(
+        scalars, warnings=_warnings(shares, worse), meanings=_meanings(*_samples(table, right))
+    )
 
 
 def _samples(table: Columns, right: Tensor) -> tuple[int, int]:
@@ -148,12 +191,21 @@ def _samples(table: Columns, right: Tensor) -> tuple[int, int]:
 def _meanings(right: int, count: int) -> dict[str, str]:
     of = f"share of the {right} samples classified right of {count}"
     return {
-        "zero_gradient": f"{of}, at whose image the gradient of cross-entropy (true label) is exactly 0",
-        "zero_margin_gradient": f"{of}, at whose image the gradient of the logit margin is exactly 0",
+        "zero_gradient": (
+            f"{of}, at whose image the gradient of cross-entropy (true label) is exactly 0"
+        ),
+        "zero_margin_gradient": (
+            f"{of}, at whose image the gradient of the logit margin is exactly 0"
+        ),
         "saturated": f"{of}, whose label's probability rounds to 1",
-        "varying": f"{of}, whose logits or gradients differ between two calls by more than {VARIES:g}, relatively",
+        "varying": (
+            f"{of}, whose logits or gradients differ between two calls by more than "
+            f"{VARIES:g}, relatively"
+        ),
         "regained": f"{of}, that a short PGD breaks at some eps and not at a larger one",
-        "worse_than_noise": f"{of}, that random noise breaks at an eps at which this attack does not",
+        "worse_than_noise": (
+            f"{of}, that random noise breaks at an eps at which this attack does not"
+        ),
     }
 
 
@@ -161,7 +213,10 @@ def _worse_than_noise(table: Columns, right: Tensor) -> dict[str, float]:
     """By attack; the short PGD where the table names none."""
     worse = cast(Tensor, table["worse_than_noise"])
     attacks = cast(list[str], table.get("attack", ["short_pgd"] * len(worse)))
-    chosen = {name: torch.tensor([attack == name for attack in attacks]) for name in dict.fromkeys(attacks)}
+    chosen = {
+        name: torch.tensor([attack == name for attack in attacks])
+        for name in dict.fromkeys(attacks)
+    }
     return {name: _share(worse[rows & right]) for name, rows in chosen.items()}
 
 
@@ -171,35 +226,51 @@ def _share(flags: Tensor) -> float:
 
 def _warnings(shares: Mapping[str, float], worse: Mapping[str, float]) -> dict[str, str]:
     """One sentence for each sign above TOLERATED: the number, what it means, what to do."""
-    of, entropy, margin = "of the samples classified right", shares["zero_gradient"], shares["zero_margin_gradient"]
-    saturated, varying, regained = shares["saturated"], shares["varying"], shares.get("regained", 0.0)
+    of, entropy, margin = (
+        "of the samples classified right",
+        shares["zero_gradient"],
+        shares["zero_margin_gradient"],
+    )
+    saturated, varying, regained = (
+        shares["saturated"],
+        shares["varying"],
+        shares.get("regained", 0.0),
+    )
     behind = {name: share for name, share in worse.items() if share > TOLERATED}
     moving = "take the objective logit_margin or logit_ratio, or deepfool"
-    blind = "take an attack without gradients (square), or put a differentiable stand-in where the gradient is lost"
+    blind = (
+        "take an attack without gradients (square), or put a differentiable stand-in where the "
+        "gradient is lost"
+    )
     signs = {
         "zero_gradients": (
             max(entropy, margin),
-            f"the gradient of cross-entropy is exactly 0 on {entropy:.1%} {of}, that of the logit margin on {margin:.1%}, "
+            f"the gradient of cross-entropy is exactly 0 on {entropy:.1%} {of}, that of the "
+            f"logit margin on {margin:.1%}, "
             f"where attacks that follow it do not move: {blind if margin > TOLERATED else moving}",
         ),
         "saturated_logits": (
             saturated,
-            f"the label's probability rounds to 1 on {saturated:.1%} {of}, where cross-entropy as other code writes it has no "
-            "whole gradient, and ours a tiny one: beside attacks on it take objective: logit_margin or logit_ratio, or deepfool",
+            f"the label's probability rounds to 1 on {saturated:.1%} {of}, where cross-entropy as "
+            "other code writes it has no whole gradient, and ours a tiny one: beside attacks on "
+            "it take objective: logit_margin or logit_ratio, or deepfool",
         ),
         "varying_gradients": (
             varying,
-            f"logits or gradients differ between two calls at the same image on {varying:.1%} {of}, for the classifier is random: "
+            f"logits or gradients differ between two calls at the same image on {varying:.1%} "
+            f"{of}, for the classifier is random: "
             "hold its noise fixed, or attack the mean over many of its draws",
         ),
         "rising_accuracy": (
             regained,
-            f"a short PGD breaks {regained:.1%} {of} at some eps and not at a larger one, so that accuracy rises with eps: "
-            "its gradients mislead; take the worst of several attacks, one of them without gradients (square)",
+            f"a short PGD breaks {regained:.1%} {of} at some eps and not at a larger one, so that "
+            "accuracy rises with eps: its gradients mislead; take the worst of several attacks, "
+            "one of them without gradients (square)",
         ),
         "worse_than_noise": (
             max(behind.values(), default=0.0),
-            f"random noise breaks samples at an eps at which the attack does not ({_listed(behind)} {of}): "
+            "random noise breaks samples at an eps at which the attack does not "
+            f"({_listed(behind)} {of}): "
             "give it more steps and restarts, or take one without gradients (square)",
         ),
     }

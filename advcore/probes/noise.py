@@ -1,4 +1,5 @@
-"""Gaussian noise and random directions, beside the minimal perturbation (article, eqs. 7, 20 and 21)."""
+"""Gaussian noise and random directions, beside the minimal perturbation (article, eqs. 7, 20 and
+21)."""
 
 import math
 from collections.abc import Mapping
@@ -11,7 +12,13 @@ from torch import Tensor
 from advcore.attacks import Attack, MinimalNorm, Status, kind_and_norm
 from advcore.classifier import Classifier
 from advcore.margins import check_attack, minimal_perturbations
-from advcore.noise import MEDIAN_RATIO, distance_along, flip_probability, noise_ratio, random_directions
+from advcore.noise import (
+    MEDIAN_RATIO,
+    distance_along,
+    flip_probability,
+    noise_ratio,
+    random_directions,
+)
 from advcore.noise_level import implied_distance, noise_level
 from advcore.probes.charts import Chart, Lines, Series, shares
 from advcore.probes.probe import Batch, Columns, Curve, Summary, median
@@ -26,24 +33,30 @@ QUANTILE = 1.2815515655446004
 
 @dataclass(frozen=True)
 class Noise:
-    """Flips under Gaussian noise and distances along random directions, beside the minimal perturbation; one row per sample.
+    """Flips under Gaussian noise and distances along random directions, beside the minimal
+    perturbation; one row per sample.
 
-    Columns: `sample`; `distance`, the minimal one, and `status`; `flips` `(S,)`, the share of the draws that change the predicted
-    label at each sigma (eq. 7); `along` `(directions,)`, how far the boundary is along each random direction, to the nearer side,
-    inf beyond 1,000 (eq. 20); `ratio`, the median of `along` over `sqrt(D) ||r*||` (eq. 21), inf where either is not known;
-    `sigma_10`, the sigma at which a tenth of the draws changes the label, inf beyond 1,000; `sigma_10_ratio`,
-    `sqrt(D) sigma_10 / ||r*||`; `implied` `(S,)`, the distance `-sigma Phi^-1(flips)` to which the flips amount where boundaries
+    Columns: `sample`; `distance`, the minimal one, and `status`; `flips` `(S,)`, the share of the
+        draws that change the predicted
+    label at each sigma (eq. 7); `along` `(directions,)`, how far the boundary is along each random
+    direction, to the nearer side, inf beyond 1,000 (eq. 20); `ratio`, the median of `along` over
+    `sqrt(D) ||r*||` (eq. 21), inf where either is not known; `sigma_10`, the sigma at which a tenth
+    of the draws changes the label, inf beyond 1,000; `sigma_10_ratio`, `sqrt(D) sigma_10 / ||r*||`;
+    `implied` `(S,)`, the distance `-sigma Phi^-1(flips)` to which the flips amount where boundaries
     are flat, inf where no draw flips.
 
-    For a flat boundary between two classes the ratio has the median `advcore.noise.MEDIAN_RATIO`, 1.483, `sigma_10_ratio` is
-    `sqrt(D) / 1.2816`, 21.85 for 28 x 28 pixels, and `implied` is `||r*||`. More classes make them smaller, and so does an `attack`
-    that goes farther than it must: DeepFool ends 1.4 times as far as `MinimalNorm` on LeNets. Cost: some `(S + 10) draws` forward
-    passes a sample beside the attack, and 30 for each direction.
+    For a flat boundary between two classes the ratio has the median `advcore.noise.MEDIAN_RATIO`,
+    1.483, `sigma_10_ratio` is `sqrt(D) / 1.2816`, 21.85 for 28 x 28 pixels, and `implied` is
+    `||r*||`. More classes make them smaller, and so does an `attack` that goes farther than it
+    must: DeepFool ends 1.4 times as far as `MinimalNorm` on LeNets. Cost: some `(S + 10) draws`
+        forward passes a sample beside the attack, and 30 for each direction.
 
     Attributes:
-        sigmas: standard deviations of a pixel, growing, in pixel units; the noisy images are not clipped.
+        sigmas: standard deviations of a pixel, growing, in pixel units; the noisy images are not
+            clipped.
         draws: of the noise at each sigma.
-        directions: how many, an odd number: their median is then one of them, and that of one sample has the median of them all.
+        directions: how many, an odd number: their median is then one of them, and that of one
+            sample has the median of them all.
         attack: a minimal-norm l2 attack without a box, for the minimal perturbation.
         rows: images sent forward as one batch; memory and speed.
     """
@@ -56,10 +69,20 @@ class Noise:
 
     def __post_init__(self) -> None:
         sigmas = list(self.sigmas)
-        if not sigmas or not all(0 < sigma < math.inf for sigma in sigmas) or sigmas != sorted(set(sigmas)):
-            raise ValueError(f"sigmas must be a growing list of finite positive numbers in pixel units; got {sigmas}")
+        if (
+            not sigmas
+            or not all(0 < sigma < math.inf for sigma in sigmas)
+            or sigmas != sorted(set(sigmas))
+        ):
+            raise ValueError(
+                "sigmas must be a growing list of finite positive numbers in pixel units; got "
+                f"{sigmas}"
+            )
         if self.directions < 1 or self.directions % 2 == 0:
-            raise ValueError(f"directions must be an odd number, so that one is the median; got {self.directions}")
+            raise ValueError(
+                "directions must be an odd number, so that one is the median; got "
+                f"{self.directions}"
+            )
         for name in ("draws", "rows"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
@@ -71,13 +94,22 @@ class Noise:
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
         images = batch.images
         minimal = minimal_perturbations(classifier, images, self.attack, randomness)
-        flips = flip_probability(classifier, images, self.sigmas, self.draws, randomness, rows=self.rows)
+        flips = flip_probability(
+            classifier, images, self.sigmas, self.draws, randomness, rows=self.rows
+        )
         start = torch.where(minimal.found & (minimal.distance > 0), minimal.distance, 1)
-        directions = (random_directions(images, randomness.stream("along", number)) for number in range(self.directions))
-        along = torch.stack([distance_along(classifier, images, one, start).abs() for one in directions], 1)
+        directions = (
+            random_directions(images, randomness.stream("along", number))
+            for number in range(self.directions)
+        )
+        along = torch.stack(
+            [distance_along(classifier, images, one, start).abs() for one in directions], 1
+        )
         dimension = images[0].numel()
         ratio = noise_ratio(along.median(1).values, minimal.distance, dimension)
-        level = noise_level(classifier, images, start / QUANTILE, FLIPPED, self.draws, randomness, rows=self.rows)
+        level = noise_level(
+            classifier, images, start / QUANTILE, FLIPPED, self.draws, randomness, rows=self.rows
+        )
         return {
             "sample": batch.indices,
             "distance": minimal.distance,
@@ -86,14 +118,18 @@ class Noise:
             "along": along,
             "ratio": ratio.masked_fill(~minimal.found, torch.inf),
             "sigma_10": level,
-            "sigma_10_ratio": (math.sqrt(dimension) * level / minimal.distance).masked_fill(~minimal.found, torch.inf),
+            "sigma_10_ratio": (math.sqrt(dimension) * level / minimal.distance).masked_fill(
+                ~minimal.found, torch.inf
+            ),
             "implied": implied_distance(flips.mT, flips.new_tensor(self.sigmas)),
         }
 
     def summarise(self, table: Columns) -> Summary:
         columns = cast(Mapping[str, Tensor], table)
         distance, ratio = columns["distance"], columns["ratio"]
-        quartiles = (ratio.quantile(share, interpolation="lower").item() for share in (0.25, 0.5, 0.75))
+        quartiles = (
+            ratio.quantile(share, interpolation="lower").item() for share in (0.25, 0.5, 0.75)
+        )
         names = ("lower_quartile_ratio", "median_ratio", "upper_quartile_ratio")
         return Summary(
             scalars={
@@ -106,7 +142,9 @@ class Noise:
             curves={
                 "flip_probability": Curve(self.sigmas, columns["flips"].mean(0).tolist()),
                 "flip_probability/flat": Curve(self.sigmas, self._flat(distance).tolist()),
-                "median_implied_distance": Curve(self.sigmas, [median(column) for column in columns["implied"].mT]),
+                "median_implied_distance": Curve(
+                    self.sigmas, [median(column) for column in columns["implied"].mT]
+                ),
             },
             meanings=self._meanings(len(distance)),
         )
@@ -115,35 +153,57 @@ class Noise:
         return [self._flips(tables), self._ratios(tables)]
 
     def _meanings(self, count: int) -> dict[str, str]:
-        by = f"the minimal l2 perturbation by {kind_and_norm(self.attack)}, from the predicted label, without a box"
+        by = (
+            f"the minimal l2 perturbation by {kind_and_norm(self.attack)}, from the predicted "
+            "label, without a box"
+        )
         of = f"{count} samples"
         flip = "share of draws of Gaussian noise, not clipped, that change the predicted label"
         return {
             "found": f"share of {of} for which {by}, was found",
-            "median_distance": f"median over {of} of the norm of {by} (pixels in [0, 1]); inf where none was found",
-            "median_ratio": f"median over {of} of the distance along a random direction over sqrt(D) times {by}; "
+            "median_distance": (
+                f"median over {of} of the norm of {by} (pixels in [0, 1]); inf where none was found"
+            ),
+            "median_ratio": f"median over {of} of the distance along a random "
+            "direction over sqrt(D) times "
+            f"{by}; "
             f"{MEDIAN_RATIO:.3f} at a flat boundary between two classes",
             "lower_quartile_ratio": "lower quartile of the same ratio",
             "upper_quartile_ratio": "upper quartile of the same ratio",
-            "median_sigma_10": f"median over {of} of the noise's standard deviation (pixels in [0, 1]) at which {FLIPPED:.0%} of "
+            "median_sigma_10": f"median over {of} of the noise's standard deviation "
+            "(pixels in [0, 1]) at which "
+            f"{FLIPPED:.0%} of "
             f"{self.draws} draws change the predicted label",
-            "median_sigma_10_ratio": f"median over {of} of sqrt(D) times that standard deviation over {by}; sqrt(D) / "
+            "median_sigma_10_ratio": f"median over {of} of sqrt(D) times that standard "
+            f"deviation over {by}; sqrt(D) / "
             f"{QUANTILE:.4g} at a flat boundary between two classes",
-            "flip_probability": f"{flip}, mean over {of} and {self.draws} draws, by standard deviation (pixels in [0, 1])",
-            "flip_probability/flat": f"the same at a flat boundary between two classes, as far as {by}",
-            "median_implied_distance": f"median over {of} of -sigma Phi^-1(mu), mu the {flip}, by sigma (pixels in [0, 1]); "
+            "flip_probability": (
+                f"{flip}, mean over {of} and {self.draws} draws, by standard deviation "
+                "(pixels in [0, 1])"
+            ),
+            "flip_probability/flat": (
+                f"the same at a flat boundary between two classes, as far as {by}"
+            ),
+            "median_implied_distance": f"median over {of} of -sigma Phi^-1(mu), mu the {flip}, "
+            "by sigma (pixels in [0, "
+            "1]); "
             "inf where no draw does",
         }
 
     def _flat(self, distance: Tensor) -> Tensor:
-        """The mean of `Phi(-||r*|| / sigma)`, `(S,)`: the flips at flat boundaries between two classes."""
+        """The mean of `Phi(-||r*|| / sigma)`, `(S,)`: the flips at flat boundaries between two
+        classes."""
         return torch.special.ndtr(-distance / distance.new_tensor(self.sigmas)[:, None]).mean(1)
 
     def _flips(self, tables: Mapping[str, Columns]) -> Chart:
         sigmas, series = torch.tensor(self.sigmas), list[Series]()
         for model, table in tables.items():
             place = len(series) // 2
-            series.append(replace(shares(model, sigmas, cast(Tensor, table["flips"])), shade=place, mark=place))
+            series.append(
+                replace(
+                    shares(model, sigmas, cast(Tensor, table["flips"])), shade=place, mark=place
+                )
+            )
             flat = 100 * self._flat(cast(Tensor, table["distance"]))
             series.append(Series(f"{model}, if flat", sigmas, flat, shade=place, thin=True))
         return Lines(
@@ -156,7 +216,8 @@ class Noise:
             y_scale="log",
             y_limits=(0.1, 120),
             x_ticks=self.sigmas,
-            note=f"Share of samples x draws that change the predicted label (eq. 7); band: 95 % over samples (Wilson). Thin, "
+            note="Share of samples x draws that change the predicted label (eq. 7); band: 95 % "
+            "over samples (Wilson). Thin, "
             f"if flat: the mean of Φ(-‖r*‖ / σ), r* by {kind_and_norm(self.attack)}, no box.",
         )
 
@@ -164,7 +225,14 @@ class Noise:
         series, percent = [], torch.arange(1, 100)
         for model, table in tables.items():
             ratio = cast(Tensor, table["ratio"]).double()
-            series.append(Series(model, percent, ratio.quantile(percent.double() / 100, interpolation="lower"), style="line"))
+            series.append(
+                Series(
+                    model,
+                    percent,
+                    ratio.quantile(percent.double() / 100, interpolation="lower"),
+                    style="line",
+                )
+            )
         return Lines(
             name="ratio",
             title="Distance along random directions against the minimal one",
@@ -173,6 +241,7 @@ class Noise:
             series=series,
             y_scale="log",
             references=((MEDIAN_RATIO, f"flat, two classes, in the median: {MEDIAN_RATIO:.3f}"),),
-            note=f"Percentiles 1 to 99 over samples of each one's median over {self.directions} directions (eq. 21); the minimal "
+            note=f"Percentiles 1 to 99 over samples of each one's median over {self.directions} "
+            "directions (eq. 21); the minimal "
             f"distance by {kind_and_norm(self.attack)}, from the predicted label, no box.",
         )

@@ -1,4 +1,5 @@
-"""Normals of the decision boundary: how many dimensions they span, and how far networks share them."""
+"""Normals of the decision boundary: how many dimensions they span, and how far networks share
+them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,13 @@ from torch import Tensor
 from advcore.attacks import Attack, MinimalNorm, Status
 from advcore.classifier import Classifier
 from advcore.margins import check_attack, minimal_perturbations
-from advcore.normals import dimensions_above_random, overlap, participation_ratio, random_singular_values, singular_values
+from advcore.normals import (
+    dimensions_above_random,
+    overlap,
+    participation_ratio,
+    random_singular_values,
+    singular_values,
+)
 from advcore.norms import L2
 from advcore.probes.charts import Chart, Lines, Series
 from advcore.probes.probe import Batch, Columns, Curve, Summary, median
@@ -20,7 +27,9 @@ from advcore.subspaces import span
 
 MEANINGS = {
     "found": "share of samples whose minimal perturbation was found",
-    "median_distance": "median length of the minimal l2 perturbation out of the predicted class, no box",
+    "median_distance": (
+        "median length of the minimal l2 perturbation out of the predicted class, no box"
+    ),
     "participation_ratio": "how many directions the unit normals spread over evenly",
     "participation_ratio/random": "the same of as many random directions",
     "dimensions_above_random": "how many singular values exceed those of random directions",
@@ -35,16 +44,20 @@ LEADING = 50
 
 @dataclass(frozen=True)
 class Normals:
-    """The unit minimal perturbation of each sample, which is the boundary's normal where it ends; one row per sample.
+    """The unit minimal perturbation of each sample, which is the boundary's normal where it ends;
+    one row per sample.
 
-    Columns: `sample`; `normal` `(C, H, W)`, of length 1 in l2, 0 where none was found; `distance`, inf there; `status`.
+    Columns: `sample`; `normal` `(C, H, W)`, of length 1 in l2, 0 where none was found; `distance`,
+        inf there; `status`.
 
-    A row takes 4 D bytes in float32, and the summary decomposes all of them at once, in float64: fine for some thousand images of
-    28 x 28, or some hundred of 224 x 224 (150,528 numbers, 600 kB a row).
+    A row takes 4 D bytes in float32, and the summary decomposes all of them at once, in float64:
+    fine for some thousand images of 28 x 28, or some hundred of 224 x 224 (150,528 numbers, 600 kB
+    a row).
 
     Attributes:
-        attack: a minimal-norm l2 attack without a box. Where it is loose, its direction is no normal: on digits the cosine of
-            DeepFool's with the boundary's normal at its end is .74, that of `MinimalNorm`'s .99.
+        attack: a minimal-norm l2 attack without a box. Where it is loose, its direction is no
+            normal: on digits the cosine of DeepFool's with the boundary's normal at its end is .74,
+                that of `MinimalNorm`'s .99.
     """
 
     attack: Attack = field(default_factory=lambda: MinimalNorm(norm="l2", box=False))
@@ -91,7 +104,10 @@ class Normals:
 
     def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
         found = {model: normals for model, table in tables.items() if len(normals := _found(table))}
-        return [*([_spectrum(found)] if found else []), *([_overlaps(found)] if len(found) > 1 else [])]
+        return [
+            *([_spectrum(found)] if found else []),
+            *([_overlaps(found)] if len(found) > 1 else []),
+        ]
 
 
 def _found(table: Columns) -> Tensor:
@@ -120,7 +136,10 @@ def _spectrum(found: Mapping[str, Tensor]) -> Chart:
         series=series,
         x_scale="log",
         y_scale="log",
-        note="One normal per sample. Above the random directions: directions that many samples share.",
+        note=(
+            "One normal per sample. Above the random directions: directions that many samples "
+            "share."
+        ),
     )
 
 
@@ -130,7 +149,11 @@ def _overlaps(found: Mapping[str, Tensor]) -> Chart:
     counts = range(1, min(map(len, bases.values())) + 1)
     ks, dimension = torch.tensor(counts), next(iter(bases.values()))[0].numel()
     pairs = [
-        Series(f"{one} and {other}", ks, torch.tensor([overlap(bases[one][:k], bases[other][:k]) for k in counts]))
+        Series(
+            f"{one} and {other}",
+            ks,
+            torch.tensor([overlap(bases[one][:k], bases[other][:k]) for k in counts]),
+        )
         for one, other in combinations(bases, 2)
     ]
     return Lines(

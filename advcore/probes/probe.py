@@ -1,8 +1,9 @@
 """The seam of a measurement: a probe turns a batch of samples into rows.
 
-A probe is a frozen dataclass of its settings and the unit of distributed work. It is measured shard by shard, wherever a
-classifier stands; its rows come back as columns, and the probe itself says how the whole table is summarised and which
-charts it makes. Nothing here knows files, Ray, MLflow or a plotting library: a chart is data, drawn elsewhere.
+A probe is a frozen dataclass of its settings and the unit of distributed work. It is measured shard
+by shard, wherever a classifier stands; its rows come back as columns, and the probe itself says how
+the whole table is summarised and which charts it makes. Nothing here knows files, Ray, MLflow or a
+plotting library: a chart is data, drawn elsewhere.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,17 +19,20 @@ from advcore.probes.charts import Chart
 from advcore.randomness import Randomness, drawn_places
 
 Columns = Mapping[str, Tensor | list[str]]
-"""Named columns of equal length: tensors `(rows, *shape)` or lists of words. `sample` (the data set's index) is always there."""
+"""Named columns of equal length: tensors `(rows, *shape)` or lists of words. `sample` (the data
+set's index) is always there."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Samples as a probe sees them: images `(B, C, H, W)`, labels `(B,)`, their indices in the data set `(B,)`.
+    """Samples as a probe sees them: images `(B, C, H, W)`, labels `(B,)`, their indices in the data
+    set `(B,)`.
 
-    `start` is the place of the first among all samples that are measured, in their order. `places` `(B,)` are the samples' places
-    in another order of all of them, drawn by a hash of their indices (`advcore.randomness.drawn_places`): a probe of a few samples
-    takes the first in that order, whatever the shards, and they are no one class of data that lie in class order. Images lie in [0,
-    1], unless the data set is a transformed one; then no probe comes that attacks in that box.
+    `start` is the place of the first among all samples that are measured, in their order. `places`
+    `(B,)` are the samples' places in another order of all of them, drawn by a hash of their indices
+    (`advcore.randomness.drawn_places`): a probe of a few samples takes the first in that order,
+    whatever the shards, and they are no one class of data that lie in class order. Images lie in
+    [0, 1], unless the data set is a transformed one; then no probe comes that attacks in that box.
     """
 
     images: Tensor
@@ -38,15 +42,18 @@ class Batch:
     places: Tensor | None = None
 
     def around(self, classifier: Classifier) -> tuple[Around, Tensor]:
-        """The classifier of perturbations of the images, and zero ones: for what knows no box, wherever the images lie."""
+        """The classifier of perturbations of the images, and zero ones: for what knows no box,
+        wherever the images lie."""
         return Around(classifier, self.images), torch.zeros_like(self.images)
 
     def drawn(self, count: int) -> "Batch":
-        """Those of its samples that are among the `count` drawn of all, in their order; there may be none. Without `places` they
-        are drawn of this batch."""
+        """Those of its samples that are among the `count` drawn of all, in their order; there may
+        be none. Without `places` they are drawn of this batch."""
         places = drawn_places(self.indices) if self.places is None else self.places
         rows = (places < count).nonzero()[:, 0]
-        return Batch(self.images[rows], self.labels[rows], self.indices[rows], self.start, places[rows])
+        return Batch(
+            self.images[rows], self.labels[rows], self.indices[rows], self.start, places[rows]
+        )
 
 
 @dataclass(frozen=True)
@@ -63,12 +70,15 @@ class Curve:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a table says in numbers: single values, and curves over eps, over the subspaces, over the rank, ...
+    """What a table says in numbers: single values, and curves over eps, over the subspaces, over
+    the rank, ...
 
-    `warnings` say why the numbers may mislead: by name, one sentence each, with the number that caused it and what to do.
+    `warnings` say why the numbers may mislead: by name, one sentence each, with the number that
+    caused it and what to do.
 
-    `meanings` say what the scalars and curves are: one sentence each, by full name or by the part before a slash, which stands for
-    all names that begin with it (`meaning`). A sentence says of what the number is: label, box, attack, unit, how many samples.
+    `meanings` say what the scalars and curves are: one sentence each, by full name or by the part
+    before a slash, which stands for all names that begin with it (`meaning`). A sentence says of
+    what the number is: label, box, attack, unit, how many samples.
     """
 
     scalars: Mapping[str, float] = field(default_factory=dict)
@@ -77,8 +87,8 @@ class Summary:
     meanings: Mapping[str, str] = field(default_factory=dict)
 
     def meaning(self, name: str) -> str:
-        """Return the sentence for the scalar or curve `name`: its own, or else that of its longest prefix that ends at a slash;
-        empty where the probe says nothing of it."""
+        """Return the sentence for the scalar or curve `name`: its own, or else that of its longest
+        prefix that ends at a slash; empty where the probe says nothing of it."""
         while name not in self.meanings and "/" in name:
             name = name.rpartition("/")[0]
         return self.meanings.get(name, "")
@@ -92,10 +102,12 @@ class Probe(Protocol):
     """A frozen dataclass of settings with these four methods."""
 
     def validate(self, shape: tuple[int, int, int], classes: int) -> None:
-        """Raise ValueError when images of `shape` (C, H, W) or `classes` logits cannot be measured with these settings."""
+        """Raise ValueError when images of `shape` (C, H, W) or `classes` logits cannot be measured
+        with these settings."""
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
-        """The rows of one batch, one per sample or per sample x index, samples in the batch's order."""
+        """The rows of one batch, one per sample or per sample x index, samples in the batch's
+        order."""
 
     def summarise(self, table: Columns) -> Summary:
         """The numbers of one model's whole table."""
@@ -106,23 +118,32 @@ class Probe(Protocol):
 
 @runtime_checkable
 class Comparison(Probe, Protocol):
-    """A probe that measures a model beside others of its study: it names them, and whoever runs it hands them to `measure`.
+    """A probe that measures a model beside others of its study: it names them, and whoever runs it
+    hands them to `measure`.
 
-    They see the same images: a study in which they do not is refused. Their names and what they are count for its rows.
+    They see the same images: a study in which they do not is refused. Their names and what they are
+    count for its rows.
     """
 
     def partners(self, models: Sequence[str]) -> Sequence[str]:
-        """Those wanted, by name, for each model that is measured, which may be one of them; `models` are all that the study has."""
+        """Those wanted, by name, for each model that is measured, which may be one of them;
+        `models` are all that the study has."""
 
     def measure(
-        self, classifier: Classifier, batch: Batch, randomness: Randomness, others: Mapping[str, Classifier] = NOBODY
+        self,
+        classifier: Classifier,
+        batch: Batch,
+        randomness: Randomness,
+        others: Mapping[str, Classifier] = NOBODY,
     ) -> Columns:
-        """As a probe's, with the partners by name, in their order; all of them stand where the classifier does."""
+        """As a probe's, with the partners by name, in their order; all of them stand where the
+        classifier does."""
 
 
 @runtime_checkable
 class Selective(Probe, Protocol):
-    """A probe that measures some samples of each batch only. Of every other one all samples must have rows, as many each."""
+    """A probe that measures some samples of each batch only. Of every other one all samples must
+    have rows, as many each."""
 
     def samples(self, batch: Batch) -> Batch:
         """Those of the batch that have rows, in its order; there may be none."""
@@ -130,14 +151,16 @@ class Selective(Probe, Protocol):
 
 @runtime_checkable
 class Calibrated(Probe, Protocol):
-    """A probe with a setting that is measured where it is not given: the same for all shards of a model.
+    """A probe with a setting that is measured where it is not given: the same for all shards of a
+    model.
 
-    Whoever runs it sends at most `CALIBRATION` samples of the study, the first in the drawn order, through the model, and takes
-    what comes back in place of the probe.
+    Whoever runs it sends at most `CALIBRATION` samples of the study, the first in the drawn order,
+    through the model, and takes what comes back in place of the probe.
     """
 
     def calibrated(self, logits: Tensor) -> Probe:
-        """The probe with that setting, from the logits `(N, K)` of the study's samples; itself where it is given."""
+        """The probe with that setting, from the logits `(N, K)` of the study's samples; itself
+        where it is given."""
 
 
 CALIBRATION = 512
@@ -145,18 +168,24 @@ CALIBRATION = 512
 
 
 def median(values: Tensor) -> float:
-    """The mean of the two middle ones of an even number of values `(N,)`; NaN is left out, inf is larger than all."""
+    """The mean of the two middle ones of an even number of values `(N,)`; NaN is left out, inf is
+    larger than all."""
     ordered = values[~values.isnan()].double().sort().values
     if not len(ordered):
         return torch.nan
     return ((ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2).item()
 
 
-def measure_some(batch: Batch, some: Batch, randomness: Randomness, measure: Callable[[Batch, Randomness], Columns]) -> Columns:
+def measure_some(
+    batch: Batch,
+    some: Batch,
+    randomness: Randomness,
+    measure: Callable[[Batch, Randomness], Columns],
+) -> Columns:
     """The rows of `some` of a batch's samples, of which there may be none.
 
-    Then the first sample of the batch is measured, and its row cut away: columns have their shapes, and no empty batch reaches a
-    network.
+    Then the first sample of the batch is measured, and its row cut away: columns have their shapes,
+    and no empty batch reaches a network.
     """
     empty = not len(some.images)
     if empty:

@@ -13,29 +13,43 @@ NEGLIGIBLE = 1e-6
 """As a share of the largest magnitude in the chart: what is smaller at every sample is left out."""
 
 UNSETTLED = 0.1
-"""The residual, as a share of a sample's largest eigenvalue in magnitude, above which its eigenpairs are not settled."""
+"""The residual, as a share of a sample's largest eigenvalue in magnitude, above which its
+eigenpairs are not settled."""
 
 
 def profiles(tables: Mapping[str, Columns], whole: bool, bottom: int | None, step: float) -> Chart:
-    """Median and quartiles of the column `eigenvalues` of each table, descending, against the rank (Fig. 4a, which shows the mean).
+    """Median and quartiles of the column `eigenvalues` of each table, descending, against the rank
+    (Fig. 4a, which shows the mean).
 
-    The mean is that of the few samples near the boundary, and orders networks otherwise; it stands in the summary.
+    The mean is that of the few samples near the boundary, and orders networks otherwise; it stands
+    in the summary.
 
-    A whole spectrum with negative eigenvalues is drawn from both its ends, so that either is seen: the rank is counted from the
-    nearer one, and the line goes out with the first half of the eigenvalues and comes back with the second.
+    A whole spectrum with negative eigenvalues is drawn from both its ends, so that either is seen:
+    the rank is counted from the nearer one, and the line goes out with the first half of the
+    eigenvalues and comes back with the second.
 
     Args:
         whole: whether they are all eigenvalues, and not only the extreme ones.
-        bottom: how many of the extreme ones are the smallest by sign; the others are the largest. None: they are the largest in
-            magnitude.
+        bottom: how many of the extreme ones are the smallest by sign; the others are the largest.
+            None: they are the largest in magnitude.
         step: of the Hessian, to be told.
     """
-    spectra = {model: _finite(cast(Tensor, table["eigenvalues"])) for model, table in tables.items()}
+    spectra = {
+        model: _finite(cast(Tensor, table["eigenvalues"])) for model, table in tables.items()
+    }
     spectra = {model: values for model, values in spectra.items() if len(values)}
     if not spectra:
-        return Lines("eigenvalues", "Curvature of the loss at the samples", "rank of the eigenvalue", "eigenvalue", ())
+        return Lines(
+            "eigenvalues",
+            "Curvature of the loss at the samples",
+            "rank of the eigenvalue",
+            "eigenvalue",
+            (),
+        )
     largest = max(values.abs().max().item() for values in spectra.values())
-    seen = torch.stack([(values.abs() > NEGLIGIBLE * largest).any(0) for values in spectra.values()]).any(0)
+    seen = torch.stack(
+        [(values.abs() > NEGLIGIBLE * largest).any(0) for values in spectra.values()]
+    ).any(0)
     seen[0] |= not seen.any()  # flat everywhere: one rank of zeros to show
     signed = any((values < -NEGLIGIBLE * largest).any() for values in spectra.values())
     both_ends = signed and whole
@@ -43,20 +57,29 @@ def profiles(tables: Mapping[str, Columns], whole: bool, bottom: int | None, ste
     if both_ends:
         ranks = ranks.minimum(ranks.flip(0))
     notes = [
-        "Median over samples in its 95 % interval, and between the quartiles. "
-        "A sample that the network is sure of has next to none, however steep the network is: "
-        "this is confidence more than flatness, and a mean is that of the few samples near the boundary."
+        "Median over samples in its 95 % interval, and between the quartiles. A sample that the "
+        "network is sure of has next to none, however steep the network is: this is confidence "
+        "more than flatness, and a mean is that of the few samples near the boundary."
     ]
     if both_ends:
-        notes.append("Upper arm: from the largest eigenvalue down; lower arm: from the smallest up.")
+        notes.append(
+            "Upper arm: from the largest eigenvalue down; lower arm: from the smallest up."
+        )
     if not seen.all():
         notes.append(_rest(seen, spectra, whole))
     return Lines(
         name="eigenvalues",
-        title="Curvature of the loss at the samples" + (f", over a step of {step:g}" if step else ", exact"),
+        title="Curvature of the loss at the samples"
+        + (f", over a step of {step:g}" if step else ", exact"),
         x_label="rank of the eigenvalue"
-        + (", counted from the nearer end of the spectrum" if both_ends else _measured(bottom, seen)),
-        y_label="eigenvalue of the input Hessian " + (f"at step {step:g} " if step else "") + "(loss per pixel unit²)",
+        + (
+            ", counted from the nearer end of the spectrum"
+            if both_ends
+            else _measured(bottom, seen)
+        ),
+        y_label="eigenvalue of the input Hessian "
+        + (f"at step {step:g} " if step else "")
+        + "(loss per pixel unit²)",
         series=[medians(model, ranks[seen], values[:, seen]) for model, values in spectra.items()],
         x_scale="log" if both_ends else "linear",
         y_scale="linear" if largest == 0 else "symlog" if signed else "log",
@@ -71,7 +94,9 @@ def _finite(values: Tensor) -> Tensor:
 
 def _measured(bottom: int | None, seen: Tensor) -> str:
     """What the ranks are of, where both ends were measured."""
-    return "" if bottom is None else f" (the {len(seen) - bottom} largest, then the {bottom} smallest)"
+    return (
+        "" if bottom is None else f" (the {len(seen) - bottom} largest, then the {bottom} smallest)"
+    )
 
 
 def _rest(seen: Tensor, spectra: Mapping[str, Tensor], whole: bool) -> str:
@@ -83,14 +108,15 @@ def _rest(seen: Tensor, spectra: Mapping[str, Tensor], whole: bool) -> str:
 
 
 def unsettled(table: Columns) -> dict[str, str]:
-    """A warning where the column `residual` is large against `eigenvalues` at some sample: at a step, where the products of a
-    network that is piecewise linear are not those of one matrix."""
+    """A warning where the column `residual` is large against `eigenvalues` at some sample: at a
+    step, where the products of a network that is piecewise linear are not those of one matrix."""
     residual, values = cast(Tensor, table["residual"]), cast(Tensor, table["eigenvalues"])
     share = (residual > UNSETTLED * values.abs().amax(1)).double().mean().item()
     if share == 0:
         return {}
     sentence = (
-        f"the residual of an eigenpair exceeds {UNSETTLED:.0%} of the largest eigenvalue on {share:.1%} of the samples, so that "
-        "they are no eigenpairs of one matrix: take step: 0, or the whole spectrum of the probe curvature"
+        f"the residual of an eigenpair exceeds {UNSETTLED:.0%} of the largest eigenvalue on "
+        f"{share:.1%} of the samples, so that they are no eigenpairs of one matrix: take step: 0, "
+        "or the whole spectrum of the probe curvature"
     )
     return {"unsettled_eigenvalues": sentence}

@@ -1,4 +1,5 @@
-"""Robust accuracy over eps and minimal distances, by any number of attacks (article, eqs. 12 and 13)."""
+"""Robust accuracy over eps and minimal distances, by any number of attacks (article, eqs. 12 and
+13)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -28,38 +29,52 @@ QUALITIES: dict[str, Callable[[NormName], tuple[Attack, ...]]] = {
 WORST = "worst"
 """The name of all attacks together."""
 
-BOUNDS = ("prediction", "broken_at", "distance", "own_broken_at", "own_distance", "queries", "gradients")
+BOUNDS = (
+    "prediction",
+    "broken_at",
+    "distance",
+    "own_broken_at",
+    "own_distance",
+    "queries",
+    "gradients",
+)
 """The columns that hold a record's numbers."""
 
 
 @dataclass(frozen=True)
 class Robustness:
-    """Attack every sample with several attacks, see `advcore.robust_accuracy`; one row per sample x attack.
+    """Attack every sample with several attacks, see `advcore.robust_accuracy`; one row per sample x
+    attack.
 
-    A minimal-norm attack runs once and gives the whole curve. A budget attack looks only where the sample may still break at a
-    smaller eps of the grid than is known from the attacks before it: it has no curve of its own then, but a number for what it
-    added. With `in_turn` false every attack starts from nothing and has its own curve; a budget attack then runs at each eps of the
-    grid, smallest first, on what the smaller ones left standing.
+    A minimal-norm attack runs once and gives the whole curve. A budget attack looks only where the
+    sample may still break at a smaller eps of the grid than is known from the attacks before it: it
+    has no curve of its own then, but a number for what it added. With `in_turn` false every attack
+    starts from nothing and has its own curve; a budget attack then runs at each eps of the grid,
+    smallest first, on what the smaller ones left standing.
 
-    Columns: `sample`, `attack`, `label`, `prediction`; `status` (see `advcore.attacks.Status`; a wrong prediction is
-    `already_wrong`); `broken_at`, the smallest eps of the grid at which the sample is not classified right (0 when it never is,
-    inf when it holds at all); `distance`, the norm of the shortest perturbation known, from the *predicted* label (eq. 13), inf
-    where none is known (budget attacks leave wrong predictions alone); `queries`, `gradients`, what this attack spent. In turn the
-    three hold what is known after this attack *and those before it*. `own_broken_at` and `own_distance` are of this attack alone,
-    NaN where it did not look. Where there are several attacks, further rows, with the attack `worst`, hold what all of them found
-    together, and what they spent.
+    Columns: `sample`, `attack`, `label`, `prediction`; `status` (see `advcore.attacks.Status`; a
+        wrong prediction is
+    `already_wrong`); `broken_at`, the smallest eps of the grid at which the sample is not
+    classified right (0 when it never is, inf when it holds at all); `distance`, the norm of the
+    shortest perturbation known, from the *predicted* label (eq. 13), inf where none is known
+    (budget attacks leave wrong predictions alone); `queries`, `gradients`, what this attack spent.
+    In turn the three hold what is known after this attack *and those before it*. `own_broken_at`
+    and `own_distance` are of this attack alone, NaN where it did not look. Where there are several
+    attacks, further rows, with the attack `worst`, hold what all of them found together, and what
+    they spent.
 
-    With `masking`, signs of gradient masking too (see `advcore.masking`), which become warnings: `zero_gradient`,
-    `zero_margin_gradient`, `saturated`, `variation`, `regained` of the sample, and `worse_than_noise`, whether random noise broke
-    it at a smaller eps than the attack did. The balls are those of the grid's smallest, middle and largest eps: at most 71 forward
-    and 33 backward passes a sample, however many attacks there are. In l0 and pixels, which have no PGD, and
-    where no attack keeps to the box, as PGD does, the first four alone.
+    With `masking`, signs of gradient masking too (see `advcore.masking`), which become warnings:
+    `zero_gradient`, `zero_margin_gradient`, `saturated`, `variation`, `regained` of the sample, and
+    `worse_than_noise`, whether random noise broke it at a smaller eps than the attack did. The
+    balls are those of the grid's smallest, middle and largest eps: at most 71 forward and 33
+    backward passes a sample, however many attacks there are. In l0 and pixels, which have no PGD,
+    and where no attack keeps to the box, as PGD does, the first four alone.
 
     Attributes:
         eps: the grid, in pixel units.
         attacks: all in one norm; those with a budget take their eps from the grid.
-        quality: which attacks run where `attacks` names none: `fast`, the default, is `DeepFool` and `PGD`; `tight` is
-            `MinimalNorm`, `APGD` on the cross-entropy and `APGDT`.
+        quality: which attacks run where `attacks` names none: `fast`, the default, is `DeepFool`
+            and `PGD`; `tight` is `MinimalNorm`, `APGD` on the cross-entropy and `APGDT`.
         norm: theirs; l2 by default.
         in_turn: let each attack start from what those before it found.
         masking: look for gradient masking.
@@ -80,10 +95,16 @@ class Robustness:
             raise ValueError("quality and norm stand for attacks; give either them or attacks")
         norms = sorted({norm_of(attack) for attack in self.chosen})
         if len(norms) > 1:
-            raise ValueError(f"the attacks of one robustness probe must share a norm; got {', '.join(norms)}: use one probe a norm")
+            raise ValueError(
+                "the attacks of one robustness probe must share a norm; got "
+                f"{', '.join(norms)}: use one probe a norm"
+            )
         for attack in self.attacks:
             if getattr(attack, "eps", None) is not None:
-                raise ValueError(f"{attack_name(attack)} takes its eps from the probe's grid; leave the attack's own eps out")
+                raise ValueError(
+                    f"{attack_name(attack)} takes its eps from the probe's grid; leave the "
+                    "attack's own eps out"
+                )
 
     @property
     def chosen(self) -> tuple[Attack, ...]:
@@ -102,23 +123,39 @@ class Robustness:
             "sample": batch.indices.repeat(len(names)),
             "label": batch.labels.repeat(len(names)),
         }
-        columns |= {name: torch.cat([getattr(bounds, name) for bounds in history]) for name in BOUNDS}
+        columns |= {
+            name: torch.cat([getattr(bounds, name) for bounds in history]) for name in BOUNDS
+        }
         columns["attack"] = [name for name in names for _ in range(len(batch.images))]
-        columns["status"] = [Status(code).name.lower() for code in torch.cat([bounds.status for bounds in history]).tolist()]
+        columns["status"] = [
+            Status(code).name.lower()
+            for code in torch.cat([bounds.status for bounds in history]).tolist()
+        ]
         if self.masking:
-            columns |= self._signs(classifier, batch, randomness, cast(Tensor, columns["broken_at"]))
+            columns |= self._signs(
+                classifier, batch, randomness, cast(Tensor, columns["broken_at"])
+            )
         return columns
 
     def summarise(self, table: Columns) -> Summary:
         grid = [0.0, *self.eps]
         rows = {name: _rows_of(table, name) for name in self._names()}
         worst = _worst(rows)
-        curves = {f"robust_accuracy/{WORST}": Curve(grid, robust_accuracy(worst["broken_at"], grid))}
-        scalars = {"accuracy": curves[f"robust_accuracy/{WORST}"].y[0], f"found/{WORST}": _found(worst["distance"])}
+        curves = {
+            f"robust_accuracy/{WORST}": Curve(grid, robust_accuracy(worst["broken_at"], grid))
+        }
+        scalars = {
+            "accuracy": curves[f"robust_accuracy/{WORST}"].y[0],
+            f"found/{WORST}": _found(worst["distance"]),
+        }
         known: Tensor | None = None
         for place, ((name, own), attack) in enumerate(zip(rows.items(), self.chosen, strict=True)):
-            if place == 0 or not self.in_turn or not has_budget(attack):  # else it did not look at all that it may break
-                curves[f"robust_accuracy/{name}"] = Curve(grid, robust_accuracy(own["own_broken_at"], grid))
+            if (
+                place == 0 or not self.in_turn or not has_budget(attack)
+            ):  # else it did not look at all that it may break
+                curves[f"robust_accuracy/{name}"] = Curve(
+                    grid, robust_accuracy(own["own_broken_at"], grid)
+                )
                 scalars[f"found/{name}"] = _found(own["own_distance"])
             if self.in_turn and known is not None:
                 scalars[f"added/{name}"] = (own["broken_at"] < known).double().mean().item()
@@ -141,7 +178,9 @@ class Robustness:
             curves, broken_at = self.summarise(table).curves, _worst(rows)["broken_at"]
             worst = curves[f"robust_accuracy/{WORST}"]
             standing = broken_at[:, None] > torch.tensor(worst.x, dtype=broken_at.dtype)
-            series.append(replace(shares(model, torch.tensor(worst.x), standing), shade=place, mark=place))
+            series.append(
+                replace(shares(model, torch.tensor(worst.x), standing), shade=place, mark=place)
+            )
             for mark, name in enumerate(rows):
                 curve = curves.get(f"robust_accuracy/{name}")
                 if curve is None or len(rows) == 1:
@@ -150,10 +189,19 @@ class Robustness:
                     same.append(f"{name} on {model}")
                 else:
                     line = torch.tensor(curve.x), 100 * torch.tensor(curve.y)
-                    series.append(Series(f"{model}, {name} alone", *line, shade=place, mark=mark, thin=True))
+                    series.append(
+                        Series(f"{model}, {name} alone", *line, shade=place, mark=mark, thin=True)
+                    )
         norm = norm_of(self.chosen[0])
-        note = "Share of samples classified right that no perturbation found within ε changes: an upper bound (eq. 12)"
-        note += f"; the worst of {', '.join(self._names())}." if len(self.chosen) > 1 else f", by {self._names()[0]}."
+        note = (
+            "Share of samples classified right that no perturbation found within ε changes: an "
+            "upper bound (eq. 12)"
+        )
+        note += (
+            f"; the worst of {', '.join(self._names())}."
+            if len(self.chosen) > 1
+            else f", by {self._names()[0]}."
+        )
         note += " Bands: 95 % (Wilson) over the samples."
         if same:
             note += f" Not drawn, because its curve is the worst one: {', '.join(same)}."
@@ -172,20 +220,42 @@ class Robustness:
     def _meanings(self, count: int) -> dict[str, str]:
         """A sentence for each name, of `count` samples."""
         norm, several = norm_of(self.chosen[0]), len(self.chosen) > 1
-        right = "share of samples classified right (true label) that no perturbation found within eps changes"
+        right = (
+            "share of samples classified right (true label) that no perturbation found within "
+            "eps changes"
+        )
         by = f"all attacks together ({', '.join(self._names())})" if several else self._names()[0]
         return {
-            "accuracy": f"share of the {count} samples whose most likely class is the true label, before any attack",
-            "robust_accuracy": f"{right}, by this attack alone, over eps ({norm}, pixels in [0, 1]); an upper bound",
-            f"robust_accuracy/{WORST}": f"{right}, by {by}, over eps ({norm}, pixels in [0, 1]); an upper bound",
-            "found": "share of all samples for which this attack alone finds a perturbation that changes the predicted label "
+            "accuracy": (
+                f"share of the {count} samples whose most likely class is the true label, "
+                "before any attack"
+            ),
+            "robust_accuracy": (
+                f"{right}, by this attack alone, over eps ({norm}, pixels in [0, 1]); an "
+                "upper bound"
+            ),
+            f"robust_accuracy/{WORST}": (
+                f"{right}, by {by}, over eps ({norm}, pixels in [0, 1]); an upper bound"
+            ),
+            "found": "share of all samples for which this attack alone finds a perturbation that "
+            "changes the predicted label "
             "(budget attacks: within the largest eps, and only where the prediction is right)",
-            f"found/{WORST}": f"share of all samples for which {by} found a perturbation that changes the predicted label",
-            "added": "share of all samples that this attack breaks at a smaller eps of the grid than every attack before it",
-            "mean_distance": f"mean {norm} norm of the perturbation that this attack alone finds, from the predicted label, "
+            f"found/{WORST}": (
+                f"share of all samples for which {by} found a perturbation that changes the "
+                "predicted label"
+            ),
+            "added": (
+                "share of all samples that this attack breaks at a smaller eps of the grid "
+                "than every attack before it"
+            ),
+            "mean_distance": f"mean {norm} norm of the perturbation that this "
+            "attack alone finds, from the "
+            "predicted label, "
             f"in the box [0, 1], over all {count} samples; inf where one is not found",
             "median_distance": f"the median of the same {norm} norms",
-            "masking": "share of the samples classified right that show this sign of gradient masking",
+            "masking": (
+                "share of the samples classified right that show this sign of gradient masking"
+            ),
         }
 
     def _bounds(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> list[Bounds]:
@@ -194,18 +264,28 @@ class Robustness:
         return [
             bounds
             for group in groups
-            for bounds in attack_over(group, classifier, batch.images, batch.labels, self.eps, randomness)
+            for bounds in attack_over(
+                group, classifier, batch.images, batch.labels, self.eps, randomness
+            )
         ]
 
-    def _signs(self, classifier: Classifier, batch: Batch, randomness: Randomness, broken_at: Tensor) -> dict[str, Tensor]:
-        """Of gradient masking, one row per sample x attack, as in `broken_at`; all but `worse_than_noise` are the sample's own."""
+    def _signs(
+        self, classifier: Classifier, batch: Batch, randomness: Randomness, broken_at: Tensor
+    ) -> dict[str, Tensor]:
+        """Of gradient masking, one row per sample x attack, as in `broken_at`; all but
+        `worse_than_noise` are the sample's own."""
         around, still = batch.around(classifier)
         signs = vars(gradient_signs(around, still, batch.labels))
-        columns = {name: signs[name] for name in ("zero_gradient", "zero_margin_gradient", "saturated", "variation")}
+        columns = {
+            name: signs[name]
+            for name in ("zero_gradient", "zero_margin_gradient", "saturated", "variation")
+        }
         norm, noise_at = norm_of(self.chosen[0]), None
         if norm in NORMS and needs_box(self):
             eps = sorted({self.eps[0], self.eps[len(self.eps) // 2], self.eps[-1]})
-            ball = ball_signs(classifier, batch.images, batch.labels, cast(NormName, norm), eps, randomness)
+            ball = ball_signs(
+                classifier, batch.images, batch.labels, cast(NormName, norm), eps, randomness
+            )
             columns["regained"] = ball.regained
             noise_at = torch.where(ball.by_noise, broken_at.new_tensor(eps), torch.inf).amin(1)
         times = len(broken_at) // len(batch.images)
@@ -217,7 +297,10 @@ class Robustness:
     def _names(self) -> list[str]:
         """A name for each attack; equal ones are numbered."""
         plain = [attack_name(attack) for attack in self.chosen]
-        return [name if plain.count(name) == 1 else f"{name}-{plain[: i + 1].count(name)}" for i, name in enumerate(plain)]
+        return [
+            name if plain.count(name) == 1 else f"{name}-{plain[: i + 1].count(name)}"
+            for i, name in enumerate(plain)
+        ]
 
 
 def _rows_of(table: Columns, name: str) -> dict[str, Tensor]:
@@ -228,7 +311,10 @@ def _rows_of(table: Columns, name: str) -> dict[str, Tensor]:
 
 def _worst(rows: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
     """What all attacks together found."""
-    return {name: torch.stack([own[name] for own in rows.values()]).amin(0) for name in ("broken_at", "distance")}
+    return {
+        name: torch.stack([own[name] for own in rows.values()]).amin(0)
+        for name in ("broken_at", "distance")
+    }
 
 
 def _single(table: Columns) -> Columns:

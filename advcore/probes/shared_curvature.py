@@ -1,4 +1,5 @@
-"""Directions along which the loss is curved at many samples, and what minimal perturbations have of them."""
+"""Directions along which the loss is curved at many samples, and what minimal perturbations have of
+them."""
 
 import math
 from collections.abc import Mapping
@@ -19,52 +20,67 @@ from advcore.probes.profiles import unsettled
 from advcore.randomness import Randomness, drawn_places
 
 TOLERANCE = 1e-5
-"""Of Lanczos, as a share of the sample's largest eigenvalue: what is below it is not told from 0."""
+"""Of Lanczos, as a share of the sample's largest eigenvalue: what is below it is not told from
+0."""
 
 MEANINGS = {
     "directions": "how many shared directions, m",
-    "mean_curvature/shared": "mean over the unseen half of the samples of the mean curvature along the shared directions, loss per "
+    "mean_curvature/shared": "mean over the unseen half of the samples of the mean "
+    "curvature along the shared "
+    "directions, loss per "
     "pixel unit squared: that of the few samples near the boundary",
     "mean_curvature/random": "the same along as many random directions",
     "median_curvature/shared": "median over those samples, which the figure draws",
     "median_curvature/random": "the same along as many random directions",
-    "median_energy": "median share of the length of the unseen half's minimal perturbations in the span of the shared directions",
+    "median_energy": (
+        "median share of the length of the unseen half's minimal perturbations in the span of "
+        "the shared directions"
+    ),
     "energy_of_random": "that share of a random perturbation, the root of m / D",
-    "found": "share of samples whose minimal perturbation was found (l2, out of the predicted class, no box)",
+    "found": (
+        "share of samples whose minimal perturbation was found (l2, out of the predicted "
+        "class, no box)"
+    ),
 }
 """What the summary's numbers are."""
 
 ONE = Randomness(0, torch.zeros(1, dtype=torch.int64))
-"""What the summary draws from: the random directions are the same for every model and every study."""
+"""What the summary draws from: the random directions are the same for every model and every
+study."""
 
 
 @dataclass(frozen=True)
 class SharedCurvature:
-    """Each sample's most curved directions, from which the shared ones are made (Moosavi-Dezfooli et al. 2018, section 4); one row
-    per sample.
+    """Each sample's most curved directions, from which the shared ones are made (Moosavi-Dezfooli
+    et al. 2018, section 4); one row per sample.
 
-    Columns: `sample`; `eigenvalues` `(top,)`, the largest in magnitude of the input Hessian of cross-entropy with the true label,
-    the largest first (loss per pixel unit squared); `eigenvectors` `(top, D)`, unit, signed so that the entry of largest magnitude
-    is positive; NaN and 0 where a second derivative is not finite, a sample that the summary leaves out; `residual`, the largest
-    `||H v - value v||` of them; `direction` `(D,)`, of the minimal l2 perturbation, unit, 0 where none was found; `distance`, its
-    norm in pixel units, inf there; `status`. An eigenvalue within 1e-5 of the sample's largest is not told from 0: it is 0, and its
-    vector too. In shards of another size a vector is the same to about 1e-5 over its eigenvalue's share of the largest, and what is
-    summarised to 1e-5.
+    Columns: `sample`; `eigenvalues` `(top,)`, the largest in magnitude of the input Hessian of
+        cross-entropy with the true label,
+    the largest first (loss per pixel unit squared); `eigenvectors` `(top, D)`, unit, signed so that
+    the entry of largest magnitude is positive; NaN and 0 where a second derivative is not finite, a
+    sample that the summary leaves out; `residual`, the largest `||H v - value v||` of them;
+    `direction` `(D,)`, of the minimal l2 perturbation, unit, 0 where none was found; `distance`,
+    its norm in pixel units, inf there; `status`. An eigenvalue within 1e-5 of the sample's largest
+    is not told from 0: it is 0, and its vector too. In shards of another size a vector is the same
+    to about 1e-5 over its eigenvalue's share of the largest, and what is summarised to 1e-5.
 
-    A row holds `(top + 1) D` numbers: 31 kB for digits and 6.6 MB for images of 3 x 224 x 224 with `top` 10 in float32, and a whole
-    table of them is summarised in memory.
+    A row holds `(top + 1) D` numbers: 31 kB for digits and 6.6 MB for images of 3 x 224 x 224 with
+    `top` 10 in float32, and a whole table of them is summarised in memory.
 
-    The summary parts the samples into halves, drawn by a hash of their indices (data may lie in the order of their classes): S_m is
-    spanned by the m leading eigenvectors, by magnitude, of the mean Hessian of the first half (but for what `top` leaves out, see
-    `advcore.curvature.Stacked`). On the second half, which is not seen in the fit, it gives the mean of `v^T H v` over the m
-    directions, against as many random directions, and the share `||P r|| / ||r||` of minimal perturbations that S_m holds, against
-    `sqrt(m / D)`, that of random ones. Whether random vectors of S_m fool samples takes the model again when all rows are there,
-    which no probe has: see `advcore.curvature.fools`.
+    The summary parts the samples into halves, drawn by a hash of their indices (data may lie in the
+    order of their classes): S_m is spanned by the m leading eigenvectors, by magnitude, of the mean
+    Hessian of the first half (but for what `top` leaves out, see `advcore.curvature.Stacked`). On
+    the second half, which is not seen in the fit, it gives the mean of `v^T H v` over the m
+    directions, against as many random directions, and the share `||P r|| / ||r||` of minimal
+    perturbations that S_m holds, against `sqrt(m / D)`, that of random ones. Whether random vectors
+    of S_m fool samples takes the model again when all rows are there, which no probe has: see
+    `advcore.curvature.fools`.
 
     Attributes:
-        top: eigenpairs of each sample; K - 1 are all there are where the network is piecewise linear with K classes, at step 0.
-        step: of the Hessian, l2, pixel units; 0 for the exact one. At a step look at `residual`, see
-            `advcore.curvature.DifferenceHessian`.
+        top: eigenpairs of each sample; K - 1 are all there are where the network is piecewise
+            linear with K classes, at step 0.
+        step: of the Hessian, l2, pixel units; 0 for the exact one. At a step look at `residual`,
+            see `advcore.curvature.DifferenceHessian`.
         directions: the largest m.
         attack: what finds the minimal perturbation: a minimal-norm l2 attack without a box.
     """
@@ -79,18 +95,27 @@ class SharedCurvature:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
         if not 0 <= self.step < math.inf:
-            raise ValueError(f"step must be a length in pixel units, 0 for the exact Hessian; got {self.step}")
+            raise ValueError(
+                f"step must be a length in pixel units, 0 for the exact Hessian; got {self.step}"
+            )
         check_attack(self.attack)
 
     def validate(self, shape: tuple[int, int, int], classes: int) -> None:
         for name in ("top", "directions"):
             if getattr(self, name) > math.prod(shape):
-                raise ValueError(f"{name} must not exceed the image's dimension, {math.prod(shape)}; got {getattr(self, name)}")
+                raise ValueError(
+                    f"{name} must not exceed the image's dimension, {math.prod(shape)}; got "
+                    f"{getattr(self, name)}"
+                )
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
         with full_precision():
-            hessian = input_hessian(classifier, batch.images, cross_entropy(batch.labels), self.step)
-            pairs = lanczos(hessian, randomness, hessian.shape[1], self.top, batch.images.dtype, TOLERANCE)
+            hessian = input_hessian(
+                classifier, batch.images, cross_entropy(batch.labels), self.step
+            )
+            pairs = lanczos(
+                hessian, randomness, hessian.shape[1], self.top, batch.images.dtype, TOLERANCE
+            )
             nothing = ~(pairs.values.abs() > TOLERANCE * pairs.values.abs().amax(1, keepdim=True))
             result = minimal_perturbations(classifier, batch.images, self.attack, randomness)
             way = L2.steepest(result.images.flatten(1))
@@ -121,8 +146,14 @@ class SharedCurvature:
                 "found": torch.isfinite(cast(Tensor, table["distance"])).double().mean().item(),
             },
             curves={
-                **{f"mean_curvature/{name}": Curve(sizes, seen[name].mean(0).tolist()) for name in ("shared", "random")},
-                **{f"median_curvature/{name}": Curve(sizes, _medians(seen[name])) for name in ("shared", "random")},
+                **{
+                    f"mean_curvature/{name}": Curve(sizes, seen[name].mean(0).tolist())
+                    for name in ("shared", "random")
+                },
+                **{
+                    f"median_curvature/{name}": Curve(sizes, _medians(seen[name]))
+                    for name in ("shared", "random")
+                },
                 "median_energy": Curve(sizes, _medians(seen["energy"])),
             },
             warnings=unsettled(table),
@@ -132,7 +163,10 @@ class SharedCurvature:
     def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
         halves = {model: _unseen_half(table, self.directions) for model, table in tables.items()}
         some = next(iter(tables.values()))
-        return [_curvatures(halves, self.step), _energies(halves, cast(Tensor, some["direction"]).shape[1])]
+        return [
+            _curvatures(halves, self.step),
+            _energies(halves, cast(Tensor, some["direction"]).shape[1]),
+        ]
 
 
 def _signed(vectors: Tensor) -> Tensor:
@@ -151,32 +185,41 @@ def _line(label: str, x: Tensor, values: Tensor) -> Series:
 
 
 def _unseen_half(table: Columns, directions: int) -> dict[str, Tensor]:
-    """What the directions of the first half are to the second, for each number m of them: `shared` and `random`, the mean curvature
-    along m shared and m random directions, `(samples, m)`; `energy`, of the minimal perturbations that were found."""
+    """What the directions of the first half are to the second, for each number m of them: `shared`
+    and `random`, the mean curvature along m shared and m random directions, `(samples, m)`;
+    `energy`, of the minimal perturbations that were found."""
     finite = cast(Tensor, table["eigenvalues"]).isfinite().all(1)
     columns = {name: column[finite] for name, column in table.items() if isinstance(column, Tensor)}
     samples = len(columns["sample"])
     if samples < 2:
         raise ValueError(
-            f"shared directions are made from one half of the samples and tried on the other; got {samples}: take more"
+            "shared directions are made from one half of the samples and tried on the other; "
+            f"got {samples}: take more"
         )
     first, second = drawn_places(columns["sample"]).argsort().tensor_split(2)
     values, vectors = columns["eigenvalues"], columns["eigenvectors"]
     dimension = vectors.shape[2]
-    count = max(1, min(directions, dimension, int((values[first] != 0).sum())))  # the rank of the mean, at most
+    count = max(
+        1, min(directions, dimension, int((values[first] != 0).sum()))
+    )  # the rank of the mean, at most
     pairs = lanczos(Stacked(values[first], vectors[first]), ONE, dimension, count, vectors.dtype)
     shared = pairs.vectors[0]
     ways, found = columns["direction"][second], torch.isfinite(columns["distance"][second])
     return {
         "shared": _curvature(values[second], vectors[second], shared),
-        "random": _curvature(values[second], vectors[second], random_basis(ONE, count, dimension, vectors.dtype)),
-        "energy": torch.stack([energy(shared[: m + 1], ways[found] if found.any() else ways) for m in range(count)], 1),
+        "random": _curvature(
+            values[second], vectors[second], random_basis(ONE, count, dimension, vectors.dtype)
+        ),
+        "energy": torch.stack(
+            [energy(shared[: m + 1], ways[found] if found.any() else ways) for m in range(count)], 1
+        ),
     }
 
 
 def _curvature(values: Tensor, vectors: Tensor, directions: Tensor) -> Tensor:
-    """The mean of `v^T H v` over the first m of orthonormal `directions` `(count, D)`, for m = 1..count, `(samples, count)`; H has
-    the eigenpairs `values` `(samples, k)` and `vectors` `(samples, k, D)`."""
+    """The mean of `v^T H v` over the first m of orthonormal `directions` `(count, D)`, for m =
+    1..count, `(samples, count)`; H has the eigenpairs `values` `(samples, k)` and `vectors`
+    `(samples, k, D)`."""
     along = ((vectors @ directions.mT).square() * values[:, :, None]).sum(1)
     return along.cumsum(1) / torch.arange(1, len(directions) + 1, device=along.device)
 
@@ -185,31 +228,52 @@ def _curvatures(halves: Mapping[str, Mapping[str, Tensor]], step: float) -> Char
     series = []
     for shade, (model, half) in enumerate(halves.items()):
         sizes = torch.arange(1, half["shared"].shape[1] + 1)
-        series.append(replace(_line(f"{model}, shared directions", sizes, half["shared"]), shade=shade, mark=0))
-        series.append(replace(_line(f"{model}, random directions", sizes, half["random"]), outer=None, shade=shade, mark=1))
+        series.append(
+            replace(
+                _line(f"{model}, shared directions", sizes, half["shared"]), shade=shade, mark=0
+            )
+        )
+        series.append(
+            replace(
+                _line(f"{model}, random directions", sizes, half["random"]),
+                outer=None,
+                shade=shade,
+                mark=1,
+            )
+        )
     return Lines(
         name="shared_curvature",
         title="Curvature at unseen samples along shared directions",
         x_label="number of directions m",
-        y_label="mean curvature along them " + (f"at step {step:g} " if step else "") + "(loss per pixel unit²)",
+        y_label="mean curvature along them "
+        + (f"at step {step:g} " if step else "")
+        + "(loss per pixel unit²)",
         series=series,
         y_scale="symlog" if any((half["shared"] < 0).any() for half in halves.values()) else "log",
         note="Shared: leading eigenvectors of the mean Hessian of the first half of the samples. "
-        "Medians over the second half in their 95 % intervals, and fainter between the quartiles of the shared ones; "
+        "Medians over the second half in their 95 % intervals, and fainter between the "
+        "quartiles of the shared ones; "
         "a mean would be that of few samples, and may order networks otherwise.",
     )
 
 
 def _energies(halves: Mapping[str, Mapping[str, Tensor]], dimension: int) -> Chart:
     sizes = torch.arange(1, max(half["energy"].shape[1] for half in halves.values()) + 1)
-    series = [_line(model, sizes[: half["energy"].shape[1]], half["energy"]) for model, half in halves.items()]
+    series = [
+        _line(model, sizes[: half["energy"].shape[1]], half["energy"])
+        for model, half in halves.items()
+    ]
     return Lines(
         name="energy",
         title="Minimal perturbations in the shared curved directions",
         x_label="number of directions m",
         y_label="share of the perturbation's norm in their span",
-        series=[*series, Series("random perturbations, √(m / D)", sizes, (sizes / dimension).sqrt())],
+        series=[
+            *series,
+            Series("random perturbations, √(m / D)", sizes, (sizes / dimension).sqrt()),
+        ],
         y_limits=(0, None),
-        note=f"Directions of the first half of the samples, perturbations of the second: median in its 95 % interval, "
+        note="Directions of the first half of the samples, perturbations of the second: median in "
+        "its 95 % interval, "
         f"and between the quartiles. D = {dimension}.",
     )

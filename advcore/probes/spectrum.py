@@ -1,4 +1,5 @@
-"""The spectrum of the loss's input Hessian at each sample, whole or its ends: columns of the probe `curvature`."""
+"""The spectrum of the loss's input Hessian at each sample, whole or its ends: columns of the probe
+`curvature`."""
 
 import torch
 from torch import Tensor
@@ -8,13 +9,15 @@ from advcore.curvature import Ends, cross_entropy, eigenprofile, hutchinson, inp
 from advcore.randomness import Randomness
 
 SMALL = 0.01
-"""As a share of a sample's largest eigenvalue in magnitude: what is below counts in `small_share`."""
+"""As a share of a sample's largest eigenvalue in magnitude: what is below counts in
+`small_share`."""
 
 
 def whole_spectrum(
     classifier: Classifier, images: Tensor, labels: Tensor, step: float, randomness: Randomness
 ) -> dict[str, Tensor]:
-    """All D eigenvalues, descending, and what follows from them exactly; see `advcore.probes.Curvature`."""
+    """All D eigenvalues, descending, and what follows from them exactly; see
+    `advcore.probes.Curvature`."""
     profile = eigenprofile(classifier, images, labels, randomness=randomness, step=step)
     exact = torch.zeros_like(profile.trace)
     return {
@@ -38,7 +41,8 @@ def extreme_spectrum(
     draws: int,
     randomness: Randomness,
 ) -> dict[str, Tensor]:
-    """The wanted eigenvalues by Lanczos, descending; trace and Frobenius norm by Hutchinson's estimates of `draws` vectors."""
+    """The wanted eigenvalues by Lanczos, descending; trace and Frobenius norm by Hutchinson's
+    estimates of `draws` vectors."""
     hessian = input_hessian(classifier, images, cross_entropy(labels), step)
     pairs = lanczos(hessian, randomness, hessian.shape[1], wanted, images.dtype)
     moments = hutchinson(hessian, randomness, hessian.shape[1], draws, images.dtype)

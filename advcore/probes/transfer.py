@@ -1,4 +1,5 @@
-"""Transfer between networks: whether adversarial images made on one fool another (Szegedy et al. 2014, section 4.2)."""
+"""Transfer between networks: whether adversarial images made on one fool another (Szegedy et al.
+2014, section 4.2)."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,25 +20,33 @@ from advcore.probes.probe import NOBODY, Batch, Columns, Curve, Summary, median
 from advcore.randomness import Randomness
 from advcore.transfer import fooled, lengthened, transfer_rates
 
-RATE = "Transfer rate: of the images found on the network attacked, those that change the prediction of the one tested."
+RATE = (
+    "Transfer rate: of the images found on the network attacked, those that change the "
+    "prediction of the one tested."
+)
 """What the charts show."""
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """Attack a network from its predicted labels, and show what was found to others; one row per sample x other network x scale.
+    """Attack a network from its predicted labels, and show what was found to others; one row per
+    sample x other network x scale.
 
-    Columns: `sample`; `to`, the other network's name; `scale`; `found`, whether the attack found an image; `fooled`, whether the
-    other network's own prediction changes from the image to the lengthened one (`advcore.transfer`), false where none was found;
-    `distance`, the attack's, before it is lengthened, in pixel units, inf where none was found; `status`.
+    Columns: `sample`; `to`, the other network's name; `scale`; `found`, whether the attack found an
+        image; `fooled`, whether the
+    other network's own prediction changes from the image to the lengthened one
+    (`advcore.transfer`), false where none was found; `distance`, the attack's, before it is
+    lengthened, in pixel units, inf where none was found; `status`.
 
-    Every network of the study is attacked, and tried itself where `to` names it. Each worker holds all that `to` names at once.
+    Every network of the study is attacked, and tried itself where `to` names it. Each worker holds
+    all that `to` names at once.
 
     Attributes:
         attack: a minimal-norm attack, or one with its own `eps`.
         to: names of models of the study on which the images are tried; all of them when empty.
-        scales: by which the perturbations are lengthened, ascending. A minimal perturbation barely crosses its own network's
-            boundary and seldom another's. In a box, where the attack keeps to it, what leaves [0, 1] is cut.
+        scales: by which the perturbations are lengthened, ascending. A minimal perturbation barely
+            crosses its own network's boundary and seldom another's. In a box, where the attack
+            keeps to it, what leaves [0, 1] is cut.
     """
 
     attack: Attack = field(default_factory=lambda: DeepFool(norm="l2", box=False))
@@ -46,7 +55,9 @@ class Transfer:
 
     def __post_init__(self) -> None:
         if has_budget(self.attack) and self.attack.eps is None:  # type: ignore[attr-defined]
-            raise ValueError(f"transfer takes no eps from elsewhere: give {attack_name(self.attack)} its own eps")
+            raise ValueError(
+                f"transfer takes no eps from elsewhere: give {attack_name(self.attack)} its own eps"
+            )
         if len(set(self.to)) < len(self.to):
             raise ValueError(f"to must name each model once; got {', '.join(self.to)}")
         steps = [0.0, *self.scales, math.inf]
@@ -60,14 +71,29 @@ class Transfer:
         return self.to or models
 
     def measure(
-        self, classifier: Classifier, batch: Batch, randomness: Randomness, others: Mapping[str, Classifier] = NOBODY
+        self,
+        classifier: Classifier,
+        batch: Batch,
+        randomness: Randomness,
+        others: Mapping[str, Classifier] = NOBODY,
     ) -> Columns:
         if not others:
-            raise ValueError("transfer shows its images to other networks; got none: give `others`, by name")
+            raise ValueError(
+                "transfer shows its images to other networks; got none: give `others`, by name"
+            )
         with full_precision():
-            result = self.attack(classifier, batch.images, Untargeted(predict(classifier, batch.images)), randomness)
-            tried = [lengthened(batch.images, result.images, scale, keeps_box(self.attack)) for scale in self.scales]
-            changed = [fooled(other, batch.images, images) & result.found for other in others.values() for images in tried]
+            result = self.attack(
+                classifier, batch.images, Untargeted(predict(classifier, batch.images)), randomness
+            )
+            tried = [
+                lengthened(batch.images, result.images, scale, keeps_box(self.attack))
+                for scale in self.scales
+            ]
+            changed = [
+                fooled(other, batch.images, images) & result.found
+                for other in others.values()
+                for images in tried
+            ]
         scales = torch.tensor(self.scales, dtype=torch.float64).repeat_interleave(len(batch.images))
         status = [Status(code).name.lower() for code in result.status.tolist()]
         return {
@@ -88,7 +114,10 @@ class Transfer:
                 "median_distance": median(columns["distance"]),
                 **{f"transfer_rate/{name}": own[0].item() for name, own in rates.items()},
             },
-            curves={f"transfer_rate_over_scale/{name}": Curve(self.scales, own.tolist()) for name, own in rates.items()},
+            curves={
+                f"transfer_rate_over_scale/{name}": Curve(self.scales, own.tolist())
+                for name, own in rates.items()
+            },
             meanings=self._meanings(len(columns["sample"].unique())),
         )
 
@@ -100,16 +129,25 @@ class Transfer:
             for name in rates[model]
             if name != model and rates[model][name].isfinite().all()
         ]
-        return [self._maps(rates), *([self._over_scale(lines)] if lines and len(self.scales) > 1 else [])]
+        return [
+            self._maps(rates),
+            *([self._over_scale(lines)] if lines and len(self.scales) > 1 else []),
+        ]
 
     def _meanings(self, count: int) -> dict[str, str]:
         box = "in the box [0, 1]" if keeps_box(self.attack) else "without a box"
         by = f"{kind_and_norm(self.attack)}, from the predicted label, {box}"
-        rate = f"share of the images found on this network by {by}, of {count} samples, that change the other one's own prediction"
+        rate = (
+            f"share of the images found on this network by {by}, of {count} samples, that "
+            "change the other one's own prediction"
+        )
         return {
             "found": f"share of {count} samples for which {by}, found an image",
-            "median_distance": f"median {norm_of(self.attack)} norm (pixels in [0, 1]) over {count} samples of what {by}, found, "
-            "before it is lengthened: where that attack ends, not the minimal distance; inf where it found none",
+            "median_distance": f"median {norm_of(self.attack)} norm (pixels in [0, 1]) "
+            f"over {count} samples of "
+            f"what {by}, found, "
+            "before it is lengthened: where that attack ends, not the minimal distance; inf "
+            "where it found none",
             "transfer_rate": f"{rate}, at scale {self.scales[0]:g}",
             "transfer_rate_over_scale": f"{rate}, by the factor that lengthens the perturbation",
         }
@@ -119,7 +157,8 @@ class Transfer:
         return f"{RATE} By {kind_and_norm(self.attack)}, from the predicted label, {box}."
 
     def _rates(self, table: Columns) -> dict[str, Tensor]:
-        """By the other network's name: the share of the images found that fool it, at each scale; NaN where none was found."""
+        """By the other network's name: the share of the images found that fool it, at each scale;
+        NaN where none was found."""
         columns, rates = cast(Mapping[str, Tensor], table), {}
         for name in dict.fromkeys(cast(list[str], table["to"])):
             own = torch.tensor([to == name for to in table["to"]])
@@ -131,13 +170,18 @@ class Transfer:
     def _maps(self, rates: Mapping[str, Mapping[str, Tensor]]) -> Chart:
         """A table for each scale, the first network on top."""
         models, others = list(rates), list(next(iter(rates.values())))
-        shares = torch.stack([torch.stack([rates[model][name] for name in others]) for model in models]).flip(0)
+        shares = torch.stack(
+            [torch.stack([rates[model][name] for name in others]) for model in models]
+        ).flip(0)
         return Maps(
             name="transfer",
             title="Transfer of adversarial images between networks",
             x_label="network tested",
             y_label="network attacked",
-            panels=[(100 * shares[:, :, place], f"perturbations × {scale:g}") for place, scale in enumerate(self.scales)],
+            panels=[
+                (100 * shares[:, :, place], f"perturbations × {scale:g}")
+                for place, scale in enumerate(self.scales)
+            ],
             x_limits=(0, len(others)),
             y_limits=(0, len(models)),
             x_names=others,
@@ -148,10 +192,16 @@ class Transfer:
         )
 
     def _line(self, label: str, table: Columns, name: str) -> Series:
-        """The rate at each scale of the images found, shown to the network `name`, in its interval."""
-        columns, own = cast(Mapping[str, Tensor], table), torch.tensor([to == name for to in table["to"]])
+        """The rate at each scale of the images found, shown to the network `name`, in its
+        interval."""
+        columns, own = (
+            cast(Mapping[str, Tensor], table),
+            torch.tensor([to == name for to in table["to"]]),
+        )
         chosen = own & columns["found"]
-        hits = torch.stack([columns["fooled"][chosen & (columns["scale"] == scale)] for scale in self.scales], 1)
+        hits = torch.stack(
+            [columns["fooled"][chosen & (columns["scale"] == scale)] for scale in self.scales], 1
+        )
         return shares(label, torch.tensor(self.scales), hits)
 
     def _over_scale(self, series: Sequence[Series]) -> Chart:

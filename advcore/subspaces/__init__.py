@@ -1,4 +1,5 @@
-"""Subspaces of image space: `coordinates`, `lift`, `dim`; families of them; a classifier restricted to one."""
+"""Subspaces of image space: `coordinates`, `lift`, `dim`; families of them; a classifier restricted
+to one."""
 
 from advcore.subspaces.colour import Coloured, OneColour
 from advcore.subspaces.complement import Complement, Complements, complement

@@ -11,7 +11,8 @@ from advcore.subspaces.subspace import FamilySpec, Subspace
 
 @dataclass(frozen=True, eq=False)
 class Coloured:
-    """A subspace of images of one channel, spread over the channels along a unit vector `colour` `(C,)`."""
+    """A subspace of images of one channel, spread over the channels along a unit vector `colour`
+    `(C,)`."""
 
     subspace: Subspace
     colour: Tensor
@@ -24,7 +25,10 @@ class Coloured:
     def coordinates(self, images: Tensor) -> Tensor:
         """`(B, C, H, W)` to `(B, dim)`."""
         if images.shape[1] != len(self.colour):
-            raise ValueError(f"the colour has {len(self.colour)} channels; images have {images.shape[1]}: make it from their shape")
+            raise ValueError(
+                f"the colour has {len(self.colour)} channels; images have {images.shape[1]}: "
+                "make it from their shape"
+            )
         return self.subspace.coordinates((images * self._weights(images)).sum(1, keepdim=True))
 
     def lift(self, coordinates: Tensor) -> Tensor:
@@ -46,7 +50,8 @@ class OneColour:
 
     Attributes:
         family: the subspaces, as for images of one channel.
-        channel: its number, from 0; none for grey: all channels move alike, by 1/sqrt(C) of the perturbation each.
+        channel: its number, from 0; none for grey: all channels move alike, by 1/sqrt(C) of the
+            perturbation each.
     """
 
     family: FamilySpec
@@ -55,8 +60,13 @@ class OneColour:
     def __call__(self, shape: tuple[int, int, int]) -> Members:
         channels, height, width = shape
         if self.channel is not None and not 0 <= self.channel < channels:
-            raise ValueError(f"channel must lie in 0..{channels - 1} for images of {channels} channels; got {self.channel}")
+            raise ValueError(
+                f"channel must lie in 0..{channels - 1} for images of {channels} channels; got "
+                f"{self.channel}"
+            )
         grey = torch.full((channels,), channels**-0.5, dtype=torch.float64)
-        colour = grey if self.channel is None else torch.eye(channels, dtype=torch.float64)[self.channel]
+        colour = (
+            grey if self.channel is None else torch.eye(channels, dtype=torch.float64)[self.channel]
+        )
         family = self.family((1, height, width))
         return Members(tuple(Coloured(family[position], colour) for position in range(len(family))))

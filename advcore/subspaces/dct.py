@@ -1,4 +1,5 @@
-"""Blocks of the DCT: along the diagonal (Ortiz-Jimenez et al. 2020, "Hold me tight"), or the whole plane."""
+"""Blocks of the DCT: along the diagonal (Ortiz-Jimenez et al. 2020, "Hold me tight"), or the whole
+plane."""
 
 from dataclasses import dataclass
 
@@ -10,12 +11,12 @@ from advcore.frequency import dct_matrix
 
 @dataclass(frozen=True, eq=False)
 class DCTBlock:
-    """The span of the frequencies (a, b), a in a window of `size` vertical and b in one of `size` horizontal frequencies, in each
-    of `channels` channels.
+    """The span of the frequencies (a, b), a in a window of `size` vertical and b in one of `size`
+    horizontal frequencies, in each of `channels` channels.
 
-    `vertical` `(size, height)` and `horizontal` `(size, width)` hold those rows of the DCT matrices; `(B, size, ...)` when each row
-    of a batch has its own block. Coordinates run over channel, a, b. They come from two small matrix products; no basis of images
-    is ever built.
+    `vertical` `(size, height)` and `horizontal` `(size, width)` hold those rows of the DCT
+    matrices; `(B, size, ...)` when each row of a batch has its own block. Coordinates run over
+    channel, a, b. They come from two small matrix products; no basis of images is ever built.
     """
 
     vertical: Tensor
@@ -30,17 +31,28 @@ class DCTBlock:
     def coordinates(self, images: Tensor) -> Tensor:
         """`(B, C, height, width)` to `(B, dim)`."""
         if images.shape[1] != self.channels:
-            raise ValueError(f"the DCT blocks are made for {self.channels} channels; images have {images.shape[1]}: pass channels=")
-        return (_like(self.vertical, images) @ images @ _like(self.horizontal, images).mT).flatten(1)
+            raise ValueError(
+                f"the DCT blocks are made for {self.channels} channels; images have "
+                f"{images.shape[1]}: pass channels="
+            )
+        return (_like(self.vertical, images) @ images @ _like(self.horizontal, images).mT).flatten(
+            1
+        )
 
     def lift(self, coordinates: Tensor) -> Tensor:
         """`(B, dim)` to `(B, C, height, width)`."""
-        square = coordinates.view(-1, self.channels, self.vertical.shape[-2], self.horizontal.shape[-2])
+        square = coordinates.view(
+            -1, self.channels, self.vertical.shape[-2], self.horizontal.shape[-2]
+        )
         return _like(self.vertical, coordinates).mT @ square @ _like(self.horizontal, coordinates)
 
     def rows(self, index: Tensor) -> "DCTBlock":
         """The blocks of the samples `index`."""
-        return self if self.vertical.dim() == 2 else DCTBlock(self.vertical[index], self.horizontal[index], self.channels)
+        return (
+            self
+            if self.vertical.dim() == 2
+            else DCTBlock(self.vertical[index], self.horizontal[index], self.channels)
+        )
 
 
 def _like(cosines: Tensor, other: Tensor) -> Tensor:
@@ -50,7 +62,8 @@ def _like(cosines: Tensor, other: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class DCTBlocks:
-    """Blocks of equal size; `vertical` `(blocks, size, height)`, `horizontal` `(blocks, size, width)`."""
+    """Blocks of equal size; `vertical` `(blocks, size, height)`, `horizontal` `(blocks, size,
+    width)`."""
 
     vertical: Tensor
     horizontal: Tensor
@@ -69,18 +82,25 @@ class DCTBlocks:
 
     def rows(self, which: Tensor) -> DCTBlock:
         """Row b of a batch gets block `which[b]`."""
-        return DCTBlock(self.vertical.to(which.device)[which], self.horizontal.to(which.device)[which], self.channels)
+        return DCTBlock(
+            self.vertical.to(which.device)[which],
+            self.horizontal.to(which.device)[which],
+            self.channels,
+        )
 
 
 def dct_blocks(side: int, size: int, stride: int, channels: int = 1) -> DCTBlocks:
-    """The blocks `{s..s+size-1} x {s..s+size-1}` of frequencies, s = 0, stride, 2 stride, ...: low to high frequency.
+    """The blocks `{s..s+size-1} x {s..s+size-1}` of frequencies, s = 0, stride, 2 stride, ...: low
+    to high frequency.
 
-    For images `(channels, side, side)`. 28, 8, 1 gives the article's 21 blocks on MNIST; 32, 8, 2 with 3 channels its 13 on
-    CIFAR-10; 224, 16, 16 its 14 disjoint ones on ImageNet. Neighbours overlap where stride < size.
+    For images `(channels, side, side)`. 28, 8, 1 gives the article's 21 blocks on MNIST; 32, 8, 2
+    with 3 channels its 13 on CIFAR-10; 224, 16, 16 its 14 disjoint ones on ImageNet. Neighbours
+    overlap where stride < size.
     """
     if not 1 <= size <= side:
         raise ValueError(
-            f"a DCT block must fit into the image: size must lie in 1..{side} for images of {side} x {side}; got {size}"
+            f"a DCT block must fit into the image: size must lie in 1..{side} for images of "
+            f"{side} x {side}; got {size}"
         )
     if stride < 1:
         raise ValueError(f"stride must be at least 1; got {stride}")
@@ -90,23 +110,29 @@ def dct_blocks(side: int, size: int, stride: int, channels: int = 1) -> DCTBlock
 
 
 def dct_grid(height: int, width: int, size: int, channels: int = 1) -> DCTBlocks:
-    """All blocks of a tiling of the frequency plane by `size` x `size`, row by row: together they are the whole image space.
+    """All blocks of a tiling of the frequency plane by `size` x `size`, row by row: together they
+    are the whole image space.
 
-    For images `(channels, height, width)`. Position p is row i, column j of the tiling, `i, j = divmod(p, width // size)`: vertical
-    frequencies `i size .. (i + 1) size - 1`, horizontal ones by j. Needs sides that are multiples of `size`.
+    For images `(channels, height, width)`. Position p is row i, column j of the tiling, `i, j =
+    divmod(p, width // size)`: vertical frequencies `i size .. (i + 1) size - 1`, horizontal ones by
+    j. Needs sides that are multiples of `size`.
     """
     if size < 1 or height % size or width % size:
         raise ValueError(
-            f"a grid of DCT blocks needs a size that divides both sides of the images; got size {size} for {height} x {width}"
+            "a grid of DCT blocks needs a size that divides both sides of the images; got "
+            f"size {size} for {height} x {width}"
         )
     vertical, horizontal = (dct_matrix(side).view(-1, size, side) for side in (height, width))
     rows, columns = len(vertical), len(horizontal)
-    return DCTBlocks(vertical.repeat_interleave(columns, 0), horizontal.repeat(rows, 1, 1), channels)
+    return DCTBlocks(
+        vertical.repeat_interleave(columns, 0), horizontal.repeat(rows, 1, 1), channels
+    )
 
 
 @dataclass(frozen=True)
 class DCTDiagonal:
-    """The family `dct_blocks(side, size, stride, channels)` of whatever square images a study measures.
+    """The family `dct_blocks(side, size, stride, channels)` of whatever square images a study
+    measures.
 
     Attributes:
         size: frequencies along each side of a block.
@@ -119,17 +145,21 @@ class DCTDiagonal:
     def __call__(self, shape: tuple[int, int, int]) -> DCTBlocks:
         channels, height, width = shape
         if height != width:
-            raise ValueError(f"DCT blocks along the diagonal need square images; got {height} x {width}")
+            raise ValueError(
+                f"DCT blocks along the diagonal need square images; got {height} x {width}"
+            )
         return dct_blocks(height, self.size, self.stride, channels)
 
     def window(self, position: int) -> tuple[int, int]:
-        """The lowest and the highest frequency, vertical and horizontal, of the block at a position of the family."""
+        """The lowest and the highest frequency, vertical and horizontal, of the block at a position
+        of the family."""
         return position * self.stride, position * self.stride + self.size - 1
 
 
 @dataclass(frozen=True)
 class DCTGrid:
-    """The family `dct_grid(height, width, size, channels)` of whatever images a study measures: for a map over all frequencies.
+    """The family `dct_grid(height, width, size, channels)` of whatever images a study measures: for
+    a map over all frequencies.
 
     Attributes:
         size: frequencies along each side of a block; it divides both sides of the images.

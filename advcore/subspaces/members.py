@@ -18,9 +18,15 @@ class Members:
     def __post_init__(self) -> None:
         dims = sorted({subspace.dim for subspace in self.subspaces})
         if len(dims) != 1:
-            raise ValueError(f"a family needs one or more subspaces of one dimension; got dimensions {dims}: make a family of each")
+            raise ValueError(
+                "a family needs one or more subspaces of one dimension; got dimensions "
+                f"{dims}: make a family of each"
+            )
         if not all(map(is_shared, self.subspaces)):
-            raise ValueError("a family needs subspaces that all samples share; one holds a basis per sample: use Restricted for it")
+            raise ValueError(
+                "a family needs subspaces that all samples share; one holds a basis per "
+                "sample: use Restricted for it"
+            )
 
     @property
     def dim(self) -> int:
@@ -40,7 +46,8 @@ class Members:
 
 @dataclass(frozen=True, eq=False)
 class Grouped:
-    """Row b of a batch in member `which[b]` of a family: one product for each member that occurs, no basis is copied per row."""
+    """Row b of a batch in member `which[b]` of a family: one product for each member that occurs,
+    no basis is copied per row."""
 
     family: Family
     which: Tensor
@@ -66,4 +73,6 @@ class Grouped:
         order = self.which.argsort(stable=True)
         positions, counts = self.which[order].unique_consecutive(return_counts=True)
         parts = zip(positions.tolist(), rows[order].split(counts.tolist()), strict=True)
-        return torch.cat([product(self.family[position], part) for position, part in parts])[order.argsort()]
+        return torch.cat([product(self.family[position], part) for position, part in parts])[
+            order.argsort()
+        ]

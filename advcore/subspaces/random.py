@@ -15,11 +15,13 @@ ANGLES = 2**16
 
 @dataclass(frozen=True)
 class RandomSubspaces:
-    """The spans of `dim` Gaussian vectors each: uniformly distributed (Haar), as Gaussian vectors have no preferred direction.
+    """The spans of `dim` Gaussian vectors each: uniformly distributed (Haar), as Gaussian vectors
+    have no preferred direction.
 
-    The margin in one is some sqrt(D / dim) times the margin in image space where the boundary is flat, in the median
-    1 / `median_projection(dim, D)` times. Deterministic; with the same seed subspace i of a smaller dimension lies inside subspace
-    i of a larger one. Holds count x dim x D numbers in float64.
+    The margin in one is some sqrt(D / dim) times the margin in image space where the boundary is
+    flat, in the median 1 / `median_projection(dim, D)` times. Deterministic; with the same seed
+    subspace i of a smaller dimension lies inside subspace i of a larger one. Holds count x dim x D
+    numbers in float64.
 
     Attributes:
         count: how many.
@@ -42,26 +44,33 @@ class RandomSubspaces:
 
 
 def random_spans(randomness: Randomness, shape: tuple[int, ...], dim: int) -> Span:
-    """A random subspace for each row of a batch, in float64: the spans of its first `dim` Gaussian vectors of `shape` (C, H, W).
+    """A random subspace for each row of a batch, in float64: the spans of its first `dim` Gaussian
+    vectors of `shape` (C, H, W).
 
     That of a smaller dimension is spanned by the first images of the basis of a larger one.
     """
     dimension = math.prod(shape)
     if not 1 <= dim <= dimension:
-        raise ValueError(f"random subspaces of images {tuple(shape)} have a dim of 1 to {dimension}; got {dim}")
+        raise ValueError(
+            f"random subspaces of images {tuple(shape)} have a dim of 1 to {dimension}; got {dim}"
+        )
     noise = randomness.stream("subspace").normal((dim, dimension)).double()
     return Span(torch.linalg.qr(noise.mT).Q.mT.reshape(-1, dim, *shape))
 
 
 def median_projection(dim: int, dimension: int) -> float:
-    """Return the median of `||P u||_2` for a unit vector u in `dimension` dimensions, P onto a random subspace of `dim` of them.
+    """Return the median of `||P u||_2` for a unit vector u in `dimension` dimensions, P onto a
+    random subspace of `dim` of them.
 
-    The square of that length has the distribution Beta(dim / 2, (dimension - dim) / 2), so the length is sin(t), with t in
-    [0, pi / 2] of a density that goes as `sin(t)^(dim - 1) cos(t)^(dimension - dim - 1)`, which is integrated numerically: to 2e-5
-    in 150,528 dimensions, to 1e-7 in 784. About `sqrt(dim / dimension)`, but 0.675 of it for dim = 1.
+    The square of that length has the distribution Beta(dim / 2, (dimension - dim) / 2), so the
+    length is sin(t), with t in [0, pi / 2] of a density that goes as `sin(t)^(dim - 1)
+    cos(t)^(dimension - dim - 1)`, which is integrated numerically: to 2e-5 in 150,528 dimensions,
+    to 1e-7 in 784. About `sqrt(dim / dimension)`, but 0.675 of it for dim = 1.
     """
     if not 1 <= dim <= dimension:
-        raise ValueError(f"dim must lie between 1 and the {dimension} dimensions of the whole; got {dim}")
+        raise ValueError(
+            f"dim must lie between 1 and the {dimension} dimensions of the whole; got {dim}"
+        )
     if dim == dimension:
         return 1.0
     angle = torch.linspace(0, math.pi / 2, ANGLES + 1, dtype=torch.float64)

@@ -11,7 +11,8 @@ from advcore.tangent import Tangent
 
 
 class Subspace(Protocol):
-    """A linear subspace of image space with an orthonormal basis Q: one for all samples, or each row of a batch its own.
+    """A linear subspace of image space with an orthonormal basis Q: one for all samples, or each
+    row of a batch its own.
 
     `coordinates(lift(c)) == c`; `lift(coordinates(x))` is the orthogonal projection of `x`.
     """
@@ -51,22 +52,32 @@ class Family(Protocol):
 
 
 class FamilySpec(Protocol):
-    """A frozen dataclass that a study holds: the recipe of a family, before the images are known."""
+    """A frozen dataclass that a study holds: the recipe of a family, before the images are
+    known."""
 
     def __call__(self, shape: tuple[int, int, int]) -> Family:
         """The family for images of `shape` (C, H, W); ValueError when they do not go together."""
 
 
 class Restricted(nn.Module):
-    """`coordinates -> classifier(x + Q coordinates)`: the classifier seen from `x` along a subspace.
+    """`coordinates -> classifier(x + Q coordinates)`: the classifier seen from `x` along a
+    subspace.
 
-    Attacks on it perturb inside the subspace, so any attack measures margins there, and distances in coordinates are distances
-    in images, as Q is orthonormal. Holds one `x` per sample, so it stands for its batch alone; `rows` takes part of it.
+    Attacks on it perturb inside the subspace, so any attack measures margins there, and distances
+    in coordinates are distances in images, as Q is orthonormal. Holds one `x` per sample, so it
+    stands for its batch alone; `rows` takes part of it.
 
-    With a `tangent`, the classifier linearised at the images, logits and gradients at coordinates 0 cost no pass.
+    With a `tangent`, the classifier linearised at the images, logits and gradients at coordinates 0
+    cost no pass.
     """
 
-    def __init__(self, classifier: Classifier, images: Tensor, subspace: Subspace, tangent: Tangent | None = None) -> None:
+    def __init__(
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        subspace: Subspace,
+        tangent: Tangent | None = None,
+    ) -> None:
         super().__init__()
         self.classifier = classifier
         self.images = images
@@ -78,7 +89,9 @@ class Restricted(nn.Module):
             return self.tangent.logits[self.tangent.index]
         return self.classifier(self.images + self.subspace.lift(coordinates))
 
-    def known_jacobian(self, coordinates: Tensor, values: Callable[[Tensor], Tensor] | None) -> tuple[Tensor, Tensor] | None:
+    def known_jacobian(
+        self, coordinates: Tensor, values: Callable[[Tensor], Tensor] | None
+    ) -> tuple[Tensor, Tensor] | None:
         """The Jacobian at coordinates 0; see `advcore.jacobian.jacobian`."""
         if self.tangent is None or coordinates.any():
             return None
@@ -87,4 +100,9 @@ class Restricted(nn.Module):
     def rows(self, index: Tensor) -> "Restricted":
         """The restriction around the samples `index`."""
         tangent = None if self.tangent is None else self.tangent.take(index)
-        return Restricted(take_rows(self.classifier, index), self.images[index], self.subspace.rows(index), tangent)
+        return Restricted(
+            take_rows(self.classifier, index),
+            self.images[index],
+            self.subspace.rows(index),
+            tangent,
+        )

@@ -45,7 +45,11 @@ TERMS: dict[str, type] = {
 SCHEDULES: dict[str, type] = {"linear": Linear, "steps": Steps, "cosine": Cosine}
 """The schedules that a recipe can name by `kind`."""
 
-AUGMENTATIONS: dict[str, type] = {"random_crop": RandomCrop, "horizontal_flip": HorizontalFlip, "cutout": Cutout}
+AUGMENTATIONS: dict[str, type] = {
+    "random_crop": RandomCrop,
+    "horizontal_flip": HorizontalFlip,
+    "cutout": Cutout,
+}
 """The augmentations that a recipe can name by `kind`."""
 
 WATCHES: dict[str, type] = {"diagnosis": Diagnosis}

@@ -19,28 +19,33 @@ from advcore.training.term import check_weight
 
 @dataclass(frozen=True)
 class Adversarial:
-    """`min E max_{||r|| <= eps} cross_entropy(x + r)`: the mean cross-entropy of adversarial images alone; or, with a minimal-norm
-    attack, that of `x + r`, r the shortest way to another class (article, Fig. 4: DeepFool).
+    """`min E max_{||r|| <= eps} cross_entropy(x + r)`: the mean cross-entropy of adversarial images
+    alone; or, with a minimal-norm attack, that of `x + r`, r the shortest way to another class
+    (article, Fig. 4: DeepFool).
 
     The attack sees the network in evaluation mode and the true labels. What a sample is trained on:
 
     - PGD and FGSM: where all their steps end, also when it was wrong before or broken on the way;
-    - another attack with a budget: the image that it hands back, clean where already wrong, the last try where none is found;
+    - another attack with a budget: the image that it hands back, clean where already wrong, the
+      last try where none is found;
     - a minimal-norm attack: its image, clean where already wrong and where the attack fails.
 
-    At eps 0, or cap 0, it is plain training: the images as they are, without a pass for an attack, so the same weights bit for bit.
+    At eps 0, or cap 0, it is plain training: the images as they are, without a pass for an attack,
+    so the same weights bit for bit.
 
-    Mixed batches are two terms: `cross_entropy` with weight 0.5 and `adversarial` with weight 0.5 pass clean and adversarial images
-    through the network one after the other, so that batch normalisation sees either alone; with `share` they are one batch.
+    Mixed batches are two terms: `cross_entropy` with weight 0.5 and `adversarial` with weight 0.5
+    pass clean and adversarial images through the network one after the other, so that batch
+    normalisation sees either alone; with `share` they are one batch.
 
-    Fast adversarial training (FGSM-RS, Wong et al. 2020) takes `PGD(eps, steps=1, relative_step=1.25)`: its start is random, as
-    that of `FGSM` is not.
+    Fast adversarial training (FGSM-RS, Wong et al. 2020) takes `PGD(eps, steps=1,
+    relative_step=1.25)`: its start is random, as that of `FGSM` is not.
 
     Attributes:
         attack: the inner maximisation, with its eps if it has a budget.
-        cap: of a minimal-norm attack, the largest `||r||` in its norm, pixel units: a longer r is shortened to it; None for no
-            limit.
-        share: of the samples that are attacked, each with this probability; the others are trained on as they are.
+        cap: of a minimal-norm attack, the largest `||r||` in its norm, pixel units: a longer r is
+            shortened to it; None for no limit.
+        share: of the samples that are attacked, each with this probability; the others are trained
+            on as they are.
         weight: of the term.
     """
 
@@ -52,31 +57,51 @@ class Adversarial:
     def __post_init__(self) -> None:
         check_weight(self.weight)
         if not 0 < self.share <= 1:
-            raise ValueError(f"share must lie in (0, 1], 1 to attack every sample; got {self.share}")
+            raise ValueError(
+                f"share must lie in (0, 1], 1 to attack every sample; got {self.share}"
+            )
         if has_budget(self.attack):
             check_eps(self.attack.eps, wanted=True)  # type: ignore[attr-defined]
         if self.cap is None:
             return
         if has_budget(self.attack):
-            raise ValueError("cap shortens what a minimal-norm attack finds; this attack has a budget: set its eps, leave cap out")
+            raise ValueError(
+                "cap shortens what a minimal-norm attack finds; this attack has a budget: set "
+                "its eps, leave cap out"
+            )
         if norm_of(self.attack) not in norms.NORMS:
-            raise ValueError(f"cap needs a norm in which r can be shortened, {', '.join(norms.NORMS)}; got {norm_of(self.attack)}")
+            raise ValueError(
+                f"cap needs a norm in which r can be shortened, {', '.join(norms.NORMS)}; got "
+                f"{norm_of(self.attack)}"
+            )
         if not self.cap >= 0:
-            raise ValueError(f"cap must not be negative, in pixel units, or None for no limit; got {self.cap}")
+            raise ValueError(
+                f"cap must not be negative, in pixel units, or None for no limit; got {self.cap}"
+            )
 
-    def __call__(self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness) -> Tensor:
+    def __call__(
+        self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
+    ) -> Tensor:
         return F.cross_entropy(network(self.perturbed(network, images, labels, randomness)), labels)
 
-    def perturbed(self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness) -> Tensor:
+    def perturbed(
+        self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
+    ) -> Tensor:
         """The images that are trained on, `(B, C, H, W)`."""
         if self.share == 1:
             return self._attacked(network, images, labels, randomness)
         chosen = (randomness.stream("share").uniform(()) < self.share).nonzero()[:, 0]
         if not len(chosen):
             return images
-        return images.index_copy(0, chosen, self._attacked(network, images[chosen], labels[chosen], randomness.take(chosen)))
+        return images.index_copy(
+            0,
+            chosen,
+            self._attacked(network, images[chosen], labels[chosen], randomness.take(chosen)),
+        )
 
-    def _attacked(self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness) -> Tensor:
+    def _attacked(
+        self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
+    ) -> Tensor:
         if (self.attack.eps if has_budget(self.attack) else self.cap) == 0:  # type: ignore[attr-defined]
             return images
         criterion = Untargeted(labels)
@@ -87,5 +112,9 @@ class Adversarial:
         result = self.attack(network, images, criterion, randomness)
         if has_budget(self.attack):
             return result.images
-        way = result.found.to(images.dtype) if self.cap is None else (self.cap / result.distance).clamp(max=1)  # 0 where it is inf
+        way = (
+            result.found.to(images.dtype)
+            if self.cap is None
+            else (self.cap / result.distance).clamp(max=1)
+        )  # 0 where it is inf
         return torch.lerp(images, result.images, per_sample(way, images))

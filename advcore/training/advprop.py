@@ -1,4 +1,5 @@
-"""AdvProp (Xie et al. 2020, Adversarial examples improve image recognition): adversarial images have batch norms of their own."""
+"""AdvProp (Xie et al. 2020, Adversarial examples improve image recognition): adversarial images
+have batch norms of their own."""
 
 from copy import deepcopy
 from dataclasses import dataclass
@@ -16,12 +17,13 @@ from advcore.training.term import check_weight
 
 @dataclass(frozen=True)
 class AdvProp:
-    """The mean cross-entropy of adversarial images under auxiliary batch norms: statistics and affine parameters that clean images
-    never pass through, all other weights shared. The attack, too, is on the network with the auxiliary ones. It goes with the term
-    `cross_entropy`, whose clean images pass through the main ones.
+    """The mean cross-entropy of adversarial images under auxiliary batch norms: statistics and
+    affine parameters that clean images never pass through, all other weights shared. The attack,
+    too, is on the network with the auxiliary ones. It goes with the term `cross_entropy`, whose
+    clean images pass through the main ones.
 
-    The auxiliary ones begin as copies and are trained beside the network, which never holds them: what is exported is the network
-    with the main ones, as in the paper.
+    The auxiliary ones begin as copies and are trained beside the network, which never holds them:
+    what is exported is the network with the main ones, as in the paper.
 
     Attributes:
         attack: as of `Adversarial`; weak in the paper, PGD at eps 1 / 255 to 4 / 255.
@@ -40,10 +42,15 @@ class AdvProp:
         """The term without the auxiliary batch norms."""
         return Adversarial(self.attack)
 
-    def __call__(self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness) -> Tensor:
+    def __call__(
+        self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
+    ) -> Tensor:
         """The value; `network` is what `prepare` gave."""
         if not isinstance(network, Auxiliary):
-            raise ValueError("advprop is called with the network's auxiliary batch norms: give it what prepare(network) returns")
+            raise ValueError(
+                "advprop is called with the network's auxiliary batch norms: give it what "
+                "prepare(network) returns"
+            )
         return self.adversarial(network, images, labels, randomness)
 
     def prepare(self, network: nn.Module) -> "Auxiliary":
@@ -52,18 +59,27 @@ class AdvProp:
 
 
 class Auxiliary(nn.Module):
-    """A network with other batch norms in place of its own: they hold the numbers, the network's own modules do the work."""
+    """A network with other batch norms in place of its own: they hold the numbers, the network's
+    own modules do the work."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
-        self.places = [name for name, module in network.named_modules() if isinstance(module, _BatchNorm)]
+        self.places = [
+            name for name, module in network.named_modules() if isinstance(module, _BatchNorm)
+        ]
         if not self.places:
-            raise ValueError("advprop needs a network with batch normalisation, and this one has none; take the term adversarial")
+            raise ValueError(
+                "advprop needs a network with batch normalisation, and this one has none; take "
+                "the term adversarial"
+            )
         self.norms = nn.ModuleList(deepcopy(network.get_submodule(place)) for place in self.places)
 
     def forward(self, images: Tensor) -> Tensor:
         tensors: dict[str, Tensor] = {}
         for place, norm in zip(self.places, self.norms, strict=True):
-            tensors |= {f"{place}.{name}": value for name, value in chain(norm.named_parameters(), norm.named_buffers())}
+            tensors |= {
+                f"{place}.{name}": value
+                for name, value in chain(norm.named_parameters(), norm.named_buffers())
+            }
         return functional_call(self.network, tensors, (images,))

@@ -12,10 +12,12 @@ from advcore.randomness import Randomness
 
 
 class Augmentation(Protocol):
-    """A frozen dataclass; what it does to an image depends on that image and its own noise alone."""
+    """A frozen dataclass; what it does to an image depends on that image and its own noise
+    alone."""
 
     def __call__(self, images: Tensor, randomness: Randomness) -> Tensor:
-        """Images `(B, C, H, W)`, changed, of the same shape and in the same range; `randomness` is of this epoch."""
+        """Images `(B, C, H, W)`, changed, of the same shape and in the same range; `randomness` is
+        of this epoch."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,9 @@ class RandomCrop:
         columns = corner[:, 1:] + torch.arange(width, device=images.device)
         sample = torch.arange(len(images), device=images.device).view(-1, 1, 1)
         padded = F.pad(images, [self.padding] * 4).permute(0, 2, 3, 1)
-        return padded[sample, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2).contiguous()
+        return (
+            padded[sample, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2).contiguous()
+        )
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,8 @@ class HorizontalFlip:
 
 @dataclass(frozen=True)
 class Cutout:
-    """A black square in each image, its middle at a random pixel, cut off by the image's edges (DeVries and Taylor 2017).
+    """A black square in each image, its middle at a random pixel, cut off by the image's edges
+    (DeVries and Taylor 2017).
 
     Attributes:
         size: side of the square in pixels; 16 there for CIFAR-10.
@@ -73,7 +78,9 @@ class Cutout:
         return images.masked_fill((rows[:, :, None] & columns[:, None, :])[:, None], 0.0)
 
 
-def augmented(augmentations: Sequence[Augmentation], images: Tensor, randomness: Randomness) -> Tensor:
+def augmented(
+    augmentations: Sequence[Augmentation], images: Tensor, randomness: Randomness
+) -> Tensor:
     """Images after all augmentations, one after the other, each with noise of its own."""
     for place, augmentation in enumerate(augmentations):
         images = augmentation(images, randomness.stream("augmentation", place))
@@ -83,4 +90,7 @@ def augmented(augmentations: Sequence[Augmentation], images: Tensor, randomness:
 def check_pixels(name: str, value: int) -> None:
     """Raise ValueError for a length below one pixel."""
     if value < 1:
-        raise ValueError(f"{name} must be at least 1, in pixels (leave the augmentation out for none); got {value}")
+        raise ValueError(
+            f"{name} must be at least 1, in pixels (leave the augmentation out for none); got "
+            f"{value}"
+        )

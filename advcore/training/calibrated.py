@@ -20,23 +20,29 @@ from advcore.training.term import check_weight
 
 @dataclass(frozen=True)
 class Calibrated:
-    """`E cross_entropy(x + r, lambda onehot(y) + (1 - lambda) / K)` with `lambda = (1 - min(1, ||r|| / eps))^rho`: the farther an
-    adversarial image, the less sure the network shall be of it, so that it can be refused by its confidence.
+    """`E cross_entropy(x + r, lambda onehot(y) + (1 - lambda) / K)` with `lambda = (1 - min(1,
+    ||r|| / eps))^rho`: the farther an adversarial image, the less sure the network shall be of it,
+    so that it can be refused by its confidence.
 
-    `r` maximises the largest confidence in a wrong class, `max_{k != y} p_k(x + r)`, over `||r|| <= eps`: projected ascent on its
-    logarithm, all steps, in evaluation mode, from x for half of the samples, by chance, and for the others from a random
-    direction at a radius uniform in (0, eps). Left out of the published attack: momentum, backtracking (a step that lowers the
-    confidence is undone and shortened) and the choice of the best iterate. So unless the ascent finds a top inside the ball,
-    `||r||` is eps or close to it, and lambda 0.
+    `r` maximises the largest confidence in a wrong class, `max_{k != y} p_k(x + r)`, over `||r|| <=
+    eps`: projected ascent on its logarithm, all steps, in evaluation mode, from x for half of the
+        samples, by chance, and for the others from a random
+    direction at a radius uniform in (0, eps). Left out of the published attack: momentum,
+    backtracking (a step that lowers the confidence is undone and shortened) and the choice of the
+    best iterate. So unless the ascent finds a top inside the ball, `||r||` is eps or close to it,
+    and lambda 0.
 
-    The paper's objective halves each batch: the terms `cross_entropy` and `calibrated`, each with weight 0.5.
+    The paper's objective halves each batch: the terms `cross_entropy` and `calibrated`, each with
+    weight 0.5.
 
     Attributes:
-        eps: radius in pixel units; 0.3 in the paper on MNIST, 0.03 on CIFAR-10. At 0 it is plain training.
+        eps: radius in pixel units; 0.3 in the paper on MNIST, 0.03 on CIFAR-10. At 0 it is plain
+            training.
         norm: the ball, and the distance that lambda falls with; linf in the paper.
         rho: how fast lambda falls, 10 in the paper.
         steps: of the ascent; 40 in the paper.
-        relative_step: step length as a share of eps; 2.5 / steps when None. In the paper a step is 0.005.
+        relative_step: step length as a share of eps; 2.5 / steps when None. In the paper a step is
+            0.005.
         box: keep `x + r` in [0, 1].
         weight: of the term.
     """
@@ -58,10 +64,13 @@ class Calibrated:
 
     @property
     def chosen(self) -> PGD:
-        """The ball and the steps of the inner maximisation; its start and what it climbs are the term's own."""
+        """The ball and the steps of the inner maximisation; its start and what it climbs are the
+        term's own."""
         return PGD(self.eps, self.norm, self.steps, self.relative_step, box=self.box)
 
-    def __call__(self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness) -> Tensor:
+    def __call__(
+        self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
+    ) -> Tensor:
         if self.eps == 0:
             return F.cross_entropy(network(images), labels)
         moved = self.perturbed(network, images, labels, randomness)
@@ -74,18 +83,33 @@ class Calibrated:
         """lambda, the share of the label that is left at a perturbation r, `(B,)`."""
         return (1 - norms.get(self.norm).size(r) / self.eps).clamp(min=0) ** self.rho
 
-    def perturbed(self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness) -> Tensor:
+    def perturbed(
+        self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
+    ) -> Tensor:
         """`x + r`, `(B, C, H, W)`."""
         ball = Ball.of(norms.get(self.norm), images, radii(self.eps, images), self.box)
         with frozen(network, compiled=True):
             start = ball.project(images + self._start(images, randomness))
             step = self.chosen.step
-            return ascend(network, ball, start, Untargeted(labels), wrong_confidence, step, self.steps, leave=False).images
+            return ascend(
+                network,
+                ball,
+                start,
+                Untargeted(labels),
+                wrong_confidence,
+                step,
+                self.steps,
+                leave=False,
+            ).images
 
     def _start(self, images: Tensor, randomness: Randomness) -> Tensor:
         """Perturbations `(B, *shape)`: 0, or of a size uniform in (0, eps)."""
         noise = randomness.stream("start").normal(images.shape[1:]).to(images.dtype)
-        radius = self.eps * randomness.stream("radius").uniform(()) * (randomness.stream("still").uniform(()) < 0.5)
+        radius = (
+            self.eps
+            * randomness.stream("radius").uniform(())
+            * (randomness.stream("still").uniform(()) < 0.5)
+        )
         return noise * per_sample(radius.to(images.dtype) / norms.get(self.norm).size(noise), noise)
 
 

@@ -1,13 +1,15 @@
-"""Changes of a recipe's numbers in the middle of a training, such as population-based training makes."""
+"""Changes of a recipe's numbers in the middle of a training, such as population-based training
+makes."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from advcore.training.schedule import altered
+from advcore.training.schedule import map_at_path
 
 CHANGEABLE = ("learning_rate", "weight_decay", "gradient_clip", "objective")
-"""The fields of a recipe that may change between two epochs; of the objective any number, by its dotted name."""
+"""The fields of a recipe that may change between two epochs; of the objective any number, by its
+dotted name."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +26,16 @@ class Change:
 
     def __post_init__(self) -> None:
         if self.after < 1:
-            raise ValueError(f"a change comes after at least 1 epoch; got after {self.after}: write it into the recipe itself")
+            raise ValueError(
+                f"a change comes after at least 1 epoch; got after {self.after}: write it into "
+                "the recipe itself"
+            )
         for name in self.values:
             if not changeable(name):
-                raise ValueError(f"a change is of {', '.join(CHANGEABLE)}.NAME; got {name!r}, which holds for the whole training")
+                raise ValueError(
+                    f"a change is of {', '.join(CHANGEABLE)}.NAME; got {name!r}, which holds "
+                    "for the whole training"
+                )
 
 
 def changeable(name: str) -> bool:
@@ -37,11 +45,19 @@ def changeable(name: str) -> bool:
 
 
 def changed(recipe: Any, changes: tuple[Change, ...]) -> Any:
-    """The recipe with these numbers. Raises ValueError for a name that leads to no number, and for a number that does not fit."""
+    """The recipe with these numbers. Raises ValueError for a name that leads to no number, and for
+    a number that does not fit."""
     for change in changes:
         for name, number in change.values.items():
             head, *path = name.split(".")
-            recipe = replace(recipe, **{head: altered(getattr(recipe, head), path, _put(number), f"a change of {name!r}")})
+            recipe = replace(
+                recipe,
+                **{
+                    head: map_at_path(
+                        getattr(recipe, head), path, _put(number), f"a change of {name!r}"
+                    )
+                },
+            )
     return recipe
 
 
@@ -54,9 +70,11 @@ def numbers_of(recipe: Any, names: Iterable[str]) -> dict[str, float]:
 
     for name in names:
         head, *path = name.split(".")
-        altered(getattr(recipe, head), path, read(name), f"a change of {name!r}")
+        map_at_path(getattr(recipe, head), path, read(name), f"a change of {name!r}")
     return found
 
 
 def _put(number: float) -> Callable[[float], float]:
-    return lambda old: int(number) if isinstance(old, int) and float(number).is_integer() else number
+    return lambda old: (
+        int(number) if isinstance(old, int) and float(number).is_integer() else number
+    )

@@ -1,4 +1,5 @@
-"""The geometry of a network while it is trained: the same few numbers of the same samples after each epoch (article, III-B)."""
+"""The geometry of a network while it is trained: the same few numbers of the same samples after
+each epoch (article, III-B)."""
 
 import math
 from dataclasses import dataclass
@@ -27,15 +28,17 @@ BANDS = ("low", "middle", "high")
 class Diagnosis:
     """What is looked at in a network at each epoch of its training.
 
-    - `accuracy`, `fgsm_accuracy`, `pgd_accuracy`: clean, after one step and after `steps`, within eps;
+    - `accuracy`, `fgsm_accuracy`, `pgd_accuracy`: clean, after one step and after `steps`, within
+      eps;
     - `pgd_loss`: the mean cross-entropy at PGD's images, all steps made;
-    - `gradient_cosine`: between the gradients of the loss at x and at x + noise, noise uniform in the linf ball (in l2 a random
-      direction and radius), the mean over samples where both gradients are there, NaN where none are (Andriushchenko and
-      Flammarion 2020);
+    - `gradient_cosine`: between the gradients of the loss at x and at x + noise, noise uniform in
+      the linf ball (in l2 a random direction and radius), the mean over samples where both
+      gradients are there, NaN where none are (Andriushchenko and Flammarion 2020);
     - `fgsm_pgd_cosine`: between the perturbations of FGSM and PGD (from x itself), likewise;
-    - `margin/low`, `margin/middle`, `margin/high`: the median margin in three DCT blocks, inf where half the samples have none; of
-      square images alone;
-    - `top_eigenvalue`: the mean of the largest eigenvalue of the input Hessian of the loss, by Lanczos to a hundredth of it.
+    - `margin/low`, `margin/middle`, `margin/high`: the median margin in three DCT blocks, inf where
+      half the samples have none; of square images alone;
+    - `top_eigenvalue`: the mean of the largest eigenvalue of the input Hessian of the loss, by
+      Lanczos to a hundredth of it.
 
     Attributes:
         eps: of the attacks, pixel units.
@@ -61,7 +64,9 @@ class Diagnosis:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
 
-    def __call__(self, classifier: Classifier, images: Tensor, labels: Tensor, randomness: Randomness) -> dict[str, float]:
+    def __call__(
+        self, classifier: Classifier, images: Tensor, labels: Tensor, randomness: Randomness
+    ) -> dict[str, float]:
         """The numbers for images `(B, C, H, W)` and labels `(B,)`."""
         with full_precision(), frozen(classifier):
             return {
@@ -78,13 +83,23 @@ class Diagnosis:
     @property
     def chosen(self) -> tuple[FGSM, PGD]:
         """The attacks that it makes."""
-        return FGSM(self.eps, self.norm, box=self.box), PGD(self.eps, self.norm, self.steps, random_start=False, box=self.box)
+        return FGSM(self.eps, self.norm, box=self.box), PGD(
+            self.eps, self.norm, self.steps, random_start=False, box=self.box
+        )
 
-    def _attacked(self, classifier: Classifier, images: Tensor, labels: Tensor, randomness: Randomness) -> dict[str, float]:
+    def _attacked(
+        self, classifier: Classifier, images: Tensor, labels: Tensor, randomness: Randomness
+    ) -> dict[str, float]:
         criterion, norm = Untargeted(labels), norms.get(self.norm)
-        noise = norm.random(randomness.stream("diagnosis"), tuple(images.shape[1:]), self.eps).to(images.dtype)
-        here, there = (evaluate(classifier, at, criterion, loss_of)[0] for at in (images, images + noise))
-        once, often = (attack.climb(classifier, images, criterion, randomness).images for attack in self.chosen)
+        noise = norm.random(randomness.stream("diagnosis"), tuple(images.shape[1:]), self.eps).to(
+            images.dtype
+        )
+        here, there = (
+            evaluate(classifier, at, criterion, loss_of)[0] for at in (images, images + noise)
+        )
+        once, often = (
+            attack.climb(classifier, images, criterion, randomness).images for attack in self.chosen
+        )
         _, losses, logits = evaluate(classifier, often, criterion, loss_of)
         return {
             "fgsm_accuracy": _share(predict(classifier, once) == labels),
@@ -94,16 +109,23 @@ class Diagnosis:
             "fgsm_pgd_cosine": _cosine(once - images, often - images),
         }
 
-    def _geometry(self, classifier: Classifier, images: Tensor, labels: Tensor, randomness: Randomness) -> dict[str, float]:
+    def _geometry(
+        self, classifier: Classifier, images: Tensor, labels: Tensor, randomness: Randomness
+    ) -> dict[str, float]:
         around, still = Around(classifier, images), torch.zeros_like(images)
         hessian = input_hessian(around, still, cross_entropy(labels))
-        top = lanczos(hessian, randomness, hessian.shape[1], Ends(1, 0), images.dtype, tolerance=0.01)
+        top = lanczos(
+            hessian, randomness, hessian.shape[1], Ends(1, 0), images.dtype, tolerance=0.01
+        )
         numbers = {"top_eigenvalue": top.values.mean().item()}
         channels, height, width = images.shape[1:]
         if height == width and height >= len(BANDS):
             size = height // len(BANDS)
             distance = margins(around, still, dct_blocks(height, size, size, channels)).distance
-            numbers |= {f"margin/{band}": row.median().item() for band, row in zip(BANDS, distance, strict=False)}
+            numbers |= {
+                f"margin/{band}": row.median().item()
+                for band, row in zip(BANDS, distance, strict=False)
+            }
         return numbers
 
 

@@ -5,12 +5,13 @@ from torch import nn
 
 
 @torch.no_grad()
-def average(mean: nn.Module, network: nn.Module, decay: float, step: int) -> None:
+def update_ema(mean: nn.Module, network: nn.Module, decay: float, step: int) -> None:
     """Move the weights of `mean` towards those of `network`, in place: `m <- d m + (1 - d) w`.
 
-    `d = min(decay, (1 + t) / (10 + t))`, t the number of steps before this one: while it is small the average forgets its start
-    fast, so that a short training is not averaged with its first weights. The statistics of batch norm are averaged as the
-    weights are; what only counts is copied.
+    `d = min(decay, (1 + t) / (10 + t))`, t the number of steps before this one: while it is small
+    the average forgets its start fast, so that a short training is not averaged with its first
+    weights. The statistics of batch norm are averaged as the weights are; what only counts is
+    copied.
     """
     decay = min(decay, (1 + step) / (10 + step))
     for name, value in mean.state_dict().items():

@@ -16,7 +16,7 @@ from advcore.classifier import check_batch, check_images, check_labels
 from advcore.criteria import as_labels
 from advcore.randomness import Randomness
 from advcore.training.augmentation import augmented
-from advcore.training.ema import average
+from advcore.training.ema import update_ema
 from advcore.training.optimiser import optimiser
 from advcore.training.recipe import Precision, Recipe
 from advcore.training.term import prepared, values_of_steps
@@ -24,8 +24,8 @@ from advcore.training.term import prepared, values_of_steps
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over the training set: its number from 1, the mean of the objective and, without their weights, of its terms, and
-    the learning rate it ended with."""
+    """One pass over the training set: its number from 1, the mean of the objective and, without
+    their weights, of its terms, and the learning rate it ended with."""
 
     number: int
     loss: float
@@ -36,47 +36,76 @@ class Epoch:
 class Fit:
     """A training of `network` in place, which can be left after any epoch and gone on with.
 
-    All that an epoch draws (the order of samples, noise, dropout) comes from the recipe's seed and the epoch's number, so `state`
-    is enough to go on from: deterministic given the recipe and the network's first weights, bit for bit on CPUs with the same
-    number of threads, interrupted or not. The global random state is left as it was.
+    All that an epoch draws (the order of samples, noise, dropout) comes from the recipe's seed and
+    the epoch's number, so `state` is enough to go on from: deterministic given the recipe and the
+    network's first weights, bit for bit on CPUs with the same number of threads, interrupted or
+    not. The global random state is left as it was.
 
     Args:
         network: left in evaluation mode after each epoch.
         images: `(N, C, H, W)` in [0, 1], on the network's device.
         labels: `(N,)`.
-        box: whether images must lie in [0, 1]; False for transformed ones, on which no objective can attack in that box.
+        box: whether images must lie in [0, 1]; False for transformed ones, on which no objective
+            can attack in that box.
 
     Attributes:
         done: epochs so far.
-        result: what would be handed out now, in evaluation mode: the average of the weights where the recipe wants one, else
-            `network` itself.
+        result: what would be handed out now, in evaluation mode: the average of the weights where
+            the recipe wants one, else `network` itself.
     """
 
-    def __init__(self, network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, box: bool = True) -> None:
+    def __init__(
+        self, network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, box: bool = True
+    ) -> None:
         for term in recipe.objective.values():
             if not box and needs_box(term):
-                raise ValueError(f"{term!r} attacks in the box [0, 1]: it needs images in it and box=True")
+                raise ValueError(
+                    f"{term!r} attacks in the box [0, 1]: it needs images in it and box=True"
+                )
         images, labels = check_images(images) if box else images, as_labels(labels)
         check_batch(images)
         with torch.no_grad():
             check_labels(labels, len(images), network.eval()(images[:2]).shape[1])
         check_precision(recipe.precision, images.device)
         layout = torch.channels_last if recipe.channels_last else torch.preserve_format
-        self.network, self.images, self.labels = network.to(memory_format=layout), images.to(memory_format=layout), labels
+        self.network, self.images, self.labels = (
+            network.to(memory_format=layout),
+            images.to(memory_format=layout),
+            labels,
+        )
         self.recipe, self._now, self.done = recipe, recipe, 0
         self.result = network if recipe.ema is None else copy.deepcopy(network)
-        own = {name: module for name, module in prepared(recipe.objective, network).items() if module is not network}
+        own = {
+            name: module
+            for name, module in prepared(recipe.objective, network).items()
+            if module is not network
+        }
         self._prepared = nn.ModuleDict(own)
         stepping: nn.Module = torch.compile(network) if recipe.compile else network  # type: ignore[assignment]
         self._networks = {name: own.get(name, stepping) for name in recipe.objective}
         self._parameters = list(nn.ModuleList([network, self._prepared]).parameters())
-        replayed = any(hasattr(term, "replay") for term in recipe.objective.values())  # it reads the gradient of its images
-        self._inputs = None if replayed else [parameter for parameter in self._parameters if parameter.requires_grad]
-        self._optimiser = optimiser(recipe.optimiser, self._parameters, recipe.momentum, recipe.nesterov, recipe.weight_decay)
-        self._scaler = torch.amp.GradScaler(images.device.type, enabled=recipe.precision == "float16")
+        replayed = any(
+            hasattr(term, "replay") for term in recipe.objective.values()
+        )  # it reads the gradient of its images
+        self._inputs = (
+            None
+            if replayed
+            else [parameter for parameter in self._parameters if parameter.requires_grad]
+        )
+        self._optimiser = optimiser(
+            recipe.optimiser,
+            self._parameters,
+            recipe.momentum,
+            recipe.nesterov,
+            recipe.weight_decay,
+        )
+        self._scaler = torch.amp.GradScaler(
+            images.device.type, enabled=recipe.precision == "float16"
+        )
 
     def epoch(self) -> Epoch:
-        """The next pass over the training set. Raises FloatingPointError when the objective is no longer finite."""
+        """The next pass over the training set. Raises FloatingPointError when the objective is no
+        longer finite."""
         totals, seen = dict.fromkeys(("loss", *self.recipe.objective), 0.0), 0
         batches = self._batches()
         steps = len(batches)
@@ -93,23 +122,25 @@ class Fit:
                         totals[name] += value.item() * len(rows)
                     seen += len(rows)
                 if self.recipe.ema is not None:
-                    average(self.result, self.network, self.recipe.ema, step)
+                    update_ema(self.result, self.network, self.recipe.ema, step)
         self.network.eval()
         self.done += 1
         means = {name: total / seen for name, total in totals.items()}
         return Epoch(self.done, means.pop("loss"), means, rate)
 
     def state(self) -> dict[str, Tensor]:
-        """All that the next epoch needs, by name: weights, what terms bring, the average, the optimiser's memory, the number of
-        epochs done."""
-        memory = {str(index): values for index, values in self._optimiser.state_dict()["state"].items()}
+        """All that the next epoch needs, by name: weights, what terms bring, the average, the
+        optimiser's memory, the number of epochs done."""
+        memory = {
+            str(index): values for index, values in self._optimiser.state_dict()["state"].items()
+        }
         return {
             "done": torch.tensor(self.done),
-            **named(
+            **prefixed(
                 network=self.network.state_dict(),
                 prepared=self._brought(),
                 average={} if self.recipe.ema is None else self.result.state_dict(),
-                optimiser=named(**{index: _tensors(values) for index, values in memory.items()}),
+                optimiser=prefixed(**{index: _tensors(values) for index, values in memory.items()}),
                 scaler=_tensors(self._scaler.state_dict()),
             ),
         }
@@ -117,29 +148,40 @@ class Fit:
     def resume(self, state: Mapping[str, Tensor]) -> None:
         """Go on from what `state` gave in a training of the same recipe."""
         self.done = int(state["done"])
-        self.network.load_state_dict(under("network", state))
-        self._prepared.load_state_dict(under("prepared", state), strict=False)  # the network's own are not held twice
+        self.network.load_state_dict(with_prefix("network", state))
+        self._prepared.load_state_dict(
+            with_prefix("prepared", state), strict=False
+        )  # the network's own are not held twice
         if self.recipe.ema is not None:
-            self.result.load_state_dict(under("average", state))
+            self.result.load_state_dict(with_prefix("average", state))
         memory: dict[int, dict[str, Tensor]] = {}
-        for key, value in under("optimiser", state).items():
+        for key, value in with_prefix("optimiser", state).items():
             index, _, name = key.partition(".")
             memory.setdefault(int(index), {})[name] = value
         self._optimiser.load_state_dict({**self._optimiser.state_dict(), "state": memory})
-        self._scaler.load_state_dict({name: value.item() for name, value in under("scaler", state).items()})
+        self._scaler.load_state_dict(
+            {name: value.item() for name, value in with_prefix("scaler", state).items()}
+        )
 
     def _brought(self) -> dict[str, Tensor]:
         """What the terms' modules hold that is not the network's."""
         own = {tensor.data_ptr() for tensor in self.network.state_dict().values()}
-        return {name: tensor for name, tensor in self._prepared.state_dict().items() if tensor.data_ptr() not in own}
+        return {
+            name: tensor
+            for name, tensor in self._prepared.state_dict().items()
+            if tensor.data_ptr() not in own
+        }
 
     def _order(self) -> Tensor:
         """Every sample once, drawn anew in each epoch."""
-        samples = Randomness(self.recipe.seed, torch.arange(len(self.images), device=self.images.device))
+        samples = Randomness(
+            self.recipe.seed, torch.arange(len(self.images), device=self.images.device)
+        )
         return samples.stream("order", self.done).uniform(()).argsort(stable=True)
 
     def _batches(self) -> tuple[Tensor, ...]:
-        """The samples of each step. A last one alone joins those before it where batch normalisation needs several."""
+        """The samples of each step. A last one alone joins those before it where batch
+        normalisation needs several."""
         batches = self._order().split(self.recipe.batch_size)
         alone = len(batches) > 1 and len(batches[-1]) == 1
         if alone and any(isinstance(module, _BatchNorm) for module in self.network.modules()):
@@ -147,29 +189,40 @@ class Fit:
         return batches
 
     def _steps(self, rows: Tensor, progress: float) -> Iterator[dict[str, Tensor]]:
-        """Each step on the samples `rows`, one unless a term replays them: the objective (`loss`) and its terms."""
+        """Each step on the samples `rows`, one unless a term replays them: the objective (`loss`)
+        and its terms."""
         recipe = self._now
         randomness = Randomness(recipe.seed, rows).stream("epoch", self.done)
-        images, labels = augmented(recipe.augmentation, self.images[rows], randomness), self.labels[rows]
-        objective = {name: term for name, term in recipe.objective_at(progress).items() if term.weight}
+        images, labels = (
+            augmented(recipe.augmentation, self.images[rows], randomness),
+            self.labels[rows],
+        )
+        objective = {
+            name: term for name, term in recipe.objective_at(progress).items() if term.weight
+        }
         steps = values_of_steps(objective, self._networks, images, labels, randomness)
         while True:
-            with lowered(recipe.precision, images.device):
+            with autocast(recipe.precision, images.device):
                 values = next(steps, None)
             if values is None:
                 return
-            loss = torch.stack([objective[name].weight * value for name, value in values.items()]).sum()
+            loss = torch.stack(
+                [objective[name].weight * value for name, value in values.items()]
+            ).sum()
             if not torch.isfinite(loss):
                 raise FloatingPointError(
-                    f"the objective is {loss.item()} in epoch {self.done + 1}; lower learning_rate or set gradient_clip"
+                    f"the objective is {loss.item()} in epoch {self.done + 1}; lower "
+                    "learning_rate or set gradient_clip"
                 )
             self._descend(loss)
             yield {**values, "loss": loss}
 
     def _descend(self, loss: Tensor) -> None:
-        """One step of the optimiser; none where the loss is a constant, that of a regulariser alone at eps 0.
+        """One step of the optimiser; none where the loss is a constant, that of a regulariser alone
+        at eps 0.
 
-        Without `inputs`, the backward pass of a term that differentiates an input gradient would go on to the images.
+        Without `inputs`, the backward pass of a term that differentiates an input gradient would go
+        on to the images.
         """
         if not loss.requires_grad:
             return
@@ -182,8 +235,11 @@ class Fit:
         self._scaler.update()
 
 
-def fit(network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, box: bool = True) -> Iterator[Epoch]:
-    """Train `network` in place from its first epoch to its last, one each time the iterator is asked; see `Fit`.
+def fit(
+    network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, box: bool = True
+) -> Iterator[Epoch]:
+    """Train `network` in place from its first epoch to its last, one each time the iterator is
+    asked; see `Fit`.
 
     After the last one its weights are their average, where the recipe wants that.
     """
@@ -195,31 +251,43 @@ def fit(network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, box:
         yield epoch
 
 
-def lowered(precision: Precision, device: torch.device) -> torch.autocast:
+def autocast(precision: Precision, device: torch.device) -> torch.autocast:
     """Passes in a lower precision inside, where torch deems it safe.
 
-    Without its cache of cast weights: a cast made for an attack, without gradients, would serve the step that needs them.
+    Without its cache of cast weights: a cast made for an attack, without gradients, would serve the
+    step that needs them.
     """
-    return torch.autocast(device.type, getattr(torch, precision), enabled=precision != "float32", cache_enabled=False)
+    return torch.autocast(
+        device.type, getattr(torch, precision), enabled=precision != "float32", cache_enabled=False
+    )
 
 
 def check_precision(precision: Precision, device: torch.device) -> None:
     """Raise ValueError where torch has no passes in that precision on the device."""
-    with warnings.catch_warnings(action="ignore"), lowered(precision, device):
+    with warnings.catch_warnings(action="ignore"), autocast(precision, device):
         one = torch.ones(1, 1, device=device)
         came = (one @ one).dtype
     if came != getattr(torch, precision):
-        raise ValueError(f"this torch cannot train in {precision} on {device.type}: take precision float32 or bfloat16, or a GPU")
+        raise ValueError(
+            f"this torch cannot train in {precision} on {device.type}: take precision float32 "
+            "or bfloat16, or a GPU"
+        )
 
 
-def named(**parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def prefixed(**parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Several mappings as one, whose keys begin with `part.`."""
-    return {f"{part}.{key}": value for part, values in parts.items() for key, value in values.items()}
+    return {
+        f"{part}.{key}": value for part, values in parts.items() for key, value in values.items()
+    }
 
 
-def under(part: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def with_prefix(part: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """One of the mappings that `named` put together."""
-    return {key.removeprefix(f"{part}."): value for key, value in tensors.items() if key.startswith(f"{part}.")}
+    return {
+        key.removeprefix(f"{part}."): value
+        for key, value in tensors.items()
+        if key.startswith(f"{part}.")
+    }
 
 
 def _tensors(values: Mapping[str, Any]) -> dict[str, Tensor]:

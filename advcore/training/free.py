@@ -1,4 +1,5 @@
-"""Free adversarial training (Shafahi et al. 2019): one backward pass moves the weights and the images."""
+"""Free adversarial training (Shafahi et al. 2019): one backward pass moves the weights and the
+images."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,13 +19,14 @@ from advcore.training.term import check_weight
 
 @dataclass(frozen=True)
 class Free:
-    """Adversarial training at the price of plain training: each minibatch takes `replays` steps of the optimiser in a row, and the
-    backward pass of each also gives the gradient in the images, for the next one's `x <- P(x + step u(gradient))`, `u` the sign in
-    linf, the unit vector in l2.
+    """Adversarial training at the price of plain training: each minibatch takes `replays` steps of
+    the optimiser in a row, and the backward pass of each also gives the gradient in the images, for
+    the next one's `x <- P(x + step u(gradient))`, `u` the sign in linf, the unit vector in l2.
 
-    An epoch so has `replays` times the steps; the authors take as many times fewer epochs. The network is in training mode for
-    both gradients, which are one pass. A minibatch starts at a random point of each sample's ball. The authors start it at the
-    perturbations of the minibatch before, where rows would mix; and their very first at 0.
+    An epoch so has `replays` times the steps; the authors take as many times fewer epochs. The
+    network is in training mode for both gradients, which are one pass. A minibatch starts at a
+    random point of each sample's ball. The authors start it at the perturbations of the minibatch
+    before, where rows would mix; and their very first at 0.
 
     Attributes:
         eps: radius in pixel units; at 0 a minibatch's replays are plain steps.
@@ -54,19 +56,29 @@ class Free:
         """The attack that the replays of a minibatch amount to."""
         return PGD(self.eps, self.norm, self.replays, self.relative_step, box=self.box)
 
-    def __call__(self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness) -> Tensor:
+    def __call__(
+        self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
+    ) -> Tensor:
         """The value of the first replay."""
         return next(self.replay(network, images, labels, randomness))
 
-    def replay(self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness) -> Iterator[Tensor]:
-        """The value of each replay; the caller runs the backward pass of one before it asks for the next."""
+    def replay(
+        self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
+    ) -> Iterator[Tensor]:
+        """The value of each replay; the caller runs the backward pass of one before it asks for the
+        next."""
         ball = Ball.of(norms.get(self.norm), images, radii(self.eps, images), self.box)
-        noise = ball.norm.random(randomness.stream("start"), tuple(images.shape[1:]), self.eps).to(images.dtype)
+        noise = ball.norm.random(randomness.stream("start"), tuple(images.shape[1:]), self.eps).to(
+            images.dtype
+        )
         current = ball.project(images + noise)
         stride = per_sample(self.relative_step * ball.radius, images)
         for _ in range(self.replays):
             current.requires_grad_()
             yield F.cross_entropy(network(current), labels)
             if current.grad is None:
-                raise RuntimeError("a replay needs the backward pass of the one before: call backward() on the value that it gave")
+                raise RuntimeError(
+                    "a replay needs the backward pass of the one before: call backward() on "
+                    "the value that it gave"
+                )
             current = ball.project(current.detach() + stride * ball.norm.steepest(current.grad))

@@ -1,4 +1,5 @@
-"""Gaussian augmentation: training on noisy images, as for randomised smoothing (Cohen et al. 2019)."""
+"""Gaussian augmentation: training on noisy images, as for randomised smoothing (Cohen et al.
+2019)."""
 
 from dataclasses import dataclass
 
@@ -11,7 +12,8 @@ from advcore.training.term import check_weight
 
 @dataclass(frozen=True)
 class Gaussian:
-    """`E cross_entropy(x + v)`, `v ~ N(0, sigma^2 I)`: the mean cross-entropy of noisy images alone.
+    """`E cross_entropy(x + v)`, `v ~ N(0, sigma^2 I)`: the mean cross-entropy of noisy images
+    alone.
 
     Attributes:
         sigma: standard deviation of a pixel, pixel units.
@@ -27,7 +29,9 @@ class Gaussian:
         check_weight(self.weight)
         check_sigma(self.sigma)
 
-    def __call__(self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness) -> Tensor:
+    def __call__(
+        self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
+    ) -> Tensor:
         return F.cross_entropy(network(noisy(images, self.sigma, self.box, randomness)), labels)
 
 
@@ -40,4 +44,6 @@ def noisy(images: Tensor, sigma: float, box: bool, randomness: Randomness) -> Te
 def check_sigma(sigma: float) -> None:
     """Raise ValueError unless `sigma` is positive."""
     if not sigma > 0:
-        raise ValueError(f"sigma must be positive, the standard deviation of a pixel in pixel units; got {sigma}")
+        raise ValueError(
+            f"sigma must be positive, the standard deviation of a pixel in pixel units; got {sigma}"
+        )

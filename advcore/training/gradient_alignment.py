@@ -1,4 +1,5 @@
-"""GradAlign (Andriushchenko and Flammarion 2020, Understanding and improving fast adversarial training)."""
+"""GradAlign (Andriushchenko and Flammarion 2020, Understanding and improving fast adversarial
+training)."""
 
 from dataclasses import dataclass
 
@@ -18,16 +19,21 @@ from advcore.training.term import check_weight
 
 @dataclass(frozen=True)
 class GradientAlignment:
-    """`1 - E cos(grad l(x), grad l(x + eta))`, l the cross-entropy, eta uniform in `||eta||_inf <= eps`; 0 for an affine loss.
+    """`1 - E cos(grad l(x), grad l(x + eta))`, l the cross-entropy, eta uniform in `||eta||_inf <=
+    eps`; 0 for an affine loss.
 
-    It keeps single-step adversarial training (the term `adversarial` with FGSM of the same eps) from overfitting to its one step.
-    The gradient at x is a constant of the step, as in the authors' code: the weights are moved by the one at `x + eta`. A sample
-    whose gradient is 0 at either point (below 1e-19 in single precision, whose square is lost) has no angle and stays out of the
-    mean, which is 0 where none is left. Without a box: `x + eta` may leave [0, 1]. The network is in evaluation mode for this term.
+    It keeps single-step adversarial training (the term `adversarial` with FGSM of the same eps)
+    from overfitting to its one step. The gradient at x is a constant of the step, as in the
+    authors' code: the weights are moved by the one at `x + eta`. A sample whose gradient is 0 at
+    either point (below 1e-19 in single precision, whose square is lost) has no angle and stays out
+    of the mean, which is 0 where none is left. Without a box: `x + eta` may leave [0, 1]. The
+    network is in evaluation mode for this term.
 
     Attributes:
-        eps: radius in pixel units, that of the adversarial term. At 0 the term is 0, without any pass.
-        weight: lambda; the authors take 0.2 at 8/255 on CIFAR-10, 2 at 16/255, and `0.02 * 10^(255 eps / 8)` in between.
+        eps: radius in pixel units, that of the adversarial term. At 0 the term is 0, without any
+            pass.
+        weight: lambda; the authors take 0.2 at 8/255 on CIFAR-10, 2 at 16/255, and `0.02 * 10^(255
+            eps / 8)` in between.
     """
 
     eps: float
@@ -37,12 +43,18 @@ class GradientAlignment:
         check_weight(self.weight)
         check_eps(self.eps, wanted=True)
 
-    def __call__(self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness) -> Tensor:
+    def __call__(
+        self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
+    ) -> Tensor:
         if self.eps == 0:
             return images.new_zeros(())
-        eta = LINF.random(randomness.stream("eta"), tuple(images.shape[1:]), self.eps).to(images.dtype)
+        eta = LINF.random(randomness.stream("eta"), tuple(images.shape[1:]), self.eps).to(
+            images.dtype
+        )
         with evaluating(network):
-            here, _, _ = differentiate(network, images, lambda logits: objectives.cross_entropy(logits, Untargeted(labels)))
+            here, _, _ = differentiate(
+                network, images, lambda logits: objectives.cross_entropy(logits, Untargeted(labels))
+            )
             _, there = input_gradient(network, images + eta, labels)
         smallest = torch.finfo(images.dtype).tiny ** 0.5
         angled = (LINF.size(here) > smallest) & (LINF.size(there.detach()) > smallest)

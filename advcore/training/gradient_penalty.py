@@ -14,12 +14,15 @@ from advcore.training.term import check_weight
 
 @dataclass(frozen=True)
 class GradientPenalty:
-    """`E ||grad l(x)||_2^2`, l the cross-entropy; or `E ||grad l(x)||_1`. It goes with the term `cross_entropy`.
+    """`E ||grad l(x)||_2^2`, l the cross-entropy; or `E ||grad l(x)||_1`. It goes with the term
+    `cross_entropy`.
 
-    To first order `eps ||grad l(x)||_1` is what a perturbation of linf size eps adds to the loss: with `norm: l1` and the weight
-    eps the sum of the two terms is the loss of linf adversarial training, linearised (Simon-Gabriel et al. 2019). Ross and
-    Doshi-Velez square the l2 norm. Each sample's own gradient, and the mean over samples: where a batch's loss is summed and its
-    gradient squared, as in some codes, the weight is another one. The network is in evaluation mode for this term.
+    To first order `eps ||grad l(x)||_1` is what a perturbation of linf size eps adds to the loss:
+    with `norm: l1` and the weight eps the sum of the two terms is the loss of linf adversarial
+    training, linearised (Simon-Gabriel et al. 2019). Ross and Doshi-Velez square the l2 norm. Each
+    sample's own gradient, and the mean over samples: where a batch's loss is summed and its
+    gradient squared, as in some codes, the weight is another one. The network is in evaluation mode
+    for this term.
 
     Attributes:
         norm: of the gradient: l2, squared; or l1, not squared.
@@ -32,9 +35,16 @@ class GradientPenalty:
     def __post_init__(self) -> None:
         check_weight(self.weight)
         if self.norm not in ("l2", "l1"):
-            raise ValueError(f"norm must be l2 (squared) or l1 (the dual of linf), that of the gradient; got {self.norm!r}")
+            raise ValueError(
+                "norm must be l2 (squared) or l1 (the dual of linf), that of the gradient; "
+                f"got {self.norm!r}"
+            )
 
-    def __call__(self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness) -> Tensor:
+    def __call__(
+        self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
+    ) -> Tensor:
         with evaluating(network):
             _, gradient = input_gradient(network, images, labels)
-        return (gradient.flatten(1).square().sum(1) if self.norm == "l2" else L1.size(gradient)).mean()
+        return (
+            gradient.flatten(1).square().sum(1) if self.norm == "l2" else L1.size(gradient)
+        ).mean()

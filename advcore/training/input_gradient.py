@@ -1,4 +1,5 @@
-"""The gradient of the loss at x, itself differentiable in the weights (double backpropagation, Drucker and Le Cun 1992)."""
+"""The gradient of the loss at x, itself differentiable in the weights (double backpropagation,
+Drucker and Le Cun 1992)."""
 
 import torch
 from torch import Tensor, nn
@@ -11,18 +12,23 @@ from advcore.modules import twice_differentiable
 
 
 def surprise(network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    """The cross-entropy `l(x) = -log p_label` of each image, `(B,)`; its derivatives keep their digits where p_label is near 1."""
+    """The cross-entropy `l(x) = -log p_label` of each image, `(B,)`; its derivatives keep their
+    digits where p_label is near 1."""
     return objectives.cross_entropy(logits_of(network, images), Untargeted(labels))
 
 
 def input_gradient(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """`l(x)` `(B,)` and `grad l(x)` `(B, C, H, W)`, l the cross-entropy: each sample's own, not a share of the batch's mean.
+    """`l(x)` `(B,)` and `grad l(x)` `(B, C, H, W)`, l the cross-entropy: each sample's own, not a
+    share of the batch's mean.
 
-    Both are differentiable in the network's parameters, the images being constants. Call it under `evaluating`: the gradient is a
-    sample's own only where batch normalisation does not mix the batch. `advcore.jacobian.differentiate` gives the same gradient as
+    Both are differentiable in the network's parameters, the images being constants. Call it under
+    `evaluating`: the gradient is a sample's own only where batch normalisation does not mix the
+        batch. `advcore.jacobian.differentiate` gives the same gradient as
     a constant, for less.
     """
     images = leaf(images)
     with twice_differentiable():
         loss = surprise(network, images, labels)
-    return loss, torch.autograd.grad(loss.sum(), images, create_graph=True, materialize_grads=True)[0]
+    return loss, torch.autograd.grad(loss.sum(), images, create_graph=True, materialize_grads=True)[
+        0
+    ]

@@ -1,4 +1,5 @@
-"""Local linearity regularisation, LLR (Qin et al. 2019, Adversarial robustness through local linearization)."""
+"""Local linearity regularisation, LLR (Qin et al. 2019, Adversarial robustness through local
+linearization)."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -20,19 +21,23 @@ from advcore.training.term import check_weight
 
 @dataclass(frozen=True)
 class LocalLinearity:
-    """`E [gamma(d) + share |d^T grad l(x)|]`, `gamma(d) = |l(x + d) - l(x) - d^T grad l(x)|`, l the cross-entropy, at the d in the
-    ball with the largest gamma. It goes with the term `cross_entropy`.
+    """`E [gamma(d) + share |d^T grad l(x)|]`, `gamma(d) = |l(x + d) - l(x) - d^T grad l(x)|`, l the
+    cross-entropy, at the d in the ball with the largest gamma. It goes with the term
+    `cross_entropy`.
 
-    For any d, `l(x + d) <= l(x) + gamma + |d^T grad l(x)|`: the term bounds what an adversary gains by how far the loss is from its
-    tangent plane, and by that plane's slope. d is a constant of the step; the gradient goes through both l and grad l. Every
-    product is a sample's own. The network is in evaluation mode for this term, and in float32 whatever the recipe's
+    For any d, `l(x + d) <= l(x) + gamma + |d^T grad l(x)|`: the term bounds what an adversary gains
+    by how far the loss is from its tangent plane, and by that plane's slope. d is a constant of the
+    step; the gradient goes through both l and grad l. Every product is a sample's own. The network
+    is in evaluation mode for this term, and in float32 whatever the recipe's
     precision: gamma is a small difference of large numbers.
 
-    d is found by the ascent of the attacks, on a classifier whose only output is the signed error, from a random point of the ball
-    (at 0 the error has no gradient), all steps. The authors' code is not public: the start and the steps are our choice.
+    d is found by the ascent of the attacks, on a classifier whose only output is the signed error,
+    from a random point of the ball (at 0 the error has no gradient), all steps. The authors' code
+    is not public: the start and the steps are our choice.
 
     Attributes:
-        eps: radius in pixel units; 8/255 in the paper on CIFAR-10. At 0 the term is 0, without any pass.
+        eps: radius in pixel units; 8/255 in the paper on CIFAR-10. At 0 the term is 0, without any
+            pass.
         norm: the ball; linf in the paper.
         share: mu / lambda; 3/4 in the paper on CIFAR-10, 2 on ImageNet.
         steps: of the ascent; 10 in the paper on CIFAR-10, 2 on ImageNet.
@@ -61,22 +66,37 @@ class LocalLinearity:
         """The ball and the steps of the inner maximisation; what it climbs is the term's own."""
         return PGD(self.eps, self.norm, self.steps, self.relative_step, box=self.box)
 
-    def __call__(self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness) -> Tensor:
+    def __call__(
+        self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
+    ) -> Tensor:
         if self.eps == 0:
             return images.new_zeros(())
         with evaluating(network), torch.autocast(images.device.type, enabled=False):
             loss, gradient = input_gradient(network, images, labels)
-            d = self._farthest(network, images, labels, loss.detach(), gradient.detach(), randomness) - images
+            d = (
+                self._farthest(
+                    network, images, labels, loss.detach(), gradient.detach(), randomness
+                )
+                - images
+            )
             rise = (d * gradient).flatten(1).sum(1)
             gamma = (surprise(network, images + d, labels) - loss - rise).abs()
         return (gamma + self.share * rise.abs()).mean()
 
     def _farthest(
-        self, network: nn.Module, images: Tensor, labels: Tensor, loss: Tensor, gradient: Tensor, randomness: Randomness
+        self,
+        network: nn.Module,
+        images: Tensor,
+        labels: Tensor,
+        loss: Tensor,
+        gradient: Tensor,
+        randomness: Randomness,
     ) -> Tensor:
         """`x + d` where the loss is farthest from its tangent plane, `(B, C, H, W)`."""
         ball = Ball.of(norms.get(self.norm), images, radii(self.eps, images), self.box)
-        noise = ball.norm.random(randomness.stream("start"), tuple(images.shape[1:]), ball.radius).to(images.dtype)
+        noise = ball.norm.random(
+            randomness.stream("start"), tuple(images.shape[1:]), ball.radius
+        ).to(images.dtype)
 
         def error(moved: Tensor) -> Tensor:
             rise = ((moved - images) * gradient).flatten(1).sum(1)
@@ -84,7 +104,9 @@ class LocalLinearity:
 
         with frozen(network, compiled=True):
             start, step = ball.project(images + noise), self.chosen.step
-            return ascend(error, ball, start, Untargeted(labels), _size, step, self.steps, leave=False).images
+            return ascend(
+                error, ball, start, Untargeted(labels), _size, step, self.steps, leave=False
+            ).images
 
 
 def _size(error: Tensor, _: object) -> Tensor:

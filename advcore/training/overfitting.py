@@ -1,4 +1,5 @@
-"""Detectors of the two ways in which adversarial training overfits, from the numbers of each epoch."""
+"""Detectors of the two ways in which adversarial training overfits, from the numbers of each
+epoch."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,11 +14,13 @@ RISE = 0.05
 
 
 def catastrophic_overfitting(epochs: Sequence[Mapping[str, float]]) -> int | None:
-    """The first epoch, from 1, at which the network had overfitted to the one-step attack; None when it has not.
+    """The first epoch, from 1, at which the network had overfitted to the one-step attack; None
+    when it has not.
 
-    Wong et al. (2020), Andriushchenko and Flammarion (2020): within an epoch or two PGD's accuracy falls to nothing while FGSM's
-    rises, and the gradients at x and close by cease to be aligned. Here: `pgd_accuracy` is below half of its best so far,
-    `fgsm_accuracy` is higher by 0.2 or more, and `gradient_cosine` is lower than it was at that best, or NaN: no gradient is left.
+    Wong et al. (2020), Andriushchenko and Flammarion (2020): within an epoch or two PGD's accuracy
+    falls to nothing while FGSM's rises, and the gradients at x and close by cease to be aligned.
+    Here: `pgd_accuracy` is below half of its best so far, `fgsm_accuracy` is higher by 0.2 or more,
+        and `gradient_cosine` is lower than it was at that best, or NaN: no gradient is left.
 
     Args:
         epochs: each with the numbers of `Diagnosis` by name.
@@ -35,35 +38,49 @@ def catastrophic_overfitting(epochs: Sequence[Mapping[str, float]]) -> int | Non
 
 
 def robust_overfitting(training: Sequence[float], validation: Sequence[float]) -> int | None:
-    """The epoch, from 1, whose robust loss on held-out samples was the last before it rose for good; None when it has not risen.
+    """The epoch, from 1, whose robust loss on held-out samples was the last before it rose for
+    good; None when it has not risen.
 
-    Rice et al. (2020): the robust loss on held-out samples rises while that on training samples still falls. Here: at the last two
-    epochs the held-out loss is above its lowest by a twentieth or more, and the training loss below what it was there.
+    Rice et al. (2020): the robust loss on held-out samples rises while that on training samples
+    still falls. Here: at the last two epochs the held-out loss is above its lowest by a twentieth
+    or more, and the training loss below what it was there.
 
     Args:
         training: the robust loss of training samples at each epoch.
         validation: that of held-out samples.
     """
     if len(training) != len(validation):
-        raise ValueError(f"robust losses need one of training for each of validation; got {len(training)} and {len(validation)}")
+        raise ValueError(
+            f"robust losses need one of training for each of validation; got {len(training)} "
+            f"and {len(validation)}"
+        )
     if len(validation) < 3:
         return None
     lowest = min(range(len(validation)), key=validation.__getitem__)
     after = range(len(validation) - 2, len(validation))
-    risen = all(epoch > lowest and validation[epoch] > (1 + RISE) * validation[lowest] for epoch in after)
+    risen = all(
+        epoch > lowest and validation[epoch] > (1 + RISE) * validation[lowest] for epoch in after
+    )
     return lowest + 1 if risen and training[-1] < training[lowest] else None
 
 
 def overfitting(history: Sequence[Mapping[str, float]]) -> dict[str, int]:
-    """The ways in which a training has overfitted so far, each with its epoch, from the metrics of its epochs.
+    """The ways in which a training has overfitted so far, each with its epoch, from the metrics of
+    its epochs.
 
-    `catastrophic` shows where `Diagnosis` watches (`watch/pgd_accuracy`, ...), `robust` where validation has an attack: the robust
-    loss on held-out samples beside the objective, which is the robust loss on training samples in adversarial training.
+    `catastrophic` shows where `Diagnosis` watches (`watch/pgd_accuracy`, ...), `robust` where
+    validation has an attack: the robust loss on held-out samples beside the objective, which is the
+    robust loss on training samples in adversarial training.
     """
     found: dict[str, int | None] = {}
     if history and "watch/pgd_accuracy" in history[0]:
-        numbers = [{name.removeprefix("watch/"): value for name, value in epoch.items()} for epoch in history]
+        numbers = [
+            {name.removeprefix("watch/"): value for name, value in epoch.items()}
+            for epoch in history
+        ]
         found["catastrophic"] = catastrophic_overfitting(numbers)
     if history and "validation/robust_loss" in history[0]:
-        found["robust"] = robust_overfitting(*([epoch[name] for epoch in history] for name in ("loss", "validation/robust_loss")))
+        found["robust"] = robust_overfitting(
+            *([epoch[name] for epoch in history] for name in ("loss", "validation/robust_loss"))
+        )
     return {name: number for name, number in found.items() if number is not None}

@@ -1,4 +1,5 @@
-"""Schedules: factors over the course of a training, for its learning rate and for any number of its objective."""
+"""Schedules: factors over the course of a training, for its learning rate and for any number of its
+objective."""
 
 import math
 from bisect import bisect_right
@@ -22,10 +23,12 @@ class Schedule(Protocol):
 
 @dataclass(frozen=True)
 class Linear:
-    """Straight lines between points, level before the first and after the last: warm-up, triangle (cyclic), ramp.
+    """Straight lines between points, level before the first and after the last: warm-up, triangle
+    (cyclic), ramp.
 
     Attributes:
-        points: pairs of progress and factor, progress ascending in [0, 1]; `[[0, 0], [0.4, 1], [1, 0]]` is a triangle.
+        points: pairs of progress and factor, progress ascending in [0, 1]; `[[0, 0], [0.4, 1], [1,
+            0]]` is a triangle.
     """
 
     points: Points
@@ -43,7 +46,8 @@ class Linear:
 
 @dataclass(frozen=True)
 class Steps:
-    """A factor that holds from its point to the next: `[[0, 1], [0.5, 0.1], [0.75, 0.01]]` drops tenfold twice.
+    """A factor that holds from its point to the next: `[[0, 1], [0.5, 0.1], [0.75, 0.01]]` drops
+    tenfold twice.
 
     Attributes:
         points: pairs of progress and factor, progress ascending in [0, 1], the first at 0.
@@ -54,7 +58,9 @@ class Steps:
     def __post_init__(self) -> None:
         check_points(self.points)
         if self.points[0][0] != 0:
-            raise ValueError(f"the first of the points must be at progress 0; got {self.points[0][0]}")
+            raise ValueError(
+                f"the first of the points must be at progress 0; got {self.points[0][0]}"
+            )
 
     def __call__(self, progress: float) -> float:
         return self.points[bisect_right([at for at, _ in self.points], progress) - 1][1]
@@ -72,7 +78,9 @@ class Cosine:
 
     def __post_init__(self) -> None:
         if not 0 <= self.warm_up < 1:
-            raise ValueError(f"warm_up must lie in [0, 1), a share of all steps; got {self.warm_up}")
+            raise ValueError(
+                f"warm_up must lie in [0, 1), a share of all steps; got {self.warm_up}"
+            )
 
     def __call__(self, progress: float) -> float:
         if progress < self.warm_up:
@@ -83,24 +91,37 @@ class Cosine:
 def check_points(points: Points) -> None:
     """Raise ValueError unless progress ascends inside [0, 1] and no factor is negative."""
     progress = [at for at, _ in points]
-    if not points or any(not 0 <= at <= 1 for at in progress) or any(b <= a for a, b in pairwise(progress)):
-        raise ValueError(f"points need progress that ascends in [0, 1], a share of all steps; got {progress}")
+    if (
+        not points
+        or any(not 0 <= at <= 1 for at in progress)
+        or any(b <= a for a, b in pairwise(progress))
+    ):
+        raise ValueError(
+            f"points need progress that ascends in [0, 1], a share of all steps; got {progress}"
+        )
     if any(not factor >= 0 for _, factor in points):
-        raise ValueError(f"factors of points must not be negative; got {[factor for _, factor in points]}")
+        raise ValueError(
+            f"factors of points must not be negative; got {[factor for _, factor in points]}"
+        )
 
 
 def scheduled(value: T, schedules: Mapping[str, Schedule], progress: float) -> T:
-    """A dataclass, or a mapping of them, with each number that a schedule names multiplied by its factor.
+    """A dataclass, or a mapping of them, with each number that a schedule names multiplied by its
+    factor.
 
-    Names are dotted: `cure.h`, `adversarial.attack.eps`. Raises ValueError for a name that leads to no number.
+    Names are dotted: `cure.h`, `adversarial.attack.eps`. Raises ValueError for a name that leads to
+    no number.
     """
     for name, schedule in schedules.items():
-        value = altered(value, name.split("."), _by(schedule(progress)), f"a schedule of {name!r}")
+        value = map_at_path(
+            value, name.split("."), _by(schedule(progress)), f"a schedule of {name!r}"
+        )
     return value
 
 
-def altered(value: T, path: list[str], alter: Callable[[float], float], what: str) -> T:
-    """A dataclass, or a mapping of them, with the number at `path` altered; rounded, where a field holds whole numbers (`steps`).
+def map_at_path(value: T, path: list[str], alter: Callable[[float], float], what: str) -> T:
+    """A dataclass, or a mapping of them, with the number at `path` altered; rounded, where a field
+    holds whole numbers (`steps`).
 
     Raises ValueError, which begins with `what`, for a path that leads to no number.
     """
@@ -110,16 +131,24 @@ def altered(value: T, path: list[str], alter: Callable[[float], float], what: st
         return alter(value)  # type: ignore[return-value]
     known = _parts(value)
     if path[0] not in known:
-        raise ValueError(f"{what}: there is no {path[0]!r}; known there: {', '.join(known) or 'nothing'}")
-    part = altered(known[path[0]], path[1:], alter, what)
+        raise ValueError(
+            f"{what}: there is no {path[0]!r}; known there: {', '.join(known) or 'nothing'}"
+        )
+    part = map_at_path(known[path[0]], path[1:], alter, what)
     if len(path) == 1 and path[0] in _whole(value):
         part = round(part)
-    return {**value, path[0]: part} if isinstance(value, Mapping) else replace(value, **{path[0]: part})  # type: ignore[return-value, type-var]
+    if isinstance(value, Mapping):
+        return {**value, path[0]: part}  # type: ignore[return-value]
+    return replace(value, **{path[0]: part})  # type: ignore[type-var]
 
 
 def _whole(value: Any) -> set[str]:
     """The fields of a dataclass that hold whole numbers."""
-    return {entry.name for entry in fields(value) if entry.type is int} if is_dataclass(value) else set()
+    return (
+        {entry.name for entry in fields(value) if entry.type is int}
+        if is_dataclass(value)
+        else set()
+    )
 
 
 def _by(factor: float) -> Callable[[float], float]:

@@ -1,4 +1,5 @@
-"""The squared error of the logits against one-hot labels: least squares, and with weight decay ridge regression."""
+"""The squared error of the logits against one-hot labels: least squares, and with weight decay
+ridge regression."""
 
 from dataclasses import dataclass
 
@@ -13,8 +14,9 @@ from advcore.training.term import check_weight
 class SquaredError:
     """`||z(x) - e_y||^2 / 2`, e_y the label's unit vector, the mean over clean images.
 
-    For a linear layer on fixed features, and SGD with weight decay d until it no longer moves, the weights are those of ridge
-    regression with the penalty `d ||W||^2 / 2` beside the mean (and the same penalty on the bias).
+    For a linear layer on fixed features, and SGD with weight decay d until it no longer moves, the
+    weights are those of ridge regression with the penalty `d ||W||^2 / 2` beside the mean (and the
+    same penalty on the bias).
     """
 
     weight: float = 1.0
@@ -22,6 +24,8 @@ class SquaredError:
     def __post_init__(self) -> None:
         check_weight(self.weight)
 
-    def __call__(self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness) -> Tensor:
+    def __call__(
+        self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
+    ) -> Tensor:
         logits = network(images)
         return (logits - F.one_hot(labels, logits.shape[1])).square().sum(1).mean() / 2

@@ -12,11 +12,13 @@ from advcore.training.term import check_weight
 
 @dataclass(frozen=True)
 class Stability:
-    """`E KL(p(x) || p(x + v))`, `v ~ N(0, sigma^2 I)`, p the softmax: noise shall not move the prediction, right or wrong. It goes
-    with the term `cross_entropy`; TRADES has an adversary where this has noise.
+    """`E KL(p(x) || p(x + v))`, `v ~ N(0, sigma^2 I)`, p the softmax: noise shall not move the
+    prediction, right or wrong. It goes with the term `cross_entropy`; TRADES has an adversary where
+    this has noise.
 
-    The gradient goes through both predictions, in training mode. Zheng et al. take the cross-entropy `-sum p(x) log p(x + v)`
-    instead, which is larger by the entropy of p(x) and so also sharpens it.
+    The gradient goes through both predictions, in training mode. Zheng et al. take the
+    cross-entropy `-sum p(x) log p(x + v)` instead, which is larger by the entropy of p(x) and so
+    also sharpens it.
 
     Attributes:
         sigma: standard deviation of a pixel, pixel units.
@@ -32,7 +34,9 @@ class Stability:
         check_weight(self.weight)
         check_sigma(self.sigma)
 
-    def __call__(self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness) -> Tensor:
+    def __call__(
+        self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
+    ) -> Tensor:
         clean = network(images).log_softmax(1)
         moved = network(noisy(images, self.sigma, self.box, randomness)).log_softmax(1)
         return F.kl_div(moved, clean, reduction="batchmean", log_target=True)

@@ -12,54 +12,79 @@ from advcore.randomness import Randomness
 
 
 class Term(Protocol):
-    """A frozen dataclass of its weight, radii and steps; each is pure: cross-entropy on clean images is a term of its own.
+    """A frozen dataclass of its weight, radii and steps; each is pure: cross-entropy on clean
+    images is a term of its own.
 
     A term may have more, which the loop looks for:
 
-    - `prepare(network)`, called before there is an optimiser: a module that the term is called with in place of the network, and
-      whose own parameters are trained beside the network's. ValueError for a network that it cannot work with;
-    - `replays`, so many steps of the optimiser on each minibatch, and `replay(network, images, labels, randomness)`, which iterates
-      over the value of each; it is asked for the next one after the backward pass of the one before.
+    - `prepare(network)`, called before there is an optimiser: a module that the term is called with
+      in place of the network, and whose own parameters are trained beside the network's. ValueError
+      for a network that it cannot work with;
+    - `replays`, so many steps of the optimiser on each minibatch, and `replay(network, images,
+      labels, randomness)`, which iterates over the value of each; it is asked for the next one
+      after the backward pass of the one before.
     """
 
     @property
     def weight(self) -> float:
-        """What its value is multiplied by in the objective, not negative; at 0 it is not computed."""
+        """What its value is multiplied by in the objective, not negative; at 0 it is not
+        computed."""
 
-    def __call__(self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness) -> Tensor:
-        """Its value on a batch without the weight, a scalar to differentiate: as a rule the mean over samples.
+    def __call__(
+        self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
+    ) -> Tensor:
+        """Its value on a batch without the weight, a scalar to differentiate: as a rule the mean
+        over samples.
 
         The network comes in training mode and is left in it; images `(B, C, H, W)`, labels `(B,)`.
         """
 
 
 Objective = Mapping[str, Term]
-"""The terms whose weighted sum a step minimises, by the names that they bear in files, flags and metrics."""
+"""The terms whose weighted sum a step minimises, by the names that they bear in files, flags and
+metrics."""
 
 
 def prepared(objective: Objective, network: nn.Module) -> dict[str, nn.Module]:
     """What each term is called with: the network, or what its `prepare` makes of it."""
-    return {name: term.prepare(network) if hasattr(term, "prepare") else network for name, term in objective.items()}
+    return {
+        name: term.prepare(network) if hasattr(term, "prepare") else network
+        for name, term in objective.items()
+    }
 
 
 def values_of_steps(
-    objective: Objective, networks: Mapping[str, nn.Module], images: Tensor, labels: Tensor, randomness: Randomness
+    objective: Objective,
+    networks: Mapping[str, nn.Module],
+    images: Tensor,
+    labels: Tensor,
+    randomness: Randomness,
 ) -> Iterator[dict[str, Tensor]]:
-    """The value of each term, called with its network, for each step on a minibatch: one, or as many as a term replays it.
+    """The value of each term, called with its network, for each step on a minibatch: one, or as
+    many as a term replays it.
 
-    The order of terms changes neither the values of a step nor the gradient of their sum: passes in evaluation mode, attacks'
-    too, normalise by the running statistics that the step began with, and passes in training mode by those of their own batch.
-    What is kept for the next step is moved by the passes in training mode, one after the other.
+    The order of terms changes neither the values of a step nor the gradient of their sum: passes in
+    evaluation mode, attacks' too, normalise by the running statistics that the step began with, and
+    passes in training mode by those of their own batch. What is kept for the next step is moved by
+    the passes in training mode, one after the other.
     """
     replayed = {name: term for name, term in objective.items() if hasattr(term, "replay")}
     counts = {term.replays for term in replayed.values()} or {1}  # type: ignore[attr-defined]
     if len(counts) > 1:
-        raise ValueError(f"the terms that replay a minibatch must do so equally often; got replays {sorted(counts)}")
-    runs = {name: term.replay(networks[name], images, labels, randomness) for name, term in replayed.items()}
+        raise ValueError(
+            "the terms that replay a minibatch must do so equally often; got replays "
+            f"{sorted(counts)}"
+        )
+    runs = {
+        name: term.replay(networks[name], images, labels, randomness)
+        for name, term in replayed.items()
+    }
     for _ in range(counts.pop()):
         with held_buffers(networks.values()):
             values = {
-                name: next(runs[name]) if name in runs else term(networks[name], images, labels, randomness)
+                name: next(runs[name])
+                if name in runs
+                else term(networks[name], images, labels, randomness)
                 for name, term in objective.items()
             }
         yield values
@@ -71,8 +96,9 @@ class CrossEntropy:
 
     Attributes:
         weight: of the term.
-        smoothing: of the labels (Szegedy et al. 2016, section 7): the target is the label with probability `1 - smoothing`, and any
-            of the K classes, the label among them, with `smoothing / K` more.
+        smoothing: of the labels (Szegedy et al. 2016, section 7): the target is the label with
+            probability `1 - smoothing`, and any of the K classes, the label among them, with
+            `smoothing / K` more.
     """
 
     weight: float = 1.0
@@ -81,9 +107,13 @@ class CrossEntropy:
     def __post_init__(self) -> None:
         check_weight(self.weight)
         if not 0 <= self.smoothing < 1:
-            raise ValueError(f"smoothing must lie in [0, 1), 0 for the labels as they are; got {self.smoothing}")
+            raise ValueError(
+                f"smoothing must lie in [0, 1), 0 for the labels as they are; got {self.smoothing}"
+            )
 
-    def __call__(self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness) -> Tensor:
+    def __call__(
+        self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
+    ) -> Tensor:
         return F.cross_entropy(network(images), labels, label_smoothing=self.smoothing)
 
 

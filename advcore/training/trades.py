@@ -1,4 +1,5 @@
-"""TRADES: the divergence between predictions at an image and near it (Zhang et al. 2019, Theoretically principled trade-off)."""
+"""TRADES: the divergence between predictions at an image and near it (Zhang et al. 2019,
+Theoretically principled trade-off)."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -17,23 +18,26 @@ from advcore.randomness import Randomness
 from advcore.training.term import check_weight
 
 NOISE = 1e-3
-"""Standard deviation of the start around x, pixel units: at x itself the divergence has no gradient."""
+"""Standard deviation of the start around x, pixel units: at x itself the divergence has no
+gradient."""
 
 
 @dataclass(frozen=True)
 class TRADES:
-    """`E max_{||r|| <= eps} KL(p(x) || p(x + r))`, p the softmax: how far the prediction can be moved, whatever the label. It goes
-    with the term `cross_entropy`.
+    """`E max_{||r|| <= eps} KL(p(x) || p(x + r))`, p the softmax: how far the prediction can be
+    moved, whatever the label. It goes with the term `cross_entropy`.
 
-    The maximum is that of projected ascent on the same divergence, all steps, from `x + 0.001 N(0, 1)` drawn into the ball and the
-    box, in evaluation mode. The value's gradient goes through both p(x) and p(x + r), in training mode, and it is a mean over the
-    samples there are. The authors' first code attacked in training mode, and divided the last, smaller batch by 128 too.
+    The maximum is that of projected ascent on the same divergence, all steps, from `x + 0.001 N(0,
+    1)` drawn into the ball and the box, in evaluation mode. The value's gradient goes through both
+    p(x) and p(x + r), in training mode, and it is a mean over the samples there are. The authors'
+    first code attacked in training mode, and divided the last, smaller batch by 128 too.
 
     Attributes:
         eps: radius in pixel units; 0.031 in the paper. At 0 the term is 0, without any pass.
         norm: the ball.
         steps: of the ascent; 10 in the paper.
-        relative_step: step length as a share of eps; 2.5 / steps when None. The authors take 2.26 / steps in linf, 2 / steps in l2.
+        relative_step: step length as a share of eps; 2.5 / steps when None. The authors take 2.26 /
+            steps in linf, 2 / steps in l2.
         box: keep `x + r` in [0, 1].
         weight: beta, `1 / lambda` of the paper, 6 there.
     """
@@ -52,16 +56,21 @@ class TRADES:
 
     @property
     def chosen(self) -> PGD:
-        """The ball and the steps of the inner maximisation; its start and what it climbs are the term's own."""
+        """The ball and the steps of the inner maximisation; its start and what it climbs are the
+        term's own."""
         return PGD(self.eps, self.norm, self.steps, self.relative_step, box=self.box)
 
-    def __call__(self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness) -> Tensor:
+    def __call__(
+        self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
+    ) -> Tensor:
         if self.eps == 0:
             return images.new_zeros(())
         moved = self.perturbed(network, images, labels, randomness)
         return divergence(network(images), network(moved)).mean()
 
-    def perturbed(self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness) -> Tensor:
+    def perturbed(
+        self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
+    ) -> Tensor:
         """`x + r`, `(B, C, H, W)`."""
         ball = Ball.of(norms.get(self.norm), images, radii(self.eps, images), self.box)
         noise = randomness.stream("start").normal(images.shape[1:]).to(images.dtype)
@@ -73,11 +82,21 @@ class TRADES:
             def objective(logits: Tensor, _: Criterion) -> Tensor:
                 return divergence(clean, logits)
 
-            return ascend(network, ball, start, Untargeted(labels), objective, self.chosen.step, self.steps, leave=False).images
+            return ascend(
+                network,
+                ball,
+                start,
+                Untargeted(labels),
+                objective,
+                self.chosen.step,
+                self.steps,
+                leave=False,
+            ).images
 
 
 def divergence(clean: Tensor, moved: Tensor) -> Tensor:
-    """`KL(p || q)` of the softmax p and q of two batches of logits `(B, K)`, `(B,)`; in double precision: its gradient in the
-    logits is q - p, which single precision rounds to 0 for the label where it leads by 17 and more."""
+    """`KL(p || q)` of the softmax p and q of two batches of logits `(B, K)`, `(B,)`; in double
+    precision: its gradient in the logits is q - p, which single precision rounds to 0 for the label
+        where it leads by 17 and more."""
     log_p, log_q = clean.double().log_softmax(1), moved.double().log_softmax(1)
     return (log_p.exp() * (log_p - log_q)).sum(1).to(clean.dtype)

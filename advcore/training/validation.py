@@ -1,4 +1,5 @@
-"""Validation: samples held out of the training set, by which the epoch that is handed out is chosen."""
+"""Validation: samples held out of the training set, by which the epoch that is handed out is
+chosen."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,12 +22,14 @@ History = Sequence[Mapping[str, float]]
 class Validation:
     """Clean and robust accuracy and loss on held-out samples after each epoch.
 
-    Robust overfitting (Rice et al. 2020) is why the last epoch of adversarial training is seldom the best. Never choose by test
+    Robust overfitting (Rice et al. 2020) is why the last epoch of adversarial training is seldom
+    the best. Never choose by test
     samples: an epoch chosen by its test accuracy has seen them.
 
     Attributes:
         samples: how many are held out of the training samples: a number, or a share below 1.0.
-        attack: a cheap one, with its eps, the same noise in each epoch; without one, epochs are judged by clean accuracy.
+        attack: a cheap one, with its eps, the same noise in each epoch; without one, epochs are
+            judged by clean accuracy.
         seed: of the choice of samples, whatever the recipe's.
         patience: stop after so many epochs without a better one; None trains to the end.
         keep_best: hand out the best epoch's network instead of the last one's.
@@ -40,34 +43,53 @@ class Validation:
 
     def __post_init__(self) -> None:
         if not (0 < self.samples < 1 if isinstance(self.samples, float) else self.samples > 0):
-            raise ValueError(f"samples must be a number of samples, 1 or more, or a share between 0.0 and 1.0; got {self.samples}")
+            raise ValueError(
+                "samples must be a number of samples, 1 or more, or a share between 0.0 and "
+                f"1.0; got {self.samples}"
+            )
         if self.attack is not None:
             check_eps(self.attack.eps, wanted=True)
         if self.patience is not None and self.patience < 1:
-            raise ValueError(f"patience must be at least 1 epoch, or None to train to the end; got {self.patience}")
+            raise ValueError(
+                "patience must be at least 1 epoch, or None to train to the end; got "
+                f"{self.patience}"
+            )
 
-    def measure(self, network: nn.Module, images: Tensor, labels: Tensor, size: int = 500) -> dict[str, float]:
-        """Accuracy and mean cross-entropy on held-out images `(N, C, H, W)`, and both on adversarial ones of them."""
-        randomness = Randomness(self.seed, torch.arange(len(images), device=images.device)).stream("validation")
+    def measure(
+        self, network: nn.Module, images: Tensor, labels: Tensor, size: int = 500
+    ) -> dict[str, float]:
+        """Accuracy and mean cross-entropy on held-out images `(N, C, H, W)`, and both on
+        adversarial ones of them."""
+        randomness = Randomness(self.seed, torch.arange(len(images), device=images.device)).stream(
+            "validation"
+        )
         sums: dict[str, float] = {}
         with frozen(network):
             for rows in torch.arange(len(images), device=images.device).split(size):
                 seen, truth = {"": images[rows]}, labels[rows]
                 if self.attack is not None:
-                    seen["robust_"] = self.attack.climb(network, images[rows], Untargeted(truth), randomness.take(rows)).images
+                    seen["robust_"] = self.attack.climb(
+                        network, images[rows], Untargeted(truth), randomness.take(rows)
+                    ).images
                 for kind, inputs in seen.items():
                     with torch.no_grad():
                         logits = network(inputs)
-                    found = {"accuracy": (logits.argmax(1) == truth).sum(), "loss": F.cross_entropy(logits, truth, reduction="sum")}
+                    found = {
+                        "accuracy": (logits.argmax(1) == truth).sum(),
+                        "loss": F.cross_entropy(logits, truth, reduction="sum"),
+                    }
                     for name, value in found.items():
                         key = f"validation/{kind}{name}"
                         sums[key] = sums.get(key, 0.0) + value.item()
         return {name: value / len(images) for name, value in sums.items()}
 
     def best(self, history: History) -> int:
-        """The number of the first epoch with the highest robust accuracy, or clean accuracy without an attack; 0 before any."""
+        """The number of the first epoch with the highest robust accuracy, or clean accuracy without
+        an attack; 0 before any."""
         name = "validation/accuracy" if self.attack is None else "validation/robust_accuracy"
-        return max(range(1, len(history) + 1), key=lambda number: history[number - 1][name], default=0)
+        return max(
+            range(1, len(history) + 1), key=lambda number: history[number - 1][name], default=0
+        )
 
     def stops(self, history: History) -> bool:
         """Whether the best epoch is `patience` epochs ago."""

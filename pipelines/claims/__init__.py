@@ -1,12 +1,13 @@
-"""Claims of the article as numbers, beside what a study measured: an interval over what was resampled, and a verdict by it."""
+"""Claims of the article as numbers, beside what a study measured: an interval over what was
+resampled, and a verdict by it."""
 
-from pipelines.claims.grid import Grid, Numbers, Tables
-from pipelines.claims.kinds import CLAIMS, Claim
-from pipelines.claims.masking import MaskingWarnings
-from pipelines.claims.measured import Measured, Verdict, expected, judge
-from pipelines.claims.one_model import Level, Power, Trend
-from pipelines.claims.two_columns import Correlation
-from pipelines.claims.two_models import Difference, Ratio, Share
+from advcore.pipelines.claims.grid import Grid, Numbers, Tables
+from advcore.pipelines.claims.kinds import CLAIMS, Claim
+from advcore.pipelines.claims.masking import MaskingWarnings
+from advcore.pipelines.claims.measured import Measured, Verdict, expected, judge
+from advcore.pipelines.claims.one_model import Level, Power, Trend
+from advcore.pipelines.claims.two_columns import Correlation
+from advcore.pipelines.claims.two_models import Difference, Ratio, Share
 
 __all__ = [
     "CLAIMS",

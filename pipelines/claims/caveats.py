@@ -1,19 +1,22 @@
-"""What may mislead about a claim's number: few samples that carry it, a sign that hangs on the statistic."""
+"""What may mislead about a claim's number: few samples that carry it, a sign that hangs on the
+statistic."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from pipelines.claims.grid import Grid
+from advcore.pipelines.claims.grid import Grid
 
 FEW = 0.05
 """The share of the samples that may not carry more than half of a mean."""
 
 
 def few_samples(statistic: str, grids: Sequence[Grid]) -> tuple[str, ...]:
-    """A warning where FEW of the samples carry more than half of a mean of absolute values, at some seed and position.
+    """A warning where FEW of the samples carry more than half of a mean of absolute values, at some
+    seed and position.
 
-    Numbers that are 0 or 1 are exempt: their mean is a share, of which each sample that counts carries the same.
+    Numbers that are 0 or 1 are exempt: their mean is a share, of which each sample that counts
+    carries the same.
     """
     if statistic != "mean":
         return ()
@@ -36,9 +39,18 @@ def few_samples(statistic: str, grids: Sequence[Grid]) -> tuple[str, ...]:
 
 
 def sign_flips(values: Mapping[str, float], neutral: float) -> tuple[str, ...]:
-    """A warning where some of the values, by the name of their statistic, lie above `neutral` and some below."""
+    """A warning where some of the values, by the name of their statistic, lie above `neutral` and
+    some below."""
     finite = {name: value for name, value in values.items() if not np.isnan(value)}
-    if not (any(value > neutral for value in finite.values()) and any(value < neutral for value in finite.values())):
+    if not (
+        any(value > neutral for value in finite.values())
+        and any(value < neutral for value in finite.values())
+    ):
         return ()
     told = ", ".join(f"{name} {value:.3g}" for name, value in finite.items())
-    return (f"sign_hangs_on_statistic: it is above {neutral} by one statistic and below by another: {told}",)
+    return (
+        (
+            f"sign_hangs_on_statistic: it is above {neutral} by one statistic and below by "
+            f"another: {told}"
+        ),
+    )

@@ -21,7 +21,8 @@ class Grid:
 
     Attributes:
         values: `(seeds, positions, samples)`.
-        seeds, positions, samples: their names, ascending; without a column `seed` there is one seed, without `over` one position.
+        seeds, positions, samples: their names, ascending; without a column `seed` there is one
+            seed, without `over` one position.
         networks: whether each position is another network, as the values of a sweep's setting are.
     """
 
@@ -47,11 +48,14 @@ class Numbers:
 
     Attributes:
         probe, model, column: where they stand.
-        over: the column that numbers positions (subspaces, dimensions), at each of which there is one row for each sample.
-        where: only rows with these values, or one of several: `{attack: pgd-l2, status: [broken, robust]}`.
+        over: the column that numbers positions (subspaces, dimensions), at each of which there is
+            one row for each sample.
+        where: only rows with these values, or one of several: `{attack: pgd-l2, status: [broken,
+            robust]}`.
         entry: of a column that holds vectors, 0 for the first.
         above: whether a number is larger than this, instead of the number.
-        statistic: over the samples; the median is the lower one, so that inf, not found, stays inf and is never averaged.
+        statistic: over the samples; the median is the lower one, so that inf, not found, stays inf
+            and is never averaged.
     """
 
     probe: str
@@ -64,8 +68,8 @@ class Numbers:
     statistic: Literal["median", "mean"] = "median"
 
     def grid(self, tables: Tables) -> Grid:
-        """The numbers, samples in the order of their indices; LookupError where the rows are not one for each seed, position and
-        sample."""
+        """The numbers, samples in the order of their indices; LookupError where the rows are not
+        one for each seed, position and sample."""
         rows = self._rows(tables)
         values = rows(self.column)
         if values.dtype.kind not in "biuf":
@@ -78,17 +82,27 @@ class Numbers:
             values = np.where(np.isnan(values), np.nan, values > _as_written(self.above, values))
         none = np.zeros(len(values))
         seeded = rows.has("seed") and self.over != "seed"
-        keys = [rows("seed") if seeded else none, none if self.over is None else rows(self.over), rows("sample")]
+        keys = [
+            rows("seed") if seeded else none,
+            none if self.over is None else rows(self.over),
+            rows("sample"),
+        ]
         names, places = zip(*(np.unique(key, return_inverse=True) for key in keys), strict=True)
         shape = tuple(len(name) for name in names)
         flat = np.asarray(np.ravel_multi_index(places, shape))
         if len(values) != np.prod(shape) or len(np.unique(flat)) != len(values):
-            wanted = f"one for each sample and {self.over or 'model'}{' and seed' if seeded else ''}"
-            raise LookupError(f"probe {self.probe} on model {self.model}: {len(values)} rows are not {wanted}")
+            wanted = (
+                f"one for each sample and {self.over or 'model'}{' and seed' if seeded else ''}"
+            )
+            raise LookupError(
+                f"probe {self.probe} on model {self.model}: {len(values)} rows are not {wanted}"
+            )
         grid = np.empty(np.prod(shape))
         grid[flat] = values
         seeds, positions, samples = names
-        return Grid(grid.reshape(shape), seeds, positions, samples, self._over_networks(rows, flat, shape))
+        return Grid(
+            grid.reshape(shape), seeds, positions, samples, self._over_networks(rows, flat, shape)
+        )
 
     def as_written(self, value: float, tables: Tables) -> float:
         """A limit in the precision of the column, so that 0.1 in float32 is not above 0.1."""
@@ -109,12 +123,16 @@ class Numbers:
             raise LookupError(f"no rows of probe {self.probe} on model {self.model}")
         for wanted in (self.column, *([self.over] if self.over else []), *self.where, "sample"):
             if wanted not in table:
-                raise LookupError(f"probe {self.probe} has no column {wanted!r}; it has {', '.join(table)}")
+                raise LookupError(
+                    f"probe {self.probe} has no column {wanted!r}; it has {', '.join(table)}"
+                )
         chosen = np.ones(len(table["sample"]), dtype=bool)
         for condition, value in self.where.items():
             chosen &= np.isin(np.asarray(table[condition]), value)
         if not chosen.any():
-            raise LookupError(f"probe {self.probe} on model {self.model} has no row with {self.where}")
+            raise LookupError(
+                f"probe {self.probe} on model {self.model} has no row with {self.where}"
+            )
         return _Rows(table, chosen)
 
 
@@ -134,23 +152,37 @@ def check_alike(one: Grid, other: Grid, names: tuple[str, str]) -> None:
     """Raise LookupError where two models have not the same seeds, positions and samples."""
     for part in ("seeds", "positions", "samples"):
         if not np.array_equal(getattr(one, part), getattr(other, part)):
-            raise LookupError(f"models {names[0]} and {names[1]} have not the same samples and positions (they differ in {part})")
+            raise LookupError(
+                f"models {names[0]} and {names[1]} have not the same samples and positions "
+                f"(they differ in {part})"
+            )
 
 
-def without_missing(grids: Sequence[Grid], missing: np.ndarray | None = None) -> tuple[list[Grid], tuple[str, ...]]:
+def without_missing(
+    grids: Sequence[Grid], missing: np.ndarray | None = None
+) -> tuple[list[Grid], tuple[str, ...]]:
     """The samples that have a number everywhere, and what is to be told of the others.
 
-    `missing`, `(samples,)`, says which have none; by default those with a NaN. Raises LookupError where they are more than
-    MOST_MISSING of all.
+    `missing`, `(samples,)`, says which have none; by default those with a NaN. Raises LookupError
+    where they are more than MOST_MISSING of all.
     """
-    lost = np.any([np.isnan(grid.values).any((0, 1)) for grid in grids], axis=0) if missing is None else missing
+    lost = (
+        np.any([np.isnan(grid.values).any((0, 1)) for grid in grids], axis=0)
+        if missing is None
+        else missing
+    )
     count, of = int(lost.sum()), len(lost)
     why = "a value is NaN" if missing is None else "own and other number are both 0 or both inf"
     if count > MOST_MISSING * of:
-        raise LookupError(f"{count} of {of} samples have no number ({why}), more than {MOST_MISSING:.0%}")
+        raise LookupError(
+            f"{count} of {of} samples have no number ({why}), more than {MOST_MISSING:.0%}"
+        )
     if not count:
         return list(grids), ()
-    told = f"missing_numbers: {count} of {of} samples have no number ({why}) and are left out: look why, or choose others"
+    told = (
+        f"missing_numbers: {count} of {of} samples have no number ({why}) and are left out: "
+        "look why, or choose others"
+    )
     return [grid.at(~lost) for grid in grids], (told,)
 
 

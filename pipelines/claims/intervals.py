@@ -1,6 +1,8 @@
-"""Intervals of 95 % over samples that were drawn independently: exact ones where there are, bootstrap ones elsewhere.
+"""Intervals of 95 % over samples that were drawn independently: exact ones where there are,
+bootstrap ones elsewhere.
 
-Efron and Tibshirani, *An Introduction to the Bootstrap* (1993): percentiles (chapter 13), bootstrap-t (chapter 12).
+Efron and Tibshirani, *An Introduction to the Bootstrap* (1993): percentiles (chapter 13),
+bootstrap-t (chapter 12).
 """
 
 from collections.abc import Callable, Iterator
@@ -34,7 +36,8 @@ class Estimate(NamedTuple):
 def of_share(values: np.ndarray) -> Estimate:
     """The mean of `values` `(samples,)` in [0, 1], such as 0 and 1: never `0 to 0`.
 
-    Exact for 0 and 1 (Clopper and Pearson 1934); on the safe side for others in [0, 1], whose mean varies less.
+    Exact for 0 and 1 (Clopper and Pearson 1934); on the safe side for others in [0, 1], whose mean
+    varies less.
     """
     from scipy.special import betaincinv
 
@@ -46,21 +49,29 @@ def of_share(values: np.ndarray) -> Estimate:
 
 
 def of_median(values: np.ndarray, tail: float = TAIL) -> Estimate:
-    """The lower median of `values` `(samples,)` between two of them, exact for any distribution (order statistics, binomial).
+    """The lower median of `values` `(samples,)` between two of them, exact for any distribution
+    (order statistics, binomial).
 
     Below six samples no interval of 95 % is finite.
     """
     from scipy.special import bdtr
 
     count, ordered = len(values), np.sort(values)
-    below = bdtr(np.arange(count), count, 0.5)  # probability that at most so many lie below the true median
+    below = bdtr(
+        np.arange(count), count, 0.5
+    )  # probability that at most so many lie below the true median
     reach = int(np.sum(below <= tail))
     value = float(ordered[(count - 1) // 2])
-    return Estimate(value, float(ordered[reach - 1]), float(ordered[count - reach])) if reach else Estimate(value, -np.inf, np.inf)
+    return (
+        Estimate(value, float(ordered[reach - 1]), float(ordered[count - reach]))
+        if reach
+        else Estimate(value, -np.inf, np.inf)
+    )
 
 
 def of_smallest_median(values: np.ndarray) -> Estimate:
-    """The smallest of the medians of `values` `(positions, samples)`, exact as `of_median`: simultaneous bounds by Bonferroni."""
+    """The smallest of the medians of `values` `(positions, samples)`, exact as `of_median`:
+    simultaneous bounds by Bonferroni."""
     bounds = [of_median(own, TAIL / len(values)) for own in values]
     return Estimate(*(min(getattr(own, end) for own in bounds) for end in ("value", "low", "high")))
 
@@ -69,12 +80,18 @@ def of_mean(values: np.ndarray) -> Estimate:
     """The mean of `values` `(samples,)`."""
     value = float(np.mean(values))
     if not np.isfinite(value):
-        raise LookupError(f"the mean is {value}: {int(np.isinf(values).sum())} of {len(values)} numbers are inf; take the median")
-    return _of_means(lambda column: (column.mean(-1), column - column.mean(-1, keepdims=True)), [values])
+        raise LookupError(
+            f"the mean is {value}: {int(np.isinf(values).sum())} of {len(values)} numbers are "
+            "inf; take the median"
+        )
+    return _of_means(
+        lambda column: (column.mean(-1), column - column.mean(-1, keepdims=True)), [values]
+    )
 
 
 def of_ratio_of_means(own: np.ndarray, other: np.ndarray) -> Estimate:
-    """The ratio of two means of the same samples `(samples,)`, both above 0, in logarithms (delta method)."""
+    """The ratio of two means of the same samples `(samples,)`, both above 0, in logarithms (delta
+    method)."""
 
     def log_ratio(own: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         means = own.mean(-1, keepdims=True), other.mean(-1, keepdims=True)
@@ -83,11 +100,13 @@ def of_ratio_of_means(own: np.ndarray, other: np.ndarray) -> Estimate:
     return Estimate(*(float(np.exp(end)) for end in _of_means(log_ratio, [own, other])))
 
 
-def _of_means(statistic: Callable[..., tuple[np.ndarray, np.ndarray]], columns: list[np.ndarray]) -> Estimate:
+def _of_means(
+    statistic: Callable[..., tuple[np.ndarray, np.ndarray]], columns: list[np.ndarray]
+) -> Estimate:
     """A smooth function of means: `statistic` gives it and the influence of each sample.
 
-    The ends are the wider ones of bootstrap-t, which follows skewness, and of Student's interval, which is longer for few samples
-    with heavy tails.
+    The ends are the wider ones of bootstrap-t, which follows skewness, and of Student's interval,
+    which is longer for few samples with heavy tails.
     """
     from scipy.special import stdtrit
 
@@ -97,13 +116,22 @@ def _of_means(statistic: Callable[..., tuple[np.ndarray, np.ndarray]], columns: 
         return Estimate(float(value), -np.inf, np.inf)
     error = _error(influence)
     parts = [statistic(*(column[index] for column in columns)) for index in indices(count, count)]
-    means, errors = (np.concatenate(own) for own in ([part[0] for part in parts], [_error(part[1]) for part in parts]))
+    means, errors = (
+        np.concatenate(own)
+        for own in ([part[0] for part in parts], [_error(part[1]) for part in parts])
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
-        low, high = quantiles(np.where(means == value, 0.0, (means - value) / errors))  # inf where all that was drawn is equal
+        low, high = quantiles(
+            np.where(means == value, 0.0, (means - value) / errors)
+        )  # inf where all that was drawn is equal
     reach = stdtrit(count - 1, 1 - TAIL)
     if error == 0:
         return Estimate(float(value), float(value), float(value))
-    return Estimate(float(value), float(value - max(high, reach) * error), float(value - min(low, -reach) * error))
+    return Estimate(
+        float(value),
+        float(value - max(high, reach) * error),
+        float(value - min(low, -reach) * error),
+    )
 
 
 def _error(influence: np.ndarray) -> np.ndarray:
@@ -111,10 +139,11 @@ def _error(influence: np.ndarray) -> np.ndarray:
 
 
 def of_smooth(statistic: Callable[..., np.ndarray], columns: list[np.ndarray]) -> Estimate:
-    """A smooth function of what `statistic` makes of columns `(positions, samples)`, by percentiles of its draws.
+    """A smooth function of what `statistic` makes of columns `(positions, samples)`, by percentiles
+    of its draws.
 
-    `statistic` takes arrays `(positions, draws, samples)` and gives `(draws,)`; the same samples are drawn in all columns. A draw
-    that gives NaN may be anything: it widens both ends.
+    `statistic` takes arrays `(positions, draws, samples)` and gives `(draws,)`; the same samples
+    are drawn in all columns. A draw that gives NaN may be anything: it widens both ends.
     """
     value = float(statistic(*(column[:, None] for column in columns))[0])
     low, high = quantiles(draws(statistic, columns))
@@ -124,21 +153,30 @@ def of_smooth(statistic: Callable[..., np.ndarray], columns: list[np.ndarray]) -
 def of_smallest(statistic: Callable[..., np.ndarray], columns: list[np.ndarray]) -> Estimate:
     """The smallest of the numbers that `statistic` gives, `(positions, draws)`.
 
-    The smallest of noisy numbers lies too low, so its own draws hold no interval. Both ends come from simultaneous bounds of all
-    positions: the truth is below every upper bound and above the lowest lower one (intersection bounds, Chernozhukov, Lee and Rosen
+    The smallest of noisy numbers lies too low, so its own draws hold no interval. Both ends come
+    from simultaneous bounds of all
+    positions: the truth is below every upper bound and above the lowest lower one (intersection
+        bounds, Chernozhukov, Lee and Rosen
     2013; balanced simultaneous bounds by the ranks of the draws, Beran 1988).
     """
     value = float(statistic(*(column[:, None] for column in columns))[:, 0].min())
     drawn = draws(statistic, columns)
-    return Estimate(value, float(simultaneous_lows(drawn).min()), float(-simultaneous_lows(-drawn).max()))
+    return Estimate(
+        value, float(simultaneous_lows(drawn).min()), float(-simultaneous_lows(-drawn).max())
+    )
 
 
 def simultaneous_lows(draws: np.ndarray, tail: float = TAIL) -> np.ndarray:
-    """For each row of `draws` `(numbers, draws)` a lower bound; all of them hold at once but for a share `tail` of the draws."""
+    """For each row of `draws` `(numbers, draws)` a lower bound; all of them hold at once but for a
+    share `tail` of the draws."""
     draws = np.where(np.isnan(draws), -np.inf, draws)
     ordered = np.sort(draws, axis=1)
-    at_most = np.stack([np.searchsorted(own, row, side="right") for own, row in zip(ordered, draws, strict=True)])
-    lowest = np.sort(at_most.min(0))  # a draw lies below the k-th bound somewhere if so many of its row are at most it
+    at_most = np.stack(
+        [np.searchsorted(own, row, side="right") for own, row in zip(ordered, draws, strict=True)]
+    )
+    lowest = np.sort(
+        at_most.min(0)
+    )  # a draw lies below the k-th bound somewhere if so many of its row are at most it
     allowed = int(tail * draws.shape[1])
     place = max(int(lowest[allowed]) - 1, 0)
     return ordered[:, place]
@@ -147,11 +185,14 @@ def simultaneous_lows(draws: np.ndarray, tail: float = TAIL) -> np.ndarray:
 def quantiles(draws: np.ndarray) -> tuple[float, float]:
     """The ends of the middle 95 % of draws; NaN counts as the worst at either end."""
     low = np.quantile(np.where(np.isnan(draws), -np.inf, draws), TAIL, method="nearest")
-    return float(low), float(np.quantile(np.where(np.isnan(draws), np.inf, draws), 1 - TAIL, method="nearest"))
+    return float(low), float(
+        np.quantile(np.where(np.isnan(draws), np.inf, draws), 1 - TAIL, method="nearest")
+    )
 
 
 def indices(samples: int, numbers: int) -> Iterator[np.ndarray]:
-    """DRAWS rows of `samples` indices drawn with replacement, in pieces for columns that hold `numbers`; always the same."""
+    """DRAWS rows of `samples` indices drawn with replacement, in pieces for columns that hold
+    `numbers`; always the same."""
     random, left = np.random.default_rng(0), DRAWS
     while left:
         piece = min(left, max(1, _AT_ONCE // numbers))
@@ -170,7 +211,8 @@ def draws(statistic: Callable[..., np.ndarray], columns: list[np.ndarray]) -> np
 
 
 def of_slope(x: np.ndarray, y: np.ndarray) -> Estimate:
-    """The slope of a straight line through independent points, least squares, Student's interval."""
+    """The slope of a straight line through independent points, least squares, Student's
+    interval."""
     from scipy.special import stdtrit
 
     centred = x - x.mean()
@@ -178,28 +220,38 @@ def of_slope(x: np.ndarray, y: np.ndarray) -> Estimate:
     if len(x) < 3:
         return Estimate(slope, -np.inf, np.inf)
     rest = y - y.mean() - slope * centred
-    error = np.sqrt(rest @ rest / (len(x) - 2) / (centred @ centred)) * stdtrit(len(x) - 2, 1 - TAIL)
+    error = np.sqrt(rest @ rest / (len(x) - 2) / (centred @ centred)) * stdtrit(
+        len(x) - 2, 1 - TAIL
+    )
     return Estimate(slope, float(slope - error), float(slope + error))
 
 
 def of_ratio_of_shares(own: np.ndarray, other: np.ndarray) -> Estimate:
-    """The ratio of two shares of the same samples, also where one is 0 (Bonett and Price 2006, hybrid of Wilson)."""
+    """The ratio of two shares of the same samples, also where one is 0 (Bonett and Price 2006,
+    hybrid of Wilson)."""
     both, first, second = float(np.sum(own * other)), float(np.sum(own)), float(np.sum(other))
     apart, any_one = first + second - 2 * both, first + second - both
     with np.errstate(divide="ignore", invalid="ignore"):
         value = float(np.divide(first, second))
     spread = sum(np.sqrt((1 - (hits + 1) / (any_one + 2)) / (hits + 1)) for hits in (first, second))
     narrower = np.sqrt((apart + 2) / ((first + 1) * (second + 1))) / spread
-    (low, high), (other_low, other_high) = (_wilson(hits, any_one, narrower * _NORMAL) for hits in (first, second))
-    return Estimate(value, low / other_high if other_high else 0.0, high / other_low if other_low else np.inf)
+    (low, high), (other_low, other_high) = (
+        _wilson(hits, any_one, narrower * _NORMAL) for hits in (first, second)
+    )
+    return Estimate(
+        value, low / other_high if other_high else 0.0, high / other_low if other_low else np.inf
+    )
 
 
 def of_difference_of_shares(own: np.ndarray, other: np.ndarray) -> Estimate:
-    """The difference of two shares of the same samples, of 0 and 1 each (Bonett and Price 2012, adjusted Wald)."""
+    """The difference of two shares of the same samples, of 0 and 1 each (Bonett and Price 2012,
+    adjusted Wald)."""
     count = len(own)
     more, less = ((np.sum(step > 0) + 1) / (count + 2) for step in (own - other, other - own))
     error = _NORMAL * np.sqrt((more + less - (more - less) ** 2) / (count + 2))
-    return Estimate(float(np.mean(own) - np.mean(other)), float(more - less - error), float(more - less + error))
+    return Estimate(
+        float(np.mean(own) - np.mean(other)), float(more - less - error), float(more - less + error)
+    )
 
 
 def _wilson(hits: float, count: float, z: float) -> tuple[float, float]:

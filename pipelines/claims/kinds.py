@@ -2,12 +2,12 @@
 
 from typing import Protocol
 
-from pipelines.claims.grid import Tables
-from pipelines.claims.masking import MaskingWarnings
-from pipelines.claims.measured import Measured
-from pipelines.claims.one_model import Level, Power, Trend
-from pipelines.claims.two_columns import Correlation
-from pipelines.claims.two_models import Difference, Ratio, Share
+from advcore.pipelines.claims.grid import Tables
+from advcore.pipelines.claims.masking import MaskingWarnings
+from advcore.pipelines.claims.measured import Measured
+from advcore.pipelines.claims.one_model import Level, Power, Trend
+from advcore.pipelines.claims.two_columns import Correlation
+from advcore.pipelines.claims.two_models import Difference, Ratio, Share
 
 
 class Claim(Protocol):

@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 import torch
 
+from advcore.pipelines.claims.grid import Tables
+from advcore.pipelines.claims.intervals import indices, quantiles
+from advcore.pipelines.claims.measured import Measured, judge
 from advcore.probes.masking import summarise_signs
-from pipelines.claims.grid import Tables
-from pipelines.claims.intervals import indices, quantiles
-from pipelines.claims.measured import Measured, judge
 
 
 @dataclass(frozen=True)
 class MaskingWarnings:
-    """The number of warnings that the rows of a probe `masking` give, and those of samples drawn anew from them.
+    """The number of warnings that the rows of a probe `masking` give, and those of samples drawn
+    anew from them.
 
     Attributes:
         says, at_least, at_most: as in `Level`.
@@ -34,14 +35,30 @@ class MaskingWarnings:
             raise LookupError(f"no rows of probe {self.probe} on model {self.model}")
         signs = {name: torch.as_tensor(np.asarray(table[name])) for name in SIGNS if name in table}
         if len(signs) < len(SIGNS):
-            raise LookupError(f"probe {self.probe} has no columns {', '.join(name for name in SIGNS if name not in signs)}")
+            raise LookupError(
+                f"probe {self.probe} has no columns "
+                f"{', '.join(name for name in SIGNS if name not in signs)}"
+            )
         count = len(signs["label"])
         if len(np.unique(np.asarray(table["sample"]))) != count:
-            raise LookupError(f"probe {self.probe} on model {self.model}: {count} rows are not one for each sample")
-        drawn = [_warnings(signs, torch.from_numpy(row)) for part in indices(count, count) for row in part]
+            raise LookupError(
+                f"probe {self.probe} on model {self.model}: {count} rows are not one for each "
+                "sample"
+            )
+        drawn = [
+            _warnings(signs, torch.from_numpy(row))
+            for part in indices(count, count)
+            for row in part
+        ]
         low, high = quantiles(np.array(drawn, dtype=float))
         value = _warnings(signs, torch.arange(count))
-        return Measured(value, low, high, judge(low, high, self.at_least, self.at_most), f"{count} samples, one seed")
+        return Measured(
+            value,
+            low,
+            high,
+            judge(low, high, self.at_least, self.at_most),
+            f"{count} samples, one seed",
+        )
 
 
 SIGNS = (
@@ -58,4 +75,6 @@ SIGNS = (
 
 
 def _warnings(signs: Mapping[str, Any], rows: torch.Tensor) -> float:
-    return float(len(summarise_signs({name: column[rows] for name, column in signs.items()}).warnings))
+    return float(
+        len(summarise_signs({name: column[rows] for name, column in signs.items()}).warnings)
+    )

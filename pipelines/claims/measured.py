@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 Verdict = Literal["yes", "no", "undecided"]
-"""Yes where the whole interval lies inside what is expected, no where it lies wholly outside, undecided otherwise."""
+"""Yes where the whole interval lies inside what is expected, no where it lies wholly outside,
+undecided otherwise."""
 
 
 @dataclass(frozen=True)
@@ -15,8 +16,10 @@ class Measured:
     Attributes:
         value, low, high: the number and the ends of the interval.
         verdict: whether the number is as expected, by the interval; None where nothing is expected.
-        unit: what was resampled, in words: `256 samples, one seed`; `3 seeds, 256 samples in each`; `6 networks`.
-        warnings: what may mislead, each a name, a colon and a sentence: `few_samples: 13 of 256 samples carry ...`.
+        unit: what was resampled, in words: `256 samples, one seed`; `3 seeds, 256 samples in each`;
+            `6 networks`.
+        warnings: what may mislead, each a name, a colon and a sentence: `few_samples: 13 of 256
+            samples carry ...`.
     """
 
     value: float
@@ -29,11 +32,14 @@ class Measured:
     def __post_init__(self) -> None:
         if self.verdict is not None and self.verdict not in get_args(Verdict):
             raise ValueError(
-                f"expected a verdict among {', '.join(get_args(Verdict))} or None, got {self.verdict!r}: take judge(...)"
+                f"expected a verdict among {', '.join(get_args(Verdict))} or None, got "
+                f"{self.verdict!r}: take judge(...)"
             )
 
 
-def judge(low: float, high: float, at_least: float = -math.inf, at_most: float = math.inf) -> Verdict | None:
+def judge(
+    low: float, high: float, at_least: float = -math.inf, at_most: float = math.inf
+) -> Verdict | None:
     """The verdict on the interval from `low` to `high`; None where nothing is expected."""
     if math.isinf(at_least) and math.isinf(at_most):
         return None

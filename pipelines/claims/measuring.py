@@ -1,4 +1,5 @@
-"""From the numbers of all seeds to what a claim came to: what the kinds of claims have in common."""
+"""From the numbers of all seeds to what a claim came to: what the kinds of claims have in
+common."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,11 +7,11 @@ from typing import Protocol
 
 import numpy as np
 
-from pipelines.claims import intervals
-from pipelines.claims.grid import Grid, Numbers
-from pipelines.claims.intervals import Estimate
-from pipelines.claims.measured import Measured, judge
-from pipelines.claims.seeds import over_seeds
+from advcore.pipelines.claims import intervals
+from advcore.pipelines.claims.grid import Grid, Numbers
+from advcore.pipelines.claims.intervals import Estimate
+from advcore.pipelines.claims.measured import Measured, judge
+from advcore.pipelines.claims.seeds import over_seeds
 
 
 class Bounded(Protocol):
@@ -25,7 +26,8 @@ class Bounded(Protocol):
 
 @dataclass(frozen=True)
 class Signs:
-    """Warnings that other statistics have the other sign, told where the interval leaves `neutral` out, so that there is a sign."""
+    """Warnings that other statistics have the other sign, told where the interval leaves `neutral`
+    out, so that there is a sign."""
 
     neutral: float
     warnings: tuple[str, ...]
@@ -40,7 +42,8 @@ def at_each(statistic: str, values: np.ndarray) -> np.ndarray:
 
 
 def of_one(statistic: str, values: np.ndarray, binary: bool = False) -> Estimate:
-    """The statistic of `(1, samples)`; `binary` says that they can be 0 and 1 only, so that a mean is a share."""
+    """The statistic of `(1, samples)`; `binary` says that they can be 0 and 1 only, so that a mean
+    is a share."""
     if statistic == "median":
         return intervals.of_median(values[0])
     return intervals.of_share(values[0]) if binary else intervals.of_mean(values[0])
@@ -56,11 +59,14 @@ def measured(
     signs: Signs | None = None,
     in_logarithms: bool = False,
 ) -> Measured:
-    """The number over all seeds, of `estimate` at each, which takes `(positions, samples)` of each grid; cut off at `bounds`."""
+    """The number over all seeds, of `estimate` at each, which takes `(positions, samples)` of each
+    grid; cut off at `bounds`."""
     found = [estimate(*own) for own in zip(*(grid.values for grid in grids), strict=True)]
     value, low, high = over_seeds(found, in_logarithms)
     if np.isnan(value):
-        raise LookupError("the statistic is not a number: too few positions, or too many rows that were not found")
+        raise LookupError(
+            "the statistic is not a number: too few positions, or too many rows that were not found"
+        )
     low, high = float(np.clip(low, *bounds)), float(np.clip(high, *bounds))
     if signs is not None and not low <= signs.neutral <= high:
         warnings += signs.warnings
@@ -78,4 +84,7 @@ def unit_of(grid: Grid, over_networks: bool = False) -> str:
 
 def one_position(kind: str, of: Numbers, grid: Grid) -> None:
     if len(grid.positions) > 1:
-        raise LookupError(f"a {kind} is one number: {of.column} has {len(grid.positions)} positions over {of.over}")
+        raise LookupError(
+            f"a {kind} is one number: {of.column} has {len(grid.positions)} positions over "
+            f"{of.over}"
+        )

@@ -5,12 +5,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.claims import intervals, ranks
-from pipelines.claims.caveats import few_samples, sign_flips
-from pipelines.claims.grid import Grid, Numbers, Tables, without_missing
-from pipelines.claims.intervals import Estimate
-from pipelines.claims.measured import Measured
-from pipelines.claims.measuring import Signs, at_each, measured, of_one, one_position, unit_of
+from advcore.pipelines.claims import intervals, ranks
+from advcore.pipelines.claims.caveats import few_samples, sign_flips
+from advcore.pipelines.claims.grid import Grid, Numbers, Tables, without_missing
+from advcore.pipelines.claims.intervals import Estimate
+from advcore.pipelines.claims.measured import Measured
+from advcore.pipelines.claims.measuring import (
+    Signs,
+    at_each,
+    measured,
+    of_one,
+    one_position,
+    unit_of,
+)
 
 MOST_POSITIONS = 128
 """A trend compares each pair of its positions."""
@@ -37,12 +44,15 @@ class Level:
         grids, told = without_missing([grid])
         told += few_samples(self.of.statistic, grids)
         bounds = (0.0, 1.0) if grids[0].binary else (-np.inf, np.inf)
-        return measured(self, grids, lambda own: of_one(self.of.statistic, own, grids[0].binary), told, bounds)
+        return measured(
+            self, grids, lambda own: of_one(self.of.statistic, own, grids[0].binary), told, bounds
+        )
 
 
 @dataclass(frozen=True)
 class Trend:
-    """The rank correlation (Spearman) of a statistic with the position: 1 where it rises all along, -1 where it falls.
+    """The rank correlation (Spearman) of a statistic with the position: 1 where it rises all along,
+    -1 where it falls.
 
     Attributes:
         says, of, at_least, at_most: as in `Level`.
@@ -56,7 +66,10 @@ class Trend:
     def measure(self, tables: Tables) -> Measured:
         (grid,), told = without_missing([self.of.grid(tables)])
         if len(grid.positions) < 2:
-            raise LookupError(f"a trend needs several positions: {self.of.column} has {len(grid.positions)} over {self.of.over}")
+            raise LookupError(
+                f"a trend needs several positions: {self.of.column} has {len(grid.positions)} "
+                f"over {self.of.over}"
+            )
         if len(grid.positions) > MOST_POSITIONS:
             count = f"{self.of.column} has {len(grid.positions)} over {self.of.over}"
             raise LookupError(f"a trend is over at most {MOST_POSITIONS} positions: {count}")
@@ -68,14 +81,19 @@ class Trend:
             value = ranks.spearman(at_each(self.of.statistic, own))
             if over_networks:
                 return ranks.over_networks(value, len(own))
-            return ranks.over_samples(value, intervals.draws(lambda drawn: at_each(self.of.statistic, drawn), [own]))
+            return ranks.over_samples(
+                value, intervals.draws(lambda drawn: at_each(self.of.statistic, drawn), [own])
+            )
 
-        return measured(self, [grid], estimate, told, (-1.0, 1.0), unit_of(grid, grid.networks), signs)
+        return measured(
+            self, [grid], estimate, told, (-1.0, 1.0), unit_of(grid, grid.networks), signs
+        )
 
 
 @dataclass(frozen=True)
 class Power:
-    """The exponent p of a statistic that goes as `over^p`: the slope of a straight line through both logarithms.
+    """The exponent p of a statistic that goes as `over^p`: the slope of a straight line through
+    both logarithms.
 
     Attributes:
         says, of, at_least, at_most: as in `Level`; `of.over` holds positive numbers.
@@ -89,26 +107,41 @@ class Power:
     def measure(self, tables: Tables) -> Measured:
         (grid,), told = without_missing([self.of.grid(tables)])
         if len(grid.positions) < 2 or not (grid.positions > 0).all():
-            came = f"{self.of.column} has {', '.join(map(str, grid.positions[:3]))} over {self.of.over}"
+            came = (
+                f"{self.of.column} has {', '.join(map(str, grid.positions[:3]))} over "
+                f"{self.of.over}"
+            )
             raise LookupError(f"a power needs several positive positions: {came}")
         positions = np.log(grid.positions.astype(float))
         told += few_samples(self.of.statistic, [grid])
-        signs = Signs(0.0, sign_flips(_by_statistic(grid, lambda values: float(_slopes(positions, values[:, None])[0])), 0))
+        signs = Signs(
+            0.0,
+            sign_flips(
+                _by_statistic(grid, lambda values: float(_slopes(positions, values[:, None])[0])), 0
+            ),
+        )
         over_networks = grid.networks and len(grid.seeds) == 1
 
         def estimate(own: np.ndarray) -> Estimate:
             if over_networks:
                 return intervals.of_slope(positions, _logarithms(at_each(self.of.statistic, own)))
-            return intervals.of_smooth(lambda drawn: _slopes(positions, at_each(self.of.statistic, drawn)), [own])
+            return intervals.of_smooth(
+                lambda drawn: _slopes(positions, at_each(self.of.statistic, drawn)), [own]
+            )
 
-        return measured(self, [grid], estimate, told, unit=unit_of(grid, grid.networks), signs=signs)
+        return measured(
+            self, [grid], estimate, told, unit=unit_of(grid, grid.networks), signs=signs
+        )
 
 
 def _by_statistic(grid: Grid, number: Callable[[np.ndarray], float]) -> dict[str, float]:
     """The mean over seeds of what `number` makes of the positions' means, and of their medians."""
     if grid.binary:
         return {}
-    return {name: float(np.mean([number(own) for own in at_each(name, grid.values)])) for name in ("mean", "median")}
+    return {
+        name: float(np.mean([number(own) for own in at_each(name, grid.values)]))
+        for name in ("mean", "median")
+    }
 
 
 def _slopes(positions: np.ndarray, values: np.ndarray) -> np.ndarray:

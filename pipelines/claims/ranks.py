@@ -1,26 +1,31 @@
-"""The rank correlation (Spearman) of numbers with their position, with intervals over samples and over networks."""
+"""The rank correlation (Spearman) of numbers with their position, with intervals over samples and
+over networks."""
 
 from collections.abc import Callable
 from functools import cache
 
 import numpy as np
 
-from pipelines.claims.intervals import LEVEL, TAIL, Estimate, simultaneous_lows
+from advcore.pipelines.claims.intervals import LEVEL, TAIL, Estimate, simultaneous_lows
 
 _SWEEPS = 10_000
 
 
 def spearman(values: np.ndarray) -> float:
-    """The rank correlation of `values` `(positions,)` with their order; ties share their mean rank, 0 where all are equal."""
-    ranks = (np.sum(values[:, None] > values, axis=1) + np.sum(values[:, None] >= values, axis=1) - 1) / 2
+    """The rank correlation of `values` `(positions,)` with their order; ties share their mean rank,
+    0 where all are equal."""
+    ranks = (
+        np.sum(values[:, None] > values, axis=1) + np.sum(values[:, None] >= values, axis=1) - 1
+    ) / 2
     return 0.0 if np.ptp(ranks) == 0 else float(np.corrcoef(ranks, np.arange(len(values)))[0, 1])
 
 
 def over_samples(value: float, draws: np.ndarray) -> Estimate:
     """The rank correlation `value` of numbers whose bootstrap draws are `(positions, draws)`.
 
-    It is a sum over pairs of positions, each weighted by its distance. A pair counts where the samples settle its order, all pairs
-    at once (simultaneous bounds of their differences); the others may stand either way, so that noise does not draw it towards 0.
+    It is a sum over pairs of positions, each weighted by its distance. A pair counts where the
+    samples settle its order, all pairs at once (simultaneous bounds of their differences); the
+    others may stand either way, so that noise does not draw it towards 0.
     """
     first, second = np.triu_indices(len(draws), 1)
     with np.errstate(invalid="ignore"):
@@ -29,16 +34,24 @@ def over_samples(value: float, draws: np.ndarray) -> Estimate:
     rising, falling = np.split(settled, 2)
     weights = (second - first) / np.sum(second - first)
     known, open_ones = weights @ (rising * 1.0 - falling), weights @ ~(rising | falling)
-    return Estimate(value, min(value, float(known - open_ones)), max(value, float(known + open_ones)))
+    return Estimate(
+        value, min(value, float(known - open_ones)), max(value, float(known + open_ones))
+    )
 
 
 def over_networks(value: float, networks: int) -> Estimate:
-    """The rank correlation `value` of so many networks, each at a position of its own, as a sample of all such networks.
+    """The rank correlation `value` of so many networks, each at a position of its own, as a sample
+    of all such networks.
 
-    The ends are those correlations at which a value as large, or as small, comes in 2.5 % of samples of normally distributed ranks
-    (Gaussian copula), found by drawing: at correlation 0 it is the permutation test. Six networks in perfect order leave about .6.
+    The ends are those correlations at which a value as large, or as small, comes in 2.5 % of
+    samples of normally distributed ranks (Gaussian copula), found by drawing: at correlation 0 it
+    is the permutation test. Six networks in perfect order leave about .6.
     """
-    return Estimate(value, *_network_ends(round(value, 9), networks)) if networks > 2 else Estimate(value, -1.0, 1.0)
+    return (
+        Estimate(value, *_network_ends(round(value, 9), networks))
+        if networks > 2
+        else Estimate(value, -1.0, 1.0)
+    )
 
 
 @cache
@@ -50,7 +63,9 @@ def _network_ends(value: float, networks: int) -> tuple[float, float]:
     places = np.arange(networks) - (networks - 1) / 2
 
     def drawn(correlation: float) -> np.ndarray:
-        ranks = np.argsort(np.argsort(correlation * first + np.sqrt(1 - correlation**2) * noise, axis=1), axis=1)
+        ranks = np.argsort(
+            np.argsort(correlation * first + np.sqrt(1 - correlation**2) * noise, axis=1), axis=1
+        )
         return ranks @ places / (places @ places)
 
     low = _first_where(lambda own: bool(np.mean(drawn(own) >= value - 1e-9) > TAIL))

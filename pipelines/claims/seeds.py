@@ -1,18 +1,20 @@
-"""One number out of several seeds' numbers, with the noise between trainings and that of the samples in its interval."""
+"""One number out of several seeds' numbers, with the noise between trainings and that of the
+samples in its interval."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from pipelines.claims.intervals import TAIL, Estimate
+from advcore.pipelines.claims.intervals import TAIL, Estimate
 
 
 def over_seeds(estimates: Sequence[Estimate], in_logarithms: bool = False) -> Estimate:
     """The mean over seeds (of logarithms: the geometric one) of what each seed came to.
 
-    Between seeds the interval is Student's, which is honest for two to five of them, where a bootstrap is not. The samples are the
-    same ones for all seeds, so that their noise stays in the mean: the mean reach of the seeds' own intervals. Both are added as
-    squares, end by end (MOVER, Zou and Donner 2008). LookupError where a seed's number is not finite.
+    Between seeds the interval is Student's, which is honest for two to five of them, where a
+    bootstrap is not. The samples are the same ones for all seeds, so that their noise stays in the
+    mean: the mean reach of the seeds' own intervals. Both are added as squares, end by end (MOVER,
+        Zou and Donner 2008). LookupError where a seed's number is not finite.
     """
     from scipy.special import stdtrit
 
@@ -24,10 +26,14 @@ def over_seeds(estimates: Sequence[Estimate], in_logarithms: bool = False) -> Es
     values, lows, highs = parts.T
     if not np.isfinite(values).all():
         raise LookupError(
-            f"over {len(estimates)} seeds the numbers are {', '.join(f'{own.value:g}' for own in estimates)}: no mean"
+            f"over {len(estimates)} seeds the numbers are "
+            f"{', '.join(f'{own.value:g}' for own in estimates)}: no mean"
         )
     between = stdtrit(len(values) - 1, 1 - TAIL) * values.std(ddof=1) / np.sqrt(len(values))
     middle = values.mean()
-    ends = middle - np.hypot(between, np.mean(values - lows)), middle + np.hypot(between, np.mean(highs - values))
+    ends = (
+        middle - np.hypot(between, np.mean(values - lows)),
+        middle + np.hypot(between, np.mean(highs - values)),
+    )
     value, low, high = (float(np.exp(own) if logs else own) for own in (middle, *ends))
     return Estimate(value, low, high)

@@ -1,21 +1,24 @@
-"""Claims about two columns of the same samples: how far one orders the samples as the other does."""
+"""Claims about two columns of the same samples: how far one orders the samples as the other
+does."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.claims import intervals
-from pipelines.claims.grid import Numbers, Tables, check_alike, without_missing
-from pipelines.claims.intervals import Estimate
-from pipelines.claims.measured import Measured
-from pipelines.claims.measuring import measured, one_position
+from advcore.pipelines.claims import intervals
+from advcore.pipelines.claims.grid import Numbers, Tables, check_alike, without_missing
+from advcore.pipelines.claims.intervals import Estimate
+from advcore.pipelines.claims.measured import Measured
+from advcore.pipelines.claims.measuring import measured, one_position
 
 
 @dataclass(frozen=True)
 class Correlation:
-    """The rank correlation (Spearman) of two columns over the samples: 1 where one always rises with the other.
+    """The rank correlation (Spearman) of two columns over the samples: 1 where one always rises
+    with the other.
 
-    Ties share their mean rank; inf, not found, is the largest. The interval is the bootstrap's, over samples.
+    Ties share their mean rank; inf, not found, is the largest. The interval is the bootstrap's,
+    over samples.
 
     Attributes:
         says, at_least, at_most: as in `Level`.
@@ -35,22 +38,32 @@ class Correlation:
         check_alike(grids[0], grids[1], (self.of.model, self.against.model))
         grids, told = without_missing(grids)
         if len(grids[0].samples) < 3:
-            raise LookupError(f"a correlation needs at least 3 samples; got {len(grids[0].samples)}")
-        told += tuple(_tied(of, grid.values) for of, grid in zip((self.of, self.against), grids, strict=True) if _ties(grid.values))
+            raise LookupError(
+                f"a correlation needs at least 3 samples; got {len(grids[0].samples)}"
+            )
+        told += tuple(
+            _tied(of, grid.values)
+            for of, grid in zip((self.of, self.against), grids, strict=True)
+            if _ties(grid.values)
+        )
         return measured(self, grids, _estimate, told, (-1.0, 1.0))
 
 
 TIED = 0.5
-"""Where a larger share of the samples has one and the same number, a rank correlation is told to hang on the others."""
+"""Where a larger share of the samples has one and the same number, a rank correlation is told to
+hang on the others."""
 
 
 def _estimate(own: np.ndarray, other: np.ndarray) -> Estimate:
     """Of one seed, `(1, samples)` each."""
-    return intervals.of_smooth(lambda *drawn: rank_correlation(drawn[0][0], drawn[1][0]), [own, other])
+    return intervals.of_smooth(
+        lambda *drawn: rank_correlation(drawn[0][0], drawn[1][0]), [own, other]
+    )
 
 
 def rank_correlation(own: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Spearman's rank correlation over the last axis of `(draws, samples)`; 0 where all numbers are equal."""
+    """Spearman's rank correlation over the last axis of `(draws, samples)`; 0 where all numbers are
+    equal."""
     from scipy.stats import rankdata
 
     ranks = [rankdata(values, axis=-1) for values in (own, other)]
@@ -65,7 +78,10 @@ def _ties(values: np.ndarray) -> bool:
 
 def _tied(of: Numbers, values: np.ndarray) -> str:
     share, value = _most_common(values)
-    return f"ties: {share:.0%} of the samples have the same {of.column}, {value:g}: only the others are ordered"
+    return (
+        f"ties: {share:.0%} of the samples have the same {of.column}, {value:g}: only the "
+        "others are ordered"
+    )
 
 
 def _most_common(values: np.ndarray) -> tuple[float, float]:

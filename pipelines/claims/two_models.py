@@ -1,16 +1,17 @@
-"""Claims about one model beside another one, on the same samples: a ratio, a difference, a share."""
+"""Claims about one model beside another one, on the same samples: a ratio, a difference, a
+share."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipelines.claims import intervals
-from pipelines.claims.caveats import few_samples, sign_flips
-from pipelines.claims.grid import Grid, Numbers, Tables, check_alike, without_missing
-from pipelines.claims.intervals import Estimate
-from pipelines.claims.measured import Measured
-from pipelines.claims.measuring import Signs, at_each, measured, of_one, one_position
+from advcore.pipelines.claims import intervals
+from advcore.pipelines.claims.caveats import few_samples, sign_flips
+from advcore.pipelines.claims.grid import Grid, Numbers, Tables, check_alike, without_missing
+from advcore.pipelines.claims.intervals import Estimate
+from advcore.pipelines.claims.measured import Measured
+from advcore.pipelines.claims.measuring import Signs, at_each, measured, of_one, one_position
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,8 @@ class Ratio:
         to: the other model.
         position: of the ratio that counts, -1 for the last; the smallest of all when None.
         per: divide it by the ratio at this position.
-        paired: the statistic of the logarithm of own over other, sample by sample, and back: the typical sample's ratio, which no
-            few samples carry.
+        paired: the statistic of the logarithm of own over other, sample by sample, and back: the
+            typical sample's ratio, which no few samples carry.
     """
 
     says: str
@@ -41,8 +42,14 @@ class Ratio:
             grids, more = without_missing(grids, np.isnan(_log_ratios(*grids)).any((0, 1)))
             told += more
         else:
-            used = slice(None) if self.position is None else [self.position, self.position if self.per is None else self.per]
-            told += few_samples(self.of.statistic, [replace(grid, values=grid.values[:, used]) for grid in grids])
+            used = (
+                slice(None)
+                if self.position is None
+                else [self.position, self.position if self.per is None else self.per]
+            )
+            told += few_samples(
+                self.of.statistic, [replace(grid, values=grid.values[:, used]) for grid in grids]
+            )
         flips = Signs(1.0, sign_flips(self._alternatives(grids), 1))
         bounds = (-np.inf if any((grid.values < 0).any() for grid in grids) else 0.0, np.inf)
         return measured(self, grids, self._estimate, told, bounds, signs=flips, in_logarithms=True)
@@ -52,8 +59,15 @@ class Ratio:
         if self.per is None and (len(own) == 1 or self.position is not None):
             return self._at(own[self.position or 0], other[self.position or 0])
         columns = [_log_ratios(own, other)] if self.paired else [own, other]
-        if self.paired and self.of.statistic == "median" and self.position is None and self.per is None:
-            return Estimate(*(float(np.exp(end)) for end in intervals.of_smallest_median(columns[0])))
+        if (
+            self.paired
+            and self.of.statistic == "median"
+            and self.position is None
+            and self.per is None
+        ):
+            return Estimate(
+                *(float(np.exp(end)) for end in intervals.of_smallest_median(columns[0]))
+            )
         if self.position is None:
             return intervals.of_smallest(self._ratios, columns)
         return intervals.of_smooth(lambda *drawn: self._ratios(*drawn)[self.position], columns)
@@ -61,15 +75,26 @@ class Ratio:
     def _at(self, own: np.ndarray, other: np.ndarray) -> Estimate:
         """At one position."""
         if self.paired:
-            return Estimate(*(float(np.exp(end)) for end in of_one(self.of.statistic, _log_ratios(own, other)[None])))
+            return Estimate(
+                *(
+                    float(np.exp(end))
+                    for end in of_one(self.of.statistic, _log_ratios(own, other)[None])
+                )
+            )
         if self.of.statistic == "mean" and np.isin([own, other], (0, 1)).all():
             return intervals.of_ratio_of_shares(own, other)
-        if self.of.statistic == "mean" and own.mean() > 0 and other.mean() > 0 and np.isfinite([own, other]).all():
+        if (
+            self.of.statistic == "mean"
+            and own.mean() > 0
+            and other.mean() > 0
+            and np.isfinite([own, other]).all()
+        ):
             return intervals.of_ratio_of_means(own, other)
         return intervals.of_smooth(lambda *drawn: self._ratios(*drawn)[0], [own[None], other[None]])
 
     def _ratios(self, *columns: np.ndarray) -> np.ndarray:
-        """At each position, of columns with the samples last: of both models, or paired of the logarithms of the ratios."""
+        """At each position, of columns with the samples last: of both models, or paired of the
+        logarithms of the ratios."""
         with np.errstate(divide="ignore", invalid="ignore"):
             taken = [at_each(self.of.statistic, column) for column in columns]
             ratios = np.exp(taken[0]) if self.paired else taken[0] / taken[1]
@@ -79,7 +104,10 @@ class Ratio:
         """The same by other statistics, by name."""
         if any(grid.binary for grid in grids):
             return {}
-        by_median, by_mean = (replace(self.of, statistic="median"), replace(self.of, statistic="mean"))
+        by_median, by_mean = (
+            replace(self.of, statistic="median"),
+            replace(self.of, statistic="mean"),
+        )
         others = {
             "ratio of medians": replace(self, paired=False, of=by_median),
             "ratio of means": replace(self, paired=False, of=by_mean),
@@ -103,7 +131,8 @@ class Difference:
     Attributes:
         says, of, at_least, at_most: as in `Level`.
         to: the other model.
-        paired: the statistic of the differences, sample by sample; otherwise the difference of the statistics.
+        paired: the statistic of the differences, sample by sample; otherwise the difference of the
+            statistics.
     """
 
     says: str
@@ -120,10 +149,22 @@ class Difference:
             grids, more = without_missing(grids, np.isnan(_differences(*grids)).any((0, 1)))
             told += more
             shares = all(grid.binary for grid in grids)  # each sample that changed carries the same
-            told += () if shares else few_samples(self.of.statistic, [replace(grids[0], values=_differences(*grids))])
+            told += (
+                ()
+                if shares
+                else few_samples(
+                    self.of.statistic, [replace(grids[0], values=_differences(*grids))]
+                )
+            )
         else:
             told += few_samples(self.of.statistic, grids)
-        return measured(self, grids, self._estimate, told, signs=Signs(0.0, sign_flips(_differences_by_statistic(grids), 0)))
+        return measured(
+            self,
+            grids,
+            self._estimate,
+            told,
+            signs=Signs(0.0, sign_flips(_differences_by_statistic(grids), 0)),
+        )
 
     def _estimate(self, own: np.ndarray, other: np.ndarray) -> Estimate:
         binary = np.isin([own, other], (0, 1)).all()
@@ -139,7 +180,8 @@ class Difference:
 
 @dataclass(frozen=True)
 class Share:
-    """The share of samples at which a number lies below another model's, or below a constant; ties count half.
+    """The share of samples at which a number lies below another model's, or below a constant; ties
+    count half.
 
     Attributes:
         says, of, at_least, at_most: as in `Level`; the statistic of the numbers is not used.
@@ -158,7 +200,9 @@ class Share:
 
     def __post_init__(self) -> None:
         if (self.to is None) == (self.than is None):
-            raise ValueError("a share compares with another model (to) or with a number (than): give one of them")
+            raise ValueError(
+                "a share compares with another model (to) or with a number (than): give one of them"
+            )
 
     def measure(self, tables: Tables) -> Measured:
         flips: tuple[str, ...] = ()
@@ -181,7 +225,11 @@ class Share:
 
     def _alternatives(self, grids: Sequence[Grid]) -> dict[str, float]:
         share = float(self._counted(*(grid.values for grid in grids)).mean())
-        more = {"half less the share below": 0.5 - share} if self.below else {"the share above less half": share - 0.5}
+        more = (
+            {"half less the share below": 0.5 - share}
+            if self.below
+            else {"the share above less half": share - 0.5}
+        )
         return more | _differences_by_statistic(grids)
 
 
@@ -196,7 +244,9 @@ def _log_ratios(own: Grid | np.ndarray, other: Grid | np.ndarray) -> np.ndarray:
     """NaN where both are 0 or both inf. LookupError where numbers are negative."""
     one, two = (grid.values if isinstance(grid, Grid) else grid for grid in (own, other))
     if (one < 0).any() or (two < 0).any():
-        raise LookupError("paired ratios are of numbers that are not negative; take a difference or a share")
+        raise LookupError(
+            "paired ratios are of numbers that are not negative; take a difference or a share"
+        )
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.log(one) - np.log(two)
 
@@ -209,10 +259,13 @@ def _differences(own: Grid | np.ndarray, other: Grid | np.ndarray) -> np.ndarray
 
 
 def _differences_by_statistic(grids: Sequence[Grid]) -> dict[str, float]:
-    """The difference of two models by other statistics, the mean over seeds and positions, by name."""
+    """The difference of two models by other statistics, the mean over seeds and positions, by
+    name."""
     if any(grid.binary for grid in grids):
         return {}
     steps = _differences(*grids)
     both = {name: [at_each(name, grid.values) for grid in grids] for name in ("mean", "median")}
-    parted = {f"difference of {name}s": float(_differences(*taken).mean()) for name, taken in both.items()}
+    parted = {
+        f"difference of {name}s": float(_differences(*taken).mean()) for name, taken in both.items()
+    }
     return parted | {"median of differences": float(at_each("median", steps).mean())}

@@ -46,7 +46,11 @@ def test_normalized_takes_pixels():
 
 @pytest.mark.parametrize(
     ("mean", "std", "match"),
-    [((0.5,), (0.5, 0.5), "one number per channel"), ((), (), "one number per channel"), ((0.5,), (0.0,), "std must be positive")],
+    [
+        ((0.5,), (0.5, 0.5), "one number per channel"),
+        ((), (), "one number per channel"),
+        ((0.5,), (0.0,), "std must be positive"),
+    ],
 )
 def test_normalized_refuses(mean, std, match):
     with pytest.raises(ValueError, match=match):

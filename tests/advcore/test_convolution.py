@@ -1,4 +1,5 @@
-"""Input gradients of convolutions of few channels: those of torch, and everything else left to torch."""
+"""Input gradients of convolutions of few channels: those of torch, and everything else left to
+torch."""
 
 import pytest
 import torch
@@ -34,7 +35,10 @@ def test_the_gradient_is_that_of_torch(channels, size, padding, bias):
 
 def _call(images=(2, 1, 8, 8), weight=(6, 1, 3, 3), dtype=torch.float32, trained=False, **options):
     torch.manual_seed(0)
-    batch, kernel = torch.rand(images, dtype=dtype, requires_grad=True), torch.rand(weight, dtype=dtype, requires_grad=trained)
+    batch, kernel = (
+        torch.rand(images, dtype=dtype, requires_grad=True),
+        torch.rand(weight, dtype=dtype, requires_grad=trained),
+    )
     return lambda: functional.conv2d(batch, kernel, **options)
 
 
@@ -52,7 +56,18 @@ def _call(images=(2, 1, 8, 8), weight=(6, 1, 3, 3), dtype=torch.float32, trained
         _call(padding=3),
         _call(padding="same"),
     ],
-    ids=["trained", "double", "no-batch", "many-out", "many-in", "groups", "stride", "dilation", "far-padding", "named-padding"],
+    ids=[
+        "trained",
+        "double",
+        "no-batch",
+        "many-out",
+        "many-in",
+        "groups",
+        "stride",
+        "dilation",
+        "far-padding",
+        "named-padding",
+    ],
 )
 def test_all_else_is_left_to_torch(call):
     with FewChannels():
@@ -63,8 +78,16 @@ def test_all_else_is_left_to_torch(call):
 
 def test_positional_arguments_and_defaults_are_understood():
     torch.manual_seed(0)
-    images, weight, bias = torch.rand(2, 1, 8, 8, requires_grad=True), torch.rand(6, 1, 3, 3), torch.rand(6)
-    for arguments in ((images, weight), (images, weight, bias), (images, weight, bias, (1,), (1, 2), 1, 1)):
+    images, weight, bias = (
+        torch.rand(2, 1, 8, 8, requires_grad=True),
+        torch.rand(6, 1, 3, 3),
+        torch.rand(6),
+    )
+    for arguments in (
+        (images, weight),
+        (images, weight, bias),
+        (images, weight, bias, (1,), (1, 2), 1, 1),
+    ):
         with FewChannels():
             output = functional.conv2d(*arguments)
         assert _own(output)
@@ -78,11 +101,15 @@ def test_gradients_of_logits_go_this_way():
     network[0].register_forward_hook(lambda layer, inputs, output: kinds.add(_own(output)))
     _, rows = jacobian(network, images)
     gradient, _, _ = pull_back(
-        network, images, lambda logits: (logits[:, 0], functional.one_hot(torch.zeros(3).long(), 10).float())
+        network,
+        images,
+        lambda logits: (logits[:, 0], functional.one_hot(torch.zeros(3).long(), 10).float()),
     )
     assert kinds == {True}
     leaf = images.clone().requires_grad_()
-    expected = torch.stack([torch.autograd.grad(network(leaf)[:, k].sum(), leaf)[0] for k in range(10)], 1)
+    expected = torch.stack(
+        [torch.autograd.grad(network(leaf)[:, k].sum(), leaf)[0] for k in range(10)], 1
+    )
     torch.testing.assert_close(rows, expected, rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(gradient, expected[:, 0], rtol=1e-4, atol=1e-6)
 
@@ -96,4 +123,6 @@ def test_torch_func_maps_over_it():
 
     expected = torch.func.vmap(torch.func.grad(total))(images)
     with FewChannels():
-        torch.testing.assert_close(torch.func.vmap(torch.func.grad(total))(images), expected, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(
+            torch.func.vmap(torch.func.grad(total))(images), expected, rtol=1e-5, atol=1e-5
+        )

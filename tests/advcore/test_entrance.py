@@ -21,16 +21,26 @@ LABELS = predict(NETWORK, IMAGES)
 
 
 @pytest.mark.parametrize(
-    "make", [np.array, list, lambda labels: torch.tensor(labels).to(torch.uint8), lambda x: np.array(x, np.int32)]
+    "make",
+    [
+        np.array,
+        list,
+        lambda labels: torch.tensor(labels).to(torch.uint8),
+        lambda x: np.array(x, np.int32),
+    ],
 )
 def test_labels_of_any_kind(make):
     labels = make(LABELS.tolist())
     expected = DeepFool()(NETWORK, IMAGES, Untargeted(LABELS))
     assert torch.equal(DeepFool()(NETWORK, IMAGES, Untargeted(labels)).distance, expected.distance)
     assert Targeted(labels).targets.dtype == torch.int64
-    assert torch.equal(attack_over([DeepFool()], NETWORK, IMAGES, labels, [0.1])[0].prediction, LABELS)
+    assert torch.equal(
+        attack_over([DeepFool()], NETWORK, IMAGES, labels, [0.1])[0].prediction, LABELS
+    )
     assert eigenprofile(NETWORK, IMAGES, labels).values.shape == (6, 64)
-    assert landscape(NETWORK, IMAGES, labels, IMAGES, 1 - IMAGES, torch.linspace(-1, 1, 3)).labels.shape == (6, 3, 3)
+    assert landscape(
+        NETWORK, IMAGES, labels, IMAGES, 1 - IMAGES, torch.linspace(-1, 1, 3)
+    ).labels.shape == (6, 3, 3)
 
 
 @pytest.mark.parametrize("labels", [[0.5] * 6, np.array([True] * 6), "labels", [None] * 6])
@@ -43,9 +53,14 @@ def test_images_of_other_kinds():
     with pytest.raises(ValueError, match=r"images must be a tensor \(B, C, H, W\); got a ndarray"):
         PGD(eps=0.1)(NETWORK, IMAGES.numpy(), Untargeted(LABELS))
     last = torch.rand(6, 8, 8, 3)
-    with pytest.raises(ValueError, match=r"those of \(6, 8, 8, 3\) have 8 channels, .* give images.permute\(0, 3, 1, 2\)"):
+    with pytest.raises(
+        ValueError,
+        match=r"those of \(6, 8, 8, 3\) have 8 channels, .* give images.permute\(0, 3, 1, 2\)",
+    ):
         PGD(eps=0.1)(small(channels=3), last, Untargeted(LABELS))
-    with pytest.raises(ValueError, match=r"weights of torch.float64; images are torch.float32: make them one"):
+    with pytest.raises(
+        ValueError, match=r"weights of torch.float64; images are torch.float32: make them one"
+    ):
         predict(small().double(), IMAGES)
 
 
@@ -69,7 +84,9 @@ def test_inference_mode_is_refused_where_gradients_are_needed(attack):
         if isinstance(attack, Square):
             assert torch.equal(run(attack, network, images).distance, expected.distance)
             return
-        with pytest.raises(ValueError, match=r"gradients are needed, which torch.inference_mode\(\) takes away"):
+        with pytest.raises(
+            ValueError, match=r"gradients are needed, which torch.inference_mode\(\) takes away"
+        ):
             run(attack, network, images)
 
 
@@ -125,9 +142,14 @@ class Hidden:
         return self.call(images)
 
 
-@pytest.mark.parametrize("network", [small().train(), small(norm=normed()).train()], ids=["dropout", "batch norm"])
+@pytest.mark.parametrize(
+    "network", [small().train(), small(norm=normed()).train()], ids=["dropout", "batch norm"]
+)
 def test_a_network_in_training_mode_that_cannot_be_found_is_told(network):
-    with pytest.warns(UserWarning, match=r"if a network in training mode stands behind it, call network.eval\(\) first"):
+    with pytest.warns(
+        UserWarning,
+        match=r"if a network in training mode stands behind it, call network.eval\(\) first",
+    ):
         PGD(eps=0.3)(Hidden(network), IMAGES, Untargeted(LABELS))
     assert not mixes_rows(Hidden(network.eval()), IMAGES, network(IMAGES))
 
@@ -158,7 +180,12 @@ def test_library_use_multiplies_in_full_precision(work):
 
     class Watching(nn.Module):
         def forward(self, images):
-            seen.add((torch.backends.cudnn.conv.fp32_precision, torch.backends.cuda.matmul.fp32_precision))
+            seen.add(
+                (
+                    torch.backends.cudnn.conv.fp32_precision,
+                    torch.backends.cuda.matmul.fp32_precision,
+                )
+            )
             return NETWORK(images)
 
     before = torch.backends.cudnn.conv.fp32_precision

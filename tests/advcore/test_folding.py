@@ -1,4 +1,5 @@
-"""Batch normalisation folded into convolutions: the same logits, each pair found, and everything as it was afterwards."""
+"""Batch normalisation folded into convolutions: the same logits, each pair found, and everything as
+it was afterwards."""
 
 import pytest
 import torch
@@ -13,7 +14,8 @@ IMAGES = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 
 
 class Forked(nn.Module):
-    """A convolution whose output goes round its normalisation too, and, with `halved`, is changed in place before it."""
+    """A convolution whose output goes round its normalisation too, and, with `halved`, is changed
+    in place before it."""
 
     def __init__(self, halved: bool) -> None:
         super().__init__()
@@ -27,7 +29,8 @@ class Forked(nn.Module):
 
 
 class Gated(nn.Module):
-    """A convolution whose output goes round its normalisation in bright images alone; `skips` leaves out what would add 0."""
+    """A convolution whose output goes round its normalisation in bright images alone; `skips`
+    leaves out what would add 0."""
 
     def __init__(self, skips: bool) -> None:
         super().__init__()
@@ -54,7 +57,10 @@ def _norms_run(network: nn.Module) -> int:
     """How many normalisations compute something: those that change what they get."""
     runs = []
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
-    handles = [norm.register_forward_hook(lambda _, given, output: runs.append(output is not given[0])) for norm in norms]
+    handles = [
+        norm.register_forward_hook(lambda _, given, output: runs.append(output is not given[0]))
+        for norm in norms
+    ]
     with torch.no_grad():
         network(IMAGES.to(next(network.parameters()).dtype))
     for handle in handles:
@@ -65,7 +71,10 @@ def _norms_run(network: nn.Module) -> int:
 @pytest.mark.parametrize(("build", "left"), [(small_resnet18, 0), (vgg, 0), (preact_resnet18, 8)])
 def test_logits_and_gradients_stay_and_all_is_restored(build, left):
     network = _settled(build()).double()
-    state = {name: (tensor, tensor.clone()) for name, tensor in network.state_dict(keep_vars=True).items()}
+    state = {
+        name: (tensor, tensor.clone())
+        for name, tensor in network.state_dict(keep_vars=True).items()
+    }
     images = IMAGES.double().requires_grad_()
     before = network(images)
     slope = torch.autograd.grad(before[:, 0].sum(), images)[0]
@@ -73,7 +82,9 @@ def test_logits_and_gradients_stay_and_all_is_restored(build, left):
         assert _norms_run(network) == left
         inside = network(images)
         torch.testing.assert_close(inside, before, rtol=1e-9, atol=1e-9)
-        torch.testing.assert_close(torch.autograd.grad(inside[:, 0].sum(), images)[0], slope, rtol=1e-7, atol=1e-9)
+        torch.testing.assert_close(
+            torch.autograd.grad(inside[:, 0].sum(), images)[0], slope, rtol=1e-7, atol=1e-9
+        )
     assert torch.equal(network(images), before)
     for name, tensor in network.state_dict(keep_vars=True).items():
         assert tensor is state[name][0]
@@ -102,16 +113,23 @@ def test_margins_are_right_where_a_side_branch_is_silent_on_the_first_image(skip
     """What is no module is never folded."""
     torch.manual_seed(2)
     network = _settled(Gated(skips).double())
-    images = IMAGES.double() * torch.tensor([0.2, 1.6, 1.8, 1.9], dtype=torch.float64).view(-1, 1, 1, 1)
+    images = IMAGES.double() * torch.tensor([0.2, 1.6, 1.8, 1.9], dtype=torch.float64).view(
+        -1, 1, 1, 1
+    )
     images = images.clamp(max=1)
     assert network(images[:1]).allclose(network.norm(network.conv(images[:1])).mean((2, 3)))
-    found, expected = (margins(classifier, images, dct_blocks(16, 8, 8, 3)) for classifier in (network, network.forward))
+    found, expected = (
+        margins(classifier, images, dct_blocks(16, 8, 8, 3))
+        for classifier in (network, network.forward)
+    )
     assert found.found.any(0).all()
     torch.testing.assert_close(found.distance, expected.distance)
 
 
 def test_hooked_modules_and_plain_functions_are_left_alone():
-    hooked = _settled(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1), nn.Flatten()))
+    hooked = _settled(
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    )
     hooked[0].register_forward_hook(lambda *_: None)
     with folded(hooked, IMAGES[:1]):
         assert _norms_run(hooked) == 1

@@ -12,7 +12,9 @@ IMAGES = oracles.images(3, (2, 8, 6)) - 0.4
 def test_dct_matrix_is_scipys_and_orthonormal(size):
     matrix = frequency.dct_matrix(size)
     identity = torch.eye(size, dtype=torch.float64)
-    torch.testing.assert_close(matrix, torch.from_numpy(dct(identity.numpy(), axis=0, norm="ortho")))
+    torch.testing.assert_close(
+        matrix, torch.from_numpy(dct(identity.numpy(), axis=0, norm="ortho"))
+    )
     torch.testing.assert_close(matrix @ matrix.mT, identity)
 
 
@@ -28,12 +30,16 @@ def test_the_cached_matrix_cannot_be_spoilt():
 
 def test_dct2_is_scipys_and_idct2_its_inverse():
     coefficients = frequency.dct2(IMAGES)
-    torch.testing.assert_close(coefficients, torch.from_numpy(dctn(IMAGES.numpy(), axes=(-2, -1), norm="ortho")))
+    torch.testing.assert_close(
+        coefficients, torch.from_numpy(dctn(IMAGES.numpy(), axes=(-2, -1), norm="ortho"))
+    )
     torch.testing.assert_close(frequency.idct2(coefficients), IMAGES)
 
 
 def test_parseval():
-    torch.testing.assert_close(frequency.dct2(IMAGES).flatten(1).norm(dim=1), IMAGES.flatten(1).norm(dim=1))
+    torch.testing.assert_close(
+        frequency.dct2(IMAGES).flatten(1).norm(dim=1), IMAGES.flatten(1).norm(dim=1)
+    )
 
 
 def test_the_mean_is_the_lowest_frequency():
@@ -44,7 +50,9 @@ def test_flip_is_an_isometric_involution():
     flipped = frequency.flip(IMAGES)
     torch.testing.assert_close(frequency.flip(flipped), IMAGES)
     torch.testing.assert_close(flipped.flatten(1).norm(dim=1), IMAGES.flatten(1).norm(dim=1))
-    torch.testing.assert_close(frequency.dct2(flipped)[..., -1, -1], frequency.dct2(IMAGES)[..., 0, 0])
+    torch.testing.assert_close(
+        frequency.dct2(flipped)[..., -1, -1], frequency.dct2(IMAGES)[..., 0, 0]
+    )
 
 
 @pytest.mark.parametrize("keep", [frequency.low_pass, frequency.high_pass])

@@ -8,7 +8,11 @@ from advcore.jacobian import jacobian
 IMAGES = oracles.images(5)
 
 
-@pytest.mark.parametrize("network", [oracles.relu(), oracles.softplus(), oracles.Affine()], ids=["relu", "softplus", "affine"])
+@pytest.mark.parametrize(
+    "network",
+    [oracles.relu(), oracles.softplus(), oracles.Affine()],
+    ids=["relu", "softplus", "affine"],
+)
 def test_all_rows_equal_those_of_torch_func(network):
     logits, rows = jacobian(network, IMAGES)
     torch.testing.assert_close(logits, network(IMAGES).detach())
@@ -20,10 +24,14 @@ def test_all_rows_equal_those_of_torch_func(network):
 
 def test_values_of_the_logits_chosen_per_sample():
     classes = torch.tensor([[0, 3], [1, 1], [2, 0], [3, 2], [0, 1]])
-    logits, chosen = jacobian(oracles.relu(), IMAGES, lambda logits: logits.gather(1, classes) - 2 * logits[:, :1])
+    logits, chosen = jacobian(
+        oracles.relu(), IMAGES, lambda logits: logits.gather(1, classes) - 2 * logits[:, :1]
+    )
     assert logits.shape == (5, 4)
     _, every = jacobian(oracles.relu(), IMAGES)
-    torch.testing.assert_close(chosen, torch.stack([every[b, classes[b]] - 2 * every[b, :1] for b in range(5)]))
+    torch.testing.assert_close(
+        chosen, torch.stack([every[b, classes[b]] - 2 * every[b, :1] for b in range(5)])
+    )
 
 
 def test_a_constant_classifier_has_none():

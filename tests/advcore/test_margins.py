@@ -1,4 +1,5 @@
-"""Margins in subspaces against closed forms, and against a slow loop over samples, subspaces and classes."""
+"""Margins in subspaces against closed forms, and against a slow loop over samples, subspaces and
+classes."""
 
 import oracles
 import pytest
@@ -16,7 +17,11 @@ BASES = [oracles.dct_basis(8, low, 3) for low in range(6)]
 def _subspace_deepfool(network, image, basis, steps=100, overshoot=0.02, classes=9):
     """One sample, one basis Q (D, d): the published algorithm, step by step."""
     with torch.no_grad():
-        first, *others = network(image[None])[0].topk(min(classes + 1, network(image[None]).shape[1])).indices.tolist()
+        first, *others = (
+            network(image[None])[0]
+            .topk(min(classes + 1, network(image[None]).shape[1]))
+            .indices.tolist()
+        )
     r = torch.zeros(image.numel(), dtype=image.dtype)
     for _ in range(steps):
         point = (image.flatten() + r).requires_grad_()
@@ -30,7 +35,10 @@ def _subspace_deepfool(network, image, basis, steps=100, overshoot=0.02, classes
                 nearest, step = distance, max(distance, 1e-4) * projected / projected.norm()
         r = r + step
         with torch.no_grad():
-            if network((image.flatten() + (1 + overshoot) * r).view(1, *image.shape)).argmax() != first:
+            if (
+                network((image.flatten() + (1 + overshoot) * r).view(1, *image.shape)).argmax()
+                != first
+            ):
                 return (1 + overshoot) * r.norm().item()
     return torch.inf
 
@@ -40,17 +48,24 @@ def _subspace_deepfool(network, image, basis, steps=100, overshoot=0.02, classes
 def test_affine_classifiers_are_exact_in_every_block(classes, shape, channels):
     affine, images = oracles.Affine(classes, shape), oracles.images(7, shape)
     result = margins.margins(affine, images, subspaces.dct_blocks(8, 3, 1, channels))
-    exact = torch.stack([affine.margins(images, basis=oracles.dct_basis(8, low, 3, channels)) for low in range(6)])
+    exact = torch.stack(
+        [affine.margins(images, basis=oracles.dct_basis(8, low, 3, channels)) for low in range(6)]
+    )
     torch.testing.assert_close(result.distance, 1.02 * exact, rtol=1e-9, atol=0)
     assert result.found.all()
     assert (result.status == MarginStatus.FOUND).all()
 
 
-@pytest.mark.parametrize("network", [oracles.relu(shape=SHAPE), oracles.softplus(shape=SHAPE)], ids=["relu", "softplus"])
+@pytest.mark.parametrize(
+    "network", [oracles.relu(shape=SHAPE), oracles.softplus(shape=SHAPE)], ids=["relu", "softplus"]
+)
 def test_margins_equal_the_slow_loop(network):
     images = oracles.images(8, SHAPE)
     fast = margins.margins(network, images, FAMILY).distance
-    slow = torch.tensor([[_subspace_deepfool(network, image, basis) for image in images] for basis in BASES], dtype=torch.float64)
+    slow = torch.tensor(
+        [[_subspace_deepfool(network, image, basis) for image in images] for basis in BASES],
+        dtype=torch.float64,
+    )
     assert torch.equal(torch.isfinite(fast), torch.isfinite(slow))
     finite = torch.isfinite(slow)
     assert finite.double().mean() > 0.8
@@ -60,7 +75,8 @@ def test_margins_equal_the_slow_loop(network):
 
 
 def test_one_competitor_adds_up_over_a_disjoint_tiling():
-    """The blocks of both diagonals tile the 2 x 2 quarters of the spectrum; 1 / m^2 of two classes adds up over them all."""
+    """The blocks of both diagonals tile the 2 x 2 quarters of the spectrum; 1 / m^2 of two classes
+    adds up over them all."""
     affine, images = oracles.Affine(2), oracles.images(5)
     quarters = [
         torch.stack([oracles.dct_basis(4, 0, 4)[:, 4 * a + b] for a in rows for b in columns], 1)
@@ -77,20 +93,29 @@ def test_one_competitor_adds_up_over_a_disjoint_tiling():
 @pytest.mark.parametrize("rows", [1, 7, 48, 1000])
 def test_rows_change_memory_alone(rows):
     network, images = oracles.relu(shape=SHAPE), oracles.images(8, SHAPE)
-    whole, cut = margins.margins(network, images, FAMILY), margins.margins(network, images, FAMILY, rows=rows)
+    whole, cut = (
+        margins.margins(network, images, FAMILY),
+        margins.margins(network, images, FAMILY, rows=rows),
+    )
     torch.testing.assert_close(cut.distance, whole.distance, rtol=1e-9, atol=0)
     assert torch.equal(cut.status, whole.status)
 
 
 def test_a_smaller_batch_gives_its_columns():
     network, images = oracles.relu(shape=SHAPE), oracles.images(8, SHAPE)
-    whole, part = margins.margins(network, images, FAMILY), margins.margins(network, images[2:5], FAMILY)
+    whole, part = (
+        margins.margins(network, images, FAMILY),
+        margins.margins(network, images[2:5], FAMILY),
+    )
     torch.testing.assert_close(part.distance, whole.distance[:, 2:5], rtol=1e-9, atol=0)
 
 
 def test_a_larger_subspace_has_a_smaller_margin():
     affine, images = oracles.Affine(shape=SHAPE), oracles.images(8, SHAPE)
-    widths = [margins.margins(affine, images, subspaces.dct_blocks(8, size, 8)).distance[0] for size in (1, 3, 8)]
+    widths = [
+        margins.margins(affine, images, subspaces.dct_blocks(8, size, 8)).distance[0]
+        for size in (1, 3, 8)
+    ]
     assert (widths[0] > widths[1]).all()
     assert (widths[1] > widths[2]).all()
     torch.testing.assert_close(widths[2], 1.02 * affine.margins(images))
@@ -104,7 +129,10 @@ def test_the_attack_can_be_replaced():
 
 
 def test_single_precision():
-    affine, images = oracles.Affine(shape=SHAPE, dtype=torch.float32), oracles.images(4, SHAPE, torch.float32)
+    affine, images = (
+        oracles.Affine(shape=SHAPE, dtype=torch.float32),
+        oracles.images(4, SHAPE, torch.float32),
+    )
     exact = torch.stack([affine.double().margins(images.double(), basis=basis) for basis in BASES])
     result = margins.margins(affine.float(), images, FAMILY).distance
     assert result.dtype == torch.float32
@@ -153,7 +181,9 @@ def test_minimal_perturbations_of_images_anywhere():
     torch.testing.assert_close(result.distance, 1.02 * affine.margins(images))
     torch.testing.assert_close(result.images.flatten(1).norm(dim=1), result.distance)
     assert (affine(images + result.images).argmax(1) != affine(images).argmax(1)).all()
-    exact = margins.minimal_perturbations(affine, images, Bisected(DeepFool(box=False), steps=20)).distance
+    exact = margins.minimal_perturbations(
+        affine, images, Bisected(DeepFool(box=False), steps=20)
+    ).distance
     torch.testing.assert_close(exact, affine.margins(images), rtol=1e-5, atol=0)
     with pytest.raises(ValueError, match="without a box"):
         margins.minimal_perturbations(affine, images, DeepFool())
@@ -185,7 +215,9 @@ def test_an_attack_that_runs_out_of_steps_is_censored_not_dead():
 
 
 @pytest.mark.parametrize(
-    "attack", [DeepFool(box=False), MinimalNorm(box=False), Bisected(DeepFool(box=False, classes=4))], ids=repr
+    "attack",
+    [DeepFool(box=False), MinimalNorm(box=False), Bisected(DeepFool(box=False, classes=4))],
+    ids=repr,
 )
 def test_the_shared_linearisation_changes_nothing_but_the_passes(attack):
     network, images = oracles.relu(classes=12, shape=SHAPE), oracles.images(8, SHAPE)
@@ -206,7 +238,10 @@ def test_the_shared_linearisation_changes_nothing_but_the_passes(attack):
 
 
 def test_a_subspace_that_the_network_does_not_see_is_dead_in_single_precision():
-    inner, images = oracles.relu(shape=SHAPE, dtype=torch.float32), oracles.images(9, SHAPE, torch.float32)
+    inner, images = (
+        oracles.relu(shape=SHAPE, dtype=torch.float32),
+        oracles.images(9, SHAPE, torch.float32),
+    )
     block = FAMILY[5]
 
     def blind(images):

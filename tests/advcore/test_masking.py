@@ -1,4 +1,5 @@
-"""Signs of gradient masking, on classifiers that have each of them by construction, and on some that have none."""
+"""Signs of gradient masking, on classifiers that have each of them by construction, and on some
+that have none."""
 
 import oracles
 import pytest
@@ -17,10 +18,21 @@ def _labels(network, images=IMAGES):
 
 def _ball(network, images=IMAGES, labels=None, norm="linf", eps=EPS, **settings):
     source = Randomness(0, torch.arange(len(images)))
-    return ball_signs(network, images, _labels(network, images) if labels is None else labels, norm, eps, source, **settings)
+    return ball_signs(
+        network,
+        images,
+        _labels(network, images) if labels is None else labels,
+        norm,
+        eps,
+        source,
+        **settings,
+    )
 
 
-@pytest.mark.parametrize("network", [oracles.relu(), oracles.softplus(), oracles.Affine(), oracles.Sphere(1.0, torch.tensor(0.4))])
+@pytest.mark.parametrize(
+    "network",
+    [oracles.relu(), oracles.softplus(), oracles.Affine(), oracles.Sphere(1.0, torch.tensor(0.4))],
+)
 def test_an_honest_classifier_shows_no_sign(network):
     signs = gradient_signs(network, IMAGES, _labels(network))
     assert torch.equal(signs.prediction, _labels(network))
@@ -48,14 +60,26 @@ class _Leading(torch.nn.Module):
         self.leads = leads
 
     def forward(self, images):
-        return (images - 0.5).flatten(1)[:, :2] + self.leads[:, None] * torch.tensor([1, 0], dtype=images.dtype)
+        return (images - 0.5).flatten(1)[:, :2] + self.leads[:, None] * torch.tensor(
+            [1, 0], dtype=images.dtype
+        )
 
 
 @pytest.mark.parametrize(
     ("dtype", "leads", "saturated", "zero"),
     [
-        (torch.float32, [10, 16, 17, 80, 110], [False, False, True, True, True], [False, False, False, False, True]),
-        (torch.float64, [17, 36, 37, 700, 750], [False, False, True, True, True], [False, False, False, False, True]),
+        (
+            torch.float32,
+            [10, 16, 17, 80, 110],
+            [False, False, True, True, True],
+            [False, False, False, False, True],
+        ),
+        (
+            torch.float64,
+            [17, 36, 37, 700, 750],
+            [False, False, True, True, True],
+            [False, False, False, False, True],
+        ),
     ],
 )
 def test_saturation_comes_at_the_lead_that_rounds_a_probability_to_1(dtype, leads, saturated, zero):
@@ -74,7 +98,9 @@ def test_large_logits_hide_cross_entropy_and_not_the_margin():
     assert signs.zero_gradient.all()
     assert not signs.zero_margin_gradient.any()
     assert (signs.variation == 0).all()
-    assert not gradient_signs(network, images, (_labels(network, images) + 1) % 3).saturated.any()  # wrong already
+    assert not gradient_signs(
+        network, images, (_labels(network, images) + 1) % 3
+    ).saturated.any()  # wrong already
 
 
 @pytest.mark.parametrize("network", [oracles.relu(), oracles.Affine()], ids=["relu", "affine"])
@@ -121,15 +147,32 @@ def test_noise_has_the_length_eps(norm):
         return oracles.Constant(2.0, 0.0)(images)
 
     images, draws = IMAGES[:3], 4
-    ball_signs(network, images, torch.zeros(3, dtype=torch.int64), norm, (0.05, 0.1), Randomness(0, torch.arange(3)), 2, draws)
+    ball_signs(
+        network,
+        images,
+        torch.zeros(3, dtype=torch.int64),
+        norm,
+        (0.05, 0.1),
+        Randomness(0, torch.arange(3)),
+        2,
+        draws,
+    )
     noise = torch.stack([norms.get(norm).size(tries - images) for tries in seen[-2 * draws :]])
-    torch.testing.assert_close(noise, torch.tensor([0.05, 0.1] * draws, dtype=noise.dtype)[:, None].expand(-1, 3))
+    torch.testing.assert_close(
+        noise, torch.tensor([0.05, 0.1] * draws, dtype=noise.dtype)[:, None].expand(-1, 3)
+    )
     assert len({tuple(tries.flatten().tolist()) for tries in seen[-2 * draws :]}) == 2 * draws
 
 
 def test_regained_is_broken_before_and_not_later():
     broken = torch.tensor([[0, 0, 1], [0, 1, 0], [1, 0, 1], [1, 1, 1], [0, 0, 0]], dtype=torch.bool)
-    assert BallSigns(broken, torch.zeros_like(broken)).regained.tolist() == [False, True, True, False, False]
+    assert BallSigns(broken, torch.zeros_like(broken)).regained.tolist() == [
+        False,
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_samples_that_are_wrong_count_as_broken_everywhere():
@@ -149,7 +192,9 @@ def test_rows_do_not_mix():
     network, labels = oracles.Quantised(oracles.relu()), _labels(oracles.Quantised(oracles.relu()))
     whole, signs = _ball(network), gradient_signs(network, IMAGES, labels)
     for row in (slice(0, 1), slice(5, 12)):
-        part = ball_signs(network, IMAGES[row], labels[row], "linf", EPS, Randomness(0, torch.arange(COUNT)[row]))
+        part = ball_signs(
+            network, IMAGES[row], labels[row], "linf", EPS, Randomness(0, torch.arange(COUNT)[row])
+        )
         assert torch.equal(part.by_attack, whole.by_attack[row])
         assert torch.equal(part.by_noise, whole.by_noise[row])
         for name, column in vars(gradient_signs(network, IMAGES[row], labels[row])).items():

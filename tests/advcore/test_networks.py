@@ -40,7 +40,9 @@ def test_gradients_reach_every_weight_and_the_images(name):
     network = networks.NETWORKS[name](10, 1, **arguments)
     images = torch.rand(4, 1, 12, 12, requires_grad=True)
     torch.nn.functional.cross_entropy(network(images), torch.arange(4)).backward()
-    assert all(parameter.grad.abs().sum() > 0 for parameter in network.parameters() if parameter.dim() > 1)
+    assert all(
+        parameter.grad.abs().sum() > 0 for parameter in network.parameters() if parameter.dim() > 1
+    )
     assert (images.grad.flatten(1).abs().sum(1) > 0).all()
 
 
@@ -64,7 +66,11 @@ def test_lenet_fits_its_smallest_images():
     ("name", "arguments", "match"),
     [
         ("lenet", {"side": 8}, "at least 12 x 12; got 8 x 8"),
-        ("wide_resnet", {"depth": 29}, r"the depth of a wide_resnet is 6 n \+ 4, 10 or more; got 29, take 28"),
+        (
+            "wide_resnet",
+            {"depth": 29},
+            r"the depth of a wide_resnet is 6 n \+ 4, 10 or more; got 29, take 28",
+        ),
         ("wide_resnet", {"depth": 3}, "got 3, take 10"),
         ("vgg", {"depth": 19}, "the depth of a vgg is 11 or 16; got 19"),
     ],

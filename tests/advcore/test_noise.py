@@ -50,10 +50,16 @@ def test_flips_at_a_flat_boundary_are_gaussian():
 def test_a_sample_flips_as_often_alone_and_in_parts(rows):
     network, images = oracles.relu(), oracles.images(5)
     whole = noise.flip_probability(network, images, (0.1, 0.5), 40, _source(5))
-    assert torch.equal(noise.flip_probability(network, images, (0.1, 0.5), 40, _source(5), rows=rows), whole)
-    alone = noise.flip_probability(network, images[3:4], (0.5,), 40, _source(5).take(torch.tensor([3])))
+    assert torch.equal(
+        noise.flip_probability(network, images, (0.1, 0.5), 40, _source(5), rows=rows), whole
+    )
+    alone = noise.flip_probability(
+        network, images[3:4], (0.5,), 40, _source(5).take(torch.tensor([3]))
+    )
     assert torch.equal(alone, whole[1:, 3:4])
-    assert torch.equal(noise.flip_probability(network, images, (0.0,), 2), torch.zeros(1, 5, dtype=torch.float64))
+    assert torch.equal(
+        noise.flip_probability(network, images, (0.0,), 2), torch.zeros(1, 5, dtype=torch.float64)
+    )
 
 
 @pytest.mark.parametrize("box", [True, False])
@@ -83,7 +89,9 @@ def test_along_a_line_to_a_flat_boundary():
     index = torch.tensor([7, 2])
     part = noise.distance_along(FLAT, images[index], directions[index], minimal[index])
     torch.testing.assert_close(part, found[index])
-    near = noise.distance_along(FLAT, images, directions, minimal, farthest=exact.abs().median().item())
+    near = noise.distance_along(
+        FLAT, images, directions, minimal, farthest=exact.abs().median().item()
+    )
     assert (near.isinf() == (exact.abs() > exact.abs().median())).all()
 
 
@@ -101,7 +109,9 @@ def test_along_a_line_out_of_a_ball():
 
 @pytest.mark.parametrize(("inner", "expected"), [(4, 3.1), (0, math.inf)])
 def test_points_between_the_doublings_find_thin_slices(inner, expected):
-    found = noise.distance_along(Slab(3.1, 3.4), *_line(1), torch.ones(1, dtype=torch.float64), farthest=20, inner=inner)
+    found = noise.distance_along(
+        Slab(3.1, 3.4), *_line(1), torch.ones(1, dtype=torch.float64), farthest=20, inner=inner
+    )
     assert found.item() == pytest.approx(expected, rel=1e-3)
 
 
@@ -110,16 +120,23 @@ def test_both_sides_and_different_starts():
     start = torch.tensor([0.1, 1.0, 70.0], dtype=torch.float64)
     found = noise.distance_along(Slab(-60.0, -5.0), images, directions, start)
     torch.testing.assert_close(found, torch.full_like(start, -5), rtol=1e-2, atol=0)
-    assert torch.isinf(noise.distance_along(oracles.Constant(0.0, 1.0), images, directions, start)).all()
+    assert torch.isinf(
+        noise.distance_along(oracles.Constant(0.0, 1.0), images, directions, start)
+    ).all()
 
 
 def test_the_ratio_at_a_flat_boundary_has_the_median_of_theory():
     """So many of n ratios lie below it: half, within four standard deviations of a fair coin."""
-    assert pytest.approx(1 / torch.special.ndtri(torch.tensor(0.75, dtype=torch.float64)).item()) == noise.MEDIAN_RATIO
+    assert (
+        pytest.approx(1 / torch.special.ndtri(torch.tensor(0.75, dtype=torch.float64)).item())
+        == noise.MEDIAN_RATIO
+    )
     count, images = 4000, oracles.images(4000, SHAPE, torch.float32)
     flat = oracles.Affine(2, SHAPE, torch.float32)
     minimal = flat.margins(images)
-    found = noise.distance_along(flat, images, noise.random_directions(images, _source(count)), minimal)
+    found = noise.distance_along(
+        flat, images, noise.random_directions(images, _source(count)), minimal
+    )
     ratios = noise.noise_ratio(found, minimal, 192)
     assert abs((ratios < noise.MEDIAN_RATIO).sum().item() - count / 2) < 4 * count**0.5 / 2
 
@@ -131,7 +148,9 @@ def test_random_directions_are_uniform_and_follow_the_sample():
     second = directions.flatten(1).mT @ directions.flatten(1) / 2000
     torch.testing.assert_close(second, torch.eye(4) / 4, rtol=0, atol=0.03)
     index = torch.tensor([1999, 3])
-    assert torch.equal(noise.random_directions(images[index], _source(2000).take(index)), directions[index])
+    assert torch.equal(
+        noise.random_directions(images[index], _source(2000).take(index)), directions[index]
+    )
     other = noise.random_directions(images, _source(2000).stream(1))
     assert (other * directions).flatten(1).sum(1).mean().abs() < 0.05
 
@@ -142,16 +161,43 @@ LINE = (*_line(2), torch.ones(2, dtype=torch.float64))
 @pytest.mark.parametrize(
     ("make", "match"),
     [
-        (lambda: noise.flip_probability(FLAT, LINE[0], (), 3), r"sigmas must be one or more finite numbers >= 0 .*; got \[\]"),
+        (
+            lambda: noise.flip_probability(FLAT, LINE[0], (), 3),
+            r"sigmas must be one or more finite numbers >= 0 .*; got \[\]",
+        ),
         (lambda: noise.flip_probability(FLAT, LINE[0], (-1.0,), 3), r"got \[-1.0\]"),
-        (lambda: noise.flip_probability(FLAT, LINE[0], (1.0,), 0), "draws must be at least 1; got 0"),
-        (lambda: noise.flip_probability(FLAT, LINE[0], (1.0,), 3, rows=0), "rows must be at least 1; got 0"),
-        (lambda: noise.flip_probability(FLAT, LINE[0] - 1, (1.0,), 3, box=True), r"must lie in \[0, 1\]"),
-        (lambda: noise.distance_along(FLAT, LINE[0], 2 * LINE[1], LINE[2]), "directions must be unit vectors in l2"),
-        (lambda: noise.distance_along(FLAT, LINE[0], LINE[1], LINE[2] / 0), r"finite distance per image; got \[inf, inf\]: give 1"),
-        (lambda: noise.distance_along(FLAT, *LINE, farthest=math.inf), "farthest must be positive and finite"),
-        (lambda: noise.distance_along(FLAT, *LINE, inner=-1), "inner, a number of points, must not be negative; got -1"),
-        (lambda: noise.distance_along(FLAT, *LINE, tolerance=1.0), r"must lie inside \(0, 1\); got 1.0"),
+        (
+            lambda: noise.flip_probability(FLAT, LINE[0], (1.0,), 0),
+            "draws must be at least 1; got 0",
+        ),
+        (
+            lambda: noise.flip_probability(FLAT, LINE[0], (1.0,), 3, rows=0),
+            "rows must be at least 1; got 0",
+        ),
+        (
+            lambda: noise.flip_probability(FLAT, LINE[0] - 1, (1.0,), 3, box=True),
+            r"must lie in \[0, 1\]",
+        ),
+        (
+            lambda: noise.distance_along(FLAT, LINE[0], 2 * LINE[1], LINE[2]),
+            "directions must be unit vectors in l2",
+        ),
+        (
+            lambda: noise.distance_along(FLAT, LINE[0], LINE[1], LINE[2] / 0),
+            r"finite distance per image; got \[inf, inf\]: give 1",
+        ),
+        (
+            lambda: noise.distance_along(FLAT, *LINE, farthest=math.inf),
+            "farthest must be positive and finite",
+        ),
+        (
+            lambda: noise.distance_along(FLAT, *LINE, inner=-1),
+            "inner, a number of points, must not be negative; got -1",
+        ),
+        (
+            lambda: noise.distance_along(FLAT, *LINE, tolerance=1.0),
+            r"must lie inside \(0, 1\); got 1.0",
+        ),
     ],
 )
 def test_bad_settings_are_refused(make, match):
@@ -163,5 +209,7 @@ def test_the_model_is_left_alone():
     network, images = oracles.Moody(), oracles.images(3)
     before = oracles.state(network)
     noise.flip_probability(network, images, (0.5,), 3)
-    noise.distance_along(network, images, noise.random_directions(images), torch.ones(3, dtype=torch.float64))
+    noise.distance_along(
+        network, images, noise.random_directions(images), torch.ones(3, dtype=torch.float64)
+    )
     assert oracles.state(network) == before

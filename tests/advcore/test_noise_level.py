@@ -34,7 +34,9 @@ def test_a_sample_has_the_same_level_alone_and_in_parts():
     network, images = oracles.relu(), oracles.images(5)
     start = torch.ones(5, dtype=torch.float64)
     whole = noise_level(network, images, start, 0.1, 40, _source(5))
-    torch.testing.assert_close(noise_level(network, images, start, 0.1, 40, _source(5), rows=7), whole, rtol=1e-9, atol=0)
+    torch.testing.assert_close(
+        noise_level(network, images, start, 0.1, 40, _source(5), rows=7), whole, rtol=1e-9, atol=0
+    )
     index = torch.tensor([3, 1])
     part = noise_level(network, images[index], start[index], 0.1, 40, _source(5).take(index))
     torch.testing.assert_close(part, whole[index], rtol=1e-9, atol=0)
@@ -50,14 +52,23 @@ def test_what_never_flips_is_inf_and_what_always_flips_comes_to_an_end():
 def test_the_implied_distance_is_that_of_a_flat_boundary():
     sigmas = torch.tensor([0.5, 2.0], dtype=torch.float64)
     flips = torch.special.ndtr(-torch.tensor([[1.0], [3.0]], dtype=torch.float64) / sigmas)
-    torch.testing.assert_close(implied_distance(flips, sigmas), torch.tensor([[1.0, 1.0], [3.0, 3.0]], dtype=torch.float64))
-    assert implied_distance(torch.tensor([[0.0, 0.75]]), torch.ones(2))[0].tolist() == [torch.inf, pytest.approx(-0.6745, abs=1e-4)]
+    torch.testing.assert_close(
+        implied_distance(flips, sigmas), torch.tensor([[1.0, 1.0], [3.0, 3.0]], dtype=torch.float64)
+    )
+    assert implied_distance(torch.tensor([[0.0, 0.75]]), torch.ones(2))[0].tolist() == [
+        torch.inf,
+        pytest.approx(-0.6745, abs=1e-4),
+    ]
 
 
 @pytest.mark.parametrize(
     ("start", "share", "match"),
     [
-        (torch.zeros(1), 0.1, "start must hold one positive, finite level per image; got \\[0.0\\]: give 1"),
+        (
+            torch.zeros(1),
+            0.1,
+            "start must hold one positive, finite level per image; got \\[0.0\\]: give 1",
+        ),
         (torch.ones(2), 0.1, "start must hold one positive"),
         (torch.ones(1), 1.0, "share must lie inside \\(0, 1\\); got 1.0"),
     ],

@@ -16,12 +16,18 @@ def _random(*shape, seed=0):
 
 
 def test_parallel_and_orthogonal_normals():
-    parallel = L2.steepest(_random(1, 2, 3, 3)).expand(6, -1, -1, -1) * torch.tensor([1, -1, 1, 1, -1, 1]).view(-1, 1, 1, 1)
+    parallel = L2.steepest(_random(1, 2, 3, 3)).expand(6, -1, -1, -1) * torch.tensor(
+        [1, -1, 1, 1, -1, 1]
+    ).view(-1, 1, 1, 1)
     values = normals.singular_values(parallel)
-    torch.testing.assert_close(values, torch.tensor([6**0.5, 0, 0, 0, 0, 0], dtype=torch.float64), rtol=1e-9, atol=1e-7)
+    torch.testing.assert_close(
+        values, torch.tensor([6**0.5, 0, 0, 0, 0, 0], dtype=torch.float64), rtol=1e-9, atol=1e-7
+    )
     assert normals.participation_ratio(values) == pytest.approx(1)
     orthogonal = torch.eye(20, dtype=torch.float64)[[3, 1, 7, 12, 0, 5]]
-    torch.testing.assert_close(normals.singular_values(orthogonal), torch.ones(6, dtype=torch.float64))
+    torch.testing.assert_close(
+        normals.singular_values(orthogonal), torch.ones(6, dtype=torch.float64)
+    )
     assert normals.participation_ratio(normals.singular_values(orthogonal)) == pytest.approx(6)
 
 
@@ -29,17 +35,26 @@ def test_random_directions_have_the_dimension_of_theory():
     values = normals.random_singular_values(100, 300)
     assert values.square().sum().item() == pytest.approx(100)
     assert normals.participation_ratio(values) == pytest.approx(100 * 300 / 399, rel=0.02)
-    assert values.max().item() == pytest.approx(1 + math.sqrt(100 / 300), rel=0.05)  # Marchenko and Pastur's edge
-    assert normals.dimensions_above_random(normals.random_singular_values(100, 300, seed=1), values) <= 2
+    assert values.max().item() == pytest.approx(
+        1 + math.sqrt(100 / 300), rel=0.05
+    )  # Marchenko and Pastur's edge
+    assert (
+        normals.dimensions_above_random(normals.random_singular_values(100, 300, seed=1), values)
+        <= 2
+    )
 
 
 @pytest.mark.parametrize("shared", [1, 3])
 def test_shared_directions_stand_out(shared):
     """Normals of length 1 with most of their energy in a few common directions."""
     common = _random(100, shared) @ torch.linalg.qr(_random(300, shared, seed=1)).Q.mT
-    rows = L2.steepest(common / common.norm(dim=1, keepdim=True) + 0.5 * L2.steepest(_random(100, 300, seed=2)))
+    rows = L2.steepest(
+        common / common.norm(dim=1, keepdim=True) + 0.5 * L2.steepest(_random(100, 300, seed=2))
+    )
     values = normals.singular_values(rows)
-    assert normals.dimensions_above_random(values, normals.random_singular_values(100, 300)) == shared
+    assert (
+        normals.dimensions_above_random(values, normals.random_singular_values(100, 300)) == shared
+    )
     assert shared <= normals.participation_ratio(values) < 2 * shared
 
 
@@ -71,8 +86,14 @@ def test_overlap_of_random_spans_and_of_a_span_with_a_part_of_itself():
 @pytest.mark.parametrize(
     ("make", "match"),
     [
-        (lambda: normals.singular_values(2 * torch.eye(3)), "normals must be unit vectors in l2; got sizes 2..2: make them by"),
-        (lambda: normals.dimensions_above_random(torch.ones(3), torch.ones(4)), "got 4 singular values against 3"),
+        (
+            lambda: normals.singular_values(2 * torch.eye(3)),
+            "normals must be unit vectors in l2; got sizes 2..2: make them by",
+        ),
+        (
+            lambda: normals.dimensions_above_random(torch.ones(3), torch.ones(4)),
+            "got 4 singular values against 3",
+        ),
         (lambda: normals.overlap(torch.ones(2, 4), torch.eye(4)), "need orthonormal bases"),
     ],
 )

@@ -25,8 +25,12 @@ def test_size_and_dual(norm):
     r = _normal(5, 2, 3, 3)
     order = ORDERS[norm.name]
     dual = {1: torch.inf, 2: 2, torch.inf: 1}[order]
-    torch.testing.assert_close(norm.size(r), torch.linalg.vector_norm(r.flatten(1), ord=order, dim=1))
-    torch.testing.assert_close(norm.dual(r), torch.linalg.vector_norm(r.flatten(1), ord=dual, dim=1))
+    torch.testing.assert_close(
+        norm.size(r), torch.linalg.vector_norm(r.flatten(1), ord=order, dim=1)
+    )
+    torch.testing.assert_close(
+        norm.dual(r), torch.linalg.vector_norm(r.flatten(1), ord=dual, dim=1)
+    )
 
 
 @every_norm
@@ -52,14 +56,19 @@ def test_projection_is_closer_than_any_other_point_of_the_ball(norm, r, radius, 
 
 @every_norm
 def test_projection_satisfies_the_variational_inequality(norm):
-    """<r - P r, v - P r> <= 0 for all v of the ball characterises the projection on a convex set; vertices v suffice."""
+    """<r - P r, v - P r> <= 0 for all v of the ball characterises the projection on a convex set;
+    vertices v suffice."""
     r = 3 * _normal(6, 5)
     projected = norm.project(r, 0.7)
     corners = torch.cartesian_prod(*[torch.tensor([-0.7, 0.7], dtype=torch.float64)] * 5)
-    vertices = {"l1": 0.7 * torch.cat([torch.eye(5), -torch.eye(5)]).double(), "linf": corners}.get(norm.name)
+    vertices = {"l1": 0.7 * torch.cat([torch.eye(5), -torch.eye(5)]).double(), "linf": corners}.get(
+        norm.name
+    )
     if vertices is None:
         vertices = 0.7 * norm.steepest(r - projected)
-    assert (torch.einsum("bd,bvd->bv", r - projected, vertices[None] - projected[:, None]) <= 1e-12).all()
+    assert (
+        torch.einsum("bd,bvd->bv", r - projected, vertices[None] - projected[:, None]) <= 1e-12
+    ).all()
 
 
 @every_norm
@@ -118,14 +127,18 @@ def test_l2_random_directions_have_no_preference():
     points = norms.L2.random(Randomness(0, torch.arange(20_000)), (2,), 1.0)
     angles = torch.atan2(points[:, 1], points[:, 0])
     assert torch.histc(angles, 8, -torch.pi, torch.pi).sub(2500).abs().max() < 5 * 2500**0.5
-    assert torch.histc(points.norm(dim=1), 4, 0, 1).sub(5000).abs().max() < 5 * 5000**0.5  # a uniform radius
+    assert (
+        torch.histc(points.norm(dim=1), 4, 0, 1).sub(5000).abs().max() < 5 * 5000**0.5
+    )  # a uniform radius
 
 
 @settings(deadline=None, derandomize=True, max_examples=50)
 @given(radius=st.floats(1e-3, 8), seed=st.integers(0, 1000))
 def test_l1_box_projection_is_the_closest_point_of_both(radius, seed):
     r = 2 * _normal(20, 2, 3, seed=seed)
-    high = torch.rand(20, 2, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)).round(decimals=1)
+    high = torch.rand(
+        20, 2, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)
+    ).round(decimals=1)
     low = high - 1
     low[:3], high[:3] = 0, 0  # nowhere to go
     projected = norms.project_l1_box(r, low, high, radius)
@@ -134,21 +147,33 @@ def test_l1_box_projection_is_the_closest_point_of_both(radius, seed):
     torch.testing.assert_close(norms.project_l1_box(projected, low, high, radius), projected)
     others = torch.rand(400, 20, 2, 3, dtype=torch.float64) * (high - low) + low
     others = others * (radius / others.abs().flatten(2).sum(2)).clamp(max=1)[..., None, None]
-    assert ((r - projected) * (others - projected)).flatten(2).sum(2).max() <= 1e-9  # the variational inequality
+    assert ((r - projected) * (others - projected)).flatten(2).sum(
+        2
+    ).max() <= 1e-9  # the variational inequality
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_l1_box_projection_without_walls_is_the_projection_on_the_ball(dtype):
     r = (3 * _normal(6, 3, 10, 10)).to(dtype)
-    wall, radii = torch.full_like(r, 100.0), torch.tensor([0.1, 1.0, 5.0, 20.0, 100.0, 1e4], dtype=dtype)
-    torch.testing.assert_close(norms.project_l1_box(r, -wall, wall, radii), norms.L1.project(r, radii), rtol=1e-4, atol=1e-5)
+    wall, radii = (
+        torch.full_like(r, 100.0),
+        torch.tensor([0.1, 1.0, 5.0, 20.0, 100.0, 1e4], dtype=dtype),
+    )
+    torch.testing.assert_close(
+        norms.project_l1_box(r, -wall, wall, radii),
+        norms.L1.project(r, radii),
+        rtol=1e-4,
+        atol=1e-5,
+    )
 
 
 def test_sparse_steepest_spreads_over_the_largest_coordinates():
     w = torch.tensor([[3.0, -5.0, 0.0, 1.0], [0.0, 0.0, 2.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
     expected = torch.tensor([[0.5, -0.5, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
     assert torch.equal(norms.sparse_steepest(w, 2), expected)
-    assert torch.equal(norms.sparse_steepest(w, torch.tensor([1, 4, 4]))[0], torch.tensor([0.0, -1.0, 0.0, 0.0]))
+    assert torch.equal(
+        norms.sparse_steepest(w, torch.tensor([1, 4, 4]))[0], torch.tensor([0.0, -1.0, 0.0, 0.0])
+    )
 
 
 def test_unknown_norm():

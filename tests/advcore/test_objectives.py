@@ -8,12 +8,18 @@ OBJECTIVES = list(objectives.OBJECTIVES.values())
 CLASSES = torch.arange(30) % 5
 CRITERIA = [Untargeted(CLASSES), Targeted(CLASSES)]
 
-every_criterion = pytest.mark.parametrize("criterion", CRITERIA, ids=lambda criterion: type(criterion).__name__)
-every_objective = pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda objective: objective.__name__)
+every_criterion = pytest.mark.parametrize(
+    "criterion", CRITERIA, ids=lambda criterion: type(criterion).__name__
+)
+every_objective = pytest.mark.parametrize(
+    "objective", OBJECTIVES, ids=lambda objective: objective.__name__
+)
 
 
 def _logits(scale: float = 3.0) -> Tensor:
-    return scale * torch.randn(30, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    return scale * torch.randn(
+        30, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+    )
 
 
 @every_criterion
@@ -35,7 +41,9 @@ def test_slope_of_the_cross_entropy(criterion, scale):
     logits = _logits(scale).requires_grad_()
     value = objectives.cross_entropy(logits, criterion)
     (slope,) = torch.autograd.grad(value.sum(), logits)
-    torch.testing.assert_close(objectives.cross_entropy_slope(logits.detach(), criterion), (value.detach(), slope))
+    torch.testing.assert_close(
+        objectives.cross_entropy_slope(logits.detach(), criterion), (value.detach(), slope)
+    )
 
 
 @pytest.mark.parametrize("lead", [20.0, 80.0, -80.0, -1000.0])
@@ -44,7 +52,11 @@ def test_slope_of_the_cross_entropy_keeps_its_digits(lead):
     exact = logits.double().requires_grad_()
     expected = objectives.cross_entropy(exact, Untargeted(label))
     (slope,) = torch.autograd.grad(expected.sum(), exact)
-    for ours, theirs in zip(objectives.cross_entropy_slope(logits, Untargeted(label)), (expected.detach(), slope), strict=True):
+    for ours, theirs in zip(
+        objectives.cross_entropy_slope(logits, Untargeted(label)),
+        (expected.detach(), slope),
+        strict=True,
+    ):
         torch.testing.assert_close(ours.double(), theirs, rtol=1e-5, atol=0)
 
 
@@ -56,21 +68,30 @@ def test_logit_margin_of_a_row():
 
 def test_logit_ratio_of_a_row():
     row = torch.tensor([[4.0, 1.0, 2.0, 0.0]], dtype=torch.float64)
-    assert objectives.logit_ratio(row, Untargeted(torch.tensor([0]))).item() == pytest.approx(-2 / 3)
-    assert objectives.logit_ratio(row, Targeted(torch.tensor([2]))).item() == pytest.approx(-2 / 3.5)
+    assert objectives.logit_ratio(row, Untargeted(torch.tensor([0]))).item() == pytest.approx(
+        -2 / 3
+    )
+    assert objectives.logit_ratio(row, Targeted(torch.tensor([2]))).item() == pytest.approx(
+        -2 / 3.5
+    )
 
 
 @every_criterion
 def test_logit_ratio_is_blind_to_scale_and_shift(criterion):
     torch.testing.assert_close(
-        objectives.logit_ratio(_logits(), criterion), objectives.logit_ratio(1e4 * _logits() + 7, criterion), rtol=1e-8, atol=1e-10
+        objectives.logit_ratio(_logits(), criterion),
+        objectives.logit_ratio(1e4 * _logits() + 7, criterion),
+        rtol=1e-8,
+        atol=1e-10,
     )
 
 
 @every_criterion
 @every_objective
 def test_gradients_by_finite_differences(objective, criterion):
-    assert torch.autograd.gradcheck(lambda logits: objective(logits, criterion), _logits().requires_grad_())
+    assert torch.autograd.gradcheck(
+        lambda logits: objective(logits, criterion), _logits().requires_grad_()
+    )
 
 
 @every_criterion
@@ -78,7 +99,9 @@ def test_gradients_by_finite_differences(objective, criterion):
 def test_larger_is_more_adversarial(objective, criterion):
     logits = _logits()
     sign = 1 if isinstance(criterion, Targeted) else -1
-    moved = logits.scatter_add(1, CLASSES[:, None], torch.full((30, 1), 0.1 * sign, dtype=logits.dtype))
+    moved = logits.scatter_add(
+        1, CLASSES[:, None], torch.full((30, 1), 0.1 * sign, dtype=logits.dtype)
+    )
     assert (objective(moved, criterion) > objective(logits, criterion)).all()
 
 
@@ -86,11 +109,15 @@ def test_larger_is_more_adversarial(objective, criterion):
 def test_logit_ratio_of_few_classes(criterion):
     criterion = type(criterion)(torch.arange(30) % 2)
     two, three = _logits()[:, :2], _logits()[:, :3]
-    assert torch.equal(objectives.logit_ratio(two, criterion), objectives.logit_margin(two, criterion))
+    assert torch.equal(
+        objectives.logit_ratio(two, criterion), objectives.logit_margin(two, criterion)
+    )
     expected = objectives.logit_margin(three, criterion) / (three.amax(1) - three.amin(1))
     torch.testing.assert_close(objectives.logit_ratio(three, criterion), expected)
 
 
 def test_unknown_objective():
-    with pytest.raises(ValueError, match="one of cross_entropy, logit_margin, logit_ratio; got 'hinge'"):
+    with pytest.raises(
+        ValueError, match="one of cross_entropy, logit_margin, logit_ratio; got 'hinge'"
+    ):
         objectives.get("hinge")

@@ -48,8 +48,10 @@ def test_numbers_live_where_the_indices_do():
 def test_streams_seeds_and_indices_differ():
     source = _source([0])
     sources = [
-        source, source.stream("a"), source.stream("b"), source.stream("a", 0), source.stream("a", 1),
-        source.stream("a").stream("b"), source.stream("b").stream("a"), _source([0], seed=1), _source([0], seed=-1),
+        source, source.stream("a"), source.stream("b"),
+        source.stream("a", 0), source.stream("a", 1),
+        source.stream("a").stream("b"), source.stream("b").stream("a"),
+        _source([0], seed=1), _source([0], seed=-1),
         _source([0], seed=2**40), _source([1]), _source([2**40]),
     ]  # fmt: skip
     firsts = torch.cat([one.uniform((4,)) for one in sources])
@@ -62,7 +64,9 @@ def test_uniform_moments_and_range():
     assert 0 < numbers.min() < 1e-4
     assert 1 - 1e-4 < numbers.max() < 1
     for power in (1, 2, 3):  # standard error of the mean of u^p is below 0.3 / sqrt(n)
-        assert numbers.pow(power).mean() == pytest.approx(1 / (power + 1), abs=4 * 0.3 / 200_000**0.5)
+        assert numbers.pow(power).mean() == pytest.approx(
+            1 / (power + 1), abs=4 * 0.3 / 200_000**0.5
+        )
 
 
 def test_normal_moments():
@@ -73,7 +77,11 @@ def test_normal_moments():
 
 @pytest.mark.parametrize("seeds", [False, True], ids=["indices", "seeds"])
 def test_neighbours_are_not_correlated(seeds):
-    rows = torch.cat([_source([0], seed=i).normal((4000,)) for i in range(24)]) if seeds else _source(range(24)).normal((4000,))
+    rows = (
+        torch.cat([_source([0], seed=i).normal((4000,)) for i in range(24)])
+        if seeds
+        else _source(range(24)).normal((4000,))
+    )
     correlation = torch.corrcoef(rows.double()) - torch.eye(24)
     assert correlation.abs().max() < 5 / 4000**0.5
     lagged = torch.corrcoef(torch.cat([rows[:, :-1], rows[:, 1:]]).double())[:24, 24:]
@@ -86,7 +94,9 @@ def test_the_drawn_order_is_a_permutation_that_knows_no_classes():
     assert torch.equal(places.sort().values, torch.arange(400))
     assert places[:4].tolist() != [0, 1, 2, 3]
     first = (places < 100).nonzero()[:, 0]
-    assert [int(((first >= 100 * k) & (first < 100 * (k + 1))).sum()) for k in range(4)] == pytest.approx([25] * 4, abs=12)
+    assert [
+        int(((first >= 100 * k) & (first < 100 * (k + 1))).sum()) for k in range(4)
+    ] == pytest.approx([25] * 4, abs=12)
 
 
 def test_the_drawn_order_of_some_is_that_of_all():

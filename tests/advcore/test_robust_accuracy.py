@@ -1,4 +1,5 @@
-"""Robust accuracy over a grid: exact where it is known, monotone, and never weaker than the attacks alone."""
+"""Robust accuracy over a grid: exact where it is known, monotone, and never weaker than the attacks
+alone."""
 
 import oracles
 import pytest
@@ -31,7 +32,9 @@ class _Counting:
 
 
 @pytest.mark.parametrize(
-    "attacks", [(Bisected(DeepFool(), steps=20),), (DeepFool(overshoot=1.0), STRONG), (STRONG,)], ids=["minimal", "both", "budget"]
+    "attacks",
+    [(Bisected(DeepFool(), steps=20),), (DeepFool(overshoot=1.0), STRONG), (STRONG,)],
+    ids=["minimal", "both", "budget"],
 )
 def test_the_curve_of_an_affine_classifier_is_the_exact_one(attacks):
     affine, images = oracles.Affine(2), oracles.images(COUNT, spread=0.3)
@@ -42,11 +45,17 @@ def test_the_curve_of_an_affine_classifier_is_the_exact_one(attacks):
     eps = ((ordered[9:39:10] + ordered[10:40:10]) / 2).tolist()
     known = attack_over(attacks, affine, images, labels, eps)[-1]
     right = affine(images).argmax(1) == labels
-    assert robust_accuracy(known.broken_at, eps) == [((exact > radius) & right).double().mean().item() for radius in eps]
+    assert robust_accuracy(known.broken_at, eps) == [
+        ((exact > radius) & right).double().mean().item() for radius in eps
+    ]
 
 
 @pytest.mark.parametrize(
-    "attacks", [(DeepFool(), PGD(norm="l2", steps=10)), (PGD(norm="l2", steps=3), MinimalNorm(), PGD(norm="l2"))]
+    "attacks",
+    [
+        (DeepFool(), PGD(norm="l2", steps=10)),
+        (PGD(norm="l2", steps=3), MinimalNorm(), PGD(norm="l2")),
+    ],
 )
 def test_bounds_only_fall_and_stand_for_their_images(attacks):
     network, images, labels = _case()
@@ -66,7 +75,9 @@ def test_bounds_only_fall_and_stand_for_their_images(attacks):
         torch.testing.assert_close(sizes[found], known.distance[found])
         ends = torch.tensor([*EPS, torch.inf], dtype=images.dtype)
         assert (known.broken_at <= ends[torch.searchsorted(ends, known.distance)]).all()
-        assert (known.distance <= known.broken_at * (1 + 1e-6))[torch.isfinite(known.broken_at) & ~wrong].all()
+        assert (known.distance <= known.broken_at * (1 + 1e-6))[
+            torch.isfinite(known.broken_at) & ~wrong
+        ].all()
         assert torch.equal(known.images[~found], images[~found])
         assert (found | (known.status != Status.BROKEN)).all()
 
@@ -85,7 +96,9 @@ def test_a_budget_attack_after_a_minimal_one_looks_just_below_what_is_known():
     for row in held.nonzero()[:, 0]:
         radius = max(eps for eps in EPS if eps < first.broken_at[row])
         index = torch.tensor([row])
-        alone = PGD(eps=radius, norm="l2", steps=10)(network, images[index], Untargeted(labels[index]), Randomness(0, index))
+        alone = PGD(eps=radius, norm="l2", steps=10)(
+            network, images[index], Untargeted(labels[index]), Randomness(0, index)
+        )
         assert not alone.found.any()
 
 
@@ -123,5 +136,7 @@ def test_where_the_minimal_attack_fails_the_budget_attack_climbs():
 
 @pytest.mark.parametrize("eps", [(), (0.0, 0.1), (0.2, 0.1), (float("nan"),)])
 def test_bad_grids_are_refused(eps):
-    with pytest.raises(ValueError, match="eps must be a growing list of finite positive radii in pixel units"):
+    with pytest.raises(
+        ValueError, match="eps must be a growing list of finite positive radii in pixel units"
+    ):
         attack_over((DeepFool(),), *_case(), eps)

@@ -1,4 +1,5 @@
-"""Every attack, probe and training term on networks as people have them: the numbers of the plain network, or one line."""
+"""Every attack, probe and training term on networks as people have them: the numbers of the plain
+network, or one line."""
 
 import re
 import warnings
@@ -33,12 +34,17 @@ SETTINGS = {
     "landscape": probes.Landscape(count=3, size=3),
     "examples": probes.Examples(count=3),
     "eigenprofile": probes.Curvature(),
-    "curvature at a step": probes.Curvature(spectrum="top", top=2, bottom=1, step=0.3, linearity=0.5),
+    "curvature at a step": probes.Curvature(
+        spectrum="top", top=2, bottom=1, step=0.3, linearity=0.5
+    ),
 }
 TERM_SETTINGS = {
     "adversarial": {"attack": PGD(eps=0.05, steps=2)},
     "advprop": {"attack": FGSM(eps=0.05)},
-    **{name: {"eps": 0.05, "steps": 2} for name in ("trades", "calibrated", "local_linearity", "acet")},
+    **{
+        name: {"eps": 0.05, "steps": 2}
+        for name in ("trades", "calibrated", "local_linearity", "acet")
+    },
     "free": {"eps": 0.05, "replays": 2},
     "gradient_alignment": {"eps": 0.05},
 }
@@ -48,26 +54,37 @@ EVERY_PROBE = {name: SETTINGS.get(name) or kind() for name, kind in PROBES.items
 EVERY_TERM = {name: kind(**TERM_SETTINGS.get(name, {})) for name, kind in TERMS.items()} | {
     "adversarial, deepfool": training.Adversarial(DeepFool(steps=5))
 }
-FEW = [next(attack for attack in ATTACKS if type(attack) is kind) for kind in dict.fromkeys(map(type, ATTACKS))]
+FEW = [
+    next(attack for attack in ATTACKS if type(attack) is kind)
+    for kind in dict.fromkeys(map(type, ATTACKS))
+]
 """One attack of each kind: the fast part."""
 
 every_trait = pytest.mark.parametrize("trait", TRAITS.values(), ids=TRAITS)
 
 
 def measured(trait, classifier, work, blind=False):
-    """What `work(classifier)` gives; None where it is refused as the trait says. A warning that the trait tells has to come, unless
-    the work is `blind` to gradients."""
+    """What `work(classifier)` gives; None where it is refused as the trait says. A warning that the
+    trait tells has to come, unless the work is `blind` to gradients."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             result = work(classifier)
         except ValueError as refusal:
-            if trait.refused is None or not re.search(trait.refused, str(refusal)) or not str(refusal).isprintable():
+            if (
+                trait.refused is None
+                or not re.search(trait.refused, str(refusal))
+                or not str(refusal).isprintable()
+            ):
                 raise
             return None
     told = {str(entry.message) for entry in caught if issubclass(entry.category, UserWarning)}
-    assert any(trait.told in message for message in told) if trait.told and not blind else not told, told
-    assert trait.refused is None or trait.plain is not None, "no line was said, and there is nothing to compare with"
+    assert (
+        any(trait.told in message for message in told) if trait.told and not blind else not told
+    ), told
+    assert trait.refused is None or trait.plain is not None, (
+        "no line was said, and there is nothing to compare with"
+    )
     return result
 
 
@@ -75,7 +92,10 @@ def check_attack(trait, attack):
     network, images = trait.make(), trait.images()
     labels = torch.arange(len(images)) % 2 if trait.refused else predict(network, images)
     result = measured(
-        trait, network, lambda net: run(attack, net, images, Untargeted(labels)), isinstance(attack, Square) and not trait.mixes
+        trait,
+        network,
+        lambda net: run(attack, net, images, Untargeted(labels)),
+        isinstance(attack, Square) and not trait.mixes,
     )
     if result is None:
         return
@@ -128,13 +148,21 @@ def is_valid(probe, shape, classes):
 
 
 def check_probe(trait, name, probe, network, batch):
-    table = measured(trait, network, lambda net: probe.measure(net, batch, Randomness(0, batch.indices), **_more(probe, net)))
+    table = measured(
+        trait,
+        network,
+        lambda net: probe.measure(net, batch, Randomness(0, batch.indices), **_more(probe, net)),
+    )
     if table is None or trait.plain is None:
         return
     plain = trait.plain()
     expected = probe.measure(plain, batch, Randomness(0, batch.indices), **_more(probe, plain))
     for column, values in expected.items():
-        if isinstance(values, torch.Tensor) and values.is_floating_point() and column not in NOT_CONTINUOUS:
+        if (
+            isinstance(values, torch.Tensor)
+            and values.is_floating_point()
+            and column not in NOT_CONTINUOUS
+        ):
             check_close(column, table[column], values, trait.close)
     probe.summarise(table)
 
@@ -144,15 +172,17 @@ NOT_CONTINUOUS = ("residual", "eigenvectors", "queries", "gradients", "variation
 
 
 def check_close(column, values, expected, close):
-    """Nine entries of ten agree, as a share of the largest: a search may end elsewhere by a rounding. In low precision
-    two of three."""
+    """Nine entries of ten agree, as a share of the largest: a search may end elsewhere by a
+    rounding. In low precision two of three."""
     enough = 0.9 if close < 0.01 else 0.65
     there = values.isfinite() & expected.isfinite()
     assert (values.isfinite() == expected.isfinite()).double().mean() >= 0.8, column
     if not there.any():
         return
     scale = expected[there].abs().amax().clamp(min=1e-6)
-    assert ((values[there] - expected[there]).abs() <= close * scale).double().mean() >= enough, column
+    assert ((values[there] - expected[there]).abs() <= close * scale).double().mean() >= enough, (
+        column
+    )
 
 
 def _more(probe, network):
@@ -160,7 +190,9 @@ def _more(probe, network):
 
 
 @pytest.mark.parametrize(
-    "trait", [trait for trait in TRAITS.values() if trait.trains], ids=[n for n, t in TRAITS.items() if t.trains]
+    "trait",
+    [trait for trait in TRAITS.values() if trait.trains],
+    ids=[n for n, t in TRAITS.items() if t.trains],
 )
 @pytest.mark.parametrize("name", EVERY_TERM)
 def test_terms(trait, name):
@@ -172,14 +204,18 @@ def test_terms(trait, name):
         return
     expected, wanted = _step(term, trait.plain(), trait.images())
     assert abs(value - expected) <= trait.close * max(abs(expected), 0.5)
-    torch.testing.assert_close(gradient, wanted, rtol=0, atol=10 * trait.close * float(wanted.abs().max()) + 1e-7)
+    torch.testing.assert_close(
+        gradient, wanted, rtol=0, atol=10 * trait.close * float(wanted.abs().max()) + 1e-7
+    )
 
 
 def _step(term, network, images):
     """A term's value and the gradient of all weights."""
     torch.manual_seed(0)
     network.train()
-    prepared = term.prepare(network) if hasattr(term, "prepare") and any(_norms(network)) else network
+    prepared = (
+        term.prepare(network) if hasattr(term, "prepare") and any(_norms(network)) else network
+    )
     if hasattr(term, "prepare") and prepared is network:
         return 0.0, torch.zeros(1)
     labels = torch.arange(len(images)) % 2
@@ -191,7 +227,13 @@ def _step(term, network, images):
     )
     value = next(values)
     value.backward()
-    return value.item(), torch.cat([weight.grad.double().flatten() for weight in network.parameters() if weight.grad is not None])
+    return value.item(), torch.cat(
+        [
+            weight.grad.double().flatten()
+            for weight in network.parameters()
+            if weight.grad is not None
+        ]
+    )
 
 
 def _norms(network):
@@ -202,9 +244,16 @@ def _norms(network):
 def test_no_empty_batch_reaches_a_network(attack):
     """`Small` raises on one. Some samples leave early, some late, some never."""
     for seed in range(3):
-        network, images = small(seed=seed), torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(seed))
+        network, images = (
+            small(seed=seed),
+            torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(seed)),
+        )
         own = predict(network, images)
-        for criterion in (Untargeted(own), Targeted((own + 1) % 4), Untargeted((own + torch.arange(6) % 2) % 4)):
+        for criterion in (
+            Untargeted(own),
+            Targeted((own + 1) % 4),
+            Untargeted((own + torch.arange(6) % 2) % 4),
+        ):
             run(attack, network, images, criterion)
 
 
@@ -214,7 +263,10 @@ FAMILIES = [RandomSubspaces(3, 4), OneColour(DCTGrid(4)), Complements(DCTGrid(4)
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: type(family).__name__)
 def test_no_empty_batch_in_families(family):
     for seed in range(3):
-        network, images = small(seed=seed), torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(seed))
+        network, images = (
+            small(seed=seed),
+            torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(seed)),
+        )
         for rows in (1, 5, 1024):
             assert margins(network, images, family((1, 8, 8)), rows=rows).found.all()
 

@@ -47,9 +47,13 @@ def test_transforms_by_name():
 def test_normalised_transformed_images_are_transformed_normalised_ones(transform):
     mean, std = torch.tensor([0.2, 0.4]).view(2, 1, 1), torch.tensor([0.5, 3.0]).view(2, 1, 1)
     normalised = Normalized(nn.Identity(), (0.2, 0.4), (0.5, 3.0), transform).double()
-    torch.testing.assert_close(normalised(transform(IMAGES)), transform((IMAGES - mean) / std), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(
+        normalised(transform(IMAGES)), transform((IMAGES - mean) / std), rtol=1e-6, atol=1e-6
+    )
     plain = Normalized(nn.Identity(), (0.2, 0.4), (0.5, 3.0)).double()
-    assert not torch.allclose(normalised(IMAGES), plain(IMAGES)) or transform == LowPass(3)  # a low pass keeps constant images
+    assert not torch.allclose(normalised(IMAGES), plain(IMAGES)) or transform == LowPass(
+        3
+    )  # a low pass keeps constant images
 
 
 def test_around_takes_perturbations():
@@ -58,18 +62,28 @@ def test_around_takes_perturbations():
     around = Around(network, IMAGES)
     torch.testing.assert_close(around(steps), network(IMAGES + steps))
     torch.testing.assert_close(around.rows(index)(steps[index]), network(IMAGES + steps)[index])
-    torch.testing.assert_close(Around(around, steps).rows(index)(steps[index]), network(IMAGES + 2 * steps)[index])
+    torch.testing.assert_close(
+        Around(around, steps).rows(index)(steps[index]), network(IMAGES + 2 * steps)[index]
+    )
 
 
 def test_a_network_on_flipped_images_is_the_flipped_network_on_images():
-    """Flipping is orthogonal: the margins come mirrored, from high to low frequency, the spectrum as it was."""
+    """Flipping is orthogonal: the margins come mirrored, from high to low frequency, the spectrum
+    as it was."""
     network, images = oracles.softplus(shape=(1, 6, 6)), oracles.images(5, (1, 6, 6))
     labels, indices = torch.zeros(5, dtype=torch.int64), torch.arange(5)
     flipped = frequency.flip(images)
     assert flipped.min() < -0.1
-    for probe, names in ((Margins(DCTDiagonal(2, 1)), ["distance"]), (Curvature(), ["eigenvalues", "gradient_norm", "cosine"])):
+    for probe, names in (
+        (Margins(DCTDiagonal(2, 1)), ["distance"]),
+        (Curvature(), ["eigenvalues", "gradient_norm", "cosine"]),
+    ):
         there = probe.measure(network, Batch(flipped, labels, indices), Randomness(0, indices))
-        here = probe.measure(lambda x: network(frequency.flip(x)), Batch(images, labels, indices), Randomness(0, indices))
+        here = probe.measure(
+            lambda x: network(frequency.flip(x)),
+            Batch(images, labels, indices),
+            Randomness(0, indices),
+        )
         for name in names:
             rows = there[name].view(-1, 5).flip(0).flatten() if name == "distance" else there[name]
             torch.testing.assert_close(rows, here[name], rtol=1e-5, atol=1e-7)

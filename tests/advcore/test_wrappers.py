@@ -32,7 +32,9 @@ def test_a_short_descent_fails_where_the_ensemble_does_not(wrapper):
 def test_logits_are_scaled_and_images_rounded():
     network, images = oracles.relu(shape=SHAPE), oracles.images(3, SHAPE)
     torch.testing.assert_close(ScaledLogits(5.0)(network)(images), 5 * network(images))
-    torch.testing.assert_close(RoundedInput(11)(network)(images), network((10 * images).round() / 10))
+    torch.testing.assert_close(
+        RoundedInput(11)(network)(images), network((10 * images).round() / 10)
+    )
 
 
 @pytest.mark.parametrize(

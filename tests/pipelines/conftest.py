@@ -9,15 +9,20 @@ import torch
 import yaml
 
 from advcore.networks import perceptron
-from pipelines.client import Client
-from workers.checkpoints import save_checkpoint
+from advcore.pipelines.tracking.client import Client
+from advcore.workers.checkpoints import save_checkpoint
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working folder, and no MLflow settings from outside."""
     monkeypatch.chdir(tmp_path)
-    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"):
+    for name in (
+        "MLFLOW_TRACKING_URI",
+        "MLFLOW_RUN_ID",
+        "MLFLOW_EXPERIMENT_ID",
+        "MLFLOW_EXPERIMENT_NAME",
+    ):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 
@@ -29,13 +34,19 @@ def tiny(place: Path) -> dict[str, Any]:
     save_checkpoint(perceptron(), place / "one.safetensors", {})
     return {
         "name": "tiny",
-        "models": {"one": {"architecture": "perceptron", "checkpoint": "one.safetensors"}, "two": {"architecture": "perceptron"}},
+        "models": {
+            "one": {"architecture": "perceptron", "checkpoint": "one.safetensors"},
+            "two": {"architecture": "perceptron"},
+        },
         "data": {"name": "digits", "split": "test", "samples": 20},
         "probes": {
             "robustness": {
                 "kind": "robustness",
                 "eps": ["8/255", 0.1, 0.5],
-                "attacks": [{"kind": "deepfool", "norm": "l2"}, {"kind": "pgd", "norm": "l2", "steps": 5}],
+                "attacks": [
+                    {"kind": "deepfool", "norm": "l2"},
+                    {"kind": "pgd", "norm": "l2", "steps": 5},
+                ],
             },
             "margins": {"kind": "margins", "family": {"kind": "dct", "size": 4, "stride": 2}},
             "curvature": {"kind": "curvature"},
@@ -63,7 +74,8 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(migrated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder, with a space in its name, that has such a store; and nothing from outside in the environment."""
+    """A folder, with a space in its name, that has such a store; and nothing from outside in the
+    environment."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     place = tmp_path / "the results"
     place.mkdir()

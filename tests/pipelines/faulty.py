@@ -1,6 +1,8 @@
-"""A probe that looks at each sample, and fails, hangs, stops, or lacks memory, once or always, where its folder says so.
+"""A probe that looks at each sample, and fails, hangs, stops, or lacks memory, once or always,
+where its folder says so.
 
-It stands in a module of its own, as a user's would; what it does is told by files, so that its rows have the same key in every run.
+It stands in a module of its own, as a user's would; what it does is told by files, so that its rows
+have the same key in every run.
 """
 
 import os
@@ -20,8 +22,8 @@ from advcore.randomness import Randomness
 class Faulty:
     """Logits and noise of each sample, after `seconds`.
 
-    `folder` holds a file for each misdeed, named `DEED-PLACE`, or `DEED-PLACE-once`, for the sample at a place. Each try leaves a
-    file `try-START-PID-TIME` there.
+    `folder` holds a file for each misdeed, named `DEED-PLACE`, or `DEED-PLACE-once`, for the sample
+    at a place. Each try leaves a file `try-START-PID-TIME` there.
     """
 
     folder: str

@@ -9,24 +9,44 @@ import pytest
 import torch
 
 from advcore.attacks.attack import attack_name
-from pipelines import schema
-from pipelines.run import run
-from pipelines.study import Study
-from workers.refusal import Refused
-from workers.store import open_store
+from advcore.pipelines.settings import schema
+from advcore.pipelines.study.driver import run
+from advcore.pipelines.study.settings import Study
+from advcore.workers.errors import InputError
+from advcore.workers.stores.store import open_store
 
 ATTACKS = {
     "foolbox": [
-        {"kind": "foolbox", "name": "L2PGD", "norm": "l2", "settings": {"steps": 5, "rel_stepsize": "1/3"}},
+        {
+            "kind": "foolbox",
+            "name": "L2PGD",
+            "norm": "l2",
+            "settings": {"steps": 5, "rel_stepsize": "1/3"},
+        },
         {"kind": "foolbox_minimal", "name": "L2FMNAttack", "norm": "l2", "settings": {"steps": 20}},
     ],
     "torchattacks": [
-        {"kind": "torchattacks", "name": "PGDL2", "norm": "l2", "settings": {"steps": 5, "random_start": True}},
+        {
+            "kind": "torchattacks",
+            "name": "PGDL2",
+            "norm": "l2",
+            "settings": {"steps": 5, "random_start": True},
+        },
         {"kind": "torchattacks_minimal", "name": "DeepFool", "norm": "l2"},
     ],
     "adv_lib": [
-        {"kind": "adv_lib", "name": "apgd", "norm": "l2", "settings": {"n_iter": 5, "loss_function": "ce"}},
-        {"kind": "adv_lib_minimal", "name": "ddn", "norm": "l2", "settings": {"levels": None, "steps": 20}},
+        {
+            "kind": "adv_lib",
+            "name": "apgd",
+            "norm": "l2",
+            "settings": {"n_iter": 5, "loss_function": "ce"},
+        },
+        {
+            "kind": "adv_lib_minimal",
+            "name": "ddn",
+            "norm": "l2",
+            "settings": {"levels": None, "steps": 20},
+        },
     ],
 }
 
@@ -36,13 +56,20 @@ def test_a_study_with_an_adapter(library: str, tiny: dict[str, Any], place: Path
     pytest.importorskip(library)
     pytest.importorskip(f"{library}.attacks")
     attacks = [{"kind": "deepfool"}, *ATTACKS[library]]
-    robustness = {"kind": "robustness", "eps": [0.1, 0.5, 1.0], "in_turn": False, "attacks": attacks}
+    robustness = {
+        "kind": "robustness",
+        "eps": [0.1, 0.5, 1.0],
+        "in_turn": False,
+        "attacks": attacks,
+    }
     study = schema.structure(Study, {**tiny, "probes": {"robustness": robustness}})
     assert schema.structure(Study, schema.unstructure(study)) == study
     report = run(replace(study, run=replace(study.run, out="one", threads=1)))
     assert (report.measured, report.failures) == (6, [])
     scalars = report.summaries["robustness"]["one"].scalars
-    found = [scalars[f"found/{attack_name(attack)}"] for attack in study.probes["robustness"].attacks]
+    found = [
+        scalars[f"found/{attack_name(attack)}"] for attack in study.probes["robustness"].attacks
+    ]
     assert len(found) == 3
     assert min(found) > 0.3
     torch.manual_seed(99)
@@ -54,9 +81,14 @@ def test_a_study_with_an_adapter(library: str, tiny: dict[str, Any], place: Path
         assert first["status"] == second["status"]
 
 
-def test_a_study_whose_library_is_missing_is_refused_in_one_line(tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_study_whose_library_is_missing_is_refused_in_one_line(
+    tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "foolbox", None)
     robustness = {"kind": "robustness", "eps": [0.1], "attacks": [ATTACKS["foolbox"][0]]}
-    with pytest.raises(Refused, match=r"study.probes.robustness.attacks\[0\]: the library foolbox is not installed") as refused:
+    with pytest.raises(
+        InputError,
+        match=r"study.probes.robustness.attacks\[0\]: the library foolbox is not installed",
+    ) as refused:
         schema.structure(Study, {**tiny, "probes": {"robustness": robustness}})
     assert "\n" not in str(refused.value)

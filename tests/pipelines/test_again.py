@@ -16,25 +16,30 @@ import torch
 import yaml
 
 from advcore.networks import perceptron
-from pipelines import again, schema
-from pipelines.cli import main
-from pipelines.prepare import prepare
-from pipelines.still import still_finished
-from pipelines.study import Study
-from workers.checkpoints import save_checkpoint
-from workers.datasets import DataSpec
-from workers.datasets.origin import files
+from advcore.pipelines.cli import main
+from advcore.pipelines.settings import schema
+from advcore.pipelines.study import saved_answer
+from advcore.pipelines.study.plan import prepare
+from advcore.pipelines.study.settings import Study
+from advcore.pipelines.tracking.finished_run import finished_in_mlflow
+from advcore.workers.checkpoints import save_checkpoint
+from advcore.workers.datasets import DataSpec
+from advcore.workers.datasets.origin import files
 
 OWN = "from own_again_part import perceptron\ndef network():\n    return perceptron()\n"
 PART = "from advcore.networks import perceptron as perceptron\n"
-LIGHT = "import sys; from pipelines.cli import main; status = main(sys.argv[1:]); " + (
-    "sys.exit(status or any(name in sys.modules for name in ('torch', 'ray', 'mlflow', 'numpy', 'matplotlib', 'tyro')))"
+LIGHT = "import sys; from advcore.pipelines.cli import main; status = main(sys.argv[1:]); " + (
+    "sys.exit(status or any(name in sys.modules for name in ('torch', 'ray', 'mlflow', "
+    "'numpy', 'matplotlib', 'tyro')))"
 )
 
 
 @pytest.fixture
-def finished(study_file: Path, place: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], str]:
-    """A study with a module of its own that has run, recorded in MLflow: the command, and what it says a second time."""
+def finished(
+    study_file: Path, place: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[list[str], str]:
+    """A study with a module of its own that has run, recorded in MLflow: the command, and what it
+    says a second time."""
     monkeypatch.syspath_prepend(str(place))
     (place / "own_again.py").write_text(OWN)
     (place / "own_again_part.py").write_text(PART)
@@ -47,15 +52,19 @@ def finished(study_file: Path, place: Path, folder: Path, monkeypatch: pytest.Mo
     study_file.write_text(yaml.safe_dump(study))
     command = ["run", str(study_file)]
     assert main(command) == 0
-    told = again.answer(command)
+    told = saved_answer.cached_answer(command)
     assert told is not None
     return command, told
 
 
-def test_the_answer_needs_nothing_that_takes_seconds(finished: tuple[list[str], str], folder: Path) -> None:
+def test_the_answer_needs_nothing_that_takes_seconds(
+    finished: tuple[list[str], str], folder: Path
+) -> None:
     command, told = finished
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
-    done = subprocess.run([sys.executable, "-c", LIGHT, *command], env=_environment(), capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", LIGHT, *command], env=_environment(), capture_output=True, text=True
+    )
     assert (done.returncode, done.stdout) == (0, told)
     assert "nothing to compute: all 6 shards were in the store" in told
     assert "mean_top_eigenvalue" in told
@@ -68,11 +77,17 @@ def test_the_answer_hangs_on_all_that_the_study_came_of_and_left(
 ) -> None:
     memo = json.loads((folder / "tiny/finished.json").read_text())
     assert memo["file"].keys() == {str(place / "tiny.yaml")}
-    assert memo["came_of"].keys() > {str(place / name) for name in ("one.safetensors", "own_again.py", "own_again_part.py")}
+    assert memo["came_of"].keys() > {
+        str(place / name) for name in ("one.safetensors", "own_again.py", "own_again_part.py")
+    }
     assert any("digits" in name for name in memo["came_of"])
-    left = [path for part in ("store", "tiny") for path in (folder / part).rglob("*") if path.is_file()]
+    left = [
+        path for part in ("store", "tiny") for path in (folder / part).rglob("*") if path.is_file()
+    ]
     assert memo["left"].keys() == {
-        str(path) for path in left if path.name not in ("finished.json", ".written.json", "advcore-store")
+        str(path)
+        for path in left
+        if path.name not in ("finished.json", ".written.json", "advcore-store")
     }
     assert len(memo["left"]) == 6 + 2 + 4 + 2 + 1
 
@@ -82,7 +97,10 @@ def remembered(place: Path, study_file: Path) -> list[str]:
     """The command of a study of which as much is there as an answer hangs on."""
     folder = place / "out"
     inputs = [place / "one.safetensors", place / "own_again.py"]
-    outputs = [folder / "store/ab/abc.parquet", *(folder / "tiny" / name for name in ("tables/a", "figures/a", "report.md"))]
+    outputs = [
+        folder / "store/ab/abc.parquet",
+        *(folder / "tiny" / name for name in ("tables/a", "figures/a", "report.md")),
+    ]
     for path in (place / "own_again.py", *outputs):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(path.name)
@@ -91,10 +109,16 @@ def remembered(place: Path, study_file: Path) -> list[str]:
         database.execute("CREATE TABLE tags (run_uuid, key, value)")
         database.execute("INSERT INTO runs VALUES ('abc', 'FINISHED', 'active', '')")
     command = ["run", str(study_file)]
-    before = again.noted(command)
+    before = saved_answer.fingerprint(command)
     assert before is not None
-    again.remember(before, command, folder / "tiny", again.Kept(again.stats(inputs), again.stats(outputs), "abc"), "said\n")
-    assert again.answer(command) == "said\n"
+    saved_answer.save_answer(
+        before,
+        command,
+        folder / "tiny",
+        saved_answer.Kept(saved_answer.stats(inputs), saved_answer.stats(outputs), "abc"),
+        "said\n",
+    )
+    assert saved_answer.cached_answer(command) == "said\n"
     return command
 
 
@@ -120,8 +144,12 @@ def _sql(statement: str) -> Callable[[Path, Path], None]:
 
 CHANGES: dict[str, Callable[[Path, Path], object]] = {
     "weights of the same size and time": _other_weights,
-    "a module of one's own": lambda place, folder: (place / "own_again.py").write_text(OWN + "# and more\n"),
-    "the study": lambda place, folder: (place / "tiny.yaml").write_text((place / "tiny.yaml").read_text() + "\n"),
+    "a module of one's own": lambda place, folder: (place / "own_again.py").write_text(
+        OWN + "# and more\n"
+    ),
+    "the study": lambda place, folder: (place / "tiny.yaml").write_text(
+        (place / "tiny.yaml").read_text() + "\n"
+    ),
     "rows": lambda place, folder: next((folder / "store").rglob("*.parquet")).unlink(),
     "a table": lambda place, folder: next((folder / "tiny/tables").glob("*")).unlink(),
     "a figure": lambda place, folder: next((folder / "tiny/figures").glob("*")).unlink(),
@@ -138,10 +166,10 @@ def test_what_is_not_as_it_was_is_looked_at_anew(
     remembered: list[str], place: Path, change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if change == "the code":
-        monkeypatch.setattr(again, "PACKAGES", ("advcore",))
+        monkeypatch.setattr(saved_answer, "pipelines", saved_answer.workers)
     else:
         CHANGES[change](place, place / "out")
-    assert again.answer(remembered) is None
+    assert saved_answer.cached_answer(remembered) is None
 
 
 def test_a_shard_that_went_is_measured_and_the_answer_is_there_again(
@@ -151,7 +179,7 @@ def test_a_shard_that_went_is_measured_and_the_answer_is_there_again(
     next((folder / "store").rglob("*.parquet")).unlink()
     assert main(command) == 0
     assert "1 shards measured, 5 of 6 found in the store" in capsys.readouterr().out
-    assert again.answer(command) == told
+    assert saved_answer.cached_answer(command) == told
 
 
 def test_an_edited_part_of_ones_own_network_makes_new_rows(
@@ -159,12 +187,14 @@ def test_an_edited_part_of_ones_own_network_makes_new_rows(
 ) -> None:
     command, _ = finished
     (place / "own_again_part.py").write_text(PART + "# edited\n")
-    assert again.answer(command) is None
+    assert saved_answer.cached_answer(command) is None
     assert main(command) == 0
     assert "3 shards measured, 3 of 6 found in the store" in capsys.readouterr().out
 
 
-def test_another_command_or_folder_is_run(remembered: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_command_or_folder_is_run(
+    remembered: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     for other in (
         [*remembered, "--workers", "1"],
         [*remembered, "--set", "data.samples=19"],
@@ -178,9 +208,9 @@ def test_another_command_or_folder_is_run(remembered: list[str], monkeypatch: py
         ["list"],
         [],
     ):
-        assert again.answer(other) is None
+        assert saved_answer.cached_answer(other) is None
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
-    assert again.answer(remembered) is None
+    assert saved_answer.cached_answer(remembered) is None
 
 
 def test_a_study_that_is_not_complete_is_not_remembered(study_file: Path, place: Path) -> None:
@@ -197,12 +227,17 @@ def test_a_study_that_is_not_complete_is_not_remembered(study_file: Path, place:
 
 
 @pytest.mark.parametrize("change", ["weights of the same size and time", "the study"])
-def test_what_changed_while_it_ran_is_not_remembered(remembered: list[str], place: Path, change: str) -> None:
-    before, kept = again.noted(remembered), again.Kept(again.stats([place / "one.safetensors"]), {}, "")
+def test_what_changed_while_it_ran_is_not_remembered(
+    remembered: list[str], place: Path, change: str
+) -> None:
+    before, kept = (
+        saved_answer.fingerprint(remembered),
+        saved_answer.Kept(saved_answer.stats([place / "one.safetensors"]), {}, ""),
+    )
     assert before is not None
     (place / "out/tiny/finished.json").unlink()
     CHANGES[change](place, place / "out")
-    again.remember(before, remembered, place / "out/tiny", kept, "said")
+    saved_answer.save_answer(before, remembered, place / "out/tiny", kept, "said")
     assert not (place / "out/tiny/finished.json").exists()
 
 
@@ -216,7 +251,11 @@ def server() -> Iterator[tuple[str, dict[str, object]]]:
             state["path"], state["authorization"] = self.path, self.headers.get("Authorization")
             self.send_response(200 if state["status"] else 404)
             self.end_headers()
-            self.wfile.write(json.dumps({"run": {"info": {"status": state["status"], "lifecycle_stage": "active"}}}).encode())
+            self.wfile.write(
+                json.dumps(
+                    {"run": {"info": {"status": state["status"], "lifecycle_stage": "active"}}}
+                ).encode()
+            )
 
         def log_message(self, *words: object) -> None: ...
 
@@ -231,17 +270,17 @@ def test_a_server_is_asked_with_the_users_credentials(
     server: tuple[str, dict[str, object]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place, state = server
-    assert still_finished(f"http://user:secret@{place}", "abc") == ""
+    assert finished_in_mlflow(f"http://user:secret@{place}", "abc") == ""
     assert state["path"] == "/api/2.0/mlflow/runs/get?run_id=abc"
     assert state["authorization"] == "Basic dXNlcjpzZWNyZXQ="
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "token")
-    assert still_finished(f"http://{place}", "abc") == ""
+    assert finished_in_mlflow(f"http://{place}", "abc") == ""
     assert state["authorization"] == "Bearer token"
     for status in ("RUNNING", ""):
         state["status"] = status
-        assert still_finished(f"http://{place}", "abc") is None
-    assert still_finished("postgresql://user:secret@host/db", "abc") is None
-    assert still_finished("http://user:secret@127.0.0.1:1", "abc") == (
+        assert finished_in_mlflow(f"http://{place}", "abc") is None
+    assert finished_in_mlflow("postgresql://user:secret@host/db", "abc") is None
+    assert finished_in_mlflow("http://user:secret@127.0.0.1:1", "abc") == (
         "MLflow at http://***@127.0.0.1:1 does not answer now; all was logged there before\n"
     )
 
@@ -279,11 +318,14 @@ def test_a_claim_or_its_part_that_is_edited_is_another_study(
     monkeypatch.syspath_prepend(str(place))
     (place / "own_claim_part.py").write_text("LIMIT = 1\n")
     (place / "own_claim.py").write_text(
-        "from dataclasses import dataclass\nfrom own_claim_part import LIMIT\nfrom pipelines.claims import Level\n"
+        "from dataclasses import dataclass\nfrom own_claim_part import LIMIT\nfrom "
+        "advcore.pipelines.claims import Level\n"
         "@dataclass(frozen=True)\nclass Mine(Level): ...\n"
     )
     of = {"probe": next(iter(tiny["probes"])), "model": "one", "column": "sample"}  # type: ignore[call-overload]
-    study = schema.structure(Study, {**tiny, "claims": {"mine": {"kind": "own_claim:Mine", "says": "x", "of": of}}})
+    study = schema.structure(
+        Study, {**tiny, "claims": {"mine": {"kind": "own_claim:Mine", "says": "x", "of": of}}}
+    )
     before = prepare(study).identity
     assert prepare(study).identity == before
     (place / "own_claim_part.py").write_text("LIMIT = 2\n")
@@ -291,7 +333,8 @@ def test_a_claim_or_its_part_that_is_edited_is_another_study(
 
 
 def test_pictures_behind_links_are_looked_at(tmp_path: Path) -> None:
-    """Classes that are links to folders elsewhere, as people share them; and links that lead in a circle."""
+    """Classes that are links to folders elsewhere, as people share them; and links that lead in a
+    circle."""
     (tmp_path / "shared/cats").mkdir(parents=True)
     (tmp_path / "shared/cats/a.png").touch()
     (tmp_path / "data/test").mkdir(parents=True)
@@ -299,9 +342,9 @@ def test_pictures_behind_links_are_looked_at(tmp_path: Path) -> None:
     found = files(DataSpec(f"imagefolder:{tmp_path / 'data'}"))
     assert found is not None
     assert tmp_path / "data/test/cat/a.png" in found
-    before = again.stats(found)
+    before = saved_answer.stats(found)
     (tmp_path / "shared/cats/a.png").write_bytes(b"other")
-    assert again.stats(found) != before
+    assert saved_answer.stats(found) != before
     (tmp_path / "data/test/round").symlink_to(tmp_path / "data")
     (tmp_path / "data/test/more").symlink_to(tmp_path / "data")
     assert files(DataSpec(f"imagefolder:{tmp_path / 'data'}")) is None

@@ -9,32 +9,51 @@ from pathlib import Path
 
 import torch
 
-from pipelines import schema
-from pipelines.card import add_to_card, card, described
-from pipelines.packing import export
-from workers.checkpoints import bare_weights, read_metadata, save_tensors
-from workers.models import ModelSpec, build
+from advcore.pipelines.settings import schema
+from advcore.pipelines.tracking.card import add_to_card, card, described
+from advcore.pipelines.tracking.packing import export
+from advcore.workers.checkpoints import bare_weights, read_metadata, save_tensors
+from advcore.workers.models import ModelSpec, build
 
 DOCS = (Path(__file__).parents[2] / "docs/models.md").read_text()
-SPEC = ModelSpec("squeezenet1_1", classes=5, arguments={"dropout": 0.1}, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.2))
+SPEC = ModelSpec(
+    "squeezenet1_1",
+    classes=5,
+    arguments={"dropout": 0.1},
+    mean=(0.4, 0.5, 0.6),
+    std=(0.2, 0.3, 0.2),
+)
 PLAIN = (
-    "import sys\nassert not any(name.partition('.')[0] in ('advcore', 'workers', 'pipelines', 'mlflow') for name in sys.modules)\n"
+    "import sys\nassert not any(name.partition('.')[0] in ('advcore', 'workers', 'pipelines', "
+    "'mlflow') for name in sys.modules)\n"
 )
 
 
 def _about(spec: ModelSpec) -> dict[str, object]:
     model = schema.unstructure(spec)
     settings = {"model": model, "data": {"name": "digits"}, "recipe": {"epochs": 2}}
-    return {"training": "abc", "settings": settings, "data": "d1", "epoch": 2, "metrics": [{"loss": 2.0}, {"loss": 1.0}]}
+    return {
+        "training": "abc",
+        "settings": settings,
+        "data": "d1",
+        "epoch": 2,
+        "metrics": [{"loss": 2.0}, {"loss": 1.0}],
+    }
 
 
 def _run_in_docs(place: int, folder: Path, images: torch.Tensor) -> torch.Tensor:
-    """Run the docs' example on images, in a process that knows nothing of advcore; return its logits."""
+    """Run the docs' example on images, in a process that knows nothing of advcore; return its
+    logits."""
     torch.save(images, folder / "images.pt")
     code = re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL)[place]
     assert len([line for line in code.splitlines() if line.strip()]) <= 13
-    script = f"import torch\nimages = torch.load('images.pt')\n{code}\ntorch.save(logits.detach(), 'logits.pt')\n{PLAIN}"
-    done = subprocess.run([sys.executable, "-P", "-c", script], cwd=folder, capture_output=True, text=True)
+    script = (
+        f"import torch\nimages = torch.load('images.pt')\n{code}\ntorch.save(logits.detach(), "
+        f"'logits.pt')\n{PLAIN}"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", script], cwd=folder, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     logits: torch.Tensor = torch.load(folder / "logits.pt")
     return logits
@@ -57,7 +76,9 @@ def test_the_docs_example_runs_the_exported_program(tmp_path: Path) -> None:
     spec = ModelSpec("lenet", mean=(0.1,), std=(0.3,))
     save_tensors(bare_weights(build(spec)), tmp_path / "w.safetensors", {})
     (tmp_path / "about.json").write_text(json.dumps(_about(spec)))
-    assert export(tmp_path / "w.safetensors", tmp_path / "about.json", (1, 28, 28), tmp_path / "network.pt2")
+    assert export(
+        tmp_path / "w.safetensors", tmp_path / "about.json", (1, 28, 28), tmp_path / "network.pt2"
+    )
     images = torch.rand(5, 1, 28, 28, generator=torch.Generator().manual_seed(0))
     expected = build(replace(spec, checkpoint=str(tmp_path / "w.safetensors")))(images)
     torch.testing.assert_close(_run_in_docs(1, tmp_path, images), expected, rtol=1e-4, atol=1e-5)
@@ -67,7 +88,9 @@ def test_a_network_that_cannot_be_taken_down_has_no_program(tmp_path: Path) -> N
     spec = ModelSpec(f"{__name__}:branching")
     save_tensors(bare_weights(build(spec)), tmp_path / "w.safetensors", {})
     (tmp_path / "about.json").write_text(json.dumps(_about(spec)))
-    assert not export(tmp_path / "w.safetensors", tmp_path / "about.json", (1, 2, 2), tmp_path / "network.pt2")
+    assert not export(
+        tmp_path / "w.safetensors", tmp_path / "about.json", (1, 2, 2), tmp_path / "network.pt2"
+    )
 
 
 class _Branching(torch.nn.Linear):

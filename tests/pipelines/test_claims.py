@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipelines.claims import (
+from advcore.pipelines.claims import (
     Correlation,
     Difference,
     Level,
@@ -22,7 +22,8 @@ from pipelines.claims import (
 
 
 def _tables(positions=5, samples=200, models=("plain", "robust")):
-    """Medians 1, 2, 3, ... times the model's number, log-normal over samples; rows in a mixed order."""
+    """Medians 1, 2, 3, ... times the model's number, log-normal over samples; rows in a mixed
+    order."""
     generator = np.random.default_rng(1)
     tables = {}
     for number, model in enumerate(models, start=1):
@@ -53,12 +54,21 @@ def test_a_level_is_a_statistic_of_the_samples():
     assert Level("x", MARGIN, at_least=2).measure(tables).verdict == "no"
     share = Level("x", replace(MARGIN, statistic="mean", above=1.0)).measure(tables)
     assert share.value == pytest.approx(0.5, abs=0.01)
-    assert share.high - share.low == pytest.approx(4 * np.sqrt(0.25 / 200), rel=0.2)  # the normal approximation
+    assert share.high - share.low == pytest.approx(
+        4 * np.sqrt(0.25 / 200), rel=0.2
+    )  # the normal approximation
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_what_is_exactly_at_a_decimal_limit_is_not_above_it(dtype):
-    tables = {"p": {"m": {"sample": torch.arange(4), "broken_at": torch.tensor([0.1, 0.1, 0.3, torch.inf], dtype=dtype)}}}
+    tables = {
+        "p": {
+            "m": {
+                "sample": torch.arange(4),
+                "broken_at": torch.tensor([0.1, 0.1, 0.3, torch.inf], dtype=dtype),
+            }
+        }
+    }
     share = Level("x", Numbers("p", "m", "broken_at", above=0.1, statistic="mean"))
     assert share.measure(tables).value == 0.5
 
@@ -91,7 +101,10 @@ def _pair(own, other, **more):
     made = {"a": own, "b": other, **more}
     return {
         "p": {
-            name: {"sample": torch.arange(len(numbers)), "x": torch.tensor(numbers, dtype=torch.float64)}
+            name: {
+                "sample": torch.arange(len(numbers)),
+                "x": torch.tensor(numbers, dtype=torch.float64),
+            }
             for name, numbers in made.items()
         }
     }
@@ -103,27 +116,41 @@ X = Numbers("p", "a", "x")
 def test_paired_statistics_are_sample_by_sample():
     tables = _pair([1.0, 2, 4, 80, 1, 2, 4], [2.0, 4, 8, 10, 2, 4, 8])
     assert Ratio("x", X, to="b", paired=True).measure(tables).value == pytest.approx(0.5)
-    assert Ratio("x", replace(X, statistic="mean"), to="b").measure(tables).value == pytest.approx(94 / 38)
+    assert Ratio("x", replace(X, statistic="mean"), to="b").measure(tables).value == pytest.approx(
+        94 / 38
+    )
     assert Difference("x", X, to="b").measure(tables).value == pytest.approx(-2)
-    assert Difference("x", replace(X, statistic="mean"), to="b").measure(tables).value == pytest.approx(56 / 7)
+    assert Difference("x", replace(X, statistic="mean"), to="b").measure(
+        tables
+    ).value == pytest.approx(56 / 7)
     assert Difference("x", X, to="b", paired=False).measure(tables).value == pytest.approx(-2)
     assert Share("x", X, to="b").measure(tables).value == pytest.approx(6 / 7)
     assert Share("x", X, to="b", below=False).measure(tables).value == pytest.approx(1 / 7)
-    assert Share("x", X, than=2).measure(tables).value == pytest.approx(3 / 7)  # two below, two ties that count half
+    assert Share("x", X, than=2).measure(tables).value == pytest.approx(
+        3 / 7
+    )  # two below, two ties that count half
 
 
 def test_differences_of_0_and_1_are_no_shares():
     """Steps of whole numbers by chance: their mean may lie below 0."""
-    same = Difference("x", replace(X, statistic="mean"), to="b").measure(_pair([3.0] * 40, [3.0] * 40))
+    same = Difference("x", replace(X, statistic="mean"), to="b").measure(
+        _pair([3.0] * 40, [3.0] * 40)
+    )
     assert (same.low, same.value, same.high) == (0, 0, 0)
-    stepped = Difference("x", replace(X, statistic="mean"), to="b").measure(_pair([3.0] * 39 + [4.0], [3.0] * 40))
+    stepped = Difference("x", replace(X, statistic="mean"), to="b").measure(
+        _pair([3.0] * 39 + [4.0], [3.0] * 40)
+    )
     assert stepped.low < 0 < stepped.value
-    equal = Ratio("x", replace(X, statistic="mean"), to="b", paired=True).measure(_pair([3.0] * 40, [3.0] * 40))
+    equal = Ratio("x", replace(X, statistic="mean"), to="b", paired=True).measure(
+        _pair([3.0] * 40, [3.0] * 40)
+    )
     assert (equal.low, equal.value, equal.high) == (1, 1, 1)
 
 
 def test_a_share_compares_with_one_thing():
-    with pytest.raises(ValueError, match=r"another model \(to\) or with a number \(than\): give one"):
+    with pytest.raises(
+        ValueError, match=r"another model \(to\) or with a number \(than\): give one"
+    ):
         Share("x", X)
 
 
@@ -135,10 +162,15 @@ def test_not_found_is_ordered_and_undefined_pairs_are_told():
     other[0] = inf
     told = Ratio("x", X, to="b", paired=True).measure(_pair(own, other))
     assert [warning.partition(":")[0] for warning in told.warnings] == ["missing_numbers"]
-    assert "1 of 40 samples have no number (own and other number are both 0 or both inf)" in told.warnings[0]
+    assert (
+        "1 of 40 samples have no number (own and other number are both 0 or both inf)"
+        in told.warnings[0]
+    )
     with pytest.raises(LookupError, match=r"22 of 40 samples have no number .*, more than 5%"):
         Ratio("x", X, to="b", paired=True).measure(_pair(own, own))
-    with pytest.raises(LookupError, match="the mean is inf: 22 of 40 numbers are inf; take the median"):
+    with pytest.raises(
+        LookupError, match="the mean is inf: 22 of 40 numbers are inf; take the median"
+    ):
         Level("x", replace(X, statistic="mean")).measure(_pair(own, other))
 
 
@@ -146,7 +178,9 @@ def test_where_both_may_be_inf_the_interval_is_open():
     own, other = [1.0] * 22 + [torch.inf] * 18, [2.0] * 22 + [torch.inf] * 18
     measured = Ratio("x", X, to="b").measure(_pair(own, other))
     assert (measured.value, measured.low, measured.high) == (0.5, 0, torch.inf)
-    with pytest.raises(LookupError, match=r"the statistic is not a number: .* too many rows that were not found"):
+    with pytest.raises(
+        LookupError, match=r"the statistic is not a number: .* too many rows that were not found"
+    ):
         Ratio("x", X, to="b").measure(_pair([torch.inf] * 40, [torch.inf] * 40))
 
 
@@ -154,21 +188,40 @@ def test_nan_is_told_and_never_ordered():
     own = [1.0] * 19 + [torch.nan] + [3.0] * 20
     measured = Level("x", X).measure(_pair(own, own))
     assert (measured.value, measured.unit) == (3, "39 samples, one seed")
-    assert "1 of 40 samples have no number (a value is NaN) and are left out" in measured.warnings[0]
-    with pytest.raises(LookupError, match=r"3 of 40 samples have no number \(a value is NaN\), more than 5%"):
-        Level("x", replace(X, above=0.5, statistic="mean")).measure(_pair([torch.nan] * 3 + [1.0] * 37, own))
+    assert (
+        "1 of 40 samples have no number (a value is NaN) and are left out" in measured.warnings[0]
+    )
+    with pytest.raises(
+        LookupError, match=r"3 of 40 samples have no number \(a value is NaN\), more than 5%"
+    ):
+        Level("x", replace(X, above=0.5, statistic="mean")).measure(
+            _pair([torch.nan] * 3 + [1.0] * 37, own)
+        )
 
 
-@pytest.mark.parametrize(("hits", "low", "high"), [(0, 0, 0.0881), (40, 0.9119, 1), (20, 0.338, 0.662)])
+@pytest.mark.parametrize(
+    ("hits", "low", "high"), [(0, 0, 0.0881), (40, 0.9119, 1), (20, 0.338, 0.662)]
+)
 def test_shares_have_exact_intervals_never_of_no_length(hits, low, high):
     """Against the tables of Clopper and Pearson, n = 40."""
-    measured = Level("x", replace(X, statistic="mean")).measure(_pair([1.0] * hits + [0.0] * (40 - hits), [0.0]))
-    assert (measured.low, measured.high) == (pytest.approx(low, abs=1e-3), pytest.approx(high, abs=1e-3))
+    measured = Level("x", replace(X, statistic="mean")).measure(
+        _pair([1.0] * hits + [0.0] * (40 - hits), [0.0])
+    )
+    assert (measured.low, measured.high) == (
+        pytest.approx(low, abs=1e-3),
+        pytest.approx(high, abs=1e-3),
+    )
 
 
 @pytest.mark.parametrize(
     ("limits", "verdict"),
-    [({}, None), ({"at_least": 0.3}, "yes"), ({"at_least": 0.4}, "undecided"), ({"at_least": 0.7}, "no"), ({"at_most": 0.3}, "no")],
+    [
+        ({}, None),
+        ({"at_least": 0.3}, "yes"),
+        ({"at_least": 0.4}, "undecided"),
+        ({"at_least": 0.7}, "no"),
+        ({"at_most": 0.3}, "no"),
+    ],
 )
 def test_the_verdict_is_by_the_whole_interval(limits, verdict):
     tables = _pair([1.0] * 20 + [0.0] * 20, [0.0])
@@ -180,7 +233,11 @@ def test_few_samples_that_carry_a_mean_are_told():
     told = Level("x", replace(X, statistic="mean")).measure(_pair(heavy, heavy)).warnings
     assert told[0].startswith("few_samples: 2 of 40 samples (5%) carry 76% of a mean")
     assert not Level("x", X).measure(_pair(heavy, heavy)).warnings
-    assert not Level("x", replace(X, statistic="mean")).measure(_pair([1.0] + [0.0] * 39, heavy)).warnings  # a share
+    assert (
+        not Level("x", replace(X, statistic="mean"))
+        .measure(_pair([1.0] + [0.0] * 39, heavy))
+        .warnings
+    )  # a share
 
 
 def test_no_few_samples_carry_a_difference_of_shares():
@@ -195,18 +252,32 @@ def test_a_sign_that_hangs_on_the_statistic_is_told():
     carried = [1.0] * 28 + [40.0, 50.0] * 6
     by_mean = Ratio("x", replace(X, statistic="mean"), to="b").measure(_pair(carried, [2.0] * 40))
     assert by_mean.low > 1
-    assert "sign_hangs_on_statistic: it is above 1 by one statistic and below by another: " in by_mean.warnings[0]
-    assert "ratio of medians 0.5, ratio of means 7.1, median of paired ratios 0.5" in by_mean.warnings[0]
+    assert (
+        "sign_hangs_on_statistic: it is above 1 by one statistic and below by another: "
+        in by_mean.warnings[0]
+    )
+    assert (
+        "ratio of medians 0.5, ratio of means 7.1, median of paired ratios 0.5"
+        in by_mean.warnings[0]
+    )
     by_samples = Share("x", X, to="b").measure(_pair(carried, [2.0] * 40))
     assert by_samples.low > 0.5
-    assert "half less the share below -0.2, difference of means 12.2, difference of medians -1" in by_samples.warnings[0]
-    unsettled = Ratio("x", replace(X, statistic="mean"), to="b").measure(_pair([1.0] * 38 + [60.0] * 2, [2.0] * 40))
+    assert (
+        "half less the share below -0.2, difference of means 12.2, difference of medians -1"
+        in by_samples.warnings[0]
+    )
+    unsettled = Ratio("x", replace(X, statistic="mean"), to="b").measure(
+        _pair([1.0] * 38 + [60.0] * 2, [2.0] * 40)
+    )
     assert unsettled.low < 1 < unsettled.high  # it has no sign that could hang on anything
     assert [warning.partition(":")[0] for warning in unsettled.warnings] == ["few_samples"]
 
 
 def test_a_verdict_is_one_of_three():
-    with pytest.raises(ValueError, match=r"expected a verdict among yes, no, undecided or None, got True: take judge"):
+    with pytest.raises(
+        ValueError,
+        match=r"expected a verdict among yes, no, undecided or None, got True: take judge",
+    ):
         Measured(1.0, 0.5, 2.0, True)
 
 
@@ -225,25 +296,49 @@ def test_trends_and_powers():
 
 def test_one_of_several_values_in_where():
     tables = {
-        "p": {"m": {"sample": torch.arange(4), "x": torch.arange(4.0), "status": ["broken", "robust", "already_wrong", "robust"]}}
+        "p": {
+            "m": {
+                "sample": torch.arange(4),
+                "x": torch.arange(4.0),
+                "status": ["broken", "robust", "already_wrong", "robust"],
+            }
+        }
     }
-    level = Level("x", Numbers("p", "m", "x", where={"status": ["broken", "robust"]}, above=0.5, statistic="mean"))
+    level = Level(
+        "x",
+        Numbers("p", "m", "x", where={"status": ["broken", "robust"]}, above=0.5, statistic="mean"),
+    )
     assert level.measure(tables).value == pytest.approx(2 / 3)
 
 
 def test_correlations_are_of_ranks_with_what_is_not_found_as_the_largest():
     own = torch.tensor([1.0, 2.0, 3.0, 4.0, torch.inf, torch.inf])
     other = torch.tensor([0.1, 0.2, 0.4, 0.3, 0.5, 0.6])
-    tables = {"p": {"m": {"sample": torch.arange(6), "x": own, "y": other, "vector": torch.stack([other, -other], 1)}}}
+    tables = {
+        "p": {
+            "m": {
+                "sample": torch.arange(6),
+                "x": own,
+                "y": other,
+                "vector": torch.stack([other, -other], 1),
+            }
+        }
+    }
     x, y = Numbers("p", "m", "x"), Numbers("p", "m", "y")
     measured = Correlation("x", x, y, at_least=0.5).measure(tables)
     # of the ranks 1 2 3 4 5.5 5.5 and 1 2 4 3 5 6
-    assert measured.value == pytest.approx(np.corrcoef([1, 2, 3, 4, 5.5, 5.5], [1, 2, 4, 3, 5, 6])[0, 1])
+    assert measured.value == pytest.approx(
+        np.corrcoef([1, 2, 3, 4, 5.5, 5.5], [1, 2, 4, 3, 5, 6])[0, 1]
+    )
     assert measured.low < measured.value <= measured.high <= 1
-    assert Correlation("x", x, replace(y, column="vector", entry=1)).measure(tables).value == pytest.approx(-measured.value)
+    assert Correlation("x", x, replace(y, column="vector", entry=1)).measure(
+        tables
+    ).value == pytest.approx(-measured.value)
     assert measured.unit == "6 samples, one seed"
     tables["p"]["m"]["x"] = torch.tensor([1.0, *[torch.inf] * 5])
-    assert [word.split(":")[0] for word in Correlation("x", x, y).measure(tables).warnings] == ["ties"]
+    assert [word.split(":")[0] for word in Correlation("x", x, y).measure(tables).warnings] == [
+        "ties"
+    ]
     tables["p"]["m"]["x"] = torch.ones(6)
     assert Correlation("x", x, y).measure(tables).value == 0
 
@@ -253,9 +348,23 @@ def _signs(count, zero, saturated, worse):
         return torch.arange(count) < round(share * count)
 
     none = torch.zeros(count, dtype=torch.bool)
-    right = {"label": torch.zeros(count, dtype=torch.int64), "prediction": torch.zeros(count, dtype=torch.int64)}
-    signs = {"zero_gradient": first(zero), "zero_margin_gradient": none, "saturated": first(saturated), "regained": none}
-    columns = {"sample": torch.arange(count), **right, **signs, "variation": torch.zeros(count), "worse_than_noise": first(worse)}
+    right = {
+        "label": torch.zeros(count, dtype=torch.int64),
+        "prediction": torch.zeros(count, dtype=torch.int64),
+    }
+    signs = {
+        "zero_gradient": first(zero),
+        "zero_margin_gradient": none,
+        "saturated": first(saturated),
+        "regained": none,
+    }
+    columns = {
+        "sample": torch.arange(count),
+        **right,
+        **signs,
+        "variation": torch.zeros(count),
+        "worse_than_noise": first(worse),
+    }
     return {"masking": {"loud": columns}}
 
 
@@ -263,17 +372,23 @@ def test_warnings_of_masking_are_counted():
     claim = MaskingWarnings("x", "masking", "loud", at_least=2)
     twice = claim.measure(_signs(200, 0.9, 1.0, 0.0))
     assert (twice.value, twice.low, twice.high, twice.verdict) == (2, 2, 2, "yes")
-    rare = claim.measure(_signs(200, 0.0, 1.0, 0.015))  # 3 of 200: a sample drawn anew may have fewer
+    rare = claim.measure(
+        _signs(200, 0.0, 1.0, 0.015)
+    )  # 3 of 200: a sample drawn anew may have fewer
     assert (rare.value, rare.low, rare.high, rare.verdict) == (2, 1, 2, "undecided")
     assert claim.measure(_signs(200, 0.0, 0.0, 0.0)).verdict == "no"
     with pytest.raises(LookupError, match="no rows of probe masking on model quiet"):
         replace(claim, model="quiet").measure(_signs(20, 0, 0, 0))
-    with pytest.raises(LookupError, match="probe masking has no columns prediction, zero_gradient, "):
+    with pytest.raises(
+        LookupError, match="probe masking has no columns prediction, zero_gradient, "
+    ):
         claim.measure({"masking": {"loud": {"sample": torch.arange(3), "label": torch.arange(3)}}})
 
 
 def test_the_same_tables_give_the_same_interval():
-    assert Level("x", MARGIN).measure(_tables(positions=1)) == Level("x", MARGIN).measure(_tables(positions=1))
+    assert Level("x", MARGIN).measure(_tables(positions=1)) == Level("x", MARGIN).measure(
+        _tables(positions=1)
+    )
 
 
 @pytest.mark.parametrize(
@@ -281,22 +396,45 @@ def test_the_same_tables_give_the_same_interval():
     [
         (Level("x", replace(MARGIN, model="absent")), "no rows of probe margins on model absent"),
         (Level("x", replace(MARGIN, column="width")), "has no column 'width'; it has sample"),
-        (Level("x", replace(MARGIN, where={"attack": "fgsm"})), "has no row with {'attack': 'fgsm'}"),
+        (
+            Level("x", replace(MARGIN, where={"attack": "fgsm"})),
+            "has no row with {'attack': 'fgsm'}",
+        ),
         (Level("x", MARGIN), "are not one for each sample and model"),
         (Level("x", OVER), "a level is one number: distance has 5 positions over dimension"),
-        (Level("x", replace(MARGIN, column="attack")), "column attack of probe margins holds words, no numbers"),
-        (Trend("x", replace(MARGIN, where={"dimension": 1})), "a trend needs several positions: distance has 1 over None"),
-        (Power("x", replace(OVER, model="lost")), "the statistic is not a number: too few positions, or too many rows"),
-        (Ratio("x", OVER, to="others"), "models plain and others have not the same samples and positions"),
-        (Level("x", replace(MARGIN, entry=0)), "column distance of probe margins holds numbers: leave entry out"),
-        (Level("x", replace(MARGIN, column="vector")), "column vector of probe margins holds vectors: give entry"),
+        (
+            Level("x", replace(MARGIN, column="attack")),
+            "column attack of probe margins holds words, no numbers",
+        ),
+        (
+            Trend("x", replace(MARGIN, where={"dimension": 1})),
+            "a trend needs several positions: distance has 1 over None",
+        ),
+        (
+            Power("x", replace(OVER, model="lost")),
+            "the statistic is not a number: too few positions, or too many rows",
+        ),
+        (
+            Ratio("x", OVER, to="others"),
+            "models plain and others have not the same samples and positions",
+        ),
+        (
+            Level("x", replace(MARGIN, entry=0)),
+            "column distance of probe margins holds numbers: leave entry out",
+        ),
+        (
+            Level("x", replace(MARGIN, column="vector")),
+            "column vector of probe margins holds vectors: give entry",
+        ),
         (Ratio("x", OVER, to="short"), "have not the same samples and positions"),
     ],
 )
 def test_what_the_tables_lack_is_said(claim, match):
     tables = _tables()
     tables["margins"]["plain"]["vector"] = torch.ones(1000, 3)
-    tables["margins"]["lost"] = _tables()["margins"]["plain"] | {"distance": torch.full((1000,), torch.inf)}
+    tables["margins"]["lost"] = _tables()["margins"]["plain"] | {
+        "distance": torch.full((1000,), torch.inf)
+    }
     tables["margins"]["others"] = _tables()["margins"]["plain"]
     tables["margins"]["others"]["sample"] = tables["margins"]["others"]["sample"] + 1
     tables["margins"]["short"] = _tables(samples=100)["margins"]["plain"]
@@ -306,13 +444,24 @@ def test_what_the_tables_lack_is_said(claim, match):
 
 def test_positions_that_no_slope_or_trend_can_have_are_told():
     table = {"sample": torch.arange(200) % 2, "x": torch.ones(200), "block": torch.arange(200) // 2}
-    with pytest.raises(LookupError, match="a power needs several positive positions: x has 0, 1, 2 over block"):
+    with pytest.raises(
+        LookupError, match="a power needs several positive positions: x has 0, 1, 2 over block"
+    ):
         Power("x", replace(X, over="block")).measure({"p": {"a": table}})
-    table = {name: column.repeat(2) for name, column in table.items()} | {"block": torch.arange(400) // 2}
-    with pytest.raises(LookupError, match="a trend is over at most 128 positions: x has 200 over block"):
+    table = {name: column.repeat(2) for name, column in table.items()} | {
+        "block": torch.arange(400) // 2
+    }
+    with pytest.raises(
+        LookupError, match="a trend is over at most 128 positions: x has 200 over block"
+    ):
         Trend("x", replace(X, over="block")).measure({"p": {"a": table}})
 
 
 def test_what_the_article_says_in_numbers():
     limits = [{"at_least": 0.9}, {"at_most": 2.0}, {"at_least": -0.6, "at_most": -0.4}, {}]
-    assert [expected(Level("x", MARGIN, **limit)) for limit in limits] == [">= 0.9", "<= 2", "-0.6 to -0.4", "-"]
+    assert [expected(Level("x", MARGIN, **limit)) for limit in limits] == [
+        ">= 0.9",
+        "<= 2",
+        "-0.6 to -0.4",
+        "-",
+    ]

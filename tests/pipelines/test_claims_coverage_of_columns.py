@@ -1,10 +1,11 @@
-"""Intervals of claims about two columns, and about warnings, that cover: 200 runs on made data, whose true number is known."""
+"""Intervals of claims about two columns, and about warnings, that cover: 200 runs on made data,
+whose true number is known."""
 
 import numpy as np
 import pytest
 import torch
 
-from pipelines.claims import Correlation, MaskingWarnings, Numbers
+from advcore.pipelines.claims import Correlation, MaskingWarnings, Numbers
 
 RUNS = 200
 X, Y = Numbers("p", "own", "x"), Numbers("p", "own", "y")
@@ -18,7 +19,10 @@ def test_rank_correlations_cover(pearson, samples, shape):
     for _ in range(RUNS):
         one, noise = random.standard_normal((2, samples))
         columns = {"x": one, "y": shape(pearson * one + np.sqrt(1 - pearson**2) * noise)}
-        table = {"sample": torch.arange(samples), **{name: torch.from_numpy(values) for name, values in columns.items()}}
+        table = {
+            "sample": torch.arange(samples),
+            **{name: torch.from_numpy(values) for name, values in columns.items()},
+        }
         measured = Correlation("x", X, Y).measure({"p": {"own": table}})
         held += measured.low <= truth <= measured.high
     assert held >= 0.9 * RUNS
@@ -27,11 +31,20 @@ def test_rank_correlations_cover(pearson, samples, shape):
 def test_numbers_of_warnings_cover():
     """Signs whose true shares lie above and below what is tolerated, 1 %."""
     random, samples, held = np.random.default_rng(4), 200, 0
-    shares = {"zero_gradient": 0.04, "saturated": 0.5, "regained": 0.002, "worse_than_noise": 0.03}  # the truth: three warnings
+    shares = {
+        "zero_gradient": 0.04,
+        "saturated": 0.5,
+        "regained": 0.002,
+        "worse_than_noise": 0.03,
+    }  # the truth: three warnings
     for _ in range(RUNS // 4):
-        signs = {name: torch.from_numpy(random.random(samples) < share) for name, share in shares.items()}
+        signs = {
+            name: torch.from_numpy(random.random(samples) < share) for name, share in shares.items()
+        }
         signs["zero_margin_gradient"] = torch.zeros(samples, dtype=torch.bool)
         of = {name: torch.zeros(samples) for name in ("label", "prediction", "variation")}
-        measured = MaskingWarnings("x", "p", "own").measure({"p": {"own": {"sample": torch.arange(samples), **of, **signs}}})
+        measured = MaskingWarnings("x", "p", "own").measure(
+            {"p": {"own": {"sample": torch.arange(samples), **of, **signs}}}
+        )
         held += measured.low <= 3 <= measured.high
     assert held >= 0.9 * RUNS // 4

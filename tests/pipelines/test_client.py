@@ -1,4 +1,5 @@
-"""Failures of MLflow's client: which may pass, and that an answer that was lost writes nothing twice."""
+"""Failures of MLflow's client: which may pass, and that an answer that was lost writes nothing
+twice."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,8 +8,8 @@ from typing import Any
 import pytest
 from mlflow_store import client, opened
 
-from pipelines.client import Client
-from workers.refusal import Away, Refused
+from advcore.pipelines.tracking.client import Client
+from advcore.workers.errors import InputError, UnavailableError
 
 
 def http_error(status: int) -> OSError:
@@ -47,24 +48,27 @@ def test_what_may_pass_is_told_from_what_will_not(folder: Path, error: Any, may_
     own = Client(f"sqlite:///{folder / 'mlflow.db'}")
     own.client = SimpleNamespace(get_run=fail)
     with pytest.raises(
-        Refused, match=r"^MLflow at sqlite.* cannot be used: .*; check tracking_uri, or set track: false"
+        InputError,
+        match=r"^MLflow at sqlite.* cannot be used: .*; check tracking_uri, or set track: false",
     ) as refused:
         own.ask("get_run", "k")
-    assert isinstance(refused.value, Away) is may_pass
+    assert isinstance(refused.value, UnavailableError) is may_pass
     assert "secret" not in str(refused.value)
 
 
-def test_numbers_whose_answer_was_lost_stand_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_numbers_whose_answer_was_lost_stand_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = opened(folder)
     whole = Client.ask
 
     def lose_the_answer(self: Client, method: str, *arguments: Any, **named: Any) -> Any:
         whole(self, method, *arguments, **named)
-        raise Away("no answer")
+        raise UnavailableError("no answer")
 
     with monkeypatch.context() as patch:
         patch.setattr(Client, "ask", lose_the_answer)
-        with pytest.raises(Away, match="no answer"):
+        with pytest.raises(UnavailableError, match="no answer"):
             run.curve("loss", [1.0, 2.0], [3.0, 4.0])
     run.curve("loss", [1.0, 2.0], [3.0, 4.0])
     history = client(folder).get_metric_history(run.id, "loss")

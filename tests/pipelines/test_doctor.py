@@ -11,14 +11,14 @@ import pytest
 import torch
 from s3_server import S3
 
-from pipelines import doctor
-from pipelines.cli import main
-from pipelines.doctor import Finding, examine
-from workers import cluster
-from workers.cluster import ask_cluster
-from workers.datasets import arrays
-from workers.redaction import without_secrets
-from workers.refusal import Refused
+from advcore.pipelines import doctor
+from advcore.pipelines.cli import main
+from advcore.pipelines.doctor import Finding, examine
+from advcore.workers.datasets import arrays
+from advcore.workers.errors import InputError
+from advcore.workers.pool import preconditions
+from advcore.workers.pool.preconditions import ask_cluster
+from advcore.workers.redaction import without_secrets
 
 NAMES = ["versions", "threads", "gpus", "ray", "mlflow", "store", "data", "disk"]
 
@@ -57,21 +57,40 @@ def test_an_existing_store_of_mlflow_is_asked(folder: Path) -> None:
 
 
 def test_a_store_on_s3_is_tried_out(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert found(store=s3.url("rows"))["store"] == Finding("store", True, f"{s3.url('rows')} can be written")
+    assert found(store=s3.url("rows"))["store"] == Finding(
+        "store", True, f"{s3.url('rows')} can be written"
+    )
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     answer = found(store=s3.url("rows"))["store"]
     assert not answer.ok
-    assert "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE" in answer.words
+    assert (
+        "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+        in answer.words
+    )
 
 
-def test_what_is_not_well_says_what_to_do(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_not_well_says_what_to_do(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (place / "file").touch()
     monkeypatch.setattr(doctor, "_SPACE", 1e9)
-    monkeypatch.setattr(doctor, "absent", lambda: dict.fromkeys(("mnist5k", "digits", "fashion-mnist"), "pip install it"))
+    monkeypatch.setattr(
+        doctor,
+        "absent",
+        lambda: dict.fromkeys(("mnist5k", "digits", "fashion-mnist"), "pip install it"),
+    )
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4096)
     monkeypatch.setattr(doctor, "environment_tags", lambda: {"version.ray": "not installed"})
-    command = ["doctor", "--address", "127.0.0.1:1", "--tracking-uri", "http://127.0.0.1:1", "--store", "file/store"]
+    command = [
+        "doctor",
+        "--address",
+        "127.0.0.1:1",
+        "--tracking-uri",
+        "http://127.0.0.1:1",
+        "--store",
+        "file/store",
+    ]
     assert main(command) == 1
     out, err = capsys.readouterr()
     lines = {line.split()[1]: line for line in out.splitlines()}
@@ -92,19 +111,25 @@ def test_what_is_not_well_says_what_to_do(place: Path, monkeypatch: pytest.Monke
 def test_gpus_that_torch_cannot_use_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(doctor.shutil, "which", lambda name: f"/usr/bin/{name}")
-    with pytest.raises(Refused, match="sees no GPU, though nvidia-smi is here"):
+    with pytest.raises(InputError, match="sees no GPU, though nvidia-smi is here"):
         doctor._gpus()
 
 
 @pytest.fixture
 def leaky() -> Iterator[int]:
-    """A server that answers every request by its credentials, as a careless proxy might; its port."""
+    """A server that answers every request by its credentials, as a careless proxy might; its
+    port."""
 
     class Echo(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(500)
             self.end_headers()
-            self.wfile.write(f"denied for {self.path} {self.headers.get('Authorization')} planted-token-value".encode())
+            self.wfile.write(
+                (
+                    f"denied for {self.path} {self.headers.get('Authorization')} "
+                    "planted-token-value"
+                ).encode()
+            )
 
         do_POST = do_GET  # noqa: N815
 
@@ -116,10 +141,27 @@ def leaky() -> Iterator[int]:
     server.shutdown()
 
 
-def test_no_credential_is_ever_printed(leaky: int, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+def test_no_credential_is_ever_printed(
+    leaky: int, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "planted-token-value")
-    command = ["doctor", "--store", "s3://key:planted-store@host/prefix", "--address", "planted-user:planted-ray@127.0.0.1:1"]
-    assert main([*command, "--tracking-uri", f"http://user:planted-pass@127.0.0.1:{leaky}/?password=planted-query"]) == 1
+    command = [
+        "doctor",
+        "--store",
+        "s3://key:planted-store@host/prefix",
+        "--address",
+        "planted-user:planted-ray@127.0.0.1:1",
+    ]
+    assert (
+        main(
+            [
+                *command,
+                "--tracking-uri",
+                f"http://user:planted-pass@127.0.0.1:{leaky}/?password=planted-query",
+            ]
+        )
+        == 1
+    )
     out, err = capfd.readouterr()
     assert "!!  mlflow" in out
     assert "***@" in out
@@ -132,31 +174,48 @@ def test_no_credential_is_ever_printed(leaky: int, monkeypatch: pytest.MonkeyPat
         ("https://key:planted@host/a", "https://***@host/a"),
         ("https://planted@host/a", "https://***@host/a"),
         ("at user:plan:ted@host:6379", "at ***@host:6379"),
-        ("postgresql://host/db?user=a&password=planted&x=1", "postgresql://host/db?user=a&password=***&x=1"),
+        (
+            "postgresql://host/db?user=a&password=planted&x=1",
+            "postgresql://host/db?user=a&password=***&x=1",
+        ),
         ("s3://b/k?X-Amz-Signature=planted", "s3://b/k?X-Amz-Signature=***"),
         ("/a/s3:/key:planted@host/b", "/a/s3://***@host/b"),
         ("said planted-secret", "said ***"),
-        ("sqlite:////tmp/a b/mlflow.db, Ray 2.60.0: ok", "sqlite:////tmp/a b/mlflow.db, Ray 2.60.0: ok"),
+        (
+            "sqlite:////tmp/a b/mlflow.db, Ray 2.60.0: ok",
+            "sqlite:////tmp/a b/mlflow.db, Ray 2.60.0: ok",
+        ),
         ("/home/me/token", "/home/me/token"),
     ],
 )
 def test_secrets_leave_the_text_and_nothing_else_does(text: str, left: str) -> None:
-    environment = {"AWS_SECRET_ACCESS_KEY": "planted-secret", "RAY_AUTH_TOKEN_PATH": "/home/me/token", "MY_TOKEN": "1"}
+    environment = {
+        "AWS_SECRET_ACCESS_KEY": "planted-secret",
+        "RAY_AUTH_TOKEN_PATH": "/home/me/token",
+        "MY_TOKEN": "1",
+    }
     assert without_secrets(text, environment) == left
 
 
 def test_what_hangs_or_breaks_is_one_line() -> None:
     start = time.monotonic()
-    assert doctor._found("slow", lambda: time.sleep(30) or "", 0.1).words == "no answer within 0.1 s: is it within reach from here?"
+    assert (
+        doctor._found("slow", lambda: time.sleep(30) or "", 0.1).words
+        == "no answer within 0.1 s: is it within reach from here?"
+    )
     assert time.monotonic() - start < 5
 
     def broken() -> str:
         raise OSError("libcudart.so:\n  not found")
 
-    assert str(doctor._found("broken", broken, 5)) == "!!  broken     OSError: libcudart.so: not found"
+    assert (
+        str(doctor._found("broken", broken, 5)) == "!!  broken     OSError: libcudart.so: not found"
+    )
 
 
-def test_fashion_mnist_that_is_not_here_is_named_and_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fashion_mnist_that_is_not_here_is_named_and_not_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(arrays, "_DEBIAN", tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     assert "fashion-mnist is not: apt install dataset-fashion-mnist" in found()["data"].words
@@ -164,7 +223,10 @@ def test_fashion_mnist_that_is_not_here_is_named_and_not_fetched(tmp_path: Path,
 
 
 def test_a_port_that_is_no_ray_is_given_up_in_time() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(Refused, match=r"does not answer within 0\.5 s"):
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        pytest.raises(InputError, match=r"does not answer within 0\.5 s"),
+    ):
         ask_cluster(f"127.0.0.1:{server.getsockname()[1]}", seconds=0.5)
 
 
@@ -172,16 +234,24 @@ def test_a_port_that_is_no_ray_is_given_up_in_time() -> None:
     ("code", "words"),
     [
         ("print('3 machines, 8 CPUs, 2 GPUs, Ray 2')", None),
-        ("raise RuntimeError('Version mismatch: Ray 2.1')", "cannot connect to Ray at .*Version mismatch.*of the same version"),
-        ("import sys; sys.exit('Unauthenticated: Missing token')", "asks for another token.*RAY_AUTH_MODE=token"),
+        (
+            "raise RuntimeError('Version mismatch: Ray 2.1')",
+            "cannot connect to Ray at .*Version mismatch.*of the same version",
+        ),
+        (
+            "import sys; sys.exit('Unauthenticated: Missing token')",
+            "asks for another token.*RAY_AUTH_MODE=token",
+        ),
     ],
 )
-def test_what_a_cluster_answers_is_told(code: str, words: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "_ASK", code)
+def test_what_a_cluster_answers_is_told(
+    code: str, words: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preconditions, "_ASK", code)
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
         if words is None:
             assert ask_cluster(address) == "3 machines, 8 CPUs, 2 GPUs, Ray 2"
         else:
-            with pytest.raises(Refused, match=words):
+            with pytest.raises(InputError, match=words):
                 ask_cluster(address)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.documents import flatten, load_yaml, override
-from workers.refusal import Refused
+from advcore.pipelines.settings.documents import flatten, load_yaml, override
+from advcore.workers.errors import InputError
 
 
 def write(folder: Path, text: str) -> Path:
@@ -15,7 +15,13 @@ def write(folder: Path, text: str) -> Path:
 
 
 def test_a_file_is_plain_data(tmp_path: Path) -> None:
-    path = write(tmp_path, "name: a\nwhen: 2024-01-02\nrun: &r {seed: 1}\nother: {<<: *r, seed: 2}\neps: [8/255, 1e-3]\n")
+    path = write(
+        tmp_path,
+        (
+            "name: a\nwhen: 2024-01-02\nrun: &r {seed: 1}\nother: {<<: *r, seed: 2}\neps: "
+            "[8/255, 1e-3]\n"
+        ),
+    )
     assert load_yaml(path) == {
         "name": "a",
         "when": "2024-01-02",
@@ -31,7 +37,10 @@ def test_a_file_is_plain_data(tmp_path: Path) -> None:
         ("a: 1\nb: 2\na: 3\n", r"not valid YAML in line 3: key 'a' is there twice; mend it there"),
         ("a: {b: 1, b: 2}\n", r"in line 1: key 'b' is there twice"),
         ("a: [1\nb: 2\n", r"not valid YAML in line 2: "),
-        ("a: !!python/object/apply:os.getcwd []\n", r"not valid YAML in line 1: could not determine a constructor"),
+        (
+            "a: !!python/object/apply:os.getcwd []\n",
+            r"not valid YAML in line 1: could not determine a constructor",
+        ),
         ("? [1, {}]\n: 2\n", r"not valid YAML in line 1: found unhashable key"),
         ("a: \x07\n", r"not valid YAML: unacceptable character"),
         ("a: !!timestamp x\n", r"not valid YAML: 'NoneType' object has no attribute"),
@@ -40,10 +49,17 @@ def test_a_file_is_plain_data(tmp_path: Path) -> None:
         ("a: " + "[" * 51 + "]" * 51, r"in line 1: more than 50 levels of lists and mappings"),
         ("a: " + "[" * 5000, r"not valid YAML: more than 50 levels of lists and mappings"),
         ("a: &a [*a]\n", r"in line 1: more than 50 levels"),
-        ("0: &a0 [x]\n" + "".join(f"{i}: &a{i} [*a{i - 1}]\n" for i in range(1, 60)), r"in line 49: more than 50 levels"),
-        ("0: &a0 [x]\n" + "".join(f"{i}: &a{i} [{f'*a{i - 1}, ' * 9}]\n" for i in range(1, 9)), r"more than 100000 values"),
         (
-            "0: &a0 {x: 1}\n" + "".join(f"{i}: &a{i} {{<<: [{f'*a{i - 1}, ' * 9}]}}\n" for i in range(1, 9)),
+            "0: &a0 [x]\n" + "".join(f"{i}: &a{i} [*a{i - 1}]\n" for i in range(1, 60)),
+            r"in line 49: more than 50 levels",
+        ),
+        (
+            "0: &a0 [x]\n" + "".join(f"{i}: &a{i} [{f'*a{i - 1}, ' * 9}]\n" for i in range(1, 9)),
+            r"more than 100000 values",
+        ),
+        (
+            "0: &a0 {x: 1}\n"
+            + "".join(f"{i}: &a{i} {{<<: [{f'*a{i - 1}, ' * 9}]}}\n" for i in range(1, 9)),
             r"more than 100000 val",
         ),
         ("- 1\n", r"expected a mapping of keys to values, got a list"),
@@ -51,26 +67,39 @@ def test_a_file_is_plain_data(tmp_path: Path) -> None:
         ("hello\n", r"expected a mapping of keys to values, got 'hello'"),
     ],
 )
-def test_a_file_that_is_not_in_order_is_refused_in_one_line(tmp_path: Path, text: str, match: str) -> None:
-    with pytest.raises(Refused, match=match) as refused:
+def test_a_file_that_is_not_in_order_is_refused_in_one_line(
+    tmp_path: Path, text: str, match: str
+) -> None:
+    with pytest.raises(InputError, match=match) as refused:
         load_yaml(write(tmp_path, text))
     assert "study.yaml" in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match=r"no file .*none.yaml'; give the path of a YAML file"):
+    with pytest.raises(InputError, match=r"no file .*none.yaml'; give the path of a YAML file"):
         load_yaml(tmp_path / "none.yaml")
-    with pytest.raises(Refused, match=r"cannot be read \(Is a directory\); give the path of a YAML file"):
+    with pytest.raises(
+        InputError, match=r"cannot be read \(Is a directory\); give the path of a YAML file"
+    ):
         load_yaml(tmp_path)
     (tmp_path / "image.png").write_bytes(b"\x89PNG\xff")
-    with pytest.raises(Refused, match=r"expected text in UTF-8, got other bytes; give a YAML file"):
+    with pytest.raises(
+        InputError, match=r"expected text in UTF-8, got other bytes; give a YAML file"
+    ):
         load_yaml(tmp_path / "image.png")
 
 
 def test_settings_are_put_over_a_copy() -> None:
     data = {"probes": {"r": {"attacks": [{"steps": 1}, {"steps": 2}]}}, "run": None}
-    settings = ["probes.r.attacks.1.steps=10", "run.seed=3", "a.b.c=[1, x]", "name=a=b", "probes.r.attacks.0={kind: pgd}", "none="]
+    settings = [
+        "probes.r.attacks.1.steps=10",
+        "run.seed=3",
+        "a.b.c=[1, x]",
+        "name=a=b",
+        "probes.r.attacks.0={kind: pgd}",
+        "none=",
+    ]
     assert override(data, settings) == {
         "probes": {"r": {"attacks": [{"kind": "pgd"}, {"steps": 10}]}},
         "run": {"seed": 3},
@@ -94,12 +123,18 @@ def test_settings_are_put_over_a_copy() -> None:
     ],
 )
 def test_a_setting_that_cannot_be_put_is_refused(setting: str, match: str) -> None:
-    with pytest.raises(Refused, match=match):
+    with pytest.raises(InputError, match=match):
         override({"name": "a", "list": [1, 2]}, [setting])
 
 
 def test_flatten_gives_dotted_names() -> None:
-    data = {"a": {"b": 1, "c": None}, "eps": [0.5, 1, "x", True], "attacks": [{"steps": 1}, {"steps": 2}], "no": [], "empty": {}}
+    data = {
+        "a": {"b": 1, "c": None},
+        "eps": [0.5, 1, "x", True],
+        "attacks": [{"steps": 1}, {"steps": 2}],
+        "no": [],
+        "empty": {},
+    }
     assert flatten(data) == {
         "a.b": 1,
         "a.c": None,

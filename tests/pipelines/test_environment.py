@@ -5,13 +5,21 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import environment
-from pipelines.tracking import environment_tags
+from advcore.pipelines.machine import environment
+from advcore.pipelines.tracking.tracker import environment_tags
 
 
-def test_environment_tags_say_versions_commit_and_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_tags_say_versions_commit_and_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tags = environment_tags()
-    assert {"version.torch", "version.ray", "version.mlflow", "version.python", "advcore.device"} <= set(tags)
+    assert {
+        "version.torch",
+        "version.ray",
+        "version.mlflow",
+        "version.python",
+        "advcore.device",
+    } <= set(tags)
     assert all(isinstance(value, str) and value for value in tags.values())
     assert environment._commit_tags(tmp_path) == {}
     git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@example.org"]

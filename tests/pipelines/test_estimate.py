@@ -9,14 +9,15 @@ import pytest
 import yaml
 from studies import study_of
 
-from pipelines import schema
-from pipelines.cli import main
-from pipelines.dry_run import dry_run
-from pipelines.estimate import FILE, worded
-from pipelines.run import run
-from pipelines.study import TAKEN, Study
-from pipelines.sweep import Sweep
-from workers.refusal import Refused
+from advcore.pipelines.cli import main
+from advcore.pipelines.settings import schema
+from advcore.pipelines.settings.names import TAKEN
+from advcore.pipelines.study.driver import run
+from advcore.pipelines.study.dry_run import dry_run
+from advcore.pipelines.study.estimates import FILE, worded
+from advcore.pipelines.study.settings import Study
+from advcore.pipelines.sweep.settings import Sweep
+from advcore.workers.errors import InputError
 
 
 def _seconds(text: str) -> float:
@@ -25,10 +26,14 @@ def _seconds(text: str) -> float:
     return float(found[1]) * (60 if found[2] == "min" else 1)
 
 
-def test_it_is_what_the_same_took_here_before_times_the_samples(tiny: dict[str, Any], place: Path) -> None:
+def test_it_is_what_the_same_took_here_before_times_the_samples(
+    tiny: dict[str, Any], place: Path
+) -> None:
     assert "no estimate of how long it takes" in dry_run(study_of(tiny))
     run(study_of(tiny))
-    assert "to measure: 0 of 24 shards\ntime: about 1 s (all of it is there)" in dry_run(study_of(tiny))
+    assert "to measure: 0 of 24 shards\ntime: about 1 s (all of it is there)" in dry_run(
+        study_of(tiny)
+    )
     path = place / "out" / FILE
     known = json.loads(path.read_text())
     assert len(known) == 4  # two networks of one kind, four probes
@@ -52,7 +57,11 @@ def test_trainings_are_part_of_it(tiny: dict[str, Any], place: Path) -> None:
         "recipe": {"objective": {"ce": {"kind": "cross_entropy"}}, "epochs": 1},
     }
     (place / "short.yaml").write_text(yaml.safe_dump(recipe))
-    tiny |= {"models": {}, "train": {"one": "short.yaml"}, "probes": {"margins": tiny["probes"]["margins"]}}
+    tiny |= {
+        "models": {},
+        "train": {"one": "short.yaml"},
+        "probes": {"margins": tiny["probes"]["margins"]},
+    }
     assert "to train: one" in dry_run(study_of(tiny))
     report = run(study_of(tiny))
     text = (report.folder / "report.md").read_text()
@@ -75,29 +84,43 @@ def test_a_dry_run_writes_nothing_and_refuses_what_a_run_does(
     assert "to measure: 24 of 24 shards" in capsys.readouterr().out
     assert sorted(place.rglob("*")) == before
     tiny["models"]["one"]["checkpoint"] = "gone.safetensors"
-    with pytest.raises(Refused, match=r"gone\.safetensors"):
+    with pytest.raises(InputError, match=r"gone\.safetensors"):
         dry_run(study_of(tiny))
 
 
-def test_the_price_comes_before_the_work(study_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_price_comes_before_the_work(
+    study_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["run", str(study_file), "--set", "minutes=3"]) == 0
-    assert "time: about 3.0 min (the price of this study on two idle cores" in capsys.readouterr().err
+    assert (
+        "time: about 3.0 min (the price of this study on two idle cores" in capsys.readouterr().err
+    )
 
 
 def test_times_have_two_digits() -> None:
-    assert [worded(seconds) for seconds in (0, 42.3, 100, 1000, 10_000)] == ["1 s", "42 s", "1.7 min", "17 min", "2.8 h"]
+    assert [worded(seconds) for seconds in (0, 42.3, 100, 1000, 10_000)] == [
+        "1 s",
+        "42 s",
+        "1.7 min",
+        "17 min",
+        "2.8 h",
+    ]
 
 
 @pytest.mark.parametrize("name", [*TAKEN, "Store", "mlflow.db-wal"])
-def test_a_study_whose_folder_would_meet_another_is_refused(tiny: dict[str, Any], name: str) -> None:
-    with pytest.raises(Refused, match=f"the name '{name}' is taken in a folder of results"):
+def test_a_study_whose_folder_would_meet_another_is_refused(
+    tiny: dict[str, Any], name: str
+) -> None:
+    with pytest.raises(InputError, match=f"the name '{name}' is taken in a folder of results"):
         schema.structure(Study, tiny | {"name": name})
 
 
-def test_a_study_and_a_sweep_of_one_name_do_not_share_a_folder(tiny: dict[str, Any], place: Path) -> None:
+def test_a_study_and_a_sweep_of_one_name_do_not_share_a_folder(
+    tiny: dict[str, Any], place: Path
+) -> None:
     (place / "out/tiny").mkdir(parents=True)
     (place / "out/tiny/sweep.yaml").write_text("name: tiny\n")
-    with pytest.raises(Refused, match="holds the sweep of that name: choose another name"):
+    with pytest.raises(InputError, match="holds the sweep of that name: choose another name"):
         run(study_of(tiny))
-    with pytest.raises(Refused, match="the name 'models' is taken"):
+    with pytest.raises(InputError, match="the name 'models' is taken"):
         schema.structure(Sweep, {"name": "models", "recipe": "plain", "space": {}})

@@ -1,6 +1,8 @@
-"""What breaks on a cluster: `advcore run` on several Ray nodes of this machine, whose processes are taken away under it.
+"""What breaks on a cluster: `advcore run` on several Ray nodes of this machine, whose processes are
+taken away under it.
 
-After each: every row is there, none twice, all equal bit for bit to those of an undisturbed run in one process.
+After each: every row is there, none twice, all equal bit for bit to those of an undisturbed run in
+one process.
 """
 
 import os
@@ -16,7 +18,7 @@ from driver import Driver, add, nodes, pid_of, workers_of
 from mlflow_server import serving
 from small_disk import fill, mounted
 
-from workers.store import open_store
+from advcore.workers.stores.store import open_store
 
 pytestmark = pytest.mark.slow
 
@@ -49,7 +51,9 @@ def test_a_node_removed_and_another_added(driver: Driver) -> None:
     driver.study["probes"]["look"]["seconds"] = 6.0
     process = driver.start("--workers", "4")
     driver.until(lambda: len(workers_of(driver)) == 4, process)
-    cluster.remove_node(sorted(cluster.worker_nodes, key=lambda node: node.node_id)[0], allow_graceful=False)
+    cluster.remove_node(
+        sorted(cluster.worker_nodes, key=lambda node: node.node_id)[0], allow_graceful=False
+    )
     add(cluster)
     driver.end(process)
     assert len({pid_of(path) for path in driver.tries()}) > 4
@@ -75,7 +79,8 @@ def test_the_driver_killed_and_started_again(driver: Driver) -> None:
 
 
 def test_the_driver_ended_by_a_signal(driver: Driver) -> None:
-    """SIGTERM: its rows are kept, nothing is left running in MLflow, and the same command goes on."""
+    """SIGTERM: its rows are kept, nothing is left running in MLflow, and the same command goes
+    on."""
     from mlflow import MlflowClient
 
     process = driver.tracked_and_begun()
@@ -94,7 +99,8 @@ def test_the_driver_ended_by_a_signal(driver: Driver) -> None:
 
 
 def test_a_shard_that_always_fails(driver: Driver) -> None:
-    """Its traceback and its samples are told, the rest is finished, the status says partial, and the next run tries it alone."""
+    """Its traceback and its samples are told, the rest is finished, the status says partial, and
+    the next run tries it alone."""
     driver.study["run"]["track"] = True
     driver.deed("fail-9")
     told = driver.end(driver.start(), status=1)
@@ -143,7 +149,9 @@ def test_a_straggler_is_overtaken(driver: Driver) -> None:
 def test_a_worker_that_hangs_is_replaced(driver: Driver, deed: str) -> None:
     """Asleep, or stopped altogether: the shard is measured by another one."""
     driver.deed(f"{deed}-4-once")
-    driver.study["probes"]["look"]["seconds"] = 2.5  # so that it is ended before idle workers overtake it
+    driver.study["probes"]["look"]["seconds"] = (
+        2.5  # so that it is ended before idle workers overtake it
+    )
     process = driver.start("--shard-seconds", "15")
     driver.until(lambda: bool(driver.tries(4)), process)
     hanging = pid_of(driver.tries(4)[0])
@@ -186,7 +194,10 @@ def test_as_many_workers_as_the_cluster_holds_and_more_as_it_grows(driver: Drive
 def test_two_drivers_at_once(driver: Driver) -> None:
     first = driver.start()
     driver.until(lambda: driver.stored() >= 1, first)
-    assert re.search("study faults in .* is being worked on by process [0-9]+ on", driver.end(driver.start(), status=2))
+    assert re.search(
+        "study faults in .* is being worked on by process [0-9]+ on",
+        driver.end(driver.start(), status=2),
+    )
     assert "12 shards measured, 0 of 12 found" in driver.end(first)
     driver.check()
 

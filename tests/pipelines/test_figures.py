@@ -1,4 +1,5 @@
-"""Charts as pictures: what is drawn, what is said, and that nothing is cut or lies over anything else."""
+"""Charts as pictures: what is drawn, what is said, and that nothing is cut or lies over anything
+else."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,12 +13,17 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from advcore.pipelines.reports.figures import draw, save
+from advcore.pipelines.reports.lines import COLOURS
 from advcore.probes import Gallery, Lines, Panel, Series
 from advcore.probes.charts import medians, shares
-from pipelines.figures import draw, save
-from pipelines.lines import COLOURS
 
-NAMES = ("plain, deepfool-l2", "plain, pgd-l2", "adversarial, deepfool-l2", "adversarial, bisected-deepfool-l2")
+NAMES = (
+    "plain, deepfool-l2",
+    "plain, pgd-l2",
+    "adversarial, deepfool-l2",
+    "adversarial, bisected-deepfool-l2",
+)
 
 
 def lines(series: Sequence[Series], **more: Any) -> Lines:
@@ -38,7 +44,10 @@ def clouds(samples: int = 256) -> Lines:
         distance[20, :3] = torch.inf
         cloud = (positions.repeat_interleave(samples), distance.flatten())
         series.append(Series(name, positions, distance.median(1).values, cloud=cloud))
-    note = "Line: median over samples. Dots: single samples. Larger is more invariant along that subspace (eq. 18)."
+    note = (
+        "Line: median over samples. Dots: single samples. Larger is more invariant along that "
+        "subspace (eq. 18)."
+    )
     return Lines(
         "margins",
         "Margin in each subspace",
@@ -61,15 +70,30 @@ def gallery(channels: int = 1, rows: int = 6) -> Gallery:
     ]
     heads = ["image", "plain:\nperturbation", "plain:\nadversarial", "adversarial:\nperturbation"]
     return Gallery(
-        "examples", "Minimal perturbations", [row] * rows, [f"sample {i}" for i in range(rows)], heads, "Scaled to be seen."
+        "examples",
+        "Minimal perturbations",
+        [row] * rows,
+        [f"sample {i}" for i in range(rows)],
+        heads,
+        "Scaled to be seen.",
     )
 
 
 def texts(figure: Figure) -> list[Text]:
-    """All words that can be seen, laid out; not the labels of ticks beyond the ends of their axis, which are never drawn."""
+    """All words that can be seen, laid out; not the labels of ticks beyond the ends of their axis,
+    which are never drawn."""
     FigureCanvasAgg(figure).draw()
-    beyond = {tick.label1 for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for tick in _beyond(axis)}
-    return [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip() and text not in beyond]
+    beyond = {
+        tick.label1
+        for axes in figure.axes
+        for axis in (axes.xaxis, axes.yaxis)
+        for tick in _beyond(axis)
+    }
+    return [
+        text
+        for text in figure.findobj(Text)
+        if text.get_visible() and text.get_text().strip() and text not in beyond
+    ]
 
 
 def _beyond(axis: Axis) -> list[Tick]:
@@ -83,16 +107,24 @@ def words(figure: Figure) -> str:
 
 CHARTS = {
     "four series": lines(
-        [falling(name) for name in NAMES], references=[(10, "chance"), (11, "majority class")], note="A note. " * 25
+        [falling(name) for name in NAMES],
+        references=[(10, "chance"), (11, "majority class")],
+        note="A note. " * 25,
     ),
     "clouds": clouds(),
     "blocks with words": lines(
-        [falling(points=21)], x_ticks={float(i): f"{i}\nblock {i}" for i in range(21)}, ends=("low", "high")
+        [falling(points=21)],
+        x_ticks={float(i): f"{i}\nblock {i}" for i in range(21)},
+        ends=("low", "high"),
     ),
     "gallery": gallery(),
     "colour gallery": gallery(3),
-    "symlog": lines([Series("plain", torch.arange(1.0, 99), torch.linspace(5, -1, 98) ** 3)], y_scale="symlog"),
-    "long words": lines([falling("a model with a rather long name " * 2) for _ in range(3)], y_limits=(0, 102)),
+    "symlog": lines(
+        [Series("plain", torch.arange(1.0, 99), torch.linspace(5, -1, 98) ** 3)], y_scale="symlog"
+    ),
+    "long words": lines(
+        [falling("a model with a rather long name " * 2) for _ in range(3)], y_limits=(0, 102)
+    ),
 }
 
 
@@ -109,12 +141,32 @@ def test_no_words_are_cut_tiny_or_over_one_another(chart: Lines | Gallery) -> No
         assert box.x1 <= width, text.get_text()
         assert box.y1 <= height, text.get_text()
     for i, one in enumerate(boxes):
-        assert not any(one.shrunk(0.95, 0.9).overlaps(other.shrunk(0.95, 0.9)) for other in boxes[i + 1 :])
+        assert not any(
+            one.shrunk(0.95, 0.9).overlaps(other.shrunk(0.95, 0.9)) for other in boxes[i + 1 :]
+        )
 
 
 def test_lines_show_labels_units_note_ends_and_references() -> None:
-    said = words(draw(lines([falling()], note="What it means.", ends=("low", "high"), references=[(10, "chance")])))
-    for part in ("A title", "radius (pixels in [0, 1])", "accuracy (%)", "What it means.", "← low", "high →", "chance", "plain"):
+    said = words(
+        draw(
+            lines(
+                [falling()],
+                note="What it means.",
+                ends=("low", "high"),
+                references=[(10, "chance")],
+            )
+        )
+    )
+    for part in (
+        "A title",
+        "radius (pixels in [0, 1])",
+        "accuracy (%)",
+        "What it means.",
+        "← low",
+        "high →",
+        "chance",
+        "plain",
+    ):
         assert part in said
 
 
@@ -133,9 +185,13 @@ def test_series_of_one_shade_belong_together() -> None:
 
 
 @pytest.mark.parametrize(("scale", "kept"), [("linear", [0.2, 8, 9]), ("log", [0.1, 0.2, 9])])
-def test_ticks_stand_at_the_numbers_asked_for_where_there_is_room(scale: Any, kept: list[float]) -> None:
+def test_ticks_stand_at_the_numbers_asked_for_where_there_is_room(
+    scale: Any, kept: list[float]
+) -> None:
     values = [0.1, 0.2, 8, 9]
-    figure = draw(lines([Series("a", torch.tensor(values), torch.ones(4))], x_scale=scale, x_ticks=values))
+    figure = draw(
+        lines([Series("a", torch.tensor(values), torch.ones(4))], x_scale=scale, x_ticks=values)
+    )
     axis = figure.axes[0].xaxis
     texts(figure)
     assert list(axis.get_majorticklocs()) == kept
@@ -144,7 +200,11 @@ def test_ticks_stand_at_the_numbers_asked_for_where_there_is_room(scale: Any, ke
 
 def test_long_names_of_numbers_are_broken_behind_slashes() -> None:
     chart = lines([falling()])
-    said = draw(replace(chart, y_label="robustness/robust_accuracy/pgd-linf/0.25 of the rest")).axes[0].get_ylabel()
+    said = (
+        draw(replace(chart, y_label="robustness/robust_accuracy/pgd-linf/0.25 of the rest"))
+        .axes[0]
+        .get_ylabel()
+    )
     assert said == "robustness/robust_accuracy/pgd-linf/\n0.25 of the rest"
 
 
@@ -158,11 +218,20 @@ def test_series_differ_in_colour_and_marker() -> None:
 
 def test_what_cannot_be_drawn_is_counted() -> None:
     x = torch.arange(4.0)
-    infinite = Series("a", x, torch.tensor([1, torch.inf, torch.nan, 2]), cloud=(x, torch.tensor([1, torch.inf, 2, 3])))
+    infinite = Series(
+        "a",
+        x,
+        torch.tensor([1, torch.inf, torch.nan, 2]),
+        cloud=(x, torch.tensor([1, torch.inf, 2, 3])),
+    )
     assert "3 values not finite, not drawn." in words(draw(lines([infinite])))
-    assert "1 value not finite, not drawn." in words(draw(lines([Series("a", x, torch.tensor([1, torch.inf, 2, 3]))])))
+    assert "1 value not finite, not drawn." in words(
+        draw(lines([Series("a", x, torch.tensor([1, torch.inf, 2, 3]))]))
+    )
     negative = Series("a", x, torch.tensor([1.0, 0, -1, 2]))
-    assert "2 values not positive, not drawn on a log scale." in words(draw(lines([negative], y_scale="log")))
+    assert "2 values not positive, not drawn on a log scale." in words(
+        draw(lines([negative], y_scale="log"))
+    )
     assert "not drawn" not in words(draw(lines([negative])))
     line = draw(lines([infinite])).axes[0].get_lines()[-1]
     assert torch.isnan(torch.tensor(line.get_ydata())).tolist() == [False, True, True, False]
@@ -176,7 +245,10 @@ def test_nothing_finite_is_an_empty_chart_that_says_so() -> None:
 
 def test_clouds_stand_side_by_side_at_their_index_and_never_move() -> None:
     def places() -> list[torch.Tensor]:
-        return [torch.tensor(cloud.get_offsets().filled(torch.nan)[:, 0]) for cloud in draw(clouds(64)).axes[0].collections]
+        return [
+            torch.tensor(cloud.get_offsets().filled(torch.nan)[:, 0])
+            for cloud in draw(clouds(64)).axes[0].collections
+        ]
 
     plain, adversarial = places()
     index = torch.arange(21.0).repeat_interleave(64)
@@ -230,7 +302,9 @@ def test_two_bands_a_thin_line_and_bars_around_points() -> None:
 
 def test_ends_of_bands_that_are_not_finite_are_not_counted_as_values() -> None:
     x = torch.arange(3.0)
-    assert "not finite" not in words(draw(lines([Series("a", x, x, x, torch.tensor([1, 2, torch.inf]))])))
+    assert "not finite" not in words(
+        draw(lines([Series("a", x, x, x, torch.tensor([1, 2, torch.inf]))]))
+    )
 
 
 def test_ticks_with_words_stand_where_there_is_room() -> None:
@@ -254,7 +328,11 @@ def test_medians_stand_in_their_interval_and_between_the_quartiles() -> None:
     assert (series.outer[0] < series.low).all()
     assert (series.high < series.outer[1]).all()
     few = medians("a", torch.arange(1.0), torch.tensor([[1.0], [2.0], [torch.inf]]))
-    assert (few.y.item(), few.low, few.high) == (2.0, torch.tensor([1.0]), torch.tensor([torch.inf]))
+    assert (few.y.item(), few.low, few.high) == (
+        2.0,
+        torch.tensor([1.0]),
+        torch.tensor([torch.inf]),
+    )
 
 
 def test_shares_stand_in_wilsons_interval() -> None:
@@ -299,16 +377,28 @@ def test_galleries_draw_grey_colour_and_signed() -> None:
 def test_a_gallery_counts_pixels_that_are_not_finite() -> None:
     image = torch.zeros(1, 2, 2)
     image[0, 0] = torch.nan
-    assert "2 pixels not finite, drawn as 0." in words(draw(Gallery("g", "t", [[Panel(image, "c")]], ["r"], ["h"])))
+    assert "2 pixels not finite, drawn as 0." in words(
+        draw(Gallery("g", "t", [[Panel(image, "c")]], ["r"], ["h"]))
+    )
 
 
 def test_a_gallery_that_does_not_fit_is_refused() -> None:
     panel = Panel(torch.zeros(2, 4, 4), "")
     with pytest.raises(
-        ValueError, match=r"expected an image \(C, H, W\) of 1 or 3 channels, got shape \(2, 4, 4\); pick the channels"
+        ValueError,
+        match=(
+            r"expected an image \(C, H, W\) of 1 or 3 channels, got shape \(2, 4, 4\); pick "
+            r"the channels"
+        ),
     ):
         draw(Gallery("g", "t", [[panel]], ["r"], ["h"]))
-    with pytest.raises(ValueError, match=r"gallery 'g': expected pictures and a label for each row and column, got 0 rows of 0"):
+    with pytest.raises(
+        ValueError,
+        match=(
+            r"gallery 'g': expected pictures and a label for each row and column, got 0 rows "
+            r"of 0"
+        ),
+    ):
         draw(Gallery("g", "t", [], [], []))
     with pytest.raises(ValueError, match=r"got 1 rows of 1, 2 and 1 labels; add them"):
         draw(Gallery("g", "t", [[panel]], ["r", "s"], ["h"]))

@@ -1,4 +1,5 @@
-"""Files of every shape: valid ones come back as they were, whatever else is in them gets one line and status 2."""
+"""Files of every shape: valid ones come back as they were, whatever else is in them gets one line
+and status 2."""
 
 import json
 import re
@@ -12,20 +13,22 @@ from hypothesis import strategies as st
 from mappings import by_kind, mapping_of, spoilt
 from sweeps import tiny_sweep
 
-from pipelines import cli, commands, schema
-from pipelines.documents import load_yaml
-from pipelines.prepare import prepare
-from pipelines.study import Study
-from pipelines.sweep import Sweep
-from pipelines.sweep_plan import check_points, plan_of
-from pipelines.training import Training, loaded
-from workers.refusal import Refused
+from advcore.pipelines import cli, commands
+from advcore.pipelines.settings import schema
+from advcore.pipelines.settings.documents import load_yaml
+from advcore.pipelines.study.plan import prepare
+from advcore.pipelines.study.settings import Study
+from advcore.pipelines.sweep.plan import check_points, plan_of
+from advcore.pipelines.sweep.settings import Sweep
+from advcore.pipelines.training.settings import Training, load_training
+from advcore.workers.errors import InputError
 
 MANY = settings.default.max_examples
 FILES = {"study": Study, "training": Training, "sweep": Sweep}
 KINDS = [(seam, kind, cls) for seam, known in schema.SEAMS.items() for kind, cls in known.items()]
 ALWAYS_REFUSED = "pbt changes the settings|needs the package|is not installed|there is no attack"
-"""Why a kind may be refused whatever its settings: always, without its package, or for its names, which that package has."""
+"""Why a kind may be refused whatever its settings: always, without its package, or for its names,
+which that package has."""
 
 
 def through_a_file(data: Any, file: Path) -> Any:
@@ -34,19 +37,20 @@ def through_a_file(data: Any, file: Path) -> Any:
 
 
 def comes_back(cls: Any, data: dict[str, Any], file: Path) -> str:
-    """Why the data is refused; nothing if it is valid: then it comes back through its own words and a file, and means the same."""
+    """Why the data is refused; nothing if it is valid: then it comes back through its own words and
+    a file, and means the same."""
     try:
         value = schema.structure(cls, data)
-    except Refused as refusal:
+    except InputError as refusal:
         why = str(refusal)
         assert re.fullmatch(r"study[^\n]*", why)
         return why
     words = schema.unstructure(value, cls)
     again = schema.structure(cls, through_a_file({"x": words}, file)["x"])
     assert again == value
-    assert json.dumps(schema.unstructure(again, cls), sort_keys=True) == json.dumps(words, sort_keys=True), (
-        "another key in the store"
-    )
+    assert json.dumps(schema.unstructure(again, cls), sort_keys=True) == json.dumps(
+        words, sort_keys=True
+    ), "another key in the store"
     return ""
 
 
@@ -60,7 +64,9 @@ def test_every_kind_comes_back_from_a_file(seam: Any, kind: str, cls: type, tmp_
         refusals.append(comes_back(seam, data, tmp_path / "x.yaml"))
 
     check()
-    assert "" in refusals or any(re.search(ALWAYS_REFUSED, refusal) for refusal in refusals), refusals
+    assert "" in refusals or any(re.search(ALWAYS_REFUSED, refusal) for refusal in refusals), (
+        refusals
+    )
 
 
 SECTIONS: dict[str, dict[str, Any]] = {
@@ -105,13 +111,17 @@ def only_checked(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def checked(check: Any) -> Any:
         def stop(value: Any, verbose: bool = False) -> None:
             check(value)
-            raise Refused("nothing wrong")
+            raise InputError("nothing wrong")
 
         return stop
 
     monkeypatch.setattr(commands, "run", checked(lambda study: (study.run.check(), prepare(study))))
-    monkeypatch.setattr(commands, "train", checked(loaded))
-    monkeypatch.setattr(commands, "sweep", checked(lambda sweep: (sweep.run.check(), check_points(plan_of(sweep), sweep.points()))))
+    monkeypatch.setattr(commands, "train", checked(load_training))
+    monkeypatch.setattr(
+        commands,
+        "sweep",
+        checked(lambda sweep: (sweep.run.check(), check_points(plan_of(sweep), sweep.points()))),
+    )
     return place
 
 
@@ -150,8 +160,13 @@ def line(what: str, content: bytes, place: Path, capfd: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize("what", FILES)
-def test_a_file_with_one_thing_wrong_gets_one_line(what: str, only_checked: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert line(what, yaml.safe_dump(SECTIONS[what]).encode(), only_checked, capfd) == "advcore: nothing wrong\n"
+def test_a_file_with_one_thing_wrong_gets_one_line(
+    what: str, only_checked: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        line(what, yaml.safe_dump(SECTIONS[what]).encode(), only_checked, capfd)
+        == "advcore: nothing wrong\n"
+    )
 
     @settings(max_examples=MANY // 3)
     @given(st.data())

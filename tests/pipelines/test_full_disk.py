@@ -1,4 +1,5 @@
-"""A disk that is full while a study runs: nothing damaged, one line, status 1; with space again the same command completes it."""
+"""A disk that is full while a study runs: nothing damaged, one line, status 1; with space again the
+same command completes it."""
 
 import errno
 from collections.abc import Callable, Iterator
@@ -11,15 +12,18 @@ import yaml
 from small_disk import fill, mounted
 from studies import stored
 
-from pipelines import report
-from pipelines.cli import main
-from pipelines.full import is_full
-from workers.actor import Worker
+from advcore.pipelines.cli import main
+from advcore.pipelines.machine.disk import is_full
+from advcore.pipelines.study import report
+from advcore.workers.actor import Worker
 
 
 @pytest.fixture(autouse=True)
 def _twelve_shards(study_file: Path, tiny: dict[str, Any]) -> None:
-    tiny["probes"] = {"curvature": tiny["probes"]["curvature"], "margins": tiny["probes"]["margins"]}
+    tiny["probes"] = {
+        "curvature": tiny["probes"]["curvature"],
+        "margins": tiny["probes"]["margins"],
+    }
     study_file.write_text(yaml.safe_dump(tiny))
 
 
@@ -44,23 +48,36 @@ def after_shards(count: int, act: Callable[[], Any], monkeypatch: pytest.MonkeyP
 
 
 def one_line(capsys: pytest.CaptureFixture[str]) -> str:
-    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith(("advcore: ", "Traceback"))]
+    lines = [
+        line
+        for line in capsys.readouterr().err.splitlines()
+        if line.startswith(("advcore: ", "Traceback"))
+    ]
     assert len(lines) == 1, lines
     return lines[0]
 
 
 def test_a_store_without_space(
-    study_file: Path, small_disk: Path, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    study_file: Path,
+    small_disk: Path,
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["run", str(study_file), "--out", "undisturbed"]) == 0
-    undisturbed = {path.name: pq.read_table(path) for path in (place / "undisturbed/store").rglob("*.parquet")}
+    undisturbed = {
+        path.name: pq.read_table(path) for path in (place / "undisturbed/store").rglob("*.parquet")
+    }
     capsys.readouterr()
     with monkeypatch.context() as patch:
         after_shards(5, lambda: fill(small_disk), patch)
         assert main(["run", str(study_file)]) == 1
     line = one_line(capsys)
     assert "no space is left to store the rows of" in line
-    assert "5 of 12 shards were measured and are kept; free some: finished shards are in the store, and the same command" in line
+    assert (
+        "5 of 12 shards were measured and are kept; free some: finished shards are in the "
+        "store, and the same command"
+    ) in line
     assert len(stored(place)) == 5
     assert not [path for path in (small_disk / "store").rglob(".*") if path.name != ".locks"]
     (small_disk / "ballast").unlink()
@@ -72,14 +89,18 @@ def test_a_store_without_space(
 
 
 def test_results_without_space(
-    study_file: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    study_file: Path,
+    small_disk: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["run", str(study_file)]) == 0
     report_before = (small_disk / "tiny/report.md").read_text()
     (small_disk / "tiny/figures/margins/margins.png").unlink()
     ballast = fill(small_disk)
     capsys.readouterr()
-    # the store is tried out first: where that meets the full disk already, the finished answer is shown; else the report meets it
+    # the store is tried out first: where that meets the full disk already, the finished answer is
+    # shown; else the report meets it
     assert main(["run", str(study_file)]) in (0, 1)
     assert "space" in capsys.readouterr().err
     assert (small_disk / "tiny/report.md").read_text() == report_before
@@ -89,9 +110,13 @@ def test_results_without_space(
 
 
 def test_results_that_meet_a_full_disk_in_the_end(
-    study_file: Path, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    study_file: Path,
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """What the system says of a full disk, wherever the report meets it, is one line; the rows are there."""
+    """What the system says of a full disk, wherever the report meets it, is one line; the rows are
+    there."""
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -113,11 +138,19 @@ def test_an_mlflow_store_without_space_is_waited_for(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The rows lie elsewhere; what is to be logged waits, and the next run of the same study logs it."""
+    """The rows lie elsewhere; what is to be logged waits, and the next run of the same study logs
+    it."""
     (small_disk / "mlflow.db").write_bytes(migrated.read_bytes())
     uri = f"sqlite:///{small_disk / 'mlflow.db'}"
     study = yaml.safe_load(study_file.read_text())
-    study["run"] = {"shard_size": 8, "threads": 1, "out": "elsewhere", "track": True, "tracking_uri": uri, "tracking_wait": 1.0}
+    study["run"] = {
+        "shard_size": 8,
+        "threads": 1,
+        "out": "elsewhere",
+        "track": True,
+        "tracking_uri": uri,
+        "tracking_wait": 1.0,
+    }
     study_file.write_text(yaml.safe_dump(study))
     with monkeypatch.context() as patch:
         after_shards(2, lambda: fill(small_disk), patch)
@@ -131,7 +164,9 @@ def test_an_mlflow_store_without_space_is_waited_for(
     assert main(["run", str(study_file)]) == 0
     from mlflow import MlflowClient
 
-    runs = MlflowClient(uri).search_runs([MlflowClient(uri).get_experiment_by_name("advcore").experiment_id])
+    runs = MlflowClient(uri).search_runs(
+        [MlflowClient(uri).get_experiment_by_name("advcore").experiment_id]
+    )
     assert len(runs) == 5
     assert {run.info.status for run in runs} == {"FINISHED"}
 

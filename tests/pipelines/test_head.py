@@ -1,4 +1,5 @@
-"""A head that is started by the line of cluster.yaml: jobs submitted to it, drivers beside it, what is no head, and its end."""
+"""A head that is started by the line of cluster.yaml: jobs submitted to it, drivers beside it, what
+is no head, and its end."""
 
 import os
 import re
@@ -21,15 +22,19 @@ from driver import ROOT
 from mlflow_store import client
 from postgres import free_port
 
-from pipelines.run import run
-from pipelines.study import Study, read
-from workers.cluster import private_token
-from workers.store import open_store
+from advcore.pipelines.settings.shipped import read
+from advcore.pipelines.study.driver import run
+from advcore.pipelines.study.settings import Study
+from advcore.workers.pool.preconditions import private_token
+from advcore.workers.stores.store import open_store
 
 pytestmark = pytest.mark.slow
 PROGRAMS = Path(sys.executable).parent
 SHARDS = 12
-WARM = {"RAY_preload_python_modules": "workers.preloaded", "RAY_enable_worker_prestart": "1"}
+WARM = {
+    "RAY_preload_python_modules": "advcore.workers.pool.preloaded",
+    "RAY_enable_worker_prestart": "1",
+}
 NOBODY = "f" * 64
 """A token that no head takes."""
 
@@ -45,11 +50,27 @@ class Head:
 
     def job(self, *arguments: str, token: str | None = None) -> subprocess.CompletedProcess[str]:
         """`ray job ...`, as anyone may ask who reaches the dashboard."""
-        command = [str(PROGRAMS / "ray"), "job", arguments[0], "--address", f"http://127.0.0.1:{self.dashboard}", *arguments[1:]]
+        command = [
+            str(PROGRAMS / "ray"),
+            "job",
+            arguments[0],
+            "--address",
+            f"http://127.0.0.1:{self.dashboard}",
+            *arguments[1:],
+        ]
         environment = self.environment | ({"RAY_AUTH_TOKEN": token} if token else {})
-        return subprocess.run(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=180)
+        return subprocess.run(
+            command,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=180,
+        )
 
-    def driver(self, study: Path, address: str, *flags: str, token: str | None = None) -> subprocess.Popen[str]:
+    def driver(
+        self, study: Path, address: str, *flags: str, token: str | None = None
+    ) -> subprocess.Popen[str]:
         """`advcore run` beside it."""
         command = [
             str(PROGRAMS / "advcore"),
@@ -64,24 +85,47 @@ class Head:
             *flags,
         ]
         environment = self.environment | ({"RAY_AUTH_TOKEN": token} if token else {})
-        return subprocess.Popen(command, cwd=study, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return subprocess.Popen(
+            command,
+            cwd=study,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
 
 
 @contextmanager
 def started(settings: dict[str, str] | None = None) -> Iterator[Head]:
-    """By cluster.yaml's own line, but for the autoscaler, whose cloud is not here; on other ports, with two CPUs."""
+    """By cluster.yaml's own line, but for the autoscaler, whose cloud is not here; on other ports,
+    with two CPUs."""
     private_token()
     line = yaml.safe_load((ROOT / "cluster.yaml").read_text())["head_start_ray_commands"][1]
     given, _, command = line.partition("; ")[2].partition("ray start ")
     port, dashboard = free_port(), free_port()
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    environment = os.environ | dict(re.findall(r"(\w+)=(\S+)", given)) | {"PYTHONPATH": path} | (settings or {})
+    environment = (
+        os.environ
+        | dict(re.findall(r"(\w+)=(\S+)", given))
+        | {"PYTHONPATH": path}
+        | (settings or {})
+    )
     for name in ("RAY_ADDRESS", "MLFLOW_TRACKING_URI"):
         environment.pop(name, None)
     with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
         ports = [f"--port={port}", f"--dashboard-port={dashboard}"]
-        kept = [flag for flag in shlex.split(command) if not flag.startswith(("--port", "--autoscaling-config"))]
-        own = [*ports, f"--temp-dir={folder}", "--num-cpus=2", f"--object-store-memory={2**27}", "--block"]
+        kept = [
+            flag
+            for flag in shlex.split(command)
+            if not flag.startswith(("--port", "--autoscaling-config"))
+        ]
+        own = [
+            *ports,
+            f"--temp-dir={folder}",
+            "--num-cpus=2",
+            f"--object-store-memory={2**27}",
+            "--block",
+        ]
         process = subprocess.Popen(
             [str(PROGRAMS / "ray"), "start", *kept, *own],
             env=environment,
@@ -139,17 +183,36 @@ def check(found: Path, mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rows are those of one process without Ray."""
     monkeypatch.chdir(mine)
     monkeypatch.syspath_prepend(mine)
-    run(read(Study, "study.yaml", "studies", (f"run.out={mine.parent / 'inline'}", "run.track=false", "run.threads=1")))
+    run(
+        read(
+            Study,
+            "study.yaml",
+            "studies",
+            (f"run.out={mine.parent / 'inline'}", "run.track=false", "run.threads=1"),
+        )
+    )
     wanted, there = rows(mine.parent / "inline/store"), rows(found)
     assert len(wanted) == SHARDS
     assert there.keys() == wanted.keys()
     for key, columns in wanted.items():
-        assert all(torch.equal(columns[name], there[key][name]) for name in ("sample", "logits", "noise"))
+        assert all(
+            torch.equal(columns[name], there[key][name]) for name in ("sample", "logits", "noise")
+        )
 
 
-def test_a_job_is_stopped_and_submitted_again(head: Head, mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_is_stopped_and_submitted_again(
+    head: Head, mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = ["--out", str(tmp_path / "results"), "--runner", "ray", "--workers", "2"]
-    asked = ["--working-dir", str(mine), "--", str(PROGRAMS / "advcore"), "run", "study.yaml", *settings]
+    asked = [
+        "--working-dir",
+        str(mine),
+        "--",
+        str(PROGRAMS / "advcore"),
+        "run",
+        "study.yaml",
+        *settings,
+    ]
     refused = head.job("submit", *asked, token=NOBODY)
     assert refused.returncode != 0
     assert re.search(r"401|403|[Uu]nauth|[Ii]nvalid", refused.stdout)
@@ -165,7 +228,9 @@ def test_a_job_is_stopped_and_submitted_again(head: Head, mine: Path, tmp_path: 
 
     told = head.job("submit", *asked)
     assert told.returncode == 0, told.stdout
-    measured, found = map(int, re.findall(r"(\d+) shards measured, (\d+) of 12 found", told.stdout)[0])
+    measured, found = map(
+        int, re.findall(r"(\d+) shards measured, (\d+) of 12 found", told.stdout)[0]
+    )
     assert measured + found == SHARDS
     assert found >= 3
     assert (tmp_path / "results/mine/report.md").is_file()
@@ -176,15 +241,26 @@ def test_what_is_no_head_of_ours_is_refused_in_seconds(head: Head, mine: Path) -
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        no_head = "does not answer as the head of a Ray: give the address that `ray start --head` tells"
+        no_head = (
+            "does not answer as the head of a Ray: give the address that `ray start --head` tells"
+        )
         for port, token, words in (
             (silent.getsockname()[1], None, no_head),
             (head.dashboard, None, no_head),
-            (head.port, NOBODY, "asks for another token: put the cluster's into ~/.ray/auth_token and set RAY_AUTH_MODE=token"),
+            (
+                head.port,
+                NOBODY,
+                (
+                    "asks for another token: put the cluster's into ~/.ray/auth_token and set "
+                    "RAY_AUTH_MODE=token"
+                ),
+            ),
         ):
-            told, _ = (process := head.driver(mine, f"127.0.0.1:{port}", "--out", f"out{port}", token=token)).communicate(
-                timeout=40
-            )
+            told, _ = (
+                process := head.driver(
+                    mine, f"127.0.0.1:{port}", "--out", f"out{port}", token=token
+                )
+            ).communicate(timeout=40)
             assert process.returncode == 2, told
             assert told.splitlines()[-1].endswith(words)
             assert len(told.splitlines()) == 2  # that workers start, and that they do not
@@ -194,11 +270,14 @@ def test_what_is_no_head_of_ours_is_refused_in_seconds(head: Head, mine: Path) -
 def test_a_head_that_dies_ends_the_driver_in_words_and_another_one_goes_on(
     mine: Path, monkeypatch: pytest.MonkeyPatch, workers: str, settings: dict[str, str]
 ) -> None:
-    """Its process alone dies: workers, and those that wait to be some, live on, and one of them has a shard that does not end."""
+    """Its process alone dies: workers, and those that wait to be some, live on, and one of them has
+    a shard that does not end."""
     hanging = mine.parent / "deeds/hang-36"
     hanging.touch()
     with started(settings) as first:
-        process = first.driver(mine, f"127.0.0.1:{first.port}", "--out", "out", "--workers", workers)
+        process = first.driver(
+            mine, f"127.0.0.1:{first.port}", "--out", "out", "--workers", workers
+        )
         while len(list((mine / "out/store").rglob("*.parquet"))) < 3 and process.poll() is None:
             time.sleep(0.05)
         first.process.send_signal(signal.SIGSTOP)  # it would end the others
@@ -206,7 +285,13 @@ def test_a_head_that_dies_ends_the_driver_in_words_and_another_one_goes_on(
         told, _ = process.communicate(timeout=120)
         first.process.send_signal(signal.SIGCONT)
     assert process.returncode == 1, told
-    assert re.search(r"advcore: Ray's head does not answer any more, since \d+ s; finished shards are in the store, and", told)
+    assert re.search(
+        (
+            r"advcore: Ray's head does not answer any more, since \d+ s; finished shards are "
+            r"in the store, and"
+        ),
+        told,
+    )
     assert {found.info.status for found in client(mine / "out").search_runs(["1"])} == {"FAILED"}
     hanging.unlink()
     with started() as second:

@@ -1,4 +1,5 @@
-"""A user without a home, who stands in no list of users: as `docker --user` and OpenShift give one."""
+"""A user without a home, who stands in no list of users: as `docker --user` and OpenShift give
+one."""
 
 import os
 import shutil
@@ -23,8 +24,28 @@ def as_nobody(place: Path) -> list[str]:
     for parent in (place, *place.parents[:-2]):
         parent.chmod(parent.stat().st_mode | 0o055)
     rights = ["--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search"]
-    unset = [f"-u{name}" for name in ("HOME", "XDG_CACHE_HOME", "LOGNAME", "USER", "RAY_ADDRESS", "MLFLOW_TRACKING_URI")]
-    return ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups", *rights, "env", *unset]
+    unset = [
+        f"-u{name}"
+        for name in (
+            "HOME",
+            "XDG_CACHE_HOME",
+            "LOGNAME",
+            "USER",
+            "RAY_ADDRESS",
+            "MLFLOW_TRACKING_URI",
+        )
+    ]
+    return [
+        "setpriv",
+        "--reuid",
+        str(NOBODY),
+        "--regid",
+        str(NOBODY),
+        "--clear-groups",
+        *rights,
+        "env",
+        *unset,
+    ]
 
 
 @pytest.mark.slow
@@ -35,9 +56,21 @@ def test_it_goes_on_with_a_folder_in_the_homes_place(
     tiny["probes"] = {"curvature": {"kind": "curvature"}}
     tiny["run"] |= {"track": True}
     study_file.write_text(yaml.safe_dump(tiny))
-    command = [*as_nobody, f"PYTHONPATH={ROOT}", sys.executable, "-m", "pipelines.cli", "run", str(study_file), *flags]
+    command = [
+        *as_nobody,
+        f"PYTHONPATH={ROOT}",
+        sys.executable,
+        "-m",
+        "advcore.pipelines.cli",
+        "run",
+        str(study_file),
+        *flags,
+    ]
     done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stderr
-    assert f"advcore: this user has no home, /tmp/advcore-{NOBODY} stands in for it: set HOME" in done.stderr
+    assert (
+        f"advcore: this user has no home, /tmp/advcore-{NOBODY} stands in for it: set HOME"
+        in done.stderr
+    )
     assert "Traceback" not in done.stderr
     assert (place / "out/mlflow.db").stat().st_uid == NOBODY

@@ -1,4 +1,5 @@
-"""A real MLflow server that goes away in the middle of a study, stopped or killed, and comes back, or does not."""
+"""A real MLflow server that goes away in the middle of a study, stopped or killed, and comes back,
+or does not."""
 
 import os
 import signal
@@ -37,9 +38,11 @@ def study(study_file: Path, tiny: dict[str, Any], server: Server) -> Path:
 
 
 def started(study: Path, *flags: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "pipelines.cli", "run", str(study), *flags]
+    command = [sys.executable, "-m", "advcore.pipelines.cli", "run", str(study), *flags]
     environment = {**os.environ, "PYTHONPATH": ROOT}
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def wait_for_rows(process: subprocess.Popen[str], place: Path, count: int) -> None:
@@ -61,12 +64,19 @@ def check_complete(server: Server, place: Path) -> None:
             assert len(steps) == len(set(steps)), name
     parent = next(run for run in runs if "mlflow.parentRunId" not in run.data.tags)
     assert parent.data.metrics["shards"] == 60
-    assert {entry.path for entry in client.list_artifacts(parent.info.run_id)} >= {"figures", "report.md", "failures.txt"}
+    assert {entry.path for entry in client.list_artifacts(parent.info.run_id)} >= {
+        "figures",
+        "report.md",
+        "failures.txt",
+    }
 
 
 @pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGKILL], ids=["stopped", "killed"])
-def test_a_study_ends_complete_when_the_server_comes_back(study: Path, server: Server, place: Path, number: int) -> None:
-    """The server goes after a few shards and comes back once all are measured: the measuring did not wait for it."""
+def test_a_study_ends_complete_when_the_server_comes_back(
+    study: Path, server: Server, place: Path, number: int
+) -> None:
+    """The server goes after a few shards and comes back once all are measured: the measuring did
+    not wait for it."""
     process = started(study)
     wait_for_rows(process, place, 5)
     server.signal(number)
@@ -82,7 +92,9 @@ def test_a_study_ends_complete_when_the_server_comes_back(study: Path, server: S
     check_complete(server, place)
 
 
-def test_a_server_that_stays_away_is_told_and_the_next_run_completes_the_record(study: Path, server: Server, place: Path) -> None:
+def test_a_server_that_stays_away_is_told_and_the_next_run_completes_the_record(
+    study: Path, server: Server, place: Path
+) -> None:
     process = started(study, "--tracking-wait", "2")
     wait_for_rows(process, place, 5)
     server.signal(signal.SIGKILL)

@@ -9,11 +9,11 @@ import pytest
 import yaml
 from mlflow_store import client as mlflow_client
 
-from pipelines import again
-from pipelines.cli import main
-from pipelines.client import Client, default_uri
-from pipelines.still import sqlite_path, still_finished
-from pipelines.tracking import MLflowTracker
+from advcore.pipelines.cli import main
+from advcore.pipelines.study import saved_answer
+from advcore.pipelines.tracking.client import Client, default_uri
+from advcore.pipelines.tracking.finished_run import finished_in_mlflow, sqlite_path
+from advcore.pipelines.tracking.tracker import MLflowTracker
 
 SIGNS = [chr(code) for code in range(1, 127) if chr(code) not in "/"]
 NAMES = [
@@ -49,7 +49,7 @@ def test_runs_are_recorded_where_the_results_lie(name: str, migrated: Path, tmp_
     with sqlite3.connect(folder / "mlflow.db") as database:
         assert database.execute("SELECT run_uuid FROM runs").fetchall() == [(run.id,)]
     assert len(list((folder / "mlartifacts").rglob("said.txt"))) == 1
-    assert still_finished(default_uri(folder), run.id) == ""
+    assert finished_in_mlflow(default_uri(folder), run.id) == ""
     assert {path.name for path in tmp_path.iterdir()} == {name}
 
 
@@ -63,7 +63,9 @@ def test_every_sign_is_quoted_as_sqlalchemy_reads_it(sign: str) -> None:
         assert make_url(default_uri(path.parent)).database == str(path)
 
 
-def test_a_study_runs_in_such_a_folder(study_file: Path, tiny: dict[str, Any], place: Path, migrated: Path) -> None:
+def test_a_study_runs_in_such_a_folder(
+    study_file: Path, tiny: dict[str, Any], place: Path, migrated: Path
+) -> None:
     folder = place / "a%2Fb?c d#e"
     folder.mkdir()
     shutil.copy(migrated, folder / "mlflow.db")
@@ -71,12 +73,16 @@ def test_a_study_runs_in_such_a_folder(study_file: Path, tiny: dict[str, Any], p
     tiny["run"] |= {"out": str(folder), "track": True}
     study_file.write_text(yaml.safe_dump(tiny))
     assert main(["run", str(study_file)]) == 0
-    assert "nothing to compute" in (again.answer(["run", str(study_file)]) or "")
+    assert "nothing to compute" in (saved_answer.cached_answer(["run", str(study_file)]) or "")
     assert len(list((folder / "mlartifacts").rglob("report.md"))) == 1
 
 
 def test_results_may_be_moved(
-    study_file: Path, tiny: dict[str, Any], place: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+    study_file: Path,
+    tiny: dict[str, Any],
+    place: Path,
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     tiny["probes"] = {"curvature": {"kind": "curvature"}}
     tiny["run"] |= {"out": str(folder), "track": True}
@@ -84,7 +90,11 @@ def test_results_may_be_moved(
     assert main(["run", str(study_file)]) == 0
     moved = place / "moved"
     folder.rename(moved)
-    study_file.write_text(yaml.safe_dump({**tiny, "name": "other", "run": {**tiny["run"], "out": str(moved), "seed": 1}}))
+    study_file.write_text(
+        yaml.safe_dump(
+            {**tiny, "name": "other", "run": {**tiny["run"], "out": str(moved), "seed": 1}}
+        )
+    )
     capsys.readouterr()
     assert main(["run", str(study_file)]) == 0
     assert not folder.exists()

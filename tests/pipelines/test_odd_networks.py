@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from studies import study_of
 
-from pipelines.run import run
-from workers.refusal import Refused
+from advcore.pipelines.study.driver import run
+from advcore.workers.errors import InputError
 
 CODE = """
 import torch
@@ -23,7 +23,8 @@ class Wrapped(nn.Module):
         return self.way(self.network, images)
 
 def batch():
-    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4, track_running_stats=False), nn.Flatten(), nn.LazyLinear(10)).eval()
+    mixing = nn.BatchNorm2d(4, track_running_stats=False)
+    return nn.Sequential(nn.Conv2d(1, 4, 3), mixing, nn.Flatten(), nn.LazyLinear(10)).eval()
 
 def made(network):
     network(torch.zeros(2, 1, 8, 8))
@@ -44,11 +45,19 @@ def plain(): return perceptron(10)
 def odd(tiny: dict[str, Any], place: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     (place / "odd_networks.py").write_text(CODE)
     monkeypatch.syspath_prepend(str(place))
-    return {**tiny, "probes": {"curvature": {"kind": "curvature", "spectrum": "top", "top": 2}}, "claims": {}}
+    return {
+        **tiny,
+        "probes": {"curvature": {"kind": "curvature", "spectrum": "top", "top": 2}},
+        "claims": {},
+    }
 
 
 def measured(odd: dict[str, Any], *names: str) -> Any:
-    return run(study_of({**odd, "models": {name: {"architecture": f"odd_networks:{name}"} for name in names}}))
+    return run(
+        study_of(
+            {**odd, "models": {name: {"architecture": f"odd_networks:{name}"} for name in names}}
+        )
+    )
 
 
 @pytest.mark.parametrize(
@@ -59,7 +68,7 @@ def measured(odd: dict[str, Any], *names: str) -> Any:
     ],
 )
 def test_refused_before_any_work(odd: dict[str, Any], name: str, message: str, place: Path) -> None:
-    with pytest.raises(Refused, match=message) as refusal:
+    with pytest.raises(InputError, match=message) as refusal:
         measured(odd, name)
     assert "\n" not in str(refusal.value)
     assert not list(place.rglob("*.parquet"))

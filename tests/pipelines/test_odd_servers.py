@@ -8,14 +8,16 @@ from typing import Any
 import pytest
 from odd_server import Asked, answering
 
-from pipelines import still
-from pipelines.client import Client, default_uri
-from pipelines.still import still_finished
-from pipelines.tracking import MLflowTracker
-from workers.deadline import within
-from workers.refusal import Away, Refused
+from advcore.pipelines.tracking import finished_run
+from advcore.pipelines.tracking.client import Client, default_uri
+from advcore.pipelines.tracking.finished_run import finished_in_mlflow
+from advcore.pipelines.tracking.tracker import MLflowTracker
+from advcore.workers.errors import InputError, UnavailableError
+from advcore.workers.stores.deadline import within
 
-FINISHED = json.dumps({"run": {"info": {"status": "FINISHED", "lifecycle_stage": "active"}}}).encode()
+FINISHED = json.dumps(
+    {"run": {"info": {"status": "FINISHED", "lifecycle_stage": "active"}}}
+).encode()
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def test_credentials_do_not_follow_to_another_host() -> None:
             asked.answer(302, Location=f"{other}{asked.path}")
 
         with answering(lead) as (first, here):
-            assert still_finished(first, "abc") == ""
+            assert finished_in_mlflow(first, "abc") == ""
     assert here[0]["Authorization"].startswith("Basic ")
     assert [request["path"] for request in there] == ["/api/2.0/mlflow/runs/get?run_id=abc"]
     assert all("Authorization" not in request for request in there)
@@ -49,14 +51,14 @@ def drip(asked: Asked) -> None:
 
 
 def test_an_answer_that_drips_has_one_limit(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    monkeypatch.setattr(still, "SECONDS", 0.5)
+    monkeypatch.setattr(finished_run, "TIMEOUT_SECONDS", 0.5)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     with answering(drip) as (url, _):
         start = time.monotonic()
-        assert "does not answer now" in (still_finished(url, "abc") or "")
+        assert "does not answer now" in (finished_in_mlflow(url, "abc") or "")
         own = Client(url)
-        with pytest.raises(Away, match=r"cannot be used: no answer"):
+        with pytest.raises(UnavailableError, match=r"cannot be used: no answer"):
             own.ask("get_run", "abc")
     assert time.monotonic() - start < 200  # the answer takes 500
 
@@ -71,19 +73,24 @@ def test_a_limit_hands_on_what_comes_and_what_is_raised() -> None:
 
 def refused_with(status: int, body: bytes) -> str:
     """What is said of a server that answers so."""
-    with answering(lambda asked: asked.answer(status, body)) as (url, _), pytest.raises(Refused) as told:
+    with (
+        answering(lambda asked: asked.answer(status, body)) as (url, _),
+        pytest.raises(InputError) as told,
+    ):
         Client(url).ask("get_run", "abc")
-    assert not isinstance(told.value, Away)
+    assert not isinstance(told.value, UnavailableError)
     return str(told.value)
 
 
 @pytest.mark.usefixtures("credentials")
 def test_what_mends_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    assert "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD" in refused_with(401, b"You are not authenticated.")
+    assert "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD" in refused_with(
+        401, b"You are not authenticated."
+    )
     assert "ask for the right to write there" in refused_with(403, b"Permission denied")
     monkeypatch.delenv("MLFLOW_ALLOW_FILE_STORE", raising=False)
-    with pytest.raises(Refused, match=r"sqlite:///FILE\), or set MLFLOW_ALLOW_FILE_STORE=true"):
+    with pytest.raises(InputError, match=r"sqlite:///FILE\), or set MLFLOW_ALLOW_FILE_STORE=true"):
         Client((tmp_path / "mlruns").as_uri()).ask("search_experiments")
 
 
@@ -126,53 +133,81 @@ def test_files_that_cannot_be_written_are_told_once_with_their_place(
     (tmp_path / "a.png").touch()
     reasons = []
     for run in ("run1", "run2"):
-        with pytest.raises(Refused, match=rf"takes no files for this experiment, {words}") as told:
+        with pytest.raises(
+            InputError, match=rf"takes no files for this experiment, {words}"
+        ) as told:
             own.send(f"{place}/{run}/artifacts", "log_artifact", run, str(tmp_path / "a.png"), None)
-        assert not isinstance(told.value, Away)
+        assert not isinstance(told.value, UnavailableError)
         reasons.append(str(told.value))
     assert reasons[0] == reasons[1]
     assert recorder.asked.count("log_artifact") == 1
 
 
-def test_a_server_that_serves_no_files_is_asked_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_serves_no_files_is_asked_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """MLflow's client itself says "too many 503 error responses", as of a server that is busy."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     (tmp_path / "a.txt").touch()
-    run = b'{"run": {"info": {"run_id": "0af", "artifact_uri": "mlflow-artifacts:/1/0af/artifacts"}, "data": {}, "inputs": {}}}'
-    disabled = b"Endpoint disabled due to the mlflow server running in `--no-serve-artifacts` mode. To enable it, ..."
+    run = (
+        b'{"run": {"info": {"run_id": "0af", "artifact_uri": "mlflow-artifacts:/1/0af/artifacts"}, '
+        b'"data": {}, "inputs": {}}}'
+    )
+    disabled = (
+        b"Endpoint disabled due to the mlflow server running in `--no-serve-artifacts` mode. "
+        b"To enable it, ..."
+    )
 
     def answer(asked: Asked) -> None:
-        asked.answer(503, disabled) if "mlflow-artifacts" in asked.path else asked.answer(200, run, Content_Type="application/json")
+        asked.answer(503, disabled) if "mlflow-artifacts" in asked.path else asked.answer(
+            200, run, Content_Type="application/json"
+        )
 
     with (
         answering(answer) as (url, _),
-        pytest.raises(Refused, match=r"at mlflow-artifacts:/1, and it serves none: start") as told,
+        pytest.raises(
+            InputError, match=r"at mlflow-artifacts:/1, and it serves none: start"
+        ) as told,
     ):
-        Client(url).send("mlflow-artifacts:/1/0af/artifacts", "log_artifact", "0af", str(tmp_path / "a.txt"), None)
-    assert not isinstance(told.value, Away)
+        Client(url).send(
+            "mlflow-artifacts:/1/0af/artifacts",
+            "log_artifact",
+            "0af",
+            str(tmp_path / "a.txt"),
+            None,
+        )
+    assert not isinstance(told.value, UnavailableError)
     assert "--serve-artifacts and --artifacts-destination; all else is logged" in str(told.value)
 
 
 def test_a_servers_own_disk_is_not_looked_for_here(tmp_path: Path) -> None:
     own = Client("http://mlflow.example:5000")
-    with pytest.raises(Refused, match=r"they would lie on its own disk, at /srv/mlruns/1: start it with --artifacts-destination"):
+    with pytest.raises(
+        InputError,
+        match=(
+            r"they would lie on its own disk, at /srv/mlruns/1: start it with "
+            r"--artifacts-destination"
+        ),
+    ):
         own.send("/srv/mlruns/1/0af/artifacts", "log_artifact", "0af", str(tmp_path), None)
 
 
 def test_a_file_of_ours_that_is_gone_is_no_fault_of_the_place(folder: Path, tmp_path: Path) -> None:
     run = MLflowTracker(None, folder).open("advcore", "0af", "one")
-    with pytest.raises(Refused, match=r"gone\.png"):
+    with pytest.raises(InputError, match=r"gone\.png"):
         run.artifact(tmp_path / "gone.png")
     run.text("hello", "said.txt")
 
 
-def test_a_server_that_knows_no_data_sets_records_all_else(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_knows_no_data_sets_records_all_else(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = MLflowTracker(None, folder).open("advcore", "0af", "one")
     whole = Client.ask
 
     def ask(self: Client, method: str, *arguments: Any, **named: Any) -> Any:
         if method == "log_inputs":
-            raise Refused("MLflow cannot be used: 404")
+            raise InputError("MLflow cannot be used: 404")
         return whole(self, method, *arguments, **named)
 
     monkeypatch.setattr(Client, "ask", ask)

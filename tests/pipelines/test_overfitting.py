@@ -5,14 +5,15 @@ from typing import Any
 
 import pytest
 
+from advcore.pipelines.settings import schema
+from advcore.pipelines.training.driver import Training, train
 from advcore.training import Diagnosis
-from pipelines import schema
-from pipelines.train import Training, train
-from workers.checkpoints import read_metadata
-from workers.refusal import Refused
+from advcore.workers.checkpoints import read_metadata
+from advcore.workers.errors import InputError
 
 COURSE = [(0.4, 0.35, 0.9), (0.5, 0.45, 0.8), (0.9, 0.01, 0.1), (0.95, 0.0, 0.1)]
-"""Accuracies under FGSM and PGD, and the cosine of gradients, of a network that overfits catastrophically in its third epoch."""
+"""Accuracies under FGSM and PGD, and the cosine of gradients, of a network that overfits
+catastrophically in its third epoch."""
 
 
 def _training(**changes: Any) -> Training:
@@ -33,21 +34,33 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
     course = iter(COURSE)
 
     def numbers(*_: Any) -> dict[str, float]:
-        return dict(zip(("fgsm_accuracy", "pgd_accuracy", "gradient_cosine"), next(course), strict=True))
+        return dict(
+            zip(("fgsm_accuracy", "pgd_accuracy", "gradient_cosine"), next(course), strict=True)
+        )
 
     monkeypatch.setattr(Diagnosis, "__call__", numbers)
 
 
-@pytest.mark.parametrize(("follows", "epochs", "handed_out"), [("report", 4, 4), ("stop", 3, 3), ("back", 3, 2)])
+@pytest.mark.parametrize(
+    ("follows", "epochs", "handed_out"), [("report", 4, 4), ("stop", 3, 3), ("back", 3, 2)]
+)
 def test_catastrophic_overfitting(
-    place: Path, scripted: None, capsys: pytest.CaptureFixture[str], follows: str, epochs: int, handed_out: int
+    place: Path,
+    scripted: None,
+    capsys: pytest.CaptureFixture[str],
+    follows: str,
+    epochs: int,
+    handed_out: int,
 ) -> None:
     result = train(_training(on_overfitting=follows))
     about = schema.load_yaml(result.checkpoint.with_suffix(".json"))
     assert (len(about["metrics"]), about["epoch"]) == (epochs, handed_out)
     assert "overfitting/catastrophic" not in about["metrics"][1]
     assert about["metrics"][2]["overfitting/catastrophic"] == 3
-    assert capsys.readouterr().err.count("catastrophic overfitting at epoch 3, seen after epoch 3") == 1
+    assert (
+        capsys.readouterr().err.count("catastrophic overfitting at epoch 3, seen after epoch 3")
+        == 1
+    )
 
 
 def test_a_watch_changes_nothing_of_the_training(place: Path) -> None:
@@ -67,5 +80,7 @@ def _weights(file: bytes) -> bytes:
 
 @pytest.mark.parametrize("follows", ["stop", "back"])
 def test_something_must_show_it(follows: str) -> None:
-    with pytest.raises(Refused, match=f"on_overfitting: {follows} needs something that shows it: watch: "):
+    with pytest.raises(
+        InputError, match=f"on_overfitting: {follows} needs something that shows it: watch: "
+    ):
         _training(on_overfitting=follows, watch=None)

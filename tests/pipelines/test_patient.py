@@ -1,4 +1,5 @@
-"""What is logged while MLflow is away: in order, once, later; nobody waits but the end, and it up to a limit."""
+"""What is logged while MLflow is away: in order, once, later; nobody waits but the end, and it up
+to a limit."""
 
 import threading
 import time
@@ -7,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from pipelines import patient
-from pipelines.patient import Ledger, begin, patiently
-from pipelines.record import NullRun
-from workers.refusal import Away, Refused
+from advcore.pipelines.tracking import background
+from advcore.pipelines.tracking.background import Ledger, background_log, start_run
+from advcore.pipelines.tracking.record import NullRun
+from advcore.workers.errors import InputError, UnavailableError
 
 
 class Flaky(NullRun):
@@ -28,7 +29,7 @@ class Flaky(NullRun):
         self._write("text", text, file)
 
     def params(self, values: Any) -> None:
-        raise Refused("parameters are written once, user:secret@host")
+        raise InputError("parameters are written once, user:secret@host")
 
     def child(self, key: str, name: str) -> "Flaky":
         self._write("child", key, name)
@@ -40,20 +41,22 @@ class Flaky(NullRun):
     def _write(self, *entry: Any) -> None:
         self.tries += 1
         if self.away.is_set():
-            raise Away("MLflow at http://***@here cannot be used: no answer; check tracking_uri")
+            raise UnavailableError(
+                "MLflow at http://***@here cannot be used: no answer; check tracking_uri"
+            )
         self.written.append(entry)
 
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patient, "FIRST", 0.01)
-    monkeypatch.setattr(patient, "LONGEST", 0.05)
+    monkeypatch.setattr(background, "FIRST", 0.01)
+    monkeypatch.setattr(background, "LONGEST", 0.05)
 
 
 def test_all_is_written_in_order_after_it_was_away(capsys: pytest.CaptureFixture[str]) -> None:
     run = Flaky()
     run.away.set()
-    with patiently(run, 30) as log:
+    with background_log(run, 30) as log:
         start = time.monotonic()
         for step in range(1000):
             log.run.metrics({"shards": step}, step)
@@ -66,7 +69,11 @@ def test_all_is_written_in_order_after_it_was_away(capsys: pytest.CaptureFixture
         log.status = "FINISHED"
     assert log.unlogged == ""
     assert run.written[:1000] == [("metrics", {"shards": step}, step) for step in range(1000)]
-    assert run.written[1000:] == [("child", "k", "one/margins"), ("text", "none", "failures.txt"), ("end", "FINISHED")]
+    assert run.written[1000:] == [
+        ("child", "k", "one/margins"),
+        ("text", "none", "failures.txt"),
+        ("end", "FINISHED"),
+    ]
     told = capsys.readouterr().err
     assert told.count("no answer; the work goes on, and what is to be logged waits") == 1
     assert told.count("MLflow is back, after it was away since") == 1
@@ -76,10 +83,12 @@ def test_the_end_waits_up_to_its_limit_and_says_what_is_missing() -> None:
     run = Flaky()
     run.away.set()
     start = time.monotonic()
-    with patiently(run, 0.3) as log:
+    with background_log(run, 0.3) as log:
         log.run.metrics({"a": 1.0})
     assert 0.3 <= time.monotonic() - start < 5
-    assert log.unlogged.startswith("2 entries are not logged: MLflow at http://***@here cannot be used: no answer")
+    assert log.unlogged.startswith(
+        "2 entries are not logged: MLflow at http://***@here cannot be used: no answer"
+    )
     assert "\n" not in log.unlogged
     tries = run.tries
     run.away.clear()
@@ -89,7 +98,7 @@ def test_the_end_waits_up_to_its_limit_and_says_what_is_missing() -> None:
 
 def test_the_end_waits_longer_for_one_that_is_slow() -> None:
     run = Flaky()
-    with patiently(run, 0.4) as log:
+    with background_log(run, 0.4) as log:
         for step in range(8):
             log.run.child(str(step), "name").start()
         run.start = lambda: time.sleep(0.1)  # type: ignore[method-assign]
@@ -99,7 +108,7 @@ def test_the_end_waits_longer_for_one_that_is_slow() -> None:
 
 def test_what_is_refused_is_told_and_the_rest_is_written() -> None:
     run = Flaky()
-    with patiently(run, 10) as log:
+    with background_log(run, 10) as log:
         log.run.params({"a": 1})
         log.run.params({"a": 1})
         log.run.text("x", "y")
@@ -107,12 +116,14 @@ def test_what_is_refused_is_told_and_the_rest_is_written() -> None:
     assert run.written == [("text", "x", "y"), ("end", "FAILED")]
 
 
-def test_an_interrupted_run_waits_a_moment_only(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(patient, "INTERRUPTED", 0.1)
+def test_an_interrupted_run_waits_a_moment_only(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(background, "INTERRUPTED", 0.1)
     run = Flaky()
     run.away.set()
     start = time.monotonic()
-    with pytest.raises(KeyboardInterrupt), patiently(run, 600) as log:
+    with pytest.raises(KeyboardInterrupt), background_log(run, 600) as log:
         raise KeyboardInterrupt
     assert time.monotonic() - start < 5
     assert log.status == "KILLED"
@@ -129,7 +140,7 @@ def test_a_ledger_that_was_told_nothing_has_no_thread() -> None:
 
 def test_whether_a_run_had_finished_is_no_while_nobody_knows(tmp_path: Path) -> None:
     run = Flaky()
-    with patiently(run, 10) as log:
+    with background_log(run, 10) as log:
         child = log.run.child("k", "name")
         run.finished = True
         assert child.finished
@@ -140,8 +151,8 @@ def test_whether_a_run_had_finished_is_no_while_nobody_knows(tmp_path: Path) -> 
 
 def test_a_run_that_cannot_begin_is_refused_and_ended() -> None:
     run = Flaky()
-    with pytest.raises(Refused, match="parameters are written once"):
-        begin(run, lambda: run.params({}))
+    with pytest.raises(InputError, match="parameters are written once"):
+        start_run(run, lambda: run.params({}))
     assert run.written == [("end", "FAILED")]
 
 
@@ -152,5 +163,5 @@ def test_a_run_that_is_interrupted_as_it_begins_has_ended() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        begin(run, interrupted)
+        start_run(run, interrupted)
     assert run.written[-1] == ("end", "KILLED")

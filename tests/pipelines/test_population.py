@@ -1,4 +1,5 @@
-"""Population-based training: how settings move, and that a network can be trained again from what it came of."""
+"""Population-based training: how settings move, and that a network can be trained again from what
+it came of."""
 
 import json
 from dataclasses import replace
@@ -8,13 +9,13 @@ import numpy as np
 import pytest
 from sweeps import EPS, sweep_of, tiny_sweep
 
-from pipelines import schema
-from pipelines.population import check_population, explored
-from pipelines.search import Domain
-from pipelines.sweep_plan import plan_of
-from pipelines.train import epochs
-from pipelines.training import Training
-from pipelines.trial import Report, reports
+from advcore.pipelines.settings import schema
+from advcore.pipelines.sweep.plan import plan_of
+from advcore.pipelines.sweep.population import check_population, explored
+from advcore.pipelines.sweep.space import Domain
+from advcore.pipelines.sweep.trial import Report, reports
+from advcore.pipelines.training.driver import epochs
+from advcore.pipelines.training.settings import Training
 
 DECAY = "recipe.weight_decay"
 PBT = {"kind": "pbt", "metric": "test_accuracy", "interval": 1}
@@ -52,23 +53,36 @@ def _reports(plan: object, point: dict[str, object], folder: Path, count: int) -
 
 
 def test_a_network_is_trained_again_from_its_json_bit_for_bit(place: Path) -> None:
-    """Two epochs at one point, the rest at another, as where a trial goes on from the state of a better one."""
+    """Two epochs at one point, the rest at another, as where a trial goes on from the state of a
+    better one."""
     space = {EPS: {"grid": [0.1, 0.5]}, DECAY: {"grid": [0, 1e-3]}}
-    plan = plan_of(sweep_of(tiny_sweep(scheduler=PBT, space=space, data=None, probes={}, metric="test_accuracy"), runner="ray"))
+    plan = plan_of(
+        sweep_of(
+            tiny_sweep(scheduler=PBT, space=space, data=None, probes={}, metric="test_accuracy"),
+            runner="ray",
+        )
+    )
     first, second = {EPS: 0.1, DECAY: 0}, {EPS: 0.5, DECAY: 1e-3}
     _reports(plan, first, place / "state", 2)
     end = _reports(plan, second, place / "state", 9)[-1]
     assert end.epoch == 3
-    assert [(stretch["after"], stretch["settings"]) for stretch in end.lineage] == [(0, first), (2, second)]
+    assert [(stretch["after"], stretch["settings"]) for stretch in end.lineage] == [
+        (0, first),
+        (2, second),
+    ]
     about = json.loads((place / "state/model.json").read_text())
     again = schema.structure(Training, about["settings"], "training")
     assert [change.after for change in again.recipe.changes] == [2]
     for _ in epochs(replace(again, run=plan.training.run), place / "again"):
         pass
-    assert (place / "again/model.safetensors").read_bytes() == (place / "state/model.safetensors").read_bytes()
+    assert (place / "again/model.safetensors").read_bytes() == (
+        place / "state/model.safetensors"
+    ).read_bytes()
     for _ in epochs(plan.at(second), place / "other"):
         pass
-    assert (place / "other/model.safetensors").read_bytes() != (place / "state/model.safetensors").read_bytes()
+    assert (place / "other/model.safetensors").read_bytes() != (
+        place / "state/model.safetensors"
+    ).read_bytes()
 
 
 def test_a_state_goes_on_where_later_epochs_alone_change(place: Path) -> None:
@@ -78,7 +92,10 @@ def test_a_state_goes_on_where_later_epochs_alone_change(place: Path) -> None:
         Training,
         {
             **schema.unstructure(training),
-            "recipe": {**schema.unstructure(training)["recipe"], "changes": [{"after": 2, "values": {"learning_rate": 0.01}}]},
+            "recipe": {
+                **schema.unstructure(training)["recipe"],
+                "changes": [{"after": 2, "values": {"learning_rate": 0.01}}],
+            },
         },
         "training",
     )
@@ -88,5 +105,8 @@ def test_a_state_goes_on_where_later_epochs_alone_change(place: Path) -> None:
         if progress.epoch == 2:
             break
     assert [progress.epoch for progress in epochs(changes, place / "state")] == [3]
-    earlier = replace(changes, recipe=replace(changes.recipe, changes=(replace(changes.recipe.changes[0], after=1),)))
+    earlier = replace(
+        changes,
+        recipe=replace(changes.recipe, changes=(replace(changes.recipe.changes[0], after=1),)),
+    )
     assert [progress.epoch for progress in epochs(earlier, place / "state")] == [1, 2, 3]

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from pipelines.record import NullRun
-from pipelines.tracking import NullTracker, make_tracker
+from advcore.pipelines.tracking.record import NullRun
+from advcore.pipelines.tracking.tracker import NullTracker, make_tracker
 
 
 def test_the_null_tracker_keeps_nothing(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""What a study leaves in its folder: a report that stands alone, names that cannot meet, and the user's own files."""
+"""What a study leaves in its folder: a report that stands alone, names that cannot meet, and the
+user's own files."""
 
 import re
 from collections.abc import Mapping
@@ -13,16 +14,16 @@ import torch
 from studies import study_of
 
 from advcore.networks import perceptron
+from advcore.pipelines.cli import main
+from advcore.pipelines.printing import show
+from advcore.pipelines.reports.chance import Accuracy, accuracy_of
+from advcore.pipelines.reports.escaping import in_markdown, visible
+from advcore.pipelines.reports.text import plane, whole_curves
+from advcore.pipelines.study.driver import run
+from advcore.pipelines.study.report import Report
+from advcore.pipelines.study.summaries import checked, drawings
 from advcore.probes import Curvature, Curve, Lines, Series, Summary
-from pipelines.chance import Accuracy, accuracy_of
-from pipelines.cli import main
-from pipelines.report import Report
-from pipelines.report_text import plane, whole_curves
-from pipelines.run import run
-from pipelines.shown import show
-from pipelines.summaries import checked, drawings
-from pipelines.visible import in_markdown, visible
-from workers.checkpoints import save_checkpoint
+from advcore.workers.checkpoints import save_checkpoint
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,12 @@ class Odd(Curvature):
         if self.fault == "raises":
             raise RuntimeError("no\nway \x1b[2J")
         name = "<b>\x1b[31m`x`|"
-        return Summary({name: 1.0}, {name: Curve([0, 1], [1, 2])}, {name: "[a](javascript:b)"}, {name: "![c](d)"})
+        return Summary(
+            {name: 1.0},
+            {name: Curve([0, 1], [1, 2])},
+            {name: "[a](javascript:b)"},
+            {name: "![c](d)"},
+        )
 
     def charts(self, tables: Mapping[str, Any]) -> Any:
         if self.fault == "charts":
@@ -61,7 +67,10 @@ def _with_odd(tiny: dict[str, Any], fault: str = "") -> Report:
     ("fault", "said"),
     [
         ("none", "probe odd: ValueError: summarise must give a Summary; got None"),
-        ("tensor", r"probe odd: ValueError: the scalar a must be a number; got Tensor of shape \(3,\)"),
+        (
+            "tensor",
+            r"probe odd: ValueError: the scalar a must be a number; got Tensor of shape \(3,\)",
+        ),
         ("raises", r"probe odd: RuntimeError: no way \\x1b\[2J"),
         ("charts", "probe odd: ValueError: a name is made of letters, digits"),
     ],
@@ -95,7 +104,9 @@ def test_texts_of_strangers_stand_in_the_report_as_they_are_and_do_nothing(
     assert "\\x1b[31m" in shown
     assert "<img" not in text
     assert "<b>" not in text
-    assert "](javascript:" not in text.replace("\\[a](javascript:", "").replace("\\[more](javascript:", "")
+    assert "](javascript:" not in text.replace("\\[a](javascript:", "").replace(
+        "\\[more](javascript:", ""
+    )
     assert "![c]" not in text
     rows = [line for line in text.splitlines() if "&lt;b&gt;" in line and line.startswith("|")]
     assert rows
@@ -111,7 +122,10 @@ def test_markdown_and_terminal() -> None:
 def test_names_of_probes_and_models_cannot_meet(tiny: dict[str, Any], place: Path) -> None:
     torch.manual_seed(8)
     save_checkpoint(perceptron(), place / "other.safetensors", {})
-    of = {name: {"architecture": "perceptron", "checkpoint": f"{name}.safetensors"} for name in ("one", "other")}
+    of = {
+        name: {"architecture": "perceptron", "checkpoint": f"{name}.safetensors"}
+        for name in ("one", "other")
+    }
     tiny["models"] = {"a-b": of["one"], "b": of["other"]}
     margins = tiny["probes"]["margins"]
     tiny["probes"] = {"m": margins, "m-a": {"kind": "curvature"}, "m-a-b": margins}
@@ -123,10 +137,17 @@ def test_names_of_probes_and_models_cannot_meet(tiny: dict[str, Any], place: Pat
     assert len(set(report.figures)) == len(report.figures) > 3
 
 
-def test_files_of_the_users_own_stay_and_those_of_the_run_before_go(tiny: dict[str, Any], place: Path) -> None:
+def test_files_of_the_users_own_stay_and_those_of_the_run_before_go(
+    tiny: dict[str, Any], place: Path
+) -> None:
     run(study_of(tiny))
     folder = place / "out/tiny"
-    own = [folder / "figures/mine.png", folder / "tables/notes.txt", folder / "tables/curvature/mine.parquet", folder / "notes.md"]
+    own = [
+        folder / "figures/mine.png",
+        folder / "tables/notes.txt",
+        folder / "tables/curvature/mine.parquet",
+        folder / "notes.md",
+    ]
     for path in own:
         path.write_text("mine")
     outside = place / "precious.txt"
@@ -141,9 +162,15 @@ def test_files_of_the_users_own_stay_and_those_of_the_run_before_go(tiny: dict[s
     assert not (folder / "figures/examples").exists()
 
 
-def test_tables_of_a_folder_from_before_do_not_lie_beside_the_new_ones(tiny: dict[str, Any], place: Path) -> None:
+def test_tables_of_a_folder_from_before_do_not_lie_beside_the_new_ones(
+    tiny: dict[str, Any], place: Path
+) -> None:
     folder = place / "out/tiny"
-    old = [folder / "tables/margins-one.parquet", folder / "figures/margins.png", folder / "figures/curvature-eigenvalues.png"]
+    old = [
+        folder / "tables/margins-one.parquet",
+        folder / "figures/margins.png",
+        folder / "figures/curvature-eigenvalues.png",
+    ]
     for path in [*old, folder / "figures/mine.png"]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("old")
@@ -152,13 +179,27 @@ def test_tables_of_a_folder_from_before_do_not_lie_beside_the_new_ones(tiny: dic
     assert (folder / "figures/mine.png").is_file()
 
 
-def test_the_report_says_all_that_is_needed_to_do_it_again(tiny: dict[str, Any], place: Path) -> None:
+def test_the_report_says_all_that_is_needed_to_do_it_again(
+    tiny: dict[str, Any], place: Path
+) -> None:
     tiny["data"]["samples"] = 60
     report = run(study_of(tiny))
     folder = place / "out/tiny"
     text = (folder / "report.md").read_text()
-    facts = dict(line[4:].split("**: ", 1) for line in text.splitlines() if line.startswith("- **") and "**: " in line)
-    assert {"study", "written", "rows", "seed, precision, shard", "data", "device", "versions"} <= set(facts)
+    facts = dict(
+        line[4:].split("**: ", 1)
+        for line in text.splitlines()
+        if line.startswith("- **") and "**: " in line
+    )
+    assert {
+        "study",
+        "written",
+        "rows",
+        "seed, precision, shard",
+        "data",
+        "device",
+        "versions",
+    } <= set(facts)
     assert "60 samples, drawn by seed 0" in facts["data"]
     assert "torch " + torch.__version__.partition("+")[0] in facts["versions"]
     networks = next(block for block in text.split("\n\n") if block.startswith("| network"))
@@ -174,7 +215,9 @@ def test_the_report_says_all_that_is_needed_to_do_it_again(tiny: dict[str, Any],
     assert len([line for line in curves if line.startswith("one,mean_eigenvalue,")]) == 20
 
 
-def test_the_accuracy_is_that_of_the_rows_and_chance_is_told_in_every_probe(tiny: dict[str, Any], place: Path) -> None:
+def test_the_accuracy_is_that_of_the_rows_and_chance_is_told_in_every_probe(
+    tiny: dict[str, Any], place: Path
+) -> None:
     report = run(study_of(tiny))
     for by_model in report.summaries.values():
         assert all("at_chance" in summary.warnings for summary in by_model.values())
@@ -195,14 +238,19 @@ def test_chance_is_the_share_of_the_largest_class() -> None:
     known = accuracy_of(words, labels)
     assert known == Accuracy(80, 100, 0.6)
     assert not known.warning
-    assert "no better than always to answer the most frequent class (60.0%)" in Accuracy(65, 100, 0.6).warning
+    assert (
+        "no better than always to answer the most frequent class (60.0%)"
+        in Accuracy(65, 100, 0.6).warning
+    )
     assert Accuracy(5, 100, 0.6).warning
     assert accuracy_of([{"shard": "0:9"}], labels) is None
 
 
 def test_curves_are_whole_and_planes_are_tables() -> None:
     curve = Curve(list(range(40)), [float(i == 17) for i in range(40)])
-    text = whole_curves({"a": Summary({}, {"c": curve, "map": Curve(list(range(6)), [1, 2, 3, 4, 5, 6], 3)})})
+    text = whole_curves(
+        {"a": Summary({}, {"c": curve, "map": Curve(list(range(6)), [1, 2, 3, 4, 5, 6], 3)})}
+    )
     assert len(text.split("\n\n")[0].splitlines()) == 42
     assert [line.split("|")[1:-1][1:] for line in text.split("\n\n")[1].splitlines()[2:]] == [
         [" 1 ", " 2 ", " 3 "],
@@ -216,8 +264,14 @@ def test_a_summary_must_hold_numbers_and_words() -> None:
     for wrong, match in (
         (Summary({"a": "1"}), "the scalar a must be a number; got str"),
         (Summary({1: 1.0}), "a scalar's name must be a text; got int"),
-        (Summary({}, {"c": Curve([1], [])}), "the curve c must be a Curve with one x for each y; got 1 x and 0 y"),
-        (Summary({}, {"c": Curve([1], [None])}), "a value of the curve c must be a number; got None"),
+        (
+            Summary({}, {"c": Curve([1], [])}),
+            "the curve c must be a Curve with one x for each y; got 1 x and 0 y",
+        ),
+        (
+            Summary({}, {"c": Curve([1], [None])}),
+            "a value of the curve c must be a number; got None",
+        ),
         (Summary(warnings={"w": 3}), "w in warnings must be a text; got int"),
     ):
         with pytest.raises(ValueError, match=match):

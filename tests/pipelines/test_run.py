@@ -12,23 +12,26 @@ import torch
 from studies import Picky, indices, interrupt_after, stored, study_of
 
 from advcore.networks import perceptron
+from advcore.pipelines.settings import schema
+from advcore.pipelines.study.driver import run
+from advcore.pipelines.study.report import Report
+from advcore.pipelines.study.settings import Study
+from advcore.pipelines.tracking.client import FIRST_CONTACT_SETTINGS
 from advcore.probes import Curvature
 from advcore.randomness import drawn_places
-from pipelines import schema
-from pipelines.client import CONTACT
-from pipelines.report import Report
-from pipelines.run import run
-from pipelines.study import Study
-from workers.checkpoints import save_checkpoint
-from workers.crew import Crew
-from workers.refusal import Refused
-from workers.session import running
-from workers.store import open_store
+from advcore.workers.checkpoints import save_checkpoint
+from advcore.workers.errors import InputError
+from advcore.workers.pool.actor_pool import ActorPool
+from advcore.workers.pool.ray_session import running
+from advcore.workers.stores.store import open_store
 
 
 def _names(report: Report) -> set[str]:
     """Of the figures, each in its probe's folder."""
-    return {figure.relative_to(report.folder / "figures").with_suffix("").as_posix() for figure in report.figures}
+    return {
+        figure.relative_to(report.folder / "figures").with_suffix("").as_posix()
+        for figure in report.figures
+    }
 
 
 @dataclass(frozen=True)
@@ -80,9 +83,11 @@ def test_shards_without_rows_are_rows_like_others(tiny: dict[str, Any], place: P
     }
 
 
-def test_a_second_run_computes_nothing(tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_run_computes_nothing(
+    tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = run(study_of(tiny))
-    monkeypatch.setattr("workers.inline.Worker", None)
+    monkeypatch.setattr("advcore.workers.inline.Worker", None)
     second = run(study_of(tiny))
     assert (second.measured, second.found) == (0, 24)
     assert second.summaries == first.summaries
@@ -109,8 +114,13 @@ def test_changing_one_probe_measures_that_probe_alone(tiny: dict[str, Any]) -> N
     assert (report.measured, report.found) == (6, 18)
 
 
-def test_rows_of_a_comparison_are_those_of_the_other_weights(tiny: dict[str, Any], place: Path) -> None:
-    tiny["probes"] = {"transfer": {"kind": "transfer", "to": ["one"], "scales": [1, 2]}, "margins": tiny["probes"]["margins"]}
+def test_rows_of_a_comparison_are_those_of_the_other_weights(
+    tiny: dict[str, Any], place: Path
+) -> None:
+    tiny["probes"] = {
+        "transfer": {"kind": "transfer", "to": ["one"], "scales": [1, 2]},
+        "margins": tiny["probes"]["margins"],
+    }
     first = run(study_of(tiny))
     assert _names(first) == {"transfer/transfer", "transfer/over_scale", "margins/margins"}
     assert first.summaries["transfer"]["one"].scalars["transfer_rate/one"] == 1
@@ -119,10 +129,15 @@ def test_rows_of_a_comparison_are_those_of_the_other_weights(tiny: dict[str, Any
     torch.manual_seed(4)
     save_checkpoint(perceptron(), place / "one.safetensors", {})
     again = run(study_of(tiny))
-    assert (again.measured, again.found) == (9, 3)  # all of one, the transfer from two; the margins of two are there
+    assert (again.measured, again.found) == (
+        9,
+        3,
+    )  # all of one, the transfer from two; the margins of two are there
 
 
-def test_another_shard_size_gives_the_same_rows_to_rounding(tiny: dict[str, Any], place: Path) -> None:
+def test_another_shard_size_gives_the_same_rows_to_rounding(
+    tiny: dict[str, Any], place: Path
+) -> None:
     tables = []
     for size in (8, 20):
         report = run(study_of(tiny, shard_size=size, out=f"out{size}"))
@@ -132,7 +147,9 @@ def test_another_shard_size_gives_the_same_rows_to_rounding(tiny: dict[str, Any]
             assert value == pytest.approx(tables[1][name].scalars[key], rel=1e-5)
 
 
-def test_a_name_used_for_another_study_shows_the_one_that_ran_last(tiny: dict[str, Any], place: Path) -> None:
+def test_a_name_used_for_another_study_shows_the_one_that_ran_last(
+    tiny: dict[str, Any], place: Path
+) -> None:
     first = run(study_of(tiny, track=True))
     del tiny["probes"]["curvature"]
     second = run(study_of(tiny, track=True))
@@ -154,7 +171,9 @@ def test_a_probe_that_cannot_summarise_keeps_its_table(tiny: dict[str, Any], pla
     assert (place / "out/tiny/tables/curvature/one.parquet").is_file()
 
 
-def test_a_shard_that_fails_is_reported_and_tried_again_alone(tiny: dict[str, Any], place: Path) -> None:
+def test_a_shard_that_fails_is_reported_and_tried_again_alone(
+    tiny: dict[str, Any], place: Path
+) -> None:
     study = study_of(tiny)
     first = int(torch.as_tensor(indices(study))[0])
     report = run(replace(study, probes={**study.probes, "curvature": Picky(sample=first)}))
@@ -176,8 +195,14 @@ def test_every_sample_stands_once_in_the_tables(tiny: dict[str, Any], place: Pat
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_rays_rows_equal_the_inline_runners_bit_for_bit(tiny: dict[str, Any], place: Path, workers: int) -> None:
-    tiny["probes"]["transfer"] = {"kind": "transfer", "attack": {"kind": "deepfool", "norm": "l2"}, "to": ["two"]}
+def test_rays_rows_equal_the_inline_runners_bit_for_bit(
+    tiny: dict[str, Any], place: Path, workers: int
+) -> None:
+    tiny["probes"]["transfer"] = {
+        "kind": "transfer",
+        "attack": {"kind": "deepfool", "norm": "l2"},
+        "to": ["two"],
+    }
     run(study_of(tiny, out="inline"))
     report = run(study_of(tiny, runner="ray", workers=workers, out="ray"))
     assert report.measured == 30
@@ -195,19 +220,21 @@ def test_rays_rows_equal_the_inline_runners_bit_for_bit(tiny: dict[str, Any], pl
             assert same, (key, name)
 
 
-def test_ray_ends_where_mlflow_refuses(tiny: dict[str, Any], place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ray_ends_where_mlflow_refuses(
+    tiny: dict[str, Any], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its workers have begun before MLflow answers, or does not."""
-    monkeypatch.setitem(CONTACT, "MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    monkeypatch.setitem(FIRST_CONTACT_SETTINGS, "MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     begun, dismissed = [], []
-    begin, dismiss = Crew.begin, Crew.dismiss
-    monkeypatch.setattr(Crew, "begin", lambda crew: begun.append(crew) or begin(crew))  # type: ignore[func-returns-value]
-    monkeypatch.setattr(Crew, "dismiss", lambda crew: dismissed.append(crew) or dismiss(crew))  # type: ignore[func-returns-value]
+    begin, dismiss = ActorPool.begin, ActorPool.dismiss
+    monkeypatch.setattr(ActorPool, "begin", lambda crew: begun.append(crew) or begin(crew))  # type: ignore[func-returns-value]
+    monkeypatch.setattr(ActorPool, "dismiss", lambda crew: dismissed.append(crew) or dismiss(crew))  # type: ignore[func-returns-value]
     before = running()
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with pytest.raises(Refused, match=f"MLflow at {uri} cannot be used: no answer"):
+        with pytest.raises(InputError, match=f"MLflow at {uri} cannot be used: no answer"):
             run(study_of(tiny, runner="ray", workers=1, track=True, tracking_uri=uri))
     assert len(begun) == 1
     assert begun == dismissed
@@ -215,9 +242,14 @@ def test_ray_ends_where_mlflow_refuses(tiny: dict[str, Any], place: Path, monkey
     assert not (place / "out/tiny/report.md").exists()
 
 
-def test_where_nobody_listens_no_ray_is_started(tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workers.pool.ray_session", None)
-    with pytest.raises(Refused, match=r"^MLflow at http://127.0.0.1:1 cannot be used: no answer; check tracking_uri"):
+def test_where_nobody_listens_no_ray_is_started(
+    tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("advcore.workers.pool.ray_runner.ray_session", None)
+    with pytest.raises(
+        InputError,
+        match=r"^MLflow at http://127.0.0.1:1 cannot be used: no answer; check tracking_uri",
+    ):
         run(study_of(tiny, runner="ray", workers=1, track=True, tracking_uri="http://127.0.0.1:1"))
 
 

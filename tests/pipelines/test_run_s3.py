@@ -1,4 +1,5 @@
-"""A study whose rows, checkpoints and data lie on S3: the same rows as from a folder, on bad days too, and no secret anywhere."""
+"""A study whose rows, checkpoints and data lie on S3: the same rows as from a folder, on bad days
+too, and no secret anywhere."""
 
 import os
 import subprocess
@@ -15,13 +16,13 @@ from faulty_proxy import faulty, sometimes
 from s3_server import S3, SECRET
 from studies import stored, study_of
 
-from pipelines import cli
-from pipelines.fetch import carried
-from pipelines.prepare import prepare
-from pipelines.run import run
-from workers.datasets import DataSpec, load
-from workers.models import build
-from workers.store import open_store
+from advcore.pipelines import cli
+from advcore.pipelines.study.driver import run
+from advcore.pipelines.study.plan import prepare
+from advcore.pipelines.tracking.checkpoints import upload_checkpoints
+from advcore.workers.datasets import DataSpec, load
+from advcore.workers.models import build
+from advcore.workers.stores.store import open_store
 
 
 def check_rows(place: Path, s3: S3) -> None:
@@ -30,12 +31,19 @@ def check_rows(place: Path, s3: S3) -> None:
     found = [Path(key).stem for key in s3.objects("store/") if key.endswith(".parquet")]
     assert sorted(found) == sorted(keys)
     with s3.directly():
-        here, there = open_store(str(place / "out/store")), open_store(s3.url("store"), create=False)
+        here, there = (
+            open_store(str(place / "out/store")),
+            open_store(s3.url("store"), create=False),
+        )
     for key in keys:
         other = there.read(key)
         for name, column in here.read(key).items():
             same = other[name]
-            assert column == same if isinstance(column, list) else column.numpy().tobytes() == same.numpy().tobytes()
+            assert (
+                column == same
+                if isinstance(column, list)
+                else column.numpy().tobytes() == same.numpy().tobytes()
+            )
 
 
 def only(mapping: dict[str, Any], *probes: str) -> dict[str, Any]:
@@ -78,14 +86,20 @@ def test_a_checkpoint_and_data_on_s3(tiny: dict[str, Any], place: Path, s3: S3) 
     study["data"] = {"name": f"npz:{s3.url('in/own.npz')}"}
     (place / "one.safetensors").unlink()
     report = run(study_of(study))
-    assert (report.complete, report.measured, report.found) == (True, 0, 6)  # its rows are known by content
+    assert (report.complete, report.measured, report.found) == (
+        True,
+        0,
+        6,
+    )  # its rows are known by content
 
 
-def test_a_checkpoint_of_the_driver_goes_to_other_machines_through_the_store(tiny: dict[str, Any], place: Path, s3: S3) -> None:
+def test_a_checkpoint_of_the_driver_goes_to_other_machines_through_the_store(
+    tiny: dict[str, Any], place: Path, s3: S3
+) -> None:
     study = study_of(tiny)
     works = prepare(study).all_works()
-    assert carried(works, open_store(str(place / "store"))) == works
-    sent = carried(works, open_store(s3.url("store")))
+    assert upload_checkpoints(works, open_store(str(place / "store"))) == works
+    sent = upload_checkpoints(works, open_store(s3.url("store")))
     (place / "one.safetensors").unlink()
     assert {work.model.checkpoint for work in sent if work.name.startswith("two")} == {None}
     (checkpoint,) = {work.model.checkpoint for work in sent if work.name.startswith("one")}
@@ -107,14 +121,32 @@ def test_a_store_that_cannot_be_had_is_one_line_and_status_2(
 
 
 @pytest.mark.slow
-def test_on_ray_through_the_command_line_and_no_secret_is_written(study_file: Path, place: Path, short: Path, s3: S3) -> None:
-    """Every tenth request is spoilt; what Ray, MLflow and the command wrote is searched for the secret key."""
+def test_on_ray_through_the_command_line_and_no_secret_is_written(
+    study_file: Path, place: Path, short: Path, s3: S3
+) -> None:
+    """Every tenth request is spoilt; what Ray, MLflow and the command wrote is searched for the
+    secret key."""
     with faulty(s3.port, sometimes(1 / 10)) as proxy:
         environment = {**os.environ, "AWS_ENDPOINT_URL": proxy.url, "RAY_TMPDIR": str(short)}
-        command = [sys.executable, "-m", "pipelines.cli", "run", str(study_file), "--out", "ray", "--store", s3.url("store")]
+        command = [
+            sys.executable,
+            "-m",
+            "advcore.pipelines.cli",
+            "run",
+            str(study_file),
+            "--out",
+            "ray",
+            "--store",
+            s3.url("store"),
+        ]
         flags = ["--runner", "ray", "--workers", "2", "--track", "--verbose"]
-        for words in ("24 shards measured, 0 of 24 found", "nothing to compute: all 24 shards were in the store"):
-            done = subprocess.run([*command, *flags], capture_output=True, text=True, env=environment, timeout=600)
+        for words in (
+            "24 shards measured, 0 of 24 found",
+            "nothing to compute: all 24 shards were in the store",
+        ):
+            done = subprocess.run(
+                [*command, *flags], capture_output=True, text=True, env=environment, timeout=600
+            )
             assert done.returncode == 0, done.stderr
             assert words in done.stdout
             assert SECRET not in done.stdout + done.stderr

@@ -1,4 +1,5 @@
-"""What MLflow holds of a study: one run, a child per model x probe, the same after an interruption."""
+"""What MLflow holds of a study: one run, a child per model x probe, the same after an
+interruption."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,8 +10,8 @@ import torch
 from studies import Picky, indices, interrupt_after, study_of
 
 from advcore.networks import perceptron
-from pipelines.run import run
-from workers.checkpoints import load_checkpoint, save_checkpoint
+from advcore.pipelines.study.driver import run
+from advcore.workers.checkpoints import load_checkpoint, save_checkpoint
 
 
 @dataclass(frozen=True)
@@ -47,17 +48,25 @@ class TestMLflow:
         assert parent.data.params["run.shard_size"] == "8"
         assert parent.data.metrics["shards_measured"] == 24
         assert parent.data.metrics["shards_repeated"] == 0
-        assert {"advcore.study", "advcore.data", "advcore.model.one", "advcore.model.two"} <= set(parent.data.tags)
+        assert {"advcore.study", "advcore.data", "advcore.model.one", "advcore.model.two"} <= set(
+            parent.data.tags
+        )
         assert len(parent.inputs.dataset_inputs) == 1
         client = MlflowClient(f"sqlite:///{place / 'out' / 'mlflow.db'}")
-        assert {entry.path for entry in client.list_artifacts(parent.info.run_id)} >= {"figures", "report.md", "study.yaml"}
+        assert {entry.path for entry in client.list_artifacts(parent.info.run_id)} >= {
+            "figures",
+            "report.md",
+            "study.yaml",
+        }
         child = next(entry for entry in runs if entry.info.run_name == "one/margins")
         assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
         assert child.data.params["probe.family.size"] == "4"
-        assert [point.step for point in client.get_metric_history(child.info.run_id, "median_margin")] == [0, 1, 2]
-        assert [entry.path for entry in client.list_artifacts(child.info.run_id, "tables/margins")] == [
-            "tables/margins/one.parquet"
-        ]
+        assert [
+            point.step for point in client.get_metric_history(child.info.run_id, "median_margin")
+        ] == [0, 1, 2]
+        assert [
+            entry.path for entry in client.list_artifacts(child.info.run_id, "tables/margins")
+        ] == ["tables/margins/one.parquet"]
 
     def test_an_interrupted_study_goes_on_in_the_same_run(
         self, tiny: dict[str, Any], place: Path, monkeypatch: pytest.MonkeyPatch
@@ -74,7 +83,9 @@ class TestMLflow:
         assert len(after) == 9
         assert {entry.info.status for entry in after} == {"FINISHED"}
 
-    def test_failures_and_seconds_are_those_of_the_whole_study(self, tiny: dict[str, Any], place: Path) -> None:
+    def test_failures_and_seconds_are_those_of_the_whole_study(
+        self, tiny: dict[str, Any], place: Path
+    ) -> None:
         from mlflow import MlflowClient
 
         study = study_of(tiny, track=True)
@@ -82,7 +93,9 @@ class TestMLflow:
         failing = replace(study, probes={"curvature": picky})
         run(failing)
         client = MlflowClient(f"sqlite:///{place / 'out' / 'mlflow.db'}")
-        parent = next(entry for entry in self.runs(place) if "mlflow.parentRunId" not in entry.data.tags)
+        parent = next(
+            entry for entry in self.runs(place) if "mlflow.parentRunId" not in entry.data.tags
+        )
         assert parent.info.status == "FAILED"
         told = client.download_artifacts(parent.info.run_id, "failures.txt", str(place))
         assert "no curvature today" in Path(told).read_text()
@@ -95,10 +108,16 @@ class TestMLflow:
     def warnings(self, place: Path) -> dict[str, dict[str, str]]:
         """The warnings in the tags, by the run's name."""
         tags = {entry.info.run_name: entry.data.tags for entry in self.runs(place)}
-        return {name: {tag: value for tag, value in own.items() if "warning" in tag} for name, own in tags.items()}
+        return {
+            name: {tag: value for tag, value in own.items() if "warning" in tag}
+            for name, own in tags.items()
+        }
 
-    def test_warnings_are_tags_of_the_child_and_of_the_parent(self, tiny: dict[str, Any], place: Path) -> None:
-        """Logits a million times as large hide cross-entropy, and the driver says so wherever one looks."""
+    def test_warnings_are_tags_of_the_child_and_of_the_parent(
+        self, tiny: dict[str, Any], place: Path
+    ) -> None:
+        """Logits a million times as large hide cross-entropy, and the driver says so wherever one
+        looks."""
         network = perceptron()
         load_checkpoint(network, place / "one.safetensors")
         with torch.no_grad():
@@ -110,7 +129,10 @@ class TestMLflow:
         assert set(told) == {"one/robustness"}
         tags = self.warnings(place)
         assert tags["one/robustness"]["advcore.warning.saturated_logits"] == told["one/robustness"]
-        assert tags["tiny"]["advcore.warning.saturated_logits"] == f"one/robustness: {told['one/robustness']}"
+        assert (
+            tags["tiny"]["advcore.warning.saturated_logits"]
+            == f"one/robustness: {told['one/robustness']}"
+        )
         assert set(tags["two/robustness"]) == {"advcore.warning.at_chance"}
         assert told["one/robustness"] in (place / "out/tiny/report.md").read_text()
 
@@ -122,8 +144,15 @@ class TestMLflow:
         monkeypatch.setattr(Anxious, "sentences", {"old": "was so", "kept": "is so"})
         run(study)
         chance = "advcore.warning.at_chance"  # the networks are fresh
-        assert set(self.warnings(place)["one/curvature"]) == {"advcore.warning.old", "advcore.warning.kept", chance}
-        assert self.warnings(place)["tiny"]["advcore.warning.old"] == "one/curvature: was so\ntwo/curvature: was so"
+        assert set(self.warnings(place)["one/curvature"]) == {
+            "advcore.warning.old",
+            "advcore.warning.kept",
+            chance,
+        }
+        assert (
+            self.warnings(place)["tiny"]["advcore.warning.old"]
+            == "one/curvature: was so\ntwo/curvature: was so"
+        )
         monkeypatch.setattr(Anxious, "sentences", {"kept": "is still so"})
         run(study)
         assert set(self.warnings(place)["two/curvature"]) == {"advcore.warning.kept", chance}

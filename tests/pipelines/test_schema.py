@@ -9,11 +9,11 @@ from typing import Any, Literal, Protocol
 import pytest
 
 from advcore.attacks import ATTACKS, Attack, Bisected, DeepFool
+from advcore.pipelines.settings import schema
 from advcore.probes import PROBES, Margins, Probe, Robustness
 from advcore.training import Recipe
-from pipelines import schema
-from workers.adapters import ADAPTERS
-from workers.refusal import Refused
+from advcore.workers.adapters import ADAPTERS
+from advcore.workers.errors import InputError
 
 
 class Animal(Protocol):
@@ -102,7 +102,10 @@ def zoo(**more: Any) -> dict[str, Any]:
 
 
 def test_everything_goes_there_and_back() -> None:
-    nested = {"kind": "masked", "animal": {"kind": "masked", "animal": {"kind": "cat", "lives": 3}, "colour": "blue"}}
+    nested = {
+        "kind": "masked",
+        "animal": {"kind": "masked", "animal": {"kind": "cat", "lives": 3}, "colour": "blue"},
+    }
     data = zoo(
         herd=[nested, {"kind": "cat"}],
         star=nested,
@@ -124,7 +127,11 @@ def test_everything_goes_there_and_back() -> None:
     assert value.path == Path("a/b")
     back = schema.unstructure(value, converter=CONVERTER)
     assert json.loads(json.dumps(back)) == back
-    assert back["herd"][0]["animal"] == {"kind": "masked", "animal": {"kind": "cat", "lives": 3}, "colour": "blue"}
+    assert back["herd"][0]["animal"] == {
+        "kind": "masked",
+        "animal": {"kind": "cat", "lives": 3},
+        "colour": "blue",
+    }
     assert back["star"] == back["herd"][0]
     assert back["pair"] == {"kind": "cat", "lives": 9}
     assert read(back) == value
@@ -144,7 +151,8 @@ def test_a_seams_value_by_itself_bears_its_kind() -> None:
 def test_a_kind_can_be_ones_own_dataclass(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "my_animals.py").write_text(
         "from dataclasses import dataclass\n"
-        "@dataclass(frozen=True)\nclass Dog:\n    barks: int = 1\n    def speak(self): return 'woof'\n"
+        "@dataclass(frozen=True)\nclass Dog:\n    barks: int = 1\n    def speak(self): return "
+        "'woof'\n"
         "@dataclass(frozen=True)\nclass Stone:\n    kilos: float = 1.0\nNUMBER = 3\n"
     )
     (tmp_path / "my_broken.py").write_text("raise OSError('no disk')\n")
@@ -155,23 +163,35 @@ def test_a_kind_can_be_ones_own_dataclass(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert back["star"] == {"kind": "my_animals:Dog", "barks": 3}
     assert read(back) == value
     for kind, match in {
-        "my_animals:Stone": r"zoo.star: kind 'my_animals:Stone' is no Animal: it lacks speak; define them",
-        "my_animals:NUMBER": r"expected a frozen dataclass 'NUMBER' in 'my_animals', got the number 3; define it there",
+        "my_animals:Stone": (
+            r"zoo.star: kind 'my_animals:Stone' is no Animal: it "
+            r"lacks speak; define them"
+        ),
+        "my_animals:NUMBER": (
+            r"expected a frozen dataclass 'NUMBER' in 'my_animals', got the number 3; define "
+            r"it there"
+        ),
         "my_animals:Missing": r"expected a frozen dataclass 'Missing' in 'my_animals', got nothing",
-        "my_nowhere:X": r"module 'my_nowhere' cannot be imported \(ModuleNotFoundError.*\); is it on PYTHONPATH\?",
+        "my_nowhere:X": (
+            r"module 'my_nowhere' cannot be imported \(ModuleNotFoundError.*\); is it on "
+            r"PYTHONPATH\?"
+        ),
         "my_broken:X": r"module 'my_broken' cannot be imported \(OSError: no disk\)",
     }.items():
-        with pytest.raises(Refused, match=match):
+        with pytest.raises(InputError, match=match):
             read(zoo(star={"kind": kind}))
 
 
 def test_a_field_named_kind_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "my_named.py").write_text(
         "from dataclasses import dataclass\n"
-        "@dataclass(frozen=True)\nclass Named:\n    kind: str = 'x'\n    def speak(self): return ''\n"
+        "@dataclass(frozen=True)\nclass Named:\n    kind: str = 'x'\n    def speak(self): "
+        "return ''\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(Refused, match=r"a field named 'kind' cannot be told from the class's own; rename it"):
+    with pytest.raises(
+        InputError, match=r"a field named 'kind' cannot be told from the class's own; rename it"
+    ):
         read(zoo(star={"kind": "my_named:Named"}))
 
 
@@ -181,17 +201,29 @@ def test_a_field_named_kind_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path
         ({"size": {"height": True}}, r"zoo.size.height: expected a number, got true"),
         ({"size": {"height": "tall"}}, r"zoo.size.height: expected a number, got the text 'tall'"),
         ({"size": {"height": "1/0"}}, r"zoo.size.height: expected a number, got the text '1/0'"),
-        ({"size": {"height": math.nan}}, r"zoo.size.height: expected a number, got NaN; leave the key out"),
+        (
+            {"size": {"height": math.nan}},
+            r"zoo.size.height: expected a number, got NaN; leave the key out",
+        ),
         ({"size": {}}, r"zoo.size: missing key 'height'"),
-        ({"size": 3}, r"zoo.size: expected a mapping \(known keys: height, width\), got the number 3"),
+        (
+            {"size": 3},
+            r"zoo.size: expected a mapping \(known keys: height, width\), got the number 3",
+        ),
         (
             {"size": {"hieght": 3}},
-            r"missing key 'height'; zoo.size: unknown key 'hieght'; did you mean 'height'\? known: height, width",
+            (
+                r"missing key 'height'; zoo.size: unknown key 'hieght'; did you mean "
+                r"'height'\? known: height, width"
+            ),
         ),
         ({"name": 3}, r"zoo.name: expected a text, got the number 3; write it in quotes"),
         ({"open": 1}, r"zoo.open: expected true or false, got the number 1"),
         ({"place": [1.0, 2]}, r"zoo.place\[0\]: expected a whole number, got the number 1.0"),
-        ({"place": [True, "2"]}, r"zoo.place\[0\]: .* got true; zoo.place\[1\]: .* got the text '2'"),
+        (
+            {"place": [True, "2"]},
+            r"zoo.place\[0\]: .* got true; zoo.place\[1\]: .* got the text '2'",
+        ),
         ({"place": [1]}, r"zoo.place: expected a list of 2 values, got a list of 1"),
         ({"place": {}}, r"zoo.place: expected a list, got a mapping"),
         ({"grid": "12"}, r"zoo.grid: expected a list, got the text '12'"),
@@ -199,17 +231,38 @@ def test_a_field_named_kind_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path
         ({"rest": [1]}, r"zoo.rest: expected a mapping, got a list of 1"),
         ({"rest": None}, r"zoo.rest: expected a mapping, got nothing"),
         ({"animals": {1: {"kind": "cat"}}}, r"zoo.animals\[1\]: expected a text, got the number 1"),
-        ({"label": [1]}, r"zoo.label: expected a whole number, got a list of 1 or expected a text, got a list of 1"),
+        (
+            {"label": [1]},
+            (
+                r"zoo.label: expected a whole number, got a list of 1 or expected a text, got "
+                r"a list of 1"
+            ),
+        ),
         (
             {"herd": [{"kind": "cat"}, {"kind": "cta"}]},
             r"zoo.herd\[1\]: unknown kind 'cta'; did you mean 'cat'\? known kinds: cat, m",
         ),
-        ({"star": {"lives": 3}}, r"zoo.star: expected a mapping with the key 'kind', got none; known kinds: cat, masked"),
+        (
+            {"star": {"lives": 3}},
+            r"zoo.star: expected a mapping with the key 'kind', got none; known kinds: cat, masked",
+        ),
         ({"pair": {"kind": "named"}}, r"zoo.pair: unknown kind 'named'; known kinds: cat, masked$"),
-        ({"pair": {"kind": "my:Own"}}, r"zoo.pair: kind 'my:Own' cannot be taken here; use one of cat, masked"),
-        ({"star": {"kind": "dog"}}, r"zoo.star: unknown kind 'dog'; known kinds: cat, masked, named, or package.module:Class"),
+        (
+            {"pair": {"kind": "my:Own"}},
+            r"zoo.pair: kind 'my:Own' cannot be taken here; use one of cat, masked",
+        ),
+        (
+            {"star": {"kind": "dog"}},
+            (
+                r"zoo.star: unknown kind 'dog'; known kinds: cat, masked, named, or "
+                r"package.module:Class"
+            ),
+        ),
         ({"star": "cat"}, r"zoo.star: expected a mapping with the key 'kind', got the text 'cat'"),
-        ({"star": {"kind": 3}}, r"zoo.star: expected a text as kind, got the number 3; known kinds: cat"),
+        (
+            {"star": {"kind": 3}},
+            r"zoo.star: expected a text as kind, got the number 3; known kinds: cat",
+        ),
         ({"star": {"kind": "cat", "lives": 0}}, r"zoo.star: lives must be at least 1; got 0$"),
         (
             {"herd": [{"kind": "masked", "animal": {"kind": "cat", "life": 3}}]},
@@ -226,18 +279,24 @@ def test_a_field_named_kind_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path
     ],
 )
 def test_what_is_wrong_is_said_with_its_place_in_one_line(more: dict[str, Any], match: str) -> None:
-    with pytest.raises(Refused, match=match) as refused:
+    with pytest.raises(InputError, match=match) as refused:
         read(zoo(**more))
     assert "\n" not in str(refused.value)
 
 
 def test_many_errors_are_cut() -> None:
-    with pytest.raises(Refused, match=r"zoo.grid\[0\]: .*zoo.grid\[4\]: [^;]*; and 4 more$"):
+    with pytest.raises(InputError, match=r"zoo.grid\[0\]: .*zoo.grid\[4\]: [^;]*; and 4 more$"):
         read(zoo(grid=[True] * 9))
 
 
 def test_a_type_that_no_file_can_hold_is_refused() -> None:
-    with pytest.raises(Refused, match=r"zoo: a field of type <class 'object'> cannot be written in a file; leave it to the code"):
+    with pytest.raises(
+        InputError,
+        match=(
+            r"zoo: a field of type <class 'object'> cannot be written in a file; leave it to "
+            r"the code"
+        ),
+    ):
         read({"value": 3}, Strange)
 
 
@@ -252,7 +311,11 @@ def test_the_real_seams_are_wired() -> None:
     assert schema.SEAMS[Probe] is PROBES
     robust = {"kind": "adversarial", "attack": {"kind": "pgd", "norm": "l2", "eps": "8/255"}}
     ramp = {"kind": "linear", "points": [[0, 0], ["1/4", 1]]}
-    recipe = {"objective": {"robust": robust}, "schedules": {"robust.attack.eps": ramp}, "epochs": 2}
+    recipe = {
+        "objective": {"robust": robust},
+        "schedules": {"robust.attack.eps": ramp},
+        "epochs": 2,
+    }
     value = schema.structure(Recipe, recipe, "recipe")
     assert value.objective["robust"].attack.eps == 8 / 255
     assert value.schedules["robust.attack.eps"](0.125) == 0.5
@@ -263,5 +326,15 @@ def test_the_real_seams_are_wired() -> None:
     assert data["attacks"][0]["attack"]["kind"] == "deepfool"
     assert schema.structure(Probe, data) == probe
     assert schema.unstructure(Margins())["family"]["kind"] == "dct"
-    with pytest.raises(Refused, match=r"study.attacks\[0\]: unknown key 'stepz'; did you mean 'steps'\? known: .*steps"):
-        schema.structure(Probe, {"kind": "robustness", "eps": [1], "attacks": [{"kind": "deepfool", "norm": "l2", "stepz": 3}]})
+    with pytest.raises(
+        InputError,
+        match=r"study.attacks\[0\]: unknown key 'stepz'; did you mean 'steps'\? known: .*steps",
+    ):
+        schema.structure(
+            Probe,
+            {
+                "kind": "robustness",
+                "eps": [1],
+                "attacks": [{"kind": "deepfool", "norm": "l2", "stepz": 3}],
+            },
+        )

@@ -5,13 +5,16 @@ from typing import Any
 
 import pytest
 
-from pipelines import schema
-from pipelines.search import Domain, check_space, complete, label, points, short_names
-from workers.refusal import Refused
+from advcore.pipelines.settings import schema
+from advcore.pipelines.sweep.space import Domain, check_space, complete, label, points, short_names
+from advcore.workers.errors import InputError
 
 
 def space_of(**domains: dict[str, Any]) -> dict[str, Domain]:
-    return {name.replace("__", "."): schema.structure(Domain, domain) for name, domain in domains.items()}
+    return {
+        name.replace("__", "."): schema.structure(Domain, domain)
+        for name, domain in domains.items()
+    }
 
 
 def test_grids_make_their_product_once() -> None:
@@ -24,7 +27,12 @@ def test_grids_make_their_product_once() -> None:
 
 
 def test_draws_stay_when_there_are_more_of_them_or_of_settings() -> None:
-    space = space_of(a={"loguniform": [1e-3, 1]}, b={"randint": [2, 5]}, c={"quniform": [0, 1, 0.25]}, d={"uniform": [3, 4]})
+    space = space_of(
+        a={"loguniform": [1e-3, 1]},
+        b={"randint": [2, 5]},
+        c={"quniform": [0, 1, 0.25]},
+        d={"uniform": [3, 4]},
+    )
     few, many = points(space, 5, 1), points(space, 50, 1)
     assert many[:5] == few
     fewer = {name: space[name] for name in "ab"}
@@ -42,7 +50,9 @@ def test_a_point_that_is_drawn_twice_is_tried_once() -> None:
 
 
 def test_settings_follow_from_others() -> None:
-    space = space_of(eps={"grid": [0.5]}, test={"same_as": "eps"}, weight={"product": [2, "eps", "eps"]})
+    space = space_of(
+        eps={"grid": [0.5]}, test={"same_as": "eps"}, weight={"product": [2, "eps", "eps"]}
+    )
     assert complete(space, points(space, 1, 0)[0]) == {"eps": 0.5, "test": 0.5, "weight": 0.5}
 
 
@@ -67,7 +77,10 @@ def test_cases_set_several_settings_at_once() -> None:
         ({"grid": [1], "choice": [1]}, "got grid and choice"),
         ({"grid": []}, "grid must hold at least one value"),
         ({"cases": {}}, "cases must hold at least one value"),
-        ({"cases": {"a": {"x": 1}, "b": {}}}, "all cases must set the same settings, .*; got a: x; b: nothing"),
+        (
+            {"cases": {"a": {"x": 1}, "b": {}}},
+            "all cases must set the same settings, .*; got a: x; b: nothing",
+        ),
         ({"uniform": [2, 1]}, r"uniform goes from a lower to a higher number; got \[2.0, 1.0\]"),
         ({"loguniform": [0, 1]}, "loguniform is of positive numbers"),
         ({"quniform": [0, 1, 0]}, "the step of quniform must be positive; got 0"),
@@ -75,26 +88,33 @@ def test_cases_set_several_settings_at_once() -> None:
     ],
 )
 def test_domains_that_are_refused(domain: dict[str, Any], words: str) -> None:
-    with pytest.raises(Refused, match=words):
+    with pytest.raises(InputError, match=words):
         schema.structure(Domain, domain)
 
 
 def test_spaces_that_are_refused() -> None:
     with pytest.raises(ValueError, match="a sweep needs a setting with values of its own"):
         check_space({})
-    with pytest.raises(ValueError, match="b follows from 'c', which has no values of its own; those that have: a"):
+    with pytest.raises(
+        ValueError, match="b follows from 'c', which has no values of its own; those that have: a"
+    ):
         check_space(space_of(a={"grid": [1]}, b={"same_as": "c"}))
     with pytest.raises(ValueError, match="a space of grids alone is tried once"):
         points(space_of(a={"grid": [1]}), 2, 0)
     with pytest.raises(ValueError, match="b is a product of numbers; a is 'x': use same_as"):
         complete(space_of(a={"grid": ["x"]}, b={"product": [2, "a"]}), {"a": "x"})
-    with pytest.raises(ValueError, match=r"a\.eps is set by cases and has values in another place of the space too"):
+    with pytest.raises(
+        ValueError, match=r"a\.eps is set by cases and has values in another place of the space too"
+    ):
         check_space(space_of(a__eps={"grid": [1]}, method={"cases": {"one": {"a.eps": 2}}}))
 
 
 def test_points_without_end_are_refused_before_they_are_made() -> None:
     draw, grid = Domain(uniform=(0.0, 1.0)), Domain(grid=tuple(range(101)))
-    with pytest.raises(ValueError, match="at most 10000 points; these are 1000000000: draw settings, or shorten the grids"):
+    with pytest.raises(
+        ValueError,
+        match="at most 10000 points; these are 1000000000: draw settings, or shorten the grids",
+    ):
         points({"a": draw}, 10**9, 0)
     with pytest.raises(ValueError, match="at most 10000 points; these are 1030301"):
         points({"a": grid, "b": grid, "c": grid}, 1, 0)

@@ -1,4 +1,5 @@
-"""Planted credentials, in the environment and in settings: in no file, no line and no record of a study that fails in parts."""
+"""Planted credentials, in the environment and in settings: in no file, no line and no record of a
+study that fails in parts."""
 
 import os
 import subprocess
@@ -9,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from pipelines.cli import main
-from workers.redaction import plain_without_secrets, without_secrets
+from advcore.pipelines.cli import main
+from advcore.workers.redaction import plain_without_secrets, without_secrets
 
 PLANTED = {
     "MLFLOW_TRACKING_PASSWORD": "planted-mlflow-password",
@@ -49,7 +50,11 @@ class Leaky(Curvature):
 def leaks(place: Path) -> list[str]:
     """Each file below that holds a planted word, but for those in which it was planted."""
     sources = {"tiny.yaml", "own_leaky.py"}
-    files = [path for path in place.rglob("*") if path.is_file() and path.name not in sources and path.suffix != ".pyc"]
+    files = [
+        path
+        for path in place.rglob("*")
+        if path.is_file() and path.name not in sources and path.suffix != ".pyc"
+    ]
     assert any(path.name == "mlflow.db" for path in files)
     assert any(path.name == "failures.txt" for path in files)
     return [str(path) for path in files if b"planted" in path.read_bytes()]
@@ -64,14 +69,20 @@ def leaky(study_file: Path, tiny: dict[str, Any], place: Path, folder: Path) -> 
         "one": {"architecture": "perceptron", "checkpoint": "one.safetensors"},
         "two": {"architecture": "own_leaky:network", "arguments": {"url": url}},
     }
-    tiny["probes"] = {"curvature": {"kind": "own_leaky:Leaky", "url": url}, "margins": tiny["probes"]["margins"]}
+    tiny["probes"] = {
+        "curvature": {"kind": "own_leaky:Leaky", "url": url},
+        "margins": tiny["probes"]["margins"],
+    }
     tiny["run"] |= {"out": str(folder), "track": True}
     study_file.write_text(yaml.safe_dump(tiny))
     return ["run", str(study_file)]
 
 
 def test_no_credential_is_written_or_shown(
-    leaky: list[str], place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    leaky: list[str],
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.syspath_prepend(str(place))
     for name, value in PLANTED.items():
@@ -88,7 +99,7 @@ def test_no_credential_is_written_or_shown(
 def test_nor_by_workers_on_ray(leaky: list[str], place: Path) -> None:
     environment = {**os.environ, **PLANTED, "PYTHONPATH": str(Path(__file__).parents[2])}
     del environment["RAY_AUTH_TOKEN"]  # it would have to be the session's own
-    command = [sys.executable, "-m", "pipelines.cli", *leaky, "--runner", "ray"]
+    command = [sys.executable, "-m", "advcore.pipelines.cli", *leaky, "--runner", "ray"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
     assert "denied" in done.stderr
@@ -100,7 +111,17 @@ def test_nor_by_workers_on_ray(leaky: list[str], place: Path) -> None:
     ("changes", "flags"),
     [
         ({"data": {"name": "npz:https://user:planted@host/a.npz?token=planted"}}, []),
-        ({"models": {"one": {"architecture": "perceptron", "checkpoint": "https://user:planted@host/a.safetensors"}}}, []),
+        (
+            {
+                "models": {
+                    "one": {
+                        "architecture": "perceptron",
+                        "checkpoint": "https://user:planted@host/a.safetensors",
+                    }
+                }
+            },
+            [],
+        ),
         ({}, ["--tracking-uri", "http://user:planted@127.0.0.1:1"]),
         ({}, ["--tracking-uri", "postgresql://user:planted@127.0.0.1:1/db"]),
         ({}, ["--runner", "ray", "--address", "user:planted@127.0.0.1:1"]),
@@ -132,7 +153,7 @@ def test_what_should_not_have_happened_is_a_traceback_without_secrets(
     def broken(*_: object) -> None:
         raise RuntimeError("at https://user:planted@host")
 
-    monkeypatch.setattr("pipelines.run.prepare", broken)
+    monkeypatch.setattr("advcore.pipelines.study.driver.prepare", broken)
     assert main(["run", str(study_file)]) == 1
     said = capsys.readouterr().err
     assert "RuntimeError: at https://***@host" in said
@@ -140,8 +161,16 @@ def test_what_should_not_have_happened_is_a_traceback_without_secrets(
 
 
 def test_settings_lose_their_secrets_and_keep_their_shape() -> None:
-    environment = {"PROXY": "http://someone:long-password@proxy:80", "API_KEY": "abc-def", "SHORT_TOKEN": "abc"}
-    settings = {"a": ["x long-password y", 1, None, {"b": "abc-def"}], "abc": "abc", "uri": "http://me:you@host"}
+    environment = {
+        "PROXY": "http://someone:long-password@proxy:80",
+        "API_KEY": "abc-def",
+        "SHORT_TOKEN": "abc",
+    }
+    settings = {
+        "a": ["x long-password y", 1, None, {"b": "abc-def"}],
+        "abc": "abc",
+        "uri": "http://me:you@host",
+    }
     assert plain_without_secrets(settings, environment) == {
         "a": ["x *** y", 1, None, {"b": "***"}],
         "abc": "abc",

@@ -1,13 +1,15 @@
-"""The studies that come along: each reads, names what is there, and its claims find their numbers where it is made small."""
+"""The studies that come along: each reads, names what is there, and its claims find their numbers
+where it is made small."""
 
 from pathlib import Path
 
 import pytest
 import yaml
 
-from pipelines import schema
-from pipelines.run import run
-from pipelines.study import Study, find, read, shipped
+from advcore.pipelines.settings import schema
+from advcore.pipelines.settings.shipped import find, read, shipped
+from advcore.pipelines.study.driver import run
+from advcore.pipelines.study.settings import Study
 
 SMALL = ("data.samples=12", "run.threads=1", "run.track=false", "run.shard_size=12")
 
@@ -20,7 +22,8 @@ def test_each_reads(name: str) -> None:
 
 
 def test_masked_claims_have_their_numbers(place: Path) -> None:
-    """On networks of one epoch, with few queries: the numbers mean nothing, but all of them are there."""
+    """On networks of one epoch, with few queries: the numbers mean nothing, but all of them are
+    there."""
     data = schema.load_yaml(find("masked", "studies"))
     recipe = schema.load_yaml(find("plain", "recipes"))
     recipe["recipe"]["epochs"] = 1

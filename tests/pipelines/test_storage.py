@@ -3,14 +3,14 @@
 import pytest
 from s3_server import S3
 
-from pipelines import tuning
+from advcore.pipelines.sweep import ray_tune
 
 pytestmark = pytest.mark.usefixtures("place")
 
 
 @pytest.mark.parametrize("key", ["st a+b", "a%20b", "ü?x#y", "plain/deep"])
 def test_a_key_of_any_signs_is_one_on_s3(s3: S3, key: str) -> None:
-    system, root = tuning._located(f"s3://{s3.bucket}/{key}")
+    system, root = ray_tune._located(f"s3://{s3.bucket}/{key}")
     with system.open_output_stream(f"{root}/state") as stream:
         stream.write(b"x")
     assert s3.objects() == {f"{key}/state": b"x"}
@@ -18,5 +18,8 @@ def test_a_key_of_any_signs_is_one_on_s3(s3: S3, key: str) -> None:
 
 def test_a_state_is_found_where_its_storage_was_moved_to() -> None:
     state = "/old/results/storage/tiny/attempt-0a1b2c3d/trial_1/checkpoint_000002"
-    assert tuning._moved(state, "/new/storage/tiny") == "/new/storage/tiny/attempt-0a1b2c3d/trial_1/checkpoint_000002"
-    assert tuning._moved("/anything/else", "/new") == "/anything/else"
+    assert (
+        ray_tune._moved(state, "/new/storage/tiny")
+        == "/new/storage/tiny/attempt-0a1b2c3d/trial_1/checkpoint_000002"
+    )
+    assert ray_tune._moved("/anything/else", "/new") == "/anything/else"

@@ -1,4 +1,5 @@
-"""Readers that go away: pipes that are closed, terminals that are closed; and results that may only be read."""
+"""Readers that go away: pipes that are closed, terminals that are closed; and results that may only
+be read."""
 
 import os
 import pty
@@ -15,10 +16,10 @@ import yaml
 from mlflow_store import client
 from read_only import read_only
 
-from pipelines.cli import main
+from advcore.pipelines.cli import main
 
 ROOT = Path(__file__).parents[2]
-COMMAND = [sys.executable, "-m", "pipelines.cli"]
+COMMAND = [sys.executable, "-m", "advcore.pipelines.cli"]
 
 
 def environment(place: Path) -> dict[str, str]:
@@ -30,7 +31,12 @@ def test_a_reader_that_has_had_enough_is_no_failure(study_file: Path, place: Pat
     """The pipe is closed before a word is said, as by `head -0`."""
     for arguments in (["run", str(study_file)], ["run", str(study_file)], ["list"]):
         process = subprocess.Popen(
-            [*COMMAND, *arguments], cwd=place, env=environment(place), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [*COMMAND, *arguments],
+            cwd=place,
+            env=environment(place),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         assert process.stdout is not None
         process.stdout.close()
@@ -43,9 +49,15 @@ def test_a_reader_that_has_had_enough_is_no_failure(study_file: Path, place: Pat
     assert (place / "out/tiny/finished.json").is_file()
 
 
-def test_a_reader_of_everything_that_has_had_enough_ends_the_run(study_file: Path, place: Path) -> None:
+def test_a_reader_of_everything_that_has_had_enough_ends_the_run(
+    study_file: Path, place: Path
+) -> None:
     process = subprocess.Popen(
-        [*COMMAND, "run", str(study_file)], cwd=place, env=environment(place), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        [*COMMAND, "run", str(study_file)],
+        cwd=place,
+        env=environment(place),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
     assert process.stdout is not None
     process.stdout.close()
@@ -66,10 +78,13 @@ def slow_study(study_file: Path, tiny: dict[str, Any], place: Path, folder: Path
     return study_file
 
 
-def test_a_terminal_that_is_closed_ends_the_run_as_a_signal_does(slow_study: Path, place: Path, folder: Path) -> None:
+def test_a_terminal_that_is_closed_ends_the_run_as_a_signal_does(
+    slow_study: Path, place: Path, folder: Path
+) -> None:
     process, terminal = pty.fork()
     if process == 0:
         os.chdir(place)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may run under nohup
         os.execve(sys.executable, [*COMMAND, "run", str(slow_study)], environment(place))
     deadline = time.monotonic() + 120
     while not list((place / "deeds").glob("try-*")):
@@ -87,7 +102,12 @@ def test_under_nohup_it_goes_on(slow_study: Path, place: Path) -> None:
     ignore = lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)  # noqa: E731
     command = [*COMMAND, "run", str(slow_study)]
     process = subprocess.Popen(
-        command, cwd=place, env=environment(place), preexec_fn=ignore, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command,
+        cwd=place,
+        env=environment(place),
+        preexec_fn=ignore,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
     deadline = time.monotonic() + 120
     while not list((place / "deeds").glob("try-*")):

@@ -14,14 +14,19 @@ import pytest
 from mlflow_store import client, opened
 from postgres import free_port
 
-from pipelines import tracking
-from pipelines.tracking import MLflowTracker, make_tracker, ui_command
-from workers.refusal import Refused
+from advcore.pipelines.tracking import tracker
+from advcore.pipelines.tracking.tracker import MLflowTracker, make_tracker, ui_command
+from advcore.workers.errors import InputError
 
 
 def test_importing_the_module_does_not_import_mlflow() -> None:
-    code = "import sys, pipelines.tracking; sys.exit('mlflow' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=Path(tracking.__file__).parent.parent, check=False).returncode == 0
+    code = "import sys, advcore.pipelines.tracking.tracker; sys.exit('mlflow' in sys.modules)"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], cwd=Path(tracker.__file__).parent.parent, check=False
+        ).returncode
+        == 0
+    )
 
 
 def test_a_run_is_kept_whole(folder: Path) -> None:
@@ -41,11 +46,21 @@ def test_a_run_is_kept_whole(folder: Path) -> None:
     kept = client(folder).get_run(run.id)
     assert kept.info.status == "FINISHED"
     assert kept.info.run_name == "study"
-    assert kept.data.params == {"a.b": "1", "eps": "0.5, 1", "none": "null", "box": "true", "attacks_0_": "pgd"}
+    assert kept.data.params == {
+        "a.b": "1",
+        "eps": "0.5, 1",
+        "none": "null",
+        "box": "true",
+        "attacks_0_": "pgd",
+    }
     assert kept.data.tags["advcore.device"] == "cpu"
     assert kept.data.metrics["accuracy"] == 0.5
     history = client(folder).get_metric_history
-    assert [(point.step, point.value) for point in history(run.id, "robust/worst")] == [(0, 1.0), (1, 0.75), (2, 0.5)]
+    assert [(point.step, point.value) for point in history(run.id, "robust/worst")] == [
+        (0, 1.0),
+        (1, 0.75),
+        (2, 0.5),
+    ]
     assert kept.data.tags["advcore.x.robust/worst"] == "0, 0.5, 1"
     assert "robust/worst/x" not in kept.data.metrics
     assert history(run.id, "loss")[0].step == 3
@@ -101,7 +116,11 @@ def test_the_same_child_key_under_another_parent_is_another_run(folder: Path) ->
 def test_a_changed_parameter_is_refused(folder: Path) -> None:
     opened(folder).params({"seed": 1})
     with pytest.raises(
-        Refused, match=r"was recorded with seed = 1, got 2; parameters are written once: give the study another name"
+        InputError,
+        match=(
+            r"was recorded with seed = 1, got 2; parameters are written once: give the study "
+            r"another name"
+        ),
     ):
         opened(folder).params({"seed": 2, "new": 3})
 
@@ -130,7 +149,10 @@ def test_infinite_metrics_are_named_and_left_out(folder: Path) -> None:
     assert math.isnan(kept.metrics["nan"])
     assert [point.step for point in client(folder).get_metric_history(run.id, "margin")] == [0]
     opened(folder).metrics({"distance": 3.0})
-    assert client(folder).get_run(run.id).data.tags["advcore.infinite"] == "margin at step 1, margin at step 2"
+    assert (
+        client(folder).get_run(run.id).data.tags["advcore.infinite"]
+        == "margin at step 1, margin at step 2"
+    )
 
 
 def test_warnings_are_those_of_the_last_attempt(folder: Path) -> None:
@@ -141,7 +163,10 @@ def test_warnings_are_those_of_the_last_attempt(folder: Path) -> None:
     run = opened(folder)
     run.tags({"a": "b"})
     run.warnings({"zero_gradients": "on 12%", "rising ε": "on 3%"})
-    assert kept() == {"advcore.warning.zero_gradients": "on 12%", "advcore.warning.rising _": "on 3%"}
+    assert kept() == {
+        "advcore.warning.zero_gradients": "on 12%",
+        "advcore.warning.rising _": "on 3%",
+    }
     run = opened(folder)
     run.warnings({"zero_gradients": "on 11%"})
     assert kept() == {"advcore.warning.zero_gradients": "on 11%"}
@@ -171,27 +196,43 @@ def test_names_become_such_as_mlflow_takes(name: str, clean: str, folder: Path) 
 
 
 def test_a_curve_needs_an_x_for_each_y(folder: Path) -> None:
-    with pytest.raises(ValueError, match=r"expected as many x as y in curve 'c', got 1 and 2; give one x for each y"):
+    with pytest.raises(
+        ValueError,
+        match=r"expected as many x as y in curve 'c', got 1 and 2; give one x for each y",
+    ):
         opened(folder).curve("c", [0], [1, 2])
 
 
 def test_a_key_with_quotes_is_refused(folder: Path) -> None:
-    with pytest.raises(ValueError, match=r"expected a key without quotes, got \"it's\"; use letters, digits"):
+    with pytest.raises(
+        ValueError, match=r"expected a key without quotes, got \"it's\"; use letters, digits"
+    ):
         opened(folder, "it's")
 
 
-def test_the_environments_runs_and_experiments_do_not_confuse_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environments_runs_and_experiments_do_not_confuse_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"):
         monkeypatch.setenv(name, "12345")
     run = opened(folder)
     assert run.id != "12345"
-    assert client(folder).get_experiment(client(folder).get_run(run.id).info.experiment_id).name == "experiment"
+    assert (
+        client(folder).get_experiment(client(folder).get_run(run.id).info.experiment_id).name
+        == "experiment"
+    )
 
 
-def test_the_environments_store_is_used_unless_one_is_given(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environments_store_is_used_unless_one_is_given(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
     run = MLflowTracker(None, tmp_path / "elsewhere").open("experiment", "k", "study")
-    assert client(folder).get_run(run.id).info.artifact_uri.startswith((tmp_path / "elsewhere" / "mlartifacts").as_uri())
+    assert (
+        client(folder)
+        .get_run(run.id)
+        .info.artifact_uri.startswith((tmp_path / "elsewhere" / "mlartifacts").as_uri())
+    )
     assert make_tracker(True, "sqlite:///mine.db", folder).uri == "sqlite:///mine.db"  # type: ignore[attr-defined]
 
 
@@ -205,9 +246,14 @@ def test_the_command_that_opens_mlflow(folder: Path, tmp_path: Path) -> None:
     assert "planted" not in " ".join(command), "a command line is for everyone to see"
     assert environment == {"MLFLOW_BACKEND_STORE_URI": secret}
     assert command[-2:] == ["--port", "5001"]
-    with pytest.raises(Refused, match=r"no MLflow store in .*; run a study first, or give the folder of one that ran"):
+    with pytest.raises(
+        InputError,
+        match=r"no MLflow store in .*; run a study first, or give the folder of one that ran",
+    ):
         ui_command(None, tmp_path)
-    with pytest.raises(Refused, match=r"http://\*\*\*@host is a server that shows itself; open it in a browser"):
+    with pytest.raises(
+        InputError, match=r"http://\*\*\*@host is a server that shows itself; open it in a browser"
+    ):
         ui_command("http://a:b@host", tmp_path)
 
 
@@ -216,17 +262,34 @@ def test_mlflow_opens_on_a_folder(folder: Path) -> None:
     """And the store stands in nobody's command line."""
     opened(folder).end()
     port = free_port()
-    command = [sys.executable, "-m", "pipelines.cli", "ui", "--out", str(folder), "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    command = [
+        sys.executable,
+        "-m",
+        "advcore.pipelines.cli",
+        "ui",
+        "--out",
+        str(folder),
+        "--port",
+        str(port),
+    ]
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
     try:
         until = time.monotonic() + 120
-        while (page := answered(f"http://127.0.0.1:{port}/")) is None and process.poll() is None and time.monotonic() < until:
+        while (
+            (page := answered(f"http://127.0.0.1:{port}/")) is None
+            and process.poll() is None
+            and time.monotonic() < until
+        ):
             time.sleep(0.5)
         assert page is not None
         assert "MLflow" in page
         assert "mlflow.db" not in Path(f"/proc/{process.pid}/cmdline").read_text()
     finally:
-        os.killpg(process.pid, signal.SIGTERM)  # its own session: MLflow, its workers, and nobody else
+        os.killpg(
+            process.pid, signal.SIGTERM
+        )  # its own session: MLflow, its workers, and nobody else
         process.wait(60)
 
 

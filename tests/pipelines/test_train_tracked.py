@@ -1,4 +1,5 @@
-"""What MLflow holds of a training: one run, whatever interrupted it, and a network that can be loaded again."""
+"""What MLflow holds of a training: one run, whatever interrupted it, and a network that can be
+loaded again."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,13 +11,13 @@ import torch
 from mlflow_store import client
 from torch import nn
 
-from pipelines import schema
-from pipelines.prepare import prepare
-from pipelines.study import Study
-from pipelines.train import Training, epochs, train
-from workers.datasets import load
-from workers.models import build
-from workers.refusal import Refused
+from advcore.pipelines.settings import schema
+from advcore.pipelines.study.plan import prepare
+from advcore.pipelines.study.settings import Study
+from advcore.pipelines.training.driver import Training, epochs, train
+from advcore.workers.datasets import load
+from advcore.workers.errors import InputError
+from advcore.workers.models import build
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,9 @@ class Cut:
     at = 3
     seen = 0
 
-    def __call__(self, network: nn.Module, images: torch.Tensor, labels: torch.Tensor, randomness: Any) -> dict[str, float]:
+    def __call__(
+        self, network: nn.Module, images: torch.Tensor, labels: torch.Tensor, randomness: Any
+    ) -> dict[str, float]:
         Cut.seen += 1
         if Cut.seen == Cut.at:
             raise KeyboardInterrupt
@@ -68,8 +71,14 @@ def test_an_interrupted_training_goes_on_in_its_run_and_its_network_comes_back(
     assert run.data.tags["advcore.epoch"] == str(result.epoch)
 
     weights = result.checkpoint.read_bytes()
-    for name in (f"runs:/{identity}/model", f"runs:/{identity}/model/artifacts/model.safetensors", "models:/small/1"):
-        further = training_in(folder, name="further", model={"architecture": "perceptron", "checkpoint": name})
+    for name in (
+        f"runs:/{identity}/model",
+        f"runs:/{identity}/model/artifacts/model.safetensors",
+        "models:/small/1",
+    ):
+        further = training_in(
+            folder, name="further", model={"architecture": "perceptron", "checkpoint": name}
+        )
         study = schema.structure(
             Study,
             {
@@ -92,16 +101,27 @@ def test_an_interrupted_training_goes_on_in_its_run_and_its_network_comes_back(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
     served = load_model("models:/small/1")
     images = load(training.data).images[:5].astype(np.float32)
-    expected = build(replace(training.model, checkpoint=str(result.checkpoint)))(torch.from_numpy(images))
+    expected = build(replace(training.model, checkpoint=str(result.checkpoint)))(
+        torch.from_numpy(images)
+    )
     assert np.array_equal(served.predict(images), expected.numpy())
     assert [entry.shape for entry in served.metadata.signature.inputs.inputs] == [(-1, 1, 8, 8)]
     assert [entry.shape for entry in served.metadata.signature.outputs.inputs] == [(-1, 10)]
     version = own.get_model_version_by_alias("small", "newest")
-    assert (version.version, version.tags["advcore.architecture"], version.run_id) == (1, "perceptron", identity)
+    assert (version.version, version.tags["advcore.architecture"], version.run_id) == (
+        1,
+        "perceptron",
+        identity,
+    )
     assert "without advcore" in version.description.lower()
     assert own.get_registered_model("small").description
     (program,) = (folder / "mlartifacts" / identity / "artifacts" / "model").rglob("network.pt2")
-    torch.testing.assert_close(torch.export.load(program).module()(torch.from_numpy(images)), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        torch.export.load(program).module()(torch.from_numpy(images)),
+        expected,
+        rtol=1e-4,
+        atol=1e-5,
+    )
     files = list((folder / "mlartifacts" / identity / "artifacts" / "model").rglob("*"))
     assert not [file for file in files if file.suffix in (".pkl", ".pth", ".pt")]
 
@@ -116,32 +136,70 @@ def test_an_interrupted_training_goes_on_in_its_run_and_its_network_comes_back(
 @pytest.mark.parametrize(
     ("name", "match"),
     [
-        ("models:/nobody/1", r"^models:/nobody/1 cannot be fetched from MLflow at sqlite:.*; check its name and tracking_uri"),
+        (
+            "models:/nobody/1",
+            (
+                r"^models:/nobody/1 cannot be fetched from MLflow at sqlite:.*; check its "
+                r"name and tracking_uri"
+            ),
+        ),
         ("runs:/0123/model", "^runs:/0123/model cannot be fetched from MLflow"),
     ],
 )
-def test_a_checkpoint_that_mlflow_does_not_have_is_refused(folder: Path, name: str, match: str) -> None:
-    with pytest.raises(Refused, match=match) as refused:
+def test_a_checkpoint_that_mlflow_does_not_have_is_refused(
+    folder: Path, name: str, match: str
+) -> None:
+    with pytest.raises(InputError, match=match) as refused:
         train(training_in(folder, model={"architecture": "perceptron", "checkpoint": name}))
     assert "\n" not in str(refused.value)
 
 
 def test_a_checkpoint_in_no_store_is_refused(place: Path) -> None:
-    with pytest.raises(Refused, match=r"models:/small/1 is looked for in .*, where no MLflow store is: give tracking_uri, or"):
-        train(training_in(place, model={"architecture": "perceptron", "checkpoint": "models:/small/1"}))
+    with pytest.raises(
+        InputError,
+        match=(
+            r"models:/small/1 is looked for in .*, where no MLflow store is: give "
+            r"tracking_uri, or"
+        ),
+    ):
+        train(
+            training_in(
+                place, model={"architecture": "perceptron", "checkpoint": "models:/small/1"}
+            )
+        )
 
 
 def test_a_folder_that_holds_several_checkpoints_is_refused(folder: Path) -> None:
     own = client(folder)
-    run = own.create_run(own.create_experiment("other", (folder / "mlartifacts").as_uri())).info.run_id
+    run = own.create_run(
+        own.create_experiment("other", (folder / "mlartifacts").as_uri())
+    ).info.run_id
     for name in ("one.safetensors", "two.safetensors"):
         own.log_text(run, "", f"model/{name}")
     with pytest.raises(
-        Refused, match=rf"runs:/{run}/model must lead to one .safetensors file; it leads to 2: name the file itself"
+        InputError,
+        match=(
+            rf"runs:/{run}/model must lead to one .safetensors file; it leads to 2: name the "
+            r"file itself"
+        ),
     ):
-        train(training_in(folder, model={"architecture": "perceptron", "checkpoint": f"runs:/{run}/model"}))
+        train(
+            training_in(
+                folder, model={"architecture": "perceptron", "checkpoint": f"runs:/{run}/model"}
+            )
+        )
 
 
 def test_workers_do_not_fetch(place: Path) -> None:
-    with pytest.raises(Refused, match="checkpoint models:/small/1 of model perceptron is no file: check the path"):
-        next(epochs(training_in(place, model={"architecture": "perceptron", "checkpoint": "models:/small/1"}), place))
+    with pytest.raises(
+        InputError,
+        match="checkpoint models:/small/1 of model perceptron is no file: check the path",
+    ):
+        next(
+            epochs(
+                training_in(
+                    place, model={"architecture": "perceptron", "checkpoint": "models:/small/1"}
+                ),
+                place,
+            )
+        )

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import yaml
 
-from pipelines import schema
-from pipelines.claims import Measured
-from pipelines.report import by_place
-from pipelines.run import run
-from pipelines.shown import told
-from pipelines.study import Study
-from pipelines.trained import with_trained
-from workers.refusal import Refused
+from advcore.pipelines.claims import Measured
+from advcore.pipelines.printing import render_report
+from advcore.pipelines.settings import schema
+from advcore.pipelines.study.driver import run
+from advcore.pipelines.study.report import by_place
+from advcore.pipelines.study.settings import Study
+from advcore.pipelines.study.trained_models import with_trained
+from advcore.workers.errors import InputError
 
 RECIPE = """
 name: own
@@ -47,20 +47,38 @@ def study(tiny: dict[str, Any], place: Path) -> dict[str, Any]:
 
     tiny["claims"] = {
         "rises": {"kind": "trend", "says": "it rises", "of": margin("own")},
-        "ratio": {"kind": "ratio", "says": "more", "of": margin("own"), "to": "flipped", "position": -1, "at_least": 0},
+        "ratio": {
+            "kind": "ratio",
+            "says": "more",
+            "of": margin("own"),
+            "to": "flipped",
+            "position": -1,
+            "at_least": 0,
+        },
         "absent": {"kind": "trend", "says": "nothing", "of": {**margin("own"), "column": "width"}},
     }
     return tiny
 
 
-def test_models_are_trained_once_and_measured_on_what_they_learnt(study: dict[str, Any], place: Path) -> None:
+def test_models_are_trained_once_and_measured_on_what_they_learnt(
+    study: dict[str, Any], place: Path
+) -> None:
     parsed = schema.structure(Study, study)
     first, second = run(parsed), run(parsed)
     assert (first.measured, second.measured) == (9, 0)
     assert list(first.summaries["margins"]) == ["one", "own", "flipped"]
-    assert sorted(path.name for path in (place / "out/models").glob("*.safetensors")) == ["flipped.safetensors", "own.safetensors"]
-    assert {name: type(value).__name__ for name, value in first.study.transforms.items()} == {"flipped": "Flip"}
-    plain = run(schema.structure(Study, {**study, "transforms": {"flipped": {"kind": "low_pass", "band": 8}}}))
+    assert sorted(path.name for path in (place / "out/models").glob("*.safetensors")) == [
+        "flipped.safetensors",
+        "own.safetensors",
+    ]
+    assert {name: type(value).__name__ for name, value in first.study.transforms.items()} == {
+        "flipped": "Flip"
+    }
+    plain = run(
+        schema.structure(
+            Study, {**study, "transforms": {"flipped": {"kind": "low_pass", "band": 8}}}
+        )
+    )
     assert plain.measured == 3  # only the model that now sees other images
     assert schema.structure(Study, schema.load_yaml(place / "out/tiny/study.yaml")) == plain.study
 
@@ -71,14 +89,18 @@ def test_one_training_is_measured_bare_and_in_a_wrapper(study: dict[str, Any], p
     study["probes"] = {"masking": {"kind": "masking", "eps": [0.1], "steps": 1, "draws": 1}}
     del study["claims"]
     report = run(schema.structure(Study, study))
-    assert sorted(path.name for path in (place / "out/models").glob("*.safetensors")) == ["own.safetensors"]
+    assert sorted(path.name for path in (place / "out/models").glob("*.safetensors")) == [
+        "own.safetensors"
+    ]
     own, loud = (report.summaries["masking"][name].scalars for name in ("own", "loud"))
     assert own["accuracy"] == loud["accuracy"]
     assert loud["saturated"] > 0.9 > own["saturated"]
     assert run(schema.structure(Study, study)).measured == 0
 
 
-def test_claims_stand_in_the_report_beside_their_numbers(study: dict[str, Any], place: Path) -> None:
+def test_claims_stand_in_the_report_beside_their_numbers(
+    study: dict[str, Any], place: Path
+) -> None:
     report = run(schema.structure(Study, study))
     assert report.complete
     assert isinstance(report.claims["rises"], Measured)
@@ -91,54 +113,88 @@ def test_claims_stand_in_the_report_beside_their_numbers(study: dict[str, Any], 
     assert "yes |" in text
 
 
-def test_what_a_claim_warns_of_is_told_wherever_warnings_are(study: dict[str, Any], place: Path) -> None:
+def test_what_a_claim_warns_of_is_told_wherever_warnings_are(
+    study: dict[str, Any], place: Path
+) -> None:
     study["claims"] = {"own": {"kind": "studies:Warned"}}
     report = run(schema.structure(Study, study))
     line = "- **warning**, claim own, few_samples: one sample carries all of a mean"
     assert line in (place / "out/tiny/report.md").read_text()
-    assert line in told(report)
-    assert "warning: few_samples at claim own; the sentence stands above" in told(report)
+    assert line in render_report(report)
+    assert "warning: few_samples at claim own; the sentence stands above" in render_report(report)
     assert by_place(report.warnings)["few_samples"] == "claim own: one sample carries all of a mean"
-    assert "|     1 | 0.5 to 2 |   undecided |    1 coin |".replace(" ", "") in told(report).replace(" ", "")
+    assert "|     1 | 0.5 to 2 |   undecided |    1 coin |".replace(" ", "") in render_report(
+        report
+    ).replace(" ", "")
 
 
 def test_a_recipe_learns_the_studys_own_data_set(study: dict[str, Any], place: Path) -> None:
     study["data"] = {"name": "mnist5k", "split": "test", "samples": 20}
     study["train"] = {"flipped": "flipped.yaml"}
     del study["models"], study["claims"]
-    spec = with_trained(schema.structure(Study, study), lambda *told: None).models["flipped"]
+    spec = with_trained(schema.structure(Study, study), lambda *render_report: None).models[
+        "flipped"
+    ]
     assert (spec.classes, spec.arguments) == (10, {"channels": 1, "side": 28})
     assert Path(str(spec.checkpoint)).name == "flipped-mnist5k.safetensors"
 
 
 @pytest.mark.parametrize("data", ["npz:own.npz", "digits"])
-def test_no_model_is_measured_on_what_it_learnt(study: dict[str, Any], place: Path, data: str) -> None:
+def test_no_model_is_measured_on_what_it_learnt(
+    study: dict[str, Any], place: Path, data: str
+) -> None:
     images = np.random.default_rng(0).random((20, 1, 8, 8), dtype=np.float32)
     np.savez(place / "own.npz", images=images, labels=np.arange(20) % 2)
     study["data"] = {"name": data, "split": "train", "samples": 15}
-    with pytest.raises(Refused, match="15 of the samples that are measured are those that the models learn"):
+    with pytest.raises(
+        InputError, match="15 of the samples that are measured are those that the models learn"
+    ):
         run(schema.structure(Study, study))
 
 
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({"train": {"own": "nosuch", "flipped": "flipped.yaml"}}, "no file 'nosuch', and none of that name comes with advcore"),
+        (
+            {"train": {"own": "nosuch", "flipped": "flipped.yaml"}},
+            "no file 'nosuch', and none of that name comes with advcore",
+        ),
         ({"models": {}, "train": {}}, "models must name at least one; got none"),
-        ({"wrappers": {"nobody": {"kind": "rounded_input"}}}, "wrappers names 'nobody', which is no model; models: one, own"),
-        ({"transforms": {"nobody": {"kind": "flip"}}}, "transforms names 'nobody', which is no model; models: one, own, flipped"),
-        ({"probes": {"margins": {"kind": "margins", "family": {"kind": "dct", "size": 9}}}}, "a DCT block must fit into the image"),
-        ({"train": {"one": "own.yaml"}, "claims": {}}, "'one' stands in models and in train; leave it out of one"),
-        ({"data": {"name": "digits", "transform": {"kind": "flip"}}}, "leave data.transform out, or give transforms by model"),
-        ({"claims": {"c": _claim(model="plian")}}, "claim c names the model 'plian'; known: one, own, flipped"),
-        ({"claims": {"c": _claim(probe="margin")}}, "claim c names the probe 'margin'; known: margins"),
+        (
+            {"wrappers": {"nobody": {"kind": "rounded_input"}}},
+            "wrappers names 'nobody', which is no model; models: one, own",
+        ),
+        (
+            {"transforms": {"nobody": {"kind": "flip"}}},
+            "transforms names 'nobody', which is no model; models: one, own, flipped",
+        ),
+        (
+            {"probes": {"margins": {"kind": "margins", "family": {"kind": "dct", "size": 9}}}},
+            "a DCT block must fit into the image",
+        ),
+        (
+            {"train": {"one": "own.yaml"}, "claims": {}},
+            "'one' stands in models and in train; leave it out of one",
+        ),
+        (
+            {"data": {"name": "digits", "transform": {"kind": "flip"}}},
+            "leave data.transform out, or give transforms by model",
+        ),
+        (
+            {"claims": {"c": _claim(model="plian")}},
+            "claim c names the model 'plian'; known: one, own, flipped",
+        ),
+        (
+            {"claims": {"c": _claim(probe="margin")}},
+            "claim c names the probe 'margin'; known: margins",
+        ),
         ({"claims": {"a b": {"kind": "trend"}}}, "missing key"),
     ],
 )
 def test_what_cannot_be_trained_or_claimed_is_refused(
     study: dict[str, Any], changes: dict[str, Any], match: str, place: Path
 ) -> None:
-    with pytest.raises(Refused, match=match) as refusal:
+    with pytest.raises(InputError, match=match) as refusal:
         run(schema.structure(Study, {**study, **changes}))
     assert "\n" not in str(refusal.value)
     assert not (place / "out/models").exists()  # refused before any training

@@ -1,4 +1,5 @@
-"""Transformed data in studies and trainings: through YAML, under keys of their own, and never into a box."""
+"""Transformed data in studies and trainings: through YAML, under keys of their own, and never into
+a box."""
 
 from pathlib import Path
 from typing import Any
@@ -6,11 +7,11 @@ from typing import Any
 import pytest
 import yaml
 
-from pipelines import schema
-from pipelines.run import run
-from pipelines.study import Study
-from pipelines.train import Training, train
-from workers.refusal import Refused
+from advcore.pipelines.settings import schema
+from advcore.pipelines.study.driver import run
+from advcore.pipelines.study.settings import Study
+from advcore.pipelines.training.driver import Training, train
+from advcore.workers.errors import InputError
 
 TRAINING = """
 name: flipped
@@ -35,33 +36,55 @@ def _without_a_box(tiny: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("probe", ["robustness", "examples", "tight", "masking"])
 def test_an_attack_in_the_box_is_refused_in_one_line(tiny: dict[str, Any], probe: str) -> None:
     tiny["data"]["transform"] = {"kind": "flip"}
-    others = {"tight": {"kind": "robustness", "eps": [0.1], "quality": "tight"}, "masking": {"kind": "masking", "eps": [0.1]}}
+    others = {
+        "tight": {"kind": "robustness", "eps": [0.1], "quality": "tight"},
+        "masking": {"kind": "masking", "eps": [0.1]},
+    }
     tiny["probes"] = {probe: {**tiny["probes"], **others}[probe]}
-    match = rf"^probe {probe} attacks in the box \[0, 1\], which images transformed by Flip\(\) leave: take attacks with box: false"
-    with pytest.raises(Refused, match=match) as refusal:
+    match = (
+        rf"^probe {probe} attacks in the box \[0, 1\], which images transformed by Flip\(\) "
+        r"leave: take attacks with box: false"
+    )
+    with pytest.raises(InputError, match=match) as refusal:
         run(schema.structure(Study, tiny))
     assert "\n" not in str(refusal.value)
 
 
 def test_networks_that_see_other_images_are_not_compared(tiny: dict[str, Any], place: Path) -> None:
     tiny["probes"], tiny["transforms"] = {"t": {"kind": "transfer"}}, {"two": {"kind": "flip"}}
-    match = r"^probe t compares one with two, which see images transformed by None and Flip\(\): give both one transform"
-    with pytest.raises(Refused, match=match):
+    match = (
+        r"^probe t compares one with two, which see images transformed by None and Flip\(\): "
+        r"give both one transform"
+    )
+    with pytest.raises(InputError, match=match):
         run(schema.structure(Study, tiny))
     tiny["transforms"]["one"] = {"kind": "flip"}
     assert run(schema.structure(Study, tiny)).complete
 
 
-def test_a_study_of_transformed_data_measures_rows_of_its_own(tiny: dict[str, Any], place: Path) -> None:
+def test_a_study_of_transformed_data_measures_rows_of_its_own(
+    tiny: dict[str, Any], place: Path
+) -> None:
     results, tiny = [], _without_a_box(tiny)
     for transform in (None, {"kind": "flip"}, {"kind": "cut_off", "band": 2}, {"kind": "flip"}):
         study = schema.structure(Study, tiny | {"data": {**tiny["data"], "transform": transform}})
         results.append(run(study))
-    assert [(report.measured, report.found) for report in results] == [(9, 0), (9, 0), (9, 0), (0, 9)]
+    assert [(report.measured, report.found) for report in results] == [
+        (9, 0),
+        (9, 0),
+        (9, 0),
+        (0, 9),
+    ]
     assert all(report.complete for report in results)
-    distances = [report.summaries["robustness"]["one"].scalars["mean_distance/deepfool-l2"] for report in results]
+    distances = [
+        report.summaries["robustness"]["one"].scalars["mean_distance/deepfool-l2"]
+        for report in results
+    ]
     assert len(set(distances)) == 3
-    assert schema.structure(Study, schema.load_yaml(place / "out/tiny/study.yaml")) == results[-1].study
+    assert (
+        schema.structure(Study, schema.load_yaml(place / "out/tiny/study.yaml"))
+        == results[-1].study
+    )
 
 
 def test_a_network_learns_flipped_data(place: Path) -> None:
@@ -73,6 +96,15 @@ def test_a_network_learns_flipped_data(place: Path) -> None:
 
 
 def test_adversarial_training_on_transformed_data_is_refused(place: Path) -> None:
-    objective = {"kind": "adversarial", "attack": {"kind": "pgd", "norm": "l2", "eps": 1.0, "steps": 3}}
-    with pytest.raises(Refused, match=r"^objective.robust attacks in the box \[0, 1\], which images transformed by Flip\(\) leave"):
+    objective = {
+        "kind": "adversarial",
+        "attack": {"kind": "pgd", "norm": "l2", "eps": 1.0, "steps": 3},
+    }
+    with pytest.raises(
+        InputError,
+        match=(
+            r"^objective.robust attacks in the box \[0, 1\], which images transformed by "
+            r"Flip\(\) leave"
+        ),
+    ):
         train(_training(recipe={"objective": {"robust": objective}}))

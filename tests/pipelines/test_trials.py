@@ -11,18 +11,18 @@ import pytest
 import torch
 
 from advcore.attacks import PGD
+from advcore.pipelines.claims import Level, Numbers, Ratio, Trend
+from advcore.pipelines.reports import figures
+from advcore.pipelines.sweep.journal import Status, Trial
+from advcore.pipelines.sweep.live_table import Live
+from advcore.pipelines.sweep.quantities import Quantities
+from advcore.pipelines.sweep.space import Domain
+from advcore.pipelines.sweep.trials_charts import charts, families, pareto
+from advcore.pipelines.sweep.trials_parallel import parallel
+from advcore.pipelines.sweep.trials_table import best, claim_tables, columns, front, table
 from advcore.probes import Curvature, Lines, Margins, Robustness
 from advcore.shares import wilson
 from advcore.subspaces import DCTDiagonal
-from pipelines import figures
-from pipelines.claims import Level, Numbers, Ratio, Trend
-from pipelines.live import Live
-from pipelines.quantities import Quantities
-from pipelines.search import Domain
-from pipelines.sweep_record import Status, Trial
-from pipelines.trials_charts import charts, families, pareto
-from pipelines.trials_parallel import parallel
-from pipelines.trials_table import best, claim_tables, columns, front, table
 
 EPS, WEIGHT = "recipe.attack.eps", "recipe.cure.weight"
 
@@ -37,7 +37,14 @@ def trials(eps: Sequence[float], weights: Sequence[float] = (0,), **metrics: flo
             point={EPS: one, WEIGHT: other},
             sweep="s",
             status="finished",
-            metrics={"clean": 1 - one / 4, "robust": one, "probe/curve/1": one, "probe/curve/2": 2 * one, "level": 3.0, **metrics},
+            metrics={
+                "clean": 1 - one / 4,
+                "robust": one,
+                "probe/curve/1": one,
+                "probe/curve/2": 2 * one,
+                "level": 3.0,
+                **metrics,
+            },
         )
         for i, (one, other) in enumerate(pairs)
     ]
@@ -53,7 +60,9 @@ def test_an_axis_is_as_wide_as_its_values() -> None:
         ([0, 0.25, 1, 16], "symlog"),
         ([-1, 0.25, 16], "linear"),
     ):
-        (chart,) = (own for own in charts(trials(values), SPACE, None, None, None) if own.name == "clean")
+        (chart,) = (
+            own for own in charts(trials(values), SPACE, None, None, None) if own.name == "clean"
+        )
         assert chart.x_scale == scale  # type: ignore[union-attr]
 
 
@@ -82,7 +91,21 @@ def test_the_table_has_every_setting_and_number() -> None:
     own[0].metrics["eps"] = 7.0
     assert columns(own, SPACE)[EPS].tolist() == [0.1, 0.1, 0.2, 0.2]  # type: ignore[union-attr]
     words = table(own, SPACE, ["robust"])
-    assert words.splitlines()[2].split() == ["|", "1", "|", "0.1", "|", "0", "|", "finished", "|", "0", "|", "0.1", "|"]
+    assert words.splitlines()[2].split() == [
+        "|",
+        "1",
+        "|",
+        "0.1",
+        "|",
+        "0",
+        "|",
+        "finished",
+        "|",
+        "0",
+        "|",
+        "0.1",
+        "|",
+    ]
 
 
 def test_numbers_of_one_curve_share_a_chart_and_constants_have_none() -> None:
@@ -103,7 +126,11 @@ def _drawn(own: list[Trial], folder: Path) -> dict[str, Any]:
 def test_one_axis_is_drawn_as_lines(tmp_path: Path) -> None:
     made = _drawn(trials([0.4, 0.1, 0.2]), tmp_path)
     assert set(made) == {"pareto", "clean", "robust", "probe-curve"}
-    assert made["robust"].series[0].x.tolist() == made["robust"].series[0].y.tolist() == [0.1, 0.2, 0.4]
+    assert (
+        made["robust"].series[0].x.tolist()
+        == made["robust"].series[0].y.tolist()
+        == [0.1, 0.2, 0.4]
+    )
     assert [series.label for series in made["probe-curve"].series] == ["1", "2"]
     assert made["pareto"].series[0].x.tolist() == [0.9, 0.95, 0.975]
     assert [series.label for series in made["pareto"].series] == [
@@ -121,7 +148,13 @@ def test_two_axes_are_lines_by_level_or_a_heat_map(tmp_path: Path) -> None:
     many = _drawn(trials([0.1, 0.2, 0.3, 0.4, 0.5], [0, 1, 2, 3, 5, 8]), tmp_path)
     field = many["robust"].panels[0][0]
     assert field.shape == (5, 6) or field.shape == (6, 5)
-    assert sorted({round(float(value), 6) for value in field.flatten()}) == [0.1, 0.2, 0.3, 0.4, 0.5]
+    assert sorted({round(float(value), 6) for value in field.flatten()}) == [
+        0.1,
+        0.2,
+        0.3,
+        0.4,
+        0.5,
+    ]
 
 
 def test_more_trials_than_labels_are_told_apart_by_one_axis() -> None:
@@ -130,20 +163,35 @@ def test_more_trials_than_labels_are_told_apart_by_one_axis() -> None:
     across = parallel(own, SPACE, axes, ["clean", "robust"], own[-1], plain)
     assert across.ticks[0] == "eps\n0.1 to 0.5"
     made = pareto(own, SPACE, axes, ("clean", "robust"), own[-1], plain)
-    groups, front = ["weight = 0", "weight = 1"], [f"eps={eps} weight=0 (front)" for eps in (0.5, 0.4, 0.3, 0.2, 0.1)]
+    groups, front = (
+        ["weight = 0", "weight = 1"],
+        [f"eps={eps} weight=0 (front)" for eps in (0.5, 0.4, 0.3, 0.2, 0.1)],
+    )
     for chart, labels in ((made, [*groups, *front]), (across, groups)):
         told = [series for series in chart.series if series.label]
-        assert [series.label for series in told if series.shade != 7] == [*labels, "eps=0.5 weight=1 (best)"]
+        assert [series.label for series in told if series.shade != 7] == [
+            *labels,
+            "eps=0.5 weight=1 (best)",
+        ]
         assert len({series.shade for series in told}) == len(told)
     assert [len(series.x) for series in made.series] == [5, 5, 5, 1, 1, 1, 1, 1, 1]
     assert [series.shade for series in across.series] == [0] * 5 + [1] * 5 + [6]
-    every = {chart.name: chart for chart in charts(trials([0.1, 0.2, 0.3], [0, 1, 2]), SPACE, None, "clean", None)}
-    assert {series.label for series in every["clean"].series} == {f"weight = {weight}" for weight in (0, 1, 2)}  # type: ignore[union-attr]
+    every = {
+        chart.name: chart
+        for chart in charts(trials([0.1, 0.2, 0.3], [0, 1, 2]), SPACE, None, "clean", None)
+    }
+    assert {series.label for series in every["clean"].series} == {
+        f"weight = {weight}" for weight in (0, 1, 2)
+    }  # type: ignore[union-attr]
 
 
 def test_charts_of_a_sweep_say_what_their_numbers_are() -> None:
     robustness = Robustness(eps=(0.5, 1.5), attacks=(PGD(norm="l2"), PGD(norm="l2", steps=3)))
-    probes: dict[str, Any] = {"robustness": robustness, "margins": Margins(DCTDiagonal(8, 8)), "curvature": Curvature()}
+    probes: dict[str, Any] = {
+        "robustness": robustness,
+        "margins": Margins(DCTDiagonal(8, 8)),
+        "curvature": Curvature(),
+    }
     eps = "recipe.objective.adversarial.attack.eps"
     training = {"recipe": {"objective": {"adversarial": {"attack": {"norm": "linf", "eps": 1.0}}}}}
     own = trials([0.1, 0.2, 0.4])
@@ -165,12 +213,23 @@ def test_charts_of_a_sweep_say_what_their_numbers_are() -> None:
     words = Quantities(probes, training, {"robustness": 100})
     made = {
         chart.name: chart
-        for chart in charts(own, {eps: Domain(grid=(1,))}, ("robustness/accuracy", metric), metric, own[2], words)
+        for chart in charts(
+            own, {eps: Domain(grid=(1,))}, ("robustness/accuracy", metric), metric, own[2], words
+        )
         if isinstance(chart, Lines)
     }
     curve = "robustness-robust_accuracy-worst"
-    assert set(made) == {"pareto", "robustness-accuracy", curve, "margins-median_margin", "curvature-mean_top_eigenvalue"}
-    assert made["pareto"].title == "What does robust accuracy at ε = 1.5 (l2), all attacks together cost of accuracy?"
+    assert set(made) == {
+        "pareto",
+        "robustness-accuracy",
+        curve,
+        "margins-median_margin",
+        "curvature-mean_top_eigenvalue",
+    }
+    assert (
+        made["pareto"].title
+        == "What does robust accuracy at ε = 1.5 (l2), all attacks together cost of accuracy?"
+    )
     assert made["pareto"].x_label == "accuracy (%)"
     assert made["pareto"].y_label == "robust accuracy at ε = 1.5 (l2), all attacks together (%)"
     assert "eps: eps of adversarial in training (linf, pixels in [0, 1])" in made["pareto"].note
@@ -180,16 +239,32 @@ def test_charts_of_a_sweep_say_what_their_numbers_are() -> None:
     first = made[curve].series[0]
     assert first.y.tolist() == pytest.approx([10, 20, 40])
     assert first.low is not None
-    assert first.low.tolist() == pytest.approx([100 * wilson(hits, 100)[0] for hits in (10, 20, 40)])
+    assert first.low.tolist() == pytest.approx(
+        [100 * wilson(hits, 100)[0] for hits in (10, 20, 40)]
+    )
     assert (made[curve].y_scale, made[curve].y_limits) == ("linear", (0, 102))
-    assert "robust accuracy at ε = 1.5 (l2), all attacks together (%)" in table(own, {eps: Domain(grid=(1,))}, [metric], words)
+    assert "robust accuracy at ε = 1.5 (l2), all attacks together (%)" in table(
+        own, {eps: Domain(grid=(1,))}, [metric], words
+    )
     assert table(own, {eps: Domain(grid=(1,))}, [metric], words).splitlines()[2].split()[-2] == "10"
-    assert [series.label for series in made["margins-median_margin"].series] == ["block 0", "block 1"]
+    assert [series.label for series in made["margins-median_margin"].series] == [
+        "block 0",
+        "block 1",
+    ]
     assert made["margins-median_margin"].y_label == "median margin (l2, pixel units, no box)"
-    assert made["curvature-mean_top_eigenvalue"].title == "How does mean top eigenvalue change with eps?"
-    assert words.number(f"validation/{metric}") == "robust accuracy at ε = 1.5 (l2), all attacks together, on samples held out (%)"
+    assert (
+        made["curvature-mean_top_eigenvalue"].title
+        == "How does mean top eigenvalue change with eps?"
+    )
+    assert (
+        words.number(f"validation/{metric}")
+        == "robust accuracy at ε = 1.5 (l2), all attacks together, on samples held out (%)"
+    )
     assert words.number("test_accuracy") == "test accuracy (%)"
-    assert words.number("robustness/robust_accuracy/pgd-l2-1/0.5") == "robust accuracy at ε = 0.5 (l2), pgd-l2-1 alone (%)"
+    assert (
+        words.number("robustness/robust_accuracy/pgd-l2-1/0.5")
+        == "robust accuracy at ε = 0.5 (l2), pgd-l2-1 alone (%)"
+    )
 
 
 def test_of_a_long_curve_the_ends_and_the_metric_are_drawn() -> None:
@@ -215,19 +290,32 @@ def test_claims_see_all_rows_and_those_of_one_value() -> None:
 
 
 def test_seeds_and_networks_of_a_sweep_are_units_of_claims() -> None:
-    """Four eps, three seeds each; the number rises with eps, the seeds differ, the samples hardly do."""
-    space = {EPS: Domain(grid=(1,)), "recipe.seed": Domain(grid=(1,)), "model.seed": Domain(same_as="recipe.seed")}
+    """Four eps, three seeds each; the number rises with eps, the seeds differ, the samples hardly
+    do."""
+    space = {
+        EPS: Domain(grid=(1,)),
+        "recipe.seed": Domain(grid=(1,)),
+        "model.seed": Domain(same_as="recipe.seed"),
+    }
     own = trials([0.1, 0.2, 0.4, 0.8], [0, 1, 2])
     for trial in own:
-        trial.point = {EPS: trial.point[EPS], "recipe.seed": trial.point[WEIGHT], "model.seed": trial.point[WEIGHT]}
+        trial.point = {
+            EPS: trial.point[EPS],
+            "recipe.seed": trial.point[WEIGHT],
+            "model.seed": trial.point[WEIGHT],
+        }
     small = torch.linspace(-0.01, 0.01, 40)
     made = {trial.key: 10 * trial.point[EPS] + trial.point["recipe.seed"] for trial in own}  # type: ignore[operator]
-    rows = {key: {"p": {"sample": torch.arange(40), "x": level + small}} for key, level in made.items()}
+    rows = {
+        key: {"p": {"sample": torch.arange(40), "x": level + small}} for key, level in made.items()
+    }
     tables = claim_tables(own, space, rows)
     level = Level("x", Numbers("p", "eps=0.4", "x")).measure(tables)
     assert level.value == pytest.approx(5, abs=0.01)
     assert level.unit == "3 seeds, 40 samples in each"
-    assert level.high - level.value == pytest.approx(4.303 / 3**0.5, abs=0.01)  # Student, two degrees: the seeds are 4, 5, 6
+    assert level.high - level.value == pytest.approx(
+        4.303 / 3**0.5, abs=0.01
+    )  # Student, two degrees: the seeds are 4, 5, 6
     ratio = Ratio("x", Numbers("p", "eps=0.8", "x"), "eps=0.1", paired=True).measure(tables)
     assert ratio.value == pytest.approx((8 * 9 / 2 * 10 / 3) ** (1 / 3), rel=0.01)
     trend = Trend("x", Numbers("p", "all", "x", over="eps"))
@@ -243,9 +331,14 @@ def test_the_shell_shows_lines_or_one_table(terminal: bool) -> None:
     live = Live("s", "robust", stream)
     own = trials([0.1, 0.2])
     journal: Any = SimpleNamespace(
-        trials={trial.key: trial for trial in own}, plan=SimpleNamespace(sweep=SimpleNamespace(space=SPACE))
+        trials={trial.key: trial for trial in own},
+        plan=SimpleNamespace(sweep=SimpleNamespace(space=SPACE)),
     )
-    steps: list[tuple[Status, Status]] = [("waiting", "waiting"), ("running", "waiting"), ("finished", "failed")]
+    steps: list[tuple[Status, Status]] = [
+        ("waiting", "waiting"),
+        ("running", "waiting"),
+        ("finished", "failed"),
+    ]
     for first, second in steps:
         own[0].status, own[1].status = first, second
         own[1].error = "Traceback\nValueError: no" if second == "failed" else ""

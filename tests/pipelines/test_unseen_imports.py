@@ -7,10 +7,10 @@ import pytest
 import yaml
 from studies import study_of
 
-from pipelines.run import run
-from pipelines.shown import told
-from pipelines.study import read
-from pipelines.train import Training, train
+from advcore.pipelines.printing import render_report
+from advcore.pipelines.settings.shipped import read
+from advcore.pipelines.study.driver import run
+from advcore.pipelines.training.driver import Training, train
 
 PROBE = """
 import importlib
@@ -37,26 +37,38 @@ class Mine(CrossEntropy):
 SENTENCE = "imports modules by names that it computes: their code was not looked at"
 
 
-def test_a_study_with_such_a_probe_says_so(tiny: dict[str, Any], place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_study_with_such_a_probe_says_so(
+    tiny: dict[str, Any], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.syspath_prepend(str(place))
     (place / "unseen_probe.py").write_text(PROBE)
-    report = run(study_of({**tiny, "probes": {"mine": {"kind": "unseen_probe:Mine", "spectrum": "top", "top": 2}}}))
+    report = run(
+        study_of(
+            {**tiny, "probes": {"mine": {"kind": "unseen_probe:Mine", "spectrum": "top", "top": 2}}}
+        )
+    )
     assert report.complete
     assert report.warnings["unseen_imports"].keys() == {"unseen_probe"}
     line = f"warning: unseen_imports: unseen_probe {SENTENCE}"
-    assert sum(own.startswith(line) for own in told(report).splitlines()) == 1
-    assert told(report).count("unseen_imports") == 1
+    assert sum(own.startswith(line) for own in render_report(report).splitlines()) == 1
+    assert render_report(report).count("unseen_imports") == 1
     page = (report.folder / "report.md").read_text()
     assert page.count("unseen_imports") == 1
     assert f"- **warning**, unseen_imports: unseen_probe {SENTENCE}" in page
 
 
 def test_a_study_without_one_says_nothing(tiny: dict[str, Any]) -> None:
-    report = run(study_of({**tiny, "probes": {"curvature": {"kind": "curvature", "spectrum": "top", "top": 2}}}))
-    assert "unseen_imports" not in told(report) + (report.folder / "report.md").read_text()
+    report = run(
+        study_of(
+            {**tiny, "probes": {"curvature": {"kind": "curvature", "spectrum": "top", "top": 2}}}
+        )
+    )
+    assert "unseen_imports" not in render_report(report) + (report.folder / "report.md").read_text()
 
 
-def test_a_training_says_so(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_training_says_so(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.syspath_prepend(str(place))
     (place / "unseen_term.py").write_text(TERM)
     recipe = {

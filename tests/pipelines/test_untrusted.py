@@ -1,4 +1,5 @@
-"""What somebody else made is data: checkpoints, archives, rows, trials, models in MLflow. Nothing in it runs."""
+"""What somebody else made is data: checkpoints, archives, rows, trials, models in MLflow. Nothing
+in it runs."""
 
 import ast
 import io
@@ -17,16 +18,16 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from pipelines import tracking
-from pipelines.client import Client
-from pipelines.fetch import fetched
-from pipelines.study import check_name
-from pipelines.sweep_record import Trial, read_trial
-from workers.checkpoints import read_metadata
-from workers.datasets import DataSpec, load
-from workers.models import ModelSpec, build
-from workers.refusal import Refused
-from workers.store import open_store
+from advcore.pipelines.settings.names import check_name
+from advcore.pipelines.sweep.journal import Trial, read_trial
+from advcore.pipelines.tracking import tracker
+from advcore.pipelines.tracking.checkpoints import download_checkpoint
+from advcore.pipelines.tracking.client import Client
+from advcore.workers.checkpoints import read_metadata
+from advcore.workers.datasets import DataSpec, load
+from advcore.workers.errors import InputError
+from advcore.workers.models import ModelSpec, build
+from advcore.workers.stores.store import open_store
 
 ROOT = Path(__file__).parents[2]
 
@@ -63,10 +64,23 @@ def modern(content: Any) -> bytes:
 
 
 @pytest.mark.parametrize("write", [legacy, modern, pickle.dumps])
-@pytest.mark.parametrize("wrap", [lambda it: it, lambda it: {"state_dict": it}, lambda it: {"1.weight": torch.zeros(2), "x": it}])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda it: it,
+        lambda it: {"state_dict": it},
+        lambda it: {"1.weight": torch.zeros(2), "x": it},
+    ],
+)
 def test_a_checkpoint_that_is_a_program_is_refused(place: Path, write: Any, wrap: Any) -> None:
     (place / "bad.pt").write_bytes(write(wrap(Payload())))
-    with pytest.raises(Refused, match=r"bad.pt must hold weights and plain data alone; got a pickle that .*which could run code"):
+    with pytest.raises(
+        InputError,
+        match=(
+            r"bad.pt must hold weights and plain data alone; got a pickle that .*which could "
+            r"run code"
+        ),
+    ):
         build(ModelSpec("perceptron", "bad.pt"))
 
 
@@ -101,16 +115,21 @@ def entry(start: int, end: int, shape: tuple[int, ...] = (1,)) -> dict[str, Any]
 )
 def test_safetensors_that_lie_are_refused(place: Path, content: bytes) -> None:
     (place / "bad.safetensors").write_bytes(content)
-    with pytest.raises(Refused, match=r"bad.safetensors is no whole safetensors file"):
+    with pytest.raises(InputError, match=r"bad.safetensors is no whole safetensors file"):
         build(ModelSpec("perceptron", "bad.safetensors"))
     assert read_metadata("bad.safetensors") == {}
 
 
 @pytest.mark.parametrize("name", ["images", "labels", "names"])
 def test_an_archive_with_a_pickle_is_refused(place: Path, name: str) -> None:
-    content = {"images": np.zeros((2, 1, 2, 2)), "labels": np.arange(2)} | {name: np.array([Payload(), 1], object)}
+    content = {"images": np.zeros((2, 1, 2, 2)), "labels": np.arange(2)} | {
+        name: np.array([Payload(), 1], object)
+    }
     np.savez("bad.npz", allow_pickle=True, **content)  # type: ignore[arg-type]
-    with pytest.raises(Refused, match=r"npz:bad.npz is no NumPy archive of plain arrays \(Object arrays cannot be loaded"):
+    with pytest.raises(
+        InputError,
+        match=r"npz:bad.npz is no NumPy archive of plain arrays \(Object arrays cannot be loaded",
+    ):
         load(DataSpec("npz:bad.npz"))
 
 
@@ -120,15 +139,22 @@ KEY = "ab" * 32
 def test_rows_whose_type_is_a_pickle_stay_numbers(place: Path) -> None:
     """As in CVE-2023-47248, where reading a Parquet file unpickled the type of a column."""
     store = open_store("store")
-    words = {b"ARROW:extension:name": b"arrow.py_extension_type", b"ARROW:extension:metadata": pickle.dumps(Payload())}
-    schema = pa.schema([pa.field("x", pa.int64(), metadata=words)], metadata={b"pandas": pickle.dumps(Payload())})
+    words = {
+        b"ARROW:extension:name": b"arrow.py_extension_type",
+        b"ARROW:extension:metadata": pickle.dumps(Payload()),
+    }
+    schema = pa.schema(
+        [pa.field("x", pa.int64(), metadata=words)], metadata={b"pandas": pickle.dumps(Payload())}
+    )
     path = place / "store" / KEY[:2] / f"{KEY}.parquet"
     path.parent.mkdir()
     pq.write_table(pa.table({"x": pa.array([1, 2])}).cast(schema), path)
     assert store.read(KEY)["x"].tolist() == [1, 2]  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + bytes(100) + b"PAR1", pickle.dumps(Payload())])
+@pytest.mark.parametrize(
+    "content", [b"", b"PAR1", b"PAR1" + bytes(100) + b"PAR1", pickle.dumps(Payload())]
+)
 def test_rows_that_are_no_parquet_are_refused(place: Path, content: bytes) -> None:
     store = open_store("store")
     path = place / "store" / KEY[:2] / f"{KEY}.parquet"
@@ -171,20 +197,28 @@ def test_a_model_in_mlflow_that_is_a_pickle_is_refused(folder: Path) -> None:
     packed.mkdir()
     (packed / "python_model.pkl").write_bytes(pickle.dumps(Payload()))
     (packed / "MLmodel").write_text(
-        "flavors:\n  python_function:\n    loader_module: mlflow.pyfunc.model\n    python_model: python_model.pkl\n"
+        "flavors:\n  python_function:\n    loader_module: mlflow.pyfunc.model\n    "
+        "python_model: python_model.pkl\n"
         "    cloudpickle_version: 3.1.1\n    python_version: 3.11.7\n"
     )
-    run = tracking.MLflowTracker(None, folder).open("experiment", "key", "name")
+    run = tracker.MLflowTracker(None, folder).open("experiment", "key", "name")
     assert os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] == "false"
     client = Client(f"sqlite:///{folder / 'mlflow.db'}")
     client.ask("log_artifacts", run.id, str(packed), "model")
     client.ask("create_registered_model", "bad")
     client.ask("create_model_version", "bad", f"runs:/{run.id}/model", run.id)
     for name in (f"runs:/{run.id}/model", "models:/bad/1"):
-        with pytest.raises(Refused, match=r"must lead to one .safetensors file; it leads to 0: name the file itself"):
-            fetched(ModelSpec("perceptron", name), None, folder)
-    spec = fetched(ModelSpec("perceptron", f"runs:/{run.id}/model/python_model.pkl"), None, folder)
-    with pytest.raises(Refused, match=r"python_model.pkl must hold weights and plain data alone; got a pickle"):
+        with pytest.raises(
+            InputError,
+            match=r"must lead to one .safetensors file; it leads to 0: name the file itself",
+        ):
+            download_checkpoint(ModelSpec("perceptron", name), None, folder)
+    spec = download_checkpoint(
+        ModelSpec("perceptron", f"runs:/{run.id}/model/python_model.pkl"), None, folder
+    )
+    with pytest.raises(
+        InputError, match=r"python_model.pkl must hold weights and plain data alone; got a pickle"
+    ):
         build(spec)
 
 
@@ -196,7 +230,10 @@ def test_a_model_in_mlflow_that_is_a_pickle_is_refused(folder: Path) -> None:
             for name in ("../x", "/etc/x", "a/b", "a\\b", "a\0b", "..", ".x", "", "a b", "ä", "a\n")
         ],
         ("x" * 300, "a name has at most 100 signs; got 300"),
-        *[(name, "cannot be a file's name on Windows") for name in ("CON", "nul", "aux.yaml", "Com1", "end.")],
+        *[
+            (name, "cannot be a file's name on Windows")
+            for name in ("CON", "nul", "aux.yaml", "Com1", "end.")
+        ],
     ],
 )
 def test_names_cannot_leave_their_folder(name: str, words: str) -> None:
@@ -208,18 +245,36 @@ def test_names_cannot_leave_their_folder(name: str, words: str) -> None:
 UNPICKLING = ("pickle", "cloudpickle", "dill", "joblib", "marshal")
 FORBIDDEN = {
     *(f"{module}.{name}" for module in UNPICKLING for name in ("load", "loads", "Unpickler")),
-    *("eval", "exec", "os.system", "os.popen", "yaml.unsafe_load", "yaml.full_load", "shelve.open", "shutil.unpack_archive"),
+    *(
+        "eval",
+        "exec",
+        "os.system",
+        "os.popen",
+        "yaml.unsafe_load",
+        "yaml.full_load",
+        "shelve.open",
+        "shutil.unpack_archive",
+    ),
 }
-ONLY_WITH = {"torch.load": "weights_only=True", "np.load": "allow_pickle=False", "numpy.load": "allow_pickle=False"}
+ONLY_WITH = {
+    "torch.load": "weights_only=True",
+    "np.load": "allow_pickle=False",
+    "numpy.load": "allow_pickle=False",
+}
 
 
 @pytest.mark.parametrize("package", ["advcore", "workers", "pipelines", "benchmarks"])
 def test_no_code_of_ours_runs_data(package: str) -> None:
     calls = 0
     for file in sorted((ROOT / package).rglob("*.py")):
-        for call in (node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)):
+        for call in (
+            node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)
+        ):
             calls += 1
-            name, keywords = ast.unparse(call.func), [ast.unparse(keyword) for keyword in call.keywords]
+            name, keywords = (
+                ast.unparse(call.func),
+                [ast.unparse(keyword) for keyword in call.keywords],
+            )
             place = f"{file.relative_to(ROOT)}:{call.lineno}: {name}"
             assert name not in FORBIDDEN, place
             assert not name.endswith(".extractall"), place

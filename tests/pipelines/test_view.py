@@ -10,8 +10,8 @@ import yaml
 from mlflow_server import served
 from mlflow_store import client
 
-from pipelines import again
-from pipelines.cli import main
+from advcore.pipelines.cli import main
+from advcore.pipelines.study import saved_answer
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def command(study_file: Path, tiny: dict[str, Any], folder: Path) -> list[str]:
     study_file.write_text(yaml.safe_dump(tiny))
     words = ["run", str(study_file)]
     assert main(words) == 0
-    assert again.answer(words) is not None
+    assert saved_answer.cached_answer(words) is not None
     return words
 
 
@@ -34,13 +34,13 @@ def runs(own: Any) -> dict[str, Any]:
 
 def check(own: Any, command: list[str], folder: Path) -> None:
     """All is there again, and is remembered."""
-    assert again.answer(command) is None
+    assert saved_answer.cached_answer(command) is None
     assert main(command) == 0
     there = runs(own)
     assert set(there) == {"tiny", "one/curvature", "two/curvature"}
     assert {run.info.status for run in there.values()} == {"FINISHED"}
     assert all(own.list_artifacts(run.info.run_id) for run in there.values())
-    assert again.answer(command) is not None
+    assert saved_answer.cached_answer(command) is not None
 
 
 def test_a_child_that_was_deleted(command: list[str], folder: Path) -> None:
@@ -57,7 +57,9 @@ def test_files_that_were_deleted(command: list[str], folder: Path, name: str) ->
 
 
 @pytest.mark.slow
-def test_on_a_server_too(study_file: Path, tiny: dict[str, Any], place: Path, migrated: Path) -> None:
+def test_on_a_server_too(
+    study_file: Path, tiny: dict[str, Any], place: Path, migrated: Path
+) -> None:
     from mlflow import MlflowClient
 
     (place / "server").mkdir()
@@ -68,7 +70,7 @@ def test_on_a_server_too(study_file: Path, tiny: dict[str, Any], place: Path, mi
         study_file.write_text(yaml.safe_dump(tiny))
         words = ["run", str(study_file)]
         assert main(words) == 0
-        assert again.answer(words) is not None
+        assert saved_answer.cached_answer(words) is not None
         own = MlflowClient(uri)
         own.delete_run(runs(own)["one/curvature"].info.run_id)
         check(own, words, place)

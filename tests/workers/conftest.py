@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-sys.path.insert(0, str(Path(__file__).parent))  # tiny_probes, for the tests and (by the pool's own means) for their workers
+sys.path.insert(
+    0, str(Path(__file__).parent)
+)  # tiny_probes, for the tests and (by the pool's own means) for their workers
 
-from workers.datasets import Dataset
-from workers.pool import RayPool
+from advcore.workers.datasets import Dataset
+from advcore.workers.pool.ray_runner import RayPool
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +32,9 @@ def dataset() -> Dataset:
 
 
 @pytest.fixture
-def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], None]]:
+def own_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str, str], None]]:
     """Writes the source of a user's own module, importable until the test ends."""
     written = set()
     monkeypatch.syspath_prepend(tmp_path)

@@ -7,20 +7,20 @@ import pytest
 import torch
 from tiny_probes import PLAIN, Crooked, Failing, Look, Rude, works
 
-import workers.actor
+import advcore.workers.actor
 from advcore.curvature import temperature_for
 from advcore.probes import Curvature, Transfer
 from advcore.randomness import Randomness, drawn_places
-from workers.actor import Worker, defining, resolve_device, work_key
-from workers.backlog import Backlog
-from workers.datasets import batch
-from workers.datasets.dataset import images_of
-from workers.inline import Inline
-from workers.models import ModelSpec, build, content_hash
-from workers.refusal import Refused
-from workers.shards import Shard, split
-from workers.store import open_store
-from workers.work import Other, told_indices, unique
+from advcore.workers.actor import Worker, resolve_device, settings_that_define_rows, work_key
+from advcore.workers.datasets import batch
+from advcore.workers.datasets.dataset import images_of
+from advcore.workers.errors import InputError
+from advcore.workers.inline import Inline
+from advcore.workers.models import ModelSpec, build, content_hash
+from advcore.workers.pool.task_queue import TaskQueue
+from advcore.workers.shards import Shard, split
+from advcore.workers.stores.store import open_store
+from advcore.workers.tasks import Other, told_indices, unique
 
 
 @pytest.fixture
@@ -34,14 +34,24 @@ def test_a_shard_says_who_measured_it_and_how_long(dataset, store):
     worker = Worker(store, None, "cpu")
     outcome = worker.measure(work, dataset)
     metadata = open_store(store).metadata(work.key)
-    assert (metadata["worker"], metadata["shard"], metadata["name"]) == (worker.name, "0:4", work.name)
+    assert (metadata["worker"], metadata["shard"], metadata["name"]) == (
+        worker.name,
+        "0:4",
+        work.name,
+    )
     assert 0 < float(metadata["seconds"]) <= outcome.seconds
 
 
 def test_a_work_is_measured_and_stored(dataset, store):
     work = works(dataset, Look(), size=6)[1]
     outcome = Worker(store, None, "cpu").measure(work, dataset)
-    assert (outcome.ok, outcome.key, outcome.name, outcome.rows, outcome.error) == (True, work.key, "perceptron/Look", 6, "")
+    assert (outcome.ok, outcome.key, outcome.name, outcome.rows, outcome.error) == (
+        True,
+        work.key,
+        "perceptron/Look",
+        6,
+        "",
+    )
     assert outcome.seconds > 0
     assert outcome.worker.endswith(":cpu")
     rows, samples = open_store(store).read(work.key), batch(dataset, work.shard)
@@ -59,39 +69,68 @@ def test_double_precision_reaches_model_and_images(dataset, store):
 
 def test_the_model_is_built_once_and_only_one_is_held(dataset, store, monkeypatch):
     built = []
-    monkeypatch.setattr(workers.actor, "build", lambda spec, dtype: built.append(spec.architecture) or build(spec, dtype))
+    monkeypatch.setattr(
+        advcore.workers.actor,
+        "build",
+        lambda spec, dtype: built.append(spec.architecture) or build(spec, dtype),
+    )
     worker = Worker(store, None, "cpu")
     other = ModelSpec("advcore.networks:perceptron")
-    todo = works(dataset, Look(), size=5) + works(dataset, Look(2.0), size=10) + works(dataset, Look(), size=10, model=other)
+    todo = (
+        works(dataset, Look(), size=5)
+        + works(dataset, Look(2.0), size=10)
+        + works(dataset, Look(), size=10, model=other)
+    )
     assert all(worker.measure(work, dataset).ok for work in [*todo, todo[0]])
     assert built == ["perceptron", "advcore.networks:perceptron", "perceptron"]
 
 
-def test_a_comparison_is_handed_the_others_and_they_leave_with_the_next_shard(dataset, store, monkeypatch):
+def test_a_comparison_is_handed_the_others_and_they_leave_with_the_next_shard(
+    dataset, store, monkeypatch
+):
     built = []
-    monkeypatch.setattr(workers.actor, "build", lambda spec, dtype: built.append(spec.classes) or build(spec, dtype))
-    others = [Other(name, spec, content_hash(spec)) for name, spec in (("own", PLAIN), ("nine", replace(PLAIN, classes=9)))]
-    work = replace(works(dataset, Transfer(scales=(1.0, 2.0)))[0], others=(*others, replace(others[1], name="again")))
+    monkeypatch.setattr(
+        advcore.workers.actor,
+        "build",
+        lambda spec, dtype: built.append(spec.classes) or build(spec, dtype),
+    )
+    others = [
+        Other(name, spec, content_hash(spec))
+        for name, spec in (("own", PLAIN), ("nine", replace(PLAIN, classes=9)))
+    ]
+    work = replace(
+        works(dataset, Transfer(scales=(1.0, 2.0)))[0],
+        others=(*others, replace(others[1], name="again")),
+    )
     worker = Worker(store, None, "cpu")
     assert worker.measure(work, dataset).ok
     rows = open_store(store).read(work.key)
     assert rows["to"] == [name for name in ("own", "nine", "again") for _ in range(8)]
     samples = batch(dataset, work.shard)
-    randomness, models = Randomness(7, samples.indices), {other.name: build(other.model) for other in work.others}
+    randomness, models = (
+        Randomness(7, samples.indices),
+        {other.name: build(other.model) for other in work.others},
+    )
     wanted = work.probe.measure(build(PLAIN), samples, randomness, models)
     assert torch.equal(rows["fooled"], wanted["fooled"])
     assert sorted(built) == [9, 10]
-    assert worker.measure(replace(work, model=others[1].model, model_hash=others[1].model_hash), dataset).ok
+    assert worker.measure(
+        replace(work, model=others[1].model, model_hash=others[1].model_hash), dataset
+    ).ok
     assert len(built) == 2
     for probe, count in ((Look(), 1), (work.probe, 2)):
-        worker.measure(replace(work, probe=probe, others=work.others if probe == work.probe else ()), dataset)
+        worker.measure(
+            replace(work, probe=probe, others=work.others if probe == work.probe else ()), dataset
+        )
         assert len(worker._held) == count
     assert sorted(built) == [9, 9, 10]
 
 
 def test_another_model_that_changed_under_the_study(dataset, store):
     changed = Other("nine", PLAIN, content_hash(replace(PLAIN, classes=9)))
-    outcome = Worker(store, None, "cpu").measure(replace(works(dataset, Transfer())[0], others=(changed,)), dataset)
+    outcome = Worker(store, None, "cpu").measure(
+        replace(works(dataset, Transfer())[0], others=(changed,)), dataset
+    )
     assert "is not the same on this worker, or has changed since the study started" in outcome.error
 
 
@@ -99,25 +138,46 @@ def test_a_checkpoint_that_changed_under_the_study(dataset, store):
     work = replace(works(dataset, Look())[0], model_hash=content_hash(replace(PLAIN, classes=9)))
     outcome = Worker(store, None, "cpu").measure(work, dataset)
     assert not outcome.ok
-    with pytest.raises(Refused, match=r"perceptron .* is not the same on this worker, or has changed since the study started"):
+    with pytest.raises(
+        InputError,
+        match=(
+            r"perceptron .* is not the same on this worker, or has changed since the study "
+            r"started"
+        ),
+    ):
         Worker(store, None, "cpu")._measure(work, dataset, 0.0)
 
 
 def test_what_a_probe_must_give(dataset, store):
     outcome = Worker(store, None, "cpu").measure(works(dataset, Crooked())[0], dataset)
-    assert "a probe must give columns of one length, `sample` among them; got {'sample': 4, 'logits': 1}" in outcome.error
+    assert (
+        "a probe must give columns of one length, `sample` among them; got {'sample': 4, "
+        "'logits': 1}"
+    ) in outcome.error
 
 
 @pytest.mark.parametrize(
     ("how", "said"),
     [
-        ("weights", "a probe must leave the network as it is, and this one changed 1.weight: work on copy.deepcopy"),
+        (
+            "weights",
+            (
+                "a probe must leave the network as it is, and this one changed 1.weight: work "
+                "on copy.deepcopy"
+            ),
+        ),
         ("data", "this one changed 1.weight"),
         ("mode", "this one changed 0 (mode, hooks), 1 (mode, hooks)"),
         ("hook", "this one changed the network (mode, hooks)"),
         ("raises", "ArithmeticError: halfway"),
         ("exit", "SystemExit: 0"),
-        ("images", "the column `sample` must hold the batch's indices in their order, 0, 3, 6, 9; got 0, 0, 0, 0"),
+        (
+            "images",
+            (
+                "the column `sample` must hold the batch's indices in their order, 0, 3, 6, "
+                "9; got 0, 0, 0, 0"
+            ),
+        ),
     ],
 )
 def test_a_rude_probe_fails_alone(dataset, store, how, said):
@@ -137,22 +197,29 @@ def test_devices_that_are_not_there(store, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert Worker(store, None, "auto").name.endswith(":cpu")
     for device in ("cuda", "tpu"):
-        with pytest.raises(Refused, match="device must be cpu, cuda or auto, and cuda needs a GPU that torch sees"):
+        with pytest.raises(
+            InputError,
+            match="device must be cpu, cuda or auto, and cuda needs a GPU that torch sees",
+        ):
             Worker(store, None, device)
-        with pytest.raises(Refused, match="device must be cpu, cuda or auto"):
+        with pytest.raises(InputError, match="device must be cpu, cuda or auto"):
             Inline(store, device=device).check()
     assert resolve_device("auto") == torch.device("cpu")
 
 
 def test_the_inline_runner_checks_before_it_makes_a_store(dataset, tmp_path):
-    with pytest.raises(Refused, match="threads must be at least 1, or none for torch's own choice; got 0"):
+    with pytest.raises(
+        InputError, match="threads must be at least 1, or none for torch's own choice; got 0"
+    ):
         list(Inline(str(tmp_path / "store"), threads=0).run(works(dataset, Look()), dataset))
     assert not (tmp_path / "store").exists()
 
 
 def test_the_inline_runner_gives_one_outcome_for_each_key(dataset, tmp_path):
     todo = works(dataset, Failing(bad=12, folder=str(tmp_path)))
-    outcomes = list(Inline(str(tmp_path / "new" / "store"), threads=1).run([*todo, todo[0]], dataset))
+    outcomes = list(
+        Inline(str(tmp_path / "new" / "store"), threads=1).run([*todo, todo[0]], dataset)
+    )
     assert [outcome.key for outcome in outcomes] == [work.key for work in todo]
     assert [outcome.ok for outcome in outcomes] == [True, False, True, True, True]
     assert "ArithmeticError" in outcomes[1].error
@@ -171,9 +238,14 @@ def test_the_inline_runner_restores_threads_when_it_is_left(dataset, store):
 def test_a_key_changes_with_all_that_rows_depend_on():
     key = ("m", "d", {"kind": "Look", "scale": 1.0}, Shard(0, 4), 7, "float32")
     others = ("n", "e", {"kind": "Look", "scale": 2.0}, Shard(4, 8), 8, "float64")
-    keys = {work_key(*(other if place == index else part for index, part in enumerate(key))) for place, other in enumerate(others)}
+    keys = {
+        work_key(*(other if place == index else part for index, part in enumerate(key)))
+        for place, other in enumerate(others)
+    }
     assert len(keys | {work_key(*key)}) == 7
-    assert work_key("m", "d", {"scale": 1.0, "kind": "Look"}, Shard(0, 4), 7, "float32") == work_key(*key)
+    assert work_key(
+        "m", "d", {"scale": 1.0, "kind": "Look"}, Shard(0, 4), 7, "float32"
+    ) == work_key(*key)
     beside = [(), (Other("a", PLAIN, "h"),), (Other("a", PLAIN, "i"),), (Other("b", PLAIN, "h"),)]
     assert len({work_key(*key, others) for others in beside}) == 4
     assert work_key(*key, ()) == work_key(*key)
@@ -187,7 +259,10 @@ def _key(settings):
     "settings",
     [
         {"kind": "tiny_own:Look"},
-        {"kind": "margins", "attacks": [{"kind": "restarts", "attack": {"kind": "tiny_own:Attack"}}]},
+        {
+            "kind": "margins",
+            "attacks": [{"kind": "restarts", "attack": {"kind": "tiny_own:Attack"}}],
+        },
         {"kind": "transfer", "model": {"architecture": "tiny_own:make"}},
     ],
 )
@@ -202,7 +277,7 @@ def test_the_code_of_the_users_own_classes_is_part_of_the_key(own_module, settin
 
 
 def test_own_classes_that_cannot_be_hashed():
-    with pytest.raises(Refused, match=r"'builtins:dict' stands in a module without source"):
+    with pytest.raises(InputError, match=r"'builtins:dict' stands in a module without source"):
         _key({"kind": "builtins:dict"})
     assert _key({"kind": "Look", "title": "no_such_module:name"})
 
@@ -219,7 +294,7 @@ class Costly:
 
 def test_settings_of_memory_and_speed_do_not_define_rows():
     def wanted(probe):
-        return defining(probe, {"kind": "costly", **asdict(probe)})
+        return settings_that_define_rows(probe, {"kind": "costly", **asdict(probe)})
 
     small = Costly(inner=(Costly(2.0, rows=1),), by_name={"a": Costly(3.0, rows=2)})
     large = replace(small, rows=8, inner=(Costly(2.0, rows=9),), by_name={"a": Costly(3.0, rows=9)})
@@ -235,8 +310,13 @@ def test_results_do_not_depend_on_the_shard_size(dataset, store):
         pass
 
     for size in (3, 20):
-        assert all(outcome.ok for outcome in Inline(store).run(works(dataset, Here(), size=size), dataset))
-    small, large = (open_store(store).read_all([w.key for w in works(dataset, Here(), size=size)]) for size in (3, 20))
+        assert all(
+            outcome.ok for outcome in Inline(store).run(works(dataset, Here(), size=size), dataset)
+        )
+    small, large = (
+        open_store(store).read_all([w.key for w in works(dataset, Here(), size=size)])
+        for size in (3, 20)
+    )
     assert torch.equal(small["noise"], large["noise"])
     torch.testing.assert_close(small["logits"], large["logits"], rtol=1e-5, atol=1e-5)
 
@@ -244,7 +324,7 @@ def test_results_do_not_depend_on_the_shard_size(dataset, store):
 def test_the_queue_keeps_workers_at_their_model(dataset):
     one = works(dataset, Look(), size=5)
     other = works(dataset, Look(), size=10, model=replace(PLAIN, classes=9))
-    queue = Backlog(one + other)
+    queue = TaskQueue(one + other)
     assert len(queue) == 6
     assert queue.take(None) == one[0]
     assert queue.take(other[0].model_hash) == other[0]
@@ -257,19 +337,19 @@ def test_the_queue_keeps_workers_at_their_model(dataset):
 
 def test_the_queue_counts_failures_of_code_and_losses_apart(dataset):
     todo = works(dataset, Look(), size=5)
-    queue = Backlog(todo)
+    queue = TaskQueue(todo)
     running, waiting = queue.take(None), queue.take(None)
     assert [queue.lost(running) for _ in range(4)] == [True, True, True, False]
     assert queue.lost(waiting)
     assert [queue.failed(running) for _ in range(2)] == [True, False]
-    queue = Backlog(todo)
+    queue = TaskQueue(todo)
     queue.put_last(queue.take(None))
     assert [queue.take(None) for _ in range(4)] == [*todo[1:], todo[0]]
 
 
 def test_the_queue_takes_one_outcome_for_each_work(dataset):
     todo = works(dataset, Look(), size=5)
-    queue = Backlog(todo)
+    queue = TaskQueue(todo)
     for _ in range(2):
         queue.tried(todo[1])
     assert queue.open == 4
@@ -307,7 +387,9 @@ def test_a_calibrated_probe_is_calibrated_anew_for_another_model(dataset, store)
     worker = Worker(store, None, "cpu")
     found = []
     for width in (5, 6, 5):
-        work = works(dataset, probe, size=5, model=replace(PLAIN, arguments={"side": 8, "width": width}))[0]
+        work = works(
+            dataset, probe, size=5, model=replace(PLAIN, arguments={"side": 8, "width": width})
+        )[0]
         assert worker.measure(work, dataset).ok
         found.append(open_store(store).read(work.key)["temperature"][0].item())
     assert found[0] == found[2] != found[1]

@@ -1,4 +1,5 @@
-"""On a cluster of its own, in a process of its own: fractions of a GPU, and processes that wait for the next run."""
+"""On a cluster of its own, in a process of its own: fractions of a GPU, and processes that wait for
+the next run."""
 
 import os
 import subprocess
@@ -12,7 +13,7 @@ pytestmark = pytest.mark.slow
 START = """
 import sys, time
 from pathlib import Path
-from workers.cluster import prepare_environment, private_token
+from advcore.workers.pool.preconditions import prepare_environment, private_token
 
 prepare_environment(local=True)
 private_token()
@@ -31,7 +32,7 @@ def until(done, seconds=90):
 """
 
 HALVES = """
-from workers import remote
+from advcore.workers.pool import ray_actor
 
 class Empty:  # no worker of ours, which would look for a real GPU
     def __init__(self, *settings):
@@ -39,11 +40,11 @@ class Empty:  # no worker of ours, which would look for a real GPU
     def ready(self):
         return ray.get_runtime_context().get_accelerator_ids()["GPU"]
 
-remote._actor_class = lambda: Empty
+ray_actor._actor_class = lambda: Empty
 cluster = own(num_gpus=1, num_cpus=4)
 try:
     ray.init(address=cluster.address, logging_level="ERROR", log_to_driver=False)
-    hire = remote.hirer(ray, "unused", threads=1, gpus=0.5)
+    hire = ray_actor.hirer(ray, "unused", threads=1, gpus=0.5)
     actors = [hire() for _ in range(3)]
     signs = [actor.ready.remote() for actor in actors]
     placed, waiting = ray.wait(signs, num_returns=2, timeout=90)
@@ -59,8 +60,8 @@ finally:
 WAITING = """
 from ray.thirdparty_files import psutil
 from tiny_probes import Slow, works
-from workers.datasets import DataSpec, load
-from workers.pool import RayPool
+from advcore.workers.datasets import DataSpec, load
+from advcore.workers.pool.ray_runner import RayPool
 
 cluster = own()
 def words(process):
@@ -76,7 +77,8 @@ try:
     until(lambda: len(idle()) == 2)
     first = idle()
     dataset = load(DataSpec("digits", "test", 12))
-    outcomes = list(RayPool(sys.argv[1], workers=2, address=cluster.address).run(works(dataset, Slow(), size=1), dataset))
+    pool = RayPool(sys.argv[1], workers=2, address=cluster.address)
+    outcomes = list(pool.run(works(dataset, Slow(), size=1), dataset))
     assert all(outcome.ok for outcome in outcomes), outcomes
     assert {int(outcome.worker.split(":")[1]) for outcome in outcomes} <= first
     until(lambda: len(idle() - first) == 2)
@@ -86,7 +88,11 @@ finally:
 
 
 def done(script: str, *arguments: str, **environment: str) -> None:
-    paths = [str(Path(__file__).parent), str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [
+        str(Path(__file__).parent),
+        str(Path(__file__).parents[2]),
+        *filter(None, [os.environ.get("PYTHONPATH")]),
+    ]
     process = subprocess.run(
         [sys.executable, "-c", START + script, *arguments],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), **environment},
@@ -102,4 +108,9 @@ def test_two_workers_share_a_gpu_and_a_third_waits() -> None:
 
 
 def test_as_many_processes_wait_after_a_run_as_before_it(tmp_path: Path) -> None:
-    done(WAITING, str(tmp_path), RAY_preload_python_modules="workers.preloaded", RAY_enable_worker_prestart="1")
+    done(
+        WAITING,
+        str(tmp_path),
+        RAY_preload_python_modules="advcore.workers.pool.preloaded",
+        RAY_enable_worker_prestart="1",
+    )

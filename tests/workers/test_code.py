@@ -1,4 +1,5 @@
-"""A user's own code in keys: whatever a class or a factory reaches by import changes its hash, and nothing else does."""
+"""A user's own code in keys: whatever a class or a factory reaches by import changes its hash, and
+nothing else does."""
 
 import importlib
 import sys
@@ -7,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from workers import code
-from workers.code import own_code, reach, source_hash
+from advcore.workers import code
+from advcore.workers.code import own_code, reach, source_hash
 
 Edit = Callable[[str, str], None]
 
@@ -18,7 +19,9 @@ TREE = {
     "own_pkg/layers.py": "WIDTH = 3\n",
     "own_pkg/probes.py": "from own_parent import Parent\nclass Mine(Parent): ...\n",
     "own_pkg/other.py": "def unused(): ...\n",
-    "own_parent.py": "from own_helper import *\nclass Parent:\n    def late(self):\n        import own_late\n",
+    "own_parent.py": (
+        "from own_helper import *\nclass Parent:\n    def late(self):\n        import own_late\n"
+    ),
     "own_helper.py": "def help(): return 1\n",
     "own_late.py": "import importlib\nfound = importlib.import_module('own_literal')\n",
     "own_literal.py": "VALUE = 1\n",
@@ -72,7 +75,9 @@ def test_what_is_not_reached_changes_nothing(edit: Edit) -> None:
     assert not any(module.partition(".")[0] in code.OURS for module in reach("own_pkg:Mine").files)
 
 
-def test_an_installed_package_counts_by_its_version(edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_installed_package_counts_by_its_version(
+    edit: Edit, monkeypatch: pytest.MonkeyPatch
+) -> None:
     edit("own_yaml.py", "import yaml, torch, os\n")
     found = reach("own_yaml:x")
     assert set(found.files) == {"own_yaml"}
@@ -83,7 +88,9 @@ def test_an_installed_package_counts_by_its_version(edit: Edit, monkeypatch: pyt
 
 
 def test_imports_by_computed_names_are_told(edit: Edit) -> None:
-    edit("own_dynamic.py", "import importlib\ndef make(name): return importlib.import_module(name)\n")
+    edit(
+        "own_dynamic.py", "import importlib\ndef make(name): return importlib.import_module(name)\n"
+    )
     assert reach("own_dynamic:make").unseen == {"own_dynamic"}
     assert reach("own_pkg:Mine").unseen == set()
 
@@ -94,13 +101,23 @@ def test_shipped_kinds_have_no_code_in_their_keys() -> None:
 
 def test_names_anywhere_in_settings_are_found(edit: Edit) -> None:
     settings = {"a": [{"kind": "own_pkg:Mine", "steps": 3}], "b": {"architecture": "own_pkg:make"}}
-    assert own_code(settings) == {name: source_hash(name) for name in ("own_pkg:Mine", "own_pkg:make")}
+    assert own_code(settings) == {
+        name: source_hash(name) for name in ("own_pkg:Mine", "own_pkg:make")
+    }
 
 
 def test_a_parent_in_another_module_is_part_of_the_class(edit: Edit) -> None:
     edit("own_indirect.py", "import own_registry\nMine = own_registry.CLASSES['mine']\n")
-    edit("own_registry.py", "import importlib\nCLASSES = {'mine': getattr(importlib.import_module('own_' + 'parent'), 'Parent')}\n")
-    assert {"own_indirect", "own_registry", "own_parent", "own_helper"} <= set(reach("own_indirect:Mine").files)
+    edit(
+        "own_registry.py",
+        (
+            "import importlib\nCLASSES = {'mine': getattr(importlib.import_module('own_' + "
+            "'parent'), 'Parent')}\n"
+        ),
+    )
+    assert {"own_indirect", "own_registry", "own_parent", "own_helper"} <= set(
+        reach("own_indirect:Mine").files
+    )
 
 
 @pytest.mark.parametrize(
@@ -116,7 +133,11 @@ def test_a_parent_in_another_module_is_part_of_the_class(edit: Edit) -> None:
 def test_one_sentence_names_the_module_and_what_was_not_looked_at(edit: Edit, line: str) -> None:
     edit("own_dynamic.py", f"def make(name): return {line}\n")
     edit("own_around.py", "import own_dynamic\ndef make(name): return own_dynamic.make(name)\n")
-    told = code.unseen_imports({"kind": "own_around:make", "inner": [{"architecture": "own_dynamic:make"}]})
+    told = code.unseen_imports(
+        {"kind": "own_around:make", "inner": [{"architecture": "own_dynamic:make"}]}
+    )
     assert told.keys() == {"own_dynamic"}
-    assert told["own_dynamic"].startswith("own_dynamic imports modules by names that it computes: their code was not looked at")
+    assert told["own_dynamic"].startswith(
+        "own_dynamic imports modules by names that it computes: their code was not looked at"
+    )
     assert code.unseen_imports({"kind": "own_pkg:Mine"}) == {}

@@ -10,9 +10,9 @@ from tiny_probes import Look, works
 
 from advcore.probes import Batch
 from advcore.randomness import Randomness
-from workers.actor import Worker
-from workers.columns import check_columns
-from workers.store import open_store
+from advcore.workers.actor import Worker
+from advcore.workers.columns import check_columns
+from advcore.workers.stores.store import open_store
 
 OWN = torch.tensor([5, 9, 12])
 SAMPLES = Batch(torch.zeros(3, 1, 2, 2), torch.zeros(3, dtype=torch.int64), OWN)
@@ -53,7 +53,10 @@ def test_samples_stand_in_their_order_once_or_several_times(sample: torch.Tensor
         ({"sample": OWN, "x": torch.zeros(2)}, "columns of one length"),
         ({"sample": OWN[:2]}, "as many rows for each of its 3 samples; got 2 rows"),
         ({"sample": OWN[:0]}, "as many rows for each of its 3 samples; got 0 rows"),
-        ({"sample": torch.arange(3)}, r"must hold the batch's indices in their order, 5, 9, 12; got 0, 1, 2"),
+        (
+            {"sample": torch.arange(3)},
+            r"must hold the batch's indices in their order, 5, 9, 12; got 0, 1, 2",
+        ),
         ({"sample": OWN.flip(0)}, r"got 12, 9, 5"),
         ({"sample": torch.tensor([5, 9, 12, 5, 12, 9])}, "must hold the batch's indices"),
         ({"sample": torch.tensor([5, 9, 9])}, "must hold the batch's indices"),
@@ -67,15 +70,28 @@ def test_other_rows_are_refused(columns: Any, match: str) -> None:
 def test_a_selective_probe_has_rows_of_the_samples_that_it_names() -> None:
     assert check_columns({"sample": torch.tensor([12, 12])}, Few(), SAMPLES) == 2
     with pytest.raises(ValueError, match="as many rows for each of its 0 samples; got 1 rows"):
-        check_columns({"sample": OWN[:1]}, Few(), Batch(SAMPLES.images[:2], SAMPLES.labels[:2], OWN[:2]))
-    assert check_columns({"sample": OWN[:0]}, Few(), Batch(SAMPLES.images[:2], SAMPLES.labels[:2], OWN[:2])) == 0
+        check_columns(
+            {"sample": OWN[:1]}, Few(), Batch(SAMPLES.images[:2], SAMPLES.labels[:2], OWN[:2])
+        )
+    assert (
+        check_columns(
+            {"sample": OWN[:0]}, Few(), Batch(SAMPLES.images[:2], SAMPLES.labels[:2], OWN[:2])
+        )
+        == 0
+    )
 
 
-def test_a_shard_with_wrong_rows_fails_and_nothing_of_it_is_stored(dataset: Any, tmp_path: Path) -> None:
+def test_a_shard_with_wrong_rows_fails_and_nothing_of_it_is_stored(
+    dataset: Any, tmp_path: Path
+) -> None:
     open_store(str(tmp_path))
     worker = Worker(str(tmp_path), None, "cpu")
     work = works(dataset, Wrong())[0]
     outcome = worker.measure(work, dataset)
     assert not outcome.ok
-    assert outcome.error.strip().splitlines()[-1].startswith("ValueError: the column `sample` must hold the batch's indices")
+    assert (
+        outcome.error.strip()
+        .splitlines()[-1]
+        .startswith("ValueError: the column `sample` must hold the batch's indices")
+    )
     assert not worker._store.has(work.key)

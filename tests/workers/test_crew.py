@@ -9,13 +9,13 @@ import pytest
 from deaths import died
 from tiny_probes import Look, Slow, works
 
-from workers.crew import Crew, Orders
-from workers.head import head_answers
-from workers.refusal import Refused, Unfinished
-from workers.remote import hirer
-from workers.setbacks import ROUNDS, STARTS
-from workers.store import open_store
-from workers.work import Outcome
+from advcore.workers.errors import InputError, RunInterruptedError
+from advcore.workers.pool.actor_pool import ActorPool, PoolSettings
+from advcore.workers.pool.failures import ROUNDS, STARTS
+from advcore.workers.pool.ray_actor import actor_factory
+from advcore.workers.pool.ray_head import head_answers
+from advcore.workers.stores.store import open_store
+from advcore.workers.tasks import TaskResult
 
 
 def _keys(todo):
@@ -32,17 +32,22 @@ class Broken:
         return ""
 
 
-def test_where_others_could_start_one_that_cannot_is_replaced(ray_running, dataset, tmp_path, monkeypatch):
-    """As on a cluster whose new machine does not see the store, or that lost sight of it for a moment."""
+def test_where_others_could_start_one_that_cannot_is_replaced(
+    ray_running, dataset, tmp_path, monkeypatch
+):
+    """As on a cluster whose new machine does not see the store, or that lost sight of it for a
+    moment."""
     import ray
 
-    monkeypatch.setattr("workers.setbacks.PAUSE", 0.1)
+    monkeypatch.setattr("advcore.workers.pool.failures.FIRST_PAUSE_SECONDS", 0.1)
     store, todo = str(tmp_path / "store"), works(dataset, Slow(seconds=0.2), size=2)
     open_store(store)
-    good, bad = hirer(ray, store, 1, 0), ray.remote(Broken).remote
+    good, bad = actor_factory(ray, store, 1, 0), ray.remote(Broken).remote
     hired = iter([bad, good, bad, bad, *20 * [good]])
-    orders = Orders(hire=lambda: next(hired)(), wanted=lambda: 2, shard_seconds=None, asked="2 workers")
-    crew = Crew(ray, orders, todo, ray.put(dataset), dataset.indices)
+    orders = PoolSettings(
+        hire=lambda: next(hired)(), wanted=lambda: 2, shard_seconds=None, asked="2 workers"
+    )
+    crew = ActorPool(ray, orders, todo, ray.put(dataset), dataset.indices)
     outcomes = []
     for outcome in crew.outcomes():
         if not outcomes:
@@ -55,20 +60,29 @@ def test_where_others_could_start_one_that_cannot_is_replaced(ray_running, datas
 
 
 def _crew(dataset, todo, get=None):
-    """Without Ray: each actor gives refs "one", "two", ... for its works; `get` says what comes of them."""
+    """Without Ray: each actor gives refs "one", "two", ... for its works; `get` says what comes of
+    them."""
     from ray import exceptions
 
     refs = iter(("one", "two", "three", "four"))
     handle = SimpleNamespace(measure=SimpleNamespace(remote=lambda *asked: next(refs)))
-    ray = SimpleNamespace(exceptions=exceptions, get=get, kill=lambda actor, no_restart: None, cancel=lambda ref: None)
-    orders = Orders(hire=lambda: handle, wanted=lambda: 1, shard_seconds=None, asked="1 worker")
-    return Crew(ray, orders, todo, None, dataset.indices)
+    ray = SimpleNamespace(
+        exceptions=exceptions, get=get, kill=lambda actor, no_restart: None, cancel=lambda ref: None
+    )
+    orders = PoolSettings(
+        hire=lambda: handle, wanted=lambda: 1, shard_seconds=None, asked="1 worker"
+    )
+    return ActorPool(ray, orders, todo, None, dataset.indices)
 
 
-def test_one_that_does_not_answer_gives_its_works_back_and_stays_until_ray_says_that_it_is_dead(dataset):
+def test_one_that_does_not_answer_gives_its_works_back_and_stays_until_ray_says_that_it_is_dead(
+    dataset,
+):
     from ray import exceptions
 
-    answers = iter([exceptions.ActorUnavailableError("no answer", None), died("The actor is dead because x.")])
+    answers = iter(
+        [exceptions.ActorUnavailableError("no answer", None), died("The actor is dead because x.")]
+    )
 
     def fail(ref):
         raise next(answers)
@@ -90,7 +104,7 @@ def test_one_that_does_not_answer_gives_its_works_back_and_stays_until_ray_says_
 
 def test_works_that_kill_every_worker_are_given_up_and_others_go_on(dataset, monkeypatch):
     """Twenty shards of one probe that kill whoever measures them, before four of another."""
-    monkeypatch.setattr("workers.setbacks.PAUSE", 0.0)
+    monkeypatch.setattr("advcore.workers.pool.failures.FIRST_PAUSE_SECONDS", 0.0)
     from ray import exceptions
 
     def get(ref):
@@ -98,8 +112,11 @@ def test_works_that_kill_every_worker_are_given_up_and_others_go_on(dataset, mon
         if work == "sign":
             return ""
         if work.name.endswith("deadly"):
-            raise died("The actor is dead because its worker process has died. Exit: OOM. Some common causes")
-        return Outcome(work.key, work.name, True, 1, 0.0, "", "w")
+            raise died(
+                "The actor is dead because its worker process has died. Exit: OOM. Some common "
+                "causes"
+            )
+        return TaskResult(work.key, work.name, True, 1, 0.0, "", "w")
 
     killed = []
 
@@ -118,14 +135,25 @@ def test_works_that_kill_every_worker_are_given_up_and_others_go_on(dataset, mon
         cancel=lambda ref: None,
         wait=lambda refs, num_returns, timeout: (refs[:num_returns], refs[num_returns:]),
     )
-    deadly = [replace(work, name="plain/deadly", key=f"d{work.key}") for work in works(dataset, Look(), size=1)]
+    deadly = [
+        replace(work, name="plain/deadly", key=f"d{work.key}")
+        for work in works(dataset, Look(), size=1)
+    ]
     good = works(dataset, Look(), size=5)
-    orders = Orders(hire=handle, wanted=lambda: 1, shard_seconds=None, asked="1 worker")
-    outcomes = {outcome.key: outcome for outcome in Crew(ray, orders, [*deadly, *good], None, dataset.indices).outcomes()}
+    orders = PoolSettings(hire=handle, wanted=lambda: 1, shard_seconds=None, asked="1 worker")
+    outcomes = {
+        outcome.key: outcome
+        for outcome in ActorPool(ray, orders, [*deadly, *good], None, dataset.indices).outcomes()
+    }
     assert [outcomes[key].ok for key in _keys(deadly + good)] == [False] * 20 + [True] * 4
     assert len(killed) == ROUNDS
-    assert "of the last one Ray says: its worker process has died. Exit: OOM." in outcomes[deadly[0].key].error
-    assert outcomes[deadly[-1].key].error.startswith("not measured, for its workers went away again and again")
+    assert (
+        "of the last one Ray says: its worker process has died. Exit: OOM."
+        in outcomes[deadly[0].key].error
+    )
+    assert outcomes[deadly[-1].key].error.startswith(
+        "not measured, for its workers went away again and again"
+    )
 
 
 class Killed:
@@ -138,20 +166,26 @@ class Killed:
         return ""
 
 
-def test_workers_that_are_killed_as_they_start_end_the_run_with_the_reason(ray_running, dataset, monkeypatch):
+def test_workers_that_are_killed_as_they_start_end_the_run_with_the_reason(
+    ray_running, dataset, monkeypatch
+):
     import ray
 
-    monkeypatch.setattr("workers.setbacks.PAUSE", 0.1)
+    monkeypatch.setattr("advcore.workers.pool.failures.FIRST_PAUSE_SECONDS", 0.1)
     hired = []
 
     def hire():
         hired.append(ray.remote(max_restarts=0)(Killed).remote())
         return hired[-1]
 
-    orders = Orders(hire=hire, wanted=lambda: 1, shard_seconds=None, asked="1 worker")
-    crew = Crew(ray, orders, works(dataset, Look()), None, dataset.indices)
+    orders = PoolSettings(hire=hire, wanted=lambda: 1, shard_seconds=None, asked="1 worker")
+    crew = ActorPool(ray, orders, works(dataset, Look()), None, dataset.indices)
     with pytest.raises(
-        Refused, match=r"^no Ray worker can start: workers are killed as they start, most often because memory runs "
+        InputError,
+        match=(
+            r"^no Ray worker can start: workers are killed as they start, most often because "
+            r"memory runs "
+        ),
     ):
         list(crew.outcomes())
     assert len(hired) == STARTS
@@ -160,12 +194,17 @@ def test_workers_that_are_killed_as_they_start_end_the_run_with_the_reason(ray_r
 def test_that_none_can_start_any_more_ends_the_run(ray_running, dataset, tmp_path, monkeypatch):
     import ray
 
-    for name in ("PAUSE", "LONGEST", "STRANDED"):
-        monkeypatch.setattr(f"workers.setbacks.{name}", 0.1)
-    orders = Orders(hire=ray.remote(Broken).remote, wanted=lambda: 1, shard_seconds=None, asked="1 worker")
-    crew = Crew(ray, orders, works(dataset, Look()), None, dataset.indices)
+    for name in ("FIRST_PAUSE_SECONDS", "LONGEST_PAUSE_SECONDS", "STRANDED_SECONDS"):
+        monkeypatch.setattr(f"advcore.workers.pool.failures.{name}", 0.1)
+    orders = PoolSettings(
+        hire=ray.remote(Broken).remote, wanted=lambda: 1, shard_seconds=None, asked="1 worker"
+    )
+    crew = ActorPool(ray, orders, works(dataset, Look()), None, dataset.indices)
     crew._setbacks.ready()  # as where one was before
-    with pytest.raises(Unfinished, match=r"^no Ray worker can start any more, since \d+ s: .*this machine is no good"):
+    with pytest.raises(
+        RunInterruptedError,
+        match=r"^no Ray worker can start any more, since \d+ s: .*this machine is no good",
+    ):
         list(crew.outcomes())
 
 
@@ -178,9 +217,17 @@ def test_the_head_is_asked_past_proxies(ray_running, monkeypatch):
 
 
 def test_a_head_that_is_gone_ends_the_run_in_words(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr("workers.crew.HEAD", 0.2)
+    monkeypatch.setattr("advcore.workers.pool.actor_pool.HEAD_TIMEOUT_SECONDS", 0.2)
     handle = SimpleNamespace(ready=SimpleNamespace(remote=object))
     ray = SimpleNamespace(wait=lambda refs, **settings: ([], refs))
-    orders = Orders(hire=lambda: handle, wanted=lambda: 1, shard_seconds=None, asked="1 worker", answers=lambda: False)
-    with pytest.raises(Unfinished, match=r"^Ray's head does not answer any more, since \d+ s$"):
-        list(Crew(ray, orders, works(dataset, Look()), None, dataset.indices).outcomes())
+    orders = PoolSettings(
+        hire=lambda: handle,
+        wanted=lambda: 1,
+        shard_seconds=None,
+        asked="1 worker",
+        answers=lambda: False,
+    )
+    with pytest.raises(
+        RunInterruptedError, match=r"^Ray's head does not answer any more, since \d+ s$"
+    ):
+        list(ActorPool(ray, orders, works(dataset, Look()), None, dataset.indices).outcomes())

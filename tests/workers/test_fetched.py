@@ -1,4 +1,5 @@
-"""Checkpoints and data on S3 are the same as local ones, and each version is fetched once to a machine."""
+"""Checkpoints and data on S3 are the same as local ones, and each version is fetched once to a
+machine."""
 
 import io
 import stat
@@ -12,11 +13,11 @@ from faulty_proxy import Proxy, faulty, sometimes
 from s3_server import S3
 
 from advcore.networks import perceptron
-from workers.checkpoints import save_checkpoint
-from workers.datasets import DataSpec, load
-from workers.fetched import cache_folder, local_file
-from workers.models import ModelSpec, build, content_hash
-from workers.refusal import Refused
+from advcore.workers.checkpoints import save_checkpoint
+from advcore.workers.datasets import DataSpec, load
+from advcore.workers.errors import InputError
+from advcore.workers.models import ModelSpec, build, content_hash
+from advcore.workers.stores.s3_cache import cache_folder, local_file
 
 
 def put(s3: S3, key: str, body: bytes) -> str:
@@ -56,11 +57,16 @@ def test_a_checkpoint_there_is_the_same_model_as_here(s3: S3, checkpoint: Path) 
 def test_data_there_are_the_same_as_here(s3: S3, tmp_path: Path) -> None:
     raw = archive(np.arange(12 * 64, dtype=np.uint8).reshape(12, 8, 8))
     (tmp_path / "own.npz").write_bytes(raw)
-    there, here = (load(DataSpec(f"npz:{name}")) for name in (put(s3, "own.npz", raw), str(tmp_path / "own.npz")))
+    there, here = (
+        load(DataSpec(f"npz:{name}"))
+        for name in (put(s3, "own.npz", raw), str(tmp_path / "own.npz"))
+    )
     assert there.digest == here.digest
 
 
-def test_a_version_is_fetched_once_and_a_new_one_anew(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_version_is_fetched_once_and_a_new_one_anew(
+    s3: S3, monkeypatch: pytest.MonkeyPatch
+) -> None:
     url = put(s3, "own.npz", b"one")
     with faulty(s3.port) as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
@@ -85,7 +91,7 @@ def test_what_breaks_off_goes_on_where_it_broke(s3: S3, monkeypatch: pytest.Monk
     url = put(s3, "large.npz", raw)
     with faulty(s3.port, lambda method, path: "cut" if method == "GET" else None) as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
-        with pytest.raises(Refused, match="the answer breaks off"):
+        with pytest.raises(InputError, match="the answer breaks off"):
             local_file(url, "data set")
         assert not list(cache_folder().glob("*.npz"))
         proxy.choose = sometimes(2 / 3, kinds=("cut", "slow_down"))
@@ -93,7 +99,9 @@ def test_what_breaks_off_goes_on_where_it_broke(s3: S3, monkeypatch: pytest.Monk
     assert [file.suffix for file in sorted(cache_folder().iterdir())] == [".lock", ".npz"]
 
 
-def test_a_file_that_changes_while_it_is_fetched_is_refused(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_changes_while_it_is_fetched_is_refused(
+    s3: S3, monkeypatch: pytest.MonkeyPatch
+) -> None:
     url = put(s3, "own.npz", b"one")
 
     def change(method: str, path: str) -> None:
@@ -102,28 +110,44 @@ def test_a_file_that_changes_while_it_is_fetched_is_refused(s3: S3, monkeypatch:
 
     with faulty(s3.port, change) as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
-        with pytest.raises(Refused, match="it was changed while it was fetched: run again"):
+        with pytest.raises(InputError, match="it was changed while it was fetched: run again"):
             local_file(url, "data set")
 
 
 def test_names_stay_in_the_cache(s3: S3) -> None:
     for name in ("a/../../x", "/x", "a//b", ".."):
-        with pytest.raises(Refused, match="checkpoint needs a key of names between single slashes"):
+        with pytest.raises(
+            InputError, match="checkpoint needs a key of names between single slashes"
+        ):
             local_file(s3.url(name), "checkpoint")
     for name in ("odd.safe/tensors", "x.sh;rm", "x." + "y" * 40):
         file = local_file(put(s3, name, b"-"), "checkpoint")
         assert (file.parent, file.suffix) == (cache_folder(), "")
 
 
-def test_what_is_not_there_or_cannot_be_kept(s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(Refused, match=r"^checkpoint s3://.*/no.safetensors is not there: check the names of bucket and object"):
+def test_what_is_not_there_or_cannot_be_kept(
+    s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(
+        InputError,
+        match=(
+            r"^checkpoint s3://.*/no.safetensors is not there: check the names of bucket and "
+            r"object"
+        ),
+    ):
         build(ModelSpec("perceptron", s3.url("no.safetensors")))
-    with pytest.raises(Refused, match=r"^data set s3://.*/no.npz is not there"):
+    with pytest.raises(InputError, match=r"^data set s3://.*/no.npz is not there"):
         load(DataSpec(f"npz:{s3.url('no.npz')}"))
     url = put(s3, "bad.safetensors", b"noise")
-    with pytest.raises(Refused, match=rf"checkpoint {url} is no whole safetensors file"):
+    with pytest.raises(InputError, match=rf"checkpoint {url} is no whole safetensors file"):
         build(ModelSpec("perceptron", url))
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    with pytest.raises(Refused, match=rf"checkpoint {url} cannot be kept in .*file/advcore/s3 .*: free it, or set XDG_CACHE_HOME"):
+    with pytest.raises(
+        InputError,
+        match=(
+            rf"checkpoint {url} cannot be kept in .*file/advcore/s3 .*: free it, or set "
+            r"XDG_CACHE_HOME"
+        ),
+    ):
         build(ModelSpec("perceptron", url))

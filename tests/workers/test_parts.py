@@ -7,21 +7,35 @@ import torch
 from tiny_probes import PLAIN, Look, works
 
 from advcore.attacks import DeepFool
-from advcore.probes import Curvature, Examples, Margins, Normals, Robustness, SharedCurvature, Transfer
+from advcore.probes import (
+    Curvature,
+    Examples,
+    Margins,
+    Normals,
+    Robustness,
+    SharedCurvature,
+    Transfer,
+)
 from advcore.probes.probe import Batch
 from advcore.subspaces import FAMILIES
-from workers.actor import Worker
-from workers.models import content_hash
-from workers.parts import Portions, ran_out
-from workers.store import open_store
-from workers.work import Other
+from advcore.workers.actor import Worker
+from advcore.workers.batch_sizes import BatchSizes, ran_out
+from advcore.workers.models import content_hash
+from advcore.workers.stores.store import open_store
+from advcore.workers.tasks import Other
 
 SMOOTH = DeepFool(norm="l2", box=False)
-"""An attack without decisions that hang on rounding, as `MinimalNorm` takes (its docstring says by how much it may differ)."""
+"""An attack without decisions that hang on rounding, as `MinimalNorm` takes (its docstring says by
+how much it may differ)."""
 
 
 def batch_of(size: int) -> Batch:
-    return Batch(torch.zeros(size, 1, 2, 2), torch.zeros(size, dtype=torch.int64), torch.arange(size), start=40)
+    return Batch(
+        torch.zeros(size, 1, 2, 2),
+        torch.zeros(size, dtype=torch.int64),
+        torch.arange(size),
+        start=40,
+    )
 
 
 @dataclass
@@ -29,7 +43,11 @@ class Small:
     """Measures at most `room` samples at once, and notes the sizes that it was given."""
 
     room: int
-    error: Exception = field(default_factory=lambda: torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"))
+    error: Exception = field(
+        default_factory=lambda: torch.OutOfMemoryError(
+            "CUDA out of memory. Tried to allocate 2 GiB"
+        )
+    )
 
     def __post_init__(self):
         self.sizes = []
@@ -38,7 +56,11 @@ class Small:
         self.sizes.append(len(part.images))
         if len(part.images) > self.room:
             raise self.error
-        return {"sample": part.indices, "place": part.start + torch.arange(len(part.images)), "word": ["a"] * len(part.images)}
+        return {
+            "sample": part.indices,
+            "place": part.start + torch.arange(len(part.images)),
+            "word": ["a"] * len(part.images),
+        }
 
 
 @pytest.mark.parametrize(
@@ -46,14 +68,15 @@ class Small:
     [
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
         RuntimeError(
-            "[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
+            "[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory: "
+            "you tried to allocate 9 bytes"
         ),
         RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
         MemoryError(),
     ],
 )
 def test_a_shard_is_halved_until_it_fits_and_the_size_is_remembered(error):
-    portions, small = Portions(), Small(room=3, error=error)
+    portions, small = BatchSizes(), Small(room=3, error=error)
     columns, parts = portions.measure(small, batch_of(9), ("model", "probe"))
     assert small.sizes == [9, 4, 2, 2, 2, 2, 1]
     assert parts == 5
@@ -70,10 +93,10 @@ def test_a_shard_is_halved_until_it_fits_and_the_size_is_remembered(error):
 
 def test_what_fits_not_even_alone_and_other_errors_go_through():
     with pytest.raises(torch.OutOfMemoryError, match="CUDA out of memory"):
-        Portions().measure(Small(room=0), batch_of(2), ("probe",))
+        BatchSizes().measure(Small(room=0), batch_of(2), ("probe",))
     small = Small(room=0, error=RuntimeError("shapes do not match"))
     with pytest.raises(RuntimeError, match="shapes do not match"):
-        Portions().measure(small, batch_of(4), ("probe",))
+        BatchSizes().measure(small, batch_of(4), ("probe",))
     assert small.sizes == [4]
     assert not ran_out(ValueError("out of memory"))
 
@@ -84,8 +107,11 @@ def test_parts_with_other_columns_are_refused():
             raise MemoryError
         return {"sample": part.indices, f"at{part.start}": part.indices}
 
-    with pytest.raises(ValueError, match="the same columns for every part of a shard; got sample, at40 and sample, at41"):
-        Portions().measure(measure, batch_of(2), ("probe",))
+    with pytest.raises(
+        ValueError,
+        match="the same columns for every part of a shard; got sample, at40 and sample, at41",
+    ):
+        BatchSizes().measure(measure, batch_of(2), ("probe",))
 
 
 @pytest.mark.parametrize(
@@ -103,7 +129,8 @@ def test_parts_with_other_columns_are_refused():
     ids=lambda probe: type(probe).__name__,
 )
 def test_rows_measured_in_parts_are_those_of_the_whole_shard(dataset, tmp_path, monkeypatch, probe):
-    """All that a row depends on is its own sample and the models, also of comparisons and of what fits no batch."""
+    """All that a row depends on is its own sample and the models, also of comparisons and of what
+    fits no batch."""
     other = replace(PLAIN, arguments={"side": 8, "width": 5})
     work = works(dataset, probe, size=10)[0]
     if isinstance(probe, Transfer):
@@ -119,7 +146,11 @@ def test_rows_measured_in_parts_are_those_of_the_whole_shard(dataset, tmp_path, 
     for name, column in rows["whole"].items():
         if isinstance(column, torch.Tensor) and column.is_floating_point():
             torch.testing.assert_close(
-                rows["parts"][name], column, rtol=1e-5, atol=1e-5, msg=lambda told, name=name: f"{name}: {told}"
+                rows["parts"][name],
+                column,
+                rtol=1e-5,
+                atol=1e-5,
+                msg=lambda told, name=name: f"{name}: {told}",
             )
         else:
             assert (

@@ -1,4 +1,5 @@
-"""The Ray runner: the same rows as the inline one, and nothing lost when code fails or processes die."""
+"""The Ray runner: the same rows as the inline one, and nothing lost when code fails or processes
+die."""
 
 import json
 import os
@@ -14,13 +15,18 @@ import pytest
 import torch
 from tiny_probes import PLAIN, Deadly, Failing, Look, Meeting, Slow, Unreadable, works
 
-from workers import cluster, pool, session
-from workers.cluster import check_address, check_gpus, import_paths, prepare_environment
-from workers.crew import DEPTH
-from workers.inline import Inline
-from workers.pool import RayPool
-from workers.refusal import Refused
-from workers.store import open_store
+from advcore.workers.errors import InputError
+from advcore.workers.inline import Inline
+from advcore.workers.pool import preconditions, ray_runner, ray_session
+from advcore.workers.pool.actor_pool import DEPTH
+from advcore.workers.pool.preconditions import (
+    check_address,
+    check_gpus,
+    import_paths,
+    prepare_environment,
+)
+from advcore.workers.pool.ray_runner import RayPool
+from advcore.workers.stores.store import open_store
 
 
 def _keys(todo):
@@ -36,7 +42,9 @@ def test_rows_equal_the_inline_ones_bit_for_bit(ray_running, dataset, tmp_path, 
     assert all(outcome.ok for outcome in here + there)
     assert sorted(outcome.key for outcome in there) == sorted(_keys(todo))
     assert len({outcome.worker for outcome in there}) <= actors
-    inline, ray = (open_store(str(tmp_path / name)).read_all(_keys(todo[:7])) for name in ("inline", "ray"))
+    inline, ray = (
+        open_store(str(tmp_path / name)).read_all(_keys(todo[:7])) for name in ("inline", "ray")
+    )
     assert inline.keys() == ray.keys()
     for name in inline:
         assert inline[name] == ray[name] if name == "word" else torch.equal(inline[name], ray[name])
@@ -52,7 +60,8 @@ def test_two_actors_measure_at_once(ray_running, dataset, tmp_path):
 
 
 def test_killed_workers_lose_nothing(ray_running, dataset, tmp_path):
-    """One process dies under its shard and is restarted by Ray; one actor is ended for good and is replaced."""
+    """One process dies under its shard and is restarted by Ray; one actor is ended for good and is
+    replaced."""
     import ray
 
     store = str(tmp_path / "store")
@@ -73,17 +82,23 @@ def test_killed_workers_lose_nothing(ray_running, dataset, tmp_path):
     assert open_store(store).missing(_keys(todo)) == []
 
 
-def test_a_shard_that_kills_its_workers_is_given_up_alone(ray_running, dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr("workers.backlog.LOSSES", 1)
+def test_a_shard_that_kills_its_workers_is_given_up_alone(
+    ray_running, dataset, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("advcore.workers.pool.task_queue.LOSSES", 1)
     todo = works(dataset, Deadly(bad=0, marker=str(tmp_path / "marker"), always=True), size=5)
-    outcomes = {outcome.key: outcome for outcome in RayPool(str(tmp_path / "store"), workers=1).run(todo, dataset)}
+    outcomes = {
+        outcome.key: outcome
+        for outcome in RayPool(str(tmp_path / "store"), workers=1).run(todo, dataset)
+    }
     assert [outcomes[key].ok for key in _keys(todo)] == [False, True, True, True]
     assert "went away" in outcomes[todo[0].key].error
     assert outcomes[todo[0].key].samples == "0, 3, 6, 9, 12"
 
 
 def test_code_that_fails_is_tried_twice_and_the_rest_go_on(ray_running, dataset, tmp_path):
-    """A shard that raises, a probe that cannot even be loaded; never more than two works in flight."""
+    """A shard that raises, a probe that cannot even be loaded; never more than two works in
+    flight."""
     import ray
 
     store = str(tmp_path / "store")
@@ -96,7 +111,14 @@ def test_code_that_fails_is_tried_twice_and_the_rest_go_on(ray_running, dataset,
         outcomes[outcome.key] = outcome
         in_flight += [len(member.in_flight) for member in crew.members.all]
     crew.dismiss()
-    assert [outcomes[key].ok for key in _keys(todo + unreadable)] == [True, False, True, True, True, False]
+    assert [outcomes[key].ok for key in _keys(todo + unreadable)] == [
+        True,
+        False,
+        True,
+        True,
+        True,
+        False,
+    ]
     failed = outcomes[todo[1].key]
     assert "ArithmeticError: sample 12 cannot be measured" in failed.error
     assert "tiny_probes.py" in failed.error
@@ -124,8 +146,12 @@ def test_leaving_early_stops_the_actors_and_keeps_what_is_done(ray_running, data
     assert len(store.missing(_keys(todo))) >= left - 2
 
 
-def test_workers_are_at_work_before_anyone_asks_for_an_outcome(ray_running, dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr("workers.crew.MOMENT", 60.0)  # here no process waits for it: it takes seconds until one is ready
+def test_workers_are_at_work_before_anyone_asks_for_an_outcome(
+    ray_running, dataset, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(
+        "advcore.workers.pool.actor_pool.FIRST_ACTORS_SECONDS", 60.0
+    )  # here no process waits for it: it takes seconds until one is ready
     todo = works(dataset, Look(), size=4)
     store = open_store(str(tmp_path / "store"))
     outcomes = RayPool(str(tmp_path / "store"), workers=1).run(todo, dataset)
@@ -137,8 +163,10 @@ def test_workers_are_at_work_before_anyone_asks_for_an_outcome(ray_running, data
 
 
 def test_a_worker_that_cannot_start_ends_the_run(ray_running, dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(pool, "open_store", lambda location: None)
-    with pytest.raises(Refused, match=r"no Ray worker can start: .*not there on this worker's machine"):
+    monkeypatch.setattr(ray_runner, "open_store", lambda location: None)
+    with pytest.raises(
+        InputError, match=r"no Ray worker can start: .*not there on this worker's machine"
+    ):
         list(RayPool(str(tmp_path / "elsewhere"), workers=1).run(works(dataset, Look()), dataset))
 
 
@@ -150,10 +178,15 @@ def test_an_environment_that_ray_cannot_make_ends_the_run(dataset, tmp_path):
 
     handle = SimpleNamespace(ready=SimpleNamespace(remote=lambda: "sign"))
     actor = SimpleNamespace(remote=lambda *arguments: handle)
-    ray = SimpleNamespace(exceptions=exceptions, put=lambda data: data, get=fail, remote=lambda **options: lambda kind: actor)
+    ray = SimpleNamespace(
+        exceptions=exceptions,
+        put=lambda data: data,
+        get=fail,
+        remote=lambda **options: lambda kind: actor,
+    )
     crew = RayPool(str(tmp_path), workers=1).crew(ray, works(dataset, Look()), dataset)
     crew.members.ask(crew.members.all[0], 0.0)
-    with pytest.raises(Refused, match=r"no Ray worker can start: .*no such package"):
+    with pytest.raises(InputError, match=r"no Ray worker can start: .*no such package"):
         crew._collect("sign")
 
 
@@ -165,27 +198,41 @@ def test_nothing_to_do_starts_nothing(dataset, tmp_path):
 def test_a_process_of_its_own_starts_and_stops_ray_from_another_folder(dataset, tmp_path):
     """An installed package, a driver that stands elsewhere, a store by a relative path."""
     code = (
-        "from tiny_probes import *; from workers.pool import RayPool; import numpy as np; import json; import sys\n"
-        "data = Dataset(np.zeros((4, 1, 8, 8), np.uint8), np.zeros(4, np.int64), np.arange(4), ('a',))\n"
+        "from tiny_probes import *; from advcore.workers.pool.ray_runner import RayPool; "
+        "import numpy as np; import json; import sys\n"
+        "data = Dataset(np.zeros((4, 1, 8, 8), np.uint8), np.zeros(4, np.int64), np.arange(4), "
+        "('a',))\n"
         "outcomes = list(RayPool('store', workers=1).run(works(data, Look(), size=2), data))\n"
-        "import ray; print(json.dumps([ray.is_initialized(), [o.ok for o in outcomes], [o.error for o in outcomes]]))"
+        "import ray; print(json.dumps([ray.is_initialized(), [o.ok for o in outcomes], "
+        "[o.error for o in outcomes]]))"
     )
     root = Path(__file__).parents[2]
     environment = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{Path(__file__).parent}"}
     environment.pop("RAY_ADDRESS", None)
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert json.loads(done.stdout.splitlines()[-1]) == [False, [True, True], ["", ""]]
     assert len(list((tmp_path / "store").rglob("*.parquet"))) == 2
     assert done.stderr == ""
 
 
 def test_settings_that_cannot_work_are_refused(dataset, tmp_path):
-    for settings in ({"workers": 0}, {"workers": 1, "threads": 0}, {"workers": 1, "gpus_per_worker": 2}):
-        with pytest.raises(Refused, match="a Ray pool needs workers >= 1"):
+    for settings in (
+        {"workers": 0},
+        {"workers": 1, "threads": 0},
+        {"workers": 1, "gpus_per_worker": 2},
+    ):
+        with pytest.raises(InputError, match="a Ray pool needs workers >= 1"):
             list(RayPool(str(tmp_path), **settings).run(works(dataset, Look()), dataset))
-        with pytest.raises(Refused, match="a Ray pool needs workers >= 1"):
+        with pytest.raises(InputError, match="a Ray pool needs workers >= 1"):
             RayPool(str(tmp_path), **settings).check()
-    with pytest.raises(Refused, match="shard_seconds must be a number of seconds above 0"):
+    with pytest.raises(InputError, match="shard_seconds must be a number of seconds above 0"):
         RayPool(str(tmp_path), workers="auto", shard_seconds=0).check()
 
 
@@ -194,10 +241,10 @@ def test_a_pool_is_checked_before_ray_is_imported(tmp_path, monkeypatch):
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     RayPool(str(tmp_path / "store"), workers=2).check()
-    with pytest.raises(Refused, match=r"1 workers with 0.5 of a GPU each do not fit"):
+    with pytest.raises(InputError, match=r"1 workers with 0.5 of a GPU each do not fit"):
         RayPool(str(tmp_path / "store"), workers=1, gpus_per_worker=0.5).check()
     monkeypatch.setenv("RAY_ADDRESS", "nowhere")
-    with pytest.raises(Refused, match=r"a Ray address is auto or HOST:PORT; got 'nowhere'"):
+    with pytest.raises(InputError, match=r"a Ray address is auto or HOST:PORT; got 'nowhere'"):
         RayPool(str(tmp_path / "store"), workers=1, gpus_per_worker=0.5).check()
     RayPool(str(tmp_path / "store"), workers=1, gpus_per_worker=0.5, address="auto").check()
     assert "ray" not in sys.modules
@@ -209,16 +256,27 @@ def test_an_address_with_nobody_there_is_refused_at_once(dataset, tmp_path):
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     start = time.monotonic()
-    with pytest.raises(Refused, match=f"no Ray at {address}"):
-        list(RayPool(str(tmp_path), workers=1, address=address).run(works(dataset, Look()), dataset))
+    with pytest.raises(InputError, match=f"no Ray at {address}"):
+        list(
+            RayPool(str(tmp_path), workers=1, address=address).run(works(dataset, Look()), dataset)
+        )
     assert time.monotonic() - start < 3
-    for wrong in ("nowhere", "host:port", "http://host:8265", "host:99999", "host:\N{SUPERSCRIPT TWO}"):
-        with pytest.raises(Refused, match=r"a Ray address is auto or HOST:PORT"):
+    for wrong in (
+        "nowhere",
+        "host:port",
+        "http://host:8265",
+        "host:99999",
+        "host:\N{SUPERSCRIPT TWO}",
+    ):
+        with pytest.raises(InputError, match=r"a Ray address is auto or HOST:PORT"):
             check_address(wrong)
-    with pytest.raises(Refused, match=r"ray://host:10001 is Ray's client: run advcore on the cluster, by `ray job submit`"):
+    with pytest.raises(
+        InputError,
+        match=r"ray://host:10001 is Ray's client: run advcore on the cluster, by `ray job submit`",
+    ):
         check_address("ray://host:10001")
     for nameless in ("a..b:80", f"{80 * 'a'}:80"):
-        with pytest.raises(Refused, match=r"no Ray at .* check the address"):
+        with pytest.raises(InputError, match=r"no Ray at .* check the address"):
             check_address(nameless)
     check_address("auto")
 
@@ -231,10 +289,16 @@ def test_a_connection_that_ray_refuses_says_what_to_check(dataset, tmp_path, mon
 
     monkeypatch.setattr(ray, "init", refuse)
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    monkeypatch.setattr(session, "local_head", lambda: "10.0.0.1:6379")
-    monkeypatch.setattr(session, "ask_head", lambda address: None)
-    monkeypatch.setattr(session, "check_token", lambda address: None)
-    with pytest.raises(Refused, match=r"cannot connect to Ray at 10.0.0.1:6379 \(Could not find any running Ray instance.\)"):
+    monkeypatch.setattr(ray_session, "local_head", lambda: "10.0.0.1:6379")
+    monkeypatch.setattr(ray_session, "ask_head", lambda address: None)
+    monkeypatch.setattr(ray_session, "check_token", lambda address: None)
+    with pytest.raises(
+        InputError,
+        match=(
+            r"cannot connect to Ray at 10.0.0.1:6379 \(Could not find any running Ray "
+            r"instance.\)"
+        ),
+    ):
         list(RayPool(str(tmp_path), workers=1, address="auto").run(works(dataset, Look()), dataset))
 
 
@@ -242,7 +306,7 @@ def test_gpus_that_are_not_there_are_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     check_gpus(8, 0)
     check_gpus(3, 1 / 3)
-    with pytest.raises(Refused, match=r"2 workers with 0.6 of a GPU each do not fit"):
+    with pytest.raises(InputError, match=r"2 workers with 0.6 of a GPU each do not fit"):
         check_gpus(2, 0.6)
 
 
@@ -259,26 +323,26 @@ def test_the_environment_of_the_user_wins_and_nothing_is_set_too_late(ray_runnin
 
 def test_the_token_of_a_local_ray_is_private(tmp_path, monkeypatch):
     token = tmp_path / ".ray" / "token"
-    monkeypatch.setattr(cluster, "_TOKEN", token)
+    monkeypatch.setattr(preconditions, "_TOKEN", token)
     for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-    cluster.private_token()
+    preconditions.private_token()
     assert not token.parent.exists()
     monkeypatch.delenv("RAY_AUTH_MODE")
-    cluster.private_token()
+    preconditions.private_token()
     made = token.read_text()
     assert len(made) == 64
     assert token.stat().st_mode & 0o777 == 0o600
     token.chmod(0o644)
-    cluster.private_token()
+    preconditions.private_token()
     assert token.stat().st_mode & 0o777 == 0o600
     assert token.read_text() == made
     assert list(token.parent.iterdir()) == [token]
 
 
 def test_a_token_that_is_named_turns_authentication_on(tmp_path, monkeypatch):
-    monkeypatch.setattr(cluster, "_TOKEN", tmp_path / "token")
+    monkeypatch.setattr(preconditions, "_TOKEN", tmp_path / "token")
     monkeypatch.delitem(sys.modules, "ray", raising=False)
     for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):
         monkeypatch.setenv(name, "")
@@ -289,11 +353,14 @@ def test_a_token_that_is_named_turns_authentication_on(tmp_path, monkeypatch):
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "elsewhere"))
     prepare_environment(local=False)
     assert os.environ["RAY_AUTH_MODE"] == "token"
-    cluster.private_token()
+    preconditions.private_token()
     assert not (tmp_path / "token").exists()
 
 
-@pytest.mark.skipif(os.environ.get("RAY_AUTH_MODE", "token") != "token", reason="the user has turned authentication off")
+@pytest.mark.skipif(
+    os.environ.get("RAY_AUTH_MODE", "token") != "token",
+    reason="the user has turned authentication off",
+)
 def test_a_local_ray_answers_nobody_without_the_token(ray_running):
     import grpc
     import ray
@@ -303,7 +370,9 @@ def test_a_local_ray_answers_nobody_without_the_token(ray_running):
         with pytest.raises(grpc.RpcError) as refused:
             call(b"", timeout=10)
         assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
-        token = os.environ.get("RAY_AUTH_TOKEN") or Path("~/.ray/auth_token").expanduser().read_text()
+        token = (
+            os.environ.get("RAY_AUTH_TOKEN") or Path("~/.ray/auth_token").expanduser().read_text()
+        )
         assert call(b"", timeout=10, metadata=[("authorization", f"Bearer {token.strip()}")])
 
 

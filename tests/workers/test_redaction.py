@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from workers.redaction import plain_without_secrets, restored, shortened, without_secrets
+from advcore.workers.redaction import plain_without_secrets, restored, shortened, without_secrets
 
 WORD = "planted"
 
@@ -45,9 +45,12 @@ def test_users_leave_whatever_signs_their_passwords_have(text, left):
     assert without_secrets(text, {}) == left
 
 
-@pytest.mark.parametrize("piece", [":/a", "a:", "a:@", "://", "?key", "&key", "x", "@", "://u:p@h", "'", "token=", "/"])
+@pytest.mark.parametrize(
+    "piece", [":/a", "a:", "a:@", "://", "?key", "&key", "x", "@", "://u:p@h", "'", "token=", "/"]
+)
 def test_a_text_of_a_megabyte_takes_no_longer_for_its_length(piece):
-    """A pattern that looks back over the text from each place would take minutes for the first, and hours for the second."""
+    """A pattern that looks back over the text from each place would take minutes for the first, and
+    hours for the second."""
 
     def seconds(length):
         text = piece * (length // len(piece)) + "@host"
@@ -69,7 +72,11 @@ def test_long_texts_are_shortened_in_the_middle():
 
 
 def test_what_was_written_without_credentials_is_as_it_was_where_it_is_read_again():
-    own = {"model": {"checkpoint": "models:/plain@champion", "url": f"s3://me:{WORD}@host/x"}, "steps": [1, "a"], "more": None}
+    own = {
+        "model": {"checkpoint": "models:/plain@champion", "url": f"s3://me:{WORD}@host/x"},
+        "steps": [1, "a"],
+        "more": None,
+    }
     told = plain_without_secrets(own)
     assert WORD not in str(told)
     assert restored(told, own) == own

@@ -4,11 +4,14 @@ import sys
 
 import pytest
 
-from workers.remote import _actor_class
+from advcore.workers.pool.ray_actor import _actor_class
 
 
 def test_a_machine_without_advcore_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "workers.actor", None)
+    monkeypatch.setitem(sys.modules, "advcore.workers.actor", None)
     monkeypatch.setattr("platform.node", lambda: "node-7")
-    with pytest.raises(RuntimeError, match=r"^advcore is not installed on node node-7: pip install advcore there, as here$"):
+    with pytest.raises(
+        RuntimeError,
+        match=r"^advcore is not installed on node node-7: pip install advcore there, as here$",
+    ):
         _actor_class()([], "unused", 1)

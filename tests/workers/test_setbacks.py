@@ -3,19 +3,30 @@
 import pytest
 from deaths import died
 
-from workers.refusal import Refused, Unfinished
-from workers.setbacks import PAUSE, ROUNDS, STARTS, STRANDED, Backoff, Setbacks, reason_of
+from advcore.workers.errors import InputError, RunInterruptedError
+from advcore.workers.pool.failures import (
+    FIRST_PAUSE_SECONDS,
+    ROUNDS,
+    STARTS,
+    STRANDED_SECONDS,
+    Backoff,
+    Setbacks,
+    reason_of,
+)
 
 KILLED = died(
-    "The actor died unexpectedly before finishing this task.\n\tpid: 7\nThe actor is dead because its worker process has died. "
-    "Worker exit type: SYSTEM_ERROR\nSome common causes include: (1) the process was killed. The actor never ran - it was not."
+    "The actor died unexpectedly before finishing this task.\n\tpid: 7\nThe actor is dead because "
+    "its worker process has died. Worker exit type: SYSTEM_ERROR\nSome common causes include: (1) "
+    "the process was killed. The actor never ran - it was not."
 )
 GONE = died("The actor died because its node has died.")
-BROKEN = died("Traceback:\n  File\nRefused: store /a is not there, s3://user:planted@host", init_failed=True)
+BROKEN = died(
+    "Traceback:\n  File\nRefused: store /a is not there, s3://user:planted@host", init_failed=True
+)
 
 
 def test_a_pause_doubles_up_to_its_bound_and_counts_what_fails_together_once():
-    own, now, pauses = Backoff(PAUSE), 0.0, []
+    own, now, pauses = Backoff(FIRST_PAUSE_SECONDS), 0.0, []
     for _ in range(8):
         own.failed(now)
         own.failed(now)
@@ -32,14 +43,16 @@ def test_a_pause_doubles_up_to_its_bound_and_counts_what_fails_together_once():
 
 def test_why_an_actor_ended_is_one_line_without_secrets():
     assert reason_of(KILLED) == "its worker process has died. Worker exit type: SYSTEM_ERROR"
-    assert reason_of(BROKEN) == "Refused: store /a is not there, s3://***@host"
+    assert reason_of(BROKEN) == "InputError: store /a is not there, s3://***@host"
 
 
 def test_code_that_fails_in_all_that_start_is_no_run_at_once():
     own = Setbacks()
     own.missed(BROKEN, 0.0, any_ready=False, any_left=True)
     assert not own.may_hire(1e9)  # another one may still be able to
-    with pytest.raises(Refused, match=r"^no Ray worker can start: Refused: store /a is not there"):
+    with pytest.raises(
+        InputError, match=r"^no Ray worker can start: InputError: store /a is not there"
+    ):
         own.missed(BROKEN, 0.1, any_ready=False, any_left=False)
 
 
@@ -52,7 +65,7 @@ def test_those_that_are_killed_as_they_start_are_tried_some_times_with_growing_p
         now = own._starts.until
         assert own.may_hire(now)
     assert times == [0, 1, 3]
-    with pytest.raises(Refused, match=r"memory runs out.*its worker process has died"):
+    with pytest.raises(InputError, match=r"memory runs out.*its worker process has died"):
         own.missed(KILLED, now, any_ready=False, any_left=False)
 
 
@@ -60,10 +73,13 @@ def test_where_others_could_start_before_it_goes_on_for_long():
     own = Setbacks()
     own.ready()
     own.missed(KILLED, 0.0, any_ready=False, any_left=False)
-    own.missed(KILLED, STRANDED, any_ready=True, any_left=True)
-    own.missed(KILLED, STRANDED + 1, any_ready=False, any_left=False)
-    with pytest.raises(Unfinished, match=r"^no Ray worker can start any more, since 601 s: its worker process has died"):
-        own.missed(KILLED, 2 * STRANDED + 2, any_ready=False, any_left=False)
+    own.missed(KILLED, STRANDED_SECONDS, any_ready=True, any_left=True)
+    own.missed(KILLED, STRANDED_SECONDS + 1, any_ready=False, any_left=False)
+    with pytest.raises(
+        RunInterruptedError,
+        match=r"^no Ray worker can start any more, since 601 s: its worker process has died",
+    ):
+        own.missed(KILLED, 2 * STRANDED_SECONDS + 2, any_ready=False, any_left=False)
 
 
 def test_works_that_kill_without_any_result_are_hopeless_and_machines_that_go_are_not_counted():

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from advcore.networks import NETWORKS, perceptron
-from workers.checkpoints import load_checkpoint
-from workers.models import ModelSpec, build
-from workers.refusal import Refused
-from workers.state_dicts import fit_names
+from advcore.workers.checkpoints import load_checkpoint
+from advcore.workers.errors import InputError
+from advcore.workers.models import ModelSpec, build
+from advcore.workers.state_dicts import fit_names
 
 with torch.random.fork_rng(devices=[]):
     torch.manual_seed(5)
@@ -33,25 +33,51 @@ def under(*prefixes):
 
 
 def robustness(mean=0.25):
-    """The state dict of MadryLab's package robustness: the network twice, with a normaliser each."""
+    """The state dict of MadryLab's package robustness: the network twice, with a normaliser
+    each."""
     normalisers = {
         f"module.{place}.new_{name}": torch.full((1, 1, 1), value)
         for place in ("normalizer", "attacker.normalize")
         for name, value in {"mean": mean, "std": 0.5}.items()
     }
-    return {"model": under("module.model.", "module.attacker.model.") | normalisers, "epoch": 3, "schedule": None}
+    return {
+        "model": under("module.model.", "module.attacker.model.") | normalisers,
+        "epoch": 3,
+        "schedule": None,
+    }
 
 
-NUMPY = {"accuracy": np.float64(0.9), "loss": np.float32(0.1), "epoch": np.int64(3), "history": np.arange(4.0), "best": np.bool_(1)}
-ARGUMENTS = argparse.Namespace(lr=0.1, folder=pathlib.Path("data"), counts=collections.defaultdict(list, {"a": [1]}))
+NUMPY = {
+    "accuracy": np.float64(0.9),
+    "loss": np.float32(0.1),
+    "epoch": np.int64(3),
+    "history": np.arange(4.0),
+    "best": np.bool_(1),
+}
+ARGUMENTS = argparse.Namespace(
+    lr=0.1, folder=pathlib.Path("data"), counts=collections.defaultdict(list, {"a": [1]})
+)
 MOMENTUM = torch.optim.SGD(PLAIN.parameters(), lr=0.1, momentum=0.9).state_dict()
 
 
 @pytest.mark.parametrize(
     "content",
     [
-        *(under(prefix) for prefix in ("_orig_mod.", "module.", "model.", "backbone.", "module._orig_mod.", "net.module.")),
-        *({name: WEIGHTS, "epoch": 3} for name in ("net", "model_state_dict", "state_dict", "network", "params", "ema")),
+        *(
+            under(prefix)
+            for prefix in (
+                "_orig_mod.",
+                "module.",
+                "model.",
+                "backbone.",
+                "module._orig_mod.",
+                "net.module.",
+            )
+        ),
+        *(
+            {name: WEIGHTS, "epoch": 3}
+            for name in ("net", "model_state_dict", "state_dict", "network", "params", "ema")
+        ),
         {"model_state_dict": under("module."), "optimizer_state_dict": MOMENTUM},
         {"state_dict": WEIGHTS, **NUMPY},
         {"state_dict": WEIGHTS, "args": ARGUMENTS, "more": types.SimpleNamespace(lr=0.1)},
@@ -75,7 +101,11 @@ def test_names_that_only_look_like_prefixes_stay():
 
 def test_counters_of_batches_may_be_absent_or_over(tmp_path):
     network = NETWORKS["small_resnet18"](num_classes=10)
-    early = {name: value for name, value in network.state_dict().items() if not name.endswith("num_batches_tracked")}
+    early = {
+        name: value
+        for name, value in network.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
     torch.save(early, tmp_path / "early.pt")
     load_checkpoint(network, tmp_path / "early.pt")
 
@@ -86,7 +116,13 @@ def test_a_normaliser_must_be_the_models(tmp_path):
     images = torch.rand(2, 1, 8, 8)
     torch.testing.assert_close(build(spec)(images), PLAIN((images - 0.25) / 0.5))
     for mean, std in ((None, None), ((0.3,), (0.5,))):
-        with pytest.raises(Refused, match=r"holds a normaliser, so its model must have mean: \[0.25\], std: \[0.5\]; got mean"):
+        with pytest.raises(
+            InputError,
+            match=(
+                r"holds a normaliser, so its model must have mean: \[0.25\], std: \[0.5\]; "
+                r"got mean"
+            ),
+        ):
             build(ModelSpec("perceptron", str(tmp_path / "madry.pt"), mean=mean, std=std))
 
 
@@ -110,14 +146,17 @@ def test_a_normaliser_must_be_the_models(tmp_path):
 )
 def test_what_does_not_load_is_told_in_one_line(tmp_path, content, message):
     torch.save(content, tmp_path / "net.pt")
-    with pytest.raises(Refused, match=message) as refusal:
+    with pytest.raises(InputError, match=message) as refusal:
         load_checkpoint(perceptron(10), tmp_path / "net.pt")
     assert str(refusal.value).isprintable()
 
 
 def test_nothing_of_numpy_runs_for_plain_data(tmp_path, monkeypatch):
     """What stands for it takes anything: no array is made, however its type is described."""
-    torch.save({"state_dict": WEIGHTS, "evil": np.zeros(3, dtype=[("a", "O"), ("b", "f8")])}, tmp_path / "net.pt")
+    torch.save(
+        {"state_dict": WEIGHTS, "evil": np.zeros(3, dtype=[("a", "O"), ("b", "f8")])},
+        tmp_path / "net.pt",
+    )
     monkeypatch.setattr(np, "ndarray", None)
     load_checkpoint(perceptron(10), tmp_path / "net.pt")
 

@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from workers.refusal import Refused
-from workers.rows import to_table
-from workers.store import open_store
+from advcore.workers.errors import InputError
+from advcore.workers.stores.rows import to_table
+from advcore.workers.stores.store import open_store
 
 KEY, OTHER = "ab" * 32, "cd" * 32
 COLUMNS = {
@@ -67,7 +67,9 @@ def test_what_is_written_beside_the_rows(store, monkeypatch):
         store.metadata("ee")
 
 
-@pytest.mark.parametrize("kind", ["float16", "float32", "float64", "uint8", "int16", "int32", "int64", "bool"])
+@pytest.mark.parametrize(
+    "kind", ["float16", "float32", "float64", "uint8", "int16", "int32", "int64", "bool"]
+)
 @pytest.mark.parametrize("count", [0, 1, 9])
 def test_columns_are_those_that_arrow_would_make(kind, count):
     values = (np.arange(count) % 3).astype(kind)
@@ -86,8 +88,10 @@ def test_words_are_those_that_arrow_would_make(column):
 def test_rows_are_written_without_pandas(tmp_path):
     """It takes a second to import, in each worker."""
     code = (
-        "import sys, torch; from workers.rows import write_parquet; from pathlib import Path; "
-        "columns = {'a': torch.arange(3), 'b': torch.rand(3, 2, 2), 'c': torch.ones(3) > 0, 'd': ['x', 'y', 'z']}; "
+        "import sys, torch; from advcore.workers.stores.rows import write_parquet; from "
+        "pathlib import Path; "
+        "columns = {'a': torch.arange(3), 'b': torch.rand(3, 2, 2), 'c': torch.ones(3) > 0, "
+        "'d': ['x', 'y', 'z']}; "
         f"write_parquet(Path({str(tmp_path / 'rows.parquet')!r}), columns); "
         "assert 'pandas' not in sys.modules"
     )
@@ -117,7 +121,10 @@ def test_tables_are_put_together_in_the_order_of_their_keys(store):
     assert torch.equal(table["image"][2:], COLUMNS["image"])
     assert store.read_all([]) == {}
     store.write(OTHER, {"sample": torch.arange(3)}, {})
-    with pytest.raises(ValueError, match="has columns sample int64, others of the same study sample int64, found bool"):
+    with pytest.raises(
+        ValueError,
+        match="has columns sample int64, others of the same study sample int64, found bool",
+    ):
         store.read_all([KEY, OTHER])
 
 
@@ -142,11 +149,16 @@ def test_a_write_that_fails_leaves_nothing(store, monkeypatch):
     assert list(store.path(KEY).parent.iterdir()) == []
 
 
-@pytest.mark.parametrize("spoil", [lambda raw: raw[:50], lambda raw: raw[:-20], lambda raw: b"", lambda raw: b"PAR1" + raw[40:]])
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda raw: raw[:50], lambda raw: raw[:-20], lambda raw: b"", lambda raw: b"PAR1" + raw[40:]],
+)
 def test_a_damaged_file_is_named(store, spoil):
     store.write(KEY, COLUMNS, {})
     store.path(KEY).write_bytes(spoil(store.path(KEY).read_bytes()))
-    with pytest.raises(ValueError, match=rf"{KEY}.parquet is damaged .*: delete it and run again") as error:
+    with pytest.raises(
+        ValueError, match=rf"{KEY}.parquet is damaged .*: delete it and run again"
+    ) as error:
         store.read(KEY)
     assert "\n" not in str(error.value)
 
@@ -163,14 +175,19 @@ def test_columns_that_cannot_be_stored(store, column):
 
 
 def test_places_that_are_refused(tmp_path):
-    with pytest.raises(Refused, match=r"store gs://...: expected the path of a folder or s3://BUCKET/PREFIX"):
+    with pytest.raises(
+        InputError, match=r"store gs://...: expected the path of a folder or s3://BUCKET/PREFIX"
+    ):
         open_store("gs://bucket/x")
     (tmp_path / "file").write_text("")
-    with pytest.raises(Refused, match=r"cannot be written .*: choose another folder"):
+    with pytest.raises(InputError, match=r"cannot be written .*: choose another folder"):
         open_store(str(tmp_path / "file"))
-    with pytest.raises(Refused, match="cannot be written"):
+    with pytest.raises(InputError, match="cannot be written"):
         open_store("/proc/store")
-    with pytest.raises(Refused, match="is not there on this worker's machine: choose a folder that all machines share"):
+    with pytest.raises(
+        InputError,
+        match="is not there on this worker's machine: choose a folder that all machines share",
+    ):
         open_store(str(tmp_path), create=False)
 
 

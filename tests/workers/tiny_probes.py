@@ -1,4 +1,5 @@
-"""Probes that take milliseconds, and some that misbehave; importable by name, as a worker needs it."""
+"""Probes that take milliseconds, and some that misbehave; importable by name, as a worker needs
+it."""
 
 import os
 import signal
@@ -12,11 +13,11 @@ import torch
 
 from advcore.probes.probe import Batch, Columns
 from advcore.randomness import Randomness
-from workers.actor import work_key
-from workers.datasets import Dataset
-from workers.models import ModelSpec, content_hash
-from workers.shards import split
-from workers.work import Work
+from advcore.workers.actor import work_key
+from advcore.workers.datasets import Dataset
+from advcore.workers.models import ModelSpec, content_hash
+from advcore.workers.shards import split
+from advcore.workers.tasks import Task
 
 PLAIN = ModelSpec("perceptron", arguments={"side": 8})
 
@@ -32,7 +33,13 @@ class Look:
         logits = classifier(batch.images + self.scale * noise.to(batch.images.dtype))
         words = [str(int(label)) for label in batch.labels]
         found = logits.argmax(1) == batch.labels
-        return {"sample": batch.indices, "logits": logits, "noise": noise, "word": words, "found": found}
+        return {
+            "sample": batch.indices,
+            "logits": logits,
+            "noise": noise,
+            "word": words,
+            "found": found,
+        }
 
 
 @dataclass(frozen=True)
@@ -107,21 +114,36 @@ def _refuse_to_load() -> None:
     raise ImportError("this probe is not installed here")
 
 
-def works(dataset: Dataset, probe: Any, size: int = 4, model: ModelSpec = PLAIN, seed: int = 7) -> list[Work]:
+def works(
+    dataset: Dataset, probe: Any, size: int = 4, model: ModelSpec = PLAIN, seed: int = 7
+) -> list[Task]:
     """One work for each shard of `size`."""
     model_hash = content_hash(model)
     settings = {"kind": type(probe).__name__, **asdict(probe)}
-    template = Work("", f"{model.architecture}/{type(probe).__name__}", model, model_hash, probe, split(1, 1)[0], seed)
+    template = Task(
+        "",
+        f"{model.architecture}/{type(probe).__name__}",
+        model,
+        model_hash,
+        probe,
+        split(1, 1)[0],
+        seed,
+    )
     shards = split(len(dataset), size)
     return [
-        replace(template, key=work_key(model_hash, dataset.digest, settings, shard, seed, "float32"), shard=shard)
+        replace(
+            template,
+            key=work_key(model_hash, dataset.digest, settings, shard, seed, "float32"),
+            shard=shard,
+        )
         for shard in shards
     ]
 
 
 @dataclass(frozen=True)
 class Rude(Look):
-    """Changes what it is given in place: its images, the network's weights, its mode; or leaves by sys.exit."""
+    """Changes what it is given in place: its images, the network's weights, its mode; or leaves by
+    sys.exit."""
 
     how: str = "images"
 

@@ -1,8 +1,9 @@
-"""Adapters: attacks of other libraries, run as ours. The libraries are optional, and imported when an adapter is made."""
+"""Adapters: attacks of other libraries, run as ours. The libraries are optional, and imported when
+an adapter is made."""
 
-from workers.adapters.adv_lib import AdvLib, AdvLibMinimal
-from workers.adapters.foolbox import Foolbox, FoolboxMinimal
-from workers.adapters.torchattacks import Torchattacks, TorchattacksMinimal
+from advcore.workers.adapters.adv_lib import AdvLib, AdvLibMinimal
+from advcore.workers.adapters.foolbox import Foolbox, FoolboxMinimal
+from advcore.workers.adapters.torchattacks import Torchattacks, TorchattacksMinimal
 
 ADAPTERS: dict[str, type] = {
     "foolbox": Foolbox,
@@ -14,4 +15,12 @@ ADAPTERS: dict[str, type] = {
 }
 """The adapters that a study can name by `kind`, beside advcore's own attacks."""
 
-__all__ = ["ADAPTERS", "AdvLib", "AdvLibMinimal", "Foolbox", "FoolboxMinimal", "Torchattacks", "TorchattacksMinimal"]
+__all__ = [
+    "ADAPTERS",
+    "AdvLib",
+    "AdvLibMinimal",
+    "Foolbox",
+    "FoolboxMinimal",
+    "Torchattacks",
+    "TorchattacksMinimal",
+]

@@ -14,9 +14,9 @@ from advcore.classifier import Classifier
 from advcore.criteria import Criterion, Targeted, classes_of
 from advcore.norms import Radius
 from advcore.randomness import Randomness
-from workers.adapters.catalogue import Settings, check_settings, choose, library, parameters
-from workers.adapters.peer import SizeName, attack_by
-from workers.refusal import Refused
+from advcore.workers.adapters.catalogue import Settings, check_settings, choose, library, parameters
+from advcore.workers.adapters.peer import SizeName, attack_by
+from advcore.workers.errors import InputError
 
 RADII = {"pgd_linf": "ε", "apgd": "eps", "apgd_targeted": "eps"}
 """The attacks with a budget, and what they call its radius."""
@@ -32,14 +32,17 @@ ORDERS = {"l0": 0, "l1": 1, "l2": 2, "linf": math.inf}
 class AdvLib:
     """One of adv-lib's attacks with a budget, where adv-lib is installed.
 
-    See `workers.adapters.peer.attack_by` for what is verified, counted and seeded.
+    See `advcore.workers.adapters.peer.attack_by` for what is verified, counted and seeded.
 
     Attributes:
         name: of the function in `adv_lib.attacks`: pgd_linf, apgd, apgd_targeted.
-        norm: in which the result is measured and the ball is judged; handed on to attacks that take one.
+        norm: in which the result is measured and the ball is judged; handed on to attacks that take
+            one.
         settings: its own, as `{steps: 40}`.
-        eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of eps takes its place when None.
-        one_by_one: each sample is a batch of its own; slower, and its row does not depend on others.
+        eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of
+            eps takes its place when None.
+        one_by_one: each sample is a batch of its own; slower, and its row does not depend on
+            others.
     """
 
     name: str
@@ -53,24 +56,32 @@ class AdvLib:
         _make("adv_lib", self.name, self.norm, self.settings)
 
     def __call__(
-        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        criterion: Criterion,
+        randomness: Randomness | None = None,
     ) -> Adversarial:
         check_eps(self.eps, wanted=True)
         peer = partial(_run, _make("adv_lib", self.name, self.norm, self.settings))
-        return attack_by(peer, self.norm, self.eps, self.one_by_one, classifier, images, criterion, randomness)
+        return attack_by(
+            peer, self.norm, self.eps, self.one_by_one, classifier, images, criterion, randomness
+        )
 
 
 @dataclass(frozen=True)
 class AdvLibMinimal:
     """One of adv-lib's attacks that look for the shortest way, where adv-lib is installed.
 
-    See `workers.adapters.peer.attack_by` for what is verified, counted and seeded.
+    See `advcore.workers.adapters.peer.attack_by` for what is verified, counted and seeded.
 
     Attributes:
-        name: of the function in `adv_lib.attacks`: ddn, fmn, fab, df, sdf, carlini_wagner_l2, sigma_zero, ...
+        name: of the function in `adv_lib.attacks`: ddn, fmn, fab, df, sdf, carlini_wagner_l2,
+            sigma_zero, ...
         norm: in which the result is measured; handed on to attacks that take one.
         settings: its own, as `{steps: 40}`; ddn rounds to 256 levels unless `{levels: null}`.
-        one_by_one: each sample is a batch of its own; slower, and its row does not depend on others.
+        one_by_one: each sample is a batch of its own; slower, and its row does not depend on
+            others.
     """
 
     name: str
@@ -82,31 +93,62 @@ class AdvLibMinimal:
         _make("adv_lib_minimal", self.name, self.norm, self.settings)
 
     def __call__(
-        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        criterion: Criterion,
+        randomness: Randomness | None = None,
     ) -> Adversarial:
         peer = partial(_run, _make("adv_lib_minimal", self.name, self.norm, self.settings))
-        return attack_by(peer, self.norm, None, self.one_by_one, classifier, images, criterion, randomness)
+        return attack_by(
+            peer, self.norm, None, self.one_by_one, classifier, images, criterion, randomness
+        )
 
 
 def _make(kind: str, name: str, norm: SizeName, settings: Settings) -> Any:
-    """The function with its settings and norm, still without eps. Raises Refused where that cannot be."""
-    functions = {key: value for key, value in vars(library("adv_lib.attacks", "adv-lib")).items() if inspect.isfunction(value)}
-    attacks = {key: value for key, value in functions.items() if parameters(value) >= {"model", "inputs", "labels", "targeted"}}
+    """The function with its settings and norm, still without eps. Raises InputError where that
+    cannot be."""
+    functions = {
+        key: value
+        for key, value in vars(library("adv_lib.attacks", "adv-lib")).items()
+        if inspect.isfunction(value)
+    }
+    attacks = {
+        key: value
+        for key, value in functions.items()
+        if parameters(value) >= {"model", "inputs", "labels", "targeted"}
+    }
     budgets = {key: attacks[key] for key in RADII}
     minimals = {key: value for key, value in attacks.items() if key not in RADII}
     attack = choose(kind, name, {"adv_lib": budgets, "adv_lib_minimal": minimals})
     known = parameters(attack)
     taken = {"norm": ORDERS.get(norm), "p": ORDERS.get(norm), "distance": norm}
     given = {key: value for key, value in taken.items() if key in known}
-    check_settings(kind, name, settings, known - {"model", "inputs", "labels", "targeted", RADII.get(name)} - set(given))
+    check_settings(
+        kind,
+        name,
+        settings,
+        known - {"model", "inputs", "labels", "targeted", RADII.get(name)} - set(given),
+    )
     if None in given.values():
-        raise Refused(f"{kind}: {name} knows the norms {', '.join(ORDERS)} at most; got norm {norm}")
+        raise InputError(
+            f"{kind}: {name} knows the norms {', '.join(ORDERS)} at most; got norm {norm}"
+        )
     return partial(attack, **settings, **given)
 
 
-def _run(attack: Any, network: nn.Module, images: Tensor, criterion: Criterion, seed: int, eps: float | None) -> Tensor:
+def _run(
+    attack: Any,
+    network: nn.Module,
+    images: Tensor,
+    criterion: Criterion,
+    seed: int,
+    eps: float | None,
+) -> Tensor:
     targeted, name = isinstance(criterion, Targeted), attack.func.__name__
     if targeted and name in UNTARGETED:
         raise ValueError(f"adv-lib's {name} takes no Targeted criterion; give Untargeted(labels)")
     radius = {} if eps is None else {RADII[name]: eps}
-    return attack(model=network, inputs=images, labels=classes_of(criterion), targeted=targeted, **radius)
+    return attack(
+        model=network, inputs=images, labels=classes_of(criterion), targeted=targeted, **radius
+    )

@@ -1,4 +1,5 @@
-"""What a library has: the library itself, its attacks by name, their settings; and one line for what it does not have."""
+"""What a library has: the library itself, its attacks by name, their settings; and one line for
+what it does not have."""
 
 import importlib
 import inspect
@@ -7,7 +8,7 @@ from difflib import get_close_matches
 from types import ModuleType
 from typing import TypeVar
 
-from workers.refusal import Refused
+from advcore.workers.errors import InputError
 
 T = TypeVar("T")
 
@@ -16,32 +17,46 @@ Settings = Mapping[str, bool | int | float | str | None]
 
 
 def library(module: str, package: str) -> ModuleType:
-    """Import an optional library. Raises Refused, which names the package, where it is missing."""
+    """Import an optional library. Raises InputError, which names the package, where it is
+    missing."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise Refused(f"the library {package} is not installed ({error}): pip install {package}") from error
+        raise InputError(
+            f"the library {package} is not installed ({error}): pip install {package}"
+        ) from error
 
 
 def choose(kind: str, name: str, kinds: Mapping[str, Mapping[str, T]]) -> T:
-    """The attack of that kind and name. Raises Refused, which says what there is, where there is none."""
+    """The attack of that kind and name. Raises InputError, which says what there is, where there is
+    none."""
     if name in kinds[kind]:
         return kinds[kind][name]
     other = next((other for other, known in kinds.items() if name in known), None)
     if other is not None:
-        raise Refused(f"{kind}: {name} takes {'no eps' if other.endswith('minimal') else 'an eps'}; name it by kind {other}")
+        raise InputError(
+            f"{kind}: {name} takes {'no eps' if other.endswith('minimal') else 'an eps'}; name "
+            f"it by kind {other}"
+        )
     near = get_close_matches(name, kinds[kind], 3, 0.5) or sorted(kinds[kind])
-    raise Refused(f"{kind}: there is no attack {name!r}; there is {', '.join(near)}")
+    raise InputError(f"{kind}: there is no attack {name!r}; there is {', '.join(near)}")
 
 
 def parameters(function: Callable[..., object]) -> set[str]:
     """The names of what a function or a class takes."""
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    return {name for name, value in inspect.signature(function).parameters.items() if value.kind in kinds}
+    return {
+        name
+        for name, value in inspect.signature(function).parameters.items()
+        if value.kind in kinds
+    }
 
 
 def check_settings(kind: str, name: str, settings: Settings, known: Collection[str]) -> None:
-    """Raise Refused where a setting is none of the attack's."""
+    """Raise InputError where a setting is none of the attack's."""
     unknown = sorted(set(settings) - set(known))
     if unknown:
-        raise Refused(f"{kind}: {name} knows no setting {', '.join(unknown)}; known: {', '.join(sorted(known)) or 'none'}")
+        raise InputError(
+            f"{kind}: {name} knows no setting {', '.join(unknown)}; known: "
+            f"{', '.join(sorted(known)) or 'none'}"
+        )

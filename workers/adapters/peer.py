@@ -1,4 +1,5 @@
-"""Running another library's attack as one of ours: what the adapters share, whatever the library."""
+"""Running another library's attack as one of ours: what the adapters share, whatever the
+library."""
 
 import random
 import zlib
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from advcore import norms
 from advcore.attacks import Adversarial, Status, l0
-from advcore.attacks.attack import Tries, solve
+from advcore.attacks.attack import SearchResult, solve
 from advcore.attacks.budget import radii
 from advcore.classifier import Classifier, take_rows
 from advcore.criteria import Criterion
@@ -23,7 +24,8 @@ SizeName = Literal["l0", "pixels", "l1", "l2", "linf"]
 """What a result may be measured in: a norm, or a count of coordinates or pixels."""
 
 Peer = Callable[[nn.Module, Tensor, Criterion, int, float | None], Tensor]
-"""The call of a library: network, images, criterion, seed and eps, where it has a budget, to images."""
+"""The call of a library: network, images, criterion, seed and eps, where it has a budget, to
+images."""
 
 
 def attack_by(
@@ -36,44 +38,70 @@ def attack_by(
     criterion: Criterion,
     randomness: Randomness | None,
 ) -> Adversarial:
-    """Attack as `advcore.attacks.attack.solve` does, by a peer's search; a minimal-norm one where `eps` is None.
+    """Attack as `advcore.attacks.attack.solve` does, by a peer's search; a minimal-norm one where
+    `eps` is None.
 
-    The peer sees only the samples that are not adversarial yet, on a copy of their images, through a network that counts and holds
-    no parameter of the model. What comes back is judged by us: an image with a NaN, outside the box, or outside the eps-ball is
-    not found, and the clean image stands in its place; nothing is clipped but what lies outside the box by rounding.
+    The peer sees only the samples that are not adversarial yet, on a copy of their images, through
+    a network that counts and holds no parameter of the model. What comes back is judged by us: an
+    image with a NaN, outside the box, or outside the eps-ball is not found, and the clean image
+    stands in its place; nothing is clipped but what lies outside the box by rounding.
 
-    Noise: the peer's draws come from global generators, seeded from the source of the noise and the samples' indices, restored
-    afterwards. So the same samples give the same rows wherever they are measured; but in a batch of others a sample may get
-    another row, for peers draw per batch and some stop or choose a step for all its samples at once. With `one_by_one` each sample
-    is a batch of its own, and its row depends on nothing else. Samples of different eps never share a batch.
+    Noise: the peer's draws come from global generators, seeded from the source of the noise and the
+        samples' indices, restored
+    afterwards. So the same samples give the same rows wherever they are measured; but in a batch of
+    others a sample may get another row, for peers draw per batch and some stop or choose a step for
+    all its samples at once. With `one_by_one` each sample is a batch of its own, and its row
+    depends on nothing else. Samples of different eps never share a batch.
 
-    Queries and gradients count the images that went forward through the network, and backward, divided equally among the samples
-    of the batch (a peer does not say whose they were): exact with `one_by_one`, and for peers that always send the whole batch.
+    Queries and gradients count the images that went forward through the network, and backward,
+    divided equally among the samples of the batch (a peer does not say whose they were): exact with
+    `one_by_one`, and for peers that always send the whole batch.
 
-    Raises ValueError for a classifier that holds something per sample, unless `one_by_one`, for a peer may change the batch; the
-    library's own errors pass through (some of its attacks know float32 only).
+    Raises ValueError for a classifier that holds something per sample, unless `one_by_one`, for a
+    peer may change the batch; the library's own errors pass through (some of its attacks know
+    float32 only).
     """
     if hasattr(classifier, "rows") and not one_by_one:
-        raise ValueError("this classifier holds something per sample, and another library may change its batch: set one_by_one")
+        raise ValueError(
+            "this classifier holds something per sample, and another library may change its "
+            "batch: set one_by_one"
+        )
     size = l0.get(norm)
 
     def search(
-        classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness, radius: Tensor | None = None
-    ) -> Tries:
+        classifier: Classifier,
+        images: Tensor,
+        criterion: Criterion,
+        randomness: Randomness,
+        radius: Tensor | None = None,
+    ) -> SearchResult:
         groups = _groups(images, radius, one_by_one)
         parts = []
         for rows in groups:
-            own = float(radius[rows[0]]) if radius is not None and isinstance(eps, Tensor) else cast(float | None, eps)
-            some = take_rows(classifier, rows), images[rows], criterion.take(rows), randomness.take(rows)
+            own = (
+                float(radius[rows[0]])
+                if radius is not None and isinstance(eps, Tensor)
+                else cast(float | None, eps)
+            )
+            some = (
+                take_rows(classifier, rows),
+                images[rows],
+                criterion.take(rows),
+                randomness.take(rows),
+            )
             parts.append(_batch(peer, own, *some))
         back = torch.cat(list(groups)).argsort()
         tried, queries, gradients = (torch.cat(column)[back] for column in zip(*parts, strict=True))
         allowed = in_box(tried)
         if radius is not None:
             allowed &= norms.inside(size, tried - images, radius)
-        return Tries(torch.where(per_sample(allowed, images), tried.clamp(0, 1), images), queries, gradients)
+        return SearchResult(
+            torch.where(per_sample(allowed, images), tried.clamp(0, 1), images), queries, gradients
+        )
 
-    not_found, radius = (Status.FAILED, None) if eps is None else (Status.ROBUST, radii(eps, images))
+    not_found, radius = (
+        (Status.FAILED, None) if eps is None else (Status.ROBUST, radii(eps, images))
+    )
     return solve(search, size, not_found, classifier, images, criterion, randomness, radius=radius)
 
 
@@ -82,7 +110,11 @@ def _groups(images: Tensor, radius: Tensor | None, one_by_one: bool) -> Sequence
     index = torch.arange(len(images), device=images.device)
     if one_by_one:
         return index.split(1)
-    return [index] if radius is None else [(radius == value).nonzero()[:, 0] for value in radius.unique()]
+    return (
+        [index]
+        if radius is None
+        else [(radius == value).nonzero()[:, 0] for value in radius.unique()]
+    )
 
 
 def in_box(images: Tensor) -> Tensor:
@@ -92,10 +124,11 @@ def in_box(images: Tensor) -> Tensor:
 
 
 class Counted(nn.Module):
-    """A classifier as the module that peers want: counts images sent forward and backward, and keeps the model out of reach.
+    """A classifier as the module that peers want: counts images sent forward and backward, and
+    keeps the model out of reach.
 
-    Its one parameter says where and in which precision the images are; the model is no part of it, so that a peer that changes
-    modes, devices or gradients of all parts changes nothing.
+    Its one parameter says where and in which precision the images are; the model is no part of it,
+    so that a peer that changes modes, devices or gradients of all parts changes nothing.
     """
 
     def __init__(self, classifier: Classifier, like: Tensor) -> None:
@@ -113,7 +146,8 @@ class Counted(nn.Module):
         return logits
 
     def release(self) -> None:
-        """Let go of the model: torchattacks keeps whatever it was given for the life of the process."""
+        """Let go of the model: torchattacks keeps whatever it was given for the life of the
+        process."""
         self._held.clear()
 
     def _went_back(self, gradient: Tensor) -> None:
@@ -121,7 +155,12 @@ class Counted(nn.Module):
 
 
 def _batch(
-    peer: Peer, eps: float | None, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness
+    peer: Peer,
+    eps: float | None,
+    classifier: Classifier,
+    images: Tensor,
+    criterion: Criterion,
+    randomness: Randomness,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Images, queries and gradients of one call of the peer."""
     network, seed = Counted(classifier, images), seed_of(randomness)
@@ -131,7 +170,10 @@ def _batch(
     finally:
         network.release()
     if not isinstance(tried, Tensor) or tried.shape != images.shape:
-        raise ValueError(f"the other library must give images {tuple(images.shape)}; got {getattr(tried, 'shape', type(tried))}")
+        raise ValueError(
+            f"the other library must give images {tuple(images.shape)}; got "
+            f"{getattr(tried, 'shape', type(tried))}"
+        )
     spent = (_divided(total, images) for total in (network.forwards, network.backwards))
     return tried.detach().to(images), *spent  # type: ignore[return-value]
 
@@ -143,13 +185,15 @@ def _divided(total: int, images: Tensor) -> Tensor:
 
 
 def seed_of(randomness: Randomness) -> int:
-    """32 bits from the seed, the stream and the samples: all that torch's and NumPy's generators take."""
+    """32 bits from the seed, the stream and the samples: all that torch's and NumPy's generators
+    take."""
     return zlib.crc32(repr((randomness.seed, randomness.key, randomness.indices.tolist())).encode())
 
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed the global generators of torch, NumPy and Python; all are as they were on exit, also after an error."""
+    """Seed the global generators of torch, NumPy and Python; all are as they were on exit, also
+    after an error."""
     python, numpy = random.getstate(), np.random.get_state()
     try:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):

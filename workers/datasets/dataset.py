@@ -13,24 +13,29 @@ from advcore.classifier import exactly, full_precision
 from advcore.probes.probe import Batch
 from advcore.randomness import drawn_places
 from advcore.transforms import Transform
-from workers.models import transform_identity
-from workers.refusal import USERS_ERRORS, Refused
-from workers.shards import Shard
+from advcore.workers.errors import USERS_ERRORS, InputError
+from advcore.workers.models import transform_identity
+from advcore.workers.shards import Shard
 
 
 @dataclass(frozen=True)
 class DataSpec:
     """A data set that can be loaded by name, and which of its samples.
 
-    - `name`: see `workers.datasets.NAMES`.
+    - `name`: see `advcore.workers.datasets.NAMES`.
     - `split`: "train" or "test".
-    - `samples`: that many, drawn uniformly without replacement by `seed`, kept in ascending order; none means all.
+    - `samples`: that many, drawn uniformly without replacement by `seed`, kept in ascending order;
+      none means all.
     - `folder`: where its files lie, or where a download goes.
-    - `resize`, `crop`: pixels; the shorter side becomes `resize`, then the central `crop` x `crop`. For pictures in files only.
-    - `arguments`: further keyword arguments of the class in `torchvision:NAME`, EMNIST's `split: letters` say.
-    - `layout`: of an npz archive's images, "nchw" or "nhwc" (channels last, as most arrays lie, which are then transposed); none
-      takes them as (N, C, H, W), but refuses what looks like channels last.
-    - `transform`: of the images, applied in floating point when a batch is cut, and never clipped: `{kind: flip}` say.
+    - `resize`, `crop`: pixels; the shorter side becomes `resize`, then the central `crop` x `crop`.
+      For pictures in files only.
+    - `arguments`: further keyword arguments of the class in `torchvision:NAME`, EMNIST's `split:
+      letters` say.
+    - `layout`: of an npz archive's images, "nchw" or "nhwc" (channels last, as most arrays lie,
+      which are then transposed); none takes them as (N, C, H, W), but refuses what looks like
+      channels last.
+    - `transform`: of the images, applied in floating point when a batch is cut, and never clipped:
+      `{kind: flip}` say.
     """
 
     name: str
@@ -47,7 +52,8 @@ class DataSpec:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A whole split whose samples are read when they are taken: `take(indices) -> (images (n, C, H, W), labels (n,))`."""
+    """A whole split whose samples are read when they are taken: `take(indices) -> (images (n, C, H,
+    W), labels (n,))`."""
 
     samples: int
     names: tuple[str, ...]
@@ -58,8 +64,9 @@ class Source:
 class Dataset:
     """Selected samples. 8-bit images stay 8-bit: four times less to ship to the workers.
 
-    `images` `(N, C, H, W)`, uint8 or float32 in [0, 1]; `labels` `(N,)` int64; `indices` `(N,)` int64, each sample's index in the
-    whole split; `names`, one per class; `transform`, what batches of it go through. Raises Refused unless that is so.
+    `images` `(N, C, H, W)`, uint8 or float32 in [0, 1]; `labels` `(N,)` int64; `indices` `(N,)`
+    int64, each sample's index in the whole split; `names`, one per class; `transform`, what batches
+    of it go through. Raises InputError unless that is so.
     """
 
     images: np.ndarray
@@ -73,7 +80,10 @@ class Dataset:
         _check_transform(self.transform, self.shape)
         _check_labels(self.labels, len(self.images), len(self.names))
         if self.indices.shape != self.labels.shape:
-            raise Refused(f"a data set needs one index per sample; got {self.indices.shape} for {len(self.images)} samples")
+            raise InputError(
+                f"a data set needs one index per sample; got {self.indices.shape} for "
+                f"{len(self.images)} samples"
+            )
 
     def __len__(self) -> int:
         return len(self.images)
@@ -91,12 +101,14 @@ class Dataset:
 
     @cached_property
     def places(self) -> np.ndarray:
-        """`(N,)`, each sample's place in an order drawn by a hash of the indices: see `advcore.randomness.drawn_places`."""
+        """`(N,)`, each sample's place in an order drawn by a hash of the indices: see
+        `advcore.randomness.drawn_places`."""
         return drawn_places(torch.from_numpy(self.indices.copy())).numpy()
 
     @cached_property
     def digest(self) -> str:
-        """The sha256 of images, labels and indices, with their shapes and types, and of the transform, where there is one."""
+        """The sha256 of images, labels and indices, with their shapes and types, and of the
+        transform, where there is one."""
         digest = hashlib.sha256()
         for array in (self.images, self.labels, self.indices):
             digest.update(f"{array.dtype.str}{array.shape}".encode())
@@ -107,29 +119,43 @@ class Dataset:
 
 
 def pixels(images: np.ndarray) -> np.ndarray:
-    """uint8 images as they are, floating ones as float32; other types are refused, for their range is not known.
+    """uint8 images as they are, floating ones as float32; other types are refused, for their range
+    is not known.
 
     Floating ones that lie outside [0, 1] by four roundings at most are drawn in.
     """
     if images.dtype == np.uint8:
         return images
     if images.dtype.kind != "f":
-        raise Refused(f"images must be uint8, or floating in [0, 1]; got {images.dtype}: convert them")
+        raise InputError(
+            f"images must be uint8, or floating in [0, 1]; got {images.dtype}: convert them"
+        )
     with np.errstate(over="ignore"):  # what becomes infinite is refused as such
         images = images.astype(np.float32)
     slack = 4 * np.finfo(np.float32).eps
-    outside = images.size and (images.min() < 0 or images.max() > 1)  # both False where there is NaN, which is refused later
-    return images.clip(0, 1) if outside and images.min() >= -slack and images.max() <= 1 + slack else images
+    outside = images.size and (
+        images.min() < 0 or images.max() > 1
+    )  # both False where there is NaN, which is refused later
+    return (
+        images.clip(0, 1)
+        if outside and images.min() >= -slack and images.max() <= 1 + slack
+        else images
+    )
 
 
 def whole_labels(labels: np.ndarray) -> np.ndarray:
     """Labels as int64 `(N,)`; floating ones pass when they are whole."""
     if labels.dtype.kind not in "iuf" or labels.ndim != 1:
-        raise Refused(f"labels must be whole numbers (N,); got {labels.dtype} {labels.shape}")
+        raise InputError(f"labels must be whole numbers (N,); got {labels.dtype} {labels.shape}")
     if labels.dtype.kind == "f" and not np.equal(labels, np.floor(labels)).all():
-        raise Refused(f"labels must be whole numbers; got {labels[~np.equal(labels, np.floor(labels))][0]}")
+        raise InputError(
+            f"labels must be whole numbers; got {labels[~np.equal(labels, np.floor(labels))][0]}"
+        )
     if len(labels) and not -(2**31) <= min(labels.min(), 0) <= max(labels.max(), 0) < 2**31:
-        raise Refused(f"labels must be whole numbers of classes; got {labels.min()}..{labels.max()}: number the classes from 0")
+        raise InputError(
+            f"labels must be whole numbers of classes; got {labels.min()}..{labels.max()}: "
+            "number the classes from 0"
+        )
     return labels.astype(np.int64)
 
 
@@ -140,8 +166,9 @@ def batch(
     device: str | torch.device = "cpu",
     transform: Transform | None = None,
 ) -> Batch:
-    """The samples of one shard as tensors on `device`, images of `dtype` ("float32" or "float64"): in [0, 1], then transformed, by
-    the data set's own transform or by the one that is given instead.
+    """The samples of one shard as tensors on `device`, images of `dtype` ("float32" or "float64"):
+    in [0, 1], then transformed, by the data set's own transform or by the one that is given
+    instead.
 
     Everything is a copy: arrays that come from Ray's object store are shared and read-only.
     """
@@ -174,10 +201,10 @@ def images_of(
 
 
 def torch_dtype(name: str) -> torch.dtype:
-    """float32 or float64 by name; Refused otherwise."""
+    """float32 or float64 by name; InputError otherwise."""
     known = {"float32": torch.float32, "float64": torch.float64}
     if name not in known:
-        raise Refused(f"dtype must be float32 or float64; got {name!r}")
+        raise InputError(f"dtype must be float32 or float64; got {name!r}")
     return known[name]
 
 
@@ -187,18 +214,24 @@ def _tensor(rows: np.ndarray, device: str | torch.device) -> torch.Tensor:
 
 def _check_images(images: Any) -> None:
     if images.ndim != 4 or images.dtype not in (np.uint8, np.float32):
-        raise Refused(f"images must be (N, C, H, W), uint8 or float32; got {images.dtype} {images.shape}: reshape or convert them")
+        raise InputError(
+            f"images must be (N, C, H, W), uint8 or float32; got {images.dtype} "
+            f"{images.shape}: reshape or convert them"
+        )
     if 0 in images.shape:
-        raise Refused(f"images hold no sample or no pixel; got shape {images.shape}")
+        raise InputError(f"images hold no sample or no pixel; got shape {images.shape}")
     if images.dtype == np.uint8:
         return
     if not np.isfinite(images).all():
-        raise Refused(f"images hold NaN or infinite values, first in sample {_first(~np.isfinite(images))}: remove such samples")
+        raise InputError(
+            "images hold NaN or infinite values, first in sample "
+            f"{_first(~np.isfinite(images))}: remove such samples"
+        )
     low, high = float(images.min()), float(images.max())
     if low < 0 or high > 1:
-        raise Refused(
-            f"images must lie in [0, 1]; got [{exactly(low)}, {exactly(high)}]: divide 8-bit pixels by 255, leave normalisation "
-            "to the model"
+        raise InputError(
+            f"images must lie in [0, 1]; got [{exactly(low)}, {exactly(high)}]: divide 8-bit "
+            "pixels by 255, leave normalisation to the model"
         )
 
 
@@ -208,16 +241,27 @@ def _check_transform(transform: Transform | None, shape: tuple[int, int, int]) -
     try:
         came = tuple(transform(torch.zeros(1, *shape)).shape[1:])
     except USERS_ERRORS as error:  # a transform may be a user's own code
-        raise Refused(f"transform {transform!r} does not fit images {shape} (channels, height, width): {error}") from error
+        raise InputError(
+            f"transform {transform!r} does not fit images {shape} (channels, height, width): "
+            f"{error}"
+        ) from error
     if came != shape:
-        raise Refused(f"transform {transform!r} must keep the shape {shape} of images (channels, height, width); it gave {came}")
+        raise InputError(
+            f"transform {transform!r} must keep the shape {shape} of images (channels, height, "
+            f"width); it gave {came}"
+        )
 
 
 def _check_labels(labels: np.ndarray, samples: int, classes: int) -> None:
     if labels.shape != (samples,):
-        raise Refused(f"a data set needs one label per image; got {samples} images and labels {labels.shape}")
+        raise InputError(
+            f"a data set needs one label per image; got {samples} images and labels {labels.shape}"
+        )
     if labels.min() < 0 or labels.max() >= classes:
-        raise Refused(f"labels must lie in 0..{classes - 1} ({classes} classes); got {labels.min()}..{labels.max()}")
+        raise InputError(
+            f"labels must lie in 0..{classes - 1} ({classes} classes); got "
+            f"{labels.min()}..{labels.max()}"
+        )
 
 
 def _first(bad: np.ndarray) -> int:

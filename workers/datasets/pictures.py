@@ -13,12 +13,13 @@ import torchvision
 from PIL import Image
 from torchvision.transforms import functional
 
-from workers.datasets.dataset import Source
-from workers.paths import local
-from workers.refusal import Refused
+from advcore.workers.datasets.dataset import Source
+from advcore.workers.errors import InputError
+from advcore.workers.paths import expand_path
 
 FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP")
-"""Of pictures in folders. Not those that other programs are started for, such as EPS, whatever a file is called."""
+"""Of pictures in folders. Not those that other programs are started for, such as EPS, whatever a
+file is called."""
 
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 """Of eight bits or fewer for each channel. Pillow cuts pixels of more bits off at 255."""
@@ -27,34 +28,44 @@ SPLITS = ("train", "test", "val")
 """The folders that are splits of a data set, if they lie in its folder."""
 
 UNPICKLED = ("LSUN",)
-"""Classes of torchvision that unpickle what lies beside their data, unseen (CIFAR's, which are pickles too, by their hash)."""
+"""Classes of torchvision that unpickle what lies beside their data, unseen (CIFAR's, which are
+pickles too, by their hash)."""
 
 
 def image_folder(path: str, train: bool, resize: int | None, crop: int | None) -> Source:
-    """Pictures as RGB under `path/CLASS/`, or under `path/train/CLASS/` and `path/test/CLASS/` (or val); uint8.
+    """Pictures as RGB under `path/CLASS/`, or under `path/train/CLASS/` and `path/test/CLASS/` (or
+    val); uint8.
 
-    Classes are numbered in the order of their names over all splits together: one that a split lacks keeps its number there.
+    Classes are numbered in the order of their names over all splits together: one that a split
+    lacks keeps its number there.
     """
-    root = local(path)
+    root = expand_path(path)
     if not os.path.isdir(root):
-        raise Refused(f"data set imagefolder:{path} is no folder: check the path")
+        raise InputError(f"data set imagefolder:{path} is no folder: check the path")
     folder = _split_folder(root, train)
     _check_links(folder)
     own = _classes(folder)
     if not own:
-        raise Refused(f"{folder} must hold one folder of pictures per class: there is no folder in it")
+        raise InputError(
+            f"{folder} must hold one folder of pictures per class: there is no folder in it"
+        )
     home = folder.parent if folder.name in SPLITS else folder
     names = sorted({name for split in _splits(home) or [folder] for name in _classes(split)})
     dataset = _Numbered(str(folder), names)
     bare = sorted(set(own) - {names[label] for label in dataset.targets})
     if bare:
-        raise Refused(f"{folder} must hold one folder of pictures per class: there is no picture in {', '.join(bare)}")
+        raise InputError(
+            f"{folder} must hold one folder of pictures per class: there is no picture in "
+            f"{', '.join(bare)}"
+        )
 
     def read(index: int) -> tuple[Any, Any]:
         file, label = dataset.samples[index]
         return _picture(file), label
 
-    return Source(len(dataset), tuple(dataset.classes), _taker(f"imagefolder:{path}", read, resize, crop))
+    return Source(
+        len(dataset), tuple(dataset.classes), _taker(f"imagefolder:{path}", read, resize, crop)
+    )
 
 
 class _Numbered(torchvision.datasets.ImageFolder):
@@ -71,33 +82,41 @@ class _Numbered(torchvision.datasets.ImageFolder):
 def _classes(folder: Path) -> list[str]:
     """The names of the classes in a folder: its folders, but those whose name begins with a dot.
 
-    Raises Refused for one that holds only folders: classes stand one level lower, or it is a split of another name.
+    Raises InputError for one that holds only folders: classes stand one level lower, or it is a
+    split of another name.
     """
-    names = [place.name for place in folder.iterdir() if place.is_dir() and not place.name.startswith(".")]
+    names = [
+        place.name
+        for place in folder.iterdir()
+        if place.is_dir() and not place.name.startswith(".")
+    ]
     for name in names:
         inner = [place for place in (folder / name).iterdir() if not place.name.startswith(".")]
         if inner and all(place.is_dir() for place in inner):
-            raise Refused(
-                f"{folder / name} holds only folders, so it is no class: give imagefolder:{folder / name} if those are the "
+            raise InputError(
+                f"{folder / name} holds only folders, so it is no class: give "
+                f"imagefolder:{folder / name} if those are the "
                 "classes, or put the pictures of one class into one folder"
             )
     return names
 
 
 def _check_links(folder: Path) -> None:
-    """Raise Refused for a link to a folder that holds it: there is no end to such a one. Links to elsewhere are followed."""
+    """Raise InputError for a link to a folder that holds it: there is no end to such a one. Links
+    to elsewhere are followed."""
     for name, inner, _ in os.walk(folder, followlinks=True):
         place = Path(name)
         above = {step.resolve() for step in (place, *place.parents) if step.is_relative_to(folder)}
         for step in inner:
             if (place / step).resolve() in above:
-                raise Refused(f"{place / step} is a link to a folder that holds it: remove it")
+                raise InputError(f"{place / step} is a link to a folder that holds it: remove it")
 
 
 def _picture(file: str) -> Image.Image:
-    """A picture as RGB, the first one where there are several. Raises Refused for one that is damaged, too large or too fine."""
+    """A picture as RGB, the first one where there are several. Raises InputError for one that is
+    damaged, too large or too fine."""
     if not os.path.isfile(file):
-        raise Refused(f"{file} cannot be read as a picture (it is no file): repair or remove it")
+        raise InputError(f"{file} cannot be read as a picture (it is no file): repair or remove it")
     try:
         with warnings.catch_warnings(), open(file, "rb") as opened:
             warnings.simplefilter("ignore")
@@ -106,51 +125,81 @@ def _picture(file: str) -> Image.Image:
             if picture.mode in MODES:
                 return picture.convert("RGB")
     except Exception as error:  # what Pillow raises at damaged bytes is no short list
-        raise Refused(f"{file} cannot be read as a picture ({_line(error)}): repair or remove it") from error
-    raise Refused(f"{file} must have 8 bits for each channel; got Pillow's mode {picture.mode}: convert it")
+        raise InputError(
+            f"{file} cannot be read as a picture ({_line(error)}): repair or remove it"
+        ) from error
+    raise InputError(
+        f"{file} must have 8 bits for each channel; got Pillow's mode {picture.mode}: convert it"
+    )
 
 
 def torchvision_source(
-    name: str, train: bool, folder: str | None, resize: int | None, crop: int | None, arguments: Mapping[str, Any]
+    name: str,
+    train: bool,
+    folder: str | None,
+    resize: int | None,
+    crop: int | None,
+    arguments: Mapping[str, Any],
 ) -> Source:
-    """A data set of `torchvision.datasets` whose samples are (picture, label), from `folder`, or downloaded into it.
+    """A data set of `torchvision.datasets` whose samples are (picture, label), from `folder`, or
+    downloaded into it.
 
-    The split goes to the class as `train=` where it takes that, else as `split=` "train" or "test", or "val" where the class
-    knows no "test"; `arguments` may give another `split`. A class that takes neither is one set, and stands for "test".
+    The split goes to the class as `train=` where it takes that, else as `split=` "train" or "test",
+    or "val" where the class knows no "test"; `arguments` may give another `split`. A class that
+    takes neither is one set, and stands for "test".
     """
-    kind = getattr(torchvision.datasets, name, None) if name in torchvision.datasets.__all__ else None
+    kind = (
+        getattr(torchvision.datasets, name, None) if name in torchvision.datasets.__all__ else None
+    )
     if not callable(kind):
-        raise Refused(f"torchvision:{name} must be a class of torchvision.datasets; CIFAR10 say")
+        raise InputError(f"torchvision:{name} must be a class of torchvision.datasets; CIFAR10 say")
     if name in UNPICKLED:
-        raise Refused(f"torchvision:{name} unpickles files beside its data, which could run code: take imagefolder: or npz:")
+        raise InputError(
+            f"torchvision:{name} unpickles files beside its data, which could run code: take "
+            "imagefolder: or npz:"
+        )
     known = _parameters(kind)
     free = sorted(known - {"root", "train", "download"})
     if not arguments.keys() <= set(free):
         came = ", ".join(map(str, arguments.keys() - set(free)))
-        raise Refused(f"torchvision:{name} takes no argument {came} here: expected some of {', '.join(free)}")
+        raise InputError(
+            f"torchvision:{name} takes no argument {came} here: expected some of {', '.join(free)}"
+        )
     if train and not known & {"train", "split"}:
-        raise Refused(f"torchvision:{name} is one set, without a split train: take it as split test, or another data set")
-    root = local(folder or "~/.cache/advcore")
+        raise InputError(
+            f"torchvision:{name} is one set, without a split train: take it as split test, or "
+            "another data set"
+        )
+    root = expand_path(folder or "~/.cache/advcore")
     fixed = {"root": str(root)} if "root" in known else {}
     choices = _choices(known, train, arguments)
     for choice in choices[:-1]:
         try:
             dataset = _opened(name, partial(kind, **fixed, **choice), root, "download" in known)
             break
-        except Refused as refusal:
+        except InputError as refusal:
             if not _is_unknown_split(refusal.__cause__):
                 raise
     else:
         dataset = _opened(name, partial(kind, **fixed, **choices[-1]), root, "download" in known)
-    return Source(len(dataset), _class_names(dataset), _taker(f"torchvision:{name}", dataset.__getitem__, resize, crop))
+    return Source(
+        len(dataset),
+        _class_names(dataset),
+        _taker(f"torchvision:{name}", dataset.__getitem__, resize, crop),
+    )
 
 
 def _parameters(kind: Any) -> set[str]:
-    """The names of the arguments of a class, those that it hands on to its parents by **arguments among them."""
+    """The names of the arguments of a class, those that it hands on to its parents by **arguments
+    among them."""
     named: set[str] = set()
     for cls in getattr(kind, "__mro__", (kind,)):
         parameters = inspect.signature(cls).parameters.values()
-        named |= {entry.name for entry in parameters if entry.kind not in (entry.VAR_POSITIONAL, entry.VAR_KEYWORD)}
+        named |= {
+            entry.name
+            for entry in parameters
+            if entry.kind not in (entry.VAR_POSITIONAL, entry.VAR_KEYWORD)
+        }
         if not any(entry.kind is entry.VAR_KEYWORD for entry in parameters):
             break
     return named
@@ -162,7 +211,10 @@ def _choices(known: set[str], train: bool, arguments: Mapping[str, Any]) -> list
         return [{"train": train, **arguments}]
     if "split" not in known:
         return [{**arguments}]
-    return [{"split": split, **arguments} for split in (("train",) if train or "split" in arguments else ("test", "val"))]
+    return [
+        {"split": split, **arguments}
+        for split in (("train",) if train or "split" in arguments else ("test", "val"))
+    ]
 
 
 def _is_unknown_split(error: BaseException | None) -> bool:
@@ -173,16 +225,24 @@ def _opened(name: str, make: Callable[..., Any], root: Path, downloads: bool) ->
     try:
         return make()
     except TypeError as error:
-        raise Refused(f"torchvision:{name} cannot be made ({_line(error)}): check arguments:") from error
-    except Exception as error:  # torchvision's classes raise what they like when their files are not there
+        raise InputError(
+            f"torchvision:{name} cannot be made ({_line(error)}): check arguments:"
+        ) from error
+    except (
+        Exception
+    ) as error:  # torchvision's classes raise what they like when their files are not there
         if not downloads or _is_unknown_split(error):
-            raise Refused(f"torchvision:{name} cannot be read from {root}: {_line(error)}; give folder: with its files") from error
+            raise InputError(
+                f"torchvision:{name} cannot be read from {root}: {_line(error)}; give folder: "
+                "with its files"
+            ) from error
     try:
         root.mkdir(parents=True, exist_ok=True)
         return make(download=True)
     except Exception as error:
-        raise Refused(
-            f"torchvision:{name} is not in {root} and cannot be downloaded ({_line(error)}): give folder: with its files"
+        raise InputError(
+            f"torchvision:{name} is not in {root} and cannot be downloaded ({_line(error)}): "
+            "give folder: with its files"
         ) from error
 
 
@@ -199,8 +259,9 @@ def _split_folder(root: Path, train: bool) -> Path:
     for name in wanted:
         if name in there:
             return root / name
-    raise Refused(
-        f"{root} has {', '.join(sorted(there))}/ but not {' or '.join(wanted)}/: choose the other split or add the folder"
+    raise InputError(
+        f"{root} has {', '.join(sorted(there))}/ but not {' or '.join(wanted)}/: choose the "
+        "other split or add the folder"
     )
 
 
@@ -208,7 +269,14 @@ def _class_names(dataset: Any) -> tuple[str, ...]:
     names = getattr(dataset, "classes", None)
     if names:
         return tuple(map(str, names))
-    labels = next((getattr(dataset, key) for key in ("targets", "labels", "_labels") if hasattr(dataset, key)), None)
+    labels = next(
+        (
+            getattr(dataset, key)
+            for key in ("targets", "labels", "_labels")
+            if hasattr(dataset, key)
+        ),
+        None,
+    )
     if labels is None:
         labels = [dataset[index][1] for index in range(len(dataset))]
     return tuple(str(label) for label in range(int(np.max(np.asarray(labels))) + 1))
@@ -222,13 +290,16 @@ def _taker(
         for index in indices:
             picture, label = read(int(index))
             if not isinstance(picture, Image.Image) or not isinstance(label, int | np.integer):
-                raise Refused(f"{name} must give (picture, whole label); got ({type(picture).__name__}, {type(label).__name__})")
+                raise InputError(
+                    f"{name} must give (picture, whole label); got ({type(picture).__name__}, "
+                    f"{type(label).__name__})"
+                )
             images.append(_array(name, picture, resize, crop))
             labels.append(int(label))
             if images[-1].shape != images[0].shape:
-                raise Refused(
-                    f"pictures of {name} differ in size: {images[0].shape} and {images[-1].shape} (C, H, W); "
-                    "give crop: (and resize:), in pixels"
+                raise InputError(
+                    f"pictures of {name} differ in size: {images[0].shape} and {images[-1].shape} "
+                    "(C, H, W); give crop: (and resize:), in pixels"
                 )
         return np.stack(images), np.asarray(labels, np.int64)
 
@@ -242,8 +313,9 @@ def _array(name: str, picture: Image.Image, resize: int | None, crop: int | None
         picture = functional.resize(picture, [resize])
     if crop is not None:
         if crop > min(picture.size):
-            raise Refused(
-                f"a picture of {name} is {picture.height} x {picture.width}, smaller than crop: {crop}; give resize: {crop} or more"
+            raise InputError(
+                f"a picture of {name} is {picture.height} x {picture.width}, smaller than "
+                f"crop: {crop}; give resize: {crop} or more"
             )
         picture = functional.center_crop(picture, [crop])
     pixels = np.asarray(picture)

@@ -38,7 +38,9 @@ def test_without_eps_it_asks_for_it(attack):
 @pytest.mark.parametrize("norm", ["l1", "l2", "linf"])
 @pytest.mark.parametrize("attack", [APGD(), APGD(objective="logit_ratio"), APGDT(steps=50)])
 def test_breaks_an_affine_sample_where_eps_exceeds_its_distance(attack, norm):
-    classes = 3 if isinstance(attack, APGDT) else 2  # without targets the steepest way may lead to a class further off
+    classes = (
+        3 if isinstance(attack, APGDT) else 2
+    )  # without targets the steepest way may lead to a class further off
     affine, images = oracles.Affine(classes=classes), oracles.images(40, spread=0.05)
     exact = affine.margins(images, norm)
     for eps in exact.quantile(torch.tensor([0.2, 0.5], dtype=torch.float64)).tolist():
@@ -53,11 +55,17 @@ def test_breaks_an_affine_sample_where_eps_exceeds_its_distance(attack, norm):
 
 @pytest.mark.parametrize("classes", [2, 3, 4, 9, 10])
 @pytest.mark.parametrize("goal", [Untargeted, Targeted])
-@pytest.mark.parametrize("attack", [APGD(eps=0.3, objective="logit_ratio", steps=20), APGDT(eps=0.3, steps=10)])
+@pytest.mark.parametrize(
+    "attack", [APGD(eps=0.3, objective="logit_ratio", steps=20), APGDT(eps=0.3, steps=10)]
+)
 def test_any_number_of_classes(attack, goal, classes):
     network, images = oracles.relu(classes=classes), oracles.images(12)
     prediction = network(images).argmax(1)
-    result = attack(network, images, Untargeted(prediction) if goal is Untargeted else Targeted((prediction + 1) % classes))
+    result = attack(
+        network,
+        images,
+        Untargeted(prediction) if goal is Untargeted else Targeted((prediction + 1) % classes),
+    )
     assert result.found.any()
     assert torch.isfinite(result.images).all()
 
@@ -66,15 +74,24 @@ def test_as_many_targets_as_there_are_other_classes():
     constant, images = oracles.Constant(2.0, 1.0, 0.0), oracles.images(2)
     labels = Untargeted(torch.zeros(2, dtype=torch.int64))
     steps = 4
-    assert (APGDT(eps=0.1, steps=steps)(constant, images, labels).gradients == 2 * (steps + 1)).all()
-    assert (APGDT(eps=0.1, steps=steps, targets=1)(constant, images, labels).gradients == steps + 1).all()
-    assert (APGDT(eps=0.1, steps=steps)(constant, images, Targeted(torch.tensor([1, 2]))).gradients == steps + 1).all()
+    assert (
+        APGDT(eps=0.1, steps=steps)(constant, images, labels).gradients == 2 * (steps + 1)
+    ).all()
+    assert (
+        APGDT(eps=0.1, steps=steps, targets=1)(constant, images, labels).gradients == steps + 1
+    ).all()
+    assert (
+        APGDT(eps=0.1, steps=steps)(constant, images, Targeted(torch.tensor([1, 2]))).gradients
+        == steps + 1
+    ).all()
 
 
 def test_the_targets_find_what_the_likeliest_class_does_not():
     network, images = oracles.softplus(classes=10), oracles.images(60)
     labels = Untargeted(network(images).argmax(1))
-    one, all_of_them = (APGDT(eps=0.08, steps=20, targets=count)(network, images, labels).found for count in (1, 9))
+    one, all_of_them = (
+        APGDT(eps=0.08, steps=20, targets=count)(network, images, labels).found for count in (1, 9)
+    )
     assert (all_of_them | ~one).all()
     assert all_of_them.sum() > one.sum()
 
@@ -84,10 +101,15 @@ def test_climbs_at_least_as_high_as_pgd(norm):
     network, images = oracles.softplus(), oracles.images(40)
     criterion = Untargeted(network(images).argmax(1))
     eps = {"l1": 0.1, "l2": 0.05, "linf": 0.01}[norm]
-    plain, auto = (kind(eps=eps, norm=norm, steps=100)(network, images, criterion) for kind in (PGD, APGD))
+    plain, auto = (
+        kind(eps=eps, norm=norm, steps=100)(network, images, criterion) for kind in (PGD, APGD)
+    )
     held = (plain.status == Status.ROBUST) & (auto.status == Status.ROBUST)
     assert held.any()
-    height = [objectives.cross_entropy(network(result.images), criterion)[held] for result in (plain, auto)]
+    height = [
+        objectives.cross_entropy(network(result.images), criterion)[held]
+        for result in (plain, auto)
+    ]
     assert (height[1] >= height[0] - 1e-3).all()
 
 

@@ -20,12 +20,15 @@ from advcore.attacks.attack import attack_name, has_budget, norm_of
 
 
 def _assert_consistent(attack, classifier, images, criterion, result) -> None:
-    """The record agrees with itself, with a forward pass of its images, with the ball and with the box."""
+    """The record agrees with itself, with a forward pass of its images, with the ball and with the
+    box."""
     norm = l0.get(norm_of(attack))
     assert torch.equal(criterion.holds(classifier(result.images)), result.found)
     assert torch.equal(result.found, result.status < Status.ROBUST)
     assert torch.equal(torch.isfinite(result.distance), result.found)
-    torch.testing.assert_close(result.distance[result.found], norm.size(result.images - images)[result.found])
+    torch.testing.assert_close(
+        result.distance[result.found], norm.size(result.images - images)[result.found]
+    )
     assert not result.images.requires_grad
     assert result.images.dtype == images.dtype
     if has_budget(attack):
@@ -68,7 +71,8 @@ def test_results_are_verified_inside_box_and_ball(attack, goal, network):
 @pytest.mark.parametrize(
     ("classes", "shape", "count", "dtype"),
     [
-        (2, (1, 4, 4), 5, torch.float64), (3, (1, 1, 1), 5, torch.float64), (3, (2, 1, 1), 4, torch.float32),
+        (2, (1, 4, 4), 5, torch.float64), (3, (1, 1, 1), 5, torch.float64),
+        (3, (2, 1, 1), 4, torch.float32),
         (4, (3, 4, 4), 1, torch.float64), (12, (1, 3, 5), 4, torch.float32),
     ],
 )  # fmt: skip
@@ -84,7 +88,12 @@ def test_shapes_classes_and_dtypes(attack, classes, shape, count, dtype):
 def test_already_adversarial_samples_are_untouched(attack, goal):
     network, images = oracles.relu(), oracles.images(COUNT)
     prediction = network(images).argmax(1)
-    result = run(attack, network, images, goal(prediction) if goal is Targeted else goal((prediction + 1) % 4))
+    result = run(
+        attack,
+        network,
+        images,
+        goal(prediction) if goal is Targeted else goal((prediction + 1) % 4),
+    )
     assert torch.equal(result.images, images)
     assert result.found.all()
     assert (result.status == Status.ALREADY_WRONG).all()
@@ -99,7 +108,12 @@ def test_already_adversarial_samples_are_untouched(attack, goal):
 def test_a_constant_classifier_is_never_broken(attack, logits, plain):
     constant = oracles.Constant(*logits)
     images = oracles.images(3)
-    result = run(attack, constant.forward if plain else constant, images, Untargeted(torch.zeros(3, dtype=torch.int64)))
+    result = run(
+        attack,
+        constant.forward if plain else constant,
+        images,
+        Untargeted(torch.zeros(3, dtype=torch.int64)),
+    )
     assert not result.found.any()
     assert torch.isinf(result.distance).all()
     assert torch.isfinite(result.images).all()
@@ -151,7 +165,10 @@ def test_without_randomness_the_place_in_the_batch_keys_it(attack):
 def test_non_contiguous_images(attack):
     network, images = oracles.relu(shape=(2, 4, 4)), oracles.images(5, (2, 4, 4))
     contiguous = run(attack, network, images)
-    for layout in (images.to(memory_format=torch.channels_last), images.transpose(2, 3).contiguous().transpose(2, 3)):
+    for layout in (
+        images.to(memory_format=torch.channels_last),
+        images.transpose(2, 3).contiguous().transpose(2, 3),
+    ):
         assert not layout.is_contiguous()
         torch.testing.assert_close(run(attack, network, layout).images, contiguous.images)
 
@@ -188,7 +205,9 @@ def test_every_image_sent_forward_is_counted(attack):
     result = attack(network, oracles.images(COUNT), Untargeted(LABELS))
     assert result.queries.sum() == network.images
     sees_gradients = not isinstance(attack, Square)
-    assert torch.equal(result.gradients > 0, (result.status != Status.ALREADY_WRONG) & sees_gradients)
+    assert torch.equal(
+        result.gradients > 0, (result.status != Status.ALREADY_WRONG) & sees_gradients
+    )
 
 
 @every_attack
@@ -212,7 +231,9 @@ def test_unpacks_as_foolbox_does(attack):
 )
 def test_bad_input_is_refused(attack, images, labels, match):
     if match.startswith("must lie") and not in_box(attack):
-        images = images.unsqueeze(1).repeat(1, 1, 1, 1, 1)  # anything finite may be a coordinate; the labels are checked still
+        images = images.unsqueeze(1).repeat(
+            1, 1, 1, 1, 1
+        )  # anything finite may be a coordinate; the labels are checked still
         labels, match = [0], "labels must be whole numbers"
     with pytest.raises(ValueError, match=match):
         attack(oracles.relu(), images, Untargeted(torch.tensor(labels)))

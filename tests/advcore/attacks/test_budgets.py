@@ -50,7 +50,13 @@ def test_at_eps_0_nothing_is_broken_and_other_samples_are_as_without(attack):
     assert torch.equal(some.found[::2], wrong[::2])
     assert torch.equal(
         some.found[1::2],
-        run(attack, network, images[1::2], criterion.take(torch.arange(1, COUNT, 2)), torch.arange(1, COUNT, 2)).found,
+        run(
+            attack,
+            network,
+            images[1::2],
+            criterion.take(torch.arange(1, COUNT, 2)),
+            torch.arange(1, COUNT, 2),
+        ).found,
     )
 
 
@@ -58,7 +64,9 @@ def test_at_eps_0_nothing_is_broken_and_other_samples_are_as_without(attack):
 def test_radii_must_fit_the_samples(attack):
     with pytest.raises(ValueError, match="one radius for each sample: 12 images, but 3 radii"):
         run(with_budget(attack, torch.full((3,), 0.1)), oracles.relu(), oracles.images(COUNT))
-    with pytest.raises(ValueError, match="eps must not be negative, in pixel units, one for each sample"):
+    with pytest.raises(
+        ValueError, match="eps must not be negative, in pixel units, one for each sample"
+    ):
         with_budget(attack, torch.tensor([0.1, -0.1]))
 
 

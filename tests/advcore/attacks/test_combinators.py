@@ -5,7 +5,19 @@ import pytest
 import torch
 
 from advcore import Randomness, Targeted, Untargeted
-from advcore.attacks import APGD, FGSM, PGD, Bisected, DeepFool, Restarts, Square, StandardEnsemble, Status, Within, Worst
+from advcore.attacks import (
+    APGD,
+    FGSM,
+    PGD,
+    Bisected,
+    DeepFool,
+    Restarts,
+    Square,
+    StandardEnsemble,
+    Status,
+    Within,
+    Worst,
+)
 from advcore.attacks.attack import attack_name, has_budget, norm_of, with_budget
 
 NETWORK, IMAGES = oracles.softplus(), oracles.images(60)
@@ -19,15 +31,24 @@ SOURCE = Randomness(0, torch.arange(60))
         (lambda: Restarts(PGD(), 0), "count must be at least 1; got 0"),
         (lambda: Worst(()), "worst needs at least one attack; got none"),
         (lambda: Worst((PGD(), PGD(norm="l2"))), "must share a norm; got l2, linf"),
-        (lambda: Worst((PGD(norm="l2"), DeepFool())), r"not both; put the latter into Within\(attack, eps\)"),
+        (
+            lambda: Worst((PGD(norm="l2"), DeepFool())),
+            r"not both; put the latter into Within\(attack, eps\)",
+        ),
         (lambda: Worst((PGD(eps=0.1), PGD(eps=0.2))), r"must share eps; got \[0.1, 0.2\]"),
         (lambda: Within(PGD()), "within takes a minimal-norm attack"),
         (lambda: Within(DeepFool(), eps=-0.1), "eps must not be negative"),
         (lambda: StandardEnsemble(minimal=PGD()), "minimal must be a minimal-norm attack"),
-        (lambda: StandardEnsemble(minimal=DeepFool()), "minimal must measure in linf, the ensemble's norm; it measures in l2"),
+        (
+            lambda: StandardEnsemble(minimal=DeepFool()),
+            "minimal must measure in linf, the ensemble's norm; it measures in l2",
+        ),
         (lambda: StandardEnsemble(norm="l1"), "square knows the norms l2 and linf"),
         (lambda: StandardEnsemble(steps=0), "steps must be at least 1; got 0"),
-        (lambda: with_budget(DeepFool(), 0.1), "deepfool-l2 looks for the shortest way and takes no eps"),
+        (
+            lambda: with_budget(DeepFool(), 0.1),
+            "deepfool-l2 looks for the shortest way and takes no eps",
+        ),
     ],
 )
 def test_bad_settings_are_refused(make, match):
@@ -35,7 +56,9 @@ def test_bad_settings_are_refused(make, match):
         make()
 
 
-@pytest.mark.parametrize("attack", [Restarts(PGD()), Worst((PGD(), FGSM())), Within(DeepFool()), StandardEnsemble()])
+@pytest.mark.parametrize(
+    "attack", [Restarts(PGD()), Worst((PGD(), FGSM())), Within(DeepFool()), StandardEnsemble()]
+)
 def test_without_eps_they_ask_for_it(attack):
     with pytest.raises(ValueError, match="needs eps, a radius in pixel units"):
         attack(NETWORK, IMAGES, LABELS)
@@ -45,7 +68,9 @@ def test_wrappers_of_budget_attacks_have_a_budget():
     budget = Restarts(Worst((PGD(), Restarts(FGSM(), 2))), 3)
     assert has_budget(budget)
     assert budget.eps is None
-    assert with_budget(budget, 0.2) == Restarts(Worst((PGD(eps=0.2), Restarts(FGSM(eps=0.2), 2))), 3)
+    assert with_budget(budget, 0.2) == Restarts(
+        Worst((PGD(eps=0.2), Restarts(FGSM(eps=0.2), 2))), 3
+    )
     assert with_budget(Within(DeepFool()), 0.2) == Within(DeepFool(), eps=0.2)
     assert with_budget(StandardEnsemble(), 0.2) == StandardEnsemble(eps=0.2)
     minimal = Worst((DeepFool(), Bisected(DeepFool())))
@@ -67,20 +92,32 @@ def test_restarts_draw_new_noise_for_what_still_stands():
     assert held.any()
     assert torch.equal(often.gradients[held], 5 * once.gradients[held])
     still, first = oracles.Constant(2.0, 1.0), Untargeted(torch.zeros(60, dtype=torch.int64))
-    starts = [Restarts(PGD(eps=0.03, steps=3), count)(still, IMAGES, first, SOURCE).images for count in (1, 2, 3)]
+    starts = [
+        Restarts(PGD(eps=0.03, steps=3), count)(still, IMAGES, first, SOURCE).images
+        for count in (1, 2, 3)
+    ]
     for one, other in zip(starts, [*starts[1:], starts[0]], strict=True):
         assert not torch.isclose(one, other).flatten(1).all(1).any()
 
 
 def test_restarts_break_what_one_start_does_not():
-    """A classifier that is wrong in two thin layers of one pixel and flat elsewhere: only the start decides."""
+    """A classifier that is wrong in two thin layers of one pixel and flat elsewhere: only the start
+    decides."""
 
     def classifier(images):
         inside = ((images[:, 0, 0, 0] - 0.5).abs() - 0.05).abs() < 0.01
-        return torch.stack([2 - 4 * inside.double(), torch.zeros(len(images), dtype=images.dtype)], 1)
+        return torch.stack(
+            [2 - 4 * inside.double(), torch.zeros(len(images), dtype=images.dtype)], 1
+        )
 
-    images, labels = torch.full((200, 1, 2, 2), 0.5, dtype=torch.float64), Untargeted(torch.zeros(200, dtype=torch.int64))
-    once, often = (Restarts(PGD(eps=0.1, steps=3), count)(classifier, images, labels).found.double().mean() for count in (1, 8))
+    images, labels = (
+        torch.full((200, 1, 2, 2), 0.5, dtype=torch.float64),
+        Untargeted(torch.zeros(200, dtype=torch.int64)),
+    )
+    once, often = (
+        Restarts(PGD(eps=0.1, steps=3), count)(classifier, images, labels).found.double().mean()
+        for count in (1, 8)
+    )
     assert 0.1 < once < 0.4
     assert often > 0.7
 
@@ -92,7 +129,9 @@ def test_worst_of_budget_attacks_goes_on_with_what_stands():
     assert torch.equal(worst.found, first.found | second.found)
     assert second.found.sum() > first.found.sum() > 0
     assert torch.equal(worst.images[first.found], first.images[first.found])
-    torch.testing.assert_close(worst.images[~first.found], second.images[~first.found], rtol=1e-6, atol=1e-8)
+    torch.testing.assert_close(
+        worst.images[~first.found], second.images[~first.found], rtol=1e-6, atol=1e-8
+    )
     assert torch.equal(worst.queries, first.queries + second.queries * ~first.found)
 
 
@@ -120,7 +159,9 @@ def test_within_counts_what_is_near_enough():
 def test_the_ensemble_with_any_number_of_classes(norm, classes, goal):
     network, images = oracles.relu(classes=classes), oracles.images(12)
     prediction = network(images).argmax(1)
-    criterion = Untargeted(prediction) if goal is Untargeted else Targeted((prediction + 1) % classes)
+    criterion = (
+        Untargeted(prediction) if goal is Untargeted else Targeted((prediction + 1) % classes)
+    )
     attack = StandardEnsemble(eps={"l2": 0.3, "linf": 0.08}[norm], norm=norm, steps=10, queries=20)
     result = attack(network, images, criterion)
     assert torch.equal(criterion.holds(network(result.images)), result.found)
@@ -136,6 +177,8 @@ def test_the_ensemble_passes_a_mask_on_the_gradients():
     def masked(images):
         return (network(images) * 20).round() / 20
 
-    result = StandardEnsemble(eps=0.15, steps=5, queries=300)(masked, IMAGES, Untargeted(masked(IMAGES).argmax(1)))
+    result = StandardEnsemble(eps=0.15, steps=5, queries=300)(
+        masked, IMAGES, Untargeted(masked(IMAGES).argmax(1))
+    )
     assert result.found.double().mean() > 0.5
     assert isinstance(StandardEnsemble().stages()[-1], Square)

@@ -1,4 +1,5 @@
-"""DeepFool asks whether it has arrived only where it may have, and ends where it would have ended by asking after every step."""
+"""DeepFool asks whether it has arrived only where it may have, and ends where it would have ended
+by asking after every step."""
 
 import oracles
 import pytest
@@ -8,7 +9,11 @@ from advcore import Targeted, Untargeted
 from advcore.attacks import DeepFool, Status, deepfool
 
 IMAGES = oracles.images(400)
-NETWORKS = {"relu": oracles.relu(classes=10), "softplus": oracles.softplus(classes=10), "affine": oracles.Affine(classes=10)}
+NETWORKS = {
+    "relu": oracles.relu(classes=10),
+    "softplus": oracles.softplus(classes=10),
+    "affine": oracles.Affine(classes=10),
+}
 
 
 def _each_step(attack, network, images, criterion, monkeypatch):
@@ -24,7 +29,10 @@ def _each_step(attack, network, images, criterion, monkeypatch):
 def test_it_ends_where_asking_after_each_step_ends(name, box, norm, monkeypatch):
     network, attack = NETWORKS[name], DeepFool(norm=norm, box=box)
     criterion = Untargeted(network(IMAGES).argmax(1))
-    ours, theirs = attack(network, IMAGES, criterion), _each_step(attack, network, IMAGES, criterion, monkeypatch)
+    ours, theirs = (
+        attack(network, IMAGES, criterion),
+        _each_step(attack, network, IMAGES, criterion, monkeypatch),
+    )
     torch.testing.assert_close(ours.images, theirs.images, rtol=1e-9, atol=1e-9)
     assert torch.equal(ours.status, theirs.status)
 
@@ -35,7 +43,10 @@ def test_it_does_for_targets_few_classes_and_any_overshoot(overshoot, monkeypatc
     labels = network(IMAGES).argmax(1)
     for criterion in (Targeted((labels + 1) % 10), Untargeted(labels)):
         attack = DeepFool(box=False, overshoot=overshoot, classes=2, steps=30)
-        ours, theirs = attack(network, IMAGES, criterion), _each_step(attack, network, IMAGES, criterion, monkeypatch)
+        ours, theirs = (
+            attack(network, IMAGES, criterion),
+            _each_step(attack, network, IMAGES, criterion, monkeypatch),
+        )
         torch.testing.assert_close(ours.images, theirs.images, rtol=1e-9, atol=1e-9)
         assert torch.equal(ours.status, theirs.status)
 
@@ -60,7 +71,9 @@ def test_it_asks_less_on_the_way(monkeypatch):
 
 def test_a_sample_that_runs_out_of_steps_has_been_asked_last():
     network = NETWORKS["relu"]
-    result = DeepFool(norm="l2", box=False, steps=2, overshoot=1e-6)(network, IMAGES, Untargeted(network(IMAGES).argmax(1)))
+    result = DeepFool(norm="l2", box=False, steps=2, overshoot=1e-6)(
+        network, IMAGES, Untargeted(network(IMAGES).argmax(1))
+    )
     failed = result.status == Status.FAILED
     assert failed.any()
     assert torch.equal(network(result.images).argmax(1) != network(IMAGES).argmax(1), result.found)

@@ -1,4 +1,5 @@
-"""Minimal-norm attacks where the distance is known: affine classifiers, the sphere, the boundary itself."""
+"""Minimal-norm attacks where the distance is known: affine classifiers, the sphere, the boundary
+itself."""
 
 import oracles
 import pytest
@@ -22,7 +23,9 @@ def test_minimal_norm_attacks_are_exact_on_affine_classifiers(attack, classes, s
     exact = affine.margins(images, norm_of(attack))
     assert result.found.all()
     factor = 1 + getattr(attack, "overshoot", 0)
-    torch.testing.assert_close(result.distance, factor * exact, rtol=1e-4 if factor == 1 else 1e-9, atol=0)
+    torch.testing.assert_close(
+        result.distance, factor * exact, rtol=1e-4 if factor == 1 else 1e-9, atol=0
+    )
 
 
 @pytest.mark.parametrize("attack", EXACT, ids=repr)
@@ -30,10 +33,14 @@ def test_targeted_minimal_norm_attacks_are_exact_for_two_classes(attack):
     affine, images = oracles.Affine(classes=2), oracles.images(20, spread=0.3)
     result = run(attack, affine, images, Targeted(1 - affine(images).argmax(1)))
     factor = 1 + getattr(attack, "overshoot", 0)
-    torch.testing.assert_close(result.distance, factor * affine.margins(images, norm_of(attack)), rtol=1e-4, atol=0)
+    torch.testing.assert_close(
+        result.distance, factor * affine.margins(images, norm_of(attack)), rtol=1e-4, atol=0
+    )
 
 
-@pytest.mark.parametrize("attack", [DeepFool(box=False), Bisected(DeepFool(box=False), steps=20)], ids=repr)
+@pytest.mark.parametrize(
+    "attack", [DeepFool(box=False), Bisected(DeepFool(box=False), steps=20)], ids=repr
+)
 def test_deepfool_reaches_the_sphere_from_both_sides(attack):
     center = torch.full((1, 4, 4), 0.5, dtype=torch.float64)
     images = oracles.images(20, spread=0.9)
@@ -52,7 +59,10 @@ def test_deepfool_reaches_the_sphere_from_both_sides(attack):
 
 @pytest.mark.parametrize(
     ("outer", "inner"),
-    [(Bisected(DeepFool(), steps=20), DeepFool()), (Bisected(DeepFool(norm="linf"), steps=20), DeepFool(norm="linf"))],
+    [
+        (Bisected(DeepFool(), steps=20), DeepFool()),
+        (Bisected(DeepFool(norm="linf"), steps=20), DeepFool(norm="linf")),
+    ],
 )
 def test_bisected_is_never_longer_and_lies_on_the_boundary(outer, inner):
     network, images = oracles.relu(), oracles.images(COUNT)

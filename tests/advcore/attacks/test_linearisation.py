@@ -1,4 +1,5 @@
-"""The closest linearised boundary: that among all goals, whether all are differentiated or those that may be the closest."""
+"""The closest linearised boundary: that among all goals, whether all are differentiated or those
+that may be the closest."""
 
 from dataclasses import replace
 
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 
 from advcore import Targeted, Untargeted, norms
-from advcore.attacks.linearisation import DRIFT, Closest, closest, closest_again, lacks
+from advcore.attacks.linearisation import DRIFT, Closest, closest, closest_again, logit_gaps
 
 NETWORK, IMAGES = oracles.softplus(classes=6), oracles.images(40)
 LABELS = NETWORK(IMAGES).argmax(1)
@@ -37,9 +38,14 @@ def test_the_closest_boundary_is_that_of_the_affine_classifier(norm: norms.Norm)
 def test_fewer_gradients_find_the_same_as_long_as_no_normal_grows_much(norm: norms.Norm) -> None:
     before = closest(norm, NETWORK, IMAGES, CRITERION, 5)
     moved = IMAGES + 0.05 * (oracles.images(40, seed=1) - 0.5)
-    every, again = closest(norm, NETWORK, moved, CRITERION, 5), closest_again(norm, NETWORK, moved, CRITERION, before)
+    every, again = (
+        closest(norm, NETWORK, moved, CRITERION, 5),
+        closest_again(norm, NETWORK, moved, CRITERION, before),
+    )
     now, then = _per_class(every), _per_class(before)
-    leader = (lacks(again.logits, CRITERION, before.goals) / before.lengths).argmin(1, keepdim=True)
+    leader = (logit_gaps(again.logits, CRITERION, before.goals) / before.lengths).argmin(
+        1, keepdim=True
+    )
     led = before.goals.gather(1, leader)
     growth = now.gather(1, led) / then.gather(1, led)
     others = then > 0
@@ -111,7 +117,9 @@ def test_the_room_is_how_far_the_closest_of_all_classes_is(norm: norms.Norm) -> 
     beyond = closest(norm, affine, images, Untargeted((labels + 1) % 6), 5)
     assert not beyond.room.any()
     few = closest(norm, affine, images, Untargeted(labels), 2)
-    lack = (every.logits.amax(1, keepdim=True) - every.logits).scatter(1, labels[:, None], torch.inf)
+    lack = (every.logits.amax(1, keepdim=True) - every.logits).scatter(
+        1, labels[:, None], torch.inf
+    )
     lengths = few.lengths.amax(1, keepdim=True).expand(40, 6).scatter(1, few.goals, few.lengths)
     torch.testing.assert_close(few.room, (lack / lengths).amin(1))
     target = closest(norm, affine, images, Targeted((labels + 1) % 6), 5)

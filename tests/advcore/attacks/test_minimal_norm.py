@@ -1,4 +1,5 @@
-"""The tight attack: exact where exactness exists, never longer than the others, and it counts what it spends."""
+"""The tight attack: exact where exactness exists, never longer than the others, and it counts what
+it spends."""
 
 import boxed
 import oracles
@@ -7,14 +8,16 @@ import torch
 
 from advcore import Untargeted, norms
 from advcore.attacks import Bisected, DeepFool, MinimalNorm, Status
-from advcore.attacks.refinement import Climb, draw_back, refine
+from advcore.attacks.refinement import Climb, refine, shrink_to_boundary
 
 
 @pytest.mark.parametrize("classes", [2, 3, 10])
 @pytest.mark.parametrize("scale", [1.0, 10.0, 100.0])
 @pytest.mark.parametrize("box", [True, False])
 @pytest.mark.parametrize(("norm", "most"), [("l2", 1.01), ("linf", 1.01), ("l1", 1.1)])
-def test_it_is_exact_on_affine_classifiers(classes: int, scale: float, box: bool, norm: str, most: float) -> None:
+def test_it_is_exact_on_affine_classifiers(
+    classes: int, scale: float, box: bool, norm: str, most: float
+) -> None:
     affine, images = boxed.problem(classes, scale, box)
     exact = boxed.margins(affine, images, norm, box)
     result = MinimalNorm(norm=norm, box=box)(affine, images, Untargeted(affine(images).argmax(1)))
@@ -42,7 +45,7 @@ def test_refinement_shortens_every_sample_or_leaves_it() -> None:
     criterion = Untargeted(network(images).argmax(1))
     found = DeepFool()(network, images, criterion)
     climb = Climb.of(network, images, criterion, network(images).detach())
-    way = draw_back(climb, found.images - images)
+    way = shrink_to_boundary(climb, found.images - images)
     shorter = refine(norms.L2, climb, way, 10, box=True)
     before, after = norms.L2.size(way), norms.L2.size(shorter)
     assert (after <= before * (1 + 1e-6)).all()
@@ -53,7 +56,9 @@ def test_refinement_shortens_every_sample_or_leaves_it() -> None:
 def test_more_refinement_is_never_longer() -> None:
     network, images = oracles.relu(), oracles.images(30)
     criterion = Untargeted(network(images).argmax(1))
-    distances = [MinimalNorm(refinement=turns)(network, images, criterion).distance for turns in (0, 5, 20)]
+    distances = [
+        MinimalNorm(refinement=turns)(network, images, criterion).distance for turns in (0, 5, 20)
+    ]
     assert (distances[1] <= distances[0] * (1 + 1e-6)).all()
     assert (distances[2] <= distances[1] * (1 + 1e-6)).all()
 

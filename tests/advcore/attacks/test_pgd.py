@@ -24,7 +24,9 @@ def test_a_sample_that_holds_ends_at_its_highest_iterate(norm):
     eps = {"l1": 0.05, "l2": 0.02, "linf": 0.005}[norm]
     easy = PGD(eps=eps, norm=norm, steps=6)(network, images, criterion).found
     images, criterion = images[~easy], criterion.take(~easy)
-    result = PGD(eps=eps, norm=norm, steps=6)(classifier, images, criterion, Randomness(0, torch.arange(20)[~easy]))
+    result = PGD(eps=eps, norm=norm, steps=6)(
+        classifier, images, criterion, Randomness(0, torch.arange(20)[~easy])
+    )
     assert (result.status == Status.ROBUST).all()
     iterates, values = zip(*seen[1:], strict=True)  # without the clean images
     assert len(iterates) == 7
@@ -39,7 +41,11 @@ def test_only_what_the_search_claims_is_verified_and_it_is():
 
     def liar(inputs):
         logits = network(inputs)
-        lies = inputs.requires_grad & (torch.arange(20) < 8) if len(inputs) == 20 else torch.zeros(len(inputs), dtype=torch.bool)
+        lies = (
+            inputs.requires_grad & (torch.arange(20) < 8)
+            if len(inputs) == 20
+            else torch.zeros(len(inputs), dtype=torch.bool)
+        )
         return torch.where(lies[:, None], -logits, logits)
 
     result = PGD(eps=1e-6, steps=3)(liar, images, Untargeted(labels))
@@ -55,7 +61,11 @@ def test_infinite_logits_are_refused_where_none_is_adversarial():
 
     def classifier(inputs):
         logits = network(inputs)
-        return logits if torch.equal(inputs, images) else logits.scatter(1, logits.argmin(1, keepdim=True), -torch.inf)
+        return (
+            logits
+            if torch.equal(inputs, images)
+            else logits.scatter(1, logits.argmin(1, keepdim=True), -torch.inf)
+        )
 
     with pytest.raises(ValueError, match="NaN or infinite logits"):
         PGD(eps=1e-6, steps=3)(classifier, images, Untargeted(labels))
@@ -79,11 +89,16 @@ def test_l1_moves_few_pixels_and_none_out_of_the_box():
     )
     moved = (tries.images != images).flatten(1).sum(1)
     assert (moved == 4).all()  # the hundredth of 400
-    torch.testing.assert_close(norms.L1.size(tries.images - images), torch.full((10,), 2.0, dtype=torch.float64))
+    torch.testing.assert_close(
+        norms.L1.size(tries.images - images), torch.full((10,), 2.0, dtype=torch.float64)
+    )
 
 
 def test_movable_leaves_out_what_the_box_stops():
-    gradient, images = torch.tensor([[1.0, -1.0, 1.0, -1.0, 2.0]]), torch.tensor([[1.0, 1.0, 0.0, 0.0, 0.5]])
+    gradient, images = (
+        torch.tensor([[1.0, -1.0, 1.0, -1.0, 2.0]]),
+        torch.tensor([[1.0, 1.0, 0.0, 0.0, 0.5]]),
+    )
     assert torch.equal(movable(gradient, images), torch.tensor([[0.0, -1.0, 1.0, 0.0, 2.0]]))
 
 

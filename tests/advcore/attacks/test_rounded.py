@@ -1,4 +1,5 @@
-"""Rounded: on the grid, verified there, inside the ball; and what becomes of attacks that rounding undoes."""
+"""Rounded: on the grid, verified there, inside the ball; and what becomes of attacks that rounding
+undoes."""
 
 from dataclasses import dataclass
 
@@ -10,12 +11,23 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from advcore import Randomness, Untargeted, norms
-from advcore.attacks import FMN, PGD, Adversarial, DeepFool, MinimalNorm, Restarts, Rounded, Status, Within, Worst
+from advcore.attacks import (
+    FMN,
+    PGD,
+    Adversarial,
+    DeepFool,
+    MinimalNorm,
+    Restarts,
+    Rounded,
+    Status,
+    Within,
+    Worst,
+)
 from advcore.attacks.attack import attack_name, has_budget, norm_of, with_budget
 from advcore.networks import lenet
 from advcore.training import Recipe, fit
-from workers.datasets import DataSpec, batch, load
-from workers.shards import Shard
+from advcore.workers.datasets import DataSpec, batch, load
+from advcore.workers.shards import Shard
 
 
 @dataclass(frozen=True)
@@ -38,7 +50,9 @@ class GivenWithin(Given):
 
 def above(threshold: float):
     """A classifier that calls an image 1 where its first pixel exceeds the threshold."""
-    return lambda images: torch.stack([torch.zeros(len(images)), (images[:, 0, 0, 0] - threshold).to(torch.float32)], 1)
+    return lambda images: torch.stack(
+        [torch.zeros(len(images)), (images[:, 0, 0, 0] - threshold).to(torch.float32)], 1
+    )
 
 
 def pixels(*values: float, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -88,8 +102,12 @@ def test_on_the_grid_verified_and_in_the_ball(gridded, dtype, norm, eps, levels,
     network, images = oracles.relu(dtype=dtype), oracles.images(6, dtype=dtype, seed=seed)
     images = (images * (levels - 1)).round() / (levels - 1) if gridded else images
     labels = Untargeted(network(images).argmax(1))
-    plain = PGD(eps=eps, norm=norm, steps=5)(network, images, labels, Randomness(seed, torch.arange(6)))
-    result = Rounded(PGD(eps=eps, norm=norm, steps=5), levels)(network, images, labels, Randomness(seed, torch.arange(6)))
+    plain = PGD(eps=eps, norm=norm, steps=5)(
+        network, images, labels, Randomness(seed, torch.arange(6))
+    )
+    result = Rounded(PGD(eps=eps, norm=norm, steps=5), levels)(
+        network, images, labels, Randomness(seed, torch.arange(6))
+    )
     size = norms.get(norm).size(result.images - images)
     assert on_grid(result.images[result.found], levels)
     assert torch.equal(result.found, labels.holds(network(result.images)))
@@ -104,12 +122,16 @@ def test_an_eps_of_whole_levels_is_used_up_and_one_between_is_rounded_down(eps):
     clean = (torch.arange(200) / 255).view(-1, 1, 1, 1)
     result = Rounded(GivenWithin(clean + eps, eps=eps))(above(-1.0), clean, zeros(clean))
     assert result.found.all()
-    assert torch.equal(((result.images - clean) * 255).round(), torch.full_like(clean, int(eps * 255 + 1e-6)))
+    assert torch.equal(
+        ((result.images - clean) * 255).round(), torch.full_like(clean, int(eps * 255 + 1e-6))
+    )
 
 
 def test_one_eps_for_each_sample():
     clean, eps = pixels(0.0, 0.0, 0.0), torch.tensor([2.5, 3.5, 4.5]) / 255
-    result = Rounded(GivenWithin(clean + eps.view(-1, 1, 1, 1), eps=eps))(above(2.2 / 255), clean, zeros(clean))
+    result = Rounded(GivenWithin(clean + eps.view(-1, 1, 1, 1), eps=eps))(
+        above(2.2 / 255), clean, zeros(clean)
+    )
     assert result.found.tolist() == [False, True, True]
     assert (result.images.flatten() * 255).round().tolist() == [2, 3, 4]
 
@@ -128,7 +150,10 @@ def test_a_perturbation_that_rounding_undoes_is_pushed_as_far_as_needed():
     result = Rounded(Given(attacked))(above(100.2 / 255), clean, zeros(clean))
     assert (result.images.flatten() * 255).round().tolist() == [101, 102]
     torch.testing.assert_close(result.distance, torch.tensor([1.0, 2.0]) / 255, rtol=1e-4, atol=0)
-    assert result.queries.tolist() == [1 + 8, 1 + 1]  # 0.3 levels need 1.67 of their length: the eighth factor is 2.27
+    assert result.queries.tolist() == [
+        1 + 8,
+        1 + 1,
+    ]  # 0.3 levels need 1.67 of their length: the eighth factor is 2.27
 
 
 @pytest.mark.parametrize(("wrap", "status"), [(Given, Status.FAILED), (GivenWithin, Status.ROBUST)])
@@ -161,11 +186,15 @@ def test_levels_that_an_attack_keeps_are_not_moved():
 def test_nan_on_the_way_does_not_pass():
     clean = pixels(0.0)
     with pytest.raises(ValueError, match="NaN or infinite logits"):
-        Rounded(Given(pixels(0.5)))(lambda images: torch.full((len(images), 2), torch.nan), clean, zeros(clean))
+        Rounded(Given(pixels(0.5)))(
+            lambda images: torch.full((len(images), 2), torch.nan), clean, zeros(clean)
+        )
 
 
 @pytest.mark.parametrize(
-    "attack", [MinimalNorm(), DeepFool(norm="linf"), PGD(eps=0.1, steps=20), PGD(eps=1.5, norm="l2")], ids=repr
+    "attack",
+    [MinimalNorm(), DeepFool(norm="linf"), PGD(eps=0.1, steps=20), PGD(eps=1.5, norm="l2")],
+    ids=repr,
 )
 def test_most_survive_on_digits(attack, digits):
     network, images, labels = digits
@@ -183,7 +212,10 @@ def digits():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = lenet()
-        train, test = (load(DataSpec("mnist5k", split, count)) for split, count in (("train", 1000), ("test", 40)))
+        train, test = (
+            load(DataSpec("mnist5k", split, count))
+            for split, count in (("train", 1000), ("test", 40))
+        )
         some = batch(train, Shard(0, 1000))
         for _ in fit(network, some.images, some.labels, Recipe(epochs=3, batch_size=16)):
             pass

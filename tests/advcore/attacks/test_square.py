@@ -27,8 +27,13 @@ def test_bad_settings_are_refused(make, match):
 
 def test_the_squares_shrink_as_published():
     attack = Square(queries=10_000)
-    sides = [attack._side(query, 100, 100) for query in (1, 10, 11, 51, 201, 501, 1001, 2001, 4001, 6001, 8001)]
-    assert sides == [round((0.8e4 / 2**halvings) ** 0.5) for halvings in (0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)]
+    sides = [
+        attack._side(query, 100, 100)
+        for query in (1, 10, 11, 51, 201, 501, 1001, 2001, 4001, 6001, 8001)
+    ]
+    assert sides == [
+        round((0.8e4 / 2**halvings) ** 0.5) for halvings in (0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
+    ]
     assert attack._side(1, 3, 50) == 3
     assert attack._side(9999, 2, 2) == 1
 
@@ -58,7 +63,9 @@ def test_breaks_most_affine_samples_within_reach(norm):
     affine, images = oracles.Affine(classes=2), oracles.images(60, spread=0.1)
     exact = affine.margins(images, norm)
     eps = exact.quantile(0.5).item()
-    found = Square(eps=eps, norm=norm, queries=1000)(affine, images, Untargeted(affine(images).argmax(1))).found
+    found = Square(eps=eps, norm=norm, queries=1000)(
+        affine, images, Untargeted(affine(images).argmax(1))
+    ).found
     assert not found[exact > eps].any()
     assert found[exact < eps / 1.2].double().mean() > 0.9
 
@@ -83,8 +90,12 @@ def test_squares_that_change_nothing_are_not_sent_forward():
         sent.append(images)
         return torch.tensor([[2.0, 0.0]]).expand(len(images), 2)
 
-    result = Square(eps=0.1, queries=200)(flat, image, Untargeted(torch.zeros(1, dtype=torch.int64)))
-    _, start, *later, last = sent  # the check before comes first; no square helps, so the start stays
+    result = Square(eps=0.1, queries=200)(
+        flat, image, Untargeted(torch.zeros(1, dtype=torch.int64))
+    )
+    _, start, *later, last = (
+        sent  # the check before comes first; no square helps, so the start stays
+    )
     assert torch.equal(last, start)
     assert all((images != start).any() for images in later)
     assert 20 < len(later) < 180

@@ -1,4 +1,5 @@
-"""DDN, FMN, Carlini and Wagner: close to the exact margins in the box whatever the logits' scale; steps, radii and refusals."""
+"""DDN, FMN, Carlini and Wagner: close to the exact margins in the box whatever the logits' scale;
+steps, radii and refusals."""
 
 import boxed
 import oracles
@@ -31,7 +32,10 @@ inf = float("inf")
         (lambda: FMN(last_step=float("nan")), "last_step must be positive and finite; got nan"),
         (lambda: CarliniWagner(searches=0), "searches must be at least 1; got 0"),
         (lambda: CarliniWagner(weight=0.0), "weight must be positive and finite; got 0.0"),
-        (lambda: CarliniWagner(confidence=-1.0), "confidence must be finite and not negative; got -1.0"),
+        (
+            lambda: CarliniWagner(confidence=-1.0),
+            "confidence must be finite and not negative; got -1.0",
+        ),
     ],
 )
 def test_bad_settings_are_refused(make, match):
@@ -40,7 +44,8 @@ def test_bad_settings_are_refused(make, match):
 
 
 def _ratios(attack, classes, scale, in_box, least=0.05):
-    """Found over exact norms, of the samples that are not on the boundary already: a walk's resolution is absolute."""
+    """Found over exact norms, of the samples that are not on the boundary already: a walk's
+    resolution is absolute."""
     affine, images = boxed.problem(classes, scale, in_box)
     result = attack(affine, images, Untargeted(affine(images).argmax(1)))
     assert result.found.all()
@@ -68,7 +73,9 @@ def test_walks_are_close_to_the_exact_margin_in_the_box(attack, median, largest,
     assert ratios.max() <= largest
 
 
-@pytest.mark.parametrize("attack", [DDN(spread=20.0, box=False), FMN(box=False), FMN(norm="l1", box=False)], ids=repr)
+@pytest.mark.parametrize(
+    "attack", [DDN(spread=20.0, box=False), FMN(box=False), FMN(norm="l1", box=False)], ids=repr
+)
 @pytest.mark.parametrize("scale", [1.0, 100.0])
 def test_walks_are_close_to_the_exact_margin_without_a_box(attack, scale):
     assert _ratios(attack, 10, scale, False, 0.02).median() <= 1.003
@@ -93,10 +100,18 @@ def test_the_soft_margin_points_where_the_cross_entropy_does(goal):
 
 
 def test_ddn_finds_its_way_where_the_cross_entropy_underflows():
-    affine, images = oracles.Affine(classes=4, scale=1e5, dtype=torch.float32), oracles.images(20, dtype=torch.float32)
+    affine, images = (
+        oracles.Affine(classes=4, scale=1e5, dtype=torch.float32),
+        oracles.images(20, dtype=torch.float32),
+    )
     labels = affine(images).argmax(1)
     leaf = images.clone().requires_grad_()
-    assert (torch.autograd.grad(F.cross_entropy(affine(leaf), labels, reduction="sum"), leaf)[0] == 0).flatten(1).all(1).any()
+    assert (
+        (torch.autograd.grad(F.cross_entropy(affine(leaf), labels, reduction="sum"), leaf)[0] == 0)
+        .flatten(1)
+        .all(1)
+        .any()
+    )
     assert DDN()(affine, images, Untargeted(labels)).found.all()
 
 
@@ -122,7 +137,9 @@ def test_fmn_does_not_see_the_scale(norm, scale):
     network, images = oracles.relu(), oracles.images(8)
     labels = Untargeted(network(images).argmax(1))
     scaled = FMN(norm=norm)(lambda inputs: scale * network(inputs), images, labels)
-    torch.testing.assert_close(scaled.distance, FMN(norm=norm)(network, images, labels).distance, rtol=1e-3, atol=0)
+    torch.testing.assert_close(
+        scaled.distance, FMN(norm=norm)(network, images, labels).distance, rtol=1e-3, atol=0
+    )
 
 
 @pytest.mark.parametrize("attack", [DDN(), FMN(), FMN(norm="l0")], ids=repr)
@@ -135,7 +152,10 @@ def test_walks_keep_the_shortest_adversarial_iterate(attack):
         return network(inputs)
 
     result = attack(spy, images, criterion)
-    sizes = [l0.get(attack.norm).size(at - images).masked_fill(~criterion.holds(network(at)), inf) for at in seen[1:-1]]
+    sizes = [
+        l0.get(attack.norm).size(at - images).masked_fill(~criterion.holds(network(at)), inf)
+        for at in seen[1:-1]
+    ]
     assert result.found.all()
     torch.testing.assert_close(result.distance, torch.stack(sizes).amin(0))
 
@@ -144,9 +164,13 @@ def test_walks_keep_the_shortest_adversarial_iterate(attack):
 def test_fmn_crosses_a_far_boundary_in_two_steps(norm):
     """From the linearised distance and a little more: not by growing from nothing."""
     affine, images = oracles.Affine(classes=2), oracles.images(20, spread=0.3)
-    result = FMN(norm=norm, steps=2, box=False)(affine, images, Untargeted(affine(images).argmax(1)))
+    result = FMN(norm=norm, steps=2, box=False)(
+        affine, images, Untargeted(affine(images).argmax(1))
+    )
     assert result.found.all()
-    torch.testing.assert_close(result.distance, 1.05 * affine.margins(images, norm), rtol=1e-6, atol=0)
+    torch.testing.assert_close(
+        result.distance, 1.05 * affine.margins(images, norm), rtol=1e-6, atol=0
+    )
 
 
 def test_carlini_wagner_starts_on_the_faces_of_the_box():
@@ -173,7 +197,10 @@ def test_carlini_wagner_leaves_early_at_little_loss():
     network, images = oracles.relu(), oracles.images(10)
     criterion = Untargeted(network(images).argmax(1))
     patient, early = (
-        CarliniWagner(steps=100, searches=4, weight=0.1, abort_early=early)(network, images, criterion) for early in (False, True)
+        CarliniWagner(steps=100, searches=4, weight=0.1, abort_early=early)(
+            network, images, criterion
+        )
+        for early in (False, True)
     )
     assert (patient.gradients == 400).all()
     assert (early.gradients < 400).all()
@@ -183,7 +210,9 @@ def test_carlini_wagner_leaves_early_at_little_loss():
 
 def test_what_no_weight_breaks_is_censored():
     network, images = oracles.relu(), oracles.images(10)
-    result = CarliniWagner(steps=5, searches=1, weight=1e-9)(network, images, Untargeted(network(images).argmax(1)))
+    result = CarliniWagner(steps=5, searches=1, weight=1e-9)(
+        network, images, Untargeted(network(images).argmax(1))
+    )
     assert (result.status == Status.FAILED).all()
 
 
@@ -191,13 +220,20 @@ def test_keep_best_is_the_closest_point_of_box_and_l0_ball():
     """Against all supports."""
     generator = torch.Generator().manual_seed(0)
     r = 3 * torch.randn(30, 1, 2, 3, dtype=torch.float64, generator=generator)
-    low, high = -torch.rand(r.shape, dtype=r.dtype, generator=generator), torch.rand(r.shape, dtype=r.dtype, generator=generator)
+    low, high = (
+        -torch.rand(r.shape, dtype=r.dtype, generator=generator),
+        torch.rand(r.shape, dtype=r.dtype, generator=generator),
+    )
     count = torch.arange(30) % 7
     found = l0.keep_best(r, count.double(), low, high)
-    masks = torch.tensor([[bool(number >> bit & 1) for bit in range(6)] for number in range(64)]).view(64, 1, 1, 2, 3)
+    masks = torch.tensor(
+        [[bool(number >> bit & 1) for bit in range(6)] for number in range(64)]
+    ).view(64, 1, 1, 2, 3)
     errors = (r.clamp(low, high) * masks - r).flatten(2).square().sum(2)
     allowed = masks.flatten(1).sum(1)[:, None] <= count
-    torch.testing.assert_close((found - r).flatten(1).square().sum(1), errors.masked_fill(~allowed, inf).amin(0))
+    torch.testing.assert_close(
+        (found - r).flatten(1).square().sum(1), errors.masked_fill(~allowed, inf).amin(0)
+    )
     assert (l0.L0.size(found) <= count).all()
     assert (found >= low).all()
     assert (found <= high).all()
@@ -207,7 +243,9 @@ def test_l0_projection_keeps_the_largest_of_each_sample():
     r = torch.tensor([[[[3.0, -5.0, 1.0, 4.0]]], [[[3.0, -5.0, 1.0, 4.0]]]])
     kept = l0.L0.project(r, torch.tensor([1.0, 3.0]))
     assert kept.flatten(1).tolist() == [[0, -5, 0, 0], [3, -5, 0, 4]]
-    assert torch.equal(l0.L0.project(r, 2), torch.tensor([[[[0, -5.0, 0, 4.0]]]]).expand(2, -1, -1, -1))
+    assert torch.equal(
+        l0.L0.project(r, 2), torch.tensor([[[[0, -5.0, 0, 4.0]]]]).expand(2, -1, -1, -1)
+    )
 
 
 def test_l0_counts_coordinates_and_pixels_count_pixels():
@@ -221,7 +259,9 @@ def test_l0_counts_coordinates_and_pixels_count_pixels():
         l0.get("l7")
 
 
-@pytest.mark.parametrize("ask", [lambda: l0.L0.dual(torch.ones(1, 2)), lambda: l0.L0.random(None, (1,), 1.0)])
+@pytest.mark.parametrize(
+    "ask", [lambda: l0.L0.dual(torch.ones(1, 2)), lambda: l0.L0.random(None, (1,), 1.0)]
+)
 def test_what_l0_has_not_is_said(ask):
     with pytest.raises(ValueError, match="l0 has no"):
         ask()

@@ -33,19 +33,25 @@ def test_a_quadratic_changes_by_its_hessian():
     matrix = matrix + matrix.mT
     quadratic, flat = oracles.Quadratic(matrix), IMAGES.flatten(1)
     z = (flat @ matrix).sign() / 4
-    torch.testing.assert_close(gradient_change(quadratic, IMAGES, _first, 0.7), 0.7 * (z @ matrix).norm(dim=1))
+    torch.testing.assert_close(
+        gradient_change(quadratic, IMAGES, _first, 0.7), 0.7 * (z @ matrix).norm(dim=1)
+    )
 
 
 @pytest.mark.parametrize("h", [0.5, 2.0])
 def test_a_sphere_turns_by_the_step_over_the_radius(h):
-    """`v = r^2 - ||x - c||^2`: the gradient changes by 2 h in every direction, and its length is 2 ||x - c||."""
+    """`v = r^2 - ||x - c||^2`: the gradient changes by 2 h in every direction, and its length is 2
+    ||x - c||."""
     sphere = oracles.Sphere(1.0, CENTER)
     away = (IMAGES - CENTER).flatten(1).norm(dim=1)
-    torch.testing.assert_close(turn(sphere, IMAGES, _first, h, randomness=SOURCE), h / away, rtol=1e-6, atol=0)
+    torch.testing.assert_close(
+        turn(sphere, IMAGES, _first, h, randomness=SOURCE), h / away, rtol=1e-6, atol=0
+    )
 
 
 def test_confidence_is_taken_out_by_the_temperature():
-    """An affine softmax classifier whose logits are scaled is the same one at its own temperature, and not at 1."""
+    """An affine softmax classifier whose logits are scaled is the same one at its own temperature,
+    and not at 1."""
     labels = torch.arange(6) % 3
     soft, sure = oracles.Affine(scale=1.0), oracles.Affine(scale=30.0)
     loss = cross_entropy(labels)
@@ -57,7 +63,9 @@ def test_confidence_is_taken_out_by_the_temperature():
 def test_turn_is_blind_to_the_scale_of_the_logits():
     network = oracles.relu()
     one = turn(network, IMAGES, _first, 1.0, randomness=SOURCE)
-    torch.testing.assert_close(turn(Tempered(network, 0.01), IMAGES, _first, 1.0, randomness=SOURCE), one)
+    torch.testing.assert_close(
+        turn(Tempered(network, 0.01), IMAGES, _first, 1.0, randomness=SOURCE), one
+    )
     assert (one > 0.01).all()
 
 

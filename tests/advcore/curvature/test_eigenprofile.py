@@ -15,7 +15,9 @@ def _labels(network, images):
 
 
 def _dense(network, images, labels):
-    operator = InputHessian(network, images, lambda logits: F.cross_entropy(logits, labels, reduction="none"))
+    operator = InputHessian(
+        network, images, lambda logits: F.cross_entropy(logits, labels, reduction="none")
+    )
     return torch.linalg.eigvalsh(operator.dense()).flip(1)
 
 
@@ -38,7 +40,9 @@ def test_smooth_networks_take_the_product_path():
     profile = eigenprofile(network, images, labels)
     assert not profile.low_rank.any()
     assert (profile.disagreement > 1e-3).all()
-    torch.testing.assert_close(profile.values, _dense(network, images, labels), rtol=1e-8, atol=1e-10)
+    torch.testing.assert_close(
+        profile.values, _dense(network, images, labels), rtol=1e-8, atol=1e-10
+    )
     assert (profile.values < 0).any()
 
 
@@ -54,7 +58,10 @@ def test_each_sample_takes_its_own_path():
             excess = (images.flatten(1).mean(1, keepdim=True) - 0.5).relu()
             return self.network(images) + 50 * excess**2 * torch.arange(4)
 
-    images = oracles.images(COUNT, spread=0.2) + torch.tensor([0.3, -0.3] * 3, dtype=torch.float64)[:, None, None, None]
+    images = (
+        oracles.images(COUNT, spread=0.2)
+        + torch.tensor([0.3, -0.3] * 3, dtype=torch.float64)[:, None, None, None]
+    )
     labels = _labels(Half(), images)
     profile = eigenprofile(Half(), images, labels)
     assert profile.low_rank.tolist() == [False, True] * 3
@@ -67,7 +74,9 @@ def test_forced_paths():
     products = eigenprofile(relu, images, labels, path="products")
     assert not products.low_rank.any()
     assert products.disagreement.isnan().all()
-    torch.testing.assert_close(products.values, eigenprofile(relu, images, labels).values, rtol=1e-8, atol=1e-10)
+    torch.testing.assert_close(
+        products.values, eigenprofile(relu, images, labels).values, rtol=1e-8, atol=1e-10
+    )
     forced = eigenprofile(softplus, images, labels, path="low-rank")
     assert forced.low_rank.all()
     assert forced.disagreement.isnan().all()
@@ -91,14 +100,24 @@ def test_trace_and_frobenius_norm_are_exact_on_both_paths():
     images = oracles.images(COUNT)
     for network in (oracles.relu(), oracles.softplus()):
         labels = _labels(network, images)
-        operator = InputHessian(network, images, lambda logits, labels=labels: F.cross_entropy(logits, labels, reduction="none"))
+        operator = InputHessian(
+            network,
+            images,
+            lambda logits, labels=labels: F.cross_entropy(logits, labels, reduction="none"),
+        )
         profile, dense = eigenprofile(network, images, labels), operator.dense()
-        torch.testing.assert_close(profile.trace, dense.diagonal(dim1=1, dim2=2).sum(1), rtol=1e-8, atol=1e-9)
-        torch.testing.assert_close(profile.frobenius, torch.linalg.matrix_norm(dense), rtol=1e-8, atol=1e-9)
+        torch.testing.assert_close(
+            profile.trace, dense.diagonal(dim1=1, dim2=2).sum(1), rtol=1e-8, atol=1e-9
+        )
+        torch.testing.assert_close(
+            profile.frobenius, torch.linalg.matrix_norm(dense), rtol=1e-8, atol=1e-9
+        )
 
 
 def test_unknown_path():
-    with pytest.raises(ValueError, match="path must be one of auto, low-rank, products; got 'dense'"):
+    with pytest.raises(
+        ValueError, match="path must be one of auto, low-rank, products; got 'dense'"
+    ):
         eigenprofile(oracles.relu(), oracles.images(2), torch.tensor([0, 1]), path="dense")
 
 
@@ -115,13 +134,20 @@ class Scaled(nn.Module):
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("scale", [1e-3, 1, 40, 300])
-@pytest.mark.parametrize("activation", [nn.GELU(), nn.Softplus(beta=4), nn.Tanh()], ids=["gelu", "softplus", "tanh"])
+@pytest.mark.parametrize(
+    "activation", [nn.GELU(), nn.Softplus(beta=4), nn.Tanh()], ids=["gelu", "softplus", "tanh"]
+)
 def test_a_smooth_network_is_never_taken_for_piecewise_linear(activation, scale, dtype):
-    network, images = Scaled(oracles._network(activation, dtype=dtype), scale), oracles.images(20, dtype=dtype)
+    network, images = (
+        Scaled(oracles._network(activation, dtype=dtype), scale),
+        oracles.images(20, dtype=dtype),
+    )
     profile = eigenprofile(network, images, network(images).argmax(1))
     assert not profile.low_rank.any()
     assert (profile.disagreement > 1e-3).all()
-    once = eigenprofile(network.network, images, network(images).argmax(1))  # the scale of the logits changes nothing
+    once = eigenprofile(
+        network.network, images, network(images).argmax(1)
+    )  # the scale of the logits changes nothing
     torch.testing.assert_close(profile.disagreement, once.disagreement, rtol=1e-4, atol=0)
 
 
@@ -129,7 +155,13 @@ def _convolutions():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         net = nn.Sequential(
-            *(nn.Conv2d(1, 6, 3, padding=1), nn.BatchNorm2d(6), nn.LeakyReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 8, 2)),
+            *(
+                nn.Conv2d(1, 6, 3, padding=1),
+                nn.BatchNorm2d(6),
+                nn.LeakyReLU(),
+                nn.MaxPool2d(2),
+                nn.Conv2d(6, 8, 2),
+            ),
             *(nn.ReLU(), nn.AvgPool2d(2, 1, 1), nn.Flatten(), nn.LazyLinear(5)),
         )
         net(torch.rand(30, 1, 4, 4))  # running statistics of its own
@@ -158,11 +190,14 @@ def test_curvature_that_all_logits_share_is_invisible_to_the_loss():
     labels = _labels(network, images)
     profile = eigenprofile(shifted, images, labels, tolerance=1e-12)
     assert profile.low_rank.all()
-    torch.testing.assert_close(profile.values, _dense(network, images, labels), rtol=1e-8, atol=1e-9)
+    torch.testing.assert_close(
+        profile.values, _dense(network, images, labels), rtol=1e-8, atol=1e-9
+    )
 
 
 def test_very_confident_samples_keep_their_tiny_curvature():
-    """p_k of 1e-13 in single precision: the low-rank path has it to 1e-4, where a product sees rounding alone."""
+    """p_k of 1e-13 in single precision: the low-rank path has it to 1e-4, where a product sees
+    rounding alone."""
     images = oracles.images(60, dtype=torch.float32)
     affine = oracles.Affine(3, dtype=torch.float32, scale=20.0)
     labels = affine(images).argmax(1)
@@ -180,14 +215,21 @@ def test_very_confident_samples_keep_their_tiny_curvature():
 
 @pytest.mark.parametrize("path", ["auto", "low-rank", "products"])
 def test_a_constant_classifier_is_flat(path):
-    profile = eigenprofile(oracles.Constant(1.0, 0.0, 0.5), oracles.images(3), torch.tensor([0, 1, 2]), path=path)
+    profile = eigenprofile(
+        oracles.Constant(1.0, 0.0, 0.5), oracles.images(3), torch.tensor([0, 1, 2]), path=path
+    )
     assert torch.equal(profile.values, torch.zeros(3, DIMENSION, dtype=torch.float64))
 
 
 def test_more_classes_than_pixels():
     network, images = oracles.relu(classes=12, shape=(1, 2, 2)), oracles.images(COUNT, (1, 2, 2))
     labels = _labels(network, images)
-    torch.testing.assert_close(eigenprofile(network, images, labels).values, _dense(network, images, labels), rtol=1e-8, atol=1e-10)
+    torch.testing.assert_close(
+        eigenprofile(network, images, labels).values,
+        _dense(network, images, labels),
+        rtol=1e-8,
+        atol=1e-10,
+    )
 
 
 @pytest.mark.parametrize("network", [oracles.relu(), oracles.softplus()], ids=["relu", "softplus"])
@@ -197,9 +239,17 @@ def test_rows_do_not_depend_on_their_batch(network):
     whole = eigenprofile(network, images, labels, randomness=Randomness(0, indices))
     for row in range(COUNT):
         index = torch.tensor([row])
-        alone = eigenprofile(network, images[index], labels[index], randomness=Randomness(0, indices[index]), entries=1)
+        alone = eigenprofile(
+            network,
+            images[index],
+            labels[index],
+            randomness=Randomness(0, indices[index]),
+            entries=1,
+        )
         torch.testing.assert_close(alone.values, whole.values[index], rtol=1e-8, atol=1e-10)
-        torch.testing.assert_close(alone.disagreement, whole.disagreement[index], rtol=1e-6, atol=1e-12)
+        torch.testing.assert_close(
+            alone.disagreement, whole.disagreement[index], rtol=1e-6, atol=1e-12
+        )
 
 
 @pytest.mark.parametrize("path", ["auto", "low-rank", "products"])
@@ -226,7 +276,9 @@ def test_the_model_is_left_alone():
     before = oracles.state(network)
     profile = eigenprofile(network, images, torch.tensor([0, 1, 2]))
     assert oracles.state(network) == before
-    torch.testing.assert_close(profile.values, eigenprofile(network.eval(), images, torch.tensor([0, 1, 2])).values)
+    torch.testing.assert_close(
+        profile.values, eigenprofile(network.eval(), images, torch.tensor([0, 1, 2])).values
+    )
 
 
 @pytest.mark.parametrize(

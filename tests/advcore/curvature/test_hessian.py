@@ -30,7 +30,9 @@ def _reference(network, images, objective):
     for row in range(len(images)):
 
         def value(image, row=row):
-            return objective(network(torch.cat([images[:row], image[None], images[row + 1 :]])))[row]
+            return objective(network(torch.cat([images[:row], image[None], images[row + 1 :]])))[
+                row
+            ]
 
         blocks.append(hessian(value, images[row]).reshape(DIMENSION, DIMENSION))
     return torch.stack(blocks)
@@ -40,27 +42,44 @@ def _reference(network, images, objective):
 @pytest.mark.parametrize("objective", [_cross_entropy, _first_logit])
 def test_dense_and_products_equal_autograds(name, objective):
     network, images = NETWORKS[name], oracles.images(3)
-    operator, expected = InputHessian(network, images, objective), _reference(network, images, objective)
+    operator, expected = (
+        InputHessian(network, images, objective),
+        _reference(network, images, objective),
+    )
     torch.testing.assert_close(operator.dense(), expected, rtol=1e-8, atol=1e-10)
     vectors = torch.randn(3, DIMENSION, dtype=torch.float64)
-    torch.testing.assert_close(operator @ vectors, (expected @ vectors[:, :, None])[:, :, 0], rtol=1e-8, atol=1e-10)
+    torch.testing.assert_close(
+        operator @ vectors, (expected @ vectors[:, :, None])[:, :, 0], rtol=1e-8, atol=1e-10
+    )
     assert operator.shape == (3, DIMENSION)
 
 
 def test_the_gradient():
     leaf = oracles.images(3).requires_grad_()
-    expected = torch.autograd.grad(_cross_entropy(oracles.softplus()(leaf)).sum(), leaf)[0].flatten(1)
-    torch.testing.assert_close(InputHessian(oracles.softplus(), leaf, _cross_entropy).gradient, expected)
+    expected = torch.autograd.grad(_cross_entropy(oracles.softplus()(leaf)).sum(), leaf)[0].flatten(
+        1
+    )
+    torch.testing.assert_close(
+        InputHessian(oracles.softplus(), leaf, _cross_entropy).gradient, expected
+    )
 
 
 def test_a_product_by_finite_differences_of_the_gradient():
-    network, images, vectors = oracles.softplus(), oracles.images(3), torch.randn(3, DIMENSION, dtype=torch.float64)
+    network, images, vectors = (
+        oracles.softplus(),
+        oracles.images(3),
+        torch.randn(3, DIMENSION, dtype=torch.float64),
+    )
 
     def gradient(step):
-        return InputHessian(network, images + step * vectors.view_as(images), _cross_entropy).gradient
+        return InputHessian(
+            network, images + step * vectors.view_as(images), _cross_entropy
+        ).gradient
 
     expected = (gradient(1e-5) - gradient(-1e-5)) / 2e-5
-    torch.testing.assert_close(InputHessian(network, images, _cross_entropy) @ vectors, expected, rtol=1e-6, atol=1e-7)
+    torch.testing.assert_close(
+        InputHessian(network, images, _cross_entropy) @ vectors, expected, rtol=1e-6, atol=1e-7
+    )
 
 
 def test_products_are_linear_repeatable_and_take_any_layout():
@@ -78,7 +97,9 @@ def test_softmax_of_a_linear_network():
     affine, images = oracles.Affine(4), oracles.images(3)
     p, weight = affine(images).softmax(1).detach(), affine.weight.detach()
     expected = weight.mT @ (torch.diag_embed(p) - p[:, :, None] * p[:, None, :]) @ weight
-    torch.testing.assert_close(InputHessian(affine, images, _cross_entropy).dense(), expected, rtol=1e-8, atol=1e-10)
+    torch.testing.assert_close(
+        InputHessian(affine, images, _cross_entropy).dense(), expected, rtol=1e-8, atol=1e-10
+    )
     identity = torch.eye(DIMENSION, dtype=torch.float64)
     newton = gauss_newton(affine, images)
     products = torch.stack([newton @ identity[i].expand(3, -1) for i in range(DIMENSION)], 2)
@@ -90,7 +111,9 @@ def test_softmax_of_a_linear_network():
 def test_sphere_and_quadratic():
     images = oracles.images(3)
     sphere = InputHessian(NETWORKS["sphere"], images, _first_logit).dense()
-    torch.testing.assert_close(sphere, -2 * torch.eye(DIMENSION, dtype=torch.float64).expand(3, -1, -1))
+    torch.testing.assert_close(
+        sphere, -2 * torch.eye(DIMENSION, dtype=torch.float64).expand(3, -1, -1)
+    )
     matrix = torch.randn(DIMENSION, DIMENSION, dtype=torch.float64)
     matrix = matrix + matrix.mT
     quadratic = InputHessian(oracles.Quadratic(matrix), images, _first_logit).dense()
@@ -121,4 +144,6 @@ def test_the_model_is_left_alone_and_the_operator_outlives_its_mode():
     vectors = torch.ones(3, DIMENSION, dtype=torch.float64)
     product = operator @ vectors
     assert oracles.state(network) == before
-    torch.testing.assert_close(product, InputHessian(network.eval(), images, _cross_entropy) @ vectors)
+    torch.testing.assert_close(
+        product, InputHessian(network.eval(), images, _cross_entropy) @ vectors
+    )

@@ -24,7 +24,9 @@ class Matrices:
 def _with_spectrum(*values, dtype=torch.float64):
     """Symmetric matrices with the given eigenvalues and zeros, in random bases."""
     generator = torch.Generator().manual_seed(0)
-    bases = torch.linalg.qr(torch.randn(COUNT, DIMENSION, DIMENSION, dtype=torch.float64, generator=generator)).Q
+    bases = torch.linalg.qr(
+        torch.randn(COUNT, DIMENSION, DIMENSION, dtype=torch.float64, generator=generator)
+    ).Q
     diagonal = torch.zeros(DIMENSION, dtype=torch.float64)
     diagonal[: len(values)] = torch.tensor(values, dtype=torch.float64)
     return (bases * diagonal @ bases.mT).to(dtype)
@@ -42,7 +44,13 @@ SPECTRA = {
     "zero": _with_spectrum(),
     "multiple": -2 * torch.eye(DIMENSION, dtype=torch.float64).expand(COUNT, -1, -1),
     "small": 1e-20 * _with_spectrum(5.0, -4.0, 3.0, 2.0, 1.0, 0.5),
-    "mixed": torch.stack([_with_spectrum()[0], _with_spectrum(7.0)[1], _with_spectrum(*torch.linspace(-5, 4.7, 40).tolist())[2]]),
+    "mixed": torch.stack(
+        [
+            _with_spectrum()[0],
+            _with_spectrum(7.0)[1],
+            _with_spectrum(*torch.linspace(-5, 4.7, 40).tolist())[2],
+        ]
+    ),
 }
 
 
@@ -54,16 +62,25 @@ def test_top_eigenpairs_equal_the_dense_ones(name, top):
     every = torch.linalg.eigvalsh(dense)
     largest = every.abs().amax(1, keepdim=True)
     expected = every.gather(1, every.abs().argsort(1, descending=True))[:, :top]
-    torch.testing.assert_close(pairs.values.abs(), expected.abs(), rtol=1e-6, atol=1e-9 * largest.max().item())
+    torch.testing.assert_close(
+        pairs.values.abs(), expected.abs(), rtol=1e-6, atol=1e-9 * largest.max().item()
+    )
     assert (pairs.residuals <= 1e-4 * largest + 1e-30).all()
-    torch.testing.assert_close((dense @ pairs.vectors.mT - pairs.vectors.mT * pairs.values[:, None]).norm(dim=1), pairs.residuals)
+    torch.testing.assert_close(
+        (dense @ pairs.vectors.mT - pairs.vectors.mT * pairs.values[:, None]).norm(dim=1),
+        pairs.residuals,
+    )
     gram = pairs.vectors @ pairs.vectors.mT
-    torch.testing.assert_close(gram, torch.eye(top, dtype=torch.float64).expand(COUNT, -1, -1), rtol=0, atol=1e-6)
+    torch.testing.assert_close(
+        gram, torch.eye(top, dtype=torch.float64).expand(COUNT, -1, -1), rtol=0, atol=1e-6
+    )
 
 
 def test_signs_are_those_of_the_spectrum():
     pairs = lanczos(Matrices(SPECTRA["both-ends"]), SOURCE, DIMENSION, 2, torch.float64)
-    torch.testing.assert_close(pairs.values, torch.tensor([-5.0, 4.9], dtype=torch.float64).expand(COUNT, -1))
+    torch.testing.assert_close(
+        pairs.values, torch.tensor([-5.0, 4.9], dtype=torch.float64).expand(COUNT, -1)
+    )
 
 
 def test_a_few_products_are_enough_for_a_low_rank():
@@ -76,19 +93,31 @@ def test_single_precision():
     dense = _with_spectrum(5.0, -4.0, 3.0, 0.1, dtype=torch.float32)
     pairs = lanczos(Matrices(dense), SOURCE, DIMENSION, 3, torch.float32)
     assert pairs.values.dtype == torch.float32
-    torch.testing.assert_close(pairs.values, torch.tensor([5.0, -4.0, 3.0]).expand(COUNT, -1), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(
+        pairs.values, torch.tensor([5.0, -4.0, 3.0]).expand(COUNT, -1), rtol=1e-5, atol=1e-5
+    )
 
 
 def test_rows_do_not_depend_on_their_batch():
     whole = lanczos(Matrices(SPECTRA["both-ends"]), SOURCE, DIMENSION, 3, torch.float64)
-    alone = lanczos(Matrices(SPECTRA["both-ends"][1:2]), SOURCE.take(torch.tensor([1])), DIMENSION, 3, torch.float64)
+    alone = lanczos(
+        Matrices(SPECTRA["both-ends"][1:2]),
+        SOURCE.take(torch.tensor([1])),
+        DIMENSION,
+        3,
+        torch.float64,
+    )
     torch.testing.assert_close(alone.values, whole.values[1:2], rtol=1e-8, atol=0)
 
 
 @pytest.mark.parametrize("network", [oracles.relu(), oracles.softplus()], ids=["relu", "softplus"])
 def test_on_an_input_hessian(network):
     labels = torch.tensor([0, 1, 2])
-    operator = InputHessian(network, oracles.images(COUNT), lambda logits: F.cross_entropy(logits, labels, reduction="none"))
+    operator = InputHessian(
+        network,
+        oracles.images(COUNT),
+        lambda logits: F.cross_entropy(logits, labels, reduction="none"),
+    )
     pairs = lanczos(operator, SOURCE, 16, 3, torch.float64)
     every = torch.linalg.eigvalsh(operator.dense())
     expected = every.gather(1, every.abs().argsort(1, descending=True))[:, :3]
@@ -97,7 +126,13 @@ def test_on_an_input_hessian(network):
 
 def test_copies_of_a_multiple_eigenvalue_may_be_missed_and_what_is_found_is_one():
     """The limit that the docstring tells: 5 twice above a full spectrum is found at least once."""
-    pairs = lanczos(Matrices(_with_spectrum(5, 5, *torch.linspace(0, 4.9, 38).tolist())), SOURCE, DIMENSION, 2, torch.float64)
+    pairs = lanczos(
+        Matrices(_with_spectrum(5, 5, *torch.linspace(0, 4.9, 38).tolist())),
+        SOURCE,
+        DIMENSION,
+        2,
+        torch.float64,
+    )
     torch.testing.assert_close(pairs.values[:, 0], torch.full((COUNT,), 5.0, dtype=torch.float64))
     assert ((pairs.values[:, 1] - 5).abs().minimum((pairs.values[:, 1] - 4.9).abs()) < 1e-6).all()
 
@@ -112,17 +147,23 @@ def test_both_ends_equal_the_dense_ones(name, ends):
     expected = torch.cat([every[:, : ends.top], every[:, DIMENSION - ends.bottom :]], 1)
     assert (pairs.residuals <= 1.1e-5 * largest + 1e-30).all()
     error = (pairs.values - expected).abs()
-    assert (error <= 2e-5 * largest + 1e-30).all()  # each is within its residual of one, if not of its own
+    assert (
+        error <= 2e-5 * largest + 1e-30
+    ).all()  # each is within its residual of one, if not of its own
 
 
 def test_products_agree_and_residuals_are_small_on_a_smooth_network():
     labels = torch.tensor([0, 1, 2])
     operator = InputHessian(
-        oracles.softplus(), oracles.images(COUNT), lambda logits: F.cross_entropy(logits, labels, reduction="none")
+        oracles.softplus(),
+        oracles.images(COUNT),
+        lambda logits: F.cross_entropy(logits, labels, reduction="none"),
     )
     pairs = lanczos(operator, SOURCE, 16, Ends(3, 2), torch.float64, tolerance=1e-8)
     values = eigenprofile(oracles.softplus(), oracles.images(COUNT), labels).values
-    torch.testing.assert_close(pairs.values, torch.cat([values[:, :3], values[:, -2:]], 1), rtol=1e-8, atol=1e-12)
+    torch.testing.assert_close(
+        pairs.values, torch.cat([values[:, :3], values[:, -2:]], 1), rtol=1e-8, atol=1e-12
+    )
     assert (pairs.residuals < 1e-4 * pairs.values.abs()).all()
 
 
@@ -138,15 +179,21 @@ def test_steps_bound_the_products_and_the_residuals_tell():
 def test_bad_ends_and_steps():
     with pytest.raises(ValueError, match="top and bottom must not be negative; got -1 and 2"):
         Ends(-1, 2)
-    with pytest.raises(ValueError, match=r"the eigenvalues wanted must number 1..40, the dimension; got 41"):
+    with pytest.raises(
+        ValueError, match=r"the eigenvalues wanted must number 1..40, the dimension; got 41"
+    ):
         lanczos(Matrices(SPECTRA["zero"]), SOURCE, DIMENSION, Ends(20, 21), torch.float64)
-    with pytest.raises(ValueError, match="steps must be at least 5, as many as the eigenvalues wanted; got 4"):
+    with pytest.raises(
+        ValueError, match="steps must be at least 5, as many as the eigenvalues wanted; got 4"
+    ):
         lanczos(Matrices(SPECTRA["zero"]), SOURCE, DIMENSION, 5, torch.float64, steps=4)
 
 
 @pytest.mark.parametrize("top", [0, 41])
 def test_top_outside_the_dimension(top):
-    with pytest.raises(ValueError, match=f"the eigenvalues wanted must number 1..40, the dimension; got {top}"):
+    with pytest.raises(
+        ValueError, match=f"the eigenvalues wanted must number 1..40, the dimension; got {top}"
+    ):
         lanczos(Matrices(SPECTRA["zero"]), SOURCE, DIMENSION, top, torch.float64)
 
 
@@ -160,11 +207,15 @@ def test_hutchinson_is_right_within_its_error(name):
     ):
         diagonal = matrix.diagonal(dim1=1, dim2=2)
         assert ((mean - diagonal.sum(1)).abs() < 3 * error).all()
-        exact = (2 * (matrix - torch.diag_embed(diagonal)).square().sum((1, 2)) / 2000).sqrt()  # of random signs
+        exact = (
+            2 * (matrix - torch.diag_embed(diagonal)).square().sum((1, 2)) / 2000
+        ).sqrt()  # of random signs
         torch.testing.assert_close(error, exact, rtol=0.1, atol=0)
     frobenius = torch.linalg.matrix_norm(dense)
     assert ((moments.frobenius - frobenius).abs() < 3 * moments.frobenius_error).all()
-    torch.testing.assert_close(moments.frobenius_error, moments.squares_error / (2 * frobenius), rtol=0.05, atol=0)
+    torch.testing.assert_close(
+        moments.frobenius_error, moments.squares_error / (2 * frobenius), rtol=0.05, atol=0
+    )
 
 
 def test_hutchinson_is_exact_for_a_multiple_of_the_identity():
@@ -177,7 +228,13 @@ def test_hutchinson_is_exact_for_a_multiple_of_the_identity():
 
 def test_hutchinson_is_keyed_by_sample():
     whole = hutchinson(Matrices(SPECTRA["positive"]), SOURCE, DIMENSION, 4, torch.float64)
-    alone = hutchinson(Matrices(SPECTRA["positive"][2:]), SOURCE.take(torch.tensor([2])), DIMENSION, 4, torch.float64)
+    alone = hutchinson(
+        Matrices(SPECTRA["positive"][2:]),
+        SOURCE.take(torch.tensor([2])),
+        DIMENSION,
+        4,
+        torch.float64,
+    )
     torch.testing.assert_close(alone.trace, whole.trace[2:])
 
 

@@ -19,21 +19,34 @@ def _cross_entropy(logits):
 
 
 def _with_spectrum(*values):
-    basis = torch.linalg.qr(torch.randn(DIMENSION, DIMENSION, dtype=torch.float64, generator=torch.Generator().manual_seed(0))).Q
+    basis = torch.linalg.qr(
+        torch.randn(
+            DIMENSION, DIMENSION, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+        )
+    ).Q
     return basis * torch.tensor(values, dtype=torch.float64) @ basis.mT
 
 
 @pytest.mark.parametrize("norm", ["l1", "l2", "linf"])
-@pytest.mark.parametrize("network", [oracles.Affine(4), oracles.Constant(1.0, 0.0)], ids=["affine", "constant"])
+@pytest.mark.parametrize(
+    "network", [oracles.Affine(4), oracles.Constant(1.0, 0.0)], ids=["affine", "constant"]
+)
 def test_no_error_on_affine_objectives(network, norm):
-    assert linearity_error(network, oracles.images(COUNT), _first_logit, norm, 1.0).error.max() < 1e-14
+    assert (
+        linearity_error(network, oracles.images(COUNT), _first_logit, norm, 1.0).error.max() < 1e-14
+    )
 
 
-@pytest.mark.parametrize("values", [[5.0, *[0.5] * 14, -1.0], [1.0, *[0.5] * 14, -5.0]], ids=["convex", "concave"])
+@pytest.mark.parametrize(
+    "values", [[5.0, *[0.5] * 14, -1.0], [1.0, *[0.5] * 14, -5.0]], ids=["convex", "concave"]
+)
 @pytest.mark.parametrize("eps", [0.1, 2.0])
 def test_a_quadratic_departs_by_half_its_largest_curvature(values, eps):
-    """max |d^T A d| / 2 over the l2 ball is |lambda| eps^2 / 2, of whichever sign, and beyond the box."""
-    result = linearity_error(oracles.Quadratic(_with_spectrum(*values)), oracles.images(COUNT), _first_logit, "l2", eps)
+    """max |d^T A d| / 2 over the l2 ball is |lambda| eps^2 / 2, of whichever sign, and beyond the
+    box."""
+    result = linearity_error(
+        oracles.Quadratic(_with_spectrum(*values)), oracles.images(COUNT), _first_logit, "l2", eps
+    )
     exact = torch.full((COUNT,), 2.5 * eps**2, dtype=torch.float64)
     assert (result.error <= exact * (1 + 1e-12)).all()
     torch.testing.assert_close(result.error, exact, rtol=0.01, atol=0)
@@ -53,12 +66,30 @@ def test_the_error_is_seen_at_the_perturbation():
     leaf = images.clone().requires_grad_()
     value = _cross_entropy(network(leaf))
     slope = torch.autograd.grad(value.sum(), leaf)[0]
-    departed = _cross_entropy(network(images + result.perturbation)) - value - (slope * result.perturbation).flatten(1).sum(1)
+    departed = (
+        _cross_entropy(network(images + result.perturbation))
+        - value
+        - (slope * result.perturbation).flatten(1).sum(1)
+    )
     torch.testing.assert_close(departed.abs().detach(), result.error)
-    corner = 0.1 * (2 * torch.randint(0, 2, (200, *images.shape), generator=torch.Generator().manual_seed(0)) - 1).double()
-    gaps = torch.stack([_cross_entropy(network(images + d)) - value - (slope * d).flatten(1).sum(1) for d in corner])
+    corner = (
+        0.1
+        * (
+            2
+            * torch.randint(0, 2, (200, *images.shape), generator=torch.Generator().manual_seed(0))
+            - 1
+        ).double()
+    )
+    gaps = torch.stack(
+        [
+            _cross_entropy(network(images + d)) - value - (slope * d).flatten(1).sum(1)
+            for d in corner
+        ]
+    )
     assert (gaps.abs().mean(0) < result.error).all()
-    assert (gaps.abs().amax(0) < 1.2 * result.error).all()  # ascent is no search of all corners, but no worse than 200 of them
+    assert (
+        gaps.abs().amax(0) < 1.2 * result.error
+    ).all()  # ascent is no search of all corners, but no worse than 200 of them
 
 
 def test_rows_do_not_depend_on_their_batch_and_the_model_is_left_alone():

@@ -26,7 +26,11 @@ def _hessian(network, rows=slice(None), step=0.0):
         return F.cross_entropy(logits, LABELS[rows], reduction="none")
 
     images = oracles.images(COUNT)[rows]
-    return DifferenceHessian(network, images, objective, step) if step else InputHessian(network, images, objective)
+    return (
+        DifferenceHessian(network, images, objective, step)
+        if step
+        else InputHessian(network, images, objective)
+    )
 
 
 def _top(matrix, count):
@@ -50,19 +54,34 @@ def test_eigenpairs_gathered_from_shards_give_the_same_directions():
     shards = []
     for rows in (slice(0, 4), slice(4, None)):
         source = Randomness(0, indices[rows])
-        shards.append(lanczos(_hessian(network, rows), source, DIMENSION, CLASSES - 1, torch.float64, tolerance=1e-9))
-    values, vectors = (torch.cat([getattr(shard, name) for shard in shards]) for name in ("values", "vectors"))
+        shards.append(
+            lanczos(
+                _hessian(network, rows),
+                source,
+                DIMENSION,
+                CLASSES - 1,
+                torch.float64,
+                tolerance=1e-9,
+            )
+        )
+    values, vectors = (
+        torch.cat([getattr(shard, name) for shard in shards]) for name in ("values", "vectors")
+    )
     gathered = lanczos(Stacked(values, vectors), ONE, DIMENSION, 3, torch.float64, tolerance=1e-9)
     expected, directions = _top(_hessian(network).dense().mean(0), 3)
     torch.testing.assert_close(gathered.values[0], expected, rtol=1e-8, atol=1e-10)
-    torch.testing.assert_close((gathered.vectors[0] * directions).sum(1).abs(), torch.ones(3).double())
+    torch.testing.assert_close(
+        (gathered.vectors[0] * directions).sum(1).abs(), torch.ones(3).double()
+    )
 
 
 def test_what_is_left_out_of_a_stack_moves_no_eigenvalue_by_more_than_its_bound():
     hessian = _hessian(oracles.softplus())
     exact = torch.linalg.eigvalsh(hessian.dense().mean(0))
     pairs = lanczos(hessian, Randomness(0, torch.arange(COUNT)), DIMENSION, 5, torch.float64)
-    whole = lanczos(Stacked(pairs.values, pairs.vectors), ONE, DIMENSION, Ends(8, 8), torch.float64).values[0]
+    whole = lanczos(
+        Stacked(pairs.values, pairs.vectors), ONE, DIMENSION, Ends(8, 8), torch.float64
+    ).values[0]
     error = (whole - exact.flip(0)).abs().max()
     assert 0 < error <= pairs.values[:, -1].abs().mean()
 
@@ -70,7 +89,9 @@ def test_what_is_left_out_of_a_stack_moves_no_eigenvalue_by_more_than_its_bound(
 def test_at_a_step_too():
     operator = _hessian(oracles.relu(), step=0.3)
     vector = torch.randn(1, DIMENSION, dtype=torch.float64)
-    torch.testing.assert_close(Mean([operator]) @ vector, (operator @ vector.expand(COUNT, -1)).mean(0, keepdim=True))
+    torch.testing.assert_close(
+        Mean([operator]) @ vector, (operator @ vector.expand(COUNT, -1)).mean(0, keepdim=True)
+    )
 
 
 def test_energy():
@@ -79,7 +100,9 @@ def test_energy():
     inside[0, 0, 1], outside[0, 3, 3] = 2.0, 5.0
     both = inside + outside
     share = energy(basis, torch.stack([inside, outside, both, torch.zeros_like(both)]))
-    torch.testing.assert_close(share[:3], torch.tensor([1.0, 0.0, 2 / 29**0.5], dtype=torch.float64))
+    torch.testing.assert_close(
+        share[:3], torch.tensor([1.0, 0.0, 2 / 29**0.5], dtype=torch.float64)
+    )
     assert share[3].isnan()
 
 
@@ -96,16 +119,27 @@ def test_curvature_of_each_sample_along_shared_directions():
     expected = torch.einsum("md,bde,me->bm", directions, hessian.dense(), directions)
     torch.testing.assert_close(curvature_along(hessian, directions, COUNT), expected)
     every = curvature_along(hessian, random_basis(ONE, DIMENSION, DIMENSION, torch.float64), COUNT)
-    torch.testing.assert_close(every.sum(1), hessian.dense().diagonal(dim1=1, dim2=2).sum(1))  # a whole basis sums to the trace
+    torch.testing.assert_close(
+        every.sum(1), hessian.dense().diagonal(dim1=1, dim2=2).sum(1)
+    )  # a whole basis sums to the trace
 
 
 @pytest.mark.parametrize(
     ("make", "match"),
     [
         (lambda: Mean([]), "a mean needs at least one Hessian; got none"),
-        (lambda: Mean([_hessian(oracles.relu())]) @ torch.zeros(2, DIMENSION), "the randomness of one sample.*got 2"),
-        (lambda: Stacked(torch.ones(2, 3), torch.ones(2, 4, 5)), r"vectors \(N, k, D\); got \(2, 3\) and \(2, 4, 5\)"),
-        (lambda: random_basis(ONE, 17, DIMENSION, torch.float64), "count must lie in 1..16, the dimension; got 17"),
+        (
+            lambda: Mean([_hessian(oracles.relu())]) @ torch.zeros(2, DIMENSION),
+            "the randomness of one sample.*got 2",
+        ),
+        (
+            lambda: Stacked(torch.ones(2, 3), torch.ones(2, 4, 5)),
+            r"vectors \(N, k, D\); got \(2, 3\) and \(2, 4, 5\)",
+        ),
+        (
+            lambda: random_basis(ONE, 17, DIMENSION, torch.float64),
+            "count must lie in 1..16, the dimension; got 17",
+        ),
         (
             lambda: random_basis(Randomness(0, torch.arange(2)), 2, DIMENSION, torch.float64),
             "the randomness of one sample.*got 2",

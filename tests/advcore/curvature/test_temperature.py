@@ -9,7 +9,8 @@ from advcore.probes import median
 
 
 def test_two_affine_classes_in_closed_form():
-    """The largest probability is 1 / (1 + exp(-gap / T)): its median is .9 where T is the median gap over log 9."""
+    """The largest probability is 1 / (1 + exp(-gap / T)): its median is .9 where T is the median
+    gap over log 9."""
     affine = oracles.Affine(2, scale=7.0)
     logits = affine(oracles.images(51)).detach()
     gap = (logits[:, 0] - logits[:, 1]).abs()
@@ -22,7 +23,9 @@ def test_two_affine_classes_in_closed_form():
 def test_the_median_confidence_is_the_one_wanted(confidence, count):
     logits = oracles.relu()(oracles.images(count)).detach()
     own = temperature_for(logits, confidence)
-    assert (logits / own).softmax(1).amax(1).quantile(0.5).item() == pytest.approx(confidence, rel=2e-3)
+    assert (logits / own).softmax(1).amax(1).quantile(0.5).item() == pytest.approx(
+        confidence, rel=2e-3
+    )
     assert temperature_for(10 * logits, confidence) == pytest.approx(10 * own, rel=1e-3)
     assert own == float(f"{own:.4g}")
 
@@ -46,11 +49,20 @@ def test_classes_and_boundary_are_left():
 @pytest.mark.parametrize(
     ("make", "match"),
     [
-        (lambda: temperature_for(torch.zeros(0, 3)), r"a temperature needs logits \(N, K\) of at least one sample; got \(0, 3\)"),
+        (
+            lambda: temperature_for(torch.zeros(0, 3)),
+            r"a temperature needs logits \(N, K\) of at least one sample; got \(0, 3\)",
+        ),
         (lambda: temperature_for(torch.full((2, 3), torch.nan)), "NaN or infinite logits"),
-        (lambda: check_confidence(0.1, 10), r"confidence must lie in \(1 / K, 1\), K = 10 classes: 0.9, say; got 0.1"),
+        (
+            lambda: check_confidence(0.1, 10),
+            r"confidence must lie in \(1 / K, 1\), K = 10 classes: 0.9, say; got 0.1",
+        ),
         (lambda: check_confidence(1.0, 10), "got 1.0"),
-        (lambda: Tempered(oracles.relu(), 0.0), "temperature must be a positive number, 1 for the logits as they are; got 0.0"),
+        (
+            lambda: Tempered(oracles.relu(), 0.0),
+            "temperature must be a positive number, 1 for the logits as they are; got 0.0",
+        ),
     ],
 )
 def test_bad_arguments_are_refused(make, match):

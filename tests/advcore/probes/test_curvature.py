@@ -23,12 +23,18 @@ NETWORKS = {
     "affine": oracles.Affine(),
 }
 
-every_probe = pytest.mark.parametrize("probe", [WHOLE, TOP, ENDS, STEP], ids=["whole", "top", "ends", "step"])
+every_probe = pytest.mark.parametrize(
+    "probe", [WHOLE, TOP, ENDS, STEP], ids=["whole", "top", "ends", "step"]
+)
 every_network = pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
 
 
 def _batch(rows=slice(None)):
-    return Batch(oracles.images(COUNT)[rows], (torch.arange(COUNT) % 3)[rows], torch.arange(30, 30 + COUNT)[rows])
+    return Batch(
+        oracles.images(COUNT)[rows],
+        (torch.arange(COUNT) % 3)[rows],
+        torch.arange(30, 30 + COUNT)[rows],
+    )
 
 
 def _measure(probe, network, rows=slice(None)):
@@ -53,7 +59,15 @@ def test_columns(probe, network):
     assert (table["eigenvalues"].diff(dim=1) <= 0).all()
     assert torch.equal(table["sample"], torch.arange(30, 38))
     assert not table["gradient_norm"].requires_grad
-    for name in ("eigenvalues", "trace", "trace_error", "frobenius", "frobenius_error", "residual", "gradient_norm"):
+    for name in (
+        "eigenvalues",
+        "trace",
+        "trace_error",
+        "frobenius",
+        "frobenius_error",
+        "residual",
+        "gradient_norm",
+    ):
         assert torch.isfinite(table[name]).all()
 
 
@@ -65,11 +79,17 @@ def test_values_against_the_dense_hessian(network):
     whole, top, ends = (_measure(probe, network) for probe in (WHOLE, TOP, ENDS))
     torch.testing.assert_close(whole["eigenvalues"], values, rtol=1e-8, atol=1e-9)
     torch.testing.assert_close(whole["trace"], trace, rtol=1e-8, atol=1e-9)
-    largest = values.gather(1, values.abs().argsort(1, descending=True)[:, :3]).sort(1, descending=True).values
+    largest = (
+        values.gather(1, values.abs().argsort(1, descending=True)[:, :3])
+        .sort(1, descending=True)
+        .values
+    )
     torch.testing.assert_close(top["eigenvalues"], largest, rtol=1e-7, atol=1e-7)
     assert ((top["trace"] - trace).abs() <= 4 * top["trace_error"] + 1e-12).all()
     assert not top["low_rank"].any()
-    torch.testing.assert_close(ends["eigenvalues"], torch.cat([values[:, :3], values[:, -2:]], 1), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(
+        ends["eigenvalues"], torch.cat([values[:, :3], values[:, -2:]], 1), rtol=1e-6, atol=1e-6
+    )
     frobenius = torch.linalg.matrix_norm(dense)
     torch.testing.assert_close(whole["frobenius"], frobenius, rtol=1e-8, atol=1e-9)
     assert ((top["frobenius"] - frobenius).abs() <= 4 * top["frobenius_error"] + 1e-12).all()
@@ -83,27 +103,39 @@ def test_values_against_the_dense_hessian(network):
 def test_a_step_sees_another_matrix(network):
     dense = DifferenceHessian(network, _batch().images, _loss, STEP.step).dense()
     table = _measure(STEP, network)
-    torch.testing.assert_close(table["eigenvalues"], torch.linalg.eigvalsh(dense).flip(1), rtol=1e-7, atol=1e-9)
-    torch.testing.assert_close(table["frobenius"], torch.linalg.matrix_norm(dense), rtol=1e-7, atol=1e-9)
+    torch.testing.assert_close(
+        table["eigenvalues"], torch.linalg.eigvalsh(dense).flip(1), rtol=1e-7, atol=1e-9
+    )
+    torch.testing.assert_close(
+        table["frobenius"], torch.linalg.matrix_norm(dense), rtol=1e-7, atol=1e-9
+    )
     assert not table["low_rank"].any()
 
 
 def test_pairs_that_are_none_are_a_warning():
-    """At a step the products of a piecewise linear network are not those of one matrix; a cubic's are, at any step."""
+    """At a step the products of a piecewise linear network are not those of one matrix; a cubic's
+    are, at any step."""
     probe = Curvature(spectrum="top", top=3, step=0.3)
     table = _measure(probe, NETWORKS["relu"])
     assert (table["residual"] > 0.1 * table["eigenvalues"].abs().amax(1)).all()
     sentence = probe.summarise(table).warnings["unsettled_eigenvalues"]
-    assert sentence.startswith("the residual of an eigenpair exceeds 10% of the largest eigenvalue on 100.0% of the samples")
+    assert sentence.startswith(
+        "the residual of an eigenpair exceeds 10% of the largest eigenvalue on 100.0% of the "
+        "samples"
+    )
 
 
 @every_network
 def test_the_linearity_error_is_measured_where_it_is_asked_for(network):
     batch = _batch()
-    expected = linearity_error(network, batch.images, _loss, "l2", 0.5, randomness=Randomness(0, batch.indices)).error
+    expected = linearity_error(
+        network, batch.images, _loss, "l2", 0.5, randomness=Randomness(0, batch.indices)
+    ).error
     table = _measure(STEP, network)
     torch.testing.assert_close(table["linearity_error"], expected, rtol=1e-5, atol=1e-8)
-    assert STEP.summarise(table).scalars["median_linearity_error"] == pytest.approx(table["linearity_error"].quantile(0.5).item())
+    assert STEP.summarise(table).scalars["median_linearity_error"] == pytest.approx(
+        table["linearity_error"].quantile(0.5).item()
+    )
     assert "linearity_error" not in _measure(WHOLE, network)
 
 
@@ -125,7 +157,8 @@ def test_the_path_taken_is_told():
 
 
 def test_cosine_is_one_for_two_affine_classes_and_signed():
-    """The gradient and the minimal perturbation are parallel; where the prediction is wrong, the way out lowers the loss."""
+    """The gradient and the minimal perturbation are parallel; where the prediction is wrong, the
+    way out lowers the loss."""
     affine, batch = oracles.Affine(2), _batch()
     batch = Batch(batch.images, batch.labels.clamp(max=1), batch.indices)
     cosine = WHOLE.measure(affine, batch, Randomness(0, batch.indices))["cosine"]
@@ -142,13 +175,18 @@ def test_cosine_is_missing_where_there_is_no_perturbation():
 @every_probe
 @every_network
 def test_shards_give_the_rows_of_the_whole(probe, network):
-    probe = replace(probe, attack=DeepFool(box=False))  # of MinimalNorm's descents that end equally far rounding chooses one
+    probe = replace(
+        probe, attack=DeepFool(box=False)
+    )  # of MinimalNorm's descents that end equally far rounding chooses one
     whole = _measure(probe, network)
     halves = [_measure(probe, network, part) for part in (slice(0, 3), slice(3, None))]
     for name, column in whole.items():
-        # how far Lanczos goes beyond its tolerance hangs on the samples beside: no more than the tolerance is told
+        # how far Lanczos goes beyond its tolerance hangs on the samples beside: no more than the
+        # tolerance is told
         atol = 1e-5 * whole["eigenvalues"].abs().max().item() if name == "residual" else 1e-7
-        torch.testing.assert_close(torch.cat([half[name] for half in halves]), column, rtol=1e-5, atol=atol, equal_nan=True)
+        torch.testing.assert_close(
+            torch.cat([half[name] for half in halves]), column, rtol=1e-5, atol=atol, equal_nan=True
+        )
 
 
 @every_probe
@@ -156,11 +194,15 @@ def test_shards_give_the_rows_of_the_whole(probe, network):
 def test_summary(probe, network):
     table = _measure(probe, network)
     summary = probe.summarise(table)
-    assert summary.scalars["mean_top_eigenvalue"] == pytest.approx(table["eigenvalues"].amax(1).mean().item())
+    assert summary.scalars["mean_top_eigenvalue"] == pytest.approx(
+        table["eigenvalues"].amax(1).mean().item()
+    )
     if probe is TOP:  # the largest in magnitude: none of them need be the smallest
         assert "mean_smallest_eigenvalue" not in summary.scalars
     else:
-        assert summary.scalars["mean_smallest_eigenvalue"] == pytest.approx(table["eigenvalues"].amin(1).mean().item())
+        assert summary.scalars["mean_smallest_eigenvalue"] == pytest.approx(
+            table["eigenvalues"].amin(1).mean().item()
+        )
     assert summary.scalars["mean_trace"] == pytest.approx(table["trace"].mean().item())
     assert 0 <= summary.scalars["low_rank_share"] <= 1
     curve = summary.curves["mean_eigenvalue"]
@@ -187,7 +229,10 @@ def test_the_profile_shows_both_ends():
     table = _measure(WHOLE, NETWORKS["softplus"])
     assert (table["eigenvalues"].median(0).values[-1]) < 0
     (series,) = WHOLE.charts({"softplus": table})[0].series
-    assert series.x.tolist() == [*range(1, 9), *range(8, 0, -1)]  # out with the upper half, back with the lower
+    assert series.x.tolist() == [
+        *range(1, 9),
+        *range(8, 0, -1),
+    ]  # out with the upper half, back with the lower
     assert WHOLE.charts({"softplus": table})[0].x_scale == "log"
     ordered = table["eigenvalues"].sort(0).values
     assert torch.equal(torch.stack(series.outer), ordered[[1, 5]])
@@ -204,7 +249,9 @@ def test_the_profile_shows_the_ranks_that_are_not_zero():
     profile = WHOLE.charts({"relu": _measure(WHOLE, NETWORKS["relu"])})[0]
     assert profile.series[0].x.tolist() == [1, 2, 3]  # rank below K = 4
     assert profile.y_scale == "log"
-    assert "The other 13 of 16 are below 1e-6 of the largest." in profile.note  # the fourth of K is 0 but for rounding
+    assert (
+        "The other 13 of 16 are below 1e-6 of the largest." in profile.note
+    )  # the fourth of K is 0 but for rounding
     signed = WHOLE.charts({"softplus": _measure(WHOLE, NETWORKS["softplus"])})[0]
     assert len(signed.series[0].x) == 16
     assert signed.y_scale == "symlog"
@@ -220,7 +267,10 @@ def test_the_profile_shows_the_ranks_that_are_not_zero():
     ],
 )
 def test_the_profile_says_what_it_leaves_out(probe, hidden, note):
-    table = {**_measure(TOP, NETWORKS["relu"]), "eigenvalues": torch.tensor([[1.0, 0.0, hidden]]).expand(COUNT, -1)}
+    table = {
+        **_measure(TOP, NETWORKS["relu"]),
+        "eigenvalues": torch.tensor([[1.0, 0.0, hidden]]).expand(COUNT, -1),
+    }
     assert note in probe.charts({"relu": table})[0].note
 
 
@@ -229,7 +279,9 @@ def test_the_gradient_is_that_of_the_loss_at_the_true_label(network):
     batch = _batch()
     leaf = batch.images.clone().requires_grad_()
     loss = F.cross_entropy(network(leaf), batch.labels, reduction="sum")
-    gradient = torch.autograd.grad(loss, leaf, materialize_grads=True, allow_unused=True)[0].flatten(1)
+    gradient = torch.autograd.grad(loss, leaf, materialize_grads=True, allow_unused=True)[
+        0
+    ].flatten(1)
     torch.testing.assert_close(_measure(WHOLE, network)["gradient_norm"], gradient.norm(dim=1))
 
 
@@ -238,16 +290,37 @@ def test_the_gradient_is_that_of_the_loss_at_the_true_label(network):
     [
         (lambda: Curvature(spectrum="all"), "spectrum must be one of whole, top; got 'all'"),
         (lambda: Curvature(top=0), "top must be at least 1; got 0"),
-        (lambda: Curvature(spectrum="top", bottom=0), "bottom must be at least 1, and is for spectrum: top alone; got 0 for top"),
-        (lambda: Curvature(bottom=2), "bottom must be at least 1, and is for spectrum: top alone; got 2 for whole"),
-        (lambda: Curvature(step=-0.1), "step must be a length in pixel units, 0 for the exact Hessian; got -0.1"),
-        (lambda: Curvature(step=float("nan")), "step must be a length in pixel units, 0 for the exact Hessian; got nan"),
-        (lambda: Curvature(linearity=0.0), "linearity must be a positive radius in pixel units; got 0.0"),
-        (lambda: Curvature(temperature=0.0), "temperature must be a positive number, or not given to be measured; got 0.0"),
+        (
+            lambda: Curvature(spectrum="top", bottom=0),
+            "bottom must be at least 1, and is for spectrum: top alone; got 0 for top",
+        ),
+        (
+            lambda: Curvature(bottom=2),
+            "bottom must be at least 1, and is for spectrum: top alone; got 2 for whole",
+        ),
+        (
+            lambda: Curvature(step=-0.1),
+            "step must be a length in pixel units, 0 for the exact Hessian; got -0.1",
+        ),
+        (
+            lambda: Curvature(step=float("nan")),
+            "step must be a length in pixel units, 0 for the exact Hessian; got nan",
+        ),
+        (
+            lambda: Curvature(linearity=0.0),
+            "linearity must be a positive radius in pixel units; got 0.0",
+        ),
+        (
+            lambda: Curvature(temperature=0.0),
+            "temperature must be a positive number, or not given to be measured; got 0.0",
+        ),
         (lambda: Curvature(length=0.0), "length must be positive, in pixel units; got 0.0"),
         (lambda: Curvature(turns=0), "turns must be at least 1; got 0"),
         (lambda: Curvature(attack=DeepFool(norm="l2")), "a minimal-norm l2 attack without a box"),
-        (lambda: Curvature(confidence=0.2).validate((1, 4, 4), 4), r"confidence must lie in \(1 / K, 1\)"),
+        (
+            lambda: Curvature(confidence=0.2).validate((1, 4, 4), 4),
+            r"confidence must lie in \(1 / K, 1\)",
+        ),
         (lambda: Curvature(draws=1), "draws must be at least 2; got 1"),
         (
             lambda: Curvature(spectrum="top", top=14, bottom=3).validate((1, 4, 4), 10),
@@ -277,7 +350,8 @@ def test_an_affine_network_is_flat_and_one_step_is_enough():
 
 
 def test_the_scale_of_the_logits_is_taken_out_by_a_measured_temperature():
-    """The change of the loss's gradient, and the turn of the margin's, are those of the network, however sure it is."""
+    """The change of the loss's gradient, and the turn of the margin's, are those of the network,
+    however sure it is."""
     network, batch = NETWORKS["relu"], _batch()
     source = Randomness(0, batch.indices)
     probe = Curvature(attack=DeepFool(norm="l2", box=False))
@@ -313,7 +387,12 @@ def test_a_sample_without_a_second_derivative_is_told_and_left_out(probe):
     table = _measure(probe, lambda own: network(own) + oracles.bent_to_nan(own, at=images[2]))
     others = torch.arange(COUNT) != 2
     assert table["eigenvalues"][2].isnan().all()
-    torch.testing.assert_close(table["eigenvalues"][others], _measure(probe, network)["eigenvalues"][others], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(
+        table["eigenvalues"][others],
+        _measure(probe, network)["eigenvalues"][others],
+        rtol=1e-5,
+        atol=1e-5,
+    )
     summary = probe.summarise(table)
     assert "is not finite at 12.5% of the samples" in summary.warnings["undefined_curvature"]
     assert math.isfinite(summary.scalars["mean_top_eigenvalue"])
@@ -323,5 +402,9 @@ def test_a_sample_without_a_second_derivative_is_told_and_left_out(probe):
 def test_relative_linearity_is_blind_to_scale():
     network = NETWORKS["relu"]
     one, scaled = _measure(STEP, network), _measure(STEP, lambda images: 50 * network(images))
-    torch.testing.assert_close(scaled["relative_linearity_error"], one["relative_linearity_error"], rtol=1e-4, atol=1e-7)
-    assert _measure(STEP, NETWORKS["affine"])["relative_linearity_error"].max() < 1  # the runner-up may change
+    torch.testing.assert_close(
+        scaled["relative_linearity_error"], one["relative_linearity_error"], rtol=1e-4, atol=1e-7
+    )
+    assert (
+        _measure(STEP, NETWORKS["affine"])["relative_linearity_error"].max() < 1
+    )  # the runner-up may change

@@ -16,7 +16,13 @@ ORDER = drawn_places(torch.arange(70, 78))
 def _measure(probe, count=5, network=NETWORK, start=0, labels=4):
     """Of 8 samples, those from `start` on."""
     rows = slice(start, start + count)
-    batch = Batch(oracles.images(8)[rows], (torch.arange(8) % labels)[rows], torch.arange(70, 78)[rows], start, ORDER[rows])
+    batch = Batch(
+        oracles.images(8)[rows],
+        (torch.arange(8) % labels)[rows],
+        torch.arange(70, 78)[rows],
+        start,
+        ORDER[rows],
+    )
     return probe.measure(network, batch, Randomness(0, batch.indices))
 
 
@@ -29,7 +35,9 @@ def test_columns(count, rows):
     assert torch.equal(table["prediction"], NETWORK(table["image"]).argmax(1))
     assert torch.equal(table["adversarial_prediction"], NETWORK(table["adversarial"]).argmax(1))
     assert (table["adversarial_prediction"] != table["prediction"]).all()
-    torch.testing.assert_close(table["distance"], (table["adversarial"] - table["image"]).flatten(1).norm(dim=1))
+    torch.testing.assert_close(
+        table["distance"], (table["adversarial"] - table["image"]).flatten(1).norm(dim=1)
+    )
 
 
 @pytest.mark.parametrize("count", [9, 5, 3, 1])
@@ -38,7 +46,9 @@ def test_shards_give_the_rows_of_the_whole(count):
     whole, *halves = _measure(probe, 8), _measure(probe, 3), _measure(probe, 5, start=3)
     assert sum(len(half["sample"]) for half in halves) == min(count, 8)
     for name, column in whole.items():
-        torch.testing.assert_close(torch.cat([half[name] for half in halves]), column, rtol=1e-5, atol=1e-8)
+        torch.testing.assert_close(
+            torch.cat([half[name] for half in halves]), column, rtol=1e-5, atol=1e-8
+        )
 
 
 def test_summary():
@@ -48,7 +58,10 @@ def test_summary():
 
 def test_the_gallery_has_a_row_for_each_sample_and_two_pictures_for_each_model():
     probe = Examples(count=3)
-    tables = {"plain": _measure(probe, 8), "constant": _measure(probe, 8, network=oracles.Constant(2.0, 0.0))}
+    tables = {
+        "plain": _measure(probe, 8),
+        "constant": _measure(probe, 8, network=oracles.Constant(2.0, 0.0)),
+    }
     (gallery,) = probe.charts(tables)
     assert gallery.row_labels == [f"sample {int(sample)}" for sample in tables["plain"]["sample"]]
     assert [len(row) for row in gallery.rows] == [5] * 3

@@ -17,7 +17,9 @@ SUMMARY_CURVES = {"median_margin", "lower_quartile_margin", "upper_quartile_marg
 
 def _measure(rows=slice(None), network=NETWORK, probe=PROBE):
     batch = Batch(
-        oracles.images(COUNT, SHAPE)[rows], torch.zeros(COUNT, dtype=torch.int64)[rows], torch.arange(50, 50 + COUNT)[rows]
+        oracles.images(COUNT, SHAPE)[rows],
+        torch.zeros(COUNT, dtype=torch.int64)[rows],
+        torch.arange(50, 50 + COUNT)[rows],
     )
     return probe.measure(network, batch, Randomness(0, batch.indices))
 
@@ -27,21 +29,31 @@ def test_columns():
     assert {len(column) for column in table.values()} == {4 * COUNT}
     assert table["sample"].view(4, COUNT).unique(dim=0).tolist() == [list(range(50, 50 + COUNT))]
     assert table["subspace"].view(4, COUNT)[:, 0].tolist() == [0, 1, 2, 3]
-    assert [status == "found" for status in table["status"]] == torch.isfinite(table["distance"]).tolist()
+    assert [status == "found" for status in table["status"]] == torch.isfinite(
+        table["distance"]
+    ).tolist()
     assert set(table["status"]) <= {"found", "censored", "dead"}
 
 
 def test_affine_classifiers_are_exact():
     affine = oracles.Affine(shape=SHAPE)
-    exact = [affine.margins(oracles.images(COUNT, SHAPE), basis=oracles.dct_basis(6, low, 3)) for low in range(4)]
+    exact = [
+        affine.margins(oracles.images(COUNT, SHAPE), basis=oracles.dct_basis(6, low, 3))
+        for low in range(4)
+    ]
     torch.testing.assert_close(_measure(network=affine)["distance"], 1.02 * torch.cat(exact))
 
 
 def test_tight_margins_are_exact_on_affine_classifiers_and_shorter_elsewhere():
     tight = dataclasses.replace(PROBE, quality="tight")
     affine = oracles.Affine(shape=SHAPE)
-    exact = [affine.margins(oracles.images(COUNT, SHAPE), basis=oracles.dct_basis(6, low, 3)) for low in range(4)]
-    torch.testing.assert_close(_measure(network=affine, probe=tight)["distance"], torch.cat(exact), rtol=1e-4, atol=0)
+    exact = [
+        affine.margins(oracles.images(COUNT, SHAPE), basis=oracles.dct_basis(6, low, 3))
+        for low in range(4)
+    ]
+    torch.testing.assert_close(
+        _measure(network=affine, probe=tight)["distance"], torch.cat(exact), rtol=1e-4, atol=0
+    )
     fast, slow = _measure()["distance"], _measure(probe=tight)["distance"]
     both = torch.isfinite(fast) & torch.isfinite(slow)
     assert both.double().mean() > 0.8
@@ -68,14 +80,22 @@ def test_summary():
     assert summary.scalars["median_margin/last"] == medians[3]
     assert summary.scalars["found"] == torch.isfinite(distances).double().mean()
     for low, middle, high in zip(
-        *(summary.curves[name].y for name in ("lower_quartile_margin", "median_margin", "upper_quartile_margin")), strict=True
+        *(
+            summary.curves[name].y
+            for name in ("lower_quartile_margin", "median_margin", "upper_quartile_margin")
+        ),
+        strict=True,
     ):
         assert low <= middle <= high
 
 
 def test_samples_without_a_margin_count_as_inf():
     distance = torch.tensor([1.0, torch.inf, torch.inf, 1.0, 2.0, torch.inf])
-    table = {"sample": torch.arange(3).repeat(2), "subspace": torch.tensor([0, 0, 0, 1, 1, 1]), "distance": distance}
+    table = {
+        "sample": torch.arange(3).repeat(2),
+        "subspace": torch.tensor([0, 0, 0, 1, 1, 1]),
+        "distance": distance,
+    }
     summary = PROBE.summarise(table)
     assert summary.curves["median_margin"].y == [torch.inf, 2.0]
     assert summary.scalars["found"] == 0.5
@@ -85,7 +105,10 @@ def test_rows_in_another_order_make_the_same_summary():
     """Shards end in any order, and their rows are joined."""
     table = _measure()
     order = torch.randperm(4 * COUNT, generator=torch.Generator().manual_seed(0))
-    shuffled = {name: column[order] if isinstance(column, torch.Tensor) else column for name, column in table.items()}
+    shuffled = {
+        name: column[order] if isinstance(column, torch.Tensor) else column
+        for name, column in table.items()
+    }
     assert PROBE.summarise(shuffled) == PROBE.summarise(table)
 
 
@@ -98,7 +121,12 @@ def test_charts_have_one_series_for_each_model():
         assert torch.isfinite(series.y).all()
         assert (series.low <= series.y).all()
         assert (series.y <= series.high).all()
-    assert chart.x_ticks == {0: "0–2", 1: "1–3", 2: "2–4", 3: "3–5"}  # the frequencies of each block
+    assert chart.x_ticks == {
+        0: "0–2",
+        1: "1–3",
+        2: "2–4",
+        3: "3–5",
+    }  # the frequencies of each block
     assert "no box" in chart.y_label
     assert "deepfool-l2" in chart.note
 
@@ -129,4 +157,6 @@ def test_good_settings_pass():
 
 def test_what_only_costs_is_marked():
     """Workers leave it out of the key of a result."""
-    assert [field.name for field in dataclasses.fields(Margins) if field.metadata.get("cost")] == ["rows"]
+    assert [field.name for field in dataclasses.fields(Margins) if field.metadata.get("cost")] == [
+        "rows"
+    ]

@@ -46,13 +46,17 @@ def test_an_honest_classifier_gives_numbers_and_no_warning():
     assert summary.warnings == {}
     assert summary.scalars == {
         "accuracy": pytest.approx(5 / 6),
-        **dict.fromkeys(("zero_gradient", "zero_margin_gradient", "saturated", "varying", "regained"), 0.0),
+        **dict.fromkeys(
+            ("zero_gradient", "zero_margin_gradient", "saturated", "varying", "regained"), 0.0
+        ),
         "worse_than_noise/short_pgd": 0.0,
     }
     attacked, noisy = summary.curves["accuracy/short_pgd"], summary.curves["accuracy/noise"]
     assert attacked.x == [0.0, *PROBE.eps]
     assert attacked.y[0] == noisy.y[0] == pytest.approx(5 / 6)
-    assert attacked.y[1:] == [pytest.approx(1 - share) for share in table["broken"].double().mean(0).tolist()]
+    assert attacked.y[1:] == [
+        pytest.approx(1 - share) for share in table["broken"].double().mean(0).tolist()
+    ]
     assert attacked.y[1] < noisy.y[1]
 
 
@@ -71,20 +75,37 @@ def test_an_honest_classifier_gives_numbers_and_no_warning():
             {"zero_gradients", "saturated_logits", "worse_than_noise"},
             "exactly 0 on 100.0% .* the logit margin on 0.0%.*take the objective logit_margin",
         ),
-        (oracles.Noisy(oracles.Affine()), torch.float64, {"varying_gradients"}, "differ between two calls .* on 100.0%"),
-        (oracles.Quantised(oracles.relu()), torch.float64, {"zero_gradients", "worse_than_noise"}, "short_pgd [0-9.]+%"),
+        (
+            oracles.Noisy(oracles.Affine()),
+            torch.float64,
+            {"varying_gradients"},
+            "differ between two calls .* on 100.0%",
+        ),
+        (
+            oracles.Quantised(oracles.relu()),
+            torch.float64,
+            {"zero_gradients", "worse_than_noise"},
+            "short_pgd [0-9.]+%",
+        ),
     ],
     ids=["constant", "large-logits", "random", "quantised"],
 )
 def test_each_symptom_has_its_warning(network, dtype, expected, words):
     summary = PROBE.summarise(_measure(network, _batch(network, dtype)))
     assert set(summary.warnings) >= expected
-    assert set(summary.warnings) - expected <= {"worse_than_noise", "rising_accuracy"}  # which follow, where luck decides
+    assert set(summary.warnings) - expected <= {
+        "worse_than_noise",
+        "rising_accuracy",
+    }  # which follow, where luck decides
     assert re.search(words, " ".join(summary.warnings.values()))
 
 
 def test_a_thin_shell_makes_accuracy_rise():
-    batch = Batch(torch.full((COUNT, 1, 4, 4), 0.51), torch.zeros(COUNT, dtype=torch.int64), torch.arange(COUNT))
+    batch = Batch(
+        torch.full((COUNT, 1, 4, 4), 0.51),
+        torch.zeros(COUNT, dtype=torch.int64),
+        torch.arange(COUNT),
+    )
     probe = Masking((0.1, 0.4), norm="linf")
     summary = probe.summarise(_measure(oracles.Shell(0.08, 0.015, scale=10), batch, probe))
     assert set(summary.warnings) == {"rising_accuracy", "worse_than_noise"}
@@ -93,7 +114,8 @@ def test_a_thin_shell_makes_accuracy_rise():
 
 
 def _table(flagged, right=200):
-    """`right` samples classified right, of which `flagged` are saturated, and as many that are wrong and saturated."""
+    """`right` samples classified right, of which `flagged` are saturated, and as many that are
+    wrong and saturated."""
     flags = torch.arange(2 * right) % right < flagged
     flags[right:] = True
     none = torch.zeros(2 * right, dtype=torch.bool)
@@ -127,7 +149,12 @@ def test_nothing_right_is_nothing_to_warn_of():
 def test_two_lines_for_each_model():
     table = _measure(oracles.relu())
     (chart,) = PROBE.charts({"plain": table, "robust": table})
-    assert [series.label for series in chart.series] == ["plain, short PGD", "plain, noise", "robust, short PGD", "robust, noise"]
+    assert [series.label for series in chart.series] == [
+        "plain, short PGD",
+        "plain, noise",
+        "robust, short PGD",
+        "robust, noise",
+    ]
     assert all(len(series.x) == len(series.y) == 4 for series in chart.series)
     assert chart.series[0].y.max() <= 100
 
@@ -135,7 +162,10 @@ def test_two_lines_for_each_model():
 @pytest.mark.parametrize(
     ("settings", "match"),
     [
-        ({"eps": ()}, r"eps must be a growing list of finite positive radii in pixel units; got \[\]"),
+        (
+            {"eps": ()},
+            r"eps must be a growing list of finite positive radii in pixel units; got \[\]",
+        ),
         ({"eps": (0.1,), "norm": "l0"}, "norm must be one of l1, l2, linf; got 'l0'"),
         ({"eps": (0.1,), "steps": 0}, "steps must be at least 1; got 0"),
         ({"eps": (0.1,), "draws": 0}, "draws must be at least 1; got 0"),

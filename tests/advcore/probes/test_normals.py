@@ -13,7 +13,9 @@ FLAT = oracles.Affine(2, SHAPE)
 
 def _measure(network, images=None):
     images = oracles.images(COUNT, SHAPE) if images is None else images
-    batch = Batch(images, torch.zeros(len(images), dtype=torch.int64), torch.arange(50, 50 + len(images)))
+    batch = Batch(
+        images, torch.zeros(len(images), dtype=torch.int64), torch.arange(50, 50 + len(images))
+    )
     return PROBE.measure(network, batch, Randomness(0, batch.indices))
 
 
@@ -29,7 +31,9 @@ def test_the_normal_of_a_flat_boundary():
     assert summary.scalars["participation_ratio"] == pytest.approx(1)
     assert summary.scalars["dimensions_above_random"] == 1
     assert summary.scalars["participation_ratio/random"] > 5
-    assert summary.scalars["median_distance"] == pytest.approx(table["distance"].quantile(0.5).item())
+    assert summary.scalars["median_distance"] == pytest.approx(
+        table["distance"].quantile(0.5).item()
+    )
     assert summary.curves["singular_value"].y[0] == pytest.approx(COUNT**0.5)
 
 
@@ -37,7 +41,9 @@ def test_normals_lead_out_of_the_predicted_class():
     network, images = oracles.relu(shape=SHAPE), oracles.images(COUNT, SHAPE)
     table = _measure(network, images)
     reached = images + table["distance"].view(-1, 1, 1, 1) * table["normal"]
-    torch.testing.assert_close(table["normal"].flatten(1).norm(dim=1), torch.ones(COUNT, dtype=torch.float64))
+    torch.testing.assert_close(
+        table["normal"].flatten(1).norm(dim=1), torch.ones(COUNT, dtype=torch.float64)
+    )
     assert (network(reached + 1e-9 * table["normal"]).argmax(1) != network(images).argmax(1)).all()
 
 
@@ -52,7 +58,12 @@ def test_samples_without_a_normal_are_left_out():
     assert PROBE.summarise(half).scalars["found"] == 0.5
     assert len(PROBE.summarise(half).curves["singular_value"].x) == COUNT // 2
     spectrum, _ = PROBE.charts({"half": half, "whole": _measure(FLAT)})
-    assert [series.label for series in spectrum.series] == ["half", "whole", "6 random directions", "12 random directions"]
+    assert [series.label for series in spectrum.series] == [
+        "half",
+        "whole",
+        "6 random directions",
+        "12 random directions",
+    ]
 
 
 def test_one_model_has_a_spectrum_and_nothing_to_overlap_with():
@@ -69,8 +80,15 @@ def test_overlap_of_equal_and_of_orthogonal_networks():
         other.weight[1] = other.weight[0] + turned
     networks = {"flat": FLAT, "twin": oracles.Affine(2, SHAPE, scale=3), "turned": other}
     _, chart = PROBE.charts({name: _measure(network) for name, network in networks.items()})
-    assert [series.label for series in chart.series] == ["flat and twin", "flat and turned", "twin and turned", "random subspaces"]
-    assert [series.y.item() for series in chart.series] == pytest.approx([1, 0, 0, 1 / 36], abs=1e-6)
+    assert [series.label for series in chart.series] == [
+        "flat and twin",
+        "flat and turned",
+        "twin and turned",
+        "random subspaces",
+    ]
+    assert [series.y.item() for series in chart.series] == pytest.approx(
+        [1, 0, 0, 1 / 36], abs=1e-6
+    )
     table = _measure(oracles.relu(shape=SHAPE))
     _, chart = PROBE.charts({"one": table, "two": table})
     torch.testing.assert_close(chart.series[0].y, torch.ones(COUNT))

@@ -12,7 +12,7 @@ from advcore import Randomness, probes
 from advcore.attacks import PGD, DeepFool
 from advcore.randomness import drawn_places
 from advcore.subspaces import DCTDiagonal
-from workers.columns import check_columns
+from advcore.workers.columns import check_columns
 
 PROBES = {
     "robustness": probes.Robustness((0.1, 0.3), (DeepFool(), PGD(norm="l2", steps=3))),
@@ -25,7 +25,9 @@ PROBES = {
     "noise": probes.Noise((0.1, 0.5), draws=5, directions=3),
     "curvature": probes.Curvature(temperature=2.0),
     "curvature-top": probes.Curvature(spectrum="top", top=2, temperature=2.0),
-    "curvature-step": probes.Curvature(spectrum="top", top=2, bottom=1, step=0.3, linearity=0.5, temperature=2.0),
+    "curvature-step": probes.Curvature(
+        spectrum="top", top=2, bottom=1, step=0.3, linearity=0.5, temperature=2.0
+    ),
     "curvature-count": probes.Curvature(temperature=2.0, count=2),
     "boundary-count": probes.Boundary(top=2, bottom=2, steps=8, count=2),
     "shared_curvature": probes.SharedCurvature(top=2),
@@ -55,10 +57,14 @@ def test_the_model_is_left_alone_and_measured_in_evaluation_mode(probe):
 
 @every_probe
 def test_columns_are_detached_and_hold_the_sample(probe):
-    table = probe.measure(oracles.relu(), BATCH, Randomness(0, BATCH.indices), **_more(probe, oracles.softplus()))
+    table = probe.measure(
+        oracles.relu(), BATCH, Randomness(0, BATCH.indices), **_more(probe, oracles.softplus())
+    )
     few = getattr(probe, "count", None) or 6
     assert set(table["sample"].tolist()) == set((few > PLACES).nonzero()[:, 0].tolist())
-    assert not any(isinstance(column, torch.Tensor) and column.requires_grad for column in table.values())
+    assert not any(
+        isinstance(column, torch.Tensor) and column.requires_grad for column in table.values()
+    )
 
 
 @every_probe
@@ -82,29 +88,47 @@ def test_every_number_says_of_what_it_is(probe):
 
 
 def _measure(probe, rows):
-    batch = probes.Batch(BATCH.images[rows], BATCH.labels[rows], BATCH.indices[rows], rows.start or 0, PLACES[rows])
-    return probe.measure(oracles.relu(), batch, Randomness(0, batch.indices), **_more(probe, oracles.softplus()))
+    batch = probes.Batch(
+        BATCH.images[rows], BATCH.labels[rows], BATCH.indices[rows], rows.start or 0, PLACES[rows]
+    )
+    return probe.measure(
+        oracles.relu(), batch, Randomness(0, batch.indices), **_more(probe, oracles.softplus())
+    )
 
 
 def _more(probe, other):
     """What a comparison is handed besides."""
-    return {"others": {"itself": oracles.relu(), "other": other}} if isinstance(probe, probes.Comparison) else {}
+    return (
+        {"others": {"itself": oracles.relu(), "other": other}}
+        if isinstance(probe, probes.Comparison)
+        else {}
+    )
 
 
 @every_probe
 def test_rows_are_those_of_the_samples_and_one_too_few_is_seen(probe):
-    table = probe.measure(oracles.relu(), BATCH, Randomness(0, BATCH.indices), **_more(probe, oracles.softplus()))
+    table = probe.measure(
+        oracles.relu(), BATCH, Randomness(0, BATCH.indices), **_more(probe, oracles.softplus())
+    )
     assert check_columns(table, probe, BATCH) == len(table["sample"])
     short = {name: column[:-1] for name, column in table.items()}
-    with pytest.raises(ValueError, match=r"a probe must give as many rows for each of its|the column `sample` must hold"):
+    with pytest.raises(
+        ValueError,
+        match=r"a probe must give as many rows for each of its|the column `sample` must hold",
+    ):
         check_columns(short, probe, BATCH)
 
 
 def _by_sample(table, name):
     """A column's rows of each sample."""
-    rows = [(table["sample"] == sample).nonzero()[:, 0].tolist() for sample in table["sample"].unique()]
+    rows = [
+        (table["sample"] == sample).nonzero()[:, 0].tolist() for sample in table["sample"].unique()
+    ]
     column = table[name]
-    return [column[own] if isinstance(column, torch.Tensor) else [column[row] for row in own] for own in rows]
+    return [
+        column[own] if isinstance(column, torch.Tensor) else [column[row] for row in own]
+        for own in rows
+    ]
 
 
 @pytest.mark.parametrize("name", ["curvature-count", "boundary-count"])
@@ -137,9 +161,13 @@ def test_every_named_probe_is_tested():
 
 
 def test_a_meaning_stands_for_all_names_that_begin_with_it_and_the_longest_one_counts():
-    summary = probes.Summary(meanings={"median_margin": "of all blocks", "median_margin/first": "of the lowest block"})
+    summary = probes.Summary(
+        meanings={"median_margin": "of all blocks", "median_margin/first": "of the lowest block"}
+    )
     assert summary.meaning("median_margin/first") == "of the lowest block"
-    assert summary.meaning("median_margin/last") == summary.meaning("median_margin") == "of all blocks"
+    assert (
+        summary.meaning("median_margin/last") == summary.meaning("median_margin") == "of all blocks"
+    )
     assert summary.meaning("median") == summary.meaning("found") == ""
 
 

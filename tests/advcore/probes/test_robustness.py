@@ -16,7 +16,12 @@ PROBES = [
     Robustness((0.01, 0.1), attacks=(PGD(steps=10), FGSM(), DeepFool(norm="linf")), in_turn=False),
     Robustness(
         EPS,
-        attacks=(Bisected(DeepFool(), steps=20), DeepFool(), DeepFool(steps=1), PGD(norm="l2", steps=5, random_start=False)),
+        attacks=(
+            Bisected(DeepFool(), steps=20),
+            DeepFool(),
+            DeepFool(steps=1),
+            PGD(norm="l2", steps=5, random_start=False),
+        ),
         in_turn=False,
     ),
 ]
@@ -40,7 +45,9 @@ def _measure(probe, batch=None, network=NETWORK):
 def _rows(table, attack):
     chosen = torch.tensor([name == attack for name in table["attack"]])
     return {
-        name: column[chosen] if isinstance(column, torch.Tensor) else [v for v, c in zip(column, chosen, strict=True) if c]
+        name: column[chosen]
+        if isinstance(column, torch.Tensor)
+        else [v for v, c in zip(column, chosen, strict=True) if c]
         for name, column in table.items()
     }
 
@@ -62,10 +69,13 @@ def test_columns(probe):
         assert torch.equal(rows["broken_at"] == 0, wrong)
         assert set(rows["broken_at"].tolist()) <= {0.0, *probe.eps, torch.inf}
         if name.startswith(("pgd", "fgsm")):
-            assert torch.equal(torch.isinf(rows["distance"]), torch.isinf(rows["broken_at"]) | wrong)
+            assert torch.equal(
+                torch.isinf(rows["distance"]), torch.isinf(rows["broken_at"]) | wrong
+            )
             assert (rows["distance"] <= rows["broken_at"] * (1 + 1e-6))[~wrong].all()
             assert torch.equal(
-                torch.tensor([status == "broken" for status in rows["status"]]), torch.isfinite(rows["broken_at"]) & ~wrong
+                torch.tensor([status == "broken" for status in rows["status"]]),
+                torch.isfinite(rows["broken_at"]) & ~wrong,
             )
             assert "robust" in rows["status"]
             assert "broken" in rows["status"]
@@ -97,12 +107,18 @@ def test_robust_accuracy_of_an_affine_classifier_is_the_exact_one():
     exact = affine.margins(batch.images)
     middle = exact.sort().values
     probe = Robustness(
-        ((middle[5] + middle[6]).item() / 2, (middle[15] + middle[16]).item() / 2), attacks=(Bisected(DeepFool(), steps=20),)
+        ((middle[5] + middle[6]).item() / 2, (middle[15] + middle[16]).item() / 2),
+        attacks=(Bisected(DeepFool(), steps=20),),
     )
-    expected = [((exact > eps) & (prediction == batch.labels)).double().mean().item() for eps in (0.0, *probe.eps)]
+    expected = [
+        ((exact > eps) & (prediction == batch.labels)).double().mean().item()
+        for eps in (0.0, *probe.eps)
+    ]
     summary = probe.summarise(_measure(probe, batch, affine))
     assert summary.curves["robust_accuracy/worst"].y == expected
-    assert summary.scalars["mean_distance/bisected-deepfool-l2"] == pytest.approx(exact.mean().item(), rel=1e-5)
+    assert summary.scalars["mean_distance/bisected-deepfool-l2"] == pytest.approx(
+        exact.mean().item(), rel=1e-5
+    )
 
 
 def test_a_sample_at_exactly_eps_is_broken_there():
@@ -126,7 +142,9 @@ def test_samples_not_found_stay_in_the_mean_and_the_median():
         "own_distance": torch.tensor([torch.inf, 0.9, torch.inf]),
     }
     scalars = Robustness((0.1,), attacks=(DeepFool(),)).summarise(table).scalars
-    assert scalars["mean_distance/deepfool-l2"] == scalars["median_distance/deepfool-l2"] == torch.inf
+    assert (
+        scalars["mean_distance/deepfool-l2"] == scalars["median_distance/deepfool-l2"] == torch.inf
+    )
     assert scalars["found/deepfool-l2"] == pytest.approx(1 / 3)
 
 
@@ -146,7 +164,9 @@ def test_budget_attacks_run_only_on_what_stands():
     assert standing[0] == (~wrong).sum()
     assert (standing.diff() < 0).any()
     survivors = torch.isinf(table["broken_at"])
-    tries = torch.tensor([[eps <= broken for eps in probe.eps] for broken in table["broken_at"].tolist()]).sum(1)
+    tries = torch.tensor(
+        [[eps <= broken for eps in probe.eps] for broken in table["broken_at"].tolist()]
+    ).sum(1)
     assert (table["queries"] <= tries * (6 + 2)).all()
     assert (table["queries"][survivors] == 4 * (6 + 1)).all()
 
@@ -155,7 +175,9 @@ def test_broken_at_is_the_smallest_eps_at_which_the_attack_succeeds():
     probe, batch = Robustness((0.05, 0.2, 0.5, 5.0), attacks=(PGD(norm="l2", steps=6),)), _batch()
     broken_at = torch.full((COUNT,), torch.inf, dtype=torch.float64)
     for eps in reversed(probe.eps):
-        result = PGD(eps=eps, norm="l2", steps=6)(NETWORK, batch.images, Untargeted(batch.labels), Randomness(0, batch.indices))
+        result = PGD(eps=eps, norm="l2", steps=6)(
+            NETWORK, batch.images, Untargeted(batch.labels), Randomness(0, batch.indices)
+        )
         broken_at[result.found] = eps
     wrong = NETWORK(batch.images).argmax(1) != batch.labels
     assert torch.equal(_measure(probe, batch)["broken_at"], broken_at.masked_fill(wrong, 0))
@@ -166,13 +188,18 @@ def test_broken_at_is_the_smallest_eps_at_which_the_attack_succeeds():
 def test_shards_give_the_rows_of_the_whole(probe):
     batch = _batch()
     whole = _measure(probe, batch)
-    cut = [Batch(batch.images[part], batch.labels[part], batch.indices[part]) for part in (slice(0, 7), slice(7, None))]
+    cut = [
+        Batch(batch.images[part], batch.labels[part], batch.indices[part])
+        for part in (slice(0, 7), slice(7, None))
+    ]
     parts = [_measure(probe, half) for half in cut]
     for attack in dict.fromkeys(whole["attack"]):
         expected, halves = _rows(whole, attack), [_rows(part, attack) for part in parts]
         for name, column in expected.items():
             if isinstance(column, torch.Tensor):
-                torch.testing.assert_close(torch.cat([half[name] for half in halves]), column, rtol=1e-5, atol=1e-8)
+                torch.testing.assert_close(
+                    torch.cat([half[name] for half in halves]), column, rtol=1e-5, atol=1e-8
+                )
             else:
                 assert halves[0][name] + halves[1][name] == column
 
@@ -187,9 +214,17 @@ def test_the_worst_of_each_model_stands_in_its_interval_and_each_attack_beside_i
         assert ((series.low <= series.y) & (series.y <= series.high)).all()
         assert (series.high > series.low).all()
     worst = thick[0].y.tolist()
-    drawn = {series.label.removeprefix("plain, ").removesuffix(" alone") for series in chart.series if series.thin}
+    drawn = {
+        series.label.removeprefix("plain, ").removesuffix(" alone")
+        for series in chart.series
+        if series.thin
+    }
     curves = probe.summarise(table).curves
-    own = {name.partition("/")[2]: list(curve.y) for name, curve in curves.items() if not name.endswith("/worst")}
+    own = {
+        name.partition("/")[2]: list(curve.y)
+        for name, curve in curves.items()
+        if not name.endswith("/worst")
+    }
     assert all(series.y.tolist() != worst for series in chart.series if series.thin)
     for name, curve in own.items():
         hidden = curve == list(curves["robust_accuracy/worst"].y)
@@ -210,7 +245,14 @@ def test_all_wrong():
     assert all(y == 0 for y in summary.curves["robust_accuracy/worst"].y)
 
 
-SIGNS = ("zero_gradient", "zero_margin_gradient", "saturated", "variation", "regained", "worse_than_noise")
+SIGNS = (
+    "zero_gradient",
+    "zero_margin_gradient",
+    "saturated",
+    "variation",
+    "regained",
+    "worse_than_noise",
+)
 
 
 @every_probe
@@ -218,9 +260,17 @@ def test_an_honest_network_shows_no_sign_of_masking_but_where_an_attack_is_cut_s
     table = _measure(probe)
     assert set(SIGNS) <= set(table)
     summary = probe.summarise(table)
-    lame = {name for name, attack in zip(dict.fromkeys(table["attack"]), probe.chosen, strict=False) if attack == DeepFool(steps=1)}
+    lame = {
+        name
+        for name, attack in zip(dict.fromkeys(table["attack"]), probe.chosen, strict=False)
+        if attack == DeepFool(steps=1)
+    }
     assert set(summary.warnings) == ({"worse_than_noise"} if lame else set())
-    worse = {name.split("/")[-1] for name, share in summary.scalars.items() if "worse_than_noise/" in name and share > 0}
+    worse = {
+        name.split("/")[-1]
+        for name, share in summary.scalars.items()
+        if "worse_than_noise/" in name and share > 0
+    }
     assert worse == lame
     assert summary.scalars["masking/saturated"] == 0
     without = dataclasses.replace(probe, masking=False)
@@ -232,10 +282,16 @@ def test_signs_of_the_sample_stand_on_each_of_its_rows_and_noise_is_compared_wit
     """The gradient attack cannot see through rounding, and square can: it looks at logits alone."""
     network = oracles.Quantised(oracles.relu(), levels=6)
     batch = _batch(network)
-    probe = Robustness((0.05, 0.1, 0.15, 0.2), (PGD(steps=3, random_start=False), Square(queries=200)))
+    probe = Robustness(
+        (0.05, 0.1, 0.15, 0.2), (PGD(steps=3, random_start=False), Square(queries=200))
+    )
     table = _measure(probe, batch, network)
-    ball = ball_signs(network, batch.images, batch.labels, "linf", (0.05, 0.15, 0.2), Randomness(0, batch.indices))
-    noise_at = torch.where(ball.by_noise, torch.tensor([0.05, 0.15, 0.2], dtype=torch.float64), torch.inf).amin(1)
+    ball = ball_signs(
+        network, batch.images, batch.labels, "linf", (0.05, 0.15, 0.2), Randomness(0, batch.indices)
+    )
+    noise_at = torch.where(
+        ball.by_noise, torch.tensor([0.05, 0.15, 0.2], dtype=torch.float64), torch.inf
+    ).amin(1)
     for name in ("pgd-linf", "square-linf"):
         rows = _rows(table, name)
         assert rows["zero_gradient"].all()
@@ -263,7 +319,11 @@ def test_any_images_will_do():
 @pytest.mark.parametrize(
     ("eps", "attacks", "match"),
     [
-        ((), (DeepFool(),), r"eps must be a growing list of finite positive radii in pixel units; got \[\]"),
+        (
+            (),
+            (DeepFool(),),
+            r"eps must be a growing list of finite positive radii in pixel units; got \[\]",
+        ),
         ((0.0, 0.1), (DeepFool(),), "eps must be a growing list"),
         ((0.2, 0.1), (DeepFool(),), "eps must be a growing list"),
         ((0.1, 0.1), (DeepFool(),), "eps must be a growing list"),
@@ -282,7 +342,10 @@ def test_bad_settings_are_refused(eps, attacks, match):
     ("settings", "match"),
     [
         ({"quality": "best"}, "quality must be one of fast, tight; got 'best'"),
-        ({"quality": "tight", "attacks": (PGD(),)}, "quality and norm stand for attacks; give either them or attacks"),
+        (
+            {"quality": "tight", "attacks": (PGD(),)},
+            "quality and norm stand for attacks; give either them or attacks",
+        ),
         ({"norm": "l2", "attacks": (PGD(norm="l2"),)}, "give either them or attacks"),
     ],
 )
@@ -293,13 +356,19 @@ def test_bad_qualities_are_refused(settings, match):
 
 def test_a_quality_stands_for_attacks():
     assert Robustness((0.1,)).chosen == (DeepFool(), PGD(norm="l2"))
-    assert Robustness((0.1,), quality="tight", norm="linf").chosen == (MinimalNorm(norm="linf"), APGD(), APGDT())
+    assert Robustness((0.1,), quality="tight", norm="linf").chosen == (
+        MinimalNorm(norm="linf"),
+        APGD(),
+        APGDT(),
+    )
     assert Robustness((0.1,), (FGSM(),)).chosen == (FGSM(),)
 
 
 def test_in_turn_an_attack_starts_from_what_is_known():
     attacks = (DeepFool(), PGD(norm="l2", steps=5))
-    alone, in_turn = (_measure(Robustness(EPS, attacks, in_turn=choice)) for choice in (False, True))
+    alone, in_turn = (
+        _measure(Robustness(EPS, attacks, in_turn=choice)) for choice in (False, True)
+    )
     first, second, worst = (_rows(in_turn, name) for name in ("deepfool-l2", "pgd-l2", "worst"))
     for name, column in _rows(alone, "deepfool-l2").items():
         assert list(column) == list(first[name])
@@ -314,12 +383,23 @@ def test_in_turn_an_attack_starts_from_what_is_known():
 def test_no_number_stands_under_the_name_of_an_attack_that_did_not_find_it():
     """DeepFool breaks all; the budget attack, a weak one, not."""
     attacks = (DeepFool(), Square(norm="l2", queries=3))
-    alone, in_turn = (Robustness((0.05, 0.2, 5.0), attacks, in_turn=choice) for choice in (False, True))
+    alone, in_turn = (
+        Robustness((0.05, 0.2, 5.0), attacks, in_turn=choice) for choice in (False, True)
+    )
     by_itself, after = (probe.summarise(_measure(probe)) for probe in (alone, in_turn))
     assert by_itself.scalars["found/square-l2"] < 0.9
-    assert after.scalars["found/worst"] == after.scalars["found/deepfool-l2"] == by_itself.scalars["found/worst"] == 1
+    assert (
+        after.scalars["found/worst"]
+        == after.scalars["found/deepfool-l2"]
+        == by_itself.scalars["found/worst"]
+        == 1
+    )
     assert not {"found/square-l2", "robust_accuracy/square-l2"} & {*after.scalars, *after.curves}
-    assert by_itself.curves["robust_accuracy/square-l2"].y[-1] > by_itself.curves["robust_accuracy/worst"].y[-1] == 0
+    assert (
+        by_itself.curves["robust_accuracy/square-l2"].y[-1]
+        > by_itself.curves["robust_accuracy/worst"].y[-1]
+        == 0
+    )
     for name in ("found/deepfool-l2", "mean_distance/deepfool-l2"):
         assert after.scalars[name] == by_itself.scalars[name]
     rows, strong = (_rows(_measure(in_turn), name) for name in ("square-l2", "deepfool-l2"))
@@ -333,5 +413,8 @@ def test_of_two_minimal_norm_attacks_each_keeps_its_own_numbers():
     probe = Robustness(EPS, (DeepFool(), DeepFool(steps=1)), masking=False)
     scalars = probe.summarise(_measure(probe)).scalars
     (single,) = (Robustness(EPS, (DeepFool(steps=1),), masking=False),)
-    assert scalars["found/deepfool-l2-2"] == single.summarise(_measure(single)).scalars["found/deepfool-l2"]
+    assert (
+        scalars["found/deepfool-l2-2"]
+        == single.summarise(_measure(single)).scalars["found/deepfool-l2"]
+    )
     assert scalars["found/deepfool-l2-2"] < scalars["found/deepfool-l2-1"] == scalars["found/worst"]

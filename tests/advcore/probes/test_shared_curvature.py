@@ -20,12 +20,20 @@ FIRST, SECOND = drawn_places(torch.arange(30, 30 + COUNT)).argsort().tensor_spli
 
 
 def _measure(probe=PROBE, network=NETWORK, rows=slice(None), dtype=torch.float64, shift=0.0):
-    batch = Batch(oracles.images(COUNT, dtype=dtype)[rows] + shift, LABELS[rows], torch.arange(30, 30 + COUNT)[rows])
+    batch = Batch(
+        oracles.images(COUNT, dtype=dtype)[rows] + shift,
+        LABELS[rows],
+        torch.arange(30, 30 + COUNT)[rows],
+    )
     return probe.measure(network, batch, Randomness(0, batch.indices))
 
 
 def _dense(network=NETWORK):
-    loss = InputHessian(network, oracles.images(COUNT), lambda logits: F.cross_entropy(logits, LABELS, reduction="none"))
+    loss = InputHessian(
+        network,
+        oracles.images(COUNT),
+        lambda logits: F.cross_entropy(logits, LABELS, reduction="none"),
+    )
     return loss.dense()
 
 
@@ -36,7 +44,9 @@ def test_columns(dtype):
     assert torch.equal(table["sample"], torch.arange(30, 30 + COUNT))
     assert table["eigenvectors"].shape == (COUNT, 3, DIMENSION)
     assert (table["eigenvalues"].abs().diff(dim=1) <= 0).all()
-    assert [status == "broken" for status in table["status"]] == torch.isfinite(table["distance"]).tolist()
+    assert [status == "broken" for status in table["status"]] == torch.isfinite(
+        table["distance"]
+    ).tolist()
     assert table["direction"].dtype == table["eigenvectors"].dtype == dtype
     sizes = table["direction"].norm(dim=1)
     torch.testing.assert_close(sizes, torch.isfinite(table["distance"]).to(dtype))
@@ -45,8 +55,12 @@ def test_columns(dtype):
 def test_pairs_are_the_whole_hessian_of_a_piecewise_linear_network():
     """K - 1 of K = 4 classes."""
     table = _measure()
-    rebuilt = torch.einsum("bk,bki,bkj->bij", table["eigenvalues"], table["eigenvectors"], table["eigenvectors"])
-    torch.testing.assert_close(rebuilt, _dense(), rtol=1e-5, atol=1e-5 * _dense().abs().max().item())
+    rebuilt = torch.einsum(
+        "bk,bki,bkj->bij", table["eigenvalues"], table["eigenvectors"], table["eigenvectors"]
+    )
+    torch.testing.assert_close(
+        rebuilt, _dense(), rtol=1e-5, atol=1e-5 * _dense().abs().max().item()
+    )
 
 
 def test_what_is_not_told_from_zero_is_zero():
@@ -62,12 +76,16 @@ def test_what_is_not_told_from_zero_is_zero():
 @pytest.mark.parametrize("name", ["relu", "softplus"])
 def test_shards_give_the_rows_of_the_whole(name):
     network = getattr(oracles, name)()
-    probe = replace(PROBE, attack=DeepFool(box=False))  # of MinimalNorm's descents that end equally far rounding chooses one
+    probe = replace(
+        PROBE, attack=DeepFool(box=False)
+    )  # of MinimalNorm's descents that end equally far rounding chooses one
     whole = _measure(probe, network=network)
     halves = [_measure(probe, network=network, rows=part) for part in (slice(0, 5), slice(5, None))]
     for column, values in whole.items():
         if isinstance(values, torch.Tensor):
-            torch.testing.assert_close(torch.cat([half[column] for half in halves]), values, rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(
+                torch.cat([half[column] for half in halves]), values, rtol=1e-4, atol=1e-5
+            )
         else:
             assert values == halves[0][column] + halves[1][column]
 
@@ -80,7 +98,8 @@ def test_images_outside_the_box():
 
 
 def test_the_summary_is_of_the_unseen_half():
-    """All from dense Hessians: directions of the half drawn first, curvature and perturbations of the other."""
+    """All from dense Hessians: directions of the half drawn first, curvature and perturbations of
+    the other."""
     table = _measure()
     summary = PROBE.summarise(table)
     dense = _dense()
@@ -90,11 +109,19 @@ def test_the_summary_is_of_the_unseen_half():
     for m in range(1, 6):
         span = shared[:, :m]
         curvature = torch.einsum("im,bij,jm->b", span, dense[SECOND], span) / m
-        assert summary.curves["mean_curvature/shared"].y[m - 1] == pytest.approx(curvature.mean().item(), rel=1e-4)
-        assert summary.curves["median_curvature/shared"].y[m - 1] == pytest.approx(curvature.quantile(0.5).item(), rel=1e-3)
+        assert summary.curves["mean_curvature/shared"].y[m - 1] == pytest.approx(
+            curvature.mean().item(), rel=1e-4
+        )
+        assert summary.curves["median_curvature/shared"].y[m - 1] == pytest.approx(
+            curvature.quantile(0.5).item(), rel=1e-3
+        )
         held = (table["direction"][SECOND] @ span).norm(dim=1)
-        assert summary.curves["median_energy"].y[m - 1] == pytest.approx(held.quantile(0.5).item(), rel=1e-4)
-    assert summary.scalars["median_curvature/shared"] == pytest.approx(curvature.quantile(0.5).item(), rel=1e-3)
+        assert summary.curves["median_energy"].y[m - 1] == pytest.approx(
+            held.quantile(0.5).item(), rel=1e-4
+        )
+    assert summary.scalars["median_curvature/shared"] == pytest.approx(
+        curvature.quantile(0.5).item(), rel=1e-3
+    )
     assert summary.curves["median_energy"].x == [1, 2, 3, 4, 5]
     assert summary.scalars["energy_of_random"] == math.sqrt(5 / 16)
     assert summary.scalars["mean_curvature/shared"] > summary.scalars["mean_curvature/random"] > 0
@@ -121,7 +148,11 @@ def test_no_more_directions_than_the_first_half_has():
     summary = SharedCurvature(top=1, directions=9).summarise(_measure(SharedCurvature(top=1)))
     assert summary.scalars["directions"] == 6
     flat = PROBE.summarise(_measure(network=oracles.Constant(1.0, 0.0, -1.0, 0.5)))
-    assert (flat.scalars["directions"], flat.scalars["mean_curvature/shared"], flat.scalars["found"]) == (1, 0, 0)
+    assert (
+        flat.scalars["directions"],
+        flat.scalars["mean_curvature/shared"],
+        flat.scalars["found"],
+    ) == (1, 0, 0)
     assert math.isnan(flat.scalars["median_energy"])
 
 
@@ -159,12 +190,17 @@ def test_a_sample_without_a_second_derivative_is_left_out():
     table, whole = _measure(network=broken), _measure()
     assert table["eigenvalues"][3].isnan().all()
     others = torch.arange(COUNT) != 3
-    torch.testing.assert_close(table["eigenvalues"][others], whole["eigenvalues"][others], rtol=1e-5, atol=1e-8)
+    torch.testing.assert_close(
+        table["eigenvalues"][others], whole["eigenvalues"][others], rtol=1e-5, atol=1e-8
+    )
     assert math.isfinite(PROBE.summarise(table).scalars["median_curvature/shared"])
 
 
 def test_one_sample_has_no_halves():
-    with pytest.raises(ValueError, match="made from one half of the samples and tried on the other; got 1: take more"):
+    with pytest.raises(
+        ValueError,
+        match="made from one half of the samples and tried on the other; got 1: take more",
+    ):
         PROBE.summarise(_measure(rows=slice(0, 1)))
 
 
@@ -173,9 +209,18 @@ def test_one_sample_has_no_halves():
     [
         (lambda: SharedCurvature(top=0), "top must be at least 1; got 0"),
         (lambda: SharedCurvature(directions=0), "directions must be at least 1; got 0"),
-        (lambda: SharedCurvature(step=-1.0), "step must be a length in pixel units, 0 for the exact Hessian; got -1.0"),
-        (lambda: SharedCurvature(top=17).validate((1, 4, 4), 4), "top must not exceed the image's dimension, 16; got 17"),
-        (lambda: SharedCurvature().validate((1, 4, 4), 4), "directions must not exceed the image's dimension, 16; got 20"),
+        (
+            lambda: SharedCurvature(step=-1.0),
+            "step must be a length in pixel units, 0 for the exact Hessian; got -1.0",
+        ),
+        (
+            lambda: SharedCurvature(top=17).validate((1, 4, 4), 4),
+            "top must not exceed the image's dimension, 16; got 17",
+        ),
+        (
+            lambda: SharedCurvature().validate((1, 4, 4), 4),
+            "directions must not exceed the image's dimension, 16; got 20",
+        ),
     ],
 )
 def test_bad_settings_are_refused(make, match):

@@ -29,7 +29,9 @@ NETWORKS = {"one": ONE, "turned": TURNED, "across": _plane(OTHER)}
 
 
 def _measure(probe, network=ONE, others=NETWORKS, images=IMAGES):
-    batch = Batch(images, torch.zeros(len(images), dtype=torch.int64), torch.arange(70, 70 + len(images)))
+    batch = Batch(
+        images, torch.zeros(len(images), dtype=torch.int64), torch.arange(70, 70 + len(images))
+    )
     return probe.measure(network, batch, Randomness(0, batch.indices), others=others)
 
 
@@ -39,8 +41,8 @@ def _column(table, name, to, scale):
 
 
 def test_planes_at_an_angle():
-    """x ends at x - 1.02 s a e_1, a its first coordinate. The plane turned by t is crossed where cos t a + sin t b changes its
-    sign; the plane across, which does not see e_1, nowhere."""
+    """x ends at x - 1.02 s a e_1, a its first coordinate. The plane turned by t is crossed where
+    cos t a + sin t b changes its sign; the plane across, which does not see e_1, nowhere."""
     probe = Transfer(scales=(0.5, 1.0, 3.0))
     table = _measure(probe)
     a, b = (IMAGES - 0.5).flatten(1)[:, :2].T
@@ -54,12 +56,16 @@ def test_planes_at_an_angle():
     assert _column(table, "sample", "across", 0.5).tolist() == list(range(70, 70 + COUNT))
     assert set(table["status"]) == {"broken"}
     summary = probe.summarise(table)
-    shares = [_column(table, "fooled", "turned", scale).double().mean().item() for scale in probe.scales]
+    shares = [
+        _column(table, "fooled", "turned", scale).double().mean().item() for scale in probe.scales
+    ]
     assert 0 < shares[1] < shares[2] < 1
     assert list(summary.curves["transfer_rate_over_scale/turned"].y) == shares
     assert summary.scalars["transfer_rate/turned"] == shares[0]
     assert summary.scalars["found"] == 1
-    assert summary.scalars["median_distance"] == pytest.approx((1.02 * a.abs()).quantile(0.5).item(), rel=1e-12)
+    assert summary.scalars["median_distance"] == pytest.approx(
+        (1.02 * a.abs()).quantile(0.5).item(), rel=1e-12
+    )
 
 
 def test_a_rate_is_a_share_of_what_was_found():
@@ -101,13 +107,24 @@ def test_charts():
     others = {name: NETWORKS[name] for name in probe.to}
     tables = {name: _measure(probe, NETWORKS[name], others) for name in ("one", "across", "turned")}
     maps, lines = probe.charts(tables)
-    assert (maps.x_names, maps.y_names) == (["turned", "one"], ["turned", "across", "one"])  # upwards
+    assert (maps.x_names, maps.y_names) == (
+        ["turned", "one"],
+        ["turned", "across", "one"],
+    )  # upwards
     for place, (panel, caption) in enumerate(maps.panels):
         assert caption == f"perturbations × {probe.scales[place]:g}"
         for row, model in enumerate(maps.y_names):
-            rates = [probe.summarise(tables[model]).curves[f"transfer_rate_over_scale/{name}"].y[place] for name in maps.x_names]
+            rates = [
+                probe.summarise(tables[model]).curves[f"transfer_rate_over_scale/{name}"].y[place]
+                for name in maps.x_names
+            ]
             assert panel[row].tolist() == pytest.approx([100 * rate for rate in rates])
-    assert [series.label for series in lines.series] == ["one → turned", "across → turned", "across → one", "turned → one"]
+    assert [series.label for series in lines.series] == [
+        "one → turned",
+        "across → turned",
+        "across → one",
+        "turned → one",
+    ]
     assert len(Transfer(scales=(1.0,)).charts({"one": _measure(Transfer(scales=(1.0,)))})) == 1
 
 
@@ -128,5 +145,8 @@ def test_bad_settings_are_refused(settings, match):
 
 
 def test_nobody_to_show_it_to():
-    with pytest.raises(ValueError, match="transfer shows its images to other networks; got none: give `others`, by name"):
+    with pytest.raises(
+        ValueError,
+        match="transfer shows its images to other networks; got none: give `others`, by name",
+    ):
         _measure(Transfer(), others={})

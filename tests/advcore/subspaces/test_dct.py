@@ -12,7 +12,9 @@ every_family = pytest.mark.parametrize(("side", "size", "stride", "channels"), S
 
 
 def _bases(side, size, stride, channels):
-    return [oracles.dct_basis(side, low, size, channels) for low in range(0, side - size + 1, stride)]
+    return [
+        oracles.dct_basis(side, low, size, channels) for low in range(0, side - size + 1, stride)
+    ]
 
 
 @every_family
@@ -42,18 +44,25 @@ def test_rows_give_each_sample_its_own_block(side, size, stride, channels):
     family = dct_blocks(side, size, stride, channels)
     which = torch.tensor([len(family) - 1, 0, 0, len(family) // 2])
     mixed, images = family.rows(which), oracles.images(4, (channels, side, side))
-    for part, index in ((mixed, torch.arange(4)), (mixed.rows(torch.tensor([3, 1])), torch.tensor([3, 1]))):
+    for part, index in (
+        (mixed, torch.arange(4)),
+        (mixed.rows(torch.tensor([3, 1])), torch.tensor([3, 1])),
+    ):
         coordinates = part.coordinates(images[index])
         for row, sample in enumerate(index):
             one = images[sample : sample + 1]
             own = family[int(which[sample])]
             torch.testing.assert_close(coordinates[row : row + 1], own.coordinates(one))
-            torch.testing.assert_close(part.lift(coordinates)[row : row + 1], own.lift(own.coordinates(one)))
+            torch.testing.assert_close(
+                part.lift(coordinates)[row : row + 1], own.lift(own.coordinates(one))
+            )
     assert mixed.dim == family.dim
     assert family[0].rows(torch.tensor([1])).coordinates(images[:1]).shape == (1, family.dim)
 
 
-@pytest.mark.parametrize(("settings", "count"), [((28, 8, 1), 21), ((32, 8, 2, 3), 13), ((224, 16, 16, 3), 14)])
+@pytest.mark.parametrize(
+    ("settings", "count"), [((28, 8, 1), 21), ((32, 8, 2, 3), 13), ((224, 16, 16, 3), 14)]
+)
 def test_the_articles_numbers_of_blocks(settings, count):
     assert len(dct_blocks(*settings)) == count
 
@@ -84,12 +93,18 @@ def test_the_spec_makes_the_family_of_its_images():
 @pytest.mark.parametrize(
     ("make", "match"),
     [
-        (lambda: dct_blocks(8, 9, 1), r"must fit into the image: size must lie in 1..8 for images of 8 x 8; got 9"),
+        (
+            lambda: dct_blocks(8, 9, 1),
+            r"must fit into the image: size must lie in 1..8 for images of 8 x 8; got 9",
+        ),
         (lambda: dct_blocks(8, 0, 1), "must fit into the image"),
         (lambda: dct_blocks(8, 4, 0), "stride must be at least 1; got 0"),
         (lambda: DCTDiagonal()((1, 8, 9)), "need square images; got 8 x 9"),
         (lambda: DCTDiagonal(size=9)((1, 8, 8)), "must fit into the image"),
-        (lambda: dct_blocks(8, 3, 1)[0].coordinates(torch.zeros(2, 3, 8, 8)), "made for 1 channels; images have 3: pass channels="),
+        (
+            lambda: dct_blocks(8, 3, 1)[0].coordinates(torch.zeros(2, 3, 8, 8)),
+            "made for 1 channels; images have 3: pass channels=",
+        ),
     ],
 )
 def test_bad_settings_are_refused(make, match):

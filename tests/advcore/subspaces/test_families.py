@@ -1,4 +1,5 @@
-"""What every family must do: orthonormal bases, rows of their own, exact margins of affine classifiers."""
+"""What every family must do: orthonormal bases, rows of their own, exact margins of affine
+classifiers."""
 
 import oracles
 import pytest
@@ -59,12 +60,19 @@ def test_each_row_lies_in_its_own_member(spec, count, dim):
     which = torch.tensor([count - 1, 0, 1, 0, count - 1])
     mixed = family.rows(which)
     assert mixed.dim == dim
-    for part, index in ((mixed, torch.arange(5)), (mixed.rows(torch.tensor([3, 4])), torch.tensor([3, 4]))):
+    for part, index in (
+        (mixed, torch.arange(5)),
+        (mixed.rows(torch.tensor([3, 4])), torch.tensor([3, 4])),
+    ):
         coordinates = part.coordinates(images[index])
         for row, sample in enumerate(index.tolist()):
             own = family[int(which[sample])]
-            torch.testing.assert_close(coordinates[row : row + 1], own.coordinates(images[sample : sample + 1]))
-            torch.testing.assert_close(part.lift(coordinates)[row : row + 1], own.lift(coordinates[row : row + 1]))
+            torch.testing.assert_close(
+                coordinates[row : row + 1], own.coordinates(images[sample : sample + 1])
+            )
+            torch.testing.assert_close(
+                part.lift(coordinates)[row : row + 1], own.lift(coordinates[row : row + 1])
+            )
 
 
 @every_family
@@ -73,7 +81,9 @@ def test_margins_of_affine_classifiers_are_exact(spec, count, dim):
     result = margins.margins(affine, images, family)
     normal = (affine.weight[0] - affine.weight[1]).detach()
     gap = affine(images).detach().diff(dim=1).abs()[:, 0]
-    exact = torch.stack([gap / (_basis(family[position]).mT @ normal).norm() for position in range(count)])
+    exact = torch.stack(
+        [gap / (_basis(family[position]).mT @ normal).norm() for position in range(count)]
+    )
     torch.testing.assert_close(result.distance, 1.02 * exact, rtol=1e-6, atol=0)
 
 
@@ -84,11 +94,14 @@ def test_single_precision_stays_single(spec, count, dim):
     for subspace in (one, rows):
         coordinates = subspace.coordinates(images)
         assert coordinates.dtype == subspace.lift(coordinates).dtype == torch.float32
-        torch.testing.assert_close(coordinates.double(), subspace.coordinates(images.double()), rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(
+            coordinates.double(), subspace.coordinates(images.double()), rtol=1e-5, atol=1e-6
+        )
 
 
 def test_the_whole_tiling_is_parsevals():
-    """Also for images that are not square: the blocks' coordinates are all of the spectrum, once."""
+    """Also for images that are not square: the blocks' coordinates are all of the spectrum,
+    once."""
     images = oracles.images(3, (2, 6, 8))
     grid = DCTGrid(2)((2, 6, 8))
     parts = torch.stack([grid[position].coordinates(images) for position in range(len(grid))])
@@ -103,10 +116,17 @@ def test_the_grid_goes_row_by_row_and_has_the_diagonal():
     diagonal, images = dct_blocks(8, 2, 2, 3), oracles.images(2, shape)
     for step in range(4):
         position = places.index((step, step))
-        torch.testing.assert_close(spec(shape)[position].coordinates(images), diagonal[step].coordinates(images))
-    vertical = torch.zeros(1, 3, 8, 8, dtype=torch.float64) + torch.linspace(0, 1, 8, dtype=torch.float64)[:, None]
+        torch.testing.assert_close(
+            spec(shape)[position].coordinates(images), diagonal[step].coordinates(images)
+        )
+    vertical = (
+        torch.zeros(1, 3, 8, 8, dtype=torch.float64)
+        + torch.linspace(0, 1, 8, dtype=torch.float64)[:, None]
+    )
     energies = [spec(shape)[position].coordinates(vertical).norm().item() for position in range(16)]
-    assert all((energy > 1e-9) == (places[position][1] == 0) for position, energy in enumerate(energies))
+    assert all(
+        (energy > 1e-9) == (places[position][1] == 0) for position, energy in enumerate(energies)
+    )
 
 
 def test_one_channel_leaves_the_others_alone_and_grey_moves_all_alike():
@@ -120,22 +140,30 @@ def test_one_channel_leaves_the_others_alone_and_grey_moves_all_alike():
 
 def test_a_colour_with_a_basis_per_sample():
     """A channel of each sample's own span."""
-    per_sample = Coloured(span(oracles.images(3 * 2, (1, 6, 6)).view(3, 2, 1, 6, 6)), torch.tensor([0.6, 0.8]))
+    per_sample = Coloured(
+        span(oracles.images(3 * 2, (1, 6, 6)).view(3, 2, 1, 6, 6)), torch.tensor([0.6, 0.8])
+    )
     images, index = oracles.images(3, (2, 6, 6)), torch.tensor([2, 0])
     coordinates = per_sample.coordinates(images)
-    torch.testing.assert_close(per_sample.rows(index).coordinates(images[index]), coordinates[index])
+    torch.testing.assert_close(
+        per_sample.rows(index).coordinates(images[index]), coordinates[index]
+    )
     torch.testing.assert_close(per_sample.coordinates(per_sample.lift(coordinates)), coordinates)
 
 
 @pytest.mark.parametrize("dim", [1, 40, 107])
 def test_a_complement_is_exact(dim):
-    """Projections onto a subspace and onto its complement add up to the image, however the two lie to the axes."""
+    """Projections onto a subspace and onto its complement add up to the image, however the two lie
+    to the axes."""
     subspace, rest, images = (
         RandomSubspaces(1, dim)(SHAPE)[0],
         Complements(RandomSubspaces(1, dim))(SHAPE)[0],
         oracles.images(3, SHAPE),
     )
-    inside, outside = subspace.lift(subspace.coordinates(images)), rest.lift(rest.coordinates(images))
+    inside, outside = (
+        subspace.lift(subspace.coordinates(images)),
+        rest.lift(rest.coordinates(images)),
+    )
     torch.testing.assert_close(inside + outside, images)
     assert subspace.coordinates(outside).abs().max() < 1e-12
 
@@ -147,24 +175,33 @@ def test_a_complement_of_unit_images():
         family = Members((span(vectors),))
         rest = Complements(lambda shape, family=family: family)((1, 6, 6))[0]
         torch.testing.assert_close(
-            _basis(rest) @ _basis(rest).mT, torch.eye(36, dtype=torch.float64).index_fill(0, torch.arange(5), 0)
+            _basis(rest) @ _basis(rest).mT,
+            torch.eye(36, dtype=torch.float64).index_fill(0, torch.arange(5), 0),
         )
 
 
 def test_random_subspaces_follow_the_seed_and_are_nested():
-    small, large, other = (RandomSubspaces(2, *settings)(SHAPE) for settings in ((4,), (9,), (4, 1)))
+    small, large, other = (
+        RandomSubspaces(2, *settings)(SHAPE) for settings in ((4,), (9,), (4, 1))
+    )
     for position in range(2):
         assert torch.equal(small[position].basis, RandomSubspaces(2, 4)(SHAPE)[position].basis)
-        assert torch.linalg.svdvals(_basis(small[position]).mT @ _basis(large[position])).min() > 1 - 1e-12
+        assert (
+            torch.linalg.svdvals(_basis(small[position]).mT @ _basis(large[position])).min()
+            > 1 - 1e-12
+        )
     assert torch.linalg.svdvals(_basis(small[0]).mT @ _basis(small[1])).max() < 0.9
     assert torch.linalg.svdvals(_basis(small[0]).mT @ _basis(other[0])).max() < 0.9
 
 
 def test_random_subspaces_have_no_preferred_direction():
-    """`||Q^T w||^2 / ||w||^2` follows Beta(m/2, (D - m)/2): mean m / D, variance 2 m (D - m) / (D^2 (D + 2))."""
+    """`||Q^T w||^2 / ||w||^2` follows Beta(m/2, (D - m)/2): mean m / D, variance 2 m (D - m) / (D^2
+    (D + 2))."""
     dimension, dim, count = 48, 6, 4000
     family = RandomSubspaces(count, dim)((3, 4, 4))
-    axes = torch.stack([_basis(family[position])[[0, 17, 47]].square().sum(1) for position in range(count)])
+    axes = torch.stack(
+        [_basis(family[position])[[0, 17, 47]].square().sum(1) for position in range(count)]
+    )
     variance = 2 * dim * (dimension - dim) / (dimension**2 * (dimension + 2))
     assert ((axes.mean(0) - dim / dimension).abs() < 4 * (variance / count) ** 0.5).all()
     assert ((axes.var(0) / variance - 1).abs() < 0.15).all()
@@ -177,21 +214,42 @@ def test_the_families_of_a_study():
 @pytest.mark.parametrize(
     ("make", "match"),
     [
-        (lambda: DCTGrid(4)((1, 6, 8)), "a size that divides both sides of the images; got size 4 for 6 x 8"),
+        (
+            lambda: DCTGrid(4)((1, 6, 8)),
+            "a size that divides both sides of the images; got size 4 for 6 x 8",
+        ),
         (lambda: DCTGrid(0)((1, 6, 6)), "a size that divides both sides of the images; got size 0"),
         (lambda: RandomSubspaces(count=0), "count must be at least 1; got 0"),
         (lambda: RandomSubspaces(dim=0), "dim must be at least 1; got 0"),
-        (lambda: RandomSubspaces(2, 109)(SHAPE), r"random subspaces of images \(3, 6, 6\) have a dim of 1 to 108; got 109"),
-        (lambda: OneColour(DCTGrid(3), channel=3)(SHAPE), r"channel must lie in 0..2 for images of 3 channels; got 3"),
-        (lambda: OneColour(DCTGrid(3))(SHAPE)[0].coordinates(torch.zeros(1, 1, 6, 6)), "the colour has 3 channels; images have 1"),
-        (lambda: Complements(DCTDiagonal(6, 1))((1, 6, 6)), "all of image space, dimension 36; its complement holds nothing but 0"),
+        (
+            lambda: RandomSubspaces(2, 109)(SHAPE),
+            r"random subspaces of images \(3, 6, 6\) have a dim of 1 to 108; got 109",
+        ),
+        (
+            lambda: OneColour(DCTGrid(3), channel=3)(SHAPE),
+            r"channel must lie in 0..2 for images of 3 channels; got 3",
+        ),
+        (
+            lambda: OneColour(DCTGrid(3))(SHAPE)[0].coordinates(torch.zeros(1, 1, 6, 6)),
+            "the colour has 3 channels; images have 1",
+        ),
+        (
+            lambda: Complements(DCTDiagonal(6, 1))((1, 6, 6)),
+            "all of image space, dimension 36; its complement holds nothing but 0",
+        ),
         (
             lambda: Complements(lambda shape: [dct_blocks(6, 2, 2).rows(torch.tensor([0]))])(SHAPE),
             "a complement needs a subspace that",
         ),
         (lambda: Members(()), r"one or more subspaces of one dimension; got dimensions \[\]"),
-        (lambda: Members((dct_blocks(6, 2, 2)[0], dct_blocks(6, 3, 2)[0])), r"of one dimension; got dimensions \[4, 9\]"),
-        (lambda: Members((dct_blocks(6, 2, 2).rows(torch.tensor([0])),)), "one holds a basis per sample: use Restricted for it"),
+        (
+            lambda: Members((dct_blocks(6, 2, 2)[0], dct_blocks(6, 3, 2)[0])),
+            r"of one dimension; got dimensions \[4, 9\]",
+        ),
+        (
+            lambda: Members((dct_blocks(6, 2, 2).rows(torch.tensor([0])),)),
+            "one holds a basis per sample: use Restricted for it",
+        ),
     ],
 )
 def test_bad_settings_are_refused(make, match):
@@ -205,7 +263,11 @@ def test_bad_settings_are_refused(make, match):
         (1, 2, 0.5**0.5),  # the cosine of a uniform angle
         (2, 3, 0.75**0.5),  # the height of a point of the sphere is uniform
         (2, 4, 0.5**0.5),  # Beta(1, 1)
-        (1, 784, 0.024108489999535833),  # sqrt(Beta(m/2, (D - m)/2)) at its median, by scipy's betaincinv
+        (
+            1,
+            784,
+            0.024108489999535833,
+        ),  # sqrt(Beta(m/2, (D - m)/2)) at its median, by scipy's betaincinv
         (4, 784, 0.06548836664020542),
         (64, 784, 0.28446694171679626),
         (256, 784, 0.5711701323680607),
@@ -223,5 +285,7 @@ def test_the_median_projection_in_many_dimensions():
 
 @pytest.mark.parametrize("dim", [0, 17])
 def test_a_projection_onto_no_subspace_is_refused(dim):
-    with pytest.raises(ValueError, match=f"dim must lie between 1 and the 16 dimensions of the whole; got {dim}"):
+    with pytest.raises(
+        ValueError, match=f"dim must lie between 1 and the 16 dimensions of the whole; got {dim}"
+    ):
         median_projection(dim, 16)

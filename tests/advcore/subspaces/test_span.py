@@ -26,7 +26,9 @@ def test_a_span_holds_its_vectors():
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_dependent_vectors_count_once(dtype):
-    dependent = torch.cat([VECTORS[:3], VECTORS[:2] @ VECTORS[0, 0], VECTORS[:1] - 2 * VECTORS[2:3]]).to(dtype)
+    dependent = torch.cat(
+        [VECTORS[:3], VECTORS[:2] @ VECTORS[0, 0], VECTORS[:1] - 2 * VECTORS[2:3]]
+    ).to(dtype)
     dependent[3:5] = (0.3 * VECTORS[:2] + VECTORS[1:3]).to(dtype)
     subspace = span(dependent)
     assert subspace.dim == 3
@@ -40,7 +42,9 @@ def test_the_leading_directions_of_many_vectors():
     many = torch.cat([weights * wanted, -0.5 * weights * wanted])
     for dim in (1, 2, 3):
         basis = span(many, dim).basis
-        torch.testing.assert_close((basis * wanted[:dim]).sum((1, 2, 3)).abs(), torch.ones(dim, dtype=torch.float64))
+        torch.testing.assert_close(
+            (basis * wanted[:dim]).sum((1, 2, 3)).abs(), torch.ones(dim, dtype=torch.float64)
+        )
 
 
 def test_principal_components_know_no_mean():
@@ -48,7 +52,9 @@ def test_principal_components_know_no_mean():
     steps = torch.tensor([[3.0, 0.0], [-3.0, 0.0], [0.0, 1.0], [0.0, -1.0]], dtype=torch.float64)
     images = 7 * VECTORS[4] + torch.einsum("nk,kchw->nchw", steps, axes)
     found = principal_components(images, 2).basis
-    torch.testing.assert_close((found * axes).sum((1, 2, 3)).abs(), torch.ones(2, dtype=torch.float64))
+    torch.testing.assert_close(
+        (found * axes).sum((1, 2, 3)).abs(), torch.ones(2, dtype=torch.float64)
+    )
 
 
 def test_each_row_has_its_own_span():
@@ -61,10 +67,14 @@ def test_each_row_has_its_own_span():
     coordinates, index = subspace.coordinates(images), torch.tensor([3, 1])
     for row in range(4):
         alone = span(torch.stack([normal, others[row]]))
-        torch.testing.assert_close(_project(subspace, images)[row : row + 1], _project(alone, images[row : row + 1]))
+        torch.testing.assert_close(
+            _project(subspace, images)[row : row + 1], _project(alone, images[row : row + 1])
+        )
     torch.testing.assert_close(subspace.rows(index).coordinates(images[index]), coordinates[index])
     restricted = Restricted(affine, images, subspace)
-    found = DeepFool(box=False)(restricted, images.new_zeros(4, 2), Untargeted(affine(images).argmax(1))).distance
+    found = DeepFool(box=False)(
+        restricted, images.new_zeros(4, 2), Untargeted(affine(images).argmax(1))
+    ).distance
     torch.testing.assert_close(found, 1.02 * affine.margins(images))
 
 
@@ -73,18 +83,27 @@ def test_each_row_has_its_own_span():
     [
         (
             lambda: span(VECTORS[0]),
-            r"a span needs vectors \(n, C, H, W\), or \(B, n, C, H, W\) for a span per row; got \(2, 4, 4\)",
+            (
+                r"a span needs vectors \(n, C, H, W\), or \(B, n, C, H, W\) for a span per "
+                r"row; got \(2, 4, 4\)"
+            ),
         ),
         (lambda: span(VECTORS[:0]), "a span needs vectors"),
         (lambda: span(VECTORS / 0), "hold NaN or infinite values; leave those vectors out"),
-        (lambda: span(0 * VECTORS), "the 5 vectors span 0 dimensions, and 0 are wanted; give dim between 1 and that rank"),
+        (
+            lambda: span(0 * VECTORS),
+            "the 5 vectors span 0 dimensions, and 0 are wanted; give dim between 1 and that rank",
+        ),
         (lambda: span(VECTORS, 6), "the 5 vectors span 5 dimensions, and 6 are wanted"),
         (lambda: span(VECTORS, 0), "and 0 are wanted"),
         (
             lambda: span(torch.stack([VECTORS[:2], VECTORS[[1, 1]]])),
             "the 2 vectors span 1 dimensions, first in row 1, and 2 are wanted",
         ),
-        (lambda: Span(VECTORS).coordinates(torch.zeros(3, 2, 4, 5)), r"the span is of images \(2, 4, 4\); got \(2, 4, 5\)"),
+        (
+            lambda: Span(VECTORS).coordinates(torch.zeros(3, 2, 4, 5)),
+            r"the span is of images \(2, 4, 4\); got \(2, 4, 5\)",
+        ),
     ],
 )
 def test_bad_vectors_are_refused(make, match):

@@ -1,4 +1,5 @@
-"""ACET: its noise against a slow formula, its adversary where the maximum is known, its value and gradient."""
+"""ACET: its noise against a slow formula, its adversary where the maximum is known, its value and
+gradient."""
 
 import math
 
@@ -24,8 +25,12 @@ SOURCE = Randomness(0, torch.arange(COUNT))
 def test_the_low_pass_is_scipys():
     """Also for images smaller than the filter."""
     deviations = torch.linspace(1, 2.5, COUNT, dtype=torch.float64)
-    for row, image, std in zip(low_passed(IMAGES, deviations), IMAGES.numpy(), deviations.tolist(), strict=True):
-        expected = np.stack([gaussian_filter(channel, std, mode="reflect", radius=7) for channel in image])
+    for row, image, std in zip(
+        low_passed(IMAGES, deviations), IMAGES.numpy(), deviations.tolist(), strict=True
+    ):
+        expected = np.stack(
+            [gaussian_filter(channel, std, mode="reflect", radius=7) for channel in image]
+        )
         np.testing.assert_allclose(row.numpy(), expected, atol=1e-12)
 
 
@@ -42,8 +47,15 @@ def test_noise_images_are_those_of_the_slow_formula():
             raw = own.stream("uniform").uniform(SHAPE)[0].double()
             kinds.add("uniform")
         std = (1 + 1.5 * own.stream("blur").uniform(())[0]).item()
-        smooth = torch.stack([torch.from_numpy(gaussian_filter(c.numpy(), std, mode="reflect", radius=7)) for c in raw])
-        torch.testing.assert_close(noise, (smooth - smooth.min()) / (smooth.max() - smooth.min()), atol=1e-6, rtol=0)
+        smooth = torch.stack(
+            [
+                torch.from_numpy(gaussian_filter(c.numpy(), std, mode="reflect", radius=7))
+                for c in raw
+            ]
+        )
+        torch.testing.assert_close(
+            noise, (smooth - smooth.min()) / (smooth.max() - smooth.min()), atol=1e-6, rtol=0
+        )
     assert kinds == {"permuted", "uniform"}
 
 
@@ -77,7 +89,8 @@ def test_the_value_and_its_gradient_are_those_of_the_slow_formula(eps):
 
 
 def test_the_adversary_of_two_affine_logits_reaches_the_corner():
-    """Class 0 leads everywhere: the largest confidence in the ball and the box is at `clip(n + eps sign(w_0 - w_1))`."""
+    """Class 0 leads everywhere: the largest confidence in the ball and the box is at `clip(n + eps
+    sign(w_0 - w_1))`."""
     network = oracles.Affine(2, SHAPE, scale=0.05)
     with torch.no_grad():
         network.bias[0] += 5
@@ -90,7 +103,9 @@ def test_the_adversary_of_two_affine_logits_reaches_the_corner():
 
 
 def test_a_network_that_is_sure_of_nothing_has_the_least_value():
-    assert ACET(None)(oracles.Constant(2.0, 2.0, 2.0), IMAGES, LABELS, SOURCE).item() == pytest.approx(-math.log(3))
+    assert ACET(None)(
+        oracles.Constant(2.0, 2.0, 2.0), IMAGES, LABELS, SOURCE
+    ).item() == pytest.approx(-math.log(3))
 
 
 def test_only_the_adversary_needs_the_box():

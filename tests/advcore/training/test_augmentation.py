@@ -1,4 +1,5 @@
-"""Augmentations: what each may do to an image, and that it depends on nothing but the image and its noise."""
+"""Augmentations: what each may do to an image, and that it depends on nothing but the image and its
+noise."""
 
 import oracles
 import pytest
@@ -53,7 +54,9 @@ def test_a_cutout_is_a_square_about_any_pixel():
     assert torch.equal(black[:, 0], black[:, 1])
     rows, columns = black[:, 0].any(2).sum(1), black[:, 0].any(1).sum(1)
     assert torch.equal(black[:, 0].flatten(1).sum(1), rows * columns)
-    assert set(rows.tolist()) == set(columns.tolist()) == {2, 3}  # 2 where the middle is on the edge
+    assert (
+        set(rows.tolist()) == set(columns.tolist()) == {2, 3}
+    )  # 2 where the middle is on the edge
     assert black[:, 0].any(0).all()
 
 
@@ -65,5 +68,11 @@ def test_each_of_several_has_noise_of_its_own():
 
 @pytest.mark.parametrize(("make", "name"), [(RandomCrop, "padding"), (Cutout, "size")])
 def test_lengths_below_a_pixel_are_refused(make, name):
-    with pytest.raises(ValueError, match=rf"{name} must be at least 1, in pixels \(leave the augmentation out for none\); got 0"):
+    with pytest.raises(
+        ValueError,
+        match=(
+            rf"{name} must be at least 1, in pixels \(leave the augmentation out for none\); "
+            r"got 0"
+        ),
+    ):
         make(0)

@@ -12,7 +12,12 @@ IMAGES = oracles.images(60, dtype=torch.float32)
 LABELS = oracles.Affine(3, dtype=torch.float32)(IMAGES).argmax(1)
 TERMS = {"plain": CrossEntropy(), "adversarial": Adversarial(PGD(eps=0.02, steps=2))}
 FIRST = Recipe(TERMS, epochs=4, batch_size=16)
-VALUES = {"learning_rate": 0.05, "weight_decay": 0.1, "gradient_clip": 0.1, "objective.adversarial.attack.eps": 0.1}
+VALUES = {
+    "learning_rate": 0.05,
+    "weight_decay": 0.1,
+    "gradient_clip": 0.1,
+    "objective.adversarial.attack.eps": 0.1,
+}
 
 
 def _fit(recipe):
@@ -47,14 +52,20 @@ def test_whole_numbers_stay_whole():
     ("changes", "match"),
     [
         ([(0, {})], "a change comes after at least 1 epoch; got after 0"),
-        ([(1, {"epochs": 3.0})], r"a change is of learning_rate, .*; got 'epochs', which holds for the whole training"),
+        (
+            [(1, {"epochs": 3.0})],
+            r"a change is of learning_rate, .*; got 'epochs', which holds for the whole training",
+        ),
         ([(1, {"objective": 3.0})], "got 'objective'"),
         (
             [(1, {"objective.cure.h": 3.0})],
             r"a change of 'objective\.cure\.h': there is no .cure.; known there: plain, adv",
         ),
         ([(1, {"objective.plain.weight": -1.0})], "weight must not be negative"),
-        ([(2, {}), (2, {})], r"changes need epochs that ascend and come before the last one, 4; got after \[2, 2\]"),
+        (
+            [(2, {}), (2, {})],
+            r"changes need epochs that ascend and come before the last one, 4; got after \[2, 2\]",
+        ),
         ([(4, {})], r"got after \[4\]"),
     ],
 )
@@ -64,5 +75,7 @@ def test_bad_changes_are_refused(changes, match):
 
 
 def test_what_a_schedule_multiplies_is_the_new_number():
-    recipe = Recipe({"cure": CURE(h=1.0)}, epochs=3, changes=(Change(1, {"objective.cure.h": 3.0}),))
+    recipe = Recipe(
+        {"cure": CURE(h=1.0)}, epochs=3, changes=(Change(1, {"objective.cure.h": 3.0}),)
+    )
     assert recipe.after(2).objective_at(0.5)["cure"].h == 3.0

@@ -1,4 +1,5 @@
-"""CURE: 0 where the loss is affine, the closed form where it is quadratic, the right gradient in the weights."""
+"""CURE: 0 where the loss is affine, the closed form where it is quadratic, the right gradient in
+the weights."""
 
 import oracles
 import pytest
@@ -27,8 +28,13 @@ def _slow(network, term, ways):
 @pytest.mark.parametrize("form", ["paper", "released"])
 def test_the_value_and_its_gradient_are_those_of_the_slow_formula(form):
     network, term = oracles.softplus(), CURE(h=0.5, form=form)
-    signs = [slow_gradient(network, image, label).sign() for image, label in zip(IMAGES, LABELS, strict=True)]
-    ways = [(sign + 1e-7) / (sign.norm() + 1e-7) if form == "released" else sign / 4 for sign in signs]
+    signs = [
+        slow_gradient(network, image, label).sign()
+        for image, label in zip(IMAGES, LABELS, strict=True)
+    ]
+    ways = [
+        (sign + 1e-7) / (sign.norm() + 1e-7) if form == "released" else sign / 4 for sign in signs
+    ]
     loss = term(network, IMAGES, LABELS, SOURCE)
     assert loss > 1e-3
     check_gradient(network, loss, lambda: _slow(network, term, ways))
@@ -50,7 +56,8 @@ def test_an_affine_loss_costs_nothing(form):
 
 
 def test_the_released_step_has_a_direction_where_the_gradient_is_zero():
-    """At the top of a parabola: in the paper's form nothing moves, in the released one every pixel by h."""
+    """At the top of a parabola: in the paper's form nothing moves, in the released one every pixel
+    by h."""
     network, middle = QuadraticLoss(torch.eye(16, dtype=torch.float64)), torch.zeros_like(IMAGES)
     assert (CURE(h=0.5).penalty(network, middle, ZEROS) == 0).all()
     released = CURE(h=0.5, form="released").penalty(network, middle, ZEROS)
@@ -68,7 +75,10 @@ def test_a_schedule_moves_h():
 
 @pytest.mark.parametrize(
     ("settings", "match"),
-    [({"h": -1.0}, r"h must be positive; got -1.0"), ({"form": "code"}, r"form must be paper or released; got 'code'")],
+    [
+        ({"h": -1.0}, r"h must be positive; got -1.0"),
+        ({"form": "code"}, r"form must be paper or released; got 'code'"),
+    ],
 )
 def test_bad_settings_are_refused(settings, match):
     with pytest.raises(ValueError, match=match):

@@ -1,4 +1,5 @@
-"""Each number of a diagnosis against its closed form on affine classifiers, whose gradients are the same everywhere."""
+"""Each number of a diagnosis against its closed form on affine classifiers, whose gradients are the
+same everywhere."""
 
 import oracles
 import pytest
@@ -19,12 +20,17 @@ def _numbers(classifier, labels, **settings):
 
 
 def test_robust_accuracy_of_an_affine_classifier_is_exact():
-    """Without the box one step is the best there is: PGD finds no more than FGSM, and both what the margins say."""
+    """Without the box one step is the best there is: PGD finds no more than FGSM, and both what the
+    margins say."""
     distance = AFFINE.margins(IMAGES)
     eps = distance.median().item() * 1.001
     numbers = Diagnosis(eps, "l2", box=False)(AFFINE, IMAGES, LABELS, SOURCE)
     assert numbers["accuracy"] == 1
-    assert numbers["fgsm_accuracy"] == numbers["pgd_accuracy"] == (distance > eps).double().mean().item()
+    assert (
+        numbers["fgsm_accuracy"]
+        == numbers["pgd_accuracy"]
+        == (distance > eps).double().mean().item()
+    )
     assert numbers["gradient_cosine"] == pytest.approx(1)
     assert numbers["fgsm_pgd_cosine"] == pytest.approx(1)
 
@@ -32,7 +38,9 @@ def test_robust_accuracy_of_an_affine_classifier_is_exact():
 def test_margins_are_those_of_the_blocks():
     numbers = _numbers(AFFINE, LABELS, eps=0.1, few=11)
     for band, low in zip(("low", "middle", "high"), range(3), strict=True):
-        expected = 1.02 * AFFINE.margins(IMAGES[:11], basis=oracles.dct_basis(4, low, 1)).median().item()
+        expected = (
+            1.02 * AFFINE.margins(IMAGES[:11], basis=oracles.dct_basis(4, low, 1)).median().item()
+        )
         assert numbers[f"margin/{band}"] == pytest.approx(expected, rel=1e-9)
 
 
@@ -41,10 +49,14 @@ def test_the_top_eigenvalue_is_that_of_the_dense_hessian():
     labels = network(IMAGES).argmax(1)
     tops = []
     for image, label in zip(IMAGES[:5], labels[:5], strict=True):
-        hessian = torch.autograd.functional.hessian(lambda x, y=label: F.cross_entropy(network(x[None]), y[None]), image)
+        hessian = torch.autograd.functional.hessian(
+            lambda x, y=label: F.cross_entropy(network(x[None]), y[None]), image
+        )
         tops.append(torch.linalg.eigvalsh(hessian.view(16, 16))[-1])
     top = torch.stack(tops).mean().item()
-    assert _numbers(network, labels, eps=0.1, few=5)["top_eigenvalue"] == pytest.approx(top, rel=1e-3)
+    assert _numbers(network, labels, eps=0.1, few=5)["top_eigenvalue"] == pytest.approx(
+        top, rel=1e-3
+    )
 
 
 def test_samples_without_a_gradient_do_not_count():

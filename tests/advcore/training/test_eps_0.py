@@ -1,4 +1,5 @@
-"""At eps 0 each term with a ball is plain training, or nothing: the same losses, statistics and weights bit for bit."""
+"""At eps 0 each term with a ball is plain training, or nothing: the same losses, statistics and
+weights bit for bit."""
 
 from dataclasses import replace
 
@@ -46,9 +47,20 @@ NOTHING = [TRADES(0.0), LocalLinearity(0.0), GradientAlignment(0.0)]
 def _trained(recipe: Recipe) -> tuple[list, list, dict[str, torch.Tensor]]:
     """With batch normalisation and dropout: what draws once more, or passes once more, is seen."""
     torch.manual_seed(1)
-    network = nn.Sequential(nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(), nn.Dropout(0.5), nn.Linear(12, 4))
+    network = nn.Sequential(
+        nn.Conv2d(1, 3, 3),
+        nn.BatchNorm2d(3),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Dropout(0.5),
+        nn.Linear(12, 4),
+    )
     epochs = list(fit(network, IMAGES, LABELS, recipe))
-    return [epoch.loss for epoch in epochs], [epoch.learning_rate for epoch in epochs], network.state_dict()
+    return (
+        [epoch.loss for epoch in epochs],
+        [epoch.learning_rate for epoch in epochs],
+        network.state_dict(),
+    )
 
 
 def _same(one: Recipe, other: Recipe) -> None:
@@ -64,16 +76,24 @@ def test_training_at_eps_0_is_plain_training(term: Term) -> None:
 
 @pytest.mark.parametrize("term", NOTHING, ids=repr)
 def test_a_regulariser_at_eps_0_adds_nothing(term: Term) -> None:
-    for objective in ({"term": CrossEntropy(), "more": term}, {"more": term, "term": CrossEntropy()}):
+    for objective in (
+        {"term": CrossEntropy(), "more": term},
+        {"more": term, "term": CrossEntropy()},
+    ):
         _same(replace(RECIPE, objective=objective), RECIPE)
     losses, _, weights = _trained(replace(RECIPE, objective={"more": term}, ema=None))
     assert losses == [0, 0]
-    assert torch.equal(weights["5.weight"], _trained(replace(RECIPE, learning_rate=1e-30, ema=None))[2]["5.weight"])
+    assert torch.equal(
+        weights["5.weight"], _trained(replace(RECIPE, learning_rate=1e-30, ema=None))[2]["5.weight"]
+    )
 
 
 def test_a_schedule_that_stands_at_0_is_plain_training() -> None:
     schedules = {"term.attack.eps": Linear(((0.0, 0.0), (1.0, 0.0)))}
-    _same(replace(RECIPE, objective={"term": Adversarial(PGD(0.3, steps=2))}, schedules=schedules), RECIPE)
+    _same(
+        replace(RECIPE, objective={"term": Adversarial(PGD(0.3, steps=2))}, schedules=schedules),
+        RECIPE,
+    )
 
 
 def test_a_schedule_that_reaches_0_ends_as_plain_training_does() -> None:
@@ -81,5 +101,7 @@ def test_a_schedule_that_reaches_0_ends_as_plain_training_does() -> None:
     falls = {"term.eps": Linear(((0.45, 1.0), (0.5, 0.0)))}
     objective = {"term": Free(0.3, replays=1)}
     losses = _trained(replace(RECIPE, objective=objective, schedules=falls))[0]
-    assert losses[0] == _trained(replace(RECIPE, objective=objective))[0][0] != _trained(RECIPE)[0][0]
+    assert (
+        losses[0] == _trained(replace(RECIPE, objective=objective))[0][0] != _trained(RECIPE)[0][0]
+    )
     assert losses[1] != _trained(replace(RECIPE, objective=objective))[0][1]

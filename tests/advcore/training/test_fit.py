@@ -109,14 +109,27 @@ def test_noise_differs_between_epochs():
 
 
 def test_the_steps_are_those_of_sgd():
-    """Two steps written out: momentum, weight decay, no clipping; the order of samples does not matter to a whole batch."""
-    recipe = Recipe(epochs=2, batch_size=60, momentum=0.9, weight_decay=0.01, gradient_clip=None, learning_rate=0.3, rate=PEAK)
+    """Two steps written out: momentum, weight decay, no clipping; the order of samples does not
+    matter to a whole batch."""
+    recipe = Recipe(
+        epochs=2,
+        batch_size=60,
+        momentum=0.9,
+        weight_decay=0.01,
+        gradient_clip=None,
+        learning_rate=0.3,
+        rate=PEAK,
+    )
     expected = _network()
     moved = [torch.zeros_like(parameter) for parameter in expected.parameters()]
     for rate in (0.2, 0.2):
-        gradients = torch.autograd.grad(nn.functional.cross_entropy(expected(IMAGES), LABELS), list(expected.parameters()))
+        gradients = torch.autograd.grad(
+            nn.functional.cross_entropy(expected(IMAGES), LABELS), list(expected.parameters())
+        )
         with torch.no_grad():
-            for parameter, gradient, velocity in zip(expected.parameters(), gradients, moved, strict=True):
+            for parameter, gradient, velocity in zip(
+                expected.parameters(), gradients, moved, strict=True
+            ):
                 velocity.mul_(0.9).add_(gradient + 0.01 * parameter)
                 parameter -= rate * velocity
     network, _ = _trained(recipe)
@@ -124,7 +137,8 @@ def test_the_steps_are_those_of_sgd():
 
 
 def test_the_steps_are_those_of_adam():
-    """Two steps written out (Kingma and Ba 2015), the weights shrunk beside the gradient as in AdamW."""
+    """Two steps written out (Kingma and Ba 2015), the weights shrunk beside the gradient as in
+    AdamW."""
     recipe = Recipe(
         epochs=2,
         batch_size=60,
@@ -136,33 +150,50 @@ def test_the_steps_are_those_of_adam():
         rate=PEAK,
     )
     expected = _network()
-    first, second = ([torch.zeros_like(parameter) for parameter in expected.parameters()] for _ in range(2))
+    first, second = (
+        [torch.zeros_like(parameter) for parameter in expected.parameters()] for _ in range(2)
+    )
     for step in (1, 2):
-        gradients = torch.autograd.grad(nn.functional.cross_entropy(expected(IMAGES), LABELS), list(expected.parameters()))
+        gradients = torch.autograd.grad(
+            nn.functional.cross_entropy(expected(IMAGES), LABELS), list(expected.parameters())
+        )
         with torch.no_grad():
-            for parameter, gradient, mean, square in zip(expected.parameters(), gradients, first, second, strict=True):
+            for parameter, gradient, mean, square in zip(
+                expected.parameters(), gradients, first, second, strict=True
+            ):
                 mean.mul_(0.8).add_(0.2 * gradient)
                 square.mul_(0.999).add_(0.001 * gradient**2)
                 parameter *= 1 - 0.02 * 0.1
-                parameter -= 0.02 * mean / (1 - 0.8**step) / ((square / (1 - 0.999**step)).sqrt() + 1e-8)
+                parameter -= (
+                    0.02 * mean / (1 - 0.8**step) / ((square / (1 - 0.999**step)).sqrt() + 1e-8)
+                )
     network, _ = _trained(recipe)
     torch.testing.assert_close(list(network.parameters()), list(expected.parameters()))
 
 
 def test_the_average_is_that_of_the_weights_after_each_step():
-    """Two steps with the decays 1/10 and 2/11 of a young average; batch norm's statistics with them, its counter copied."""
+    """Two steps with the decays 1/10 and 2/11 of a young average; batch norm's statistics with
+    them, its counter copied."""
     recipe = Recipe(epochs=2, batch_size=60, ema=0.99)
     plain, averaged = _network(nn.BatchNorm2d(1)), _network(nn.BatchNorm2d(1))
     mean = {name: value.clone() for name, value in plain.state_dict().items()}
-    for decay, _ in zip((1 / 10, 2 / 11), fit(plain, IMAGES, LABELS, replace(recipe, ema=None)), strict=True):
+    for decay, _ in zip(
+        (1 / 10, 2 / 11), fit(plain, IMAGES, LABELS, replace(recipe, ema=None)), strict=True
+    ):
         for name, value in plain.state_dict().items():
-            mean[name] = decay * mean[name] + (1 - decay) * value if value.is_floating_point() else value.clone()
+            mean[name] = (
+                decay * mean[name] + (1 - decay) * value
+                if value.is_floating_point()
+                else value.clone()
+            )
     list(fit(averaged, IMAGES, LABELS, recipe))
     torch.testing.assert_close(averaged.state_dict(), mean)
     assert averaged.state_dict()["0.num_batches_tracked"] == 2
 
 
-@pytest.mark.parametrize("settings", [{"precision": "bfloat16"}, {"precision": "float16"}, {"channels_last": True}])
+@pytest.mark.parametrize(
+    "settings", [{"precision": "bfloat16"}, {"precision": "float16"}, {"channels_last": True}]
+)
 @pytest.mark.parametrize("term", [*TERM, CURE(weight=0.1)], ids=repr)
 def test_faster_ways_of_passing_lead_to_the_same_place(term, settings):
     recipe = Recipe({"clean": CrossEntropy(), "term": term}, epochs=12, batch_size=16)
@@ -173,8 +204,17 @@ def test_faster_ways_of_passing_lead_to_the_same_place(term, settings):
 def test_passes_are_in_the_precision_asked_for():
     seen = []
     network = _network()
-    network[0][1].register_forward_hook(lambda module, inputs, output: seen.append((output.dtype, module.weight.dtype)))
-    list(fit(network, IMAGES, LABELS, Recipe({"term": TERM[1]}, epochs=1, batch_size=60, precision="bfloat16")))
+    network[0][1].register_forward_hook(
+        lambda module, inputs, output: seen.append((output.dtype, module.weight.dtype))
+    )
+    list(
+        fit(
+            network,
+            IMAGES,
+            LABELS,
+            Recipe({"term": TERM[1]}, epochs=1, batch_size=60, precision="bfloat16"),
+        )
+    )
     assert set(seen[1:]) == {(torch.bfloat16, torch.float32)}
 
 
@@ -194,7 +234,9 @@ def test_an_augmented_epoch_has_every_image_changed_anew():
         def __call__(self, network, images, labels, randomness):
             assert torch.equal(labels, LABELS[randomness.indices])
             order = randomness.indices.argsort()
-            assert torch.equal(images == 0, augmented([Cutout(2)], IMAGES[randomness.indices], randomness) == 0)
+            assert torch.equal(
+                images == 0, augmented([Cutout(2)], IMAGES[randomness.indices], randomness) == 0
+            )
             seen.append(images[order] == 0)
             return network(images).square().mean()
 
@@ -210,14 +252,22 @@ def test_the_gradient_is_clipped():
             return 1e6 * network(images).sum()
 
     start = torch.cat([parameter.detach().flatten() for parameter in _network().parameters()])
-    recipe = Recipe({"term": Steep()}, epochs=1, batch_size=60, momentum=0.0, weight_decay=0.0, gradient_clip=0.5)
+    recipe = Recipe(
+        {"term": Steep()},
+        epochs=1,
+        batch_size=60,
+        momentum=0.0,
+        weight_decay=0.0,
+        gradient_clip=0.5,
+    )
     network, epochs = _trained(recipe)
     moved = torch.cat([parameter.detach().flatten() for parameter in network.parameters()]) - start
     assert moved.norm().item() == pytest.approx(0.5 * epochs[0].learning_rate, rel=1e-4)
 
 
 def test_the_backward_pass_ends_at_the_weights():
-    """Those that are trained; images that a term differentiates by are left out, and so are weights that it does not reach."""
+    """Those that are trained; images that a term differentiates by are left out, and so are weights
+    that it does not reach."""
     leaves = []
 
     class Differentiating:
@@ -242,11 +292,15 @@ def test_the_attack_sees_evaluation_mode_and_the_loss_training_mode():
     network = _network(nn.BatchNorm2d(1))
     network[0].register_forward_hook(lambda module, inputs, output: modes.append(module.training))
     network.train()
-    loss = Adversarial(PGD(eps=0.1, steps=3))(network, IMAGES, LABELS, Randomness(0, torch.arange(60)))
+    loss = Adversarial(PGD(eps=0.1, steps=3))(
+        network, IMAGES, LABELS, Randomness(0, torch.arange(60))
+    )
     assert modes == [False] * 3 + [True]
     assert network[0].num_batches_tracked == 1
     assert loss.requires_grad
-    assert all(parameter.requires_grad and parameter.grad is None for parameter in network.parameters())
+    assert all(
+        parameter.requires_grad and parameter.grad is None for parameter in network.parameters()
+    )
 
 
 def test_the_adversarial_objective_is_the_loss_at_the_attacks_images():
@@ -262,7 +316,10 @@ def test_nan_stops_the_training():
     network = _network()
     with torch.no_grad():
         network[0][1].weight[0, 0] = torch.nan
-    with pytest.raises(FloatingPointError, match=r"the objective is nan in epoch 1; lower learning_rate or set gradient_clip"):
+    with pytest.raises(
+        FloatingPointError,
+        match=r"the objective is nan in epoch 1; lower learning_rate or set gradient_clip",
+    ):
         next(fit(network, IMAGES, LABELS, Recipe(epochs=1)))
 
 
@@ -282,8 +339,19 @@ def test_bad_data_is_refused(images, labels, match):
 
 def test_images_outside_the_box_by_request_alone():
     next(fit(_network(), IMAGES - 0.5, LABELS, Recipe(epochs=1), box=False))
-    with pytest.raises(ValueError, match=r"^Adversarial.* attacks in the box \[0, 1\]: it needs images in it and box=True"):
-        next(fit(_network(), IMAGES, LABELS, Recipe({"term": Adversarial(PGD(eps=0.1))}, epochs=1), box=False))
+    with pytest.raises(
+        ValueError,
+        match=r"^Adversarial.* attacks in the box \[0, 1\]: it needs images in it and box=True",
+    ):
+        next(
+            fit(
+                _network(),
+                IMAGES,
+                LABELS,
+                Recipe({"term": Adversarial(PGD(eps=0.1))}, epochs=1),
+                box=False,
+            )
+        )
     with pytest.raises(ValueError, match="hold NaN or infinite values"):
         next(fit(_network(), IMAGES / 0, LABELS, Recipe(epochs=1), box=False))
 

@@ -14,9 +14,14 @@ IMAGES, SOURCE = oracles.images(8), Randomness(0, torch.arange(8))
 LABELS = torch.arange(8) % 4
 
 
-@pytest.mark.parametrize(("norm", "unit"), [("linf", torch.sign), ("l2", lambda g: g / L2.size(g)[:, None, None, None])])
+@pytest.mark.parametrize(
+    ("norm", "unit"), [("linf", torch.sign), ("l2", lambda g: g / L2.size(g)[:, None, None, None])]
+)
 def test_weights_and_images_move_by_the_gradients_of_one_pass(norm, unit):
-    term, ball = Free(eps=0.2, norm=norm, replays=4, relative_step=0.5), {"linf": LINF, "l2": L2}[norm]
+    term, ball = (
+        Free(eps=0.2, norm=norm, replays=4, relative_step=0.5),
+        {"linf": LINF, "l2": L2}[norm],
+    )
     network, expected = oracles.relu(), oracles.relu()
     current = (IMAGES + ball.random(SOURCE.stream("start"), (1, 4, 4), 0.2).double()).clamp(0, 1)
     losses = []
@@ -28,7 +33,9 @@ def test_weights_and_images_move_by_the_gradients_of_one_pass(norm, unit):
         with torch.no_grad():
             for parameter, slope in zip(expected.parameters(), gradients, strict=True):
                 parameter -= 0.1 * slope
-            current = (IMAGES + ball.project(current + 0.1 * unit(gradient) - IMAGES, 0.2)).clamp(0, 1)
+            current = (IMAGES + ball.project(current + 0.1 * unit(gradient) - IMAGES, 0.2)).clamp(
+                0, 1
+            )
     optimiser = torch.optim.SGD(network.parameters(), lr=0.1)
     values = []
     for value in term.replay(network, IMAGES, LABELS, SOURCE):
@@ -59,27 +66,44 @@ def test_its_loss_is_the_mean_over_replays():
 def test_training_lowers_the_loss_and_learns():
     images = oracles.images(60)
     labels, network = oracles.Affine(3)(images).argmax(1), oracles.relu(classes=3)
-    epochs = list(fit(network, images, labels, Recipe({"free": Free(eps=0.03, replays=4)}, epochs=8, batch_size=16)))
+    epochs = list(
+        fit(
+            network,
+            images,
+            labels,
+            Recipe({"free": Free(eps=0.03, replays=4)}, epochs=8, batch_size=16),
+        )
+    )
     assert epochs[-1].loss < 0.7 * epochs[0].loss
     assert (network(images).argmax(1) == labels).double().mean() > 0.8
 
 
 def test_called_by_itself_it_is_the_first_replay():
     network, term = oracles.relu(), Free(eps=0.1)
-    assert term(network, IMAGES, LABELS, SOURCE).item() == next(term.replay(network, IMAGES, LABELS, SOURCE)).item()
+    assert (
+        term(network, IMAGES, LABELS, SOURCE).item()
+        == next(term.replay(network, IMAGES, LABELS, SOURCE)).item()
+    )
 
 
 def test_a_replay_needs_the_backward_pass_before():
     values = Free(eps=0.1).replay(oracles.relu(), IMAGES, LABELS, SOURCE)
     next(values)
-    with pytest.raises(RuntimeError, match=r"needs the backward pass of the one before: call backward\(\) on the value"):
+    with pytest.raises(
+        RuntimeError,
+        match=r"needs the backward pass of the one before: call backward\(\) on the value",
+    ):
         next(values)
 
 
 def test_terms_must_replay_equally_often():
     objective = {"a": Free(eps=0.1, replays=2), "b": Free(eps=0.1, replays=3)}
     with pytest.raises(ValueError, match=r"must do so equally often; got replays \[2, 3\]"):
-        next(values_of_steps(objective, dict.fromkeys(objective, oracles.relu()), IMAGES, LABELS, SOURCE))
+        next(
+            values_of_steps(
+                objective, dict.fromkeys(objective, oracles.relu()), IMAGES, LABELS, SOURCE
+            )
+        )
 
 
 @pytest.mark.parametrize(

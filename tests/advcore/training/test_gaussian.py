@@ -1,4 +1,5 @@
-"""Gaussian augmentation and stability training against their formulas; the network is in training mode."""
+"""Gaussian augmentation and stability training against their formulas; the network is in training
+mode."""
 
 import oracles
 import pytest
@@ -28,7 +29,9 @@ def test_gaussian_is_the_loss_of_noisy_images(network, box):
     moved = IMAGES + 0.5 * SOURCE.stream("gaussian").normal((1, 4, 4)).double()
     moved = moved.clamp(0, 1) if box else moved
     loss = Gaussian(0.5, box)(network, IMAGES, LABELS, SOURCE)
-    check_gradient(network, loss, lambda: -network(moved).log_softmax(1)[torch.arange(6), LABELS].mean())
+    check_gradient(
+        network, loss, lambda: -network(moved).log_softmax(1)[torch.arange(6), LABELS].mean()
+    )
 
 
 def test_stability_is_the_divergence_of_noisy_predictions(network):
@@ -56,14 +59,16 @@ def test_noise_has_its_deviation_and_the_box_on_request():
 def test_noise_costs_an_affine_loss_its_mean():
     """`E b^T v`, which is 0, of `l(x + v) - l(x)`."""
     images, zeros = IMAGES[:1].expand(4000, -1, -1, -1), torch.zeros(4000, dtype=torch.int64)
-    gain = Gaussian(0.1)(affine_loss(), images, zeros, Randomness(0, torch.arange(4000))) - F.cross_entropy(
-        affine_loss()(images), zeros
-    )
+    gain = Gaussian(0.1)(
+        affine_loss(), images, zeros, Randomness(0, torch.arange(4000))
+    ) - F.cross_entropy(affine_loss()(images), zeros)
     assert abs(gain.item()) < 4 * 0.1 * sum(i**2 for i in range(17)) ** 0.5 / 4000**0.5
 
 
 @pytest.mark.parametrize("term", [Gaussian, Stability])
 def test_settings(term):
     assert [needs_box(term(box=box)) for box in (True, False)] == [True, False]
-    with pytest.raises(ValueError, match=r"sigma must be positive, the standard deviation .* got 0"):
+    with pytest.raises(
+        ValueError, match=r"sigma must be positive, the standard deviation .* got 0"
+    ):
         term(sigma=0)

@@ -22,7 +22,11 @@ def test_the_value_and_its_gradient_are_those_of_the_slow_formula():
 
     def value():
         there = [slow_gradient(network, IMAGES[i] + eta[i], LABELS[i]) for i in range(6)]
-        return 1 - sum((a * b).sum() / (a.norm() * b.norm()) for a, b in zip(here, there, strict=True)) / 6
+        return (
+            1
+            - sum((a * b).sum() / (a.norm() * b.norm()) for a, b in zip(here, there, strict=True))
+            / 6
+        )
 
     loss = GradientAlignment(eps=0.3)(network, IMAGES, LABELS, SOURCE)
     assert loss > 0.01
@@ -30,11 +34,14 @@ def test_the_value_and_its_gradient_are_those_of_the_slow_formula():
 
 
 def test_an_affine_loss_costs_nothing():
-    assert GradientAlignment(eps=0.3)(affine_loss(), IMAGES, ZEROS, SOURCE).item() == pytest.approx(0, abs=1e-12)
+    assert GradientAlignment(eps=0.3)(affine_loss(), IMAGES, ZEROS, SOURCE).item() == pytest.approx(
+        0, abs=1e-12
+    )
 
 
 def test_samples_without_a_gradient_stay_out():
-    """At the top of a parabola the gradient is 0; the other samples' mean is as without it, and finite if none is left."""
+    """At the top of a parabola the gradient is 0; the other samples' mean is as without it, and
+    finite if none is left."""
     network, term = QuadraticLoss(torch.eye(16, dtype=torch.float64)), GradientAlignment(eps=0.3)
     flat = torch.cat([IMAGES[:5], torch.zeros_like(IMAGES[:1])])
     expected = term(network, IMAGES[:5], ZEROS[:5], SOURCE.take(torch.arange(5)))
@@ -53,7 +60,10 @@ def test_confident_samples_give_finite_gradients_in_single_precision(lead):
         network[-1].bias[0] += lead
     value = GradientAlignment(eps=0.3)(network, IMAGES.float(), ZEROS, SOURCE)
     assert (value > 0) == (lead < 50)
-    assert all(gradient.isfinite().all() for gradient in torch.autograd.grad(value, list(network.parameters())))
+    assert all(
+        gradient.isfinite().all()
+        for gradient in torch.autograd.grad(value, list(network.parameters()))
+    )
 
 
 def test_a_negative_eps_is_refused():

@@ -18,13 +18,18 @@ def test_the_value_and_its_gradient_are_those_of_the_slow_formula(norm):
     network = oracles.softplus()
 
     def value():
-        gradients = [slow_gradient(network, image, label) for image, label in zip(IMAGES, LABELS, strict=True)]
+        gradients = [
+            slow_gradient(network, image, label)
+            for image, label in zip(IMAGES, LABELS, strict=True)
+        ]
         return sum(g.square().sum() if norm == "l2" else g.abs().sum() for g in gradients) / 6
 
     check_gradient(network, GradientPenalty(norm)(network, IMAGES, LABELS, SOURCE), value)
 
 
-@pytest.mark.parametrize(("norm", "expected"), [("l2", sum(i**2 for i in range(17))), ("l1", sum(range(17)))])
+@pytest.mark.parametrize(
+    ("norm", "expected"), [("l2", sum(i**2 for i in range(17))), ("l1", sum(range(17)))]
+)
 def test_an_affine_loss_costs_its_slope(norm, expected):
     value = GradientPenalty(norm)(affine_loss(), IMAGES, torch.zeros_like(LABELS), SOURCE)
     assert value.item() == pytest.approx(expected)

@@ -17,11 +17,18 @@ ZEROS, SOURCE = torch.zeros_like(LABELS), Randomness(0, torch.arange(6))
 
 def _farthest(network, term, image, label, noise):
     """The inner maximisation for one image `(C, H, W)`, written out; gives d."""
-    loss, slope = F.cross_entropy(network(image[None]), label[None]).detach(), slow_gradient(network, image, label)
+    loss, slope = (
+        F.cross_entropy(network(image[None]), label[None]).detach(),
+        slow_gradient(network, image, label),
+    )
     moved = (image + noise).clamp(0, 1)
     for _ in range(term.steps):
         moved.requires_grad_()
-        gamma = (F.cross_entropy(network(moved[None]), label[None]) - loss - ((moved - image) * slope).sum()).abs()
+        gamma = (
+            F.cross_entropy(network(moved[None]), label[None])
+            - loss
+            - ((moved - image) * slope).sum()
+        ).abs()
         (way,) = torch.autograd.grad(gamma, moved)
         stride = 2.5 / term.steps * term.eps
         if term.norm == "linf":
@@ -43,7 +50,9 @@ def test_the_value_and_its_gradient_are_those_of_the_slow_formula(norm):
         total = torch.zeros(())
         for image, label, d in zip(IMAGES, LABELS, ds, strict=True):
             rise = (d * slow_gradient(network, image, label)).sum()
-            here, there = (F.cross_entropy(network(x[None]), label[None]) for x in (image, image + d))
+            here, there = (
+                F.cross_entropy(network(x[None]), label[None]) for x in (image, image + d)
+            )
             total = total + (there - here - rise).abs() + 0.5 * rise.abs()
         return total / 6
 
@@ -54,14 +63,19 @@ def test_the_value_and_its_gradient_are_those_of_the_slow_formula(norm):
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_the_largest_error_of_a_parabola_is_found(sign):
-    """Loss `c x^T x / 2`: the error is `c d^T d / 2`, largest in the corners of the ball, whether c is positive or not."""
+    """Loss `c x^T x / 2`: the error is `c d^T d / 2`, largest in the corners of the ball, whether c
+    is positive or not."""
     network = QuadraticLoss(sign * 3 * torch.eye(16, dtype=torch.float64))
     term = LocalLinearity(eps=0.1, share=0.0, box=False)
-    assert term(network, IMAGES, ZEROS, SOURCE).item() == pytest.approx(3 * 16 * 0.1**2 / 2, rel=1e-9)
+    assert term(network, IMAGES, ZEROS, SOURCE).item() == pytest.approx(
+        3 * 16 * 0.1**2 / 2, rel=1e-9
+    )
 
 
 def test_an_affine_loss_costs_its_slope_alone():
-    assert LocalLinearity(eps=0.1, share=0.0)(affine_loss(), IMAGES, ZEROS, SOURCE).item() == pytest.approx(0, abs=1e-10)
+    assert LocalLinearity(eps=0.1, share=0.0)(
+        affine_loss(), IMAGES, ZEROS, SOURCE
+    ).item() == pytest.approx(0, abs=1e-10)
     steep = LocalLinearity(eps=0.1)(affine_loss(), IMAGES, ZEROS, SOURCE)
     assert 0 < steep.item() <= 0.75 * 0.1 * sum(range(17))
 
@@ -71,7 +85,9 @@ def test_the_points_stay_in_the_box():
     network, corner, seen = oracles.softplus(), IMAGES.round(), []
     network.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].detach()))
     LocalLinearity(eps=0.2)(network, corner, ZEROS, SOURCE)
-    assert all(((x >= 0) & (x <= 1)).all() and ((x - corner).abs() <= 0.2 + 1e-12).all() for x in seen)
+    assert all(
+        ((x >= 0) & (x <= 1)).all() and ((x - corner).abs() <= 0.2 + 1e-12).all() for x in seen
+    )
     assert len(seen) == 12
 
 

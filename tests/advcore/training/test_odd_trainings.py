@@ -1,4 +1,5 @@
-"""Trainings at the edge: a last batch of one, schedules of whole numbers, low precision, compiled steps."""
+"""Trainings at the edge: a last batch of one, schedules of whole numbers, low precision, compiled
+steps."""
 
 import oracles
 import pytest
@@ -8,8 +9,18 @@ from torch import nn
 from advcore import Randomness
 from advcore.attacks import PGD, DeepFool
 from advcore.networks import perceptron
-from advcore.training import CURE, Adversarial, CrossEntropy, Free, GradientAlignment, Linear, LocalLinearity, Recipe, fit
-from advcore.training.fit import lowered
+from advcore.training import (
+    CURE,
+    Adversarial,
+    CrossEntropy,
+    Free,
+    GradientAlignment,
+    Linear,
+    LocalLinearity,
+    Recipe,
+    fit,
+)
+from advcore.training.fit import autocast
 
 IMAGES = oracles.images(17, dtype=torch.float32)
 LABELS = torch.arange(17) % 3
@@ -40,7 +51,10 @@ def test_a_last_sample_alone_joins_the_batch_before_it_under_batch_norm():
 
 @pytest.mark.parametrize(
     ("term", "name"),
-    [(Adversarial(PGD(eps=0.1, steps=5)), "term.attack.steps"), (Free(eps=0.1, replays=4), "term.replays")],
+    [
+        (Adversarial(PGD(eps=0.1, steps=5)), "term.attack.steps"),
+        (Free(eps=0.1, replays=4), "term.replays"),
+    ],
 )
 def test_schedules_of_whole_numbers_are_rounded(term, name):
     _, epochs = trained(Recipe({"term": term}, schedules={name: RISE}, epochs=2, batch_size=8))
@@ -48,14 +62,16 @@ def test_schedules_of_whole_numbers_are_rounded(term, name):
 
 
 def test_a_whole_number_in_a_field_for_any_is_not_rounded():
-    recipe = Recipe({"term": Adversarial(PGD(eps=1, steps=2))}, schedules={"term.attack.eps": RISE}, epochs=2)
+    recipe = Recipe(
+        {"term": Adversarial(PGD(eps=1, steps=2))}, schedules={"term.attack.eps": RISE}, epochs=2
+    )
     assert 0.2 < recipe.objective_at(0.5)["term"].attack.eps < 1
 
 
 def test_local_linearity_keeps_its_digits_in_a_recipe_of_low_precision():
     network, term = oracles.softplus(dtype=torch.float32), LocalLinearity(eps=0.05, steps=2)
     full = term(network, IMAGES, LABELS, Randomness(0, torch.arange(17)))
-    with lowered("bfloat16", IMAGES.device):
+    with autocast("bfloat16", IMAGES.device):
         low = term(network, IMAGES, LABELS, Randomness(0, torch.arange(17)))
     torch.testing.assert_close(low, full)
 
@@ -74,7 +90,9 @@ def test_compiled_steps_give_the_losses_of_uncompiled_ones(term, monkeypatch):
     compile_ = torch.compile
     monkeypatch.setattr(torch, "compile", lambda network: compile_(network, backend="aot_eager"))
     plain, compiled = (
-        trained(Recipe({"plain": CrossEntropy(), "term": term}, epochs=1, batch_size=9, compile=wanted))[1]
+        trained(
+            Recipe({"plain": CrossEntropy(), "term": term}, epochs=1, batch_size=9, compile=wanted)
+        )[1]
         for wanted in (False, True)
     )
     assert compiled[0].loss == pytest.approx(plain[0].loss, rel=1e-3)

@@ -50,7 +50,9 @@ def test_other_courses_are_not(training, validation):
 
 
 def test_unequal_courses_are_refused():
-    with pytest.raises(ValueError, match="robust losses need one of training for each of validation; got 2 and 1"):
+    with pytest.raises(
+        ValueError, match="robust losses need one of training for each of validation; got 2 and 1"
+    ):
         robust_overfitting([1.0, 2.0], [1.0])
 
 

@@ -5,9 +5,25 @@ import pytest
 import torch
 
 from advcore.randomness import Randomness
-from advcore.training import ACET, CURE, Gaussian, GradientAlignment, GradientPenalty, LocalLinearity, Stability
+from advcore.training import (
+    ACET,
+    CURE,
+    Gaussian,
+    GradientAlignment,
+    GradientPenalty,
+    LocalLinearity,
+    Stability,
+)
 
-STILL = [CURE(), CURE(form="released"), GradientPenalty(), LocalLinearity(0.1), GradientAlignment(0.1), ACET(0.1, 3), ACET(None)]
+STILL = [
+    CURE(),
+    CURE(form="released"),
+    GradientPenalty(),
+    LocalLinearity(0.1),
+    GradientAlignment(0.1),
+    ACET(0.1, 3),
+    ACET(None),
+]
 IMAGES, LABELS = oracles.images(6), torch.arange(6) % 4
 SOURCE = Randomness(0, torch.tensor([3, 1, 4, 15, 9, 2]))
 
@@ -20,16 +36,28 @@ def test_modes_statistics_and_gradients_are_as_they_were(term):
     assert oracles.state(network) == before
 
 
-@pytest.mark.parametrize("term", [*(term for term in STILL if term != CURE(form="released")), Gaussian(), Stability()], ids=repr)
+@pytest.mark.parametrize(
+    "term",
+    [*(term for term in STILL if term != CURE(form="released")), Gaussian(), Stability()],
+    ids=repr,
+)
 def test_a_sample_does_not_depend_on_its_batch(term):
-    """The value of a batch is the mean of its samples', each alone; the released CURE divides by the batch."""
+    """The value of a batch is the mean of its samples', each alone; the released CURE divides by
+    the batch."""
     network = oracles.softplus()
-    alone = [term(network, IMAGES[i : i + 1], LABELS[i : i + 1], SOURCE.take(torch.tensor([i]))) for i in range(6)]
+    alone = [
+        term(network, IMAGES[i : i + 1], LABELS[i : i + 1], SOURCE.take(torch.tensor([i])))
+        for i in range(6)
+    ]
     torch.testing.assert_close(term(network, IMAGES, LABELS, SOURCE), torch.stack(alone).mean())
 
 
-@pytest.mark.parametrize("term", [ACET, CURE, Gaussian, GradientPenalty, Stability, LocalLinearity, GradientAlignment])
+@pytest.mark.parametrize(
+    "term", [ACET, CURE, Gaussian, GradientPenalty, Stability, LocalLinearity, GradientAlignment]
+)
 def test_weights_below_zero_are_refused(term):
     eps = {"eps": 0.1} if term in (LocalLinearity, GradientAlignment) else {}
-    with pytest.raises(ValueError, match=r"weight must not be negative \(0 leaves the term out\); got -1.0"):
+    with pytest.raises(
+        ValueError, match=r"weight must not be negative \(0 leaves the term out\); got -1.0"
+    ):
         term(weight=-1.0, **eps)

@@ -22,7 +22,14 @@ def test_random_features_come_to_the_ridge_regression():
     network = random_features(3, side=4, features=30, bandwidth=2.0)
     images, labels = oracles.images(64, dtype=torch.float32), torch.arange(64) % 3
     fixed = network[0].weight.clone()
-    recipe = Recipe({"error": SquaredError()}, epochs=400, batch_size=64, learning_rate=1.0, weight_decay=RIDGE, gradient_clip=None)
+    recipe = Recipe(
+        {"error": SquaredError()},
+        epochs=400,
+        batch_size=64,
+        learning_rate=1.0,
+        weight_decay=RIDGE,
+        gradient_clip=None,
+    )
     for _ in fit(network, images, labels, recipe):
         pass
     assert torch.equal(network[0].weight, fixed)
@@ -39,7 +46,9 @@ def test_the_features_are_a_gaussian_kernel():
     images = oracles.images(5, dtype=torch.float32)
     features = network[0](images)
     distances = torch.cdist(images.flatten(1), images.flatten(1))
-    torch.testing.assert_close(features @ features.mT, torch.exp(-distances.square() / 8), rtol=0, atol=0.03)
+    torch.testing.assert_close(
+        features @ features.mT, torch.exp(-distances.square() / 8), rtol=0, atol=0.03
+    )
 
 
 @pytest.mark.parametrize(
@@ -47,7 +56,10 @@ def test_the_features_are_a_gaussian_kernel():
     [
         (lambda: SquaredError(-1.0), "weight must not be negative"),
         (lambda: random_features(features=0), "features must be at least 1; got 0"),
-        (lambda: random_features(bandwidth=0.0), "bandwidth must be positive, in pixel units; got 0.0"),
+        (
+            lambda: random_features(bandwidth=0.0),
+            "bandwidth must be positive, in pixel units; got 0.0",
+        ),
     ],
 )
 def test_bad_settings_are_refused(make, match):

@@ -1,4 +1,5 @@
-"""Any two terms, in any order, on a network with batch normalisation: the gradient is that of the sum."""
+"""Any two terms, in any order, on a network with batch normalisation: the gradient is that of the
+sum."""
 
 from dataclasses import MISSING, fields, replace
 from functools import cache
@@ -21,7 +22,9 @@ STEP = 1e-6
 
 
 def _term(kind: str) -> Term:
-    wanted = {entry.name: NEEDED[entry.name] for entry in fields(TERMS[kind]) if entry.default is MISSING}
+    wanted = {
+        entry.name: NEEDED[entry.name] for entry in fields(TERMS[kind]) if entry.default is MISSING
+    }
     term = TERMS[kind](**wanted, weight=0.5)
     return replace(term, steps=2) if hasattr(term, "steps") else term
 
@@ -29,14 +32,17 @@ def _term(kind: str) -> Term:
 def _network() -> nn.Module:
     """In training mode, its statistics far from those of the batch."""
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.Softplus(beta=4), nn.Flatten(), nn.Linear(12, 3)).double()
+    network = nn.Sequential(
+        nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.Softplus(beta=4), nn.Flatten(), nn.Linear(12, 3)
+    ).double()
     network[1].running_mean.uniform_(-1, 1)
     network[1].running_var.uniform_(0.1, 0.5)
     return network
 
 
 def _sum(kinds: tuple[str, ...], shift: float = 0.0) -> tuple[Tensor, nn.ModuleDict]:
-    """The sum of terms at weights that are moved along fixed ones, those that terms bring standing still; and all networks."""
+    """The sum of terms at weights that are moved along fixed ones, those that terms bring standing
+    still; and all networks."""
     network = _network()
     objective = {f"{place}-{kind}": _term(kind) for place, kind in enumerate(kinds)}
     networks = prepared(objective, network)
@@ -50,19 +56,27 @@ def _sum(kinds: tuple[str, ...], shift: float = 0.0) -> tuple[Tensor, nn.ModuleD
 
 def _way(network: nn.Module) -> list[Tensor]:
     generator = torch.Generator().manual_seed(5)
-    return [torch.randn(parameter.shape, dtype=parameter.dtype, generator=generator) for parameter in network.parameters()]
+    return [
+        torch.randn(parameter.shape, dtype=parameter.dtype, generator=generator)
+        for parameter in network.parameters()
+    ]
 
 
 def _value_and_slope(*kinds: str) -> tuple[float, float]:
     """The sum of terms, and its derivative by the gradient."""
     total, networks = _sum(kinds)
-    gradients = torch.autograd.grad(total, list(networks["own"].parameters()), materialize_grads=True)
-    return total.item(), sum((one * way).sum().item() for one, way in zip(gradients, _way(networks["own"]), strict=True))
+    gradients = torch.autograd.grad(
+        total, list(networks["own"].parameters()), materialize_grads=True
+    )
+    return total.item(), sum(
+        (one * way).sum().item() for one, way in zip(gradients, _way(networks["own"]), strict=True)
+    )
 
 
 @cache
 def _central_difference(kind: str) -> float:
-    """The derivative of one term without any gradient in the weights. What a term takes for a constant of the step is one."""
+    """The derivative of one term without any gradient in the weights. What a term takes for a
+    constant of the step is one."""
     constants: list[Any] = []
 
     def constant(*arguments: Any) -> Any:

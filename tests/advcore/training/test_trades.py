@@ -35,8 +35,11 @@ def _slow(network, term, image, noise):
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_the_value_and_its_gradient_are_those_of_the_slow_formula(norm):
-    """On a network with batch normalisation, in its two modes; through both arguments of the divergence."""
-    network = torch.nn.Sequential(torch.nn.BatchNorm2d(1, momentum=0.0, dtype=torch.float64), oracles.softplus())
+    """On a network with batch normalisation, in its two modes; through both arguments of the
+    divergence."""
+    network = torch.nn.Sequential(
+        torch.nn.BatchNorm2d(1, momentum=0.0, dtype=torch.float64), oracles.softplus()
+    )
     network[0].running_mean += 0.3
     term = TRADES(eps=0.2, norm=norm, steps=4)
     noise = SOURCE.stream("start").normal((1, 4, 4)).double()
@@ -49,7 +52,13 @@ def test_the_value_and_its_gradient_are_those_of_the_slow_formula(norm):
 
     def value():
         p, q = network(IMAGES).softmax(1), network(moved).softmax(1)
-        return sum((p[i, k] * (p[i, k] / q[i, k]).log() for i in range(6) for k in range(4)), torch.zeros(())) / 6
+        return (
+            sum(
+                (p[i, k] * (p[i, k] / q[i, k]).log() for i in range(6) for k in range(4)),
+                torch.zeros(()),
+            )
+            / 6
+        )
 
     check_gradient(network, loss, value)
 
@@ -75,7 +84,10 @@ def test_the_divergence_has_a_gradient_where_single_precision_is_sure():
 
 def test_without_weight_it_is_plain_training():
     runs = []
-    for objective in ({"clean": CrossEntropy()}, {"clean": CrossEntropy(), "trades": TRADES(eps=0.1, weight=0.0)}):
+    for objective in (
+        {"clean": CrossEntropy()},
+        {"clean": CrossEntropy(), "trades": TRADES(eps=0.1, weight=0.0)},
+    ):
         network = oracles.relu()
         list(fit(network, IMAGES, LABELS, Recipe(objective, epochs=2, batch_size=4)))
         runs.append([parameter.tolist() for parameter in network.parameters()])
@@ -98,6 +110,24 @@ def test_bad_settings_are_refused(settings, match):
 
 def test_images_outside_the_box_by_request_alone():
     network = oracles.relu()
-    with pytest.raises(ValueError, match=r"attacks in the box \[0, 1\]: it needs images in it and box=True"):
-        next(fit(network, IMAGES - 0.5, LABELS, Recipe({"trades": TRADES(eps=0.1)}, epochs=1), box=False))
-    next(fit(network, IMAGES - 0.5, LABELS, Recipe({"trades": TRADES(eps=0.1, box=False)}, epochs=1), box=False))
+    with pytest.raises(
+        ValueError, match=r"attacks in the box \[0, 1\]: it needs images in it and box=True"
+    ):
+        next(
+            fit(
+                network,
+                IMAGES - 0.5,
+                LABELS,
+                Recipe({"trades": TRADES(eps=0.1)}, epochs=1),
+                box=False,
+            )
+        )
+    next(
+        fit(
+            network,
+            IMAGES - 0.5,
+            LABELS,
+            Recipe({"trades": TRADES(eps=0.1, box=False)}, epochs=1),
+            box=False,
+        )
+    )

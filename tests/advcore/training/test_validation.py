@@ -31,7 +31,10 @@ def test_clean_and_robust_numbers_of_an_affine_classifier_are_its_closed_forms()
     }
     assert validation.measure(CLASSIFIER, IMAGES, LABELS) == pytest.approx(expected, rel=1e-4)
     clean = Validation().measure(CLASSIFIER, IMAGES, LABELS)
-    assert clean == {name: pytest.approx(expected[name], rel=1e-4) for name in ("validation/accuracy", "validation/loss")}
+    assert clean == {
+        name: pytest.approx(expected[name], rel=1e-4)
+        for name in ("validation/accuracy", "validation/loss")
+    }
 
 
 def test_the_batches_do_not_matter():
@@ -49,15 +52,26 @@ def test_the_best_epoch_is_the_first_of_the_highest():
 
 def test_patience():
     validation = Validation(attack=PGD(eps=0.1), patience=2)
-    assert [validation.stops(_history(*[0.3, 0.4, 0.1, 0.2][:count])) for count in range(5)] == [False] * 4 + [True]
+    assert [validation.stops(_history(*[0.3, 0.4, 0.1, 0.2][:count])) for count in range(5)] == [
+        False
+    ] * 4 + [True]
     assert not Validation(attack=PGD(eps=0.1)).stops(_history(0.4, *[0.1] * 50))
 
 
 @pytest.mark.parametrize(
     ("settings", "match"),
     [
-        ({"samples": 0}, "samples must be a number of samples, 1 or more, or a share between 0.0 and 1.0; got 0"),
-        ({"samples": 1.0}, "samples must be a number of samples, 1 or more, or a share between 0.0 and 1.0; got 1.0"),
+        (
+            {"samples": 0},
+            "samples must be a number of samples, 1 or more, or a share between 0.0 and 1.0; got 0",
+        ),
+        (
+            {"samples": 1.0},
+            (
+                "samples must be a number of samples, 1 or more, or a share between 0.0 and "
+                "1.0; got 1.0"
+            ),
+        ),
         ({"attack": PGD()}, "the attack needs eps, a radius in pixel units"),
         ({"patience": 0}, "patience must be at least 1 epoch, or None to train to the end; got 0"),
     ],

@@ -4,21 +4,23 @@ import sys
 
 import pytest
 
-from workers.adapters import ADAPTERS
-from workers.adapters.catalogue import check_settings, choose, parameters
-from workers.refusal import Refused
+from advcore.workers.adapters import ADAPTERS
+from advcore.workers.adapters.catalogue import check_settings, choose, parameters
+from advcore.workers.errors import InputError
 
 
 def test_a_name_is_sought_in_its_kind() -> None:
     kinds = {"zoo": {"PGD": 1, "LinfPGD": 2, "Noise": 3}, "zoo_minimal": {"DDN": 4}}
     assert choose("zoo", "PGD", kinds) == 1
-    with pytest.raises(Refused, match="zoo: DDN takes no eps; name it by kind zoo_minimal"):
+    with pytest.raises(InputError, match="zoo: DDN takes no eps; name it by kind zoo_minimal"):
         choose("zoo", "DDN", kinds)
-    with pytest.raises(Refused, match="zoo_minimal: PGD takes an eps; name it by kind zoo"):
+    with pytest.raises(InputError, match="zoo_minimal: PGD takes an eps; name it by kind zoo"):
         choose("zoo_minimal", "PGD", kinds)
-    with pytest.raises(Refused, match="zoo: there is no attack 'LinfPDG'; there is LinfPGD"):
+    with pytest.raises(InputError, match="zoo: there is no attack 'LinfPDG'; there is LinfPGD"):
         choose("zoo", "LinfPDG", kinds)
-    with pytest.raises(Refused, match="zoo: there is no attack 'xyz'; there is LinfPGD, Noise, PGD"):
+    with pytest.raises(
+        InputError, match="zoo: there is no attack 'xyz'; there is LinfPGD, Noise, PGD"
+    ):
         choose("zoo", "xyz", kinds)
 
 
@@ -27,7 +29,9 @@ def test_a_missing_library_is_named(kind: str, monkeypatch: pytest.MonkeyPatch) 
     package = {"f": "foolbox", "t": "torchattacks", "a": "adv-lib"}[kind[0]]
     for module in (package.replace("-", "_"), package.replace("-", "_") + ".attacks"):
         monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(Refused, match=rf"the library {package} is not installed \(.*\): pip install {package}$"):
+    with pytest.raises(
+        InputError, match=rf"the library {package} is not installed \(.*\): pip install {package}$"
+    ):
         ADAPTERS[kind]("PGD", "linf")
 
 
@@ -35,7 +39,9 @@ def test_settings_are_the_names_that_a_function_takes() -> None:
     known = parameters(lambda steps, *rest, gamma=1, **more: None)
     assert known == {"steps", "gamma"}
     check_settings("zoo", "PGD", {"steps": 3}, known)
-    with pytest.raises(Refused, match="zoo: PGD knows no setting rest, step; known: gamma, steps"):
+    with pytest.raises(
+        InputError, match="zoo: PGD knows no setting rest, step; known: gamma, steps"
+    ):
         check_settings("zoo", "PGD", {"step": 3, "rest": 1}, known)
-    with pytest.raises(Refused, match="zoo: PGD knows no setting step; known: none"):
+    with pytest.raises(InputError, match="zoo: PGD knows no setting step; known: none"):
         check_settings("zoo", "PGD", {"step": 3}, set())

@@ -12,10 +12,18 @@ from torch import Tensor, nn
 from advcore import Randomness, Targeted, Untargeted
 from advcore.attacks import Bisected, Restarts, Status, Within, l0
 from advcore.attacks.attack import attack_name, has_budget, with_budget
-from workers.adapters import ADAPTERS, AdvLib, AdvLibMinimal, Foolbox, FoolboxMinimal, Torchattacks, TorchattacksMinimal
-from workers.adapters.adv_lib import UNTARGETED
-from workers.adapters.peer import seed_of
-from workers.refusal import Refused
+from advcore.workers.adapters import (
+    ADAPTERS,
+    AdvLib,
+    AdvLibMinimal,
+    Foolbox,
+    FoolboxMinimal,
+    Torchattacks,
+    TorchattacksMinimal,
+)
+from advcore.workers.adapters.adv_lib import UNTARGETED
+from advcore.workers.adapters.peer import seed_of
+from advcore.workers.errors import InputError
 
 NETWORK = oracles.relu(shape=(1, 8, 8), dtype=torch.float32).eval()
 IMAGES = oracles.images(12, (1, 8, 8), torch.float32)
@@ -27,7 +35,9 @@ ByHand = Callable[[Any, nn.Module, Tensor, Tensor], Tensor]
 
 
 def foolbox_by_hand(make: Callable[[Any], Any], eps: float | None) -> ByHand:
-    return lambda foolbox, network, x, y: make(foolbox.attacks)(foolbox.PyTorchModel(network, (0, 1)), x, y, epsilons=eps)[1]
+    return lambda foolbox, network, x, y: make(foolbox.attacks)(
+        foolbox.PyTorchModel(network, (0, 1)), x, y, epsilons=eps
+    )[1]
 
 
 CASES: list[tuple[str, Callable[[], Any], ByHand]] = [
@@ -39,16 +49,19 @@ CASES: list[tuple[str, Callable[[], Any], ByHand]] = [
      foolbox_by_hand(lambda attacks: attacks.DDNAttack(steps=20), None)),
     ("foolbox", lambda: FoolboxMinimal("LInfFMNAttack", "linf", {"steps": 20}),
      foolbox_by_hand(lambda attacks: attacks.LInfFMNAttack(steps=20), None)),
-    ("foolbox", lambda: FoolboxMinimal("L2CarliniWagnerAttack", "l2", {"steps": 20, "stepsize": 0.1}),
+    ("foolbox", lambda: FoolboxMinimal("L2CarliniWagnerAttack", "l2",
+        {"steps": 20, "stepsize": 0.1}),
      foolbox_by_hand(lambda attacks: attacks.L2CarliniWagnerAttack(steps=20, stepsize=0.1), None)),
     ("foolbox", lambda: FoolboxMinimal("L2DeepFoolAttack", "l2"),
      foolbox_by_hand(lambda attacks: attacks.L2DeepFoolAttack(), None)),
     ("torchattacks", lambda: Torchattacks("PGD", "linf", {"steps": 10, "alpha": 0.01}, EPS),
      lambda library, network, x, y: library.PGD(network, eps=EPS, alpha=0.01, steps=10)(x, y)),
     ("torchattacks", lambda: Torchattacks("APGD", "l2", eps=0.4),
-     lambda library, network, x, y: library.APGD(network, norm="L2", eps=0.4, seed=seed_of(SOURCE))(x, y)),
+     lambda library, network, x, y:
+        library.APGD(network, norm="L2", eps=0.4, seed=seed_of(SOURCE))(x, y)),
     ("torchattacks", lambda: Torchattacks("Square", "linf", {"n_queries": 30, "seed": 7}, EPS),
-     lambda library, network, x, y: library.Square(network, norm="Linf", eps=EPS, n_queries=30, seed=7)(x, y)),
+     lambda library, network, x, y:
+        library.Square(network, norm="Linf", eps=EPS, n_queries=30, seed=7)(x, y)),
     ("torchattacks", lambda: TorchattacksMinimal("DeepFool", "l2"),
      lambda library, network, x, y: library.DeepFool(network)(x, y)),
     ("torchattacks", lambda: TorchattacksMinimal("CW", "l2", {"c": 10, "lr": 0.1}),
@@ -58,7 +71,8 @@ CASES: list[tuple[str, Callable[[], Any], ByHand]] = [
     ("adv_lib", lambda: AdvLib("pgd_linf", "linf", {"steps": 10}, EPS),
      lambda library, network, x, y: library.attacks.pgd_linf(network, x, y, ε=EPS, steps=10)),
     ("adv_lib", lambda: AdvLib("apgd", "l2", {"n_iter": 10}, 0.4),
-     lambda library, network, x, y: library.attacks.apgd(network, x, y, eps=0.4, norm=2, n_iter=10)),
+     lambda library, network, x, y:
+        library.attacks.apgd(network, x, y, eps=0.4, norm=2, n_iter=10)),
     ("adv_lib", lambda: AdvLibMinimal("ddn", "l2", {"levels": None, "steps": 20}),
      lambda library, network, x, y: library.attacks.ddn(network, x, y, steps=20, levels=None)),
     ("adv_lib", lambda: AdvLibMinimal("fmn", "linf", {"steps": 20}),
@@ -69,8 +83,10 @@ CASES: list[tuple[str, Callable[[], Any], ByHand]] = [
      lambda library, network, x, y: library.attacks.df(network, x, y, norm=torch.inf)),
     ("adv_lib", lambda: AdvLibMinimal("sdf", "l2"),
      lambda library, network, x, y: library.attacks.sdf(network, x, y)),
-    ("adv_lib", lambda: AdvLibMinimal("carlini_wagner_l2", "l2", {"max_iterations": 20, "learning_rate": 0.1}),
-     lambda library, network, x, y: library.attacks.carlini_wagner_l2(network, x, y, max_iterations=20, learning_rate=0.1)),
+    ("adv_lib", lambda: AdvLibMinimal("carlini_wagner_l2", "l2",
+        {"max_iterations": 20, "learning_rate": 0.1}),
+     lambda library, network, x, y:
+        library.attacks.carlini_wagner_l2(network, x, y, max_iterations=20, learning_rate=0.1)),
 ]  # fmt: skip
 
 
@@ -80,8 +96,14 @@ def imported(module: str) -> Any:
     return library
 
 
-@pytest.mark.parametrize(("module", "make", "by_hand"), CASES, ids=[f"{case[0]}{number}" for number, case in enumerate(CASES)])
-def test_distances_are_those_of_the_library_called_by_hand(module: str, make: Callable[[], Any], by_hand: ByHand) -> None:
+@pytest.mark.parametrize(
+    ("module", "make", "by_hand"),
+    CASES,
+    ids=[f"{case[0]}{number}" for number, case in enumerate(CASES)],
+)
+def test_distances_are_those_of_the_library_called_by_hand(
+    module: str, make: Callable[[], Any], by_hand: ByHand
+) -> None:
     library, attack = imported(module), make()
     with torch.random.fork_rng(devices=[]):
         torch.random.manual_seed(seed_of(SOURCE))
@@ -101,8 +123,14 @@ def test_distances_are_those_of_the_library_called_by_hand(module: str, make: Ca
     assert (result.queries > 2).all()
 
 
-@pytest.mark.parametrize(("module", "make", "by_hand"), CASES, ids=[f"{case[0]}{number}" for number, case in enumerate(CASES)])
-def test_the_model_is_left_alone_and_rows_are_the_same_again(module: str, make: Callable[[], Any], by_hand: ByHand) -> None:
+@pytest.mark.parametrize(
+    ("module", "make", "by_hand"),
+    CASES,
+    ids=[f"{case[0]}{number}" for number, case in enumerate(CASES)],
+)
+def test_the_model_is_left_alone_and_rows_are_the_same_again(
+    module: str, make: Callable[[], Any], by_hand: ByHand
+) -> None:
     imported(module)
     attack, model = make(), oracles.Moody(shape=(1, 8, 8), dtype=torch.float32)
     before = oracles.state(model)
@@ -137,13 +165,27 @@ def test_targets_are_reached(module: str, make: Callable[[], Any]) -> None:
 @pytest.mark.parametrize(
     ("module", "make", "match"),
     [
-        ("foolbox", lambda: Foolbox("FGSM", "linf", eps=EPS), "foolbox's LinfFastGradientAttack takes no Targeted criterion"),
-        ("torchattacks", lambda: TorchattacksMinimal("DeepFool", "l2"), "torchattacks' DeepFool takes no Targeted criterion"),
-        ("torchattacks", lambda: Torchattacks("FAB", "l2", eps=EPS), "torchattacks' FAB takes no Targeted criterion"),
+        (
+            "foolbox",
+            lambda: Foolbox("FGSM", "linf", eps=EPS),
+            "foolbox's LinfFastGradientAttack takes no Targeted criterion",
+        ),
+        (
+            "torchattacks",
+            lambda: TorchattacksMinimal("DeepFool", "l2"),
+            "torchattacks' DeepFool takes no Targeted criterion",
+        ),
+        (
+            "torchattacks",
+            lambda: Torchattacks("FAB", "l2", eps=EPS),
+            "torchattacks' FAB takes no Targeted criterion",
+        ),
         ("adv_lib", lambda: AdvLibMinimal("df", "l2"), "adv-lib's df takes no Targeted criterion"),
     ],
 )
-def test_a_criterion_that_the_peer_does_not_take_is_refused(module: str, make: Callable[[], Any], match: str) -> None:
+def test_a_criterion_that_the_peer_does_not_take_is_refused(
+    module: str, make: Callable[[], Any], match: str
+) -> None:
     imported(module)
     with pytest.raises(ValueError, match=match):
         make()(NETWORK, IMAGES, Targeted((PREDICTED + 1) % 4))
@@ -151,7 +193,11 @@ def test_a_criterion_that_the_peer_does_not_take_is_refused(module: str, make: C
 
 def test_adv_libs_attacks_without_targets_are_all_known() -> None:
     attacks = imported("adv_lib").attacks
-    sources = {name: inspect.getsource(value) for name, value in vars(attacks).items() if inspect.isfunction(value)}
+    sources = {
+        name: inspect.getsource(value)
+        for name, value in vars(attacks).items()
+        if inspect.isfunction(value)
+    }
     silent = {name for name, source in sources.items() if "untargeted only" in source}
     assert set(UNTARGETED) == silent | {"apgd_targeted"}
 
@@ -159,25 +205,37 @@ def test_adv_libs_attacks_without_targets_are_all_known() -> None:
 @pytest.mark.parametrize(
     ("kind", "name", "norm", "settings", "match"),
     [
-        ("foolbox", "DDNAttack", "l2", {}, "foolbox: DDNAttack takes no eps; name it by kind foolbox_minimal"),
+        ("foolbox", "DDNAttack", "l2", {}, ("foolbox: DDNAttack takes no eps; name it by "
+"kind foolbox_minimal")),
         ("foolbox", "LinfPGD", "l2", {}, "foolbox: LinfPGD measures in linf; got norm l2"),
-        ("foolbox_minimal", "InversionAttack", "pixels", {}, "foolbox measures in l0, l1, l2, linf; got norm pixels"),
-        ("foolbox", "LinfPGD", "linf", {"stepz": 3}, "LinfPGD knows no setting stepz; known: .*steps"),
+        ("foolbox_minimal", "InversionAttack", "pixels", {}, ("foolbox measures in l0, l1, "
+"l2, linf; "
+"got norm pixels")),
+        ("foolbox", "LinfPGD", "linf", {"stepz": 3}, ("LinfPGD knows no setting stepz; "
+"known: .*steps")),
         ("foolbox", "SpatialAttack", "linf", {}, "there is no attack 'SpatialAttack'"),
-        ("torchattacks", "CW", "l2", {}, "torchattacks: CW takes no eps; name it by kind torchattacks_minimal"),
-        ("torchattacks_minimal", "PGD", "linf", {}, "torchattacks_minimal: PGD takes an eps; name it by kind torchattacks"),
-        ("torchattacks", "PGD", "linf", {"eps": 0.1}, "PGD knows no setting eps; known: alpha, random_start, steps"),
-        ("torchattacks", "APGD", "l0", {}, "APGD knows the norms l1, l2, linf at most; got norm l0"),
+        ("torchattacks", "CW", "l2", {}, ("torchattacks: CW takes no eps; name it by kind "
+"torchattacks_minimal")),
+        ("torchattacks_minimal", "PGD", "linf", {}, ("torchattacks_minimal: PGD takes an "
+"eps; name it "
+"by kind torchattacks")),
+        ("torchattacks", "PGD", "linf", {"eps": 0.1}, ("PGD knows no setting eps; known: alpha, "
+"random_start, steps")),
+        ("torchattacks", "APGD", "l0", {}, ("APGD knows the norms l1, l2, linf at "
+"most; got norm l0")),
         ("torchattacks", "MultiAttack", "l2", {}, "there is no attack 'MultiAttack'"),
         ("adv_lib", "ddn", "l2", {}, "adv_lib: ddn takes no eps; name it by kind adv_lib_minimal"),
-        ("adv_lib_minimal", "fmn", "pixels", {}, "fmn knows the norms l0, l1, l2, linf at most; got norm pixels"),
+        ("adv_lib_minimal", "fmn", "pixels", {}, ("fmn knows the norms l0, l1, l2, linf at "
+"most; got norm pixels")),
         ("adv_lib_minimal", "fmn", "l2", {"norm": 2}, "fmn knows no setting norm; known"),
         ("adv_lib_minimal", "perc_al", "l2", {}, "there is no attack 'perc_al'"),
     ],
 )  # fmt: skip
-def test_what_the_library_does_not_have_is_refused(kind: str, name: str, norm: Any, settings: Any, match: str) -> None:
+def test_what_the_library_does_not_have_is_refused(
+    kind: str, name: str, norm: Any, settings: Any, match: str
+) -> None:
     imported(kind.removesuffix("_minimal"))
-    with pytest.raises(Refused, match=match):
+    with pytest.raises(InputError, match=match):
         ADAPTERS[kind](name, norm, settings)
 
 
@@ -186,11 +244,31 @@ def test_adapters_are_values_that_wrappers_take() -> None:
     budget, minimal = Foolbox("LinfPGD", "linf", {"steps": 5}), FoolboxMinimal("DDNAttack", "l2")
     assert has_budget(budget)
     assert not has_budget(minimal)
-    assert with_budget(Restarts(budget, 2), 0.1) == Restarts(Foolbox("LinfPGD", "linf", {"steps": 5}, 0.1), 2)
-    assert (attack_name(budget), attack_name(minimal)) == ("foolbox-linfpgd-linf", "foolboxminimal-ddnattack-l2")
-    assert len({budget, Foolbox("LinfPGD", "linf", {"steps": 5}), Foolbox("LinfPGD", "linf", {"steps": 6})}) == 2
+    assert with_budget(Restarts(budget, 2), 0.1) == Restarts(
+        Foolbox("LinfPGD", "linf", {"steps": 5}, 0.1), 2
+    )
+    assert (attack_name(budget), attack_name(minimal)) == (
+        "foolbox-linfpgd-linf",
+        "foolboxminimal-ddnattack-l2",
+    )
+    assert (
+        len(
+            {
+                budget,
+                Foolbox("LinfPGD", "linf", {"steps": 5}),
+                Foolbox("LinfPGD", "linf", {"steps": 6}),
+            }
+        )
+        == 2
+    )
     with pytest.raises(ValueError, match="needs eps, a radius in pixel units"):
         budget(NETWORK, IMAGES, Untargeted(PREDICTED))
-    plain, drawn = (attack(NETWORK, IMAGES, Untargeted(PREDICTED), SOURCE) for attack in (minimal, Bisected(minimal)))
+    plain, drawn = (
+        attack(NETWORK, IMAGES, Untargeted(PREDICTED), SOURCE)
+        for attack in (minimal, Bisected(minimal))
+    )
     assert (drawn.distance <= plain.distance).all()
-    assert torch.equal(Within(minimal, 0.3)(NETWORK, IMAGES, Untargeted(PREDICTED), SOURCE).found, plain.distance <= 0.3)
+    assert torch.equal(
+        Within(minimal, 0.3)(NETWORK, IMAGES, Untargeted(PREDICTED), SOURCE).found,
+        plain.distance <= 0.3,
+    )

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from advcore import Randomness, Untargeted
 from advcore.attacks import PGD, Status
-from workers.adapters import ADAPTERS
-from workers.adapters.peer import Counted, attack_by, seed_of
+from advcore.workers.adapters import ADAPTERS
+from advcore.workers.adapters.peer import Counted, attack_by, seed_of
 
 NETWORK, IMAGES = oracles.relu(), oracles.images(12, spread=0.8)
 LABELS = Untargeted(torch.arange(12) % 4)
@@ -20,16 +20,33 @@ STANDING = NETWORK(IMAGES).argmax(1) == LABELS.labels
 EPS = 0.15
 
 
-def noisy(network: nn.Module, images: Tensor, criterion: Any, seed: int, eps: float | None) -> Tensor:
+def noisy(
+    network: nn.Module, images: Tensor, criterion: Any, seed: int, eps: float | None
+) -> Tensor:
     """A peer in one step from a random place, with a step for the batch as a whole."""
     start = (images + 0.01 * torch.randn_like(images)).requires_grad_()
     nn.functional.cross_entropy(network(start), criterion.labels).backward()
     return (images + EPS * start.grad.sign() * min(1.0, len(images) / 8)).clamp(0, 1)
 
 
-def run(peer: Any, network: Any = NETWORK, eps: Any = EPS, one_by_one: bool = False, index: Any = slice(None)) -> Any:
+def run(
+    peer: Any,
+    network: Any = NETWORK,
+    eps: Any = EPS,
+    one_by_one: bool = False,
+    index: Any = slice(None),
+) -> Any:
     index = torch.arange(12)[index]
-    return attack_by(peer, "linf", eps, one_by_one, network, IMAGES[index], LABELS.take(index), Randomness(3, index))
+    return attack_by(
+        peer,
+        "linf",
+        eps,
+        one_by_one,
+        network,
+        IMAGES[index],
+        LABELS.take(index),
+        Randomness(3, index),
+    )
 
 
 def test_what_comes_back_is_verified_and_already_wrong_samples_are_set_aside() -> None:
@@ -46,11 +63,21 @@ def test_what_comes_back_is_verified_and_already_wrong_samples_are_set_aside() -
 
 @pytest.mark.parametrize("spoil", ["outside the ball", "outside the box", "nan"])
 def test_what_may_not_be_is_not_found(spoil: str) -> None:
-    """Images of another class are handed back: adversarial each, and each beyond what is allowed."""
-    goal = torch.stack([IMAGES[STANDING][(NETWORK(IMAGES[STANDING]).argmax(1) != label).nonzero()[0, 0]] for label in range(4)])
+    """Images of another class are handed back: adversarial each, and each beyond what is
+    allowed."""
+    goal = torch.stack(
+        [
+            IMAGES[STANDING][(NETWORK(IMAGES[STANDING]).argmax(1) != label).nonzero()[0, 0]]
+            for label in range(4)
+        ]
+    )
 
-    def peer(network: nn.Module, images: Tensor, criterion: Any, seed: int, eps: float | None) -> Tensor:
-        return {"outside the ball": goal, "outside the box": 3 * goal, "nan": goal * torch.nan}[spoil][criterion.labels]
+    def peer(
+        network: nn.Module, images: Tensor, criterion: Any, seed: int, eps: float | None
+    ) -> Tensor:
+        return {"outside the ball": goal, "outside the box": 3 * goal, "nan": goal * torch.nan}[
+            spoil
+        ][criterion.labels]
 
     result = run(peer, eps=0.01 if spoil == "outside the ball" else None)
     assert not result.found[STANDING].any()
@@ -61,7 +88,9 @@ def test_what_may_not_be_is_not_found(spoil: str) -> None:
 
 
 def test_a_pixel_beyond_the_box_by_rounding_is_set_on_its_face() -> None:
-    result = run(lambda network, images, criterion, seed, eps: torch.ones_like(images) + 1e-16 * 3, eps=None)
+    result = run(
+        lambda network, images, criterion, seed, eps: torch.ones_like(images) + 1e-16 * 3, eps=None
+    )
     assert (result.images[STANDING] == 1).all()
 
 
@@ -83,7 +112,9 @@ def test_each_image_forward_and_backward_is_counted(one_by_one: bool) -> None:
         sent.append(len(images))
         return NETWORK(images)
 
-    def lavish(network: nn.Module, images: Tensor, criterion: Any, seed: int, eps: float | None) -> Tensor:
+    def lavish(
+        network: nn.Module, images: Tensor, criterion: Any, seed: int, eps: float | None
+    ) -> Tensor:
         leaf = images[: len(images) - 1 or 1].requires_grad_()
         for _ in range(3):
             network(leaf)[:, 0].sum().backward()
@@ -104,7 +135,9 @@ def test_the_model_the_images_and_all_generators_are_left_alone(fails: bool) -> 
     model, images = oracles.Moody(), IMAGES.clone()
     before, python, numpy = oracles.state(model), random.getstate(), np.random.get_state()
 
-    def rude(network: nn.Module, given: Tensor, criterion: Any, seed: int, eps: float | None) -> Tensor:
+    def rude(
+        network: nn.Module, given: Tensor, criterion: Any, seed: int, eps: float | None
+    ) -> Tensor:
         network.train().double().requires_grad_()
         given.zero_()
         torch.rand(3), random.random(), np.random.rand()
@@ -129,7 +162,9 @@ def test_the_model_the_images_and_all_generators_are_left_alone(fails: bool) -> 
 def test_draws_come_from_seed_stream_and_samples() -> None:
     drawn = []
 
-    def peer(network: nn.Module, images: Tensor, criterion: Any, seed: int, eps: float | None) -> Tensor:
+    def peer(
+        network: nn.Module, images: Tensor, criterion: Any, seed: int, eps: float | None
+    ) -> Tensor:
         drawn.append((torch.rand(1).item(), random.random(), np.random.rand()))
         return images
 
@@ -140,7 +175,13 @@ def test_draws_come_from_seed_stream_and_samples() -> None:
     assert all(one != other for one, other in zip(drawn[0], drawn[2], strict=True))
     base = Randomness(3, torch.arange(4))
     seeds = {
-        seed_of(source) for source in (base, Randomness(4, base.indices), base.take(torch.tensor([0])), base.stream("restart", 1))
+        seed_of(source)
+        for source in (
+            base,
+            Randomness(4, base.indices),
+            base.take(torch.tensor([0])),
+            base.stream("restart", 1),
+        )
     }
     assert len(seeds) == 4
 
@@ -172,16 +213,27 @@ class Restricted:
 
 
 def test_a_classifier_of_its_own_per_sample_needs_one_by_one() -> None:
-    classifier = Restricted(torch.linspace(-1, 1, 12, dtype=torch.float64)[:, None] * torch.eye(4, dtype=torch.float64)[0])
-    with pytest.raises(ValueError, match="holds something per sample, and another library may change its batch: set one_by_one"):
+    classifier = Restricted(
+        torch.linspace(-1, 1, 12, dtype=torch.float64)[:, None]
+        * torch.eye(4, dtype=torch.float64)[0]
+    )
+    with pytest.raises(
+        ValueError,
+        match=(
+            "holds something per sample, and another library may change its batch: set one_by_one"
+        ),
+    ):
         run(noisy, classifier)
     assert torch.equal(
-        run(noisy, classifier, one_by_one=True).found, LABELS.holds(classifier(run(noisy, classifier, one_by_one=True).images))
+        run(noisy, classifier, one_by_one=True).found,
+        LABELS.holds(classifier(run(noisy, classifier, one_by_one=True).images)),
     )
 
 
 def test_another_shape_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"must give images \(\d+, 1, 4, 4\); got torch.Size\(\[1, 1, 4, 4\]\)"):
+    with pytest.raises(
+        ValueError, match=r"must give images \(\d+, 1, 4, 4\); got torch.Size\(\[1, 1, 4, 4\]\)"
+    ):
         run(lambda network, images, criterion, seed, eps: images[:1])
     with pytest.raises(ValueError, match=r"must give images .*; got <class 'tuple'>"):
         run(lambda network, images, criterion, seed, eps: (images, images))
@@ -203,22 +255,30 @@ def test_a_radius_that_cannot_be_is_refused(kind: str, eps: Any, match: str) -> 
 def test_samples_of_different_eps_never_share_a_batch() -> None:
     seen = []
 
-    def peer(network: nn.Module, images: Tensor, criterion: Any, seed: int, eps: float | None) -> Tensor:
+    def peer(
+        network: nn.Module, images: Tensor, criterion: Any, seed: int, eps: float | None
+    ) -> Tensor:
         seen.append((len(images), eps))
         return PGD(eps=eps, random_start=False)(network, images, criterion).images
 
     radii = torch.where(torch.arange(12) % 3 == 0, 0.05, EPS)
     result = run(peer, eps=radii)
-    assert sorted(seen) == sorted((int((radii[STANDING] == eps).sum()), float(eps)) for eps in radii.unique())
+    assert sorted(seen) == sorted(
+        (int((radii[STANDING] == eps).sum()), float(eps)) for eps in radii.unique()
+    )
     direct = PGD(eps=radii, random_start=False)(NETWORK, IMAGES, LABELS)
     assert torch.equal(result.found, direct.found)
-    torch.testing.assert_close(result.images[result.found], direct.images[direct.found], rtol=1e-9, atol=0)
+    torch.testing.assert_close(
+        result.images[result.found], direct.images[direct.found], rtol=1e-9, atol=0
+    )
 
 
 def test_ours_by_the_same_road_is_ours() -> None:
     """PGD without noise, called as a peer, gives what it gives by itself."""
     own = PGD(eps=EPS, random_start=False)
-    result = run(lambda network, images, criterion, seed, eps: own(network, images, criterion).images)
+    result = run(
+        lambda network, images, criterion, seed, eps: own(network, images, criterion).images
+    )
     direct = own(NETWORK, IMAGES, LABELS)
     assert torch.equal(result.images[result.found], direct.images[direct.found])
     assert torch.equal(result.found, direct.found)

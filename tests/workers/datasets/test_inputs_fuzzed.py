@@ -1,4 +1,5 @@
-"""Archives and pictures of all kinds: what is loaded is what was written, and all else is one refusal."""
+"""Archives and pictures of all kinds: what is loaded is what was written, and all else is one
+refusal."""
 
 import io
 import os
@@ -11,12 +12,28 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from workers.datasets import Dataset, DataSpec, load
-from workers.refusal import Refused
+from advcore.workers.datasets import Dataset, DataSpec, load
+from advcore.workers.errors import InputError
 
 MANY = settings.default.max_examples
 DTYPES = st.sampled_from(
-    ("|u1", "<f4", ">f4", "<f8", ">f8", "<f2", "|i1", "<i8", ">i2", "<u8", "|b1", "<c8", "<U2", "|S2", "<M8[s]")
+    (
+        "|u1",
+        "<f4",
+        ">f4",
+        "<f8",
+        ">f8",
+        "<f2",
+        "|i1",
+        "<i8",
+        ">i2",
+        "<u8",
+        "|b1",
+        "<c8",
+        "<U2",
+        "|S2",
+        "<M8[s]",
+    )
 )
 SHAPES = arrays.array_shapes(min_dims=0, max_dims=5, min_side=0, max_side=4)
 
@@ -25,7 +42,7 @@ def or_refused(spec: DataSpec) -> Dataset | None:
     """The data set, unless it is refused, in one line."""
     try:
         return load(spec)
-    except Refused as refusal:
+    except InputError as refusal:
         why = str(refusal)
         assert "\n" not in why
         return None
@@ -36,17 +53,27 @@ def test_archives_of_any_arrays(tmp_path: Path) -> None:
 
     @settings(max_examples=2 * MANY)
     @given(
-        arrays.arrays(DTYPES, SHAPES) | arrays.arrays(st.sampled_from(("|u1", "<f4")), (3, 1, 2, 2)),
+        arrays.arrays(DTYPES, SHAPES)
+        | arrays.arrays(st.sampled_from(("|u1", "<f4")), (3, 1, 2, 2)),
         arrays.arrays(DTYPES, SHAPES) | arrays.arrays(np.int64, 3, elements=st.integers(0, 3)),
         st.none() | arrays.arrays(DTYPES, SHAPES) | st.just(np.array(list("abcd"))),
         st.booleans(),
     )
-    def check(images: np.ndarray, labels: np.ndarray, names: np.ndarray | None, fortran: bool) -> None:
+    def check(
+        images: np.ndarray, labels: np.ndarray, names: np.ndarray | None, fortran: bool
+    ) -> None:
         images = np.asfortranarray(images) if fortran else images
-        np.savez(tmp_path / "some.npz", images=images, labels=labels, **({} if names is None else {"names": names}))
+        np.savez(
+            tmp_path / "some.npz",
+            images=images,
+            labels=labels,
+            **({} if names is None else {"names": names}),
+        )
         data = or_refused(spec)
         if data is not None:
-            assert np.array_equal(data.images.reshape(images.shape), images.astype(data.images.dtype))
+            assert np.array_equal(
+                data.images.reshape(images.shape), images.astype(data.images.dtype)
+            )
             assert np.array_equal(data.labels, labels)
             assert data.labels.max() < data.classes
 
@@ -55,7 +82,9 @@ def test_archives_of_any_arrays(tmp_path: Path) -> None:
 
 def damaged(whole: bytes) -> st.SearchStrategy[bytes]:
     """The bytes with a few others among them, perhaps cut."""
-    changes = st.lists(st.tuples(st.integers(0, len(whole) - 1), st.integers(0, 255)), min_size=1, max_size=4)
+    changes = st.lists(
+        st.tuples(st.integers(0, len(whole) - 1), st.integers(0, 255)), min_size=1, max_size=4
+    )
 
     def make(parts: tuple[list[tuple[int, int]], int]) -> bytes:
         spoilt = bytearray(whole)
@@ -98,7 +127,9 @@ def test_damaged_pictures(tmp_path: Path, ending: str) -> None:
 def test_folders_with_names_of_any_bytes(tmp_path: Path) -> None:
     picture = io.BytesIO()
     Image.new("RGB", (2, 2)).save(picture, "png")
-    names = st.binary(min_size=1, max_size=8).filter(lambda name: not set(name) & {0, 47} and name.strip(b"."))
+    names = st.binary(min_size=1, max_size=8).filter(
+        lambda name: not set(name) & {0, 47} and name.strip(b".")
+    )
 
     @settings(max_examples=MANY // 2)
     @given(st.data(), names, names)

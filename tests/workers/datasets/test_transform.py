@@ -6,10 +6,10 @@ import torch
 from samples import IMAGES, archive
 
 from advcore.transforms import CutOff, Flip, LowPass
-from workers.datasets import DataSpec, batch, load
-from workers.models import ModelSpec, build, content_hash
-from workers.refusal import Refused
-from workers.shards import Shard
+from advcore.workers.datasets import DataSpec, batch, load
+from advcore.workers.errors import InputError
+from advcore.workers.models import ModelSpec, build, content_hash
+from advcore.workers.shards import Shard
 
 
 def _load(path, transform):
@@ -35,7 +35,10 @@ def test_the_digest_tells_transforms_apart_and_is_as_before_without(tmp_path):
 
 
 def test_a_transform_of_ones_own_is_hashed_with_its_source(tmp_path, own_module):
-    source = "class Scaled:\n    def __call__(self, images): return {} * images\n    def __repr__(self): return 'Scaled()'\n"
+    source = (
+        "class Scaled:\n    def __call__(self, images): return {} * images\n    def "
+        "__repr__(self): return 'Scaled()'\n"
+    )
     digests = set()
     for number in (2, 33):
         own_module("tiny_transform", source.format(number))
@@ -50,13 +53,19 @@ def test_a_transform_of_ones_own_is_hashed_with_its_source(tmp_path, own_module)
     [
         (
             LowPass(5),
-            r"transform LowPass\(band=5\) does not fit images \(1, 4, 4\) .*: band must lie in 1..4 for images of 4 x 4; got 5",
+            (
+                r"transform LowPass\(band=5\) does not fit images \(1, 4, 4\) .*: band must "
+                r"lie in 1..4 for images of 4 x 4; got 5"
+            ),
         ),
-        (lambda images: images[..., 1:], r"must keep the shape \(1, 4, 4\) of images .*; it gave \(1, 4, 3\)"),
+        (
+            lambda images: images[..., 1:],
+            r"must keep the shape \(1, 4, 4\) of images .*; it gave \(1, 4, 3\)",
+        ),
     ],
 )
 def test_transforms_that_do_not_fit(tmp_path, transform, message):
-    with pytest.raises(Refused, match=message):
+    with pytest.raises(InputError, match=message):
         _load(tmp_path, transform)
 
 
@@ -70,5 +79,11 @@ def test_a_model_transforms_its_mean_image():
 
 
 def test_a_model_without_a_mean_has_nothing_to_transform():
-    with pytest.raises(Refused, match="model lenet has transform without mean and std, which it applies to: give both, or leave"):
+    with pytest.raises(
+        InputError,
+        match=(
+            "model lenet has transform without mean and std, which it applies to: give both, "
+            "or leave"
+        ),
+    ):
         content_hash(ModelSpec("lenet", transform=Flip()))

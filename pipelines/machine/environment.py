@@ -1,0 +1,60 @@
+"""What a result came out of: versions, the commit, the device."""
+
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+PACKAGES = ("advcore", "torch", "torchvision", "numpy", "ray", "mlflow")
+
+
+def environment_tags() -> dict[str, str]:
+    """Tags of a run: `version.<package>`, `version.python`, `advcore.device`, and the commit when
+    advcore runs from a checkout."""
+    tags = {f"version.{package}": _version(package) for package in PACKAGES}
+    tags["version.python"] = platform.python_version()
+    tags["advcore.device"] = _device()
+    return {**tags, **_commit_tags(Path(__file__).parents[2])}
+
+
+def _commit_tags(root: Path) -> dict[str, str]:
+    """The commit of the checkout at `root`, and whether files differ from it; nothing without a
+    checkout or without git."""
+    commit = _git(root, "rev-parse", "HEAD") if (root / ".git").exists() else None
+    if commit is None:
+        return {}
+    changes = _git(root, "status", "--porcelain", "--untracked-files=no")
+    return {
+        "mlflow.source.git.commit": commit,
+        "advcore.uncommitted_changes": str(bool(changes)).lower(),
+    }
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _device() -> str:
+    if torch.cuda.is_available():
+        return ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
+    return f"cpu ({platform.machine()}, {os.cpu_count()} cores)"

@@ -1,0 +1,31 @@
+"""A user without a home, as containers give one that stands in no list of users."""
+
+import getpass
+import os
+import sys
+from pathlib import Path
+
+
+def ensure_home() -> None:
+    """Have a folder of our own stand in for a home where there is none; Ray and MLflow fail without
+    one."""
+    try:
+        Path.home()
+    except RuntimeError:
+        from advcore.workers.pool.private_ray import own_folder  # it brings torch
+
+        folder = own_folder()
+        if folder is None:
+            return  # whatever needs one says so
+        os.environ["HOME"] = folder
+        print(
+            (
+                f"advcore: this user has no home, {folder} stands in for it: set HOME to have "
+                "another one"
+            ),
+            file=sys.stderr,
+        )
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        os.environ["LOGNAME"] = f"user{os.getuid()}"

@@ -1,0 +1,86 @@
+"""One driver at a time: a second one on the same study, training or sweep is refused, and told who
+works there.
+
+It is `flock` on a file in the results folder: the system frees it when the process that holds it
+ends, however it ends, so that a killed driver leaves nothing behind. Between machines it holds
+where their folder's file system passes such locks on (NFS since version 4, Lustre with `flock`).
+Two drivers with folders of their own and a common store are not kept apart, and need not be: rows
+are named by content and written whole.
+"""
+
+import errno
+import fcntl
+import json
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import IO
+
+from advcore.workers.errors import InputError
+
+FOLDER = ".locks"
+"""Where the files lie, in the results folder; they stay, for one that is removed while another
+driver opens it locks nothing."""
+
+
+@contextmanager
+def exclusive_lock(out: Path, kind: str, name: str) -> Iterator[None]:
+    """Inside, this process alone works on `kind` `name` ("study", "demo") of the results folder.
+
+    Raises InputError, with host, process and since when, where another one does, or where the
+    folder cannot be made.
+    """
+    path = out / FOLDER / f"{kind}-{name}"
+    file = _opened(path, out, name)
+    if file is None:
+        yield
+        return
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"{kind} {name} in {out} is being worked on by {_holder(path)}: wait for its end, "
+                "stop it, or give another folder (out: ...)"
+            ) from None
+        except OSError as error:
+            print(
+                f"advcore: {out} knows no locks ({error.strerror}): start no second driver on it",
+                file=sys.stderr,
+            )
+        since = datetime.now().astimezone().isoformat(" ", "seconds")
+        with suppress(OSError):  # on a full disk the lock holds, and only its holder has no name
+            file.truncate(0)
+            file.write(
+                json.dumps({"host": platform.node(), "pid": os.getpid(), "since": since}).encode()
+            )
+        yield
+
+
+def _opened(path: Path, out: Path, name: str) -> IO[bytes] | None:
+    """The file of a lock; none where the folder may only be read: what is finished there can be
+    shown, and nothing is begun."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("ab", buffering=0)
+    except (OSError, ValueError) as error:  # ValueError: of a name that no file can have
+        if getattr(error, "errno", None) in (errno.EROFS, errno.EACCES) and out.is_dir():
+            return None
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"folder for results {out / name} cannot be written ({reason}): choose another one "
+            "(out: ...)"
+        ) from error
+
+
+def _holder(path: Path) -> str:
+    """Who wrote himself into the file."""
+    try:
+        told = json.loads(path.read_text())
+        return f"process {told['pid']} on {told['host']} since {told['since']}"
+    except (OSError, ValueError, KeyError, TypeError):  # it is just being written
+        return "another process"

@@ -1,0 +1,94 @@
+"""What a command leaves on the terminal: numbers, what failed, where everything lies."""
+
+import sys
+
+from advcore.pipelines.reports import tables
+from advcore.pipelines.reports.escaping import visible
+from advcore.pipelines.study.driver import last_line
+from advcore.pipelines.study.facts import UNSEEN
+from advcore.pipelines.study.report import Report
+from advcore.pipelines.sweep.report import SweepReport
+from advcore.pipelines.training.driver import Trained
+
+
+def show(report: Report) -> None:
+    """The report on the terminal: the failures on stderr, all else on stdout."""
+    print(render_report(report), end="")
+    for outcome in report.failures:
+        print(
+            (
+                f"failed: {outcome.name} {outcome.key[:12]}, samples {outcome.samples}: "
+                f"{visible(last_line(outcome.error))}"
+            ),
+            file=sys.stderr,
+        )
+    if report.failures:
+        print(
+            (
+                f"{len(report.failures)} shards failed; the numbers above leave them out, and "
+                "a new run tries only them again"
+            ),
+            file=sys.stderr,
+        )
+    for problem in report.problems:
+        print(f"advcore: {problem.splitlines()[0]}; the others are reported", file=sys.stderr)
+    if report.unlogged:
+        print(
+            f"advcore: not all is in MLflow: {report.unlogged}; the same command completes it",
+            file=sys.stderr,
+        )
+
+
+def render_report(report: Report) -> str:
+    """The numbers, the warnings, and where everything lies."""
+    total = report.measured + report.found
+    lines = [tables.report(report.study.name, report.summaries, report.study.claims, report.claims)]
+    if report.measured:
+        lines.append(
+            f"{report.measured} shards measured, {report.found} of {total} found in the store"
+        )
+    else:
+        lines.append(f"nothing to compute: all {total} shards were in the store")
+    lines += [f"warning: {UNSEEN}: {visible(sentence)}" for sentence in report.unseen.values()]
+    for name, sentences in report.warnings.items():
+        if name == UNSEEN:  # which has its sentences here, not above
+            continue
+        lines.append(
+            f"warning: {visible(name)} at {', '.join(sentences)}; the sentence stands above, "
+            "and in the report"
+        )
+    lines += [f"figure: {figure}" for figure in report.figures]
+    return "\n".join([*lines, f"report: {report.folder / 'report.md'}"]) + "\n"
+
+
+def show_trained(result: Trained) -> None:
+    """A training on the terminal."""
+    if result.already:
+        print(f"nothing to do: {result.checkpoint} is the result of exactly this training")
+    else:
+        numbers = ", ".join(
+            f"{name} {tables.number(value)}" for name, value in result.metrics.items()
+        )
+        print(f"trained, epoch {result.epoch}: {numbers}\ncheckpoint: {result.checkpoint}")
+    if result.unlogged:
+        print(
+            f"advcore: not all is in MLflow: {result.unlogged}; the same command completes it",
+            file=sys.stderr,
+        )
+
+
+def show_sweep(report: SweepReport) -> None:
+    """A sweep on the terminal: its trials, its claims, what is missing, where everything lies."""
+    print(report.text)
+    print(
+        f"{report.ran} trials run, {len(report.trials) - report.ran} were finished"
+        if report.ran
+        else "nothing to run"
+    )
+    for problem in report.problems:
+        print(f"advcore: {problem}", file=sys.stderr)
+    for figure in report.figures:
+        print(f"figure: {figure}")
+    if report.best is not None:
+        print(f"best model: {report.folder / 'best.safetensors'}")
+    print(f"report: {report.folder / 'report.md'}")

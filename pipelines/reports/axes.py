@@ -1,0 +1,134 @@
+"""Axes of lines: their scales, limits and ticks, in plain numbers."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import (
+    FixedLocator,
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    NullLocator,
+)
+
+from advcore.probes import Lines
+from advcore.probes.charts import Scale
+
+ROOM = 0.06
+"""Between two ticks that were asked for, as a share of the axis."""
+
+LETTER = 0.012
+"""Width of a letter of a tick's word, as a share of the axis."""
+
+FAR = 0.005
+"""So small a share of the dots at either end may lie outside the axis, where they would stretch
+it."""
+
+
+def scale_axes(
+    axes: Axes,
+    chart: Lines,
+    x: Sequence[np.ndarray],
+    y: Sequence[np.ndarray],
+    dots: Sequence[np.ndarray],
+) -> int:
+    """Set the scales, limits and ticks for lines and bands at `x`, `y` and the heights of dots;
+    return how many dots lie outside.
+
+    All lines and bands are in sight, and all dots but the few that would stretch the axis to more
+    than one and a half its length.
+    """
+    axes.margins(x=0.03)
+    _scale_axis(axes, "x", chart.x_scale, x)
+    _scale_axis(axes, "y", chart.y_scale, [*y, *dots])
+    outside = 0
+    if chart.y_limits == (None, None):
+        outside = _cut(axes, _finite(y), _finite(dots))
+    axes.set_ylim(*chart.y_limits)
+    if chart.ticks:
+        axes.set_xticks(range(len(chart.ticks)), chart.ticks)
+    elif chart.x_ticks:
+        _place_ticks(axes, chart.x_ticks)
+    return outside
+
+
+def _finite(parts: Sequence[np.ndarray]) -> np.ndarray:
+    values = np.concatenate([np.zeros(0), *parts])
+    return values[np.isfinite(values)]
+
+
+def _cut(axes: Axes, seen: np.ndarray, dots: np.ndarray) -> int:
+    """Set the y limits without far dots, where that shortens the axis by a third; return how many
+    lie outside."""
+    if not len(dots):
+        return 0
+    transform = axes.yaxis.get_transform()
+    drawn, lines = transform.transform(dots), transform.transform(seen)
+    near = [*np.quantile(drawn, [FAR, 1 - FAR]), *lines]
+    low, high = min(near), max(near)
+    if np.ptp([*drawn, *lines]) <= 1.5 * (high - low):
+        return 0
+    room = 0.05 * (high - low)
+    ends = transform.inverted().transform([low - room, high + room])
+    axes.set_ylim(*ends)
+    return int(((dots < ends[0]) | (dots > ends[1])).sum())
+
+
+def _place_ticks(axes: Axes, ticks: Sequence[float] | Mapping[float, str]) -> None:
+    """Put the ticks where there is room for them: numbers, or the words that a mapping has for
+    them."""
+    words = (
+        {float(value): word for value, word in ticks.items()} if isinstance(ticks, Mapping) else {}
+    )
+    longest = max((len(line) for word in words.values() for line in word.split("\n")), default=0)
+    axes.set_xticks(_apart(axes, sorted(ticks), max(ROOM, LETTER * (longest + 1))), minor=False)
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.get(value, f"{value:.4g}")))
+
+
+def _apart(axes: Axes, values: Sequence[float], least: float) -> list[float]:
+    """Return those of ascending values that lie at least a share `least` of the x axis beyond the
+    one before; the last always."""
+    places = axes.xaxis.get_transform().transform(np.asarray(values, dtype=float))
+    room = least * np.ptp(places)
+    kept = [len(values) - 1]
+    for i in range(len(values) - 2, -1, -1):
+        if places[kept[-1]] - places[i] >= room:
+            kept.append(i)
+    return [values[i] for i in reversed(kept)]
+
+
+def _scale_axis(axes: Axes, name: str, scale: Scale, parts: Sequence[np.ndarray]) -> None:
+    axis, set_scale = (
+        (axes.xaxis, axes.set_xscale) if name == "x" else (axes.yaxis, axes.set_yscale)
+    )
+    values = _finite(parts)
+    sizes = np.abs(values[values != 0])
+    plain = len(sizes) and sizes.min() >= 1e-4 and sizes.max() <= 1e5
+    if scale == "linear" or not len(sizes):
+        axes.ticklabel_format(axis=name, useOffset=False)  # type: ignore[arg-type]
+        if name == "x" and len(sizes) and sizes.max() > 2 and np.all(sizes == np.round(sizes)):
+            axis.set_major_locator(MaxNLocator(nbins=11, integer=True, steps=[1, 2, 5, 10]))
+    elif scale == "log":
+        set_scale("log")
+        axis.set_major_locator(
+            LogLocator(subs=(1, 2, 5) if sizes.max() < 300 * sizes.min() else (1,))
+        )
+        axis.set_minor_formatter(NullFormatter())
+        if plain:
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    else:
+        highest = int(np.floor(np.log10(sizes.max())))
+        lowest = max(int(np.ceil(np.log10(np.quantile(sizes, 0.1)))), highest - 6)
+        set_scale("symlog", linthresh=10.0**lowest)
+        powers = [
+            10.0**power for power in range(highest, lowest - 1, -max(1, (highest - lowest) // 3))
+        ]
+        axis.set_major_locator(
+            FixedLocator([*(-power for power in powers if (values < 0).any()), 0, *powers])
+        )
+        axis.set_minor_locator(NullLocator())
+        if plain:
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

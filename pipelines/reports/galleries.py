@@ -1,0 +1,122 @@
+"""Rows of pictures with their captions, as a matplotlib figure."""
+
+import textwrap
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from advcore.pipelines.reports.lines import GREY, TEXT, TITLE
+from advcore.probes import Gallery, Panel
+
+CELL, CAPTION, GAP = 1.55, 0.36, 0.12
+"""Side of a picture, height of its caption, space between the columns, in inches."""
+
+
+def draw_gallery(chart: Gallery) -> Figure:
+    """The chart: labels of the rows at the left, of the columns on top, captions below the
+    pictures.
+
+    Grey for one channel, colour for three. A signed image is drawn around 0, scaled by its own
+    largest value: blue below and red above for one channel, around mid-grey for three. Raises
+    ValueError for other channels or labels that do not fit the rows.
+    """
+    columns = max((len(row) for row in chart.rows), default=0)
+    if (
+        not columns
+        or len(chart.row_labels) != len(chart.rows)
+        or len(chart.column_labels) != columns
+    ):
+        came = (
+            f"{len(chart.rows)} rows of {columns}, {len(chart.row_labels)} and "
+            f"{len(chart.column_labels)} labels"
+        )
+        raise ValueError(
+            f"gallery {chart.name!r}: expected pictures and a label for each row and column, "
+            f"got {came}; add them"
+        )
+    row_labels = [textwrap.fill(label, 16) for label in chart.row_labels]
+    tops = [
+        "\n".join(textwrap.fill(line, 19) for line in label.split("\n"))
+        for label in chart.column_labels
+    ]
+    left = 0.3 + 0.095 * max(len(line) for label in row_labels for line in label.split("\n"))
+    width = left + columns * (CELL + GAP) + 0.2
+    note = textwrap.wrap(
+        " ".join(filter(None, [chart.note, _left_out(chart)])), max(24, int(width * 12.2))
+    )
+    title = textwrap.wrap(chart.title, max(16, int(width * 7.6)))
+    head = (
+        0.25
+        + 0.3 * len(title)
+        + 0.21 * len(note)
+        + 0.2 * max(top.count("\n") + 1 for top in tops)
+        + 0.15
+    )
+    height = head + len(chart.rows) * (CELL + CAPTION) + 0.1
+    figure = Figure(figsize=(width, height))
+    figure.text(
+        0.15 / width,
+        1 - 0.15 / height,
+        "\n".join(title),
+        fontsize=TITLE,
+        fontweight="bold",
+        va="top",
+    )
+    figure.text(
+        0.15 / width,
+        1 - (0.22 + 0.3 * len(title)) / height,
+        "\n".join(note),
+        fontsize=TEXT - 0.5,
+        color=GREY,
+        va="top",
+    )
+    for i, row in enumerate(chart.rows):
+        bottom = height - head - i * (CELL + CAPTION) - CELL
+        middle = (bottom + CELL / 2) / height
+        figure.text(
+            (left - 0.12) / width, middle, row_labels[i], fontsize=TEXT, ha="right", va="center"
+        )
+        for j, panel in enumerate(row):
+            corner = left + j * (CELL + GAP)
+            axes = figure.add_axes((corner / width, bottom / height, CELL / width, CELL / height))
+            _show(axes, panel)
+            if i == 0:
+                axes.annotate(
+                    tops[j],
+                    (0.5, 1),
+                    (0, 6),
+                    xycoords="axes fraction",
+                    textcoords="offset points",
+                    ha="center",
+                    fontsize=TEXT,
+                )
+    return figure
+
+
+def _show(axes: Axes, panel: Panel) -> None:
+    """One picture with its caption."""
+    image = np.asarray(panel.image.detach().cpu().double())
+    if image.ndim != 3 or image.shape[0] not in (1, 3):
+        raise ValueError(
+            f"expected an image (C, H, W) of 1 or 3 channels, got shape {image.shape}; pick "
+            "the channels to show"
+        )
+    image = np.where(np.isfinite(image), image, 0)
+    largest = float(np.abs(image).max()) or 1.0
+    if panel.signed and len(image) == 1:
+        axes.imshow(image[0], cmap="RdBu_r", vmin=-largest, vmax=largest, interpolation="nearest")
+    elif len(image) == 1:
+        axes.imshow(image[0], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    else:
+        shown = 0.5 + image / (2 * largest) if panel.signed else image
+        axes.imshow(shown.transpose(1, 2, 0).clip(0, 1), interpolation="nearest")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set(color="#B0B0B0", linewidth=0.8)
+    axes.set_xlabel(panel.caption, fontsize=TEXT, labelpad=4)
+
+
+def _left_out(chart: Gallery) -> str:
+    lost = sum(int((~panel.image.isfinite()).sum()) for row in chart.rows for panel in row)
+    return f"{lost} pixel{'s' * (lost != 1)} not finite, drawn as 0." if lost else ""

@@ -1,0 +1,69 @@
+"""The files that runs write into a folder of results, and the list of them: what is not on it is
+the user's own, and stays."""
+
+import json
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from advcore.workers.checkpoints import atomic_write
+
+LIST = ".written.json"
+"""The list of a folder's files that a run wrote, in that folder."""
+
+
+class Outputs:
+    """The files of one run in `folder`, in place of those of the run before.
+
+    A file is on the list before it is written, so that a run that is killed leaves none that nobody
+    removes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.paths: list[Path] = []
+        self._before = _listed(folder)
+
+    def path(self, name: str) -> Path:
+        """Return where the file `name`, with slashes, is to be written."""
+        path = self.folder / name
+        if path not in self.paths:
+            self.paths.append(path)
+            if name not in self._before:
+                self._list([*self._before, *self._names()])
+        return path
+
+    def finish(self, also: Iterable[str] = ()) -> None:
+        """Remove what earlier runs wrote and this one did not, `also` too, with folders that are
+        empty then."""
+        for name in {*self._before, *also} - set(self._names()):
+            path = self.folder / name
+            path.unlink(missing_ok=True)
+            for parent in path.relative_to(self.folder).parents:
+                with suppress(OSError):  # another file stands in it
+                    (self.folder / parent).rmdir()
+        self._list(self._names())
+
+    @property
+    def known(self) -> bool:
+        """True if there was a list of what an earlier run wrote."""
+        return bool(self._before)
+
+    def _names(self) -> list[str]:
+        return [path.relative_to(self.folder).as_posix() for path in self.paths]
+
+    def _list(self, names: list[str]) -> None:
+        with atomic_write(self.folder / LIST) as unfinished:
+            unfinished.write_text(json.dumps(sorted(set(names)), indent=0), encoding="utf-8")
+
+
+def _listed(folder: Path) -> list[str]:
+    """The names on the folder's list that lie inside it; none where there is no list."""
+    try:
+        names = json.loads((folder / LIST).read_text(encoding="utf-8"))
+        inside = [
+            name for name in names if (folder / name).resolve().is_relative_to(folder.resolve())
+        ]
+    except (OSError, ValueError, TypeError):
+        return []
+    return [name for name in inside if (folder / name).resolve() != folder.resolve()]

@@ -1,0 +1,150 @@
+"""Summaries as text: pure functions from numbers to Markdown tables."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+from advcore.pipelines.claims import Claim, Measured, expected
+from advcore.pipelines.reports.escaping import visible
+from advcore.probes import Curve, Summary
+
+POINTS = 9
+"""A curve is shown on the terminal at so many of its points at most, and at its largest."""
+
+Text = Callable[[str], str]
+"""What makes the texts of strangers fit for where they are shown."""
+
+
+def number(value: float) -> str:
+    """Four significant digits; `-` for NaN."""
+    if math.isnan(value):
+        return "-"
+    return f"{value:.4g}"
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """A Markdown table whose columns line up in a terminal; the first `left` columns to the left,
+    the others to the right."""
+    widths = [max(len(line[i]) for line in (header, *rows)) for i in range(len(header))]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = (
+            cell.ljust(width) if i < left else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        )
+        return "| " + " | ".join(padded) + " |"
+
+    rule = (
+        "|"
+        + "|".join(
+            ("-" * (width + 2)) if i < left else ("-" * (width + 1) + ":")
+            for i, width in enumerate(widths)
+        )
+        + "|"
+    )
+    return "\n".join([line(header), rule, *map(line, rows)])
+
+
+def scalars(summaries: Mapping[str, Summary], text: Text = visible) -> str:
+    """One row a scalar, one column a model; empty where there is none."""
+    names = list(dict.fromkeys(name for summary in summaries.values() for name in summary.scalars))
+    rows = [
+        [
+            text(name),
+            *(number(summary.scalars.get(name, math.nan)) for summary in summaries.values()),
+        ]
+        for name in names
+    ]
+    return markdown(["", *summaries], rows) if rows else ""
+
+
+def curves(summaries: Mapping[str, Summary]) -> str:
+    """Every curve of every model, at some of its points, its largest among them; curves over the
+    same x share a table."""
+    groups: dict[tuple[float, ...], list[tuple[str, Curve]]] = {}
+    for model, summary in summaries.items():
+        for name, curve in summary.curves.items():
+            groups.setdefault(tuple(curve.x), []).append((visible(f"{model}: {name}"), curve))
+    parts = []
+    for x, members in groups.items():
+        chosen = _spread(len(x), [curve.y for _, curve in members])
+        rows = [[name, *(number(curve.y[i]) for i in chosen)] for name, curve in members]
+        parts.append(markdown(["at", *(number(x[i]) for i in chosen)], rows))
+    return "\n\n".join(parts)
+
+
+def warnings(
+    summaries: Mapping[str, Summary], text: Text = visible, told: set[tuple[str, str]] | None = None
+) -> str:
+    """One line a warning of each model; a sentence that stands in `told` is not repeated, and the
+    others are added to it."""
+    lines, before = [], set() if told is None else told
+    for model, summary in summaries.items():
+        for name, sentence in summary.warnings.items():
+            again = (model, sentence) in before
+            before.add((model, sentence))
+            lines.append(
+                f"- **warning**, {model}, {text(name)}: {'as above' if again else text(sentence)}"
+            )
+    return "\n".join(lines)
+
+
+def claims_table(
+    claims: Mapping[str, Claim], measured: Mapping[str, Measured | str], text: Text = visible
+) -> str:
+    """One row a claim: what is said, the number expected, the number measured with its interval,
+    the verdict, what was resampled; and below one line a warning."""
+    rows, warned = [], []
+    for name, claim in claims.items():
+        result = measured[name]
+        if isinstance(result, str):
+            rows.append([text(claim.says), expected(claim), text(result), "-", "-", "-"])
+        else:
+            interval = f"{number(result.low)} to {number(result.high)}"
+            rows.append(
+                [
+                    text(claim.says),
+                    expected(claim),
+                    number(result.value),
+                    interval,
+                    result.verdict or "-",
+                    result.unit or "-",
+                ]
+            )
+            warned += [
+                f"- **warning**, claim {name}, {text(warning)}" for warning in result.warnings
+            ]
+    table = markdown(
+        ["claim", "expected", "measured", "95 % interval", "as expected", "resampled"], rows
+    )
+    return "\n\n".join([table, *(["\n".join(warned)] if warned else [])])
+
+
+def report(
+    name: str,
+    summaries: Mapping[str, Mapping[str, Summary]],
+    claims: Mapping[str, Claim] | None = None,
+    measured: Mapping[str, Measured | str] | None = None,
+) -> str:
+    """The study in short, for the terminal: what was claimed, then a section per probe;
+    `summaries[probe][model]`."""
+    parts = [f"# {name}"]
+    if claims and measured:
+        parts += ["## The article's claims, and what was measured", claims_table(claims, measured)]
+    told: set[tuple[str, str]] = set()
+    for probe, by_model in summaries.items():
+        parts.append(f"## {probe}")
+        parts += [
+            part
+            for part in (warnings(by_model, told=told), scalars(by_model), curves(by_model))
+            if part
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _spread(length: int, values: Sequence[Sequence[float]]) -> list[int]:
+    """At most POINTS positions, evenly spread, both ends among them, and where each of the `values`
+    is largest."""
+    if length <= POINTS:
+        return list(range(length))
+    extremes = {max(range(length), key=own.__getitem__) for own in values}
+    return sorted({round(i * (length - 1) / (POINTS - 1)) for i in range(POINTS)} | extremes)

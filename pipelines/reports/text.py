@@ -1,0 +1,160 @@
+"""The text of report.md: a head with all that is needed to do it again, the claims, a section for
+each probe."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from advcore.pipelines.claims import Claim, Measured
+from advcore.pipelines.reports import tables
+from advcore.pipelines.reports.escaping import in_markdown
+from advcore.probes import Curve, Probe, Summary
+
+VERDICTS = (
+    "As expected: *yes* where the whole interval lies within what is expected, *no* where it "
+    "lies wholly outside, *undecided* "
+    "otherwise, *-* where nothing is expected. Intervals are over what was resampled."
+)
+
+Summaries = Mapping[str, Summary]
+"""By model."""
+
+
+def document(
+    name: str,
+    head: str,
+    claims: Mapping[str, Claim],
+    measured: Mapping[str, Measured | str],
+    sections: Sequence[str],
+    missing: Sequence[str],
+) -> str:
+    """Return the whole text; `missing` says what the numbers lack, one line each."""
+    parts = [
+        f"# {name}",
+        *(f"**Not complete**: {in_markdown(line)}" for line in missing),
+        "## How this came about",
+        head,
+    ]
+    if claims:
+        parts += [
+            "## The article's claims, and what was measured",
+            tables.claims_table(claims, measured, in_markdown),
+            VERDICTS,
+        ]
+    return "\n\n".join([*parts, *sections]) + "\n"
+
+
+def section(
+    name: str,
+    probe: Probe,
+    settings: str,
+    summaries: Summaries,
+    figures: Sequence[Path],
+    curves_file: str,
+    told: set[tuple[str, str]],
+) -> str:
+    """Return what one probe came to: what it measures, warnings (those in `told` by their names
+    alone), numbers, what they are, figures, curves."""
+    names = list(
+        dict.fromkeys(
+            own for summary in summaries.values() for own in (*summary.scalars, *summary.curves)
+        )
+    )
+    parts = [
+        f"## {name}",
+        " ".join(
+            filter(
+                None,
+                [in_markdown(first_sentence(probe)), f"Settings: `{settings.replace('`', ' ')}`."],
+            )
+        ),
+        tables.warnings(summaries, in_markdown, told),
+        tables.scalars(summaries, in_markdown),
+        explained(names, summaries),
+        *(f"![{name}, {figure.stem}](figures/{name}/{figure.name})" for figure in figures),
+        whole_curves(summaries),
+        f"The curves as [CSV]({curves_file})."
+        if any(summary.curves for summary in summaries.values())
+        else "",
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def first_sentence(probe: Probe) -> str:
+    """What the probe's class says of itself, up to the first full stop that ends a sentence, or the
+    first blank line."""
+    words = " ".join((type(probe).__doc__ or "").replace("`", "'").strip().split("\n\n")[0].split())
+    if words.startswith(f"{type(probe).__name__}("):  # a dataclass without a docstring
+        return ""
+    return f"{words.split('. ')[0].rstrip('.')}." if words else ""
+
+
+def explained(names: Sequence[str], summaries: Summaries) -> str:
+    """One line for each sentence that a summary says of its numbers, with the names that it is for,
+    and the models where it is not for all of them."""
+    by_sentence: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for name in names:
+        said: dict[str, list[str]] = {}
+        for model, summary in summaries.items():
+            said.setdefault(summary.meaning(name), []).append(model)
+        for sentence, models in said.items():
+            if sentence:
+                by_sentence.setdefault(
+                    (sentence, tuple(models) if len(said) > 1 else ()), []
+                ).append(in_markdown(name))
+    return "\n".join(
+        f"- {', '.join(own)}{_of(models)}: {in_markdown(sentence)}."
+        for (sentence, models), own in by_sentence.items()
+    )
+
+
+def _of(models: Sequence[str]) -> str:
+    return f" ({', '.join(models)})" if models else ""
+
+
+def whole_curves(summaries: Summaries) -> str:
+    """Every curve at all of its points: one table for those over the same x, and one for each that
+    fills a plane."""
+    groups: dict[tuple[float, ...], dict[str, Curve]] = {}
+    planes = []
+    for model, summary in summaries.items():
+        for name, curve in summary.curves.items():
+            label = in_markdown(f"{model}: {name}")
+            if curve.columns:
+                planes.append(plane(label, curve))
+            else:
+                groups.setdefault(tuple(curve.x), {})[label] = curve
+    return "\n\n".join([*(_table(x, curves) for x, curves in groups.items()), *planes])
+
+
+def plane(label: str, curve: Curve) -> str:
+    """The table of a curve whose values fill a plane row by row."""
+    rows = [
+        curve.y[start : start + curve.columns] for start in range(0, len(curve.y), curve.columns)
+    ]
+    lines = [[str(place), *map(tables.number, row)] for place, row in enumerate(rows)]
+    return tables.markdown([f"{label}: row, column", *map(str, range(curve.columns))], lines)
+
+
+def _table(x: Sequence[float], curves: Mapping[str, Curve]) -> str:
+    """A row for each curve, or where there are many points a column."""
+    if len(x) <= tables.POINTS:
+        rows = [[label, *map(tables.number, curve.y)] for label, curve in curves.items()]
+        return tables.markdown(["at", *map(tables.number, x)], rows)
+    rows = [
+        [tables.number(x[i]), *(tables.number(curve.y[i]) for curve in curves.values())]
+        for i in range(len(x))
+    ]
+    return tables.markdown(["at", *curves], rows)
+
+
+def curves_csv(summaries: Summaries) -> str:
+    """All curves of a probe with all digits: model, curve, x, y."""
+    text = io.StringIO()
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow(["model", "curve", "x", "y"])
+    for model, summary in summaries.items():
+        for name, curve in summary.curves.items():
+            lines.writerows([model, name, x, y] for x, y in zip(curve.x, curve.y, strict=True))
+    return text.getvalue()

@@ -1,0 +1,89 @@
+"""What is wrong with settings, in words: one line for each error, which begins with its place."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
+from difflib import get_close_matches
+from typing import Any
+
+from cattrs.errors import (
+    AttributeValidationNote,
+    BaseValidationError,
+    ForbiddenExtraKeysError,
+    IterableValidationNote,
+)
+from cattrs.errors import StructureHandlerNotFoundError as NoHandler
+
+_NOTES = (AttributeValidationNote, IterableValidationNote)
+
+
+def error_messages(error: Exception, at: str) -> Iterator[str]:
+    """One `place: what is wrong` for each error at the leaves."""
+    if isinstance(error, BaseValidationError):
+        for inner in error.exceptions:
+            note = next(
+                (note for note in getattr(inner, "__notes__", ()) if isinstance(note, _NOTES)), None
+            )
+            name = getattr(note, "name", getattr(note, "index", None))
+            if (
+                isinstance(inner, KeyError)
+                and isinstance(note, AttributeValidationNote)
+                and inner.args == (name,)
+            ):
+                yield f"{at}: missing key {name!r}"
+            else:
+                yield from error_messages(
+                    inner,
+                    at
+                    if note is None
+                    else f"{at}[{name}]"
+                    if isinstance(name, int)
+                    else f"{at}.{name}",
+                )
+    elif isinstance(error, ForbiddenExtraKeysError):
+        known = field_names(error.cl)
+        for key in sorted(map(str, error.extra_fields)):
+            yield (
+                f"{at}: unknown key {key!r}{suggestion(key, known) or ';'} known: "
+                f"{joined(known) or 'none'}"
+            )
+    elif isinstance(error, NoHandler):
+        yield (
+            f"{at}: a field of type {error.type_} cannot be written in a file; leave it to the code"
+        )
+    else:
+        yield f"{at}: {one_line(error)}"
+
+
+def one_line(error: BaseException) -> str:
+    """An error's own words in one line."""
+    words = " ".join(str(error).split())
+    return words if isinstance(error, ValueError) and words else f"{type(error).__name__}: {words}"
+
+
+def field_names(cls: Any) -> list[str]:
+    return [field.name for field in fields(cls) if field.init]
+
+
+def joined(values: Iterable[Any]) -> str:
+    return ", ".join(map(str, values))
+
+
+def suggestion(value: Any, known: Iterable[Any]) -> str:
+    close = get_close_matches(str(value).lower(), [str(name) for name in known], 1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def describe_value(data: Any) -> str:
+    """A value as a reader of YAML would name it."""
+    if data is None or isinstance(data, bool):
+        return {None: "nothing", True: "true", False: "false"}[data]
+    if isinstance(data, Mapping | list | tuple):
+        return "a mapping" if isinstance(data, Mapping) else f"a list of {len(data)}"
+    word = (
+        "the text"
+        if isinstance(data, str)
+        else "the number"
+        if isinstance(data, int | float)
+        else f"the {type(data).__name__}"
+    )
+    return f"{word} {str(data)[:40]!r}" if isinstance(data, str) else f"{word} {str(data)[:40]}"

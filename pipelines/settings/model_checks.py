@@ -1,0 +1,106 @@
+"""Checks of a model before any work: that it fits the images, and what may mislead in its rows."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from inspect import signature
+from typing import Any
+from warnings import catch_warnings
+
+import torch
+from torch import Tensor, nn
+
+from advcore.box import needs_box
+from advcore.classifier import check_labels, first_logits, logits_of, mixes_rows
+from advcore.jacobian import differentiate
+from advcore.networks import NETWORKS
+from advcore.workers.datasets import Dataset, batch
+from advcore.workers.errors import USERS_ERRORS, InputError
+from advcore.workers.models import ModelSpec, build
+from advcore.workers.shards import Shard
+
+
+def check_box(name: str, holder: object, dataset: Dataset) -> None:
+    """Raise InputError where a probe or an objective attacks in the box [0, 1] and the images are
+    transformed, so not in it."""
+    if dataset.transform is not None and needs_box(holder):
+        raise InputError(
+            f"{name} attacks in the box [0, 1], which images transformed by {dataset.transform!r} "
+            "leave: take attacks with box: false (deepfool, say), or leave it or the transform out"
+        )
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What the first images tell of a model: its number of classes, and why its numbers may
+    mislead, by the warnings' names."""
+
+    classes: int
+    warnings: Mapping[str, str]
+
+
+def check_model(name: str, spec: ModelSpec, dataset: Dataset) -> Checked:
+    """Build a model and send the first images through it. Raises InputError where they do not fit,
+    or rows of a batch mix."""
+    model = build(spec)
+    some = batch(dataset, Shard(0, min(2, len(dataset)))).images
+    try:
+        logits = first_logits(model, some)
+        check_labels(torch.as_tensor(dataset.labels), len(dataset), logits.shape[1])
+        _check_rows(model, some)
+        return Checked(logits.shape[1], _gradient_warnings(model, some))
+    except USERS_ERRORS as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        if spec.architecture in NETWORKS and not isinstance(error, ValueError):
+            first += f"; take arguments: {json.dumps(fitting(spec, dataset))}"
+        raise InputError(
+            f"{name} does not fit images {dataset.shape} (channels, height, width): {first}"
+        ) from error
+
+
+def _check_rows(model: nn.Module, images: Tensor) -> None:
+    """Raise ValueError where an image has other logits alone than beside another one, and that not
+    by chance."""
+    noise = torch.rand(
+        images[:1].shape, generator=torch.Generator().manual_seed(0), dtype=images.dtype
+    )
+    pair = torch.cat([images[:1], noise])
+    with torch.no_grad():
+        once, again = logits_of(model, pair), logits_of(model, pair)
+        by_chance = not torch.allclose(once, again, rtol=1e-3, atol=1e-3)
+        if not by_chance and mixes_rows(model, pair, once):
+            raise ValueError(
+                "logits of an image alone differ from those beside another one, as by batch "
+                "normalisation without running statistics (track_running_stats=False), so that "
+                "rows would depend on shard_size: give it statistics"
+            )
+
+
+def _gradient_warnings(model: nn.Module, images: Tensor) -> dict[str, str]:
+    """The warning `zero_gradients`, where the logits' gradients in the first images are exactly
+    0."""
+    with catch_warnings(action="ignore"):
+        gradient, _, _ = differentiate(
+            model, images, lambda logits: logits.amax(1) - logits.amin(1)
+        )
+    if gradient.any():
+        return {}
+    return {
+        "zero_gradients": "the gradient of the logits is exactly 0 at the first "
+        "samples (the network detaches, "
+        "rounds, or is "
+        "constant): attacks and curvatures that follow gradients see nothing; take square, or "
+        "a differentiable stand-in"
+    }
+
+
+def fitting(spec: ModelSpec, dataset: Dataset) -> dict[str, Any]:
+    """The arguments of a model for images of this size: its own, and of a network of ours those
+    that it makes by the size."""
+    channels, side, _ = dataset.shape
+    factory = NETWORKS.get(spec.architecture)
+    wanted = {} if factory is None else signature(factory).parameters
+    sizes = {
+        name: size for name, size in {"channels": channels, "side": side}.items() if name in wanted
+    }
+    return {**spec.arguments, **sizes}

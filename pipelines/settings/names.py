@@ -1,0 +1,58 @@
+"""Names that can be files: of studies, sweeps, trainings, models and probes."""
+
+import re
+from pathlib import Path
+
+from advcore.workers.errors import InputError
+
+LONGEST = 100
+"""Signs of a name; file systems take 255 bytes, and a figure's name is made of two."""
+
+
+RESERVED = {
+    "CON",
+    "PRN",
+    "AUX",
+    "NUL",
+    *(f"{port}{number}" for port in ("COM", "LPT") for number in range(1, 10)),
+}
+"""What Windows takes for devices, whatever follows behind a dot."""
+
+
+def check_name(name: str) -> None:
+    """Raise ValueError for a name that cannot be a file's everywhere: names of studies, models,
+    probes and trainings are."""
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name):
+        raise ValueError(
+            "a name is made of letters, digits, '-', '_' and '.', and does not begin with "
+            f"'.'; got {name!r}"
+        )
+    if len(name) > LONGEST:
+        raise ValueError(f"a name has at most {LONGEST} signs; got {len(name)}: {name[:20]}...")
+    if name.endswith(".") or name.partition(".")[0].upper() in RESERVED:
+        raise ValueError(f"{name!r} cannot be a file's name on Windows; choose another name")
+
+
+TAKEN = ("store", "models", "training", "fetched", "mlflow.db", "mlartifacts", "timings.json")
+"""What lies in a folder of results beside the folders of studies and sweeps."""
+
+
+def check_folder_name(name: str) -> None:
+    """Raise ValueError for a name whose folder of results would meet what else lies there: of a
+    study or a sweep."""
+    check_name(name)
+    if name.lower() in TAKEN or name.lower().startswith("mlflow.db"):
+        raise ValueError(
+            f"the name {name!r} is taken in a folder of results ({', '.join(TAKEN)}); choose "
+            "another one"
+        )
+
+
+def check_alone(folder: Path, other: str) -> None:
+    """Raise InputError where the folder of results holds a study (`other` is study.yaml) in place
+    of a sweep, or the reverse."""
+    if (folder / other).exists():
+        raise InputError(
+            f"{folder} holds the {other.partition('.')[0]} of that name: choose another name, "
+            "or another folder (out: ...)"
+        )

@@ -1,0 +1,37 @@
+"""Settings files: those of the user, and those that come with advcore."""
+
+import os
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from advcore.pipelines.settings import schema
+from advcore.workers.errors import InputError
+
+
+def shipped(folder: str) -> dict[str, Path]:
+    """The YAML files that come with the package, by name: `studies` or `recipes`."""
+    root = Path(str(resources.files("advcore.pipelines"))) / folder
+    return {file.stem: file for file in sorted(root.glob("*.yaml"))}
+
+
+def find(name: str, folder: str) -> Path:
+    """A file that the user names: a path, or the name of one that is shipped. Raises InputError
+    when there is neither."""
+    if os.path.isfile(name):
+        return Path(name)
+    known = shipped(folder)
+    if name in known:
+        return known[name]
+    shown = ", ".join(known) or "none"
+    raise InputError(
+        f"no file {name!r}, and none of that name comes with advcore ({shown}): give the path "
+        "of a YAML file"
+    )
+
+
+def read(cls: Any, name: str, folder: str, settings: tuple[str, ...] = ()) -> Any:
+    """The dataclass `cls` from a YAML file, with `--set` settings (dotted.name=value) put over
+    it."""
+    data = schema.override(schema.load_yaml(find(name, folder)), settings)
+    return schema.structure(cls, data, at=cls.__name__.lower())

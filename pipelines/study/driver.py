@@ -1,0 +1,215 @@
+"""The driver of a study: fan out what is missing, collect, summarise, draw, track."""
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import replace
+
+from tqdm import tqdm
+
+from advcore.pipelines.machine.disk import FullDiskError, is_full
+from advcore.pipelines.machine.lock import exclusive_lock
+from advcore.pipelines.settings.names import check_alone
+from advcore.pipelines.study.damaged_rows import set_aside
+from advcore.pipelines.study.estimates import Estimate, estimate, note_measuring
+from advcore.pipelines.study.log import describe, track
+from advcore.pipelines.study.plan import prepare
+from advcore.pipelines.study.read_only import archived
+from advcore.pipelines.study.report import Report, write_report
+from advcore.pipelines.study.saved_answer import Kept
+from advcore.pipelines.study.settings import RunSettings, Study
+from advcore.pipelines.study.trained_models import with_trained
+from advcore.pipelines.study.witnesses import input_files, output_files
+from advcore.pipelines.tracking.background import background_log, start_run
+from advcore.pipelines.tracking.checkpoints import upload_checkpoints
+from advcore.pipelines.tracking.record import NullRun, Run
+from advcore.pipelines.tracking.tracker import make_tracker
+from advcore.workers.checkpoints import check_writable
+from advcore.workers.errors import InputError, RunInterruptedError, UnavailableError
+from advcore.workers.inline import Inline
+from advcore.workers.paths import expand_path
+from advcore.workers.pool.ray_runner import RayPool
+from advcore.workers.redaction import LINE, shortened, without_secrets
+from advcore.workers.stores.rows import Damaged
+from advcore.workers.stores.store import open_store, resolved
+from advcore.workers.tasks import Runner, Task, TaskResult
+
+PROGRESS = 10.0
+"""Seconds between two entries of progress in MLflow."""
+
+
+def run(study: Study, verbose: bool = False) -> Report:
+    """Measure what is missing of a study and report on all of it.
+
+    Raises InputError before any work for what cannot work, another driver on the same study among
+    it; only what an MLflow that listens says, which takes seconds, is heard once workers on Ray
+    have begun. A shard that fails is reported, the others go on. An interrupt leaves the finished
+    shards in the store and goes through; the next run goes on from there, in the same MLflow run.
+    Where MLflow goes away in the middle, the work goes on, and the end waits for it up to
+    `run.tracking_wait`. Raises RunInterruptedError where rows or the report cannot be written for
+    lack of space, where the store goes away for good, and where Ray's head does.
+    """
+    study.run.check()
+    with exclusive_lock(expand_path(study.run.out).absolute(), "study", study.name):
+        return _run(study, verbose)
+
+
+def _run(study: Study, verbose: bool) -> Report:
+    start = time.perf_counter()
+    out = expand_path(study.run.out).absolute()
+    store_location = resolved(study.run.store or str(out / "store"))
+    runner = make_runner(study.run, store_location, verbose)
+    runner.check()
+    check_alone(out / study.name, "sweep.yaml")
+    asked, study = (
+        study,
+        with_trained(
+            study,
+            lambda plan, missing: _tell(estimate(study, plan, plan.all_works(), missing, out)),
+        ),
+    )
+    inputs = input_files(asked, study)
+    prepared = prepare(study)
+    try:
+        check_writable(out / study.name, "results")
+        store = open_store(store_location)
+    except InputError as error:
+        shown = archived(prepared, store_location, out / study.name)
+        if shown is None:
+            raise
+        print(
+            f"advcore: all is measured, and nothing of it is written anew: {error}", file=sys.stderr
+        )
+        return shown
+    missing = set(store.missing(work.key for work in prepared.all_works()))
+    tracker = make_tracker(study.run.track, study.run.tracking_uri, out)
+    works = [work for work in prepared.all_works() if work.key in missing]
+    if works:
+        _tell(estimate(study, prepared, works, {}, out))
+    if works and isinstance(runner, RayPool):
+        works = upload_checkpoints(works, store)
+        print(f"starting workers ({runner.workers}) on Ray", file=sys.stderr)
+    try:
+        with closing(runner.run(works, prepared.dataset)) as coming:
+            opened = tracker.open(study.run.experiment, prepared.identity, study.name)
+            in_mlflow = opened.id
+            if not missing and opened.finished:
+                # all is there already, also in MLflow; only the folder may hold another study of
+                # that name
+                opened = NullRun()
+            start_run(opened, lambda: describe(opened, prepared))
+            with background_log(opened, study.run.tracking_wait) as log:
+                outcomes = _measured(coming, works, study.name, log.run)
+                note_measuring(out, prepared, outcomes)
+                try:
+                    try:
+                        report = write_report(prepared, store, outcomes, out / study.name)
+                    except Damaged:
+                        again = set_aside(prepared.all_works(), store)
+                        again = (
+                            upload_checkpoints(again, store)
+                            if isinstance(runner, RayPool)
+                            else again
+                        )
+                        with closing(runner.run(again, prepared.dataset)) as coming_again:
+                            outcomes += _measured(coming_again, again, study.name, log.run)
+                        report = write_report(prepared, store, outcomes, out / study.name)
+                    track(log.run, prepared, report, time.perf_counter() - start)
+                except UnavailableError as error:
+                    done = sum(outcome.ok for outcome in outcomes)
+                    told = (
+                        f"{done} of {len(works)} shards were measured, and the store cannot be "
+                        "read now"
+                    )
+                    raise RunInterruptedError(f"{told}: {error}") from error
+                log.status = "FINISHED" if report.complete else "FAILED"
+    except OSError as error:
+        if is_full(str(error)):
+            raise FullDiskError(
+                f"no space is left to write the results in {out / study.name} ({error.strerror})"
+            ) from error
+        raise
+    report = replace(report, unlogged=log.unlogged)
+    outputs = (
+        output_files(report, store, [work.key for work in prepared.all_works()])
+        if report.complete
+        else None
+    )
+    kept = None if inputs is None or outputs is None else Kept(inputs, outputs, in_mlflow)
+    return replace(report, kept=kept)
+
+
+def _tell(expected: Estimate) -> None:
+    """How long it takes, on the terminal."""
+    print(f"time: {expected}", file=sys.stderr)
+
+
+def make_runner(settings: RunSettings, store_location: str, verbose: bool = False) -> Runner:
+    """The place that the settings name."""
+    if settings.runner == "inline":
+        return Inline(store_location, settings.threads)
+    return RayPool(
+        store_location,
+        settings.workers,
+        settings.threads or 1,
+        settings.gpus_per_worker,
+        settings.address,
+        verbose,
+        settings.shard_seconds,
+    )
+
+
+def _measured(
+    coming: Iterable[TaskResult], works: Sequence[Task], name: str, record: Run
+) -> list[TaskResult]:
+    """One outcome per piece of work, and a bar that shows samples per second. Raises
+    RunInterruptedError where the store is full or away."""
+    if not works:
+        return []
+    sizes = {work.key: len(work.shard) for work in works}
+    outcomes = []
+    tell = _progress(record, len(works))
+    with tqdm(
+        total=sum(sizes.values()), desc=name, unit="sample", smoothing=0.1, file=sys.stderr
+    ) as bar:
+        for outcome in coming:
+            outcomes.append(outcome)
+            bar.set_postfix_str(
+                outcome.name if outcome.ok else f"{outcome.name} FAILED", refresh=False
+            )
+            bar.update(sizes[outcome.key])
+            tell(len(outcomes))
+            done = sum(outcome.ok for outcome in outcomes)
+            if outcome.away:
+                raise RunInterruptedError(
+                    f"{done} of {len(works)} shards were measured, and the store is away: "
+                    f"{last_line(outcome.error)}"
+                )
+            if not outcome.ok and is_full(last_line(outcome.error)):
+                raise FullDiskError(
+                    f"no space is left to store the rows of {outcome.name} "
+                    f"({last_line(outcome.error)}); {done} of {len(works)} "
+                    "shards were measured and are kept"
+                )
+    return outcomes
+
+
+def _progress(record: Run, total: int) -> Callable[[int], None]:
+    """Notes every few seconds how many shards of this attempt are done, at the step of that
+    number."""
+    noted = time.monotonic()
+
+    def tell(done: int) -> None:
+        nonlocal noted
+        if time.monotonic() - noted >= PROGRESS or done == total:
+            noted = time.monotonic()
+            record.metrics({"progress/shards": done, "progress/share": done / total}, done)
+
+    return tell
+
+
+def last_line(error: str) -> str:
+    """What a traceback ends with, without secrets."""
+    last = (shortened(error).strip().splitlines() or ["no reason is known"])[-1]
+    return without_secrets(shortened(last, LINE))

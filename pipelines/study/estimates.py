@@ -1,0 +1,183 @@
+"""How long a study will take: from what was measured in this folder of results before, else from
+the price that a study names."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from advcore.pipelines.settings import schema
+from advcore.pipelines.study.plan import Prepared
+from advcore.pipelines.study.settings import Study
+from advcore.pipelines.training.settings import Training
+from advcore.workers.actor import settings_that_define_rows
+from advcore.workers.checkpoints import atomic_write, read_metadata
+from advcore.workers.tasks import Task, TaskResult
+
+FILE = "timings.json"
+"""What measuring and training took, in the folder of results: seconds of a worker for a sample,
+seconds of a training."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds that are to be expected, what it was taken from, and what of the study is not
+    known."""
+
+    seconds: float
+    source: str
+    unknown: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        if not self.source:
+            return (
+                "no estimate of how long it takes: nothing like it was measured in this folder "
+                "of results yet"
+            )
+        beside = (
+            f", beside {', '.join(self.unknown)}, which was not measured there yet"
+            if self.unknown
+            else ""
+        )
+        return f"about {worded(self.seconds)} ({self.source}){beside}"
+
+
+def estimate(
+    study: Study,
+    prepared: Prepared,
+    works: Sequence[Task],
+    trainings: Mapping[str, Training],
+    out: Path,
+) -> Estimate:
+    """Return how long it takes to train these networks and to measure these shards, with the
+    study's workers side by side.
+
+    `prepared` may be of the untrained networks: what they cost is the same.
+    """
+    known = _known(out)
+    pending = [_training_key(training) for training in trainings.values()]
+    missing = {work.key for work in works}
+    samples = {
+        names: sum(len(work.shard) for work in own if work.key in missing)
+        for names, own in prepared.works.items()
+    }
+    keys = {names: measuring_key(prepared, *names) for names, count in samples.items() if count}
+    unknown = [
+        f"training {name}" for name, key in zip(trainings, pending, strict=True) if key not in known
+    ]
+    unknown += [f"{model}/{probe}" for (model, probe), key in keys.items() if key not in known]
+    if not keys and not pending:
+        return Estimate(0, "all of it is there")
+    if unknown and study.minutes is not None:
+        return Estimate(
+            60 * study.minutes, "the price of this study on two idle cores, trainings included"
+        )
+    if len(unknown) == len(keys) + len(pending):
+        return Estimate(0, "")
+    side_by_side = (
+        study.run.workers if study.run.runner == "ray" and isinstance(study.run.workers, int) else 1
+    )
+    measuring = (
+        sum(known[key] * samples[names] for names, key in keys.items() if key in known)
+        / side_by_side
+    )
+    return Estimate(
+        sum(known.get(key, 0) for key in pending) + measuring,
+        "from what was measured here before",
+        tuple(unknown),
+    )
+
+
+def pending(trainings: Mapping[str, Training]) -> dict[str, Training]:
+    """Return the trainings whose checkpoint is not there."""
+    return {
+        name: own
+        for name, own in trainings.items()
+        if "advcore.training" not in read_metadata(own.checkpoint)
+    }
+
+
+def note_measuring(out: Path, prepared: Prepared, outcomes: Iterable[TaskResult]) -> None:
+    """Keep what the shards that were measured took, a sample."""
+    took = {outcome.key: outcome.seconds for outcome in outcomes if outcome.ok}
+    new = {}
+    for names, works in prepared.works.items():
+        own = [work for work in works if work.key in took]
+        if own:
+            new[measuring_key(prepared, *names)] = sum(took[work.key] for work in own) / sum(
+                len(work.shard) for work in own
+            )
+    _keep(out, new)
+
+
+def note_training(out: Path, training: Training, seconds: float) -> None:
+    """Keep what a training took from its first to its last epoch."""
+    _keep(out, {_training_key(training): seconds})
+
+
+def measuring_key(prepared: Prepared, model: str, probe: str) -> str:
+    """Name what the seconds for a sample depend on: the network without its weights, the probe, the
+    images, the precision."""
+    study = prepared.study
+    settings = schema.unstructure(study)
+    spec = {
+        name: value
+        for name, value in settings["models"][model].items()
+        if name in ("architecture", "arguments", "classes")
+    }
+    parts = [
+        spec,
+        settings_that_define_rows(study.probes[probe], settings["probes"][probe]),
+        prepared.dataset.shape,
+        study.run.dtype,
+    ]
+    return f"{spec['architecture']}/{settings['probes'][probe]['kind']}/{_digest(parts)}"
+
+
+def worded(seconds: float) -> str:
+    """A time in words, to two digits."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = seconds / 60
+    return (
+        f"{minutes:.1f} min"
+        if minutes < 10
+        else f"{minutes:.0f} min"
+        if minutes < 120
+        else f"{minutes / 60:.1f} h"
+    )
+
+
+def _training_key(training: Training) -> str:
+    settings = schema.unstructure(training)
+    return f"training/{_digest([settings[name] for name in ('model', 'data', 'recipe')])}"
+
+
+def _digest(parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def _known(out: Path) -> dict[str, float]:
+    try:
+        return {
+            str(name): float(value)
+            for name, value in json.loads((out / FILE).read_text(encoding="utf-8")).items()
+        }
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        AttributeError,
+    ):  # none yet, or by somebody else: there is no estimate then
+        return {}
+
+
+def _keep(out: Path, new: Mapping[str, float]) -> None:
+    with suppress(OSError):  # a full disk: the rows are what counts
+        if new:
+            with atomic_write(out / FILE) as unfinished:
+                unfinished.write_text(
+                    json.dumps({**_known(out), **new}, indent=0, sort_keys=True), encoding="utf-8"
+                )

@@ -1,0 +1,190 @@
+"""The head of a report: all that is needed to judge its numbers and to come to them again."""
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from advcore.pipelines.machine.environment import environment_tags
+from advcore.pipelines.reports.chance import Accuracy, accuracy_of
+from advcore.pipelines.reports.escaping import in_markdown
+from advcore.pipelines.reports.tables import markdown
+from advcore.pipelines.settings import schema
+from advcore.pipelines.study.plan import Prepared
+from advcore.workers.models import ModelSpec
+from advcore.workers.paths import expand_path
+from advcore.workers.redaction import plain_without_secrets, without_secrets
+
+Words = Mapping[tuple[str, str], Sequence[Mapping[str, str]]]
+"""What stands beside the rows of each finished shard, by model and probe."""
+
+UNSEEN = "unseen_imports"
+"""The name of the warning that a user's own code imports modules which no key holds."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a study's making: its head as Markdown, the accuracy of each network (None
+    where no row says it), and the settings of each network's training, as far as they lie beside
+    its weights."""
+
+    text: str
+    accuracies: Mapping[str, Accuracy | None]
+    trainings: Mapping[str, str]
+
+
+def gather(prepared: Prepared, words: Words) -> Facts:
+    """Return the facts of a study by what stands beside its rows."""
+    accuracies = {
+        model: accuracy_of(
+            (entry for (own, _), entries in words.items() if own == model for entry in entries),
+            data.labels,
+        )
+        for model, data in prepared.seen.items()
+    }
+    trainings = {
+        name: found for name, spec in prepared.study.models.items() if (found := _training(spec))
+    }
+    about = "\n".join(
+        f"- **{name}**: {value}" for name, value in _about(prepared, words).items() if value
+    )
+    networks = markdown(
+        ["network", "architecture", "weights", "trained as", "sha256", "accuracy (95 %)"],
+        [
+            _network(prepared, name, accuracies[name], name in trainings)
+            for name in prepared.study.models
+        ],
+        left=5,
+    )
+    unseen = "\n".join(
+        f"- **warning**, {UNSEEN}: {in_markdown(sentence)}" for sentence in prepared.unseen.values()
+    )
+    return Facts("\n\n".join(filter(None, [about, networks, unseen])), accuracies, trainings)
+
+
+def training_file(model: str) -> str:
+    """The name of the file that holds the settings of a network's training."""
+    return f"trainings/{model}.yaml"
+
+
+def command() -> str:
+    """The command of this process, without secrets; empty where it is not advcore's."""
+    program = Path(sys.argv[0]).name if sys.argv else ""
+    if program not in ("advcore", "cli.py"):
+        return ""
+    return without_secrets(shlex.join(["advcore", *sys.argv[1:]]))
+
+
+def _about(prepared: Prepared, words: Words) -> dict[str, str]:
+    """What is to be known of the study, by name."""
+    study, data = prepared.study, prepared.dataset
+    entries = [entry for own in words.values() for entry in own]
+    versions = environment_tags()
+    commit, changed = (
+        versions.pop("mlflow.source.git.commit", ""),
+        versions.pop("advcore.uncommitted_changes", ""),
+    )
+    device = versions.pop("advcore.device")
+    counts = np.unique(data.labels, return_counts=True)[1]
+    selected = (
+        "all samples of the split"
+        if study.data.samples is None
+        else f"drawn by seed {study.data.seed}"
+    )
+    asked = command()
+    uncommitted = " (and changes that are not committed)" if changed == "true" else ""
+    return {
+        "command": f"{in_markdown(asked)}, in {in_markdown(os.getcwd())}" if asked else "",
+        "study": "[study.yaml](study.yaml), with every default filled in: `advcore run study.yaml`",
+        "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "rows": _rows(entries),
+        "seed, precision, shard": (
+            f"{study.run.seed}, {study.run.dtype}, {study.run.shard_size} samples"
+        ),
+        "data": f"{in_markdown(study.data.name)}, split {study.data.split}: {len(data)} samples, "
+        f"{selected}; "
+        f"{' x '.join(map(str, data.shape))} (channels, height, width); {data.classes} "
+        "classes, the most frequent "
+        f"{counts.max() / len(data):.1%}; sha256 {data.digest}",
+        "transforms": in_markdown(
+            without_secrets(
+                ", ".join(f"{name}: {transform!r}" for name, transform in study.transforms.items())
+            )
+        ),
+        "device": in_markdown("; ".join(_places(entries)) or device),
+        "versions": ", ".join(
+            f"{name.removeprefix('version.')} {version}" for name, version in versions.items()
+        ),
+        "advcore's commit": commit + uncommitted,
+    }
+
+
+def _rows(entries: Sequence[Mapping[str, str]]) -> str:
+    """When the rows were measured, and for how long."""
+    times = sorted(entry["finished"] for entry in entries if "finished" in entry)
+    seconds = sum(float(entry.get("seconds", 0)) for entry in entries)
+    when = f", {times[0]} to {times[-1]}" if times else ""
+    return (
+        f"{len(entries)} shards, {seconds:.0f} s of measuring on {len(_workers(entries))} "
+        f"workers{when}"
+    )
+
+
+def _workers(entries: Iterable[Mapping[str, str]]) -> list[str]:
+    return sorted({entry["worker"] for entry in entries if "worker" in entry})
+
+
+def _places(entries: Iterable[Mapping[str, str]]) -> list[str]:
+    """Machines and devices that measured: `host:pid:device` without the process."""
+    parts = [worker.split(":", 2) for worker in _workers(entries)]
+    return sorted({f"{part[2]} on {part[0]}" for part in parts if len(part) == 3})
+
+
+def _network(prepared: Prepared, name: str, accuracy: Accuracy | None, trained: bool) -> list[str]:
+    spec = prepared.study.models[name]
+    arguments = f" {json.dumps(spec.arguments)}" if spec.arguments else ""
+    return [
+        name,
+        in_markdown(without_secrets(f"{spec.architecture}{arguments}")),
+        in_markdown(without_secrets(str(spec.checkpoint)))
+        if spec.checkpoint
+        else "fresh, from a fixed seed",
+        f"[{training_file(name)}]({training_file(name)})" if trained else "-",
+        prepared.model_hashes[name],
+        "-" if accuracy is None else str(accuracy),
+    ]
+
+
+def _training(spec: ModelSpec) -> str:
+    """The settings, as a recipe's YAML, that lie beside weights which were trained here; empty
+    where there are none."""
+    if spec.checkpoint is None or "://" in spec.checkpoint:
+        return ""
+    try:
+        about: dict[str, Any] = json.loads(
+            expand_path(spec.checkpoint).with_suffix(".json").read_text(encoding="utf-8")
+        )
+        return yaml.safe_dump(about["settings"], sort_keys=False)
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def settings_of(prepared: Prepared, probe: str) -> str:
+    """A probe's settings in one line of YAML, those that are given or have a default."""
+    settings = _given(plain_without_secrets(schema.unstructure(prepared.study)["probes"][probe]))
+    return yaml.safe_dump(settings, sort_keys=False, default_flow_style=True, width=10**6).strip()
+
+
+def _given(value: Any) -> Any:
+    """Settings without those that are null."""
+    if isinstance(value, Mapping):
+        return {name: _given(part) for name, part in value.items() if part is not None}
+    return [_given(part) for part in value] if isinstance(value, list) else value

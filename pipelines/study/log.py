@@ -1,0 +1,163 @@
+"""What MLflow is told of a study: what defines it, then what it came to."""
+
+from collections.abc import Mapping
+
+from advcore.pipelines.claims import Measured
+from advcore.pipelines.machine.environment import environment_tags
+from advcore.pipelines.settings import schema
+from advcore.pipelines.study.plan import Prepared
+from advcore.pipelines.study.report import Report, by_place, table_file, verdicts
+from advcore.pipelines.tracking.finished_run import CHILDREN
+from advcore.pipelines.tracking.record import Run, note
+from advcore.probes import Summary
+from advcore.workers.datasets import Dataset
+from advcore.workers.redaction import plain_without_secrets, shortened, without_secrets
+
+FAILURES = 1_000_000
+"""Characters that are kept of all failures of a study."""
+
+
+def describe(record: Run, prepared: Prepared) -> None:
+    """What is known before the work: parameters, tags, the data set, the study file."""
+    study, dataset = prepared.study, prepared.dataset
+    settings = plain_without_secrets(schema.unstructure(study))
+    defining = {name: settings["run"][name] for name in ("shard_size", "seed", "dtype")}
+    models = {name: _without_path(spec) for name, spec in settings["models"].items()}
+    record.params(
+        schema.flatten(
+            {
+                "models": models,
+                "transforms": settings["transforms"],
+                "data": settings["data"],
+                "probes": settings["probes"],
+                "run": defining,
+            }
+        )
+    )
+    record.tags(
+        {
+            f"advcore.checkpoint.{name}": without_secrets(str(spec.checkpoint))
+            for name, spec in study.models.items()
+        }
+    )
+    record.tags(
+        {"advcore.study": prepared.identity, "advcore.data": dataset.digest, **environment_tags()}
+    )
+    record.tags({f"advcore.model.{name}": digest for name, digest in prepared.model_hashes.items()})
+    record.tags(
+        {
+            f"advcore.run.{name}": str(value)
+            for name, value in settings["run"].items()
+            if name not in defining
+        }
+    )
+    _log_data(record, prepared, dataset)
+
+
+def _without_path(model: Mapping[str, object]) -> dict[str, object]:
+    """A model's settings less the path of its checkpoint, which may move; its content is in the
+    tags, as a hash."""
+    return {name: value for name, value in model.items() if name != "checkpoint"}
+
+
+def _log_data(record: Run, prepared: Prepared, dataset: Dataset) -> None:
+    study = prepared.study
+    record.data(
+        study.data.name,
+        dataset.digest,
+        len(dataset),
+        dataset.shape,
+        study.data.folder or study.data.name,
+    )
+
+
+def track(record: Run, prepared: Prepared, report: Report, seconds: float) -> None:
+    """A child run per model x probe with its numbers and its table; figures, report and failures at
+    the parent."""
+    failed = {outcome.key for outcome in report.failures}
+    for (model, probe), works in prepared.works.items():
+        child = record.child(f"{model}/{probe}", f"{model}/{probe}")
+        child.start()
+        _track_child(child, prepared, report, model, probe)
+        child.end(
+            "FAILED"
+            if any(work.key in failed for work in works) or probe not in report.summaries
+            else "FINISHED"
+        )
+    record.warnings(by_place(report.warnings))
+    for file in report.files:  # the tables are the children's
+        if file.suffix != ".parquet":
+            where = file.parent.relative_to(report.folder).as_posix()
+            record.artifact(file, "" if where == "." else where)
+    shards = len(prepared.all_works())
+    record.metrics(
+        {
+            "shards": shards - len(failed),
+            "shards_failed": len(failed),
+            "last_attempt_seconds": seconds,
+        }
+    )
+    record.metrics(
+        {
+            "shards_measured": report.measured,
+            "shards_repeated": report.repeated,
+            "shards_found": report.found,
+        }
+    )
+    record.tags(verdicts(report.claims))
+    for name, claim in report.claims.items():
+        if isinstance(claim, Measured):
+            record.metrics({f"claim/{name}": claim.value})
+    record.tags(note((report.folder / "report.md").read_text(encoding="utf-8")))
+    errors = [
+        (
+            f"{outcome.name} {outcome.key}, samples {outcome.samples}, handed out "
+            f"{outcome.tries} times\n{outcome.error}"
+        )
+        for outcome in report.failures
+    ]
+    record.tags({CHILDREN: str(len(prepared.works))})
+    told = shortened("\n\n".join([*errors, *report.problems]), FAILURES)
+    record.text(without_secrets(told) or "none\n", "failures.txt")
+
+
+def _track_child(child: Run, prepared: Prepared, report: Report, model: str, probe: str) -> None:
+    """Settings, hashes, where and how long the finished shards were measured, the numbers, the
+    table."""
+    settings = plain_without_secrets(schema.unstructure(prepared.study))
+    transform = settings["transforms"].get(model)
+    child.params(
+        schema.flatten(
+            {
+                "model": _without_path(settings["models"][model]),
+                "transform": transform,
+                "probe": settings["probes"][probe],
+            }
+        )
+    )
+    measured = report.words[model, probe]
+    workers = ", ".join(sorted({entry.get("worker", "") for entry in measured}))
+    child.tags(
+        {
+            "advcore.model": prepared.model_hashes[model],
+            "advcore.data": prepared.seen[model].digest,
+            "advcore.workers": workers,
+            **environment_tags(),
+        }
+    )
+    _log_data(child, prepared, prepared.seen[model])
+    child.metrics(
+        {
+            "shards": len(measured),
+            "shards_failed": len(prepared.works[model, probe]) - len(measured),
+        }
+    )
+    child.metrics({"seconds": sum(float(entry.get("seconds", "0")) for entry in measured)})
+    summary = report.summaries.get(probe, {}).get(model, Summary())
+    child.metrics(dict(summary.scalars))
+    for name, curve in summary.curves.items():
+        child.curve(name, curve.x, curve.y)
+    child.warnings(summary.warnings)
+    table = report.folder / table_file(probe, model)
+    if table in report.files:
+        child.artifact(table, f"tables/{probe}")

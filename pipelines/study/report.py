@@ -1,0 +1,263 @@
+"""What a study came to: summaries, claims, tables, figures and a text, in the study's folder."""
+
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import yaml
+
+from advcore.pipelines.claims import Claim, Measured, Tables
+from advcore.pipelines.machine.disk import is_full
+from advcore.pipelines.reports.chance import warned
+from advcore.pipelines.reports.escaping import visible
+from advcore.pipelines.reports.outputs import Outputs
+from advcore.pipelines.reports.text import curves_csv, document, section
+from advcore.pipelines.settings import schema
+from advcore.pipelines.study.facts import UNSEEN, Words, gather, settings_of, training_file
+from advcore.pipelines.study.plan import Prepared
+from advcore.pipelines.study.saved_answer import Kept
+from advcore.pipelines.study.settings import Study
+from advcore.pipelines.study.summaries import drawings, summarised
+from advcore.probes import Columns, Probe, Summary
+from advcore.workers.checkpoints import atomic_write
+from advcore.workers.errors import USERS_ERRORS
+from advcore.workers.redaction import LINE, plain_without_secrets, shortened, without_secrets
+from advcore.workers.stores.rows import Damaged, write_parquet
+from advcore.workers.stores.store import Store
+from advcore.workers.tasks import TaskResult
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run came to: shards measured now, those of them that were handed out more than once,
+    shards found finished, those that failed, probes that could not be summarised (one line, and the
+    traceback below), summaries by probe and model, each claim's number, or why it has none, where
+    to look, the figures, what stands beside the rows of finished shards, all files, what MLflow
+    lacks, what a second run that would find the same hangs on, and by module which imports of the
+    user's own code no key holds."""
+
+    study: Study
+    measured: int
+    repeated: int
+    found: int
+    failures: list[TaskResult]
+    problems: list[str]
+    summaries: Mapping[str, Mapping[str, Summary]]
+    claims: Mapping[str, Measured | str]
+    folder: Path
+    figures: list[Path]
+    words: Words = field(default_factory=dict)
+    files: list[Path] = field(default_factory=list)
+    unlogged: str = ""
+    kept: Kept | None = None
+    unseen: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything was measured, summarised and logged."""
+        return not self.failures and not self.problems and not self.unlogged
+
+    @property
+    def warnings(self) -> dict[str, dict[str, str]]:
+        """The sentences of all warnings, by name, then by `model/probe`, `claim NAME`, or a module
+        of the user's own."""
+        told = claim_warnings(self.claims)
+        if self.unseen:
+            told[UNSEEN] = dict(self.unseen)
+        for probe, by_model in self.summaries.items():
+            for model, summary in by_model.items():
+                for name, sentence in summary.warnings.items():
+                    told.setdefault(name, {})[f"{model}/{probe}"] = sentence
+        return told
+
+
+def write_report(
+    prepared: Prepared, store: Store, outcomes: list[TaskResult], folder: Path
+) -> Report:
+    """Tables, figures, report and study file in the study's folder, in place of what a run wrote
+    there before.
+
+    A probe whose rows cannot be read together, and one whose code fails in summarising or drawing,
+    is a problem, told at the end; its table is written all the same, and so is the report of all
+    other probes.
+    """
+    study, outputs = prepared.study, Outputs(folder)
+    failures = [outcome for outcome in outcomes if not outcome.ok]
+    without = {outcome.key for outcome in failures}
+    words = {
+        names: store.metadata_all([work.key for work in works if work.key not in without])
+        for names, works in prepared.works.items()
+    }
+    facts = gather(prepared, words)
+    problems: list[str] = []
+    measured = _tables(prepared, store, without, problems)
+    summaries: dict[str, dict[str, Summary]] = {}
+    sections, figures, told = [], [], set[tuple[str, str]]()
+    for probe, by_model in measured.items():
+        for model, table in by_model.items():
+            write_parquet(outputs.path(table_file(probe, model)), table)
+        try:
+            summary = summarised(study.probes[probe], by_model)
+            drawn = _drawn(outputs, probe, study.probes[probe], by_model)
+        except (
+            USERS_ERRORS
+        ) as error:  # a probe may be a user's own code, and hours of measuring lie behind it
+            if is_full(str(error)):
+                raise
+            problems.append(_problem(probe, error))
+            continue
+        summaries[probe] = {
+            model: _told(warned(own, facts.accuracies[model]), prepared.warnings[model])
+            for model, own in summary.items()
+        }
+        figures += drawn
+        curves = f"tables/{probe}/curves.csv"
+        sections.append(
+            section(
+                probe,
+                study.probes[probe],
+                settings_of(prepared, probe),
+                summaries[probe],
+                drawn,
+                curves,
+                told,
+            )
+        )
+        if any(own.curves for own in summaries[probe].values()):
+            _write(outputs, curves, curves_csv(summaries[probe]))
+    claims = {name: evaluate_claim(claim, measured) for name, claim in study.claims.items()}
+    missing = [f"{len(failures)} shards failed, and the numbers leave them out"] if failures else []
+    missing += [problem.splitlines()[0] for problem in problems]
+    for model, settings in facts.trainings.items():
+        _write(outputs, training_file(model), settings)
+    _write(
+        outputs,
+        "report.md",
+        document(study.name, facts.text, study.claims, claims, sections, missing),
+    )
+    _write(
+        outputs,
+        "study.yaml",
+        yaml.safe_dump(plain_without_secrets(schema.unstructure(study)), sort_keys=False),
+    )
+    outputs.finish([] if outputs.known else _formerly(prepared, figures))
+    repeated = sum(outcome.tries > 1 for outcome in outcomes)
+    found = len(prepared.all_works()) - len(outcomes)
+    return Report(
+        study,
+        len(outcomes),
+        repeated,
+        found,
+        failures,
+        problems,
+        summaries,
+        claims,
+        folder,
+        figures,
+        words,
+        outputs.paths,
+        unseen=prepared.unseen,
+    )
+
+
+def _drawn(outputs: Outputs, probe: str, own: Probe, tables: Mapping[str, Columns]) -> list[Path]:
+    """The figures of a probe, each in the probe's folder."""
+    from advcore.pipelines.reports import figures  # matplotlib takes a second to import
+
+    return [
+        figures.save(chart, outputs.path(f"figures/{probe}/{chart.name}.png").parent)
+        for chart in drawings(probe, own, tables)
+    ]
+
+
+def _problem(probe: str, error: BaseException) -> str:
+    """One line on a probe that failed, and its traceback below."""
+    last = shortened(traceback.format_exception_only(error)[-1], LINE)
+    trace = shortened("".join(traceback.format_exception(error)))
+    return without_secrets(f"probe {probe}: {visible(last)}\n{trace}")
+
+
+def _write(outputs: Outputs, name: str, text: str) -> None:
+    with atomic_write(outputs.path(name)) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
+
+
+def _formerly(prepared: Prepared, figures: list[Path]) -> list[str]:
+    """The names of the same tables and figures before each probe had a folder, for a results folder
+    of that time."""
+    tables = [f"tables/{probe}-{model}.parquet" for model, probe in prepared.works]
+    drawn = [(path.parent.name, path.stem) for path in figures]
+    return tables + [
+        f"figures/{probe if chart == probe else f'{probe}-{chart}'}.png" for probe, chart in drawn
+    ]
+
+
+def _told(summary: Summary, warnings: Mapping[str, str]) -> Summary:
+    """A summary with the warnings of its model, its own first."""
+    return replace(summary, warnings={**warnings, **summary.warnings})
+
+
+def evaluate_claim(claim: Claim, measured: Tables) -> Measured | str:
+    """A claim's number, or why it has none."""
+    try:
+        return claim.measure(measured)
+    except USERS_ERRORS as error:  # of a user's own claim, too: hours of measuring lie behind it
+        return (
+            "not measured: "
+            f"{error.args[0] if isinstance(error, LookupError) and error.args else repr(error)}"
+        )
+
+
+def claim_warnings(claims: Mapping[str, Measured | str]) -> dict[str, dict[str, str]]:
+    """The sentences of the claims' warnings, by name, then by `claim NAME`."""
+    told: dict[str, dict[str, str]] = {}
+    for claim, result in claims.items():
+        for warning in () if isinstance(result, str) else result.warnings:
+            name, _, sentence = warning.partition(": ")
+            told.setdefault(name, {})[f"claim {claim}"] = sentence
+    return told
+
+
+def verdicts(claims: Mapping[str, Measured | str]) -> dict[str, str]:
+    """Each claim's number with its interval, the verdict and what was resampled, or why it has no
+    number, as tags."""
+    words = {
+        name: result
+        if isinstance(result, str)
+        else (
+            f"{result.value:.4g}, 95 % {result.low:.4g} to {result.high:.4g}: "
+            f"{result.verdict or '-'} ({result.unit})"
+        )
+        for name, result in claims.items()
+    }
+    return {f"advcore.claim.{name}": without_secrets(text) for name, text in words.items()}
+
+
+def by_place(warnings: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """One text for each name: a line for each place where it stands."""
+    return {
+        name: "\n".join(f"{place}: {sentence}" for place, sentence in told.items())
+        for name, told in warnings.items()
+    }
+
+
+def _tables(prepared: Prepared, store: Store, without: set[str], problems: list[str]) -> Tables:
+    """The rows of each probe and model in the order of the samples, without failed shards, nor
+    models that have no rows."""
+    result: dict[str, dict[str, Columns]] = {}
+    for (model, probe), works in prepared.works.items():
+        keys = [work.key for work in works if work.key not in without]
+        try:
+            if keys:
+                result.setdefault(probe, {})[model] = store.read_all(keys)
+        except Damaged:
+            raise
+        except ValueError as error:  # rows of a user's own probe that do not go together
+            problems.append(_problem(probe, error))
+    return result
+
+
+def table_file(probe: str, model: str) -> str:
+    """The name of a table in the study's folder."""
+    return f"tables/{probe}/{model}.parquet"

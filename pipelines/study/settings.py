@@ -1,0 +1,177 @@
+"""The study file: models x data x probes, and how to run it."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from advcore.networks.wrappers import Wrapper
+from advcore.pipelines.claims import Claim, MaskingWarnings, Numbers
+from advcore.pipelines.settings.names import check_folder_name, check_name
+from advcore.probes import Probe
+from advcore.transforms import Transform
+from advcore.workers.datasets import DataSpec
+from advcore.workers.errors import InputError
+from advcore.workers.models import ModelSpec
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How a study runs. Only `shard_size`, `seed` and `dtype` can change a row; the others decide
+    where and how fast.
+
+    Attributes:
+        runner: inline measures in this process, ray on actors of a local or remote cluster.
+        workers: ray actors, each of which holds one model; auto for as many as the cluster holds,
+            more as it grows.
+        threads: CPU threads of a worker; 1 on ray and all cores inline when not given.
+        gpus_per_worker: share of a GPU that each ray actor gets, 0.5 for two actors a GPU; 0
+            measures on CPUs.
+        address: of a running Ray cluster, host:port or auto, and so runner: ray; with ray and none,
+            a cluster on this machine is started.
+        shard_seconds: longest time that a ray actor may take for a shard, building the model
+            included; then it is ended, and the shard tried once more. No limit when not given.
+        shard_size: samples that are measured and stored as one piece; larger is faster, smaller
+            loses less.
+        seed: of all noise, which is keyed by (seed, sample).
+        dtype: float64 for margins and curvatures beyond single precision.
+        out: folder of the tables, the figures, the default store and the default MLflow store.
+        store: where rows of finished shards lie, a folder that all machines see or
+            s3://BUCKET/PREFIX; in `out` when not given.
+        tracking_uri: MLflow server or store; MLFLOW_TRACKING_URI, else a SQLite file in `out`, when
+            not given.
+        experiment: MLflow experiment.
+        track: write to MLflow at all.
+        tracking_wait: seconds that the end of a run waits for an MLflow that went away, and writes
+            nothing in them.
+    """
+
+    runner: Literal["inline", "ray"] = "inline"
+    workers: int | Literal["auto"] = 2
+    threads: int | None = None
+    gpus_per_worker: float = 0.0
+    address: str | None = None
+    shard_seconds: float | None = None
+    shard_size: int = 64
+    seed: int = 0
+    dtype: Literal["float32", "float64"] = "float32"
+    out: str = "results"
+    store: str | None = None
+    tracking_uri: str | None = None
+    experiment: str = "advcore"
+    track: bool = True
+    tracking_wait: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.address is not None:
+            object.__setattr__(self, "runner", "ray")
+
+    def check(self) -> None:
+        """Raise InputError for settings that cannot work. Not done on construction: flags and file
+        are put together first."""
+        for name in ("workers", "shard_size", "threads"):
+            value = getattr(self, name)
+            if isinstance(value, int) and value < 1:
+                raise InputError(f"run.{name} must be at least 1; got {value}")
+        if self.shard_seconds is not None and not self.shard_seconds > 0:
+            raise InputError(
+                "run.shard_seconds must be above 0, or left out for no limit; got "
+                f"{self.shard_seconds:g}"
+            )
+        if not self.tracking_wait >= 0:
+            raise InputError(
+                f"run.tracking_wait is in seconds, 0 or more; got {self.tracking_wait}"
+            )
+        if not 0 <= self.gpus_per_worker <= 1:
+            raise InputError(
+                "run.gpus_per_worker must lie in [0, 1], a share of one GPU; got "
+                f"{self.gpus_per_worker}"
+            )
+        if self.shard_seconds is not None and self.runner == "inline":
+            raise InputError(
+                f"run.shard_seconds is for runner: ray; got shard_seconds {self.shard_seconds} "
+                "with runner: inline"
+            )
+
+
+@dataclass(frozen=True)
+class Study:
+    """Every probe on every model, on the same samples.
+
+    Attributes:
+        name: of the folder of results and of the MLflow run.
+        data: the samples.
+        probes: by name; each with a `kind`.
+        models: by the names that tables and legends show.
+        train: models that are trained first, unless they are there already: by the same names, the
+            recipe of each, a file or the name of one that comes with advcore. They learn the
+            training split of the study's data set, and are measured on images that are transformed
+            as those which they learnt.
+        transforms: of the images on which a model is measured, instead of the data's own.
+        wrappers: by model, what is put around it when it is measured, after it was trained: `{kind:
+            scaled_logits, factor: 1000}`.
+        claims: by name, what is expected of the numbers, shown beside them.
+        minutes: its price, on two idle cores when nothing is there yet, trainings included.
+        run: how to run it.
+    """
+
+    name: str
+    data: DataSpec
+    probes: dict[str, Probe]
+    models: dict[str, ModelSpec] = field(default_factory=dict)
+    train: dict[str, str] = field(default_factory=dict)
+    transforms: dict[str, Transform] = field(default_factory=dict)
+    wrappers: dict[str, Wrapper] = field(default_factory=dict)
+    claims: dict[str, Claim] = field(default_factory=dict)
+    minutes: float | None = None
+    run: RunSettings = field(default_factory=RunSettings)
+
+    def __post_init__(self) -> None:
+        names = {**self.models, **self.train}
+        for what, held in (("models", names), ("probes", self.probes)):
+            if not held:
+                raise ValueError(f"{what} must name at least one; got none")
+        check_folder_name(self.name)
+        for name in (*names, *self.probes, *self.claims):
+            check_name(name)
+        for name in self.train:
+            if name in self.models:
+                raise ValueError(f"{name!r} stands in models and in train; leave it out of one")
+        if self.train and self.data.transform is not None:
+            raise ValueError(
+                "trained models see images as they learnt them: leave data.transform out, or "
+                "give transforms by model"
+            )
+        known = {"probe": tuple(self.probes), "model": tuple(names)}
+        for claim_name, claim in self.claims.items():
+            for what, given in _named(claim):
+                if given not in known[what]:
+                    raise ValueError(
+                        f"claim {claim_name} names the {what} {given!r}; known: "
+                        f"{', '.join(known[what])}"
+                    )
+        of_models = [("transforms", name) for name in self.transforms] + [
+            ("wrappers", name) for name in self.wrappers
+        ]
+        for what, name in of_models:
+            if name not in names:
+                raise ValueError(
+                    f"{what} names {name!r}, which is no model; models: {', '.join(names)}"
+                )
+        for name in self.wrappers:
+            if name in self.models and self.models[name].wrapper is not None:
+                raise ValueError(
+                    f"model {name} has a wrapper and stands in wrappers; leave it out of one"
+                )
+
+
+def _named(claim: Claim) -> list[tuple[str, str]]:
+    """The probes and the models that a claim of ours names."""
+    if isinstance(claim, MaskingWarnings):
+        return [("probe", claim.probe), ("model", claim.model)]
+    held = vars(claim)
+    named = [
+        (what, getattr(of, what))
+        for of in held.values()
+        if isinstance(of, Numbers)
+        for what in ("probe", "model")
+    ]
+    return [*named, *([("model", held["to"])] if named and held.get("to") else [])]

@@ -1,0 +1,135 @@
+"""The models that a study trains first."""
+
+import re
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from advcore.pipelines.settings.model_checks import fitting
+from advcore.pipelines.settings.shipped import read
+from advcore.pipelines.study.estimates import note_training, pending
+from advcore.pipelines.study.plan import Prepared, prepare
+from advcore.pipelines.study.settings import Study
+from advcore.pipelines.training.driver import Training, train
+from advcore.workers.datasets import Dataset, DataSpec, load
+from advcore.workers.errors import InputError
+from advcore.workers.models import ModelSpec
+
+Tell = Callable[[Prepared, Mapping[str, Training]], None]
+"""What is told of a study before it begins: its work with the untrained networks, and the trainings
+that are not there yet."""
+
+
+def with_trained(study: Study, tell: Tell) -> Study:
+    """The study with a model, and its transform, in place of each of its recipes; trains what is
+    not there yet.
+
+    A recipe's training and test data become those splits of the study's data set, where that is
+    another one; the checkpoint then bears its name too. Raises InputError for what cannot work
+    before the first training: all is checked with the untrained networks.
+    """
+    if not study.train:
+        return study
+    study, prepared, trainings = untrained(study)
+    if missing := pending(trainings):
+        tell(prepared, missing)
+    models = dict(study.models)
+    for name, training in trainings.items():
+        models[name] = replace(training.model, checkpoint=str(_trained(name, training)))
+    return replace(study, models=models, train={})
+
+
+def untrained(study: Study) -> tuple[Study, Prepared, dict[str, Training]]:
+    """The study with the transforms that its recipes bring, its work with the untrained networks,
+    and its trainings."""
+    dataset = load(study.data)
+    trainings = {name: _training(study, recipe, dataset) for name, recipe in study.train.items()}
+    learnt = {
+        name: training.data.transform
+        for name, training in trainings.items()
+        if training.data.transform is not None
+    }
+    study = replace(study, transforms={**learnt, **study.transforms})
+    models = {**study.models, **{name: training.model for name, training in trainings.items()}}
+    return study, prepare(replace(study, models=models, train={})), trainings
+
+
+def _trained(name: str, training: Training) -> Path:
+    """The checkpoint of a training, which is trained unless it is there."""
+    out = training.checkpoint.parents[1]
+    begun, start = (out / "training" / training.name).exists(), time.perf_counter()
+    result = train(training)
+    if not begun and not result.already:
+        note_training(out, training, time.perf_counter() - start)
+    print(
+        f"{name}: {'already trained' if result.already else 'trained'}, {result.checkpoint}",
+        file=sys.stderr,
+    )
+    if result.unlogged:
+        print(
+            (
+                f"advcore: not all of {name} is in MLflow: {result.unlogged}; the next run "
+                "completes it"
+            ),
+            file=sys.stderr,
+        )
+    return result.checkpoint
+
+
+def _training(study: Study, recipe: str, dataset: Dataset) -> Training:
+    """A recipe on the study's data set, with its results where the study's are."""
+    training: Training = read(Training, recipe, "recipes")
+    settings = study.run
+    threads = (
+        settings.threads if settings.runner == "inline" else None
+    )  # on Ray they are one worker's, and training is alone
+    shared = {
+        name: getattr(settings, name) for name in ("out", "tracking_uri", "track", "tracking_wait")
+    }
+    place = replace(training.run, threads=threads, **shared)
+    return on_data(replace(training, run=place), study.data, dataset)
+
+
+def on_data(training: Training, data: DataSpec, dataset: Dataset) -> Training:
+    """The training on the data set of `data`, which was loaded as `dataset`, and bearing its name,
+    if that is another one.
+
+    Raises InputError where it would learn samples that are measured.
+    """
+    if training.data.name != data.name:
+        training = replace(
+            training,
+            name=re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{training.name}-{Path(data.name).name}"),
+            model=_fitting(training.model, dataset),
+            data=_moved(training.data, data, "train"),
+            test=None if training.test is None else _moved(training.test, data, "test"),
+        )
+    _check_apart(training.data, dataset)
+    return training
+
+
+def _check_apart(learnt: DataSpec, measured: Dataset) -> None:
+    """Raise InputError where a sample that is measured is one of those that are learnt: some data
+    sets have no splits."""
+    known = load(learnt)
+    common, ours, theirs = np.intersect1d(measured.indices, known.indices, return_indices=True)
+    if len(common) and np.array_equal(measured.images[ours], known.images[theirs]):
+        raise InputError(
+            f"{len(common)} of the samples that are measured are those that the models learn: take "
+            "data with a test split, or train on another file by a recipe of your own"
+        )
+
+
+def _moved(own: DataSpec, data: DataSpec, split: str) -> DataSpec:
+    """A split of the study's data set, whole, through the recipe's transform."""
+    return replace(data, split=split, samples=None, transform=own.transform)  # type: ignore[arg-type]
+
+
+def _fitting(model: ModelSpec, dataset: Dataset) -> ModelSpec:
+    """The model for images and classes of another data set, where it is one of ours; others are as
+    their recipe says."""
+    return replace(model, classes=dataset.classes, arguments=fitting(model, dataset))

@@ -1,0 +1,44 @@
+"""Which files a study comes of, and which it leaves: all that a second run would look at."""
+
+from advcore.pipelines.settings import schema
+from advcore.pipelines.settings.shipped import find
+from advcore.pipelines.study.report import Report
+from advcore.pipelines.study.saved_answer import Stats, stats
+from advcore.pipelines.study.settings import Study
+from advcore.workers.code import own_names, reach
+from advcore.workers.datasets.origin import files
+from advcore.workers.paths import expand_path
+from advcore.workers.stores.folder_store import FolderStore
+from advcore.workers.stores.store import Store
+
+
+def input_files(study: Study, resolved: Study) -> Stats | None:
+    """The recipes of a study, its data, the checkpoints of its models, a user's own modules; None
+    where one is no local file.
+
+    `resolved` is the study with its trained models.
+    """
+    data = files(study.data)
+    checkpoints = [
+        spec.checkpoint for spec in resolved.models.values() if spec.checkpoint is not None
+    ]
+    if data is None or any(":/" in checkpoint for checkpoint in checkpoints):
+        return None
+    recipes = [find(recipe, "recipes").absolute() for recipe in study.train.values()]
+    own = [expand_path(checkpoint).absolute() for checkpoint in checkpoints]
+    settings = [schema.unstructure(resolved), *(schema.load_yaml(recipe) for recipe in recipes)]
+    modules = [file for name in own_names(settings) for file in reach(name).witnesses]
+    try:
+        return stats([*recipes, *data, *own, *modules])
+    except OSError:
+        return None
+
+
+def output_files(report: Report, store: Store, keys: list[str]) -> Stats | None:
+    """The rows, in a folder, and what was made of them; None where they lie elsewhere."""
+    if not isinstance(store, FolderStore):
+        return None
+    try:
+        return stats([*map(store.path, keys), *report.files])
+    except OSError:
+        return None

@@ -1,0 +1,278 @@
+"""What is known of a sweep's trials: a small JSON each, the truth of what is finished; and the runs
+in MLflow, the view of it."""
+
+import json
+import re
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from advcore.pipelines.machine.environment import environment_tags
+from advcore.pipelines.sweep.lineage import Lineage
+from advcore.pipelines.sweep.metric_names import curves_of
+from advcore.pipelines.sweep.plan import Plan
+from advcore.pipelines.sweep.space import Point, label
+from advcore.pipelines.sweep.trial import Report
+from advcore.pipelines.tracking.record import Run
+from advcore.workers.checkpoints import atomic_write
+from advcore.workers.redaction import plain_without_secrets, shortened, without_secrets
+
+Status = Literal["waiting", "running", "finished", "stopped", "failed", "interrupted"]
+"""Stopped is by the scheduler; interrupted by a budget, by Ctrl-C or a death, to be gone on
+with."""
+
+ENDED = ("finished", "stopped")
+"""Those that a second run leaves alone."""
+
+SUFFIXES = (".safetensors", ".json")
+"""Of the files that a trained network is: its weights, and what it came of."""
+
+_MLFLOW = {
+    "finished": "FINISHED",
+    "stopped": "FINISHED",
+    "failed": "FAILED",
+    "interrupted": "KILLED",
+}
+
+
+@dataclass
+class Trial:
+    """A trial as the driver knows it.
+
+    Attributes:
+        key: its id, see `Plan.key`; number: its place in the table.
+        sweep, measured: the ids of the sweep and of the probes that it was of.
+        epoch, metrics: of its last report; at the end with the probes' numbers.
+        rows: the keys of its rows by probe; warnings: of the probes.
+        lineage: in a population, how its settings changed, see `Lineage`.
+        seconds: that it ran, over all attempts.
+        state: where the checkpoint of its last epoch lies in the storage.
+    """
+
+    key: str
+    number: int
+    point: Point
+    sweep: str
+    measured: str = ""
+    status: Status = "waiting"
+    epoch: int = 0
+    metrics: dict[str, float] = field(default_factory=dict)
+    rows: dict[str, list[str]] = field(default_factory=dict)
+    warnings: dict[str, str] = field(default_factory=dict)
+    lineage: Lineage = field(default_factory=list)
+    seconds: float = 0.0
+    state: str = ""
+    error: str = ""
+
+    @property
+    def settings(self) -> Point:
+        """Its point, or in a population the settings that it has come to."""
+        return self.lineage[-1]["settings"] if self.lineage else self.point
+
+
+class Journal:
+    """Takes down what happens to trials, in this order: started, reported every epoch, ended.
+
+    `watch` is called after each event. Told the same twice, it holds it once: also in MLflow, where
+    a trial's run is found again by its key.
+    """
+
+    def __init__(
+        self, folder: Path, plan: Plan, record: Run, watch: Callable[["Journal"], None]
+    ) -> None:
+        self.folder, self.plan = folder, plan
+        self.trials: dict[str, Trial] = {}
+        self.record, self._watch = record, watch
+        self._runs: dict[str, Run] = {}
+        self._since: dict[str, tuple[float, float]] = {}
+        self._environment = environment_tags()
+
+    def remembered(self) -> list[Point]:
+        """The points of this sweep that were begun, in their order."""
+        every = [read_trial(path) for path in (self.folder / "trials").glob("*.json")]
+        own = [trial for trial in every if trial is not None and trial.sweep == self.plan.identity]
+        return [trial.point for trial in sorted(own, key=lambda trial: trial.number)]
+
+    def expect(self, point: Point) -> Trial:
+        """The trial of a point, as an earlier attempt left it, or a new one."""
+        key = self.plan.key(point)
+        if key not in self.trials:
+            trial = read_trial(self.path(key)) or Trial(key, 0, point, self.plan.identity)
+            trial.number, trial.sweep = len(self.trials) + 1, self.plan.identity
+            lost = trial.status == "finished" and not (
+                trial.measured == self.plan.measured and self.model(key).is_file()
+            )
+            if trial.status == "running" or lost:
+                trial.status = "interrupted"
+            self.trials[key] = trial
+        return self.trials[key]
+
+    def started(self, point: Point) -> Trial:
+        """A trial begins, or goes on."""
+        trial = self.expect(point)
+        self._since[trial.key] = (time.monotonic(), trial.seconds)
+        if trial.key not in self._runs:
+            self._runs[trial.key] = self._open(trial)
+        trial.status, trial.error = "running", ""
+        self._write(trial)
+        return trial
+
+    def reported(self, key: str, report: Report) -> None:
+        """An epoch is done, or all: what it came to then is told by `finished` alone."""
+        trial = self.trials[key]
+        trial.epoch, trial.metrics = report.epoch, dict(report.metrics)
+        if report.lineage != trial.lineage:
+            trial.lineage = [dict(stretch) for stretch in report.lineage]
+            self._runs[key].tags({"advcore.lineage": self.told(trial)})
+        self._count(trial)
+        if report.rows is None:
+            self._runs[key].metrics(report.metrics, report.epoch)
+        self._write(trial)
+
+    def stored(self, key: str, state: str) -> None:
+        """Where the state of its last epoch lies."""
+        self.trials[key].state = state
+        self._write(self.trials[key])
+
+    def finished(self, key: str, report: Report, folder: Path) -> None:
+        """It has its numbers; the trained network lies in `folder`."""
+        trial = self.trials[key]
+        trial.rows, trial.warnings, trial.measured = (
+            dict(report.rows or {}),
+            dict(report.warnings),
+            self.plan.measured,
+        )
+        for suffix in SUFFIXES:
+            with atomic_write(self.model(key).with_suffix(suffix)) as unfinished:
+                shutil.copyfile(folder / f"model{suffix}", unfinished)
+        self._hand_in(trial, self._runs[key])
+        self.ended(key, "finished")
+
+    def ended(self, key: str, status: Status, error: str = "") -> None:
+        """It is over, in this attempt at least."""
+        trial = self.trials[key]
+        self._count(trial)
+        self._since.pop(key, None)
+        trial.status, trial.error = status, without_secrets(shortened(error))
+        run = self._runs.pop(key, None)
+        if run is not None:
+            self._end(trial, run)
+        self._write(trial)
+
+    def close(self) -> None:
+        """Nothing is left RUNNING, also by an attempt that was killed; what was finished before
+        this run in MLflow is handed in."""
+        for trial in self.trials.values():
+            if trial.status == "running":
+                self.ended(trial.key, "interrupted")
+            elif trial.status != "waiting":
+                run = self.run(trial)
+                if not run.finished:
+                    run = self._open(trial)
+                    if trial.status == "finished":
+                        self._hand_in(trial, run)
+                    self._end(trial, run)
+
+    def run(self, trial: Trial) -> Run:
+        """The run of a trial in MLflow, found again by its key."""
+        return self.record.child(
+            trial.key, f"{trial.number:03d} {label(self.plan.sweep.space, trial.point)}"
+        )
+
+    def told(self, trial: Trial) -> str:
+        """A lineage in words: `weight=1; after epoch 2: weight=1.25`."""
+        words = [
+            (stretch["after"], label(self.plan.sweep.space, stretch["settings"]))
+            for stretch in trial.lineage
+        ]
+        return "; ".join(
+            f"after epoch {after}: {settings}" if after else settings for after, settings in words
+        )
+
+    def seconds(self) -> float:
+        """That all trials ran, over all attempts."""
+        return sum(trial.seconds for trial in self.trials.values())
+
+    def model(self, key: str) -> Path:
+        """Where the trained network of a trial lies at its end."""
+        return self.folder / "models" / f"{key}.safetensors"
+
+    def path(self, key: str) -> Path:
+        """Where a trial is written down."""
+        return self.folder / "trials" / f"{key}.json"
+
+    def _open(self, trial: Trial) -> Run:
+        run = self.run(trial)
+        run.start()
+        run.params(plain_without_secrets(self.plan.complete(trial.point)))
+        run.tags(
+            {"advcore.trial": trial.key, "advcore.sweep": self.plan.identity, **self._environment}
+        )
+        return run
+
+    def _hand_in(self, trial: Trial, run: Run) -> None:
+        """All epochs, of which a death may have cost some, the probes' numbers and warnings, the
+        network."""
+        about = json.loads(self.model(trial.key).with_suffix(".json").read_text())
+        for epoch, metrics in enumerate(about["metrics"], 1):
+            run.metrics(metrics, epoch)
+        own = {
+            name: value for name, value in trial.metrics.items() if name not in about["metrics"][-1]
+        }
+        single, curves = curves_of(own)
+        asked = {
+            name
+            for name in (
+                self.plan.sweep.metric,
+                self.plan.chosen_by,
+                *(self.plan.sweep.tradeoff or ()),
+            )
+            if name
+        }
+        run.metrics(
+            {**{name: value for name, value in own.items() if name in asked}, **single}, trial.epoch
+        )
+        for name, (x, y) in curves.items():
+            run.curve(name, x, y)
+        run.warnings(trial.warnings)
+        for suffix in SUFFIXES:
+            run.artifact(self.model(trial.key).with_suffix(suffix), "checkpoint")
+
+    def _end(self, trial: Trial, run: Run) -> None:
+        run.tags({"advcore.status": f"{trial.status} after epoch {trial.epoch}"})
+        if trial.error:
+            run.text(trial.error, "error.txt")
+        run.end(_MLFLOW[trial.status])
+
+    def _count(self, trial: Trial) -> None:
+        if trial.key in self._since:
+            start, before = self._since[trial.key]
+            trial.seconds = before + time.monotonic() - start
+
+    def _write(self, trial: Trial) -> None:
+        with atomic_write(self.path(trial.key)) as unfinished:
+            unfinished.write_text(json.dumps(asdict(trial), indent=1))
+        self._watch(self)
+
+
+def read_trial(path: Path) -> Trial | None:
+    """A trial as it was written down; None where there is none, or one of another make: it runs
+    anew. Its key is the file's name, and the keys of its rows are hashes, so that none leads out of
+    its folder."""
+    try:
+        data: Any = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError, RecursionError):
+        return None
+    shape = asdict(Trial("", 0, {}, ""))
+    if not isinstance(data, dict) or data.keys() != shape.keys() or data["key"] != path.stem:
+        return None
+    alike = all(isinstance(data[name], type(value)) for name, value in shape.items())
+    keys = [key for own in data["rows"].values() for key in own] if alike else []
+    return (
+        Trial(**data)
+        if alike and all(re.fullmatch("[0-9a-f]+", str(key)) for key in keys)
+        else None
+    )

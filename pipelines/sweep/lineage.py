@@ -1,0 +1,56 @@
+"""What a network of a population came of: a training whose recipe changes where it went on from a
+state with other settings."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from advcore.pipelines.settings import schema
+from advcore.pipelines.sweep.plan import Plan
+from advcore.pipelines.sweep.population import RECIPE, movable
+from advcore.pipelines.sweep.space import Point
+from advcore.pipelines.training.driver import ABOUT, STATE
+from advcore.pipelines.training.settings import Training
+from advcore.training.change import Change, numbers_of
+from advcore.workers.redaction import restored
+
+Lineage = list[dict[str, Any]]
+"""For each stretch of a training `after` how many epochs it began, and the `settings` of the space
+in it."""
+
+
+def succeeding(plan: Plan, point: Point, folder: Path) -> Training:
+    """The training whose last state lies in `folder`, with a change of its recipe where its
+    settings are not those of the point; without such a state the training at the point."""
+    anew = plan.at(point)
+    if not (folder / STATE).is_file():
+        return anew
+    about = json.loads((folder / ABOUT).read_text())
+    settings = restored(
+        about["settings"], schema.unstructure(anew)
+    )  # it was written without credentials
+    training = replace(schema.structure(Training, settings, at="training"), run=anew.run)
+    done = len(about["metrics"])
+    names = [name.removeprefix(RECIPE) for name in plan.complete(point) if movable(name)]
+    now, wanted = numbers_of(training.recipe.after(done), names), numbers_of(anew.recipe, names)
+    values = {name: value for name, value in wanted.items() if value != now[name]}
+    if not values:
+        return training
+    return replace(
+        training,
+        recipe=replace(training.recipe, changes=(*training.recipe.changes, Change(done, values))),
+    )
+
+
+def lineage(plan: Plan, point: Point, training: Training) -> Lineage:
+    """The settings of the space by stretches of a training that has come to this point."""
+    names = [name for name, domain in plan.sweep.space.items() if domain.free and movable(name)]
+    stretches: Lineage = []
+    for after in (0, *(change.after for change in training.recipe.changes)):
+        numbers = numbers_of(
+            training.recipe.after(after), [name.removeprefix(RECIPE) for name in names]
+        )
+        settings = {**point, **{f"{RECIPE}{name}": number for name, number in numbers.items()}}
+        stretches.append({"after": after, "settings": settings})
+    return stretches

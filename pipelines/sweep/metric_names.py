@@ -1,0 +1,74 @@
+"""Names of a trial's numbers: those of its epochs, those of its probes, and which there will be
+before the first trial."""
+
+from collections.abc import Iterable, Mapping
+
+from advcore.pipelines.settings.messages import suggestion
+from advcore.probes import Summary
+
+HELD_OUT = "validation/"
+"""How the names begin of numbers that are measured on samples held out of the training ones."""
+
+EPOCHS = ("overfitting/", "watch/")
+"""How the names of an epoch's numbers begin that are known only as the training goes."""
+
+
+def plain_name(name: str) -> str:
+    """Return a number's name with the position on its curve as every other one is written: `1.0`
+    and `1e0` are `1`."""
+    position = _position(name)
+    return name if position is None else f"{name.rpartition('/')[0]}/{position:g}"
+
+
+def numbers_of(summary: Summary) -> dict[str, float]:
+    """Return a summary as single numbers: its scalars, and the points of its curves by
+    `CURVE/X`."""
+    curves = {
+        f"{name}/{x:g}": y
+        for name, curve in summary.curves.items()
+        for x, y in zip(curve.x, curve.y, strict=True)
+    }
+    return {name: float(value) for name, value in {**summary.scalars, **curves}.items()}
+
+
+def curves_of(
+    numbers: Mapping[str, float],
+) -> tuple[dict[str, float], dict[str, tuple[list[float], list[float]]]]:
+    """Return numbers as those that stand alone, and as curves of several, each with its x and y:
+    what `numbers_of` took apart."""
+    groups: dict[str, list[str]] = {}
+    for name in numbers:
+        groups.setdefault(
+            name.rpartition("/")[0] if _position(name) is not None else name, []
+        ).append(name)
+    curves = {curve: names for curve, names in groups.items() if len(names) > 1}
+    alone = {names[0]: numbers[names[0]] for curve, names in groups.items() if curve not in curves}
+    points = {
+        curve: (
+            [float(name.rpartition("/")[2]) for name in names],
+            [numbers[name] for name in names],
+        )
+        for curve, names in curves.items()
+    }
+    return alone, points
+
+
+def _position(name: str) -> float | None:
+    """The position on its curve that ends a name, where one does."""
+    curve, _, end = name.rpartition("/")
+    try:
+        return float(end) if curve else None
+    except ValueError:
+        return None
+
+
+def unknown(name: str, known: Iterable[str]) -> str:
+    """Return what is wrong with a name that is not among the known ones, in words; empty where it
+    is."""
+    names = list(known)
+    if name in names or name.startswith(EPOCHS):
+        return ""
+    first = name.partition("/")[0]
+    own = [other for other in names if other.partition("/")[0] == first] or names
+    shown = ", ".join(own[:12]) + (f" and {len(own) - 12} more" if len(own) > 12 else "")
+    return f"{name!r} will be no number of any trial{suggestion(name, names) or ';'} known: {shown}"

@@ -1,0 +1,224 @@
+"""What all trials of a sweep share, and all that is checked before the first of them."""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from advcore.pipelines.settings import schema
+from advcore.pipelines.settings.documents import put
+from advcore.pipelines.settings.schedulers import PBT, Optuna
+from advcore.pipelines.study.plan import prepare
+from advcore.pipelines.study.settings import RunSettings, Study
+from advcore.pipelines.study.trained_models import on_data
+from advcore.pipelines.sweep.metric_names import HELD_OUT
+from advcore.pipelines.sweep.settings import Sweep
+from advcore.pipelines.sweep.space import Point, complete, worded
+from advcore.pipelines.tracking.checkpoints import resolve_checkpoint
+from advcore.pipelines.training.settings import Training, TrainSettings, load_training
+from advcore.training import Validation
+from advcore.workers.code import own_code
+from advcore.workers.datasets import load
+from advcore.workers.errors import InputError
+from advcore.workers.models import content_hash
+from advcore.workers.paths import expand_path
+from advcore.workers.stores.store import resolved
+
+TRAINED = "trained"
+"""The model of the study that measures a trial."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What all trials share.
+
+    Attributes:
+        sweep: its file.
+        training: its recipe, on its data set, where trials run.
+        origin: hashes of the training's data and of its first weights.
+        store: where the probes' rows lie.
+    """
+
+    sweep: Sweep
+    training: Training
+    origin: tuple[str, ...]
+    store: str
+
+    @property
+    def chosen_by(self) -> str | None:
+        """The number by which the best trial is chosen: of the metric's probe on samples held out,
+        where there are some."""
+        metric = self.sweep.metric
+        if (
+            metric is None
+            or metric.partition("/")[0] not in self.sweep.probes
+            or self.training.validation is None
+        ):
+            return metric
+        return f"{HELD_OUT}{metric}"
+
+    def at(self, point: Point) -> Training:
+        """The training with a point, and what follows from it, put in. Raises InputError where that
+        does not fit."""
+        values = self.complete(point)
+        shown = ", ".join(f"{name} = {worded(value)}" for name, value in values.items())
+        settings = put(schema.unstructure(self.training), values, "sweep.space")
+        return schema.structure(Training, settings, at=f"with {shown}: training")
+
+    def complete(self, point: Point) -> Point:
+        """The point with the settings that follow from it."""
+        try:
+            return complete(self.sweep.space, point)
+        except ValueError as error:
+            raise InputError(f"sweep.space: {error}") from error
+
+    def key(self, point: Point) -> str:
+        """The id of a trial: of all that its trained network depends on; in a population, of its
+        first settings and of the population."""
+        population = [self._population] if self._population else []
+        settings = put(
+            settings_that_define_trials(self.training), self.complete(point), "sweep.space"
+        )
+        return _digest(settings, self.origin, *population, *filter(None, [own_code(settings)]))
+
+    @property
+    def identity(self) -> str:
+        """The id of the sweep and of its run in MLflow. More points are the same sweep; with Optuna
+        the space is part of it."""
+        searcher = schema.unstructure(self.sweep)["searcher"]
+        space = (
+            schema.unstructure(self.sweep)["space"]
+            if isinstance(self.sweep.searcher, Optuna)
+            else None
+        )
+        population = [self._population] if self._population else []
+        return _digest(
+            self.sweep.name,
+            settings_that_define_trials(self.training),
+            self.origin,
+            self.measured,
+            searcher,
+            space,
+            *population,
+        )
+
+    @property
+    def measured(self) -> str:
+        """The id of what is measured on each trained model."""
+        settings = schema.unstructure(self.sweep)
+        run = [settings["run"][name] for name in ("shard_size", "seed", "dtype")]
+        held_out = (
+            [self.chosen_by] if self.chosen_by != self.sweep.metric else []
+        )  # its probe is measured there too
+        return _digest(
+            settings["probes"],
+            settings["data"],
+            run,
+            *filter(None, [own_code(settings["probes"])]),
+            *held_out,
+        )
+
+    def carried(self) -> "Plan":
+        """As trials get it: without the address of MLflow, in which a password may stand. The
+        driver alone writes there."""
+        return replace(
+            self, sweep=replace(self.sweep, run=replace(self.sweep.run, tracking_uri=None))
+        )
+
+    @property
+    def _population(self) -> dict[str, Any] | None:
+        """All that a population depends on, where the trials are one: whose networks are no other
+        sweep's."""
+        if not isinstance(self.sweep.scheduler, PBT):
+            return None
+        settings = schema.unstructure(self.sweep)
+        return {name: settings[name] for name in ("scheduler", "space", "trials", "searcher")}
+
+    def study(self, training: Training, checkpoint: Path | None = None) -> Study | None:
+        """The study that measures a network, on images transformed as those which it learns; None
+        without probes."""
+        sweep, transform = self.sweep, training.data.transform
+        if sweep.data is None or not sweep.probes:
+            return None
+        model = (
+            training.model
+            if checkpoint is None
+            else replace(training.model, checkpoint=str(checkpoint))
+        )
+        own = sweep.run
+        return Study(
+            name="trial",
+            data=sweep.data,
+            probes=sweep.probes,
+            models={TRAINED: model},
+            transforms={} if transform is None else {TRAINED: transform},
+            run=RunSettings(
+                threads=own.cpus, shard_size=own.shard_size, seed=own.seed, dtype=own.dtype
+            ),
+        )
+
+
+def plan_of(sweep: Sweep) -> Plan:
+    """The plan of a sweep. Raises InputError where its recipe, its data or its first weights are
+    not there."""
+    place = TrainSettings(threads=sweep.run.cpus, device="auto" if sweep.run.gpus else "cpu")
+    training = replace(sweep.base(), run=place)
+    if sweep.data is not None:
+        training = on_data(training, sweep.data, load(sweep.data))
+    training = replace(training, name=sweep.name)
+    if sweep.validation is not None:
+        if training.validation is not None:
+            raise InputError(
+                "sweep.validation: the recipe holds samples out already, by its own "
+                "validation: leave one of them out"
+            )
+        training = replace(training, validation=Validation(sweep.validation, keep_best=False))
+    training = replace(
+        training,
+        model=resolve_checkpoint(
+            training.model, sweep.run.tracking_uri, expand_path(sweep.run.out).absolute()
+        ),
+    )
+    data = [load(spec).digest for spec in (training.data, training.test) if spec is not None]
+    store = resolved(sweep.run.store or str(expand_path(sweep.run.out) / "store"))
+    return Plan(sweep, training, (content_hash(training.model), *data), store)
+
+
+def check_points(plan: Plan, points: list[Point]) -> None:
+    """Raise InputError for a point that is no training, or whose network the data or the probes do
+    not fit.
+
+    Trainings that differ in numbers alone are built as settings, and one of them as a network.
+    """
+    seen = set()
+    for training in [plan.at(point) for point in points] or [plan.training]:
+        terms = [type(term) for term in training.recipe.objective.values()]
+        kind = repr(
+            (
+                training.model,
+                training.data,
+                training.test,
+                training.validation,
+                training.watch,
+                terms,
+            )
+        )
+        if kind not in seen:
+            seen.add(kind)
+            load_training(training)
+            study = plan.study(training)
+            if study is not None:
+                prepare(study)
+
+
+def settings_that_define_trials(training: Training) -> dict[str, Any]:
+    """The settings that decide what comes of a training; the content of a checkpoint does, its path
+    does not."""
+    settings: dict[str, Any] = schema.unstructure(training)
+    settings["model"].pop("checkpoint")
+    return {name: value for name, value in settings.items() if name not in ("name", "run")}
+
+
+def _digest(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

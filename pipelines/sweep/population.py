@@ -1,0 +1,72 @@
+"""Population-based training: which settings can change between two epochs of a training, and to
+what."""
+
+import numpy as np
+
+from advcore.pipelines.sweep.space import Domain, Point, Space, Value
+from advcore.training.change import changeable
+
+RECIPE = "recipe."
+"""What the names begin with of settings that may change."""
+
+FACTORS = (0.8, 1.25)
+"""By one of these a number is multiplied."""
+
+
+def movable(name: str) -> bool:
+    """Whether a setting of a training, by its dotted name, may change between two epochs."""
+    return name.startswith(RECIPE) and changeable(name.removeprefix(RECIPE))
+
+
+def check_population(space: Space) -> None:
+    """Raise ValueError for a space of which nothing can change in a training, or where what follows
+    from such a setting cannot."""
+    moved = [name for name, domain in space.items() if domain.free and movable(name)]
+    if not moved:
+        raise ValueError(
+            "pbt changes numbers of recipe.objective, recipe.learning_rate, recipe.weight_decay "
+            "or recipe.gradient_clip between epochs, and the space has none of them; it has "
+            f"{', '.join(space)}: add one, or take asha"
+        )
+    for name, domain in space.items():
+        if not movable(name) and any(other in moved for other in domain.names):
+            raise ValueError(
+                f"{name} follows from a setting that pbt changes, and cannot change in a "
+                "training: leave it out"
+            )
+
+
+def explored(space: Space, point: Point, random: np.random.Generator, resample: float) -> Point:
+    """The point with each setting that may change drawn anew with the chance `resample`, else moved
+    a little: a number by one of `FACTORS`, inside its domain, a value of a grid or of a choice to
+    one beside it."""
+    return {
+        name: _moved(space[name], value, random, resample)
+        if space[name].free and movable(name)
+        else value
+        for name, value in point.items()
+    }
+
+
+def _moved(domain: Domain, value: Value, random: np.random.Generator, resample: float) -> Value:
+    values = domain.each or domain.choice
+    anew = random.random() < resample
+    if values is not None:
+        if anew:
+            return values[int(random.integers(len(values)))]
+        return values[
+            min(max(values.index(value) + int(random.choice((-1, 1))), 0), len(values) - 1)
+        ]
+    if anew or isinstance(value, str | None):
+        return domain.draw(random)
+    low, high = (
+        domain.uniform or domain.loguniform or domain.quniform or domain.randint or (0, 1)
+    )[:2]
+    number = value * float(random.choice(FACTORS))
+    if domain.quniform is None and domain.randint is None:
+        return min(max(number, low), high)
+    step, last = (1, high - 1) if domain.quniform is None else (domain.quniform[2], high)
+    moved = round(number / step) * step
+    moved += 0 if moved != value else step if number > value else -step
+    moved = round(min(max(moved, low), last), 12)
+    return int(moved) if domain.quniform is None else moved

@@ -1,0 +1,317 @@
+"""The trials of a sweep on Ray Tune: with `tuners` the only file of pipelines that knows Ray, to be
+imported once Ray runs.
+
+Tune places trials, starts those that died again and asks the scheduler; what is finished, the
+journal knows. So no experiment of Tune's is ever restored (it would be unpickled): a run that goes
+on is a new one of the unfinished points, each with the checkpoint of its last epoch.
+"""
+
+import logging
+import math
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pyarrow.fs
+from ray import tune
+from ray.tune.execution import class_cache
+
+from advcore.pipelines.settings.schedulers import PBT, Mode, Optuna, Scheduler
+from advcore.pipelines.sweep import ray_tuners
+from advcore.pipelines.sweep.journal import Journal
+from advcore.pipelines.sweep.plan import Plan
+from advcore.pipelines.sweep.settings import SweepSettings
+from advcore.pipelines.sweep.space import Point
+from advcore.pipelines.sweep.trial import Report, reports
+from advcore.workers.errors import InputError
+
+_QUIET = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+}
+"""No files and words of Tune's own, and an interrupt that reaches us."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where trials run and are kept; `over` says when all are to be stopped."""
+
+    settings: SweepSettings
+    storage: str
+    scheduler: Scheduler
+    over: Callable[[], bool]
+
+
+def run_trials(plan: Plan, todo: Sequence[Point], journal: Journal, place: Place) -> None:
+    """Each point as a trial; one that was begun goes on from its last epoch."""
+    longest = max(plan.at(point).recipe.epochs for point in todo)
+    trials = [
+        {"key": trial.key, "point": dict(trial.settings)} for trial in map(journal.expect, todo)
+    ]
+    _tune(plan, {"trial": tune.grid_search(trials)}, None, 1, longest, journal, place)
+
+
+def search_trials(
+    plan: Plan, optuna: Optuna, metric: str, mode: Mode, trials: int, journal: Journal, place: Place
+) -> None:
+    """So many more trials at points that Optuna chooses, who is told what the journal knows."""
+    from ray.tune.search.optuna import OptunaSearch
+
+    logging.getLogger("optuna").setLevel(logging.WARNING)
+    known = [
+        trial
+        for trial in journal.trials.values()
+        if math.isfinite(trial.metrics.get(metric, math.nan))
+    ]
+    space = {
+        "trial": {
+            "point": {
+                name: ray_tuners.domain(domain)
+                for name, domain in plan.sweep.space.items()
+                if domain.free
+            }
+        }
+    }
+    searcher = OptunaSearch(
+        OptunaSearch.convert_search_space(space),
+        metric=metric,
+        mode=mode,
+        seed=optuna.seed + len(known),
+        points_to_evaluate=[
+            {f"trial/point/{name}": value for name, value in trial.point.items()} for trial in known
+        ]
+        or None,
+        evaluated_rewards=[trial.metrics[metric] for trial in known] or None,
+    )
+    _tune(plan, {}, searcher, trials, plan.training.recipe.epochs, journal, place, metric)
+
+
+def _tune(
+    plan: Plan,
+    space: Any,
+    searcher: Any,
+    trials: int,
+    longest: int,
+    journal: Journal,
+    place: Place,
+    metric: str | None = None,
+) -> None:
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    for name in (
+        "ray.tune.analysis.experiment_analysis",
+        "ray.tune.tune",
+        "ray.tune.schedulers.pbt",
+    ):  # they miss files, and tell failures, that we tell
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    # Ray logs the environments that are handed on, and Tune would hand on AWS's keys: each machine
+    # finds them for itself.
+    class_cache.ENV_VARS_TO_PROPAGATE -= {
+        name for name in class_cache.ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")
+    }
+    system, root = _located(place.storage)
+    states = {trial.key: trial.state for trial in journal.trials.values() if trial.state}
+    trainable = tune.with_parameters(
+        _trial, plan=plan.carried(), states=states, storage=place.storage, metric=metric
+    )
+    teller, population = (
+        Teller(journal),
+        place.scheduler if isinstance(place.scheduler, PBT) else None,
+    )
+    tune.Tuner(
+        tune.with_resources(trainable, {"cpu": place.settings.cpus, "gpu": place.settings.gpus}),
+        param_space=space,
+        tune_config=tune.TuneConfig(
+            num_samples=trials,
+            scheduler=ray_tuners.scheduler(place.scheduler, longest, plan.sweep.space),
+            search_alg=searcher,
+            max_concurrent_trials=None
+            if population
+            else place.settings.concurrent,  # a population takes turns
+            reuse_actors=True,
+            trial_dirname_creator=lambda trial: str(trial.trial_id),
+        ),
+        run_config=tune.RunConfig(
+            name=f"attempt-{uuid4().hex[:8]}",
+            storage_path=root,
+            storage_filesystem=system,
+            callbacks=[teller],
+            stop=_Until(lambda: teller.error is not None or place.over()),
+            failure_config=tune.FailureConfig(max_failures=place.settings.retries),
+            checkpoint_config=tune.CheckpointConfig(
+                2 * population.interval + 2 if population else 2
+            ),  # others go on from them
+            verbose=0,
+        ),
+    ).fit()
+    if teller.error is not None:
+        raise teller.error
+
+
+def _trial(
+    config: Mapping[str, Any],
+    plan: Plan,
+    states: Mapping[str, str],
+    storage: str,
+    metric: str | None,
+) -> None:
+    """In an actor of Tune's: the trial's reports, each with the folder of its state as the
+    checkpoint.
+
+    What the code refuses would be refused again: it is told as the trial's end, not raised, so that
+    it is not tried again.
+    """
+    point, key = config["trial"]["point"], config["trial"].get("key")
+    folder = Path(f"state-{tune.get_context().get_trial_id()}").absolute()
+    shutil.rmtree(folder, ignore_errors=True)
+    checkpoint, known = tune.get_checkpoint(), states.get(key or plan.key(point))
+    if checkpoint is None and known:
+        checkpoint = tune.Checkpoint(_moved(known, storage), _located(storage)[0])
+    if checkpoint is not None:
+        try:
+            checkpoint.to_directory(str(folder))
+        except (
+            FileNotFoundError
+        ):  # the state is gone: the training begins anew, and comes to the same
+            shutil.rmtree(folder, ignore_errors=True)
+    unknown = {} if metric is None else {metric: math.nan}
+    try:
+        for report in reports(plan, point, folder):
+            turn = (
+                {} if report.rows is not None else {"turn": report.epoch}
+            )  # one that is done goes on from no other's state
+            numbers = {
+                **unknown,
+                **report.metrics,
+                **turn,
+                "epoch": report.epoch,
+                "told": asdict(report),
+            }
+            tune.report(numbers, checkpoint=tune.Checkpoint.from_directory(str(folder)))
+    except (InputError, FloatingPointError) as error:
+        tune.report(
+            {**unknown, "epoch": 0, "told": {"refused": f"{type(error).__name__}: {error}"}}
+        )
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Teller(tune.Callback):
+    """Tells the journal what Tune sees. Pickled, which Tune does for a restoration that never is,
+    it holds nothing.
+
+    Tune goes on when a callback fails: what fails here is kept in `error`, and is raised at the
+    end.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal: Journal | None = journal
+        self.error: Exception | None = None
+        self._keys: dict[str, str] = {}
+        self._last: dict[str, Report | str] = {}
+        self._checkpoints: dict[str, Any] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"journal": None, "error": None, "_keys": {}, "_last": {}, "_checkpoints": {}}
+
+    def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        self._keep(lambda journal: self._start(journal, trial))
+
+    def on_trial_result(
+        self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        told = result["told"]
+        self._last[trial.trial_id] = told["refused"] if "refused" in told else Report(**told)
+        if "refused" not in told:
+            self._keep(lambda journal: journal.reported(self._keys[trial.trial_id], Report(**told)))
+
+    def on_checkpoint(
+        self, iteration: int, trials: Any, trial: Any, checkpoint: Any, **info: Any
+    ) -> None:
+        self._checkpoints[trial.trial_id] = checkpoint
+        self._keep(lambda journal: journal.stored(self._keys[trial.trial_id], checkpoint.path))
+
+    def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        self._keep(lambda journal: self._end(journal, trial))
+
+    def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        self._keep(
+            lambda journal: journal.ended(
+                self._start(journal, trial), "failed", str(trial.get_error())
+            )
+        )
+
+    def _start(self, journal: Journal, trial: Any) -> str:
+        if (
+            trial.trial_id not in self._keys
+            or journal.trials[self._keys[trial.trial_id]].status != "running"
+        ):
+            own = trial.config["trial"]
+            known = self._keys.get(trial.trial_id) or own.get(
+                "key"
+            )  # in a population the settings may be another one's by now
+            self._keys[trial.trial_id] = journal.started(
+                journal.trials[known].point if known else own["point"]
+            ).key
+        return self._keys[trial.trial_id]
+
+    def _end(self, journal: Journal, trial: Any) -> None:
+        key, last = self._keys[trial.trial_id], self._last.get(trial.trial_id)
+        if isinstance(last, str):
+            journal.ended(key, "failed", last)
+        elif last is None or last.rows is None:
+            journal.ended(key, "stopped")
+        else:
+            with self._checkpoints[trial.trial_id].as_directory() as folder:
+                journal.finished(key, last, Path(folder))
+
+    def _keep(self, tell: Callable[[Journal], object]) -> None:
+        try:
+            if self.error is None and self.journal is not None:
+                tell(self.journal)
+        except (
+            Exception
+        ) as error:  # MLflow that went away, a full disk: told to the user at the end
+            self.error = error
+
+
+class _Until(tune.Stopper):
+    """Stops all trials when `over` says so; pickled, it never does."""
+
+    def __init__(self, over: Callable[[], bool]) -> None:
+        self._over: Callable[[], bool] | None = over
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_over": None}
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return self._over is not None and self._over()
+
+
+def _moved(state: str, storage: str) -> str:
+    """Where a state lies that was stored below another folder: results may have been moved
+    since."""
+    found = re.search(r"attempt-[0-9a-f]{8}/.*", state)
+    return state if found is None else f"{_located(storage)[1].rstrip('/')}/{found[0]}"
+
+
+def _located(storage: str) -> tuple[pyarrow.fs.FileSystem, str]:
+    """The file system of a storage, and the path in it."""
+    if storage.startswith("s3://"):
+        bucket, _, key = storage.removeprefix("s3://").partition("/")
+        return pyarrow.fs.FileSystem.from_uri(f"s3://{bucket}")[
+            0
+        ], f"{bucket}/{key}"  # a key may hold what a URL may not
+    return pyarrow.fs.LocalFileSystem(), str(Path(storage).absolute())

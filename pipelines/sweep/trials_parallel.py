@@ -1,0 +1,127 @@
+"""Trials in parallel coordinates, and in groups by one of their settings."""
+
+import math
+import textwrap
+from collections.abc import Sequence
+
+import torch
+
+from advcore.pipelines.sweep.journal import Trial
+from advcore.pipelines.sweep.quantities import Quantities
+from advcore.pipelines.sweep.space import Space, Value, label, short_names, worded
+from advcore.pipelines.sweep.trials_table import numeric
+from advcore.probes import Lines, Series
+
+LABELLED = 8
+"""So many points, lines or curves bear a label; of more, only the best."""
+
+LEVELS = 4
+"""A second axis of so many values is drawn as one line each, one of more as a heat map."""
+
+BEST, GREY = 6, 7
+"""The shades of what is best, and of what is no trial."""
+
+
+def groups_of(
+    trials: Sequence[Trial], space: Space, axes: Sequence[str]
+) -> list[tuple[str, list[Trial]]]:
+    """Return the trials by the values of one axis, of words rather than of numbers, in words; all
+    together where each has many."""
+    values = {
+        axis: list(dict.fromkeys(worded(trial.point[axis]) for trial in trials)) for axis in axes
+    }
+    few = [axis for axis in axes if len(values[axis]) <= LEVELS]
+    if not few:
+        return [("", list(trials))]
+    axis = min(
+        few, key=lambda axis: (numeric([trial.point[axis] for trial in trials]), len(values[axis]))
+    )
+    own = {
+        level: [trial for trial in trials if worded(trial.point[axis]) == level]
+        for level in values[axis]
+    }
+    return [(f"{short_names(space)[axis]} = {level}", part) for level, part in own.items()]
+
+
+def parallel(
+    trials: Sequence[Trial],
+    space: Space,
+    axes: Sequence[str],
+    metrics: Sequence[str],
+    best: Trial | None,
+    quantities: Quantities,
+) -> Lines:
+    """Each trial as a line through its settings and numbers, each on an axis from its smallest to
+    its largest value."""
+    short = short_names(space)
+    columns: dict[str, list[Value]] = {
+        short[axis]: [trial.point[axis] for trial in trials] for axis in axes
+    }
+    columns |= {
+        quantities.number(name): quantities.drawn(
+            name,
+            torch.tensor(
+                [trial.metrics.get(name, math.nan) for trial in trials], dtype=torch.float64
+            ),
+        ).tolist()
+        for name in metrics
+    }
+    heights = {name: _shares(values) for name, values in columns.items()}
+    across = torch.arange(len(columns), dtype=torch.float64)
+
+    def line(words: str, trial: Trial, shade: int) -> Series:
+        i = trials.index(trial)
+        return Series(
+            words,
+            across,
+            torch.tensor([own[i] for own in heights.values()], dtype=torch.float64),
+            shade=shade,
+            mark=shade,
+        )
+
+    if len(trials) <= LABELLED:
+        series = [
+            line(label(space, own.point) + (" (best)" if own is best else ""), own, i)
+            for i, own in enumerate(trials)
+        ]
+    else:
+        groups = groups_of(trials, space, axes)
+        series = [
+            line("" if k else words, own, i)
+            for i, (words, part) in enumerate(groups)
+            for k, own in enumerate(part)
+        ]
+        series += (
+            [line(f"{label(space, best.point)} (best)", best, BEST)] if best is not None else []
+        )
+    return Lines(
+        name="parallel",
+        title="Which settings go with which numbers?",
+        x_label="",
+        y_label="share of the axis",
+        series=series,
+        ticks=[
+            textwrap.fill(name.replace("/", "/ "), 18) + f"\n{_ends(values)}"
+            for name, values in columns.items()
+        ],
+        note="One line a trial; below each axis its lower and its upper end.",
+    )
+
+
+def _shares(values: Sequence[Value]) -> list[float]:
+    """Between the smallest and the largest, 0 to 1; words by their order of appearance."""
+    order = list(dict.fromkeys(map(worded, values)))
+    plain: list[float] = [order.index(worded(value)) for value in values]
+    if numeric(values):
+        plain = [float(value) for value in values]  # type: ignore[arg-type]
+    finite = [value for value in plain if math.isfinite(value)]
+    low, high = (min(finite), max(finite)) if finite else (0.0, 0.0)
+    return [(value - low) / (high - low) if high > low else 0.5 for value in plain]
+
+
+def _ends(values: Sequence[Value]) -> str:
+    if not numeric(values):
+        order = list(dict.fromkeys(map(worded, values)))
+        return f"{order[0]} to {order[-1]}"
+    finite = [float(value) for value in values if math.isfinite(float(value))]  # type: ignore[arg-type]
+    return f"{worded(min(finite))} to {worded(max(finite))}" if finite else "-"

@@ -1,0 +1,247 @@
+"""A run that is written down in its own time: entries wait in a queue, and are made again while
+MLflow is away.
+
+Nobody waits for MLflow but the end of a run, and that only up to a limit. The store is the truth:
+what was not logged is logged by the next run of the same study, which finds its run in MLflow
+unfinished and writes all of it.
+"""
+
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from advcore.pipelines.tracking.client import (
+    CLIENT_SETTINGS,
+    FIRST_CONTACT_SETTINGS,
+    LAST_WORD_SETTINGS,
+    patience,
+)
+from advcore.pipelines.tracking.record import Run, Value
+from advcore.workers.errors import InputError, UnavailableError
+from advcore.workers.redaction import shortened, without_secrets
+
+FIRST, LONGEST = 0.5, 15.0
+"""Seconds between two tries: at first, then twice as many each time, and at most."""
+
+INTERRUPTED = 5.0
+"""Seconds that an interrupted run waits for MLflow: whoever stopped it waits too."""
+
+
+class Ledger:
+    """Entries in their order, made one after the other by a thread of its own.
+
+    An entry that fails by `UnavailableError` is tried again, with growing pauses, and those behind
+    it wait; one that fails otherwise is left out, and told by `settle`. `tell` is given a line when
+    MLflow goes, and when it comes back.
+    """
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._entries: deque[Callable[[], object]] = deque()
+        self._change = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._away: tuple[str, str] | None = None
+        self._refused: dict[str, int] = {}
+        self._over = False
+        self._moved = 0.0
+
+    def put(self, entry: Callable[[], object]) -> None:
+        """Note what is to be written; returns at once."""
+        with self._change:
+            self._entries.append(entry)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="MLflow", daemon=True)
+                self._thread.start()
+            self._change.notify_all()
+
+    def settle(self, seconds: float) -> str:
+        """Wait until all is written, but not longer than that for any entry. What is not, in one
+        line; empty when all is."""
+        with self._change:
+            self._moved = time.monotonic()
+            while self._entries and (left := self._moved + seconds - time.monotonic()) > 0:
+                self._change.wait(left)
+            told = [f"{reason} ({count} entries)" for reason, count in self._refused.items()]
+            if self._entries:
+                since, reason = self._away or (time.strftime("%H:%M:%S"), "it is slow")
+                told.append(f"{len(self._entries)} entries are not logged: {reason}, since {since}")
+        return "; ".join(told)
+
+    def close(self) -> None:
+        """No more tries: what waits is given up."""
+        with self._change:
+            self._over = True
+            self._change.notify_all()
+
+    def _work(self) -> None:
+        pause = FIRST
+        while (entry := self._next()) is not None:
+            try:
+                with patience(CLIENT_SETTINGS):
+                    entry()
+            except UnavailableError as error:
+                self._gone(str(error))
+                with self._change:
+                    self._change.wait_for(lambda: self._over, pause)
+                pause = min(2 * pause, LONGEST)
+                continue
+            except (
+                Exception
+            ) as error:  # whatever MLflow makes of it: the work goes on, the end tells
+                reason = without_secrets(" ".join(shortened(str(error)).split()))
+                self._refused[reason] = self._refused.get(reason, 0) + 1
+            pause = FIRST
+            self._done()
+
+    def _next(self) -> Callable[[], object] | None:
+        """The entry that is to be made now; None at the end."""
+        with self._change:
+            self._change.wait_for(lambda: self._entries or self._over)
+            return None if self._over else self._entries[0]
+
+    def _done(self) -> None:
+        if self._away is not None:
+            self._tell(f"MLflow is back, after it was away since {self._away[0]}")
+            self._away = None
+        with self._change:
+            self._entries.popleft()
+            self._moved = time.monotonic()
+            self._change.notify_all()
+
+    def _gone(self, reason: str) -> None:
+        if self._away is None:
+            self._away = time.strftime("%H:%M:%S"), reason
+            self._tell(
+                f"{reason.partition(';')[0]}; the work goes on, and what is to be logged waits"
+            )
+
+
+def start_run(record: Run, describe: Callable[[], None]) -> None:
+    """Start a run and say what defines it. Raises InputError where that cannot be written; a run
+    that did not begin has ended."""
+    try:
+        with patience(FIRST_CONTACT_SETTINGS):
+            record.start()
+            describe()
+    except BaseException as error:
+        with suppress(InputError), patience(LAST_WORD_SETTINGS):
+            record.end("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+        raise
+
+
+@dataclass
+class Log:
+    """A run that is being written, how it ends, and, once it has, what of it MLflow lacks."""
+
+    run: Run
+    status: str = "FAILED"
+    unlogged: str = ""
+
+
+@contextmanager
+def background_log(opened: Run, wait: float) -> Iterator[Log]:
+    """The run, whose entries are written in their own time; at the end it waits so many seconds for
+    each of those that are left.
+
+    It ends with the `status` that the block has set, KILLED after an interrupt, which waits a few
+    seconds only.
+    """
+    ledger = Ledger(lambda line: tqdm.write(f"advcore: {line}", file=sys.stderr))
+    log = Log(PatientRun(ledger, lambda: opened))
+    whole = False
+    try:
+        yield log
+        whole = True
+    except KeyboardInterrupt:
+        log.status, wait = "KILLED", min(wait, INTERRUPTED)
+        raise
+    finally:
+        log.run.end(log.status)
+        log.unlogged = ledger.settle(wait)
+        ledger.close()
+        if log.unlogged and not whole:
+            print(f"advcore: not all is in MLflow: {log.unlogged}", file=sys.stderr)
+
+
+class PatientRun:
+    """A run whose entries are written by a ledger. `opened` gives the run itself, in the ledger's
+    thread."""
+
+    def __init__(self, ledger: Ledger, opened: Callable[[], Run]) -> None:
+        self._ledger, self._opened = ledger, opened
+        self._run: Run | None = None
+
+    @property
+    def id(self) -> str:
+        """The run's own, once it is open."""
+        return self._run.id if self._run is not None else ""
+
+    @property
+    def finished(self) -> bool:
+        """Whether it had come to its end before it was opened; waits a little for the answer, and
+        says no without one."""
+        self._ledger.put(self._own)
+        self._ledger.settle(FIRST)
+        return self._run is not None and self._run.finished
+
+    def start(self) -> None:
+        self._later("start")
+
+    def params(self, values: Mapping[str, Value]) -> None:
+        self._later("params", dict(values))
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        self._later("tags", dict(values))
+
+    def warnings(self, sentences: Mapping[str, str]) -> None:
+        self._later("warnings", dict(sentences))
+
+    def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
+        self._later("metrics", dict(values), step)
+
+    def curve(self, name: str, x: Sequence[float], y: Sequence[float]) -> None:
+        self._later("curve", name, list(x), list(y))
+
+    def artifact(self, path: Path, folder: str = "") -> None:
+        self._later("artifact", path, folder)
+
+    def model(
+        self, name: str, weights: Path, about: Path, shape: Sequence[int], classes: int
+    ) -> None:
+        self._later("model", name, weights, about, shape, classes)
+
+    def text(self, text: str, file: str) -> None:
+        self._later("text", text, file)
+
+    def data(
+        self,
+        name: str,
+        digest: str,
+        rows: int,
+        shape: Sequence[int],
+        source: str = "",
+        context: str = "evaluation",
+    ) -> None:
+        self._later("data", name, digest, rows, shape, source, context)
+
+    def child(self, key: str, name: str) -> Run:
+        return PatientRun(self._ledger, lambda: self._own().child(key, name))
+
+    def end(self, status: str = "FINISHED") -> None:
+        self._later("end", status)
+
+    def _own(self) -> Run:
+        if self._run is None:
+            self._run = self._opened()
+        return self._run
+
+    def _later(self, method: str, *arguments: Any) -> None:
+        self._ledger.put(lambda: getattr(self._own(), method)(*arguments))

@@ -1,0 +1,62 @@
+"""What a trained network's file says of it: architecture, normalisation, data, recipe, score, as
+words beside the weights."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from advcore.workers.checkpoints import read_metadata, read_tensors, save_tensors
+
+
+def card(about: Mapping[str, Any]) -> dict[str, str]:
+    """Return the words, by `advcore.NAME`: what plain torch needs to make the network of the
+    weights, and what it came of.
+
+    `about` is what stands in the JSON beside a network: its training's settings, its epochs'
+    numbers, which of them it is of. Values that are not texts are JSON; mean and std are in pixel
+    units [0, 1], one number a channel, or null: no normalisation.
+    """
+    settings, epoch = about["settings"], about["epoch"]
+    model = settings["model"]
+    words: dict[str, Any] = {
+        name: model.get(name)
+        for name in ("architecture", "arguments", "classes", "mean", "std", "transform")
+    }
+    words |= {
+        "training": about["training"],
+        "data": {**settings["data"], "digest": about["data"]},
+        "recipe": settings["recipe"],
+    }
+    words |= {"epoch": epoch, "numbers": about["metrics"][epoch - 1]}
+    return {
+        f"advcore.{name}": word if isinstance(word, str) else json.dumps(word)
+        for name, word in words.items()
+    }
+
+
+def add_to_card(path: Path, words: Mapping[str, str]) -> None:
+    """Write more words, by `advcore.NAME`, beside the weights of a file."""
+    more = {f"advcore.{name}": word for name, word in words.items() if word}
+    save_tensors(read_tensors(path), path, {**read_metadata(path), **more})
+
+
+def described(about: Mapping[str, Any]) -> str:
+    """Return a registered model's description in Markdown."""
+    words = {name.removeprefix("advcore."): word for name, word in card(about).items()}
+    numbers = ", ".join(
+        f"{name} {value:.4g}" for name, value in about["metrics"][about["epoch"] - 1].items()
+    )
+    return "\n".join(
+        [
+            f"`{words['architecture']}` for {words['classes']} classes, trained by advcore on "
+            f"{about['settings']['data']['name']}: epoch {words['epoch']}, {numbers}.",
+            "",
+            "Images `(B, C, H, W)` in [0, 1], float32, to logits `(B, K)`; normalisation stands "
+            f"inside (mean {words['mean']}, std {words['std']}).",
+            "",
+            "Without advcore: `artifacts/network.pt2`, by `torch.export.load(path).module()`. "
+            "`artifacts/` also holds the weights, "
+            "whose metadata say architecture, arguments, data and recipe.",
+        ]
+    )

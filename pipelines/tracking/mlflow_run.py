@@ -1,0 +1,274 @@
+"""One run in MLflow: what is written twice is there once, so that an interrupted study goes on in
+its own run."""
+
+import json
+import logging
+import math
+import re
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from advcore.pipelines.tracking.card import card, described
+from advcore.pipelines.tracking.client import Client, cut
+from advcore.pipelines.tracking.finished_run import CHILDREN
+from advcore.pipelines.tracking.packing import pack
+from advcore.pipelines.tracking.record import Run, Value
+from advcore.workers.errors import InputError, UnavailableError
+from advcore.workers.redaction import without_secrets
+
+_log = logging.getLogger(__name__)
+
+ALIAS = "newest"
+"""The alias of the version of a registered model that was made last."""
+
+MODEL = "model"
+"""Where a run keeps its network, among its artifacts."""
+
+METRICS, PARAMS, TAGS = 1000, 100, 100
+"""So many MLflow takes in one call."""
+
+_NAME, _PARAM, _TAG, _DIGEST = 250, 6000, 8000, 36
+"""Characters that MLflow keeps of a name, a parameter, a tag, the digest of a data set."""
+
+_WARNING = "advcore.warning."
+"""How the tag of a warning begins; its name follows."""
+
+
+class MLflowRun:
+    """One run. `written` holds the metrics that are there already: by name, then by step."""
+
+    def __init__(self, client: Client, run: Any, fresh: bool) -> None:
+        self.id: str = run.info.run_id
+        self.finished = run.info.status == "FINISHED" and _is_whole(client, run)
+        self._client, self._experiment, self._name = (
+            client,
+            run.info.experiment_id,
+            run.info.run_name,
+        )
+        self._place = str(run.info.artifact_uri or "")
+        self._params = dict(run.data.params)
+        self._written: dict[str, dict[int, float]] = {}
+        self._fresh = fresh
+        self._warnings = {name for name in run.data.tags if name.startswith(_WARNING)}
+        self._infinite = set(filter(None, run.data.tags.get("advcore.infinite", "").split(", ")))
+
+    def start(self) -> None:
+        self._client.ask("update_run", self.id, status="RUNNING")
+
+    def params(self, values: Mapping[str, Value]) -> None:
+        named = {_clean(name): cut(_word(value), _PARAM) for name, value in values.items()}
+        for name, value in named.items():
+            if self._params.get(name, value) != value:
+                raise InputError(
+                    f"MLflow run {self._name!r} ({self.id}) was recorded with {name} = "
+                    f"{self._params[name]}, got {value}; "
+                    "parameters are written once: give the study another name"
+                )
+        from mlflow.entities import Param
+
+        new = [Param(name, value) for name, value in named.items() if name not in self._params]
+        for part in _parts(new, PARAMS):
+            self._client.ask("log_batch", self.id, params=part)
+        self._params |= named
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        from mlflow.entities import RunTag
+
+        for part in _parts(
+            [RunTag(_clean(name), cut(str(value), _TAG)) for name, value in values.items()], TAGS
+        ):
+            self._client.ask("log_batch", self.id, tags=part)
+
+    def warnings(self, sentences: Mapping[str, str]) -> None:
+        tags = {_clean(f"{_WARNING}{name}"): sentence for name, sentence in sentences.items()}
+        for stale in self._warnings - set(tags):
+            self._client.ask("delete_tag", self.id, stale)
+        self._warnings = set(tags)
+        self.tags(tags)
+
+    def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
+        self._write([(_clean(name), step, float(value)) for name, value in values.items()])
+
+    def curve(self, name: str, x: Sequence[float], y: Sequence[float]) -> None:
+        if len(x) != len(y):
+            raise ValueError(
+                f"expected as many x as y in curve {name!r}, got {len(x)} and {len(y)}; give "
+                "one x for each y"
+            )
+        self._write([(_clean(name), step, float(value)) for step, value in enumerate(y)])
+        self.tags({f"advcore.x.{name}": ", ".join(f"{value:g}" for value in x)})
+
+    def artifact(self, path: Path, folder: str = "") -> None:
+        self._client.send(self._place, "log_artifact", self.id, str(path), folder or None)
+
+    def model(
+        self, name: str, weights: Path, about: Path, shape: Sequence[int], classes: int
+    ) -> None:
+        versions = self._client.ask("search_model_versions", f"run_id = '{self.id}'")
+        if any(version.name == name for version in versions):
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            packed = Path(folder) / MODEL
+            pack(packed, weights, about, shape, classes)
+            self._client.send(self._place, "log_artifacts", self.id, str(packed), MODEL)
+        if not self._client.ask("search_registered_models", f"name = '{name}'"):
+            self._client.ask(
+                "create_registered_model",
+                name,
+                {"advcore": "model"},
+                f"Networks trained by advcore as {name!r}.",
+            )
+        known = json.loads(about.read_text())
+        tags = {tag: cut(word, _TAG) for tag, word in card(known).items()}
+        made = self._client.ask(
+            "create_model_version",
+            name,
+            f"runs:/{self.id}/{MODEL}",
+            self.id,
+            tags,
+            description=cut(described(known), _TAG),
+        )
+        self._client.ask("set_registered_model_alias", name, ALIAS, made.version)
+
+    def text(self, text: str, file: str) -> None:
+        self._client.send(self._place, "log_text", self.id, text, file)
+
+    def data(
+        self,
+        name: str,
+        digest: str,
+        rows: int,
+        shape: Sequence[int],
+        source: str = "",
+        context: str = "evaluation",
+    ) -> None:
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        profile = json.dumps({"num_rows": rows, "features_shape": [rows, *shape]})
+        about = json.dumps({"uri": without_secrets(source)})
+        dataset = Dataset(
+            name, digest[:_DIGEST], "advcore", about, json.dumps({"shape": list(shape)}), profile
+        )
+        try:
+            self._client.ask(
+                "log_inputs",
+                self.id,
+                [DatasetInput(dataset, [InputTag("mlflow.data.context", context)])],
+            )
+        except UnavailableError:
+            raise
+        except InputError as error:
+            # servers of old, and some that only speak like MLflow, know no data sets: the tags tell
+            # of them
+            _log.info("no data set is logged: %s", error)
+
+    def child(self, key: str, name: str) -> Run:
+        return open_run(self._client, self._experiment, key, name, {"mlflow.parentRunId": self.id})
+
+    def end(self, status: str = "FINISHED") -> None:
+        self._client.ask("set_terminated", self.id, status)
+
+    def _write(self, points: Sequence[tuple[str, int, float]]) -> None:
+        """Metrics (name, step, value) that are not there yet; infinite ones become words in a
+        tag."""
+        words = {
+            f"{name} at step {step}" if step else name: math.isinf(value)
+            for name, step, value in points
+        }
+        infinite = (self._infinite - set(words)) | {
+            word for word, is_infinite in words.items() if is_infinite
+        }
+        if infinite != self._infinite:
+            self._infinite = infinite
+            self.tags({"advcore.infinite": ", ".join(sorted(infinite))})
+        new = [point for point in points if not math.isinf(point[2]) and not self._is_there(*point)]
+        from mlflow.entities import Metric
+
+        now = int(1000 * time.time())
+        try:
+            for part in _parts(
+                [Metric(name, value, now, step) for name, step, value in new], METRICS
+            ):
+                self._client.ask("log_batch", self.id, metrics=part)
+        except (
+            InputError
+        ):  # perhaps they are written, and only the answer was lost: who tries again looks first
+            self._fresh = False
+            for name, _, _ in new:
+                self._written.pop(name, None)
+            raise
+        for name, step, value in new:
+            self._written.setdefault(name, {})[step] = value
+
+    def _is_there(self, name: str, step: int, value: float) -> bool:
+        if name not in self._written:
+            history = [] if self._fresh else self._client.ask("get_metric_history", self.id, name)
+            self._written[name] = {
+                point.step: point.value
+                for point in sorted(history, key=lambda point: point.timestamp)
+            }
+        there = self._written[name].get(step)
+        return there is not None and (there == value or (math.isnan(there) and math.isnan(value)))
+
+
+def _is_whole(client: Client, run: Any) -> bool:
+    """Whether the runs inside a finished one, and their files, are there as it says; of older ones
+    nothing is known."""
+    if CHILDREN not in run.data.tags:
+        return True
+    wanted = f"tags.`mlflow.parentRunId` = '{run.info.run_id}' and attributes.status = 'FINISHED'"
+    children = client.ask(
+        "search_runs", [run.info.experiment_id], filter_string=wanted, max_results=5000
+    )
+    try:
+        there = all(client.ask("list_artifacts", own.info.run_id) for own in (run, *children))
+    except InputError:  # files are not served, and were told to be missing when the run ended
+        there = True
+    return there and len(children) == int(run.data.tags[CHILDREN])
+
+
+def open_run(
+    client: Client, experiment: str, key: str, name: str, tags: Mapping[str, str] | None = None
+) -> MLflowRun:
+    """The newest run with these tags in the experiment, or a new one."""
+    if "'" in key:
+        raise ValueError(
+            f"expected a key without quotes, got {key!r}; use letters, digits and -_./"
+        )
+    tags = {"advcore.key": key, **(tags or {})}
+    wanted = " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in tags.items())
+    found = client.ask(
+        "search_runs",
+        [experiment],
+        filter_string=wanted,
+        max_results=1,
+        order_by=["attributes.start_time DESC"],
+    )
+    if found:
+        return MLflowRun(client, found[0], fresh=False)
+    source = {"mlflow.source.name": "advcore", "mlflow.source.type": "LOCAL"}
+    return MLflowRun(
+        client,
+        client.ask("create_run", experiment, tags={**source, **tags}, run_name=name),
+        fresh=True,
+    )
+
+
+def _clean(name: str) -> str:
+    """A name that MLflow takes: what it refuses becomes `_`."""
+    allowed = re.sub(r"[^\w\-. :/]", "_", name, flags=re.ASCII)
+    steps = [step for step in allowed.split("/") if step]
+    return (
+        "/".join("_" if set(step) == {"."} else step for step in steps)[:_NAME].rstrip("/") or "_"
+    )
+
+
+def _word(value: Value) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _parts(values: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    return (values[start : start + size] for start in range(0, len(values), size))

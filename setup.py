@@ -1,0 +1,10 @@
+"""One import name for three folders: `workers/` and `pipelines/` are installed inside `advcore`;
+the rest is in pyproject.toml."""
+
+from setuptools import find_packages, setup
+
+inside = [f"advcore.{package}" for package in find_packages(include=["workers*", "pipelines*"])]
+setup(
+    packages=find_packages(include=["advcore*"]) + inside,
+    package_dir={"advcore.workers": "workers", "advcore.pipelines": "pipelines"},
+)

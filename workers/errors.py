@@ -1,0 +1,26 @@
+"""Why a run does not begin, and why it does not go on."""
+
+USERS_ERRORS = (Exception, SystemExit)
+"""What a user's own code (a factory, a probe, a claim, ...) may raise: `sys.exit` there ends
+nothing but what called it."""
+
+
+class InputError(ValueError):
+    """An input that cannot work, found before any work is done.
+
+    Its message is one line: what was expected, what came, what to do. The command line shows that
+    line and exits with 2.
+    """
+
+
+class UnavailableError(InputError):
+    """A place that does not answer, or cannot write just now: the same request may succeed
+    later."""
+
+
+class RunInterruptedError(RuntimeError):
+    """A run cannot go on, and is no fault of its input: what was measured is whole, and the same
+    command goes on from there.
+
+    Its message is one line. The command line shows that line and exits with 1.
+    """

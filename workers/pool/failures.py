@@ -1,0 +1,141 @@
+"""What goes wrong with the actors of a run: when another one may be hired, when no more are, and
+Ray's own reason."""
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from advcore.workers.errors import InputError, RunInterruptedError
+from advcore.workers.redaction import LINE, shortened, without_secrets
+
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
+"""Seconds until another actor is hired in the place of one that could not start: first, then twice
+as many each time, at most."""
+STARTS = 4
+"""So often actors may be killed as they start before any was ever ready; those of one pause count
+once."""
+ROUNDS = 6
+"""So often actors may be lost over works of one name without one result of it between; those of one
+pause count once."""
+STRANDED_SECONDS = 600.0
+"""Seconds for which all that are hired may be unable to start, where others could before."""
+
+_KILLED = (
+    "workers are killed as they start, most often because memory runs out: give the machine or "
+    "the container more, or ask for "
+)
+_KILLED += "fewer workers"
+
+
+@dataclass
+class Backoff:
+    """A pause that doubles with each failure and ends with a success; failures within one pause
+    count once."""
+
+    first: float
+    count: int = 0
+    until: float = 0.0
+
+    def failed(self, now: float) -> None:
+        if now >= self.until:
+            pause = (
+                self.first * 2**self.count
+                if self.first
+                else 2 ** (self.count - 1) * FIRST_PAUSE_SECONDS
+                if self.count
+                else 0.0
+            )
+            self.count += 1
+            self.until = now + min(pause, LONGEST_PAUSE_SECONDS)
+
+    def succeeded(self) -> None:
+        self.count = 0
+
+
+@dataclass
+class Setbacks:
+    """The books of failures. `started` says whether any actor was ever ready, `reason` what Ray
+    said of the last one lost."""
+
+    started: bool = False
+    reason: str = ""
+    _starts: Backoff = field(default_factory=lambda: Backoff(FIRST_PAUSE_SECONDS))
+    _losses: dict[str, Backoff] = field(default_factory=lambda: defaultdict(lambda: Backoff(0.0)))
+    _stranded_since: float | None = None
+    _waits: bool = False  # for those that are starting still: one of them may be able to
+
+    def may_hire(self, now: float) -> bool:
+        """Whether another actor may be asked for at this time."""
+        return not self._waits and now >= max(
+            [self._starts.until, *(loss.until for loss in self._losses.values())]
+        )
+
+    def ready(self) -> None:
+        """Note that an actor can start."""
+        self.started, self._waits, self._stranded_since = True, False, None
+        self._starts = Backoff(FIRST_PAUSE_SECONDS)
+
+    def measured(self, name: str) -> None:
+        """Note a result of a work of this name."""
+        self._losses.pop(name, None)
+
+    def lost(self, name: str, error: BaseException, now: float) -> None:
+        """Note that an actor went away over a work of this name. A machine that goes takes all its
+        actors along: no fault of the work's."""
+        self.reason = reason_of(error)
+        if not ("node has died" in str(error) or getattr(error, "preempted", False)):
+            self._losses[name].failed(now)
+
+    def hopeless(self, name: str) -> bool:
+        """Whether works of this name have lost too many actors without any result between."""
+        return name in self._losses and self._losses[name].count >= ROUNDS
+
+    def missed(self, error: BaseException, now: float, any_ready: bool, any_left: bool) -> None:
+        """Note that an actor died before it was ready.
+
+        Raises InputError where none ever could start: at once where their own code fails in all of
+        them, else after some tries; and RunInterruptedError where none can any more for a long
+        time.
+        """
+        self.reason = reason_of(error)
+        own_fault = bool(getattr(error, "actor_init_failed", False))
+        if not self.started:
+            self._waits = own_fault
+            if not own_fault:
+                self._starts.failed(now)
+            if not any_left and (own_fault or self._starts.count >= STARTS):
+                raise InputError(f"no Ray worker can start: {self._why(own_fault)}") from error
+            return
+        self._starts.failed(now)
+        if any_ready:
+            self._stranded_since = None
+        elif self._stranded_since is None:
+            self._stranded_since = now
+        elif now - self._stranded_since > STRANDED_SECONDS:
+            raise RunInterruptedError(
+                f"no Ray worker can start any more, since {now - self._stranded_since:.0f} s: "
+                f"{self.reason}"
+            )
+
+    def _why(self, own_fault: bool) -> str:
+        if own_fault:
+            return self.reason
+        killed = "process has died" in self.reason or "memory" in self.reason
+        return f"{_KILLED if killed else 'workers go away as they start'} ({self.reason})"
+
+
+def reason_of(error: BaseException) -> str:
+    """What Ray says of an actor's end, in one line without secrets: of an exception in its own code
+    the last line."""
+    text = str(error).strip()
+    found = re.search(
+        r"The actor is dead because (.*?)(?:Some common causes|The actor never ran|$)",
+        text,
+        re.DOTALL,
+    )
+    said = (
+        text.split("\n")[-1]
+        if getattr(error, "actor_init_failed", False) or not found
+        else found[1]
+    )
+    return without_secrets(" ".join(shortened(said, LINE).split())) or type(error).__name__

@@ -1,0 +1,22 @@
+"""How long works of each name take, and which are late by that."""
+
+LATE = 2.0
+"""So many times as long as the slowest finished work of its name (and a second at least) makes a
+work late."""
+
+
+class Pace:
+    """The slowest finished work of each name."""
+
+    def __init__(self) -> None:
+        self._slowest: dict[str, float] = {}
+
+    def took(self, name: str, seconds: float) -> None:
+        """Note a finished work."""
+        self._slowest[name] = max(seconds, self._slowest.get(name, 0))
+
+    def is_late(self, name: str, seconds: float) -> bool:
+        """Whether a work of this name that is in flight for so long is late; of an unknown name the
+        slowest of all tells."""
+        known = self._slowest.get(name) or max(self._slowest.values(), default=float("inf"))
+        return seconds > max(1.0, LATE * known)

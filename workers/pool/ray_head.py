@@ -1,0 +1,76 @@
+"""Whether the head of a Ray is there, and takes us: Ray itself would try for long, and tell
+less."""
+
+import os
+from contextlib import closing
+from typing import Any
+
+from advcore.workers.errors import InputError
+from advcore.workers.pool.preconditions import NO_TOKEN, OTHER_TOKEN
+
+
+def ask_head(address: str, seconds: float = 10.0) -> None:
+    """Raise InputError unless the head of a Ray of our version, which takes our token, answers at
+    HOST:PORT.
+
+    Ray offers the question to its own parts only; where a version of it has changed that, nothing
+    is asked.
+    """
+    import grpc  # type: ignore[import-untyped]
+    import ray
+
+    try:
+        from ray._private.grpc_utils import init_grpc_channel
+        from ray._private.ray_constants import GLOBAL_GRPC_OPTIONS
+        from ray.core.generated.gcs_service_pb2 import CheckAliveRequest  # type: ignore[attr-defined]
+        from ray.core.generated.gcs_service_pb2_grpc import NodeInfoGcsServiceStub
+    except ImportError:
+        return
+    try:
+        with init_grpc_channel(
+            address, options=GLOBAL_GRPC_OPTIONS
+        ) as channel:  # not through a proxy, as Ray itself
+            version = (
+                NodeInfoGcsServiceStub(channel)
+                .CheckAlive(CheckAliveRequest(), timeout=seconds)
+                .ray_version
+            )
+    except grpc.RpcError as error:
+        if error.code() == grpc.StatusCode.UNAUTHENTICATED:
+            raise InputError(OTHER_TOKEN.format(address)) from error
+        raise InputError(
+            f"what listens at {address} does not answer as the head of a Ray: give the address "
+            "that `ray start --head` tells"
+        ) from error
+    if version != ray.__version__:
+        raise InputError(
+            f"Ray at {address} is {version}, here it is {ray.__version__}: install the same "
+            "version on both"
+        )
+
+
+def check_token(address: str, seconds: float = 5.0) -> None:
+    """Raise InputError where we send a token and the head at HOST:PORT takes none: its workers
+    would answer us in vain. Ray is not imported for it; a head that does not answer without a
+    token, or without TLS, is right."""
+    if os.environ.get("RAY_AUTH_MODE") != "token":
+        return
+    import grpc
+
+    with closing(
+        grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)])
+    ) as channel:
+        try:
+            channel.unary_unary("/ray.rpc.NodeInfoGcsService/CheckAlive")(b"", timeout=seconds)
+        except grpc.RpcError:
+            return
+    raise InputError(NO_TOKEN.format(address))
+
+
+def head_answers(ray: Any) -> bool:
+    """Whether the head of the Ray that this process is connected to does."""
+    try:
+        ask_head(ray.get_runtime_context().gcs_address, seconds=5.0)
+    except InputError:
+        return False
+    return True

@@ -1,0 +1,135 @@
+"""The runner on Ray: a crew of plain actors that hold models, for the time of one run."""
+
+import math
+import os
+from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from advcore.workers.datasets import Dataset
+from advcore.workers.errors import InputError
+from advcore.workers.pool.actor_pool import ActorPool, PoolSettings
+from advcore.workers.pool.preconditions import check_address, check_gpus
+from advcore.workers.pool.ray_actor import actor_factory
+from advcore.workers.pool.ray_head import head_answers
+from advcore.workers.pool.ray_session import ray_session, running
+from advcore.workers.stores.store import open_store, resolved
+from advcore.workers.tasks import Task, TaskResult, unique
+
+SPARE = 32
+"""With workers "auto" so many actors wait, at most, for machines that are yet to come."""
+
+
+@dataclass(frozen=True)
+class RayPool:
+    """Measures shards on `workers` Ray actors, each with `threads` CPUs and `gpus_per_worker` (0 to
+    1) of a GPU.
+
+    With `workers` "auto" there are as many as the cluster holds, and as many again (32 at most)
+    wait for room: they are the demand that makes a cluster grow which can, and machines that join
+    are used at once. `shard_seconds` is the longest that a shard may take, building the model
+    included; then its worker is ended, and the shard tried once more.
+
+    Without `address` (nor RAY_ADDRESS) a local Ray is started, which takes some seconds, and
+    stopped again; "auto" and "HOST:PORT" connect to the one that this machine belongs to. A Ray
+    that this process has started before is used and left running.
+    """
+
+    store: str
+    workers: int | Literal["auto"]
+    threads: int = 1
+    gpus_per_worker: float = 0
+    address: str | None = None
+    verbose: bool = False
+    shard_seconds: float | None = None
+
+    def check(self) -> None:
+        """Raise InputError where the bounds, the address or this machine's GPUs cannot work; Ray is
+        not imported for it."""
+        if self._least() < 1 or self.threads < 1 or not 0 <= self.gpus_per_worker <= 1:
+            raise InputError(
+                "a Ray pool needs workers >= 1 or auto, threads >= 1 and gpus_per_worker in [0, "
+                f"1]; got {self.workers}, {self.threads} and {self.gpus_per_worker:g}"
+            )
+        if self.shard_seconds is not None and not self.shard_seconds > 0:
+            raise InputError(
+                "shard_seconds must be a number of seconds above 0, or none for no limit; got "
+                f"{self.shard_seconds:g}"
+            )
+        address = self._address()
+        if address is not None:
+            check_address(address)  # Ray itself would try for long
+        elif not running():
+            check_gpus(self._least(), self.gpus_per_worker)
+
+    def _least(self) -> int:
+        return 1 if self.workers == "auto" else self.workers
+
+    def _address(self) -> str | None:
+        return self.address or os.environ.get("RAY_ADDRESS") or None
+
+    def run(self, works: Sequence[Task], dataset: Dataset) -> Generator[TaskResult]:
+        """One outcome for each key, as they end. Closing it stops the actors; finished shards stay
+        in the store.
+
+        Actors that were ready at once are at work when this returns. A work whose code fails is
+        tried twice; one whose worker goes away, four times. Raises InputError where the settings,
+        the address or the store cannot work, or where no worker can start.
+        """
+        outcomes = self._begun(unique(works), dataset)
+        next(outcomes)
+        return cast("Generator[TaskResult]", outcomes)
+
+    def _begun(self, works: Sequence[Task], dataset: Dataset) -> Generator[TaskResult | None]:
+        """None once the first works are handed out, then the outcomes."""
+        open_store(self.store)
+        if not works:
+            yield None
+            return
+        with self.session(dataset.images.nbytes, all_tasks=False) as ray:
+            crew = self.crew(ray, works, dataset)
+            try:
+                crew.begin()
+                yield None
+                yield from crew.outcomes()
+            finally:
+                crew.dismiss()
+
+    def session(self, data_bytes: int = 0, all_tasks: bool = True) -> AbstractContextManager[Any]:
+        """Ray, started or connected for the time of the block; several runs inside one block share
+        it.
+
+        With `all_tasks` whatever runs on it imports what this process does; the actors of `run` see
+        to that themselves.
+        """
+        self.check()
+        cpus = max(self._least() * self.threads, os.cpu_count() or 1)
+        return ray_session(self._address(), cpus, data_bytes, self.verbose, all_tasks)
+
+    def crew(self, ray: Any, works: Sequence[Task], dataset: Dataset) -> ActorPool:
+        """Who measures these works on this Ray, with its orders."""
+        store = resolved(self.store)
+        orders = PoolSettings(
+            hire=actor_factory(ray, store, self.threads, self.gpus_per_worker),
+            wanted=lambda: self._wanted(ray),
+            shard_seconds=self.shard_seconds,
+            asked=f"{self.workers} x ({self.threads} CPUs, {self.gpus_per_worker:g} GPUs)",
+            elastic=self.workers == "auto",
+            answers=lambda: head_answers(ray),
+        )
+        return ActorPool(ray, orders, works, ray.put(dataset), dataset.indices)
+
+    def _wanted(self, ray: Any) -> int:
+        if self.workers != "auto":
+            return self.workers
+        machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        room = sum(self.room(machine.get("CPU", 0), machine.get("GPU", 0)) for machine in machines)
+        return room + min(max(room, 1), SPARE)
+
+    def room(self, cpus: float, gpus: float) -> int:
+        """How many workers a machine holds."""
+        fit = cpus // self.threads
+        if self.gpus_per_worker:
+            fit = min(fit, gpus * math.floor(1 / self.gpus_per_worker + 1e-9))
+        return int(fit)

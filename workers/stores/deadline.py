@@ -1,0 +1,30 @@
+"""A limit for what knows none: a server whose answer drips, a library that waits between any two
+bytes."""
+
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+Given = TypeVar("Given")
+
+
+def within(seconds: float, ask: Callable[[], Given]) -> Given:
+    """What `ask` gives or raises. Raises TimeoutError where it takes longer; it then goes on in its
+    own thread, unheard."""
+    given: list[Given] = []
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            given.append(ask())
+        except BaseException as error:  # it is raised where it was asked
+            raised.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if raised:
+        raise raised[0]
+    if not given:
+        raise TimeoutError(f"no whole answer within {seconds:g} s")
+    return given[0]

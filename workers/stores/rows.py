@@ -1,0 +1,176 @@
+"""Rows as Parquet: columns of tensors and words, bit for bit, with words beside them."""
+
+import os
+import re
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from torch import Tensor
+
+from advcore.probes.probe import Columns
+from advcore.workers.errors import InputError
+
+
+class Damaged(ValueError):  # noqa: N818 (it reads as what happened to the file)
+    """Rows that cannot be read, or are not those that their name says: they have to be measured
+    anew."""
+
+
+def row_file(key: str) -> str:
+    """The path in a store, with slashes, of the rows of `key`. Raises ValueError for a key that
+    could lead out of the store."""
+    if not re.fullmatch(r"[0-9a-f]{2,128}", key):
+        raise ValueError(
+            f"a key of rows is made of 2 to 128 hexadecimal digits; got {key!r}: measure anew"
+        )
+    return f"{key[:2]}/{key}.parquet"
+
+
+def write_parquet(path: Path, columns: Columns, metadata: Mapping[str, str] | None = None) -> None:
+    """Columns as a Parquet file, whole or not at all; folders are made. A column `(rows, *shape)`
+    is one of fixed-shape tensors."""
+    table = to_table(columns, metadata)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.stem}.{uuid.uuid4().hex}")
+    try:
+        with unfinished.open("wb") as file:
+            write_table(table, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def write_table(table: pa.Table, sink: IO[bytes]) -> None:
+    """A table into an open file, always to the same bytes."""
+    # No dictionaries: they are built by comparing numbers, and -0.0 equals 0.0.
+    pq.write_table(table, sink, use_dictionary=False, compression="zstd")
+
+
+def to_table(columns: Columns, metadata: Mapping[str, str] | None = None) -> pa.Table:
+    """The columns with words beside them. Raises ValueError for a column that is none."""
+    table = pa.table({name: _to_arrow(name, column) for name, column in columns.items()})
+    return table.replace_schema_metadata(dict(metadata or {}))
+
+
+def to_columns(places: Sequence[str], tables: Sequence[pa.Table]) -> Columns:
+    """The rows of the tables at `places`, one after the other; empty for none. Raises ValueError
+    where their columns differ."""
+    if not tables:
+        return {}
+    for place, table in zip(places, tables, strict=True):
+        if not table.schema.equals(tables[0].schema):
+            raise ValueError(
+                f"{place} has columns {_schema(table)}, others of the same study "
+                f"{_schema(tables[0])}: "
+                "a probe must give the same columns for every shard; delete the file that is wrong"
+            )
+    whole = pa.concat_tables(tables)
+    return {name: _from_arrow(whole.column(name).combine_chunks()) for name in whole.column_names}
+
+
+def read_table(source: Path | bytes) -> pa.Table:
+    """The table in a Parquet file, given by its path or its bytes. Raises what `explained`
+    explains."""
+    return pq.ParquetFile(_readable(source)).read()
+
+
+def own_table(source: Path | bytes, key: str) -> pa.Table:
+    """The table in the file of `key`. Raises ValueError where it says that its rows are those of
+    another one."""
+    table = read_table(source)
+    told = (table.schema.metadata or {}).get(b"key", key.encode()).decode()
+    if told != key:
+        raise ValueError(f"its rows are those of {told}")
+    return table
+
+
+def read_words(source: Path | bytes) -> dict[str, str]:
+    """The words beside the rows in a Parquet file, given by its path or its last bytes, without
+    reading the rows."""
+    words = pq.read_schema(_readable(source)).metadata or {}
+    return {name.decode(): word.decode() for name, word in words.items()}
+
+
+@contextmanager
+def explained(store: str, key: str) -> Iterator[None]:
+    """Turns what is raised while the rows of `key` are read from `store` into a ValueError that
+    says what to do, Damaged where there is such a file."""
+    place = f"{store}/{row_file(key)}"
+    try:
+        yield
+    except InputError:
+        raise
+    except FileNotFoundError as error:
+        raise ValueError(
+            f"the store {store} has no rows for {key}: measure that shard first"
+        ) from error
+    except (pa.ArrowException, OSError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise Damaged(
+            f"{place} is damaged ({reason}): delete it and run again, only its shard is "
+            "measured anew"
+        ) from error
+
+
+def _readable(source: Path | bytes) -> Any:
+    return pa.BufferReader(source) if isinstance(source, bytes) else source
+
+
+def _to_arrow(name: str, column: Tensor | Sequence[str]) -> pa.Array:
+    if not isinstance(column, Tensor):
+        return _words(column)
+    values = column.detach().cpu().numpy()
+    flat = _flat(np.ascontiguousarray(values).reshape(-1))
+    if values.ndim == 1:
+        return flat
+    if values.ndim == 0 or 0 in values.shape[1:]:
+        raise ValueError(
+            f"column {name} must be (rows, *shape) with no empty dimension in shape; got "
+            f"{values.shape}"
+        )
+    kind = pa.fixed_shape_tensor(flat.type, values.shape[1:])
+    return pa.ExtensionArray.from_storage(
+        kind, pa.FixedSizeListArray.from_arrays(flat, int(np.prod(values.shape[1:])))
+    )
+
+
+def _words(column: Sequence[str]) -> pa.Array:
+    """What `pa.array` gives, without pandas."""
+    if not all(isinstance(word, str) for word in column):
+        return pa.array(column, pa.string())  # and what it raises
+    texts = [word.encode() for word in column]
+    ends = np.cumsum([0, *map(len, texts)]).astype(np.int32)
+    return pa.StringArray.from_buffers(
+        len(texts), pa.py_buffer(ends), pa.py_buffer(b"".join(texts))
+    )
+
+
+def _flat(values: np.ndarray) -> pa.Array:
+    """What `pa.array` gives, which imports pandas for it: a second and more of a worker's first
+    shard."""
+    bits = np.packbits(values, bitorder="little") if values.dtype == bool else values
+    return pa.Array.from_buffers(
+        pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(bits)]
+    )
+
+
+def _from_arrow(column: pa.Array) -> Tensor | list[str]:
+    if pa.types.is_string(column.type):
+        return column.to_pylist()
+    tensors = isinstance(column.type, pa.FixedShapeTensorType)
+    flat = column.storage.flatten() if tensors else column
+    values = flat.to_numpy(zero_copy_only=False).copy()
+    return torch.from_numpy(values.reshape(-1, *column.type.shape) if tensors else values)
+
+
+def _schema(table: pa.Table) -> str:
+    return ", ".join(f"{entry.name} {entry.type}" for entry in table.schema)

@@ -1,0 +1,59 @@
+"""Files on S3 as local ones: each version of one is fetched once to a machine."""
+
+import fcntl
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from advcore.workers.checkpoints import atomic_write
+from advcore.workers.errors import InputError
+from advcore.workers.paths import expand_path
+from advcore.workers.stores.s3_requests import Bucket, address
+
+
+def local_file(name: str, what: str) -> Path:
+    """The file `name` on this machine; s3://BUCKET/KEY is fetched, unless this version of it was
+    before.
+
+    `what` it is stands in messages. Raises InputError where S3 has none, or does not let us have
+    it.
+    """
+    if not name.startswith("s3://"):
+        return expand_path(name)
+    place = address(name, what)
+    bucket = Bucket(place.bucket)
+    try:
+        tag, size = bucket.look(place.key)
+        ending = re.search(r"\.[A-Za-z0-9]{1,16}$", place.key)  # by which readers know what it is
+        version = hashlib.sha256(f"{bucket.endpoint} {place} {tag} {size}".encode()).hexdigest()
+        file = cache_folder() / f"{version}{ending[0] if ending else ''}"
+        with _alone(file):
+            if not (file.is_file() and file.stat().st_size == size):
+                with atomic_write(file) as unfinished, unfinished.open("wb") as opened:
+                    bucket.download(place.key, tag, opened)
+                    opened.flush()
+                    os.fsync(opened.fileno())
+    except FileNotFoundError as error:
+        raise InputError(f"{what} {error}") from None
+    except OSError as error:
+        reason = f"cannot be kept in {cache_folder()} ({error.strerror or error})"
+        raise InputError(f"{what} {place} {reason}: free it, or set XDG_CACHE_HOME") from error
+    return file
+
+
+def cache_folder() -> Path:
+    """Where fetched files lie: `advcore/s3` in XDG_CACHE_HOME, or in ~/.cache. It may be deleted at
+    any time."""
+    return expand_path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").absolute() / "advcore" / "s3"
+
+
+@contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    """One process at a time fetches a file; the others wait and find it."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with file.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,76 @@
+"""The store: rows of finished shards, one Parquet file each, named by the hash of what was
+measured.
+
+The store is the truth of a study: a key that is there is finished work, whoever measured it and
+whenever.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+from advcore.probes.probe import Columns
+from advcore.workers.errors import InputError
+from advcore.workers.paths import expand_path
+from advcore.workers.stores.folder_store import open_folder
+
+
+class Store(Protocol):
+    """Where rows of finished shards lie. Keys are hexadecimal hashes; a key is written whole or not
+    at all.
+
+    Each raises ValueError for a key that is none, which could lead out of the store.
+    """
+
+    def has(self, key: str) -> bool:
+        """Whether the rows of `key` are there."""
+
+    def missing(self, keys: Iterable[str]) -> list[str]:
+        """Those of `keys` that are not there, in their order."""
+
+    def write(self, key: str, columns: Columns, metadata: Mapping[str, str]) -> None:
+        """Write the rows of `key`; two writers of one key are harmless."""
+
+    def read(self, key: str) -> Columns:
+        """The rows of `key`, bit for bit as they were written. Raises ValueError where the file is
+        damaged."""
+
+    def metadata(self, key: str) -> dict[str, str]:
+        """The words written beside the rows of `key`, without reading the rows. Raises ValueError
+        as `read` does."""
+
+    def set_aside(self, key: str) -> str:
+        """Take the rows of `key` out of the store, damaged as they are; gives where they lie
+        now."""
+
+    def read_all(self, keys: Sequence[str]) -> Columns:
+        """The rows of all `keys`, one after the other; empty for no keys."""
+
+    def metadata_all(self, keys: Sequence[str]) -> list[dict[str, str]]:
+        """The words beside the rows of each of `keys`."""
+
+
+def open_store(location: str, create: bool = True, write: bool = True) -> Store:
+    """The store at `location`, a folder or s3://BUCKET/PREFIX, tried out by writing to it. Raises
+    InputError where that cannot work.
+
+    A worker opens with `create=False`: the store must be the one that the driver made. Who only
+    reads opens with `write=False` one that is there.
+    """
+    scheme, separator, _ = location.partition("://")
+    if not separator:
+        return open_folder(expand_path(location).absolute(), create, write)
+    if scheme == "s3":
+        from advcore.workers.stores.s3_store import (
+            open_s3,
+        )  # boto3 takes a while to import, and most studies need none of it
+
+        return open_s3(location, create, write)
+    raise InputError(
+        f"store {scheme}://...: expected the path of a folder or s3://BUCKET/PREFIX; nothing "
+        "else is supported"
+    )
+
+
+def resolved(location: str) -> str:
+    """The location as a process in another folder would name it."""
+    return location if "://" in location else str(expand_path(location).absolute())

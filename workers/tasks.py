@@ -1,0 +1,102 @@
+"""Work and its outcome: one shard to measure, and how that ended. Nothing here needs torch, so
+drivers and queues do not either."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from advcore.workers.shards import Shard
+
+if TYPE_CHECKING:
+    from advcore.probes.probe import Probe
+    from advcore.transforms import Transform
+    from advcore.workers.datasets import Dataset
+    from advcore.workers.models import ModelSpec
+
+
+@dataclass(frozen=True)
+class Other:
+    """A model that a comparison holds beside the one that it measures; `model_hash` is
+    `content_hash(model)`."""
+
+    name: str
+    model: ModelSpec
+    model_hash: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """One shard to measure: rows of `probe` on `shard` of the data set, to be stored under `key`.
+
+    `name` is for people ("plain/margins"); `model_hash` is `content_hash(model)` at the start of
+    the study; `transform` stands in place of the data set's; `others` are for a probe that is a
+    `Comparison`.
+    """
+
+    key: str
+    name: str
+    model: ModelSpec
+    model_hash: str
+    probe: Probe
+    shard: Shard
+    seed: int
+    dtype: str = "float32"
+    transform: Transform | None = None
+    others: tuple[Other, ...] = ()
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """How one work ended: `ok` with its rows in the store, or the whole traceback in `error`;
+    `seconds` of wall time, where.
+
+    `tries` is how often it was handed to a worker. `samples` names those of a failed work by their
+    indices in the data set. `away` says that the store did not answer, for as long as a worker
+    waits for it.
+    """
+
+    key: str
+    name: str
+    ok: bool
+    rows: int
+    seconds: float
+    error: str
+    worker: str
+    tries: int = 1
+    samples: str = ""
+    away: bool = False
+
+
+class Runner(Protocol):
+    """A place that measures: one outcome for each key, in the order in which they end."""
+
+    def check(self) -> None:
+        """Raise InputError where the settings cannot work here; starts nothing and writes
+        nothing."""
+
+    def run(self, works: Sequence[Task], dataset: Dataset) -> Generator[TaskResult]:
+        """The outcomes, as they come; close it to leave early: what is finished stays in the store.
+
+        A place that measures beside this process may have begun when this returns.
+        """
+
+
+def unique(works: Sequence[Task]) -> list[Task]:
+    """The works with each key once, in order: two works of one key would give the same rows."""
+    first: dict[str, Task] = {}
+    for work in works:
+        first.setdefault(work.key, work)
+    return list(first.values())
+
+
+def told_indices(indices: Iterable[int]) -> str:
+    """Ascending whole numbers in words, runs of neighbours as one: "3-5, 8"."""
+    runs: list[list[int]] = []
+    for index in map(int, indices):
+        if runs and index == runs[-1][-1] + 1:
+            runs[-1][1:] = [index]
+        else:
+            runs.append([index])
+    return ", ".join("-".join(map(str, run)) for run in runs)
