@@ -21,8 +21,10 @@ from advcore.workers.errors import InputError
 
 ROOT = str(Path(__file__).parents[2])
 HOLD = (
-    "import sys, time; from pathlib import Path; from advcore.pipelines.machine.lock import alone\n"
-    + ("with alone(Path(sys.argv[1]), 'study', 'tiny'): print('held', flush=True); time.sleep(600)")
+    "import sys, time; from pathlib import Path\n"
+    "from advcore.pipelines.machine.lock import exclusive_lock\n"
+    "with exclusive_lock(Path(sys.argv[1]), 'study', 'tiny'):\n"
+    "    print('held', flush=True); time.sleep(600)"
 )
 
 
