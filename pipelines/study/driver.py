@@ -23,7 +23,7 @@ from advcore.pipelines.study.trained_models import with_trained
 from advcore.pipelines.study.witnesses import input_files, output_files
 from advcore.pipelines.tracking.background import background_log, start_run
 from advcore.pipelines.tracking.checkpoints import upload_checkpoints
-from advcore.pipelines.tracking.record import NullRun, Run
+from advcore.pipelines.tracking.record import Metrics, NullRun, Run
 from advcore.pipelines.tracking.tracker import make_tracker
 from advcore.workers.checkpoints import check_writable
 from advcore.workers.errors import InputError, RunInterruptedError, UnavailableError
@@ -204,7 +204,7 @@ def _progress(record: Run, total: int) -> Callable[[int], None]:
         nonlocal noted
         if time.monotonic() - noted >= PROGRESS or done == total:
             noted = time.monotonic()
-            record.metrics({"progress/shards": done, "progress/share": done / total}, done)
+            record.log(Metrics({"progress/shards": done, "progress/share": done / total}, done))
 
     return tell
 

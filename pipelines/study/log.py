@@ -8,7 +8,18 @@ from advcore.pipelines.settings import schema
 from advcore.pipelines.study.plan import Prepared
 from advcore.pipelines.study.report import Report, by_place, table_file, verdicts
 from advcore.pipelines.tracking.finished_run import CHILDREN
-from advcore.pipelines.tracking.record import Run, note
+from advcore.pipelines.tracking.record import (
+    Artifact,
+    Curve,
+    DatasetInput,
+    Metrics,
+    Params,
+    Run,
+    Tags,
+    Text,
+    Warnings,
+    note,
+)
 from advcore.probes import Summary
 from advcore.workers.datasets import Dataset
 from advcore.workers.redaction import plain_without_secrets, shortened, without_secrets
@@ -23,33 +34,47 @@ def describe(record: Run, prepared: Prepared) -> None:
     settings = plain_without_secrets(schema.unstructure(study))
     defining = {name: settings["run"][name] for name in ("shard_size", "seed", "dtype")}
     models = {name: _without_path(spec) for name, spec in settings["models"].items()}
-    record.params(
-        schema.flatten(
+    record.log(
+        Params(
+            schema.flatten(
+                {
+                    "models": models,
+                    "transforms": settings["transforms"],
+                    "data": settings["data"],
+                    "probes": settings["probes"],
+                    "run": defining,
+                }
+            )
+        )
+    )
+    record.log(
+        Tags(
             {
-                "models": models,
-                "transforms": settings["transforms"],
-                "data": settings["data"],
-                "probes": settings["probes"],
-                "run": defining,
+                f"advcore.checkpoint.{name}": without_secrets(str(spec.checkpoint))
+                for name, spec in study.models.items()
             }
         )
     )
-    record.tags(
-        {
-            f"advcore.checkpoint.{name}": without_secrets(str(spec.checkpoint))
-            for name, spec in study.models.items()
-        }
+    record.log(
+        Tags(
+            {
+                "advcore.study": prepared.identity,
+                "advcore.data": dataset.digest,
+                **environment_tags(),
+            }
+        )
     )
-    record.tags(
-        {"advcore.study": prepared.identity, "advcore.data": dataset.digest, **environment_tags()}
+    record.log(
+        Tags({f"advcore.model.{name}": digest for name, digest in prepared.model_hashes.items()})
     )
-    record.tags({f"advcore.model.{name}": digest for name, digest in prepared.model_hashes.items()})
-    record.tags(
-        {
-            f"advcore.run.{name}": str(value)
-            for name, value in settings["run"].items()
-            if name not in defining
-        }
+    record.log(
+        Tags(
+            {
+                f"advcore.run.{name}": str(value)
+                for name, value in settings["run"].items()
+                if name not in defining
+            }
+        )
     )
     _log_data(record, prepared, dataset)
 
@@ -62,12 +87,14 @@ def _without_path(model: Mapping[str, object]) -> dict[str, object]:
 
 def _log_data(record: Run, prepared: Prepared, dataset: Dataset) -> None:
     study = prepared.study
-    record.data(
-        study.data.name,
-        dataset.digest,
-        len(dataset),
-        dataset.shape,
-        study.data.folder or study.data.name,
+    record.log(
+        DatasetInput(
+            study.data.name,
+            dataset.digest,
+            len(dataset),
+            dataset.shape,
+            study.data.folder or study.data.name,
+        )
     )
 
 
@@ -84,31 +111,35 @@ def track(record: Run, prepared: Prepared, report: Report, seconds: float) -> No
             if any(work.key in failed for work in works) or probe not in report.summaries
             else "FINISHED"
         )
-    record.warnings(by_place(report.warnings))
+    record.log(Warnings(by_place(report.warnings)))
     for file in report.files:  # the tables are the children's
         if file.suffix != ".parquet":
             where = file.parent.relative_to(report.folder).as_posix()
-            record.artifact(file, "" if where == "." else where)
+            record.log(Artifact(file, "" if where == "." else where))
     shards = len(prepared.all_works())
-    record.metrics(
-        {
-            "shards": shards - len(failed),
-            "shards_failed": len(failed),
-            "last_attempt_seconds": seconds,
-        }
+    record.log(
+        Metrics(
+            {
+                "shards": shards - len(failed),
+                "shards_failed": len(failed),
+                "last_attempt_seconds": seconds,
+            }
+        )
     )
-    record.metrics(
-        {
-            "shards_measured": report.measured,
-            "shards_repeated": report.repeated,
-            "shards_found": report.found,
-        }
+    record.log(
+        Metrics(
+            {
+                "shards_measured": report.measured,
+                "shards_repeated": report.repeated,
+                "shards_found": report.found,
+            }
+        )
     )
-    record.tags(verdicts(report.claims))
+    record.log(Tags(verdicts(report.claims)))
     for name, claim in report.claims.items():
         if isinstance(claim, Measured):
-            record.metrics({f"claim/{name}": claim.value})
-    record.tags(note((report.folder / "report.md").read_text(encoding="utf-8")))
+            record.log(Metrics({f"claim/{name}": claim.value}))
+    record.log(note((report.folder / "report.md").read_text(encoding="utf-8")))
     errors = [
         (
             f"{outcome.name} {outcome.key}, samples {outcome.samples}, handed out "
@@ -116,9 +147,9 @@ def track(record: Run, prepared: Prepared, report: Report, seconds: float) -> No
         )
         for outcome in report.failures
     ]
-    record.tags({CHILDREN: str(len(prepared.works))})
+    record.log(Tags({CHILDREN: str(len(prepared.works))}))
     told = shortened("\n\n".join([*errors, *report.problems]), FAILURES)
-    record.text(without_secrets(told) or "none\n", "failures.txt")
+    record.log(Text(without_secrets(told) or "none\n", "failures.txt"))
 
 
 def _track_child(child: Run, prepared: Prepared, report: Report, model: str, probe: str) -> None:
@@ -126,38 +157,44 @@ def _track_child(child: Run, prepared: Prepared, report: Report, model: str, pro
     table."""
     settings = plain_without_secrets(schema.unstructure(prepared.study))
     transform = settings["transforms"].get(model)
-    child.params(
-        schema.flatten(
-            {
-                "model": _without_path(settings["models"][model]),
-                "transform": transform,
-                "probe": settings["probes"][probe],
-            }
+    child.log(
+        Params(
+            schema.flatten(
+                {
+                    "model": _without_path(settings["models"][model]),
+                    "transform": transform,
+                    "probe": settings["probes"][probe],
+                }
+            )
         )
     )
     measured = report.words[model, probe]
     workers = ", ".join(sorted({entry.get("worker", "") for entry in measured}))
-    child.tags(
-        {
-            "advcore.model": prepared.model_hashes[model],
-            "advcore.data": prepared.seen[model].digest,
-            "advcore.workers": workers,
-            **environment_tags(),
-        }
+    child.log(
+        Tags(
+            {
+                "advcore.model": prepared.model_hashes[model],
+                "advcore.data": prepared.seen[model].digest,
+                "advcore.workers": workers,
+                **environment_tags(),
+            }
+        )
     )
     _log_data(child, prepared, prepared.seen[model])
-    child.metrics(
-        {
-            "shards": len(measured),
-            "shards_failed": len(prepared.works[model, probe]) - len(measured),
-        }
+    child.log(
+        Metrics(
+            {
+                "shards": len(measured),
+                "shards_failed": len(prepared.works[model, probe]) - len(measured),
+            }
+        )
     )
-    child.metrics({"seconds": sum(float(entry.get("seconds", "0")) for entry in measured)})
+    child.log(Metrics({"seconds": sum(float(entry.get("seconds", "0")) for entry in measured)}))
     summary = report.summaries.get(probe, {}).get(model, Summary())
-    child.metrics(dict(summary.scalars))
+    child.log(Metrics(dict(summary.scalars)))
     for name, curve in summary.curves.items():
-        child.curve(name, curve.x, curve.y)
-    child.warnings(summary.warnings)
+        child.log(Curve(name, curve.x, curve.y))
+    child.log(Warnings(summary.warnings))
     table = report.folder / table_file(probe, model)
     if table in report.files:
-        child.artifact(table, f"tables/{probe}")
+        child.log(Artifact(table, f"tables/{probe}"))

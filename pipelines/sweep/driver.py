@@ -21,7 +21,7 @@ from advcore.pipelines.sweep.space import Point
 from advcore.pipelines.sweep.trial import reports
 from advcore.pipelines.tracking.background import background_log, start_run
 from advcore.pipelines.tracking.checkpoints import upload_checkpoint
-from advcore.pipelines.tracking.record import NullRun, Run
+from advcore.pipelines.tracking.record import NullRun, Params, Run, Tags
 from advcore.pipelines.tracking.tracker import make_tracker
 from advcore.pipelines.training.settings import warn_of_unseen
 from advcore.workers.checkpoints import check_writable
@@ -190,22 +190,26 @@ def _describe(record: Run, plan: Plan) -> None:
     settings = plain_without_secrets(schema.unstructure(plan.sweep))
     rows = {name: settings["run"][name] for name in ("shard_size", "seed", "dtype")}
     probes = {"probes": settings["probes"], "probes_data": settings["data"], "run": rows}
-    record.params(
-        schema.flatten(
-            {
-                **settings_that_define_trials(plan.training),
-                **probes,
-                "searcher": settings["searcher"],
-            }
+    record.log(
+        Params(
+            schema.flatten(
+                {
+                    **settings_that_define_trials(plan.training),
+                    **probes,
+                    "searcher": settings["searcher"],
+                }
+            )
         )
     )
     tags = {name: settings[name] for name in ("space", "scheduler", "metric", "mode", "trials")}
     tags["run"] = {name: value for name, value in settings["run"].items() if name not in rows}
-    record.tags(
-        {
-            f"advcore.{name}": str(value)
-            for name, value in schema.flatten(tags).items()
-            if value is not None
-        }
+    record.log(
+        Tags(
+            {
+                f"advcore.{name}": str(value)
+                for name, value in schema.flatten(tags).items()
+                if value is not None
+            }
+        )
     )
-    record.tags({"advcore.sweep": plan.identity, **environment_tags()})
+    record.log(Tags({"advcore.sweep": plan.identity, **environment_tags()}))

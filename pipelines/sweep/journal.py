@@ -16,7 +16,16 @@ from advcore.pipelines.sweep.metric_names import curves_of
 from advcore.pipelines.sweep.plan import Plan
 from advcore.pipelines.sweep.space import Point, label
 from advcore.pipelines.sweep.trial import Report
-from advcore.pipelines.tracking.record import Run
+from advcore.pipelines.tracking.record import (
+    Artifact,
+    Curve,
+    Metrics,
+    Params,
+    Run,
+    Tags,
+    Text,
+    Warnings,
+)
 from advcore.workers.checkpoints import atomic_write
 from advcore.workers.redaction import plain_without_secrets, shortened, without_secrets
 
@@ -126,10 +135,10 @@ class Journal:
         trial.epoch, trial.metrics = report.epoch, dict(report.metrics)
         if report.lineage != trial.lineage:
             trial.lineage = [dict(stretch) for stretch in report.lineage]
-            self._runs[key].tags({"advcore.lineage": self.told(trial)})
+            self._runs[key].log(Tags({"advcore.lineage": self.told(trial)}))
         self._count(trial)
         if report.rows is None:
-            self._runs[key].metrics(report.metrics, report.epoch)
+            self._runs[key].log(Metrics(report.metrics, report.epoch))
         self._write(trial)
 
     def stored(self, key: str, state: str) -> None:
@@ -207,9 +216,15 @@ class Journal:
     def _open(self, trial: Trial) -> Run:
         run = self.run(trial)
         run.start()
-        run.params(plain_without_secrets(self.plan.complete(trial.point)))
-        run.tags(
-            {"advcore.trial": trial.key, "advcore.sweep": self.plan.identity, **self._environment}
+        run.log(Params(plain_without_secrets(self.plan.complete(trial.point))))
+        run.log(
+            Tags(
+                {
+                    "advcore.trial": trial.key,
+                    "advcore.sweep": self.plan.identity,
+                    **self._environment,
+                }
+            )
         )
         return run
 
@@ -218,7 +233,7 @@ class Journal:
         network."""
         about = json.loads(self.model(trial.key).with_suffix(".json").read_text())
         for epoch, metrics in enumerate(about["metrics"], 1):
-            run.metrics(metrics, epoch)
+            run.log(Metrics(metrics, epoch))
         own = {
             name: value for name, value in trial.metrics.items() if name not in about["metrics"][-1]
         }
@@ -232,19 +247,22 @@ class Journal:
             )
             if name
         }
-        run.metrics(
-            {**{name: value for name, value in own.items() if name in asked}, **single}, trial.epoch
+        run.log(
+            Metrics(
+                {**{name: value for name, value in own.items() if name in asked}, **single},
+                trial.epoch,
+            )
         )
         for name, (x, y) in curves.items():
-            run.curve(name, x, y)
-        run.warnings(trial.warnings)
+            run.log(Curve(name, x, y))
+        run.log(Warnings(trial.warnings))
         for suffix in SUFFIXES:
-            run.artifact(self.model(trial.key).with_suffix(suffix), "checkpoint")
+            run.log(Artifact(self.model(trial.key).with_suffix(suffix), "checkpoint"))
 
     def _end(self, trial: Trial, run: Run) -> None:
-        run.tags({"advcore.status": f"{trial.status} after epoch {trial.epoch}"})
+        run.log(Tags({"advcore.status": f"{trial.status} after epoch {trial.epoch}"}))
         if trial.error:
-            run.text(trial.error, "error.txt")
+            run.log(Text(trial.error, "error.txt"))
         run.end(_MLFLOW[trial.status])
 
     def _count(self, trial: Trial) -> None:

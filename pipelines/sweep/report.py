@@ -27,7 +27,17 @@ from advcore.pipelines.sweep.settings import Sweep
 from advcore.pipelines.sweep.space import label, short_names
 from advcore.pipelines.sweep.trials_charts import charts
 from advcore.pipelines.tracking.card import add_to_card
-from advcore.pipelines.tracking.record import Run, note
+from advcore.pipelines.tracking.record import (
+    Artifact,
+    DatasetInput,
+    Metrics,
+    Model,
+    Run,
+    Tags,
+    Text,
+    Warnings,
+    note,
+)
 from advcore.pipelines.training.settings import load_training
 from advcore.probes import Columns, Robustness
 from advcore.workers.checkpoints import atomic_write
@@ -129,35 +139,47 @@ def track(record: Run, report: SweepReport, journal: Journal) -> None:
     }
     for status in ("finished", "stopped", "failed", "interrupted"):
         counts[f"trials_{status}"] = sum(trial.status == status for trial in report.trials)
-    record.metrics(counts)
+    record.log(Metrics(counts))
     for name, claim in report.claims.items():
         if isinstance(claim, Measured):
-            record.metrics({f"claim/{name}": claim.value})
-    record.tags(note(report.text))
-    record.tags(verdicts(report.claims))
-    record.warnings({**by_place(claim_warnings(report.claims)), **report.warnings})
+            record.log(Metrics({f"claim/{name}": claim.value}))
+    record.log(note(report.text))
+    record.log(Tags(verdicts(report.claims)))
+    record.log(Warnings({**by_place(claim_warnings(report.claims)), **report.warnings}))
     if report.best is not None:
         shown = [*_shown(report.sweep, [report.best]), journal.plan.chosen_by or ""]
-        record.metrics(
-            {f"best/{name}": value for name, value in report.best.metrics.items() if name in shown}
+        record.log(
+            Metrics(
+                {
+                    f"best/{name}": value
+                    for name, value in report.best.metrics.items()
+                    if name in shown
+                }
+            )
         )
-        record.tags(
-            {
-                "advcore.best": label(report.sweep.space, report.best.point),
-                "advcore.best.trial": report.best.key,
-            }
+        record.log(
+            Tags(
+                {
+                    "advcore.best": label(report.sweep.space, report.best.point),
+                    "advcore.best.trial": report.best.key,
+                }
+            )
         )
         ready = load_training(journal.plan.at(report.best.point))
         weights, about = (journal.model(report.best.key).with_suffix(suffix) for suffix in SUFFIXES)
         run, data = journal.run(report.best), ready.training.data
-        run.data(data.name, ready.digest, len(ready.data), ready.data.shape, data.name, "training")
-        run.model(report.sweep.name, weights, about, ready.data.shape, ready.classes)
+        run.log(
+            DatasetInput(
+                data.name, ready.digest, len(ready.data), ready.data.shape, data.name, "training"
+            )
+        )
+        run.log(Model(report.sweep.name, weights, about, ready.data.shape, ready.classes))
     for figure in report.figures:
-        record.artifact(figure, "figures")
+        record.log(Artifact(figure, "figures"))
     for name in ("report.md", "sweep.yaml", "trials.parquet"):
         if (report.folder / name).is_file():
-            record.artifact(report.folder / name)
-    record.text("\n".join(report.problems) or "none\n", "problems.txt")
+            record.log(Artifact(report.folder / name))
+    record.log(Text("\n".join(report.problems) or "none\n", "problems.txt"))
 
 
 def _quantities(

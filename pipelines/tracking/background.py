@@ -10,11 +10,10 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from copy import deepcopy
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
@@ -24,7 +23,7 @@ from advcore.pipelines.tracking.client import (
     LAST_WORD_SETTINGS,
     patience,
 )
-from advcore.pipelines.tracking.record import Run, Value
+from advcore.pipelines.tracking.record import Entry, Run
 from advcore.workers.errors import InputError, UnavailableError
 from advcore.workers.redaction import shortened, without_secrets
 
@@ -193,55 +192,23 @@ class PatientRun:
         return self._run is not None and self._run.finished
 
     def start(self) -> None:
-        self._later("start")
+        """Start the run, later."""
+        self._ledger.put(lambda: self._own().start())
 
-    def params(self, values: Mapping[str, Value]) -> None:
-        self._later("params", dict(values))
-
-    def tags(self, values: Mapping[str, str]) -> None:
-        self._later("tags", dict(values))
-
-    def warnings(self, sentences: Mapping[str, str]) -> None:
-        self._later("warnings", dict(sentences))
-
-    def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
-        self._later("metrics", dict(values), step)
-
-    def curve(self, name: str, x: Sequence[float], y: Sequence[float]) -> None:
-        self._later("curve", name, list(x), list(y))
-
-    def artifact(self, path: Path, folder: str = "") -> None:
-        self._later("artifact", path, folder)
-
-    def model(
-        self, name: str, weights: Path, about: Path, shape: Sequence[int], classes: int
-    ) -> None:
-        self._later("model", name, weights, about, shape, classes)
-
-    def text(self, text: str, file: str) -> None:
-        self._later("text", text, file)
-
-    def data(
-        self,
-        name: str,
-        digest: str,
-        rows: int,
-        shape: Sequence[int],
-        source: str = "",
-        context: str = "evaluation",
-    ) -> None:
-        self._later("data", name, digest, rows, shape, source, context)
+    def log(self, entry: Entry) -> None:
+        """Write the entry as it is now, later."""
+        kept = deepcopy(entry)
+        self._ledger.put(lambda: self._own().log(kept))
 
     def child(self, key: str, name: str) -> Run:
+        """Return a run inside this one, which is opened later."""
         return PatientRun(self._ledger, lambda: self._own().child(key, name))
 
     def end(self, status: str = "FINISHED") -> None:
-        self._later("end", status)
+        """End the run, later."""
+        self._ledger.put(lambda: self._own().end(status))
 
     def _own(self) -> Run:
         if self._run is None:
             self._run = self._opened()
         return self._run
-
-    def _later(self, method: str, *arguments: Any) -> None:
-        self._ledger.put(lambda: getattr(self._own(), method)(*arguments))

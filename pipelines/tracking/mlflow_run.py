@@ -15,7 +15,20 @@ from advcore.pipelines.tracking.card import card, described
 from advcore.pipelines.tracking.client import Client, cut
 from advcore.pipelines.tracking.finished_run import CHILDREN
 from advcore.pipelines.tracking.packing import pack
-from advcore.pipelines.tracking.record import Run, Value
+from advcore.pipelines.tracking.record import (
+    Artifact,
+    Curve,
+    DatasetInput,
+    Entry,
+    Metrics,
+    Model,
+    Params,
+    Run,
+    Tags,
+    Text,
+    Value,
+    Warnings,
+)
 from advcore.workers.errors import InputError, UnavailableError
 from advcore.workers.redaction import without_secrets
 
@@ -56,9 +69,44 @@ class MLflowRun:
         self._infinite = set(filter(None, run.data.tags.get("advcore.infinite", "").split(", ")))
 
     def start(self) -> None:
+        """Set the status to running."""
         self._client.ask("update_run", self.id, status="RUNNING")
 
-    def params(self, values: Mapping[str, Value]) -> None:
+    def log(self, entry: Entry) -> None:
+        """Write one entry. Raises InputError where MLflow refuses it, UnavailableError where it may
+        take it later."""
+        match entry:
+            case Params(values):
+                self._log_params(values)
+            case Tags(values):
+                self._log_tags(values)
+            case Warnings(values):
+                self._log_warnings(values)
+            case Metrics(values, step):
+                self._log_points([(_clean(name), step, float(y)) for name, y in values.items()])
+            case Curve(name, x, y):
+                self._log_points(
+                    [(_clean(name), step, float(value)) for step, value in enumerate(y)]
+                )
+                self._log_tags({f"advcore.x.{name}": ", ".join(f"{value:g}" for value in x)})
+            case Artifact(path, folder):
+                self._client.send(self._place, "log_artifact", self.id, str(path), folder or None)
+            case Text(text, file):
+                self._client.send(self._place, "log_text", self.id, text, file)
+            case Model():
+                self._log_model(entry)
+            case DatasetInput():
+                self._log_dataset(entry)
+
+    def child(self, key: str, name: str) -> Run:
+        """Open a run inside this one: the one with this key, or a new one."""
+        return open_run(self._client, self._experiment, key, name, {"mlflow.parentRunId": self.id})
+
+    def end(self, status: str = "FINISHED") -> None:
+        """Set the final status."""
+        self._client.ask("set_terminated", self.id, status)
+
+    def _log_params(self, values: Mapping[str, Value]) -> None:
         named = {_clean(name): cut(_word(value), _PARAM) for name, value in values.items()}
         for name, value in named.items():
             if self._params.get(name, value) != value:
@@ -74,7 +122,7 @@ class MLflowRun:
             self._client.ask("log_batch", self.id, params=part)
         self._params |= named
 
-    def tags(self, values: Mapping[str, str]) -> None:
+    def _log_tags(self, values: Mapping[str, str]) -> None:
         from mlflow.entities import RunTag
 
         for part in _parts(
@@ -82,37 +130,21 @@ class MLflowRun:
         ):
             self._client.ask("log_batch", self.id, tags=part)
 
-    def warnings(self, sentences: Mapping[str, str]) -> None:
+    def _log_warnings(self, sentences: Mapping[str, str]) -> None:
         tags = {_clean(f"{_WARNING}{name}"): sentence for name, sentence in sentences.items()}
         for stale in self._warnings - set(tags):
             self._client.ask("delete_tag", self.id, stale)
         self._warnings = set(tags)
-        self.tags(tags)
+        self._log_tags(tags)
 
-    def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
-        self._write([(_clean(name), step, float(value)) for name, value in values.items()])
-
-    def curve(self, name: str, x: Sequence[float], y: Sequence[float]) -> None:
-        if len(x) != len(y):
-            raise ValueError(
-                f"expected as many x as y in curve {name!r}, got {len(x)} and {len(y)}; give "
-                "one x for each y"
-            )
-        self._write([(_clean(name), step, float(value)) for step, value in enumerate(y)])
-        self.tags({f"advcore.x.{name}": ", ".join(f"{value:g}" for value in x)})
-
-    def artifact(self, path: Path, folder: str = "") -> None:
-        self._client.send(self._place, "log_artifact", self.id, str(path), folder or None)
-
-    def model(
-        self, name: str, weights: Path, about: Path, shape: Sequence[int], classes: int
-    ) -> None:
+    def _log_model(self, model: Model) -> None:
+        name = model.name
         versions = self._client.ask("search_model_versions", f"run_id = '{self.id}'")
         if any(version.name == name for version in versions):
             return
         with tempfile.TemporaryDirectory() as folder:
             packed = Path(folder) / MODEL
-            pack(packed, weights, about, shape, classes)
+            pack(packed, model.weights, model.about, model.shape, model.classes)
             self._client.send(self._place, "log_artifacts", self.id, str(packed), MODEL)
         if not self._client.ask("search_registered_models", f"name = '{name}'"):
             self._client.ask(
@@ -121,7 +153,7 @@ class MLflowRun:
                 {"advcore": "model"},
                 f"Networks trained by advcore as {name!r}.",
             )
-        known = json.loads(about.read_text())
+        known = json.loads(model.about.read_text())
         tags = {tag: cut(word, _TAG) for tag, word in card(known).items()}
         made = self._client.ask(
             "create_model_version",
@@ -133,30 +165,24 @@ class MLflowRun:
         )
         self._client.ask("set_registered_model_alias", name, ALIAS, made.version)
 
-    def text(self, text: str, file: str) -> None:
-        self._client.send(self._place, "log_text", self.id, text, file)
+    def _log_dataset(self, data: DatasetInput) -> None:
+        from mlflow import entities
 
-    def data(
-        self,
-        name: str,
-        digest: str,
-        rows: int,
-        shape: Sequence[int],
-        source: str = "",
-        context: str = "evaluation",
-    ) -> None:
-        from mlflow.entities import Dataset, DatasetInput, InputTag
-
-        profile = json.dumps({"num_rows": rows, "features_shape": [rows, *shape]})
-        about = json.dumps({"uri": without_secrets(source)})
-        dataset = Dataset(
-            name, digest[:_DIGEST], "advcore", about, json.dumps({"shape": list(shape)}), profile
+        shape = list(data.shape)
+        dataset = entities.Dataset(
+            data.name,
+            data.digest[:_DIGEST],
+            "advcore",
+            json.dumps({"uri": without_secrets(data.source)}),
+            json.dumps({"shape": shape}),
+            json.dumps({"num_rows": data.rows, "features_shape": [data.rows, *shape]}),
         )
+        use = entities.InputTag("mlflow.data.context", data.context)
         try:
             self._client.ask(
                 "log_inputs",
                 self.id,
-                [DatasetInput(dataset, [InputTag("mlflow.data.context", context)])],
+                [entities.DatasetInput(dataset, [use])],
             )
         except UnavailableError:
             raise
@@ -165,15 +191,8 @@ class MLflowRun:
             # of them
             _log.info("no data set is logged: %s", error)
 
-    def child(self, key: str, name: str) -> Run:
-        return open_run(self._client, self._experiment, key, name, {"mlflow.parentRunId": self.id})
-
-    def end(self, status: str = "FINISHED") -> None:
-        self._client.ask("set_terminated", self.id, status)
-
-    def _write(self, points: Sequence[tuple[str, int, float]]) -> None:
-        """Metrics (name, step, value) that are not there yet; infinite ones become words in a
-        tag."""
+    def _log_points(self, points: Sequence[tuple[str, int, float]]) -> None:
+        """Write the new ones of (name, step, value); name infinite ones in a tag."""
         words = {
             f"{name} at step {step}" if step else name: math.isinf(value)
             for name, step, value in points
@@ -183,7 +202,7 @@ class MLflowRun:
         }
         if infinite != self._infinite:
             self._infinite = infinite
-            self.tags({"advcore.infinite": ", ".join(sorted(infinite))})
+            self._log_tags({"advcore.infinite": ", ".join(sorted(infinite))})
         new = [point for point in points if not math.isinf(point[2]) and not self._is_there(*point)]
         from mlflow.entities import Metric
 

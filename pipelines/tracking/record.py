@@ -1,156 +1,176 @@
-"""The record of a study: what a run takes down, whoever keeps it; and the one who keeps nothing."""
+"""What a run logs, as values, and the two protocols behind which MLflow stands."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 Value = str | int | float | bool | None
 
+NOTE_CHARACTERS = 6000
+"""The length of a run's description."""
 
-NOTE = 6000
-"""Characters of a run's description."""
+
+@dataclass(frozen=True)
+class Params:
+    """Settings that define a run; logging another value for one of them is an InputError."""
+
+    values: Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Tags:
+    """Texts that may change from one attempt to the next."""
+
+    values: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Warnings:
+    """Sentences by name, which replace those that an earlier attempt logged (tags
+    `advcore.warning.NAME`)."""
+
+    values: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Numbers at one step. NaN is kept; infinite ones are named in the tag `advcore.infinite`."""
+
+    values: Mapping[str, float]
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A metric with `y[i]` at step i; the `x[i]` are in the tag `advcore.x.NAME`.
+
+    Raises ValueError for unequal lengths.
+    """
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+
+    def __post_init__(self) -> None:
+        if len(self.x) != len(self.y):
+            raise ValueError(
+                f"expected as many x as y in curve {self.name!r}, got {len(self.x)} and "
+                f"{len(self.y)}; give one x for each y"
+            )
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file, copied into a folder of the run's artifacts."""
+
+    path: Path
+    folder: str = ""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text, written to a file among the run's artifacts."""
+
+    text: str
+    file: str
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network among the artifacts, and the next version of the registered model `name`.
+
+    `weights` is a checkpoint, `about` the JSON beside it; the network maps images `(B, *shape)` to
+    logits `(B, classes)`. Logging it again adds no version.
+    """
+
+    name: str
+    weights: Path
+    about: Path
+    shape: Sequence[int]
+    classes: int
+
+
+@dataclass(frozen=True)
+class DatasetInput:
+    """A data set of `rows` images of `shape`; `source` is a URL, a path or a name, `context` its
+    use: evaluation, training, testing."""
+
+    name: str
+    digest: str
+    rows: int
+    shape: Sequence[int]
+    source: str = ""
+    context: str = "evaluation"
+
+
+Entry = Params | Tags | Warnings | Metrics | Curve | Artifact | Text | Model | DatasetInput
 
 
 class Run(Protocol):
-    """One run: of a study, of a model x probe inside it, of a training."""
+    """One run: of a study, of a model x probe inside it, of a training, of a trial."""
 
     @property
     def id(self) -> str:
-        """By which its keeper names it."""
+        """The run's id in the tracking backend."""
 
     @property
     def finished(self) -> bool:
-        """Whether it had come to its end before it was opened."""
+        """True if the run was already finished when it was opened."""
 
     def start(self) -> None:
-        """It is running, from now on or again."""
+        """Set the status to running."""
 
-    def params(self, values: Mapping[str, Value]) -> None:
-        """What defines it. Raises InputError when a parameter was written before with another
-        value."""
-
-    def tags(self, values: Mapping[str, str]) -> None:
-        """What may change from one attempt to the next."""
-
-    def warnings(self, sentences: Mapping[str, str]) -> None:
-        """The tags `advcore.warning.NAME`, in the place of those that an earlier attempt left."""
-
-    def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
-        """Numbers at a step. NaN is kept; infinite ones are left out, and named in the tag
-        `advcore.infinite`."""
-
-    def curve(self, name: str, x: Sequence[float], y: Sequence[float]) -> None:
-        """`y[i]` at step i of one metric; the `x[i]` stand in the tag `advcore.x.<name>`."""
-
-    def artifact(self, path: Path, folder: str = "") -> None:
-        """A file, into a folder of the run's artifacts."""
-
-    def model(
-        self, name: str, weights: Path, about: Path, shape: Sequence[int], classes: int
-    ) -> None:
-        """A network among the artifacts, and as the next version of the registered model `name`;
-        once, however often it is told.
-
-        `weights` is a checkpoint, `about` the JSON beside it; it takes images `(B, *shape)` to
-        logits `(B, classes)`.
-        """
-
-    def text(self, text: str, file: str) -> None:
-        """A text, as a file among the run's artifacts."""
-
-    def data(
-        self,
-        name: str,
-        digest: str,
-        rows: int,
-        shape: Sequence[int],
-        source: str = "",
-        context: str = "evaluation",
-    ) -> None:
-        """A data set it worked on: `rows` images of `shape`; `source` is a URL, a path or a name,
-        `context` what it was for."""
+    def log(self, entry: Entry) -> None:
+        """Write one entry; an entry that is already there is not written twice."""
 
     def child(self, key: str, name: str) -> "Run":
-        """A run inside this one, found again by its key."""
+        """Open a run inside this one: the one with this key, or a new one."""
 
     def end(self, status: str = "FINISHED") -> None:
-        """It is over: FINISHED, FAILED or KILLED."""
-
-
-def note(report: str) -> dict[str, str]:
-    """Return the head of a report, whole sections of it, as the tag that MLflow shows as a run's
-    description."""
-    sections = report.split("\n## ")
-    head = sections[0]
-    for section in sections[1:]:
-        if len(head) + len(section) > NOTE:
-            break
-        head += f"\n## {section}"
-    return {"mlflow.note.content": head}
+        """Set the final status: FINISHED, FAILED or KILLED."""
 
 
 class Tracker(Protocol):
-    """Where runs are kept."""
+    """A place where runs are kept."""
 
     def open(self, experiment: str, key: str, name: str) -> Run:
-        """The run of this key, as it was left, or a new one."""
+        """Open the run with this key as it was left, or a new one."""
 
 
 class NullRun:
-    """A run of which nothing is kept."""
+    """A run that keeps nothing."""
 
     id = ""
     finished = False
 
     def start(self) -> None:
-        pass
+        """Do nothing."""
 
-    def params(self, values: Mapping[str, Value]) -> None:
-        pass
-
-    def tags(self, values: Mapping[str, str]) -> None:
-        pass
-
-    def warnings(self, sentences: Mapping[str, str]) -> None:
-        pass
-
-    def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
-        pass
-
-    def curve(self, name: str, x: Sequence[float], y: Sequence[float]) -> None:
-        pass
-
-    def artifact(self, path: Path, folder: str = "") -> None:
-        pass
-
-    def model(
-        self, name: str, weights: Path, about: Path, shape: Sequence[int], classes: int
-    ) -> None:
-        pass
-
-    def text(self, text: str, file: str) -> None:
-        pass
-
-    def data(
-        self,
-        name: str,
-        digest: str,
-        rows: int,
-        shape: Sequence[int],
-        source: str = "",
-        context: str = "evaluation",
-    ) -> None:
-        pass
+    def log(self, entry: Entry) -> None:
+        """Do nothing."""
 
     def child(self, key: str, name: str) -> "Run":
+        """Return this run."""
         return self
 
     def end(self, status: str = "FINISHED") -> None:
-        pass
+        """Do nothing."""
 
 
 class NullTracker:
     """A tracker that keeps nothing and imports nothing."""
 
     def open(self, experiment: str, key: str, name: str) -> Run:
+        """Return a run that keeps nothing."""
         return NullRun()
+
+
+def note(report: str) -> Tags:
+    """Return the first whole sections of a report as the tag that MLflow shows as description."""
+    head, *sections = report.split("\n## ")
+    for section in sections:
+        if len(head) + len(section) > NOTE_CHARACTERS:
+            break
+        head += f"\n## {section}"
+    return Tags({"mlflow.note.content": head})

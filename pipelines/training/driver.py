@@ -19,7 +19,7 @@ from advcore.pipelines.settings import schema
 from advcore.pipelines.tracking.background import background_log, start_run
 from advcore.pipelines.tracking.card import card
 from advcore.pipelines.tracking.checkpoints import download_checkpoint
-from advcore.pipelines.tracking.record import Run
+from advcore.pipelines.tracking.record import DatasetInput, Metrics, Model, Params, Run, Tags
 from advcore.pipelines.tracking.tracker import make_tracker
 from advcore.pipelines.training.settings import (
     Loaded,
@@ -130,11 +130,11 @@ def _train(training: Training) -> Trained:
         for name, place in ((ABOUT, checkpoint.with_suffix(".json")), (MODEL, checkpoint)):
             with atomic_write(place) as unfinished:
                 shutil.copyfile(folder / name, unfinished)
-        log.run.model(
-            training.name, folder / MODEL, folder / ABOUT, ready.data.shape, ready.classes
+        log.run.log(
+            Model(training.name, folder / MODEL, folder / ABOUT, ready.data.shape, ready.classes)
         )
         digest = content_hash(replace(training.model, checkpoint=str(checkpoint)))
-        log.run.tags({"advcore.model": digest, "advcore.epoch": str(epoch)})
+        log.run.log(Tags({"advcore.model": digest, "advcore.epoch": str(epoch)}))
         log.status = "FINISHED"
     if not log.unlogged:
         shutil.rmtree(folder)
@@ -262,14 +262,14 @@ def _watched(ready: Loaded, folder: Path, record: Run) -> list[dict[str, float]]
     of all."""
     history = read_history(ready, folder)
     for number, metrics in enumerate(history, 1):
-        record.metrics(metrics, number)
+        record.log(Metrics(metrics, number))
     name, total = ready.training.name, ready.training.recipe.epochs
     with tqdm(
         total=total, initial=len(history), desc=f"train {name}", unit="epoch", file=sys.stderr
     ) as bar:
         for progress in _epochs(ready, folder):
             history.append(progress.metrics)
-            record.metrics(progress.metrics, progress.epoch)
+            record.log(Metrics(progress.metrics, progress.epoch))
             _tell_overfitting(record, history, bar)
             bar.set_postfix(
                 {
@@ -288,7 +288,7 @@ def _tell_overfitting(record: Run, history: list[dict[str, float]], bar: tqdm) -
     known = overfitting(history[:-1])
     for name, number in overfitting(history).items():
         if name not in known:
-            record.tags({f"advcore.overfitting.{name}": str(number)})
+            record.log(Tags({f"advcore.overfitting.{name}": str(number)}))
             bar.write(
                 f"{name} overfitting at epoch {number}, seen after epoch {len(history)}",
                 file=sys.stderr,
@@ -301,23 +301,39 @@ def _describe(record: Run, ready: Loaded) -> None:
     start = settings["model"].pop(
         "checkpoint"
     )  # a path may move; its content is part of the run's key
-    record.params(
-        schema.flatten(
-            {
-                name: settings[name]
-                for name in ("model", "data", "validation", "watch", "on_overfitting", "recipe")
-            }
+    record.log(
+        Params(
+            schema.flatten(
+                {
+                    name: settings[name]
+                    for name in ("model", "data", "validation", "watch", "on_overfitting", "recipe")
+                }
+            )
         )
     )
-    record.tags({} if start is None else {"advcore.checkpoint": start})
-    record.tags({"advcore.data": ready.digest, **environment_tags()})
+    record.log(Tags({} if start is None else {"advcore.checkpoint": start}))
+    record.log(Tags({"advcore.data": ready.digest, **environment_tags()}))
     samples = len(ready.data) + len(ready.held_out or ())
-    record.data(
-        training.data.name, ready.digest, samples, ready.data.shape, training.data.name, "training"
+    record.log(
+        DatasetInput(
+            training.data.name,
+            ready.digest,
+            samples,
+            ready.data.shape,
+            training.data.name,
+            "training",
+        )
     )
     if training.test is not None and test is not None:
-        record.data(
-            training.test.name, test.digest, len(test), test.shape, training.test.name, "testing"
+        record.log(
+            DatasetInput(
+                training.test.name,
+                test.digest,
+                len(test),
+                test.shape,
+                training.test.name,
+                "testing",
+            )
         )
 
 

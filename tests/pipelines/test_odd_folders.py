@@ -13,6 +13,7 @@ from advcore.pipelines.cli import main
 from advcore.pipelines.study import saved_answer
 from advcore.pipelines.tracking.client import Client, default_uri
 from advcore.pipelines.tracking.finished_run import finished_in_mlflow, sqlite_path
+from advcore.pipelines.tracking.record import Text
 from advcore.pipelines.tracking.tracker import MLflowTracker
 
 SIGNS = [chr(code) for code in range(1, 127) if chr(code) not in "/"]
@@ -44,7 +45,7 @@ def test_runs_are_recorded_where_the_results_lie(name: str, migrated: Path, tmp_
     shutil.copy(migrated, folder / "mlflow.db")
     run = MLflowTracker(None, folder).open("advcore", "0af", "one")
     run.start()
-    run.text("hello", "said.txt")
+    run.log(Text("hello", "said.txt"))
     run.end()
     with sqlite3.connect(folder / "mlflow.db") as database:
         assert database.execute("SELECT run_uuid FROM runs").fetchall() == [(run.id,)]
@@ -112,5 +113,5 @@ def test_what_lies_elsewhere_stays_there(folder: Path, tmp_path: Path) -> None:
     """An experiment whose artifacts somebody has put elsewhere."""
     elsewhere = (tmp_path / "elsewhere").as_uri()
     Client(default_uri(folder)).ask("create_experiment", "advcore", elsewhere)
-    MLflowTracker(None, folder).open("advcore", "0af", "one").text("hello", "said.txt")
+    MLflowTracker(None, folder).open("advcore", "0af", "one").log(Text("hello", "said.txt"))
     assert len(list((tmp_path / "elsewhere").rglob("said.txt"))) == 1

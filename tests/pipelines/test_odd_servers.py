@@ -11,6 +11,7 @@ from odd_server import Asked, answering
 from advcore.pipelines.tracking import finished_run
 from advcore.pipelines.tracking.client import Client, default_uri
 from advcore.pipelines.tracking.finished_run import finished_in_mlflow
+from advcore.pipelines.tracking.record import Artifact, DatasetInput, Metrics, Text
 from advcore.pipelines.tracking.tracker import MLflowTracker
 from advcore.workers.errors import InputError, UnavailableError
 from advcore.workers.stores.deadline import within
@@ -195,8 +196,8 @@ def test_a_servers_own_disk_is_not_looked_for_here(tmp_path: Path) -> None:
 def test_a_file_of_ours_that_is_gone_is_no_fault_of_the_place(folder: Path, tmp_path: Path) -> None:
     run = MLflowTracker(None, folder).open("advcore", "0af", "one")
     with pytest.raises(InputError, match=r"gone\.png"):
-        run.artifact(tmp_path / "gone.png")
-    run.text("hello", "said.txt")
+        run.log(Artifact(tmp_path / "gone.png"))
+    run.log(Text("hello", "said.txt"))
 
 
 def test_a_server_that_knows_no_data_sets_records_all_else(
@@ -211,6 +212,6 @@ def test_a_server_that_knows_no_data_sets_records_all_else(
         return whole(self, method, *arguments, **named)
 
     monkeypatch.setattr(Client, "ask", ask)
-    run.data("digits", "0af", 3, (1, 8, 8))
-    run.metrics({"a": 1.0})
+    run.log(DatasetInput("digits", "0af", 3, (1, 8, 8)))
+    run.log(Metrics({"a": 1.0}))
     run.end()

@@ -10,7 +10,7 @@ import pytest
 
 from advcore.pipelines.tracking import background
 from advcore.pipelines.tracking.background import Ledger, background_log, start_run
-from advcore.pipelines.tracking.record import NullRun
+from advcore.pipelines.tracking.record import Entry, Metrics, NullRun, Params, Text
 from advcore.workers.errors import InputError, UnavailableError
 
 
@@ -22,14 +22,10 @@ class Flaky(NullRun):
         self.written: list[tuple[Any, ...]] = []
         self.tries = 0
 
-    def metrics(self, values: Any, step: int = 0) -> None:
-        self._write("metrics", dict(values), step)
-
-    def text(self, text: str, file: str) -> None:
-        self._write("text", text, file)
-
-    def params(self, values: Any) -> None:
-        raise InputError("parameters are written once, user:secret@host")
+    def log(self, entry: Entry) -> None:
+        if isinstance(entry, Params):
+            raise InputError("parameters are written once, user:secret@host")
+        self._write(entry)
 
     def child(self, key: str, name: str) -> "Flaky":
         self._write("child", key, name)
@@ -59,8 +55,8 @@ def test_all_is_written_in_order_after_it_was_away(capsys: pytest.CaptureFixture
     with background_log(run, 30) as log:
         start = time.monotonic()
         for step in range(1000):
-            log.run.metrics({"shards": step}, step)
-        log.run.child("k", "one/margins").text("none", "failures.txt")
+            log.run.log(Metrics({"shards": step}, step))
+        log.run.child("k", "one/margins").log(Text("none", "failures.txt"))
         assert time.monotonic() - start < 1  # nobody waits
         while run.tries < 5:
             time.sleep(0.01)
@@ -68,10 +64,10 @@ def test_all_is_written_in_order_after_it_was_away(capsys: pytest.CaptureFixture
         run.away.clear()
         log.status = "FINISHED"
     assert log.unlogged == ""
-    assert run.written[:1000] == [("metrics", {"shards": step}, step) for step in range(1000)]
+    assert run.written[:1000] == [(Metrics({"shards": step}, step),) for step in range(1000)]
     assert run.written[1000:] == [
         ("child", "k", "one/margins"),
-        ("text", "none", "failures.txt"),
+        (Text("none", "failures.txt"),),
         ("end", "FINISHED"),
     ]
     told = capsys.readouterr().err
@@ -84,7 +80,7 @@ def test_the_end_waits_up_to_its_limit_and_says_what_is_missing() -> None:
     run.away.set()
     start = time.monotonic()
     with background_log(run, 0.3) as log:
-        log.run.metrics({"a": 1.0})
+        log.run.log(Metrics({"a": 1.0}))
     assert 0.3 <= time.monotonic() - start < 5
     assert log.unlogged.startswith(
         "2 entries are not logged: MLflow at http://***@here cannot be used: no answer"
@@ -109,11 +105,11 @@ def test_the_end_waits_longer_for_one_that_is_slow() -> None:
 def test_what_is_refused_is_told_and_the_rest_is_written() -> None:
     run = Flaky()
     with background_log(run, 10) as log:
-        log.run.params({"a": 1})
-        log.run.params({"a": 1})
-        log.run.text("x", "y")
+        log.run.log(Params({"a": 1}))
+        log.run.log(Params({"a": 1}))
+        log.run.log(Text("x", "y"))
     assert log.unlogged == "parameters are written once, ***@host (2 entries)"
-    assert run.written == [("text", "x", "y"), ("end", "FAILED")]
+    assert run.written == [(Text("x", "y"),), ("end", "FAILED")]
 
 
 def test_an_interrupted_run_waits_a_moment_only(
@@ -152,7 +148,7 @@ def test_whether_a_run_had_finished_is_no_while_nobody_knows(tmp_path: Path) -> 
 def test_a_run_that_cannot_begin_is_refused_and_ended() -> None:
     run = Flaky()
     with pytest.raises(InputError, match="parameters are written once"):
-        start_run(run, lambda: run.params({}))
+        start_run(run, lambda: run.log(Params({})))
     assert run.written == [("end", "FAILED")]
 
 

@@ -2,7 +2,17 @@
 
 from pathlib import Path
 
-from advcore.pipelines.tracking.record import NullRun
+from advcore.pipelines.tracking.record import (
+    Artifact,
+    Curve,
+    DatasetInput,
+    Metrics,
+    NullRun,
+    Params,
+    Tags,
+    Text,
+    Warnings,
+)
 from advcore.pipelines.tracking.tracker import NullTracker, make_tracker
 
 
@@ -11,14 +21,14 @@ def test_the_null_tracker_keeps_nothing(tmp_path: Path) -> None:
     assert isinstance(tracker, NullTracker)
     run = tracker.open("experiment", "k", "study")
     run.start()
-    run.params({"a": 1})
-    run.tags({"a": "b"})
-    run.warnings({"a": "b"})
-    run.metrics({"a": 1.0})
-    run.curve("c", [0], [1])
-    run.artifact(tmp_path / "none.png")
-    run.text("a", "b.txt")
-    run.data("a", "b", 1, (1, 2, 2))
+    run.log(Params({"a": 1}))
+    run.log(Tags({"a": "b"}))
+    run.log(Warnings({"a": "b"}))
+    run.log(Metrics({"a": 1.0}))
+    run.log(Curve("c", [0], [1]))
+    run.log(Artifact(tmp_path / "none.png"))
+    run.log(Text("a", "b.txt"))
+    run.log(DatasetInput("a", "b", 1, (1, 2, 2)))
     assert isinstance(run.child("k", "n"), NullRun)
     run.end()
     assert not run.finished

@@ -15,6 +15,16 @@ from mlflow_store import client, opened
 from postgres import free_port
 
 from advcore.pipelines.tracking import tracker
+from advcore.pipelines.tracking.record import (
+    Artifact,
+    Curve,
+    DatasetInput,
+    Metrics,
+    Params,
+    Tags,
+    Text,
+    Warnings,
+)
 from advcore.pipelines.tracking.tracker import MLflowTracker, make_tracker, ui_command
 from advcore.workers.errors import InputError
 
@@ -32,15 +42,17 @@ def test_importing_the_module_does_not_import_mlflow() -> None:
 def test_a_run_is_kept_whole(folder: Path) -> None:
     run = opened(folder)
     run.start()
-    run.params({"a.b": 1, "eps": "0.5, 1", "none": None, "box": True, "attacks[0]": "pgd"})
-    run.tags({"advcore.device": "cpu"})
-    run.metrics({"accuracy": 0.5})
-    run.metrics({"loss": 2.0}, step=3)
-    run.curve("robust/worst", [0, 0.5, 1], [1.0, 0.75, 0.5])
-    run.text("what failed", "failures.txt")
+    run.log(Params({"a.b": 1, "eps": "0.5, 1", "none": None, "box": True, "attacks[0]": "pgd"}))
+    run.log(Tags({"advcore.device": "cpu"}))
+    run.log(Metrics({"accuracy": 0.5}))
+    run.log(Metrics({"loss": 2.0}, step=3))
+    run.log(Curve("robust/worst", [0, 0.5, 1], [1.0, 0.75, 0.5]))
+    run.log(Text("what failed", "failures.txt"))
     (folder / "figure.png").write_bytes(b"png")
-    run.artifact(folder / "figure.png", "figures")
-    run.data("mnist5k", "d" * 64, 256, (1, 28, 28), "https://user:secret@example.org/data")
+    run.log(Artifact(folder / "figure.png", "figures"))
+    run.log(
+        DatasetInput("mnist5k", "d" * 64, 256, (1, 28, 28), "https://user:secret@example.org/data")
+    )
     assert client(folder).get_run(run.id).info.status == "RUNNING"
     run.end()
     kept = client(folder).get_run(run.id)
@@ -79,12 +91,12 @@ def test_an_interrupted_run_goes_on_and_holds_everything_once(folder: Path) -> N
         run = opened(folder)
         assert run.finished == (attempt == 2)
         run.start()
-        run.params({"a": 1})
-        run.metrics({"accuracy": 0.5, "nothing": math.nan})
-        run.curve("c", [0, 1], [1.0, 0.5 if attempt == 0 else 0.25])
-        run.data("mnist5k", "d", 256, (1, 28, 28))
+        run.log(Params({"a": 1}))
+        run.log(Metrics({"accuracy": 0.5, "nothing": math.nan}))
+        run.log(Curve("c", [0, 1], [1.0, 0.5 if attempt == 0 else 0.25]))
+        run.log(DatasetInput("mnist5k", "d", 256, (1, 28, 28)))
         child = run.child("plain/robustness", "plain/robustness")
-        child.metrics({"accuracy": 0.5})
+        child.log(Metrics({"accuracy": 0.5}))
         child.end("FAILED" if attempt == 0 else "FINISHED")
         assert client(folder).get_run(child.id).data.tags["mlflow.parentRunId"] == run.id
         run.end("KILLED" if attempt == 0 else "FINISHED")
@@ -114,7 +126,7 @@ def test_the_same_child_key_under_another_parent_is_another_run(folder: Path) ->
 
 
 def test_a_changed_parameter_is_refused(folder: Path) -> None:
-    opened(folder).params({"seed": 1})
+    opened(folder).log(Params({"seed": 1}))
     with pytest.raises(
         InputError,
         match=(
@@ -122,16 +134,16 @@ def test_a_changed_parameter_is_refused(folder: Path) -> None:
             r"another name"
         ),
     ):
-        opened(folder).params({"seed": 2, "new": 3})
+        opened(folder).log(Params({"seed": 2, "new": 3}))
 
 
 def test_more_than_one_call_takes_and_long_values_are_cut(folder: Path) -> None:
     run = opened(folder)
     values = {f"p{i}": "x" * 7000 if i == 0 else i for i in range(230)}
-    run.params(values)
-    opened(folder).params(values)
-    run.tags({f"t{i}": "y" * 9000 if i == 0 else "z" for i in range(230)})
-    run.curve("long", range(2300), range(2300))
+    run.log(Params(values))
+    opened(folder).log(Params(values))
+    run.log(Tags({f"t{i}": "y" * 9000 if i == 0 else "z" for i in range(230)}))
+    run.log(Curve("long", range(2300), range(2300)))
     kept = client(folder).get_run(run.id)
     assert len(kept.data.params) == 230
     assert len(kept.data.params["p0"]) == 6000
@@ -141,14 +153,14 @@ def test_more_than_one_call_takes_and_long_values_are_cut(folder: Path) -> None:
 
 def test_infinite_metrics_are_named_and_left_out(folder: Path) -> None:
     run = opened(folder)
-    run.metrics({"distance": math.inf, "nan": math.nan})
-    opened(folder).curve("margin", [0, 1, 2], [1.0, math.inf, -math.inf])
+    run.log(Metrics({"distance": math.inf, "nan": math.nan}))
+    opened(folder).log(Curve("margin", [0, 1, 2], [1.0, math.inf, -math.inf]))
     kept = client(folder).get_run(run.id).data
     assert kept.tags["advcore.infinite"] == "distance, margin at step 1, margin at step 2"
     assert "distance" not in kept.metrics
     assert math.isnan(kept.metrics["nan"])
     assert [point.step for point in client(folder).get_metric_history(run.id, "margin")] == [0]
-    opened(folder).metrics({"distance": 3.0})
+    opened(folder).log(Metrics({"distance": 3.0}))
     assert (
         client(folder).get_run(run.id).data.tags["advcore.infinite"]
         == "margin at step 1, margin at step 2"
@@ -161,16 +173,16 @@ def test_warnings_are_those_of_the_last_attempt(folder: Path) -> None:
         return {name: value for name, value in tags.items() if "warning" in name}
 
     run = opened(folder)
-    run.tags({"a": "b"})
-    run.warnings({"zero_gradients": "on 12%", "rising ε": "on 3%"})
+    run.log(Tags({"a": "b"}))
+    run.log(Warnings({"zero_gradients": "on 12%", "rising ε": "on 3%"}))
     assert kept() == {
         "advcore.warning.zero_gradients": "on 12%",
         "advcore.warning.rising _": "on 3%",
     }
     run = opened(folder)
-    run.warnings({"zero_gradients": "on 11%"})
+    run.log(Warnings({"zero_gradients": "on 11%"}))
     assert kept() == {"advcore.warning.zero_gradients": "on 11%"}
-    run.warnings({})
+    run.log(Warnings({}))
     assert kept() == {}
     assert client(folder).get_run(run.id).data.tags["a"] == "b"
 
@@ -189,8 +201,8 @@ def test_warnings_are_those_of_the_last_attempt(folder: Path) -> None:
 )
 def test_names_become_such_as_mlflow_takes(name: str, clean: str, folder: Path) -> None:
     run = opened(folder)
-    run.metrics({name: 1.0})
-    run.params({name: 1})
+    run.log(Metrics({name: 1.0}))
+    run.log(Params({name: 1}))
     kept = client(folder).get_run(run.id).data
     assert list(kept.metrics) == list(kept.params) == [clean]
 
@@ -200,7 +212,7 @@ def test_a_curve_needs_an_x_for_each_y(folder: Path) -> None:
         ValueError,
         match=r"expected as many x as y in curve 'c', got 1 and 2; give one x for each y",
     ):
-        opened(folder).curve("c", [0], [1, 2])
+        opened(folder).log(Curve("c", [0], [1, 2]))
 
 
 def test_a_key_with_quotes_is_refused(folder: Path) -> None:

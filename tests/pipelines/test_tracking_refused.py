@@ -11,6 +11,7 @@ import pytest
 from mlflow_store import client, opened
 
 from advcore.pipelines.tracking import client as client_settings
+from advcore.pipelines.tracking.record import Artifact
 from advcore.pipelines.tracking.tracker import MLflowTracker
 from advcore.workers.errors import InputError
 
@@ -83,7 +84,7 @@ def test_a_store_in_memory_is_refused(folder: Path, uri: str) -> None:
 def test_a_store_that_breaks_later_is_refused_too(folder: Path) -> None:
     run = opened(folder)
     with pytest.raises(InputError, match=r"^MLflow at sqlite.* cannot be used: .*gone.png"):
-        run.artifact(folder / "gone.png")
+        run.log(Artifact(folder / "gone.png"))
 
 
 def test_a_folder_that_cannot_be_made_is_refused(

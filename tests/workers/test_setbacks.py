@@ -21,7 +21,8 @@ KILLED = died(
 )
 GONE = died("The actor died because its node has died.")
 BROKEN = died(
-    "Traceback:\n  File\nInputError: store /a is not there, s3://user:planted@host", init_failed=True
+    "Traceback:\n  File\nInputError: store /a is not there, s3://user:planted@host",
+    init_failed=True,
 )
 
 
