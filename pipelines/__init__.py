@@ -1,0 +1,22 @@
+"""Experiments: studies, trainings and sweeps, from the command line or from Python.
+
+`Study`, `run` and `Result` are imported when they are first used, for they bring torch.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from advcore.pipelines.result import IncompleteError, Result, run
+    from advcore.pipelines.study.settings import RunSettings, Study
+
+__all__ = ["IncompleteError", "Result", "RunSettings", "Study", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used. Raises AttributeError for any other."""
+    if name not in __all__:
+        raise AttributeError(f"module 'advcore.pipelines' has no attribute {name!r}")
+    from advcore.pipelines import result
+    from advcore.pipelines.study import settings
+
+    return getattr(settings if name in ("RunSettings", "Study") else result, name)

@@ -1,8 +1,6 @@
 """The text of report.md: a head with all that is needed to do it again, the claims, a section for
 each probe."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -149,12 +147,14 @@ def _table(x: Sequence[float], curves: Mapping[str, Curve]) -> str:
     return tables.markdown(["at", *curves], rows)
 
 
-def curves_csv(summaries: Summaries) -> str:
-    """All curves of a probe with all digits: model, curve, x, y."""
-    text = io.StringIO()
-    lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(["model", "curve", "x", "y"])
-    for model, summary in summaries.items():
-        for name, curve in summary.curves.items():
-            lines.writerows([model, name, x, y] for x, y in zip(curve.x, curve.y, strict=True))
-    return text.getvalue()
+def curves_rows(summaries: Summaries) -> list[list[object]]:
+    """Return all curves of a probe as rows under a head: model, curve, x, y."""
+    return [
+        ["model", "curve", "x", "y"],
+        *(
+            [model, name, x, y]
+            for model, summary in summaries.items()
+            for name, curve in summary.curves.items()
+            for x, y in zip(curve.x, curve.y, strict=True)
+        ),
+    ]

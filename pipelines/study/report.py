@@ -9,23 +9,34 @@ import yaml
 
 from advcore.pipelines.claims import Claim, Measured, Tables
 from advcore.pipelines.machine.disk import is_full
+from advcore.pipelines.machine.environment import environment_tags
 from advcore.pipelines.reports.chance import warned
 from advcore.pipelines.reports.escaping import visible
+from advcore.pipelines.reports.machine_readable import (
+    as_csv,
+    as_latex,
+    claims_rows,
+    results_json,
+    scalars_rows,
+)
 from advcore.pipelines.reports.outputs import Outputs
-from advcore.pipelines.reports.text import curves_csv, document, section
+from advcore.pipelines.reports.text import curves_rows, document, section
 from advcore.pipelines.settings import schema
 from advcore.pipelines.study.facts import UNSEEN, Words, gather, settings_of, training_file
 from advcore.pipelines.study.plan import Prepared
 from advcore.pipelines.study.saved_answer import Kept
 from advcore.pipelines.study.settings import Study
 from advcore.pipelines.study.summaries import drawings, summarised
-from advcore.probes import Columns, Probe, Summary
+from advcore.probes import Columns, Summary
 from advcore.workers.checkpoints import atomic_write
 from advcore.workers.errors import USERS_ERRORS
 from advcore.workers.redaction import LINE, plain_without_secrets, shortened, without_secrets
 from advcore.workers.stores.rows import Damaged, write_parquet
 from advcore.workers.stores.store import Store
 from advcore.workers.tasks import TaskResult
+
+RESULTS = "results.json"
+"""The file of a study's folder that holds its numbers for other programs."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +110,7 @@ def write_report(
             write_parquet(outputs.path(table_file(probe, model)), table)
         try:
             summary = summarised(study.probes[probe], by_model)
-            drawn = _drawn(outputs, probe, study.probes[probe], by_model)
+            drawn = _drawn(outputs, probe, study, by_model)
         except (
             USERS_ERRORS
         ) as error:  # a probe may be a user's own code, and hours of measuring lie behind it
@@ -125,7 +136,8 @@ def write_report(
             )
         )
         if any(own.curves for own in summaries[probe].values()):
-            _write(outputs, curves, curves_csv(summaries[probe]))
+            _write(outputs, curves, as_csv(curves_rows(summaries[probe])))
+        _write_table(outputs, f"tables/{probe}/scalars", scalars_rows(summaries[probe]))
     claims = {name: evaluate_claim(claim, measured) for name, claim in study.claims.items()}
     missing = [f"{len(failures)} shards failed, and the numbers leave them out"] if failures else []
     missing += [problem.splitlines()[0] for problem in problems]
@@ -141,10 +153,11 @@ def write_report(
         "study.yaml",
         yaml.safe_dump(plain_without_secrets(schema.unstructure(study)), sort_keys=False),
     )
-    outputs.finish([] if outputs.known else _formerly(prepared, figures))
     repeated = sum(outcome.tries > 1 for outcome in outcomes)
     found = len(prepared.all_works()) - len(outcomes)
-    return Report(
+    if claims:
+        _write_table(outputs, "tables/claims", claims_rows(study.claims, claims))
+    report = Report(
         study,
         len(outcomes),
         repeated,
@@ -159,16 +172,46 @@ def write_report(
         outputs.paths,
         unseen=prepared.unseen,
     )
+    _write(outputs, RESULTS, without_secrets(_results(prepared, report, missing)))
+    outputs.finish([] if outputs.known else _formerly(prepared, figures))
+    return report
 
 
-def _drawn(outputs: Outputs, probe: str, own: Probe, tables: Mapping[str, Columns]) -> list[Path]:
-    """The figures of a probe, each in the probe's folder."""
+def _results(prepared: Prepared, report: Report, missing: list[str]) -> str:
+    """Return what results.json holds."""
+    study = prepared.study
+    ids = {
+        "study": prepared.identity,
+        "data": prepared.dataset.digest,
+        "models": dict(prepared.model_hashes),
+        "samples": len(prepared.dataset),
+        "seed": study.run.seed,
+    }
+    return results_json(
+        study.name,
+        ids,
+        report.summaries,
+        study.claims,
+        report.claims,
+        report.warnings,
+        missing,
+        environment_tags(),
+    )
+
+
+def _drawn(outputs: Outputs, probe: str, study: Study, tables: Mapping[str, Columns]) -> list[Path]:
+    """Draw the figures of a probe into its folder, in every kind of file that is asked for; return
+    those that a report shows."""
     from advcore.pipelines.reports import figures  # matplotlib takes a second to import
 
-    return [
-        figures.save(chart, outputs.path(f"figures/{probe}/{chart.name}.png").parent)
-        for chart in drawings(probe, own, tables)
-    ]
+    shown = []
+    for chart in drawings(probe, study.probes[probe], tables):
+        paths = [
+            figures.save(chart, outputs.path(f"figures/{probe}/{chart.name}.{kind}").parent, kind)
+            for kind in study.run.figure_kinds
+        ]
+        shown.append(next((path for path in paths if path.suffix == ".png"), paths[0]))
+    return shown
 
 
 def _problem(probe: str, error: BaseException) -> str:
@@ -176,6 +219,12 @@ def _problem(probe: str, error: BaseException) -> str:
     last = shortened(traceback.format_exception_only(error)[-1], LINE)
     trace = shortened("".join(traceback.format_exception(error)))
     return without_secrets(f"probe {probe}: {visible(last)}\n{trace}")
+
+
+def _write_table(outputs: Outputs, name: str, rows: list[list[object]]) -> None:
+    """Write rows as `name`.csv, with all digits, and `name`.tex, for papers."""
+    _write(outputs, f"{name}.csv", as_csv(rows))
+    _write(outputs, f"{name}.tex", as_latex(rows))
 
 
 def _write(outputs: Outputs, name: str, text: str) -> None:

@@ -1,16 +1,21 @@
 """The study file: models x data x probes, and how to run it."""
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from advcore.networks.wrappers import Wrapper
 from advcore.pipelines.claims import Claim, MaskingWarnings, Numbers
 from advcore.pipelines.settings.names import check_folder_name, check_name
+from advcore.pipelines.settings.shipped import read
 from advcore.probes import Probe
 from advcore.transforms import Transform
 from advcore.workers.datasets import DataSpec
 from advcore.workers.errors import InputError
 from advcore.workers.models import ModelSpec
+
+FIGURE_KINDS = ("png", "svg", "pdf")
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,7 @@ class RunSettings:
         tracking_uri: MLflow server or store; MLFLOW_TRACKING_URI, else a SQLite file in `out`, when
             not given.
         experiment: MLflow experiment.
+        figures: kinds of files that figures are drawn into, separated by commas: png, svg, pdf.
         track: write to MLflow at all.
         tracking_wait: seconds that the end of a run waits for an MLflow that went away, and writes
             nothing in them.
@@ -57,12 +63,18 @@ class RunSettings:
     store: str | None = None
     tracking_uri: str | None = None
     experiment: str = "advcore"
+    figures: str = "png"
     track: bool = True
     tracking_wait: float = 60.0
 
     def __post_init__(self) -> None:
         if self.address is not None:
             object.__setattr__(self, "runner", "ray")
+
+    @property
+    def figure_kinds(self) -> list[str]:
+        """The kinds of `figures`, each once."""
+        return list(dict.fromkeys(kind.strip() for kind in self.figures.split(",")))
 
     def check(self) -> None:
         """Raise InputError for settings that cannot work. Not done on construction: flags and file
@@ -71,6 +83,11 @@ class RunSettings:
             value = getattr(self, name)
             if isinstance(value, int) and value < 1:
                 raise InputError(f"run.{name} must be at least 1; got {value}")
+        for kind in self.figure_kinds:
+            if kind not in FIGURE_KINDS:
+                raise InputError(
+                    f"run.figures holds png, svg, pdf, separated by commas; got {self.figures!r}"
+                )
         if self.shard_seconds is not None and not self.shard_seconds > 0:
             raise InputError(
                 "run.shard_seconds must be above 0, or left out for no limit; got "
@@ -123,6 +140,16 @@ class Study:
     claims: dict[str, Claim] = field(default_factory=dict)
     minutes: float | None = None
     run: RunSettings = field(default_factory=RunSettings)
+
+    @classmethod
+    def read(cls, file: str | os.PathLike[str], settings: Sequence[str] = ()) -> "Study":
+        """Read a study file, or one that comes with advcore by its name; `settings` are put over
+        it, each as `--set` takes it: "data.samples=64".
+
+        Raises InputError for what is no study.
+        """
+        study: Study = read(cls, os.fspath(file), "studies", tuple(settings))
+        return study
 
     def __post_init__(self) -> None:
         names = {**self.models, **self.train}

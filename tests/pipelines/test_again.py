@@ -89,7 +89,7 @@ def test_the_answer_hangs_on_all_that_the_study_came_of_and_left(
         for path in left
         if path.name not in ("finished.json", ".written.json", "advcore-store")
     }
-    assert len(memo["left"]) == 6 + 2 + 4 + 2 + 1
+    assert len(memo["left"]) == 6 + 2 + 4 + 3 + 3
 
 
 @pytest.fixture

@@ -1,0 +1,168 @@
+"""Studies from Python: what a study came to, as tables, numbers and figures."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from advcore.pipelines.reports.escaping import visible
+from advcore.pipelines.settings.shipped import read
+from advcore.pipelines.study import driver
+from advcore.pipelines.study.report import RESULTS, table_file
+from advcore.pipelines.study.settings import Study
+from advcore.pipelines.study.summaries import drawings
+from advcore.probes import Columns
+from advcore.workers.errors import InputError
+from advcore.workers.stores.rows import read_table, to_columns
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+_NUMBERS = {"inf", "-inf", "nan"}
+
+
+class IncompleteError(RuntimeError):
+    """A study of which a part could not be measured or summarised; `result` holds the rest."""
+
+    def __init__(self, message: str, result: "Result") -> None:
+        super().__init__(message)
+        self.result = result
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a study came to, read from its folder of results.
+
+    Attributes:
+        folder: the study's folder: results.json, report.md, study.yaml, tables, figures.
+    """
+
+    folder: Path
+
+    @cached_property
+    def study(self) -> Study:
+        """The study with every default filled in and with its trained models."""
+        study: Study = read(Study, str(self.folder / "study.yaml"), "studies")
+        return study
+
+    @property
+    def scalars(self) -> dict[str, dict[str, dict[str, float]]]:
+        """The single numbers, by probe, model and name."""
+        return self._part("scalars")
+
+    @property
+    def curves(self) -> dict[str, dict[str, dict[str, dict[str, Any]]]]:
+        """The curves, by probe, model and name: `x` and `y`, and `columns` where `y` fills a plane
+        row by row."""
+        return self._part("curves")
+
+    @property
+    def meanings(self) -> dict[str, dict[str, dict[str, str]]]:
+        """What each scalar and curve is, with its unit, by probe, model and name."""
+        return self._part("meanings")
+
+    @property
+    def claims(self) -> dict[str, dict[str, Any]]:
+        """The claims by name: says, value, low and high (95 %), expected, verdict, resampled,
+        warnings; `not_measured` in place of the numbers says why there are none."""
+        return self._part("claims")
+
+    @property
+    def warnings(self) -> dict[str, dict[str, str]]:
+        """The sentences of all warnings, by name, then by place."""
+        return self._part("warnings")
+
+    def table(self, probe: str) -> "DataFrame":
+        """Return the rows of a probe, those of all models below one another: `model`, `sample`,
+        and the probe's columns. `attrs["meanings"]` says what its numbers are, with their units.
+
+        Raises InputError for a probe that has no rows.
+        """
+        import pandas as pd
+
+        frames = [
+            pd.DataFrame({"model": model, **{name: _plain(own) for name, own in columns.items()}})
+            for model, columns in self._columns(probe).items()
+        ]
+        if not frames:
+            raise InputError(f"probe {probe} has no rows in {self.folder}")
+        table = pd.concat(frames, ignore_index=True)
+        by_model = self.meanings.get(probe, {}).values()
+        table.attrs["meanings"] = {name: text for own in by_model for name, text in own.items()}
+        return table
+
+    def figure(self, probe: str, chart: str | None = None) -> "Figure":
+        """Return a chart of a probe, its first one unless named, as a matplotlib figure of its own.
+
+        Raises InputError for a name that is not there.
+        """
+        from advcore.pipelines.reports import figures
+
+        tables = self._columns(probe)
+        charts = {own.name: own for own in drawings(probe, self.study.probes[probe], tables)}
+        if chart is None and charts:
+            return figures.draw(next(iter(charts.values())))
+        if chart not in charts:
+            known = ", ".join(charts) or "none"
+            raise InputError(f"probe {probe} draws no chart {chart!r}; it draws: {known}")
+        return figures.draw(charts[chart])
+
+    @cached_property
+    def _numbers(self) -> dict[str, Any]:
+        try:
+            numbers: dict[str, Any] = json.loads((self.folder / RESULTS).read_text("utf-8"))
+        except FileNotFoundError:
+            raise InputError(f"{self.folder} holds no {RESULTS}: run the study there") from None
+        return numbers
+
+    def _part(self, name: str) -> Any:
+        return _with_numbers(self._numbers[name])
+
+    def _columns(self, probe: str) -> dict[str, Columns]:
+        """Return the table of each model that has one. Raises InputError for an unknown probe."""
+        if probe not in self.study.probes:
+            known = ", ".join(self.study.probes)
+            raise InputError(f"the study has no probe {probe!r}; it has: {known}")
+        paths = {name: self.folder / table_file(probe, name) for name in self.study.models}
+        return {
+            name: to_columns([str(path)], [read_table(path)])
+            for name, path in paths.items()
+            if path.is_file()
+        }
+
+
+def run(study: Study, verbose: bool = False) -> Result:
+    """Measure what is missing of a study, as `advcore run` does, and return all that it came to.
+
+    Models that the study trains are trained first; what is in the store is not measured again; an
+    interrupted study goes on where it was. Raises InputError before any work for what cannot work,
+    and IncompleteError, which holds the rest as `result`, where shards or probes failed.
+    """
+    report = driver.run(study, verbose)
+    result = Result(report.folder)
+    if report.failures or report.problems:
+        lines = [f"{own.name}: {driver.last_line(own.error)}" for own in report.failures]
+        lines += [problem.splitlines()[0] for problem in report.problems]
+        more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
+        raise IncompleteError(visible(f"{study.name} is not complete: {lines[0]}{more}"), result)
+    return result
+
+
+def _plain(values: Any) -> Any:
+    """A column as pandas takes it: rows of vectors become lists."""
+    if isinstance(values, list):
+        return values
+    array = values.numpy()
+    return array if array.ndim == 1 else list(array)
+
+
+def _with_numbers(value: Any) -> Any:
+    """Return parsed JSON in which the words of numbers that JSON lacks are numbers again."""
+    if isinstance(value, Mapping):
+        return {name: _with_numbers(own) for name, own in value.items()}
+    if isinstance(value, list):
+        return [_with_numbers(own) for own in value]
+    return float(value) if isinstance(value, str) and value in _NUMBERS else value
