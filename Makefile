@@ -3,7 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 
-.PHONY: demo test test-slow lint format bench bench-peers bench-cluster soak lock audit clean
+.PHONY: help demo test test-slow lint format docs reference bench bench-peers bench-cluster soak lock audit clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 20
 
 demo: .venv/ready  ## train two networks and look into both: about two minutes after the installation
 	$(BIN)/advcore demo
@@ -21,6 +24,9 @@ lint: .venv/ready  ## style, types, and the direction of imports
 	rm -rf .tree && mkdir -p .tree/advcore && ln -s $(CURDIR)/advcore/* $(CURDIR)/workers $(CURDIR)/pipelines .tree/advcore
 	cd .tree && ../$(BIN)/mypy --config-file ../pyproject.toml
 	cd .tree && ../$(BIN)/lint-imports --config ../pyproject.toml
+
+reference: .venv/ready  ## the pages of docs/reference, from the dataclasses
+	$(BIN)/python -m advcore.pipelines.reference docs/reference
 
 format: .venv/ready
 	$(BIN)/ruff check --fix .

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+import advcore
 from advcore.pipelines.machine.home import ensure_home
 from advcore.pipelines.machine.terminal import nobody_reads, on_end, say
 from advcore.pipelines.reports.escaping import visible
@@ -57,6 +58,9 @@ def _main(arguments: list[str]) -> int:
                 file=sys.stderr,
             )
             return 2
+    if arguments == ["--version"]:
+        print(f"advcore {advcore.__version__}")
+        return 0
     render_report = saved_answer.cached_answer(arguments)
     if render_report is not None:
         print(render_report, end="")

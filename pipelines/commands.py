@@ -10,7 +10,7 @@ import tyro
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction
 
 from advcore.pipelines import doctor
-from advcore.pipelines.listing import show_names
+from advcore.pipelines.listing import show_name, show_names
 from advcore.pipelines.printing import show_sweep, show_trained
 from advcore.pipelines.settings.shipped import read
 from advcore.pipelines.study.driver import run
@@ -170,15 +170,17 @@ class UiCommand:
 @dataclass(frozen=True)
 class ListCommand:
     """List what a file can name: studies, recipes, sweeps, probes, attacks, objectives, data sets,
-    networks, ..."""
+    networks, ...; or show one of them with its settings and their defaults."""
 
+    name: Positional[str] = ""
+    """Name of what is shown, `pgd` for example; everything is listed when not given."""
     verbose: bool = False
     """Whole tracebacks."""
 
     interrupted = "nothing was written"
 
     def __call__(self) -> int:
-        show_names()
+        show_name(self.name) if self.name else show_names()
         return 0
 
 

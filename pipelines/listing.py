@@ -1,58 +1,55 @@
-"""What a file can name: studies, recipes, sweeps, probes, attacks, objectives, data sets, networks,
-with its first sentence."""
+"""What a file can name, with its first sentence; and one of these names in full."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any
 
-from advcore.attacks import ATTACKS
-from advcore.networks import NETWORKS
-from advcore.networks.wrappers import WRAPPERS
-from advcore.pipelines.settings.schedulers import SCHEDULERS, SEARCHERS
+from advcore.pipelines.reference import SECTIONS, all_names, as_text, describe, find_entries
+from advcore.pipelines.settings.messages import suggestion
 from advcore.pipelines.settings.shipped import shipped
-from advcore.probes import PROBES
-from advcore.subspaces import FAMILIES
-from advcore.training import AUGMENTATIONS, SCHEDULES, TERMS
-from advcore.transforms import TRANSFORMS
-from advcore.workers.adapters import ADAPTERS
 from advcore.workers.datasets import NAMES
+from advcore.workers.errors import InputError
 
 
 def show_names() -> None:
-    """All of it on the terminal."""
-    sections: dict[str, dict[str, str]] = {}
-    for folder in ("studies", "recipes", "sweeps"):
-        sections[folder] = {name: _comment(path) for name, path in shipped(folder).items()}
-    kinds = {
-        "probes": PROBES,
-        "attacks": {**ATTACKS, **ADAPTERS},
-        "subspaces": FAMILIES,
-        "terms of objectives": TERMS,
-        "schedules": SCHEDULES,
-        "augmentations": AUGMENTATIONS,
-        "schedulers of sweeps": SCHEDULERS,
-        "searchers of sweeps": SEARCHERS,
-        "transforms": TRANSFORMS,
-        "wrappers of models": WRAPPERS,
-        "networks": NETWORKS,
+    """Print all names, by section."""
+    sections: dict[str, Mapping[str, Any]] = {
+        folder: {name: _comment(path) for name, path in shipped(folder).items()}
+        for folder in ("studies", "recipes", "sweeps")
     }
-    for title, known in kinds.items():
-        sections[title] = {
-            kind: _sentence(value) for kind, value in cast(dict[str, object], known).items()
-        }
-    for title, entries in {**sections, "data sets": NAMES}.items():
+    sections |= {title: known for title, known in SECTIONS.items() if title != "files"}
+    for title, known in {**sections, "data sets": NAMES}.items():
         print(f"{title}:")
-        for name, words in entries.items():
-            print(f"  {name:20} {words}")
+        for name, value in known.items():
+            print(f"  {name:20} {_sentence(describe(value))}")
     print("A file names a class by `kind`; one of your own is `package.module:Class`.")
+    print("`advcore list NAME` shows one of them with its settings and their defaults.")
+
+
+def show_name(name: str) -> None:
+    """Print what a name stands for, with its settings. Raises InputError where nothing bears it."""
+    found = find_entries(name)
+    for folder in ("studies", "recipes", "sweeps"):
+        if path := shipped(folder).get(name):
+            print(path.read_text(encoding="utf-8").rstrip())
+            return
+    if not found:
+        known = [
+            *all_names(),
+            *(own for folder in ("studies", "recipes") for own in shipped(folder)),
+        ]
+        raise InputError(
+            f"nothing is called {name!r}{suggestion(name, known)} (advcore list shows all)"
+        )
+    print("\n\n".join(as_text(name, title, value) for title, value in found.items()))
 
 
 def _comment(path: Path) -> str:
     return path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
 
 
-def _sentence(value: object) -> str:
-    """The first sentence of a docstring, on one line."""
-    return re.split(r"(?<! al)\. ", " ".join((value.__doc__ or "").split("\n\n")[0].split()))[
-        0
-    ].rstrip(".")
+def _sentence(text: str) -> str:
+    """Return the first sentence of a text, on one line."""
+    line = " ".join(text.split("\n\n")[0].split())
+    return re.split(r"(?<! al)\. ", line)[0].rstrip(".")

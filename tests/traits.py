@@ -143,9 +143,8 @@ class Trait:
     `close`, as a share.
 
     `refused`: what the one line says that comes in place of numbers; `told`: what a warning beside
-        them says, of what follows
-    gradients. `mixes`: an image's logits depend on its neighbours. `trains`: whether terms can be
-    tried on it.
+    them says, of what follows gradients. `mixes`: an image's logits depend on its neighbours.
+    `trains`: whether terms can be tried on it.
     """
 
     make: Callable[[], object]

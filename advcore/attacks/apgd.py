@@ -34,8 +34,7 @@ class APGD:
     and the sample goes on from its best iterate; otherwise `eta` falls by 1.5, to eps / 10 at most.
 
     Guarantee: an image that it calls found is adversarial and inside the ball; not found proves
-        nothing. Where none is found,
-    the image handed back is the iterate with the largest objective.
+    nothing. Where none is found, the image handed back is the iterate with the largest objective.
 
     Attributes:
         eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of

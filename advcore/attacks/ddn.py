@@ -32,7 +32,7 @@ class DDN:
     Only the direction of the gradient counts, and the cross-entropy's is that of `log sum_{k !=
     label} exp z_k - z_label`, by the positive factor `1 - p_label`. That form is what is
     differentiated: confident logits underflow the factor in float32, where the published one loses
-        its way. Two choices the published attack leaves to the model:
+    its way. Two choices the published attack leaves to the model:
 
     - logits of another scale are another attack: with small ones `g` averages over classes.
       `spread` rescales them.

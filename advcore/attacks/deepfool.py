@@ -41,7 +41,7 @@ class DeepFool:
     that is adversarial, and drawn back onto the boundary. Without the box it is the published one.
 
     Guarantee: an upper bound on the minimal distance; (1 + overshoot) times the exact one for
-        affine classifiers, without the box.
+    affine classifiers, without the box.
 
     Attributes:
         norm: in which the perturbation is short.
@@ -54,7 +54,8 @@ class DeepFool:
         box: keep `x + r` in [0, 1]. In l2 and linf a step is clipped: it falls short of its
             boundary where pixels are at their limit, the next linearisation makes up for it, and
             the result is shorter than by exact steps inside the box. In l1, where a step moves one
-            pixel, it is the exact one (`halfspace.reach`). The article's margins have no box.
+            pixel, it is the exact one (`halfspace.step_to_hyperplane`). The article's margins have
+            no box.
     """
 
     norm: Literal["l1", "l2", "linf"] = "l2"

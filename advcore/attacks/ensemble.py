@@ -28,7 +28,7 @@ class StandardEnsemble:
     1. `APGD` on the cross-entropy;
     2. `APGDT`, the targeted difference-of-logits ratio, at most 9 targets;
     3. a minimal-norm attack, whose result counts where its distance is at most eps (AutoAttack's is
-    FAB-T);
+       FAB-T);
     4. `Square`, which needs no gradient.
 
     For any number of classes K >= 2. Guarantee: an image that it calls found is adversarial and

@@ -26,23 +26,21 @@ class MinimalNorm:
     find, made shorter still.
 
     1. The logits are linearised at `x`; for each likely class the shortest way to its half-space
-    inside the box is exact
-       (`halfspace.reach`), and the shortest of these, `r_0`, gives the scale of the sample.
+       inside the box is exact (`halfspace.step_to_hyperplane`), and the shortest of these, `r_0`,
+       gives the scale of the sample.
     2. Two descents, from `r_0` along the gradient of the logit margin and from 0 along that of the
-    cross-entropy, as in the
-       decoupled direction and norm attack (Rony et al. 2019): steps put back on a ball whose radius
-       shrinks while the iterate is adversarial and grows while it is not. What is shorter on the
-       boundary goes on. DeepFool looks where neither finds any.
+       cross-entropy, as in the decoupled direction and norm attack (Rony et al. 2019): steps put
+       back on a ball whose radius shrinks while the iterate is adversarial and grows while it is
+       not. What is shorter on the boundary goes on. DeepFool looks where neither finds any.
     3. Refinement (see `refinement.refine`): on the boundary, linearise, project `x` onto the
-    hyperplane under the box, turn towards
-       that point, and accept what is adversarial at a smaller norm.
+       hyperplane under the box, turn towards that point, and accept what is adversarial at a
+       smaller norm.
 
     Guarantee: an upper bound on the minimal distance; exact for affine classifiers, to 1e-4, in l2
-        and linf, with and without box.
-    Which turns are accepted may hang on rounding, where a batch of another size rounds logits
-    differently. Of 32 digits on a LeNet, each alone against all as a batch, distances agree to 1e-5
-    but for two at most in each norm, which differ by less than 0.1 %. 16 at a time give the same,
-    to 1e-6. Where logits are the same to the last bit, so are they.
+    and linf, with and without box. Which turns are accepted may hang on rounding, where a batch of
+    another size rounds logits differently. Of 32 digits on a LeNet, each alone against all as a
+    batch, distances agree to 1e-5 but for two at most in each norm, which differ by less than 0.1
+    %. 16 at a time give the same, to 1e-6. Where logits are the same to the last bit, so are they.
 
     Attributes:
         norm: in which the perturbation is short.

@@ -27,8 +27,7 @@ class PGD:
     projection onto ball and box.
 
     Guarantee: an image that it calls found is adversarial and inside the ball; not found proves
-        nothing. Where none is found,
-    the image handed back is the iterate with the largest objective.
+    nothing. Where none is found, the image handed back is the iterate with the largest objective.
 
     Attributes:
         eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of

@@ -27,21 +27,20 @@ class SparseFool:
     + overshoot) r` is adversarial,
 
         1. the boundary's point `x + r + d` closest in l2, by DeepFool, and its unit normal `n`
-        there,
+           there,
         2. `min ||s||_1` with `<n, s> = <n, control d> + 1e-3`, `x + r + s` in the box; add `s` to
-        `r`
+           `r`
 
     (Modas et al., SparseFool: a few pixels make a big difference, CVPR 2019, algorithms 1 and 2).
     The second problem's solution is
     greedy: the coordinates in the order of `|n_i|`, each to its wall, the last one as far as
-        needed. Published is a loop over the
-    coordinates; here it is a sort and a cumulative sum for the whole batch (`halfspace.reach`).
-    Where all coordinates together do not reach the hyperplane, all go to their walls, and the next
-    iteration starts there; a sample that is not adversarial after `steps` is not found.
+    needed. Published is a loop over the coordinates; here it is a sort and a cumulative sum for the
+    whole batch (`halfspace.step_to_hyperplane`). Where all coordinates together do not reach the
+    hyperplane, all go to their walls, and the next iteration starts there; a sample that is not
+    adversarial after `steps` is not found.
 
     Guarantee: an upper bound on the minimal distance; exact in l1, up to overshoot and crossing,
-        for an affine classifier with two
-    classes and `control` 1.
+    for an affine classifier with two classes and `control` 1.
 
     Attributes:
         norm: what the distance counts: `l1`; `l0`, coordinates; `pixels`, those with any channel

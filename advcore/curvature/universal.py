@@ -27,7 +27,7 @@ def fools(classifier: Classifier, images: Tensor, vectors: Tensor, rows: int = 1
     for all: `(B, m)` bool. No box.
 
     `rows`: at most so many images go forward at a time, and one a sample if that is more; only
-        memory depends on it.
+    memory depends on it.
     """
     with frozen(classifier), torch.no_grad():
         own = logits_of(classifier, images).argmax(1)

@@ -73,19 +73,18 @@ class Boundary:
     most; one row per sample.
 
     Columns: `sample`; `curvatures` `(top + bottom,)`, descending, the largest principal curvatures
-        by sign and after them the
-    smallest, 1 / pixel unit, positive where a step along the boundary's tangent leaves the sample's
-    own class (a ball of radius r that is all of the class has 1/r everywhere); `residual`, the
-    largest `||S v - value v||` of them, S the shape operator; `mean_curvature`, over all D - 1
-    directions, by Hutchinson's estimate, and `mean_curvature_error`, its standard error;
-    `rms_curvature`, the root mean square `||S||_F / sqrt(D - 1)` over them, so estimated;
-    `relative_curvature`, the distance times that root mean square at the step h = distance, how
-    much the boundary bends over as far as it is away (NaN at step 0); `random_curvature`, the mean
-    magnitude along random directions, and `most_over_random`, the largest magnitude of `curvatures`
-    over it; `slope` of the logits' difference across the boundary, per pixel unit; `distance` of
-    the boundary from the sample along the perturbation, l2, pixel units; `status`: `found`,
-    `not_found` (the distance is inf, the other numbers NaN), or `no_gradient`, where that
-    difference is flat (the curvatures are NaN).
+    by sign and after them the smallest, 1 / pixel unit, positive where a step along the boundary's
+    tangent leaves the sample's own class (a ball of radius r that is all of the class has 1/r
+    everywhere); `residual`, the largest `||S v - value v||` of them, S the shape operator;
+    `mean_curvature`, over all D - 1 directions, by Hutchinson's estimate, and
+    `mean_curvature_error`, its standard error; `rms_curvature`, the root mean square `||S||_F /
+    sqrt(D - 1)` over them, so estimated; `relative_curvature`, the distance times that root mean
+    square at the step h = distance, how much the boundary bends over as far as it is away (NaN at
+    step 0); `random_curvature`, the mean magnitude along random directions, and `most_over_random`,
+    the largest magnitude of `curvatures` over it; `slope` of the logits' difference across the
+    boundary, per pixel unit; `distance` of the boundary from the sample along the perturbation, l2,
+    pixel units; `status`: `found`, `not_found` (the distance is inf, the other numbers NaN), or
+    `no_gradient`, where that difference is flat (the curvatures are NaN).
 
     Curvatures are of the boundary alone: the scale of the logits, and so how confident a network
     is, drops out of them.

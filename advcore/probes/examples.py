@@ -20,7 +20,7 @@ class Examples:
     """Attack `count` samples and keep the images; one row per sample.
 
     Columns: `sample`, `label`, `prediction`, `adversarial_prediction`, `distance`, `image` and
-        `adversarial` `(C, H, W)`.
+    `adversarial` `(C, H, W)`.
 
     Attributes:
         attack: a minimal-norm attack.

@@ -23,8 +23,7 @@ class FrequencyMap:
     per block x sample.
 
     Columns: `sample`; `row`, `column` of the block in the tiling, from low to high vertical and
-        horizontal frequency; `distance`
-    (inf where none was found), `status`.
+    horizontal frequency; `distance` (inf where none was found), `status`.
 
     Attributes:
         size: frequencies along each side of a block; it divides both sides of the images.

@@ -57,9 +57,9 @@ class Landscape:
     leave [0, 1].
 
     Columns: `sample`, `plane`, `label`, `prediction`; `status` and `distance` of the minimal
-        perturbation; `half_width`, l2, pixel
-    units; `labels` `(size, size)`; `loss` `(size, size)`, nats; `own_share`, the share of the
-    plane's points that are predicted as the sample itself; `largest_loss` on the plane.
+    perturbation; `half_width`, l2, pixel units; `labels` `(size, size)`; `loss` `(size, size)`,
+    nats; `own_share`, the share of the plane's points that are predicted as the sample itself;
+    `largest_loss` on the plane.
 
     Attributes:
         count: samples, drawn from the study's by a hash of their indices, the same whatever the

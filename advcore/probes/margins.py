@@ -37,8 +37,7 @@ class Margins:
     """The norm of the minimal perturbation inside each subspace; one row per subspace x sample.
 
     Columns: `sample`, `subspace` (position in the family), `distance` (inf where none was found),
-        `status`, see
-    `advcore.margins.MarginStatus`.
+    `status`, see `advcore.margins.MarginStatus`.
 
     Attributes:
         family: the subspaces.

@@ -31,15 +31,14 @@ class Masking:
     """Look for signs of gradient masking (see `advcore.masking`); one row per sample.
 
     Columns: `sample`, `label`, `prediction`; `zero_gradient`, `zero_margin_gradient`, `saturated`,
-        `variation` at the image;
-    `broken`, `broken_by_noise` `(E,)`: whether a short PGD of cross-entropy, and the best of the
-    draws of noise, find an adversarial image at each eps, both true where the prediction is wrong;
-    `regained`, broken at a smaller eps and not at a larger; `worse_than_noise`, broken by noise and
-    not by the PGD at the same eps.
+    `variation` at the image; `broken`, `broken_by_noise` `(E,)`: whether a short PGD of
+    cross-entropy, and the best of the draws of noise, find an adversarial image at each eps, both
+    true where the prediction is wrong; `regained`, broken at a smaller eps and not at a larger;
+    `worse_than_noise`, broken by noise and not by the PGD at the same eps.
 
     Cost: at most `5 + E (steps + 2 + draws)` forward and `3 + E steps` backward passes a sample.
-        The PGD is weak on purpose: the
-    accuracy under it is no robust accuracy, which the probe `robustness` measures.
+    The PGD is weak on purpose: the accuracy under it is no robust accuracy, which the probe
+    `robustness` measures.
 
     Attributes:
         eps: the grid, in pixel units; every radius is tried on every sample.

@@ -37,19 +37,18 @@ class Noise:
     perturbation; one row per sample.
 
     Columns: `sample`; `distance`, the minimal one, and `status`; `flips` `(S,)`, the share of the
-        draws that change the predicted
-    label at each sigma (eq. 7); `along` `(directions,)`, how far the boundary is along each random
-    direction, to the nearer side, inf beyond 1,000 (eq. 20); `ratio`, the median of `along` over
-    `sqrt(D) ||r*||` (eq. 21), inf where either is not known; `sigma_10`, the sigma at which a tenth
-    of the draws changes the label, inf beyond 1,000; `sigma_10_ratio`, `sqrt(D) sigma_10 / ||r*||`;
-    `implied` `(S,)`, the distance `-sigma Phi^-1(flips)` to which the flips amount where boundaries
-    are flat, inf where no draw flips.
+    draws that change the predicted label at each sigma (eq. 7); `along` `(directions,)`, how far
+    the boundary is along each random direction, to the nearer side, inf beyond 1,000 (eq. 20);
+    `ratio`, the median of `along` over `sqrt(D) ||r*||` (eq. 21), inf where either is not known;
+    `sigma_10`, the sigma at which a tenth of the draws changes the label, inf beyond 1,000;
+    `sigma_10_ratio`, `sqrt(D) sigma_10 / ||r*||`; `implied` `(S,)`, the distance `-sigma
+    Phi^-1(flips)` to which the flips amount where boundaries are flat, inf where no draw flips.
 
     For a flat boundary between two classes the ratio has the median `advcore.noise.MEDIAN_RATIO`,
     1.483, `sigma_10_ratio` is `sqrt(D) / 1.2816`, 21.85 for 28 x 28 pixels, and `implied` is
     `||r*||`. More classes make them smaller, and so does an `attack` that goes farther than it
     must: DeepFool ends 1.4 times as far as `MinimalNorm` on LeNets. Cost: some `(S + 10) draws`
-        forward passes a sample beside the attack, and 30 for each direction.
+    forward passes a sample beside the attack, and 30 for each direction.
 
     Attributes:
         sigmas: standard deviations of a pixel, growing, in pixel units; the noisy images are not

@@ -48,7 +48,7 @@ class Normals:
     one row per sample.
 
     Columns: `sample`; `normal` `(C, H, W)`, of length 1 in l2, 0 where none was found; `distance`,
-        inf there; `status`.
+    inf there; `status`.
 
     A row takes 4 D bytes in float32, and the summary decomposes all of them at once, in float64:
     fine for some thousand images of 28 x 28, or some hundred of 224 x 224 (150,528 numbers, 600 kB

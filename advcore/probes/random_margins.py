@@ -32,10 +32,9 @@ class RandomMargins:
     dimension lies inside that of a larger one.
 
     Columns: `sample`, `dimension` (m), `distance` (inf where none was found), `status`; `expected`,
-        that median, inf where r* was
-    not found; `relative`, distance over expected, inf where either was not found: over samples it
-    has the median 1 for each m at flat boundaries between two classes, and a smaller one for more
-    classes, each of whose boundaries may be met first.
+    that median, inf where r* was not found; `relative`, distance over expected, inf where either
+    was not found: over samples it has the median 1 for each m at flat boundaries between two
+    classes, and a smaller one for more classes, each of whose boundaries may be met first.
 
     Attributes:
         dimensions: the m, growing, each at most D.

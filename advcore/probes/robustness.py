@@ -53,15 +53,14 @@ class Robustness:
     smallest first, on what the smaller ones left standing.
 
     Columns: `sample`, `attack`, `label`, `prediction`; `status` (see `advcore.attacks.Status`; a
-        wrong prediction is
-    `already_wrong`); `broken_at`, the smallest eps of the grid at which the sample is not
-    classified right (0 when it never is, inf when it holds at all); `distance`, the norm of the
-    shortest perturbation known, from the *predicted* label (eq. 13), inf where none is known
-    (budget attacks leave wrong predictions alone); `queries`, `gradients`, what this attack spent.
-    In turn the three hold what is known after this attack *and those before it*. `own_broken_at`
-    and `own_distance` are of this attack alone, NaN where it did not look. Where there are several
-    attacks, further rows, with the attack `worst`, hold what all of them found together, and what
-    they spent.
+    wrong prediction is `already_wrong`); `broken_at`, the smallest eps of the grid at which the
+    sample is not classified right (0 when it never is, inf when it holds at all); `distance`, the
+    norm of the shortest perturbation known, from the *predicted* label (eq. 13), inf where none is
+    known (budget attacks leave wrong predictions alone); `queries`, `gradients`, what this attack
+    spent. In turn the three hold what is known after this attack *and those before it*.
+    `own_broken_at` and `own_distance` are of this attack alone, NaN where it did not look. Where
+    there are several attacks, further rows, with the attack `worst`, hold what all of them found
+    together, and what they spent.
 
     With `masking`, signs of gradient masking too (see `advcore.masking`), which become warnings:
     `zero_gradient`, `zero_margin_gradient`, `saturated`, `variation`, `regained` of the sample, and

@@ -55,14 +55,14 @@ class SharedCurvature:
     et al. 2018, section 4); one row per sample.
 
     Columns: `sample`; `eigenvalues` `(top,)`, the largest in magnitude of the input Hessian of
-        cross-entropy with the true label,
-    the largest first (loss per pixel unit squared); `eigenvectors` `(top, D)`, unit, signed so that
-    the entry of largest magnitude is positive; NaN and 0 where a second derivative is not finite, a
-    sample that the summary leaves out; `residual`, the largest `||H v - value v||` of them;
-    `direction` `(D,)`, of the minimal l2 perturbation, unit, 0 where none was found; `distance`,
-    its norm in pixel units, inf there; `status`. An eigenvalue within 1e-5 of the sample's largest
-    is not told from 0: it is 0, and its vector too. In shards of another size a vector is the same
-    to about 1e-5 over its eigenvalue's share of the largest, and what is summarised to 1e-5.
+    cross-entropy with the true label, the largest first (loss per pixel unit squared);
+    `eigenvectors` `(top, D)`, unit, signed so that the entry of largest magnitude is positive; NaN
+    and 0 where a second derivative is not finite, a sample that the summary leaves out; `residual`,
+    the largest `||H v - value v||` of them; `direction` `(D,)`, of the minimal l2 perturbation,
+    unit, 0 where none was found; `distance`, its norm in pixel units, inf there; `status`. An
+    eigenvalue within 1e-5 of the sample's largest is not told from 0: it is 0, and its vector too.
+    In shards of another size a vector is the same to about 1e-5 over its eigenvalue's share of the
+    largest, and what is summarised to 1e-5.
 
     A row holds `(top + 1) D` numbers: 31 kB for digits and 6.6 MB for images of 3 x 224 x 224 with
     `top` 10 in float32, and a whole table of them is summarised in memory.

@@ -33,10 +33,9 @@ class Transfer:
     sample x other network x scale.
 
     Columns: `sample`; `to`, the other network's name; `scale`; `found`, whether the attack found an
-        image; `fooled`, whether the
-    other network's own prediction changes from the image to the lengthened one
-    (`advcore.transfer`), false where none was found; `distance`, the attack's, before it is
-    lengthened, in pixel units, inf where none was found; `status`.
+    image; `fooled`, whether the other network's own prediction changes from the image to the
+    lengthened one (`advcore.transfer`), false where none was found; `distance`, the attack's,
+    before it is lengthened, in pixel units, inf where none was found; `status`.
 
     Every network of the study is attacked, and tried itself where `to` names it. Each worker holds
     all that `to` names at once.

@@ -26,11 +26,10 @@ class Calibrated:
 
     `r` maximises the largest confidence in a wrong class, `max_{k != y} p_k(x + r)`, over `||r|| <=
     eps`: projected ascent on its logarithm, all steps, in evaluation mode, from x for half of the
-        samples, by chance, and for the others from a random
-    direction at a radius uniform in (0, eps). Left out of the published attack: momentum,
-    backtracking (a step that lowers the confidence is undone and shortened) and the choice of the
-    best iterate. So unless the ascent finds a top inside the ball, `||r||` is eps or close to it,
-    and lambda 0.
+    samples, by chance, and for the others from a random direction at a radius uniform in (0, eps).
+    Left out of the published attack: momentum, backtracking (a step that lowers the confidence is
+    undone and shortened) and the choice of the best iterate. So unless the ascent finds a top
+    inside the ball, `||r||` is eps or close to it, and lambda 0.
 
     The paper's objective halves each batch: the terms `cross_entropy` and `calibrated`, each with
     weight 0.5.

@@ -23,9 +23,8 @@ class CURE:
 
     About `h^2 ||H z||^2`, H the Hessian of the loss in the input, and exactly that for a quadratic
     loss: it flattens the loss along the signs of its gradient, without any attack. z is a constant
-        of the step, and the network is in evaluation mode for this term,
-    as in the authors' code. It goes with the term `cross_entropy`. Without a box: `x + h z` may
-    leave [0, 1].
+    of the step, and the network is in evaluation mode for this term, as in the authors' code. It
+    goes with the term `cross_entropy`. Without a box: `x + h z` may leave [0, 1].
 
     As `released`, the term is what the authors' code computes: norms that are not squared, of
     gradients of the batch's mean loss, so `E ||grad l(x + h z) - grad l(x)||_2 / B` for a batch of

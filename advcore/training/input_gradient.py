@@ -23,8 +23,7 @@ def input_gradient(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[
 
     Both are differentiable in the network's parameters, the images being constants. Call it under
     `evaluating`: the gradient is a sample's own only where batch normalisation does not mix the
-        batch. `advcore.jacobian.differentiate` gives the same gradient as
-    a constant, for less.
+    batch. `advcore.jacobian.differentiate` gives the same gradient as a constant, for less.
     """
     images = leaf(images)
     with twice_differentiable():

@@ -20,7 +20,7 @@ def catastrophic_overfitting(epochs: Sequence[Mapping[str, float]]) -> int | Non
     Wong et al. (2020), Andriushchenko and Flammarion (2020): within an epoch or two PGD's accuracy
     falls to nothing while FGSM's rises, and the gradients at x and close by cease to be aligned.
     Here: `pgd_accuracy` is below half of its best so far, `fgsm_accuracy` is higher by 0.2 or more,
-        and `gradient_cosine` is lower than it was at that best, or NaN: no gradient is left.
+    and `gradient_cosine` is lower than it was at that best, or NaN: no gradient is left.
 
     Args:
         epochs: each with the numbers of `Diagnosis` by name.

@@ -17,6 +17,9 @@ class SquaredError:
     For a linear layer on fixed features, and SGD with weight decay d until it no longer moves, the
     weights are those of ridge regression with the penalty `d ||W||^2 / 2` beside the mean (and the
     same penalty on the bias).
+
+    Attributes:
+        weight: of the term.
     """
 
     weight: float = 1.0

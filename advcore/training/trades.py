@@ -97,6 +97,6 @@ class TRADES:
 def divergence(clean: Tensor, moved: Tensor) -> Tensor:
     """`KL(p || q)` of the softmax p and q of two batches of logits `(B, K)`, `(B,)`; in double
     precision: its gradient in the logits is q - p, which single precision rounds to 0 for the label
-        where it leads by 17 and more."""
+    where it leads by 17 and more."""
     log_p, log_q = clean.double().log_softmax(1), moved.double().log_softmax(1)
     return (log_p.exp() * (log_p - log_q)).sum(1).to(clean.dtype)

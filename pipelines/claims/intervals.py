@@ -156,8 +156,8 @@ def of_smallest(statistic: Callable[..., np.ndarray], columns: list[np.ndarray])
     The smallest of noisy numbers lies too low, so its own draws hold no interval. Both ends come
     from simultaneous bounds of all
     positions: the truth is below every upper bound and above the lowest lower one (intersection
-        bounds, Chernozhukov, Lee and Rosen
-    2013; balanced simultaneous bounds by the ranks of the draws, Beran 1988).
+    bounds, Chernozhukov, Lee and Rosen 2013; balanced simultaneous bounds by the ranks of the
+    draws, Beran 1988).
     """
     value = float(statistic(*(column[:, None] for column in columns))[:, 0].min())
     drawn = draws(statistic, columns)

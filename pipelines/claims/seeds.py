@@ -14,7 +14,7 @@ def over_seeds(estimates: Sequence[Estimate], in_logarithms: bool = False) -> Es
     Between seeds the interval is Student's, which is honest for two to five of them, where a
     bootstrap is not. The samples are the same ones for all seeds, so that their noise stays in the
     mean: the mean reach of the seeds' own intervals. Both are added as squares, end by end (MOVER,
-        Zou and Donner 2008). LookupError where a seed's number is not finite.
+    Zou and Donner 2008). LookupError where a seed's number is not finite.
     """
     from scipy.special import stdtrit
 

@@ -47,11 +47,10 @@ def attack_by(
     stands in its place; nothing is clipped but what lies outside the box by rounding.
 
     Noise: the peer's draws come from global generators, seeded from the source of the noise and the
-        samples' indices, restored
-    afterwards. So the same samples give the same rows wherever they are measured; but in a batch of
-    others a sample may get another row, for peers draw per batch and some stop or choose a step for
-    all its samples at once. With `one_by_one` each sample is a batch of its own, and its row
-    depends on nothing else. Samples of different eps never share a batch.
+    samples' indices, restored afterwards. So the same samples give the same rows wherever they are
+    measured; but in a batch of others a sample may get another row, for peers draw per batch and
+    some stop or choose a step for all its samples at once. With `one_by_one` each sample is a batch
+    of its own, and its row depends on nothing else. Samples of different eps never share a batch.
 
     Queries and gradients count the images that went forward through the network, and backward,
     divided equally among the samples of the batch (a peer does not say whose they were): exact with

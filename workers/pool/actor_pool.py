@@ -262,7 +262,7 @@ class ActorPool:
     ) -> TaskResult | None:
         """An actor that had started went away, or, where it `stays`, does not answer, which may
         pass: until it gives a sign of life it gets no work. The first of its works was being
-            measured, and that one alone counts it."""
+        measured, and that one alone counts it."""
         now, since = time.monotonic(), member.since
         works = self.members.quarantine(member) if stays else self.members.leave(member)
         if member.ready:

@@ -1,0 +1,206 @@
+"""The reference of everything that a file can name, made from the dataclasses themselves.
+
+`advcore list NAME` prints one entry; `python -m advcore.pipelines.reference docs/reference` writes
+the pages, one a section.
+"""
+
+import inspect
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from advcore.attacks import ATTACKS
+from advcore.networks import NETWORKS
+from advcore.networks.wrappers import WRAPPERS
+from advcore.pipelines.claims import CLAIMS
+from advcore.pipelines.settings.schedulers import SCHEDULERS, SEARCHERS
+from advcore.pipelines.study.settings import RunSettings, Study
+from advcore.pipelines.sweep.settings import Sweep, SweepSettings
+from advcore.pipelines.training.settings import Training, TrainSettings
+from advcore.probes import PROBES
+from advcore.subspaces import FAMILIES
+from advcore.training import AUGMENTATIONS, SCHEDULES, TERMS, WATCHES, Recipe, Validation
+from advcore.transforms import TRANSFORMS
+from advcore.workers.adapters import ADAPTERS
+from advcore.workers.datasets import NAMES, DataSpec
+from advcore.workers.models import ModelSpec
+
+SECTIONS: dict[str, Mapping[str, Any]] = {
+    "attacks": {**ATTACKS, **ADAPTERS},
+    "probes": PROBES,
+    "subspaces": FAMILIES,
+    "claims": CLAIMS,
+    "training terms": TERMS,
+    "schedules": SCHEDULES,
+    "augmentations": AUGMENTATIONS,
+    "watches": WATCHES,
+    "transforms": TRANSFORMS,
+    "wrappers": WRAPPERS,
+    "networks": NETWORKS,
+    "schedulers": SCHEDULERS,
+    "searchers": SEARCHERS,
+    "files": {
+        "study": Study,
+        "model": ModelSpec,
+        "data": DataSpec,
+        "run": RunSettings,
+        "training": Training,
+        "recipe": Recipe,
+        "validation": Validation,
+        "train run": TrainSettings,
+        "sweep": Sweep,
+        "sweep run": SweepSettings,
+    },
+}
+"""What has fields, by section and by the name that stands in a file."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One field: its name, type, default (`required` without one) and what it means."""
+
+    name: str
+    type: str
+    default: str
+    meaning: str
+
+
+def find_entries(name: str) -> dict[str, Any]:
+    """Return what bears the name, by section; empty where nothing does."""
+    found = {title: known[name] for title, known in SECTIONS.items() if name in known}
+    return {**found, "data sets": NAMES[name]} if name in NAMES else found
+
+
+def all_names() -> list[str]:
+    """Return every name of the reference, once."""
+    return list(dict.fromkeys([*(name for known in SECTIONS.values() for name in known), *NAMES]))
+
+
+def describe(value: Any) -> str:
+    """Return what a class or function says of itself, without the list of its fields."""
+    if isinstance(value, str):
+        return value
+    text = inspect.cleandoc(value.__doc__ or "")
+    if text.startswith(f"{getattr(value, '__name__', '')}("):  # a dataclass without a docstring
+        return ""
+    return re.split(r"\n+(?:Attributes|Args):\n", text)[0].strip()
+
+
+def entries(value: Any) -> list[Entry]:
+    """Return the fields of a dataclass, or the parameters of a function."""
+    meanings = _meanings(inspect.cleandoc(getattr(value, "__doc__", "") or ""))
+    if is_dataclass(value):
+        return [
+            Entry(own.name, _type_name(own.type), _default(own), meanings.get(own.name, ""))
+            for own in fields(value)
+            if own.init
+        ]
+    if callable(value):
+        return [
+            Entry(
+                own.name,
+                _type_name(own.annotation),
+                "required" if own.default is own.empty else _shown(own.default),
+                meanings.get(own.name, ""),
+            )
+            for own in inspect.signature(value).parameters.values()
+        ]
+    return []
+
+
+def as_text(name: str, section: str, value: Any) -> str:
+    """Return one entry for the terminal."""
+    lines = [f"{name} ({section})", *describe(value).splitlines(), ""]
+    for own in entries(value):
+        given = "required" if own.default == "required" else f"default {own.default}"
+        lines.append(f"  {own.name}: {own.type}, {given}")
+        lines += [f"      {own.meaning}"] if own.meaning else []
+    return "\n".join(lines).rstrip()
+
+
+def as_page(title: str) -> str:
+    """Return the page of a section, in Markdown."""
+    parts = [f"# {title.capitalize()}"]
+    known = SECTIONS.get(title, {})
+    if title == "data sets":
+        rows = [f"| `{name}` | {_cell(words)} |" for name, words in NAMES.items()]
+        return "\n".join([*parts, "", "| name | what it is |", "|---|---|", *rows, ""])
+    for name, value in known.items():
+        parts += [f"## {name}", describe(value)]
+        if own := entries(value):
+            rows = [
+                f"| `{row.name}` | `{_cell(row.type)}` | `{_cell(row.default)}` "
+                f"| {_cell(row.meaning)} |"
+                for row in own
+            ]
+            head = ["| setting | type | default | what it is |", "|---|---|---|---|"]
+            parts.append("\n".join([*head, *rows]))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def pages() -> dict[str, str]:
+    """Return all pages by file name."""
+    titles = [*SECTIONS, "data sets"]
+    links = "\n".join(f"- [{title}]({_file(title)})" for title in titles)
+    index = (
+        "# Reference\n\nEverything that a file can name, with every setting and its default. "
+        "`advcore list NAME` prints the same on the terminal. A class of your own is "
+        f"`kind: package.module:Class`.\n\n{links}\n"
+    )
+    return {"index.md": index, **{_file(title): as_page(title) for title in titles}}
+
+
+def write_pages(folder: Path) -> None:
+    """Write all pages into a folder, which is made where it is not there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def _file(title: str) -> str:
+    return f"{title.replace(' ', '-')}.md"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _meanings(docstring: str) -> dict[str, str]:
+    """Return the texts of the section `Attributes` or `Args` by field; names that share a line
+    share its text."""
+    found: dict[str, str] = {}
+    section = re.search(r"(?m)^(?:Attributes|Args):\n((?:(?: +.*)?\n?)*)", docstring)
+    if section is None:
+        return found
+    for entry in re.split(r"(?m)^ {4}(?=\S)", section[1]):
+        names, colon, text = entry.partition(": ")
+        if colon:
+            found.update({name.strip(): " ".join(text.split()) for name in names.split(",")})
+    return found
+
+
+def _type_name(given: Any) -> str:
+    text = given if isinstance(given, str) else getattr(given, "__name__", None) or str(given)
+    if not isinstance(given, str | type):
+        text = str(given)
+    text = re.sub(r"\b(?:[a-z_]\w*\.)+(?=[A-Za-z_])", "", text)
+    return re.sub(r"<class '(\w+)'>", r"\1", text)
+
+
+def _default(own: "Field[Any]") -> str:
+    if own.default is not MISSING:
+        return _shown(own.default)
+    if own.default_factory is not MISSING:
+        return _shown(own.default_factory())
+    return "required"
+
+
+def _shown(value: Any) -> str:
+    return "none" if value is None else repr(value) if not isinstance(value, str) else value or "''"
+
+
+if __name__ == "__main__":
+    write_pages(Path(sys.argv[1]))
