@@ -1,4 +1,7 @@
-"""The command `advcore`: parse, run, and turn every refusal into one line and a status.
+"""The command `advcore`: parse, run, and turn every error into one line and an exit status.
+
+Modules that take seconds to import are imported where they are needed: a finished study is answered
+before.
 
 What takes seconds to import is imported where it is needed: a finished study answers before.
 """
@@ -26,9 +29,10 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Status 0: done; 1: not all of it is there; 2: refused before any work; 130: interrupted.
+    """Run a command and return its exit status.
 
-    Where the reader of a pipe has had enough, it ends without a word.
+    0: done; 1: not complete; 2: refused before any work; 130: interrupted. Where the reader of a
+    pipe has gone, it ends without a message.
     """
     try:
         status = _main(list(sys.argv[1:] if arguments is None else arguments))
@@ -104,8 +108,7 @@ def _done(command: "Command", arguments: Sequence[str], before: dict[str, Any] |
 
 
 def _show(report: "Report", arguments: Sequence[str], before: dict[str, Any] | None) -> None:
-    """The report on the terminal; a complete one is remembered, so that it is told at once the next
-    time."""
+    """Print the report; save a complete one, so that the next call is answered at once."""
     from advcore.pipelines.printing import show
 
     try:
@@ -131,8 +134,11 @@ def _remember(report: "Report", arguments: Sequence[str], before: dict[str, Any]
 
 
 def _failed(error: Exception, verbose: bool, keeps: str) -> int:
-    """One line for what was refused, for a full disk, for a run that cannot go on, for a file that
-    cannot be used; a traceback for what should not have happened, never with a secret."""
+    """Print an error and return the exit status.
+
+    One line for refused input, a full disk, a run that cannot go on, an unusable file; a traceback
+    for anything else. Secrets are masked.
+    """
     from advcore.pipelines.machine.disk import FullDiskError, is_full
 
     refused, full = isinstance(error, InputError), is_full(str(error))
@@ -163,7 +169,7 @@ def _failed(error: Exception, verbose: bool, keeps: str) -> int:
 
 
 def _about_a_file(error: Exception) -> str:
-    """What the system says of a file, by its name; empty where it is no file's fault."""
+    """Return the system's message about a file, with its name; empty for other errors."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     return ""

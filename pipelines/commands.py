@@ -1,5 +1,4 @@
-"""The commands of `advcore`, as dataclasses: their fields are its flags, their docstrings its
-help."""
+"""The commands of `advcore`: dataclasses whose fields are its flags and docstrings its help."""
 
 import os
 from collections.abc import Sequence
@@ -30,32 +29,31 @@ Settings = UseAppendAction[tuple[str, ...]]
 class RunCommand:
     """Measure every model of a study with every probe.
 
-    A study is a YAML file: models, data, probes, run (see the README; `advcore list` shows what can
-    stand in it). Only what is not in the store yet is measured: a second run computes nothing, a
-    run after an interruption goes on. The run options are the study file's section `run`, and stand
-    over it.
+    A study is a YAML file: models, data, probes, run (`advcore list` shows what it can name). Only
+    what the store lacks is measured: a second run computes nothing, and a run after an interruption
+    continues. The run options override the study file's section `run`.
 
-    Exit status: 0 done, 1 not all of it is there, 2 refused before any work, 130 interrupted.
+    Exit status: 0 done, 1 incomplete, 2 refused before any work, 130 interrupted.
     """
 
     study: Positional[str]
-    """A study file (YAML), or the name of one that comes with advcore."""
+    """study file (YAML), or the name of one that comes with advcore."""
     set: Settings = ()
-    """Put a value over the study file: --set probes.margins.family.size=4. May be given several
-    times."""
+    """override of a value in the study file: --set probes.margins.family.size=4."""
     dry_run: bool = False
-    """Check all, say what would be done and how long it takes, and end."""
+    """check everything, print what would be done and how long it would take, and exit."""
     verbose: bool = False
-    """Show the libraries' own messages, and whole tracebacks."""
+    """show the libraries' messages and full tracebacks."""
     run: OmitArgPrefixes[RunSettings] = field(default_factory=RunSettings)
 
     def with_file(self) -> "RunCommand":
-        """The same command whose defaults are the study file's settings."""
+        """Return the same command with the study file's settings as defaults."""
         return replace(self, run=read(Study, self.study, "studies", self.set).run)
 
     interrupted = "finished shards are in the store, and the same command goes on from there"
 
     def __call__(self) -> Report | int:
+        """Run the study, or print the dry run and return 0."""
         study = replace(read(Study, self.study, "studies", self.set), run=self.run)
         if not self.dry_run:
             return run(study, self.verbose)
@@ -65,24 +63,28 @@ class RunCommand:
 
 @dataclass(frozen=True)
 class TrainCommand:
-    """Train a network by a recipe. A training that is already done is not done again; an
-    interrupted one goes on."""
+    """Train a network by a recipe.
+
+    A training that is already done is not repeated; an interrupted one continues from its last
+    epoch.
+    """
 
     recipe: Positional[str]
-    """A recipe file (YAML), or the name of one that comes with advcore."""
+    """recipe file (YAML), or the name of one that comes with advcore."""
     set: Settings = ()
-    """Put a value over the recipe file: --set recipe.epochs=3. May be given several times."""
+    """override of a value in the recipe file: --set recipe.epochs=3."""
     verbose: bool = False
-    """Show the libraries' own messages, and whole tracebacks."""
+    """show the libraries' messages and full tracebacks."""
     run: OmitArgPrefixes[TrainSettings] = field(default_factory=TrainSettings)
 
     def with_file(self) -> "TrainCommand":
-        """The same command whose defaults are the recipe file's settings."""
+        """Return the same command with the recipe file's settings as defaults."""
         return replace(self, run=read(Training, self.recipe, "recipes", self.set).run)
 
     interrupted = "finished epochs are kept, and the same command goes on from there"
 
     def __call__(self) -> int:
+        """Train, print the result, and return the exit status."""
         result = train(replace(read(Training, self.recipe, "recipes", self.set), run=self.run))
         show_trained(result)
         return 1 if result.unlogged else 0
@@ -90,32 +92,32 @@ class TrainCommand:
 
 @dataclass(frozen=True)
 class SweepCommand:
-    """Train a recipe at each point of a space of its settings, and measure every trained model with
-    the same probes.
+    """Train a recipe at each point of a space of settings, and measure every trained model.
 
-    A sweep is a YAML file: recipe, space, probes, metric, run (see the README; `advcore list` shows
-    those that come along). Finished trials are not run again, unfinished ones go on from their last
-    epoch. The run options are the file's section `run`, and stand over it.
+    A sweep is a YAML file: recipe, space, probes, metric, run (`advcore list` shows those that come
+    with advcore). Finished trials are not repeated, unfinished ones continue from their last epoch.
+    The run options override the file's section `run`.
 
-    Exit status: 0 done, 1 some trials failed or were left, 2 refused before any work, 130
+    Exit status: 0 done, 1 some trials failed or are unfinished, 2 refused before any work, 130
     interrupted.
     """
 
     sweep: Positional[str]
-    """A sweep file (YAML), or the name of one that comes with advcore."""
+    """sweep file (YAML), or the name of one that comes with advcore."""
     set: Settings = ()
-    """Put a value over the sweep file: --set trials=20. May be given several times."""
+    """override of a value in the sweep file: --set trials=20."""
     verbose: bool = False
-    """Show the libraries' own messages, and whole tracebacks."""
+    """show the libraries' messages and full tracebacks."""
     run: OmitArgPrefixes[SweepSettings] = field(default_factory=SweepSettings)
 
     def with_file(self) -> "SweepCommand":
-        """The same command whose defaults are the sweep file's settings."""
+        """Return the same command with the sweep file's settings as defaults."""
         return replace(self, run=read(Sweep, self.sweep, "sweeps", self.set).run)
 
     interrupted = "finished epochs and trials are kept, and the same command goes on from there"
 
     def __call__(self) -> int:
+        """Run the sweep, print the report, and return the exit status."""
         report = sweep(
             replace(read(Sweep, self.sweep, "sweeps", self.set), run=self.run), self.verbose
         )
@@ -125,19 +127,22 @@ class SweepCommand:
 
 @dataclass(frozen=True)
 class DemoCommand:
-    """Train two LeNets on real digits, one plainly and one adversarially, and look into both. About
-    two minutes on two cores."""
+    """Train two LeNets on real digits, one plainly and one adversarially, and measure both.
+
+    It takes about two minutes on two cores.
+    """
 
     out: str = "results"
-    """Folder of everything that is written."""
+    """folder of everything that is written."""
     runner: Literal["inline", "ray"] = "ray"
-    """inline in this process, or ray: two actors."""
+    """where to measure: inline in this process, or ray on two actors."""
     verbose: bool = False
-    """Show the libraries' own messages, and whole tracebacks."""
+    """show the libraries' messages and full tracebacks."""
 
     interrupted = "what is finished stays, and the same command goes on from there"
 
     def __call__(self) -> Report:
+        """Run the demo's study."""
         study: Study = read(Study, "demo", "studies")
         return run(
             replace(study, run=replace(study.run, runner=self.runner, out=self.out)), self.verbose
@@ -146,20 +151,21 @@ class DemoCommand:
 
 @dataclass(frozen=True)
 class UiCommand:
-    """Open MLflow on the store that runs write to."""
+    """Open the MLflow page of a results folder."""
 
     out: str = "results"
-    """The folder that was given to run, train or demo as --out."""
+    """folder of results: the --out of run, train, sweep or demo."""
     port: int = 5000
-    """Where the browser finds it, on this machine only."""
+    """port of the page, open to this machine only."""
     tracking_uri: str | None = None
-    """The MLflow store that a study wrote to, where it was not the one in `out`."""
+    """MLflow store of the runs; default: MLFLOW_TRACKING_URI, else the one in `out`."""
     verbose: bool = False
-    """Whole tracebacks."""
+    """show full tracebacks."""
 
     interrupted = "MLflow is closed"
 
     def __call__(self) -> int:
+        """Replace this process by MLflow's server."""
         uri = self.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
         command, store = ui_command(uri, expand_path(self.out).absolute(), self.port)
         print(f"MLflow: http://127.0.0.1:{self.port}  (ends with Ctrl-C)", flush=True)
@@ -169,43 +175,48 @@ class UiCommand:
 
 @dataclass(frozen=True)
 class ListCommand:
-    """List what a file can name: studies, recipes, sweeps, probes, attacks, objectives, data sets,
-    networks, ...; or show one of them with its settings and their defaults."""
+    """List the names that a file can use: studies, recipes, sweeps, probes, attacks, ...
+
+    With a name, show its sentence, its settings and their defaults.
+    """
 
     name: Positional[str] = ""
-    """Name of what is shown, `pgd` for example; everything is listed when not given."""
+    """name to show in full, such as `pgd`; default: list all names."""
     verbose: bool = False
-    """Whole tracebacks."""
+    """show full tracebacks."""
 
     interrupted = "nothing was written"
 
     def __call__(self) -> int:
+        """Print the names, or one of them in full, and return 0."""
         show_name(self.name) if self.name else show_names()
         return 0
 
 
 @dataclass(frozen=True)
 class DoctorCommand:
-    """Look whether all that a study needs is there: versions, GPUs, Ray, MLflow, store, data sets,
-    disk; ok, or what to do.
+    """Check what a study needs: versions, GPUs, Ray, MLflow, store, data sets, disk.
 
-    Exit status: 0 all is well, 1 something is not.
+    Each line begins with ok, or says what to do.
+
+    Exit status: 0 all is well, 1 something is missing.
     """
 
     out: str = "results"
-    """The folder that is given to run as --out."""
+    """folder of results: the --out of run."""
     store: str | None = None
-    """The store, where it is not in `out`."""
+    """place of the rows: a folder or s3://BUCKET/PREFIX; default: a folder in `out`."""
     address: str | None = None
-    """Of a running Ray cluster; RAY_ADDRESS when not given."""
+    """address of a running Ray cluster; default: RAY_ADDRESS."""
     tracking_uri: str | None = None
-    """MLflow server or store; MLFLOW_TRACKING_URI, else the one in `out`, when not given."""
+    """MLflow server or store; default: MLFLOW_TRACKING_URI, else the one in `out`."""
     verbose: bool = False
-    """Show the libraries' own messages."""
+    """show the libraries' messages."""
 
     interrupted = "nothing was changed"
 
     def __call__(self) -> int:
+        """Print each finding and return the exit status."""
         well = True
         for finding in doctor.examine(self.out, self.store, self.address, self.tracking_uri):
             print(finding, flush=True)
@@ -226,15 +237,15 @@ Command = (
 DESCRIPTION = """Look into deep networks with adversarial examples: attacks, margins and
 curvature, from a laptop to a GPU cluster.
 
-Begin with `advcore demo`, then look at its study (`advcore list`), write one of your own,
-and `advcore run` it.
+Begin with `advcore demo`, see what a study can name (`advcore list`), write your own study,
+and run it with `advcore run`.
 """
 
 
 def parse(
     arguments: Sequence[str], default: RunCommand | TrainCommand | SweepCommand | None = None
 ) -> Command:
-    """The command line as a command; with `default`, flags that are not given take its values."""
+    """Parse the command line; with `default`, flags that are not given take its values."""
     if default is None:
         return tyro.cli(Command, prog="advcore", description=DESCRIPTION, args=list(arguments))
     return tyro.cli(

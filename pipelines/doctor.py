@@ -1,5 +1,4 @@
-"""The doctor: whether all that a study needs is there and answers, one line each, with what to do
-where it is not."""
+"""The checks of `advcore doctor`: one line each, with what to do where something is missing."""
 
 import os
 import shutil
@@ -29,7 +28,7 @@ _SPACE = 2.0
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found: in words, which say what to do where it is not `ok`."""
+    """The result of one check, in words, which say what to do where it is not `ok`."""
 
     name: str
     ok: bool
@@ -46,8 +45,9 @@ def examine(
     tracking_uri: str | None = None,
     patience: float = TIMEOUT_SECONDS,
 ) -> Iterator[Finding]:
-    """One finding for each thing that a study with these settings needs, as they are found; none
-    raises, hangs or tells a secret.
+    """Yield one finding for each thing that a study with these settings needs.
+
+    No check raises, hangs or shows a secret.
 
     The settings are those of `RunSettings`; RAY_ADDRESS and MLFLOW_TRACKING_URI stand in for
     `address` and `tracking_uri`.
@@ -69,8 +69,7 @@ def examine(
 
 
 def _found(name: str, check: Callable[[], str], patience: float) -> Finding:
-    """The finding of one check, in a thread of its own, for what hangs in a library cannot be
-    stopped."""
+    """Run one check in a thread, because a library that hangs cannot be stopped."""
     told: list[Finding] = []
 
     def look() -> None:

@@ -1,4 +1,4 @@
-"""What a command leaves on the terminal: numbers, what failed, where everything lies."""
+"""The output of each command: numbers, failures, and where the files are."""
 
 import sys
 
@@ -12,7 +12,7 @@ from advcore.pipelines.training.driver import Trained
 
 
 def show(report: Report) -> None:
-    """The report on the terminal: the failures on stderr, all else on stdout."""
+    """Print the report: the failures to stderr, all else to stdout."""
     print(render_report(report), end="")
     for outcome in report.failures:
         print(
@@ -40,7 +40,7 @@ def show(report: Report) -> None:
 
 
 def render_report(report: Report) -> str:
-    """The numbers, the warnings, and where everything lies."""
+    """Return the report's text: numbers, warnings, and where the files are."""
     total = report.measured + report.found
     lines = [tables.report(report.study.name, report.summaries, report.study.claims, report.claims)]
     if report.measured:
@@ -62,7 +62,7 @@ def render_report(report: Report) -> str:
 
 
 def show_trained(result: Trained) -> None:
-    """A training on the terminal."""
+    """Print the result of a training."""
     if result.already:
         print(f"nothing to do: {result.checkpoint} is the result of exactly this training")
     else:
@@ -78,7 +78,7 @@ def show_trained(result: Trained) -> None:
 
 
 def show_sweep(report: SweepReport) -> None:
-    """A sweep on the terminal: its trials, its claims, what is missing, where everything lies."""
+    """Print a sweep's trials, claims, problems, and where the files are."""
     print(report.text)
     print(
         f"{report.ran} trials run, {len(report.trials) - report.ran} were finished"

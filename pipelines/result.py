@@ -34,7 +34,7 @@ class IncompleteError(RuntimeError):
 
 @dataclass(frozen=True)
 class Result:
-    """What a study came to, read from its folder of results.
+    """The results of a study, read from its folder of results.
 
     Attributes:
         folder: the study's folder: results.json, report.md, study.yaml, tables, figures.
@@ -61,7 +61,7 @@ class Result:
 
     @property
     def meanings(self) -> dict[str, dict[str, dict[str, str]]]:
-        """What each scalar and curve is, with its unit, by probe, model and name."""
+        """The meaning of each scalar and curve, with its unit, by probe, model and name."""
         return self._part("meanings")
 
     @property

@@ -1,5 +1,4 @@
-"""Claims of the article as numbers, beside what a study measured: an interval over what was
-resampled, and a verdict by it."""
+"""Claims of the article as numbers: an estimate, its 95 % interval, and a verdict."""
 
 from advcore.pipelines.claims.grid import Grid, Numbers, Tables
 from advcore.pipelines.claims.kinds import CLAIMS, Claim

@@ -1,5 +1,4 @@
-"""What may mislead about a claim's number: few samples that carry it, a sign that hangs on the
-statistic."""
+"""Warnings about a claim's number: few samples carry it, or its sign depends on the statistic."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,8 +11,9 @@ FEW = 0.05
 
 
 def few_samples(statistic: str, grids: Sequence[Grid]) -> tuple[str, ...]:
-    """A warning where FEW of the samples carry more than half of a mean of absolute values, at some
-    seed and position.
+    """Return a warning if FEW samples carry more than half of a mean of absolute values.
+
+    Every seed and position is looked at.
 
     Numbers that are 0 or 1 are exempt: their mean is a share, of which each sample that counts
     carries the same.
@@ -39,8 +39,7 @@ def few_samples(statistic: str, grids: Sequence[Grid]) -> tuple[str, ...]:
 
 
 def sign_flips(values: Mapping[str, float], neutral: float) -> tuple[str, ...]:
-    """A warning where some of the values, by the name of their statistic, lie above `neutral` and
-    some below."""
+    """Return a warning if some of the statistics' values lie above `neutral` and some below."""
     finite = {name: value for name, value in values.items() if not np.isnan(value)}
     if not (
         any(value > neutral for value in finite.values())

@@ -38,13 +38,13 @@ class Grid:
         return bool(np.isin(self.values, (0, 1)).all())
 
     def at(self, chosen: np.ndarray) -> "Grid":
-        """The same for some of the samples."""
+        """Return the grid with only these samples."""
         return replace(self, values=self.values[:, :, chosen], samples=self.samples[chosen])
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """Which numbers of a model's rows a claim is about, and what is taken of them over the samples.
+    """The numbers of a model's rows that a claim is about, and their statistic over the samples.
 
     Attributes:
         probe, model, column: where they stand.
@@ -68,8 +68,10 @@ class Numbers:
     statistic: Literal["median", "mean"] = "median"
 
     def grid(self, tables: Tables) -> Grid:
-        """The numbers, samples in the order of their indices; LookupError where the rows are not
-        one for each seed, position and sample."""
+        """Return the numbers, with samples in the order of their indices.
+
+        Raises LookupError unless there is one row for each seed, position and sample.
+        """
         rows = self._rows(tables)
         values = rows(self.column)
         if values.dtype.kind not in "biuf":
@@ -105,7 +107,7 @@ class Numbers:
         )
 
     def as_written(self, value: float, tables: Tables) -> float:
-        """A limit in the precision of the column, so that 0.1 in float32 is not above 0.1."""
+        """Return a limit in the column's precision, so that 0.1 in float32 is not above 0.1."""
         return float(_as_written(value, self._rows(tables)(self.column)))
 
     def _over_networks(self, rows: "_Rows", flat: np.ndarray, shape: tuple[int, ...]) -> bool:
@@ -117,7 +119,7 @@ class Numbers:
         return all(len(np.unique(own)) == shape[1] for own in at_one_sample) and shape[1] > 1
 
     def _rows(self, tables: Tables) -> "_Rows":
-        """The rows that are as `where` says."""
+        """Return the rows that match `where`."""
         table = tables.get(self.probe, {}).get(self.model)
         if table is None:
             raise LookupError(f"no rows of probe {self.probe} on model {self.model}")
@@ -149,7 +151,7 @@ class _Rows:
 
 
 def check_alike(one: Grid, other: Grid, names: tuple[str, str]) -> None:
-    """Raise LookupError where two models have not the same seeds, positions and samples."""
+    """Raise LookupError unless two models have the same seeds, positions and samples."""
     for part in ("seeds", "positions", "samples"):
         if not np.array_equal(getattr(one, part), getattr(other, part)):
             raise LookupError(
@@ -161,7 +163,7 @@ def check_alike(one: Grid, other: Grid, names: tuple[str, str]) -> None:
 def without_missing(
     grids: Sequence[Grid], missing: np.ndarray | None = None
 ) -> tuple[list[Grid], tuple[str, ...]]:
-    """The samples that have a number everywhere, and what is to be told of the others.
+    """Return the samples that have a number everywhere, and a warning about the others.
 
     `missing`, `(samples,)`, says which have none; by default those with a NaN. Raises LookupError
     where they are more than MOST_MISSING of all.

@@ -1,5 +1,4 @@
-"""Intervals of 95 % over samples that were drawn independently: exact ones where there are,
-bootstrap ones elsewhere.
+"""Intervals of 95 % over independent samples: exact ones where they exist, else bootstrap ones.
 
 Efron and Tibshirani, *An Introduction to the Bootstrap* (1993): percentiles (chapter 13),
 bootstrap-t (chapter 12).
@@ -34,7 +33,7 @@ class Estimate(NamedTuple):
 
 
 def of_share(values: np.ndarray) -> Estimate:
-    """The mean of `values` `(samples,)` in [0, 1], such as 0 and 1: never `0 to 0`.
+    """Estimate the mean of `values` `(samples,)` in [0, 1]; the interval is never `0 to 0`.
 
     Exact for 0 and 1 (Clopper and Pearson 1934); on the safe side for others in [0, 1], whose mean
     varies less.
@@ -49,8 +48,9 @@ def of_share(values: np.ndarray) -> Estimate:
 
 
 def of_median(values: np.ndarray, tail: float = TAIL) -> Estimate:
-    """The lower median of `values` `(samples,)` between two of them, exact for any distribution
-    (order statistics, binomial).
+    """Estimate the lower median of `values` `(samples,)` with an exact interval.
+
+    The ends are order statistics, exact for any distribution (binomial).
 
     Below six samples no interval of 95 % is finite.
     """
@@ -70,14 +70,16 @@ def of_median(values: np.ndarray, tail: float = TAIL) -> Estimate:
 
 
 def of_smallest_median(values: np.ndarray) -> Estimate:
-    """The smallest of the medians of `values` `(positions, samples)`, exact as `of_median`:
-    simultaneous bounds by Bonferroni."""
+    """Estimate the smallest of the medians of `values` `(positions, samples)`.
+
+    The interval is exact as in `of_median`, simultaneous by Bonferroni.
+    """
     bounds = [of_median(own, TAIL / len(values)) for own in values]
     return Estimate(*(min(getattr(own, end) for own in bounds) for end in ("value", "low", "high")))
 
 
 def of_mean(values: np.ndarray) -> Estimate:
-    """The mean of `values` `(samples,)`."""
+    """Estimate the mean of `values` `(samples,)`."""
     value = float(np.mean(values))
     if not np.isfinite(value):
         raise LookupError(
@@ -90,8 +92,10 @@ def of_mean(values: np.ndarray) -> Estimate:
 
 
 def of_ratio_of_means(own: np.ndarray, other: np.ndarray) -> Estimate:
-    """The ratio of two means of the same samples `(samples,)`, both above 0, in logarithms (delta
-    method)."""
+    """Estimate the ratio of two positive means of the same samples `(samples,)`.
+
+    The interval is computed for the logarithm (delta method).
+    """
 
     def log_ratio(own: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         means = own.mean(-1, keepdims=True), other.mean(-1, keepdims=True)
@@ -103,7 +107,7 @@ def of_ratio_of_means(own: np.ndarray, other: np.ndarray) -> Estimate:
 def _of_means(
     statistic: Callable[..., tuple[np.ndarray, np.ndarray]], columns: list[np.ndarray]
 ) -> Estimate:
-    """A smooth function of means: `statistic` gives it and the influence of each sample.
+    """Estimate a smooth function of means; `statistic` returns it and each sample's influence.
 
     The ends are the wider ones of bootstrap-t, which follows skewness, and of Student's interval,
     which is longer for few samples with heavy tails.
@@ -139,8 +143,9 @@ def _error(influence: np.ndarray) -> np.ndarray:
 
 
 def of_smooth(statistic: Callable[..., np.ndarray], columns: list[np.ndarray]) -> Estimate:
-    """A smooth function of what `statistic` makes of columns `(positions, samples)`, by percentiles
-    of its draws.
+    """Estimate a smooth function of `statistic` of columns `(positions, samples)`.
+
+    The interval holds the middle 95 % of the bootstrap draws.
 
     `statistic` takes arrays `(positions, draws, samples)` and gives `(draws,)`; the same samples
     are drawn in all columns. A draw that gives NaN may be anything: it widens both ends.
@@ -151,7 +156,7 @@ def of_smooth(statistic: Callable[..., np.ndarray], columns: list[np.ndarray]) -
 
 
 def of_smallest(statistic: Callable[..., np.ndarray], columns: list[np.ndarray]) -> Estimate:
-    """The smallest of the numbers that `statistic` gives, `(positions, draws)`.
+    """Estimate the smallest of the numbers `(positions, draws)` that `statistic` returns.
 
     The smallest of noisy numbers lies too low, so its own draws hold no interval. Both ends come
     from simultaneous bounds of all
@@ -167,8 +172,10 @@ def of_smallest(statistic: Callable[..., np.ndarray], columns: list[np.ndarray])
 
 
 def simultaneous_lows(draws: np.ndarray, tail: float = TAIL) -> np.ndarray:
-    """For each row of `draws` `(numbers, draws)` a lower bound; all of them hold at once but for a
-    share `tail` of the draws."""
+    """Return a lower bound for each row of `draws` `(numbers, draws)`.
+
+    All of them hold at once except in a share `tail` of the draws.
+    """
     draws = np.where(np.isnan(draws), -np.inf, draws)
     ordered = np.sort(draws, axis=1)
     at_most = np.stack(
@@ -183,7 +190,7 @@ def simultaneous_lows(draws: np.ndarray, tail: float = TAIL) -> np.ndarray:
 
 
 def quantiles(draws: np.ndarray) -> tuple[float, float]:
-    """The ends of the middle 95 % of draws; NaN counts as the worst at either end."""
+    """Return the ends of the middle 95 % of draws; NaN counts as the worst at either end."""
     low = np.quantile(np.where(np.isnan(draws), -np.inf, draws), TAIL, method="nearest")
     return float(low), float(
         np.quantile(np.where(np.isnan(draws), np.inf, draws), 1 - TAIL, method="nearest")
@@ -191,8 +198,10 @@ def quantiles(draws: np.ndarray) -> tuple[float, float]:
 
 
 def indices(samples: int, numbers: int) -> Iterator[np.ndarray]:
-    """DRAWS rows of `samples` indices drawn with replacement, in pieces for columns that hold
-    `numbers`; always the same."""
+    """Yield DRAWS rows of `samples` indices drawn with replacement, in pieces that fit in memory.
+
+    `numbers` is how many numbers a column holds. The draws are the same in each call.
+    """
     random, left = np.random.default_rng(0), DRAWS
     while left:
         piece = min(left, max(1, _AT_ONCE // numbers))
@@ -206,13 +215,15 @@ def _drawn(statistic: Callable[..., np.ndarray], columns: list[np.ndarray]) -> I
 
 
 def draws(statistic: Callable[..., np.ndarray], columns: list[np.ndarray]) -> np.ndarray:
-    """What `statistic` makes of resampled columns, see `of_smooth`; the draws on the last axis."""
+    """Apply `statistic` to resampled columns, see `of_smooth`; the draws are the last axis."""
     return np.concatenate(list(_drawn(statistic, columns)), axis=-1)
 
 
 def of_slope(x: np.ndarray, y: np.ndarray) -> Estimate:
-    """The slope of a straight line through independent points, least squares, Student's
-    interval."""
+    """Estimate the slope of a straight line through independent points.
+
+    Least squares, with Student's interval.
+    """
     from scipy.special import stdtrit
 
     centred = x - x.mean()
@@ -227,8 +238,10 @@ def of_slope(x: np.ndarray, y: np.ndarray) -> Estimate:
 
 
 def of_ratio_of_shares(own: np.ndarray, other: np.ndarray) -> Estimate:
-    """The ratio of two shares of the same samples, also where one is 0 (Bonett and Price 2006,
-    hybrid of Wilson)."""
+    """Estimate the ratio of two shares of the same samples, also where one is 0.
+
+    Source: Bonett and Price 2006, hybrid of Wilson intervals.
+    """
     both, first, second = float(np.sum(own * other)), float(np.sum(own)), float(np.sum(other))
     apart, any_one = first + second - 2 * both, first + second - both
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -244,8 +257,10 @@ def of_ratio_of_shares(own: np.ndarray, other: np.ndarray) -> Estimate:
 
 
 def of_difference_of_shares(own: np.ndarray, other: np.ndarray) -> Estimate:
-    """The difference of two shares of the same samples, of 0 and 1 each (Bonett and Price 2012,
-    adjusted Wald)."""
+    """Estimate the difference of two shares of the same samples of 0 and 1.
+
+    Source: Bonett and Price 2012, adjusted Wald.
+    """
     count = len(own)
     more, less = ((np.sum(step > 0) + 1) / (count + 2) for step in (own - other, other - own))
     error = _NORMAL * np.sqrt((more + less - (more - less) ** 2) / (count + 2))

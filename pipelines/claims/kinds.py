@@ -11,12 +11,12 @@ from advcore.pipelines.claims.two_models import Difference, Ratio, Share
 
 
 class Claim(Protocol):
-    """A frozen dataclass: what the article says, and how to measure it."""
+    """A frozen dataclass with a sentence of the article, and how to measure it."""
 
     says: str
 
     def measure(self, tables: Tables) -> Measured:
-        """The number from the tables; LookupError where they lack it."""
+        """Return the number measured from the tables. Raises LookupError where they lack it."""
 
 
 CLAIMS: dict[str, type] = {

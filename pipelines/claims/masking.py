@@ -1,4 +1,4 @@
-"""A claim about gradient masking: how many of its signs are so frequent that they are warned of."""
+"""A claim about gradient masking: how many of its signs are frequent enough for a warning."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,8 +15,7 @@ from advcore.probes.masking import summarise_signs
 
 @dataclass(frozen=True)
 class MaskingWarnings:
-    """The number of warnings that the rows of a probe `masking` give, and those of samples drawn
-    anew from them.
+    """The number of warnings that a probe `masking` gives for its rows, and for resampled rows.
 
     Attributes:
         says, at_least, at_most: as in `Level`.
@@ -30,6 +29,7 @@ class MaskingWarnings:
     at_most: float = np.inf
 
     def measure(self, tables: Tables) -> Measured:
+        """Return the number of warnings. Raises LookupError where the tables lack the rows."""
         table = tables.get(self.probe, {}).get(self.model)
         if table is None:
             raise LookupError(f"no rows of probe {self.probe} on model {self.model}")

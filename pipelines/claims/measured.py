@@ -1,4 +1,4 @@
-"""What a claim came to: its number, the interval, what was resampled, the verdict."""
+"""The result of a claim: number, interval, what was resampled, verdict."""
 
 import math
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class Measured:
 def judge(
     low: float, high: float, at_least: float = -math.inf, at_most: float = math.inf
 ) -> Verdict | None:
-    """The verdict on the interval from `low` to `high`; None where nothing is expected."""
+    """Return the verdict on the interval from `low` to `high`; None where nothing is expected."""
     if math.isinf(at_least) and math.isinf(at_most):
         return None
     if at_least <= low and high <= at_most:
@@ -49,7 +49,7 @@ def judge(
 
 
 def expected(claim: object) -> str:
-    """What the claim's number is expected to be, in words."""
+    """Return the range in which the claim's number is expected, in words."""
     low, high = getattr(claim, "at_least", -math.inf), getattr(claim, "at_most", math.inf)
     if math.isfinite(low) and math.isfinite(high):
         return f"{low:g} to {high:g}"

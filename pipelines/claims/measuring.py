@@ -1,5 +1,4 @@
-"""From the numbers of all seeds to what a claim came to: what the kinds of claims have in
-common."""
+"""The parts that all kinds of claims share: from the numbers of all seeds to a measured claim."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,26 +14,30 @@ from advcore.pipelines.claims.seeds import over_seeds
 
 
 class Bounded(Protocol):
-    """A claim that says between which numbers its own is expected."""
+    """A claim with a range in which its number is expected."""
 
     @property
-    def at_least(self) -> float: ...
+    def at_least(self) -> float:
+        """The lower end of the expected range."""
 
     @property
-    def at_most(self) -> float: ...
+    def at_most(self) -> float:
+        """The upper end of the expected range."""
 
 
 @dataclass(frozen=True)
 class Signs:
-    """Warnings that other statistics have the other sign, told where the interval leaves `neutral`
-    out, so that there is a sign."""
+    """Warnings that other statistics have the other sign.
+
+    They are shown where the interval excludes `neutral`, so that there is a sign.
+    """
 
     neutral: float
     warnings: tuple[str, ...]
 
 
 def at_each(statistic: str, values: np.ndarray) -> np.ndarray:
-    """The statistic over the last axis; the lower median, so that inf stays inf."""
+    """Return the statistic over the last axis; the lower median, so that inf stays inf."""
     if statistic == "mean":
         return values.mean(-1)
     middle = (values.shape[-1] - 1) // 2
@@ -42,8 +45,10 @@ def at_each(statistic: str, values: np.ndarray) -> np.ndarray:
 
 
 def of_one(statistic: str, values: np.ndarray, binary: bool = False) -> Estimate:
-    """The statistic of `(1, samples)`; `binary` says that they can be 0 and 1 only, so that a mean
-    is a share."""
+    """Estimate the statistic of `(1, samples)`.
+
+    `binary` says that they can be 0 and 1 only, so that a mean is a share.
+    """
     if statistic == "median":
         return intervals.of_median(values[0])
     return intervals.of_share(values[0]) if binary else intervals.of_mean(values[0])
@@ -59,8 +64,10 @@ def measured(
     signs: Signs | None = None,
     in_logarithms: bool = False,
 ) -> Measured:
-    """The number over all seeds, of `estimate` at each, which takes `(positions, samples)` of each
-    grid; cut off at `bounds`."""
+    """Measure a claim over all seeds, and clip its number to `bounds`.
+
+    `estimate` takes the `(positions, samples)` of each grid of one seed.
+    """
     found = [estimate(*own) for own in zip(*(grid.values for grid in grids), strict=True)]
     value, low, high = over_seeds(found, in_logarithms)
     if np.isnan(value):
@@ -75,7 +82,7 @@ def measured(
 
 
 def unit_of(grid: Grid, over_networks: bool = False) -> str:
-    """What was resampled, in words."""
+    """Return what was resampled, in words."""
     networks, samples = f"{len(grid.positions)} networks", f"{len(grid.samples)} samples"
     if len(grid.seeds) > 1:
         return f"{len(grid.seeds)} seeds, {networks if over_networks else samples} in each"
@@ -83,6 +90,7 @@ def unit_of(grid: Grid, over_networks: bool = False) -> str:
 
 
 def one_position(kind: str, of: Numbers, grid: Grid) -> None:
+    """Raise LookupError unless the column has one position."""
     if len(grid.positions) > 1:
         raise LookupError(
             f"a {kind} is one number: {of.column} has {len(grid.positions)} positions over "

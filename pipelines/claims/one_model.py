@@ -39,6 +39,7 @@ class Level:
     at_most: float = np.inf
 
     def measure(self, tables: Tables) -> Measured:
+        """Return the level. Raises LookupError where the tables lack the numbers."""
         grid = self.of.grid(tables)
         one_position("level", self.of, grid)
         grids, told = without_missing([grid])
@@ -51,8 +52,11 @@ class Level:
 
 @dataclass(frozen=True)
 class Trend:
-    """The rank correlation (Spearman) of a statistic with the position: 1 where it rises all along,
-    -1 where it falls.
+    """The rank correlation (Spearman) of a statistic with the position.
+
+    It is 1 if the statistic always rises, -1 if it always falls.
+
+    It is 1 if the statistic always rises, -1 if it always falls.
 
     Attributes:
         says, of, at_least, at_most: as in `Level`.
@@ -64,6 +68,7 @@ class Trend:
     at_most: float = np.inf
 
     def measure(self, tables: Tables) -> Measured:
+        """Return the rank correlation. Raises LookupError where the tables lack the numbers."""
         (grid,), told = without_missing([self.of.grid(tables)])
         if len(grid.positions) < 2:
             raise LookupError(
@@ -92,8 +97,7 @@ class Trend:
 
 @dataclass(frozen=True)
 class Power:
-    """The exponent p of a statistic that goes as `over^p`: the slope of a straight line through
-    both logarithms.
+    """The exponent p of a statistic proportional to `over^p`, fitted as a line in logarithms.
 
     Attributes:
         says, of, at_least, at_most: as in `Level`; `of.over` holds positive numbers.
@@ -105,6 +109,7 @@ class Power:
     at_most: float = np.inf
 
     def measure(self, tables: Tables) -> Measured:
+        """Return the exponent. Raises LookupError where the tables lack the numbers."""
         (grid,), told = without_missing([self.of.grid(tables)])
         if len(grid.positions) < 2 or not (grid.positions > 0).all():
             came = (
@@ -135,7 +140,7 @@ class Power:
 
 
 def _by_statistic(grid: Grid, number: Callable[[np.ndarray], float]) -> dict[str, float]:
-    """The mean over seeds of what `number` makes of the positions' means, and of their medians."""
+    """Average over seeds what `number` returns for the positions' means and for their medians."""
     if grid.binary:
         return {}
     return {
@@ -145,12 +150,12 @@ def _by_statistic(grid: Grid, number: Callable[[np.ndarray], float]) -> dict[str
 
 
 def _slopes(positions: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """The slope of log(values), `(positions, draws)`, for each draw."""
+    """Return the slope of log(values) `(positions, draws)` for each draw."""
     centred = positions - positions.mean()
     return centred @ _logarithms(values) / (centred @ centred)
 
 
 def _logarithms(values: np.ndarray) -> np.ndarray:
-    """NaN where a value is not finite and positive."""
+    """Return log(values), NaN where a value is not finite and positive."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(np.isfinite(values) & (values > 0), np.log(values), np.nan)

@@ -1,5 +1,9 @@
-"""The rank correlation (Spearman) of numbers with their position, with intervals over samples and
-over networks."""
+"""The rank correlation (Spearman) of numbers with their position.
+
+Its interval is over samples or over networks.
+
+Its interval is over samples or over networks.
+"""
 
 from collections.abc import Callable
 from functools import cache
@@ -12,8 +16,10 @@ _SWEEPS = 10_000
 
 
 def spearman(values: np.ndarray) -> float:
-    """The rank correlation of `values` `(positions,)` with their order; ties share their mean rank,
-    0 where all are equal."""
+    """Return the rank correlation of `values` `(positions,)` with their order.
+
+    Ties share their mean rank; the result is 0 where all are equal.
+    """
     ranks = (
         np.sum(values[:, None] > values, axis=1) + np.sum(values[:, None] >= values, axis=1) - 1
     ) / 2
@@ -21,7 +27,7 @@ def spearman(values: np.ndarray) -> float:
 
 
 def over_samples(value: float, draws: np.ndarray) -> Estimate:
-    """The rank correlation `value` of numbers whose bootstrap draws are `(positions, draws)`.
+    """Estimate the rank correlation `value` from bootstrap draws `(positions, draws)`.
 
     It is a sum over pairs of positions, each weighted by its distance. A pair counts where the
     samples settle its order, all pairs at once (simultaneous bounds of their differences); the
@@ -40,8 +46,9 @@ def over_samples(value: float, draws: np.ndarray) -> Estimate:
 
 
 def over_networks(value: float, networks: int) -> Estimate:
-    """The rank correlation `value` of so many networks, each at a position of its own, as a sample
-    of all such networks.
+    """Estimate the rank correlation `value` of `count` networks, each at its own position.
+
+    The networks are seen as a sample of all such networks.
 
     The ends are those correlations at which a value as large, or as small, comes in 2.5 % of
     samples of normally distributed ranks (Gaussian copula), found by drawing: at correlation 0 it
@@ -74,7 +81,7 @@ def _network_ends(value: float, networks: int) -> tuple[float, float]:
 
 
 def _first_where(common: Callable[[float], bool]) -> float:
-    """The smallest correlation in [-1, 1] from which on `common` is true, by bisection."""
+    """Find the smallest correlation in [-1, 1] from which on `common` is true, by bisection."""
     low, high = -1.0, 1.0
     if common(low):
         return low
@@ -85,5 +92,5 @@ def _first_where(common: Callable[[float], bool]) -> float:
 
 
 def _rank_correlation(correlation: float) -> float:
-    """Spearman's correlation of normal variables with Pearson's."""
+    """Return Spearman's correlation of normal variables with this Pearson correlation."""
     return float(6 / np.pi * np.arcsin(correlation / 2))

@@ -1,5 +1,7 @@
-"""One number out of several seeds' numbers, with the noise between trainings and that of the
-samples in its interval."""
+"""One estimate from the estimates of several seeds.
+
+Its interval covers the noise between trainings and that of the samples.
+"""
 
 from collections.abc import Sequence
 
@@ -9,7 +11,7 @@ from advcore.pipelines.claims.intervals import TAIL, Estimate
 
 
 def over_seeds(estimates: Sequence[Estimate], in_logarithms: bool = False) -> Estimate:
-    """The mean over seeds (of logarithms: the geometric one) of what each seed came to.
+    """Average the seeds' numbers (in logarithms: the geometric mean).
 
     Between seeds the interval is Student's, which is honest for two to five of them, where a
     bootstrap is not. The samples are the same ones for all seeds, so that their noise stays in the

@@ -1,5 +1,4 @@
-"""Claims about two columns of the same samples: how far one orders the samples as the other
-does."""
+"""Claims about two columns of the same samples: how far both order the samples alike."""
 
 from dataclasses import dataclass
 
@@ -14,8 +13,11 @@ from advcore.pipelines.claims.measuring import measured, one_position
 
 @dataclass(frozen=True)
 class Correlation:
-    """The rank correlation (Spearman) of two columns over the samples: 1 where one always rises
-    with the other.
+    """The rank correlation (Spearman) of two columns over the samples.
+
+    It is 1 if one always rises with the other.
+
+    It is 1 if one always rises with the other.
 
     Ties share their mean rank; inf, not found, is the largest. The interval is the bootstrap's,
     over samples.
@@ -32,6 +34,7 @@ class Correlation:
     at_most: float = np.inf
 
     def measure(self, tables: Tables) -> Measured:
+        """Return the correlation. Raises LookupError where the tables lack the columns."""
         grids = [self.of.grid(tables), self.against.grid(tables)]
         for of, grid in zip((self.of, self.against), grids, strict=True):
             one_position("correlation", of, grid)
@@ -55,15 +58,19 @@ hang on the others."""
 
 
 def _estimate(own: np.ndarray, other: np.ndarray) -> Estimate:
-    """Of one seed, `(1, samples)` each."""
+    """Estimate the correlation of one seed's columns, `(1, samples)` each."""
     return intervals.of_smooth(
         lambda *drawn: rank_correlation(drawn[0][0], drawn[1][0]), [own, other]
     )
 
 
 def rank_correlation(own: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Spearman's rank correlation over the last axis of `(draws, samples)`; 0 where all numbers are
-    equal."""
+    """Return Spearman's correlation over the last axis of `(draws, samples)`; 0 if all are equal.
+
+    The result is `(draws,)`.
+
+    The result is `(draws,)`.
+    """
     from scipy.stats import rankdata
 
     ranks = [rankdata(values, axis=-1) for values in (own, other)]
@@ -85,6 +92,6 @@ def _tied(of: Numbers, values: np.ndarray) -> str:
 
 
 def _most_common(values: np.ndarray) -> tuple[float, float]:
-    """The share of the most common number, and the number."""
+    """Return the share of the most common number, and that number."""
     distinct, counts = np.unique(values, return_counts=True)
     return float(counts.max() / values.size), float(distinct[counts.argmax()])

@@ -1,5 +1,4 @@
-"""Claims about one model beside another one, on the same samples: a ratio, a difference, a
-share."""
+"""Claims about two models on the same samples: a ratio, a difference, a share."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from advcore.pipelines.claims.measuring import Signs, at_each, measured, of_one,
 
 @dataclass(frozen=True)
 class Ratio:
-    """A statistic of one model over that of another, on the same samples.
+    """A statistic of one model divided by that of another, on the same samples.
 
     Attributes:
         says, of, at_least, at_most: as in `Level`.
@@ -37,6 +36,7 @@ class Ratio:
     paired: bool = False
 
     def measure(self, tables: Tables) -> Measured:
+        """Return the ratio. Raises LookupError where the tables lack the numbers."""
         grids, told = _pair(self.of, self.to, tables)
         if self.paired:
             grids, more = without_missing(grids, np.isnan(_log_ratios(*grids)).any((0, 1)))
@@ -55,7 +55,7 @@ class Ratio:
         return measured(self, grids, self._estimate, told, bounds, signs=flips, in_logarithms=True)
 
     def _estimate(self, own: np.ndarray, other: np.ndarray) -> Estimate:
-        """Of one seed, `(positions, samples)` each."""
+        """Estimate the ratio of one seed's numbers, `(positions, samples)` each."""
         if self.per is None and (len(own) == 1 or self.position is not None):
             return self._at(own[self.position or 0], other[self.position or 0])
         columns = [_log_ratios(own, other)] if self.paired else [own, other]
@@ -73,7 +73,7 @@ class Ratio:
         return intervals.of_smooth(lambda *drawn: self._ratios(*drawn)[self.position], columns)
 
     def _at(self, own: np.ndarray, other: np.ndarray) -> Estimate:
-        """At one position."""
+        """Estimate the ratio at one position."""
         if self.paired:
             return Estimate(
                 *(
@@ -93,15 +93,18 @@ class Ratio:
         return intervals.of_smooth(lambda *drawn: self._ratios(*drawn)[0], [own[None], other[None]])
 
     def _ratios(self, *columns: np.ndarray) -> np.ndarray:
-        """At each position, of columns with the samples last: of both models, or paired of the
-        logarithms of the ratios."""
+        """Return the ratio at each position, with the samples as the last axis.
+
+        The ratio is one of both models' statistics, or the statistic of paired ratios (in
+        logarithms).
+        """
         with np.errstate(divide="ignore", invalid="ignore"):
             taken = [at_each(self.of.statistic, column) for column in columns]
             ratios = np.exp(taken[0]) if self.paired else taken[0] / taken[1]
             return ratios if self.per is None else ratios / ratios[self.per]
 
     def _alternatives(self, grids: Sequence[Grid]) -> dict[str, float]:
-        """The same by other statistics, by name."""
+        """Return the ratio by other statistics, by name."""
         if any(grid.binary for grid in grids):
             return {}
         by_median, by_mean = (
@@ -126,7 +129,7 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Difference:
-    """A statistic of one model less that of another, on the same samples.
+    """A statistic of one model minus that of another, on the same samples.
 
     Attributes:
         says, of, at_least, at_most: as in `Level`.
@@ -143,6 +146,7 @@ class Difference:
     paired: bool = True
 
     def measure(self, tables: Tables) -> Measured:
+        """Return the difference. Raises LookupError where the tables lack the numbers."""
         grids, told = _pair(self.of, self.to, tables)
         one_position("difference", self.of, grids[0])
         if self.paired:
@@ -180,8 +184,11 @@ class Difference:
 
 @dataclass(frozen=True)
 class Share:
-    """The share of samples at which a number lies below another model's, or below a constant; ties
-    count half.
+    """The share of samples with a number below another model's, or below a constant.
+
+    Ties count half.
+
+    Ties count half.
 
     Attributes:
         says, of, at_least, at_most: as in `Level`; the statistic of the numbers is not used.
@@ -205,6 +212,7 @@ class Share:
             )
 
     def measure(self, tables: Tables) -> Measured:
+        """Return the share. Raises LookupError where the tables lack the numbers."""
         flips: tuple[str, ...] = ()
         if self.to is None:
             grids, told = without_missing([self.of.grid(tables)])
@@ -220,7 +228,7 @@ class Share:
         return intervals.of_share(self._counted(own, other)[0])
 
     def _counted(self, own: np.ndarray, other: np.ndarray) -> np.ndarray:
-        """1 where the sample counts, half at a tie."""
+        """Return 1 where the sample counts, 0.5 at a tie, else 0."""
         return np.where(own == other, 0.5, (own < other) == self.below)
 
     def _alternatives(self, grids: Sequence[Grid]) -> dict[str, float]:
@@ -234,14 +242,17 @@ class Share:
 
 
 def _pair(of: Numbers, to: str, tables: Tables) -> tuple[list[Grid], tuple[str, ...]]:
-    """Both models' numbers on the same samples."""
+    """Return both models' numbers on the same samples."""
     own, other = of.grid(tables), replace(of, model=to).grid(tables)
     check_alike(own, other, (of.model, to))
     return without_missing([own, other])
 
 
 def _log_ratios(own: Grid | np.ndarray, other: Grid | np.ndarray) -> np.ndarray:
-    """NaN where both are 0 or both inf. LookupError where numbers are negative."""
+    """Return log(ours / theirs), NaN where both are 0 or both inf.
+
+    Raises LookupError where numbers are negative.
+    """
     one, two = (grid.values if isinstance(grid, Grid) else grid for grid in (own, other))
     if (one < 0).any() or (two < 0).any():
         raise LookupError(
@@ -252,15 +263,14 @@ def _log_ratios(own: Grid | np.ndarray, other: Grid | np.ndarray) -> np.ndarray:
 
 
 def _differences(own: Grid | np.ndarray, other: Grid | np.ndarray) -> np.ndarray:
-    """NaN where both are inf."""
+    """Return ours - theirs, NaN where both are inf."""
     one, two = (grid.values if isinstance(grid, Grid) else grid for grid in (own, other))
     with np.errstate(invalid="ignore"):
         return one - two
 
 
 def _differences_by_statistic(grids: Sequence[Grid]) -> dict[str, float]:
-    """The difference of two models by other statistics, the mean over seeds and positions, by
-    name."""
+    """Return, by statistic, the difference of two models averaged over seeds and positions."""
     if any(grid.binary for grid in grids):
         return {}
     steps = _differences(*grids)

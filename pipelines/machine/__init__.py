@@ -1,0 +1,1 @@
+"""The machine: locks, disk, terminal, environment."""

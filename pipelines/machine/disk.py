@@ -1,4 +1,4 @@
-"""A full disk, by whatever name a library calls it."""
+"""Errors of a full disk, under whatever name a library raises them."""
 
 from advcore.workers.errors import RunInterruptedError
 
@@ -12,10 +12,12 @@ FULL = (
 
 
 class FullDiskError(RunInterruptedError):
-    """There is no space to write to: what was written before is whole, and the same command goes on
-    once there is some."""
+    """An error for a full disk.
+
+    What was written before is whole; the same command continues once there is space.
+    """
 
 
 def is_full(text: str) -> bool:
-    """Whether a failure tells of a full disk."""
+    """True if an error message is about a full disk."""
     return any(words in text for words in FULL)

@@ -1,4 +1,4 @@
-"""What a result came out of: versions, the commit, the device."""
+"""The environment of a result: versions, the commit, the device."""
 
 import os
 import platform
@@ -12,8 +12,10 @@ PACKAGES = ("advcore", "torch", "torchvision", "numpy", "ray", "mlflow")
 
 
 def environment_tags() -> dict[str, str]:
-    """Tags of a run: `version.<package>`, `version.python`, `advcore.device`, and the commit when
-    advcore runs from a checkout."""
+    """Return a run's tags: versions, device, and the commit in a checkout.
+
+    The tags are `version.<package>`, `version.python`, `advcore.device` and `advcore.commit`.
+    """
     tags = {f"version.{package}": _version(package) for package in PACKAGES}
     tags["version.python"] = platform.python_version()
     tags["advcore.device"] = _device()
@@ -21,8 +23,10 @@ def environment_tags() -> dict[str, str]:
 
 
 def _commit_tags(root: Path) -> dict[str, str]:
-    """The commit of the checkout at `root`, and whether files differ from it; nothing without a
-    checkout or without git."""
+    """Return the commit of the checkout at `root`, and whether files differ from it.
+
+    Empty without a checkout or without git.
+    """
     commit = _git(root, "rev-parse", "HEAD") if (root / ".git").exists() else None
     if commit is None:
         return {}

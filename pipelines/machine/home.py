@@ -1,4 +1,4 @@
-"""A user without a home, as containers give one that stands in no list of users."""
+"""A home folder for users without one, as in some containers."""
 
 import getpass
 import os
@@ -7,8 +7,7 @@ from pathlib import Path
 
 
 def ensure_home() -> None:
-    """Have a folder of our own stand in for a home where there is none; Ray and MLflow fail without
-    one."""
+    """Set HOME to a folder of our own if there is none; Ray and MLflow fail without one."""
     try:
         Path.home()
     except RuntimeError:

@@ -1,5 +1,4 @@
-"""One driver at a time: a second one on the same study, training or sweep is refused, and told who
-works there.
+"""A file lock that admits one driver at a time to a study, training or sweep.
 
 It is `flock` on a file in the results folder: the system frees it when the process that holds it
 ends, however it ends, so that a killed driver leaves nothing behind. Between machines it holds
@@ -29,7 +28,7 @@ driver opens it locks nothing."""
 
 @contextmanager
 def exclusive_lock(out: Path, kind: str, name: str) -> Iterator[None]:
-    """Inside, this process alone works on `kind` `name` ("study", "demo") of the results folder.
+    """Hold an exclusive lock on `kind` `name` ("study", "demo") of the results folder.
 
     Raises InputError, with host, process and since when, where another one does, or where the
     folder cannot be made.
@@ -62,8 +61,7 @@ def exclusive_lock(out: Path, kind: str, name: str) -> Iterator[None]:
 
 
 def _opened(path: Path, out: Path, name: str) -> IO[bytes] | None:
-    """The file of a lock; none where the folder may only be read: what is finished there can be
-    shown, and nothing is begun."""
+    """Open the lock's file; None if the folder is read-only, so that nothing can begin there."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path.open("ab", buffering=0)
@@ -78,7 +76,7 @@ def _opened(path: Path, out: Path, name: str) -> IO[bytes] | None:
 
 
 def _holder(path: Path) -> str:
-    """Who wrote himself into the file."""
+    """Describe the process that holds the lock."""
     try:
         told = json.loads(path.read_text())
         return f"process {told['pid']} on {told['host']} since {told['since']}"

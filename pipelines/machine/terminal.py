@@ -1,4 +1,4 @@
-"""Those who read what is said: a terminal that is closed, a pipe whose reader has had enough."""
+"""Signals that end the process, and output that nobody reads any more."""
 
 import os
 import select
@@ -10,8 +10,7 @@ from types import FrameType
 
 
 def on_end(interrupt: Callable[[int, FrameType | None], None]) -> None:
-    """Have `interrupt` called where this process is told to end: by SIGTERM, or by SIGHUP as its
-    terminal is closed.
+    """Call `interrupt` on SIGTERM, and on SIGHUP when the terminal is closed.
 
     What was said to that terminal goes nowhere from then on. A SIGHUP that is ignored, as under
     nohup, stays so.
@@ -32,14 +31,16 @@ def on_end(interrupt: Callable[[int, FrameType | None], None]) -> None:
 
 
 def say(text: str) -> None:
-    """A line on stderr, if anybody is there to read it."""
+    """Print a line to stderr, if it is still open."""
     with suppress(OSError):
         print(text, file=sys.stderr, flush=True)
 
 
 def nobody_reads() -> bool:
-    """Whether the reader of stdout or stderr has gone, as `head` does; whatever is said to it goes
-    nowhere from then on."""
+    """True if the reader of stdout or stderr has gone, as `head` does.
+
+    Further output is discarded.
+    """
     look = select.poll()
     for stream in (sys.stdout, sys.stderr):
         with suppress(

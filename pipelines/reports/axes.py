@@ -1,4 +1,4 @@
-"""Axes of lines: their scales, limits and ticks, in plain numbers."""
+"""Axes of line charts: scales, limits and ticks, in plain numbers."""
 
 from collections.abc import Mapping, Sequence
 
@@ -34,8 +34,7 @@ def scale_axes(
     y: Sequence[np.ndarray],
     dots: Sequence[np.ndarray],
 ) -> int:
-    """Set the scales, limits and ticks for lines and bands at `x`, `y` and the heights of dots;
-    return how many dots lie outside.
+    """Set scales, limits and ticks of a line chart; return how many dots lie outside.
 
     All lines and bands are in sight, and all dots but the few that would stretch the axis to more
     than one and a half its length.
@@ -60,8 +59,10 @@ def _finite(parts: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _cut(axes: Axes, seen: np.ndarray, dots: np.ndarray) -> int:
-    """Set the y limits without far dots, where that shortens the axis by a third; return how many
-    lie outside."""
+    """Set the y limits without far dots; return how many lie outside.
+
+    This is done where it shortens the axis by a third.
+    """
     if not len(dots):
         return 0
     transform = axes.yaxis.get_transform()
@@ -77,8 +78,10 @@ def _cut(axes: Axes, seen: np.ndarray, dots: np.ndarray) -> int:
 
 
 def _place_ticks(axes: Axes, ticks: Sequence[float] | Mapping[float, str]) -> None:
-    """Put the ticks where there is room for them: numbers, or the words that a mapping has for
-    them."""
+    """Place ticks where there is room for them.
+
+    They are numbers, or the words of a mapping.
+    """
     words = (
         {float(value): word for value, word in ticks.items()} if isinstance(ticks, Mapping) else {}
     )
@@ -89,8 +92,10 @@ def _place_ticks(axes: Axes, ticks: Sequence[float] | Mapping[float, str]) -> No
 
 
 def _apart(axes: Axes, values: Sequence[float], least: float) -> list[float]:
-    """Return those of ascending values that lie at least a share `least` of the x axis beyond the
-    one before; the last always."""
+    """Return the ascending values that are at least `least` of the x axis apart.
+
+    The last one is always among them.
+    """
     places = axes.xaxis.get_transform().transform(np.asarray(values, dtype=float))
     room = least * np.ptp(places)
     kept = [len(values) - 1]

@@ -1,5 +1,4 @@
-"""How often a network is right on the samples that were measured, and a warning where that is no
-better than chance."""
+"""The accuracy of a network on the measured samples, and a warning if it is at chance."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -14,8 +13,7 @@ WARNING = "at_chance"
 
 @dataclass(frozen=True)
 class Accuracy:
-    """`right` of `samples` samples are classified as their label; `largest` is the share of the
-    most frequent label of all."""
+    """The number of samples classified as their label, and the share of the largest class."""
 
     right: int
     samples: int
@@ -23,7 +21,7 @@ class Accuracy:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The ends of its 95 % interval."""
+        """The 95 % interval of the accuracy."""
         return wilson(self.right, self.samples)
 
     def __str__(self) -> str:
@@ -35,8 +33,7 @@ class Accuracy:
 
     @property
     def warning(self) -> str:
-        """A sentence where the accuracy may be the share of the largest class or less; else
-        nothing."""
+        """A warning if the accuracy may be at most the share of the largest class; else empty."""
         if self.interval[0] > self.largest:
             return ""
         return (
@@ -47,8 +44,7 @@ class Accuracy:
 
 
 def accuracy_of(words: Iterable[Mapping[str, str]], labels: np.ndarray) -> Accuracy | None:
-    """Return the accuracy by the words beside the rows of one model's shards, whichever the probes,
-    on data with these labels.
+    """Return a model's accuracy by the metadata of its shards' rows, of whatever probe.
 
     None where there are no shards, and where their rows say nothing of it.
     """
@@ -66,7 +62,7 @@ def accuracy_of(words: Iterable[Mapping[str, str]], labels: np.ndarray) -> Accur
 
 
 def warned(summary: Summary, accuracy: Accuracy | None) -> Summary:
-    """Return the summary with the warning where the accuracy gives cause for it."""
+    """Return the summary with a warning where the accuracy is no better than chance."""
     if accuracy is None or not accuracy.warning:
         return summary
     return replace(summary, warnings={WARNING: accuracy.warning, **summary.warnings})

@@ -18,8 +18,7 @@ PALETTE = (*COLOURS, "#F0E442", "#882255")
 
 
 def shades(chart: Maps, fields: Sequence[np.ndarray]) -> tuple[Normalize, Colormap]:
-    """Return the norm and colours over the chart's limits, else from the smallest to the largest
-    finite value of the fields."""
+    """Return the norm and colours over the chart's limits, or over the fields' finite values."""
     values = np.concatenate([field[np.isfinite(field)] for field in fields])
     if chart.scale == "log":
         values = values[values > 0]
@@ -52,8 +51,7 @@ def draw_bar(
     place: tuple[float, float, float, float],
     label: str,
 ) -> None:
-    """Draw a bar of colours with its label, and with ticks in plain numbers where they are
-    short."""
+    """Draw a colour bar with its label, and plain numbers as ticks where they are short."""
     bar = figure.colorbar(ScalarMappable(norm, colours), cax=figure.add_axes(place))
     bar.set_label(textwrap.fill(label, 32), fontsize=LABEL)
     bar.ax.tick_params(labelsize=TEXT - 1)

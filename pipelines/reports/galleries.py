@@ -14,8 +14,7 @@ CELL, CAPTION, GAP = 1.55, 0.36, 0.12
 
 
 def draw_gallery(chart: Gallery) -> Figure:
-    """The chart: labels of the rows at the left, of the columns on top, captions below the
-    pictures.
+    """Draw the chart: row labels at the left, column labels on top, captions below the pictures.
 
     Grey for one channel, colour for three. A signed image is drawn around 0, scaled by its own
     largest value: blue below and red above for one channel, around mid-grey for three. Raises
@@ -95,7 +94,7 @@ def draw_gallery(chart: Gallery) -> Figure:
 
 
 def _show(axes: Axes, panel: Panel) -> None:
-    """One picture with its caption."""
+    """Draw one picture with its caption."""
     image = np.asarray(panel.image.detach().cpu().double())
     if image.ndim != 3 or image.shape[0] not in (1, 3):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Lines with bands and clouds, as a matplotlib figure that is read at a glance."""
+"""Lines with bands, and point clouds, as a matplotlib figure."""
 
 import re
 import textwrap
@@ -32,7 +32,7 @@ _GOLDEN = 0.6180339887498949
 
 
 def draw_lines(chart: Lines) -> Figure:
-    """The chart; values that cannot be drawn are counted below the title."""
+    """Draw the chart; values that cannot be drawn are counted below the title."""
     figure = Figure(figsize=(9, 5.8), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.07))
     axes = figure.subplots()
     drawn = [_Drawn(series, chart) for series in chart.series]
@@ -53,8 +53,10 @@ def draw_lines(chart: Lines) -> Figure:
 
 
 class _Drawn:
-    """A series as arrays, NaN where a value cannot be drawn, and how many those are; ends of bands
-    are not counted."""
+    """A series as arrays, NaN where a value cannot be drawn, and the number of those.
+
+    Ends of bands are not counted.
+    """
 
     def __init__(self, series: Series, chart: Lines) -> None:
         self._series = series
@@ -73,7 +75,7 @@ class _Drawn:
 
     @property
     def heights(self) -> list[np.ndarray]:
-        """The line and the ends of its bands."""
+        """Return the line and the ends of its bands."""
         return [self.y, *(end for band in self.bands for end in band)]
 
     def _pair(self, x: object, y: object) -> tuple[np.ndarray, np.ndarray]:
@@ -86,16 +88,20 @@ class _Drawn:
         return across, up
 
     def _thinned(self, across: np.ndarray, up: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Every k-th dot of many, so that at each x some are left: they are taken in the order of
-        x."""
+        """Return every k-th dot of many.
+
+        They are taken in the order of x, so that some are left at each x.
+        """
         every = -(-len(across) // DOTS)
         order = np.argsort(across, kind="stable")[::every] if every > 1 else np.arange(len(across))
         self.unseen = len(across) - len(order)
         return across[order], up[order]
 
     def onto(self, axes: Axes, place: int, count: int) -> None:
-        """Draw the cloud, the bands, the line; the clouds of several series stand side by side at
-        each index."""
+        """Draw the cloud, the bands, the line.
+
+        The clouds of several series are side by side at each index.
+        """
         own = self._series
         shade = place if own.shade is None else own.shade
         colour = COLOURS[shade % len(COLOURS)]
@@ -150,8 +156,10 @@ class _Drawn:
 
 
 def _jitter(across: np.ndarray, place: int, count: int) -> np.ndarray:
-    """Shifts that spread points at whole numbers over the lane of their series, the same in every
-    drawing; else none."""
+    """Return shifts that spread points at whole numbers over their series' lane; else none.
+
+    They are the same in every drawing.
+    """
     finite = across[np.isfinite(across)]
     if not len(finite) or np.any(finite != np.round(finite)):
         return np.zeros_like(across)
@@ -161,7 +169,7 @@ def _jitter(across: np.ndarray, place: int, count: int) -> np.ndarray:
 
 
 def _frame(axes: Axes, chart: Lines) -> None:
-    """Labels, and no more lines than are needed."""
+    """Draw labels, and no more frame lines than needed."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#E4E4E4", linewidth=0.8)
     axes.set_axisbelow(True)
@@ -191,15 +199,14 @@ def _frame(axes: Axes, chart: Lines) -> None:
 
 
 def _broken(text: str, width: int) -> str:
-    """In lines of at most `width`, broken at spaces and, as names of numbers have none, behind
-    slashes."""
+    """Break a text into lines of at most `width`, at spaces and behind slashes."""
     wrapper = textwrap.TextWrapper(width, break_on_hyphens=False)
     wrapper.wordsep_simple_re = re.compile("( +|(?<=/))")
     return wrapper.fill(text)
 
 
 def _head(axes: Axes, title: str, note: Sequence[str]) -> None:
-    """The title, and the lines of the note below it in smaller grey letters."""
+    """Draw the title, and below it the note's lines in smaller grey letters."""
     axes.set_title(
         textwrap.fill(title, 66),
         loc="left",
@@ -240,7 +247,7 @@ def _counted(count: int) -> str:
 
 
 def _references(axes: Axes, references: Sequence[tuple[float, str]]) -> None:
-    """Dashed lines, with their words at the right end, apart from each other."""
+    """Draw dashed lines with their labels at the right end, apart from each other."""
     lowest = -np.inf
     for height, words in sorted(references):
         axes.axhline(height, color=GREY, linestyle=(0, (5, 4)), linewidth=1.3, zorder=2)
@@ -261,7 +268,7 @@ def _references(axes: Axes, references: Sequence[tuple[float, str]]) -> None:
 
 
 def _legend(figure: Figure, axes: Axes) -> None:
-    """Below the chart, in as many columns as fit."""
+    """Draw the legend below the chart, in as many columns as fit."""
     handles, labels = axes.get_legend_handles_labels()
     if labels:
         columns = max(1, min(len(labels), 95 // (max(map(len, labels)) + 8)))

@@ -1,4 +1,4 @@
-"""Fields over two axes, in one scale of colours or in one each, as a matplotlib figure."""
+"""Fields over two axes, with a common colour scale or one each, as a matplotlib figure."""
 
 import math
 import textwrap
@@ -30,8 +30,7 @@ NOWHERE = "#D9D9D9"
 
 
 def draw_maps(chart: Maps) -> Figure:
-    """The chart: equal panels with their captions, bars of colours, or a legend of the classes that
-    occur.
+    """Draw the chart: equal panels with captions, colour bars or a legend of the classes.
 
     Raises ValueError where there is no panel, or one that is not `(rows, columns)`, or marks or
     extents are not one for each panel.
@@ -156,8 +155,7 @@ def _show(
 
 
 def _mark(axes: Axes, marks: Sequence[Mark]) -> None:
-    """Draw the points that lie within the panel, each with its word on the side where there is
-    room."""
+    """Draw the points within the panel, each with its label on the side where there is room."""
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     for mark in marks:
         if not (left <= mark.x <= right and bottom <= mark.y <= top):
@@ -176,8 +174,7 @@ def _mark(axes: Axes, marks: Sequence[Mark]) -> None:
 
 
 def _name(axes: Axes, chart: Maps, field: np.ndarray, norm: Normalize, upright: bool) -> None:
-    """The names of columns and rows at the middles of their cells, and in each cell its value, dark
-    on light colours."""
+    """Label columns and rows at the middles of their cells, and write each cell's value."""
     for names, axis, (low, high) in (
         (chart.x_names, axes.xaxis, chart.x_limits),
         (chart.y_names, axes.yaxis, chart.y_limits),
@@ -206,7 +203,7 @@ def _name(axes: Axes, chart: Maps, field: np.ndarray, norm: Normalize, upright: 
 
 
 def _middles(low: float, high: float, count: int) -> list[float]:
-    """Of equal steps."""
+    """Return the centres of `count` equal steps from low to high."""
     return [low + (high - low) * (place + 0.5) / count for place in range(count)]
 
 

@@ -1,5 +1,7 @@
-"""The files that runs write into a folder of results, and the list of them: what is not on it is
-the user's own, and stays."""
+"""The list of files that runs write into a folder of results.
+
+Files that are not on the list are the user's own, and stay.
+"""
 
 import json
 from collections.abc import Iterable
@@ -13,7 +15,7 @@ LIST = ".written.json"
 
 
 class Outputs:
-    """The files of one run in `folder`, in place of those of the run before.
+    """The files of one run in `folder`, which replace those of the run before.
 
     A file is on the list before it is written, so that a run that is killed leaves none that nobody
     removes.
@@ -25,7 +27,7 @@ class Outputs:
         self._before = _listed(folder)
 
     def path(self, name: str) -> Path:
-        """Return where the file `name`, with slashes, is to be written."""
+        """Return the path to write the file `name`, which may contain slashes."""
         path = self.folder / name
         if path not in self.paths:
             self.paths.append(path)
@@ -34,8 +36,7 @@ class Outputs:
         return path
 
     def finish(self, also: Iterable[str] = ()) -> None:
-        """Remove what earlier runs wrote and this one did not, `also` too, with folders that are
-        empty then."""
+        """Remove what earlier runs wrote and this one did not, and `also`, with empty folders."""
         for name in {*self._before, *also} - set(self._names()):
             path = self.folder / name
             path.unlink(missing_ok=True)
@@ -58,7 +59,7 @@ class Outputs:
 
 
 def _listed(folder: Path) -> list[str]:
-    """The names on the folder's list that lie inside it; none where there is no list."""
+    """Return the names on the folder's list that lie inside it; none without a list."""
     try:
         names = json.loads((folder / LIST).read_text(encoding="utf-8"))
         inside = [

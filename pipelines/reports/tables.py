@@ -15,15 +15,17 @@ Text = Callable[[str], str]
 
 
 def number(value: float) -> str:
-    """Four significant digits; `-` for NaN."""
+    """Return four significant digits; `-` for NaN."""
     if math.isnan(value):
         return "-"
     return f"{value:.4g}"
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """A Markdown table whose columns line up in a terminal; the first `left` columns to the left,
-    the others to the right."""
+    """Return a Markdown table whose columns are aligned in a terminal.
+
+    The first `left` columns are aligned to the left, the others to the right.
+    """
     widths = [max(len(line[i]) for line in (header, *rows)) for i in range(len(header))]
 
     def line(cells: Sequence[str]) -> str:
@@ -45,7 +47,7 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1
 
 
 def scalars(summaries: Mapping[str, Summary], text: Text = visible) -> str:
-    """One row a scalar, one column a model; empty where there is none."""
+    """Return a table with one row a scalar, one column a model; empty where there is none."""
     names = list(dict.fromkeys(name for summary in summaries.values() for name in summary.scalars))
     rows = [
         [
@@ -58,8 +60,10 @@ def scalars(summaries: Mapping[str, Summary], text: Text = visible) -> str:
 
 
 def curves(summaries: Mapping[str, Summary]) -> str:
-    """Every curve of every model, at some of its points, its largest among them; curves over the
-    same x share a table."""
+    """Return every curve of every model at some of its points, its largest among them.
+
+    Curves over the same x share a table.
+    """
     groups: dict[tuple[float, ...], list[tuple[str, Curve]]] = {}
     for model, summary in summaries.items():
         for name, curve in summary.curves.items():
@@ -75,8 +79,10 @@ def curves(summaries: Mapping[str, Summary]) -> str:
 def warnings(
     summaries: Mapping[str, Summary], text: Text = visible, told: set[tuple[str, str]] | None = None
 ) -> str:
-    """One line a warning of each model; a sentence that stands in `told` is not repeated, and the
-    others are added to it."""
+    """Return one line a warning of each model.
+
+    A sentence in `told` is not repeated; the others are added to it.
+    """
     lines, before = [], set() if told is None else told
     for model, summary in summaries.items():
         for name, sentence in summary.warnings.items():
@@ -91,8 +97,11 @@ def warnings(
 def claims_table(
     claims: Mapping[str, Claim], measured: Mapping[str, Measured | str], text: Text = visible
 ) -> str:
-    """One row a claim: what is said, the number expected, the number measured with its interval,
-    the verdict, what was resampled; and below one line a warning."""
+    """Return a table with one row a claim, then one line a warning.
+
+    Columns: what is said, the number expected, the number measured with its interval, the verdict,
+    what was resampled.
+    """
     rows, warned = [], []
     for name, claim in claims.items():
         result = measured[name]
@@ -125,8 +134,10 @@ def report(
     claims: Mapping[str, Claim] | None = None,
     measured: Mapping[str, Measured | str] | None = None,
 ) -> str:
-    """The study in short, for the terminal: what was claimed, then a section per probe;
-    `summaries[probe][model]`."""
+    """Return the study in short, for the terminal: claims, then a section per probe.
+
+    `summaries[probe][model]` are the numbers.
+    """
     parts = [f"# {name}"]
     if claims and measured:
         parts += ["## The article's claims, and what was measured", claims_table(claims, measured)]
@@ -142,8 +153,7 @@ def report(
 
 
 def _spread(length: int, values: Sequence[Sequence[float]]) -> list[int]:
-    """At most POINTS positions, evenly spread, both ends among them, and where each of the `values`
-    is largest."""
+    """Return at most POINTS positions: evenly spread, both ends, each maximum of `values`."""
     if length <= POINTS:
         return list(range(length))
     extremes = {max(range(length), key=own.__getitem__) for own in values}

@@ -1,5 +1,4 @@
-"""The text of report.md: a head with all that is needed to do it again, the claims, a section for
-each probe."""
+"""The text of report.md: how to reproduce it, the claims, a section for each probe."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -52,8 +51,10 @@ def section(
     curves_file: str,
     told: set[tuple[str, str]],
 ) -> str:
-    """Return what one probe came to: what it measures, warnings (those in `told` by their names
-    alone), numbers, what they are, figures, curves."""
+    """Return the section of one probe: what it measures, warnings, numbers, figures, curves.
+
+    Warnings in `told` are mentioned by name only.
+    """
     names = list(
         dict.fromkeys(
             own for summary in summaries.values() for own in (*summary.scalars, *summary.curves)
@@ -80,8 +81,7 @@ def section(
 
 
 def first_sentence(probe: Probe) -> str:
-    """What the probe's class says of itself, up to the first full stop that ends a sentence, or the
-    first blank line."""
+    """Return the first sentence of the docstring of the probe's class, or its first paragraph."""
     words = " ".join((type(probe).__doc__ or "").replace("`", "'").strip().split("\n\n")[0].split())
     if words.startswith(f"{type(probe).__name__}("):  # a dataclass without a docstring
         return ""
@@ -89,8 +89,10 @@ def first_sentence(probe: Probe) -> str:
 
 
 def explained(names: Sequence[str], summaries: Summaries) -> str:
-    """One line for each sentence that a summary says of its numbers, with the names that it is for,
-    and the models where it is not for all of them."""
+    """Return one line for each explanation of numbers, with their names.
+
+    Models are named where it is not for all of them.
+    """
     by_sentence: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for name in names:
         said: dict[str, list[str]] = {}
@@ -112,8 +114,10 @@ def _of(models: Sequence[str]) -> str:
 
 
 def whole_curves(summaries: Summaries) -> str:
-    """Every curve at all of its points: one table for those over the same x, and one for each that
-    fills a plane."""
+    """Return every curve at all of its points.
+
+    There is one table for curves over the same x, and one for each that fills a plane.
+    """
     groups: dict[tuple[float, ...], dict[str, Curve]] = {}
     planes = []
     for model, summary in summaries.items():
@@ -127,7 +131,7 @@ def whole_curves(summaries: Summaries) -> str:
 
 
 def plane(label: str, curve: Curve) -> str:
-    """The table of a curve whose values fill a plane row by row."""
+    """Return the table of a curve whose values fill a plane row by row."""
     rows = [
         curve.y[start : start + curve.columns] for start in range(0, len(curve.y), curve.columns)
     ]
@@ -136,7 +140,7 @@ def plane(label: str, curve: Curve) -> str:
 
 
 def _table(x: Sequence[float], curves: Mapping[str, Curve]) -> str:
-    """A row for each curve, or where there are many points a column."""
+    """Return a table with a row for each curve, or a column where there are many points."""
     if len(x) <= tables.POINTS:
         rows = [[label, *map(tables.number, curve.y)] for label, curve in curves.items()]
         return tables.markdown(["at", *map(tables.number, x)], rows)

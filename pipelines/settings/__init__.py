@@ -1,0 +1,1 @@
+"""Files and flags as settings: YAML, kinds, checks, error messages."""

@@ -1,5 +1,7 @@
-"""Files and flags as plain mappings: YAML in, `--set` over it, dotted names out. Nothing here knows
-what the keys mean."""
+"""Files and flags as plain mappings: YAML in, `--set` over it, dotted names out.
+
+Nothing here knows what the keys mean.
+"""
 
 import copy
 import json
@@ -20,8 +22,10 @@ that aliases repeat among them."""
 
 
 def load_yaml(path: str | Path) -> dict[str, Any]:
-    """The mapping in a YAML file. Raises InputError when the file, its YAML or its keys are not in
-    order."""
+    """Read the mapping in a YAML file.
+
+    Raises InputError where the file, its YAML or its keys are invalid.
+    """
     try:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -44,7 +48,7 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
 
 
 def override(data: Mapping[str, Any], settings: Sequence[str]) -> dict[str, Any]:
-    """A copy of `data` with settings `a.b.c=value` put over it, the values read as YAML.
+    """Return a copy of `data` with settings `a.b.c=value` put over it, the values read as YAML.
 
     Positions of lists are numbers (`attacks.0.steps=10`); mappings on the way that do not exist are
     made.
@@ -62,8 +66,10 @@ def override(data: Mapping[str, Any], settings: Sequence[str]) -> dict[str, Any]
 
 
 def put(data: Mapping[str, Any], values: Mapping[str, Any], at: str) -> dict[str, Any]:
-    """A copy of `data` with each value put at its dotted name, as `override` does; `at` is where
-    the names stand, for messages."""
+    """Return a copy of `data` with each value put at its dotted name.
+
+    `at` says where the names are from, for messages.
+    """
     result = copy.deepcopy(dict(data))
     for name, value in values.items():
         _put(result, name.split("."), value, f"{at}.{name}")
@@ -71,8 +77,10 @@ def put(data: Mapping[str, Any], values: Mapping[str, Any], at: str) -> dict[str
 
 
 def flatten(mapping: Mapping[str, Any]) -> dict[str, Scalar]:
-    """Scalars by dotted names. A list of scalars becomes one text with commas, any other list
-    `name.0`, `name.1`, ..."""
+    """Return scalars by dotted names.
+
+    A list of scalars becomes one text with commas, any other list `name.0`, `name.1`, ...
+    """
     result: dict[str, Scalar] = {}
     for name, value in mapping.items():
         if isinstance(value, list | tuple):
@@ -91,7 +99,7 @@ def flatten(mapping: Mapping[str, Any]) -> dict[str, Scalar]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain data only, not too much of it, no key twice in a mapping; a date stays a text."""
+    """A YAML loader for plain data only: bounded size, no duplicate keys, dates stay texts."""
 
     def construct_document(self, node: yaml.Node) -> Any:
         _count(node, {})
@@ -118,9 +126,11 @@ _Loader.yaml_implicit_resolvers = {
 def _count(
     node: yaml.Node, known: dict[int, tuple[int, int]], levels: int = DEPTH
 ) -> tuple[int, int]:
-    """How many values stand at and below a node once its aliases are written out, and on how many
-    levels; `known` holds those of the nodes that were counted. Raises yaml.MarkedYAMLError where
-    they are too many, as in a node that contains itself."""
+    """Count the values at and below a node with its aliases expanded, and its levels.
+
+    `known` caches nodes that were counted. Raises yaml.MarkedYAMLError where they are too many, as
+    in a node that contains itself.
+    """
     if isinstance(node, yaml.ScalarNode):
         return 1, 0
     if id(node) not in known and levels:
@@ -146,7 +156,7 @@ def _count(
 
 
 def _parse(text: str, at: str) -> Any:
-    """The data in a YAML text; `at` says where the text stands."""
+    """Parse a YAML text; `at` says where the text is from."""
     try:
         return yaml.load(text, _Loader)
     except RecursionError:

@@ -1,5 +1,4 @@
-"""A seam's value by its `kind`: a key of a visible dict, or `package.module:Class` for a dataclass
-of one's own."""
+"""Values chosen by their `kind`: a name in a dict of classes, or `package.module:Class`."""
 
 import importlib
 import types
@@ -23,7 +22,7 @@ Known = Mapping[str, type]
 
 
 def by_kind(converter: Converter, known: Known, data: Any, seam: Any) -> Any:
-    """A seam's value: the class by its kind, the rest of the mapping its fields."""
+    """Build the class named by `kind` from the other fields of the mapping."""
     if not isinstance(data, Mapping) or "kind" not in data:
         came = "none" if isinstance(data, Mapping) else describe_value(data)
         raise ValueError(
@@ -48,7 +47,7 @@ def by_kind(converter: Converter, known: Known, data: Any, seam: Any) -> Any:
 
 
 def by_kind_among(converter: Converter, known: Known, data: Any, union: Any) -> Any:
-    """A field that takes some of a seam's classes only, such as `PGD | FGSM`."""
+    """Build a field that takes only some of the known classes, such as `PGD | FGSM`."""
     if data is None and type(None) in get_args(union):
         return None
     if isinstance(data, Mapping) and ":" in str(data.get("kind")):
@@ -60,6 +59,7 @@ def by_kind_among(converter: Converter, known: Known, data: Any, union: Any) -> 
 
 
 def with_kind(converter: Converter, known: Known, value: Any) -> dict[str, Any] | None:
+    """Return a value as a mapping with its `kind`."""
     if value is None:
         return None
     cls = type(value)
@@ -71,7 +71,7 @@ def with_kind(converter: Converter, known: Known, value: Any) -> dict[str, Any] 
 
 
 def _imported(kind: str, seam: Any) -> type:
-    """A user's own dataclass, from `package.module:Class`."""
+    """Import a user's own dataclass from `package.module:Class`."""
     module, _, name = kind.partition(":")
     try:
         cls = getattr(importlib.import_module(module), name, None)
@@ -107,12 +107,12 @@ def _imported(kind: str, seam: Any) -> type:
 
 
 def _members(known: Known, union: Any) -> dict[str, type]:
-    """The classes of a seam that stand in a union, by kind."""
+    """Return the classes of a union by their kind."""
     return {name: cls for name, cls in known.items() if cls in get_args(union)}
 
 
 def is_part_of(known: Known, cls: Any) -> bool:
-    """Whether it is a union of a seam's classes, and None perhaps."""
+    """True if a type is a union of known classes, with or without None."""
     members = set(get_args(cls)) - {type(None)}
     return (
         get_origin(cls) in (Union, types.UnionType)

@@ -1,4 +1,4 @@
-"""What is wrong with settings, in words: one line for each error, which begins with its place."""
+"""Error messages for settings: one line each, which begins with the setting's dotted name."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
@@ -17,7 +17,7 @@ _NOTES = (AttributeValidationNote, IterableValidationNote)
 
 
 def error_messages(error: Exception, at: str) -> Iterator[str]:
-    """One `place: what is wrong` for each error at the leaves."""
+    """Return `place: what is wrong` for each innermost error."""
     if isinstance(error, BaseValidationError):
         for inner in error.exceptions:
             note = next(
@@ -55,26 +55,29 @@ def error_messages(error: Exception, at: str) -> Iterator[str]:
 
 
 def one_line(error: BaseException) -> str:
-    """An error's own words in one line."""
+    """Return an error's message in one line."""
     words = " ".join(str(error).split())
     return words if isinstance(error, ValueError) and words else f"{type(error).__name__}: {words}"
 
 
 def field_names(cls: Any) -> list[str]:
+    """Return the names of a dataclass's fields that can be set."""
     return [field.name for field in fields(cls) if field.init]
 
 
 def joined(values: Iterable[Any]) -> str:
+    """Return the values separated by commas."""
     return ", ".join(map(str, values))
 
 
 def suggestion(value: Any, known: Iterable[Any]) -> str:
+    """Return "; did you mean ...?" if a known name is close to the value, else an empty text."""
     close = get_close_matches(str(value).lower(), [str(name) for name in known], 1)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def describe_value(data: Any) -> str:
-    """A value as a reader of YAML would name it."""
+    """Return a value as a reader of YAML would name it."""
     if data is None or isinstance(data, bool):
         return {None: "nothing", True: "true", False: "false"}[data]
     if isinstance(data, Mapping | list | tuple):

@@ -21,8 +21,10 @@ from advcore.workers.shards import Shard
 
 
 def check_box(name: str, holder: object, dataset: Dataset) -> None:
-    """Raise InputError where a probe or an objective attacks in the box [0, 1] and the images are
-    transformed, so not in it."""
+    """Raise InputError if a probe or objective attacks in the box, and images are not in it.
+
+    The box is [0, 1]; a transform takes images out of it.
+    """
     if dataset.transform is not None and needs_box(holder):
         raise InputError(
             f"{name} attacks in the box [0, 1], which images transformed by {dataset.transform!r} "
@@ -32,16 +34,17 @@ def check_box(name: str, holder: object, dataset: Dataset) -> None:
 
 @dataclass(frozen=True)
 class Checked:
-    """What the first images tell of a model: its number of classes, and why its numbers may
-    mislead, by the warnings' names."""
+    """The number of a model's classes, and warnings by name, from its first images."""
 
     classes: int
     warnings: Mapping[str, str]
 
 
 def check_model(name: str, spec: ModelSpec, dataset: Dataset) -> Checked:
-    """Build a model and send the first images through it. Raises InputError where they do not fit,
-    or rows of a batch mix."""
+    """Build a model and send the first images through it.
+
+    Raises InputError where they do not fit, or where the rows of a batch influence each other.
+    """
     model = build(spec)
     some = batch(dataset, Shard(0, min(2, len(dataset)))).images
     try:
@@ -59,8 +62,10 @@ def check_model(name: str, spec: ModelSpec, dataset: Dataset) -> Checked:
 
 
 def _check_rows(model: nn.Module, images: Tensor) -> None:
-    """Raise ValueError where an image has other logits alone than beside another one, and that not
-    by chance."""
+    """Raise ValueError if an image has other logits alone than beside another image.
+
+    Differences by rounding are allowed.
+    """
     noise = torch.rand(
         images[:1].shape, generator=torch.Generator().manual_seed(0), dtype=images.dtype
     )
@@ -77,8 +82,10 @@ def _check_rows(model: nn.Module, images: Tensor) -> None:
 
 
 def _gradient_warnings(model: nn.Module, images: Tensor) -> dict[str, str]:
-    """The warning `zero_gradients`, where the logits' gradients in the first images are exactly
-    0."""
+    """Return the warning `zero_gradients` if the logits' gradients are exactly 0.
+
+    They are taken at the first images.
+    """
     with catch_warnings(action="ignore"):
         gradient, _, _ = differentiate(
             model, images, lambda logits: logits.amax(1) - logits.amin(1)
@@ -95,8 +102,10 @@ def _gradient_warnings(model: nn.Module, images: Tensor) -> dict[str, str]:
 
 
 def fitting(spec: ModelSpec, dataset: Dataset) -> dict[str, Any]:
-    """The arguments of a model for images of this size: its own, and of a network of ours those
-    that it makes by the size."""
+    """Return the model's arguments for images of this size.
+
+    Built-in networks get the arguments that depend on the size.
+    """
     channels, side, _ = dataset.shape
     factory = NETWORKS.get(spec.architecture)
     wanted = {} if factory is None else signature(factory).parameters

@@ -1,4 +1,4 @@
-"""Names that can be files: of studies, sweeps, trainings, models and probes."""
+"""Names that become file names: of studies, sweeps, trainings, models and probes."""
 
 import re
 from pathlib import Path
@@ -20,8 +20,7 @@ RESERVED = {
 
 
 def check_name(name: str) -> None:
-    """Raise ValueError for a name that cannot be a file's everywhere: names of studies, models,
-    probes and trainings are."""
+    """Raise ValueError for a name that cannot be a file name on every system."""
     if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name):
         raise ValueError(
             "a name is made of letters, digits, '-', '_' and '.', and does not begin with "
@@ -38,8 +37,7 @@ TAKEN = ("store", "models", "training", "fetched", "mlflow.db", "mlartifacts", "
 
 
 def check_folder_name(name: str) -> None:
-    """Raise ValueError for a name whose folder of results would meet what else lies there: of a
-    study or a sweep."""
+    """Raise ValueError for a study's or sweep's name that collides with another folder."""
     check_name(name)
     if name.lower() in TAKEN or name.lower().startswith("mlflow.db"):
         raise ValueError(
@@ -49,8 +47,10 @@ def check_folder_name(name: str) -> None:
 
 
 def check_alone(folder: Path, other: str) -> None:
-    """Raise InputError where the folder of results holds a study (`other` is study.yaml) in place
-    of a sweep, or the reverse."""
+    """Raise InputError if the folder holds a study where a sweep is written, or the reverse.
+
+    `other` is the file that tells, such as study.yaml.
+    """
     if (folder / other).exists():
         raise InputError(
             f"{folder} holds the {other.partition('.')[0]} of that name: choose another name, "

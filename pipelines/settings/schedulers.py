@@ -1,5 +1,7 @@
-"""Who stops a trial early, and who chooses the points of a sweep; as settings, which say nothing of
-Ray."""
+"""Schedulers, which stop trials early, and searchers, which choose points, as settings.
+
+Nothing here imports Ray.
+"""
 
 import importlib.util
 from dataclasses import dataclass
@@ -10,14 +12,14 @@ Mode = Literal["max", "min"]
 
 @dataclass(frozen=True)
 class FIFO:
-    """Every trial comes to its end, the first point first: for a grid of which each point is
-    wanted."""
+    """Run every trial to its end, first point first: for a grid that is wanted whole."""
 
 
 @dataclass(frozen=True)
 class ASHA:
-    """Asynchronous successive halving (Li et al. 2020): at growing numbers of epochs only the
-    better part of the trials go on.
+    """Asynchronous successive halving (Li et al. 2020): only the better trials continue.
+
+    The decision is made at growing numbers of epochs.
 
     It decides as results come in, so which trials it stops differs from one run to the next.
 
@@ -42,8 +44,9 @@ class ASHA:
 
 @dataclass(frozen=True)
 class Median:
-    """The median stopping rule (Golovin et al. 2017): a trial whose best is below the median of the
-    others' means is stopped.
+    """The median stopping rule (Golovin et al. 2017).
+
+    A trial stops if its best is below the median of the other trials' means.
 
     It decides as results come in, so which trials it stops differs from one run to the next.
 
@@ -67,8 +70,10 @@ class Median:
 
 @dataclass(frozen=True)
 class PBT:
-    """Population-based training (Jaderberg et al. 2017): every few epochs the worst trials go on
-    from the states of the best ones, with settings close to theirs.
+    """Population-based training (Jaderberg et al. 2017).
+
+    Every few epochs the worst trials continue from the states of the best ones, with settings close
+    to theirs.
 
     The trials are a population that takes turns on the machines that are there. What may change
     between epochs are the numbers of `recipe.objective`, and `recipe.learning_rate`, `weight_decay`
@@ -112,7 +117,7 @@ SCHEDULERS: dict[str, type] = {"fifo": FIFO, "asha": ASHA, "median": Median, "pb
 
 @dataclass(frozen=True)
 class Random:
-    """Grids whole, everything else by chance: all points are known before the first trial.
+    """Grids whole, all other settings drawn at random; all points are known before the first trial.
 
     Attributes:
         seed: of the draws.
@@ -123,8 +128,9 @@ class Random:
 
 @dataclass(frozen=True)
 class Optuna:
-    """Optuna's tree-structured Parzen estimator: new points near those that were good, by the
-    sweep's metric and mode.
+    """Optuna's tree-structured Parzen estimator.
+
+    It chooses points near good ones, by the sweep's metric and mode.
 
     It has no grids. Which points it chooses depends on the order in which trials end, so with
     several at a time it differs from one run to the next; a sweep that goes on tells it what is

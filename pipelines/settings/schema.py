@@ -1,5 +1,4 @@
-"""Mappings to frozen dataclasses and back: the one place that turns a file's text into settings and
-settings into text.
+"""Mappings to frozen dataclasses and back: the only place that turns files into settings and back.
 
 A field whose type is a Protocol (an attack, a probe, ...) is a seam: its mapping names the class by
 `kind`, a key of a visible dict, or `package.module:Class` for a dataclass of one's own. Nothing is
@@ -95,12 +94,12 @@ _QUOTIENT = re.compile(rf"\s*({_NUMBER})\s*(?:/\s*({_NUMBER})\s*)?")
 
 
 class SeamConverter(Converter):
-    """A cattrs converter that remembers the seams it was made for."""
+    """A cattrs converter that knows the dicts of classes it was made for."""
 
     seams: Seams = types.MappingProxyType({})
 
     def seam_of(self, value: Any) -> Any:
-        """The seam whose dict holds the value's class; that class when none does."""
+        """Return the base class whose dict holds the value's class; else that class itself."""
         return next(
             (seam for seam, known in self.seams.items() if type(value) in known.values()),
             type(value),
@@ -110,7 +109,7 @@ class SeamConverter(Converter):
 def structure(
     cls: type[T], data: Any, at: str = "study", converter: SeamConverter | None = None
 ) -> T:
-    """The value of type `cls` (a dataclass, a seam, `tuple[int, ...]`, ...) that `data` describes.
+    """Build the value of type `cls` (a dataclass, `tuple[int, ...]`, ...) that `data` describes.
 
     `at` is the root of the places in messages. Raises InputError, one line for all that is wrong.
     """
@@ -123,8 +122,9 @@ def structure(
 
 
 def unstructure(value: Any, seam: Any = None, converter: SeamConverter | None = None) -> Any:
-    """What `structure` takes: words, numbers, lists and mappings only, for parameters, hashes and
-    files.
+    """Return what `structure` takes, for MLflow, hashes and files.
+
+    It holds texts, numbers, lists and mappings only.
 
     A seam's value bears its `kind`. Give `seam` for a value by itself whose class stands in none of
     the dicts.
@@ -134,8 +134,10 @@ def unstructure(value: Any, seam: Any = None, converter: SeamConverter | None = 
 
 
 def make_converter(seams: Seams) -> SeamConverter:
-    """A converter for dataclasses with these seams. A hook that is registered later stands over the
-    earlier ones."""
+    """Make a converter for dataclasses and these dicts of classes.
+
+    A hook registered later takes precedence over earlier ones.
+    """
     converter = SeamConverter(detailed_validation=True)
     converter.seams = seams
     for kind, take in {int: _int, float: _float, bool: _bool, str: _str, Path: _path}.items():
@@ -219,8 +221,10 @@ def _literal(data: Any, cls: Any) -> Any:
 
 
 def _first_that_fits(converter: SeamConverter, data: Any, cls: Any) -> Any:
-    """A union takes the first of its members that fits, in its own order; a tensor, which no file
-    can hold, is none of them."""
+    """Build the first member of a union that fits, in its own order.
+
+    A tensor is never a match: no file can hold one.
+    """
     reasons = []
     for member in get_args(cls):
         if member is Tensor:
@@ -246,7 +250,7 @@ def _dataclass_maker(cls: Any, converter: SeamConverter) -> Callable[[Any, Any],
 
 
 def _list_maker(cls: Any, converter: SeamConverter) -> Callable[[Any, Any], Any]:
-    """Of `list[X]`, `Sequence[X]`, `tuple[X, ...]`, `tuple[X, Y]`."""
+    """Make the hook for `list[X]`, `Sequence[X]`, `tuple[X, ...]`, `tuple[X, Y]`."""
     if get_origin(cls) is not tuple and cls is not tuple:
         return list_structure_factory(cls, converter)
     if cls is tuple or Ellipsis in get_args(cls):
@@ -259,7 +263,7 @@ def _list_maker(cls: Any, converter: SeamConverter) -> Callable[[Any, Any], Any]
 def _after_check(
     fits: Callable[[Any], bool], wanted: str, make: Callable[[Any, Any], Any]
 ) -> Callable[[Any, Any], Any]:
-    """`make`, called only with data that fits."""
+    """Call `make` only with data that fits."""
 
     def checked(data: Any, cls: Any) -> Any:
         if not fits(data):

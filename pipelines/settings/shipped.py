@@ -1,4 +1,4 @@
-"""Settings files: those of the user, and those that come with advcore."""
+"""Settings files: the user's own, and those that come with advcore."""
 
 import os
 from importlib import resources
@@ -10,14 +10,19 @@ from advcore.workers.errors import InputError
 
 
 def shipped(folder: str) -> dict[str, Path]:
-    """The YAML files that come with the package, by name: `studies` or `recipes`."""
+    """Return the YAML files that come with advcore, by name.
+
+    `folder` is studies, recipes or sweeps.
+    """
     root = Path(str(resources.files("advcore.pipelines"))) / folder
     return {file.stem: file for file in sorted(root.glob("*.yaml"))}
 
 
 def find(name: str, folder: str) -> Path:
-    """A file that the user names: a path, or the name of one that is shipped. Raises InputError
-    when there is neither."""
+    """Find a file by its path, or by the name of one that comes with advcore.
+
+    Raises InputError where there is neither.
+    """
     if os.path.isfile(name):
         return Path(name)
     known = shipped(folder)
@@ -31,7 +36,9 @@ def find(name: str, folder: str) -> Path:
 
 
 def read(cls: Any, name: str, folder: str, settings: tuple[str, ...] = ()) -> Any:
-    """The dataclass `cls` from a YAML file, with `--set` settings (dotted.name=value) put over
-    it."""
+    """Read the dataclass `cls` from a YAML file.
+
+    `settings` are overrides, `dotted.name=value`.
+    """
     data = schema.override(schema.load_yaml(find(name, folder)), settings)
     return schema.structure(cls, data, at=cls.__name__.lower())

@@ -1,0 +1,1 @@
+"""A study: its file, checks, tasks, driver, report."""

@@ -9,8 +9,7 @@ from advcore.workers.tasks import Task
 
 
 def set_aside(works: Sequence[Task], store: Store) -> list[Task]:
-    """The works whose rows in the store are damaged; those are put aside, and that is said in one
-    line."""
+    """Move damaged rows aside, print one line, and return their tasks."""
     damaged, places = [], []
     for work in works:
         try:

@@ -141,12 +141,12 @@ def _run(study: Study, verbose: bool) -> Report:
 
 
 def _tell(expected: Estimate) -> None:
-    """How long it takes, on the terminal."""
+    """Print the estimated time to stderr."""
     print(f"time: {expected}", file=sys.stderr)
 
 
 def make_runner(settings: RunSettings, store_location: str, verbose: bool = False) -> Runner:
-    """The place that the settings name."""
+    """Return the runner that the settings name."""
     if settings.runner == "inline":
         return Inline(store_location, settings.threads)
     return RayPool(
@@ -163,8 +163,10 @@ def make_runner(settings: RunSettings, store_location: str, verbose: bool = Fals
 def _measured(
     coming: Iterable[TaskResult], works: Sequence[Task], name: str, record: Run
 ) -> list[TaskResult]:
-    """One outcome per piece of work, and a bar that shows samples per second. Raises
-    RunInterruptedError where the store is full or away."""
+    """Collect one result per task, with a progress bar of samples per second.
+
+    Raises RunInterruptedError where the store is full or unreachable.
+    """
     if not works:
         return []
     sizes = {work.key: len(work.shard) for work in works}
@@ -196,8 +198,7 @@ def _measured(
 
 
 def _progress(record: Run, total: int) -> Callable[[int], None]:
-    """Notes every few seconds how many shards of this attempt are done, at the step of that
-    number."""
+    """Return a callback that logs the number of finished shards every few seconds."""
     noted = time.monotonic()
 
     def tell(done: int) -> None:
@@ -210,6 +211,6 @@ def _progress(record: Run, total: int) -> Callable[[int], None]:
 
 
 def last_line(error: str) -> str:
-    """What a traceback ends with, without secrets."""
+    """Return the last line of a traceback, without secrets."""
     last = (shortened(error).strip().splitlines() or ["no reason is known"])[-1]
     return without_secrets(shortened(last, LINE))

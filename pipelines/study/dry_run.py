@@ -1,4 +1,4 @@
-"""What a run would do, and how long that takes, without doing it."""
+"""A dry run: what a run would do, and how long it would take."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +14,7 @@ from advcore.workers.stores.store import open_store, resolved
 
 
 def dry_run(study: Study) -> str:
-    """Check a study, and say what a run would do and how long that takes; nothing is trained,
-    measured or written.
+    """Check a study and describe what a run would do; nothing is trained, measured or written.
 
     Raises InputError for what a run would refuse, but for what only Ray and MLflow can tell.
     """

@@ -1,5 +1,7 @@
-"""How long a study will take: from what was measured in this folder of results before, else from
-the price that a study names."""
+"""Estimates of a study's time, from earlier measurements in the same results folder.
+
+Without any, the study file's `minutes` is used.
+"""
 
 import hashlib
 import json
@@ -23,8 +25,7 @@ seconds of a training."""
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds that are to be expected, what it was taken from, and what of the study is not
-    known."""
+    """The expected seconds, what they are based on, and the parts that are unknown."""
 
     seconds: float
     source: str
@@ -51,8 +52,7 @@ def estimate(
     trainings: Mapping[str, Training],
     out: Path,
 ) -> Estimate:
-    """Return how long it takes to train these networks and to measure these shards, with the
-    study's workers side by side.
+    """Estimate the time to train these networks and to measure these shards with all workers.
 
     `prepared` may be of the untrained networks: what they cost is the same.
     """
@@ -100,7 +100,7 @@ def pending(trainings: Mapping[str, Training]) -> dict[str, Training]:
 
 
 def note_measuring(out: Path, prepared: Prepared, outcomes: Iterable[TaskResult]) -> None:
-    """Keep what the shards that were measured took, a sample."""
+    """Save the seconds per sample of the shards that were measured."""
     took = {outcome.key: outcome.seconds for outcome in outcomes if outcome.ok}
     new = {}
     for names, works in prepared.works.items():
@@ -113,13 +113,15 @@ def note_measuring(out: Path, prepared: Prepared, outcomes: Iterable[TaskResult]
 
 
 def note_training(out: Path, training: Training, seconds: float) -> None:
-    """Keep what a training took from its first to its last epoch."""
+    """Save the seconds of a training from its first to its last epoch."""
     _keep(out, {_training_key(training): seconds})
 
 
 def measuring_key(prepared: Prepared, model: str, probe: str) -> str:
-    """Name what the seconds for a sample depend on: the network without its weights, the probe, the
-    images, the precision."""
+    """Return a key of what the seconds per sample depend on.
+
+    The network without its weights, the probe, the images, the precision.
+    """
     study = prepared.study
     settings = schema.unstructure(study)
     spec = {
@@ -137,7 +139,7 @@ def measuring_key(prepared: Prepared, model: str, probe: str) -> str:
 
 
 def worded(seconds: float) -> str:
-    """A time in words, to two digits."""
+    """Return a time in words, to two digits."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     minutes = seconds / 60

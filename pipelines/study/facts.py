@@ -1,4 +1,4 @@
-"""The head of a report: all that is needed to judge its numbers and to come to them again."""
+"""The head of a report: what is needed to judge its numbers and to reproduce them."""
 
 import json
 import os
@@ -32,9 +32,10 @@ UNSEEN = "unseen_imports"
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a study's making: its head as Markdown, the accuracy of each network (None
-    where no row says it), and the settings of each network's training, as far as they lie beside
-    its weights."""
+    """The head of a report as Markdown, each network's accuracy and its training's settings.
+
+    The accuracy is None where no row has it; settings are those found beside the weights.
+    """
 
     text: str
     accuracies: Mapping[str, Accuracy | None]
@@ -42,7 +43,7 @@ class Facts:
 
 
 def gather(prepared: Prepared, words: Words) -> Facts:
-    """Return the facts of a study by what stands beside its rows."""
+    """Collect the facts of a study from what is stored beside its rows."""
     accuracies = {
         model: accuracy_of(
             (entry for (own, _), entries in words.items() if own == model for entry in entries),
@@ -71,12 +72,12 @@ def gather(prepared: Prepared, words: Words) -> Facts:
 
 
 def training_file(model: str) -> str:
-    """The name of the file that holds the settings of a network's training."""
+    """Return the name of the file that holds the settings of a network's training."""
     return f"trainings/{model}.yaml"
 
 
 def command() -> str:
-    """The command of this process, without secrets; empty where it is not advcore's."""
+    """Return the command line of this process, secrets masked; empty where it is not advcore's."""
     program = Path(sys.argv[0]).name if sys.argv else ""
     if program not in ("advcore", "cli.py"):
         return ""
@@ -84,7 +85,7 @@ def command() -> str:
 
 
 def _about(prepared: Prepared, words: Words) -> dict[str, str]:
-    """What is to be known of the study, by name."""
+    """Return the facts of the study, by name."""
     study, data = prepared.study, prepared.dataset
     entries = [entry for own in words.values() for entry in own]
     versions = environment_tags()
@@ -128,7 +129,7 @@ def _about(prepared: Prepared, words: Words) -> dict[str, str]:
 
 
 def _rows(entries: Sequence[Mapping[str, str]]) -> str:
-    """When the rows were measured, and for how long."""
+    """Describe when the rows were measured, and how long it took."""
     times = sorted(entry["finished"] for entry in entries if "finished" in entry)
     seconds = sum(float(entry.get("seconds", 0)) for entry in entries)
     when = f", {times[0]} to {times[-1]}" if times else ""
@@ -143,7 +144,7 @@ def _workers(entries: Iterable[Mapping[str, str]]) -> list[str]:
 
 
 def _places(entries: Iterable[Mapping[str, str]]) -> list[str]:
-    """Machines and devices that measured: `host:pid:device` without the process."""
+    """Return the machines and devices that measured: `host:pid:device` without the process."""
     parts = [worker.split(":", 2) for worker in _workers(entries)]
     return sorted({f"{part[2]} on {part[0]}" for part in parts if len(part) == 3})
 
@@ -164,8 +165,7 @@ def _network(prepared: Prepared, name: str, accuracy: Accuracy | None, trained: 
 
 
 def _training(spec: ModelSpec) -> str:
-    """The settings, as a recipe's YAML, that lie beside weights which were trained here; empty
-    where there are none."""
+    """Return the recipe's YAML that is stored beside weights trained here; empty without one."""
     if spec.checkpoint is None or "://" in spec.checkpoint:
         return ""
     try:
@@ -178,13 +178,13 @@ def _training(spec: ModelSpec) -> str:
 
 
 def settings_of(prepared: Prepared, probe: str) -> str:
-    """A probe's settings in one line of YAML, those that are given or have a default."""
+    """Return a probe's settings in one line of YAML, without those that are null."""
     settings = _given(plain_without_secrets(schema.unstructure(prepared.study)["probes"][probe]))
     return yaml.safe_dump(settings, sort_keys=False, default_flow_style=True, width=10**6).strip()
 
 
 def _given(value: Any) -> Any:
-    """Settings without those that are null."""
+    """Return the settings without those that are null."""
     if isinstance(value, Mapping):
         return {name: _given(part) for name, part in value.items() if part is not None}
     return [_given(part) for part in value] if isinstance(value, list) else value

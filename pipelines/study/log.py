@@ -1,4 +1,4 @@
-"""What MLflow is told of a study: what defines it, then what it came to."""
+"""The entries of a study in MLflow: its definition, then its results."""
 
 from collections.abc import Mapping
 
@@ -29,7 +29,7 @@ FAILURES = 1_000_000
 
 
 def describe(record: Run, prepared: Prepared) -> None:
-    """What is known before the work: parameters, tags, the data set, the study file."""
+    """Log what is known before the work: parameters, tags, the data set, the study file."""
     study, dataset = prepared.study, prepared.dataset
     settings = plain_without_secrets(schema.unstructure(study))
     defining = {name: settings["run"][name] for name in ("shard_size", "seed", "dtype")}
@@ -80,8 +80,10 @@ def describe(record: Run, prepared: Prepared) -> None:
 
 
 def _without_path(model: Mapping[str, object]) -> dict[str, object]:
-    """A model's settings less the path of its checkpoint, which may move; its content is in the
-    tags, as a hash."""
+    """Return a model's settings without the checkpoint's path, which may move.
+
+    The checkpoint's content is in the tags, as a hash.
+    """
     return {name: value for name, value in model.items() if name != "checkpoint"}
 
 
@@ -99,8 +101,7 @@ def _log_data(record: Run, prepared: Prepared, dataset: Dataset) -> None:
 
 
 def track(record: Run, prepared: Prepared, report: Report, seconds: float) -> None:
-    """A child run per model x probe with its numbers and its table; figures, report and failures at
-    the parent."""
+    """Log the results: a child run per model x probe, and the files at the parent."""
     failed = {outcome.key for outcome in report.failures}
     for (model, probe), works in prepared.works.items():
         child = record.child(f"{model}/{probe}", f"{model}/{probe}")
@@ -153,8 +154,7 @@ def track(record: Run, prepared: Prepared, report: Report, seconds: float) -> No
 
 
 def _track_child(child: Run, prepared: Prepared, report: Report, model: str, probe: str) -> None:
-    """Settings, hashes, where and how long the finished shards were measured, the numbers, the
-    table."""
+    """Log one model x probe: settings, hashes, workers, seconds, numbers, table."""
     settings = plain_without_secrets(schema.unstructure(prepared.study))
     transform = settings["transforms"].get(model)
     child.log(

@@ -1,4 +1,4 @@
-"""All that is checked before any worker starts, and the list of work that comes of it."""
+"""The checks before any worker starts, and the list of tasks."""
 
 import hashlib
 import json
@@ -24,9 +24,12 @@ from advcore.workers.tasks import Other, Task
 
 @dataclass(frozen=True)
 class Prepared:
-    """A study that can work: its samples, and as each model sees them; the hashes of its models,
-    its id, its work by (model, probe), why a model's numbers may mislead, whatever the probe, and
-    which of the user's modules import what no key holds."""
+    """A study that passed all checks, with its data, hashes and tasks.
+
+    `seen` is the data set as each model sees it, `works` the tasks by (model, probe), `warnings`
+    why a model's numbers may mislead whatever the probe, `unseen` the user's modules with imports
+    that no cache key covers.
+    """
 
     study: Study
     dataset: Dataset
@@ -38,13 +41,14 @@ class Prepared:
     unseen: Mapping[str, str]
 
     def all_works(self) -> list[Task]:
-        """Every piece of work, model by model."""
+        """Return every task, model by model."""
         return [work for works in self.works.values() for work in works]
 
 
 def prepare(study: Study, samples: Dataset | None = None) -> Prepared:
-    """Load the data, unless they are the `samples` given, build each model once and send two images
-    through it, let each probe see the shapes, name all work.
+    """Load the data, check models and probes on two images, and list all tasks.
+
+    `samples` stand in for the data set.
 
     Raises InputError for whatever cannot work.
     """
@@ -90,7 +94,7 @@ def prepare(study: Study, samples: Dataset | None = None) -> Prepared:
 
 
 def _wrapped(study: Study) -> Study:
-    """The study with its wrappers around its models."""
+    """Return the study with its wrappers moved into its models."""
     models = {
         name: replace(spec, wrapper=study.wrappers.get(name, spec.wrapper))
         for name, spec in study.models.items()
@@ -103,8 +107,10 @@ def _through(dataset: Dataset, transform: Transform | None) -> Dataset:
 
 
 def _partners(name: str, probe: Probe, seen: Mapping[str, Dataset]) -> tuple[str, ...]:
-    """The models beside which a probe measures each; none for a probe that is no comparison. Raises
-    InputError for names that the study lacks, and where two that are compared see other images."""
+    """Return the models that a comparison measures beside each model; else none.
+
+    Raises InputError for names that the study lacks, and for two models that see different images.
+    """
     if not isinstance(probe, Comparison):
         return ()
     others = tuple(probe.partners(tuple(seen)))
@@ -125,8 +131,10 @@ def _partners(name: str, probe: Probe, seen: Mapping[str, Dataset]) -> tuple[str
 
 
 def _identity(study: Study, works: Mapping[tuple[str, str], list[Task]]) -> str:
-    """The study's id, 16 hexadecimal digits: the same name, rows to measure, names of models and
-    probes, and claims."""
+    """Return the study's id, 16 hexadecimal digits.
+
+    It depends on the name, the rows' keys, the names of models and probes, and the claims.
+    """
     claims = [schema.unstructure(study)["claims"]] if study.claims else []
     claims += filter(None, [own_code(claims)])
     keys = [[*names, *(work.key for work in own)] for names, own in works.items()]

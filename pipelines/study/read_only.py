@@ -1,4 +1,4 @@
-"""A finished study whose results may only be read."""
+"""Reports on a finished study whose results folder is read-only."""
 
 import tempfile
 from dataclasses import replace
@@ -12,8 +12,7 @@ from advcore.workers.stores.store import open_store
 
 
 def archived(prepared: Prepared, store_location: str, folder: Path) -> Report | None:
-    """The report on a study all of whose rows lie in a store that may only be read; None where any
-    is missing.
+    """Return the report of a study whose rows are all in a read-only store; None if any is missing.
 
     Nothing is written: the figures that it names are those that stand in the folder.
     """

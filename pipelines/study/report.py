@@ -1,4 +1,4 @@
-"""What a study came to: summaries, claims, tables, figures and a text, in the study's folder."""
+"""The results of a study: summaries, claims, tables, figures and a text, in the study's folder."""
 
 import traceback
 from collections.abc import Mapping
@@ -41,12 +41,14 @@ RESULTS = "results.json"
 
 @dataclass(frozen=True)
 class Report:
-    """What a run came to: shards measured now, those of them that were handed out more than once,
-    shards found finished, those that failed, probes that could not be summarised (one line, and the
-    traceback below), summaries by probe and model, each claim's number, or why it has none, where
-    to look, the figures, what stands beside the rows of finished shards, all files, what MLflow
-    lacks, what a second run that would find the same hangs on, and by module which imports of the
-    user's own code no key holds."""
+    """The results of a run.
+
+    Numbers of shards: `measured` now, `repeated` of them after a failure, `found` finished,
+    `failures`. `problems` are probes that could not be summarised (one line, then the traceback);
+    `claims` hold a result each, or why there is none; `words` is the metadata of finished shards,
+    `unlogged` what MLflow lacks, `kept` what a later call compares, `unseen` the user's modules
+    with imports that no cache key covers.
+    """
 
     study: Study
     measured: int
@@ -66,13 +68,12 @@ class Report:
 
     @property
     def complete(self) -> bool:
-        """Whether everything was measured, summarised and logged."""
+        """True if everything was measured, summarised and logged."""
         return not self.failures and not self.problems and not self.unlogged
 
     @property
     def warnings(self) -> dict[str, dict[str, str]]:
-        """The sentences of all warnings, by name, then by `model/probe`, `claim NAME`, or a module
-        of the user's own."""
+        """All warnings, by name, then by `model/probe`, `claim NAME`, or module."""
         told = claim_warnings(self.claims)
         if self.unseen:
             told[UNSEEN] = dict(self.unseen)
@@ -86,8 +87,9 @@ class Report:
 def write_report(
     prepared: Prepared, store: Store, outcomes: list[TaskResult], folder: Path
 ) -> Report:
-    """Tables, figures, report and study file in the study's folder, in place of what a run wrote
-    there before.
+    """Write tables, figures, report and study file into the study's folder.
+
+    They replace what an earlier run wrote.
 
     A probe whose rows cannot be read together, and one whose code fails in summarising or drawing,
     is a problem, told at the end; its table is written all the same, and so is the report of all
@@ -200,8 +202,7 @@ def _results(prepared: Prepared, report: Report, missing: list[str]) -> str:
 
 
 def _drawn(outputs: Outputs, probe: str, study: Study, tables: Mapping[str, Columns]) -> list[Path]:
-    """Draw the figures of a probe into its folder, in every kind of file that is asked for; return
-    those that a report shows."""
+    """Draw the figures of a probe into the probe's folder."""
     from advcore.pipelines.reports import figures  # matplotlib takes a second to import
 
     shown = []
@@ -215,7 +216,7 @@ def _drawn(outputs: Outputs, probe: str, study: Study, tables: Mapping[str, Colu
 
 
 def _problem(probe: str, error: BaseException) -> str:
-    """One line on a probe that failed, and its traceback below."""
+    """Describe a probe that failed: one line, then its traceback."""
     last = shortened(traceback.format_exception_only(error)[-1], LINE)
     trace = shortened("".join(traceback.format_exception(error)))
     return without_secrets(f"probe {probe}: {visible(last)}\n{trace}")
@@ -233,8 +234,7 @@ def _write(outputs: Outputs, name: str, text: str) -> None:
 
 
 def _formerly(prepared: Prepared, figures: list[Path]) -> list[str]:
-    """The names of the same tables and figures before each probe had a folder, for a results folder
-    of that time."""
+    """Return the names of tables and figures from before each probe had a folder."""
     tables = [f"tables/{probe}-{model}.parquet" for model, probe in prepared.works]
     drawn = [(path.parent.name, path.stem) for path in figures]
     return tables + [
@@ -243,12 +243,12 @@ def _formerly(prepared: Prepared, figures: list[Path]) -> list[str]:
 
 
 def _told(summary: Summary, warnings: Mapping[str, str]) -> Summary:
-    """A summary with the warnings of its model, its own first."""
+    """Return a summary with its model's warnings after its own."""
     return replace(summary, warnings={**warnings, **summary.warnings})
 
 
 def evaluate_claim(claim: Claim, measured: Tables) -> Measured | str:
-    """A claim's number, or why it has none."""
+    """Return a claim's result, or why it has none."""
     try:
         return claim.measure(measured)
     except USERS_ERRORS as error:  # of a user's own claim, too: hours of measuring lie behind it
@@ -259,7 +259,7 @@ def evaluate_claim(claim: Claim, measured: Tables) -> Measured | str:
 
 
 def claim_warnings(claims: Mapping[str, Measured | str]) -> dict[str, dict[str, str]]:
-    """The sentences of the claims' warnings, by name, then by `claim NAME`."""
+    """Return the claims' warnings, by name, then by `claim NAME`."""
     told: dict[str, dict[str, str]] = {}
     for claim, result in claims.items():
         for warning in () if isinstance(result, str) else result.warnings:
@@ -269,8 +269,7 @@ def claim_warnings(claims: Mapping[str, Measured | str]) -> dict[str, dict[str, 
 
 
 def verdicts(claims: Mapping[str, Measured | str]) -> dict[str, str]:
-    """Each claim's number with its interval, the verdict and what was resampled, or why it has no
-    number, as tags."""
+    """Return each claim's result in words, as tags."""
     words = {
         name: result
         if isinstance(result, str)
@@ -284,7 +283,7 @@ def verdicts(claims: Mapping[str, Measured | str]) -> dict[str, str]:
 
 
 def by_place(warnings: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """One text for each name: a line for each place where it stands."""
+    """Return one text for each name, with a line for each place."""
     return {
         name: "\n".join(f"{place}: {sentence}" for place, sentence in told.items())
         for name, told in warnings.items()
@@ -292,8 +291,7 @@ def by_place(warnings: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
 
 
 def _tables(prepared: Prepared, store: Store, without: set[str], problems: list[str]) -> Tables:
-    """The rows of each probe and model in the order of the samples, without failed shards, nor
-    models that have no rows."""
+    """Return the rows of each probe and model in the samples' order, without failed shards."""
     result: dict[str, dict[str, Columns]] = {}
     for (model, probe), works in prepared.works.items():
         keys = [work.key for work in works if work.key not in without]
@@ -308,5 +306,5 @@ def _tables(prepared: Prepared, store: Store, without: set[str], problems: list[
 
 
 def table_file(probe: str, model: str) -> str:
-    """The name of a table in the study's folder."""
+    """Return the name of a table in the study's folder."""
     return f"tables/{probe}/{model}.parquet"

@@ -1,5 +1,6 @@
-"""A finished study run again: its answer from what the last run left, without torch, Ray or MLflow,
-which take seconds to import.
+"""The saved report of a finished study, printed without importing torch, Ray or MLflow.
+
+These take seconds to import.
 
 `finished.json` in the study's folder names all that the answer hangs on: the command, the code,
 each file that the study came of (its own, recipes, checkpoints, data, a user's modules) by size,
@@ -32,8 +33,7 @@ Stats = dict[str, list[int]]
 
 @dataclass(frozen=True)
 class Kept:
-    """What a finished run hangs on: the files that it came of, the files that it left, its run in
-    MLflow (none: untracked)."""
+    """The inputs and outputs of a finished run, and its run's id in MLflow (empty: untracked)."""
 
     came_of: Stats
     left: Stats
@@ -41,8 +41,10 @@ class Kept:
 
 
 def stats(paths: Iterable[Path]) -> Stats:
-    """What tells whether files, or the entries of folders, have changed. Raises OSError where one
-    is not there."""
+    """Return size, times and inode of files and folders, which change with their content.
+
+    Raises OSError where one is missing.
+    """
     found = {}
     for path in paths:
         own = path.stat()
@@ -51,8 +53,10 @@ def stats(paths: Iterable[Path]) -> Stats:
 
 
 def fingerprint(arguments: Sequence[str]) -> dict[str, Any] | None:
-    """What a command is before it is run: its words, its study's file, the code; None where it runs
-    no study."""
+    """Return a command's fingerprint before it runs: arguments, study file, source code.
+
+    None if the command runs no study.
+    """
     try:
         about = _about(arguments)
         return None if about is None else {**about.named(), "file": stats([about.file])}
@@ -63,8 +67,7 @@ def fingerprint(arguments: Sequence[str]) -> dict[str, Any] | None:
 def save_answer(
     before: dict[str, Any], arguments: Sequence[str], folder: Path, kept: Kept, text: str
 ) -> None:
-    """Write down what a finished run came to, unless what it came of has changed since it was
-    `noted` before."""
+    """Save the report of a finished run, unless its inputs changed since `before` was taken."""
     from advcore.workers.checkpoints import atomic_write  # it brings torch
 
     with suppress(
@@ -85,8 +88,7 @@ def save_answer(
 
 
 def cached_answer(arguments: Sequence[str]) -> str | None:
-    """What the command says if it is one that runs a study, and that is finished; None where it has
-    to be run to know."""
+    """Return the saved report of a study that is finished and unchanged; else None."""
     try:
         about = _about(arguments)
         if about is None:
@@ -105,7 +107,7 @@ def cached_answer(arguments: Sequence[str]) -> str | None:
 
 @dataclass(frozen=True)
 class _About:
-    """What can be said of a command without running it."""
+    """A command's arguments, study file, folder and tracking URI, read without running it."""
 
     arguments: tuple[str, ...]
     file: Path
@@ -113,7 +115,7 @@ class _About:
     tracking_uri: str
 
     def named(self) -> dict[str, Any]:
-        """What must be the same again; no secret in it."""
+        """Return what must be unchanged for the saved answer to hold; secrets masked."""
         said = [without_secrets(word) for word in self.arguments]
         return {
             "command": [*said, os.getcwd(), without_secrets(self.tracking_uri)],
@@ -122,8 +124,7 @@ class _About:
 
 
 def _about(arguments: Sequence[str]) -> _About | None:
-    """None where it is no command that runs a study, or one that cannot be read without being
-    run."""
+    """Read a command as far as needed; None if it runs no study or cannot be read."""
     if arguments[:1] == ["demo"]:
         name = "demo"
     elif arguments[:1] == ["run"] and len(arguments) > 1 and not arguments[1].startswith("-"):
@@ -150,7 +151,7 @@ def _about(arguments: Sequence[str]) -> _About | None:
 
 
 def _given(arguments: Sequence[str], flag: str) -> list[str]:
-    """The values of a flag, in order."""
+    """Return the values of a flag, in order."""
     values = []
     for word, after in zip(arguments, [*arguments[1:], ""], strict=True):
         if word == f"--{flag}":
@@ -161,7 +162,7 @@ def _given(arguments: Sequence[str], flag: str) -> list[str]:
 
 
 def _code() -> str:
-    """All files of the package, by path, size and time."""
+    """Return a hash of all files of the package, by path, size and time."""
     digest = hashlib.sha256()
     for package in (advcore, workers, pipelines):
         for folder, names, files in os.walk(package.__path__[0]):

@@ -20,34 +20,35 @@ FIGURE_KINDS = ("png", "svg", "pdf")
 
 @dataclass(frozen=True)
 class RunSettings:
-    """How a study runs. Only `shard_size`, `seed` and `dtype` can change a row; the others decide
-    where and how fast.
+    """Settings of a run.
+
+    Only `shard_size`, `seed` and `dtype` can change a row; the others decide where and how fast.
 
     Attributes:
-        runner: inline measures in this process, ray on actors of a local or remote cluster.
-        workers: ray actors, each of which holds one model; auto for as many as the cluster holds,
-            more as it grows.
-        threads: CPU threads of a worker; 1 on ray and all cores inline when not given.
-        gpus_per_worker: share of a GPU that each ray actor gets, 0.5 for two actors a GPU; 0
+        runner: where to measure: inline in this process, or ray on actors of a local or remote
+            cluster.
+        workers: number of Ray actors, each of which holds one model; auto: as many as the
+            cluster has room for, also as it grows.
+        threads: CPU threads of a worker; default: 1 on ray, all cores inline.
+        gpus_per_worker: share of a GPU for each Ray actor, such as 0.5 for two actors a GPU; 0
             measures on CPUs.
-        address: of a running Ray cluster, host:port or auto, and so runner: ray; with ray and none,
-            a cluster on this machine is started.
-        shard_seconds: longest time that a ray actor may take for a shard, building the model
-            included; then it is ended, and the shard tried once more. No limit when not given.
-        shard_size: samples that are measured and stored as one piece; larger is faster, smaller
-            loses less.
-        seed: of all noise, which is keyed by (seed, sample).
-        dtype: float64 for margins and curvatures beyond single precision.
+        address: address of a running Ray cluster, host:port or auto; it implies runner: ray.
+            Without one, runner: ray starts a cluster on this machine.
+        shard_seconds: time limit of a Ray actor for one shard, building the model included, in
+            seconds; a shard that exceeds it is retried once. Default: no limit.
+        shard_size: number of samples measured and stored together; larger is faster, smaller
+            loses less in an interruption.
+        seed: seed of all random noise, combined with the sample's index.
+        dtype: floating-point type; float64 for margins and curvatures beyond single precision.
         out: folder of the tables, the figures, the default store and the default MLflow store.
-        store: where rows of finished shards lie, a folder that all machines see or
-            s3://BUCKET/PREFIX; in `out` when not given.
-        tracking_uri: MLflow server or store; MLFLOW_TRACKING_URI, else a SQLite file in `out`, when
-            not given.
-        experiment: MLflow experiment.
-        figures: kinds of files that figures are drawn into, separated by commas: png, svg, pdf.
-        track: write to MLflow at all.
-        tracking_wait: seconds that the end of a run waits for an MLflow that went away, and writes
-            nothing in them.
+        store: place of the finished shards' rows: a folder that all machines share, or
+            s3://BUCKET/PREFIX; default: a folder in `out`.
+        tracking_uri: MLflow server or store; default: MLFLOW_TRACKING_URI, else a SQLite file
+            in `out`.
+        experiment: name of the MLflow experiment.
+        figures: file kinds of the figures, separated by commas: png, svg, pdf.
+        track: log to MLflow.
+        tracking_wait: how long to wait at the end for an unreachable MLflow, in seconds.
     """
 
     runner: Literal["inline", "ray"] = "inline"
@@ -77,8 +78,10 @@ class RunSettings:
         return list(dict.fromkeys(kind.strip() for kind in self.figures.split(",")))
 
     def check(self) -> None:
-        """Raise InputError for settings that cannot work. Not done on construction: flags and file
-        are put together first."""
+        """Raise InputError for settings that cannot work.
+
+        This is not done on construction, because flags and file are merged first.
+        """
         for name in ("workers", "shard_size", "threads"):
             value = getattr(self, name)
             if isinstance(value, int) and value < 1:
@@ -114,20 +117,22 @@ class Study:
     """Every probe on every model, on the same samples.
 
     Attributes:
-        name: of the folder of results and of the MLflow run.
-        data: the samples.
-        probes: by name; each with a `kind`.
-        models: by the names that tables and legends show.
-        train: models that are trained first, unless they are there already: by the same names, the
-            recipe of each, a file or the name of one that comes with advcore. They learn the
-            training split of the study's data set, and are measured on images that are transformed
-            as those which they learnt.
-        transforms: of the images on which a model is measured, instead of the data's own.
-        wrappers: by model, what is put around it when it is measured, after it was trained: `{kind:
-            scaled_logits, factor: 1000}`.
-        claims: by name, what is expected of the numbers, shown beside them.
-        minutes: its price, on two idle cores when nothing is there yet, trainings included.
-        run: how to run it.
+        name: name of the folder of results and of the MLflow run.
+        data: data set whose samples are measured.
+        probes: probes by name; each has a `kind`.
+        models: models by the names that tables and legends show.
+        train: recipes by model name: a file, or the name of one that comes with advcore. These
+            models are trained first, unless they are there already. They learn the training
+            split of the study's data set, and are measured on images transformed like those
+            that they learnt.
+        transforms: transforms by model name, of the images on which the model is measured,
+            instead of the data's own.
+        wrappers: wrappers by model name, put around the trained model when it is measured:
+            `{kind: scaled_logits, factor: 1000}`.
+        claims: expectations of the numbers by name, shown beside them.
+        minutes: expected time on two idle cores when nothing is there yet, trainings included,
+            in minutes.
+        run: settings of the run.
     """
 
     name: str
@@ -191,7 +196,7 @@ class Study:
 
 
 def _named(claim: Claim) -> list[tuple[str, str]]:
-    """The probes and the models that a claim of ours names."""
+    """Return the probes and the models that a built-in claim names."""
     if isinstance(claim, MaskingWarnings):
         return [("probe", claim.probe), ("model", claim.model)]
     held = vars(claim)

@@ -1,5 +1,4 @@
-"""What probes make of their tables, checked: a probe may be a user's own code, and hours of
-measuring lie behind it."""
+"""Checks of summaries and charts, which a user's own probe may get wrong."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,14 +9,18 @@ from advcore.probes import Chart, Columns, Curve, Gallery, Lines, Maps, Probe, S
 
 
 def summarised(probe: Probe, tables: Mapping[str, Columns]) -> dict[str, Summary]:
-    """Return the summary of each model's table. Raises what the probe raises, and ValueError where
-    a summary holds no numbers."""
+    """Return the summary of each model's table.
+
+    Raises what the probe raises, and ValueError where a summary holds no numbers.
+    """
     return {model: checked(probe.summarise(table)) for model, table in tables.items()}
 
 
 def drawings(name: str, probe: Probe, tables: Mapping[str, Columns]) -> list[Chart]:
-    """Return the charts of the probe `name`. Raises what it raises, and ValueError for what is no
-    chart or cannot name a file."""
+    """Return the charts of the probe `name`.
+
+    Raises what it raises, and ValueError for what is no chart or has no valid name.
+    """
     charts = probe.charts(tables)
     if not isinstance(charts, list | tuple):
         raise ValueError(f"charts must give a list of charts; got {_described(charts)}")
@@ -32,8 +35,7 @@ def drawings(name: str, probe: Probe, tables: Mapping[str, Columns]) -> list[Cha
 
 
 def checked(summary: Any) -> Summary:
-    """Return the summary with plain numbers. Raises ValueError where something else stands in
-    it."""
+    """Return the summary with plain numbers. Raises ValueError where it holds anything else."""
     if not isinstance(summary, Summary):
         raise ValueError(f"summarise must give a Summary; got {_described(summary)}")
     scalars = {

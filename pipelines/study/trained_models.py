@@ -1,4 +1,4 @@
-"""The models that a study trains first."""
+"""The models that a study trains before it measures."""
 
 import re
 import sys
@@ -25,8 +25,7 @@ that are not there yet."""
 
 
 def with_trained(study: Study, tell: Tell) -> Study:
-    """The study with a model, and its transform, in place of each of its recipes; trains what is
-    not there yet.
+    """Train the study's recipes and return the study with the trained models.
 
     A recipe's training and test data become those splits of the study's data set, where that is
     another one; the checkpoint then bears its name too. Raises InputError for what cannot work
@@ -44,8 +43,10 @@ def with_trained(study: Study, tell: Tell) -> Study:
 
 
 def untrained(study: Study) -> tuple[Study, Prepared, dict[str, Training]]:
-    """The study with the transforms that its recipes bring, its work with the untrained networks,
-    and its trainings."""
+    """Return the study with its recipes' transforms, its tasks, and its trainings.
+
+    The tasks are on untrained networks.
+    """
     dataset = load(study.data)
     trainings = {name: _training(study, recipe, dataset) for name, recipe in study.train.items()}
     learnt = {
@@ -59,7 +60,7 @@ def untrained(study: Study) -> tuple[Study, Prepared, dict[str, Training]]:
 
 
 def _trained(name: str, training: Training) -> Path:
-    """The checkpoint of a training, which is trained unless it is there."""
+    """Train unless the checkpoint is there, and return its path."""
     out = training.checkpoint.parents[1]
     begun, start = (out / "training" / training.name).exists(), time.perf_counter()
     result = train(training)
@@ -81,7 +82,7 @@ def _trained(name: str, training: Training) -> Path:
 
 
 def _training(study: Study, recipe: str, dataset: Dataset) -> Training:
-    """A recipe on the study's data set, with its results where the study's are."""
+    """Read a recipe and put it on the study's data set and results folder."""
     training: Training = read(Training, recipe, "recipes")
     settings = study.run
     threads = (
@@ -95,10 +96,11 @@ def _training(study: Study, recipe: str, dataset: Dataset) -> Training:
 
 
 def on_data(training: Training, data: DataSpec, dataset: Dataset) -> Training:
-    """The training on the data set of `data`, which was loaded as `dataset`, and bearing its name,
-    if that is another one.
+    """Return the training on the data set of `data`, already loaded as `dataset`.
 
-    Raises InputError where it would learn samples that are measured.
+    If that is another data set, the training's name gets its name too.
+
+    Raises InputError if it would learn samples that are measured.
     """
     if training.data.name != data.name:
         training = replace(
@@ -113,8 +115,7 @@ def on_data(training: Training, data: DataSpec, dataset: Dataset) -> Training:
 
 
 def _check_apart(learnt: DataSpec, measured: Dataset) -> None:
-    """Raise InputError where a sample that is measured is one of those that are learnt: some data
-    sets have no splits."""
+    """Raise InputError if a measured sample is also learnt: some data sets have no splits."""
     known = load(learnt)
     common, ours, theirs = np.intersect1d(measured.indices, known.indices, return_indices=True)
     if len(common) and np.array_equal(measured.images[ours], known.images[theirs]):
@@ -125,11 +126,10 @@ def _check_apart(learnt: DataSpec, measured: Dataset) -> None:
 
 
 def _moved(own: DataSpec, data: DataSpec, split: str) -> DataSpec:
-    """A split of the study's data set, whole, through the recipe's transform."""
+    """Return a whole split of the study's data set with the recipe's transform."""
     return replace(data, split=split, samples=None, transform=own.transform)  # type: ignore[arg-type]
 
 
 def _fitting(model: ModelSpec, dataset: Dataset) -> ModelSpec:
-    """The model for images and classes of another data set, where it is one of ours; others are as
-    their recipe says."""
+    """Return a built-in model with the classes and image size of the data set."""
     return replace(model, classes=dataset.classes, arguments=fitting(model, dataset))

@@ -1,4 +1,4 @@
-"""Which files a study comes of, and which it leaves: all that a second run would look at."""
+"""The input and output files of a study, whose change means that it has to be run again."""
 
 from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.shipped import find
@@ -13,8 +13,7 @@ from advcore.workers.stores.store import Store
 
 
 def input_files(study: Study, resolved: Study) -> Stats | None:
-    """The recipes of a study, its data, the checkpoints of its models, a user's own modules; None
-    where one is no local file.
+    """Return the recipes, data, checkpoints and own modules of a study; None if one is not local.
 
     `resolved` is the study with its trained models.
     """
@@ -35,7 +34,7 @@ def input_files(study: Study, resolved: Study) -> Stats | None:
 
 
 def output_files(report: Report, store: Store, keys: list[str]) -> Stats | None:
-    """The rows, in a folder, and what was made of them; None where they lie elsewhere."""
+    """Return the files of the rows and the report; None if the rows are not in a folder."""
     if not isinstance(store, FolderStore):
         return None
     try:

@@ -1,0 +1,1 @@
+"""A sweep: its file, trials, runners, report."""

@@ -1,5 +1,4 @@
-"""The choice of a sweep's best trial: by which number, on which samples, whether there will be one,
-and how sure it is."""
+"""The choice of a sweep's best trial: by which number, on which samples, and how certain it is."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -31,9 +30,12 @@ FEW = 2
 
 @dataclass(frozen=True)
 class Choice:
-    """What is known of the best trial's number on the samples by which it is reported: its 95 %
-    interval over the samples (None: unknown), the trials that are exactly as good, those whose
-    number lies within the interval."""
+    """The certainty of the best trial: its number's 95 % interval, equal trials, trials within it.
+
+    The interval is over the samples by which it is reported; None: unknown.
+
+    The interval is over the samples by which it is reported; None: unknown.
+    """
 
     low: float | None
     high: float | None
@@ -42,7 +44,7 @@ class Choice:
 
 
 def check_metrics(plan: Plan) -> None:
-    """Raise InputError where the metric or the trade-off names a number that no trial will have.
+    """Raise InputError if the metric or the trade-off names a number that no trial will have.
 
     The numbers of a probe are known from what it makes of two samples and the untrained network.
     """
@@ -65,8 +67,7 @@ def check_metrics(plan: Plan) -> None:
 
 
 def chosen_on_test(plan: Plan) -> str:
-    """Return a warning where the best trial is chosen by a number of the very samples by which it
-    is reported; else nothing."""
+    """Return a warning if the best trial is chosen by the samples by which it is reported."""
     sweep, name = plan.sweep, plan.chosen_by
     test = name == "test_accuracy" or (
         name is not None
@@ -83,7 +84,7 @@ def chosen_on_test(plan: Plan) -> str:
 
 
 def choice_of(plan: Plan, best: Trial, done: Sequence[Trial], table: Columns | None) -> Choice:
-    """Return how sure the best trial's number is; `table` holds its rows of the metric's probe."""
+    """Estimate how certain the best trial is; `table` holds its rows of the metric's probe."""
     name, by = plan.sweep.metric or "", plan.chosen_by or ""
     low, high = (None, None) if table is None else interval(plan.sweep, name, best.metrics, table)
     others = [trial for trial in done if trial.key != best.key]
@@ -97,7 +98,7 @@ def choice_of(plan: Plan, best: Trial, done: Sequence[Trial], table: Columns | N
 
 
 def is_share(sweep: Sweep, name: str) -> bool:
-    """Whether a number is the share of a robustness probe's samples."""
+    """True if a number is the share of a robustness probe's samples."""
     probe, _, word = name.removeprefix(HELD_OUT).partition("/")
     return isinstance(sweep.probes.get(probe), Robustness) and (
         word == "accuracy" or word.startswith("robust_accuracy/")
@@ -107,8 +108,11 @@ def is_share(sweep: Sweep, name: str) -> bool:
 def interval(
     sweep: Sweep, name: str, metrics: Mapping[str, float], table: Columns
 ) -> tuple[float | None, float | None]:
-    """Return the 95 % interval of a probe's number over its samples: Wilson's of a share, else a
-    percentile bootstrap's; none where the probe cannot be summarised on samples drawn anew."""
+    """Return the 95 % interval of a probe's number over its samples.
+
+    Wilson's for a share, else a percentile bootstrap's; none if the probe cannot summarise
+    resampled rows.
+    """
     samples = torch.as_tensor(cast(Tensor, table["sample"]))
     value = metrics.get(name, math.nan)
     if not math.isfinite(value):
@@ -132,8 +136,9 @@ def interval(
 
 
 def resampled(table: Columns, generator: torch.Generator) -> Columns:
-    """Return a table of as many samples, drawn of it with replacement, each with all its rows and a
-    number of its own.
+    """Return a table of as many samples, drawn with replacement.
+
+    Each has all its rows and its own number.
 
     Raises ValueError where the samples have different numbers of rows.
     """
@@ -175,7 +180,7 @@ def _of_epochs(training: Training) -> list[str]:
 
 
 def _of_probe(plan: Plan, training: Training, probe: Probe) -> list[str] | None:
-    """The names of a probe's numbers; None where it fails on the untrained network."""
+    """Return the names of a probe's numbers; None where it fails on the untrained network."""
     sweep = plan.sweep
     assert sweep.data is not None
     few = replace(load(sweep.data), transform=training.data.transform)

@@ -1,4 +1,4 @@
-"""The driver of a sweep: what is unfinished runs, what is finished is shown."""
+"""The driver of a sweep: run unfinished trials, report on all of them."""
 
 import time
 import traceback
@@ -101,8 +101,10 @@ def _sweep(settings: Sweep, verbose: bool) -> SweepReport:
 
 
 class Budget:
-    """Whether time or money is spent: seconds of this attempt, hours of all trials in all attempts.
-    `spent` says which."""
+    """A limit of time or money: seconds of this attempt, hours of all trials in all attempts.
+
+    `spent` says which limit was reached.
+    """
 
     def __init__(self, plan: Plan, journal: Journal) -> None:
         self._settings, self._journal = plan.sweep.run, journal
@@ -110,6 +112,7 @@ class Budget:
         self.spent = ""
 
     def __call__(self) -> bool:
+        """True if a limit is reached."""
         own, hours = self._settings, self._journal.seconds() / 3600
         for name, value, limit in (
             ("time_budget_s", time.monotonic() - self._start, own.time_budget_s),
@@ -126,7 +129,7 @@ Runner = Callable[[Journal, list[Point], int, Budget], None]
 
 
 def _runner(plan: Plan, verbose: bool) -> Runner:
-    """The place that the settings name. Raises InputError where it cannot work."""
+    """Return the runner that the settings name. Raises InputError where it cannot work."""
     own = plan.sweep.run
     if own.runner == "ray":
         pool = RayPool(plan.store, own.concurrent, own.cpus, own.gpus, own.address, verbose)
@@ -159,7 +162,7 @@ def _on_ray(
 
 
 def _inline(plan: Plan, journal: Journal, todo: list[Point], budget: Budget) -> None:
-    """One trial after the other, in this process."""
+    """Run one trial after the other in this process."""
     for point in todo:
         if budget():
             return
@@ -178,15 +181,14 @@ def _inline(plan: Plan, journal: Journal, todo: list[Point], budget: Budget) -> 
 
 
 def _storage(plan: Plan) -> str:
-    """Where the states of this sweep's trainings lie."""
+    """Return where the states of this sweep's trainings are stored."""
     own = plan.sweep.run
     place = own.storage or str(expand_path(own.out) / "storage")
     return f"{place.rstrip('/') if '://' in place else Path(place).absolute()}/{plan.sweep.name}"
 
 
 def _describe(record: Run, plan: Plan) -> None:
-    """What is known before the work: the parameters that define the sweep, and, as tags, what may
-    change as it goes on."""
+    """Log the parameters that define the sweep, and as tags what may change."""
     settings = plain_without_secrets(schema.unstructure(plan.sweep))
     rows = {name: settings["run"][name] for name in ("shard_size", "seed", "dtype")}
     probes = {"probes": settings["probes"], "probes_data": settings["data"], "run": rows}

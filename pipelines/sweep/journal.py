@@ -1,5 +1,7 @@
-"""What is known of a sweep's trials: a small JSON each, the truth of what is finished; and the runs
-in MLflow, the view of it."""
+"""The journal of a sweep's trials: one JSON file each, which decides what is finished.
+
+The runs in MLflow follow it.
+"""
 
 import json
 import re
@@ -49,7 +51,7 @@ _MLFLOW = {
 
 @dataclass
 class Trial:
-    """A trial as the driver knows it.
+    """The state of a trial, as the driver knows it.
 
     Attributes:
         key: its id, see `Plan.key`; number: its place in the table.
@@ -78,12 +80,14 @@ class Trial:
 
     @property
     def settings(self) -> Point:
-        """Its point, or in a population the settings that it has come to."""
+        """The trial's point, or in a population its current settings."""
         return self.lineage[-1]["settings"] if self.lineage else self.point
 
 
 class Journal:
-    """Takes down what happens to trials, in this order: started, reported every epoch, ended.
+    """The record of all trials.
+
+    Its methods are called in this order: started, reported each epoch, ended.
 
     `watch` is called after each event. Told the same twice, it holds it once: also in MLflow, where
     a trial's run is found again by its key.
@@ -100,13 +104,13 @@ class Journal:
         self._environment = environment_tags()
 
     def remembered(self) -> list[Point]:
-        """The points of this sweep that were begun, in their order."""
+        """Return the points of this sweep that were begun, in their order."""
         every = [read_trial(path) for path in (self.folder / "trials").glob("*.json")]
         own = [trial for trial in every if trial is not None and trial.sweep == self.plan.identity]
         return [trial.point for trial in sorted(own, key=lambda trial: trial.number)]
 
     def expect(self, point: Point) -> Trial:
-        """The trial of a point, as an earlier attempt left it, or a new one."""
+        """Return the trial of a point, as an earlier attempt left it, or a new one."""
         key = self.plan.key(point)
         if key not in self.trials:
             trial = read_trial(self.path(key)) or Trial(key, 0, point, self.plan.identity)
@@ -120,7 +124,7 @@ class Journal:
         return self.trials[key]
 
     def started(self, point: Point) -> Trial:
-        """A trial begins, or goes on."""
+        """Record that a trial begins or continues."""
         trial = self.expect(point)
         self._since[trial.key] = (time.monotonic(), trial.seconds)
         if trial.key not in self._runs:
@@ -130,7 +134,7 @@ class Journal:
         return trial
 
     def reported(self, key: str, report: Report) -> None:
-        """An epoch is done, or all: what it came to then is told by `finished` alone."""
+        """Record an epoch; the final numbers come with `finished`."""
         trial = self.trials[key]
         trial.epoch, trial.metrics = report.epoch, dict(report.metrics)
         if report.lineage != trial.lineage:
@@ -142,12 +146,12 @@ class Journal:
         self._write(trial)
 
     def stored(self, key: str, state: str) -> None:
-        """Where the state of its last epoch lies."""
+        """Record where the state of the last epoch is stored."""
         self.trials[key].state = state
         self._write(self.trials[key])
 
     def finished(self, key: str, report: Report, folder: Path) -> None:
-        """It has its numbers; the trained network lies in `folder`."""
+        """Record the final numbers and keep the trained network from `folder`."""
         trial = self.trials[key]
         trial.rows, trial.warnings, trial.measured = (
             dict(report.rows or {}),
@@ -161,7 +165,7 @@ class Journal:
         self.ended(key, "finished")
 
     def ended(self, key: str, status: Status, error: str = "") -> None:
-        """It is over, in this attempt at least."""
+        """Record that a trial is over, at least in this attempt."""
         trial = self.trials[key]
         self._count(trial)
         self._since.pop(key, None)
@@ -172,8 +176,10 @@ class Journal:
         self._write(trial)
 
     def close(self) -> None:
-        """Nothing is left RUNNING, also by an attempt that was killed; what was finished before
-        this run in MLflow is handed in."""
+        """End runs that an earlier attempt left RUNNING.
+
+        Trials finished before this MLflow run are logged in it.
+        """
         for trial in self.trials.values():
             if trial.status == "running":
                 self.ended(trial.key, "interrupted")
@@ -186,13 +192,13 @@ class Journal:
                     self._end(trial, run)
 
     def run(self, trial: Trial) -> Run:
-        """The run of a trial in MLflow, found again by its key."""
+        """Return a trial's run in MLflow, found by its key."""
         return self.record.child(
             trial.key, f"{trial.number:03d} {label(self.plan.sweep.space, trial.point)}"
         )
 
     def told(self, trial: Trial) -> str:
-        """A lineage in words: `weight=1; after epoch 2: weight=1.25`."""
+        """Return a lineage in words: `weight=1; after epoch 2: weight=1.25`."""
         words = [
             (stretch["after"], label(self.plan.sweep.space, stretch["settings"]))
             for stretch in trial.lineage
@@ -202,15 +208,15 @@ class Journal:
         )
 
     def seconds(self) -> float:
-        """That all trials ran, over all attempts."""
+        """Return the total run time of all trials in seconds, over all attempts."""
         return sum(trial.seconds for trial in self.trials.values())
 
     def model(self, key: str) -> Path:
-        """Where the trained network of a trial lies at its end."""
+        """Return the path of a trial's trained network."""
         return self.folder / "models" / f"{key}.safetensors"
 
     def path(self, key: str) -> Path:
-        """Where a trial is written down."""
+        """Return the path of a trial's file."""
         return self.folder / "trials" / f"{key}.json"
 
     def _open(self, trial: Trial) -> Run:
@@ -229,8 +235,7 @@ class Journal:
         return run
 
     def _hand_in(self, trial: Trial, run: Run) -> None:
-        """All epochs, of which a death may have cost some, the probes' numbers and warnings, the
-        network."""
+        """Log all epochs, the probes' numbers and warnings, and the network."""
         about = json.loads(self.model(trial.key).with_suffix(".json").read_text())
         for epoch, metrics in enumerate(about["metrics"], 1):
             run.log(Metrics(metrics, epoch))
@@ -277,9 +282,11 @@ class Journal:
 
 
 def read_trial(path: Path) -> Trial | None:
-    """A trial as it was written down; None where there is none, or one of another make: it runs
-    anew. Its key is the file's name, and the keys of its rows are hashes, so that none leads out of
-    its folder."""
+    """Read a trial's file; None if it is missing or of another version, so that it runs anew.
+
+    Its key is the file's name, and the keys of its rows are hashes, so that no path leads out of
+    its folder.
+    """
     try:
         data: Any = json.loads(path.read_text())
     except (FileNotFoundError, ValueError, RecursionError):

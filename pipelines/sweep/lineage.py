@@ -1,5 +1,4 @@
-"""What a network of a population came of: a training whose recipe changes where it went on from a
-state with other settings."""
+"""The lineage of a network in a population: a training whose recipe changes at some epochs."""
 
 import json
 from dataclasses import replace
@@ -21,8 +20,10 @@ in it."""
 
 
 def succeeding(plan: Plan, point: Point, folder: Path) -> Training:
-    """The training whose last state lies in `folder`, with a change of its recipe where its
-    settings are not those of the point; without such a state the training at the point."""
+    """Return the training that continues from the state in `folder` with the point's settings.
+
+    Without a state it is the training at the point.
+    """
     anew = plan.at(point)
     if not (folder / STATE).is_file():
         return anew
@@ -44,7 +45,7 @@ def succeeding(plan: Plan, point: Point, folder: Path) -> Training:
 
 
 def lineage(plan: Plan, point: Point, training: Training) -> Lineage:
-    """The settings of the space by stretches of a training that has come to this point."""
+    """Return the settings of each stretch of a training that has come to this point."""
     names = [name for name, domain in plan.sweep.space.items() if domain.free and movable(name)]
     stretches: Lineage = []
     for after in (0, *(change.after for change in training.recipe.changes)):

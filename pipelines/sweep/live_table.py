@@ -1,5 +1,4 @@
-"""The trials of a sweep in the shell while they run: a small table that is written over, or plain
-lines where no terminal is."""
+"""A live table of a sweep's trials in the terminal, or plain lines without a terminal."""
 
 import shutil
 import sys
@@ -19,8 +18,10 @@ REFRESH_SECONDS = 0.5
 
 
 class Live:
-    """To be called with the journal after each event; `metric` is the number that is shown beside
-    the epoch."""
+    """A callback that shows the journal after each event.
+
+    `metric` is the number shown beside the epoch.
+    """
 
     def __init__(self, name: str, metric: str | None, stream: TextIO | None = None) -> None:
         self._name, self._metric = name, metric
@@ -30,6 +31,7 @@ class Live:
         self._start = time.monotonic()
 
     def __call__(self, journal: Journal) -> None:
+        """Show the journal's trials."""
         if not self._stream.isatty():
             self._tell(journal)
         elif time.monotonic() - self._last > REFRESH_SECONDS or all(
@@ -38,7 +40,7 @@ class Live:
             self._draw(journal)
 
     def _tell(self, journal: Journal) -> None:
-        """A line for each trial that has begun or ended."""
+        """Print a line for each trial that has begun or ended."""
         for trial in journal.trials.values():
             before = self._told.get(trial.key)
             if trial.status != before and (before is not None or trial.status == "running"):
@@ -46,7 +48,7 @@ class Live:
             self._told[trial.key] = trial.status
 
     def _draw(self, journal: Journal) -> None:
-        """The table in the place of the last one."""
+        """Draw the table over the last one."""
         trials = list(journal.trials.values())
         running = [trial for trial in trials if trial.status == "running"]
         others = [trial for trial in trials if trial.status not in ("running", "waiting")]

@@ -1,5 +1,4 @@
-"""Names of a trial's numbers: those of its epochs, those of its probes, and which there will be
-before the first trial."""
+"""Names of a trial's numbers, of its epochs and its probes, known before the first trial."""
 
 from collections.abc import Iterable, Mapping
 
@@ -14,15 +13,16 @@ EPOCHS = ("overfitting/", "watch/")
 
 
 def plain_name(name: str) -> str:
-    """Return a number's name with the position on its curve as every other one is written: `1.0`
-    and `1e0` are `1`."""
+    """Return a number's name with its position on a curve in one notation.
+
+    `1.0` and `1e0` are `1`.
+    """
     position = _position(name)
     return name if position is None else f"{name.rpartition('/')[0]}/{position:g}"
 
 
 def numbers_of(summary: Summary) -> dict[str, float]:
-    """Return a summary as single numbers: its scalars, and the points of its curves by
-    `CURVE/X`."""
+    """Return a summary as single numbers: its scalars, and curve points by `CURVE/X`."""
     curves = {
         f"{name}/{x:g}": y
         for name, curve in summary.curves.items()
@@ -34,8 +34,7 @@ def numbers_of(summary: Summary) -> dict[str, float]:
 def curves_of(
     numbers: Mapping[str, float],
 ) -> tuple[dict[str, float], dict[str, tuple[list[float], list[float]]]]:
-    """Return numbers as those that stand alone, and as curves of several, each with its x and y:
-    what `numbers_of` took apart."""
+    """Split numbers into single ones and curves with x and y: the inverse of `numbers_of`."""
     groups: dict[str, list[str]] = {}
     for name in numbers:
         groups.setdefault(
@@ -54,7 +53,7 @@ def curves_of(
 
 
 def _position(name: str) -> float | None:
-    """The position on its curve that ends a name, where one does."""
+    """Return the position on a curve that ends a name, if there is one."""
     curve, _, end = name.rpartition("/")
     try:
         return float(end) if curve else None
@@ -63,8 +62,7 @@ def _position(name: str) -> float | None:
 
 
 def unknown(name: str, known: Iterable[str]) -> str:
-    """Return what is wrong with a name that is not among the known ones, in words; empty where it
-    is."""
+    """Return why a name is not a known one, in words; empty where it is known."""
     names = list(known)
     if name in names or name.startswith(EPOCHS):
         return ""

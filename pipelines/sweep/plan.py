@@ -1,4 +1,4 @@
-"""What all trials of a sweep share, and all that is checked before the first of them."""
+"""The plan of a sweep: what all trials share, and all checks before the first of them."""
 
 import hashlib
 import json
@@ -31,7 +31,7 @@ TRAINED = "trained"
 
 @dataclass(frozen=True)
 class Plan:
-    """What all trials share.
+    """The parts that all trials share.
 
     Attributes:
         sweep: its file.
@@ -47,8 +47,10 @@ class Plan:
 
     @property
     def chosen_by(self) -> str | None:
-        """The number by which the best trial is chosen: of the metric's probe on samples held out,
-        where there are some."""
+        """The number by which the best trial is chosen.
+
+        It is on held-out samples where there are some.
+        """
         metric = self.sweep.metric
         if (
             metric is None
@@ -59,23 +61,24 @@ class Plan:
         return f"{HELD_OUT}{metric}"
 
     def at(self, point: Point) -> Training:
-        """The training with a point, and what follows from it, put in. Raises InputError where that
-        does not fit."""
+        """Return the training at a point. Raises InputError where the point does not fit."""
         values = self.complete(point)
         shown = ", ".join(f"{name} = {worded(value)}" for name, value in values.items())
         settings = put(schema.unstructure(self.training), values, "sweep.space")
         return schema.structure(Training, settings, at=f"with {shown}: training")
 
     def complete(self, point: Point) -> Point:
-        """The point with the settings that follow from it."""
+        """Return the point with the settings that follow from it."""
         try:
             return complete(self.sweep.space, point)
         except ValueError as error:
             raise InputError(f"sweep.space: {error}") from error
 
     def key(self, point: Point) -> str:
-        """The id of a trial: of all that its trained network depends on; in a population, of its
-        first settings and of the population."""
+        """Return the id of a trial: a hash of all that its trained network depends on.
+
+        In a population these are its first settings and the population.
+        """
         population = [self._population] if self._population else []
         settings = put(
             settings_that_define_trials(self.training), self.complete(point), "sweep.space"
@@ -84,8 +87,10 @@ class Plan:
 
     @property
     def identity(self) -> str:
-        """The id of the sweep and of its run in MLflow. More points are the same sweep; with Optuna
-        the space is part of it."""
+        """The id of the sweep and of its run in MLflow.
+
+        More points are the same sweep; with Optuna the space is part of it.
+        """
         searcher = schema.unstructure(self.sweep)["searcher"]
         space = (
             schema.unstructure(self.sweep)["space"]
@@ -120,24 +125,30 @@ class Plan:
         )
 
     def carried(self) -> "Plan":
-        """As trials get it: without the address of MLflow, in which a password may stand. The
-        driver alone writes there."""
+        """Return the plan without MLflow's address, which may hold a password.
+
+        Trials get this one: only the driver logs.
+        """
         return replace(
             self, sweep=replace(self.sweep, run=replace(self.sweep.run, tracking_uri=None))
         )
 
     @property
     def _population(self) -> dict[str, Any] | None:
-        """All that a population depends on, where the trials are one: whose networks are no other
-        sweep's."""
+        """Return the settings that identify the population, with population-based training.
+
+        Trials share state, so they cannot be reused by another sweep.
+        """
         if not isinstance(self.sweep.scheduler, PBT):
             return None
         settings = schema.unstructure(self.sweep)
         return {name: settings[name] for name in ("scheduler", "space", "trials", "searcher")}
 
     def study(self, training: Training, checkpoint: Path | None = None) -> Study | None:
-        """The study that measures a network, on images transformed as those which it learns; None
-        without probes."""
+        """Return the study that measures a trained network; None without probes.
+
+        Images are transformed as those that the network learnt.
+        """
         sweep, transform = self.sweep, training.data.transform
         if sweep.data is None or not sweep.probes:
             return None
@@ -160,8 +171,10 @@ class Plan:
 
 
 def plan_of(sweep: Sweep) -> Plan:
-    """The plan of a sweep. Raises InputError where its recipe, its data or its first weights are
-    not there."""
+    """Make the plan of a sweep.
+
+    Raises InputError if its recipe, data or first weights are missing.
+    """
     place = TrainSettings(threads=sweep.run.cpus, device="auto" if sweep.run.gpus else "cpu")
     training = replace(sweep.base(), run=place)
     if sweep.data is not None:
@@ -186,8 +199,7 @@ def plan_of(sweep: Sweep) -> Plan:
 
 
 def check_points(plan: Plan, points: list[Point]) -> None:
-    """Raise InputError for a point that is no training, or whose network the data or the probes do
-    not fit.
+    """Raise InputError for a point that is no valid training, or that data or probes do not fit.
 
     Trainings that differ in numbers alone are built as settings, and one of them as a network.
     """
@@ -213,8 +225,10 @@ def check_points(plan: Plan, points: list[Point]) -> None:
 
 
 def settings_that_define_trials(training: Training) -> dict[str, Any]:
-    """The settings that decide what comes of a training; the content of a checkpoint does, its path
-    does not."""
+    """Return the settings that decide a training's result.
+
+    A checkpoint's content counts, its path does not.
+    """
     settings: dict[str, Any] = schema.unstructure(training)
     settings["model"].pop("checkpoint")
     return {name: value for name, value in settings.items() if name not in ("name", "run")}

@@ -1,5 +1,4 @@
-"""Population-based training: which settings can change between two epochs of a training, and to
-what."""
+"""Population-based training: which settings can change between two epochs, and to what."""
 
 import numpy as np
 
@@ -14,13 +13,15 @@ FACTORS = (0.8, 1.25)
 
 
 def movable(name: str) -> bool:
-    """Whether a setting of a training, by its dotted name, may change between two epochs."""
+    """True if a setting of a training, by its dotted name, may change between two epochs."""
     return name.startswith(RECIPE) and changeable(name.removeprefix(RECIPE))
 
 
 def check_population(space: Space) -> None:
-    """Raise ValueError for a space of which nothing can change in a training, or where what follows
-    from such a setting cannot."""
+    """Raise ValueError if nothing in the space can change during a training.
+
+    Also if what follows from a changing setting cannot change.
+    """
     moved = [name for name, domain in space.items() if domain.free and movable(name)]
     if not moved:
         raise ValueError(
@@ -37,9 +38,11 @@ def check_population(space: Space) -> None:
 
 
 def explored(space: Space, point: Point, random: np.random.Generator, resample: float) -> Point:
-    """The point with each setting that may change drawn anew with the chance `resample`, else moved
-    a little: a number by one of `FACTORS`, inside its domain, a value of a grid or of a choice to
-    one beside it."""
+    """Return the point with each changeable setting drawn anew or moved a little.
+
+    It is drawn anew with the probability `resample`, else a number is multiplied by one of
+    `FACTORS` inside its domain, and a value of a grid or choice is replaced by a neighbour.
+    """
     return {
         name: _moved(space[name], value, random, resample)
         if space[name].free and movable(name)

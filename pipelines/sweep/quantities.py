@@ -1,5 +1,4 @@
-"""Numbers and settings of a sweep as a reader of its charts knows them: in words, with units,
-shares in percent."""
+"""Labels of a sweep's numbers and settings in charts: words, units, shares in percent."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ PIXELS = "pixels in [0, 1]"
 
 @dataclass(frozen=True)
 class Quantities:
-    """What the names of a sweep's numbers and settings mean.
+    """The meanings of the names of a sweep's numbers and settings.
 
     Attributes:
         probes: of the sweep, by name.
@@ -32,8 +31,7 @@ class Quantities:
     samples: Mapping[str, int] = field(default_factory=dict)
 
     def setting(self, name: str, short: str) -> str:
-        """Return what stands at the axis of a setting: the term that it is of, and the norm of an
-        eps."""
+        """Return the axis label of a setting: its term, and the norm of an eps."""
         steps = name.split(".")
         owner = f" of {steps[2]}" if steps[:2] == ["recipe", "objective"] and len(steps) > 3 else ""
         words = f"{steps[-1].replace('_', ' ')}{owner}" if owner else short
@@ -46,8 +44,7 @@ class Quantities:
         return f"{words} in training ({norm}, {PIXELS})" if norm else words
 
     def number(self, name: str) -> str:
-        """Return what stands at the axis of a number, or of a curve: of what it is, and its
-        unit."""
+        """Return the axis label of a number or curve, with its unit."""
         unit = " (%)" if self.is_share(name) else ""
         if (
             isinstance(self.probes.get(name.partition("/")[0]), Margins)
@@ -57,11 +54,11 @@ class Quantities:
         return f"{self._words(name)}{unit}"
 
     def title(self, name: str) -> str:
-        """Return the same in a sentence, without a unit."""
+        """Return the same within a sentence, without a unit."""
         return self._words(name)
 
     def position(self, curve: str, position: str) -> str:
-        """Return what a position on a curve is: an eps of the attack, a block of frequencies."""
+        """Return the meaning of a position on a curve: an eps, a block of frequencies."""
         probe = self.probes.get(curve.removeprefix(HELD_OUT).partition("/")[0])
         if isinstance(probe, Robustness):
             return f"ε = {position} ({norm_of(probe.chosen[0])})"
@@ -74,8 +71,10 @@ class Quantities:
         )
 
     def is_share(self, name: str) -> bool:
-        """Whether a number is a share of samples: an accuracy of the epochs or of a robustness
-        probe."""
+        """True if a number is a share of samples.
+
+        It is an accuracy of the epochs or of a robustness probe.
+        """
         probe, _, word = name.removeprefix(HELD_OUT).partition("/")
         if isinstance(self.probes.get(probe), Robustness):
             return word == "accuracy" or word.startswith("robust_accuracy/")
@@ -90,8 +89,10 @@ class Quantities:
         return 100 * values if self.is_share(name) else values
 
     def band(self, name: str, values: Tensor) -> tuple[Tensor, Tensor] | tuple[None, None]:
-        """Return the ends of Wilson's 95 % intervals of shares over the probe's samples, in
-        percent; none of other numbers."""
+        """Return Wilson's 95 % intervals of shares in percent; none of other numbers.
+
+        They are over the probe's samples.
+        """
         count = self.samples.get(name.partition("/")[0])
         if count is None or not self.is_share(name) or not bool(values.isfinite().all()):
             return None, None

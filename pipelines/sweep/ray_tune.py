@@ -1,5 +1,7 @@
-"""The trials of a sweep on Ray Tune: with `tuners` the only file of pipelines that knows Ray, to be
-imported once Ray runs.
+"""The trials of a sweep on Ray Tune.
+
+Import this module only once Ray runs; it and `ray_tuners` are the only ones of pipelines that
+import Ray.
 
 Tune places trials, starts those that died again and asks the scheduler; what is finished, the
 journal knows. So no experiment of Tune's is ever restored (it would be unpickled): a run that goes
@@ -43,7 +45,7 @@ _QUIET = {
 
 @dataclass(frozen=True)
 class Place:
-    """Where trials run and are kept; `over` says when all are to be stopped."""
+    """The place where trials run and are stored; `over` says when all have to stop."""
 
     settings: SweepSettings
     storage: str
@@ -52,7 +54,7 @@ class Place:
 
 
 def run_trials(plan: Plan, todo: Sequence[Point], journal: Journal, place: Place) -> None:
-    """Each point as a trial; one that was begun goes on from its last epoch."""
+    """Run each point as a trial; one that was begun continues from its last epoch."""
     longest = max(plan.at(point).recipe.epochs for point in todo)
     trials = [
         {"key": trial.key, "point": dict(trial.settings)} for trial in map(journal.expect, todo)
@@ -63,7 +65,7 @@ def run_trials(plan: Plan, todo: Sequence[Point], journal: Journal, place: Place
 def search_trials(
     plan: Plan, optuna: Optuna, metric: str, mode: Mode, trials: int, journal: Journal, place: Place
 ) -> None:
-    """So many more trials at points that Optuna chooses, who is told what the journal knows."""
+    """Run `count` more trials at points that Optuna chooses from what the journal knows."""
     from ray.tune.search.optuna import OptunaSearch
 
     logging.getLogger("optuna").setLevel(logging.WARNING)
@@ -164,8 +166,9 @@ def _trial(
     storage: str,
     metric: str | None,
 ) -> None:
-    """In an actor of Tune's: the trial's reports, each with the folder of its state as the
-    checkpoint.
+    """Run a trial in an actor of Tune.
+
+    Each report has the folder of its state as the checkpoint.
 
     What the code refuses would be refused again: it is told as the trial's end, not raised, so that
     it is not tried again.
@@ -206,8 +209,9 @@ def _trial(
 
 
 class Teller(tune.Callback):
-    """Tells the journal what Tune sees. Pickled, which Tune does for a restoration that never is,
-    it holds nothing.
+    """A callback of Tune that writes to the journal.
+
+    Pickled it is empty: Tune pickles callbacks for a restore that never happens.
 
     Tune goes on when a callback fails: what fails here is kept in `error`, and is raised at the
     end.
@@ -224,11 +228,13 @@ class Teller(tune.Callback):
         return {"journal": None, "error": None, "_keys": {}, "_last": {}, "_checkpoints": {}}
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        """Record that a trial begins."""
         self._keep(lambda journal: self._start(journal, trial))
 
     def on_trial_result(
         self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
+        """Record an epoch."""
         told = result["told"]
         self._last[trial.trial_id] = told["refused"] if "refused" in told else Report(**told)
         if "refused" not in told:
@@ -237,13 +243,16 @@ class Teller(tune.Callback):
     def on_checkpoint(
         self, iteration: int, trials: Any, trial: Any, checkpoint: Any, **info: Any
     ) -> None:
+        """Record where the state is stored."""
         self._checkpoints[trial.trial_id] = checkpoint
         self._keep(lambda journal: journal.stored(self._keys[trial.trial_id], checkpoint.path))
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        """Record that a trial ended."""
         self._keep(lambda journal: self._end(journal, trial))
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        """Record that a trial failed."""
         self._keep(
             lambda journal: journal.ended(
                 self._start(journal, trial), "failed", str(trial.get_error())
@@ -285,7 +294,7 @@ class Teller(tune.Callback):
 
 
 class _Until(tune.Stopper):
-    """Stops all trials when `over` says so; pickled, it never does."""
+    """A stopper that stops all trials when `over` says so; pickled, it never does."""
 
     def __init__(self, over: Callable[[], bool]) -> None:
         self._over: Callable[[], bool] | None = over
@@ -301,14 +310,16 @@ class _Until(tune.Stopper):
 
 
 def _moved(state: str, storage: str) -> str:
-    """Where a state lies that was stored below another folder: results may have been moved
-    since."""
+    """Return where a state is now that was stored below another folder.
+
+    Results may have been moved since.
+    """
     found = re.search(r"attempt-[0-9a-f]{8}/.*", state)
     return state if found is None else f"{_located(storage)[1].rstrip('/')}/{found[0]}"
 
 
 def _located(storage: str) -> tuple[pyarrow.fs.FileSystem, str]:
-    """The file system of a storage, and the path in it."""
+    """Return the file system of a storage, and the path in it."""
     if storage.startswith("s3://"):
         bucket, _, key = storage.removeprefix("s3://").partition("/")
         return pyarrow.fs.FileSystem.from_uri(f"s3://{bucket}")[

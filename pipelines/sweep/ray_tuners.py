@@ -1,5 +1,7 @@
-"""Schedulers, and domains for a searcher, as Ray Tune's own; to be imported, like `tuning`, once
-Ray runs."""
+"""Ray Tune's schedulers and search domains.
+
+Import this module only once Ray runs.
+"""
 
 from typing import Any
 
@@ -19,7 +21,7 @@ from advcore.pipelines.sweep.space import Domain, Space
 
 
 def scheduler(own: Scheduler, longest: int, space: Space) -> TrialScheduler:
-    """Tune's own, by epochs; `longest` is the most epochs of a trial."""
+    """Return Tune's scheduler, which counts epochs; `longest` is the most epochs of a trial."""
     match own:
         case ASHA(metric, mode, grace, reduction):
             return AsyncHyperBandScheduler(
@@ -49,7 +51,7 @@ def scheduler(own: Scheduler, longest: int, space: Space) -> TrialScheduler:
 
 
 def domain(own: Domain) -> Any:
-    """Tune's own."""
+    """Return Tune's search domain."""
     if own.choice is not None:
         return tune.choice(list(own.choice))
     ends: tuple[Any, ...] = own.uniform or own.loguniform or own.quniform or own.randint or ()

@@ -1,4 +1,4 @@
-"""What a sweep came to: tables, figures, claims, the best model, in its folder and in MLflow."""
+"""The results of a sweep: tables, figures, claims, the best model, in its folder and in MLflow."""
 
 import json
 import math
@@ -52,9 +52,12 @@ COLUMNS = 8
 
 @dataclass(frozen=True)
 class SweepReport:
-    """What a sweep came to: its trials in the order of their points, how many ran now, the best,
-    each claim's number, or why it has none, what is missing, and where to look; how sure the best
-    one's number is, and why it may mislead."""
+    """The results of a sweep.
+
+    `trials` are in the order of their points, `ran` is how many ran now, `claims` hold a result
+    each or why there is none, `problems` what is missing, `choice` how certain the best trial is,
+    `warnings` why its number may mislead.
+    """
 
     sweep: Sweep
     trials: list[Trial]
@@ -70,13 +73,15 @@ class SweepReport:
 
     @property
     def complete(self) -> bool:
-        """Whether every trial came to an end of its own, and all was written down."""
+        """True if every trial ended by itself and everything was logged."""
         return not self.problems
 
 
 def report_of(journal: Journal, ran: int, spent: str) -> SweepReport:
-    """Write everything into the sweep's folder, in place of what stood there; `spent` says which
-    budget was, if any."""
+    """Write everything into the sweep's folder, replacing what was there.
+
+    `spent` says which budget was used up, if any.
+    """
     from advcore.pipelines.reports import figures  # matplotlib takes a second to import
 
     plan, folder = journal.plan, journal.folder
@@ -131,7 +136,7 @@ def report_of(journal: Journal, ran: int, spent: str) -> SweepReport:
 
 
 def track(record: Run, report: SweepReport, journal: Journal) -> None:
-    """The parent run: counts, the best, claims, files; the best model registered."""
+    """Log the sweep's results at the parent run, and register the best model."""
     counts: dict[str, float] = {
         "trials": len(report.trials),
         "trials_run": report.ran,
@@ -185,7 +190,10 @@ def track(record: Run, report: SweepReport, journal: Journal) -> None:
 def _quantities(
     plan: Plan, rows: Mapping[str, Mapping[str, Columns]], best: Trial | None
 ) -> Quantities:
-    """What the names in charts and tables mean; the samples are as many in each trial."""
+    """Return the meanings of the names in charts and tables.
+
+    Each trial has the same number of samples.
+    """
     own = next(iter(rows.values()), {}) if best is None else rows.get(best.key, {})
     samples = {
         probe: len(torch.as_tensor(cast(Tensor, table["sample"])).unique())
@@ -195,8 +203,10 @@ def _quantities(
 
 
 def _rows(journal: Journal, done: list[Trial], best: Trial | None) -> dict[str, dict[str, Columns]]:
-    """The rows of finished trials, by trial and probe; where no claim wants them, of the best one
-    alone."""
+    """Return the rows of finished trials, by trial and probe.
+
+    Only those of the best trial where no claim needs the others.
+    """
     wanted = done if journal.plan.sweep.claims else [trial for trial in done if trial is best]
     store = open_store(journal.plan.store)
     return {
@@ -206,7 +216,7 @@ def _rows(journal: Journal, done: list[Trial], best: Trial | None) -> dict[str, 
 
 
 def _problems(sweep: Sweep, trials: list[Trial], spent: str) -> list[str]:
-    """What is not as it was asked for, one line each."""
+    """Return what is missing or failed, one line each."""
     lines = [f"{spent}; the same command goes on from there"] if spent else []
     for trial in trials:
         if trial.status == "failed":
@@ -219,7 +229,7 @@ def _problems(sweep: Sweep, trials: list[Trial], spent: str) -> list[str]:
 
 
 def _without_best(plan: Plan, done: list[Trial], best: Trial | None) -> str:
-    """Why there is no best trial, where one is asked for; else nothing."""
+    """Return why there is no best trial where one is asked for; else nothing."""
     if plan.chosen_by is None or best is not None or not done:
         return ""
     return (
@@ -229,8 +239,11 @@ def _without_best(plan: Plan, done: list[Trial], best: Trial | None) -> str:
 
 
 def _tradeoff(sweep: Sweep) -> tuple[str, str] | None:
-    """The two numbers that are drawn against each other: by default of the first robustness probe
-    accuracy, and robust accuracy at the eps of the metric, or at the middle one."""
+    """Return the two numbers drawn against each other.
+
+    By default those of the first robustness probe: accuracy, and robust accuracy at the metric's
+    eps or at the middle one.
+    """
     for name, probe in sweep.probes.items():
         if sweep.tradeoff is None and isinstance(probe, Robustness):
             own = (
@@ -246,7 +259,7 @@ def _tradeoff(sweep: Sweep) -> tuple[str, str] | None:
 
 
 def _best(plan: Plan, best: Trial, choice: Choice) -> str:
-    """The best trial, by what it was chosen, what it came to, and which others may be as good."""
+    """Describe the best trial: how it was chosen, its numbers, and which others may be as good."""
     sweep, metric, by = plan.sweep, plan.sweep.metric or "", plan.chosen_by or ""
     number = f"{metric} {tables.number(best.metrics.get(metric, math.nan))}"
     if choice.low is not None and choice.high is not None:
@@ -275,7 +288,7 @@ def _best(plan: Plan, best: Trial, choice: Choice) -> str:
 
 
 def _settings(sweep: Sweep, quantities: Quantities) -> str:
-    """What the swept settings are, by the short names that stand in the table."""
+    """Describe the swept settings, by the short names in the table."""
     told = [
         f"{short} is {quantities.setting(name, short)} (`{name}`)"
         for name, short in short_names(sweep.space).items()
@@ -287,7 +300,7 @@ def _settings(sweep: Sweep, quantities: Quantities) -> str:
 
 
 def _score(plan: Plan, best: Trial, choice: Choice | None) -> dict[str, str]:
-    """The best network's numbers, for its card."""
+    """Return the best network's numbers, for its card."""
     ends = None if choice is None else [choice.low, choice.high]
     score = {
         "name": plan.sweep.metric,
@@ -302,8 +315,10 @@ def _trials(numbers: Sequence[int]) -> str:
 
 
 def _shown(sweep: Sweep, trials: list[Trial]) -> list[str]:
-    """The numbers of the report's table: those that were asked for, then each probe's first ones,
-    then those of the epochs."""
+    """Return the numbers of the report's table.
+
+    First those that were asked for, then each probe's first ones, then those of the epochs.
+    """
     known = list(dict.fromkeys(name for trial in trials for name in trial.metrics))
     wanted = [name for name in (sweep.metric, *(_tradeoff(sweep) or ())) if name in known]
     firsts = [

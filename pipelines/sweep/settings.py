@@ -1,5 +1,4 @@
-"""The sweep file: a training, a space of its settings, the probes that each trained model goes
-through, and how to run it."""
+"""The sweep file: a training, a space of settings, probes on each trained model, how to run it."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -32,38 +31,41 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class SweepSettings:
-    """How a sweep runs. Only `shard_size`, `seed` and `dtype` can change a probe's row; the others
-    decide where and how fast.
+    """Settings of a sweep.
+
+    Only `shard_size`, `seed` and `dtype` can change a probe's row; the others decide where and how
+    fast.
 
     Attributes:
-        runner: ray runs trials side by side, inline one after the other in this process.
-        concurrent: trials at a time.
-        cpus: CPUs of a trial, and its threads.
-        gpus: share of a GPU that a trial gets, 0.5 for two trials a GPU; 0 trains on CPUs.
-        retries: times that a trial which died goes on from its last epoch; its code's own refusals
-            are final.
-        address: of a running Ray cluster, host:port or auto, and so runner: ray; with ray and none,
-            a cluster on this machine is started.
-        store: where the probes' rows lie, a folder that all machines see or s3://BUCKET/PREFIX; in
-            `out` when not given.
-        storage: where the states of trainings lie, a folder that all machines see or
-            s3://BUCKET/PREFIX; in `out` when not given.
-        time_budget_s: seconds after which all trials are stopped; the same command goes on with as
-            many again.
-        gpu_hours: GPU hours, of all trials and attempts together, after which all trials are
-            stopped.
-        cost_per_hour: what an hour of one trial costs, in any currency.
-        cost: money, of all trials and attempts together, after which all trials are stopped.
-        shard_size: samples that are measured and stored as one piece.
-        seed: of the probes' noise.
-        dtype: of the probes: float64 for margins and curvatures beyond single precision.
+        runner: where to train: ray runs trials side by side, inline one after the other in this
+            process.
+        concurrent: number of trials at a time.
+        cpus: CPUs of a trial, and its number of threads.
+        gpus: share of a GPU for each trial, such as 0.5 for two trials a GPU; 0 trains on CPUs.
+        retries: number of times that a trial which died is continued from its last epoch;
+            errors of its own code are final.
+        address: address of a running Ray cluster, host:port or auto; it implies runner: ray.
+            Without one, runner: ray starts a cluster on this machine.
+        store: place of the probes' rows: a folder that all machines share, or
+            s3://BUCKET/PREFIX; default: a folder in `out`.
+        storage: place of the trainings' states: a folder that all machines share, or
+            s3://BUCKET/PREFIX; default: a folder in `out`.
+        time_budget_s: time limit of this call, in seconds, after which all trials stop; the
+            same command continues with a new limit.
+        gpu_hours: limit of GPU hours, over all trials and attempts, after which all trials
+            stop.
+        cost_per_hour: price of one trial for an hour, in any currency.
+        cost: limit of the price, over all trials and attempts, after which all trials stop.
+        shard_size: number of samples measured and stored together.
+        seed: seed of the probes' noise, combined with the sample's index.
+        dtype: floating-point type of the probes; float64 for margins and curvatures beyond
+            single precision.
         out: folder of the results, the default store and the default MLflow store.
-        tracking_uri: MLflow server or store; MLFLOW_TRACKING_URI, else a SQLite file in `out`, when
-            not given.
-        experiment: MLflow experiment.
-        track: write to MLflow at all.
-        tracking_wait: seconds that the end of a sweep waits for an MLflow that went away, and
-            writes nothing in them.
+        tracking_uri: MLflow server or store; default: MLFLOW_TRACKING_URI, else a SQLite file
+            in `out`.
+        experiment: name of the MLflow experiment.
+        track: log to MLflow.
+        tracking_wait: how long to wait at the end for an unreachable MLflow, in seconds.
     """
 
     runner: Literal["inline", "ray"] = "ray"
@@ -92,8 +94,10 @@ class SweepSettings:
             object.__setattr__(self, "runner", "ray")
 
     def check(self) -> None:
-        """Raise InputError for settings that cannot work. Not done on construction: flags and file
-        are put together first."""
+        """Raise InputError for settings that cannot work.
+
+        This is not done on construction, because flags and file are merged first.
+        """
         for name, least in (
             ("concurrent", 1),
             ("cpus", 1),
@@ -137,29 +141,32 @@ class Sweep:
     """One training for each point of a space, and the same probes on each trained model.
 
     Attributes:
-        name: of the folder of results and of the MLflow run.
-        recipe: the training: a file, the name of a recipe that comes with advcore, or a mapping.
-        space: by dotted name in the training (`recipe.objective.adversarial.attack.eps`), its
-            values; or by any name cases.
-        probes: by name; each with a `kind`. They are measured on each model after its training.
-        data: the samples of the probes. The recipe learns another split of the same data set.
-        metric: by which the best trial is found and reported: a number of the epochs
+        name: name of the folder of results and of the MLflow run.
+        recipe: training of each trial: a file, the name of a recipe that comes with advcore, or
+            a mapping.
+        space: values by dotted name in the training
+            (`recipe.objective.adversarial.attack.eps`), or cases by any name.
+        probes: probes by name; each has a `kind`. They are measured on each model after its
+            training.
+        data: data set of the probes. The recipe learns another split of it.
+        metric: number by which the best trial is found and reported: one of the epochs
             (`test_accuracy`) or of a probe, `PROBE/SCALAR` or `PROBE/CURVE/X`
             (`robustness/robust_accuracy/worst/1.5`).
         validation: training samples that no trial learns, a number or a share below 1.0: the
-            metric's probe is measured on them too, and the best trial is chosen there, so that its
-            number on `data` is of samples that it was not chosen by. A recipe that holds samples
-            out of its own accord needs none.
-        mode: whether it is to be large (max) or small (min).
-        tradeoff: two such numbers, larger is better, that are drawn against each other with their
-            Pareto front.
-        scheduler: whether trials are stopped early.
-        searcher: how points are chosen.
-        trials: points, or with grids draws of the rest for each point of the grids.
-        claims: by name, what is expected of the probes' rows, shown beside them. Their model is
+            metric's probe is measured on them too, and the best trial is chosen there, so that
+            its number on `data` is unbiased. A recipe with its own validation needs none.
+        mode: direction of the metric: max or min.
+        tradeoff: two such numbers, larger is better, drawn against each other with their Pareto
+            front.
+        scheduler: rule that stops trials early.
+        searcher: rule that chooses points.
+        trials: number of points, or with grids of draws of the other settings for each point of
+            the grids.
+        claims: expectations of the probes' rows by name, shown beside them. Their model is
             `all`, the rows of every finished trial with a column for each swept setting, by the
-            shortest end of its dotted name (`eps`); or `eps=0.5`, the rows of those trials alone.
-        run: how to run it.
+            shortest end of its dotted name (`eps`); or `eps=0.5`, the rows of those trials
+            alone.
+        run: settings of the run.
     """
 
     name: str
@@ -235,7 +242,7 @@ class Sweep:
                     )
 
     def base(self) -> Training:
-        """The training without a point. Raises InputError where the recipe is none."""
+        """Return the training without a point. Raises InputError where the recipe is invalid."""
         data = (
             {"name": self.name, **self.recipe}
             if isinstance(self.recipe, dict)
@@ -245,7 +252,7 @@ class Sweep:
         return schema.structure(Training, data, at=at)
 
     def points(self) -> list[Point]:
-        """Those that are known before the first trial."""
+        """Return the points that are known before the first trial."""
         return (
             []
             if isinstance(self.searcher, Optuna)

@@ -1,4 +1,4 @@
-"""The space of a sweep: which values a setting takes, and the points that are tried."""
+"""The space of a sweep: the values of each setting, and the points that are tried."""
 
 import hashlib
 import itertools
@@ -24,7 +24,7 @@ DEPENDENT = ("same_as", "product")
 
 @dataclass(frozen=True)
 class Domain:
-    """The values of one setting: exactly one of these.
+    """The values of one setting: exactly one of these fields is given.
 
     Attributes:
         grid: each of them, with each value of the other grids.
@@ -79,27 +79,27 @@ class Domain:
 
     @property
     def kind(self) -> str:
-        """Which of them it is."""
+        """The field that is given."""
         return next(entry.name for entry in fields(self) if getattr(self, entry.name) is not None)
 
     @property
     def free(self) -> bool:
-        """Whether it takes a value of its own, and does not follow from others."""
+        """True if the setting takes its own value, and does not follow from others."""
         return self.kind not in DEPENDENT
 
     @property
     def each(self) -> tuple[Value, ...] | None:
-        """The values of which each is tried, if it is such a domain."""
+        """The values that are all tried, for a grid or cases."""
         return self.grid if self.cases is None else tuple(self.cases)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The settings that it follows from."""
+        """The settings that this one follows from."""
         parts = (self.same_as,) if self.same_as is not None else self.product or ()
         return tuple(part for part in parts if isinstance(part, str))
 
     def draw(self, random: np.random.Generator) -> Value:
-        """A value by chance."""
+        """Draw a value at random."""
         low, high = (self.uniform or self.loguniform or self.quniform or self.randint or (0, 1))[:2]
         match self.kind:
             case "choice":
@@ -124,8 +124,11 @@ Space = Mapping[str, Domain]
 
 
 def check_space(space: Space) -> None:
-    """Raise ValueError for a space in which nothing is free, or where a setting is given twice, or
-    follows from one that is not there, or not free."""
+    """Raise ValueError for an invalid space.
+
+    Nothing is free, a setting is given twice, or one follows from a setting that is missing or not
+    free.
+    """
     if not any(domain.free for domain in space.values()):
         raise ValueError("a sweep needs a setting with values of its own: {grid: [...]}, say")
     given = [
@@ -150,8 +153,7 @@ def check_space(space: Space) -> None:
 
 
 def points(space: Space, trials: int, seed: int) -> list[Point]:
-    """All that is tried, each point once: the grids' product, `trials` times, each time with new
-    values of the rest.
+    """Return all points, each once: the grids' product, `trials` times with new draws of the rest.
 
     The i-th draw of a setting comes from (seed, i, its name) alone: more trials, or another
     setting, leave the points as they were.
@@ -185,8 +187,10 @@ def points(space: Space, trials: int, seed: int) -> list[Point]:
 
 
 def complete(space: Space, point: Point) -> Point:
-    """The point as settings: with those that follow from others, and those of its cases, in the
-    order of the space."""
+    """Return the point as settings, with those that follow from others and those of its cases.
+
+    They are in the order of the space.
+    """
     settings: Point = {}
     for name, domain in space.items():
         if domain.cases is not None:
@@ -197,19 +201,18 @@ def complete(space: Space, point: Point) -> Point:
 
 
 def short_names(space: Space) -> dict[str, str]:
-    """For each free setting the shortest end of its dotted name that no other one has: `eps`,
-    `attack.eps`."""
+    """Return each free setting's shortest unique end of its dotted name: `eps`, `attack.eps`."""
     names = [name for name, domain in space.items() if domain.free]
     return {name: _shortest(name, [other for other in names if other != name]) for name in names}
 
 
 def label(space: Space, point: Point) -> str:
-    """A point in words: `eps=0.5 weight=0`."""
+    """Return a point in words: `eps=0.5 weight=0`."""
     return " ".join(f"{short}={worded(point[name])}" for name, short in short_names(space).items())
 
 
 def worded(value: Value) -> str:
-    """A value in words, numbers to four digits."""
+    """Return a value in words, numbers to four digits."""
     return (
         f"{value:.4g}"
         if isinstance(value, float)

@@ -1,5 +1,4 @@
-"""One trial of a sweep: the training at a point, epoch after epoch, then the probes on what came of
-it.
+"""One trial of a sweep: the training at a point, epoch after epoch, then the probes.
 
 It knows neither Ray nor MLflow: the same trial runs in this process and in an actor of Ray Tune.
 """
@@ -26,7 +25,7 @@ from advcore.workers.stores.store import open_store
 
 @dataclass(frozen=True)
 class Report:
-    """What a trial has come to: its epoch and its numbers.
+    """The state of a trial: its epoch and its numbers.
 
     At the end those of the epoch whose network is handed out, with the probes'; also `rows`, the
     keys of its rows in the store by probe (None while it trains), and the probes' `warnings`.
@@ -41,8 +40,9 @@ class Report:
 
 
 def reports(plan: Plan, point: Point, folder: Path) -> Iterator[Report]:
-    """Train, or go on from the state in `folder`, and measure; one report an epoch, the last of
-    them with the probes' numbers.
+    """Train, or continue from the state in `folder`, then measure; yield one report an epoch.
+
+    The last one has the probes' numbers.
 
     In a population that state may have come of other settings than the point's. A training that was
     finished before, or that stops before its last epoch, gives one more. Raises InputError for what
@@ -71,9 +71,11 @@ def reports(plan: Plan, point: Point, folder: Path) -> Iterator[Report]:
 def _measured(
     plan: Plan, training: Training, folder: Path
 ) -> tuple[dict[str, list[str]], dict[str, float], dict[str, str]]:
-    """The keys of the rows by probe, the probes' numbers and their warnings; only what is not in
-    the store is computed. Where the best trial is chosen on samples held out, the metric's probe is
-    measured on them too."""
+    """Return the keys of the rows by probe, the probes' numbers, and their warnings.
+
+    Only what the store lacks is computed. Where the best trial is chosen on held-out samples, the
+    metric's probe is measured on them too.
+    """
     study = plan.study(training, folder / MODEL)
     if study is None:
         return {}, {}, {}
@@ -99,7 +101,7 @@ def _measured(
 def _study_measured(
     plan: Plan, training: Training, prepared: Prepared
 ) -> tuple[dict[str, list[str]], dict[str, float], dict[str, str]]:
-    """The same, of one study."""
+    """Return the same for one study."""
     study = prepared.study
     store = open_store(plan.store, create=False)
     works = prepared.all_works()

@@ -1,4 +1,4 @@
-"""The trials of a sweep as charts: pure functions from trials to data that is drawn elsewhere."""
+"""Charts of a sweep's trials: pure functions from trials to charts, which are drawn elsewhere."""
 
 import math
 import re
@@ -33,9 +33,12 @@ def charts(
     best: Trial | None,
     quantities: Quantities | None = None,
 ) -> list[Chart]:
-    """Of the finished trials: the trade-off with its Pareto front; over the swept axes what was
-    asked for, and one number or curve of each probe beside it; parallel coordinates of more axes
-    than two. All numbers where no `quantities` say what they are."""
+    """Return the charts of the finished trials.
+
+    The trade-off with its Pareto front; over the swept axes what was asked for, and one number or
+    curve of each probe beside it; parallel coordinates for more axes than two. All numbers where no
+    `quantities` say what they are.
+    """
     done = [trial for trial in trials if trial.status == "finished"]
     if len(done) < 2:
         return []
@@ -63,8 +66,10 @@ def charts(
 def _of_use(
     groups: Mapping[str, list[str]], asked: Sequence[str], quantities: Quantities
 ) -> dict[str, list[str]]:
-    """The numbers that were asked for, and of each probe without one its first, of margins their
-    curve; without probes those of the epochs."""
+    """Return the numbers that were asked for, and the first one of each other probe.
+
+    Margins give their curve; without probes they are those of the epochs.
+    """
     chosen = {
         group: names for group, names in groups.items() if any(name in names for name in asked)
     }
@@ -82,7 +87,7 @@ def _of_use(
 
 
 def swept(trials: Sequence[Trial], space: Space) -> list[str]:
-    """The free settings that take more than one value."""
+    """Return the free settings that take more than one value."""
     return [
         name
         for name in short_names(space)
@@ -91,8 +96,10 @@ def swept(trials: Sequence[Trial], space: Space) -> list[str]:
 
 
 def families(trials: Sequence[Trial]) -> dict[str, list[str]]:
-    """Numbers that share a chart: a probe's curve, by its index, or a number by itself. Those that
-    never vary are left out."""
+    """Return numbers that share a chart: a probe's curve by its index, or one number.
+
+    Those that never vary are left out.
+    """
     groups: dict[str, list[str]] = {}
     for name in dict.fromkeys(name for trial in trials for name in trial.metrics):
         values = {trial.metrics.get(name, math.nan) for trial in trials}
@@ -111,8 +118,7 @@ def pareto(
     best: Trial | None,
     quantities: Quantities,
 ) -> Lines:
-    """Two numbers of each trial against each other, and the front of those that no other one beats
-    in both.
+    """Return the chart of two numbers of each trial, with their Pareto front.
 
     Few trials have their labels; of more, those of one level belong together, and the best and
     those of the front have theirs.
@@ -173,8 +179,10 @@ def over_axes(
     metric: str | None,
     quantities: Quantities,
 ) -> Chart | None:
-    """Numbers over one swept setting as lines; over two as a line for each value of the one with
-    few values, or as a heat map.
+    """Return charts of numbers over one or two swept settings.
+
+    Lines over one setting; over two a line for each value of the one with few values, or a heat
+    map.
 
     Of more numbers than can be told apart some are drawn, the ends and the metric among them. None
     where the axes hold words, or of a heat map where points of its grid are missing.
@@ -262,8 +270,10 @@ def _map(
     name: str,
     quantities: Quantities,
 ) -> Maps | None:
-    """A number over two settings whose grid is whole; axes that are not evenly spaced are drawn by
-    position."""
+    """Return the map of a number over two settings with a whole grid.
+
+    Axes that are not evenly spaced are drawn by position.
+    """
     x, y = (sorted({float(trial.point[axis]) for trial in trials}) for axis in (along, other))  # type: ignore[arg-type]
     field = torch.full((len(y), len(x)), math.nan, dtype=torch.float64)
     for trial in trials:
@@ -288,7 +298,7 @@ def _map(
 
 
 def _axis(name: str, values: Sequence[float]) -> tuple[str, tuple[float, float]]:
-    """The label of an axis, and its ends half a step beyond the first and the last value."""
+    """Return an axis's label, and ends half a step beyond the first and the last value."""
     step = (values[-1] - values[0]) / (len(values) - 1)
     if all(
         math.isclose(value, values[0] + i * step, rel_tol=1e-6, abs_tol=1e-9 * step)
@@ -302,8 +312,7 @@ def _axis(name: str, values: Sequence[float]) -> tuple[str, tuple[float, float]]
 
 
 def _scale(values: Sequence[float]) -> Scale:
-    """Logarithmic for values of which none is negative and that span so much that it shows them;
-    with a linear part around a 0."""
+    """Return the scale: logarithmic for positive values over a wide range; linear around a 0."""
     positive = [value for value in values if value > 0]
     if min(values) < 0 or not positive or max(positive) <= 30 * min(positive):
         return "linear"
@@ -311,7 +320,7 @@ def _scale(values: Sequence[float]) -> Scale:
 
 
 def _height_scale(series: Sequence[Series]) -> Scale:
-    """Logarithmic where several lines, no shares, would else lie on one another at the foot."""
+    """Return a logarithmic scale where several lines would otherwise overlap at the bottom."""
     values = torch.cat([own.y for own in series])
     values = values[values.isfinite()]
     if len(series) < 2 or not len(values) or values.min() <= 0 or values.max() <= 1:
@@ -320,7 +329,7 @@ def _height_scale(series: Sequence[Series]) -> Scale:
 
 
 def _spread(names: Sequence[str], count: int) -> list[str]:
-    """At most `count` of them, evenly spread, both ends among them."""
+    """Return at most `count` of the values, evenly spread, both ends among them."""
     if len(names) <= count or count < 2:
         return list(names)[: max(count, 1)]
     return [names[round(i * (len(names) - 1) / (count - 1))] for i in range(count)]

@@ -25,8 +25,10 @@ BEST, GREY = 6, 7
 def groups_of(
     trials: Sequence[Trial], space: Space, axes: Sequence[str]
 ) -> list[tuple[str, list[Trial]]]:
-    """Return the trials by the values of one axis, of words rather than of numbers, in words; all
-    together where each has many."""
+    """Return the trials by the values of one axis, preferably of words.
+
+    All are one group where each value is of few trials.
+    """
     values = {
         axis: list(dict.fromkeys(worded(trial.point[axis]) for trial in trials)) for axis in axes
     }
@@ -51,8 +53,10 @@ def parallel(
     best: Trial | None,
     quantities: Quantities,
 ) -> Lines:
-    """Each trial as a line through its settings and numbers, each on an axis from its smallest to
-    its largest value."""
+    """Return the chart of each trial as a line through its settings and numbers.
+
+    Each axis goes from its smallest to its largest value.
+    """
     short = short_names(space)
     columns: dict[str, list[Value]] = {
         short[axis]: [trial.point[axis] for trial in trials] for axis in axes
@@ -109,7 +113,7 @@ def parallel(
 
 
 def _shares(values: Sequence[Value]) -> list[float]:
-    """Between the smallest and the largest, 0 to 1; words by their order of appearance."""
+    """Return values scaled to [0, 1]; words by their order of appearance."""
     order = list(dict.fromkeys(map(worded, values)))
     plain: list[float] = [order.index(worded(value)) for value in values]
     if numeric(values):

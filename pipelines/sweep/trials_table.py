@@ -1,4 +1,4 @@
-"""The trials of a sweep as a table: pure functions from trials to columns and text."""
+"""Tables of a sweep's trials: pure functions from trials to columns and text."""
 
 import json
 import math
@@ -14,8 +14,9 @@ from advcore.probes import Columns
 
 
 def columns(trials: Sequence[Trial], space: Space) -> Columns:
-    """One row a trial: number, id, status, epoch, seconds, each free setting by its short name,
-    each number; NaN where it has none.
+    """Return one row a trial: number, id, status, epoch, seconds, settings, numbers.
+
+    Settings have their short names; a missing number is NaN.
 
     A setting whose short name is that of a number bears its whole one. It is a column of numbers
     where all its values are, else of words.
@@ -43,7 +44,7 @@ def columns(trials: Sequence[Trial], space: Space) -> Columns:
 
 
 def numeric(values: Sequence[Value]) -> bool:
-    """Whether all are numbers."""
+    """True if all are numbers."""
     return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
 
 
@@ -53,7 +54,7 @@ def table(
     metrics: Sequence[str],
     quantities: Quantities | None = None,
 ) -> str:
-    """The same in Markdown, with some of the numbers only: in words, shares in percent."""
+    """Return the same in Markdown with some of the numbers, in words, shares in percent."""
     short, words = short_names(space), quantities or Quantities()
     header = ["trial", *short.values(), "status", "epoch", *map(words.number, metrics)]
     rows = [
@@ -73,9 +74,11 @@ def table(
 
 
 def front(x: Sequence[float], y: Sequence[float]) -> list[int]:
-    """The Pareto front of points, both numbers the larger the better: those that no other one is at
-    least as good as in both and better in one; by ascending x, equal points once. Points that are
-    not finite are left out."""
+    """Return the Pareto front of points, both numbers the larger the better.
+
+    These are the points that no other one equals or beats in both and beats in one; by ascending x,
+    equal points once, without points that are not finite.
+    """
     order = sorted(
         (i for i in range(len(x)) if math.isfinite(x[i]) and math.isfinite(y[i])),
         key=lambda i: (-x[i], -y[i]),
@@ -88,8 +91,10 @@ def front(x: Sequence[float], y: Sequence[float]) -> list[int]:
 
 
 def best(trials: Sequence[Trial], metric: str | None, mode: str) -> Trial | None:
-    """The finished trial whose metric is the largest or the smallest, the first of equal ones; none
-    without a finite one."""
+    """Return the finished trial with the best metric, the first of equal ones.
+
+    None where no metric is finite.
+    """
     own = [
         trial
         for trial in trials
@@ -102,9 +107,11 @@ def best(trials: Sequence[Trial], metric: str | None, mode: str) -> Trial | None
 def claim_tables(
     trials: Sequence[Trial], space: Space, rows: Mapping[str, Mapping[str, Columns]]
 ) -> dict[str, dict[str, Columns]]:
-    """What claims measure, of `rows` by trial and probe: by probe the rows of `all` trials, and of
-    those of `eps=0.5`, each with a column for each free setting, by its whole name where the short
-    one is that of a column, and one that numbers the network."""
+    """Return the tables that claims measure, from `rows` by trial and probe.
+
+    By probe these are the rows of `all` trials, and those of `eps=0.5`; each has a column for each
+    free setting, by its whole name where the short one is taken, and one that numbers the network.
+    """
     short = short_names(space)
     groups: dict[str, dict[str, list[Columns]]] = {}
     words = {name for name in short if not numeric([trial.point[name] for trial in trials])}

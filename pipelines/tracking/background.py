@@ -1,9 +1,8 @@
-"""A run that is written down in its own time: entries wait in a queue, and are made again while
-MLflow is away.
+"""Logging in the background: entries are queued, and retried while MLflow is unreachable.
 
-Nobody waits for MLflow but the end of a run, and that only up to a limit. The store is the truth:
-what was not logged is logged by the next run of the same study, which finds its run in MLflow
-unfinished and writes all of it.
+Only the end of a run waits for MLflow, up to a limit. The store is the truth: what was not logged
+is logged by the next run of the same study, which finds its MLflow run unfinished and writes all of
+it.
 """
 
 import sys
@@ -35,7 +34,7 @@ INTERRUPTED = 5.0
 
 
 class Ledger:
-    """Entries in their order, made one after the other by a thread of its own.
+    """A queue of log entries, written one after the other by a thread.
 
     An entry that fails by `UnavailableError` is tried again, with growing pauses, and those behind
     it wait; one that fails otherwise is left out, and told by `settle`. `tell` is given a line when
@@ -53,7 +52,7 @@ class Ledger:
         self._moved = 0.0
 
     def put(self, entry: Callable[[], object]) -> None:
-        """Note what is to be written; returns at once."""
+        """Queue an entry and return at once."""
         with self._change:
             self._entries.append(entry)
             if self._thread is None:
@@ -62,8 +61,10 @@ class Ledger:
             self._change.notify_all()
 
     def settle(self, seconds: float) -> str:
-        """Wait until all is written, but not longer than that for any entry. What is not, in one
-        line; empty when all is."""
+        """Wait until all is written; return what is not, in one line.
+
+        It waits up to `seconds` for each entry; the line is empty when all is written.
+        """
         with self._change:
             self._moved = time.monotonic()
             while self._entries and (left := self._moved + seconds - time.monotonic()) > 0:
@@ -75,7 +76,7 @@ class Ledger:
         return "; ".join(told)
 
     def close(self) -> None:
-        """No more tries: what waits is given up."""
+        """Give up the entries that are left."""
         with self._change:
             self._over = True
             self._change.notify_all()
@@ -101,7 +102,7 @@ class Ledger:
             self._done()
 
     def _next(self) -> Callable[[], object] | None:
-        """The entry that is to be made now; None at the end."""
+        """Return the entry to write now; None at the end."""
         with self._change:
             self._change.wait_for(lambda: self._entries or self._over)
             return None if self._over else self._entries[0]
@@ -124,8 +125,10 @@ class Ledger:
 
 
 def start_run(record: Run, describe: Callable[[], None]) -> None:
-    """Start a run and say what defines it. Raises InputError where that cannot be written; a run
-    that did not begin has ended."""
+    """Start a run and log its definition.
+
+    Raises InputError where that cannot be written; then the run is ended.
+    """
     try:
         with patience(FIRST_CONTACT_SETTINGS):
             record.start()
@@ -138,7 +141,7 @@ def start_run(record: Run, describe: Callable[[], None]) -> None:
 
 @dataclass
 class Log:
-    """A run that is being written, how it ends, and, once it has, what of it MLflow lacks."""
+    """A run that is being logged, its final status, and at the end what MLflow still lacks."""
 
     run: Run
     status: str = "FAILED"
@@ -147,8 +150,7 @@ class Log:
 
 @contextmanager
 def background_log(opened: Run, wait: float) -> Iterator[Log]:
-    """The run, whose entries are written in their own time; at the end it waits so many seconds for
-    each of those that are left.
+    """Log a run in the background; at the end wait up to `wait` seconds for each entry left.
 
     It ends with the `status` that the block has set, KILLED after an interrupt, which waits a few
     seconds only.
@@ -171,8 +173,10 @@ def background_log(opened: Run, wait: float) -> Iterator[Log]:
 
 
 class PatientRun:
-    """A run whose entries are written by a ledger. `opened` gives the run itself, in the ledger's
-    thread."""
+    """A run whose entries are written by a ledger.
+
+    `opened` opens the run itself, in the ledger's thread.
+    """
 
     def __init__(self, ledger: Ledger, opened: Callable[[], Run]) -> None:
         self._ledger, self._opened = ledger, opened
@@ -180,13 +184,15 @@ class PatientRun:
 
     @property
     def id(self) -> str:
-        """The run's own, once it is open."""
+        """The run's own id, once it is open."""
         return self._run.id if self._run is not None else ""
 
     @property
     def finished(self) -> bool:
-        """Whether it had come to its end before it was opened; waits a little for the answer, and
-        says no without one."""
+        """True if the run was finished when it was opened.
+
+        It waits briefly for the answer, and is False without one.
+        """
         self._ledger.put(self._own)
         self._ledger.settle(FIRST)
         return self._run is not None and self._run.finished

@@ -1,5 +1,4 @@
-"""What a trained network's file says of it: architecture, normalisation, data, recipe, score, as
-words beside the weights."""
+"""The metadata in a trained network's file: architecture, normalisation, data, recipe, score."""
 
 import json
 from collections.abc import Mapping
@@ -10,8 +9,7 @@ from advcore.workers.checkpoints import read_metadata, read_tensors, save_tensor
 
 
 def card(about: Mapping[str, Any]) -> dict[str, str]:
-    """Return the words, by `advcore.NAME`: what plain torch needs to make the network of the
-    weights, and what it came of.
+    """Return a network's metadata, by `advcore.NAME`: its origin, and how to build it in torch.
 
     `about` is what stands in the JSON beside a network: its training's settings, its epochs'
     numbers, which of them it is of. Values that are not texts are JSON; mean and std are in pixel
@@ -36,7 +34,7 @@ def card(about: Mapping[str, Any]) -> dict[str, str]:
 
 
 def add_to_card(path: Path, words: Mapping[str, str]) -> None:
-    """Write more words, by `advcore.NAME`, beside the weights of a file."""
+    """Add metadata, by `advcore.NAME`, to a file of weights."""
     more = {f"advcore.{name}": word for name, word in words.items() if word}
     save_tensors(read_tensors(path), path, {**read_metadata(path), **more})
 

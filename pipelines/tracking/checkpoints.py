@@ -1,4 +1,4 @@
-"""Checkpoints as other processes and other machines find them."""
+"""Checkpoints made available to other processes and other machines."""
 
 import hashlib
 from collections.abc import Sequence
@@ -19,8 +19,9 @@ model."""
 
 
 def download_checkpoint(spec: ModelSpec, tracking_uri: str | None, out: Path) -> ModelSpec:
-    """The model with a local file in place of a checkpoint in MLflow, `runs:/ID/model` or
-    `models:/NAME/VERSION`.
+    """Return the model with a local file in place of an MLflow checkpoint.
+
+    Such a checkpoint is `runs:/ID/model` or `models:/NAME/VERSION`.
 
     Others are left as they are. The file goes to `out`/fetched. For the driver alone. Raises
     InputError where there is none in MLflow, or several.
@@ -41,8 +42,9 @@ def download_checkpoint(spec: ModelSpec, tracking_uri: str | None, out: Path) ->
 
 
 def resolve_checkpoint(spec: ModelSpec, tracking_uri: str | None, out: Path) -> ModelSpec:
-    """The model as a process in another folder, which knows no MLflow, can build it: fetched from
-    there, and by its whole path.
+    """Return the model as a process in another folder can build it.
+
+    MLflow checkpoints are downloaded and paths made absolute.
 
     One at s3://BUCKET/KEY stays: each machine fetches it for itself.
     """
@@ -55,8 +57,9 @@ def resolve_checkpoint(spec: ModelSpec, tracking_uri: str | None, out: Path) -> 
 def upload_checkpoint(
     spec: ModelSpec, store: Store, known: dict[str, str] | None = None
 ) -> ModelSpec:
-    """The model as another machine can build it: where the store is on S3, a checkpoint of this
-    machine is put into it.
+    """Return the model as another machine can build it.
+
+    Where the store is on S3, a local checkpoint is uploaded to it.
 
     `known` remembers files that were put there, by their names.
     """
@@ -69,7 +72,7 @@ def upload_checkpoint(
 
 
 def upload_checkpoints(works: Sequence[Task], store: Store) -> list[Task]:
-    """The works as other machines can do them, see `portable`."""
+    """Return the tasks as other machines can do them, see `upload_checkpoint`."""
     known: dict[str, str] = {}
     return [
         replace(

@@ -1,5 +1,4 @@
-"""MLflow's client, whose failures are one line without credentials, and which says whether trying
-again may help."""
+"""A client of MLflow whose errors are one line without credentials, retryable ones apart."""
 
 import contextlib
 import logging
@@ -38,8 +37,7 @@ _SHOWN = 1000
 
 
 def check_server(uri: str) -> None:
-    """Raise InputError where nobody listens at the server that `uri` names, if it names one; MLflow
-    is not imported for it."""
+    """Raise InputError if nobody listens at the server of `uri`; MLflow is not imported for it."""
     if not uri.startswith(("http://", "https://")):
         return
     try:
@@ -51,7 +49,7 @@ def check_server(uri: str) -> None:
 
 
 class Client:
-    """MLflow's client for the store or server at `uri`."""
+    """A client of MLflow for the store or server at `uri`."""
 
     def __init__(self, uri: str) -> None:
         self.place = without_secrets(uri)
@@ -88,8 +86,9 @@ class Client:
             raise self._refusal(error) from None
 
     def ask(self, method: str, *arguments: Any, **named: Any) -> Any:
-        """What the client's method gives. Raises InputError where it fails, UnavailableError where
-        it may succeed later.
+        """Call a method of MLflow's client.
+
+        Raises InputError where it fails, UnavailableError where it may succeed later.
 
         MLflow's own limit is one between two bytes of an answer; here the whole answer of a server
         has one. Files take as long as they take.
@@ -118,8 +117,9 @@ class Client:
         )
 
     def send(self, place: str, method: str, run: str, *arguments: Any) -> None:
-        """Write files among the artifacts of a run, which lie at `place`. Raises InputError as
-        `ask` does.
+        """Write files among the artifacts of a run, which are stored at `place`.
+
+        Raises InputError as `ask` does.
 
         Where that cannot work for one of them, it is not tried for others: all give the same
         reason, with the place.
@@ -158,8 +158,7 @@ class Client:
 
 @contextlib.contextmanager
 def _no_quoted_folder(uri: str) -> Iterator[None]:
-    """MLflow makes the folder of a SQLite file as the URI spells it; where that is quoted, it is
-    another one, and goes again."""
+    """Remove the folder that MLflow makes from a quoted SQLite URI, which is a wrong one."""
     spelt = Path(uri.removeprefix("sqlite:///")).parent
     stray = uri.startswith("sqlite:///") and spelt != sqlite_path(uri).parent and not spelt.exists()
     try:
@@ -172,8 +171,10 @@ def _no_quoted_folder(uri: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def patience(settings: dict[str, str]) -> Iterator[None]:
-    """How long MLflow tries over HTTP, unless the environment says otherwise; afterwards as
-    before."""
+    """Set how long MLflow tries over HTTP inside the block.
+
+    Variables that the environment sets are left alone.
+    """
     ours = [name for name in settings if name not in os.environ]
     os.environ.update({name: settings[name] for name in ours})
     try:
@@ -185,7 +186,7 @@ def patience(settings: dict[str, str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def default_store(uri: str) -> Iterator[None]:
-    """For `models:/...`, which MLflow looks up in its default store, whatever store it is told."""
+    """Set MLflow's default store inside the block: `models:/...` is always looked up there."""
     before = os.environ.get("MLFLOW_TRACKING_URI")
     os.environ["MLFLOW_TRACKING_URI"] = uri
     try:
@@ -197,16 +198,15 @@ def default_store(uri: str) -> Iterator[None]:
 
 
 def store_uri(uri: str | None, folder: Path) -> str:
-    """Where a run with these is recorded: `uri`, MLFLOW_TRACKING_URI, a SQLite file in `folder`, in
-    this order."""
+    """Return where a run is recorded: `uri`, MLFLOW_TRACKING_URI, or a SQLite file in `folder`."""
     return uri or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(folder)
 
 
 def default_uri(folder: Path) -> str:
-    """The SQLite file in a folder of results."""
+    """Return the URI of the SQLite file in a folder of results."""
     return sqlite_uri(folder.absolute() / "mlflow.db")
 
 
 def cut(text: str, length: int) -> str:
-    """The text, or its beginning and a sign that there was more."""
+    """Return the text, shortened with an ellipsis where it is longer than `length`."""
     return text if len(text) <= length else f"{text[: length - 1]}…"

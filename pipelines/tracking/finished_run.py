@@ -1,5 +1,4 @@
-"""Whether a run in MLflow is still finished, asked without importing MLflow, which takes
-seconds."""
+"""Checks that a run in MLflow is still finished, without importing MLflow, which takes seconds."""
 
 import base64
 import json
@@ -23,19 +22,19 @@ TIMEOUT_SECONDS = 2.0
 
 
 def sqlite_uri(path: Path) -> str:
-    """The URI of a SQLite file, in which the signs of its path that mean something else there are
-    quoted."""
+    """Return the URI of a SQLite file, with special characters of its path quoted."""
     return f"sqlite:///{str(path).replace('%', '%25').replace('?', '%3F')}"
 
 
 def sqlite_path(uri: str) -> Path:
-    """The file that a SQLite URI names."""
+    """Return the file that a SQLite URI names."""
     return Path(unquote(uri.removeprefix("sqlite:///").partition("?")[0]))
 
 
 def finished_in_mlflow(uri: str, run: str) -> str | None:
-    """None where the run, one inside it or their files are not there or not finished, or where only
-    MLflow itself can tell; else what is to be said of it.
+    """Return None unless the run, those inside it and their files are there and finished.
+
+    None too where only MLflow itself can tell.
 
     That is nothing in general, and a line where a server does not answer: it had all of the run, as
     far as is known here.
@@ -59,6 +58,7 @@ def finished_in_mlflow(uri: str, run: str) -> str | None:
 
 
 def _of_file(path: Path, run: str) -> bool:
+    """Look the run up in a SQLite file."""
     with closing(
         sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=TIMEOUT_SECONDS)
     ) as database:
@@ -83,12 +83,13 @@ def _of_file(path: Path, run: str) -> bool:
 
 
 def _has_files(place: str) -> bool:
-    """Whether any artifact lies there; those that do not lie on this machine are not looked for."""
+    """True if any artifact is there; artifacts on other machines are not looked for."""
     found = urlsplit(place)
     return found.scheme != "file" or any(Path(unquote(found.path)).glob("*"))
 
 
 def _of_server(uri: str, run: str) -> bool:
+    """Look the run up on a server."""
     own = ask_server(uri, f"mlflow/runs/get?run_id={quote(run)}")["run"]
     if not _is_finished(own):
         return False
@@ -117,8 +118,10 @@ def _is_finished(run: Any) -> bool:
 
 
 def ask_server(uri: str, path: str, body: object = None) -> Any:
-    """What a server answers. Raises urllib.error.HTTPError where it refuses, OSError where it does
-    not answer."""
+    """Return a server's answer.
+
+    Raises urllib.error.HTTPError where it refuses, OSError where it does not answer.
+    """
     parts = urlsplit(uri)
     place = urlunsplit(
         (parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", "")

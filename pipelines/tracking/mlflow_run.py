@@ -1,5 +1,4 @@
-"""One run in MLflow: what is written twice is there once, so that an interrupted study goes on in
-its own run."""
+"""One run in MLflow, written so that an interrupted study continues in its own run."""
 
 import json
 import logging
@@ -51,7 +50,10 @@ _WARNING = "advcore.warning."
 
 
 class MLflowRun:
-    """One run. `written` holds the metrics that are there already: by name, then by step."""
+    """One run; an entry that is written twice is there once.
+
+    `written` holds the metrics that are there already: by name, then by step.
+    """
 
     def __init__(self, client: Client, run: Any, fresh: bool) -> None:
         self.id: str = run.info.run_id
@@ -73,8 +75,10 @@ class MLflowRun:
         self._client.ask("update_run", self.id, status="RUNNING")
 
     def log(self, entry: Entry) -> None:
-        """Write one entry. Raises InputError where MLflow refuses it, UnavailableError where it may
-        take it later."""
+        """Write one entry.
+
+        Raises InputError where MLflow refuses it, UnavailableError where it may take it later.
+        """
         match entry:
             case Params(values):
                 self._log_params(values)
@@ -234,8 +238,10 @@ class MLflowRun:
 
 
 def _is_whole(client: Client, run: Any) -> bool:
-    """Whether the runs inside a finished one, and their files, are there as it says; of older ones
-    nothing is known."""
+    """True if the runs inside a finished one, and their files, are all there.
+
+    Runs of old versions, which do not tell their number, count as whole.
+    """
     if CHILDREN not in run.data.tags:
         return True
     wanted = f"tags.`mlflow.parentRunId` = '{run.info.run_id}' and attributes.status = 'FINISHED'"
@@ -252,7 +258,7 @@ def _is_whole(client: Client, run: Any) -> bool:
 def open_run(
     client: Client, experiment: str, key: str, name: str, tags: Mapping[str, str] | None = None
 ) -> MLflowRun:
-    """The newest run with these tags in the experiment, or a new one."""
+    """Return the newest run with these tags in the experiment, or a new one."""
     if "'" in key:
         raise ValueError(
             f"expected a key without quotes, got {key!r}; use letters, digits and -_./"
@@ -277,7 +283,7 @@ def open_run(
 
 
 def _clean(name: str) -> str:
-    """A name that MLflow takes: what it refuses becomes `_`."""
+    """Return a name that MLflow accepts; other characters become `_`."""
     allowed = re.sub(r"[^\w\-. :/]", "_", name, flags=re.ASCII)
     steps = [step for step in allowed.split("/") if step]
     return (

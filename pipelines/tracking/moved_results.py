@@ -1,5 +1,4 @@
-"""Results that have been moved: MLflow's file names their artifacts by whole paths, which are made
-right before it is opened."""
+"""Results folders that were moved: artifacts' absolute paths in MLflow's file are corrected."""
 
 import sqlite3
 from contextlib import closing, suppress
@@ -19,8 +18,7 @@ _PLACES = (
 
 
 def adopt_artifacts(folder: Path) -> None:
-    """Have MLflow's file in a folder of results name the artifacts that lie beside it, where they
-    lay elsewhere before a move.
+    """Make MLflow's file name the artifacts that lie beside it, after a move.
 
     Experiments whose artifacts somebody has put into a folder of another name are left alone.
     """

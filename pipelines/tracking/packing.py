@@ -14,10 +14,13 @@ from advcore.workers.models import ModelSpec, build
 
 
 def pack(folder: Path, weights: Path, about: Path, shape: Sequence[int], classes: int) -> None:
-    """Write a new folder: the weights as safetensors, the JSON that says of what network they are,
-    the script that puts the two together (`pipelines/tracking/served.py`), the network as a program
-    that plain torch runs (`network.pt2`, where it can be exported), and the signature, images `(B,
-    *shape)` to logits `(B, classes)`."""
+    """Write a folder with the weights, their description, a loader and a signature.
+
+    The weights are safetensors, the description is the JSON beside them, the loader is the script
+    `pipelines/tracking/served.py`, `network.pt2` is the network as a program that plain torch runs
+    (where it can be exported), and the signature maps images `(B, *shape)` to logits `(B,
+    classes)`.
+    """
     import numpy as np
     from mlflow.models.signature import ModelSignature
     from mlflow.pyfunc import save_model
@@ -41,8 +44,10 @@ def pack(folder: Path, weights: Path, about: Path, shape: Sequence[int], classes
 
 
 def export(weights: Path, about: Path, shape: Sequence[int], program: Path) -> bool:
-    """Write the network, its normalisation inside, as a program of torch.export for any number of
-    images; False where torch cannot take it down, as of one that branches by its values."""
+    """Write the network, normalisation inside, as a torch.export program for any batch size.
+
+    Return False where torch cannot export it, such as one that branches by its values.
+    """
     import torch
     import torch.export
 

@@ -1,4 +1,4 @@
-"""What failures of MLflow mean: whether they may pass, and what mends them."""
+"""The meaning of MLflow's failures: whether a retry may help, and what to do."""
 
 import errno
 import urllib.error
@@ -40,7 +40,7 @@ _MENDS = (
 
 
 def may_pass(error: Exception) -> bool:
-    """Whether it is the network, a busy or broken server, a full disk: not what was asked."""
+    """True if a retry may help: the network, a busy or broken server, a full disk."""
     from mlflow.exceptions import MlflowException
 
     if NO_FILES in str(error) or "NoSuchBucket" in str(error):
@@ -62,7 +62,7 @@ def may_pass(error: Exception) -> bool:
 
 
 def serves_files(uri: str) -> bool:
-    """Whether the server at `uri` does not say that it was told to serve no files."""
+    """False if the server at `uri` says that it serves no files."""
     try:
         ask_server(uri, "mlflow-artifacts/artifacts?path=")
     except urllib.error.HTTPError as error:
@@ -73,7 +73,7 @@ def serves_files(uri: str) -> bool:
 
 
 def mended_by(said: str) -> str:
-    """What to do about a failure that says this; empty where nothing particular is known."""
+    """Return what to do about a failure with this message; empty where nothing is known."""
     return next(
         (f"{advice}; " for words, advice in _MENDS if any(word in said for word in words)), ""
     )

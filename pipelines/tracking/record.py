@@ -1,4 +1,4 @@
-"""What a run logs, as values, and the two protocols behind which MLflow stands."""
+"""The entries that a run logs, as values, and the protocols of runs and trackers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,8 +27,10 @@ class Tags:
 
 @dataclass(frozen=True)
 class Warnings:
-    """Sentences by name, which replace those that an earlier attempt logged (tags
-    `advcore.warning.NAME`)."""
+    """Sentences by name, which replace those that an earlier attempt logged.
+
+    They become tags `advcore.warning.NAME`.
+    """
 
     values: Mapping[str, str]
 
@@ -93,8 +95,10 @@ class Model:
 
 @dataclass(frozen=True)
 class DatasetInput:
-    """A data set of `rows` images of `shape`; `source` is a URL, a path or a name, `context` its
-    use: evaluation, training, testing."""
+    """A data set of `rows` images of `shape`.
+
+    `source` is a URL, a path or a name, `context` its use: evaluation, training, testing.
+    """
 
     name: str
     digest: str

@@ -19,9 +19,10 @@ from advcore.workers.models import ModelSpec, build
 
 
 class Served(PythonModel):
-    """Images `(B, C, H, W)` in [0, 1], float32, to logits `(B, K)`."""
+    """A network from images `(B, C, H, W)` in [0, 1], float32, to logits `(B, K)`."""
 
     def load_context(self, context: Any) -> None:
+        """Build the network from the two artifacts."""
         about = json.loads(Path(context.artifacts["about"]).read_text())
         spec = schema.structure(ModelSpec, about["settings"]["model"], at="model")
         self.network = build(replace(spec, checkpoint=context.artifacts["weights"]))
@@ -29,6 +30,7 @@ class Served(PythonModel):
     def predict(
         self, context: Any, model_input: np.ndarray, params: dict[str, Any] | None = None
     ) -> np.ndarray:
+        """Return the logits of images."""
         with torch.no_grad():
             return self.network(torch.from_numpy(np.asarray(model_input, dtype=np.float32))).numpy()
 

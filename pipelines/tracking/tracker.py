@@ -1,8 +1,9 @@
-"""Where runs in MLflow are kept, opened, shown and fetched from. MLflow is imported when one is
-opened, for that costs seconds.
+"""MLflow stores: open runs, check, show and download.
 
-The driver alone writes; workers never do. A run is found again by its tag `advcore.key`, so an
-interrupted study goes on in its own run, and what is written twice is there once.
+MLflow is imported when one is opened, because that takes seconds.
+
+The driver alone writes; workers never do. A run is found by its tag `advcore.key`, so an
+interrupted study continues in its own run, and what is written twice is there once.
 """
 
 import contextlib
@@ -47,14 +48,15 @@ models."""
 
 
 def make_tracker(track: bool, uri: str | None, folder: Path) -> Tracker:
-    """MLflow at `uri`, at MLFLOW_TRACKING_URI or in `folder`, in this order; the null tracker when
-    not `track`."""
+    """Return MLflow at `uri`, MLFLOW_TRACKING_URI or `folder`; a null tracker if not `track`."""
     return MLflowTracker(uri, folder) if track else NullTracker()
 
 
 def check_tracking(uri: str | None, folder: Path) -> str:
-    """Where a run with these would be recorded, in words without credentials. Raises InputError
-    where MLflow does not answer there."""
+    """Return where a run would be recorded, without credentials.
+
+    Raises InputError where MLflow does not answer there.
+    """
     place = store_uri(uri, folder)
     if place == default_uri(folder) and not (folder / "mlflow.db").is_file():
         return f"{place} (the first run makes it)"
@@ -64,9 +66,11 @@ def check_tracking(uri: str | None, folder: Path) -> str:
 
 
 def ui_command(uri: str | None, folder: Path, port: int = 5000) -> tuple[list[str], dict[str, str]]:
-    """The command that opens MLflow on the store that a run with these would write to, and what it
-    finds in its environment: the store, whose URI may hold a password, and a command line is for
-    everyone to see. Raises InputError when none is there."""
+    """Return the command that opens MLflow's page, and its environment variables.
+
+    The store's URI is in the environment, because it may hold a password and command lines are
+    public. Raises InputError where there is no store.
+    """
     place = store_uri(uri, folder)
     if place.startswith(("http://", "https://")):
         raise InputError(
@@ -94,8 +98,10 @@ def ui_command(uri: str | None, folder: Path, port: int = 5000) -> tuple[list[st
 
 
 def download(name: str, place: Path, tracking_uri: str | None, folder: Path) -> Path:
-    """What `runs:/ID/PATH` or `models:/NAME/VERSION` is, a file or a folder in `place`. Raises
-    InputError where it is not there."""
+    """Download `runs:/ID/PATH` or `models:/NAME/VERSION` into `place`; return the file or folder.
+
+    Raises InputError where it is missing.
+    """
     uri = store_uri(tracking_uri, folder)
     if uri == default_uri(folder) and not (folder / "mlflow.db").is_file():
         raise InputError(
@@ -122,8 +128,9 @@ def download(name: str, place: Path, tracking_uri: str | None, folder: Path) -> 
 
 
 class MLflowTracker:
-    """Runs in the MLflow server or store at `uri`; by default at MLFLOW_TRACKING_URI, else in
-    `folder`/mlflow.db.
+    """Runs in an MLflow server or store.
+
+    It is `uri`, else MLFLOW_TRACKING_URI, else `folder`/mlflow.db.
 
     Raises InputError where nobody listens there.
     """
@@ -134,8 +141,10 @@ class MLflowTracker:
         check_server(self.uri)
 
     def open(self, experiment: str, key: str, name: str) -> Run:
-        """The run of this key, as it was left, or a new one. Raises InputError when MLflow cannot
-        be reached or written to."""
+        """Open the run with this key as it was left, or a new one.
+
+        Raises InputError when MLflow cannot be reached or written to.
+        """
         with patience(FIRST_CONTACT_SETTINGS), self._alone():
             if self.uri == default_uri(self.folder):
                 adopt_artifacts(self.folder)
@@ -143,8 +152,11 @@ class MLflowTracker:
             return open_run(client, self._experiment(client, experiment), key, name)
 
     def _experiment(self, client: Client, name: str) -> str:
-        """Its id. Artifacts go to `folder`/mlartifacts, wherever the command is started from; a
-        server decides for itself."""
+        """Return the experiment's id.
+
+        Artifacts go to `folder`/mlartifacts whatever the current folder is; a server decides for
+        itself.
+        """
         found = client.ask("get_experiment_by_name", name)
         if found is None:
             local = not self.uri.startswith(("http://", "https://"))
@@ -169,8 +181,10 @@ class MLflowTracker:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """One process at a time makes the tables of the folder's own store: two at once would break
-        it."""
+        """Hold a lock while MLflow makes its tables.
+
+        Two processes at once would break the store.
+        """
         if self.uri != default_uri(self.folder):
             yield
             return

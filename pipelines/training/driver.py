@@ -1,5 +1,4 @@
-"""Train one network by one recipe: in epochs that go on where they were left, and as one MLflow
-run."""
+"""Train one network by one recipe, in epochs that can be continued, and as one MLflow run."""
 
 import json
 import shutil
@@ -60,8 +59,7 @@ Look = Callable[[nn.Module], Mapping[str, float]]
 
 @dataclass(frozen=True)
 class Progress:
-    """An epoch that is written down: its number from 1, its numbers, and the folder where the
-    training can be gone on with."""
+    """An epoch that is saved: its number from 1, its numbers, and the folder to continue from."""
 
     epoch: int
     metrics: dict[str, float]
@@ -70,8 +68,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class Trained:
-    """The checkpoint, and whether it had been there already; if not, the number of the epoch that
-    it is of, its numbers, and what MLflow lacks of it."""
+    """A checkpoint, and whether it was there already.
+
+    If not: the number of its epoch, its numbers, and what MLflow lacks of it.
+    """
 
     checkpoint: Path
     already: bool
@@ -81,7 +81,7 @@ class Trained:
 
 
 def epochs(training: Training, folder: Path) -> Iterator[Progress]:
-    """Train, and go on from what lies in `folder` where that is the state of exactly this training.
+    """Train, continuing from the state in `folder` if it is of exactly this training.
 
     Each epoch is written there before it is told, each file whole or not at all:
     `state.safetensors`, all that the next epoch needs, and of it `model.safetensors` with
@@ -94,8 +94,7 @@ def epochs(training: Training, folder: Path) -> Iterator[Progress]:
 
 
 def train(training: Training) -> Trained:
-    """Train to the end, or on from where that was left, unless the checkpoint of exactly this
-    training is there.
+    """Train to the end, or continue, unless the checkpoint of exactly this training is there.
 
     Raises InputError before any work for what cannot work, another driver on the same training
     among it. What an MLflow that went away lacks in the end is logged by the next call.
@@ -142,7 +141,7 @@ def _train(training: Training) -> Trained:
 
 
 def accuracy(network: nn.Module, images: Tensor, labels: Tensor, size: int = 1000) -> float:
-    """The share classified right, in batches of `size`."""
+    """Return the share classified correctly, in batches of `size`."""
     with torch.no_grad():
         right = [
             (network(part).argmax(1) == truth).sum()
@@ -191,8 +190,7 @@ def _epochs(ready: Loaded, folder: Path) -> Iterator[Progress]:
 
 
 def _looks(ready: Loaded, device: torch.device) -> list[Look]:
-    """All that is measured of the network after each epoch: on held-out samples, by the watch, on
-    test samples."""
+    """Return what is measured after each epoch: held-out samples, the watch, test samples."""
     validation, watch = ready.training.validation, ready.training.watch
     looks: list[Look] = []
     if validation is not None and ready.held_out is not None:
@@ -215,15 +213,14 @@ def _prefixed(kind: str, numbers: Mapping[str, float]) -> dict[str, float]:
 
 
 def _ended(training: Training, history: list[dict[str, float]]) -> bool:
-    """Whether the training ends before its last epoch: by validation's patience, or because it has
-    overfitted."""
+    """True if the training ends early: by validation's patience, or by overfitting."""
     overfitted = bool(history) and any(name.startswith("overfitting/") for name in history[-1])
     patience = training.validation is not None and training.validation.stops(history)
     return patience or (overfitted and training.on_overfitting != "report")
 
 
 def _chosen(training: Training, history: list[dict[str, float]]) -> int:
-    """The number of the epoch that would be handed out now."""
+    """Return the number of the epoch that would be kept now."""
     back = training.on_overfitting == "back"
     if training.validation is not None and (training.validation.keep_best or back):
         return training.validation.best(history)
@@ -233,8 +230,7 @@ def _chosen(training: Training, history: list[dict[str, float]]) -> int:
 
 
 def read_history(ready: Loaded, folder: Path) -> list[dict[str, float]]:
-    """The numbers of the epochs that are done and written in the folder, if they are of this
-    training."""
+    """Return the numbers of the epochs saved in the folder, if they are of this training."""
     note = json.loads(read_metadata(folder / STATE).get("advcore.state", "{}"))
     history: list[dict[str, float]] = note.get("history", [])
     return history if note.get("training") == ready.identity_after(len(history)) else []
@@ -243,7 +239,7 @@ def read_history(ready: Loaded, folder: Path) -> list[dict[str, float]]:
 def _hand_out(
     ready: Loaded, weights: dict[str, Tensor], history: list[dict[str, float]], folder: Path
 ) -> None:
-    """The network as it would be handed out now, and beside it what it came of."""
+    """Save the network as it would be kept now, with its description beside it."""
     settings = plain_without_secrets(schema.unstructure(ready.training))
     about = {
         "training": ready.identity,
@@ -258,8 +254,7 @@ def _hand_out(
 
 
 def _watched(ready: Loaded, folder: Path, record: Run) -> list[dict[str, float]]:
-    """The epochs under a bar and in the record, also those that were done before; gives the numbers
-    of all."""
+    """Run the epochs with a progress bar and log them; return the numbers of all."""
     history = read_history(ready, folder)
     for number, metrics in enumerate(history, 1):
         record.log(Metrics(metrics, number))
@@ -284,7 +279,7 @@ def _watched(ready: Loaded, folder: Path, record: Run) -> list[dict[str, float]]
 
 
 def _tell_overfitting(record: Run, history: list[dict[str, float]], bar: tqdm) -> None:
-    """A tag and a line for each way of overfitting that the last epoch brought to light."""
+    """Log and print each kind of overfitting that the last epoch revealed."""
     known = overfitting(history[:-1])
     for name, number in overfitting(history).items():
         if name not in known:
@@ -296,6 +291,7 @@ def _tell_overfitting(record: Run, history: list[dict[str, float]], bar: tqdm) -
 
 
 def _describe(record: Run, ready: Loaded) -> None:
+    """Log the parameters, tags and data sets of a training."""
     training, test = ready.training, ready.test
     settings = plain_without_secrets(schema.unstructure(training))
     start = settings["model"].pop(
@@ -343,7 +339,7 @@ def _samples(dataset: Dataset, device: torch.device) -> Batch:
 
 @contextmanager
 def _threads(count: int | None) -> Iterator[None]:
-    """So many CPU threads inside, as before on exit."""
+    """Set torch's thread count inside the block; restore it on exit."""
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)
     try:

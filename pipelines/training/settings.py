@@ -1,4 +1,4 @@
-"""What a training is: a network, its samples, a recipe, a place."""
+"""A training: a network, its samples, a recipe, a place."""
 
 import hashlib
 import json
@@ -24,18 +24,17 @@ from advcore.workers.paths import expand_path
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """Where a training runs.
+    """Settings of the place of a training.
 
     Attributes:
-        threads: CPU threads; all cores when not given.
-        device: cpu, cuda, or auto: a GPU where there is one.
+        threads: CPU threads; default: all cores.
+        device: device: cpu, cuda, or auto for a GPU where there is one.
         out: folder of the checkpoints and the default MLflow store.
-        tracking_uri: MLflow server or store; MLFLOW_TRACKING_URI, else a SQLite file in `out`, when
-            not given.
-        experiment: MLflow experiment.
-        track: write to MLflow at all.
-        tracking_wait: seconds that the end of a training waits for an MLflow that went away, and
-            writes nothing in them.
+        tracking_uri: MLflow server or store; default: MLFLOW_TRACKING_URI, else a SQLite file
+            in `out`.
+        experiment: name of the MLflow experiment.
+        track: log to MLflow.
+        tracking_wait: how long to wait at the end for an unreachable MLflow, in seconds.
     """
 
     threads: int | None = None
@@ -47,8 +46,10 @@ class TrainSettings:
     tracking_wait: float = 60.0
 
     def check(self) -> None:
-        """Raise InputError for settings that cannot work. Not done on construction: flags and file
-        are put together first."""
+        """Raise InputError for settings that cannot work.
+
+        This is not done on construction, because flags and file are merged first.
+        """
         if self.threads is not None and self.threads < 1:
             raise InputError(f"run.threads must be at least 1; got {self.threads}")
         if not self.tracking_wait >= 0:
@@ -63,19 +64,19 @@ class Training:
     """One network, trained.
 
     Attributes:
-        name: of the checkpoint, `OUT/models/NAME.safetensors`, and of the MLflow run.
-        model: the network; its checkpoint, if any, is where training starts.
-        data: the training samples.
+        name: name of the checkpoint, `OUT/models/NAME.safetensors`, and of the MLflow run.
+        model: network to train; its checkpoint, if any, is the start.
+        data: training samples.
         test: samples whose accuracy is shown each epoch; nothing is chosen by it.
-        validation: what is held out of the training samples, and how an epoch is chosen by it; none
-            means the last one.
-        watch: what else is looked at after each epoch.
-        on_overfitting: what follows when catastrophic or robust overfitting shows, see
-            `advcore.training.overfitting`: `report` it alone; `stop`; or stop and go `back` to the
-                epoch of the best robust accuracy, of validation where there is one, else of
-            the watch. The last two need a diagnosis as watch, or validation with an attack.
-        recipe: how it is trained.
-        run: where.
+        validation: samples held out of the training samples, and how an epoch is chosen by
+            them; without it the last epoch is kept.
+        watch: further measurement after each epoch.
+        on_overfitting: reaction to catastrophic or robust overfitting, see
+            `advcore.training.overfitting`: `report` it alone; `stop`; or stop and go `back` to
+            the epoch of the best robust accuracy, of validation where there is one, else of the
+            watch. The last two need a diagnosis as watch, or validation with an attack.
+        recipe: recipe of the training.
+        run: settings of the run.
     """
 
     name: str
@@ -101,13 +102,13 @@ class Training:
 
     @property
     def checkpoint(self) -> Path:
-        """Where the trained network goes."""
+        """The path of the trained network."""
         return expand_path(self.run.out).absolute() / "models" / f"{self.name}.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """A training that can work.
+    """A training whose samples are loaded and whose network fits them.
 
     Attributes:
         training: as it is written.
@@ -129,8 +130,10 @@ class Loaded:
     identity: str
 
     def identity_after(self, done: int) -> str:
-        """The id of all that its first epochs depend on: that of the training without the changes
-        of its recipe that come later."""
+        """Return the id of what the first `epochs` epochs depend on.
+
+        It is that of the training without later changes of its recipe.
+        """
         recipe = self.training.recipe
         if not recipe.changes:
             return self.identity
@@ -141,8 +144,9 @@ class Loaded:
 
 
 def load_training(training: Training, model: ModelSpec | None = None) -> Loaded:
-    """Load the samples and send two of them through the network. Raises InputError for whatever
-    cannot work.
+    """Load the samples and send two of them through the network.
+
+    Raises InputError for whatever cannot work.
 
     `model` is the training's own, where its checkpoint was fetched from elsewhere.
     """
@@ -186,10 +190,11 @@ def load_training(training: Training, model: ModelSpec | None = None) -> Loaded:
 
 
 def split(data: Dataset, validation: Validation) -> tuple[Dataset, Dataset]:
-    """The samples that are left to learn, and those that are held out, drawn by the validation's
-    seed; both in ascending order.
+    """Split off the held-out samples, drawn by the validation's seed.
 
-    Raises InputError where no sample is left for one of them.
+    Return the samples to learn and those held out, both in ascending order.
+
+    Raises InputError where one of them is empty.
     """
     share = isinstance(validation.samples, float)
     count = round(validation.samples * len(data)) if share else int(validation.samples)
@@ -203,8 +208,7 @@ def split(data: Dataset, validation: Validation) -> tuple[Dataset, Dataset]:
 
 
 def sample_subset(data: Dataset, count: int) -> Dataset:
-    """`count` samples, or all where there are fewer, drawn uniformly: always the same ones of the
-    same data."""
+    """Draw `count` samples uniformly, or all where there are fewer; always the same ones."""
     return _selected(data, np.random.RandomState(0).permutation(len(data))[:count])
 
 
@@ -216,13 +220,13 @@ def _selected(data: Dataset, rows: np.ndarray) -> Dataset:
 
 
 def warn_of_unseen(*settings: object) -> None:
-    """Print one line for each of the user's own modules that imports what no key holds."""
+    """Print a warning for each of the user's modules whose imports are in no cache key."""
     for sentence in unseen_imports([schema.unstructure(part) for part in settings]).values():
         print(f"advcore: warning: {sentence}", file=sys.stderr)
 
 
 def _identity(training: Training, model: ModelSpec, digest: str) -> str:
-    """The training's id, 16 hexadecimal digits."""
+    """Return the training's id, 16 hexadecimal digits."""
     settings = schema.unstructure(training)
     chosen = [settings[name] for name in ("validation", "watch", "on_overfitting", "recipe")]
     parts = [training.name, content_hash(model), digest, *chosen, *filter(None, [own_code(chosen)])]
