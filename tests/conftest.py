@@ -14,6 +14,14 @@ settings.load_profile("same")
 new ones."""
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Set what Ray reads while it is imported, before any test imports it: in whatever order they
+    run, a cluster of theirs takes the token that drivers send."""
+    from advcore.workers.pool.preconditions import prepare_environment
+
+    prepare_environment(local=True)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """`pytest -n 2` shares the tests out, and those that may start a Ray stay together."""

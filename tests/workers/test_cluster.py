@@ -44,7 +44,7 @@ ray_actor._actor_class = lambda: Empty
 cluster = own(num_gpus=1, num_cpus=4)
 try:
     ray.init(address=cluster.address, logging_level="ERROR", log_to_driver=False)
-    hire = ray_actor.hirer(ray, "unused", threads=1, gpus=0.5)
+    hire = ray_actor.actor_factory(ray, "unused", threads=1, gpus=0.5)
     actors = [hire() for _ in range(3)]
     signs = [actor.ready.remote() for actor in actors]
     placed, waiting = ray.wait(signs, num_returns=2, timeout=90)
