@@ -25,6 +25,9 @@ lint: .venv/ready  ## style, types, and the direction of imports
 	cd .tree && ../$(BIN)/mypy --config-file ../pyproject.toml
 	cd .tree && ../$(BIN)/lint-imports --config ../pyproject.toml
 
+docs: .venv/ready  ## the site of docs/, into site/; strict about links
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir site
+
 reference: .venv/ready  ## the pages of docs/reference, from the dataclasses
 	$(BIN)/python -m advcore.pipelines.reference docs/reference
 
@@ -66,7 +69,7 @@ audit: | $(UV)  ## known vulnerabilities of what requirements.lock pins; fails t
 	$(PYTHON) .ci/audit.py $(UV) $(AUDIT)
 
 clean:  ## remove what `make` brought; results/ stays
-	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .tree *.egg-info
+	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .tree site *.egg-info
 
 .uv/bin/uv:
 	$(PYTHON) -m venv .uv

@@ -1,81 +1,55 @@
-"""The README tells the truth.
+"""The README and the guides tell the truth: their examples run, their links lead somewhere."""
 
-Its example runs, its tree is the repository's; `python tests/test_readme.py` writes the tree anew.
-"""
-
-import ast
 import contextlib
 import io
 import re
 from pathlib import Path
 
 import pytest
+import torch
+import torchvision
 import yaml
 
+from advcore.pipelines.settings import schema
+from advcore.pipelines.study.settings import Study
+from advcore.pipelines.sweep.settings import Sweep
+from advcore.pipelines.training.settings import Training
+
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("advcore", "workers", "pipelines", "benchmarks")
 README = (ROOT / "README.md").read_text()
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 
 
-def sentence(path: Path) -> str:
-    """The first line of a file's docstring, or of a YAML file's comment."""
-    text = path.read_text()
-    line = (
-        (ast.get_docstring(ast.parse(text)) or "").split("\n")[0]
-        if path.suffix == ".py"
-        else text.split("\n")[0].lstrip("# ")
-    )
-    return (
-        re.sub(r" \([^)]*(?:\d{4}|article|Van Loan)[^)]*\)", "", line).split(". ")[0].rstrip(".,")
-    )
+def block(text: str, language: str, position: int = 0) -> str:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)[position]
 
 
-def tree() -> str:
-    """One line a file: its name, and what it is in its own words."""
-    lines = []
-    for top in FOLDERS:
-        folders = [
-            top,
-            *sorted(
-                str(path.relative_to(ROOT))
-                for path in (ROOT / top).rglob("*")
-                if path.is_dir() and path.name != "__pycache__"
-            ),
-        ]
-        for name in folders:
-            files = sorted(
-                path
-                for path in (ROOT / name).iterdir()
-                if path.suffix in (".py", ".yaml") and path.name != "__init__.py"
-            )
-            if files:
-                lines += ["", f"{name}/", *(f"  {path.name:24}{sentence(path)}" for path in files)]
-    return "\n".join(
-        [
-            *lines[1:],
-            "",
-            "tests/",
-            (
-                "  the same tree; oracles.py holds classifiers whose margins and curvatures "
-                "are known in closed form"
-            ),
-        ]
-    )
+def guide(name: str) -> str:
+    return (DOCS / "guides" / name).read_text()
 
 
-def block(language: str, position: int = 0) -> str:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)[position]
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 150
 
 
 def test_the_example_prints_what_the_readme_says() -> None:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        exec(block("python"), {})
+        exec(block(README, "python"), {})
     assert printed.getvalue() in README
 
 
-def test_the_tree_is_the_repositorys() -> None:
-    assert tree() in README, "run `python tests/test_readme.py`"
+def test_the_guides_example_of_an_own_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    torch.save(torchvision.models.resnet18(num_classes=10).state_dict(), "mine.pt")
+    held: dict[str, torch.Tensor] = {}
+    exec(block(guide("own-model.md"), "python"), held)
+    assert held["found"].found.all()  # type: ignore[attr-defined]
+    assert held["distances"].shape == (4, 4)
 
 
 @pytest.mark.parametrize("command", ["demo", "test"])
@@ -84,32 +58,45 @@ def test_the_two_commands_are_in_the_makefile(command: str) -> None:
     assert re.search(rf"^{command}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
-def test_the_study_of_the_readme_is_valid() -> None:
-    from advcore.pipelines.settings import schema
-    from advcore.pipelines.study.settings import Study
+@pytest.mark.parametrize(
+    ("text", "probes"),
+    [
+        (README, {"robustness", "margins"}),
+        (guide("own-model.md"), {"robustness", "margins"}),
+        (guide("first-study.md"), {"robustness", "margins", "curvature", "examples"}),
+    ],
+    ids=["readme", "own model", "first study"],
+)
+def test_the_studies_are_valid(text: str, probes: set[str]) -> None:
+    assert set(schema.structure(Study, yaml.safe_load(block(text, "yaml"))).probes) == probes
 
-    study = schema.structure(Study, yaml.safe_load(block("yaml")))
-    assert set(study.probes) == {"robustness", "margins", "curvature", "examples"}
 
-
-def test_the_sweep_of_the_readme_is_valid() -> None:
-    from advcore.pipelines.settings import schema
-    from advcore.pipelines.sweep.settings import Sweep
-
-    sweep = schema.structure(Sweep, yaml.safe_load(block("yaml", 1)))
+def test_the_sweep_of_the_guide_is_valid() -> None:
+    sweep = schema.structure(Sweep, yaml.safe_load(block(guide("sweeps.md"), "yaml")))
     assert len(sweep.points()) == 12
 
 
-def test_the_recipe_of_the_readme_is_valid() -> None:
-    from advcore.pipelines.settings import schema
-    from advcore.pipelines.training.driver import Training
-
-    training = schema.structure(Training, yaml.safe_load(block("yaml", 2)))
+def test_the_recipe_of_the_guide_is_valid() -> None:
+    training = schema.structure(Training, yaml.safe_load(block(guide("training.md"), "yaml")))
     assert training.validation is not None
 
 
-if __name__ == "__main__":
-    start, end = "## The tree\n", "\n## Units"
-    before, rest = README.split(start)
-    _, after = rest.split(end)
-    (ROOT / "README.md").write_text(f"{before}{start}```\n{tree()}\n```\n{end}{after}")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+        if not target.startswith(("http://", "https://")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_page_is_in_the_sites_menu() -> None:
+    menu = (ROOT / "mkdocs.yml").read_text()
+    for page in DOCS.rglob("*.md"):
+        assert page.relative_to(DOCS).as_posix() in menu, page.name
+
+
+@pytest.mark.parametrize("folder", ["advcore", "workers", "pipelines"])
+def test_the_tree_of_folders_is_the_repositorys(folder: str) -> None:
+    concepts = (DOCS / "concepts.md").read_text()
+    for path in (ROOT / folder).iterdir():
+        if path.is_dir() and path.name != "__pycache__":
+            assert f"{path.name}/ " in concepts, path.name
