@@ -5,11 +5,16 @@ from torch import Tensor
 
 
 def check_tensor(images: object) -> None:
-    """Raise ValueError unless `images` is a tensor."""
+    """Raise ValueError unless `images` is a floating tensor."""
     if not isinstance(images, Tensor):
         raise ValueError(
             f"images must be a tensor (B, C, H, W); got {described(images)}: torch.as_tensor "
             "makes one"
+        )
+    if not images.is_floating_point():
+        raise ValueError(
+            f"images must be a floating tensor (B, C, H, W); got {images.dtype} "
+            f"{tuple(images.shape)}"
         )
 
 
@@ -17,7 +22,7 @@ def check_batch(images: Tensor) -> None:
     """Raise ValueError unless `images` is a floating `(B, C, H, W)` batch, finite, of at least one
     sample."""
     check_tensor(images)
-    if not images.is_floating_point() or images.dim() != 4:
+    if images.dim() != 4:
         raise ValueError(
             f"images must be a floating tensor (B, C, H, W); got {images.dtype} "
             f"{tuple(images.shape)}"

@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from advcore.checks import described
+
 
 @dataclass(frozen=True, eq=False)
 class Untargeted:
@@ -73,6 +75,16 @@ class Targeted:
 
 
 Criterion = Untargeted | Targeted
+
+
+def check_criterion(criterion: object) -> None:
+    """Raise TypeError unless it is a criterion: labels alone do not say whether they are to be left
+    or to be reached."""
+    if not isinstance(criterion, Criterion):
+        raise TypeError(
+            "what counts as adversarial must be Untargeted(labels) or Targeted(targets); got "
+            f"{described(criterion)}: for labels y write Untargeted(y)"
+        )
 
 
 def classes_of(criterion: Criterion) -> Tensor:

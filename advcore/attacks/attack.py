@@ -20,7 +20,7 @@ from advcore.classifier import (
     logits_of,
     take_rows,
 )
-from advcore.criteria import Criterion, classes_of
+from advcore.criteria import Criterion, check_criterion, classes_of
 from advcore.norms import Norm, Radius
 from advcore.randomness import Randomness
 
@@ -143,6 +143,13 @@ class SearchResult:
     claimed: Tensor | None = None
 
 
+def check_arguments(images: object, criterion: object) -> None:
+    """Raise what every attack raises for images that are no floating tensor (ValueError), and for
+    what is no criterion (TypeError)."""
+    check_tensor(images)
+    check_criterion(criterion)
+
+
 SearchFunction = Callable[..., SearchResult]
 """The part of an attack that is its own, called under a frozen classifier with the samples that are
 not adversarial yet: `search(classifier, images, criterion, randomness)`, and their radii `(n,)`
@@ -168,7 +175,7 @@ def solve(
     search with a budget, which a sample with radius 0 has none of. Raises ValueError for images,
     logits or labels that cannot be attacked.
     """
-    check_tensor(images)
+    check_arguments(images, criterion)
     images = (check_images(images) if box else images).detach()
     if not len(images):
         raise ValueError("images hold no sample; a batch needs at least one")

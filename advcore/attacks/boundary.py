@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from advcore import norms
-from advcore.attacks.attack import Adversarial, Attack, Status, has_budget, norm_of
+from advcore.attacks.attack import Adversarial, Attack, Status, check_arguments, has_budget, norm_of
 from advcore.classifier import Classifier, frozen, logits_of, take_rows
 from advcore.criteria import Criterion
 from advcore.norms import per_sample
@@ -73,6 +73,7 @@ class Bisected:
         criterion: Criterion,
         randomness: Randomness | None = None,
     ) -> Adversarial:
+        check_arguments(images, criterion)
         images = images.detach()
         result = self.attack(classifier, images, criterion, randomness)
         broken = (result.status == Status.BROKEN).nonzero()[:, 0]

@@ -121,9 +121,8 @@ class DDN:
 
         def move(step: int, look: Look) -> Tensor:
             nonlocal radius
-            radius = (radius * torch.where(look.found, 1 - self.gamma, 1 + self.gamma)).minimum(
-                farthest
-            )
+            shorter, longer = radius * (1 - self.gamma), radius * (1 + self.gamma)
+            radius = torch.where(look.found, shorter, longer).minimum(farthest)
             length = cosine(self.step, self.last_step, step, self.steps)
             turned = look.perturbations + length * norms.L2.steepest(look.gradient)
             return self._snap(images + per_sample(radius, images) * norms.L2.steepest(turned))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from advcore.attacks.attack import Adversarial, Attack, has_budget
+from advcore.attacks.attack import Adversarial, Attack, check_arguments, has_budget
 from advcore.attacks.worst import in_turn, shortest
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
@@ -45,6 +45,7 @@ class Restarts:
         criterion: Criterion,
         randomness: Randomness | None = None,
     ) -> Adversarial:
+        check_arguments(images, criterion)
         first = randomness or Randomness(0, torch.arange(len(images), device=images.device))
         runs = [
             (self.attack, first.stream("restart", i) if i else first) for i in range(self.count)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from advcore import norms
 from advcore.attacks import l0
-from advcore.attacks.attack import Adversarial, Attack, Status, has_budget, norm_of
+from advcore.attacks.attack import Adversarial, Attack, Status, check_arguments, has_budget, norm_of
 from advcore.classifier import Classifier, check_finite, frozen, logits_of, take_rows
 from advcore.criteria import Criterion
 from advcore.norms import Norm, Radius, per_sample
@@ -69,6 +69,7 @@ class Rounded:
         criterion: Criterion,
         randomness: Randomness | None = None,
     ) -> Adversarial:
+        check_arguments(images, criterion)
         images = images.detach()
         result = self.attack(classifier, images, criterion, randomness)
         norm, eps = l0.get(norm_of(self)), self.eps if has_budget(self) else None

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from advcore.attacks.attack import Adversarial, Attack, Status, has_budget, norm_of
+from advcore.attacks.attack import Adversarial, Attack, Status, check_arguments, has_budget, norm_of
 from advcore.attacks.budget import check_eps, radii
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
@@ -45,6 +45,7 @@ class Within:
         criterion: Criterion,
         randomness: Randomness | None = None,
     ) -> Adversarial:
+        check_arguments(images, criterion)
         radius = radii(self.eps, images)
         result = self.minimal(classifier, images, criterion, randomness)
         far = result.distance > radius  # inf where none was found

@@ -64,6 +64,64 @@ def test_images_of_other_kinds():
         predict(small().double(), IMAGES)
 
 
+@every_attack
+@pytest.mark.parametrize(
+    ("images", "match"),
+    [
+        (
+            IMAGES.numpy(),
+            r"images must be a tensor \(B, C, H, W\); got a ndarray: torch.as_tensor makes one",
+        ),
+        (IMAGES.tolist(), r"images must be a tensor \(B, C, H, W\); got a list of 6: torch.as"),
+        (None, "images must be a tensor .* got a NoneType"),
+        (
+            (255 * IMAGES).byte(),
+            r"images must be a floating tensor \(B, C, H, W\); got torch.uint8 \(6, 1, 8, 8\)",
+        ),
+        (IMAGES.half(), "weights of torch.float32; images are torch.float16: make them one"),
+    ],
+    ids=["array", "list", "none", "bytes", "half"],
+)
+def test_images_that_no_attack_takes(attack, images, match):
+    with pytest.raises(ValueError, match=match) as refusal:
+        attack(NETWORK, images, Untargeted(LABELS))
+    assert "\n" not in str(refusal.value)
+
+
+@every_attack
+@pytest.mark.parametrize(
+    "criterion",
+    [LABELS, LABELS.numpy(), LABELS.tolist(), None],
+    ids=["tensor", "array", "list", "none"],
+)
+def test_labels_in_place_of_a_criterion(attack, criterion):
+    match = r"must be Untargeted\(labels\) or Targeted\(targets\); got a .*: for labels y write Unt"
+    with pytest.raises(TypeError, match=match):
+        attack(NETWORK, IMAGES, criterion)
+
+
+@every_attack
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+def test_half_precision_is_kept(attack, dtype):
+    images = oracles.images(4, dtype=torch.float32).to(dtype)
+    network = oracles.relu(dtype=torch.float32).to(dtype)
+    result = run(attack, network, images)
+    assert result.images.dtype == dtype
+    assert torch.equal(run(attack, network, images).found, result.found)
+    labels = network(images).argmax(1)
+    assert torch.equal(Untargeted(labels).holds(network(result.images)), result.found)
+
+
+@every_attack
+def test_labels_as_an_array(attack):
+    images, network = oracles.images(4, dtype=torch.float32), oracles.relu(dtype=torch.float32)
+    labels = network(images).argmax(1)
+    expected, result = (
+        run(attack, network, images, Untargeted(own)) for own in (labels, labels.numpy())
+    )
+    assert torch.equal(result.images, expected.images)
+
+
 def test_roundings_outside_the_box_are_drawn_in():
     images = IMAGES.clone()
     images[0, 0, 0, :2] = torch.tensor([-2.98e-8, 1 + 1.2e-7])
