@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 import torch
 from torch import Tensor
@@ -70,6 +70,10 @@ class Attack(Protocol):
     Model, mode, parameter gradients, inputs and the global random state are left as they were.
     """
 
+    @property
+    def norm(self) -> str:
+        """The name of the norm of its perturbations: l0, l1, l2, linf, pixels."""
+
     def __call__(
         self,
         classifier: Classifier,
@@ -81,8 +85,17 @@ class Attack(Protocol):
         in the batch when None."""
 
 
-def has_budget(attack: Attack) -> bool:
-    """Whether the attack searches inside a ball whose radius is its `eps`; otherwise it looks for
+class BudgetAttack(Attack, Protocol):
+    """An attack that searches inside a ball."""
+
+    @property
+    def eps(self) -> float | Tensor | None:
+        """The ball's radius in units of the norm, one for all samples or `(B,)`; None where it is
+        given later, as by a study's grid."""
+
+
+def has_budget(attack: Attack) -> TypeGuard[BudgetAttack]:
+    """True if the attack searches inside a ball whose radius is its `eps`; otherwise it looks for
     the shortest way.
 
     An attack that wraps others has a budget when they have one: its property `eps` is theirs.
@@ -113,8 +126,8 @@ def wrapped(holder: object) -> tuple[Attack, ...]:
 
 
 def norm_of(attack: Attack) -> str:
-    """The name of the norm in which an attack, or the one that it wraps, measures."""
-    return getattr(attack, "norm", None) or norm_of(wrapped(attack)[0])
+    """Return the name of the norm in which an attack measures."""
+    return attack.norm
 
 
 def attack_name(attack: Attack) -> str:

@@ -66,6 +66,11 @@ class Bisected:
             )
         norms.get(norm_of(self.attack))  # counts of pixels do not shrink along a segment
 
+    @property
+    def norm(self) -> str:
+        """The attack's norm."""
+        return self.attack.norm
+
     def __call__(
         self,
         classifier: Classifier,

@@ -46,5 +46,5 @@ def radii(eps: Radius | None, images: Tensor) -> Tensor:
 def take_attack(attack: Attack, index: Tensor) -> Attack:
     """The attack for the samples `index` of its batch; the same object unless it has a radius for
     each sample."""
-    eps = attack.eps if has_budget(attack) else None  # type: ignore[attr-defined]
+    eps = attack.eps if has_budget(attack) else None
     return with_budget(attack, eps[index]) if isinstance(eps, Tensor) else attack

@@ -34,6 +34,11 @@ class Restarts:
             raise ValueError(f"count must be at least 1; got {self.count}")
 
     @property
+    def norm(self) -> str:
+        """The attack's norm."""
+        return self.attack.norm
+
+    @property
     def eps(self) -> Radius | None:
         """The attack's radius; an AttributeError when it has none, as `has_budget` asks."""
         return self.attack.eps  # type: ignore[attr-defined]

@@ -62,6 +62,11 @@ class Rounded:
         """The attack's radius; an AttributeError when it has none, as `has_budget` asks."""
         return self.attack.eps  # type: ignore[attr-defined]
 
+    @property
+    def norm(self) -> str:
+        """The attack's norm."""
+        return self.attack.norm
+
     def __call__(
         self,
         classifier: Classifier,

@@ -42,7 +42,7 @@ class Worst:
                 "worst takes budget attacks or minimal-norm attacks, not both; put the latter "
                 "into Within(attack, eps)"
             )
-        budgets = [attack.eps for attack in self.attacks if has_budget(attack)]  # type: ignore[attr-defined]
+        budgets = [attack.eps for attack in self.attacks if has_budget(attack)]
         if len(set(budgets)) > 1:
             raise ValueError(f"the attacks of worst must share eps; got {budgets}")
 

@@ -53,7 +53,7 @@ class Transfer:
     scales: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0)
 
     def __post_init__(self) -> None:
-        if has_budget(self.attack) and self.attack.eps is None:  # type: ignore[attr-defined]
+        if has_budget(self.attack) and self.attack.eps is None:
             raise ValueError(
                 f"transfer takes no eps from elsewhere: give {attack_name(self.attack)} its own eps"
             )

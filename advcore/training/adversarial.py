@@ -61,7 +61,7 @@ class Adversarial:
                 f"share must lie in (0, 1], 1 to attack every sample; got {self.share}"
             )
         if has_budget(self.attack):
-            check_eps(self.attack.eps, wanted=True)  # type: ignore[attr-defined]
+            check_eps(self.attack.eps, wanted=True)
         if self.cap is None:
             return
         if has_budget(self.attack):
@@ -102,7 +102,7 @@ class Adversarial:
     def _attacked(
         self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
     ) -> Tensor:
-        if (self.attack.eps if has_budget(self.attack) else self.cap) == 0:  # type: ignore[attr-defined]
+        if (self.attack.eps if has_budget(self.attack) else self.cap) == 0:
             return images
         criterion = Untargeted(labels)
         climb = getattr(self.attack, "climb", None)

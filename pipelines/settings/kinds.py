@@ -89,21 +89,29 @@ def _imported(kind: str, seam: Any) -> type:
         raise ValueError(
             f"kind {kind!r}: a field named 'kind' cannot be told from the class's own; rename it"
         )
-    wanted = [
-        method
-        for method, value in vars(seam).items()
-        if callable(value) and (method == "__call__" or method[0] != "_")
-    ]
-    missing = [
-        method
-        for method in wanted
-        if not hasattr(cls, method) or (method == "__call__" and "__call__" not in dir(cls))
-    ]
+    missing = [name for name in _members_of(seam) if not _has(cls, name)]
     if missing:
         raise ValueError(
             f"kind {kind!r} is no {seam.__name__}: it lacks {joined(missing)}; define them"
         )
     return cls
+
+
+def _members_of(seam: Any) -> list[str]:
+    """Return the names of the methods and properties that a Protocol asks for."""
+    return [
+        name
+        for name, value in vars(seam).items()
+        if (callable(value) or isinstance(value, property))
+        and (name == "__call__" or name[0] != "_")
+    ]
+
+
+def _has(cls: type, name: str) -> bool:
+    """True if the values of a class have the member: a field, a property, a method."""
+    if name == "__call__":
+        return name in dir(cls)  # every class can be called: that makes a value
+    return hasattr(cls, name) or name in field_names(cls)
 
 
 def _members(known: Known, union: Any) -> dict[str, type]:

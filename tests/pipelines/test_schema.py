@@ -338,3 +338,35 @@ def test_the_real_seams_are_wired() -> None:
                 "attacks": [{"kind": "deepfool", "norm": "l2", "stepz": 3}],
             },
         )
+
+
+OWN_ATTACKS = """
+from dataclasses import dataclass, replace
+from advcore.attacks import Attack, PGD
+
+@dataclass(frozen=True)
+class Without:
+    eps: float | None = None
+    def __call__(self, classifier, images, criterion, randomness=None):
+        return PGD(eps=self.eps, norm="l2", steps=2)(classifier, images, criterion, randomness)
+
+@dataclass(frozen=True)
+class With(Without):
+    norm: str = "l2"
+"""
+
+
+def test_an_own_attack_without_a_norm_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_attacks.py").write_text(OWN_ATTACKS)
+    monkeypatch.syspath_prepend(tmp_path)
+    probe = {"kind": "robustness", "eps": [0.5], "attacks": [{"kind": "own_attacks:Without"}]}
+    refusal = r"kind 'own_attacks:Without' is no Attack: it lacks norm; define them"
+    with pytest.raises(InputError, match=refusal):
+        schema.structure(Probe, probe)
+    held = {"kind": "restarts", "count": 2, "attack": {"kind": "own_attacks:Without"}}
+    with pytest.raises(InputError, match=refusal):
+        schema.structure(Probe, probe | {"attacks": [held]})
+    own = schema.structure(Probe, probe | {"attacks": [{"kind": "own_attacks:With"}]})
+    assert own.attacks[0].norm == "l2"
