@@ -120,7 +120,7 @@ def test_auto_leads_to_no_private_ray(noted, heads, found, monkeypatch):
         for address, name in heads.items()
     ]
     monkeypatch.setattr(
-        ray_address, "_command_lines", lambda: [*lines, [], ["python", "--gcs-address=9.9.9.9:9"]]
+        ray_address, "command_lines", lambda: [*lines, [], ["python", "--gcs-address=9.9.9.9:9"]]
     )
     monkeypatch.setattr("ray._private.utils.read_ray_address", lambda temp_dir=None: noted)
     if found is not None:
@@ -134,7 +134,7 @@ def test_auto_leads_to_no_private_ray(noted, heads, found, monkeypatch):
 def test_a_private_ray_is_seen_as_one(ray_running):
     import ray
 
-    public, own = ray_address._running(list(ray_address._command_lines()))
+    public, own = ray_address._running(list(ray_address.command_lines()))
     address = ray.get_runtime_context().gcs_address
     assert address in own
     assert address not in public

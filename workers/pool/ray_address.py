@@ -1,10 +1,11 @@
 """What the address "auto" means: the Ray that this machine belongs to, and not one that another run
 started for itself."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from advcore.workers.errors import InputError
 from advcore.workers.pool.private_ray import PRIVATE
+from advcore.workers.pool.ray_internals import command_lines, noted_address
 
 
 def local_head() -> str:
@@ -13,10 +14,8 @@ def local_head() -> str:
 
     Raises InputError where there is none.
     """
-    from ray._private.utils import read_ray_address
-
-    noted = read_ray_address() or ""
-    public, private = _running(list(_command_lines()))
+    noted = noted_address()
+    public, private = _running(list(command_lines()))
     if noted and noted not in private and (noted in public or not public):
         return noted
     if not public:
@@ -40,10 +39,3 @@ def _running(command_lines: Sequence[Sequence[str]]) -> tuple[set[str], set[str]
             if address:
                 (private if flags.get("--node-name") == PRIVATE else public).add(address)
     return public - private, private
-
-
-def _command_lines() -> Iterator[list[str]]:
-    from ray._private.services import psutil
-
-    for process in psutil.process_iter(["cmdline"]):  # what may not be seen has none
-        yield process.info["cmdline"] or []

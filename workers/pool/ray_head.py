@@ -7,34 +7,20 @@ from typing import Any
 
 from advcore.workers.errors import InputError
 from advcore.workers.pool.preconditions import NO_TOKEN, OTHER_TOKEN
+from advcore.workers.pool.ray_internals import head_version
 
 
 def ask_head(address: str, seconds: float = 10.0) -> None:
     """Raise InputError unless the head of a Ray of our version, which takes our token, answers at
     HOST:PORT.
 
-    Ray offers the question to its own parts only; where a version of it has changed that, nothing
-    is asked.
+    Nothing is compared where our Ray lacks the question.
     """
     import grpc  # type: ignore[import-untyped]
     import ray
 
     try:
-        from ray._private.grpc_utils import init_grpc_channel
-        from ray._private.ray_constants import GLOBAL_GRPC_OPTIONS
-        from ray.core.generated.gcs_service_pb2 import CheckAliveRequest  # type: ignore[attr-defined]
-        from ray.core.generated.gcs_service_pb2_grpc import NodeInfoGcsServiceStub
-    except ImportError:
-        return
-    try:
-        with init_grpc_channel(
-            address, options=GLOBAL_GRPC_OPTIONS
-        ) as channel:  # not through a proxy, as Ray itself
-            version = (
-                NodeInfoGcsServiceStub(channel)
-                .CheckAlive(CheckAliveRequest(), timeout=seconds)
-                .ray_version
-            )
+        version = head_version(address, seconds)
     except grpc.RpcError as error:
         if error.code() == grpc.StatusCode.UNAUTHENTICATED:
             raise InputError(OTHER_TOKEN.format(address)) from error
@@ -42,7 +28,7 @@ def ask_head(address: str, seconds: float = 10.0) -> None:
             f"what listens at {address} does not answer as the head of a Ray: give the address "
             "that `ray start --head` tells"
         ) from error
-    if version != ray.__version__:
+    if version not in (None, ray.__version__):
         raise InputError(
             f"Ray at {address} is {version}, here it is {ray.__version__}: install the same "
             "version on both"

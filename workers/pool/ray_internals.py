@@ -1,22 +1,59 @@
-"""Processes that wait on a cluster for the next run, in the place of those that this one has used
-up.
+"""What of Ray is not public, in this one file; each says what is done where a version lacks it.
 
-Ray lets processes wait when it starts (`RAY_enable_worker_prestart=1`), and an actor's process ends
-with it, so only the first run would find them. Where idle processes import something beforehand, as
-many are asked for at the end of a run as it had actors.
+Processes that wait: Ray lets them wait when it starts (`RAY_enable_worker_prestart=1`), and an
+actor's process ends with it, so only the first run would find them. Where idle processes import
+something beforehand, as many are asked for at the end of a run as it had actors.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-KEPT = 60
-"""Seconds that they are kept at least; later on Ray ends those that the machine has no CPU for."""
+KEPT_SECONDS = 60
+"""Seconds that waiting processes are kept at least; later on Ray ends those that the machine has no
+CPU for."""
+
+
+def head_version(address: str, seconds: float) -> str | None:
+    """Return the version that the head of a Ray at HOST:PORT tells; None where our Ray has no such
+    question. Raises grpc.RpcError where no head answers."""
+    try:
+        from ray._private.grpc_utils import init_grpc_channel
+        from ray._private.ray_constants import GLOBAL_GRPC_OPTIONS
+        from ray.core.generated.gcs_service_pb2 import CheckAliveRequest  # type: ignore[attr-defined]
+        from ray.core.generated.gcs_service_pb2_grpc import NodeInfoGcsServiceStub
+    except ImportError:
+        return None
+    # Ray's own options: not through a proxy
+    with init_grpc_channel(address, options=GLOBAL_GRPC_OPTIONS) as channel:
+        stub = NodeInfoGcsServiceStub(channel)
+        return str(stub.CheckAlive(CheckAliveRequest(), timeout=seconds).ray_version)
+
+
+def noted_address() -> str:
+    """Return the HOST:PORT that `ray start` noted last on this machine; empty where none is noted,
+    or our Ray keeps no such note."""
+    try:
+        from ray._private.utils import read_ray_address
+    except ImportError:
+        return ""
+    return read_ray_address() or ""
+
+
+def command_lines() -> Iterator[list[str]]:
+    """Yield the command line of each process on this machine, empty for those that may not be seen;
+    none where our Ray brings no psutil."""
+    try:
+        from ray._private.services import psutil
+    except ImportError:
+        return
+    for process in psutil.process_iter(["cmdline"]):
+        yield process.info["cmdline"] or []
 
 
 def has_preloaded_workers() -> bool:
-    """Whether this process belongs to a Ray whose idle processes import something beforehand."""
+    """Return whether idle processes of the Ray that this one belongs to import something first."""
     return bool(os.environ.get("RAY_preload_python_modules"))  # noqa: SIM112  (so Ray spells it)
 
 
@@ -37,7 +74,7 @@ def prestart_workers(ray: Any, wanted: Mapping[str, int]) -> None:
                 request = PrestartWorkersRequest(
                     language=Language.PYTHON,
                     num_workers=wanted[node["NodeID"]],
-                    keep_alive_duration_secs=KEPT,
+                    keep_alive_duration_secs=KEPT_SECONDS,
                 )
                 address = f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"
                 with init_grpc_channel(
