@@ -7,6 +7,9 @@ from typing import Any, SupportsFloat
 from advcore.pipelines.settings.names import check_name
 from advcore.probes import Chart, Columns, Curve, Gallery, Lines, Maps, Probe, Summary
 
+OURS = ("shards", "shards_failed", "seconds")
+"""The metrics that a study logs beside the numbers of each probe."""
+
 
 def summarised(probe: Probe, tables: Mapping[str, Columns]) -> dict[str, Summary]:
     """Return the summary of each model's table.
@@ -38,6 +41,12 @@ def checked(summary: Any) -> Summary:
     """Return the summary with plain numbers. Raises ValueError where it holds anything else."""
     if not isinstance(summary, Summary):
         raise ValueError(f"summarise must give a Summary; got {_described(summary)}")
+    for name in OURS:
+        if name in summary.scalars or name in summary.curves:
+            raise ValueError(
+                f"the name {name!r} of a scalar or curve is taken by a metric of each study "
+                f"({', '.join(OURS)}); choose another name"
+            )
     scalars = {
         _text(name, "a scalar's name"): _number(value, f"the scalar {name}")
         for name, value in summary.scalars.items()

@@ -296,3 +296,12 @@ def test_status_is_1_where_a_probe_cannot_say_what_came_of_it(
     monkeypatch.setattr(Curvature, "summarise", lambda self, table: None)
     assert main(["run", str(study_file)]) == 1
     assert "## margins" in (place / "out/tiny/report.md").read_text()
+
+
+def test_names_of_a_studys_own_metrics_are_refused() -> None:
+    taken = "'seconds' of a scalar or curve is taken by a metric of each study"
+    with pytest.raises(ValueError, match=taken):
+        checked(Summary({"seconds": 1.0}))
+    with pytest.raises(ValueError, match="'shards' of a scalar or curve is taken"):
+        checked(Summary({}, {"shards": Curve([0], [1])}))
+    assert checked(Summary({"seconds/forward": 1.0})).scalars == {"seconds/forward": 1.0}
