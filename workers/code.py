@@ -24,6 +24,10 @@ UNVERSIONED = ("torch", "torchvision", "numpy")
 """Distributions of which no key holds the version: rows outlive their updates, for shipped classes
 as for a user's own."""
 
+LIBRARIES = ("timm", "robustbench", "huggingface")
+"""What stands before the colon of a library's network, which is no code of a user's own; see
+`advcore.workers.adapters.networks`."""
+
 
 @dataclass
 class Reach:
@@ -70,7 +74,8 @@ def own_names(settings: Any) -> Iterator[str]:
     settings."""
     if isinstance(settings, Mapping):
         for name, value in settings.items():
-            if name in ("kind", "architecture") and isinstance(value, str) and ":" in value:
+            named = name in ("kind", "architecture") and isinstance(value, str) and ":" in value
+            if named and value.partition(":")[0] not in LIBRARIES:
                 yield value
             yield from own_names(value)
     elif isinstance(settings, list | tuple):

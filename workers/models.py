@@ -19,6 +19,7 @@ from advcore.classifier import Normalized
 from advcore.networks import NETWORKS
 from advcore.networks.wrappers import WRAPPERS, Wrapper
 from advcore.transforms import TRANSFORMS, Transform
+from advcore.workers.adapters.networks import Library, library_of
 from advcore.workers.checkpoints import load_checkpoint
 from advcore.workers.code import source_hash
 from advcore.workers.errors import USERS_ERRORS, InputError
@@ -35,7 +36,9 @@ class ModelSpec:
     """A model that any machine can build.
 
     - `architecture`: a name in `advcore.networks.NETWORKS`, or `package.module:factory`, or a
-      torchvision model.
+      torchvision model, or `timm:NAME`, `robustbench:NAME`, `huggingface:PATH` (an image
+      classifier, a local folder or a name). Those three bring their normalisation, unless `mean`
+      and `std` say another.
     - `checkpoint`: a .safetensors file or a torch file that holds weights only, here or at
       s3://BUCKET/KEY; none means fresh weights from a fixed seed. A study or a recipe may also name
       one in MLflow, `runs:/ID/model` or `models:/NAME/VERSION`, which its driver fetches first.
@@ -49,6 +52,8 @@ class ModelSpec:
       whatever data a study measures it.
     - `wrapper`: what is put around the whole, its normalisation included, when it is measured; none
       is trained.
+    - `pretrained`: with the weights and the normalisation that the library has for it, from its
+      cache or the net. A checkpoint's weights replace them.
     """
 
     architecture: str
@@ -59,6 +64,7 @@ class ModelSpec:
     std: tuple[float, ...] | None = None
     transform: Transform | None = None
     wrapper: Wrapper | None = None
+    pretrained: bool = False
 
 
 def build(spec: ModelSpec, dtype: torch.dtype = torch.float32) -> nn.Module:
@@ -73,10 +79,8 @@ def build(spec: ModelSpec, dtype: torch.dtype = torch.float32) -> nn.Module:
     """
     named, spec = spec.checkpoint, with_local_checkpoint(spec)
     _check(spec)
-    factory = _factory(spec)
-    with torch.random.fork_rng(devices=[]):
-        torch.random.default_generator.manual_seed(_SEED)
-        network = _call(spec, factory)
+    network = _made(spec)
+    spec = _with_library_normalisation(spec, network)
     network = getattr(network, "_orig_mod", network).to(
         dtype
     )  # torch.compile keeps what it wraps there
@@ -95,6 +99,43 @@ def build(spec: ModelSpec, dtype: torch.dtype = torch.float32) -> nn.Module:
     return network.eval().requires_grad_(False)
 
 
+def _made(spec: ModelSpec) -> nn.Module:
+    """The bare network, its random weights from the fixed seed."""
+    factory = _factory(spec)
+    with torch.random.fork_rng(devices=[]):
+        torch.random.default_generator.manual_seed(_SEED)
+        return _call(spec, factory)
+
+
+def _with_library_normalisation(spec: ModelSpec, network: nn.Module) -> ModelSpec:
+    """The spec with the mean and std that its library says, where it says none itself."""
+    found = library_of(spec.architecture, spec.pretrained)
+    if found is None or spec.mean is not None:
+        return spec
+    own, name = found
+    normalisation = own.normalisation(name, network, spec.pretrained)
+    return (
+        spec
+        if normalisation is None
+        else replace(spec, mean=normalisation[0], std=normalisation[1])
+    )
+
+
+def _library_identity(spec: ModelSpec, own: Library) -> bytes:
+    """What a library makes of a spec: its version, the normalisation, the layers, the weights."""
+    network = _made(spec)
+    known = _with_library_normalisation(spec, network)
+    config = getattr(getattr(network, "network", None), "config", None)
+    settings = {} if config is None else dict(config.to_dict())
+    settings.pop("_name_or_path", None)  # where it lies does not count
+    words = [own.version(), known.mean, known.std, repr(network), repr(sorted(settings.items()))]
+    digest = hashlib.sha256(json.dumps(words).encode())
+    for key, value in network.state_dict().items():
+        digest.update(f"{key} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.digest()
+
+
 def with_local_checkpoint(spec: ModelSpec) -> ModelSpec:
     """The spec with its checkpoint as a file on this machine: fetched where it lies on S3, which
     each machine does for itself."""
@@ -107,7 +148,9 @@ def content_hash(spec: ModelSpec) -> str:
     """The sha256 of what a spec means: all its fields, with the bytes of the checkpoint in place of
     its path.
 
-    For a `package.module:factory` the source is part of it, see `advcore.workers.code.source_hash`.
+    For a `package.module:factory` the source is part of it, see `advcore.workers.code.source_hash`;
+    for a network of a library that library's version and what it makes of the name, weights
+    included.
     Raises InputError where the spec does not work, or where that module tells no source.
     """
     spec = with_local_checkpoint(spec)
@@ -125,7 +168,10 @@ def content_hash(spec: ModelSpec) -> str:
             f"{spec.arguments!r}"
         ) from error
     digest = hashlib.sha256(text.encode())
-    if ":" in spec.architecture:
+    found = library_of(spec.architecture, spec.pretrained)
+    if found is not None:
+        digest.update(_library_identity(spec, found[0]))
+    elif ":" in spec.architecture:
         digest.update(source_hash(spec.architecture).encode())
     if spec.checkpoint is not None:
         with expand_path(spec.checkpoint).open("rb") as file:
@@ -170,6 +216,10 @@ def _check(spec: ModelSpec) -> None:
 
 def _factory(spec: ModelSpec) -> Callable[..., Any]:
     name = spec.architecture
+    found = library_of(name, spec.pretrained)
+    if found is not None:
+        own, inner = found
+        return lambda **arguments: own.make(inner, spec.classes, spec.pretrained, arguments)
     if name in NETWORKS:
         return partial(NETWORKS[name], num_classes=spec.classes)
     if ":" in name:
@@ -222,6 +272,8 @@ def _takes(factory: Callable[..., Any], name: str) -> bool:
 def _call(spec: ModelSpec, factory: Callable[..., Any]) -> nn.Module:
     try:
         network = factory(**spec.arguments)
+    except InputError:  # in one line already
+        raise
     except USERS_ERRORS as error:
         raise InputError(
             f"architecture {spec.architecture} cannot be made with arguments {spec.arguments!r} "
