@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 
-.PHONY: help demo test test-slow lint format docs reference bench bench-peers bench-cluster soak lock audit clean
+.PHONY: help structure demo test test-slow lint format docs reference bench bench-peers bench-cluster soak lock audit clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 20
@@ -31,7 +31,10 @@ docs: .venv/ready  ## the site of docs/, into site/; strict about links
 reference: .venv/ready  ## the pages of docs/reference, from the dataclasses
 	$(BIN)/python -m advcore.pipelines.reference docs/reference
 
-format: .venv/ready
+structure: .venv/ready  ## rooms, imports among them, circles, the longest function, docstrings with units
+	$(BIN)/python -m benchmarks.structure
+
+format: .venv/ready  ## mend style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
