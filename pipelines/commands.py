@@ -19,7 +19,8 @@ from advcore.pipelines.study.settings import RunSettings, Study
 from advcore.pipelines.sweep.driver import sweep
 from advcore.pipelines.sweep.settings import Sweep, SweepSettings
 from advcore.pipelines.tracking.tracker import ui_command
-from advcore.pipelines.training.driver import Training, TrainSettings, train
+from advcore.pipelines.training.driver import train
+from advcore.pipelines.training.settings import Training, TrainSettings
 from advcore.workers.paths import expand_path
 
 Settings = UseAppendAction[tuple[str, ...]]

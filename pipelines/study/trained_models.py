@@ -14,7 +14,8 @@ from advcore.pipelines.settings.shipped import read
 from advcore.pipelines.study.estimates import note_training, pending
 from advcore.pipelines.study.plan import Prepared, prepare
 from advcore.pipelines.study.settings import Study
-from advcore.pipelines.training.driver import Training, train
+from advcore.pipelines.training.driver import train
+from advcore.pipelines.training.settings import Training
 from advcore.workers.datasets import Dataset, DataSpec, load
 from advcore.workers.errors import InputError
 from advcore.workers.models import ModelSpec

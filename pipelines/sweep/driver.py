@@ -23,7 +23,7 @@ from advcore.pipelines.tracking.background import background_log, start_run
 from advcore.pipelines.tracking.checkpoints import upload_checkpoint
 from advcore.pipelines.tracking.record import NullRun, Params, Run, Tags
 from advcore.pipelines.tracking.tracker import make_tracker
-from advcore.pipelines.training.settings import warn_of_unseen
+from advcore.pipelines.training.loading import warn_of_unseen
 from advcore.workers.checkpoints import check_writable
 from advcore.workers.errors import USERS_ERRORS, InputError
 from advcore.workers.paths import expand_path

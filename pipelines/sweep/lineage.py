@@ -9,7 +9,7 @@ from advcore.pipelines.settings import schema
 from advcore.pipelines.sweep.plan import Plan
 from advcore.pipelines.sweep.population import RECIPE, movable
 from advcore.pipelines.sweep.space import Point
-from advcore.pipelines.training.driver import ABOUT, STATE
+from advcore.pipelines.training.epoch_loop import ABOUT, STATE
 from advcore.pipelines.training.settings import Training
 from advcore.training.change import Change, numbers_of
 from advcore.workers.redaction import restored

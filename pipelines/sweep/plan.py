@@ -16,7 +16,8 @@ from advcore.pipelines.sweep.metric_names import HELD_OUT
 from advcore.pipelines.sweep.settings import Sweep
 from advcore.pipelines.sweep.space import Point, complete, worded
 from advcore.pipelines.tracking.checkpoints import resolve_checkpoint
-from advcore.pipelines.training.settings import Training, TrainSettings, load_training
+from advcore.pipelines.training.loading import load_training
+from advcore.pipelines.training.settings import Training, TrainSettings
 from advcore.training import Validation
 from advcore.workers.code import own_code
 from advcore.workers.datasets import load

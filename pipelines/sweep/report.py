@@ -38,7 +38,7 @@ from advcore.pipelines.tracking.record import (
     Warnings,
     note,
 )
-from advcore.pipelines.training.settings import load_training
+from advcore.pipelines.training.loading import load_training
 from advcore.probes import Columns, Robustness
 from advcore.workers.checkpoints import atomic_write
 from advcore.workers.errors import USERS_ERRORS

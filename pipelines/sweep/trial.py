@@ -16,8 +16,9 @@ from advcore.pipelines.sweep.lineage import Lineage, lineage, succeeding
 from advcore.pipelines.sweep.metric_names import HELD_OUT, numbers_of
 from advcore.pipelines.sweep.plan import Plan
 from advcore.pipelines.sweep.space import Point
-from advcore.pipelines.training.driver import ABOUT, MODEL, epochs
-from advcore.pipelines.training.settings import Training, load_training
+from advcore.pipelines.training.epoch_loop import ABOUT, MODEL, epochs
+from advcore.pipelines.training.loading import load_training
+from advcore.pipelines.training.settings import Training
 from advcore.workers.errors import InputError
 from advcore.workers.inline import Inline
 from advcore.workers.stores.store import open_store

@@ -1,69 +1,37 @@
 """Train one network by one recipe, in epochs that can be continued, and as one MLflow run."""
 
-import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-from torch import Tensor, nn
 from tqdm import tqdm
 
 from advcore.pipelines.machine.environment import environment_tags
 from advcore.pipelines.machine.lock import exclusive_lock
 from advcore.pipelines.settings import schema
 from advcore.pipelines.tracking.background import background_log, start_run
-from advcore.pipelines.tracking.card import card
 from advcore.pipelines.tracking.checkpoints import download_checkpoint
 from advcore.pipelines.tracking.record import DatasetInput, Metrics, Model, Params, Run, Tags
 from advcore.pipelines.tracking.tracker import make_tracker
-from advcore.pipelines.training.settings import (
-    Loaded,
-    Training,
-    TrainSettings,
-    load_training,
-    sample_subset,
-    warn_of_unseen,
+from advcore.pipelines.training.epoch_loop import (
+    ABOUT,
+    MODEL,
+    chosen_epoch,
+    read_history,
+    run_epochs,
 )
-from advcore.probes.probe import Batch
-from advcore.randomness import Randomness
-from advcore.training import Fit, overfitting
-from advcore.training.fit import prefixed, with_prefix
-from advcore.workers.actor import resolve_device
+from advcore.pipelines.training.loading import Loaded, load_training, warn_of_unseen
+from advcore.pipelines.training.settings import Training
+from advcore.training import overfitting
 from advcore.workers.checkpoints import (
     atomic_write,
-    bare_weights,
     check_writable,
     read_metadata,
-    read_tensors,
-    save_tensors,
 )
-from advcore.workers.datasets import Dataset, batch
 from advcore.workers.errors import InputError
-from advcore.workers.models import build, content_hash
+from advcore.workers.models import content_hash
 from advcore.workers.redaction import plain_without_secrets
-from advcore.workers.shards import Shard
-
-__all__ = ["Progress", "TrainSettings", "Trained", "Training", "accuracy", "epochs", "train"]
-
-STATE, MODEL, ABOUT = "state.safetensors", "model.safetensors", "model.json"
-"""What lies in the folder of a training: all it needs to go on; the network as it would be handed
-out now, and what it came of."""
-
-Look = Callable[[nn.Module], Mapping[str, float]]
-"""What measures a network after an epoch."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """An epoch that is saved: its number from 1, its numbers, and the folder to continue from."""
-
-    epoch: int
-    metrics: dict[str, float]
-    folder: Path
 
 
 @dataclass(frozen=True)
@@ -78,19 +46,6 @@ class Trained:
     metrics: dict[str, float]
     epoch: int = 0
     unlogged: str = ""
-
-
-def epochs(training: Training, folder: Path) -> Iterator[Progress]:
-    """Train, continuing from the state in `folder` if it is of exactly this training.
-
-    Each epoch is written there before it is told, each file whole or not at all:
-    `state.safetensors`, all that the next epoch needs, and of it `model.safetensors` with
-    `model.json`, the network that would be handed out now and what it came of. So a training that
-    is killed loses the epoch it was in, and ends as an undisturbed one: bit for bit on CPUs with
-    the same number of threads. One that was finished yields nothing more. Raises InputError before
-    any work for what cannot work, and FloatingPointError where the objective is no longer finite.
-    """
-    yield from _epochs(load_training(training), folder)
 
 
 def train(training: Training) -> Trained:
@@ -125,7 +80,7 @@ def _train(training: Training) -> Trained:
             history = _watched(ready, folder, log.run)
         except FloatingPointError as error:
             raise InputError(f"training {training.name} diverged: {error}") from error
-        epoch = _chosen(training, history)
+        epoch = chosen_epoch(training, history)
         for name, place in ((ABOUT, checkpoint.with_suffix(".json")), (MODEL, checkpoint)):
             with atomic_write(place) as unfinished:
                 shutil.copyfile(folder / name, unfinished)
@@ -140,119 +95,6 @@ def _train(training: Training) -> Trained:
     return Trained(checkpoint, False, history[epoch - 1], epoch, log.unlogged)
 
 
-def accuracy(network: nn.Module, images: Tensor, labels: Tensor, size: int = 1000) -> float:
-    """Return the share classified correctly, in batches of `size`."""
-    with torch.no_grad():
-        right = [
-            (network(part).argmax(1) == truth).sum()
-            for part, truth in zip(images.split(size), labels.split(size), strict=True)
-        ]
-    return torch.stack(right).sum().item() / len(images)
-
-
-def _epochs(ready: Loaded, folder: Path) -> Iterator[Progress]:
-    training = ready.training
-    device = resolve_device(training.run.device)
-    network = build(ready.model).to(device).requires_grad_()
-    samples = _samples(ready.data, device)
-    fit = Fit(
-        network, samples.images, samples.labels, training.recipe, box=ready.data.transform is None
-    )
-    looks = _looks(ready, device)
-    history = read_history(ready, folder)
-    chosen: dict[str, Tensor] = {}
-    if history:
-        state = read_tensors(folder / STATE)
-        fit.resume(with_prefix("fit", state))
-        chosen = with_prefix("chosen", state)
-        _hand_out(ready, chosen, history, folder)
-    while fit.done < training.recipe.epochs and not _ended(training, history):
-        with _threads(training.run.threads):
-            epoch = fit.epoch()
-            terms = {f"loss/{name}": value for name, value in epoch.terms.items()}
-            metrics = {"loss": epoch.loss, **terms, "learning_rate": epoch.learning_rate}
-            for look in looks:
-                metrics |= {name: float(value) for name, value in look(fit.result).items()}
-        history.append(metrics)
-        metrics |= {
-            f"overfitting/{name}": float(number) for name, number in overfitting(history).items()
-        }
-        if _chosen(training, history) == epoch.number:
-            chosen = {
-                name: value.detach().clone() for name, value in bare_weights(fit.result).items()
-            }
-        note = json.dumps({"training": ready.identity_after(epoch.number), "history": history})
-        save_tensors(
-            prefixed(fit=fit.state(), chosen=chosen), folder / STATE, {"advcore.state": note}
-        )
-        _hand_out(ready, chosen, history, folder)
-        yield Progress(epoch.number, metrics, folder)
-
-
-def _looks(ready: Loaded, device: torch.device) -> list[Look]:
-    """Return what is measured after each epoch: held-out samples, the watch, test samples."""
-    validation, watch = ready.training.validation, ready.training.watch
-    looks: list[Look] = []
-    if validation is not None and ready.held_out is not None:
-        held_out = _samples(ready.held_out, device)
-        looks.append(lambda network: validation.measure(network, held_out.images, held_out.labels))
-    if watch is not None:
-        probe = _samples(sample_subset(ready.held_out or ready.data, watch.samples), device)
-        noise = Randomness(ready.training.recipe.seed, probe.indices).stream("watch")
-        looks.append(
-            lambda network: _prefixed("watch", watch(network, probe.images, probe.labels, noise))
-        )
-    if ready.test is not None:
-        test = _samples(ready.test, device)
-        looks.append(lambda network: {"test_accuracy": accuracy(network, test.images, test.labels)})
-    return looks
-
-
-def _prefixed(kind: str, numbers: Mapping[str, float]) -> dict[str, float]:
-    return {f"{kind}/{name}": value for name, value in numbers.items()}
-
-
-def _ended(training: Training, history: list[dict[str, float]]) -> bool:
-    """True if the training ends early: by validation's patience, or by overfitting."""
-    overfitted = bool(history) and any(name.startswith("overfitting/") for name in history[-1])
-    patience = training.validation is not None and training.validation.stops(history)
-    return patience or (overfitted and training.on_overfitting != "report")
-
-
-def _chosen(training: Training, history: list[dict[str, float]]) -> int:
-    """Return the number of the epoch that would be kept now."""
-    back = training.on_overfitting == "back"
-    if training.validation is not None and (training.validation.keep_best or back):
-        return training.validation.best(history)
-    if back:
-        return max(range(len(history)), key=lambda epoch: history[epoch]["watch/pgd_accuracy"]) + 1
-    return len(history)
-
-
-def read_history(ready: Loaded, folder: Path) -> list[dict[str, float]]:
-    """Return the numbers of the epochs saved in the folder, if they are of this training."""
-    note = json.loads(read_metadata(folder / STATE).get("advcore.state", "{}"))
-    history: list[dict[str, float]] = note.get("history", [])
-    return history if note.get("training") == ready.identity_after(len(history)) else []
-
-
-def _hand_out(
-    ready: Loaded, weights: dict[str, Tensor], history: list[dict[str, float]], folder: Path
-) -> None:
-    """Save the network as it would be kept now, with its description beside it."""
-    settings = plain_without_secrets(schema.unstructure(ready.training))
-    about = {
-        "training": ready.identity,
-        "settings": {name: value for name, value in settings.items() if name != "run"},
-        "data": ready.digest,
-        "epoch": _chosen(ready.training, history),
-        "metrics": history,
-    }
-    with atomic_write(folder / ABOUT) as unfinished:
-        unfinished.write_text(json.dumps(about, indent=1))
-    save_tensors(weights, folder / MODEL, card(about))
-
-
 def _watched(ready: Loaded, folder: Path, record: Run) -> list[dict[str, float]]:
     """Run the epochs with a progress bar and log them; return the numbers of all."""
     history = read_history(ready, folder)
@@ -262,7 +104,7 @@ def _watched(ready: Loaded, folder: Path, record: Run) -> list[dict[str, float]]
     with tqdm(
         total=total, initial=len(history), desc=f"train {name}", unit="epoch", file=sys.stderr
     ) as bar:
-        for progress in _epochs(ready, folder):
+        for progress in run_epochs(ready, folder):
             history.append(progress.metrics)
             record.log(Metrics(progress.metrics, progress.epoch))
             _tell_overfitting(record, history, bar)
@@ -331,18 +173,3 @@ def _describe(record: Run, ready: Loaded) -> None:
                 "testing",
             )
         )
-
-
-def _samples(dataset: Dataset, device: torch.device) -> Batch:
-    return batch(dataset, Shard(0, len(dataset)), device=device)
-
-
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    """Set torch's thread count inside the block; restore it on exit."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -20,7 +20,8 @@ from advcore.pipelines.study.plan import prepare
 from advcore.pipelines.study.settings import Study
 from advcore.pipelines.sweep.plan import check_points, plan_of
 from advcore.pipelines.sweep.settings import Sweep
-from advcore.pipelines.training.settings import Training, load_training
+from advcore.pipelines.training.loading import load_training
+from advcore.pipelines.training.settings import Training
 from advcore.workers.errors import InputError
 
 MANY = settings.default.max_examples

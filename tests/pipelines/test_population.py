@@ -14,7 +14,7 @@ from advcore.pipelines.sweep.plan import plan_of
 from advcore.pipelines.sweep.population import check_population, explored
 from advcore.pipelines.sweep.space import Domain
 from advcore.pipelines.sweep.trial import Report, reports
-from advcore.pipelines.training.driver import epochs
+from advcore.pipelines.training.epoch_loop import epochs
 from advcore.pipelines.training.settings import Training
 
 DECAY = "recipe.weight_decay"

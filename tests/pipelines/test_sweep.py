@@ -25,8 +25,8 @@ from advcore.pipelines.sweep.metric_names import curves_of, numbers_of
 from advcore.pipelines.sweep.plan import plan_of
 from advcore.pipelines.sweep.settings import Sweep
 from advcore.pipelines.sweep.trials_charts import charts
-from advcore.pipelines.training.driver import accuracy
-from advcore.pipelines.training.settings import load_training
+from advcore.pipelines.training.epoch_loop import accuracy
+from advcore.pipelines.training.loading import load_training
 from advcore.shares import wilson
 from advcore.workers.checkpoints import read_metadata, read_weights
 from advcore.workers.datasets import batch

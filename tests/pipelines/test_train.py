@@ -16,8 +16,10 @@ import yaml
 from torch import nn
 
 from advcore.pipelines.settings import schema
-from advcore.pipelines.training.driver import Training, epochs, train
-from advcore.pipelines.training.settings import load_training
+from advcore.pipelines.training.driver import train
+from advcore.pipelines.training.epoch_loop import epochs
+from advcore.pipelines.training.loading import load_training
+from advcore.pipelines.training.settings import Training
 from advcore.workers.checkpoints import read_metadata, read_weights
 from advcore.workers.datasets import load
 from advcore.workers.errors import InputError
@@ -95,7 +97,8 @@ def test_a_killed_process_loses_only_the_epoch_it_was_in(place: Path) -> None:
     (place / "training.yaml").write_text(yaml.safe_dump(BASE))
     script = (
         "import os, pathlib, signal; from advcore.pipelines.settings.shipped import read; from "
-        "advcore.pipelines.training.driver import Training, epochs\n"
+        "advcore.pipelines.training.epoch_loop import epochs\n"
+        "from advcore.pipelines.training.settings import Training\n"
         "for progress in epochs(read(Training, 'training.yaml', 'recipes'), "
         "pathlib.Path('killed')):\n"
         "    if progress.epoch == 2: os.kill(os.getpid(), signal.SIGKILL)"

@@ -14,7 +14,9 @@ from torch import nn
 from advcore.pipelines.settings import schema
 from advcore.pipelines.study.plan import prepare
 from advcore.pipelines.study.settings import Study
-from advcore.pipelines.training.driver import Training, epochs, train
+from advcore.pipelines.training.driver import train
+from advcore.pipelines.training.epoch_loop import epochs
+from advcore.pipelines.training.settings import Training
 from advcore.workers.datasets import load
 from advcore.workers.errors import InputError
 from advcore.workers.models import build

@@ -10,7 +10,8 @@ import yaml
 from advcore.pipelines.settings import schema
 from advcore.pipelines.study.driver import run
 from advcore.pipelines.study.settings import Study
-from advcore.pipelines.training.driver import Training, train
+from advcore.pipelines.training.driver import train
+from advcore.pipelines.training.settings import Training
 from advcore.workers.errors import InputError
 
 TRAINING = """

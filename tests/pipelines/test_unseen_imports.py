@@ -10,7 +10,8 @@ from studies import study_of
 from advcore.pipelines.printing import render_report
 from advcore.pipelines.settings.shipped import read
 from advcore.pipelines.study.driver import run
-from advcore.pipelines.training.driver import Training, train
+from advcore.pipelines.training.driver import train
+from advcore.pipelines.training.settings import Training
 
 PROBE = """
 import importlib
