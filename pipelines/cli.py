@@ -139,7 +139,7 @@ def _failed(error: Exception, verbose: bool, keeps: str) -> int:
     One line for refused input, a full disk, a run that cannot go on, an unusable file; a traceback
     for anything else. Secrets are masked.
     """
-    from advcore.pipelines.machine.disk import FullDiskError, is_full
+    from advcore.workers.errors import FullDiskError, is_full
 
     refused, full = isinstance(error, InputError), is_full(str(error))
     unusable = str(error) if isinstance(error, RunInterruptedError) else _about_a_file(error)

@@ -13,7 +13,7 @@ from advcore.pipelines.listing import show_name, show_names
 from advcore.pipelines.printing import show_sweep, show_trained
 from advcore.pipelines.settings.shipped import read
 from advcore.pipelines.study.driver import run
-from advcore.pipelines.study.dry_run import dry_run
+from advcore.pipelines.study.dry_run import describe_dry_run
 from advcore.pipelines.study.report import Report
 from advcore.pipelines.study.settings import RunSettings, Study
 from advcore.pipelines.sweep.driver import sweep
@@ -58,7 +58,7 @@ class RunCommand:
         study = replace(read(Study, self.study, "studies", self.set), run=self.run)
         if not self.dry_run:
             return run(study, self.verbose)
-        print(dry_run(study), end="")
+        print(describe_dry_run(study), end="")
         return 0
 
 

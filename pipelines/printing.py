@@ -4,7 +4,7 @@ import sys
 
 from advcore.pipelines.reports import tables
 from advcore.pipelines.reports.escaping import visible
-from advcore.pipelines.study.driver import last_line
+from advcore.pipelines.study.collecting import last_line
 from advcore.pipelines.study.facts import UNSEEN
 from advcore.pipelines.study.report import Report
 from advcore.pipelines.sweep.report import SweepReport

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from advcore.pipelines.reports.escaping import visible
 from advcore.pipelines.settings.shipped import read
 from advcore.pipelines.study import driver
+from advcore.pipelines.study.collecting import last_line
 from advcore.pipelines.study.report import RESULTS, table_file
 from advcore.pipelines.study.settings import Study
 from advcore.pipelines.study.summaries import drawings
@@ -144,7 +145,7 @@ def run(study: Study, verbose: bool = False) -> Result:
     report = driver.run(study, verbose)
     result = Result(report.folder)
     if report.failures or report.problems:
-        lines = [f"{own.name}: {driver.last_line(own.error)}" for own in report.failures]
+        lines = [f"{own.name}: {last_line(own.error)}" for own in report.failures]
         lines += [problem.splitlines()[0] for problem in report.problems]
         more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
         raise IncompleteError(visible(f"{study.name} is not complete: {lines[0]}{more}"), result)

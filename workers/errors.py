@@ -24,3 +24,24 @@ class RunInterruptedError(RuntimeError):
 
     Its message is one line. The command line shows that line and exits with 1.
     """
+
+
+_FULL_DISK = (
+    "No space left on device",
+    "Disk quota exceeded",
+    "File too large",
+    "database or disk is full",
+)
+"""Messages of the system and of SQLite about a full disk."""
+
+
+class FullDiskError(RunInterruptedError):
+    """An error for a full disk.
+
+    What was written before is whole; the same command continues once there is space.
+    """
+
+
+def is_full(text: str) -> bool:
+    """True if an error message is about a full disk."""
+    return any(words in text for words in _FULL_DISK)

@@ -2,41 +2,38 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 
-from tqdm import tqdm
-
-from advcore.pipelines.machine.disk import FullDiskError, is_full
 from advcore.pipelines.machine.lock import exclusive_lock
 from advcore.pipelines.settings.names import check_alone
-from advcore.pipelines.study.damaged_rows import set_aside
+from advcore.pipelines.study.collecting import collect_results, set_aside
 from advcore.pipelines.study.estimates import Estimate, estimate, note_measuring
-from advcore.pipelines.study.log import describe, track
+from advcore.pipelines.study.log import log_study_definition, log_study_results
 from advcore.pipelines.study.plan import prepare
-from advcore.pipelines.study.read_only import archived
-from advcore.pipelines.study.report import Report, write_report
+from advcore.pipelines.study.report import Report, archived, write_report
 from advcore.pipelines.study.saved_answer import Kept
 from advcore.pipelines.study.settings import RunSettings, Study
 from advcore.pipelines.study.trained_models import with_trained
 from advcore.pipelines.study.witnesses import input_files, output_files
 from advcore.pipelines.tracking.background import background_log, start_run
 from advcore.pipelines.tracking.checkpoints import upload_checkpoints
-from advcore.pipelines.tracking.record import Metrics, NullRun, Run
+from advcore.pipelines.tracking.record import NullRun
 from advcore.pipelines.tracking.tracker import make_tracker
 from advcore.workers.checkpoints import check_writable
-from advcore.workers.errors import InputError, RunInterruptedError, UnavailableError
+from advcore.workers.errors import (
+    FullDiskError,
+    InputError,
+    RunInterruptedError,
+    UnavailableError,
+    is_full,
+)
 from advcore.workers.inline import Inline
 from advcore.workers.paths import expand_path
 from advcore.workers.pool.ray_runner import RayPool
-from advcore.workers.redaction import LINE, shortened, without_secrets
 from advcore.workers.stores.rows import Damaged
 from advcore.workers.stores.store import open_store, resolved
-from advcore.workers.tasks import Runner, Task, TaskResult
-
-PROGRESS = 10.0
-"""Seconds between two entries of progress in MLflow."""
+from advcore.workers.tasks import Runner
 
 
 def run(study: Study, verbose: bool = False) -> Report:
@@ -98,9 +95,9 @@ def _run(study: Study, verbose: bool) -> Report:
                 # all is there already, also in MLflow; only the folder may hold another study of
                 # that name
                 opened = NullRun()
-            start_run(opened, lambda: describe(opened, prepared))
+            start_run(opened, lambda: log_study_definition(opened, prepared))
             with background_log(opened, study.run.tracking_wait) as log:
-                outcomes = _measured(coming, works, study.name, log.run)
+                outcomes = collect_results(coming, works, study.name, log.run)
                 note_measuring(out, prepared, outcomes)
                 try:
                     try:
@@ -113,9 +110,9 @@ def _run(study: Study, verbose: bool) -> Report:
                             else again
                         )
                         with closing(runner.run(again, prepared.dataset)) as coming_again:
-                            outcomes += _measured(coming_again, again, study.name, log.run)
+                            outcomes += collect_results(coming_again, again, study.name, log.run)
                         report = write_report(prepared, store, outcomes, out / study.name)
-                    track(log.run, prepared, report, time.perf_counter() - start)
+                    log_study_results(log.run, prepared, report, time.perf_counter() - start)
                 except UnavailableError as error:
                     done = sum(outcome.ok for outcome in outcomes)
                     told = (
@@ -158,59 +155,3 @@ def make_runner(settings: RunSettings, store_location: str, verbose: bool = Fals
         verbose,
         settings.shard_seconds,
     )
-
-
-def _measured(
-    coming: Iterable[TaskResult], works: Sequence[Task], name: str, record: Run
-) -> list[TaskResult]:
-    """Collect one result per task, with a progress bar of samples per second.
-
-    Raises RunInterruptedError where the store is full or unreachable.
-    """
-    if not works:
-        return []
-    sizes = {work.key: len(work.shard) for work in works}
-    outcomes = []
-    tell = _progress(record, len(works))
-    with tqdm(
-        total=sum(sizes.values()), desc=name, unit="sample", smoothing=0.1, file=sys.stderr
-    ) as bar:
-        for outcome in coming:
-            outcomes.append(outcome)
-            bar.set_postfix_str(
-                outcome.name if outcome.ok else f"{outcome.name} FAILED", refresh=False
-            )
-            bar.update(sizes[outcome.key])
-            tell(len(outcomes))
-            done = sum(outcome.ok for outcome in outcomes)
-            if outcome.away:
-                raise RunInterruptedError(
-                    f"{done} of {len(works)} shards were measured, and the store is away: "
-                    f"{last_line(outcome.error)}"
-                )
-            if not outcome.ok and is_full(last_line(outcome.error)):
-                raise FullDiskError(
-                    f"no space is left to store the rows of {outcome.name} "
-                    f"({last_line(outcome.error)}); {done} of {len(works)} "
-                    "shards were measured and are kept"
-                )
-    return outcomes
-
-
-def _progress(record: Run, total: int) -> Callable[[int], None]:
-    """Return a callback that logs the number of finished shards every few seconds."""
-    noted = time.monotonic()
-
-    def tell(done: int) -> None:
-        nonlocal noted
-        if time.monotonic() - noted >= PROGRESS or done == total:
-            noted = time.monotonic()
-            record.log(Metrics({"progress/shards": done, "progress/share": done / total}, done))
-
-    return tell
-
-
-def last_line(error: str) -> str:
-    """Return the last line of a traceback, without secrets."""
-    last = (shortened(error).strip().splitlines() or ["no reason is known"])[-1]
-    return without_secrets(shortened(last, LINE))

@@ -13,7 +13,7 @@ from advcore.workers.stores.folder_store import FolderStore
 from advcore.workers.stores.store import open_store, resolved
 
 
-def dry_run(study: Study) -> str:
+def describe_dry_run(study: Study) -> str:
     """Check a study and describe what a run would do; nothing is trained, measured or written.
 
     Raises InputError for what a run would refuse, but for what only Ray and MLflow can tell.

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 
 from advcore.pipelines.claims import Measured
+from advcore.pipelines.claims.results import by_place, verdicts
 from advcore.pipelines.machine.environment import environment_tags
 from advcore.pipelines.settings import schema
 from advcore.pipelines.study.plan import Prepared
-from advcore.pipelines.study.report import Report, by_place, table_file, verdicts
+from advcore.pipelines.study.report import Report, table_file
 from advcore.pipelines.tracking.finished_run import CHILDREN
 from advcore.pipelines.tracking.record import (
     Artifact,
@@ -28,7 +29,7 @@ FAILURES = 1_000_000
 """Characters that are kept of all failures of a study."""
 
 
-def describe(record: Run, prepared: Prepared) -> None:
+def log_study_definition(record: Run, prepared: Prepared) -> None:
     """Log what is known before the work: parameters, tags, the data set, the study file."""
     study, dataset = prepared.study, prepared.dataset
     settings = plain_without_secrets(schema.unstructure(study))
@@ -100,7 +101,7 @@ def _log_data(record: Run, prepared: Prepared, dataset: Dataset) -> None:
     )
 
 
-def track(record: Run, prepared: Prepared, report: Report, seconds: float) -> None:
+def log_study_results(record: Run, prepared: Prepared, report: Report, seconds: float) -> None:
     """Log the results: a child run per model x probe, and the files at the parent."""
     failed = {outcome.key for outcome in report.failures}
     for (model, probe), works in prepared.works.items():

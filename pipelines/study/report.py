@@ -1,5 +1,6 @@
 """The results of a study: summaries, claims, tables, figures and a text, in the study's folder."""
 
+import tempfile
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -7,8 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from advcore.pipelines.claims import Claim, Measured, Tables
-from advcore.pipelines.machine.disk import is_full
+from advcore.pipelines.claims import Measured, Tables
+from advcore.pipelines.claims.results import claim_warnings, evaluate_claim
 from advcore.pipelines.machine.environment import environment_tags
 from advcore.pipelines.reports.chance import warned
 from advcore.pipelines.reports.escaping import visible
@@ -29,10 +30,10 @@ from advcore.pipelines.study.settings import Study
 from advcore.pipelines.study.summaries import drawings, summarised
 from advcore.probes import Columns, Summary
 from advcore.workers.checkpoints import atomic_write
-from advcore.workers.errors import USERS_ERRORS
+from advcore.workers.errors import USERS_ERRORS, InputError, is_full
 from advcore.workers.redaction import LINE, plain_without_secrets, shortened, without_secrets
 from advcore.workers.stores.rows import Damaged, write_parquet
-from advcore.workers.stores.store import Store
+from advcore.workers.stores.store import Store, open_store
 from advcore.workers.tasks import TaskResult
 
 RESULTS = "results.json"
@@ -247,49 +248,6 @@ def _told(summary: Summary, warnings: Mapping[str, str]) -> Summary:
     return replace(summary, warnings={**warnings, **summary.warnings})
 
 
-def evaluate_claim(claim: Claim, measured: Tables) -> Measured | str:
-    """Return a claim's result, or why it has none."""
-    try:
-        return claim.measure(measured)
-    except USERS_ERRORS as error:  # of a user's own claim, too: hours of measuring lie behind it
-        return (
-            "not measured: "
-            f"{error.args[0] if isinstance(error, LookupError) and error.args else repr(error)}"
-        )
-
-
-def claim_warnings(claims: Mapping[str, Measured | str]) -> dict[str, dict[str, str]]:
-    """Return the claims' warnings, by name, then by `claim NAME`."""
-    told: dict[str, dict[str, str]] = {}
-    for claim, result in claims.items():
-        for warning in () if isinstance(result, str) else result.warnings:
-            name, _, sentence = warning.partition(": ")
-            told.setdefault(name, {})[f"claim {claim}"] = sentence
-    return told
-
-
-def verdicts(claims: Mapping[str, Measured | str]) -> dict[str, str]:
-    """Return each claim's result in words, as tags."""
-    words = {
-        name: result
-        if isinstance(result, str)
-        else (
-            f"{result.value:.4g}, 95 % {result.low:.4g} to {result.high:.4g}: "
-            f"{result.verdict or '-'} ({result.unit})"
-        )
-        for name, result in claims.items()
-    }
-    return {f"advcore.claim.{name}": without_secrets(text) for name, text in words.items()}
-
-
-def by_place(warnings: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """Return one text for each name, with a line for each place."""
-    return {
-        name: "\n".join(f"{place}: {sentence}" for place, sentence in told.items())
-        for name, told in warnings.items()
-    }
-
-
 def _tables(prepared: Prepared, store: Store, without: set[str], problems: list[str]) -> Tables:
     """Return the rows of each probe and model in the samples' order, without failed shards."""
     result: dict[str, dict[str, Columns]] = {}
@@ -308,3 +266,23 @@ def _tables(prepared: Prepared, store: Store, without: set[str], problems: list[
 def table_file(probe: str, model: str) -> str:
     """Return the name of a table in the study's folder."""
     return f"tables/{probe}/{model}.parquet"
+
+
+def archived(prepared: Prepared, store_location: str, folder: Path) -> Report | None:
+    """Return the report of a study whose rows are all in a read-only store; None if any is missing.
+
+    Nothing is written: the figures that it names are those that stand in the folder.
+    """
+    try:
+        store = open_store(store_location, write=False)
+        if store.missing(work.key for work in prepared.all_works()):
+            return None
+    except InputError:
+        return None
+    with tempfile.TemporaryDirectory() as place:
+        try:
+            report = write_report(prepared, store, [], Path(place))
+        except Damaged:
+            return None
+        drawn = [folder / figure.relative_to(place) for figure in report.figures]
+    return replace(report, folder=folder, figures=[figure for figure in drawn if figure.is_file()])

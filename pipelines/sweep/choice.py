@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from advcore.pipelines.sweep.journal import Trial
-from advcore.pipelines.sweep.metric_names import HELD_OUT, numbers_of, unknown
+from advcore.pipelines.sweep.metric_names import HELD_OUT, summary_numbers, unknown
 from advcore.pipelines.sweep.plan import Plan
 from advcore.pipelines.sweep.settings import Sweep
 from advcore.pipelines.training.settings import Training
@@ -124,7 +124,7 @@ def interval(
     generator = torch.Generator().manual_seed(0)
     try:
         drawn = [
-            numbers_of(sweep.probes[probe].summarise(resampled(table, generator)))[word]
+            summary_numbers(sweep.probes[probe].summarise(resampled(table, generator)))[word]
             for _ in range(DRAWS)
         ]
     except USERS_ERRORS:
@@ -188,7 +188,7 @@ def _of_probe(plan: Plan, training: Training, probe: Probe) -> list[str] | None:
     network = build(training.model).to(samples.images.dtype)
     try:
         return list(
-            numbers_of(
+            summary_numbers(
                 probe.summarise(
                     probe.measure(network, samples, Randomness(sweep.run.seed, samples.indices))
                 )

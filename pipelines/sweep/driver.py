@@ -6,29 +6,27 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from advcore.pipelines.machine.environment import environment_tags
 from advcore.pipelines.machine.lock import exclusive_lock
-from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.names import check_alone
 from advcore.pipelines.settings.schedulers import FIFO, Optuna
 from advcore.pipelines.sweep.choice import check_metrics
 from advcore.pipelines.sweep.journal import ENDED, Journal
 from advcore.pipelines.sweep.live_table import Live
-from advcore.pipelines.sweep.plan import Plan, check_points, plan_of, settings_that_define_trials
-from advcore.pipelines.sweep.report import SweepReport, report_of, track
+from advcore.pipelines.sweep.log import log_sweep_definition, log_sweep_results
+from advcore.pipelines.sweep.plan import Plan, check_points, plan_of
+from advcore.pipelines.sweep.report import SweepReport, report_of
 from advcore.pipelines.sweep.settings import Sweep
 from advcore.pipelines.sweep.space import Point
 from advcore.pipelines.sweep.trial import reports
 from advcore.pipelines.tracking.background import background_log, start_run
 from advcore.pipelines.tracking.checkpoints import upload_checkpoint
-from advcore.pipelines.tracking.record import NullRun, Params, Run, Tags
+from advcore.pipelines.tracking.record import NullRun
 from advcore.pipelines.tracking.tracker import make_tracker
 from advcore.pipelines.training.loading import warn_of_unseen
 from advcore.workers.checkpoints import check_writable
 from advcore.workers.errors import USERS_ERRORS, InputError
 from advcore.workers.paths import expand_path
 from advcore.workers.pool.ray_runner import RayPool
-from advcore.workers.redaction import plain_without_secrets
 from advcore.workers.stores.store import open_store
 
 
@@ -78,7 +76,7 @@ def _sweep(settings: Sweep, verbose: bool) -> SweepReport:
     if not todo and not more and opened.finished:
         # all is there already, also in MLflow; only the folder may hold another sweep of that name
         opened = NullRun()
-    start_run(opened, lambda: _describe(opened, plan))
+    start_run(opened, lambda: log_sweep_definition(opened, plan))
     budget = Budget(plan, journal)
     with background_log(opened, settings.run.tracking_wait) as log:
         journal.record = log.run
@@ -87,7 +85,7 @@ def _sweep(settings: Sweep, verbose: bool) -> SweepReport:
                 runner(journal, todo, more, budget)
             journal.close()
             report = report_of(journal, len(todo) + more, budget.spent)
-            track(log.run, report, journal)
+            log_sweep_results(log.run, report, journal)
             log.status = "KILLED" if budget.spent else "FINISHED" if report.complete else "FAILED"
         except BaseException:
             journal.close()
@@ -185,33 +183,3 @@ def _storage(plan: Plan) -> str:
     own = plan.sweep.run
     place = own.storage or str(expand_path(own.out) / "storage")
     return f"{place.rstrip('/') if '://' in place else Path(place).absolute()}/{plan.sweep.name}"
-
-
-def _describe(record: Run, plan: Plan) -> None:
-    """Log the parameters that define the sweep, and as tags what may change."""
-    settings = plain_without_secrets(schema.unstructure(plan.sweep))
-    rows = {name: settings["run"][name] for name in ("shard_size", "seed", "dtype")}
-    probes = {"probes": settings["probes"], "probes_data": settings["data"], "run": rows}
-    record.log(
-        Params(
-            schema.flatten(
-                {
-                    **settings_that_define_trials(plan.training),
-                    **probes,
-                    "searcher": settings["searcher"],
-                }
-            )
-        )
-    )
-    tags = {name: settings[name] for name in ("space", "scheduler", "metric", "mode", "trials")}
-    tags["run"] = {name: value for name, value in settings["run"].items() if name not in rows}
-    record.log(
-        Tags(
-            {
-                f"advcore.{name}": str(value)
-                for name, value in schema.flatten(tags).items()
-                if value is not None
-            }
-        )
-    )
-    record.log(Tags({"advcore.sweep": plan.identity, **environment_tags()}))

@@ -17,7 +17,7 @@ from advcore.pipelines.sweep.lineage import Lineage
 from advcore.pipelines.sweep.metric_names import curves_of
 from advcore.pipelines.sweep.plan import Plan
 from advcore.pipelines.sweep.space import Point, label
-from advcore.pipelines.sweep.trial import Report
+from advcore.pipelines.sweep.trial import TrialReport
 from advcore.pipelines.tracking.record import (
     Artifact,
     Curve,
@@ -133,7 +133,7 @@ class Journal:
         self._write(trial)
         return trial
 
-    def reported(self, key: str, report: Report) -> None:
+    def reported(self, key: str, report: TrialReport) -> None:
         """Record an epoch; the final numbers come with `finished`."""
         trial = self.trials[key]
         trial.epoch, trial.metrics = report.epoch, dict(report.metrics)
@@ -150,7 +150,7 @@ class Journal:
         self.trials[key].state = state
         self._write(self.trials[key])
 
-    def finished(self, key: str, report: Report, folder: Path) -> None:
+    def finished(self, key: str, report: TrialReport, folder: Path) -> None:
         """Record the final numbers and keep the trained network from `folder`."""
         trial = self.trials[key]
         trial.rows, trial.warnings, trial.measured = (

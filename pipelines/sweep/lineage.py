@@ -7,7 +7,7 @@ from typing import Any
 
 from advcore.pipelines.settings import schema
 from advcore.pipelines.sweep.plan import Plan
-from advcore.pipelines.sweep.population import RECIPE, movable
+from advcore.pipelines.sweep.population import RECIPE, can_change_between_epochs
 from advcore.pipelines.sweep.space import Point
 from advcore.pipelines.training.epoch_loop import ABOUT, STATE
 from advcore.pipelines.training.settings import Training
@@ -33,7 +33,11 @@ def succeeding(plan: Plan, point: Point, folder: Path) -> Training:
     )  # it was written without credentials
     training = replace(schema.structure(Training, settings, at="training"), run=anew.run)
     done = len(about["metrics"])
-    names = [name.removeprefix(RECIPE) for name in plan.complete(point) if movable(name)]
+    names = [
+        name.removeprefix(RECIPE)
+        for name in plan.complete(point)
+        if can_change_between_epochs(name)
+    ]
     now, wanted = numbers_of(training.recipe.after(done), names), numbers_of(anew.recipe, names)
     values = {name: value for name, value in wanted.items() if value != now[name]}
     if not values:
@@ -44,9 +48,13 @@ def succeeding(plan: Plan, point: Point, folder: Path) -> Training:
     )
 
 
-def lineage(plan: Plan, point: Point, training: Training) -> Lineage:
+def trace_lineage(plan: Plan, point: Point, training: Training) -> Lineage:
     """Return the settings of each stretch of a training that has come to this point."""
-    names = [name for name, domain in plan.sweep.space.items() if domain.free and movable(name)]
+    names = [
+        name
+        for name, domain in plan.sweep.space.items()
+        if domain.free and can_change_between_epochs(name)
+    ]
     stretches: Lineage = []
     for after in (0, *(change.after for change in training.recipe.changes)):
         numbers = numbers_of(

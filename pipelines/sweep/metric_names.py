@@ -21,7 +21,7 @@ def plain_name(name: str) -> str:
     return name if position is None else f"{name.rpartition('/')[0]}/{position:g}"
 
 
-def numbers_of(summary: Summary) -> dict[str, float]:
+def summary_numbers(summary: Summary) -> dict[str, float]:
     """Return a summary as single numbers: its scalars, and curve points by `CURVE/X`."""
     curves = {
         f"{name}/{x:g}": y
@@ -34,7 +34,7 @@ def numbers_of(summary: Summary) -> dict[str, float]:
 def curves_of(
     numbers: Mapping[str, float],
 ) -> tuple[dict[str, float], dict[str, tuple[list[float], list[float]]]]:
-    """Split numbers into single ones and curves with x and y: the inverse of `numbers_of`."""
+    """Split numbers into single ones and curves with x and y: the inverse of `summary_numbers`."""
     groups: dict[str, list[str]] = {}
     for name in numbers:
         groups.setdefault(

@@ -12,7 +12,7 @@ FACTORS = (0.8, 1.25)
 """By one of these a number is multiplied."""
 
 
-def movable(name: str) -> bool:
+def can_change_between_epochs(name: str) -> bool:
     """True if a setting of a training, by its dotted name, may change between two epochs."""
     return name.startswith(RECIPE) and changeable(name.removeprefix(RECIPE))
 
@@ -22,7 +22,9 @@ def check_population(space: Space) -> None:
 
     Also if what follows from a changing setting cannot change.
     """
-    moved = [name for name, domain in space.items() if domain.free and movable(name)]
+    moved = [
+        name for name, domain in space.items() if domain.free and can_change_between_epochs(name)
+    ]
     if not moved:
         raise ValueError(
             "pbt changes numbers of recipe.objective, recipe.learning_rate, recipe.weight_decay "
@@ -30,7 +32,7 @@ def check_population(space: Space) -> None:
             f"{', '.join(space)}: add one, or take asha"
         )
     for name, domain in space.items():
-        if not movable(name) and any(other in moved for other in domain.names):
+        if not can_change_between_epochs(name) and any(other in moved for other in domain.names):
             raise ValueError(
                 f"{name} follows from a setting that pbt changes, and cannot change in a "
                 "training: leave it out"
@@ -45,7 +47,7 @@ def explored(space: Space, point: Point, random: np.random.Generator, resample: 
     """
     return {
         name: _moved(space[name], value, random, resample)
-        if space[name].free and movable(name)
+        if space[name].free and can_change_between_epochs(name)
         else value
         for name, value in point.items()
     }

@@ -29,7 +29,7 @@ from advcore.pipelines.sweep.journal import Journal
 from advcore.pipelines.sweep.plan import Plan
 from advcore.pipelines.sweep.settings import SweepSettings
 from advcore.pipelines.sweep.space import Point
-from advcore.pipelines.sweep.trial import Report, reports
+from advcore.pipelines.sweep.trial import TrialReport, reports
 from advcore.workers.errors import InputError
 
 _QUIET = {
@@ -221,7 +221,7 @@ class Teller(tune.Callback):
         self.journal: Journal | None = journal
         self.error: Exception | None = None
         self._keys: dict[str, str] = {}
-        self._last: dict[str, Report | str] = {}
+        self._last: dict[str, TrialReport | str] = {}
         self._checkpoints: dict[str, Any] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -236,9 +236,11 @@ class Teller(tune.Callback):
     ) -> None:
         """Record an epoch."""
         told = result["told"]
-        self._last[trial.trial_id] = told["refused"] if "refused" in told else Report(**told)
+        self._last[trial.trial_id] = told["refused"] if "refused" in told else TrialReport(**told)
         if "refused" not in told:
-            self._keep(lambda journal: journal.reported(self._keys[trial.trial_id], Report(**told)))
+            self._keep(
+                lambda journal: journal.reported(self._keys[trial.trial_id], TrialReport(**told))
+            )
 
     def on_checkpoint(
         self, iteration: int, trials: Any, trial: Any, checkpoint: Any, **info: Any

@@ -14,10 +14,10 @@ import yaml
 from torch import Tensor
 
 from advcore.pipelines.claims import Measured
+from advcore.pipelines.claims.results import evaluate_claim
 from advcore.pipelines.reports import tables
 from advcore.pipelines.reports.outputs import Outputs
 from advcore.pipelines.settings import schema
-from advcore.pipelines.study.report import by_place, claim_warnings, evaluate_claim, verdicts
 from advcore.pipelines.sweep import trials_table
 from advcore.pipelines.sweep.choice import Choice, choice_of, chosen_on_test
 from advcore.pipelines.sweep.journal import SUFFIXES, Journal, Trial
@@ -27,18 +27,6 @@ from advcore.pipelines.sweep.settings import Sweep
 from advcore.pipelines.sweep.space import label, short_names
 from advcore.pipelines.sweep.trials_charts import charts
 from advcore.pipelines.tracking.card import add_to_card
-from advcore.pipelines.tracking.record import (
-    Artifact,
-    DatasetInput,
-    Metrics,
-    Model,
-    Run,
-    Tags,
-    Text,
-    Warnings,
-    note,
-)
-from advcore.pipelines.training.loading import load_training
 from advcore.probes import Columns, Robustness
 from advcore.workers.checkpoints import atomic_write
 from advcore.workers.errors import USERS_ERRORS
@@ -133,58 +121,6 @@ def report_of(journal: Journal, ran: int, spent: str) -> SweepReport:
     return SweepReport(
         sweep, trials, ran, best, claims, problems, text, folder, drawn, choice, warnings
     )
-
-
-def track(record: Run, report: SweepReport, journal: Journal) -> None:
-    """Log the sweep's results at the parent run, and register the best model."""
-    counts: dict[str, float] = {
-        "trials": len(report.trials),
-        "trials_run": report.ran,
-        "trial_hours": journal.seconds() / 3600,
-    }
-    for status in ("finished", "stopped", "failed", "interrupted"):
-        counts[f"trials_{status}"] = sum(trial.status == status for trial in report.trials)
-    record.log(Metrics(counts))
-    for name, claim in report.claims.items():
-        if isinstance(claim, Measured):
-            record.log(Metrics({f"claim/{name}": claim.value}))
-    record.log(note(report.text))
-    record.log(Tags(verdicts(report.claims)))
-    record.log(Warnings({**by_place(claim_warnings(report.claims)), **report.warnings}))
-    if report.best is not None:
-        shown = [*_shown(report.sweep, [report.best]), journal.plan.chosen_by or ""]
-        record.log(
-            Metrics(
-                {
-                    f"best/{name}": value
-                    for name, value in report.best.metrics.items()
-                    if name in shown
-                }
-            )
-        )
-        record.log(
-            Tags(
-                {
-                    "advcore.best": label(report.sweep.space, report.best.point),
-                    "advcore.best.trial": report.best.key,
-                }
-            )
-        )
-        ready = load_training(journal.plan.at(report.best.point))
-        weights, about = (journal.model(report.best.key).with_suffix(suffix) for suffix in SUFFIXES)
-        run, data = journal.run(report.best), ready.training.data
-        run.log(
-            DatasetInput(
-                data.name, ready.digest, len(ready.data), ready.data.shape, data.name, "training"
-            )
-        )
-        run.log(Model(report.sweep.name, weights, about, ready.data.shape, ready.classes))
-    for figure in report.figures:
-        record.log(Artifact(figure, "figures"))
-    for name in ("report.md", "sweep.yaml", "trials.parquet"):
-        if (report.folder / name).is_file():
-            record.log(Artifact(report.folder / name))
-    record.log(Text("\n".join(report.problems) or "none\n", "problems.txt"))
 
 
 def _quantities(
@@ -314,7 +250,7 @@ def _trials(numbers: Sequence[int]) -> str:
     return f"trial{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
 
 
-def _shown(sweep: Sweep, trials: list[Trial]) -> list[str]:
+def shown_numbers(sweep: Sweep, trials: list[Trial]) -> list[str]:
     """Return the numbers of the report's table.
 
     First those that were asked for, then each probe's first ones, then those of the epochs.
@@ -351,7 +287,7 @@ def _text(
         ]
     parts += [
         "## Trials",
-        trials_table.table(trials, sweep.space, _shown(sweep, trials), quantities),
+        trials_table.table(trials, sweep.space, shown_numbers(sweep, trials), quantities),
     ]
     parts += [_settings(sweep, quantities)]
     if best is not None and choice is not None:

@@ -12,8 +12,8 @@ from advcore.pipelines.reports.chance import accuracy_of, warned
 from advcore.pipelines.settings.schedulers import PBT
 from advcore.pipelines.study.plan import Prepared, prepare
 from advcore.pipelines.study.summaries import checked
-from advcore.pipelines.sweep.lineage import Lineage, lineage, succeeding
-from advcore.pipelines.sweep.metric_names import HELD_OUT, numbers_of
+from advcore.pipelines.sweep.lineage import Lineage, succeeding, trace_lineage
+from advcore.pipelines.sweep.metric_names import HELD_OUT, summary_numbers
 from advcore.pipelines.sweep.plan import Plan
 from advcore.pipelines.sweep.space import Point
 from advcore.pipelines.training.epoch_loop import ABOUT, MODEL, epochs
@@ -25,7 +25,7 @@ from advcore.workers.stores.store import open_store
 
 
 @dataclass(frozen=True)
-class Report:
+class TrialReport:
     """The state of a trial: its epoch and its numbers.
 
     At the end those of the epoch whose network is handed out, with the probes'; also `rows`, the
@@ -40,7 +40,7 @@ class Report:
     lineage: Lineage = field(default_factory=list)
 
 
-def reports(plan: Plan, point: Point, folder: Path) -> Iterator[Report]:
+def reports(plan: Plan, point: Point, folder: Path) -> Iterator[TrialReport]:
     """Train, or continue from the state in `folder`, then measure; yield one report an epoch.
 
     The last one has the probes' numbers.
@@ -52,7 +52,7 @@ def reports(plan: Plan, point: Point, folder: Path) -> Iterator[Report]:
     """
     population = isinstance(plan.sweep.scheduler, PBT)
     training = succeeding(plan, point, folder) if population else plan.at(point)
-    stretches = lineage(plan, point, training) if population else []
+    stretches = trace_lineage(plan, point, training) if population else []
     judged = getattr(plan.sweep.scheduler, "metric", None)
     for progress in epochs(training, folder):
         if judged is not None and judged not in progress.metrics:
@@ -62,11 +62,11 @@ def reports(plan: Plan, point: Point, folder: Path) -> Iterator[Report]:
                 f"of {known}"
             )
         if progress.epoch < training.recipe.epochs:
-            yield Report(progress.epoch, progress.metrics, lineage=stretches)
+            yield TrialReport(progress.epoch, progress.metrics, lineage=stretches)
     about = json.loads((folder / ABOUT).read_text())
     metrics = about["metrics"][about["epoch"] - 1] | {"chosen_epoch": about["epoch"]}
     rows, numbers, warnings = _measured(plan, training, folder)
-    yield Report(len(about["metrics"]), metrics | numbers, rows, warnings, stretches)
+    yield TrialReport(len(about["metrics"]), metrics | numbers, rows, warnings, stretches)
 
 
 def _measured(
@@ -119,6 +119,6 @@ def _study_measured(
     warnings: dict[str, str] = {}
     for name, keys in rows.items():
         summary = warned(checked(study.probes[name].summarise(store.read_all(keys))), accuracy)
-        numbers |= {f"{name}/{word}": value for word, value in numbers_of(summary).items()}
+        numbers |= {f"{name}/{word}": value for word, value in summary_numbers(summary).items()}
         warnings |= {f"{name}.{word}": sentence for word, sentence in summary.warnings.items()}
     return rows, numbers, warnings

@@ -88,7 +88,7 @@ def load_training(training: Training, model: ModelSpec | None = None) -> Loaded:
         for dataset in ((data, test) if test else (data,))
     ]
     learnt, held_out = (
-        (data, None) if training.validation is None else split(data, training.validation)
+        (data, None) if training.validation is None else hold_out(data, training.validation)
     )
     return Loaded(
         training,
@@ -102,7 +102,7 @@ def load_training(training: Training, model: ModelSpec | None = None) -> Loaded:
     )
 
 
-def split(data: Dataset, validation: Validation) -> tuple[Dataset, Dataset]:
+def hold_out(data: Dataset, validation: Validation) -> tuple[Dataset, Dataset]:
     """Split off the held-out samples, drawn by the validation's seed.
 
     Return the samples to learn and those held out, both in ascending order.

@@ -13,7 +13,7 @@ from advcore.pipelines.cli import main
 from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.names import TAKEN
 from advcore.pipelines.study.driver import run
-from advcore.pipelines.study.dry_run import dry_run
+from advcore.pipelines.study.dry_run import describe_dry_run
 from advcore.pipelines.study.estimates import FILE, worded
 from advcore.pipelines.study.settings import Study
 from advcore.pipelines.sweep.settings import Sweep
@@ -29,7 +29,7 @@ def _seconds(text: str) -> float:
 def test_it_is_what_the_same_took_here_before_times_the_samples(
     tiny: dict[str, Any], place: Path
 ) -> None:
-    assert "no estimate of how long it takes" in dry_run(study_of(tiny))
+    assert "no estimate of how long it takes" in describe_dry_run(study_of(tiny))
     run(study_of(tiny))
     assert "to measure: 0 of 24 shards\ntime: about 1 s (all of it is there)" in dry_run(
         study_of(tiny)
@@ -39,14 +39,14 @@ def test_it_is_what_the_same_took_here_before_times_the_samples(
     assert len(known) == 4  # two networks of one kind, four probes
     path.write_text(json.dumps(dict.fromkeys(known, 0.5)))
     tiny["data"]["seed"] = 1
-    text = dry_run(study_of(tiny))
+    text = describe_dry_run(study_of(tiny))
     assert "from what was measured here before" in text
     assert _seconds(text) == pytest.approx(20 * 8 * 0.5)
     tiny["probes"]["robustness"]["attacks"].pop()
-    text = dry_run(study_of(tiny))
+    text = describe_dry_run(study_of(tiny))
     assert "beside one/robustness, two/robustness, which" in text
     assert _seconds(text) == pytest.approx(20 * 6 * 0.5)
-    assert _seconds(dry_run(study_of(tiny | {"minutes": 7}))) == 420
+    assert _seconds(describe_dry_run(study_of(tiny | {"minutes": 7}))) == 420
 
 
 def test_trainings_are_part_of_it(tiny: dict[str, Any], place: Path) -> None:
@@ -62,7 +62,7 @@ def test_trainings_are_part_of_it(tiny: dict[str, Any], place: Path) -> None:
         "train": {"one": "short.yaml"},
         "probes": {"margins": tiny["probes"]["margins"]},
     }
-    assert "to train: one" in dry_run(study_of(tiny))
+    assert "to train: one" in describe_dry_run(study_of(tiny))
     report = run(study_of(tiny))
     text = (report.folder / "report.md").read_text()
     assert "[trainings/one.yaml](trainings/one.yaml)" in text
@@ -70,10 +70,10 @@ def test_trainings_are_part_of_it(tiny: dict[str, Any], place: Path) -> None:
     assert again["recipe"]["epochs"] == 1
     known = json.loads((place / "out" / FILE).read_text())
     assert sum(name.startswith("training/") for name in known) == 1
-    assert "to train" not in dry_run(study_of(tiny))
+    assert "to train" not in describe_dry_run(study_of(tiny))
     (place / "out/models/short.safetensors").unlink()
     (place / "out" / FILE).write_text(json.dumps(dict.fromkeys(known, 3.0)))
-    assert _seconds(dry_run(study_of(tiny))) == pytest.approx(3 + 20 * 3.0)
+    assert _seconds(describe_dry_run(study_of(tiny))) == pytest.approx(3 + 20 * 3.0)
 
 
 def test_a_dry_run_writes_nothing_and_refuses_what_a_run_does(
@@ -85,7 +85,7 @@ def test_a_dry_run_writes_nothing_and_refuses_what_a_run_does(
     assert sorted(place.rglob("*")) == before
     tiny["models"]["one"]["checkpoint"] = "gone.safetensors"
     with pytest.raises(InputError, match=r"gone\.safetensors"):
-        dry_run(study_of(tiny))
+        describe_dry_run(study_of(tiny))
 
 
 def test_the_price_comes_before_the_work(

@@ -13,9 +13,9 @@ from small_disk import fill, mounted
 from studies import stored
 
 from advcore.pipelines.cli import main
-from advcore.pipelines.machine.disk import is_full
 from advcore.pipelines.study import report
 from advcore.workers.actor import Worker
+from advcore.workers.errors import is_full
 
 
 @pytest.fixture(autouse=True)

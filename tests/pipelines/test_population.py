@@ -13,7 +13,7 @@ from advcore.pipelines.settings import schema
 from advcore.pipelines.sweep.plan import plan_of
 from advcore.pipelines.sweep.population import check_population, explored
 from advcore.pipelines.sweep.space import Domain
-from advcore.pipelines.sweep.trial import Report, reports
+from advcore.pipelines.sweep.trial import TrialReport, reports
 from advcore.pipelines.training.epoch_loop import epochs
 from advcore.pipelines.training.settings import Training
 
@@ -43,7 +43,7 @@ def test_settings_move_a_little_or_are_drawn_anew_inside_their_domains() -> None
     assert {new[DECAY] for new in anew} == {0.0, 1e-4, 1e-3}
 
 
-def _reports(plan: object, point: dict[str, object], folder: Path, count: int) -> list[Report]:
+def _reports(plan: object, point: dict[str, object], folder: Path, count: int) -> list[TrialReport]:
     found = []
     for report in reports(plan, point, folder):  # type: ignore[arg-type]
         found.append(report)

@@ -21,7 +21,7 @@ from advcore.pipelines.sweep import driver, report
 from advcore.pipelines.sweep.choice import chosen_on_test, interval, resampled
 from advcore.pipelines.sweep.driver import sweep
 from advcore.pipelines.sweep.journal import Journal
-from advcore.pipelines.sweep.metric_names import curves_of, numbers_of
+from advcore.pipelines.sweep.metric_names import curves_of, summary_numbers
 from advcore.pipelines.sweep.plan import plan_of
 from advcore.pipelines.sweep.settings import Sweep
 from advcore.pipelines.sweep.trials_charts import charts
@@ -313,8 +313,8 @@ def test_without_a_finite_metric_all_else_is_reported(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "advcore.pipelines.sweep.trial.numbers_of",
-        lambda summary: {**numbers_of(summary), "robust_accuracy/worst/0.2": math.nan},
+        "advcore.pipelines.sweep.trial.summary_numbers",
+        lambda summary: {**summary_numbers(summary), "robust_accuracy/worst/0.2": math.nan},
     )
     report = sweep(sweep_of(tiny_sweep(claims={"right": CLAIM})))
     assert report.complete

@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from advcore.pipelines.claims import Measured
+from advcore.pipelines.claims.results import by_place
 from advcore.pipelines.printing import render_report
 from advcore.pipelines.settings import schema
 from advcore.pipelines.study.driver import run
-from advcore.pipelines.study.report import by_place
 from advcore.pipelines.study.settings import Study
 from advcore.pipelines.study.trained_models import with_trained
 from advcore.workers.errors import InputError

@@ -1,0 +1,95 @@
+"""The collecting of results from workers, and of rows that are damaged in the store."""
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from tqdm import tqdm
+
+from advcore.pipelines.tracking.record import Metrics, Run
+from advcore.workers.errors import (
+    FullDiskError,
+    RunInterruptedError,
+    is_full,
+)
+from advcore.workers.redaction import LINE, shortened, without_secrets
+from advcore.workers.stores.rows import Damaged
+from advcore.workers.stores.store import Store
+from advcore.workers.tasks import Task, TaskResult
+
+PROGRESS_SECONDS = 10.0
+"""Seconds between two entries of progress in MLflow."""
+
+
+def collect_results(
+    coming: Iterable[TaskResult], works: Sequence[Task], name: str, record: Run
+) -> list[TaskResult]:
+    """Collect one result per task, with a progress bar of samples per second.
+
+    Raises RunInterruptedError where the store is full or unreachable.
+    """
+    if not works:
+        return []
+    sizes = {work.key: len(work.shard) for work in works}
+    outcomes = []
+    tell = _progress(record, len(works))
+    with tqdm(
+        total=sum(sizes.values()), desc=name, unit="sample", smoothing=0.1, file=sys.stderr
+    ) as bar:
+        for outcome in coming:
+            outcomes.append(outcome)
+            bar.set_postfix_str(
+                outcome.name if outcome.ok else f"{outcome.name} FAILED", refresh=False
+            )
+            bar.update(sizes[outcome.key])
+            tell(len(outcomes))
+            done = sum(outcome.ok for outcome in outcomes)
+            if outcome.away:
+                raise RunInterruptedError(
+                    f"{done} of {len(works)} shards were measured, and the store is away: "
+                    f"{last_line(outcome.error)}"
+                )
+            if not outcome.ok and is_full(last_line(outcome.error)):
+                raise FullDiskError(
+                    f"no space is left to store the rows of {outcome.name} "
+                    f"({last_line(outcome.error)}); {done} of {len(works)} "
+                    "shards were measured and are kept"
+                )
+    return outcomes
+
+
+def _progress(record: Run, total: int) -> Callable[[int], None]:
+    """Return a callback that logs the number of finished shards every few seconds."""
+    noted = time.monotonic()
+
+    def tell(done: int) -> None:
+        nonlocal noted
+        if time.monotonic() - noted >= PROGRESS_SECONDS or done == total:
+            noted = time.monotonic()
+            record.log(Metrics({"progress/shards": done, "progress/share": done / total}, done))
+
+    return tell
+
+
+def last_line(error: str) -> str:
+    """Return the last line of a traceback, without secrets."""
+    last = (shortened(error).strip().splitlines() or ["no reason is known"])[-1]
+    return without_secrets(shortened(last, LINE))
+
+
+def set_aside(works: Sequence[Task], store: Store) -> list[Task]:
+    """Move damaged rows aside, print one line, and return their tasks."""
+    damaged, places = [], []
+    for work in works:
+        try:
+            if store.has(work.key):
+                store.read(work.key)
+        except Damaged:
+            damaged.append(work)
+            places.append(store.set_aside(work.key))
+    print(
+        f"advcore: {len(damaged)} damaged files of rows are set aside "
+        f"({places[0]}{', ...' if len(places) > 1 else ''}); their shards are measured anew",
+        file=sys.stderr,
+    )
+    return damaged
