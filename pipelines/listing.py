@@ -7,7 +7,7 @@ from typing import Any
 
 from advcore.pipelines.reference import SECTIONS, all_names, as_text, describe, find_entries
 from advcore.pipelines.settings.messages import suggestion
-from advcore.pipelines.settings.shipped import shipped
+from advcore.pipelines.settings.shipped import shipped_files
 from advcore.workers.datasets import NAMES
 from advcore.workers.errors import InputError
 
@@ -15,7 +15,7 @@ from advcore.workers.errors import InputError
 def show_names() -> None:
     """Print all names, by section."""
     sections: dict[str, Mapping[str, Any]] = {
-        folder: {name: _comment(path) for name, path in shipped(folder).items()}
+        folder: {name: _comment(path) for name, path in shipped_files(folder).items()}
         for folder in ("studies", "recipes", "sweeps")
     }
     sections |= {title: known for title, known in SECTIONS.items() if title != "files"}
@@ -31,13 +31,13 @@ def show_name(name: str) -> None:
     """Print what a name stands for, with its settings. Raises InputError where nothing bears it."""
     found = find_entries(name)
     for folder in ("studies", "recipes", "sweeps"):
-        if path := shipped(folder).get(name):
+        if path := shipped_files(folder).get(name):
             print(path.read_text(encoding="utf-8").rstrip())
             return
     if not found:
         known = [
             *all_names(),
-            *(own for folder in ("studies", "recipes") for own in shipped(folder)),
+            *(own for folder in ("studies", "recipes") for own in shipped_files(folder)),
         ]
         raise InputError(
             f"nothing is called {name!r}{suggestion(name, known)} (advcore list shows all)"

@@ -54,7 +54,7 @@ def of_one(statistic: str, values: np.ndarray, binary: bool = False) -> Estimate
     return intervals.of_share(values[0]) if binary else intervals.of_mean(values[0])
 
 
-def measured(
+def measure_claim(
     claim: Bounded,
     grids: Sequence[Grid],
     estimate: Callable[..., Estimate],

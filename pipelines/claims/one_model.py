@@ -13,7 +13,7 @@ from advcore.pipelines.claims.measured import Measured
 from advcore.pipelines.claims.measuring import (
     Signs,
     at_each,
-    measured,
+    measure_claim,
     of_one,
     one_position,
     unit_of,
@@ -45,7 +45,7 @@ class Level:
         grids, told = without_missing([grid])
         told += few_samples(self.of.statistic, grids)
         bounds = (0.0, 1.0) if grids[0].binary else (-np.inf, np.inf)
-        return measured(
+        return measure_claim(
             self, grids, lambda own: of_one(self.of.statistic, own, grids[0].binary), told, bounds
         )
 
@@ -90,7 +90,7 @@ class Trend:
                 value, intervals.draws(lambda drawn: at_each(self.of.statistic, drawn), [own])
             )
 
-        return measured(
+        return measure_claim(
             self, [grid], estimate, told, (-1.0, 1.0), unit_of(grid, grid.networks), signs
         )
 
@@ -134,7 +134,7 @@ class Power:
                 lambda drawn: _slopes(positions, at_each(self.of.statistic, drawn)), [own]
             )
 
-        return measured(
+        return measure_claim(
             self, [grid], estimate, told, unit=unit_of(grid, grid.networks), signs=signs
         )
 

@@ -8,7 +8,7 @@ from advcore.pipelines.claims import intervals
 from advcore.pipelines.claims.grid import Numbers, Tables, check_alike, without_missing
 from advcore.pipelines.claims.intervals import Estimate
 from advcore.pipelines.claims.measured import Measured
-from advcore.pipelines.claims.measuring import measured, one_position
+from advcore.pipelines.claims.measuring import measure_claim, one_position
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Correlation:
             for of, grid in zip((self.of, self.against), grids, strict=True)
             if _ties(grid.values)
         )
-        return measured(self, grids, _estimate, told, (-1.0, 1.0))
+        return measure_claim(self, grids, _estimate, told, (-1.0, 1.0))
 
 
 TIED = 0.5

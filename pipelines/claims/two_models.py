@@ -10,7 +10,7 @@ from advcore.pipelines.claims.caveats import few_samples, sign_flips
 from advcore.pipelines.claims.grid import Grid, Numbers, Tables, check_alike, without_missing
 from advcore.pipelines.claims.intervals import Estimate
 from advcore.pipelines.claims.measured import Measured
-from advcore.pipelines.claims.measuring import Signs, at_each, measured, of_one, one_position
+from advcore.pipelines.claims.measuring import Signs, at_each, measure_claim, of_one, one_position
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,9 @@ class Ratio:
             )
         flips = Signs(1.0, sign_flips(self._alternatives(grids), 1))
         bounds = (-np.inf if any((grid.values < 0).any() for grid in grids) else 0.0, np.inf)
-        return measured(self, grids, self._estimate, told, bounds, signs=flips, in_logarithms=True)
+        return measure_claim(
+            self, grids, self._estimate, told, bounds, signs=flips, in_logarithms=True
+        )
 
     def _estimate(self, own: np.ndarray, other: np.ndarray) -> Estimate:
         """Estimate the ratio of one seed's numbers, `(positions, samples)` each."""
@@ -162,7 +164,7 @@ class Difference:
             )
         else:
             told += few_samples(self.of.statistic, grids)
-        return measured(
+        return measure_claim(
             self,
             grids,
             self._estimate,
@@ -222,7 +224,7 @@ class Share:
             grids, told = _pair(self.of, self.to, tables)
             flips = sign_flips(self._alternatives(grids), 0)
         one_position("share", self.of, grids[0])
-        return measured(self, grids, self._estimate, told, (0.0, 1.0), signs=Signs(0.5, flips))
+        return measure_claim(self, grids, self._estimate, told, (0.0, 1.0), signs=Signs(0.5, flips))
 
     def _estimate(self, own: np.ndarray, other: np.ndarray) -> Estimate:
         return intervals.of_share(self._counted(own, other)[0])

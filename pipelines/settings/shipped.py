@@ -9,7 +9,7 @@ from advcore.pipelines.settings import schema
 from advcore.workers.errors import InputError
 
 
-def shipped(folder: str) -> dict[str, Path]:
+def shipped_files(folder: str) -> dict[str, Path]:
     """Return the YAML files that come with advcore, by name.
 
     `folder` is studies, recipes or sweeps.
@@ -25,7 +25,7 @@ def find(name: str, folder: str) -> Path:
     """
     if os.path.isfile(name):
         return Path(name)
-    known = shipped(folder)
+    known = shipped_files(folder)
     if name in known:
         return known[name]
     shown = ", ".join(known) or "none"

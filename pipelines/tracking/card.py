@@ -8,7 +8,7 @@ from typing import Any
 from advcore.workers.checkpoints import read_metadata, read_tensors, save_tensors
 
 
-def card(about: Mapping[str, Any]) -> dict[str, str]:
+def make_card(about: Mapping[str, Any]) -> dict[str, str]:
     """Return a network's metadata, by `advcore.NAME`: its origin, and how to build it in torch.
 
     `about` is what stands in the JSON beside a network: its training's settings, its epochs'
@@ -41,7 +41,7 @@ def add_to_card(path: Path, words: Mapping[str, str]) -> None:
 
 def described(about: Mapping[str, Any]) -> str:
     """Return a registered model's description in Markdown."""
-    words = {name.removeprefix("advcore."): word for name, word in card(about).items()}
+    words = {name.removeprefix("advcore."): word for name, word in make_card(about).items()}
     numbers = ", ".join(
         f"{name} {value:.4g}" for name, value in about["metrics"][about["epoch"] - 1].items()
     )

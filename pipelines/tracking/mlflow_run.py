@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from advcore.pipelines.tracking.card import card, described
+from advcore.pipelines.tracking.card import described, make_card
 from advcore.pipelines.tracking.client import Client, cut
 from advcore.pipelines.tracking.finished_run import CHILDREN
 from advcore.pipelines.tracking.packing import pack
@@ -158,7 +158,7 @@ class MLflowRun:
                 f"Networks trained by advcore as {name!r}.",
             )
         known = json.loads(model.about.read_text())
-        tags = {tag: cut(word, _TAG) for tag, word in card(known).items()}
+        tags = {tag: cut(word, _TAG) for tag, word in make_card(known).items()}
         made = self._client.ask(
             "create_model_version",
             name,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from advcore.pipelines.settings import schema
-from advcore.pipelines.tracking.card import card
+from advcore.pipelines.tracking.card import make_card
 from advcore.pipelines.training.loading import Loaded, load_training, sample_subset
 from advcore.pipelines.training.settings import Training
 from advcore.probes.probe import Batch
@@ -171,7 +171,7 @@ def _hand_out(
     }
     with atomic_write(folder / ABOUT) as unfinished:
         unfinished.write_text(json.dumps(about, indent=1))
-    save_tensors(weights, folder / MODEL, card(about))
+    save_tensors(weights, folder / MODEL, make_card(about))
 
 
 def _samples(dataset: Dataset, device: torch.device) -> Batch:

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from advcore.pipelines.settings import schema
-from advcore.pipelines.tracking.card import add_to_card, card, described
+from advcore.pipelines.tracking.card import add_to_card, described, make_card
 from advcore.pipelines.tracking.packing import export
 from advcore.workers.checkpoints import bare_weights, read_metadata, save_tensors
 from advcore.workers.models import ModelSpec, build
@@ -60,7 +60,7 @@ def _run_in_docs(place: int, folder: Path, images: torch.Tensor) -> torch.Tensor
 
 
 def test_the_docs_example_makes_the_network_of_a_file(tmp_path: Path) -> None:
-    save_tensors(bare_weights(build(SPEC)), tmp_path / "best.safetensors", card(_about(SPEC)))
+    save_tensors(bare_weights(build(SPEC)), tmp_path / "best.safetensors", make_card(_about(SPEC)))
     add_to_card(tmp_path / "best.safetensors", {"score": json.dumps({"value": 0.5}), "run": ""})
     images = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     expected = build(replace(SPEC, checkpoint=str(tmp_path / "best.safetensors")))(images)

@@ -13,7 +13,7 @@ from sweeps import EPS
 
 from advcore.pipelines.cli import main
 from advcore.pipelines.settings import schema
-from advcore.pipelines.settings.shipped import shipped
+from advcore.pipelines.settings.shipped import shipped_files
 from advcore.pipelines.sweep import report
 from advcore.pipelines.sweep.plan import check_points, plan_of
 from advcore.pipelines.sweep.settings import Sweep
@@ -49,9 +49,9 @@ def _put(path: Path, content: object) -> str:
     return hashlib.md5(path.read_bytes()).hexdigest()
 
 
-@pytest.mark.parametrize("name", shipped("sweeps"))
+@pytest.mark.parametrize("name", shipped_files("sweeps"))
 def test_shipped_sweeps_learn_and_measure_it(name: str, cifar: Path) -> None:
-    settings = schema.load_yaml(shipped("sweeps")[name])
+    settings = schema.load_yaml(shipped_files("sweeps")[name])
     settings["data"] |= {"name": "torchvision:CIFAR10", "folder": "cifar", "samples": 10}
     sweep = schema.structure(Sweep, settings)
     plan = plan_of(sweep)

@@ -31,7 +31,7 @@ def test_it_is_what_the_same_took_here_before_times_the_samples(
 ) -> None:
     assert "no estimate of how long it takes" in describe_dry_run(study_of(tiny))
     run(study_of(tiny))
-    assert "to measure: 0 of 24 shards\ntime: about 1 s (all of it is there)" in dry_run(
+    assert "to measure: 0 of 24 shards\ntime: about 1 s (all of it is there)" in describe_dry_run(
         study_of(tiny)
     )
     path = place / "out" / FILE

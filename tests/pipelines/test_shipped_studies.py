@@ -7,14 +7,14 @@ import pytest
 import yaml
 
 from advcore.pipelines.settings import schema
-from advcore.pipelines.settings.shipped import find, read, shipped
+from advcore.pipelines.settings.shipped import find, read, shipped_files
 from advcore.pipelines.study.driver import run
 from advcore.pipelines.study.settings import Study
 
 SMALL = ("data.samples=12", "run.threads=1", "run.track=false", "run.shard_size=12")
 
 
-@pytest.mark.parametrize("name", shipped("studies"))
+@pytest.mark.parametrize("name", shipped_files("studies"))
 def test_each_reads(name: str) -> None:
     study = read(Study, name, "studies")
     assert study.name == name

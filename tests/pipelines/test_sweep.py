@@ -15,7 +15,7 @@ from sweeps import EPS, results, sweep_of, tiny_sweep, with_term
 
 from advcore.pipelines.cli import main
 from advcore.pipelines.settings import schema
-from advcore.pipelines.settings.shipped import shipped
+from advcore.pipelines.settings.shipped import shipped_files
 from advcore.pipelines.study.settings import RunSettings
 from advcore.pipelines.sweep import driver, report
 from advcore.pipelines.sweep.choice import chosen_on_test, interval, resampled
@@ -556,9 +556,9 @@ def test_the_command_runs_and_refuses(place: Path, capsys: pytest.CaptureFixture
     assert main(["sweep", "nothing"]) == 2
 
 
-@pytest.mark.parametrize("name", shipped("sweeps"))
+@pytest.mark.parametrize("name", shipped_files("sweeps"))
 def test_shipped_sweeps_are_in_order(name: str, place: Path) -> None:
-    settings = schema.structure(Sweep, schema.load_yaml(shipped("sweeps")[name]))
+    settings = schema.structure(Sweep, schema.load_yaml(shipped_files("sweeps")[name]))
     plan = driver.plan_of(settings)
     driver.check_points(plan, settings.points())
     assert replace(settings, claims={}) != settings
