@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 PROBE = '''
 from dataclasses import dataclass
 import advcore.workers
+from advcore.probes.probe import Summary
 import workers.tools
 
 
@@ -32,7 +33,7 @@ class Where:
         pass
 
     def summarise(self, table):
-        return {"rows": float(len(table["sample"]))}
+        return Summary({"rows": float(len(table["sample"]))})
 
     def charts(self, tables):
         return []
@@ -90,8 +91,9 @@ def test_a_users_own_folders_do_not_matter(
     ]
     where = [table for table in tables if "advcore" in table]
     curvature = [table for table in tables if "advcore" not in table]
-    assert sorted(sample for table in where for sample in table["sample"]) == list(range(8))
-    assert {sample for table in curvature for sample in table["sample"]} == set(range(8))
+    measured = sorted(sample for table in where for sample in table["sample"])
+    assert len(measured) == len(set(measured)) == 8
+    assert {sample for table in curvature for sample in table["sample"]} == set(measured)
     assert {file for table in where for file in table["advcore"]} == {
         str(plain_install / "advcore" / "workers" / "__init__.py")
     }
