@@ -1,0 +1,62 @@
+"""A probe of your own, in a study from Python: how sure the network is, and how bright the image.
+
+Run: python examples/own_probe.py
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from advcore.classifier import Classifier
+from advcore.pipelines import RunSettings, Study, run
+from advcore.probes import Chart, Columns, Summary
+from advcore.probes.probe import Batch
+from advcore.randomness import Randomness
+from advcore.workers.datasets import DataSpec
+from advcore.workers.models import ModelSpec
+
+
+@dataclass(frozen=True)
+class Sureness:
+    """The largest probability of each sample.
+
+    Attributes:
+        temperature: by which logits are divided.
+    """
+
+    temperature: float = 1.0
+
+    def validate(self, shape: tuple[int, int, int], classes: int) -> None:
+        if not self.temperature > 0:
+            raise ValueError(f"temperature must be above 0; got {self.temperature}")
+
+    def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
+        with torch.no_grad():
+            sure = (classifier(batch.images) / self.temperature).softmax(1).amax(1)
+        return {"sample": batch.indices, "sure": sure, "bright": batch.images.flatten(1).mean(1)}
+
+    def summarise(self, table: Columns) -> Summary:
+        sure = torch.as_tensor(table["sure"])
+        return Summary(
+            {"median_sure": sure.median().item()},
+            meanings={"median_sure": "median over samples of the largest probability"},
+        )
+
+    def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
+        return []
+
+
+if __name__ == "__main__":
+    result = run(
+        Study(
+            name="own",
+            models={"lenet": ModelSpec("lenet")},
+            data=DataSpec("mnist5k", split="test", samples=32),
+            probes={"sureness": Sureness(), "cool": Sureness(temperature=0.1)},
+            run=RunSettings(track=False),
+        )
+    )
+    for probe, by_model in result.scalars.items():
+        print(probe, by_model["lenet"])
+    print(result.table("cool").describe())

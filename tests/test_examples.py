@@ -1,0 +1,60 @@
+"""Each example runs as a user would run it, and prints numbers."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+PRINTED = {
+    "own_model.py": ("robust accuracy at l2 0.05: ", "median margin in DCT block 3: "),
+    "own_attack.py": ("BestOfNoise: ", "PGD: 16 of 16 found"),
+    "own_probe.py": ("cool {'median_sure': ", "bright"),
+    "study_from_python.py": ("rises: ", "expected >= 0.9: "),
+}
+
+
+def test_all_are_here() -> None:
+    assert {path.name for path in EXAMPLES.glob("*.py")} == PRINTED.keys()
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_it_runs(name: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / name)],
+        cwd=tmp_path,
+        env=environment,
+        text=True,
+        capture_output=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    for words in PRINTED[name]:
+        assert words in done.stdout, done.stdout
+
+
+def test_the_notebooks_cells_run_in_order() -> None:
+    notebook = json.loads((EXAMPLES / "look_inside.ipynb").read_text())
+    held: dict[str, Any] = {}
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            exec("".join(cell["source"]), held)
+    assert held["found"].found.all()
+    assert held["medians"].shape == (6,)
+    assert 0 <= held["images"].min() <= held["images"].max() <= 1
+
+
+def test_the_attack_of_ones_own_is_taken_by_a_study(monkeypatch: pytest.MonkeyPatch) -> None:
+    from advcore.pipelines.settings import schema
+    from advcore.probes import Probe
+
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    attacks = [{"kind": "own_attack:BestOfNoise"}]
+    probe = schema.structure(Probe, {"kind": "robustness", "eps": [1.0], "attacks": attacks})
+    assert probe.attacks[0].norm == "l2"
