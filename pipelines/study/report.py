@@ -114,9 +114,8 @@ def write_report(
         try:
             summary = summarised(study.probes[probe], by_model)
             drawn = _drawn(outputs, probe, study, by_model)
-        except (
-            USERS_ERRORS
-        ) as error:  # a probe may be a user's own code, and hours of measuring lie behind it
+        except USERS_ERRORS as error:
+            # a probe may be a user's own code, and hours of measuring lie behind it
             if is_full(str(error)):
                 raise
             problems.append(_problem(probe, error))

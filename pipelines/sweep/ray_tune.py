@@ -182,9 +182,8 @@ def _trial(
     if checkpoint is not None:
         try:
             checkpoint.to_directory(str(folder))
-        except (
-            FileNotFoundError
-        ):  # the state is gone: the training begins anew, and comes to the same
+        except FileNotFoundError:
+            # the state is gone: the training begins anew, and comes to the same
             shutil.rmtree(folder, ignore_errors=True)
     unknown = {} if metric is None else {metric: math.nan}
     try:
@@ -289,9 +288,8 @@ class Teller(tune.Callback):
         try:
             if self.error is None and self.journal is not None:
                 tell(self.journal)
-        except (
-            Exception
-        ) as error:  # MLflow that went away, a full disk: told to the user at the end
+        except Exception as error:
+            # MLflow that went away, a full disk: told to the user at the end
             self.error = error
 
 

@@ -93,9 +93,8 @@ class Ledger:
                     self._change.wait_for(lambda: self._over, pause)
                 pause = min(2 * pause, LONGEST)
                 continue
-            except (
-                Exception
-            ) as error:  # whatever MLflow makes of it: the work goes on, the end tells
+            except Exception as error:
+                # whatever MLflow makes of it: the work goes on, the end tells
                 reason = without_secrets(" ".join(shortened(str(error)).split()))
                 self._refused[reason] = self._refused.get(reason, 0) + 1
             pause = FIRST

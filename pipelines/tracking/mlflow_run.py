@@ -216,9 +216,8 @@ class MLflowRun:
                 [Metric(name, value, now, step) for name, step, value in new], METRICS
             ):
                 self._client.ask("log_batch", self.id, metrics=part)
-        except (
-            InputError
-        ):  # perhaps they are written, and only the answer was lost: who tries again looks first
+        except InputError:
+            # perhaps they are written, and only the answer was lost: who tries again looks first
             self._fresh = False
             for name, _, _ in new:
                 self._written.pop(name, None)

@@ -228,9 +228,8 @@ def _opened(name: str, make: Callable[..., Any], root: Path, downloads: bool) ->
         raise InputError(
             f"torchvision:{name} cannot be made ({_line(error)}): check arguments:"
         ) from error
-    except (
-        Exception
-    ) as error:  # torchvision's classes raise what they like when their files are not there
+    except Exception as error:
+        # torchvision's classes raise what they like when their files are not there
         if not downloads or _is_unknown_split(error):
             raise InputError(
                 f"torchvision:{name} cannot be read from {root}: {_line(error)}; give folder: "

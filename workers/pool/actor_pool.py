@@ -207,9 +207,8 @@ class ActorPool:
         except errors.TaskCancelledError:  # a second try that came too late and had not begun
             members.drop(member, ref)
             return None
-        except (
-            errors.RayTaskError
-        ) as error:  # the code outside the worker's own care: a probe that cannot be imported, say
+        except errors.RayTaskError as error:
+            # the code outside the worker's own care: a probe that cannot be imported, say
             work = members.drop(member, ref)
             return self._judge(work, self._failure(work, without_secrets(shortened(str(error)))))
         except (errors.RuntimeEnvSetupError, errors.ActorUnschedulableError) as error:
