@@ -256,7 +256,7 @@ class Teller(tune.Callback):
         """Record that a trial failed."""
         self._keep(
             lambda journal: journal.ended(
-                self._start(journal, trial), "failed", str(trial.get_error())
+                self._start(journal, trial), "failed", _reason(str(trial.get_error()))
             )
         )
 
@@ -307,6 +307,15 @@ class _Until(tune.Stopper):
 
     def stop_all(self) -> bool:
         return self._over is not None and self._over()
+
+
+def _reason(error: str) -> str:
+    """Return why a trial failed: Ray's own text, behind a line that says what mends it where a node
+    lacks advcore."""
+    if re.search(r"No module named 'advcore\b", error) is None:
+        return error
+    mend = "advcore is not installed on a node of this Ray: pip install advcore there, as here"
+    return f"{error}\n{mend}"
 
 
 def _moved(state: str, storage: str) -> str:

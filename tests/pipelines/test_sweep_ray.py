@@ -273,3 +273,14 @@ def _runs(mlflow: Any) -> list[tuple[str, list[int]]]:
         )
         for run in found
     ]
+
+
+@pytest.mark.parametrize("module", ["advcore", "advcore.workers"])
+def test_a_node_without_advcore_is_told_last(module: str) -> None:
+    from advcore.pipelines.sweep.ray_tune import _reason
+
+    text = f"ray.exceptions.RaySystemError: ...\nModuleNotFoundError: No module named '{module}'"
+    told = "advcore is not installed on a node of this Ray: pip install advcore there, as here"
+    assert _reason(text).splitlines()[-1] == told
+    other = "No module named 'advcorex'\nNo module named 'own'"
+    assert _reason(other) == other
