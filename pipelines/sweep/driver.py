@@ -1,5 +1,6 @@
 """The driver of a sweep: run unfinished trials, report on all of them."""
 
+import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -9,8 +10,9 @@ from pathlib import Path
 from advcore.pipelines.machine.lock import exclusive_lock
 from advcore.pipelines.settings.names import check_alone
 from advcore.pipelines.settings.schedulers import FIFO, Optuna
+from advcore.pipelines.sweep.archive import archived
 from advcore.pipelines.sweep.choice import check_metrics
-from advcore.pipelines.sweep.journal import ENDED, Journal
+from advcore.pipelines.sweep.journal import Journal
 from advcore.pipelines.sweep.live_table import Live
 from advcore.pipelines.sweep.log import log_sweep_definition, log_sweep_results
 from advcore.pipelines.sweep.plan import Plan, check_points, plan_of
@@ -50,8 +52,17 @@ def _sweep(settings: Sweep, verbose: bool) -> SweepReport:
     warn_of_unseen(settings, plan.training)
     check_alone(out / settings.name, "study.yaml")
     check_metrics(plan)
-    check_writable(out / settings.name, "results")
-    store = open_store(plan.store)
+    try:
+        check_writable(out / settings.name, "results")
+        store = open_store(plan.store)
+    except InputError as error:
+        shown = archived(plan, out / settings.name)
+        if shown is None:
+            raise
+        print(
+            f"advcore: all is measured, and nothing of it is written anew: {error}", file=sys.stderr
+        )
+        return shown
     if str(settings.run.storage).startswith("s3://"):
         open_store(
             str(settings.run.storage)
@@ -65,14 +76,7 @@ def _sweep(settings: Sweep, verbose: bool) -> SweepReport:
         settings.run.experiment, plan.identity, settings.name
     )
     journal = Journal(out / settings.name, plan, opened, Live(settings.name, plan.chosen_by))
-    for point in settings.points() or journal.remembered():
-        journal.expect(point)
-    todo = [trial.point for trial in journal.trials.values() if trial.status not in ENDED]
-    more = (
-        max(0, settings.trials - len(journal.trials))
-        if isinstance(settings.searcher, Optuna)
-        else 0
-    )
+    todo, more = journal.unfinished()
     if not todo and not more and opened.finished:
         # all is there already, also in MLflow; only the folder may hold another sweep of that name
         opened = NullRun()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from advcore.pipelines.machine.environment import environment_tags
+from advcore.pipelines.settings.schedulers import Optuna
 from advcore.pipelines.sweep.lineage import Lineage
 from advcore.pipelines.sweep.metric_names import curves_of
 from advcore.pipelines.sweep.plan import Plan
@@ -122,6 +123,16 @@ class Journal:
                 trial.status = "interrupted"
             self.trials[key] = trial
         return self.trials[key]
+
+    def unfinished(self) -> tuple[list[Point], int]:
+        """Expect every point of the sweep; return those to be run, and how many more a searcher is
+        to choose."""
+        sweep = self.plan.sweep
+        for point in sweep.points() or self.remembered():
+            self.expect(point)
+        todo = [trial.point for trial in self.trials.values() if trial.status not in ENDED]
+        searched = isinstance(sweep.searcher, Optuna)
+        return todo, max(0, sweep.trials - len(self.trials)) if searched else 0
 
     def started(self, point: Point) -> Trial:
         """Record that a trial begins or continues."""

@@ -65,14 +65,14 @@ class SweepReport:
         return not self.problems
 
 
-def report_of(journal: Journal, ran: int, spent: str) -> SweepReport:
-    """Write everything into the sweep's folder, replacing what was there.
+def report_of(journal: Journal, ran: int, spent: str, folder: Path | None = None) -> SweepReport:
+    """Write everything into a folder (by default the sweep's), replacing what was there.
 
     `spent` says which budget was used up, if any.
     """
     from advcore.pipelines.reports import figures  # matplotlib takes a second to import
 
-    plan, folder = journal.plan, journal.folder
+    plan, folder = journal.plan, folder or journal.folder
     sweep, trials = (
         plan.sweep,
         [replace(trial, point=trial.settings) for trial in journal.trials.values()],
@@ -144,7 +144,7 @@ def _rows(journal: Journal, done: list[Trial], best: Trial | None) -> dict[str, 
     Only those of the best trial where no claim needs the others.
     """
     wanted = done if journal.plan.sweep.claims else [trial for trial in done if trial is best]
-    store = open_store(journal.plan.store)
+    store = open_store(journal.plan.store, write=False)
     return {
         trial.key: {probe: store.read_all(keys) for probe, keys in trial.rows.items()}
         for trial in wanted

@@ -3,6 +3,7 @@ holds."""
 
 import json
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from mlflow_store import client
+from read_only import read_only
 from sweeps import EPS, results, sweep_of, tiny_sweep, with_term
 
 from advcore.pipelines.cli import main
@@ -100,6 +102,30 @@ def test_a_sweep_trains_measures_and_reports(place: Path) -> None:
     assert report.claims["right"].value == table["robustness/accuracy"][1]  # type: ignore[union-attr]
     assert schema.structure(Sweep, schema.load_yaml(folder / "sweep.yaml")) == report.sweep
     assert (folder / "figures/pareto.png").is_file()
+
+
+def test_a_finished_sweep_on_a_disk_that_may_only_be_read_is_shown(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Moved there, too; what is not all there is refused as anything that cannot be written."""
+    mapping = tiny_sweep(claims={"right": CLAIM})
+    written = sweep(sweep_of(mapping))
+    shutil.move(place / "out", archive := place / "archive")
+    other = tiny_sweep(space={EPS: {"grid": [0.1, 0.5, 1.0]}})
+    with read_only(archive):
+        shown = sweep(sweep_of(mapping, out=str(archive)))
+        assert "all is measured, and nothing of it is written anew" in capsys.readouterr().err
+        assert (shown.complete, shown.ran, shown.text) == (True, 0, written.text)
+        assert (shown.folder, shown.trials) == (archive / "tiny", written.trials)
+        assert shown.figures == [archive / "tiny" / "figures" / written.figures[0].name]
+        with pytest.raises(InputError, match=r"cannot be written \(Read-only file system\)"):
+            sweep(sweep_of(other, out=str(archive)))
+    (archive / "tiny/models" / f"{written.trials[0].key}.safetensors").unlink()
+    with (
+        read_only(archive),
+        pytest.raises(InputError, match=r"cannot be written \(Read-only file system\)"),
+    ):
+        sweep(sweep_of(mapping, out=str(archive)))
 
 
 def test_trials_that_learnt_nothing_are_warned_of(place: Path) -> None:
