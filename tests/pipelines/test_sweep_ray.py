@@ -231,12 +231,74 @@ def test_a_trial_and_the_driver_are_killed_and_every_trial_ends_once(
     assert sorted(steps for _, steps in runs) == [[], *[[1, 2, 3, 4, 5, 6]] * 3]
 
 
+@pytest.mark.slow
+def test_a_folder_that_is_moved_between_runs_keeps_all_that_is_trained(place: Path) -> None:
+    """Moved first in the middle of two trials, then at their end; the driver gets SIGTERM. 200
+    samples are two steps an epoch."""
+    settings: dict[str, Any] = tiny_sweep()
+    settings["recipe"]["recipe"]["epochs"] = 60
+    settings = with_term(settings, kind="sweeps:Deadly", folder=str(place), step=-1)
+    run = {"runner": "ray", "concurrent": 2, "out": "unused"}
+    (place / "tiny.yaml").write_text(json.dumps({**settings, "run": run}))
+    with (place / "log").open("w") as log:
+        first = _sweep("a", log)
+        deadline = time.monotonic() + 240
+        while time.monotonic() < deadline and first.poll() is None:
+            begun = _trials(place / "a")
+            if len(begun) == 2 and all(trial["epoch"] >= 8 for trial in begun):
+                break
+            time.sleep(0.02)
+        first.send_signal(signal.SIGTERM)
+        assert first.wait(60) == 130, (place / "log").read_text()
+        assert [trial["status"] for trial in _trials(place / "a")] == ["interrupted"] * 2
+        left = [trial["epoch"] for trial in _trials(place / "a")]
+        steps = (place / "steps").stat().st_size
+        (place / "a").rename(place / "b")
+        assert _sweep("b", log).wait(240) == 0, (place / "log").read_text()
+        assert [trial["epoch"] for trial in _trials(place / "b")] == [60, 60]
+        again = (place / "steps").stat().st_size - steps
+        # what was left to do, and a little that a worker did as it was stopped; a trial anew would
+        # be 16 more
+        assert again <= 2 * (120 - sum(left)) + 8
+        (place / "b").rename(place / "c")
+        assert _sweep("c", log).wait(240) == 0, (place / "log").read_text()
+    assert (place / "steps").stat().st_size == steps + again
+    assert "nothing to run" in (place / "log").read_text()
+    assert [name for name in ("a", "b", "unused") if (place / name).exists()] == []
+    assert (place / "c/tiny/best.safetensors").is_file()
+    mlflow = client(place / "c")
+    runs = mlflow.search_runs([mlflow.get_experiment_by_name("advcore-sweeps").experiment_id])
+    assert [run.info.status for run in runs] == ["FINISHED"] * 3
+    assert all(f"{place}/c/" in run.info.artifact_uri for run in runs)
+    sweep(sweep_of(settings, runner="inline", out="undisturbed", track=False))
+    assert results(place / "c/tiny") == results(place / "undisturbed/tiny")
+
+
+def _sweep(out: str, log: Any) -> subprocess.Popen[bytes]:
+    """Start `tiny.yaml` with that folder of results."""
+    command = [sys.executable, "-m", "advcore.pipelines.cli", "sweep", "tiny.yaml", "--out", out]
+    environment = {**os.environ, "PYTHONPATH": _paths(), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        command, env=environment, stdout=log, stderr=log, start_new_session=True
+    )
+
+
+def _paths() -> str:
+    """Where a process of a test finds `sweeps`."""
+    return os.pathsep.join([str(Path(__file__).parents[2]), str(Path(__file__).parents[1])])
+
+
+def _trials(out: Path) -> list[dict[str, Any]]:
+    """What the journal of `tiny` says of its trials, by their numbers."""
+    told = [json.loads(path.read_text()) for path in (out / "tiny/trials").glob("*.json")]
+    return sorted(told, key=lambda trial: trial["number"])
+
+
 def _run_and_kill(place: Path, folder: Path) -> None:
     """Run the sweep until one trial has ended and another is on its way, kill the driver, run it
     again to its end."""
     command = [sys.executable, "-m", "advcore.pipelines.cli", "sweep", "tiny.yaml"]
-    paths = os.pathsep.join([str(Path(__file__).parents[2]), str(Path(__file__).parents[1])])
-    environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": _paths(), "OMP_NUM_THREADS": "1"}
     with (place / "log").open("w") as log:
         first = subprocess.Popen(
             command, env=environment, stdout=log, stderr=log, start_new_session=True
