@@ -60,7 +60,7 @@ def log_sweep_results(record: Run, report: SweepReport, journal: Journal) -> Non
             )
         )
         ready = load_training(journal.plan.at(report.best.point))
-        weights, about = (journal.model(report.best.key).with_suffix(suffix) for suffix in SUFFIXES)
+        weights, about = (report.folder / f"best{suffix}" for suffix in SUFFIXES)
         run, data = journal.run(report.best), ready.training.data
         run.log(
             DatasetInput(

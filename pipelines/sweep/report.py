@@ -28,7 +28,7 @@ from advcore.pipelines.sweep.space import label, short_names
 from advcore.pipelines.sweep.trials_charts import charts
 from advcore.pipelines.tracking.card import add_to_card
 from advcore.probes import Columns, Robustness
-from advcore.workers.checkpoints import atomic_write
+from advcore.workers.checkpoints import atomic_write, read_metadata
 from advcore.workers.errors import USERS_ERRORS
 from advcore.workers.redaction import plain_without_secrets
 from advcore.workers.stores.rows import write_parquet
@@ -98,12 +98,11 @@ def report_of(journal: Journal, ran: int, spent: str, folder: Path | None = None
     if trials:
         write_parquet(folder / "trials.parquet", trials_table.columns(trials, sweep.space))
     if best is not None:
+        run = _run_id(journal, best, folder / "best.safetensors")
         for suffix in SUFFIXES:
             with atomic_write(folder / f"best{suffix}") as unfinished:
                 shutil.copyfile(journal.model(best.key).with_suffix(suffix), unfinished)
-        add_to_card(
-            folder / "best.safetensors", _score(plan, best, choice) | {"run": journal.run(best).id}
-        )
+        add_to_card(folder / "best.safetensors", _score(plan, best, choice) | {"run": run})
     found = {"chosen_on_test": chosen_on_test(plan), "no_best": _without_best(plan, done, best)}
     warnings = {name: sentence for name, sentence in found.items() if sentence}
     text = _text(plan, trials, best, claims, choice, warnings, quantities)
@@ -233,6 +232,16 @@ def _settings(sweep: Sweep, quantities: Quantities) -> str:
         f"{'; '.join(told)}. In `trials.parquet` every number stands under its whole name, "
         "shares between 0 and 1."
     )
+
+
+def _run_id(journal: Journal, best: Trial, file: Path) -> str:
+    """Return the id of the best trial's run in MLflow.
+
+    Where nothing is logged now, it is the one that the file of the same network names.
+    """
+    own, before = read_metadata(journal.model(best.key)), read_metadata(file)
+    same = before.get("advcore.training") == own.get("advcore.training")
+    return journal.run(best).id or (before.get("advcore.run", "") if same else "")
 
 
 def _score(plan: Plan, best: Trial, choice: Choice | None) -> dict[str, str]:

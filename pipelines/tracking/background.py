@@ -183,7 +183,11 @@ class PatientRun:
 
     @property
     def id(self) -> str:
-        """The run's own id, once it is open."""
+        """The run's own id.
+
+        It waits briefly for the answer, and is empty without one.
+        """
+        self._open()
         return self._run.id if self._run is not None else ""
 
     @property
@@ -192,8 +196,7 @@ class PatientRun:
 
         It waits briefly for the answer, and is False without one.
         """
-        self._ledger.put(self._own)
-        self._ledger.settle(FIRST)
+        self._open()
         return self._run is not None and self._run.finished
 
     def start(self) -> None:
@@ -212,6 +215,11 @@ class PatientRun:
     def end(self, status: str = "FINISHED") -> None:
         """End the run, later."""
         self._ledger.put(lambda: self._own().end(status))
+
+    def _open(self) -> None:
+        if self._run is None:
+            self._ledger.put(self._own)
+            self._ledger.settle(FIRST)
 
     def _own(self) -> Run:
         if self._run is None:

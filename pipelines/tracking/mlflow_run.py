@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from advcore.pipelines.tracking.card import described, make_card
+from advcore.pipelines.tracking.card import card_of, described
 from advcore.pipelines.tracking.client import Client, cut
 from advcore.pipelines.tracking.finished_run import CHILDREN
 from advcore.pipelines.tracking.packing import pack
@@ -158,14 +158,15 @@ class MLflowRun:
                 f"Networks trained by advcore as {name!r}.",
             )
         known = json.loads(model.about.read_text())
-        tags = {tag: cut(word, _TAG) for tag, word in make_card(known).items()}
+        card = card_of(model.weights, known)
+        tags = {tag: cut(word, _TAG) for tag, word in card.items()}
         made = self._client.ask(
             "create_model_version",
             name,
             f"runs:/{self.id}/{MODEL}",
             self.id,
             tags,
-            description=cut(described(known), _TAG),
+            description=cut(described(known, card), _TAG),
         )
         self._client.ask("set_registered_model_alias", name, ALIAS, made.version)
 

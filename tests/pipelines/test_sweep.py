@@ -250,7 +250,12 @@ def test_an_interrupted_sweep_goes_on_and_ends_as_an_undisturbed_one(
     assert report.best is not None
     versions = mlflow.search_model_versions("name = 'tiny'")
     assert [version.run_id for version in versions] == [runs[report.best.key].info.run_id]
+    words = read_metadata(folder / "tiny/best.safetensors")
+    assert words["advcore.run"] == versions[0].tags["advcore.run"] == versions[0].run_id
+    assert words["advcore.score"] == versions[0].tags["advcore.score"]
+    assert f"The best of sweep `tiny`: `{metric}` " in versions[0].description
     sweep(tracked)
+    assert read_metadata(folder / "tiny/best.safetensors") == words
     assert len(mlflow.search_runs([experiment])) == 3
     assert len(mlflow.search_model_versions("name = 'tiny'")) == 1
 
