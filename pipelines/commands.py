@@ -169,7 +169,9 @@ class UiCommand:
         """Replace this process by MLflow's server."""
         uri = self.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
         command, store = ui_command(uri, expand_path(self.out).absolute(), self.port)
-        print(f"MLflow: http://127.0.0.1:{self.port}  (ends with Ctrl-C)", flush=True)
+        # without the type, MLflow opens on its pages for language models, which are empty here
+        page = f"http://127.0.0.1:{self.port}/#/experiments?workflowType=machine_learning"
+        print(f"MLflow: {page}  (ends with Ctrl-C)", flush=True)
         # in this process's place: a signal reaches MLflow itself, and nothing stays behind
         os.execve(command[0], command, {**os.environ, **store})
 

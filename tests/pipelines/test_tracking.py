@@ -270,8 +270,9 @@ def test_the_command_that_opens_mlflow(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_mlflow_opens_on_a_folder(folder: Path) -> None:
-    """And the store stands in nobody's command line."""
+def test_mlflow_opens_on_a_folder(folder: Path, tmp_path: Path) -> None:
+    """The address leads to its pages for trained models; the store stands in nobody's command
+    line."""
     opened(folder).end()
     port = free_port()
     command = [
@@ -284,9 +285,10 @@ def test_mlflow_opens_on_a_folder(folder: Path) -> None:
         "--port",
         str(port),
     ]
-    process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
+    with (tmp_path / "told").open("w") as told:
+        process = subprocess.Popen(
+            command, stdout=told, stderr=subprocess.DEVNULL, start_new_session=True
+        )
     try:
         until = time.monotonic() + 120
         while (
@@ -297,6 +299,8 @@ def test_mlflow_opens_on_a_folder(folder: Path) -> None:
             time.sleep(0.5)
         assert page is not None
         assert "MLflow" in page
+        address = f"http://127.0.0.1:{port}/#/experiments?workflowType=machine_learning"
+        assert f"MLflow: {address}  (" in (tmp_path / "told").read_text()
         assert "mlflow.db" not in Path(f"/proc/{process.pid}/cmdline").read_text()
     finally:
         os.killpg(
