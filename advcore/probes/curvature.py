@@ -48,10 +48,10 @@ MEDIANS = (
 
 
 MEANINGS = {
-    "mean_top_eigenvalue": "mean over samples of the largest eigenvalue of the loss's "
-    "input Hessian, loss per pixel "
-    "unit squared: "
-    "that of the few samples near the boundary, as a sure one has none",
+    "mean_top_eigenvalue": (
+        "mean over samples of the largest eigenvalue of the loss's input Hessian, loss per "
+        "pixel unit squared: that of the few samples near the boundary, as a sure one has none"
+    ),
     "median_top_eigenvalue": "its median over samples: the surer a network, the smaller",
     "mean_smallest_eigenvalue": "mean over samples of the smallest eigenvalue, by sign",
     "mean_trace": "mean over samples of the Hessian's trace",
@@ -64,10 +64,10 @@ MEANINGS = {
         "rank below K"
     ),
     "temperature": "what logits are divided by for loss_change, one number a network",
-    "one_step_share": "share of samples whose class changes after one l2 step of "
-    "1.5 times the distance to the "
-    "boundary, up the "
-    "margin's gradient",
+    "one_step_share": (
+        "share of samples whose class changes after one l2 step of 1.5 times the distance to "
+        "the boundary, up the margin's gradient"
+    ),
     "median_confidence": "median largest probability, at temperature 1",
     "median_loss_change": (
         "median change of the loss's gradient over one length, at the temperature: lower is flatter"

@@ -147,10 +147,11 @@ class Masking:
         after = f"share of {count} samples classified right (true label)"
         return {
             "accuracy": f"{after}, without an attack",
-            "accuracy/short_pgd": f"{after} after PGD of {self.steps} steps on "
-            f"cross-entropy, over eps ({self.norm}, "
-            "pixels in "
-            "[0, 1], in the box); it is weak, and no robust accuracy",
+            "accuracy/short_pgd": (
+                f"{after} after PGD of {self.steps} steps on cross-entropy, over eps "
+                f"({self.norm}, pixels in [0, 1], in the box); it is weak, and no robust "
+                "accuracy"
+            ),
             "accuracy/noise": (
                 f"{after} after the worst of {self.draws} draws of noise of that length"
             ),
@@ -245,8 +246,8 @@ def _warnings(shares: Mapping[str, float], worse: Mapping[str, float]) -> dict[s
         "zero_gradients": (
             max(entropy, margin),
             f"the gradient of cross-entropy is exactly 0 on {entropy:.1%} {of}, that of the "
-            f"logit margin on {margin:.1%}, "
-            f"where attacks that follow it do not move: {blind if margin > TOLERATED else moving}",
+            f"logit margin on {margin:.1%}, where attacks that follow it do not move: "
+            f"{blind if margin > TOLERATED else moving}",
         ),
         "saturated_logits": (
             saturated,
@@ -269,8 +270,8 @@ def _warnings(shares: Mapping[str, float], worse: Mapping[str, float]) -> dict[s
         "worse_than_noise": (
             max(behind.values(), default=0.0),
             "random noise breaks samples at an eps at which the attack does not "
-            f"({_listed(behind)} {of}): "
-            "give it more steps and restarts, or take one without gradients (square)",
+            f"({_listed(behind)} {of}): give it more steps and restarts, or take one without "
+            "gradients (square)",
         ),
     }
     return {name: sentence for name, (share, sentence) in signs.items() if share > TOLERATED}

@@ -163,16 +163,16 @@ class Noise:
             "median_distance": (
                 f"median over {of} of the norm of {by} (pixels in [0, 1]); inf where none was found"
             ),
-            "median_ratio": f"median over {of} of the distance along a random "
-            "direction over sqrt(D) times "
-            f"{by}; "
-            f"{MEDIAN_RATIO:.3f} at a flat boundary between two classes",
+            "median_ratio": (
+                f"median over {of} of the distance along a random direction over sqrt(D) times "
+                f"{by}; {MEDIAN_RATIO:.3f} at a flat boundary between two classes"
+            ),
             "lower_quartile_ratio": "lower quartile of the same ratio",
             "upper_quartile_ratio": "upper quartile of the same ratio",
-            "median_sigma_10": f"median over {of} of the noise's standard deviation "
-            "(pixels in [0, 1]) at which "
-            f"{FLIPPED:.0%} of "
-            f"{self.draws} draws change the predicted label",
+            "median_sigma_10": (
+                f"median over {of} of the noise's standard deviation (pixels in [0, 1]) at "
+                f"which {FLIPPED:.0%} of {self.draws} draws change the predicted label"
+            ),
             "median_sigma_10_ratio": f"median over {of} of sqrt(D) times that standard "
             f"deviation over {by}; sqrt(D) / "
             f"{QUANTILE:.4g} at a flat boundary between two classes",
@@ -183,10 +183,10 @@ class Noise:
             "flip_probability/flat": (
                 f"the same at a flat boundary between two classes, as far as {by}"
             ),
-            "median_implied_distance": f"median over {of} of -sigma Phi^-1(mu), mu the {flip}, "
-            "by sigma (pixels in [0, "
-            "1]); "
-            "inf where no draw does",
+            "median_implied_distance": (
+                f"median over {of} of -sigma Phi^-1(mu), mu the {flip}, by sigma (pixels in [0, "
+                "1]); inf where no draw does"
+            ),
         }
 
     def _flat(self, distance: Tensor) -> Tensor:
@@ -215,9 +215,11 @@ class Noise:
             y_scale="log",
             y_limits=(0.1, 120),
             x_ticks=self.sigmas,
-            note="Share of samples x draws that change the predicted label (eq. 7); band: 95 % "
-            "over samples (Wilson). Thin, "
-            f"if flat: the mean of Φ(-‖r*‖ / σ), r* by {kind_and_norm(self.attack)}, no box.",
+            note=(
+                "Share of samples x draws that change the predicted label (eq. 7); band: 95 % "
+                "over samples (Wilson). Thin, if flat: the mean of Φ(-‖r*‖ / σ), r* by "
+                f"{kind_and_norm(self.attack)}, no box."
+            ),
         )
 
     def _ratios(self, tables: Mapping[str, Columns]) -> Chart:

@@ -236,9 +236,11 @@ class Robustness:
             f"robust_accuracy/{WORST}": (
                 f"{right}, by {by}, over eps ({norm}, pixels in [0, 1]); an upper bound"
             ),
-            "found": "share of all samples for which this attack alone finds a perturbation that "
-            "changes the predicted label "
-            "(budget attacks: within the largest eps, and only where the prediction is right)",
+            "found": (
+                "share of all samples for which this attack alone finds a perturbation that "
+                "changes the predicted label (budget attacks: within the largest eps, and only "
+                "where the prediction is right)"
+            ),
             f"found/{WORST}": (
                 f"share of all samples for which {by} found a perturbation that changes the "
                 "predicted label"
@@ -247,10 +249,11 @@ class Robustness:
                 "share of all samples that this attack breaks at a smaller eps of the grid "
                 "than every attack before it"
             ),
-            "mean_distance": f"mean {norm} norm of the perturbation that this "
-            "attack alone finds, from the "
-            "predicted label, "
-            f"in the box [0, 1], over all {count} samples; inf where one is not found",
+            "mean_distance": (
+                f"mean {norm} norm of the perturbation that this attack alone finds, from the "
+                f"predicted label, in the box [0, 1], over all {count} samples; inf where one "
+                "is not found"
+            ),
             "median_distance": f"the median of the same {norm} norms",
             "masking": (
                 "share of the samples classified right that show this sign of gradient masking"

@@ -25,10 +25,10 @@ TOLERANCE = 1e-5
 
 MEANINGS = {
     "directions": "how many shared directions, m",
-    "mean_curvature/shared": "mean over the unseen half of the samples of the mean "
-    "curvature along the shared "
-    "directions, loss per "
-    "pixel unit squared: that of the few samples near the boundary",
+    "mean_curvature/shared": (
+        "mean over the unseen half of the samples of the mean curvature along the shared "
+        "directions, loss per pixel unit squared: that of the few samples near the boundary"
+    ),
     "mean_curvature/random": "the same along as many random directions",
     "median_curvature/shared": "median over those samples, which the figure draws",
     "median_curvature/random": "the same along as many random directions",
@@ -250,10 +250,12 @@ def _curvatures(halves: Mapping[str, Mapping[str, Tensor]], step: float) -> Char
         + "(loss per pixel unit²)",
         series=series,
         y_scale="symlog" if any((half["shared"] < 0).any() for half in halves.values()) else "log",
-        note="Shared: leading eigenvectors of the mean Hessian of the first half of the samples. "
-        "Medians over the second half in their 95 % intervals, and fainter between the "
-        "quartiles of the shared ones; "
-        "a mean would be that of few samples, and may order networks otherwise.",
+        note=(
+            "Shared: leading eigenvectors of the mean Hessian of the first half of the samples. "
+            "Medians over the second half in their 95 % intervals, and fainter between the "
+            "quartiles of the shared ones; a mean would be that of few samples, and may order "
+            "networks otherwise."
+        ),
     )
 
 
@@ -273,7 +275,8 @@ def _energies(halves: Mapping[str, Mapping[str, Tensor]], dimension: int) -> Cha
             Series("random perturbations, √(m / D)", sizes, (sizes / dimension).sqrt()),
         ],
         y_limits=(0, None),
-        note="Directions of the first half of the samples, perturbations of the second: median in "
-        "its 95 % interval, "
-        f"and between the quartiles. D = {dimension}.",
+        note=(
+            "Directions of the first half of the samples, perturbations of the second: median "
+            f"in its 95 % interval, and between the quartiles. D = {dimension}."
+        ),
     )

@@ -142,11 +142,11 @@ class Transfer:
         )
         return {
             "found": f"share of {count} samples for which {by}, found an image",
-            "median_distance": f"median {norm_of(self.attack)} norm (pixels in [0, 1]) "
-            f"over {count} samples of "
-            f"what {by}, found, "
-            "before it is lengthened: where that attack ends, not the minimal distance; inf "
-            "where it found none",
+            "median_distance": (
+                f"median {norm_of(self.attack)} norm (pixels in [0, 1]) over {count} samples of "
+                f"what {by}, found, before it is lengthened: where that attack ends, not the "
+                "minimal distance; inf where it found none"
+            ),
             "transfer_rate": f"{rate}, at scale {self.scales[0]:g}",
             "transfer_rate_over_scale": f"{rate}, by the factor that lengthens the perturbation",
         }

@@ -93,11 +93,11 @@ def _gradient_warnings(model: nn.Module, images: Tensor) -> dict[str, str]:
     if gradient.any():
         return {}
     return {
-        "zero_gradients": "the gradient of the logits is exactly 0 at the first "
-        "samples (the network detaches, "
-        "rounds, or is "
-        "constant): attacks and curvatures that follow gradients see nothing; take square, or "
-        "a differentiable stand-in"
+        "zero_gradients": (
+            "the gradient of the logits is exactly 0 at the first samples (the network "
+            "detaches, rounds, or is constant): attacks and curvatures that follow gradients "
+            "see nothing; take square, or a differentiable stand-in"
+        )
     }
 
 

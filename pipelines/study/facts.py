@@ -110,11 +110,12 @@ def _about(prepared: Prepared, words: Words) -> dict[str, str]:
         "seed, precision, shard": (
             f"{study.run.seed}, {study.run.dtype}, {study.run.shard_size} samples"
         ),
-        "data": f"{in_markdown(study.data.name)}, split {study.data.split}: {len(data)} samples, "
-        f"{selected}; "
-        f"{' x '.join(map(str, data.shape))} (channels, height, width); {data.classes} "
-        "classes, the most frequent "
-        f"{counts.max() / len(data):.1%}; sha256 {data.digest}",
+        "data": (
+            f"{in_markdown(study.data.name)}, split {study.data.split}: {len(data)} samples, "
+            f"{selected}; {' x '.join(map(str, data.shape))} (channels, height, width); "
+            f"{data.classes} classes, the most frequent {counts.max() / len(data):.1%}; sha256 "
+            f"{data.digest}"
+        ),
         "transforms": in_markdown(
             without_secrets(
                 ", ".join(f"{name}: {transform!r}" for name, transform in study.transforms.items())

@@ -94,8 +94,8 @@ def fashion_mnist(train: bool, folder: str | None) -> Source:
         except (RuntimeError, OSError) as error:
             raise InputError(
                 f"fashion-mnist is not in {' or '.join(map(str, places))} and cannot be "
-                f"downloaded ({_line(error)}): "
-                "apt install dataset-fashion-mnist, or give folder: with its four idx files"
+                f"downloaded ({_line(error)}): apt install dataset-fashion-mnist, or give "
+                "folder: with its four idx files"
             ) from error
         found = _idx_files([root / "FashionMNIST" / "raw"], name)
     if found is None:

@@ -70,8 +70,8 @@ def to_columns(places: Sequence[str], tables: Sequence[pa.Table]) -> Columns:
         if not table.schema.equals(tables[0].schema):
             raise ValueError(
                 f"{place} has columns {_schema(table)}, others of the same study "
-                f"{_schema(tables[0])}: "
-                "a probe must give the same columns for every shard; delete the file that is wrong"
+                f"{_schema(tables[0])}: a probe must give the same columns for every shard; "
+                "delete the file that is wrong"
             )
     whole = pa.concat_tables(tables)
     return {name: _from_arrow(whole.column(name).combine_chunks()) for name in whole.column_names}
