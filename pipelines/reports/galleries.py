@@ -6,7 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from advcore.pipelines.reports.lines import GREY, TEXT, TITLE
+from advcore.pipelines.reports.heads import write_head
+from advcore.pipelines.reports.lines import TEXT
 from advcore.probes import Gallery, Panel
 
 CELL, CAPTION, GAP = 1.55, 0.36, 0.12
@@ -54,22 +55,7 @@ def draw_gallery(chart: Gallery) -> Figure:
     )
     height = head + len(chart.rows) * (CELL + CAPTION) + 0.1
     figure = Figure(figsize=(width, height))
-    figure.text(
-        0.15 / width,
-        1 - 0.15 / height,
-        "\n".join(title),
-        fontsize=TITLE,
-        fontweight="bold",
-        va="top",
-    )
-    figure.text(
-        0.15 / width,
-        1 - (0.22 + 0.3 * len(title)) / height,
-        "\n".join(note),
-        fontsize=TEXT - 0.5,
-        color=GREY,
-        va="top",
-    )
+    write_head(figure, title, note)
     for i, row in enumerate(chart.rows):
         bottom = height - head - i * (CELL + CAPTION) - CELL
         middle = (bottom + CELL / 2) / height

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from advcore.pipelines.reports.colours import class_colours, draw_bar, draw_legend, shades
-from advcore.pipelines.reports.lines import GREY, LABEL, TEXT, TITLE
+from advcore.pipelines.reports.heads import write_head
+from advcore.pipelines.reports.lines import LABEL, TEXT
 from advcore.probes import Maps, Mark
 
 SIDE, GAP, CAPTION, LINE, LEFT, RIGHT, FOOT = 2.7, 0.28, 0.34, 0.2, 0.95, 1.75, 0.8
@@ -74,22 +75,7 @@ def draw_maps(chart: Maps) -> Figure:
     head = 0.25 + 0.3 * len(title) + 0.21 * len(note) + 0.1
     height = head + down * (SIDE + over) + foot
     figure = Figure(figsize=(width, height))
-    figure.text(
-        0.15 / width,
-        1 - 0.15 / height,
-        "\n".join(title),
-        fontsize=TITLE,
-        fontweight="bold",
-        va="top",
-    )
-    figure.text(
-        0.15 / width,
-        1 - (0.22 + 0.3 * len(title)) / height,
-        "\n".join(note),
-        fontsize=TEXT - 0.5,
-        color=GREY,
-        va="top",
-    )
+    write_head(figure, title, note)
     norm, colours = class_colours(chart) if chart.categories else shades(chart, fields)
     for place, (field, caption) in enumerate(zip(fields, captions, strict=True)):
         row, column = divmod(place, across)

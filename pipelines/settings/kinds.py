@@ -98,10 +98,13 @@ def _imported(kind: str, seam: Any) -> type:
 
 
 def _members_of(seam: Any) -> list[str]:
-    """Return the names of the methods and properties that a Protocol asks for."""
+    """Return the names of the methods and properties that a Protocol asks for, inherited ones
+    among them."""
+    asked = [cls for cls in reversed(seam.__mro__) if getattr(cls, "_is_protocol", False)]
+    members = {name: value for cls in asked for name, value in vars(cls).items()}
     return [
         name
-        for name, value in vars(seam).items()
+        for name, value in members.items()
         if (callable(value) or isinstance(value, property))
         and (name == "__call__" or name[0] != "_")
     ]

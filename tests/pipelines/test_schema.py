@@ -9,7 +9,9 @@ from typing import Any, Literal, Protocol
 import pytest
 
 from advcore.attacks import ATTACKS, Attack, Bisected, DeepFool
+from advcore.attacks.attack import BudgetAttack
 from advcore.pipelines.settings import schema
+from advcore.pipelines.settings.kinds import _members_of
 from advcore.probes import PROBES, Margins, Probe, Robustness
 from advcore.training import Recipe
 from advcore.workers.adapters import ADAPTERS
@@ -370,3 +372,7 @@ def test_an_own_attack_without_a_norm_is_refused(
         schema.structure(Probe, probe | {"attacks": [held]})
     own = schema.structure(Probe, probe | {"attacks": [{"kind": "own_attacks:With"}]})
     assert own.attacks[0].norm == "l2"
+
+
+def test_a_seam_asks_for_what_it_inherits() -> None:
+    assert _members_of(BudgetAttack) == ["norm", "__call__", "eps"]
