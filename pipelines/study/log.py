@@ -118,6 +118,11 @@ def log_study_results(record: Run, prepared: Prepared, report: Report, seconds: 
         if file.suffix != ".parquet":
             where = file.parent.relative_to(report.folder).as_posix()
             record.log(Artifact(file, "" if where == "." else where))
+    # MLflow shows metrics in the order in which they came: what is claimed first
+    record.log(Tags(verdicts(report.claims)))
+    for name, claim in report.claims.items():
+        if isinstance(claim, Measured):
+            record.log(Metrics({f"claim/{name}": claim.value}))
     shards = len(prepared.all_works())
     record.log(
         Metrics(
@@ -137,10 +142,6 @@ def log_study_results(record: Run, prepared: Prepared, report: Report, seconds: 
             }
         )
     )
-    record.log(Tags(verdicts(report.claims)))
-    for name, claim in report.claims.items():
-        if isinstance(claim, Measured):
-            record.log(Metrics({f"claim/{name}": claim.value}))
     record.log(note((report.folder / "report.md").read_text(encoding="utf-8")))
     errors = [
         (
@@ -182,6 +183,8 @@ def _track_child(child: Run, prepared: Prepared, report: Report, model: str, pro
         )
     )
     _log_data(child, prepared, prepared.seen[model])
+    summary = report.summaries.get(probe, {}).get(model, Summary())
+    child.log(Metrics(dict(summary.scalars)))
     child.log(
         Metrics(
             {
@@ -191,8 +194,6 @@ def _track_child(child: Run, prepared: Prepared, report: Report, model: str, pro
         )
     )
     child.log(Metrics({"seconds": sum(float(entry.get("seconds", "0")) for entry in measured)}))
-    summary = report.summaries.get(probe, {}).get(model, Summary())
-    child.log(Metrics(dict(summary.scalars)))
     for name, curve in summary.curves.items():
         child.log(Curve(name, curve.x, curve.y))
     child.log(Warnings(summary.warnings))

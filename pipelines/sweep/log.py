@@ -26,6 +26,14 @@ from advcore.workers.redaction import plain_without_secrets
 
 def log_sweep_results(record: Run, report: SweepReport, journal: Journal) -> None:
     """Log the sweep's results at the parent run, and register the best model."""
+    # MLflow shows metrics in the order in which they came: what is claimed and chosen by first
+    for name, claim in report.claims.items():
+        if isinstance(claim, Measured):
+            record.log(Metrics({f"claim/{name}": claim.value}))
+    if report.best is not None:
+        shown = [*shown_numbers(report.sweep, [report.best]), journal.plan.chosen_by or ""]
+        numbers = report.best.metrics
+        record.log(Metrics({f"best/{name}": numbers[name] for name in shown if name in numbers}))
     counts: dict[str, float] = {
         "trials": len(report.trials),
         "trials_run": report.ran,
@@ -34,23 +42,10 @@ def log_sweep_results(record: Run, report: SweepReport, journal: Journal) -> Non
     for status in ("finished", "stopped", "failed", "interrupted"):
         counts[f"trials_{status}"] = sum(trial.status == status for trial in report.trials)
     record.log(Metrics(counts))
-    for name, claim in report.claims.items():
-        if isinstance(claim, Measured):
-            record.log(Metrics({f"claim/{name}": claim.value}))
     record.log(note(report.text))
     record.log(Tags(verdicts(report.claims)))
     record.log(Warnings({**by_place(claim_warnings(report.claims)), **report.warnings}))
     if report.best is not None:
-        shown = [*shown_numbers(report.sweep, [report.best]), journal.plan.chosen_by or ""]
-        record.log(
-            Metrics(
-                {
-                    f"best/{name}": value
-                    for name, value in report.best.metrics.items()
-                    if name in shown
-                }
-            )
-        )
         record.log(
             Tags(
                 {

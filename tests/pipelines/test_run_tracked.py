@@ -61,6 +61,8 @@ class TestMLflow:
         child = next(entry for entry in runs if entry.info.run_name == "one/margins")
         assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
         assert child.data.params["probe.family.size"] == "4"
+        names = list(child.data.metrics)
+        assert max(map(names.index, ("found", "median_margin/last"))) < names.index("shards")
         assert [
             point.step for point in client.get_metric_history(child.info.run_id, "median_margin")
         ] == [0, 1, 2]
