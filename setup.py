@@ -1,5 +1,7 @@
-"""One import name for three folders: `workers/` and `pipelines/` are installed inside `advcore`;
-the rest is in pyproject.toml."""
+"""Install three folders under one import name: `workers/` and `pipelines/` go inside `advcore`.
+
+The rest is in pyproject.toml.
+"""
 
 from setuptools import find_packages, setup
 

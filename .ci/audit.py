@@ -1,5 +1,6 @@
-"""Known vulnerabilities of what requirements.lock pins, by pip-audit. What could not be audited is
-said, and is not taken for well.
+"""List the known vulnerabilities of what requirements.lock pins, by pip-audit.
+
+A package that could not be audited is reported, and is not taken for safe.
 
     python .ci/audit.py UV [--where-reachable]
 

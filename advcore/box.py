@@ -15,7 +15,8 @@ def needs_box(holder: object) -> bool:
 
 def keeps_box(attack: object) -> bool:
     """Whether an attack, or any that it wraps, keeps images in [0, 1]; one that wraps none and has
-    no field `box` does."""
+    no field `box` does.
+    """
     inner = _held(attack)
     return any(map(keeps_box, inner)) or getattr(attack, "box", not inner)
 

@@ -1,5 +1,6 @@
 """Buffers of networks, the running statistics of batch normalisation above all, held as they are
-while a step is computed."""
+while a step is computed.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -39,8 +40,10 @@ def held_buffers(networks: Iterable[nn.Module]) -> Iterator[None]:
 
 @contextmanager
 def in_evaluation(network: nn.Module) -> Iterator[None]:
-    """Put the held buffers in place of a network's own; as they were on exit. Without
-    `held_buffers` around it, change nothing."""
+    """Put the held buffers in place of a network's own; as they were on exit.
+
+    Without `held_buffers` around it, change nothing.
+    """
     own: list[tuple[nn.Module, str, Tensor | None]] = []
     held = _held.get() or {}
     try:

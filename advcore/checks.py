@@ -20,7 +20,8 @@ def check_tensor(images: object) -> None:
 
 def check_batch(images: Tensor) -> None:
     """Raise ValueError unless `images` is a floating `(B, C, H, W)` batch, finite, of at least one
-    sample."""
+    sample.
+    """
     check_tensor(images)
     if images.dim() != 4:
         raise ValueError(
@@ -60,7 +61,8 @@ def exactly(value: float) -> str:
 
 def check_logits(logits: Tensor, samples: int) -> None:
     """Raise ValueError unless `logits` is finite, `(samples, K)` with K >= 2, and does not look
-    like probabilities."""
+    like probabilities.
+    """
     if logits.dim() != 2 or logits.shape[0] != samples or logits.shape[1] < 2:
         raise ValueError(
             f"the classifier must give logits ({samples}, K) with K >= 2; got {tuple(logits.shape)}"

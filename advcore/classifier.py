@@ -40,12 +40,14 @@ class Classifier(Protocol):
     image, say) also has `rows(index)`, itself for some of its samples; see `take_rows`.
     """
 
-    def __call__(self, images: Tensor, /) -> Tensor: ...
+    def __call__(self, images: Tensor, /) -> Tensor:
+        """Return the logits `(B, K)` of images `(B, C, H, W)`."""
 
 
 def take_rows(classifier: Classifier, index: Tensor) -> Classifier:
     """The classifier for the samples `index` of its batch; the same object unless it holds
-    something per sample."""
+    something per sample.
+    """
     rows = getattr(classifier, "rows", None)
     return classifier if rows is None else rows(index)
 
@@ -98,7 +100,8 @@ def first_logits(classifier: Classifier, images: Tensor) -> Tensor:
 
 def mixes_rows(classifier: Classifier, images: Tensor, logits: Tensor) -> bool:
     """Whether the first image alone has other logits than `logits` `(B, K)` say: rows of a batch
-    mix, or passes differ."""
+    mix, or passes differ.
+    """
     try:
         alone = logits_of(
             take_rows(classifier, torch.zeros(1, dtype=torch.int64, device=images.device)),
@@ -145,6 +148,7 @@ class Normalized(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(-1, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
+        """Return the logits `(B, K)` of images `(B, C, H, W)` in pixel units."""
         if images.shape[-3] != self.mean.shape[0]:
             raise ValueError(
                 f"the classifier normalises {self.mean.shape[0]} channels; images have "
@@ -172,6 +176,7 @@ class Around(nn.Module):
         self.images = images
 
     def forward(self, perturbations: Tensor) -> Tensor:
+        """Return the logits `(B, K)` of the images plus `perturbations` `(B, C, H, W)`."""
         return self.classifier(self.images + perturbations)
 
     def rows(self, index: Tensor) -> "Around":
@@ -253,7 +258,8 @@ def _logits_alone(classifier: Classifier, images: Tensor) -> Tensor:
 
 def _misfit(classifier: Classifier, images: Tensor, error: str) -> str | None:
     """Why images do not fit a classifier that failed at them with an error; None where it is not
-    known."""
+    known.
+    """
     if "a leaf Variable that requires grad is being used in an in-place operation" in error:
         return CHANGES_IMAGES
     weights = [

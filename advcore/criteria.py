@@ -11,8 +11,11 @@ from advcore.checks import described
 
 @dataclass(frozen=True, eq=False)
 class Untargeted:
-    """Adversarial is any class but `labels` `(B,)`. With the true labels it measures robust
-    accuracy (article, eq. 12), with the predicted ones margins (eqs. 8, 13, 18)."""
+    """Adversarial is any class but `labels` `(B,)`.
+
+    With the true labels it measures robust accuracy (article, eq. 12), with the predicted ones
+    margins (eqs. 8, 13, 18).
+    """
 
     labels: Tensor
 
@@ -34,7 +37,8 @@ class Untargeted:
 
     def goals(self, logits: Tensor, count: int) -> Tensor:
         """The `count` most likely classes that would count as adversarial, `(B, count)` at most K -
-        1 of them."""
+        1 of them.
+        """
         others = logits.scatter(1, self.labels[:, None], -torch.inf)
         return others.topk(min(count, logits.shape[1] - 1), dim=1).indices
 
@@ -79,7 +83,8 @@ Criterion = Untargeted | Targeted
 
 def check_criterion(criterion: object) -> None:
     """Raise TypeError unless it is a criterion: labels alone do not say whether they are to be left
-    or to be reached."""
+    or to be reached.
+    """
     if not isinstance(criterion, Criterion):
         raise TypeError(
             "what counts as adversarial must be Untargeted(labels) or Targeted(targets); got "
@@ -97,8 +102,9 @@ def classes_of(criterion: Criterion) -> Tensor:
 
 
 def as_labels(labels: Any) -> Tensor:
-    """Labels as an int64 tensor: of whole numbers of any type, of a NumPy array, of a list. Others
-    are left for `check_labels`.
+    """Labels as an int64 tensor: of whole numbers of any type, of a NumPy array, of a list.
+
+    Others are left for `check_labels`.
 
     Raises ValueError for what makes no tensor at all.
     """

@@ -1,5 +1,6 @@
 """Batch normalisation folded into the convolutions before it: the same classifier in fewer passes
-over its activations."""
+over its activations.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -96,7 +97,8 @@ class _Readers(TorchFunctionMode):
 
 def _watch(classifier: nn.Module, image: Tensor) -> tuple[Tensor, list[Pair]]:
     """The logits of an image, and the pairs of convolution and normalisation that follow each other
-    on the way to them."""
+    on the way to them.
+    """
     runs: Counter[nn.Module] = Counter()
     readers, pairs = _Readers(), list[Pair]()
 

@@ -1,5 +1,7 @@
-"""The orthonormal two-dimensional DCT-II of images, and filters in it. All act on the last two axes
-of `(..., H, W)`."""
+"""The orthonormal two-dimensional DCT-II of images, and filters in it.
+
+All act on the last two axes of `(..., H, W)`.
+"""
 
 import math
 from functools import lru_cache
@@ -32,8 +34,10 @@ def _cosines(size: int) -> Tensor:
 
 
 def dct2(images: Tensor) -> Tensor:
-    """Coefficients of images: `D_H x D_W^T`. An isometry; entry (0, 0) is the mean times sqrt(H
-    W)."""
+    """Coefficients of images: `D_H x D_W^T`.
+
+    An isometry; entry (0, 0) is the mean times sqrt(H W).
+    """
     height, width = images.shape[-2:]
     return dct_matrix(height, images) @ images @ dct_matrix(width, images).mT
 
@@ -64,13 +68,15 @@ def high_pass(images: Tensor, band: int) -> Tensor:
 
 def cut_off(images: Tensor, band: int) -> Tensor:
     """Remove the `band` x `band` lowest frequencies of each channel: all that `low_pass` does not
-    keep."""
+    keep.
+    """
     return images - low_pass(images, band)
 
 
 def flip(images: Tensor) -> Tensor:
     """Swap low and high frequencies: an orthogonal involution that takes the mean to the highest
-    frequency."""
+    frequency.
+    """
     return idct2(dct2(images).flip(-2, -1))
 
 

@@ -26,7 +26,8 @@ def leaf(images: Tensor) -> Tensor:
 
 def has_gradient(output: Tensor) -> bool:
     """Whether an output can be differentiated; warns where not, since the gradients that are 0 then
-    may be anything in truth."""
+    may be anything in truth.
+    """
     if not output.requires_grad:
         warnings.warn(
             "zero_gradients: the classifier's logits do not depend on its images as far as torch "
@@ -82,7 +83,8 @@ def differentiate(
     classifier: Classifier, images: Tensor, value: Callable[[Tensor], Tensor]
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The gradient `(B, *shape)` of one function of the logits, from `(B, K)` to `(B,)`; its value;
-    the logits. All detached."""
+    the logits. All detached.
+    """
 
     def slope(logits: Tensor) -> tuple[Tensor, Tensor]:
         with torch.enable_grad():
@@ -99,7 +101,8 @@ def pull_back(
     classifier: Classifier, images: Tensor, slope: Callable[[Tensor], tuple[Tensor, Tensor]]
 ) -> tuple[Tensor, Tensor, Tensor]:
     """As `differentiate`, of a function whose derivative is known: `slope` gives its value `(B,)`
-    and that, `(B, K)`."""
+    and that, `(B, K)`.
+    """
     with torch.enable_grad():
         images = leaf(images)
         with FewChannels():

@@ -1,5 +1,7 @@
-"""Margins in subspaces (article, eq. 18): the norm of the minimal perturbation that stays inside
-each."""
+"""Margins in subspaces (article, eq.
+
+18): the norm of the minimal perturbation that stays inside each.
+"""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -143,7 +145,8 @@ def minimal_perturbations(
 
 def check_attack(attack: Attack) -> None:
     """Raise ValueError unless `attack`, and all that it wraps, looks for the shortest way in l2 and
-    without a box."""
+    without a box.
+    """
     if has_budget(attack) or norm_of(attack) != "l2" or keeps_box(attack):
         raise ValueError(
             f"margins need a minimal-norm l2 attack without a box: {{kind: deepfool, norm: l2, "
@@ -162,7 +165,8 @@ def _attack_rows(
     radius: float,
 ) -> tuple[Tensor, Tensor]:
     """Distances and statuses `(positions, n)` of all images in these members of the family,
-    attacked as one batch."""
+    attacked as one batch.
+    """
     which, sample = (
         part.reshape(-1) for part in torch.meshgrid(positions, tangent.index, indexing="ij")
     )
@@ -187,7 +191,8 @@ def _attack_rows(
 
 def _dead(tangent: Tangent, restricted: Restricted, start: Tensor) -> Tensor:
     """Where the gradients of the likeliest logits differ, in the subspace, by no more than rounding
-    lets them, `(B,)`."""
+    lets them, `(B,)`.
+    """
     _, inside = jacobian(
         restricted, start, lambda logits: logits.topk(min(LIKELIEST, logits.shape[1]), dim=1).values
     )

@@ -74,7 +74,8 @@ class BallSigns:
     @property
     def regained(self) -> Tensor:
         """Broken at a smaller eps and not at a larger one, whose ball holds the same adversarial
-        image, `(B,)`."""
+        image, `(B,)`.
+        """
         return ((self.by_attack.cumsum(1) > 0) & ~self.by_attack).any(1)
 
     @property
@@ -84,8 +85,9 @@ class BallSigns:
 
 
 def gradient_signs(classifier: Classifier, images: Tensor, labels: Tensor) -> GradientSigns:
-    """The signs at the images `(B, C, H, W)` in [0, 1], with `labels` `(B,)`. Cost: 4 forward and 3
-    backward passes a sample.
+    """The signs at the images `(B, C, H, W)` in [0, 1], with `labels` `(B,)`.
+
+    Cost: 4 forward and 3 backward passes a sample.
 
     Raises ValueError for images, logits or labels that cannot be attacked.
     """
@@ -178,6 +180,7 @@ def _centred(logits: Tensor) -> Tensor:
 
 def _difference(a: Tensor, b: Tensor) -> Tensor:
     """Relative, in the largest coordinate, `(B,)`: `max |a - b| / max(|a|, |b|)`; 0 where both are
-    0."""
+    0.
+    """
     scale = LINF.size(a).maximum(LINF.size(b))
     return LINF.size(a - b) / scale.clamp(min=torch.finfo(a.dtype).tiny)

@@ -1,5 +1,6 @@
 """The modules behind a classifier, also where it is a function around them, and how they run while
-they are measured."""
+they are measured.
+"""
 
 import sys
 from collections.abc import Iterator
@@ -67,7 +68,8 @@ _CALLABLES = FunctionType | MethodType | partial
 
 def _read_by(function: FunctionType) -> list[Any]:
     """What a function reads beside its arguments: its closure, its defaults, and names of its
-    module."""
+    module.
+    """
     closure = [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
     space = function.__globals__
     named = [space[name] for name in _names(function.__code__) if name in space]
@@ -100,7 +102,8 @@ def _names(code: CodeType) -> set[str]:
 @contextmanager
 def uncompiled() -> Iterator[None]:
     """Run what `torch.compile` made as it was written: compiled code has no second derivatives, and
-    each size of a batch anew."""
+    each size of a batch anew.
+    """
     if "torch._dynamo" not in sys.modules:  # nothing was compiled in this process
         yield
         return
@@ -111,6 +114,7 @@ def uncompiled() -> Iterator[None]:
 @contextmanager
 def twice_differentiable() -> Iterator[None]:
     """Build graphs that can be differentiated twice: attention by its formula, since its fused
-    kernels have one derivative."""
+    kernels have one derivative.
+    """
     with uncompiled(), sdpa_kernel(SDPBackend.MATH):
         yield

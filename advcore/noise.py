@@ -1,5 +1,7 @@
-"""Random noise (article, eqs. 7, 20 and 21): how often it changes the label, and how far one goes
-along a random direction."""
+"""Random noise (article, eqs.
+
+7, 20 and 21): how often it changes the label, and how far one goes along a random direction.
+"""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -35,8 +37,9 @@ def flip_probability(
     box: bool = False,
     rows: int = 2048,
 ) -> Tensor:
-    """`P(f(x + v) != f(x))`, v ~ N(0, sigma^2 I) (eq. 7): the share of `draws` draws, `(sigmas,
-    B)`.
+    """`P(f(x + v) != f(x))`, v ~ N(0, sigma^2 I) (eq.
+
+    7): the share of `draws` draws, `(sigmas, B)`.
 
     f(x) is the predicted label. The draws are the same for all sigma, scaled. Of a share p the
     standard error is `sqrt(p (1 - p) / draws)`. For a flat boundary at distance d between two
@@ -80,7 +83,8 @@ def flip_probability(
 
 def random_directions(images: Tensor, randomness: Randomness | None = None) -> Tensor:
     """A unit vector in l2 for each image, `(B, C, H, W)`, uniform on the sphere; another one for
-    each stream of `randomness`."""
+    each stream of `randomness`.
+    """
     noise = _randomness(randomness, images).stream("direction").normal(images.shape[1:])
     return L2.steepest(noise.to(images.dtype))
 
@@ -152,8 +156,9 @@ def distance_along(
 
 
 def noise_ratio(along: Tensor, minimal: Tensor, dimension: int) -> Tensor:
-    """`||r_v|| / (sqrt(D) ||r*||)` (eq. 21): the distance along a random direction against the
-    minimal one, sample by sample.
+    """`||r_v|| / (sqrt(D) ||r*||)` (eq.
+
+    21): the distance along a random direction against the minimal one, sample by sample.
 
     For a flat boundary between two classes it is `1 / (sqrt(D) |cos|)` of the angle between
     direction and normal: `MEDIAN_RATIO` in the median, and without a mean, so summarise it by its

@@ -26,6 +26,7 @@ class Scaled(Around):
         self.sigma = sigma
 
     def forward(self, perturbations: Tensor) -> Tensor:
+        """Return the logits `(B, K)` at the images plus sigma times the perturbation."""
         return super().forward(per_sample(self.sigma, perturbations) * perturbations)
 
     def rows(self, index: Tensor) -> "Scaled":

@@ -31,7 +31,8 @@ def singular_values(normals: Tensor) -> Tensor:
 
 def random_singular_values(count: int, dimension: int, seed: int = 0) -> Tensor:
     """Those of `count` random directions, uniform on the sphere: what `singular_values` are
-    compared with."""
+    compared with.
+    """
     noise = Randomness(seed, torch.arange(count)).stream("direction").normal((dimension,))
     return singular_values(L2.steepest(noise.double()))
 

@@ -1,5 +1,6 @@
 """What an attack climbs: functions of `(logits, criterion)` to one number per sample `(B,)`, larger
-is more adversarial."""
+is more adversarial.
+"""
 
 from collections.abc import Callable
 from typing import Literal
@@ -45,7 +46,8 @@ def cross_entropy_slope(logits: Tensor, criterion: Criterion) -> tuple[Tensor, T
 
 def logit_margin(logits: Tensor, criterion: Criterion) -> Tensor:
     """`max_{k != label} z_k - z_label`, or `z_target - max_{k != target} z_k`: positive if and only
-    if adversarial."""
+    if adversarial.
+    """
     match criterion:
         case Untargeted(labels):
             return -_lead(logits, labels)
@@ -105,8 +107,10 @@ def _lead(logits: Tensor, classes: Tensor) -> Tensor:
 
 
 def _columns(logits: Tensor, classes: Tensor) -> Tensor:
-    """The classes as columns `(B, 1)`. Raises ValueError where there is one logit alone, which no
-    other can overtake."""
+    """The classes as columns `(B, 1)`.
+
+    Raises ValueError where there is one logit alone, which no other can overtake.
+    """
     if logits.shape[1] < 2:
         raise ValueError(
             f"the classifier must give logits (B, K) with K >= 2; got {tuple(logits.shape)}"

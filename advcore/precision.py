@@ -37,7 +37,8 @@ def full_precision() -> Iterator[None]:
 
 def _allow_tf32(part: Any) -> bool | None:
     """The older switch of a backend; None where torch refuses to read it, since the newer one was
-    set."""
+    set.
+    """
     try:
         return part.allow_tf32
     except RuntimeError:

@@ -18,8 +18,9 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Randomness:
-    """A source of noise for the samples `indices` `(B,)` of a data set. It has no state: equal
-    calls give equal numbers.
+    """A source of noise for the samples `indices` `(B,)` of a data set.
+
+    It has no state: equal calls give equal numbers.
 
     Draws that must differ come from different streams: `randomness.stream("start",
     3).normal((784,))`.
@@ -43,7 +44,8 @@ class Randomness:
 
     def normal(self, shape: Sequence[int]) -> Tensor:
         """`(B, *shape)` standard normal numbers (Box and Muller), float32, on the device of
-        `indices`."""
+        `indices`.
+        """
         radius = torch.sqrt(-2 * torch.log(self._uniform(shape, 1)))
         return radius * torch.cos(2 * math.pi * self._uniform(shape, 2))
 
@@ -69,7 +71,8 @@ def drawn_places(indices: Tensor) -> Tensor:
 
 def _signed(value: int) -> int:
     """The 64-bit two's complement of a whole number; torch has no unsigned arithmetic on 64 bits,
-    and wraps."""
+    and wraps.
+    """
     value &= (1 << 64) - 1
     return value - (1 << 64) if value >> 63 else value
 

@@ -55,7 +55,8 @@ def check_grid(eps: Sequence[float]) -> None:
 
 def robust_accuracy(broken_at: Tensor, eps: Sequence[float]) -> list[float]:
     """The share of samples classified right that no known perturbation within eps changes, for each
-    eps."""
+    eps.
+    """
     return [
         (broken_at > radius).double().mean().item()
         for radius in torch.tensor(eps, dtype=broken_at.dtype)

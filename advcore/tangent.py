@@ -1,5 +1,6 @@
 """A classifier linearised at images once, for all the subspaces in which its margins are looked
-for."""
+for.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -28,7 +29,8 @@ class Tangent:
     @classmethod
     def at(cls, classifier: Classifier, images: Tensor, classes: int) -> "Tangent":
         """At images `(n, *shape)`, for so many classes at most: one forward pass and a backward
-        pass for each class."""
+        pass for each class.
+        """
 
         def likeliest(logits: Tensor) -> Tensor:
             return logits.topk(min(classes, logits.shape[1]), dim=1).indices

@@ -19,7 +19,8 @@ def fooled(classifier: Classifier, images: Tensor, adversarial: Tensor) -> Tenso
 def lengthened(images: Tensor, adversarial: Tensor, scale: float, box: bool) -> Tensor:
     """`x + scale (x' - x)` for images x and x' `(B, C, H, W)`, cut to [0, 1] in a box: a minimal
     perturbation ends where its own network's boundary is crossed, and most networks' lie farther
-    on."""
+    on.
+    """
     longer = adversarial if scale == 1 else torch.lerp(images, adversarial, scale)
     return longer.clamp(0, 1) if box else longer
 

@@ -1,5 +1,6 @@
 """Transforms of a data set's images: interventions on their frequencies (Ortiz-Jimenez et al. 2020,
-"Hold me tight")."""
+"Hold me tight").
+"""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -26,6 +27,7 @@ class Flip:
     """Low and high frequencies swapped: an orthogonal involution."""
 
     def __call__(self, images: Tensor) -> Tensor:
+        """Return the transformed images `(B, C, H, W)`."""
         return flip(images)
 
 
@@ -36,6 +38,7 @@ class LowPass:
     band: int
 
     def __call__(self, images: Tensor) -> Tensor:
+        """Return the transformed images `(B, C, H, W)`."""
         return low_pass(images, self.band)
 
 
@@ -46,6 +49,7 @@ class HighPass:
     band: int
 
     def __call__(self, images: Tensor) -> Tensor:
+        """Return the transformed images `(B, C, H, W)`."""
         return high_pass(images, self.band)
 
 
@@ -56,6 +60,7 @@ class CutOff:
     band: int
 
     def __call__(self, images: Tensor) -> Tensor:
+        """Return the transformed images `(B, C, H, W)`."""
         return cut_off(images, self.band)
 
 

@@ -67,7 +67,8 @@ WITHOUT_BOX: dict[str, dict[str, Run]] = {
 
 def ratios(run: Run, norm: str, classes: int, scale: float, active: bool, box: bool = True) -> str:
     """Of the samples that have an adversarial image: the share broken, the median and the largest
-    ratio of norm to exact norm."""
+    ratio of norm to exact norm.
+    """
     affine, images = boxed.problem(classes, scale, active)
     exact = boxed.margins(affine, images, norm, boxed=box)
     there = torch.isfinite(exact)
@@ -131,7 +132,8 @@ BUDGET: dict[str, dict[str, Callable[[float], Run]]] = {
 
 def curves(count: int = 256) -> None:
     """By how many points attacks over-estimate the robust accuracy at most, over ten eps between
-    the exact margins' quantiles."""
+    the exact margins' quantiles.
+    """
     print(
         f"\nrobust accuracy, K=10, {count} images, box active: points above the exact one, "
         "worst of ten eps, at each logit scale"
@@ -150,7 +152,8 @@ def curves(count: int = 256) -> None:
 
 def whole_curve(attacks: Sequence[Attack], norm: str, scale: float, count: int) -> float:
     """As `overestimate`, of the curve that the probe `robustness` gives: from all attacks of a
-    quality, in one run."""
+    quality, in one run.
+    """
     affine, images, exact, labels, grid = problem(norm, scale, count)
     broken_at = attack_over(attacks, affine, images, labels, grid)[-1].broken_at
     held = torch.tensor(robust_accuracy(broken_at, grid))
@@ -173,7 +176,8 @@ def problem(
     norm: str, scale: float, count: int
 ) -> tuple[nn.Module, Tensor, Tensor, Tensor, list[float]]:
     """An affine classifier, images `(count, 3, 8, 8)` with the box active, their exact margins,
-    their labels, ten eps."""
+    their labels, ten eps.
+    """
     affine, images = boxed.problem(10, scale, True, count=count)
     affine.eval().requires_grad_(False)
     exact = boxed.margins(affine, images, norm)

@@ -1,4 +1,4 @@
-"""A finished study run again: its answer, and what it costs where the last run's memory is gone"""
+"""The time of a finished study run again, with the saved answer and without it."""
 
 import subprocess
 import sys

@@ -22,7 +22,8 @@ BALLS = (("linf", 0.15), ("l2", 2.5))
 
 def stages(attack: StandardEnsemble, network: nn.Module, images: Tensor, labels: Tensor) -> str:
     """Seconds of each stage on what the stages before it left standing, and how many samples it
-    broke."""
+    broke.
+    """
     parts = []
     for stage in attack.stages():
         start = time.perf_counter()

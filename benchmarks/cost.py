@@ -44,7 +44,8 @@ ROWS = 64
 @dataclass(frozen=True)
 class Passes:
     """Of one sample through the network, for one margin: forward alone, and forward with what is
-    kept for a backward one."""
+    kept for a backward one.
+    """
 
     forward: float
     kept: float
@@ -53,7 +54,8 @@ class Passes:
 
 class Counted(nn.Module):
     """A network that counts the samples that go forward through it, and the gradients that come
-    back."""
+    back.
+    """
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -88,7 +90,8 @@ def count_passes(network: nn.Module, images: Tensor) -> Passes:
 
 def cost_of_pass(network: nn.Module, size: int = 16) -> Passes:
     """Processor seconds of one sample in a batch: forward alone, forward for a backward one,
-    backward."""
+    backward.
+    """
     images = torch.rand(size, 3, SIDE, SIDE)
     forward, kept, backward = [], [], []
     with full_precision():

@@ -46,7 +46,8 @@ BATCH = 128
 
 def forward_over_reverse(network: nn.Module, images: Tensor, labels: Tensor, h: float) -> Tensor:
     """A scalar with the gradient in the weights of `CURE(h=h)`, by forward derivatives along the
-    change of the gradient."""
+    change of the gradient.
+    """
 
     def gradient(points: Tensor) -> Tensor:
         return differentiate(

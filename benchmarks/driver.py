@@ -26,7 +26,8 @@ from advcore.workers.tasks import Task, TaskResult
 @dataclass(frozen=True)
 class Spent:
     """Milliseconds of wall and of processor time for a shard, and the driver's memory along the
-    way, in MB."""
+    way, in MB.
+    """
 
     wall: float
     processor: float

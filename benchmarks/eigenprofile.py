@@ -1,5 +1,6 @@
 """The whole eigenprofile of a ReLU network, D = 784: the low-rank path with its check against D
-Hessian products."""
+Hessian products.
+"""
 
 from advcore.curvature import eigenprofile
 from benchmarks.setting import digits, machine, seconds, trained_lenet

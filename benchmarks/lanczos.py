@@ -63,7 +63,8 @@ def main() -> None:
 
     def error(some: Tensor) -> float:
         """Of magnitudes, as a share of the largest: the worst of the 20, at the worst of the first
-        samples."""
+        samples.
+        """
         magnitudes = exact[: len(some)].abs()
         return ((some.abs() - magnitudes).abs().amax(1) / magnitudes[:, 0]).max().item()
 

@@ -24,8 +24,10 @@ from benchmarks.setting import digits, machine, pictures, resnet18, seconds, tra
 def published(
     network: nn.Module, image: Tensor, basis: Tensor, steps: int = 100, overshoot: float = 0.02
 ) -> float:
-    """The margin of one image `(1, C, H, W)` in the span of `basis` `(D, m)`. Gradients of weights
-    that want one are taken too."""
+    """The margin of one image `(1, C, H, W)` in the span of `basis` `(D, m)`.
+
+    Gradients of weights that want one are taken too.
+    """
     weights = [weight for weight in network.parameters() if weight.requires_grad]
     classes = network(image)[0].argsort(descending=True)[:10]
     total, label = torch.zeros_like(image), classes[0]
@@ -50,7 +52,8 @@ def published(
 
 def compare(name: str, network: nn.Module, images: Tensor, slow_images: int) -> None:
     """Ours on all images, the published algorithm on some of them; and the bare cost of the passes
-    that ours made."""
+    that ours made.
+    """
     family = dct_blocks(28, size=8, stride=1)
     ours = margins(network, images, family).distance
     rate = ours.numel() / seconds(lambda: margins(network, images, family))
@@ -92,7 +95,8 @@ def per_sample(network: nn.Module, images: Tensor, bases: list[Tensor]) -> tuple
 
 def passes(network: nn.Module, images: Tensor, family: Family) -> float:
     """Seconds that the bare passes of our margins take, forward, or forward and backward for one
-    class, in batches of the same sizes and with batch normalisation folded, as there."""
+    class, in batches of the same sizes and with batch normalisation folded, as there.
+    """
     sizes: list[tuple[int, bool]] = []
 
     def recording(batch: Tensor) -> Tensor:

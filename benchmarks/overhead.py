@@ -45,7 +45,8 @@ def works(folder: Path, dataset: Dataset, size: int = SHARD) -> list[Task]:
 
 def throughput(runner: Runner, workers: int, todo: Sequence[Task], dataset: Dataset) -> float:
     """Samples a second, from when each of so many workers has given its first shard to the last
-    one."""
+    one.
+    """
     seen: set[str] = set()
     start, counted = 0.0, 0
     for outcome in runner.run(todo, dataset):

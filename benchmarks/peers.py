@@ -65,7 +65,8 @@ def outcome(
     box: bool = True,
 ) -> Outcome:
     """The best time of some repeats, after one on a few images that does not count; the images are
-    measured as they come back, and with `box` those outside [0, 1] are not found."""
+    measured as they come back, and with `box` those outside [0, 1] are not found.
+    """
     run(network, images[:4].clone(), labels[:4])
     times: list[float] = []
     while len(times) < repeats and sum(times) < ENOUGH:

@@ -79,7 +79,8 @@ def compare(
     rounds: int,
 ) -> None:
     """At an eps so small that no sample leaves: all in turn, each round from another one on;
-    medians of the rounds' ratios."""
+    medians of the rounds' ratios.
+    """
     runs = contestants(network, images, labels, norm, eps, steps)
     assert not PGD(eps=eps, norm=norm, steps=steps)(network, images, Untargeted(labels)).found.any()
     order, times = list(runs), {run: list[float]() for run in runs}

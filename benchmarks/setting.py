@@ -1,5 +1,6 @@
 """What the benchmarks share: trained networks, real images, a clock, and a line that names the
-machine."""
+machine.
+"""
 
 import hashlib
 import platform
@@ -40,7 +41,8 @@ def classified(network: nn.Module, count: int, data: str = "mnist5k") -> tuple[T
 
 def trained(build: Callable[[], nn.Module], data: str, samples: int, recipe: Recipe) -> nn.Module:
     """A network after a recipe, the same each time, held still; its weights are kept in the
-    machine's folder for such things."""
+    machine's folder for such things.
+    """
     torch.manual_seed(0)
     network = build()
     key = hashlib.sha256(f"{network} {data} {samples} {recipe}".encode()).hexdigest()[:16]
@@ -56,7 +58,7 @@ def trained(build: Callable[[], nn.Module], data: str, samples: int, recipe: Rec
 
 
 def resnet18() -> nn.Module:
-    """torchvision's for small grey images: a 3x3 stem of stride 1, no pooling after it."""
+    """Torchvision's for small grey images: a 3x3 stem of stride 1, no pooling after it."""
     network = torchvision.models.resnet18(num_classes=10)
     network.conv1 = nn.Conv2d(1, 64, 3, padding=1, bias=False)
     network.maxpool = nn.Identity()  # type: ignore[assignment]

@@ -1,5 +1,6 @@
 """The shape of the code: rooms, imports among them, circles, the longest function, and how many
-public docstrings name a shape or a unit. It reads the sources and imports nothing of them."""
+public docstrings name a shape or a unit. It reads the sources and imports nothing of them.
+"""
 
 import ast
 import re

@@ -1,5 +1,4 @@
-"""What a trial of a sweep costs beyond its training, and two side by side against one after the
-other"""
+"""The cost of a sweep's trial beyond its training; two side by side or one after the other."""
 
 import os
 import sys
@@ -28,7 +27,8 @@ EPOCHS, TRIALS = 4, 6
 
 def settings(out: str, concurrent: int) -> Sweep:
     """LeNet on 4,000 digits, adversarially trained, and no probes: trials of some seconds on one
-    thread each."""
+    thread each.
+    """
     attack = {"kind": "pgd", "norm": "l2", "eps": 1.5, "steps": 3}
     mapping: dict[str, Any] = {
         "name": f"bench{concurrent}",
@@ -48,7 +48,8 @@ def settings(out: str, concurrent: int) -> Sweep:
 
 def on_ray(plan: Plan, points: list[Point]) -> float:
     """Seconds of these trials on a Ray that is there; the first two trials' actors are started in
-    that time."""
+    that time.
+    """
     from advcore.pipelines.sweep import ray_tune
 
     out = Path(plan.sweep.run.out)

@@ -49,7 +49,8 @@ def bare(
     network: nn.Module, images: Tensor, labels: Tensor, passes: list[tuple[bool, bool]]
 ) -> None:
     """The passes of an epoch, and a step of the optimiser for each that has a gradient in the
-    weights."""
+    weights.
+    """
     optimiser = torch.optim.SGD(network.parameters(), lr=1e-4, momentum=0.9, weight_decay=5e-4)
     for some, classes in zip(images.split(BATCH), labels.split(BATCH), strict=True):
         for in_images, in_weights in passes:

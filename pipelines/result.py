@@ -57,7 +57,8 @@ class Result:
     @property
     def curves(self) -> dict[str, dict[str, dict[str, dict[str, Any]]]]:
         """The curves, by probe, model and name: `x` and `y`, and `columns` where `y` fills a plane
-        row by row."""
+        row by row.
+        """
         return self._part("curves")
 
     @property
@@ -68,7 +69,8 @@ class Result:
     @property
     def claims(self) -> dict[str, dict[str, Any]]:
         """The claims by name: says, value, low and high (95 %), expected, verdict, resampled,
-        warnings; `not_measured` in place of the numbers says why there are none."""
+        warnings; `not_measured` in place of the numbers says why there are none.
+        """
         return self._part("claims")
 
     @property

@@ -1,5 +1,7 @@
-"""Every attack with settings that suit small images, to be put through the same tests. A new attack
-is one line here."""
+"""Every attack with settings that suit small images, to be put through the same tests.
+
+A new attack is one line here.
+"""
 
 import pytest
 import torch

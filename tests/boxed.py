@@ -1,5 +1,6 @@
 """Exact margins of affine classifiers inside the box [0, 1], per norm, in float64: the oracle of
-the minimal-norm attacks."""
+the minimal-norm attacks.
+"""
 
 import oracles
 import torch
@@ -10,7 +11,8 @@ def problem(
     classes: int, scale: float, boxed: bool, shape: tuple[int, ...] = (3, 8, 8), count: int = 64
 ) -> tuple[oracles.Affine, Tensor]:
     """A float32 affine classifier and images: near gray, far from the box, or with a half of their
-    pixels on its faces."""
+    pixels on its faces.
+    """
     affine = oracles.Affine(classes=classes, shape=shape, scale=scale, dtype=torch.float32)
     images = oracles.images(count, shape, torch.float32, spread=0.3)
     return affine, ((images - 0.5) / 0.15 + 0.5).clamp(0, 1) if boxed else images
@@ -19,7 +21,8 @@ def problem(
 def margins(affine: oracles.Affine, images: Tensor, norm: str, boxed: bool = True) -> Tensor:
     """The norm of the shortest `r` with `x + r` (in the box, if `boxed`) on the boundary of the
     label, `(B,)`: an affine label's region is bounded by half-spaces, so it is the least of K - 1
-    distances to one."""
+    distances to one.
+    """
     weight, images = affine.weight.detach().double(), images.double()
     logits = (images - 0.5).flatten(1) @ weight.mT + affine.bias.detach().double()
     own = logits.argmax(1)
@@ -32,7 +35,8 @@ def margins(affine: oracles.Affine, images: Tensor, norm: str, boxed: bool = Tru
 
 def _distances(slopes: Tensor, room: Tensor, gaps: Tensor, norm: str) -> Tensor:
     """Least norm of `0 <= r <= room` with `<slopes, r> = gaps`, over the last axis; inf where there
-    is none."""
+    is none.
+    """
     if norm in ("l0", "l1"):
         gains = slopes * room
         order = (gains if norm == "l0" else slopes).argsort(-1, descending=True)

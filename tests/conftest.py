@@ -16,7 +16,8 @@ new ones."""
 
 def pytest_configure(config: pytest.Config) -> None:
     """Set what Ray reads while it is imported, before any test imports it: in whatever order they
-    run, a cluster of theirs takes the token that drivers send."""
+    run, a cluster of theirs takes the token that drivers send.
+    """
     from advcore.workers.pool.preconditions import prepare_environment
 
     prepare_environment(local=True)
@@ -33,7 +34,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
     """The tensors here are tiny: a second thread only waits, and for long where the cores are
-    busy."""
+    busy.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

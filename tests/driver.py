@@ -1,5 +1,6 @@
 """A study on several Ray nodes of this machine, and the command that drives it, for tests that take
-something away."""
+something away.
+"""
 
 import os
 import subprocess

@@ -1,5 +1,6 @@
 """A proxy on loopback that stands before a server and spoils what it is told to: an S3 on a bad
-day, over real HTTP."""
+day, over real HTTP.
+"""
 
 import http.client
 import random
@@ -41,7 +42,8 @@ def sometimes(
 
 class Proxy:
     """What passed: `requests` as (method, path), `spoilt` by kind; `choose` says what is spoilt
-    from now on."""
+    from now on.
+    """
 
     def __init__(self, port: int, choose: Callable[[str, str], Fault]) -> None:
         self.target, self.choose = port, choose

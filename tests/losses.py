@@ -1,5 +1,6 @@
 """Networks whose cross-entropy with label 0 has a closed form, and the input gradient of any loss,
-sample by sample."""
+sample by sample.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +9,8 @@ from torch import Tensor, nn
 
 class QuadraticLoss(nn.Module):
     """Two logits whose cross-entropy with label 0 is `1000 + b^T x + x^T A x / 2`, to more digits
-    than a float has."""
+    than a float has.
+    """
 
     def __init__(self, matrix: Tensor, vector: Tensor | None = None) -> None:
         super().__init__()

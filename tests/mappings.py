@@ -1,5 +1,6 @@
 """Mappings as files hold them, drawn from the dataclasses' fields: so a new attack, probe or
-setting is among them by itself."""
+setting is among them by itself.
+"""
 
 import types
 from collections.abc import Mapping, Sequence
@@ -88,8 +89,10 @@ def by_kind(kind: str, cls: type, levels: int = 2) -> st.SearchStrategy[dict[str
 
 @cache
 def mapping_of(cls: type, levels: int = 2) -> st.SearchStrategy[dict[str, Any]]:
-    """The mapping of a dataclass: what must be there, and some of the rest. Not all are valid: a
-    class may refuse one."""
+    """The mapping of a dataclass: what must be there, and some of the rest.
+
+    Not all are valid: a class may refuse one.
+    """
     required, optional = {}, {}
     hints = _hints(cls)
     for entry in fields(cls):

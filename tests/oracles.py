@@ -66,7 +66,8 @@ class Affine(nn.Module):
 
 class Sphere(nn.Module):
     """Logits `[r^2 - ||x - c||^2, 0]`: the margin is `| ||x - c|| - r |` in l2, the Hessian of
-    logit 0 is -2 I."""
+    logit 0 is -2 I.
+    """
 
     def __init__(self, radius: float, center: Tensor) -> None:
         super().__init__()
@@ -106,14 +107,16 @@ class Constant(nn.Module):
 
 def bent_to_nan(images: Tensor, at: Tensor) -> Tensor:
     """0 for each image, `(B, 1)`, but with a second derivative that is NaN at the image `at`: `0 |x
-    - at|^{3/2}` along pixel 0."""
+    - at|^{3/2}` along pixel 0.
+    """
     away = (images.flatten(1)[:, :1] - at.flatten()[0]).abs()
     return 0 * away**1.5
 
 
 class Quantised(nn.Module):
     """A network behind pixels that are rounded to `levels` steps: its gradient in the image is
-    0."""
+    0.
+    """
 
     def __init__(self, network: nn.Module, levels: int = 4) -> None:
         super().__init__()
@@ -136,7 +139,8 @@ class Noisy(nn.Module):
 
 class Shell(nn.Module):
     """Logits `[scale (| |m| - r | - w), 0]`, `m` the mean of the pixels less 1/2: class 1 is a
-    shell at `|m| = r`, 2w thick."""
+    shell at `|m| = r`, 2w thick.
+    """
 
     def __init__(self, radius: float, half_width: float, scale: float = 1.0) -> None:
         super().__init__()
@@ -191,7 +195,8 @@ def softplus(**settings) -> nn.Module:
 
 class Moody(nn.Module):
     """A network with batch normalisation and dropout, whose parts are in modes of their own: all
-    that an attack may disturb."""
+    that an attack may disturb.
+    """
 
     def __init__(
         self,
@@ -217,7 +222,8 @@ class Moody(nn.Module):
 
 def state(module: nn.Module) -> list:
     """All that must not move: numbers, modes, which parameters want gradients, their gradients, the
-    global random state."""
+    global random state.
+    """
     gradients = [
         None if parameter.grad is None else parameter.grad.tolist()
         for parameter in module.parameters()
@@ -233,7 +239,8 @@ def state(module: nn.Module) -> list:
 
 def dct_basis(side: int, low: int, size: int, channels: int = 1) -> Tensor:
     """The orthonormal basis `(channels side^2, channels size^2)` of one DCT block, atom by atom
-    from scipy."""
+    from scipy.
+    """
     from scipy.fft import idctn
 
     atoms = []

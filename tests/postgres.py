@@ -31,8 +31,10 @@ def free_port() -> int:
 
 @contextmanager
 def running() -> Iterator[tuple[str, str]]:
-    """Its URI, which holds a password, and that password. PostgreSQL refuses to run as root: then
-    it is the user postgres."""
+    """Its URI, which holds a password, and that password.
+
+    PostgreSQL refuses to run as root: then it is the user postgres.
+    """
     place, password, port = binaries(), secrets.token_hex(12), free_port()
     root = Path(tempfile.mkdtemp(prefix="advcore-postgres-"))
     own: dict[str, str | int] = {}

@@ -11,7 +11,8 @@ import pytest
 @contextmanager
 def read_only(folder: Path) -> Iterator[None]:
     """A folder on a disk that is mounted read-only; the test is skipped where none can be
-    mounted."""
+    mounted.
+    """
     for ways in (["--bind", str(folder), str(folder)], ["-o", "remount,ro,bind", str(folder)]):
         done = subprocess.run(["mount", *ways], capture_output=True, text=True)
         if done.returncode:

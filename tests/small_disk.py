@@ -11,7 +11,8 @@ import pytest
 @contextmanager
 def mounted(folder: Path) -> Iterator[Path]:
     """A folder, made here, with a file system of 4 MB; the test is skipped where none can be
-    mounted."""
+    mounted.
+    """
     folder.mkdir()
     done = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)],

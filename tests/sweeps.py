@@ -1,5 +1,6 @@
 """Small sweeps to be run, and terms that misbehave in them; importable by name, as a trial's
-process needs it."""
+process needs it.
+"""
 
 import json
 import os

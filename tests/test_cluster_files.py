@@ -1,5 +1,6 @@
 """cluster.yaml, kuberay.yaml and docs/account.yaml: what Ray and botocore say of them without a
-cloud, and that nothing is open."""
+cloud, and that nothing is open.
+"""
 
 import copy
 import re

@@ -1,5 +1,7 @@
-"""Networks as people have them, to be put through every attack, probe and training term. A new
-trait is one entry here."""
+"""Networks as people have them, to be put through every attack, probe and training term.
+
+A new trait is one entry here.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +16,8 @@ from advcore import Normalized
 
 class Small(nn.Module):
     """A convolution, perhaps batch normalisation or attention, pooling, a linear layer; an empty
-    batch is an error in it."""
+    batch is an error in it.
+    """
 
     def __init__(self, channels=1, height=8, width=8, classes=4, norm=None, tail=None):
         super().__init__()
@@ -46,7 +49,8 @@ class InPlace(Small):
 
 class Attention(nn.Module):
     """Self-attention over the places of a feature map, by torch's fused kernel, or by its
-    formula."""
+    formula.
+    """
 
     fused = True
 
@@ -94,7 +98,8 @@ class Wrapped(nn.Module):
 
 def small(kind: type[nn.Module] = Small, seed: int = 0, **settings) -> nn.Module:
     """A network in evaluation mode, in which all classes are near at gray images; the same weights
-    for each kind."""
+    for each kind.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = kind(**settings).eval()
@@ -139,8 +144,9 @@ def _function() -> Callable[[Tensor], Tensor]:
 
 @dataclass(frozen=True)
 class Trait:
-    """A network, and the same without the trait, None where there is none. Numbers agree to
-    `close`, as a share.
+    """A network, and the same without the trait, None where there is none.
+
+    Numbers agree to `close`, as a share.
 
     `refused`: what the one line says that comes in place of numbers; `told`: what a warning beside
     them says, of what follows gradients. `mixes`: an image's logits depend on its neighbours.

@@ -11,7 +11,8 @@ def check_gradient(
     network: nn.Module, loss: Tensor, value: Callable[[], Tensor], step: float = 1e-6
 ) -> None:
     """`loss` equals `value()`, and the gradient of the one, along random weights, the central
-    difference of the other."""
+    difference of the other.
+    """
     torch.testing.assert_close(loss, value())
     parameters = list(network.parameters())
     generator = torch.Generator().manual_seed(5)

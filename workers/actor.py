@@ -1,5 +1,6 @@
 """The worker: a plain class that holds one model and measures shards with it, wherever it
-stands."""
+stands.
+"""
 
 import hashlib
 import json
@@ -137,8 +138,11 @@ class Worker:
         self.name = f"{platform.node()}:{os.getpid()}:{self._device}"
 
     def measure(self, work: Task, dataset: Dataset) -> TaskResult:
-        """Measure one shard. An exception, also `sys.exit`, becomes a failed outcome with its
-        traceback; nothing is raised but an interrupt."""
+        """Measure one shard.
+
+        An exception, also `sys.exit`, becomes a failed outcome with its traceback; nothing is
+        raised but an interrupt.
+        """
         start, away = time.perf_counter(), False
         try:
             rows, error = self._measure(work, dataset, start), ""
@@ -210,7 +214,8 @@ class Worker:
 
     def _probe(self, work: Task, model: nn.Module, dataset: Dataset) -> Probe:
         """The probe, calibrated on the model and the study's samples, once for all its shards that
-        come one after the other."""
+        come one after the other.
+        """
         probe = cast(Calibrated, work.probe)
         what = (work.model_hash, work.dtype, probe, work.transform, dataset.indices.tobytes())
         if self._calibrated is None or self._calibrated[0] != what:
@@ -246,7 +251,8 @@ class Worker:
     @contextmanager
     def _untouched(self) -> Iterator[None]:
         """Raise ValueError on exit where a model is no longer what it was; what was changed is
-        built anew for the next shard."""
+        built anew for the next shard.
+        """
         whole = False
         try:
             yield
@@ -268,8 +274,10 @@ class Worker:
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device "cpu", "cuda" (or "cuda:1"), or for "auto" a GPU if torch sees one. Raises
-    InputError where it is not there."""
+    """The device "cpu", "cuda" (or "cuda:1"), or for "auto" a GPU if torch sees one.
+
+    Raises InputError where it is not there.
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name != "cpu" and not (name.startswith("cuda") and torch.cuda.is_available()):

@@ -1,5 +1,6 @@
 """Memory that runs out: a shard is then measured in parts, and the size that fits is remembered for
-the next ones."""
+the next ones.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -59,8 +60,10 @@ class BatchSizes:
 
 
 def _attempt(measure: Callable[[Batch], Columns], part: Batch, last: bool) -> Columns | None:
-    """The columns of a part; none where memory ran out. The exception, whose frames hold tensors,
-    is gone when it returns."""
+    """The columns of a part; none where memory ran out.
+
+    The exception, whose frames hold tensors, is gone when it returns.
+    """
     try:
         return {
             name: column.detach().cpu() if isinstance(column, Tensor) else column

@@ -48,7 +48,8 @@ pickle."""
 
 class _Aside:
     """What stands for plain data in a pickle: it takes any arguments and any state, and keeps
-    nothing. So no code of NumPy's, or of anybody else's, runs for them."""
+    nothing. So no code of NumPy's, or of anybody else's, runs for them.
+    """
 
     def __new__(cls, *arguments: object) -> "_Aside":
         return super().__new__(cls)
@@ -59,7 +60,8 @@ class _Aside:
 
 def save_checkpoint(module: nn.Module, path: str | Path, metadata: Mapping[str, str]) -> None:
     """Write the weights of `module` as safetensors, whole or not at all; a `Normalized` one is
-    saved without its wrapping."""
+    saved without its wrapping.
+    """
     save_tensors(bare_weights(module), path, metadata)
 
 
@@ -73,7 +75,8 @@ def save_tensors(
     tensors: Mapping[str, Tensor], path: str | Path, metadata: Mapping[str, str]
 ) -> None:
     """Write tensors as safetensors, whole or not at all; the same tensors and metadata make the
-    same bytes."""
+    same bytes.
+    """
     with atomic_write(path) as unfinished:
         safetensors.torch.save_file(
             {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()},
@@ -85,7 +88,8 @@ def save_tensors(
 
 def _sort_metadata(path: Path) -> None:
     """Write the header of a safetensors file anew with the metadata by name: the library puts them
-    in any order."""
+    in any order.
+    """
     with path.open("r+b") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         header = json.loads(file.read(length))
@@ -99,7 +103,8 @@ def _sort_metadata(path: Path) -> None:
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
     """A path to write to, which takes the place of `path` at the end; left undone, nothing is there
-    but what was."""
+    but what was.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
@@ -112,7 +117,8 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
 
 def check_writable(folder: Path, what: str = "folder") -> None:
     """Make a folder and try it out, before the work whose results are to be kept there; `what` it
-    is. Raises InputError."""
+    is. Raises InputError.
+    """
     trial = folder / f".trial.{uuid.uuid4().hex}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -127,7 +133,8 @@ def check_writable(folder: Path, what: str = "folder") -> None:
 
 def read_metadata(path: str | Path) -> dict[str, str]:
     """The words that `save_checkpoint` wrote beside the weights; none for a file that is no
-    safetensors."""
+    safetensors.
+    """
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             return dict(file.metadata() or {})
@@ -141,8 +148,9 @@ def load_checkpoint(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> None:
-    """Load a checkpoint into a bare network, every key of it. Raises InputError where the file or
-    its keys do not fit.
+    """Load a checkpoint into a bare network, every key of it.
+
+    Raises InputError where the file or its keys do not fit.
 
     Names fit as `advcore.workers.state_dicts.fit_names` says; a normaliser in the file must have
     the model's `mean` and `std`.
@@ -205,7 +213,8 @@ def _read_torch(file: Path) -> Any:
 
 def _stand_ins() -> list[Any]:
     """The pairs of stand-in and name that torch wants: another class for each, as it knows them by
-    class."""
+    class.
+    """
     return [
         (_plain_dict, "collections.defaultdict"),
         *((type("_Aside", (_Aside,), {}), name) for name in PLAIN_DATA),

@@ -1,5 +1,6 @@
 """A user's own code as part of keys: the modules that a class or a factory of `package.module:Name`
-reaches by import."""
+reaches by import.
+"""
 
 import ast
 import hashlib
@@ -71,7 +72,8 @@ def source_hash(name: str) -> str:
 
 def own_names(settings: Any) -> Iterator[str]:
     """Yield each `package.module:Name` that stands as a kind or an architecture somewhere in the
-    settings."""
+    settings.
+    """
     if isinstance(settings, Mapping):
         for name, value in settings.items():
             named = name in ("kind", "architecture") and isinstance(value, str) and ":" in value
@@ -85,13 +87,15 @@ def own_names(settings: Any) -> Iterator[str]:
 
 def own_code(settings: Any) -> dict[str, str]:
     """Return the hash of each name of the user's own in the settings; empty where all of them are
-    shipped."""
+    shipped.
+    """
     return {name: source_hash(name) for name in sorted(set(own_names(settings)))}
 
 
 def unseen_imports(settings: Any) -> dict[str, str]:
     """Return a sentence for each module of the user's own, behind names in the settings, whose
-    imports are not all known."""
+    imports are not all known.
+    """
     modules = {module for name in own_names(settings) for module in reach(name).unseen}
     return {
         module: f"{module} imports modules by names that it computes: their code was not "
@@ -102,8 +106,10 @@ def unseen_imports(settings: Any) -> dict[str, str]:
 
 
 def reach(name: str) -> Reach:
-    """Return what `package.module:attribute` reaches. Raises InputError where its module cannot be
-    imported or tells no source."""
+    """Return what `package.module:attribute` reaches.
+
+    Raises InputError where its module cannot be imported or tells no source.
+    """
     module, _, attribute = name.partition(":")
     try:
         imported = importlib.import_module(module)
@@ -135,7 +141,8 @@ def _has_source(module: str) -> bool:
 
 def _visit(module: str, found: Reach, named: bool = False) -> None:
     """Add a module, the packages around it and all that they import; one that was named itself is
-    added wherever it lies."""
+    added wherever it lies.
+    """
     todo = [(module, named)]
     while todo:
         name, anyway = todo.pop()
@@ -217,7 +224,8 @@ def _absolute(name: str, package: str) -> str:
 
 def _installed(file: Path) -> bool:
     """Whether a file is of the standard library or of an installed package, which its version
-    tells."""
+    tells.
+    """
     if {"site-packages", "dist-packages"} & set(file.parts):
         return True
     return file.is_relative_to(sysconfig.get_path("stdlib"))

@@ -15,7 +15,8 @@ class InputError(ValueError):
 
 class UnavailableError(InputError):
     """A place that does not answer, or cannot write just now: the same request may succeed
-    later."""
+    later.
+    """
 
 
 class RunInterruptedError(RuntimeError):

@@ -33,8 +33,10 @@ class Inline:
             )
 
     def run(self, works: Sequence[Task], dataset: Dataset) -> Generator[TaskResult]:
-        """One outcome for each key, in order. Shards that are done stay done when the iterator is
-        left early."""
+        """One outcome for each key, in order.
+
+        Shards that are done stay done when the iterator is left early.
+        """
         self.check()
         open_store(self.store)
         before = torch.get_num_threads()

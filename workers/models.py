@@ -1,5 +1,6 @@
 """Models as descriptions: an architecture by name, a checkpoint by path, a hash of what both
-hold."""
+hold.
+"""
 
 import difflib
 import hashlib
@@ -138,7 +139,8 @@ def _library_identity(spec: ModelSpec, own: Library) -> bytes:
 
 def with_local_checkpoint(spec: ModelSpec) -> ModelSpec:
     """The spec with its checkpoint as a file on this machine: fetched where it lies on S3, which
-    each machine does for itself."""
+    each machine does for itself.
+    """
     if spec.checkpoint is None or not spec.checkpoint.startswith("s3://"):
         return spec
     return replace(spec, checkpoint=str(local_file(spec.checkpoint, "checkpoint")))
@@ -186,7 +188,8 @@ def transform_identity(transform: Transform) -> str:
 
 def identity_of(value: object, known: Mapping[str, type]) -> str:
     """What a seam's value is, for hashes: its class and settings, and the source of its module
-    where it is none of the known."""
+    where it is none of the known.
+    """
     cls = type(value)
     own = "" if cls in known.values() else f" {source_hash(f'{cls.__module__}:{cls.__qualname__}')}"
     return f"{cls.__module__}.{value!r}{own}"

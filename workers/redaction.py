@@ -1,5 +1,6 @@
 """Secrets out of texts: what is shown, logged or written passes through here where a credential may
-stand in it."""
+stand in it.
+"""
 
 import os
 import re
@@ -34,7 +35,8 @@ def without_secrets(text: str, environment: Mapping[str, str] = os.environ) -> s
 
 def without_credentials(text: str) -> str:
     """The text without users and passwords in addresses, and without the values of secret
-    parameters in them."""
+    parameters in them.
+    """
     if "@" in text:
         text = re.sub(r"\S+", lambda word: _without_user(word[0]), text)
     return _PARAMETER.sub(r"\1***", text)
@@ -42,7 +44,8 @@ def without_credentials(text: str) -> str:
 
 def shortened(text: str, most: int = _MOST) -> str:
     """The text, or, of one that is longer than `most` characters, its beginning and its end, and
-    how much was between."""
+    how much was between.
+    """
     if len(text) <= most:
         return text
     kept = most // 2
@@ -64,7 +67,8 @@ def plain_without_secrets(value: Any, environment: Mapping[str, str] = os.enviro
 
 def restored(told: Any, own: Any) -> Any:
     """Settings that were written down without secrets, with those of `own` that look the same
-    without theirs."""
+    without theirs.
+    """
     if isinstance(told, Mapping) and isinstance(own, Mapping):
         return {name: restored(part, own.get(name)) for name, part in told.items()}
     if isinstance(told, list) and isinstance(own, list | tuple) and len(told) == len(own):
@@ -92,7 +96,8 @@ def _secrets(name: str, value: str) -> list[str]:
 
 def _without_user(word: str) -> str:
     """A word, without blanks, whose addresses have lost their users:
-    SCHEME://USER:PASSWORD@HOST/... and USER:PASSWORD@HOST."""
+    SCHEME://USER:PASSWORD@HOST/... and USER:PASSWORD@HOST.
+    """
     if "@" not in word:
         return word
     first, *rest = word.split("://")

@@ -17,8 +17,10 @@ class Shard:
 
 
 def split(samples: int, size: int) -> list[Shard]:
-    """Cut `samples` positions into shards of `size`, in order; the last one may be smaller. Raises
-    InputError unless size >= 1."""
+    """Cut `samples` positions into shards of `size`, in order; the last one may be smaller.
+
+    Raises InputError unless size >= 1.
+    """
     if size < 1:
         raise InputError(
             f"a shard needs at least one sample; got shard size {size}: choose 1 or more, 64 say"

@@ -1,5 +1,6 @@
 """State dicts as people have them: which part of a checkpoint holds the weights, and which of its
-names are a network's."""
+names are a network's.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -28,8 +29,10 @@ _SHOWN = 3
 
 
 def find_state_dict(path: object, content: Any) -> dict[str, Tensor]:
-    """The mapping of names to tensors in a checkpoint's content. Raises InputError where there is
-    none, or more than one."""
+    """The mapping of names to tensors in a checkpoint's content.
+
+    Raises InputError where there is none, or more than one.
+    """
     found = {name: dict(part) for name, part in _mappings(content) if _is_state_dict(part)}
     known = [place for place in ("", *PLACES) if place in found]
     if known:
@@ -87,7 +90,8 @@ def _fits(names: Iterable[str], expected: Mapping[str, object]) -> bool:
 
 def _counters(names: Iterable[str]) -> set[str]:
     """Batch norm's counters of batches, which files of early versions lack and no network in
-    evaluation reads."""
+    evaluation reads.
+    """
     return {name for name in names if name.endswith("num_batches_tracked")}
 
 
@@ -105,7 +109,8 @@ def _without_normaliser(
     names: dict[str, Tensor], expected: Mapping[str, str]
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """The names of the network under one word, beside a normaliser and copies; as they came where
-    that is not what they are."""
+    that is not what they are.
+    """
     words = {name.partition(".")[0] for name in names}
     beside = words & {*NORMALISERS, *COPIES}
     if len(words - beside) != 1 or not beside:
@@ -187,7 +192,8 @@ def misfits(expected: Mapping[str, Tensor], came: Mapping[str, Tensor]) -> list[
 
 def _prefix_of_most(expected: Mapping[str, Tensor], came: Mapping[str, Tensor]) -> str:
     """What stands before the names of the whole network among others; nothing where that is not
-    so."""
+    so.
+    """
     first = next(iter(expected), "")
     for prefix in (key.removesuffix(first) for key in came if key.endswith(f".{first}")):
         if all(f"{prefix}{name}" in came for name in expected):

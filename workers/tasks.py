@@ -1,5 +1,7 @@
-"""Work and its outcome: one shard to measure, and how that ended. Nothing here needs torch, so
-drivers and queues do not either."""
+"""Work and its outcome: one shard to measure, and how that ended.
+
+Nothing here needs torch, so drivers and queues do not either.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Other:
     """A model that a comparison holds beside the one that it measures; `model_hash` is
-    `content_hash(model)`."""
+    `content_hash(model)`.
+    """
 
     name: str
     model: ModelSpec
@@ -74,7 +77,8 @@ class Runner(Protocol):
 
     def check(self) -> None:
         """Raise InputError where the settings cannot work here; starts nothing and writes
-        nothing."""
+        nothing.
+        """
 
     def run(self, works: Sequence[Task], dataset: Dataset) -> Generator[TaskResult]:
         """The outcomes, as they come; close it to leave early: what is finished stays in the store.

@@ -43,7 +43,8 @@ ATTACKS: dict[str, type] = {
 
 def kind_and_norm(attack: Attack) -> str:
     """The attack as a study writes it, for captions: `minimal_norm-l2`, `bisected-deepfool-l2`;
-    one's own by its class."""
+    one's own by its class.
+    """
     kind = next(
         (kind for kind, cls in ATTACKS.items() if cls is type(attack)), type(attack).__name__
     )

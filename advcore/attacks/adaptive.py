@@ -1,5 +1,7 @@
-"""The ascent of Auto-PGD: the loop whose step sizes follow each sample's own progress. See `APGD`
-for the method."""
+"""The ascent of Auto-PGD: the loop whose step sizes follow each sample's own progress.
+
+See `APGD` for the method.
+"""
 
 from dataclasses import dataclass, field
 
@@ -163,7 +165,8 @@ class _Halving:
 
     def check(self, state: State, done: int) -> None:
         """At a checkpoint, halve the steps of the samples that oscillate or stall, and send them
-        back to their best iterate."""
+        back to their best iterate.
+        """
         if done < self.next:
             return
         stalls = ~state.halved & (state.highest_then >= state.highest)
@@ -200,7 +203,8 @@ class _Sparsening:
 
     def check(self, state: State, done: int) -> None:
         """At a checkpoint, narrow the steps to what the best iterate has changed, and lengthen or
-        shorten them."""
+        shorten them.
+        """
         if done == 0 or done % self.span:
             return
         changed = (state.best != state.ball.center).flatten(1).double().mean(1).to(state.step.dtype)

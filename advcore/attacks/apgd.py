@@ -1,5 +1,6 @@
 """Auto-PGD (Croce and Hein 2020; in l1 Croce and Hein 2021): ascent that finds its own step sizes,
-per sample."""
+per sample.
+"""
 
 from dataclasses import dataclass
 

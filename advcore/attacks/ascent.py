@@ -31,8 +31,10 @@ def movable(gradient: Tensor, images: Tensor) -> Tensor:
 
 
 def better(value: Tensor, best: Tensor) -> Tensor:
-    """Whether a value is larger than the best so far. NaN is: so the image that gave it is handed
-    back, verified, refused."""
+    """Whether a value is larger than the best so far.
+
+    NaN is: so the image that gave it is handed back, verified, refused.
+    """
     return ~(value <= best)
 
 
@@ -99,7 +101,8 @@ def ascend(
 
 class _Best:
     """Of each sample the iterate with the largest value so far: images `(B, *shape)`, values
-    `(B,)`."""
+    `(B,)`.
+    """
 
     def __init__(self, images: Tensor, values: Tensor) -> None:
         self.images, self.values = images, values

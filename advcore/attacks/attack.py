@@ -82,7 +82,8 @@ class Attack(Protocol):
         randomness: Randomness | None = None,
     ) -> Adversarial:
         """Attack images `(B, C, H, W)` in [0, 1]; `randomness` keys the noise, seed 0 and the place
-        in the batch when None."""
+        in the batch when None.
+        """
 
 
 class BudgetAttack(Attack, Protocol):
@@ -91,7 +92,8 @@ class BudgetAttack(Attack, Protocol):
     @property
     def eps(self) -> float | Tensor | None:
         """The ball's radius in units of the norm, one for all samples or `(B,)`; None where it is
-        given later, as by a study's grid."""
+        given later, as by a study's grid.
+        """
 
 
 def has_budget(attack: Attack) -> TypeGuard[BudgetAttack]:
@@ -105,7 +107,8 @@ def has_budget(attack: Attack) -> TypeGuard[BudgetAttack]:
 
 def with_budget(attack: Attack, eps: Radius) -> Attack:
     """A budget attack with another radius, in pixel units, or another one for each sample; a
-    wrapper hands it on to all that it wraps. With radii `(B,)` it stands for its batch alone."""
+    wrapper hands it on to all that it wraps. With radii `(B,)` it stands for its batch alone.
+    """
     if not has_budget(attack):
         raise ValueError(f"{attack_name(attack)} looks for the shortest way and takes no eps")
     values: dict[str, object]
@@ -120,7 +123,8 @@ def with_budget(attack: Attack, eps: Radius) -> Attack:
 
 def wrapped(holder: object) -> tuple[Attack, ...]:
     """The attacks that an attack wraps, or that something else holds: its field `attack`, or
-    `attacks`."""
+    `attacks`.
+    """
     attack = getattr(holder, "attack", None)
     return tuple(getattr(holder, "attacks", ())) if attack is None else (attack,)
 
@@ -132,7 +136,8 @@ def norm_of(attack: Attack) -> str:
 
 def attack_name(attack: Attack) -> str:
     """A short name for tables and legends: class, its `name` or the wrapped attacks if any, norm:
-    `bisected-deepfool-l2`."""
+    `bisected-deepfool-l2`.
+    """
     own = "-".join(
         [type(attack).__name__, *([attack.name] if hasattr(attack, "name") else [])]
     ).lower()
@@ -158,7 +163,8 @@ class SearchResult:
 
 def check_arguments(images: object, criterion: object) -> None:
     """Raise what every attack raises for images that are no floating tensor (ValueError), and for
-    what is no criterion (TypeError)."""
+    what is no criterion (TypeError).
+    """
     check_tensor(images)
     check_criterion(criterion)
 

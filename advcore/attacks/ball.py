@@ -1,5 +1,6 @@
 """The eps-ball around each image, cut by the box [0, 1] or not: what an attack with a budget may
-reach."""
+reach.
+"""
 
 from dataclasses import dataclass
 
@@ -35,7 +36,8 @@ class Ball:
 
     def project(self, images: Tensor) -> Tensor:
         """Images drawn into the ball and the box: the closest ones in linf and l1; in l2 first into
-        the ball, then into the box, which keeps the ball."""
+        the ball, then into the box, which keeps the ball.
+        """
         if self.corners is not None:
             return images.clamp(*self.corners)
         r = images - self.center

@@ -32,7 +32,8 @@ def check_eps(eps: Radius | None, wanted: bool = False) -> None:
 
 def radii(eps: Radius | None, images: Tensor) -> Tensor:
     """The radius of each sample, `(B,)`, in the dtype and on the device of `images` `(B,
-    *shape)`."""
+    *shape)`.
+    """
     check_eps(eps, wanted=True)
     check_tensor(images)
     if isinstance(eps, Tensor) and len(eps) != len(images):
@@ -45,6 +46,7 @@ def radii(eps: Radius | None, images: Tensor) -> Tensor:
 
 def take_attack(attack: Attack, index: Tensor) -> Attack:
     """The attack for the samples `index` of its batch; the same object unless it has a radius for
-    each sample."""
+    each sample.
+    """
     eps = attack.eps if has_budget(attack) else None
     return with_budget(attack, eps[index]) if isinstance(eps, Tensor) else attack

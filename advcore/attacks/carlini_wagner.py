@@ -1,5 +1,6 @@
 """The attack of Carlini and Wagner (2017) in l2: a penalty, a change of variables, Adam, and a
-search for the penalty's weight."""
+search for the penalty's weight.
+"""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -23,7 +24,9 @@ steps to come in."""
 
 @dataclass(frozen=True)
 class CarliniWagner:
-    """Shortest adversarial `x'` in l2: minimise
+    """Find the shortest adversarial `x'` in l2 by a penalty on the logit margin.
+
+    Minimise
 
         ||x' - x||_2^2 + c max(-m(x'), -confidence),   x' = (tanh(w) + 1) / 2,
 
@@ -119,7 +122,8 @@ class CarliniWagner:
         self, classifier: Classifier, images: Tensor, criterion: Criterion, weight: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """For one weight per sample: the shortest adversarial iterate, or the last one, its length
-        (inf where none), the steps."""
+        (inf where none), the steps.
+        """
         result, shortest = images.clone(), torch.full_like(weight, torch.inf)
         spent = torch.zeros(len(images), dtype=torch.int64, device=images.device)
         run = _Run.start(images, weight, self.box)
@@ -166,7 +170,8 @@ class CarliniWagner:
 class _Run:
     """The state of the samples `rows` that have not left: Adam's, loss and variable at the last
     check, the shortest adversarial iterate (the last one while there is none) and its squared
-    length."""
+    length.
+    """
 
     rows: Tensor
     origin: Tensor
@@ -200,7 +205,8 @@ class _Run:
 
     def note(self, images: Tensor, square: Tensor) -> "_Run":
         """Keep images with a smaller `square`, `(B,)`, which is inf where they are not
-        adversarial."""
+        adversarial.
+        """
         wins = (square < self.shortest) | self.shortest.isinf()
         return replace(
             self,
@@ -211,13 +217,15 @@ class _Run:
     def leaves_wall(self, way: float) -> Tensor:
         """Which samples have met no adversarial image yet, but have a pixel that came inward from a
         face of the box by `way`, in units of `w`, since the last check, and is still where tanh is
-        flat and the loss does not feel it, `(B,)`."""
+        flat and the loss does not feel it, `(B,)`.
+        """
         inward = (self.before.abs() - self.variable.abs() > way) & (self.variable.abs() > FLAT)
         return inward.flatten(1).any(1) & self.shortest.isinf() & self.boxed
 
     def step(self, gradient: Tensor, rate: float) -> "_Run":
         """One step of Adam (Kingma and Ba 2015; its constants .9, .999, 1e-8) down the gradient in
-        `variable`."""
+        `variable`.
+        """
         count = self.count + 1
         mean, square = (
             torch.lerp(gradient, self.mean, 0.9),

@@ -145,7 +145,8 @@ class DDN:
 
     def _scale(self, classifier: Classifier, images: Tensor, criterion: Criterion) -> Tensor | None:
         """What to multiply the logits of each sample by, `(B,)`; 1 where they do not differ at
-        all."""
+        all.
+        """
         if self.spread is None:
             return None
         with torch.no_grad():

@@ -151,8 +151,10 @@ class DeepFool:
         )
 
     def _ask(self, walk: "_Walk", which: Tensor) -> Tensor:
-        """Whether `x + (1 + overshoot) r` is adversarial, where asked; all False elsewhere. `(n,)`
-        bool both."""
+        """Whether `x + (1 + overshoot) r` is adversarial, where asked; all False elsewhere.
+
+        `(n,)` bool both.
+        """
         rows = which.nonzero()[:, 0]
         if len(rows):
             beyond = (1 + self.overshoot) * (walk.current[rows] - walk.origin[rows])
@@ -161,7 +163,8 @@ class DeepFool:
 
     def _shortened(self, norm: Norm, climb: Climb, way: Tensor, foot: Tensor) -> Tensor:
         """Perturbations `(n, *shape)` turned halfway to a foot where that is adversarial, and drawn
-        back to the boundary."""
+        back to the boundary.
+        """
         tried = turned(norm, climb, way, foot, torch.full_like(climb.lead, 0.5), self.box)
         margin = climb.margin(tried)
         way = torch.where(per_sample(margin > 0, way), tried, way)
@@ -172,7 +175,8 @@ class DeepFool:
 
     def _reach(self, norm: Norm, origin: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
         """The way to a linearised boundary: 0 where no gradient differs, or where the box leaves
-        none."""
+        none.
+        """
         return step_to_hyperplane(norm, origin, normal, gap, self.box and norm is norms.L1)
 
     def _clip(self, images: Tensor) -> Tensor:

@@ -1,5 +1,7 @@
-"""The l0 "norm": how many coordinates, or pixels, change. No norm, and so in no table of them, but
-of the same make."""
+"""The l0 "norm": how many coordinates, or pixels, change.
+
+No norm, and so in no table of them, but of the same make.
+"""
 
 import torch
 from torch import Tensor
@@ -33,7 +35,8 @@ def keep_best(r: Tensor, count: Radius, low: Tensor, high: Tensor) -> Tensor:
 
 def fewest(gains: Tensor, gap: Tensor) -> Tensor:
     """How many of the `gains` `(B, *shape)`, none negative, add up to `gap` `(B,)`, the largest
-    first; all where they do not."""
+    first; all where they do not.
+    """
     ordered = gains.flatten(1).sort(1, descending=True).values
     short = ordered.cumsum(1) < gap[:, None]
     return (short.sum(1) + 1).clamp(max=ordered.shape[1]).to(gains.dtype)

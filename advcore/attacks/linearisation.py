@@ -1,5 +1,6 @@
 """The half-spaces that the linearised logits give: how far to each class that would count as
-adversarial, and which way."""
+adversarial, and which way.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -19,7 +20,8 @@ next before its class is overlooked."""
 
 def logit_gaps(logits: Tensor, criterion: Criterion, goals: Tensor) -> Tensor:
     """`z_rival - z_goal` for the goal classes `(B, k)`: what each lacks to the class that it has to
-    overtake, `(B, k)`."""
+    overtake, `(B, k)`.
+    """
     return logits.gather(1, criterion.rival(logits.detach())[:, None]) - logits.gather(1, goals)
 
 
@@ -73,7 +75,8 @@ def closest(
     norm: Norm, classifier: Classifier, images: Tensor, criterion: Criterion, classes: int
 ) -> Closest:
     """The closest of the linearised boundaries with the likeliest classes: one forward pass, a
-    backward pass per class."""
+    backward pass per class.
+    """
     logits, gaps, normals = halfspaces(
         classifier, images, criterion, lambda logits: criterion.goals(logits, classes)
     )
@@ -144,7 +147,8 @@ def _normals(
     classifier: Classifier, images: Tensor, criterion: Criterion, rows: Tensor, goals: Tensor
 ) -> Tensor:
     """The normals `(n, *shape)` of the goals `(n,)` of the samples `rows`, in batches no larger
-    than that of all samples."""
+    than that of all samples.
+    """
 
     def own(row: Tensor, goal: Tensor) -> Tensor:
         _, _, normals = halfspaces(
@@ -161,7 +165,8 @@ def _normals(
 
 def _room(logits: Tensor, criterion: Criterion, goals: Tensor, lengths: Tensor) -> Tensor:
     """How far, by the goals' lengths, the closest of all classes is that would count as
-    adversarial, `(B,)`."""
+    adversarial, `(B,)`.
+    """
     every = criterion.goals(logits, logits.shape[1])
     slopes = (
         lengths.amax(1, keepdim=True).expand_as(logits).scatter(1, goals, lengths).gather(1, every)

@@ -1,5 +1,6 @@
 """The tight minimal-norm attack: a short descent from two starts, then refinement on the decision
-boundary."""
+boundary.
+"""
 
 import math
 from dataclasses import dataclass
@@ -115,7 +116,8 @@ class MinimalNorm:
 
     def _draw_back(self, norm: Norm, climb: Climb, sizes: Tensor, ways: Tensor) -> None:
         """Draw the perturbations whose size is finite back to the boundary, in place: there two
-        descents, whose radii take the same values, can be compared."""
+        descents, whose radii take the same values, can be compared.
+        """
         found = torch.isfinite(sizes).nonzero()[:, 0]
         if len(found):
             ways[found] = shrink_to_boundary(climb.take(found), ways[found])
@@ -123,7 +125,8 @@ class MinimalNorm:
 
     def _fallback(self, norm: Norm, climb: Climb) -> tuple[Tensor, Tensor]:
         """DeepFool's perturbations where no descent found one, and their sizes (inf where it fails
-        too)."""
+        too).
+        """
         result = DeepFool(norm=self.norm, box=self.box, classes=self.classes)(
             climb.classifier, climb.origin, climb.criterion
         )
@@ -134,7 +137,8 @@ class MinimalNorm:
 
     def _shortest(self, norm: Norm, climb: Climb, gaps: Tensor, normals: Tensor) -> Tensor:
         """The shortest way into one of the likely classes' half-spaces, gaps `(B, k)` and normals
-        `(B, k, *shape)`."""
+        `(B, k, *shape)`.
+        """
         images, (samples, columns) = climb.origin, gaps.shape
         gaps, normals = gaps.clamp(min=0).flatten(), normals.flatten(0, 1)
         gaps = gaps * (1 + BEYOND) + 2 * climb.slack.repeat_interleave(columns)
@@ -152,8 +156,9 @@ class MinimalNorm:
     def _descend(
         self, norm: Norm, climb: Climb, start: Tensor, scale: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The shortest adversarial iterate of each row, and its size (inf where none was). Steps go
-        along the gradient in any norm; what makes them ones of the norm is the projection.
+        """The shortest adversarial iterate of each row, and its size (inf where none was).
+
+        Steps go along the gradient in any norm; what makes them ones of the norm is the projection.
 
         `scale`: perturbations whose size gives the first radius and, in l2, the length of a step.
         """
@@ -188,7 +193,8 @@ class MinimalNorm:
 
 def _margin_then_cross_entropy(logits: Tensor, criterion: Criterion) -> Tensor:
     """`(B,)`: the margin for the first half of a batch and the cross-entropy for the other; each
-    finds what the other does not."""
+    finds what the other does not.
+    """
     first = torch.arange(len(logits), device=logits.device) < len(logits) // 2
     return torch.where(
         first,

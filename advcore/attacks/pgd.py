@@ -1,5 +1,6 @@
 """Projected gradient descent (Madry et al. 2018): steepest ascent of a loss inside the eps-ball and
-the box."""
+the box.
+"""
 
 from dataclasses import dataclass
 
@@ -90,8 +91,10 @@ class PGD:
     def climb(
         self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness
     ) -> SearchResult:
-        """All steps for all samples, broken or not: what adversarial training wants. Call it under
-        `frozen`."""
+        """All steps for all samples, broken or not: what adversarial training wants.
+
+        Call it under `frozen`.
+        """
         return self._search(
             classifier, images, criterion, randomness, radii(self.eps, images), leave=False
         )

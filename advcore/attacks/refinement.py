@@ -104,7 +104,8 @@ def shrink_to_boundary(
 ) -> Tensor:
     """Adversarial perturbations `(n, *shape)` shortened along themselves towards the boundary, by
     bracketed secant steps on the logit margin; what comes back is adversarial. `margin` `(n,)` is
-    that of the perturbations, where it is known."""
+    that of the perturbations, where it is known.
+    """
     low, high = torch.zeros_like(climb.lead), torch.ones_like(climb.lead)
     at_low, at_high = climb.lead, climb.margin(perturbation) if margin is None else margin
     for _ in range(steps):
@@ -128,7 +129,8 @@ def turned(
     norm: Norm, climb: Climb, perturbation: Tensor, target: Tensor, share: Tensor, box: bool
 ) -> Tensor:
     """Perturbations `(n, *shape)` moved a share `(n,)` of the way to a target, and scaled to just
-    below the size that they had."""
+    below the size that they had.
+    """
     moved = perturbation + per_sample(share, perturbation) * (target - perturbation)
     shrink = (
         norm.size(perturbation)

@@ -119,7 +119,8 @@ class Rounded:
 
     def _inside(self, clean: Tensor, way: Tensor, norm: Norm, radius: Radius) -> Tensor:
         """The rounding closest to the nearest one that lies in the ball; the one toward `clean`
-        where none does."""
+        where none does.
+        """
         low, high = (clean.new_full((len(clean),), share) for share in (0.5, 1.0))
         nearest = self._nearest(clean, way)
         fits = norms.inside(norm, nearest - clean, radius)
@@ -131,7 +132,8 @@ class Rounded:
 
     def _round(self, clean: Tensor, way: Tensor, share: Tensor) -> Tensor:
         """`clean + way` in the box and on the grid: from a `share` `(B,)` of a level on, a pixel
-        goes to the level farther out."""
+        goes to the level farther out.
+        """
         top = self.levels - 1
         home = (clean * top).round()
         steps = (clean + way).clamp(0, 1) * top - home

@@ -1,5 +1,6 @@
 """SparseFool (Modas et al. 2019): sparse perturbations by walking, pixel by pixel, to DeepFool's
-boundary."""
+boundary.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -23,8 +24,9 @@ CROSSING = 1e-3
 
 @dataclass(frozen=True)
 class SparseFool:
-    """Few changed coordinates `r`, `x + r` adversarial and in the box [0, 1]: repeat, until `x + (1
-    + overshoot) r` is adversarial,
+    """Find `r` with few changed coordinates, `x + r` adversarial and in the box [0, 1].
+
+    Repeat, until `x + (1 + overshoot) r` is adversarial,
 
         1. the boundary's point `x + r + d` closest in l2, by DeepFool, and its unit normal `n`
            there,
@@ -121,7 +123,8 @@ class SparseFool:
         self, classifier: Classifier, images: Tensor, criterion: Criterion
     ) -> tuple[Tensor, Tensor, Adversarial]:
         """DeepFool's way to the boundary, without its overshoot, the unit normal there (0 where
-        there is none), what it spent."""
+        there is none), what it spent.
+        """
         inner = DeepFool(classes=self.classes, overshoot=0.02, box=False)
         reached = inner(classifier, images, criterion)
         way = (reached.images - images) / (1 + inner.overshoot)

@@ -163,7 +163,8 @@ def _stripes(center: Tensor, radius: Tensor, randomness: Randomness) -> Tensor:
 
 def _flip(center: Tensor, best: Tensor, radius: Tensor, side: int, draws: Tensor) -> Tensor:
     """`best` with one square per sample, where each channel lies at `center` plus or minus the
-    radius."""
+    radius.
+    """
     (square,) = _windows(center, side, draws[:, :2])
     ways = radius[:, None, None] * _signs(draws[:, 5:, None])
     values = (center.flatten(2).gather(2, square) + ways).clamp(0, 1)
@@ -188,7 +189,8 @@ def _tiles(center: Tensor, radius: Tensor, randomness: Randomness) -> Tensor:
 
 def _shift(center: Tensor, best: Tensor, radius: Tensor, side: int, draws: Tensor) -> Tensor:
     """`best` with the mass of a second window, and what the ball has left, put into a first one per
-    sample and channel."""
+    sample and channel.
+    """
     first, second = _windows(center, side, draws[:, :4])
     r = (best - center).flatten(2)
     left = (radius**2 - norms.L2.size(r) ** 2).clamp(min=0)[:, None, None] / center.shape[1]
@@ -215,7 +217,8 @@ def _unit(r: Tensor) -> Tensor:
 @lru_cache(64)
 def _halves(side: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Two opposite bumps in a square, side by side and above each other, of norm 1, row by row,
-    `(2, side * side)`."""
+    `(2, side * side)`.
+    """
     upper, like = side // 2, torch.empty(0, dtype=dtype, device=device)
     bumps = (
         torch.cat([_bump(upper, like, side), -_bump(side - upper, like, side)])
@@ -227,7 +230,8 @@ def _halves(side: int, dtype: torch.dtype, device: torch.device) -> Tensor:
 
 def _bump(height: int, like: Tensor, width: int | None = None) -> Tensor:
     """A pyramid whose rings have the heights `sum 1 / (k + 1)^2`, steep at its middle, `(height,
-    width)`."""
+    width)`.
+    """
     width = width or height
     rows, columns = (
         torch.arange(height, device=like.device),

@@ -1,5 +1,6 @@
 """The one loop of the attacks that walk about the boundary, inside and outside, and keep the
-shortest adversarial iterate."""
+shortest adversarial iterate.
+"""
 
 import math
 from collections.abc import Callable
@@ -70,5 +71,6 @@ def walk(
 
 def cosine(first: float, last: float, step: int, steps: int) -> float:
     """From `first` at step 0 to `last` after `steps` along half a cosine (Loshchilov and Hutter
-    2017)."""
+    2017).
+    """
     return last + (first - last) * (1 + math.cos(math.pi * step / steps)) / 2

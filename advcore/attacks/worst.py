@@ -19,9 +19,10 @@ Run = tuple[Attack, Randomness | None]
 
 @dataclass(frozen=True)
 class Worst:
-    """Several attacks of one norm, per sample the best. Budget attacks run one after the other,
-    each on what still stands; minimal-norm attacks all run on all samples, and the shortest
-    perturbation is kept.
+    """Several attacks of one norm, per sample the best.
+
+    Budget attacks run one after the other, each on what still stands; minimal-norm attacks all run
+    on all samples, and the shortest perturbation is kept.
 
     Queries and gradients add up, with each attack's own checks before and after.
 
@@ -74,7 +75,8 @@ def in_turn(
     runs: Iterable[Run], classifier: Classifier, images: Tensor, criterion: Criterion
 ) -> Adversarial:
     """One attack after the other, each on the samples that still stand; the last try where all
-    fail."""
+    fail.
+    """
     result: Adversarial | None = None
     for attack, randomness in runs:
         if result is None:

@@ -1,5 +1,6 @@
 """Curvature in input space: Hessians as operators, their spectra, the decision boundary's
-curvatures, landscapes."""
+curvatures, landscapes.
+"""
 
 from advcore.curvature.across import Across, most_curved_across
 from advcore.curvature.boundary import (

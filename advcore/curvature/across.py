@@ -1,5 +1,6 @@
 """The curvature across a direction: the Hessian among the directions orthogonal to it, and the most
-curved of them."""
+curved of them.
+"""
 
 from torch import Tensor
 
@@ -15,7 +16,8 @@ tolerance."""
 
 class Across:
     """`P H P`, `P = I - n n^T`, `n = d / ||d||`, for a Hessian and directions d `(B, D)`; H itself
-    where d is 0."""
+    where d is 0.
+    """
 
     def __init__(self, hessian: Hessian, directions: Tensor) -> None:
         self._hessian, self._normal = hessian, L2.steepest(directions)

@@ -1,5 +1,6 @@
 """Principal curvatures of the decision boundary (Fawzi et al. 2018, Empirical study of the topology
-and geometry of networks)."""
+and geometry of networks).
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -64,7 +65,8 @@ def boundary_points(
 
 def logit_difference(first: Tensor, second: Tensor) -> Callable[[Tensor], Tensor]:
     """The objective `F = z_first - z_second` for classes `(B,)`: 0 on the boundary between the
-    two."""
+    two.
+    """
 
     def value(logits: Tensor) -> Tensor:
         for classes in (first, second):

@@ -1,5 +1,6 @@
 """How far a gradient changes over a step: flatness at a scale, which piecewise linear networks have
-and lack as others do."""
+and lack as others do.
+"""
 
 from collections.abc import Callable
 

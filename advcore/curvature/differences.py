@@ -1,5 +1,6 @@
 """The Hessian of an objective in the input at a step: central differences of the gradient, batched
-over samples and vectors."""
+over samples and vectors.
+"""
 
 from collections.abc import Callable
 
@@ -36,8 +37,11 @@ class DifferenceHessian:
         step: Radius,
         rows: int = 1024,
     ) -> None:
-        """`step`: one for all samples, or `(B,)`, one each. `rows`: at most so many images go
-        forward at a time, and one pair a sample if that is more; only memory depends on it."""
+        """`step`: one for all samples, or `(B,)`, one each.
+
+        `rows`: at most so many images go forward at a time, and one pair a sample if that is more;
+        only memory depends on it.
+        """
         steps = torch.as_tensor(step, dtype=images.dtype, device=images.device).expand(len(images))
         if not ((steps > 0) & torch.isfinite(steps)).all():
             raise ValueError(

@@ -137,7 +137,8 @@ def _by_products(classifier: Classifier, images: Tensor, labels: Tensor, step: f
 
 def _disagreement(classifier: Classifier, images: Tensor, randomness: Randomness) -> Tensor:
     """`||M v|| / ||g||`, g and M the gradient and the Hessian of a random combination of the
-    logits; 0 where both vanish."""
+    logits; 0 where both vanish.
+    """
 
     def combination(logits: Tensor) -> Tensor:
         weights = randomness.stream("classes").normal((logits.shape[1],)).to(logits.dtype)

@@ -1,5 +1,6 @@
 """The Gauss-Newton matrix of cross-entropy in the input: exact curvature where the network is
-piecewise linear."""
+piecewise linear.
+"""
 
 from dataclasses import dataclass
 
@@ -32,8 +33,10 @@ class GaussNewton:
         return (self.jacobian.mT @ weighted)[:, :, 0]
 
     def eigenvalues(self) -> Tensor:
-        """The K largest, descending, `(B, K)` float64; the other D - K are 0. One K x K
-        eigenproblem a sample."""
+        """The K largest, descending, `(B, K)` float64; the other D - K are 0.
+
+        One K x K eigenproblem a sample.
+        """
         rows = self.factor.mT @ self.jacobian.double()
         return torch.linalg.eigvalsh(rows @ rows.mT).flip(1).clamp(min=0)
 

@@ -15,16 +15,19 @@ from advcore.norms import Radius
 
 class Hessian(Protocol):
     """Second derivatives of an objective in the input, one symmetric `(D, D)` matrix per sample,
-    exact or at a step."""
+    exact or at a step.
+    """
 
     gradient: Tensor
 
     @property
-    def shape(self) -> tuple[int, int]: ...
+    def shape(self) -> tuple[int, int]:
+        """Return `(D, D)`, D the number of pixels."""
 
     def __matmul__(self, vectors: Tensor) -> Tensor: ...
 
-    def dense(self) -> Tensor: ...
+    def dense(self) -> Tensor:
+        """Return the matrices `(B, D, D)`."""
 
 
 def input_hessian(
@@ -35,7 +38,8 @@ def input_hessian(
     rows: int = 1024,
 ) -> Hessian:
     """`InputHessian` where the step is 0, `DifferenceHessian` at any other, one for all samples or
-    `(B,)`, one each; `rows` bounds the memory of the latter."""
+    `(B,)`, one each; `rows` bounds the memory of the latter.
+    """
     if isinstance(step, float | int) and step == 0:
         return InputHessian(classifier, images, objective)
     return DifferenceHessian(classifier, images, objective, step, rows)
@@ -100,7 +104,8 @@ class InputHessian:
 
 def symmetric_eigenvalues(matrices: Tensor) -> Tensor:
     """Eigenvalues, descending, of symmetric `(B, D, D)`, `(B, D)`; NaN for a matrix that is not
-    finite, which torch's own refuses together with all others of the batch."""
+    finite, which torch's own refuses together with all others of the batch.
+    """
     broken = ~torch.isfinite(matrices).flatten(1).all(1)
     values = torch.linalg.eigvalsh(matrices.masked_fill(broken[:, None, None], 0)).flip(1)
     return values.masked_fill(broken[:, None], torch.nan)

@@ -1,5 +1,6 @@
 """Extreme eigenvalues by the Lanczos method (Golub and Van Loan, section 10.1), batched over
-samples."""
+samples.
+"""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -23,7 +24,8 @@ class SymmetricOperator(Protocol):
 @dataclass(frozen=True)
 class Ends:
     """Both ends of a spectrum: its `top` largest eigenvalues and its `bottom` smallest, by sign and
-    not by magnitude."""
+    not by magnitude.
+    """
 
     top: int
     bottom: int
@@ -122,7 +124,8 @@ def _fresh(randomness: Randomness, step: int, dimension: int, dtype: torch.dtype
 
 def _orthogonal(vectors: Tensor, span: Tensor) -> Tensor:
     """`vectors` `(B, D)` less their part in the orthonormal rows of `span` `(B, n, D)`; twice where
-    it is more than half of any, which is enough (Daniel et al. 1976)."""
+    it is more than half of any, which is enough (Daniel et al. 1976).
+    """
     for _ in range(2):
         before, vectors = vectors, vectors - (span.mT @ (span @ vectors[:, :, None]))[:, :, 0]
         if (L2.size(vectors) >= 0.5 * L2.size(before)).all():
@@ -138,7 +141,8 @@ def _ritz(
     tolerance: float,
 ) -> tuple[Tensor, Tensor]:
     """The wanted Ritz vectors as combinations of the basis `(B, n, k)`, and which samples'
-    residuals are all small, `(B,)`."""
+    residuals are all small, `(B,)`.
+    """
     matrix = torch.diag_embed(torch.stack(diagonal, 1))
     if couplings:
         beside = torch.stack(couplings, 1)

@@ -1,5 +1,7 @@
-"""Cross-sections of the input space: labels and loss on a plane through each image (article, eq. 6,
-Figs. 3 and 4b)."""
+"""Cross-sections of the input space: labels and loss on a plane through each image (article, eq.
+
+6, Figs. 3 and 4b).
+"""
 
 from dataclasses import dataclass
 

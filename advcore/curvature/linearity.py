@@ -1,5 +1,6 @@
 """The local linearity error: how far an objective departs from its tangent inside a ball (Qin et
-al. 2019)."""
+al. 2019).
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ from advcore.randomness import Randomness
 @dataclass(frozen=True, eq=False)
 class LinearityError:
     """`error` `(B,)`, in units of the objective, and the `perturbation` `(B, *shape)` at which it
-    was seen."""
+    was seen.
+    """
 
     error: Tensor
     perturbation: Tensor

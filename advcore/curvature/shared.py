@@ -19,7 +19,8 @@ from advcore.randomness import Randomness
 
 class Mean:
     """`mean_b H_b` over all samples of several Hessians (a batch each, say): one matrix, for
-    `lanczos` a batch of one."""
+    `lanczos` a batch of one.
+    """
 
     def __init__(self, parts: Sequence[Hessian]) -> None:
         if not parts:
@@ -76,7 +77,8 @@ def energy(basis: Tensor, vectors: Tensor) -> Tensor:
 
 def curvature_along(operator: SymmetricOperator, directions: Tensor, samples: int) -> Tensor:
     """`v^T H_b v` for each unit vector v of `directions` `(m, D)`, the same for all samples: `(B,
-    m)`, by m products."""
+    m)`, by m products.
+    """
     columns = []
     for direction in directions:
         vectors = direction.expand(samples, -1)
@@ -86,7 +88,8 @@ def curvature_along(operator: SymmetricOperator, directions: Tensor, samples: in
 
 def random_basis(randomness: Randomness, count: int, dimension: int, dtype: torch.dtype) -> Tensor:
     """`count` orthonormal directions of R^dimension, `(count, dimension)`, uniform; `randomness` of
-    one sample."""
+    one sample.
+    """
     if not 1 <= count <= dimension:
         raise ValueError(f"count must lie in 1..{dimension}, the dimension; got {count}")
     normal = randomness.stream("basis").normal((dimension, count)).to(dtype)

@@ -41,7 +41,8 @@ def temperature_for(logits: Tensor, confidence: float = 0.9) -> float:
 
 def check_confidence(confidence: float, classes: int) -> None:
     """Raise ValueError unless some temperature may give the largest of `classes` probabilities that
-    value."""
+    value.
+    """
     if not 1 / classes < confidence < 1:
         raise ValueError(
             f"confidence must lie in (1 / K, 1), K = {classes} classes: 0.9, say; got {confidence}"
@@ -50,7 +51,8 @@ def check_confidence(confidence: float, classes: int) -> None:
 
 class Tempered(nn.Module):
     """`x -> classifier(x) / T`: the same classes and the same boundary, less confident where T >
-    1."""
+    1.
+    """
 
     def __init__(self, classifier: Classifier, temperature: float) -> None:
         super().__init__()
@@ -62,6 +64,7 @@ class Tempered(nn.Module):
         self.classifier, self.temperature = classifier, temperature
 
     def forward(self, images: Tensor) -> Tensor:
+        """Return the logits `(B, K)` of images `(B, C, H, W)`, divided by T."""
         return logits_of(self.classifier, images) / self.temperature
 
     def rows(self, index: Tensor) -> "Tempered":

@@ -26,10 +26,12 @@ class Moments:
 
     @property
     def frobenius(self) -> Tensor:
+        """Return the estimated Frobenius norm, `(B,)`."""
         return self.squares.sqrt()
 
     @property
     def frobenius_error(self) -> Tensor:
+        """Return the standard error of `frobenius`, `(B,)`."""
         return self.squares_error / (2 * self.frobenius)
 
 
@@ -41,7 +43,8 @@ def hutchinson(
     dtype: torch.dtype,
 ) -> Moments:
     """The means of `v^T A v` and of `||A v||^2` over `draws` vectors of random signs, the same
-    products for both."""
+    products for both.
+    """
     if draws < 2:
         raise ValueError(f"draws must be at least 2, for a standard error; got {draws}")
     quotients, squares = [], []

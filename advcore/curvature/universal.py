@@ -1,5 +1,6 @@
 """How many samples random vectors of a subspace fool, the same vectors for all (Moosavi-Dezfooli et
-al. 2018)."""
+al. 2018).
+"""
 
 import torch
 from torch import Tensor

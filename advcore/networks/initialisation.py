@@ -5,7 +5,8 @@ from torch import nn
 
 def he(network: nn.Module) -> nn.Module:
     """Normal weights of variance `2 / fan out` for convolutions, no bias (He et al. 2015); the
-    network itself."""
+    network itself.
+    """
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

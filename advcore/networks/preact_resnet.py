@@ -1,5 +1,6 @@
 """PreAct-ResNet-18 for small images (He et al. 2016, Identity mappings in deep residual
-networks)."""
+networks).
+"""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -8,8 +9,9 @@ from advcore.networks.initialisation import conv3, he
 
 
 def preact_resnet18(num_classes: int = 10, channels: int = 3) -> nn.Module:
-    """ResNet-18 for small images whose blocks begin with batch norm and ReLU. 11,171,146 parameters
-    for CIFAR-10.
+    """ResNet-18 for small images whose blocks begin with batch norm and ReLU.
+
+    11,171,146 parameters for CIFAR-10.
 
     The network of much work on fast adversarial training, in its form without batch norm after the
     last block. Images `(B, channels, H, W)` of any size; names of weights as in the widespread
@@ -20,7 +22,8 @@ def preact_resnet18(num_classes: int = 10, channels: int = 3) -> nn.Module:
 
 class PreActResNet(nn.Module):
     """Four stages of two blocks, 64 to 512 channels, each but the first of half the side; the mean
-    over pixels; a linear layer."""
+    over pixels; a linear layer.
+    """
 
     def __init__(self, num_classes: int, channels: int) -> None:
         super().__init__()
@@ -38,7 +41,8 @@ class PreActResNet(nn.Module):
 
 class PreActBlock(nn.Module):
     """`x + conv(relu(bn(conv(a))))`, `a = relu(bn(x))`; where the shape changes, a 1x1 convolution
-    of a in the place of x."""
+    of a in the place of x.
+    """
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()

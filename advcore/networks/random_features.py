@@ -1,5 +1,6 @@
 """Random Fourier features (Rahimi and Recht 2007, Random features for large-scale kernel
-machines)."""
+machines).
+"""
 
 import math
 
@@ -8,8 +9,9 @@ from torch import Tensor, nn
 
 
 class RandomFourier(nn.Module):
-    """The features `sqrt(2 / n) cos(w_i x + b_i)`, i = 1 .. n, with fixed w_i ~ N(0, I /
-    bandwidth^2) and b_i uniform in [0, 2 pi).
+    """The features `sqrt(2 / n) cos(w_i x + b_i)`, i = 1 ..
+
+    n, with fixed w_i ~ N(0, I / bandwidth^2) and b_i uniform in [0, 2 pi).
 
     Their inner products are about the Gaussian kernel `exp(-||x - y||^2 / (2 bandwidth^2))`, to
     some sqrt(1 / n). No parameter is

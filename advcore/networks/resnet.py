@@ -8,6 +8,7 @@ from advcore.networks.initialisation import conv3, he
 
 def small_resnet18(num_classes: int = 10, channels: int = 3) -> nn.Module:
     """ResNet-18 with a stem for small images: one 3x3 convolution of stride 1, no pooling.
+
     11,173,962 parameters for CIFAR-10.
 
     torchvision's `resnet18` is the same from there on; its stem for ImageNet divides the side by 4.
@@ -19,7 +20,8 @@ def small_resnet18(num_classes: int = 10, channels: int = 3) -> nn.Module:
 
 class ResNet(nn.Module):
     """Four stages of two blocks, 64 to 512 channels, each but the first of half the side; the mean
-    over pixels; a linear layer."""
+    over pixels; a linear layer.
+    """
 
     def __init__(self, num_classes: int, channels: int) -> None:
         super().__init__()
@@ -38,7 +40,8 @@ class ResNet(nn.Module):
 
 class Block(nn.Module):
     """`relu(x + bn(conv(relu(bn(conv(x))))))`, x through a 1x1 convolution and batch norm where the
-    shape changes."""
+    shape changes.
+    """
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()

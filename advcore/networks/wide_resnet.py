@@ -26,7 +26,8 @@ def wide_resnet(
 
 class WideResNet(nn.Module):
     """A 3x3 convolution, three stages of `blocks` blocks each, batch norm and ReLU; the mean over
-    pixels; a linear layer."""
+    pixels; a linear layer.
+    """
 
     def __init__(
         self, num_classes: int, channels: int, blocks: int, width: int, dropout: float
@@ -59,7 +60,8 @@ class Stage(nn.Module):
 
 class WideBlock(nn.Module):
     """`x + conv(dropout(relu(bn(conv(a)))))`, `a = relu(bn(x))`; where the width changes, a 1x1
-    convolution of a in place of x."""
+    convolution of a in place of x.
+    """
 
     def __init__(self, inputs: int, outputs: int, stride: int, dropout: float) -> None:
         super().__init__()

@@ -1,5 +1,6 @@
 """Modules around a network that change how robust it seems, and not how robust it is (Athalye et
-al. 2018; Carlini et al. 2019)."""
+al. 2018; Carlini et al. 2019).
+"""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,7 +11,8 @@ from torch import Tensor, nn
 
 class Wrapper(Protocol):
     """A frozen dataclass of settings that puts a network into another one, of the same images and
-    classes."""
+    classes.
+    """
 
     def __call__(self, network: nn.Module, /) -> nn.Module:
         """The network with what is around it."""

@@ -1,5 +1,6 @@
 """Principal curvatures of the decision boundary where the minimal perturbation ends (Fawzi et al.
-2018)."""
+2018).
+"""
 
 import math
 from collections.abc import Mapping

@@ -68,7 +68,8 @@ def medians(label: str, x: Tensor, values: Tensor) -> Series:
 
 def shares(label: str, x: Tensor, hits: Tensor) -> Series:
     """The share in % of the samples for which `hits` `(samples, n)` is true, at `x` `(n,)`, in
-    Wilson's 95 % interval."""
+    Wilson's 95 % interval.
+    """
     low, high = (
         100
         * torch.tensor(
@@ -80,7 +81,8 @@ def shares(label: str, x: Tensor, hits: Tensor) -> Series:
 
 def _median_reach(count: int) -> int:
     """How many ordered samples may lie outside at each end so that the median lies between the
-    others with 95 % confidence."""
+    others with 95 % confidence.
+    """
     chances = torch.distributions.Binomial(count, torch.tensor(0.5, dtype=torch.float64)).log_prob(
         torch.arange(count + 1, dtype=torch.float64)
     )
@@ -89,12 +91,14 @@ def _median_reach(count: int) -> int:
 
 @dataclass(frozen=True)
 class Lines:
-    """Lines over a common axis. `name` is the file's name, `note` a sentence below the title,
-    `ends` the words at both ends of the x axis (low frequency, high frequency), `references`
-    horizontal lines with their labels, `ticks` the words at x = 0, 1, 2, ... in place of numbers,
-    `x_ticks` the numbers that stand there as far as there is room, or a mapping from them to their
-    words (a block's number and its frequencies, say). A series without a label stands in no
-    legend."""
+    """Lines over a common axis.
+
+    `name` is the file's name, `note` a sentence below the title, `ends` the words at both ends of
+    the x axis (low frequency, high frequency), `references` horizontal lines with their labels,
+    `ticks` the words at x = 0, 1, 2, ... in place of numbers, `x_ticks` the numbers that stand
+    there as far as there is room, or a mapping from them to their words (a block's number and its
+    frequencies, say). A series without a label stands in no legend.
+    """
 
     name: str
     title: str
@@ -114,7 +118,8 @@ class Lines:
 @dataclass(frozen=True)
 class Panel:
     """One picture of a gallery: `image` `(C, H, W)`, its caption, and whether it is signed (a
-    perturbation, drawn around 0)."""
+    perturbation, drawn around 0).
+    """
 
     image: Tensor
     caption: str
@@ -124,7 +129,8 @@ class Panel:
 @dataclass(frozen=True)
 class Gallery:
     """Rows of pictures: `rows[i]` has its words in `row_labels[i]`, `column_labels` stand on
-    top."""
+    top.
+    """
 
     name: str
     title: str

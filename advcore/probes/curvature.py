@@ -1,5 +1,6 @@
 """Curvature of the loss at each sample (article, Fig. 4a), flatness at a scale, and where the
-gradient points."""
+gradient points.
+"""
 
 import math
 from collections.abc import Mapping

@@ -1,5 +1,6 @@
 """How flat a network is around each sample over a length, and where its gradients point: columns of
-the probe `curvature`."""
+the probe `curvature`.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import cast
@@ -52,7 +53,8 @@ def flatness(
 
 def directions(way: Adversarial, gradient: Tensor, randomness: Randomness) -> dict[str, Tensor]:
     """The cosines of the loss's gradient `(B, D)` with the minimal perturbation and with a random
-    direction; the distance."""
+    direction; the distance.
+    """
     found = way.images.flatten(1).masked_fill(~way.found[:, None], 0)
     random = randomness.stream("direction").normal((gradient.shape[1],)).to(gradient.dtype)
     return {
@@ -66,7 +68,8 @@ def linearity_errors(
     classifier: Classifier, batch: Batch, predicted: Tensor, radius: float, randomness: Randomness
 ) -> dict[str, Tensor]:
     """`linearity_error`, of the loss, and `relative_linearity_error`, of the margin over the most
-    that its tangent changes by in the ball, `radius ||grad m||`; NaN where that is 0."""
+    that its tangent changes by in the ball, `radius ||grad m||`; NaN where that is 0.
+    """
     around, still = batch.around(classifier)
     value = _margin(predicted)
     with frozen(classifier):
@@ -97,7 +100,8 @@ def sorted_samples(
     tables: Mapping[str, Columns], column: str, title: str, y_label: str, note: str
 ) -> Chart:
     """One line a model: a column's values, ascending, over the share of the samples; positive ones
-    on a log scale."""
+    on a log scale.
+    """
     series = []
     for model, table in tables.items():
         values = cast(Tensor, table[column])
@@ -116,7 +120,8 @@ def sorted_samples(
 
 def alignments(tables: Mapping[str, Columns]) -> Chart:
     """The cosines of gradient and minimal perturbation, and the range of random directions' for
-    comparison."""
+    comparison.
+    """
     series = []
     for model, table in tables.items():
         cosine = cast(Tensor, table["cosine"])

@@ -1,5 +1,6 @@
 """Margins over the whole plane of frequencies: a map of the directions along which a network is
-invariant."""
+invariant.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

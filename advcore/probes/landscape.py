@@ -180,7 +180,8 @@ class Landscape:
 
     def _half_widths(self, distance: Tensor) -> Tensor:
         """Of the samples' planes, l2, pixel units, `(B,)`; `lengths` where no perturbation was
-        found."""
+        found.
+        """
         if self.half_width is not None:
             return torch.full_like(distance, self.half_width)
         return self.lengths * torch.where(torch.isfinite(distance) & (distance > 0), distance, 1)
@@ -215,7 +216,8 @@ class Landscape:
         loss: Tensor,
     ) -> Columns:
         """Rows of samples, each with its planes in their order; `labels` and `loss` are `(B,
-        planes, size, size)`."""
+        planes, size, size)`.
+        """
         count = len(self.planes)
         own = labels == prediction[:, None, None, None]
         return {
@@ -234,7 +236,8 @@ class Landscape:
 
     def _maps(self, tables: Mapping[str, Columns], name: PlaneName) -> tuple[Chart, Chart]:
         """The labels and the loss on one plane: a panel for each model and sample, and rows that
-        hold samples of one model."""
+        hold samples of one model.
+        """
         labels, losses, marks = [], [], []
         for model, table in tables.items():
             for row in _rows_of(table, name).nonzero()[: self.shown, 0].tolist():

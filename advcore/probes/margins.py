@@ -145,7 +145,8 @@ class Margins:
 
     def note(self) -> str:
         """Of what the margins are, for a chart: the label, no box, the attack and how loose it
-        is."""
+        is.
+        """
         loose = f" {LOOSE}." if self.chosen == QUALITIES["fast"] else ""
         return (
             f"From the predicted label, by {kind_and_norm(self.chosen)}; no box: pixels may leave "
@@ -173,7 +174,8 @@ class Margins:
 
 def _blocks(family: FamilySpec) -> tuple[str, DCTDiagonal | None]:
     """What stands at the axis of a family, and the blocks that it is made of; None where it is made
-    of others."""
+    of others.
+    """
     match family:
         case DCTDiagonal():
             return "frequencies of the block", family
@@ -191,12 +193,14 @@ def _by_subspace(table: Columns) -> tuple[Tensor, Tensor]:
 
 def by_position(position: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
     """Of rows sample x position, in any order: the positions that there are `(P,)`, ascending, and
-    the values `(P, samples)`."""
+    the values `(P, samples)`.
+    """
     positions = position.unique()
     return positions, torch.stack([values[position == one] for one in positions])
 
 
 def quantile(values: Tensor, share: float) -> Tensor:
     """Over the samples of `(P, samples)`; one without a margin counts as inf, never left out, and
-    no value is interpolated towards it."""
+    no value is interpolated towards it.
+    """
     return values.quantile(share, dim=1, interpolation="lower")

@@ -135,7 +135,8 @@ class Masking:
 
     def _standing(self, table: Columns) -> tuple[Tensor, Tensor]:
         """Whether each sample is classified right, after the PGD and after noise, `(samples, 1 +
-        E)`; the first column without."""
+        E)`; the first column without.
+        """
         right = (cast(Tensor, table["label"]) == cast(Tensor, table["prediction"]))[:, None]
         attacked, noisy = (
             torch.cat([right, ~cast(Tensor, table[name])], 1)

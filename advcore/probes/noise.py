@@ -1,5 +1,7 @@
-"""Gaussian noise and random directions, beside the minimal perturbation (article, eqs. 7, 20 and
-21)."""
+"""Gaussian noise and random directions, beside the minimal perturbation (article, eqs.
+
+7, 20 and 21).
+"""
 
 import math
 from collections.abc import Mapping
@@ -191,7 +193,8 @@ class Noise:
 
     def _flat(self, distance: Tensor) -> Tensor:
         """The mean of `Phi(-||r*|| / sigma)`, `(S,)`: the flips at flat boundaries between two
-        classes."""
+        classes.
+        """
         return torch.special.ndtr(-distance / distance.new_tensor(self.sigmas)[:, None]).mean(1)
 
     def _flips(self, tables: Mapping[str, Columns]) -> Chart:

@@ -1,5 +1,6 @@
 """Normals of the decision boundary: how many dimensions they span, and how far networks share
-them."""
+them.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -43,12 +43,14 @@ class Batch:
 
     def around(self, classifier: Classifier) -> tuple[Around, Tensor]:
         """The classifier of perturbations of the images, and zero ones: for what knows no box,
-        wherever the images lie."""
+        wherever the images lie.
+        """
         return Around(classifier, self.images), torch.zeros_like(self.images)
 
     def drawn(self, count: int) -> "Batch":
         """Those of its samples that are among the `count` drawn of all, in their order; there may
-        be none. Without `places` they are drawn of this batch."""
+        be none. Without `places` they are drawn of this batch.
+        """
         places = drawn_places(self.indices) if self.places is None else self.places
         rows = (places < count).nonzero()[:, 0]
         return Batch(
@@ -88,7 +90,8 @@ class Summary:
 
     def meaning(self, name: str) -> str:
         """Return the sentence for the scalar or curve `name`: its own, or else that of its longest
-        prefix that ends at a slash; empty where the probe says nothing of it."""
+        prefix that ends at a slash; empty where the probe says nothing of it.
+        """
         while name not in self.meanings and "/" in name:
             name = name.rpartition("/")[0]
         return self.meanings.get(name, "")
@@ -103,11 +106,13 @@ class Probe(Protocol):
 
     def validate(self, shape: tuple[int, int, int], classes: int) -> None:
         """Raise ValueError when images of `shape` (C, H, W) or `classes` logits cannot be measured
-        with these settings."""
+        with these settings.
+        """
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
         """The rows of one batch, one per sample or per sample x index, samples in the batch's
-        order."""
+        order.
+        """
 
     def summarise(self, table: Columns) -> Summary:
         """The numbers of one model's whole table."""
@@ -127,7 +132,8 @@ class Comparison(Probe, Protocol):
 
     def partners(self, models: Sequence[str]) -> Sequence[str]:
         """Those wanted, by name, for each model that is measured, which may be one of them;
-        `models` are all that the study has."""
+        `models` are all that the study has.
+        """
 
     def measure(
         self,
@@ -137,13 +143,16 @@ class Comparison(Probe, Protocol):
         others: Mapping[str, Classifier] = NOBODY,
     ) -> Columns:
         """As a probe's, with the partners by name, in their order; all of them stand where the
-        classifier does."""
+        classifier does.
+        """
 
 
 @runtime_checkable
 class Selective(Probe, Protocol):
-    """A probe that measures some samples of each batch only. Of every other one all samples must
-    have rows, as many each."""
+    """A probe that measures some samples of each batch only.
+
+    Of every other one all samples must have rows, as many each.
+    """
 
     def samples(self, batch: Batch) -> Batch:
         """Those of the batch that have rows, in its order; there may be none."""
@@ -160,7 +169,8 @@ class Calibrated(Probe, Protocol):
 
     def calibrated(self, logits: Tensor) -> Probe:
         """The probe with that setting, from the logits `(N, K)` of the study's samples; itself
-        where it is given."""
+        where it is given.
+        """
 
 
 CALIBRATION = 512
@@ -169,7 +179,8 @@ CALIBRATION = 512
 
 def median(values: Tensor) -> float:
     """The mean of the two middle ones of an even number of values `(N,)`; NaN is left out, inf is
-    larger than all."""
+    larger than all.
+    """
     ordered = values[~values.isnan()].double().sort().values
     if not len(ordered):
         return torch.nan

@@ -109,7 +109,8 @@ def _rest(seen: Tensor, spectra: Mapping[str, Tensor], whole: bool) -> str:
 
 def unsettled(table: Columns) -> dict[str, str]:
     """A warning where the column `residual` is large against `eigenvalues` at some sample: at a
-    step, where the products of a network that is piecewise linear are not those of one matrix."""
+    step, where the products of a network that is piecewise linear are not those of one matrix.
+    """
     residual, values = cast(Tensor, table["residual"]), cast(Tensor, table["eigenvalues"])
     share = (residual > UNSETTLED * values.abs().amax(1)).double().mean().item()
     if share == 0:

@@ -1,5 +1,6 @@
 """Margins in random subspaces (Fawzi et al. 2016): between the minimal perturbation and random
-noise."""
+noise.
+"""
 
 import math
 from collections.abc import Mapping

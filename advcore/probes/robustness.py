@@ -1,5 +1,7 @@
-"""Robust accuracy over eps and minimal distances, by any number of attacks (article, eqs. 12 and
-13)."""
+"""Robust accuracy over eps and minimal distances, by any number of attacks (article, eqs.
+
+12 and 13).
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -275,7 +277,8 @@ class Robustness:
         self, classifier: Classifier, batch: Batch, randomness: Randomness, broken_at: Tensor
     ) -> dict[str, Tensor]:
         """Of gradient masking, one row per sample x attack, as in `broken_at`; all but
-        `worse_than_noise` are the sample's own."""
+        `worse_than_noise` are the sample's own.
+        """
         around, still = batch.around(classifier)
         signs = vars(gradient_signs(around, still, batch.labels))
         columns = {

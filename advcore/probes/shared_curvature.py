@@ -1,5 +1,6 @@
 """Directions along which the loss is curved at many samples, and what minimal perturbations have of
-them."""
+them.
+"""
 
 import math
 from collections.abc import Mapping
@@ -187,7 +188,8 @@ def _line(label: str, x: Tensor, values: Tensor) -> Series:
 def _unseen_half(table: Columns, directions: int) -> dict[str, Tensor]:
     """What the directions of the first half are to the second, for each number m of them: `shared`
     and `random`, the mean curvature along m shared and m random directions, `(samples, m)`;
-    `energy`, of the minimal perturbations that were found."""
+    `energy`, of the minimal perturbations that were found.
+    """
     finite = cast(Tensor, table["eigenvalues"]).isfinite().all(1)
     columns = {name: column[finite] for name, column in table.items() if isinstance(column, Tensor)}
     samples = len(columns["sample"])
@@ -219,7 +221,8 @@ def _unseen_half(table: Columns, directions: int) -> dict[str, Tensor]:
 def _curvature(values: Tensor, vectors: Tensor, directions: Tensor) -> Tensor:
     """The mean of `v^T H v` over the first m of orthonormal `directions` `(count, D)`, for m =
     1..count, `(samples, count)`; H has the eigenpairs `values` `(samples, k)` and `vectors`
-    `(samples, k, D)`."""
+    `(samples, k, D)`.
+    """
     along = ((vectors @ directions.mT).square() * values[:, :, None]).sum(1)
     return along.cumsum(1) / torch.arange(1, len(directions) + 1, device=along.device)
 

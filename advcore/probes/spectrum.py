@@ -1,5 +1,6 @@
 """The spectrum of the loss's input Hessian at each sample, whole or its ends: columns of the probe
-`curvature`."""
+`curvature`.
+"""
 
 import torch
 from torch import Tensor
@@ -17,7 +18,8 @@ def whole_spectrum(
     classifier: Classifier, images: Tensor, labels: Tensor, step: float, randomness: Randomness
 ) -> dict[str, Tensor]:
     """All D eigenvalues, descending, and what follows from them exactly; see
-    `advcore.probes.Curvature`."""
+    `advcore.probes.Curvature`.
+    """
     profile = eigenprofile(classifier, images, labels, randomness=randomness, step=step)
     exact = torch.zeros_like(profile.trace)
     return {
@@ -42,7 +44,8 @@ def extreme_spectrum(
     randomness: Randomness,
 ) -> dict[str, Tensor]:
     """The wanted eigenvalues by Lanczos, descending; trace and Frobenius norm by Hutchinson's
-    estimates of `draws` vectors."""
+    estimates of `draws` vectors.
+    """
     hessian = input_hessian(classifier, images, cross_entropy(labels), step)
     pairs = lanczos(hessian, randomness, hessian.shape[1], wanted, images.dtype)
     moments = hutchinson(hessian, randomness, hessian.shape[1], draws, images.dtype)

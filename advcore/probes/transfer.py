@@ -1,5 +1,6 @@
 """Transfer between networks: whether adversarial images made on one fool another (Szegedy et al.
-2014, section 4.2)."""
+2014, section 4.2).
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -157,7 +158,8 @@ class Transfer:
 
     def _rates(self, table: Columns) -> dict[str, Tensor]:
         """By the other network's name: the share of the images found that fool it, at each scale;
-        NaN where none was found."""
+        NaN where none was found.
+        """
         columns, rates = cast(Mapping[str, Tensor], table), {}
         for name in dict.fromkeys(cast(list[str], table["to"])):
             own = torch.tensor([to == name for to in table["to"]])
@@ -192,7 +194,8 @@ class Transfer:
 
     def _line(self, label: str, table: Columns, name: str) -> Series:
         """The rate at each scale of the images found, shown to the network `name`, in its
-        interval."""
+        interval.
+        """
         columns, own = (
             cast(Mapping[str, Tensor], table),
             torch.tensor([to == name for to in table["to"]]),

@@ -1,5 +1,6 @@
 """Subspaces of image space: `coordinates`, `lift`, `dim`; families of them; a classifier restricted
-to one."""
+to one.
+"""
 
 from advcore.subspaces.colour import Coloured, OneColour
 from advcore.subspaces.complement import Complement, Complements, complement

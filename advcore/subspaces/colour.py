@@ -12,7 +12,8 @@ from advcore.subspaces.subspace import FamilySpec, Subspace
 @dataclass(frozen=True, eq=False)
 class Coloured:
     """A subspace of images of one channel, spread over the channels along a unit vector `colour`
-    `(C,)`."""
+    `(C,)`.
+    """
 
     subspace: Subspace
     colour: Tensor
@@ -58,6 +59,7 @@ class OneColour:
     channel: int | None = None
 
     def __call__(self, shape: tuple[int, int, int]) -> Members:
+        """Return the family for images of `shape` (C, H, W)."""
         channels, height, width = shape
         if self.channel is not None and not 0 <= self.channel < channels:
             raise ValueError(

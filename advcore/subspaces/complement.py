@@ -85,8 +85,9 @@ def complement(subspace: Subspace) -> Complement:
 
 @dataclass(frozen=True)
 class Complements:
-    """The complements of the subspaces of another family. Holds count x dim x D numbers in float64,
-    `dim` that of the other.
+    """The complements of the subspaces of another family.
+
+    Holds count x dim x D numbers in float64, `dim` that of the other.
 
     Attributes:
         family: the subspaces that are left out, one at a time.
@@ -95,5 +96,6 @@ class Complements:
     family: FamilySpec
 
     def __call__(self, shape: tuple[int, int, int]) -> Members:
+        """Return the family for images of `shape` (C, H, W)."""
         family = self.family(shape)
         return Members(tuple(complement(family[position]) for position in range(len(family))))

@@ -1,5 +1,6 @@
 """Blocks of the DCT: along the diagonal (Ortiz-Jimenez et al. 2020, "Hold me tight"), or the whole
-plane."""
+plane.
+"""
 
 from dataclasses import dataclass
 
@@ -25,7 +26,7 @@ class DCTBlock:
 
     @property
     def dim(self) -> int:
-        """channels x size x size."""
+        """Channels x size x size."""
         return self.channels * self.vertical.shape[-2] * self.horizontal.shape[-2]
 
     def coordinates(self, images: Tensor) -> Tensor:
@@ -63,7 +64,8 @@ def _like(cosines: Tensor, other: Tensor) -> Tensor:
 @dataclass(frozen=True, eq=False)
 class DCTBlocks:
     """Blocks of equal size; `vertical` `(blocks, size, height)`, `horizontal` `(blocks, size,
-    width)`."""
+    width)`.
+    """
 
     vertical: Tensor
     horizontal: Tensor
@@ -71,7 +73,7 @@ class DCTBlocks:
 
     @property
     def dim(self) -> int:
-        """channels x size x size."""
+        """Channels x size x size."""
         return self[0].dim
 
     def __len__(self) -> int:
@@ -143,6 +145,7 @@ class DCTDiagonal:
     stride: int = 1
 
     def __call__(self, shape: tuple[int, int, int]) -> DCTBlocks:
+        """Return the family for images of `shape` (C, H, W)."""
         channels, height, width = shape
         if height != width:
             raise ValueError(
@@ -152,7 +155,8 @@ class DCTDiagonal:
 
     def window(self, position: int) -> tuple[int, int]:
         """The lowest and the highest frequency, vertical and horizontal, of the block at a position
-        of the family."""
+        of the family.
+        """
         return position * self.stride, position * self.stride + self.size - 1
 
 
@@ -168,6 +172,7 @@ class DCTGrid:
     size: int = 4
 
     def __call__(self, shape: tuple[int, int, int]) -> DCTBlocks:
+        """Return the family for images of `shape` (C, H, W)."""
         channels, height, width = shape
         return dct_grid(height, width, self.size, channels)
 

@@ -47,7 +47,8 @@ class Members:
 @dataclass(frozen=True, eq=False)
 class Grouped:
     """Row b of a batch in member `which[b]` of a family: one product for each member that occurs,
-    no basis is copied per row."""
+    no basis is copied per row.
+    """
 
     family: Family
     which: Tensor

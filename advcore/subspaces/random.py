@@ -39,6 +39,7 @@ class RandomSubspaces:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
 
     def __call__(self, shape: tuple[int, int, int]) -> Members:
+        """Return the family for images of `shape` (C, H, W)."""
         spans = random_spans(Randomness(self.seed, torch.arange(self.count)), shape, self.dim)
         return Members(tuple(Span(basis) for basis in spans.basis))
 

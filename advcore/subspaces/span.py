@@ -1,5 +1,6 @@
 """Spans of given images: gradients, minimal perturbations, principal components, eigenvectors of
-the curvature."""
+the curvature.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -45,7 +46,8 @@ class Span:
 
     def _matrix(self, like: Tensor) -> Tensor:
         """The basis as `(dim, D)` or `(B, dim, D)`, in the dtype and on the device of `like`; each
-        conversion is made once."""
+        conversion is made once.
+        """
         key = like.dtype, like.device
         if key not in self._conversions:
             self._conversions[key] = self.basis.flatten(-3).to(dtype=like.dtype, device=like.device)
@@ -102,5 +104,6 @@ def span(vectors: Tensor, dim: int | None = None) -> Span:
 
 def principal_components(images: Tensor, dim: int) -> Span:
     """The `dim` orthogonal directions along which `images` `(n, C, H, W)` vary most about their
-    mean, in descending order."""
+    mean, in descending order.
+    """
     return span(images - images.mean(0), dim)

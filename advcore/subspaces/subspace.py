@@ -53,7 +53,8 @@ class Family(Protocol):
 
 class FamilySpec(Protocol):
     """A frozen dataclass that a study holds: the recipe of a family, before the images are
-    known."""
+    known.
+    """
 
     def __call__(self, shape: tuple[int, int, int]) -> Family:
         """The family for images of `shape` (C, H, W); ValueError when they do not go together."""
@@ -85,6 +86,7 @@ class Restricted(nn.Module):
         self.tangent = tangent
 
     def forward(self, coordinates: Tensor) -> Tensor:
+        """Return the logits `(B, K)` at `coordinates` `(B, dim)`."""
         if self.tangent is not None and not coordinates.requires_grad and not coordinates.any():
             return self.tangent.logits[self.tangent.index]
         return self.classifier(self.images + self.subspace.lift(coordinates))

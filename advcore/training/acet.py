@@ -1,5 +1,6 @@
 """ACET and CEDA (Hein et al. 2019, Why ReLU networks yield high-confidence predictions far away;
-article, eqs. 22 and 23)."""
+article, eqs. 22 and 23).
+"""
 
 from dataclasses import dataclass
 
@@ -66,7 +67,8 @@ class ACET:
     @property
     def chosen(self) -> tuple[PGD, ...]:
         """The ball and the steps of the adversary, if there is one; its start and what it climbs
-        are the term's own."""
+        are the term's own.
+        """
         return () if not self.eps else (PGD(self.eps, "linf", self.steps, self.relative_step),)
 
     def __call__(
@@ -130,7 +132,8 @@ def noise_images(images: Tensor, randomness: Randomness) -> Tensor:
 def low_passed(images: Tensor, deviations: Tensor) -> Tensor:
     """Images `(B, C, H, W)` filtered by a normalised Gaussian of `TAPS` taps a side, `deviations`
     `(B,)` in pixels, each its own. Beyond the border the image is mirrored, the pixel at the border
-    twice."""
+    twice.
+    """
     rows, columns = (_filters(side, deviations) for side in images.shape[2:])
     return torch.einsum("bij,bcjk,blk->bcil", rows, images, columns)
 

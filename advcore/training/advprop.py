@@ -1,5 +1,6 @@
 """AdvProp (Xie et al. 2020, Adversarial examples improve image recognition): adversarial images
-have batch norms of their own."""
+have batch norms of their own.
+"""
 
 from copy import deepcopy
 from dataclasses import dataclass
@@ -60,7 +61,8 @@ class AdvProp:
 
 class Auxiliary(nn.Module):
     """A network with other batch norms in place of its own: they hold the numbers, the network's
-    own modules do the work."""
+    own modules do the work.
+    """
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()

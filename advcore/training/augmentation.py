@@ -13,11 +13,13 @@ from advcore.randomness import Randomness
 
 class Augmentation(Protocol):
     """A frozen dataclass; what it does to an image depends on that image and its own noise
-    alone."""
+    alone.
+    """
 
     def __call__(self, images: Tensor, randomness: Randomness) -> Tensor:
         """Images `(B, C, H, W)`, changed, of the same shape and in the same range; `randomness` is
-        of this epoch."""
+        of this epoch.
+        """
 
 
 @dataclass(frozen=True)

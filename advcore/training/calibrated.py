@@ -64,7 +64,8 @@ class Calibrated:
     @property
     def chosen(self) -> PGD:
         """The ball and the steps of the inner maximisation; its start and what it climbs are the
-        term's own."""
+        term's own.
+        """
         return PGD(self.eps, self.norm, self.steps, self.relative_step, box=self.box)
 
     def __call__(

@@ -1,5 +1,6 @@
 """Changes of a recipe's numbers in the middle of a training, such as population-based training
-makes."""
+makes.
+"""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -45,8 +46,10 @@ def changeable(name: str) -> bool:
 
 
 def changed(recipe: Any, changes: tuple[Change, ...]) -> Any:
-    """The recipe with these numbers. Raises ValueError for a name that leads to no number, and for
-    a number that does not fit."""
+    """The recipe with these numbers.
+
+    Raises ValueError for a name that leads to no number, and for a number that does not fit.
+    """
     for change in changes:
         for name, number in change.values.items():
             head, *path = name.split(".")

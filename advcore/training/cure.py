@@ -1,5 +1,6 @@
 """CURE: curvature regularisation (Moosavi-Dezfooli et al. 2019, Robustness via curvature
-regularization, and vice versa)."""
+regularization, and vice versa).
+"""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,5 +1,6 @@
 """The geometry of a network while it is trained: the same few numbers of the same samples after
-each epoch (article, III-B)."""
+each epoch (article, III-B).
+"""
 
 import math
 from dataclasses import dataclass

@@ -25,7 +25,8 @@ from advcore.training.term import prepared, values_of_steps
 @dataclass(frozen=True)
 class Epoch:
     """One pass over the training set: its number from 1, the mean of the objective and, without
-    their weights, of its terms, and the learning rate it ended with."""
+    their weights, of its terms, and the learning rate it ended with.
+    """
 
     number: int
     loss: float
@@ -104,8 +105,10 @@ class Fit:
         )
 
     def epoch(self) -> Epoch:
-        """The next pass over the training set. Raises FloatingPointError when the objective is no
-        longer finite."""
+        """The next pass over the training set.
+
+        Raises FloatingPointError when the objective is no longer finite.
+        """
         totals, seen = dict.fromkeys(("loss", *self.recipe.objective), 0.0), 0
         batches = self._batches()
         steps = len(batches)
@@ -130,7 +133,8 @@ class Fit:
 
     def state(self) -> dict[str, Tensor]:
         """All that the next epoch needs, by name: weights, what terms bring, the average, the
-        optimiser's memory, the number of epochs done."""
+        optimiser's memory, the number of epochs done.
+        """
         memory = {
             str(index): values for index, values in self._optimiser.state_dict()["state"].items()
         }
@@ -180,8 +184,10 @@ class Fit:
         return samples.stream("order", self.done).uniform(()).argsort(stable=True)
 
     def _batches(self) -> tuple[Tensor, ...]:
-        """The samples of each step. A last one alone joins those before it where batch
-        normalisation needs several."""
+        """The samples of each step.
+
+        A last one alone joins those before it where batch normalisation needs several.
+        """
         batches = self._order().split(self.recipe.batch_size)
         alone = len(batches) > 1 and len(batches[-1]) == 1
         if alone and any(isinstance(module, _BatchNorm) for module in self.network.modules()):
@@ -190,7 +196,8 @@ class Fit:
 
     def _steps(self, rows: Tensor, progress: float) -> Iterator[dict[str, Tensor]]:
         """Each step on the samples `rows`, one unless a term replays them: the objective (`loss`)
-        and its terms."""
+        and its terms.
+        """
         recipe = self._now
         randomness = Randomness(recipe.seed, rows).stream("epoch", self.done)
         images, labels = (
@@ -296,7 +303,7 @@ def _tensors(values: Mapping[str, Any]) -> dict[str, Tensor]:
 
 @contextmanager
 def _random_state(seed: int, epoch: int, device: torch.device) -> Iterator[None]:
-    """torch's own generators, which dropout draws from, seeded inside and as they were on exit."""
+    """Torch's own generators, which dropout draws from, seeded inside and as they were on exit."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed((seed * 1_000_003 + epoch) % 2**63)
         yield

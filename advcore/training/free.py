@@ -1,5 +1,6 @@
 """Free adversarial training (Shafahi et al. 2019): one backward pass moves the weights and the
-images."""
+images.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -66,7 +67,8 @@ class Free:
         self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
     ) -> Iterator[Tensor]:
         """The value of each replay; the caller runs the backward pass of one before it asks for the
-        next."""
+        next.
+        """
         ball = Ball.of(norms.get(self.norm), images, radii(self.eps, images), self.box)
         noise = ball.norm.random(randomness.stream("start"), tuple(images.shape[1:]), self.eps).to(
             images.dtype

@@ -1,5 +1,6 @@
 """Gaussian augmentation: training on noisy images, as for randomised smoothing (Cohen et al.
-2019)."""
+2019).
+"""
 
 from dataclasses import dataclass
 

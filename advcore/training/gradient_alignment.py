@@ -1,5 +1,6 @@
 """GradAlign (Andriushchenko and Flammarion 2020, Understanding and improving fast adversarial
-training)."""
+training).
+"""
 
 from dataclasses import dataclass
 

@@ -14,8 +14,9 @@ from advcore.training.term import check_weight
 
 @dataclass(frozen=True)
 class GradientPenalty:
-    """`E ||grad l(x)||_2^2`, l the cross-entropy; or `E ||grad l(x)||_1`. It goes with the term
-    `cross_entropy`.
+    """`E ||grad l(x)||_2^2`, l the cross-entropy; or `E ||grad l(x)||_1`.
+
+    It goes with the term `cross_entropy`.
 
     To first order `eps ||grad l(x)||_1` is what a perturbation of linf size eps adds to the loss:
     with `norm: l1` and the weight eps the sum of the two terms is the loss of linf adversarial

@@ -1,5 +1,6 @@
 """The gradient of the loss at x, itself differentiable in the weights (double backpropagation,
-Drucker and Le Cun 1992)."""
+Drucker and Le Cun 1992).
+"""
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,8 @@ from advcore.modules import twice_differentiable
 
 def surprise(network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     """The cross-entropy `l(x) = -log p_label` of each image, `(B,)`; its derivatives keep their
-    digits where p_label is near 1."""
+    digits where p_label is near 1.
+    """
     return objectives.cross_entropy(logits_of(network, images), Untargeted(labels))
 
 

@@ -1,5 +1,6 @@
 """Local linearity regularisation, LLR (Qin et al. 2019, Adversarial robustness through local
-linearization)."""
+linearization).
+"""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,5 +1,6 @@
 """Detectors of the two ways in which adversarial training overfits, from the numbers of each
-epoch."""
+epoch.
+"""
 
 from collections.abc import Mapping, Sequence
 

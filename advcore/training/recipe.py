@@ -109,7 +109,8 @@ class Recipe:
 
     def after(self, epochs: int) -> "Recipe":
         """What the next epoch goes by when so many are done: the recipe with its changes up to
-        then, and none to come."""
+        then, and none to come.
+        """
         return changed(
             replace(self, changes=()),
             tuple(change for change in self.changes if change.after <= epochs),

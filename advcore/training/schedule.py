@@ -1,5 +1,6 @@
 """Schedules: factors over the course of a training, for its learning rate and for any number of its
-objective."""
+objective.
+"""
 
 import math
 from bisect import bisect_right

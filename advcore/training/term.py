@@ -28,7 +28,8 @@ class Term(Protocol):
     @property
     def weight(self) -> float:
         """What its value is multiplied by in the objective, not negative; at 0 it is not
-        computed."""
+        computed.
+        """
 
     def __call__(
         self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness

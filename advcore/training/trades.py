@@ -1,5 +1,6 @@
 """TRADES: the divergence between predictions at an image and near it (Zhang et al. 2019,
-Theoretically principled trade-off)."""
+Theoretically principled trade-off).
+"""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -57,7 +58,8 @@ class TRADES:
     @property
     def chosen(self) -> PGD:
         """The ball and the steps of the inner maximisation; its start and what it climbs are the
-        term's own."""
+        term's own.
+        """
         return PGD(self.eps, self.norm, self.steps, self.relative_step, box=self.box)
 
     def __call__(
@@ -97,6 +99,7 @@ class TRADES:
 def divergence(clean: Tensor, moved: Tensor) -> Tensor:
     """`KL(p || q)` of the softmax p and q of two batches of logits `(B, K)`, `(B,)`; in double
     precision: its gradient in the logits is q - p, which single precision rounds to 0 for the label
-    where it leads by 17 and more."""
+    where it leads by 17 and more.
+    """
     log_p, log_q = clean.double().log_softmax(1), moved.double().log_softmax(1)
     return (log_p.exp() * (log_p - log_q)).sum(1).to(clean.dtype)

@@ -1,5 +1,6 @@
 """Validation: samples held out of the training set, by which the epoch that is handed out is
-chosen."""
+chosen.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -59,7 +60,8 @@ class Validation:
         self, network: nn.Module, images: Tensor, labels: Tensor, size: int = 500
     ) -> dict[str, float]:
         """Accuracy and mean cross-entropy on held-out images `(N, C, H, W)`, and both on
-        adversarial ones of them."""
+        adversarial ones of them.
+        """
         randomness = Randomness(self.seed, torch.arange(len(images), device=images.device)).stream(
             "validation"
         )
@@ -85,7 +87,8 @@ class Validation:
 
     def best(self, history: History) -> int:
         """The number of the first epoch with the highest robust accuracy, or clean accuracy without
-        an attack; 0 before any."""
+        an attack; 0 before any.
+        """
         name = "validation/accuracy" if self.attack is None else "validation/robust_accuracy"
         return max(
             range(1, len(history) + 1), key=lambda number: history[number - 1][name], default=0

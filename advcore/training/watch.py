@@ -10,15 +10,20 @@ from advcore.randomness import Randomness
 
 class Watch(Protocol):
     """A frozen dataclass; its numbers stand among the metrics of each epoch, and change nothing of
-    the training."""
+    the training.
+    """
 
     @property
     def samples(self) -> int:
         """How many samples it looks at, the same in each epoch: held-out ones where there are some,
-        else training samples."""
+        else training samples.
+        """
 
     def __call__(
         self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
     ) -> Mapping[str, float]:
-        """Numbers by name. The network comes in evaluation mode and is left as it was; images `(B,
-        C, H, W)`, labels `(B,)`."""
+        """Numbers by name.
+
+        The network comes in evaluation mode and is left as it was; images `(B, C, H, W)`, labels
+        `(B,)`.
+        """

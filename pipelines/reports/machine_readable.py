@@ -34,7 +34,8 @@ def results_json(
     versions: Mapping[str, str],
 ) -> str:
     """Return results.json: scalars, curves and meanings by probe, model and name; claims; warnings
-    by name and place; `missing`, what the numbers lack; versions; ids."""
+    by name and place; `missing`, what the numbers lack; versions; ids.
+    """
     return json.dumps(
         {
             "schema": SCHEMA,
@@ -88,8 +89,10 @@ def claims_rows(
 
 
 def as_csv(rows: Iterable[Sequence[Any]]) -> str:
-    """Return rows as CSV with all digits. A text that a spreadsheet would take for a formula gets
-    an apostrophe before it."""
+    """Return rows as CSV with all digits.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe before it.
+    """
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(
         [f"'{cell}" if isinstance(cell, str) and cell[:1] in tuple("=+-@\t\r") else cell
@@ -111,7 +114,8 @@ _LATEX = {
 
 def as_latex(rows: Sequence[Sequence[Any]]) -> str:
     """Return rows, the first of them the head, as a LaTeX `tabular` with the rules of booktabs;
-    numbers with four digits."""
+    numbers with four digits.
+    """
     lines = [f"{' & '.join(map(_latex_cell, row))} \\\\" for row in rows]
     words = [
         any(isinstance(cell, str) for cell in column) for column in zip(*rows[1:], strict=True)

@@ -99,7 +99,8 @@ def _imported(kind: str, seam: Any) -> type:
 
 def _members_of(seam: Any) -> list[str]:
     """Return the names of the methods and properties that a Protocol asks for, inherited ones
-    among them."""
+    among them.
+    """
     asked = [cls for cls in reversed(seam.__mro__) if getattr(cls, "_is_protocol", False)]
     members = {name: value for cls in asked for name, value in vars(cls).items()}
     return [

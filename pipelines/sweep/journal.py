@@ -126,7 +126,8 @@ class Journal:
 
     def unfinished(self) -> tuple[list[Point], int]:
         """Expect every point of the sweep; return those to be run, and how many more a searcher is
-        to choose."""
+        to choose.
+        """
         sweep = self.plan.sweep
         for point in sweep.points() or self.remembered():
             self.expect(point)

@@ -311,7 +311,8 @@ class _Until(tune.Stopper):
 
 def _reason(error: str) -> str:
     """Return why a trial failed: Ray's own text, behind a line that says what mends it where a node
-    lacks advcore."""
+    lacks advcore.
+    """
     if re.search(r"No module named 'advcore\b", error) is None:
         return error
     mend = "advcore is not installed on a node of this Ray: pip install advcore there, as here"

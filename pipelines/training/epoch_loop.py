@@ -72,6 +72,7 @@ def accuracy(network: nn.Module, images: Tensor, labels: Tensor, size: int = 100
 
 
 def run_epochs(ready: Loaded, folder: Path) -> Iterator[Progress]:
+    """Train from the last saved epoch on; save each epoch, then yield its progress."""
     training = ready.training
     device = resolve_device(training.run.device)
     network = build(ready.model).to(device).requires_grad_()

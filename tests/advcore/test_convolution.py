@@ -1,5 +1,6 @@
 """Input gradients of convolutions of few channels: those of torch, and everything else left to
-torch."""
+torch.
+"""
 
 import pytest
 import torch

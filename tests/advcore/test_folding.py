@@ -1,5 +1,6 @@
 """Batch normalisation folded into convolutions: the same logits, each pair found, and everything as
-it was afterwards."""
+it was afterwards.
+"""
 
 import pytest
 import torch
@@ -15,7 +16,8 @@ IMAGES = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 
 class Forked(nn.Module):
     """A convolution whose output goes round its normalisation too, and, with `halved`, is changed
-    in place before it."""
+    in place before it.
+    """
 
     def __init__(self, halved: bool) -> None:
         super().__init__()
@@ -30,7 +32,8 @@ class Forked(nn.Module):
 
 class Gated(nn.Module):
     """A convolution whose output goes round its normalisation in bright images alone; `skips`
-    leaves out what would add 0."""
+    leaves out what would add 0.
+    """
 
     def __init__(self, skips: bool) -> None:
         super().__init__()

@@ -1,5 +1,6 @@
 """Margins in subspaces against closed forms, and against a slow loop over samples, subspaces and
-classes."""
+classes.
+"""
 
 import oracles
 import pytest
@@ -76,7 +77,8 @@ def test_margins_equal_the_slow_loop(network):
 
 def test_one_competitor_adds_up_over_a_disjoint_tiling():
     """The blocks of both diagonals tile the 2 x 2 quarters of the spectrum; 1 / m^2 of two classes
-    adds up over them all."""
+    adds up over them all.
+    """
     affine, images = oracles.Affine(2), oracles.images(5)
     quarters = [
         torch.stack([oracles.dct_basis(4, 0, 4)[:, 4 * a + b] for a in rows for b in columns], 1)

@@ -1,5 +1,6 @@
 """Signs of gradient masking, on classifiers that have each of them by construction, and on some
-that have none."""
+that have none.
+"""
 
 import oracles
 import pytest

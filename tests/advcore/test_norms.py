@@ -57,7 +57,8 @@ def test_projection_is_closer_than_any_other_point_of_the_ball(norm, r, radius, 
 @every_norm
 def test_projection_satisfies_the_variational_inequality(norm):
     """<r - P r, v - P r> <= 0 for all v of the ball characterises the projection on a convex set;
-    vertices v suffice."""
+    vertices v suffice.
+    """
     r = 3 * _normal(6, 5)
     projected = norm.project(r, 0.7)
     corners = torch.cartesian_prod(*[torch.tensor([-0.7, 0.7], dtype=torch.float64)] * 5)

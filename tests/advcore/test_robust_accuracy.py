@@ -1,5 +1,6 @@
 """Robust accuracy over a grid: exact where it is known, monotone, and never weaker than the attacks
-alone."""
+alone.
+"""
 
 import oracles
 import pytest

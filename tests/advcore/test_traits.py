@@ -1,5 +1,6 @@
 """Every attack, probe and training term on networks as people have them: the numbers of the plain
-network, or one line."""
+network, or one line.
+"""
 
 import re
 import warnings
@@ -64,8 +65,10 @@ every_trait = pytest.mark.parametrize("trait", TRAITS.values(), ids=TRAITS)
 
 
 def measured(trait, classifier, work, blind=False):
-    """What `work(classifier)` gives; None where it is refused as the trait says. A warning that the
-    trait tells has to come, unless the work is `blind` to gradients."""
+    """What `work(classifier)` gives; None where it is refused as the trait says.
+
+    A warning that the trait tells has to come, unless the work is `blind` to gradients.
+    """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -173,7 +176,8 @@ NOT_CONTINUOUS = ("residual", "eigenvectors", "queries", "gradients", "variation
 
 def check_close(column, values, expected, close):
     """Nine entries of ten agree, as a share of the largest: a search may end elsewhere by a
-    rounding. In low precision two of three."""
+    rounding. In low precision two of three.
+    """
     enough = 0.9 if close < 0.01 else 0.65
     there = values.isfinite() & expected.isfinite()
     assert (values.isfinite() == expected.isfinite()).double().mean() >= 0.8, column

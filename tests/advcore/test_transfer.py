@@ -22,7 +22,8 @@ def test_rates_by_hand():
 
 def test_affine_networks_share_what_their_normals_share():
     """Images found on one network fool it, and its twin of another scale; none fools a network that
-    looks elsewhere."""
+    looks elsewhere.
+    """
     affine, twin, elsewhere = oracles.Affine(2), oracles.Affine(2, scale=3.0), oracles.Affine(2)
     with torch.no_grad():
         normal = affine.weight[1] - affine.weight[0]

@@ -69,7 +69,8 @@ def test_around_takes_perturbations():
 
 def test_a_network_on_flipped_images_is_the_flipped_network_on_images():
     """Flipping is orthogonal: the margins come mirrored, from high to low frequency, the spectrum
-    as it was."""
+    as it was.
+    """
     network, images = oracles.softplus(shape=(1, 6, 6)), oracles.images(5, (1, 6, 6))
     labels, indices = torch.zeros(5, dtype=torch.int64), torch.arange(5)
     flipped = frequency.flip(images)

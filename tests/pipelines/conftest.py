@@ -75,7 +75,8 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def folder(migrated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder, with a space in its name, that has such a store; and nothing from outside in the
-    environment."""
+    environment.
+    """
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     place = tmp_path / "the results"
     place.mkdir()

@@ -39,7 +39,8 @@ def finished(
     study_file: Path, place: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[list[str], str]:
     """A study with a module of its own that has run, recorded in MLflow: the command, and what it
-    says a second time."""
+    says a second time.
+    """
     monkeypatch.syspath_prepend(str(place))
     (place / "own_again.py").write_text(OWN)
     (place / "own_again_part.py").write_text(PART)
@@ -334,7 +335,8 @@ def test_a_claim_or_its_part_that_is_edited_is_another_study(
 
 def test_pictures_behind_links_are_looked_at(tmp_path: Path) -> None:
     """Classes that are links to folders elsewhere, as people share them; and links that lead in a
-    circle."""
+    circle.
+    """
     (tmp_path / "shared/cats").mkdir(parents=True)
     (tmp_path / "shared/cats/a.png").touch()
     (tmp_path / "data/test").mkdir(parents=True)

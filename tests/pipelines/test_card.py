@@ -43,7 +43,8 @@ def _about(spec: ModelSpec) -> dict[str, object]:
 
 def _run_in_docs(place: int, folder: Path, images: torch.Tensor) -> torch.Tensor:
     """Run the docs' example on images, in a process that knows nothing of advcore; return its
-    logits."""
+    logits.
+    """
     torch.save(images, folder / "images.pt")
     code = re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL)[place]
     assert len([line for line in code.splitlines() if line.strip()]) <= 13

@@ -1,5 +1,6 @@
 """CIFAR-10 in place of the data sets that sweeps and recipes name, from a folder as torchvision
-lays it out."""
+lays it out.
+"""
 
 import hashlib
 import json
@@ -25,7 +26,8 @@ CIFAR = ["--set", "data.name=torchvision:CIFAR10", "--set", "data.folder=cifar"]
 @pytest.fixture
 def cifar(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with `cifar/`: ten pictures in each of the five training batches, ten to
-    test; their hashes are expected."""
+    test; their hashes are expected.
+    """
     folder = place / "cifar/cifar-10-batches-py"
     folder.mkdir(parents=True)
     random = np.random.default_rng(0)

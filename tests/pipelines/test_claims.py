@@ -22,8 +22,10 @@ from advcore.pipelines.claims import (
 
 
 def _tables(positions=5, samples=200, models=("plain", "robust")):
-    """Medians 1, 2, 3, ... times the model's number, log-normal over samples; rows in a mixed
-    order."""
+    """Medians 1, 2, 3, ...
+
+    times the model's number, log-normal over samples; rows in a mixed order.
+    """
     generator = np.random.default_rng(1)
     tables = {}
     for number, model in enumerate(models, start=1):

@@ -28,7 +28,8 @@ Make = Callable[[np.random.Generator], dict[str, np.ndarray]]
 @dataclass(frozen=True)
 class Case:
     """A claim, data `(seeds, positions, samples)` for each model, the truth, and whether each
-    position is another network."""
+    position is another network.
+    """
 
     name: str
     claim: Claim
@@ -75,7 +76,8 @@ def alike(
     random: np.random.Generator, samples: int, ratio: float = 1.5, heavy: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """Log-normal numbers of two models that share most of their noise; with medians `ratio` and 1,
-    as their means."""
+    as their means.
+    """
     shared = random.standard_t(2, samples) if heavy else random.standard_normal(samples)
     own, other = (0.8 * shared + 0.4 * random.standard_normal(samples) for _ in range(2))
     return ratio * np.exp(own), np.exp(other)
@@ -85,7 +87,8 @@ def profiles(
     random: np.random.Generator, ratios: np.ndarray, samples: int = 16
 ) -> tuple[np.ndarray, np.ndarray]:
     """Two models' margins in blocks, whose medians have these ratios; neighbours and models share
-    noise."""
+    noise.
+    """
     shared = random.standard_normal(samples)
     noise = 0.3 * random.standard_normal((2, len(ratios), samples)) + 0.4 * shared
     return ratios[:, None] * np.exp(noise[0]), np.exp(noise[1])
@@ -118,7 +121,8 @@ def trainings(
     samples: int = 30,
 ) -> dict[str, np.ndarray]:
     """Networks, one at each setting, that differ by their training; the samples' noise is small and
-    common to all."""
+    common to all.
+    """
     level = slope * np.log(settings) + spread * random.standard_normal(len(settings))
     return {"own": np.exp(level[:, None] + 0.5 * random.standard_normal(samples))[None]}
 
@@ -132,7 +136,8 @@ def of_seeds(
     heavy: bool = False,
 ) -> np.ndarray:
     """Trainings with several seeds on the same samples: noise of the seeds, of the samples, and of
-    both together."""
+    both together.
+    """
     medians = np.ones(1) if medians is None else medians
     of_seed = between * (random.standard_t(5, seeds) if heavy else random.standard_normal(seeds))
     noise = (

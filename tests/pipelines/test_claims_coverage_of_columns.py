@@ -1,5 +1,6 @@
 """Intervals of claims about two columns, and about warnings, that cover: 200 runs on made data,
-whose true number is known."""
+whose true number is known.
+"""
 
 import numpy as np
 import pytest

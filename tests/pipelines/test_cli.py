@@ -288,7 +288,8 @@ def test_a_file_that_cannot_be_used_gets_one_clear_line(
     study_file: Path, place: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """A report that is a folder, a home that nobody has: with what is done kept, or before any
-    work."""
+    work.
+    """
     assert main(["run", str(study_file)]) == 0
     report = next(place.rglob("report.md"))
     report.unlink()

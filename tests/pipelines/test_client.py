@@ -1,5 +1,6 @@
 """Failures of MLflow's client: which may pass, and that an answer that was lost writes nothing
-twice."""
+twice.
+"""
 
 from pathlib import Path
 from types import SimpleNamespace

@@ -118,7 +118,8 @@ def test_gpus_that_torch_cannot_use_are_told(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.fixture
 def leaky() -> Iterator[int]:
     """A server that answers every request by its credentials, as a careless proxy might; its
-    port."""
+    port.
+    """
 
     class Echo(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

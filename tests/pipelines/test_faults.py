@@ -80,7 +80,8 @@ def test_the_driver_killed_and_started_again(driver: Driver) -> None:
 
 def test_the_driver_ended_by_a_signal(driver: Driver) -> None:
     """SIGTERM: its rows are kept, nothing is left running in MLflow, and the same command goes
-    on."""
+    on.
+    """
     from mlflow import MlflowClient
 
     process = driver.tracked_and_begun()
@@ -100,7 +101,8 @@ def test_the_driver_ended_by_a_signal(driver: Driver) -> None:
 
 def test_a_shard_that_always_fails(driver: Driver) -> None:
     """Its traceback and its samples are told, the rest is finished, the status says partial, and
-    the next run tries it alone."""
+    the next run tries it alone.
+    """
     driver.study["run"]["track"] = True
     driver.deed("fail-9")
     told = driver.end(driver.start(), status=1)

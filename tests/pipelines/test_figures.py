@@ -1,5 +1,6 @@
 """Charts as pictures: what is drawn, what is said, and that nothing is cut or lies over anything
-else."""
+else.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -81,7 +82,8 @@ def gallery(channels: int = 1, rows: int = 6) -> Gallery:
 
 def texts(figure: Figure) -> list[Text]:
     """All words that can be seen, laid out; not the labels of ticks beyond the ends of their axis,
-    which are never drawn."""
+    which are never drawn.
+    """
     FigureCanvasAgg(figure).draw()
     beyond = {
         tick.label1

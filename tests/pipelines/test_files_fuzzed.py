@@ -1,5 +1,6 @@
 """Files of every shape: valid ones come back as they were, whatever else is in them gets one line
-and status 2."""
+and status 2.
+"""
 
 import json
 import re
@@ -39,7 +40,8 @@ def through_a_file(data: Any, file: Path) -> Any:
 
 def comes_back(cls: Any, data: dict[str, Any], file: Path) -> str:
     """Why the data is refused; nothing if it is valid: then it comes back through its own words and
-    a file, and means the same."""
+    a file, and means the same.
+    """
     try:
         value = schema.structure(cls, data)
     except InputError as refusal:

@@ -1,5 +1,6 @@
 """A disk that is full while a study runs: nothing damaged, one line, status 1; with space again the
-same command completes it."""
+same command completes it.
+"""
 
 import errno
 from collections.abc import Callable, Iterator
@@ -116,7 +117,8 @@ def test_results_that_meet_a_full_disk_in_the_end(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """What the system says of a full disk, wherever the report meets it, is one line; the rows are
-    there."""
+    there.
+    """
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -139,7 +141,8 @@ def test_an_mlflow_store_without_space_is_waited_for(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The rows lie elsewhere; what is to be logged waits, and the next run of the same study logs
-    it."""
+    it.
+    """
     (small_disk / "mlflow.db").write_bytes(migrated.read_bytes())
     uri = f"sqlite:///{small_disk / 'mlflow.db'}"
     study = yaml.safe_load(study_file.read_text())

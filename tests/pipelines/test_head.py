@@ -1,5 +1,6 @@
 """A head that is started by the line of cluster.yaml: jobs submitted to it, drivers beside it, what
-is no head, and its end."""
+is no head, and its end.
+"""
 
 import os
 import re
@@ -98,7 +99,8 @@ class Head:
 @contextmanager
 def started(settings: dict[str, str] | None = None) -> Iterator[Head]:
     """By cluster.yaml's own line, but for the autoscaler, whose cloud is not here; on other ports,
-    with two CPUs."""
+    with two CPUs.
+    """
     private_token()
     line = yaml.safe_load((ROOT / "cluster.yaml").read_text())["head_start_ray_commands"][1]
     given, _, command = line.partition("; ")[2].partition("ray start ")
@@ -276,7 +278,8 @@ def test_a_head_that_dies_ends_the_driver_in_words_and_another_one_goes_on(
     mine: Path, monkeypatch: pytest.MonkeyPatch, workers: str, settings: dict[str, str]
 ) -> None:
     """Its process alone dies: workers, and those that wait to be some, live on, and one of them has
-    a shard that does not end."""
+    a shard that does not end.
+    """
     hanging = mine.parent / "deeds/hang-36"
     hanging.touch()
     with started(settings) as first:

@@ -1,5 +1,6 @@
 """A user without a home, who stands in no list of users: as `docker --user` and OpenShift give
-one."""
+one.
+"""
 
 import os
 import shutil

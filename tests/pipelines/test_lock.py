@@ -1,5 +1,6 @@
 """Two drivers at once, as processes: one works, the other says who; a killed one leaves nothing
-behind."""
+behind.
+"""
 
 import os
 import signal
@@ -108,7 +109,8 @@ def test_two_drivers_and_one_that_is_killed(
     study_file: Path, place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The second command ends at once with status 2; after kill -9 of the first it does the
-    rest."""
+    rest.
+    """
     study = yaml.safe_load(study_file.read_text())
     study["probes"] = {"robustness": study["probes"]["robustness"]}
     study_file.write_text(yaml.safe_dump(study))

@@ -1,5 +1,6 @@
 """A real MLflow server that goes away in the middle of a study, stopped or killed, and comes back,
-or does not."""
+or does not.
+"""
 
 import os
 import signal
@@ -76,7 +77,8 @@ def test_a_study_ends_complete_when_the_server_comes_back(
     study: Path, server: Server, place: Path, number: int
 ) -> None:
     """The server goes after a few shards and comes back once all are measured: the measuring did
-    not wait for it."""
+    not wait for it.
+    """
     process = started(study)
     wait_for_rows(process, place, 5)
     server.signal(number)

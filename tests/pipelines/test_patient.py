@@ -1,5 +1,6 @@
 """What is logged while MLflow is away: in order, once, later; nobody waits but the end, and it up
-to a limit."""
+to a limit.
+"""
 
 import threading
 import time

@@ -1,5 +1,6 @@
 """Population-based training: how settings move, and that a network can be trained again from what
-it came of."""
+it came of.
+"""
 
 import json
 from dataclasses import replace
@@ -54,7 +55,8 @@ def _reports(plan: object, point: dict[str, object], folder: Path, count: int) -
 
 def test_a_network_is_trained_again_from_its_json_bit_for_bit(place: Path) -> None:
     """Two epochs at one point, the rest at another, as where a trial goes on from the state of a
-    better one."""
+    better one.
+    """
     space = {EPS: {"grid": [0.1, 0.5]}, DECAY: {"grid": [0, 1e-3]}}
     plan = plan_of(
         sweep_of(

@@ -1,5 +1,6 @@
 """What a study leaves in its folder: a report that stands alone, names that cannot meet, and the
-user's own files."""
+user's own files.
+"""
 
 import re
 from collections.abc import Mapping

@@ -1,5 +1,6 @@
 """A study whose rows, checkpoints and data lie on S3: the same rows as from a folder, on bad days
-too, and no secret anywhere."""
+too, and no secret anywhere.
+"""
 
 import os
 import subprocess
@@ -125,7 +126,8 @@ def test_on_ray_through_the_command_line_and_no_secret_is_written(
     study_file: Path, place: Path, short: Path, s3: S3
 ) -> None:
     """Every tenth request is spoilt; what Ray, MLflow and the command wrote is searched for the
-    secret key."""
+    secret key.
+    """
     with faulty(s3.port, sometimes(1 / 10)) as proxy:
         environment = {**os.environ, "AWS_ENDPOINT_URL": proxy.url, "RAY_TMPDIR": str(short)}
         command = [

@@ -1,5 +1,6 @@
 """What MLflow holds of a study: one run, a child per model x probe, the same after an
-interruption."""
+interruption.
+"""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -119,7 +120,8 @@ class TestMLflow:
         self, tiny: dict[str, Any], place: Path
     ) -> None:
         """Logits a million times as large hide cross-entropy, and the driver says so wherever one
-        looks."""
+        looks.
+        """
         network = perceptron()
         load_checkpoint(network, place / "one.safetensors")
         with torch.no_grad():

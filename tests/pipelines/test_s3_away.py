@@ -1,5 +1,6 @@
 """An S3 that goes away while a study runs: what was measured waits for it, and nobody gives up who
-has begun."""
+has begun.
+"""
 
 import os
 import signal

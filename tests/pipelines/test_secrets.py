@@ -1,5 +1,6 @@
 """Planted credentials, in the environment and in settings: in no file, no line and no record of a
-study that fails in parts."""
+study that fails in parts.
+"""
 
 import os
 import subprocess

@@ -1,5 +1,6 @@
 """The studies that come along: each reads, names what is there, and its claims find their numbers
-where it is made small."""
+where it is made small.
+"""
 
 from pathlib import Path
 
@@ -23,7 +24,8 @@ def test_each_reads(name: str) -> None:
 
 def test_masked_claims_have_their_numbers(place: Path) -> None:
     """On networks of one epoch, with few queries: the numbers mean nothing, but all of them are
-    there."""
+    there.
+    """
     data = schema.load_yaml(find("masked", "studies"))
     recipe = schema.load_yaml(find("plain", "recipes"))
     recipe["recipe"]["epochs"] = 1

@@ -1,5 +1,6 @@
 """Sweeps in this process: trials, resumption, budgets, failures, what is refused, what MLflow
-holds."""
+holds.
+"""
 
 import json
 import math

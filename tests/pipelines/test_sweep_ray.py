@@ -72,7 +72,8 @@ def test_a_trial_that_dies_too_often_has_failed_and_goes_on_in_the_next_run(
     place: Path, folder: Path
 ) -> None:
     """The other one ends as ever; in MLflow each is one run, and none is left running after either
-    attempt."""
+    attempt.
+    """
     settings = with_term(tiny_sweep(), kind="sweeps:Deadly", folder=str(place))
     own = sweep_of(settings, runner="ray", out=str(folder), track=True, concurrent=1, retries=0)
     first = sweep(own)
@@ -124,7 +125,8 @@ def test_a_scheduler_stops_trials_and_they_stay_stopped(place: Path, folder: Pat
 @pytest.mark.usefixtures("ray_running", "_undrawn")
 def test_a_population_goes_on_from_its_best(place: Path, folder: Path) -> None:
     """Those that learn nothing go on from the state of one that learns, with settings close to its;
-    nobody is lost."""
+    nobody is lost.
+    """
     settings = tiny_sweep(
         space={"recipe.learning_rate": {"grid": [0.2, 0.1, 1e-9, 1e-8]}},
         scheduler={
@@ -211,7 +213,8 @@ def test_a_trial_and_the_driver_are_killed_and_every_trial_ends_once(
 ) -> None:
     """Three trials of six epochs: the first one's process is killed on its way, then the driver,
     once a trial has ended and another is on its way. All ends as undisturbed, with the MLflow store
-    in a file and behind a server."""
+    in a file and behind a server.
+    """
     settings: dict[str, Any] = tiny_sweep(space={EPS: {"grid": [0.1, 0.3, 0.5]}})
     settings["recipe"]["recipe"]["epochs"] = 6
     settings["recipe"]["data"]["samples"] = None
@@ -233,8 +236,10 @@ def test_a_trial_and_the_driver_are_killed_and_every_trial_ends_once(
 
 @pytest.mark.slow
 def test_a_folder_that_is_moved_between_runs_keeps_all_that_is_trained(place: Path) -> None:
-    """Moved first in the middle of two trials, then at their end; the driver gets SIGTERM. 200
-    samples are two steps an epoch."""
+    """Moved first in the middle of two trials, then at their end; the driver gets SIGTERM.
+
+    200 samples are two steps an epoch.
+    """
     settings: dict[str, Any] = tiny_sweep()
     settings["recipe"]["recipe"]["epochs"] = 60
     settings = with_term(settings, kind="sweeps:Deadly", folder=str(place), step=-1)
@@ -296,7 +301,8 @@ def _trials(out: Path) -> list[dict[str, Any]]:
 
 def _run_and_kill(place: Path, folder: Path) -> None:
     """Run the sweep until one trial has ended and another is on its way, kill the driver, run it
-    again to its end."""
+    again to its end.
+    """
     command = [sys.executable, "-m", "advcore.pipelines.cli", "sweep", "tiny.yaml"]
     environment = {**os.environ, "PYTHONPATH": _paths(), "OMP_NUM_THREADS": "1"}
     with (place / "log").open("w") as log:
@@ -326,7 +332,8 @@ def _run_and_kill(place: Path, folder: Path) -> None:
 
 def _runs(mlflow: Any) -> list[tuple[str, list[int]]]:
     """The status of each run, and the steps of its loss; one that died with a driver is handed in
-    later, so behind others."""
+    later, so behind others.
+    """
     found = mlflow.search_runs([mlflow.get_experiment_by_name("advcore-sweeps").experiment_id])
     return [
         (

@@ -29,7 +29,8 @@ def test_a_storage_that_cannot_be_had_is_refused(place: Path, s3: S3) -> None:
 @pytest.mark.slow
 def test_a_trial_that_is_killed_goes_on_from_its_state_on_s3(place: Path, s3: S3) -> None:
     """Through the command line, on Ray: the fourth step of all kills its process, once; its first
-    epoch is not trained again."""
+    epoch is not trained again.
+    """
     plain = tiny_sweep(space={EPS: {"grid": [0.1]}})
     for name in ("calm", "killed"):
         (place / name).mkdir()

@@ -1,5 +1,6 @@
 """Readers that go away: pipes that are closed, terminals that are closed; and results that may only
-be read."""
+be read.
+"""
 
 import os
 import pty

@@ -272,7 +272,8 @@ def test_the_command_that_opens_mlflow(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_mlflow_opens_on_a_folder(folder: Path, tmp_path: Path) -> None:
     """The address leads to its pages for trained models; the store stands in nobody's command
-    line."""
+    line.
+    """
     opened(folder).end()
     port = free_port()
     command = [

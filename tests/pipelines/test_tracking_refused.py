@@ -1,5 +1,6 @@
 """MLflow stores and servers that cannot be used: refused in one line, in seconds, without a
-secret."""
+secret.
+"""
 
 import os
 import socket

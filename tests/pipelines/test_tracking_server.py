@@ -1,5 +1,6 @@
 """A study and a training against `mlflow server` with PostgreSQL behind it and artifacts that pass
-through it to S3."""
+through it to S3.
+"""
 
 import os
 import signal

@@ -1,5 +1,6 @@
 """What MLflow holds of a training: one run, whatever interrupted it, and a network that can be
-loaded again."""
+loaded again.
+"""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -1,5 +1,6 @@
 """Transformed data in studies and trainings: through YAML, under keys of their own, and never into
-a box."""
+a box.
+"""
 
 from pathlib import Path
 from typing import Any

@@ -291,7 +291,8 @@ def test_claims_see_all_rows_and_those_of_one_value() -> None:
 
 def test_seeds_and_networks_of_a_sweep_are_units_of_claims() -> None:
     """Four eps, three seeds each; the number rises with eps, the seeds differ, the samples hardly
-    do."""
+    do.
+    """
     space = {
         EPS: Domain(grid=(1,)),
         "recipe.seed": Domain(grid=(1,)),

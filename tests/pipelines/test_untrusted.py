@@ -1,5 +1,7 @@
-"""What somebody else made is data: checkpoints, archives, rows, trials, models in MLflow. Nothing
-in it runs."""
+"""What somebody else made is data: checkpoints, archives, rows, trials, models in MLflow.
+
+Nothing in it runs.
+"""
 
 import ast
 import io

@@ -1,5 +1,6 @@
 """On a cluster of its own, in a process of its own: fractions of a GPU, and processes that wait for
-the next run."""
+the next run.
+"""
 
 import os
 import subprocess

@@ -1,5 +1,6 @@
 """A user's own code in keys: whatever a class or a factory reaches by import changes its hash, and
-nothing else does."""
+nothing else does.
+"""
 
 import importlib
 import sys

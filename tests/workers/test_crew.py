@@ -36,7 +36,8 @@ def test_where_others_could_start_one_that_cannot_is_replaced(
     ray_running, dataset, tmp_path, monkeypatch
 ):
     """As on a cluster whose new machine does not see the store, or that lost sight of it for a
-    moment."""
+    moment.
+    """
     import ray
 
     monkeypatch.setattr("advcore.workers.pool.failures.FIRST_PAUSE_SECONDS", 0.1)
@@ -60,8 +61,10 @@ def test_where_others_could_start_one_that_cannot_is_replaced(
 
 
 def _crew(dataset, todo, get=None):
-    """Without Ray: each actor gives refs "one", "two", ... for its works; `get` says what comes of
-    them."""
+    """Without Ray: each actor gives refs "one", "two", ...
+
+    for its works; `get` says what comes of them.
+    """
     from ray import exceptions
 
     refs = iter(("one", "two", "three", "four"))

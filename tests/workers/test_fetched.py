@@ -1,5 +1,6 @@
 """Checkpoints and data on S3 are the same as local ones, and each version is fetched once to a
-machine."""
+machine.
+"""
 
 import io
 import stat

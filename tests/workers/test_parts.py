@@ -130,7 +130,8 @@ def test_parts_with_other_columns_are_refused():
 )
 def test_rows_measured_in_parts_are_those_of_the_whole_shard(dataset, tmp_path, monkeypatch, probe):
     """All that a row depends on is its own sample and the models, also of comparisons and of what
-    fits no batch."""
+    fits no batch.
+    """
     other = replace(PLAIN, arguments={"side": 8, "width": 5})
     work = works(dataset, probe, size=10)[0]
     if isinstance(probe, Transfer):

@@ -1,5 +1,6 @@
 """The Ray runner: the same rows as the inline one, and nothing lost when code fails or processes
-die."""
+die.
+"""
 
 import json
 import os
@@ -61,7 +62,8 @@ def test_two_actors_measure_at_once(ray_running, dataset, tmp_path):
 
 def test_killed_workers_lose_nothing(ray_running, dataset, tmp_path):
     """One process dies under its shard and is restarted by Ray; one actor is ended for good and is
-    replaced."""
+    replaced.
+    """
     import ray
 
     store = str(tmp_path / "store")
@@ -98,7 +100,8 @@ def test_a_shard_that_kills_its_workers_is_given_up_alone(
 
 def test_code_that_fails_is_tried_twice_and_the_rest_go_on(ray_running, dataset, tmp_path):
     """A shard that raises, a probe that cannot even be loaded; never more than two works in
-    flight."""
+    flight.
+    """
     import ray
 
     store = str(tmp_path / "store")

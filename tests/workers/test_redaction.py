@@ -50,7 +50,8 @@ def test_users_leave_whatever_signs_their_passwords_have(text, left):
 )
 def test_a_text_of_a_megabyte_takes_no_longer_for_its_length(piece):
     """A pattern that looks back over the text from each place would take minutes for the first, and
-    hours for the second."""
+    hours for the second.
+    """
 
     def seconds(length):
         text = piece * (length // len(piece)) + "@host"

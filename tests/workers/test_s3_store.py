@@ -1,5 +1,6 @@
 """The store on S3 keeps the very bytes that a folder keeps, whole or not at all, also on S3's bad
-days."""
+days.
+"""
 
 import threading
 from pathlib import Path

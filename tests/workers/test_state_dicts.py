@@ -34,7 +34,8 @@ def under(*prefixes):
 
 def robustness(mean=0.25):
     """The state dict of MadryLab's package robustness: the network twice, with a normaliser
-    each."""
+    each.
+    """
     normalisers = {
         f"module.{place}.new_{name}": torch.full((1, 1, 1), value)
         for place in ("normalizer", "attacker.normalize")

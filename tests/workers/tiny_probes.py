@@ -1,5 +1,6 @@
 """Probes that take milliseconds, and some that misbehave; importable by name, as a worker needs
-it."""
+it.
+"""
 
 import os
 import signal
@@ -143,7 +144,8 @@ def works(
 @dataclass(frozen=True)
 class Rude(Look):
     """Changes what it is given in place: its images, the network's weights, its mode; or leaves by
-    sys.exit."""
+    sys.exit.
+    """
 
     how: str = "images"
 

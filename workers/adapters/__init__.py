@@ -1,5 +1,7 @@
-"""Adapters: attacks of other libraries, run as ours. The libraries are optional, and imported when
-an adapter is made."""
+"""Adapters: attacks of other libraries, run as ours.
+
+The libraries are optional, and imported when an adapter is made.
+"""
 
 from advcore.workers.adapters.adv_lib import AdvLib, AdvLibMinimal
 from advcore.workers.adapters.foolbox import Foolbox, FoolboxMinimal

@@ -106,8 +106,10 @@ class AdvLibMinimal:
 
 
 def _make(kind: str, name: str, norm: SizeName, settings: Settings) -> Any:
-    """The function with its settings and norm, still without eps. Raises InputError where that
-    cannot be."""
+    """The function with its settings and norm, still without eps.
+
+    Raises InputError where that cannot be.
+    """
     functions = {
         key: value
         for key, value in vars(library("adv_lib.attacks", "adv-lib")).items()

@@ -1,5 +1,6 @@
 """What a library has: the library itself, its attacks by name, their settings; and one line for
-what it does not have."""
+what it does not have.
+"""
 
 import importlib
 import inspect
@@ -17,8 +18,10 @@ Settings = Mapping[str, bool | int | float | str | None]
 
 
 def library(module: str, package: str) -> ModuleType:
-    """Import an optional library. Raises InputError, which names the package, where it is
-    missing."""
+    """Import an optional library.
+
+    Raises InputError, which names the package, where it is missing.
+    """
     try:
         return importlib.import_module(module)
     except ImportError as error:
@@ -28,8 +31,10 @@ def library(module: str, package: str) -> ModuleType:
 
 
 def choose(kind: str, name: str, kinds: Mapping[str, Mapping[str, T]]) -> T:
-    """The attack of that kind and name. Raises InputError, which says what there is, where there is
-    none."""
+    """The attack of that kind and name.
+
+    Raises InputError, which says what there is, where there is none.
+    """
     if name in kinds[kind]:
         return kinds[kind][name]
     other = next((other for other, known in kinds.items() if name in known), None)

@@ -101,8 +101,11 @@ class FoolboxMinimal:
 
 
 def _make(kind: str, name: str, norm: SizeName, settings: Settings) -> Any:
-    """foolbox's attack. Raises InputError where it does not exist, is of the other kind, or does
-    not take these settings or norm."""
+    """Foolbox's attack.
+
+    Raises InputError where it does not exist, is of the other kind, or does not take these settings
+    or norm.
+    """
     foolbox = library("foolbox", "foolbox")
     if norm not in NORMS.values():
         raise InputError(

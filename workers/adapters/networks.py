@@ -1,5 +1,6 @@
 """Networks of other libraries by `LIBRARY:NAME`: timm, robustbench, huggingface, and torchvision's
-with their weights."""
+with their weights.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -121,8 +122,11 @@ def _huggingface(name: str, classes: int, pretrained: bool, arguments: dict[str,
 
 
 def _huggingface_normalisation(name: str, network: nn.Module, trained: bool) -> Normalisation:
-    """Read the image processor that stands beside the weights. Raises InputError where trained
-    weights have none, or one that does more than to subtract and divide."""
+    """Read the image processor that stands beside the weights.
+
+    Raises InputError where trained weights have none, or one that does more than to subtract and
+    divide.
+    """
     processors = library("transformers", "transformers").AutoImageProcessor
     try:
         processor = processors.from_pretrained(name)

@@ -1,5 +1,6 @@
 """Running another library's attack as one of ours: what the adapters share, whatever the
-library."""
+library.
+"""
 
 import random
 import zlib
@@ -146,7 +147,8 @@ class Counted(nn.Module):
 
     def release(self) -> None:
         """Let go of the model: torchattacks keeps whatever it was given for the life of the
-        process."""
+        process.
+        """
         self._held.clear()
 
     def _went_back(self, gradient: Tensor) -> None:
@@ -185,14 +187,16 @@ def _divided(total: int, images: Tensor) -> Tensor:
 
 def seed_of(randomness: Randomness) -> int:
     """32 bits from the seed, the stream and the samples: all that torch's and NumPy's generators
-    take."""
+    take.
+    """
     return zlib.crc32(repr((randomness.seed, randomness.key, randomness.indices.tolist())).encode())
 
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
     """Seed the global generators of torch, NumPy and Python; all are as they were on exit, also
-    after an error."""
+    after an error.
+    """
     python, numpy = random.getstate(), np.random.get_state()
     try:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):

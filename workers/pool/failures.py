@@ -1,5 +1,6 @@
 """What goes wrong with the actors of a run: when another one may be hired, when no more are, and
-Ray's own reason."""
+Ray's own reason.
+"""
 
 import re
 from collections import defaultdict
@@ -30,13 +31,15 @@ _KILLED += "fewer workers"
 @dataclass
 class Backoff:
     """A pause that doubles with each failure and ends with a success; failures within one pause
-    count once."""
+    count once.
+    """
 
     first: float
     count: int = 0
     until: float = 0.0
 
     def failed(self, now: float) -> None:
+        """Note a failure at time `now`, in seconds, and set the end of the pause."""
         if now >= self.until:
             pause = (
                 self.first * 2**self.count
@@ -49,13 +52,16 @@ class Backoff:
             self.until = now + min(pause, LONGEST_PAUSE_SECONDS)
 
     def succeeded(self) -> None:
+        """Forget the failures: the next pause is the first one again."""
         self.count = 0
 
 
 @dataclass
 class Setbacks:
-    """The books of failures. `started` says whether any actor was ever ready, `reason` what Ray
-    said of the last one lost."""
+    """The books of failures.
+
+    `started` says whether any actor was ever ready, `reason` what Ray said of the last one lost.
+    """
 
     started: bool = False
     reason: str = ""
@@ -80,8 +86,10 @@ class Setbacks:
         self._losses.pop(name, None)
 
     def lost(self, name: str, error: BaseException, now: float) -> None:
-        """Note that an actor went away over a work of this name. A machine that goes takes all its
-        actors along: no fault of the work's."""
+        """Note that an actor went away over a work of this name.
+
+        A machine that goes takes all its actors along: no fault of the work's.
+        """
         self.reason = reason_of(error)
         if not ("node has died" in str(error) or getattr(error, "preempted", False)):
             self._losses[name].failed(now)
@@ -126,7 +134,8 @@ class Setbacks:
 
 def reason_of(error: BaseException) -> str:
     """What Ray says of an actor's end, in one line without secrets: of an exception in its own code
-    the last line."""
+    the last line.
+    """
     text = str(error).strip()
     found = re.search(
         r"The actor is dead because (.*?)(?:Some common causes|The actor never ran|$)",

@@ -17,6 +17,7 @@ class Pace:
 
     def is_late(self, name: str, seconds: float) -> bool:
         """Whether a work of this name that is in flight for so long is late; of an unknown name the
-        slowest of all tells."""
+        slowest of all tells.
+        """
         known = self._slowest.get(name) or max(self._slowest.values(), default=float("inf"))
         return seconds > max(1.0, LATE * known)

@@ -1,5 +1,7 @@
-"""What must hold before Ray is imported or asked: environment, address, GPUs. Ray itself is not
-imported here."""
+"""What must hold before Ray is imported or asked: environment, address, GPUs.
+
+Ray itself is not imported here.
+"""
 
 import os
 import re
@@ -171,7 +173,8 @@ def ask_cluster(address: str, seconds: float = 40.0) -> str:
 
 def check_gpus(workers: int, share: float) -> None:
     """Raise InputError unless this machine has the GPUs for `workers` with a `share` (0 to 1) of
-    one each."""
+    one each.
+    """
     if share == 0:
         return
     fit = torch.cuda.device_count() * int(1 / share + 1e-9)
@@ -185,7 +188,8 @@ def check_gpus(workers: int, share: float) -> None:
 
 def import_paths() -> list[str]:
     """Where this process imports from, beside Python's own folders: workers that look there find
-    the same packages."""
+    the same packages.
+    """
     own = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
     paths = [Path(entry or ".").absolute() for entry in sys.path]
     return [

@@ -17,8 +17,10 @@ from advcore.subspaces import dct_blocks
 
 
 def warm() -> None:
-    """One small measurement: what torch makes ready at its first use takes half a second. No GPU is
-    touched."""
+    """One small measurement: what torch makes ready at its first use takes half a second.
+
+    No GPU is touched.
+    """
     with torch.random.fork_rng(devices=[]):
         margins(lenet(), torch.zeros(2, 1, 28, 28), dct_blocks(28, size=8, stride=10))
 

@@ -30,8 +30,9 @@ _log = logging.getLogger(__name__)
 
 
 def start_private(ray: Any, cpus: int, memory: int, **ways: Any) -> None:
-    """Start a Ray on this machine with so many CPUs, and bytes for objects. Raises InputError where
-    it does not start.
+    """Start a Ray on this machine with so many CPUs, and bytes for objects.
+
+    Raises InputError where it does not start.
 
     On a busy machine Ray gives its processes up before they answer: it is started anew then.
     """
@@ -82,8 +83,9 @@ def _end(processes: set[Any]) -> None:
 
 
 def session_folder(environment: Mapping[str, str] = os.environ) -> str | None:
-    """Where Ray's session is to lie; None where Ray's own choice can be. Raises InputError where no
-    folder can be.
+    """Where Ray's session is to lie; None where Ray's own choice can be.
+
+    Raises InputError where no folder can be.
 
     The folder of TMPDIR may be too long for sockets, as job schedulers make it, and /tmp/ray may be
     another user's: then it is a short one of our own.

@@ -23,7 +23,8 @@ def actor_factory(ray: Any, store_location: str, threads: int, gpus: float) -> C
 
 def _actor_class() -> type:
     """A class made in a function travels by value: it can say where our code lies before any of it
-    is imported."""
+    is imported.
+    """
 
     class RemoteWorker:
         """On the GPU that Ray gave it, else on the CPU, whatever GPUs torch may see."""

@@ -1,5 +1,6 @@
 """What the address "auto" means: the Ray that this machine belongs to, and not one that another run
-started for itself."""
+started for itself.
+"""
 
 from collections.abc import Sequence
 
@@ -29,7 +30,8 @@ def local_head() -> str:
 
 def _running(command_lines: Sequence[Sequence[str]]) -> tuple[set[str], set[str]]:
     """The addresses of all heads that processes of Ray on this machine belong to: for everybody,
-    and private ones."""
+    and private ones.
+    """
     public: set[str] = set()
     private: set[str] = set()
     for words in command_lines:

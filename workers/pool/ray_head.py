@@ -1,5 +1,6 @@
 """Whether the head of a Ray is there, and takes us: Ray itself would try for long, and tell
-less."""
+less.
+"""
 
 import os
 from contextlib import closing
@@ -38,7 +39,8 @@ def ask_head(address: str, seconds: float = 10.0) -> None:
 def check_token(address: str, seconds: float = 5.0) -> None:
     """Raise InputError where we send a token and the head at HOST:PORT takes none: its workers
     would answer us in vain. Ray is not imported for it; a head that does not answer without a
-    token, or without TLS, is right."""
+    token, or without TLS, is right.
+    """
     if os.environ.get("RAY_AUTH_MODE") != "token":
         return
     import grpc

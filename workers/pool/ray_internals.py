@@ -17,7 +17,8 @@ CPU for."""
 
 def head_version(address: str, seconds: float) -> str | None:
     """Return the version that the head of a Ray at HOST:PORT tells; None where our Ray has no such
-    question. Raises grpc.RpcError where no head answers."""
+    question. Raises grpc.RpcError where no head answers.
+    """
     try:
         from ray._private.grpc_utils import init_grpc_channel
         from ray._private.ray_constants import GLOBAL_GRPC_OPTIONS
@@ -33,7 +34,8 @@ def head_version(address: str, seconds: float) -> str | None:
 
 def noted_address() -> str:
     """Return the HOST:PORT that `ray start` noted last on this machine; empty where none is noted,
-    or our Ray keeps no such note."""
+    or our Ray keeps no such note.
+    """
     try:
         from ray._private.utils import read_ray_address
     except ImportError:
@@ -43,7 +45,8 @@ def noted_address() -> str:
 
 def command_lines() -> Iterator[list[str]]:
     """Yield the command line of each process on this machine, empty for those that may not be seen;
-    none where our Ray brings no psutil."""
+    none where our Ray brings no psutil.
+    """
     try:
         from ray._private.services import psutil
     except ImportError:
@@ -58,8 +61,10 @@ def has_preloaded_workers() -> bool:
 
 
 def prestart_workers(ray: Any, wanted: Mapping[str, int]) -> None:
-    """Ask each node, by id, for so many processes that belong to nobody yet. A favour: what fails
-    is left."""
+    """Ask each node, by id, for so many processes that belong to nobody yet.
+
+    A favour: what fails is left.
+    """
     with suppress(
         Exception
     ):  # Ray offers this to its own parts only, and any version may change it

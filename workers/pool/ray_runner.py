@@ -46,7 +46,8 @@ class RayPool:
 
     def check(self) -> None:
         """Raise InputError where the bounds, the address or this machine's GPUs cannot work; Ray is
-        not imported for it."""
+        not imported for it.
+        """
         if self._least() < 1 or self.threads < 1 or not 0 <= self.gpus_per_worker <= 1:
             raise InputError(
                 "a Ray pool needs workers >= 1 or auto, threads >= 1 and gpus_per_worker in [0, "
@@ -70,8 +71,9 @@ class RayPool:
         return self.address or os.environ.get("RAY_ADDRESS") or None
 
     def run(self, works: Sequence[Task], dataset: Dataset) -> Generator[TaskResult]:
-        """One outcome for each key, as they end. Closing it stops the actors; finished shards stay
-        in the store.
+        """One outcome for each key, as they end.
+
+        Closing it stops the actors; finished shards stay in the store.
 
         Actors that were ready at once are at work when this returns. A work whose code fails is
         tried twice; one whose worker goes away, four times. Raises InputError where the settings,

@@ -74,7 +74,8 @@ def ray_session(
 def _ended_by_signals(ray: Any) -> Iterator[None]:
     """Ends Ray and raises KeyboardInterrupt where SIGTERM, SIGHUP or Ctrl-C came while it started:
     its own handler of SIGTERM would exit without a word, and what a handler raises while a process
-    is forked is lost."""
+    is forked is lost.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,5 +1,6 @@
 """What is still to be measured, and how often each work was tried, failed, or lost its worker: the
-pool's books, without Ray."""
+pool's books, without Ray.
+"""
 
 from collections import Counter, deque
 from collections.abc import Iterable
@@ -16,7 +17,8 @@ work is given up."""
 
 class TaskQueue:
     """Works in the order given, by model: a worker goes on with the model that it holds while there
-    is work for it."""
+    is work for it.
+    """
 
     def __init__(self, works: Iterable[Task]) -> None:
         self._queues: dict[str, deque[Task]] = {}
@@ -43,7 +45,8 @@ class TaskQueue:
 
     def take(self, held: str | None) -> Task | None:
         """The next work of the model `held`, else of the model with the most work left; none when
-        nothing is left."""
+        nothing is left.
+        """
         queue = self._queues.get(held or "") or max(self._queues.values(), key=len, default=None)
         return queue.popleft() if queue else None
 
@@ -53,7 +56,8 @@ class TaskQueue:
 
     def finish(self, work: Task) -> int:
         """Note the outcome of a work: how often it was tried, or 0 where it has its outcome
-        already, from elsewhere."""
+        already, from elsewhere.
+        """
         if work.key not in self._open:
             return 0
         self._open.remove(work.key)
@@ -79,13 +83,15 @@ class TaskQueue:
 
     def failed(self, work: Task) -> bool:
         """Note that the code of a work failed; True when it may be tried again, False when it is
-        given up."""
+        given up.
+        """
         self._failures[work.key] += 1
         return self._failures[work.key] < FAILURES
 
     def lost(self, work: Task) -> bool:
         """Note that the worker of a work went away under it; True when it may be tried again, False
-        when it is given up."""
+        when it is given up.
+        """
         self._losses[work.key] += 1
         return self._losses[work.key] < LOSSES
 

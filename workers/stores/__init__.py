@@ -1,0 +1,1 @@
+"""Stores of finished rows: a folder or an S3 bucket."""

@@ -1,5 +1,6 @@
 """A limit for what knows none: a server whose answer drips, a library that waits between any two
-bytes."""
+bytes.
+"""
 
 import threading
 from collections.abc import Callable
@@ -9,8 +10,10 @@ Given = TypeVar("Given")
 
 
 def within(seconds: float, ask: Callable[[], Given]) -> Given:
-    """What `ask` gives or raises. Raises TimeoutError where it takes longer; it then goes on in its
-    own thread, unheard."""
+    """What `ask` gives or raises.
+
+    Raises TimeoutError where it takes longer; it then goes on in its own thread, unheard.
+    """
     given: list[Given] = []
     raised: list[BaseException] = []
 

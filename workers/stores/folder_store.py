@@ -26,8 +26,10 @@ the same name elsewhere."""
 
 @dataclass(frozen=True)
 class FolderStore:
-    """A store in a folder: `root/ab/abcdef....parquet`. Over several machines the folder must be
-    one that all of them see."""
+    """A store in a folder: `root/ab/abcdef....parquet`.
+
+    Over several machines the folder must be one that all of them see.
+    """
 
     root: Path
 

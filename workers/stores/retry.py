@@ -14,7 +14,8 @@ PAUSE_SECONDS = 5.0
 
 def patient(ask: Callable[[], Given], seconds: float) -> Given:
     """What `ask` gives; where it raises UnavailableError it is asked again, until so many seconds
-    have passed."""
+    have passed.
+    """
     end = time.monotonic() + seconds
     while True:
         try:

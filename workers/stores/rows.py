@@ -20,12 +20,15 @@ from advcore.workers.errors import InputError
 
 class Damaged(ValueError):  # noqa: N818 (it reads as what happened to the file)
     """Rows that cannot be read, or are not those that their name says: they have to be measured
-    anew."""
+    anew.
+    """
 
 
 def row_file(key: str) -> str:
-    """The path in a store, with slashes, of the rows of `key`. Raises ValueError for a key that
-    could lead out of the store."""
+    """The path in a store, with slashes, of the rows of `key`.
+
+    Raises ValueError for a key that could lead out of the store.
+    """
     if not re.fullmatch(r"[0-9a-f]{2,128}", key):
         raise ValueError(
             f"a key of rows is made of 2 to 128 hexadecimal digits; got {key!r}: measure anew"
@@ -34,8 +37,10 @@ def row_file(key: str) -> str:
 
 
 def write_parquet(path: Path, columns: Columns, metadata: Mapping[str, str] | None = None) -> None:
-    """Columns as a Parquet file, whole or not at all; folders are made. A column `(rows, *shape)`
-    is one of fixed-shape tensors."""
+    """Columns as a Parquet file, whole or not at all; folders are made.
+
+    A column `(rows, *shape)` is one of fixed-shape tensors.
+    """
     table = to_table(columns, metadata)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.stem}.{uuid.uuid4().hex}")
@@ -62,8 +67,10 @@ def to_table(columns: Columns, metadata: Mapping[str, str] | None = None) -> pa.
 
 
 def to_columns(places: Sequence[str], tables: Sequence[pa.Table]) -> Columns:
-    """The rows of the tables at `places`, one after the other; empty for none. Raises ValueError
-    where their columns differ."""
+    """The rows of the tables at `places`, one after the other; empty for none.
+
+    Raises ValueError where their columns differ.
+    """
     if not tables:
         return {}
     for place, table in zip(places, tables, strict=True):
@@ -78,14 +85,18 @@ def to_columns(places: Sequence[str], tables: Sequence[pa.Table]) -> Columns:
 
 
 def read_table(source: Path | bytes) -> pa.Table:
-    """The table in a Parquet file, given by its path or its bytes. Raises what `explained`
-    explains."""
+    """The table in a Parquet file, given by its path or its bytes.
+
+    Raises what `explained` explains.
+    """
     return pq.ParquetFile(_readable(source)).read()
 
 
 def own_table(source: Path | bytes, key: str) -> pa.Table:
-    """The table in the file of `key`. Raises ValueError where it says that its rows are those of
-    another one."""
+    """The table in the file of `key`.
+
+    Raises ValueError where it says that its rows are those of another one.
+    """
     table = read_table(source)
     told = (table.schema.metadata or {}).get(b"key", key.encode()).decode()
     if told != key:
@@ -95,7 +106,8 @@ def own_table(source: Path | bytes, key: str) -> pa.Table:
 
 def read_words(source: Path | bytes) -> dict[str, str]:
     """The words beside the rows in a Parquet file, given by its path or its last bytes, without
-    reading the rows."""
+    reading the rows.
+    """
     words = pq.read_schema(_readable(source)).metadata or {}
     return {name.decode(): word.decode() for name, word in words.items()}
 
@@ -103,7 +115,8 @@ def read_words(source: Path | bytes) -> dict[str, str]:
 @contextmanager
 def explained(store: str, key: str) -> Iterator[None]:
     """Turns what is raised while the rows of `key` are read from `store` into a ValueError that
-    says what to do, Damaged where there is such a file."""
+    says what to do, Damaged where there is such a file.
+    """
     place = f"{store}/{row_file(key)}"
     try:
         yield
@@ -156,7 +169,8 @@ def _words(column: Sequence[str]) -> pa.Array:
 
 def _flat(values: np.ndarray) -> pa.Array:
     """What `pa.array` gives, which imports pandas for it: a second and more of a worker's first
-    shard."""
+    shard.
+    """
     bits = np.packbits(values, bitorder="little") if values.dtype == bool else values
     return pa.Array.from_buffers(
         pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(bits)]

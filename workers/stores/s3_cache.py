@@ -45,8 +45,10 @@ def local_file(name: str, what: str) -> Path:
 
 
 def cache_folder() -> Path:
-    """Where fetched files lie: `advcore/s3` in XDG_CACHE_HOME, or in ~/.cache. It may be deleted at
-    any time."""
+    """Where fetched files lie: `advcore/s3` in XDG_CACHE_HOME, or in ~/.cache.
+
+    It may be deleted at any time.
+    """
     return expand_path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").absolute() / "advcore" / "s3"
 
 

@@ -1,5 +1,6 @@
 """What failures of S3 mean, in words: which may pass, and the server's own sentence for those that
-will not."""
+will not.
+"""
 
 from collections.abc import Mapping
 from typing import Any

@@ -69,8 +69,9 @@ def address(url: str, what: str) -> Address:
 
 
 class Bucket:
-    """The requests that advcore makes of a bucket. Each raises InputError in one line where it
-    finally fails.
+    """The requests that advcore makes of a bucket.
+
+    Each raises InputError in one line where it finally fails.
 
     Raises InputError at once where there are no means to ask, or nobody to be asked.
     """
@@ -105,8 +106,10 @@ class Bucket:
         return sink.getvalue()
 
     def download(self, key: str, tag: str, file: IO[bytes]) -> None:
-        """An object, whose ETag is `tag`, into an open file, from its beginning. Raises
-        FileNotFoundError where there is none."""
+        """An object, whose ETag is `tag`, into an open file, from its beginning.
+
+        Raises FileNotFoundError where there is none.
+        """
         self._read(key, file, "", tag)
 
     def look(self, key: str) -> tuple[str, int]:
@@ -122,7 +125,8 @@ class Bucket:
 
     def page(self, prefix: str, after: str) -> tuple[list[str], bool]:
         """Up to a thousand keys under `prefix` that follow `after`, in their order, and whether
-        there are more."""
+        there are more.
+        """
         with self._told(prefix):
             found = self._client.list_objects_v2(Bucket=self.name, Prefix=prefix, StartAfter=after)
         return [entry["Key"] for entry in found.get("Contents", [])], bool(found.get("IsTruncated"))
@@ -140,8 +144,10 @@ class Bucket:
             raise self._refused(key, NO_S3) from None
 
     def _read(self, key: str, sink: IO[bytes], part: str, tag: str = "") -> None:
-        """An object into a sink. A body that breaks off is asked for again, from where it broke
-        off, if it is still the same."""
+        """An object into a sink.
+
+        A body that breaks off is asked for again, from where it broke off, if it is still the same.
+        """
         from botocore.exceptions import FlexibleChecksumError, HTTPClientError, IncompleteReadError
 
         failures = 0
@@ -172,7 +178,8 @@ class Bucket:
     def _told(self, key: str) -> Iterator[None]:
         """Turns boto3's errors into FileNotFoundError where there is no such object, else into
         InputError, both without a cause: a cause would stand in the traceback of a shard, and could
-        hold the endpoint's credentials."""
+        hold the endpoint's credentials.
+        """
         from boto3.exceptions import Boto3Error
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -242,7 +249,8 @@ def _client() -> Any:
 @cache
 def _descriptions() -> Any:
     """What botocore knows of services, read once in a process: it is most of the time that a client
-    takes."""
+    takes.
+    """
     import botocore.session
 
     return botocore.session.get_session().get_component("data_loader")

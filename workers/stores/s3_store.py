@@ -38,8 +38,10 @@ _SIDE_BY_SIDE = 16
 
 @dataclass(frozen=True)
 class S3Store:
-    """A store on S3: `s3://bucket/prefix/ab/abcdef....parquet`. An object is there whole or not at
-    all, for everybody at once."""
+    """A store on S3: `s3://bucket/prefix/ab/abcdef....parquet`.
+
+    An object is there whole or not at all, for everybody at once.
+    """
 
     bucket: Bucket
     prefix: str
@@ -53,7 +55,8 @@ class S3Store:
 
     def missing(self, keys: Iterable[str]) -> list[str]:
         """One listing, which leaps from each page to the first key after it: with n keys asked for
-        and m in the store, at most n requests, and at most m / 1000 + 1."""
+        and m in the store, at most n requests, and at most m / 1000 + 1.
+        """
         asked = list(keys)
         wanted = sorted({self._object(key) for key in asked})
         there: set[str] = set()

@@ -15,8 +15,9 @@ from advcore.workers.stores.folder_store import open_folder
 
 
 class Store(Protocol):
-    """Where rows of finished shards lie. Keys are hexadecimal hashes; a key is written whole or not
-    at all.
+    """Where rows of finished shards lie.
+
+    Keys are hexadecimal hashes; a key is written whole or not at all.
 
     Each raises ValueError for a key that is none, which could lead out of the store.
     """
@@ -31,16 +32,21 @@ class Store(Protocol):
         """Write the rows of `key`; two writers of one key are harmless."""
 
     def read(self, key: str) -> Columns:
-        """The rows of `key`, bit for bit as they were written. Raises ValueError where the file is
-        damaged."""
+        """The rows of `key`, bit for bit as they were written.
+
+        Raises ValueError where the file is damaged.
+        """
 
     def metadata(self, key: str) -> dict[str, str]:
-        """The words written beside the rows of `key`, without reading the rows. Raises ValueError
-        as `read` does."""
+        """The words written beside the rows of `key`, without reading the rows.
+
+        Raises ValueError as `read` does.
+        """
 
     def set_aside(self, key: str) -> str:
         """Take the rows of `key` out of the store, damaged as they are; gives where they lie
-        now."""
+        now.
+        """
 
     def read_all(self, keys: Sequence[str]) -> Columns:
         """The rows of all `keys`, one after the other; empty for no keys."""
@@ -50,8 +56,9 @@ class Store(Protocol):
 
 
 def open_store(location: str, create: bool = True, write: bool = True) -> Store:
-    """The store at `location`, a folder or s3://BUCKET/PREFIX, tried out by writing to it. Raises
-    InputError where that cannot work.
+    """The store at `location`, a folder or s3://BUCKET/PREFIX, tried out by writing to it.
+
+    Raises InputError where that cannot work.
 
     A worker opens with `create=False`: the store must be the one that the driver made. Who only
     reads opens with `write=False` one that is there.

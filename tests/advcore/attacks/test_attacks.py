@@ -21,7 +21,8 @@ from advcore.attacks.attack import attack_name, has_budget, norm_of
 
 def _assert_consistent(attack, classifier, images, criterion, result) -> None:
     """The record agrees with itself, with a forward pass of its images, with the ball and with the
-    box."""
+    box.
+    """
     norm = l0.get(norm_of(attack))
     assert torch.equal(criterion.holds(classifier(result.images)), result.found)
     assert torch.equal(result.found, result.status < Status.ROBUST)

@@ -102,7 +102,8 @@ def test_restarts_draw_new_noise_for_what_still_stands():
 
 def test_restarts_break_what_one_start_does_not():
     """A classifier that is wrong in two thin layers of one pixel and flat elsewhere: only the start
-    decides."""
+    decides.
+    """
 
     def classifier(images):
         inside = ((images[:, 0, 0, 0] - 0.5).abs() - 0.05).abs() < 0.01

@@ -1,5 +1,6 @@
 """DeepFool asks whether it has arrived only where it may have, and ends where it would have ended
-by asking after every step."""
+by asking after every step.
+"""
 
 import oracles
 import pytest

@@ -1,5 +1,6 @@
 """Minimal-norm attacks where the distance is known: affine classifiers, the sphere, the boundary
-itself."""
+itself.
+"""
 
 import oracles
 import pytest

@@ -13,7 +13,8 @@ def problem(
     seed: int, samples: int = 40, dimension: int = 30
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Origins in the box, half their coordinates on its walls; normals with some zeros; gaps up to
-    what the box can give."""
+    what the box can give.
+    """
     generator = torch.Generator().manual_seed(seed)
     origin = (
         torch.rand(samples, dimension, generator=generator, dtype=torch.float64) * 2 - 0.5
@@ -36,7 +37,8 @@ def test_the_way_lands_on_the_hyperplane_and_in_the_box(name: str) -> None:
 @pytest.mark.parametrize("name", NORMS)
 def test_no_other_point_of_hyperplane_and_box_is_closer(name: str) -> None:
     """Random feasible points, near and far: each is made to close the same gap by moving along the
-    way's own room."""
+    way's own room.
+    """
     norm = norms.get(name)
     origin, normal, gap = problem(1)
     way = step_to_hyperplane(norm, origin, normal, gap)

@@ -1,5 +1,6 @@
 """The closest linearised boundary: that among all goals, whether all are differentiated or those
-that may be the closest."""
+that may be the closest.
+"""
 
 from dataclasses import replace
 

@@ -1,5 +1,6 @@
 """The tight attack: exact where exactness exists, never longer than the others, and it counts what
-it spends."""
+it spends.
+"""
 
 import boxed
 import oracles

@@ -1,5 +1,6 @@
 """Rounded: on the grid, verified there, inside the ball; and what becomes of attacks that rounding
-undoes."""
+undoes.
+"""
 
 from dataclasses import dataclass
 

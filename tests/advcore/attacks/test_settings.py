@@ -119,7 +119,8 @@ def test_pgd_stops_at_the_first_adversarial_iterate():
 
 def test_deepfool_linearises_without_the_overshoot():
     """From outside a sphere DeepFool makes Newton's steps on d^2 - r^2; stretched ones would end
-    closer."""
+    closer.
+    """
     center, image = (
         torch.full((1, 2, 2), 0.5, dtype=torch.float64),
         torch.ones(1, 1, 2, 2, dtype=torch.float64),
@@ -224,7 +225,8 @@ def test_bisect_finds_the_crossing():
 
 def test_bisect_keeps_the_very_image_where_nothing_can_be_shortened():
     """Single precision, where `a + (b - a)` is not always b: the end of the segment is adversarial,
-    all before it is not."""
+    all before it is not.
+    """
     inside, outside = (
         oracles.images(500, dtype=torch.float32),
         oracles.images(500, dtype=torch.float32, seed=1),

@@ -1,5 +1,6 @@
 """SparseFool: the walk in closed form is the published loop, coordinates run out, l1, l0 and
-pixels."""
+pixels.
+"""
 
 import boxed
 import oracles
@@ -28,7 +29,8 @@ def test_bad_settings_are_refused(make, match):
 
 def _greedy(image, point, normal):
     """One image's walk, coordinate by coordinate: each as far as the hyperplane and a bit, or to
-    its wall."""
+    its wall.
+    """
     walked = image.clone()
     for index in normal.abs().argsort(descending=True).tolist():
         gap = -(normal * (walked - point)).sum()
@@ -97,7 +99,8 @@ def test_the_norm_is_what_is_counted():
 
 def test_what_the_box_does_not_let_through_is_not_found():
     """The second class wins only outside of the box: all coordinates go to their walls, and nothing
-    loops."""
+    loops.
+    """
 
     def classifier(images):
         return torch.stack([torch.full_like(images[:, 0, 0, 0], 17.0), images.flatten(1).sum(1)], 1)

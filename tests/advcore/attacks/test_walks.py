@@ -1,5 +1,6 @@
 """DDN, FMN, Carlini and Wagner: close to the exact margins in the box whatever the logits' scale;
-steps, radii and refusals."""
+steps, radii and refusals.
+"""
 
 import boxed
 import oracles
@@ -45,7 +46,8 @@ def test_bad_settings_are_refused(make, match):
 
 def _ratios(attack, classes, scale, in_box, least=0.05):
     """Found over exact norms, of the samples that are not on the boundary already: a walk's
-    resolution is absolute."""
+    resolution is absolute.
+    """
     affine, images = boxed.problem(classes, scale, in_box)
     result = attack(affine, images, Untargeted(affine(images).argmax(1)))
     assert result.found.all()

@@ -14,7 +14,8 @@ INSIDE, OUTSIDE = torch.zeros(COUNT, dtype=torch.int64), torch.ones(COUNT, dtype
 @pytest.mark.parametrize("step", [0.0, 0.1])
 def test_a_sphere_has_one_over_r_everywhere(radius, step):
     """Around the own class positive, seen from outside negative; images inside and outside find the
-    same boundary."""
+    same boundary.
+    """
     sphere, images = oracles.Sphere(radius, CENTER), oracles.images(COUNT)
     found = boundary_points(sphere, images)
     assert found.found.all()
@@ -82,7 +83,8 @@ def test_products_and_lanczos_equal_the_dense_matrix_on_a_curved_network():
 
 def test_curvature_is_that_of_the_boundary_itself():
     """Walk from the point along a principal direction and back onto the boundary: the way grows by
-    curvature t^2 / 2."""
+    curvature t^2 / 2.
+    """
     network, t = oracles.softplus(), 1e-2
     found = boundary_points(network, oracles.images(COUNT), steps=50)
     operator = shape_operator(network, found.images, found.beyond, found.own)

@@ -41,7 +41,8 @@ def test_a_quadratic_changes_by_its_hessian():
 @pytest.mark.parametrize("h", [0.5, 2.0])
 def test_a_sphere_turns_by_the_step_over_the_radius(h):
     """`v = r^2 - ||x - c||^2`: the gradient changes by 2 h in every direction, and its length is 2
-    ||x - c||."""
+    ||x - c||.
+    """
     sphere = oracles.Sphere(1.0, CENTER)
     away = (IMAGES - CENTER).flatten(1).norm(dim=1)
     torch.testing.assert_close(
@@ -51,7 +52,8 @@ def test_a_sphere_turns_by_the_step_over_the_radius(h):
 
 def test_confidence_is_taken_out_by_the_temperature():
     """An affine softmax classifier whose logits are scaled is the same one at its own temperature,
-    and not at 1."""
+    and not at 1.
+    """
     labels = torch.arange(6) % 3
     soft, sure = oracles.Affine(scale=1.0), oracles.Affine(scale=30.0)
     loss = cross_entropy(labels)

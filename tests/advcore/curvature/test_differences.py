@@ -59,7 +59,8 @@ def test_inside_one_piece_of_a_relu_network_a_small_step_gives_the_gauss_newton_
 
 def test_the_step_is_the_length_of_the_displacement_whatever_the_vectors():
     """A kink at a distance of 0.2 along the first axis: steps of 0.1 do not see it, however long
-    the vector."""
+    the vector.
+    """
 
     def kinked(images):
         value = (images.flatten(1)[:, 0] - 0.7).relu()

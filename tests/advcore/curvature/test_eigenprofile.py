@@ -197,7 +197,8 @@ def test_curvature_that_all_logits_share_is_invisible_to_the_loss():
 
 def test_very_confident_samples_keep_their_tiny_curvature():
     """p_k of 1e-13 in single precision: the low-rank path has it to 1e-4, where a product sees
-    rounding alone."""
+    rounding alone.
+    """
     images = oracles.images(60, dtype=torch.float32)
     affine = oracles.Affine(3, dtype=torch.float32, scale=20.0)
     labels = affine(images).argmax(1)

@@ -42,8 +42,9 @@ def test_no_error_on_affine_objectives(network, norm):
 )
 @pytest.mark.parametrize("eps", [0.1, 2.0])
 def test_a_quadratic_departs_by_half_its_largest_curvature(values, eps):
-    """max |d^T A d| / 2 over the l2 ball is |lambda| eps^2 / 2, of whichever sign, and beyond the
-    box."""
+    """Max |d^T A d| / 2 over the l2 ball is |lambda| eps^2 / 2, of whichever sign, and beyond the
+    box.
+    """
     result = linearity_error(
         oracles.Quadratic(_with_spectrum(*values)), oracles.images(COUNT), _first_logit, "l2", eps
     )

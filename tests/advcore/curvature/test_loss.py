@@ -34,7 +34,8 @@ def test_value_gradient_and_hessian_are_torchs(network):
 @pytest.mark.parametrize("lead", [30.0, 60.0, 3.0, -3.0])
 def test_two_logits_far_apart(lead):
     """log(1 + exp(-lead)): derivatives p - 1 and p (1 - p), to the last digits in single
-    precision."""
+    precision.
+    """
     leaf = torch.tensor(lead, requires_grad=True)
     value = cross_entropy(torch.tensor([0]))(torch.stack([leaf, torch.zeros(())])[None])[0]
     slope = torch.autograd.grad(value, leaf, create_graph=True)[0]

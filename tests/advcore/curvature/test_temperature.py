@@ -10,7 +10,8 @@ from advcore.probes import median
 
 def test_two_affine_classes_in_closed_form():
     """The largest probability is 1 / (1 + exp(-gap / T)): its median is .9 where T is the median
-    gap over log 9."""
+    gap over log 9.
+    """
     affine = oracles.Affine(2, scale=7.0)
     logits = affine(oracles.images(51)).detach()
     gap = (logits[:, 0] - logits[:, 1]).abs()

@@ -45,7 +45,8 @@ def test_vectors_fool_an_affine_classifier_just_beyond_its_margin_along_them():
 
 def test_shared_vectors_fool_at_the_rate_of_the_closed_form():
     """In the plane of the normal and one direction of the boundary, angles within acos(margin /
-    size) of the normal fool."""
+    size) of the normal fool.
+    """
     affine, image = oracles.Affine(2), oracles.images(1)
     normal = affine.weight.detach()[1] - affine.weight.detach()[0]
     other = torch.linalg.qr(torch.stack([normal, torch.ones_like(normal)], 1)).Q.mT

@@ -135,7 +135,8 @@ def test_the_scale_of_the_logits_drops_out():
 
 def test_the_attack_decides_the_point():
     """The nearest point of a softplus network's boundary, and where DeepFool ends: farther, with
-    another curvature."""
+    another curvature.
+    """
     network = oracles.softplus()
     near = _measure(PROBE, network)
     loose = _measure(dataclasses.replace(PROBE, attack=DeepFool(norm="l2", box=False)), network)

@@ -114,7 +114,8 @@ def test_a_step_sees_another_matrix(network):
 
 def test_pairs_that_are_none_are_a_warning():
     """At a step the products of a piecewise linear network are not those of one matrix; a cubic's
-    are, at any step."""
+    are, at any step.
+    """
     probe = Curvature(spectrum="top", top=3, step=0.3)
     table = _measure(probe, NETWORKS["relu"])
     assert (table["residual"] > 0.1 * table["eigenvalues"].abs().amax(1)).all()
@@ -158,7 +159,8 @@ def test_the_path_taken_is_told():
 
 def test_cosine_is_one_for_two_affine_classes_and_signed():
     """The gradient and the minimal perturbation are parallel; where the prediction is wrong, the
-    way out lowers the loss."""
+    way out lowers the loss.
+    """
     affine, batch = oracles.Affine(2), _batch()
     batch = Batch(batch.images, batch.labels.clamp(max=1), batch.indices)
     cosine = WHOLE.measure(affine, batch, Randomness(0, batch.indices))["cosine"]
@@ -351,7 +353,8 @@ def test_an_affine_network_is_flat_and_one_step_is_enough():
 
 def test_the_scale_of_the_logits_is_taken_out_by_a_measured_temperature():
     """The change of the loss's gradient, and the turn of the margin's, are those of the network,
-    however sure it is."""
+    however sure it is.
+    """
     network, batch = NETWORKS["relu"], _batch()
     source = Randomness(0, batch.indices)
     probe = Curvature(attack=DeepFool(norm="l2", box=False))

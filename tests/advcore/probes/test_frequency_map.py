@@ -19,7 +19,8 @@ def _measure(network, images, probe=PROBE):
 
 def test_affine_classifiers_are_exact_at_each_place_of_the_map():
     """Also for images outside [0, 1]; scipy's atoms say which frequencies a row and a column
-    hold."""
+    hold.
+    """
     affine, images = oracles.Affine(shape=SHAPE), 3 * oracles.images(COUNT, SHAPE) - 1
     table = _measure(affine, images)
     atoms = oracles.dct_basis(6, 0, 6).view(36, 6, 6)

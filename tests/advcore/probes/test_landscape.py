@@ -63,7 +63,8 @@ def test_columns(dtype):
 
 def test_the_boundary_of_an_affine_classifier_lies_at_the_margin_along_the_normal():
     """Two classes: the other one begins at the margin upwards, all along the other axis; that axis
-    is flat."""
+    is flat.
+    """
     affine = oracles.Affine(2)
     margins = affine.margins(oracles.images(COUNT))[DRAWN]
     probe = dataclasses.replace(PROBE, size=201, half_width=1.9 * margins.max().item())
@@ -81,7 +82,8 @@ def test_the_boundary_of_an_affine_classifier_lies_at_the_margin_along_the_norma
 
 def test_planes_are_as_wide_as_the_minimal_perturbation_is_long():
     """The boundary of two affine classes then lies at 1 along the normal of every sample's
-    plane."""
+    plane.
+    """
     affine = oracles.Affine(2)
     probe = Landscape(count=3, size=21, lengths=2.0, planes=("normal_random",))
     table = _measure(probe, affine, labels=2)

@@ -115,7 +115,8 @@ def test_a_thin_shell_makes_accuracy_rise():
 
 def _table(flagged, right=200):
     """`right` samples classified right, of which `flagged` are saturated, and as many that are
-    wrong and saturated."""
+    wrong and saturated.
+    """
     flags = torch.arange(2 * right) % right < flagged
     flags[right:] = True
     none = torch.zeros(2 * right, dtype=torch.bool)

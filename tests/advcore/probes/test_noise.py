@@ -35,7 +35,8 @@ def test_flips_at_a_flat_boundary_are_gaussian():
 
 def test_the_ratio_at_a_flat_boundary_has_the_median_of_theory():
     """So many of the samples' medians lie below it: half, within four standard deviations of a fair
-    coin."""
+    coin.
+    """
     count = 400
     table = _measure(FLAT, oracles.images(count, SHAPE), Noise((0.1,), draws=1))
     assert abs((table["ratio"] < MEDIAN_RATIO).sum().item() - count / 2) < 4 * count**0.5 / 2
@@ -60,7 +61,8 @@ def test_what_is_not_found_is_inf():
 
 def test_the_noise_that_flips_a_tenth_of_the_draws_at_a_flat_boundary():
     """sqrt(784) / 1.2816 = 21.85 times as large in l2 as the minimal perturbation, and the distance
-    that it implies is exact."""
+    that it implies is exact.
+    """
     shape, count = (1, 28, 28), 64
     flat, images = (
         oracles.Affine(2, shape, torch.float32),

@@ -47,7 +47,8 @@ def test_affine_classifiers_are_exact():
 
 def test_relative_has_the_median_one_at_a_flat_boundary_in_every_dimension():
     """Half of the samples lie below 1 for each m, within four standard deviations of a fair coin;
-    sqrt(D / m) as the reference leaves nearly three quarters above 1 for m = 1."""
+    sqrt(D / m) as the reference leaves nearly three quarters above 1 for m = 1.
+    """
     count, shape = 300, (1, 28, 28)
     probe = RandomMargins((1, 4, 16, 64), DeepFool(norm="l2", box=False))
     table = _measure(oracles.Affine(2, shape), oracles.images(count, shape), probe)

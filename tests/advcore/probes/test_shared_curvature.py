@@ -99,7 +99,8 @@ def test_images_outside_the_box():
 
 def test_the_summary_is_of_the_unseen_half():
     """All from dense Hessians: directions of the half drawn first, curvature and perturbations of
-    the other."""
+    the other.
+    """
     table = _measure()
     summary = PROBE.summarise(table)
     dense = _dense()

@@ -41,8 +41,11 @@ def _column(table, name, to, scale):
 
 
 def test_planes_at_an_angle():
-    """x ends at x - 1.02 s a e_1, a its first coordinate. The plane turned by t is crossed where
-    cos t a + sin t b changes its sign; the plane across, which does not see e_1, nowhere."""
+    """X ends at x - 1.02 s a e_1, a its first coordinate.
+
+    The plane turned by t is crossed where cos t a + sin t b changes its sign; the plane across,
+    which does not see e_1, nowhere.
+    """
     probe = Transfer(scales=(0.5, 1.0, 3.0))
     table = _measure(probe)
     a, b = (IMAGES - 0.5).flatten(1)[:, :2].T

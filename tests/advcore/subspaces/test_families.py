@@ -1,5 +1,6 @@
 """What every family must do: orthonormal bases, rows of their own, exact margins of affine
-classifiers."""
+classifiers.
+"""
 
 import oracles
 import pytest
@@ -101,7 +102,8 @@ def test_single_precision_stays_single(spec, count, dim):
 
 def test_the_whole_tiling_is_parsevals():
     """Also for images that are not square: the blocks' coordinates are all of the spectrum,
-    once."""
+    once.
+    """
     images = oracles.images(3, (2, 6, 8))
     grid = DCTGrid(2)((2, 6, 8))
     parts = torch.stack([grid[position].coordinates(images) for position in range(len(grid))])
@@ -154,7 +156,8 @@ def test_a_colour_with_a_basis_per_sample():
 @pytest.mark.parametrize("dim", [1, 40, 107])
 def test_a_complement_is_exact(dim):
     """Projections onto a subspace and onto its complement add up to the image, however the two lie
-    to the axes."""
+    to the axes.
+    """
     subspace, rest, images = (
         RandomSubspaces(1, dim)(SHAPE)[0],
         Complements(RandomSubspaces(1, dim))(SHAPE)[0],
@@ -196,7 +199,8 @@ def test_random_subspaces_follow_the_seed_and_are_nested():
 
 def test_random_subspaces_have_no_preferred_direction():
     """`||Q^T w||^2 / ||w||^2` follows Beta(m/2, (D - m)/2): mean m / D, variance 2 m (D - m) / (D^2
-    (D + 2))."""
+    (D + 2)).
+    """
     dimension, dim, count = 48, 6, 4000
     family = RandomSubspaces(count, dim)((3, 4, 4))
     axes = torch.stack(

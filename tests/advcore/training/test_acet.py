@@ -1,5 +1,6 @@
 """ACET: its noise against a slow formula, its adversary where the maximum is known, its value and
-gradient."""
+gradient.
+"""
 
 import math
 
@@ -90,7 +91,8 @@ def test_the_value_and_its_gradient_are_those_of_the_slow_formula(eps):
 
 def test_the_adversary_of_two_affine_logits_reaches_the_corner():
     """Class 0 leads everywhere: the largest confidence in the ball and the box is at `clip(n + eps
-    sign(w_0 - w_1))`."""
+    sign(w_0 - w_1))`.
+    """
     network = oracles.Affine(2, SHAPE, scale=0.05)
     with torch.no_grad():
         network.bias[0] += 5

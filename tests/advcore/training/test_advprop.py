@@ -36,7 +36,8 @@ class _Spy(AdvProp):
 
 def test_it_is_adversarial_training_of_the_network_with_the_auxiliary_numbers():
     """Value, gradients and statistics of a second network into which they are written; the first
-    one does not move."""
+    one does not move.
+    """
     network, other = _network(), _network()
     auxiliary = TERM.prepare(network)
     stem, tail = auxiliary.norms
@@ -86,7 +87,8 @@ def test_the_auxiliary_numbers_are_trained_and_never_in_the_network():
 
 def test_the_gradient_is_clipped_with_that_of_the_auxiliary_numbers():
     """One step without momentum and weight decay is as long as the learning rate times the
-    limit."""
+    limit.
+    """
     network, made = _network(), []
     start = [parameter.detach().clone() for parameter in network.parameters()]
 

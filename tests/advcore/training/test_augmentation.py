@@ -1,5 +1,6 @@
 """Augmentations: what each may do to an image, and that it depends on nothing but the image and its
-noise."""
+noise.
+"""
 
 import oracles
 import pytest

@@ -1,5 +1,6 @@
 """CURE: 0 where the loss is affine, the closed form where it is quadratic, the right gradient in
-the weights."""
+the weights.
+"""
 
 import oracles
 import pytest
@@ -57,7 +58,8 @@ def test_an_affine_loss_costs_nothing(form):
 
 def test_the_released_step_has_a_direction_where_the_gradient_is_zero():
     """At the top of a parabola: in the paper's form nothing moves, in the released one every pixel
-    by h."""
+    by h.
+    """
     network, middle = QuadraticLoss(torch.eye(16, dtype=torch.float64)), torch.zeros_like(IMAGES)
     assert (CURE(h=0.5).penalty(network, middle, ZEROS) == 0).all()
     released = CURE(h=0.5, form="released").penalty(network, middle, ZEROS)

@@ -1,5 +1,6 @@
 """Each number of a diagnosis against its closed form on affine classifiers, whose gradients are the
-same everywhere."""
+same everywhere.
+"""
 
 import oracles
 import pytest
@@ -21,7 +22,8 @@ def _numbers(classifier, labels, **settings):
 
 def test_robust_accuracy_of_an_affine_classifier_is_exact():
     """Without the box one step is the best there is: PGD finds no more than FGSM, and both what the
-    margins say."""
+    margins say.
+    """
     distance = AFFINE.margins(IMAGES)
     eps = distance.median().item() * 1.001
     numbers = Diagnosis(eps, "l2", box=False)(AFFINE, IMAGES, LABELS, SOURCE)

@@ -1,5 +1,6 @@
 """At eps 0 each term with a ball is plain training, or nothing: the same losses, statistics and
-weights bit for bit."""
+weights bit for bit.
+"""
 
 from dataclasses import replace
 

@@ -110,7 +110,8 @@ def test_noise_differs_between_epochs():
 
 def test_the_steps_are_those_of_sgd():
     """Two steps written out: momentum, weight decay, no clipping; the order of samples does not
-    matter to a whole batch."""
+    matter to a whole batch.
+    """
     recipe = Recipe(
         epochs=2,
         batch_size=60,
@@ -138,7 +139,8 @@ def test_the_steps_are_those_of_sgd():
 
 def test_the_steps_are_those_of_adam():
     """Two steps written out (Kingma and Ba 2015), the weights shrunk beside the gradient as in
-    AdamW."""
+    AdamW.
+    """
     recipe = Recipe(
         epochs=2,
         batch_size=60,
@@ -173,7 +175,8 @@ def test_the_steps_are_those_of_adam():
 
 def test_the_average_is_that_of_the_weights_after_each_step():
     """Two steps with the decays 1/10 and 2/11 of a young average; batch norm's statistics with
-    them, its counter copied."""
+    them, its counter copied.
+    """
     recipe = Recipe(epochs=2, batch_size=60, ema=0.99)
     plain, averaged = _network(nn.BatchNorm2d(1)), _network(nn.BatchNorm2d(1))
     mean = {name: value.clone() for name, value in plain.state_dict().items()}
@@ -267,7 +270,8 @@ def test_the_gradient_is_clipped():
 
 def test_the_backward_pass_ends_at_the_weights():
     """Those that are trained; images that a term differentiates by are left out, and so are weights
-    that it does not reach."""
+    that it does not reach.
+    """
     leaves = []
 
     class Differentiating:

@@ -1,5 +1,6 @@
 """Gaussian augmentation and stability training against their formulas; the network is in training
-mode."""
+mode.
+"""
 
 import oracles
 import pytest

@@ -41,7 +41,8 @@ def test_an_affine_loss_costs_nothing():
 
 def test_samples_without_a_gradient_stay_out():
     """At the top of a parabola the gradient is 0; the other samples' mean is as without it, and
-    finite if none is left."""
+    finite if none is left.
+    """
     network, term = QuadraticLoss(torch.eye(16, dtype=torch.float64)), GradientAlignment(eps=0.3)
     flat = torch.cat([IMAGES[:5], torch.zeros_like(IMAGES[:1])])
     expected = term(network, IMAGES[:5], ZEROS[:5], SOURCE.take(torch.arange(5)))

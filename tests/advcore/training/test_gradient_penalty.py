@@ -36,7 +36,7 @@ def test_an_affine_loss_costs_its_slope(norm, expected):
 
 
 def test_confident_samples_keep_their_gradient_in_single_precision():
-    """torch's own cross-entropy has the gradient 0 where the label leads by 20."""
+    """Torch's own cross-entropy has the gradient 0 where the label leads by 20."""
     network = oracles.Affine(2, dtype=torch.float32)
     with torch.no_grad():
         network.bias += torch.tensor([60.0, 0.0])

@@ -64,7 +64,8 @@ def test_the_value_and_its_gradient_are_those_of_the_slow_formula(norm):
 @pytest.mark.parametrize("sign", [1, -1])
 def test_the_largest_error_of_a_parabola_is_found(sign):
     """Loss `c x^T x / 2`: the error is `c d^T d / 2`, largest in the corners of the ball, whether c
-    is positive or not."""
+    is positive or not.
+    """
     network = QuadraticLoss(sign * 3 * torch.eye(16, dtype=torch.float64))
     term = LocalLinearity(eps=0.1, share=0.0, box=False)
     assert term(network, IMAGES, ZEROS, SOURCE).item() == pytest.approx(

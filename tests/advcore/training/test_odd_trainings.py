@@ -1,5 +1,6 @@
 """Trainings at the edge: a last batch of one, schedules of whole numbers, low precision, compiled
-steps."""
+steps.
+"""
 
 import oracles
 import pytest

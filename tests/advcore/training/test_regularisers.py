@@ -43,7 +43,8 @@ def test_modes_statistics_and_gradients_are_as_they_were(term):
 )
 def test_a_sample_does_not_depend_on_its_batch(term):
     """The value of a batch is the mean of its samples', each alone; the released CURE divides by
-    the batch."""
+    the batch.
+    """
     network = oracles.softplus()
     alone = [
         term(network, IMAGES[i : i + 1], LABELS[i : i + 1], SOURCE.take(torch.tensor([i])))

@@ -1,5 +1,6 @@
 """Any two terms, in any order, on a network with batch normalisation: the gradient is that of the
-sum."""
+sum.
+"""
 
 from dataclasses import MISSING, fields, replace
 from functools import cache
@@ -42,7 +43,8 @@ def _network() -> nn.Module:
 
 def _sum(kinds: tuple[str, ...], shift: float = 0.0) -> tuple[Tensor, nn.ModuleDict]:
     """The sum of terms at weights that are moved along fixed ones, those that terms bring standing
-    still; and all networks."""
+    still; and all networks.
+    """
     network = _network()
     objective = {f"{place}-{kind}": _term(kind) for place, kind in enumerate(kinds)}
     networks = prepared(objective, network)
@@ -75,8 +77,10 @@ def _value_and_slope(*kinds: str) -> tuple[float, float]:
 
 @cache
 def _central_difference(kind: str) -> float:
-    """The derivative of one term without any gradient in the weights. What a term takes for a
-    constant of the step is one."""
+    """The derivative of one term without any gradient in the weights.
+
+    What a term takes for a constant of the step is one.
+    """
     constants: list[Any] = []
 
     def constant(*arguments: Any) -> Any:

@@ -36,7 +36,8 @@ def _slow(network, term, image, noise):
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_the_value_and_its_gradient_are_those_of_the_slow_formula(norm):
     """On a network with batch normalisation, in its two modes; through both arguments of the
-    divergence."""
+    divergence.
+    """
     network = torch.nn.Sequential(
         torch.nn.BatchNorm2d(1, momentum=0.0, dtype=torch.float64), oracles.softplus()
     )

@@ -64,7 +64,8 @@ def test_what_comes_back_is_verified_and_already_wrong_samples_are_set_aside() -
 @pytest.mark.parametrize("spoil", ["outside the ball", "outside the box", "nan"])
 def test_what_may_not_be_is_not_found(spoil: str) -> None:
     """Images of another class are handed back: adversarial each, and each beyond what is
-    allowed."""
+    allowed.
+    """
     goal = torch.stack(
         [
             IMAGES[STANDING][(NETWORK(IMAGES[STANDING]).argmax(1) != label).nonzero()[0, 0]]

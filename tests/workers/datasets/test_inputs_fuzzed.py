@@ -1,5 +1,6 @@
 """Archives and pictures of all kinds: what is loaded is what was written, and all else is one
-refusal."""
+refusal.
+"""
 
 import io
 import os
