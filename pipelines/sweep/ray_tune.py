@@ -256,7 +256,7 @@ class Teller(tune.Callback):
         """Record that a trial failed."""
         self._keep(
             lambda journal: journal.ended(
-                self._start(journal, trial), "failed", _reason(str(trial.get_error()))
+                self._start(journal, trial), "failed", _reason(_error_text(trial))
             )
         )
 
@@ -309,14 +309,26 @@ class _Until(tune.Stopper):
         return self._over is not None and self._over()
 
 
+def _error_text(trial: Any) -> str:
+    """Return the text that Tune wrote of a trial's failures.
+
+    It stands on this machine first; in the storage only where the trial came to write there.
+    """
+    local = trial.error_file
+    if local and Path(local).is_file():
+        return Path(local).read_text(errors="replace")
+    return trial.get_error() or "Ray Tune tells no reason"
+
+
 def _reason(error: str) -> str:
     """Return why a trial failed: Ray's own text, behind a line that says what mends it where a node
     lacks advcore.
     """
     if re.search(r"No module named 'advcore\b", error) is None:
         return error
-    mend = "advcore is not installed on a node of this Ray: pip install advcore there, as here"
-    return f"{error}\n{mend}"
+    place = re.search(r"\bip[=:] ?([\w.:]+)", error)
+    node = f"on node {place[1]}" if place else "on a node of this Ray"
+    return f"{error}\nadvcore is not installed {node}: pip install advcore there, as here"
 
 
 def _moved(state: str, storage: str) -> str:
