@@ -57,11 +57,11 @@ def log_sweep_results(record: Run, report: SweepReport, journal: Journal) -> Non
         ready = load_training(journal.plan.at(report.best.point))
         weights, about = (report.folder / f"best{suffix}" for suffix in SUFFIXES)
         run, data = journal.run(report.best), ready.training.data
-        run.log(
-            DatasetInput(
-                data.name, ready.digest, len(ready.data), ready.data.shape, data.name, "training"
-            )
+        learnt_from = DatasetInput(
+            data.name, ready.digest, len(ready.data), ready.data.shape, data.name, "training"
         )
+        record.log(learnt_from)
+        run.log(learnt_from)
         run.log(Model(report.sweep.name, weights, about, ready.data.shape, ready.classes))
     for figure in report.figures:
         record.log(Artifact(figure, "figures"))

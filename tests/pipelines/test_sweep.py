@@ -223,6 +223,10 @@ def test_an_interrupted_sweep_goes_on_and_ends_as_an_undisturbed_one(
     assert tags["advcore.claim.own"] == "1, 95 % 0.5 to 2: undecided (1 coin)"
     assert tags["mlflow.note.content"].startswith("# tiny")
     assert "## Trials" in tags["mlflow.note.content"]
+    uses = [
+        (used.dataset.name, used.tags[0].value) for used in runs["parent"].inputs.dataset_inputs
+    ]
+    assert uses == [("digits", "training")]
     assert [name for name in runs["parent"].data.metrics if name.startswith("claim")] == [
         "claim/own"
     ]

@@ -5,11 +5,14 @@ from typing import Any
 
 import pytest
 import yaml
+from mlflow_store import client
 from studies import study_of
+from sweeps import sweep_of, tiny_sweep, with_term
 
 from advcore.pipelines.printing import render_report
 from advcore.pipelines.settings.shipped import read
 from advcore.pipelines.study.driver import run
+from advcore.pipelines.sweep.driver import sweep
 from advcore.pipelines.training.driver import train
 from advcore.pipelines.training.settings import Training
 
@@ -82,3 +85,28 @@ def test_a_training_says_so(
     (place / "tiny.yaml").write_text(yaml.safe_dump(recipe))
     train(read(Training, str(place / "tiny.yaml"), "recipes"))
     assert f"advcore: warning: unseen_term {SENTENCE}" in capsys.readouterr().err
+
+
+def test_a_sweep_says_so(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(place))
+    (place / "unseen_term.py").write_text(TERM)
+    own = with_term(tiny_sweep(), kind="unseen_term:Mine")
+    assert sweep(sweep_of(own, out=str(place))).best is not None
+    assert f"advcore: warning: unseen_term {SENTENCE}" in capsys.readouterr().err
+
+
+def test_mlflow_says_so(
+    tiny: dict[str, Any], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(place))
+    (place / "unseen_probe.py").write_text(PROBE)
+    probe = {"kind": "unseen_probe:Mine", "spectrum": "top", "top": 2}
+    run(study_of({**tiny, "probes": {"mine": probe}}, track=True, out=str(place)))
+    mlflow = client(place)
+    experiments = [own.experiment_id for own in mlflow.search_experiments()]
+    tags = [own.data.tags for own in mlflow.search_runs(experiments)]
+    told = [own["advcore.warning.unseen_imports"] for own in tags if "mlflow.parentRunId" not in own]
+    assert len(told) == 1
+    assert told[0].startswith(f"unseen_probe: unseen_probe {SENTENCE}")
