@@ -107,6 +107,7 @@ def test_mlflow_says_so(
     mlflow = client(place)
     experiments = [own.experiment_id for own in mlflow.search_experiments()]
     tags = [own.data.tags for own in mlflow.search_runs(experiments)]
-    told = [own["advcore.warning.unseen_imports"] for own in tags if "mlflow.parentRunId" not in own]
+    parents = [own for own in tags if "mlflow.parentRunId" not in own]
+    told = [own["advcore.warning.unseen_imports"] for own in parents]
     assert len(told) == 1
     assert told[0].startswith(f"unseen_probe: unseen_probe {SENTENCE}")
