@@ -97,9 +97,7 @@ def test_a_sweep_says_so(
     assert f"advcore: warning: unseen_term {SENTENCE}" in capsys.readouterr().err
 
 
-def test_mlflow_says_so(
-    tiny: dict[str, Any], place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_mlflow_says_so(tiny: dict[str, Any], place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(place))
     (place / "unseen_probe.py").write_text(PROBE)
     probe = {"kind": "unseen_probe:Mine", "spectrum": "top", "top": 2}
