@@ -14,7 +14,6 @@ from advcore.probes.probe import (
     CALIBRATION,
     Batch,
     Calibrated,
-    Columns,
     Comparison,
     Curve,
     Probe,
@@ -25,6 +24,7 @@ from advcore.probes.probe import (
 from advcore.probes.random_margins import RandomMargins
 from advcore.probes.robustness import Robustness
 from advcore.probes.shared_curvature import SharedCurvature
+from advcore.probes.table import Columns, Table
 from advcore.probes.transfer import Transfer
 
 PROBES: dict[str, type] = {
@@ -74,6 +74,7 @@ __all__ = [
     "Series",
     "SharedCurvature",
     "Summary",
+    "Table",
     "Transfer",
     "median",
 ]

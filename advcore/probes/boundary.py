@@ -24,8 +24,9 @@ from advcore.margins import check_attack
 from advcore.norms import L2, per_sample
 from advcore.probes.charts import Chart, Lines, medians
 from advcore.probes.flatness import sorted_samples
-from advcore.probes.probe import Batch, Columns, Curve, Summary, measure_some, median
+from advcore.probes.probe import Batch, Curve, Summary, measure_some, median
 from advcore.probes.profiles import UNSETTLED
+from advcore.probes.table import Table
 from advcore.randomness import Randomness
 
 MEANINGS = {
@@ -153,13 +154,13 @@ class Boundary:
     def samples(self, batch: Batch) -> Batch:
         return batch if self.count is None else batch.drawn(self.count)
 
-    def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
+    def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         some = self.samples(batch)
         return measure_some(
             batch, some, randomness, lambda part, noise: self._measure(classifier, part, noise)
         )
 
-    def _measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
+    def _measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         dtype = batch.images.dtype
         with full_precision():
             points = boundary_points(
@@ -190,16 +191,18 @@ class Boundary:
             "random_curvature": moments.along_random,
             "most_over_random": pairs.values.abs().amax(1) / moments.along_random,
         }
-        return {
-            "sample": batch.indices,
-            **{
-                name: values.masked_fill(~per_sample(curved, values), torch.nan)
-                for name, values in columns.items()
-            },
-            "slope": whole.slope.masked_fill(~points.found, torch.nan),
-            "distance": distance.masked_fill(~points.found, torch.inf),
-            "status": ends,
-        }
+        return Table(
+            {
+                "sample": batch.indices,
+                **{
+                    name: values.masked_fill(~per_sample(curved, values), torch.nan)
+                    for name, values in columns.items()
+                },
+                "slope": whole.slope.masked_fill(~points.found, torch.nan),
+                "distance": distance.masked_fill(~points.found, torch.inf),
+                "status": ends,
+            }
+        )
 
     def _relative(
         self,
@@ -218,29 +221,29 @@ class Boundary:
         moments = hutchinson(operator, randomness, operator.shape[1], self.draws, distance.dtype)
         return distance * (moments.squares / operator.shape[1]).sqrt()
 
-    def summarise(self, table: Columns) -> Summary:
+    def summarise(self, table: Table) -> Summary:
         if not len(table["sample"]):
             return Summary()
         some = _curved(table)
-        scalars = {"found": len(some["curvatures"]) / len(table["sample"])}
-        if not len(some["curvatures"]):
+        scalars = {"found": len(some["sample"]) / len(table["sample"])}
+        if not len(some["sample"]):
             return Summary(scalars)
         largest, smallest = self._ends(some)
-        mean = some["mean_curvature"].double()
+        mean = some.numbers("mean_curvature").double()
         scalars |= {
-            "median_distance": median(some["distance"]),
+            "median_distance": median(some.numbers("distance")),
             "median_largest_curvature": median(largest[:, 0]),
             "median_smallest_curvature": median(smallest[:, 0]),
             "more_negative_share": (-smallest[:, 0] > largest[:, 0]).double().mean().item(),
             "mean_curvature": mean.mean().item(),
             "mean_curvature_error": (mean.std() / len(mean) ** 0.5).item(),
             **{
-                f"median_{name}": median(some[name])
+                f"median_{name}": median(some.numbers(name))
                 for name in ("rms_curvature", "random_curvature", "most_over_random")
             },
         }
         if self.step:
-            scalars["median_relative_curvature"] = median(some["relative_curvature"])
+            scalars["median_relative_curvature"] = median(some.numbers("relative_curvature"))
         curves = {
             name: Curve(
                 list(range(1, values.shape[1] + 1)), [median(column) for column in values.unbind(1)]
@@ -252,7 +255,7 @@ class Boundary:
         }
         return Summary(scalars, curves, self._warnings(some), MEANINGS)
 
-    def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
+    def charts(self, tables: Mapping[str, Table]) -> list[Chart]:
         series = []
         for shade, (model, table) in enumerate(tables.items()):
             some = _curved(table)
@@ -289,20 +292,20 @@ class Boundary:
             ),
         ]
 
-    def _ends(self, some: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    def _ends(self, some: Table) -> tuple[Tensor, Tensor]:
         """The largest, descending, and the smallest, ascending."""
-        return some["curvatures"][:, : self.top], some["curvatures"][:, self.top :].flip(1)
+        curvatures = some.numbers("curvatures")
+        return curvatures[:, : self.top], curvatures[:, self.top :].flip(1)
 
-    def _warnings(self, some: Mapping[str, Tensor]) -> dict[str, str]:
-        if (some["curvatures"] == 0).all():
+    def _warnings(self, some: Table) -> dict[str, str]:
+        curvatures, residual = some.numbers("curvatures"), some.numbers("residual")
+        if (curvatures == 0).all():
             flat = (
                 "all curvatures are 0, as those of a piecewise linear network are where no "
                 "step is taken: give a step, 0.5 say"
             )
             return {"flat_boundary": flat}
-        share = (
-            (some["residual"] > UNSETTLED * some["curvatures"].abs().amax(1)).double().mean().item()
-        )
+        share = (residual > UNSETTLED * curvatures.abs().amax(1)).double().mean().item()
         sentence = (
             f"the residual exceeds {UNSETTLED:.0%} of the largest curvature on {share:.1%} of "
             "the samples, so that the values are "
@@ -312,7 +315,6 @@ class Boundary:
         return {"unsettled_curvatures": sentence} if share else {}
 
 
-def _curved(table: Columns) -> dict[str, Tensor]:
-    """The numbers of the samples whose boundary has a curvature."""
-    chosen = torch.tensor([word == "found" for word in table["status"]], dtype=torch.bool)
-    return {name: column[chosen] for name, column in table.items() if isinstance(column, Tensor)}
+def _curved(table: Table) -> Table:
+    """The rows of the samples whose boundary has a curvature."""
+    return table.take(table.rows_with("status", "found"))

@@ -27,9 +27,10 @@ from advcore.probes.flatness import (
     linearity_errors,
     sorted_samples,
 )
-from advcore.probes.probe import Batch, Columns, Curve, Summary, measure_some, median
+from advcore.probes.probe import Batch, Curve, Summary, measure_some, median
 from advcore.probes.profiles import profiles, unsettled
 from advcore.probes.spectrum import extreme_spectrum, whole_spectrum
+from advcore.probes.table import Table
 from advcore.randomness import Randomness
 
 SHOWN = 20
@@ -237,28 +238,29 @@ class Curvature:
     def samples(self, batch: Batch) -> Batch:
         return batch if self.count is None else batch.drawn(self.count)
 
-    def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
+    def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         some = self.samples(batch)
         return measure_some(
             batch, some, randomness, lambda part, noise: self._measure(classifier, part, noise)
         )
 
-    def _measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
+    def _measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         around, still = batch.around(classifier)
         with full_precision():
             gradient = _gradient(classifier, batch)
-            return {
-                "sample": batch.indices,
-                **self._spectrum(around, still, batch.labels, randomness),
-                "gradient_norm": L2.size(gradient),
-                **self._flatness(classifier, batch, gradient, randomness),
-            }
+            return Table(
+                {
+                    "sample": batch.indices,
+                    **self._spectrum(around, still, batch.labels, randomness),
+                    "gradient_norm": L2.size(gradient),
+                    **self._flatness(classifier, batch, gradient, randomness),
+                }
+            )
 
-    def summarise(self, table: Columns) -> Summary:
-        columns = cast(Mapping[str, Tensor], table)
-        if not len(columns["sample"]):
+    def summarise(self, table: Table) -> Summary:
+        if not len(table["sample"]):
             return Summary()
-        values = columns["eigenvalues"]
+        values = table.numbers("eigenvalues")
         defined = values.isfinite().all(1)
         values = values[defined]
         scalars = {
@@ -269,17 +271,17 @@ class Curvature:
                 if self.spectrum == "top" and self.bottom is None
                 else {"mean_smallest_eigenvalue": values[:, -1].mean().item()}
             ),
-            "mean_trace": columns["trace"][defined].mean().item(),
-            "mean_frobenius": columns["frobenius"][defined].mean().item(),
-            "mean_gradient_norm": columns["gradient_norm"].mean().item(),
-            "low_rank_share": columns["low_rank"].double().mean().item(),
-            "temperature": columns["temperature"][0].item(),
-            "one_step_share": columns["one_step"].double().mean().item(),
-            "median_random_cosine": columns["random_cosine"].abs().nanquantile(0.5).item(),
+            "mean_trace": table.numbers("trace")[defined].mean().item(),
+            "mean_frobenius": table.numbers("frobenius")[defined].mean().item(),
+            "mean_gradient_norm": table.numbers("gradient_norm").mean().item(),
+            "low_rank_share": table.numbers("low_rank").double().mean().item(),
+            "temperature": table.numbers("temperature")[0].item(),
+            "one_step_share": table.numbers("one_step").double().mean().item(),
+            "median_random_cosine": table.numbers("random_cosine").abs().nanquantile(0.5).item(),
         }
         for name in MEDIANS:
-            if name in columns:
-                scalars[f"median_{name}"] = median(columns[name])
+            if name in table:
+                scalars[f"median_{name}"] = median(table.numbers(name))
         largest = values[:, :SHOWN]
         ranks = list(range(1, largest.shape[1] + 1))
         curves = {
@@ -291,13 +293,12 @@ class Curvature:
         }
         return Summary(scalars, curves, {**unsettled(table), **_undefined(defined)}, MEANINGS)
 
-    def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
+    def charts(self, tables: Mapping[str, Table]) -> list[Chart]:
         tables = {model: table for model, table in tables.items() if len(table["sample"])}
         if not tables:
             return []
         temperatures = "; ".join(
-            f"{model} {cast(Tensor, table['temperature'])[0]:.3g}"
-            for model, table in tables.items()
+            f"{model} {table.numbers('temperature')[0]:.3g}" for model, table in tables.items()
         )
         charts = [
             profiles(tables, self.spectrum == "whole", self.bottom, self.step),

@@ -2,16 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import cast
-
-from torch import Tensor
 
 from advcore.attacks import Attack, MinimalNorm
 from advcore.attacks.attack import has_budget, norm_of
 from advcore.classifier import Classifier, predict
 from advcore.criteria import Untargeted
 from advcore.probes.charts import Chart, Gallery, Panel
-from advcore.probes.probe import Batch, Columns, Summary
+from advcore.probes.probe import Batch, Summary
+from advcore.probes.table import Table
 from advcore.randomness import Randomness
 
 
@@ -47,7 +45,7 @@ class Examples:
     def samples(self, batch: Batch) -> Batch:
         return batch.drawn(self.count)
 
-    def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
+    def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         some = self.samples(batch)
         images, prediction, adversarial, distance = (
             some.images,
@@ -60,27 +58,29 @@ class Examples:
             noise = Randomness(randomness.seed, some.indices, randomness.key)
             result = self.attack(classifier, images, Untargeted(prediction), noise)
             adversarial, distance = result.images, result.distance
-        return {
-            "sample": some.indices,
-            "label": some.labels,
-            "prediction": prediction,
-            "adversarial_prediction": predict(classifier, adversarial)
-            if len(images)
-            else prediction,
-            "distance": distance,
-            "image": images,
-            "adversarial": adversarial,
-        }
+        return Table(
+            {
+                "sample": some.indices,
+                "label": some.labels,
+                "prediction": prediction,
+                "adversarial_prediction": predict(classifier, adversarial)
+                if len(images)
+                else prediction,
+                "distance": distance,
+                "image": images,
+                "adversarial": adversarial,
+            }
+        )
 
-    def summarise(self, table: Columns) -> Summary:
-        mean = cast(Tensor, table["distance"]).mean().item()
+    def summarise(self, table: Table) -> Summary:
+        mean = table.numbers("distance").mean().item()
         meaning = (
             f"mean {norm_of(self.attack)} length of the perturbations drawn, out of the "
             "predicted class"
         )
         return Summary({"mean_distance": mean}, meanings={"mean_distance": meaning})
 
-    def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
+    def charts(self, tables: Mapping[str, Table]) -> list[Chart]:
         some = next(iter(tables.values()))
         count = min(self.count, len(some["sample"]))
         rows = [
@@ -95,9 +95,7 @@ class Examples:
                 name="examples",
                 title="Minimal perturbations",
                 rows=rows,
-                row_labels=[
-                    f"sample {int(index)}" for index in cast(Tensor, some["sample"])[:count]
-                ],
+                row_labels=[f"sample {int(index)}" for index in some.numbers("sample")[:count]],
                 column_labels=[
                     "image",
                     *(
@@ -113,21 +111,16 @@ class Examples:
         ]
 
 
-def _image(table: Columns, row: int) -> Panel:
-    return Panel(
-        cast(Tensor, table["image"])[row], f"label {int(cast(Tensor, table['label'])[row])}"
-    )
+def _image(table: Table, row: int) -> Panel:
+    return Panel(table.numbers("image")[row], f"label {int(table.numbers('label')[row])}")
 
 
-def _pair(table: Columns, row: int) -> tuple[Panel, Panel]:
+def _pair(table: Table, row: int) -> tuple[Panel, Panel]:
     """The perturbation and the adversarial image of one sample."""
-    columns = cast(Mapping[str, Tensor], table)
-    image, adversarial, distance = (
-        columns["image"][row],
-        columns["adversarial"][row],
-        columns["distance"][row].item(),
+    image, adversarial, distance, before, after = (
+        table.numbers(name)[row]
+        for name in ("image", "adversarial", "distance", "prediction", "adversarial_prediction")
     )
-    before, after = int(columns["prediction"][row]), int(columns["adversarial_prediction"][row])
-    return Panel(adversarial - image, f"{distance:.2f}", signed=True), Panel(
-        adversarial, f"{before} → {after}"
+    return Panel(adversarial - image, f"{distance.item():.2f}", signed=True), Panel(
+        adversarial, f"{int(before)} → {int(after)}"
     )

@@ -3,7 +3,6 @@ the probe `curvature`.
 """
 
 from collections.abc import Callable, Mapping
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -23,7 +22,8 @@ from advcore.curvature import (
 from advcore.jacobian import differentiate
 from advcore.norms import L2
 from advcore.probes.charts import Chart, Lines, Series
-from advcore.probes.probe import Batch, Columns
+from advcore.probes.probe import Batch
+from advcore.probes.table import Table
 from advcore.randomness import Randomness
 
 BEYOND = 1.5
@@ -97,14 +97,14 @@ def _cosine(one: Tensor, other: Tensor) -> Tensor:
 
 
 def sorted_samples(
-    tables: Mapping[str, Columns], column: str, title: str, y_label: str, note: str
+    tables: Mapping[str, Table], column: str, title: str, y_label: str, note: str
 ) -> Chart:
     """One line a model: a column's values, ascending, over the share of the samples; positive ones
     on a log scale.
     """
     series = []
     for model, table in tables.items():
-        values = cast(Tensor, table[column])
+        values = table.numbers(column)
         ordered = values[~values.isnan()].sort().values
         series.append(Series(model, torch.linspace(0, 100, len(ordered)), ordered, style="line"))
     return Lines(
@@ -118,16 +118,16 @@ def sorted_samples(
     )
 
 
-def alignments(tables: Mapping[str, Columns]) -> Chart:
+def alignments(tables: Mapping[str, Table]) -> Chart:
     """The cosines of gradient and minimal perturbation, and the range of random directions' for
     comparison.
     """
     series = []
     for model, table in tables.items():
-        cosine = cast(Tensor, table["cosine"])
+        cosine = table.numbers("cosine")
         ordered = cosine[~cosine.isnan()].sort().values
         series.append(Series(model, torch.linspace(0, 100, len(ordered)), ordered, style="line"))
-    random = torch.cat([cast(Tensor, table["random_cosine"]) for table in tables.values()]).abs()
+    random = torch.cat([table.numbers("random_cosine") for table in tables.values()]).abs()
     usual = random.nanquantile(0.95).item()
     return Lines(
         name="gradient_alignment",
@@ -143,7 +143,7 @@ def alignments(tables: Mapping[str, Columns]) -> Chart:
     )
 
 
-def departures(tables: Mapping[str, Columns], radius: float) -> list[Chart]:
+def departures(tables: Mapping[str, Table], radius: float) -> list[Chart]:
     """The linearity errors of the loss and, relative, of the margin."""
     seen = f"within l2 {radius:g} (pixels in [0, 1]) of each sample: a lower bound."
     loss = sorted_samples(

@@ -4,7 +4,7 @@ invariant.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, cast
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -13,7 +13,8 @@ from advcore.attacks import Attack
 from advcore.classifier import Classifier
 from advcore.probes.charts import Chart, Maps
 from advcore.probes.margins import Margins, by_position, quantile
-from advcore.probes.probe import Batch, Columns, Curve, Summary
+from advcore.probes.probe import Batch, Curve, Summary
+from advcore.probes.table import Table
 from advcore.randomness import Randomness
 from advcore.subspaces import DCTGrid
 
@@ -44,16 +45,24 @@ class FrequencyMap:
     def validate(self, shape: tuple[int, int, int], classes: int) -> None:
         self._margins.validate(shape, classes)
 
-    def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
-        columns = dict(self._margins.measure(classifier, batch, randomness))
-        position, across = cast(Tensor, columns.pop("subspace")), batch.images.shape[3] // self.size
-        return {**columns, "row": position // across, "column": position % across}
+    def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
+        table = self._margins.measure(classifier, batch, randomness)
+        position, across = table.numbers("subspace"), batch.images.shape[3] // self.size
+        return Table(
+            {
+                "sample": table.numbers("sample"),
+                "distance": table.numbers("distance"),
+                "status": table.words("status"),
+                "row": position // across,
+                "column": position % across,
+            }
+        )
 
-    def summarise(self, table: Columns) -> Summary:
+    def summarise(self, table: Table) -> Summary:
         medians = _medians(table)
         return Summary(
             scalars={
-                "found": torch.isfinite(cast(Tensor, table["distance"])).double().mean().item(),
+                "found": torch.isfinite(table.numbers("distance")).double().mean().item(),
                 "median_margin/low": medians[0, 0].item(),
                 "median_margin/high": medians[-1, -1].item(),
                 "median_margin/low_vertical_high_horizontal": medians[0, -1].item(),
@@ -64,10 +73,10 @@ class FrequencyMap:
                     list(range(medians.numel())), medians.flatten().tolist(), medians.shape[1]
                 )
             },
-            meanings=self._margins.meanings(len(cast(Tensor, table["sample"]).unique())),
+            meanings=self._margins.meanings(len(table.numbers("sample").unique())),
         )
 
-    def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
+    def charts(self, tables: Mapping[str, Table]) -> list[Chart]:
         maps = {model: _medians(table) for model, table in tables.items()}
         down, across = next(iter(maps.values())).shape
         return [
@@ -92,9 +101,9 @@ class FrequencyMap:
         return Margins(DCTGrid(self.size), self.quality, self.attack, self.rows)
 
 
-def _medians(table: Columns) -> Tensor:
+def _medians(table: Table) -> Tensor:
     """Of each block, `(rows, columns)` of the tiling."""
-    row, column = cast(Tensor, table["row"]), cast(Tensor, table["column"])
+    row, column = table.numbers("row"), table.numbers("column")
     across = int(column.max()) + 1
-    _, distances = by_position(row * across + column, cast(Tensor, table["distance"]))
+    _, distances = by_position(row * across + column, table.numbers("distance"))
     return quantile(distances, 0.5).view(-1, across)

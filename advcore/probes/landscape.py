@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, cast, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -13,7 +13,8 @@ from advcore.classifier import Classifier, full_precision, predict
 from advcore.curvature import cross_entropy, input_hessian, landscape, most_curved_across
 from advcore.margins import check_attack, minimal_perturbations
 from advcore.probes.charts import Chart, Maps, Mark
-from advcore.probes.probe import Batch, Columns, Summary
+from advcore.probes.probe import Batch, Summary
+from advcore.probes.table import Table
 from advcore.randomness import Randomness
 
 PlaneName = Literal["normal_random", "normal_curved", "random_random"]
@@ -132,7 +133,7 @@ class Landscape:
     def samples(self, batch: Batch) -> Batch:
         return batch.drawn(self.count)
 
-    def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
+    def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         some = self.samples(batch)
         images, labels = some.images, some.labels
         if not len(images):
@@ -161,20 +162,19 @@ class Landscape:
                 for first, second in (_axes(name) for name in self.planes)
             ]
         status = [Status(code).name.lower() for code in result.status.tolist()]
-        predicted, loss = (
-            torch.stack([getattr(one, name) for one in sections], 1) for name in ("labels", "loss")
-        )
+        predicted = torch.stack([one.labels for one in sections], 1)
+        loss = torch.stack([one.loss for one in sections], 1)
         return self._columns(some, prediction, status, result.distance, predicted, loss)
 
-    def summarise(self, table: Columns) -> Summary:
+    def summarise(self, table: Table) -> Summary:
         scalars = {}
         for name in self.planes:
-            rows = _rows_of(table, name)
+            rows = table.rows_with("plane", name)
             for column in ("own_share", "largest_loss"):
-                scalars[f"mean_{column}/{name}"] = cast(Tensor, table[column])[rows].mean().item()
+                scalars[f"mean_{column}/{name}"] = table.numbers(column)[rows].mean().item()
         return Summary(scalars, meanings=MEANINGS)
 
-    def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
+    def charts(self, tables: Mapping[str, Table]) -> list[Chart]:
         shown = {model: table for model, table in tables.items() if len(table["sample"])}
         return [chart for name in self.planes for chart in self._maps(shown, name)] if shown else []
 
@@ -214,42 +214,44 @@ class Landscape:
         distance: Tensor,
         labels: Tensor,
         loss: Tensor,
-    ) -> Columns:
+    ) -> Table:
         """Rows of samples, each with its planes in their order; `labels` and `loss` are `(B,
         planes, size, size)`.
         """
         count = len(self.planes)
         own = labels == prediction[:, None, None, None]
-        return {
-            "sample": batch.indices.repeat_interleave(count),
-            "plane": [str(name) for _ in batch.indices for name in self.planes],
-            "label": batch.labels.repeat_interleave(count),
-            "prediction": prediction.repeat_interleave(count),
-            "status": [word for word in status for _ in self.planes],
-            "distance": distance.repeat_interleave(count),
-            "half_width": self._half_widths(distance).repeat_interleave(count),
-            "labels": labels.flatten(0, 1),
-            "loss": loss.flatten(0, 1),
-            "own_share": own.to(loss.dtype).mean((2, 3)).flatten(),
-            "largest_loss": loss.flatten(2).amax(2).flatten(),
-        }
+        return Table(
+            {
+                "sample": batch.indices.repeat_interleave(count),
+                "plane": [str(name) for _ in batch.indices for name in self.planes],
+                "label": batch.labels.repeat_interleave(count),
+                "prediction": prediction.repeat_interleave(count),
+                "status": [word for word in status for _ in self.planes],
+                "distance": distance.repeat_interleave(count),
+                "half_width": self._half_widths(distance).repeat_interleave(count),
+                "labels": labels.flatten(0, 1),
+                "loss": loss.flatten(0, 1),
+                "own_share": own.to(loss.dtype).mean((2, 3)).flatten(),
+                "largest_loss": loss.flatten(2).amax(2).flatten(),
+            }
+        )
 
-    def _maps(self, tables: Mapping[str, Columns], name: PlaneName) -> tuple[Chart, Chart]:
+    def _maps(self, tables: Mapping[str, Table], name: PlaneName) -> tuple[Chart, Chart]:
         """The labels and the loss on one plane: a panel for each model and sample, and rows that
         hold samples of one model.
         """
         labels, losses, marks = [], [], []
         for model, table in tables.items():
-            for row in _rows_of(table, name).nonzero()[: self.shown, 0].tolist():
+            for row in table.rows_with("plane", name).nonzero()[: self.shown, 0].tolist():
                 caption = _caption(model, table, row)
                 marks.append(self._marked(table, row) if name != "random_random" else ())
-                labels.append((cast(Tensor, table["labels"])[row], caption))
-                losses.append((cast(Tensor, table["loss"])[row], caption))
+                labels.append((table.numbers("labels")[row], caption))
+                losses.append((table.numbers("loss")[row], caption))
         along, across = (AXES[word] for word in _axes(name))
         classes = max(int(some.max()) for some, _ in labels) + 1
         own = self.half_width is None
         unit = "multiples of the length of r" if own else "l2, pixels in [0, 1]"
-        half = self.lengths if own else cast(float, self.half_width)
+        half = self.lengths if self.half_width is None else self.half_width
         maps = Maps(
             name=f"labels-{name}",
             title=f"Predicted class {SPANNED[name]}",
@@ -284,9 +286,9 @@ class Landscape:
             colours="own",
         )
 
-    def _marked(self, table: Columns, row: int) -> tuple[Mark, ...]:
+    def _marked(self, table: Table, row: int) -> tuple[Mark, ...]:
         """The end of the minimal perturbation, on the axis upwards, where it lies in the map."""
-        distance = cast(Tensor, table["distance"])[row].item()
+        distance = table.numbers("distance")[row].item()
         height = distance if self.half_width is not None else 1.0
         half = self.lengths if self.half_width is None else self.half_width
         return (Mark(0.0, height, "r"),) if math.isfinite(distance) and height <= half else ()
@@ -298,16 +300,7 @@ def _axes(name: PlaneName) -> tuple[str, str]:
     return first, "other" if first == second else second
 
 
-def _rows_of(table: Columns, name: PlaneName) -> Tensor:
-    """Which rows are of a plane, `(rows,)` bool."""
-    return torch.tensor([plane == name for plane in table["plane"]], dtype=torch.bool)
-
-
-def _caption(model: str, table: Columns, row: int) -> str:
-    columns = cast(Mapping[str, Tensor], table)
-    sample, label, distance = (
-        int(columns["sample"][row]),
-        int(columns["label"][row]),
-        columns["distance"][row].item(),
-    )
+def _caption(model: str, table: Table, row: int) -> str:
+    sample, label = (int(table.numbers(name)[row]) for name in ("sample", "label"))
+    distance = table.numbers("distance")[row].item()
     return f"{model}, sample {sample}:\nlabel {label}, ‖r‖ = {distance:.2f}"

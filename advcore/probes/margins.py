@@ -12,7 +12,8 @@ from advcore.attacks import Attack, DeepFool, MinimalNorm, kind_and_norm
 from advcore.classifier import Classifier
 from advcore.margins import MarginStatus, check_attack, margins
 from advcore.probes.charts import Chart, Lines, medians
-from advcore.probes.probe import Batch, Columns, Curve, Summary
+from advcore.probes.probe import Batch, Curve, Summary
+from advcore.probes.table import Table
 from advcore.randomness import Randomness
 from advcore.subspaces import Complements, DCTDiagonal, FamilySpec, OneColour
 
@@ -77,20 +78,22 @@ class Margins:
     def validate(self, shape: tuple[int, int, int], classes: int) -> None:
         self.family(shape)
 
-    def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
+    def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         family = self.family(cast(tuple[int, int, int], tuple(batch.images.shape[1:])))
         around, still = batch.around(classifier)
         result = margins(around, still, family, self.chosen, self.rows, randomness, self.radius)
-        return {
-            "sample": batch.indices.repeat(len(family)),
-            "subspace": torch.arange(len(family)).repeat_interleave(len(batch.images)),
-            "distance": result.distance.flatten(),
-            "status": [
-                MarginStatus(code).name.lower() for code in result.status.flatten().tolist()
-            ],
-        }
+        return Table(
+            {
+                "sample": batch.indices.repeat(len(family)),
+                "subspace": torch.arange(len(family)).repeat_interleave(len(batch.images)),
+                "distance": result.distance.flatten(),
+                "status": [
+                    MarginStatus(code).name.lower() for code in result.status.flatten().tolist()
+                ],
+            }
+        )
 
-    def summarise(self, table: Columns) -> Summary:
+    def summarise(self, table: Table) -> Summary:
         positions, distances = _by_subspace(table)
         medians = quantile(distances, 0.5)
         return Summary(
@@ -111,7 +114,7 @@ class Margins:
             meanings=self.meanings(distances.shape[1]),
         )
 
-    def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
+    def charts(self, tables: Mapping[str, Table]) -> list[Chart]:
         series, windows = [], dict[float, str]()
         part, blocks = _blocks(self.family)
         for model, table in tables.items():
@@ -186,9 +189,9 @@ def _blocks(family: FamilySpec) -> tuple[str, DCTDiagonal | None]:
     return "", None
 
 
-def _by_subspace(table: Columns) -> tuple[Tensor, Tensor]:
+def _by_subspace(table: Table) -> tuple[Tensor, Tensor]:
     """The subspaces' positions `(S,)` and the distances `(S, samples)`."""
-    return by_position(cast(Tensor, table["subspace"]), cast(Tensor, table["distance"]))
+    return by_position(table.numbers("subspace"), table.numbers("distance"))
 
 
 def by_position(position: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:

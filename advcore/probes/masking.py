@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -13,7 +12,8 @@ from advcore.classifier import Classifier
 from advcore.masking import DRAWS, STEPS, ball_signs, gradient_signs
 from advcore.norms import NormName
 from advcore.probes.charts import Chart, Lines, Series, shares
-from advcore.probes.probe import Batch, Columns, Curve, Summary
+from advcore.probes.probe import Batch, Curve, Summary
+from advcore.probes.table import Table
 from advcore.randomness import Randomness
 from advcore.robust_accuracy import check_grid
 
@@ -68,7 +68,7 @@ class Masking:
         """The short attack, which keeps to the box."""
         return PGD(norm=self.norm, steps=self.steps)
 
-    def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
+    def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         ball = ball_signs(
             classifier,
             batch.images,
@@ -79,17 +79,24 @@ class Masking:
             self.steps,
             self.draws,
         )
-        return {
-            "sample": batch.indices,
-            "label": batch.labels,
-            **vars(gradient_signs(classifier, batch.images, batch.labels)),
-            "broken": ball.by_attack,
-            "broken_by_noise": ball.by_noise,
-            "regained": ball.regained,
-            "worse_than_noise": ball.worse_than_noise,
-        }
+        signs = gradient_signs(classifier, batch.images, batch.labels)
+        return Table(
+            {
+                "sample": batch.indices,
+                "label": batch.labels,
+                "prediction": signs.prediction,
+                "zero_gradient": signs.zero_gradient,
+                "zero_margin_gradient": signs.zero_margin_gradient,
+                "saturated": signs.saturated,
+                "variation": signs.variation,
+                "broken": ball.by_attack,
+                "broken_by_noise": ball.by_noise,
+                "regained": ball.regained,
+                "worse_than_noise": ball.worse_than_noise,
+            }
+        )
 
-    def summarise(self, table: Columns) -> Summary:
+    def summarise(self, table: Table) -> Summary:
         signs = summarise_signs(table)
         grid, standing = (
             [0.0, *self.eps],
@@ -104,7 +111,7 @@ class Masking:
             {"accuracy": standing[0][0], **signs.scalars}, curves, signs.warnings, meanings
         )
 
-    def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
+    def charts(self, tables: Mapping[str, Table]) -> list[Chart]:
         series: list[Series] = []
         for model, table in tables.items():
             place = len(series) // 2
@@ -133,14 +140,13 @@ class Masking:
             )
         ]
 
-    def _standing(self, table: Columns) -> tuple[Tensor, Tensor]:
+    def _standing(self, table: Table) -> tuple[Tensor, Tensor]:
         """Whether each sample is classified right, after the PGD and after noise, `(samples, 1 +
         E)`; the first column without.
         """
-        right = (cast(Tensor, table["label"]) == cast(Tensor, table["prediction"]))[:, None]
+        right = (table.numbers("label") == table.numbers("prediction"))[:, None]
         attacked, noisy = (
-            torch.cat([right, ~cast(Tensor, table[name])], 1)
-            for name in ("broken", "broken_by_noise")
+            torch.cat([right, ~table.numbers(name)], 1) for name in ("broken", "broken_by_noise")
         )
         return attacked, noisy
 
@@ -159,7 +165,7 @@ class Masking:
         }
 
 
-def summarise_signs(table: Columns) -> Summary:
+def summarise_signs(table: Table) -> Summary:
     """Shares of the samples classified right that show each sign, NaN where none is right, and a
     warning for each above TOLERATED.
 
@@ -167,14 +173,13 @@ def summarise_signs(table: Columns) -> Summary:
     x attack: there is a column `attack` then, by which `worse_than_noise` is told apart. The
     columns `regained` and `worse_than_noise` may be missing.
     """
-    right = cast(Tensor, table["label"]) == cast(Tensor, table["prediction"])
+    right = table.numbers("label") == table.numbers("prediction")
     columns = {
-        name: cast(Tensor, table[name])
-        for name in ("zero_gradient", "zero_margin_gradient", "saturated")
+        name: table.numbers(name) for name in ("zero_gradient", "zero_margin_gradient", "saturated")
     }
-    columns["varying"] = cast(Tensor, table["variation"]) > VARIES
+    columns["varying"] = table.numbers("variation") > VARIES
     if "regained" in table:
-        columns["regained"] = cast(Tensor, table["regained"])
+        columns["regained"] = table.numbers("regained")
     shares = {name: _share(column[right]) for name, column in columns.items()}
     worse = _worse_than_noise(table, right) if "worse_than_noise" in table else {}
     scalars = shares | {f"worse_than_noise/{attack}": share for attack, share in worse.items()}
@@ -183,9 +188,9 @@ def summarise_signs(table: Columns) -> Summary:
     )
 
 
-def _samples(table: Columns, right: Tensor) -> tuple[int, int]:
+def _samples(table: Table, right: Tensor) -> tuple[int, int]:
     """How many samples are classified right, and how many there are: each may have several rows."""
-    sample = cast(Tensor, table.get("sample", torch.arange(len(right))))
+    sample = table.numbers("sample") if "sample" in table else torch.arange(len(right))
     return len(sample[right].unique()), len(sample.unique())
 
 
@@ -210,15 +215,15 @@ def _meanings(right: int, count: int) -> dict[str, str]:
     }
 
 
-def _worse_than_noise(table: Columns, right: Tensor) -> dict[str, float]:
+def _worse_than_noise(table: Table, right: Tensor) -> dict[str, float]:
     """By attack; the short PGD where the table names none."""
-    worse = cast(Tensor, table["worse_than_noise"])
-    attacks = cast(list[str], table.get("attack", ["short_pgd"] * len(worse)))
-    chosen = {
-        name: torch.tensor([attack == name for attack in attacks])
-        for name in dict.fromkeys(attacks)
+    worse = table.numbers("worse_than_noise")
+    if "attack" not in table:
+        return {"short_pgd": _share(worse[right])}
+    return {
+        name: _share(worse[table.rows_with("attack", name) & right])
+        for name in dict.fromkeys(table.words("attack"))
     }
-    return {name: _share(worse[rows & right]) for name, rows in chosen.items()}
 
 
 def _share(flags: Tensor) -> float:

@@ -6,7 +6,6 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -23,7 +22,8 @@ from advcore.noise import (
 )
 from advcore.noise_level import implied_distance, noise_level
 from advcore.probes.charts import Chart, Lines, Series, shares
-from advcore.probes.probe import Batch, Columns, Curve, Summary, median
+from advcore.probes.probe import Batch, Curve, Summary, median
+from advcore.probes.table import Table
 from advcore.randomness import Randomness
 
 FLIPPED = 0.1
@@ -92,7 +92,7 @@ class Noise:
     def validate(self, shape: tuple[int, int, int], classes: int) -> None:
         """Any images and at least two classes will do."""
 
-    def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
+    def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         images = batch.images
         minimal = minimal_perturbations(classifier, images, self.attack, randomness)
         flips = flip_probability(
@@ -111,23 +111,24 @@ class Noise:
         level = noise_level(
             classifier, images, start / QUANTILE, FLIPPED, self.draws, randomness, rows=self.rows
         )
-        return {
-            "sample": batch.indices,
-            "distance": minimal.distance,
-            "status": [Status(code).name.lower() for code in minimal.status.tolist()],
-            "flips": flips.mT,
-            "along": along,
-            "ratio": ratio.masked_fill(~minimal.found, torch.inf),
-            "sigma_10": level,
-            "sigma_10_ratio": (math.sqrt(dimension) * level / minimal.distance).masked_fill(
-                ~minimal.found, torch.inf
-            ),
-            "implied": implied_distance(flips.mT, flips.new_tensor(self.sigmas)),
-        }
+        return Table(
+            {
+                "sample": batch.indices,
+                "distance": minimal.distance,
+                "status": [Status(code).name.lower() for code in minimal.status.tolist()],
+                "flips": flips.mT,
+                "along": along,
+                "ratio": ratio.masked_fill(~minimal.found, torch.inf),
+                "sigma_10": level,
+                "sigma_10_ratio": (math.sqrt(dimension) * level / minimal.distance).masked_fill(
+                    ~minimal.found, torch.inf
+                ),
+                "implied": implied_distance(flips.mT, flips.new_tensor(self.sigmas)),
+            }
+        )
 
-    def summarise(self, table: Columns) -> Summary:
-        columns = cast(Mapping[str, Tensor], table)
-        distance, ratio = columns["distance"], columns["ratio"]
+    def summarise(self, table: Table) -> Summary:
+        distance, ratio = table.numbers("distance"), table.numbers("ratio")
         quartiles = (
             ratio.quantile(share, interpolation="lower").item() for share in (0.25, 0.5, 0.75)
         )
@@ -137,20 +138,20 @@ class Noise:
                 "found": torch.isfinite(distance).double().mean().item(),
                 "median_distance": median(distance),
                 **dict(zip(names, quartiles, strict=True)),
-                "median_sigma_10": median(columns["sigma_10"]),
-                "median_sigma_10_ratio": median(columns["sigma_10_ratio"]),
+                "median_sigma_10": median(table.numbers("sigma_10")),
+                "median_sigma_10_ratio": median(table.numbers("sigma_10_ratio")),
             },
             curves={
-                "flip_probability": Curve(self.sigmas, columns["flips"].mean(0).tolist()),
+                "flip_probability": Curve(self.sigmas, table.numbers("flips").mean(0).tolist()),
                 "flip_probability/flat": Curve(self.sigmas, self._flat(distance).tolist()),
                 "median_implied_distance": Curve(
-                    self.sigmas, [median(column) for column in columns["implied"].mT]
+                    self.sigmas, [median(column) for column in table.numbers("implied").mT]
                 ),
             },
             meanings=self._meanings(len(distance)),
         )
 
-    def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
+    def charts(self, tables: Mapping[str, Table]) -> list[Chart]:
         return [self._flips(tables), self._ratios(tables)]
 
     def _meanings(self, count: int) -> dict[str, str]:
@@ -197,16 +198,14 @@ class Noise:
         """
         return torch.special.ndtr(-distance / distance.new_tensor(self.sigmas)[:, None]).mean(1)
 
-    def _flips(self, tables: Mapping[str, Columns]) -> Chart:
+    def _flips(self, tables: Mapping[str, Table]) -> Chart:
         sigmas, series = torch.tensor(self.sigmas), list[Series]()
         for model, table in tables.items():
             place = len(series) // 2
             series.append(
-                replace(
-                    shares(model, sigmas, cast(Tensor, table["flips"])), shade=place, mark=place
-                )
+                replace(shares(model, sigmas, table.numbers("flips")), shade=place, mark=place)
             )
-            flat = 100 * self._flat(cast(Tensor, table["distance"]))
+            flat = 100 * self._flat(table.numbers("distance"))
             series.append(Series(f"{model}, if flat", sigmas, flat, shade=place, thin=True))
         return Lines(
             name="flips",
@@ -225,10 +224,10 @@ class Noise:
             ),
         )
 
-    def _ratios(self, tables: Mapping[str, Columns]) -> Chart:
+    def _ratios(self, tables: Mapping[str, Table]) -> Chart:
         series, percent = [], torch.arange(1, 100)
         for model, table in tables.items():
-            ratio = cast(Tensor, table["ratio"]).double()
+            ratio = table.numbers("ratio").double()
             series.append(
                 Series(
                     model,

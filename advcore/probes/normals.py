@@ -5,7 +5,6 @@ them.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -22,7 +21,8 @@ from advcore.normals import (
 )
 from advcore.norms import L2
 from advcore.probes.charts import Chart, Lines, Series
-from advcore.probes.probe import Batch, Columns, Curve, Summary, median
+from advcore.probes.probe import Batch, Curve, Summary, median
+from advcore.probes.table import Table
 from advcore.randomness import Randomness
 from advcore.subspaces import span
 
@@ -69,18 +69,20 @@ class Normals:
     def validate(self, shape: tuple[int, int, int], classes: int) -> None:
         """Any images and at least two classes will do."""
 
-    def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
+    def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         result = minimal_perturbations(classifier, batch.images, self.attack, randomness)
         missing = ~result.found[:, None, None, None]
-        return {
-            "sample": batch.indices,
-            "normal": L2.steepest(result.images).masked_fill(missing, 0),
-            "distance": result.distance,
-            "status": [Status(code).name.lower() for code in result.status.tolist()],
-        }
+        return Table(
+            {
+                "sample": batch.indices,
+                "normal": L2.steepest(result.images).masked_fill(missing, 0),
+                "distance": result.distance,
+                "status": [Status(code).name.lower() for code in result.status.tolist()],
+            }
+        )
 
-    def summarise(self, table: Columns) -> Summary:
-        normals, distance = _found(table), cast(Tensor, table["distance"])
+    def summarise(self, table: Table) -> Summary:
+        normals, distance = _found(table), table.numbers("distance")
         scalars = {
             "found": len(normals) / len(distance),
             "median_distance": median(distance),
@@ -103,7 +105,7 @@ class Normals:
             meanings=MEANINGS,
         )
 
-    def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
+    def charts(self, tables: Mapping[str, Table]) -> list[Chart]:
         found = {model: normals for model, table in tables.items() if len(normals := _found(table))}
         return [
             *([_spectrum(found)] if found else []),
@@ -111,9 +113,9 @@ class Normals:
         ]
 
 
-def _found(table: Columns) -> Tensor:
+def _found(table: Table) -> Tensor:
     """The normals that there are."""
-    return cast(Tensor, table["normal"])[torch.isfinite(cast(Tensor, table["distance"]))]
+    return table.numbers("normal")[torch.isfinite(table.numbers("distance"))]
 
 
 def _spectra(normals: Tensor) -> tuple[Tensor, Tensor]:

@@ -16,11 +16,8 @@ from torch import Tensor
 
 from advcore.classifier import Around, Classifier
 from advcore.probes.charts import Chart
+from advcore.probes.table import Columns, Table
 from advcore.randomness import Randomness, drawn_places
-
-Columns = Mapping[str, Tensor | list[str]]
-"""Named columns of equal length: tensors `(rows, *shape)` or lists of words. `sample` (the data
-set's index) is always there."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +99,10 @@ NOBODY: Mapping[str, Classifier] = MappingProxyType({})
 
 
 class Probe(Protocol):
-    """A frozen dataclass of settings with these four methods."""
+    """A frozen dataclass of settings with these four methods.
+
+    `measure` may give a plain dict of columns; what comes back as a whole is a `Table`.
+    """
 
     def validate(self, shape: tuple[int, int, int], classes: int) -> None:
         """Raise ValueError when images of `shape` (C, H, W) or `classes` logits cannot be measured
@@ -114,10 +114,10 @@ class Probe(Protocol):
         order.
         """
 
-    def summarise(self, table: Columns) -> Summary:
+    def summarise(self, table: Table) -> Summary:
         """The numbers of one model's whole table."""
 
-    def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
+    def charts(self, tables: Mapping[str, Table]) -> list[Chart]:
         """The charts that compare the models, whose names are the keys."""
 
 
@@ -192,7 +192,7 @@ def measure_some(
     some: Batch,
     randomness: Randomness,
     measure: Callable[[Batch, Randomness], Columns],
-) -> Columns:
+) -> Table:
     """The rows of `some` of a batch's samples, of which there may be none.
 
     Then the first sample of the batch is measured, and its row cut away: columns have their shapes,
@@ -201,5 +201,5 @@ def measure_some(
     empty = not len(some.images)
     if empty:
         some = Batch(batch.images[:1], batch.labels[:1], batch.indices[:1], batch.start)
-    columns = measure(some, Randomness(randomness.seed, some.indices, randomness.key))
-    return {name: column[:0] for name, column in columns.items()} if empty else columns
+    table = Table(measure(some, Randomness(randomness.seed, some.indices, randomness.key)))
+    return table.take(torch.arange(0)) if empty else table

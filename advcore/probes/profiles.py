@@ -1,13 +1,12 @@
 """Eigenvalue profiles: their chart (article, Fig. 4a), and whether they are settled."""
 
 from collections.abc import Mapping
-from typing import cast
 
 import torch
 from torch import Tensor
 
 from advcore.probes.charts import Chart, Lines, medians
-from advcore.probes.probe import Columns
+from advcore.probes.table import Table
 
 NEGLIGIBLE = 1e-6
 """As a share of the largest magnitude in the chart: what is smaller at every sample is left out."""
@@ -17,7 +16,7 @@ UNSETTLED = 0.1
 eigenpairs are not settled."""
 
 
-def profiles(tables: Mapping[str, Columns], whole: bool, bottom: int | None, step: float) -> Chart:
+def profiles(tables: Mapping[str, Table], whole: bool, bottom: int | None, step: float) -> Chart:
     """Median and quartiles of the column `eigenvalues` of each table, descending, against the rank
     (Fig. 4a, which shows the mean).
 
@@ -34,9 +33,7 @@ def profiles(tables: Mapping[str, Columns], whole: bool, bottom: int | None, ste
             None: they are the largest in magnitude.
         step: of the Hessian, to be told.
     """
-    spectra = {
-        model: _finite(cast(Tensor, table["eigenvalues"])) for model, table in tables.items()
-    }
+    spectra = {model: _finite(table.numbers("eigenvalues")) for model, table in tables.items()}
     spectra = {model: values for model, values in spectra.items() if len(values)}
     if not spectra:
         return Lines(
@@ -107,11 +104,11 @@ def _rest(seen: Tensor, spectra: Mapping[str, Tensor], whole: bool) -> str:
     return f"The other {hidden} of {among} are {'0' if exact else 'below 1e-6 of the largest'}."
 
 
-def unsettled(table: Columns) -> dict[str, str]:
+def unsettled(table: Table) -> dict[str, str]:
     """A warning where the column `residual` is large against `eigenvalues` at some sample: at a
     step, where the products of a network that is piecewise linear are not those of one matrix.
     """
-    residual, values = cast(Tensor, table["residual"]), cast(Tensor, table["eigenvalues"])
+    residual, values = table.numbers("residual"), table.numbers("eigenvalues")
     share = (residual > UNSETTLED * values.abs().amax(1)).double().mean().item()
     if share == 0:
         return {}

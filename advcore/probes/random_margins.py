@@ -5,7 +5,6 @@ noise.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -16,7 +15,8 @@ from advcore.criteria import Untargeted
 from advcore.margins import check_attack, minimal_perturbations
 from advcore.probes.charts import Chart, Lines, Series, medians
 from advcore.probes.margins import MARGIN, by_position, quantile
-from advcore.probes.probe import Batch, Columns, Curve, Summary
+from advcore.probes.probe import Batch, Curve, Summary
+from advcore.probes.table import Table
 from advcore.randomness import Randomness
 from advcore.subspaces import Restricted, Span, median_projection, random_spans
 
@@ -68,7 +68,7 @@ class RandomMargins:
                 f"{self.dimensions[-1]}"
             )
 
-    def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
+    def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         indices = torch.arange(len(batch.images), device=batch.images.device).split(self.rows)
         parts = [
             self._measure(take_rows(classifier, index), batch.images[index], randomness.take(index))
@@ -76,20 +76,22 @@ class RandomMargins:
         ]
         distance, expected = (torch.cat(column, 1) for column in zip(*parts, strict=True))
         relative = (distance / expected).masked_fill(distance.isinf() | expected.isinf(), torch.inf)
-        return {
-            "sample": batch.indices.repeat(len(self.dimensions)),
-            "dimension": torch.tensor(self.dimensions).repeat_interleave(len(batch.images)),
-            "distance": distance.flatten(),
-            "status": [
-                "found" if math.isfinite(value) else "censored"
-                for value in distance.flatten().tolist()
-            ],
-            "expected": expected.flatten(),
-            "relative": relative.flatten(),
-        }
+        return Table(
+            {
+                "sample": batch.indices.repeat(len(self.dimensions)),
+                "dimension": torch.tensor(self.dimensions).repeat_interleave(len(batch.images)),
+                "distance": distance.flatten(),
+                "status": [
+                    "found" if math.isfinite(value) else "censored"
+                    for value in distance.flatten().tolist()
+                ],
+                "expected": expected.flatten(),
+                "relative": relative.flatten(),
+            }
+        )
 
-    def summarise(self, table: Columns) -> Summary:
-        distance = cast(Tensor, table["distance"])
+    def summarise(self, table: Table) -> Summary:
+        distance = table.numbers("distance")
         curves = {
             f"median_{name}": self._median(table, name)
             for name in ("distance", "expected", "relative")
@@ -106,12 +108,10 @@ class RandomMargins:
             meanings=self._meanings(len(distance) // len(self.dimensions)),
         )
 
-    def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
+    def charts(self, tables: Mapping[str, Table]) -> list[Chart]:
         dimensions, series = torch.tensor(self.dimensions), list[Series]()
         for model, table in tables.items():
-            _, distances = by_position(
-                cast(Tensor, table["dimension"]), cast(Tensor, table["distance"])
-            )
+            _, distances = by_position(table.numbers("dimension"), table.numbers("distance"))
             place = len(series) // 2
             series.append(
                 replace(medians(model, dimensions, distances.mT), shade=place, mark=place)
@@ -187,8 +187,6 @@ class RandomMargins:
         )
         return torch.stack(found), expected
 
-    def _median(self, table: Columns, name: str) -> Tensor:
+    def _median(self, table: Table, name: str) -> Tensor:
         """Of a column at each dimension."""
-        return quantile(
-            by_position(cast(Tensor, table["dimension"]), cast(Tensor, table[name]))[1], 0.5
-        )
+        return quantile(by_position(table.numbers("dimension"), table.numbers(name))[1], 0.5)

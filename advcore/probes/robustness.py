@@ -18,7 +18,8 @@ from advcore.masking import ball_signs, gradient_signs
 from advcore.norms import NORMS, NormName
 from advcore.probes.charts import Chart, Lines, Series, shares
 from advcore.probes.masking import summarise_signs
-from advcore.probes.probe import Batch, Columns, Curve, Summary, median
+from advcore.probes.probe import Batch, Curve, Summary, median
+from advcore.probes.table import Table
 from advcore.randomness import Randomness
 from advcore.robust_accuracy import Bounds, attack_over, check_grid, robust_accuracy, union
 
@@ -30,17 +31,6 @@ QUALITIES: dict[str, Callable[[NormName], tuple[Attack, ...]]] = {
 
 WORST = "worst"
 """The name of all attacks together."""
-
-BOUNDS = (
-    "prediction",
-    "broken_at",
-    "distance",
-    "own_broken_at",
-    "own_distance",
-    "queries",
-    "gradients",
-)
-"""The columns that hold a record's numbers."""
 
 
 @dataclass(frozen=True)
@@ -115,32 +105,35 @@ class Robustness:
     def validate(self, shape: tuple[int, int, int], classes: int) -> None:
         """Any images and at least two classes will do."""
 
-    def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
+    def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         history = self._bounds(classifier, batch, randomness)
         names = self._names()
         if len(history) > 1:
             history, names = [*history, union(history)], [*names, WORST]
-        columns: dict[str, Tensor | list[str]] = {
-            "sample": batch.indices.repeat(len(names)),
-            "label": batch.labels.repeat(len(names)),
-        }
-        columns |= {
-            name: torch.cat([getattr(bounds, name) for bounds in history]) for name in BOUNDS
-        }
-        columns["attack"] = [name for name in names for _ in range(len(batch.images))]
-        columns["status"] = [
-            Status(code).name.lower()
-            for code in torch.cat([bounds.status for bounds in history]).tolist()
-        ]
+        broken_at = torch.cat([bounds.broken_at for bounds in history])
+        status = torch.cat([bounds.status for bounds in history])
+        table = Table(
+            {
+                "sample": batch.indices.repeat(len(names)),
+                "label": batch.labels.repeat(len(names)),
+                "prediction": torch.cat([bounds.prediction for bounds in history]),
+                "broken_at": broken_at,
+                "distance": torch.cat([bounds.distance for bounds in history]),
+                "own_broken_at": torch.cat([bounds.own_broken_at for bounds in history]),
+                "own_distance": torch.cat([bounds.own_distance for bounds in history]),
+                "queries": torch.cat([bounds.queries for bounds in history]),
+                "gradients": torch.cat([bounds.gradients for bounds in history]),
+                "attack": [name for name in names for _ in range(len(batch.images))],
+                "status": [Status(code).name.lower() for code in status.tolist()],
+            }
+        )
         if self.masking:
-            columns |= self._signs(
-                classifier, batch, randomness, cast(Tensor, columns["broken_at"])
-            )
-        return columns
+            table |= self._signs(classifier, batch, randomness, broken_at)
+        return table
 
-    def summarise(self, table: Columns) -> Summary:
+    def summarise(self, table: Table) -> Summary:
         grid = [0.0, *self.eps]
-        rows = {name: _rows_of(table, name) for name in self._names()}
+        rows = self._rows(table)
         worst = _worst(rows)
         curves = {
             f"robust_accuracy/{WORST}": Curve(grid, robust_accuracy(worst["broken_at"], grid))
@@ -155,27 +148,27 @@ class Robustness:
                 place == 0 or not self.in_turn or not has_budget(attack)
             ):  # else it did not look at all that it may break
                 curves[f"robust_accuracy/{name}"] = Curve(
-                    grid, robust_accuracy(own["own_broken_at"], grid)
+                    grid, robust_accuracy(own.numbers("own_broken_at"), grid)
                 )
-                scalars[f"found/{name}"] = _found(own["own_distance"])
+                scalars[f"found/{name}"] = _found(own.numbers("own_distance"))
             if self.in_turn and known is not None:
-                scalars[f"added/{name}"] = (own["broken_at"] < known).double().mean().item()
+                scalars[f"added/{name}"] = (own.numbers("broken_at") < known).double().mean().item()
             if not has_budget(attack):
-                scalars[f"mean_distance/{name}"] = own["own_distance"].mean().item()
-                scalars[f"median_distance/{name}"] = median(own["own_distance"])
-            known = own["broken_at"]
+                scalars[f"mean_distance/{name}"] = own.numbers("own_distance").mean().item()
+                scalars[f"median_distance/{name}"] = median(own.numbers("own_distance"))
+            known = own.numbers("broken_at")
         meanings = self._meanings(len(worst["broken_at"]))
         if "saturated" not in table:
             return Summary(scalars, curves, meanings=meanings)
-        signs = summarise_signs(_single(table))
+        signs = summarise_signs(table.take(~table.rows_with("attack", WORST)))
         of_signs = {f"masking/{name}": sentence for name, sentence in signs.meanings.items()}
         scalars |= {f"masking/{name}": share for name, share in signs.scalars.items()}
         return Summary(scalars, curves, signs.warnings, meanings | of_signs)
 
-    def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
+    def charts(self, tables: Mapping[str, Table]) -> list[Chart]:
         series, same = [], []
         for place, (model, table) in enumerate(tables.items()):
-            rows = {name: _rows_of(table, name) for name in self._names()}
+            rows = self._rows(table)
             curves, broken_at = self.summarise(table).curves, _worst(rows)["broken_at"]
             worst = curves[f"robust_accuracy/{WORST}"]
             standing = broken_at[:, None] > torch.tensor(worst.x, dtype=broken_at.dtype)
@@ -280,10 +273,12 @@ class Robustness:
         `worse_than_noise` are the sample's own.
         """
         around, still = batch.around(classifier)
-        signs = vars(gradient_signs(around, still, batch.labels))
+        signs = gradient_signs(around, still, batch.labels)
         columns = {
-            name: signs[name]
-            for name in ("zero_gradient", "zero_margin_gradient", "saturated", "variation")
+            "zero_gradient": signs.zero_gradient,
+            "zero_margin_gradient": signs.zero_margin_gradient,
+            "saturated": signs.saturated,
+            "variation": signs.variation,
         }
         norm, noise_at = norm_of(self.chosen[0]), None
         if norm in NORMS and needs_box(self):
@@ -299,6 +294,10 @@ class Robustness:
             columns["worse_than_noise"] = noise_at.repeat(times) < broken_at
         return columns
 
+    def _rows(self, table: Table) -> dict[str, Table]:
+        """Those of each attack, by its name."""
+        return {name: table.take(table.rows_with("attack", name)) for name in self._names()}
+
     def _names(self) -> list[str]:
         """A name for each attack; equal ones are numbered."""
         plain = [attack_name(attack) for attack in self.chosen]
@@ -308,28 +307,11 @@ class Robustness:
         ]
 
 
-def _rows_of(table: Columns, name: str) -> dict[str, Tensor]:
-    """The numbers of one attack's rows."""
-    chosen = torch.tensor([attack == name for attack in table["attack"]])
-    return {column: cast(Tensor, table[column])[chosen] for column in BOUNDS if column in table}
-
-
-def _worst(rows: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+def _worst(rows: Mapping[str, Table]) -> dict[str, Tensor]:
     """What all attacks together found."""
     return {
-        name: torch.stack([own[name] for own in rows.values()]).amin(0)
+        name: torch.stack([own.numbers(name) for own in rows.values()]).amin(0)
         for name in ("broken_at", "distance")
-    }
-
-
-def _single(table: Columns) -> Columns:
-    """The table without the rows of all attacks together."""
-    chosen = [attack != WORST for attack in table["attack"]]
-    return {
-        name: column[torch.tensor(chosen)]
-        if isinstance(column, Tensor)
-        else [word for word, own in zip(column, chosen, strict=True) if own]
-        for name, column in table.items()
     }
 
 

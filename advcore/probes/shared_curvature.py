@@ -5,7 +5,6 @@ them.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -16,8 +15,9 @@ from advcore.curvature import Stacked, cross_entropy, energy, input_hessian, lan
 from advcore.margins import check_attack, minimal_perturbations
 from advcore.norms import L2
 from advcore.probes.charts import Chart, Lines, Series, medians
-from advcore.probes.probe import Batch, Columns, Curve, Summary, median
+from advcore.probes.probe import Batch, Curve, Summary, median
 from advcore.probes.profiles import unsettled
+from advcore.probes.table import Table
 from advcore.randomness import Randomness, drawn_places
 
 TOLERANCE = 1e-5
@@ -109,7 +109,7 @@ class SharedCurvature:
                     f"{getattr(self, name)}"
                 )
 
-    def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
+    def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         with full_precision():
             hessian = input_hessian(
                 classifier, batch.images, cross_entropy(batch.labels), self.step
@@ -120,20 +120,22 @@ class SharedCurvature:
             nothing = ~(pairs.values.abs() > TOLERANCE * pairs.values.abs().amax(1, keepdim=True))
             result = minimal_perturbations(classifier, batch.images, self.attack, randomness)
             way = L2.steepest(result.images.flatten(1))
-        return {
-            "sample": batch.indices,
-            "eigenvalues": pairs.values.masked_fill(nothing & pairs.values.isfinite(), 0),
-            "eigenvectors": _signed(pairs.vectors).masked_fill(nothing[:, :, None], 0),
-            "residual": pairs.residuals.amax(1),
-            "direction": way.masked_fill(~result.found[:, None], 0),
-            "distance": result.distance,
-            "status": [Status(code).name.lower() for code in result.status.tolist()],
-        }
+        return Table(
+            {
+                "sample": batch.indices,
+                "eigenvalues": pairs.values.masked_fill(nothing & pairs.values.isfinite(), 0),
+                "eigenvectors": _signed(pairs.vectors).masked_fill(nothing[:, :, None], 0),
+                "residual": pairs.residuals.amax(1),
+                "direction": way.masked_fill(~result.found[:, None], 0),
+                "distance": result.distance,
+                "status": [Status(code).name.lower() for code in result.status.tolist()],
+            }
+        )
 
-    def summarise(self, table: Columns) -> Summary:
+    def summarise(self, table: Table) -> Summary:
         seen = _unseen_half(table, self.directions)
         last = {name: values[:, -1] for name, values in seen.items()}
-        count, dimension = seen["shared"].shape[1], cast(Tensor, table["direction"]).shape[1]
+        count, dimension = seen["shared"].shape[1], table.numbers("direction").shape[1]
         sizes = list(range(1, count + 1))
         return Summary(
             scalars={
@@ -144,7 +146,7 @@ class SharedCurvature:
                 "median_curvature/random": median(last["random"]),
                 "median_energy": median(last["energy"]),
                 "energy_of_random": math.sqrt(count / dimension),
-                "found": torch.isfinite(cast(Tensor, table["distance"])).double().mean().item(),
+                "found": torch.isfinite(table.numbers("distance")).double().mean().item(),
             },
             curves={
                 **{
@@ -161,12 +163,12 @@ class SharedCurvature:
             meanings=MEANINGS,
         )
 
-    def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
+    def charts(self, tables: Mapping[str, Table]) -> list[Chart]:
         halves = {model: _unseen_half(table, self.directions) for model, table in tables.items()}
         some = next(iter(tables.values()))
         return [
             _curvatures(halves, self.step),
-            _energies(halves, cast(Tensor, some["direction"]).shape[1]),
+            _energies(halves, some.numbers("direction").shape[1]),
         ]
 
 
@@ -185,28 +187,28 @@ def _line(label: str, x: Tensor, values: Tensor) -> Series:
     return replace(medians(label, x, values), y=torch.tensor(_medians(values)))
 
 
-def _unseen_half(table: Columns, directions: int) -> dict[str, Tensor]:
+def _unseen_half(table: Table, directions: int) -> dict[str, Tensor]:
     """What the directions of the first half are to the second, for each number m of them: `shared`
     and `random`, the mean curvature along m shared and m random directions, `(samples, m)`;
     `energy`, of the minimal perturbations that were found.
     """
-    finite = cast(Tensor, table["eigenvalues"]).isfinite().all(1)
-    columns = {name: column[finite] for name, column in table.items() if isinstance(column, Tensor)}
-    samples = len(columns["sample"])
+    table = table.take(table.numbers("eigenvalues").isfinite().all(1))
+    samples = len(table["sample"])
     if samples < 2:
         raise ValueError(
             "shared directions are made from one half of the samples and tried on the other; "
             f"got {samples}: take more"
         )
-    first, second = drawn_places(columns["sample"]).argsort().tensor_split(2)
-    values, vectors = columns["eigenvalues"], columns["eigenvectors"]
+    first, second = drawn_places(table.numbers("sample")).argsort().tensor_split(2)
+    values, vectors = table.numbers("eigenvalues"), table.numbers("eigenvectors")
     dimension = vectors.shape[2]
     count = max(
         1, min(directions, dimension, int((values[first] != 0).sum()))
     )  # the rank of the mean, at most
     pairs = lanczos(Stacked(values[first], vectors[first]), ONE, dimension, count, vectors.dtype)
     shared = pairs.vectors[0]
-    ways, found = columns["direction"][second], torch.isfinite(columns["distance"][second])
+    ways = table.numbers("direction")[second]
+    found = torch.isfinite(table.numbers("distance")[second])
     return {
         "shared": _curvature(values[second], vectors[second], shared),
         "random": _curvature(

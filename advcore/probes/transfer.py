@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -17,7 +16,8 @@ from advcore.box import keeps_box
 from advcore.classifier import Classifier, full_precision, predict
 from advcore.criteria import Untargeted
 from advcore.probes.charts import Chart, Lines, Maps, Series, shares
-from advcore.probes.probe import NOBODY, Batch, Columns, Curve, Summary, median
+from advcore.probes.probe import NOBODY, Batch, Curve, Summary, median
+from advcore.probes.table import Table
 from advcore.randomness import Randomness
 from advcore.transfer import fooled, lengthened, transfer_rates
 
@@ -76,7 +76,7 @@ class Transfer:
         batch: Batch,
         randomness: Randomness,
         others: Mapping[str, Classifier] = NOBODY,
-    ) -> Columns:
+    ) -> Table:
         if not others:
             raise ValueError(
                 "transfer shows its images to other networks; got none: give `others`, by name"
@@ -96,32 +96,34 @@ class Transfer:
             ]
         scales = torch.tensor(self.scales, dtype=torch.float64).repeat_interleave(len(batch.images))
         status = [Status(code).name.lower() for code in result.status.tolist()]
-        return {
-            "sample": batch.indices.repeat(len(changed)),
-            "to": [name for name in others for _ in scales],
-            "scale": scales.repeat(len(others)),
-            "found": result.found.repeat(len(changed)),
-            "fooled": torch.cat(changed),
-            "distance": result.distance.repeat(len(changed)),
-            "status": status * len(changed),
-        }
+        return Table(
+            {
+                "sample": batch.indices.repeat(len(changed)),
+                "to": [name for name in others for _ in scales],
+                "scale": scales.repeat(len(others)),
+                "found": result.found.repeat(len(changed)),
+                "fooled": torch.cat(changed),
+                "distance": result.distance.repeat(len(changed)),
+                "status": status * len(changed),
+            }
+        )
 
-    def summarise(self, table: Columns) -> Summary:
-        columns, rates = cast(Mapping[str, Tensor], table), self._rates(table)
+    def summarise(self, table: Table) -> Summary:
+        rates = self._rates(table)
         return Summary(
             scalars={
-                "found": columns["found"].double().mean().item(),
-                "median_distance": median(columns["distance"]),
+                "found": table.numbers("found").double().mean().item(),
+                "median_distance": median(table.numbers("distance")),
                 **{f"transfer_rate/{name}": own[0].item() for name, own in rates.items()},
             },
             curves={
                 f"transfer_rate_over_scale/{name}": Curve(self.scales, own.tolist())
                 for name, own in rates.items()
             },
-            meanings=self._meanings(len(columns["sample"].unique())),
+            meanings=self._meanings(len(table.numbers("sample").unique())),
         )
 
-    def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
+    def charts(self, tables: Mapping[str, Table]) -> list[Chart]:
         rates = {model: self._rates(table) for model, table in tables.items()}
         lines = [
             self._line(f"{model} → {name}", table, name)
@@ -156,16 +158,17 @@ class Transfer:
         box = "in the box [0, 1]" if keeps_box(self.attack) else "no box"
         return f"{RATE} By {kind_and_norm(self.attack)}, from the predicted label, {box}."
 
-    def _rates(self, table: Columns) -> dict[str, Tensor]:
+    def _rates(self, table: Table) -> dict[str, Tensor]:
         """By the other network's name: the share of the images found that fool it, at each scale;
         NaN where none was found.
         """
-        columns, rates = cast(Mapping[str, Tensor], table), {}
-        for name in dict.fromkeys(cast(list[str], table["to"])):
-            own = torch.tensor([to == name for to in table["to"]])
-            rows = [own & (columns["scale"] == scale) for scale in self.scales]
-            changed = torch.stack([columns["fooled"][some] for some in rows])
-            rates[name] = transfer_rates(columns["found"][rows[0]][None], changed[None])[0]
+        rates, scales = {}, table.numbers("scale")
+        found, changed = table.numbers("found"), table.numbers("fooled")
+        for name in dict.fromkeys(table.words("to")):
+            own = table.rows_with("to", name)
+            rows = [own & (scales == scale) for scale in self.scales]
+            hits = torch.stack([changed[some] for some in rows])
+            rates[name] = transfer_rates(found[rows[0]][None], hits[None])[0]
         return rates
 
     def _maps(self, rates: Mapping[str, Mapping[str, Tensor]]) -> Chart:
@@ -192,18 +195,13 @@ class Transfer:
             note=self._note(),
         )
 
-    def _line(self, label: str, table: Columns, name: str) -> Series:
+    def _line(self, label: str, table: Table, name: str) -> Series:
         """The rate at each scale of the images found, shown to the network `name`, in its
         interval.
         """
-        columns, own = (
-            cast(Mapping[str, Tensor], table),
-            torch.tensor([to == name for to in table["to"]]),
-        )
-        chosen = own & columns["found"]
-        hits = torch.stack(
-            [columns["fooled"][chosen & (columns["scale"] == scale)] for scale in self.scales], 1
-        )
+        chosen = table.rows_with("to", name) & table.numbers("found")
+        scales, changed = table.numbers("scale"), table.numbers("fooled")
+        hits = torch.stack([changed[chosen & (scales == scale)] for scale in self.scales], 1)
         return shares(label, torch.tensor(self.scales), hits)
 
     def _over_scale(self, series: Sequence[Series]) -> Chart:

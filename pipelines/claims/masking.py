@@ -10,6 +10,7 @@ import torch
 from advcore.pipelines.claims.grid import Tables
 from advcore.pipelines.claims.intervals import indices, quantiles
 from advcore.pipelines.claims.measured import Measured, judge
+from advcore.probes import Table
 from advcore.probes.masking import summarise_signs
 
 
@@ -75,6 +76,5 @@ SIGNS = (
 
 
 def _warnings(signs: Mapping[str, Any], rows: torch.Tensor) -> float:
-    return float(
-        len(summarise_signs({name: column[rows] for name, column in signs.items()}).warnings)
-    )
+    drawn = Table({name: column[rows] for name, column in signs.items()})
+    return float(len(summarise_signs(drawn).warnings))

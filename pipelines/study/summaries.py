@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, SupportsFloat
 
 from advcore.pipelines.settings.names import check_name
-from advcore.probes import Chart, Columns, Curve, Gallery, Lines, Maps, Probe, Summary
+from advcore.probes import Chart, Columns, Curve, Gallery, Lines, Maps, Probe, Summary, Table
 
 OURS = ("shards", "shards_failed", "seconds")
 """The metrics that a study logs beside the numbers of each probe."""
@@ -16,7 +16,7 @@ def summarised(probe: Probe, tables: Mapping[str, Columns]) -> dict[str, Summary
 
     Raises what the probe raises, and ValueError where a summary holds no numbers.
     """
-    return {model: checked(probe.summarise(table)) for model, table in tables.items()}
+    return {model: checked(probe.summarise(Table(table))) for model, table in tables.items()}
 
 
 def drawings(name: str, probe: Probe, tables: Mapping[str, Columns]) -> list[Chart]:
@@ -24,7 +24,7 @@ def drawings(name: str, probe: Probe, tables: Mapping[str, Columns]) -> list[Cha
 
     Raises what it raises, and ValueError for what is no chart or has no valid name.
     """
-    charts = probe.charts(tables)
+    charts = probe.charts({model: Table(table) for model, table in tables.items()})
     if not isinstance(charts, list | tuple):
         raise ValueError(f"charts must give a list of charts; got {_described(charts)}")
     for chart in charts:

@@ -3,17 +3,15 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
 
 import torch
-from torch import Tensor
 
 from advcore.pipelines.sweep.journal import Trial
 from advcore.pipelines.sweep.metric_names import HELD_OUT, summary_numbers, unknown
 from advcore.pipelines.sweep.plan import Plan
 from advcore.pipelines.sweep.settings import Sweep
 from advcore.pipelines.training.settings import Training
-from advcore.probes import Columns, Probe, Robustness
+from advcore.probes import Columns, Probe, Robustness, Table
 from advcore.randomness import Randomness
 from advcore.shares import wilson
 from advcore.workers.datasets import batch, load
@@ -113,7 +111,7 @@ def interval(
     Wilson's for a share, else a percentile bootstrap's; none if the probe cannot summarise
     resampled rows.
     """
-    samples = torch.as_tensor(cast(Tensor, table["sample"]))
+    samples = Table(table).numbers("sample")
     value = metrics.get(name, math.nan)
     if not math.isfinite(value):
         return None, None
@@ -135,14 +133,15 @@ def interval(
     return ends.quantile(0.025).item(), ends.quantile(0.975).item()
 
 
-def resampled(table: Columns, generator: torch.Generator) -> Columns:
+def resampled(table: Columns, generator: torch.Generator) -> Table:
     """Return a table of as many samples, drawn with replacement.
 
     Each has all its rows and its own number.
 
     Raises ValueError where the samples have different numbers of rows.
     """
-    samples = torch.as_tensor(cast(Tensor, table["sample"]))
+    table = Table(table)
+    samples = table.numbers("sample")
     names, place = samples.unique(return_inverse=True)
     each, rest = divmod(len(samples), len(names))
     if rest or (place.bincount() != each).any():
@@ -157,12 +156,7 @@ def resampled(table: Columns, generator: torch.Generator) -> Columns:
         each > 1 and samples[0] == samples[1]
     ):  # the samples of one index stand together, not the rows of one sample
         rows, numbered = rows.T, numbered.T
-    order = rows.reshape(-1)
-    drawn: dict[str, Tensor | list[str]] = {
-        name: column[order] if isinstance(column, Tensor) else [column[i] for i in order.tolist()]
-        for name, column in table.items()
-    }
-    return {**drawn, "sample": numbered.reshape(-1)}
+    return Table(table.take(rows.reshape(-1)) | {"sample": numbered.reshape(-1)})
 
 
 def _of_epochs(training: Training) -> list[str]:
@@ -190,7 +184,9 @@ def _of_probe(plan: Plan, training: Training, probe: Probe) -> list[str] | None:
         return list(
             summary_numbers(
                 probe.summarise(
-                    probe.measure(network, samples, Randomness(sweep.run.seed, samples.indices))
+                    Table(
+                        probe.measure(network, samples, Randomness(sweep.run.seed, samples.indices))
+                    )
                 )
             )
         )

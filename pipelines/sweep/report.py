@@ -7,11 +7,8 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import cast
 
-import torch
 import yaml
-from torch import Tensor
 
 from advcore.pipelines.claims import Measured
 from advcore.pipelines.claims.results import evaluate_claim
@@ -27,7 +24,7 @@ from advcore.pipelines.sweep.settings import Sweep
 from advcore.pipelines.sweep.space import label, short_names
 from advcore.pipelines.sweep.trials_charts import charts
 from advcore.pipelines.tracking.card import add_to_card
-from advcore.probes import Columns, Robustness
+from advcore.probes import Columns, Robustness, Table
 from advcore.workers.checkpoints import atomic_write, read_metadata
 from advcore.workers.errors import USERS_ERRORS
 from advcore.workers.redaction import plain_without_secrets
@@ -130,10 +127,7 @@ def _quantities(
     Each trial has the same number of samples.
     """
     own = next(iter(rows.values()), {}) if best is None else rows.get(best.key, {})
-    samples = {
-        probe: len(torch.as_tensor(cast(Tensor, table["sample"])).unique())
-        for probe, table in own.items()
-    }
+    samples = {probe: len(Table(table).numbers("sample").unique()) for probe, table in own.items()}
     return Quantities(plan.sweep.probes, schema.unstructure(plan.training), samples)
 
 

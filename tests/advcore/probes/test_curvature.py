@@ -269,10 +269,8 @@ def test_the_profile_shows_the_ranks_that_are_not_zero():
     ],
 )
 def test_the_profile_says_what_it_leaves_out(probe, hidden, note):
-    table = {
-        **_measure(TOP, NETWORKS["relu"]),
-        "eigenvalues": torch.tensor([[1.0, 0.0, hidden]]).expand(COUNT, -1),
-    }
+    table = _measure(TOP, NETWORKS["relu"])
+    table["eigenvalues"] = torch.tensor([[1.0, 0.0, hidden]]).expand(COUNT, -1)
     assert note in probe.charts({"relu": table})[0].note
 
 

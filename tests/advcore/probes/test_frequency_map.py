@@ -4,7 +4,7 @@ import torch
 
 from advcore import Randomness
 from advcore.attacks import DeepFool
-from advcore.probes import Batch, FrequencyMap
+from advcore.probes import Batch, FrequencyMap, Table
 
 SHAPE, COUNT = (1, 6, 6), 5
 PROBE = FrequencyMap(size=2)
@@ -56,7 +56,7 @@ def _table():
         "column": position % 2,
         "distance": distance,
     }
-    return {name: column[order] for name, column in columns.items()}
+    return Table(columns).take(order)
 
 
 def test_summary_counts_what_was_not_found_as_inf():

@@ -6,7 +6,7 @@ import torch
 
 from advcore import Randomness
 from advcore.attacks import PGD, Bisected, DeepFool
-from advcore.probes import Batch, Margins
+from advcore.probes import Batch, Margins, Table
 from advcore.subspaces import DCTDiagonal
 
 SHAPE, COUNT = (1, 6, 6), 9
@@ -91,11 +91,11 @@ def test_summary():
 
 def test_samples_without_a_margin_count_as_inf():
     distance = torch.tensor([1.0, torch.inf, torch.inf, 1.0, 2.0, torch.inf])
-    table = {
-        "sample": torch.arange(3).repeat(2),
-        "subspace": torch.tensor([0, 0, 0, 1, 1, 1]),
-        "distance": distance,
-    }
+    table = Table(
+        sample=torch.arange(3).repeat(2),
+        subspace=torch.tensor([0, 0, 0, 1, 1, 1]),
+        distance=distance,
+    )
     summary = PROBE.summarise(table)
     assert summary.curves["median_margin"].y == [torch.inf, 2.0]
     assert summary.scalars["found"] == 0.5
@@ -105,11 +105,7 @@ def test_rows_in_another_order_make_the_same_summary():
     """Shards end in any order, and their rows are joined."""
     table = _measure()
     order = torch.randperm(4 * COUNT, generator=torch.Generator().manual_seed(0))
-    shuffled = {
-        name: column[order] if isinstance(column, torch.Tensor) else column
-        for name, column in table.items()
-    }
-    assert PROBE.summarise(shuffled) == PROBE.summarise(table)
+    assert PROBE.summarise(table.take(order)) == PROBE.summarise(table)
 
 
 def test_charts_have_one_series_for_each_model():

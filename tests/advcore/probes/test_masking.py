@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from advcore import Randomness
-from advcore.probes import Batch, Masking
+from advcore.probes import Batch, Masking, Table
 from advcore.probes.masking import summarise_signs
 
 COUNT = 24
@@ -132,7 +132,7 @@ def _table(flagged, right=200):
 
 @pytest.mark.parametrize(("flagged", "warned"), [(0, False), (2, False), (3, True)])
 def test_only_shares_above_the_tolerated_warn(flagged, warned):
-    summary = summarise_signs(_table(flagged))
+    summary = summarise_signs(Table(_table(flagged)))
     assert summary.scalars["saturated"] == flagged / 200
     assert set(summary.warnings) == ({"saturated_logits"} if warned else set())
     assert "regained" not in summary.scalars

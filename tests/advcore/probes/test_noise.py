@@ -5,7 +5,7 @@ import torch
 from advcore import Randomness
 from advcore.attacks import DeepFool
 from advcore.noise import MEDIAN_RATIO
-from advcore.probes import Batch, Noise
+from advcore.probes import Batch, Noise, Table
 
 SHAPE = (3, 8, 8)
 PROBE = Noise((0.2, 1.0), draws=400, directions=11)
@@ -82,17 +82,14 @@ def test_the_noise_that_flips_a_tenth_of_the_draws_at_a_flat_boundary():
 def test_summary():
     ratio = torch.tensor([4.0, 1.0, torch.inf, 2.0, 3.0])
     flips = torch.zeros(5, 2)
-    level = {
-        "sigma_10": ratio,
-        "sigma_10_ratio": 2 * ratio,
-        "implied": torch.full((5, 2), torch.inf),
-    }
-    table = {
-        "distance": torch.tensor([1.0, 1.0, torch.inf, 2.0, 3.0]),
-        "flips": flips,
-        "ratio": ratio,
-        **level,
-    }
+    table = Table(
+        distance=torch.tensor([1.0, 1.0, torch.inf, 2.0, 3.0]),
+        flips=flips,
+        ratio=ratio,
+        sigma_10=ratio,
+        sigma_10_ratio=2 * ratio,
+        implied=torch.full((5, 2), torch.inf),
+    )
     scalars = PROBE.summarise(table).scalars
     names = (
         "found",

@@ -6,7 +6,7 @@ import torch
 
 from advcore import Randomness
 from advcore.attacks import DeepFool
-from advcore.probes import Batch, RandomMargins
+from advcore.probes import Batch, RandomMargins, Table
 from advcore.subspaces import median_projection, random_spans
 
 SHAPE = (3, 8, 8)
@@ -112,7 +112,7 @@ def _table():
         "relative": torch.tensor([2.0, torch.inf, 1.0, 1.0, 2.5, 1.0]),
     }
     order = torch.tensor([3, 0, 5, 1, 4, 2])  # shards end in any order
-    return {name: column[order] for name, column in columns.items()}
+    return Table(columns).take(order)
 
 
 def test_summary():

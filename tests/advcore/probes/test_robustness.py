@@ -7,7 +7,7 @@ import torch
 from advcore import Randomness, Untargeted
 from advcore.attacks import APGD, APGDT, FGSM, FMN, PGD, Bisected, DeepFool, MinimalNorm, Square
 from advcore.masking import ball_signs
-from advcore.probes import Batch, Robustness
+from advcore.probes import Batch, Robustness, Table
 
 EPS = (0.05, 0.2, 0.5)
 LATE = PGD(norm="l2", steps=5, random_start=False)
@@ -129,7 +129,7 @@ def test_a_sample_at_exactly_eps_is_broken_there():
         "own_broken_at": torch.tensor([0.1, 0.2, torch.inf]),
         "own_distance": torch.tensor([0.1, 0.15, torch.inf]),
     }
-    summary = Robustness((0.1, 0.2), attacks=(DeepFool(),)).summarise(table)
+    summary = Robustness((0.1, 0.2), attacks=(DeepFool(),)).summarise(Table(table))
     assert summary.curves["robust_accuracy/worst"].y == pytest.approx([1, 2 / 3, 1 / 3])
 
 
@@ -141,7 +141,7 @@ def test_samples_not_found_stay_in_the_mean_and_the_median():
         "own_broken_at": torch.full((3,), torch.inf),
         "own_distance": torch.tensor([torch.inf, 0.9, torch.inf]),
     }
-    scalars = Robustness((0.1,), attacks=(DeepFool(),)).summarise(table).scalars
+    scalars = Robustness((0.1,), attacks=(DeepFool(),)).summarise(Table(table)).scalars
     assert (
         scalars["mean_distance/deepfool-l2"] == scalars["median_distance/deepfool-l2"] == torch.inf
     )
