@@ -1,9 +1,6 @@
 """The command `advcore`: parse, run, and turn every error into one line and an exit status.
 
-Modules that take seconds to import are imported where they are needed: a finished study is answered
-before.
-
-What takes seconds to import is imported where it is needed: a finished study answers before.
+What takes seconds to import is imported where it is needed: a finished study is answered without.
 """
 
 import io
@@ -11,20 +8,28 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import advcore
+from advcore.pipelines.commands import (
+    Command,
+    DemoCommand,
+    RunCommand,
+    SweepCommand,
+    TrainCommand,
+    parse,
+)
 from advcore.pipelines.machine.home import ensure_home
 from advcore.pipelines.machine.terminal import nobody_reads, on_end, say
 from advcore.pipelines.reports.escaping import visible
-from advcore.pipelines.study import saved_answer
+from advcore.pipelines.study.saved_answer import Question, find_answer, save_answer
 from advcore.workers.errors import InputError, RunInterruptedError
 from advcore.workers.redaction import LINE, shortened, without_secrets
 
 if TYPE_CHECKING:
-    from advcore.pipelines.commands import Command
     from advcore.pipelines.study.report import Report
 
 
@@ -65,14 +70,6 @@ def _main(arguments: list[str]) -> int:
     if arguments == ["--version"]:
         print(f"advcore {advcore.__version__}")
         return 0
-    render_report = saved_answer.cached_answer(arguments)
-    if render_report is not None:
-        print(render_report, end="")
-        return 0
-    ensure_home()
-    before = saved_answer.fingerprint(arguments)
-    from advcore.pipelines.commands import parse
-
     command = parse(arguments)
     on_end(_interrupt)
     if os.getcwd() not in sys.path:
@@ -81,7 +78,7 @@ def _main(arguments: list[str]) -> int:
         warnings.filterwarnings("ignore")
         os.environ.setdefault("PYTHONWARNINGS", "ignore")
     try:
-        return _done(command, arguments, before)
+        return _done(command, arguments)
     except KeyboardInterrupt:
         say(f"advcore: interrupted; {command.interrupted}")
         return 130
@@ -91,46 +88,44 @@ def _main(arguments: list[str]) -> int:
         return _failed(error, command.verbose, command.interrupted)
 
 
-def _done(command: "Command", arguments: Sequence[str], before: dict[str, Any] | None) -> int:
-    from advcore.pipelines.commands import RunCommand, SweepCommand, TrainCommand, parse
-
+def _done(command: Command, arguments: Sequence[str]) -> int:
+    """Run a command, or answer it from a finished study; return the exit status."""
+    ensure_home()
     if isinstance(command, RunCommand | TrainCommand | SweepCommand):
         command = parse(arguments, command.with_file())
-    result = command()
-    if isinstance(result, int):
-        return result
+    if isinstance(command, RunCommand | DemoCommand):
+        return _study(command, command.question(arguments))
+    return command()
+
+
+def _study(command: RunCommand | DemoCommand, question: Question) -> int:
+    """Run a study unless its answer is saved; print the report and return the exit status."""
+    answer = find_answer(question)
+    if answer is not None:
+        print(answer, end="")
+        return 0
+    before = question.fingerprint()
+    report = command()
+    if isinstance(report, int):
+        return report
     try:
-        _show(result, arguments, before)
+        _show(report, question, before)
     except BrokenPipeError:
         if not nobody_reads():
             raise
-    return 0 if result.complete else 1
+    return 0 if report.complete else 1
 
 
-def _show(report: "Report", arguments: Sequence[str], before: dict[str, Any] | None) -> None:
+def _show(report: "Report", question: Question, before: Mapping[str, Any]) -> None:
     """Print the report; save a complete one, so that the next call is answered at once."""
-    from advcore.pipelines.printing import show
+    from advcore.pipelines.printing import render_report, show
 
     try:
         show(report)
     finally:  # also where its reader has gone
-        _remember(report, arguments, before)
-
-
-def _remember(report: "Report", arguments: Sequence[str], before: dict[str, Any] | None) -> None:
-    from dataclasses import replace
-
-    from advcore.pipelines.printing import render_report
-
-    if report.kept is not None and before is not None:
-        total = report.measured + report.found
-        saved_answer.save_answer(
-            before,
-            arguments,
-            report.folder,
-            report.kept,
-            render_report(replace(report, measured=0, found=total)),
-        )
+        if report.kept is not None:
+            again = replace(report, measured=0, found=report.measured + report.found)
+            save_answer(question, before, report.kept, render_report(again))
 
 
 def _failed(error: Exception, verbose: bool, keeps: str) -> int:

@@ -1,27 +1,23 @@
-"""The commands of `advcore`: dataclasses whose fields are its flags and docstrings its help."""
+"""The commands of `advcore`: dataclasses whose fields are its flags and docstrings its help.
+
+What takes seconds to import (torch, Ray, MLflow, matplotlib) is imported where a command needs it:
+a command line is parsed, explained, and answered from a finished study without.
+"""
 
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction
 
-from advcore.pipelines import doctor
-from advcore.pipelines.listing import show_name, show_names
-from advcore.pipelines.printing import show_sweep, show_trained
-from advcore.pipelines.settings.shipped import read
-from advcore.pipelines.study.driver import run
-from advcore.pipelines.study.dry_run import describe_dry_run
-from advcore.pipelines.study.report import Report
-from advcore.pipelines.study.settings import RunSettings, Study
-from advcore.pipelines.sweep.driver import sweep
-from advcore.pipelines.sweep.settings import Sweep, SweepSettings
-from advcore.pipelines.tracking.tracker import ui_command
-from advcore.pipelines.training.driver import train
-from advcore.pipelines.training.settings import Training, TrainSettings
+from advcore.pipelines.settings.runs import RunSettings, SweepSettings, TrainSettings, read_run
+from advcore.pipelines.study.saved_answer import Question
 from advcore.workers.paths import expand_path
+
+if TYPE_CHECKING:
+    from advcore.pipelines.study.report import Report
 
 Settings = UseAppendAction[tuple[str, ...]]
 
@@ -49,12 +45,21 @@ class RunCommand:
 
     def with_file(self) -> "RunCommand":
         """Return the same command with the study file's settings as defaults."""
-        return replace(self, run=read(Study, self.study, "studies", self.set).run)
+        return replace(self, run=read_run(RunSettings, self.study, "studies", self.set))
 
     interrupted = "finished shards are in the store, and the same command goes on from there"
 
-    def __call__(self) -> Report | int:
+    def question(self, arguments: Sequence[str]) -> Question:
+        """Return all of the command that its saved answer depends on."""
+        return Question.read(arguments, self.study, self.set, self.run)
+
+    def __call__(self) -> "Report | int":
         """Run the study, or print the dry run and return 0."""
+        from advcore.pipelines.settings.schema import read
+        from advcore.pipelines.study.driver import run
+        from advcore.pipelines.study.dry_run import describe_dry_run
+        from advcore.pipelines.study.settings import Study
+
         study = replace(read(Study, self.study, "studies", self.set), run=self.run)
         if not self.dry_run:
             return run(study, self.verbose)
@@ -80,12 +85,17 @@ class TrainCommand:
 
     def with_file(self) -> "TrainCommand":
         """Return the same command with the recipe file's settings as defaults."""
-        return replace(self, run=read(Training, self.recipe, "recipes", self.set).run)
+        return replace(self, run=read_run(TrainSettings, self.recipe, "recipes", self.set))
 
     interrupted = "finished epochs are kept, and the same command goes on from there"
 
     def __call__(self) -> int:
         """Train, print the result, and return the exit status."""
+        from advcore.pipelines.printing import show_trained
+        from advcore.pipelines.settings.schema import read
+        from advcore.pipelines.training.driver import train
+        from advcore.pipelines.training.settings import Training
+
         result = train(replace(read(Training, self.recipe, "recipes", self.set), run=self.run))
         show_trained(result)
         return 1 if result.unlogged else 0
@@ -113,12 +123,17 @@ class SweepCommand:
 
     def with_file(self) -> "SweepCommand":
         """Return the same command with the sweep file's settings as defaults."""
-        return replace(self, run=read(Sweep, self.sweep, "sweeps", self.set).run)
+        return replace(self, run=read_run(SweepSettings, self.sweep, "sweeps", self.set))
 
     interrupted = "finished epochs and trials are kept, and the same command goes on from there"
 
     def __call__(self) -> int:
         """Run the sweep, print the report, and return the exit status."""
+        from advcore.pipelines.printing import show_sweep
+        from advcore.pipelines.settings.schema import read
+        from advcore.pipelines.sweep.driver import sweep
+        from advcore.pipelines.sweep.settings import Sweep
+
         report = sweep(
             replace(read(Sweep, self.sweep, "sweeps", self.set), run=self.run), self.verbose
         )
@@ -142,12 +157,23 @@ class DemoCommand:
 
     interrupted = "what is finished stays, and the same command goes on from there"
 
-    def __call__(self) -> Report:
+    @property
+    def run(self) -> RunSettings:
+        """The settings of the demo's file, with this command's options over them."""
+        own = read_run(RunSettings, "demo", "studies")
+        return replace(own, runner=self.runner, out=self.out)
+
+    def question(self, arguments: Sequence[str]) -> Question:
+        """Return all of the command that its saved answer depends on."""
+        return Question.read(arguments, "demo", (), self.run)
+
+    def __call__(self) -> "Report":
         """Run the demo's study."""
-        study: Study = read(Study, "demo", "studies")
-        return run(
-            replace(study, run=replace(study.run, runner=self.runner, out=self.out)), self.verbose
-        )
+        from advcore.pipelines.settings.schema import read
+        from advcore.pipelines.study.driver import run
+        from advcore.pipelines.study.settings import Study
+
+        return run(replace(read(Study, "demo", "studies"), run=self.run), self.verbose)
 
 
 @dataclass(frozen=True)
@@ -167,6 +193,8 @@ class UiCommand:
 
     def __call__(self) -> int:
         """Replace this process by MLflow's server."""
+        from advcore.pipelines.tracking.tracker import ui_command
+
         uri = self.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
         command, store = ui_command(uri, expand_path(self.out).absolute(), self.port)
         # without the type, MLflow opens on its pages for language models, which are empty here
@@ -192,6 +220,8 @@ class ListCommand:
 
     def __call__(self) -> int:
         """Print the names, or one of them in full, and return 0."""
+        from advcore.pipelines.listing import show_name, show_names
+
         show_name(self.name) if self.name else show_names()
         return 0
 
@@ -220,6 +250,8 @@ class DoctorCommand:
 
     def __call__(self) -> int:
         """Print each finding and return the exit status."""
+        from advcore.pipelines import doctor
+
         well = True
         for finding in doctor.examine(self.out, self.store, self.address, self.tracking_uri):
             print(finding, flush=True)

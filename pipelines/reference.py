@@ -16,10 +16,11 @@ from advcore.attacks import ATTACKS
 from advcore.networks import NETWORKS
 from advcore.networks.wrappers import WRAPPERS
 from advcore.pipelines.claims import CLAIMS
+from advcore.pipelines.settings.runs import RunSettings, SweepSettings, TrainSettings
 from advcore.pipelines.settings.schedulers import SCHEDULERS, SEARCHERS
-from advcore.pipelines.study.settings import RunSettings, Study
-from advcore.pipelines.sweep.settings import Sweep, SweepSettings
-from advcore.pipelines.training.settings import Training, TrainSettings
+from advcore.pipelines.study.settings import Study
+from advcore.pipelines.sweep.settings import Sweep
+from advcore.pipelines.training.settings import Training
 from advcore.probes import PROBES
 from advcore.subspaces import FAMILIES
 from advcore.training import AUGMENTATIONS, SCHEDULES, TERMS, WATCHES, Recipe, Validation

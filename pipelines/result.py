@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advcore.pipelines.reports.escaping import visible
-from advcore.pipelines.settings.shipped import read
+from advcore.pipelines.settings.schema import read
 from advcore.pipelines.study import driver
 from advcore.pipelines.study.collecting import last_line
 from advcore.pipelines.study.report import RESULTS, table_file

@@ -1,11 +1,12 @@
 """Settings files: the user's own, and those that come with advcore."""
 
 import os
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from advcore.pipelines.settings import schema
+from advcore.pipelines.settings.documents import load_yaml, override
 from advcore.workers.errors import InputError
 
 
@@ -35,10 +36,9 @@ def find(name: str, folder: str) -> Path:
     )
 
 
-def read(cls: Any, name: str, folder: str, settings: tuple[str, ...] = ()) -> Any:
-    """Read the dataclass `cls` from a YAML file.
+def read_document(name: str, folder: str, settings: Sequence[str] = ()) -> dict[str, Any]:
+    """Read the mapping in a YAML file, found as by `find`.
 
     `settings` are overrides, `dotted.name=value`.
     """
-    data = schema.override(schema.load_yaml(find(name, folder)), settings)
-    return schema.structure(cls, data, at=cls.__name__.lower())
+    return override(load_yaml(find(name, folder)), settings)

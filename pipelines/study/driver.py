@@ -7,13 +7,14 @@ from dataclasses import replace
 
 from advcore.pipelines.machine.lock import exclusive_lock
 from advcore.pipelines.settings.names import check_alone
+from advcore.pipelines.settings.runs import RunSettings
 from advcore.pipelines.study.collecting import collect_results, set_aside
 from advcore.pipelines.study.estimates import Estimate, estimate, note_measuring
 from advcore.pipelines.study.log import log_study_definition, log_study_results
 from advcore.pipelines.study.plan import prepare
 from advcore.pipelines.study.report import Report, archived, write_report
 from advcore.pipelines.study.saved_answer import Kept
-from advcore.pipelines.study.settings import RunSettings, Study
+from advcore.pipelines.study.settings import Study
 from advcore.pipelines.study.trained_models import with_trained
 from advcore.pipelines.study.witnesses import input_files, output_files
 from advcore.pipelines.tracking.background import background_log, start_run

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from advcore.pipelines.settings.model_checks import fitting
-from advcore.pipelines.settings.shipped import read
+from advcore.pipelines.settings.schema import read
 from advcore.pipelines.study.estimates import note_training, pending
 from advcore.pipelines.study.plan import Prepared, prepare
 from advcore.pipelines.study.settings import Study

@@ -8,16 +8,17 @@ from typing import Any
 
 from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.documents import put
+from advcore.pipelines.settings.runs import RunSettings, TrainSettings
 from advcore.pipelines.settings.schedulers import PBT, Optuna
 from advcore.pipelines.study.plan import prepare
-from advcore.pipelines.study.settings import RunSettings, Study
+from advcore.pipelines.study.settings import Study
 from advcore.pipelines.study.trained_models import on_data
 from advcore.pipelines.sweep.metric_names import HELD_OUT
 from advcore.pipelines.sweep.settings import Sweep
 from advcore.pipelines.sweep.space import Point, complete, worded
 from advcore.pipelines.tracking.checkpoints import resolve_checkpoint
 from advcore.pipelines.training.loading import load_training
-from advcore.pipelines.training.settings import Training, TrainSettings
+from advcore.pipelines.training.settings import Training
 from advcore.training import Validation
 from advcore.workers.code import own_code
 from advcore.workers.datasets import load

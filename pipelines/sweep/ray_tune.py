@@ -23,11 +23,11 @@ import pyarrow.fs
 from ray import tune
 from ray.tune.execution import class_cache
 
+from advcore.pipelines.settings.runs import SweepSettings
 from advcore.pipelines.settings.schedulers import PBT, Mode, Optuna, Scheduler
 from advcore.pipelines.sweep import ray_tuners
 from advcore.pipelines.sweep.journal import Journal
 from advcore.pipelines.sweep.plan import Plan
-from advcore.pipelines.sweep.settings import SweepSettings
 from advcore.pipelines.sweep.space import Point
 from advcore.pipelines.sweep.trial import TrialReport, reports
 from advcore.workers.errors import InputError

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from advcore.pipelines.tracking.finished_run import sqlite_path, sqlite_uri
+from advcore.pipelines.tracking.addresses import sqlite_path
 from advcore.pipelines.tracking.reasons import NO_FILES, may_pass, mended_by, serves_files
 from advcore.workers.errors import InputError, UnavailableError
 from advcore.workers.redaction import shortened, without_secrets
@@ -195,16 +195,6 @@ def default_store(uri: str) -> Iterator[None]:
         os.environ.pop("MLFLOW_TRACKING_URI")
         if before is not None:
             os.environ["MLFLOW_TRACKING_URI"] = before
-
-
-def store_uri(uri: str | None, folder: Path) -> str:
-    """Return where a run is recorded: `uri`, MLFLOW_TRACKING_URI, or a SQLite file in `folder`."""
-    return uri or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(folder)
-
-
-def default_uri(folder: Path) -> str:
-    """Return the URI of the SQLite file in a folder of results."""
-    return sqlite_uri(folder.absolute() / "mlflow.db")
 
 
 def cut(text: str, length: int) -> str:

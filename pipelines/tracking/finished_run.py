@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+from advcore.pipelines.tracking.addresses import sqlite_path
 from advcore.workers.redaction import without_secrets
 from advcore.workers.stores.deadline import within
 
@@ -19,16 +20,6 @@ CHILDREN = "advcore.children"
 
 TIMEOUT_SECONDS = 2.0
 """That a server has for its whole answer."""
-
-
-def sqlite_uri(path: Path) -> str:
-    """Return the URI of a SQLite file, with special characters of its path quoted."""
-    return f"sqlite:///{str(path).replace('%', '%25').replace('?', '%3F')}"
-
-
-def sqlite_path(uri: str) -> Path:
-    """Return the file that a SQLite URI names."""
-    return Path(unquote(uri.removeprefix("sqlite:///").partition("?")[0]))
 
 
 def finished_in_mlflow(uri: str, run: str) -> str | None:

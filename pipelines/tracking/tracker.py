@@ -13,15 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from advcore.pipelines.machine.environment import environment_tags
+from advcore.pipelines.tracking.addresses import default_uri, store_uri
 from advcore.pipelines.tracking.client import (
     FIRST_CONTACT_SETTINGS,
     Client,
     check_server,
     cut,
     default_store,
-    default_uri,
     patience,
-    store_uri,
 )
 from advcore.pipelines.tracking.mlflow_run import MLflowRun, open_run
 from advcore.pipelines.tracking.moved_results import ARTIFACTS, adopt_artifacts

@@ -5,49 +5,11 @@ from pathlib import Path
 from typing import Literal
 
 from advcore.pipelines.settings.names import check_name
+from advcore.pipelines.settings.runs import TrainSettings
 from advcore.training import Diagnosis, Recipe, Validation, Watch
-from advcore.workers.actor import resolve_device
 from advcore.workers.datasets import DataSpec
-from advcore.workers.errors import InputError
 from advcore.workers.models import ModelSpec
 from advcore.workers.paths import expand_path
-
-
-@dataclass(frozen=True)
-class TrainSettings:
-    """Settings of the place of a training.
-
-    Attributes:
-        threads: CPU threads; default: all cores.
-        device: device: cpu, cuda, or auto for a GPU where there is one.
-        out: folder of the checkpoints and the default MLflow store.
-        tracking_uri: MLflow server or store; default: MLFLOW_TRACKING_URI, else a SQLite file
-            in `out`.
-        experiment: name of the MLflow experiment.
-        track: log to MLflow.
-        tracking_wait: how long to wait at the end for an unreachable MLflow, in seconds.
-    """
-
-    threads: int | None = None
-    device: str = "auto"
-    out: str = "results"
-    tracking_uri: str | None = None
-    experiment: str = "advcore-training"
-    track: bool = True
-    tracking_wait: float = 60.0
-
-    def check(self) -> None:
-        """Raise InputError for settings that cannot work.
-
-        This is not done on construction, because flags and file are merged first.
-        """
-        if self.threads is not None and self.threads < 1:
-            raise InputError(f"run.threads must be at least 1; got {self.threads}")
-        if not self.tracking_wait >= 0:
-            raise InputError(
-                f"run.tracking_wait is in seconds, 0 or more; got {self.tracking_wait}"
-            )
-        resolve_device(self.device)
 
 
 @dataclass(frozen=True)

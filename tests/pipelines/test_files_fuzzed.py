@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mappings import by_kind, mapping_of, spoilt
 from sweeps import tiny_sweep
 
-from advcore.pipelines import cli, commands
+from advcore.pipelines import cli
 from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.documents import load_yaml
 from advcore.pipelines.study.plan import prepare
@@ -118,11 +118,13 @@ def only_checked(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
         return stop
 
-    monkeypatch.setattr(commands, "run", checked(lambda study: (study.run.check(), prepare(study))))
-    monkeypatch.setattr(commands, "train", checked(load_training))
     monkeypatch.setattr(
-        commands,
-        "sweep",
+        "advcore.pipelines.study.driver.run",
+        checked(lambda study: (study.run.check(), prepare(study))),
+    )
+    monkeypatch.setattr("advcore.pipelines.training.driver.train", checked(load_training))
+    monkeypatch.setattr(
+        "advcore.pipelines.sweep.driver.sweep",
         checked(lambda sweep: (sweep.run.check(), check_points(plan_of(sweep), sweep.points()))),
     )
     return place

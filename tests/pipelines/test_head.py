@@ -23,7 +23,7 @@ from driver import ROOT
 from mlflow_store import client
 from postgres import free_port
 
-from advcore.pipelines.settings.shipped import read
+from advcore.pipelines.settings.schema import read
 from advcore.pipelines.study.driver import run
 from advcore.pipelines.study.settings import Study
 from advcore.workers.pool.preconditions import private_token

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 import yaml
+from answers import answer_of
 from mlflow_store import client as mlflow_client
 
 from advcore.pipelines.cli import main
-from advcore.pipelines.study import saved_answer
-from advcore.pipelines.tracking.client import Client, default_uri
+from advcore.pipelines.tracking.addresses import default_uri
+from advcore.pipelines.tracking.client import Client
 from advcore.pipelines.tracking.finished_run import finished_in_mlflow, sqlite_path
 from advcore.pipelines.tracking.record import Text
 from advcore.pipelines.tracking.tracker import MLflowTracker
@@ -74,7 +75,7 @@ def test_a_study_runs_in_such_a_folder(
     tiny["run"] |= {"out": str(folder), "track": True}
     study_file.write_text(yaml.safe_dump(tiny))
     assert main(["run", str(study_file)]) == 0
-    assert "nothing to compute" in (saved_answer.cached_answer(["run", str(study_file)]) or "")
+    assert "nothing to compute" in (answer_of(["run", str(study_file)]) or "")
     assert len(list((folder / "mlartifacts").rglob("report.md"))) == 1
 
 

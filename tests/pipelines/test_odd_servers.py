@@ -9,7 +9,8 @@ import pytest
 from odd_server import Asked, answering
 
 from advcore.pipelines.tracking import finished_run
-from advcore.pipelines.tracking.client import Client, default_uri
+from advcore.pipelines.tracking.addresses import default_uri
+from advcore.pipelines.tracking.client import Client
 from advcore.pipelines.tracking.finished_run import finished_in_mlflow
 from advcore.pipelines.tracking.record import Artifact, DatasetInput, Metrics, Text
 from advcore.pipelines.tracking.tracker import MLflowTracker

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from advcore.pipelines.settings import schema
-from advcore.pipelines.settings.shipped import find, read, shipped_files
+from advcore.pipelines.settings.schema import read
+from advcore.pipelines.settings.shipped import find, shipped_files
 from advcore.pipelines.study.driver import run
 from advcore.pipelines.study.settings import Study
 

@@ -18,8 +18,8 @@ from sweeps import EPS, results, sweep_of, tiny_sweep, with_term
 
 from advcore.pipelines.cli import main
 from advcore.pipelines.settings import schema
+from advcore.pipelines.settings.runs import RunSettings
 from advcore.pipelines.settings.shipped import shipped_files
-from advcore.pipelines.study.settings import RunSettings
 from advcore.pipelines.sweep import driver, report
 from advcore.pipelines.sweep.choice import chosen_on_test, interval, resampled
 from advcore.pipelines.sweep.driver import sweep

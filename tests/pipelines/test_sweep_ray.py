@@ -20,10 +20,11 @@ from mlflow_store import client
 from sweeps import EPS, results, sweep_of, tiny_sweep, with_term
 
 from advcore.pipelines.settings import schema
+from advcore.pipelines.settings.runs import TrainSettings
 from advcore.pipelines.sweep import report
 from advcore.pipelines.sweep.driver import sweep
 from advcore.pipelines.training.epoch_loop import epochs
-from advcore.pipelines.training.settings import Training, TrainSettings
+from advcore.pipelines.training.settings import Training
 from advcore.workers.pool.ray_runner import RayPool
 
 

@@ -96,7 +96,7 @@ def test_a_training_that_was_left_ends_as_an_undisturbed_one(
 def test_a_killed_process_loses_only_the_epoch_it_was_in(place: Path) -> None:
     (place / "training.yaml").write_text(yaml.safe_dump(BASE))
     script = (
-        "import os, pathlib, signal; from advcore.pipelines.settings.shipped import read; from "
+        "import os, pathlib, signal; from advcore.pipelines.settings.schema import read; from "
         "advcore.pipelines.training.epoch_loop import epochs\n"
         "from advcore.pipelines.training.settings import Training\n"
         "for progress in epochs(read(Training, 'training.yaml', 'recipes'), "

@@ -10,7 +10,7 @@ from studies import study_of
 from sweeps import sweep_of, tiny_sweep, with_term
 
 from advcore.pipelines.printing import render_report
-from advcore.pipelines.settings.shipped import read
+from advcore.pipelines.settings.schema import read
 from advcore.pipelines.study.driver import run
 from advcore.pipelines.sweep.driver import sweep
 from advcore.pipelines.training.driver import train

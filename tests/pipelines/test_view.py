@@ -7,11 +7,11 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
+from answers import answer_of
 from mlflow_server import served
 from mlflow_store import client
 
 from advcore.pipelines.cli import main
-from advcore.pipelines.study import saved_answer
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def command(study_file: Path, tiny: dict[str, Any], folder: Path) -> list[str]:
     study_file.write_text(yaml.safe_dump(tiny))
     words = ["run", str(study_file)]
     assert main(words) == 0
-    assert saved_answer.cached_answer(words) is not None
+    assert answer_of(words) is not None
     return words
 
 
@@ -34,13 +34,13 @@ def runs(own: Any) -> dict[str, Any]:
 
 def check(own: Any, command: list[str], folder: Path) -> None:
     """All is there again, and is remembered."""
-    assert saved_answer.cached_answer(command) is None
+    assert answer_of(command) is None
     assert main(command) == 0
     there = runs(own)
     assert set(there) == {"tiny", "one/curvature", "two/curvature"}
     assert {run.info.status for run in there.values()} == {"FINISHED"}
     assert all(own.list_artifacts(run.info.run_id) for run in there.values())
-    assert saved_answer.cached_answer(command) is not None
+    assert answer_of(command) is not None
 
 
 def test_a_child_that_was_deleted(command: list[str], folder: Path) -> None:
@@ -70,7 +70,7 @@ def test_on_a_server_too(
         study_file.write_text(yaml.safe_dump(tiny))
         words = ["run", str(study_file)]
         assert main(words) == 0
-        assert saved_answer.cached_answer(words) is not None
+        assert answer_of(words) is not None
         own = MlflowClient(uri)
         own.delete_run(runs(own)["one/curvature"].info.run_id)
         check(own, words, place)
