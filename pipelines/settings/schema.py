@@ -67,10 +67,10 @@ def structure(
 
 
 def read(cls: type[T], name: str, folder: str, settings: Sequence[str] = ()) -> T:
-    """Read the dataclass `cls` from a YAML file: a path, or the name of one that comes with
-    advcore in `folder`.
+    """Read the dataclass `cls` from a YAML file.
 
-    `settings` are overrides, `dotted.name=value`.
+    `name` is a path, or the name of a file that comes with advcore in `folder`; `settings` are
+    overrides, `dotted.name=value`.
     """
     return structure(cls, read_document(name, folder, settings), at=cls.__name__.lower())
 

@@ -91,8 +91,11 @@ class Question:
 
 
 def save_answer(question: Question, before: Mapping[str, Any], kept: Kept, text: str) -> None:
-    """Save the report of a finished run, unless its inputs changed since `before`, the question's
-    fingerprint, was taken."""
+    """Save the report of a finished run for the next call.
+
+    `before` is the question's fingerprint from before the run; where it or an input has changed
+    since, nothing is saved.
+    """
     from advcore.workers.checkpoints import atomic_write  # it brings torch
 
     # a file is gone, the disk is full: nothing is remembered, and the next run takes longer
