@@ -1,28 +1,69 @@
 """Who keeps to the box [0, 1], and so cannot work on images that have left it."""
 
-from advcore.attacks.attack import wrapped
+from typing import Protocol, runtime_checkable
+
+from advcore.attacks.attack import Attack, wrapped
+
+
+@runtime_checkable
+class Boxed(Protocol):
+    """An attack, a probe or a term that says whether it keeps to the box."""
+
+    @property
+    def box(self) -> bool:
+        """Whether its images must lie in [0, 1], where it keeps them."""
+
+
+@runtime_checkable
+class HoldsAttack(Protocol):
+    """A probe or a term that makes one attack."""
+
+    @property
+    def attack(self) -> Attack | None:
+        """The attack; None for none, or one that `chosen` names."""
+
+
+@runtime_checkable
+class HoldsAttacks(Protocol):
+    """A probe or a term that makes several attacks."""
+
+    @property
+    def attacks(self) -> tuple[Attack, ...]:
+        """The attacks."""
+
+
+@runtime_checkable
+class ChoosesAttacks(Protocol):
+    """A probe or a term that chooses its attacks by other settings."""
+
+    @property
+    def chosen(self) -> Attack | tuple[Attack, ...]:
+        """What it makes in the end, whatever stands in its fields."""
 
 
 def needs_box(holder: object) -> bool:
-    """Whether a probe or an objective, by a field `box` of its own, or any of the attacks that it
-    holds keeps images in [0, 1].
-
-    Attacks stand in the fields `attack` or `attacks`, or, where it chooses them itself, in its
-    property `chosen`.
+    """Whether a probe or a term needs images in [0, 1]: it says so itself, or any of the attacks
+    that it makes keeps them there.
     """
-    return getattr(holder, "box", False) or any(map(keeps_box, _held(holder)))
+    own = isinstance(holder, Boxed) and holder.box
+    return own or any(map(keeps_box, attacks_of(holder)))
 
 
-def keeps_box(attack: object) -> bool:
-    """Whether an attack, or any that it wraps, keeps images in [0, 1]; one that wraps none and has
-    no field `box` does.
+def keeps_box(attack: Attack) -> bool:
+    """Whether an attack, or any that it wraps, keeps images in [0, 1]; one that wraps none and does
+    not say does.
     """
-    inner = _held(attack)
-    return any(map(keeps_box, inner)) or getattr(attack, "box", not inner)
+    inner = wrapped(attack)
+    own = attack.box if isinstance(attack, Boxed) else not inner
+    return own or any(map(keeps_box, inner))
 
 
-def _held(holder: object) -> tuple[object, ...]:
-    chosen = getattr(holder, "chosen", None)
-    if chosen is None:
-        return wrapped(holder)
-    return chosen if isinstance(chosen, tuple) else (chosen,)
+def attacks_of(holder: object) -> tuple[Attack, ...]:
+    """The attacks that a probe or a term makes, as one of the Protocols above says; none of
+    another.
+    """
+    if isinstance(holder, ChoosesAttacks):
+        return holder.chosen if isinstance(holder.chosen, tuple) else (holder.chosen,)
+    if isinstance(holder, HoldsAttack) and holder.attack is not None:
+        return (holder.attack,)
+    return holder.attacks if isinstance(holder, HoldsAttacks) else ()

@@ -2,7 +2,7 @@
 
 from advcore.attacks.apgd import APGD
 from advcore.attacks.apgdt import APGDT
-from advcore.attacks.attack import Adversarial, Attack, Status, norm_of, wrapped
+from advcore.attacks.attack import Adversarial, Attack, Status, alike, norm_of
 from advcore.attacks.boundary import Bisected, bisect
 from advcore.attacks.carlini_wagner import CarliniWagner
 from advcore.attacks.ddn import DDN
@@ -48,7 +48,7 @@ def kind_and_norm(attack: Attack) -> str:
     kind = next(
         (kind for kind, cls in ATTACKS.items() if cls is type(attack)), type(attack).__name__
     )
-    return f"{kind}-{'+'.join(map(kind_and_norm, wrapped(attack))) or norm_of(attack)}"
+    return f"{kind}-{'+'.join(map(kind_and_norm, alike(attack))) or norm_of(attack)}"
 
 
 __all__ = [

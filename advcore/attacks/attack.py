@@ -1,27 +1,17 @@
-"""The seam of the attacks: one call, and a record that says, per sample, how it ended."""
+"""The seam of the attacks: what an attack must have, what it may have, and a record that says, per
+sample, how it ended.
+"""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import IntEnum
-from typing import Protocol, TypeGuard
+from typing import Protocol, TypeGuard, runtime_checkable
 
-import torch
 from torch import Tensor
 
-from advcore.classifier import (
-    Classifier,
-    check_finite,
-    check_images,
-    check_labels,
-    check_tensor,
-    first_logits,
-    frozen,
-    full_precision,
-    logits_of,
-    take_rows,
-)
-from advcore.criteria import Criterion, check_criterion, classes_of
-from advcore.norms import Norm, Radius
+from advcore.classifier import Classifier
+from advcore.criteria import Criterion
+from advcore.norms import Radius
 from advcore.randomness import Randomness
 
 
@@ -64,10 +54,29 @@ class Adversarial:
         return iter((self.images, self.images.clamp(0, 1), self.found))
 
 
+@dataclass(frozen=True, eq=False)
+class SearchResult:
+    """What a search hands back for its samples: images `(B, *shape)`, and what it spent, `(B,)`
+    each.
+
+    `logits` `(B, K)`: of a forward pass of exactly these images, where the search ends with one of
+    every sample; None asks for it. `claimed` `(B,)` bool: which of them to verify, where the search
+    saw that the criterion does not hold for the others; None asks for all.
+    """
+
+    images: Tensor
+    queries: Tensor
+    gradients: Tensor
+    logits: Tensor | None = None
+    claimed: Tensor | None = None
+
+
 class Attack(Protocol):
     """A frozen dataclass of hyper-parameters; calling it attacks a batch.
 
-    Model, mode, parameter gradients, inputs and the global random state are left as they were.
+    Model, mode, parameter gradients, inputs and the global random state are left as they were. What
+    an attack may have besides stands in `BudgetAttack`, `Wrapper`, `Climber`, `Named`, and
+    `advcore.box.Boxed`.
     """
 
     @property
@@ -92,15 +101,53 @@ class BudgetAttack(Attack, Protocol):
     @property
     def eps(self) -> float | Tensor | None:
         """The ball's radius in units of the norm, one for all samples or `(B,)`; None where it is
-        given later, as by a study's grid.
+        given later, as by a study's grid. A field, or in a wrapper the radius of what it wraps.
         """
+
+
+@runtime_checkable
+class Wrapper(Attack, Protocol):
+    """An attack that runs others.
+
+    It looks for the shortest way where they do, and has their `eps` where they have a budget; or it
+    has a field `eps` of its own, and asks them another question, as `Within` does.
+    """
+
+    @property
+    def wrapped(self) -> tuple[Attack, ...]:
+        """The attacks that it runs, in their order."""
+
+    def with_wrapped(self, attacks: tuple[Attack, ...]) -> Attack:
+        """The same wrapper of as many other attacks."""
+
+
+@runtime_checkable
+class Climber(Attack, Protocol):
+    """An attack that can leave out all checks, as adversarial training wants it."""
+
+    def climb(
+        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness
+    ) -> SearchResult:
+        """Make all steps for all samples, already adversarial or not; called under
+        `advcore.classifier.frozen`. Only `images` `(B, C, H, W)` of what comes back is looked at.
+        """
+
+
+@runtime_checkable
+class Named(Attack, Protocol):
+    """An attack whose class stands for several: another library's, say."""
+
+    @property
+    def name(self) -> str:
+        """Which of them it is, for tables and legends."""
 
 
 def has_budget(attack: Attack) -> TypeGuard[BudgetAttack]:
     """True if the attack searches inside a ball whose radius is its `eps`; otherwise it looks for
     the shortest way.
 
-    An attack that wraps others has a budget when they have one: its property `eps` is theirs.
+    A wrapper's property `eps` is that of the attacks that it wraps, and missing (AttributeError)
+    where they have none: so the value is asked, not the class.
     """
     return hasattr(attack, "eps")
 
@@ -111,22 +158,32 @@ def with_budget(attack: Attack, eps: Radius) -> Attack:
     """
     if not has_budget(attack):
         raise ValueError(f"{attack_name(attack)} looks for the shortest way and takes no eps")
-    values: dict[str, object]
-    if hasattr(attack, "attack"):
-        values = {"attack": with_budget(attack.attack, eps)}
-    elif hasattr(attack, "attacks"):
-        values = {"attacks": tuple(with_budget(part, eps) for part in attack.attacks)}
-    else:
-        values = {"eps": eps}
-    return replace(attack, **values)  # type: ignore[type-var]
+    parts = alike(attack)
+    if isinstance(attack, Wrapper) and parts:
+        return attack.with_wrapped(tuple(with_budget(part, eps) for part in parts))
+    if eps_is_set(type(attack)):
+        return replace(attack, eps=eps)  # type: ignore[type-var]
+    raise TypeError(
+        f"{type(attack).__name__} has an eps that is no field, so no other radius can be given to "
+        "it: make eps a field, or define wrapped and with_wrapped, the attacks that it runs"
+    )
 
 
-def wrapped(holder: object) -> tuple[Attack, ...]:
-    """The attacks that an attack wraps, or that something else holds: its field `attack`, or
-    `attacks`.
+def eps_is_set(cls: type) -> bool:
+    """Whether the radius of a class of attacks is a setting of its own: a field."""
+    return is_dataclass(cls) and "eps" in (field.name for field in fields(cls))
+
+
+def alike(attack: Attack) -> tuple[Attack, ...]:
+    """The attacks that a wrapper wraps and that answer the question it is asked: with a budget, or
+    the shortest way. None where it asks them another one, and none of another attack.
     """
-    attack = getattr(holder, "attack", None)
-    return tuple(getattr(holder, "attacks", ())) if attack is None else (attack,)
+    return tuple(part for part in wrapped(attack) if has_budget(part) == has_budget(attack))
+
+
+def wrapped(attack: Attack) -> tuple[Attack, ...]:
+    """The attacks that a wrapper wraps; none of another attack."""
+    return attack.wrapped if isinstance(attack, Wrapper) else ()
 
 
 def norm_of(attack: Attack) -> str:
@@ -139,98 +196,6 @@ def attack_name(attack: Attack) -> str:
     `bisected-deepfool-l2`.
     """
     own = "-".join(
-        [type(attack).__name__, *([attack.name] if hasattr(attack, "name") else [])]
+        [type(attack).__name__, *([attack.name] if isinstance(attack, Named) else [])]
     ).lower()
-    return f"{own}-{'+'.join(map(attack_name, wrapped(attack))) or norm_of(attack)}"
-
-
-@dataclass(frozen=True, eq=False)
-class SearchResult:
-    """What a search hands back for its samples: images `(B, *shape)`, and what it spent, `(B,)`
-    each.
-
-    `logits` `(B, K)`: of a forward pass of exactly these images, where the search ends with one of
-    every sample; None asks for it. `claimed` `(B,)` bool: which of them to verify, where the search
-    saw that the criterion does not hold for the others; None asks for all.
-    """
-
-    images: Tensor
-    queries: Tensor
-    gradients: Tensor
-    logits: Tensor | None = None
-    claimed: Tensor | None = None
-
-
-def check_arguments(images: object, criterion: object) -> None:
-    """Raise what every attack raises for images that are no floating tensor (ValueError), and for
-    what is no criterion (TypeError).
-    """
-    check_tensor(images)
-    check_criterion(criterion)
-
-
-SearchFunction = Callable[..., SearchResult]
-"""The part of an attack that is its own, called under a frozen classifier with the samples that are
-not adversarial yet: `search(classifier, images, criterion, randomness)`, and their radii `(n,)`
-where the attack has a budget."""
-
-
-def solve(
-    search: SearchFunction,
-    norm: Norm,
-    not_found: Status,
-    classifier: Classifier,
-    images: Tensor,
-    criterion: Criterion,
-    randomness: Randomness | None = None,
-    box: bool = True,
-    radius: Tensor | None = None,
-) -> Adversarial:
-    """Check the input, set already adversarial samples aside, search on the others, verify what
-    comes back: nothing is found but what a forward pass of the image handed back confirms.
-
-    `box` says that images must lie in [0, 1], where a few roundings outside are drawn in (they may
-    be anything finite otherwise, coordinates in a subspace too); `radius` `(B,)` is handed to a
-    search with a budget, which a sample with radius 0 has none of. Raises ValueError for images,
-    logits or labels that cannot be attacked.
-    """
-    check_arguments(images, criterion)
-    images = (check_images(images) if box else images).detach()
-    if not len(images):
-        raise ValueError("images hold no sample; a batch needs at least one")
-    criterion = criterion.to(images.device)
-    if randomness is None:
-        randomness = Randomness(0, torch.arange(len(images), device=images.device))
-    with full_precision(), frozen(classifier):
-        logits = first_logits(classifier, images)
-        check_labels(classes_of(criterion), len(images), logits.shape[1])
-        already = criterion.holds(logits)
-        standing = (~already if radius is None else ~already & (radius > 0)).nonzero()[:, 0]
-        result, found = images.clone(), already.clone()
-        queries = torch.ones(len(images), dtype=torch.int64, device=images.device)
-        gradients = torch.zeros_like(queries)
-        if len(standing):
-            own = take_rows(classifier, standing)
-            radii = [] if radius is None else [radius[standing]]
-            tries = search(
-                own, images[standing], criterion.take(standing), randomness.take(standing), *radii
-            )
-            result[standing] = tries.images
-            queries[standing] += tries.queries
-            gradients[standing] = tries.gradients
-            reached, claimed = (
-                tries.logits,
-                standing if tries.claimed is None else standing[tries.claimed],
-            )
-            if reached is None and len(claimed):
-                with torch.no_grad():
-                    reached = logits_of(take_rows(classifier, claimed), result[claimed])
-                queries[claimed] += 1
-            if reached is not None:
-                check_finite(reached)
-                found[claimed] = criterion.take(claimed).holds(reached)
-    status = torch.where(
-        already, Status.ALREADY_WRONG, torch.where(found, Status.BROKEN, not_found)
-    ).to(torch.int8)
-    distance = norm.size(result - images).masked_fill(~found, torch.inf)
-    return Adversarial(result, found, distance, status, queries, gradients)
+    return f"{own}-{'+'.join(map(attack_name, alike(attack))) or norm_of(attack)}"

@@ -1,12 +1,13 @@
 """Bisection onto the decision boundary."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from advcore import norms
-from advcore.attacks.attack import Adversarial, Attack, Status, check_arguments, has_budget, norm_of
+from advcore.attacks.attack import Adversarial, Attack, Status, has_budget, norm_of
+from advcore.attacks.search import check_arguments
 from advcore.classifier import Classifier, frozen, logits_of, take_rows
 from advcore.criteria import Criterion
 from advcore.norms import per_sample
@@ -70,6 +71,16 @@ class Bisected:
     def norm(self) -> str:
         """The attack's norm."""
         return self.attack.norm
+
+    @property
+    def wrapped(self) -> tuple[Attack, ...]:
+        """The attack."""
+        return (self.attack,)
+
+    def with_wrapped(self, attacks: tuple[Attack, ...]) -> "Bisected":
+        """The same around another attack."""
+        (attack,) = attacks
+        return replace(self, attack=attack)
 
     def __call__(
         self,

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from advcore import norms
 from advcore.attacks.ascent import evaluate
-from advcore.attacks.attack import Adversarial, SearchResult, Status, solve
+from advcore.attacks.attack import Adversarial, SearchResult, Status
+from advcore.attacks.search import solve
 from advcore.classifier import Classifier, take_rows
 from advcore.criteria import Criterion
 from advcore.norms import per_sample

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from advcore import norms
-from advcore.attacks.attack import Adversarial, SearchResult, Status, solve
+from advcore.attacks.attack import Adversarial, SearchResult, Status
+from advcore.attacks.search import solve
 from advcore.attacks.walk import Look, cosine, walk
 from advcore.classifier import Classifier, logits_of
 from advcore.criteria import Criterion, Targeted, classes_of

@@ -7,10 +7,11 @@ import torch
 from torch import Tensor
 
 from advcore import norms
-from advcore.attacks.attack import Adversarial, SearchResult, Status, solve
+from advcore.attacks.attack import Adversarial, SearchResult, Status
 from advcore.attacks.halfspace import step_to_hyperplane
 from advcore.attacks.linearisation import Closest, closest, closest_again
 from advcore.attacks.refinement import Climb, shrink_to_boundary, turned
+from advcore.attacks.search import solve
 from advcore.classifier import Classifier, logits_of, take_rows
 from advcore.criteria import Criterion
 from advcore.norms import Norm, per_sample

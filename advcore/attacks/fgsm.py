@@ -7,9 +7,10 @@ from torch import Tensor
 
 from advcore import norms, objectives
 from advcore.attacks.ascent import ascend
-from advcore.attacks.attack import Adversarial, SearchResult, Status, solve
+from advcore.attacks.attack import Adversarial, SearchResult, Status
 from advcore.attacks.ball import Ball
 from advcore.attacks.budget import check_eps, radii
+from advcore.attacks.search import solve
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
 from advcore.norms import Radius

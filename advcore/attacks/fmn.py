@@ -8,8 +8,9 @@ from torch import Tensor
 
 from advcore import norms
 from advcore.attacks import ascent, l0
-from advcore.attacks.attack import Adversarial, SearchResult, Status, solve
+from advcore.attacks.attack import Adversarial, SearchResult, Status
 from advcore.attacks.ball import Ball
+from advcore.attacks.search import solve
 from advcore.attacks.walk import Look, cosine, walk
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from advcore import norms, objectives
-from advcore.attacks.attack import Adversarial, SearchResult, Status, solve
+from advcore.attacks.attack import Adversarial, SearchResult, Status
 from advcore.attacks.deepfool import DeepFool
 from advcore.attacks.halfspace import step_to_hyperplane
 from advcore.attacks.linearisation import halfspaces
 from advcore.attacks.refinement import Climb, refine, shrink_to_boundary
+from advcore.attacks.search import solve
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
 from advcore.norms import L2, Norm, per_sample

@@ -1,11 +1,12 @@
 """Restarts: the same attack from several random starts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from advcore.attacks.attack import Adversarial, Attack, check_arguments, has_budget
+from advcore.attacks.attack import Adversarial, Attack, has_budget
+from advcore.attacks.search import check_arguments
 from advcore.attacks.worst import in_turn, shortest
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
@@ -42,6 +43,16 @@ class Restarts:
     def eps(self) -> Radius | None:
         """The attack's radius; an AttributeError when it has none, as `has_budget` asks."""
         return self.attack.eps  # type: ignore[attr-defined]
+
+    @property
+    def wrapped(self) -> tuple[Attack, ...]:
+        """The attack."""
+        return (self.attack,)
+
+    def with_wrapped(self, attacks: tuple[Attack, ...]) -> "Restarts":
+        """The same around another attack."""
+        (attack,) = attacks
+        return replace(self, attack=attack)
 
     def __call__(
         self,

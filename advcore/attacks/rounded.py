@@ -8,7 +8,8 @@ from torch import Tensor
 
 from advcore import norms
 from advcore.attacks import l0
-from advcore.attacks.attack import Adversarial, Attack, Status, check_arguments, has_budget, norm_of
+from advcore.attacks.attack import Adversarial, Attack, Status, has_budget, norm_of
+from advcore.attacks.search import check_arguments
 from advcore.classifier import Classifier, check_finite, frozen, logits_of, take_rows
 from advcore.criteria import Criterion
 from advcore.norms import Norm, Radius, per_sample
@@ -66,6 +67,16 @@ class Rounded:
     def norm(self) -> str:
         """The attack's norm."""
         return self.attack.norm
+
+    @property
+    def wrapped(self) -> tuple[Attack, ...]:
+        """The attack."""
+        return (self.attack,)
+
+    def with_wrapped(self, attacks: tuple[Attack, ...]) -> "Rounded":
+        """The same around another attack."""
+        (attack,) = attacks
+        return replace(self, attack=attack)
 
     def __call__(
         self,

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from advcore import norms
 from advcore.attacks import l0
-from advcore.attacks.attack import Adversarial, SearchResult, Status, solve
+from advcore.attacks.attack import Adversarial, SearchResult, Status
 from advcore.attacks.deepfool import DeepFool
 from advcore.attacks.halfspace import step_to_hyperplane
 from advcore.attacks.linearisation import halfspaces
+from advcore.attacks.search import solve
 from advcore.classifier import Classifier, logits_of, take_rows
 from advcore.criteria import Criterion
 from advcore.randomness import Randomness

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from advcore import norms
-from advcore.attacks.attack import Adversarial, SearchResult, Status, solve
+from advcore.attacks.attack import Adversarial, SearchResult, Status
 from advcore.attacks.budget import check_eps, radii
+from advcore.attacks.search import solve
 from advcore.classifier import Classifier, logits_of, take_rows
 from advcore.criteria import Criterion
 from advcore.norms import Radius, per_sample

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from advcore.attacks.attack import Adversarial, Attack, Status, check_arguments, has_budget, norm_of
+from advcore.attacks.attack import Adversarial, Attack, Status, has_budget, norm_of
 from advcore.attacks.budget import check_eps, radii
+from advcore.attacks.search import check_arguments
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
 from advcore.norms import Radius
@@ -37,6 +38,16 @@ class Within:
     @property
     def norm(self) -> str:
         return norm_of(self.minimal)
+
+    @property
+    def wrapped(self) -> tuple[Attack, ...]:
+        """The attack."""
+        return (self.minimal,)
+
+    def with_wrapped(self, attacks: tuple[Attack, ...]) -> "Within":
+        """The same around another attack."""
+        (minimal,) = attacks
+        return replace(self, minimal=minimal)
 
     def __call__(
         self,

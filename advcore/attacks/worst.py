@@ -56,6 +56,15 @@ class Worst:
         """The attacks' radius; an AttributeError when they have none, as `has_budget` asks."""
         return self.attacks[0].eps  # type: ignore[attr-defined]
 
+    @property
+    def wrapped(self) -> tuple[Attack, ...]:
+        """The attacks."""
+        return self.attacks
+
+    def with_wrapped(self, attacks: tuple[Attack, ...]) -> "Worst":
+        """The best of others."""
+        return replace(self, attacks=attacks)
+
     def __call__(
         self,
         classifier: Classifier,

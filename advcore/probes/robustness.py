@@ -91,7 +91,7 @@ class Robustness:
                 f"{', '.join(norms)}: use one probe a norm"
             )
         for attack in self.attacks:
-            if getattr(attack, "eps", None) is not None:
+            if has_budget(attack) and attack.eps is not None:
                 raise ValueError(
                     f"{attack_name(attack)} takes its eps from the probe's grid; leave the "
                     "attack's own eps out"

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from advcore import norms
 from advcore.attacks import Attack
-from advcore.attacks.attack import has_budget, norm_of
+from advcore.attacks.attack import Climber, has_budget, norm_of
 from advcore.attacks.budget import check_eps
 from advcore.classifier import frozen
 from advcore.criteria import Untargeted
@@ -105,10 +105,9 @@ class Adversarial:
         if (self.attack.eps if has_budget(self.attack) else self.cap) == 0:
             return images
         criterion = Untargeted(labels)
-        climb = getattr(self.attack, "climb", None)
-        if climb is not None:
+        if isinstance(self.attack, Climber):
             with frozen(network, compiled=True):
-                return climb(network, images, criterion, randomness).images
+                return self.attack.climb(network, images, criterion, randomness).images
         result = self.attack(network, images, criterion, randomness)
         if has_budget(self.attack):
             return result.images

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from advcore import Normalized, Randomness, frequency
-from advcore.attacks import FGSM, PGD, Bisected, DeepFool, Worst
+from advcore.attacks import FGSM, PGD, Bisected, DeepFool, Rounded, Within, Worst
 from advcore.box import needs_box
 from advcore.classifier import Around
 from advcore.probes import Batch, Curvature, Examples, Margins, Robustness
@@ -99,6 +99,9 @@ def test_a_network_on_flipped_images_is_the_flipped_network_on_images():
         (Examples(Bisected(DeepFool())), True),
         (Examples(Worst((Bisected(DeepFool(box=False)), DeepFool(box=False)))), False),
         (Examples(Worst((Bisected(DeepFool(box=False)), DeepFool()))), True),
+        (Adversarial(Within(DeepFool(), 1.0)), True),
+        (Adversarial(Within(DeepFool(box=False), 1.0)), False),
+        (Examples(Rounded(DeepFool(box=False))), True),
         (Margins(), False),
         (Curvature(), False),
         (CrossEntropy(), False),

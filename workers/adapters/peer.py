@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from advcore import norms
 from advcore.attacks import Adversarial, Status, l0
-from advcore.attacks.attack import SearchResult, solve
+from advcore.attacks.attack import SearchResult
 from advcore.attacks.budget import radii
+from advcore.attacks.search import solve
 from advcore.classifier import Classifier, take_rows
 from advcore.criteria import Criterion
 from advcore.norms import Radius, per_sample

@@ -1,5 +1,7 @@
 """Restarts, Worst, Within and the standard ensemble: what they add up, keep and refuse."""
 
+from dataclasses import dataclass, replace
+
 import oracles
 import pytest
 import torch
@@ -8,17 +10,26 @@ from advcore import Randomness, Targeted, Untargeted
 from advcore.attacks import (
     APGD,
     FGSM,
+    FMN,
     PGD,
     Bisected,
     DeepFool,
     Restarts,
+    Rounded,
     Square,
     StandardEnsemble,
     Status,
     Within,
     Worst,
 )
-from advcore.attacks.attack import attack_name, has_budget, norm_of, with_budget
+from advcore.attacks.attack import (
+    Attack,
+    Wrapper,
+    attack_name,
+    has_budget,
+    norm_of,
+    with_budget,
+)
 
 NETWORK, IMAGES = oracles.softplus(), oracles.images(60)
 LABELS = Untargeted(NETWORK(IMAGES).argmax(1))
@@ -72,6 +83,7 @@ def test_wrappers_of_budget_attacks_have_a_budget():
         Worst((PGD(eps=0.2), Restarts(FGSM(eps=0.2), 2))), 3
     )
     assert with_budget(Within(DeepFool()), 0.2) == Within(DeepFool(), eps=0.2)
+    assert with_budget(Restarts(Within(DeepFool())), 0.2) == Restarts(Within(DeepFool(), eps=0.2))
     assert with_budget(StandardEnsemble(), 0.2) == StandardEnsemble(eps=0.2)
     minimal = Worst((DeepFool(), Bisected(DeepFool())))
     assert not has_budget(minimal)
@@ -183,3 +195,58 @@ def test_the_ensemble_passes_a_mask_on_the_gradients():
     )
     assert result.found.double().mean() > 0.5
     assert isinstance(StandardEnsemble().stages()[-1], Square)
+
+
+@pytest.mark.parametrize(
+    "wrapper",
+    [
+        Restarts(PGD(), 3),
+        Worst((PGD(), FGSM())),
+        Within(DeepFool(), 0.1),
+        Bisected(DeepFool()),
+        Rounded(FMN()),
+    ],
+    ids=lambda wrapper: type(wrapper).__name__,
+)
+def test_a_wrapper_names_what_it_wraps_and_takes_others(wrapper):
+    assert isinstance(wrapper, Wrapper)
+    assert wrapper.with_wrapped(wrapper.wrapped) == wrapper
+    others = tuple(replace(attack, norm="l2") for attack in wrapper.wrapped)
+    changed = wrapper.with_wrapped(others)
+    assert (changed.wrapped, changed.norm) == (others, "l2")
+    assert not isinstance(wrapper.wrapped[0], Wrapper)
+
+
+@dataclass(frozen=True)
+class Halved:
+    """A wrapper of one's own, whose radius is that of what it wraps."""
+
+    inner: Attack
+
+    @property
+    def norm(self):
+        return self.inner.norm
+
+    @property
+    def eps(self):
+        return self.inner.eps
+
+    def __call__(self, classifier, images, criterion, randomness=None):
+        return self.inner(classifier, images, criterion, randomness)
+
+
+class Whole(Halved):
+    @property
+    def wrapped(self):
+        return (self.inner,)
+
+    def with_wrapped(self, attacks):
+        return replace(self, inner=attacks[0])
+
+
+def test_a_wrapper_of_ones_own_hands_its_budget_on():
+    assert with_budget(Whole(PGD()), 0.2) == Whole(PGD(eps=0.2))
+    assert attack_name(Whole(PGD())) == "whole-pgd-linf"
+    assert not has_budget(Whole(DeepFool()))
+    with pytest.raises(TypeError, match=r"Halved has an eps that is no field.*define wrapped"):
+        with_budget(Halved(PGD()), 0.2)
