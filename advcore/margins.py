@@ -50,7 +50,7 @@ class MarginStatus(IntEnum):
 
 
 @dataclass(frozen=True, eq=False)
-class Margins:
+class SubspaceMargins:
     """Margins of samples along subspaces, `(subspace, sample)` each.
 
     - `distance`: `||r||_2` in pixel units, inf where none was found; what the attack adds to step
@@ -71,7 +71,7 @@ def margins(
     rows: int = 1024,
     randomness: Randomness | None = None,
     radius: float = torch.inf,
-) -> Margins:
+) -> SubspaceMargins:
     """`min ||r||_2` with `f(x + r) != f(x)`, `r` in the subspace, for every sample and every
     subspace of a family.
 
@@ -117,7 +117,7 @@ def margins(
             ]
             parts.append(tuple(torch.cat(column) for column in zip(*found, strict=True)))
     distance, status = (torch.cat(column, 1) for column in zip(*parts, strict=True))
-    return Margins(distance, status == MarginStatus.FOUND, status)
+    return SubspaceMargins(distance, status == MarginStatus.FOUND, status)
 
 
 def minimal_perturbations(

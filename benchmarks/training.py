@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from advcore.attacks import FGSM, PGD
 from advcore.criteria import Untargeted
 from advcore.randomness import Randomness
-from advcore.training import TRADES, Adversarial, CrossEntropy, Free, Objective, Recipe, fit
+from advcore.training import TRADES, AdversarialTraining, CrossEntropy, Free, Objective, Recipe, fit
 from benchmarks.setting import digits, machine, trained_lenet
 
 EPS = 0.1
@@ -32,10 +32,10 @@ IMAGES, WEIGHTS, BOTH = (True, False), (False, True), (True, True)
 TRAININGS: dict[str, tuple[Objective, list[tuple[bool, bool]]]] = {
     "plain": ({"cross_entropy": CrossEntropy()}, [WEIGHTS]),
     "FGSM-RS": (
-        {"adversarial": Adversarial(PGD(EPS, steps=1, relative_step=1.25))},
+        {"adversarial": AdversarialTraining(PGD(EPS, steps=1, relative_step=1.25))},
         [IMAGES, WEIGHTS],
     ),
-    "PGD-7": ({"adversarial": Adversarial(PGD(EPS, steps=7))}, 7 * [IMAGES] + [WEIGHTS]),
+    "PGD-7": ({"adversarial": AdversarialTraining(PGD(EPS, steps=7))}, 7 * [IMAGES] + [WEIGHTS]),
     "free, 7 replays": ({"free": Free(EPS, replays=7)}, 7 * [BOTH]),
     "TRADES-7": (
         {"cross_entropy": CrossEntropy(), "trades": TRADES(EPS, steps=7)},

@@ -13,12 +13,12 @@ from advcore.curvature.boundary import (
     shape_operator,
 )
 from advcore.curvature.coarse import gradient_change, one_step_changes, turn
+from advcore.curvature.cross_sections import CrossSections, landscape, plane
 from advcore.curvature.differences import DifferenceHessian
 from advcore.curvature.eigenprofile import Eigenprofile, eigenprofile
 from advcore.curvature.gauss_newton import GaussNewton, gauss_newton
 from advcore.curvature.hessian import Hessian, InputHessian, input_hessian
 from advcore.curvature.lanczos import Eigenpairs, Ends, lanczos
-from advcore.curvature.landscape import Landscape, landscape, plane
 from advcore.curvature.linearity import LinearityError, linearity_error
 from advcore.curvature.loss import cross_entropy
 from advcore.curvature.shared import Mean, Stacked, curvature_along, energy, random_basis
@@ -29,6 +29,7 @@ from advcore.curvature.universal import fools, random_vectors
 __all__ = [
     "Across",
     "BoundaryPoints",
+    "CrossSections",
     "DifferenceHessian",
     "Eigenpairs",
     "Eigenprofile",
@@ -36,7 +37,6 @@ __all__ = [
     "GaussNewton",
     "Hessian",
     "InputHessian",
-    "Landscape",
     "LinearityError",
     "Mean",
     "Moments",

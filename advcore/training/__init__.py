@@ -1,10 +1,12 @@
 """Training: terms of objectives, schedules, a recipe, the loop."""
 
+from typing import TYPE_CHECKING, Any
+
 from advcore.training.acet import ACET
-from advcore.training.adversarial import Adversarial
+from advcore.training.adversarial import AdversarialTraining
 from advcore.training.advprop import AdvProp
 from advcore.training.augmentation import Augmentation, Cutout, HorizontalFlip, RandomCrop
-from advcore.training.calibrated import Calibrated
+from advcore.training.calibrated import CCAT
 from advcore.training.change import Change
 from advcore.training.cure import CURE
 from advcore.training.diagnosis import Diagnosis
@@ -27,10 +29,10 @@ from advcore.training.watch import Watch
 TERMS: dict[str, type] = {
     "cross_entropy": CrossEntropy,
     "squared_error": SquaredError,
-    "adversarial": Adversarial,
+    "adversarial": AdversarialTraining,
     "free": Free,
     "trades": TRADES,
-    "calibrated": Calibrated,
+    "calibrated": CCAT,
     "advprop": AdvProp,
     "cure": CURE,
     "gradient_penalty": GradientPenalty,
@@ -58,15 +60,15 @@ WATCHES: dict[str, type] = {"diagnosis": Diagnosis}
 __all__ = [
     "ACET",
     "AUGMENTATIONS",
+    "CCAT",
     "CURE",
     "SCHEDULES",
     "TERMS",
     "TRADES",
     "WATCHES",
     "AdvProp",
-    "Adversarial",
+    "AdversarialTraining",
     "Augmentation",
-    "Calibrated",
     "Change",
     "Cosine",
     "CrossEntropy",
@@ -97,3 +99,14 @@ __all__ = [
     "robust_overfitting",
     "scheduled",
 ]
+
+FORMER_NAMES = {"Adversarial": "AdversarialTraining", "Calibrated": "CCAT"}
+"""Names that terms had before, which code may still import from here, and their present ones."""
+
+if not TYPE_CHECKING:  # that the type checker goes on knowing which names there are
+
+    def __getattr__(name: str) -> Any:
+        """Return the term of a former name. Raises AttributeError for any other."""
+        if name not in FORMER_NAMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return globals()[FORMER_NAMES[name]]

@@ -18,7 +18,7 @@ from advcore.training.term import check_weight
 
 
 @dataclass(frozen=True)
-class Adversarial:
+class AdversarialTraining:
     """`min E max_{||r|| <= eps} cross_entropy(x + r)`: the mean cross-entropy of adversarial images
     alone; or, with a minimal-norm attack, that of `x + r`, r the shortest way to another class
     (article, Fig. 4: DeepFool).

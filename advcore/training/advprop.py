@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from advcore.attacks import Attack
 from advcore.randomness import Randomness
-from advcore.training.adversarial import Adversarial
+from advcore.training.adversarial import AdversarialTraining
 from advcore.training.term import check_weight
 
 
@@ -27,7 +27,7 @@ class AdvProp:
     what is exported is the network with the main ones, as in the paper.
 
     Attributes:
-        attack: as of `Adversarial`; weak in the paper, PGD at eps 1 / 255 to 4 / 255.
+        attack: as of `AdversarialTraining`; weak in the paper, PGD at eps 1 / 255 to 4 / 255.
         weight: of the term; 1 in the paper, beside 1 for the clean images.
     """
 
@@ -39,9 +39,9 @@ class AdvProp:
         _ = self.adversarial
 
     @property
-    def adversarial(self) -> Adversarial:
+    def adversarial(self) -> AdversarialTraining:
         """The term without the auxiliary batch norms."""
-        return Adversarial(self.attack)
+        return AdversarialTraining(self.attack)
 
     def __call__(
         self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness

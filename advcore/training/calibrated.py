@@ -19,7 +19,7 @@ from advcore.training.term import check_weight
 
 
 @dataclass(frozen=True)
-class Calibrated:
+class CCAT:
     """`E cross_entropy(x + r, lambda onehot(y) + (1 - lambda) / K)` with `lambda = (1 - min(1,
     ||r|| / eps))^rho`: the farther an adversarial image, the less sure the network shall be of it,
     so that it can be refused by its confidence.

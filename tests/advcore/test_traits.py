@@ -53,7 +53,7 @@ EVERY_PROBE = {name: SETTINGS.get(name) or kind() for name, kind in PROBES.items
     name: probe for name, probe in SETTINGS.items() if name not in PROBES
 }
 EVERY_TERM = {name: kind(**TERM_SETTINGS.get(name, {})) for name, kind in TERMS.items()} | {
-    "adversarial, deepfool": training.Adversarial(DeepFool(steps=5))
+    "adversarial, deepfool": training.AdversarialTraining(DeepFool(steps=5))
 }
 FEW = [
     next(attack for attack in ATTACKS if type(attack) is kind)

@@ -11,7 +11,7 @@ from advcore.box import needs_box
 from advcore.classifier import Around
 from advcore.probes import Batch, Curvature, Examples, Margins, Robustness
 from advcore.subspaces import DCTDiagonal
-from advcore.training import Adversarial, CrossEntropy
+from advcore.training import AdversarialTraining, CrossEntropy
 from advcore.transforms import TRANSFORMS, CutOff, Flip, HighPass, LowPass
 
 SHAPE = (2, 8, 6)
@@ -105,7 +105,7 @@ def test_a_network_on_flipped_images_is_the_flipped_network_on_images():
         (Margins(), False),
         (Curvature(), False),
         (CrossEntropy(), False),
-        (Adversarial(FGSM(eps=0.1)), True),
+        (AdversarialTraining(FGSM(eps=0.1)), True),
     ],
     ids=repr,
 )

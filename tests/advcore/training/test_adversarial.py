@@ -21,7 +21,7 @@ from advcore.attacks import (
     Within,
 )
 from advcore.norms import L2, LINF
-from advcore.training import TRADES, Adversarial, Calibrated, CrossEntropy, Recipe, fit
+from advcore.training import CCAT, TRADES, AdversarialTraining, CrossEntropy, Recipe, fit
 
 IMAGES, SOURCE = oracles.images(12, spread=0.5), Randomness(0, torch.arange(12))
 
@@ -35,7 +35,9 @@ def test_deepfool_on_an_affine_network_goes_to_the_boundary_or_to_the_cap(cap):
     network = oracles.Affine(4)
     labels = _labels(network)
     labels[0] = (labels[0] + 1) % 4
-    images = Adversarial(DeepFool(box=False), cap=cap).perturbed(network, IMAGES, labels, SOURCE)
+    images = AdversarialTraining(DeepFool(box=False), cap=cap).perturbed(
+        network, IMAGES, labels, SOURCE
+    )
     expected = 1.02 * network.margins(IMAGES)
     expected[0] = 0
     assert cap is None or 0 < (expected > cap).sum() < 11
@@ -48,7 +50,8 @@ def test_a_capped_perturbation_keeps_its_direction():
     network = oracles.relu()
     labels = _labels(network)
     free, capped = (
-        Adversarial(MinimalNorm(), cap=cap).perturbed(network, IMAGES, labels, SOURCE) - IMAGES
+        AdversarialTraining(MinimalNorm(), cap=cap).perturbed(network, IMAGES, labels, SOURCE)
+        - IMAGES
         for cap in (None, 0.03)
     )
     torch.testing.assert_close(
@@ -62,7 +65,7 @@ def test_where_a_minimal_norm_attack_fails_the_clean_image_is_trained_on():
     failed = ~attack(network, IMAGES, Untargeted(labels)).found
     assert 0 < failed.sum() < 12
     for cap in (None, 10.0):
-        images = Adversarial(attack, cap=cap).perturbed(network, IMAGES, labels, SOURCE)
+        images = AdversarialTraining(attack, cap=cap).perturbed(network, IMAGES, labels, SOURCE)
         assert torch.equal((images == IMAGES).flatten(1).all(1), failed)
 
 
@@ -77,7 +80,7 @@ def test_other_budget_attacks_are_called_as_in_measurement(attack):
     result = attack(network, IMAGES, Untargeted(labels), SOURCE)
     assert 0 < result.found.sum() < 12
     assert torch.equal(
-        Adversarial(attack).perturbed(network, IMAGES, labels, SOURCE), result.images
+        AdversarialTraining(attack).perturbed(network, IMAGES, labels, SOURCE), result.images
     )
 
 
@@ -93,7 +96,7 @@ def test_fgsm_with_a_random_start_is_pgd_of_one_long_step():
     expected = (IMAGES + (start + 1.25 * eps * gradient.sign() - IMAGES).clamp(-eps, eps)).clamp(
         0, 1
     )
-    term = Adversarial(PGD(eps, steps=1, relative_step=1.25))
+    term = AdversarialTraining(PGD(eps, steps=1, relative_step=1.25))
     torch.testing.assert_close(term.perturbed(network, IMAGES, labels, SOURCE), expected.detach())
 
 
@@ -101,7 +104,7 @@ def test_pgd_goes_on_where_a_sample_is_broken_or_was_wrong():
     network = oracles.Affine(2)
     labels = _labels(network)
     labels[0] = 1 - labels[0]
-    images = Adversarial(PGD(eps=0.4, box=False)).perturbed(network, IMAGES, labels, SOURCE)
+    images = AdversarialTraining(PGD(eps=0.4, box=False)).perturbed(network, IMAGES, labels, SOURCE)
     normal = (network.weight[1] - network.weight[0]).sign().view(1, 4, 4) * (1 - 2 * labels).view(
         -1, 1, 1, 1
     )
@@ -109,7 +112,10 @@ def test_pgd_goes_on_where_a_sample_is_broken_or_was_wrong():
 
 
 def test_the_value_and_its_gradient_are_those_at_the_perturbed_images():
-    network, term = oracles.softplus(), Adversarial(PGD(eps=0.1, norm="l2", steps=3), share=0.5)
+    network, term = (
+        oracles.softplus(),
+        AdversarialTraining(PGD(eps=0.1, norm="l2", steps=3), share=0.5),
+    )
     labels = _labels(network)
     images = term.perturbed(network, IMAGES, labels, SOURCE)
     loss = term(network, IMAGES, labels, SOURCE)
@@ -122,7 +128,7 @@ def test_a_share_of_the_samples_is_attacked_the_same_ones_in_any_batch():
     images, source = oracles.images(400, spread=0.5), Randomness(0, torch.arange(400))
     network = oracles.relu()
     labels = network(images).argmax(1)
-    whole, term = Adversarial(FGSM(eps=0.1)), Adversarial(FGSM(eps=0.1), share=0.3)
+    whole, term = AdversarialTraining(FGSM(eps=0.1)), AdversarialTraining(FGSM(eps=0.1), share=0.3)
     moved = term.perturbed(network, images, labels, source)
     chosen = (moved != images).flatten(1).any(1)
     assert chosen.double().mean() == pytest.approx(0.3, abs=0.07)
@@ -144,10 +150,10 @@ def test_mixed_batches_are_two_terms():
     labels, attack = _labels(network), FGSM(eps=0.1)
     clean, attacked = (
         term(network, IMAGES, labels, SOURCE).item()
-        for term in (CrossEntropy(), Adversarial(attack))
+        for term in (CrossEntropy(), AdversarialTraining(attack))
     )
     recipe = Recipe(
-        {"clean": CrossEntropy(weight=0.5), "attacked": Adversarial(attack, weight=0.5)},
+        {"clean": CrossEntropy(weight=0.5), "attacked": AdversarialTraining(attack, weight=0.5)},
         epochs=1,
         batch_size=12,
     )
@@ -156,12 +162,12 @@ def test_mixed_batches_are_two_terms():
 
 
 TERMS = [
-    Adversarial(PGD(eps=0.1, steps=3)),
-    Adversarial(DeepFool(), cap=0.1, share=0.5),
+    AdversarialTraining(PGD(eps=0.1, steps=3)),
+    AdversarialTraining(DeepFool(), cap=0.1, share=0.5),
     TRADES(eps=0.1, steps=3),
     TRADES(eps=0.3, norm="l2", steps=3),
-    Calibrated(eps=0.1, steps=3),
-    Calibrated(eps=0.3, norm="l2", steps=3),
+    CCAT(eps=0.1, steps=3),
+    CCAT(eps=0.3, norm="l2", steps=3),
 ]
 
 
@@ -216,12 +222,16 @@ def test_the_attack_leaves_the_network_as_it_was(term):
 )
 def test_bad_settings_are_refused(settings, match):
     with pytest.raises(ValueError, match=match):
-        replace(Adversarial(PGD(eps=0.1)), **settings)
+        replace(AdversarialTraining(PGD(eps=0.1)), **settings)
 
 
 @pytest.mark.parametrize(
     "term",
-    [Adversarial(PGD(eps=0.05, steps=2)), Adversarial(DeepFool(), cap=0.05), *TERMS[2:]],
+    [
+        AdversarialTraining(PGD(eps=0.05, steps=2)),
+        AdversarialTraining(DeepFool(), cap=0.05),
+        *TERMS[2:],
+    ],
     ids=repr,
 )
 def test_a_network_learns_by_it(term):

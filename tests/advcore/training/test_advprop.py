@@ -7,7 +7,7 @@ from torch import nn
 
 from advcore.attacks import FGSM, PGD
 from advcore.randomness import Randomness
-from advcore.training import Adversarial, AdvProp, CrossEntropy, Recipe, fit
+from advcore.training import AdversarialTraining, AdvProp, CrossEntropy, Recipe, fit
 
 IMAGES, SOURCE = oracles.images(40), Randomness(0, torch.arange(40))
 LABELS = oracles.Affine(4)(IMAGES).argmax(1)
@@ -52,7 +52,7 @@ def test_it_is_adversarial_training_of_the_network_with_the_auxiliary_numbers():
     before = oracles.state(network)
     ours, theirs = (
         TERM(auxiliary, IMAGES, LABELS, SOURCE),
-        Adversarial(TERM.attack)(other, IMAGES, LABELS, SOURCE),
+        AdversarialTraining(TERM.attack)(other, IMAGES, LABELS, SOURCE),
     )
     torch.testing.assert_close(ours, theirs)
     torch.testing.assert_close(dict(stem.named_buffers()), dict(other[0].named_buffers()))

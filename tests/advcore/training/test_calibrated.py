@@ -7,7 +7,7 @@ from weight_slopes import check_gradient
 
 from advcore import norms
 from advcore.randomness import Randomness
-from advcore.training import Calibrated
+from advcore.training import CCAT
 
 IMAGES, SOURCE = oracles.images(8), Randomness(0, torch.arange(8))
 LABELS = torch.arange(8) % 4
@@ -34,7 +34,7 @@ def _slow(network, term, image, label, start):
 def test_the_value_and_its_gradient_are_those_of_the_slow_formula(norm):
     network, term = (
         oracles.softplus(),
-        Calibrated(eps=0.2, norm=norm, rho=3.0, steps=5, relative_step=0.2),
+        CCAT(eps=0.2, norm=norm, rho=3.0, steps=5, relative_step=0.2),
     )
     starts = term._start(IMAGES, SOURCE)
     moved = torch.cat(
@@ -56,8 +56,8 @@ def test_the_value_and_its_gradient_are_those_of_the_slow_formula(norm):
 
 def test_what_is_left_of_the_label_falls_from_1_to_0():
     r = torch.tensor([0.0, 0.1, -0.2, 0.4, 0.5]).view(5, 1, 1, 1).expand(5, 1, 4, 4)
-    assert Calibrated(eps=0.4).kept(r).tolist() == pytest.approx([1, 0.75**10, 0.5**10, 0, 0])
-    assert Calibrated(eps=1.6, norm="l2", rho=2.0).kept(r).tolist() == pytest.approx(
+    assert CCAT(eps=0.4).kept(r).tolist() == pytest.approx([1, 0.75**10, 0.5**10, 0, 0])
+    assert CCAT(eps=1.6, norm="l2", rho=2.0).kept(r).tolist() == pytest.approx(
         [1, 0.75**2, 0.25, 0, 0]
     )
 
@@ -68,16 +68,12 @@ def test_two_affine_logits_at_the_corner_are_trained_to_be_even():
     normal = (network.weight[1] - network.weight[0]).sign().view(1, 4, 4)
     corner = IMAGES + 0.1 * normal * (1 - 2 * labels).view(-1, 1, 1, 1)
     expected = -network(corner).log_softmax(1).mean()
-    torch.testing.assert_close(
-        Calibrated(eps=0.1, box=False)(network, IMAGES, labels, source), expected
-    )
+    torch.testing.assert_close(CCAT(eps=0.1, box=False)(network, IMAGES, labels, source), expected)
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_half_the_samples_start_at_x_and_the_others_at_any_radius(norm):
-    start = Calibrated(eps=0.5, norm=norm)._start(
-        oracles.images(1000), Randomness(1, torch.arange(1000))
-    )
+    start = CCAT(eps=0.5, norm=norm)._start(oracles.images(1000), Randomness(1, torch.arange(1000)))
     sizes = norms.get(norm).size(start)
     assert (sizes == 0).double().mean() == pytest.approx(0.5, abs=0.06)
     moved = sizes[sizes > 0].sort().values
@@ -95,4 +91,4 @@ def test_half_the_samples_start_at_x_and_the_others_at_any_radius(norm):
 )
 def test_bad_settings_are_refused(settings, match):
     with pytest.raises(ValueError, match=match):
-        Calibrated(**settings)
+        CCAT(**settings)

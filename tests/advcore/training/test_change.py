@@ -6,11 +6,11 @@ import torch
 
 from advcore.attacks import PGD
 from advcore.networks import perceptron
-from advcore.training import CURE, Adversarial, Change, CrossEntropy, Fit, Recipe
+from advcore.training import CURE, AdversarialTraining, Change, CrossEntropy, Fit, Recipe
 
 IMAGES = oracles.images(60, dtype=torch.float32)
 LABELS = oracles.Affine(3, dtype=torch.float32)(IMAGES).argmax(1)
-TERMS = {"plain": CrossEntropy(), "adversarial": Adversarial(PGD(eps=0.02, steps=2))}
+TERMS = {"plain": CrossEntropy(), "adversarial": AdversarialTraining(PGD(eps=0.02, steps=2))}
 FIRST = Recipe(TERMS, epochs=4, batch_size=16)
 VALUES = {
     "learning_rate": 0.05,
@@ -28,7 +28,7 @@ def _fit(recipe):
 def test_epochs_after_a_change_are_those_of_the_other_recipe():
     changed = _fit(replace(FIRST, changes=(Change(2, VALUES),)))
     other = Recipe(
-        {"plain": CrossEntropy(), "adversarial": Adversarial(PGD(eps=0.1, steps=2))},
+        {"plain": CrossEntropy(), "adversarial": AdversarialTraining(PGD(eps=0.1, steps=2))},
         epochs=4, batch_size=16, learning_rate=0.05, weight_decay=0.1, gradient_clip=0.1,
     )  # fmt: skip
     before, after = _fit(FIRST), _fit(other)

@@ -11,9 +11,9 @@ from torch import nn
 
 from advcore.attacks import APGD, FGSM, PGD, DeepFool, Restarts, Square, Within
 from advcore.training import (
+    CCAT,
     TRADES,
-    Adversarial,
-    Calibrated,
+    AdversarialTraining,
     CrossEntropy,
     Free,
     GradientAlignment,
@@ -36,10 +36,10 @@ ATTACKS = [
     Within(DeepFool(), 0.0),
 ]
 PLAIN = [
-    *(Adversarial(attack) for attack in ATTACKS),
-    Adversarial(PGD(0.0, steps=2), share=0.5),
-    Adversarial(DeepFool(), cap=0.0),
-    Calibrated(0.0, steps=2),
+    *(AdversarialTraining(attack) for attack in ATTACKS),
+    AdversarialTraining(PGD(0.0, steps=2), share=0.5),
+    AdversarialTraining(DeepFool(), cap=0.0),
+    CCAT(0.0, steps=2),
     *(Free(0.0, norm, replays=1) for norm in ("l2", "linf")),
 ]
 NOTHING = [TRADES(0.0), LocalLinearity(0.0), GradientAlignment(0.0)]
@@ -92,7 +92,9 @@ def test_a_regulariser_at_eps_0_adds_nothing(term: Term) -> None:
 def test_a_schedule_that_stands_at_0_is_plain_training() -> None:
     schedules = {"term.attack.eps": Linear(((0.0, 0.0), (1.0, 0.0)))}
     _same(
-        replace(RECIPE, objective={"term": Adversarial(PGD(0.3, steps=2))}, schedules=schedules),
+        replace(
+            RECIPE, objective={"term": AdversarialTraining(PGD(0.3, steps=2))}, schedules=schedules
+        ),
         RECIPE,
     )
 

@@ -9,12 +9,16 @@ from torch import nn
 from advcore import Randomness, Untargeted
 from advcore.attacks import FGSM, PGD
 from advcore.networks import perceptron
-from advcore.training import CURE, Adversarial, CrossEntropy, Cutout, Linear, Recipe, fit
+from advcore.training import CURE, AdversarialTraining, CrossEntropy, Cutout, Linear, Recipe, fit
 from advcore.training.augmentation import augmented
 
 IMAGES = oracles.images(60, dtype=torch.float32)
 LABELS = oracles.Affine(3, dtype=torch.float32)(IMAGES).argmax(1)
-TERM = [CrossEntropy(), Adversarial(PGD(eps=0.02, steps=2)), Adversarial(FGSM(eps=0.1, norm="l2"))]
+TERM = [
+    CrossEntropy(),
+    AdversarialTraining(PGD(eps=0.02, steps=2)),
+    AdversarialTraining(FGSM(eps=0.1, norm="l2")),
+]
 
 PEAK = Linear(((0.0, 0.0), (0.5, 1.0), (1.0, 0.0)))
 
@@ -59,7 +63,7 @@ def test_the_seed_decides():
 
 def test_the_global_random_state_is_left_alone():
     before = torch.random.get_rng_state()
-    _trained(Recipe({"term": Adversarial(PGD(eps=0.02))}, epochs=1), nn.Dropout(0.3))
+    _trained(Recipe({"term": AdversarialTraining(PGD(eps=0.02))}, epochs=1), nn.Dropout(0.3))
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
@@ -296,7 +300,7 @@ def test_the_attack_sees_evaluation_mode_and_the_loss_training_mode():
     network = _network(nn.BatchNorm2d(1))
     network[0].register_forward_hook(lambda module, inputs, output: modes.append(module.training))
     network.train()
-    loss = Adversarial(PGD(eps=0.1, steps=3))(
+    loss = AdversarialTraining(PGD(eps=0.1, steps=3))(
         network, IMAGES, LABELS, Randomness(0, torch.arange(60))
     )
     assert modes == [False] * 3 + [True]
@@ -312,7 +316,9 @@ def test_the_adversarial_objective_is_the_loss_at_the_attacks_images():
     attack = PGD(eps=0.1, steps=3)
     worst = attack.climb(network, IMAGES, Untargeted(LABELS), source).images
     expected = nn.functional.cross_entropy(network(worst), LABELS)
-    torch.testing.assert_close(Adversarial(attack)(network, IMAGES, LABELS, source), expected)
+    torch.testing.assert_close(
+        AdversarialTraining(attack)(network, IMAGES, LABELS, source), expected
+    )
     assert expected > CrossEntropy()(network, IMAGES, LABELS, source)
 
 
@@ -352,7 +358,7 @@ def test_images_outside_the_box_by_request_alone():
                 _network(),
                 IMAGES,
                 LABELS,
-                Recipe({"term": Adversarial(PGD(eps=0.1))}, epochs=1),
+                Recipe({"term": AdversarialTraining(PGD(eps=0.1))}, epochs=1),
                 box=False,
             )
         )

@@ -12,7 +12,7 @@ from advcore.attacks import PGD, DeepFool
 from advcore.networks import perceptron
 from advcore.training import (
     CURE,
-    Adversarial,
+    AdversarialTraining,
     CrossEntropy,
     Free,
     GradientAlignment,
@@ -53,7 +53,7 @@ def test_a_last_sample_alone_joins_the_batch_before_it_under_batch_norm():
 @pytest.mark.parametrize(
     ("term", "name"),
     [
-        (Adversarial(PGD(eps=0.1, steps=5)), "term.attack.steps"),
+        (AdversarialTraining(PGD(eps=0.1, steps=5)), "term.attack.steps"),
         (Free(eps=0.1, replays=4), "term.replays"),
     ],
 )
@@ -64,7 +64,9 @@ def test_schedules_of_whole_numbers_are_rounded(term, name):
 
 def test_a_whole_number_in_a_field_for_any_is_not_rounded():
     recipe = Recipe(
-        {"term": Adversarial(PGD(eps=1, steps=2))}, schedules={"term.attack.eps": RISE}, epochs=2
+        {"term": AdversarialTraining(PGD(eps=1, steps=2))},
+        schedules={"term.attack.eps": RISE},
+        epochs=2,
     )
     assert 0.2 < recipe.objective_at(0.5)["term"].attack.eps < 1
 
@@ -78,8 +80,8 @@ def test_local_linearity_keeps_its_digits_in_a_recipe_of_low_precision():
 
 
 TERMS = [
-    Adversarial(PGD(eps=0.05, steps=2)),
-    Adversarial(DeepFool(steps=3)),
+    AdversarialTraining(PGD(eps=0.05, steps=2)),
+    AdversarialTraining(DeepFool(steps=3)),
     CURE(),
     GradientAlignment(eps=0.05),
     LocalLinearity(eps=0.05),

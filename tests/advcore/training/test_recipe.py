@@ -4,7 +4,7 @@ import torch
 
 from advcore.attacks import FGSM, PGD
 from advcore.networks import perceptron
-from advcore.training import CURE, Adversarial, CrossEntropy, Recipe, Steps, fit
+from advcore.training import CURE, AdversarialTraining, CrossEntropy, Recipe, Steps, fit
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_no_gradient_clip():
 @pytest.mark.parametrize("attack", [PGD(), FGSM()])
 def test_adversarial_training_needs_eps(attack):
     with pytest.raises(ValueError, match="needs eps, a radius in pixel units"):
-        Adversarial(attack)
+        AdversarialTraining(attack)
 
 
 @pytest.mark.parametrize("term", [CrossEntropy, CURE])

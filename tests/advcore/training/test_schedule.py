@@ -1,7 +1,15 @@
 import pytest
 
 from advcore.attacks import PGD
-from advcore.training import CURE, Adversarial, Cosine, CrossEntropy, Linear, Steps, scheduled
+from advcore.training import (
+    CURE,
+    AdversarialTraining,
+    Cosine,
+    CrossEntropy,
+    Linear,
+    Steps,
+    scheduled,
+)
 
 HALF = Steps(((0.0, 0.5),))
 
@@ -30,13 +38,13 @@ def test_a_schedule_multiplies_the_number_that_it_names():
     objective = {
         "clean": CrossEntropy(),
         "cure": CURE(h=1.5),
-        "adversarial": Adversarial(PGD(eps=0.1, steps=3)),
+        "adversarial": AdversarialTraining(PGD(eps=0.1, steps=3)),
     }
     changed = scheduled(objective, {"cure.h": HALF, "adversarial.attack.eps": HALF}, 0.3)
     assert changed == {
         "clean": CrossEntropy(),
         "cure": CURE(h=0.75),
-        "adversarial": Adversarial(PGD(eps=0.05, steps=3)),
+        "adversarial": AdversarialTraining(PGD(eps=0.05, steps=3)),
     }
     assert scheduled(objective, {}, 0.3) == objective
 
@@ -45,7 +53,7 @@ def test_a_schedule_multiplies_the_number_that_it_names():
     "name", ["adversarial.attack.epsilon", "adversarial.eps", "clean.weight.more"]
 )
 def test_a_name_that_leads_nowhere_is_refused(name):
-    objective = {"clean": CrossEntropy(), "adversarial": Adversarial(PGD(eps=0.1))}
+    objective = {"clean": CrossEntropy(), "adversarial": AdversarialTraining(PGD(eps=0.1))}
     with pytest.raises(
         ValueError, match=rf"a schedule of '{name}': there is no '\w+'; known there: "
     ):

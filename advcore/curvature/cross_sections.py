@@ -23,7 +23,7 @@ from advcore.norms import L2
 
 
 @dataclass(frozen=True, eq=False)
-class Landscape:
+class CrossSections:
     """What a classifier says on a plane through each image; `[b, i, j]` is at `x_b + grid[b, i] u_b
     + grid[b, j] w_b`.
 
@@ -62,7 +62,7 @@ def landscape(
     second: Tensor,
     grid: Tensor,
     rows: int = 1024,
-) -> Landscape:
+) -> CrossSections:
     """Labels and loss at all pairs of grid points, in the planes of `first` and `second` `(B,
     *shape)` through images. No box.
 
@@ -104,6 +104,6 @@ def landscape(
                 F.cross_entropy(logits.mT, labels[:, None].expand(-1, len(some)), reduction="none")
             )
     shape = (samples, count, count)
-    return Landscape(
+    return CrossSections(
         torch.cat(predicted, 1).view(shape), torch.cat(losses, 1).view(shape), grid, u, w
     )

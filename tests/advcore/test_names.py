@@ -1,0 +1,31 @@
+"""Names in the mathematics: two public classes never share one."""
+
+import ast
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import advcore.networks
+from advcore import training
+
+ROOT = Path(advcore.networks.__path__[0]).parent
+
+
+def test_no_two_public_classes_share_a_name() -> None:
+    names = Counter(
+        node.name
+        for path in ROOT.rglob("*.py")
+        if path.relative_to(ROOT).parts[0] not in ("workers", "pipelines")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+    assert len(names) > 100
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_terms_may_be_imported_by_the_names_that_they_had() -> None:
+    assert training.Adversarial is training.TERMS["adversarial"]
+    assert training.Calibrated is training.TERMS["calibrated"]
+    with pytest.raises(AttributeError, match="has no attribute 'Adversary'"):
+        _ = training.Adversary
