@@ -2,20 +2,15 @@
 
 import inspect
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
 
-from advcore.attacks import Adversarial
-from advcore.attacks.budget import check_eps
-from advcore.classifier import Classifier
 from advcore.criteria import Criterion, Targeted, classes_of
-from advcore.norms import Radius
-from advcore.randomness import Randomness
-from advcore.workers.adapters.catalogue import Settings, check_settings, choose, library, parameters
-from advcore.workers.adapters.peer import SizeName, attack_by
+from advcore.workers.adapters.catalogue import check_settings, choose, library, parameters
+from advcore.workers.adapters.library_attack import Adapter, LibraryBudget, LibraryMinimal
 from advcore.workers.errors import InputError
 
 RADII = {"pgd_linf": "ε", "apgd": "eps", "apgd_targeted": "eps"}
@@ -29,7 +24,61 @@ ORDERS = {"l0": 0, "l1": 1, "l2": 2, "linf": math.inf}
 
 
 @dataclass(frozen=True)
-class AdvLib:
+class AdvLibAdapter(Adapter):
+    """One attack of adv-lib, a function in `adv_lib.attacks`."""
+
+    def make(self) -> Any:
+        functions = {
+            key: value
+            for key, value in vars(library("adv_lib.attacks", "adv-lib")).items()
+            if inspect.isfunction(value)
+        }
+        attacks = {
+            key: value
+            for key, value in functions.items()
+            if parameters(value) >= {"model", "inputs", "labels", "targeted"}
+        }
+        budgets = {key: attacks[key] for key in RADII}
+        minimals = {key: value for key, value in attacks.items() if key not in RADII}
+        attack = choose(self.kind, self.name, {"adv_lib": budgets, "adv_lib_minimal": minimals})
+        known = parameters(attack)
+        taken = {"norm": ORDERS.get(self.norm), "p": ORDERS.get(self.norm), "distance": self.norm}
+        given = {key: value for key, value in taken.items() if key in known}
+        check_settings(
+            self.kind,
+            self.name,
+            self.settings,
+            known - {"model", "inputs", "labels", "targeted", RADII.get(self.name)} - set(given),
+        )
+        if None in given.values():
+            raise InputError(
+                f"{self.kind}: {self.name} knows the norms {', '.join(ORDERS)} at most; got norm "
+                f"{self.norm}"
+            )
+        return partial(attack, **self.settings, **given)
+
+    def run(
+        self,
+        attack: Any,
+        network: nn.Module,
+        images: Tensor,
+        criterion: Criterion,
+        seed: int,
+        eps: float | None,
+    ) -> Tensor:
+        targeted, name = isinstance(criterion, Targeted), attack.func.__name__
+        if targeted and name in UNTARGETED:
+            raise ValueError(
+                f"adv-lib's {name} takes no Targeted criterion; give Untargeted(labels)"
+            )
+        radius = {} if eps is None else {RADII[name]: eps}
+        return attack(
+            model=network, inputs=images, labels=classes_of(criterion), targeted=targeted, **radius
+        )
+
+
+@dataclass(frozen=True)
+class AdvLib(LibraryBudget):
     """One of adv-lib's attacks with a budget, where adv-lib is installed.
 
     See `advcore.workers.adapters.peer.attack_by` for what is verified, counted and seeded.
@@ -45,32 +94,12 @@ class AdvLib:
             others.
     """
 
-    name: str
-    norm: SizeName
-    settings: Settings = field(default_factory=dict, hash=False)
-    eps: Radius | None = None
-    one_by_one: bool = False
-
-    def __post_init__(self) -> None:
-        check_eps(self.eps)
-        _make("adv_lib", self.name, self.norm, self.settings)
-
-    def __call__(
-        self,
-        classifier: Classifier,
-        images: Tensor,
-        criterion: Criterion,
-        randomness: Randomness | None = None,
-    ) -> Adversarial:
-        check_eps(self.eps, wanted=True)
-        peer = partial(_run, _make("adv_lib", self.name, self.norm, self.settings))
-        return attack_by(
-            peer, self.norm, self.eps, self.one_by_one, classifier, images, criterion, randomness
-        )
+    adapter = AdvLibAdapter
+    kind = "adv_lib"
 
 
 @dataclass(frozen=True)
-class AdvLibMinimal:
+class AdvLibMinimal(LibraryMinimal):
     """One of adv-lib's attacks that look for the shortest way, where adv-lib is installed.
 
     See `advcore.workers.adapters.peer.attack_by` for what is verified, counted and seeded.
@@ -84,73 +113,5 @@ class AdvLibMinimal:
             others.
     """
 
-    name: str
-    norm: SizeName
-    settings: Settings = field(default_factory=dict, hash=False)
-    one_by_one: bool = False
-
-    def __post_init__(self) -> None:
-        _make("adv_lib_minimal", self.name, self.norm, self.settings)
-
-    def __call__(
-        self,
-        classifier: Classifier,
-        images: Tensor,
-        criterion: Criterion,
-        randomness: Randomness | None = None,
-    ) -> Adversarial:
-        peer = partial(_run, _make("adv_lib_minimal", self.name, self.norm, self.settings))
-        return attack_by(
-            peer, self.norm, None, self.one_by_one, classifier, images, criterion, randomness
-        )
-
-
-def _make(kind: str, name: str, norm: SizeName, settings: Settings) -> Any:
-    """The function with its settings and norm, still without eps.
-
-    Raises InputError where that cannot be.
-    """
-    functions = {
-        key: value
-        for key, value in vars(library("adv_lib.attacks", "adv-lib")).items()
-        if inspect.isfunction(value)
-    }
-    attacks = {
-        key: value
-        for key, value in functions.items()
-        if parameters(value) >= {"model", "inputs", "labels", "targeted"}
-    }
-    budgets = {key: attacks[key] for key in RADII}
-    minimals = {key: value for key, value in attacks.items() if key not in RADII}
-    attack = choose(kind, name, {"adv_lib": budgets, "adv_lib_minimal": minimals})
-    known = parameters(attack)
-    taken = {"norm": ORDERS.get(norm), "p": ORDERS.get(norm), "distance": norm}
-    given = {key: value for key, value in taken.items() if key in known}
-    check_settings(
-        kind,
-        name,
-        settings,
-        known - {"model", "inputs", "labels", "targeted", RADII.get(name)} - set(given),
-    )
-    if None in given.values():
-        raise InputError(
-            f"{kind}: {name} knows the norms {', '.join(ORDERS)} at most; got norm {norm}"
-        )
-    return partial(attack, **settings, **given)
-
-
-def _run(
-    attack: Any,
-    network: nn.Module,
-    images: Tensor,
-    criterion: Criterion,
-    seed: int,
-    eps: float | None,
-) -> Tensor:
-    targeted, name = isinstance(criterion, Targeted), attack.func.__name__
-    if targeted and name in UNTARGETED:
-        raise ValueError(f"adv-lib's {name} takes no Targeted criterion; give Untargeted(labels)")
-    radius = {} if eps is None else {RADII[name]: eps}
-    return attack(
-        model=network, inputs=images, labels=classes_of(criterion), targeted=targeted, **radius
-    )
+    adapter = AdvLibAdapter
+    kind = "adv_lib_minimal"

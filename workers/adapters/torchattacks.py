@@ -1,19 +1,14 @@
 """torchattacks' attacks (Kim 2020) as ours."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
 
-from advcore.attacks import Adversarial
-from advcore.attacks.budget import check_eps
-from advcore.classifier import Classifier
 from advcore.criteria import Criterion, Targeted, classes_of
-from advcore.norms import Radius
-from advcore.randomness import Randomness
-from advcore.workers.adapters.catalogue import Settings, check_settings, choose, library, parameters
-from advcore.workers.adapters.peer import SizeName, attack_by
+from advcore.workers.adapters.catalogue import check_settings, choose, library, parameters
+from advcore.workers.adapters.library_attack import Adapter, LibraryBudget, LibraryMinimal
 from advcore.workers.errors import InputError
 
 RADII = ("eps", "max_epsilon")
@@ -24,7 +19,57 @@ UNTARGETED = ("FAB",)
 
 
 @dataclass(frozen=True)
-class Torchattacks:
+class TorchattacksAdapter(Adapter):
+    """One attack of torchattacks, a class that is given model, seed and eps when it runs."""
+
+    def make(self) -> Any:
+        torchattacks = library("torchattacks", "torchattacks")
+        classes = {
+            key: getattr(torchattacks, key)
+            for key in set(torchattacks.__all__) - set(torchattacks.__wrapper__)
+        }
+        budgets = {key: value for key, value in classes.items() if parameters(value) & set(RADII)}
+        minimals = {key: value for key, value in classes.items() if key not in budgets}
+        make = choose(
+            self.kind, self.name, {"torchattacks": budgets, "torchattacks_minimal": minimals}
+        )
+        known = parameters(make)
+        check_settings(self.kind, self.name, self.settings, known - {"model", "norm", *RADII})
+        if "norm" not in known:
+            return partial(make, **self.settings)
+        if self.norm not in ("l1", "l2", "linf"):
+            raise InputError(
+                f"{self.kind}: {self.name} knows the norms l1, l2, linf at most; got norm "
+                f"{self.norm}"
+            )
+        return partial(make, **self.settings, norm=self.norm.capitalize())
+
+    def run(
+        self,
+        attack: Any,
+        network: nn.Module,
+        images: Tensor,
+        criterion: Criterion,
+        seed: int,
+        eps: float | None,
+    ) -> Tensor:
+        known = parameters(attack.func)
+        own: dict[str, object] = {key: eps for key in RADII if key in known}
+        if "seed" in known and "seed" not in attack.keywords:
+            own["seed"] = seed
+        made = attack(network, **own)
+        if isinstance(criterion, Targeted):
+            if "targeted" not in made.supported_mode or type(made).__name__ in UNTARGETED:
+                raise ValueError(
+                    f"torchattacks' {type(made).__name__} takes no Targeted criterion; give "
+                    "Untargeted(labels)"
+                )
+            made.set_mode_targeted_by_label(quiet=True)
+        return made(images, classes_of(criterion))
+
+
+@dataclass(frozen=True)
+class Torchattacks(LibraryBudget):
     """One of torchattacks' attacks with a budget, those that take an `eps`, where torchattacks is
     installed.
 
@@ -44,32 +89,12 @@ class Torchattacks:
             others.
     """
 
-    name: str
-    norm: SizeName
-    settings: Settings = field(default_factory=dict, hash=False)
-    eps: Radius | None = None
-    one_by_one: bool = False
-
-    def __post_init__(self) -> None:
-        check_eps(self.eps)
-        _make("torchattacks", self.name, self.norm, self.settings)
-
-    def __call__(
-        self,
-        classifier: Classifier,
-        images: Tensor,
-        criterion: Criterion,
-        randomness: Randomness | None = None,
-    ) -> Adversarial:
-        check_eps(self.eps, wanted=True)
-        peer = partial(_run, _make("torchattacks", self.name, self.norm, self.settings))
-        return attack_by(
-            peer, self.norm, self.eps, self.one_by_one, classifier, images, criterion, randomness
-        )
+    adapter = TorchattacksAdapter
+    kind = "torchattacks"
 
 
 @dataclass(frozen=True)
-class TorchattacksMinimal:
+class TorchattacksMinimal(LibraryMinimal):
     """One of torchattacks' attacks that take no `eps`, where torchattacks is installed.
 
     See `advcore.workers.adapters.peer.attack_by` for what is verified, counted and seeded.
@@ -82,67 +107,5 @@ class TorchattacksMinimal:
             others.
     """
 
-    name: str
-    norm: SizeName
-    settings: Settings = field(default_factory=dict, hash=False)
-    one_by_one: bool = False
-
-    def __post_init__(self) -> None:
-        _make("torchattacks_minimal", self.name, self.norm, self.settings)
-
-    def __call__(
-        self,
-        classifier: Classifier,
-        images: Tensor,
-        criterion: Criterion,
-        randomness: Randomness | None = None,
-    ) -> Adversarial:
-        peer = partial(_run, _make("torchattacks_minimal", self.name, self.norm, self.settings))
-        return attack_by(
-            peer, self.norm, None, self.one_by_one, classifier, images, criterion, randomness
-        )
-
-
-def _make(kind: str, name: str, norm: SizeName, settings: Settings) -> Any:
-    """The class with its settings and norm, still without model, seed and eps.
-
-    Raises InputError where that cannot be.
-    """
-    torchattacks = library("torchattacks", "torchattacks")
-    classes = {
-        key: getattr(torchattacks, key)
-        for key in set(torchattacks.__all__) - set(torchattacks.__wrapper__)
-    }
-    budgets = {key: value for key, value in classes.items() if parameters(value) & set(RADII)}
-    minimals = {key: value for key, value in classes.items() if key not in budgets}
-    make = choose(kind, name, {"torchattacks": budgets, "torchattacks_minimal": minimals})
-    known = parameters(make)
-    check_settings(kind, name, settings, known - {"model", "norm", *RADII})
-    if "norm" not in known:
-        return partial(make, **settings)
-    if norm not in ("l1", "l2", "linf"):
-        raise InputError(f"{kind}: {name} knows the norms l1, l2, linf at most; got norm {norm}")
-    return partial(make, **settings, norm=norm.capitalize())
-
-
-def _run(
-    make: Any,
-    network: nn.Module,
-    images: Tensor,
-    criterion: Criterion,
-    seed: int,
-    eps: float | None,
-) -> Tensor:
-    known = parameters(make.func)
-    own: dict[str, object] = {key: eps for key in RADII if key in known}
-    if "seed" in known and "seed" not in make.keywords:
-        own["seed"] = seed
-    attack = make(network, **own)
-    if isinstance(criterion, Targeted):
-        if "targeted" not in attack.supported_mode or type(attack).__name__ in UNTARGETED:
-            raise ValueError(
-                f"torchattacks' {type(attack).__name__} takes no Targeted criterion; give "
-                "Untargeted(labels)"
-            )
-        attack.set_mode_targeted_by_label(quiet=True)
-    return attack(images, classes_of(criterion))
+    adapter = TorchattacksAdapter
+    kind = "torchattacks_minimal"
