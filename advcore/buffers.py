@@ -1,5 +1,6 @@
-"""Buffers of networks, the running statistics of batch normalisation above all, held as they are
-while a step is computed.
+"""Hold the buffers of networks as they are while a step is computed.
+
+Above all these are the running statistics of batch normalisation.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,8 +16,9 @@ _held: ContextVar[Mapping[nn.Module, Mapping[str, Tensor]] | None] = ContextVar(
 
 @contextmanager
 def held_buffers(networks: Iterable[nn.Module]) -> Iterator[None]:
-    """Hold the floating-point buffers of networks: inside, `in_evaluation` shows copies of what
-    they are now.
+    """Hold the floating-point buffers of networks.
+
+    Inside, `in_evaluation` shows copies of what they are now.
 
     Passes in training mode go on changing the buffers themselves. torch notices no change of the
     statistics that a pass in evaluation mode keeps for its backward pass; the copies are changed by

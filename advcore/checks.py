@@ -1,4 +1,4 @@
-"""What a measurement asks of images, logits and labels before it begins."""
+"""Checks of images, logits and labels before a measurement begins."""
 
 import torch
 from torch import Tensor
@@ -19,9 +19,7 @@ def check_tensor(images: object) -> None:
 
 
 def check_batch(images: Tensor) -> None:
-    """Raise ValueError unless `images` is a floating `(B, C, H, W)` batch, finite, of at least one
-    sample.
-    """
+    """Raise ValueError unless `images` is a finite floating `(B, C, H, W)` batch, B >= 1."""
     check_tensor(images)
     if images.dim() != 4:
         raise ValueError(
@@ -35,8 +33,9 @@ def check_batch(images: Tensor) -> None:
 
 
 def check_images(images: Tensor, low: float = 0.0, high: float = 1.0) -> Tensor:
-    """The images, a batch as `check_batch` wants it, in [low, high]: those that are outside by four
-    roundings at most are drawn in.
+    """Return images in [low, high], a batch as `check_batch` wants it.
+
+    Pixels that are outside by four roundings at most are clipped.
 
     Raises ValueError for others.
     """
@@ -60,8 +59,9 @@ def exactly(value: float) -> str:
 
 
 def check_logits(logits: Tensor, samples: int) -> None:
-    """Raise ValueError unless `logits` is finite, `(samples, K)` with K >= 2, and does not look
-    like probabilities.
+    """Raise ValueError unless `logits` is finite and `(samples, K)` with K >= 2.
+
+    Also raise it for logits that look like probabilities.
     """
     if logits.dim() != 2 or logits.shape[0] != samples or logits.shape[1] < 2:
         raise ValueError(
@@ -98,6 +98,6 @@ def check_labels(labels: Tensor, samples: int, classes: int) -> None:
 
 
 def described(thing: object) -> str:
-    """What came in place of a tensor: its type, and how long it is."""
+    """Describe what came in place of a tensor: its type, and how long it is."""
     size = f" of {len(thing)}" if isinstance(thing, tuple | list | dict) else ""
     return f"a {type(thing).__name__}{size}"

@@ -33,8 +33,9 @@ CHANGES_IMAGES = (
 
 
 class Classifier(Protocol):
-    """Any callable from images `(B, C, H, W)` in [0, 1] to logits `(B, K)`; normalisation stands
-    inside it.
+    """Any callable from images `(B, C, H, W)` in [0, 1] to logits `(B, K)`.
+
+    Normalisation stands inside it.
 
     A classifier that holds something of its own per sample (a restriction to a subspace around each
     image, say) also has `rows(index)`, itself for some of its samples; see `take_rows`.
@@ -45,16 +46,18 @@ class Classifier(Protocol):
 
 
 def take_rows(classifier: Classifier, index: Tensor) -> Classifier:
-    """The classifier for the samples `index` of its batch; the same object unless it holds
-    something per sample.
+    """Return the classifier for the samples `index` of its batch.
+
+    It is the same object unless it holds something per sample.
     """
     rows = getattr(classifier, "rows", None)
     return classifier if rows is None else rows(index)
 
 
 def logits_of(classifier: Classifier, images: Tensor) -> Tensor:
-    """The logits `(B, K)` of images in the images' precision, whatever the classifier computes in:
-    the one way to call it.
+    """Return the logits `(B, K)` in the precision of the images.
+
+    This is the one way to call a classifier, whatever precision it computes in.
 
     Raises ValueError where it gives something else than a tensor, or fails at images of another
     precision or layout than its own.
@@ -99,8 +102,9 @@ def first_logits(classifier: Classifier, images: Tensor) -> Tensor:
 
 
 def mixes_rows(classifier: Classifier, images: Tensor, logits: Tensor) -> bool:
-    """Whether the first image alone has other logits than `logits` `(B, K)` say: rows of a batch
-    mix, or passes differ.
+    """Return whether the first image alone has other logits than `logits` `(B, K)` say.
+
+    Then rows of a batch mix, or passes differ.
     """
     try:
         alone = logits_of(
@@ -116,8 +120,9 @@ def mixes_rows(classifier: Classifier, images: Tensor, logits: Tensor) -> bool:
 
 
 class Normalized(nn.Module):
-    """`images -> network((images - mean) / std)`: takes pixels in [0, 1], so that all distances are
-    in pixel units.
+    """`images -> network((images - mean) / std)`, from pixels in [0, 1].
+
+    So all distances are in pixel units.
 
     `mean` and `std` hold one number per channel, in pixel units. With a linear `transform` T of the
     images, the mean image is transformed as well: `images -> network((images - T mean) / std)` of
@@ -163,8 +168,9 @@ class Normalized(nn.Module):
 
 
 class Around(nn.Module):
-    """`r -> classifier(x + r)`: the classifier of perturbations of given images, one per row of the
-    batch.
+    """`r -> classifier(x + r)`: the classifier of perturbations of given images.
+
+    It has one image per row of the batch.
 
     What is measured at x without a box is what is measured of this at `r = 0`; there x may lie
     outside [0, 1], as transformed images do.
@@ -186,8 +192,9 @@ class Around(nn.Module):
 
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside, each part in its own mode again on exit, also after an error;
-    parameters keep their gradients.
+    """Hold a network in evaluation mode inside the block; parameters keep their gradients.
+
+    On exit each part is in its own mode again, also after an error.
 
     In a training step the network's buffers are those of the step's start; see `held_buffers`.
     """
@@ -203,8 +210,9 @@ def evaluating(network: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def frozen(classifier: Classifier, compiled: bool = False) -> Iterator[None]:
-    """Hold a classifier still: evaluation mode, no gradients for its parameters; all as it was on
-    exit, also after an error.
+    """Hold a classifier still: evaluation mode, no gradients for its parameters.
+
+    On exit all is as it was, also after an error.
 
     What `torch.compile` made runs as it was written, unless `compiled`: for training alone, whose
     batches have one size. Of a callable that is no `torch.nn.Module` the modules are held that are
@@ -257,8 +265,9 @@ def _logits_alone(classifier: Classifier, images: Tensor) -> Tensor:
 
 
 def _misfit(classifier: Classifier, images: Tensor, error: str) -> str | None:
-    """Why images do not fit a classifier that failed at them with an error; None where it is not
-    known.
+    """Return why images do not fit a classifier that failed at them with an error.
+
+    None if the reason is not known.
     """
     if "a leaf Variable that requires grad is being used in an in-place operation" in error:
         return CHANGES_IMAGES

@@ -14,8 +14,9 @@ up to seven times as long."""
 
 
 class FewChannels(TorchFunctionMode):
-    """Inside, two-dimensional convolutions of few channels, with fixed weights, have an input
-    gradient that is a convolution too.
+    """Give two-dimensional convolutions of few channels a faster input gradient inside the block.
+
+    With fixed weights, that gradient is computed as a convolution too.
 
     The gradient of `y = w * x` (stride 1) is the full correlation of `dy` with w turned round, `dx
     = turned(w) * dy`: the same numbers to rounding. torch asks oneDNN for it, whose routine for
@@ -45,7 +46,7 @@ def _convolved(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Tensor | None:
-    """What `conv2d` gives, where the convolution is one of those; None where it is not."""
+    """Return what `conv2d` gives if the convolution is one of those; else None."""
     if (
         not torch.is_grad_enabled()
         or not images.requires_grad

@@ -1,4 +1,4 @@
-"""What counts as adversarial."""
+"""Criteria: they say which images count as adversarial."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,10 @@ class Untargeted:
         object.__setattr__(self, "labels", as_labels(self.labels))
 
     def holds(self, logits: Tensor) -> Tensor:
-        """Which rows of the logits `(B, K)` are adversarial, `(B,)` bool; a row with NaN is not."""
+        """Return which rows of the logits `(B, K)` are adversarial, `(B,)` bool.
+
+        A row with NaN is not.
+        """
         top, place = logits.max(1)  # NaN wherever the row has one
         return (place != self.labels) & (top == top)
 
@@ -36,8 +39,9 @@ class Untargeted:
         return self if self.labels.device == device else Untargeted(self.labels.to(device))
 
     def goals(self, logits: Tensor, count: int) -> Tensor:
-        """The `count` most likely classes that would count as adversarial, `(B, count)` at most K -
-        1 of them.
+        """Return the `count` most likely classes that would count as adversarial.
+
+        The shape is `(B, count)`, at most K - 1 of them.
         """
         others = logits.scatter(1, self.labels[:, None], -torch.inf)
         return others.topk(min(count, logits.shape[1] - 1), dim=1).indices
@@ -57,7 +61,10 @@ class Targeted:
         object.__setattr__(self, "targets", as_labels(self.targets))
 
     def holds(self, logits: Tensor) -> Tensor:
-        """Which rows of the logits `(B, K)` are adversarial, `(B,)` bool; a row with NaN is not."""
+        """Return which rows of the logits `(B, K)` are adversarial, `(B,)` bool.
+
+        A row with NaN is not.
+        """
         top, place = logits.max(1)  # NaN wherever the row has one
         return (place == self.targets) & (top == top)
 
@@ -82,8 +89,9 @@ Criterion = Untargeted | Targeted
 
 
 def check_criterion(criterion: object) -> None:
-    """Raise TypeError unless it is a criterion: labels alone do not say whether they are to be left
-    or to be reached.
+    """Raise TypeError unless it is a criterion.
+
+    Labels alone do not say whether they are to be left or to be reached.
     """
     if not isinstance(criterion, Criterion):
         raise TypeError(

@@ -1,5 +1,6 @@
-"""Batch normalisation folded into the convolutions before it: the same classifier in fewer passes
-over its activations.
+"""Batch normalisation folded into the convolutions before it.
+
+The classifier is the same, in fewer passes over its activations.
 """
 
 from collections import Counter
@@ -25,8 +26,9 @@ DECIDING = frozenset(
 
 @contextmanager
 def folded(classifier: Classifier, image: Tensor) -> Iterator[None]:
-    """Fold, inside, batch normalisations of a classifier that is held still (`frozen`) into the
-    convolutions before them.
+    """Fold batch normalisations into the convolutions before them, inside the block.
+
+    The classifier must be held still (`frozen`).
 
     Which these are is seen in a trace of the forward pass of `image` `(1, C, H, W)`: a convolution
     whose output one function alone reads, that of its normalisation. A module that runs twice, or
@@ -49,7 +51,7 @@ def folded(classifier: Classifier, image: Tensor) -> Iterator[None]:
 
 
 def _harmless(classifier: nn.Module, image: Tensor, before: Tensor, pairs: Sequence[Pair]) -> bool:
-    """Whether the logits of an image stay as before."""
+    """Return whether the logits of an image stay as before."""
     with _replaced(pairs):
         change = (_logits(classifier, image) - before).abs()
     return bool((change <= before.abs().amax() * torch.finfo(before.dtype).eps ** 0.5).all())
@@ -96,8 +98,9 @@ class _Readers(TorchFunctionMode):
 
 
 def _watch(classifier: nn.Module, image: Tensor) -> tuple[Tensor, list[Pair]]:
-    """The logits of an image, and the pairs of convolution and normalisation that follow each other
-    on the way to them.
+    """Return the logits of an image and the foldable pairs of modules.
+
+    A pair is a convolution and the normalisation that follows it on the way to the logits.
     """
     runs: Counter[nn.Module] = Counter()
     readers, pairs = _Readers(), list[Pair]()

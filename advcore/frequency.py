@@ -11,8 +11,9 @@ from torch import Tensor
 
 
 def dct_matrix(size: int, like: Tensor | None = None) -> Tensor:
-    """The orthonormal DCT-II as a matrix `(size, size)`: row k samples the k-th cosine, row 0 is
-    constant.
+    """Return the orthonormal DCT-II as a matrix `(size, size)`.
+
+    Row k samples the k-th cosine, row 0 is constant.
 
     `D[k, n] = s_k cos(pi (2n + 1) k / (2 size))` with `s_0 = sqrt(1/size)`, else `sqrt(2/size)`.
     Computed in float64 and given in the dtype and on the device of `like`.
@@ -67,15 +68,17 @@ def high_pass(images: Tensor, band: int) -> Tensor:
 
 
 def cut_off(images: Tensor, band: int) -> Tensor:
-    """Remove the `band` x `band` lowest frequencies of each channel: all that `low_pass` does not
-    keep.
+    """Remove the `band` x `band` lowest frequencies of each channel.
+
+    What is left is all that `low_pass` does not keep.
     """
     return images - low_pass(images, band)
 
 
 def flip(images: Tensor) -> Tensor:
-    """Swap low and high frequencies: an orthogonal involution that takes the mean to the highest
-    frequency.
+    """Swap low and high frequencies.
+
+    This orthogonal involution takes the mean to the highest frequency.
     """
     return idct2(dct2(images).flip(-2, -1))
 

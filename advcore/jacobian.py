@@ -25,8 +25,9 @@ def leaf(images: Tensor) -> Tensor:
 
 
 def has_gradient(output: Tensor) -> bool:
-    """Whether an output can be differentiated; warns where not, since the gradients that are 0 then
-    may be anything in truth.
+    """Return whether an output can be differentiated; warn if not.
+
+    Gradients that are 0 then may be anything in truth.
     """
     if not output.requires_grad:
         warnings.warn(
@@ -82,8 +83,9 @@ def jacobian(
 def differentiate(
     classifier: Classifier, images: Tensor, value: Callable[[Tensor], Tensor]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The gradient `(B, *shape)` of one function of the logits, from `(B, K)` to `(B,)`; its value;
-    the logits. All detached.
+    """Return the gradient, the value and the logits of a function of the logits.
+
+    The function maps `(B, K)` to `(B,)`; the gradient is `(B, *shape)`. All are detached.
     """
 
     def slope(logits: Tensor) -> tuple[Tensor, Tensor]:
@@ -100,8 +102,9 @@ def differentiate(
 def pull_back(
     classifier: Classifier, images: Tensor, slope: Callable[[Tensor], tuple[Tensor, Tensor]]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """As `differentiate`, of a function whose derivative is known: `slope` gives its value `(B,)`
-    and that, `(B, K)`.
+    """Like `differentiate`, for a function whose derivative is known.
+
+    `slope` gives its value `(B,)` and its derivative `(B, K)`.
     """
     with torch.enable_grad():
         images = leaf(images)

@@ -1,5 +1,4 @@
-"""Gradient masking: signs that a classifier's gradients do not lead to the adversarial images that
-are there.
+"""Gradient masking: signs that gradients do not lead to adversarial images that exist.
 
 An attack that fails proves nothing, least of all where gradients are absent, random or misleading
 (Athalye et al. 2018, Obfuscated gradients give a false sense of security, section 3; Carlini et al.
@@ -38,7 +37,7 @@ measure robust accuracy."""
 
 @dataclass(frozen=True, eq=False)
 class GradientSigns:
-    """What the gradients at the images themselves tell, `(B,)` each.
+    """Signs of masking in the gradients at the images themselves, `(B,)` each.
 
     - `prediction`: the likeliest class.
     - `zero_gradient`: the gradient of cross-entropy is exactly 0.
@@ -61,8 +60,9 @@ class GradientSigns:
 
 @dataclass(frozen=True, eq=False)
 class BallSigns:
-    """What is found in the balls around the images, `(B, E)` bool each; true throughout where the
-    prediction is wrong already.
+    """Signs of masking in the balls around the images, `(B, E)` bool each.
+
+    They are true throughout if the prediction is wrong already.
 
     - `by_attack`: PGD of cross-entropy breaks the sample at this eps, tried at each eps anew.
     - `by_noise`: one of the draws of random noise does.
@@ -73,8 +73,9 @@ class BallSigns:
 
     @property
     def regained(self) -> Tensor:
-        """Broken at a smaller eps and not at a larger one, whose ball holds the same adversarial
-        image, `(B,)`.
+        """Return which images are broken at a smaller eps and not at a larger one, `(B,)`.
+
+        The larger ball holds the same adversarial image.
         """
         return ((self.by_attack.cumsum(1) > 0) & ~self.by_attack).any(1)
 
@@ -121,8 +122,9 @@ def ball_signs(
     steps: int = STEPS,
     draws: int = DRAWS,
 ) -> BallSigns:
-    """Which images are broken at each `eps` (growing, pixel units), by PGD of `steps` steps and by
-    `draws` draws of random noise.
+    """Return which images are broken at each `eps`, by PGD and by random noise.
+
+    `eps` grows, in pixel units; PGD takes `steps` steps, noise `draws` draws.
 
     The noise has a random direction and the length eps, before it is clipped to the box [0, 1],
     which keeps it in the ball; a draw has the same direction at each eps. Cost: 1 forward pass a
@@ -179,8 +181,9 @@ def _centred(logits: Tensor) -> Tensor:
 
 
 def _difference(a: Tensor, b: Tensor) -> Tensor:
-    """Relative, in the largest coordinate, `(B,)`: `max |a - b| / max(|a|, |b|)`; 0 where both are
-    0.
+    """Return the relative difference in the largest coordinate, `(B,)`.
+
+    It is `max |a - b| / max(|a|, |b|)`; 0 where both are 0.
     """
     scale = LINF.size(a).maximum(LINF.size(b))
     return LINF.size(a - b) / scale.clamp(min=torch.finfo(a.dtype).tiny)

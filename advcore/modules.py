@@ -1,5 +1,6 @@
-"""The modules behind a classifier, also where it is a function around them, and how they run while
-they are measured.
+"""The modules behind a classifier, also if it is a function around them.
+
+And how they run while they are measured.
 """
 
 import sys
@@ -19,8 +20,9 @@ MOST = 1000
 
 
 def modules_of(classifier: object) -> list[nn.Module]:
-    """The modules that a classifier works with: itself, or those that a function, a method, a
-    partial or an object holds.
+    """Return the modules that a classifier works with.
+
+    These are itself, or those that a function, a method, a partial or an object holds.
 
     A function holds what its closure, its defaults and the names of its module that it reads lead
     to, also through lists, tuples, mappings and other functions of that module. One that is part of
@@ -41,7 +43,7 @@ def modules_of(classifier: object) -> list[nn.Module]:
 
 
 def _held(thing: object) -> list[Any]:
-    """What an object holds that may lead to modules."""
+    """Return what an object holds that may lead to modules."""
     if isinstance(thing, nn.Module):
         return [
             value
@@ -67,8 +69,9 @@ _CALLABLES = FunctionType | MethodType | partial
 
 
 def _read_by(function: FunctionType) -> list[Any]:
-    """What a function reads beside its arguments: its closure, its defaults, and names of its
-    module.
+    """Return what a function reads beside its arguments.
+
+    That is its closure, its defaults, and names of its module.
     """
     closure = [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
     space = function.__globals__
@@ -101,8 +104,9 @@ def _names(code: CodeType) -> set[str]:
 
 @contextmanager
 def uncompiled() -> Iterator[None]:
-    """Run what `torch.compile` made as it was written: compiled code has no second derivatives, and
-    each size of a batch anew.
+    """Run modules made by `torch.compile` as they were written, inside the block.
+
+    Compiled code has no second derivatives, and is compiled anew for each batch size.
     """
     if "torch._dynamo" not in sys.modules:  # nothing was compiled in this process
         yield
@@ -113,8 +117,9 @@ def uncompiled() -> Iterator[None]:
 
 @contextmanager
 def twice_differentiable() -> Iterator[None]:
-    """Build graphs that can be differentiated twice: attention by its formula, since its fused
-    kernels have one derivative.
+    """Build graphs that can be differentiated twice, inside the block.
+
+    Attention runs by its formula, since its fused kernels have one derivative.
     """
     with uncompiled(), sdpa_kernel(SDPBackend.MATH):
         yield

@@ -82,8 +82,9 @@ def flip_probability(
 
 
 def random_directions(images: Tensor, randomness: Randomness | None = None) -> Tensor:
-    """A unit vector in l2 for each image, `(B, C, H, W)`, uniform on the sphere; another one for
-    each stream of `randomness`.
+    """Return a random unit vector in l2 for each image, `(B, C, H, W)`.
+
+    It is uniform on the sphere, and another one for each stream of `randomness`.
     """
     noise = _randomness(randomness, images).stream("direction").normal(images.shape[1:])
     return L2.steepest(noise.to(images.dtype))

@@ -1,4 +1,4 @@
-"""How much Gaussian noise it takes: the level at which a given share of draws changes the label."""
+"""The level of Gaussian noise at which a given share of draws changes the label."""
 
 from collections.abc import Callable
 
@@ -44,8 +44,9 @@ def noise_level(
     farthest: float = 1e3,
     rows: int = 2048,
 ) -> Tensor:
-    """The sigma at which a `share` of the draws of N(0, sigma^2 I) changes the label, `(B,)`; no
-    box.
+    """Return the sigma at which a `share` of the draws of noise changes the label, `(B,)`.
+
+    The noise is N(0, sigma^2 I), without a box.
 
     The search doubles or halves `start` until the share lies between two neighbours, and bisects
     between them `HALVINGS` times. f(x) is the predicted label, and the draws are those of
@@ -80,7 +81,7 @@ def noise_level(
     )
 
     def flips(sigma: Tensor, who: Tensor) -> Tensor:
-        """Whether enough draws flip for the samples `who`, at a sigma each."""
+        """Return whether enough draws flip for the samples `who`, at a sigma each."""
         scaled, still = (
             Scaled(take_rows(classifier, who), images[who], sigma),
             torch.zeros_like(images[who]),
@@ -93,8 +94,9 @@ def noise_level(
 
 
 def implied_distance(flips: Tensor, sigmas: Tensor) -> Tensor:
-    """The distance `-sigma Phi^-1(mu)` to which a share mu of flips amounts, where boundaries are
-    flat between two classes.
+    """Return the distance `-sigma Phi^-1(mu)` that a share mu of flips implies.
+
+    It holds where boundaries are flat between two classes.
 
     `flips` is `(B, S)`, one for each of the `sigmas` `(S,)` (Ford et al. 2019, Adversarial examples
     are a natural consequence of test error in noise). The distance is inf where no draw flips,

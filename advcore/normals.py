@@ -1,5 +1,6 @@
-"""Normals of the boundary (unit minimal perturbations): how many dimensions they span, and how far
-two networks share them.
+"""Normals of the boundary (unit minimal perturbations).
+
+How many dimensions they span, and how far two networks share them.
 
 After Moosavi-Dezfooli et al. 2017 (Universal adversarial perturbations, section 5) and Jetley et
 al. 2018, whose normals are not centred either.
@@ -13,8 +14,9 @@ from advcore.randomness import Randomness
 
 
 def singular_values(normals: Tensor) -> Tensor:
-    """Of the matrix whose rows are the unit vectors `normals` `(n, *shape)`, descending, float64;
-    no mean is subtracted.
+    """Return the singular values of the matrix whose rows are `normals` `(n, *shape)`.
+
+    The normals are unit vectors; the values descend, in float64. No mean is subtracted.
 
     Their squares sum to n. All are 1 where the normals are orthogonal; one is `sqrt(n)` and the
     rest 0 where all are parallel.
@@ -30,17 +32,19 @@ def singular_values(normals: Tensor) -> Tensor:
 
 
 def random_singular_values(count: int, dimension: int, seed: int = 0) -> Tensor:
-    """Those of `count` random directions, uniform on the sphere: what `singular_values` are
-    compared with.
+    """Return the singular values of `count` random directions, uniform on the sphere.
+
+    They are what `singular_values` are compared with.
     """
     noise = Randomness(seed, torch.arange(count)).stream("direction").normal((dimension,))
     return singular_values(L2.steepest(noise.double()))
 
 
 def dimensions_above_random(values: Tensor, random: Tensor) -> int:
-    """How many singular values exceed the largest of as many random directions: directions that
-    more normals share than chance would bring together. For random normals themselves 0 or, by
-    chance, one or two.
+    """Return how many singular values exceed the largest of as many random directions.
+
+    More normals share these directions than chance would bring together. For random normals
+    themselves the number is 0 or, by chance, one or two.
 
     It tells signal from noise, which a share of energy kept cannot; but it counts no direction that
     few normals share, and grows with their number. `participation_ratio` counts without a
@@ -55,8 +59,9 @@ def dimensions_above_random(values: Tensor, random: Tensor) -> int:
 
 
 def participation_ratio(values: Tensor) -> float:
-    """`(sum s^2)^2 / sum s^4`: k where k singular values are equal and the rest 0; an effective
-    dimension without a threshold.
+    """Return `(sum s^2)^2 / sum s^4`, an effective dimension without a threshold.
+
+    It is k where k singular values are equal and the rest 0.
 
     About `n D / (n + D - 1)` for n random directions in D dimensions. It is ruled by the large
     values, those that are shared; the exponential of their entropy gives more weight to the long
@@ -67,8 +72,9 @@ def participation_ratio(values: Tensor) -> float:
 
 
 def principal_angles(one: Tensor, other: Tensor) -> Tensor:
-    """Between the spans of two orthonormal bases `(k, *shape)` and `(l, *shape)`: `min(k, l)`
-    angles in radians, ascending.
+    """Return the angles between the spans of two bases, in radians, ascending.
+
+    The bases `(k, *shape)` and `(l, *shape)` are orthonormal; there are `min(k, l)` angles.
 
     The cosines are the singular values of `A B^T`; small angles come from the sines instead, which
     are accurate there (Bjorck and Golub 1973). `advcore.subspaces.span(normals, k).basis` is such a
@@ -81,8 +87,9 @@ def principal_angles(one: Tensor, other: Tensor) -> Tensor:
 
 
 def overlap(one: Tensor, other: Tensor) -> float:
-    """The mean squared cosine of the principal angles, in [0, 1]: 1 where one span holds the other,
-    0 where they are orthogonal.
+    """Return the mean squared cosine of the principal angles, in [0, 1].
+
+    It is 1 where one span holds the other, 0 where they are orthogonal.
 
     `max(k, l) / D` for random subspaces, in the mean.
     """

@@ -1,5 +1,6 @@
-"""The l1, l2 and linf norms as values: how long, how to project, which way is steepest, a random
-point.
+"""The l1, l2 and linf norms as values.
+
+Each gives a length, a projection, the steepest direction and a random point.
 
 All act per sample on `(B, *shape)` over everything but the first axis. Distances are in pixel units
 when images are in [0, 1].
@@ -56,8 +57,9 @@ def per_sample(values: Radius, like: Tensor) -> Radius:
 
 
 def inside(norm: Norm, r: Tensor, radius: Radius) -> Tensor:
-    """Whether `||r|| <= radius`, `(B,)` bool, each coordinate forgiven four roundings of a pixel in
-    [0, 1] (5e-7 in float32).
+    """Return whether `||r|| <= radius`, `(B,)` bool.
+
+    Each coordinate is forgiven four roundings of a pixel in [0, 1] (5e-7 in float32).
 
     `x + r` is rounded to the floats near x, and so is `x + r` less `x`; NaN is not inside.
     """
@@ -66,8 +68,9 @@ def inside(norm: Norm, r: Tensor, radius: Radius) -> Tensor:
 
 
 def project_l1_box(r: Tensor, low: Tensor, high: Tensor, radius: Radius) -> Tensor:
-    """The closest point, in l2, of `||u||_1 <= radius` and `low <= u <= high`, where `low <= 0 <=
-    high`; all `(B, *shape)`.
+    """Return the closest point, in l2, of `||u||_1 <= radius` and `low <= u <= high`.
+
+    `low <= 0 <= high`; all are `(B, *shape)`.
 
     It is `sign(r) min(max(|r| - t, 0), c)`, `c` the room toward that side (Croce and Hein 2021,
     Mind the box). Its size is piecewise linear and falls in `t`: the `t` that leaves the radius is
@@ -98,8 +101,9 @@ def project_l1_box(r: Tensor, low: Tensor, high: Tensor, radius: Radius) -> Tens
 
 
 def sparse_steepest(w: Tensor, count: int | Tensor) -> Tensor:
-    """The unit l1 vector along the signs of the `count` largest coordinates of `w`, equal in each;
-    0 where `w` is 0.
+    """Return the unit l1 vector along the signs of the `count` largest coordinates of `w`.
+
+    It is equal in each of them; 0 where `w` is 0.
 
     A step of sparse l1 descent (Tramer and Boneh 2019). `count` is at least 1: one number, or
     `(B,)`.

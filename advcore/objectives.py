@@ -1,5 +1,6 @@
-"""What an attack climbs: functions of `(logits, criterion)` to one number per sample `(B,)`, larger
-is more adversarial.
+"""Objectives: functions that an attack maximises.
+
+They take `(logits, criterion)` to one number per sample `(B,)`; larger is more adversarial.
 """
 
 from collections.abc import Callable
@@ -45,8 +46,9 @@ def cross_entropy_slope(logits: Tensor, criterion: Criterion) -> tuple[Tensor, T
 
 
 def logit_margin(logits: Tensor, criterion: Criterion) -> Tensor:
-    """`max_{k != label} z_k - z_label`, or `z_target - max_{k != target} z_k`: positive if and only
-    if adversarial.
+    """Return the logit margin `(B,)`, positive if and only if adversarial.
+
+    It is `max_{k != label} z_k - z_label`, or `z_target - max_{k != target} z_k`.
     """
     match criterion:
         case Untargeted(labels):
@@ -56,8 +58,9 @@ def logit_margin(logits: Tensor, criterion: Criterion) -> Tensor:
 
 
 def logit_ratio(logits: Tensor, criterion: Criterion) -> Tensor:
-    """The difference-of-logits ratio (Croce and Hein 2020): the logit margin over `z_(1) - z_(3)`,
-    blind to the logits' scale.
+    """Return the difference-of-logits ratio (Croce and Hein 2020).
+
+    It is the logit margin over `z_(1) - z_(3)`, blind to the logits' scale.
 
     Targeted, the denominator is `z_(1) - (z_(3) + z_(4)) / 2` as published, and the numerator leads
     over the strongest other class, where the published one takes the true class: the same number as
@@ -101,7 +104,7 @@ def _surprise_slope(logits: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _lead(logits: Tensor, classes: Tensor) -> Tensor:
-    """By how much the logit of `classes` leads the best other one, `(B,)`."""
+    """Return by how much the logit of `classes` leads the best other one, `(B,)`."""
     own = _columns(logits, classes)
     return logits.gather(1, own)[:, 0] - logits.scatter(1, own, -torch.inf).amax(1)
 

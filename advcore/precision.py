@@ -9,8 +9,9 @@ import torch
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """Multiply in full float32: TensorFloat-32 is off inside, on GPUs that would use it, and as it
-    was on exit.
+    """Multiply in full float32 inside the block.
+
+    TensorFloat-32 is off on GPUs that would use it, and as it was on exit.
 
     torch has two sets of switches for it, `allow_tf32` and `fp32_precision`, and refuses to read
     the former where the two differ. Both are set, so that both can be read inside
@@ -36,8 +37,9 @@ def full_precision() -> Iterator[None]:
 
 
 def _allow_tf32(part: Any) -> bool | None:
-    """The older switch of a backend; None where torch refuses to read it, since the newer one was
-    set.
+    """Return the older switch of a backend.
+
+    None if torch refuses to read it, since the newer one was set.
     """
     try:
         return part.allow_tf32

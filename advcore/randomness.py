@@ -1,5 +1,6 @@
-"""Noise keyed by seed and sample index: the same numbers whatever the batch, the shard, the worker
-or the device.
+"""Noise keyed by seed and sample index.
+
+The numbers are the same whatever the batch, the shard, the worker or the device.
 
 A counter-based generator in the sense of Salmon et al. 2011 (Parallel random numbers: as easy as 1,
 2, 3): number i of a sample is a hash of (seed, stream, sample index, i), with the finaliser of
@@ -43,8 +44,9 @@ class Randomness:
         return self._uniform(shape, 0)
 
     def normal(self, shape: Sequence[int]) -> Tensor:
-        """`(B, *shape)` standard normal numbers (Box and Muller), float32, on the device of
-        `indices`.
+        """Return standard normal numbers `(B, *shape)` (Box and Muller), float32.
+
+        They are on the device of `indices`.
         """
         radius = torch.sqrt(-2 * torch.log(self._uniform(shape, 1)))
         return radius * torch.cos(2 * math.pi * self._uniform(shape, 2))
@@ -60,8 +62,9 @@ class Randomness:
 
 
 def drawn_places(indices: Tensor) -> Tensor:
-    """The place of each index `(N,)`, int64, in an order drawn by a hash of the index alone: 0 for
-    the first, N - 1 for the last.
+    """Return the place of each index `(N,)`, int64, in a random order.
+
+    A hash of the index alone draws it: 0 for the first, N - 1 for the last.
 
     The same samples come first whatever the order, the classes or the number of the others that
     come after them.
@@ -70,8 +73,9 @@ def drawn_places(indices: Tensor) -> Tensor:
 
 
 def _signed(value: int) -> int:
-    """The 64-bit two's complement of a whole number; torch has no unsigned arithmetic on 64 bits,
-    and wraps.
+    """Return the 64-bit two's complement of a whole number.
+
+    Torch has no unsigned arithmetic on 64 bits, and wraps.
     """
     value &= (1 << 64) - 1
     return value - (1 << 64) if value >> 63 else value

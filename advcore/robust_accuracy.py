@@ -16,8 +16,9 @@ from advcore.randomness import Randomness
 
 @dataclass(frozen=True, eq=False)
 class Bounds:
-    """What is known of each sample `(B,)` after an attack and those before it, and what this attack
-    alone found.
+    """The bounds of each sample `(B,)` after an attack and those before it.
+
+    Also what this attack alone found.
 
     - `prediction`: the likeliest class of the clean image.
     - `broken_at`: the smallest eps of the grid within which an adversarial image is known; 0 where
@@ -54,8 +55,9 @@ def check_grid(eps: Sequence[float]) -> None:
 
 
 def robust_accuracy(broken_at: Tensor, eps: Sequence[float]) -> list[float]:
-    """The share of samples classified right that no known perturbation within eps changes, for each
-    eps.
+    """Return robust accuracy at each eps.
+
+    It is the share of samples classified right that no known perturbation within eps changes.
     """
     return [
         (broken_at > radius).double().mean().item()
@@ -71,7 +73,7 @@ def attack_over(
     eps: Sequence[float],
     randomness: Randomness | None = None,
 ) -> list[Bounds]:
-    """What is known after each of the attacks, in their order, all in one norm.
+    """Yield the bounds after each of the attacks, in their order, all in one norm.
 
     A minimal-norm attack runs once, on all samples, and gives the whole curve. A budget attack
     starts from what is known already: a sample with a known distance is attacked at the largest eps
@@ -126,7 +128,7 @@ def union(history: Sequence[Bounds]) -> Bounds:
 
 @dataclass(frozen=True, eq=False)
 class _Case:
-    """What all the attacks look at; `grid` `(E + 1,)` ends in inf."""
+    """The inputs that all the attacks share; `grid` `(E + 1,)` ends in inf."""
 
     classifier: Classifier
     images: Tensor
@@ -148,7 +150,7 @@ def _nothing(images: Tensor, prediction: Tensor, labels: Tensor) -> Bounds:
 
 
 def _minimal(attack: Attack, known: Bounds, case: _Case) -> Bounds:
-    """Once on all samples."""
+    """Run a minimal-norm attack once on all samples."""
     result, grid = attack(case.classifier, case.images, case.criterion, case.randomness), case.grid
     shorter = result.distance < known.distance
     distance = torch.where(shorter, result.distance, known.distance)

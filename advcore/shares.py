@@ -7,8 +7,9 @@ Z = 1.959963984540054
 
 
 def wilson(hits: float, count: int) -> tuple[float, float]:
-    """Return the ends of Wilson's 95 % interval of a share of which `hits` of `count` independent
-    samples were seen.
+    """Return the ends of Wilson's 95 % interval of a share.
+
+    `hits` of `count` independent samples were seen.
 
     It inverts the score test: the p with |hits/count - p| <= Z sqrt(p (1 - p) / count). It lies
     within [0, 1], and 0 of n has an upper end of about 3.8 / n. Raises ValueError for no samples.

@@ -1,6 +1,4 @@
-"""A classifier linearised at images once, for all the subspaces in which its margins are looked
-for.
-"""
+"""A classifier linearised at images once, for margins in many subspaces."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -28,8 +26,9 @@ class Tangent:
 
     @classmethod
     def at(cls, classifier: Classifier, images: Tensor, classes: int) -> "Tangent":
-        """At images `(n, *shape)`, for so many classes at most: one forward pass and a backward
-        pass for each class.
+        """Linearise at images `(n, *shape)`, for so many classes at most.
+
+        This costs one forward pass and a backward pass for each class.
         """
 
         def likeliest(logits: Tensor) -> Tensor:
@@ -49,8 +48,9 @@ class Tangent:
     def differentiate(
         self, coordinates: Callable[[Tensor], Tensor], values: Callable[[Tensor], Tensor] | None
     ) -> tuple[Tensor, Tensor] | None:
-        """What `advcore.jacobian.jacobian` gives at these images in other coordinates, by the chain
-        rule, without any pass.
+        """Return what `advcore.jacobian.jacobian` gives at these images in other coordinates.
+
+        The chain rule gives it, without any pass.
 
         Args:
             coordinates: the linear map `Q^T` from gradients `(B, *shape)` to `(B, dim)`.

@@ -7,8 +7,9 @@ from advcore.classifier import Classifier, predict
 
 
 def fooled(classifier: Classifier, images: Tensor, adversarial: Tensor) -> Tensor:
-    """Whether the predicted label of each image `(B, C, H, W)` and of its adversarial one differ,
-    `(B,)` bool.
+    """Return whether the labels of images and their adversarial ones differ, `(B,)` bool.
+
+    Both are `(B, C, H, W)`; labels are predicted ones.
 
     Measured from the network's own prediction: a sample that it gets wrong anyway does not count as
     fooled.
@@ -17,17 +18,19 @@ def fooled(classifier: Classifier, images: Tensor, adversarial: Tensor) -> Tenso
 
 
 def lengthened(images: Tensor, adversarial: Tensor, scale: float, box: bool) -> Tensor:
-    """`x + scale (x' - x)` for images x and x' `(B, C, H, W)`, cut to [0, 1] in a box: a minimal
-    perturbation ends where its own network's boundary is crossed, and most networks' lie farther
-    on.
+    """Return `x + scale (x' - x)` for images x and x' `(B, C, H, W)`, cut to [0, 1] in a box.
+
+    A minimal perturbation ends where its own network's boundary is crossed, and most networks'
+    boundaries lie farther on.
     """
     longer = adversarial if scale == 1 else torch.lerp(images, adversarial, scale)
     return longer.clamp(0, 1) if box else longer
 
 
 def transfer_rates(found: Tensor, changed: Tensor) -> Tensor:
-    """The share of the adversarial images found on network a that fool network b as well: `(A, B)`
-    float64; NaN where a has none.
+    """Return the share of network a's adversarial images that fool network b as well.
+
+    The table is `(A, B)` float64; NaN where a has none.
 
     Args:
         found: `(A, n)` bool, whether an attack on network a found one for sample i.

@@ -1,5 +1,6 @@
-"""Transforms of a data set's images: interventions on their frequencies (Ortiz-Jimenez et al. 2020,
-"Hold me tight").
+"""Transforms of a data set's images: interventions on their frequencies.
+
+Source: Ortiz-Jimenez et al. 2020, "Hold me tight".
 """
 
 from dataclasses import dataclass
@@ -11,8 +12,9 @@ from advcore.frequency import cut_off, flip, high_pass, low_pass
 
 
 class Transform(Protocol):
-    """A frozen dataclass of settings: a linear map of images, `(B, C, H, W)` to the same shape, row
-    by row.
+    """A frozen dataclass of settings: a linear map of images, row by row.
+
+    It takes `(B, C, H, W)` to the same shape.
 
     Images of [0, 1] may leave it. As it is linear, the mean of transformed images is the
     transformed mean.

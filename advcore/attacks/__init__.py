@@ -42,8 +42,9 @@ ATTACKS: dict[str, type] = {
 
 
 def kind_and_norm(attack: Attack) -> str:
-    """The attack as a study writes it, for captions: `minimal_norm-l2`, `bisected-deepfool-l2`;
-    one's own by its class.
+    """Return the attack's kind and norm as a study writes them, for captions.
+
+    Examples: `minimal_norm-l2`, `bisected-deepfool-l2`; one's own attack by its class.
     """
     kind = next(
         (kind for kind, cls in ATTACKS.items() if cls is type(attack)), type(attack).__name__

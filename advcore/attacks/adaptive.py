@@ -35,7 +35,7 @@ def check_ascent(norm: str, eps: Radius | None, steps: int, rho: float) -> None:
 
 @dataclass(eq=False)
 class State:
-    """What the ascent remembers of each sample that still stands; every tensor is `(B, ...)`."""
+    """The state of the ascent for each sample that still stands; every tensor is `(B, ...)`."""
 
     ball: Ball
     current: Tensor
@@ -97,8 +97,9 @@ def ascend_all_steps(
     rho: float,
     randomness: Randomness,
 ) -> SearchResult:
-    """Maximise `objective(logits, goal)` over a ball from a random point of its sphere, `steps`
-    steps.
+    """Maximise `objective(logits, goal)` over a ball in `steps` steps.
+
+    The ascent starts at a random point of the ball's sphere.
 
     A sample stops at its first iterate for which `criterion` holds, and leaves the batch; others
     end at their best iterate.
@@ -164,8 +165,9 @@ class _Halving:
         self.next = self.span
 
     def check(self, state: State, done: int) -> None:
-        """At a checkpoint, halve the steps of the samples that oscillate or stall, and send them
-        back to their best iterate.
+        """Halve the steps of the samples that oscillate or stall, at a checkpoint.
+
+        These samples go back to their best iterate.
         """
         if done < self.next:
             return
@@ -202,8 +204,9 @@ class _Sparsening:
         self.span = max(int(0.04 * steps), 1)
 
     def check(self, state: State, done: int) -> None:
-        """At a checkpoint, narrow the steps to what the best iterate has changed, and lengthen or
-        shorten them.
+        """Narrow the steps to what the best iterate has changed, at a checkpoint.
+
+        Then lengthen or shorten them.
         """
         if done == 0 or done % self.span:
             return

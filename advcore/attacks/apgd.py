@@ -1,5 +1,6 @@
-"""Auto-PGD (Croce and Hein 2020; in l1 Croce and Hein 2021): ascent that finds its own step sizes,
-per sample.
+"""Auto-PGD: ascent that finds its own step sizes, per sample.
+
+Source: Croce and Hein 2020; in l1 Croce and Hein 2021.
 """
 
 from dataclasses import dataclass
@@ -21,8 +22,9 @@ from advcore.randomness import Randomness
 
 @dataclass(frozen=True)
 class APGD:
-    """Maximise an objective over `||r||_p <= eps`, `x + r` in [0, 1], by projected ascent with
-    momentum and halved steps.
+    """Maximise an objective over `||r||_p <= eps`, `x + r` in [0, 1].
+
+    Projected ascent with momentum and halved steps.
 
     With `P` the projection and `u` the steepest unit vector: `z = P(x + eta u(gradient))`, then
     `x <- P(x + .75 (z - x) + .25 (x - x_before))`, `eta = 2 eps` at first. At checkpoints a sample

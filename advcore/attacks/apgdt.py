@@ -19,8 +19,9 @@ from advcore.randomness import Randomness
 
 @dataclass(frozen=True)
 class APGDT:
-    """APGD on the targeted difference-of-logits ratio, one run for each of the likeliest classes,
-    on what still stands.
+    """APGD on the targeted difference-of-logits ratio.
+
+    One run for each of the likeliest classes, on the samples that still stand.
 
     With an untargeted criterion the targets are the `targets` likeliest other classes, or all K - 1
     where there are fewer, and any class but the label breaks a sample; with a targeted one there is

@@ -31,7 +31,7 @@ def movable(gradient: Tensor, images: Tensor) -> Tensor:
 
 
 def better(value: Tensor, best: Tensor) -> Tensor:
-    """Whether a value is larger than the best so far.
+    """Return whether a value is larger than the best so far.
 
     NaN is: so the image that gave it is handed back, verified, refused.
     """
@@ -48,8 +48,9 @@ def ascend(
     steps: int,
     leave: bool,
 ) -> SearchResult:
-    """Maximise the objective over a ball and the box, `x <- P(x + step * radius *
-    steepest(gradient))`.
+    """Maximise the objective over a ball and the box.
+
+    Each step is `x <- P(x + step * radius * steepest(gradient))`.
 
     With `leave`, a sample stops at its first adversarial iterate and leaves the batch; one that has
     none ends at its iterate of the largest objective, and makes no claim. Without, all samples make
@@ -100,8 +101,9 @@ def ascend(
 
 
 class _Best:
-    """Of each sample the iterate with the largest value so far: images `(B, *shape)`, values
-    `(B,)`.
+    """The iterate with the largest value so far of each sample.
+
+    Images are `(B, *shape)`, values `(B,)`.
     """
 
     def __init__(self, images: Tensor, values: Tensor) -> None:

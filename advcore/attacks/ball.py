@@ -1,5 +1,6 @@
-"""The eps-ball around each image, cut by the box [0, 1] or not: what an attack with a budget may
-reach.
+"""The eps-ball around each image, cut by the box [0, 1] or not.
+
+An attack with a budget may reach its points.
 """
 
 from dataclasses import dataclass
@@ -12,8 +13,10 @@ from advcore.norms import Norm, per_sample
 
 @dataclass(frozen=True, eq=False)
 class Ball:
-    """`{x : ||x - center||_p <= radius}`, with `box` also `0 <= x <= 1`, one for each sample:
-    `center` `(B, *shape)`, which lies in the box where there is one, `radius` `(B,)`.
+    """`{x : ||x - center||_p <= radius}`, with `box` also `0 <= x <= 1`.
+
+    There is one for each sample: `center` `(B, *shape)`, which lies in the box if there is one,
+    `radius` `(B,)`.
 
     `corners`: in linf, where the set is a box itself, its smallest and its largest image.
     """
@@ -35,8 +38,10 @@ class Ball:
         return cls(norm, center, radius, corners, box)
 
     def project(self, images: Tensor) -> Tensor:
-        """Images drawn into the ball and the box: the closest ones in linf and l1; in l2 first into
-        the ball, then into the box, which keeps the ball.
+        """Project images onto the ball and the box.
+
+        The result is the closest point in linf and l1; in l2 images go first into the ball, then
+        into the box, which keeps the ball.
         """
         if self.corners is not None:
             return images.clamp(*self.corners)

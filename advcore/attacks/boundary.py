@@ -17,8 +17,9 @@ from advcore.randomness import Randomness
 def bisect(
     classifier: Classifier, inside: Tensor, outside: Tensor, criterion: Criterion, steps: int = 20
 ) -> Tensor:
-    """The share `t` in (0, 1], `(B,)`, at which the segment from `inside` to `outside` `(B,
-    *shape)` becomes adversarial.
+    """Return the share `t` in (0, 1], `(B,)`, at which a segment becomes adversarial.
+
+    The segment goes from `inside` to `outside` `(B, *shape)`.
 
     `inside + t (outside - inside)` is adversarial; at `t - 2^-steps` it is not. `outside` must be
     adversarial and `inside` not; where a segment crosses the boundary more than once, one of the
@@ -41,8 +42,9 @@ def bisect(
 
 @dataclass(frozen=True)
 class Bisected:
-    """Another attack, whose adversarial images are drawn back along their perturbation onto the
-    boundary.
+    """Another attack, whose adversarial images are drawn back onto the boundary.
+
+    They move along their perturbation.
 
     Never longer than the attack's own result, and exact for affine classifiers where the attack's
     direction is.

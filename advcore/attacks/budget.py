@@ -9,8 +9,9 @@ from advcore.norms import Radius
 
 
 def check_eps(eps: Radius | None, wanted: bool = False) -> None:
-    """Raise ValueError for an `eps`, or one in the tensor `eps`, that is negative or NaN; with
-    `wanted`, also when there is none.
+    """Raise ValueError for an `eps` that is negative or NaN.
+
+    `eps` may be a tensor; with `wanted`, None is refused too.
 
     At 0 nothing can be moved: no sample is broken.
     """
@@ -31,8 +32,9 @@ def check_eps(eps: Radius | None, wanted: bool = False) -> None:
 
 
 def radii(eps: Radius | None, images: Tensor) -> Tensor:
-    """The radius of each sample, `(B,)`, in the dtype and on the device of `images` `(B,
-    *shape)`.
+    """Return the radius of each sample, `(B,)`.
+
+    It has the dtype and the device of `images` `(B, *shape)`.
     """
     check_eps(eps, wanted=True)
     check_tensor(images)
@@ -45,8 +47,9 @@ def radii(eps: Radius | None, images: Tensor) -> Tensor:
 
 
 def take_attack(attack: Attack, index: Tensor) -> Attack:
-    """The attack for the samples `index` of its batch; the same object unless it has a radius for
-    each sample.
+    """Return the attack for the samples `index` of its batch.
+
+    It is the same object unless it has a radius for each sample.
     """
     eps = attack.eps if has_budget(attack) else None
     return with_budget(attack, eps[index]) if isinstance(eps, Tensor) else attack

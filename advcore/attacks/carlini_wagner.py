@@ -1,5 +1,6 @@
-"""The attack of Carlini and Wagner (2017) in l2: a penalty, a change of variables, Adam, and a
-search for the penalty's weight.
+"""The attack of Carlini and Wagner (2017) in l2.
+
+A penalty, a change of variables, Adam, and a search for the penalty's weight.
 """
 
 from dataclasses import dataclass, replace
@@ -122,8 +123,10 @@ class CarliniWagner:
     def _minimise(
         self, classifier: Classifier, images: Tensor, criterion: Criterion, weight: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """For one weight per sample: the shortest adversarial iterate, or the last one, its length
-        (inf where none), the steps.
+        """Minimise for one weight per sample.
+
+        Return the shortest adversarial iterate, or the last one, its length (inf where none), the
+        steps.
         """
         result, shortest = images.clone(), torch.full_like(weight, torch.inf)
         spent = torch.zeros(len(images), dtype=torch.int64, device=images.device)
@@ -169,9 +172,10 @@ class CarliniWagner:
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """The state of the samples `rows` that have not left: Adam's, loss and variable at the last
-    check, the shortest adversarial iterate (the last one while there is none) and its squared
-    length.
+    """The state of the samples `rows` that have not left.
+
+    Adam's state, loss and variable at the last check, the shortest adversarial iterate (the last
+    one while there is none) and its squared length.
     """
 
     rows: Tensor
@@ -205,8 +209,9 @@ class _Run:
         return squashed, (squashed + 1) / 2
 
     def note(self, images: Tensor, square: Tensor) -> "_Run":
-        """Keep images with a smaller `square`, `(B,)`, which is inf where they are not
-        adversarial.
+        """Keep images with a smaller `square`, `(B,)`.
+
+        It is inf where they are not adversarial.
         """
         wins = (square < self.shortest) | self.shortest.isinf()
         return replace(
@@ -216,16 +221,19 @@ class _Run:
         )
 
     def leaves_wall(self, way: float) -> Tensor:
-        """Which samples have met no adversarial image yet, but have a pixel that came inward from a
-        face of the box by `way`, in units of `w`, since the last check, and is still where tanh is
-        flat and the loss does not feel it, `(B,)`.
+        """Return which samples are about to leave a face of the box, `(B,)`.
+
+        They have met no adversarial image yet, but have a pixel that came inward from a face by
+        `way`, in units of `w`, since the last check, and is still where tanh is flat and the loss
+        does not feel it.
         """
         inward = (self.before.abs() - self.variable.abs() > way) & (self.variable.abs() > FLAT)
         return inward.flatten(1).any(1) & self.shortest.isinf() & self.boxed
 
     def step(self, gradient: Tensor, rate: float) -> "_Run":
-        """One step of Adam (Kingma and Ba 2015; its constants .9, .999, 1e-8) down the gradient in
-        `variable`.
+        """Take one step of Adam down the gradient in `variable`.
+
+        Source: Kingma and Ba 2015, with its constants .9, .999, 1e-8.
         """
         count = self.count + 1
         mean, square = (

@@ -18,8 +18,9 @@ from advcore.randomness import Randomness
 
 @dataclass(frozen=True)
 class DDN:
-    """Shortest `r` in l2: turn `r` along the gradient of the cross-entropy, and set its length by
-    whether it is adversarial.
+    """Find the shortest `r` in l2 by turning it along the gradient of the cross-entropy.
+
+    Its length is set by whether `x + r` is adversarial.
 
     With `g` the gradient at `x + r`, one step is
 
@@ -145,9 +146,7 @@ class DDN:
         )
 
     def _scale(self, classifier: Classifier, images: Tensor, criterion: Criterion) -> Tensor | None:
-        """What to multiply the logits of each sample by, `(B,)`; 1 where they do not differ at
-        all.
-        """
+        """Return the factor for the logits of each sample, `(B,)`; 1 where they do not differ."""
         if self.spread is None:
             return None
         with torch.no_grad():

@@ -20,8 +20,10 @@ from advcore.randomness import Randomness
 
 @dataclass(frozen=True)
 class DeepFool:
-    """Shortest `r` with `x + r` adversarial: linearise the logits at `x + r`, step onto the closest
-    of the linearised boundaries, add the step to `r`, until `x + (1 + overshoot) r` is adversarial.
+    """Find the shortest `r` with `x + r` adversarial by linearising the logits.
+
+    Linearise at `x + r`, step onto the closest of the linearised boundaries, add the step to `r`,
+    until `x + (1 + overshoot) r` is adversarial.
 
     One step goes to the class `k` with the smallest `d_k = |z_k - z_rival| / ||w_k||_q`, `w_k` the
     gradient of that difference, by `max(d_k, least_step)` along the steepest unit vector of `w_k`.
@@ -152,7 +154,7 @@ class DeepFool:
         )
 
     def _ask(self, walk: "_Walk", which: Tensor) -> Tensor:
-        """Whether `x + (1 + overshoot) r` is adversarial, where asked; all False elsewhere.
+        """Return whether `x + (1 + overshoot) r` is adversarial, where asked; else False.
 
         `(n,)` bool both.
         """
@@ -163,8 +165,9 @@ class DeepFool:
         return which
 
     def _shortened(self, norm: Norm, climb: Climb, way: Tensor, foot: Tensor) -> Tensor:
-        """Perturbations `(n, *shape)` turned halfway to a foot where that is adversarial, and drawn
-        back to the boundary.
+        """Turn perturbations `(n, *shape)` halfway to a foot where that is adversarial.
+
+        Then draw them back to the boundary.
         """
         tried = turned(norm, climb, way, foot, torch.full_like(climb.lead, 0.5), self.box)
         margin = climb.margin(tried)
@@ -175,8 +178,9 @@ class DeepFool:
         return shrink_to_boundary(climb, way, margin)
 
     def _reach(self, norm: Norm, origin: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
-        """The way to a linearised boundary: 0 where no gradient differs, or where the box leaves
-        none.
+        """Return the way to a linearised boundary.
+
+        It is 0 where no gradient differs, or where the box leaves none.
         """
         return step_to_hyperplane(norm, origin, normal, gap, self.box and norm is norms.L1)
 
@@ -195,8 +199,9 @@ overlooked."""
 
 @dataclass(frozen=True, eq=False)
 class _Walk:
-    """The samples that still walk: how they stand, and, for the whole batch, what was last tried
-    and spent.
+    """The state of the samples that still walk.
+
+    Also, for the whole batch, what was last tried and spent.
 
     - `active` `(n,)`: their places in the batch; `classifier`, `criterion`, `origin`, `boundary`
       are theirs.
@@ -247,7 +252,7 @@ class _Walk:
         )
 
     def take(self, stay: Tensor) -> "_Walk":
-        """Those that stay, `(n,)` bool."""
+        """Keep the samples that stay, `(n,)` bool."""
         if stay.all():
             return self
         index = stay.nonzero()[:, 0]
@@ -270,7 +275,10 @@ class _Walk:
         return replace(self, boundary=boundary, shrinkage=boundary.gap / self.boundary.gap)
 
     def ask(self, rows: Tensor, tried: Tensor) -> Tensor:
-        """Whether images tried by the samples `rows` are adversarial; they become their results."""
+        """Return whether images tried by the samples `rows` are adversarial.
+
+        Those become their results.
+        """
         with torch.no_grad():
             logits = logits_of(take_rows(self.classifier, rows), tried)
         places = self.active[rows]

@@ -22,8 +22,9 @@ from advcore.randomness import Randomness
 
 @dataclass(frozen=True)
 class StandardEnsemble:
-    """Four attacks one after the other, each on what still stands, no setting to choose but the
-    ball: AutoAttack's composition.
+    """Four attacks one after the other, each on the samples that still stand.
+
+    This is AutoAttack's composition; no setting is to be chosen but the ball.
 
     1. `APGD` on the cross-entropy;
     2. `APGDT`, the targeted difference-of-logits ratio, at most 9 targets;

@@ -19,8 +19,9 @@ from advcore.randomness import Randomness
 
 @dataclass(frozen=True)
 class FGSM:
-    """One step of length eps along the steepest direction of the cross-entropy: `x + eps
-    sign(gradient)` in linf, `x + eps gradient / ||gradient||` in l2, clipped to [0, 1].
+    """One step of length eps along the steepest direction of the cross-entropy.
+
+    `x + eps sign(gradient)` in linf, `x + eps gradient / ||gradient||` in l2, clipped to [0, 1].
 
     Attributes:
         eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of

@@ -25,8 +25,10 @@ coordinates in."""
 
 @dataclass(frozen=True)
 class FMN:
-    """Shortest `r`, `x + r` adversarial: steps along the gradient of the logit margin, projected
-    onto a ball of radius eps that shrinks while `x + r` is adversarial and grows while it is not.
+    """Find the shortest `r`, `x + r` adversarial, with a ball that shrinks and grows.
+
+    Steps along the gradient of the logit margin are projected onto a ball of radius eps that
+    shrinks while `x + r` is adversarial and grows while it is not.
 
     With `m` the margin (positive if adversarial) and `g` its gradient at `x + r`, one step is
 

@@ -1,5 +1,6 @@
-"""The shortest way from a point onto a hyperplane inside the box [0, 1]: exact, in l1, l2 and
-linf.
+"""The shortest way from a point onto a hyperplane inside the box [0, 1].
+
+It is exact, in l1, l2 and linf.
 """
 
 import torch
@@ -39,8 +40,9 @@ def step_to_hyperplane(
 
 
 def _fill(norm: Norm, weights: Tensor, gains: Tensor, room: Tensor, gap: Tensor) -> Tensor:
-    """Lengths `(B, D)` of l2 or linf: all free coordinates grow by their share until the gap is
-    closed.
+    """Return the lengths `(B, D)` of l2 or linf.
+
+    All free coordinates grow by their share until the gap is closed.
     """
     share = (weights > 0).to(weights.dtype) if norm is LINF else weights
     slope = weights * share
@@ -55,8 +57,9 @@ def _fill(norm: Norm, weights: Tensor, gains: Tensor, room: Tensor, gap: Tensor)
 
 
 def _greedy(weights: Tensor, gains: Tensor, room: Tensor, gap: Tensor) -> Tensor:
-    """Lengths `(B, D)` of l1: the heaviest coordinates first, each to its wall, the last one as far
-    as the gap asks.
+    """Return the lengths `(B, D)` of l1.
+
+    The heaviest coordinates come first, each to its wall, the last one as far as the gap asks.
     """
     order = weights.argsort(1, descending=True)
     ordered = gains.gather(1, order)

@@ -17,8 +17,9 @@ def get(name: str) -> Norm:
 
 
 def keep_best(r: Tensor, count: Radius, low: Tensor, high: Tensor) -> Tensor:
-    """The closest point, in l2, of `low <= u <= high` with at most `count` coordinates that are not
-    0; `low <= 0 <= high`.
+    """Return the closest point, in l2, with at most `count` coordinates that are not 0.
+
+    It has `low <= u <= high`, where `low <= 0 <= high`.
 
     With `c` the coordinate clamped, keeping it saves `r^2 - (r - c)^2 = c (2 r - c)`: those that
     save most are kept. Keeping the largest `|r|` and clamping them afterwards is not the closest: a
@@ -34,8 +35,9 @@ def keep_best(r: Tensor, count: Radius, low: Tensor, high: Tensor) -> Tensor:
 
 
 def fewest(gains: Tensor, gap: Tensor) -> Tensor:
-    """How many of the `gains` `(B, *shape)`, none negative, add up to `gap` `(B,)`, the largest
-    first; all where they do not.
+    """Return how many of the `gains` `(B, *shape)` add up to `gap` `(B,)`, the largest first.
+
+    No gain is negative; the number is that of all where they do not suffice.
     """
     ordered = gains.flatten(1).sort(1, descending=True).values
     short = ordered.cumsum(1) < gap[:, None]

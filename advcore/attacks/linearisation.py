@@ -1,5 +1,6 @@
-"""The half-spaces that the linearised logits give: how far to each class that would count as
-adversarial, and which way.
+"""The half-spaces that the linearised logits give.
+
+How far and which way each class lies that would count as adversarial.
 """
 
 from collections.abc import Callable
@@ -19,8 +20,9 @@ next before its class is overlooked."""
 
 
 def logit_gaps(logits: Tensor, criterion: Criterion, goals: Tensor) -> Tensor:
-    """`z_rival - z_goal` for the goal classes `(B, k)`: what each lacks to the class that it has to
-    overtake, `(B, k)`.
+    """Return `z_rival - z_goal` for the goal classes `(B, k)`.
+
+    It is what each lacks to the class that it has to overtake, `(B, k)`.
     """
     return logits.gather(1, criterion.rival(logits.detach())[:, None]) - logits.gather(1, goals)
 
@@ -67,15 +69,16 @@ class Closest:
     room: Tensor
 
     def take(self, index: Tensor) -> "Closest":
-        """Those of the samples `index`."""
+        """Return the half-spaces of the samples `index`."""
         return Closest(*(getattr(self, field.name)[index] for field in fields(self)))
 
 
 def closest(
     norm: Norm, classifier: Classifier, images: Tensor, criterion: Criterion, classes: int
 ) -> Closest:
-    """The closest of the linearised boundaries with the likeliest classes: one forward pass, a
-    backward pass per class.
+    """Return the closest of the linearised boundaries with the likeliest classes.
+
+    This costs one forward pass and a backward pass per class.
     """
     logits, gaps, normals = halfspaces(
         classifier, images, criterion, lambda logits: criterion.goals(logits, classes)
@@ -98,8 +101,9 @@ def closest(
 def closest_again(
     norm: Norm, classifier: Classifier, images: Tensor, criterion: Criterion, last: Closest
 ) -> Closest:
-    """`closest` with gradients of those goals alone that may be the closest: a forward and a
-    backward pass per look, mostly one.
+    """Like `closest`, with gradients of those goals alone that may be the closest.
+
+    This costs a forward and a backward pass per look, mostly one look.
 
     Goals and lengths are those of the `last` linearisation. All gaps are known from one forward
     pass. The goal that would be closest by the last lengths, the leader, is looked at first: it is
@@ -146,8 +150,9 @@ def closest_again(
 def _normals(
     classifier: Classifier, images: Tensor, criterion: Criterion, rows: Tensor, goals: Tensor
 ) -> Tensor:
-    """The normals `(n, *shape)` of the goals `(n,)` of the samples `rows`, in batches no larger
-    than that of all samples.
+    """Return the normals `(n, *shape)` of the goals `(n,)` of the samples `rows`.
+
+    They are computed in batches no larger than that of all samples.
     """
 
     def own(row: Tensor, goal: Tensor) -> Tensor:
@@ -164,8 +169,9 @@ def _normals(
 
 
 def _room(logits: Tensor, criterion: Criterion, goals: Tensor, lengths: Tensor) -> Tensor:
-    """How far, by the goals' lengths, the closest of all classes is that would count as
-    adversarial, `(B,)`.
+    """Return the distance to the closest class that would count as adversarial, `(B,)`.
+
+    It is measured by the goals' lengths.
     """
     every = criterion.goals(logits, logits.shape[1])
     slopes = (
@@ -176,5 +182,5 @@ def _room(logits: Tensor, criterion: Criterion, goals: Tensor, lengths: Tensor) 
 
 
 def _distances(gaps: Tensor, lengths: Tensor) -> Tensor:
-    """How far the boundaries are; inf where nothing leads to one."""
+    """Return the distances to the boundaries; inf where nothing leads to one."""
     return torch.where(lengths > 0, gaps / lengths, torch.inf)

@@ -1,5 +1,6 @@
-"""The tight minimal-norm attack: a short descent from two starts, then refinement on the decision
-boundary.
+"""The tight minimal-norm attack.
+
+A short descent from two starts, then refinement on the decision boundary.
 """
 
 import math
@@ -24,8 +25,9 @@ from advcore.randomness import Randomness
 
 @dataclass(frozen=True)
 class MinimalNorm:
-    """`min ||r||_p` with `x + r` adversarial, and in the box: the shortest of what two descents
-    find, made shorter still.
+    """Find `min ||r||_p` with `x + r` adversarial, and in the box.
+
+    The shortest of what two descents find is made shorter still.
 
     1. The logits are linearised at `x`; for each likely class the shortest way to its half-space
        inside the box is exact (`halfspace.step_to_hyperplane`), and the shortest of these, `r_0`,
@@ -116,8 +118,9 @@ class MinimalNorm:
         return SearchResult(result, climb.queries, climb.gradients)
 
     def _draw_back(self, norm: Norm, climb: Climb, sizes: Tensor, ways: Tensor) -> None:
-        """Draw the perturbations whose size is finite back to the boundary, in place: there two
-        descents, whose radii take the same values, can be compared.
+        """Draw the perturbations whose size is finite back to the boundary, in place.
+
+        There two descents, whose radii take the same values, can be compared.
         """
         found = torch.isfinite(sizes).nonzero()[:, 0]
         if len(found):
@@ -125,8 +128,9 @@ class MinimalNorm:
             sizes[found] = norm.size(ways[found])
 
     def _fallback(self, norm: Norm, climb: Climb) -> tuple[Tensor, Tensor]:
-        """DeepFool's perturbations where no descent found one, and their sizes (inf where it fails
-        too).
+        """Return DeepFool's perturbations where no descent found one, and their sizes.
+
+        Sizes are inf where it fails too.
         """
         result = DeepFool(norm=self.norm, box=self.box, classes=self.classes)(
             climb.classifier, climb.origin, climb.criterion
@@ -137,8 +141,9 @@ class MinimalNorm:
         return way, torch.where(climb.margin(way) > 0, norm.size(way), torch.inf)
 
     def _shortest(self, norm: Norm, climb: Climb, gaps: Tensor, normals: Tensor) -> Tensor:
-        """The shortest way into one of the likely classes' half-spaces, gaps `(B, k)` and normals
-        `(B, k, *shape)`.
+        """Return the shortest way into one of the likely classes' half-spaces.
+
+        Gaps are `(B, k)`, normals `(B, k, *shape)`.
         """
         images, (samples, columns) = climb.origin, gaps.shape
         gaps, normals = gaps.clamp(min=0).flatten(), normals.flatten(0, 1)
@@ -193,8 +198,9 @@ class MinimalNorm:
 
 
 def _margin_then_cross_entropy(logits: Tensor, criterion: Criterion) -> Tensor:
-    """`(B,)`: the margin for the first half of a batch and the cross-entropy for the other; each
-    finds what the other does not.
+    """Return `(B,)`: the margin for the first half of a batch, else the cross-entropy.
+
+    Each finds what the other does not.
     """
     first = torch.arange(len(logits), device=logits.device) < len(logits) // 2
     return torch.where(

@@ -1,5 +1,6 @@
-"""Projected gradient descent (Madry et al. 2018): steepest ascent of a loss inside the eps-ball and
-the box.
+"""Projected gradient descent: steepest ascent of a loss inside the eps-ball and the box.
+
+Source: Madry et al. 2018.
 """
 
 from dataclasses import dataclass
@@ -21,8 +22,10 @@ from advcore.randomness import Randomness
 
 @dataclass(frozen=True)
 class PGD:
-    """Maximise an objective over `||r||_p <= eps`, `x + r` in [0, 1], by projected steepest ascent:
-    `x <- P(x + step u(gradient))`, `u` the sign in linf, the unit vector in l2.
+    """Maximise an objective over `||r||_p <= eps`, `x + r` in [0, 1].
+
+    Projected steepest ascent: `x <- P(x + step u(gradient))`, `u` the sign in linf, the unit vector
+    in l2.
 
     In l1 the steepest unit vector has one coordinate; `u` moves the signs of the largest hundredth
     of those that can move, equally (sparse l1 descent, Tramer and Boneh 2019), and `P` is the exact

@@ -24,8 +24,7 @@ CONVERGED = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class Climb:
-    """Samples under attack, as an attack that looks for short perturbations sees them; counts what
-    it spends.
+    """The samples under attack, as minimal-norm attacks see them; it counts their cost.
 
     `origin` `(n, *shape)`; `lead` `(n,)`, the logit margin at the origin, negative, and `slack`
     `(n,)`, what is taken off every margin; `rows`, their places in `queries` and `gradients`, which
@@ -102,9 +101,10 @@ class Climb:
 def shrink_to_boundary(
     climb: Climb, perturbation: Tensor, margin: Tensor | None = None, steps: int = 2
 ) -> Tensor:
-    """Adversarial perturbations `(n, *shape)` shortened along themselves towards the boundary, by
-    bracketed secant steps on the logit margin; what comes back is adversarial. `margin` `(n,)` is
-    that of the perturbations, where it is known.
+    """Shorten adversarial perturbations `(n, *shape)` along themselves towards the boundary.
+
+    Bracketed secant steps on the logit margin; the result is adversarial. `margin` `(n,)` is that
+    of the perturbations, where it is known.
     """
     low, high = torch.zeros_like(climb.lead), torch.ones_like(climb.lead)
     at_low, at_high = climb.lead, climb.margin(perturbation) if margin is None else margin
@@ -128,8 +128,9 @@ def shrink_to_boundary(
 def turned(
     norm: Norm, climb: Climb, perturbation: Tensor, target: Tensor, share: Tensor, box: bool
 ) -> Tensor:
-    """Perturbations `(n, *shape)` moved a share `(n,)` of the way to a target, and scaled to just
-    below the size that they had.
+    """Move perturbations `(n, *shape)` a share `(n,)` of the way to a target.
+
+    They are scaled to just below the size that they had.
     """
     moved = perturbation + per_sample(share, perturbation) * (target - perturbation)
     shrink = (
@@ -142,8 +143,9 @@ def turned(
 
 
 def refine(norm: Norm, climb: Climb, perturbation: Tensor, turns: int, box: bool) -> Tensor:
-    """Turn adversarial perturbations `(n, *shape)` towards the closest point of the linearised
-    boundary, while that shortens them.
+    """Turn adversarial perturbations `(n, *shape)` towards the linearised boundary.
+
+    They turn to its closest point, while that shortens them.
 
     At `x + r` the logit margin `m` has the gradient `w`: the boundary is near `{r' : <w, r' - r> =
     -m}`, whose closest point to `x`, under the box, is `p`. The try is `r + t (p - r)`, scaled to

@@ -21,8 +21,9 @@ HALVINGS = 12
 
 @dataclass(frozen=True)
 class Rounded:
-    """Another attack, whose adversarial images are put on the grid `k / (levels - 1)` and verified
-    there.
+    """Another attack, whose adversarial images are put on a grid and verified there.
+
+    The grid is `k / (levels - 1)`.
 
     With `r` the attack's perturbation, try `i` rounds `x + c_i r`, `c_i = 1 + 0.01 (2^i - 1)` = 1,
     1.01, 1.03, 1.07, ..., to the nearest levels; the first that is adversarial, by a forward pass
@@ -129,8 +130,9 @@ class Rounded:
         return self._round(clean, way, clean.new_full((len(clean),), 0.5))
 
     def _inside(self, clean: Tensor, way: Tensor, norm: Norm, radius: Radius) -> Tensor:
-        """The rounding closest to the nearest one that lies in the ball; the one toward `clean`
-        where none does.
+        """Return the rounding closest to the nearest one that lies in the ball.
+
+        It is the one toward `clean` where none does.
         """
         low, high = (clean.new_full((len(clean),), share) for share in (0.5, 1.0))
         nearest = self._nearest(clean, way)
@@ -142,8 +144,9 @@ class Rounded:
         return torch.where(per_sample(fits, clean), nearest, self._round(clean, way, high))
 
     def _round(self, clean: Tensor, way: Tensor, share: Tensor) -> Tensor:
-        """`clean + way` in the box and on the grid: from a `share` `(B,)` of a level on, a pixel
-        goes to the level farther out.
+        """Return `clean + way` in the box and on the grid.
+
+        A pixel goes to the level farther out from a `share` `(B,)` of a level on.
         """
         top = self.levels - 1
         home = (clean * top).round()

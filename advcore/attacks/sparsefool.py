@@ -1,5 +1,6 @@
-"""SparseFool (Modas et al. 2019): sparse perturbations by walking, pixel by pixel, to DeepFool's
-boundary.
+"""SparseFool: sparse perturbations by walking, pixel by pixel, to DeepFool's boundary.
+
+Source: Modas et al. 2019.
 """
 
 from dataclasses import dataclass
@@ -123,8 +124,9 @@ class SparseFool:
     def _linearise(
         self, classifier: Classifier, images: Tensor, criterion: Criterion
     ) -> tuple[Tensor, Tensor, Adversarial]:
-        """DeepFool's way to the boundary, without its overshoot, the unit normal there (0 where
-        there is none), what it spent.
+        """Return DeepFool's way to the boundary without overshoot, the normal and the cost.
+
+        The normal there is a unit vector; 0 where there is none.
         """
         inner = DeepFool(classes=self.classes, overshoot=0.02, box=False)
         reached = inner(classifier, images, criterion)

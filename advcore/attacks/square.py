@@ -26,8 +26,9 @@ CHUNK = 64
 
 @dataclass(frozen=True)
 class Square:
-    """Raise the logit margin inside `||r||_p <= eps`, `x + r` in [0, 1], by one random square a
-    query, kept where it helps.
+    """Raise the logit margin inside `||r||_p <= eps`, `x + r` in [0, 1].
+
+    Each query tries one random square, which is kept if it helps.
 
     A square covers the share `p` of the pixels, less and less of them later. In linf it sets each
     channel of the square to `x + eps` or `x - eps`; the start is vertical stripes of both. In l2 it
@@ -163,8 +164,9 @@ def _stripes(center: Tensor, radius: Tensor, randomness: Randomness) -> Tensor:
 
 
 def _flip(center: Tensor, best: Tensor, radius: Tensor, side: int, draws: Tensor) -> Tensor:
-    """`best` with one square per sample, where each channel lies at `center` plus or minus the
-    radius.
+    """Return `best` with one square per sample.
+
+    There each channel lies at `center` plus or minus the radius.
     """
     (square,) = _windows(center, side, draws[:, :2])
     ways = radius[:, None, None] * _signs(draws[:, 5:, None])
@@ -189,8 +191,9 @@ def _tiles(center: Tensor, radius: Tensor, randomness: Randomness) -> Tensor:
 
 
 def _shift(center: Tensor, best: Tensor, radius: Tensor, side: int, draws: Tensor) -> Tensor:
-    """`best` with the mass of a second window, and what the ball has left, put into a first one per
-    sample and channel.
+    """Return `best` with mass moved into one window per sample and channel.
+
+    The mass is that of a second window, and what the ball has left.
     """
     first, second = _windows(center, side, draws[:, :4])
     r = (best - center).flatten(2)
@@ -217,8 +220,9 @@ def _unit(r: Tensor) -> Tensor:
 
 @lru_cache(64)
 def _halves(side: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Two opposite bumps in a square, side by side and above each other, of norm 1, row by row,
-    `(2, side * side)`.
+    """Return two opposite bumps in a square, side by side and above each other.
+
+    They have norm 1, row by row, `(2, side * side)`.
     """
     upper, like = side // 2, torch.empty(0, dtype=dtype, device=device)
     bumps = (
@@ -230,8 +234,9 @@ def _halves(side: int, dtype: torch.dtype, device: torch.device) -> Tensor:
 
 
 def _bump(height: int, like: Tensor, width: int | None = None) -> Tensor:
-    """A pyramid whose rings have the heights `sum 1 / (k + 1)^2`, steep at its middle, `(height,
-    width)`.
+    """Return a pyramid steep at its middle, `(height, width)`.
+
+    Its rings have the heights `sum 1 / (k + 1)^2`.
     """
     width = width or height
     rows, columns = (

@@ -1,5 +1,6 @@
-"""The one loop of the attacks that walk about the boundary, inside and outside, and keep the
-shortest adversarial iterate.
+"""The one loop of the attacks that walk about the boundary, inside and outside.
+
+It keeps the shortest adversarial iterate.
 """
 
 import math
@@ -19,9 +20,11 @@ from advcore.objectives import Objective
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """What one step sees of its samples: the images `(B, *shape)` where it stands and their
-    perturbations, the objective `(B,)` and its gradient there, which are adversarial, and the
-    length of the shortest adversarial perturbation so far (inf where none).
+    """The view that one step has of its samples.
+
+    The images `(B, *shape)` where it stands and their perturbations, the objective `(B,)` and its
+    gradient there, which are adversarial, and the length of the shortest adversarial perturbation
+    so far (inf where none).
     """
 
     images: Tensor
@@ -45,8 +48,9 @@ def walk(
     steps: int,
     move: Move,
 ) -> SearchResult:
-    """Look at `steps` iterates, the first one `images`, and hand back the shortest adversarial one
-    of each sample.
+    """Look at `steps` iterates; return the shortest adversarial one of each sample.
+
+    The first iterate is `images`.
 
     Where none was adversarial, it is the last one. Nobody leaves: one forward and one backward pass
     per step and sample, and the batch, hence the rounding, is the same at each step and in the
@@ -70,7 +74,8 @@ def walk(
 
 
 def cosine(first: float, last: float, step: int, steps: int) -> float:
-    """From `first` at step 0 to `last` after `steps` along half a cosine (Loshchilov and Hutter
-    2017).
+    """Return the value between `first` and `last` at a step, along half a cosine.
+
+    It is `first` at step 0, `last` after `steps` (Loshchilov and Hutter 2017).
     """
     return last + (first - last) * (1 + math.cos(math.pi * step / steps)) / 2

@@ -16,8 +16,9 @@ from advcore.randomness import Randomness
 
 @dataclass(frozen=True)
 class Within:
-    """A minimal-norm attack whose result counts where its distance is at most eps; elsewhere the
-    sample is robust.
+    """A minimal-norm attack whose result counts if its distance is at most eps.
+
+    Else the sample is robust.
 
     Attributes:
         minimal: the attack; its images should stay in the box.

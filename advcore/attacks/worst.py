@@ -83,8 +83,9 @@ class Worst:
 def in_turn(
     runs: Iterable[Run], classifier: Classifier, images: Tensor, criterion: Criterion
 ) -> Adversarial:
-    """One attack after the other, each on the samples that still stand; the last try where all
-    fail.
+    """Run one attack after the other, each on the samples that still stand.
+
+    The last try is returned where all fail.
     """
     result: Adversarial | None = None
     for attack, randomness in runs:

@@ -1,5 +1,6 @@
-"""Curvature in input space: Hessians as operators, their spectra, the decision boundary's
-curvatures, landscapes.
+"""Curvature in input space.
+
+Hessians as operators, their spectra, the decision boundary's curvatures, landscapes.
 """
 
 from advcore.curvature.across import Across, most_curved_across

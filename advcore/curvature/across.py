@@ -1,5 +1,6 @@
-"""The curvature across a direction: the Hessian among the directions orthogonal to it, and the most
-curved of them.
+"""The curvature across a direction: the Hessian restricted to orthogonal directions.
+
+And the most curved of those.
 """
 
 from torch import Tensor
@@ -15,8 +16,9 @@ tolerance."""
 
 
 class Across:
-    """`P H P`, `P = I - n n^T`, `n = d / ||d||`, for a Hessian and directions d `(B, D)`; H itself
-    where d is 0.
+    """`P H P`, `P = I - n n^T`, `n = d / ||d||`, for a Hessian and directions d `(B, D)`.
+
+    It is H itself where d is 0.
     """
 
     def __init__(self, hessian: Hessian, directions: Tensor) -> None:
@@ -38,8 +40,9 @@ class Across:
 
 
 def most_curved_across(hessian: Hessian, directions: Tensor, randomness: Randomness) -> Tensor:
-    """The unit vector v orthogonal to each direction `(B, D)` with the largest `|v^T H v|`, `(B,
-    D)`, D at least 2.
+    """Return the most curved unit vector v orthogonal to each direction `(B, D)`, `(B, D)`.
+
+    It has the largest `|v^T H v|`; D is at least 2.
 
     Signed so that its entry of largest magnitude is positive. 0 where there is none: where all
     curvature across the direction is within 1e-5 of `||H n||` or not finite, as where H has rank

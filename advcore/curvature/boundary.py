@@ -1,5 +1,6 @@
-"""Principal curvatures of the decision boundary (Fawzi et al. 2018, Empirical study of the topology
-and geometry of networks).
+"""Principal curvatures of the decision boundary.
+
+Source: Fawzi et al. 2018, Empirical study of the topology and geometry of networks.
 """
 
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from advcore.randomness import Randomness
 
 @dataclass(frozen=True, eq=False)
 class BoundaryPoints:
-    """Where the shortest way out of the predicted class crosses the decision boundary.
+    """Points where the shortest way out of the predicted class crosses the decision boundary.
 
     - `images` `(B, *shape)`: on the boundary, to a share of 2^-steps of the way, on its far side;
       the image where none was found.
@@ -41,8 +42,9 @@ def boundary_points(
     attack: Attack | None = None,
     randomness: Randomness | None = None,
 ) -> BoundaryPoints:
-    """The boundary points at the end of minimal l2 perturbations of images `(B, C, H, W)`, without
-    the box, bisected.
+    """Return the boundary points at the end of minimal l2 perturbations of images.
+
+    Images are `(B, C, H, W)`; there is no box, and the points are bisected.
 
     Args:
         steps: of the bisection.
@@ -64,8 +66,9 @@ def boundary_points(
 
 
 def logit_difference(first: Tensor, second: Tensor) -> Callable[[Tensor], Tensor]:
-    """The objective `F = z_first - z_second` for classes `(B,)`: 0 on the boundary between the
-    two.
+    """Return the objective `F = z_first - z_second` for classes `(B,)`.
+
+    It is 0 on the boundary between the two.
     """
 
     def value(logits: Tensor) -> Tensor:
@@ -77,8 +80,9 @@ def logit_difference(first: Tensor, second: Tensor) -> Callable[[Tensor], Tensor
 
 
 class ShapeOperator:
-    """`S_b = P H P / ||g||`, `P = I - n n^T`, `n = g / ||g||`: curvatures of the level set of a
-    function F through each point.
+    """`S_b = P H P / ||g||`, `P = I - n n^T`, `n = g / ||g||`.
+
+    Its eigenvalues are curvatures of the level set of a function F through each point.
 
     g and H are the gradient and the Hessian of F at the point. On the tangent space the eigenvalues
     of S are the principal curvatures, 1 / pixel unit; n adds the eigenvalue 0. They are positive
@@ -116,8 +120,9 @@ class ShapeOperator:
 
 
 class Tangential:
-    """A shape operator in `D - 1` orthonormal coordinates of the tangent space: the principal
-    curvatures are all its eigenvalues.
+    """A shape operator in `D - 1` orthonormal coordinates of the tangent space.
+
+    The principal curvatures are all its eigenvalues.
 
     The coordinates are the last D - 1 after Householder's reflection that turns the normal onto the
     first axis.
@@ -145,15 +150,16 @@ class Tangential:
         return self._reflect(self._reflect(self._operator.dense()).mT)[:, 1:, 1:]
 
     def _reflect(self, rows: Tensor) -> Tensor:
-        """Of each row of `(B, n, D)` its mirror image."""
+        """Return the mirror image of each row of `(B, n, D)`."""
         return rows - 2 * (rows @ self._mirror[:, :, None]) * self._mirror[:, None, :]
 
 
 def shape_operator(
     classifier: Classifier, points: Tensor, first: Tensor, second: Tensor, step: Radius = 0.0
 ) -> ShapeOperator:
-    """The shape operator of the boundary between classes `first` and `second` `(B,)` at points `(B,
-    *shape)` on it.
+    """Return the shape operator of the boundary between classes at points `(B, *shape)` on it.
+
+    The classes are `first` and `second`, `(B,)`.
 
     With `first` the class beyond and `second` the image's own, a positive curvature bends the
     boundary towards the image's side: a tangent step leaves its class. A sphere of radius r around
@@ -172,8 +178,9 @@ def shape_operator(
 def principal_curvatures(
     classifier: Classifier, points: Tensor, first: Tensor, second: Tensor, step: float = 0.0
 ) -> Tensor:
-    """All D - 1 principal curvatures, descending, `(B, D - 1)`, 1 / pixel unit; NaN where the
-    gradient vanishes.
+    """Return all D - 1 principal curvatures, descending, `(B, D - 1)`, in 1 / pixel unit.
+
+    They are NaN where the gradient vanishes.
 
     D Hessian products and a D x D eigenproblem a sample; see `shape_operator` for signs and `step`.
     For the extreme ones of a large D: `lanczos(Tangential(shape_operator(...)), ..., Ends(top,

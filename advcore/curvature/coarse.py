@@ -1,5 +1,6 @@
-"""How far a gradient changes over a step: flatness at a scale, which piecewise linear networks have
-and lack as others do.
+"""Change of a gradient over a step: flatness at a scale.
+
+Piecewise linear networks have it and lack it as others do.
 """
 
 from collections.abc import Callable
@@ -17,8 +18,9 @@ Value = Callable[[Tensor], Tensor]
 
 
 def gradient_change(classifier: Classifier, images: Tensor, value: Value, h: float) -> Tensor:
-    """`||grad v(x + h z) - grad v(x)||_2`, `z = sign(grad v(x)) / ||sign(grad v(x))||_2`, at images
-    `(B, C, H, W)`, `(B,)`.
+    """Return `||grad v(x + h z) - grad v(x)||_2` at images `(B, C, H, W)`, `(B,)`.
+
+    `z = sign(grad v(x)) / ||sign(grad v(x))||_2`.
 
     v is a function of the logits. Of the cross-entropy it is the root of what CURE penalises
     (Moosavi-Dezfooli et al. 2019, eq. 6), about `h ||H z||`. In units of v per pixel unit; no box:
@@ -37,8 +39,10 @@ def turn(
     draws: int = 6,
     randomness: Randomness | None = None,
 ) -> Tensor:
-    """The mean over random unit directions u of `||grad v(x + h u) - grad v(x)||_2 / ||grad
-    v(x)||_2`, `(B,)`.
+    """Return the mean relative change of the gradient over random steps, `(B,)`.
+
+    It is that of `||grad v(x + h u) - grad v(x)||_2 / ||grad v(x)||_2` over random unit directions
+    u.
 
     Blind to the scale of v, and so of the logits where v is their difference; 0 for an affine v, 2
     where the gradient turns round. `draws` + 1 gradients; NaN where the gradient at x is 0. No box.
@@ -61,8 +65,9 @@ def turn(
 def one_step_changes(
     classifier: Classifier, images: Tensor, value: Value, lengths: Tensor
 ) -> Tensor:
-    """Whether one l2 step of `lengths` `(B,)` up the gradient of v changes the predicted class,
-    `(B,)` bool; no box.
+    """Return whether one l2 step up the gradient of v changes the class, `(B,)` bool.
+
+    The step has `lengths` `(B,)`; there is no box. The class is the predicted one.
 
     The linear view of the boundary, tried: with v the margin of the predicted class and lengths
     somewhat above the distance to the boundary, all of them change where the network is affine.
@@ -77,7 +82,7 @@ def one_step_changes(
 
 
 def _gradient(classifier: Classifier, images: Tensor, value: Value) -> Tensor:
-    """Of a function of the logits, `(B, C, H, W)`."""
+    """Return the gradient of a function of the logits, `(B, C, H, W)`."""
     check_images(images, -torch.inf, torch.inf)
     gradient, _, logits = differentiate(classifier, images, value)
     check_finite(logits)

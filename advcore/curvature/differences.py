@@ -1,5 +1,6 @@
-"""The Hessian of an objective in the input at a step: central differences of the gradient, batched
-over samples and vectors.
+"""The Hessian of an objective in the input at a step.
+
+It is given by central differences of the gradient, batched over samples and vectors.
 """
 
 from collections.abc import Callable
@@ -14,9 +15,10 @@ from advcore.norms import L2, Radius
 
 
 class DifferenceHessian:
-    """`v -> ||v|| (g(x + h u) - g(x - h u)) / 2h`, `u = v / ||v||`, g the gradient of the
-    objective, h the `step`: the mean of `d^2 objective / dx^2 v` over the segment of half-length h
-    along v.
+    """`v -> ||v|| (g(x + h u) - g(x - h u)) / 2h`, `u = v / ||v||`.
+
+    g is the gradient of the objective, h the `step`: the mean of `d^2 objective / dx^2 v` over the
+    segment of half-length h along v.
 
     What a piecewise linear network bends by over its pieces is seen at a step alone, and differs
     from one step to another, so h (l2, pixel units) belongs to every result. Exact for an objective

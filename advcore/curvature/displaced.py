@@ -7,8 +7,9 @@ from advcore.classifier import Classifier, check_finite, logits_of, take_rows
 
 
 def logits_at_offsets(classifier: Classifier, images: Tensor, displacements: Tensor) -> Tensor:
-    """The logits `(B, m, K)` at images `(B, *shape)` displaced by `(B, m, D)`, by which they can be
-    differentiated. No box.
+    """Return the logits `(B, m, K)` at images `(B, *shape)` displaced by `(B, m, D)`.
+
+    They can be differentiated by the displacement. There is no box.
 
     Raises ValueError for NaN or infinite logits.
     """
@@ -21,5 +22,8 @@ def logits_at_offsets(classifier: Classifier, images: Tensor, displacements: Ten
 
 
 def points_at_a_time(samples: int, rows: int) -> int:
-    """How many points around each of `samples` images make at most `rows` images; at least one."""
+    """Return how many points around each image make at most `rows` images; at least one.
+
+    There are `samples` images.
+    """
     return max(1, rows // samples)

@@ -136,8 +136,9 @@ def _by_products(classifier: Classifier, images: Tensor, labels: Tensor, step: f
 
 
 def _disagreement(classifier: Classifier, images: Tensor, randomness: Randomness) -> Tensor:
-    """`||M v|| / ||g||`, g and M the gradient and the Hessian of a random combination of the
-    logits; 0 where both vanish.
+    """Return `||M v|| / ||g||`; 0 where both vanish.
+
+    g and M are the gradient and the Hessian of a random combination of the logits.
     """
 
     def combination(logits: Tensor) -> Tensor:

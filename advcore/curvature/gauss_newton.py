@@ -1,5 +1,6 @@
-"""The Gauss-Newton matrix of cross-entropy in the input: exact curvature where the network is
-piecewise linear.
+"""The Gauss-Newton matrix of cross-entropy in the input.
+
+It is the exact curvature where the network is piecewise linear.
 """
 
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ from advcore.jacobian import jacobian
 
 @dataclass(frozen=True, eq=False)
 class GaussNewton:
-    """`G_b = J_b^T (diag p_b - p_b p_b^T) J_b`, J the Jacobian of the logits `(K, D)`, p the
-    softmax: rank below K.
+    """`G_b = J_b^T (diag p_b - p_b p_b^T) J_b`, of rank below K.
+
+    J is the Jacobian of the logits `(K, D)`, p the softmax.
 
     The Hessian of cross-entropy is `G + sum_k (p_k - y_k) d^2 z_k / dx^2`; the sum vanishes
     wherever the logits are piecewise linear in the input (ReLU, max-pooling, batch normalisation in

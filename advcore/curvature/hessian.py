@@ -14,8 +14,9 @@ from advcore.norms import Radius
 
 
 class Hessian(Protocol):
-    """Second derivatives of an objective in the input, one symmetric `(D, D)` matrix per sample,
-    exact or at a step.
+    """Second derivatives of an objective in the input, exact or at a step.
+
+    There is one symmetric `(D, D)` matrix per sample.
     """
 
     gradient: Tensor
@@ -37,8 +38,9 @@ def input_hessian(
     step: Radius = 0.0,
     rows: int = 1024,
 ) -> Hessian:
-    """`InputHessian` where the step is 0, `DifferenceHessian` at any other, one for all samples or
-    `(B,)`, one each; `rows` bounds the memory of the latter.
+    """Return `InputHessian` if the step is 0, `DifferenceHessian` at any other.
+
+    The step is one for all samples or `(B,)`, one each; `rows` bounds the memory of the latter.
     """
     if isinstance(step, float | int) and step == 0:
         return InputHessian(classifier, images, objective)
@@ -46,8 +48,9 @@ def input_hessian(
 
 
 class InputHessian:
-    """`H_b = d^2 objective_b / d x_b^2`, exact, by differentiating twice (Pearlmutter 1994);
-    symmetric, batched over samples.
+    """`H_b = d^2 objective_b / d x_b^2`, exact, by differentiating twice (Pearlmutter 1994).
+
+    It is symmetric, and batched over samples.
 
     The graph of the gradient is kept, so a product costs one backward pass through it. A piecewise
     linear network has curvature only through its loss: `objective = logits -> (B,)` decides what is
@@ -103,8 +106,10 @@ class InputHessian:
 
 
 def symmetric_eigenvalues(matrices: Tensor) -> Tensor:
-    """Eigenvalues, descending, of symmetric `(B, D, D)`, `(B, D)`; NaN for a matrix that is not
-    finite, which torch's own refuses together with all others of the batch.
+    """Return the eigenvalues, descending, `(B, D)`, of symmetric matrices `(B, D, D)`.
+
+    They are NaN for a matrix that is not finite, which torch's own function refuses together with
+    all others of the batch.
     """
     broken = ~torch.isfinite(matrices).flatten(1).all(1)
     values = torch.linalg.eigvalsh(matrices.masked_fill(broken[:, None, None], 0)).flip(1)

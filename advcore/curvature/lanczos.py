@@ -1,5 +1,6 @@
-"""Extreme eigenvalues by the Lanczos method (Golub and Van Loan, section 10.1), batched over
-samples.
+"""Extreme eigenvalues by the Lanczos method, batched over samples.
+
+Source: Golub and Van Loan, section 10.1.
 """
 
 from dataclasses import dataclass
@@ -23,8 +24,9 @@ class SymmetricOperator(Protocol):
 
 @dataclass(frozen=True)
 class Ends:
-    """Both ends of a spectrum: its `top` largest eigenvalues and its `bottom` smallest, by sign and
-    not by magnitude.
+    """Both ends of a spectrum: its `top` largest eigenvalues and its `bottom` smallest.
+
+    They are ordered by sign and not by magnitude.
     """
 
     top: int
@@ -59,8 +61,10 @@ def lanczos(
     tolerance: float = 1e-5,
     steps: int | None = None,
 ) -> Eigenpairs:
-    """Extreme eigenvalues: so many of the largest magnitude, from either end of the spectrum, or
-    `Ends`, so many from each.
+    """Return extreme eigenvalues of symmetric matrices, with their vectors.
+
+    A number asks for so many of the largest magnitude, from either end of the spectrum; `Ends` for
+    so many from each end.
 
     Each sample has its own Krylov space, reorthogonalised in full. It grows until every wanted
     residual is below `tolerance` times the sample's largest eigenvalue in magnitude, or to `steps`
@@ -123,8 +127,9 @@ def _fresh(randomness: Randomness, step: int, dimension: int, dtype: torch.dtype
 
 
 def _orthogonal(vectors: Tensor, span: Tensor) -> Tensor:
-    """`vectors` `(B, D)` less their part in the orthonormal rows of `span` `(B, n, D)`; twice where
-    it is more than half of any, which is enough (Daniel et al. 1976).
+    """Return `vectors` `(B, D)` less their part in the orthonormal rows of `span` `(B, n, D)`.
+
+    It is subtracted twice where it is more than half of any, which is enough (Daniel et al. 1976).
     """
     for _ in range(2):
         before, vectors = vectors, vectors - (span.mT @ (span @ vectors[:, :, None]))[:, :, 0]
@@ -140,8 +145,9 @@ def _ritz(
     wanted: int | Ends,
     tolerance: float,
 ) -> tuple[Tensor, Tensor]:
-    """The wanted Ritz vectors as combinations of the basis `(B, n, k)`, and which samples'
-    residuals are all small, `(B,)`.
+    """Return the wanted Ritz vectors as combinations of the basis `(B, n, k)`.
+
+    Also return which samples' residuals are all small, `(B,)`.
     """
     matrix = torch.diag_embed(torch.stack(diagonal, 1))
     if couplings:

@@ -1,5 +1,6 @@
-"""The local linearity error: how far an objective departs from its tangent inside a ball (Qin et
-al. 2019).
+"""The local linearity error (Qin et al. 2019).
+
+It says how far an objective departs from its tangent inside a ball.
 """
 
 from collections.abc import Callable
@@ -17,8 +18,9 @@ from advcore.randomness import Randomness
 
 @dataclass(frozen=True, eq=False)
 class LinearityError:
-    """`error` `(B,)`, in units of the objective, and the `perturbation` `(B, *shape)` at which it
-    was seen.
+    """The `error` `(B,)`, in units of the objective, and where it was seen.
+
+    `perturbation` is `(B, *shape)`.
     """
 
     error: Tensor

@@ -1,5 +1,6 @@
-"""Directions along which the loss is curved at many samples at once (Moosavi-Dezfooli et al. 2018;
-Jetley et al. 2018).
+"""Directions along which the loss is curved at many samples at once.
+
+Sources: Moosavi-Dezfooli et al. 2018; Jetley et al. 2018.
 
 They are the leading eigenvectors of the mean Hessian over samples: `lanczos` on a `Mean` of
 Hessians at hand, or on `Stacked` eigenpairs that were measured sample by sample, anywhere, and
@@ -18,8 +19,9 @@ from advcore.randomness import Randomness
 
 
 class Mean:
-    """`mean_b H_b` over all samples of several Hessians (a batch each, say): one matrix, for
-    `lanczos` a batch of one.
+    """`mean_b H_b` over all samples of several Hessians (a batch each, say).
+
+    It is one matrix, for `lanczos` a batch of one.
     """
 
     def __init__(self, parts: Sequence[Hessian]) -> None:
@@ -35,8 +37,9 @@ class Mean:
 
 
 class Stacked:
-    """`1/N sum_b sum_i value_bi vector_bi vector_bi^T`, from k eigenpairs of each of N samples: one
-    matrix, a batch of one.
+    """`1/N sum_b sum_i value_bi vector_bi vector_bi^T`, from k eigenpairs of each of N samples.
+
+    It is one matrix, a batch of one.
 
     With each sample's k eigenpairs of largest magnitude it is the mean Hessian but for a matrix of
     spectral norm at most `mean_b |value_bk|`, and so is each eigenvalue; exact for k >= K - 1 where
@@ -66,8 +69,9 @@ class Stacked:
 
 
 def energy(basis: Tensor, vectors: Tensor) -> Tensor:
-    """`||P v|| / ||v||`, `(B,)`, P the projection on the orthonormal rows of `basis` `(m, D)`; NaN
-    where v is 0.
+    """Return `||P v|| / ||v||`, `(B,)`; NaN where v is 0.
+
+    P is the projection on the orthonormal rows of `basis` `(m, D)`.
 
     `vectors` `(B, *shape)`. Of a random direction of R^D it is about `sqrt(m / D)`.
     """
@@ -76,8 +80,9 @@ def energy(basis: Tensor, vectors: Tensor) -> Tensor:
 
 
 def curvature_along(operator: SymmetricOperator, directions: Tensor, samples: int) -> Tensor:
-    """`v^T H_b v` for each unit vector v of `directions` `(m, D)`, the same for all samples: `(B,
-    m)`, by m products.
+    """Return `v^T H_b v` for each unit vector v of `directions` `(m, D)`, `(B, m)`.
+
+    The vectors are the same for all samples; this costs m products.
     """
     columns = []
     for direction in directions:
@@ -87,8 +92,9 @@ def curvature_along(operator: SymmetricOperator, directions: Tensor, samples: in
 
 
 def random_basis(randomness: Randomness, count: int, dimension: int, dtype: torch.dtype) -> Tensor:
-    """`count` orthonormal directions of R^dimension, `(count, dimension)`, uniform; `randomness` of
-    one sample.
+    """Return `count` uniform orthonormal directions of R^dimension, `(count, dimension)`.
+
+    `randomness` is of one sample.
     """
     if not 1 <= count <= dimension:
         raise ValueError(f"count must lie in 1..{dimension}, the dimension; got {count}")

@@ -16,8 +16,9 @@ one."""
 
 
 def temperature_for(logits: Tensor, confidence: float = 0.9) -> float:
-    """The T at which the median over samples of `max_k softmax(z / T)_k` is `confidence`, from
-    logits z `(N, K)`.
+    """Return the temperature T at which the median confidence is `confidence`.
+
+    The median is that over samples of `max_k softmax(z / T)_k`, from logits z `(N, K)`.
 
     Confidence falls as T grows, from 1 to 1 / K, so the logarithm of T is bisected; rounded to four
     significant digits. The median is the mean of the two middle ones of an even number. 1e-6 or 1e6
@@ -40,8 +41,9 @@ def temperature_for(logits: Tensor, confidence: float = 0.9) -> float:
 
 
 def check_confidence(confidence: float, classes: int) -> None:
-    """Raise ValueError unless some temperature may give the largest of `classes` probabilities that
-    value.
+    """Raise ValueError unless the largest of `classes` probabilities can have that value.
+
+    Some temperature must give it.
     """
     if not 1 / classes < confidence < 1:
         raise ValueError(
@@ -50,8 +52,9 @@ def check_confidence(confidence: float, classes: int) -> None:
 
 
 class Tempered(nn.Module):
-    """`x -> classifier(x) / T`: the same classes and the same boundary, less confident where T >
-    1.
+    """`x -> classifier(x) / T`: the same classes and the same boundary.
+
+    It is less confident where T > 1.
     """
 
     def __init__(self, classifier: Classifier, temperature: float) -> None:

@@ -42,8 +42,9 @@ def hutchinson(
     draws: int,
     dtype: torch.dtype,
 ) -> Moments:
-    """The means of `v^T A v` and of `||A v||^2` over `draws` vectors of random signs, the same
-    products for both.
+    """Return the means of `v^T A v` and of `||A v||^2` over `draws` random vectors.
+
+    The vectors have random signs; the products are the same for both.
     """
     if draws < 2:
         raise ValueError(f"draws must be at least 2, for a standard error; got {draws}")

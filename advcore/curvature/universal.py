@@ -1,5 +1,6 @@
-"""How many samples random vectors of a subspace fool, the same vectors for all (Moosavi-Dezfooli et
-al. 2018).
+"""Fooling by random vectors of a subspace, the same vectors for all samples.
+
+Source: Moosavi-Dezfooli et al. 2018.
 """
 
 import torch
@@ -24,8 +25,9 @@ def random_vectors(
 
 
 def fools(classifier: Classifier, images: Tensor, vectors: Tensor, rows: int = 1024) -> Tensor:
-    """Whether `f(x + v) != f(x)`, f the predicted class, for vectors `(B, m, D)`, or `(1, m, D)`
-    for all: `(B, m)` bool. No box.
+    """Return whether `f(x + v) != f(x)`, f the predicted class, `(B, m)` bool.
+
+    The vectors v are `(B, m, D)`, or `(1, m, D)` for all. There is no box.
 
     `rows`: at most so many images go forward at a time, and one a sample if that is more; only
     memory depends on it.

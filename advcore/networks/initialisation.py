@@ -4,8 +4,9 @@ from torch import nn
 
 
 def he(network: nn.Module) -> nn.Module:
-    """Normal weights of variance `2 / fan out` for convolutions, no bias (He et al. 2015); the
-    network itself.
+    """Draw normal weights of variance `2 / fan out` for convolutions, no bias.
+
+    Return the network itself (He et al. 2015).
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d):

@@ -4,9 +4,10 @@ from torch import nn
 
 
 def lenet(num_classes: int = 10, channels: int = 1, side: int = 28) -> nn.Module:
-    """LeNet as in Ortiz-Jimenez et al. 2020 (Hold me tight): two 5x5 convolutions (6 padded, 16),
-    each max-pooled by 2, then 120-84-`num_classes`, ReLU. Takes `(B, channels, side, side)` with
-    side >= 12; 61,706 parameters at 28 x 28.
+    """Build LeNet as in Ortiz-Jimenez et al. 2020 (Hold me tight).
+
+    Two 5x5 convolutions (6 padded, 16), each max-pooled by 2, then 120-84-`num_classes`, ReLU.
+    Takes `(B, channels, side, side)` with side >= 12; 61,706 parameters at 28 x 28.
     """
     if side < 12:
         raise ValueError(f"lenet needs images of at least 12 x 12; got {side} x {side}")

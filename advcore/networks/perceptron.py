@@ -6,8 +6,9 @@ from torch import nn
 def perceptron(
     num_classes: int = 10, channels: int = 1, side: int = 8, width: int = 64
 ) -> nn.Module:
-    """One hidden layer of `width` ReLUs on `(B, channels, side, side)`: the smallest network with a
-    curved boundary.
+    """Build one hidden layer of `width` ReLUs on `(B, channels, side, side)`.
+
+    It is the smallest network with a curved boundary.
     """
     return nn.Sequential(
         nn.Flatten(), nn.Linear(channels * side**2, width), nn.ReLU(), nn.Linear(width, num_classes)

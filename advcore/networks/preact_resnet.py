@@ -1,5 +1,6 @@
-"""PreAct-ResNet-18 for small images (He et al. 2016, Identity mappings in deep residual
-networks).
+"""PreAct-ResNet-18 for small images.
+
+Source: He et al. 2016, Identity mappings in deep residual networks.
 """
 
 import torch.nn.functional as F
@@ -21,8 +22,9 @@ def preact_resnet18(num_classes: int = 10, channels: int = 3) -> nn.Module:
 
 
 class PreActResNet(nn.Module):
-    """Four stages of two blocks, 64 to 512 channels, each but the first of half the side; the mean
-    over pixels; a linear layer.
+    """Four stages of two blocks, the mean over pixels, a linear layer.
+
+    The stages have 64 to 512 channels, each but the first half the side.
     """
 
     def __init__(self, num_classes: int, channels: int) -> None:
@@ -40,8 +42,9 @@ class PreActResNet(nn.Module):
 
 
 class PreActBlock(nn.Module):
-    """`x + conv(relu(bn(conv(a))))`, `a = relu(bn(x))`; where the shape changes, a 1x1 convolution
-    of a in the place of x.
+    """`x + conv(relu(bn(conv(a))))`, `a = relu(bn(x))`.
+
+    A 1x1 convolution of a stands in the place of x where the shape changes.
     """
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:

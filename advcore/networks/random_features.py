@@ -1,5 +1,6 @@
-"""Random Fourier features (Rahimi and Recht 2007, Random features for large-scale kernel
-machines).
+"""Random Fourier features.
+
+Source: Rahimi and Recht 2007, Random features for large-scale kernel machines.
 """
 
 import math
@@ -38,8 +39,9 @@ def random_features(
     features: int = 2000,
     bandwidth: float = 7.0,
 ) -> nn.Module:
-    """A kernel machine: `features` random Fourier features of `(B, channels, side, side)`, and a
-    linear layer, which alone learns.
+    """Build a kernel machine: `features` random Fourier features and a linear layer.
+
+    Images are `(B, channels, side, side)`; the linear layer alone learns.
 
     With the objective `squared_error` and weight decay it is ridge regression on the features, and
     nearly so with the Gaussian kernel of that `bandwidth` (pixels in [0, 1], l2; two digits lie

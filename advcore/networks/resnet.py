@@ -19,8 +19,9 @@ def small_resnet18(num_classes: int = 10, channels: int = 3) -> nn.Module:
 
 
 class ResNet(nn.Module):
-    """Four stages of two blocks, 64 to 512 channels, each but the first of half the side; the mean
-    over pixels; a linear layer.
+    """Four stages of two blocks, the mean over pixels, a linear layer.
+
+    The stages have 64 to 512 channels, each but the first half the side.
     """
 
     def __init__(self, num_classes: int, channels: int) -> None:
@@ -39,8 +40,9 @@ class ResNet(nn.Module):
 
 
 class Block(nn.Module):
-    """`relu(x + bn(conv(relu(bn(conv(x))))))`, x through a 1x1 convolution and batch norm where the
-    shape changes.
+    """`relu(x + bn(conv(relu(bn(conv(x))))))`.
+
+    Where the shape changes, x passes through a 1x1 convolution and batch norm.
     """
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:

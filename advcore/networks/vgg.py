@@ -12,8 +12,9 @@ STAGES: dict[int, tuple[tuple[int, ...], ...]] = {
 
 
 def vgg(num_classes: int = 10, channels: int = 3, depth: int = 16) -> nn.Module:
-    """VGG-11 or VGG-16 with batch norm, and one linear layer after the convolutions instead of
-    three.
+    """Build VGG-11 or VGG-16 with batch norm.
+
+    One linear layer follows the convolutions instead of three.
 
     For CIFAR-10, VGG-16 has 14,728,266 parameters, VGG-11 9,231,114. Images `(B, channels, H, W)`
     of any size: pooling by 2 keeps what is left over at an edge. Names of weights as in the

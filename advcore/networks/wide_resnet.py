@@ -9,8 +9,9 @@ from advcore.networks.initialisation import conv3, he
 def wide_resnet(
     num_classes: int = 10, channels: int = 3, depth: int = 28, width: int = 10, dropout: float = 0.0
 ) -> nn.Module:
-    """WRN-`depth`-`width`: three stages of `(depth - 4) / 6` blocks of 16, 32 and 64 times `width`
-    channels.
+    """Build WRN-`depth`-`width`: three stages of `(depth - 4) / 6` blocks.
+
+    The stages have 16, 32 and 64 times `width` channels.
 
     For CIFAR-10, WRN-28-10 has 36,479,194 parameters, WRN-34-10, that of much adversarial training,
     46,160,474. Images `(B, channels, H, W)` of any size; names of weights as in the widespread code
@@ -25,8 +26,9 @@ def wide_resnet(
 
 
 class WideResNet(nn.Module):
-    """A 3x3 convolution, three stages of `blocks` blocks each, batch norm and ReLU; the mean over
-    pixels; a linear layer.
+    """A 3x3 convolution, three stages of `blocks` blocks each, and a linear layer.
+
+    Batch norm, ReLU and the mean over pixels stand before the linear layer.
     """
 
     def __init__(
@@ -59,8 +61,9 @@ class Stage(nn.Module):
 
 
 class WideBlock(nn.Module):
-    """`x + conv(dropout(relu(bn(conv(a)))))`, `a = relu(bn(x))`; where the width changes, a 1x1
-    convolution of a in place of x.
+    """`x + conv(dropout(relu(bn(conv(a)))))`, `a = relu(bn(x))`.
+
+    A 1x1 convolution of a stands in the place of x where the width changes.
     """
 
     def __init__(self, inputs: int, outputs: int, stride: int, dropout: float) -> None:

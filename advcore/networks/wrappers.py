@@ -1,5 +1,6 @@
-"""Modules around a network that change how robust it seems, and not how robust it is (Athalye et
-al. 2018; Carlini et al. 2019).
+"""Modules around a network that change how robust it seems, and not how robust it is.
+
+Sources: Athalye et al. 2018; Carlini et al. 2019.
 """
 
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ from torch import Tensor, nn
 
 
 class Wrapper(Protocol):
-    """A frozen dataclass of settings that puts a network into another one, of the same images and
-    classes.
+    """A frozen dataclass of settings that wraps a network.
+
+    The wrapped network has the same images and classes.
     """
 
     def __call__(self, network: nn.Module, /) -> nn.Module:
@@ -20,8 +22,9 @@ class Wrapper(Protocol):
 
 @dataclass(frozen=True)
 class ScaledLogits:
-    """All logits times a factor: the same predictions, with a cross-entropy whose gradient
-    underflows to 0 where it is large.
+    """All logits times a factor: the same predictions, a cross-entropy that saturates.
+
+    Its gradient underflows to 0 where the factor is large.
 
     Attributes:
         factor: positive.
@@ -39,8 +42,9 @@ class ScaledLogits:
 
 @dataclass(frozen=True)
 class RoundedInput:
-    """Pixels rounded to equal levels in [0, 1] before the network: nearly the same predictions,
-    with a gradient that is 0.
+    """Pixels rounded to equal levels in [0, 1] before the network.
+
+    The predictions are nearly the same, and the gradient is 0.
 
     Attributes:
         levels: how many, 256 for 8 bits.

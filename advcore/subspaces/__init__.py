@@ -1,5 +1,6 @@
-"""Subspaces of image space: `coordinates`, `lift`, `dim`; families of them; a classifier restricted
-to one.
+"""Subspaces of image space, families of them, a classifier restricted to one.
+
+A subspace has `coordinates`, `lift` and `dim`.
 """
 
 from advcore.subspaces.colour import Coloured, OneColour

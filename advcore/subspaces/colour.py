@@ -11,8 +11,9 @@ from advcore.subspaces.subspace import FamilySpec, Subspace
 
 @dataclass(frozen=True, eq=False)
 class Coloured:
-    """A subspace of images of one channel, spread over the channels along a unit vector `colour`
-    `(C,)`.
+    """A subspace of images of one channel, spread over the channels.
+
+    `colour` `(C,)` is the unit vector along which it is spread.
     """
 
     subspace: Subspace
@@ -20,7 +21,7 @@ class Coloured:
 
     @property
     def dim(self) -> int:
-        """That of the subspace."""
+        """Return the dimension of the subspace."""
         return self.subspace.dim
 
     def coordinates(self, images: Tensor) -> Tensor:

@@ -13,8 +13,9 @@ from advcore.subspaces.subspace import FamilySpec, Subspace, is_shared
 
 @dataclass(frozen=True, eq=False)
 class Complement:
-    """The orthogonal complement of a subspace of dimension m, by a block reflector (Schreiber and
-    Parlett 1988).
+    """The orthogonal complement of a subspace of dimension m.
+
+    It is computed by a block reflector (Schreiber and Parlett 1988).
 
     `H = I - V T V^T` is symmetric and orthogonal, and its first m columns are an orthonormal basis
     of the subspace: the other D - m are one of the complement. `coordinates(x) = (H x)[m:]` and

@@ -1,5 +1,6 @@
-"""Blocks of the DCT: along the diagonal (Ortiz-Jimenez et al. 2020, "Hold me tight"), or the whole
-plane.
+"""Blocks of the DCT, along the diagonal or over the whole plane.
+
+Source: Ortiz-Jimenez et al. 2020, "Hold me tight".
 """
 
 from dataclasses import dataclass
@@ -12,8 +13,10 @@ from advcore.frequency import dct_matrix
 
 @dataclass(frozen=True, eq=False)
 class DCTBlock:
-    """The span of the frequencies (a, b), a in a window of `size` vertical and b in one of `size`
-    horizontal frequencies, in each of `channels` channels.
+    """The span of a square window of frequencies in each of `channels` channels.
+
+    It holds the frequencies (a, b), a in a window of `size` vertical and b in one of `size`
+    horizontal frequencies.
 
     `vertical` `(size, height)` and `horizontal` `(size, width)` hold those rows of the DCT
     matrices; `(B, size, ...)` when each row of a batch has its own block. Coordinates run over
@@ -63,8 +66,9 @@ def _like(cosines: Tensor, other: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class DCTBlocks:
-    """Blocks of equal size; `vertical` `(blocks, size, height)`, `horizontal` `(blocks, size,
-    width)`.
+    """Blocks of equal size.
+
+    `vertical` is `(blocks, size, height)`, `horizontal` `(blocks, size, width)`.
     """
 
     vertical: Tensor
@@ -92,8 +96,9 @@ class DCTBlocks:
 
 
 def dct_blocks(side: int, size: int, stride: int, channels: int = 1) -> DCTBlocks:
-    """The blocks `{s..s+size-1} x {s..s+size-1}` of frequencies, s = 0, stride, 2 stride, ...: low
-    to high frequency.
+    """Return the blocks `{s..s+size-1} x {s..s+size-1}` of frequencies, from low to high.
+
+    s = 0, stride, 2 stride, ...
 
     For images `(channels, side, side)`. 28, 8, 1 gives the article's 21 blocks on MNIST; 32, 8, 2
     with 3 channels its 13 on CIFAR-10; 224, 16, 16 its 14 disjoint ones on ImageNet. Neighbours
@@ -112,8 +117,9 @@ def dct_blocks(side: int, size: int, stride: int, channels: int = 1) -> DCTBlock
 
 
 def dct_grid(height: int, width: int, size: int, channels: int = 1) -> DCTBlocks:
-    """All blocks of a tiling of the frequency plane by `size` x `size`, row by row: together they
-    are the whole image space.
+    """Return all blocks of a tiling of the frequency plane by `size` x `size`, row by row.
+
+    Together they are the whole image space.
 
     For images `(channels, height, width)`. Position p is row i, column j of the tiling, `i, j =
     divmod(p, width // size)`: vertical frequencies `i size .. (i + 1) size - 1`, horizontal ones by
@@ -133,8 +139,9 @@ def dct_grid(height: int, width: int, size: int, channels: int = 1) -> DCTBlocks
 
 @dataclass(frozen=True)
 class DCTDiagonal:
-    """The family `dct_blocks(side, size, stride, channels)` of whatever square images a study
-    measures.
+    """The family `dct_blocks(side, size, stride, channels)` of square images.
+
+    The side and the channels are those of the images that a study measures.
 
     Attributes:
         size: frequencies along each side of a block.
@@ -154,16 +161,18 @@ class DCTDiagonal:
         return dct_blocks(height, self.size, self.stride, channels)
 
     def window(self, position: int) -> tuple[int, int]:
-        """The lowest and the highest frequency, vertical and horizontal, of the block at a position
-        of the family.
+        """Return the lowest and the highest frequency of the block at a position.
+
+        They are the same vertically and horizontally.
         """
         return position * self.stride, position * self.stride + self.size - 1
 
 
 @dataclass(frozen=True)
 class DCTGrid:
-    """The family `dct_grid(height, width, size, channels)` of whatever images a study measures: for
-    a map over all frequencies.
+    """The family `dct_grid(height, width, size, channels)`, for a map over all frequencies.
+
+    The sizes and the channels are those of the images that a study measures.
 
     Attributes:
         size: frequencies along each side of a block; it divides both sides of the images.

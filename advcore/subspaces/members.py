@@ -46,8 +46,9 @@ class Members:
 
 @dataclass(frozen=True, eq=False)
 class Grouped:
-    """Row b of a batch in member `which[b]` of a family: one product for each member that occurs,
-    no basis is copied per row.
+    """Row b of a batch in member `which[b]` of a family.
+
+    There is one product for each member that occurs; no basis is copied per row.
     """
 
     family: Family

@@ -15,8 +15,9 @@ ANGLES = 2**16
 
 @dataclass(frozen=True)
 class RandomSubspaces:
-    """The spans of `dim` Gaussian vectors each: uniformly distributed (Haar), as Gaussian vectors
-    have no preferred direction.
+    """The spans of `dim` Gaussian vectors each, uniformly distributed (Haar).
+
+    Gaussian vectors have no preferred direction.
 
     The margin in one is some sqrt(D / dim) times the margin in image space where the boundary is
     flat, in the median 1 / `median_projection(dim, D)` times. Deterministic; with the same seed
@@ -45,8 +46,9 @@ class RandomSubspaces:
 
 
 def random_spans(randomness: Randomness, shape: tuple[int, ...], dim: int) -> Span:
-    """A random subspace for each row of a batch, in float64: the spans of its first `dim` Gaussian
-    vectors of `shape` (C, H, W).
+    """Return a random subspace for each row of a batch, in float64.
+
+    It is the span of the row's first `dim` Gaussian vectors of `shape` (C, H, W).
 
     That of a smaller dimension is spanned by the first images of the basis of a larger one.
     """
@@ -60,8 +62,9 @@ def random_spans(randomness: Randomness, shape: tuple[int, ...], dim: int) -> Sp
 
 
 def median_projection(dim: int, dimension: int) -> float:
-    """Return the median of `||P u||_2` for a unit vector u in `dimension` dimensions, P onto a
-    random subspace of `dim` of them.
+    """Return the median of `||P u||_2` for a unit vector u in `dimension` dimensions.
+
+    P projects onto a random subspace of `dim` of them.
 
     The square of that length has the distribution Beta(dim / 2, (dimension - dim) / 2), so the
     length is sin(t), with t in [0, pi / 2] of a density that goes as `sin(t)^(dim - 1)

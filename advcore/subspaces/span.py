@@ -1,5 +1,6 @@
-"""Spans of given images: gradients, minimal perturbations, principal components, eigenvectors of
-the curvature.
+"""Spans of given images.
+
+Such images are gradients, minimal perturbations, principal components, eigenvectors of curvature.
 """
 
 from dataclasses import dataclass
@@ -11,8 +12,10 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Span:
-    """The subspace with an orthonormal basis of images: `basis` `(dim, C, H, W)` for all samples,
-    `(B, dim, C, H, W)` when each row of a batch has its own.
+    """The subspace with an orthonormal basis of images.
+
+    `basis` is `(dim, C, H, W)` for all samples, `(B, dim, C, H, W)` when each row of a batch has
+    its own.
 
     Trusts that the basis is orthonormal: `span` makes it so.
     """
@@ -45,8 +48,9 @@ class Span:
         return self if self.basis.dim() == 4 else Span(self.basis[index])
 
     def _matrix(self, like: Tensor) -> Tensor:
-        """The basis as `(dim, D)` or `(B, dim, D)`, in the dtype and on the device of `like`; each
-        conversion is made once.
+        """Return the basis as `(dim, D)` or `(B, dim, D)`.
+
+        It has the dtype and the device of `like`; each conversion is made once.
         """
         key = like.dtype, like.device
         if key not in self._conversions:
@@ -103,7 +107,8 @@ def span(vectors: Tensor, dim: int | None = None) -> Span:
 
 
 def principal_components(images: Tensor, dim: int) -> Span:
-    """The `dim` orthogonal directions along which `images` `(n, C, H, W)` vary most about their
-    mean, in descending order.
+    """Return the `dim` orthogonal directions along which images vary most about their mean.
+
+    The images are `(n, C, H, W)`; the directions are in descending order of the variance.
     """
     return span(images - images.mean(0), dim)

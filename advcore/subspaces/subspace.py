@@ -11,8 +11,9 @@ from advcore.tangent import Tangent
 
 
 class Subspace(Protocol):
-    """A linear subspace of image space with an orthonormal basis Q: one for all samples, or each
-    row of a batch its own.
+    """A linear subspace of image space with an orthonormal basis Q.
+
+    There is one for all samples, or each row of a batch has its own.
 
     `coordinates(lift(c)) == c`; `lift(coordinates(x))` is the orthogonal projection of `x`.
     """
@@ -32,7 +33,7 @@ class Subspace(Protocol):
 
 
 def is_shared(subspace: Subspace) -> bool:
-    """Whether all samples share the subspace."""
+    """Return whether all samples share the subspace."""
     return subspace.rows(torch.zeros(1, dtype=torch.int64)) is subspace
 
 
@@ -52,8 +53,9 @@ class Family(Protocol):
 
 
 class FamilySpec(Protocol):
-    """A frozen dataclass that a study holds: the recipe of a family, before the images are
-    known.
+    """A frozen dataclass that a study holds: the recipe of a family.
+
+    It is written before the images are known.
     """
 
     def __call__(self, shape: tuple[int, int, int]) -> Family:
@@ -61,8 +63,7 @@ class FamilySpec(Protocol):
 
 
 class Restricted(nn.Module):
-    """`coordinates -> classifier(x + Q coordinates)`: the classifier seen from `x` along a
-    subspace.
+    """`coordinates -> classifier(x + Q coordinates)`: the classifier along a subspace through `x`.
 
     Attacks on it perturb inside the subspace, so any attack measures margins there, and distances
     in coordinates are distances in images, as Q is orthonormal. Holds one `x` per sample, so it

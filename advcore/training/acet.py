@@ -1,5 +1,7 @@
-"""ACET and CEDA (Hein et al. 2019, Why ReLU networks yield high-confidence predictions far away;
-article, eqs. 22 and 23).
+"""ACET and CEDA: low confidence on noise images.
+
+Source: Hein et al. 2019, Why ReLU networks yield high-confidence predictions far away; article,
+eqs. 22 and 23.
 """
 
 from dataclasses import dataclass
@@ -27,8 +29,10 @@ BLUR = (1.0, 2.5)
 
 @dataclass(frozen=True)
 class ACET:
-    """`E max_{||r||_inf <= eps} log max_k p_k(n + r)`, n images of noise: least, `-log K`, where
-    the network is sure of nothing. It goes with the term `cross_entropy`.
+    """`E max_{||r||_inf <= eps} log max_k p_k(n + r)`, n images of noise.
+
+    It is least, `-log K`, where the network is sure of nothing. It goes with the term
+    `cross_entropy`.
 
     A sample's n is, by chance, its own image with permuted pixels or uniform noise; filtered, and
     stretched to [0, 1]: see `noise_images`. The adversary climbs the logarithm of the largest
@@ -66,8 +70,9 @@ class ACET:
 
     @property
     def chosen(self) -> tuple[PGD, ...]:
-        """The ball and the steps of the adversary, if there is one; its start and what it climbs
-        are the term's own.
+        """The ball and the steps of the adversary, if there is one.
+
+        Its start and its objective are the term's own.
         """
         return () if not self.eps else (PGD(self.eps, "linf", self.steps, self.relative_step),)
 
@@ -130,9 +135,10 @@ def noise_images(images: Tensor, randomness: Randomness) -> Tensor:
 
 
 def low_passed(images: Tensor, deviations: Tensor) -> Tensor:
-    """Images `(B, C, H, W)` filtered by a normalised Gaussian of `TAPS` taps a side, `deviations`
-    `(B,)` in pixels, each its own. Beyond the border the image is mirrored, the pixel at the border
-    twice.
+    """Filter images `(B, C, H, W)` by a normalised Gaussian of `TAPS` taps a side.
+
+    `deviations` `(B,)` are in pixels, each image its own. Beyond the border the image is mirrored,
+    the pixel at the border twice.
     """
     rows, columns = (_filters(side, deviations) for side in images.shape[2:])
     return torch.einsum("bij,bcjk,blk->bcil", rows, images, columns)

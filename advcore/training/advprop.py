@@ -1,5 +1,6 @@
-"""AdvProp (Xie et al. 2020, Adversarial examples improve image recognition): adversarial images
-have batch norms of their own.
+"""AdvProp: adversarial images have batch norms of their own.
+
+Source: Xie et al. 2020, Adversarial examples improve image recognition.
 """
 
 from copy import deepcopy
@@ -18,10 +19,11 @@ from advcore.training.term import check_weight
 
 @dataclass(frozen=True)
 class AdvProp:
-    """The mean cross-entropy of adversarial images under auxiliary batch norms: statistics and
-    affine parameters that clean images never pass through, all other weights shared. The attack,
-    too, is on the network with the auxiliary ones. It goes with the term `cross_entropy`, whose
-    clean images pass through the main ones.
+    """The mean cross-entropy of adversarial images under auxiliary batch norms.
+
+    These are statistics and affine parameters that clean images never pass through; all other
+    weights are shared. The attack, too, is on the network with the auxiliary ones. It goes with the
+    term `cross_entropy`, whose clean images pass through the main ones.
 
     The auxiliary ones begin as copies and are trained beside the network, which never holds them:
     what is exported is the network with the main ones, as in the paper.
@@ -60,8 +62,9 @@ class AdvProp:
 
 
 class Auxiliary(nn.Module):
-    """A network with other batch norms in place of its own: they hold the numbers, the network's
-    own modules do the work.
+    """A network with other batch norms in place of its own.
+
+    They hold the numbers; the network's own modules do the work.
     """
 
     def __init__(self, network: nn.Module) -> None:

@@ -12,13 +12,15 @@ from advcore.randomness import Randomness
 
 
 class Augmentation(Protocol):
-    """A frozen dataclass; what it does to an image depends on that image and its own noise
-    alone.
+    """A frozen dataclass that changes an image by its own noise alone.
+
+    The result does not depend on the other images of the batch.
     """
 
     def __call__(self, images: Tensor, randomness: Randomness) -> Tensor:
-        """Images `(B, C, H, W)`, changed, of the same shape and in the same range; `randomness` is
-        of this epoch.
+        """Return changed images `(B, C, H, W)`, of the same shape and in the same range.
+
+        `randomness` is of this epoch.
         """
 
 
@@ -58,8 +60,9 @@ class HorizontalFlip:
 
 @dataclass(frozen=True)
 class Cutout:
-    """A black square in each image, its middle at a random pixel, cut off by the image's edges
-    (DeVries and Taylor 2017).
+    """A black square in each image, its middle at a random pixel.
+
+    The image's edges cut it off (DeVries and Taylor 2017).
 
     Attributes:
         size: side of the square in pixels; 16 there for CIFAR-10.

@@ -1,5 +1,6 @@
-"""Changes of a recipe's numbers in the middle of a training, such as population-based training
-makes.
+"""Changes of a recipe's numbers in the middle of a training.
+
+Population-based training makes such changes.
 """
 
 from collections.abc import Callable, Iterable
@@ -40,7 +41,7 @@ class Change:
 
 
 def changeable(name: str) -> bool:
-    """Whether a number of the recipe, by its dotted name, may change between two epochs."""
+    """Return whether a number of the recipe, by its dotted name, may change between two epochs."""
     head, _, rest = name.partition(".")
     return head in CHANGEABLE and (head == "objective") == bool(rest)
 

@@ -1,5 +1,6 @@
-"""CURE: curvature regularisation (Moosavi-Dezfooli et al. 2019, Robustness via curvature
-regularization, and vice versa).
+"""CURE: curvature regularisation.
+
+Source: Moosavi-Dezfooli et al. 2019, Robustness via curvature regularization, and vice versa.
 """
 
 from dataclasses import dataclass
@@ -19,8 +20,9 @@ GUARD = 1e-7
 
 @dataclass(frozen=True)
 class CURE:
-    """`E ||grad l(x + h z) - grad l(x)||_2^2`, l the cross-entropy, `z = sign(g) / ||sign(g)||_2`
-    and `g = grad l(x)`.
+    """`E ||grad l(x + h z) - grad l(x)||_2^2`, l the cross-entropy.
+
+    `z = sign(g) / ||sign(g)||_2` and `g = grad l(x)`.
 
     About `h^2 ||H z||^2`, H the Hessian of the loss in the input, and exactly that for a quadratic
     loss: it flattens the loss along the signs of its gradient, without any attack. z is a constant

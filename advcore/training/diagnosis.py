@@ -1,5 +1,6 @@
-"""The geometry of a network while it is trained: the same few numbers of the same samples after
-each epoch (article, III-B).
+"""The geometry of a network while it is trained.
+
+The same few numbers of the same samples after each epoch (article, III-B).
 """
 
 import math
@@ -27,7 +28,7 @@ BANDS = ("low", "middle", "high")
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What is looked at in a network at each epoch of its training.
+    """The settings of what is measured in a network at each epoch of its training.
 
     - `accuracy`, `fgsm_accuracy`, `pgd_accuracy`: clean, after one step and after `steps`, within
       eps;

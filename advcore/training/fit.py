@@ -24,8 +24,10 @@ from advcore.training.term import prepared, values_of_steps
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over the training set: its number from 1, the mean of the objective and, without
-    their weights, of its terms, and the learning rate it ended with.
+    """One pass over the training set.
+
+    Its number from 1, the mean of the objective and, without their weights, of its terms, and the
+    learning rate it ended with.
     """
 
     number: int
@@ -132,8 +134,9 @@ class Fit:
         return Epoch(self.done, means.pop("loss"), means, rate)
 
     def state(self) -> dict[str, Tensor]:
-        """All that the next epoch needs, by name: weights, what terms bring, the average, the
-        optimiser's memory, the number of epochs done.
+        """Return all that the next epoch needs, by name.
+
+        Weights, what terms bring, the average, the optimiser's memory, the number of epochs done.
         """
         memory = {
             str(index): values for index, values in self._optimiser.state_dict()["state"].items()
@@ -168,7 +171,7 @@ class Fit:
         )
 
     def _brought(self) -> dict[str, Tensor]:
-        """What the terms' modules hold that is not the network's."""
+        """Return what the terms' modules hold that is not the network's."""
         own = {tensor.data_ptr() for tensor in self.network.state_dict().values()}
         return {
             name: tensor
@@ -195,8 +198,9 @@ class Fit:
         return batches
 
     def _steps(self, rows: Tensor, progress: float) -> Iterator[dict[str, Tensor]]:
-        """Each step on the samples `rows`, one unless a term replays them: the objective (`loss`)
-        and its terms.
+        """Yield each step on the samples `rows`: the objective (`loss`) and its terms.
+
+        There is one step unless a term replays them.
         """
         recipe = self._now
         randomness = Randomness(recipe.seed, rows).stream("epoch", self.done)
@@ -225,8 +229,9 @@ class Fit:
             yield {**values, "loss": loss}
 
     def _descend(self, loss: Tensor) -> None:
-        """One step of the optimiser; none where the loss is a constant, that of a regulariser alone
-        at eps 0.
+        """Take one step of the optimiser.
+
+        There is none where the loss is a constant, that of a regulariser alone at eps 0.
 
         Without `inputs`, the backward pass of a term that differentiates an input gradient would go
         on to the images.
@@ -245,8 +250,9 @@ class Fit:
 def fit(
     network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, box: bool = True
 ) -> Iterator[Epoch]:
-    """Train `network` in place from its first epoch to its last, one each time the iterator is
-    asked; see `Fit`.
+    """Train `network` in place; yield each of its epochs when the iterator is asked.
+
+    See `Fit`.
 
     After the last one its weights are their average, where the recipe wants that.
     """

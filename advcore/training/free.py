@@ -1,5 +1,6 @@
-"""Free adversarial training (Shafahi et al. 2019): one backward pass moves the weights and the
-images.
+"""Free adversarial training: one backward pass moves the weights and the images.
+
+Source: Shafahi et al. 2019.
 """
 
 from collections.abc import Iterator
@@ -20,9 +21,11 @@ from advcore.training.term import check_weight
 
 @dataclass(frozen=True)
 class Free:
-    """Adversarial training at the price of plain training: each minibatch takes `replays` steps of
-    the optimiser in a row, and the backward pass of each also gives the gradient in the images, for
-    the next one's `x <- P(x + step u(gradient))`, `u` the sign in linf, the unit vector in l2.
+    """Adversarial training at the price of plain training, by replayed minibatches.
+
+    Each minibatch takes `replays` steps of the optimiser in a row, and the backward pass of each
+    also gives the gradient in the images, for the next one's `x <- P(x + step u(gradient))`, `u`
+    the sign in linf, the unit vector in l2.
 
     An epoch so has `replays` times the steps; the authors take as many times fewer epochs. The
     network is in training mode for both gradients, which are one pass. A minibatch starts at a
@@ -66,8 +69,9 @@ class Free:
     def replay(
         self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
     ) -> Iterator[Tensor]:
-        """The value of each replay; the caller runs the backward pass of one before it asks for the
-        next.
+        """Yield the value of each replay.
+
+        The caller runs the backward pass of one before it asks for the next.
         """
         ball = Ball.of(norms.get(self.norm), images, radii(self.eps, images), self.box)
         noise = ball.norm.random(randomness.stream("start"), tuple(images.shape[1:]), self.eps).to(

@@ -1,5 +1,6 @@
-"""Gaussian augmentation: training on noisy images, as for randomised smoothing (Cohen et al.
-2019).
+"""Gaussian augmentation: training on noisy images.
+
+Randomised smoothing needs it (Cohen et al. 2019).
 """
 
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ from advcore.training.term import check_weight
 
 @dataclass(frozen=True)
 class Gaussian:
-    """`E cross_entropy(x + v)`, `v ~ N(0, sigma^2 I)`: the mean cross-entropy of noisy images
-    alone.
+    """`E cross_entropy(x + v)`, `v ~ N(0, sigma^2 I)`.
+
+    The mean cross-entropy of noisy images alone.
 
     Attributes:
         sigma: standard deviation of a pixel, pixel units.

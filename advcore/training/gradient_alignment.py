@@ -1,5 +1,6 @@
-"""GradAlign (Andriushchenko and Flammarion 2020, Understanding and improving fast adversarial
-training).
+"""GradAlign: gradients at an image and near it point the same way.
+
+Source: Andriushchenko and Flammarion 2020, Understanding and improving fast adversarial training.
 """
 
 from dataclasses import dataclass
@@ -20,8 +21,9 @@ from advcore.training.term import check_weight
 
 @dataclass(frozen=True)
 class GradientAlignment:
-    """`1 - E cos(grad l(x), grad l(x + eta))`, l the cross-entropy, eta uniform in `||eta||_inf <=
-    eps`; 0 for an affine loss.
+    """`1 - E cos(grad l(x), grad l(x + eta))`, l the cross-entropy; 0 for an affine loss.
+
+    eta is uniform in `||eta||_inf <= eps`.
 
     It keeps single-step adversarial training (the term `adversarial` with FGSM of the same eps)
     from overfitting to its one step. The gradient at x is a constant of the step, as in the

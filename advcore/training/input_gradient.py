@@ -1,5 +1,6 @@
-"""The gradient of the loss at x, itself differentiable in the weights (double backpropagation,
-Drucker and Le Cun 1992).
+"""The gradient of the loss at x, itself differentiable in the weights.
+
+This is double backpropagation (Drucker and Le Cun 1992).
 """
 
 import torch
@@ -13,15 +14,17 @@ from advcore.modules import twice_differentiable
 
 
 def surprise(network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    """The cross-entropy `l(x) = -log p_label` of each image, `(B,)`; its derivatives keep their
-    digits where p_label is near 1.
+    """Return the cross-entropy `l(x) = -log p_label` of each image, `(B,)`.
+
+    Its derivatives keep their digits where p_label is near 1.
     """
     return objectives.cross_entropy(logits_of(network, images), Untargeted(labels))
 
 
 def input_gradient(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """`l(x)` `(B,)` and `grad l(x)` `(B, C, H, W)`, l the cross-entropy: each sample's own, not a
-    share of the batch's mean.
+    """Return `l(x)` `(B,)` and `grad l(x)` `(B, C, H, W)`, l the cross-entropy.
+
+    Both are each sample's own, not a share of the batch's mean.
 
     Both are differentiable in the network's parameters, the images being constants. Call it under
     `evaluating`: the gradient is a sample's own only where batch normalisation does not mix the

@@ -1,5 +1,6 @@
-"""Local linearity regularisation, LLR (Qin et al. 2019, Adversarial robustness through local
-linearization).
+"""Local linearity regularisation, LLR.
+
+Source: Qin et al. 2019, Adversarial robustness through local linearization.
 """
 
 from dataclasses import dataclass
@@ -22,8 +23,9 @@ from advcore.training.term import check_weight
 
 @dataclass(frozen=True)
 class LocalLinearity:
-    """`E [gamma(d) + share |d^T grad l(x)|]`, `gamma(d) = |l(x + d) - l(x) - d^T grad l(x)|`, l the
-    cross-entropy, at the d in the ball with the largest gamma. It goes with the term
+    """`E [gamma(d) + share |d^T grad l(x)|]`, at the d in the ball with the largest gamma.
+
+    `gamma(d) = |l(x + d) - l(x) - d^T grad l(x)|`, l the cross-entropy. It goes with the term
     `cross_entropy`.
 
     For any d, `l(x + d) <= l(x) + gamma + |d^T grad l(x)|`: the term bounds what an adversary gains
@@ -111,5 +113,5 @@ class LocalLinearity:
 
 
 def _size(error: Tensor, _: object) -> Tensor:
-    """What is climbed, `(B,)`, of errors `(B, 1)`."""
+    """Return the objective of the ascent, `(B,)`, of errors `(B, 1)`."""
     return torch.abs(error[:, 0])

@@ -1,5 +1,6 @@
-"""Detectors of the two ways in which adversarial training overfits, from the numbers of each
-epoch.
+"""Detectors of the two ways in which adversarial training overfits.
+
+They work from the numbers of each epoch.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,8 +16,9 @@ RISE = 0.05
 
 
 def catastrophic_overfitting(epochs: Sequence[Mapping[str, float]]) -> int | None:
-    """The first epoch, from 1, at which the network had overfitted to the one-step attack; None
-    when it has not.
+    """Return the first epoch, from 1, that had overfitted to the one-step attack.
+
+    None if none has.
 
     Wong et al. (2020), Andriushchenko and Flammarion (2020): within an epoch or two PGD's accuracy
     falls to nothing while FGSM's rises, and the gradients at x and close by cease to be aligned.
@@ -39,8 +41,9 @@ def catastrophic_overfitting(epochs: Sequence[Mapping[str, float]]) -> int | Non
 
 
 def robust_overfitting(training: Sequence[float], validation: Sequence[float]) -> int | None:
-    """The epoch, from 1, whose robust loss on held-out samples was the last before it rose for
-    good; None when it has not risen.
+    """Return the epoch, from 1, after which the robust loss rose for good.
+
+    It is the loss on held-out samples; None if it has not risen.
 
     Rice et al. (2020): the robust loss on held-out samples rises while that on training samples
     still falls. Here: at the last two epochs the held-out loss is above its lowest by a twentieth
@@ -66,8 +69,9 @@ def robust_overfitting(training: Sequence[float], validation: Sequence[float]) -
 
 
 def overfitting(history: Sequence[Mapping[str, float]]) -> dict[str, int]:
-    """The ways in which a training has overfitted so far, each with its epoch, from the metrics of
-    its epochs.
+    """Return the ways in which a training has overfitted so far, each with its epoch.
+
+    They are found from the metrics of its epochs.
 
     `catastrophic` shows where `Diagnosis` watches (`watch/pgd_accuracy`, ...), `robust` where
     validation has an attack: the robust loss on held-out samples beside the objective, which is the

@@ -16,8 +16,9 @@ Precision = Literal["float32", "bfloat16", "float16"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """SGD with momentum, by default under a triangular learning rate, as in Ortiz-Jimenez et al.
-    2020 (Hold me tight).
+    """SGD with momentum, by default under a triangular learning rate.
+
+    The defaults are those of Ortiz-Jimenez et al. 2020 (Hold me tight).
 
     Attributes:
         objective: the terms whose weighted sum a step minimises, by name.
@@ -108,8 +109,9 @@ class Recipe:
                 )
 
     def after(self, epochs: int) -> "Recipe":
-        """What the next epoch goes by when so many are done: the recipe with its changes up to
-        then, and none to come.
+        """Return the recipe of the next epoch when so many are done.
+
+        It holds its changes up to then, and none to come.
         """
         return changed(
             replace(self, changes=()),

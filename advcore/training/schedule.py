@@ -1,5 +1,6 @@
-"""Schedules: factors over the course of a training, for its learning rate and for any number of its
-objective.
+"""Schedules: factors over the course of a training.
+
+They apply to its learning rate and to any number of its objective.
 """
 
 import math
@@ -24,8 +25,9 @@ class Schedule(Protocol):
 
 @dataclass(frozen=True)
 class Linear:
-    """Straight lines between points, level before the first and after the last: warm-up, triangle
-    (cyclic), ramp.
+    """Straight lines between points, level before the first and after the last.
+
+    So it gives a warm-up, a triangle (cyclic) or a ramp.
 
     Attributes:
         points: pairs of progress and factor, progress ascending in [0, 1]; `[[0, 0], [0.4, 1], [1,
@@ -47,8 +49,9 @@ class Linear:
 
 @dataclass(frozen=True)
 class Steps:
-    """A factor that holds from its point to the next: `[[0, 1], [0.5, 0.1], [0.75, 0.01]]` drops
-    tenfold twice.
+    """A factor that holds from its point to the next.
+
+    `[[0, 1], [0.5, 0.1], [0.75, 0.01]]` drops tenfold twice.
 
     Attributes:
         points: pairs of progress and factor, progress ascending in [0, 1], the first at 0.
@@ -69,7 +72,7 @@ class Steps:
 
 @dataclass(frozen=True)
 class Cosine:
-    """From 1 to 0 along half a cosine, after a linear rise from 0.
+    """Half a cosine from 1 to 0, after a linear rise from 0.
 
     Attributes:
         warm_up: share of all steps that the rise takes.
@@ -107,8 +110,9 @@ def check_points(points: Points) -> None:
 
 
 def scheduled(value: T, schedules: Mapping[str, Schedule], progress: float) -> T:
-    """A dataclass, or a mapping of them, with each number that a schedule names multiplied by its
-    factor.
+    """Return a dataclass, or a mapping of them, with its scheduled numbers multiplied.
+
+    Each number that a schedule names is multiplied by the schedule's factor.
 
     Names are dotted: `cure.h`, `adversarial.attack.eps`. Raises ValueError for a name that leads to
     no number.
@@ -121,8 +125,9 @@ def scheduled(value: T, schedules: Mapping[str, Schedule], progress: float) -> T
 
 
 def map_at_path(value: T, path: list[str], alter: Callable[[float], float], what: str) -> T:
-    """A dataclass, or a mapping of them, with the number at `path` altered; rounded, where a field
-    holds whole numbers (`steps`).
+    """Return a dataclass, or a mapping of them, with the number at `path` changed.
+
+    It is rounded if the field holds whole numbers (`steps`).
 
     Raises ValueError, which begins with `what`, for a path that leads to no number.
     """

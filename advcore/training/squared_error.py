@@ -1,5 +1,6 @@
-"""The squared error of the logits against one-hot labels: least squares, and with weight decay
-ridge regression.
+"""The squared error of the logits against one-hot labels.
+
+This is least squares, and with weight decay ridge regression.
 """
 
 from dataclasses import dataclass

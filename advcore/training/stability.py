@@ -12,9 +12,10 @@ from advcore.training.term import check_weight
 
 @dataclass(frozen=True)
 class Stability:
-    """`E KL(p(x) || p(x + v))`, `v ~ N(0, sigma^2 I)`, p the softmax: noise shall not move the
-    prediction, right or wrong. It goes with the term `cross_entropy`; TRADES has an adversary where
-    this has noise.
+    """`E KL(p(x) || p(x + v))`, `v ~ N(0, sigma^2 I)`, p the softmax.
+
+    Noise shall not move the prediction, right or wrong. It goes with the term `cross_entropy`;
+    TRADES has an adversary where this has noise.
 
     The gradient goes through both predictions, in training mode. Zheng et al. take the
     cross-entropy `-sum p(x) log p(x + v)` instead, which is larger by the entropy of p(x) and so

@@ -12,8 +12,9 @@ from advcore.randomness import Randomness
 
 
 class Term(Protocol):
-    """A frozen dataclass of its weight, radii and steps; each is pure: cross-entropy on clean
-    images is a term of its own.
+    """A frozen dataclass of its weight, radii and steps; each term is pure.
+
+    Cross-entropy on clean images is a term of its own.
 
     A term may have more, which the loop looks for:
 
@@ -27,15 +28,14 @@ class Term(Protocol):
 
     @property
     def weight(self) -> float:
-        """What its value is multiplied by in the objective, not negative; at 0 it is not
-        computed.
-        """
+        """The factor of its value in the objective, not negative; at 0 it is not computed."""
 
     def __call__(
         self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
     ) -> Tensor:
-        """Its value on a batch without the weight, a scalar to differentiate: as a rule the mean
-        over samples.
+        """Return its value on a batch without the weight, a scalar to differentiate.
+
+        As a rule it is the mean over samples.
 
         The network comes in training mode and is left in it; images `(B, C, H, W)`, labels `(B,)`.
         """
@@ -47,7 +47,7 @@ metrics."""
 
 
 def prepared(objective: Objective, network: nn.Module) -> dict[str, nn.Module]:
-    """What each term is called with: the network, or what its `prepare` makes of it."""
+    """Return what each term is called with: the network, or what its `prepare` makes of it."""
     return {
         name: term.prepare(network) if hasattr(term, "prepare") else network
         for name, term in objective.items()
@@ -61,8 +61,9 @@ def values_of_steps(
     labels: Tensor,
     randomness: Randomness,
 ) -> Iterator[dict[str, Tensor]]:
-    """The value of each term, called with its network, for each step on a minibatch: one, or as
-    many as a term replays it.
+    """Yield the value of each term, called with its network, for each step on a minibatch.
+
+    There is one step, or as many as a term replays it.
 
     The order of terms changes neither the values of a step nor the gradient of their sum: passes in
     evaluation mode, attacks' too, normalise by the running statistics that the step began with, and

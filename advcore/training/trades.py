@@ -1,5 +1,6 @@
-"""TRADES: the divergence between predictions at an image and near it (Zhang et al. 2019,
-Theoretically principled trade-off).
+"""TRADES: the divergence between predictions at an image and near it.
+
+Source: Zhang et al. 2019, Theoretically principled trade-off.
 """
 
 from dataclasses import dataclass
@@ -25,8 +26,10 @@ gradient."""
 
 @dataclass(frozen=True)
 class TRADES:
-    """`E max_{||r|| <= eps} KL(p(x) || p(x + r))`, p the softmax: how far the prediction can be
-    moved, whatever the label. It goes with the term `cross_entropy`.
+    """`E max_{||r|| <= eps} KL(p(x) || p(x + r))`, p the softmax.
+
+    It measures how far the prediction can be moved, whatever the label. It goes with the term
+    `cross_entropy`.
 
     The maximum is that of projected ascent on the same divergence, all steps, from `x + 0.001 N(0,
     1)` drawn into the ball and the box, in evaluation mode. The value's gradient goes through both
@@ -57,8 +60,9 @@ class TRADES:
 
     @property
     def chosen(self) -> PGD:
-        """The ball and the steps of the inner maximisation; its start and what it climbs are the
-        term's own.
+        """The ball and the steps of the inner maximisation.
+
+        Its start and its objective are the term's own.
         """
         return PGD(self.eps, self.norm, self.steps, self.relative_step, box=self.box)
 
@@ -97,9 +101,10 @@ class TRADES:
 
 
 def divergence(clean: Tensor, moved: Tensor) -> Tensor:
-    """`KL(p || q)` of the softmax p and q of two batches of logits `(B, K)`, `(B,)`; in double
-    precision: its gradient in the logits is q - p, which single precision rounds to 0 for the label
-    where it leads by 17 and more.
+    """Return `KL(p || q)` of the softmax p and q of two batches of logits `(B, K)`, `(B,)`.
+
+    It is computed in double precision: its gradient in the logits is q - p, which single precision
+    rounds to 0 for the label where it leads by 17 and more.
     """
     log_p, log_q = clean.double().log_softmax(1), moved.double().log_softmax(1)
     return (log_p.exp() * (log_p - log_q)).sum(1).to(clean.dtype)

@@ -1,5 +1,6 @@
-"""Validation: samples held out of the training set, by which the epoch that is handed out is
-chosen.
+"""Validation: samples held out of the training set.
+
+They choose the epoch that is handed out.
 """
 
 from collections.abc import Mapping, Sequence
@@ -59,8 +60,9 @@ class Validation:
     def measure(
         self, network: nn.Module, images: Tensor, labels: Tensor, size: int = 500
     ) -> dict[str, float]:
-        """Accuracy and mean cross-entropy on held-out images `(N, C, H, W)`, and both on
-        adversarial ones of them.
+        """Measure accuracy and mean cross-entropy on held-out images `(N, C, H, W)`.
+
+        Both are measured on adversarial images of them too.
         """
         randomness = Randomness(self.seed, torch.arange(len(images), device=images.device)).stream(
             "validation"
@@ -86,8 +88,9 @@ class Validation:
         return {name: value / len(images) for name, value in sums.items()}
 
     def best(self, history: History) -> int:
-        """The number of the first epoch with the highest robust accuracy, or clean accuracy without
-        an attack; 0 before any.
+        """Return the number of the first epoch with the highest robust accuracy.
+
+        It is clean accuracy without an attack; 0 before any epoch.
         """
         name = "validation/accuracy" if self.attack is None else "validation/robust_accuracy"
         return max(
@@ -95,5 +98,5 @@ class Validation:
         )
 
     def stops(self, history: History) -> bool:
-        """Whether the best epoch is `patience` epochs ago."""
+        """Return whether the best epoch is `patience` epochs ago."""
         return self.patience is not None and len(history) - self.best(history) >= self.patience

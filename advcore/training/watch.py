@@ -9,14 +9,16 @@ from advcore.randomness import Randomness
 
 
 class Watch(Protocol):
-    """A frozen dataclass; its numbers stand among the metrics of each epoch, and change nothing of
-    the training.
+    """A frozen dataclass whose numbers stand among the metrics of each epoch.
+
+    It changes nothing of the training.
     """
 
     @property
     def samples(self) -> int:
-        """How many samples it looks at, the same in each epoch: held-out ones where there are some,
-        else training samples.
+        """The number of samples it looks at, the same in each epoch.
+
+        They are held-out ones if there are some, else training samples.
         """
 
     def __call__(
