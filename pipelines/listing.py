@@ -1,4 +1,4 @@
-"""What a file can name, with its first sentence; and one of these names in full."""
+"""List what a file can name, with its first sentence; print one of these names in full."""
 
 import re
 from collections.abc import Mapping

@@ -170,8 +170,9 @@ def _cell(text: str) -> str:
 
 
 def _meanings(docstring: str) -> dict[str, str]:
-    """Return the texts of the section `Attributes` or `Args` by field; names that share a line
-    share its text.
+    """Return the texts of the section `Attributes` or `Args` by field.
+
+    Names that share a line share its text.
     """
     found: dict[str, str] = {}
     section = re.search(r"(?m)^(?:Attributes|Args):\n((?:(?: +.*)?\n?)*)", docstring)

@@ -56,8 +56,9 @@ class Result:
 
     @property
     def curves(self) -> dict[str, dict[str, dict[str, dict[str, Any]]]]:
-        """The curves, by probe, model and name: `x` and `y`, and `columns` where `y` fills a plane
-        row by row.
+        """The curves, by probe, model and name.
+
+        Each has `x` and `y`, and `columns` if `y` fills a plane row by row.
         """
         return self._part("curves")
 
@@ -68,8 +69,10 @@ class Result:
 
     @property
     def claims(self) -> dict[str, dict[str, Any]]:
-        """The claims by name: says, value, low and high (95 %), expected, verdict, resampled,
-        warnings; `not_measured` in place of the numbers says why there are none.
+        """The claims by name.
+
+        Each has says, value, low and high (95 %), expected, verdict, resampled, warnings;
+        `not_measured` in place of the numbers says why there are none.
         """
         return self._part("claims")
 
@@ -79,8 +82,10 @@ class Result:
         return self._part("warnings")
 
     def table(self, probe: str) -> "DataFrame":
-        """Return the rows of a probe, those of all models below one another: `model`, `sample`,
-        and the probe's columns. `attrs["meanings"]` says what its numbers are, with their units.
+        """Return the rows of a probe, those of all models below one another.
+
+        The columns are `model`, `sample`, and the probe's own. `attrs["meanings"]` says what its
+        numbers are, with their units.
 
         Raises InputError for a probe that has no rows.
         """

@@ -1,3 +1,4 @@
-"""Places where measurements happen: what a model, a data set, a shard and a store are, and who
-measures the shards.
+"""Places where measurements happen.
+
+They say what a model, a data set, a shard and a store are, and who measures the shards.
 """

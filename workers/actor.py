@@ -1,6 +1,4 @@
-"""The worker: a plain class that holds one model and measures shards with it, wherever it
-stands.
-"""
+"""The worker: a plain class that holds one model and measures shards with it."""
 
 import hashlib
 import json
@@ -56,8 +54,9 @@ def work_key(
     others: Sequence[Other] = (),
     sources: Mapping[str, str] | None = None,
 ) -> str:
-    """The sha256 that names the rows of one shard: all that they depend on; of other models, their
-    names and what they hold.
+    """Return the sha256 that names the rows of one shard.
+
+    It covers all that they depend on; of other models, their names and what they hold.
 
     `probe` holds its settings, fit for JSON: give `defining(probe, settings)`, so that settings of
     memory and speed are left out. Where it names a class or a model of the user's own (a `kind` or
@@ -82,8 +81,9 @@ def work_key(
 
 
 def settings_that_define_rows(value: Any, settings: Any) -> Any:
-    """The settings that define the rows: `settings`, the unstructured mapping of the dataclass
-    `value`, without mere costs.
+    """Return the settings that define the rows, without mere costs.
+
+    `settings` is the unstructured mapping of the dataclass `value`.
 
     A field declared by `field(metadata={"cost": True})` changes memory and speed but not what the
     rows mean (they may differ in the rounding); it is dropped, in `value` and in the dataclasses
@@ -114,8 +114,9 @@ def settings_that_define_rows(value: Any, settings: Any) -> Any:
 
 
 class Worker:
-    """Measures shards and writes their rows to the store; keeps the models of the last one, for the
-    next likely needs them again.
+    """Measures shards and writes their rows to the store.
+
+    It keeps the models of the last shard, for the next one likely needs them again.
 
     It holds the model that it measures, and beside it the others of a comparison, each once
     whatever its names; those that the next shard does not need leave the memory before one that it
@@ -213,8 +214,9 @@ class Worker:
         return sum(counts)
 
     def _probe(self, work: Task, model: nn.Module, dataset: Dataset) -> Probe:
-        """The probe, calibrated on the model and the study's samples, once for all its shards that
-        come one after the other.
+        """Return the probe, calibrated on the model and the study's samples.
+
+        This is done once for all its shards that come one after the other.
         """
         probe = cast(Calibrated, work.probe)
         what = (work.model_hash, work.dtype, probe, work.transform, dataset.indices.tobytes())
@@ -250,8 +252,9 @@ class Worker:
 
     @contextmanager
     def _untouched(self) -> Iterator[None]:
-        """Raise ValueError on exit where a model is no longer what it was; what was changed is
-        built anew for the next shard.
+        """Raise ValueError on exit if a model is no longer what it was.
+
+        A changed model is built anew for the next shard.
         """
         whole = False
         try:

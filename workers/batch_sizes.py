@@ -1,5 +1,6 @@
-"""Memory that runs out: a shard is then measured in parts, and the size that fits is remembered for
-the next ones.
+"""Measure a shard in parts if memory runs out.
+
+The size that fits is remembered for the next shards.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ _SIGNS = ("out of memory", "can't allocate memory", "not enough memory", "alloc_
 
 
 def ran_out(error: Exception) -> bool:
-    """Whether an error says that memory ran out, the GPU's or this machine's."""
+    """Return whether an error says that memory ran out, the GPU's or this machine's."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in _SIGNS)
@@ -23,8 +24,9 @@ def ran_out(error: Exception) -> bool:
 
 @dataclass
 class BatchSizes:
-    """How many samples at once fit into memory, by what is measured; found out by halving, and
-    kept.
+    """The number of samples that fit into memory at once, by what is measured.
+
+    It is found by halving, and kept.
 
     A part is measured as a smaller shard would be: its samples keep their indices, and so their
     noise, and their place among all. So the rows are those of the whole shard up to the rounding
@@ -117,8 +119,9 @@ def _joined(measured: Sequence[Columns], indices: Tensor) -> Columns:
 
 
 def _rounds(measured: Sequence[Columns], sizes: Sequence[int], indices: Tensor) -> int:
-    """How often the rows go through the samples: once, or, as those of margins, once for each
-    subspace.
+    """Return how often the rows go through the samples.
+
+    It is once, or, for rows of margins, once for each subspace.
 
     Rows of one sample alone tell nothing of it; those of several do, and where there are none, it
     is once for each.

@@ -47,8 +47,10 @@ pickle."""
 
 
 class _Aside:
-    """What stands for plain data in a pickle: it takes any arguments and any state, and keeps
-    nothing. So no code of NumPy's, or of anybody else's, runs for them.
+    """A stand-in for plain data in a pickle.
+
+    It takes any arguments and any state, and keeps nothing. So no code of NumPy's, or of anybody
+    else's, runs for them.
     """
 
     def __new__(cls, *arguments: object) -> "_Aside":
@@ -59,8 +61,9 @@ class _Aside:
 
 
 def save_checkpoint(module: nn.Module, path: str | Path, metadata: Mapping[str, str]) -> None:
-    """Write the weights of `module` as safetensors, whole or not at all; a `Normalized` one is
-    saved without its wrapping.
+    """Write the weights of `module` as safetensors, atomically.
+
+    A `Normalized` one is saved without its wrapping.
     """
     save_tensors(bare_weights(module), path, metadata)
 
@@ -74,8 +77,9 @@ def bare_weights(module: nn.Module) -> dict[str, Tensor]:
 def save_tensors(
     tensors: Mapping[str, Tensor], path: str | Path, metadata: Mapping[str, str]
 ) -> None:
-    """Write tensors as safetensors, whole or not at all; the same tensors and metadata make the
-    same bytes.
+    """Write tensors as safetensors, atomically.
+
+    The same tensors and metadata make the same bytes.
     """
     with atomic_write(path) as unfinished:
         safetensors.torch.save_file(
@@ -87,8 +91,9 @@ def save_tensors(
 
 
 def _sort_metadata(path: Path) -> None:
-    """Write the header of a safetensors file anew with the metadata by name: the library puts them
-    in any order.
+    """Rewrite the header of a safetensors file with the metadata sorted by name.
+
+    The library puts them in any order.
     """
     with path.open("r+b") as file:
         (length,) = struct.unpack("<Q", file.read(8))
@@ -102,8 +107,9 @@ def _sort_metadata(path: Path) -> None:
 
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
-    """A path to write to, which takes the place of `path` at the end; left undone, nothing is there
-    but what was.
+    """Yield a path to write to, which replaces `path` at the end of the block.
+
+    If the block fails, `path` is as it was.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -116,8 +122,9 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
 
 
 def check_writable(folder: Path, what: str = "folder") -> None:
-    """Make a folder and try it out, before the work whose results are to be kept there; `what` it
-    is. Raises InputError.
+    """Make a folder and try to write to it, before the work whose results it keeps.
+
+    Messages call it `what`. Raises InputError.
     """
     trial = folder / f".trial.{uuid.uuid4().hex}"
     try:
@@ -132,8 +139,9 @@ def check_writable(folder: Path, what: str = "folder") -> None:
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
-    """The words that `save_checkpoint` wrote beside the weights; none for a file that is no
-    safetensors.
+    """Return the metadata that `save_checkpoint` wrote beside the weights.
+
+    It is empty for a file that is no safetensors.
     """
     try:
         with safetensors.safe_open(path, framework="pt") as file:
@@ -168,8 +176,9 @@ def load_checkpoint(
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors file, or of a torch file that holds weights and plain data
-    (never unpickling anything else).
+    """Return the tensors of a .safetensors file, or of a torch file that holds weights.
+
+    A torch file may hold plain data too; nothing else is ever unpickled.
 
     A torch file may hold them under a name, see `advcore.workers.state_dicts.find_state_dict`, and
     with a "module." before every key.
@@ -212,8 +221,9 @@ def _read_torch(file: Path) -> Any:
 
 
 def _stand_ins() -> list[Any]:
-    """The pairs of stand-in and name that torch wants: another class for each, as it knows them by
-    class.
+    """Return the pairs of stand-in and name that torch wants.
+
+    There is another class for each, as torch knows them by class.
     """
     return [
         (_plain_dict, "collections.defaultdict"),
@@ -222,12 +232,12 @@ def _stand_ins() -> list[Any]:
 
 
 def _plain_dict(*arguments: object) -> OrderedDict[str, object]:
-    """What stands for a defaultdict: one of the mappings that torch fills."""
+    """Stand in for a defaultdict by one of the mappings that torch fills."""
     return OrderedDict()
 
 
 def _refused_content(file: Path, error: Exception) -> str:
-    """What a file is that torch does not load as weights only."""
+    """Describe a file that torch does not load as weights only."""
     named = re.search(r"GLOBAL ([\w.]+)", str(error))
     if named:
         return (

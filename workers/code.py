@@ -1,5 +1,6 @@
-"""A user's own code as part of keys: the modules that a class or a factory of `package.module:Name`
-reaches by import.
+"""A user's own code as part of keys.
+
+It is the modules that a class or a factory of `package.module:Name` reaches by import.
 """
 
 import ast
@@ -32,7 +33,7 @@ LIBRARIES = ("timm", "robustbench", "huggingface")
 
 @dataclass
 class Reach:
-    """What a name reaches by import.
+    """The modules that a name reaches by import.
 
     Attributes:
         files: those of the user's own, by module.
@@ -54,8 +55,9 @@ class Reach:
 
 
 def source_hash(name: str) -> str:
-    """Return the sha256 of the code that `package.module:attribute` is made of: so a change of a
-    user's own code makes new keys.
+    """Return the sha256 of the code that `package.module:attribute` is made of.
+
+    So a change of a user's own code makes new keys.
 
     It is the source, as it stands on the disk now, of that module, of the one in which the
     attribute is defined, and of each module of the user's own that they import, at any depth, also
@@ -71,8 +73,9 @@ def source_hash(name: str) -> str:
 
 
 def own_names(settings: Any) -> Iterator[str]:
-    """Yield each `package.module:Name` that stands as a kind or an architecture somewhere in the
-    settings.
+    """Yield each `package.module:Name` in the settings.
+
+    It may be a kind or an architecture.
     """
     if isinstance(settings, Mapping):
         for name, value in settings.items():
@@ -86,15 +89,17 @@ def own_names(settings: Any) -> Iterator[str]:
 
 
 def own_code(settings: Any) -> dict[str, str]:
-    """Return the hash of each name of the user's own in the settings; empty where all of them are
-    shipped.
+    """Return the hash of each name of the user's own in the settings.
+
+    It is empty if all names are shipped.
     """
     return {name: source_hash(name) for name in sorted(set(own_names(settings)))}
 
 
 def unseen_imports(settings: Any) -> dict[str, str]:
-    """Return a sentence for each module of the user's own, behind names in the settings, whose
-    imports are not all known.
+    """Return a sentence for each module of the user's own with imports that are not all known.
+
+    The modules are those behind names in the settings.
     """
     modules = {module for name in own_names(settings) for module in reach(name).unseen}
     return {
@@ -140,8 +145,9 @@ def _has_source(module: str) -> bool:
 
 
 def _visit(module: str, found: Reach, named: bool = False) -> None:
-    """Add a module, the packages around it and all that they import; one that was named itself is
-    added wherever it lies.
+    """Add a module, the packages around it and all that they import.
+
+    One that was named itself is added wherever it lies.
     """
     todo = [(module, named)]
     while todo:
@@ -223,8 +229,9 @@ def _absolute(name: str, package: str) -> str:
 
 
 def _installed(file: Path) -> bool:
-    """Whether a file is of the standard library or of an installed package, which its version
-    tells.
+    """Return whether a file is of the standard library or of an installed package.
+
+    The version of the package tells what it holds.
     """
     if {"site-packages", "dist-packages"} & set(file.parts):
         return True

@@ -1,5 +1,6 @@
-"""What a probe gives back for a batch, checked against the batch: rows under a wrong sample would
-look like any others.
+"""Check the columns that a probe returns for a batch.
+
+Rows under a wrong sample would look like any others.
 """
 
 import torch

@@ -1,4 +1,4 @@
-"""Why a run does not begin, and why it does not go on."""
+"""Errors: why a run does not begin, and why it does not continue."""
 
 USERS_ERRORS = (Exception, SystemExit)
 """What a user's own code (a factory, a probe, a claim, ...) may raise: `sys.exit` there ends
@@ -14,14 +14,16 @@ class InputError(ValueError):
 
 
 class UnavailableError(InputError):
-    """A place that does not answer, or cannot write just now: the same request may succeed
-    later.
+    """A place that does not answer, or cannot write just now.
+
+    The same request may succeed later.
     """
 
 
 class RunInterruptedError(RuntimeError):
-    """A run cannot go on, and is no fault of its input: what was measured is whole, and the same
-    command goes on from there.
+    """A run was interrupted, and its input is not at fault.
+
+    Everything measured so far is saved, and the same command continues from there.
 
     Its message is one line. The command line shows that line and exits with 1.
     """

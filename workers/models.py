@@ -1,5 +1,6 @@
-"""Models as descriptions: an architecture by name, a checkpoint by path, a hash of what both
-hold.
+"""Models as descriptions.
+
+An architecture by name, a checkpoint by path, a hash of what both hold.
 """
 
 import difflib
@@ -69,8 +70,9 @@ class ModelSpec:
 
 
 def build(spec: ModelSpec, dtype: torch.dtype = torch.float32) -> nn.Module:
-    """The classifier of a spec on the CPU: evaluation mode, no parameter gradients, images in [0,
-    1] to logits.
+    """Build the classifier of a spec on the CPU, from images in [0, 1] to logits.
+
+    It is in evaluation mode, without parameter gradients.
 
     Its weights are of `dtype`, whatever the factory makes; what `torch.compile` makes of a network
     is left off.
@@ -123,7 +125,10 @@ def _with_library_normalisation(spec: ModelSpec, network: nn.Module) -> ModelSpe
 
 
 def _library_identity(spec: ModelSpec, own: Library) -> bytes:
-    """What a library makes of a spec: its version, the normalisation, the layers, the weights."""
+    """Return what a library makes of a spec.
+
+    That is its version, the normalisation, the layers, the weights.
+    """
     network = _made(spec)
     known = _with_library_normalisation(spec, network)
     config = getattr(getattr(network, "network", None), "config", None)
@@ -138,8 +143,9 @@ def _library_identity(spec: ModelSpec, own: Library) -> bytes:
 
 
 def with_local_checkpoint(spec: ModelSpec) -> ModelSpec:
-    """The spec with its checkpoint as a file on this machine: fetched where it lies on S3, which
-    each machine does for itself.
+    """Return the spec with its checkpoint as a file on this machine.
+
+    It is fetched if it lies on S3, which each machine does for itself.
     """
     if spec.checkpoint is None or not spec.checkpoint.startswith("s3://"):
         return spec
@@ -147,8 +153,9 @@ def with_local_checkpoint(spec: ModelSpec) -> ModelSpec:
 
 
 def content_hash(spec: ModelSpec) -> str:
-    """The sha256 of what a spec means: all its fields, with the bytes of the checkpoint in place of
-    its path.
+    """Return the sha256 of what a spec means.
+
+    It covers all its fields, with the bytes of the checkpoint in place of its path.
 
     For a `package.module:factory` the source is part of it, see `advcore.workers.code.source_hash`;
     for a network of a library that library's version and what it makes of the name, weights
@@ -182,13 +189,14 @@ def content_hash(spec: ModelSpec) -> str:
 
 
 def transform_identity(transform: Transform) -> str:
-    """What a transform is, for hashes."""
+    """Return the identity of a transform for hashes."""
     return identity_of(transform, TRANSFORMS)
 
 
 def identity_of(value: object, known: Mapping[str, type]) -> str:
-    """What a seam's value is, for hashes: its class and settings, and the source of its module
-    where it is none of the known.
+    """Return the identity of a seam's value for hashes.
+
+    It is its class and settings, and the source of its module if it is none of the known.
     """
     cls = type(value)
     own = "" if cls in known.values() else f" {source_hash(f'{cls.__module__}:{cls.__qualname__}')}"

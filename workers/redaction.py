@@ -1,5 +1,6 @@
-"""Secrets out of texts: what is shown, logged or written passes through here where a credential may
-stand in it.
+"""Mask secrets in texts.
+
+What is shown, logged or written passes through here where a credential may stand in it.
 """
 
 import os
@@ -20,8 +21,9 @@ _MOST, LINE = 20_000, 2_000
 
 
 def without_secrets(text: str, environment: Mapping[str, str] = os.environ) -> str:
-    """The text without users and passwords in addresses, and without the values of secret
-    parameters and variables.
+    """Return the text with its secrets masked.
+
+    Secrets are users and passwords in addresses, and the values of secret parameters and variables.
 
     A variable is secret by its name (..._TOKEN, ..._PASSWORD, AWS_SECRET_ACCESS_KEY and the like),
     and an address in a variable is where its user and password stand. The time that it takes grows
@@ -34,8 +36,9 @@ def without_secrets(text: str, environment: Mapping[str, str] = os.environ) -> s
 
 
 def without_credentials(text: str) -> str:
-    """The text without users and passwords in addresses, and without the values of secret
-    parameters in them.
+    """Return the text with the secrets of its addresses masked.
+
+    Those are users and passwords, and the values of secret parameters.
     """
     if "@" in text:
         text = re.sub(r"\S+", lambda word: _without_user(word[0]), text)
@@ -43,8 +46,9 @@ def without_credentials(text: str) -> str:
 
 
 def shortened(text: str, most: int = _MOST) -> str:
-    """The text, or, of one that is longer than `most` characters, its beginning and its end, and
-    how much was between.
+    """Return the text, shortened if it is longer than `most` characters.
+
+    Then it is its beginning and its end, and how much was between.
     """
     if len(text) <= most:
         return text
@@ -53,8 +57,9 @@ def shortened(text: str, most: int = _MOST) -> str:
 
 
 def plain_without_secrets(value: Any, environment: Mapping[str, str] = os.environ) -> Any:
-    """Settings as they may be written down: words, numbers, lists and mappings, with every word
-    without secrets.
+    """Return settings as they may be written down, with secrets masked in every word.
+
+    They are words, numbers, lists and mappings.
 
     A variable whose value is a plain word ("digits") takes nothing out of them: such words name
     data sets and the like.
@@ -66,8 +71,9 @@ def plain_without_secrets(value: Any, environment: Mapping[str, str] = os.enviro
 
 
 def restored(told: Any, own: Any) -> Any:
-    """Settings that were written down without secrets, with those of `own` that look the same
-    without theirs.
+    """Return settings that were written down without secrets, with secrets filled in.
+
+    They come from those of `own` that look the same without theirs.
     """
     if isinstance(told, Mapping) and isinstance(own, Mapping):
         return {name: restored(part, own.get(name)) for name, part in told.items()}
@@ -87,7 +93,7 @@ def _plain(value: Any, environment: Mapping[str, str]) -> Any:
 
 
 def _secrets(name: str, value: str) -> list[str]:
-    """What of a variable must not be shown."""
+    """Return the parts of a variable that must not be shown."""
     found = re.findall(r"://[^\s/@:]*:([^\s/]+)@", value)
     if _SECRET.search(name) and not name.endswith(("_PATH", "_FILE")):
         found.append(value)
@@ -95,8 +101,9 @@ def _secrets(name: str, value: str) -> list[str]:
 
 
 def _without_user(word: str) -> str:
-    """A word, without blanks, whose addresses have lost their users:
-    SCHEME://USER:PASSWORD@HOST/... and USER:PASSWORD@HOST.
+    """Return a word, without blanks, whose addresses have lost their users.
+
+    Addresses are SCHEME://USER:PASSWORD@HOST/... and USER:PASSWORD@HOST.
     """
     if "@" not in word:
         return word
@@ -114,8 +121,9 @@ def _without_user(word: str) -> str:
 
 
 def _without_loose_user(part: str) -> str:
-    """What stands before the first "://": USER:PASSWORD@HOST, or a whole address that somebody took
-    for a path, with one slash.
+    """Return the text with the user masked that stands before the first "://".
+
+    That is USER:PASSWORD@HOST, or a whole address that somebody took for a path, with one slash.
 
     Names with an `@` are none: models:/NAME@ALIAS, NAME@HOST.
     """

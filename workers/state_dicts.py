@@ -1,5 +1,6 @@
-"""State dicts as people have them: which part of a checkpoint holds the weights, and which of its
-names are a network's.
+"""State dicts as people have them.
+
+Which part of a checkpoint holds the weights, and which of its names are a network's.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -89,8 +90,9 @@ def _fits(names: Iterable[str], expected: Mapping[str, object]) -> bool:
 
 
 def _counters(names: Iterable[str]) -> set[str]:
-    """Batch norm's counters of batches, which files of early versions lack and no network in
-    evaluation reads.
+    """Return batch norm's counters of batches.
+
+    Files of early versions lack them, and no network in evaluation reads them.
     """
     return {name for name in names if name.endswith("num_batches_tracked")}
 
@@ -108,8 +110,9 @@ def _common_prefix(names: Iterable[str]) -> str | None:
 def _without_normaliser(
     names: dict[str, Tensor], expected: Mapping[str, str]
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The names of the network under one word, beside a normaliser and copies; as they came where
-    that is not what they are.
+    """Return the names of the network under one word, beside a normaliser and copies.
+
+    They are returned as they came if that is not what they are.
     """
     words = {name.partition(".")[0] for name in names}
     beside = words & {*NORMALISERS, *COPIES}
@@ -165,7 +168,7 @@ def _same(numbers: Tensor, given: Sequence[float] | None) -> bool:
 
 
 def misfits(expected: Mapping[str, Tensor], came: Mapping[str, Tensor]) -> list[str]:
-    """What a network misses in weights, and what is over in them."""
+    """Describe what a network misses in weights, and which of them are not its own."""
     counters = _counters(expected)
     shapes = [
         f"{key} is {tuple(came[key].shape)}, not {tuple(value.shape)}"
@@ -191,8 +194,9 @@ def misfits(expected: Mapping[str, Tensor], came: Mapping[str, Tensor]) -> list[
 
 
 def _prefix_of_most(expected: Mapping[str, Tensor], came: Mapping[str, Tensor]) -> str:
-    """What stands before the names of the whole network among others; nothing where that is not
-    so.
+    """Return the prefix of the names of the whole network among others.
+
+    It is empty if there is none.
     """
     first = next(iter(expected), "")
     for prefix in (key.removesuffix(first) for key in came if key.endswith(f".{first}")):

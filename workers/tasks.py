@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Other:
-    """A model that a comparison holds beside the one that it measures; `model_hash` is
-    `content_hash(model)`.
+    """A model that a comparison holds beside the one that it measures.
+
+    `model_hash` is `content_hash(model)`.
     """
 
     name: str
@@ -52,8 +53,9 @@ class Task:
 
 @dataclass(frozen=True)
 class TaskResult:
-    """How one work ended: `ok` with its rows in the store, or the whole traceback in `error`;
-    `seconds` of wall time, where.
+    """The result of a task: `ok` with its rows in the store, or the traceback in `error`.
+
+    `seconds` of wall time, and where it ran.
 
     `tries` is how often it was handed to a worker. `samples` names those of a failed work by their
     indices in the data set. `away` says that the store did not answer, for as long as a worker
@@ -76,8 +78,9 @@ class Runner(Protocol):
     """A place that measures: one outcome for each key, in the order in which they end."""
 
     def check(self) -> None:
-        """Raise InputError where the settings cannot work here; starts nothing and writes
-        nothing.
+        """Raise InputError if the settings cannot work here.
+
+        It starts nothing and writes nothing.
         """
 
     def run(self, works: Sequence[Task], dataset: Dataset) -> Generator[TaskResult]:

@@ -1,5 +1,6 @@
-"""Whether a network is still what it was: a probe that changes it in place would change the rows of
-the others.
+"""Check that a network is still what it was.
+
+A probe that changes it in place would change the rows of the others.
 """
 
 from collections.abc import Mapping
@@ -12,8 +13,9 @@ Fingerprint = Mapping[str, object]
 
 
 def fingerprint(network: nn.Module) -> Fingerprint:
-    """Return what a measurement must leave: each tensor's bytes as a sum, each module's mode and
-    number of hooks.
+    """Return what a measurement must leave unchanged.
+
+    Each tensor's bytes as a sum, each module's mode and number of hooks.
     """
     tensors = {
         name: tensor for name, tensor in _tensors(network).items() if tensor.layout == torch.strided

@@ -33,8 +33,10 @@ def results_json(
     missing: Sequence[str],
     versions: Mapping[str, str],
 ) -> str:
-    """Return results.json: scalars, curves and meanings by probe, model and name; claims; warnings
-    by name and place; `missing`, what the numbers lack; versions; ids.
+    """Return what results.json holds.
+
+    It has scalars, curves and meanings by probe, model and name; claims; warnings by name and
+    place; `missing`, what the numbers lack; versions; ids.
     """
     return json.dumps(
         {
@@ -113,8 +115,9 @@ _LATEX = {
 
 
 def as_latex(rows: Sequence[Sequence[Any]]) -> str:
-    """Return rows, the first of them the head, as a LaTeX `tabular` with the rules of booktabs;
-    numbers with four digits.
+    """Return rows, the first of them the head, as a LaTeX `tabular`.
+
+    It has the rules of booktabs, and numbers with four digits.
     """
     lines = [f"{' & '.join(map(_latex_cell, row))} \\\\" for row in rows]
     words = [

@@ -98,8 +98,9 @@ def _imported(kind: str, seam: Any) -> type:
 
 
 def _members_of(seam: Any) -> list[str]:
-    """Return the names of the methods and properties that a Protocol asks for, inherited ones
-    among them.
+    """Return the names of the methods and properties that a Protocol asks for.
+
+    Inherited ones are among them.
     """
     asked = [cls for cls in reversed(seam.__mro__) if getattr(cls, "_is_protocol", False)]
     members = {name: value for cls in asked for name, value in vars(cls).items()}

@@ -51,8 +51,9 @@ class Study:
 
     @classmethod
     def read(cls, file: str | os.PathLike[str], settings: Sequence[str] = ()) -> "Study":
-        """Read a study file, or one that comes with advcore by its name; `settings` are put over
-        it, each as `--set` takes it: "data.samples=64".
+        """Read a study file, or one that comes with advcore by its name.
+
+        `settings` are put over it, each as `--set` takes it: "data.samples=64".
 
         Raises InputError for what is no study.
         """

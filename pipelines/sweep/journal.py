@@ -125,8 +125,9 @@ class Journal:
         return self.trials[key]
 
     def unfinished(self) -> tuple[list[Point], int]:
-        """Expect every point of the sweep; return those to be run, and how many more a searcher is
-        to choose.
+        """Expect every point of the sweep; return those to be run.
+
+        Also return how many more a searcher is to choose.
         """
         sweep = self.plan.sweep
         for point in sweep.points() or self.remembered():

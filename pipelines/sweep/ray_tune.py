@@ -321,8 +321,9 @@ def _error_text(trial: Any) -> str:
 
 
 def _reason(error: str) -> str:
-    """Return why a trial failed: Ray's own text, behind a line that says what mends it where a node
-    lacks advcore.
+    """Return why a trial failed: Ray's own text, behind a line of advice.
+
+    The line says what to do where a node lacks advcore.
     """
     if re.search(r"No module named 'advcore\b", error) is None:
         return error

@@ -1,5 +1,6 @@
-"""What a library has: the library itself, its attacks by name, their settings; and one line for
-what it does not have.
+"""The attacks that a library has: the library, its attacks by name, their settings.
+
+And one line for what it does not have.
 """
 
 import importlib

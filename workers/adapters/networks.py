@@ -1,5 +1,6 @@
-"""Networks of other libraries by `LIBRARY:NAME`: timm, robustbench, huggingface, and torchvision's
-with their weights.
+"""Networks of other libraries by `LIBRARY:NAME`.
+
+The libraries are timm, robustbench, huggingface, and torchvision with its weights.
 """
 
 from collections.abc import Callable

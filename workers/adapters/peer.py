@@ -1,5 +1,6 @@
-"""Running another library's attack as one of ours: what the adapters share, whatever the
-library.
+"""Run another library's attack as one of ours.
+
+This is what the adapters share, whatever the library.
 """
 
 import random
@@ -40,8 +41,9 @@ def attack_by(
     criterion: Criterion,
     randomness: Randomness | None,
 ) -> Adversarial:
-    """Attack as `advcore.attacks.attack.solve` does, by a peer's search; a minimal-norm one where
-    `eps` is None.
+    """Attack as `advcore.attacks.attack.solve` does, by a peer's search.
+
+    The attack is a minimal-norm one if `eps` is None.
 
     The peer sees only the samples that are not adversarial yet, on a copy of their images, through
     a network that counts and holds no parameter of the model. What comes back is judged by us: an
@@ -119,14 +121,15 @@ def _groups(images: Tensor, radius: Tensor | None, one_by_one: bool) -> Sequence
 
 
 def in_box(images: Tensor) -> Tensor:
-    """Which images lie in [0, 1] but for rounding, `(B,)` bool."""
+    """Return which images lie in [0, 1] but for rounding, `(B,)` bool."""
     slack = 4 * torch.finfo(images.dtype).eps
     return ((images >= -slack) & (images <= 1 + slack)).flatten(1).all(1)
 
 
 class Counted(nn.Module):
-    """A classifier as the module that peers want: counts images sent forward and backward, and
-    keeps the model out of reach.
+    """A classifier as the module that peers want; it counts images.
+
+    It counts those sent forward and backward, and keeps the model out of reach.
 
     Its one parameter says where and in which precision the images are; the model is no part of it,
     so that a peer that changes modes, devices or gradients of all parts changes nothing.
@@ -147,8 +150,9 @@ class Counted(nn.Module):
         return logits
 
     def release(self) -> None:
-        """Let go of the model: torchattacks keeps whatever it was given for the life of the
-        process.
+        """Let go of the model.
+
+        Torchattacks keeps whatever it was given for the life of the process.
         """
         self._held.clear()
 
@@ -187,16 +191,18 @@ def _divided(total: int, images: Tensor) -> Tensor:
 
 
 def seed_of(randomness: Randomness) -> int:
-    """32 bits from the seed, the stream and the samples: all that torch's and NumPy's generators
-    take.
+    """Return 32 bits from the seed, the stream and the samples.
+
+    Torch's and NumPy's generators take no more.
     """
     return zlib.crc32(repr((randomness.seed, randomness.key, randomness.indices.tolist())).encode())
 
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed the global generators of torch, NumPy and Python; all are as they were on exit, also
-    after an error.
+    """Seed the global generators of torch, NumPy and Python inside the block.
+
+    On exit all are as they were, also after an error.
     """
     python, numpy = random.getstate(), np.random.get_state()
     try:

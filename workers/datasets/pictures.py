@@ -33,8 +33,9 @@ pickles too, by their hash)."""
 
 
 def image_folder(path: str, train: bool, resize: int | None, crop: int | None) -> Source:
-    """Pictures as RGB under `path/CLASS/`, or under `path/train/CLASS/` and `path/test/CLASS/` (or
-    val); uint8.
+    """Load pictures as RGB, uint8, from one folder per class.
+
+    They lie under `path/CLASS/`, or under `path/train/CLASS/` and `path/test/CLASS/` (or val).
 
     Classes are numbered in the order of their names over all splits together: one that a split
     lacks keeps its number there.
@@ -115,8 +116,9 @@ def _check_links(folder: Path) -> None:
 
 
 def _picture(file: str) -> Image.Image:
-    """A picture as RGB, the first one where there are several. Raises InputError for one that is
-    damaged, too large or too fine.
+    """Read a picture as RGB, the first one if there are several.
+
+    Raises InputError for one that is damaged, too large or too fine.
     """
     if not os.path.isfile(file):
         raise InputError(f"{file} cannot be read as a picture (it is no file): repair or remove it")
@@ -144,8 +146,9 @@ def torchvision_source(
     crop: int | None,
     arguments: Mapping[str, Any],
 ) -> Source:
-    """A data set of `torchvision.datasets` whose samples are (picture, label), from `folder`, or
-    downloaded into it.
+    """Load a data set of `torchvision.datasets` whose samples are (picture, label).
+
+    It is read from `folder`, or downloaded into it.
 
     The split goes to the class as `train=` where it takes that, else as `split=` "train" or "test",
     or "val" where the class knows no "test"; `arguments` may give another `split`. A class that
@@ -193,8 +196,9 @@ def torchvision_source(
 
 
 def _parameters(kind: Any) -> set[str]:
-    """The names of the arguments of a class, those that it hands on to its parents by **arguments
-    among them.
+    """Return the names of the arguments of a class.
+
+    Those that it hands on to its parents by **arguments are among them.
     """
     named: set[str] = set()
     for cls in getattr(kind, "__mro__", (kind,)):

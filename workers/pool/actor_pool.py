@@ -1,5 +1,6 @@
-"""The actors of one run, and the loop that feeds them, waits, collects, and replaces what goes
-away.
+"""The actors of one run, and the loop that feeds them.
+
+The loop waits, collects, and replaces actors that go away.
 
 The driver keeps the queue. Ray restarts no actor and retries nothing: in the place of one that dies
 another is hired, with growing pauses and limits (`advcore.workers.pool.failures`), and its work
@@ -39,9 +40,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PoolSettings:
-    """What a crew is told: `hire` makes an actor; `wanted` says how many there should be, which
-    changes with the cluster if `elastic`; the seconds that a work may take; for messages, what was
-    asked for; whether Ray's head `answers`.
+    """Settings of an actor pool.
+
+    `hire` makes an actor; `wanted` says how many there should be, which changes with the cluster if
+    `elastic`; the seconds that a task may take; for messages, what was asked for; whether Ray's
+    head `answers`.
     """
 
     hire: Callable[[], Any]
@@ -96,7 +99,7 @@ class ActorPool:
             )
 
     def _serve(self) -> Iterator[TaskResult]:
-        """Once round."""
+        """Run one turn: resize, replace hung actors, hand out tasks, collect results."""
         now = time.monotonic()
         if now >= self._next_turn:
             self._next_turn = now + TURN_SECONDS
@@ -120,8 +123,9 @@ class ActorPool:
         self.members.dismiss(again=self._silent_since is None)
 
     def _head_answers(self, now: float) -> bool:
-        """Raises RunInterruptedError where Ray's head is gone: Ray would end this process after a
-        minute, and MLflow never hear of it.
+        """Raise RunInterruptedError if Ray's head is gone.
+
+        Ray would end this process after a minute, and MLflow would never hear of it.
         """
         if self._orders.answers():
             self._silent_since = None
@@ -135,7 +139,7 @@ class ActorPool:
         return False
 
     def _resize(self) -> None:
-        """As many members as are wanted.
+        """Grow or shrink the pool to as many actors as are wanted.
 
         Where that changes with the cluster, those who wait for room in vain leave.
         """
@@ -171,8 +175,9 @@ class ActorPool:
             )
 
     def _feed(self) -> None:
-        """Give each ready actor a work, then a second one as long as nobody who has none could take
-        it.
+        """Give each ready actor a task, then a second one.
+
+        Nobody gets a second one while an actor without a task could take it.
         """
         if not len(self._backlog):
             return
@@ -256,7 +261,7 @@ class ActorPool:
         return TaskResult(work.key, work.name, False, 0, 0.0, error, "", samples=samples)
 
     def _return(self, works: list[Task]) -> None:
-        """To the front, unless they are in flight elsewhere or have their outcome."""
+        """Requeue tasks at the front, unless they run elsewhere or are done."""
         self._backlog.put_back(
             work for work in works if self._backlog.is_open(work) and not self.members.times(work)
         )
@@ -264,9 +269,10 @@ class ActorPool:
     def _lose(
         self, member: ActorState, error: BaseException, stays: bool = False
     ) -> TaskResult | None:
-        """An actor that had started went away, or, where it `stays`, does not answer, which may
-        pass: until it gives a sign of life it gets no work. The first of its works was being
-        measured, and that one alone counts it.
+        """Handle an actor that went away after it had started.
+
+        If it `stays` and does not answer, which may pass, it gets no work until it gives a sign of
+        life. Only the first of its tasks was being measured, and only that one counts the loss.
         """
         now, since = time.monotonic(), member.since
         works = self.members.quarantine(member) if stays else self.members.leave(member)
@@ -293,8 +299,9 @@ class ActorPool:
         return replace(outcome, tries=self._backlog.finish(first))
 
     def _survives_elsewhere(self, work: Task, since: float) -> bool:
-        """Whether another actor has measured a work of the same name for longer than the lost one
-        did: such works need not kill.
+        """Return whether another actor has measured a task of this name for longer.
+
+        Longer than the lost one did: such tasks need not kill.
         """
         others = [
             next(iter(member.in_flight.values()))
@@ -304,9 +311,7 @@ class ActorPool:
         return any(other.name == work.name for other in others)
 
     def _give_up(self, outcome: TaskResult) -> Iterator[TaskResult]:
-        """Where works of this name kill whoever measures them, those of it that wait are not tried
-        any more.
-        """
+        """Give up the waiting tasks of this name if such tasks kill whoever measures them."""
         if self._setbacks.hopeless(outcome.name):
             for work in self._backlog.drain(outcome.name):
                 if self._backlog.is_open(work):
@@ -331,9 +336,7 @@ class ActorPool:
         _log.warning("a Ray worker could not start: %s", self._setbacks.reason)
 
     def _stop_hanging(self, now: float, limit: float) -> Iterator[TaskResult]:
-        """End actors that have measured one work for longer than the limit, and put new ones in
-        their place.
-        """
+        """End actors that have measured one task for longer than the limit, and replace them."""
         for member in list(self.members.all):
             if not member.in_flight or now - member.since <= limit:
                 continue
@@ -353,8 +356,9 @@ class ActorPool:
                 yield outcome
 
     def _help_late(self, now: float) -> None:
-        """When nothing waits, idle actors measure late works once more, the oldest first; whichever
-        outcome is first counts.
+        """Let idle actors measure late tasks once more when nothing waits, the oldest first.
+
+        The first result counts.
         """
         idle = [member for member in self.members.all if member.ready and not member.in_flight]
         if len(self._backlog) or not idle:

@@ -13,8 +13,10 @@ from advcore.workers.tasks import Task
 
 @dataclass(eq=False)
 class ActorState:
-    """An actor: what it has in flight, in order, the first of it `since` when; not `ready` while it
-    starts or is in quarantine; `started` once it was ready.
+    """The state of an actor.
+
+    Its tasks in flight, in order, the first of it `since` when; not `ready` while it starts or is
+    in quarantine; `started` once it was ready.
 
     `node` is the one that lacks a waiting process since it came, if any did wait there.
     """
@@ -31,8 +33,9 @@ class ActorState:
 
 
 class ActorTable:
-    """All actors, each made by `hire`, and the references of what they were asked, each found in
-    constant time.
+    """The table of all actors, and of the object refs that they owe.
+
+    Each actor is made by `hire`; each ref is found in constant time.
     """
 
     def __init__(self, ray: Any, hire: Callable[[], Any]) -> None:
@@ -44,11 +47,11 @@ class ActorTable:
 
     @property
     def refs(self) -> list[Any]:
-        """Of works in flight and of signs of life that were asked for."""
+        """Return all pending object refs: tasks and health checks."""
         return list(self._owner)
 
     def owner(self, ref: Any) -> ActorState | None:
-        """Who was asked; none when that actor has left since."""
+        """Return who was asked; None if that actor has left since."""
         return self._owner.get(ref)
 
     def join(self) -> None:
@@ -85,12 +88,14 @@ class ActorTable:
         return work
 
     def times(self, work: Task) -> int:
-        """How often a work is in flight."""
+        """Return how often a task is in flight."""
         return len(self._refs.get(work.key, ()))
 
     def in_flight_once(self, wanted: Callable[[Task], bool]) -> list[tuple[float, Task]]:
-        """The wanted works that are in flight at one actor only, and since when that one measures:
-        the oldest first, and of one actor those that it measures before those that wait there.
+        """Return the wanted tasks that are in flight at one actor only, the oldest first.
+
+        Each comes with the time since when that actor measures; those that it measures come before
+        those that wait there.
         """
         found = [
             (member.since, place, work)
@@ -101,8 +106,9 @@ class ActorTable:
         return [(since, work) for since, _, work in sorted(found, key=lambda entry: entry[:2])]
 
     def forget(self, work: Task) -> None:
-        """A work has its outcome: where it is still in flight, it is cancelled if it waits, and not
-        heard if it runs.
+        """Forget a task that has its result.
+
+        If it is still in flight, it is cancelled if it waits, and ignored if it runs.
         """
         for ref in self._refs.pop(work.key, ()):
             with suppress(self._ray.exceptions.RayError):

@@ -1,5 +1,6 @@
-"""What goes wrong with the actors of a run: when another one may be hired, when no more are, and
-Ray's own reason.
+"""Failures of the actors of a run.
+
+When another one may be started, when no more are, and Ray's own reason.
 """
 
 import re
@@ -30,8 +31,9 @@ _KILLED += "fewer workers"
 
 @dataclass
 class Backoff:
-    """A pause that doubles with each failure and ends with a success; failures within one pause
-    count once.
+    """A pause that doubles with each failure and ends with a success.
+
+    Failures within one pause count once.
     """
 
     first: float
@@ -71,7 +73,7 @@ class Setbacks:
     _waits: bool = False  # for those that are starting still: one of them may be able to
 
     def may_hire(self, now: float) -> bool:
-        """Whether another actor may be asked for at this time."""
+        """Return whether another actor may be started at this time."""
         return not self._waits and now >= max(
             [self._starts.until, *(loss.until for loss in self._losses.values())]
         )
@@ -95,7 +97,7 @@ class Setbacks:
             self._losses[name].failed(now)
 
     def hopeless(self, name: str) -> bool:
-        """Whether works of this name have lost too many actors without any result between."""
+        """Return whether tasks of this name have lost too many actors with no result between."""
         return name in self._losses and self._losses[name].count >= ROUNDS
 
     def missed(self, error: BaseException, now: float, any_ready: bool, any_left: bool) -> None:
@@ -133,8 +135,9 @@ class Setbacks:
 
 
 def reason_of(error: BaseException) -> str:
-    """What Ray says of an actor's end, in one line without secrets: of an exception in its own code
-    the last line.
+    """Return Ray's reason for an actor's end, in one line without secrets.
+
+    An exception in the actor's own code gives its last line.
     """
     text = str(error).strip()
     found = re.search(

@@ -1,4 +1,4 @@
-"""How long works of each name take, and which are late by that."""
+"""The pace of tasks of each name, and which are late by it."""
 
 LATE = 2.0
 """So many times as long as the slowest finished work of its name (and a second at least) makes a
@@ -16,8 +16,9 @@ class Pace:
         self._slowest[name] = max(seconds, self._slowest.get(name, 0))
 
     def is_late(self, name: str, seconds: float) -> bool:
-        """Whether a work of this name that is in flight for so long is late; of an unknown name the
-        slowest of all tells.
+        """Return whether a task of this name that is in flight for so long is late.
+
+        For an unknown name the slowest of all names decides.
         """
         known = self._slowest.get(name) or max(self._slowest.values(), default=float("inf"))
         return seconds > max(1.0, LATE * known)

@@ -1,4 +1,4 @@
-"""What must hold before Ray is imported or asked: environment, address, GPUs.
+"""Preconditions before Ray is imported or asked: environment, address, GPUs.
 
 Ray itself is not imported here.
 """
@@ -45,8 +45,9 @@ print(f"{nodes} machines, {cpus:g} CPUs, {gpus:g} GPUs, Ray {ray.__version__}")
 
 
 def prepare_environment(local: bool) -> None:
-    """Set what Ray reads while it is imported, where the user has not: token authentication, the
-    same interpreter, no noise.
+    """Set what Ray reads while it is imported, unless the user has set it.
+
+    That is token authentication, the same interpreter, no noise.
 
     Once Ray is imported it is too late: its processes would ask for a token that this one does not
     send. So nothing is set then.
@@ -64,8 +65,9 @@ def prepare_environment(local: bool) -> None:
 
 
 def private_token() -> None:
-    """Let only the owner read the token of a local Ray, and make one where there is none: Ray's own
-    would be readable for all.
+    """Let only the owner read the token of a local Ray; make one if there is none.
+
+    Ray's own would be readable for all.
 
     Where no file can be made, as without a home, it is a token for this process and those that it
     starts.
@@ -99,7 +101,7 @@ def _make_token(path: Path) -> None:
 
 
 def _token_path() -> Path | None:
-    """Where Ray looks for its token; none without a home."""
+    """Return where Ray looks for its token; None without a home."""
     try:
         return _TOKEN.expanduser()
     except RuntimeError:
@@ -107,7 +109,7 @@ def _token_path() -> Path | None:
 
 
 def _names_token() -> bool:
-    """Whether the environment names a token, or a file with one."""
+    """Return whether the environment names a token, or a file with one."""
     return bool(os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"))
 
 
@@ -137,8 +139,9 @@ def check_address(address: str, seconds: float = 3.0) -> None:
 
 
 def ask_cluster(address: str, seconds: float = 40.0) -> str:
-    """What the Ray cluster at `address` has, in words, as a process of its own finds it: Ray itself
-    knows no time limit.
+    """Describe what the Ray cluster at `address` has, as a process of its own finds it.
+
+    Ray itself knows no time limit.
 
     Raises InputError where none answers within `seconds`, or where it refuses us.
     """
@@ -172,8 +175,9 @@ def ask_cluster(address: str, seconds: float = 40.0) -> str:
 
 
 def check_gpus(workers: int, share: float) -> None:
-    """Raise InputError unless this machine has the GPUs for `workers` with a `share` (0 to 1) of
-    one each.
+    """Raise InputError unless this machine has the GPUs for `workers`.
+
+    Each has a `share` (0 to 1) of one.
     """
     if share == 0:
         return
@@ -187,8 +191,9 @@ def check_gpus(workers: int, share: float) -> None:
 
 
 def import_paths() -> list[str]:
-    """Where this process imports from, beside Python's own folders: workers that look there find
-    the same packages.
+    """Return where this process imports from, beside Python's own folders.
+
+    Workers that look there find the same packages.
     """
     own = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
     paths = [Path(entry or ".").absolute() for entry in sys.path]

@@ -1,5 +1,6 @@
-"""What a worker needs before its first shard: a process that imports this while it waits measures
-at once when it becomes one.
+"""Imports that a worker needs before its first shard.
+
+A process that imports this while it waits measures at once when it becomes one.
 
 `RAY_preload_python_modules=advcore.workers.pool.preloaded RAY_enable_worker_prestart=1 ray start
 ...` makes the processes do so that Ray keeps waiting, one for each CPU of the machine;

@@ -83,7 +83,7 @@ def _end(processes: set[Any]) -> None:
 
 
 def session_folder(environment: Mapping[str, str] = os.environ) -> str | None:
-    """Where Ray's session is to lie; None where Ray's own choice can be.
+    """Return where Ray's session is to lie; None if Ray's own choice will do.
 
     Raises InputError where no folder can be.
 
@@ -134,7 +134,7 @@ def _writable(folder: Path) -> bool:
 
 
 def _is_ours(folder: Path) -> bool:
-    """Whether a folder that belongs to this user alone is there, made if need be."""
+    """Return whether a folder that belongs to this user alone is there; make it if need be."""
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         if folder.is_symlink() or folder.lstat().st_uid != os.getuid():

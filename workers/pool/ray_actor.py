@@ -7,8 +7,9 @@ from advcore.workers.pool.preconditions import import_paths
 
 
 def actor_factory(ray: Any, store_location: str, threads: int, gpus: float) -> Callable[[], Any]:
-    """What gives the handle of an actor, which measures as soon as the cluster has room: `threads`
-    CPUs and a share of a GPU.
+    """Return a factory of actor handles with `threads` CPUs and a share of a GPU each.
+
+    An actor measures as soon as the cluster has room.
 
     Ray starts none anew that dies, and repeats none of its calls: the crew hires another one, and
     knows why. It asks for no environment of its own, for which Ray would start a process: it takes
@@ -22,12 +23,13 @@ def actor_factory(ray: Any, store_location: str, threads: int, gpus: float) -> C
 
 
 def _actor_class() -> type:
-    """A class made in a function travels by value: it can say where our code lies before any of it
-    is imported.
+    """Make the actor's class in a function, so that it travels by value.
+
+    It can say where our code lies before any of it is imported.
     """
 
     class RemoteWorker:
-        """On the GPU that Ray gave it, else on the CPU, whatever GPUs torch may see."""
+        """A worker on the GPU that Ray gave it, else on the CPU, whatever GPUs torch may see."""
 
         def __init__(self, paths: list[str], store_location: str, threads: int) -> None:
             import os

@@ -1,5 +1,6 @@
-"""What the address "auto" means: the Ray that this machine belongs to, and not one that another run
-started for itself.
+"""The meaning of the address "auto": the Ray that this machine belongs to.
+
+It is not one that another run started for itself.
 """
 
 from collections.abc import Sequence
@@ -10,8 +11,9 @@ from advcore.workers.pool.ray_internals import command_lines, noted_address
 
 
 def local_head() -> str:
-    """HOST:PORT of the head that `ray start` noted last on this machine, or of any other whose part
-    runs here.
+    """Return HOST:PORT of the head that `ray start` noted last on this machine.
+
+    Else of any other head whose part runs here.
 
     Raises InputError where there is none.
     """
@@ -29,8 +31,9 @@ def local_head() -> str:
 
 
 def _running(command_lines: Sequence[Sequence[str]]) -> tuple[set[str], set[str]]:
-    """The addresses of all heads that processes of Ray on this machine belong to: for everybody,
-    and private ones.
+    """Return the addresses of all heads that Ray's processes on this machine belong to.
+
+    Those for everybody, and private ones.
     """
     public: set[str] = set()
     private: set[str] = set()

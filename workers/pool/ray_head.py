@@ -1,5 +1,6 @@
-"""Whether the head of a Ray is there, and takes us: Ray itself would try for long, and tell
-less.
+"""Check that the head of a Ray is there and accepts us.
+
+Ray itself would try for long, and tell less.
 """
 
 import os
@@ -12,8 +13,9 @@ from advcore.workers.pool.ray_internals import head_version
 
 
 def ask_head(address: str, seconds: float = 10.0) -> None:
-    """Raise InputError unless the head of a Ray of our version, which takes our token, answers at
-    HOST:PORT.
+    """Raise InputError unless the head of a Ray of our version answers at HOST:PORT.
+
+    It must take our token.
 
     Nothing is compared where our Ray lacks the question.
     """
@@ -37,9 +39,10 @@ def ask_head(address: str, seconds: float = 10.0) -> None:
 
 
 def check_token(address: str, seconds: float = 5.0) -> None:
-    """Raise InputError where we send a token and the head at HOST:PORT takes none: its workers
-    would answer us in vain. Ray is not imported for it; a head that does not answer without a
-    token, or without TLS, is right.
+    """Raise InputError if we send a token and the head at HOST:PORT takes none.
+
+    Its workers would answer us in vain. Ray is not imported for it; a head that does not answer
+    without a token, or without TLS, is right.
     """
     if os.environ.get("RAY_AUTH_MODE") != "token":
         return
@@ -56,7 +59,7 @@ def check_token(address: str, seconds: float = 5.0) -> None:
 
 
 def head_answers(ray: Any) -> bool:
-    """Whether the head of the Ray that this process is connected to does."""
+    """Return whether the Ray head of this process answers."""
     try:
         ask_head(ray.get_runtime_context().gcs_address, seconds=5.0)
     except InputError:

@@ -1,4 +1,6 @@
-"""What of Ray is not public, in this one file; each says what is done where a version lacks it.
+"""Everything of Ray that is not public, in this one file.
+
+Each function says what is done where a version lacks it.
 
 Processes that wait: Ray lets them wait when it starts (`RAY_enable_worker_prestart=1`), and an
 actor's process ends with it, so only the first run would find them. Where idle processes import
@@ -16,8 +18,9 @@ CPU for."""
 
 
 def head_version(address: str, seconds: float) -> str | None:
-    """Return the version that the head of a Ray at HOST:PORT tells; None where our Ray has no such
-    question. Raises grpc.RpcError where no head answers.
+    """Return the version that the head of a Ray at HOST:PORT tells.
+
+    None if our Ray has no such question. Raises grpc.RpcError if no head answers.
     """
     try:
         from ray._private.grpc_utils import init_grpc_channel
@@ -33,8 +36,9 @@ def head_version(address: str, seconds: float) -> str | None:
 
 
 def noted_address() -> str:
-    """Return the HOST:PORT that `ray start` noted last on this machine; empty where none is noted,
-    or our Ray keeps no such note.
+    """Return the HOST:PORT that `ray start` noted last on this machine.
+
+    It is empty if none is noted, or our Ray keeps no such note.
     """
     try:
         from ray._private.utils import read_ray_address
@@ -44,8 +48,9 @@ def noted_address() -> str:
 
 
 def command_lines() -> Iterator[list[str]]:
-    """Yield the command line of each process on this machine, empty for those that may not be seen;
-    none where our Ray brings no psutil.
+    """Yield the command line of each process on this machine.
+
+    It is empty for those that may not be seen; there is none if our Ray brings no psutil.
     """
     try:
         from ray._private.services import psutil

@@ -23,8 +23,9 @@ SPARE = 32
 
 @dataclass(frozen=True)
 class RayPool:
-    """Measures shards on `workers` Ray actors, each with `threads` CPUs and `gpus_per_worker` (0 to
-    1) of a GPU.
+    """Measures shards on `workers` Ray actors.
+
+    Each has `threads` CPUs and `gpus_per_worker` (0 to 1) of a GPU.
 
     With `workers` "auto" there are as many as the cluster holds, and as many again (32 at most)
     wait for room: they are the demand that makes a cluster grow which can, and machines that join
@@ -45,8 +46,9 @@ class RayPool:
     shard_seconds: float | None = None
 
     def check(self) -> None:
-        """Raise InputError where the bounds, the address or this machine's GPUs cannot work; Ray is
-        not imported for it.
+        """Raise InputError if the bounds, the address or this machine's GPUs cannot work.
+
+        Ray is not imported for it.
         """
         if self._least() < 1 or self.threads < 1 or not 0 <= self.gpus_per_worker <= 1:
             raise InputError(
@@ -99,8 +101,9 @@ class RayPool:
                 crew.dismiss()
 
     def session(self, data_bytes: int = 0, all_tasks: bool = True) -> AbstractContextManager[Any]:
-        """Ray, started or connected for the time of the block; several runs inside one block share
-        it.
+        """Start or connect to Ray for the time of the block.
+
+        Several runs inside one block share it.
 
         With `all_tasks` whatever runs on it imports what this process does; the actors of `run` see
         to that themselves.
@@ -110,7 +113,7 @@ class RayPool:
         return ray_session(self._address(), cpus, data_bytes, self.verbose, all_tasks)
 
     def crew(self, ray: Any, works: Sequence[Task], dataset: Dataset) -> ActorPool:
-        """Who measures these works on this Ray, with its orders."""
+        """Build the actor pool for these tasks."""
         store = resolved(self.store)
         orders = PoolSettings(
             hire=actor_factory(ray, store, self.threads, self.gpus_per_worker),
@@ -130,7 +133,7 @@ class RayPool:
         return room + min(max(room, 1), SPARE)
 
     def room(self, cpus: float, gpus: float) -> int:
-        """How many workers a machine holds."""
+        """Return how many workers a machine holds."""
         fit = cpus // self.threads
         if self.gpus_per_worker:
             fit = min(fit, gpus * math.floor(1 / self.gpus_per_worker + 1e-9))

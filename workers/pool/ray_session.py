@@ -19,8 +19,10 @@ from advcore.workers.pool.ray_head import ask_head, check_token
 def ray_session(
     address: str | None, cpus: int, data_bytes: int, verbose: bool, all_tasks: bool
 ) -> Iterator[Any]:
-    """Ray at `address`, or a local one with `cpus` and room for `data_bytes`, ended with the block;
-    one that runs is left running.
+    """Connect to Ray at `address`, or start a local one for the time of the block.
+
+    A local one has `cpus` and room for `data_bytes`, and ends with the block; one that runs already
+    is left running.
 
     A local one imports what this process does. On a cluster tasks do so with `all_tasks`, for which
     Ray starts processes of their own. Raises InputError where the address cannot be connected to,
@@ -72,9 +74,10 @@ def ray_session(
 
 @contextmanager
 def _ended_by_signals(ray: Any) -> Iterator[None]:
-    """Ends Ray and raises KeyboardInterrupt where SIGTERM, SIGHUP or Ctrl-C came while it started:
-    its own handler of SIGTERM would exit without a word, and what a handler raises while a process
-    is forked is lost.
+    """End Ray and raise KeyboardInterrupt if a signal came while it started.
+
+    The signals are SIGTERM, SIGHUP and Ctrl-C: Ray's own handler of SIGTERM would exit without a
+    word, and what a handler raises while a process is forked is lost.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -115,5 +118,5 @@ def _same_imports() -> Iterator[None]:
 
 
 def running() -> bool:
-    """Whether this process has a Ray; it is not imported to see."""
+    """Return whether this process has a Ray; it is not imported to see."""
     return "ray" in sys.modules and sys.modules["ray"].is_initialized()

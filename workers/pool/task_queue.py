@@ -1,5 +1,6 @@
-"""What is still to be measured, and how often each work was tried, failed, or lost its worker: the
-pool's books, without Ray.
+"""The queue of tasks, and how often each was tried, failed, or lost its worker.
+
+It knows nothing of Ray.
 """
 
 from collections import Counter, deque
@@ -16,8 +17,9 @@ work is given up."""
 
 
 class TaskQueue:
-    """Works in the order given, by model: a worker goes on with the model that it holds while there
-    is work for it.
+    """Tasks in the order given, by model.
+
+    A worker goes on with the model that it holds while there is work for it.
     """
 
     def __init__(self, works: Iterable[Task]) -> None:
@@ -40,12 +42,13 @@ class TaskQueue:
         return len(self._open)
 
     def is_open(self, work: Task) -> bool:
-        """Whether a work has no outcome yet."""
+        """Return whether a task has no result yet."""
         return work.key in self._open
 
     def take(self, held: str | None) -> Task | None:
-        """The next work of the model `held`, else of the model with the most work left; none when
-        nothing is left.
+        """Return the next task of the model `held`, else of the model with the most tasks left.
+
+        None when nothing is left.
         """
         queue = self._queues.get(held or "") or max(self._queues.values(), key=len, default=None)
         return queue.popleft() if queue else None
@@ -55,8 +58,9 @@ class TaskQueue:
         self._tries[work.key] += 1
 
     def finish(self, work: Task) -> int:
-        """Note the outcome of a work: how often it was tried, or 0 where it has its outcome
-        already, from elsewhere.
+        """Note the result of a task; return how often it was tried.
+
+        0 if it has its result already, from elsewhere.
         """
         if work.key not in self._open:
             return 0
@@ -82,19 +86,21 @@ class TaskQueue:
         self._queues[work.model_hash].append(work)
 
     def failed(self, work: Task) -> bool:
-        """Note that the code of a work failed; True when it may be tried again, False when it is
-        given up.
+        """Note that the code of a task failed.
+
+        Return True if it may be tried again, False if it is given up.
         """
         self._failures[work.key] += 1
         return self._failures[work.key] < FAILURES
 
     def lost(self, work: Task) -> bool:
-        """Note that the worker of a work went away under it; True when it may be tried again, False
-        when it is given up.
+        """Note that the worker of a task went away while it ran.
+
+        Return True if it may be tried again, False if it is given up.
         """
         self._losses[work.key] += 1
         return self._losses[work.key] < LOSSES
 
     def losses(self, work: Task) -> int:
-        """How often the worker of a work went away under it."""
+        """Return how often the worker of a task went away while it ran."""
         return self._losses[work.key]

@@ -1,5 +1,6 @@
-"""A limit for what knows none: a server whose answer drips, a library that waits between any two
-bytes.
+"""A time limit for calls that know none.
+
+For example a server whose answer drips, or a library that waits between any two bytes.
 """
 
 import threading
@@ -10,7 +11,7 @@ Given = TypeVar("Given")
 
 
 def within(seconds: float, ask: Callable[[], Given]) -> Given:
-    """What `ask` gives or raises.
+    """Return what `ask` gives, or raise what it raises.
 
     Raises TimeoutError where it takes longer; it then goes on in its own thread, unheard.
     """

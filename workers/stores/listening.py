@@ -1,4 +1,4 @@
-"""Whether anybody listens where a URL leads."""
+"""Check that a server listens where a URL leads."""
 
 import socket
 from urllib.parse import urlsplit

@@ -1,4 +1,4 @@
-"""What is asked of a store that may be away for a while: again, until it answers."""
+"""Ask a store that may be away for a while again, until it answers."""
 
 import time
 from collections.abc import Callable
@@ -13,8 +13,9 @@ PAUSE_SECONDS = 5.0
 
 
 def patient(ask: Callable[[], Given], seconds: float) -> Given:
-    """What `ask` gives; where it raises UnavailableError it is asked again, until so many seconds
-    have passed.
+    """Return what `ask` gives, with retries while it raises UnavailableError.
+
+    It is asked until so many seconds have passed.
     """
     end = time.monotonic() + seconds
     while True:

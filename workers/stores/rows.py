@@ -19,8 +19,9 @@ from advcore.workers.errors import InputError
 
 
 class Damaged(ValueError):  # noqa: N818 (it reads as what happened to the file)
-    """Rows that cannot be read, or are not those that their name says: they have to be measured
-    anew.
+    """Rows that cannot be read, or are not those that their name says.
+
+    They have to be measured anew.
     """
 
 
@@ -105,8 +106,9 @@ def own_table(source: Path | bytes, key: str) -> pa.Table:
 
 
 def read_words(source: Path | bytes) -> dict[str, str]:
-    """The words beside the rows in a Parquet file, given by its path or its last bytes, without
-    reading the rows.
+    """Return the metadata of a Parquet file without reading the rows.
+
+    The file is given by its path or its last bytes.
     """
     words = pq.read_schema(_readable(source)).metadata or {}
     return {name.decode(): word.decode() for name, word in words.items()}
@@ -114,8 +116,9 @@ def read_words(source: Path | bytes) -> dict[str, str]:
 
 @contextmanager
 def explained(store: str, key: str) -> Iterator[None]:
-    """Turns what is raised while the rows of `key` are read from `store` into a ValueError that
-    says what to do, Damaged where there is such a file.
+    """Turn errors of reading the rows of `key` from `store` into ValueError with advice.
+
+    It is Damaged if there is such a file.
     """
     place = f"{store}/{row_file(key)}"
     try:
@@ -157,7 +160,7 @@ def _to_arrow(name: str, column: Tensor | Sequence[str]) -> pa.Array:
 
 
 def _words(column: Sequence[str]) -> pa.Array:
-    """What `pa.array` gives, without pandas."""
+    """Return what `pa.array` gives, without pandas."""
     if not all(isinstance(word, str) for word in column):
         return pa.array(column, pa.string())  # and what it raises
     texts = [word.encode() for word in column]
@@ -168,8 +171,9 @@ def _words(column: Sequence[str]) -> pa.Array:
 
 
 def _flat(values: np.ndarray) -> pa.Array:
-    """What `pa.array` gives, which imports pandas for it: a second and more of a worker's first
-    shard.
+    """Return what `pa.array` gives, without pandas.
+
+    It would import pandas for it: a second and more of a worker's first shard.
     """
     bits = np.packbits(values, bitorder="little") if values.dtype == bool else values
     return pa.Array.from_buffers(

@@ -15,8 +15,9 @@ from advcore.workers.stores.s3_requests import Bucket, address
 
 
 def local_file(name: str, what: str) -> Path:
-    """The file `name` on this machine; s3://BUCKET/KEY is fetched, unless this version of it was
-    before.
+    """Return the file `name` on this machine.
+
+    s3://BUCKET/KEY is fetched, unless this version of it was before.
 
     `what` it is stands in messages. Raises InputError where S3 has none, or does not let us have
     it.
@@ -45,7 +46,7 @@ def local_file(name: str, what: str) -> Path:
 
 
 def cache_folder() -> Path:
-    """Where fetched files lie: `advcore/s3` in XDG_CACHE_HOME, or in ~/.cache.
+    """Return the cache of fetched files: `advcore/s3` in XDG_CACHE_HOME, or in ~/.cache.
 
     It may be deleted at any time.
     """

@@ -1,6 +1,4 @@
-"""What failures of S3 mean, in words: which may pass, and the server's own sentence for those that
-will not.
-"""
+"""Failures of S3 in words: which may pass, and the server's own sentence otherwise."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -71,7 +69,7 @@ PASSING = {
 
 
 def reason_for(error: Exception) -> tuple[str, bool]:
-    """What a failure means, and whether the same request may succeed later."""
+    """Return what a failure means, and whether the same request may succeed later."""
     answer: Mapping[str, Any] = (
         getattr(error, "response", None) or {}
     )  # of errors on the way there it is None

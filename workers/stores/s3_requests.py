@@ -33,7 +33,7 @@ _CHUNK = 2**20
 
 @dataclass(frozen=True)
 class Address:
-    """What s3://BUCKET/KEY names; `str` of it is that URL."""
+    """The bucket and key of s3://BUCKET/KEY; `str` of it is that URL."""
 
     bucket: str
     key: str
@@ -124,8 +124,9 @@ class Bucket:
             self._client.delete_object(Bucket=self.name, Key=key)
 
     def page(self, prefix: str, after: str) -> tuple[list[str], bool]:
-        """Up to a thousand keys under `prefix` that follow `after`, in their order, and whether
-        there are more.
+        """Return up to a thousand keys under `prefix` that follow `after`, in their order.
+
+        Also return whether there are more.
         """
         with self._told(prefix):
             found = self._client.list_objects_v2(Bucket=self.name, Prefix=prefix, StartAfter=after)
@@ -176,9 +177,10 @@ class Bucket:
 
     @contextmanager
     def _told(self, key: str) -> Iterator[None]:
-        """Turns boto3's errors into FileNotFoundError where there is no such object, else into
-        InputError, both without a cause: a cause would stand in the traceback of a shard, and could
-        hold the endpoint's credentials.
+        """Turn boto3's errors into FileNotFoundError or InputError, both without a cause.
+
+        FileNotFoundError means that there is no such object. A cause would stand in the traceback
+        of a shard, and could hold the endpoint's credentials.
         """
         from boto3.exceptions import Boto3Error
         from botocore.exceptions import BotoCoreError, ClientError
@@ -211,7 +213,7 @@ class Bucket:
 
     @property
     def endpoint(self) -> str:
-        """Where requests go, without credentials."""
+        """Return where requests go, without credentials."""
         client = getattr(self, "_client", None)
         if client is None:  # it could not be made, perhaps for the endpoint's own sake
             return "AWS_ENDPOINT_URL" if os.environ.get("AWS_ENDPOINT_URL") else "AWS"
@@ -248,8 +250,9 @@ def _client() -> Any:
 
 @cache
 def _descriptions() -> Any:
-    """What botocore knows of services, read once in a process: it is most of the time that a client
-    takes.
+    """Load botocore's descriptions of services once in a process.
+
+    This is most of the time that a client takes.
     """
     import botocore.session
 

@@ -54,8 +54,10 @@ class S3Store:
         return not self.missing([key])
 
     def missing(self, keys: Iterable[str]) -> list[str]:
-        """One listing, which leaps from each page to the first key after it: with n keys asked for
-        and m in the store, at most n requests, and at most m / 1000 + 1.
+        """Return the keys that are missing, by one listing.
+
+        The listing leaps from each page to the first key after it: with n keys asked for and m in
+        the store, at most n requests, and at most m / 1000 + 1.
         """
         asked = list(keys)
         wanted = sorted({self._object(key) for key in asked})
@@ -139,6 +141,6 @@ def open_s3(location: str, create: bool, write: bool = True) -> S3Store:
 
 
 def _each(read: Callable[[str], Got], keys: Sequence[str]) -> list[Got]:
-    """What `read` gives for each key, several at a time."""
+    """Yield what `read` gives for each key, several at a time."""
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
         return list(pool.map(read, keys))

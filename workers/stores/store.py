@@ -1,5 +1,6 @@
-"""The store: rows of finished shards, one Parquet file each, named by the hash of what was
-measured.
+"""The store: rows of finished shards, one Parquet file each.
+
+A file is named by the hash of what was measured.
 
 The store is the truth of a study: a key that is there is finished work, whoever measured it and
 whenever.
@@ -15,7 +16,7 @@ from advcore.workers.stores.folder_store import open_folder
 
 
 class Store(Protocol):
-    """Where rows of finished shards lie.
+    """The place of the rows of finished shards.
 
     Keys are hexadecimal hashes; a key is written whole or not at all.
 
@@ -23,10 +24,10 @@ class Store(Protocol):
     """
 
     def has(self, key: str) -> bool:
-        """Whether the rows of `key` are there."""
+        """Return whether the rows of `key` are there."""
 
     def missing(self, keys: Iterable[str]) -> list[str]:
-        """Those of `keys` that are not there, in their order."""
+        """Return those of `keys` that are not there, in their order."""
 
     def write(self, key: str, columns: Columns, metadata: Mapping[str, str]) -> None:
         """Write the rows of `key`; two writers of one key are harmless."""
@@ -44,8 +45,9 @@ class Store(Protocol):
         """
 
     def set_aside(self, key: str) -> str:
-        """Take the rows of `key` out of the store, damaged as they are; gives where they lie
-        now.
+        """Take the rows of `key` out of the store, damaged as they are.
+
+        Return where they lie now.
         """
 
     def read_all(self, keys: Sequence[str]) -> Columns:
