@@ -1,4 +1,7 @@
-"""Who keeps to the box [0, 1], and so cannot work on images that have left it."""
+"""Checks for attacks and probes that keep to the box [0, 1].
+
+They cannot work on images that have left it.
+"""
 
 from typing import Protocol, runtime_checkable
 
@@ -42,16 +45,18 @@ class ChoosesAttacks(Protocol):
 
 
 def needs_box(holder: object) -> bool:
-    """Whether a probe or a term needs images in [0, 1]: it says so itself, or any of the attacks
-    that it makes keeps them there.
+    """Return whether a probe or a term needs images in [0, 1].
+
+    It says so itself, or any of the attacks that it makes keeps them there.
     """
     own = isinstance(holder, Boxed) and holder.box
     return own or any(map(keeps_box, attacks_of(holder)))
 
 
 def keeps_box(attack: Attack) -> bool:
-    """Whether an attack, or any that it wraps, keeps images in [0, 1]; one that wraps none and does
-    not say does.
+    """Return whether an attack, or any that it wraps, keeps images in [0, 1].
+
+    One that wraps none and does not say so does.
     """
     inner = wrapped(attack)
     own = attack.box if isinstance(attack, Boxed) else not inner
@@ -59,8 +64,9 @@ def keeps_box(attack: Attack) -> bool:
 
 
 def attacks_of(holder: object) -> tuple[Attack, ...]:
-    """The attacks that a probe or a term makes, as one of the Protocols above says; none of
-    another.
+    """Return the attacks that a probe or a term makes, as one of the Protocols above says.
+
+    It is empty for another one.
     """
     if isinstance(holder, ChoosesAttacks):
         return holder.chosen if isinstance(holder.chosen, tuple) else (holder.chosen,)

@@ -1,5 +1,6 @@
-"""The seam of the attacks: what an attack must have, what it may have, and a record that says, per
-sample, how it ended.
+"""The seam of the attacks: what an attack must have, and what it may have.
+
+And a record that says, per sample, how it ended.
 """
 
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from advcore.randomness import Randomness
 
 
 class Status(IntEnum):
-    """How an attack on one sample ended."""
+    """The ways in which an attack on one sample can end."""
 
     ALREADY_WRONG = 0
     """The criterion held before the attack; the distance is 0 and the image untouched."""
@@ -56,8 +57,7 @@ class Adversarial:
 
 @dataclass(frozen=True, eq=False)
 class SearchResult:
-    """What a search hands back for its samples: images `(B, *shape)`, and what it spent, `(B,)`
-    each.
+    """The result of a search: images `(B, *shape)`, and its cost for each sample, `(B,)` each.
 
     `logits` `(B, K)`: of a forward pass of exactly these images, where the search ends with one of
     every sample; None asks for it. `claimed` `(B,)` bool: which of them to verify, where the search
@@ -90,8 +90,9 @@ class Attack(Protocol):
         criterion: Criterion,
         randomness: Randomness | None = None,
     ) -> Adversarial:
-        """Attack images `(B, C, H, W)` in [0, 1]; `randomness` keys the noise, seed 0 and the place
-        in the batch when None.
+        """Attack images `(B, C, H, W)` in [0, 1].
+
+        `randomness` keys the noise; None means seed 0 and the place in the batch.
         """
 
 
@@ -100,8 +101,10 @@ class BudgetAttack(Attack, Protocol):
 
     @property
     def eps(self) -> float | Tensor | None:
-        """The ball's radius in units of the norm, one for all samples or `(B,)`; None where it is
-        given later, as by a study's grid. A field, or in a wrapper the radius of what it wraps.
+        """The ball's radius in units of the norm, one for all samples or `(B,)`.
+
+        None if it is given later, as by a study's grid. It is a field, or in a wrapper the radius
+        of what it wraps.
         """
 
 
@@ -128,8 +131,10 @@ class Climber(Attack, Protocol):
     def climb(
         self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness
     ) -> SearchResult:
-        """Make all steps for all samples, already adversarial or not; called under
-        `advcore.classifier.frozen`. Only `images` `(B, C, H, W)` of what comes back is looked at.
+        """Make all steps for all samples, already adversarial or not.
+
+        It is called under `advcore.classifier.frozen`. Only `images` `(B, C, H, W)` of its result
+        is used.
         """
 
 
@@ -143,8 +148,9 @@ class Named(Attack, Protocol):
 
 
 def has_budget(attack: Attack) -> TypeGuard[BudgetAttack]:
-    """True if the attack searches inside a ball whose radius is its `eps`; otherwise it looks for
-    the shortest way.
+    """Return whether the attack searches inside a ball whose radius is its `eps`.
+
+    Otherwise it looks for the shortest way.
 
     A wrapper's property `eps` is that of the attacks that it wraps, and missing (AttributeError)
     where they have none: so the value is asked, not the class.
@@ -153,8 +159,10 @@ def has_budget(attack: Attack) -> TypeGuard[BudgetAttack]:
 
 
 def with_budget(attack: Attack, eps: Radius) -> Attack:
-    """A budget attack with another radius, in pixel units, or another one for each sample; a
-    wrapper hands it on to all that it wraps. With radii `(B,)` it stands for its batch alone.
+    """Return a budget attack with another radius, in pixel units.
+
+    The radius is one for all samples or `(B,)`; then the attack stands for its batch alone. A
+    wrapper hands it on to all that it wraps.
     """
     if not has_budget(attack):
         raise ValueError(f"{attack_name(attack)} looks for the shortest way and takes no eps")
@@ -175,8 +183,10 @@ def eps_is_set(cls: type) -> bool:
 
 
 def alike(attack: Attack) -> tuple[Attack, ...]:
-    """The attacks that a wrapper wraps and that answer the question it is asked: with a budget, or
-    the shortest way. None where it asks them another one, and none of another attack.
+    """Return the attacks that a wrapper wraps and that answer the question it is asked.
+
+    The question is with a budget, or the shortest way. None if it asks them another one, and none
+    of another attack.
     """
     return tuple(part for part in wrapped(attack) if has_budget(part) == has_budget(attack))
 
@@ -192,8 +202,9 @@ def norm_of(attack: Attack) -> str:
 
 
 def attack_name(attack: Attack) -> str:
-    """A short name for tables and legends: class, its `name` or the wrapped attacks if any, norm:
-    `bisected-deepfool-l2`.
+    """Return a short name for tables and legends, such as `bisected-deepfool-l2`.
+
+    It joins the class, its `name` or the wrapped attacks if any, and the norm.
     """
     own = "-".join(
         [type(attack).__name__, *([attack.name] if isinstance(attack, Named) else [])]

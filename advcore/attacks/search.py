@@ -24,9 +24,7 @@ from advcore.randomness import Randomness
 
 
 def check_arguments(images: object, criterion: object) -> None:
-    """Raise what every attack raises for images that are no floating tensor (ValueError), and for
-    what is no criterion (TypeError).
-    """
+    """Raise ValueError for images that are no floating tensor, TypeError for no criterion."""
     check_tensor(images)
     check_criterion(criterion)
 
@@ -48,8 +46,9 @@ def solve(
     box: bool = True,
     radius: Tensor | None = None,
 ) -> Adversarial:
-    """Check the input, set already adversarial samples aside, search on the others, verify what
-    comes back: nothing is found but what a forward pass of the image handed back confirms.
+    """Check the input, search on the samples that are not adversarial yet, verify.
+
+    Nothing is found but what a forward pass of the returned image confirms.
 
     `box` says that images must lie in [0, 1], where a few roundings outside are drawn in (they may
     be anything finite otherwise, coordinates in a subspace too); `radius` `(B,)` is handed to a
