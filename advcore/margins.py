@@ -38,7 +38,7 @@ ROUNDINGS = 32
 
 
 class MarginStatus(IntEnum):
-    """How the search in one subspace ended."""
+    """The ways in which the search in one subspace can end."""
 
     FOUND = 0
     CENSORED = 1
@@ -72,8 +72,9 @@ def margins(
     randomness: Randomness | None = None,
     radius: float = torch.inf,
 ) -> SubspaceMargins:
-    """`min ||r||_2` with `f(x + r) != f(x)`, `r` in the subspace, for every sample and every
-    subspace of a family.
+    """Measure `min ||r||_2` with `f(x + r) != f(x)` and `r` in a subspace.
+
+    This is done for every sample and every subspace of a family.
 
     f(x) is the predicted label, and there is no box, as in the article. An upper bound; with the
     default attack (1 + 0.02) |f| / ||Q^T w||, the exact margin times its overshoot, for affine
@@ -126,8 +127,9 @@ def minimal_perturbations(
     attack: Attack | None = None,
     randomness: Randomness | None = None,
 ) -> Adversarial:
-    """`min ||r||_2` with `f(x + r) != f(x)` in the whole of image space: the perturbations r
-    themselves, as `images` of the record.
+    """Return the minimal perturbations in the whole of image space.
+
+    They solve `min ||r||_2` with `f(x + r) != f(x)` and are the `images` of the record.
 
     As in `margins`: f(x) is the predicted label, there is no box, `attack` is `DeepFool(norm="l2",
     box=False)` when None, and the distance is an upper bound. The images `(B, C, H, W)` may be
@@ -144,8 +146,9 @@ def minimal_perturbations(
 
 
 def check_attack(attack: Attack) -> None:
-    """Raise ValueError unless `attack`, and all that it wraps, looks for the shortest way in l2 and
-    without a box.
+    """Raise ValueError unless the attack is a minimal-norm one in l2 and without a box.
+
+    All attacks that it wraps must be so too.
     """
     if has_budget(attack) or norm_of(attack) != "l2" or keeps_box(attack):
         raise ValueError(
@@ -164,8 +167,9 @@ def _attack_rows(
     positions: Tensor,
     radius: float,
 ) -> tuple[Tensor, Tensor]:
-    """Distances and statuses `(positions, n)` of all images in these members of the family,
-    attacked as one batch.
+    """Return distances and statuses `(positions, n)` in these members of the family.
+
+    All images are attacked as one batch.
     """
     which, sample = (
         part.reshape(-1) for part in torch.meshgrid(positions, tangent.index, indexing="ij")
@@ -190,8 +194,9 @@ def _attack_rows(
 
 
 def _dead(tangent: Tangent, restricted: Restricted, start: Tensor) -> Tensor:
-    """Where the gradients of the likeliest logits differ, in the subspace, by no more than rounding
-    lets them, `(B,)`.
+    """Return where the gradients of the likeliest logits are equal up to rounding, `(B,)`.
+
+    Only their parts in the subspace are compared.
     """
     _, inside = jacobian(
         restricted, start, lambda logits: logits.topk(min(LIKELIEST, logits.shape[1]), dim=1).values

@@ -24,8 +24,9 @@ from advcore.norms import L2
 
 @dataclass(frozen=True, eq=False)
 class CrossSections:
-    """What a classifier says on a plane through each image; `[b, i, j]` is at `x_b + grid[b, i] u_b
-    + grid[b, j] w_b`.
+    """Labels and loss of a classifier on a plane through each image.
+
+    `[b, i, j]` is at `x_b + grid[b, i] u_b + grid[b, j] w_b`.
 
     - `labels` `(B, n, n)` int64, the predicted classes; `loss` `(B, n, n)`, cross-entropy with the
       sample's label.
@@ -41,8 +42,9 @@ class CrossSections:
 
 
 def plane(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-    """Orthonormal `(B, D)` vectors u along `first` and w in the span of both, for vectors `(B,
-    *shape)`.
+    """Return two orthonormal vectors u, w, `(B, D)` each, of the plane that two vectors span.
+
+    u points along `first`, w lies in the span of both `(B, *shape)`.
 
     Where `first` is 0, u is; where `second` is parallel to it, or 0, w is: the cross-section is
     then constant along that axis.
@@ -63,8 +65,9 @@ def landscape(
     grid: Tensor,
     rows: int = 1024,
 ) -> CrossSections:
-    """Labels and loss at all pairs of grid points, in the planes of `first` and `second` `(B,
-    *shape)` through images. No box.
+    """Return labels and loss at all pairs of grid points in planes through images.
+
+    `first` and `second` `(B, *shape)` span the planes. There is no box.
 
     Directions of interest: the boundary's normal (`boundary.ShapeOperator.normal`, or a minimal
     perturbation), eigenvectors of the Hessian, random ones.

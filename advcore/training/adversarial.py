@@ -19,9 +19,10 @@ from advcore.training.term import check_weight
 
 @dataclass(frozen=True)
 class AdversarialTraining:
-    """`min E max_{||r|| <= eps} cross_entropy(x + r)`: the mean cross-entropy of adversarial images
-    alone; or, with a minimal-norm attack, that of `x + r`, r the shortest way to another class
-    (article, Fig. 4: DeepFool).
+    """`min E max_{||r|| <= eps} cross_entropy(x + r)`: adversarial training.
+
+    The value is the mean cross-entropy of adversarial images alone; or, with a minimal-norm attack,
+    that of `x + r`, r the shortest way to another class (article, Fig. 4: DeepFool).
 
     The attack sees the network in evaluation mode and the true labels. What a sample is trained on:
 

@@ -20,9 +20,10 @@ from advcore.training.term import check_weight
 
 @dataclass(frozen=True)
 class CCAT:
-    """`E cross_entropy(x + r, lambda onehot(y) + (1 - lambda) / K)` with `lambda = (1 - min(1,
-    ||r|| / eps))^rho`: the farther an adversarial image, the less sure the network shall be of it,
-    so that it can be refused by its confidence.
+    """`E cross_entropy(x + r, lambda onehot(y) + (1 - lambda) / K)`.
+
+    Here `lambda = (1 - min(1, ||r|| / eps))^rho`: the farther an adversarial image, the less sure
+    the network shall be of it, so that it can be refused by its confidence.
 
     `r` maximises the largest confidence in a wrong class, `max_{k != y} p_k(x + r)`, over `||r|| <=
     eps`: projected ascent on its logarithm, all steps, in evaluation mode, from x for half of the
@@ -63,8 +64,9 @@ class CCAT:
 
     @property
     def chosen(self) -> PGD:
-        """The ball and the steps of the inner maximisation; its start and what it climbs are the
-        term's own.
+        """The ball and the steps of the inner maximisation.
+
+        Its start and its objective are the term's own.
         """
         return PGD(self.eps, self.norm, self.steps, self.relative_step, box=self.box)
 

@@ -102,8 +102,9 @@ class Foolbox(LibraryBudget):
 
 @dataclass(frozen=True)
 class FoolboxMinimal(LibraryMinimal):
-    """One of foolbox's attacks that look for the shortest way (`MinimizationAttack`), where foolbox
-    is installed.
+    """One of foolbox's attacks that look for the shortest way (`MinimizationAttack`).
+
+    Foolbox must be installed.
 
     See `advcore.workers.adapters.peer.attack_by` for what is verified, counted and seeded.
 

@@ -1,5 +1,6 @@
-"""The dataclasses of other libraries' attacks: the settings of one in a study, with a budget or
-without, and what the adapter of a library does.
+"""The dataclasses of other libraries' attacks.
+
+The settings of one in a study, with a budget or without, and what the adapter of a library does.
 """
 
 from abc import ABC, abstractmethod
@@ -94,8 +95,9 @@ class LibraryBudget(ABC):
 
 @dataclass(frozen=True)
 class LibraryMinimal(ABC):
-    """An attack of another library that looks for the shortest way; a subclass names the adapter
-    and the kind.
+    """An attack of another library that looks for the shortest way.
+
+    A subclass names the adapter and the kind.
 
     It has no field `eps`: that is how an attack without a budget is told.
     """

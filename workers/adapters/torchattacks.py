@@ -70,8 +70,9 @@ class TorchattacksAdapter(Adapter):
 
 @dataclass(frozen=True)
 class Torchattacks(LibraryBudget):
-    """One of torchattacks' attacks with a budget, those that take an `eps`, where torchattacks is
-    installed.
+    """One of torchattacks' attacks with a budget, those that take an `eps`.
+
+    Torchattacks must be installed.
 
     See `advcore.workers.adapters.peer.attack_by` for what is verified, counted and seeded. Attacks
     that have a setting `seed` are given ours, for their own default would be the same noise in each
