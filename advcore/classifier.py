@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -35,14 +35,19 @@ CHANGES_IMAGES = (
 class Classifier(Protocol):
     """Any callable from images `(B, C, H, W)` in [0, 1] to logits `(B, K)`.
 
-    Normalisation stands inside it.
-
-    A classifier that holds something of its own per sample (a restriction to a subspace around each
-    image, say) also has `rows(index)`, itself for some of its samples; see `take_rows`.
+    Normalisation stands inside it. One that holds something for each sample is a `PerSample`.
     """
 
     def __call__(self, images: Tensor, /) -> Tensor:
         """Return the logits `(B, K)` of images `(B, C, H, W)`."""
+
+
+@runtime_checkable
+class PerSample(Classifier, Protocol):
+    """A classifier that holds something of its own for each sample, such as a subspace."""
+
+    def rows(self, index: Tensor) -> Classifier:
+        """The classifier of the samples `index` `(n,)` of its batch."""
 
 
 def take_rows(classifier: Classifier, index: Tensor) -> Classifier:
@@ -50,8 +55,7 @@ def take_rows(classifier: Classifier, index: Tensor) -> Classifier:
 
     It is the same object unless it holds something per sample.
     """
-    rows = getattr(classifier, "rows", None)
-    return classifier if rows is None else rows(index)
+    return classifier.rows(index) if isinstance(classifier, PerSample) else classifier
 
 
 def logits_of(classifier: Classifier, images: Tensor) -> Tensor:

@@ -1,12 +1,43 @@
 """Criteria: they say which images count as adversarial."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from advcore.checks import described
+from advcore.seams import as_written, members
+
+
+@runtime_checkable
+class Criterion(Protocol):
+    """What counts as adversarial, for each sample of a batch."""
+
+    @property
+    def classes(self) -> Tensor:
+        """The classes `(B,)` int64 that are to be left, or to be reached."""
+
+    @property
+    def targeted(self) -> bool:
+        """Whether `classes` are to be reached; else they are to be left."""
+
+    def holds(self, logits: Tensor) -> Tensor:
+        """Which rows of the logits `(B, K)` are adversarial, `(B,)` bool; a row with NaN is not."""
+
+    def take(self, index: Tensor) -> "Criterion":
+        """The criterion of the samples `index` `(n,)`, perhaps more than once each."""
+
+    def to(self, device: torch.device) -> "Criterion":
+        """The criterion on a device."""
+
+    def goals(self, logits: Tensor, count: int) -> Tensor:
+        """The `count` most likely classes that would count as adversarial, `(B, count)`; as many as
+        there are, at least one.
+        """
+
+    def rival(self, logits: Tensor) -> Tensor:
+        """The class that a goal has to overtake, `(B,)`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,10 +48,17 @@ class Untargeted:
     margins (eqs. 8, 13, 18).
     """
 
+    targeted: ClassVar[bool] = False
+
     labels: Tensor
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", as_labels(self.labels))
+
+    @property
+    def classes(self) -> Tensor:
+        """The labels."""
+        return self.labels
 
     def holds(self, logits: Tensor) -> Tensor:
         """Return which rows of the logits `(B, K)` are adversarial, `(B,)` bool.
@@ -55,10 +93,17 @@ class Untargeted:
 class Targeted:
     """Adversarial is the class `targets` `(B,)` and no other."""
 
+    targeted: ClassVar[bool] = True
+
     targets: Tensor
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "targets", as_labels(self.targets))
+
+    @property
+    def classes(self) -> Tensor:
+        """The targets."""
+        return self.targets
 
     def holds(self, logits: Tensor) -> Tensor:
         """Return which rows of the logits `(B, K)` are adversarial, `(B,)` bool.
@@ -85,28 +130,23 @@ class Targeted:
         return logits.scatter(1, self.targets[:, None], -torch.inf).argmax(1)
 
 
-Criterion = Untargeted | Targeted
-
-
 def check_criterion(criterion: object) -> None:
     """Raise TypeError unless it is a criterion.
 
     Labels alone do not say whether they are to be left or to be reached.
     """
-    if not isinstance(criterion, Criterion):
+    if isinstance(criterion, Criterion):
+        return
+    missing = [name for name in members(Criterion) if not hasattr(criterion, name)]
+    if hasattr(criterion, "holds"):
         raise TypeError(
-            "what counts as adversarial must be Untargeted(labels) or Targeted(targets); got "
-            f"{described(criterion)}: for labels y write Untargeted(y)"
+            f"{type(criterion).__name__} is no Criterion: it lacks {', '.join(missing)}; write "
+            f"{as_written(Criterion, missing)}"
         )
-
-
-def classes_of(criterion: Criterion) -> Tensor:
-    """The labels or the targets, `(B,)`."""
-    match criterion:
-        case Untargeted(labels):
-            return labels
-        case Targeted(targets):
-            return targets
+    raise TypeError(
+        "what counts as adversarial must be Untargeted(labels) or Targeted(targets); got "
+        f"{described(criterion)}: for labels y write Untargeted(y)"
+    )
 
 
 def as_labels(labels: Any) -> Tensor:

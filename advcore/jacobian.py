@@ -2,12 +2,25 @@
 
 import warnings
 from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from advcore.classifier import Classifier, logits_of
 from advcore.convolution import FewChannels
+
+
+@runtime_checkable
+class KnowsJacobian(Classifier, Protocol):
+    """A classifier that knows its Jacobian at some images, so that no pass is needed there."""
+
+    def known_jacobian(
+        self, images: Tensor, values: Callable[[Tensor], Tensor] | None
+    ) -> tuple[Tensor, Tensor] | None:
+        """The logits `(B, K)` and gradients `(B, k, *shape)` that `jacobian` would give; None where
+        they are not known.
+        """
 
 
 def leaf(images: Tensor) -> Tensor:
@@ -55,12 +68,13 @@ def jacobian(
 
     One forward pass, and one backward pass over the batch per column: the rows of a batch do not
     mix, so column j of all samples comes from one vector-Jacobian product. On CPUs
-    `is_grads_batched` and a batch of (sample, column) pairs were no faster. A classifier that knows
-    its Jacobian at these images (a method `known_jacobian`, None where it does not) is asked first.
+    `is_grads_batched` and a batch of (sample, column) pairs were no faster. A classifier that
+    `KnowsJacobian` is asked first.
     """
-    known = getattr(classifier, "known_jacobian", None)
-    if known is not None and (answer := known(images, values)) is not None:
-        return answer
+    if isinstance(classifier, KnowsJacobian):
+        answer = classifier.known_jacobian(images, values)
+        if answer is not None:
+            return answer
     with torch.enable_grad():
         images = leaf(images)
         with FewChannels():

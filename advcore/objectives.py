@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from advcore.criteria import Criterion, Targeted, Untargeted
+from advcore.criteria import Criterion
 
 Objective = Callable[[Tensor, Criterion], Tensor]
 ObjectiveName = Literal["cross_entropy", "logit_margin", "logit_ratio"]
@@ -23,11 +23,8 @@ def cross_entropy(logits: Tensor, criterion: Criterion) -> Tensor:
     and more, the gradient of torch's own, `p_label - 1`, rounds to nothing in float32; this one's
     derivatives keep their digits up to a lead of 104.
     """
-    match criterion:
-        case Untargeted(labels):
-            return _surprise(logits, labels)
-        case Targeted(targets):
-            return -_surprise(logits, targets)
+    surprise = _surprise(logits, criterion.classes)
+    return -surprise if criterion.targeted else surprise
 
 
 def cross_entropy_slope(logits: Tensor, criterion: Criterion) -> tuple[Tensor, Tensor]:
@@ -37,12 +34,8 @@ def cross_entropy_slope(logits: Tensor, criterion: Criterion) -> tuple[Tensor, T
     nothing as late as they do. Written out, since the graph of `cross_entropy` takes a twentieth of
     the time of a small network's forward and backward pass.
     """
-    match criterion:
-        case Untargeted(labels):
-            return _surprise_slope(logits, labels)
-        case Targeted(targets):
-            value, slope = _surprise_slope(logits, targets)
-            return -value, -slope
+    value, slope = _surprise_slope(logits, criterion.classes)
+    return (-value, -slope) if criterion.targeted else (value, slope)
 
 
 def logit_margin(logits: Tensor, criterion: Criterion) -> Tensor:
@@ -50,11 +43,8 @@ def logit_margin(logits: Tensor, criterion: Criterion) -> Tensor:
 
     It is `max_{k != label} z_k - z_label`, or `z_target - max_{k != target} z_k`.
     """
-    match criterion:
-        case Untargeted(labels):
-            return -_lead(logits, labels)
-        case Targeted(targets):
-            return _lead(logits, targets)
+    lead = _lead(logits, criterion.classes)
+    return lead if criterion.targeted else -lead
 
 
 def logit_ratio(logits: Tensor, criterion: Criterion) -> Tensor:
@@ -70,9 +60,7 @@ def logit_ratio(logits: Tensor, criterion: Criterion) -> Tensor:
     is the value: whatever is blind to scale and shift of two logits is constant but for its sign,
     while the margin's gradient has a direction, and its values an order, that no scale changes.
     """
-    ordered = logits.topk(
-        min(logits.shape[1], 4 if isinstance(criterion, Targeted) else 3), dim=1
-    ).values
+    ordered = logits.topk(min(logits.shape[1], 4 if criterion.targeted else 3), dim=1).values
     margin = logit_margin(logits, criterion)
     if ordered.shape[1] < 3:
         return margin

@@ -11,7 +11,7 @@ from advcore.attacks.attack import Adversarial, SearchResult, Status
 from advcore.attacks.search import solve
 from advcore.attacks.walk import Look, cosine, walk
 from advcore.classifier import Classifier, logits_of
-from advcore.criteria import Criterion, Targeted, classes_of
+from advcore.criteria import Criterion
 from advcore.norms import per_sample
 from advcore.randomness import Randomness
 
@@ -162,6 +162,6 @@ def soft_margin(logits: Tensor, criterion: Criterion) -> Tensor:
     With `p` the softmax, the gradient of the cross-entropy is `1 - p_label` times this one's, in
     the logits and so in anything else; this one's largest entry is always of size 1.
     """
-    classes = classes_of(criterion)[:, None]
+    classes = criterion.classes[:, None]
     lead = logits.scatter(1, classes, -torch.inf).logsumexp(1) - logits.gather(1, classes)[:, 0]
-    return -lead if isinstance(criterion, Targeted) else lead
+    return -lead if criterion.targeted else lead

@@ -18,7 +18,7 @@ from advcore.classifier import (
     logits_of,
     take_rows,
 )
-from advcore.criteria import Criterion, check_criterion, classes_of
+from advcore.criteria import Criterion, check_criterion
 from advcore.norms import Norm
 from advcore.randomness import Randomness
 
@@ -64,7 +64,7 @@ def solve(
         randomness = Randomness(0, torch.arange(len(images), device=images.device))
     with full_precision(), frozen(classifier):
         logits = first_logits(classifier, images)
-        check_labels(classes_of(criterion), len(images), logits.shape[1])
+        check_labels(criterion.classes, len(images), logits.shape[1])
         already = criterion.holds(logits)
         standing = (~already if radius is None else ~already & (radius > 0)).nonzero()[:, 0]
         result, found = images.clone(), already.clone()

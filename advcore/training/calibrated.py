@@ -12,7 +12,7 @@ from advcore.attacks.ascent import ascend
 from advcore.attacks.ball import Ball
 from advcore.attacks.budget import check_eps, radii
 from advcore.classifier import frozen
-from advcore.criteria import Criterion, Untargeted, classes_of
+from advcore.criteria import Criterion, Untargeted
 from advcore.norms import per_sample
 from advcore.randomness import Randomness
 from advcore.training.term import check_weight
@@ -117,4 +117,4 @@ class CCAT:
 
 def wrong_confidence(logits: Tensor, criterion: Criterion) -> Tensor:
     """`log max_{k != y} p_k`, `(B,)`."""
-    return logits.log_softmax(1).scatter(1, classes_of(criterion)[:, None], -float("inf")).amax(1)
+    return logits.log_softmax(1).scatter(1, criterion.classes[:, None], -float("inf")).amax(1)

@@ -19,7 +19,7 @@ from advcore.training.augmentation import augmented
 from advcore.training.ema import update_ema
 from advcore.training.optimiser import optimiser
 from advcore.training.recipe import Precision, Recipe
-from advcore.training.term import prepared, values_of_steps
+from advcore.training.term import Replaying, prepared, values_of_steps
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Fit:
         self._networks = {name: own.get(name, stepping) for name in recipe.objective}
         self._parameters = list(nn.ModuleList([network, self._prepared]).parameters())
         replayed = any(
-            hasattr(term, "replay") for term in recipe.objective.values()
+            isinstance(term, Replaying) for term in recipe.objective.values()
         )  # it reads the gradient of its images
         self._inputs = (
             None

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -16,14 +16,7 @@ class Term(Protocol):
 
     Cross-entropy on clean images is a term of its own.
 
-    A term may have more, which the loop looks for:
-
-    - `prepare(network)`, called before there is an optimiser: a module that the term is called with
-      in place of the network, and whose own parameters are trained beside the network's. ValueError
-      for a network that it cannot work with;
-    - `replays`, so many steps of the optimiser on each minibatch, and `replay(network, images,
-      labels, randomness)`, which iterates over the value of each; it is asked for the next one
-      after the backward pass of the one before.
+    What a term may have besides stands in `Preparing`, `Replaying`, and `advcore.box`.
     """
 
     @property
@@ -41,6 +34,35 @@ class Term(Protocol):
         """
 
 
+@runtime_checkable
+class Preparing(Term, Protocol):
+    """A term that brings parameters of its own, or works on the network in another form."""
+
+    def prepare(self, network: nn.Module) -> nn.Module:
+        """Return what the term is called with in place of the network; its own parameters are
+        trained beside the network's.
+
+        Called once, before there is an optimiser. Raises ValueError for a network that it cannot
+        work with.
+        """
+
+
+@runtime_checkable
+class Replaying(Term, Protocol):
+    """A term that takes several steps of the optimiser on each minibatch."""
+
+    @property
+    def replays(self) -> int:
+        """How many steps, at least 1."""
+
+    def replay(
+        self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
+    ) -> Iterator[Tensor]:
+        """Iterate over the value of each step, as of a call; it is asked for the next one after the
+        backward pass of the one before.
+        """
+
+
 Objective = Mapping[str, Term]
 """The terms whose weighted sum a step minimises, by the names that they bear in files, flags and
 metrics."""
@@ -49,7 +71,7 @@ metrics."""
 def prepared(objective: Objective, network: nn.Module) -> dict[str, nn.Module]:
     """Return what each term is called with: the network, or what its `prepare` makes of it."""
     return {
-        name: term.prepare(network) if hasattr(term, "prepare") else network
+        name: term.prepare(network) if isinstance(term, Preparing) else network
         for name, term in objective.items()
     }
 
@@ -70,8 +92,8 @@ def values_of_steps(
     passes in training mode by those of their own batch. What is kept for the next step is moved by
     the passes in training mode, one after the other.
     """
-    replayed = {name: term for name, term in objective.items() if hasattr(term, "replay")}
-    counts = {term.replays for term in replayed.values()} or {1}  # type: ignore[attr-defined]
+    replayed = {name: term for name, term in objective.items() if isinstance(term, Replaying)}
+    counts = {term.replays for term in replayed.values()} or {1}
     if len(counts) > 1:
         raise ValueError(
             "the terms that replay a minibatch must do so equally often; got replays "

@@ -1,7 +1,7 @@
 """Claims of the article as numbers: an estimate, its 95 % interval, and a verdict."""
 
 from advcore.pipelines.claims.grid import Grid, Numbers, Tables
-from advcore.pipelines.claims.kinds import CLAIMS, Claim
+from advcore.pipelines.claims.kinds import CLAIMS, Claim, OfNumbers, OfTwoModels
 from advcore.pipelines.claims.masking import MaskingWarnings
 from advcore.pipelines.claims.measured import Measured, Verdict, expected, judge
 from advcore.pipelines.claims.one_model import Level, Power, Trend
@@ -18,6 +18,8 @@ __all__ = [
     "MaskingWarnings",
     "Measured",
     "Numbers",
+    "OfNumbers",
+    "OfTwoModels",
     "Power",
     "Ratio",
     "Share",

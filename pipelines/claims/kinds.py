@@ -1,8 +1,8 @@
 """The kinds of claims that a study can name."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from advcore.pipelines.claims.grid import Tables
+from advcore.pipelines.claims.grid import Numbers, Tables
 from advcore.pipelines.claims.masking import MaskingWarnings
 from advcore.pipelines.claims.measured import Measured
 from advcore.pipelines.claims.one_model import Level, Power, Trend
@@ -11,12 +11,38 @@ from advcore.pipelines.claims.two_models import Difference, Ratio, Share
 
 
 class Claim(Protocol):
-    """A frozen dataclass with a sentence of the article, and how to measure it."""
+    """A frozen dataclass with a sentence of the article, and how to measure it.
 
-    says: str
+    What a claim may have besides stands in `Bounded`, `OfNumbers` and `OfTwoModels`.
+    """
+
+    @property
+    def says(self) -> str:
+        """The sentence, shown beside the number."""
 
     def measure(self, tables: Tables) -> Measured:
-        """Return the number measured from the tables. Raises LookupError where they lack it."""
+        """Return the number measured from the tables, by probe and model.
+
+        Raises LookupError where they lack it.
+        """
+
+
+@runtime_checkable
+class OfNumbers(Claim, Protocol):
+    """A claim about one column of a probe's table, whose names are checked when a file is read."""
+
+    @property
+    def of(self) -> Numbers:
+        """Where the numbers stand."""
+
+
+@runtime_checkable
+class OfTwoModels(OfNumbers, Protocol):
+    """A claim that compares the model with another one."""
+
+    @property
+    def to(self) -> str | None:
+        """The other model's name; None for none."""
 
 
 CLAIMS: dict[str, type] = {

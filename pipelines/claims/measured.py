@@ -2,11 +2,24 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 Verdict = Literal["yes", "no", "undecided"]
 """Yes where the whole interval lies inside what is expected, no where it lies wholly outside,
 undecided otherwise."""
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """A claim with a range in which its number is expected."""
+
+    @property
+    def at_least(self) -> float:
+        """The lower end of the expected range; -inf for none."""
+
+    @property
+    def at_most(self) -> float:
+        """The upper end of the expected range; inf for none."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +63,9 @@ def judge(
 
 def expected(claim: object) -> str:
     """Return the range in which the claim's number is expected, in words."""
-    low, high = getattr(claim, "at_least", -math.inf), getattr(claim, "at_most", math.inf)
+    if not isinstance(claim, Bounded):
+        return "-"
+    low, high = claim.at_least, claim.at_most
     if math.isfinite(low) and math.isfinite(high):
         return f"{low:g} to {high:g}"
     return f">= {low:g}" if math.isfinite(low) else f"<= {high:g}" if math.isfinite(high) else "-"

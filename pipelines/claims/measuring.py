@@ -2,27 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from advcore.pipelines.claims import intervals
 from advcore.pipelines.claims.grid import Grid, Numbers
 from advcore.pipelines.claims.intervals import Estimate
-from advcore.pipelines.claims.measured import Measured, judge
+from advcore.pipelines.claims.measured import Bounded, Measured, judge
 from advcore.pipelines.claims.seeds import over_seeds
-
-
-class Bounded(Protocol):
-    """A claim with a range in which its number is expected."""
-
-    @property
-    def at_least(self) -> float:
-        """The lower end of the expected range."""
-
-    @property
-    def at_most(self) -> float:
-        """The upper end of the expected range."""
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,17 @@
 """Values chosen by their `kind`: a name in a dict of classes, or `package.module:Class`."""
 
-import importlib
 import types
 from collections.abc import Mapping
-from dataclasses import is_dataclass
 from typing import Any, Union, get_args, get_origin
 
 from cattrs import Converter
 
 from advcore.pipelines.settings.messages import (
     describe_value,
-    field_names,
     joined,
-    one_line,
     suggestion,
 )
-from advcore.workers.errors import USERS_ERRORS
+from advcore.pipelines.settings.own_classes import own_class
 
 Known = Mapping[str, type]
 """A seam's dataclasses, by kind."""
@@ -35,7 +31,7 @@ def by_kind(converter: Converter, known: Known, data: Any, seam: Any) -> Any:
         )
     own = ", or package.module:Class" if isinstance(seam, type) else ""
     if ":" in kind:
-        cls = _imported(kind, seam)
+        cls = own_class(kind, seam)
     elif kind in known:
         cls = known[kind]
     else:
@@ -68,55 +64,6 @@ def with_kind(converter: Converter, known: Known, value: Any) -> dict[str, Any] 
         f"{cls.__module__}:{cls.__qualname__}",
     )
     return {"kind": kind, **converter.unstructure(value)}
-
-
-def _imported(kind: str, seam: Any) -> type:
-    """Import a user's own dataclass from `package.module:Class`."""
-    module, _, name = kind.partition(":")
-    try:
-        cls = getattr(importlib.import_module(module), name, None)
-    except USERS_ERRORS as error:
-        raise ValueError(
-            f"kind {kind!r}: module {module!r} cannot be imported ({one_line(error)}); is it on "
-            "PYTHONPATH?"
-        ) from error
-    if not (isinstance(cls, type) and is_dataclass(cls)):
-        raise ValueError(
-            f"kind {kind!r}: expected a frozen dataclass {name!r} in {module!r}, got "
-            f"{describe_value(cls)}; define it there"
-        )
-    if "kind" in field_names(cls):
-        raise ValueError(
-            f"kind {kind!r}: a field named 'kind' cannot be told from the class's own; rename it"
-        )
-    missing = [name for name in _members_of(seam) if not _has(cls, name)]
-    if missing:
-        raise ValueError(
-            f"kind {kind!r} is no {seam.__name__}: it lacks {joined(missing)}; define them"
-        )
-    return cls
-
-
-def _members_of(seam: Any) -> list[str]:
-    """Return the names of the methods and properties that a Protocol asks for.
-
-    Inherited ones are among them.
-    """
-    asked = [cls for cls in reversed(seam.__mro__) if getattr(cls, "_is_protocol", False)]
-    members = {name: value for cls in asked for name, value in vars(cls).items()}
-    return [
-        name
-        for name, value in members.items()
-        if (callable(value) or isinstance(value, property))
-        and (name == "__call__" or name[0] != "_")
-    ]
-
-
-def _has(cls: type, name: str) -> bool:
-    """True if the values of a class have the member: a field, a property, a method."""
-    if name == "__call__":
-        return name in dir(cls)  # every class can be called: that makes a value
-    return hasattr(cls, name) or name in field_names(cls)
 
 
 def _members(known: Known, union: Any) -> dict[str, type]:

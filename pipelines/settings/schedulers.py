@@ -111,6 +111,12 @@ class PBT:
 Scheduler = FIFO | ASHA | Median | PBT
 """Whether and when trials are stopped before their last epoch."""
 
+
+def judged_by(scheduler: Scheduler) -> str | None:
+    """Return the number of every epoch by which trials are stopped; None where none is."""
+    return None if isinstance(scheduler, FIFO) else scheduler.metric
+
+
 SCHEDULERS: dict[str, type] = {"fifo": FIFO, "asha": ASHA, "median": Median, "pbt": PBT}
 """The schedulers that a sweep can name by `kind`."""
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from advcore.networks.wrappers import Wrapper
-from advcore.pipelines.claims import Claim, MaskingWarnings, Numbers
+from advcore.pipelines.claims import Claim, MaskingWarnings, Numbers, OfTwoModels
 from advcore.pipelines.settings.names import check_folder_name, check_name
 from advcore.pipelines.settings.runs import RunSettings
 from advcore.pipelines.settings.schema import read
@@ -102,11 +102,11 @@ def _named(claim: Claim) -> list[tuple[str, str]]:
     """Return the probes and the models that a built-in claim names."""
     if isinstance(claim, MaskingWarnings):
         return [("probe", claim.probe), ("model", claim.model)]
-    held = vars(claim)
     named = [
-        (what, getattr(of, what))
-        for of in held.values()
+        place
+        for of in vars(claim).values()
         if isinstance(of, Numbers)
-        for what in ("probe", "model")
+        for place in (("probe", of.probe), ("model", of.model))
     ]
-    return [*named, *([("model", held["to"])] if named and held.get("to") else [])]
+    other = claim.to if isinstance(claim, OfTwoModels) else None
+    return [*named, ("model", other)] if named and other else named

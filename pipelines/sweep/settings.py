@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from advcore.pipelines.claims import Claim, Numbers
+from advcore.pipelines.claims import Claim, Numbers, OfNumbers, OfTwoModels
 from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.names import check_folder_name, check_name
 from advcore.pipelines.settings.runs import SweepSettings
@@ -15,6 +15,7 @@ from advcore.pipelines.settings.schedulers import (
     Random,
     Scheduler,
     Searcher,
+    judged_by,
 )
 from advcore.pipelines.settings.shipped import find
 from advcore.pipelines.sweep.metric_names import plain_name
@@ -107,7 +108,7 @@ class Sweep:
                     "pbt moves the settings itself: take kind: random for the searcher, which "
                     "draws the first ones"
                 )
-        judged = getattr(self.scheduler, "metric", None)
+        judged = judged_by(self.scheduler)
         if judged is not None and judged.partition("/")[0] in self.probes:
             raise ValueError(
                 f"a scheduler judges by a number of every epoch, and {judged} is a probe's, "
@@ -118,15 +119,15 @@ class Sweep:
     def _check_claims(self) -> None:
         short = short_names(self.space)
         for claim_name, claim in self.claims.items():
-            of = getattr(claim, "of", None)
-            if not isinstance(of, Numbers):
+            if not isinstance(claim, OfNumbers) or not isinstance(claim.of, Numbers):
                 continue
+            of, other = claim.of, claim.to if isinstance(claim, OfTwoModels) else None
             if of.probe not in self.probes:
                 raise ValueError(
                     f"claim {claim_name} names the probe {of.probe!r}; known: "
                     f"{', '.join(self.probes) or 'none'}"
                 )
-            for model in (of.model, getattr(claim, "to", None) or ALL):
+            for model in (of.model, other or ALL):
                 if model != ALL and model.partition("=")[0] not in short.values():
                     shown = ", ".join(f"{name}=VALUE" for name in short.values())
                     raise ValueError(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from advcore.pipelines.reports.chance import accuracy_of, warned
-from advcore.pipelines.settings.schedulers import PBT
+from advcore.pipelines.settings.schedulers import PBT, judged_by
 from advcore.pipelines.study.plan import Prepared, prepare
 from advcore.pipelines.study.summaries import checked
 from advcore.pipelines.sweep.lineage import Lineage, succeeding, trace_lineage
@@ -54,7 +54,7 @@ def reports(plan: Plan, point: Point, folder: Path) -> Iterator[TrialReport]:
     population = isinstance(plan.sweep.scheduler, PBT)
     training = succeeding(plan, point, folder) if population else plan.at(point)
     stretches = trace_lineage(plan, point, training) if population else []
-    judged = getattr(plan.sweep.scheduler, "metric", None)
+    judged = judged_by(plan.sweep.scheduler)
     for progress in epochs(training, folder):
         if judged is not None and judged not in progress.metrics:
             known = ", ".join(progress.metrics)

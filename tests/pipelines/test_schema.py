@@ -9,9 +9,7 @@ from typing import Any, Literal, Protocol
 import pytest
 
 from advcore.attacks import ATTACKS, Attack, Bisected, DeepFool
-from advcore.attacks.attack import BudgetAttack
 from advcore.pipelines.settings import schema
-from advcore.pipelines.settings.kinds import _members_of
 from advcore.probes import PROBES, Margins, Probe, Robustness
 from advcore.training import Recipe
 from advcore.workers.adapters import ADAPTERS
@@ -167,7 +165,7 @@ def test_a_kind_can_be_ones_own_dataclass(monkeypatch: pytest.MonkeyPatch, tmp_p
     for kind, match in {
         "my_animals:Stone": (
             r"zoo.star: kind 'my_animals:Stone' is no Animal: it "
-            r"lacks speak; define them"
+            r"lacks speak; write def speak\(self\)"
         ),
         "my_animals:NUMBER": (
             r"expected a frozen dataclass 'NUMBER' in 'my_animals', got the number 3; define "
@@ -364,7 +362,7 @@ def test_an_own_attack_without_a_norm_is_refused(
     (tmp_path / "own_attacks.py").write_text(OWN_ATTACKS)
     monkeypatch.syspath_prepend(tmp_path)
     probe = {"kind": "robustness", "eps": [0.5], "attacks": [{"kind": "own_attacks:Without"}]}
-    refusal = r"kind 'own_attacks:Without' is no Attack: it lacks norm; define them"
+    refusal = r"kind 'own_attacks:Without' is no Attack: it lacks norm; write norm: str"
     with pytest.raises(InputError, match=refusal):
         schema.structure(Probe, probe)
     held = {"kind": "restarts", "count": 2, "attack": {"kind": "own_attacks:Without"}}
@@ -372,7 +370,3 @@ def test_an_own_attack_without_a_norm_is_refused(
         schema.structure(Probe, probe | {"attacks": [held]})
     own = schema.structure(Probe, probe | {"attacks": [{"kind": "own_attacks:With"}]})
     assert own.attacks[0].norm == "l2"
-
-
-def test_a_seam_asks_for_what_it_inherits() -> None:
-    assert _members_of(BudgetAttack) == ["norm", "__call__", "eps"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from advcore.criteria import Criterion, Targeted, classes_of
+from advcore.criteria import Criterion
 from advcore.workers.adapters.catalogue import check_settings, choose, library, parameters
 from advcore.workers.adapters.library_attack import Adapter, LibraryBudget, LibraryMinimal
 from advcore.workers.errors import InputError
@@ -66,14 +66,14 @@ class AdvLibAdapter(Adapter):
         seed: int,
         eps: float | None,
     ) -> Tensor:
-        targeted, name = isinstance(criterion, Targeted), attack.func.__name__
+        targeted, name = criterion.targeted, attack.func.__name__
         if targeted and name in UNTARGETED:
             raise ValueError(
                 f"adv-lib's {name} takes no Targeted criterion; give Untargeted(labels)"
             )
         radius = {} if eps is None else {RADII[name]: eps}
         return attack(
-            model=network, inputs=images, labels=classes_of(criterion), targeted=targeted, **radius
+            model=network, inputs=images, labels=criterion.classes, targeted=targeted, **radius
         )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from advcore.criteria import Criterion, Targeted, classes_of
+from advcore.criteria import Criterion
 from advcore.workers.adapters.catalogue import check_settings, choose, library, parameters
 from advcore.workers.adapters.library_attack import Adapter, LibraryBudget, LibraryMinimal
 from advcore.workers.errors import InputError
@@ -60,7 +60,7 @@ class FoolboxAdapter(Adapter):
         eps: float | None,
     ) -> Tensor:
         foolbox = library("foolbox", "foolbox")
-        targeted = isinstance(criterion, Targeted)
+        targeted = criterion.targeted
         goal = (
             foolbox.criteria.TargetedMisclassification
             if targeted
@@ -68,7 +68,7 @@ class FoolboxAdapter(Adapter):
         )
         model = foolbox.PyTorchModel(network, bounds=(0, 1), device=images.device)
         try:
-            _, clipped, _ = attack(model, images, goal(classes_of(criterion)), epsilons=eps)
+            _, clipped, _ = attack(model, images, goal(criterion.classes), epsilons=eps)
         except ValueError as error:
             if str(error) != "unsupported criterion":
                 raise

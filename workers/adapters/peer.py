@@ -18,7 +18,7 @@ from advcore.attacks import Adversarial, Status, l0
 from advcore.attacks.attack import SearchResult
 from advcore.attacks.budget import radii
 from advcore.attacks.search import solve
-from advcore.classifier import Classifier, take_rows
+from advcore.classifier import Classifier, PerSample, take_rows
 from advcore.criteria import Criterion
 from advcore.norms import Radius, per_sample
 from advcore.randomness import Randomness
@@ -64,7 +64,7 @@ def attack_by(
     peer may change the batch; the library's own errors pass through (some of its attacks know
     float32 only).
     """
-    if hasattr(classifier, "rows") and not one_by_one:
+    if isinstance(classifier, PerSample) and not one_by_one:
         raise ValueError(
             "this classifier holds something per sample, and another library may change its "
             "batch: set one_by_one"

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from advcore.criteria import Criterion, Targeted, classes_of
+from advcore.criteria import Criterion
 from advcore.workers.adapters.catalogue import check_settings, choose, library, parameters
 from advcore.workers.adapters.library_attack import Adapter, LibraryBudget, LibraryMinimal
 from advcore.workers.errors import InputError
@@ -58,14 +58,14 @@ class TorchattacksAdapter(Adapter):
         if "seed" in known and "seed" not in attack.keywords:
             own["seed"] = seed
         made = attack(network, **own)
-        if isinstance(criterion, Targeted):
+        if criterion.targeted:
             if "targeted" not in made.supported_mode or type(made).__name__ in UNTARGETED:
                 raise ValueError(
                     f"torchattacks' {type(made).__name__} takes no Targeted criterion; give "
                     "Untargeted(labels)"
                 )
             made.set_mode_targeted_by_label(quiet=True)
-        return made(images, classes_of(criterion))
+        return made(images, criterion.classes)
 
 
 @dataclass(frozen=True)
