@@ -32,8 +32,9 @@ class Criterion(Protocol):
         """The criterion on a device."""
 
     def goals(self, logits: Tensor, count: int) -> Tensor:
-        """The `count` most likely classes that would count as adversarial, `(B, count)`; as many as
-        there are, at least one.
+        """Return the `count` most likely classes that would count as adversarial, `(B, count)`.
+
+        Fewer where there are no more; at least one.
         """
 
     def rival(self, logits: Tensor) -> Tensor:

@@ -18,8 +18,9 @@ class KnowsJacobian(Classifier, Protocol):
     def known_jacobian(
         self, images: Tensor, values: Callable[[Tensor], Tensor] | None
     ) -> tuple[Tensor, Tensor] | None:
-        """The logits `(B, K)` and gradients `(B, k, *shape)` that `jacobian` would give; None where
-        they are not known.
+        """Return the logits `(B, K)` and gradients `(B, k, *shape)` as `jacobian` does.
+
+        None where they are not known.
         """
 
 

@@ -39,10 +39,10 @@ class Preparing(Term, Protocol):
     """A term that brings parameters of its own, or works on the network in another form."""
 
     def prepare(self, network: nn.Module) -> nn.Module:
-        """Return what the term is called with in place of the network; its own parameters are
-        trained beside the network's.
+        """Return what the term is called with in place of the network.
 
-        Called once, before there is an optimiser. Raises ValueError for a network that it cannot
+        Called once, before there is an optimiser: its own parameters are trained beside the
+        network's. Raises ValueError for a network that it cannot
         work with.
         """
 
@@ -58,8 +58,9 @@ class Replaying(Term, Protocol):
     def replay(
         self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
     ) -> Iterator[Tensor]:
-        """Iterate over the value of each step, as of a call; it is asked for the next one after the
-        backward pass of the one before.
+        """Iterate over the value of each step, as of a call.
+
+        It is asked for the next one after the backward pass of the one before.
         """
 
 

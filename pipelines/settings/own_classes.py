@@ -1,5 +1,6 @@
-"""A user's own class, named `package.module:Class`: imported, and checked once against what its
-Protocols ask for, before anything runs.
+"""A user's own class, named `package.module:Class`.
+
+It is imported, and checked once against what its Protocols ask for, before anything runs.
 """
 
 import importlib
