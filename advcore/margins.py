@@ -82,7 +82,7 @@ def margins(
 
     Args:
         images: `(B, C, H, W)` in [0, 1].
-        family: the subspaces.
+        family: family of subspaces.
         attack: a minimal-norm l2 attack without a box, see `check_attack`; `DeepFool(norm="l2",
             box=False)` when None.
         rows: samples x subspaces that are attacked as one batch; only memory and speed depend on

@@ -35,7 +35,11 @@ class Flip:
 
 @dataclass(frozen=True)
 class LowPass:
-    """The `band` x `band` lowest frequencies of each channel kept, all others removed."""
+    """The `band` x `band` lowest frequencies of each channel kept, all others removed.
+
+    Attributes:
+        band: number of frequencies along each side that are kept.
+    """
 
     band: int
 
@@ -46,7 +50,11 @@ class LowPass:
 
 @dataclass(frozen=True)
 class HighPass:
-    """The `band` x `band` highest frequencies of each channel kept, all others removed."""
+    """The `band` x `band` highest frequencies of each channel kept, all others removed.
+
+    Attributes:
+        band: number of frequencies along each side that are kept.
+    """
 
     band: int
 
@@ -57,7 +65,11 @@ class HighPass:
 
 @dataclass(frozen=True)
 class CutOff:
-    """The `band` x `band` lowest frequencies of each channel removed, all others kept."""
+    """The `band` x `band` lowest frequencies of each channel removed, all others kept.
+
+    Attributes:
+        band: number of frequencies along each side that are removed.
+    """
 
     band: int
 

@@ -37,25 +37,28 @@ one."""
 class ModelSpec:
     """A model that any machine can build.
 
-    - `architecture`: a name in `advcore.networks.NETWORKS`, or `package.module:factory`, or a
-      torchvision model, or `timm:NAME`, `robustbench:NAME`, `huggingface:PATH` (an image
-      classifier, a local folder or a name). Those three bring their normalisation, unless `mean`
-      and `std` say another.
-    - `checkpoint`: a .safetensors file or a torch file that holds weights only, here or at
-      s3://BUCKET/KEY; none means fresh weights from a fixed seed. A study or a recipe may also name
-      one in MLflow, `runs:/ID/model` or `models:/NAME/VERSION`, which its driver fetches first.
-    - `classes`: the number of logits, handed to the factory as `num_classes` where it takes that.
-    - `arguments`: further keyword arguments of the factory.
-    - `mean`, `std`: one number per channel in pixel units [0, 1], both or none; normalisation
-      becomes part of the model.
-    - `transform`: that of the data which the model was trained on, where they have one; `mean` and
-      `std` are then those of the data before it, and the mean image is transformed, see
-      `advcore.classifier.Normalized`. It is the model's own: a model keeps its normalisation on
-      whatever data a study measures it.
-    - `wrapper`: what is put around the whole, its normalisation included, when it is measured; none
-      is trained.
-    - `pretrained`: with the weights and the normalisation that the library has for it, from its
-      cache or the net. A checkpoint's weights replace them.
+    Attributes:
+        architecture: name in `advcore.networks.NETWORKS`, or `package.module:factory`, or a
+            torchvision model, or `timm:NAME`, `robustbench:NAME`, `huggingface:PATH` (an image
+            classifier, a local folder or a name). Those three bring their normalisation, unless
+            `mean` and `std` say another.
+        checkpoint: .safetensors file or a torch file that holds weights only, here or at
+            s3://BUCKET/KEY; none means fresh weights from a fixed seed. A study or a recipe may
+            also name one in MLflow, `runs:/ID/model` or `models:/NAME/VERSION`, which its driver
+            fetches first.
+        classes: number of logits, handed to the factory as `num_classes` if it takes that.
+        arguments: further keyword arguments of the factory.
+        mean: mean of each channel in pixel units [0, 1]; with `std`, normalisation becomes part of
+            the model. Give both or none.
+        std: standard deviation of each channel in pixel units [0, 1]. Give both or none.
+        transform: transform of the data on which the model was trained, if they have one; `mean`
+            and `std` are then those of the data before it, and the mean image is transformed, see
+            `advcore.classifier.Normalized`. It is the model's own: a model keeps its normalisation
+            on whatever data a study measures it.
+        wrapper: wrapper around the whole, its normalisation included, when it is measured; none is
+            trained.
+        pretrained: take the weights and the normalisation that the library has for it, from its
+            cache or the net. A checkpoint's weights replace them.
     """
 
     architecture: str

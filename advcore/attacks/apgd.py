@@ -43,11 +43,11 @@ class APGD:
     Attributes:
         eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of
             eps takes its place when None.
-        norm: the ball.
+        norm: norm of the ball.
         steps: gradient steps.
-        rho: share of rising steps at or below which a checkpoint halves.
-        objective: what is maximised; `logit_ratio` is the DLR loss, untargeted or targeted as the
-            criterion is.
+        rho: share of rising steps at or below which a checkpoint halves the step.
+        objective: function that is maximised; `logit_ratio` is the DLR loss, untargeted or targeted
+            as the criterion is.
         box: keep `x + r` in [0, 1].
     """
 

@@ -28,8 +28,11 @@ class APGDT:
     that target alone.
 
     Attributes:
-        eps, norm, steps, rho: as in `APGD`.
-        targets: how many classes are tried, the likeliest first.
+        eps: radius in pixel units, as in `APGD`.
+        norm: norm of the ball.
+        steps: gradient steps of each run.
+        rho: share of rising steps at or below which a checkpoint halves the step.
+        targets: number of classes that are tried, the likeliest first.
         box: keep `x + r` in [0, 1].
     """
 

@@ -50,9 +50,9 @@ class Bisected:
     direction is.
 
     Attributes:
-        attack: whose results are bisected.
-        steps: halvings; the distance is then within 2^-steps of the crossing, as a share. In
-            float32, images drawn by more than about 12 lie within rounding of the boundary: in a
+        attack: attack whose results are bisected.
+        steps: number of halvings; the distance is then within 2^-steps of the crossing, as a share.
+            In float32, images drawn by more than about 12 lie within rounding of the boundary: in a
             batch of another size they may fall on its other side.
     """
 

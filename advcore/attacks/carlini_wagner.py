@@ -44,18 +44,18 @@ class CarliniWagner:
     Guarantee: an upper bound on the minimal distance.
 
     Attributes:
-        steps: of Adam, for one weight; published with 10,000, mostly run with 1,000. One forward
-            and one backward pass each.
-        searches: how many weights are tried.
-        learning_rate: of Adam, in units of `w`: half of it in pixels at gray, less toward the faces
-            of the box.
-        weight: the first c.
-        confidence: the margin that an adversarial image must have, in units of the logits.
-        abort_early: a sample leaves a minimisation that has not lowered its loss by 0.01 % in a
-            tenth of the steps, unless it has met no adversarial image yet and one of its pixels is
-            on the way in from a face of the box: there `w` is 7, and the loss does not move for
-            some hundred steps.
-        box: keep `x'` in [0, 1], by tanh; without, `x' = (w + 1) / 2`, the same at gray.
+        steps: steps of Adam for one weight; published with 10,000, mostly run with 1,000. One
+            forward and one backward pass each.
+        searches: number of weights that are tried.
+        learning_rate: learning rate of Adam, in units of `w`: half of it in pixels at gray, less
+            toward the faces of the box.
+        weight: first weight c.
+        confidence: margin that an adversarial image must have, in units of the logits.
+        abort_early: let a sample leave a minimisation that has not lowered its loss by 0.01 % in a
+            tenth of the steps. It stays if it has met no adversarial image yet and one of its
+            pixels is on the way in from a face of the box: there `w` is 7, and the loss does not
+            move for some hundred steps.
+        box: keep `x'` in [0, 1], by tanh; without the box, `x' = (w + 1) / 2`, the same at gray.
     """
 
     norm: ClassVar[str] = "l2"

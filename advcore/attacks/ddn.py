@@ -44,16 +44,16 @@ class DDN:
     Guarantee: an upper bound on the minimal distance.
 
     Attributes:
-        steps: iterates, one forward and one backward pass each.
-        init_norm: the first radius, in pixel units.
-        gamma: by which share the radius changes per step.
-        step: the first length `a` of the step along the unit gradient.
-        last_step: the last one.
+        steps: number of iterates, one forward and one backward pass each.
+        init_norm: first radius, in pixel units.
+        gamma: share by which the radius changes per step.
+        step: first length `a` of the step along the unit gradient, in pixel units.
+        last_step: last length of the step, in pixel units.
         spread: logits are multiplied, per sample, so that at `x` the label (or the strongest class,
             when targeted) leads the others' mean by this much; None takes them as they come, as
             published.
-        levels: round `x + r` to that many equidistant levels at each step; None does not. The
-            result then lies on the levels, and, like any, is verified as it stands.
+        levels: number of equidistant levels to which `x + r` is rounded at each step; None does not
+            round. The result then lies on the levels, and, like any, is verified as it stands.
         box: keep `x + r` in [0, 1]; levels need it.
     """
 

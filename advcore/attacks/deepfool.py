@@ -47,11 +47,11 @@ class DeepFool:
     affine classifiers, without the box.
 
     Attributes:
-        norm: in which the perturbation is short.
-        steps: linearisations at most.
-        overshoot: how far beyond the linearised boundary the result goes, as a share of `r`; it
-            counts in the distance.
-        classes: how many classes may become the adversarial one: the likeliest at `x`, as
+        norm: norm in which the perturbation is short.
+        steps: largest number of linearisations.
+        overshoot: length by which the result goes beyond the linearised boundary, as a share of
+            `r`; it counts in the distance.
+        classes: number of classes that may become the adversarial one: the likeliest at `x`, as
             published.
         least_step: shortest step in pixel units, against stalling.
         box: keep `x + r` in [0, 1]. In l2 and linf a step is clipped: it falls short of its

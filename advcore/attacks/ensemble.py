@@ -38,11 +38,11 @@ class StandardEnsemble:
     Attributes:
         eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of
             eps takes its place when None.
-        norm: the ball.
-        steps: of either APGD.
-        targets: of `APGDT`.
-        queries: of `Square`.
-        minimal: the third attack, in the same norm; bisected `DeepFool` when None.
+        norm: norm of the ball.
+        steps: gradient steps of each of the two APGD attacks.
+        targets: number of classes that `APGDT` tries.
+        queries: number of squares that `Square` tries.
+        minimal: third attack, in the same norm; bisected `DeepFool` when None.
     """
 
     eps: Radius | None = None

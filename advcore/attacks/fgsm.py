@@ -26,7 +26,7 @@ class FGSM:
     Attributes:
         eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of
             eps takes its place when None.
-        norm: the ball.
+        norm: norm of the ball.
         box: keep `x + r` in [0, 1].
     """
 

@@ -50,12 +50,13 @@ class FMN:
     Guarantee: an upper bound on the minimal distance.
 
     Attributes:
-        norm: in which the perturbation is short.
-        steps: iterates, one forward and one backward pass each.
-        gamma: by which share eps changes, at first.
-        last_gamma: and at last.
-        step: the first length `a`, measured in l2 in any norm; None takes the one of `STEPS`.
-        last_step: the last one, as a share of `step`.
+        norm: norm in which the perturbation is short.
+        steps: number of iterates, one forward and one backward pass each.
+        gamma: share by which eps changes, at first.
+        last_gamma: share by which eps changes, at last.
+        step: first length `a` of the step, in pixel units, measured in l2 in any norm; None takes
+            the one of `STEPS`.
+        last_step: last length of the step, as a share of `step`.
         box: keep `x + r` in [0, 1].
     """
 

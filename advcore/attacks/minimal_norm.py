@@ -47,11 +47,12 @@ class MinimalNorm:
     %. 16 at a time give the same, to 1e-6. Where logits are the same to the last bit, so are they.
 
     Attributes:
-        norm: in which the perturbation is short.
+        norm: norm in which the perturbation is short.
         descent: steps of each of the two descents.
-        refinement: turns on the boundary at most; a sample that gains no more leaves before.
-        classes: how many classes the first linearisation looks at: the likeliest ones.
-        box: `x + r` in [0, 1].
+        refinement: largest number of turns on the boundary; a sample that gains no more leaves
+            before.
+        classes: number of classes that the first linearisation looks at: the likeliest ones.
+        box: keep `x + r` in [0, 1].
     """
 
     norm: Literal["l1", "l2", "linf"] = "l2"

@@ -37,13 +37,13 @@ class PGD:
     Attributes:
         eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of
             eps takes its place when None.
-        norm: the ball.
+        norm: norm of the ball.
         steps: gradient steps.
         relative_step: step length as a share of eps; 2.5 / steps when None, as in Madry's l2
             evaluations.
         random_start: start at a random point of the ball: linf uniform, l1 and l2 a uniform
             direction at a uniform radius.
-        objective: what is maximised.
+        objective: function that is maximised.
         box: keep `x + r` in [0, 1].
     """
 

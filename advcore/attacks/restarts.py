@@ -23,8 +23,8 @@ class Restarts:
     each run's checks before and after.
 
     Attributes:
-        attack: one that draws noise; another would do the same again.
-        count: runs.
+        attack: attack that draws noise; another one would do the same again.
+        count: number of runs.
     """
 
     attack: Attack

@@ -42,9 +42,9 @@ class Rounded:
     the box, whatever the attack's do. Queries count one more forward pass a try.
 
     Attributes:
-        attack: whose results are rounded.
-        levels: of a pixel; 256 for 8 bits.
-        tries: at most so many roundings; ten reach 6 r.
+        attack: attack whose results are rounded.
+        levels: number of levels of a pixel; 256 for 8 bits.
+        tries: largest number of roundings; ten reach 6 r.
     """
 
     box: ClassVar[bool] = True

@@ -47,15 +47,16 @@ class SparseFool:
     for an affine classifier with two classes and `control` 1.
 
     Attributes:
-        norm: what the distance counts: `l1`; `l0`, coordinates; `pixels`, those with any channel
-            changed, as published. The perturbation is the same.
-        steps: outer iterations at most; published with 20, run with 50.
-        control: how far out the hyperplane is laid, as a factor on the way to the boundary's point:
-            the published lambda. 3 was published, for curved boundaries: it halves the iterations.
-            Here 1, since on a LeNet 3 makes l1 3.7 times longer, and an iteration is cheap.
-        overshoot: how far beyond the walk's end the result goes, as a share of `r`; inside the box.
-        classes: DeepFool's.
-        box: keep `x + r` in [0, 1]. Without, one step moves one coordinate, however far.
+        norm: norm in which the distance counts: `l1`; `l0`, coordinates; `pixels`, those with any
+            channel changed, as published. The perturbation is the same.
+        steps: largest number of outer iterations; published with 20, run with 50.
+        control: distance of the hyperplane, as a factor on the way to the boundary's point: the
+            published lambda. 3 was published, for curved boundaries: it halves the iterations. Here
+            1, since on a LeNet 3 makes l1 3.7 times longer, and an iteration is cheap.
+        overshoot: length by which the result goes beyond the walk's end, as a share of `r`; inside
+            the box.
+        classes: number of classes that may become the adversarial one, as in `DeepFool`.
+        box: keep `x + r` in [0, 1]. Without the box, one step moves one coordinate, however far.
     """
 
     norm: Literal["l1", "l0", "pixels"] = "l1"

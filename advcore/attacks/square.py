@@ -46,10 +46,10 @@ class Square:
     Attributes:
         eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of
             eps takes its place when None.
-        norm: the ball.
-        queries: squares tried, hence images sent forward per sample at most, without the check
-            before and the one after.
-        p: the first squares' share of the pixels.
+        norm: norm of the ball.
+        queries: number of squares tried, hence images sent forward per sample at most, without the
+            check before and the one after.
+        p: share of the pixels that the first squares cover.
     """
 
     eps: Radius | None = None

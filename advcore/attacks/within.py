@@ -21,7 +21,7 @@ class Within:
     Else the sample is robust.
 
     Attributes:
-        minimal: the attack; its images should stay in the box.
+        minimal: minimal-norm attack; its images should stay in the box.
         eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of
             eps takes its place when None.
     """

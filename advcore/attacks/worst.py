@@ -27,7 +27,8 @@ class Worst:
     Queries and gradients add up, with each attack's own checks before and after.
 
     Attributes:
-        attacks: all with a budget, the same eps in each, or all without; the quickest first.
+        attacks: attacks, all with a budget, the same eps in each, or all without; the quickest
+            first.
     """
 
     attacks: tuple[Attack, ...]

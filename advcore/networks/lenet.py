@@ -8,6 +8,11 @@ def lenet(num_classes: int = 10, channels: int = 1, side: int = 28) -> nn.Module
 
     Two 5x5 convolutions (6 padded, 16), each max-pooled by 2, then 120-84-`num_classes`, ReLU.
     Takes `(B, channels, side, side)` with side >= 12; 61,706 parameters at 28 x 28.
+
+    Args:
+        num_classes: number of logits K.
+        channels: channels of the images.
+        side: height and width of the images, in pixels.
     """
     if side < 12:
         raise ValueError(f"lenet needs images of at least 12 x 12; got {side} x {side}")

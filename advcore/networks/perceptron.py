@@ -9,6 +9,12 @@ def perceptron(
     """Build one hidden layer of `width` ReLUs on `(B, channels, side, side)`.
 
     It is the smallest network with a curved boundary.
+
+    Args:
+        num_classes: number of logits K.
+        channels: channels of the images.
+        side: height and width of the images, in pixels.
+        width: number of ReLUs.
     """
     return nn.Sequential(
         nn.Flatten(), nn.Linear(channels * side**2, width), nn.ReLU(), nn.Linear(width, num_classes)

@@ -17,6 +17,10 @@ def preact_resnet18(num_classes: int = 10, channels: int = 3) -> nn.Module:
     The network of much work on fast adversarial training, in its form without batch norm after the
     last block. Images `(B, channels, H, W)` of any size; names of weights as in the widespread
     CIFAR networks of kuangliu.
+
+    Args:
+        num_classes: number of logits K.
+        channels: channels of the images.
     """
     return he(PreActResNet(num_classes, channels))
 

@@ -46,6 +46,13 @@ def random_features(
     With the objective `squared_error` and weight decay it is ridge regression on the features, and
     nearly so with the Gaussian kernel of that `bandwidth` (pixels in [0, 1], l2; two digits lie
     some 10 apart).
+
+    Args:
+        num_classes: number of logits K.
+        channels: channels of the images.
+        side: height and width of the images, in pixels.
+        features: number of random Fourier features.
+        bandwidth: bandwidth of the Gaussian kernel, l2, pixel units.
     """
     if features < 1:
         raise ValueError(f"features must be at least 1; got {features}")

@@ -14,6 +14,10 @@ def small_resnet18(num_classes: int = 10, channels: int = 3) -> nn.Module:
     torchvision's `resnet18` is the same from there on; its stem for ImageNet divides the side by 4.
     Images `(B, channels, H, W)` of any size; names of weights as in the widespread CIFAR networks
     of kuangliu.
+
+    Args:
+        num_classes: number of logits K.
+        channels: channels of the images.
     """
     return he(ResNet(num_classes, channels))
 

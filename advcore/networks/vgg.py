@@ -19,6 +19,11 @@ def vgg(num_classes: int = 10, channels: int = 3, depth: int = 16) -> nn.Module:
     For CIFAR-10, VGG-16 has 14,728,266 parameters, VGG-11 9,231,114. Images `(B, channels, H, W)`
     of any size: pooling by 2 keeps what is left over at an edge. Names of weights as in the
     widespread CIFAR networks of kuangliu. Raises ValueError for another depth.
+
+    Args:
+        num_classes: number of logits K.
+        channels: channels of the images.
+        depth: number of layers with weights of the published network: 11 or 16.
     """
     if depth not in STAGES:
         raise ValueError(f"the depth of a vgg is {' or '.join(map(str, STAGES))}; got {depth}")

@@ -16,6 +16,13 @@ def wide_resnet(
     For CIFAR-10, WRN-28-10 has 36,479,194 parameters, WRN-34-10, that of much adversarial training,
     46,160,474. Images `(B, channels, H, W)` of any size; names of weights as in the widespread code
     of xternalz. Raises ValueError for a depth that makes no whole blocks.
+
+    Args:
+        num_classes: number of logits K.
+        channels: channels of the images.
+        depth: number of layers: 6 n + 4 with n blocks a stage.
+        width: factor of the channels.
+        dropout: probability that dropout inside a block sets a number to 0.
     """
     if depth < 10 or (depth - 4) % 6:
         raise ValueError(

@@ -27,7 +27,7 @@ class ScaledLogits:
     Its gradient underflows to 0 where the factor is large.
 
     Attributes:
-        factor: positive.
+        factor: factor of the logits, positive.
     """
 
     factor: float
@@ -47,7 +47,7 @@ class RoundedInput:
     The predictions are nearly the same, and the gradient is 0.
 
     Attributes:
-        levels: how many, 256 for 8 bits.
+        levels: number of levels of a pixel, 256 for 8 bits.
     """
 
     levels: int = 256

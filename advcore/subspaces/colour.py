@@ -51,9 +51,9 @@ class OneColour:
     """Another family, in one channel only. A family by itself perturbs each channel as it likes.
 
     Attributes:
-        family: the subspaces, as for images of one channel.
-        channel: its number, from 0; none for grey: all channels move alike, by 1/sqrt(C) of the
-            perturbation each.
+        family: family of subspaces, as for images of one channel.
+        channel: number of the channel, from 0; none for grey: all channels move alike, by 1/sqrt(C)
+            of the perturbation each.
     """
 
     family: FamilySpec

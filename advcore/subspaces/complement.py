@@ -91,7 +91,7 @@ class Complements:
     Holds count x dim x D numbers in float64, `dim` that of the other.
 
     Attributes:
-        family: the subspaces that are left out, one at a time.
+        family: family of the subspaces that are left out, one at a time.
     """
 
     family: FamilySpec

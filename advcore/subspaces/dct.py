@@ -145,7 +145,7 @@ class DCTDiagonal:
 
     Attributes:
         size: frequencies along each side of a block.
-        stride: from one block to the next, along the diagonal.
+        stride: distance from one block to the next along the diagonal, in frequencies.
     """
 
     size: int = 8

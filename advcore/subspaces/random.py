@@ -25,9 +25,9 @@ class RandomSubspaces:
     numbers in float64.
 
     Attributes:
-        count: how many.
-        dim: the dimension of each.
-        seed: of the Gaussian vectors.
+        count: number of subspaces.
+        dim: dimension of each.
+        seed: seed of the Gaussian vectors.
     """
 
     count: int = 10

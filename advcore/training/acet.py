@@ -52,10 +52,10 @@ class ACET:
 
     Attributes:
         eps: radius in pixel units, linf; None, or 0, for noise without an adversary, which is CEDA.
-        steps: of the ascent; 40 in the authors' code.
+        steps: gradient steps of the ascent; 40 in the authors' code.
         relative_step: step length as a share of eps; 2.5 / steps when None. The authors take 1 /
             steps, which does not reach every point of the ball from a random start.
-        weight: of the term.
+        weight: weight of the term.
     """
 
     eps: float | None = 0.3

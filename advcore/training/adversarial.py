@@ -42,12 +42,12 @@ class AdversarialTraining:
     relative_step=1.25)`: its start is random, as that of `FGSM` is not.
 
     Attributes:
-        attack: the inner maximisation, with its eps if it has a budget.
-        cap: of a minimal-norm attack, the largest `||r||` in its norm, pixel units: a longer r is
+        attack: attack of the inner maximisation, with its eps if it has a budget.
+        cap: largest `||r||` of a minimal-norm attack, in its norm, pixel units: a longer r is
             shortened to it; None for no limit.
-        share: of the samples that are attacked, each with this probability; the others are trained
-            on as they are.
-        weight: of the term.
+        share: share of the samples that are attacked, each with this probability; the others are
+            trained on as they are.
+        weight: weight of the term.
     """
 
     attack: Attack

@@ -29,8 +29,9 @@ class AdvProp:
     what is exported is the network with the main ones, as in the paper.
 
     Attributes:
-        attack: as of `AdversarialTraining`; weak in the paper, PGD at eps 1 / 255 to 4 / 255.
-        weight: of the term; 1 in the paper, beside 1 for the clean images.
+        attack: attack, as of `AdversarialTraining`; weak in the paper, PGD at eps 1 / 255 to 4 /
+            255.
+        weight: weight of the term; 1 in the paper, beside 1 for the clean images.
     """
 
     attack: Attack

@@ -29,7 +29,7 @@ class RandomCrop:
     """Each image moved by up to `padding` pixels along either axis, black where nothing was.
 
     Attributes:
-        padding: pixels; 4 is usual for images of 32 x 32.
+        padding: padding on each side, in pixels; 4 is usual for images of 32 x 32.
     """
 
     padding: int = 4

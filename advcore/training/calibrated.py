@@ -38,13 +38,13 @@ class CCAT:
     Attributes:
         eps: radius in pixel units; 0.3 in the paper on MNIST, 0.03 on CIFAR-10. At 0 it is plain
             training.
-        norm: the ball, and the distance that lambda falls with; linf in the paper.
-        rho: how fast lambda falls, 10 in the paper.
-        steps: of the ascent; 40 in the paper.
+        norm: norm of the ball, and of the distance that lambda falls with; linf in the paper.
+        rho: exponent by which lambda falls, 10 in the paper.
+        steps: gradient steps of the ascent; 40 in the paper.
         relative_step: step length as a share of eps; 2.5 / steps when None. In the paper a step is
             0.005.
         box: keep `x + r` in [0, 1].
-        weight: of the term.
+        weight: weight of the term.
     """
 
     eps: float

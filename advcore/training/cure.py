@@ -34,11 +34,11 @@ class CURE:
     B samples; and z is 1 in every pixel where the gradient is 0.
 
     Attributes:
-        weight: gamma in the paper, 4 there; of the released form lambda, 4 in its class and 1 in
-            its notebook.
-        h: the step of the finite difference, l2 norm in pixel units, 1.5 at the end of the paper's
+        weight: weight of the term: gamma in the paper, 4 there; of the released form lambda, 4 in
+            its class and 1 in its notebook.
+        h: step of the finite difference, l2 norm in pixel units, 1.5 at the end of the paper's
             ramp. The released code's 3 is in images divided by a std of 0.2.
-        form: the paper's, or that of the authors' code.
+        form: form of the paper, or that of the authors' code.
     """
 
     weight: float = 4.0

@@ -43,11 +43,11 @@ class Diagnosis:
       Lanczos to a hundredth of it.
 
     Attributes:
-        eps: of the attacks, pixel units.
-        norm: of the attacks.
-        steps: of PGD.
-        samples: so many are looked at.
-        few: so many of those for margins and eigenvalues.
+        eps: radius of the attacks, in pixel units.
+        norm: norm of the attacks.
+        steps: gradient steps of PGD.
+        samples: number of samples that are looked at.
+        few: number of those samples for margins and eigenvalues.
         box: keep the attacks in [0, 1]; False for transformed data.
     """
 

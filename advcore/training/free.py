@@ -34,11 +34,11 @@ class Free:
 
     Attributes:
         eps: radius in pixel units; at 0 a minibatch's replays are plain steps.
-        norm: the ball.
-        replays: m in the paper, 8 there on CIFAR-10.
+        norm: norm of the ball.
+        replays: number of replays: m in the paper, 8 there on CIFAR-10.
         relative_step: step length as a share of eps; 1 in the paper.
         box: keep images in [0, 1].
-        weight: of the term.
+        weight: weight of the term.
     """
 
     eps: float

@@ -20,8 +20,9 @@ class Gaussian:
 
     Attributes:
         sigma: standard deviation of a pixel, pixel units.
-        box: clip the noisy images to [0, 1]; what is smoothed afterwards is trained without.
-        weight: of the term.
+        box: clip the noisy images to [0, 1]; a network that is smoothed afterwards is trained
+            without.
+        weight: weight of the term.
     """
 
     sigma: float = 0.25

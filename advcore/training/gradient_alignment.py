@@ -35,8 +35,8 @@ class GradientAlignment:
     Attributes:
         eps: radius in pixel units, that of the adversarial term. At 0 the term is 0, without any
             pass.
-        weight: lambda; the authors take 0.2 at 8/255 on CIFAR-10, 2 at 16/255, and `0.02 * 10^(255
-            eps / 8)` in between.
+        weight: weight lambda of the term; the authors take 0.2 at 8/255 on CIFAR-10, 2 at 16/255,
+            and `0.02 * 10^(255 eps / 8)` in between.
     """
 
     eps: float

@@ -26,8 +26,8 @@ class GradientPenalty:
     for this term.
 
     Attributes:
-        norm: of the gradient: l2, squared; or l1, not squared.
-        weight: of the term; per pixel unit of the image, squared in l2.
+        norm: norm of the gradient: l2, squared; or l1, not squared.
+        weight: weight of the term; per pixel unit of the image, squared in l2.
     """
 
     norm: Literal["l2", "l1"] = "l2"

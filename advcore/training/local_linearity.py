@@ -41,12 +41,12 @@ class LocalLinearity:
     Attributes:
         eps: radius in pixel units; 8/255 in the paper on CIFAR-10. At 0 the term is 0, without any
             pass.
-        norm: the ball; linf in the paper.
-        share: mu / lambda; 3/4 in the paper on CIFAR-10, 2 on ImageNet.
-        steps: of the ascent; 10 in the paper on CIFAR-10, 2 on ImageNet.
+        norm: norm of the ball; linf in the paper.
+        share: share mu / lambda; 3/4 in the paper on CIFAR-10, 2 on ImageNet.
+        steps: gradient steps of the ascent; 10 in the paper on CIFAR-10, 2 on ImageNet.
         relative_step: step length as a share of eps; 2.5 / steps when None.
         box: keep `x + d` in [0, 1].
-        weight: lambda; 4 in the paper on CIFAR-10, 3 on ImageNet.
+        weight: weight lambda of the term; 4 in the paper on CIFAR-10, 3 on ImageNet.
     """
 
     eps: float

@@ -21,33 +21,32 @@ class Recipe:
     The defaults are those of Ortiz-Jimenez et al. 2020 (Hold me tight).
 
     Attributes:
-        objective: the terms whose weighted sum a step minimises, by name.
+        objective: terms whose weighted sum a step minimises, by name.
         schedules: factors of the objective's numbers over the training, by dotted name, such as
             `cure.h` or `adversarial.attack.eps`.
         changes: other numbers from a later epoch on, in the order of their epochs.
         epochs: passes over the training set.
         batch_size: samples a step; the last, smaller batch of an epoch counts too. A last sample
             alone joins the batch before it where the network has batch normalisation.
-        learning_rate: what `rate` multiplies.
-        rate: the schedule of the learning rate; a triangle that peaks at 0.4 of all steps.
+        learning_rate: learning rate that `rate` multiplies.
+        rate: schedule of the learning rate; a triangle that peaks at 0.4 of all steps.
         optimiser: sgd, adam or adamw; a learning rate for SGD is far too large for the two others,
             which want 1e-3 or so.
-        momentum: of SGD, and the decay of the first moment in Adam.
+        momentum: momentum of SGD, and the decay of the first moment in Adam.
         nesterov: look ahead, with SGD.
-        weight_decay: part of the gradient, but in AdamW beside it.
+        weight_decay: factor of the weights that is added to the gradient, but beside it in AdamW.
         gradient_clip: largest l2 norm of the whole gradient; None for no limit.
-        augmentation: what is done to each image before a step, one after the other; each epoch
-            anew.
+        augmentation: changes of each image before a step, one after the other; each epoch anew.
         ema: decay of the moving average of the weights, 0.999 say, which is then what is tested and
             handed out; see `average`.
-        precision: of the passes of a step, attacks included; weights stay in float32. float16
-            scales the loss.
+        precision: floating-point type of the passes of a step, attacks included; weights stay in
+            float32. float16 scales the loss.
         channels_last: keep images with their channels innermost, which is faster for convolutions
             on many devices.
-        compile: run the steps through torch.compile; what it cannot do, gradients of gradients
-            (cure) and attacks other than FGSM and PGD, runs uncompiled.
-        seed: of the order of samples and of all noise; the network's first weights come from its
-            own specification.
+        compile: run the steps through torch.compile; gradients of gradients (cure) and attacks
+            other than FGSM and PGD cannot be compiled and run as they are.
+        seed: seed of the order of samples and of all noise; the network's first weights come from
+            its own specification.
     """
 
     objective: dict[str, Term] = field(default_factory=lambda: {"cross_entropy": CrossEntropy()})

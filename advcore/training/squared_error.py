@@ -21,7 +21,7 @@ class SquaredError:
     same penalty on the bias).
 
     Attributes:
-        weight: of the term.
+        weight: weight of the term.
     """
 
     weight: float = 1.0

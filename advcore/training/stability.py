@@ -24,7 +24,7 @@ class Stability:
     Attributes:
         sigma: standard deviation of a pixel, pixel units.
         box: clip the noisy images to [0, 1].
-        weight: beta; 6 in Carmon et al. at sigma 0.25 on CIFAR-10.
+        weight: weight beta of the term; 6 in Carmon et al. at sigma 0.25 on CIFAR-10.
     """
 
     sigma: float = 0.25

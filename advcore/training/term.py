@@ -120,9 +120,9 @@ class CrossEntropy:
     """Plain training: the mean cross-entropy of clean images.
 
     Attributes:
-        weight: of the term.
-        smoothing: of the labels (Szegedy et al. 2016, section 7): the target is the label with
-            probability `1 - smoothing`, and any of the K classes, the label among them, with
+        weight: weight of the term.
+        smoothing: smoothing of the labels (Szegedy et al. 2016, section 7): the target is the label
+            with probability `1 - smoothing`, and any of the K classes, the label among them, with
             `smoothing / K` more.
     """
 

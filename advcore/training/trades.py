@@ -38,12 +38,12 @@ class TRADES:
 
     Attributes:
         eps: radius in pixel units; 0.031 in the paper. At 0 the term is 0, without any pass.
-        norm: the ball.
-        steps: of the ascent; 10 in the paper.
+        norm: norm of the ball.
+        steps: gradient steps of the ascent; 10 in the paper.
         relative_step: step length as a share of eps; 2.5 / steps when None. The authors take 2.26 /
             steps in linf, 2 / steps in l2.
         box: keep `x + r` in [0, 1].
-        weight: beta, `1 / lambda` of the paper, 6 there.
+        weight: weight beta of the term, `1 / lambda` of the paper, 6 there.
     """
 
     eps: float

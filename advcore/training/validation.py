@@ -29,10 +29,10 @@ class Validation:
     samples: an epoch chosen by its test accuracy has seen them.
 
     Attributes:
-        samples: how many are held out of the training samples: a number, or a share below 1.0.
-        attack: a cheap one, with its eps, the same noise in each epoch; without one, epochs are
+        samples: number of samples held out of the training samples, or a share below 1.0.
+        attack: cheap attack, with its eps, the same noise in each epoch; without one, epochs are
             judged by clean accuracy.
-        seed: of the choice of samples, whatever the recipe's.
+        seed: seed of the choice of samples, whatever the recipe's.
         patience: stop after so many epochs without a better one; None trains to the end.
         keep_best: hand out the best epoch's network instead of the last one's.
     """

@@ -19,8 +19,11 @@ class MaskingWarnings:
     """The number of warnings that a probe `masking` gives for its rows, and for resampled rows.
 
     Attributes:
-        says, at_least, at_most: as in `Level`.
-        probe, model: where the rows stand, one a sample.
+        says: claim in words.
+        probe: name of the probe whose rows count, one a sample.
+        model: name of the model whose rows count.
+        at_least: smallest value that the article reports; -inf for no bound.
+        at_most: largest value that the article reports; inf for no bound.
     """
 
     says: str

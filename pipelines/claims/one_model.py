@@ -28,9 +28,10 @@ class Level:
     """A statistic over the samples: the median of a ratio, the share that holds at an eps.
 
     Attributes:
-        says: the claim in words.
-        of: the numbers.
-        at_least, at_most: what the article says of the result.
+        says: claim in words.
+        of: numbers of the claim.
+        at_least: smallest value that the article reports; -inf for no bound.
+        at_most: largest value that the article reports; inf for no bound.
     """
 
     says: str
@@ -59,7 +60,10 @@ class Trend:
     It is 1 if the statistic always rises, -1 if it always falls.
 
     Attributes:
-        says, of, at_least, at_most: as in `Level`.
+        says: claim in words.
+        of: numbers of the claim.
+        at_least: smallest value that the article reports; -inf for no bound.
+        at_most: largest value that the article reports; inf for no bound.
     """
 
     says: str
@@ -100,7 +104,10 @@ class Power:
     """The exponent p of a statistic proportional to `over^p`, fitted as a line in logarithms.
 
     Attributes:
-        says, of, at_least, at_most: as in `Level`; `of.over` holds positive numbers.
+        says: claim in words.
+        of: numbers of the claim; `of.over` holds positive numbers.
+        at_least: smallest value that the article reports; -inf for no bound.
+        at_most: largest value that the article reports; inf for no bound.
     """
 
     says: str

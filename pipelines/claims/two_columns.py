@@ -23,8 +23,11 @@ class Correlation:
     over samples.
 
     Attributes:
-        says, at_least, at_most: as in `Level`.
-        of, against: the numbers, of the same samples; their `statistic` does not count.
+        says: claim in words.
+        of: numbers of the claim; their `statistic` is not used.
+        against: other numbers, of the same samples; their `statistic` is not used.
+        at_least: smallest value that the article reports; -inf for no bound.
+        at_most: largest value that the article reports; inf for no bound.
     """
 
     says: str

@@ -18,12 +18,15 @@ class Ratio:
     """A statistic of one model divided by that of another, on the same samples.
 
     Attributes:
-        says, of, at_least, at_most: as in `Level`.
-        to: the other model.
-        position: of the ratio that counts, -1 for the last; the smallest of all when None.
-        per: divide it by the ratio at this position.
-        paired: the statistic of the logarithm of own over other, sample by sample, and back: the
-            typical sample's ratio, which no few samples carry.
+        says: claim in words.
+        of: numbers of the claim.
+        at_least: smallest value that the article reports; -inf for no bound.
+        at_most: largest value that the article reports; inf for no bound.
+        to: other model.
+        position: index of the ratio that counts, -1 for the last; the smallest of all when None.
+        per: index of the ratio that the result is divided by.
+        paired: take the statistic of the logarithm of own over other, sample by sample, and back:
+            the typical sample's ratio, which no few samples carry.
     """
 
     says: str
@@ -134,10 +137,13 @@ class Difference:
     """A statistic of one model minus that of another, on the same samples.
 
     Attributes:
-        says, of, at_least, at_most: as in `Level`.
-        to: the other model.
-        paired: the statistic of the differences, sample by sample; otherwise the difference of the
-            statistics.
+        says: claim in words.
+        of: numbers of the claim.
+        at_least: smallest value that the article reports; -inf for no bound.
+        at_most: largest value that the article reports; inf for no bound.
+        to: other model.
+        paired: take the statistic of the differences, sample by sample; otherwise the difference of
+            the statistics.
     """
 
     says: str
@@ -193,10 +199,13 @@ class Share:
     Ties count half.
 
     Attributes:
-        says, of, at_least, at_most: as in `Level`; the statistic of the numbers is not used.
-        to: the other model.
-        than: the constant, in place of another model.
-        below: whether below is counted, or above.
+        says: claim in words.
+        of: numbers of the claim; their `statistic` is not used.
+        at_least: smallest value that the article reports; -inf for no bound.
+        at_most: largest value that the article reports; inf for no bound.
+        to: other model.
+        than: constant in place of another model.
+        below: count what is below, not above.
     """
 
     says: str

@@ -24,9 +24,11 @@ class ASHA:
     It decides as results come in, so which trials it stops differs from one run to the next.
 
     Attributes:
-        metric, mode: what it judges by, a number of every epoch.
+        metric: number of every epoch by which trials are judged.
+        mode: direction of the metric: max or min.
         grace: epochs that each trial gets.
-        reduction: one in so many goes on, at `grace`, `grace * reduction`, ... epochs.
+        reduction: factor of the trials: one in so many continues, at `grace`, `grace * reduction`,
+            ... epochs.
     """
 
     metric: str
@@ -51,9 +53,10 @@ class Median:
     It decides as results come in, so which trials it stops differs from one run to the next.
 
     Attributes:
-        metric, mode: what it judges by, a number of every epoch.
+        metric: number of every epoch by which trials are judged.
+        mode: direction of the metric: max or min.
         grace: epochs that each trial gets.
-        least: trials to compare with; before there are so many none is stopped.
+        least: number of trials to compare with; before there are so many none is stopped.
     """
 
     metric: str
@@ -84,11 +87,13 @@ class PBT:
     waiting for its turn.
 
     Attributes:
-        metric, mode: what it judges by, a number of every epoch.
+        metric: number of every epoch by which trials are judged.
+        mode: direction of the metric: max or min.
         interval: epochs between two comparisons.
-        share: of the population, from the worst up, that goes on from the same share at the top.
-        resample: the chance of a setting to be drawn anew; else it moves a little.
-        seed: of these draws.
+        share: share of the population, from the worst up, that continues from the same share at the
+            top.
+        resample: chance of a setting to be drawn anew; else it moves a little.
+        seed: seed of these draws.
     """
 
     metric: str
@@ -126,7 +131,7 @@ class Random:
     """Grids whole, all other settings drawn at random; all points are known before the first trial.
 
     Attributes:
-        seed: of the draws.
+        seed: seed of the draws.
     """
 
     seed: int = 0
@@ -143,7 +148,7 @@ class Optuna:
     known already.
 
     Attributes:
-        seed: of its draws.
+        seed: seed of its draws.
     """
 
     seed: int = 0

@@ -5,11 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from advcore.attacks import ATTACKS, PGD
+from advcore.attacks import PGD
 from advcore.pipelines.cli import main
 from advcore.pipelines.reference import all_names, as_text, entries, find_entries, pages
-from advcore.probes import PROBES
-from advcore.training import TERMS
 
 DOCS = Path(__file__).parents[2] / "docs/reference"
 
@@ -21,7 +19,7 @@ def test_the_pages_are_those_of_the_code() -> None:
         assert (DOCS / name).read_text() == text, f"{name} is old: run `make reference`"
 
 
-@pytest.mark.parametrize("name", [*ATTACKS, *PROBES, *TERMS])
+@pytest.mark.parametrize("name", all_names())
 def test_every_setting_says_what_it_is(name: str) -> None:
     for value in find_entries(name).values():
         assert [own.name for own in entries(value) if not own.meaning] == []

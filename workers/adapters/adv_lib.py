@@ -84,13 +84,13 @@ class AdvLib(LibraryBudget):
     See `advcore.workers.adapters.peer.attack_by` for what is verified, counted and seeded.
 
     Attributes:
-        name: of the function in `adv_lib.attacks`: pgd_linf, apgd, apgd_targeted.
-        norm: in which the result is measured and the ball is judged; handed on to attacks that take
-            one.
-        settings: its own, as `{steps: 40}`.
+        name: name of the function in `adv_lib.attacks`: pgd_linf, apgd, apgd_targeted.
+        norm: norm in which the result is measured and the ball is judged; handed on to attacks that
+            take one.
+        settings: settings of the attack, as `{steps: 40}`.
         eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of
             eps takes its place when None.
-        one_by_one: each sample is a batch of its own; slower, and its row does not depend on
+        one_by_one: make each sample a batch of its own; slower, and its row does not depend on
             others.
     """
 
@@ -105,11 +105,12 @@ class AdvLibMinimal(LibraryMinimal):
     See `advcore.workers.adapters.peer.attack_by` for what is verified, counted and seeded.
 
     Attributes:
-        name: of the function in `adv_lib.attacks`: ddn, fmn, fab, df, sdf, carlini_wagner_l2,
+        name: name of the function in `adv_lib.attacks`: ddn, fmn, fab, df, sdf, carlini_wagner_l2,
             sigma_zero, ...
-        norm: in which the result is measured; handed on to attacks that take one.
-        settings: its own, as `{steps: 40}`; ddn rounds to 256 levels unless `{levels: null}`.
-        one_by_one: each sample is a batch of its own; slower, and its row does not depend on
+        norm: norm in which the result is measured; handed on to attacks that take one.
+        settings: settings of the attack, as `{steps: 40}`; ddn rounds to 256 levels unless
+            `{levels: null}`.
+        one_by_one: make each sample a batch of its own; slower, and its row does not depend on
             others.
     """
 

@@ -87,12 +87,12 @@ class Foolbox(LibraryBudget):
     `advcore.workers.adapters.peer.attack_by` for what is verified, counted and seeded.
 
     Attributes:
-        name: of the class in `foolbox.attacks`: LinfPGD, L2AdamPGD, ...
-        norm: the attack's, checked.
-        settings: its own, as `{steps: 40}`.
+        name: name of the class in `foolbox.attacks`: LinfPGD, L2AdamPGD, ...
+        norm: norm of the attack; it is checked.
+        settings: settings of the attack, as `{steps: 40}`.
         eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of
             eps takes its place when None.
-        one_by_one: each sample is a batch of its own; slower, and its row does not depend on
+        one_by_one: make each sample a batch of its own; slower, and its row does not depend on
             others.
     """
 
@@ -109,11 +109,11 @@ class FoolboxMinimal(LibraryMinimal):
     See `advcore.workers.adapters.peer.attack_by` for what is verified, counted and seeded.
 
     Attributes:
-        name: of the class in `foolbox.attacks`: DDNAttack, L2FMNAttack, L2CarliniWagnerAttack,
+        name: name of the class in `foolbox.attacks`: DDNAttack, L2FMNAttack, L2CarliniWagnerAttack,
             L2DeepFoolAttack, ...
-        norm: the attack's, checked; handed on to attacks that take any distance.
-        settings: its own, as `{steps: 40}`.
-        one_by_one: each sample is a batch of its own; slower, and its row does not depend on
+        norm: norm of the attack; it is checked, and handed on to attacks that take any distance.
+        settings: settings of the attack, as `{steps: 40}`.
+        one_by_one: make each sample a batch of its own; slower, and its row does not depend on
             others.
     """
 

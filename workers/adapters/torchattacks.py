@@ -79,14 +79,14 @@ class Torchattacks(LibraryBudget):
     shard.
 
     Attributes:
-        name: of the class: PGD, APGD, Square, ...
-        norm: in which the result is measured and the ball is judged; handed on to attacks that take
-            one.
-        settings: its own, as `{steps: 40, alpha: 0.01}`; mind that the default steps of some cannot
-            reach eps.
+        name: name of the class: PGD, APGD, Square, ...
+        norm: norm in which the result is measured and the ball is judged; handed on to attacks that
+            take one.
+        settings: settings of the attack, as `{steps: 40, alpha: 0.01}`; the default steps of some
+            cannot reach eps.
         eps: radius in pixel units, one for all or `(B,)`, one for each sample; a study's grid of
             eps takes its place when None.
-        one_by_one: each sample is a batch of its own; slower, and its row does not depend on
+        one_by_one: make each sample a batch of its own; slower, and its row does not depend on
             others.
     """
 
@@ -101,10 +101,10 @@ class TorchattacksMinimal(LibraryMinimal):
     See `advcore.workers.adapters.peer.attack_by` for what is verified, counted and seeded.
 
     Attributes:
-        name: of the class: DeepFool, CW, SparseFool, EADL1, ...
-        norm: in which the result is measured; what the attack shortens is the attack's own.
-        settings: its own, as `{steps: 100}`.
-        one_by_one: each sample is a batch of its own; slower, and its row does not depend on
+        name: name of the class: DeepFool, CW, SparseFool, EADL1, ...
+        norm: norm in which the result is measured; what the attack shortens is the attack's own.
+        settings: settings of the attack, as `{steps: 100}`.
+        one_by_one: make each sample a batch of its own; slower, and its row does not depend on
             others.
     """
 

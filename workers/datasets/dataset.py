@@ -22,20 +22,22 @@ from advcore.workers.shards import Shard
 class DataSpec:
     """A data set that can be loaded by name, and which of its samples.
 
-    - `name`: see `advcore.workers.datasets.NAMES`.
-    - `split`: "train" or "test".
-    - `samples`: that many, drawn uniformly without replacement by `seed`, kept in ascending order;
-      none means all.
-    - `folder`: where its files lie, or where a download goes.
-    - `resize`, `crop`: pixels; the shorter side becomes `resize`, then the central `crop` x `crop`.
-      For pictures in files only.
-    - `arguments`: further keyword arguments of the class in `torchvision:NAME`, EMNIST's `split:
-      letters` say.
-    - `layout`: of an npz archive's images, "nchw" or "nhwc" (channels last, as most arrays lie,
-      which are then transposed); none takes them as (N, C, H, W), but refuses what looks like
-      channels last.
-    - `transform`: of the images, applied in floating point when a batch is cut, and never clipped:
-      `{kind: flip}` say.
+    Attributes:
+        name: name in `advcore.workers.datasets.NAMES`.
+        split: train or test.
+        samples: number of samples, drawn uniformly without replacement by `seed`, kept in ascending
+            order; none means all.
+        seed: seed of that draw.
+        folder: folder of its files, or of a download.
+        resize: length of the shorter side after resizing, in pixels. For pictures in files only.
+        crop: side of the central square that is then kept, in pixels. For pictures in files only.
+        arguments: further keyword arguments of the class in `torchvision:NAME`, EMNIST's `split:
+            letters` say.
+        layout: layout of an npz archive's images, nchw or nhwc (channels last, as most arrays lie,
+            which are then transposed); none takes them as (N, C, H, W), but refuses what looks like
+            channels last.
+        transform: transform of the images, applied in floating point when a batch is cut, and never
+            clipped: `{kind: flip}` say.
     """
 
     name: str
