@@ -23,7 +23,10 @@ class Criterion(Protocol):
         """Whether `classes` are to be reached; else they are to be left."""
 
     def holds(self, logits: Tensor) -> Tensor:
-        """Which rows of the logits `(B, K)` are adversarial, `(B,)` bool; a row with NaN is not."""
+        """Return which rows of the logits `(B, K)` are adversarial, `(B,)` bool.
+
+        A row with NaN is not.
+        """
 
     def take(self, index: Tensor) -> "Criterion":
         """The criterion of the samples `index` `(n,)`, perhaps more than once each."""
