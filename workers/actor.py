@@ -6,11 +6,11 @@ import os
 import platform
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -27,21 +27,35 @@ from advcore.workers.datasets.dataset import images_of, torch_dtype
 from advcore.workers.errors import USERS_ERRORS, InputError, UnavailableError
 from advcore.workers.models import ModelSpec, build, content_hash, with_local_checkpoint
 from advcore.workers.redaction import shortened, without_secrets
+from advcore.workers.retries import Pauses, retry
 from advcore.workers.shards import Shard
-from advcore.workers.stores.retry import patient
 from advcore.workers.stores.store import open_store
 from advcore.workers.tasks import Other, Task, TaskResult, told_indices
 from advcore.workers.untouched import Fingerprint, check_untouched, fingerprint
 
+T = TypeVar("T")
+
 STORE_AWAY = 600.0
 """Seconds that measured rows wait for a store that is away, beside the tries of each request: to
 measure them anew costs more."""
+STORE_PAUSE_SECONDS = 5.0
+"""Seconds between two tries meanwhile."""
 CHUNK = 16
 """Images that go forward at a time where a probe is calibrated: always as many, so that all workers
 find the same."""
 FORMAT = 5
 """Part of every key: raise it when the same settings begin to give other rows, so that old rows are
 not taken for new ones."""
+
+
+def _ask_store(ask: Callable[[], T]) -> T:
+    """Return what a request of the store returns, repeated for a while where the store is away."""
+    return retry(
+        ask,
+        lambda error: isinstance(error, UnavailableError),
+        Pauses(STORE_PAUSE_SECONDS, STORE_PAUSE_SECONDS),
+        seconds=STORE_AWAY,
+    )
 
 
 def work_key(
@@ -167,7 +181,7 @@ class Worker:
         )
 
     def _measure(self, work: Task, dataset: Dataset, start: float) -> int:
-        model, others = patient(lambda: self._models(work), STORE_AWAY)
+        model, others = _ask_store(lambda: self._models(work))
         samples = batch(dataset, work.shard, work.dtype, self._device, work.transform)
         more = {"others": others} if isinstance(work.probe, Comparison) else {}
         probe = (
@@ -210,7 +224,7 @@ class Worker:
             "worker": self.name,
             "seconds": repr(time.perf_counter() - start),  # of wall time, up to the writing
         }
-        patient(lambda: self._store.write(work.key, columns, metadata), STORE_AWAY)
+        _ask_store(lambda: self._store.write(work.key, columns, metadata))
         return sum(counts)
 
     def _probe(self, work: Task, model: nn.Module, dataset: Dataset) -> Probe:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 
 from tqdm import tqdm
 
@@ -25,6 +26,7 @@ from advcore.pipelines.tracking.client import (
 from advcore.pipelines.tracking.record import Entry, Run
 from advcore.workers.errors import InputError, UnavailableError
 from advcore.workers.redaction import shortened, without_secrets
+from advcore.workers.retries import Pauses, retry
 
 FIRST, LONGEST = 0.5, 15.0
 """Seconds between two tries: at first, then twice as many each time, and at most."""
@@ -82,23 +84,28 @@ class Ledger:
             self._change.notify_all()
 
     def _work(self) -> None:
-        pause = FIRST
         while (entry := self._next()) is not None:
+            write = partial(_write, entry)
             try:
-                with patience(CLIENT_SETTINGS):
-                    entry()
-            except UnavailableError as error:
-                self._gone(str(error))
-                with self._change:
-                    self._change.wait_for(lambda: self._over, pause)
-                pause = min(2 * pause, LONGEST)
-                continue
+                retry(write, self._is_away, Pauses(FIRST, LONGEST), wait=self._is_over_after)
+            except UnavailableError:
+                continue  # it is over, and the entry is left
             except Exception as error:
                 # whatever MLflow makes of it: the work goes on, the end tells
                 reason = without_secrets(" ".join(shortened(str(error)).split()))
                 self._refused[reason] = self._refused.get(reason, 0) + 1
-            pause = FIRST
             self._done()
+
+    def _is_away(self, error: Exception) -> bool:
+        """Tell that MLflow is unreachable, if that is the error."""
+        if isinstance(error, UnavailableError):
+            self._gone(str(error))
+            return True
+        return False
+
+    def _is_over_after(self, seconds: float) -> bool:
+        with self._change:
+            return self._change.wait_for(lambda: self._over, seconds)
 
     def _next(self) -> Callable[[], object] | None:
         """Return the entry to write now; None at the end."""
@@ -121,6 +128,11 @@ class Ledger:
             self._tell(
                 f"{reason.partition(';')[0]}; the work goes on, and what is to be logged waits"
             )
+
+
+def _write(entry: Callable[[], object]) -> None:
+    with patience(CLIENT_SETTINGS):
+        entry()
 
 
 def start_run(record: Run, describe: Callable[[], None]) -> None:

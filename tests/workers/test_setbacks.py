@@ -5,7 +5,6 @@ from deaths import died
 
 from advcore.workers.errors import InputError, RunInterruptedError
 from advcore.workers.pool.failures import (
-    FIRST_PAUSE_SECONDS,
     ROUNDS,
     STARTS,
     STRANDED_SECONDS,
@@ -27,7 +26,7 @@ BROKEN = died(
 
 
 def test_a_pause_doubles_up_to_its_bound_and_counts_what_fails_together_once():
-    own, now, pauses = Backoff(FIRST_PAUSE_SECONDS), 0.0, []
+    own, now, pauses = Backoff(), 0.0, []
     for _ in range(8):
         own.failed(now)
         own.failed(now)
@@ -35,7 +34,7 @@ def test_a_pause_doubles_up_to_its_bound_and_counts_what_fails_together_once():
         now = own.until
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
     assert own.count == 8
-    first = Backoff(0.0)
+    first = Backoff(free=1)
     for wanted in (0, 1, 2, 4):
         first.failed(now)
         assert first.until - now == wanted

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 
 from advcore.workers.errors import InputError, RunInterruptedError
 from advcore.workers.redaction import LINE, shortened, without_secrets
+from advcore.workers.retries import Pauses
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
-"""Seconds until another actor is hired in the place of one that could not start: first, then twice
-as many each time, at most."""
+"""Seconds until another actor is started in place of one that could not start: at first, then twice
+as many each time, and at most."""
 STARTS = 4
 """So often actors may be killed as they start before any was ever ready; those of one pause count
 once."""
@@ -34,28 +35,26 @@ class Backoff:
     """A pause that doubles with each failure and ends with a success.
 
     Failures within one pause count once.
+
+    The driver has other tasks meanwhile: it does not wait, it compares `until`.
+
+    Attributes:
+        free: number of failures in a row that cost no pause.
+        count: number of failures in a row.
+        until: time of `time.monotonic` when the pause ends, in seconds.
     """
 
-    first: float
+    free: int = 0
     count: int = 0
     until: float = 0.0
 
     def failed(self, now: float) -> None:
         """Note a failure at time `now`, in seconds, and set the end of the pause."""
         if now >= self.until:
-            pause = (
-                self.first * 2**self.count
-                if self.first
-                else 2 ** (self.count - 1) * FIRST_PAUSE_SECONDS
-                if self.count
-                else 0.0
-            )
             self.count += 1
-            self.until = now + min(pause, LONGEST_PAUSE_SECONDS)
-
-    def succeeded(self) -> None:
-        """Forget the failures: the next pause is the first one again."""
-        self.count = 0
+            paid = self.count - self.free
+            pauses = Pauses(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
+            self.until = now + (pauses.after(paid) if paid > 0 else 0.0)
 
 
 @dataclass
@@ -67,8 +66,10 @@ class Setbacks:
 
     started: bool = False
     reason: str = ""
-    _starts: Backoff = field(default_factory=lambda: Backoff(FIRST_PAUSE_SECONDS))
-    _losses: dict[str, Backoff] = field(default_factory=lambda: defaultdict(lambda: Backoff(0.0)))
+    _starts: Backoff = field(default_factory=Backoff)
+    _losses: dict[str, Backoff] = field(
+        default_factory=lambda: defaultdict(lambda: Backoff(free=1))
+    )
     _stranded_since: float | None = None
     _waits: bool = False  # for those that are starting still: one of them may be able to
 
@@ -81,7 +82,7 @@ class Setbacks:
     def ready(self) -> None:
         """Note that an actor can start."""
         self.started, self._waits, self._stranded_since = True, False, None
-        self._starts = Backoff(FIRST_PAUSE_SECONDS)
+        self._starts = Backoff()
 
     def measured(self, name: str) -> None:
         """Note a result of a work of this name."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from advcore.workers.errors import InputError
 from advcore.workers.pool.preconditions import private_token
+from advcore.workers.retries import Pauses, retry
 
 PRIVATE = "advcore-private"
 
@@ -47,25 +48,31 @@ def start_private(ray: Any, cpus: int, memory: int, **ways: Any) -> None:
         **place,
         **ways,
     }
-    for attempt in range(1, TRIES + 1):
+
+    def start() -> None:
         before = _children()
         try:
             ray.init(address="local", **settings)
-            return
-        except Exception as error:  # Ray raises bare ones where its processes do not answer in time
+        except Exception:
             _end(_children() - before)
-            reason = " ".join(str(error).split())
-            if attempt < TRIES and "timed out" in reason.lower():
-                _log.warning(
-                    "Ray did not start in time, as on a busy machine; it is started once more"
-                )
-                continue
-            raise InputError(
-                f"Ray does not start on this machine ({reason}): it is too busy, or something "
-                "ends Ray's processes; see the logs "
-                f"in {folder or _chosen_by_ray() / 'ray'}/session_latest, or measure without "
-                "Ray (runner: inline)"
-            ) from error
+            raise
+
+    try:
+        retry(start, _is_timeout, Pauses(0.0, 0.0), tries=TRIES)
+    except Exception as error:  # Ray raises bare ones where its processes do not answer in time
+        raise InputError(
+            f"Ray does not start on this machine ({' '.join(str(error).split())}): it is too busy, "
+            "or something ends Ray's processes; see the logs "
+            f"in {folder or _chosen_by_ray() / 'ray'}/session_latest, or measure without "
+            "Ray (runner: inline)"
+        ) from error
+
+
+def _is_timeout(error: Exception) -> bool:
+    timed_out = "timed out" in " ".join(str(error).split()).lower()
+    if timed_out:
+        _log.warning("Ray did not start in time, as on a busy machine")
+    return timed_out
 
 
 def _children() -> set[Any]:
