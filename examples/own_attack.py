@@ -52,12 +52,12 @@ class BestOfNoise:
                 right = criterion.holds(classifier(tried)) & ~found
                 best[right] = tried[right]
                 found |= right
-        status = torch.full((len(images),), int(Status.ROBUST))
+        status = torch.full((len(images),), int(Status.ROBUST), dtype=torch.int8)
         status[found] = int(Status.BROKEN)
         status[already] = int(Status.ALREADY_WRONG)
         distance = (best - images).flatten(1).norm(dim=1).masked_fill(~found, torch.inf)
         queries = torch.full((len(images),), self.draws + 1)
-        return Adversarial(best, found, status, distance, queries, torch.zeros_like(queries))
+        return Adversarial(best, found, distance, status, queries, torch.zeros_like(queries))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Each example runs as a user would run it, and prints numbers."""
 
+import importlib
 import json
 import os
 import subprocess
@@ -7,7 +8,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import oracles
 import pytest
+import torch
+
+from advcore import Untargeted
+from advcore.attacks import Status
+from advcore.classifier import predict
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -58,3 +65,17 @@ def test_the_attack_of_ones_own_is_taken_by_a_study(monkeypatch: pytest.MonkeyPa
     attacks = [{"kind": "own_attack:BestOfNoise"}]
     probe = schema.structure(Probe, {"kind": "robustness", "eps": [1.0], "attacks": attacks})
     assert probe.attacks[0].norm == "l2"
+
+
+def test_the_attack_of_ones_own_says_how_far_it_went(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    attack = importlib.import_module("own_attack").BestOfNoise(eps=0.4, draws=50)
+    network, images = oracles.relu(), oracles.images(40)
+    labels = predict(network, images)
+    result = attack(network, images, Untargeted(labels))
+    assert 0 < result.found.sum() < 40
+    assert torch.equal(predict(network, result.images) != labels, result.found)
+    sizes = (result.images - images).flatten(1).norm(dim=1)
+    assert torch.equal(result.distance, sizes.masked_fill(~result.found, torch.inf))
+    codes = torch.where(result.found, int(Status.BROKEN), int(Status.ROBUST))
+    assert result.status.tolist() == codes.tolist()

@@ -75,7 +75,7 @@ class Attack(Protocol):
     """A frozen dataclass of hyper-parameters; calling it attacks a batch.
 
     Model, mode, parameter gradients, inputs and the global random state are left as they were. What
-    an attack may have besides stands in `BudgetAttack`, `Wrapper`, `Climber`, `Named`, and
+    an attack may have besides stands in `BudgetAttack`, `WrapperAttack`, `Climber`, `Named`, and
     `advcore.box.Boxed`.
     """
 
@@ -109,7 +109,7 @@ class BudgetAttack(Attack, Protocol):
 
 
 @runtime_checkable
-class Wrapper(Attack, Protocol):
+class WrapperAttack(Attack, Protocol):
     """An attack that runs others.
 
     It looks for the shortest way where they do, and has their `eps` where they have a budget; or it
@@ -167,7 +167,7 @@ def with_budget(attack: Attack, eps: Radius) -> Attack:
     if not has_budget(attack):
         raise ValueError(f"{attack_name(attack)} looks for the shortest way and takes no eps")
     parts = alike(attack)
-    if isinstance(attack, Wrapper) and parts:
+    if isinstance(attack, WrapperAttack) and parts:
         return attack.with_wrapped(tuple(with_budget(part, eps) for part in parts))
     if eps_is_set(type(attack)):
         return replace(attack, eps=eps)  # type: ignore[type-var]
@@ -193,7 +193,7 @@ def alike(attack: Attack) -> tuple[Attack, ...]:
 
 def wrapped(attack: Attack) -> tuple[Attack, ...]:
     """The attacks that a wrapper wraps; none of another attack."""
-    return attack.wrapped if isinstance(attack, Wrapper) else ()
+    return attack.wrapped if isinstance(attack, WrapperAttack) else ()
 
 
 def norm_of(attack: Attack) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import is_dataclass
 from typing import Any
 
-from advcore.attacks.attack import Attack, BudgetAttack, Wrapper, eps_is_set
+from advcore.attacks.attack import Attack, BudgetAttack, WrapperAttack, eps_is_set
 from advcore.pipelines.claims.kinds import Claim
 from advcore.pipelines.claims.measured import Bounded
 from advcore.pipelines.settings.messages import describe_value, field_names, joined, one_line
@@ -17,7 +17,7 @@ from advcore.training.term import Replaying, Term
 from advcore.workers.errors import USERS_ERRORS
 
 BESIDES: dict[Any, tuple[type, ...]] = {
-    Attack: (Wrapper,),
+    Attack: (WrapperAttack,),
     Term: (Replaying,),
     Claim: (Bounded,),
 }
@@ -67,4 +67,4 @@ def _asked(cls: type, seam: Any) -> Iterator[type]:
         if any(has_member(cls, name) for name in members(other).keys() - members(seam).keys()):
             yield other
     if seam in (Attack, BudgetAttack) and has_member(cls, "eps") and not eps_is_set(cls):
-        yield Wrapper
+        yield WrapperAttack

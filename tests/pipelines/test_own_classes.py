@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from advcore.attacks.attack import Attack, BudgetAttack, Wrapper
+from advcore.attacks.attack import Attack, BudgetAttack, WrapperAttack
 from advcore.pipelines.claims import Claim
 from advcore.pipelines.settings import schema
 from advcore.probes import Probe
@@ -96,7 +96,7 @@ def test_a_whole_class_is_taken(what, own):
 )
 def test_a_class_that_lacks_a_word_is_refused_with_it(what, word, own):
     seam, parts = PARTS[what]
-    named = {"wrapper": "Wrapper", "replaying": "Replaying", "bounded": "Bounded"}
+    named = {"wrapper": "WrapperAttack", "replaying": "Replaying", "bounded": "Bounded"}
     lines = [line for name, line in parts.items() if name != word]
     with pytest.raises(
         InputError,
@@ -113,8 +113,8 @@ def test_an_attack_whose_eps_is_no_field_wraps_others(own):
     ]
     with pytest.raises(
         InputError,
-        match=r"is no Wrapper: it lacks wrapped, with_wrapped; write wrapped: tuple\[Attack, \.\.\."
-        r"\], def with_wrapped\(self, attacks\)",
+        match=r"is no WrapperAttack: it lacks wrapped, with_wrapped; write wrapped: "
+        r"tuple\[Attack, \.\.\.\], def with_wrapped\(self, attacks\)",
     ):
         own(Attack, lines)
     assert type(own(Attack, [*lines[:2], "eps: float | None = None"])).__name__ == "Own"
@@ -122,7 +122,7 @@ def test_an_attack_whose_eps_is_no_field_wraps_others(own):
 
 def test_a_seam_asks_for_what_it_inherits():
     assert list(members(BudgetAttack)) == ["norm", "__call__", "eps"]
-    assert list(members(Wrapper)) == ["norm", "__call__", "wrapped", "with_wrapped"]
+    assert list(members(WrapperAttack)) == ["norm", "__call__", "wrapped", "with_wrapped"]
 
 
 def test_how_a_word_is_written():

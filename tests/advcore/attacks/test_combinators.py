@@ -24,7 +24,7 @@ from advcore.attacks import (
 )
 from advcore.attacks.attack import (
     Attack,
-    Wrapper,
+    WrapperAttack,
     attack_name,
     has_budget,
     norm_of,
@@ -209,12 +209,12 @@ def test_the_ensemble_passes_a_mask_on_the_gradients():
     ids=lambda wrapper: type(wrapper).__name__,
 )
 def test_a_wrapper_names_what_it_wraps_and_takes_others(wrapper):
-    assert isinstance(wrapper, Wrapper)
+    assert isinstance(wrapper, WrapperAttack)
     assert wrapper.with_wrapped(wrapper.wrapped) == wrapper
     others = tuple(replace(attack, norm="l2") for attack in wrapper.wrapped)
     changed = wrapper.with_wrapped(others)
     assert (changed.wrapped, changed.norm) == (others, "l2")
-    assert not isinstance(wrapper.wrapped[0], Wrapper)
+    assert not isinstance(wrapper.wrapped[0], WrapperAttack)
 
 
 @dataclass(frozen=True)
