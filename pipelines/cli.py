@@ -14,17 +14,11 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import advcore
-from advcore.pipelines.commands import (
-    Command,
-    DemoCommand,
-    RunCommand,
-    SweepCommand,
-    TrainCommand,
-    parse,
-)
+from advcore.pipelines.commands import Command, parse
 from advcore.pipelines.machine.home import ensure_home
 from advcore.pipelines.machine.terminal import nobody_reads, on_end, say
 from advcore.pipelines.reports.escaping import visible
+from advcore.pipelines.run_commands import DemoCommand, RunCommand, SweepCommand, TrainCommand
 from advcore.pipelines.study.saved_answer import Question, find_answer, save_answer
 from advcore.workers.errors import InputError, RunInterruptedError
 from advcore.workers.redaction import LINE, shortened, without_secrets

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from advcore.pipelines.commands import DemoCommand, RunCommand, parse
+from advcore.pipelines.commands import parse
+from advcore.pipelines.run_commands import DemoCommand, RunCommand
 from advcore.pipelines.study.saved_answer import Question, find_answer
 
 

@@ -5,8 +5,9 @@ from advcore.pipelines.claims.kinds import CLAIMS, Claim, OfNumbers, OfTwoModels
 from advcore.pipelines.claims.masking import MaskingWarnings
 from advcore.pipelines.claims.measured import Measured, Verdict, expected, judge
 from advcore.pipelines.claims.one_model import Level, Power, Trend
+from advcore.pipelines.claims.ratio import Ratio
 from advcore.pipelines.claims.two_columns import Correlation
-from advcore.pipelines.claims.two_models import Difference, Ratio, Share
+from advcore.pipelines.claims.two_models import Difference, Share
 
 __all__ = [
     "CLAIMS",

@@ -6,8 +6,9 @@ from advcore.pipelines.claims.grid import Numbers, Tables
 from advcore.pipelines.claims.masking import MaskingWarnings
 from advcore.pipelines.claims.measured import Measured
 from advcore.pipelines.claims.one_model import Level, Power, Trend
+from advcore.pipelines.claims.ratio import Ratio
 from advcore.pipelines.claims.two_columns import Correlation
-from advcore.pipelines.claims.two_models import Difference, Ratio, Share
+from advcore.pipelines.claims.two_models import Difference, Share
 
 
 class Claim(Protocol):

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from advcore.pipelines.claims.bootstrap import indices, quantiles
 from advcore.pipelines.claims.grid import Tables
-from advcore.pipelines.claims.intervals import indices, quantiles
 from advcore.pipelines.claims.measured import Measured, judge
 from advcore.probes import Table
 from advcore.probes.masking import summarise_signs

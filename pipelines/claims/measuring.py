@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from advcore.pipelines.claims import intervals
+from advcore.pipelines.claims import bootstrap, intervals
 from advcore.pipelines.claims.grid import Grid, Numbers
 from advcore.pipelines.claims.intervals import Estimate
 from advcore.pipelines.claims.measured import Bounded, Measured, judge
@@ -38,7 +38,7 @@ def of_one(statistic: str, values: np.ndarray, binary: bool = False) -> Estimate
     """
     if statistic == "median":
         return intervals.of_median(values[0])
-    return intervals.of_share(values[0]) if binary else intervals.of_mean(values[0])
+    return intervals.of_share(values[0]) if binary else bootstrap.of_mean(values[0])
 
 
 def measure_claim(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from advcore.pipelines.claims import intervals, ranks
+from advcore.pipelines.claims import bootstrap, intervals, ranks
 from advcore.pipelines.claims.caveats import few_samples, sign_flips
 from advcore.pipelines.claims.grid import Grid, Numbers, Tables, without_missing
 from advcore.pipelines.claims.intervals import Estimate
@@ -91,7 +91,7 @@ class Trend:
             if over_networks:
                 return ranks.over_networks(value, len(own))
             return ranks.over_samples(
-                value, intervals.draws(lambda drawn: at_each(self.of.statistic, drawn), [own])
+                value, bootstrap.draws(lambda drawn: at_each(self.of.statistic, drawn), [own])
             )
 
         return measure_claim(
@@ -137,7 +137,7 @@ class Power:
         def estimate(own: np.ndarray) -> Estimate:
             if over_networks:
                 return intervals.of_slope(positions, _logarithms(at_each(self.of.statistic, own)))
-            return intervals.of_smooth(
+            return bootstrap.of_smooth(
                 lambda drawn: _slopes(positions, at_each(self.of.statistic, drawn)), [own]
             )
 

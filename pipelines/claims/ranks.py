@@ -10,7 +10,8 @@ from functools import cache
 
 import numpy as np
 
-from advcore.pipelines.claims.intervals import LEVEL, TAIL, Estimate, simultaneous_lows
+from advcore.pipelines.claims.bootstrap import simultaneous_lows
+from advcore.pipelines.claims.intervals import LEVEL, TAIL, Estimate
 
 _SWEEPS = 10_000
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from advcore.pipelines.claims import intervals
+from advcore.pipelines.claims import bootstrap
 from advcore.pipelines.claims.grid import Numbers, Tables, check_alike, without_missing
 from advcore.pipelines.claims.intervals import Estimate
 from advcore.pipelines.claims.measured import Measured
@@ -62,7 +62,7 @@ hang on the others."""
 
 def _estimate(own: np.ndarray, other: np.ndarray) -> Estimate:
     """Estimate the correlation of one seed's columns, `(1, samples)` each."""
-    return intervals.of_smooth(
+    return bootstrap.of_smooth(
         lambda *drawn: rank_correlation(drawn[0][0], drawn[1][0]), [own, other]
     )
 

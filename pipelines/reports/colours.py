@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from advcore.pipelines.reports.lines import COLOURS, LABEL, TEXT
+from advcore.pipelines.reports.style import COLOURS, LABEL, TEXT
 from advcore.probes import Maps
 
 PALETTE = (*COLOURS, "#F0E442", "#882255")

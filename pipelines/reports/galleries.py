@@ -6,8 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from advcore.pipelines.reports.heads import write_head
-from advcore.pipelines.reports.lines import TEXT
+from advcore.pipelines.reports.style import TEXT, write_head
 from advcore.probes import Gallery, Panel
 
 CELL, CAPTION, GAP = 1.55, 0.36, 0.12

@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from advcore.pipelines.reports.colours import class_colours, draw_bar, draw_legend, shades
-from advcore.pipelines.reports.heads import write_head
-from advcore.pipelines.reports.lines import LABEL, TEXT
+from advcore.pipelines.reports.style import LABEL, TEXT, write_head
 from advcore.probes import Maps, Mark
 
 SIDE, GAP, CAPTION, LINE, LEFT, RIGHT, FOOT = 2.7, 0.28, 0.34, 0.2, 0.95, 1.75, 0.8

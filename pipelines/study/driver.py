@@ -12,7 +12,8 @@ from advcore.pipelines.study.collecting import collect_results, set_aside
 from advcore.pipelines.study.estimates import Estimate, estimate, note_measuring
 from advcore.pipelines.study.log import log_study_definition, log_study_results
 from advcore.pipelines.study.plan import prepare
-from advcore.pipelines.study.report import Report, archived, write_report
+from advcore.pipelines.study.report import Report
+from advcore.pipelines.study.report_files import archived, write_report
 from advcore.pipelines.study.saved_answer import Kept
 from advcore.pipelines.study.settings import Study
 from advcore.pipelines.study.trained_models import with_trained

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from advcore.pipelines.sweep.journal import Trial
 from advcore.pipelines.sweep.metric_names import HELD_OUT, summary_numbers, unknown
 from advcore.pipelines.sweep.plan import Plan
 from advcore.pipelines.sweep.settings import Sweep
+from advcore.pipelines.sweep.trial_files import Trial
 from advcore.pipelines.training.settings import Training
 from advcore.probes import Columns, Probe, Robustness, Table
 from advcore.randomness import Randomness

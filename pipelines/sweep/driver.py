@@ -10,13 +10,12 @@ from pathlib import Path
 from advcore.pipelines.machine.lock import exclusive_lock
 from advcore.pipelines.settings.names import check_alone
 from advcore.pipelines.settings.schedulers import FIFO, Optuna
-from advcore.pipelines.sweep.archive import archived
 from advcore.pipelines.sweep.choice import check_metrics
 from advcore.pipelines.sweep.journal import Journal
 from advcore.pipelines.sweep.live_table import Live
 from advcore.pipelines.sweep.log import log_sweep_definition, log_sweep_results
 from advcore.pipelines.sweep.plan import Plan, check_points, plan_of
-from advcore.pipelines.sweep.report import SweepReport, report_of
+from advcore.pipelines.sweep.report import SweepReport, archived, report_of
 from advcore.pipelines.sweep.settings import Sweep
 from advcore.pipelines.sweep.space import Point
 from advcore.pipelines.sweep.trial import reports

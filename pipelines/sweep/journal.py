@@ -4,21 +4,19 @@ The runs in MLflow follow it.
 """
 
 import json
-import re
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
 
 from advcore.pipelines.machine.environment import environment_tags
 from advcore.pipelines.settings.schedulers import Optuna
-from advcore.pipelines.sweep.lineage import Lineage
 from advcore.pipelines.sweep.metric_names import curves_of
 from advcore.pipelines.sweep.plan import Plan
 from advcore.pipelines.sweep.space import Point, label
 from advcore.pipelines.sweep.trial import TrialReport
+from advcore.pipelines.sweep.trial_files import ENDED, SUFFIXES, Status, Trial, read_trial
 from advcore.pipelines.tracking.record import (
     Artifact,
     Curve,
@@ -32,57 +30,12 @@ from advcore.pipelines.tracking.record import (
 from advcore.workers.checkpoints import atomic_write
 from advcore.workers.redaction import plain_without_secrets, shortened, without_secrets
 
-Status = Literal["waiting", "running", "finished", "stopped", "failed", "interrupted"]
-"""Stopped is by the scheduler; interrupted by a budget, by Ctrl-C or a death, to be gone on
-with."""
-
-ENDED = ("finished", "stopped")
-"""Those that a second run leaves alone."""
-
-SUFFIXES = (".safetensors", ".json")
-"""Of the files that a trained network is: its weights, and what it came of."""
-
 _MLFLOW = {
     "finished": "FINISHED",
     "stopped": "FINISHED",
     "failed": "FAILED",
     "interrupted": "KILLED",
 }
-
-
-@dataclass
-class Trial:
-    """The state of a trial, as the driver knows it.
-
-    Attributes:
-        key: its id, see `Plan.key`; number: its place in the table.
-        sweep, measured: the ids of the sweep and of the probes that it was of.
-        epoch, metrics: of its last report; at the end with the probes' numbers.
-        rows: the keys of its rows by probe; warnings: of the probes.
-        lineage: in a population, how its settings changed, see `Lineage`.
-        seconds: that it ran, over all attempts.
-        state: where the checkpoint of its last epoch lies in the storage.
-    """
-
-    key: str
-    number: int
-    point: Point
-    sweep: str
-    measured: str = ""
-    status: Status = "waiting"
-    epoch: int = 0
-    metrics: dict[str, float] = field(default_factory=dict)
-    rows: dict[str, list[str]] = field(default_factory=dict)
-    warnings: dict[str, str] = field(default_factory=dict)
-    lineage: Lineage = field(default_factory=list)
-    seconds: float = 0.0
-    state: str = ""
-    error: str = ""
-
-    @property
-    def settings(self) -> Point:
-        """The trial's point, or in a population its current settings."""
-        return self.lineage[-1]["settings"] if self.lineage else self.point
 
 
 class Journal:
@@ -292,25 +245,3 @@ class Journal:
         with atomic_write(self.path(trial.key)) as unfinished:
             unfinished.write_text(json.dumps(asdict(trial), indent=1))
         self._watch(self)
-
-
-def read_trial(path: Path) -> Trial | None:
-    """Read a trial's file; None if it is missing or of another version, so that it runs anew.
-
-    Its key is the file's name, and the keys of its rows are hashes, so that no path leads out of
-    its folder.
-    """
-    try:
-        data: Any = json.loads(path.read_text())
-    except (FileNotFoundError, ValueError, RecursionError):
-        return None
-    shape = asdict(Trial("", 0, {}, ""))
-    if not isinstance(data, dict) or data.keys() != shape.keys() or data["key"] != path.stem:
-        return None
-    alike = all(isinstance(data[name], type(value)) for name, value in shape.items())
-    keys = [key for own in data["rows"].values() for key in own] if alike else []
-    return (
-        Trial(**data)
-        if alike and all(re.fullmatch("[0-9a-f]+", str(key)) for key in keys)
-        else None
-    )

@@ -6,8 +6,9 @@ import time
 from typing import TextIO
 
 from advcore.pipelines.reports.tables import number
-from advcore.pipelines.sweep.journal import Journal, Trial
+from advcore.pipelines.sweep.journal import Journal
 from advcore.pipelines.sweep.space import label
+from advcore.pipelines.sweep.trial_files import Trial
 from advcore.workers.redaction import LINE, shortened
 
 SHOWN = 12

@@ -1,10 +1,10 @@
 """The results of a sweep: tables, figures, claims, the best model, in its folder and in MLflow."""
 
 import json
-import math
 import shutil
+import tempfile
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,27 +12,26 @@ import yaml
 
 from advcore.pipelines.claims import Measured
 from advcore.pipelines.claims.results import evaluate_claim
-from advcore.pipelines.reports import tables
 from advcore.pipelines.reports.outputs import Outputs
 from advcore.pipelines.settings import schema
 from advcore.pipelines.sweep import trials_table
 from advcore.pipelines.sweep.choice import Choice, choice_of, chosen_on_test
-from advcore.pipelines.sweep.journal import SUFFIXES, Journal, Trial
+from advcore.pipelines.sweep.journal import Journal
 from advcore.pipelines.sweep.plan import Plan
 from advcore.pipelines.sweep.quantities import Quantities
+from advcore.pipelines.sweep.report_text import report_text, tradeoff_of
 from advcore.pipelines.sweep.settings import Sweep
-from advcore.pipelines.sweep.space import label, short_names
+from advcore.pipelines.sweep.space import label
+from advcore.pipelines.sweep.trial_files import SUFFIXES, Trial
 from advcore.pipelines.sweep.trials_charts import charts
 from advcore.pipelines.tracking.card import add_to_card
-from advcore.probes import Columns, Robustness, Table
+from advcore.pipelines.tracking.record import NullRun
+from advcore.probes import Columns, Table
 from advcore.workers.checkpoints import atomic_write, read_metadata
-from advcore.workers.errors import USERS_ERRORS
+from advcore.workers.errors import USERS_ERRORS, InputError
 from advcore.workers.redaction import plain_without_secrets
-from advcore.workers.stores.rows import write_parquet
+from advcore.workers.stores.rows import Damaged, write_parquet
 from advcore.workers.stores.store import open_store
-
-COLUMNS = 8
-"""So many numbers stand in the table of the report at most; all are in the Parquet file."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,9 @@ def report_of(journal: Journal, ran: int, spent: str, folder: Path | None = None
     quantities = _quantities(plan, rows, best)
     outputs, drawn = Outputs(folder), []
     try:
-        for chart in charts(trials, sweep.space, _tradeoff(sweep), sweep.metric, best, quantities):
+        for chart in charts(
+            trials, sweep.space, tradeoff_of(sweep), sweep.metric, best, quantities
+        ):
             drawn.append(figures.save(chart, outputs.path(f"figures/{chart.name}.png").parent))
     except USERS_ERRORS:  # a probe may be a user's own code, and hours of training lie behind it
         problems.append(f"the figures cannot be drawn: {traceback.format_exc()}")
@@ -102,7 +103,7 @@ def report_of(journal: Journal, ran: int, spent: str, folder: Path | None = None
         add_to_card(folder / "best.safetensors", _score(plan, best, choice) | {"run": run})
     found = {"chosen_on_test": chosen_on_test(plan), "no_best": _without_best(plan, done, best)}
     warnings = {name: sentence for name, sentence in found.items() if sentence}
-    text = _text(plan, trials, best, claims, choice, warnings, quantities)
+    text = report_text(plan, trials, best, claims, choice, warnings, quantities)
     changed = [
         f"- trial {trial.number}: {journal.told(trial)}"
         for trial in trials
@@ -167,67 +168,6 @@ def _without_best(plan: Plan, done: list[Trial], best: Trial | None) -> str:
     )
 
 
-def _tradeoff(sweep: Sweep) -> tuple[str, str] | None:
-    """Return the two numbers drawn against each other.
-
-    By default those of the first robustness probe: accuracy, and robust accuracy at the metric's
-    eps or at the middle one.
-    """
-    for name, probe in sweep.probes.items():
-        if sweep.tradeoff is None and isinstance(probe, Robustness):
-            own = (
-                sweep.metric
-                if (sweep.metric or "").startswith(f"{name}/robust_accuracy/")
-                else None
-            )
-            return (
-                f"{name}/accuracy",
-                own or f"{name}/robust_accuracy/worst/{probe.eps[len(probe.eps) // 2]:g}",
-            )
-    return sweep.tradeoff
-
-
-def _best(plan: Plan, best: Trial, choice: Choice) -> str:
-    """Describe the best trial: how it was chosen, its numbers, and which others may be as good."""
-    sweep, metric, by = plan.sweep, plan.sweep.metric or "", plan.chosen_by or ""
-    number = f"{metric} {tables.number(best.metrics.get(metric, math.nan))}"
-    if choice.low is not None and choice.high is not None:
-        number += f" (95 %: {tables.number(choice.low)} to {tables.number(choice.high)})"
-    lines = [
-        (
-            f"Best: trial {best.number}, {label(sweep.space, best.point)}, {number}; the "
-            f"{sweep.mode} of {by}"
-        )
-    ]
-    lines[0] += (
-        f" {tables.number(best.metrics.get(by, math.nan))}, on samples held out of training."
-        if by != metric
-        else "."
-    )
-    if choice.tied:
-        lines.append(
-            f"Exactly as good by {by}: {_trials(choice.tied)}; the first of them is taken."
-        )
-    if choice.within:
-        lines.append(
-            f"Within its interval: {_trials(choice.within)}, which these samples cannot tell "
-            "from it."
-        )
-    return " ".join(lines)
-
-
-def _settings(sweep: Sweep, quantities: Quantities) -> str:
-    """Describe the swept settings, by the short names in the table."""
-    told = [
-        f"{short} is {quantities.setting(name, short)} (`{name}`)"
-        for name, short in short_names(sweep.space).items()
-    ]
-    return (
-        f"{'; '.join(told)}. In `trials.parquet` every number stands under its whole name, "
-        "shares between 0 and 1."
-    )
-
-
 def _run_id(journal: Journal, best: Trial, file: Path) -> str:
     """Return the id of the best trial's run in MLflow.
 
@@ -249,55 +189,19 @@ def _score(plan: Plan, best: Trial, choice: Choice | None) -> dict[str, str]:
     return {"score": json.dumps({**score, "chosen_by": plan.chosen_by}), "sweep": plan.sweep.name}
 
 
-def _trials(numbers: Sequence[int]) -> str:
-    return f"trial{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
+def archived(plan: Plan, folder: Path) -> SweepReport | None:
+    """Return the report of a sweep whose trials all ended; None if a file that it needs is missing.
 
-
-def shown_numbers(sweep: Sweep, trials: list[Trial]) -> list[str]:
-    """Return the numbers of the report's table.
-
-    First those that were asked for, then each probe's first ones, then those of the epochs.
+    Nothing is written: the figures that it names are those that stand in the folder.
     """
-    known = list(dict.fromkeys(name for trial in trials for name in trial.metrics))
-    wanted = [name for name in (sweep.metric, *(_tradeoff(sweep) or ())) if name in known]
-    firsts = [
-        name
-        for probe in sweep.probes
-        for name in [own for own in known if own.startswith(f"{probe}/")][:3]
-    ]
-    plain = [name for name in known if name.partition("/")[0] not in sweep.probes]
-    return list(dict.fromkeys([*wanted, *firsts, *plain]))[:COLUMNS]
-
-
-def _text(
-    plan: Plan,
-    trials: list[Trial],
-    best: Trial | None,
-    claims: Mapping[str, Measured | str],
-    choice: Choice | None,
-    warnings: Mapping[str, str],
-    quantities: Quantities,
-) -> str:
-    sweep = plan.sweep
-    parts = [
-        f"# {sweep.name}",
-        *(f"**warning**, {name}: {sentence}" for name, sentence in warnings.items()),
-    ]
-    if claims:
-        parts += [
-            "## What was expected, and what was measured",
-            tables.claims_table(sweep.claims, claims),
-        ]
-    parts += [
-        "## Trials",
-        trials_table.table(trials, sweep.space, shown_numbers(sweep, trials), quantities),
-    ]
-    parts += [_settings(sweep, quantities)]
-    if best is not None and choice is not None:
-        parts.append(_best(plan, best, choice))
-    told = [
-        f"- **warning**, trial {trial.number}, {name}: {words}"
-        for trial in trials
-        for name, words in trial.warnings.items()
-    ]
-    return "\n\n".join([*parts, *(["\n".join(told)] if told else [])]) + "\n"
+    journal = Journal(folder, plan, NullRun(), lambda _: None)
+    todo, more = journal.unfinished()
+    if todo or more or not journal.trials:
+        return None
+    with tempfile.TemporaryDirectory() as place:
+        try:
+            report = report_of(journal, 0, "", Path(place))
+        except (InputError, Damaged, FileNotFoundError):
+            return None
+        drawn = [folder / figure.relative_to(place) for figure in report.figures]
+    return replace(report, folder=folder, figures=[figure for figure in drawn if figure.is_file()])

@@ -6,7 +6,6 @@ from typing import Any
 from advcore.pipelines.claims import Claim, Numbers, OfNumbers, OfTwoModels
 from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.names import check_folder_name, check_name
-from advcore.pipelines.settings.runs import SweepSettings
 from advcore.pipelines.settings.schedulers import (
     FIFO,
     PBT,
@@ -18,6 +17,7 @@ from advcore.pipelines.settings.schedulers import (
     judged_by,
 )
 from advcore.pipelines.settings.shipped import find
+from advcore.pipelines.settings.sweep_runs import SweepSettings
 from advcore.pipelines.sweep.metric_names import plain_name
 from advcore.pipelines.sweep.population import check_population
 from advcore.pipelines.sweep.space import Domain, Point, check_space, points, short_names

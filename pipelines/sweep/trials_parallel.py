@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import torch
 
-from advcore.pipelines.sweep.journal import Trial
 from advcore.pipelines.sweep.quantities import Quantities
 from advcore.pipelines.sweep.space import Space, Value, label, short_names, worded
+from advcore.pipelines.sweep.trial_files import Trial
 from advcore.pipelines.sweep.trials_table import numeric
 from advcore.probes import Lines, Series
 

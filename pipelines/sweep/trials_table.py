@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from advcore.pipelines.reports.tables import markdown, number
-from advcore.pipelines.sweep.journal import Trial
 from advcore.pipelines.sweep.quantities import Quantities
 from advcore.pipelines.sweep.space import Space, Value, short_names, worded
+from advcore.pipelines.sweep.trial_files import Trial
 from advcore.probes import Columns
 
 

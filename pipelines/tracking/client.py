@@ -30,8 +30,11 @@ CLIENT_SETTINGS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_
 would take minutes a call."""
 
 _SECONDS = "MLFLOW_HTTP_REQUEST_TIMEOUT"
+
 _FILES = ("log_artifact", "log_artifacts")
+
 _ADVICE = "check tracking_uri, or set track: false; measured rows are kept"
+
 _SHOWN = 1000
 """Characters of a failure that are shown."""
 
@@ -195,8 +198,3 @@ def default_store(uri: str) -> Iterator[None]:
         os.environ.pop("MLFLOW_TRACKING_URI")
         if before is not None:
             os.environ["MLFLOW_TRACKING_URI"] = before
-
-
-def cut(text: str, length: int) -> str:
-    """Return the text, shortened with an ellipsis where it is longer than `length`."""
-    return text if len(text) <= length else f"{text[: length - 1]}…"

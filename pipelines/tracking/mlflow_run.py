@@ -1,19 +1,24 @@
 """One run in MLflow, written so that an interrupted study continues in its own run."""
 
-import json
 import logging
 import math
-import re
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from advcore.pipelines.tracking.card import card_of, described
-from advcore.pipelines.tracking.client import Client, cut
+from advcore.pipelines.tracking.client import Client
 from advcore.pipelines.tracking.finished_run import CHILDREN
-from advcore.pipelines.tracking.packing import pack
+from advcore.pipelines.tracking.limits import (
+    METRICS,
+    PARAM,
+    PARAMS,
+    TAG,
+    TAGS,
+    as_text,
+    clean_name,
+    cut,
+    parts,
+)
 from advcore.pipelines.tracking.record import (
     Artifact,
     Curve,
@@ -28,22 +33,10 @@ from advcore.pipelines.tracking.record import (
     Value,
     Warnings,
 )
+from advcore.pipelines.tracking.registering import dataset_entity, register_model
 from advcore.workers.errors import InputError, UnavailableError
-from advcore.workers.redaction import without_secrets
 
 _log = logging.getLogger(__name__)
-
-ALIAS = "newest"
-"""The alias of the version of a registered model that was made last."""
-
-MODEL = "model"
-"""Where a run keeps its network, among its artifacts."""
-
-METRICS, PARAMS, TAGS = 1000, 100, 100
-"""So many MLflow takes in one call."""
-
-_NAME, _PARAM, _TAG, _DIGEST = 250, 6000, 8000, 36
-"""Characters that MLflow keeps of a name, a parameter, a tag, the digest of a data set."""
 
 _WARNING = "advcore.warning."
 """How the tag of a warning begins; its name follows."""
@@ -87,10 +80,10 @@ class MLflowRun:
             case Warnings(values):
                 self._log_warnings(values)
             case Metrics(values, step):
-                self._log_points([(_clean(name), step, float(y)) for name, y in values.items()])
+                self._log_points([(clean_name(name), step, float(y)) for name, y in values.items()])
             case Curve(name, x, y):
                 self._log_points(
-                    [(_clean(name), step, float(value)) for step, value in enumerate(y)]
+                    [(clean_name(name), step, float(value)) for step, value in enumerate(y)]
                 )
                 self._log_tags({f"advcore.x.{name}": ", ".join(f"{value:g}" for value in x)})
             case Artifact(path, folder):
@@ -98,7 +91,7 @@ class MLflowRun:
             case Text(text, file):
                 self._client.send(self._place, "log_text", self.id, text, file)
             case Model():
-                self._log_model(entry)
+                register_model(self._client, self.id, self._place, entry)
             case DatasetInput():
                 self._log_dataset(entry)
 
@@ -111,7 +104,7 @@ class MLflowRun:
         self._client.ask("set_terminated", self.id, status)
 
     def _log_params(self, values: Mapping[str, Value]) -> None:
-        named = {_clean(name): cut(_word(value), _PARAM) for name, value in values.items()}
+        named = {clean_name(name): cut(as_text(value), PARAM) for name, value in values.items()}
         for name, value in named.items():
             if self._params.get(name, value) != value:
                 raise InputError(
@@ -122,73 +115,28 @@ class MLflowRun:
         from mlflow.entities import Param
 
         new = [Param(name, value) for name, value in named.items() if name not in self._params]
-        for part in _parts(new, PARAMS):
+        for part in parts(new, PARAMS):
             self._client.ask("log_batch", self.id, params=part)
         self._params |= named
 
     def _log_tags(self, values: Mapping[str, str]) -> None:
         from mlflow.entities import RunTag
 
-        for part in _parts(
-            [RunTag(_clean(name), cut(str(value), _TAG)) for name, value in values.items()], TAGS
+        for part in parts(
+            [RunTag(clean_name(name), cut(str(value), TAG)) for name, value in values.items()], TAGS
         ):
             self._client.ask("log_batch", self.id, tags=part)
 
     def _log_warnings(self, sentences: Mapping[str, str]) -> None:
-        tags = {_clean(f"{_WARNING}{name}"): sentence for name, sentence in sentences.items()}
+        tags = {clean_name(f"{_WARNING}{name}"): sentence for name, sentence in sentences.items()}
         for stale in self._warnings - set(tags):
             self._client.ask("delete_tag", self.id, stale)
         self._warnings = set(tags)
         self._log_tags(tags)
 
-    def _log_model(self, model: Model) -> None:
-        name = model.name
-        versions = self._client.ask("search_model_versions", f"run_id = '{self.id}'")
-        if any(version.name == name for version in versions):
-            return
-        with tempfile.TemporaryDirectory() as folder:
-            packed = Path(folder) / MODEL
-            pack(packed, model.weights, model.about, model.shape, model.classes)
-            self._client.send(self._place, "log_artifacts", self.id, str(packed), MODEL)
-        if not self._client.ask("search_registered_models", f"name = '{name}'"):
-            self._client.ask(
-                "create_registered_model",
-                name,
-                {"advcore": "model"},
-                f"Networks trained by advcore as {name!r}.",
-            )
-        known = json.loads(model.about.read_text())
-        card = card_of(model.weights, known)
-        tags = {tag: cut(word, _TAG) for tag, word in card.items()}
-        made = self._client.ask(
-            "create_model_version",
-            name,
-            f"runs:/{self.id}/{MODEL}",
-            self.id,
-            tags,
-            description=cut(described(known, card), _TAG),
-        )
-        self._client.ask("set_registered_model_alias", name, ALIAS, made.version)
-
     def _log_dataset(self, data: DatasetInput) -> None:
-        from mlflow import entities
-
-        shape = list(data.shape)
-        dataset = entities.Dataset(
-            data.name,
-            data.digest[:_DIGEST],
-            "advcore",
-            json.dumps({"uri": without_secrets(data.source)}),
-            json.dumps({"shape": shape}),
-            json.dumps({"num_rows": data.rows, "features_shape": [data.rows, *shape]}),
-        )
-        use = entities.InputTag("mlflow.data.context", data.context)
         try:
-            self._client.ask(
-                "log_inputs",
-                self.id,
-                [entities.DatasetInput(dataset, [use])],
-            )
+            self._client.ask("log_inputs", self.id, [dataset_entity(data)])
         except UnavailableError:
             raise
         except InputError as error:
@@ -213,7 +161,7 @@ class MLflowRun:
 
         now = int(1000 * time.time())
         try:
-            for part in _parts(
+            for part in parts(
                 [Metric(name, value, now, step) for name, step, value in new], METRICS
             ):
                 self._client.ask("log_batch", self.id, metrics=part)
@@ -280,20 +228,3 @@ def open_run(
         client.ask("create_run", experiment, tags={**source, **tags}, run_name=name),
         fresh=True,
     )
-
-
-def _clean(name: str) -> str:
-    """Return a name that MLflow accepts; other characters become `_`."""
-    allowed = re.sub(r"[^\w\-. :/]", "_", name, flags=re.ASCII)
-    steps = [step for step in allowed.split("/") if step]
-    return (
-        "/".join("_" if set(step) == {"."} else step for step in steps)[:_NAME].rstrip("/") or "_"
-    )
-
-
-def _word(value: Value) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _parts(values: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    return (values[start : start + size] for start in range(0, len(values), size))

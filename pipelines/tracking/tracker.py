@@ -18,10 +18,10 @@ from advcore.pipelines.tracking.client import (
     FIRST_CONTACT_SETTINGS,
     Client,
     check_server,
-    cut,
     default_store,
     patience,
 )
+from advcore.pipelines.tracking.limits import cut
 from advcore.pipelines.tracking.mlflow_run import MLflowRun, open_run
 from advcore.pipelines.tracking.moved_results import ARTIFACTS, adopt_artifacts
 from advcore.pipelines.tracking.record import NullTracker, Run, Tracker

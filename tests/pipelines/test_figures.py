@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from advcore.pipelines.reports.figures import draw, save
-from advcore.pipelines.reports.lines import COLOURS
+from advcore.pipelines.reports.style import COLOURS
 from advcore.probes import Gallery, Lines, Panel, Series
 from advcore.probes.charts import medians, shares
 

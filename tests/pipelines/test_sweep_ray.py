@@ -347,12 +347,14 @@ def _runs(mlflow: Any) -> list[tuple[str, list[int]]]:
 
 @pytest.mark.parametrize("module", ["advcore", "advcore.workers"])
 def test_a_node_without_advcore_is_told_last(module: str) -> None:
-    from advcore.pipelines.sweep.ray_tune import _reason
+    from advcore.pipelines.sweep.ray_callbacks import failure_reason
 
     text = f"ray.exceptions.RaySystemError: ...\nModuleNotFoundError: No module named '{module}'"
     told = "advcore is not installed on a node of this Ray: pip install advcore there, as here"
-    assert _reason(text).splitlines()[-1] == told
+    assert failure_reason(text).splitlines()[-1] == told
     named = f"The actor died: namespace: 2a, ip: 10.0.0.7\n{text}"
-    assert _reason(named).splitlines()[-1] == told.replace("a node of this Ray", "node 10.0.0.7")
+    assert failure_reason(named).splitlines()[-1] == told.replace(
+        "a node of this Ray", "node 10.0.0.7"
+    )
     other = "No module named 'advcorex'\nNo module named 'own'"
-    assert _reason(other) == other
+    assert failure_reason(other) == other

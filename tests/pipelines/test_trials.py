@@ -13,10 +13,10 @@ import torch
 from advcore.attacks import PGD
 from advcore.pipelines.claims import Level, Numbers, Ratio, Trend
 from advcore.pipelines.reports import figures
-from advcore.pipelines.sweep.journal import Status, Trial
 from advcore.pipelines.sweep.live_table import Live
 from advcore.pipelines.sweep.quantities import Quantities
 from advcore.pipelines.sweep.space import Domain
+from advcore.pipelines.sweep.trial_files import Status, Trial
 from advcore.pipelines.sweep.trials_charts import charts, families, pareto
 from advcore.pipelines.sweep.trials_parallel import parallel
 from advcore.pipelines.sweep.trials_table import best, claim_tables, columns, front, table

@@ -21,7 +21,7 @@ import pytest
 import torch
 
 from advcore.pipelines.settings.names import check_name
-from advcore.pipelines.sweep.journal import Trial, read_trial
+from advcore.pipelines.sweep.trial_files import Trial, read_trial
 from advcore.pipelines.tracking import tracker
 from advcore.pipelines.tracking.checkpoints import download_checkpoint
 from advcore.pipelines.tracking.client import Client

@@ -1,10 +1,17 @@
-"""The head of a figure that holds many panels: its title, and the note below it."""
+"""Colours and sizes of letters of all figures, and the head of a figure of many panels."""
 
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from advcore.pipelines.reports.lines import GREY, TEXT, TITLE
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
+"""Okabe and Ito's palette, told apart by all kinds of colour vision; its yellow, too light for a
+line, is grey here."""
+
+GREY = "#5F5F5F"
+
+TITLE, LABEL, TEXT = 16, 13, 11.5
+"""Sizes of letters, in points."""
 
 
 def write_head(figure: Figure, title: Sequence[str], note: Sequence[str]) -> None:

@@ -1,0 +1,259 @@
+"""The files of a study's report: tables, figures, numbers for other programs, a text."""
+
+import tempfile
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import yaml
+
+from advcore.pipelines.claims import Tables
+from advcore.pipelines.claims.results import evaluate_claim
+from advcore.pipelines.machine.environment import environment_tags
+from advcore.pipelines.reports.chance import warned
+from advcore.pipelines.reports.escaping import visible
+from advcore.pipelines.reports.machine_readable import (
+    as_csv,
+    as_latex,
+    claims_rows,
+    results_json,
+    scalars_rows,
+)
+from advcore.pipelines.reports.outputs import Outputs
+from advcore.pipelines.reports.text import curves_rows, document, section
+from advcore.pipelines.settings import schema
+from advcore.pipelines.study.facts import Facts, gather, settings_of, training_file
+from advcore.pipelines.study.plan import Prepared
+from advcore.pipelines.study.report import RESULTS, Report, table_file
+from advcore.pipelines.study.settings import Study
+from advcore.pipelines.study.summaries import drawings, summarised
+from advcore.probes import Columns, Summary
+from advcore.workers.checkpoints import atomic_write
+from advcore.workers.errors import USERS_ERRORS, InputError, is_full
+from advcore.workers.redaction import LINE, plain_without_secrets, shortened, without_secrets
+from advcore.workers.stores.rows import Damaged, write_parquet
+from advcore.workers.stores.store import Store, open_store
+from advcore.workers.tasks import TaskResult
+
+
+@dataclass(frozen=True)
+class _ProbeReport:
+    """A probe's summaries by model, its figures, and its section of the text."""
+
+    summaries: dict[str, Summary]
+    figures: list[Path]
+    section: str
+
+
+def write_report(
+    prepared: Prepared, store: Store, outcomes: list[TaskResult], folder: Path
+) -> Report:
+    """Write tables, figures, report and study file into the study's folder.
+
+    They replace what an earlier run wrote.
+
+    A probe whose rows cannot be read together, and one whose code fails in summarising or drawing,
+    is a problem, told at the end; its table is written all the same, and so is the report of all
+    other probes.
+    """
+    study, outputs = prepared.study, Outputs(folder)
+    failures = [outcome for outcome in outcomes if not outcome.ok]
+    without = {outcome.key for outcome in failures}
+    words = {
+        names: store.metadata_all([work.key for work in works if work.key not in without])
+        for names, works in prepared.works.items()
+    }
+    facts, problems = gather(prepared, words), list[str]()
+    measured = _tables(prepared, store, without, problems)
+    probes = _write_probes(prepared, outputs, measured, facts, problems)
+    claims = {name: evaluate_claim(claim, measured) for name, claim in study.claims.items()}
+    missing = [f"{len(failures)} shards failed, and the numbers leave them out"] if failures else []
+    missing += [problem.splitlines()[0] for problem in problems]
+    report = Report(
+        study,
+        len(outcomes),
+        sum(outcome.tries > 1 for outcome in outcomes),
+        len(prepared.all_works()) - len(outcomes),
+        failures,
+        problems,
+        {probe: own.summaries for probe, own in probes.items()},
+        claims,
+        folder,
+        [figure for own in probes.values() for figure in own.figures],
+        words,
+        outputs.paths,
+        unseen=prepared.unseen,
+    )
+    sections = [own.section for own in probes.values()]
+    _write_texts(prepared, outputs, report, facts, sections, missing)
+    outputs.finish([] if outputs.known else _formerly(prepared, report.figures))
+    return report
+
+
+def _write_probes(
+    prepared: Prepared, outputs: Outputs, measured: Tables, facts: Facts, problems: list[str]
+) -> dict[str, _ProbeReport]:
+    """Write the tables and figures of each probe; one that fails is left out, and a problem."""
+    result: dict[str, _ProbeReport] = {}
+    told = set[tuple[str, str]]()
+    for probe, by_model in measured.items():
+        for model, table in by_model.items():
+            write_parquet(outputs.path(table_file(probe, model)), table)
+        try:
+            summaries = summarised(prepared.study.probes[probe], by_model)
+            drawn = _drawn(outputs, probe, prepared.study, by_model)
+        except USERS_ERRORS as error:
+            # a probe may be a user's own code, and hours of measuring lie behind it
+            if is_full(str(error)):
+                raise
+            problems.append(_problem(probe, error))
+            continue
+        summaries = {
+            model: _told(warned(own, facts.accuracies[model]), prepared.warnings[model])
+            for model, own in summaries.items()
+        }
+        result[probe] = _write_probe(prepared, outputs, probe, summaries, drawn, told)
+    return result
+
+
+def _write_probe(
+    prepared: Prepared,
+    outputs: Outputs,
+    probe: str,
+    summaries: dict[str, Summary],
+    drawn: list[Path],
+    told: set[tuple[str, str]],
+) -> _ProbeReport:
+    """Write a probe's curves and scalars; `told` are the sentences that stand in the text."""
+    curves = f"tables/{probe}/curves.csv"
+    settings = settings_of(prepared, probe)
+    text = section(probe, prepared.study.probes[probe], settings, summaries, drawn, curves, told)
+    if any(own.curves for own in summaries.values()):
+        _write(outputs, curves, as_csv(curves_rows(summaries)))
+    _write_table(outputs, f"tables/{probe}/scalars", scalars_rows(summaries))
+    return _ProbeReport(summaries, drawn, text)
+
+
+def _write_texts(
+    prepared: Prepared,
+    outputs: Outputs,
+    report: Report,
+    facts: Facts,
+    sections: list[str],
+    missing: list[str],
+) -> None:
+    """Write the report's text, the study file, the trainings' settings, claims and results."""
+    study = report.study
+    for model, settings in facts.trainings.items():
+        _write(outputs, training_file(model), settings)
+    text = document(study.name, facts.text, study.claims, report.claims, sections, missing)
+    _write(outputs, "report.md", text)
+    settings = plain_without_secrets(schema.unstructure(study))
+    _write(outputs, "study.yaml", yaml.safe_dump(settings, sort_keys=False))
+    if report.claims:
+        _write_table(outputs, "tables/claims", claims_rows(study.claims, report.claims))
+    _write(outputs, RESULTS, without_secrets(_results(prepared, report, missing)))
+
+
+def _results(prepared: Prepared, report: Report, missing: list[str]) -> str:
+    """Return what results.json holds."""
+    study = prepared.study
+    ids = {
+        "study": prepared.identity,
+        "data": prepared.dataset.digest,
+        "models": dict(prepared.model_hashes),
+        "samples": len(prepared.dataset),
+        "seed": study.run.seed,
+    }
+    return results_json(
+        study.name,
+        ids,
+        report.summaries,
+        study.claims,
+        report.claims,
+        report.warnings,
+        missing,
+        environment_tags(),
+    )
+
+
+def _drawn(outputs: Outputs, probe: str, study: Study, tables: Mapping[str, Columns]) -> list[Path]:
+    """Draw the figures of a probe into the probe's folder."""
+    from advcore.pipelines.reports import figures  # matplotlib takes a second to import
+
+    shown = []
+    for chart in drawings(probe, study.probes[probe], tables):
+        paths = [
+            figures.save(chart, outputs.path(f"figures/{probe}/{chart.name}.{kind}").parent, kind)
+            for kind in study.run.figure_kinds
+        ]
+        shown.append(next((path for path in paths if path.suffix == ".png"), paths[0]))
+    return shown
+
+
+def _problem(probe: str, error: BaseException) -> str:
+    """Describe a probe that failed: one line, then its traceback."""
+    last = shortened(traceback.format_exception_only(error)[-1], LINE)
+    trace = shortened("".join(traceback.format_exception(error)))
+    return without_secrets(f"probe {probe}: {visible(last)}\n{trace}")
+
+
+def _write_table(outputs: Outputs, name: str, rows: list[list[object]]) -> None:
+    """Write rows as `name`.csv, with all digits, and `name`.tex, for papers."""
+    _write(outputs, f"{name}.csv", as_csv(rows))
+    _write(outputs, f"{name}.tex", as_latex(rows))
+
+
+def _write(outputs: Outputs, name: str, text: str) -> None:
+    with atomic_write(outputs.path(name)) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
+
+
+def _formerly(prepared: Prepared, figures: list[Path]) -> list[str]:
+    """Return the names of tables and figures from before each probe had a folder."""
+    tables = [f"tables/{probe}-{model}.parquet" for model, probe in prepared.works]
+    drawn = [(path.parent.name, path.stem) for path in figures]
+    return tables + [
+        f"figures/{probe if chart == probe else f'{probe}-{chart}'}.png" for probe, chart in drawn
+    ]
+
+
+def _told(summary: Summary, warnings: Mapping[str, str]) -> Summary:
+    """Return a summary with its model's warnings after its own."""
+    return replace(summary, warnings={**warnings, **summary.warnings})
+
+
+def _tables(prepared: Prepared, store: Store, without: set[str], problems: list[str]) -> Tables:
+    """Return the rows of each probe and model in the samples' order, without failed shards."""
+    result: dict[str, dict[str, Columns]] = {}
+    for (model, probe), works in prepared.works.items():
+        keys = [work.key for work in works if work.key not in without]
+        try:
+            if keys:
+                result.setdefault(probe, {})[model] = store.read_all(keys)
+        except Damaged:
+            raise
+        except ValueError as error:  # rows of a user's own probe that do not go together
+            problems.append(_problem(probe, error))
+    return result
+
+
+def archived(prepared: Prepared, store_location: str, folder: Path) -> Report | None:
+    """Return the report of a study whose rows are all in a read-only store; None if any is missing.
+
+    Nothing is written: the figures that it names are those that stand in the folder.
+    """
+    try:
+        store = open_store(store_location, write=False)
+        if store.missing(work.key for work in prepared.all_works()):
+            return None
+    except InputError:
+        return None
+    with tempfile.TemporaryDirectory() as place:
+        try:
+            report = write_report(prepared, store, [], Path(place))
+        except Damaged:
+            return None
+        drawn = [folder / figure.relative_to(place) for figure in report.figures]
+    return replace(report, folder=folder, figures=[figure for figure in drawn if figure.is_file()])

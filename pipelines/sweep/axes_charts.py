@@ -1,0 +1,196 @@
+"""Charts of a sweep's numbers over one or two swept settings."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from advcore.pipelines.sweep.quantities import Quantities
+from advcore.pipelines.sweep.space import Space, short_names, worded
+from advcore.pipelines.sweep.trial_files import Trial
+from advcore.pipelines.sweep.trials_parallel import (
+    LABELLED,
+    LEVELS,
+)
+from advcore.pipelines.sweep.trials_table import numeric
+from advcore.probes import Chart, Lines, Maps, Series
+from advcore.probes.charts import Scale
+
+BANDED = 3
+"""So many lines at most have bands; of more, that of the metric alone."""
+
+
+def over_axes(
+    trials: Sequence[Trial],
+    space: Space,
+    axes: Sequence[str],
+    group: str,
+    names: Sequence[str],
+    metric: str | None,
+    quantities: Quantities,
+) -> Chart | None:
+    """Return charts of numbers over one or two swept settings.
+
+    Lines over one setting; over two a line for each value of the one with few values, or a heat
+    map.
+
+    Of more numbers than can be told apart some are drawn, the ends and the metric among them. None
+    where the axes hold words, or of a heat map where points of its grid are missing.
+    """
+    short = short_names(space)
+    values = {axis: [trial.point[axis] for trial in trials] for axis in axes}
+    counts = {axis: len(set(map(worded, own))) for axis, own in values.items()}
+    along = max(
+        (axis for axis in axes if numeric(values[axis])),
+        key=lambda axis: counts[axis],
+        default=None,
+    )
+    if along is None:
+        return None
+    other = next((axis for axis in axes if axis != along), None)
+    if other is not None and counts[other] > LEVELS:
+        return (
+            _map(trials, short, along, other, names[0], quantities)
+            if len(names) == 1 and numeric(values[other])
+            else None
+        )
+    levels = (
+        [""] if other is None else list(dict.fromkeys(worded(value) for value in values[other]))
+    )
+    chosen = _spread(names, LABELLED // len(levels))
+    chosen = [name for name in names if name in chosen or name == metric]
+    series = []
+    for place, level in enumerate(levels):
+        own = [trial for trial in trials if other is None or worded(trial.point[other]) == level]
+        own.sort(key=lambda trial: float(trial.point[along]))  # type: ignore[arg-type]
+        x = as_tensor([trial.point[along] for trial in own])
+        for mark, name in enumerate(chosen):
+            words = [quantities.position(group, name.rpartition("/")[2])] if len(names) > 1 else []
+            words += [f"{short[other]} = {level}"] if other is not None else []
+            y = as_tensor([trial.metrics.get(name, math.nan) for trial in own])
+            shape = mark if len(chosen) > 1 or other is None else place
+            low, high = (
+                quantities.band(name, y)
+                if len(chosen) * len(levels) <= BANDED or name == metric
+                else (None, None)
+            )
+            shade = mark if other is None else place
+            series.append(
+                Series(
+                    ", ".join(words),
+                    x,
+                    quantities.drawn(name, y),
+                    low,
+                    high,
+                    shade=shade,
+                    mark=shape,
+                )
+            )
+    share = quantities.is_share(chosen[0])
+    steps = sorted({float(value) for value in values[along]})  # type: ignore[arg-type]
+    return Lines(
+        name=_file(group),
+        title=f"How does {quantities.title(group)} change with {short[along]}?",
+        x_label=quantities.setting(along, short[along]),
+        y_label=quantities.number(group if len(names) > 1 else names[0]),
+        series=series,
+        x_scale=_scale(steps),
+        y_scale="linear" if share else _height_scale(series),
+        y_limits=(0, 102) if share else (None, None),
+        x_ticks=steps if len(steps) <= LABELLED else (),
+        note="One point a trial, of the network that it hands out."
+        + bars_note(series, "Bands")
+        + (" Some lines of many." * (len(chosen) < len(names))),
+    )
+
+
+def bars_note(series: Sequence[Series], what: str) -> str:
+    """Return the sentence of a note that explains bars or bands, if any are drawn."""
+    return (
+        f" {what}: 95 % (Wilson) over the samples."
+        if any(own.low is not None for own in series)
+        else ""
+    )
+
+
+def _map(
+    trials: Sequence[Trial],
+    short: Mapping[str, str],
+    along: str,
+    other: str,
+    name: str,
+    quantities: Quantities,
+) -> Maps | None:
+    """Return the map of a number over two settings with a whole grid.
+
+    Axes that are not evenly spaced are drawn by position.
+    """
+    x, y = (sorted({float(trial.point[axis]) for trial in trials}) for axis in (along, other))  # type: ignore[arg-type]
+    field = torch.full((len(y), len(x)), math.nan, dtype=torch.float64)
+    for trial in trials:
+        row = y.index(float(trial.point[other]))  # type: ignore[arg-type]
+        column = x.index(float(trial.point[along]))  # type: ignore[arg-type]
+        field[row, column] = trial.metrics.get(name, math.nan)
+    if len(trials) < len(x) * len(y):
+        return None
+    (x_label, x_limits) = _axis(quantities.setting(along, short[along]), x)
+    (y_label, y_limits) = _axis(quantities.setting(other, short[other]), y)
+    return Maps(
+        name=_file(name),
+        title=f"How does {quantities.title(name)} change with {short[along]} and {short[other]}?",
+        x_label=x_label,
+        y_label=y_label,
+        panels=[(quantities.drawn(name, field), "")],
+        x_limits=x_limits,
+        y_limits=y_limits,
+        value_label=quantities.number(name),
+        note="One cell a trial, of the network that it hands out.",
+    )
+
+
+def _axis(name: str, values: Sequence[float]) -> tuple[str, tuple[float, float]]:
+    """Return an axis's label, and ends half a step beyond the first and the last value."""
+    step = (values[-1] - values[0]) / (len(values) - 1)
+    if all(
+        math.isclose(value, values[0] + i * step, rel_tol=1e-6, abs_tol=1e-9 * step)
+        for i, value in enumerate(values)
+    ):
+        return name, (values[0] - step / 2, values[-1] + step / 2)
+    return f"{name}: 0 to {len(values) - 1} are {', '.join(map(worded, values))}", (
+        -0.5,
+        len(values) - 0.5,
+    )
+
+
+def _scale(values: Sequence[float]) -> Scale:
+    """Return the scale: logarithmic for positive values over a wide range; linear around a 0."""
+    positive = [value for value in values if value > 0]
+    if min(values) < 0 or not positive or max(positive) <= 30 * min(positive):
+        return "linear"
+    return "log" if min(values) > 0 else "symlog"
+
+
+def _height_scale(series: Sequence[Series]) -> Scale:
+    """Return a logarithmic scale where several lines would otherwise overlap at the bottom."""
+    values = torch.cat([own.y for own in series])
+    values = values[values.isfinite()]
+    if len(series) < 2 or not len(values) or values.min() <= 0 or values.max() <= 1:
+        return "linear"
+    return "log" if values.max() > 30 * values.min() else "linear"
+
+
+def _spread(names: Sequence[str], count: int) -> list[str]:
+    """Return at most `count` of the values, evenly spread, both ends among them."""
+    if len(names) <= count or count < 2:
+        return list(names)[: max(count, 1)]
+    return [names[round(i * (len(names) - 1) / (count - 1))] for i in range(count)]
+
+
+def _file(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name)
+
+
+def as_tensor(values: Sequence[object]) -> torch.Tensor:
+    """Return numbers as a tensor of float64."""
+    return torch.tensor(values, dtype=torch.float64)
