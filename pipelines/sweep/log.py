@@ -5,9 +5,9 @@ from advcore.pipelines.claims.results import by_place, claim_warnings, verdicts
 from advcore.pipelines.machine.environment import environment_tags
 from advcore.pipelines.settings import schema
 from advcore.pipelines.sweep.journal import Journal
+from advcore.pipelines.sweep.markdown import shown_numbers
 from advcore.pipelines.sweep.plan import Plan, settings_that_define_trials
 from advcore.pipelines.sweep.report import SweepReport
-from advcore.pipelines.sweep.report_text import shown_numbers
 from advcore.pipelines.sweep.space import label
 from advcore.pipelines.sweep.trial_files import SUFFIXES
 from advcore.pipelines.tracking.record import (

@@ -17,9 +17,9 @@ from advcore.pipelines.settings import schema
 from advcore.pipelines.sweep import trials_table
 from advcore.pipelines.sweep.choice import Choice, choice_of, chosen_on_test
 from advcore.pipelines.sweep.journal import Journal
+from advcore.pipelines.sweep.markdown import report_text, tradeoff_of
 from advcore.pipelines.sweep.plan import Plan
 from advcore.pipelines.sweep.quantities import Quantities
-from advcore.pipelines.sweep.report_text import report_text, tradeoff_of
 from advcore.pipelines.sweep.settings import Sweep
 from advcore.pipelines.sweep.space import label
 from advcore.pipelines.sweep.trial_files import SUFFIXES, Trial
