@@ -2,7 +2,7 @@
 the probe `curvature`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -21,16 +21,14 @@ from advcore.curvature import (
 )
 from advcore.jacobian import differentiate
 from advcore.norms import L2
-from advcore.probes.charts import Chart, Lines, Series
 from advcore.probes.probe import Batch
-from advcore.probes.table import Table
 from advcore.randomness import Randomness
 
 BEYOND = 1.5
 """The length of the one step that is tried, in distances to the boundary."""
 
 
-def flatness(
+def flatness_columns(
     classifier: Classifier,
     batch: Batch,
     predicted: Tensor,
@@ -94,76 +92,3 @@ def _cosine(one: Tensor, other: Tensor) -> Tensor:
     """Of the angle between vectors `(B, D)`, `(B,)`; NaN where either is 0."""
     cosine = (L2.steepest(one) * L2.steepest(other)).sum(1)
     return cosine.masked_fill((L2.size(one) == 0) | (L2.size(other) == 0), torch.nan)
-
-
-def sorted_samples(
-    tables: Mapping[str, Table], column: str, title: str, y_label: str, note: str
-) -> Chart:
-    """One line a model: a column's values, ascending, over the share of the samples; positive ones
-    on a log scale.
-    """
-    series = []
-    for model, table in tables.items():
-        values = table.numbers(column)
-        ordered = values[~values.isnan()].sort().values
-        series.append(Series(model, torch.linspace(0, 100, len(ordered)), ordered, style="line"))
-    return Lines(
-        name=column,
-        title=title,
-        x_label="samples, each network's sorted by its own values (%)",
-        y_label=y_label,
-        series=series,
-        y_scale="log",
-        note=note,
-    )
-
-
-def alignments(tables: Mapping[str, Table]) -> Chart:
-    """The cosines of gradient and minimal perturbation, and the range of random directions' for
-    comparison.
-    """
-    series = []
-    for model, table in tables.items():
-        cosine = table.numbers("cosine")
-        ordered = cosine[~cosine.isnan()].sort().values
-        series.append(Series(model, torch.linspace(0, 100, len(ordered)), ordered, style="line"))
-    random = torch.cat([table.numbers("random_cosine") for table in tables.values()]).abs()
-    usual = random.nanquantile(0.95).item()
-    return Lines(
-        name="gradient_alignment",
-        title="Gradient of the loss against the minimal perturbation",
-        x_label="samples, each network's sorted by its own values (%)",
-        y_label="cosine of the angle between the two",
-        series=series,
-        y_limits=(-1.03, 1.03),
-        references=[(0.0, f"random: 95 % within ±{usual:.2g}")] if usual == usual else [],
-        note="1: the gradient points along the shortest way out of the predicted class. Below 0: "
-        "samples that are misclassified, "
-        "whose loss falls along that way.",
-    )
-
-
-def departures(tables: Mapping[str, Table], radius: float) -> list[Chart]:
-    """The linearity errors of the loss and, relative, of the margin."""
-    seen = f"within l2 {radius:g} (pixels in [0, 1]) of each sample: a lower bound."
-    loss = sorted_samples(
-        tables,
-        "linearity_error",
-        title="Departure of the loss from its tangent",
-        y_label="local linearity error (nats)",
-        note=(
-            f"The largest |loss - tangent| that was seen {seen} Unsure networks have large "
-            "ones: it is not flatness alone."
-        ),
-    )
-    margin = sorted_samples(
-        tables,
-        "relative_linearity_error",
-        title="Departure of the decision function from its tangent",
-        y_label="local linearity error of the margin (share of the tangent's change)",
-        note=(
-            f"The largest |margin - tangent| over radius times slope that was seen {seen} "
-            "Lower is flatter."
-        ),
-    )
-    return [loss, margin]

@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from dataclasses import dataclass, field
+from typing import get_args
 
 import torch
 from torch import Tensor
@@ -12,27 +12,11 @@ from advcore.attacks import Attack, MinimalNorm, Status
 from advcore.classifier import Classifier, full_precision, predict
 from advcore.curvature import cross_entropy, input_hessian, landscape, most_curved_across
 from advcore.margins import check_attack, minimal_perturbations
-from advcore.probes.charts import Chart, Maps, Mark
+from advcore.probes.charts import Chart
+from advcore.probes.landscape_maps import PlaneName, directions_of, plane_maps
 from advcore.probes.probe import Batch, Summary
 from advcore.probes.table import Table
 from advcore.randomness import Randomness
-
-PlaneName = Literal["normal_random", "normal_curved", "random_random"]
-
-AXES = {
-    "normal": "along the minimal perturbation",
-    "random": "along a random direction",
-    "curved": "along the most curved direction across it",
-    "other": "along another random direction",
-}
-"""The directions of planes, in words."""
-
-SPANNED = {
-    "normal_random": "across the boundary: the minimal perturbation and a random direction",
-    "normal_curved": "where the loss is most curved: the minimal perturbation and that direction",
-    "random_random": "between two random directions",
-}
-"""What planes show, in the titles of their maps."""
 
 MEANINGS = {
     "mean_own_share": (
@@ -159,7 +143,7 @@ class Landscape:
                     grid,
                     self.rows,
                 )
-                for first, second in (_axes(name) for name in self.planes)
+                for first, second in (directions_of(name) for name in self.planes)
             ]
         status = [Status(code).name.lower() for code in result.status.tolist()]
         predicted = torch.stack([one.labels for one in sections], 1)
@@ -176,7 +160,14 @@ class Landscape:
 
     def charts(self, tables: Mapping[str, Table]) -> list[Chart]:
         shown = {model: table for model, table in tables.items() if len(table["sample"])}
-        return [chart for name in self.planes for chart in self._maps(shown, name)] if shown else []
+        if not shown:
+            return []
+        half = self.lengths if self.half_width is None else self.half_width
+        return [
+            chart
+            for name in self.planes
+            for chart in plane_maps(shown, name, self.shown, half, self.half_width is None)
+        ]
 
     def _half_widths(self, distance: Tensor) -> Tensor:
         """Of the samples' planes, l2, pixel units, `(B,)`; `lengths` where no perturbation was
@@ -235,72 +226,3 @@ class Landscape:
                 "largest_loss": loss.flatten(2).amax(2).flatten(),
             }
         )
-
-    def _maps(self, tables: Mapping[str, Table], name: PlaneName) -> tuple[Chart, Chart]:
-        """The labels and the loss on one plane: a panel for each model and sample, and rows that
-        hold samples of one model.
-        """
-        labels, losses, marks = [], [], []
-        for model, table in tables.items():
-            for row in table.rows_with("plane", name).nonzero()[: self.shown, 0].tolist():
-                caption = _caption(model, table, row)
-                marks.append(self._marked(table, row) if name != "random_random" else ())
-                labels.append((table.numbers("labels")[row], caption))
-                losses.append((table.numbers("loss")[row], caption))
-        along, across = (AXES[word] for word in _axes(name))
-        classes = max(int(some.max()) for some, _ in labels) + 1
-        own = self.half_width is None
-        unit = "multiples of the length of r" if own else "l2, pixels in [0, 1]"
-        half = self.lengths if self.half_width is None else self.half_width
-        maps = Maps(
-            name=f"labels-{name}",
-            title=f"Predicted class {SPANNED[name]}",
-            x_label=f"{across} ({unit})",
-            y_label=f"{along} ({unit})",
-            panels=labels,
-            x_limits=(-half, half),
-            y_limits=(-half, half),
-            value_label="class",
-            categories=[str(number) for number in range(classes)],
-            origin=True,
-            marks=marks,
-            across=each if 1 < (each := len(labels) // len(tables)) < 4 else 4,
-            note=(
-                "The sample lies in the middle, r is its minimal perturbation out of the "
-                "predicted class"
-            )
-            + (
-                ", which ends where it is marked."
-                if any(marks)
-                else ". One colour: nothing in the plane leaves the class."
-            ),
-        )
-        loss, title = "cross-entropy with the true label (nats)", f"Loss {SPANNED[name]}"
-        return maps, replace(
-            maps,
-            name=f"loss-{name}",
-            title=title,
-            panels=losses,
-            value_label=loss,
-            categories=(),
-            colours="own",
-        )
-
-    def _marked(self, table: Table, row: int) -> tuple[Mark, ...]:
-        """The end of the minimal perturbation, on the axis upwards, where it lies in the map."""
-        distance = table.numbers("distance")[row].item()
-        height = distance if self.half_width is not None else 1.0
-        half = self.lengths if self.half_width is None else self.half_width
-        return (Mark(0.0, height, "r"),) if math.isfinite(distance) and height <= half else ()
-
-
-def _axes(name: PlaneName) -> tuple[str, str]:
-    """The names of the plane's directions."""
-    first, second = name.split("_")
-    return first, "other" if first == second else second
-
-
-def _caption(model: str, table: Table, row: int) -> str:
-    sample, label = (int(table.numbers(name)[row]) for name in ("sample", "label"))
-    distance = table.numbers("distance")[row].item()
-    return f"{model}, sample {sample}:\nlabel {label}, ‖r‖ = {distance:.2f}"

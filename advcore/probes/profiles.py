@@ -16,7 +16,9 @@ UNSETTLED = 0.1
 eigenpairs are not settled."""
 
 
-def profiles(tables: Mapping[str, Table], whole: bool, bottom: int | None, step: float) -> Chart:
+def profile_chart(
+    tables: Mapping[str, Table], whole: bool, bottom: int | None, step: float
+) -> Chart:
     """Median and quartiles of the column `eigenvalues` of each table, descending, against the rank
     (Fig. 4a, which shows the mean).
 

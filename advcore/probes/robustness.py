@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, cast
 
 import torch
@@ -16,21 +16,23 @@ from advcore.box import needs_box
 from advcore.classifier import Classifier
 from advcore.masking import ball_signs, gradient_signs
 from advcore.norms import NORMS, NormName
-from advcore.probes.charts import Chart, Lines, Series, shares
-from advcore.probes.masking import summarise_signs
-from advcore.probes.probe import Batch, Curve, Summary, median
+from advcore.probes.charts import Chart
+from advcore.probes.probe import Batch, Summary
+from advcore.probes.robustness_summary import (
+    WORST,
+    attack_names,
+    robustness_charts,
+    summarise_robustness,
+)
 from advcore.probes.table import Table
 from advcore.randomness import Randomness
-from advcore.robust_accuracy import Bounds, attack_over, check_grid, robust_accuracy, union
+from advcore.robust_accuracy import Bounds, attack_over, check_grid, union
 
 QUALITIES: dict[str, Callable[[NormName], tuple[Attack, ...]]] = {
     "fast": lambda norm: (DeepFool(norm=norm), PGD(norm=norm)),
     "tight": lambda norm: (MinimalNorm(norm=norm), APGD(norm=norm), APGDT(norm=norm)),
 }
 """The attacks of a quality, in one norm."""
-
-WORST = "worst"
-"""The name of all attacks together."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ class Robustness:
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         history = self._bounds(classifier, batch, randomness)
-        names = self._names()
+        names = attack_names(self.chosen)
         if len(history) > 1:
             history, names = [*history, union(history)], [*names, WORST]
         broken_at = torch.cat([bounds.broken_at for bounds in history])
@@ -130,130 +132,6 @@ class Robustness:
         if self.masking:
             table |= self._signs(classifier, batch, randomness, broken_at)
         return table
-
-    def summarise(self, table: Table) -> Summary:
-        grid = [0.0, *self.eps]
-        rows = self._rows(table)
-        worst = _worst(rows)
-        curves = {
-            f"robust_accuracy/{WORST}": Curve(grid, robust_accuracy(worst["broken_at"], grid))
-        }
-        scalars = {
-            "accuracy": curves[f"robust_accuracy/{WORST}"].y[0],
-            f"found/{WORST}": _found(worst["distance"]),
-        }
-        known: Tensor | None = None
-        for place, ((name, own), attack) in enumerate(zip(rows.items(), self.chosen, strict=True)):
-            if (
-                place == 0 or not self.in_turn or not has_budget(attack)
-            ):  # else it did not look at all that it may break
-                curves[f"robust_accuracy/{name}"] = Curve(
-                    grid, robust_accuracy(own.numbers("own_broken_at"), grid)
-                )
-                scalars[f"found/{name}"] = _found(own.numbers("own_distance"))
-            if self.in_turn and known is not None:
-                scalars[f"added/{name}"] = (own.numbers("broken_at") < known).double().mean().item()
-            if not has_budget(attack):
-                scalars[f"mean_distance/{name}"] = own.numbers("own_distance").mean().item()
-                scalars[f"median_distance/{name}"] = median(own.numbers("own_distance"))
-            known = own.numbers("broken_at")
-        meanings = self._meanings(len(worst["broken_at"]))
-        if "saturated" not in table:
-            return Summary(scalars, curves, meanings=meanings)
-        signs = summarise_signs(table.take(~table.rows_with("attack", WORST)))
-        of_signs = {f"masking/{name}": sentence for name, sentence in signs.meanings.items()}
-        scalars |= {f"masking/{name}": share for name, share in signs.scalars.items()}
-        return Summary(scalars, curves, signs.warnings, meanings | of_signs)
-
-    def charts(self, tables: Mapping[str, Table]) -> list[Chart]:
-        series, same = [], []
-        for place, (model, table) in enumerate(tables.items()):
-            rows = self._rows(table)
-            curves, broken_at = self.summarise(table).curves, _worst(rows)["broken_at"]
-            worst = curves[f"robust_accuracy/{WORST}"]
-            standing = broken_at[:, None] > torch.tensor(worst.x, dtype=broken_at.dtype)
-            series.append(
-                replace(shares(model, torch.tensor(worst.x), standing), shade=place, mark=place)
-            )
-            for mark, name in enumerate(rows):
-                curve = curves.get(f"robust_accuracy/{name}")
-                if curve is None or len(rows) == 1:
-                    continue
-                if list(curve.y) == list(worst.y):
-                    same.append(f"{name} on {model}")
-                else:
-                    line = torch.tensor(curve.x), 100 * torch.tensor(curve.y)
-                    series.append(
-                        Series(f"{model}, {name} alone", *line, shade=place, mark=mark, thin=True)
-                    )
-        norm = norm_of(self.chosen[0])
-        note = (
-            "Share of samples classified right that no perturbation found within ε changes: an "
-            "upper bound (eq. 12)"
-        )
-        note += (
-            f"; the worst of {', '.join(self._names())}."
-            if len(self.chosen) > 1
-            else f", by {self._names()[0]}."
-        )
-        note += " Bands: 95 % (Wilson) over the samples."
-        if same:
-            note += f" Not drawn, because its curve is the worst one: {', '.join(same)}."
-        return [
-            Lines(
-                name="robust_accuracy",
-                title="Robust accuracy",
-                x_label=f"{norm} radius ε (pixels in [0, 1])",
-                y_label="accuracy under attack (%)",
-                series=series,
-                y_limits=(0, 102),
-                note=note,
-            )
-        ]
-
-    def _meanings(self, count: int) -> dict[str, str]:
-        """A sentence for each name, of `count` samples."""
-        norm, several = norm_of(self.chosen[0]), len(self.chosen) > 1
-        right = (
-            "share of samples classified right (true label) that no perturbation found within "
-            "eps changes"
-        )
-        by = f"all attacks together ({', '.join(self._names())})" if several else self._names()[0]
-        return {
-            "accuracy": (
-                f"share of the {count} samples whose most likely class is the true label, "
-                "before any attack"
-            ),
-            "robust_accuracy": (
-                f"{right}, by this attack alone, over eps ({norm}, pixels in [0, 1]); an "
-                "upper bound"
-            ),
-            f"robust_accuracy/{WORST}": (
-                f"{right}, by {by}, over eps ({norm}, pixels in [0, 1]); an upper bound"
-            ),
-            "found": (
-                "share of all samples for which this attack alone finds a perturbation that "
-                "changes the predicted label (budget attacks: within the largest eps, and only "
-                "where the prediction is right)"
-            ),
-            f"found/{WORST}": (
-                f"share of all samples for which {by} found a perturbation that changes the "
-                "predicted label"
-            ),
-            "added": (
-                "share of all samples that this attack breaks at a smaller eps of the grid "
-                "than every attack before it"
-            ),
-            "mean_distance": (
-                f"mean {norm} norm of the perturbation that this attack alone finds, from the "
-                f"predicted label, in the box [0, 1], over all {count} samples; inf where one "
-                "is not found"
-            ),
-            "median_distance": f"the median of the same {norm} norms",
-            "masking": (
-                "share of the samples classified right that show this sign of gradient masking"
-            ),
-        }
 
     def _bounds(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> list[Bounds]:
         """One for each attack."""
@@ -294,26 +172,8 @@ class Robustness:
             columns["worse_than_noise"] = noise_at.repeat(times) < broken_at
         return columns
 
-    def _rows(self, table: Table) -> dict[str, Table]:
-        """Those of each attack, by its name."""
-        return {name: table.take(table.rows_with("attack", name)) for name in self._names()}
+    def summarise(self, table: Table) -> Summary:
+        return summarise_robustness(table, self.eps, self.chosen, self.in_turn)
 
-    def _names(self) -> list[str]:
-        """A name for each attack; equal ones are numbered."""
-        plain = [attack_name(attack) for attack in self.chosen]
-        return [
-            name if plain.count(name) == 1 else f"{name}-{plain[: i + 1].count(name)}"
-            for i, name in enumerate(plain)
-        ]
-
-
-def _worst(rows: Mapping[str, Table]) -> dict[str, Tensor]:
-    """What all attacks together found."""
-    return {
-        name: torch.stack([own.numbers(name) for own in rows.values()]).amin(0)
-        for name in ("broken_at", "distance")
-    }
-
-
-def _found(distance: Tensor) -> float:
-    return torch.isfinite(distance).double().mean().item()
+    def charts(self, tables: Mapping[str, Table]) -> list[Chart]:
+        return robustness_charts(tables, self.eps, self.chosen, self.in_turn)

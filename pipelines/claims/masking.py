@@ -11,7 +11,7 @@ from advcore.pipelines.claims.bootstrap import indices, quantiles
 from advcore.pipelines.claims.grid import Tables
 from advcore.pipelines.claims.measured import Measured, judge
 from advcore.probes import Table
-from advcore.probes.masking import summarise_signs
+from advcore.probes.masking_signs import summarise_signs
 
 
 @dataclass(frozen=True)

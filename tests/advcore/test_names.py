@@ -1,4 +1,4 @@
-"""Names in the mathematics: two public classes never share one."""
+"""Names in the mathematics: what differs never shares one."""
 
 import ast
 from collections import Counter
@@ -22,6 +22,17 @@ def test_no_two_public_classes_share_a_name() -> None:
     )
     assert len(names) > 100
     assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_no_module_of_probes_shares_its_name_with_a_function_of_theirs() -> None:
+    modules = list((ROOT / "probes").glob("*.py"))
+    functions = {
+        node.name
+        for path in modules
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef)
+    }
+    assert functions & {path.stem for path in modules} == set()
 
 
 def test_terms_may_be_imported_by_the_names_that_they_had() -> None:

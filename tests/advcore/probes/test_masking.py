@@ -10,7 +10,7 @@ import torch
 
 from advcore import Randomness
 from advcore.probes import Batch, Masking, Table
-from advcore.probes.masking import summarise_signs
+from advcore.probes.masking_signs import summarise_signs
 
 COUNT = 24
 PROBE = Masking((0.05, 0.1, 0.2), norm="linf")
