@@ -14,7 +14,7 @@ class Boxed(Protocol):
 
     @property
     def box(self) -> bool:
-        """Whether its images must lie in [0, 1], where it keeps them."""
+        """True if its images must lie in [0, 1], where it keeps them."""
 
 
 @runtime_checkable
@@ -41,7 +41,7 @@ class ChoosesAttacks(Protocol):
 
     @property
     def chosen(self) -> Attack | tuple[Attack, ...]:
-        """What it makes in the end, whatever stands in its fields."""
+        """The result that it makes in the end, whatever stands in its fields."""
 
 
 def needs_box(holder: object) -> bool:

@@ -9,8 +9,8 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 FEW_IN, FEW_OUT = 4, 16
-"""With at most so many channels in, and fewer than so many out, torch's own gradient on CPUs takes
-up to seven times as long."""
+"""Largest number of channels in, and the number that those out stay below: there torch's own
+gradient on CPUs takes up to seven times as long."""
 
 
 class FewChannels(TorchFunctionMode):

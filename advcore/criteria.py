@@ -12,7 +12,7 @@ from advcore.seams import as_written, members
 
 @runtime_checkable
 class Criterion(Protocol):
-    """What counts as adversarial, for each sample of a batch."""
+    """A rule that says, for each sample of a batch, whether it is adversarial."""
 
     @property
     def classes(self) -> Tensor:
@@ -20,7 +20,7 @@ class Criterion(Protocol):
 
     @property
     def targeted(self) -> bool:
-        """Whether `classes` are to be reached; else they are to be left."""
+        """True if `classes` are to be reached; else they are to be left."""
 
     def holds(self, logits: Tensor) -> Tensor:
         """Return which rows of the logits `(B, K)` are adversarial, `(B,)` bool.

@@ -21,7 +21,7 @@ Pair = tuple[nn.Conv2d, nn.BatchNorm2d]
 DECIDING = frozenset(
     {Tensor.__bool__, Tensor.__int__, Tensor.__float__, Tensor.item, Tensor.tolist, Tensor.numpy}
 )
-"""What makes Python's numbers of tensors."""
+"""Functions that make Python's numbers of tensors."""
 
 
 @contextmanager

@@ -30,8 +30,8 @@ from advcore.subspaces import Family, Restricted
 from advcore.tangent import Tangent
 
 LIKELIEST = 10
-"""So many logits of each image are linearised for all subspaces at once; an attack that asks for
-others pays for them itself."""
+"""Number of logits of each image that are linearised for all subspaces at once; an attack that asks
+for others pays for them itself."""
 
 ROUNDINGS = 32
 """A gradient whose part in a subspace is below so many roundings of its length has none there."""

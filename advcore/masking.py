@@ -31,8 +31,8 @@ from advcore.objectives import cross_entropy, logit_margin
 from advcore.randomness import Randomness
 
 STEPS, DRAWS = 10, 10
-"""Of the short PGD, and of the noise beside it: enough to tell which of the two is better, not to
-measure robust accuracy."""
+"""Steps of the short PGD, and draws of the noise beside it: enough to tell which of the two is
+better, not to measure robust accuracy."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 MOST = 1000
-"""So many objects are looked at behind a function."""
+"""Largest number of objects that are looked at behind a function."""
 
 
 def modules_of(classifier: object) -> list[nn.Module]:

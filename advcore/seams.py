@@ -1,4 +1,4 @@
-"""What a class must have to stand where a Protocol is asked for."""
+"""Check that a class has what a Protocol asks for."""
 
 import inspect
 import re
@@ -36,7 +36,7 @@ def has_member(cls: type, name: str) -> bool:
 
 
 def as_written(seam: type, names: list[str]) -> str:
-    """How these members of a Protocol are written: `norm: str, def climb(self, classifier, ...)`.
+    """Write the members of a Protocol out, as `norm: str, def climb(self, classifier, ...)`.
 
     A property may be a field.
     """

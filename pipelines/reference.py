@@ -57,7 +57,7 @@ SECTIONS: dict[str, Mapping[str, Any]] = {
         "sweep run": SweepSettings,
     },
 }
-"""What has fields, by section and by the name that stands in a file."""
+"""Everything that has fields, by section and by the name that stands in a file."""
 
 
 @dataclass(frozen=True)

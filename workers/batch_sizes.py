@@ -12,7 +12,7 @@ from torch import Tensor
 from advcore.probes.probe import Batch, Columns
 
 _SIGNS = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")
-"""How torch, CUDA's libraries and the allocator of the CPU say it, in small letters."""
+"""Words by which torch, CUDA's libraries and the allocator of the CPU say it, in small letters."""
 
 
 def ran_out(error: Exception) -> bool:

@@ -42,7 +42,7 @@ PLAIN_DATA = (
     "pathlib._local.WindowsPath",
     "types.SimpleNamespace",
 )
-"""What training scripts put beside the weights, by the names of classes and functions in a
+"""Objects that training scripts put beside the weights, by the names of classes and functions in a
 pickle."""
 
 

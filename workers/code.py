@@ -27,7 +27,7 @@ UNVERSIONED = ("torch", "torchvision", "numpy")
 as for a user's own."""
 
 LIBRARIES = ("timm", "robustbench", "huggingface")
-"""What stands before the colon of a library's network, which is no code of a user's own; see
+"""Names before the colon of a library's network, which is no code of a user's own; see
 `advcore.workers.adapters.networks`."""
 
 

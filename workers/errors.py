@@ -1,7 +1,7 @@
 """Errors: why a run does not begin, and why it does not continue."""
 
 USERS_ERRORS = (Exception, SystemExit)
-"""What a user's own code (a factory, a probe, a claim, ...) may raise: `sys.exit` there ends
+"""Errors that a user's own code (a factory, a probe, a claim, ...) may raise: `sys.exit` there ends
 nothing but what called it."""
 
 

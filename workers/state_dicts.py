@@ -12,11 +12,11 @@ from torch import Tensor
 from advcore.workers.errors import InputError
 
 PLACES = ("state_dict", "model_state_dict", "model", "net", "network", "weights")
-"""Where training scripts put the weights; the first that is there is taken, and elsewhere the only
-mapping of tensors."""
+"""Names under which training scripts put the weights; the first that is there is taken, and
+elsewhere the only mapping of tensors."""
 
 COMPILED = "_orig_mod."
-"""What `torch.compile` puts before the names of what it wraps."""
+"""Prefix that `torch.compile` puts before the names of what it wraps."""
 
 NORMALISERS = ("normalizer", "normalize", "normalization", "norm_layer")
 """The modules before a network in which checkpoints of robust networks keep mean and std, as
@@ -26,7 +26,7 @@ COPIES = ("attacker",)
 """Modules beside a network that hold it once more (the package robustness)."""
 
 _SHOWN = 3
-"""How many keys of a kind a message names before it counts."""
+"""Number of keys of a kind that a message names before it counts."""
 
 
 def find_state_dict(path: object, content: Any) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 Fingerprint = Mapping[str, object]
-"""By the name of a parameter, a buffer or a module: what is compared of it."""
+"""Values that are compared, by the name of a parameter, a buffer or a module."""
 
 
 def fingerprint(network: nn.Module) -> Fingerprint:

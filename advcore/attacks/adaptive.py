@@ -155,7 +155,7 @@ class _Halving:
     """Steps in l2 and linf: momentum, and halved steps at checkpoints."""
 
     longest = 2.0
-    """In radii."""
+    """The longest step, in radii."""
 
     def __init__(self, steps: int, rho: float) -> None:
         self.rho = rho
@@ -198,7 +198,7 @@ class _Sparsening:
     """Steps in l1: on ever fewer coordinates."""
 
     longest = 1.0
-    """In radii."""
+    """The longest step, in radii."""
 
     def __init__(self, steps: int) -> None:
         self.span = max(int(0.04 * steps), 1)

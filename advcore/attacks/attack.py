@@ -144,7 +144,7 @@ class Named(Attack, Protocol):
 
     @property
     def name(self) -> str:
-        """Which of them it is, for tables and legends."""
+        """The name of that attack, for tables and legends."""
 
 
 def has_budget(attack: Attack) -> TypeGuard[BudgetAttack]:
@@ -178,7 +178,7 @@ def with_budget(attack: Attack, eps: Radius) -> Attack:
 
 
 def eps_is_set(cls: type) -> bool:
-    """Whether the radius of a class of attacks is a setting of its own: a field."""
+    """Return whether the radius of a class of attacks is a setting of its own: a field."""
     return is_dataclass(cls) and "eps" in (field.name for field in fields(cls))
 
 

@@ -193,8 +193,8 @@ LIKELY = 2.0
 is below so many overshoots."""
 
 STEEPER = 1.5
-"""By how much gradients may grow on the way of the overshoot before an adversarial image there is
-overlooked."""
+"""The factor by which gradients may grow on the way of the overshoot before an adversarial image
+there is overlooked."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,8 +15,8 @@ from advcore.jacobian import jacobian
 from advcore.norms import Norm
 
 DRIFT = 1.3
-"""By which factor a normal may grow, beyond what the leader's grows, from one linearisation to the
-next before its class is overlooked."""
+"""The factor by which a normal may grow, beyond what the leader's grows, from one linearisation to
+the next before its class is overlooked."""
 
 
 def logit_gaps(logits: Tensor, criterion: Criterion, goals: Tensor) -> Tensor:

@@ -212,8 +212,8 @@ def _margin_then_cross_entropy(logits: Tensor, criterion: Criterion) -> Tensor:
 
 
 BEYOND = 1e-3
-"""How far beyond the linearised boundary the first start lies, as a share of the gap: adversarial,
-for affine classifiers."""
+"""Length by which the first start lies beyond the linearised boundary, as a share of the gap:
+adversarial, for affine classifiers."""
 
 FIRST_STEP, LAST_STEP, RADIUS_CHANGE = 2.0, 0.05, 0.05
 """Step lengths of the descent, in l2 sizes of the linearised way, under a cosine; and by how much

@@ -14,9 +14,9 @@ from advcore.norms import Norm, per_sample
 from advcore.objectives import Objective
 
 SLACK = 1e-5
-"""How far beyond the boundary a point must be to count, as a share of the logit margin at the clean
-image; besides a few roundings of the largest logit, so that another batch's rounding does not undo
-it."""
+"""Distance beyond the boundary at which a point counts, as a share of the logit margin at the clean
+image. A few roundings of the largest logit come on top, so that another batch's rounding does not
+undo it."""
 
 CONVERGED = 1e-3
 """A sample whose turns have become this short leaves."""

@@ -16,7 +16,8 @@ from advcore.norms import Norm, Radius, per_sample
 from advcore.randomness import Randomness
 
 HALVINGS = 12
-"""Of the share of a level that is rounded up, when the nearest levels lie outside the ball."""
+"""Values of the share of a level that is rounded up, when the nearest levels lie outside the
+ball."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from advcore.criteria import Criterion
 from advcore.randomness import Randomness
 
 CROSSING = 1e-3
-"""By how much, in l2, a walk goes beyond the hyperplane: as published."""
+"""Length, in l2, by which a walk goes beyond the hyperplane: as published."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from advcore.randomness import Randomness
 HALVINGS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 """After these shares of the queries the area of the squares halves."""
 CHUNK = 64
-"""So many queries' random numbers are drawn at once."""
+"""Number of queries whose random numbers are drawn at once."""
 
 
 @dataclass(frozen=True)

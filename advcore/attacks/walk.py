@@ -36,7 +36,8 @@ class Look:
 
 
 Move = Callable[[int, Look], Tensor]
-"""From the number of the step, 0 first, and what it sees to the next images `(B, *shape)`."""
+"""Function from the number of the step, 0 first, and what it sees to the next images `(B,
+*shape)`."""
 
 
 def walk(

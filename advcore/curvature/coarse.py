@@ -14,7 +14,7 @@ from advcore.norms import L2, per_sample
 from advcore.randomness import Randomness
 
 Value = Callable[[Tensor], Tensor]
-"""From logits `(B, K)` to one number a sample, `(B,)`."""
+"""Function from logits `(B, K)` to one number a sample, `(B,)`."""
 
 
 def gradient_change(classifier: Classifier, images: Tensor, value: Value, h: float) -> Tensor:

@@ -55,7 +55,7 @@ AUGMENTATIONS: dict[str, type] = {
 """The augmentations that a recipe can name by `kind`."""
 
 WATCHES: dict[str, type] = {"diagnosis": Diagnosis}
-"""What a training can be watched by, by `kind`."""
+"""Measurements that can watch a training, by `kind`."""
 
 __all__ = [
     "ACET",

@@ -21,7 +21,7 @@ from advcore.randomness import Randomness
 from advcore.training.term import check_weight
 
 TAPS = 15
-"""Of the low-pass filter."""
+"""Taps of the low-pass filter on each side."""
 
 BLUR = (1.0, 2.5)
 """Between which the filter's standard deviation is drawn, in pixels."""

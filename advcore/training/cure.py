@@ -15,7 +15,7 @@ from advcore.training.input_gradient import input_gradient
 from advcore.training.term import check_weight
 
 GUARD = 1e-7
-"""What the released code adds to the signs and to their norm."""
+"""The number that the released code adds to the signs and to their norm."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ SHARE = 0.5
 """Robust accuracy below this share of its best counts as lost."""
 
 GAP = 0.2
-"""So much higher must the one-step attack's accuracy stand."""
+"""Accuracy by which the one-step attack's must stand higher."""
 
 RISE = 0.05
 """A loss that is higher by this share than its lowest has risen."""

@@ -123,5 +123,5 @@ class Recipe:
 
 
 PROBED = (0.001, 0.5, 0.999)
-"""Where the schedules of a new recipe are tried, so that a number which they make impossible is
-refused at once."""
+"""Points at which the schedules of a new recipe are tried, so that a number which they make
+impossible is refused at once."""

@@ -53,7 +53,7 @@ class Replaying(Term, Protocol):
 
     @property
     def replays(self) -> int:
-        """How many steps, at least 1."""
+        """The number of steps, at least 1."""
 
     def replay(
         self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness

@@ -9,10 +9,10 @@ import numpy as np
 from advcore.probes import Columns
 
 Tables = Mapping[str, Mapping[str, Columns]]
-"""By probe, then by model."""
+"""Tables by probe, then by model."""
 
 MOST_MISSING = 0.05
-"""Where a larger share of the samples has no number, a claim is not measured."""
+"""Largest share of the samples without a number at which a claim is measured."""
 
 
 @dataclass(frozen=True)

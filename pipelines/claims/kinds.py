@@ -34,7 +34,7 @@ class OfNumbers(Claim, Protocol):
 
     @property
     def of(self) -> Numbers:
-        """Where the numbers stand."""
+        """The place of the numbers."""
 
 
 @runtime_checkable

@@ -56,8 +56,8 @@ class Correlation:
 
 
 TIED = 0.5
-"""Where a larger share of the samples has one and the same number, a rank correlation is told to
-hang on the others."""
+"""Share of the samples with one and the same number above which a warning says that a rank
+correlation rests on the others."""
 
 
 def _estimate(own: np.ndarray, other: np.ndarray) -> Estimate:

@@ -22,8 +22,8 @@ from typing import IO
 from advcore.workers.errors import InputError
 
 FOLDER = ".locks"
-"""Where the files lie, in the results folder; they stay, for one that is removed while another
-driver opens it locks nothing."""
+"""Name of the folder of the lock files, in the results folder. The files stay: one that is removed
+while another driver opens it locks nothing."""
 
 
 @contextmanager

@@ -23,7 +23,7 @@ LETTER = 0.012
 """Width of a letter of a tick's word, as a share of the axis."""
 
 FAR = 0.005
-"""So small a share of the dots at either end may lie outside the axis, where they would stretch
+"""Largest share of the dots at either end that may lie outside the axis, where they would stretch
 it."""
 
 

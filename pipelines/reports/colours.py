@@ -14,7 +14,7 @@ from advcore.pipelines.reports.style import COLOURS, LABEL, TEXT
 from advcore.probes import Maps
 
 PALETTE = (*COLOURS, "#F0E442", "#882255")
-"""Of ten classes; more begin anew."""
+"""Colours of ten classes; more classes begin anew."""
 
 
 def shades(chart: Maps, fields: Sequence[np.ndarray]) -> tuple[Normalize, Colormap]:

@@ -20,7 +20,7 @@ SCHEMA = 1
 """The version of results.json's structure; it rises where a reader of an older one would fail."""
 
 Summaries = Mapping[str, Mapping[str, Summary]]
-"""By probe, then by model."""
+"""Summaries by probe, then by model."""
 
 
 def results_json(

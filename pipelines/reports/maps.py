@@ -15,14 +15,14 @@ from advcore.pipelines.reports.style import LABEL, TEXT, write_head
 from advcore.probes import Maps, Mark
 
 SIDE, GAP, CAPTION, LINE, LEFT, RIGHT, FOOT = 2.7, 0.28, 0.34, 0.2, 0.95, 1.75, 0.8
-"""In inches: side of a panel, space between columns, height of a caption and of each further line
-of it, room at the left, at the right, at the foot."""
+"""Lengths in inches: side of a panel, space between columns, height of a caption and of each
+further line of it, room at the left, at the right, at the foot."""
 
 LETTER = 0.09
-"""In inches: room for a letter of a name at an axis."""
+"""Room for a letter of a name at an axis, in inches."""
 
 BAR, TICKS, ROW = 0.8, 0.5, 0.3
-"""In inches: room beside a panel for a bar of its own, beside and below one for ticks of its
+"""Room beside a panel, in inches: for a bar of its own, beside and below one for ticks of its
 own."""
 
 NOWHERE = "#D9D9D9"

@@ -11,7 +11,7 @@ POINTS = 9
 """A curve is shown on the terminal at so many of its points at most, and at its largest."""
 
 Text = Callable[[str], str]
-"""What makes the texts of strangers fit for where they are shown."""
+"""Function that makes texts of strangers safe for the place where they are shown."""
 
 
 def number(value: float) -> str:

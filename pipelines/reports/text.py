@@ -15,7 +15,7 @@ VERDICTS = (
 )
 
 Summaries = Mapping[str, Summary]
-"""By model."""
+"""Summaries by model."""
 
 
 def document(

@@ -39,10 +39,10 @@ from advcore.workers.errors import InputError
 T = TypeVar("T")
 
 Seams = Mapping[Any, Mapping[str, type]]
-"""By the Protocol that a field is typed with: the dataclasses that a file can name by `kind`."""
+"""The dataclasses that a file can name by `kind`, by the Protocol that a field is typed with."""
 
 SHOWN = 5
-"""So many errors are shown at most."""
+"""Largest number of errors that are shown."""
 
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _QUOTIENT = re.compile(rf"\s*({_NUMBER})\s*(?:/\s*({_NUMBER})\s*)?")

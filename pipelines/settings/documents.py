@@ -17,7 +17,7 @@ from advcore.workers.errors import InputError
 Scalar = str | int | float | bool | None
 
 DEPTH, VALUES = 50, 100_000
-"""So deep may lists and mappings stand in each other, and so many values may a text hold, those
+"""Largest depth of lists and mappings in each other, and largest number of values in a text, those
 that aliases repeat among them."""
 
 

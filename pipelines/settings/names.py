@@ -16,7 +16,7 @@ RESERVED = {
     "NUL",
     *(f"{port}{number}" for port in ("COM", "LPT") for number in range(1, 10)),
 }
-"""What Windows takes for devices, whatever follows behind a dot."""
+"""Names that Windows takes for devices, whatever follows behind a dot."""
 
 
 def check_name(name: str) -> None:
@@ -33,7 +33,7 @@ def check_name(name: str) -> None:
 
 
 TAKEN = ("store", "models", "training", "fetched", "mlflow.db", "mlartifacts", "timings.json")
-"""What lies in a folder of results beside the folders of studies and sweeps."""
+"""Names in a folder of results that are no folders of studies or sweeps."""
 
 
 def check_folder_name(name: str) -> None:

@@ -21,8 +21,8 @@ BESIDES: dict[Any, tuple[type, ...]] = {
     Term: (Replaying,),
     Claim: (Bounded,),
 }
-"""By seam, the Protocols that its classes may fulfil besides, of several members: a class that has
-one of them needs all."""
+"""Protocols of several members that the classes of a seam may fulfil besides, by seam: a class that
+has one of them needs all."""
 
 
 def own_class(kind: str, seam: Any) -> type:

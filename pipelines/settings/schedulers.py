@@ -114,7 +114,7 @@ class PBT:
 
 
 Scheduler = FIFO | ASHA | Median | PBT
-"""Whether and when trials are stopped before their last epoch."""
+"""A rule that says whether and when trials are stopped before their last epoch."""
 
 
 def judged_by(scheduler: Scheduler) -> str | None:
@@ -162,7 +162,7 @@ class Optuna:
 
 
 Searcher = Random | Optuna
-"""How the points are chosen."""
+"""A rule that chooses the points."""
 
 SEARCHERS: dict[str, type] = {"random": Random, "grid": Random, "optuna": Optuna}
 """The searchers that a sweep can name by `kind`."""

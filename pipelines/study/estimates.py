@@ -19,8 +19,8 @@ from advcore.workers.checkpoints import atomic_write, read_metadata
 from advcore.workers.tasks import Task, TaskResult
 
 FILE = "timings.json"
-"""What measuring and training took, in the folder of results: seconds of a worker for a sample,
-seconds of a training."""
+"""Name of the file, in the folder of results, of what measuring and training took: seconds of a
+worker for a sample, seconds of a training."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from advcore.workers.paths import expand_path
 from advcore.workers.redaction import plain_without_secrets, without_secrets
 
 Words = Mapping[tuple[str, str], Sequence[Mapping[str, str]]]
-"""What stands beside the rows of each finished shard, by model and probe."""
+"""Facts beside the rows of each finished shard, by model and probe."""
 
 UNSEEN = "unseen_imports"
 """The name of the warning that a user's own code imports modules which no key holds."""

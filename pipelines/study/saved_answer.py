@@ -27,10 +27,10 @@ from advcore.workers.paths import expand_path
 from advcore.workers.redaction import without_secrets
 
 FILE = "finished.json"
-"""In the study's folder."""
+"""Name of the file, in the study's folder."""
 
 Stats = dict[str, list[int]]
-"""By absolute path: size, time of the content, time of the entry, inode."""
+"""Facts of a file by its absolute path: size, time of the content, time of the entry, inode."""
 
 
 @dataclass(frozen=True)

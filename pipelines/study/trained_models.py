@@ -21,8 +21,8 @@ from advcore.workers.errors import InputError
 from advcore.workers.models import ModelSpec
 
 Tell = Callable[[Prepared, Mapping[str, Training]], None]
-"""What is told of a study before it begins: its work with the untrained networks, and the trainings
-that are not there yet."""
+"""The description of a study before it begins: its work with the untrained networks, and the
+trainings that are not there yet."""
 
 
 def with_trained(study: Study, tell: Tell) -> Study:

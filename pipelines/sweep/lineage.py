@@ -15,8 +15,8 @@ from advcore.training.change import Change, numbers_of
 from advcore.workers.redaction import restored
 
 Lineage = list[dict[str, Any]]
-"""For each stretch of a training `after` how many epochs it began, and the `settings` of the space
-in it."""
+"""Stretches of a training: `after` how many epochs each began, and the `settings` of the space in
+it."""
 
 
 def succeeding(plan: Plan, point: Point, folder: Path) -> Training:

@@ -6,10 +6,10 @@ from advcore.pipelines.settings.messages import suggestion
 from advcore.probes import Summary
 
 HELD_OUT = "validation/"
-"""How the names begin of numbers that are measured on samples held out of the training ones."""
+"""Beginning of the names of numbers that are measured on samples held out of the training ones."""
 
 EPOCHS = ("overfitting/", "watch/")
-"""How the names of an epoch's numbers begin that are known only as the training goes."""
+"""Beginnings of the names of an epoch's numbers that are known only as the training goes."""
 
 
 def plain_name(name: str) -> str:

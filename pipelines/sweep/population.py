@@ -6,10 +6,10 @@ from advcore.pipelines.sweep.space import Domain, Point, Space, Value
 from advcore.training.change import changeable
 
 RECIPE = "recipe."
-"""What the names begin with of settings that may change."""
+"""Beginnings of the names of settings that may change."""
 
 FACTORS = (0.8, 1.25)
-"""By one of these a number is multiplied."""
+"""Factors, one of which multiplies a number."""
 
 
 def can_change_between_epochs(name: str) -> bool:

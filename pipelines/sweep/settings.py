@@ -26,7 +26,7 @@ from advcore.probes import Probe
 from advcore.workers.datasets import DataSpec
 
 ALL = "all"
-"""As a model of a claim: the rows of all finished trials."""
+"""Name that stands for all finished trials as the model of a claim."""
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,14 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 Value = int | bool | float | str | None
-"""What a setting can be given; a number may be written as `8/255`."""
+"""A value of a setting; a number may be written as `8/255`."""
 
 Point = dict[str, Value]
 """A value for each setting of the space, by dotted name."""
 
 POINTS = 10_000
-"""So many points a sweep may have: more are a mistake, and would fill the memory before the first
-is tried."""
+"""Largest number of points of a sweep: more are a mistake, and would fill the memory before the
+first is tried."""
 
 DEPENDENT = ("same_as", "product")
 

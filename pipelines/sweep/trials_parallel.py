@@ -13,7 +13,7 @@ from advcore.pipelines.sweep.trials_table import numeric
 from advcore.probes import Lines, Series
 
 LABELLED = 8
-"""So many points, lines or curves bear a label; of more, only the best."""
+"""Largest number of points, lines or curves that bear a label; of more, only the best does."""
 
 LEVELS = 4
 """A second axis of so many values is drawn as one line each, one of more as a heat map."""

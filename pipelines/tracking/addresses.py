@@ -1,4 +1,4 @@
-"""Where runs are recorded: the address of an MLflow server or of a SQLite file."""
+"""The place where runs are recorded: the address of an MLflow server or of a SQLite file."""
 
 import os
 from pathlib import Path

@@ -14,8 +14,8 @@ from advcore.workers.stores.store import Store
 from advcore.workers.tasks import Task
 
 SCHEMES = ("runs:/", "models:/")
-"""How the name of a checkpoint in MLflow begins: an artifact of a run, or a version of a registered
-model."""
+"""Beginnings of the names of checkpoints in MLflow: an artifact of a run, or a version of a
+registered model."""
 
 
 def download_checkpoint(spec: ModelSpec, tracking_uri: str | None, out: Path) -> ModelSpec:

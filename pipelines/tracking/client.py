@@ -19,11 +19,11 @@ FIRST_CONTACT_SETTINGS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
 }
-"""For the first contact: a port where nobody listens is told at once; a busy server, or one that
-makes tables, takes some."""
+"""Time limit of the first contact: a port where nobody listens is told at once; a busy server, or
+one that makes tables, takes some."""
 
 LAST_WORD_SETTINGS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
-"""For the end of a run that did not begin: whoever stopped it waits."""
+"""Time limit of the end of a run that did not begin: whoever stopped it waits."""
 
 CLIENT_SETTINGS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
 """Later on: whoever asks tries again himself, and knows how long it has been. MLflow's own tries

@@ -19,7 +19,7 @@ CHILDREN = "advcore.children"
 """The tag of a finished run that says how many runs there are inside it."""
 
 TIMEOUT_SECONDS = 2.0
-"""That a server has for its whole answer."""
+"""Time limit for a server's whole answer."""
 
 
 def finished_in_mlflow(uri: str, run: str) -> str | None:

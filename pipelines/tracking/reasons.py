@@ -6,7 +6,7 @@ import urllib.error
 from advcore.pipelines.tracking.finished_run import ask_server
 
 NO_FILES = "no-serve-artifacts"
-"""What a server says that was told to serve no files; requests of files that MLflow makes end in
+"""Words of a server that was told to serve no files; requests of files that MLflow makes end in
 "too many 503" then."""
 
 _LASTING = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT)

@@ -31,12 +31,12 @@ from advcore.workers.redaction import plain_without_secrets
 from advcore.workers.shards import Shard
 
 STATE, MODEL, ABOUT = "state.safetensors", "model.safetensors", "model.json"
-"""What lies in the folder of a training: all it needs to go on; the network as it would be handed
-out now, and what it came of."""
+"""Files in the folder of a training: all it needs to continue; the network as it would be handed
+out now, and the inputs of its training."""
 
 
 Look = Callable[[nn.Module], Mapping[str, float]]
-"""What measures a network after an epoch."""
+"""Function that measures a network after an epoch."""
 
 
 @dataclass(frozen=True)

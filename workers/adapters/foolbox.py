@@ -13,7 +13,7 @@ from advcore.workers.adapters.library_attack import Adapter, LibraryBudget, Libr
 from advcore.workers.errors import InputError
 
 NORMS = {0: "l0", 1: "l1", 2: "l2", math.inf: "linf"}
-"""By the `p` of foolbox's distances."""
+"""Norms by the `p` of foolbox's distances."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from advcore.norms import Radius, per_sample
 from advcore.randomness import Randomness
 
 SizeName = Literal["l0", "pixels", "l1", "l2", "linf"]
-"""What a result may be measured in: a norm, or a count of coordinates or pixels."""
+"""A name of what a result is measured in: a norm, or a count of coordinates or pixels."""
 
 Peer = Callable[[nn.Module, Tensor, Criterion, int, float | None], Tensor]
 """The call of a library: network, images, criterion, seed and eps, where it has a budget, to

@@ -12,7 +12,7 @@ from advcore.workers.adapters.library_attack import Adapter, LibraryBudget, Libr
 from advcore.workers.errors import InputError
 
 RADII = ("eps", "max_epsilon")
-"""What torchattacks calls the radius of a budget attack."""
+"""Names that torchattacks gives to the radius of a budget attack."""
 
 UNTARGETED = ("FAB",)
 """The attacks that say that they take targets, and then attack only what is the target already."""

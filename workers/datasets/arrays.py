@@ -29,8 +29,8 @@ _CLOTHES = (
 _DIGITS = tuple("0123456789")
 
 CLASSES = 100_000
-"""So many classes an archive without names may have: a larger label is a mistake, or there to fill
-the memory."""
+"""Largest number of classes of an archive without names: a larger label is a mistake, or there to
+fill the memory."""
 
 
 def mnist5k(train: bool) -> Source:

@@ -18,11 +18,11 @@ from advcore.workers.errors import InputError
 from advcore.workers.paths import expand_path
 
 FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP")
-"""Of pictures in folders. Not those that other programs are started for, such as EPS, whatever a
-file is called."""
+"""Formats of pictures in folders. Those that other programs are started for, such as EPS, are not
+among them, whatever a file is called."""
 
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
-"""Of eight bits or fewer for each channel. Pillow cuts pixels of more bits off at 255."""
+"""Modes of eight bits or fewer for each channel. Pillow cuts pixels of more bits off at 255."""
 
 SPLITS = ("train", "test", "val")
 """The folders that are splits of a data set, if they lie in its folder."""

@@ -15,11 +15,11 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 """Seconds until another actor is started in place of one that could not start: at first, then twice
 as many each time, and at most."""
 STARTS = 4
-"""So often actors may be killed as they start before any was ever ready; those of one pause count
-once."""
+"""Number of actors that may be killed as they start before any was ever ready; those of one pause
+count once."""
 ROUNDS = 6
-"""So often actors may be lost over works of one name without one result of it between; those of one
-pause count once."""
+"""Number of actors that may be lost over tasks of one name without one result of it between; those
+of one pause count once."""
 STRANDED_SECONDS = 600.0
 """Seconds for which all that are hired may be unable to start, where others could before."""
 

@@ -1,8 +1,8 @@
 """The pace of tasks of each name, and which are late by it."""
 
 LATE = 2.0
-"""So many times as long as the slowest finished work of its name (and a second at least) makes a
-work late."""
+"""Factor of the slowest finished task of its name (and a second at least) above which a task is
+late."""
 
 
 class Pace:

@@ -17,11 +17,10 @@ from advcore.workers.retries import Pauses, retry
 PRIVATE = "advcore-private"
 
 PLACES = ("/tmp", "/dev/shm", "/var/tmp")
-"""Where a folder of our own may lie."""
+"""Places where a folder of our own may lie."""
 
 TRIES = 3
-"""So often a local Ray is started where its processes do not answer in time, each of half a
-minute."""
+"""Number of starts of a local Ray whose processes do not answer in time, each of half a minute."""
 
 _SOCKET = 103
 """Bytes of a socket's path on every system; Ray makes sockets in the folder of its session."""

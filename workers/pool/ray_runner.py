@@ -18,7 +18,7 @@ from advcore.workers.stores.store import open_store, resolved
 from advcore.workers.tasks import Task, TaskResult, unique
 
 SPARE = 32
-"""With workers "auto" so many actors wait, at most, for machines that are yet to come."""
+"""Largest number of actors that wait for machines that are yet to come, with workers "auto"."""
 
 
 @dataclass(frozen=True)

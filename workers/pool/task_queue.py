@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from advcore.workers.tasks import Task
 
 FAILURES = 2
-"""So often the code of a work may fail, or take longer than its time limit, before it is given
-up."""
+"""Number of times that the code of a task may fail, or take longer than its time limit, before the
+task is given up."""
 LOSSES = 4
-"""So often the worker of a work may go away under it (a machine lost, memory run out) before the
-work is given up."""
+"""Number of times that the worker of a task may go away while it runs (a machine lost, memory run
+out) before the task is given up."""
 
 
 class TaskQueue:

@@ -48,7 +48,7 @@ REASONS = {
     "405": NO_S3,
     "ValueError": "AWS_ENDPOINT_URL is no URL: set it to http(s)://HOST:PORT, or leave it out",
 }
-"""What botocore's errors and some of S3's codes mean."""
+"""Meanings of botocore's errors and of some of S3's codes."""
 PASSING = {
     "EndpointConnectionError",
     "ConnectTimeoutError",
@@ -65,7 +65,7 @@ PASSING = {
     "ConnectionResetError",
     "ConnectionRefusedError",
 }
-"""Those after which the same request may succeed."""
+"""Errors after which the same request may succeed."""
 
 
 def reason_for(error: Exception) -> tuple[str, bool]:

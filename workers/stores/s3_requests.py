@@ -21,8 +21,8 @@ from advcore.workers.stores.listening import check_listening
 from advcore.workers.stores.s3_errors import AGAIN, AWAY, NO_S3, reason_for
 
 TRIES = 10
-"""Of a request that fails for reasons that pass: 500, 503 SlowDown, a dropped connection. Pauses
-grow up to 20 s."""
+"""Number of tries of a request that fails for reasons that pass: 500, 503 SlowDown, a dropped
+connection. Pauses grow up to 20 s."""
 
 _SECONDS = {"connect_timeout": 5, "read_timeout": 60}
 _PART = 16 * 2**20
