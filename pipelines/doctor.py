@@ -14,8 +14,8 @@ from advcore.pipelines.tracking.tracker import check_tracking
 from advcore.workers.datasets import absent
 from advcore.workers.errors import InputError
 from advcore.workers.paths import expand_path
+from advcore.workers.pool.local_ray import session_folder
 from advcore.workers.pool.preconditions import ask_cluster
-from advcore.workers.pool.private_ray import session_folder
 from advcore.workers.redaction import without_secrets
 from advcore.workers.stores.store import open_store
 

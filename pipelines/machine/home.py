@@ -11,7 +11,7 @@ def ensure_home() -> None:
     try:
         Path.home()
     except RuntimeError:
-        from advcore.workers.pool.private_ray import own_folder  # it brings torch
+        from advcore.workers.pool.local_ray import own_folder  # it brings torch
 
         folder = own_folder()
         if folder is None:

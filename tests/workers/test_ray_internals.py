@@ -2,6 +2,7 @@
 
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 
 from advcore.workers.pool import ray_head
 from advcore.workers.pool.ray_internals import (
+    FLAGS,
+    accepts_without_token,
+    child_processes,
     command_lines,
     head_version,
     noted_address,
@@ -28,7 +32,9 @@ class OneNode:
 
 
 def test_only_one_file_knows_what_ray_keeps_for_itself():
-    private = re.compile(r"ray\._private|ray\._raylet|ray\.core\.generated|ray\.util\.state")
+    private = re.compile(
+        r"ray\._private|ray\._raylet|ray\.core\.generated|ray\.util\.state|ray\.thirdparty|ray\.rpc"
+    )
     folders = [ROOT / name for name in ("advcore", "workers", "pipelines")]
     files = [file for folder in folders for file in folder.rglob("*.py")]
     found = {file.name for file in files if private.search(file.read_text())}
@@ -38,6 +44,24 @@ def test_only_one_file_knows_what_ray_keeps_for_itself():
 def test_the_processes_of_this_machine_are_seen():
     own = Path(f"/proc/{os.getpid()}/cmdline").read_bytes().split(b"\0")[:-1]
     assert [part.decode() for part in own] in list(command_lines())
+
+
+def test_the_processes_that_this_one_started_are_seen():
+    with subprocess.Popen(["sleep", "60"]) as child:
+        assert child.pid in {process.pid for process in child_processes()}
+        child.kill()
+
+
+def test_ray_still_reads_the_flags():
+    import ray
+
+    sources = [file.read_text() for file in Path(ray.__file__).parent.rglob("*.py")]
+    unknown = {flag for flag in FLAGS if not any(flag in source for source in sources)}
+    assert unknown == set()
+
+
+def test_nobody_answers_without_a_token_where_nobody_listens():
+    assert not accepts_without_token("127.0.0.1:9", 1.0)
 
 
 def test_a_head_tells_its_version(ray_running):
@@ -54,6 +78,7 @@ def test_a_ray_without_these_parts_is_left_unasked(monkeypatch):
     assert head_version("127.0.0.1:9", 1.0) is None
     assert noted_address() == ""
     assert list(command_lines()) == []
+    assert child_processes() == set()
     prestart_workers(OneNode(), {"n": 1})
     ray_head.ask_head("127.0.0.1:9", 1.0)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from advcore.workers.errors import InputError
+from advcore.workers.pool.ray_internals import FLAGS
 
 _TOKEN = Path("~/.ray/auth_token")
 
@@ -57,11 +58,8 @@ def prepare_environment(local: bool) -> None:
     path = _token_path()
     if local or _names_token() or (path is not None and path.is_file()):
         os.environ.setdefault("RAY_AUTH_MODE", "token")
-    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-    os.environ.setdefault("RAY_DEDUP_LOGS", "1")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    for name, value in {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "1", **FLAGS}.items():
+        os.environ.setdefault(name, value)
 
 
 def private_token() -> None:

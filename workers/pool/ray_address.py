@@ -6,7 +6,7 @@ It is not one that another run started for itself.
 from collections.abc import Sequence
 
 from advcore.workers.errors import InputError
-from advcore.workers.pool.private_ray import PRIVATE
+from advcore.workers.pool.local_ray import PRIVATE
 from advcore.workers.pool.ray_internals import command_lines, noted_address
 
 

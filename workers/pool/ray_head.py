@@ -4,12 +4,11 @@ Ray itself would try for long, and tell less.
 """
 
 import os
-from contextlib import closing
 from typing import Any
 
 from advcore.workers.errors import InputError
 from advcore.workers.pool.preconditions import NO_TOKEN, OTHER_TOKEN
-from advcore.workers.pool.ray_internals import head_version
+from advcore.workers.pool.ray_internals import accepts_without_token, head_version
 
 
 def ask_head(address: str, seconds: float = 10.0) -> None:
@@ -46,16 +45,8 @@ def check_token(address: str, seconds: float = 5.0) -> None:
     """
     if os.environ.get("RAY_AUTH_MODE") != "token":
         return
-    import grpc
-
-    with closing(
-        grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)])
-    ) as channel:
-        try:
-            channel.unary_unary("/ray.rpc.NodeInfoGcsService/CheckAlive")(b"", timeout=seconds)
-        except grpc.RpcError:
-            return
-    raise InputError(NO_TOKEN.format(address))
+    if accepts_without_token(address, seconds):
+        raise InputError(NO_TOKEN.format(address))
 
 
 def head_answers(ray: Any) -> bool:

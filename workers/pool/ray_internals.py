@@ -9,9 +9,17 @@ something beforehand, as many are asked for at the end of a run as it had actors
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
+FLAGS = {
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+"""Environment variables that Ray reads and its documentation does not promise: workers run in this
+interpreter also under `uv run`; Tune prints no tables; actors without a GPU see those of the
+machine, and warn of nothing. A version that does not know one ignores it."""
 KEPT_SECONDS = 60
 """Seconds that waiting processes are kept at least; later on Ray ends those that the machine has no
 CPU for."""
@@ -58,6 +66,34 @@ def command_lines() -> Iterator[list[str]]:
         return
     for process in psutil.process_iter(["cmdline"]):
         yield process.info["cmdline"] or []
+
+
+def accepts_without_token(address: str, seconds: float) -> bool:
+    """Return True if the head of a Ray at HOST:PORT answers a question without token and TLS.
+
+    False too where our Ray's question has another name: then nothing is refused.
+    """
+    import grpc  # type: ignore[import-untyped]
+
+    options = [("grpc.enable_http_proxy", 0)]
+    with closing(grpc.insecure_channel(address, options=options)) as channel:
+        try:
+            channel.unary_unary("/ray.rpc.NodeInfoGcsService/CheckAlive")(b"", timeout=seconds)
+        except grpc.RpcError:
+            return False
+    return True
+
+
+def child_processes() -> set[Any]:
+    """Return the processes that this one has started, and theirs.
+
+    Empty where our Ray brings no psutil.
+    """
+    try:
+        from ray._private.services import psutil
+    except ImportError:
+        return set()
+    return set(psutil.Process().children(recursive=True))
 
 
 def has_preloaded_workers() -> bool:

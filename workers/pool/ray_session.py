@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from advcore.workers.errors import InputError
+from advcore.workers.pool.local_ray import start_local_ray
 from advcore.workers.pool.preconditions import import_paths, prepare_environment
-from advcore.workers.pool.private_ray import start_private
 from advcore.workers.pool.ray_address import local_head
 from advcore.workers.pool.ray_head import ask_head, check_token
 
@@ -44,7 +44,7 @@ def ray_session(
             2**27 + 2 * data_bytes
         )  # a small one fits into a small /dev/shm; Ray's own choice is 30% of all memory
         with _same_imports(), _ended_by_signals(ray):
-            start_private(ray, cpus, memory, **ways)
+            start_local_ray(ray, cpus, memory, **ways)
     else:
         if all_tasks:
             ways["runtime_env"] = {

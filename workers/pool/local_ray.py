@@ -12,6 +12,7 @@ from typing import Any
 
 from advcore.workers.errors import InputError
 from advcore.workers.pool.preconditions import private_token
+from advcore.workers.pool.ray_internals import child_processes
 from advcore.workers.retries import Pauses, retry
 
 PRIVATE = "advcore-private"
@@ -29,7 +30,7 @@ _SESSION = len("/session_2026-01-01_00-00-00_000000_1234567/sockets/plasma_store
 _log = logging.getLogger(__name__)
 
 
-def start_private(ray: Any, cpus: int, memory: int, **ways: Any) -> None:
+def start_local_ray(ray: Any, cpus: int, memory: int, **ways: Any) -> None:
     """Start a Ray on this machine with so many CPUs, and bytes for objects.
 
     Raises InputError where it does not start.
@@ -49,11 +50,11 @@ def start_private(ray: Any, cpus: int, memory: int, **ways: Any) -> None:
     }
 
     def start() -> None:
-        before = _children()
+        before = child_processes()
         try:
             ray.init(address="local", **settings)
         except Exception:
-            _end(_children() - before)
+            _end(child_processes() - before)
             raise
 
     try:
@@ -72,13 +73,6 @@ def _is_timeout(error: Exception) -> bool:
     if timed_out:
         _log.warning("Ray did not start in time, as on a busy machine")
     return timed_out
-
-
-def _children() -> set[Any]:
-    """The processes that this one has started, and theirs."""
-    from ray.thirdparty_files import psutil
-
-    return set(psutil.Process().children(recursive=True))
 
 
 def _end(processes: set[Any]) -> None:

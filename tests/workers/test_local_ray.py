@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from advcore.workers.errors import InputError
-from advcore.workers.pool import private_ray, ray_address
-from advcore.workers.pool.private_ray import PRIVATE, TRIES, session_folder, start_private
+from advcore.workers.pool import local_ray, ray_address
+from advcore.workers.pool.local_ray import PRIVATE, TRIES, session_folder, start_local_ray
 
 RAYLET = "/site-packages/ray/core/src/ray/raylet/raylet"
 
@@ -36,7 +36,7 @@ def test_a_folder_that_cannot_be_ours_is_passed_by(monkeypatch):
         tempfile.TemporaryDirectory(dir="/tmp", prefix="s") as first,
         tempfile.TemporaryDirectory(dir="/tmp", prefix="s") as second,
     ):
-        monkeypatch.setattr(private_ray, "PLACES", (first, second))
+        monkeypatch.setattr(local_ray, "PLACES", (first, second))
         link = Path(first) / f"advcore-{os.getuid()}"
         link.symlink_to(second)
         own = Path(second) / f"advcore-{os.getuid()}"
@@ -79,9 +79,9 @@ def _busy(failures, reason="The current node timed out during startup."):
 
 
 def test_a_busy_machine_is_waited_for(monkeypatch):
-    monkeypatch.setattr(private_ray, "private_token", lambda: None)
+    monkeypatch.setattr(local_ray, "private_token", lambda: None)
     ray, started = _busy(1)
-    start_private(ray, 2, 2**27)
+    start_local_ray(ray, 2, 2**27)
     assert [settings["_node_name"] for settings in started] == 2 * [PRIVATE]
     ray, started = _busy(TRIES)
     with pytest.raises(
@@ -91,11 +91,11 @@ def test_a_busy_machine_is_waited_for(monkeypatch):
             r"busy, or"
         ),
     ):
-        start_private(ray, 2, 2**27)
+        start_local_ray(ray, 2, 2**27)
     assert len(started) == TRIES
     ray, started = _busy(1, "no such thing")
     with pytest.raises(InputError, match=r"does not start on this machine \(no such thing\)"):
-        start_private(ray, 2, 2**27)
+        start_local_ray(ray, 2, 2**27)
     assert len(started) == 1
 
 
