@@ -8,7 +8,7 @@ def check_tensor(images: object) -> None:
     """Raise ValueError unless `images` is a floating tensor."""
     if not isinstance(images, Tensor):
         raise ValueError(
-            f"images must be a tensor (B, C, H, W); got {described(images)}: torch.as_tensor "
+            f"images must be a tensor (B, C, H, W); got {describe_type(images)}: torch.as_tensor "
             "makes one"
         )
     if not images.is_floating_point():
@@ -97,7 +97,7 @@ def check_labels(labels: Tensor, samples: int, classes: int) -> None:
         )
 
 
-def described(thing: object) -> str:
+def describe_type(thing: object) -> str:
     """Describe what came in place of a tensor: its type, and how long it is."""
     size = f" of {len(thing)}" if isinstance(thing, tuple | list | dict) else ""
     return f"a {type(thing).__name__}{size}"

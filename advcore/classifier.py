@@ -16,7 +16,7 @@ from advcore.checks import check_images as check_images
 from advcore.checks import check_labels as check_labels
 from advcore.checks import check_logits as check_logits
 from advcore.checks import check_tensor as check_tensor
-from advcore.checks import described
+from advcore.checks import describe_type
 from advcore.checks import exactly as exactly
 from advcore.modules import modules_of, uncompiled
 from advcore.precision import full_precision as full_precision
@@ -75,7 +75,7 @@ def logits_of(classifier: Classifier, images: Tensor) -> Tensor:
         raise ValueError(reason) from error
     if not isinstance(logits, Tensor):
         raise ValueError(
-            f"the classifier must give logits, a tensor (B, K); got {described(logits)}: "
+            f"the classifier must give logits, a tensor (B, K); got {describe_type(logits)}: "
             "wrap it, lambda images: network(images)[0], or .logits, or whatever holds them"
         )
     return logits if logits.dtype == images.dtype else logits.to(images.dtype)

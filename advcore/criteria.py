@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from advcore.checks import described
+from advcore.checks import describe_type
 from advcore.seams import as_written, members
 
 
@@ -149,7 +149,7 @@ def check_criterion(criterion: object) -> None:
         )
     raise TypeError(
         "what counts as adversarial must be Untargeted(labels) or Targeted(targets); got "
-        f"{described(criterion)}: for labels y write Untargeted(y)"
+        f"{describe_type(criterion)}: for labels y write Untargeted(y)"
     )
 
 

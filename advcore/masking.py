@@ -160,7 +160,7 @@ def _broken_by_noise(
     draws: int,
 ) -> Tensor:
     ball, broken = (
-        norms.get(norm),
+        norms.norm_by_name(norm),
         torch.zeros(len(images), len(eps), dtype=torch.bool, device=images.device),
     )
     for draw in range(draws):

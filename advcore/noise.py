@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from advcore.attacks.boundary import bisect
+from advcore.attacks.bisection import bisect
 from advcore.classifier import (
     Classifier,
     check_batch,

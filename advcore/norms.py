@@ -40,7 +40,7 @@ class Norm:
     random: Callable[[Randomness, tuple[int, ...], Radius], Tensor]
 
 
-def get(name: str) -> Norm:
+def norm_by_name(name: str) -> Norm:
     """The norm of that name; ValueError lists the known ones."""
     if name not in NORMS:
         raise ValueError(f"norm must be one of {', '.join(NORMS)}; got {name!r}")

@@ -67,7 +67,7 @@ def logit_ratio(logits: Tensor, criterion: Criterion) -> Tensor:
     return margin / (ordered[:, 0] - ordered[:, 2:].mean(1) + 1e-12)
 
 
-def get(name: str) -> Objective:
+def objective_by_name(name: str) -> Objective:
     """The objective of that name; ValueError lists the known ones."""
     if name not in OBJECTIVES:
         raise ValueError(f"objective must be one of {', '.join(OBJECTIVES)}; got {name!r}")

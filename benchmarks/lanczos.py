@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from advcore import Randomness
-from advcore.curvature import Eigenpairs, InputHessian, cross_entropy, eigenprofile, lanczos
+from advcore.curvature import Eigenpairs, InputHessian, cross_entropy_of, eigenprofile, lanczos
 from benchmarks.setting import digits, machine, seconds, trained_lenet
 
 COUNT, TOP, DIMENSION = 32, 20, 784
@@ -41,7 +41,7 @@ def softened(network: nn.Module) -> nn.Module:
 
 
 def hessian(network: nn.Module, images: Tensor, labels: Tensor) -> InputHessian:
-    return InputHessian(network, images, cross_entropy(labels))
+    return InputHessian(network, images, cross_entropy_of(labels))
 
 
 def ours(operator: InputHessian | Counted) -> Eigenpairs:

@@ -77,4 +77,6 @@ def outcome(
         found = network(result).argmax(1) != labels
     if box:
         found &= (result >= 0).flatten(1).all(1) & (result <= 1).flatten(1).all(1)
-    return Outcome(l0.get(norm).size(result - images).masked_fill(~found, torch.inf), min(times))
+    return Outcome(
+        l0.size_by_name(norm).size(result - images).masked_fill(~found, torch.inf), min(times)
+    )

@@ -67,7 +67,7 @@ def show_trained(result: Trained) -> None:
         print(f"nothing to do: {result.checkpoint} is the result of exactly this training")
     else:
         numbers = ", ".join(
-            f"{name} {tables.number(value)}" for name, value in result.metrics.items()
+            f"{name} {tables.format_number(value)}" for name, value in result.metrics.items()
         )
         print(f"trained, epoch {result.epoch}: {numbers}\ncheckpoint: {result.checkpoint}")
     if result.unlogged:

@@ -149,7 +149,7 @@ def run(study: Study, verbose: bool = False) -> Result:
     interrupted study goes on where it was. Raises InputError before any work for what cannot work,
     and IncompleteError, which holds the rest as `result`, where shards or probes failed.
     """
-    report = driver.run(study, verbose)
+    report = driver.run_study(study, verbose)
     result = Result(report.folder)
     if report.failures or report.problems:
         lines = [f"{own.name}: {last_line(own.error)}" for own in report.failures]

@@ -54,13 +54,13 @@ class RunCommand:
     def __call__(self) -> "Report | int":
         """Run the study, or print the dry run and return 0."""
         from advcore.pipelines.settings.schema import read
-        from advcore.pipelines.study.driver import run
+        from advcore.pipelines.study.driver import run_study
         from advcore.pipelines.study.dry_run import describe_dry_run
         from advcore.pipelines.study.settings import Study
 
         study = replace(read(Study, self.study, "studies", self.set), run=self.run)
         if not self.dry_run:
-            return run(study, self.verbose)
+            return run_study(study, self.verbose)
         print(describe_dry_run(study), end="")
         return 0
 
@@ -168,7 +168,7 @@ class DemoCommand:
     def __call__(self) -> "Report":
         """Run the demo's study."""
         from advcore.pipelines.settings.schema import read
-        from advcore.pipelines.study.driver import run
+        from advcore.pipelines.study.driver import run_study
         from advcore.pipelines.study.settings import Study
 
-        return run(replace(read(Study, "demo", "studies"), run=self.run), self.verbose)
+        return run_study(replace(read(Study, "demo", "studies"), run=self.run), self.verbose)

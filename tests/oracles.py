@@ -55,7 +55,7 @@ class Affine(nn.Module):
         own = logits.argmax(1)
         normals = self.weight.detach()[own][:, None] - self.weight.detach()
         normals = normals if basis is None else normals @ basis
-        lengths = norms.get(norm).dual(normals.flatten(0, 1)).view_as(logits)
+        lengths = norms.norm_by_name(norm).dual(normals.flatten(0, 1)).view_as(logits)
         gaps = logits.gather(1, own[:, None]) - logits
         return (gaps / lengths).scatter(1, own[:, None], torch.inf)
 

@@ -3,7 +3,7 @@
 from advcore.attacks.apgd import APGD
 from advcore.attacks.apgdt import APGDT
 from advcore.attacks.attack import Adversarial, Attack, Status, alike, norm_of
-from advcore.attacks.boundary import Bisected, bisect
+from advcore.attacks.bisection import Bisected, bisect
 from advcore.attacks.carlini_wagner import CarliniWagner
 from advcore.attacks.ddn import DDN
 from advcore.attacks.deepfool import DeepFool

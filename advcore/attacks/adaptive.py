@@ -25,7 +25,7 @@ MOMENTUM = 0.75
 
 def check_ascent(norm: str, eps: Radius | None, steps: int, rho: float) -> None:
     """Raise ValueError unless these are settings that `climb` can use."""
-    norms.get(norm)
+    norms.norm_by_name(norm)
     check_eps(eps)
     if steps < 1:
         raise ValueError(f"steps must be at least 1; got {steps}")

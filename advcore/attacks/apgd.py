@@ -59,7 +59,7 @@ class APGD:
     box: bool = True
 
     def __post_init__(self) -> None:
-        objectives.get(self.objective)
+        objectives.objective_by_name(self.objective)
         check_ascent(self.norm, self.eps, self.steps, self.rho)
 
     def __call__(
@@ -72,7 +72,7 @@ class APGD:
         radius = radii(self.eps, images)
         return solve(
             self._search,
-            norms.get(self.norm),
+            norms.norm_by_name(self.norm),
             Status.ROBUST,
             classifier,
             images,
@@ -91,8 +91,8 @@ class APGD:
         radius: Tensor,
     ) -> SearchResult:
         ball, objective = (
-            Ball.of(norms.get(self.norm), images, radius, self.box),
-            objectives.get(self.objective),
+            Ball.of(norms.norm_by_name(self.norm), images, radius, self.box),
+            objectives.objective_by_name(self.objective),
         )
         return ascend_all_steps(
             classifier, criterion, criterion, objective, ball, self.steps, self.rho, randomness

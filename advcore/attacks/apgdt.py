@@ -58,7 +58,7 @@ class APGDT:
         radius = radii(self.eps, images)
         return solve(
             self._search,
-            norms.get(self.norm),
+            norms.norm_by_name(self.norm),
             Status.ROBUST,
             classifier,
             images,
@@ -76,7 +76,7 @@ class APGDT:
         randomness: Randomness,
         radius: Tensor,
     ) -> SearchResult:
-        ball = Ball.of(norms.get(self.norm), images, radius, self.box)
+        ball = Ball.of(norms.norm_by_name(self.norm), images, radius, self.box)
         with torch.no_grad():
             goals = criterion.goals(logits_of(classifier, images), self.targets)
         result = images.clone()

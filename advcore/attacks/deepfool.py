@@ -69,7 +69,7 @@ class DeepFool:
     box: bool = True
 
     def __post_init__(self) -> None:
-        norms.get(self.norm)
+        norms.norm_by_name(self.norm)
         for name in ("steps", "classes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
@@ -86,7 +86,7 @@ class DeepFool:
     ) -> Adversarial:
         return solve(
             self._search,
-            norms.get(self.norm),
+            norms.norm_by_name(self.norm),
             Status.FAILED,
             classifier,
             images,
@@ -98,7 +98,7 @@ class DeepFool:
     def _search(
         self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness
     ) -> SearchResult:
-        norm = norms.get(self.norm)
+        norm = norms.norm_by_name(self.norm)
         first = closest(norm, classifier, images, criterion, self.classes)
         walk = whole = _Walk.at(classifier, images, criterion, first)
         feet, moves = images.clone(), torch.zeros_like(first.looks)

@@ -8,7 +8,7 @@ from torch import Tensor
 from advcore.attacks.apgd import APGD
 from advcore.attacks.apgdt import APGDT
 from advcore.attacks.attack import Adversarial, Attack, has_budget, norm_of
-from advcore.attacks.boundary import Bisected
+from advcore.attacks.bisection import Bisected
 from advcore.attacks.budget import check_eps
 from advcore.attacks.deepfool import DeepFool
 from advcore.attacks.square import Square

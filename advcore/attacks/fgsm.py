@@ -35,7 +35,7 @@ class FGSM:
     box: bool = True
 
     def __post_init__(self) -> None:
-        norms.get(self.norm)
+        norms.norm_by_name(self.norm)
         check_eps(self.eps)
 
     def __call__(
@@ -48,7 +48,7 @@ class FGSM:
         radius = radii(self.eps, images)
         return solve(
             self._search,
-            norms.get(self.norm),
+            norms.norm_by_name(self.norm),
             Status.ROBUST,
             classifier,
             images,
@@ -72,7 +72,7 @@ class FGSM:
         randomness: Randomness,
         radius: Tensor,
     ) -> SearchResult:
-        ball = Ball.of(norms.get(self.norm), images, radius, self.box)
+        ball = Ball.of(norms.norm_by_name(self.norm), images, radius, self.box)
         return ascend(
             classifier,
             ball,

@@ -95,7 +95,7 @@ class FMN:
     ) -> Adversarial:
         return solve(
             self._search,
-            l0.get(self.norm),
+            l0.size_by_name(self.norm),
             Status.FAILED,
             classifier,
             images,
@@ -107,7 +107,7 @@ class FMN:
     def _search(
         self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness
     ) -> SearchResult:
-        norm = l0.get(self.norm)
+        norm = l0.size_by_name(self.norm)
         first = STEPS[self.norm] if self.step is None else self.step
         eps = images.new_zeros(len(images))
         everywhere = torch.full_like(images, torch.inf)

@@ -11,9 +11,9 @@ from advcore.norms import Norm, Radius
 from advcore.randomness import Randomness
 
 
-def get(name: str) -> Norm:
+def size_by_name(name: str) -> Norm:
     """`l0`, `pixels`, or one of the norms; ValueError lists those."""
-    return SIZES.get(name) or norms.get(name)
+    return SIZES.get(name) or norms.norm_by_name(name)
 
 
 def keep_best(r: Tensor, count: Radius, low: Tensor, high: Tensor) -> Tensor:

@@ -62,7 +62,7 @@ class MinimalNorm:
     box: bool = True
 
     def __post_init__(self) -> None:
-        norms.get(self.norm)
+        norms.norm_by_name(self.norm)
         for name in ("descent", "classes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
@@ -78,7 +78,7 @@ class MinimalNorm:
     ) -> Adversarial:
         return solve(
             self._search,
-            norms.get(self.norm),
+            norms.norm_by_name(self.norm),
             Status.FAILED,
             classifier,
             images,
@@ -90,7 +90,7 @@ class MinimalNorm:
     def _search(
         self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness
     ) -> SearchResult:
-        norm = norms.get(self.norm)
+        norm = norms.norm_by_name(self.norm)
         logits, gaps, normals = halfspaces(
             classifier, images, criterion, lambda logits: criterion.goals(logits, self.classes)
         )

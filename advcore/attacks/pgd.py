@@ -56,8 +56,8 @@ class PGD:
     box: bool = True
 
     def __post_init__(self) -> None:
-        norms.get(self.norm)
-        objectives.get(self.objective)
+        norms.norm_by_name(self.norm)
+        objectives.objective_by_name(self.objective)
         check_eps(self.eps)
         if self.steps < 1:
             raise ValueError(f"steps must be at least 1; got {self.steps}")
@@ -82,7 +82,7 @@ class PGD:
         radius = radii(self.eps, images)
         return solve(
             self._search,
-            norms.get(self.norm),
+            norms.norm_by_name(self.norm),
             Status.ROBUST,
             classifier,
             images,
@@ -112,7 +112,7 @@ class PGD:
         radius: Tensor,
         leave: bool = True,
     ) -> SearchResult:
-        ball = Ball.of(norms.get(self.norm), images, radius, self.box)
+        ball = Ball.of(norms.norm_by_name(self.norm), images, radius, self.box)
         start = images
         if self.random_start:
             noise = ball.norm.random(
@@ -124,7 +124,7 @@ class PGD:
             ball,
             start,
             criterion,
-            objectives.get(self.objective),
+            objectives.objective_by_name(self.objective),
             self.step,
             self.steps,
             leave,

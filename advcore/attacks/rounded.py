@@ -90,7 +90,7 @@ class Rounded:
         check_arguments(images, criterion)
         images = images.detach()
         result = self.attack(classifier, images, criterion, randomness)
-        norm, eps = l0.get(norm_of(self)), self.eps if has_budget(self) else None
+        norm, eps = l0.size_by_name(norm_of(self)), self.eps if has_budget(self) else None
         left = (result.status == Status.BROKEN).nonzero()[:, 0]
         rounded, found, queries = (
             result.images.clone(),

@@ -89,7 +89,7 @@ class SparseFool:
     ) -> Adversarial:
         return solve(
             self._search,
-            l0.get(self.norm),
+            l0.size_by_name(self.norm),
             Status.FAILED,
             classifier,
             images,

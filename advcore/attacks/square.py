@@ -58,7 +58,7 @@ class Square:
     p: float = 0.8
 
     def __post_init__(self) -> None:
-        norms.get(self.norm)
+        norms.norm_by_name(self.norm)
         if self.norm == "l1":
             raise ValueError("square knows the norms l2 and linf; got 'l1'")
         check_eps(self.eps)
@@ -77,7 +77,7 @@ class Square:
         radius = radii(self.eps, images)
         return solve(
             self._search,
-            norms.get(self.norm),
+            norms.norm_by_name(self.norm),
             Status.ROBUST,
             classifier,
             images,

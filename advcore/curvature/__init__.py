@@ -14,14 +14,14 @@ from advcore.curvature.boundary import (
     shape_operator,
 )
 from advcore.curvature.coarse import gradient_change, one_step_changes, turn
-from advcore.curvature.cross_sections import CrossSections, landscape, plane
+from advcore.curvature.cross_sections import CrossSections, landscape, plane_basis
 from advcore.curvature.differences import DifferenceHessian
 from advcore.curvature.eigenprofile import Eigenprofile, eigenprofile
 from advcore.curvature.gauss_newton import GaussNewton, gauss_newton
 from advcore.curvature.hessian import Hessian, InputHessian, input_hessian
 from advcore.curvature.lanczos import Eigenpairs, Ends, lanczos
 from advcore.curvature.linearity import LinearityError, linearity_error
-from advcore.curvature.loss import cross_entropy
+from advcore.curvature.loss import cross_entropy_of
 from advcore.curvature.shared import Mean, Stacked, curvature_along, energy, random_basis
 from advcore.curvature.temperature import Tempered, check_confidence, temperature_for
 from advcore.curvature.trace import Moments, hutchinson
@@ -47,7 +47,7 @@ __all__ = [
     "Tempered",
     "boundary_points",
     "check_confidence",
-    "cross_entropy",
+    "cross_entropy_of",
     "curvature_along",
     "eigenprofile",
     "energy",
@@ -62,7 +62,7 @@ __all__ = [
     "logit_difference",
     "most_curved_across",
     "one_step_changes",
-    "plane",
+    "plane_basis",
     "principal_curvatures",
     "random_basis",
     "random_vectors",

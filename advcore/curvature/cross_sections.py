@@ -41,7 +41,7 @@ class CrossSections:
     second: Tensor
 
 
-def plane(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+def plane_basis(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     """Return two orthonormal vectors u, w, `(B, D)` each, of the plane that two vectors span.
 
     u points along `first`, w lies in the span of both `(B, *shape)`.
@@ -92,7 +92,7 @@ def landscape(
         )
     grid = grid.to(images.dtype).expand(samples, -1)
     count = grid.shape[1]
-    u, w = plane(first, second)
+    u, w = plane_basis(first, second)
     steps = torch.cartesian_prod(torch.arange(count), torch.arange(count)).to(images.device)
     predicted, losses = [], []
     labels = as_labels(labels)

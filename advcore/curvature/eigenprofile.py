@@ -18,7 +18,7 @@ from advcore.classifier import (
 from advcore.criteria import as_labels
 from advcore.curvature.gauss_newton import gauss_newton
 from advcore.curvature.hessian import InputHessian, input_hessian, symmetric_eigenvalues
-from advcore.curvature.loss import cross_entropy
+from advcore.curvature.loss import cross_entropy_of
 from advcore.norms import L2
 from advcore.randomness import Randomness
 
@@ -131,7 +131,7 @@ def _parts(chosen: Tensor, size: int) -> tuple[Tensor, ...]:
 
 
 def _by_products(classifier: Classifier, images: Tensor, labels: Tensor, step: float) -> Tensor:
-    hessian = input_hessian(classifier, images, cross_entropy(labels), step)
+    hessian = input_hessian(classifier, images, cross_entropy_of(labels), step)
     return symmetric_eigenvalues(hessian.dense())
 
 

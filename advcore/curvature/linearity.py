@@ -50,7 +50,7 @@ def linearity_error(
         starts: at least 2, one for each sign.
     """
     images = check_images(images)
-    ball = norms.get(norm)
+    ball = norms.norm_by_name(norm)
     if not eps > 0:
         raise ValueError(f"eps must be positive, in pixel units; got {eps}")
     if steps < 1 or starts < 2:

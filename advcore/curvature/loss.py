@@ -8,7 +8,7 @@ from advcore import objectives
 from advcore.criteria import Untargeted
 
 
-def cross_entropy(labels: Tensor) -> Callable[[Tensor], Tensor]:
+def cross_entropy_of(labels: Tensor) -> Callable[[Tensor], Tensor]:
     """The objective `-log p_label`, from logits `(B, K)` to `(B,)`, for `labels` `(B,)`.
 
     Its derivatives, and differences at a step, keep their digits where the label is confident: see

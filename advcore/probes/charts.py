@@ -39,7 +39,7 @@ class Series:
     thin: bool = False
 
 
-def over_samples(label: str, x: Tensor, values: Tensor) -> Series:
+def median_band(label: str, x: Tensor, values: Tensor) -> Series:
     """The median over samples of `values` `(samples, n)` at `x` `(n,)`, in a band between the
     quartiles.
 
@@ -58,7 +58,7 @@ def medians(label: str, x: Tensor, values: Tensor) -> Series:
     between which the median lies in 95 % of draws by the binomial distribution of how many samples
     lie below it.
     """
-    inner = over_samples(label, x, values)
+    inner = median_band(label, x, values)
     ordered, reach = values.sort(0).values, _median_reach(len(values))
     low, high = ordered[reach], ordered[len(values) - 1 - reach]
     assert inner.low is not None

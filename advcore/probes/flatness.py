@@ -13,7 +13,7 @@ from advcore.classifier import Classifier, frozen
 from advcore.criteria import Untargeted
 from advcore.curvature import (
     Tempered,
-    cross_entropy,
+    cross_entropy_of,
     gradient_change,
     linearity_error,
     one_step_changes,
@@ -40,7 +40,7 @@ def flatness_columns(
 ) -> dict[str, Tensor]:
     """`loss_change`, `turn` and `one_step`, `(B,)` each; see `advcore.probes.Curvature`."""
     around, still = batch.around(classifier)
-    value, loss = _margin(predicted), cross_entropy(batch.labels)
+    value, loss = _margin(predicted), cross_entropy_of(batch.labels)
     with frozen(classifier):
         return {
             "loss_change": gradient_change(Tempered(around, temperature), still, loss, length),
@@ -72,7 +72,7 @@ def linearity_errors(
     value = _margin(predicted)
     with frozen(classifier):
         loss = linearity_error(
-            around, still, cross_entropy(batch.labels), "l2", radius, randomness=randomness
+            around, still, cross_entropy_of(batch.labels), "l2", radius, randomness=randomness
         ).error
         error = linearity_error(around, still, value, "l2", radius, randomness=randomness).error
         most = radius * L2.size(differentiate(around, still, value)[0])

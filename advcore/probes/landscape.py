@@ -10,7 +10,7 @@ from torch import Tensor
 
 from advcore.attacks import Attack, MinimalNorm, Status
 from advcore.classifier import Classifier, full_precision, predict
-from advcore.curvature import cross_entropy, input_hessian, landscape, most_curved_across
+from advcore.curvature import cross_entropy_of, input_hessian, landscape, most_curved_across
 from advcore.margins import check_attack, minimal_perturbations
 from advcore.probes.charts import Chart
 from advcore.probes.landscape_maps import PlaneName, directions_of, plane_maps
@@ -193,7 +193,7 @@ class Landscape:
         }
         directions = {"normal": normal, **random}
         if "normal_curved" in self.planes:
-            hessian = input_hessian(classifier, images, cross_entropy(labels), self.step)
+            hessian = input_hessian(classifier, images, cross_entropy_of(labels), self.step)
             directions["curved"] = most_curved_across(hessian, normal, randomness)
         return directions
 

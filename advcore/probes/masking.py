@@ -47,7 +47,7 @@ class Masking:
 
     def __post_init__(self) -> None:
         check_grid(self.eps)
-        norms.get(self.norm)
+        norms.norm_by_name(self.norm)
         if self.steps < 1:
             raise ValueError(f"steps must be at least 1; got {self.steps}")
         if self.draws < 1:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from advcore.attacks import Attack, MinimalNorm, Status
 from advcore.classifier import Classifier, full_precision
-from advcore.curvature import cross_entropy, input_hessian, lanczos
+from advcore.curvature import cross_entropy_of, input_hessian, lanczos
 from advcore.margins import check_attack, minimal_perturbations
 from advcore.norms import L2
 from advcore.probes.charts import Chart
@@ -86,7 +86,7 @@ class SharedCurvature:
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         with full_precision():
             hessian = input_hessian(
-                classifier, batch.images, cross_entropy(batch.labels), self.step
+                classifier, batch.images, cross_entropy_of(batch.labels), self.step
             )
             pairs = lanczos(
                 hessian, randomness, hessian.shape[1], self.top, batch.images.dtype, TOLERANCE

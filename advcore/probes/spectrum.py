@@ -6,7 +6,14 @@ import torch
 from torch import Tensor
 
 from advcore.classifier import Classifier
-from advcore.curvature import Ends, cross_entropy, eigenprofile, hutchinson, input_hessian, lanczos
+from advcore.curvature import (
+    Ends,
+    cross_entropy_of,
+    eigenprofile,
+    hutchinson,
+    input_hessian,
+    lanczos,
+)
 from advcore.randomness import Randomness
 
 SMALL = 0.01
@@ -46,7 +53,7 @@ def extreme_spectrum(
     """The wanted eigenvalues by Lanczos, descending; trace and Frobenius norm by Hutchinson's
     estimates of `draws` vectors.
     """
-    hessian = input_hessian(classifier, images, cross_entropy(labels), step)
+    hessian = input_hessian(classifier, images, cross_entropy_of(labels), step)
     pairs = lanczos(hessian, randomness, hessian.shape[1], wanted, images.dtype)
     moments = hutchinson(hessian, randomness, hessian.shape[1], draws, images.dtype)
     return {

@@ -83,13 +83,13 @@ class CCAT:
 
     def kept(self, r: Tensor) -> Tensor:
         """lambda, the share of the label that is left at a perturbation r, `(B,)`."""
-        return (1 - norms.get(self.norm).size(r) / self.eps).clamp(min=0) ** self.rho
+        return (1 - norms.norm_by_name(self.norm).size(r) / self.eps).clamp(min=0) ** self.rho
 
     def perturbed(
         self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
     ) -> Tensor:
         """`x + r`, `(B, C, H, W)`."""
-        ball = Ball.of(norms.get(self.norm), images, radii(self.eps, images), self.box)
+        ball = Ball.of(norms.norm_by_name(self.norm), images, radii(self.eps, images), self.box)
         with frozen(network, compiled=True):
             start = ball.project(images + self._start(images, randomness))
             step = self.chosen.step
@@ -112,7 +112,9 @@ class CCAT:
             * randomness.stream("radius").uniform(())
             * (randomness.stream("still").uniform(()) < 0.5)
         )
-        return noise * per_sample(radius.to(images.dtype) / norms.get(self.norm).size(noise), noise)
+        return noise * per_sample(
+            radius.to(images.dtype) / norms.norm_by_name(self.norm).size(noise), noise
+        )
 
 
 def wrong_confidence(logits: Tensor, criterion: Criterion) -> Tensor:

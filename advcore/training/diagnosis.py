@@ -15,7 +15,7 @@ from advcore.attacks import FGSM, PGD
 from advcore.attacks.ascent import evaluate
 from advcore.classifier import Around, Classifier, frozen, full_precision, predict
 from advcore.criteria import Untargeted
-from advcore.curvature import Ends, cross_entropy, input_hessian, lanczos
+from advcore.curvature import Ends, cross_entropy_of, input_hessian, lanczos
 from advcore.margins import margins
 from advcore.norms import L2
 from advcore.objectives import cross_entropy as loss_of
@@ -61,7 +61,7 @@ class Diagnosis:
     def __post_init__(self) -> None:
         if not 0 < self.eps < math.inf:
             raise ValueError(f"eps must be a positive radius in pixel units; got {self.eps}")
-        norms.get(self.norm)
+        norms.norm_by_name(self.norm)
         for name in ("steps", "samples", "few"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
@@ -92,7 +92,7 @@ class Diagnosis:
     def _attacked(
         self, classifier: Classifier, images: Tensor, labels: Tensor, randomness: Randomness
     ) -> dict[str, float]:
-        criterion, norm = Untargeted(labels), norms.get(self.norm)
+        criterion, norm = Untargeted(labels), norms.norm_by_name(self.norm)
         noise = norm.random(randomness.stream("diagnosis"), tuple(images.shape[1:]), self.eps).to(
             images.dtype
         )
@@ -115,7 +115,7 @@ class Diagnosis:
         self, classifier: Classifier, images: Tensor, labels: Tensor, randomness: Randomness
     ) -> dict[str, float]:
         around, still = Around(classifier, images), torch.zeros_like(images)
-        hessian = input_hessian(around, still, cross_entropy(labels))
+        hessian = input_hessian(around, still, cross_entropy_of(labels))
         top = lanczos(
             hessian, randomness, hessian.shape[1], Ends(1, 0), images.dtype, tolerance=0.01
         )

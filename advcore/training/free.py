@@ -73,7 +73,7 @@ class Free:
 
         The caller runs the backward pass of one before it asks for the next.
         """
-        ball = Ball.of(norms.get(self.norm), images, radii(self.eps, images), self.box)
+        ball = Ball.of(norms.norm_by_name(self.norm), images, radii(self.eps, images), self.box)
         noise = ball.norm.random(randomness.stream("start"), tuple(images.shape[1:]), self.eps).to(
             images.dtype
         )

@@ -96,7 +96,7 @@ class LocalLinearity:
         randomness: Randomness,
     ) -> Tensor:
         """`x + d` where the loss is farthest from its tangent plane, `(B, C, H, W)`."""
-        ball = Ball.of(norms.get(self.norm), images, radii(self.eps, images), self.box)
+        ball = Ball.of(norms.norm_by_name(self.norm), images, radii(self.eps, images), self.box)
         noise = ball.norm.random(
             randomness.stream("start"), tuple(images.shape[1:]), ball.radius
         ).to(images.dtype)

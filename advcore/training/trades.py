@@ -78,7 +78,7 @@ class TRADES:
         self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
     ) -> Tensor:
         """`x + r`, `(B, C, H, W)`."""
-        ball = Ball.of(norms.get(self.norm), images, radii(self.eps, images), self.box)
+        ball = Ball.of(norms.norm_by_name(self.norm), images, radii(self.eps, images), self.box)
         noise = randomness.stream("start").normal(images.shape[1:]).to(images.dtype)
         start = ball.project(images + NOISE * noise)
         with frozen(network, compiled=True):

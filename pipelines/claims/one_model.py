@@ -90,7 +90,7 @@ class Trend:
             value = ranks.spearman(at_each(self.of.statistic, own))
             if over_networks:
                 return ranks.over_networks(value, len(own))
-            return ranks.over_samples(
+            return ranks.rank_interval(
                 value, bootstrap.draws(lambda drawn: at_each(self.of.statistic, drawn), [own])
             )
 

@@ -27,7 +27,7 @@ def spearman(values: np.ndarray) -> float:
     return 0.0 if np.ptp(ranks) == 0 else float(np.corrcoef(ranks, np.arange(len(values)))[0, 1])
 
 
-def over_samples(value: float, draws: np.ndarray) -> Estimate:
+def rank_interval(value: float, draws: np.ndarray) -> Estimate:
     """Estimate the rank correlation `value` from bootstrap draws `(positions, draws)`.
 
     It is a sum over pairs of positions, each weighted by its distance. A pair counts where the

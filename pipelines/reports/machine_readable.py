@@ -58,7 +58,7 @@ def results_json(
     )
 
 
-def number(value: float) -> float | str:
+def json_number(value: float) -> float | str:
     """Return the number, or its word where JSON has none for it."""
     return value if math.isfinite(value) else str(float(value))
 
@@ -153,14 +153,14 @@ def _by_model(summaries: Summaries, part: Any) -> dict[str, dict[str, Any]]:
 
 
 def _scalars(summary: Summary) -> dict[str, float | str]:
-    return {name: number(value) for name, value in summary.scalars.items()}
+    return {name: json_number(value) for name, value in summary.scalars.items()}
 
 
 def _curves(summary: Summary) -> dict[str, dict[str, Any]]:
     return {
         name: {
-            "x": [number(value) for value in curve.x],
-            "y": [number(value) for value in curve.y],
+            "x": [json_number(value) for value in curve.x],
+            "y": [json_number(value) for value in curve.y],
             **({"columns": curve.columns} if curve.columns else {}),
         }
         for name, curve in summary.curves.items()
@@ -177,9 +177,9 @@ def _claim(claim: Claim, own: Measured | str) -> dict[str, Any]:
         return {"says": claim.says, "expected": expected(claim), "not_measured": own}
     return {
         "says": claim.says,
-        "value": number(own.value),
-        "low": number(own.low),
-        "high": number(own.high),
+        "value": json_number(own.value),
+        "low": json_number(own.low),
+        "high": json_number(own.high),
         "expected": expected(claim),
         "verdict": own.verdict,
         "resampled": own.unit,

@@ -14,7 +14,7 @@ Text = Callable[[str], str]
 """Function that makes texts of strangers safe for the place where they are shown."""
 
 
-def number(value: float) -> str:
+def format_number(value: float) -> str:
     """Return four significant digits; `-` for NaN."""
     if math.isnan(value):
         return "-"
@@ -52,7 +52,7 @@ def scalars(summaries: Mapping[str, Summary], text: Text = visible) -> str:
     rows = [
         [
             text(name),
-            *(number(summary.scalars.get(name, math.nan)) for summary in summaries.values()),
+            *(format_number(summary.scalars.get(name, math.nan)) for summary in summaries.values()),
         ]
         for name in names
     ]
@@ -71,8 +71,8 @@ def curves(summaries: Mapping[str, Summary]) -> str:
     parts = []
     for x, members in groups.items():
         chosen = _spread(len(x), [curve.y for _, curve in members])
-        rows = [[name, *(number(curve.y[i]) for i in chosen)] for name, curve in members]
-        parts.append(markdown(["at", *(number(x[i]) for i in chosen)], rows))
+        rows = [[name, *(format_number(curve.y[i]) for i in chosen)] for name, curve in members]
+        parts.append(markdown(["at", *(format_number(x[i]) for i in chosen)], rows))
     return "\n\n".join(parts)
 
 
@@ -108,12 +108,12 @@ def claims_table(
         if isinstance(result, str):
             rows.append([text(claim.says), expected(claim), text(result), "-", "-", "-"])
         else:
-            interval = f"{number(result.low)} to {number(result.high)}"
+            interval = f"{format_number(result.low)} to {format_number(result.high)}"
             rows.append(
                 [
                     text(claim.says),
                     expected(claim),
-                    number(result.value),
+                    format_number(result.value),
                     interval,
                     result.verdict or "-",
                     result.unit or "-",

@@ -70,7 +70,7 @@ def section(
         ),
         tables.warnings(summaries, in_markdown, told),
         tables.scalars(summaries, in_markdown),
-        explained(names, summaries),
+        explanations(names, summaries),
         *(f"![{name}, {figure.stem}](figures/{name}/{figure.name})" for figure in figures),
         whole_curves(summaries),
         f"The curves as [CSV]({curves_file})."
@@ -88,7 +88,7 @@ def first_sentence(probe: Probe) -> str:
     return f"{words.split('. ')[0].rstrip('.')}." if words else ""
 
 
-def explained(names: Sequence[str], summaries: Summaries) -> str:
+def explanations(names: Sequence[str], summaries: Summaries) -> str:
     """Return one line for each explanation of numbers, with their names.
 
     Models are named where it is not for all of them.
@@ -124,28 +124,31 @@ def whole_curves(summaries: Summaries) -> str:
         for name, curve in summary.curves.items():
             label = in_markdown(f"{model}: {name}")
             if curve.columns:
-                planes.append(plane(label, curve))
+                planes.append(plane_table(label, curve))
             else:
                 groups.setdefault(tuple(curve.x), {})[label] = curve
     return "\n\n".join([*(_table(x, curves) for x, curves in groups.items()), *planes])
 
 
-def plane(label: str, curve: Curve) -> str:
+def plane_table(label: str, curve: Curve) -> str:
     """Return the table of a curve whose values fill a plane row by row."""
     rows = [
         curve.y[start : start + curve.columns] for start in range(0, len(curve.y), curve.columns)
     ]
-    lines = [[str(place), *map(tables.number, row)] for place, row in enumerate(rows)]
+    lines = [[str(place), *map(tables.format_number, row)] for place, row in enumerate(rows)]
     return tables.markdown([f"{label}: row, column", *map(str, range(curve.columns))], lines)
 
 
 def _table(x: Sequence[float], curves: Mapping[str, Curve]) -> str:
     """Return a table with a row for each curve, or a column where there are many points."""
     if len(x) <= tables.POINTS:
-        rows = [[label, *map(tables.number, curve.y)] for label, curve in curves.items()]
-        return tables.markdown(["at", *map(tables.number, x)], rows)
+        rows = [[label, *map(tables.format_number, curve.y)] for label, curve in curves.items()]
+        return tables.markdown(["at", *map(tables.format_number, x)], rows)
     rows = [
-        [tables.number(x[i]), *(tables.number(curve.y[i]) for curve in curves.values())]
+        [
+            tables.format_number(x[i]),
+            *(tables.format_number(curve.y[i]) for curve in curves.values()),
+        ]
         for i in range(len(x))
     ]
     return tables.markdown(["at", *curves], rows)

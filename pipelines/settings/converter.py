@@ -61,7 +61,7 @@ class SeamConverter(Converter):
         )
 
 
-def build(converter: SeamConverter, cls: type[T], data: Any, at: str) -> T:
+def build_value(converter: SeamConverter, cls: type[T], data: Any, at: str) -> T:
     """Build the value of type `cls` (a dataclass, `tuple[int, ...]`, ...) that `data` describes.
 
     `at` is the root of the places in messages. Raises InputError, one line for all that is wrong.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from advcore.pipelines.settings.converter import build, make_converter
+from advcore.pipelines.settings.converter import build_value, make_converter
 from advcore.pipelines.settings.shipped import read_document
 from advcore.workers.errors import InputError
 
@@ -156,4 +156,4 @@ def read_run(cls: type[T], name: str, folder: str, settings: Sequence[str] = ())
     """
     file = {"studies": "study", "recipes": "training", "sweeps": "sweep"}[folder]
     section = read_document(name, folder, settings).get("run", {})
-    return build(make_converter({}), cls, section, at=f"{file}.run")
+    return build_value(make_converter({}), cls, section, at=f"{file}.run")

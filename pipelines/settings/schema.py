@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from advcore.attacks import ATTACKS, Attack
 from advcore.networks.wrappers import WRAPPERS, Wrapper
 from advcore.pipelines.claims import CLAIMS, Claim
-from advcore.pipelines.settings.converter import SeamConverter, Seams, build, make_converter
+from advcore.pipelines.settings.converter import SeamConverter, Seams, build_value, make_converter
 from advcore.pipelines.settings.documents import flatten, load_yaml, override
 from advcore.pipelines.settings.schedulers import SCHEDULERS, SEARCHERS, Scheduler, Searcher
 from advcore.pipelines.settings.shipped import read_document
@@ -63,7 +63,7 @@ def structure(
 
     `at` is the root of the places in messages. Raises InputError, one line for all that is wrong.
     """
-    return build(converter or _own(), cls, data, at)
+    return build_value(converter or _own(), cls, data, at)
 
 
 def read(cls: type[T], name: str, folder: str, settings: Sequence[str] = ()) -> T:

@@ -9,11 +9,11 @@ from advcore.pipelines.machine.lock import exclusive_lock
 from advcore.pipelines.settings.names import check_alone
 from advcore.pipelines.settings.runs import RunSettings
 from advcore.pipelines.study.collecting import collect_results, set_aside
-from advcore.pipelines.study.estimates import Estimate, estimate, note_measuring
+from advcore.pipelines.study.estimates import TimeEstimate, estimate, note_measuring
 from advcore.pipelines.study.log import log_study_definition, log_study_results
 from advcore.pipelines.study.plan import prepare
 from advcore.pipelines.study.report import Report
-from advcore.pipelines.study.report_files import archived, write_report
+from advcore.pipelines.study.report_files import read_finished_study, write_report
 from advcore.pipelines.study.saved_answer import Kept
 from advcore.pipelines.study.settings import Study
 from advcore.pipelines.study.trained_models import with_trained
@@ -38,7 +38,7 @@ from advcore.workers.stores.store import open_store, resolved
 from advcore.workers.tasks import Runner
 
 
-def run(study: Study, verbose: bool = False) -> Report:
+def run_study(study: Study, verbose: bool = False) -> Report:
     """Measure what is missing of a study and report on all of it.
 
     Raises InputError before any work for what cannot work, another driver on the same study among
@@ -74,7 +74,7 @@ def _run(study: Study, verbose: bool) -> Report:
         check_writable(out / study.name, "results")
         store = open_store(store_location)
     except InputError as error:
-        shown = archived(prepared, store_location, out / study.name)
+        shown = read_finished_study(prepared, store_location, out / study.name)
         if shown is None:
             raise
         print(
@@ -139,7 +139,7 @@ def _run(study: Study, verbose: bool) -> Report:
     return replace(report, kept=kept)
 
 
-def _tell(expected: Estimate) -> None:
+def _tell(expected: TimeEstimate) -> None:
     """Print the estimated time to stderr."""
     print(f"time: {expected}", file=sys.stderr)
 

@@ -24,7 +24,7 @@ worker for a sample, seconds of a training."""
 
 
 @dataclass(frozen=True)
-class Estimate:
+class TimeEstimate:
     """The expected seconds, what they are based on, and the parts that are unknown."""
 
     seconds: float
@@ -42,7 +42,7 @@ class Estimate:
             if self.unknown
             else ""
         )
-        return f"about {worded(self.seconds)} ({self.source}){beside}"
+        return f"about {duration_text(self.seconds)} ({self.source}){beside}"
 
 
 def estimate(
@@ -51,7 +51,7 @@ def estimate(
     works: Sequence[Task],
     trainings: Mapping[str, Training],
     out: Path,
-) -> Estimate:
+) -> TimeEstimate:
     """Estimate the time to train these networks and to measure these shards with all workers.
 
     `prepared` may be of the untrained networks: what they cost is the same.
@@ -69,13 +69,13 @@ def estimate(
     ]
     unknown += [f"{model}/{probe}" for (model, probe), key in keys.items() if key not in known]
     if not keys and not pending:
-        return Estimate(0, "all of it is there")
+        return TimeEstimate(0, "all of it is there")
     if unknown and study.minutes is not None:
-        return Estimate(
+        return TimeEstimate(
             60 * study.minutes, "the price of this study on two idle cores, trainings included"
         )
     if len(unknown) == len(keys) + len(pending):
-        return Estimate(0, "")
+        return TimeEstimate(0, "")
     side_by_side = (
         study.run.workers if study.run.runner == "ray" and isinstance(study.run.workers, int) else 1
     )
@@ -83,7 +83,7 @@ def estimate(
         sum(known[key] * samples[names] for names, key in keys.items() if key in known)
         / side_by_side
     )
-    return Estimate(
+    return TimeEstimate(
         sum(known.get(key, 0) for key in pending) + measuring,
         "from what was measured here before",
         tuple(unknown),
@@ -138,7 +138,7 @@ def measuring_key(prepared: Prepared, model: str, probe: str) -> str:
     return f"{spec['architecture']}/{settings['probes'][probe]['kind']}/{_digest(parts)}"
 
 
-def worded(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
     """Return a time in words, to two digits."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"

@@ -11,8 +11,8 @@ from advcore.pipelines.study.report import Report, table_file
 from advcore.pipelines.tracking.finished_run import CHILDREN
 from advcore.pipelines.tracking.record import (
     Artifact,
-    Curve,
     DatasetInput,
+    MetricCurve,
     Metrics,
     Params,
     Run,
@@ -195,7 +195,7 @@ def _track_child(child: Run, prepared: Prepared, report: Report, model: str, pro
     )
     child.log(Metrics({"seconds": sum(float(entry.get("seconds", "0")) for entry in measured)}))
     for name, curve in summary.curves.items():
-        child.log(Curve(name, curve.x, curve.y))
+        child.log(MetricCurve(name, curve.x, curve.y))
     child.log(Warnings(summary.warnings))
     table = report.folder / table_file(probe, model)
     if table in report.files:

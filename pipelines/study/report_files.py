@@ -239,7 +239,7 @@ def _tables(prepared: Prepared, store: Store, without: set[str], problems: list[
     return result
 
 
-def archived(prepared: Prepared, store_location: str, folder: Path) -> Report | None:
+def read_finished_study(prepared: Prepared, store_location: str, folder: Path) -> Report | None:
     """Return the report of a study whose rows are all in a read-only store; None if any is missing.
 
     Nothing is written: the figures that it names are those that stand in the folder.

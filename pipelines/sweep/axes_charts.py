@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from advcore.pipelines.sweep.quantities import Quantities
-from advcore.pipelines.sweep.space import Space, short_names, worded
+from advcore.pipelines.sweep.space import Space, short_names, value_text
 from advcore.pipelines.sweep.trial_files import Trial
 from advcore.pipelines.sweep.trials_parallel import (
     LABELLED,
@@ -40,7 +40,7 @@ def over_axes(
     """
     short = short_names(space)
     values = {axis: [trial.point[axis] for trial in trials] for axis in axes}
-    counts = {axis: len(set(map(worded, own))) for axis, own in values.items()}
+    counts = {axis: len(set(map(value_text, own))) for axis, own in values.items()}
     along = max(
         (axis for axis in axes if numeric(values[axis])),
         key=lambda axis: counts[axis],
@@ -56,13 +56,15 @@ def over_axes(
             else None
         )
     levels = (
-        [""] if other is None else list(dict.fromkeys(worded(value) for value in values[other]))
+        [""] if other is None else list(dict.fromkeys(value_text(value) for value in values[other]))
     )
     chosen = _spread(names, LABELLED // len(levels))
     chosen = [name for name in names if name in chosen or name == metric]
     series = []
     for place, level in enumerate(levels):
-        own = [trial for trial in trials if other is None or worded(trial.point[other]) == level]
+        own = [
+            trial for trial in trials if other is None or value_text(trial.point[other]) == level
+        ]
         own.sort(key=lambda trial: float(trial.point[along]))  # type: ignore[arg-type]
         x = as_tensor([trial.point[along] for trial in own])
         for mark, name in enumerate(chosen):
@@ -157,7 +159,7 @@ def _axis(name: str, values: Sequence[float]) -> tuple[str, tuple[float, float]]
         for i, value in enumerate(values)
     ):
         return name, (values[0] - step / 2, values[-1] + step / 2)
-    return f"{name}: 0 to {len(values) - 1} are {', '.join(map(worded, values))}", (
+    return f"{name}: 0 to {len(values) - 1} are {', '.join(map(value_text, values))}", (
         -0.5,
         len(values) - 0.5,
     )

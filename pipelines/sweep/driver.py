@@ -14,8 +14,8 @@ from advcore.pipelines.sweep.choice import check_metrics
 from advcore.pipelines.sweep.journal import Journal
 from advcore.pipelines.sweep.live_table import Live
 from advcore.pipelines.sweep.log import log_sweep_definition, log_sweep_results
-from advcore.pipelines.sweep.plan import Plan, check_points, plan_of
-from advcore.pipelines.sweep.report import SweepReport, archived, report_of
+from advcore.pipelines.sweep.plan import Plan, check_trial_settings, plan_of
+from advcore.pipelines.sweep.report import SweepReport, read_finished_sweep, report_of
 from advcore.pipelines.sweep.settings import Sweep
 from advcore.pipelines.sweep.space import Point
 from advcore.pipelines.sweep.trial import reports
@@ -47,7 +47,7 @@ def _sweep(settings: Sweep, verbose: bool) -> SweepReport:
     out = expand_path(settings.run.out).absolute()
     plan = plan_of(settings)
     runner = _runner(plan, verbose)
-    check_points(plan, settings.points())
+    check_trial_settings(plan, settings.points())
     warn_of_unseen(settings, plan.training)
     check_alone(out / settings.name, "study.yaml")
     check_metrics(plan)
@@ -55,7 +55,7 @@ def _sweep(settings: Sweep, verbose: bool) -> SweepReport:
         check_writable(out / settings.name, "results")
         store = open_store(plan.store)
     except InputError as error:
-        shown = archived(plan, out / settings.name)
+        shown = read_finished_sweep(plan, out / settings.name)
         if shown is None:
             raise
         print(

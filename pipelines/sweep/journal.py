@@ -19,7 +19,7 @@ from advcore.pipelines.sweep.trial import TrialReport
 from advcore.pipelines.sweep.trial_files import ENDED, SUFFIXES, Status, Trial, read_trial
 from advcore.pipelines.tracking.record import (
     Artifact,
-    Curve,
+    MetricCurve,
     Metrics,
     Params,
     Run,
@@ -225,7 +225,7 @@ class Journal:
             )
         )
         for name, (x, y) in curves.items():
-            run.log(Curve(name, x, y))
+            run.log(MetricCurve(name, x, y))
         run.log(Warnings(trial.warnings))
         for suffix in SUFFIXES:
             run.log(Artifact(self.model(trial.key).with_suffix(suffix), "checkpoint"))

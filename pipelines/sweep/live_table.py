@@ -5,7 +5,7 @@ import sys
 import time
 from typing import TextIO
 
-from advcore.pipelines.reports.tables import number
+from advcore.pipelines.reports.tables import format_number
 from advcore.pipelines.sweep.journal import Journal
 from advcore.pipelines.sweep.space import label
 from advcore.pipelines.sweep.trial_files import Trial
@@ -79,6 +79,6 @@ class Live:
             f"epoch {trial.epoch}",
         ]
         value = trial.metrics.get(self._metric or "")
-        words += [f"{self._metric} {number(value)}"] if value is not None else []
+        words += [f"{self._metric} {format_number(value)}"] if value is not None else []
         words += [shortened(trial.error.strip().splitlines()[-1], LINE)] if trial.error else []
         return "  ".join(words)

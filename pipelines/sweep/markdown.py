@@ -41,9 +41,11 @@ def tradeoff_of(sweep: Sweep) -> tuple[str, str] | None:
 def _best(plan: Plan, best: Trial, choice: Choice) -> str:
     """Describe the best trial: how it was chosen, its numbers, and which others may be as good."""
     sweep, metric, by = plan.sweep, plan.sweep.metric or "", plan.chosen_by or ""
-    number = f"{metric} {tables.number(best.metrics.get(metric, math.nan))}"
+    number = f"{metric} {tables.format_number(best.metrics.get(metric, math.nan))}"
     if choice.low is not None and choice.high is not None:
-        number += f" (95 %: {tables.number(choice.low)} to {tables.number(choice.high)})"
+        number += (
+            f" (95 %: {tables.format_number(choice.low)} to {tables.format_number(choice.high)})"
+        )
     lines = [
         (
             f"Best: trial {best.number}, {label(sweep.space, best.point)}, {number}; the "
@@ -51,7 +53,7 @@ def _best(plan: Plan, best: Trial, choice: Choice) -> str:
         )
     ]
     lines[0] += (
-        f" {tables.number(best.metrics.get(by, math.nan))}, on samples held out of training."
+        f" {tables.format_number(best.metrics.get(by, math.nan))}, on samples held out of training."
         if by != metric
         else "."
     )

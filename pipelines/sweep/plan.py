@@ -15,7 +15,7 @@ from advcore.pipelines.study.settings import Study
 from advcore.pipelines.study.trained_models import on_data
 from advcore.pipelines.sweep.metric_names import HELD_OUT
 from advcore.pipelines.sweep.settings import Sweep
-from advcore.pipelines.sweep.space import Point, complete, worded
+from advcore.pipelines.sweep.space import Point, complete, value_text
 from advcore.pipelines.tracking.checkpoints import resolve_checkpoint
 from advcore.pipelines.training.loading import load_training
 from advcore.pipelines.training.settings import Training
@@ -65,7 +65,7 @@ class Plan:
     def at(self, point: Point) -> Training:
         """Return the training at a point. Raises InputError where the point does not fit."""
         values = self.complete(point)
-        shown = ", ".join(f"{name} = {worded(value)}" for name, value in values.items())
+        shown = ", ".join(f"{name} = {value_text(value)}" for name, value in values.items())
         settings = put(schema.unstructure(self.training), values, "sweep.space")
         return schema.structure(Training, settings, at=f"with {shown}: training")
 
@@ -200,7 +200,7 @@ def plan_of(sweep: Sweep) -> Plan:
     return Plan(sweep, training, (content_hash(training.model), *data), store)
 
 
-def check_points(plan: Plan, points: list[Point]) -> None:
+def check_trial_settings(plan: Plan, points: list[Point]) -> None:
     """Raise InputError for a point that is no valid training, or that data or probes do not fit.
 
     Trainings that differ in numbers alone are built as settings, and one of them as a network.

@@ -189,7 +189,7 @@ def _score(plan: Plan, best: Trial, choice: Choice | None) -> dict[str, str]:
     return {"score": json.dumps({**score, "chosen_by": plan.chosen_by}), "sweep": plan.sweep.name}
 
 
-def archived(plan: Plan, folder: Path) -> SweepReport | None:
+def read_finished_sweep(plan: Plan, folder: Path) -> SweepReport | None:
     """Return the report of a sweep whose trials all ended; None if a file that it needs is missing.
 
     Nothing is written: the figures that it names are those that stand in the folder.

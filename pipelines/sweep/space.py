@@ -208,10 +208,12 @@ def short_names(space: Space) -> dict[str, str]:
 
 def label(space: Space, point: Point) -> str:
     """Return a point in words: `eps=0.5 weight=0`."""
-    return " ".join(f"{short}={worded(point[name])}" for name, short in short_names(space).items())
+    return " ".join(
+        f"{short}={value_text(point[name])}" for name, short in short_names(space).items()
+    )
 
 
-def worded(value: Value) -> str:
+def value_text(value: Value) -> str:
     """Return a value in words, numbers to four digits."""
     return (
         f"{value:.4g}"

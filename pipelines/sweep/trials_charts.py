@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from advcore.pipelines.sweep.axes_charts import as_tensor, bars_note, over_axes
 from advcore.pipelines.sweep.quantities import Quantities
-from advcore.pipelines.sweep.space import Space, label, short_names, worded
+from advcore.pipelines.sweep.space import Space, label, short_names, value_text
 from advcore.pipelines.sweep.trial_files import Trial
 from advcore.pipelines.sweep.trials_parallel import (
     BEST,
@@ -86,7 +86,7 @@ def swept(trials: Sequence[Trial], space: Space) -> list[str]:
     return [
         name
         for name in short_names(space)
-        if len({worded(trial.point[name]) for trial in trials}) > 1
+        if len({value_text(trial.point[name]) for trial in trials}) > 1
     ]
 
 

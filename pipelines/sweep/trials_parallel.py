@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from advcore.pipelines.sweep.quantities import Quantities
-from advcore.pipelines.sweep.space import Space, Value, label, short_names, worded
+from advcore.pipelines.sweep.space import Space, Value, label, short_names, value_text
 from advcore.pipelines.sweep.trial_files import Trial
 from advcore.pipelines.sweep.trials_table import numeric
 from advcore.probes import Lines, Series
@@ -30,7 +30,8 @@ def groups_of(
     All are one group where each value is of few trials.
     """
     values = {
-        axis: list(dict.fromkeys(worded(trial.point[axis]) for trial in trials)) for axis in axes
+        axis: list(dict.fromkeys(value_text(trial.point[axis]) for trial in trials))
+        for axis in axes
     }
     few = [axis for axis in axes if len(values[axis]) <= LEVELS]
     if not few:
@@ -39,7 +40,7 @@ def groups_of(
         few, key=lambda axis: (numeric([trial.point[axis] for trial in trials]), len(values[axis]))
     )
     own = {
-        level: [trial for trial in trials if worded(trial.point[axis]) == level]
+        level: [trial for trial in trials if value_text(trial.point[axis]) == level]
         for level in values[axis]
     }
     return [(f"{short_names(space)[axis]} = {level}", part) for level, part in own.items()]
@@ -114,8 +115,8 @@ def parallel(
 
 def _shares(values: Sequence[Value]) -> list[float]:
     """Return values scaled to [0, 1]; words by their order of appearance."""
-    order = list(dict.fromkeys(map(worded, values)))
-    plain: list[float] = [order.index(worded(value)) for value in values]
+    order = list(dict.fromkeys(map(value_text, values)))
+    plain: list[float] = [order.index(value_text(value)) for value in values]
     if numeric(values):
         plain = [float(value) for value in values]  # type: ignore[arg-type]
     finite = [value for value in plain if math.isfinite(value)]
@@ -125,7 +126,7 @@ def _shares(values: Sequence[Value]) -> list[float]:
 
 def _ends(values: Sequence[Value]) -> str:
     if not numeric(values):
-        order = list(dict.fromkeys(map(worded, values)))
+        order = list(dict.fromkeys(map(value_text, values)))
         return f"{order[0]} to {order[-1]}"
     finite = [float(value) for value in values if math.isfinite(float(value))]  # type: ignore[arg-type]
-    return f"{worded(min(finite))} to {worded(max(finite))}" if finite else "-"
+    return f"{value_text(min(finite))} to {value_text(max(finite))}" if finite else "-"

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from advcore.pipelines.reports.tables import markdown, number
+from advcore.pipelines.reports.tables import format_number, markdown
 from advcore.pipelines.sweep.quantities import Quantities
-from advcore.pipelines.sweep.space import Space, Value, short_names, worded
+from advcore.pipelines.sweep.space import Space, Value, short_names, value_text
 from advcore.pipelines.sweep.trial_files import Trial
 from advcore.probes import Columns
 
@@ -60,11 +60,13 @@ def table(
     rows = [
         [
             str(trial.number),
-            *(worded(trial.point[name]) for name in short),
+            *(value_text(trial.point[name]) for name in short),
             trial.status,
             str(trial.epoch),
             *(
-                number((100 if words.is_share(metric) else 1) * trial.metrics.get(metric, math.nan))
+                format_number(
+                    (100 if words.is_share(metric) else 1) * trial.metrics.get(metric, math.nan)
+                )
                 for metric in metrics
             ),
         ]
@@ -116,7 +118,7 @@ def claim_tables(
     groups: dict[str, dict[str, list[Columns]]] = {}
     words = {name for name in short if not numeric([trial.point[name] for trial in trials])}
     for trial in trials:
-        names = ["all", *(f"{own}={worded(trial.point[name])}" for name, own in short.items())]
+        names = ["all", *(f"{own}={value_text(trial.point[name])}" for name, own in short.items())]
         for probe, part in rows.get(trial.key, {}).items():
             count = len(part["sample"])
             point = {
@@ -134,7 +136,7 @@ def claim_tables(
 
 def _repeated(value: Value, count: int, in_words: bool) -> torch.Tensor | list[str]:
     if in_words:
-        return [worded(value)] * count
+        return [value_text(value)] * count
     return torch.full((count,), value, dtype=torch.float64)  # type: ignore[arg-type]
 
 

@@ -46,7 +46,7 @@ def card_of(weights: Path, about: Mapping[str, Any]) -> dict[str, str]:
     return make_card(about) | added
 
 
-def described(about: Mapping[str, Any], card: Mapping[str, str]) -> str:
+def model_description(about: Mapping[str, Any], card: Mapping[str, str]) -> str:
     """Return a registered model's description in Markdown; `card` is its metadata."""
     words = {name.removeprefix("advcore."): word for name, word in card.items()}
     numbers = ", ".join(

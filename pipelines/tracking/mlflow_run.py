@@ -21,9 +21,9 @@ from advcore.pipelines.tracking.limits import (
 )
 from advcore.pipelines.tracking.record import (
     Artifact,
-    Curve,
     DatasetInput,
     Entry,
+    MetricCurve,
     Metrics,
     Model,
     Params,
@@ -81,7 +81,7 @@ class MLflowRun:
                 self._log_warnings(values)
             case Metrics(values, step):
                 self._log_points([(clean_name(name), step, float(y)) for name, y in values.items()])
-            case Curve(name, x, y):
+            case MetricCurve(name, x, y):
                 self._log_points(
                     [(clean_name(name), step, float(value)) for step, value in enumerate(y)]
                 )

@@ -44,7 +44,7 @@ class Metrics:
 
 
 @dataclass(frozen=True)
-class Curve:
+class MetricCurve:
     """A metric with `y[i]` at step i; the `x[i]` are in the tag `advcore.x.NAME`.
 
     Raises ValueError for unequal lengths.
@@ -108,7 +108,7 @@ class DatasetInput:
     context: str = "evaluation"
 
 
-Entry = Params | Tags | Warnings | Metrics | Curve | Artifact | Text | Model | DatasetInput
+Entry = Params | Tags | Warnings | Metrics | MetricCurve | Artifact | Text | Model | DatasetInput
 
 
 class Run(Protocol):

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from advcore.pipelines.tracking.card import card_of, described
+from advcore.pipelines.tracking.card import card_of, model_description
 from advcore.pipelines.tracking.client import Client
 from advcore.pipelines.tracking.limits import DIGEST, TAG, cut
 from advcore.pipelines.tracking.packing import pack
@@ -42,7 +42,7 @@ def register_model(client: Client, run: str, place: str, model: Model) -> None:
         f"runs:/{run}/{MODEL}",
         run,
         {tag: cut(word, TAG) for tag, word in card.items()},
-        description=cut(described(known, card), TAG),
+        description=cut(model_description(known, card), TAG),
     )
     client.ask("set_registered_model_alias", model.name, ALIAS, made.version)
 

@@ -11,7 +11,13 @@ from traits import normed, small
 from advcore import Normalized, Randomness, Targeted, Untargeted
 from advcore.attacks import PGD, DeepFool, Square
 from advcore.classifier import frozen, mixes_rows, predict
-from advcore.curvature import boundary_points, cross_entropy, eigenprofile, input_hessian, landscape
+from advcore.curvature import (
+    boundary_points,
+    cross_entropy_of,
+    eigenprofile,
+    input_hessian,
+    landscape,
+)
 from advcore.modules import modules_of
 from advcore.robust_accuracy import attack_over
 
@@ -153,9 +159,9 @@ def test_curvature_in_inference_mode_and_of_images_made_there():
         made = IMAGES.clone()
         for step in (0.0, 0.1):
             with pytest.raises(ValueError, match="takes away"):
-                input_hessian(NETWORK, IMAGES, cross_entropy(LABELS), step)
-    expected = input_hessian(NETWORK, IMAGES, cross_entropy(LABELS)).gradient
-    assert torch.equal(input_hessian(NETWORK, made, cross_entropy(LABELS)).gradient, expected)
+                input_hessian(NETWORK, IMAGES, cross_entropy_of(LABELS), step)
+    expected = input_hessian(NETWORK, IMAGES, cross_entropy_of(LABELS)).gradient
+    assert torch.equal(input_hessian(NETWORK, made, cross_entropy_of(LABELS)).gradient, expected)
     assert torch.equal(DeepFool()(NETWORK, made, Untargeted(LABELS)).found, torch.ones(6) > 0)
 
 

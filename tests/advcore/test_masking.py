@@ -158,7 +158,9 @@ def test_noise_has_the_length_eps(norm):
         2,
         draws,
     )
-    noise = torch.stack([norms.get(norm).size(tries - images) for tries in seen[-2 * draws :]])
+    noise = torch.stack(
+        [norms.norm_by_name(norm).size(tries - images) for tries in seen[-2 * draws :]]
+    )
     torch.testing.assert_close(
         noise, torch.tensor([0.05, 0.1] * draws, dtype=noise.dtype)[:, None].expand(-1, 3)
     )

@@ -179,7 +179,7 @@ def test_sparse_steepest_spreads_over_the_largest_coordinates():
 
 def test_unknown_norm():
     with pytest.raises(ValueError, match="norm must be one of l1, l2, linf; got 'l3'"):
-        norms.get("l3")
+        norms.norm_by_name("l3")
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -187,7 +187,7 @@ def test_inside_forgives_rounding_and_no_more(dtype):
     eps, images = 8 / 255, (torch.arange(247, dtype=dtype) / 255).view(-1, 1, 1, 1)
     steps = torch.arange(247, dtype=dtype).view(-1, 1, 1, 1)
     for name in norms.NORMS:
-        norm = norms.get(name)
+        norm = norms.norm_by_name(name)
         assert norms.inside(norm, (steps + 8) / 255 - images, eps).all()
         assert not norms.inside(norm, (steps + 8.001) / 255 - images, eps).any()
     each = torch.where(torch.arange(247) % 2 == 0, eps, 0.03).to(dtype)

@@ -120,4 +120,4 @@ def test_unknown_objective():
     with pytest.raises(
         ValueError, match="one of cross_entropy, logit_margin, logit_ratio; got 'hinge'"
     ):
-        objectives.get("hinge")
+        objectives.objective_by_name("hinge")

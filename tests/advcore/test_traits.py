@@ -15,7 +15,7 @@ from traits import TRAITS, small
 from advcore import Randomness, Targeted, Untargeted, probes, training
 from advcore.attacks import FGSM, PGD, DeepFool, Square
 from advcore.attacks.attack import has_budget, norm_of
-from advcore.attacks.l0 import get
+from advcore.attacks.l0 import size_by_name
 from advcore.classifier import predict
 from advcore.margins import margins
 from advcore.probes import PROBES
@@ -103,7 +103,7 @@ def check_attack(trait, attack):
     if result is None:
         return
     assert trait.mixes or not (predict(network, result.images) == labels)[result.found].any()
-    sizes = get(norm_of(attack)).size(result.images - images)
+    sizes = size_by_name(norm_of(attack)).size(result.images - images)
     torch.testing.assert_close(result.distance[result.found], sizes[result.found])
     if has_budget(attack):
         assert (result.distance[result.found] <= attack.eps * (1 + 1e-5)).all()

@@ -10,7 +10,7 @@ import torch
 
 from advcore.attacks.attack import attack_name
 from advcore.pipelines.settings import schema
-from advcore.pipelines.study.driver import run
+from advcore.pipelines.study.driver import run_study
 from advcore.pipelines.study.settings import Study
 from advcore.workers.errors import InputError
 from advcore.workers.stores.store import open_store
@@ -64,7 +64,7 @@ def test_a_study_with_an_adapter(library: str, tiny: dict[str, Any], place: Path
     }
     study = schema.structure(Study, {**tiny, "probes": {"robustness": robustness}})
     assert schema.structure(Study, schema.unstructure(study)) == study
-    report = run(replace(study, run=replace(study.run, out="one", threads=1)))
+    report = run_study(replace(study, run=replace(study.run, out="one", threads=1)))
     assert (report.measured, report.failures) == (6, [])
     scalars = report.summaries["robustness"]["one"].scalars
     found = [
@@ -73,7 +73,7 @@ def test_a_study_with_an_adapter(library: str, tiny: dict[str, Any], place: Path
     assert len(found) == 3
     assert min(found) > 0.3
     torch.manual_seed(99)
-    run(replace(study, run=replace(study.run, out="two", threads=1)))
+    run_study(replace(study, run=replace(study.run, out="two", threads=1)))
     one, two = open_store(str(place / "one/store")), open_store(str(place / "two/store"))
     for path in (place / "one/store").rglob("*.parquet"):
         first, second = one.read(path.stem), two.read(path.stem)

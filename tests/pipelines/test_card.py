@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from advcore.pipelines.settings import schema
-from advcore.pipelines.tracking.card import add_to_card, card_of, described, make_card
+from advcore.pipelines.tracking.card import add_to_card, card_of, make_card, model_description
 from advcore.pipelines.tracking.packing import export
 from advcore.workers.checkpoints import bare_weights, read_metadata, save_tensors
 from advcore.workers.models import ModelSpec, build
@@ -105,12 +105,12 @@ def branching() -> torch.nn.Module:
 
 
 def test_a_description_says_what_it_is() -> None:
-    said = described(_about(SPEC), make_card(_about(SPEC)))
+    said = model_description(_about(SPEC), make_card(_about(SPEC)))
     assert "`squeezenet1_1` for 5 classes, trained by advcore on digits: epoch 2, loss 1." in said
     assert "inside (mean [0.4, 0.5, 0.6], std [0.2, 0.3, 0.2])" in said
     assert "best of sweep" not in said
     bare = _about(ModelSpec("lenet"))
-    assert "; there is no normalisation." in described(bare, make_card(bare))
+    assert "; there is no normalisation." in model_description(bare, make_card(bare))
 
 
 def test_a_description_says_which_number_chose_it(tmp_path: Path) -> None:
@@ -127,7 +127,9 @@ def test_a_description_says_which_number_chose_it(tmp_path: Path) -> None:
         add_to_card(file, {"score": words, "sweep": "tiny", "run": "r1"})
         card = card_of(file, about)
         assert (card["advcore.score"], card["advcore.run"]) == (words, "r1")
-        assert f"The best of sweep `tiny`: `r/accuracy` 0.4219{told}\n" in described(about, card)
+        assert f"The best of sweep `tiny`: `r/accuracy` 0.4219{told}\n" in model_description(
+            about, card
+        )
 
 
 def test_the_same_words_make_the_same_bytes(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from advcore.pipelines.cli import main
 from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.shipped import shipped_files
 from advcore.pipelines.sweep import report
-from advcore.pipelines.sweep.plan import check_points, plan_of
+from advcore.pipelines.sweep.plan import check_trial_settings, plan_of
 from advcore.pipelines.sweep.settings import Sweep
 from advcore.workers.checkpoints import read_tensors
 
@@ -57,7 +57,7 @@ def test_shipped_sweeps_learn_and_measure_it(name: str, cifar: Path) -> None:
     settings["data"] |= {"name": "torchvision:CIFAR10", "folder": "cifar", "samples": 10}
     sweep = schema.structure(Sweep, settings)
     plan = plan_of(sweep)
-    check_points(plan, sweep.points())
+    check_trial_settings(plan, sweep.points())
     learnt, test = plan.training.data, plan.training.test
     assert test is not None
     assert {(spec.name, spec.folder, spec.samples) for spec in (learnt, test)} == {

@@ -10,7 +10,7 @@ import pytest
 from mlflow_store import client, opened
 
 from advcore.pipelines.tracking.client import Client
-from advcore.pipelines.tracking.record import Curve
+from advcore.pipelines.tracking.record import MetricCurve
 from advcore.workers.errors import InputError, UnavailableError
 
 
@@ -71,8 +71,8 @@ def test_numbers_whose_answer_was_lost_stand_once(
     with monkeypatch.context() as patch:
         patch.setattr(Client, "ask", lose_the_answer)
         with pytest.raises(UnavailableError, match="no answer"):
-            run.log(Curve("loss", [1.0, 2.0], [3.0, 4.0]))
-    run.log(Curve("loss", [1.0, 2.0], [3.0, 4.0]))
+            run.log(MetricCurve("loss", [1.0, 2.0], [3.0, 4.0]))
+    run.log(MetricCurve("loss", [1.0, 2.0], [3.0, 4.0]))
     history = client(folder).get_metric_history(run.id, "loss")
     assert [(point.step, point.value) for point in history] == [(0, 3.0), (1, 4.0)]
     assert client(folder).get_run(run.id).data.tags["advcore.x.loss"] == "1, 2"

@@ -12,9 +12,9 @@ from studies import study_of
 from advcore.pipelines.cli import main
 from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.names import TAKEN
-from advcore.pipelines.study.driver import run
+from advcore.pipelines.study.driver import run_study
 from advcore.pipelines.study.dry_run import describe_dry_run
-from advcore.pipelines.study.estimates import FILE, worded
+from advcore.pipelines.study.estimates import FILE, duration_text
 from advcore.pipelines.study.settings import Study
 from advcore.pipelines.sweep.settings import Sweep
 from advcore.workers.errors import InputError
@@ -30,7 +30,7 @@ def test_it_is_what_the_same_took_here_before_times_the_samples(
     tiny: dict[str, Any], place: Path
 ) -> None:
     assert "no estimate of how long it takes" in describe_dry_run(study_of(tiny))
-    run(study_of(tiny))
+    run_study(study_of(tiny))
     assert "to measure: 0 of 24 shards\ntime: about 1 s (all of it is there)" in describe_dry_run(
         study_of(tiny)
     )
@@ -63,7 +63,7 @@ def test_trainings_are_part_of_it(tiny: dict[str, Any], place: Path) -> None:
         "probes": {"margins": tiny["probes"]["margins"]},
     }
     assert "to train: one" in describe_dry_run(study_of(tiny))
-    report = run(study_of(tiny))
+    report = run_study(study_of(tiny))
     text = (report.folder / "report.md").read_text()
     assert "[trainings/one.yaml](trainings/one.yaml)" in text
     again = yaml.safe_load((report.folder / "trainings/one.yaml").read_text())
@@ -98,7 +98,7 @@ def test_the_price_comes_before_the_work(
 
 
 def test_times_have_two_digits() -> None:
-    assert [worded(seconds) for seconds in (0, 42.3, 100, 1000, 10_000)] == [
+    assert [duration_text(seconds) for seconds in (0, 42.3, 100, 1000, 10_000)] == [
         "1 s",
         "42 s",
         "1.7 min",
@@ -121,6 +121,6 @@ def test_a_study_and_a_sweep_of_one_name_do_not_share_a_folder(
     (place / "out/tiny").mkdir(parents=True)
     (place / "out/tiny/sweep.yaml").write_text("name: tiny\n")
     with pytest.raises(InputError, match="holds the sweep of that name: choose another name"):
-        run(study_of(tiny))
+        run_study(study_of(tiny))
     with pytest.raises(InputError, match="the name 'models' is taken"):
         schema.structure(Sweep, {"name": "models", "recipe": "plain", "space": {}})

@@ -19,7 +19,7 @@ from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.documents import load_yaml
 from advcore.pipelines.study.plan import prepare
 from advcore.pipelines.study.settings import Study
-from advcore.pipelines.sweep.plan import check_points, plan_of
+from advcore.pipelines.sweep.plan import check_trial_settings, plan_of
 from advcore.pipelines.sweep.settings import Sweep
 from advcore.pipelines.training.loading import load_training
 from advcore.pipelines.training.settings import Training
@@ -119,13 +119,15 @@ def only_checked(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return stop
 
     monkeypatch.setattr(
-        "advcore.pipelines.study.driver.run",
+        "advcore.pipelines.study.driver.run_study",
         checked(lambda study: (study.run.check(), prepare(study))),
     )
     monkeypatch.setattr("advcore.pipelines.training.driver.train", checked(load_training))
     monkeypatch.setattr(
         "advcore.pipelines.sweep.driver.sweep",
-        checked(lambda sweep: (sweep.run.check(), check_points(plan_of(sweep), sweep.points()))),
+        checked(
+            lambda sweep: (sweep.run.check(), check_trial_settings(plan_of(sweep), sweep.points()))
+        ),
     )
     return place
 

@@ -24,7 +24,7 @@ from mlflow_store import client
 from postgres import free_port
 
 from advcore.pipelines.settings.schema import read
-from advcore.pipelines.study.driver import run
+from advcore.pipelines.study.driver import run_study
 from advcore.pipelines.study.settings import Study
 from advcore.workers.pool.preconditions import private_token
 from advcore.workers.stores.store import open_store
@@ -185,7 +185,7 @@ def check(found: Path, mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rows are those of one process without Ray."""
     monkeypatch.chdir(mine)
     monkeypatch.syspath_prepend(mine)
-    run(
+    run_study(
         read(
             Study,
             "study.yaml",

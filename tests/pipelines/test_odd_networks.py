@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from studies import study_of
 
-from advcore.pipelines.study.driver import run
+from advcore.pipelines.study.driver import run_study
 from advcore.workers.errors import InputError
 
 CODE = """
@@ -53,7 +53,7 @@ def odd(tiny: dict[str, Any], place: Path, monkeypatch: pytest.MonkeyPatch) -> d
 
 
 def measured(odd: dict[str, Any], *names: str) -> Any:
-    return run(
+    return run_study(
         study_of(
             {**odd, "models": {name: {"architecture": f"odd_networks:{name}"} for name in names}}
         )

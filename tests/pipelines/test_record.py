@@ -4,8 +4,8 @@ from pathlib import Path
 
 from advcore.pipelines.tracking.record import (
     Artifact,
-    Curve,
     DatasetInput,
+    MetricCurve,
     Metrics,
     NullRun,
     Params,
@@ -25,7 +25,7 @@ def test_the_null_tracker_keeps_nothing(tmp_path: Path) -> None:
     run.log(Tags({"a": "b"}))
     run.log(Warnings({"a": "b"}))
     run.log(Metrics({"a": 1.0}))
-    run.log(Curve("c", [0], [1]))
+    run.log(MetricCurve("c", [0], [1]))
     run.log(Artifact(tmp_path / "none.png"))
     run.log(Text("a", "b.txt"))
     run.log(DatasetInput("a", "b", 1, (1, 2, 2)))

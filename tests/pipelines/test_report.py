@@ -19,8 +19,8 @@ from advcore.pipelines.cli import main
 from advcore.pipelines.printing import show
 from advcore.pipelines.reports.chance import Accuracy, accuracy_of
 from advcore.pipelines.reports.escaping import in_markdown, visible
-from advcore.pipelines.reports.text import plane, whole_curves
-from advcore.pipelines.study.driver import run
+from advcore.pipelines.reports.text import plane_table, whole_curves
+from advcore.pipelines.study.driver import run_study
 from advcore.pipelines.study.report import Report
 from advcore.pipelines.study.summaries import checked, drawings
 from advcore.probes import Curvature, Curve, Lines, Series, Summary
@@ -61,7 +61,7 @@ def _chart(name: str) -> Lines:
 def _with_odd(tiny: dict[str, Any], fault: str = "") -> Report:
     tiny["probes"] = {"margins": tiny["probes"]["margins"]}
     study = study_of(tiny)
-    return run(replace(study, probes={**study.probes, "odd": Odd(fault=fault)}))
+    return run_study(replace(study, probes={**study.probes, "odd": Odd(fault=fault)}))
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_names_of_probes_and_models_cannot_meet(tiny: dict[str, Any], place: Pat
     tiny["models"] = {"a-b": of["one"], "b": of["other"]}
     margins = tiny["probes"]["margins"]
     tiny["probes"] = {"m": margins, "m-a": {"kind": "curvature"}, "m-a-b": margins}
-    report = run(study_of(tiny))
+    report = run_study(study_of(tiny))
     tables = [path for path in report.files if path.suffix == ".parquet"]
     assert len(set(tables)) == 6
     assert "subspace" in pq.read_table(place / "out/tiny/tables/m/a-b.parquet").column_names
@@ -141,7 +141,7 @@ def test_names_of_probes_and_models_cannot_meet(tiny: dict[str, Any], place: Pat
 def test_files_of_the_users_own_stay_and_those_of_the_run_before_go(
     tiny: dict[str, Any], place: Path
 ) -> None:
-    run(study_of(tiny))
+    run_study(study_of(tiny))
     folder = place / "out/tiny"
     own = [
         folder / "figures/mine.png",
@@ -156,7 +156,7 @@ def test_files_of_the_users_own_stay_and_those_of_the_run_before_go(
     listed = folder / ".written.json"
     listed.write_text(listed.read_text().replace("[", '["../../precious.txt", ".", ', 1))
     del tiny["probes"]["curvature"], tiny["probes"]["examples"]
-    run(study_of(tiny))
+    run_study(study_of(tiny))
     assert all(path.read_text() == "mine" for path in [*own, outside])
     assert not list(folder.rglob("*eigenvalues*"))
     assert [path.name for path in (folder / "tables/curvature").iterdir()] == ["mine.parquet"]
@@ -175,7 +175,7 @@ def test_tables_of_a_folder_from_before_do_not_lie_beside_the_new_ones(
     for path in [*old, folder / "figures/mine.png"]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("old")
-    run(study_of(tiny))
+    run_study(study_of(tiny))
     assert not any(path.exists() for path in old)
     assert (folder / "figures/mine.png").is_file()
 
@@ -184,7 +184,7 @@ def test_the_report_says_all_that_is_needed_to_do_it_again(
     tiny: dict[str, Any], place: Path
 ) -> None:
     tiny["data"]["samples"] = 60
-    report = run(study_of(tiny))
+    report = run_study(study_of(tiny))
     folder = place / "out/tiny"
     text = (folder / "report.md").read_text()
     facts = dict(
@@ -219,7 +219,7 @@ def test_the_report_says_all_that_is_needed_to_do_it_again(
 def test_the_accuracy_is_that_of_the_rows_and_chance_is_told_in_every_probe(
     tiny: dict[str, Any], place: Path
 ) -> None:
-    report = run(study_of(tiny))
+    report = run_study(study_of(tiny))
     for by_model in report.summaries.values():
         assert all("at_chance" in summary.warnings for summary in by_model.values())
     told = report.warnings["at_chance"]["one/margins"]
@@ -257,7 +257,10 @@ def test_curves_are_whole_and_planes_are_tables() -> None:
         [" 1 ", " 2 ", " 3 "],
         [" 4 ", " 5 ", " 6 "],
     ]
-    assert plane("a", Curve([0, 1], [1, 2], 2)).splitlines()[0].split("|")[2:4] == [" 0 ", " 1 "]
+    assert plane_table("a", Curve([0, 1], [1, 2], 2)).splitlines()[0].split("|")[2:4] == [
+        " 0 ",
+        " 1 ",
+    ]
 
 
 def test_a_summary_must_hold_numbers_and_words() -> None:

@@ -13,7 +13,7 @@ from studies import Picky, indices, interrupt_after, stored, study_of
 
 from advcore.networks import perceptron
 from advcore.pipelines.settings import schema
-from advcore.pipelines.study.driver import run
+from advcore.pipelines.study.driver import run_study
 from advcore.pipelines.study.report import Report
 from advcore.pipelines.study.settings import Study
 from advcore.pipelines.tracking.client import FIRST_CONTACT_SETTINGS
@@ -43,7 +43,7 @@ class Mute(Curvature):
 
 
 def test_a_study_measures_summarises_and_draws(tiny: dict[str, Any], place: Path) -> None:
-    report = run(study_of(tiny))
+    report = run_study(study_of(tiny))
     assert (report.measured, report.found, report.failures) == (24, 0, [])
     assert set(report.summaries) == set(tiny["probes"])
     assert set(report.summaries["margins"]) == {"one", "two"}
@@ -69,7 +69,7 @@ def test_shards_without_rows_are_rows_like_others(tiny: dict[str, Any], place: P
         "shared": {"kind": "shared_curvature", "top": 9},
         "some": {"kind": "curvature", "count": 1},
     }
-    report = run(study_of(tiny))
+    report = run_study(study_of(tiny))
     assert (report.measured, report.failures, report.problems) == (18, [], [])
     assert report.summaries["some"]["one"].scalars["median_turn"] > 0
     table = pq.read_table(place / "out/tiny/tables/landscape/one.parquet")
@@ -86,9 +86,9 @@ def test_shards_without_rows_are_rows_like_others(tiny: dict[str, Any], place: P
 def test_a_second_run_computes_nothing(
     tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = run(study_of(tiny))
+    first = run_study(study_of(tiny))
     monkeypatch.setattr("advcore.workers.inline.Worker", None)
-    second = run(study_of(tiny))
+    second = run_study(study_of(tiny))
     assert (second.measured, second.found) == (0, 24)
     assert second.summaries == first.summaries
 
@@ -96,21 +96,21 @@ def test_a_second_run_computes_nothing(
 def test_a_run_goes_on_after_an_interruption_with_the_same_rows(
     tiny: dict[str, Any], place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    undisturbed = run(study_of(tiny, out="other"))
+    undisturbed = run_study(study_of(tiny, out="other"))
     with monkeypatch.context() as patch:
         interrupt_after(5, patch)
         with pytest.raises(KeyboardInterrupt):
-            run(study_of(tiny))
+            run_study(study_of(tiny))
     assert len(stored(place)) == 6  # the sixth was measured before the stop
-    report = run(study_of(tiny))
+    report = run_study(study_of(tiny))
     assert (report.measured, report.found) == (18, 6)
     assert report.summaries == undisturbed.summaries
 
 
 def test_changing_one_probe_measures_that_probe_alone(tiny: dict[str, Any]) -> None:
-    run(study_of(tiny))
+    run_study(study_of(tiny))
     tiny["probes"]["margins"]["family"]["size"] = 2
-    report = run(study_of(tiny))
+    report = run_study(study_of(tiny))
     assert (report.measured, report.found) == (6, 18)
 
 
@@ -121,14 +121,14 @@ def test_rows_of_a_comparison_are_those_of_the_other_weights(
         "transfer": {"kind": "transfer", "to": ["one"], "scales": [1, 2]},
         "margins": tiny["probes"]["margins"],
     }
-    first = run(study_of(tiny))
+    first = run_study(study_of(tiny))
     assert _names(first) == {"transfer/transfer", "transfer/over_scale", "margins/margins"}
     assert first.summaries["transfer"]["one"].scalars["transfer_rate/one"] == 1
     table = pq.read_table(place / "out/tiny/tables/transfer/two.parquet")
     assert table["to"].to_pylist() == ["one"] * 40
     torch.manual_seed(4)
     save_checkpoint(perceptron(), place / "one.safetensors", {})
-    again = run(study_of(tiny))
+    again = run_study(study_of(tiny))
     assert (again.measured, again.found) == (
         9,
         3,
@@ -140,7 +140,7 @@ def test_another_shard_size_gives_the_same_rows_to_rounding(
 ) -> None:
     tables = []
     for size in (8, 20):
-        report = run(study_of(tiny, shard_size=size, out=f"out{size}"))
+        report = run_study(study_of(tiny, shard_size=size, out=f"out{size}"))
         tables.append({probe: by_model["one"] for probe, by_model in report.summaries.items()})
     for name in ("robustness", "margins"):
         for key, value in tables[0][name].scalars.items():
@@ -150,13 +150,13 @@ def test_another_shard_size_gives_the_same_rows_to_rounding(
 def test_a_name_used_for_another_study_shows_the_one_that_ran_last(
     tiny: dict[str, Any], place: Path
 ) -> None:
-    first = run(study_of(tiny, track=True))
+    first = run_study(study_of(tiny, track=True))
     del tiny["probes"]["curvature"]
-    second = run(study_of(tiny, track=True))
+    second = run_study(study_of(tiny, track=True))
     assert "curvature" not in (place / "out/tiny/report.md").read_text()
     assert not list((place / "out/tiny/figures").rglob("*curvature*"))
     assert second.measured == 0
-    again = run(first.study)
+    again = run_study(first.study)
     assert (again.measured, again.found) == (0, 24)
     assert "curvature" in (place / "out/tiny/report.md").read_text()
     assert all(figure.is_file() for figure in again.figures)
@@ -164,7 +164,7 @@ def test_a_name_used_for_another_study_shows_the_one_that_ran_last(
 
 def test_a_probe_that_cannot_summarise_keeps_its_table(tiny: dict[str, Any], place: Path) -> None:
     study = study_of(tiny)
-    report = run(replace(study, probes={**study.probes, "curvature": Mute()}))
+    report = run_study(replace(study, probes={**study.probes, "curvature": Mute()}))
     assert not report.complete
     assert "nothing to say" in report.problems[0]
     assert "margins" in report.summaries
@@ -176,18 +176,18 @@ def test_a_shard_that_fails_is_reported_and_tried_again_alone(
 ) -> None:
     study = study_of(tiny)
     first = int(torch.as_tensor(indices(study))[0])
-    report = run(replace(study, probes={**study.probes, "curvature": Picky(sample=first)}))
+    report = run_study(replace(study, probes={**study.probes, "curvature": Picky(sample=first)}))
     assert {outcome.name for outcome in report.failures} == {"one/curvature", "two/curvature"}
     assert all("no curvature today" in outcome.error for outcome in report.failures)
     assert len(stored(place)) == 22
     assert report.summaries["curvature"]["one"].scalars["low_rank_share"] == 1
-    again = run(replace(study, probes={**study.probes, "curvature": Picky(sample=first)}))
+    again = run_study(replace(study, probes={**study.probes, "curvature": Picky(sample=first)}))
     assert (again.measured, again.found, len(again.failures)) == (2, 22, 2)
 
 
 def test_every_sample_stands_once_in_the_tables(tiny: dict[str, Any], place: Path) -> None:
     study = study_of(tiny)
-    run(study)
+    run_study(study)
     table = pq.read_table(place / "out/tiny/tables/margins/one.parquet")
     assert table.num_rows == 3 * 20
     pairs = set(zip(table["sample"].to_pylist(), table["subspace"].to_pylist(), strict=True))
@@ -203,8 +203,8 @@ def test_rays_rows_equal_the_inline_runners_bit_for_bit(
         "attack": {"kind": "deepfool", "norm": "l2"},
         "to": ["two"],
     }
-    run(study_of(tiny, out="inline"))
-    report = run(study_of(tiny, runner="ray", workers=workers, out="ray"))
+    run_study(study_of(tiny, out="inline"))
+    report = run_study(study_of(tiny, runner="ray", workers=workers, out="ray"))
     assert report.measured == 30
     inline, ray = open_store(str(place / "inline/store")), open_store(str(place / "ray/store"))
     keys = [path.stem for path in (place / "inline/store").rglob("*.parquet")]
@@ -235,7 +235,7 @@ def test_ray_ends_where_mlflow_refuses(
         silent.listen()
         uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(InputError, match=f"MLflow at {uri} cannot be used: no answer"):
-            run(study_of(tiny, runner="ray", workers=1, track=True, tracking_uri=uri))
+            run_study(study_of(tiny, runner="ray", workers=1, track=True, tracking_uri=uri))
     assert len(begun) == 1
     assert begun == dismissed
     assert running() == before
@@ -250,7 +250,9 @@ def test_where_nobody_listens_no_ray_is_started(
         InputError,
         match=r"^MLflow at http://127.0.0.1:1 cannot be used: no answer; check tracking_uri",
     ):
-        run(study_of(tiny, runner="ray", workers=1, track=True, tracking_uri="http://127.0.0.1:1"))
+        run_study(
+            study_of(tiny, runner="ray", workers=1, track=True, tracking_uri="http://127.0.0.1:1")
+        )
 
 
 @dataclass(frozen=True)
@@ -273,7 +275,7 @@ class Leaving(Curvature):
 @pytest.mark.parametrize("where", ["measure", "summarise"])
 def test_a_probe_that_leaves_by_sys_exit_fails_alone(tiny: dict[str, Any], where: str) -> None:
     tiny["probes"]["leaving"] = {"kind": f"{__name__}:Leaving", "where": where}
-    report = run(study_of(tiny))
+    report = run_study(study_of(tiny))
     assert not report.complete
     assert set(tiny["probes"]) - set(report.summaries) == {"leaving"}
     told = " ".join([*report.problems, *(failure.error for failure in report.failures)])

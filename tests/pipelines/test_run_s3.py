@@ -18,7 +18,7 @@ from s3_server import S3, SECRET
 from studies import stored, study_of
 
 from advcore.pipelines import cli
-from advcore.pipelines.study.driver import run
+from advcore.pipelines.study.driver import run_study
 from advcore.pipelines.study.plan import prepare
 from advcore.pipelines.tracking.checkpoints import upload_checkpoints
 from advcore.workers.datasets import DataSpec, load
@@ -63,13 +63,13 @@ def test_rows_on_s3_are_those_in_a_folder_also_on_a_bad_day(
     tiny: dict[str, Any], place: Path, s3: S3, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = only(tiny, "margins")
-    run(study_of(study))
+    run_study(study_of(study))
     with faulty(s3.port, sometimes(1 / 2)) as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
         there = study_of(study, store=s3.url("store"), out="there")
-        first = run(there)
+        first = run_study(there)
         assert (first.complete, first.measured, first.found) == (True, 6, 0)
-        again = run(there)
+        again = run_study(there)
         assert (again.complete, again.measured, again.found) == (True, 0, 6)
     assert sum(proxy.spoilt.values()) >= 5
     assert not (place / "there/store").exists()
@@ -82,11 +82,11 @@ def test_a_checkpoint_and_data_on_s3(tiny: dict[str, Any], place: Path, s3: S3) 
     for name in ("own.npz", "one.safetensors"):
         s3.client.upload_file(str(place / name), s3.bucket, f"in/{name}")
     study = {**only(tiny, "curvature"), "data": {"name": "npz:own.npz"}}
-    run(study_of(study))
+    run_study(study_of(study))
     study["models"]["one"]["checkpoint"] = s3.url("in/one.safetensors")
     study["data"] = {"name": f"npz:{s3.url('in/own.npz')}"}
     (place / "one.safetensors").unlink()
-    report = run(study_of(study))
+    report = run_study(study_of(study))
     assert (report.complete, report.measured, report.found) == (
         True,
         0,
@@ -153,7 +153,7 @@ def test_on_ray_through_the_command_line_and_no_secret_is_written(
             assert words in done.stdout
             assert SECRET not in done.stdout + done.stderr
     assert proxy.spoilt
-    run(study_of(yaml.safe_load(study_file.read_text())))
+    run_study(study_of(yaml.safe_load(study_file.read_text())))
     check_rows(place, s3)
     logs = [path for path in short.rglob("*") if path.is_file()]
     assert any(path.name.startswith("worker-") for path in logs)

@@ -11,7 +11,7 @@ import torch
 from studies import Picky, indices, interrupt_after, study_of
 
 from advcore.networks import perceptron
-from advcore.pipelines.study.driver import run
+from advcore.pipelines.study.driver import run_study
 from advcore.workers.checkpoints import load_checkpoint, save_checkpoint
 
 
@@ -38,7 +38,7 @@ class TestMLflow:
     def test_everything_is_there(self, tiny: dict[str, Any], place: Path) -> None:
         from mlflow import MlflowClient
 
-        run(study_of(tiny, track=True))
+        run_study(study_of(tiny, track=True))
         runs = self.runs(place)
         parents = [entry for entry in runs if "mlflow.parentRunId" not in entry.data.tags]
         assert len(parents) == 1
@@ -77,10 +77,10 @@ class TestMLflow:
         with monkeypatch.context() as patch:
             interrupt_after(3, patch)
             with pytest.raises(KeyboardInterrupt):
-                run(study_of(tiny, track=True))
+                run_study(study_of(tiny, track=True))
         (before,) = self.runs(place)
         assert before.info.status == "KILLED"
-        run(study_of(tiny, track=True))
+        run_study(study_of(tiny, track=True))
         after = self.runs(place)
         assert before.info.run_id in {entry.info.run_id for entry in after}
         assert len(after) == 9
@@ -94,7 +94,7 @@ class TestMLflow:
         study = study_of(tiny, track=True)
         picky = Picky(sample=int(indices(study)[0]))
         failing = replace(study, probes={"curvature": picky})
-        run(failing)
+        run_study(failing)
         client = MlflowClient(f"sqlite:///{place / 'out' / 'mlflow.db'}")
         parent = next(
             entry for entry in self.runs(place) if "mlflow.parentRunId" not in entry.data.tags
@@ -128,7 +128,7 @@ class TestMLflow:
             network[-1].weight *= 1e6
         save_checkpoint(network, place / "one.safetensors", {})
         tiny["probes"] = {"robustness": tiny["probes"]["robustness"]}
-        report = run(study_of(tiny, track=True))
+        report = run_study(study_of(tiny, track=True))
         told = report.warnings["saturated_logits"]
         assert set(told) == {"one/robustness"}
         tags = self.warnings(place)
@@ -146,7 +146,7 @@ class TestMLflow:
         study = study_of(tiny, track=True)
         study = replace(study, probes={"curvature": Anxious(sample=int(indices(study)[0]))})
         monkeypatch.setattr(Anxious, "sentences", {"old": "was so", "kept": "is so"})
-        run(study)
+        run_study(study)
         chance = "advcore.warning.at_chance"  # the networks are fresh
         assert set(self.warnings(place)["one/curvature"]) == {
             "advcore.warning.old",
@@ -158,13 +158,13 @@ class TestMLflow:
             == "one/curvature: was so\ntwo/curvature: was so"
         )
         monkeypatch.setattr(Anxious, "sentences", {"kept": "is still so"})
-        run(study)
+        run_study(study)
         assert set(self.warnings(place)["two/curvature"]) == {"advcore.warning.kept", chance}
         assert self.warnings(place)["two/curvature"]["advcore.warning.kept"] == "is still so"
         assert set(self.warnings(place)["tiny"]) == {"advcore.warning.kept", chance}
 
     def test_a_second_run_writes_nothing(self, tiny: dict[str, Any], place: Path) -> None:
-        run(study_of(tiny, track=True))
+        run_study(study_of(tiny, track=True))
         before = [(entry.info.run_id, entry.info.end_time) for entry in self.runs(place)]
-        run(study_of(tiny, track=True))
+        run_study(study_of(tiny, track=True))
         assert [(entry.info.run_id, entry.info.end_time) for entry in self.runs(place)] == before

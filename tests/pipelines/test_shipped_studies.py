@@ -10,7 +10,7 @@ import yaml
 from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.schema import read
 from advcore.pipelines.settings.shipped import find, shipped_files
-from advcore.pipelines.study.driver import run
+from advcore.pipelines.study.driver import run_study
 from advcore.pipelines.study.settings import Study
 
 SMALL = ("data.samples=12", "run.threads=1", "run.track=false", "run.shard_size=12")
@@ -34,4 +34,4 @@ def test_masked_claims_have_their_numbers(place: Path) -> None:
     data["train"] = dict.fromkeys(data["train"], "quick.yaml")
     data["probes"]["robustness"]["attacks"][1] |= {"steps": 2, "queries": 10}
     study = schema.structure(Study, schema.override(data, SMALL))
-    assert not [claim for claim in run(study).claims.values() if isinstance(claim, str)]
+    assert not [claim for claim in run_study(study).claims.values() if isinstance(claim, str)]

@@ -596,7 +596,7 @@ def test_the_command_runs_and_refuses(place: Path, capsys: pytest.CaptureFixture
 def test_shipped_sweeps_are_in_order(name: str, place: Path) -> None:
     settings = schema.structure(Sweep, schema.load_yaml(shipped_files("sweeps")[name]))
     plan = driver.plan_of(settings)
-    driver.check_points(plan, settings.points())
+    driver.check_trial_settings(plan, settings.points())
     assert replace(settings, claims={}) != settings
     assert settings.name == name
 

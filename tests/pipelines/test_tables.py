@@ -16,7 +16,7 @@ def test_a_table_lines_up() -> None:
 
 
 def test_numbers_have_four_digits_and_nan_is_a_dash() -> None:
-    assert [tables.number(value) for value in (0.123456, 1e-9, math.inf, math.nan)] == [
+    assert [tables.format_number(value) for value in (0.123456, 1e-9, math.inf, math.nan)] == [
         "0.1235",
         "1e-09",
         "inf",

@@ -17,8 +17,8 @@ from postgres import free_port
 from advcore.pipelines.tracking import tracker
 from advcore.pipelines.tracking.record import (
     Artifact,
-    Curve,
     DatasetInput,
+    MetricCurve,
     Metrics,
     Params,
     Tags,
@@ -46,7 +46,7 @@ def test_a_run_is_kept_whole(folder: Path) -> None:
     run.log(Tags({"advcore.device": "cpu"}))
     run.log(Metrics({"accuracy": 0.5}))
     run.log(Metrics({"loss": 2.0}, step=3))
-    run.log(Curve("robust/worst", [0, 0.5, 1], [1.0, 0.75, 0.5]))
+    run.log(MetricCurve("robust/worst", [0, 0.5, 1], [1.0, 0.75, 0.5]))
     run.log(Text("what failed", "failures.txt"))
     (folder / "figure.png").write_bytes(b"png")
     run.log(Artifact(folder / "figure.png", "figures"))
@@ -93,7 +93,7 @@ def test_an_interrupted_run_goes_on_and_holds_everything_once(folder: Path) -> N
         run.start()
         run.log(Params({"a": 1}))
         run.log(Metrics({"accuracy": 0.5, "nothing": math.nan}))
-        run.log(Curve("c", [0, 1], [1.0, 0.5 if attempt == 0 else 0.25]))
+        run.log(MetricCurve("c", [0, 1], [1.0, 0.5 if attempt == 0 else 0.25]))
         run.log(DatasetInput("mnist5k", "d", 256, (1, 28, 28)))
         child = run.child("plain/robustness", "plain/robustness")
         child.log(Metrics({"accuracy": 0.5}))
@@ -143,7 +143,7 @@ def test_more_than_one_call_takes_and_long_values_are_cut(folder: Path) -> None:
     run.log(Params(values))
     opened(folder).log(Params(values))
     run.log(Tags({f"t{i}": "y" * 9000 if i == 0 else "z" for i in range(230)}))
-    run.log(Curve("long", range(2300), range(2300)))
+    run.log(MetricCurve("long", range(2300), range(2300)))
     kept = client(folder).get_run(run.id)
     assert len(kept.data.params) == 230
     assert len(kept.data.params["p0"]) == 6000
@@ -154,7 +154,7 @@ def test_more_than_one_call_takes_and_long_values_are_cut(folder: Path) -> None:
 def test_infinite_metrics_are_named_and_left_out(folder: Path) -> None:
     run = opened(folder)
     run.log(Metrics({"distance": math.inf, "nan": math.nan}))
-    opened(folder).log(Curve("margin", [0, 1, 2], [1.0, math.inf, -math.inf]))
+    opened(folder).log(MetricCurve("margin", [0, 1, 2], [1.0, math.inf, -math.inf]))
     kept = client(folder).get_run(run.id).data
     assert kept.tags["advcore.infinite"] == "distance, margin at step 1, margin at step 2"
     assert "distance" not in kept.metrics
@@ -212,7 +212,7 @@ def test_a_curve_needs_an_x_for_each_y(folder: Path) -> None:
         ValueError,
         match=r"expected as many x as y in curve 'c', got 1 and 2; give one x for each y",
     ):
-        opened(folder).log(Curve("c", [0], [1, 2]))
+        opened(folder).log(MetricCurve("c", [0], [1, 2]))
 
 
 def test_a_key_with_quotes_is_refused(folder: Path) -> None:

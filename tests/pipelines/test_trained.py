@@ -11,7 +11,7 @@ from advcore.pipelines.claims import Measured
 from advcore.pipelines.claims.results import by_place
 from advcore.pipelines.printing import render_report
 from advcore.pipelines.settings import schema
-from advcore.pipelines.study.driver import run
+from advcore.pipelines.study.driver import run_study
 from advcore.pipelines.study.settings import Study
 from advcore.pipelines.study.trained_models import with_trained
 from advcore.workers.errors import InputError
@@ -64,7 +64,7 @@ def test_models_are_trained_once_and_measured_on_what_they_learnt(
     study: dict[str, Any], place: Path
 ) -> None:
     parsed = schema.structure(Study, study)
-    first, second = run(parsed), run(parsed)
+    first, second = run_study(parsed), run_study(parsed)
     assert (first.measured, second.measured) == (9, 0)
     assert list(first.summaries["margins"]) == ["one", "own", "flipped"]
     assert sorted(path.name for path in (place / "out/models").glob("*.safetensors")) == [
@@ -74,7 +74,7 @@ def test_models_are_trained_once_and_measured_on_what_they_learnt(
     assert {name: type(value).__name__ for name, value in first.study.transforms.items()} == {
         "flipped": "Flip"
     }
-    plain = run(
+    plain = run_study(
         schema.structure(
             Study, {**study, "transforms": {"flipped": {"kind": "low_pass", "band": 8}}}
         )
@@ -88,20 +88,20 @@ def test_one_training_is_measured_bare_and_in_a_wrapper(study: dict[str, Any], p
     study["wrappers"] = {"loud": {"kind": "scaled_logits", "factor": 1000}}
     study["probes"] = {"masking": {"kind": "masking", "eps": [0.1], "steps": 1, "draws": 1}}
     del study["claims"]
-    report = run(schema.structure(Study, study))
+    report = run_study(schema.structure(Study, study))
     assert sorted(path.name for path in (place / "out/models").glob("*.safetensors")) == [
         "own.safetensors"
     ]
     own, loud = (report.summaries["masking"][name].scalars for name in ("own", "loud"))
     assert own["accuracy"] == loud["accuracy"]
     assert loud["saturated"] > 0.9 > own["saturated"]
-    assert run(schema.structure(Study, study)).measured == 0
+    assert run_study(schema.structure(Study, study)).measured == 0
 
 
 def test_claims_stand_in_the_report_beside_their_numbers(
     study: dict[str, Any], place: Path
 ) -> None:
-    report = run(schema.structure(Study, study))
+    report = run_study(schema.structure(Study, study))
     assert report.complete
     assert isinstance(report.claims["rises"], Measured)
     assert isinstance(report.claims["ratio"], Measured)
@@ -117,7 +117,7 @@ def test_what_a_claim_warns_of_is_told_wherever_warnings_are(
     study: dict[str, Any], place: Path
 ) -> None:
     study["claims"] = {"own": {"kind": "studies:Warned"}}
-    report = run(schema.structure(Study, study))
+    report = run_study(schema.structure(Study, study))
     line = "- **warning**, claim own, few_samples: one sample carries all of a mean"
     assert line in (place / "out/tiny/report.md").read_text()
     assert line in render_report(report)
@@ -149,7 +149,7 @@ def test_no_model_is_measured_on_what_it_learnt(
     with pytest.raises(
         InputError, match="15 of the samples that are measured are those that the models learn"
     ):
-        run(schema.structure(Study, study))
+        run_study(schema.structure(Study, study))
 
 
 @pytest.mark.parametrize(
@@ -195,6 +195,6 @@ def test_what_cannot_be_trained_or_claimed_is_refused(
     study: dict[str, Any], changes: dict[str, Any], match: str, place: Path
 ) -> None:
     with pytest.raises(InputError, match=match) as refusal:
-        run(schema.structure(Study, {**study, **changes}))
+        run_study(schema.structure(Study, {**study, **changes}))
     assert "\n" not in str(refusal.value)
     assert not (place / "out/models").exists()  # refused before any training

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from advcore.pipelines.settings import schema
-from advcore.pipelines.study.driver import run
+from advcore.pipelines.study.driver import run_study
 from advcore.pipelines.study.settings import Study
 from advcore.pipelines.training.driver import train
 from advcore.pipelines.training.settings import Training
@@ -48,7 +48,7 @@ def test_an_attack_in_the_box_is_refused_in_one_line(tiny: dict[str, Any], probe
         r"leave: take attacks with box: false"
     )
     with pytest.raises(InputError, match=match) as refusal:
-        run(schema.structure(Study, tiny))
+        run_study(schema.structure(Study, tiny))
     assert "\n" not in str(refusal.value)
 
 
@@ -59,9 +59,9 @@ def test_networks_that_see_other_images_are_not_compared(tiny: dict[str, Any], p
         r"give both one transform"
     )
     with pytest.raises(InputError, match=match):
-        run(schema.structure(Study, tiny))
+        run_study(schema.structure(Study, tiny))
     tiny["transforms"]["one"] = {"kind": "flip"}
-    assert run(schema.structure(Study, tiny)).complete
+    assert run_study(schema.structure(Study, tiny)).complete
 
 
 def test_a_study_of_transformed_data_measures_rows_of_its_own(
@@ -70,7 +70,7 @@ def test_a_study_of_transformed_data_measures_rows_of_its_own(
     results, tiny = [], _without_a_box(tiny)
     for transform in (None, {"kind": "flip"}, {"kind": "cut_off", "band": 2}, {"kind": "flip"}):
         study = schema.structure(Study, tiny | {"data": {**tiny["data"], "transform": transform}})
-        results.append(run(study))
+        results.append(run_study(study))
     assert [(report.measured, report.found) for report in results] == [
         (9, 0),
         (9, 0),

@@ -11,7 +11,7 @@ from sweeps import sweep_of, tiny_sweep, with_term
 
 from advcore.pipelines.printing import render_report
 from advcore.pipelines.settings.schema import read
-from advcore.pipelines.study.driver import run
+from advcore.pipelines.study.driver import run_study
 from advcore.pipelines.sweep.driver import sweep
 from advcore.pipelines.training.driver import train
 from advcore.pipelines.training.settings import Training
@@ -46,7 +46,7 @@ def test_a_study_with_such_a_probe_says_so(
 ) -> None:
     monkeypatch.syspath_prepend(str(place))
     (place / "unseen_probe.py").write_text(PROBE)
-    report = run(
+    report = run_study(
         study_of(
             {**tiny, "probes": {"mine": {"kind": "unseen_probe:Mine", "spectrum": "top", "top": 2}}}
         )
@@ -62,7 +62,7 @@ def test_a_study_with_such_a_probe_says_so(
 
 
 def test_a_study_without_one_says_nothing(tiny: dict[str, Any]) -> None:
-    report = run(
+    report = run_study(
         study_of(
             {**tiny, "probes": {"curvature": {"kind": "curvature", "spectrum": "top", "top": 2}}}
         )
@@ -101,7 +101,7 @@ def test_mlflow_says_so(tiny: dict[str, Any], place: Path, monkeypatch: pytest.M
     monkeypatch.syspath_prepend(str(place))
     (place / "unseen_probe.py").write_text(PROBE)
     probe = {"kind": "unseen_probe:Mine", "spectrum": "top", "top": 2}
-    run(study_of({**tiny, "probes": {"mine": probe}}, track=True, out=str(place)))
+    run_study(study_of({**tiny, "probes": {"mine": probe}}, track=True, out=str(place)))
     mlflow = client(place)
     experiments = [own.experiment_id for own in mlflow.search_experiments()]
     tags = [own.data.tags for own in mlflow.search_runs(experiments)]

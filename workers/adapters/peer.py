@@ -69,7 +69,7 @@ def attack_by(
             "this classifier holds something per sample, and another library may change its "
             "batch: set one_by_one"
         )
-    size = l0.get(norm)
+    size = l0.size_by_name(norm)
 
     def search(
         classifier: Classifier,

@@ -11,7 +11,7 @@ import pyarrow as pa
 from advcore.probes.probe import Columns
 from advcore.workers.errors import InputError
 from advcore.workers.stores.rows import (
-    explained,
+    explain_read_errors,
     own_table,
     read_words,
     row_file,
@@ -49,7 +49,7 @@ class FolderStore:
         return self.read_all([key])
 
     def metadata(self, key: str) -> dict[str, str]:
-        with explained(str(self.root), key):
+        with explain_read_errors(str(self.root), key):
             return read_words(self.path(key))
 
     def set_aside(self, key: str) -> str:
@@ -65,7 +65,7 @@ class FolderStore:
         return [self.metadata(key) for key in keys]
 
     def _table(self, key: str) -> pa.Table:
-        with explained(str(self.root), key):
+        with explain_read_errors(str(self.root), key):
             return own_table(self.path(key), key)
 
 

@@ -115,7 +115,7 @@ def read_words(source: Path | bytes) -> dict[str, str]:
 
 
 @contextmanager
-def explained(store: str, key: str) -> Iterator[None]:
+def explain_read_errors(store: str, key: str) -> Iterator[None]:
     """Turn errors of reading the rows of `key` from `store` into ValueError with advice.
 
     It is Damaged if there is such a file.

@@ -13,7 +13,7 @@ import pyarrow as pa
 from advcore.probes.probe import Columns
 from advcore.workers.errors import InputError
 from advcore.workers.stores.rows import (
-    explained,
+    explain_read_errors,
     own_table,
     read_words,
     row_file,
@@ -80,7 +80,7 @@ class S3Store:
         return self.read_all([key])
 
     def metadata(self, key: str) -> dict[str, str]:
-        with explained(self.place, key):
+        with explain_read_errors(self.place, key):
             tail = self.bucket.get(self._object(key), _TAIL)
             try:
                 return read_words(tail)
@@ -118,7 +118,7 @@ class S3Store:
         return f"{self.prefix}/{row_file(key)}"
 
     def _table(self, key: str) -> pa.Table:
-        with explained(self.place, key):
+        with explain_read_errors(self.place, key):
             return own_table(self.bucket.get(self._object(key)), key)
 
 

@@ -23,7 +23,7 @@ def _assert_consistent(attack, classifier, images, criterion, result) -> None:
     """The record agrees with itself, with a forward pass of its images, with the ball and with the
     box.
     """
-    norm = l0.get(norm_of(attack))
+    norm = l0.size_by_name(norm_of(attack))
     assert torch.equal(criterion.holds(classifier(result.images)), result.found)
     assert torch.equal(result.found, result.status < Status.ROBUST)
     assert torch.equal(torch.isfinite(result.distance), result.found)

@@ -36,7 +36,9 @@ def test_each_sample_may_have_its_own_eps(attack):
         alone = run(with_budget(attack, radius), network, images[rows], criterion.take(rows), rows)
         torch.testing.assert_close(mixed.images[rows], alone.images, rtol=1e-6, atol=1e-8)
         assert torch.equal(mixed.status[rows], alone.status)
-    assert (norms.get(norm_of(attack)).size(mixed.images - images) <= eps * (1 + 1e-6)).all()
+    assert (
+        norms.norm_by_name(norm_of(attack)).size(mixed.images - images) <= eps * (1 + 1e-6)
+    ).all()
 
 
 @pytest.mark.parametrize("attack", BUDGET, ids=repr)

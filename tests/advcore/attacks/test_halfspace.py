@@ -28,7 +28,7 @@ def problem(
 @pytest.mark.parametrize("name", NORMS)
 def test_the_way_lands_on_the_hyperplane_and_in_the_box(name: str) -> None:
     origin, normal, gap = problem(0)
-    way = step_to_hyperplane(norms.get(name), origin, normal, gap)
+    way = step_to_hyperplane(norms.norm_by_name(name), origin, normal, gap)
     torch.testing.assert_close((way * normal).sum(1), gap)
     assert (origin + way).min() >= -1e-12
     assert (origin + way).max() <= 1 + 1e-12
@@ -39,7 +39,7 @@ def test_no_other_point_of_hyperplane_and_box_is_closer(name: str) -> None:
     """Random feasible points, near and far: each is made to close the same gap by moving along the
     way's own room.
     """
-    norm = norms.get(name)
+    norm = norms.norm_by_name(name)
     origin, normal, gap = problem(1)
     way = step_to_hyperplane(norm, origin, normal, gap)
     room = torch.where(normal > 0, 1 - origin, origin)
@@ -57,7 +57,7 @@ def test_no_other_point_of_hyperplane_and_box_is_closer(name: str) -> None:
 
 @pytest.mark.parametrize("name", NORMS)
 def test_far_from_the_walls_the_box_changes_nothing(name: str) -> None:
-    norm = norms.get(name)
+    norm = norms.norm_by_name(name)
     origin, normal, _ = problem(3)
     origin = torch.full_like(origin, 0.5)
     gap = torch.full((len(origin),), 1e-3, dtype=torch.float64)
@@ -70,7 +70,7 @@ def test_far_from_the_walls_the_box_changes_nothing(name: str) -> None:
 def test_a_hyperplane_out_of_reach_leads_to_the_nearest_corner(name: str) -> None:
     origin, normal, _ = problem(4)
     gap = torch.full((len(origin),), 1e3, dtype=torch.float64)
-    way = step_to_hyperplane(norms.get(name), origin, normal, gap)
+    way = step_to_hyperplane(norms.norm_by_name(name), origin, normal, gap)
     corner = torch.where(normal > 0, 1 - origin, -origin) * (normal != 0)
     torch.testing.assert_close(way, corner)
 
@@ -79,6 +79,10 @@ def test_a_hyperplane_out_of_reach_leads_to_the_nearest_corner(name: str) -> Non
 @pytest.mark.parametrize("box", [True, False])
 def test_a_closed_gap_or_no_normal_needs_no_way(name: str, box: bool) -> None:
     origin, normal, gap = problem(5)
-    assert not step_to_hyperplane(norms.get(name), origin, normal, torch.zeros_like(gap), box).any()
-    nowhere = step_to_hyperplane(norms.get(name), origin, torch.zeros_like(normal), gap, box)
+    assert not step_to_hyperplane(
+        norms.norm_by_name(name), origin, normal, torch.zeros_like(gap), box
+    ).any()
+    nowhere = step_to_hyperplane(
+        norms.norm_by_name(name), origin, torch.zeros_like(normal), gap, box
+    )
     assert torch.equal(nowhere, torch.zeros_like(nowhere))

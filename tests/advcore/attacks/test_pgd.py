@@ -105,9 +105,9 @@ def test_movable_leaves_out_what_the_box_stops():
 @pytest.mark.parametrize("norm", ["l1", "l2", "linf"])
 def test_project_keeps_ball_and_box(norm):
     center = oracles.images(20).round(decimals=1)
-    ball = Ball.of(norms.get(norm), center, torch.full((20,), 0.7, dtype=center.dtype))
+    ball = Ball.of(norms.norm_by_name(norm), center, torch.full((20,), 0.7, dtype=center.dtype))
     moved = ball.project(center + 3 * (oracles.images(20, seed=1) - 0.5))
-    assert (norms.get(norm).size(moved - center) <= 0.7 * (1 + 1e-9)).all()
+    assert (norms.norm_by_name(norm).size(moved - center) <= 0.7 * (1 + 1e-9)).all()
     assert moved.min() >= 0
     assert moved.max() <= 1
     torch.testing.assert_close(ball.project(moved), moved)

@@ -40,7 +40,7 @@ class Given:
 
     def __call__(self, classifier, images, criterion, randomness=None):
         ones = torch.ones(len(images), dtype=torch.int64)
-        distance = norms.get(self.norm).size(self.images - images)
+        distance = norms.norm_by_name(self.norm).size(self.images - images)
         return Adversarial(self.images, ones.bool(), distance, ones * Status.BROKEN, ones, ones)
 
 
@@ -109,7 +109,7 @@ def test_on_the_grid_verified_and_in_the_ball(gridded, dtype, norm, eps, levels,
     result = Rounded(PGD(eps=eps, norm=norm, steps=5), levels)(
         network, images, labels, Randomness(seed, torch.arange(6))
     )
-    size = norms.get(norm).size(result.images - images)
+    size = norms.norm_by_name(norm).size(result.images - images)
     assert on_grid(result.images[result.found], levels)
     assert torch.equal(result.found, labels.holds(network(result.images)))
     assert not (result.found & ~plain.found).any()

@@ -75,7 +75,9 @@ def test_fgsm_is_one_step_along_the_steepest_direction(norm):
         0
     ]
     result = FGSM(eps=0.2, norm=norm)(network, images, Untargeted(labels))
-    torch.testing.assert_close(result.images, images + 0.2 * norms.get(norm).steepest(gradient))
+    torch.testing.assert_close(
+        result.images, images + 0.2 * norms.norm_by_name(norm).steepest(gradient)
+    )
 
 
 @pytest.mark.parametrize(
@@ -90,7 +92,7 @@ def test_pgd_starts_at_a_random_point_of_the_ball(attack):
         attack(still, images, labels, Randomness(seed, torch.arange(50))).images - images
         for seed in (0, 0, 1)
     ]
-    sizes = norms.get(attack.norm).size(starts[0])
+    sizes = norms.norm_by_name(attack.norm).size(starts[0])
     assert attack.eps * 0.9 < sizes.max() <= attack.eps * (1 + 1e-5)
     assert torch.equal(starts[0], starts[1])
     assert not torch.isclose(starts[0], starts[2]).all(1).any()

@@ -155,7 +155,9 @@ def test_walks_keep_the_shortest_adversarial_iterate(attack):
 
     result = attack(spy, images, criterion)
     sizes = [
-        l0.get(attack.norm).size(at - images).masked_fill(~criterion.holds(network(at)), inf)
+        l0.size_by_name(attack.norm)
+        .size(at - images)
+        .masked_fill(~criterion.holds(network(at)), inf)
         for at in seen[1:-1]
     ]
     assert result.found.all()
@@ -254,11 +256,11 @@ def test_l0_counts_coordinates_and_pixels_count_pixels():
     r = torch.zeros(2, 3, 2, 2)
     r[0, :, 0, 0] = 1
     r[1, 0, 0, 1], r[1, 2, 1, 1] = -1, 1e-9
-    assert l0.get("l0").size(r).tolist() == [3, 2]
-    assert l0.get("pixels").size(r).tolist() == [1, 2]
-    assert l0.get("l2") is norms.L2
+    assert l0.size_by_name("l0").size(r).tolist() == [3, 2]
+    assert l0.size_by_name("pixels").size(r).tolist() == [1, 2]
+    assert l0.size_by_name("l2") is norms.L2
     with pytest.raises(ValueError, match="norm must be one of"):
-        l0.get("l7")
+        l0.size_by_name("l7")
 
 
 @pytest.mark.parametrize(

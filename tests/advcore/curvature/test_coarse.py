@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from advcore import Randomness
-from advcore.curvature import Tempered, cross_entropy, gradient_change, one_step_changes, turn
+from advcore.curvature import Tempered, cross_entropy_of, gradient_change, one_step_changes, turn
 
 IMAGES = oracles.images(6)
 SOURCE = Randomness(0, torch.arange(6))
@@ -56,7 +56,7 @@ def test_confidence_is_taken_out_by_the_temperature():
     """
     labels = torch.arange(6) % 3
     soft, sure = oracles.Affine(scale=1.0), oracles.Affine(scale=30.0)
-    loss = cross_entropy(labels)
+    loss = cross_entropy_of(labels)
     expected = gradient_change(Tempered(soft, 2.0), IMAGES, loss, 0.3)
     torch.testing.assert_close(gradient_change(Tempered(sure, 60.0), IMAGES, loss, 0.3), expected)
     assert not torch.allclose(gradient_change(sure, IMAGES, loss, 0.3), expected, rtol=0.5)

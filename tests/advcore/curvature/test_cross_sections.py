@@ -3,7 +3,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from advcore.curvature import landscape, plane
+from advcore.curvature import landscape, plane_basis
 
 COUNT, DIMENSION = 3, 16
 LABELS = torch.tensor([0, 1, 2])
@@ -50,7 +50,7 @@ def test_an_affine_boundary_is_a_straight_line_at_the_margin():
 
 def test_the_plane_is_orthonormal_and_keeps_the_first_direction():
     first, second = _vectors()
-    u, w = plane(first, second)
+    u, w = plane_basis(first, second)
     torch.testing.assert_close(u, first.flatten(1) / first.flatten(1).norm(dim=1, keepdim=True))
     gram = torch.stack([u, w], 1) @ torch.stack([u, w], 2)
     torch.testing.assert_close(gram, torch.eye(2, dtype=torch.float64).expand(COUNT, -1, -1))
@@ -61,8 +61,8 @@ def test_the_plane_is_orthonormal_and_keeps_the_first_direction():
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_parallel_and_missing_directions_are_told_by_zeros(dtype):
     first = _vectors()[0].to(dtype)
-    assert (plane(first, -3 * first)[1] == 0).all()
-    u, w = plane(0 * first, first)
+    assert (plane_basis(first, -3 * first)[1] == 0).all()
+    u, w = plane_basis(0 * first, first)
     assert (u == 0).all()
     torch.testing.assert_close(w.norm(dim=1), torch.ones(COUNT, dtype=dtype))
     section = landscape(

@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from advcore.curvature import InputHessian, cross_entropy
+from advcore.curvature import InputHessian, cross_entropy_of
 
 COUNT = 4
 LABELS = torch.arange(COUNT)
@@ -22,9 +22,9 @@ def _torchs(logits):
 )
 def test_value_gradient_and_hessian_are_torchs(network):
     images = oracles.images(COUNT)
-    torch.testing.assert_close(cross_entropy(LABELS)(network(images)), _torchs(network(images)))
+    torch.testing.assert_close(cross_entropy_of(LABELS)(network(images)), _torchs(network(images)))
     ours, theirs = (
-        InputHessian(network, images, cross_entropy(LABELS)),
+        InputHessian(network, images, cross_entropy_of(LABELS)),
         InputHessian(network, images, _torchs),
     )
     torch.testing.assert_close(ours.gradient, theirs.gradient)
@@ -37,7 +37,7 @@ def test_two_logits_far_apart(lead):
     precision.
     """
     leaf = torch.tensor(lead, requires_grad=True)
-    value = cross_entropy(torch.tensor([0]))(torch.stack([leaf, torch.zeros(())])[None])[0]
+    value = cross_entropy_of(torch.tensor([0]))(torch.stack([leaf, torch.zeros(())])[None])[0]
     slope = torch.autograd.grad(value, leaf, create_graph=True)[0]
     bend = torch.autograd.grad(slope, leaf)[0]
     right, wrong = math.exp(lead) / (1 + math.exp(lead)), 1 / (1 + math.exp(lead))
@@ -53,10 +53,10 @@ def test_the_gradient_of_confident_samples_keeps_its_digits_in_single_precision(
         oracles.Affine(4, scale=60.0),
     )
     labels = affine(images).argmax(1)
-    exact = InputHessian(exactly, images.double(), cross_entropy(labels)).gradient.norm(dim=1)
+    exact = InputHessian(exactly, images.double(), cross_entropy_of(labels)).gradient.norm(dim=1)
     confident = (exact < 1e-6) & (exact > 1e-15)  # a smaller norm underflows in its squares
     assert confident.sum() >= 2
-    ours = InputHessian(affine, images, cross_entropy(labels)).gradient.norm(dim=1)
+    ours = InputHessian(affine, images, cross_entropy_of(labels)).gradient.norm(dim=1)
     theirs = InputHessian(
         affine, images, lambda logits: F.cross_entropy(logits, labels, reduction="none")
     ).gradient.norm(dim=1)

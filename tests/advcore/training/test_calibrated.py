@@ -74,7 +74,7 @@ def test_two_affine_logits_at_the_corner_are_trained_to_be_even():
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_half_the_samples_start_at_x_and_the_others_at_any_radius(norm):
     start = CCAT(eps=0.5, norm=norm)._start(oracles.images(1000), Randomness(1, torch.arange(1000)))
-    sizes = norms.get(norm).size(start)
+    sizes = norms.norm_by_name(norm).size(start)
     assert (sizes == 0).double().mean() == pytest.approx(0.5, abs=0.06)
     moved = sizes[sizes > 0].sort().values
     assert (moved - torch.linspace(0, 0.5, len(moved), dtype=torch.float64)).abs().max() < 0.04

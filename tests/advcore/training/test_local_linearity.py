@@ -43,7 +43,7 @@ def _farthest(network, term, image, label, noise):
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_the_value_and_its_gradient_are_those_of_the_slow_formula(norm):
     network, term = oracles.softplus(), LocalLinearity(eps=0.3, norm=norm, share=0.5, steps=4)
-    noise = norms.get(norm).random(SOURCE.stream("start"), (1, 4, 4), 0.3).double()
+    noise = norms.norm_by_name(norm).random(SOURCE.stream("start"), (1, 4, 4), 0.3).double()
     ds = [_farthest(network, term, IMAGES[i], LABELS[i], noise[i]) for i in range(6)]
 
     def value():

@@ -112,7 +112,7 @@ def test_distances_are_those_of_the_library_called_by_hand(
         images = by_hand(library, NETWORK, IMAGES.clone(), PREDICTED).detach()
     result = attack(NETWORK, IMAGES, Untargeted(PREDICTED), SOURCE)
     found = NETWORK(images).argmax(1) != PREDICTED
-    distance = l0.get(attack.norm).size(images - IMAGES)
+    distance = l0.size_by_name(attack.norm).size(images - IMAGES)
     if has_budget(attack):
         assert (distance <= attack.eps * (1 + 1e-5)).all()
     assert found.sum() >= 3

@@ -67,7 +67,7 @@ class Bisected:
                 "bisected wraps a minimal-norm attack; one with a budget eps has no distance "
                 "to shorten"
             )
-        norms.get(norm_of(self.attack))  # counts of pixels do not shrink along a segment
+        norms.norm_by_name(norm_of(self.attack))  # counts of pixels do not shrink along a segment
 
     @property
     def norm(self) -> str:
