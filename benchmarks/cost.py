@@ -28,9 +28,9 @@ from advcore.classifier import full_precision
 from advcore.margins import margins
 from advcore.probes import Margins
 from advcore.subspaces import DCTDiagonal
-from advcore.workers.actor import work_key
 from advcore.workers.datasets import Dataset
 from advcore.workers.inline import Inline
+from advcore.workers.keys import work_key
 from advcore.workers.models import ModelSpec, build, content_hash
 from advcore.workers.shards import split
 from advcore.workers.tasks import Task

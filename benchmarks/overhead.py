@@ -14,10 +14,10 @@ from pathlib import Path
 
 from advcore.probes import Margins
 from advcore.subspaces import DCTDiagonal
-from advcore.workers.actor import work_key
 from advcore.workers.checkpoints import save_checkpoint
 from advcore.workers.datasets import Dataset, DataSpec, load
 from advcore.workers.inline import Inline
+from advcore.workers.keys import work_key
 from advcore.workers.models import ModelSpec, content_hash
 from advcore.workers.pool.ray_runner import RayPool
 from advcore.workers.shards import split

@@ -1,14 +1,13 @@
 """The worker: a plain class that holds one model and measures shards with it."""
 
-import hashlib
 import json
 import os
 import platform
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
@@ -20,17 +19,15 @@ from advcore.classifier import frozen, full_precision, logits_of, predict
 from advcore.probes.probe import CALIBRATION, Batch, Calibrated, Columns, Comparison, Probe
 from advcore.randomness import Randomness
 from advcore.workers.batch_sizes import BatchSizes
-from advcore.workers.code import own_code
 from advcore.workers.columns import check_columns
 from advcore.workers.datasets import Dataset, batch
-from advcore.workers.datasets.dataset import images_of, torch_dtype
+from advcore.workers.datasets.batches import images_of, torch_dtype
 from advcore.workers.errors import USERS_ERRORS, InputError, UnavailableError
 from advcore.workers.models import ModelSpec, build, content_hash, with_local_checkpoint
 from advcore.workers.redaction import shortened, without_secrets
 from advcore.workers.retries import Pauses, retry
-from advcore.workers.shards import Shard
 from advcore.workers.stores.store import open_store
-from advcore.workers.tasks import Other, Task, TaskResult, told_indices
+from advcore.workers.tasks import Task, TaskResult, told_indices
 from advcore.workers.untouched import Fingerprint, check_untouched, fingerprint
 
 T = TypeVar("T")
@@ -43,9 +40,6 @@ STORE_PAUSE_SECONDS = 5.0
 CHUNK = 16
 """Images that go forward at a time where a probe is calibrated: always as many, so that all workers
 find the same."""
-FORMAT = 5
-"""Part of every key: raise it when the same settings begin to give other rows, so that old rows are
-not taken for new ones."""
 
 
 def _ask_store(ask: Callable[[], T]) -> T:
@@ -56,75 +50,6 @@ def _ask_store(ask: Callable[[], T]) -> T:
         Pauses(STORE_PAUSE_SECONDS, STORE_PAUSE_SECONDS),
         seconds=STORE_AWAY,
     )
-
-
-def work_key(
-    model_hash: str,
-    data_digest: str,
-    probe: Mapping[str, Any],
-    shard: Shard,
-    seed: int,
-    dtype: str,
-    others: Sequence[Other] = (),
-    sources: Mapping[str, str] | None = None,
-) -> str:
-    """Return the sha256 that names the rows of one shard.
-
-    It covers all that they depend on; of other models, their names and what they hold.
-
-    `probe` holds its settings, fit for JSON: give `defining(probe, settings)`, so that settings of
-    memory and speed are left out. Where it names a class or a model of the user's own (a `kind` or
-    an `architecture` as `package.module:Name`, at any depth), the code that it reaches is part of
-    the key, see `advcore.workers.code.source_hash`; it raises InputError where there is none.
-    `sources` are these hashes, where they are known.
-    """
-    sources = own_code(probe) if sources is None else sources
-    beside = [(other.name, other.model_hash) for other in others]
-    parts = (
-        FORMAT,
-        model_hash,
-        data_digest,
-        probe,
-        shard.start,
-        shard.stop,
-        seed,
-        dtype,
-        *filter(None, (sources, beside)),
-    )
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def settings_that_define_rows(value: Any, settings: Any) -> Any:
-    """Return the settings that define the rows, without mere costs.
-
-    `settings` is the unstructured mapping of the dataclass `value`.
-
-    A field declared by `field(metadata={"cost": True})` changes memory and speed but not what the
-    rows mean (they may differ in the rounding); it is dropped, in `value` and in the dataclasses
-    that it holds, in sequences and mappings as well.
-    """
-    if is_dataclass(value) and isinstance(settings, Mapping):
-        costs = {entry.name for entry in fields(value) if entry.metadata.get("cost", False)}
-        return {
-            name: settings_that_define_rows(getattr(value, name, None), part)
-            for name, part in settings.items()
-            if name not in costs
-        }
-    if isinstance(value, Mapping) and isinstance(settings, Mapping):
-        return {
-            name: settings_that_define_rows(value.get(name), part)
-            for name, part in settings.items()
-        }
-    if (
-        isinstance(value, list | tuple)
-        and isinstance(settings, list | tuple)
-        and len(value) == len(settings)
-    ):
-        return [
-            settings_that_define_rows(member, part)
-            for member, part in zip(value, settings, strict=True)
-        ]
-    return settings
 
 
 class Worker:

@@ -19,7 +19,7 @@ from typing import Any
 from advcore.workers.errors import USERS_ERRORS, InputError
 
 OURS = ("advcore",)
-"""Packages whose changes `advcore.workers.actor.FORMAT` tells, not their source: an edit that
+"""Packages whose changes `advcore.workers.keys.FORMAT` tells, not their source: an edit that
 changes no row changes no key."""
 
 UNVERSIONED = ("torch", "torchvision", "numpy")

@@ -3,34 +3,26 @@
 An architecture by name, a checkpoint by path, a hash of what both hold.
 """
 
-import difflib
 import hashlib
-import importlib
-import inspect
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
 from advcore.classifier import Normalized
-from advcore.networks import NETWORKS
 from advcore.networks.wrappers import WRAPPERS, Wrapper
 from advcore.transforms import TRANSFORMS, Transform
 from advcore.workers.adapters.networks import Library, library_of
+from advcore.workers.architectures import make_network
 from advcore.workers.checkpoints import load_checkpoint
 from advcore.workers.code import source_hash
-from advcore.workers.errors import USERS_ERRORS, InputError
+from advcore.workers.errors import InputError
 from advcore.workers.paths import expand_path
 from advcore.workers.stores.s3_cache import local_file
-
-_SEED = 0
-"""The seed under which a network without a checkpoint is made, so that every worker makes the same
-one."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +77,7 @@ def build(spec: ModelSpec, dtype: torch.dtype = torch.float32) -> nn.Module:
     """
     named, spec = spec.checkpoint, with_local_checkpoint(spec)
     _check(spec)
-    network = _made(spec)
+    network = _make(spec)
     spec = _with_library_normalisation(spec, network)
     network = getattr(network, "_orig_mod", network).to(
         dtype
@@ -105,12 +97,8 @@ def build(spec: ModelSpec, dtype: torch.dtype = torch.float32) -> nn.Module:
     return network.eval().requires_grad_(False)
 
 
-def _made(spec: ModelSpec) -> nn.Module:
-    """The bare network, its random weights from the fixed seed."""
-    factory = _factory(spec)
-    with torch.random.fork_rng(devices=[]):
-        torch.random.default_generator.manual_seed(_SEED)
-        return _call(spec, factory)
+def _make(spec: ModelSpec) -> nn.Module:
+    return make_network(spec.architecture, spec.classes, spec.arguments, spec.pretrained)
 
 
 def _with_library_normalisation(spec: ModelSpec, network: nn.Module) -> ModelSpec:
@@ -132,7 +120,7 @@ def _library_identity(spec: ModelSpec, own: Library) -> bytes:
 
     That is its version, the normalisation, the layers, the weights.
     """
-    network = _made(spec)
+    network = _make(spec)
     known = _with_library_normalisation(spec, network)
     config = getattr(getattr(network, "network", None), "config", None)
     settings = {} if config is None else dict(config.to_dict())
@@ -226,82 +214,3 @@ def _check(spec: ModelSpec) -> None:
         raise InputError(
             f"checkpoint {spec.checkpoint} of model {spec.architecture} is no file: check the path"
         )
-
-
-def _factory(spec: ModelSpec) -> Callable[..., Any]:
-    name = spec.architecture
-    found = library_of(name, spec.pretrained)
-    if found is not None:
-        own, inner = found
-        return lambda **arguments: own.make(inner, spec.classes, spec.pretrained, arguments)
-    if name in NETWORKS:
-        return partial(NETWORKS[name], num_classes=spec.classes)
-    if ":" in name:
-        factory = _imported(name)
-        return (
-            partial(factory, num_classes=spec.classes)
-            if _takes(factory, "num_classes")
-            else factory
-        )
-    import torchvision  # takes as long as torch itself, and most workers need none of it
-
-    known = torchvision.models.list_models()
-    if name in known:
-        return partial(torchvision.models.get_model, name, weights=None, num_classes=spec.classes)
-    close = difflib.get_close_matches(name, [*NETWORKS, *known], n=4)
-    hint = (
-        f"did you mean {', '.join(close)}?"
-        if close
-        else f"take {', '.join(NETWORKS)}, a torchvision model or package.module:factory"
-    )
-    raise InputError(f"unknown architecture {name!r}: {hint}")
-
-
-def _imported(name: str) -> Callable[..., Any]:
-    module, _, attribute = name.partition(":")
-    try:
-        factory = getattr(importlib.import_module(module), attribute)
-    except USERS_ERRORS as error:
-        raise InputError(
-            f"cannot import architecture {name!r} ({_told(error)}): is its folder on PYTHONPATH?"
-        ) from error
-    if not callable(factory):
-        raise InputError(
-            f"architecture {name!r} must be a function that makes a network; got "
-            f"{type(factory).__name__}"
-        )
-    return factory
-
-
-def _takes(factory: Callable[..., Any], name: str) -> bool:
-    try:
-        parameters = inspect.signature(factory).parameters
-    except ValueError:  # a callable written in C tells no signature
-        return False
-    return name in parameters or any(
-        parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()
-    )
-
-
-def _call(spec: ModelSpec, factory: Callable[..., Any]) -> nn.Module:
-    try:
-        network = factory(**spec.arguments)
-    except InputError:  # in one line already
-        raise
-    except USERS_ERRORS as error:
-        raise InputError(
-            f"architecture {spec.architecture} cannot be made with arguments {spec.arguments!r} "
-            f"({_told(error)}): check arguments and classes, or mend the factory"
-        ) from error
-    if not isinstance(network, nn.Module):
-        raise InputError(
-            f"architecture {spec.architecture} must make a torch.nn.Module; got "
-            f"{type(network).__name__}"
-        )
-    return network
-
-
-def _told(error: BaseException) -> str:
-    """An exception in one line: its type and the first line of its message."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -14,8 +14,8 @@ from advcore.pipelines.settings import schema
 from advcore.pipelines.study.plan import Prepared
 from advcore.pipelines.study.settings import Study
 from advcore.pipelines.training.settings import Training
-from advcore.workers.actor import settings_that_define_rows
 from advcore.workers.checkpoints import atomic_write, read_metadata
+from advcore.workers.keys import settings_that_define_rows
 from advcore.workers.tasks import Task, TaskResult
 
 FILE = "timings.json"

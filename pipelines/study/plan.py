@@ -12,10 +12,10 @@ from advcore.pipelines.study.settings import Study
 from advcore.pipelines.tracking.checkpoints import resolve_checkpoint
 from advcore.probes import Comparison, Probe
 from advcore.transforms import Transform
-from advcore.workers.actor import settings_that_define_rows, work_key
 from advcore.workers.code import own_code, unseen_imports
 from advcore.workers.datasets import Dataset, load
 from advcore.workers.errors import USERS_ERRORS, InputError
+from advcore.workers.keys import settings_that_define_rows, work_key
 from advcore.workers.models import content_hash
 from advcore.workers.paths import expand_path
 from advcore.workers.shards import Shard, split

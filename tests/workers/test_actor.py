@@ -11,11 +11,12 @@ import advcore.workers.actor
 from advcore.curvature import temperature_for
 from advcore.probes import Curvature, Transfer
 from advcore.randomness import Randomness, drawn_places
-from advcore.workers.actor import Worker, resolve_device, settings_that_define_rows, work_key
+from advcore.workers.actor import Worker, resolve_device
 from advcore.workers.datasets import batch
-from advcore.workers.datasets.dataset import images_of
+from advcore.workers.datasets.batches import images_of
 from advcore.workers.errors import InputError
 from advcore.workers.inline import Inline
+from advcore.workers.keys import settings_that_define_rows, work_key
 from advcore.workers.models import ModelSpec, build, content_hash
 from advcore.workers.pool.task_queue import TaskQueue
 from advcore.workers.shards import Shard, split

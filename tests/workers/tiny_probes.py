@@ -14,8 +14,8 @@ import torch
 
 from advcore.probes.probe import Batch, Columns
 from advcore.randomness import Randomness
-from advcore.workers.actor import work_key
 from advcore.workers.datasets import Dataset
+from advcore.workers.keys import work_key
 from advcore.workers.models import ModelSpec, content_hash
 from advcore.workers.shards import split
 from advcore.workers.tasks import Task

@@ -1,6 +1,7 @@
 """Data sets as descriptions (`DataSpec`) and as arrays (`Dataset`)."""
 
-from advcore.workers.datasets.dataset import Dataset, DataSpec, batch
+from advcore.workers.datasets.batches import batch
+from advcore.workers.datasets.dataset import Dataset, DataSpec
 from advcore.workers.datasets.load import NAMES, absent, load
 
 __all__ = ["NAMES", "DataSpec", "Dataset", "absent", "batch", "load"]

@@ -89,7 +89,7 @@ def _source(spec: DataSpec) -> Source:
 
         return image_folder(rest, train, spec.resize, spec.crop)
     if kind == "torchvision" and rest:
-        from advcore.workers.datasets.pictures import torchvision_source
+        from advcore.workers.datasets.torchvision_sets import torchvision_source
 
         return torchvision_source(rest, train, spec.folder, spec.resize, spec.crop, spec.arguments)
     if spec.resize is not None or spec.crop is not None:

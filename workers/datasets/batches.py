@@ -1,0 +1,65 @@
+"""Batches of tensors, cut from a data set's arrays."""
+
+import numpy as np
+import torch
+
+from advcore.classifier import full_precision
+from advcore.probes.probe import Batch
+from advcore.transforms import Transform
+from advcore.workers.datasets.dataset import Dataset
+from advcore.workers.errors import InputError
+from advcore.workers.shards import Shard
+
+
+def batch(
+    dataset: Dataset,
+    shard: Shard,
+    dtype: str = "float32",
+    device: str | torch.device = "cpu",
+    transform: Transform | None = None,
+) -> Batch:
+    """Return the samples of one shard as tensors on `device`.
+
+    Images of `dtype` ("float32" or "float64") are in [0, 1], then transformed, by the data set's
+    own transform or by the one that is given instead.
+
+    Everything is a copy: arrays that come from Ray's object store are shared and read-only.
+    """
+    rows = np.arange(shard.start, shard.stop)
+    return Batch(
+        images=images_of(dataset, rows, dtype, device, transform),
+        labels=_tensor(dataset.labels[rows], device),
+        indices=_tensor(dataset.indices[rows], device),
+        start=shard.start,
+        places=_tensor(dataset.places[rows], device),
+    )
+
+
+def images_of(
+    dataset: Dataset,
+    rows: np.ndarray,
+    dtype: str = "float32",
+    device: str | torch.device = "cpu",
+    transform: Transform | None = None,
+) -> torch.Tensor:
+    """The images at some positions `rows`, as in `batch`."""
+    images = _tensor(dataset.images[rows], device)
+    scale = 255 if images.dtype == torch.uint8 else 1
+    images = images.to(torch_dtype(dtype)) / scale
+    transform = transform or dataset.transform
+    if transform is not None:
+        with full_precision():
+            images = transform(images)
+    return images
+
+
+def torch_dtype(name: str) -> torch.dtype:
+    """float32 or float64 by name; InputError otherwise."""
+    known = {"float32": torch.float32, "float64": torch.float64}
+    if name not in known:
+        raise InputError(f"dtype must be float32 or float64; got {name!r}")
+    return known[name]
+
+
+def _tensor(rows: np.ndarray, device: str | torch.device) -> torch.Tensor:
+    return torch.from_numpy(rows.copy()).to(device)
