@@ -149,7 +149,7 @@ class DemoCommand:
     out: str = "results"
     """folder of everything that is written."""
     runner: Literal["inline", "ray"] = "ray"
-    """where to measure: inline in this process, or ray on two actors."""
+    """place of the measuring: inline in this process, or ray on two actors."""
     verbose: bool = False
     """show the libraries' messages and full tracebacks."""
 

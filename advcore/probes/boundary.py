@@ -1,5 +1,6 @@
-"""Principal curvatures of the decision boundary where the minimal perturbation ends (Fawzi et al.
-2018).
+"""Principal curvatures of the boundary where the minimal perturbation ends.
+
+Source: Fawzi et al. 2018.
 """
 
 import math
@@ -34,8 +35,9 @@ LEAST_STEP = 0.01
 
 @dataclass(frozen=True)
 class Boundary:
-    """How the boundary curves at the end of the minimal l2 perturbation, and along which directions
-    most; one row per sample.
+    """The boundary's principal curvatures where the minimal l2 perturbation ends.
+
+    Also the directions along which it curves most. There is one row per sample.
 
     Columns: `sample`; `curvatures` `(top + bottom,)`, descending, the largest principal curvatures
     by sign and after them the smallest, 1 / pixel unit, positive where a step along the boundary's
@@ -61,21 +63,22 @@ class Boundary:
     `advcore.curvature.DifferenceHessian`).
 
     Attributes:
-        top: how many of the largest.
-        bottom: how many of the smallest.
-        step: h, l2, pixel units; 0 for the exact Hessian of a smooth network. It must be long
-            enough to cross many pieces, and short beside the distance: on a LeNet of digits, 28 x
-            28, whose boundary is 1.8 away, the residual is all of the curvature up to 0.1 (few
-            pieces), and less of it from 0.3 on. 0.5 moves a pixel by 4.6 of 256 grey levels in the
-            root mean square, as sqrt(D) 10/512 does, the step in use (Jetley et al. 2018); 1.1 for
-            3 x 32 x 32 by that rule.
-        steps: of Lanczos, the same for all samples; a sample takes `steps` D numbers of memory.
-        draws: random vectors of the mean curvatures.
-        attack: what finds the minimal perturbation: a minimal-norm l2 attack without a box. The
-            point matters: at the nearest one nearly every boundary of a LeNet curves more away from
-            the sample than towards it, as Fawzi et al. saw; where DeepFool ends, a third farther on
-            digits, little more than half of them do.
-        count: so many samples, drawn from the study's by a hash of their indices; all when not
+        top: number of largest curvatures.
+        bottom: number of smallest curvatures.
+        step: step h of the Hessian, l2, pixel units; 0 for the exact Hessian of a smooth network.
+            It must be long enough to cross many pieces, and short beside the distance: on a LeNet
+            of digits, 28 x 28, whose boundary is 1.8 away, the residual is all of the curvature up
+            to 0.1 (few pieces), and less of it from 0.3 on. 0.5 moves a pixel by 4.6 of 256 grey
+            levels in the root mean square, as sqrt(D) 10/512 does, the step in use (Jetley et al.
+            2018); 1.1 for 3 x 32 x 32 by that rule.
+        steps: steps of Lanczos, the same for all samples; a sample takes `steps` D numbers of
+            memory.
+        draws: number of random vectors of the mean curvatures.
+        attack: attack that finds the minimal perturbation: a minimal-norm l2 attack without a box.
+            The point matters: at the nearest one nearly every boundary of a LeNet curves more away
+            from the sample than towards it, as Fawzi et al. saw; where DeepFool ends, a third
+            farther on digits, little more than half of them do.
+        count: number of samples, drawn from the study's by a hash of their indices; all when not
             given.
     """
 

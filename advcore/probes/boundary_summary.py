@@ -1,4 +1,4 @@
-"""How the boundary's principal curvatures are summarised and drawn."""
+"""The summary and the charts of the boundary's principal curvatures."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -46,12 +46,13 @@ MEANINGS = {
         "median over samples of the curvatures from the smallest up"
     ),
 }
-"""What the summary's numbers are."""
+"""Meanings of the summary's numbers."""
 
 
 def summarise_boundary(table: Table, top: int, step: float) -> Summary:
-    """Return the numbers of a table of the probe `boundary`, of which `top` curvatures are the
-    largest ones, at a step.
+    """Return the numbers of a table of the probe `boundary`.
+
+    `top` of its curvatures are the largest ones; they are taken at a step.
     """
     if not len(table["sample"]):
         return Summary()

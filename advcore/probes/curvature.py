@@ -1,5 +1,6 @@
-"""Curvature of the loss at each sample (article, Fig. 4a), flatness at a scale, and where the
-gradient points.
+"""Curvature of the loss, flatness at a scale and the gradient's direction at each sample.
+
+Source: article, Fig. 4a.
 """
 
 import math
@@ -31,8 +32,9 @@ from advcore.randomness import Randomness
 
 @dataclass(frozen=True)
 class Curvature:
-    """The input Hessian of the loss, exact or at a step, and how flat the network is over a length;
-    one row per sample.
+    """The input Hessian of the loss and the network's flatness over a length.
+
+    The Hessian is exact or at a step. There is one row per sample.
 
     The loss is cross-entropy with the true label.
 
@@ -72,31 +74,31 @@ class Curvature:
         spectrum: `whole` for all D eigenvalues: K backward passes a sample for a piecewise linear
             network, but D Hessian products and a D x D eigenproblem for any other and at a step,
             which D of many thousands forbids (20,000: 1.6 GB a sample in float32); nothing is
-            refused, as which network it is shows only when it is measured. There `top`: the extreme
-            ones by Lanczos, trace and Frobenius norm by Hutchinson's estimates.
-        top: how many, for `top`.
-        bottom: how many of the smallest, by sign, for `top`, whose own are then the largest by
-            sign; when not given the `top` are those of largest magnitude, from either end.
-        draws: random vectors of the estimates, for `top`.
-        step: the scale h of second differences of the loss, l2, pixel units; 0 for the exact
-            Hessian. A piecewise linear network has negative curvature at a step alone, and other
-            curvature at each, along other directions that of another matrix: the whole spectrum is
-            that of the pixel axes, Hutchinson's estimates are those along random ones, and
-            `residual` tells how far Lanczos' pairs are from being any. See
-            `advcore.curvature.DifferenceHessian`; in float32 no less than 0.01.
+            refused, as which network it is shows only when it is measured. Then `top` is right: the
+            extreme ones by Lanczos, trace and Frobenius norm by Hutchinson's estimates.
+        top: number of largest eigenvalues, for `top`.
+        bottom: number of smallest eigenvalues, by sign, for `top`, whose own are then the largest
+            by sign; when not given the `top` are those of largest magnitude, from either end.
+        draws: number of random vectors of the estimates, for `top`.
+        step: scale h of second differences of the loss, l2, pixel units; 0 for the exact Hessian. A
+            piecewise linear network has negative curvature at a step alone, and other curvature at
+            each, along other directions that of another matrix: the whole spectrum is that of the
+            pixel axes, Hutchinson's estimates are those along random ones, and `residual` tells how
+            far Lanczos' pairs are from being any. See `advcore.curvature.DifferenceHessian`; in
+            float32 no less than 0.01.
         linearity: radius of the l2 ball of the linearity errors, pixel units; not measured when not
             given.
-        temperature: by which the logits of `loss_change` are divided. When not given it is
-            measured, once a network, so that the median largest probability of the study's samples
-            is `confidence` (of at most 512 of them, drawn by hash; of the batch, where the probe is
+        temperature: factor that divides the logits of `loss_change`. When not given it is measured,
+            once a network, so that the median largest probability of the study's samples is
+            `confidence` (of at most 512 of them, drawn by hash; of the batch, where the probe is
             used by itself).
-        confidence: that median.
-        length: h of `loss_change` and `turn`, l2, pixel units.
-        turns: random directions of `turn`.
-        attack: what finds the minimal perturbation: a minimal-norm l2 attack without a box.
+        confidence: median largest probability at that temperature.
+        length: length h of `loss_change` and `turn`, l2, pixel units.
+        turns: number of random directions of `turn`.
+        attack: attack that finds the minimal perturbation: a minimal-norm l2 attack without a box.
             DeepFool's are 1.3 to 1.4 times too long on digits, and point less along the gradient's
             direction at the boundary than along that at the sample.
-        count: so many samples, drawn from the study's by a hash of their indices; all when not
+        count: number of samples, drawn from the study's by a hash of their indices; all when not
             given.
     """
 
@@ -157,7 +159,7 @@ class Curvature:
         check_confidence(self.confidence, classes)
 
     def calibrated(self, logits: Tensor) -> "Curvature":
-        """With the temperature of these logits `(N, K)`, unless one is given."""
+        """Return the probe with the temperature of these logits `(N, K)`, unless one is given."""
         return (
             self
             if self.temperature is not None
@@ -243,7 +245,7 @@ class Curvature:
 
 
 def _gradient(classifier: Classifier, batch: Batch) -> Tensor:
-    """Of cross-entropy with the true label, `(B, D)`."""
+    """Return the gradient of cross-entropy with the true label, `(B, D)`."""
     with frozen(classifier):
         return evaluate(
             classifier, batch.images, Untargeted(batch.labels), objectives.cross_entropy

@@ -1,4 +1,4 @@
-"""How the curvature of the loss and its flatness are summarised."""
+"""The summary of the curvature of the loss and of its flatness."""
 
 import math
 
@@ -9,7 +9,7 @@ from advcore.probes.profiles import unsettled
 from advcore.probes.table import Table
 
 SHOWN = 20
-"""So many of the largest eigenvalues stand in the summary; all are in the table."""
+"""Number of the largest eigenvalues that stand in the summary; all are in the table."""
 
 MEDIANS = (
     "confidence",
@@ -71,12 +71,13 @@ MEANINGS = {
     "mean_eigenvalue": "mean over samples of the eigenvalue of each rank",
     "median_eigenvalue": "median over samples of the eigenvalue of each rank",
 }
-"""What the summary's numbers are."""
+"""Meanings of the summary's numbers."""
 
 
 def summarise_curvature(table: Table, both_ends: bool) -> Summary:
-    """Return the numbers of a table of the probe `curvature`; with `both_ends` the last eigenvalue
-    of a row is the smallest by sign.
+    """Return the numbers of a table of the probe `curvature`.
+
+    With `both_ends` the last eigenvalue of a row is the smallest by sign.
     """
     if not len(table["sample"]):
         return Summary()

@@ -21,9 +21,9 @@ class Examples:
     `adversarial` `(C, H, W)`.
 
     Attributes:
-        attack: a minimal-norm attack.
-        count: samples, drawn from the study's by a hash of their indices, the same whatever the
-            shards.
+        attack: minimal-norm attack.
+        count: number of samples, drawn from the study's by a hash of their indices, the same
+            whatever the shards.
     """
 
     attack: Attack = field(default_factory=lambda: MinimalNorm(norm="l2"))

@@ -1,5 +1,6 @@
-"""How flat a network is around each sample over a length, and where its gradients point: columns of
-the probe `curvature`.
+"""Flatness around each sample over a length, and the gradients' directions.
+
+These are columns of the probe `curvature`.
 """
 
 from collections.abc import Callable
@@ -50,8 +51,9 @@ def flatness_columns(
 
 
 def directions(way: Adversarial, gradient: Tensor, randomness: Randomness) -> dict[str, Tensor]:
-    """The cosines of the loss's gradient `(B, D)` with the minimal perturbation and with a random
-    direction; the distance.
+    """Return cosines of the loss's gradient `(B, D)`, and the distance.
+
+    The cosines are with the minimal perturbation and with a random direction.
     """
     found = way.images.flatten(1).masked_fill(~way.found[:, None], 0)
     random = randomness.stream("direction").normal((gradient.shape[1],)).to(gradient.dtype)
@@ -65,8 +67,10 @@ def directions(way: Adversarial, gradient: Tensor, randomness: Randomness) -> di
 def linearity_errors(
     classifier: Classifier, batch: Batch, predicted: Tensor, radius: float, randomness: Randomness
 ) -> dict[str, Tensor]:
-    """`linearity_error`, of the loss, and `relative_linearity_error`, of the margin over the most
-    that its tangent changes by in the ball, `radius ||grad m||`; NaN where that is 0.
+    """Return `linearity_error`, of the loss, and `relative_linearity_error`, of the margin.
+
+    The latter is over the most that the margin's tangent changes by in the ball, `radius ||grad
+    m||`; NaN where that is 0.
     """
     around, still = batch.around(classifier)
     value = _margin(predicted)
@@ -89,6 +93,6 @@ def _margin(predicted: Tensor) -> Callable[[Tensor], Tensor]:
 
 
 def _cosine(one: Tensor, other: Tensor) -> Tensor:
-    """Of the angle between vectors `(B, D)`, `(B,)`; NaN where either is 0."""
+    """Return the cosine of the angle between vectors `(B, D)`, `(B,)`; NaN where either is 0."""
     cosine = (L2.steepest(one) * L2.steepest(other)).sum(1)
     return cosine.masked_fill((L2.size(one) == 0) | (L2.size(other) == 0), torch.nan)

@@ -11,8 +11,9 @@ from advcore.probes.table import Table
 def sorted_samples(
     tables: Mapping[str, Table], column: str, title: str, y_label: str, note: str
 ) -> Chart:
-    """One line a model: a column's values, ascending, over the share of the samples; positive ones
-    on a log scale.
+    """Draw one line a model: a column's values, ascending, over the share of the samples.
+
+    Positive values are on a log scale.
     """
     series = []
     for model, table in tables.items():
@@ -31,8 +32,9 @@ def sorted_samples(
 
 
 def alignments(tables: Mapping[str, Table]) -> Chart:
-    """The cosines of gradient and minimal perturbation, and the range of random directions' for
-    comparison.
+    """Draw the cosines of gradient and minimal perturbation.
+
+    The range of random directions' stands beside them for comparison.
     """
     series = []
     for model, table in tables.items():
@@ -82,8 +84,9 @@ def departures(tables: Mapping[str, Table], radius: float) -> list[Chart]:
 
 
 def change_charts(tables: Mapping[str, Table], length: float, turns: int) -> list[Chart]:
-    """The change of the loss's gradient over one length, at each network's temperature, and the
-    turn of the margin's, mean over so many directions.
+    """Draw the change of the loss's gradient over one length, and the turn of the margin's.
+
+    The change is at each network's temperature, the turn is a mean over so many directions.
     """
     temperatures = "; ".join(
         f"{model} {table.numbers('temperature')[0]:.3g}" for model, table in tables.items()

@@ -1,5 +1,6 @@
-"""Margins over the whole plane of frequencies: a map of the directions along which a network is
-invariant.
+"""Margins over the whole plane of frequencies.
+
+They are a map of the directions along which a network is invariant.
 """
 
 from collections.abc import Mapping
@@ -21,15 +22,18 @@ from advcore.subspaces import DCTGrid
 
 @dataclass(frozen=True)
 class FrequencyMap:
-    """The probe `Margins` in every block of a tiling of the frequency plane (`DCTGrid`); one row
-    per block x sample.
+    """The probe `Margins` in every block of a tiling of the frequency plane (`DCTGrid`).
+
+    There is one row per block x sample.
 
     Columns: `sample`; `row`, `column` of the block in the tiling, from low to high vertical and
     horizontal frequency; `distance` (inf where none was found), `status`.
 
     Attributes:
         size: frequencies along each side of a block; it divides both sides of the images.
-        quality, attack, rows: as in `Margins`.
+        quality: choice of the attack, as in `Margins`.
+        attack: minimal-norm l2 attack instead of that choice, as in `Margins`.
+        rows: number of samples x subspaces attacked as one batch; it changes memory and speed.
     """
 
     size: int = 4
@@ -102,7 +106,7 @@ class FrequencyMap:
 
 
 def _medians(table: Table) -> Tensor:
-    """Of each block, `(rows, columns)` of the tiling."""
+    """Return the median of each block, `(rows, columns)` of the tiling."""
     row, column = table.numbers("row"), table.numbers("column")
     across = int(column.max()) + 1
     _, distances = by_position(row * across + column, table.numbers("distance"))

@@ -24,13 +24,14 @@ MEANINGS = {
     ),
     "mean_largest_loss": "mean over samples of the largest cross-entropy on the plane (nats)",
 }
-"""What the summary's numbers are."""
+"""Meanings of the summary's numbers."""
 
 
 @dataclass(frozen=True)
 class Landscape:
-    """Predicted labels and cross-entropy with the true label on planes through `count` samples of
-    the data; one row per sample x plane.
+    """Predicted labels and cross-entropy with the true label on planes through samples.
+
+    `count` samples of the data are drawn. There is one row per sample x plane.
 
     Point (i, j) of a plane is `x + t_i u + t_j v`, `t` the `size` equal steps over [-w, w], w the
     half width, u and v orthonormal, u along the first direction of the plane's name and v across
@@ -47,19 +48,19 @@ class Landscape:
     `largest_loss` on the plane.
 
     Attributes:
-        count: samples, drawn from the study's by a hash of their indices, the same whatever the
-            shards: as many rows x planes.
-        shown: of them, those whose maps are drawn.
-        planes: which planes.
-        size: points of the grid a side; odd, so that the sample itself is the middle one.
-        half_width: l2, pixel units, the same for all samples and models. When not given, `lengths`
-            times the sample's own minimal perturbation, whatever the data and the network: the
-            boundary then lies at 1 along the normal of every map.
-        lengths: half the width of a plane, in minimal perturbations, where `half_width` is not
-            given.
-        step: of the Hessian of the most curved direction, l2, pixel units; 0 for the exact one.
-        attack: what finds the minimal perturbation: a minimal-norm l2 attack without a box.
-        rows: images that go forward at a time; memory and speed.
+        count: number of samples, drawn from the study's by a hash of their indices, the same
+            whatever the shards: as many rows x planes.
+        shown: number of those samples whose maps are drawn.
+        planes: names of the planes.
+        size: points of the grid on each side; odd, so that the sample itself is the middle one.
+        half_width: half the width of a plane, l2, pixel units, the same for all samples and models.
+            When not given, `lengths` times the sample's own minimal perturbation, whatever the data
+            and the network: the boundary then lies at 1 along the normal of every map.
+        lengths: half the width of a plane, in minimal perturbations, if `half_width` is not given.
+        step: step of the Hessian of the most curved direction, l2, pixel units; 0 for the exact
+            one.
+        attack: attack that finds the minimal perturbation: a minimal-norm l2 attack without a box.
+        rows: number of images that go forward at a time; it changes memory and speed.
     """
 
     count: int = 4
@@ -170,8 +171,9 @@ class Landscape:
         ]
 
     def _half_widths(self, distance: Tensor) -> Tensor:
-        """Of the samples' planes, l2, pixel units, `(B,)`; `lengths` where no perturbation was
-        found.
+        """Return half the width of the samples' planes, l2, pixel units, `(B,)`.
+
+        It is `lengths` where no perturbation was found.
         """
         if self.half_width is not None:
             return torch.full_like(distance, self.half_width)
@@ -185,7 +187,10 @@ class Landscape:
         normal: Tensor,
         randomness: Randomness,
     ) -> dict[str, Tensor]:
-        """By the words of the planes' names, each `(B, D)`; `other` is the second random one."""
+        """Return the directions by the words of the planes' names, each `(B, D)`.
+
+        `other` is the second random one.
+        """
         source, dimension = randomness.stream("landscape"), normal.shape[1]
         random = {
             name: source.stream(name).normal((dimension,)).to(images.dtype)
@@ -206,8 +211,9 @@ class Landscape:
         labels: Tensor,
         loss: Tensor,
     ) -> Table:
-        """Rows of samples, each with its planes in their order; `labels` and `loss` are `(B,
-        planes, size, size)`.
+        """Return the rows of samples, each with its planes in their order.
+
+        `labels` and `loss` are `(B, planes, size, size)`.
         """
         count = len(self.planes)
         own = labels == prediction[:, None, None, None]

@@ -23,7 +23,7 @@ SPANNED = {
     "normal_curved": "where the loss is most curved: the minimal perturbation and that direction",
     "random_random": "between two random directions",
 }
-"""What planes show, in the titles of their maps."""
+"""Titles of the maps, by what planes show."""
 
 
 def directions_of(name: PlaneName) -> tuple[str, str]:
@@ -39,8 +39,9 @@ def plane_maps(
     half: float,
     own: bool,
 ) -> tuple[Chart, Chart]:
-    """The labels and the loss on one plane: a panel for each model and sample, `shown` of each, and
-    rows that hold samples of one model.
+    """Draw the labels and the loss on one plane.
+
+    There is a panel for each model and sample, `shown` of each, and rows hold samples of one model.
 
     A plane reaches `half` from the sample: in lengths of its own minimal perturbation where `own`,
     else l2, in pixel units.

@@ -27,7 +27,7 @@ LOOSE = (
     "DeepFool's margins are 1.3 to 2.6 times those of quality tight on LeNets and digits, "
     "unevenly by block and network"
 )
-"""What is said wherever margins come of `fast`."""
+"""The sentence that goes with margins of `fast`."""
 
 MARGIN = "margin (l2, pixels in [0, 1], no box)"
 """The axis of margins."""
@@ -41,14 +41,15 @@ class Margins:
     `status`, see `advcore.margins.MarginStatus`.
 
     Attributes:
-        family: the subspaces.
-        quality: `fast`, the default, is `DeepFool`, the published algorithm, which steps over the
-            boundary where that is curved: its margins are 1.3 to 2.6 times the tight ones on
-            LeNets, by block and network; `tight` is `MinimalNorm`, which looks on along the
-            boundary, and takes 13 to 25 times as long on a LeNet.
-        attack: instead of these two, a minimal-norm l2 attack without a box.
-        radius: margins beyond it, in pixel units, are censored: they count as not found.
-        rows: samples x subspaces attacked as one batch; memory and speed.
+        family: family of subspaces.
+        quality: choice of the attack: `fast`, the default, is `DeepFool`, the published algorithm,
+            which steps over the boundary where that is curved: its margins are 1.3 to 2.6 times the
+            tight ones on LeNets, by block and network; `tight` is `MinimalNorm`, which looks on
+            along the boundary, and takes 13 to 25 times as long on a LeNet.
+        attack: attack instead of these two, a minimal-norm l2 attack without a box.
+        radius: largest margin, in pixel units; margins beyond it are censored: they count as not
+            found.
+        rows: number of samples x subspaces attacked as one batch; it changes memory and speed.
     """
 
     family: FamilySpec = field(default_factory=DCTDiagonal)
@@ -147,9 +148,7 @@ class Margins:
         ]
 
     def note(self) -> str:
-        """Of what the margins are, for a chart: the label, no box, the attack and how loose it
-        is.
-        """
+        """Describe the margins for a chart: the label, no box, the attack and how loose it is."""
         loose = f" {LOOSE}." if self.chosen == QUALITIES["fast"] else ""
         return (
             f"From the predicted label, by {kind_and_norm(self.chosen)}; no box: pixels may leave "
@@ -176,8 +175,9 @@ class Margins:
 
 
 def _blocks(family: FamilySpec) -> tuple[str, DCTDiagonal | None]:
-    """What stands at the axis of a family, and the blocks that it is made of; None where it is made
-    of others.
+    """Return the label of the axis of a family, and the blocks that it is made of.
+
+    None if it is made of others.
     """
     match family:
         case DCTDiagonal():
@@ -195,15 +195,18 @@ def _by_subspace(table: Table) -> tuple[Tensor, Tensor]:
 
 
 def by_position(position: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-    """Of rows sample x position, in any order: the positions that there are `(P,)`, ascending, and
-    the values `(P, samples)`.
+    """Return the positions of rows sample x position, and the values by them.
+
+    The rows come in any order; positions are `(P,)`, ascending, values `(P, samples)`.
     """
     positions = position.unique()
     return positions, torch.stack([values[position == one] for one in positions])
 
 
 def quantile(values: Tensor, share: float) -> Tensor:
-    """Over the samples of `(P, samples)`; one without a margin counts as inf, never left out, and
-    no value is interpolated towards it.
+    """Return a quantile over the samples of `(P, samples)`.
+
+    A sample without a margin counts as inf, never left out, and no value is interpolated towards
+    it.
     """
     return values.quantile(share, dim=1, interpolation="lower")

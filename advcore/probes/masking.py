@@ -34,10 +34,10 @@ class Masking:
     `robustness` measures.
 
     Attributes:
-        eps: the grid, in pixel units; every radius is tried on every sample.
-        norm: of the balls.
-        steps: of the PGD.
-        draws: of the noise.
+        eps: grid of radii, in pixel units; every radius is tried on every sample.
+        norm: norm of the balls.
+        steps: gradient steps of the PGD.
+        draws: number of draws of the noise.
     """
 
     eps: tuple[float, ...]
@@ -134,8 +134,9 @@ class Masking:
         ]
 
     def _standing(self, table: Table) -> tuple[Tensor, Tensor]:
-        """Whether each sample is classified right, after the PGD and after noise, `(samples, 1 +
-        E)`; the first column without.
+        """Return whether each sample is classified right after the PGD and after noise.
+
+        The shape is `(samples, 1 + E)`; the first column is without either.
         """
         right = (table.numbers("label") == table.numbers("prediction"))[:, None]
         attacked, noisy = (

@@ -18,8 +18,9 @@ them, differ by some 1e-6 in float32."""
 
 
 def summarise_signs(table: Table) -> Summary:
-    """Shares of the samples classified right that show each sign, NaN where none is right, and a
-    warning for each above TOLERATED.
+    """Return the share of the samples classified right that show each sign, and warnings.
+
+    Shares are NaN where none is right; there is a warning for each above TOLERATED.
 
     The table has `label`, `prediction` and the columns of signs, one row a sample, or one a sample
     x attack: there is a column `attack` then, by which `worse_than_noise` is told apart. The
@@ -41,7 +42,10 @@ def summarise_signs(table: Table) -> Summary:
 
 
 def _samples(table: Table, right: Tensor) -> tuple[int, int]:
-    """How many samples are classified right, and how many there are: each may have several rows."""
+    """Return how many samples are classified right, and how many there are.
+
+    Each may have several rows.
+    """
     sample = table.numbers("sample") if "sample" in table else torch.arange(len(right))
     return len(sample[right].unique()), len(sample.unique())
 
@@ -68,7 +72,10 @@ def _meanings(right: int, count: int) -> dict[str, str]:
 
 
 def _worse_than_noise(table: Table, right: Tensor) -> dict[str, float]:
-    """By attack; the short PGD where the table names none."""
+    """Return the samples worse than noise by attack.
+
+    The attack is the short PGD if the table names none.
+    """
     worse = table.numbers("worse_than_noise")
     if "attack" not in table:
         return {"short_pgd": _share(worse[right])}

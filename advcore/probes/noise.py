@@ -35,8 +35,9 @@ QUANTILE = 1.2815515655446004
 
 @dataclass(frozen=True)
 class Noise:
-    """Flips under Gaussian noise and distances along random directions, beside the minimal
-    perturbation; one row per sample.
+    """Flips under Gaussian noise and distances along random directions.
+
+    Both stand beside the minimal perturbation. There is one row per sample.
 
     Columns: `sample`; `distance`, the minimal one, and `status`; `flips` `(S,)`, the share of the
     draws that change the predicted label at each sigma (eq. 7); `along` `(directions,)`, how far
@@ -55,11 +56,11 @@ class Noise:
     Attributes:
         sigmas: standard deviations of a pixel, growing, in pixel units; the noisy images are not
             clipped.
-        draws: of the noise at each sigma.
-        directions: how many, an odd number: their median is then one of them, and that of one
-            sample has the median of them all.
-        attack: a minimal-norm l2 attack without a box, for the minimal perturbation.
-        rows: images sent forward as one batch; memory and speed.
+        draws: number of draws of the noise at each sigma.
+        directions: number of random directions, odd: their median is then one of them, and that of
+            one sample has the median of them all.
+        attack: minimal-norm l2 attack without a box, for the minimal perturbation.
+        rows: number of images sent forward as one batch; it changes memory and speed.
     """
 
     sigmas: tuple[float, ...] = (0.05, 0.1, 0.2, 0.4, 0.8)
@@ -193,8 +194,9 @@ class Noise:
         }
 
     def _flat(self, distance: Tensor) -> Tensor:
-        """The mean of `Phi(-||r*|| / sigma)`, `(S,)`: the flips at flat boundaries between two
-        classes.
+        """Return the mean of `Phi(-||r*|| / sigma)`, `(S,)`.
+
+        These are the flips at flat boundaries between two classes.
         """
         return torch.special.ndtr(-distance / distance.new_tensor(self.sigmas)[:, None]).mean(1)
 

@@ -1,5 +1,6 @@
-"""Normals of the decision boundary: how many dimensions they span, and how far networks share
-them.
+"""Normals of the decision boundary.
+
+How many dimensions they span, and how far networks share them.
 """
 
 from collections.abc import Mapping
@@ -37,7 +38,7 @@ MEANINGS = {
     "singular_value": "singular values of the unit normals, by rank",
     "singular_value/random": "the same of as many random directions",
 }
-"""What the summary's numbers are."""
+"""Meanings of the summary's numbers."""
 
 LEADING = 50
 """Overlaps are taken of so many leading directions at most."""
@@ -45,8 +46,9 @@ LEADING = 50
 
 @dataclass(frozen=True)
 class Normals:
-    """The unit minimal perturbation of each sample, which is the boundary's normal where it ends;
-    one row per sample.
+    """The unit minimal perturbation of each sample: the boundary's normal where it ends.
+
+    There is one row per sample.
 
     Columns: `sample`; `normal` `(C, H, W)`, of length 1 in l2, 0 where none was found; `distance`,
     inf there; `status`.
@@ -56,9 +58,9 @@ class Normals:
     a row).
 
     Attributes:
-        attack: a minimal-norm l2 attack without a box. Where it is loose, its direction is no
-            normal: on digits the cosine of DeepFool's with the boundary's normal at its end is .74,
-                that of `MinimalNorm`'s .99.
+        attack: minimal-norm l2 attack without a box. Where it is loose, its direction is no normal:
+            on digits the cosine of DeepFool's with the boundary's normal at its end is .74, that of
+            `MinimalNorm`'s .99.
     """
 
     attack: Attack = field(default_factory=lambda: MinimalNorm(norm="l2", box=False))
@@ -147,7 +149,7 @@ def _spectrum(found: Mapping[str, Tensor]) -> Chart:
 
 
 def _overlaps(found: Mapping[str, Tensor]) -> Chart:
-    """Of each pair of models, over the number of leading directions."""
+    """Return the overlap of each pair of models, over the number of leading directions."""
     bases = {model: span(normals).basis[:LEADING] for model, normals in found.items()}
     counts = range(1, min(map(len, bases.values())) + 1)
     ks, dimension = torch.tensor(counts), next(iter(bases.values()))[0].numel()

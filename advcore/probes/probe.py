@@ -22,8 +22,9 @@ from advcore.randomness import Randomness, drawn_places
 
 @dataclass(frozen=True)
 class Batch:
-    """Samples as a probe sees them: images `(B, C, H, W)`, labels `(B,)`, their indices in the data
-    set `(B,)`.
+    """Samples as a probe sees them.
+
+    Images are `(B, C, H, W)`, labels `(B,)`, their indices in the data set `(B,)`.
 
     `start` is the place of the first among all samples that are measured, in their order. `places`
     `(B,)` are the samples' places in another order of all of them, drawn by a hash of their indices
@@ -39,14 +40,16 @@ class Batch:
     places: Tensor | None = None
 
     def around(self, classifier: Classifier) -> tuple[Around, Tensor]:
-        """The classifier of perturbations of the images, and zero ones: for what knows no box,
-        wherever the images lie.
+        """Return the classifier of perturbations of the images, and zero perturbations.
+
+        They are for attacks that know no box, wherever the images lie.
         """
         return Around(classifier, self.images), torch.zeros_like(self.images)
 
     def drawn(self, count: int) -> "Batch":
-        """Those of its samples that are among the `count` drawn of all, in their order; there may
-        be none. Without `places` they are drawn of this batch.
+        """Return those of its samples that are among the `count` drawn of all.
+
+        They keep their order; there may be none. Without `places` they are drawn of this batch.
         """
         places = drawn_places(self.indices) if self.places is None else self.places
         rows = (places < count).nonzero()[:, 0]
@@ -69,8 +72,9 @@ class Curve:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a table says in numbers: single values, and curves over eps, over the subspaces, over
-    the rank, ...
+    """The numbers of a table: single values, and curves.
+
+    Curves are over eps, over the subspaces, over the rank, ...
 
     `warnings` say why the numbers may mislead: by name, one sentence each, with the number that
     caused it and what to do.
@@ -86,8 +90,10 @@ class Summary:
     meanings: Mapping[str, str] = field(default_factory=dict)
 
     def meaning(self, name: str) -> str:
-        """Return the sentence for the scalar or curve `name`: its own, or else that of its longest
-        prefix that ends at a slash; empty where the probe says nothing of it.
+        """Return the sentence for the scalar or curve `name`.
+
+        It is its own, or else that of its longest prefix that ends at a slash; it is empty if the
+        probe says nothing of it.
         """
         while name not in self.meanings and "/" in name:
             name = name.rpartition("/")[0]
@@ -105,13 +111,15 @@ class Probe(Protocol):
     """
 
     def validate(self, shape: tuple[int, int, int], classes: int) -> None:
-        """Raise ValueError when images of `shape` (C, H, W) or `classes` logits cannot be measured
-        with these settings.
+        """Raise ValueError for images or logits that these settings cannot measure.
+
+        Images have the `shape` (C, H, W), and there are `classes` logits.
         """
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
-        """The rows of one batch, one per sample or per sample x index, samples in the batch's
-        order.
+        """Return the rows of one batch, one per sample or per sample x index.
+
+        Samples keep the batch's order.
         """
 
     def summarise(self, table: Table) -> Summary:
@@ -123,16 +131,18 @@ class Probe(Protocol):
 
 @runtime_checkable
 class Comparison(Probe, Protocol):
-    """A probe that measures a model beside others of its study: it names them, and whoever runs it
-    hands them to `measure`.
+    """A probe that measures a model beside others of its study.
+
+    It names them, and whoever runs it hands them to `measure`.
 
     They see the same images: a study in which they do not is refused. Their names and what they are
     count for its rows.
     """
 
     def partners(self, models: Sequence[str]) -> Sequence[str]:
-        """Those wanted, by name, for each model that is measured, which may be one of them;
-        `models` are all that the study has.
+        """Return the names of the partners wanted for each model that is measured.
+
+        It may be one of them; `models` are all that the study has.
         """
 
     def measure(
@@ -142,8 +152,9 @@ class Comparison(Probe, Protocol):
         randomness: Randomness,
         others: Mapping[str, Classifier] = NOBODY,
     ) -> Columns:
-        """As a probe's, with the partners by name, in their order; all of them stand where the
-        classifier does.
+        """Return the rows of one batch, like `Probe.measure`, with the partners.
+
+        `others` maps their names, in their order, to classifiers on the same device.
         """
 
 
@@ -155,31 +166,34 @@ class Selective(Probe, Protocol):
     """
 
     def samples(self, batch: Batch) -> Batch:
-        """Those of the batch that have rows, in its order; there may be none."""
+        """Return the samples of the batch that have rows, in its order; there may be none."""
 
 
 @runtime_checkable
 class Calibrated(Probe, Protocol):
-    """A probe with a setting that is measured where it is not given: the same for all shards of a
-    model.
+    """A probe with a setting that is measured if it is not given.
+
+    The setting is the same for all shards of a model.
 
     Whoever runs it sends at most `CALIBRATION` samples of the study, the first in the drawn order,
     through the model, and takes what comes back in place of the probe.
     """
 
     def calibrated(self, logits: Tensor) -> Probe:
-        """The probe with that setting, from the logits `(N, K)` of the study's samples; itself
-        where it is given.
+        """Return the probe with that setting, from the logits `(N, K)` of the study's samples.
+
+        It is the probe itself if the setting is given.
         """
 
 
 CALIBRATION = 512
-"""So many samples, at most, calibrate a probe."""
+"""Largest number of samples that calibrate a probe."""
 
 
 def median(values: Tensor) -> float:
-    """The mean of the two middle ones of an even number of values `(N,)`; NaN is left out, inf is
-    larger than all.
+    """Return the median of `(N,)`; NaN is left out, inf is larger than all.
+
+    It is the mean of the two middle ones of an even number of values.
     """
     ordered = values[~values.isnan()].double().sort().values
     if not len(ordered):

@@ -9,7 +9,7 @@ from advcore.probes.charts import Chart, Lines, medians
 from advcore.probes.table import Table
 
 NEGLIGIBLE = 1e-6
-"""As a share of the largest magnitude in the chart: what is smaller at every sample is left out."""
+"""Share of the largest magnitude in the chart: what is smaller at every sample is left out."""
 
 UNSETTLED = 0.1
 """The residual, as a share of a sample's largest eigenvalue in magnitude, above which its
@@ -19,8 +19,9 @@ eigenpairs are not settled."""
 def profile_chart(
     tables: Mapping[str, Table], whole: bool, bottom: int | None, step: float
 ) -> Chart:
-    """Median and quartiles of the column `eigenvalues` of each table, descending, against the rank
-    (Fig. 4a, which shows the mean).
+    """Draw median and quartiles of the column `eigenvalues`, descending, against the rank.
+
+    There is a line for each table (Fig. 4a, which shows the mean).
 
     The mean is that of the few samples near the boundary, and orders networks otherwise; it stands
     in the summary.
@@ -92,14 +93,14 @@ def _finite(values: Tensor) -> Tensor:
 
 
 def _measured(bottom: int | None, seen: Tensor) -> str:
-    """What the ranks are of, where both ends were measured."""
+    """Return the suffix of the axis label when both ends of the spectrum were measured."""
     return (
         "" if bottom is None else f" (the {len(seen) - bottom} largest, then the {bottom} smallest)"
     )
 
 
 def _rest(seen: Tensor, spectra: Mapping[str, Tensor], whole: bool) -> str:
-    """What the chart leaves out."""
+    """Describe what the chart leaves out."""
     hidden = len(seen) - int(seen.sum())
     among = f"{len(seen)}" if whole else f"the {len(seen)} measured"
     exact = all((values[:, ~seen] == 0).all() for values in spectra.values())
@@ -107,8 +108,10 @@ def _rest(seen: Tensor, spectra: Mapping[str, Tensor], whole: bool) -> str:
 
 
 def unsettled(table: Table) -> dict[str, str]:
-    """A warning where the column `residual` is large against `eigenvalues` at some sample: at a
-    step, where the products of a network that is piecewise linear are not those of one matrix.
+    """Warn if the column `residual` is large against `eigenvalues` at some sample.
+
+    It can be so at a step, where the products of a network that is piecewise linear are not those
+    of one matrix.
     """
     residual, values = table.numbers("residual"), table.numbers("eigenvalues")
     share = (residual > UNSETTLED * values.abs().amax(1)).double().mean().item()

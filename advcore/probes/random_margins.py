@@ -1,5 +1,6 @@
-"""Margins in random subspaces (Fawzi et al. 2016): between the minimal perturbation and random
-noise.
+"""Margins in random subspaces (Fawzi et al. 2016).
+
+They lie between the minimal perturbation and random noise.
 """
 
 import math
@@ -38,13 +39,13 @@ class RandomMargins:
     classes, and a smaller one for more classes, each of whose boundaries may be met first.
 
     Attributes:
-        dimensions: the m, growing, each at most D.
-        attack: a minimal-norm l2 attack without a box. DeepFool is twice as fast, but in few
+        dimensions: dimensions m of the subspaces, growing, each at most D.
+        attack: minimal-norm l2 attack without a box. DeepFool is twice as fast, but in few
             dimensions its steps are long and end far behind the boundary: on two LeNets 1.4 and 2.6
             times as far for m = 1, which hides that margins fall more slowly with m than flat
             boundaries let expect.
-        rows: samples attacked as one batch, of which each holds a basis of largest m x D numbers in
-            float64; memory and speed.
+        rows: number of samples attacked as one batch, of which each holds a basis of largest m x D
+            numbers in float64; it changes memory and speed.
     """
 
     dimensions: tuple[int, ...] = (1, 4, 16, 64, 256)
@@ -188,5 +189,5 @@ class RandomMargins:
         return torch.stack(found), expected
 
     def _median(self, table: Table, name: str) -> Tensor:
-        """Of a column at each dimension."""
+        """Return the median of a column at each dimension."""
         return quantile(by_position(table.numbers("dimension"), table.numbers(name))[1], 0.5)

@@ -37,8 +37,9 @@ QUALITIES: dict[str, Callable[[NormName], tuple[Attack, ...]]] = {
 
 @dataclass(frozen=True)
 class Robustness:
-    """Attack every sample with several attacks, see `advcore.robust_accuracy`; one row per sample x
-    attack.
+    """Distances and robustness of every sample under several attacks.
+
+    See `advcore.robust_accuracy`. There is one row per sample x attack.
 
     A minimal-norm attack runs once and gives the whole curve. A budget attack looks only where the
     sample may still break at a smaller eps of the grid than is known from the attacks before it: it
@@ -64,11 +65,11 @@ class Robustness:
     and where no attack keeps to the box, as PGD does, the first four alone.
 
     Attributes:
-        eps: the grid, in pixel units.
-        attacks: all in one norm; those with a budget take their eps from the grid.
-        quality: which attacks run where `attacks` names none: `fast`, the default, is `DeepFool`
-            and `PGD`; `tight` is `MinimalNorm`, `APGD` on the cross-entropy and `APGDT`.
-        norm: theirs; l2 by default.
+        eps: grid of radii, in pixel units.
+        attacks: attacks, all in one norm; those with a budget take their eps from the grid.
+        quality: choice of attacks if `attacks` names none: `fast`, the default, is `DeepFool` and
+            `PGD`; `tight` is `MinimalNorm`, `APGD` on the cross-entropy and `APGDT`.
+        norm: norm of those attacks; l2 by default.
         in_turn: let each attack start from what those before it found.
         masking: look for gradient masking.
     """
@@ -147,8 +148,9 @@ class Robustness:
     def _signs(
         self, classifier: Classifier, batch: Batch, randomness: Randomness, broken_at: Tensor
     ) -> dict[str, Tensor]:
-        """Of gradient masking, one row per sample x attack, as in `broken_at`; all but
-        `worse_than_noise` are the sample's own.
+        """Return the signs of gradient masking, one row per sample x attack.
+
+        The order is that of `broken_at`; all but `worse_than_noise` are the sample's own.
         """
         around, still = batch.around(classifier)
         signs = gradient_signs(around, still, batch.labels)

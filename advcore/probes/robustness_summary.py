@@ -1,4 +1,4 @@
-"""How robust accuracy and minimal distances are summarised and drawn."""
+"""The summary and the charts of robust accuracy and minimal distances."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -30,8 +30,9 @@ def attack_names(attacks: Sequence[Attack]) -> list[str]:
 def summarise_robustness(
     table: Table, eps: Sequence[float], attacks: Sequence[Attack], in_turn: bool
 ) -> Summary:
-    """Return the numbers of a table of the probe `robustness`: shares of samples, distances in
-    pixel units.
+    """Return the numbers of a table of the probe `robustness`.
+
+    They are shares of samples, and distances in pixel units.
     """
     grid = [0.0, *eps]
     rows = _rows(table, attacks)
@@ -166,7 +167,7 @@ def _rows(table: Table, attacks: Sequence[Attack]) -> dict[str, Table]:
 
 
 def _worst(rows: Mapping[str, Table]) -> dict[str, Tensor]:
-    """What all attacks together found."""
+    """Return what all attacks together found."""
     return {
         name: torch.stack([own.numbers(name) for own in rows.values()]).amin(0)
         for name in ("broken_at", "distance")

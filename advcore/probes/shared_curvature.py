@@ -1,5 +1,6 @@
-"""Directions along which the loss is curved at many samples, and what minimal perturbations have of
-them.
+"""Directions along which the loss is curved at many samples.
+
+Also how much of minimal perturbations lies in them.
 """
 
 import math
@@ -20,14 +21,15 @@ from advcore.probes.table import Table
 from advcore.randomness import Randomness
 
 TOLERANCE = 1e-5
-"""Of Lanczos, as a share of the sample's largest eigenvalue: what is below it is not told from
-0."""
+"""Tolerance of Lanczos, as a share of the sample's largest eigenvalue: what is below it is not told
+from 0."""
 
 
 @dataclass(frozen=True)
 class SharedCurvature:
-    """Each sample's most curved directions, from which the shared ones are made (Moosavi-Dezfooli
-    et al. 2018, section 4); one row per sample.
+    """Each sample's most curved directions, from which the shared ones are made.
+
+    Source: Moosavi-Dezfooli et al. 2018, section 4. There is one row per sample.
 
     Columns: `sample`; `eigenvalues` `(top,)`, the largest in magnitude of the input Hessian of
     cross-entropy with the true label, the largest first (loss per pixel unit squared);
@@ -52,12 +54,12 @@ class SharedCurvature:
     `advcore.curvature.fools`.
 
     Attributes:
-        top: eigenpairs of each sample; K - 1 are all there are where the network is piecewise
-            linear with K classes, at step 0.
-        step: of the Hessian, l2, pixel units; 0 for the exact one. At a step look at `residual`,
-            see `advcore.curvature.DifferenceHessian`.
-        directions: the largest m.
-        attack: what finds the minimal perturbation: a minimal-norm l2 attack without a box.
+        top: number of eigenpairs of each sample; K - 1 are all there are where the network is
+            piecewise linear with K classes, at step 0.
+        step: step of the Hessian, l2, pixel units; 0 for the exact one. At a step look at
+            `residual`, see `advcore.curvature.DifferenceHessian`.
+        directions: largest number m of shared directions.
+        attack: attack that finds the minimal perturbation: a minimal-norm l2 attack without a box.
     """
 
     top: int = 10

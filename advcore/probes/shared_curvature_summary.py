@@ -1,4 +1,4 @@
-"""How shared curved directions are made of a table's samples, summarised and drawn."""
+"""The shared curved directions of a table's samples, their summary and charts."""
 
 import math
 from collections.abc import Mapping
@@ -33,16 +33,16 @@ MEANINGS = {
         "class, no box)"
     ),
 }
-"""What the summary's numbers are."""
+"""Meanings of the summary's numbers."""
 
 ONE = Randomness(0, torch.zeros(1, dtype=torch.int64))
-"""What the summary draws from: the random directions are the same for every model and every
-study."""
+"""Seed of the summary's random directions: they are the same for every model and every study."""
 
 
 def summarise_shared(table: Table, directions: int) -> Summary:
-    """Return the numbers of a table of the probe `shared_curvature`, for at most so many shared
-    directions.
+    """Return the numbers of a table of the probe `shared_curvature`.
+
+    There are at most so many shared directions.
     """
     seen = _unseen_half(table, directions)
     last = {name: values[:, -1] for name, values in seen.items()}
@@ -76,8 +76,9 @@ def summarise_shared(table: Table, directions: int) -> Summary:
 
 
 def shared_charts(tables: Mapping[str, Table], directions: int, step: float) -> list[Chart]:
-    """Return the charts of the curvature along shared directions, of Hessians at a step, and of
-    what they hold of minimal perturbations.
+    """Return the charts of the curvature along shared directions.
+
+    Also of what they hold of minimal perturbations; Hessians are at a step.
     """
     halves = {model: _unseen_half(table, directions) for model, table in tables.items()}
     some = next(iter(tables.values()))
@@ -88,9 +89,10 @@ def shared_charts(tables: Mapping[str, Table], directions: int, step: float) -> 
 
 
 def _unseen_half(table: Table, directions: int) -> dict[str, Tensor]:
-    """What the directions of the first half are to the second, for each number m of them: `shared`
-    and `random`, the mean curvature along m shared and m random directions, `(samples, m)`;
-    `energy`, of the minimal perturbations that were found.
+    """Measure the directions of the first half on the second, for each number m of them.
+
+    `shared` and `random` are the mean curvature along m shared and m random directions, `(samples,
+    m)`; `energy` is that of the minimal perturbations that were found.
     """
     table = table.take(table.numbers("eigenvalues").isfinite().all(1))
     samples = len(table["sample"])
@@ -121,9 +123,10 @@ def _unseen_half(table: Table, directions: int) -> dict[str, Tensor]:
 
 
 def _curvature(values: Tensor, vectors: Tensor, directions: Tensor) -> Tensor:
-    """The mean of `v^T H v` over the first m of orthonormal `directions` `(count, D)`, for m =
-    1..count, `(samples, count)`; H has the eigenpairs `values` `(samples, k)` and `vectors`
-    `(samples, k, D)`.
+    """Return the mean of `v^T H v` over the first m directions, m = 1..count.
+
+    It is `(samples, count)`. The `directions` `(count, D)` are orthonormal; H has the eigenpairs
+    `values` `(samples, k)` and `vectors` `(samples, k, D)`.
     """
     along = ((vectors @ directions.mT).square() * values[:, :, None]).sum(1)
     return along.cumsum(1) / torch.arange(1, len(directions) + 1, device=along.device)

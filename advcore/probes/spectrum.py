@@ -1,5 +1,6 @@
-"""The spectrum of the loss's input Hessian at each sample, whole or its ends: columns of the probe
-`curvature`.
+"""The spectrum of the loss's input Hessian at each sample, whole or its ends.
+
+These are columns of the probe `curvature`.
 """
 
 import torch
@@ -17,15 +18,15 @@ from advcore.curvature import (
 from advcore.randomness import Randomness
 
 SMALL = 0.01
-"""As a share of a sample's largest eigenvalue in magnitude: what is below counts in
-`small_share`."""
+"""Share of a sample's largest eigenvalue in magnitude: what is below counts in `small_share`."""
 
 
 def whole_spectrum(
     classifier: Classifier, images: Tensor, labels: Tensor, step: float, randomness: Randomness
 ) -> dict[str, Tensor]:
-    """All D eigenvalues, descending, and what follows from them exactly; see
-    `advcore.probes.Curvature`.
+    """Return all D eigenvalues, descending, and what follows from them exactly.
+
+    See `advcore.probes.Curvature`.
     """
     profile = eigenprofile(classifier, images, labels, randomness=randomness, step=step)
     exact = torch.zeros_like(profile.trace)
@@ -50,8 +51,9 @@ def extreme_spectrum(
     draws: int,
     randomness: Randomness,
 ) -> dict[str, Tensor]:
-    """The wanted eigenvalues by Lanczos, descending; trace and Frobenius norm by Hutchinson's
-    estimates of `draws` vectors.
+    """Return the wanted eigenvalues by Lanczos, descending.
+
+    Trace and Frobenius norm are Hutchinson's estimates of `draws` vectors.
     """
     hessian = input_hessian(classifier, images, cross_entropy_of(labels), step)
     pairs = lanczos(hessian, randomness, hessian.shape[1], wanted, images.dtype)

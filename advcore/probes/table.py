@@ -42,8 +42,9 @@ class Table(dict[str, Tensor | list[str]]):
         return torch.tensor([own == word for own in self.words(column)], dtype=torch.bool)
 
     def take(self, rows: Tensor) -> "Table":
-        """Return some rows of all columns: where `rows` `(rows,)` bool is true, or those of these
-        numbers, in their order.
+        """Return some rows of all columns.
+
+        `rows` `(rows,)` is bool, true for them, or holds their numbers, in their order.
         """
         places = rows.nonzero()[:, 0] if rows.dtype == torch.bool else rows
         return Table(

@@ -1,5 +1,6 @@
-"""Transfer between networks: whether adversarial images made on one fool another (Szegedy et al.
-2014, section 4.2).
+"""Transfer between networks: adversarial images made on one may fool another.
+
+Source: Szegedy et al. 2014, section 4.2.
 """
 
 import math
@@ -25,13 +26,14 @@ RATE = (
     "Transfer rate: of the images found on the network attacked, those that change the "
     "prediction of the one tested."
 )
-"""What the charts show."""
+"""Sentence below the charts."""
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """Attack a network from its predicted labels, and show what was found to others; one row per
-    sample x other network x scale.
+    """Adversarial images of a network, from its predicted labels, shown to others.
+
+    There is one row per sample x other network x scale.
 
     Columns: `sample`; `to`, the other network's name; `scale`; `found`, whether the attack found an
     image; `fooled`, whether the other network's own prediction changes from the image to the
@@ -42,11 +44,11 @@ class Transfer:
     all that `to` names at once.
 
     Attributes:
-        attack: a minimal-norm attack, or one with its own `eps`.
+        attack: minimal-norm attack, or one with its own `eps`.
         to: names of models of the study on which the images are tried; all of them when empty.
-        scales: by which the perturbations are lengthened, ascending. A minimal perturbation barely
-            crosses its own network's boundary and seldom another's. In a box, where the attack
-            keeps to it, what leaves [0, 1] is cut.
+        scales: factors by which the perturbations are lengthened, ascending. A minimal perturbation
+            barely crosses its own network's boundary and seldom another's. In a box, where the
+            attack keeps to it, what leaves [0, 1] is cut.
     """
 
     attack: Attack = field(default_factory=lambda: DeepFool(norm="l2", box=False))
@@ -159,8 +161,9 @@ class Transfer:
         return f"{RATE} By {kind_and_norm(self.attack)}, from the predicted label, {box}."
 
     def _rates(self, table: Table) -> dict[str, Tensor]:
-        """By the other network's name: the share of the images found that fool it, at each scale;
-        NaN where none was found.
+        """Return the share of the images found that fool the other network, by its name.
+
+        There is one share at each scale; NaN where none was found.
         """
         rates, scales = {}, table.numbers("scale")
         found, changed = table.numbers("found"), table.numbers("fooled")
@@ -196,8 +199,9 @@ class Transfer:
         )
 
     def _line(self, label: str, table: Table, name: str) -> Series:
-        """The rate at each scale of the images found, shown to the network `name`, in its
-        interval.
+        """Draw the rate at each scale of the images found, shown to the network `name`.
+
+        It stands in its interval.
         """
         chosen = table.rows_with("to", name) & table.numbers("found")
         scales, changed = table.numbers("scale"), table.numbers("fooled")

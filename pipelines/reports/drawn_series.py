@@ -131,5 +131,5 @@ def _jitter(across: np.ndarray, place: int, count: int) -> np.ndarray:
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
 
 DOTS = 1500
-"""So many dots of a series are drawn at most: more are a cloud in which no sample can be told from
-another."""
+"""Largest number of dots of a series that are drawn: more are a cloud in which no sample can be
+told from another."""

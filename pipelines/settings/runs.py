@@ -23,8 +23,8 @@ class RunSettings:
     Only `shard_size`, `seed` and `dtype` can change a row; the others decide where and how fast.
 
     Attributes:
-        runner: where to measure: inline in this process, or ray on actors of a local or remote
-            cluster.
+        runner: place of the measuring: inline in this process, or ray on actors of a local or
+            remote cluster.
         workers: number of Ray actors, each of which holds one model; auto: as many as the
             cluster has room for, also as it grows.
         threads: CPU threads of a worker; default: 1 on ray, all cores inline.
@@ -46,7 +46,7 @@ class RunSettings:
         experiment: name of the MLflow experiment.
         figures: file kinds of the figures, separated by commas: png, svg, pdf.
         track: log to MLflow.
-        tracking_wait: how long to wait at the end for an unreachable MLflow, in seconds.
+        tracking_wait: time to wait at the end for an unreachable MLflow, in seconds.
     """
 
     runner: Literal["inline", "ray"] = "inline"
@@ -122,7 +122,7 @@ class TrainSettings:
             in `out`.
         experiment: name of the MLflow experiment.
         track: log to MLflow.
-        tracking_wait: how long to wait at the end for an unreachable MLflow, in seconds.
+        tracking_wait: time to wait at the end for an unreachable MLflow, in seconds.
     """
 
     threads: int | None = None

@@ -18,7 +18,7 @@ class SweepSettings:
     fast.
 
     Attributes:
-        runner: where to train: ray runs trials side by side, inline one after the other in this
+        runner: place of the training: ray runs trials side by side, inline one after the other in this
             process.
         concurrent: number of trials at a time.
         cpus: CPUs of a trial, and its number of threads.
@@ -46,7 +46,7 @@ class SweepSettings:
             in `out`.
         experiment: name of the MLflow experiment.
         track: log to MLflow.
-        tracking_wait: how long to wait at the end for an unreachable MLflow, in seconds.
+        tracking_wait: time to wait at the end for an unreachable MLflow, in seconds.
     """
 
     runner: Literal["inline", "ray"] = "ray"

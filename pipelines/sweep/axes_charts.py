@@ -18,7 +18,7 @@ from advcore.probes import Chart, Lines, Maps, Series
 from advcore.probes.charts import Scale
 
 BANDED = 3
-"""So many lines at most have bands; of more, that of the metric alone."""
+"""Largest number of lines that have bands; of more, only that of the metric has one."""
 
 
 def over_axes(

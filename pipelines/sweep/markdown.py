@@ -15,7 +15,7 @@ from advcore.pipelines.sweep.trial_files import Trial
 from advcore.probes import Robustness
 
 COLUMNS = 8
-"""So many numbers stand in the table of the report at most; all are in the Parquet file."""
+"""Largest number of columns in the table of the report; all are in the Parquet file."""
 
 
 def tradeoff_of(sweep: Sweep) -> tuple[str, str] | None:

@@ -1,4 +1,4 @@
-"""What Ray Tune calls while trials run: a callback that writes the journal, and a stopper.
+"""The calls of Ray Tune while trials run: a callback that writes the journal, and a stopper.
 
 Import this module only once Ray runs.
 """

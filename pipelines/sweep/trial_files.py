@@ -14,10 +14,10 @@ Status = Literal["waiting", "running", "finished", "stopped", "failed", "interru
 with."""
 
 ENDED = ("finished", "stopped")
-"""Those that a second run leaves alone."""
+"""States that a second run leaves alone."""
 
 SUFFIXES = (".safetensors", ".json")
-"""Of the files that a trained network is: its weights, and what it came of."""
+"""Suffixes of the files that a trained network is: its weights, and the inputs of its training."""
 
 
 @dataclass

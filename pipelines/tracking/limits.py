@@ -1,4 +1,4 @@
-"""What MLflow takes: names, lengths, numbers of entries in one call."""
+"""The limits of MLflow: names, lengths, numbers of entries in one call."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from typing import Any
 from advcore.pipelines.tracking.record import Value
 
 METRICS, PARAMS, TAGS = 1000, 100, 100
-"""So many MLflow takes in one call."""
+"""Largest number that MLflow takes in one call."""
 
 NAME, PARAM, TAG, DIGEST = 250, 6000, 8000, 36
 """Characters that MLflow keeps of a name, a parameter, a tag, the digest of a data set."""

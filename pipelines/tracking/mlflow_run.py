@@ -39,7 +39,7 @@ from advcore.workers.errors import InputError, UnavailableError
 _log = logging.getLogger(__name__)
 
 _WARNING = "advcore.warning."
-"""How the tag of a warning begins; its name follows."""
+"""Beginning of the tag of a warning; its name follows."""
 
 
 class MLflowRun:

@@ -16,7 +16,7 @@ ALIAS = "newest"
 """The alias of the version of a registered model that was made last."""
 
 MODEL = "model"
-"""Where a run keeps its network, among its artifacts."""
+"""Place of a run's network among its artifacts."""
 
 
 def register_model(client: Client, run: str, place: str, model: Model) -> None:
