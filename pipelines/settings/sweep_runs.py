@@ -18,8 +18,8 @@ class SweepSettings:
     fast.
 
     Attributes:
-        runner: place of the training: ray runs trials side by side, inline one after the other in this
-            process.
+        runner: place of the training: ray runs trials side by side, inline one after the other in
+            this process.
         concurrent: number of trials at a time.
         cpus: CPUs of a trial, and its number of threads.
         gpus: share of a GPU for each trial, such as 0.5 for two trials a GPU; 0 trains on CPUs.
