@@ -40,8 +40,9 @@ class Series:
 
 
 def median_band(label: str, x: Tensor, values: Tensor) -> Series:
-    """The median over samples of `values` `(samples, n)` at `x` `(n,)`, in a band between the
-    quartiles.
+    """Return the median over samples in a band between the quartiles.
+
+    `values` are `(samples, n)` at `x` `(n,)`.
 
     Each is the lower of two neighbours, so that a value that is not finite stays one sample's own.
     """
@@ -51,8 +52,9 @@ def median_band(label: str, x: Tensor, values: Tensor) -> Series:
 
 
 def medians(label: str, x: Tensor, values: Tensor) -> Series:
-    """The median over samples of `values` `(samples, n)` at `x` `(n,)` in its 95 % interval, and
-    fainter between the quartiles.
+    """Return the median over samples in its 95 % interval, and fainter between the quartiles.
+
+    `values` are `(samples, n)` at `x` `(n,)`.
 
     The interval's ends are order statistics, so it holds for samples of any distribution: those
     between which the median lies in 95 % of draws by the binomial distribution of how many samples
@@ -67,8 +69,9 @@ def medians(label: str, x: Tensor, values: Tensor) -> Series:
 
 
 def shares(label: str, x: Tensor, hits: Tensor) -> Series:
-    """The share in % of the samples for which `hits` `(samples, n)` is true, at `x` `(n,)`, in
-    Wilson's 95 % interval.
+    """Return the share in % of the samples for which `hits` is true, in Wilson's 95 % interval.
+
+    `hits` are `(samples, n)` at `x` `(n,)`.
     """
     low, high = (
         100
@@ -80,8 +83,9 @@ def shares(label: str, x: Tensor, hits: Tensor) -> Series:
 
 
 def _median_reach(count: int) -> int:
-    """How many ordered samples may lie outside at each end so that the median lies between the
-    others with 95 % confidence.
+    """Return how many ordered samples may lie outside the median's interval at each end.
+
+    The median lies between the others with 95 % confidence.
     """
     chances = torch.distributions.Binomial(count, torch.tensor(0.5, dtype=torch.float64)).log_prob(
         torch.arange(count + 1, dtype=torch.float64)
@@ -117,8 +121,9 @@ class Lines:
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture of a gallery: `image` `(C, H, W)`, its caption, and whether it is signed (a
-    perturbation, drawn around 0).
+    """One picture of a gallery: `image` `(C, H, W)`, and its caption.
+
+    It may be signed: a perturbation, drawn around 0.
     """
 
     image: Tensor
@@ -128,8 +133,9 @@ class Panel:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Rows of pictures: `rows[i]` has its words in `row_labels[i]`, `column_labels` stand on
-    top.
+    """Rows of pictures.
+
+    `rows[i]` has its words in `row_labels[i]`, `column_labels` stand on top.
     """
 
     name: str

@@ -11,7 +11,7 @@ from advcore.probes.table import Table
 def sorted_samples(
     tables: Mapping[str, Table], column: str, title: str, y_label: str, note: str
 ) -> Chart:
-    """Draw one line a model: a column's values, ascending, over the share of the samples.
+    """Chart one line a model: a column's values, ascending, over the share of the samples.
 
     Positive values are on a log scale.
     """
@@ -32,7 +32,7 @@ def sorted_samples(
 
 
 def alignments(tables: Mapping[str, Table]) -> Chart:
-    """Draw the cosines of gradient and minimal perturbation.
+    """Chart the cosines of gradient and minimal perturbation.
 
     The range of random directions' stands beside them for comparison.
     """
@@ -84,7 +84,7 @@ def departures(tables: Mapping[str, Table], radius: float) -> list[Chart]:
 
 
 def change_charts(tables: Mapping[str, Table], length: float, turns: int) -> list[Chart]:
-    """Draw the change of the loss's gradient over one length, and the turn of the margin's.
+    """Chart the change of the loss's gradient over one length, and the turn of the margin's.
 
     The change is at each network's temperature, the turn is a mean over so many directions.
     """

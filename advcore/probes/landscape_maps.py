@@ -39,7 +39,7 @@ def plane_maps(
     half: float,
     own: bool,
 ) -> tuple[Chart, Chart]:
-    """Draw the labels and the loss on one plane.
+    """Map the labels and the loss on one plane.
 
     There is a panel for each model and sample, `shown` of each, and rows hold samples of one model.
 

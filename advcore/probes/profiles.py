@@ -19,7 +19,7 @@ eigenpairs are not settled."""
 def profile_chart(
     tables: Mapping[str, Table], whole: bool, bottom: int | None, step: float
 ) -> Chart:
-    """Draw median and quartiles of the column `eigenvalues`, descending, against the rank.
+    """Chart median and quartiles of the column `eigenvalues`, descending, against the rank.
 
     There is a line for each table (Fig. 4a, which shows the mean).
 

@@ -199,7 +199,7 @@ class Transfer:
         )
 
     def _line(self, label: str, table: Table, name: str) -> Series:
-        """Draw the rate at each scale of the images found, shown to the network `name`.
+        """Return the rate at each scale of the images found, shown to the network `name`.
 
         It stands in its interval.
         """
