@@ -34,7 +34,7 @@ class Spent:
     memory: list[float]
 
 
-def works(shards: int) -> list[Task]:
+def tasks(shards: int) -> list[Task]:
     nothing: Any = None
     return [
         Task(f"{shard.start:064x}", "empty/work", nothing, "model", nothing, shard, 0)
@@ -49,24 +49,26 @@ def empty_worker() -> type:
         def ready(self) -> str:
             return ""
 
-        def measure(self, work: Any, dataset: Any) -> Any:
+        def measure(self, task: Any, dataset: Any) -> Any:
             from advcore.workers.tasks import TaskResult
 
-            return TaskResult(work.key, work.name, True, 0, 0.0, "", "empty")
+            return TaskResult(task.key, task.name, True, 0, 0.0, "", "empty")
 
     return Empty
 
 
-def spend(ray: Any, hire: Any, actors: int, shards: int) -> Spent:
+def spend(ray: Any, start_actor: Any, actors: int, shards: int) -> Spent:
     """Run all shards, and look at the clocks and the memory."""
-    orders = PoolSettings(hire, lambda: actors, shard_seconds=600.0, asked=f"{actors} empty actors")
-    crew = ActorPool(ray, orders, works(shards), None, np.arange(shards))
+    settings = PoolSettings(
+        start_actor, lambda: actors, shard_seconds=600.0, asked=f"{actors} empty actors"
+    )
+    actor_pool = ActorPool(ray, settings, tasks(shards), None, np.arange(shards))
     wall, processor, memory = time.perf_counter(), time.process_time(), []
-    for done, _ in enumerate(crew.outcomes(), 1):
+    for done, _ in enumerate(actor_pool.results(), 1):
         if done % (shards // 10) == 0:
             memory.append(resident())
     spent = (time.perf_counter() - wall, time.process_time() - processor)
-    crew.dismiss()
+    actor_pool.end_all()
     return Spent(1000 * spent[0] / shards, 1000 * spent[1] / shards, memory)
 
 
@@ -90,12 +92,12 @@ def on_ray(actors: int, shards: int) -> Spent:
 def without_ray(actors: int, shards: int) -> Spent:
     import ray
 
-    def hire() -> Any:
+    def start_actor() -> Any:
         return SimpleNamespace(
             ready=SimpleNamespace(remote=lambda: Answer("empty")),
             measure=SimpleNamespace(
-                remote=lambda work, data: Answer(
-                    TaskResult(work.key, work.name, True, 0, 0.0, "", "empty")
+                remote=lambda task, data: Answer(
+                    TaskResult(task.key, task.name, True, 0, 0.0, "", "empty")
                 ),
             ),
         )
@@ -114,7 +116,7 @@ def without_ray(actors: int, shards: int) -> Spent:
         kill=lambda actor, no_restart: None,
         cancel=lambda ref: None,
     )
-    return spend(fake, hire, actors, shards)
+    return spend(fake, start_actor, actors, shards)
 
 
 def resident() -> float:

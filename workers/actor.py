@@ -27,7 +27,7 @@ from advcore.workers.models import ModelSpec, build, content_hash, with_local_ch
 from advcore.workers.redaction import shortened, without_secrets
 from advcore.workers.retries import Pauses, retry
 from advcore.workers.stores.store import open_store
-from advcore.workers.tasks import Task, TaskResult, told_indices
+from advcore.workers.tasks import Task, TaskResult, index_ranges
 from advcore.workers.untouched import Fingerprint, check_untouched, fingerprint
 
 T = TypeVar("T")
@@ -73,29 +73,29 @@ class Worker:
         self._device = resolve_device(device)
         self._store = open_store(store_location, create=False)
         self._held: dict[tuple[str, str], tuple[nn.Module, Fingerprint]] = {}
-        self._portions = BatchSizes()
+        self._batch_sizes = BatchSizes()
         self._calibrated: tuple[Any, Probe] | None = None
         self.name = f"{platform.node()}:{os.getpid()}:{self._device}"
 
-    def measure(self, work: Task, dataset: Dataset) -> TaskResult:
+    def measure(self, task: Task, dataset: Dataset) -> TaskResult:
         """Measure one shard.
 
-        An exception, also `sys.exit`, becomes a failed outcome with its traceback; nothing is
+        An exception, also `sys.exit`, becomes a failed result with its traceback; nothing is
         raised but an interrupt.
         """
         start, away = time.perf_counter(), False
         try:
-            rows, error = self._measure(work, dataset, start), ""
+            rows, error = self._measure(task, dataset, start), ""
         except USERS_ERRORS as raised:
             rows, error, away = (
                 0,
                 without_secrets(shortened(traceback.format_exc())),
                 isinstance(raised, UnavailableError),
             )
-        samples = told_indices(dataset.indices[work.shard.start : work.shard.stop]) if error else ""
+        samples = index_ranges(dataset.indices[task.shard.start : task.shard.stop]) if error else ""
         return TaskResult(
-            work.key,
-            work.name,
+            task.key,
+            task.name,
             not error,
             rows,
             time.perf_counter() - start,
@@ -105,12 +105,12 @@ class Worker:
             away=away,
         )
 
-    def _measure(self, work: Task, dataset: Dataset, start: float) -> int:
-        model, others = _ask_store(lambda: self._models(work))
-        samples = batch(dataset, work.shard, work.dtype, self._device, work.transform)
-        more = {"others": others} if isinstance(work.probe, Comparison) else {}
+    def _measure(self, task: Task, dataset: Dataset, start: float) -> int:
+        model, others = _ask_store(lambda: self._models(task))
+        samples = batch(dataset, task.shard, task.dtype, self._device, task.transform)
+        more = {"others": others} if isinstance(task.probe, Comparison) else {}
         probe = (
-            self._probe(work, model, dataset) if isinstance(work.probe, Calibrated) else work.probe
+            self._probe(task, model, dataset) if isinstance(task.probe, Calibrated) else task.probe
         )
 
         counts, right = [], []
@@ -123,25 +123,25 @@ class Worker:
                 indices=part.indices.clone(),
             )
             with full_precision():
-                columns = probe.measure(model, own, Randomness(work.seed, part.indices), **more)
+                columns = probe.measure(model, own, Randomness(task.seed, part.indices), **more)
             rows = check_columns(columns, probe, part)
             right.append(int((predict(model, part.images) == part.labels).sum()))
             counts.append(rows)
             return columns
 
         with self._untouched():
-            columns, parts = self._portions.measure(
-                measure, samples, (work.model_hash, work.dtype, repr(work.probe))
+            columns, parts = self._batch_sizes.measure(
+                measure, samples, (task.model_hash, task.dtype, repr(task.probe))
             )
         metadata = {
-            "name": work.name,
-            "model": work.model_hash,
-            "others": json.dumps({other.name: other.model_hash for other in work.others}),
-            "probe": without_secrets(repr(work.probe)),
-            "seed": str(work.seed),
-            "dtype": work.dtype,
-            "key": work.key,
-            "shard": f"{work.shard.start}:{work.shard.stop}",
+            "name": task.name,
+            "model": task.model_hash,
+            "others": json.dumps({other.name: other.model_hash for other in task.others}),
+            "probe": without_secrets(repr(task.probe)),
+            "seed": str(task.seed),
+            "dtype": task.dtype,
+            "key": task.key,
+            "shard": f"{task.shard.start}:{task.shard.stop}",
             "torch": torch.__version__,
             "parts": str(parts),
             "right": str(sum(right)),  # samples whose likeliest class is their label
@@ -149,45 +149,45 @@ class Worker:
             "worker": self.name,
             "seconds": repr(time.perf_counter() - start),  # of wall time, up to the writing
         }
-        _ask_store(lambda: self._store.write(work.key, columns, metadata))
+        _ask_store(lambda: self._store.write(task.key, columns, metadata))
         return sum(counts)
 
-    def _probe(self, work: Task, model: nn.Module, dataset: Dataset) -> Probe:
+    def _probe(self, task: Task, model: nn.Module, dataset: Dataset) -> Probe:
         """Return the probe, calibrated on the model and the study's samples.
 
         This is done once for all its shards that come one after the other.
         """
-        probe = cast(Calibrated, work.probe)
-        what = (work.model_hash, work.dtype, probe, work.transform, dataset.indices.tobytes())
+        probe = cast(Calibrated, task.probe)
+        what = (task.model_hash, task.dtype, probe, task.transform, dataset.indices.tobytes())
         if self._calibrated is None or self._calibrated[0] != what:
             rows = np.flatnonzero(dataset.places < CALIBRATION)
             parts = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
             with full_precision(), frozen(model), torch.no_grad():
                 logits = [
                     logits_of(
-                        model, images_of(dataset, part, work.dtype, self._device, work.transform)
+                        model, images_of(dataset, part, task.dtype, self._device, task.transform)
                     )
                     for part in parts
                 ]
             self._calibrated = what, probe.calibrated(torch.cat(logits))
         return self._calibrated[1]
 
-    def _models(self, work: Task) -> tuple[nn.Module, dict[str, nn.Module]]:
+    def _models(self, task: Task) -> tuple[nn.Module, dict[str, nn.Module]]:
         """The model that is measured, and the others by name."""
-        specs = {other.model_hash: other.model for other in work.others} | {
-            work.model_hash: work.model
+        specs = {other.model_hash: other.model for other in task.others} | {
+            task.model_hash: task.model
         }
         self._held = {
             key: model
             for key, model in self._held.items()
-            if key[0] in specs and key[1] == work.dtype
+            if key[0] in specs and key[1] == task.dtype
         }
         for model_hash, spec in specs.items():
-            if (model_hash, work.dtype) not in self._held:
-                built = self._built(spec, model_hash, work.dtype)
-                self._held[model_hash, work.dtype] = built, fingerprint(built)
-        others = {other.name: self._held[other.model_hash, work.dtype][0] for other in work.others}
-        return self._held[work.model_hash, work.dtype][0], others
+            if (model_hash, task.dtype) not in self._held:
+                built = self._built(spec, model_hash, task.dtype)
+                self._held[model_hash, task.dtype] = built, fingerprint(built)
+        others = {other.name: self._held[other.model_hash, task.dtype][0] for other in task.others}
+        return self._held[task.model_hash, task.dtype][0], others
 
     @contextmanager
     def _untouched(self) -> Iterator[None]:

@@ -32,8 +32,8 @@ class Inline:
                 f"threads must be at least 1, or none for torch's own choice; got {self.threads}"
             )
 
-    def run(self, works: Sequence[Task], dataset: Dataset) -> Generator[TaskResult]:
-        """One outcome for each key, in order.
+    def run(self, tasks: Sequence[Task], dataset: Dataset) -> Generator[TaskResult]:
+        """One result for each key, in order.
 
         Shards that are done stay done when the iterator is left early.
         """
@@ -42,7 +42,7 @@ class Inline:
         before = torch.get_num_threads()
         try:
             worker = Worker(self.store, self.threads, self.device)
-            for work in unique(works):
-                yield worker.measure(work, dataset)
+            for task in unique(tasks):
+                yield worker.measure(task, dataset)
         finally:
             torch.set_num_threads(before)

@@ -1,4 +1,4 @@
-"""Work and its outcome: one shard to measure, and how that ended.
+"""A task and its result: one shard to measure, and how that ended.
 
 Nothing here needs torch, so drivers and queues do not either.
 """
@@ -57,7 +57,7 @@ class TaskResult:
 
     `seconds` of wall time, and where it ran.
 
-    `tries` is how often it was handed to a worker. `samples` names those of a failed work by their
+    `tries` is how often it was handed to a worker. `samples` names those of a failed task by their
     indices in the data set. `away` says that the store did not answer, for as long as a worker
     waits for it.
     """
@@ -75,7 +75,7 @@ class TaskResult:
 
 
 class Runner(Protocol):
-    """A place that measures: one outcome for each key, in the order in which they end."""
+    """A place that measures: one result for each key, in the order in which they end."""
 
     def check(self) -> None:
         """Raise InputError if the settings cannot work here.
@@ -83,23 +83,23 @@ class Runner(Protocol):
         It starts nothing and writes nothing.
         """
 
-    def run(self, works: Sequence[Task], dataset: Dataset) -> Generator[TaskResult]:
-        """The outcomes, as they come; close it to leave early: what is finished stays in the store.
+    def run(self, tasks: Sequence[Task], dataset: Dataset) -> Generator[TaskResult]:
+        """Yield the results as they come; close it to leave early, and finished shards stay stored.
 
         A place that measures beside this process may have begun when this returns.
         """
 
 
-def unique(works: Sequence[Task]) -> list[Task]:
-    """The works with each key once, in order: two works of one key would give the same rows."""
+def unique(tasks: Sequence[Task]) -> list[Task]:
+    """Return the tasks with each key once, in order: two of one key would give the same rows."""
     first: dict[str, Task] = {}
-    for work in works:
-        first.setdefault(work.key, work)
+    for task in tasks:
+        first.setdefault(task.key, task)
     return list(first.values())
 
 
-def told_indices(indices: Iterable[int]) -> str:
-    """Ascending whole numbers in words, runs of neighbours as one: "3-5, 8"."""
+def index_ranges(indices: Iterable[int]) -> str:
+    """Return ascending whole numbers as text, runs of neighbours as one range: "3-5, 8"."""
     runs: list[list[int]] = []
     for index in map(int, indices):
         if runs and index == runs[-1][-1] + 1:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 import numpy as np
 import pytest
 import torch
-from tiny_probes import PLAIN, Crooked, Failing, Look, Rude, works
+from tiny_probes import PLAIN, Crooked, Failing, Look, Rude, tasks
 
 import advcore.workers.actor
 from advcore.curvature import temperature_for
@@ -21,7 +21,7 @@ from advcore.workers.models import ModelSpec, build, content_hash
 from advcore.workers.pool.task_queue import TaskQueue
 from advcore.workers.shards import Shard, split
 from advcore.workers.stores.store import open_store
-from advcore.workers.tasks import Other, told_indices, unique
+from advcore.workers.tasks import Other, index_ranges, unique
 
 
 @pytest.fixture
@@ -31,31 +31,31 @@ def store(tmp_path):
 
 
 def test_a_shard_says_who_measured_it_and_how_long(dataset, store):
-    work = works(dataset, Look())[0]
+    task = tasks(dataset, Look())[0]
     worker = Worker(store, None, "cpu")
-    outcome = worker.measure(work, dataset)
-    metadata = open_store(store).metadata(work.key)
+    result = worker.measure(task, dataset)
+    metadata = open_store(store).metadata(task.key)
     assert (metadata["worker"], metadata["shard"], metadata["name"]) == (
         worker.name,
         "0:4",
-        work.name,
+        task.name,
     )
-    assert 0 < float(metadata["seconds"]) <= outcome.seconds
+    assert 0 < float(metadata["seconds"]) <= result.seconds
 
 
 def test_a_work_is_measured_and_stored(dataset, store):
-    work = works(dataset, Look(), size=6)[1]
-    outcome = Worker(store, None, "cpu").measure(work, dataset)
-    assert (outcome.ok, outcome.key, outcome.name, outcome.rows, outcome.error) == (
+    task = tasks(dataset, Look(), size=6)[1]
+    result = Worker(store, None, "cpu").measure(task, dataset)
+    assert (result.ok, result.key, result.name, result.rows, result.error) == (
         True,
-        work.key,
+        task.key,
         "perceptron/Look",
         6,
         "",
     )
-    assert outcome.seconds > 0
-    assert outcome.worker.endswith(":cpu")
-    rows, samples = open_store(store).read(work.key), batch(dataset, work.shard)
+    assert result.seconds > 0
+    assert result.worker.endswith(":cpu")
+    rows, samples = open_store(store).read(task.key), batch(dataset, task.shard)
     wanted = Look().measure(build(PLAIN), samples, Randomness(7, samples.indices))
     assert rows["sample"].tolist() == [18, 21, 24, 27, 30, 33]
     assert torch.equal(rows["logits"], wanted["logits"])
@@ -63,9 +63,9 @@ def test_a_work_is_measured_and_stored(dataset, store):
 
 
 def test_double_precision_reaches_model_and_images(dataset, store):
-    work = replace(works(dataset, Look())[0], dtype="float64")
-    assert Worker(store, None, "cpu").measure(work, dataset).ok
-    assert open_store(store).read(work.key)["logits"].dtype == torch.float64
+    task = replace(tasks(dataset, Look())[0], dtype="float64")
+    assert Worker(store, None, "cpu").measure(task, dataset).ok
+    assert open_store(store).read(task.key)["logits"].dtype == torch.float64
 
 
 def test_the_model_is_built_once_and_only_one_is_held(dataset, store, monkeypatch):
@@ -78,11 +78,11 @@ def test_the_model_is_built_once_and_only_one_is_held(dataset, store, monkeypatc
     worker = Worker(store, None, "cpu")
     other = ModelSpec("advcore.networks:perceptron")
     todo = (
-        works(dataset, Look(), size=5)
-        + works(dataset, Look(2.0), size=10)
-        + works(dataset, Look(), size=10, model=other)
+        tasks(dataset, Look(), size=5)
+        + tasks(dataset, Look(2.0), size=10)
+        + tasks(dataset, Look(), size=10, model=other)
     )
-    assert all(worker.measure(work, dataset).ok for work in [*todo, todo[0]])
+    assert all(worker.measure(task, dataset).ok for task in [*todo, todo[0]])
     assert built == ["perceptron", "advcore.networks:perceptron", "perceptron"]
 
 
@@ -99,29 +99,29 @@ def test_a_comparison_is_handed_the_others_and_they_leave_with_the_next_shard(
         Other(name, spec, content_hash(spec))
         for name, spec in (("own", PLAIN), ("nine", replace(PLAIN, classes=9)))
     ]
-    work = replace(
-        works(dataset, Transfer(scales=(1.0, 2.0)))[0],
+    task = replace(
+        tasks(dataset, Transfer(scales=(1.0, 2.0)))[0],
         others=(*others, replace(others[1], name="again")),
     )
     worker = Worker(store, None, "cpu")
-    assert worker.measure(work, dataset).ok
-    rows = open_store(store).read(work.key)
+    assert worker.measure(task, dataset).ok
+    rows = open_store(store).read(task.key)
     assert rows["to"] == [name for name in ("own", "nine", "again") for _ in range(8)]
-    samples = batch(dataset, work.shard)
+    samples = batch(dataset, task.shard)
     randomness, models = (
         Randomness(7, samples.indices),
-        {other.name: build(other.model) for other in work.others},
+        {other.name: build(other.model) for other in task.others},
     )
-    wanted = work.probe.measure(build(PLAIN), samples, randomness, models)
+    wanted = task.probe.measure(build(PLAIN), samples, randomness, models)
     assert torch.equal(rows["fooled"], wanted["fooled"])
     assert sorted(built) == [9, 10]
     assert worker.measure(
-        replace(work, model=others[1].model, model_hash=others[1].model_hash), dataset
+        replace(task, model=others[1].model, model_hash=others[1].model_hash), dataset
     ).ok
     assert len(built) == 2
-    for probe, count in ((Look(), 1), (work.probe, 2)):
+    for probe, count in ((Look(), 1), (task.probe, 2)):
         worker.measure(
-            replace(work, probe=probe, others=work.others if probe == work.probe else ()), dataset
+            replace(task, probe=probe, others=task.others if probe == task.probe else ()), dataset
         )
         assert len(worker._held) == count
     assert sorted(built) == [9, 9, 10]
@@ -129,16 +129,16 @@ def test_a_comparison_is_handed_the_others_and_they_leave_with_the_next_shard(
 
 def test_another_model_that_changed_under_the_study(dataset, store):
     changed = Other("nine", PLAIN, content_hash(replace(PLAIN, classes=9)))
-    outcome = Worker(store, None, "cpu").measure(
-        replace(works(dataset, Transfer())[0], others=(changed,)), dataset
+    result = Worker(store, None, "cpu").measure(
+        replace(tasks(dataset, Transfer())[0], others=(changed,)), dataset
     )
-    assert "is not the same on this worker, or has changed since the study started" in outcome.error
+    assert "is not the same on this worker, or has changed since the study started" in result.error
 
 
 def test_a_checkpoint_that_changed_under_the_study(dataset, store):
-    work = replace(works(dataset, Look())[0], model_hash=content_hash(replace(PLAIN, classes=9)))
-    outcome = Worker(store, None, "cpu").measure(work, dataset)
-    assert not outcome.ok
+    task = replace(tasks(dataset, Look())[0], model_hash=content_hash(replace(PLAIN, classes=9)))
+    result = Worker(store, None, "cpu").measure(task, dataset)
+    assert not result.ok
     with pytest.raises(
         InputError,
         match=(
@@ -146,15 +146,15 @@ def test_a_checkpoint_that_changed_under_the_study(dataset, store):
             r"started"
         ),
     ):
-        Worker(store, None, "cpu")._measure(work, dataset, 0.0)
+        Worker(store, None, "cpu")._measure(task, dataset, 0.0)
 
 
 def test_what_a_probe_must_give(dataset, store):
-    outcome = Worker(store, None, "cpu").measure(works(dataset, Crooked())[0], dataset)
+    result = Worker(store, None, "cpu").measure(tasks(dataset, Crooked())[0], dataset)
     assert (
         "a probe must give columns of one length, `sample` among them; got {'sample': 4, "
         "'logits': 1}"
-    ) in outcome.error
+    ) in result.error
 
 
 @pytest.mark.parametrize(
@@ -182,11 +182,11 @@ def test_what_a_probe_must_give(dataset, store):
     ],
 )
 def test_a_rude_probe_fails_alone(dataset, store, how, said):
-    worker, own = Worker(store, None, "cpu"), works(dataset, Rude(how=how))[0]
-    outcome = worker.measure(own, dataset)
-    assert not outcome.ok
-    assert said in outcome.error
-    after = works(dataset, Look())[0]
+    worker, own = Worker(store, None, "cpu"), tasks(dataset, Rude(how=how))[0]
+    result = worker.measure(own, dataset)
+    assert not result.ok
+    assert said in result.error
+    after = tasks(dataset, Look())[0]
     assert worker.measure(after, dataset).ok
     rows, samples = open_store(store).read(after.key), batch(dataset, after.shard)
     wanted = Look().measure(build(PLAIN), samples, Randomness(7, samples.indices))
@@ -212,23 +212,23 @@ def test_the_inline_runner_checks_before_it_makes_a_store(dataset, tmp_path):
     with pytest.raises(
         InputError, match="threads must be at least 1, or none for torch's own choice; got 0"
     ):
-        list(Inline(str(tmp_path / "store"), threads=0).run(works(dataset, Look()), dataset))
+        list(Inline(str(tmp_path / "store"), threads=0).run(tasks(dataset, Look()), dataset))
     assert not (tmp_path / "store").exists()
 
 
 def test_the_inline_runner_gives_one_outcome_for_each_key(dataset, tmp_path):
-    todo = works(dataset, Failing(bad=12, folder=str(tmp_path)))
-    outcomes = list(
+    todo = tasks(dataset, Failing(bad=12, folder=str(tmp_path)))
+    results = list(
         Inline(str(tmp_path / "new" / "store"), threads=1).run([*todo, todo[0]], dataset)
     )
-    assert [outcome.key for outcome in outcomes] == [work.key for work in todo]
-    assert [outcome.ok for outcome in outcomes] == [True, False, True, True, True]
-    assert "ArithmeticError" in outcomes[1].error
+    assert [result.key for result in results] == [task.key for task in todo]
+    assert [result.ok for result in results] == [True, False, True, True, True]
+    assert "ArithmeticError" in results[1].error
 
 
 def test_the_inline_runner_restores_threads_when_it_is_left(dataset, store):
     before = torch.get_num_threads()
-    running = Inline(store, threads=before + 1).run(works(dataset, Look()), dataset)
+    running = Inline(store, threads=before + 1).run(tasks(dataset, Look()), dataset)
     first = next(running)
     assert torch.get_num_threads() == before + 1
     running.close()
@@ -312,10 +312,10 @@ def test_results_do_not_depend_on_the_shard_size(dataset, store):
 
     for size in (3, 20):
         assert all(
-            outcome.ok for outcome in Inline(store).run(works(dataset, Here(), size=size), dataset)
+            result.ok for result in Inline(store).run(tasks(dataset, Here(), size=size), dataset)
         )
     small, large = (
-        open_store(store).read_all([w.key for w in works(dataset, Here(), size=size)])
+        open_store(store).read_all([w.key for w in tasks(dataset, Here(), size=size)])
         for size in (3, 20)
     )
     assert torch.equal(small["noise"], large["noise"])
@@ -323,8 +323,8 @@ def test_results_do_not_depend_on_the_shard_size(dataset, store):
 
 
 def test_the_queue_keeps_workers_at_their_model(dataset):
-    one = works(dataset, Look(), size=5)
-    other = works(dataset, Look(), size=10, model=replace(PLAIN, classes=9))
+    one = tasks(dataset, Look(), size=5)
+    other = tasks(dataset, Look(), size=10, model=replace(PLAIN, classes=9))
     queue = TaskQueue(one + other)
     assert len(queue) == 6
     assert queue.take(None) == one[0]
@@ -337,7 +337,7 @@ def test_the_queue_keeps_workers_at_their_model(dataset):
 
 
 def test_the_queue_counts_failures_of_code_and_losses_apart(dataset):
-    todo = works(dataset, Look(), size=5)
+    todo = tasks(dataset, Look(), size=5)
     queue = TaskQueue(todo)
     running, waiting = queue.take(None), queue.take(None)
     assert [queue.lost(running) for _ in range(4)] == [True, True, True, False]
@@ -349,24 +349,24 @@ def test_the_queue_counts_failures_of_code_and_losses_apart(dataset):
 
 
 def test_the_queue_takes_one_outcome_for_each_work(dataset):
-    todo = works(dataset, Look(), size=5)
+    todo = tasks(dataset, Look(), size=5)
     queue = TaskQueue(todo)
     for _ in range(2):
         queue.tried(todo[1])
     assert queue.open == 4
     assert [queue.finish(todo[1]), queue.finish(todo[1]), queue.finish(todo[0])] == [2, 0, 1]
     assert queue.open == 2
-    assert [queue.is_open(work) for work in todo] == [False, False, True, True]
+    assert [queue.is_open(task) for task in todo] == [False, False, True, True]
 
 
 def test_works_of_one_key_are_one(dataset):
-    todo = works(dataset, Look())
+    todo = tasks(dataset, Look())
     assert unique(todo + todo) == todo
 
 
 def test_indices_in_words():
-    assert told_indices([3, 4, 5, 8, 10, 11]) == "3-5, 8, 10-11"
-    assert told_indices([]) == ""
+    assert index_ranges([3, 4, 5, 8, 10, 11]) == "3-5, 8, 10-11"
+    assert index_ranges([]) == ""
 
 
 def test_a_probe_is_calibrated_once_by_the_samples_of_the_whole_study(dataset, store):
@@ -377,9 +377,9 @@ def test_a_probe_is_calibrated_once_by_the_samples_of_the_whole_study(dataset, s
     seen = []
     for size in (4, 7, len(dataset)):
         worker = Worker(store, None, "cpu")
-        for work in works(dataset, probe, size=size):
-            assert worker.measure(work, dataset).ok
-            seen += open_store(store).read(work.key)["temperature"].tolist()
+        for task in tasks(dataset, probe, size=size):
+            assert worker.measure(task, dataset).ok
+            seen += open_store(store).read(task.key)["temperature"].tolist()
     assert seen == [expected] * (3 * len(dataset))
 
 
@@ -388,11 +388,11 @@ def test_a_calibrated_probe_is_calibrated_anew_for_another_model(dataset, store)
     worker = Worker(store, None, "cpu")
     found = []
     for width in (5, 6, 5):
-        work = works(
+        task = tasks(
             dataset, probe, size=5, model=replace(PLAIN, arguments={"side": 8, "width": width})
         )[0]
-        assert worker.measure(work, dataset).ok
-        found.append(open_store(store).read(work.key)["temperature"][0].item())
+        assert worker.measure(task, dataset).ok
+        found.append(open_store(store).read(task.key)["temperature"][0].item())
     assert found[0] == found[2] != found[1]
 
 

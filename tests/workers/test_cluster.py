@@ -45,8 +45,8 @@ ray_actor._actor_class = lambda: Empty
 cluster = own(num_gpus=1, num_cpus=4)
 try:
     ray.init(address=cluster.address, logging_level="ERROR", log_to_driver=False)
-    hire = ray_actor.actor_factory(ray, "unused", threads=1, gpus=0.5)
-    actors = [hire() for _ in range(3)]
+    start_actor = ray_actor.actor_factory(ray, "unused", threads=1, gpus=0.5)
+    actors = [start_actor() for _ in range(3)]
     signs = [actor.ready.remote() for actor in actors]
     placed, waiting = ray.wait(signs, num_returns=2, timeout=90)
     assert ray.get(placed) == [["0"], ["0"]]
@@ -60,7 +60,7 @@ finally:
 
 WAITING = """
 from ray.thirdparty_files import psutil
-from tiny_probes import Slow, works
+from tiny_probes import Slow, tasks
 from advcore.workers.datasets import DataSpec, load
 from advcore.workers.pool.ray_runner import RayPool
 
@@ -79,7 +79,7 @@ try:
     first = idle()
     dataset = load(DataSpec("digits", "test", 12))
     pool = RayPool(sys.argv[1], workers=2, address=cluster.address)
-    outcomes = list(pool.run(works(dataset, Slow(), size=1), dataset))
+    outcomes = list(pool.run(tasks(dataset, Slow(), size=1), dataset))
     assert all(outcome.ok for outcome in outcomes), outcomes
     assert {int(outcome.worker.split(":")[1]) for outcome in outcomes} <= first
     until(lambda: len(idle() - first) == 2)

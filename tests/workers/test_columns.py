@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_probes import Look, works
+from tiny_probes import Look, tasks
 
 from advcore.probes import Batch
 from advcore.randomness import Randomness
@@ -86,12 +86,12 @@ def test_a_shard_with_wrong_rows_fails_and_nothing_of_it_is_stored(
 ) -> None:
     open_store(str(tmp_path))
     worker = Worker(str(tmp_path), None, "cpu")
-    work = works(dataset, Wrong())[0]
-    outcome = worker.measure(work, dataset)
-    assert not outcome.ok
+    task = tasks(dataset, Wrong())[0]
+    result = worker.measure(task, dataset)
+    assert not result.ok
     assert (
-        outcome.error.strip()
+        result.error.strip()
         .splitlines()[-1]
         .startswith("ValueError: the column `sample` must hold the batch's indices")
     )
-    assert not worker._store.has(work.key)
+    assert not worker._store.has(task.key)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 import torch
-from tiny_probes import PLAIN, Look, works
+from tiny_probes import PLAIN, Look, tasks
 
 from advcore.attacks import DeepFool
 from advcore.probes import (
@@ -133,15 +133,15 @@ def test_rows_measured_in_parts_are_those_of_the_whole_shard(dataset, tmp_path, 
     fits no batch.
     """
     other = replace(PLAIN, arguments={"side": 8, "width": 5})
-    work = works(dataset, probe, size=10)[0]
+    task = tasks(dataset, probe, size=10)[0]
     if isinstance(probe, Transfer):
-        work = replace(work, others=(Other("other", other, content_hash(other)),))
+        task = replace(task, others=(Other("other", other, content_hash(other)),))
     rows = {}
     for place in ("whole", "parts"):
         store = open_store(str(tmp_path / place))
-        assert Worker(str(tmp_path / place), None, "cpu").measure(work, dataset).error == ""
-        rows[place] = store.read(work.key)
-        assert store.metadata(work.key)["parts"] == ("1" if place == "whole" else "5")
+        assert Worker(str(tmp_path / place), None, "cpu").measure(task, dataset).error == ""
+        rows[place] = store.read(task.key)
+        assert store.metadata(task.key)["parts"] == ("1" if place == "whole" else "5")
         cramped(monkeypatch, type(probe), room=3)
     assert list(rows["whole"]) == list(rows["parts"])
     for name, column in rows["whole"].items():

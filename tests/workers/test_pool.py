@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from tiny_probes import PLAIN, Deadly, Failing, Look, Meeting, Slow, Unreadable, works
+from tiny_probes import PLAIN, Deadly, Failing, Look, Meeting, Slow, Unreadable, tasks
 
 from advcore.workers.errors import InputError
 from advcore.workers.inline import Inline
@@ -31,18 +31,18 @@ from advcore.workers.stores.store import open_store
 
 
 def _keys(todo):
-    return [work.key for work in todo]
+    return [task.key for task in todo]
 
 
 @pytest.mark.parametrize("actors", [1, 2])
 def test_rows_equal_the_inline_ones_bit_for_bit(ray_running, dataset, tmp_path, actors):
-    todo = works(dataset, Look(), size=3)
-    todo += works(dataset, Look(), size=3, model=replace(PLAIN, arguments={"side": 8, "width": 5}))
+    todo = tasks(dataset, Look(), size=3)
+    todo += tasks(dataset, Look(), size=3, model=replace(PLAIN, arguments={"side": 8, "width": 5}))
     here = list(Inline(str(tmp_path / "inline"), threads=1).run(todo, dataset))
     there = list(RayPool(str(tmp_path / "ray"), workers=actors).run(todo, dataset))
-    assert all(outcome.ok for outcome in here + there)
-    assert sorted(outcome.key for outcome in there) == sorted(_keys(todo))
-    assert len({outcome.worker for outcome in there}) <= actors
+    assert all(result.ok for result in here + there)
+    assert sorted(result.key for result in there) == sorted(_keys(todo))
+    assert len({result.worker for result in there}) <= actors
     inline, ray = (
         open_store(str(tmp_path / name)).read_all(_keys(todo[:7])) for name in ("inline", "ray")
     )
@@ -54,10 +54,10 @@ def test_rows_equal_the_inline_ones_bit_for_bit(ray_running, dataset, tmp_path, 
 
 def test_two_actors_measure_at_once(ray_running, dataset, tmp_path):
     (tmp_path / "met").mkdir()
-    todo = works(dataset, Meeting(parties=2, folder=str(tmp_path / "met")))
-    outcomes = list(RayPool(str(tmp_path / "store"), workers=2).run(todo, dataset))
-    assert all(outcome.ok for outcome in outcomes)
-    assert len({outcome.worker for outcome in outcomes}) == 2
+    todo = tasks(dataset, Meeting(parties=2, folder=str(tmp_path / "met")))
+    results = list(RayPool(str(tmp_path / "store"), workers=2).run(todo, dataset))
+    assert all(result.ok for result in results)
+    assert len({result.worker for result in results}) == 2
 
 
 def test_killed_workers_lose_nothing(ray_running, dataset, tmp_path):
@@ -68,19 +68,19 @@ def test_killed_workers_lose_nothing(ray_running, dataset, tmp_path):
 
     store = str(tmp_path / "store")
     open_store(store)
-    todo = works(dataset, Deadly(bad=12, marker=str(tmp_path / "marker")), size=2)
-    crew = RayPool(store, workers=2).crew(ray, todo, dataset)
-    outcomes = []
-    for outcome in crew.outcomes():
-        if not outcomes:
-            ended = crew.members.all[0].actor
+    todo = tasks(dataset, Deadly(bad=12, marker=str(tmp_path / "marker")), size=2)
+    actor_pool = RayPool(store, workers=2).actor_pool(ray, todo, dataset)
+    results = []
+    for result in actor_pool.results():
+        if not results:
+            ended = actor_pool.actors.all[0].handle
             ray.kill(ended)
-        outcomes.append(outcome)
-    crew.dismiss()
+        results.append(result)
+    actor_pool.end_all()
     assert (tmp_path / "marker").exists()
-    assert ended not in [member.actor for member in crew.members.all]
-    assert sorted(outcome.key for outcome in outcomes) == sorted(_keys(todo))
-    assert all(outcome.ok for outcome in outcomes)
+    assert ended not in [actor.handle for actor in actor_pool.actors.all]
+    assert sorted(result.key for result in results) == sorted(_keys(todo))
+    assert all(result.ok for result in results)
     assert open_store(store).missing(_keys(todo)) == []
 
 
@@ -88,14 +88,14 @@ def test_a_shard_that_kills_its_workers_is_given_up_alone(
     ray_running, dataset, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("advcore.workers.pool.task_queue.LOSSES", 1)
-    todo = works(dataset, Deadly(bad=0, marker=str(tmp_path / "marker"), always=True), size=5)
-    outcomes = {
-        outcome.key: outcome
-        for outcome in RayPool(str(tmp_path / "store"), workers=1).run(todo, dataset)
+    todo = tasks(dataset, Deadly(bad=0, marker=str(tmp_path / "marker"), always=True), size=5)
+    results = {
+        result.key: result
+        for result in RayPool(str(tmp_path / "store"), workers=1).run(todo, dataset)
     }
-    assert [outcomes[key].ok for key in _keys(todo)] == [False, True, True, True]
-    assert "went away" in outcomes[todo[0].key].error
-    assert outcomes[todo[0].key].samples == "0, 3, 6, 9, 12"
+    assert [results[key].ok for key in _keys(todo)] == [False, True, True, True]
+    assert "went away" in results[todo[0].key].error
+    assert results[todo[0].key].samples == "0, 3, 6, 9, 12"
 
 
 def test_code_that_fails_is_tried_twice_and_the_rest_go_on(ray_running, dataset, tmp_path):
@@ -106,15 +106,15 @@ def test_code_that_fails_is_tried_twice_and_the_rest_go_on(ray_running, dataset,
 
     store = str(tmp_path / "store")
     open_store(store)
-    todo = works(dataset, Failing(bad=12, folder=str(tmp_path)))
-    unreadable = works(dataset, Unreadable(scale=2.0), size=20)
-    crew = RayPool(store, workers=1).crew(ray, todo + unreadable, dataset)
-    outcomes, in_flight = {}, []
-    for outcome in crew.outcomes():
-        outcomes[outcome.key] = outcome
-        in_flight += [len(member.in_flight) for member in crew.members.all]
-    crew.dismiss()
-    assert [outcomes[key].ok for key in _keys(todo + unreadable)] == [
+    todo = tasks(dataset, Failing(bad=12, folder=str(tmp_path)))
+    unreadable = tasks(dataset, Unreadable(scale=2.0), size=20)
+    actor_pool = RayPool(store, workers=1).actor_pool(ray, todo + unreadable, dataset)
+    results, in_flight = {}, []
+    for result in actor_pool.results():
+        results[result.key] = result
+        in_flight += [len(actor.in_flight) for actor in actor_pool.actors.all]
+    actor_pool.end_all()
+    assert [results[key].ok for key in _keys(todo + unreadable)] == [
         True,
         False,
         True,
@@ -122,22 +122,22 @@ def test_code_that_fails_is_tried_twice_and_the_rest_go_on(ray_running, dataset,
         True,
         False,
     ]
-    failed = outcomes[todo[1].key]
+    failed = results[todo[1].key]
     assert "ArithmeticError: sample 12 cannot be measured" in failed.error
     assert "tiny_probes.py" in failed.error
     assert len(list(tmp_path.glob("try*"))) == 2
     assert (failed.samples, failed.tries) == ("12, 15, 18, 21", 2)
-    assert outcomes[unreadable[0].key].samples.startswith("0, 3, 6")
-    assert "this probe is not installed here" in outcomes[unreadable[0].key].error
+    assert results[unreadable[0].key].samples.startswith("0, 3, 6")
+    assert "this probe is not installed here" in results[unreadable[0].key].error
     assert max(in_flight) <= DEPTH
 
 
 def test_leaving_early_stops_the_actors_and_keeps_what_is_done(ray_running, dataset, tmp_path):
-    todo = works(dataset, Slow(seconds=0.2), size=1)
-    outcomes = RayPool(str(tmp_path / "store"), workers=1).run(todo, dataset)
-    first = next(outcomes)
+    todo = tasks(dataset, Slow(seconds=0.2), size=1)
+    results = RayPool(str(tmp_path / "store"), workers=1).run(todo, dataset)
+    first = next(results)
     pid = int(first.worker.split(":")[1])
-    outcomes.close()
+    results.close()
     store = open_store(str(tmp_path / "store"))
     assert store.has(first.key)
     left = len(store.missing(_keys(todo)))
@@ -155,14 +155,14 @@ def test_workers_are_at_work_before_anyone_asks_for_an_outcome(
     monkeypatch.setattr(
         "advcore.workers.pool.actor_pool.FIRST_ACTORS_SECONDS", 60.0
     )  # here no process waits for it: it takes seconds until one is ready
-    todo = works(dataset, Look(), size=4)
+    todo = tasks(dataset, Look(), size=4)
     store = open_store(str(tmp_path / "store"))
-    outcomes = RayPool(str(tmp_path / "store"), workers=1).run(todo, dataset)
+    results = RayPool(str(tmp_path / "store"), workers=1).run(todo, dataset)
     deadline = time.monotonic() + 60
     while len(store.missing(_keys(todo))) > len(todo) - DEPTH and time.monotonic() < deadline:
         time.sleep(0.05)
     assert len(store.missing(_keys(todo))) == len(todo) - DEPTH
-    assert [outcome.ok for outcome in outcomes] == [True] * len(todo)
+    assert [result.ok for result in results] == [True] * len(todo)
 
 
 def test_a_worker_that_cannot_start_ends_the_run(ray_running, dataset, tmp_path, monkeypatch):
@@ -170,7 +170,7 @@ def test_a_worker_that_cannot_start_ends_the_run(ray_running, dataset, tmp_path,
     with pytest.raises(
         InputError, match=r"no Ray worker can start: .*not there on this worker's machine"
     ):
-        list(RayPool(str(tmp_path / "elsewhere"), workers=1).run(works(dataset, Look()), dataset))
+        list(RayPool(str(tmp_path / "elsewhere"), workers=1).run(tasks(dataset, Look()), dataset))
 
 
 def test_an_environment_that_ray_cannot_make_ends_the_run(dataset, tmp_path):
@@ -187,10 +187,10 @@ def test_an_environment_that_ray_cannot_make_ends_the_run(dataset, tmp_path):
         get=fail,
         remote=lambda **options: lambda kind: actor,
     )
-    crew = RayPool(str(tmp_path), workers=1).crew(ray, works(dataset, Look()), dataset)
-    crew.members.ask(crew.members.all[0], 0.0)
+    actor_pool = RayPool(str(tmp_path), workers=1).actor_pool(ray, tasks(dataset, Look()), dataset)
+    actor_pool.actors.check_health(actor_pool.actors.all[0], 0.0)
     with pytest.raises(InputError, match=r"no Ray worker can start: .*no such package"):
-        crew._collect("sign")
+        actor_pool._collect("sign")
 
 
 def test_nothing_to_do_starts_nothing(dataset, tmp_path):
@@ -205,7 +205,7 @@ def test_a_process_of_its_own_starts_and_stops_ray_from_another_folder(dataset, 
         "import numpy as np; import json; import sys\n"
         "data = Dataset(np.zeros((4, 1, 8, 8), np.uint8), np.zeros(4, np.int64), np.arange(4), "
         "('a',))\n"
-        "outcomes = list(RayPool('store', workers=1).run(works(data, Look(), size=2), data))\n"
+        "outcomes = list(RayPool('store', workers=1).run(tasks(data, Look(), size=2), data))\n"
         "import ray; print(json.dumps([ray.is_initialized(), [o.ok for o in outcomes], "
         "[o.error for o in outcomes]]))"
     )
@@ -232,7 +232,7 @@ def test_settings_that_cannot_work_are_refused(dataset, tmp_path):
         {"workers": 1, "gpus_per_worker": 2},
     ):
         with pytest.raises(InputError, match="a Ray pool needs workers >= 1"):
-            list(RayPool(str(tmp_path), **settings).run(works(dataset, Look()), dataset))
+            list(RayPool(str(tmp_path), **settings).run(tasks(dataset, Look()), dataset))
         with pytest.raises(InputError, match="a Ray pool needs workers >= 1"):
             RayPool(str(tmp_path), **settings).check()
     with pytest.raises(InputError, match="shard_seconds must be a number of seconds above 0"):
@@ -261,7 +261,7 @@ def test_an_address_with_nobody_there_is_refused_at_once(dataset, tmp_path):
     start = time.monotonic()
     with pytest.raises(InputError, match=f"no Ray at {address}"):
         list(
-            RayPool(str(tmp_path), workers=1, address=address).run(works(dataset, Look()), dataset)
+            RayPool(str(tmp_path), workers=1, address=address).run(tasks(dataset, Look()), dataset)
         )
     assert time.monotonic() - start < 3
     for wrong in (
@@ -302,7 +302,7 @@ def test_a_connection_that_ray_refuses_says_what_to_check(dataset, tmp_path, mon
             r"instance.\)"
         ),
     ):
-        list(RayPool(str(tmp_path), workers=1, address="auto").run(works(dataset, Look()), dataset))
+        list(RayPool(str(tmp_path), workers=1, address="auto").run(tasks(dataset, Look()), dataset))
 
 
 def test_gpus_that_are_not_there_are_refused(monkeypatch):

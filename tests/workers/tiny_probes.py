@@ -115,7 +115,7 @@ def _refuse_to_load() -> None:
     raise ImportError("this probe is not installed here")
 
 
-def works(
+def tasks(
     dataset: Dataset, probe: Any, size: int = 4, model: ModelSpec = PLAIN, seed: int = 7
 ) -> list[Task]:
     """One work for each shard of `size`."""

@@ -3,9 +3,9 @@
 The loop waits, collects, and replaces actors that go away.
 
 The driver keeps the queue. Ray restarts no actor and retries nothing: in the place of one that dies
-another is hired, with growing pauses and limits (`advcore.workers.pool.failures`), and its work
+another is started, with growing pauses and limits (`advcore.workers.pool.failures`), and its task
 returns to the front of the queue and is measured elsewhere, which is harmless, for rows are named
-by content and written whole. So is a work that is measured twice at once: the first outcome counts.
+by content and written whole. So is a task that is measured twice at once: the first result counts.
 """
 
 import logging
@@ -19,11 +19,10 @@ import numpy as np
 
 from advcore.workers.errors import InputError, RunInterruptedError
 from advcore.workers.pool.actor_table import ActorState, ActorTable
-from advcore.workers.pool.failures import Setbacks, reason_of
-from advcore.workers.pool.pace import Pace
-from advcore.workers.pool.task_queue import FAILURES, TaskQueue
+from advcore.workers.pool.failures import FailureLog, reason_of
+from advcore.workers.pool.task_queue import FAILURES, Pace, TaskQueue
 from advcore.workers.redaction import shortened, without_secrets
-from advcore.workers.tasks import Task, TaskResult, told_indices
+from advcore.workers.tasks import Task, TaskResult, index_ranges
 
 DEPTH = 2
 """Works in flight for each actor: one that it measures and one that waits, so that it never
@@ -31,7 +30,7 @@ does."""
 TURN_SECONDS = 0.5
 """Seconds between two looks at who starts, hangs, is late, or could join."""
 FIRST_ACTORS_SECONDS = 0.5
-"""Seconds that the beginning waits for members to be ready: a process that waits becomes one in a
+"""Seconds that the beginning waits for actors to be ready: a process that waits becomes one in a
 tenth of them."""
 HEAD_TIMEOUT_SECONDS = 30.0
 """Seconds for which Ray's head may not answer: Ray itself ends the process after 60."""
@@ -42,12 +41,16 @@ _log = logging.getLogger(__name__)
 class PoolSettings:
     """Settings of an actor pool.
 
-    `hire` makes an actor; `wanted` says how many there should be, which changes with the cluster if
-    `elastic`; the seconds that a task may take; for messages, what was asked for; whether Ray's
-    head `answers`.
+    Attributes:
+        start_actor: starts an actor and returns its handle.
+        wanted: returns the number of actors that there should be.
+        shard_seconds: time limit of a task, in seconds; None for none.
+        asked: the resources that were asked for, for messages.
+        elastic: says that `wanted` changes with the cluster.
+        answers: returns True if Ray's head answers.
     """
 
-    hire: Callable[[], Any]
+    start_actor: Callable[[], Any]
     wanted: Callable[[], int]
     shard_seconds: float | None
     asked: str
@@ -56,14 +59,19 @@ class PoolSettings:
 
 
 class ActorPool:
-    """The books of a run, what is done with each answer, and how often it went wrong (`counts`)."""
+    """The actors of a run, its queue of tasks, and the failures on the way, counted in `counts`."""
 
     def __init__(
-        self, ray: Any, orders: PoolSettings, works: Sequence[Task], data: Any, indices: np.ndarray
+        self,
+        ray: Any,
+        settings: PoolSettings,
+        tasks: Sequence[Task],
+        data: Any,
+        indices: np.ndarray,
     ) -> None:
         self._ray = ray
-        self._orders = orders
-        self._backlog = TaskQueue(works)
+        self._settings = settings
+        self._queue = TaskQueue(tasks)
         self._data = data
         self._indices = indices
         self._pace = Pace()
@@ -71,34 +79,34 @@ class ActorPool:
         self._idle_since = time.monotonic()
         self._silent_since: float | None = None
         self._early: list[TaskResult] = []
-        self._setbacks = Setbacks()
-        self.members = ActorTable(ray, orders.hire)
+        self._failure_log = FailureLog()
+        self.actors = ActorTable(ray, settings.start_actor)
         self.counts: Counter[str] = Counter()
         self._resize()
 
-    def begin(self) -> None:
-        """Hand out the first works, to those that are ready within a moment."""
+    def submit_first(self) -> None:
+        """Submit the first tasks to the actors that are ready within `FIRST_ACTORS_SECONDS`."""
         end = time.monotonic() + FIRST_ACTORS_SECONDS
         while (
-            self._backlog.open
+            self._queue.open
             and time.monotonic() < end
-            and not all(member.in_flight for member in self.members.all)
+            and not all(actor.in_flight for actor in self.actors.all)
         ):
-            self._early += self._serve()
-            self._feed()
+            self._early += self._run_turn()
+            self._submit_tasks()
 
-    def outcomes(self) -> Iterator[TaskResult]:
-        """Feed, wait, collect, until every work has its outcome."""
+    def results(self) -> Iterator[TaskResult]:
+        """Yield the results as they come, until every task has one."""
         yield from self._early
-        while self._backlog.open:
-            yield from self._serve()
+        while self._queue.open:
+            yield from self._run_turn()
         if self.counts:
             _log.warning(
                 "on the way: %s",
                 ", ".join(f"{count} {what}" for what, count in self.counts.items()),
             )
 
-    def _serve(self) -> Iterator[TaskResult]:
+    def _run_turn(self) -> Iterator[TaskResult]:
         """Run one turn: resize, replace hung actors, hand out tasks, collect results."""
         now = time.monotonic()
         if now >= self._next_turn:
@@ -107,27 +115,27 @@ class ActorPool:
                 now
             ):  # without it, what is asked of the cluster would never come back
                 self._resize()
-                self._ask(now)
-            if self._orders.shard_seconds is not None:
-                yield from self._stop_hanging(now, self._orders.shard_seconds)
-            self._help_late(now)
-        self._feed()
+                self._check_health(now)
+            if self._settings.shard_seconds is not None:
+                yield from self._end_hung(now, self._settings.shard_seconds)
+            self._repeat_late(now)
+        self._submit_tasks()
         for ref in self._wait():
-            outcome = self._collect(ref)
-            if outcome is not None:
-                yield outcome
-                yield from self._give_up(outcome)
+            result = self._collect(ref)
+            if result is not None:
+                yield result
+                yield from self._give_up_tasks(result)
 
-    def dismiss(self) -> None:
+    def end_all(self) -> None:
         """End the actors, whatever they do."""
-        self.members.dismiss(again=self._silent_since is None)
+        self.actors.end_all(again=self._silent_since is None)
 
     def _head_answers(self, now: float) -> bool:
         """Raise RunInterruptedError if Ray's head is gone.
 
         Ray would end this process after a minute, and MLflow would never hear of it.
         """
-        if self._orders.answers():
+        if self._settings.answers():
             self._silent_since = None
             return True
         if self._silent_since is None:
@@ -143,60 +151,60 @@ class ActorPool:
 
         Where that changes with the cluster, those who wait for room in vain leave.
         """
-        wanted = min(self._orders.wanted(), self._backlog.open)
-        if self._setbacks.may_hire(time.monotonic()):
-            for _ in range(wanted - len(self.members.all)):
-                self.members.join()
-        if self._orders.elastic:
-            waiting = [member for member in self.members.all if not member.ready]
-            for member in waiting[::-1][: max(0, len(self.members.all) - max(wanted, 1))]:
-                self.members.leave(member)
+        wanted = min(self._settings.wanted(), self._queue.open)
+        if self._failure_log.may_start(time.monotonic()):
+            for _ in range(wanted - len(self.actors.all)):
+                self.actors.join()
+        if self._settings.elastic:
+            waiting = [actor for actor in self.actors.all if not actor.ready]
+            for actor in waiting[::-1][: max(0, len(self.actors.all) - max(wanted, 1))]:
+                self.actors.remove(actor)
 
-    def _ask(self, now: float) -> None:
+    def _check_health(self, now: float) -> None:
         """Ask actors that start or that went away for a sign of life, every second."""
-        for member in self.members.all:
-            if not member.ready and member.sign is None and now - member.asked > 1:
-                self.members.ask(member, now)
-        if any(member.ready for member in self.members.all):
+        for actor in self.actors.all:
+            if not actor.ready and actor.health_check is None and now - actor.asked > 1:
+                self.actors.check_health(actor, now)
+        if any(actor.ready for actor in self.actors.all):
             self._idle_since = now
         elif now - self._idle_since > 60:
             self._idle_since = now
             has = self._ray.cluster_resources()
             lost = (
-                f"; the last one went away: {self._setbacks.reason}"
-                if self._setbacks.reason
+                f"; the last one went away: {self._failure_log.reason}"
+                if self._failure_log.reason
                 else ""
             )
             _log.warning(
                 "no Ray worker is ready since a minute: asked for %s, Ray has %s%s",
-                self._orders.asked,
+                self._settings.asked,
                 has,
                 lost,
             )
 
-    def _feed(self) -> None:
+    def _submit_tasks(self) -> None:
         """Give each ready actor a task, then a second one.
 
         Nobody gets a second one while an actor without a task could take it.
         """
-        if not len(self._backlog):
+        if not len(self._queue):
             return
-        for member in self.members.all:
-            if member.ready and not member.in_flight:
-                self._give(member, self._backlog.take(member.held))
-        idle = sum(not member.in_flight for member in self.members.all)
-        for member in self.members.all:
-            while member.ready and 0 < len(member.in_flight) < DEPTH and len(self._backlog) > idle:
-                self._give(member, self._backlog.take(member.held))
+        for actor in self.actors.all:
+            if actor.ready and not actor.in_flight:
+                self._submit(actor, self._queue.take(actor.held))
+        idle = sum(not actor.in_flight for actor in self.actors.all)
+        for actor in self.actors.all:
+            while actor.ready and 0 < len(actor.in_flight) < DEPTH and len(self._queue) > idle:
+                self._submit(actor, self._queue.take(actor.held))
 
-    def _give(self, member: ActorState, work: Task | None) -> None:
-        if work is not None:
-            self.members.give(member, work, self._data)
-            self._backlog.tried(work)
+    def _submit(self, actor: ActorState, task: Task | None) -> None:
+        if task is not None:
+            self.actors.submit(actor, task, self._data)
+            self._queue.tried(task)
 
     def _wait(self) -> list[Any]:
-        """All that has come, within a turn."""
-        refs = self.members.refs
+        """Return the object refs that are ready, after a turn at most."""
+        refs = self.actors.refs
         if not refs:
             time.sleep(TURN_SECONDS / 2)
             return []
@@ -208,142 +216,143 @@ class ActorPool:
         )
 
     def _collect(self, ref: Any) -> TaskResult | None:
-        errors, members = self._ray.exceptions, self.members
-        member = members.owner(ref)
-        if member is None:  # its actor left while this turn's other results were collected
+        errors, actors = self._ray.exceptions, self.actors
+        actor = actors.owner(ref)
+        if actor is None:  # its actor left while this turn's other results were collected
             return None
         try:
             result = self._ray.get(ref)
         except errors.TaskCancelledError:  # a second try that came too late and had not begun
-            members.drop(member, ref)
+            actors.drop(actor, ref)
             return None
         except errors.RayTaskError as error:
             # the code outside the worker's own care: a probe that cannot be imported, say
-            work = members.drop(member, ref)
-            return self._judge(work, self._failure(work, without_secrets(shortened(str(error)))))
+            task = actors.drop(actor, ref)
+            return self._accept(task, self._failure(task, without_secrets(shortened(str(error)))))
         except (errors.RuntimeEnvSetupError, errors.ActorUnschedulableError) as error:
             raise InputError(f"no Ray worker can start: {reason_of(error)}") from error
         except errors.ActorDiedError as error:
-            if member.started:
-                return self._lose(member, error)
-            self._miss(member, error)
+            if actor.started:
+                return self._handle_lost_actor(actor, error)
+            self._handle_failed_start(actor, error)
             return None
         except errors.RayError as error:  # it is unavailable: Ray finds out whether it is dead
-            return self._lose(member, error, stays=True)
-        if ref == member.sign:
-            members.is_ready(member, result)
-            self._setbacks.ready()
+            return self._handle_lost_actor(actor, error, stays=True)
+        if ref == actor.health_check:
+            actors.is_ready(actor, result)
+            self._failure_log.ready()
             return None
-        work = members.drop(member, ref)
-        self._setbacks.measured(work.name)
+        task = actors.drop(actor, ref)
+        self._failure_log.measured(task.name)
         if result.ok:
-            self._pace.took(work.name, result.seconds)
-        return self._judge(work, result)
+            self._pace.took(task.name, result.seconds)
+        return self._accept(task, result)
 
-    def _judge(self, work: Task, outcome: TaskResult) -> TaskResult | None:
-        """The outcome of a work, unless it has one, or is to be tried again."""
-        if not self._backlog.is_open(work):
+    def _accept(self, task: Task, result: TaskResult) -> TaskResult | None:
+        """Return the result of a task; None if it has one already, or is tried again."""
+        if not self._queue.is_open(task):
             return None
-        if not outcome.ok:
+        if not result.ok:
             self.counts["failures"] += 1
-            if not outcome.away and self._backlog.failed(work):
+            if not result.away and self._queue.failed(task):
                 _log.info(
-                    "%s %s failed and is tried once more: %s", work.name, work.shard, outcome.error
+                    "%s %s failed and is tried once more: %s", task.name, task.shard, result.error
                 )
-                if not self.members.times(work):
-                    self._backlog.put_last(work)
+                if not self.actors.times(task):
+                    self._queue.put_last(task)
                 return None
-        self.members.forget(work)
-        return replace(outcome, tries=self._backlog.finish(work))
+        self.actors.forget(task)
+        return replace(result, tries=self._queue.finish(task))
 
-    def _failure(self, work: Task, error: str) -> TaskResult:
-        samples = told_indices(self._indices[work.shard.start : work.shard.stop])
-        return TaskResult(work.key, work.name, False, 0, 0.0, error, "", samples=samples)
+    def _failure(self, task: Task, error: str) -> TaskResult:
+        samples = index_ranges(self._indices[task.shard.start : task.shard.stop])
+        return TaskResult(task.key, task.name, False, 0, 0.0, error, "", samples=samples)
 
-    def _return(self, works: list[Task]) -> None:
+    def _return(self, tasks: list[Task]) -> None:
         """Requeue tasks at the front, unless they run elsewhere or are done."""
-        self._backlog.put_back(
-            work for work in works if self._backlog.is_open(work) and not self.members.times(work)
+        self._queue.put_back(
+            task for task in tasks if self._queue.is_open(task) and not self.actors.times(task)
         )
 
-    def _lose(
-        self, member: ActorState, error: BaseException, stays: bool = False
+    def _handle_lost_actor(
+        self, actor: ActorState, error: BaseException, stays: bool = False
     ) -> TaskResult | None:
         """Handle an actor that went away after it had started.
 
-        If it `stays` and does not answer, which may pass, it gets no work until it gives a sign of
+        If it `stays` and does not answer, which may pass, it gets no task until it gives a sign of
         life. Only the first of its tasks was being measured, and only that one counts the loss.
         """
-        now, since = time.monotonic(), member.since
-        works = self.members.quarantine(member) if stays else self.members.leave(member)
-        if member.ready:
+        now, since = time.monotonic(), actor.since
+        tasks = self.actors.quarantine(actor) if stays else self.actors.remove(actor)
+        if actor.ready:
             self.counts["workers lost"] += 1
-        first = works[0] if works and self._backlog.is_open(works[0]) else None
+        first = tasks[0] if tasks and self._queue.is_open(tasks[0]) else None
         if first is not None and not self._survives_elsewhere(first, since):
-            self._setbacks.lost(first.name, error, now)
-        self._next_turn = 0.0  # another is hired at once, where it may be
-        if first is None or (self._backlog.lost(first) and not self._setbacks.hopeless(first.name)):
-            self._return(works)
+            self._failure_log.lost(first.name, error, now)
+        self._next_turn = 0.0  # another is started at once, where it may be
+        if first is None or (
+            self._queue.lost(first) and not self._failure_log.is_given_up(first.name)
+        ):
+            self._return(tasks)
             return None
-        self._return(works[1:])
-        tries = self._backlog.losses(first)
+        self._return(tasks[1:])
+        tries = self._queue.losses(first)
         lost = (
             f"the worker of {first.name} {first.shard} went away {tries} times (killed, or out "
             "of memory): choose smaller shards"
         )
-        outcome = self._failure(
+        result = self._failure(
             first,
             f"{lost} or more memory for each worker; of the last one Ray says: {reason_of(error)}",
         )
-        self.members.forget(first)
-        return replace(outcome, tries=self._backlog.finish(first))
+        self.actors.forget(first)
+        return replace(result, tries=self._queue.finish(first))
 
-    def _survives_elsewhere(self, work: Task, since: float) -> bool:
+    def _survives_elsewhere(self, task: Task, since: float) -> bool:
         """Return whether another actor has measured a task of this name for longer.
 
         Longer than the lost one did: such tasks need not kill.
         """
         others = [
-            next(iter(member.in_flight.values()))
-            for member in self.members.all
-            if member.in_flight and member.since < since
+            next(iter(actor.in_flight.values()))
+            for actor in self.actors.all
+            if actor.in_flight and actor.since < since
         ]
-        return any(other.name == work.name for other in others)
+        return any(other.name == task.name for other in others)
 
-    def _give_up(self, outcome: TaskResult) -> Iterator[TaskResult]:
+    def _give_up_tasks(self, result: TaskResult) -> Iterator[TaskResult]:
         """Give up the waiting tasks of this name if such tasks kill whoever measures them."""
-        if self._setbacks.hopeless(outcome.name):
-            for work in self._backlog.drain(outcome.name):
-                if self._backlog.is_open(work):
+        if self._failure_log.is_given_up(result.name):
+            for task in self._queue.drain(result.name):
+                if self._queue.is_open(task):
                     error = (
                         "not measured, for its workers went away again and again without one "
-                        f"result between: {outcome.error}"
+                        f"result between: {result.error}"
                     )
-                    yield replace(self._failure(work, error), tries=self._backlog.finish(work))
+                    yield replace(self._failure(task, error), tries=self._queue.finish(task))
 
-    def _miss(self, member: ActorState, error: BaseException) -> None:
-        """A member could not start.
+    def _handle_failed_start(self, actor: ActorState, error: BaseException) -> None:
+        """Handle an actor that failed to start.
 
-        Where none ever could, there is no run; else it is one machine's fault, or one moment's, and
-        another is hired after a pause.
+        Abort if none ever started and none is pending; else start another one after a pause.
         """
-        self._return(self.members.leave(member))
-        members = self.members.all
-        self._setbacks.missed(
-            error, time.monotonic(), any(other.ready for other in members), bool(members)
+        self._return(self.actors.remove(actor))
+        actors = self.actors.all
+        self._failure_log.start_failed(
+            error, time.monotonic(), any(other.ready for other in actors), bool(actors)
         )
         self.counts["workers that could not start"] += 1
-        _log.warning("a Ray worker could not start: %s", self._setbacks.reason)
+        _log.warning("a Ray worker could not start: %s", self._failure_log.reason)
 
-    def _stop_hanging(self, now: float, limit: float) -> Iterator[TaskResult]:
+    def _end_hung(self, now: float, limit: float) -> Iterator[TaskResult]:
         """End actors that have measured one task for longer than the limit, and replace them."""
-        for member in list(self.members.all):
-            if not member.in_flight or now - member.since <= limit:
+        for actor in list(self.actors.all):
+            if not actor.in_flight or now - actor.since <= limit:
                 continue
-            if self._ray.wait([next(iter(member.in_flight))], timeout=0)[0]:
+            if self._ray.wait([next(iter(actor.in_flight))], timeout=0)[0]:
                 continue  # it has come, and nobody has looked yet
             self.counts["workers ended at the time limit"] += 1
-            first, *rest = self.members.leave(member)
+            first, *rest = self.actors.remove(actor)
             self._next_turn = 0.0
             self._return(rest)
             error = (
@@ -351,20 +360,20 @@ class ActorPool:
                 f"{FAILURES} times, and its workers were ended: allow more seconds, choose smaller "
                 "shards, or look why the probe does not end"
             )
-            outcome = self._judge(first, self._failure(first, error))
-            if outcome is not None:
-                yield outcome
+            result = self._accept(first, self._failure(first, error))
+            if result is not None:
+                yield result
 
-    def _help_late(self, now: float) -> None:
+    def _repeat_late(self, now: float) -> None:
         """Let idle actors measure late tasks once more when nothing waits, the oldest first.
 
         The first result counts.
         """
-        idle = [member for member in self.members.all if member.ready and not member.in_flight]
-        if len(self._backlog) or not idle:
+        idle = [actor for actor in self.actors.all if actor.ready and not actor.in_flight]
+        if len(self._queue) or not idle:
             return
-        open_ones = self.members.in_flight_once(self._backlog.is_open)
-        late = [work for since, work in open_ones if self._pace.is_late(work.name, now - since)]
-        for member, work in zip(idle, late, strict=False):
+        open_ones = self.actors.in_flight_once(self._queue.is_open)
+        late = [task for since, task in open_ones if self._pace.is_late(task.name, now - since)]
+        for actor, task in zip(idle, late, strict=False):
             self.counts["late shards measured twice"] += 1
-            self._give(member, work)
+            self._submit(actor, task)

@@ -1,4 +1,4 @@
-"""The actors of a run as the driver sees them, and which work is in flight where."""
+"""The actors of a run as the driver sees them, and which task is in flight where."""
 
 import time
 from collections import Counter
@@ -21,8 +21,8 @@ class ActorState:
     `node` is the one that lacks a waiting process since it came, if any did wait there.
     """
 
-    actor: Any
-    sign: Any = None
+    handle: Any
+    health_check: Any = None
     ready: bool = False
     started: bool = False
     asked: float = 0.0
@@ -35,12 +35,12 @@ class ActorState:
 class ActorTable:
     """The table of all actors, and of the object refs that they owe.
 
-    Each actor is made by `hire`; each ref is found in constant time.
+    Each actor is made by `start_actor`; each ref is found in constant time.
     """
 
-    def __init__(self, ray: Any, hire: Callable[[], Any]) -> None:
+    def __init__(self, ray: Any, start_actor: Callable[[], Any]) -> None:
         self._ray = ray
-        self._hire = hire
+        self._start_actor = start_actor
         self._owner: dict[Any, ActorState] = {}
         self._refs: dict[str, list[Any]] = {}
         self.all: list[ActorState] = []
@@ -55,41 +55,41 @@ class ActorTable:
         return self._owner.get(ref)
 
     def join(self) -> None:
-        """One more actor."""
-        self.all.append(ActorState(self._hire()))
+        """Start one more actor."""
+        self.all.append(ActorState(self._start_actor()))
 
-    def ask(self, member: ActorState, now: float) -> None:
-        """Ask an actor for a sign of life."""
-        member.sign, member.asked = member.actor.ready.remote(), now
-        self._owner[member.sign] = member
+    def check_health(self, actor: ActorState, now: float) -> None:
+        """Ask an actor for a sign of life; the answer comes by its object ref."""
+        actor.health_check, actor.asked = actor.handle.ready.remote(), now
+        self._owner[actor.health_check] = actor
 
-    def is_ready(self, member: ActorState, node: str) -> None:
-        """It has given the sign, and said where a process waits no more."""
-        del self._owner[member.sign]
-        member.sign, member.ready, member.started, member.node = None, True, True, node
+    def is_ready(self, actor: ActorState, node: str) -> None:
+        """Note that an actor is ready, on a `node` where a waiting process became it."""
+        del self._owner[actor.health_check]
+        actor.health_check, actor.ready, actor.started, actor.node = None, True, True, node
 
-    def give(self, member: ActorState, work: Task, data: Any) -> None:
-        """Ask an actor to measure a work."""
-        if not member.in_flight:
-            member.since = time.monotonic()
-        ref = member.actor.measure.remote(work, data)
-        member.held = work.model_hash
-        member.in_flight[ref] = work
-        self._owner[ref] = member
-        self._refs.setdefault(work.key, []).append(ref)
+    def submit(self, actor: ActorState, task: Task, data: Any) -> None:
+        """Submit a task to an actor."""
+        if not actor.in_flight:
+            actor.since = time.monotonic()
+        ref = actor.handle.measure.remote(task, data)
+        actor.held = task.model_hash
+        actor.in_flight[ref] = task
+        self._owner[ref] = actor
+        self._refs.setdefault(task.key, []).append(ref)
 
-    def drop(self, member: ActorState, ref: Any) -> Task:
-        """A work is no longer in flight there; the next one begins."""
+    def drop(self, actor: ActorState, ref: Any) -> Task:
+        """Remove a task from those in flight at an actor, and return it; its next one begins."""
         del self._owner[ref]
-        work = member.in_flight.pop(ref)
-        member.since = time.monotonic()
-        if work.key in self._refs:
-            self._refs[work.key].remove(ref)
-        return work
+        task = actor.in_flight.pop(ref)
+        actor.since = time.monotonic()
+        if task.key in self._refs:
+            self._refs[task.key].remove(ref)
+        return task
 
-    def times(self, work: Task) -> int:
+    def times(self, task: Task) -> int:
         """Return how often a task is in flight."""
-        return len(self._refs.get(work.key, ()))
+        return len(self._refs.get(task.key, ()))
 
     def in_flight_once(self, wanted: Callable[[Task], bool]) -> list[tuple[float, Task]]:
         """Return the wanted tasks that are in flight at one actor only, the oldest first.
@@ -98,53 +98,53 @@ class ActorTable:
         those that wait there.
         """
         found = [
-            (member.since, place, work)
-            for member in self.all
-            for place, work in enumerate(member.in_flight.values())
-            if wanted(work) and self.times(work) == 1
+            (actor.since, place, task)
+            for actor in self.all
+            for place, task in enumerate(actor.in_flight.values())
+            if wanted(task) and self.times(task) == 1
         ]
-        return [(since, work) for since, _, work in sorted(found, key=lambda entry: entry[:2])]
+        return [(since, task) for since, _, task in sorted(found, key=lambda entry: entry[:2])]
 
-    def forget(self, work: Task) -> None:
+    def forget(self, task: Task) -> None:
         """Forget a task that has its result.
 
         If it is still in flight, it is cancelled if it waits, and ignored if it runs.
         """
-        for ref in self._refs.pop(work.key, ()):
+        for ref in self._refs.pop(task.key, ()):
             with suppress(self._ray.exceptions.RayError):
                 self._ray.cancel(ref)
 
-    def quarantine(self, member: ActorState) -> list[Task]:
-        """Give an actor no more work until it gives a sign of life.
+    def quarantine(self, actor: ActorState) -> list[Task]:
+        """Give an actor no more tasks until it gives a sign of life.
 
-        Gives what it had in flight; the first was being measured.
+        Return what it had in flight; the first was being measured.
         """
-        works = [self.drop(member, ref) for ref in list(member.in_flight)]
-        self._owner.pop(member.sign, None)
-        again = ActorState(member.actor, asked=time.monotonic(), started=member.started)
-        self.all[self.all.index(member)] = again
-        return works
+        tasks = [self.drop(actor, ref) for ref in list(actor.in_flight)]
+        self._owner.pop(actor.health_check, None)
+        again = ActorState(actor.handle, asked=time.monotonic(), started=actor.started)
+        self.all[self.all.index(actor)] = again
+        return tasks
 
-    def leave(self, member: ActorState) -> list[Task]:
-        """An actor leaves, and is ended whatever it does.
+    def remove(self, actor: ActorState) -> list[Task]:
+        """Remove an actor and end it, whatever it does.
 
-        Gives what it had in flight; the first was being measured.
+        Return what it had in flight; the first was being measured.
         """
-        works = [self.drop(member, ref) for ref in list(member.in_flight)]
-        self._owner.pop(member.sign, None)
-        self.all.remove(member)
-        self.end(member.actor)
-        return works
+        tasks = [self.drop(actor, ref) for ref in list(actor.in_flight)]
+        self._owner.pop(actor.health_check, None)
+        self.all.remove(actor)
+        self.end(actor.handle)
+        return tasks
 
-    def end(self, actor: Any) -> None:
+    def end(self, handle: Any) -> None:
         """End an actor for good, whatever it does."""
         with suppress(self._ray.exceptions.RayError):
-            self._ray.kill(actor, no_restart=True)
+            self._ray.kill(handle, no_restart=True)
 
-    def dismiss(self, again: bool = True) -> None:
+    def end_all(self, again: bool = True) -> None:
         """End all actors; where processes waited, others will, if there is to be an `again`."""
-        for member in self.all:
-            self.end(member.actor)
-        used = Counter(member.node for member in self.all if member.node)
+        for actor in self.all:
+            self.end(actor.handle)
+        used = Counter(actor.node for actor in self.all if actor.node)
         if used and again:
             prestart_workers(self._ray, used)

@@ -21,7 +21,7 @@ ROUNDS = 6
 """Number of actors that may be lost over tasks of one name without one result of it between; those
 of one pause count once."""
 STRANDED_SECONDS = 600.0
-"""Seconds for which all that are hired may be unable to start, where others could before."""
+"""Seconds for which all that are started may be unable to start, where others could before."""
 
 _KILLED = (
     "workers are killed as they start, most often because memory runs out: give the machine or "
@@ -58,7 +58,7 @@ class Backoff:
 
 
 @dataclass
-class Setbacks:
+class FailureLog:
     """The books of failures.
 
     `started` says whether any actor was ever ready, `reason` what Ray said of the last one lost.
@@ -73,7 +73,7 @@ class Setbacks:
     _stranded_since: float | None = None
     _waits: bool = False  # for those that are starting still: one of them may be able to
 
-    def may_hire(self, now: float) -> bool:
+    def may_start(self, now: float) -> bool:
         """Return whether another actor may be started at this time."""
         return not self._waits and now >= max(
             [self._starts.until, *(loss.until for loss in self._losses.values())]
@@ -85,23 +85,25 @@ class Setbacks:
         self._starts = Backoff()
 
     def measured(self, name: str) -> None:
-        """Note a result of a work of this name."""
+        """Note a result of a task of this name."""
         self._losses.pop(name, None)
 
     def lost(self, name: str, error: BaseException, now: float) -> None:
-        """Note that an actor went away over a work of this name.
+        """Note that an actor went away over a task of this name.
 
-        A machine that goes takes all its actors along: no fault of the work's.
+        A machine that goes takes all its actors along: no fault of the task's.
         """
         self.reason = reason_of(error)
         if not ("node has died" in str(error) or getattr(error, "preempted", False)):
             self._losses[name].failed(now)
 
-    def hopeless(self, name: str) -> bool:
+    def is_given_up(self, name: str) -> bool:
         """Return whether tasks of this name have lost too many actors with no result between."""
         return name in self._losses and self._losses[name].count >= ROUNDS
 
-    def missed(self, error: BaseException, now: float, any_ready: bool, any_left: bool) -> None:
+    def start_failed(
+        self, error: BaseException, now: float, any_ready: bool, any_left: bool
+    ) -> None:
         """Note that an actor died before it was ready.
 
         Raises InputError where none ever could start: at once where their own code fails in all of

@@ -11,9 +11,9 @@ def actor_factory(ray: Any, store_location: str, threads: int, gpus: float) -> C
 
     An actor measures as soon as the cluster has room.
 
-    Ray starts none anew that dies, and repeats none of its calls: the crew hires another one, and
-    knows why. It asks for no environment of its own, for which Ray would start a process: it takes
-    one that waits, and looks itself for code where this process does.
+    Ray restarts none that dies and repeats none of its calls: the actor pool starts another one,
+    and knows why. It asks for no environment of its own, for which Ray would start a process: it
+    takes one that waits, and looks itself for code where this process does.
     """
     actor = ray.remote(num_cpus=threads, num_gpus=gpus, max_restarts=0, max_task_retries=0)(
         _actor_class()
@@ -60,7 +60,7 @@ def _actor_class() -> type:
 
             return ray.get_runtime_context().get_node_id() if has_preloaded_workers() else ""
 
-        def measure(self, work: Any, dataset: Any) -> Any:
-            return self._worker.measure(work, dataset)
+        def measure(self, task: Any, dataset: Any) -> Any:
+            return self._worker.measure(task, dataset)
 
     return RemoteWorker

@@ -1,4 +1,4 @@
-"""The runner on Ray: a crew of plain actors that hold models, for the time of one run."""
+"""The runner on Ray: a pool of plain actors that hold models, for the time of one run."""
 
 import math
 import os
@@ -72,33 +72,33 @@ class RayPool:
     def _address(self) -> str | None:
         return self.address or os.environ.get("RAY_ADDRESS") or None
 
-    def run(self, works: Sequence[Task], dataset: Dataset) -> Generator[TaskResult]:
-        """One outcome for each key, as they end.
+    def run(self, tasks: Sequence[Task], dataset: Dataset) -> Generator[TaskResult]:
+        """One result for each key, as they end.
 
         Closing it stops the actors; finished shards stay in the store.
 
-        Actors that were ready at once are at work when this returns. A work whose code fails is
+        Actors that were ready at once are at work when this returns. A task whose code fails is
         tried twice; one whose worker goes away, four times. Raises InputError where the settings,
         the address or the store cannot work, or where no worker can start.
         """
-        outcomes = self._begun(unique(works), dataset)
-        next(outcomes)
-        return cast("Generator[TaskResult]", outcomes)
+        results = self._started(unique(tasks), dataset)
+        next(results)
+        return cast("Generator[TaskResult]", results)
 
-    def _begun(self, works: Sequence[Task], dataset: Dataset) -> Generator[TaskResult | None]:
-        """None once the first works are handed out, then the outcomes."""
+    def _started(self, tasks: Sequence[Task], dataset: Dataset) -> Generator[TaskResult | None]:
+        """None once the first tasks are handed out, then the results."""
         open_store(self.store)
-        if not works:
+        if not tasks:
             yield None
             return
         with self.session(dataset.images.nbytes, all_tasks=False) as ray:
-            crew = self.crew(ray, works, dataset)
+            actor_pool = self.actor_pool(ray, tasks, dataset)
             try:
-                crew.begin()
+                actor_pool.submit_first()
                 yield None
-                yield from crew.outcomes()
+                yield from actor_pool.results()
             finally:
-                crew.dismiss()
+                actor_pool.end_all()
 
     def session(self, data_bytes: int = 0, all_tasks: bool = True) -> AbstractContextManager[Any]:
         """Start or connect to Ray for the time of the block.
@@ -112,18 +112,18 @@ class RayPool:
         cpus = max(self._least() * self.threads, os.cpu_count() or 1)
         return ray_session(self._address(), cpus, data_bytes, self.verbose, all_tasks)
 
-    def crew(self, ray: Any, works: Sequence[Task], dataset: Dataset) -> ActorPool:
+    def actor_pool(self, ray: Any, tasks: Sequence[Task], dataset: Dataset) -> ActorPool:
         """Build the actor pool for these tasks."""
         store = resolved(self.store)
-        orders = PoolSettings(
-            hire=actor_factory(ray, store, self.threads, self.gpus_per_worker),
+        settings = PoolSettings(
+            start_actor=actor_factory(ray, store, self.threads, self.gpus_per_worker),
             wanted=lambda: self._wanted(ray),
             shard_seconds=self.shard_seconds,
             asked=f"{self.workers} x ({self.threads} CPUs, {self.gpus_per_worker:g} GPUs)",
             elastic=self.workers == "auto",
             answers=lambda: head_answers(ray),
         )
-        return ActorPool(ray, orders, works, ray.put(dataset), dataset.indices)
+        return ActorPool(ray, settings, tasks, ray.put(dataset), dataset.indices)
 
     def _wanted(self, ray: Any) -> int:
         if self.workers != "auto":

@@ -82,10 +82,10 @@ def _ended_by_signals(ray: Any) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    end, begin = os.pipe()
+    end, submit_first = os.pipe()
     os.set_blocking(end, False)
-    os.set_blocking(begin, False)
-    before = signal.set_wakeup_fd(begin, warn_on_full_buffer=False)
+    os.set_blocking(submit_first, False)
+    before = signal.set_wakeup_fd(submit_first, warn_on_full_buffer=False)
     try:
         yield
     except SystemExit as error:
@@ -95,7 +95,7 @@ def _ended_by_signals(ray: Any) -> Iterator[None]:
         raise KeyboardInterrupt from None
     finally:
         signal.set_wakeup_fd(before)
-        os.close(begin)
+        os.close(submit_first)
         came = os.read(end, 4096)
         os.close(end)
     if any(number in came for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)):

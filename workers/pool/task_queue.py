@@ -14,36 +14,39 @@ task is given up."""
 LOSSES = 4
 """Number of times that the worker of a task may go away while it runs (a machine lost, memory run
 out) before the task is given up."""
+LATE = 2.0
+"""Factor of the slowest finished task of its name (and a second at least) above which a task is
+late."""
 
 
 class TaskQueue:
     """Tasks in the order given, by model.
 
-    A worker goes on with the model that it holds while there is work for it.
+    A worker goes on with the model that it holds while there is a task for it.
     """
 
-    def __init__(self, works: Iterable[Task]) -> None:
+    def __init__(self, tasks: Iterable[Task]) -> None:
         self._queues: dict[str, deque[Task]] = {}
         self._open: set[str] = set()
         self._tries: Counter[str] = Counter()
         self._failures: Counter[str] = Counter()
         self._losses: Counter[str] = Counter()
-        for work in works:
-            self._queues.setdefault(work.model_hash, deque()).append(work)
-            self._open.add(work.key)
+        for task in tasks:
+            self._queues.setdefault(task.model_hash, deque()).append(task)
+            self._open.add(task.key)
 
     def __len__(self) -> int:
-        """The works that wait."""
+        """Return the number of tasks that wait."""
         return sum(map(len, self._queues.values()))
 
     @property
     def open(self) -> int:
-        """The works that have no outcome yet, waiting or handed out."""
+        """Return the number of tasks without a result, waiting or handed out."""
         return len(self._open)
 
-    def is_open(self, work: Task) -> bool:
+    def is_open(self, task: Task) -> bool:
         """Return whether a task has no result yet."""
-        return work.key in self._open
+        return task.key in self._open
 
     def take(self, held: str | None) -> Task | None:
         """Return the next task of the model `held`, else of the model with the most tasks left.
@@ -53,54 +56,73 @@ class TaskQueue:
         queue = self._queues.get(held or "") or max(self._queues.values(), key=len, default=None)
         return queue.popleft() if queue else None
 
-    def tried(self, work: Task) -> None:
-        """Note that a work is handed to a worker."""
-        self._tries[work.key] += 1
+    def tried(self, task: Task) -> None:
+        """Note that a task is handed to a worker."""
+        self._tries[task.key] += 1
 
-    def finish(self, work: Task) -> int:
+    def finish(self, task: Task) -> int:
         """Note the result of a task; return how often it was tried.
 
         0 if it has its result already, from elsewhere.
         """
-        if work.key not in self._open:
+        if task.key not in self._open:
             return 0
-        self._open.remove(work.key)
-        return self._tries.pop(work.key, 0) or 1
+        self._open.remove(task.key)
+        return self._tries.pop(task.key, 0) or 1
 
-    def put_back(self, works: Iterable[Task]) -> None:
-        """Works that were handed out and not measured go to the front, in their order."""
-        for work in reversed(list(works)):
-            self._queues[work.model_hash].appendleft(work)
+    def put_back(self, tasks: Iterable[Task]) -> None:
+        """Requeue tasks that were not measured at the front, in their order."""
+        for task in reversed(list(tasks)):
+            self._queues[task.model_hash].appendleft(task)
 
     def drain(self, name: str) -> list[Task]:
-        """Take all works of this name that wait."""
-        taken = [work for queue in self._queues.values() for work in queue if work.name == name]
+        """Take all tasks of this name that wait."""
+        taken = [task for queue in self._queues.values() for task in queue if task.name == name]
         for queue in self._queues.values():
-            kept = [work for work in queue if work.name != name]
+            kept = [task for task in queue if task.name != name]
             queue.clear()
             queue.extend(kept)
         return taken
 
-    def put_last(self, work: Task) -> None:
-        """A work whose code failed is tried again after the others of its model."""
-        self._queues[work.model_hash].append(work)
+    def put_last(self, task: Task) -> None:
+        """Requeue a task whose code failed, after the others of its model."""
+        self._queues[task.model_hash].append(task)
 
-    def failed(self, work: Task) -> bool:
+    def failed(self, task: Task) -> bool:
         """Note that the code of a task failed.
 
         Return True if it may be tried again, False if it is given up.
         """
-        self._failures[work.key] += 1
-        return self._failures[work.key] < FAILURES
+        self._failures[task.key] += 1
+        return self._failures[task.key] < FAILURES
 
-    def lost(self, work: Task) -> bool:
+    def lost(self, task: Task) -> bool:
         """Note that the worker of a task went away while it ran.
 
         Return True if it may be tried again, False if it is given up.
         """
-        self._losses[work.key] += 1
-        return self._losses[work.key] < LOSSES
+        self._losses[task.key] += 1
+        return self._losses[task.key] < LOSSES
 
-    def losses(self, work: Task) -> int:
+    def losses(self, task: Task) -> int:
         """Return how often the worker of a task went away while it ran."""
-        return self._losses[work.key]
+        return self._losses[task.key]
+
+
+class Pace:
+    """The slowest finished task of each name."""
+
+    def __init__(self) -> None:
+        self._slowest: dict[str, float] = {}
+
+    def took(self, name: str, seconds: float) -> None:
+        """Note a finished task."""
+        self._slowest[name] = max(seconds, self._slowest.get(name, 0))
+
+    def is_late(self, name: str, seconds: float) -> bool:
+        """Return whether a task of this name that is in flight for so long is late.
+
+        For an unknown name the slowest of all names decides.
+        """
+        known = self._slowest.get(name) or max(self._slowest.values(), default=float("inf"))
+        return seconds > max(1.0, LATE * known)

@@ -9,7 +9,7 @@ from advcore.workers.pool.failures import (
     STARTS,
     STRANDED_SECONDS,
     Backoff,
-    Setbacks,
+    FailureLog,
     reason_of,
 )
 
@@ -47,52 +47,52 @@ def test_why_an_actor_ended_is_one_line_without_secrets():
 
 
 def test_code_that_fails_in_all_that_start_is_no_run_at_once():
-    own = Setbacks()
-    own.missed(BROKEN, 0.0, any_ready=False, any_left=True)
-    assert not own.may_hire(1e9)  # another one may still be able to
+    own = FailureLog()
+    own.start_failed(BROKEN, 0.0, any_ready=False, any_left=True)
+    assert not own.may_start(1e9)  # another one may still be able to
     with pytest.raises(
         InputError, match=r"^no Ray worker can start: InputError: store /a is not there"
     ):
-        own.missed(BROKEN, 0.1, any_ready=False, any_left=False)
+        own.start_failed(BROKEN, 0.1, any_ready=False, any_left=False)
 
 
 def test_those_that_are_killed_as_they_start_are_tried_some_times_with_growing_pauses():
-    own, now, times = Setbacks(), 0.0, []
+    own, now, times = FailureLog(), 0.0, []
     for _ in range(STARTS - 1):
-        own.missed(KILLED, now, any_ready=False, any_left=False)
-        assert not own.may_hire(now)
+        own.start_failed(KILLED, now, any_ready=False, any_left=False)
+        assert not own.may_start(now)
         times.append(now)
         now = own._starts.until
-        assert own.may_hire(now)
+        assert own.may_start(now)
     assert times == [0, 1, 3]
     with pytest.raises(InputError, match=r"memory runs out.*its worker process has died"):
-        own.missed(KILLED, now, any_ready=False, any_left=False)
+        own.start_failed(KILLED, now, any_ready=False, any_left=False)
 
 
 def test_where_others_could_start_before_it_goes_on_for_long():
-    own = Setbacks()
+    own = FailureLog()
     own.ready()
-    own.missed(KILLED, 0.0, any_ready=False, any_left=False)
-    own.missed(KILLED, STRANDED_SECONDS, any_ready=True, any_left=True)
-    own.missed(KILLED, STRANDED_SECONDS + 1, any_ready=False, any_left=False)
+    own.start_failed(KILLED, 0.0, any_ready=False, any_left=False)
+    own.start_failed(KILLED, STRANDED_SECONDS, any_ready=True, any_left=True)
+    own.start_failed(KILLED, STRANDED_SECONDS + 1, any_ready=False, any_left=False)
     with pytest.raises(
         RunInterruptedError,
         match=r"^no Ray worker can start any more, since 601 s: its worker process has died",
     ):
-        own.missed(KILLED, 2 * STRANDED_SECONDS + 2, any_ready=False, any_left=False)
+        own.start_failed(KILLED, 2 * STRANDED_SECONDS + 2, any_ready=False, any_left=False)
 
 
 def test_works_that_kill_without_any_result_are_hopeless_and_machines_that_go_are_not_counted():
-    own, now = Setbacks(), 0.0
+    own, now = FailureLog(), 0.0
     for _ in range(3 * ROUNDS):
         own.lost("a/b", GONE, now)
-    assert not own.hopeless("a/b")
-    assert own.may_hire(now)
+    assert not own.is_given_up("a/b")
+    assert own.may_start(now)
     for _ in range(ROUNDS):
-        assert not own.hopeless("a/b")
+        assert not own.is_given_up("a/b")
         own.lost("a/b", KILLED, now)
         now = own._losses["a/b"].until
-    assert own.hopeless("a/b")
-    assert not own.hopeless("a/c")
+    assert own.is_given_up("a/b")
+    assert not own.is_given_up("a/c")
     own.measured("a/b")
-    assert not own.hopeless("a/b")
+    assert not own.is_given_up("a/b")

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from deaths import died
-from tiny_probes import Look, Slow, works
+from tiny_probes import Look, Slow, tasks
 
 from advcore.workers.errors import InputError, RunInterruptedError
 from advcore.workers.pool.actor_pool import ActorPool, PoolSettings
@@ -19,7 +19,7 @@ from advcore.workers.tasks import TaskResult
 
 
 def _keys(todo):
-    return [work.key for work in todo]
+    return [task.key for task in todo]
 
 
 class Broken:
@@ -41,41 +41,44 @@ def test_where_others_could_start_one_that_cannot_is_replaced(
     import ray
 
     monkeypatch.setattr("advcore.workers.pool.failures.FIRST_PAUSE_SECONDS", 0.1)
-    store, todo = str(tmp_path / "store"), works(dataset, Slow(seconds=0.2), size=2)
+    store, todo = str(tmp_path / "store"), tasks(dataset, Slow(seconds=0.2), size=2)
     open_store(store)
     good, bad = actor_factory(ray, store, 1, 0), ray.remote(Broken).remote
     hired = iter([bad, good, bad, bad, *20 * [good]])
-    orders = PoolSettings(
-        hire=lambda: next(hired)(), wanted=lambda: 2, shard_seconds=None, asked="2 workers"
+    settings = PoolSettings(
+        start_actor=lambda: next(hired)(), wanted=lambda: 2, shard_seconds=None, asked="2 workers"
     )
-    crew = ActorPool(ray, orders, todo, ray.put(dataset), dataset.indices)
-    outcomes = []
-    for outcome in crew.outcomes():
-        if not outcomes:
-            ray.kill(next(member for member in crew.members.all if member.ready).actor)
-        outcomes.append(outcome)
-    crew.dismiss()
-    assert [outcome.ok for outcome in outcomes] == [True] * len(todo)
-    assert crew.counts["workers that could not start"] >= 2
+    actor_pool = ActorPool(ray, settings, todo, ray.put(dataset), dataset.indices)
+    results = []
+    for result in actor_pool.results():
+        if not results:
+            ray.kill(next(actor for actor in actor_pool.actors.all if actor.ready).handle)
+        results.append(result)
+    actor_pool.end_all()
+    assert [result.ok for result in results] == [True] * len(todo)
+    assert actor_pool.counts["workers that could not start"] >= 2
     assert open_store(store).missing(_keys(todo)) == []
 
 
 def _crew(dataset, todo, get=None):
     """Without Ray: each actor gives refs "one", "two", ...
 
-    for its works; `get` says what comes of them.
+    for its tasks; `get` says what comes of them.
     """
     from ray import exceptions
 
     refs = iter(("one", "two", "three", "four"))
     handle = SimpleNamespace(measure=SimpleNamespace(remote=lambda *asked: next(refs)))
     ray = SimpleNamespace(
-        exceptions=exceptions, get=get, kill=lambda actor, no_restart: None, cancel=lambda ref: None
+        exceptions=exceptions,
+        get=get,
+        kill=lambda handle, no_restart: None,
+        cancel=lambda ref: None,
     )
-    orders = PoolSettings(
-        hire=lambda: handle, wanted=lambda: 1, shard_seconds=None, asked="1 worker"
+    settings = PoolSettings(
+        start_actor=lambda: handle, wanted=lambda: 1, shard_seconds=None, asked="1 worker"
     )
-    return ActorPool(ray, orders, todo, None, dataset.indices)
+    return ActorPool(ray, settings, todo, None, dataset.indices)
 
 
 def test_one_that_does_not_answer_gives_its_works_back_and_stays_until_ray_says_that_it_is_dead(
@@ -90,19 +93,19 @@ def test_one_that_does_not_answer_gives_its_works_back_and_stays_until_ray_says_
     def fail(ref):
         raise next(answers)
 
-    crew = _crew(dataset, works(dataset, Look(), size=4), fail)
-    member = crew.members.all[0]
-    member.ready = member.started = True
-    crew._feed()
-    assert len(crew._backlog) == 3
-    assert crew._collect("one") is None
-    assert len(crew._backlog) == 5
-    again = crew.members.all[0]
-    assert (again.actor, again.ready, again.started) == (member.actor, False, True)
-    crew.members._owner["sign"], again.sign = again, "sign"
-    assert crew._collect("sign") is None
-    assert (crew.members.all, crew.members.refs) == ([], [])
-    assert crew.counts == {"workers lost": 1}
+    actor_pool = _crew(dataset, tasks(dataset, Look(), size=4), fail)
+    actor = actor_pool.actors.all[0]
+    actor.ready = actor.started = True
+    actor_pool._submit_tasks()
+    assert len(actor_pool._queue) == 3
+    assert actor_pool._collect("one") is None
+    assert len(actor_pool._queue) == 5
+    again = actor_pool.actors.all[0]
+    assert (again.handle, again.ready, again.started) == (actor.handle, False, True)
+    actor_pool.actors._owner["sign"], again.health_check = again, "sign"
+    assert actor_pool._collect("sign") is None
+    assert (actor_pool.actors.all, actor_pool.actors.refs) == ([], [])
+    assert actor_pool.counts == {"workers lost": 1}
 
 
 def test_works_that_kill_every_worker_are_given_up_and_others_go_on(dataset, monkeypatch):
@@ -111,15 +114,15 @@ def test_works_that_kill_every_worker_are_given_up_and_others_go_on(dataset, mon
     from ray import exceptions
 
     def get(ref):
-        work = ref.value
-        if work == "sign":
+        task = ref.value
+        if task == "sign":
             return ""
-        if work.name.endswith("deadly"):
+        if task.name.endswith("deadly"):
             raise died(
                 "The actor is dead because its worker process has died. Exit: OOM. Some common "
                 "causes"
             )
-        return TaskResult(work.key, work.name, True, 1, 0.0, "", "w")
+        return TaskResult(task.key, task.name, True, 1, 0.0, "", "w")
 
     killed = []
 
@@ -129,32 +132,34 @@ def test_works_that_kill_every_worker_are_given_up_and_others_go_on(dataset, mon
 
     handle = lambda: SimpleNamespace(  # noqa: E731
         ready=SimpleNamespace(remote=lambda: Ref("sign")),
-        measure=SimpleNamespace(remote=lambda work, data: Ref(work)),
+        measure=SimpleNamespace(remote=lambda task, data: Ref(task)),
     )
     ray = SimpleNamespace(
         exceptions=exceptions,
         get=get,
-        kill=lambda actor, no_restart: killed.append(actor),
+        kill=lambda handle, no_restart: killed.append(handle),
         cancel=lambda ref: None,
         wait=lambda refs, num_returns, timeout: (refs[:num_returns], refs[num_returns:]),
     )
     deadly = [
-        replace(work, name="plain/deadly", key=f"d{work.key}")
-        for work in works(dataset, Look(), size=1)
+        replace(task, name="plain/deadly", key=f"d{task.key}")
+        for task in tasks(dataset, Look(), size=1)
     ]
-    good = works(dataset, Look(), size=5)
-    orders = PoolSettings(hire=handle, wanted=lambda: 1, shard_seconds=None, asked="1 worker")
-    outcomes = {
-        outcome.key: outcome
-        for outcome in ActorPool(ray, orders, [*deadly, *good], None, dataset.indices).outcomes()
+    good = tasks(dataset, Look(), size=5)
+    settings = PoolSettings(
+        start_actor=handle, wanted=lambda: 1, shard_seconds=None, asked="1 worker"
+    )
+    results = {
+        result.key: result
+        for result in ActorPool(ray, settings, [*deadly, *good], None, dataset.indices).results()
     }
-    assert [outcomes[key].ok for key in _keys(deadly + good)] == [False] * 20 + [True] * 4
+    assert [results[key].ok for key in _keys(deadly + good)] == [False] * 20 + [True] * 4
     assert len(killed) == ROUNDS
     assert (
         "of the last one Ray says: its worker process has died. Exit: OOM."
-        in outcomes[deadly[0].key].error
+        in results[deadly[0].key].error
     )
-    assert outcomes[deadly[-1].key].error.startswith(
+    assert results[deadly[-1].key].error.startswith(
         "not measured, for its workers went away again and again"
     )
 
@@ -177,12 +182,14 @@ def test_workers_that_are_killed_as_they_start_end_the_run_with_the_reason(
     monkeypatch.setattr("advcore.workers.pool.failures.FIRST_PAUSE_SECONDS", 0.1)
     hired = []
 
-    def hire():
+    def start_actor():
         hired.append(ray.remote(max_restarts=0)(Killed).remote())
         return hired[-1]
 
-    orders = PoolSettings(hire=hire, wanted=lambda: 1, shard_seconds=None, asked="1 worker")
-    crew = ActorPool(ray, orders, works(dataset, Look()), None, dataset.indices)
+    settings = PoolSettings(
+        start_actor=start_actor, wanted=lambda: 1, shard_seconds=None, asked="1 worker"
+    )
+    actor_pool = ActorPool(ray, settings, tasks(dataset, Look()), None, dataset.indices)
     with pytest.raises(
         InputError,
         match=(
@@ -190,7 +197,7 @@ def test_workers_that_are_killed_as_they_start_end_the_run_with_the_reason(
             r"memory runs "
         ),
     ):
-        list(crew.outcomes())
+        list(actor_pool.results())
     assert len(hired) == STARTS
 
 
@@ -199,16 +206,19 @@ def test_that_none_can_start_any_more_ends_the_run(ray_running, dataset, tmp_pat
 
     for name in ("FIRST_PAUSE_SECONDS", "LONGEST_PAUSE_SECONDS", "STRANDED_SECONDS"):
         monkeypatch.setattr(f"advcore.workers.pool.failures.{name}", 0.1)
-    orders = PoolSettings(
-        hire=ray.remote(Broken).remote, wanted=lambda: 1, shard_seconds=None, asked="1 worker"
+    settings = PoolSettings(
+        start_actor=ray.remote(Broken).remote,
+        wanted=lambda: 1,
+        shard_seconds=None,
+        asked="1 worker",
     )
-    crew = ActorPool(ray, orders, works(dataset, Look()), None, dataset.indices)
-    crew._setbacks.ready()  # as where one was before
+    actor_pool = ActorPool(ray, settings, tasks(dataset, Look()), None, dataset.indices)
+    actor_pool._failure_log.ready()  # as where one was before
     with pytest.raises(
         RunInterruptedError,
         match=r"^no Ray worker can start any more, since \d+ s: .*this machine is no good",
     ):
-        list(crew.outcomes())
+        list(actor_pool.results())
 
 
 def test_the_head_is_asked_past_proxies(ray_running, monkeypatch):
@@ -223,8 +233,8 @@ def test_a_head_that_is_gone_ends_the_run_in_words(dataset, tmp_path, monkeypatc
     monkeypatch.setattr("advcore.workers.pool.actor_pool.HEAD_TIMEOUT_SECONDS", 0.2)
     handle = SimpleNamespace(ready=SimpleNamespace(remote=object))
     ray = SimpleNamespace(wait=lambda refs, **settings: ([], refs))
-    orders = PoolSettings(
-        hire=lambda: handle,
+    settings = PoolSettings(
+        start_actor=lambda: handle,
         wanted=lambda: 1,
         shard_seconds=None,
         asked="1 worker",
@@ -233,4 +243,4 @@ def test_a_head_that_is_gone_ends_the_run_in_words(dataset, tmp_path, monkeypatc
     with pytest.raises(
         RunInterruptedError, match=r"^Ray's head does not answer any more, since \d+ s$"
     ):
-        list(ActorPool(ray, orders, works(dataset, Look()), None, dataset.indices).outcomes())
+        list(ActorPool(ray, settings, tasks(dataset, Look()), None, dataset.indices).results())
