@@ -8,11 +8,12 @@ from torch import Tensor
 
 from advcore import norms
 from advcore.attacks.attack import Adversarial, SearchResult, Status
+from advcore.attacks.deepfool_walk import LinearisedWalk
 from advcore.attacks.halfspace import step_to_hyperplane
-from advcore.attacks.linearisation import Closest, closest, closest_again
+from advcore.attacks.linearisation import closest
 from advcore.attacks.refinement import Climb, shrink_to_boundary, turned
 from advcore.attacks.search import solve
-from advcore.classifier import Classifier, logits_of, take_rows
+from advcore.classifier import Classifier, take_rows
 from advcore.criteria import Criterion
 from advcore.norms import Norm, per_sample
 from advcore.randomness import Randomness
@@ -100,7 +101,7 @@ class DeepFool:
     ) -> SearchResult:
         norm = norms.norm_by_name(self.norm)
         first = closest(norm, classifier, images, criterion, self.classes)
-        walk = whole = _Walk.at(classifier, images, criterion, first)
+        walk = whole = LinearisedWalk.at(classifier, images, criterion, first)
         feet, moves = images.clone(), torch.zeros_like(first.looks)
         for step in range(self.steps):
             if step:
@@ -153,7 +154,7 @@ class DeepFool:
             whole.result, whole.queries, whole.gradients, None if self.box else whole.logits
         )
 
-    def _ask(self, walk: "_Walk", which: Tensor) -> Tensor:
+    def _ask(self, walk: LinearisedWalk, which: Tensor) -> Tensor:
         """Return whether `x + (1 + overshoot) r` is adversarial, where asked; else False.
 
         `(n,)` bool both.
@@ -195,93 +196,3 @@ is below so many overshoots."""
 STEEPER = 1.5
 """The factor by which gradients may grow on the way of the overshoot before an adversarial image
 there is overlooked."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Walk:
-    """The state of the samples that still walk.
-
-    Also, for the whole batch, what was last tried and spent.
-
-    - `active` `(n,)`: their places in the batch; `classifier`, `criterion`, `origin`, `boundary`
-      are theirs.
-    - `current` `(n, *shape)`: `x + r`; `shrinkage` `(n,)`: the gap there, as a share of the one
-      before, 1 at first.
-    - `asked` `(n,)` bool: whether the question at `x + (1 + overshoot) r` has been asked.
-    - `result` `(B, *shape)`, `logits` `(B, K)`, `queries`, `gradients` `(B,)`: of the whole batch.
-    """
-
-    active: Tensor
-    classifier: Classifier
-    criterion: Criterion
-    origin: Tensor
-    current: Tensor
-    boundary: Closest
-    shrinkage: Tensor
-    asked: Tensor
-    result: Tensor
-    logits: Tensor
-    queries: Tensor
-    gradients: Tensor
-
-    @classmethod
-    def at(
-        cls, classifier: Classifier, images: Tensor, criterion: Criterion, boundary: Closest
-    ) -> "_Walk":
-        """All samples, linearised where they are."""
-        active, same = (
-            torch.arange(len(images), device=images.device),
-            torch.ones_like(boundary.gap),
-        )
-        standing = (
-            classifier,
-            criterion,
-            images,
-            images,
-            boundary,
-            same,
-            torch.zeros_like(active, dtype=torch.bool),
-        )
-        return cls(
-            active,
-            *standing,
-            images.clone(),
-            boundary.logits.clone(),
-            torch.ones_like(active),
-            boundary.looks.clone(),
-        )
-
-    def take(self, stay: Tensor) -> "_Walk":
-        """Keep the samples that stay, `(n,)` bool."""
-        if stay.all():
-            return self
-        index = stay.nonzero()[:, 0]
-        own, criterion, boundary = (
-            take_rows(self.classifier, index),
-            self.criterion.take(index),
-            self.boundary.take(index),
-        )
-        rows = {
-            name: getattr(self, name)[index]
-            for name in ("active", "origin", "current", "shrinkage", "asked")
-        }
-        return replace(self, classifier=own, criterion=criterion, boundary=boundary, **rows)
-
-    def linearised(self, norm: Norm) -> "_Walk":
-        """Linearised where they are now."""
-        boundary = closest_again(norm, self.classifier, self.current, self.criterion, self.boundary)
-        self.queries[self.active] += boundary.looks
-        self.gradients[self.active] += boundary.looks
-        return replace(self, boundary=boundary, shrinkage=boundary.gap / self.boundary.gap)
-
-    def ask(self, rows: Tensor, tried: Tensor) -> Tensor:
-        """Return whether images tried by the samples `rows` are adversarial.
-
-        Those become their results.
-        """
-        with torch.no_grad():
-            logits = logits_of(take_rows(self.classifier, rows), tried)
-        places = self.active[rows]
-        self.queries[places] += 1
-        self.result[places], self.logits[places] = tried, logits
-        return self.criterion.take(rows).holds(logits)

@@ -1,11 +1,9 @@
 """The training loop: epoch by epoch, and on from any of them."""
 
 import copy
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +15,10 @@ from advcore.criteria import as_labels
 from advcore.randomness import Randomness
 from advcore.training.augmentation import augmented
 from advcore.training.ema import update_ema
+from advcore.training.mixed_precision import autocast, check_precision
 from advcore.training.optimiser import optimiser
-from advcore.training.recipe import Precision, Recipe
+from advcore.training.recipe import Recipe
+from advcore.training.state import as_tensors, prefixed, with_prefix
 from advcore.training.term import Replaying, prepared, values_of_steps
 
 
@@ -139,7 +139,8 @@ class Fit:
         Weights, what terms bring, the average, the optimiser's memory, the number of epochs done.
         """
         memory = {
-            str(index): values for index, values in self._optimiser.state_dict()["state"].items()
+            str(index): as_tensors(values)
+            for index, values in self._optimiser.state_dict()["state"].items()
         }
         return {
             "done": torch.tensor(self.done),
@@ -147,8 +148,8 @@ class Fit:
                 network=self.network.state_dict(),
                 prepared=self._brought(),
                 average={} if self.recipe.ema is None else self.result.state_dict(),
-                optimiser=prefixed(**{index: _tensors(values) for index, values in memory.items()}),
-                scaler=_tensors(self._scaler.state_dict()),
+                optimiser=prefixed(**memory),
+                scaler=as_tensors(self._scaler.state_dict()),
             ),
         }
 
@@ -262,49 +263,6 @@ def fit(
         if training.done == recipe.epochs:
             network.load_state_dict(training.result.state_dict())
         yield epoch
-
-
-def autocast(precision: Precision, device: torch.device) -> torch.autocast:
-    """Passes in a lower precision inside, where torch deems it safe.
-
-    Without its cache of cast weights: a cast made for an attack, without gradients, would serve the
-    step that needs them.
-    """
-    return torch.autocast(
-        device.type, getattr(torch, precision), enabled=precision != "float32", cache_enabled=False
-    )
-
-
-def check_precision(precision: Precision, device: torch.device) -> None:
-    """Raise ValueError where torch has no passes in that precision on the device."""
-    with warnings.catch_warnings(action="ignore"), autocast(precision, device):
-        one = torch.ones(1, 1, device=device)
-        came = (one @ one).dtype
-    if came != getattr(torch, precision):
-        raise ValueError(
-            f"this torch cannot train in {precision} on {device.type}: take precision float32 "
-            "or bfloat16, or a GPU"
-        )
-
-
-def prefixed(**parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Several mappings as one, whose keys begin with `part.`."""
-    return {
-        f"{part}.{key}": value for part, values in parts.items() for key, value in values.items()
-    }
-
-
-def with_prefix(part: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """One of the mappings that `named` put together."""
-    return {
-        key.removeprefix(f"{part}."): value
-        for key, value in tensors.items()
-        if key.startswith(f"{part}.")
-    }
-
-
-def _tensors(values: Mapping[str, Any]) -> dict[str, Tensor]:
-    return {name: torch.as_tensor(value) for name, value in values.items() if value is not None}
 
 
 @contextmanager

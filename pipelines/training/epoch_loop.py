@@ -16,7 +16,7 @@ from advcore.pipelines.training.settings import Training
 from advcore.probes.probe import Batch
 from advcore.randomness import Randomness
 from advcore.training import Fit, overfitting
-from advcore.training.fit import prefixed, with_prefix
+from advcore.training.state import prefixed, with_prefix
 from advcore.workers.actor import resolve_device
 from advcore.workers.checkpoints import (
     atomic_write,

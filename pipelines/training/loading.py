@@ -11,7 +11,7 @@ from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.model_checks import check_box, check_model
 from advcore.pipelines.training.settings import Training
 from advcore.training import Validation
-from advcore.training.fit import check_precision
+from advcore.training.mixed_precision import check_precision
 from advcore.workers.actor import resolve_device
 from advcore.workers.code import own_code, unseen_imports
 from advcore.workers.datasets import Dataset, load

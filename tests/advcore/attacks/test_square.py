@@ -6,7 +6,7 @@ import torch
 
 from advcore import Randomness, Untargeted, norms
 from advcore.attacks import Square
-from advcore.attacks.square import _flip, _shift, _stripes, _tiles
+from advcore.attacks.square_patches import flip, shift, stripes, tiles
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_proposals_stay_in_ball_and_box_and_change_squares(shape, side):
     center, source = oracles.images(20, shape).round(decimals=1), Randomness(0, torch.arange(20))
     draws = source.uniform((5 + shape[0],)).double()
     radius = torch.full((20,), 0.3, dtype=center.dtype)
-    for norm, start, propose in ((norms.LINF, _stripes, _flip), (norms.L2, _tiles, _shift)):
+    for norm, start, propose in ((norms.LINF, stripes, flip), (norms.L2, tiles, shift)):
         best = start(center, radius, source)
         tried = propose(center, best, radius, side, draws)
         for images in (best, tried):

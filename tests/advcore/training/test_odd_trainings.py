@@ -21,7 +21,7 @@ from advcore.training import (
     Recipe,
     fit,
 )
-from advcore.training.fit import autocast
+from advcore.training.mixed_precision import autocast
 
 IMAGES = oracles.images(17, dtype=torch.float32)
 LABELS = torch.arange(17) % 3
