@@ -19,16 +19,15 @@ from advcore.classifier import frozen, full_precision, logits_of, predict
 from advcore.probes.probe import CALIBRATION, Batch, Calibrated, Columns, Comparison, Probe
 from advcore.randomness import Randomness
 from advcore.workers.batch_sizes import BatchSizes
-from advcore.workers.columns import check_columns
 from advcore.workers.datasets import Dataset, batch
 from advcore.workers.datasets.batches import images_of, torch_dtype
 from advcore.workers.errors import USERS_ERRORS, InputError, UnavailableError
 from advcore.workers.models import ModelSpec, build, content_hash, with_local_checkpoint
+from advcore.workers.probe_checks import Fingerprint, check_columns, check_untouched, fingerprint
 from advcore.workers.redaction import shortened, without_secrets
 from advcore.workers.retries import Pauses, retry
 from advcore.workers.stores.store import open_store
 from advcore.workers.tasks import Task, TaskResult, index_ranges
-from advcore.workers.untouched import Fingerprint, check_untouched, fingerprint
 
 T = TypeVar("T")
 

@@ -12,8 +12,7 @@ from advcore.pipelines.tracking.addresses import sqlite_path
 from advcore.pipelines.tracking.reasons import NO_FILES, may_pass, mended_by, serves_files
 from advcore.workers.errors import InputError, UnavailableError
 from advcore.workers.redaction import shortened, without_secrets
-from advcore.workers.stores.deadline import within
-from advcore.workers.stores.listening import check_listening
+from advcore.workers.stores.timeouts import check_listening, within
 
 FIRST_CONTACT_SETTINGS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",

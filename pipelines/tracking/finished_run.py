@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from advcore.pipelines.tracking.addresses import sqlite_path
 from advcore.workers.redaction import without_secrets
-from advcore.workers.stores.deadline import within
+from advcore.workers.stores.timeouts import within
 
 CHILDREN = "advcore.children"
 """The tag of a finished run that says how many runs there are inside it."""

@@ -15,7 +15,7 @@ from advcore.pipelines.tracking.finished_run import finished_in_mlflow
 from advcore.pipelines.tracking.record import Artifact, DatasetInput, Metrics, Text
 from advcore.pipelines.tracking.tracker import MLflowTracker
 from advcore.workers.errors import InputError, UnavailableError
-from advcore.workers.stores.deadline import within
+from advcore.workers.stores.timeouts import within
 
 FINISHED = json.dumps(
     {"run": {"info": {"status": "FINISHED", "lifecycle_stage": "active"}}}

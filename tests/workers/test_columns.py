@@ -11,7 +11,7 @@ from tiny_probes import Look, tasks
 from advcore.probes import Batch
 from advcore.randomness import Randomness
 from advcore.workers.actor import Worker
-from advcore.workers.columns import check_columns
+from advcore.workers.probe_checks import check_columns
 from advcore.workers.stores.store import open_store
 
 OWN = torch.tensor([5, 9, 12])

@@ -17,8 +17,8 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from advcore.workers.errors import InputError, UnavailableError
-from advcore.workers.stores.listening import check_listening
 from advcore.workers.stores.s3_errors import AGAIN, AWAY, NO_S3, reason_for
+from advcore.workers.stores.timeouts import check_listening
 
 TRIES = 10
 """Number of tries of a request that fails for reasons that pass: 500, 503 SlowDown, a dropped

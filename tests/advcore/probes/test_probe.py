@@ -12,7 +12,7 @@ from advcore import Randomness, probes
 from advcore.attacks import PGD, DeepFool
 from advcore.randomness import drawn_places
 from advcore.subspaces import DCTDiagonal
-from advcore.workers.columns import check_columns
+from advcore.workers.probe_checks import check_columns
 
 PROBES = {
     "robustness": probes.Robustness((0.1, 0.3), (DeepFool(), PGD(norm="l2", steps=3))),

@@ -1,11 +1,11 @@
-"""A time limit for calls that know none.
+"""Timeouts for what has none: a server that nobody runs, a call that never ends."""
 
-For example a server whose answer drips, or a library that waits between any two bytes.
-"""
-
+import socket
 import threading
 from collections.abc import Callable
 from typing import TypeVar
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 Given = TypeVar("Given")
 
@@ -32,3 +32,14 @@ def within(seconds: float, ask: Callable[[], Given]) -> Given:
     if not given:
         raise TimeoutError(f"no whole answer within {seconds:g} s")
     return given[0]
+
+
+def check_listening(url: str, seconds: float) -> None:
+    """Raises OSError where nobody listens at an http(s) URL, ValueError where it is none.
+
+    Behind a proxy nothing is asked.
+    """
+    found = urlsplit(url)
+    host, port = found.hostname or "", found.port or {"http": 80}.get(found.scheme, 443)
+    if found.scheme not in getproxies() or proxy_bypass(host):
+        socket.create_connection((host, port), timeout=seconds).close()
