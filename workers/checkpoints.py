@@ -185,7 +185,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     """
     file = expand_path(path)
     if not os.path.isfile(file):
-        raise InputError(f"checkpoint {path} is no file: check the path")
+        raise InputError(f"checkpoint {path}: file not found; check the path")
     content = find_state_dict(
         path, read_tensors(file) if file.suffix == ".safetensors" else _read_torch(file)
     )

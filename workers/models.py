@@ -212,5 +212,6 @@ def _check(spec: ModelSpec) -> None:
         )
     if spec.checkpoint is not None and not os.path.isfile(expand_path(spec.checkpoint)):
         raise InputError(
-            f"checkpoint {spec.checkpoint} of model {spec.architecture} is no file: check the path"
+            f"checkpoint {spec.checkpoint} of model {spec.architecture}: file not found; check the "
+            "path"
         )

@@ -11,10 +11,12 @@ def expand_path(path: str | Path) -> Path:
     Raises InputError where it names nobody's home, or where no file can be called so.
     """
     if "\0" in str(path):
-        raise InputError(f"path {str(path)!r} holds a NUL, which no file's name can: leave it out")
+        raise InputError(
+            f"path {str(path)!r} contains a NUL byte, which is not allowed in a path: leave it out"
+        )
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
         raise InputError(
-            f"path {str(path)!r}: there is no such home ({error}): write it out from /"
+            f"path {str(path)!r}: no such home folder ({error}): write the path out from /"
         ) from error

@@ -176,7 +176,7 @@ SHORT_STEPS = {"kind": "pgd", "norm": "l2", "steps": 2, "relative_step": 0.1}
             ("names the model 'three', which the study has not"),
         ),
         ({"run": {"out": "/proc/nowhere", "track": False}}, "/proc/nowhere"),
-        ({"run": {"out": "a\0b", "track": False}}, r"path 'a\x00b' holds a NUL"),
+        ({"run": {"out": "a\0b", "track": False}}, r"path 'a\x00b' contains a NUL byte"),
         ({"run": {"out": "one.safetensors", "track": False}}, "results /"),
         (
             {"run": {"runner": "ray", "address": "127.0.0.1:1", "track": False, "out": "out"}},

@@ -135,7 +135,7 @@ def test_the_hash_is_of_the_meaning_and_not_of_the_path(tmp_path):
         (ModelSpec("lenet", classes=1), "needs at least 2 classes"),
         (
             ModelSpec("lenet", checkpoint="/no/such.safetensors"),
-            "checkpoint /no/such.safetensors of model lenet is no file",
+            "checkpoint /no/such.safetensors of model lenet: file not found",
         ),
     ],
 )
@@ -291,7 +291,7 @@ def test_files_that_are_no_checkpoints(tmp_path, monkeypatch, name, write, messa
 
 
 def test_a_checkpoint_that_is_not_there():
-    with pytest.raises(InputError, match=r"checkpoint nowhere.pt is no file"):
+    with pytest.raises(InputError, match=r"checkpoint nowhere.pt: file not found"):
         read_weights("nowhere.pt")
 
 

@@ -142,7 +142,7 @@ def npz(path: str, layout: str | None = None) -> Source:
     """
     file = local_file(path, "data set")
     if not os.path.isfile(file):
-        raise InputError(f"data set npz:{path} is no file: check the path")
+        raise InputError(f"data set npz:{path}: file not found; check the path")
     try:
         with np.load(file, allow_pickle=False) as archive:
             _check_memory(path, sum(entry.file_size for entry in archive.zip.infolist()))

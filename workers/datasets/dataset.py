@@ -173,7 +173,10 @@ def _check_images(images: Any) -> None:
             f"{images.shape}: reshape or convert them"
         )
     if 0 in images.shape:
-        raise InputError(f"images hold no sample or no pixel; got shape {images.shape}")
+        raise InputError(
+            f"images must hold at least one sample and one pixel; got shape {images.shape}: "
+            "give others"
+        )
     if images.dtype == np.uint8:
         return
     if not np.isfinite(images).all():

@@ -36,7 +36,7 @@ def image_folder(path: str, train: bool, resize: int | None, crop: int | None) -
     """
     root = expand_path(path)
     if not os.path.isdir(root):
-        raise InputError(f"data set imagefolder:{path} is no folder: check the path")
+        raise InputError(f"data set imagefolder:{path}: folder not found; check the path")
     folder = _split_folder(root, train)
     _check_links(folder)
     own = _classes(folder)
@@ -117,7 +117,9 @@ def _picture(file: str) -> Image.Image:
     Raises InputError for one that is damaged, too large or too fine.
     """
     if not os.path.isfile(file):
-        raise InputError(f"{file} cannot be read as a picture (it is no file): repair or remove it")
+        raise InputError(
+            f"{file} cannot be read as a picture (it is not a file): repair or remove it"
+        )
     try:
         with warnings.catch_warnings(), open(file, "rb") as opened:
             warnings.simplefilter("ignore")

@@ -96,7 +96,7 @@ def test_arrays_that_are_no_data_set(change, message):
             "resize and crop are for imagefolder: and torchvision: data; digits has one size",
         ),
         ({"resize": 0}, "resize and crop are in pixels, 1 or more; got 0"),
-        ({"name": "imagefolder:/no/such"}, "data set imagefolder:/no/such is no folder"),
+        ({"name": "imagefolder:/no/such"}, "data set imagefolder:/no/such: folder not found"),
         (
             {"name": "torchvision:NoSuch"},
             "torchvision:NoSuch must be a class of torchvision.datasets",

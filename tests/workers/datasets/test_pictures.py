@@ -232,8 +232,8 @@ def png(side, *chunks):
             lambda path: path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"),
             "cannot identify",
         ),
-        ("a.png", lambda path: path.symlink_to(path.parent / "absent"), "it is no file"),
-        ("a.png", os.mkfifo, "it is no file"),
+        ("a.png", lambda path: path.symlink_to(path.parent / "absent"), "it is not a file"),
+        ("a.png", os.mkfifo, "it is not a file"),
     ],
 )
 def test_pictures_that_are_refused(tmp_path, name, make, words):
