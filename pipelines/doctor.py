@@ -153,7 +153,7 @@ def _data() -> str:
     here = [name for name in ("mnist5k", "digits", "fashion-mnist") if name not in missing]
     lacks = "".join(f"; {name} is not: {words}" for name, words in missing.items())
     if not here:
-        raise InputError(f"none of those that need no path is here{lacks}")
+        raise InputError(f"no built-in data set is available{lacks}")
     return f"{', '.join(here)} here{lacks}"
 
 

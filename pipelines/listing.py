@@ -39,9 +39,7 @@ def show_name(name: str) -> None:
             *all_names(),
             *(own for folder in ("studies", "recipes") for own in shipped_files(folder)),
         ]
-        raise InputError(
-            f"nothing is called {name!r}{suggestion(name, known)} (advcore list shows all)"
-        )
+        raise InputError(f"unknown name {name!r}{suggestion(name, known)} (advcore list shows all)")
     print("\n\n".join(as_text(name, title, value) for title, value in found.items()))
 
 

@@ -42,7 +42,7 @@ find the same."""
 
 
 def _ask_store(ask: Callable[[], T]) -> T:
-    """Return what a request of the store returns, repeated for a while where the store is away."""
+    """Return what a request of the store returns, repeated for a while if it is unreachable."""
     return retry(
         ask,
         lambda error: isinstance(error, UnavailableError),

@@ -91,7 +91,7 @@ def _call(name: str, factory: Callable[..., Any], arguments: Mapping[str, Any]) 
     except USERS_ERRORS as error:
         raise InputError(
             f"architecture {name} cannot be made with arguments {arguments!r} "
-            f"({_told(error)}): check arguments and classes, or mend the factory"
+            f"({_told(error)}): check arguments and classes, or correct the factory"
         ) from error
     if not isinstance(network, nn.Module):
         raise InputError(

@@ -75,7 +75,9 @@ class Numbers:
         rows = self._rows(tables)
         values = rows(self.column)
         if values.dtype.kind not in "biuf":
-            raise LookupError(f"column {self.column} of probe {self.probe} holds words, no numbers")
+            raise LookupError(
+                f"column {self.column} of probe {self.probe} must hold numbers; got words"
+            )
         if (values.ndim > 1) != (self.entry is not None):
             held = "vectors: give entry" if self.entry is None else "numbers: leave entry out"
             raise LookupError(f"column {self.column} of probe {self.probe} holds {held}")
@@ -155,7 +157,7 @@ def check_alike(one: Grid, other: Grid, names: tuple[str, str]) -> None:
     for part in ("seeds", "positions", "samples"):
         if not np.array_equal(getattr(one, part), getattr(other, part)):
             raise LookupError(
-                f"models {names[0]} and {names[1]} have not the same samples and positions "
+                f"models {names[0]} and {names[1]} do not have the same samples and positions "
                 f"(they differ in {part})"
             )
 

@@ -19,8 +19,8 @@ def ensure_home() -> None:
         os.environ["HOME"] = folder
         print(
             (
-                f"advcore: this user has no home, {folder} stands in for it: set HOME to have "
-                "another one"
+                f"advcore: this user has no home folder, {folder} is used instead: "
+                "set HOME to have another one"
             ),
             file=sys.stderr,
         )

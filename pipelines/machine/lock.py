@@ -43,12 +43,13 @@ def exclusive_lock(out: Path, kind: str, name: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise InputError(
-                f"{kind} {name} in {out} is being worked on by {_holder(path)}: wait for its end, "
+                f"{kind} {name} in {out} is in use by {_holder(path)}: wait for its end, "
                 "stop it, or give another folder (out: ...)"
             ) from None
         except OSError as error:
             print(
-                f"advcore: {out} knows no locks ({error.strerror}): start no second driver on it",
+                f"advcore: {out} does not support file locks ({error.strerror}): "
+                "start no second driver on it",
                 file=sys.stderr,
             )
         since = datetime.now().astimezone().isoformat(" ", "seconds")

@@ -40,13 +40,13 @@ def draw_maps(chart: Maps) -> Figure:
         came = [field.shape for field in fields]
         raise ValueError(
             f"maps {chart.name!r}: expected at least one panel, each (rows, columns), got "
-            f"{came}; mend them"
+            f"{came}; correct them"
         )
     for name, given in (("marks", chart.marks), ("extents", chart.extents)):
         if given and len(given) != len(fields):
             raise ValueError(
                 f"maps {chart.name!r}: expected {name} for each of {len(fields)} panels, got "
-                f"{len(given)}; mend them"
+                f"{len(given)}; correct them"
             )
     own_bars = chart.colours == "own" and not chart.categories
     across = min(len(fields), chart.across)

@@ -161,12 +161,13 @@ def _parse(text: str, at: str) -> Any:
         return yaml.load(text, _Loader)
     except RecursionError:
         raise InputError(
-            f"{at}: not valid YAML: more than {DEPTH} levels of lists and mappings; mend it there"
+            f"{at}: not valid YAML: more than {DEPTH} levels of lists and mappings; "
+            "correct it there"
         ) from None
     except yaml.MarkedYAMLError as error:
         line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise InputError(
-            f"{at}: not valid YAML{line}: {_one_line(error.problem or error.context)}; mend it "
+            f"{at}: not valid YAML{line}: {_one_line(error.problem or error.context)}; correct it "
             "there"
         ) from None
     except (
@@ -176,7 +177,7 @@ def _parse(text: str, at: str) -> Any:
         TypeError,
         AttributeError,
     ) as error:  # the last: of a value that is not its tag's
-        raise InputError(f"{at}: not valid YAML: {_one_line(error)}; mend it there") from None
+        raise InputError(f"{at}: not valid YAML: {_one_line(error)}; correct it there") from None
 
 
 def _put(data: dict[str, Any], steps: Sequence[str], value: Any, at: str) -> None:

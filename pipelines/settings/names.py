@@ -27,7 +27,9 @@ def check_name(name: str) -> None:
             f"'.'; got {name!r}"
         )
     if len(name) > LONGEST:
-        raise ValueError(f"a name has at most {LONGEST} signs; got {len(name)}: {name[:20]}...")
+        raise ValueError(
+            f"a name must have at most {LONGEST} characters; got {len(name)}: {name[:20]}..."
+        )
     if name.endswith(".") or name.partition(".")[0].upper() in RESERVED:
         raise ValueError(f"{name!r} cannot be a file's name on Windows; choose another name")
 

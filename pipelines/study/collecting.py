@@ -46,7 +46,7 @@ def collect_results(
             done = sum(outcome.ok for outcome in outcomes)
             if outcome.away:
                 raise RunInterruptedError(
-                    f"{done} of {len(works)} shards were measured, and the store is away: "
+                    f"{done} of {len(works)} shards were measured, and the store is unreachable: "
                     f"{last_line(outcome.error)}"
                 )
             if not outcome.ok and is_full(last_line(outcome.error)):
@@ -88,7 +88,7 @@ def set_aside(works: Sequence[Task], store: Store) -> list[Task]:
             damaged.append(work)
             places.append(store.set_aside(work.key))
     print(
-        f"advcore: {len(damaged)} damaged files of rows are set aside "
+        f"advcore: {len(damaged)} damaged files of rows were moved aside "
         f"({places[0]}{', ...' if len(places) > 1 else ''}); their shards are measured anew",
         file=sys.stderr,
     )

@@ -78,7 +78,8 @@ def _run(study: Study, verbose: bool) -> Report:
         if shown is None:
             raise
         print(
-            f"advcore: all is measured, and nothing of it is written anew: {error}", file=sys.stderr
+            f"advcore: everything is measured, but the results cannot be written again: {error}",
+            file=sys.stderr,
         )
         return shown
     missing = set(store.missing(work.key for work in prepared.all_works()))

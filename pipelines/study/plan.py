@@ -117,7 +117,7 @@ def _partners(name: str, probe: Probe, seen: Mapping[str, Dataset]) -> tuple[str
     for other in others:
         if other not in seen:
             raise InputError(
-                f"probe {name} names the model {other!r}, which the study has not; models: "
+                f"probe {name} names the model {other!r}, which is not in the study; models: "
                 f"{', '.join(seen)}"
             )
     for model, other in product(seen, others):

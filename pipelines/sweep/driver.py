@@ -59,7 +59,8 @@ def _sweep(settings: Sweep, verbose: bool) -> SweepReport:
         if shown is None:
             raise
         print(
-            f"advcore: all is measured, and nothing of it is written anew: {error}", file=sys.stderr
+            f"advcore: everything is measured, but the results cannot be written again: {error}",
+            file=sys.stderr,
         )
         return shown
     if str(settings.run.storage).startswith("s3://"):
@@ -140,8 +141,8 @@ def _runner(plan: Plan, verbose: bool) -> Runner:
         )
     if not isinstance(plan.sweep.scheduler, FIFO) or isinstance(plan.sweep.searcher, Optuna):
         raise InputError(
-            "run.runner inline has one trial after the other, by fifo and random: use runner: "
-            "ray for other ones"
+            "run.runner inline runs one trial at a time and supports only the scheduler fifo "
+            "and the searcher random: use runner: ray"
         )
     return lambda journal, todo, _, budget: _inline(plan, journal, todo, budget)
 

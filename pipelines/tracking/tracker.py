@@ -72,9 +72,7 @@ def ui_command(uri: str | None, folder: Path, port: int = 5000) -> tuple[list[st
     """
     place = store_uri(uri, folder)
     if place.startswith(("http://", "https://")):
-        raise InputError(
-            f"{without_secrets(place)} is a server that shows itself; open it in a browser"
-        )
+        raise InputError(f"{without_secrets(place)} is an MLflow server; open it in a browser")
     if place == default_uri(folder) and not (folder / "mlflow.db").is_file():
         raise InputError(
             f"no MLflow store in {folder}; run a study first, or give the folder of one that ran"

@@ -406,7 +406,7 @@ def test_the_same_tables_give_the_same_interval():
         (Level("x", OVER), "a level is one number: distance has 5 positions over dimension"),
         (
             Level("x", replace(MARGIN, column="attack")),
-            "column attack of probe margins holds words, no numbers",
+            "column attack of probe margins must hold numbers; got words",
         ),
         (
             Trend("x", replace(MARGIN, where={"dimension": 1})),
@@ -418,7 +418,7 @@ def test_the_same_tables_give_the_same_interval():
         ),
         (
             Ratio("x", OVER, to="others"),
-            "models plain and others have not the same samples and positions",
+            "models plain and others do not have the same samples and positions",
         ),
         (
             Level("x", replace(MARGIN, entry=0)),
@@ -428,7 +428,7 @@ def test_the_same_tables_give_the_same_interval():
             Level("x", replace(MARGIN, column="vector")),
             "column vector of probe margins holds vectors: give entry",
         ),
-        (Ratio("x", OVER, to="short"), "have not the same samples and positions"),
+        (Ratio("x", OVER, to="short"), "do not have the same samples and positions"),
     ],
 )
 def test_what_the_tables_lack_is_said(claim, match):

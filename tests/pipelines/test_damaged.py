@@ -26,7 +26,7 @@ def test_damaged_rows_are_set_aside_and_measured_anew_in_the_same_run(
         path.write_bytes(content)
     assert main(["run", str(study_file)]) == 0
     out, err = capsys.readouterr()
-    assert err.count("damaged files of rows are set aside") == 1
+    assert err.count("damaged files of rows were moved aside") == 1
     assert "Traceback" not in err
     assert "5 shards measured, 19 of 24 found in the store" in out
     assert (

@@ -34,7 +34,10 @@ def test_a_file_is_plain_data(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("a: 1\nb: 2\na: 3\n", r"not valid YAML in line 3: key 'a' is there twice; mend it there"),
+        (
+            "a: 1\nb: 2\na: 3\n",
+            r"not valid YAML in line 3: key 'a' is there twice; correct it there",
+        ),
         ("a: {b: 1, b: 2}\n", r"in line 1: key 'b' is there twice"),
         ("a: [1\nb: 2\n", r"not valid YAML in line 2: "),
         (
@@ -44,7 +47,7 @@ def test_a_file_is_plain_data(tmp_path: Path) -> None:
         ("? [1, {}]\n: 2\n", r"not valid YAML in line 1: found unhashable key"),
         ("a: \x07\n", r"not valid YAML: unacceptable character"),
         ("a: !!timestamp x\n", r"not valid YAML: 'NoneType' object has no attribute"),
-        ("a: !!bool x\n", r"not valid YAML: 'x'; mend it there"),
+        ("a: !!bool x\n", r"not valid YAML: 'x'; correct it there"),
         ("a: !!map [1]\n", r"not valid YAML: "),
         ("a: " + "[" * 51 + "]" * 51, r"in line 1: more than 50 levels of lists and mappings"),
         ("a: " + "[" * 5000, r"not valid YAML: more than 50 levels of lists and mappings"),

@@ -197,7 +197,7 @@ def test_two_drivers_at_once(driver: Driver) -> None:
     first = driver.start()
     driver.until(lambda: driver.stored() >= 1, first)
     assert re.search(
-        "study faults in .* is being worked on by process [0-9]+ on",
+        "study faults in .* is in use by process [0-9]+ on",
         driver.end(driver.start(), status=2),
     )
     assert "12 shards measured, 0 of 12 found" in driver.end(first)

@@ -248,9 +248,7 @@ def test_what_is_no_head_of_ours_is_refused_in_seconds(head: Head, mine: Path) -
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        no_head = (
-            "does not answer as the head of a Ray: give the address that `ray start --head` tells"
-        )
+        no_head = "is not the head of a Ray cluster: give the address that `ray start --head` tells"
         for port, token, words in (
             (silent.getsockname()[1], None, no_head),
             (head.dashboard, None, no_head),
@@ -295,7 +293,7 @@ def test_a_head_that_dies_ends_the_driver_in_words_and_another_one_goes_on(
     assert process.returncode == 1, told
     assert re.search(
         (
-            r"advcore: Ray's head does not answer any more, since \d+ s; finished shards are "
+            r"advcore: Ray's head has not answered for \d+ s; finished shards are "
             r"in the store, and"
         ),
         told,

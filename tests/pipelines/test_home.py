@@ -70,7 +70,7 @@ def test_it_goes_on_with_a_folder_in_the_homes_place(
     done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stderr
     assert (
-        f"advcore: this user has no home, /tmp/advcore-{NOBODY} stands in for it: set HOME"
+        f"advcore: this user has no home folder, /tmp/advcore-{NOBODY} is used instead: set HOME"
         in done.stderr
     )
     assert "Traceback" not in done.stderr

@@ -47,7 +47,7 @@ def holder(out: Path) -> Iterator[subprocess.Popen[str]]:
 def test_a_second_process_is_refused_until_the_first_one_is_gone(tmp_path: Path) -> None:
     with holder(tmp_path) as process:
         words = (
-            rf"^study tiny in .* is being worked on by process {process.pid} on \S+ since "
+            rf"^study tiny in .* is in use by process {process.pid} on \S+ since "
             r"20\S+ \S+: wait for its end, stop it"
         )
         with pytest.raises(InputError, match=words), exclusive_lock(tmp_path, "study", "tiny"):
@@ -65,7 +65,7 @@ def test_a_holder_who_has_not_written_himself_in_is_another_process(tmp_path: Pa
     with holder(tmp_path):
         (tmp_path / lock.FOLDER / "study-tiny").write_text("")
         with (
-            pytest.raises(InputError, match="is being worked on by another process"),
+            pytest.raises(InputError, match="is in use by another process"),
             exclusive_lock(tmp_path, "study", "tiny"),
         ):
             pass
@@ -87,7 +87,7 @@ def test_a_file_system_without_locks_is_told(
     monkeypatch.setattr(lock.fcntl, "flock", unsupported)
     with exclusive_lock(tmp_path, "study", "tiny"):
         assert (
-            "knows no locks (Operation not supported): start no second driver on it"
+            "does not support file locks (Operation not supported): start no second driver on it"
             in capsys.readouterr().err
         )
 
@@ -100,7 +100,7 @@ def test_trainings_and_sweeps_are_held_too(
     with exclusive_lock(place / "out", word, name):
         assert main([kind, name, "--out", "out"]) == 2
     assert (
-        f"advcore: {word} {name} in {place / 'out'} is being worked on by process {os.getpid()}"
+        f"advcore: {word} {name} in {place / 'out'} is in use by process {os.getpid()}"
         in capsys.readouterr().err
     )
 
@@ -131,7 +131,7 @@ def test_two_drivers_and_one_that_is_killed(
         while process.poll() is None and not stored(place):
             time.sleep(0.05)
         assert main(command) == 2
-        assert f"is being worked on by process {process.pid} on" in capsys.readouterr().err
+        assert f"is in use by process {process.pid} on" in capsys.readouterr().err
         process.send_signal(signal.SIGKILL)
     kept = stored(place)
     assert main(command) == 0

@@ -69,7 +69,7 @@ def test_a_limit_hands_on_what_comes_and_what_is_raised() -> None:
     assert within(60, lambda: 3) == 3
     with pytest.raises(KeyError, match="no"):
         within(60, lambda: {}["no"])
-    with pytest.raises(TimeoutError, match=r"no whole answer within 0\.1 s"):
+    with pytest.raises(TimeoutError, match=r"no complete answer within 0\.1 s"):
         within(0.1, lambda: time.sleep(5))
 
 

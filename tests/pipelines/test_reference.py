@@ -63,7 +63,7 @@ def test_one_name_is_shown(name: str, capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_what_nothing_is_called(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "pdg"]) == 2
-    told = "advcore: nothing is called 'pdg'; did you mean 'pgd'? (advcore list shows all)\n"
+    told = "advcore: unknown name 'pdg'; did you mean 'pgd'? (advcore list shows all)\n"
     assert capsys.readouterr().err == told
     assert "pgd" in all_names()
 

@@ -95,7 +95,7 @@ def test_one_that_stays_away_while_workers_wait_ends_the_run(
         assert cli.main(["run", str(study_file), "--store", s3.url("rows")]) == 1
         told = capsys.readouterr().err
         assert (
-            "advcore: 0 of 24 shards were measured, and the store is away: "
+            "advcore: 0 of 24 shards were measured, and the store is unreachable: "
             "advcore.workers.errors.UnavailableError: s3://"
         ) in told
         assert "Traceback" not in told

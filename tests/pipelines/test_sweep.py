@@ -115,7 +115,8 @@ def test_a_finished_sweep_on_a_disk_that_may_only_be_read_is_shown(
     other = tiny_sweep(space={EPS: {"grid": [0.1, 0.5, 1.0]}})
     with read_only(archive):
         shown = sweep(sweep_of(mapping, out=str(archive)))
-        assert "all is measured, and nothing of it is written anew" in capsys.readouterr().err
+        told = capsys.readouterr().err
+        assert "everything is measured, but the results cannot be written again" in told
         assert (shown.complete, shown.ran, shown.text) == (True, 0, written.text)
         assert (shown.folder, shown.trials) == (archive / "tiny", written.trials)
         assert shown.figures == [archive / "tiny" / "figures" / written.figures[0].name]
@@ -531,7 +532,7 @@ def test_resampled_tables_keep_the_rows_of_a_sample_together(layout: str) -> Non
         ),
         (
             {"scheduler": {"kind": "asha", "metric": "loss"}},
-            "run.runner inline has one trial after the other",
+            "run.runner inline runs one trial at a time",
         ),
         (
             {"claims": {"c": {**CLAIM, "of": {**CLAIM["of"], "probe": "p"}}}},

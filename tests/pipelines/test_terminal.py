@@ -134,6 +134,6 @@ def test_what_is_finished_on_a_disk_that_may_only_be_read_is_shown(
         assert "nothing to compute: all 24 shards were in the store" in out
         assert out.splitlines()[:20] == told.splitlines()[:20]
         assert f"report: {moved}/tiny/report.md" in out
-        assert "all is measured, and nothing of it is written anew" in err
+        assert "everything is measured, but the results cannot be written again" in err
         assert main(["run", str(study_file), "--out", str(moved), "--seed", "7"]) == 2
         assert "cannot be written (Read-only file system)" in capsys.readouterr().err

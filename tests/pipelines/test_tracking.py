@@ -264,7 +264,7 @@ def test_the_command_that_opens_mlflow(folder: Path, tmp_path: Path) -> None:
     ):
         ui_command(None, tmp_path)
     with pytest.raises(
-        InputError, match=r"http://\*\*\*@host is a server that shows itself; open it in a browser"
+        InputError, match=r"http://\*\*\*@host is an MLflow server; open it in a browser"
     ):
         ui_command("http://a:b@host", tmp_path)
 

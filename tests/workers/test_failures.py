@@ -77,7 +77,7 @@ def test_where_others_could_start_before_it_goes_on_for_long():
     own.start_failed(KILLED, STRANDED_SECONDS + 1, any_ready=False, any_left=False)
     with pytest.raises(
         RunInterruptedError,
-        match=r"^no Ray worker can start any more, since 601 s: its worker process has died",
+        match=r"^no Ray worker could start for 601 s: its worker process has died",
     ):
         own.start_failed(KILLED, 2 * STRANDED_SECONDS + 2, any_ready=False, any_left=False)
 

@@ -92,7 +92,7 @@ def test_what_breaks_off_goes_on_where_it_broke(s3: S3, monkeypatch: pytest.Monk
     url = put(s3, "large.npz", raw)
     with faulty(s3.port, lambda method, path: "cut" if method == "GET" else None) as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
-        with pytest.raises(InputError, match="the answer breaks off"):
+        with pytest.raises(InputError, match="the answer was cut off"):
             local_file(url, "data set")
         assert not list(cache_folder().glob("*.npz"))
         proxy.choose = sometimes(2 / 3, kinds=("cut", "slow_down"))
@@ -140,7 +140,7 @@ def test_what_is_not_there_or_cannot_be_kept(
     with pytest.raises(InputError, match=r"^data set s3://.*/no.npz is not there"):
         load(DataSpec(f"npz:{s3.url('no.npz')}"))
     url = put(s3, "bad.safetensors", b"noise")
-    with pytest.raises(InputError, match=rf"checkpoint {url} is no whole safetensors file"):
+    with pytest.raises(InputError, match=rf"checkpoint {url} is not a valid safetensors file"):
         build(ModelSpec("perceptron", url))
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))

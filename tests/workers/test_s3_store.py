@@ -179,7 +179,7 @@ def test_a_body_that_always_breaks_off_is_given_up(
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
         spoilt = open_store(s3.url("some/store"))
         with pytest.raises(
-            InputError, match=r"asked for at http://127.0.0.1:\d+: the answer breaks off: try again"
+            InputError, match=r"asked for at http://127.0.0.1:\d+: the answer was cut off: try"
         ):
             spoilt.read(KEY)
     assert len([path for _, path in proxy.requests if KEY in path]) < 4 * s3_requests.TRIES

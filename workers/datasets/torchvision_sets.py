@@ -42,8 +42,7 @@ def torchvision_source(
         raise InputError(f"torchvision:{name} must be a class of torchvision.datasets; CIFAR10 say")
     if name in UNPICKLED:
         raise InputError(
-            f"torchvision:{name} unpickles files beside its data, which could run code: take "
-            "imagefolder: or npz:"
+            f"torchvision:{name} unpickles files, which can run code: take imagefolder: or npz:"
         )
     known = _parameters(kind)
     free = sorted(known - {"root", "train", "download"})

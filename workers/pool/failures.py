@@ -126,8 +126,7 @@ class FailureLog:
             self._stranded_since = now
         elif now - self._stranded_since > STRANDED_SECONDS:
             raise RunInterruptedError(
-                f"no Ray worker can start any more, since {now - self._stranded_since:.0f} s: "
-                f"{self.reason}"
+                f"no Ray worker could start for {now - self._stranded_since:.0f} s: {self.reason}"
             )
 
     def _why(self, own_fault: bool) -> str:

@@ -156,7 +156,7 @@ def ask_cluster(address: str, seconds: float = 40.0) -> str:
         )
     except subprocess.TimeoutExpired as error:
         raise InputError(
-            f"Ray at {address} does not answer within {seconds:g} s: is it up, and within reach?"
+            f"Ray at {address} does not answer within {seconds:g} s: is it running and reachable?"
         ) from error
     if done.returncode == 0:
         return done.stdout.strip().splitlines()[-1]
@@ -168,7 +168,7 @@ def ask_cluster(address: str, seconds: float = 40.0) -> str:
         raise InputError(OTHER_TOKEN.format(address))
     reason = (told.strip().splitlines() or ["no word"])[-1]
     raise InputError(
-        f"cannot connect to Ray at {address} ({reason}): is it up, and of the same version?"
+        f"cannot connect to Ray at {address} ({reason}): is it running, and of the same version?"
     )
 
 

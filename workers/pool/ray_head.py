@@ -27,7 +27,7 @@ def ask_head(address: str, seconds: float = 10.0) -> None:
         if error.code() == grpc.StatusCode.UNAUTHENTICATED:
             raise InputError(OTHER_TOKEN.format(address)) from error
         raise InputError(
-            f"what listens at {address} does not answer as the head of a Ray: give the address "
+            f"the server at {address} is not the head of a Ray cluster: give the address "
             "that `ray start --head` tells"
         ) from error
     if version not in (None, ray.__version__):

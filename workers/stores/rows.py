@@ -96,12 +96,12 @@ def read_table(source: Path | bytes) -> pa.Table:
 def own_table(source: Path | bytes, key: str) -> pa.Table:
     """The table in the file of `key`.
 
-    Raises ValueError where it says that its rows are those of another one.
+    Raises ValueError where it says that the rows in it belong to another one.
     """
     table = read_table(source)
     told = (table.schema.metadata or {}).get(b"key", key.encode()).decode()
     if told != key:
-        raise ValueError(f"its rows are those of {told}")
+        raise ValueError(f"the rows in it belong to {told}")
     return table
 
 

@@ -169,7 +169,7 @@ class Bucket:
                 failures = 0 if sink.tell() - done >= _CHUNK else failures + 1
                 if failures == TRIES:
                     raise self._refused(
-                        key, f"the answer breaks off: {AGAIN}", passing=True
+                        key, f"the answer was cut off: {AGAIN}", passing=True
                     ) from None
                 if part or isinstance(error, FlexibleChecksumError):
                     sink.seek(0)

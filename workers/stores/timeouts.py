@@ -30,7 +30,7 @@ def within(seconds: float, ask: Callable[[], Given]) -> Given:
     if raised:
         raise raised[0]
     if not given:
-        raise TimeoutError(f"no whole answer within {seconds:g} s")
+        raise TimeoutError(f"no complete answer within {seconds:g} s")
     return given[0]
 
 
