@@ -200,7 +200,7 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
         return safetensors.torch.load_file(file, device="cpu")
     except SafetensorError as error:
         raise InputError(
-            f"checkpoint {file} is no whole safetensors file ({error}): write or fetch it again"
+            f"checkpoint {file} is not a valid safetensors file ({error}): write or fetch it again"
         ) from error
 
 

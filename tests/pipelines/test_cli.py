@@ -173,7 +173,7 @@ SHORT_STEPS = {"kind": "pgd", "norm": "l2", "steps": 2, "relative_step": 0.1}
         ({"probes": {"r": {"kind": "nosuchprobe"}}}, "nosuchprobe"),
         (
             {"probes": {"t": {"kind": "transfer", "to": ["one", "three"]}}},
-            ("names the model 'three', which the study has not"),
+            ("names the model 'three', which is not in the study"),
         ),
         ({"run": {"out": "/proc/nowhere", "track": False}}, "/proc/nowhere"),
         ({"run": {"out": "a\0b", "track": False}}, r"path 'a\x00b' contains a NUL byte"),

@@ -272,12 +272,12 @@ def _pickled_module(path):
         (
             "noise.safetensors",
             lambda path: path.write_bytes(b"no checkpoint at all"),
-            "is no whole safetensors file",
+            "is not a valid safetensors file",
         ),
         (
             "cut.safetensors",
             lambda path: (saved(path), path.write_bytes(path.read_bytes()[:-9])),
-            "is no whole safetensors file",
+            "is not a valid safetensors file",
         ),
     ],
 )

@@ -156,7 +156,7 @@ def npz(path: str, layout: str | None = None) -> Source:
         raise
     except Exception as error:  # what NumPy and zipfile raise at damaged bytes is no short list
         raise InputError(
-            f"npz:{path} is no NumPy archive of plain arrays ({_line(error)}): write it by "
+            f"npz:{path} is not a NumPy archive of plain arrays ({_line(error)}): write it by "
             "np.savez(images=, labels=)"
         ) from error
     if not {"images", "labels"} <= content.keys():
@@ -165,7 +165,7 @@ def npz(path: str, layout: str | None = None) -> Source:
         )
     if any(not isinstance(value, np.ndarray) for value in content.values()):
         raise InputError(
-            f"npz:{path} holds members that are no arrays: write it by np.savez(images=, labels=)"
+            f"npz:{path} must hold arrays only: write it by np.savez(images=, labels=)"
         )
     images, labels = pixels(content["images"]), whole_labels(content["labels"])
     if images.ndim not in (3, 4) or len(images) != len(labels):
@@ -258,7 +258,9 @@ def _read_idx(file: Path) -> np.ndarray:
             raise ValueError(f"its first bytes are {raw[:4].hex()}, not 000008{rank:02x}")
         return np.frombuffer(raw, np.uint8, offset=4 + 4 * rank).reshape(shape)
     except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise InputError(f"{file} is no whole idx file ({_line(error)}): fetch it again") from error
+        raise InputError(
+            f"{file} is not a valid idx file ({_line(error)}): fetch it again"
+        ) from error
 
 
 def _line(error: BaseException) -> str:

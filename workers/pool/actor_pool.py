@@ -142,7 +142,7 @@ class ActorPool:
             self._silent_since = now
         if now - self._silent_since > HEAD_TIMEOUT_SECONDS:
             raise RunInterruptedError(
-                f"Ray's head does not answer any more, since {now - self._silent_since:.0f} s"
+                f"Ray's head has not answered for {now - self._silent_since:.0f} s"
             )
         return False
 
@@ -176,7 +176,7 @@ class ActorPool:
                 else ""
             )
             _log.warning(
-                "no Ray worker is ready since a minute: asked for %s, Ray has %s%s",
+                "no Ray worker is ready after a minute: expected %s, Ray has %s%s",
                 self._settings.asked,
                 has,
                 lost,

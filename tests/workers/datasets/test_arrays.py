@@ -70,7 +70,7 @@ def spoilt(value):
         ({"images": IMAGES[:5]}, r"got \(5, 1, 4, 4\) and \(6,\)"),
         (
             {"images": np.array([None, "x"], object)},
-            "is no NumPy archive of plain arrays .*Object arrays cannot be loaded",
+            "is not a NumPy archive of plain arrays .*Object arrays cannot be loaded",
         ),
         ({"labels": LABELS + 0.5}, "labels must be whole numbers; got 0.5"),
         (
@@ -147,12 +147,12 @@ def test_files_that_are_no_archives(tmp_path):
     np.save(tmp_path / "single.npy", IMAGES)
     (tmp_path / "cut.npz").write_bytes((tmp_path / "other.npz").read_bytes()[:100])
     for name in ("noise.npz", "cut.npz", "single.npy"):
-        with pytest.raises(InputError, match="is no NumPy archive of plain arrays"):
+        with pytest.raises(InputError, match="is not a NumPy archive of plain arrays"):
             load(DataSpec(f"npz:{tmp_path / name}"))
     with zipfile.ZipFile(tmp_path / "words.npz", "w") as archive:
         archive.writestr("images.npy", b"no array")
         archive.writestr("labels.npy", b"no array")
-    with pytest.raises(InputError, match=r"words.npz holds members that are no arrays"):
+    with pytest.raises(InputError, match=r"words.npz must hold arrays only"):
         load(DataSpec(f"npz:{tmp_path / 'words.npz'}"))
     os.mkfifo(tmp_path / "pipe.npz")
     with pytest.raises(InputError, match="file not found; check the path"):
@@ -195,7 +195,7 @@ def npy(array):
 )
 def test_headers_that_lie(tmp_path, monkeypatch, header, reason):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=rf"is no NumPy archive of plain arrays \(.*({reason})"):
+    with pytest.raises(InputError, match=rf"is not a NumPy archive of plain arrays \(.*({reason})"):
         load(headed(tmp_path / "some.npz", f"{header}\n", b"abc"))
     assert not (tmp_path / "owned").exists()
 
@@ -300,6 +300,6 @@ def test_idx_files_that_are_damaged(tmp_path, spoil, reason):
     file.write_bytes(spoil(file.read_bytes()))
     with pytest.raises(
         InputError,
-        match=rf"t10k-images-idx3-ubyte.gz is no whole idx file \(.*{reason}.*\): fetch it again",
+        match=rf"t10k-images-idx3-ubyte.gz is not a valid idx file \(.*{reason}.*\): fetch it",
     ):
         load(DataSpec("fashion-mnist", folder=str(tmp_path)))
