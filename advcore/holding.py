@@ -1,4 +1,4 @@
-"""How a classifier is held still while it is measured."""
+"""Hold a classifier still while it is measured."""
 
 import warnings
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What Square tries: how it starts, and how one square of an image changes."""
+"""The start of Square, and the change of one square of an image."""
 
 from functools import lru_cache
 
