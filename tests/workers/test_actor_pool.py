@@ -96,7 +96,7 @@ def test_one_that_does_not_answer_gives_its_works_back_and_stays_until_ray_says_
     actor_pool = _crew(dataset, tasks(dataset, Look(), size=4), fail)
     actor = actor_pool.actors.all[0]
     actor.ready = actor.started = True
-    actor_pool._submit_tasks()
+    actor_pool._scheduler.submit_waiting()
     assert len(actor_pool._queue) == 3
     assert actor_pool._collect("one") is None
     assert len(actor_pool._queue) == 5

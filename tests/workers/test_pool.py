@@ -19,7 +19,6 @@ from tiny_probes import PLAIN, Deadly, Failing, Look, Meeting, Slow, Unreadable,
 from advcore.workers.errors import InputError
 from advcore.workers.inline import Inline
 from advcore.workers.pool import preconditions, ray_runner, ray_session
-from advcore.workers.pool.actor_pool import DEPTH
 from advcore.workers.pool.preconditions import (
     check_address,
     check_gpus,
@@ -27,6 +26,7 @@ from advcore.workers.pool.preconditions import (
     prepare_environment,
 )
 from advcore.workers.pool.ray_runner import RayPool
+from advcore.workers.pool.scheduler import DEPTH
 from advcore.workers.stores.store import open_store
 
 

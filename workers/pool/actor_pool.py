@@ -20,13 +20,11 @@ import numpy as np
 from advcore.workers.errors import InputError, RunInterruptedError
 from advcore.workers.pool.actor_table import ActorState, ActorTable
 from advcore.workers.pool.failures import FailureLog, reason_of
-from advcore.workers.pool.task_queue import FAILURES, Pace, TaskQueue
+from advcore.workers.pool.scheduler import Scheduler
+from advcore.workers.pool.task_queue import FAILURES, TaskQueue
 from advcore.workers.redaction import shortened, without_secrets
 from advcore.workers.tasks import Task, TaskResult, index_ranges
 
-DEPTH = 2
-"""Works in flight for each actor: one that it measures and one that waits, so that it never
-does."""
 TURN_SECONDS = 0.5
 """Seconds between two looks at who starts, hangs, is late, or could join."""
 FIRST_ACTORS_SECONDS = 0.5
@@ -72,15 +70,14 @@ class ActorPool:
         self._ray = ray
         self._settings = settings
         self._queue = TaskQueue(tasks)
-        self._data = data
         self._indices = indices
-        self._pace = Pace()
         self._next_turn = 0.0
         self._idle_since = time.monotonic()
         self._silent_since: float | None = None
         self._early: list[TaskResult] = []
         self._failure_log = FailureLog()
         self.actors = ActorTable(ray, settings.start_actor)
+        self._scheduler = Scheduler(self.actors, self._queue, data)
         self.counts: Counter[str] = Counter()
         self._resize()
 
@@ -93,7 +90,7 @@ class ActorPool:
             and not all(actor.in_flight for actor in self.actors.all)
         ):
             self._early += self._run_turn()
-            self._submit_tasks()
+            self._scheduler.submit_waiting()
 
     def results(self) -> Iterator[TaskResult]:
         """Yield the results as they come, until every task has one."""
@@ -118,8 +115,10 @@ class ActorPool:
                 self._check_health(now)
             if self._settings.shard_seconds is not None:
                 yield from self._end_hung(now, self._settings.shard_seconds)
-            self._repeat_late(now)
-        self._submit_tasks()
+            repeated = self._scheduler.repeat_late(now)
+            if repeated:
+                self.counts["late shards measured twice"] += repeated
+        self._scheduler.submit_waiting()
         for ref in self._wait():
             result = self._collect(ref)
             if result is not None:
@@ -182,26 +181,6 @@ class ActorPool:
                 lost,
             )
 
-    def _submit_tasks(self) -> None:
-        """Give each ready actor a task, then a second one.
-
-        Nobody gets a second one while an actor without a task could take it.
-        """
-        if not len(self._queue):
-            return
-        for actor in self.actors.all:
-            if actor.ready and not actor.in_flight:
-                self._submit(actor, self._queue.take(actor.held))
-        idle = sum(not actor.in_flight for actor in self.actors.all)
-        for actor in self.actors.all:
-            while actor.ready and 0 < len(actor.in_flight) < DEPTH and len(self._queue) > idle:
-                self._submit(actor, self._queue.take(actor.held))
-
-    def _submit(self, actor: ActorState, task: Task | None) -> None:
-        if task is not None:
-            self.actors.submit(actor, task, self._data)
-            self._queue.tried(task)
-
     def _wait(self) -> list[Any]:
         """Return the object refs that are ready, after a turn at most."""
         refs = self.actors.refs
@@ -245,7 +224,7 @@ class ActorPool:
         task = actors.drop(actor, ref)
         self._failure_log.measured(task.name)
         if result.ok:
-            self._pace.took(task.name, result.seconds)
+            self._scheduler.pace.took(task.name, result.seconds)
         return self._accept(task, result)
 
     def _accept(self, task: Task, result: TaskResult) -> TaskResult | None:
@@ -287,7 +266,7 @@ class ActorPool:
         if actor.ready:
             self.counts["workers lost"] += 1
         first = tasks[0] if tasks and self._queue.is_open(tasks[0]) else None
-        if first is not None and not self._survives_elsewhere(first, since):
+        if first is not None and not self._scheduler.survives_elsewhere(first, since):
             self._failure_log.lost(first.name, error, now)
         self._next_turn = 0.0  # another is started at once, where it may be
         if first is None or (
@@ -307,18 +286,6 @@ class ActorPool:
         )
         self.actors.forget(first)
         return replace(result, tries=self._queue.finish(first))
-
-    def _survives_elsewhere(self, task: Task, since: float) -> bool:
-        """Return whether another actor has measured a task of this name for longer.
-
-        Longer than the lost one did: such tasks need not kill.
-        """
-        others = [
-            next(iter(actor.in_flight.values()))
-            for actor in self.actors.all
-            if actor.in_flight and actor.since < since
-        ]
-        return any(other.name == task.name for other in others)
 
     def _give_up_tasks(self, result: TaskResult) -> Iterator[TaskResult]:
         """Give up the waiting tasks of this name if such tasks kill whoever measures them."""
@@ -363,17 +330,3 @@ class ActorPool:
             result = self._accept(first, self._failure(first, error))
             if result is not None:
                 yield result
-
-    def _repeat_late(self, now: float) -> None:
-        """Let idle actors measure late tasks once more when nothing waits, the oldest first.
-
-        The first result counts.
-        """
-        idle = [actor for actor in self.actors.all if actor.ready and not actor.in_flight]
-        if len(self._queue) or not idle:
-            return
-        open_ones = self.actors.in_flight_once(self._queue.is_open)
-        late = [task for since, task in open_ones if self._pace.is_late(task.name, now - since)]
-        for actor, task in zip(idle, late, strict=False):
-            self.counts["late shards measured twice"] += 1
-            self._submit(actor, task)

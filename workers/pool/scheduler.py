@@ -1,0 +1,71 @@
+"""Which actor gets which task."""
+
+from typing import Any
+
+from advcore.workers.pool.actor_table import ActorState, ActorTable
+from advcore.workers.pool.task_queue import Pace, TaskQueue
+from advcore.workers.tasks import Task
+
+DEPTH = 2
+"""Tasks in flight for each actor: one that it measures and one that waits, so that it never
+does."""
+
+
+class Scheduler:
+    """Submits the tasks of a queue to the actors of a table.
+
+    `data` is the object ref of the data set; `pace` is told of each finished task.
+    """
+
+    def __init__(self, actors: ActorTable, queue: TaskQueue, data: Any) -> None:
+        self._actors = actors
+        self._queue = queue
+        self._data = data
+        self.pace = Pace()
+
+    def submit_waiting(self) -> None:
+        """Give each ready actor a task, then a second one.
+
+        Nobody gets a second one while an actor without a task could take it.
+        """
+        if not len(self._queue):
+            return
+        for actor in self._actors.all:
+            if actor.ready and not actor.in_flight:
+                self._submit(actor, self._queue.take(actor.held))
+        idle = sum(not actor.in_flight for actor in self._actors.all)
+        for actor in self._actors.all:
+            while actor.ready and 0 < len(actor.in_flight) < DEPTH and len(self._queue) > idle:
+                self._submit(actor, self._queue.take(actor.held))
+
+    def _submit(self, actor: ActorState, task: Task | None) -> None:
+        if task is not None:
+            self._actors.submit(actor, task, self._data)
+            self._queue.tried(task)
+
+    def repeat_late(self, now: float) -> int:
+        """Let idle actors measure late tasks once more when nothing waits, the oldest first.
+
+        The first result counts. Return how many were given to one more actor.
+        """
+        idle = [actor for actor in self._actors.all if actor.ready and not actor.in_flight]
+        if len(self._queue) or not idle:
+            return 0
+        open_ones = self._actors.in_flight_once(self._queue.is_open)
+        late = [task for since, task in open_ones if self.pace.is_late(task.name, now - since)]
+        pairs = list(zip(idle, late, strict=False))
+        for actor, task in pairs:
+            self._submit(actor, task)
+        return len(pairs)
+
+    def survives_elsewhere(self, task: Task, since: float) -> bool:
+        """Return True if an actor measures a task of this name, and began before time `since`.
+
+        Then it has lasted longer than the actor that was lost: such tasks need not kill.
+        """
+        others = [
+            next(iter(actor.in_flight.values()))
+            for actor in self._actors.all
+            if actor.in_flight and actor.since < since
+        ]
+        return any(other.name == task.name for other in others)
