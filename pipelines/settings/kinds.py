@@ -11,7 +11,6 @@ from advcore.pipelines.settings.messages import (
     joined,
     suggestion,
 )
-from advcore.pipelines.settings.own_classes import own_class
 
 Known = Mapping[str, type]
 """A seam's dataclasses, by kind."""
@@ -31,6 +30,8 @@ def by_kind(converter: Converter, known: Known, data: Any, seam: Any) -> Any:
         )
     own = ", or package.module:Class" if isinstance(seam, type) else ""
     if ":" in kind:
+        from advcore.pipelines.settings.own_classes import own_class  # it brings torch
+
         cls = own_class(kind, seam)
     elif kind in known:
         cls = known[kind]
