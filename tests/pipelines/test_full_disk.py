@@ -14,7 +14,7 @@ from small_disk import fill, mounted
 from studies import stored
 
 from advcore.pipelines.cli import main
-from advcore.pipelines.study import report
+from advcore.pipelines.study import report_files
 from advcore.workers.actor import Worker
 from advcore.workers.errors import is_full
 
@@ -125,7 +125,7 @@ def test_results_that_meet_a_full_disk_in_the_end(
 
     for name in ("write_parquet", "atomic_write"):
         with monkeypatch.context() as patch:
-            patch.setattr(report, name, full)
+            patch.setattr(report_files, name, full)
             assert main(["run", str(study_file)]) == 1
         assert "no space is left to write the results in" in one_line(capsys)
     assert len(stored(place)) == 12
