@@ -130,7 +130,7 @@ def _gpus() -> str:
                 f"torch {torch.__version__} sees no GPU, though nvidia-smi is here: its driver may "
                 f"be too old for CUDA {torch.version.cuda}"
             )
-        return "none on this machine: it measures on CPUs"
+        return "none on this machine: measuring uses the CPU"
     torch.ones(2, device="cuda").sum().item()
     names = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
     return ", ".join(f"{entry.name} ({entry.total_memory / 1e9:.0f} GB)" for entry in names)

@@ -4,6 +4,7 @@
 the pages, one a section.
 """
 
+import html
 import inspect
 import re
 import sys
@@ -134,7 +135,7 @@ def as_page(title: str) -> str:
         parts += [f"## {name}", describe(value)]
         if own := entries(value):
             rows = [
-                f"| `{row.name}` | `{_cell(row.type)}` | `{_cell(row.default)}` "
+                f"| `{row.name}` | {_cell(f'`{row.type}`')} | {_cell(f'`{row.default}`')} "
                 f"| {_cell(row.meaning)} |"
                 for row in own
             ]
@@ -167,7 +168,17 @@ def _file(title: str) -> str:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+    """Return a text as a cell of a table: one line, bars escaped.
+
+    Inside code GitHub shows a bar as `\\|` and Python-Markdown the backslash too: an HTML entity
+    is a bar in both.
+    """
+
+    def with_bars(code: re.Match[str]) -> str:
+        bars = html.escape(code[1], quote=False).replace("|", "&#124;")
+        return f"<code>{bars}</code>" if "|" in code[1] else code[0]
+
+    return re.sub(r"`([^`]+)`", with_bars, " ".join(text.split())).replace("|", "\\|")
 
 
 def _meanings(docstring: str) -> dict[str, str]:

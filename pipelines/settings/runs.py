@@ -112,7 +112,7 @@ class RunSettings:
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """Settings of the place of a training.
+    """The place of a training: threads, device, folder of results, MLflow.
 
     Attributes:
         threads: CPU threads; default: all cores.

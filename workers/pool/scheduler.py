@@ -1,4 +1,4 @@
-"""Which actor gets which task."""
+"""The choice which actor gets which task."""
 
 from typing import Any
 
