@@ -170,7 +170,7 @@ def _file(title: str) -> str:
 def _cell(text: str) -> str:
     """Return a text as a cell of a table: one line, bars escaped.
 
-    Inside code GitHub shows a bar as `\\|` and Python-Markdown the backslash too: an HTML entity
+    Inside code GitHub wants a backslash before a bar, which Python-Markdown shows: an HTML entity
     is a bar in both.
     """
 
