@@ -225,10 +225,10 @@ def test_ray_ends_where_mlflow_refuses(
 ) -> None:
     """Its workers have begun before MLflow answers, or does not."""
     monkeypatch.setitem(FIRST_CONTACT_SETTINGS, "MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
-    begun, dismissed = [], []
-    begin, dismiss = ActorPool.begin, ActorPool.dismiss
-    monkeypatch.setattr(ActorPool, "begin", lambda crew: begun.append(crew) or begin(crew))  # type: ignore[func-returns-value]
-    monkeypatch.setattr(ActorPool, "dismiss", lambda crew: dismissed.append(crew) or dismiss(crew))  # type: ignore[func-returns-value]
+    begun, ended = [], []
+    begin, end = ActorPool.submit_first, ActorPool.end_all
+    monkeypatch.setattr(ActorPool, "submit_first", lambda own: begun.append(own) or begin(own))  # type: ignore[func-returns-value]
+    monkeypatch.setattr(ActorPool, "end_all", lambda own: ended.append(own) or end(own))  # type: ignore[func-returns-value]
     before = running()
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
@@ -237,7 +237,7 @@ def test_ray_ends_where_mlflow_refuses(
         with pytest.raises(InputError, match=f"MLflow at {uri} cannot be used: no answer"):
             run_study(study_of(tiny, runner="ray", workers=1, track=True, tracking_uri=uri))
     assert len(begun) == 1
-    assert begun == dismissed
+    assert begun == ended
     assert running() == before
     assert not (place / "out/tiny/report.md").exists()
 

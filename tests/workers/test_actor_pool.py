@@ -1,4 +1,4 @@
-"""A crew whose members cannot start, or whose Ray goes away."""
+"""A pool whose actors cannot start, or whose Ray goes away."""
 
 import os
 import signal
