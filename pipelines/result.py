@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,21 +102,22 @@ class Result:
         table.attrs["meanings"] = {name: text for own in by_model for name, text in own.items()}
         return table
 
-    def figure(self, probe: str, chart: str | None = None) -> "Figure":
+    def figure(self, probe: str, chart: str | None = None, head: bool = True) -> "Figure":
         """Return a chart of a probe, its first one unless named, as a matplotlib figure of its own.
 
-        Raises InputError for a name that is not there.
+        Without `head` the title and the note below it are left off, for a figure of another size
+        or with a caption of its own. Raises InputError for a name that is not there.
         """
         from advcore.pipelines.reports import figures
 
         tables = self._columns(probe)
         charts = {own.name: own for own in drawings(probe, self.study.probes[probe], tables)}
-        if chart is None and charts:
-            return figures.draw(next(iter(charts.values())))
+        chart = next(iter(charts), None) if chart is None else chart
         if chart not in charts:
             known = ", ".join(charts) or "none"
             raise InputError(f"probe {probe} draws no chart {chart!r}; it draws: {known}")
-        return figures.draw(charts[chart])
+        own = charts[chart]
+        return figures.draw(own if head else replace(own, title="", note=""))
 
     @cached_property
     def _numbers(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 from studies import study_of
 
 from advcore.pipelines import IncompleteError, Result, Study, run
@@ -58,6 +59,12 @@ def test_a_study_from_python(done: Result, study_file: Path) -> None:
     figure = done.figure("margins")
     assert figure.axes[0].get_xlabel()
     assert figure is not done.figure("margins")
+    title = figure.axes[0].get_title(loc="left")
+    assert title
+    bare = done.figure("margins", head=False)
+    words = [own.get_text() for own in bare.findobj(Text)]
+    assert not any(title in own or "95 %" in own for own in words)
+    assert bare.axes[0].get_xlabel() == figure.axes[0].get_xlabel()
 
 
 def test_a_second_run_measures_nothing_and_a_folder_can_be_read(

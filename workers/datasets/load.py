@@ -22,7 +22,8 @@ NAMES = {
         "download into it)"
     ),
     "imagefolder:PATH": (
-        "a folder of pictures, one sub-folder per class, perhaps under train/ and test/ or val/"
+        "a folder of pictures, one sub-folder per class, numbered in the order of their names, "
+        "perhaps under train/ and test/ or val/"
     ),
     "npz:PATH": (
         "a NumPy archive, perhaps at s3://BUCKET/KEY: images (N, C, H, W) or (N, H, W), uint8 "
