@@ -1,7 +1,4 @@
-"""Margins in subspaces (article, eq.
-
-18): the norm of the minimal perturbation that stays inside each.
-"""
+"""Margins in subspaces: the norm of the minimal perturbation inside each (article, eq. 18)."""
 
 from dataclasses import dataclass
 from enum import IntEnum

@@ -1,6 +1,6 @@
-"""Random noise (article, eqs.
+"""Random noise: how often it changes the label, and how far one goes along a random direction.
 
-7, 20 and 21): how often it changes the label, and how far one goes along a random direction.
+Article: eqs. 7, 20 and 21.
 """
 
 import math
@@ -37,13 +37,11 @@ def flip_probability(
     box: bool = False,
     rows: int = 2048,
 ) -> Tensor:
-    """`P(f(x + v) != f(x))`, v ~ N(0, sigma^2 I) (eq.
+    """Return `P(f(x + v) != f(x))`, v ~ N(0, sigma^2 I), as a share of `draws` draws (eq. 7).
 
-    7): the share of `draws` draws, `(sigmas, B)`.
-
-    f(x) is the predicted label. The draws are the same for all sigma, scaled. Of a share p the
-    standard error is `sqrt(p (1 - p) / draws)`. For a flat boundary at distance d between two
-    classes it is `Phi(-d / sigma)`.
+    The shape is `(sigmas, B)`. f(x) is the predicted label. The draws are the same for all sigma,
+    scaled. Of a share p the standard error is `sqrt(p (1 - p) / draws)`. For a flat boundary at
+    distance d between two classes it is `Phi(-d / sigma)`.
 
     Args:
         images: `(B, C, H, W)`, in [0, 1] if there is a `box`.
@@ -157,13 +155,12 @@ def distance_along(
 
 
 def noise_ratio(along: Tensor, minimal: Tensor, dimension: int) -> Tensor:
-    """`||r_v|| / (sqrt(D) ||r*||)` (eq.
+    """Return `||r_v|| / (sqrt(D) ||r*||)`, sample by sample (eq. 21).
 
-    21): the distance along a random direction against the minimal one, sample by sample.
-
-    For a flat boundary between two classes it is `1 / (sqrt(D) |cos|)` of the angle between
-    direction and normal: `MEDIAN_RATIO` in the median, and without a mean, so summarise it by its
-    median. More classes make it smaller.
+    It is the distance along a random direction against the minimal one. For a flat boundary between
+    two classes it is `1 / (sqrt(D) |cos|)` of the angle between direction and normal:
+    `MEDIAN_RATIO` in the median, and without a mean, so summarise it by its median. More classes
+    make it smaller.
     """
     return along.abs() / (math.sqrt(dimension) * minimal)
 

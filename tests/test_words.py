@@ -1,6 +1,7 @@
 """The first words of docstrings, of settings' texts and of the pages' headings."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ INVERTED = {
 """Words that begin neither with a subject nor with a verb in the imperative."""
 TURNED = {"Of", "By", "That", "So", "Those", "As", "Whether", "Whose"}
 """Words that begin no heading; questions such as "What it measures" and "On Ray" may."""
+CUT = re.compile(r"\b(eqs?|Figs?|al|cf|vs|e\.g|i\.e)\.$|[^.]\.\.$")
+"""How a summary ends that was taken for a sentence at an abbreviation."""
 SOURCES = sorted(
     path for room in ("advcore", "workers", "pipelines") for path in (ROOT / room).rglob("*.py")
 )
@@ -38,8 +41,9 @@ def documented(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_docstrings_begin_with_a_subject_or_a_verb(path: Path) -> None:
-    texts = documented(ast.parse(path.read_text(encoding="utf-8")))
+    texts = list(documented(ast.parse(path.read_text(encoding="utf-8"))))
     assert [(line, text) for line, text in texts if first_word(text).capitalize() in INVERTED] == []
+    assert [(line, text) for line, text in texts if CUT.search(text.split("\n\n")[0])] == []
 
 
 @pytest.mark.parametrize("name", all_names())

@@ -1,6 +1,6 @@
-"""Cross-sections of the input space: labels and loss on a plane through each image (article, eq.
+"""Cross-sections of the input space: labels and loss on a plane through each image.
 
-6, Figs. 3 and 4b).
+Article: eq. 6, Figs. 3 and 4b.
 """
 
 from dataclasses import dataclass

@@ -10,13 +10,11 @@ from torch import Tensor, nn
 
 
 class RandomFourier(nn.Module):
-    """The features `sqrt(2 / n) cos(w_i x + b_i)`, i = 1 ..
+    """The n features `sqrt(2 / n) cos(w_i x + b_i)`.
 
-    n, with fixed w_i ~ N(0, I / bandwidth^2) and b_i uniform in [0, 2 pi).
-
-    Their inner products are about the Gaussian kernel `exp(-||x - y||^2 / (2 bandwidth^2))`, to
-    some sqrt(1 / n). No parameter is
-    trained: w and b are buffers, which a checkpoint holds.
+    The w_i ~ N(0, I / bandwidth^2) and the b_i, uniform in [0, 2 pi), are fixed. The features'
+    inner products are about the Gaussian kernel `exp(-||x - y||^2 / (2 bandwidth^2))`, to some
+    sqrt(1 / n). No parameter is trained: w and b are buffers, which a checkpoint holds.
     """
 
     weight: Tensor

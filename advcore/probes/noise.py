@@ -1,6 +1,6 @@
-"""Gaussian noise and random directions, beside the minimal perturbation (article, eqs.
+"""Gaussian noise and random directions, beside the minimal perturbation.
 
-7, 20 and 21).
+Article: eqs. 7, 20 and 21.
 """
 
 import math

@@ -1,6 +1,6 @@
-"""Robust accuracy over eps and minimal distances, by any number of attacks (article, eqs.
+"""Robust accuracy over eps and minimal distances, by any number of attacks.
 
-12 and 13).
+Article: eqs. 12 and 13.
 """
 
 from collections.abc import Callable, Mapping

@@ -98,11 +98,9 @@ class DCTBlocks:
 def dct_blocks(side: int, size: int, stride: int, channels: int = 1) -> DCTBlocks:
     """Return the blocks `{s..s+size-1} x {s..s+size-1}` of frequencies, from low to high.
 
-    s = 0, stride, 2 stride, ...
-
-    For images `(channels, side, side)`. 28, 8, 1 gives the article's 21 blocks on MNIST; 32, 8, 2
-    with 3 channels its 13 on CIFAR-10; 224, 16, 16 its 14 disjoint ones on ImageNet. Neighbours
-    overlap where stride < size.
+    s goes through 0, stride, 2 stride, ..., for images `(channels, side, side)`. 28, 8, 1 gives
+    the article's 21 blocks on MNIST; 32, 8, 2 with 3 channels its 13 on CIFAR-10; 224, 16, 16 its
+    14 disjoint ones on ImageNet. Neighbours overlap where stride < size.
     """
     if not 1 <= size <= side:
         raise ValueError(

@@ -22,9 +22,9 @@ from advcore.pipelines.claims import (
 
 
 def _tables(positions=5, samples=200, models=("plain", "robust")):
-    """Medians 1, 2, 3, ...
+    """Medians 1, 2, 3 and so on, times the model's number, log-normal over samples.
 
-    times the model's number, log-normal over samples; rows in a mixed order.
+    The rows are in a mixed order.
     """
     generator = np.random.default_rng(1)
     tables = {}

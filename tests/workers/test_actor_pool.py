@@ -60,10 +60,10 @@ def test_where_others_could_start_one_that_cannot_is_replaced(
     assert open_store(store).missing(_keys(todo)) == []
 
 
-def _crew(dataset, todo, get=None):
-    """Without Ray: each actor gives refs "one", "two", ...
+def _pool(dataset, todo, get=None):
+    """A pool without Ray, whose actors give refs "one", "two", ... for their tasks.
 
-    for its tasks; `get` says what comes of them.
+    `get` says what comes of them.
     """
     from ray import exceptions
 
@@ -93,7 +93,7 @@ def test_one_that_does_not_answer_gives_its_works_back_and_stays_until_ray_says_
     def fail(ref):
         raise next(answers)
 
-    actor_pool = _crew(dataset, tasks(dataset, Look(), size=4), fail)
+    actor_pool = _pool(dataset, tasks(dataset, Look(), size=4), fail)
     actor = actor_pool.actors.all[0]
     actor.ready = actor.started = True
     actor_pool._scheduler.submit_waiting()
