@@ -14,22 +14,25 @@ from advcore.workers.errors import InputError
 
 def show_names() -> None:
     """Print all names, by section."""
-    sections: dict[str, Mapping[str, Any]] = {
-        folder: {name: _comment(path) for name, path in shipped_files(folder).items()}
-        for folder in ("studies", "recipes", "sweeps")
-    }
-    sections |= {title: known for title, known in SECTIONS.items() if title != "files"}
-    for title, known in {**sections, "data sets": NAMES}.items():
-        print(f"{title}:")
-        for name, value in known.items():
-            print(f"  {name:20} {_sentence(describe(value))}")
+    for title, known in _sections().items():
+        _show_section(title, known)
     print("A file names a class by `kind`; one of your own is `package.module:Class`.")
     print("`advcore list NAME` shows one of them with its settings and their defaults.")
 
 
 def show_name(name: str) -> None:
-    """Print what a name stands for, with its settings. Raises InputError where nothing bears it."""
+    """Print what a name stands for, with its settings; of a section, such as `probes`, its names.
+
+    Raises InputError where nothing bears the name.
+    """
+    sections = _sections()
+    if (title := name.replace("-", " ").replace("_", " ")) in sections:
+        _show_section(title, sections[title])
+        return
     found = find_entries(name)
+    for own, text in NAMES.items():
+        if own.startswith(f"{name}:"):
+            found["data sets"] = f"{own}: {text}"
     for folder in ("studies", "recipes", "sweeps"):
         if path := shipped_files(folder).get(name):
             print(path.read_text(encoding="utf-8").rstrip())
@@ -37,10 +40,27 @@ def show_name(name: str) -> None:
     if not found:
         known = [
             *all_names(),
+            *sections,
             *(own for folder in ("studies", "recipes") for own in shipped_files(folder)),
         ]
         raise InputError(f"unknown name {name!r}{suggestion(name, known)} (advcore list shows all)")
     print("\n\n".join(as_text(name, title, value) for title, value in found.items()))
+
+
+def _sections() -> dict[str, Mapping[str, Any]]:
+    """Return the names by section, with what each stands for."""
+    shipped: dict[str, Mapping[str, Any]] = {
+        folder: {name: _comment(path) for name, path in shipped_files(folder).items()}
+        for folder in ("studies", "recipes", "sweeps")
+    }
+    others = {title: known for title, known in SECTIONS.items() if title != "files"}
+    return {**shipped, **others, "data sets": NAMES}
+
+
+def _show_section(title: str, known: Mapping[str, Any]) -> None:
+    print(f"{title}:")
+    for name, value in known.items():
+        print(f"  {name:20} {_sentence(describe(value))}")
 
 
 def _comment(path: Path) -> str:

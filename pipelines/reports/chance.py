@@ -39,7 +39,8 @@ class Accuracy:
         return (
             f"the accuracy, {self}, is no better than always to answer the most frequent class "
             f"({self.largest:.1%}): these are numbers of a network that knows nothing of these "
-            "data; check its checkpoint, mean and std, and the order of classes"
+            "data; check its checkpoint, mean and std, and the order of classes (a folder's are "
+            "numbered in the order of their names)"
         )
 
 

@@ -135,6 +135,11 @@ def test_where_the_minimal_attack_fails_the_budget_attack_climbs():
     assert torch.equal(both.broken_at[failed], alone.broken_at[failed])
 
 
+def test_eps_0_need_not_be_asked_for():
+    with pytest.raises(ValueError, match="leave 0 out: it is always measured"):
+        attack_over((DeepFool(),), *_case(), (0.0, 0.1))
+
+
 @pytest.mark.parametrize("eps", [(), (0.0, 0.1), (0.2, 0.1), (float("nan"),)])
 def test_bad_grids_are_refused(eps):
     with pytest.raises(

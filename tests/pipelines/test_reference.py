@@ -61,6 +61,19 @@ def test_one_name_is_shown(name: str, capsys: pytest.CaptureFixture[str]) -> Non
     assert name in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["data-sets", "data sets", "data_sets"])
+def test_a_section_is_listed_alone(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", name]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "data sets:"
+    assert all(line.startswith("  ") for line in lines[1:])
+
+
+def test_a_data_set_is_found_without_its_path(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "imagefolder"]) == 0
+    assert "imagefolder:PATH: a folder of pictures" in capsys.readouterr().out
+
+
 def test_what_nothing_is_called(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "pdg"]) == 2
     told = "advcore: unknown name 'pdg'; did you mean 'pgd'? (advcore list shows all)\n"
