@@ -14,6 +14,18 @@ from advcore.pipelines.sweep.settings import Sweep
 from advcore.training import CrossEntropy
 
 EPS = "recipe.objective.adversarial.attack.eps"
+CLAIM = {
+    "kind": "level",
+    "says": "some are classified right",
+    "of": {
+        "probe": "robustness",
+        "model": "eps=0.5",
+        "column": "broken_at",
+        "above": 0.0,
+        "statistic": "mean",
+    },
+}
+"""What a claim on a tiny sweep may say."""
 
 
 def tiny_sweep(**changes: Any) -> dict[str, Any]:

@@ -9,6 +9,8 @@ import torch
 import yaml
 
 from advcore.networks import perceptron
+from advcore.pipelines.sweep import report
+from advcore.pipelines.sweep.trials_charts import charts
 from advcore.pipelines.tracking.client import Client
 from advcore.workers.checkpoints import save_checkpoint
 
@@ -82,3 +84,9 @@ def folder(migrated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     place.mkdir()
     shutil.copy(migrated, place / "mlflow.db")
     return place
+
+
+@pytest.fixture
+def one_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sweeps draw one figure: drawing takes longer than all the rest."""
+    monkeypatch.setattr(report, "charts", lambda *arguments: charts(*arguments)[:1])

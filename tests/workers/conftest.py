@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from advcore.workers.stores.store import open_store
+
 sys.path.insert(
     0, str(Path(__file__).parent)
 )  # tiny_probes, for the tests and (by the pool's own means) for their workers
@@ -55,3 +57,10 @@ def _global_state_untouched() -> Iterator[None]:
     yield
     assert torch.equal(state, torch.get_rng_state())
     assert threads == torch.get_num_threads()
+
+
+@pytest.fixture
+def store(tmp_path):
+    """The location of an empty store."""
+    open_store(str(tmp_path / "store"))
+    return str(tmp_path / "store")

@@ -1,11 +1,11 @@
 """The worker, alone and in the inline runner; the queue of the pool."""
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 import torch
-from tiny_probes import PLAIN, Crooked, Failing, Look, Rude, tasks
+from tiny_probes import PLAIN, Crooked, Look, Rude, tasks
 
 import advcore.workers.actor
 from advcore.curvature import temperature_for
@@ -16,18 +16,10 @@ from advcore.workers.datasets import batch
 from advcore.workers.datasets.batches import images_of
 from advcore.workers.errors import InputError
 from advcore.workers.inline import Inline
-from advcore.workers.keys import settings_that_define_rows, work_key
 from advcore.workers.models import ModelSpec, build, content_hash
-from advcore.workers.pool.task_queue import TaskQueue
-from advcore.workers.shards import Shard, split
+from advcore.workers.shards import split
 from advcore.workers.stores.store import open_store
-from advcore.workers.tasks import Other, index_ranges, unique
-
-
-@pytest.fixture
-def store(tmp_path):
-    open_store(str(tmp_path / "store"))
-    return str(tmp_path / "store")
+from advcore.workers.tasks import Other, index_ranges
 
 
 def test_a_shard_says_who_measured_it_and_how_long(dataset, store):
@@ -208,103 +200,6 @@ def test_devices_that_are_not_there(store, monkeypatch):
     assert resolve_device("auto") == torch.device("cpu")
 
 
-def test_the_inline_runner_checks_before_it_makes_a_store(dataset, tmp_path):
-    with pytest.raises(
-        InputError, match="threads must be at least 1, or none for torch's own choice; got 0"
-    ):
-        list(Inline(str(tmp_path / "store"), threads=0).run(tasks(dataset, Look()), dataset))
-    assert not (tmp_path / "store").exists()
-
-
-def test_the_inline_runner_gives_one_outcome_for_each_key(dataset, tmp_path):
-    todo = tasks(dataset, Failing(bad=12, folder=str(tmp_path)))
-    results = list(
-        Inline(str(tmp_path / "new" / "store"), threads=1).run([*todo, todo[0]], dataset)
-    )
-    assert [result.key for result in results] == [task.key for task in todo]
-    assert [result.ok for result in results] == [True, False, True, True, True]
-    assert "ArithmeticError" in results[1].error
-
-
-def test_the_inline_runner_restores_threads_when_it_is_left(dataset, store):
-    before = torch.get_num_threads()
-    running = Inline(store, threads=before + 1).run(tasks(dataset, Look()), dataset)
-    first = next(running)
-    assert torch.get_num_threads() == before + 1
-    running.close()
-    assert torch.get_num_threads() == before
-    assert open_store(store).has(first.key)
-
-
-def test_a_key_changes_with_all_that_rows_depend_on():
-    key = ("m", "d", {"kind": "Look", "scale": 1.0}, Shard(0, 4), 7, "float32")
-    others = ("n", "e", {"kind": "Look", "scale": 2.0}, Shard(4, 8), 8, "float64")
-    keys = {
-        work_key(*(other if place == index else part for index, part in enumerate(key)))
-        for place, other in enumerate(others)
-    }
-    assert len(keys | {work_key(*key)}) == 7
-    assert work_key(
-        "m", "d", {"scale": 1.0, "kind": "Look"}, Shard(0, 4), 7, "float32"
-    ) == work_key(*key)
-    beside = [(), (Other("a", PLAIN, "h"),), (Other("a", PLAIN, "i"),), (Other("b", PLAIN, "h"),)]
-    assert len({work_key(*key, others) for others in beside}) == 4
-    assert work_key(*key, ()) == work_key(*key)
-
-
-def _key(settings):
-    return work_key("m", "d", settings, Shard(0, 4), 7, "float32")
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"kind": "tiny_own:Look"},
-        {
-            "kind": "margins",
-            "attacks": [{"kind": "restarts", "attack": {"kind": "tiny_own:Attack"}}],
-        },
-        {"kind": "transfer", "model": {"architecture": "tiny_own:make"}},
-    ],
-)
-def test_the_code_of_the_users_own_classes_is_part_of_the_key(own_module, settings):
-    own_module("tiny_own", "scale = 1\n")
-    first = _key(settings)
-    assert _key(settings) == first
-    own_module("tiny_own", "scale = 2.5\n")
-    assert _key(settings) != first
-    own_module("tiny_own", "scale = 1\n")
-    assert _key(settings) == first
-
-
-def test_own_classes_that_cannot_be_hashed():
-    with pytest.raises(InputError, match=r"'builtins:dict' stands in a module without source"):
-        _key({"kind": "builtins:dict"})
-    assert _key({"kind": "Look", "title": "no_such_module:name"})
-
-
-@dataclass(frozen=True)
-class Costly:
-    """A probe that holds another one, both with a setting of memory."""
-
-    scale: float = 1.0
-    rows: int = field(default=64, metadata={"cost": True})
-    inner: tuple["Costly", ...] = ()
-    by_name: dict[str, "Costly"] = field(default_factory=dict)
-
-
-def test_settings_of_memory_and_speed_do_not_define_rows():
-    def wanted(probe):
-        return settings_that_define_rows(probe, {"kind": "costly", **asdict(probe)})
-
-    small = Costly(inner=(Costly(2.0, rows=1),), by_name={"a": Costly(3.0, rows=2)})
-    large = replace(small, rows=8, inner=(Costly(2.0, rows=9),), by_name={"a": Costly(3.0, rows=9)})
-    bare = {"inner": [], "by_name": {}}
-    parts = {"inner": [{"scale": 2.0, **bare}], "by_name": {"a": {"scale": 3.0, **bare}}}
-    assert wanted(small) == {"kind": "costly", "scale": 1.0, **parts}
-    assert _key(wanted(small)) == _key(wanted(large)) != _key(wanted(replace(large, scale=4.0)))
-
-
 def test_results_do_not_depend_on_the_shard_size(dataset, store):
     @dataclass(frozen=True)
     class Here(Look):
@@ -320,48 +215,6 @@ def test_results_do_not_depend_on_the_shard_size(dataset, store):
     )
     assert torch.equal(small["noise"], large["noise"])
     torch.testing.assert_close(small["logits"], large["logits"], rtol=1e-5, atol=1e-5)
-
-
-def test_the_queue_keeps_workers_at_their_model(dataset):
-    one = tasks(dataset, Look(), size=5)
-    other = tasks(dataset, Look(), size=10, model=replace(PLAIN, classes=9))
-    queue = TaskQueue(one + other)
-    assert len(queue) == 6
-    assert queue.take(None) == one[0]
-    assert queue.take(other[0].model_hash) == other[0]
-    assert queue.take(one[0].model_hash) == one[1]
-    queue.put_back(one[:2])
-    assert [queue.take(one[0].model_hash) for _ in range(4)] == one
-    assert queue.take(one[0].model_hash) == other[1]
-    assert queue.take(None) is None
-
-
-def test_the_queue_counts_failures_of_code_and_losses_apart(dataset):
-    todo = tasks(dataset, Look(), size=5)
-    queue = TaskQueue(todo)
-    running, waiting = queue.take(None), queue.take(None)
-    assert [queue.lost(running) for _ in range(4)] == [True, True, True, False]
-    assert queue.lost(waiting)
-    assert [queue.failed(running) for _ in range(2)] == [True, False]
-    queue = TaskQueue(todo)
-    queue.put_last(queue.take(None))
-    assert [queue.take(None) for _ in range(4)] == [*todo[1:], todo[0]]
-
-
-def test_the_queue_takes_one_outcome_for_each_work(dataset):
-    todo = tasks(dataset, Look(), size=5)
-    queue = TaskQueue(todo)
-    for _ in range(2):
-        queue.tried(todo[1])
-    assert queue.open == 4
-    assert [queue.finish(todo[1]), queue.finish(todo[1]), queue.finish(todo[0])] == [2, 0, 1]
-    assert queue.open == 2
-    assert [queue.is_open(task) for task in todo] == [False, False, True, True]
-
-
-def test_works_of_one_key_are_one(dataset):
-    todo = tasks(dataset, Look())
-    assert unique(todo + todo) == todo
 
 
 def test_indices_in_words():
