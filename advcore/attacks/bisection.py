@@ -1,12 +1,13 @@
 """Bisection onto the decision boundary."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from advcore import norms
-from advcore.attacks.attack import Adversarial, Attack, Status, has_budget, norm_of
+from advcore.attacks.around import AroundOne
+from advcore.attacks.attack import Adversarial, Status, has_budget, norm_of
 from advcore.attacks.search import check_arguments
 from advcore.classifier import Classifier, frozen, logits_of, take_rows
 from advcore.criteria import Criterion
@@ -41,7 +42,7 @@ def bisect(
 
 
 @dataclass(frozen=True)
-class Bisected:
+class Bisected(AroundOne):
     """Another attack, whose adversarial images are drawn back onto the boundary.
 
     They move along their perturbation.
@@ -56,7 +57,6 @@ class Bisected:
             batch of another size they may fall on its other side.
     """
 
-    attack: Attack
     steps: int = 12
 
     def __post_init__(self) -> None:
@@ -68,21 +68,6 @@ class Bisected:
                 "to shorten"
             )
         norms.norm_by_name(norm_of(self.attack))  # counts of pixels do not shrink along a segment
-
-    @property
-    def norm(self) -> str:
-        """The attack's norm."""
-        return self.attack.norm
-
-    @property
-    def wrapped(self) -> tuple[Attack, ...]:
-        """The attack."""
-        return (self.attack,)
-
-    def with_wrapped(self, attacks: tuple[Attack, ...]) -> "Bisected":
-        """The same around another attack."""
-        (attack,) = attacks
-        return replace(self, attack=attack)
 
     def __call__(
         self,

@@ -1,11 +1,12 @@
 """Restarts: the same attack from several random starts."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from advcore.attacks.attack import Adversarial, Attack, has_budget
+from advcore.attacks.around import AroundOne
+from advcore.attacks.attack import Adversarial, has_budget
 from advcore.attacks.search import check_arguments
 from advcore.attacks.worst import in_turn, shortest
 from advcore.classifier import Classifier
@@ -15,7 +16,7 @@ from advcore.randomness import Randomness
 
 
 @dataclass(frozen=True)
-class Restarts:
+class Restarts(AroundOne):
     """An attack `count` times, each with noise of its own, the first with that of the attack alone.
 
     A budget attack runs again only on what still stands; a minimal-norm attack on all samples, and
@@ -27,7 +28,6 @@ class Restarts:
         count: number of runs.
     """
 
-    attack: Attack
     count: int = 5
 
     def __post_init__(self) -> None:
@@ -35,24 +35,9 @@ class Restarts:
             raise ValueError(f"count must be at least 1; got {self.count}")
 
     @property
-    def norm(self) -> str:
-        """The attack's norm."""
-        return self.attack.norm
-
-    @property
     def eps(self) -> Radius | None:
         """The attack's radius; an AttributeError when it has none, as `has_budget` asks."""
         return self.attack.eps  # type: ignore[attr-defined]
-
-    @property
-    def wrapped(self) -> tuple[Attack, ...]:
-        """The attack."""
-        return (self.attack,)
-
-    def with_wrapped(self, attacks: tuple[Attack, ...]) -> "Restarts":
-        """The same around another attack."""
-        (attack,) = attacks
-        return replace(self, attack=attack)
 
     def __call__(
         self,

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from advcore import norms
 from advcore.attacks import l0
-from advcore.attacks.attack import Adversarial, Attack, Status, has_budget, norm_of
+from advcore.attacks.around import AroundOne
+from advcore.attacks.attack import Adversarial, Status, has_budget, norm_of
 from advcore.attacks.search import check_arguments
 from advcore.classifier import Classifier, check_finite, frozen, logits_of, take_rows
 from advcore.criteria import Criterion
@@ -21,7 +22,7 @@ ball."""
 
 
 @dataclass(frozen=True)
-class Rounded:
+class Rounded(AroundOne):
     """Another attack, whose adversarial images are put on a grid and verified there.
 
     The grid is `k / (levels - 1)`.
@@ -50,7 +51,6 @@ class Rounded:
 
     box: ClassVar[bool] = True
 
-    attack: Attack
     levels: int = 256
     tries: int = 10
 
@@ -64,21 +64,6 @@ class Rounded:
     def eps(self) -> Radius | None:
         """The attack's radius; an AttributeError when it has none, as `has_budget` asks."""
         return self.attack.eps  # type: ignore[attr-defined]
-
-    @property
-    def norm(self) -> str:
-        """The attack's norm."""
-        return self.attack.norm
-
-    @property
-    def wrapped(self) -> tuple[Attack, ...]:
-        """The attack."""
-        return (self.attack,)
-
-    def with_wrapped(self, attacks: tuple[Attack, ...]) -> "Rounded":
-        """The same around another attack."""
-        (attack,) = attacks
-        return replace(self, attack=attack)
 
     def __call__(
         self,

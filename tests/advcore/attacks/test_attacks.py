@@ -3,10 +3,10 @@
 import oracles
 import pytest
 import torch
-from attack_table import COUNT, LABELS, every_attack, in_box, run
+from attack_table import ATTACKS, COUNT, LABELS, every_attack, in_box, run
 from torch import Tensor, nn
 
-from advcore import Targeted, Untargeted
+from advcore import Targeted, Untargeted, attacks
 from advcore.attacks import (
     FGSM,
     PGD,
@@ -52,6 +52,11 @@ class Counting(nn.Module):
         if self.calls == self.fail_at:
             raise RuntimeError("out of memory")
         return self.network(images)
+
+
+def test_every_named_attack_is_in_the_table() -> None:
+    missing = set(attacks.ATTACKS.values()) - {type(attack) for attack in ATTACKS}
+    assert not missing, "give each a line in tests/attack_table.py"
 
 
 @every_attack

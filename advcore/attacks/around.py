@@ -1,0 +1,29 @@
+"""What all wrappers of one attack have in common."""
+
+from abc import ABC
+from dataclasses import dataclass, replace
+from typing import Self
+
+from advcore.attacks.attack import Attack
+
+
+@dataclass(frozen=True)
+class AroundOne(ABC):
+    """An attack that runs another one, in whose norm it searches."""
+
+    attack: Attack
+
+    @property
+    def norm(self) -> str:
+        """The attack's norm."""
+        return self.attack.norm
+
+    @property
+    def wrapped(self) -> tuple[Attack, ...]:
+        """The attack."""
+        return (self.attack,)
+
+    def with_wrapped(self, attacks: tuple[Attack, ...]) -> Self:
+        """The same around another attack."""
+        (attack,) = attacks
+        return replace(self, attack=attack)
