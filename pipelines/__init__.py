@@ -6,9 +6,9 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from advcore.pipelines.graph.settings import Study
     from advcore.pipelines.result import IncompleteError, Result, run
     from advcore.pipelines.settings.runs import RunSettings
-    from advcore.pipelines.study.settings import Study
 
 __all__ = ["IncompleteError", "Result", "RunSettings", "Study", "run"]
 
@@ -18,7 +18,7 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'advcore.pipelines' has no attribute {name!r}")
     from advcore.pipelines import result
+    from advcore.pipelines.graph import settings
     from advcore.pipelines.settings import runs
-    from advcore.pipelines.study import settings
 
     return getattr({"RunSettings": runs, "Study": settings}.get(name, result), name)

@@ -2,11 +2,11 @@
 
 import sys
 
+from advcore.pipelines.graph.collecting import last_line
+from advcore.pipelines.graph.facts import UNSEEN
+from advcore.pipelines.graph.report import Report
 from advcore.pipelines.reports import tables
 from advcore.pipelines.reports.escaping import visible
-from advcore.pipelines.study.collecting import last_line
-from advcore.pipelines.study.facts import UNSEEN
-from advcore.pipelines.study.report import Report
 from advcore.pipelines.sweep.report import SweepReport
 from advcore.pipelines.training.driver import Trained
 

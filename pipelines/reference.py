@@ -17,10 +17,10 @@ from advcore.attacks import ATTACKS
 from advcore.networks import NETWORKS
 from advcore.networks.wrappers import WRAPPERS
 from advcore.pipelines.claims import CLAIMS
+from advcore.pipelines.graph.settings import Study
 from advcore.pipelines.settings.runs import RunSettings, TrainSettings
 from advcore.pipelines.settings.schedulers import SCHEDULERS, SEARCHERS
 from advcore.pipelines.settings.sweep_runs import SweepSettings
-from advcore.pipelines.study.settings import Study
 from advcore.pipelines.sweep.settings import Sweep
 from advcore.pipelines.training.settings import Training
 from advcore.probes import PROBES

@@ -7,13 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from advcore.pipelines.graph import driver
+from advcore.pipelines.graph.collecting import last_line
+from advcore.pipelines.graph.report import RESULTS, table_file
+from advcore.pipelines.graph.settings import Study
+from advcore.pipelines.graph.summaries import drawings
 from advcore.pipelines.reports.escaping import visible
 from advcore.pipelines.settings.schema import read
-from advcore.pipelines.study import driver
-from advcore.pipelines.study.collecting import last_line
-from advcore.pipelines.study.report import RESULTS, table_file
-from advcore.pipelines.study.settings import Study
-from advcore.pipelines.study.summaries import drawings
 from advcore.probes import Columns
 from advcore.workers.errors import InputError
 from advcore.workers.stores.rows import read_table, to_columns

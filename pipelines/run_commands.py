@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction
 
+from advcore.pipelines.graph.saved_answer import Question
 from advcore.pipelines.settings.runs import RunSettings, TrainSettings, read_run
 from advcore.pipelines.settings.sweep_runs import SweepSettings
-from advcore.pipelines.study.saved_answer import Question
 
 if TYPE_CHECKING:
-    from advcore.pipelines.study.report import Report
+    from advcore.pipelines.graph.report import Report
 
 Settings = UseAppendAction[tuple[str, ...]]
 
@@ -53,10 +53,10 @@ class RunCommand:
 
     def __call__(self) -> "Report | int":
         """Run the study, or print the dry run and return 0."""
+        from advcore.pipelines.graph.driver import run_study
+        from advcore.pipelines.graph.dry_run import describe_dry_run
+        from advcore.pipelines.graph.settings import Study
         from advcore.pipelines.settings.schema import read
-        from advcore.pipelines.study.driver import run_study
-        from advcore.pipelines.study.dry_run import describe_dry_run
-        from advcore.pipelines.study.settings import Study
 
         study = replace(read(Study, self.study, "studies", self.set), run=self.run)
         if not self.dry_run:
@@ -167,8 +167,8 @@ class DemoCommand:
 
     def __call__(self) -> "Report":
         """Run the demo's study."""
+        from advcore.pipelines.graph.driver import run_study
+        from advcore.pipelines.graph.settings import Study
         from advcore.pipelines.settings.schema import read
-        from advcore.pipelines.study.driver import run_study
-        from advcore.pipelines.study.settings import Study
 
         return run_study(replace(read(Study, "demo", "studies"), run=self.run), self.verbose)

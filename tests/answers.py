@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from advcore.pipelines.commands import parse
+from advcore.pipelines.graph.saved_answer import Question, find_answer
 from advcore.pipelines.run_commands import DemoCommand, RunCommand
-from advcore.pipelines.study.saved_answer import Question, find_answer
 
 
 def question_of(words: Sequence[str]) -> Question:

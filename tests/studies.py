@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from advcore.pipelines.claims import Measured, judge
+from advcore.pipelines.graph.settings import Study
 from advcore.pipelines.settings import schema
-from advcore.pipelines.study.settings import Study
 from advcore.probes import Curvature
 from advcore.workers.inline import Inline
 

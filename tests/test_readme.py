@@ -10,8 +10,8 @@ import torch
 import torchvision
 import yaml
 
+from advcore.pipelines.graph.settings import Study
 from advcore.pipelines.settings import schema
-from advcore.pipelines.study.settings import Study
 from advcore.pipelines.sweep.settings import Sweep
 from advcore.pipelines.training.settings import Training
 

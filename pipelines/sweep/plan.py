@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from advcore.pipelines.graph.plan import prepare
+from advcore.pipelines.graph.settings import Study
+from advcore.pipelines.graph.trained_models import on_data
 from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.documents import put
 from advcore.pipelines.settings.runs import RunSettings, TrainSettings
 from advcore.pipelines.settings.schedulers import PBT, Optuna
-from advcore.pipelines.study.plan import prepare
-from advcore.pipelines.study.settings import Study
-from advcore.pipelines.study.trained_models import on_data
 from advcore.pipelines.sweep.metric_names import HELD_OUT
 from advcore.pipelines.sweep.settings import Sweep
 from advcore.pipelines.sweep.space import Point, complete, value_text

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from advcore.pipelines.graph.plan import Prepared, prepare
+from advcore.pipelines.graph.summaries import checked
 from advcore.pipelines.reports.chance import accuracy_of, warned
 from advcore.pipelines.settings.schedulers import PBT, judged_by
-from advcore.pipelines.study.plan import Prepared, prepare
-from advcore.pipelines.study.summaries import checked
 from advcore.pipelines.sweep.lineage import Lineage, succeeding, trace_lineage
 from advcore.pipelines.sweep.metric_names import HELD_OUT, summary_numbers
 from advcore.pipelines.sweep.plan import Plan

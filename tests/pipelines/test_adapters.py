@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from advcore.attacks.attack import attack_name
+from advcore.pipelines.graph.driver import run_study
+from advcore.pipelines.graph.settings import Study
 from advcore.pipelines.settings import schema
-from advcore.pipelines.study.driver import run_study
-from advcore.pipelines.study.settings import Study
 from advcore.workers.errors import InputError
 from advcore.workers.stores.store import open_store
 

@@ -18,10 +18,10 @@ from answers import answer_of, question_of
 
 from advcore.networks import perceptron
 from advcore.pipelines.cli import main
+from advcore.pipelines.graph import saved_answer
+from advcore.pipelines.graph.plan import prepare
+from advcore.pipelines.graph.settings import Study
 from advcore.pipelines.settings import schema
-from advcore.pipelines.study import saved_answer
-from advcore.pipelines.study.plan import prepare
-from advcore.pipelines.study.settings import Study
 from advcore.pipelines.tracking.finished_run import finished_in_mlflow
 from advcore.workers.checkpoints import save_checkpoint
 from advcore.workers.datasets import DataSpec

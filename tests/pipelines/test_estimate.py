@@ -10,12 +10,12 @@ import yaml
 from studies import study_of
 
 from advcore.pipelines.cli import main
+from advcore.pipelines.graph.driver import run_study
+from advcore.pipelines.graph.dry_run import describe_dry_run
+from advcore.pipelines.graph.estimates import FILE, duration_text
+from advcore.pipelines.graph.settings import Study
 from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.names import TAKEN
-from advcore.pipelines.study.driver import run_study
-from advcore.pipelines.study.dry_run import describe_dry_run
-from advcore.pipelines.study.estimates import FILE, duration_text
-from advcore.pipelines.study.settings import Study
 from advcore.pipelines.sweep.settings import Sweep
 from advcore.workers.errors import InputError
 

@@ -15,10 +15,10 @@ from mappings import by_kind, mapping_of, spoilt
 from sweeps import tiny_sweep
 
 from advcore.pipelines import cli
+from advcore.pipelines.graph.plan import prepare
+from advcore.pipelines.graph.settings import Study
 from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.documents import load_yaml
-from advcore.pipelines.study.plan import prepare
-from advcore.pipelines.study.settings import Study
 from advcore.pipelines.sweep.plan import check_trial_settings, plan_of
 from advcore.pipelines.sweep.settings import Sweep
 from advcore.pipelines.training.loading import load_training
@@ -119,7 +119,7 @@ def only_checked(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return stop
 
     monkeypatch.setattr(
-        "advcore.pipelines.study.driver.run_study",
+        "advcore.pipelines.graph.driver.run_study",
         checked(lambda study: (study.run.check(), prepare(study))),
     )
     monkeypatch.setattr("advcore.pipelines.training.driver.train", checked(load_training))

@@ -23,9 +23,9 @@ from driver import ROOT
 from mlflow_store import client
 from postgres import free_port
 
+from advcore.pipelines.graph.driver import run_study
+from advcore.pipelines.graph.settings import Study
 from advcore.pipelines.settings.schema import read
-from advcore.pipelines.study.driver import run_study
-from advcore.pipelines.study.settings import Study
 from advcore.workers.pool.preconditions import private_token
 from advcore.workers.stores.store import open_store
 

@@ -16,13 +16,13 @@ from studies import study_of
 
 from advcore.networks import perceptron
 from advcore.pipelines.cli import main
+from advcore.pipelines.graph.driver import run_study
+from advcore.pipelines.graph.report import Report
+from advcore.pipelines.graph.summaries import checked, drawings
 from advcore.pipelines.printing import show
 from advcore.pipelines.reports.chance import Accuracy, accuracy_of
 from advcore.pipelines.reports.escaping import in_markdown, visible
 from advcore.pipelines.reports.text import plane_table, whole_curves
-from advcore.pipelines.study.driver import run_study
-from advcore.pipelines.study.report import Report
-from advcore.pipelines.study.summaries import checked, drawings
 from advcore.probes import Curvature, Curve, Lines, Series, Summary
 from advcore.workers.checkpoints import save_checkpoint
 

@@ -12,10 +12,10 @@ import torch
 from studies import Picky, indices, interrupt_after, stored, study_of
 
 from advcore.networks import perceptron
+from advcore.pipelines.graph.driver import run_study
+from advcore.pipelines.graph.report import Report
+from advcore.pipelines.graph.settings import Study
 from advcore.pipelines.settings import schema
-from advcore.pipelines.study.driver import run_study
-from advcore.pipelines.study.report import Report
-from advcore.pipelines.study.settings import Study
 from advcore.pipelines.tracking.client import FIRST_CONTACT_SETTINGS
 from advcore.probes import Curvature
 from advcore.randomness import drawn_places

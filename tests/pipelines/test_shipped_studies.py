@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from advcore.pipelines.graph.driver import run_study
+from advcore.pipelines.graph.settings import Study
 from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.schema import read
 from advcore.pipelines.settings.shipped import find, shipped_files
-from advcore.pipelines.study.driver import run_study
-from advcore.pipelines.study.settings import Study
 
 SMALL = ("data.samples=12", "run.threads=1", "run.track=false", "run.shard_size=12")
 

@@ -12,9 +12,9 @@ import torch
 from mlflow_store import client
 from torch import nn
 
+from advcore.pipelines.graph.plan import prepare
+from advcore.pipelines.graph.settings import Study
 from advcore.pipelines.settings import schema
-from advcore.pipelines.study.plan import prepare
-from advcore.pipelines.study.settings import Study
 from advcore.pipelines.training.driver import train
 from advcore.pipelines.training.epoch_loop import epochs
 from advcore.pipelines.training.settings import Training

@@ -9,11 +9,11 @@ import yaml
 
 from advcore.pipelines.claims import Measured
 from advcore.pipelines.claims.results import by_place
+from advcore.pipelines.graph.driver import run_study
+from advcore.pipelines.graph.settings import Study
+from advcore.pipelines.graph.trained_models import with_trained
 from advcore.pipelines.printing import render_report
 from advcore.pipelines.settings import schema
-from advcore.pipelines.study.driver import run_study
-from advcore.pipelines.study.settings import Study
-from advcore.pipelines.study.trained_models import with_trained
 from advcore.workers.errors import InputError
 
 RECIPE = """

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
+from advcore.pipelines.graph.driver import run_study
+from advcore.pipelines.graph.settings import Study
 from advcore.pipelines.settings import schema
-from advcore.pipelines.study.driver import run_study
-from advcore.pipelines.study.settings import Study
 from advcore.pipelines.training.driver import train
 from advcore.pipelines.training.settings import Training
 from advcore.workers.errors import InputError

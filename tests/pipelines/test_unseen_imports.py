@@ -9,9 +9,9 @@ from mlflow_store import client
 from studies import study_of
 from sweeps import sweep_of, tiny_sweep, with_term
 
+from advcore.pipelines.graph.driver import run_study
 from advcore.pipelines.printing import render_report
 from advcore.pipelines.settings.schema import read
-from advcore.pipelines.study.driver import run_study
 from advcore.pipelines.sweep.driver import sweep
 from advcore.pipelines.training.driver import train
 from advcore.pipelines.training.settings import Training

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 
+from advcore.pipelines.graph.settings import Study
 from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.model_checks import Checked, check_box, check_model
-from advcore.pipelines.study.settings import Study
 from advcore.pipelines.tracking.checkpoints import resolve_checkpoint
 from advcore.probes import Comparison, Probe
 from advcore.transforms import Transform

@@ -10,6 +10,11 @@ import yaml
 
 from advcore.pipelines.claims import Tables
 from advcore.pipelines.claims.results import evaluate_claim
+from advcore.pipelines.graph.facts import Facts, gather, settings_of, training_file
+from advcore.pipelines.graph.plan import Prepared
+from advcore.pipelines.graph.report import RESULTS, Report, table_file
+from advcore.pipelines.graph.settings import Study
+from advcore.pipelines.graph.summaries import drawings, summarised
 from advcore.pipelines.machine.environment import environment_tags
 from advcore.pipelines.reports.chance import warned
 from advcore.pipelines.reports.escaping import visible
@@ -23,11 +28,6 @@ from advcore.pipelines.reports.machine_readable import (
 from advcore.pipelines.reports.outputs import Outputs
 from advcore.pipelines.reports.text import curves_rows, document, section
 from advcore.pipelines.settings import schema
-from advcore.pipelines.study.facts import Facts, gather, settings_of, training_file
-from advcore.pipelines.study.plan import Prepared
-from advcore.pipelines.study.report import RESULTS, Report, table_file
-from advcore.pipelines.study.settings import Study
-from advcore.pipelines.study.summaries import drawings, summarised
 from advcore.probes import Columns, Summary
 from advcore.workers.checkpoints import atomic_write
 from advcore.workers.errors import USERS_ERRORS, InputError, is_full

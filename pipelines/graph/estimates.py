@@ -10,9 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from advcore.pipelines.graph.plan import Prepared
+from advcore.pipelines.graph.settings import Study
 from advcore.pipelines.settings import schema
-from advcore.pipelines.study.plan import Prepared
-from advcore.pipelines.study.settings import Study
 from advcore.pipelines.training.settings import Training
 from advcore.workers.checkpoints import atomic_write, read_metadata
 from advcore.workers.keys import settings_that_define_rows

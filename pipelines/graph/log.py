@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from advcore.pipelines.claims import Measured
 from advcore.pipelines.claims.results import by_place, verdicts
+from advcore.pipelines.graph.plan import Prepared
+from advcore.pipelines.graph.report import Report, table_file
 from advcore.pipelines.machine.environment import environment_tags
 from advcore.pipelines.settings import schema
-from advcore.pipelines.study.plan import Prepared
-from advcore.pipelines.study.report import Report, table_file
 from advcore.pipelines.tracking.finished_run import CHILDREN
 from advcore.pipelines.tracking.record import (
     Artifact,

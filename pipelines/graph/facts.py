@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import yaml
 
+from advcore.pipelines.graph.plan import Prepared
 from advcore.pipelines.machine.environment import environment_tags
 from advcore.pipelines.reports.chance import Accuracy, accuracy_of
 from advcore.pipelines.reports.escaping import in_markdown
 from advcore.pipelines.reports.tables import markdown
 from advcore.pipelines.settings import schema
-from advcore.pipelines.study.plan import Prepared
 from advcore.workers.models import ModelSpec
 from advcore.workers.paths import expand_path
 from advcore.workers.redaction import plain_without_secrets, without_secrets

@@ -5,19 +5,19 @@ import time
 from contextlib import closing
 from dataclasses import replace
 
+from advcore.pipelines.graph.collecting import collect_results, set_aside
+from advcore.pipelines.graph.estimates import TimeEstimate, estimate, note_measuring
+from advcore.pipelines.graph.log import log_study_definition, log_study_results
+from advcore.pipelines.graph.plan import prepare
+from advcore.pipelines.graph.report import Report
+from advcore.pipelines.graph.report_files import read_finished_study, write_report
+from advcore.pipelines.graph.saved_answer import Kept
+from advcore.pipelines.graph.settings import Study
+from advcore.pipelines.graph.trained_models import with_trained
+from advcore.pipelines.graph.witnesses import input_files, output_files
 from advcore.pipelines.machine.lock import exclusive_lock
 from advcore.pipelines.settings.names import check_alone
 from advcore.pipelines.settings.runs import RunSettings
-from advcore.pipelines.study.collecting import collect_results, set_aside
-from advcore.pipelines.study.estimates import TimeEstimate, estimate, note_measuring
-from advcore.pipelines.study.log import log_study_definition, log_study_results
-from advcore.pipelines.study.plan import prepare
-from advcore.pipelines.study.report import Report
-from advcore.pipelines.study.report_files import read_finished_study, write_report
-from advcore.pipelines.study.saved_answer import Kept
-from advcore.pipelines.study.settings import Study
-from advcore.pipelines.study.trained_models import with_trained
-from advcore.pipelines.study.witnesses import input_files, output_files
 from advcore.pipelines.tracking.background import background_log, start_run
 from advcore.pipelines.tracking.checkpoints import upload_checkpoints
 from advcore.pipelines.tracking.record import NullRun

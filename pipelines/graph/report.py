@@ -6,9 +6,9 @@ from pathlib import Path
 
 from advcore.pipelines.claims import Measured
 from advcore.pipelines.claims.results import claim_warnings
-from advcore.pipelines.study.facts import UNSEEN, Words
-from advcore.pipelines.study.saved_answer import Kept
-from advcore.pipelines.study.settings import Study
+from advcore.pipelines.graph.facts import UNSEEN, Words
+from advcore.pipelines.graph.saved_answer import Kept
+from advcore.pipelines.graph.settings import Study
 from advcore.probes import Summary
 from advcore.workers.tasks import TaskResult
 

@@ -1,10 +1,10 @@
 """The input and output files of a study, whose change means that it has to be run again."""
 
+from advcore.pipelines.graph.report import Report
+from advcore.pipelines.graph.saved_answer import Stats, stats
+from advcore.pipelines.graph.settings import Study
 from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.shipped import find
-from advcore.pipelines.study.report import Report
-from advcore.pipelines.study.saved_answer import Stats, stats
-from advcore.pipelines.study.settings import Study
 from advcore.workers.code import own_names, reach
 from advcore.workers.datasets.origin import files
 from advcore.workers.paths import expand_path

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from advcore.pipelines.graph.estimates import note_training, pending
+from advcore.pipelines.graph.plan import Prepared, prepare
+from advcore.pipelines.graph.settings import Study
 from advcore.pipelines.settings.model_checks import fitting
 from advcore.pipelines.settings.schema import read
-from advcore.pipelines.study.estimates import note_training, pending
-from advcore.pipelines.study.plan import Prepared, prepare
-from advcore.pipelines.study.settings import Study
 from advcore.pipelines.training.driver import train
 from advcore.pipelines.training.settings import Training
 from advcore.workers.datasets import Dataset, DataSpec, load

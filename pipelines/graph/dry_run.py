@@ -3,11 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
-from advcore.pipelines.study.driver import make_runner
-from advcore.pipelines.study.estimates import estimate, pending
-from advcore.pipelines.study.plan import prepare
-from advcore.pipelines.study.settings import Study
-from advcore.pipelines.study.trained_models import untrained
+from advcore.pipelines.graph.driver import make_runner
+from advcore.pipelines.graph.estimates import estimate, pending
+from advcore.pipelines.graph.plan import prepare
+from advcore.pipelines.graph.settings import Study
+from advcore.pipelines.graph.trained_models import untrained
 from advcore.workers.paths import expand_path
 from advcore.workers.stores.folder_store import FolderStore
 from advcore.workers.stores.store import open_store, resolved

@@ -1,1 +1,0 @@
-"""A study: its file, checks, tasks, driver, report."""
