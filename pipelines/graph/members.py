@@ -1,0 +1,63 @@
+"""Members and families: what the entries of a study expand to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from advcore.pipelines.graph.axes import Label
+
+Coordinates = Mapping[str, Label]
+"""A label by the name of its axis; an axis that a member lacks is not there."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One member of a family: an entry with every axis filled in.
+
+    Attributes:
+        section, family: where its entry stands.
+        at: its coordinates.
+        settings: its entry, with the ids of members in place of what referred to them.
+        inputs: ids of the members that it needs, each once.
+    """
+
+    section: str
+    family: str
+    at: Coordinates
+    settings: Mapping[str, Any]
+    inputs: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """The member in words: `student learnt_from=D_R seed=0`."""
+        return labelled(self.family, self.at)
+
+    @property
+    def id(self) -> str:
+        """The member's name in the graph: its section and its label."""
+        return f"{self.section}.{self.label}"
+
+
+@dataclass(frozen=True)
+class Family:
+    """An entry of a study with all its members.
+
+    Attributes:
+        section, name: where its entry stands.
+        axes: names of its axes, in order.
+        members: members by id.
+    """
+
+    section: str
+    name: str
+    axes: tuple[str, ...]
+    members: Mapping[str, Member]
+
+
+Families = Mapping[tuple[str, str], Family]
+"""Families by section and name, each after those that it needs."""
+
+
+def labelled(name: str, at: Mapping[str, Any]) -> str:
+    """Return a name with coordinates, as tables show it."""
+    return " ".join([name, *(f"{axis}={label}" for axis, label in at.items())])
