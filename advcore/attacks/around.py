@@ -1,4 +1,4 @@
-"""What all wrappers of one attack have in common."""
+"""The members that all wrappers of one attack share."""
 
 from abc import ABC
 from dataclasses import dataclass, replace

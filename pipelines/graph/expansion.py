@@ -7,7 +7,7 @@ from typing import Any
 from advcore.pipelines.graph.axes import Axis, filled, mentioned, points, read_axes
 from advcore.pipelines.graph.joining import Combination, join, reduced
 from advcore.pipelines.graph.members import Families, Family, Member
-from advcore.pipelines.graph.references import SECTIONS, references, resolve
+from advcore.pipelines.graph.references import SECTIONS, find_references, resolve
 from advcore.workers.errors import InputError
 
 Entries = Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -68,7 +68,7 @@ def _order(
         named = [
             resolve(choice, reference.sections, entries, f"{at}.{'.'.join(reference.path)}")
             for point in points([axes[axis] for axis in own])
-            for reference in references(section, filled(entry, axes, point, at), at)
+            for reference in find_references(section, filled(entry, axes, point, at), at)
             for choice in reference.choices
         ]
         sorter.add((section, name), *dict.fromkeys(named))
@@ -94,7 +94,7 @@ def _family(
     for point in points(own):
         settings = filled(entry, axes, point, at)
         combinations = [Combination(point)]
-        for reference in references(section, settings, at):
+        for reference in find_references(section, settings, at):
             place = f"{at}.{'.'.join(reference.path)}"
             combinations = join(combinations, reference, families, axes, place)
         names |= dict.fromkeys(axis for found in combinations for axis in found.at)

@@ -63,7 +63,7 @@ class Reference:
     together: bool = False
 
 
-def references(section: str, entry: Mapping[str, Any], at: str) -> list[Reference]:
+def find_references(section: str, entry: Mapping[str, Any], at: str) -> list[Reference]:
     """Return the references of an entry, in the order of its fields.
 
     Raises InputError for what is no name, `{of, where, rename}` or `{each, as}`.
