@@ -21,6 +21,7 @@ from advcore.randomness import Randomness
 from advcore.workers.batch_sizes import BatchSizes
 from advcore.workers.datasets import Dataset, batch
 from advcore.workers.datasets.batches import images_of, torch_dtype
+from advcore.workers.devices import resolve_device
 from advcore.workers.errors import USERS_ERRORS, InputError, UnavailableError
 from advcore.workers.models import ModelSpec, build, content_hash, with_local_checkpoint
 from advcore.workers.probe_checks import Fingerprint, check_columns, check_untouched, fingerprint
@@ -212,17 +213,3 @@ class Worker:
                 "this worker, or has changed since the study started: start the study anew"
             )
         return build(own, torch_dtype(dtype)).to(self._device, torch_dtype(dtype))
-
-
-def resolve_device(name: str) -> torch.device:
-    """The device "cpu", "cuda" (or "cuda:1"), or for "auto" a GPU if torch sees one.
-
-    Raises InputError where it is not there.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name != "cpu" and not (name.startswith("cuda") and torch.cuda.is_available()):
-        raise InputError(
-            f"device must be cpu, cuda or auto, and cuda needs a GPU that torch sees; got {name!r}"
-        )
-    return torch.device(name)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import torch
 
-from advcore.workers.actor import Worker, resolve_device
+from advcore.workers.actor import Worker
 from advcore.workers.datasets import Dataset
+from advcore.workers.devices import resolve_device
 from advcore.workers.errors import InputError
 from advcore.workers.stores.store import open_store
 from advcore.workers.tasks import Task, TaskResult, unique

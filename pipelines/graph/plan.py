@@ -8,7 +8,6 @@ from itertools import product
 
 from advcore.pipelines.graph.settings import Study
 from advcore.pipelines.settings import schema
-from advcore.pipelines.settings.model_checks import Checked, check_box, check_model
 from advcore.pipelines.tracking.checkpoints import resolve_checkpoint
 from advcore.probes import Comparison, Probe
 from advcore.transforms import Transform
@@ -16,6 +15,7 @@ from advcore.workers.code import own_code, unseen_imports
 from advcore.workers.datasets import Dataset, load
 from advcore.workers.errors import USERS_ERRORS, InputError
 from advcore.workers.keys import settings_that_define_rows, work_key
+from advcore.workers.model_checks import Checked, check_box, check_model
 from advcore.workers.models import content_hash
 from advcore.workers.paths import expand_path
 from advcore.workers.shards import Shard, split

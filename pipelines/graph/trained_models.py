@@ -12,12 +12,12 @@ import numpy as np
 from advcore.pipelines.graph.estimates import note_training, pending
 from advcore.pipelines.graph.plan import Prepared, prepare
 from advcore.pipelines.graph.settings import Study
-from advcore.pipelines.settings.model_checks import fitting
 from advcore.pipelines.settings.schema import read
 from advcore.pipelines.training.driver import train
 from advcore.pipelines.training.settings import Training
 from advcore.workers.datasets import Dataset, DataSpec, load
 from advcore.workers.errors import InputError
+from advcore.workers.model_checks import fitting
 from advcore.workers.models import ModelSpec
 
 Tell = Callable[[Prepared, Mapping[str, Training]], None]

@@ -144,7 +144,7 @@ class TrainSettings:
             raise InputError(
                 f"run.tracking_wait is in seconds, 0 or more; got {self.tracking_wait}"
             )
-        from advcore.workers.actor import resolve_device  # it brings torch
+        from advcore.workers.devices import resolve_device  # it brings torch
 
         resolve_device(self.device)
 

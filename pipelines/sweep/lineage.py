@@ -9,10 +9,10 @@ from advcore.pipelines.settings import schema
 from advcore.pipelines.sweep.plan import Plan
 from advcore.pipelines.sweep.population import RECIPE, can_change_between_epochs
 from advcore.pipelines.sweep.space import Point
-from advcore.pipelines.training.epoch_loop import ABOUT, STATE
 from advcore.pipelines.training.settings import Training
 from advcore.training.change import Change, numbers_of
 from advcore.workers.redaction import restored
+from advcore.workers.training.epoch_loop import ABOUT, STATE
 
 Lineage = list[dict[str, Any]]
 """Stretches of a training: `after` how many epochs each began, and the `settings` of the space in

@@ -56,9 +56,10 @@ def log_sweep_results(record: Run, report: SweepReport, journal: Journal) -> Non
                 }
             )
         )
-        ready = load_training(journal.plan.at(report.best.point))
+        training = journal.plan.at(report.best.point)
+        ready = load_training(training)
         weights, about = (report.folder / f"best{suffix}" for suffix in SUFFIXES)
-        run, data = journal.run(report.best), ready.training.data
+        run, data = journal.run(report.best), training.data
         learnt_from = DatasetInput(
             data.name, ready.digest, len(ready.data), ready.data.shape, data.name, "training"
         )

@@ -16,13 +16,14 @@ from advcore.pipelines.sweep.lineage import Lineage, succeeding, trace_lineage
 from advcore.pipelines.sweep.metric_names import HELD_OUT, summary_numbers
 from advcore.pipelines.sweep.plan import Plan
 from advcore.pipelines.sweep.space import Point
-from advcore.pipelines.training.epoch_loop import ABOUT, MODEL, epochs
+from advcore.pipelines.training.epoch_loop import epochs
 from advcore.pipelines.training.loading import load_training
 from advcore.pipelines.training.settings import Training
 from advcore.probes import Table
 from advcore.workers.errors import InputError
 from advcore.workers.inline import Inline
 from advcore.workers.stores.store import open_store
+from advcore.workers.training.epoch_loop import ABOUT, MODEL
 
 
 @dataclass(frozen=True)

@@ -10,18 +10,12 @@ from tqdm import tqdm
 from advcore.pipelines.machine.environment import environment_tags
 from advcore.pipelines.machine.lock import exclusive_lock
 from advcore.pipelines.settings import schema
+from advcore.pipelines.settings.runs import TrainSettings
 from advcore.pipelines.tracking.background import background_log, start_run
 from advcore.pipelines.tracking.checkpoints import download_checkpoint
 from advcore.pipelines.tracking.record import DatasetInput, Metrics, Model, Params, Run, Tags
 from advcore.pipelines.tracking.tracker import make_tracker
-from advcore.pipelines.training.epoch_loop import (
-    ABOUT,
-    MODEL,
-    chosen_epoch,
-    read_history,
-    run_epochs,
-)
-from advcore.pipelines.training.loading import Loaded, load_training, warn_of_unseen
+from advcore.pipelines.training.loading import load_training, warn_of_unseen
 from advcore.pipelines.training.settings import Training
 from advcore.training import overfitting
 from advcore.workers.checkpoints import (
@@ -32,6 +26,14 @@ from advcore.workers.checkpoints import (
 from advcore.workers.errors import InputError
 from advcore.workers.models import content_hash
 from advcore.workers.redaction import plain_without_secrets
+from advcore.workers.training.epoch_loop import (
+    ABOUT,
+    MODEL,
+    chosen_epoch,
+    read_history,
+    run_epochs,
+)
+from advcore.workers.training.loading import Loaded
 
 
 @dataclass(frozen=True)
@@ -74,13 +76,13 @@ def _train(training: Training) -> Trained:
     opened = make_tracker(training.run.track, training.run.tracking_uri, out).open(
         training.run.experiment, ready.identity, training.name
     )
-    start_run(opened, lambda: _describe(opened, ready))
+    start_run(opened, lambda: _describe(opened, training, ready))
     with background_log(opened, training.run.tracking_wait) as log:
         try:
-            history = _watched(ready, folder, log.run)
+            history = _watched(ready, folder, log.run, training.run)
         except FloatingPointError as error:
             raise InputError(f"training {training.name} diverged: {error}") from error
-        epoch = chosen_epoch(training, history)
+        epoch = chosen_epoch(ready.training, history)
         for name, place in ((ABOUT, checkpoint.with_suffix(".json")), (MODEL, checkpoint)):
             with atomic_write(place) as unfinished:
                 shutil.copyfile(folder / name, unfinished)
@@ -95,7 +97,9 @@ def _train(training: Training) -> Trained:
     return Trained(checkpoint, False, history[epoch - 1], epoch, log.unlogged)
 
 
-def _watched(ready: Loaded, folder: Path, record: Run) -> list[dict[str, float]]:
+def _watched(
+    ready: Loaded, folder: Path, record: Run, place: TrainSettings
+) -> list[dict[str, float]]:
     """Run the epochs with a progress bar and log them; return the numbers of all."""
     history = read_history(ready, folder)
     for number, metrics in enumerate(history, 1):
@@ -104,7 +108,7 @@ def _watched(ready: Loaded, folder: Path, record: Run) -> list[dict[str, float]]
     with tqdm(
         total=total, initial=len(history), desc=f"train {name}", unit="epoch", file=sys.stderr
     ) as bar:
-        for progress in run_epochs(ready, folder):
+        for progress in run_epochs(ready, folder, place.device, place.threads):
             history.append(progress.metrics)
             record.log(Metrics(progress.metrics, progress.epoch))
             _tell_overfitting(record, history, bar)
@@ -132,9 +136,9 @@ def _tell_overfitting(record: Run, history: list[dict[str, float]], bar: tqdm) -
             )
 
 
-def _describe(record: Run, ready: Loaded) -> None:
+def _describe(record: Run, training: Training, ready: Loaded) -> None:
     """Log the parameters, tags and data sets of a training."""
-    training, test = ready.training, ready.test
+    test = ready.test
     settings = plain_without_secrets(schema.unstructure(training))
     start = settings["model"].pop(
         "checkpoint"

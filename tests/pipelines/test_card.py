@@ -10,10 +10,11 @@ from pathlib import Path
 import torch
 
 from advcore.pipelines.settings import schema
-from advcore.pipelines.tracking.card import add_to_card, card_of, make_card, model_description
+from advcore.pipelines.tracking.card import add_to_card, card_of, model_description
 from advcore.pipelines.tracking.packing import export
 from advcore.workers.checkpoints import bare_weights, read_metadata, save_tensors
 from advcore.workers.models import ModelSpec, build
+from advcore.workers.training.card import make_card
 
 DOCS = (Path(__file__).parents[2] / "docs/models.md").read_text()
 SPEC = ModelSpec(

@@ -13,13 +13,13 @@ from advcore.pipelines.sweep.choice import chosen_on_test, interval, resampled
 from advcore.pipelines.sweep.driver import sweep
 from advcore.pipelines.sweep.metric_names import curves_of, summary_numbers
 from advcore.pipelines.sweep.plan import plan_of
-from advcore.pipelines.training.epoch_loop import accuracy
 from advcore.pipelines.training.loading import load_training
 from advcore.shares import wilson
 from advcore.workers.datasets import batch
 from advcore.workers.errors import InputError
 from advcore.workers.models import build
 from advcore.workers.shards import Shard
+from advcore.workers.training.epoch_loop import accuracy
 
 pytestmark = pytest.mark.usefixtures("one_figure")
 
@@ -88,7 +88,9 @@ def test_the_best_trial_is_chosen_on_samples_held_out_and_reported_on_others(pla
     assert ready.held_out is not None
     assert (len(ready.data), len(ready.held_out)) == (160, 40)
     assert not set(ready.data.indices) & set(ready.held_out.indices)
-    network = build(replace(ready.model, checkpoint=str(report.folder / "best.safetensors")))
+    network = build(
+        replace(ready.training.model, checkpoint=str(report.folder / "best.safetensors"))
+    )
     samples = batch(ready.held_out, Shard(0, 40))
     right = accuracy(network, samples.images, samples.labels)
     assert report.best.metrics["validation/robustness/accuracy"] == pytest.approx(right)

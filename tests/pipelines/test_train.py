@@ -266,7 +266,7 @@ def test_samples_are_held_out_by_a_seed_of_their_own(
     assert ready.held_out is not None
     assert len(ready.held_out) == count
     both = np.concatenate([ready.data.indices, ready.held_out.indices])
-    whole = load(ready.training.data)
+    whole = load(training_of().data)
     assert np.array_equal(np.sort(both), whole.indices)
     place_of = np.searchsorted(whole.indices, ready.held_out.indices)
     assert np.array_equal(ready.held_out.images, whole.images[place_of])

@@ -11,9 +11,10 @@ import advcore.workers.actor
 from advcore.curvature import temperature_for
 from advcore.probes import Curvature, Transfer
 from advcore.randomness import Randomness, drawn_places
-from advcore.workers.actor import Worker, resolve_device
+from advcore.workers.actor import Worker
 from advcore.workers.datasets import batch
 from advcore.workers.datasets.batches import images_of
+from advcore.workers.devices import resolve_device
 from advcore.workers.errors import InputError
 from advcore.workers.inline import Inline
 from advcore.workers.models import ModelSpec, build, content_hash

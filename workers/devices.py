@@ -1,0 +1,19 @@
+"""Devices by name."""
+
+import torch
+
+from advcore.workers.errors import InputError
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device "cpu", "cuda" (or "cuda:1"), or for "auto" a GPU if torch sees one.
+
+    Raises InputError where it is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name != "cpu" and not (name.startswith("cuda") and torch.cuda.is_available()):
+        raise InputError(
+            f"device must be cpu, cuda or auto, and cuda needs a GPU that torch sees; got {name!r}"
+        )
+    return torch.device(name)

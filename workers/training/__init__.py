@@ -1,0 +1,1 @@
+"""One training where it is computed: its description, its samples, its epochs."""
