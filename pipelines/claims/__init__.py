@@ -1,4 +1,4 @@
-"""Claims of the article as numbers: an estimate, its 95 % interval, and a verdict."""
+"""Claims: expectations of numbers, each with an estimate, its 95 % interval and a verdict."""
 
 from advcore.pipelines.claims.grid import Grid, Numbers, Tables
 from advcore.pipelines.claims.kinds import CLAIMS, Claim, OfNumbers, OfTwoModels

@@ -124,7 +124,7 @@ class Numbers:
         """Return the rows that match `where`."""
         table = tables.get(self.probe, {}).get(self.model)
         if table is None:
-            raise LookupError(f"no rows of probe {self.probe} on model {self.model}")
+            raise LookupError(explain_missing_rows(self.probe, self.model))
         for wanted in (self.column, *([self.over] if self.over else []), *self.where, "sample"):
             if wanted not in table:
                 raise LookupError(
@@ -138,6 +138,14 @@ class Numbers:
                 f"probe {self.probe} on model {self.model} has no row with {self.where}"
             )
         return _Rows(table, chosen)
+
+
+def explain_missing_rows(probe: str, model: str) -> str:
+    """Return the message for a claim about rows that are missing."""
+    return (
+        f"no rows of probe {probe} on model {model}: it was not measured, or failed; run the "
+        "same command again, which measures what is missing"
+    )
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from advcore.pipelines.claims.two_models import Difference, Share
 
 
 class Claim(Protocol):
-    """A frozen dataclass with a sentence of the article, and how to measure it.
+    """A frozen dataclass with what is expected of a number, and how to measure it.
 
     What a claim may have besides stands in `Bounded`, `OfNumbers` and `OfTwoModels`.
     """

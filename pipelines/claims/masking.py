@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from advcore.pipelines.claims.bootstrap import indices, quantiles
-from advcore.pipelines.claims.grid import Tables
+from advcore.pipelines.claims.grid import Tables, explain_missing_rows
 from advcore.pipelines.claims.measured import Measured, judge
 from advcore.probes import Table
 from advcore.probes.masking_signs import summarise_signs
@@ -22,8 +22,8 @@ class MaskingWarnings:
         says: claim in words.
         probe: name of the probe whose rows count, one a sample.
         model: name of the model whose rows count.
-        at_least: smallest value that the article reports; -inf for no bound.
-        at_most: largest value that the article reports; inf for no bound.
+        at_least: smallest value that is expected; -inf for no bound.
+        at_most: largest value that is expected; inf for no bound.
     """
 
     says: str
@@ -36,7 +36,7 @@ class MaskingWarnings:
         """Return the number of warnings. Raises LookupError where the tables lack the rows."""
         table = tables.get(self.probe, {}).get(self.model)
         if table is None:
-            raise LookupError(f"no rows of probe {self.probe} on model {self.model}")
+            raise LookupError(explain_missing_rows(self.probe, self.model))
         signs = {name: torch.as_tensor(np.asarray(table[name])) for name in SIGNS if name in table}
         if len(signs) < len(SIGNS):
             raise LookupError(

@@ -30,8 +30,8 @@ class Level:
     Attributes:
         says: claim in words.
         of: numbers of the claim.
-        at_least: smallest value that the article reports; -inf for no bound.
-        at_most: largest value that the article reports; inf for no bound.
+        at_least: smallest value that is expected; -inf for no bound.
+        at_most: largest value that is expected; inf for no bound.
     """
 
     says: str
@@ -57,13 +57,11 @@ class Trend:
 
     It is 1 if the statistic always rises, -1 if it always falls.
 
-    It is 1 if the statistic always rises, -1 if it always falls.
-
     Attributes:
         says: claim in words.
         of: numbers of the claim.
-        at_least: smallest value that the article reports; -inf for no bound.
-        at_most: largest value that the article reports; inf for no bound.
+        at_least: smallest value that is expected; -inf for no bound.
+        at_most: largest value that is expected; inf for no bound.
     """
 
     says: str
@@ -106,8 +104,8 @@ class Power:
     Attributes:
         says: claim in words.
         of: numbers of the claim; `of.over` holds positive numbers.
-        at_least: smallest value that the article reports; -inf for no bound.
-        at_most: largest value that the article reports; inf for no bound.
+        at_least: smallest value that is expected; -inf for no bound.
+        at_most: largest value that is expected; inf for no bound.
     """
 
     says: str

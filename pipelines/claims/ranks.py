@@ -1,8 +1,6 @@
 """The rank correlation (Spearman) of numbers with their position.
 
 Its interval is over samples or over networks.
-
-Its interval is over samples or over networks.
 """
 
 from collections.abc import Callable

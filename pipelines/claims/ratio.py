@@ -24,8 +24,8 @@ class Ratio:
     Attributes:
         says: claim in words.
         of: numbers of the claim.
-        at_least: smallest value that the article reports; -inf for no bound.
-        at_most: largest value that the article reports; inf for no bound.
+        at_least: smallest value that is expected; -inf for no bound.
+        at_most: largest value that is expected; inf for no bound.
         to: other model.
         position: index of the ratio that counts, -1 for the last; the smallest of all when None.
         per: index of the ratio that the result is divided by.

@@ -28,8 +28,8 @@ def over_seeds(estimates: Sequence[Estimate], in_logarithms: bool = False) -> Es
     values, lows, highs = parts.T
     if not np.isfinite(values).all():
         raise LookupError(
-            f"over {len(estimates)} seeds the numbers are "
-            f"{', '.join(f'{own.value:g}' for own in estimates)}: no mean"
+            f"cannot average {', '.join(f'{own.value:g}' for own in estimates)} over "
+            f"{len(estimates)} seeds; take statistic: median, or choose finite ones by where"
         )
     between = stdtrit(len(values) - 1, 1 - TAIL) * values.std(ddof=1) / np.sqrt(len(values))
     middle = values.mean()

@@ -17,8 +17,6 @@ class Correlation:
 
     It is 1 if one always rises with the other.
 
-    It is 1 if one always rises with the other.
-
     Ties share their mean rank; inf, not found, is the largest. The interval is the bootstrap's,
     over samples.
 
@@ -26,8 +24,8 @@ class Correlation:
         says: claim in words.
         of: numbers of the claim; their `statistic` is not used.
         against: other numbers, of the same samples; their `statistic` is not used.
-        at_least: smallest value that the article reports; -inf for no bound.
-        at_most: largest value that the article reports; inf for no bound.
+        at_least: smallest value that is expected; -inf for no bound.
+        at_most: largest value that is expected; inf for no bound.
     """
 
     says: str

@@ -25,8 +25,8 @@ class Difference:
     Attributes:
         says: claim in words.
         of: numbers of the claim.
-        at_least: smallest value that the article reports; -inf for no bound.
-        at_most: largest value that the article reports; inf for no bound.
+        at_least: smallest value that is expected; -inf for no bound.
+        at_most: largest value that is expected; inf for no bound.
         to: other model.
         paired: take the statistic of the differences, sample by sample; otherwise the difference of
             the statistics.
@@ -83,8 +83,8 @@ class Share:
     Attributes:
         says: claim in words.
         of: numbers of the claim; their `statistic` is not used.
-        at_least: smallest value that the article reports; -inf for no bound.
-        at_most: largest value that the article reports; inf for no bound.
+        at_least: smallest value that is expected; -inf for no bound.
+        at_most: largest value that is expected; inf for no bound.
         to: other model.
         than: constant in place of another model.
         below: count what is below, not above.

@@ -123,7 +123,7 @@ def claims_table(
                 f"- **warning**, claim {name}, {text(warning)}" for warning in result.warnings
             ]
     table = markdown(
-        ["claim", "expected", "measured", "95 % interval", "as expected", "resampled"], rows
+        ["claim", "expected", "measured", "95 % interval", "verdict", "resampled"], rows
     )
     return "\n\n".join([table, *(["\n".join(warned)] if warned else [])])
 
@@ -140,7 +140,7 @@ def report(
     """
     parts = [f"# {name}"]
     if claims and measured:
-        parts += ["## The article's claims, and what was measured", claims_table(claims, measured)]
+        parts += ["## Claims", claims_table(claims, measured)]
     told: set[tuple[str, str]] = set()
     for probe, by_model in summaries.items():
         parts.append(f"## {probe}")

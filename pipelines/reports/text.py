@@ -9,7 +9,7 @@ from advcore.pipelines.reports.escaping import in_markdown
 from advcore.probes import Curve, Probe, Summary
 
 VERDICTS = (
-    "As expected: *yes* where the whole interval lies within what is expected, *no* where it "
+    "Verdict: *yes* where the whole interval lies within what is expected, *no* where it "
     "lies wholly outside, *undecided* "
     "otherwise, *-* where nothing is expected. Intervals are over what was resampled."
 )
@@ -30,12 +30,12 @@ def document(
     parts = [
         f"# {name}",
         *(f"**Not complete**: {in_markdown(line)}" for line in missing),
-        "## How this came about",
+        "## How to reproduce",
         head,
     ]
     if claims:
         parts += [
-            "## The article's claims, and what was measured",
+            "## Claims",
             tables.claims_table(claims, measured, in_markdown),
             VERDICTS,
         ]

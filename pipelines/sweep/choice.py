@@ -31,8 +31,6 @@ class Choice:
     """The certainty of the best trial: its number's 95 % interval, equal trials, trials within it.
 
     The interval is over the samples by which it is reported; None: unknown.
-
-    The interval is over the samples by which it is reported; None: unknown.
     """
 
     low: float | None

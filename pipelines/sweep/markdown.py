@@ -118,7 +118,7 @@ def report_text(
     ]
     if claims:
         parts += [
-            "## What was expected, and what was measured",
+            "## Claims",
             tables.claims_table(sweep.claims, claims),
         ]
     parts += [

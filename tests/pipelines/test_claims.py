@@ -19,6 +19,8 @@ from advcore.pipelines.claims import (
     Trend,
     expected,
 )
+from advcore.pipelines.claims.intervals import Estimate
+from advcore.pipelines.claims.seeds import over_seeds
 
 
 def _tables(positions=5, samples=200, models=("plain", "robust")):
@@ -467,3 +469,9 @@ def test_what_the_article_says_in_numbers():
         "-0.6 to -0.4",
         "-",
     ]
+
+
+def test_a_seed_without_a_finite_number_is_refused_with_a_way_out():
+    estimates = [Estimate(1.0, 0.5, 1.5), Estimate(np.inf, 1.0, np.inf)]
+    with pytest.raises(LookupError, match="cannot average 1, inf over 2 seeds; take statistic"):
+        over_seeds(estimates)

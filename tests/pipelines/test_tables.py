@@ -45,7 +45,7 @@ def test_a_claim_shows_its_verdict_what_was_resampled_and_its_warnings() -> None
     header, _, first, second = (
         [cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()
     )
-    assert header[3:] == ["95 % interval", "as expected", "resampled"]
+    assert header[3:] == ["95 % interval", "verdict", "resampled"]
     assert first == ["it is so", ">= 1", "1.2", "0.9 to 1.5", "undecided", "256 samples, one seed"]
     assert second[2:] == ["not measured: no rows", "-", "-", "-"]
     assert warned == "- **warning**, claim so, few_samples: 13 of 256 samples carry 80% of a mean"
