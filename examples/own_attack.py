@@ -1,9 +1,15 @@
 """An attack of your own: a frozen dataclass with `norm`, called with a batch.
 
-In a study it is `attacks: [{kind: "own_attack:BestOfNoise", eps: 1.0}]`, with this file where
-Python finds it.
+In a study, a probe names it, and gives it each eps of its grid:
 
-Run: python examples/own_attack.py
+    probes:
+      robustness:
+        kind: robustness
+        eps: [0.5, 1.0]
+        attacks: [{kind: "own_attack:BestOfNoise"}]
+
+Run this file: python examples/own_attack.py
+Run such a study: PYTHONPATH=examples advcore run study.yaml
 """
 
 from dataclasses import dataclass

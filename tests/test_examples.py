@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,14 @@ import torch
 from advcore import Untargeted
 from advcore.attacks import Status
 from advcore.classifier import predict
+from advcore.pipelines import Study, run
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 PRINTED = {
     "own_model.py": ("robust accuracy at l2 0.05: ", "median margin in DCT block 3: "),
     "own_attack.py": ("BestOfNoise: ", "PGD: 16 of 16 found"),
-    "own_probe.py": ("cool {'median_sure': ", "bright"),
+    "own_probe.py": ("cool {'median_sure': ", "bright", "figures/cool/sureness.png"),
     "study_from_python.py": ("rises: ", "expected >= 0.9: "),
 }
 
@@ -57,14 +59,24 @@ def test_the_notebooks_cells_run_in_order() -> None:
     assert 0 <= held["images"].min() <= held["images"].max() <= 1
 
 
-def test_the_attack_of_ones_own_is_taken_by_a_study(monkeypatch: pytest.MonkeyPatch) -> None:
-    from advcore.pipelines.settings import schema
-    from advcore.probes import Probe
-
+def test_the_study_that_the_attack_of_ones_own_prints_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.syspath_prepend(str(EXAMPLES))
-    attacks = [{"kind": "own_attack:BestOfNoise"}]
-    probe = schema.structure(Probe, {"kind": "robustness", "eps": [1.0], "attacks": attacks})
-    assert probe.attacks[0].norm == "l2"
+    printed = importlib.import_module("own_attack").__doc__
+    probes = printed[printed.index("    probes:") : printed.index("Run this file")]
+    text = (
+        "name: own\nmodels: {lenet: {architecture: lenet}}\n"
+        "data: {name: mnist5k, samples: 8}\nrun: {track: false}\n" + textwrap.dedent(probes)
+    )
+    (tmp_path / "study.yaml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    result = run(Study.read("study.yaml"))
+    attack = result.study.probes["robustness"].attacks[0]
+    assert (attack.norm, attack.eps) == ("l2", None)
+    table = result.table("robustness")
+    assert set(table["broken_at"]) <= {0, 0.5, 1, float("inf")}
+    assert len(table) == 8
 
 
 def test_the_attack_of_ones_own_says_how_far_it_went(monkeypatch: pytest.MonkeyPatch) -> None:
