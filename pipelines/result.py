@@ -38,10 +38,19 @@ class Result:
     """The results of a study, read from its folder of results.
 
     Attributes:
-        folder: the study's folder: results.json, report.md, study.yaml, tables, figures.
+        folder: the study's folder, a path or a text: results.json, report.md, study.yaml, tables,
+            figures.
+
+    Raises InputError for a folder that holds no results.
     """
 
     folder: Path
+
+    def __post_init__(self) -> None:
+        folder = Path(self.folder)
+        object.__setattr__(self, "folder", folder)
+        if not (folder / RESULTS).is_file():
+            raise InputError(f"{folder} holds no {RESULTS}: run the study there")
 
     @cached_property
     def study(self) -> Study:
@@ -121,10 +130,7 @@ class Result:
 
     @cached_property
     def _numbers(self) -> dict[str, Any]:
-        try:
-            numbers: dict[str, Any] = json.loads((self.folder / RESULTS).read_text("utf-8"))
-        except FileNotFoundError:
-            raise InputError(f"{self.folder} holds no {RESULTS}: run the study there") from None
+        numbers: dict[str, Any] = json.loads((self.folder / RESULTS).read_text("utf-8"))
         return numbers
 
     def _part(self, name: str) -> Any:

@@ -73,7 +73,8 @@ def test_a_second_run_measures_nothing_and_a_folder_can_be_read(
     again = run(study_of(tiny, track=False, out="out"))
     assert again.scalars == done.scalars
     moved = shutil.copytree(done.folder, "elsewhere")
-    assert Result(Path(moved)).table("margins").equals(done.table("margins"))
+    for folder in (Path(moved), str(moved)):
+        assert Result(folder).table("margins").equals(done.table("margins"))
     assert not (again.folder / "figures/margins/margins.svg").exists()  # it was not asked for
 
 
@@ -83,7 +84,9 @@ def test_what_is_not_there_is_told(done: Result, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"probe margins draws no chart 'x'; it draws: margins"):
         done.figure("margins", "x")
     with pytest.raises(InputError, match=r"holds no results.json: run the study there"):
-        _ = Result(tmp_path).scalars
+        Result(tmp_path)
+    with pytest.raises(InputError, match=r"nowhere holds no results.json: run the study there"):
+        Result("nowhere")
     with pytest.raises(InputError, match=r"run.figures holds png, svg, pdf, separated by commas"):
         run(replace(done.study, run=replace(done.study.run, figures="png,gif")))
 
