@@ -3,11 +3,12 @@
 import ast
 from collections import Counter
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import advcore.networks
-from advcore import training
+from advcore import pipelines, training
 
 ROOT = Path(advcore.networks.__path__[0]).parent
 
@@ -40,3 +41,12 @@ def test_terms_may_be_imported_by_the_names_that_they_had() -> None:
     assert training.Calibrated is training.TERMS["calibrated"]
     with pytest.raises(AttributeError, match="has no attribute 'Adversary'"):
         _ = training.Adversary
+
+
+@pytest.mark.parametrize("package", [advcore, pipelines], ids=["advcore", "advcore.pipelines"])
+def test_a_package_shows_its_public_names_and_has_them(package: ModuleType) -> None:
+    assert dir(package) == sorted(package.__all__)
+    for name in dir(package):
+        assert getattr(package, name) is not None
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        assert package.nothing
