@@ -9,12 +9,9 @@ from dataclasses import dataclass
 import torch
 
 from advcore.classifier import Classifier
-from advcore.pipelines import RunSettings, Study, run
-from advcore.probes import Chart, Columns, Summary
-from advcore.probes.probe import Batch
+from advcore.pipelines import DataSpec, ModelSpec, RunSettings, Study, run
+from advcore.probes import Batch, Chart, Columns, Lines, Series, Summary, Table
 from advcore.randomness import Randomness
-from advcore.workers.datasets import DataSpec
-from advcore.workers.models import ModelSpec
 
 
 @dataclass(frozen=True)
@@ -36,15 +33,26 @@ class Sureness:
             sure = (classifier(batch.images) / self.temperature).softmax(1).amax(1)
         return {"sample": batch.indices, "sure": sure, "bright": batch.images.flatten(1).mean(1)}
 
-    def summarise(self, table: Columns) -> Summary:
-        sure = torch.as_tensor(table["sure"])
+    def summarise(self, table: Table) -> Summary:
+        sure = table.numbers("sure")
         return Summary(
             {"median_sure": sure.median().item()},
             meanings={"median_sure": "median over samples of the largest probability"},
         )
 
-    def charts(self, tables: Mapping[str, Columns]) -> list[Chart]:
-        return []
+    def charts(self, tables: Mapping[str, Table]) -> list[Chart]:
+        return [
+            Lines(
+                name="sureness",
+                title="How sure the network is of bright images",
+                x_label="brightness (mean pixel, in [0, 1])",
+                y_label="largest probability",
+                series=[
+                    Series(model, table.numbers("bright"), table.numbers("sure"), style="points")
+                    for model, table in tables.items()
+                ],
+            )
+        ]
 
 
 if __name__ == "__main__":
@@ -60,3 +68,4 @@ if __name__ == "__main__":
     for probe, by_model in result.scalars.items():
         print(probe, by_model["lenet"])
     print(result.table("cool").describe())
+    print(result.folder / "figures/cool/sureness.png")
