@@ -4,7 +4,7 @@ Rows under a wrong sample would look like any others, and a probe that changes t
 would change the rows of the others.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -62,10 +62,13 @@ def _total(tensor: Tensor) -> Tensor:
 def check_columns(columns: Columns, probe: Probe, batch: Batch) -> int:
     """Return the number of rows.
 
-    Raises ValueError unless there is a column `sample`, all columns are of one length, and the rows
-    are those of the batch's samples, or of those that a `Selective` probe names, as many for each:
-    all samples in turn, once or several times, or all rows of a sample together.
+    Raises ValueError unless each column is a tensor or a list of texts, there is a column `sample`,
+    all columns are of one length, and the rows are those of the batch's samples, or of those that a
+    `Selective` probe names, as many for each: all samples in turn, once or several times, or all
+    rows of a sample together.
     """
+    for name, column in columns.items():
+        _check_kind(name, column)
     lengths = {name: len(column) for name, column in columns.items()}
     if "sample" not in lengths or len(set(lengths.values())) != 1:
         raise ValueError(
@@ -90,6 +93,30 @@ def check_columns(columns: Columns, probe: Probe, batch: Batch) -> int:
             f"{_shown(sample)} (give batch.indices, repeated where a sample has several rows)"
         )
     return rows
+
+
+def _check_kind(name: str, column: object) -> None:
+    """Raise ValueError for a column that is neither a tensor `(rows, *shape)` nor a list of texts.
+
+    A text may be missing (None).
+    """
+    if isinstance(column, Tensor):
+        if column.ndim == 0:
+            raise ValueError(
+                f"column {name!r} must have one row a sample; got a tensor of one number: write "
+                "its .expand(len(batch.indices)) if all samples share it"
+            )
+        return
+    came = type(column).__name__
+    if isinstance(column, Sequence) and not isinstance(column, str):
+        wrong = next((own for own in column if not isinstance(own, str | None)), None)
+        if wrong is None:
+            return
+        came += f" of {type(wrong).__name__}"
+    raise ValueError(
+        f"column {name!r} must be a tensor or a list of texts; got a {came}: write "
+        "torch.as_tensor(...) for numbers"
+    )
 
 
 def _shown(indices: torch.Tensor) -> str:

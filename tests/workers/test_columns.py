@@ -50,6 +50,15 @@ def test_samples_stand_in_their_order_once_or_several_times(sample: torch.Tensor
     [
         ({}, "a probe must give columns of one length, `sample` among them; got none"),
         ({"x": torch.zeros(3)}, "columns of one length"),
+        (
+            {"sample": OWN, "v": [1, 1, 1]},
+            "column 'v' must be a tensor or a list of texts; got a list of int: write torch.as_t",
+        ),
+        ({"sample": OWN, "v": ["a", 1.0, "b"]}, "got a list of float: write torch.as_tensor"),
+        ({"sample": OWN, "v": OWN.numpy()}, "column 'v' must be a tensor .*; got a ndarray: "),
+        ({"sample": OWN, "v": 1.0}, "column 'v' must be a tensor .*; got a float: "),
+        ({"sample": OWN, "v": "abc"}, "column 'v' must be a tensor .*; got a str: "),
+        ({"sample": OWN, "v": OWN[0]}, "column 'v' must have one row a sample; got a tensor of on"),
         ({"sample": OWN, "x": torch.zeros(2)}, "columns of one length"),
         ({"sample": OWN[:2]}, "as many rows for each of its 3 samples; got 2 rows"),
         ({"sample": OWN[:0]}, "as many rows for each of its 3 samples; got 0 rows"),
