@@ -15,7 +15,7 @@ from advcore.pipelines.graph.settings import Study
 from advcore.pipelines.settings.schema import read
 from advcore.pipelines.training.driver import train
 from advcore.pipelines.training.settings import Training
-from advcore.workers.datasets import Dataset, DataSpec, load
+from advcore.workers.datasets import Dataset, DataSpec, load, same_images
 from advcore.workers.errors import InputError
 from advcore.workers.model_checks import fitting
 from advcore.workers.models import ModelSpec
@@ -119,7 +119,7 @@ def _check_apart(learnt: DataSpec, measured: Dataset) -> None:
     """Raise InputError if a measured sample is also learnt: some data sets have no splits."""
     known = load(learnt)
     common, ours, theirs = np.intersect1d(measured.indices, known.indices, return_indices=True)
-    if len(common) and np.array_equal(measured.images[ours], known.images[theirs]):
+    if len(common) and same_images(measured, ours, known, theirs):
         raise InputError(
             f"{len(common)} of the samples that are measured are those that the models learn: take "
             "data with a test split, or train on another file by a recipe of your own"

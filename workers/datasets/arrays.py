@@ -1,17 +1,15 @@
-"""Data sets that are arrays already: embedded in a package, in idx files, in a NumPy archive."""
+"""Data sets that are small arrays: embedded in a package, in idx files. They travel to workers."""
 
 import gzip
-import os
 import zlib
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from advcore.workers.datasets.dataset import Source, pixels, whole_labels
+from advcore.workers.datasets.sources import Source, from_arrays
 from advcore.workers.errors import InputError
 from advcore.workers.paths import expand_path
-from advcore.workers.stores.s3_cache import local_file
 
 _DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 _CLOTHES = (
@@ -27,10 +25,6 @@ _CLOTHES = (
     "ankle boot",
 )
 _DIGITS = tuple("0123456789")
-
-CLASSES = 100_000
-"""Largest number of classes of an archive without names: a larger label is a mistake, or there to
-fill the memory."""
 
 
 def mnist5k(train: bool) -> Source:
@@ -130,107 +124,6 @@ def _fashion_mnist_places(folder: str | None) -> tuple[Path, list[Path]]:
     """Return where a download goes, and where the files are looked for."""
     root = expand_path(folder or "~/.cache/advcore")
     return root, [root if folder else _DEBIAN, root / "FashionMNIST" / "raw"]
-
-
-def npz(path: str, layout: str | None = None) -> Source:
-    """Load a NumPy archive with `images`, `labels` and perhaps `names`.
-
-    It is a file or s3://BUCKET/KEY; `(N, H, W)` becomes `(N, 1, H, W)`.
-
-    With the layout `nhwc` channels are last, and `(N, H, W, C)` becomes `(N, C, H, W)`. Nothing is
-    unpickled.
-    """
-    file = local_file(path, "data set")
-    if not os.path.isfile(file):
-        raise InputError(f"data set npz:{path}: file not found; check the path")
-    try:
-        with np.load(file, allow_pickle=False) as archive:
-            _check_memory(path, sum(entry.file_size for entry in archive.zip.infolist()))
-            content = {
-                key: archive[key]
-                for key in ("images", "labels", "names")
-                if f"{key}.npy" in archive.zip.namelist()
-            }
-            keys = sorted(archive.keys())
-    except InputError:
-        raise
-    except Exception as error:  # what NumPy and zipfile raise at damaged bytes is no short list
-        raise InputError(
-            f"npz:{path} is not a NumPy archive of plain arrays ({_line(error)}): write it by "
-            "np.savez(images=, labels=)"
-        ) from error
-    if not {"images", "labels"} <= content.keys():
-        raise InputError(
-            f"npz:{path} must hold images and labels; got {', '.join(keys) or 'nothing'}"
-        )
-    if any(not isinstance(value, np.ndarray) for value in content.values()):
-        raise InputError(
-            f"npz:{path} must hold arrays only: write it by np.savez(images=, labels=)"
-        )
-    images, labels = pixels(content["images"]), whole_labels(content["labels"])
-    if images.ndim not in (3, 4) or len(images) != len(labels):
-        raise InputError(
-            f"npz:{path} must hold images (N, C, H, W) or (N, H, W) and labels (N,); got "
-            f"{images.shape} and {labels.shape}"
-        )
-    if images.ndim == 4:
-        images = _channels_first(path, images, layout)
-    if len(labels) and labels.min() < 0:
-        raise InputError(
-            f"npz:{path} must hold labels 0, 1, 2, ...; got {labels.min()}: number the classes "
-            "from 0"
-        )
-    if len(labels) and "names" not in content:
-        if labels.max() >= CLASSES:
-            raise InputError(
-                f"npz:{path} must hold labels below {CLASSES}; got {labels.max()}: number the "
-                "classes from 0 without gaps"
-            )
-        content["names"] = np.arange(labels.max() + 1)
-    names = content.get("names", np.zeros(1, int))
-    if names.ndim != 1 or names.dtype.kind not in "Uiu":
-        raise InputError(
-            f"npz:{path} must hold names (classes,) as text; got {names.dtype} {names.shape}: "
-            "np.array([...], str)"
-        )
-    return from_arrays(
-        images[:, None] if images.ndim == 3 else images, labels, tuple(map(str, names))
-    )
-
-
-def _channels_first(path: str, images: np.ndarray, layout: str | None) -> np.ndarray:
-    """Images `(N, C, H, W)`.
-
-    Raises InputError for those that look like channels last where no layout is given.
-    """
-    if layout == "nhwc":
-        return images.transpose(0, 3, 1, 2)
-    if layout is None and images.shape[3] in (1, 3, 4) and images.shape[1] not in (1, 2, 3, 4):
-        raise InputError(
-            f"npz:{path} must hold images (N, C, H, W); got {images.shape}, which that makes "
-            f"{images.shape[1]} channels of {images.shape[2]} x {images.shape[3]} pixels: if "
-            "channels come last, give layout: nhwc, or write images.transpose(0, 3, 1, 2); if "
-            "not, layout: nchw"
-        )
-    return images
-
-
-def from_arrays(images: np.ndarray, labels: np.ndarray, names: tuple[str, ...]) -> Source:
-    """A source over arrays `(N, C, H, W)` and `(N,)` in memory."""
-    return Source(len(images), names, lambda indices: (images[indices], labels[indices]))
-
-
-def _check_memory(path: str, size: int) -> None:
-    """Raise InputError if the arrays do not fit into this machine's memory.
-
-    `size` is their bytes once unpacked.
-    """
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if size > memory:
-        raise InputError(
-            f"npz:{path} unpacks to {size:.3g} bytes, and this machine has {memory:.3g}: take "
-            "fewer samples, or leave it"
-        )
 
 
 def _idx_files(places: list[Path], name: str) -> tuple[Path, Path] | None:

@@ -1,4 +1,4 @@
-"""Batches of tensors, cut from a data set's arrays."""
+"""Batches of tensors, cut from a data set."""
 
 import numpy as np
 import torch
@@ -43,7 +43,7 @@ def images_of(
     transform: Transform | None = None,
 ) -> torch.Tensor:
     """The images at some positions `rows`, as in `batch`."""
-    images = _tensor(dataset.images[rows], device)
+    images = torch.from_numpy(dataset.take(rows)).to(device)
     scale = 255 if images.dtype == torch.uint8 else 1
     images = images.to(torch_dtype(dtype)) / scale
     transform = transform or dataset.transform

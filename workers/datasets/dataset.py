@@ -1,19 +1,22 @@
-"""A data set: its description and the arrays that it selects."""
+"""A data set: its description, and the handle of the samples that it selects."""
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 import torch
 
-from advcore.classifier import exactly
 from advcore.randomness import drawn_places
 from advcore.transforms import Transform
+from advcore.workers.datasets.pixels import check_labels, check_shape, check_values
+from advcore.workers.datasets.stored import Stored
 from advcore.workers.errors import USERS_ERRORS, InputError
 from advcore.workers.models import transform_identity
+
+COMPARED = 64
+"""Samples that are read at a time where two data sets are compared."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +34,9 @@ class DataSpec:
         crop: side of the central square that is then kept, in pixels. For pictures in files only.
         arguments: further keyword arguments of the class in `torchvision:NAME`, EMNIST's `split:
             letters` say.
-        layout: layout of an npz archive's images, nchw or nhwc (channels last, as most arrays lie,
-            which are then transposed); none takes them as (N, C, H, W), but refuses what looks like
-            channels last.
+        layout: layout of the images of npz: and npy: data, nchw or nhwc (channels last, as most
+            arrays lie, which are then transposed); none takes them as (N, C, H, W), but refuses
+            what looks like channels last.
         transform: transform of the images, applied in floating point when a batch is cut, and never
             clipped: `{kind: flip}` say.
     """
@@ -51,36 +54,28 @@ class DataSpec:
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
-    """A whole split whose samples are read when they are taken.
-
-    `take(indices)` returns images `(n, C, H, W)` and labels `(n,)`.
-    """
-
-    samples: int
-    names: tuple[str, ...]
-    take: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-
-
-@dataclass(frozen=True, eq=False)
 class Dataset:
-    """Selected samples. 8-bit images stay 8-bit: four times less to ship to the workers.
+    """Selected samples, of which only labels and indices must be in memory.
 
-    `images` `(N, C, H, W)`, uint8 or float32 in [0, 1]; `labels` `(N,)` int64; `indices` `(N,)`
-    int64, each sample's index in the whole split; `names`, one per class; `transform`, what batches
-    of it go through. Raises InputError unless that is so.
+    `images` `(N, C, H, W)`, uint8 or float32 in [0, 1], are an array, which travels to the workers
+    once, or `Stored` ones, which the workers read where they use them; `labels` `(N,)` int64;
+    `indices` `(N,)` int64, each sample's index in the whole split; `names`, one per class;
+    `transform`, what batches of it go through. 8-bit images stay 8-bit. Raises InputError unless
+    that is so.
     """
 
-    images: np.ndarray
+    images: np.ndarray | Stored
     labels: np.ndarray
     indices: np.ndarray
     names: tuple[str, ...]
     transform: Transform | None = None
 
     def __post_init__(self) -> None:
-        _check_images(self.images)
+        check_shape(self.images.shape, self.images.dtype)
+        if isinstance(self.images, np.ndarray):
+            check_values(self.images)
         _check_transform(self.transform, self.shape)
-        _check_labels(self.labels, len(self.images), len(self.names))
+        check_labels(self.labels, len(self.images), len(self.names))
         if self.indices.shape != self.labels.shape:
             raise InputError(
                 f"a data set needs one index per sample; got {self.indices.shape} for "
@@ -101,6 +96,30 @@ class Dataset:
         """The number of classes."""
         return len(self.names)
 
+    @property
+    def in_memory(self) -> bool:
+        """True where images are an array, and not read from their files."""
+        return isinstance(self.images, np.ndarray)
+
+    @property
+    def nbytes(self) -> int:
+        """The memory that it takes, and what travels to a worker, in bytes."""
+        return self.images.nbytes + self.labels.nbytes + self.indices.nbytes
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        """Return the images at the positions `rows`, as they are stored: a copy."""
+        return self.images[rows]
+
+    def chosen(self, rows: np.ndarray) -> "Dataset":
+        """Return the samples at the positions `rows` alone; nothing is read from files."""
+        images = self.images
+        return replace(
+            self,
+            images=images[rows] if isinstance(images, np.ndarray) else images.chosen(rows),
+            labels=self.labels[rows],
+            indices=self.indices[rows],
+        )
+
     @cached_property
     def places(self) -> np.ndarray:
         """The place of each sample in a random order, `(N,)`.
@@ -113,10 +132,15 @@ class Dataset:
     def digest(self) -> str:
         """The sha256 of images, labels and indices, with their shapes and types.
 
-        It covers the transform, if there is one.
+        Where images lie in files, the digests of their samples stand for them, so that none is read
+        again. It covers the transform, if there is one.
         """
         digest = hashlib.sha256()
-        for array in (self.images, self.labels, self.indices):
+        content = self.images
+        if isinstance(content, Stored):
+            digest.update(f"{content.decoder.meaning} {content.shape}".encode())
+            content = content.digests
+        for array in (content, self.labels, self.indices):
             digest.update(f"{array.dtype.str}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)
         if self.transform is not None:
@@ -124,72 +148,17 @@ class Dataset:
         return digest.hexdigest()
 
 
-def pixels(images: np.ndarray) -> np.ndarray:
-    """Return uint8 images as they are, floating ones as float32.
+def same_images(one: Dataset, rows: np.ndarray, other: Dataset, others: np.ndarray) -> bool:
+    """Return whether two data sets hold the same images at some positions of each.
 
-    Other types are refused, for their range is not known.
-
-    Floating ones that lie outside [0, 1] by four roundings at most are drawn in.
+    Few are read at a time, and none after the first that differs.
     """
-    if images.dtype == np.uint8:
-        return images
-    if images.dtype.kind != "f":
-        raise InputError(
-            f"images must be uint8, or floating in [0, 1]; got {images.dtype}: convert them"
+    return all(
+        np.array_equal(
+            one.take(rows[start : start + COMPARED]), other.take(others[start : start + COMPARED])
         )
-    with np.errstate(over="ignore"):  # what becomes infinite is refused as such
-        images = images.astype(np.float32)
-    slack = 4 * np.finfo(np.float32).eps
-    outside = images.size and (
-        images.min() < 0 or images.max() > 1
-    )  # both False where there is NaN, which is refused later
-    return (
-        images.clip(0, 1)
-        if outside and images.min() >= -slack and images.max() <= 1 + slack
-        else images
+        for start in range(0, len(rows), COMPARED)
     )
-
-
-def whole_labels(labels: np.ndarray) -> np.ndarray:
-    """Labels as int64 `(N,)`; floating ones pass when they are whole."""
-    if labels.dtype.kind not in "iuf" or labels.ndim != 1:
-        raise InputError(f"labels must be whole numbers (N,); got {labels.dtype} {labels.shape}")
-    if labels.dtype.kind == "f" and not np.equal(labels, np.floor(labels)).all():
-        raise InputError(
-            f"labels must be whole numbers; got {labels[~np.equal(labels, np.floor(labels))][0]}"
-        )
-    if len(labels) and not -(2**31) <= min(labels.min(), 0) <= max(labels.max(), 0) < 2**31:
-        raise InputError(
-            f"labels must be whole numbers of classes; got {labels.min()}..{labels.max()}: "
-            "number the classes from 0"
-        )
-    return labels.astype(np.int64)
-
-
-def _check_images(images: Any) -> None:
-    if images.ndim != 4 or images.dtype not in (np.uint8, np.float32):
-        raise InputError(
-            f"images must be (N, C, H, W), uint8 or float32; got {images.dtype} "
-            f"{images.shape}: reshape or convert them"
-        )
-    if 0 in images.shape:
-        raise InputError(
-            f"images must hold at least one sample and one pixel; got shape {images.shape}: "
-            "give others"
-        )
-    if images.dtype == np.uint8:
-        return
-    if not np.isfinite(images).all():
-        raise InputError(
-            "images hold NaN or infinite values, first in sample "
-            f"{_first(~np.isfinite(images))}: remove such samples"
-        )
-    low, high = float(images.min()), float(images.max())
-    if low < 0 or high > 1:
-        raise InputError(
-            f"images must lie in [0, 1]; got [{exactly(low)}, {exactly(high)}]: divide 8-bit "
-            "pixels by 255, leave normalisation to the model"
-        )
 
 
 def _check_transform(transform: Transform | None, shape: tuple[int, int, int]) -> None:
@@ -207,19 +176,3 @@ def _check_transform(transform: Transform | None, shape: tuple[int, int, int]) -
             f"transform {transform!r} must keep the shape {shape} of images (channels, height, "
             f"width); it gave {came}"
         )
-
-
-def _check_labels(labels: np.ndarray, samples: int, classes: int) -> None:
-    if labels.shape != (samples,):
-        raise InputError(
-            f"a data set needs one label per image; got {samples} images and labels {labels.shape}"
-        )
-    if labels.min() < 0 or labels.max() >= classes:
-        raise InputError(
-            f"labels must lie in 0..{classes - 1} ({classes} classes); got "
-            f"{labels.min()}..{labels.max()}"
-        )
-
-
-def _first(bad: np.ndarray) -> int:
-    return int(np.flatnonzero(bad.reshape(len(bad), -1).any(axis=1))[0])

@@ -1,11 +1,13 @@
-"""Load arrays from a description: which names there are, which samples are drawn."""
+"""Load a data set from its description: which names there are, which samples are drawn."""
 
 from importlib.util import find_spec
 
 import numpy as np
 
-from advcore.workers.datasets.arrays import digits, fashion_mnist, has_fashion_mnist, mnist5k, npz
-from advcore.workers.datasets.dataset import Dataset, DataSpec, Source, pixels, whole_labels
+from advcore.workers.datasets.arrays import digits, fashion_mnist, has_fashion_mnist, mnist5k
+from advcore.workers.datasets.dataset import Dataset, DataSpec
+from advcore.workers.datasets.numpy_files import npy, npz
+from advcore.workers.datasets.sources import Source
 from advcore.workers.errors import InputError
 
 NAMES = {
@@ -29,8 +31,14 @@ NAMES = {
         "a NumPy archive, perhaps at s3://BUCKET/KEY: images (N, C, H, W) or (N, H, W), uint8 "
         "or in [0, 1]; labels (N,)"
     ),
+    "npy:PATH": (
+        "a folder, perhaps at s3://BUCKET/PREFIX, of images.npy, labels.npy and perhaps names.npy, "
+        "as in npz:"
+    ),
 }
 """The data sets that a study can name."""
+
+_NUMPY = {"npz": npz, "npy": npy}
 
 
 def load(spec: DataSpec) -> Dataset:
@@ -40,14 +48,8 @@ def load(spec: DataSpec) -> Dataset:
     """
     source = _source(spec)
     indices = _selected(spec, source.samples)
-    images, labels = source.take(indices)
-    return Dataset(
-        np.ascontiguousarray(pixels(images)),
-        whole_labels(labels),
-        indices,
-        source.names,
-        spec.transform,
-    )
+    images, labels = source.select(indices)
+    return Dataset(images, labels, indices, source.names, spec.transform)
 
 
 def absent() -> dict[str, str]:
@@ -74,9 +76,10 @@ def _source(spec: DataSpec) -> Source:
     for size in (spec.resize, spec.crop):
         if size is not None and size < 1:
             raise InputError(f"resize and crop are in pixels, 1 or more; got {size}")
-    if spec.layout not in (None, "nchw", "nhwc") or (spec.layout and kind != "npz"):
+    if spec.layout not in (None, "nchw", "nhwc") or (spec.layout and kind not in _NUMPY):
         raise InputError(
-            f"layout must be nchw or nhwc, of npz: data alone; got {spec.layout!r} for {spec.name}"
+            f"layout must be nchw or nhwc, of npz: and npy: data alone; got {spec.layout!r} for "
+            f"{spec.name}"
         )
     if spec.arguments and kind != "torchvision":
         raise InputError(
@@ -84,9 +87,8 @@ def _source(spec: DataSpec) -> Source:
             f"{', '.join(spec.arguments)}"
         )
     if kind == "imagefolder" and rest:
-        from advcore.workers.datasets.pictures import (
-            image_folder,
-        )  # it brings torchvision, which takes seconds to import
+        # it brings torchvision, which takes seconds to import
+        from advcore.workers.datasets.folders import image_folder
 
         return image_folder(rest, train, spec.resize, spec.crop)
     if kind == "torchvision" and rest:
@@ -98,8 +100,8 @@ def _source(spec: DataSpec) -> Source:
             f"resize and crop are for imagefolder: and torchvision: data; {spec.name} has one "
             "size already, leave them out"
         )
-    if kind == "npz" and rest:
-        return npz(rest, spec.layout)
+    if kind in _NUMPY and rest:
+        return _NUMPY[kind](rest, spec.layout)
     if spec.name == "mnist5k":
         return mnist5k(train)
     if spec.name == "digits":

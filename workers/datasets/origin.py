@@ -39,7 +39,7 @@ def files(spec: DataSpec) -> list[Path] | None:
         return None
     if kind == "npz":
         return [expand_path(rest).absolute()]
-    if kind == "imagefolder":
+    if kind in ("imagefolder", "npy"):
         return _below(expand_path(rest).absolute())
     return (
         _below(expand_path(spec.folder).absolute())

@@ -1,19 +1,18 @@
-"""Data sets of pictures in files: read, resized and cropped only where they are taken."""
+"""Pictures: how encoded ones become arrays, resized and cropped where they are used."""
 
-import os
+import io
 import warnings
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torchvision
+import PIL
 from PIL import Image
 from torchvision.transforms import functional
 
-from advcore.workers.datasets.dataset import Source
+from advcore.workers.datasets.records import Records
 from advcore.workers.errors import InputError
-from advcore.workers.paths import expand_path
 
 FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP")
 """Formats of pictures in folders. Those that other programs are started for, such as EPS, are not
@@ -22,137 +21,82 @@ among them, whatever a file is called."""
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 """Modes of eight bits or fewer for each channel. Pillow cuts pixels of more bits off at 255."""
 
-SPLITS = ("train", "test", "val")
-"""The folders that are splits of a data set, if they lie in its folder."""
 
-
-def image_folder(path: str, train: bool, resize: int | None, crop: int | None) -> Source:
-    """Load pictures as RGB, uint8, from one folder per class.
-
-    They lie under `path/CLASS/`, or under `path/train/CLASS/` and `path/test/CLASS/` (or val).
-
-    Classes are numbered in the order of their names over all splits together: one that a split
-    lacks keeps its number there.
-    """
-    root = expand_path(path)
-    if not os.path.isdir(root):
-        raise InputError(f"data set imagefolder:{path}: folder not found; check the path")
-    folder = _split_folder(root, train)
-    _check_links(folder)
-    own = _classes(folder)
-    if not own:
-        raise InputError(
-            f"{folder} must hold one folder of pictures per class: there is no folder in it"
-        )
-    home = folder.parent if folder.name in SPLITS else folder
-    names = sorted({name for split in _splits(home) or [folder] for name in _classes(split)})
-    dataset = _Numbered(str(folder), names)
-    bare = sorted(set(own) - {names[label] for label in dataset.targets})
-    if bare:
-        raise InputError(
-            f"{folder} must hold one folder of pictures per class: there is no picture in "
-            f"{', '.join(bare)}"
-        )
-
-    def read(index: int) -> tuple[Any, Any]:
-        file, label = dataset.samples[index]
-        return _picture(file), label
-
-    return Source(
-        len(dataset),
-        tuple(dataset.classes),
-        picture_reader(f"imagefolder:{path}", read, resize, crop),
-    )
-
-
-class _Numbered(torchvision.datasets.ImageFolder):
-    """torchvision's folder of pictures, whose classes are the given names, in their order."""
-
-    def __init__(self, folder: str, names: list[str]) -> None:
-        self._names = names
-        super().__init__(folder, allow_empty=True)
-
-    def find_classes(self, directory: str) -> tuple[list[str], dict[str, int]]:
-        return self._names, {name: number for number, name in enumerate(self._names)}
-
-
-def _classes(folder: Path) -> list[str]:
-    """The names of the classes in a folder: its folders, but those whose name begins with a dot.
-
-    Raises InputError for one that holds only folders: classes stand one level lower, or it is a
-    split of another name.
-    """
-    names = [
-        place.name
-        for place in folder.iterdir()
-        if place.is_dir() and not place.name.startswith(".")
-    ]
-    for name in names:
-        inner = [place for place in (folder / name).iterdir() if not place.name.startswith(".")]
-        if inner and all(place.is_dir() for place in inner):
-            raise InputError(
-                f"{folder / name} holds only folders, so it is no class: give "
-                f"imagefolder:{folder / name} if those are the "
-                "classes, or put the pictures of one class into one folder"
-            )
-    return names
-
-
-def _check_links(folder: Path) -> None:
-    """Raise InputError for a link to a folder that holds it: there is no end to such a one.
-
-    Links to elsewhere are followed.
-    """
-    for name, inner, _ in os.walk(folder, followlinks=True):
-        place = Path(name)
-        above = {step.resolve() for step in (place, *place.parents) if step.is_relative_to(folder)}
-        for step in inner:
-            if (place / step).resolve() in above:
-                raise InputError(f"{place / step} is a link to a folder that holds it: remove it")
-
-
-def _picture(file: str) -> Image.Image:
-    """Read a picture as RGB, the first one if there are several.
+def read_picture(name: str, encoded: bytes) -> Image.Image:
+    """Decode a picture as RGB, the first one if there are several; messages call it `name`.
 
     Raises InputError for one that is damaged, too large or too fine.
     """
-    if not os.path.isfile(file):
-        raise InputError(
-            f"{file} cannot be read as a picture (it is not a file): repair or remove it"
-        )
     try:
-        with warnings.catch_warnings(), open(file, "rb") as opened:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            picture = Image.open(opened, formats=FORMATS)
+            picture = Image.open(io.BytesIO(encoded), formats=FORMATS)
             if picture.mode in MODES:
                 return picture.convert("RGB")
     except Exception as error:  # what Pillow raises at damaged bytes is no short list
         raise InputError(
-            f"{file} cannot be read as a picture ({first_line(error)}): repair or remove it"
+            f"{name} cannot be read as a picture ({first_line(error)}): repair or remove it"
         ) from error
     raise InputError(
-        f"{file} must have 8 bits for each channel; got Pillow's mode {picture.mode}: convert it"
+        f"{name} must have 8 bits for each channel; got Pillow's mode {picture.mode}: convert it"
     )
 
 
-def _splits(root: Path) -> list[Path]:
-    """The folders of splits that are there."""
-    return [root / name for name in SPLITS if (root / name).is_dir()]
+@dataclass(frozen=True)
+class Pictures:
+    """Records that are encoded pictures, which become RGB, uint8.
+
+    Attributes:
+        label: name of the data set.
+        shape: shape of each, `(3, H, W)`.
+        resize: length of the shorter side after resizing, in pixels.
+        crop: side of the central square that is then kept, in pixels.
+        pillow: version of the library that decodes them, the same wherever they are used.
+    """
+
+    label: str
+    shape: tuple[int, ...]
+    resize: int | None
+    crop: int | None
+    pillow: str
+
+    @property
+    def dtype(self) -> np.dtype:
+        return np.dtype(np.uint8)
+
+    @property
+    def meaning(self) -> str:
+        return f"pictures {self.resize} {self.crop} Pillow {self.pillow}"
+
+    def decode(self, records: Sequence[bytes], names: Sequence[str]) -> np.ndarray:
+        if self.pillow != PIL.__version__:
+            raise InputError(
+                f"pictures of {self.label} are decoded by Pillow {self.pillow} where the study was "
+                f"started, and this machine has {PIL.__version__}: install the same"
+            )
+        images = np.empty((len(records), *self.shape), np.uint8)
+        for image, encoded, name in zip(images, records, names, strict=True):
+            came = _array(self.label, read_picture(name, encoded), self.resize, self.crop)
+            check_same_size(self.label, self.shape, came.shape)
+            image[...] = came
+        return images
 
 
-def _split_folder(root: Path, train: bool) -> Path:
-    there = {split.name for split in _splits(root)}
-    wanted = ("train",) if train else ("test", "val")
-    if not there:
-        return root
-    for name in wanted:
-        if name in there:
-            return root / name
-    raise InputError(
-        f"{root} has {', '.join(sorted(there))}/ but not {' or '.join(wanted)}/: choose the "
-        "other split or add the folder"
-    )
+def pictures(label: str, records: Records, resize: int | None, crop: int | None) -> Pictures:
+    """Return the decoder of pictures that are all as large as the first one."""
+    first = read_picture(records.name(0), records.read(np.zeros(1, np.int64))[0])
+    shape = _array(label, first, resize, crop).shape
+    return Pictures(label, shape, resize, crop, PIL.__version__)
+
+
+def check_same_size(label: str, first: Sequence[int], other: Sequence[int]) -> None:
+    """Raise InputError unless two pictures have one shape."""
+    if tuple(first) != tuple(other):
+        raise InputError(
+            f"pictures of {label} differ in size: {tuple(first)} and {tuple(other)} "
+            "(C, H, W); give crop: (and resize:), in pixels"
+        )
 
 
 def picture_reader(
@@ -175,11 +119,7 @@ def picture_reader(
                 )
             images.append(_array(name, picture, resize, crop))
             labels.append(int(label))
-            if images[-1].shape != images[0].shape:
-                raise InputError(
-                    f"pictures of {name} differ in size: {images[0].shape} and {images[-1].shape} "
-                    "(C, H, W); give crop: (and resize:), in pixels"
-                )
+            check_same_size(name, images[0].shape, images[-1].shape)
         return np.stack(images), np.asarray(labels, np.int64)
 
     return take

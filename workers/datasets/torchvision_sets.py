@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torchvision
 
-from advcore.workers.datasets.dataset import Source
 from advcore.workers.datasets.pictures import first_line, picture_reader
+from advcore.workers.datasets.sources import ReadAtOnce, Source
 from advcore.workers.errors import InputError
 from advcore.workers.paths import expand_path
 
@@ -29,7 +29,8 @@ def torchvision_source(
 ) -> Source:
     """Load a data set of `torchvision.datasets` whose samples are (picture, label).
 
-    It is read from `folder`, or downloaded into it.
+    It is read from `folder`, or downloaded into it, all selected samples at once: nothing says how
+    another process would open it again.
 
     The split goes to the class as `train=` where it takes that, else as `split=` "train" or "test",
     or "val" where the class knows no "test"; `arguments` may give another `split`. A class that
@@ -68,7 +69,7 @@ def torchvision_source(
                 raise
     else:
         dataset = _opened(name, partial(kind, **fixed, **choices[-1]), root, "download" in known)
-    return Source(
+    return ReadAtOnce(
         len(dataset),
         _class_names(dataset),
         picture_reader(f"torchvision:{name}", dataset.__getitem__, resize, crop),

@@ -91,7 +91,7 @@ class RayPool:
         if not tasks:
             yield None
             return
-        with self.session(dataset.images.nbytes, all_tasks=False) as ray:
+        with self.session(dataset.nbytes, all_tasks=False) as ray:
             actor_pool = self.actor_pool(ray, tasks, dataset)
             try:
                 actor_pool.submit_first()

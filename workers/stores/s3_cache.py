@@ -1,13 +1,11 @@
 """Files on S3 as local ones: each version of one is fetched once to a machine."""
 
-import fcntl
 import hashlib
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from advcore.workers import local_cache
 from advcore.workers.checkpoints import atomic_write
 from advcore.workers.errors import InputError
 from advcore.workers.paths import expand_path
@@ -31,7 +29,7 @@ def local_file(name: str, what: str) -> Path:
         ending = re.search(r"\.[A-Za-z0-9]{1,16}$", place.key)  # by which readers know what it is
         version = hashlib.sha256(f"{bucket.endpoint} {place} {tag} {size}".encode()).hexdigest()
         file = cache_folder() / f"{version}{ending[0] if ending else ''}"
-        with _alone(file):
+        with local_cache.one_at_a_time(file):
             if not (file.is_file() and file.stat().st_size == size):
                 with atomic_write(file) as unfinished, unfinished.open("wb") as opened:
                     bucket.download(place.key, tag, opened)
@@ -46,17 +44,5 @@ def local_file(name: str, what: str) -> Path:
 
 
 def cache_folder() -> Path:
-    """Return the cache of fetched files: `advcore/s3` in XDG_CACHE_HOME, or in ~/.cache.
-
-    It may be deleted at any time.
-    """
-    return expand_path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").absolute() / "advcore" / "s3"
-
-
-@contextmanager
-def _alone(file: Path) -> Iterator[None]:
-    """One process at a time fetches a file; the others wait and find it."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with file.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    """Return the cache of fetched files, see `advcore.workers.local_cache`."""
+    return local_cache.cache_folder("s3")

@@ -112,6 +112,15 @@ class Bucket:
         """
         self._read(key, file, "", tag)
 
+    def part(self, key: str, tag: str, offset: int, length: int) -> bytes:
+        """Return `length` >= 1 bytes of an object, whose ETag is `tag`, from `offset` on.
+
+        They are fewer where the object ends before. Raises FileNotFoundError where there is none.
+        """
+        sink = io.BytesIO()
+        self._read(key, sink, f"bytes={offset}-{offset + length - 1}", tag)
+        return sink.getvalue()
+
     def look(self, key: str) -> tuple[str, int]:
         """The ETag and the size of an object. Raises FileNotFoundError where there is none."""
         with self._told(key):

@@ -1,6 +1,6 @@
 """The samples of a training: those that are learnt, held out, and tested on."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -101,16 +101,9 @@ def hold_out(data: Dataset, validation: Validation) -> tuple[Dataset, Dataset]:
             "samples: leave at least one on either side"
         )
     order = np.random.RandomState(validation.seed).permutation(len(data))
-    return _selected(data, order[count:]), _selected(data, order[:count])
+    return data.chosen(np.sort(order[count:])), data.chosen(np.sort(order[:count]))
 
 
 def sample_subset(data: Dataset, count: int) -> Dataset:
     """Draw `count` samples uniformly, or all where there are fewer; always the same ones."""
-    return _selected(data, np.random.RandomState(0).permutation(len(data))[:count])
-
-
-def _selected(data: Dataset, rows: np.ndarray) -> Dataset:
-    rows = np.sort(rows)
-    return replace(
-        data, images=data.images[rows], labels=data.labels[rows], indices=data.indices[rows]
-    )
+    return data.chosen(np.sort(np.random.RandomState(0).permutation(len(data))[:count]))

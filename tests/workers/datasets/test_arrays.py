@@ -124,7 +124,8 @@ def test_channels_that_come_last(tmp_path):
     assert np.array_equal(load(replace(lying, layout="nhwc")).images, images.transpose(0, 3, 1, 2))
     assert load(replace(lying, layout="nchw")).shape == (8, 8, 3)
     with pytest.raises(
-        InputError, match="layout must be nchw or nhwc, of npz: data alone; got 'nhwc' for digits"
+        InputError,
+        match="layout must be nchw or nhwc, of npz: and npy: data alone; got 'nhwc' for dig",
     ):
         load(DataSpec("digits", layout="nhwc"))
 
