@@ -83,7 +83,21 @@ def _takes(factory: Callable[..., Any], name: str) -> bool:
     )
 
 
+def _check_arguments(name: str, factory: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
+    """Raise InputError for arguments that the factory does not take, with those that it takes."""
+    unknown = [argument for argument in arguments if not _takes(factory, argument)]
+    if name not in NETWORKS or not unknown:
+        return
+    known = list(inspect.signature(factory).parameters)
+    known.remove("num_classes")  # the model's `classes`
+    raise InputError(
+        f"architecture {name} cannot be made with arguments {dict(arguments)!r}: it takes "
+        f"{', '.join(known)}, not {', '.join(unknown)}"
+    )
+
+
 def _call(name: str, factory: Callable[..., Any], arguments: Mapping[str, Any]) -> nn.Module:
+    _check_arguments(name, factory, arguments)
     try:
         network = factory(**arguments)
     except InputError:  # in one line already

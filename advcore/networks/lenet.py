@@ -2,9 +2,30 @@
 
 from torch import nn
 
+from advcore.networks.layers import (
+    ActivationName,
+    NormName,
+    PoolingName,
+    activation_layer,
+    dropout_layers,
+    norm_layers,
+    pooling_layer,
+    scaled,
+)
 
-def lenet(num_classes: int = 10, channels: int = 1, side: int = 28) -> nn.Module:
-    """Build LeNet as in Ortiz-Jimenez et al. 2020 (Hold me tight).
+
+def lenet(
+    num_classes: int = 10,
+    channels: int = 1,
+    side: int = 28,
+    width: float = 1.0,
+    depth: int = 5,
+    activation: ActivationName = "relu",
+    dropout: float = 0.0,
+    norm: NormName = "none",
+    pooling: PoolingName = "max",
+) -> nn.Module:
+    """Build LeNet, by default as in Ortiz-Jimenez et al. 2020 (Hold me tight).
 
     Two 5x5 convolutions (6 padded, 16), each max-pooled by 2, then 120-84-`num_classes`, ReLU.
     Takes `(B, channels, side, side)` with side >= 12; 61,706 parameters at 28 x 28.
@@ -13,14 +34,33 @@ def lenet(num_classes: int = 10, channels: int = 1, side: int = 28) -> nn.Module
         num_classes: number of logits K.
         channels: channels of the images.
         side: height and width of the images, in pixels.
+        width: factor of the channels and of the hidden units.
+        depth: number of layers with weights, 3 or more: two convolutions, hidden layers of 120, 84,
+            84, ... units, and the last layer.
+        activation: function after each layer but the last.
+        dropout: probability that dropout sets a hidden unit to 0.
+        norm: normalisation before each activation: none, batch, group or layer.
+        pooling: summary of 2 x 2 pixels: their maximum, or their average.
     """
     if side < 12:
         raise ValueError(f"lenet needs images of at least 12 x 12; got {side} x {side}")
-    end = (side // 2 - 4) // 2
-    return nn.Sequential(
-        nn.Conv2d(channels, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
-        nn.Linear(16 * end**2, 120), nn.ReLU(),
-        nn.Linear(120, 84), nn.ReLU(),
-        nn.Linear(84, num_classes),
-    )  # fmt: skip
+    if depth < 3:
+        raise ValueError(f"the depth of a lenet is 3 or more; got {depth}")
+    first, second = scaled(6, width), scaled(16, width)
+    layers = [
+        nn.Conv2d(channels, first, 5, padding=2), *norm_layers(norm, first),
+        activation_layer(activation), pooling_layer(pooling),
+        nn.Conv2d(first, second, 5), *norm_layers(norm, second),
+        activation_layer(activation), pooling_layer(pooling), nn.Flatten(),
+    ]  # fmt: skip
+    inputs = second * ((side // 2 - 4) // 2) ** 2
+    for units in (120, *[84] * (depth - 4))[: depth - 3]:
+        outputs = scaled(units, width)
+        layers += [
+            nn.Linear(inputs, outputs),
+            *norm_layers(norm, outputs, rows=True),
+            activation_layer(activation),
+            *dropout_layers(dropout),
+        ]
+        inputs = outputs
+    return nn.Sequential(*layers, nn.Linear(inputs, num_classes))

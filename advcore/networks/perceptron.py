@@ -1,21 +1,50 @@
-"""A perceptron with one hidden layer."""
+"""A perceptron with hidden layers of one width."""
 
 from torch import nn
 
+from advcore.networks.layers import (
+    ActivationName,
+    NormName,
+    activation_layer,
+    dropout_layers,
+    norm_layers,
+)
+
 
 def perceptron(
-    num_classes: int = 10, channels: int = 1, side: int = 8, width: int = 64
+    num_classes: int = 10,
+    channels: int = 1,
+    side: int = 8,
+    width: int = 64,
+    depth: int = 1,
+    activation: ActivationName = "relu",
+    dropout: float = 0.0,
+    norm: NormName = "none",
 ) -> nn.Module:
-    """Build one hidden layer of `width` ReLUs on `(B, channels, side, side)`.
+    """Build hidden layers of `width` units, by default one, on `(B, channels, side, side)`.
 
-    It is the smallest network with a curved boundary.
+    With one hidden layer of ReLUs it is the smallest network with a curved boundary.
 
     Args:
         num_classes: number of logits K.
         channels: channels of the images.
         side: height and width of the images, in pixels.
-        width: number of ReLUs.
+        width: number of units of each hidden layer.
+        depth: number of hidden layers.
+        activation: function after each hidden layer.
+        dropout: probability that dropout sets a hidden unit to 0.
+        norm: normalisation before each activation: none, batch, group or layer.
     """
-    return nn.Sequential(
-        nn.Flatten(), nn.Linear(channels * side**2, width), nn.ReLU(), nn.Linear(width, num_classes)
-    )
+    if depth < 1:
+        raise ValueError(f"the depth of a perceptron is 1 or more; got {depth}")
+    layers: list[nn.Module] = [nn.Flatten()]
+    inputs = channels * side**2
+    for _ in range(depth):
+        layers += [
+            nn.Linear(inputs, width),
+            *norm_layers(norm, width, rows=True),
+            activation_layer(activation),
+            *dropout_layers(dropout),
+        ]
+        inputs = width
+    return nn.Sequential(*layers, nn.Linear(width, num_classes))

@@ -124,7 +124,10 @@ def test_the_hash_is_of_the_meaning_and_not_of_the_path(tmp_path):
             "must be a function that makes a network; got str",
         ),
         (ModelSpec("collections:OrderedDict"), "must make a torch.nn.Module; got OrderedDict"),
-        (ModelSpec("perceptron", arguments={"widht": 3}), "cannot be made with arguments .*widht"),
+        (
+            ModelSpec("perceptron", arguments={"widht": 3, "pooling": "max"}),
+            "it takes channels, side, width, depth, activation, dropout, norm, not widht, pooling",
+        ),
         (
             ModelSpec("lenet", arguments={"side": 4}),
             "cannot be made with arguments .*at least 12 x 12",
