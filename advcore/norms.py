@@ -8,7 +8,7 @@ when images are in [0, 1].
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, overload
+from typing import Any, Literal, get_args, overload
 
 import torch
 from torch import Tensor
@@ -16,6 +16,8 @@ from torch import Tensor
 from advcore.randomness import Randomness
 
 NormName = Literal["l1", "l2", "linf"]
+L2OrLinf = Literal["l2", "linf"]
+"""The norms of an attack that has no step in l1."""
 Radius = float | Tensor
 """One radius for all samples, or `(B,)`, one each."""
 
@@ -42,9 +44,14 @@ class Norm:
 
 def norm_by_name(name: str) -> Norm:
     """The norm of that name; ValueError lists the known ones."""
-    if name not in NORMS:
-        raise ValueError(f"norm must be one of {', '.join(NORMS)}; got {name!r}")
+    check_norm(name, NormName)
     return NORMS[name]
+
+
+def check_norm(name: str, allowed: Any) -> None:
+    """Raise ValueError unless the norm is one of `allowed`, the `Literal` of a field's type."""
+    if name not in get_args(allowed):
+        raise ValueError(f"norm must be one of {', '.join(get_args(allowed))}; got {name!r}")
 
 
 @overload

@@ -2,7 +2,15 @@
 
 from advcore.attacks.apgd import APGD
 from advcore.attacks.apgdt import APGDT
-from advcore.attacks.attack import Adversarial, Attack, Status, alike, norm_of
+from advcore.attacks.attack import (
+    Adversarial,
+    Attack,
+    BudgetAttack,
+    Status,
+    alike,
+    has_budget,
+    norm_of,
+)
 from advcore.attacks.bisection import Bisected, bisect
 from advcore.attacks.carlini_wagner import CarliniWagner
 from advcore.attacks.ddn import DDN
@@ -63,6 +71,7 @@ __all__ = [
     "Adversarial",
     "Attack",
     "Bisected",
+    "BudgetAttack",
     "CarliniWagner",
     "DeepFool",
     "MinimalNorm",
@@ -75,5 +84,6 @@ __all__ = [
     "Within",
     "Worst",
     "bisect",
+    "has_budget",
     "kind_and_norm",
 ]

@@ -150,10 +150,11 @@ class Named(Attack, Protocol):
 def has_budget(attack: Attack) -> TypeGuard[BudgetAttack]:
     """Return whether the attack searches inside a ball whose radius is its `eps`.
 
-    Otherwise it looks for the shortest way.
+    Otherwise it looks for the shortest way. An `eps` of None, which is given later, is one too.
 
-    A wrapper's property `eps` is that of the attacks that it wraps, and missing (AttributeError)
-    where they have none: so the value is asked, not the class.
+    A wrapper's property `eps` is that of the attacks that it wraps, and raises AttributeError where
+    they have none. So the value is asked, not the class: `isinstance` with a Protocol would take
+    every such wrapper for a budget attack, for since Python 3.12 it looks at the class alone.
     """
     return hasattr(attack, "eps")
 

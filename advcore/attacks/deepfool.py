@@ -1,7 +1,6 @@
 """DeepFool (Moosavi-Dezfooli et al. 2016): minimal perturbations by repeated linearisation."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -15,7 +14,7 @@ from advcore.attacks.refinement import Climb, shrink_to_boundary, turned
 from advcore.attacks.search import solve
 from advcore.classifier import Classifier, take_rows
 from advcore.criteria import Criterion
-from advcore.norms import Norm, per_sample
+from advcore.norms import Norm, NormName, per_sample
 from advcore.randomness import Randomness
 
 
@@ -62,7 +61,7 @@ class DeepFool:
             no box.
     """
 
-    norm: Literal["l1", "l2", "linf"] = "l2"
+    norm: NormName = "l2"
     steps: int = 100
     overshoot: float = 0.02
     classes: int = 9

@@ -1,7 +1,6 @@
 """The standard ensemble of attacks (Croce and Hein 2020): AutoAttack's composition."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from torch import Tensor
 
@@ -16,7 +15,7 @@ from advcore.attacks.within import Within
 from advcore.attacks.worst import Worst
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
-from advcore.norms import Radius
+from advcore.norms import L2OrLinf, Radius, check_norm
 from advcore.randomness import Randomness
 
 
@@ -46,13 +45,14 @@ class StandardEnsemble:
     """
 
     eps: Radius | None = None
-    norm: Literal["l2", "linf"] = "linf"
+    norm: L2OrLinf = "linf"
     steps: int = 100
     targets: int = 9
     queries: int = 5000
     minimal: Attack | None = None
 
     def __post_init__(self) -> None:
+        check_norm(self.norm, L2OrLinf)
         if self.minimal is not None and has_budget(self.minimal):
             raise ValueError("minimal must be a minimal-norm attack; this one has a budget eps")
         if self.minimal is not None and norm_of(self.minimal) != self.norm:

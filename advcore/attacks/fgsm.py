@@ -1,7 +1,6 @@
 """The fast gradient sign method (Goodfellow et al. 2015), and its l2 form."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from torch import Tensor
 
@@ -13,7 +12,7 @@ from advcore.attacks.budget import check_eps, radii
 from advcore.attacks.search import solve
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
-from advcore.norms import Radius
+from advcore.norms import L2OrLinf, Radius
 from advcore.randomness import Randomness
 
 
@@ -31,11 +30,11 @@ class FGSM:
     """
 
     eps: Radius | None = None
-    norm: Literal["l2", "linf"] = "linf"
+    norm: L2OrLinf = "linf"
     box: bool = True
 
     def __post_init__(self) -> None:
-        norms.norm_by_name(self.norm)
+        norms.check_norm(self.norm, L2OrLinf)
         check_eps(self.eps)
 
     def __call__(

@@ -18,6 +18,8 @@ from advcore.norms import Norm
 from advcore.objectives import logit_margin
 from advcore.randomness import Randomness
 
+FMNNorm = Literal["l0", "l1", "l2", "linf"]
+
 STEPS = {"l0": 100.0, "l1": 10.0, "l2": 1.0, "linf": 10.0}
 """First steps: where the projection flattens `r`, or leaves it few coordinates, a long one lets new
 coordinates in."""
@@ -60,7 +62,7 @@ class FMN:
         box: keep `x + r` in [0, 1].
     """
 
-    norm: Literal["l0", "l1", "l2", "linf"] = "l2"
+    norm: FMNNorm = "l2"
     steps: int = 100
     gamma: float = 0.05
     last_gamma: float = 0.001
@@ -69,8 +71,7 @@ class FMN:
     box: bool = True
 
     def __post_init__(self) -> None:
-        if self.norm != "l0" and self.norm not in norms.NORMS:
-            raise ValueError(f"norm must be one of l0, {', '.join(norms.NORMS)}; got {self.norm!r}")
+        norms.check_norm(self.norm, FMNNorm)
         if self.steps < 2:
             raise ValueError(
                 "steps must be at least 2, as the first looks at the image itself; got "

@@ -5,7 +5,6 @@ A short descent from two starts, then refinement on the decision boundary.
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -19,7 +18,7 @@ from advcore.attacks.refinement import Climb, refine, shrink_to_boundary
 from advcore.attacks.search import solve
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
-from advcore.norms import L2, Norm, per_sample
+from advcore.norms import L2, Norm, NormName, per_sample
 from advcore.randomness import Randomness
 
 
@@ -55,7 +54,7 @@ class MinimalNorm:
         box: keep `x + r` in [0, 1].
     """
 
-    norm: Literal["l1", "l2", "linf"] = "l2"
+    norm: NormName = "l2"
     descent: int = 25
     refinement: int = 10
     classes: int = 9

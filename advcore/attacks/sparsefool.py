@@ -20,6 +20,8 @@ from advcore.classifier import Classifier, logits_of, take_rows
 from advcore.criteria import Criterion
 from advcore.randomness import Randomness
 
+SparseNorm = Literal["l1", "l0", "pixels"]
+
 CROSSING = 1e-3
 """Length, in l2, by which a walk goes beyond the hyperplane: as published."""
 
@@ -59,7 +61,7 @@ class SparseFool:
         box: keep `x + r` in [0, 1]. Without the box, one step moves one coordinate, however far.
     """
 
-    norm: Literal["l1", "l0", "pixels"] = "l1"
+    norm: SparseNorm = "l1"
     steps: int = 20
     control: float = 1.0
     overshoot: float = 0.02
@@ -67,8 +69,7 @@ class SparseFool:
     box: bool = True
 
     def __post_init__(self) -> None:
-        if self.norm not in ("l1", *l0.SIZES):
-            raise ValueError(f"norm must be one of l1, {', '.join(l0.SIZES)}; got {self.norm!r}")
+        norms.check_norm(self.norm, SparseNorm)
         for name in ("steps", "classes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -14,7 +13,7 @@ from advcore.attacks.search import solve
 from advcore.attacks.square_patches import flip, shift, stripes, tiles
 from advcore.classifier import Classifier, logits_of, take_rows
 from advcore.criteria import Criterion
-from advcore.norms import Radius
+from advcore.norms import L2OrLinf, Radius
 from advcore.objectives import logit_margin
 from advcore.randomness import Randomness
 
@@ -53,14 +52,12 @@ class Square:
     """
 
     eps: Radius | None = None
-    norm: Literal["l2", "linf"] = "linf"
+    norm: L2OrLinf = "linf"
     queries: int = 5000
     p: float = 0.8
 
     def __post_init__(self) -> None:
-        norms.norm_by_name(self.norm)
-        if self.norm == "l1":
-            raise ValueError("square knows the norms l2 and linf; got 'l1'")
+        norms.check_norm(self.norm, L2OrLinf)
         check_eps(self.eps)
         if self.queries < 1:
             raise ValueError(f"queries must be at least 1; got {self.queries}")

@@ -54,7 +54,7 @@ SOURCE = Randomness(0, torch.arange(60))
             lambda: StandardEnsemble(minimal=DeepFool()),
             "minimal must measure in linf, the ensemble's norm; it measures in l2",
         ),
-        (lambda: StandardEnsemble(norm="l1"), "square knows the norms l2 and linf"),
+        (lambda: StandardEnsemble(norm="l1"), "norm must be one of l2, linf; got 'l1'"),
         (lambda: StandardEnsemble(steps=0), "steps must be at least 1; got 0"),
         (
             lambda: with_budget(DeepFool(), 0.1),

@@ -16,7 +16,8 @@ from advcore.attacks.linearisation import closest
     [
         (lambda: DeepFool(norm="l3"), "norm must be one of l1, l2, linf; got 'l3'"),
         (lambda: PGD(norm="l3"), "norm must be one of"),
-        (lambda: FGSM(norm="l3"), "norm must be one of"),
+        (lambda: FGSM(norm="l3"), "norm must be one of l2, linf; got 'l3'"),
+        (lambda: FGSM(norm="l1"), "norm must be one of l2, linf; got 'l1'"),
         (lambda: PGD(objective="hinge"), "objective must be one of"),
         (lambda: DeepFool(steps=0), "steps must be at least 1; got 0"),
         (lambda: DeepFool(classes=0), "classes must be at least 1; got 0"),

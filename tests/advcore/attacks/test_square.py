@@ -12,7 +12,7 @@ from advcore.attacks.square_patches import flip, shift, stripes, tiles
 @pytest.mark.parametrize(
     ("make", "match"),
     [
-        (lambda: Square(norm="l1"), "square knows the norms l2 and linf; got 'l1'"),
+        (lambda: Square(norm="l1"), "norm must be one of l2, linf; got 'l1'"),
         (lambda: Square(norm="l3"), "norm must be one of"),
         (lambda: Square(eps=-0.1), "eps must not be negative"),
         (lambda: Square(queries=0), "queries must be at least 1; got 0"),
