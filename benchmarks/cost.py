@@ -33,7 +33,7 @@ from advcore.workers.inline import Inline
 from advcore.workers.keys import work_key
 from advcore.workers.models import ModelSpec, build, content_hash
 from advcore.workers.shards import split
-from advcore.workers.tasks import Task
+from advcore.workers.tasks import DATA, Task
 from benchmarks.setting import machine
 
 SIDE, SUBSPACES, CLASSES = 224, 14, 1000
@@ -130,7 +130,9 @@ def study(folder: Path, spec: ModelSpec, dataset: Dataset, size: int) -> float:
     start = time.process_time()
     failed = [
         outcome.error
-        for outcome in Inline(str(folder), threads=torch.get_num_threads()).run(todo, dataset)
+        for outcome in Inline(str(folder), threads=torch.get_num_threads()).run(
+            todo, {DATA: dataset}
+        )
         if not outcome.ok
     ]
     if failed:

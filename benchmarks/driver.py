@@ -20,7 +20,7 @@ import numpy as np
 from advcore.workers.pool.actor_pool import ActorPool, PoolSettings
 from advcore.workers.pool.preconditions import prepare_environment, private_token
 from advcore.workers.shards import split
-from advcore.workers.tasks import Task, TaskResult
+from advcore.workers.tasks import DATA, Task, TaskResult
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ def spend(ray: Any, start_actor: Any, actors: int, shards: int) -> Spent:
     settings = PoolSettings(
         start_actor, lambda: actors, shard_seconds=600.0, asked=f"{actors} empty actors"
     )
-    actor_pool = ActorPool(ray, settings, tasks(shards), None, np.arange(shards))
+    nothing: Any = SimpleNamespace(indices=np.arange(shards))
+    actor_pool = ActorPool(ray, settings, tasks(shards), {DATA: nothing})
     wall, processor, memory = time.perf_counter(), time.process_time(), []
     for done, _ in enumerate(actor_pool.results(), 1):
         if done % (shards // 10) == 0:
@@ -111,6 +112,7 @@ def without_ray(actors: int, shards: int) -> Spent:
 
     fake = SimpleNamespace(
         exceptions=ray.exceptions,
+        put=lambda data: data,
         wait=wait,
         get=lambda ref: ref.value,
         kill=lambda actor, no_restart: None,

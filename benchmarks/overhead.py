@@ -21,7 +21,7 @@ from advcore.workers.keys import work_key
 from advcore.workers.models import ModelSpec, content_hash
 from advcore.workers.pool.ray_runner import RayPool
 from advcore.workers.shards import split
-from advcore.workers.tasks import Runner, Task
+from advcore.workers.tasks import DATA, Runner, Task
 from benchmarks.setting import machine, trained_lenet
 
 SHARD, TURNS = 64, 2
@@ -49,7 +49,7 @@ def throughput(runner: Runner, workers: int, todo: Sequence[Task], dataset: Data
     """
     seen: set[str] = set()
     start, counted = 0.0, 0
-    for outcome in runner.run(todo, dataset):
+    for outcome in runner.run(todo, {DATA: dataset}):
         if not outcome.ok:
             raise RuntimeError(f"a shard failed: {outcome.error}")
         if len(seen) == workers:

@@ -1,6 +1,7 @@
 """The runner without a cluster: one worker, in this process."""
 
-from collections.abc import Generator, Sequence
+from collections import deque
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +11,7 @@ from advcore.workers.datasets import Dataset
 from advcore.workers.devices import resolve_device
 from advcore.workers.errors import InputError
 from advcore.workers.stores.store import open_store
-from advcore.workers.tasks import Task, TaskResult, unique
+from advcore.workers.tasks import After, Task, TaskResult, no_more
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,10 @@ class Inline:
                 f"threads must be at least 1, or none for torch's own choice; got {self.threads}"
             )
 
-    def run(self, tasks: Sequence[Task], dataset: Dataset) -> Generator[TaskResult]:
-        """One result for each key, in order.
+    def run(
+        self, tasks: Sequence[Task], datasets: Mapping[str, Dataset], after: After = no_more
+    ) -> Generator[TaskResult]:
+        """One result for each key, in the order in which tasks are given and released.
 
         Shards that are done stay done when the iterator is left early.
         """
@@ -43,7 +46,13 @@ class Inline:
         before = torch.get_num_threads()
         try:
             worker = Worker(self.store, self.threads, self.device)
-            for task in unique(tasks):
-                yield worker.measure(task, dataset)
+            waiting, known = deque(tasks), set[str]()
+            while waiting:
+                task = waiting.popleft()
+                if task.key not in known:
+                    known.add(task.key)
+                    result = worker.measure(task, datasets[task.data])
+                    yield result
+                    waiting.extend(after(result))
         finally:
             torch.set_num_threads(before)

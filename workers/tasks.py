@@ -5,7 +5,7 @@ Nothing here needs torch, so drivers and queues do not either.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from advcore.transforms import Transform
     from advcore.workers.datasets import Dataset
     from advcore.workers.models import ModelSpec
+
+
+DATA = "data"
+"""Name of the data set of a run that has one alone."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Task:
 
     `name` is for people ("plain/margins"); `model_hash` is `content_hash(model)` at the start of
     the study; `transform` stands in place of the data set's; `others` are for a probe that is a
-    `Comparison`.
+    `Comparison`; `data` names the data set among those of the run.
     """
 
     key: str
@@ -49,6 +53,7 @@ class Task:
     dtype: str = "float32"
     transform: Transform | None = None
     others: tuple[Other, ...] = ()
+    data: str = DATA
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,16 @@ class TaskResult:
     away: bool = False
 
 
+After = Callable[[TaskResult], Sequence[Task]]
+"""Function that returns the tasks which a finished result releases; those of a key that was there
+before are left out."""
+
+
+def no_more(result: TaskResult) -> Sequence[Task]:
+    """Release nothing."""
+    return ()
+
+
 class Runner(Protocol):
     """A place that measures: one result for each key, in the order in which they end."""
 
@@ -83,10 +98,15 @@ class Runner(Protocol):
         It starts nothing and writes nothing.
         """
 
-    def run(self, tasks: Sequence[Task], dataset: Dataset) -> Generator[TaskResult]:
+    def run(
+        self, tasks: Sequence[Task], datasets: Mapping[str, Dataset], after: After = no_more
+    ) -> Generator[TaskResult]:
         """Yield the results as they come; close it to leave early, and finished shards stay stored.
 
-        A place that measures beside this process may have begun when this returns.
+        Each task finds its data set by name in `datasets`, which is looked at when the first one
+        needs it. The tasks that a result releases, as `after` says once the result was handed out,
+        join those that wait; the run ends when there is none left. A place that measures beside
+        this process may have begun when this returns.
         """
 
 

@@ -35,7 +35,7 @@ from advcore.workers.paths import expand_path
 from advcore.workers.pool.ray_runner import RayPool
 from advcore.workers.stores.rows import Damaged
 from advcore.workers.stores.store import open_store, resolved
-from advcore.workers.tasks import Runner
+from advcore.workers.tasks import DATA, Runner
 
 
 def run_study(study: Study, verbose: bool = False) -> Report:
@@ -91,7 +91,7 @@ def _run(study: Study, verbose: bool) -> Report:
         works = upload_checkpoints(works, store)
         print(f"starting workers ({runner.workers}) on Ray", file=sys.stderr)
     try:
-        with closing(runner.run(works, prepared.dataset)) as coming:
+        with closing(runner.run(works, {DATA: prepared.dataset})) as coming:
             opened = tracker.open(study.run.experiment, prepared.identity, study.name)
             in_mlflow = opened.id
             if not missing and opened.finished:
@@ -112,7 +112,7 @@ def _run(study: Study, verbose: bool) -> Report:
                             if isinstance(runner, RayPool)
                             else again
                         )
-                        with closing(runner.run(again, prepared.dataset)) as coming_again:
+                        with closing(runner.run(again, {DATA: prepared.dataset})) as coming_again:
                             outcomes += collect_results(coming_again, again, study.name, log.run)
                         report = write_report(prepared, store, outcomes, out / study.name)
                     log_study_results(log.run, prepared, report, time.perf_counter() - start)

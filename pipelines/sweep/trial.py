@@ -23,6 +23,7 @@ from advcore.probes import Table
 from advcore.workers.errors import InputError
 from advcore.workers.inline import Inline
 from advcore.workers.stores.store import open_store
+from advcore.workers.tasks import DATA
 from advcore.workers.training.epoch_loop import ABOUT, MODEL
 
 
@@ -110,7 +111,8 @@ def _study_measured(
     works = prepared.all_works()
     missing = set(store.missing(work.key for work in works))
     place = Inline(plan.store, training.run.threads, training.run.device)
-    for outcome in place.run([work for work in works if work.key in missing], prepared.dataset):
+    works = [work for work in works if work.key in missing]
+    for outcome in place.run(works, {DATA: prepared.dataset}):
         if not outcome.ok:
             raise RuntimeError(outcome.error)
     rows = {probe: [work.key for work in own] for (_, probe), own in prepared.works.items()}

@@ -20,7 +20,7 @@ from advcore.workers.inline import Inline
 from advcore.workers.models import ModelSpec, build, content_hash
 from advcore.workers.shards import split
 from advcore.workers.stores.store import open_store
-from advcore.workers.tasks import Other, index_ranges
+from advcore.workers.tasks import DATA, Other, index_ranges
 
 
 def test_a_shard_says_who_measured_it_and_how_long(dataset, store):
@@ -208,7 +208,8 @@ def test_results_do_not_depend_on_the_shard_size(dataset, store):
 
     for size in (3, 20):
         assert all(
-            result.ok for result in Inline(store).run(tasks(dataset, Here(), size=size), dataset)
+            result.ok
+            for result in Inline(store).run(tasks(dataset, Here(), size=size), {DATA: dataset})
         )
     small, large = (
         open_store(store).read_all([w.key for w in tasks(dataset, Here(), size=size)])

@@ -15,7 +15,7 @@ from advcore.workers.pool.failures import ROUNDS, STARTS
 from advcore.workers.pool.ray_actor import actor_factory
 from advcore.workers.pool.ray_head import head_answers
 from advcore.workers.stores.store import open_store
-from advcore.workers.tasks import TaskResult
+from advcore.workers.tasks import DATA, TaskResult
 
 
 def _keys(todo):
@@ -48,7 +48,7 @@ def test_where_others_could_start_one_that_cannot_is_replaced(
     settings = PoolSettings(
         start_actor=lambda: next(hired)(), wanted=lambda: 2, shard_seconds=None, asked="2 workers"
     )
-    actor_pool = ActorPool(ray, settings, todo, ray.put(dataset), dataset.indices)
+    actor_pool = ActorPool(ray, settings, todo, {DATA: dataset})
     results = []
     for result in actor_pool.results():
         if not results:
@@ -71,6 +71,7 @@ def _pool(dataset, todo, get=None):
     handle = SimpleNamespace(measure=SimpleNamespace(remote=lambda *asked: next(refs)))
     ray = SimpleNamespace(
         exceptions=exceptions,
+        put=lambda data: data,
         get=get,
         kill=lambda handle, no_restart: None,
         cancel=lambda ref: None,
@@ -78,7 +79,7 @@ def _pool(dataset, todo, get=None):
     settings = PoolSettings(
         start_actor=lambda: handle, wanted=lambda: 1, shard_seconds=None, asked="1 worker"
     )
-    return ActorPool(ray, settings, todo, None, dataset.indices)
+    return ActorPool(ray, settings, todo, {DATA: dataset})
 
 
 def test_one_that_does_not_answer_gives_its_works_back_and_stays_until_ray_says_that_it_is_dead(
@@ -136,6 +137,7 @@ def test_works_that_kill_every_worker_are_given_up_and_others_go_on(dataset, mon
     )
     ray = SimpleNamespace(
         exceptions=exceptions,
+        put=lambda data: data,
         get=get,
         kill=lambda handle, no_restart: killed.append(handle),
         cancel=lambda ref: None,
@@ -151,7 +153,7 @@ def test_works_that_kill_every_worker_are_given_up_and_others_go_on(dataset, mon
     )
     results = {
         result.key: result
-        for result in ActorPool(ray, settings, [*deadly, *good], None, dataset.indices).results()
+        for result in ActorPool(ray, settings, [*deadly, *good], {DATA: dataset}).results()
     }
     assert [results[key].ok for key in _keys(deadly + good)] == [False] * 20 + [True] * 4
     assert len(killed) == ROUNDS
@@ -189,7 +191,7 @@ def test_workers_that_are_killed_as_they_start_end_the_run_with_the_reason(
     settings = PoolSettings(
         start_actor=start_actor, wanted=lambda: 1, shard_seconds=None, asked="1 worker"
     )
-    actor_pool = ActorPool(ray, settings, tasks(dataset, Look()), None, dataset.indices)
+    actor_pool = ActorPool(ray, settings, tasks(dataset, Look()), {DATA: dataset})
     with pytest.raises(
         InputError,
         match=(
@@ -212,7 +214,7 @@ def test_that_none_can_start_any_more_ends_the_run(ray_running, dataset, tmp_pat
         shard_seconds=None,
         asked="1 worker",
     )
-    actor_pool = ActorPool(ray, settings, tasks(dataset, Look()), None, dataset.indices)
+    actor_pool = ActorPool(ray, settings, tasks(dataset, Look()), {DATA: dataset})
     actor_pool._failure_log.ready()  # as where one was before
     with pytest.raises(
         RunInterruptedError,
@@ -241,4 +243,4 @@ def test_a_head_that_is_gone_ends_the_run_in_words(dataset, tmp_path, monkeypatc
         answers=lambda: False,
     )
     with pytest.raises(RunInterruptedError, match=r"^Ray's head has not answered for \d+ s$"):
-        list(ActorPool(ray, settings, tasks(dataset, Look()), None, dataset.indices).results())
+        list(ActorPool(ray, settings, tasks(dataset, Look()), {DATA: dataset}).results())

@@ -63,6 +63,7 @@ from ray.thirdparty_files import psutil
 from tiny_probes import Slow, tasks
 from advcore.workers.datasets import DataSpec, load
 from advcore.workers.pool.ray_runner import RayPool
+from advcore.workers.tasks import DATA
 
 cluster = own()
 def words(process):
@@ -79,7 +80,7 @@ try:
     first = idle()
     dataset = load(DataSpec("digits", "test", 12))
     pool = RayPool(sys.argv[1], workers=2, address=cluster.address)
-    outcomes = list(pool.run(tasks(dataset, Slow(), size=1), dataset))
+    outcomes = list(pool.run(tasks(dataset, Slow(), size=1), {DATA: dataset}))
     assert all(outcome.ok for outcome in outcomes), outcomes
     assert {int(outcome.worker.split(":")[1]) for outcome in outcomes} <= first
     until(lambda: len(idle() - first) == 2)

@@ -21,6 +21,7 @@ from advcore.workers.pool import ray_runner
 from advcore.workers.pool.ray_runner import RayPool
 from advcore.workers.pool.scheduler import DEPTH
 from advcore.workers.stores.store import open_store
+from advcore.workers.tasks import DATA
 
 
 def _keys(todo):
@@ -31,8 +32,8 @@ def _keys(todo):
 def test_rows_equal_the_inline_ones_bit_for_bit(ray_running, dataset, tmp_path, actors):
     todo = tasks(dataset, Look(), size=3)
     todo += tasks(dataset, Look(), size=3, model=replace(PLAIN, arguments={"side": 8, "width": 5}))
-    here = list(Inline(str(tmp_path / "inline"), threads=1).run(todo, dataset))
-    there = list(RayPool(str(tmp_path / "ray"), workers=actors).run(todo, dataset))
+    here = list(Inline(str(tmp_path / "inline"), threads=1).run(todo, {DATA: dataset}))
+    there = list(RayPool(str(tmp_path / "ray"), workers=actors).run(todo, {DATA: dataset}))
     assert all(result.ok for result in here + there)
     assert sorted(result.key for result in there) == sorted(_keys(todo))
     assert len({result.worker for result in there}) <= actors
@@ -48,7 +49,7 @@ def test_rows_equal_the_inline_ones_bit_for_bit(ray_running, dataset, tmp_path, 
 def test_two_actors_measure_at_once(ray_running, dataset, tmp_path):
     (tmp_path / "met").mkdir()
     todo = tasks(dataset, Meeting(parties=2, folder=str(tmp_path / "met")))
-    results = list(RayPool(str(tmp_path / "store"), workers=2).run(todo, dataset))
+    results = list(RayPool(str(tmp_path / "store"), workers=2).run(todo, {DATA: dataset}))
     assert all(result.ok for result in results)
     assert len({result.worker for result in results}) == 2
 
@@ -62,7 +63,7 @@ def test_killed_workers_lose_nothing(ray_running, dataset, tmp_path):
     store = str(tmp_path / "store")
     open_store(store)
     todo = tasks(dataset, Deadly(bad=12, marker=str(tmp_path / "marker")), size=2)
-    actor_pool = RayPool(store, workers=2).actor_pool(ray, todo, dataset)
+    actor_pool = RayPool(store, workers=2).actor_pool(ray, todo, {DATA: dataset})
     results = []
     for result in actor_pool.results():
         if not results:
@@ -84,7 +85,7 @@ def test_a_shard_that_kills_its_workers_is_given_up_alone(
     todo = tasks(dataset, Deadly(bad=0, marker=str(tmp_path / "marker"), always=True), size=5)
     results = {
         result.key: result
-        for result in RayPool(str(tmp_path / "store"), workers=1).run(todo, dataset)
+        for result in RayPool(str(tmp_path / "store"), workers=1).run(todo, {DATA: dataset})
     }
     assert [results[key].ok for key in _keys(todo)] == [False, True, True, True]
     assert "went away" in results[todo[0].key].error
@@ -101,7 +102,7 @@ def test_code_that_fails_is_tried_twice_and_the_rest_go_on(ray_running, dataset,
     open_store(store)
     todo = tasks(dataset, Failing(bad=12, folder=str(tmp_path)))
     unreadable = tasks(dataset, Unreadable(scale=2.0), size=20)
-    actor_pool = RayPool(store, workers=1).actor_pool(ray, todo + unreadable, dataset)
+    actor_pool = RayPool(store, workers=1).actor_pool(ray, todo + unreadable, {DATA: dataset})
     results, in_flight = {}, []
     for result in actor_pool.results():
         results[result.key] = result
@@ -127,7 +128,7 @@ def test_code_that_fails_is_tried_twice_and_the_rest_go_on(ray_running, dataset,
 
 def test_leaving_early_stops_the_actors_and_keeps_what_is_done(ray_running, dataset, tmp_path):
     todo = tasks(dataset, Slow(seconds=0.2), size=1)
-    results = RayPool(str(tmp_path / "store"), workers=1).run(todo, dataset)
+    results = RayPool(str(tmp_path / "store"), workers=1).run(todo, {DATA: dataset})
     first = next(results)
     pid = int(first.worker.split(":")[1])
     results.close()
@@ -150,7 +151,7 @@ def test_workers_are_at_work_before_anyone_asks_for_an_outcome(
     )  # here no process waits for it: it takes seconds until one is ready
     todo = tasks(dataset, Look(), size=4)
     store = open_store(str(tmp_path / "store"))
-    results = RayPool(str(tmp_path / "store"), workers=1).run(todo, dataset)
+    results = RayPool(str(tmp_path / "store"), workers=1).run(todo, {DATA: dataset})
     deadline = time.monotonic() + 60
     while len(store.missing(_keys(todo))) > len(todo) - DEPTH and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -163,7 +164,11 @@ def test_a_worker_that_cannot_start_ends_the_run(ray_running, dataset, tmp_path,
     with pytest.raises(
         InputError, match=r"no Ray worker can start: .*not there on this worker's machine"
     ):
-        list(RayPool(str(tmp_path / "elsewhere"), workers=1).run(tasks(dataset, Look()), dataset))
+        list(
+            RayPool(str(tmp_path / "elsewhere"), workers=1).run(
+                tasks(dataset, Look()), {DATA: dataset}
+            )
+        )
 
 
 def test_an_environment_that_ray_cannot_make_ends_the_run(dataset, tmp_path):
@@ -180,14 +185,19 @@ def test_an_environment_that_ray_cannot_make_ends_the_run(dataset, tmp_path):
         get=fail,
         remote=lambda **options: lambda kind: actor,
     )
-    actor_pool = RayPool(str(tmp_path), workers=1).actor_pool(ray, tasks(dataset, Look()), dataset)
+    actor_pool = RayPool(str(tmp_path), workers=1).actor_pool(
+        ray, tasks(dataset, Look()), {DATA: dataset}
+    )
     actor_pool.actors.check_health(actor_pool.actors.all[0], 0.0)
     with pytest.raises(InputError, match=r"no Ray worker can start: .*no such package"):
         actor_pool._collect("sign")
 
 
 def test_nothing_to_do_starts_nothing(dataset, tmp_path):
-    assert list(RayPool(str(tmp_path), workers=2, address="127.0.0.1:1").run([], dataset)) == []
+    assert (
+        list(RayPool(str(tmp_path), workers=2, address="127.0.0.1:1").run([], {DATA: dataset}))
+        == []
+    )
 
 
 @pytest.mark.slow
@@ -195,10 +205,12 @@ def test_a_process_of_its_own_starts_and_stops_ray_from_another_folder(dataset, 
     """An installed package, a driver that stands elsewhere, a store by a relative path."""
     code = (
         "from tiny_probes import *; from advcore.workers.pool.ray_runner import RayPool; "
+        "from advcore.workers.tasks import DATA; "
         "import numpy as np; import json; import sys\n"
         "data = Dataset(np.zeros((4, 1, 8, 8), np.uint8), np.zeros(4, np.int64), np.arange(4), "
         "('a',))\n"
-        "outcomes = list(RayPool('store', workers=1).run(tasks(data, Look(), size=2), data))\n"
+        "todo = tasks(data, Look(), size=2)\n"
+        "outcomes = list(RayPool('store', workers=1).run(todo, {DATA: data}))\n"
         "import ray; print(json.dumps([ray.is_initialized(), [o.ok for o in outcomes], "
         "[o.error for o in outcomes]]))"
     )

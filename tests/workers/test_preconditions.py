@@ -19,6 +19,7 @@ from advcore.workers.pool.preconditions import (
     prepare_environment,
 )
 from advcore.workers.pool.ray_runner import RayPool
+from advcore.workers.tasks import DATA
 
 
 def test_settings_that_cannot_work_are_refused(dataset, tmp_path):
@@ -28,7 +29,7 @@ def test_settings_that_cannot_work_are_refused(dataset, tmp_path):
         {"workers": 1, "gpus_per_worker": 2},
     ):
         with pytest.raises(InputError, match="a Ray pool needs workers >= 1"):
-            list(RayPool(str(tmp_path), **settings).run(tasks(dataset, Look()), dataset))
+            list(RayPool(str(tmp_path), **settings).run(tasks(dataset, Look()), {DATA: dataset}))
         with pytest.raises(InputError, match="a Ray pool needs workers >= 1"):
             RayPool(str(tmp_path), **settings).check()
     with pytest.raises(InputError, match="shard_seconds must be a number of seconds above 0"):
@@ -57,7 +58,9 @@ def test_an_address_with_nobody_there_is_refused_at_once(dataset, tmp_path):
     start = time.monotonic()
     with pytest.raises(InputError, match=f"no Ray at {address}"):
         list(
-            RayPool(str(tmp_path), workers=1, address=address).run(tasks(dataset, Look()), dataset)
+            RayPool(str(tmp_path), workers=1, address=address).run(
+                tasks(dataset, Look()), {DATA: dataset}
+            )
         )
     assert time.monotonic() - start < 3
     for wrong in (
@@ -98,7 +101,11 @@ def test_a_connection_that_ray_refuses_says_what_to_check(dataset, tmp_path, mon
             r"instance.\)"
         ),
     ):
-        list(RayPool(str(tmp_path), workers=1, address="auto").run(tasks(dataset, Look()), dataset))
+        list(
+            RayPool(str(tmp_path), workers=1, address="auto").run(
+                tasks(dataset, Look()), {DATA: dataset}
+            )
+        )
 
 
 def test_gpus_that_are_not_there_are_refused(monkeypatch):

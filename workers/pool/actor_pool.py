@@ -11,19 +11,18 @@ by content and written whole. So is a task that is measured twice at once: the f
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
+from advcore.workers.datasets import Dataset
 from advcore.workers.errors import InputError, RunInterruptedError
 from advcore.workers.pool.actor_table import ActorState, ActorTable
 from advcore.workers.pool.failures import FailureLog, reason_of
-from advcore.workers.pool.scheduler import Scheduler
+from advcore.workers.pool.scheduler import Scheduler, Shipped
 from advcore.workers.pool.task_queue import FAILURES, TaskQueue
 from advcore.workers.redaction import shortened, without_secrets
-from advcore.workers.tasks import Task, TaskResult, index_ranges
+from advcore.workers.tasks import After, Task, TaskResult, index_ranges, no_more
 
 TURN_SECONDS = 0.5
 """Seconds between two looks at who starts, hangs, is late, or could join."""
@@ -64,20 +63,21 @@ class ActorPool:
         ray: Any,
         settings: PoolSettings,
         tasks: Sequence[Task],
-        data: Any,
-        indices: np.ndarray,
+        datasets: Mapping[str, Dataset],
+        after: After = no_more,
     ) -> None:
         self._ray = ray
         self._settings = settings
         self._queue = TaskQueue(tasks)
-        self._indices = indices
+        self._datasets = datasets
+        self._after = after
         self._next_turn = 0.0
         self._idle_since = time.monotonic()
         self._silent_since: float | None = None
         self._early: list[TaskResult] = []
         self._failure_log = FailureLog()
         self.actors = ActorTable(ray, settings.start_actor)
-        self._scheduler = Scheduler(self.actors, self._queue, data)
+        self._scheduler = Scheduler(self.actors, self._queue, Shipped(ray, datasets))
         self.counts: Counter[str] = Counter()
         self._resize()
 
@@ -93,15 +93,20 @@ class ActorPool:
             self._scheduler.submit_waiting()
 
     def results(self) -> Iterator[TaskResult]:
-        """Yield the results as they come, until every task has one."""
-        yield from self._early
-        while self._queue.open:
-            yield from self._run_turn()
+        """Yield the results as they come, until every task has one, released ones among them."""
+        for result in self._come():
+            yield result
+            self._queue.add(self._after(result))
         if self.counts:
             _log.warning(
                 "on the way: %s",
                 ", ".join(f"{count} {what}" for what, count in self.counts.items()),
             )
+
+    def _come(self) -> Iterator[TaskResult]:
+        yield from self._early
+        while self._queue.open:
+            yield from self._run_turn()
 
     def _run_turn(self) -> Iterator[TaskResult]:
         """Run one turn: resize, replace hung actors, hand out tasks, collect results."""
@@ -244,7 +249,8 @@ class ActorPool:
         return replace(result, tries=self._queue.finish(task))
 
     def _failure(self, task: Task, error: str) -> TaskResult:
-        samples = index_ranges(self._indices[task.shard.start : task.shard.stop])
+        indices = self._datasets[task.data].indices
+        samples = index_ranges(indices[task.shard.start : task.shard.stop])
         return TaskResult(task.key, task.name, False, 0, 0.0, error, "", samples=samples)
 
     def _return(self, tasks: list[Task]) -> None:

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -15,7 +15,7 @@ from advcore.workers.pool.ray_actor import actor_factory
 from advcore.workers.pool.ray_head import head_answers
 from advcore.workers.pool.ray_session import ray_session, running
 from advcore.workers.stores.store import open_store, resolved
-from advcore.workers.tasks import Task, TaskResult, unique
+from advcore.workers.tasks import After, Task, TaskResult, no_more
 
 SPARE = 32
 """Largest number of actors that wait for machines that are yet to come, with workers "auto"."""
@@ -72,7 +72,9 @@ class RayPool:
     def _address(self) -> str | None:
         return self.address or os.environ.get("RAY_ADDRESS") or None
 
-    def run(self, tasks: Sequence[Task], dataset: Dataset) -> Generator[TaskResult]:
+    def run(
+        self, tasks: Sequence[Task], datasets: Mapping[str, Dataset], after: After = no_more
+    ) -> Generator[TaskResult]:
         """One result for each key, as they end.
 
         Closing it stops the actors; finished shards stay in the store.
@@ -81,18 +83,21 @@ class RayPool:
         tried twice; one whose worker goes away, four times. Raises InputError where the settings,
         the address or the store cannot work, or where no worker can start.
         """
-        results = self._started(unique(tasks), dataset)
+        results = self._started(tasks, datasets, after)
         next(results)
         return cast("Generator[TaskResult]", results)
 
-    def _started(self, tasks: Sequence[Task], dataset: Dataset) -> Generator[TaskResult | None]:
+    def _started(
+        self, tasks: Sequence[Task], datasets: Mapping[str, Dataset], after: After
+    ) -> Generator[TaskResult | None]:
         """None once the first tasks are handed out, then the results."""
         open_store(self.store)
         if not tasks:
             yield None
             return
-        with self.session(dataset.nbytes, all_tasks=False) as ray:
-            actor_pool = self.actor_pool(ray, tasks, dataset)
+        data_bytes = sum(dataset.nbytes for dataset in datasets.values())
+        with self.session(data_bytes, all_tasks=False) as ray:
+            actor_pool = self.actor_pool(ray, tasks, datasets, after)
             try:
                 actor_pool.submit_first()
                 yield None
@@ -112,8 +117,14 @@ class RayPool:
         cpus = max(self._least() * self.threads, os.cpu_count() or 1)
         return ray_session(self._address(), cpus, data_bytes, self.verbose, all_tasks)
 
-    def actor_pool(self, ray: Any, tasks: Sequence[Task], dataset: Dataset) -> ActorPool:
-        """Build the actor pool for these tasks."""
+    def actor_pool(
+        self,
+        ray: Any,
+        tasks: Sequence[Task],
+        datasets: Mapping[str, Dataset],
+        after: After = no_more,
+    ) -> ActorPool:
+        """Build the actor pool for these tasks, and those that they release."""
         store = resolved(self.store)
         settings = PoolSettings(
             start_actor=actor_factory(ray, store, self.threads, self.gpus_per_worker),
@@ -123,7 +134,7 @@ class RayPool:
             elastic=self.workers == "auto",
             answers=lambda: head_answers(ray),
         )
-        return ActorPool(ray, settings, tasks, ray.put(dataset), dataset.indices)
+        return ActorPool(ray, settings, tasks, datasets, after)
 
     def _wanted(self, ray: Any) -> int:
         if self.workers != "auto":

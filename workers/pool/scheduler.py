@@ -1,7 +1,9 @@
 """The choice which actor gets which task."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from advcore.workers.datasets import Dataset
 from advcore.workers.pool.actor_table import ActorState, ActorTable
 from advcore.workers.pool.task_queue import Pace, TaskQueue
 from advcore.workers.tasks import Task
@@ -11,16 +13,31 @@ DEPTH = 2
 does."""
 
 
-class Scheduler:
-    """Submits the tasks of a queue to the actors of a table.
+class Shipped:
+    """Data sets in Ray's object store, each put there once, when a task first needs it."""
 
-    `data` is the object ref of the data set; `pace` is told of each finished task.
+    def __init__(self, ray: Any, datasets: Mapping[str, Dataset]) -> None:
+        self._ray = ray
+        self._datasets = datasets
+        self._refs: dict[str, Any] = {}
+
+    def ref(self, name: str) -> Any:
+        """Return the object ref of a data set."""
+        if name not in self._refs:
+            self._refs[name] = self._ray.put(self._datasets[name])
+        return self._refs[name]
+
+
+class Scheduler:
+    """Submits the tasks of a queue to the actors of a table, with the data sets that they name.
+
+    `pace` is told of each finished task.
     """
 
-    def __init__(self, actors: ActorTable, queue: TaskQueue, data: Any) -> None:
+    def __init__(self, actors: ActorTable, queue: TaskQueue, shipped: Shipped) -> None:
         self._actors = actors
         self._queue = queue
-        self._data = data
+        self._shipped = shipped
         self.pace = Pace()
 
     def submit_waiting(self) -> None:
@@ -40,7 +57,7 @@ class Scheduler:
 
     def _submit(self, actor: ActorState, task: Task | None) -> None:
         if task is not None:
-            self._actors.submit(actor, task, self._data)
+            self._actors.submit(actor, task, self._shipped.ref(task.data))
             self._queue.tried(task)
 
     def repeat_late(self, now: float) -> int:

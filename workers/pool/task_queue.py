@@ -3,7 +3,7 @@
 It knows nothing of Ray.
 """
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
 
 from advcore.workers.tasks import Task
@@ -26,18 +26,26 @@ class TaskQueue:
     """
 
     def __init__(self, tasks: Iterable[Task]) -> None:
-        self._queues: dict[str, deque[Task]] = {}
+        self._queues: defaultdict[str, deque[Task]] = defaultdict(deque)
+        self._waiting = 0
+        self._known: set[str] = set()
         self._open: set[str] = set()
         self._tries: Counter[str] = Counter()
         self._failures: Counter[str] = Counter()
         self._losses: Counter[str] = Counter()
+        self.add(tasks)
+
+    def add(self, tasks: Iterable[Task]) -> None:
+        """Queue tasks after the others of their models, those of a known key left out."""
         for task in tasks:
-            self._queues.setdefault(task.model_hash, deque()).append(task)
-            self._open.add(task.key)
+            if task.key not in self._known:
+                self._known.add(task.key)
+                self._open.add(task.key)
+                self.put_last(task)
 
     def __len__(self) -> int:
         """Return the number of tasks that wait."""
-        return sum(map(len, self._queues.values()))
+        return self._waiting
 
     @property
     def open(self) -> int:
@@ -53,8 +61,16 @@ class TaskQueue:
 
         None when nothing is left.
         """
-        queue = self._queues.get(held or "") or max(self._queues.values(), key=len, default=None)
-        return queue.popleft() if queue else None
+        if not self._waiting:
+            return None
+        model = held or ""
+        if model not in self._queues:
+            model = max(self._queues, key=lambda one: len(self._queues[one]))
+        task = self._queues[model].popleft()
+        self._waiting -= 1
+        if not self._queues[model]:
+            del self._queues[model]
+        return task
 
     def tried(self, task: Task) -> None:
         """Note that a task is handed to a worker."""
@@ -74,19 +90,22 @@ class TaskQueue:
         """Requeue tasks that were not measured at the front, in their order."""
         for task in reversed(list(tasks)):
             self._queues[task.model_hash].appendleft(task)
+            self._waiting += 1
 
     def drain(self, name: str) -> list[Task]:
         """Take all tasks of this name that wait."""
-        taken = [task for queue in self._queues.values() for task in queue if task.name == name]
-        for queue in self._queues.values():
-            kept = [task for task in queue if task.name != name]
-            queue.clear()
-            queue.extend(kept)
-        return taken
+        waiting = [task for queue in self._queues.values() for task in queue]
+        self._queues.clear()
+        self._waiting = 0
+        for task in waiting:
+            if task.name != name:
+                self.put_last(task)
+        return [task for task in waiting if task.name == name]
 
     def put_last(self, task: Task) -> None:
         """Requeue a task whose code failed, after the others of its model."""
         self._queues[task.model_hash].append(task)
+        self._waiting += 1
 
     def failed(self, task: Task) -> bool:
         """Note that the code of a task failed.
