@@ -1,4 +1,4 @@
-"""advcore: look into deep networks with adversarial examples.
+"""advcore: measure how deep networks respond to adversarial perturbations.
 
 The mathematics stand here and need torch alone; `advcore.workers` holds the places where they are
 done, `advcore.pipelines` the experiments. Names are imported when they are first used, for torch

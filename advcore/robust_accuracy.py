@@ -75,7 +75,7 @@ def attack_over(
     eps: Sequence[float],
     randomness: Randomness | None = None,
 ) -> list[Bounds]:
-    """Yield the bounds after each of the attacks, in their order, all in one norm.
+    """Return the bounds after each of the attacks, in their order, all in one norm.
 
     A minimal-norm attack runs once, on all samples, and gives the whole curve. A budget attack
     starts from what is known already: a sample with a known distance is attacked at the largest eps

@@ -105,8 +105,8 @@ Command = (
     | Annotated[DoctorCommand, tyro.conf.subcommand("doctor")]
 )
 
-DESCRIPTION = """Look into deep networks with adversarial examples: attacks, margins and
-curvature, from a laptop to a GPU cluster.
+DESCRIPTION = """Measure how deep networks respond to adversarial perturbations: attacks,
+margins and curvature, from a laptop to a GPU cluster.
 
 Begin with `advcore demo`, see what a study can name (`advcore list`), write your own study,
 and run it with `advcore run`.

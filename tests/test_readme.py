@@ -40,6 +40,20 @@ def test_the_example_prints_what_the_readme_says() -> None:
     assert printed.getvalue() in README
 
 
+def test_the_site_begins_with_the_readmes_install_and_example() -> None:
+    index = (DOCS / "index.md").read_text()
+    assert block(index, "python") == block(README, "python")
+    assert README.split("## Install\n")[1].split("\n## ")[0].strip() in index
+
+
+def test_the_guide_of_attacks_runs_from_top_to_bottom() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", guide("attacks.md"), re.DOTALL)
+    held: dict[str, torch.Tensor] = {}
+    exec("\n".join(blocks), held)
+    assert held["found"].found.all()  # type: ignore[attr-defined]
+    assert held["bounds"].broken_at.shape == (4,)  # type: ignore[attr-defined]
+
+
 def test_the_guides_example_of_an_own_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
