@@ -22,7 +22,7 @@ lint: .venv/ready  ## style, types, and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	rm -rf .tree && mkdir -p .tree/advcore && ln -s $(CURDIR)/advcore/* $(CURDIR)/workers $(CURDIR)/pipelines .tree/advcore
-	cd .tree && ../$(BIN)/mypy --config-file ../pyproject.toml
+	cd .tree && ../$(BIN)/mypy --cache-dir ../.mypy_cache --config-file ../pyproject.toml
 	cd .tree && ../$(BIN)/lint-imports --config ../pyproject.toml
 
 docs: .venv/ready  ## the site of docs/, into site/; strict about links
