@@ -15,6 +15,7 @@ from advcore.training.free import Free
 from advcore.training.gaussian import Gaussian
 from advcore.training.gradient_alignment import GradientAlignment
 from advcore.training.gradient_penalty import GradientPenalty
+from advcore.training.inputs import Inputs
 from advcore.training.local_linearity import LocalLinearity
 from advcore.training.overfitting import catastrophic_overfitting, overfitting, robust_overfitting
 from advcore.training.recipe import Recipe
@@ -81,6 +82,7 @@ __all__ = [
     "GradientAlignment",
     "GradientPenalty",
     "HorizontalFlip",
+    "Inputs",
     "Linear",
     "LocalLinearity",
     "Objective",

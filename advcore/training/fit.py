@@ -15,6 +15,7 @@ from advcore.criteria import as_labels
 from advcore.randomness import Randomness
 from advcore.training.augmentation import augmented
 from advcore.training.ema import update_ema
+from advcore.training.inputs import Inputs
 from advcore.training.mixed_precision import autocast, check_precision
 from advcore.training.optimiser import optimiser
 from advcore.training.recipe import Recipe
@@ -46,7 +47,8 @@ class Fit:
 
     Args:
         network: left in evaluation mode after each epoch.
-        images: `(N, C, H, W)` in [0, 1], on the network's device.
+        images: `(N, C, H, W)` in [0, 1], on the network's device; `Inputs` that are no tensor are
+            read batch by batch, in the order of each epoch, and give the same bits.
         labels: `(N,)`.
         box: whether images must lie in [0, 1]; False for transformed ones, on which no objective
             can attack in that box.
@@ -58,24 +60,25 @@ class Fit:
     """
 
     def __init__(
-        self, network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, box: bool = True
+        self, network: nn.Module, images: Inputs, labels: Tensor, recipe: Recipe, box: bool = True
     ) -> None:
         for term in recipe.objective.values():
             if not box and needs_box(term):
                 raise ValueError(
                     f"{term!r} attacks in the box [0, 1]: it needs images in it and box=True"
                 )
-        images, labels = check_images(images) if box else images, as_labels(labels)
-        check_batch(images)
-        with torch.no_grad():
-            check_labels(labels, len(images), network.eval()(images[:2]).shape[1])
-        check_precision(recipe.precision, images.device)
         layout = torch.channels_last if recipe.channels_last else torch.preserve_format
-        self.network, self.images, self.labels = (
-            network.to(memory_format=layout),
-            images.to(memory_format=layout),
-            labels,
-        )
+        labels = as_labels(labels)
+        first = images[torch.arange(min(2, len(images)), device=images.device)]
+        seen = images if isinstance(images, Tensor) else first
+        seen = check_images(seen) if box else seen
+        check_batch(seen)
+        with torch.no_grad():
+            check_labels(labels, len(images), network.eval()(seen[:2]).shape[1])
+        check_precision(recipe.precision, images.device)
+        self._layout = layout
+        self.network, self.labels = network.to(memory_format=layout), labels
+        self.images = seen.to(memory_format=layout) if isinstance(images, Tensor) else images
         self.recipe, self._now, self.done = recipe, recipe, 0
         self.result = network if recipe.ema is None else copy.deepcopy(network)
         own = {
@@ -198,6 +201,11 @@ class Fit:
             return *batches[:-2], torch.cat(batches[-2:])
         return batches
 
+    def _taken(self, rows: Tensor) -> Tensor:
+        """Return some images, in the layout of the network."""
+        images = self.images[rows]
+        return images if isinstance(self.images, Tensor) else images.to(memory_format=self._layout)
+
     def _steps(self, rows: Tensor, progress: float) -> Iterator[dict[str, Tensor]]:
         """Yield each step on the samples `rows`: the objective (`loss`) and its terms.
 
@@ -206,7 +214,7 @@ class Fit:
         recipe = self._now
         randomness = Randomness(recipe.seed, rows).stream("epoch", self.done)
         images, labels = (
-            augmented(recipe.augmentation, self.images[rows], randomness),
+            augmented(recipe.augmentation, self._taken(rows), randomness),
             self.labels[rows],
         )
         objective = {
@@ -249,7 +257,7 @@ class Fit:
 
 
 def fit(
-    network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, box: bool = True
+    network: nn.Module, images: Inputs, labels: Tensor, recipe: Recipe, box: bool = True
 ) -> Iterator[Epoch]:
     """Train `network` in place; yield each of its epochs when the iterator is asked.
 

@@ -15,6 +15,7 @@ from advcore.attacks.budget import check_eps
 from advcore.classifier import frozen
 from advcore.criteria import Untargeted
 from advcore.randomness import Randomness
+from advcore.training.inputs import Inputs
 
 History = Sequence[Mapping[str, float]]
 """The metrics of each epoch so far."""
@@ -58,7 +59,7 @@ class Validation:
             )
 
     def measure(
-        self, network: nn.Module, images: Tensor, labels: Tensor, size: int = 500
+        self, network: nn.Module, images: Inputs, labels: Tensor, size: int = 500
     ) -> dict[str, float]:
         """Measure accuracy and mean cross-entropy on held-out images `(N, C, H, W)`.
 
@@ -70,10 +71,11 @@ class Validation:
         sums: dict[str, float] = {}
         with frozen(network):
             for rows in torch.arange(len(images), device=images.device).split(size):
-                seen, truth = {"": images[rows]}, labels[rows]
+                clean, truth = images[rows], labels[rows]
+                seen = {"": clean}
                 if self.attack is not None:
                     seen["robust_"] = self.attack.climb(
-                        network, images[rows], Untargeted(truth), randomness.take(rows)
+                        network, clean, Untargeted(truth), randomness.take(rows)
                     ).images
                 for kind, inputs in seen.items():
                     with torch.no_grad():

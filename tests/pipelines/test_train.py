@@ -21,7 +21,8 @@ from advcore.pipelines.training.epoch_loop import epochs
 from advcore.pipelines.training.loading import load_training
 from advcore.pipelines.training.settings import Training
 from advcore.workers.checkpoints import read_metadata, read_weights
-from advcore.workers.datasets import load
+from advcore.workers.datasets import load, sources
+from advcore.workers.datasets.stored import Stored
 from advcore.workers.errors import InputError
 from advcore.workers.models import build
 
@@ -277,6 +278,37 @@ def test_samples_are_held_out_by_a_seed_of_their_own(
     same = load_training(training_of(validation={"samples": samples}, recipe={"seed": 5}))
     assert same.held_out is not None
     assert np.array_equal(same.held_out.indices, ready.held_out.indices)
+
+
+def test_samples_that_stay_in_their_files_train_the_same_network(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
+    for split in ("train", "test"):
+        digits = load(replace(training_of().data, split=split))
+        np.savez(place / f"{split}.npz", images=digits.images, labels=digits.labels)
+    training = training_of(
+        data={"name": f"npz:{place / 'train.npz'}"},
+        test={"name": f"npz:{place / 'test.npz'}"},
+        validation={"samples": 20, "attack": PGD},
+        watch={"kind": "diagnosis", "samples": 10, "eps": 0.1},
+    )
+    told = list(epochs(training, place / "memory"))
+    monkeypatch.setattr(sources, "SENT", 0)
+    asked: list[int] = []
+    own = Stored.__getitem__
+
+    def counted(images: Stored, rows: np.ndarray) -> np.ndarray:
+        asked.append(len(rows))
+        return own(images, rows)
+
+    monkeypatch.setattr(Stored, "__getitem__", counted)
+    read = list(epochs(training, place / "files"))
+    assert [one.metrics for one in read] == [one.metrics for one in told]
+    weights = [read_weights(place / name / "model.safetensors") for name in ("memory", "files")]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert max(asked) <= 100
+    assert 32 in asked
 
 
 @pytest.mark.parametrize(

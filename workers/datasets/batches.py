@@ -1,10 +1,13 @@
 """Batches of tensors, cut from a data set."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 
 from advcore.classifier import full_precision
 from advcore.probes.probe import Batch
+from advcore.training import Inputs
 from advcore.transforms import Transform
 from advcore.workers.datasets.dataset import Dataset
 from advcore.workers.errors import InputError
@@ -51,6 +54,31 @@ def images_of(
         with full_precision():
             images = transform(images)
     return images
+
+
+@dataclass(frozen=True, eq=False)
+class Streamed:
+    """The inputs of a data set, float32, read from its files when they are indexed."""
+
+    dataset: Dataset
+    device: torch.device
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, rows: torch.Tensor) -> torch.Tensor:
+        return images_of(self.dataset, rows.cpu().numpy(), device=self.device)
+
+
+def inputs_of(dataset: Dataset, device: torch.device) -> tuple[Inputs, torch.Tensor]:
+    """Return inputs and labels of all samples for a training on `device`.
+
+    Images that lie in files are read batch by batch; others become one tensor.
+    """
+    if not dataset.in_memory:
+        return Streamed(dataset, device), _tensor(dataset.labels, device)
+    whole = batch(dataset, Shard(0, len(dataset)), device=device)
+    return whole.images, whole.labels
 
 
 def torch_dtype(name: str) -> torch.dtype:

@@ -9,9 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from advcore.probes.probe import Batch
 from advcore.randomness import Randomness
-from advcore.training import Fit, overfitting
+from advcore.training import Fit, Inputs, overfitting
 from advcore.training.state import prefixed, with_prefix
 from advcore.workers.checkpoints import (
     atomic_write,
@@ -20,7 +19,7 @@ from advcore.workers.checkpoints import (
     read_tensors,
     save_tensors,
 )
-from advcore.workers.datasets import Dataset, batch
+from advcore.workers.datasets import batch, inputs_of
 from advcore.workers.devices import resolve_device
 from advcore.workers.models import build
 from advcore.workers.redaction import plain_without_secrets
@@ -33,6 +32,10 @@ STATE, MODEL, ABOUT = "state.safetensors", "model.safetensors", "model.json"
 """Files in the folder of a training: all it needs to continue; the network as it would be handed
 out now, and the inputs of its training."""
 
+
+TESTED, HELD_OUT, READ = 1000, 500, 100
+"""Samples that go through a network at a time between epochs: test ones, held-out ones, and either
+where they are read from files."""
 
 Look = Callable[[nn.Module], Mapping[str, float]]
 """Function that measures a network after an epoch."""
@@ -47,12 +50,12 @@ class Progress:
     folder: Path
 
 
-def accuracy(network: nn.Module, images: Tensor, labels: Tensor, size: int = 1000) -> float:
+def accuracy(network: nn.Module, images: Inputs, labels: Tensor, size: int = TESTED) -> float:
     """Return the share classified correctly, in batches of `size`."""
     with torch.no_grad():
         right = [
-            (network(part).argmax(1) == truth).sum()
-            for part, truth in zip(images.split(size), labels.split(size), strict=True)
+            (network(images[rows]).argmax(1) == labels[rows]).sum()
+            for rows in torch.arange(len(images), device=images.device).split(size)
         ]
     return torch.stack(right).sum().item() / len(images)
 
@@ -72,10 +75,8 @@ def run_epochs(
     """
     training, device = ready.training, resolve_device(on)
     network = build(training.model).to(device).requires_grad_()
-    samples = _samples(ready.data, device)
-    fit = Fit(
-        network, samples.images, samples.labels, training.recipe, box=ready.data.transform is None
-    )
+    images, labels = inputs_of(ready.data, device)
+    fit = Fit(network, images, labels, training.recipe, box=ready.data.transform is None)
     looks = _looks(ready, device)
     history = read_history(ready, folder)
     chosen: dict[str, Tensor] = {}
@@ -112,17 +113,19 @@ def _looks(ready: Loaded, device: torch.device) -> list[Look]:
     validation, watch = ready.training.validation, ready.training.watch
     looks: list[Look] = []
     if validation is not None and ready.held_out is not None:
-        held_out = _samples(ready.held_out, device)
-        looks.append(lambda network: validation.measure(network, held_out.images, held_out.labels))
+        held_out = inputs_of(ready.held_out, device)
+        few = HELD_OUT if ready.held_out.in_memory else READ
+        looks.append(lambda network: validation.measure(network, *held_out, few))
     if watch is not None:
-        probe = _samples(sample_subset(ready.held_out or ready.data, watch.samples), device)
+        watched = sample_subset(ready.held_out or ready.data, watch.samples)
+        probe = batch(watched, Shard(0, len(watched)), device=device)
         noise = Randomness(ready.training.recipe.seed, probe.indices).stream("watch")
         looks.append(
             lambda network: _prefixed("watch", watch(network, probe.images, probe.labels, noise))
         )
     if ready.test is not None:
-        test = _samples(ready.test, device)
-        looks.append(lambda network: {"test_accuracy": accuracy(network, test.images, test.labels)})
+        test, size = inputs_of(ready.test, device), TESTED if ready.test.in_memory else READ
+        looks.append(lambda network: {"test_accuracy": accuracy(network, *test, size)})
     return looks
 
 
@@ -168,10 +171,6 @@ def _hand_out(
     with atomic_write(folder / ABOUT) as unfinished:
         unfinished.write_text(json.dumps(about, indent=1))
     save_tensors(weights, folder / MODEL, make_card(about))
-
-
-def _samples(dataset: Dataset, device: torch.device) -> Batch:
-    return batch(dataset, Shard(0, len(dataset)), device=device)
 
 
 @contextmanager

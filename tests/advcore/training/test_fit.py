@@ -386,3 +386,38 @@ def test_the_objective_is_the_weighted_sum_of_its_terms():
     _, (epoch,) = _trained(recipe)
     assert epoch.terms == pytest.approx({"clean": expected, "twice": expected, "never": 0.0})
     assert epoch.loss == pytest.approx(1.5 * expected)
+
+
+class Read:
+    """Inputs of which only those asked for are there, and what was asked for."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, images):
+        self._images, self.asked = images, []
+
+    def __len__(self):
+        return len(self._images)
+
+    def __getitem__(self, rows):
+        self.asked.append(rows.tolist())
+        return self._images[rows]
+
+
+@pytest.mark.parametrize("settings", [{}, {"channels_last": True}, {"ema": 0.9}])
+def test_inputs_that_are_read_batch_by_batch_give_the_same_bits(settings):
+    recipe = Recipe({"loss": CrossEntropy()}, epochs=2, batch_size=16, **settings)
+    results = []
+    for images in (IMAGES, read := Read(IMAGES)):
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            network = nn.Sequential(nn.Flatten(), nn.Linear(IMAGES[0].numel(), 4))
+        epochs = list(fit(network, images, LABELS, recipe))
+        results.append((epochs, network.state_dict()))
+    assert results[0][0] == results[1][0]
+    for one, other in zip(results[0][1].values(), results[1][1].values(), strict=True):
+        assert torch.equal(one, other)
+    assert max(map(len, read.asked)) == 16
+    first, second = read.asked[1:5], read.asked[5:]
+    assert sorted(chain(*first)) == sorted(chain(*second)) == list(range(60))
+    assert first != second
