@@ -16,7 +16,7 @@ from typing import Any
 from advcore.attacks import ATTACKS
 from advcore.networks import NETWORKS
 from advcore.networks.wrappers import WRAPPERS
-from advcore.pipelines.claims import CLAIMS
+from advcore.pipelines.claims import CLAIMS, Numbers
 from advcore.pipelines.graph.settings import Study
 from advcore.pipelines.settings.runs import RunSettings, TrainSettings
 from advcore.pipelines.settings.schedulers import SCHEDULERS, SEARCHERS
@@ -47,6 +47,7 @@ SECTIONS: dict[str, Mapping[str, Any]] = {
     "searchers": SEARCHERS,
     "files": {
         "study": Study,
+        "numbers": Numbers,
         "model": ModelSpec,
         "data": DataSpec,
         "run": RunSettings,

@@ -1,15 +1,22 @@
 """The rows that a claim is about, as one array: a number for each seed, position and sample."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 
-from advcore.probes import Columns
+from advcore.pipelines.claims.rows import (
+    Rows,
+    Tables,
+    as_written,
+    check_columns,
+    choose_rows,
+    lacking,
+)
 
-Tables = Mapping[str, Mapping[str, Columns]]
-"""Tables by probe, then by model."""
+SEED = "seed"
+"""The axis of replication where a claim names none."""
 
 MOST_MISSING = 0.05
 """Largest share of the samples without a number at which a claim is measured."""
@@ -17,13 +24,15 @@ MOST_MISSING = 0.05
 
 @dataclass(frozen=True)
 class Grid:
-    """The numbers of one model.
+    """The numbers of one model, or of the rows chosen.
 
     Attributes:
         values: `(seeds, positions, samples)`.
-        seeds, positions, samples: their names, ascending; without a column `seed` there is one
-            seed, without `over` one position.
+        seeds, positions, samples: their names, numbers ascending and words as they come; NaN alone
+            where there is no such column or all rows lack the axis.
         networks: whether each position is another network, as the values of a sweep's setting are.
+        replicate: axis whose labels `seeds` are.
+        common_of: numbers of samples of two sides of which these are the common ones; () for all.
     """
 
     values: np.ndarray
@@ -31,6 +40,8 @@ class Grid:
     positions: np.ndarray
     samples: np.ndarray
     networks: bool = False
+    replicate: str = SEED
+    common_of: tuple[int, ...] = ()
 
     @property
     def binary(self) -> bool:
@@ -44,28 +55,48 @@ class Grid:
 
 @dataclass(frozen=True)
 class Numbers:
-    """The numbers of a model's rows that a claim is about, and their statistic over the samples.
+    """The numbers of some rows that a claim is about, and their statistic over the samples.
 
     Attributes:
-        probe, model, column: where they stand.
-        over: the column that numbers positions (subspaces, dimensions), at each of which there is
-            one row for each sample.
-        where: only rows with these values, or one of several: `{attack: pgd-l2, status: [broken,
-            robust]}`.
-        entry: of a column that holds vectors, 0 for the first.
-        above: whether a number is larger than this, instead of the number.
-        statistic: over the samples; the median is the lower one, so that inf, not found, stays inf
-            and is never averaged.
+        probe: probe whose rows they are.
+        model: model whose rows they are; None for those of all members, to choose from by `where`,
+            or for the only model of a study.
+        column: column that holds them.
+        over: column that numbers positions (subspaces, dimensions, labels of an axis), at each
+            of which there is one row for each sample.
+        where: values that the rows must have, or one of several: `{attack: pgd-l2, status: [broken,
+            robust]}`; null for rows that lack an axis.
+        entry: index into a column that holds vectors, 0 for the first.
+        above: limit; whether a number is larger takes the place of the number.
+        statistic: number over the samples; the median is the lower one, so that inf, not found,
+            stays inf and is never averaged.
+        table: derived table in place of a probe.
+        replicate: axis whose labels are the unit of replication, with the samples inside each.
     """
 
-    probe: str
-    model: str
-    column: str
+    probe: str | None = None
+    model: str | None = None
+    column: str = ""
     over: str | None = None
     where: dict[str, Any] = field(default_factory=dict)
     entry: int | None = None
     above: float | None = None
     statistic: Literal["median", "mean"] = "median"
+    table: str | None = field(default=None, metadata={"later": True})
+    replicate: str = field(default="seed", metadata={"later": True})
+
+    def __post_init__(self) -> None:
+        if (self.probe is None) == (self.table is None):
+            raise ValueError("numbers stand in a probe's rows or in a table: give one of them")
+        if not self.column:
+            raise ValueError(f"numbers of {self.place} need a column; got none")
+        if self.over == self.replicate and self.replicate != SEED:
+            raise ValueError(f"{self.over!r} cannot be over and replicate: give another one")
+
+    @property
+    def place(self) -> str:
+        """The place of the numbers in words: `probe margins`, `table mce`."""
+        return f"probe {self.probe}" if self.table is None else f"table {self.table}"
 
     def grid(self, tables: Tables) -> Grid:
         """Return the numbers, with samples in the order of their indices.
@@ -73,46 +104,71 @@ class Numbers:
         Raises LookupError unless there is one row for each seed, position and sample.
         """
         rows = self._rows(tables)
-        values = rows(self.column)
-        if values.dtype.kind not in "biuf":
-            raise LookupError(
-                f"column {self.column} of probe {self.probe} must hold numbers; got words"
-            )
-        if (values.ndim > 1) != (self.entry is not None):
-            held = "vectors: give entry" if self.entry is None else "numbers: leave entry out"
-            raise LookupError(f"column {self.column} of probe {self.probe} holds {held}")
-        values = values if self.entry is None else values[:, self.entry]
-        if self.above is not None:
-            values = np.where(np.isnan(values), np.nan, values > _as_written(self.above, values))
-        none = np.zeros(len(values))
-        seeded = rows.has("seed") and self.over != "seed"
-        keys = [
-            rows("seed") if seeded else none,
-            none if self.over is None else rows(self.over),
+        values = self._values(rows)
+        absent = np.full(len(values), np.nan)
+        replicated = rows.has(self.replicate) and self.over != self.replicate
+        keys = (
+            rows(self.replicate) if replicated else absent,
+            absent if self.over is None else rows(self.over),
             rows("sample"),
-        ]
-        names, places = zip(*(np.unique(key, return_inverse=True) for key in keys), strict=True)
+        )
+        for name, key in zip((self.replicate, self.over), keys, strict=False):
+            if len(np.unique(lacking(key))) > 1:
+                raise LookupError(
+                    f"{rows.place}: some rows lack {name} and others have it: choose by where"
+                )
+        names, places = zip(*(_ordered(key) for key in keys), strict=True)
         shape = tuple(len(name) for name in names)
         flat = np.asarray(np.ravel_multi_index(places, shape))
         if len(values) != np.prod(shape) or len(np.unique(flat)) != len(values):
-            wanted = (
-                f"one for each sample and {self.over or 'model'}{' and seed' if seeded else ''}"
-            )
-            raise LookupError(
-                f"probe {self.probe} on model {self.model}: {len(values)} rows are not {wanted}"
-            )
+            raise LookupError(self._not_one(rows, flat, replicated))
         grid = np.empty(np.prod(shape))
         grid[flat] = values
         seeds, positions, samples = names
+        over_networks = self._over_networks(rows, flat, shape)
         return Grid(
-            grid.reshape(shape), seeds, positions, samples, self._over_networks(rows, flat, shape)
+            grid.reshape(shape), seeds, positions, samples, over_networks, replicate=self.replicate
         )
 
     def as_written(self, value: float, tables: Tables) -> float:
         """Return a limit in the column's precision, so that 0.1 in float32 is not above 0.1."""
-        return float(_as_written(value, self._rows(tables)(self.column)))
+        return float(as_written(value, self._rows(tables)(self.column)))
 
-    def _over_networks(self, rows: "_Rows", flat: np.ndarray, shape: tuple[int, ...]) -> bool:
+    def labels(self, by: str, tables: Tables) -> np.ndarray:
+        """Return a column `(samples,)` that says something of each sample, in `grid`'s order.
+
+        Raises LookupError where rows of one sample differ.
+        """
+        rows = self._rows(tables)
+        check_columns(rows.table, self.place, [by])
+        _, first, places = np.unique(rows("sample"), return_index=True, return_inverse=True)
+        column = rows(by)
+        if column.ndim > 1 or not np.array_equal(column, column[first][places]):
+            raise LookupError(f"{rows.place}: {by} must be one label a sample; rows differ")
+        return np.asarray(column[first])
+
+    def _values(self, rows: Rows) -> np.ndarray:
+        values = rows(self.column)
+        if values.dtype.kind not in "biuf":
+            raise LookupError(f"column {self.column} of {self.place} must hold numbers; got words")
+        if (values.ndim > 1) != (self.entry is not None):
+            held = "vectors: give entry" if self.entry is None else "numbers: leave entry out"
+            raise LookupError(f"column {self.column} of {self.place} holds {held}")
+        values = values if self.entry is None else values[:, self.entry]
+        if self.above is not None:
+            values = np.where(np.isnan(values), np.nan, values > as_written(self.above, values))
+        return np.asarray(values)
+
+    def _not_one(self, rows: Rows, flat: np.ndarray, replicated: bool) -> str:
+        """Return in words that there is not one row for each seed, position and sample."""
+        wanted = f"one for each sample and {self.over or 'model'}"
+        wanted += f" and {self.replicate}" if replicated else ""
+        known = {self.column, self.over or "", self.replicate, "sample", "network"}
+        names = rows.varying(np.unique(flat, return_inverse=True)[1], known)
+        advice = f"; they vary in {', '.join(names)}: choose by where, or put it over"
+        return f"{rows.place}: {len(flat)} rows are not {wanted}{advice if names else ''}"
+
+    def _over_networks(self, rows: Rows, flat: np.ndarray, shape: tuple[int, ...]) -> bool:
         if self.over is None or not rows.has("network"):
             return False
         network = np.empty(len(flat), dtype=int)
@@ -120,54 +176,23 @@ class Numbers:
         at_one_sample = network.reshape(shape)[:, :, 0]
         return all(len(np.unique(own)) == shape[1] for own in at_one_sample) and shape[1] > 1
 
-    def _rows(self, tables: Tables) -> "_Rows":
+    def _rows(self, tables: Tables) -> Rows:
         """Return the rows that match `where`."""
-        table = tables.get(self.probe, {}).get(self.model)
-        if table is None:
-            raise LookupError(explain_missing_rows(self.probe, self.model))
-        for wanted in (self.column, *([self.over] if self.over else []), *self.where, "sample"):
-            if wanted not in table:
-                raise LookupError(
-                    f"probe {self.probe} has no column {wanted!r}; it has {', '.join(table)}"
-                )
-        chosen = np.ones(len(table["sample"]), dtype=bool)
-        for condition, value in self.where.items():
-            chosen &= np.isin(np.asarray(table[condition]), value)
-        if not chosen.any():
-            raise LookupError(
-                f"probe {self.probe} on model {self.model} has no row with {self.where}"
-            )
-        return _Rows(table, chosen)
+        kind, name = ("probe", self.probe) if self.table is None else ("table", self.table)
+        rows = choose_rows(tables, kind, name or "", self.model, self.where)
+        wanted = [self.column, *([self.over] if self.over else [])]
+        wanted += [self.replicate] if self.replicate != SEED else []
+        check_columns(rows.table, self.place, wanted)
+        return rows
 
 
-def explain_missing_rows(probe: str, model: str) -> str:
-    """Return the message for a claim about rows that are missing."""
-    return (
-        f"no rows of probe {probe} on model {model}: it was not measured, or failed; run the "
-        "same command again, which measures what is missing"
-    )
-
-
-@dataclass(frozen=True)
-class _Rows:
-    table: Columns
-    chosen: np.ndarray
-
-    def has(self, name: str) -> bool:
-        return name in self.table
-
-    def __call__(self, name: str) -> np.ndarray:
-        return np.asarray(self.table[name])[self.chosen]
-
-
-def check_alike(one: Grid, other: Grid, names: tuple[str, str]) -> None:
-    """Raise LookupError unless two models have the same seeds, positions and samples."""
-    for part in ("seeds", "positions", "samples"):
-        if not np.array_equal(getattr(one, part), getattr(other, part)):
-            raise LookupError(
-                f"models {names[0]} and {names[1]} do not have the same samples and positions "
-                f"(they differ in {part})"
-            )
+def _ordered(key: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the labels, numbers ascending and words as they first come, and each row's place."""
+    labels, first, places = np.unique(key, return_index=True, return_inverse=True)
+    if key.dtype.kind != "U":
+        return labels, places
+    order = np.argsort(first)
+    return labels[order], np.argsort(order)[places]
 
 
 def without_missing(
@@ -196,7 +221,3 @@ def without_missing(
         "look why, or choose others"
     )
     return [grid.at(~lost) for grid in grids], (told,)
-
-
-def _as_written(value: float, column: np.ndarray) -> Any:
-    return np.asarray(value, column.dtype) if column.dtype.kind == "f" else np.asarray(value)

@@ -2,11 +2,13 @@
 
 from typing import Protocol, runtime_checkable
 
-from advcore.pipelines.claims.grid import Numbers, Tables
+from advcore.pipelines.claims.grid import Numbers
 from advcore.pipelines.claims.masking import MaskingWarnings
 from advcore.pipelines.claims.measured import Measured
 from advcore.pipelines.claims.one_model import Level, Power, Trend
+from advcore.pipelines.claims.pairs import Other
 from advcore.pipelines.claims.ratio import Ratio
+from advcore.pipelines.claims.rows import Tables
 from advcore.pipelines.claims.two_columns import Correlation
 from advcore.pipelines.claims.two_models import Difference, Share
 
@@ -39,11 +41,11 @@ class OfNumbers(Claim, Protocol):
 
 @runtime_checkable
 class OfTwoModels(OfNumbers, Protocol):
-    """A claim that compares the model with another one."""
+    """A claim that compares the rows with others."""
 
     @property
-    def to(self) -> str | None:
-        """The other model's name; None for none."""
+    def to(self) -> Other | None:
+        """The other model's name, or values put over `of.where`; None for none."""
 
 
 CLAIMS: dict[str, type] = {

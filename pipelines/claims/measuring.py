@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from advcore.pipelines.claims import bootstrap, intervals
-from advcore.pipelines.claims.grid import Grid, Numbers
+from advcore.pipelines.claims.grid import SEED, Grid, Numbers
 from advcore.pipelines.claims.intervals import Estimate
 from advcore.pipelines.claims.measured import Bounded, Measured, judge
 from advcore.pipelines.claims.seeds import over_seeds
@@ -71,9 +71,13 @@ def measure_claim(
 def unit_of(grid: Grid, over_networks: bool = False) -> str:
     """Return what was resampled, in words."""
     networks, samples = f"{len(grid.positions)} networks", f"{len(grid.samples)} samples"
-    if len(grid.seeds) > 1:
-        return f"{len(grid.seeds)} seeds, {networks if over_networks else samples} in each"
-    return networks if over_networks else f"{samples}, one seed"
+    count, seeded = len(grid.seeds), grid.replicate == SEED
+    common = f" (common ones of {' and '.join(map(str, grid.common_of))})" if grid.common_of else ""
+    if count > 1:
+        of = f"{count} seeds" if seeded else f"{count} values of {grid.replicate}"
+        return f"{of}, {networks if over_networks else samples} in each{common}"
+    one = "one seed" if seeded else f"one value of {grid.replicate}"
+    return (networks if over_networks else f"{samples}, {one}") + common
 
 
 def one_position(kind: str, of: Numbers, grid: Grid) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from advcore.pipelines.claims import bootstrap, intervals, ranks
 from advcore.pipelines.claims.caveats import few_samples, sign_flips
-from advcore.pipelines.claims.grid import Grid, Numbers, Tables, without_missing
+from advcore.pipelines.claims.grid import Grid, Numbers, without_missing
 from advcore.pipelines.claims.intervals import Estimate
 from advcore.pipelines.claims.measured import Measured
 from advcore.pipelines.claims.measuring import (
@@ -18,6 +18,7 @@ from advcore.pipelines.claims.measuring import (
     one_position,
     unit_of,
 )
+from advcore.pipelines.claims.rows import Tables
 
 MOST_POSITIONS = 128
 """A trend compares each pair of its positions."""

@@ -1,19 +1,81 @@
-"""The numbers of two models on the same samples."""
+"""The numbers of two models, or of two choices of rows, on the same samples."""
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from advcore.pipelines.claims.grid import Grid, Numbers, Tables, check_alike, without_missing
+from advcore.pipelines.claims.grid import Grid, Numbers, without_missing
 from advcore.pipelines.claims.measuring import at_each
+from advcore.pipelines.claims.rows import Tables, lacking
+
+Other = str | dict[str, Any]
+"""Another model's name; or what is put over `where` to choose other rows of the same column."""
 
 
-def pair_of(of: Numbers, to: str, tables: Tables) -> tuple[list[Grid], tuple[str, ...]]:
-    """Return both models' numbers on the same samples."""
-    own, other = of.grid(tables), replace(of, model=to).grid(tables)
-    check_alike(own, other, (of.model, to))
-    return without_missing([own, other])
+def pair_of(of: Numbers, to: Other, tables: Tables) -> tuple[list[Grid], tuple[str, ...]]:
+    """Return both sides' numbers on the same samples.
+
+    Raises LookupError where two models differ in their samples, or two choices have none in common.
+    """
+    if isinstance(to, str):
+        own, other = of.grid(tables), replace(of, model=to).grid(tables)
+        check_alike(own, other, (of.model or "of", to))
+        return without_missing([own, other])
+    there = replace(of, where={**of.where, **to})
+    return without_missing(in_common(of.grid(tables), there.grid(tables), ("of", "to")))
+
+
+def check_alike(one: Grid, other: Grid, names: tuple[str, str]) -> None:
+    """Raise LookupError unless two models have the same seeds, positions and samples."""
+    for part in ("seeds", "positions", "samples"):
+        if not _same(getattr(one, part), getattr(other, part)):
+            raise LookupError(
+                f"models {names[0]} and {names[1]} do not have the same samples and positions "
+                f"(they differ in {part})"
+            )
+
+
+def in_common(one: Grid, other: Grid, names: tuple[str, str]) -> list[Grid]:
+    """Return two grids on the samples that both have.
+
+    What lacks the axis of the seeds, or that of the positions, stands beside each of the other's
+    labels. Raises LookupError where the labels differ, or no sample is in both.
+    """
+    grids = [one, other]
+    for part, axis in (("seeds", 0), ("positions", 1)):
+        labels = [getattr(grid, part) for grid in grids]
+        if _same(*labels):
+            continue
+        lone = [len(own) == 1 and bool(lacking(own).all()) for own in labels]
+        if not any(lone):
+            shown = " and ".join(", ".join(map(str, own[:5])) for own in labels)
+            what = one.replicate if part == "seeds" else "over"
+            raise LookupError(f"{names[0]} and {names[1]} differ in {what}: {shown}")
+        which = lone.index(True)
+        wider = labels[1 - which]
+        grids[which] = replace(
+            grids[which],
+            values=np.repeat(grids[which].values, len(wider), axis),
+            **{part: wider},
+            networks=grids[1 - which].networks if part == "positions" else grids[which].networks,
+        )
+    counts = tuple(len(grid.samples) for grid in grids)
+    common, *at = np.intersect1d(one.samples, other.samples, return_indices=True)
+    if not len(common):
+        raise LookupError(
+            f"{names[0]} and {names[1]} have no sample in common ({counts[0]} and {counts[1]}): "
+            "choose data of one root"
+        )
+    told = counts if counts != (len(common),) * 2 else ()
+    return [replace(grid.at(own), common_of=told) for grid, own in zip(grids, at, strict=True)]
+
+
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
+    """Return whether two lists of labels are equal, lacking ones too."""
+    alone = len(one) == len(other) == 1 and bool(lacking(one).all() and lacking(other).all())
+    return alone or np.array_equal(one, other)
 
 
 def log_ratios(own: Grid | np.ndarray, other: Grid | np.ndarray) -> np.ndarray:

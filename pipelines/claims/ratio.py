@@ -7,26 +7,24 @@ import numpy as np
 
 from advcore.pipelines.claims import bootstrap, intervals
 from advcore.pipelines.claims.caveats import few_samples, sign_flips
-from advcore.pipelines.claims.grid import Grid, Numbers, Tables, without_missing
+from advcore.pipelines.claims.grid import Grid, Numbers, without_missing
 from advcore.pipelines.claims.intervals import Estimate
 from advcore.pipelines.claims.measured import Measured
 from advcore.pipelines.claims.measuring import Signs, at_each, measure_claim, of_one
-from advcore.pipelines.claims.pairs import (
-    log_ratios,
-    pair_of,
-)
+from advcore.pipelines.claims.pairs import Other, log_ratios, pair_of
+from advcore.pipelines.claims.rows import Tables
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """A statistic of one model divided by that of another, on the same samples.
+    """A statistic of some rows over that of others (of another model, say), on the same samples.
 
     Attributes:
         says: claim in words.
         of: numbers of the claim.
         at_least: smallest value that is expected; -inf for no bound.
         at_most: largest value that is expected; inf for no bound.
-        to: other model.
+        to: other model; or values put over `of.where`, for other rows of the same column.
         position: index of the ratio that counts, -1 for the last; the smallest of all when None.
         per: index of the ratio that the result is divided by.
         paired: take the statistic of the logarithm of own over other, sample by sample, and back:
@@ -35,7 +33,7 @@ class Ratio:
 
     says: str
     of: Numbers
-    to: str
+    to: Other
     at_least: float = -np.inf
     at_most: float = np.inf
     position: int | None = None

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from advcore.pipelines.claims import bootstrap
-from advcore.pipelines.claims.grid import Numbers, Tables, check_alike, without_missing
+from advcore.pipelines.claims.grid import Numbers, without_missing
 from advcore.pipelines.claims.intervals import Estimate
 from advcore.pipelines.claims.measured import Measured
 from advcore.pipelines.claims.measuring import measure_claim, one_position
+from advcore.pipelines.claims.pairs import check_alike, in_common
+from advcore.pipelines.claims.rows import Tables
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,11 @@ class Correlation:
         grids = [self.of.grid(tables), self.against.grid(tables)]
         for of, grid in zip((self.of, self.against), grids, strict=True):
             one_position("correlation", of, grid)
-        check_alike(grids[0], grids[1], (self.of.model, self.against.model))
+        models = self.of.model, self.against.model
+        if models[0] is not None and models[1] is not None:
+            check_alike(grids[0], grids[1], (models[0], models[1]))
+        else:
+            grids = in_common(grids[0], grids[1], ("of", "against"))
         grids, told = without_missing(grids)
         if len(grids[0].samples) < 3:
             raise LookupError(
@@ -67,8 +73,6 @@ def _estimate(own: np.ndarray, other: np.ndarray) -> Estimate:
 
 def rank_correlation(own: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Return Spearman's correlation over the last axis of `(draws, samples)`; 0 if all are equal.
-
-    The result is `(draws,)`.
 
     The result is `(draws,)`.
     """

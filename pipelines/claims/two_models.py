@@ -7,34 +7,36 @@ import numpy as np
 
 from advcore.pipelines.claims import bootstrap, intervals
 from advcore.pipelines.claims.caveats import few_samples, sign_flips
-from advcore.pipelines.claims.grid import Grid, Numbers, Tables, without_missing
+from advcore.pipelines.claims.grid import Grid, Numbers, without_missing
 from advcore.pipelines.claims.intervals import Estimate
 from advcore.pipelines.claims.measured import Measured
 from advcore.pipelines.claims.measuring import Signs, at_each, measure_claim, of_one, one_position
 from advcore.pipelines.claims.pairs import (
+    Other,
     differences,
     differences_by_statistic,
     pair_of,
 )
+from advcore.pipelines.claims.rows import Tables
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A statistic of one model minus that of another, on the same samples.
+    """A statistic of some rows minus that of others (of another model, say), on the same samples.
 
     Attributes:
         says: claim in words.
         of: numbers of the claim.
         at_least: smallest value that is expected; -inf for no bound.
         at_most: largest value that is expected; inf for no bound.
-        to: other model.
+        to: other model; or values put over `of.where`, for other rows of the same column.
         paired: take the statistic of the differences, sample by sample; otherwise the difference of
             the statistics.
     """
 
     says: str
     of: Numbers
-    to: str
+    to: Other
     at_least: float = -np.inf
     at_most: float = np.inf
     paired: bool = True
@@ -76,7 +78,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Share:
-    """The share of samples with a number below another model's, or below a constant.
+    """The share of samples with a number below that of other rows, or below a constant.
 
     Ties count half.
 
@@ -85,14 +87,14 @@ class Share:
         of: numbers of the claim; their `statistic` is not used.
         at_least: smallest value that is expected; -inf for no bound.
         at_most: largest value that is expected; inf for no bound.
-        to: other model.
-        than: constant in place of another model.
+        to: other model; or values put over `of.where`, for other rows of the same column.
+        than: constant in place of other rows.
         below: count what is below, not above.
     """
 
     says: str
     of: Numbers
-    to: str | None = None
+    to: Other | None = None
     than: float | None = None
     below: bool = True
     at_least: float = -np.inf

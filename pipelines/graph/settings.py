@@ -75,14 +75,16 @@ class Study:
                 "trained models see images as they learnt them: leave data.transform out, or "
                 "give transforms by model"
             )
-        known = {"probe": tuple(self.probes), "model": tuple(names)}
+        known = {"probe": tuple(self.probes), "model": tuple(names), "table": ()}
         for claim_name, claim in self.claims.items():
             for what, given in _named(claim):
                 if given not in known[what]:
                     raise ValueError(
                         f"claim {claim_name} names the {what} {given!r}; known: "
-                        f"{', '.join(known[what])}"
+                        f"{', '.join(known[what]) or 'none'}"
                     )
+            if len(names) > 1 and _lacks_model(claim):
+                raise ValueError(f"claim {claim_name} must name a model: {', '.join(names)}")
         of_models = [("transforms", name) for name in self.transforms] + [
             ("wrappers", name) for name in self.wrappers
         ]
@@ -98,15 +100,26 @@ class Study:
                 )
 
 
+def _lacks_model(claim: Claim) -> bool:
+    """Return whether a built-in claim has numbers of no model by name."""
+    numbers = [
+        part
+        for part in (claim, *vars(claim).values())
+        if isinstance(part, Numbers | MaskingWarnings)
+    ]
+    return any(own.model is None for own in numbers)
+
+
 def _named(claim: Claim) -> list[tuple[str, str]]:
     """Return the probes and the models that a built-in claim names."""
     if isinstance(claim, MaskingWarnings):
-        return [("probe", claim.probe), ("model", claim.model)]
+        return [("probe", claim.probe), *([("model", claim.model)] if claim.model else [])]
     named = [
-        place
+        (what, name)
         for of in vars(claim).values()
         if isinstance(of, Numbers)
-        for place in (("probe", of.probe), ("model", of.model))
+        for what, name in (("table", of.table), ("probe", of.probe), ("model", of.model))
+        if name is not None
     ]
     other = claim.to if isinstance(claim, OfTwoModels) else None
-    return [*named, ("model", other)] if named and other else named
+    return [*named, ("model", other)] if named and isinstance(other, str) else named

@@ -11,7 +11,7 @@ import math
 import re
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeGuard, TypeVar, Union, get_args, get_origin
@@ -24,7 +24,7 @@ from cattrs.cols import (
     is_sequence,
     list_structure_factory,
 )
-from cattrs.gen import make_dict_structure_fn
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from advcore.pipelines.settings.kinds import by_kind, by_kind_among, is_part_of, with_kind
 from advcore.pipelines.settings.messages import (
@@ -84,6 +84,9 @@ def make_converter(seams: Seams) -> SeamConverter:
     for kind, take in {int: _int, float: _float, bool: _bool, str: _str, Path: _path}.items():
         converter.register_structure_hook(kind, take)
     converter.register_unstructure_hook(Path, str)
+    converter.register_unstructure_hook_factory(
+        _has_later_fields, lambda cls: _later_fields_left_out(cls, converter)
+    )
     register = converter.register_structure_hook_func
     converter.register_structure_hook_factory(
         _is_list, lambda cls: _after_check(_is_list_data, "a list", _list_maker(cls, converter))
@@ -183,6 +186,20 @@ def _dataclass_maker(cls: Any, converter: SeamConverter) -> Callable[[Any, Any],
     return _after_check(
         _is_mapping_data, f"a mapping (known keys: {joined(field_names(cls))})", make
     )
+
+
+def _has_later_fields(cls: Any) -> bool:
+    return _is_dataclass(cls) and any(own.metadata.get("later") for own in fields(cls))
+
+
+def _later_fields_left_out(cls: Any, converter: SeamConverter) -> Callable[[Any], dict[str, Any]]:
+    """Make the hook of a dataclass with fields that came later, `metadata={"later": True}`.
+
+    They are left out at their default, so that the hashes of what was there before stay.
+    """
+    later = [own.name for own in fields(cls) if own.metadata.get("later")]
+    omitted = {name: override(omit_if_default=True) for name in later}
+    return make_dict_unstructure_fn(cls, converter, **omitted)  # type: ignore[arg-type]
 
 
 def _list_maker(cls: Any, converter: SeamConverter) -> Callable[[Any, Any], Any]:

@@ -127,7 +127,9 @@ class Sweep:
                     f"claim {claim_name} names the probe {of.probe!r}; known: "
                     f"{', '.join(self.probes) or 'none'}"
                 )
-            for model in (of.model, other or ALL):
+            if of.model is None:
+                raise ValueError(f"claim {claim_name} must name a model: {ALL}, or NAME=VALUE")
+            for model in (of.model, other if isinstance(other, str) else ALL):
                 if model != ALL and model.partition("=")[0] not in short.values():
                     shown = ", ".join(f"{name}=VALUE" for name in short.values())
                     raise ValueError(

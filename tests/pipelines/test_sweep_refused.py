@@ -91,6 +91,10 @@ from advcore.workers.errors import InputError
             {"claims": {"c": {**CLAIM, "of": {**CLAIM["of"], "model": "m"}}}},
             "claim c names the model 'm'; known: all, eps=VALUE",
         ),
+        (
+            {"claims": {"c": {**CLAIM, "of": {**CLAIM["of"], "model": None}}}},
+            "claim c must name a model: all, or NAME=VALUE",
+        ),
         ({"run": {"concurrent": 0}}, "run.concurrent must be at least 1; got 0"),
         ({"run": {"gpus": 2}}, r"run.gpus must lie in \[0, 1\]"),
         ({"run": {"cost": 3}}, "run.cost is counted by run.cost_per_hour"),

@@ -25,7 +25,7 @@ recipe: {epochs: 2}
 """
 
 
-def _claim(**changes: str) -> dict[str, Any]:
+def _claim(**changes: str | None) -> dict[str, Any]:
     of = {"probe": "margins", "model": "own", "column": "distance", "over": "subspace", **changes}
     return {"kind": "trend", "says": "x", "of": of}
 
@@ -187,6 +187,14 @@ def test_no_model_is_measured_on_what_it_learnt(
         (
             {"claims": {"c": _claim(probe="margin")}},
             "claim c names the probe 'margin'; known: margins",
+        ),
+        (
+            {"claims": {"c": _claim(model=None)}},
+            "claim c must name a model: one, own, flipped",
+        ),
+        (
+            {"claims": {"c": _claim(probe=None, table="t")}},
+            "claim c names the table 't'; known: none",
         ),
         ({"claims": {"a b": {"kind": "trend"}}}, "missing key"),
     ],

@@ -1,0 +1,65 @@
+"""One claim for each label of an axis: the mapping of a claim, before it is read."""
+
+from collections.abc import Collection, Mapping
+from itertools import product
+from typing import Any
+
+from advcore.workers.errors import InputError
+
+_NUMBERS = ("of", "against")
+"""Keys of a claim under which numbers stand, each with a `where`."""
+
+
+def each_of(
+    name: str, claim: Mapping[str, Any], axes: Mapping[str, Collection[str | int | float]]
+) -> dict[str, Mapping[str, Any]]:
+    """Return a claim's mapping for each label of the axes in its `each`, by `NAME axis=label`.
+
+    The label is put into the `where` of its numbers; a claim without `each` is returned as it is.
+    `axes` holds the labels of each axis. Raises InputError for an axis that is not there, or that
+    the numbers choose already.
+    """
+    if "each" not in claim:
+        return {name: claim}
+    at = f"claims.{name}.each"
+    given = claim["each"]
+    names = given if isinstance(given, list) else [given]
+    if not names or not all(isinstance(axis, str) for axis in names):
+        raise InputError(f"{at}: expected the name of an axis, or a list of them; got {given!r}")
+    for axis in names:
+        if axis not in axes:
+            known = ", ".join(axes) or "none"
+            raise InputError(f"{at}: there is no axis {axis!r}; known: {known}")
+        if names.count(axis) > 1:
+            raise InputError(f"{at}: the axis {axis!r} is there twice")
+    rest = {key: value for key, value in claim.items() if key != "each"}
+    return {
+        " ".join([name, *(f"{axis}={label}" for axis, label in zip(names, labels, strict=True))]): (
+            _pinned(rest, dict(zip(names, labels, strict=True)), at)
+        )
+        for labels in product(*(axes[axis] for axis in names))
+    }
+
+
+def _pinned(claim: Mapping[str, Any], point: Mapping[str, Any], at: str) -> dict[str, Any]:
+    """Return the claim with the labels of `point` in the `where` of its numbers.
+
+    A claim without numbers of a column, `masking_warnings`, has its own `where`.
+    """
+    held = [key for key in _NUMBERS if isinstance(claim.get(key), Mapping)]
+    if not held:
+        return {**claim, "where": _where(claim, point, at)}
+    return {
+        **claim,
+        **{key: {**claim[key], "where": _where(claim[key], point, at)} for key in held},
+    }
+
+
+def _where(numbers: Mapping[str, Any], point: Mapping[str, Any], at: str) -> dict[str, Any]:
+    where = numbers.get("where") or {}
+    if not isinstance(where, Mapping):
+        raise InputError(f"{at}: expected where to be a mapping of columns, got {where!r}")
+    for axis in point:
+        if axis in where or axis == numbers.get("over"):
+            raise InputError(f"{at}: the claim has {axis} in where or over: leave it out of one")
+    return {**where, **point}

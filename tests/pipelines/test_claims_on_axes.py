@@ -1,0 +1,294 @@
+"""Claims on the rows of all members: chosen by their axes, paired by sample, over replicates."""
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+
+from advcore.pipelines.claims import (
+    Claim,
+    Correlation,
+    Difference,
+    Level,
+    MaskingWarnings,
+    Numbers,
+    Ratio,
+    Share,
+    Trend,
+    each_of,
+)
+from advcore.pipelines.settings import schema
+from advcore.workers.errors import InputError
+
+
+def members(axes, number, samples=40, having=lambda at: True):
+    """One table with a row for each member and sample; `number(at, sample)` is its number.
+
+    None as a label says that the member lacks the axis; `samples` may be a function of the member.
+    """
+    names, rows = list(axes), []
+    for labels in product(*axes.values()):
+        at = dict(zip(names, labels, strict=True))
+        if having(at):
+            count = samples(at) if callable(samples) else range(samples)
+            rows += [{**at, "sample": s, "x": float(number(at, s))} for s in count]
+    table = {}
+    for name in (*names, "sample", "x"):
+        own = [row[name] for row in rows]
+        if any(isinstance(value, str) for value in own):
+            table[name] = ["" if value is None else str(value) for value in own]
+        else:
+            floats = name == "x" or None in own or any(isinstance(value, float) for value in own)
+            filled = [float("nan") if value is None else value for value in own]
+            dtype = torch.float64 if floats else torch.int64
+            table[name] = torch.tensor(filled, dtype=dtype)
+    return {"p": {"": table}}
+
+
+NOISE = np.random.default_rng(5).standard_normal((20, 200))
+X = Numbers("p", column="x", statistic="mean")
+
+
+def students():
+    """Three seeds of students, of which those of D_rand alone have an eps of their source."""
+    level = {("D_rand", 1.5): 4.0, ("D_rand", 4.0): 6.0, ("same", None): 1.0}
+    return members(
+        {"learnt": ["D_rand", "same"], "eps": [1.5, 4.0, None], "seed": [0, 1, 2]},
+        lambda at, s: level[at["learnt"], at["eps"]] + at["seed"] + NOISE[0, s],
+        having=lambda at: (at["learnt"], at["eps"]) in level,
+    )
+
+
+def at(**where):
+    return replace(X, where=where)
+
+
+def test_where_chooses_members_and_null_those_that_lack_an_axis():
+    tables = students()
+    mean = NOISE[0, :40].mean()
+    assert Level("x", at(learnt="D_rand", eps=4.0, seed=1)).measure(tables).value == pytest.approx(
+        7 + mean
+    )
+    assert Level("x", at(eps=None, seed=[0, 2])).measure(tables).value == pytest.approx(2 + mean)
+    in_words = Level("x", at(eps="15/10", seed=0)).measure(tables)
+    assert in_words.value == pytest.approx(4 + mean)
+    for where in ({"eps": 2.0}, {"eps": "large"}, {"seed": None}):
+        with pytest.raises(LookupError, match="probe p has no row with"):
+            Level("x", replace(X, where=where)).measure(tables)
+    with pytest.raises(LookupError, match="probe p has no column 'net'; it has learnt, eps, seed"):
+        Level("x", at(net=None)).measure(tables)
+
+
+def test_an_axis_that_nothing_chooses_is_named():
+    tables = students()
+    with pytest.raises(
+        LookupError,
+        match=r"240 rows are not .*; they vary in learnt, eps: choose by where, or put it over",
+    ):
+        Level("x", replace(X, where={"eps": [4.0, None]})).measure(tables)
+    with pytest.raises(LookupError, match=r"; they vary in eps: choose by where"):
+        Level("x", at(learnt="D_rand")).measure(tables)
+    mixed = members(
+        {"model": ["a", "b"], "seed": [0, 1, None]},
+        lambda at, s: s,
+        having=lambda at: (at["model"] == "a") == (at["seed"] is None),
+    )
+    with pytest.raises(LookupError, match="some rows lack seed and others have it: choose by wh"):
+        Level("x", X).measure(mixed)
+
+
+def test_other_members_on_the_same_samples():
+    tables, own, to = students(), at(learnt="D_rand", eps=4.0), {"learnt": "same", "eps": None}
+    difference = Difference("x", own, to).measure(tables)
+    assert [difference.value, difference.low, difference.high] == pytest.approx([5, 5, 5])
+    assert difference.unit == "3 seeds, 40 samples in each"
+    assert Share("x", own, to, below=False).measure(tables).value == 1
+    text = Difference("x", own, "same")
+    with pytest.raises(LookupError, match=r"no rows of probe p on model same: choose by where, "):
+        text.measure(tables)
+
+
+def test_rows_are_paired_by_root_index_on_the_samples_in_common():
+    """Two data sets of one root, sizes 100 and 60, that have 30 samples in common."""
+    ranges = {"a": range(100), "b": range(70, 130)}
+    tables = members(
+        {"data": ["a", "b", "c"], "seed": [0, 1]},
+        lambda at, s: (2 if at["data"] == "a" else 0) + NOISE[at["seed"], s],
+        samples=lambda at: ranges.get(at["data"], range(150, 160)),
+    )
+    found = Difference("x", at(data="a"), {"data": "b"}).measure(tables)
+    assert found.value == pytest.approx(2)
+    assert found.unit == "2 seeds, 30 samples in each (common ones of 100 and 60)"
+    with pytest.raises(LookupError, match=r"of and to have no sample in common \(100 and 10\)"):
+        Difference("x", at(data="a"), {"data": "c"}).measure(tables)
+    both = Correlation("x", at(data="a", seed=0), at(data="b", seed=0)).measure(tables)
+    assert both.value == 1
+    assert both.unit == "30 samples, one seed (common ones of 100 and 60)"
+
+
+def test_what_lacks_an_axis_stands_beside_each_of_its_labels():
+    tables = students()
+    over = replace(at(learnt="D_rand"), over="eps")
+    ratio = Ratio("x", over, {"learnt": "same", "eps": None}, position=-1).measure(tables)
+    mean = NOISE[0, :40].mean()
+    of_seeds = [(6 + seed + mean) / (1 + seed + mean) for seed in range(3)]
+    assert ratio.value == pytest.approx(np.exp(np.mean(np.log(of_seeds))))
+    teacher = members(
+        {"model": ["student", "teacher"], "seed": [0, 1, None]},
+        lambda at, s: NOISE[0, s] + (0 if at["seed"] is None else 1 + at["seed"]),
+        having=lambda at: (at["model"] == "teacher") == (at["seed"] is None),
+    )
+    above = Difference("x", at(model="student"), {"model": "teacher", "seed": None})
+    assert above.measure(teacher).value == pytest.approx(1.5)
+    assert above.measure(teacher).unit == "2 seeds, 40 samples in each"
+    apart = Difference("x", at(learnt="D_rand", eps=4.0, seed=[0, 1]), {"seed": [1, 2]})
+    with pytest.raises(LookupError, match="of and to differ in seed: 0, 1 and 1, 2"):
+        apart.measure(tables)
+
+
+def test_another_axis_of_replication():
+    tables = members({"net": ["b", "a"], "eps": [1, 2]}, lambda at, s: at["eps"] + NOISE[0, s])
+    of_nets = replace(X, replicate="net", where={"eps": 2})
+    assert Level("x", of_nets).measure(tables).unit == "2 values of net, 40 samples in each"
+    one = replace(of_nets, where={"eps": 2, "net": "a"})
+    assert Level("x", one).measure(tables).unit == "40 samples, one value of net"
+    with pytest.raises(LookupError, match="probe p has no column 'network'"):
+        Level("x", replace(of_nets, replicate="network")).measure(tables)
+    assert Trend("x", replace(of_nets, over="eps", where={})).measure(
+        tables
+    ).value == pytest.approx(1)
+
+
+def test_positions_in_words_stand_in_the_order_of_their_rows():
+    tables = members({"amount": ["small", "big"]}, lambda at, s: (at["amount"] == "big") + s)
+    assert Trend("x", replace(X, over="amount")).measure(tables).value == pytest.approx(1)
+    last = Difference("x", replace(X, where={"amount": "small"}), {"amount": "big"})
+    assert last.measure(tables).value == -1
+
+
+def test_numbers_of_a_derived_table_and_of_the_only_model():
+    tables = {"mce": students()["p"], "q": {"only": students()["p"][""]}}
+    of = replace(at(learnt="same"), probe=None, table="mce")
+    assert Level("x", of).measure(tables).value == pytest.approx(2 + NOISE[0, :40].mean())
+    same = replace(of, probe="q", table=None)
+    assert Level("x", same).measure(tables).value == Level("x", of).measure(tables).value
+    with pytest.raises(LookupError, match="probe q has rows of only, another: give one as model"):
+        Level("x", same).measure({"q": {"only": {}, "another": {}}})
+    with pytest.raises(LookupError, match="no rows of table none"):
+        Level("x", replace(of, table="none")).measure(tables)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "match"),
+    [
+        ({"column": "x"}, "in a probe's rows or in a table: give one of them"),
+        ({"probe": "p", "table": "t", "column": "x"}, "give one of them"),
+        ({"probe": "p"}, "numbers of probe p need a column; got none"),
+        (
+            {"probe": "p", "column": "x", "over": "net", "replicate": "net"},
+            "'net' cannot be over and replicate",
+        ),
+    ],
+)
+def test_numbers_that_cannot_be(wrong, match):
+    with pytest.raises(ValueError, match=match):
+        Numbers(**wrong)
+
+
+def test_fields_that_came_later_stand_in_a_file_only_where_they_are_set():
+    """So that the hashes of studies that were there before them stay."""
+    given = {"kind": "level", "says": "x", "of": {"probe": "p", "model": "m", "column": "x"}}
+    claim = schema.structure(Claim, given)
+    plain = schema.unstructure(claim)["of"]
+    assert plain == {
+        **given["of"],
+        "over": None,
+        "where": {},
+        "entry": None,
+        "above": None,
+        "statistic": "median",
+    }
+    told = replace(claim, of=replace(claim.of, replicate="net", probe=None, table="t"))
+    held = schema.unstructure(told)
+    assert (held["of"]["replicate"], held["of"]["table"]) == ("net", "t")
+    assert schema.structure(Claim, held) == told
+
+
+def test_a_claim_of_other_members_is_read_from_a_file():
+    given = {
+        "kind": "difference",
+        "says": "x",
+        "of": {"probe": "p", "column": "x", "where": {"learnt": "D_rand"}},
+        "to": {"learnt": "same", "eps": None},
+    }
+    claim = schema.structure(Claim, given)
+    assert claim.to == {"learnt": "same", "eps": None}
+    assert schema.unstructure(claim)["to"] == claim.to
+
+
+def test_a_claim_for_each_label_of_axes():
+    raw = {"kind": "level", "of": {"probe": "p", "where": {"data": "test"}}, "each": "net"}
+    made = each_of("high", raw, {"net": ["lenet", "resnet"], "size": [100, 1000]})
+    assert made == {
+        f"high net={net}": {
+            "kind": "level",
+            "of": {"probe": "p", "where": {"data": "test", "net": net}},
+        }
+        for net in ("lenet", "resnet")
+    }
+    both = each_of("high", {**raw, "each": ["net", "size"]}, {"net": ["lenet"], "size": [1, 2]})
+    assert list(both) == ["high net=lenet size=1", "high net=lenet size=2"]
+    assert both["high net=lenet size=2"]["of"]["where"] == {
+        "data": "test",
+        "net": "lenet",
+        "size": 2,
+    }
+    against = each_of("r", {"of": {}, "against": {"column": "y"}, "each": "net"}, {"net": ["a"]})
+    assert against["r net=a"] == {
+        "of": {"where": {"net": "a"}},
+        "against": {"column": "y", "where": {"net": "a"}},
+    }
+    masked = each_of("m", {"kind": "masking_warnings", "probe": "p", "each": "net"}, {"net": ["a"]})
+    assert masked["m net=a"] == {"kind": "masking_warnings", "probe": "p", "where": {"net": "a"}}
+    assert each_of("one", {"of": {}}, {}) == {"one": {"of": {}}}
+    assert raw["each"] == "net"
+
+
+@pytest.mark.parametrize(
+    ("claim", "match"),
+    [
+        ({"each": "nett"}, r"claims.c.each: there is no axis 'nett'; known: net, size"),
+        ({"each": ["net", "net"]}, r"claims.c.each: the axis 'net' is there twice"),
+        ({"each": []}, r"claims.c.each: expected the name of an axis, or a list of them; got \[\]"),
+        ({"each": 3}, r"claims.c.each: expected the name of an axis"),
+        ({"each": "net", "of": {"where": {"net": "a"}}}, "claims.c.each: the claim has net in wh"),
+        ({"each": "net", "of": {"over": "net"}}, "claims.c.each: the claim has net in where or o"),
+        ({"each": "net", "of": {"where": 3}}, "claims.c.each: expected where to be a mapping"),
+    ],
+)
+def test_each_that_cannot_be(claim, match):
+    with pytest.raises(InputError, match=match):
+        each_of("c", claim, {"net": ["a", "b"], "size": [1]})
+
+
+def test_warnings_of_masking_on_axes():
+    count, seeds = 40, 3
+    none = torch.zeros(2 * seeds * count)
+    at_rows = torch.arange(2 * seeds * count)
+    table = {
+        "sample": at_rows % count,
+        "seed": at_rows // count % seeds,
+        "net": ["loud"] * (seeds * count) + ["quiet"] * (seeds * count),
+        **dict.fromkeys(("label", "prediction", "variation"), none),
+        **dict.fromkeys(("zero_margin_gradient", "regained", "worse_than_noise"), none.bool()),
+        **dict.fromkeys(("zero_gradient", "saturated"), at_rows < seeds * count),
+    }
+    loud = MaskingWarnings("x", "p", at_least=2, where={"net": "loud"})
+    found = loud.measure({"p": {"": table}})
+    assert (found.value, found.verdict) == (2, "yes")
+    assert found.unit == "3 seeds, 40 samples in each"
+    assert replace(loud, where={"net": "quiet"}).measure({"p": {"": table}}).value == 0
+    with pytest.raises(LookupError, match="240 rows are not one for each sample"):
+        replace(loud, where={}).measure({"p": {"": table}})
