@@ -155,8 +155,9 @@ def load_checkpoint(
     path: str | Path,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
+    apart: str | None = None,
 ) -> None:
-    """Load a checkpoint into a bare network, every key of it.
+    """Load a checkpoint into a bare network, every key of it, but for those of the layer `apart`.
 
     Raises InputError where the file or its keys do not fit.
 
@@ -165,6 +166,8 @@ def load_checkpoint(
     """
     expected = network.state_dict()
     weights, normaliser = fit_names(read_weights(path), expected)
+    if apart is not None:
+        expected, weights = _without(expected, apart), _without(weights, apart)
     problems = misfits(expected, weights)
     if problems:
         raise InputError(
@@ -173,6 +176,10 @@ def load_checkpoint(
         )
     check_normaliser(normaliser, mean, std, path)
     network.load_state_dict(weights, strict=False)  # but for counters of batches
+
+
+def _without(tensors: Mapping[str, Tensor], layer: str) -> dict[str, Tensor]:
+    return {name: value for name, value in tensors.items() if name.rpartition(".")[0] != layer}
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:

@@ -1,7 +1,7 @@
 """The training loop: epoch by epoch, and on from any of them."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -15,6 +15,7 @@ from advcore.criteria import as_labels
 from advcore.randomness import Randomness
 from advcore.training.augmentation import augmented
 from advcore.training.ema import update_ema
+from advcore.training.freezing import freeze
 from advcore.training.inputs import Inputs
 from advcore.training.mixed_precision import autocast, check_precision
 from advcore.training.optimiser import optimiser
@@ -52,6 +53,8 @@ class Fit:
         labels: `(N,)`.
         box: whether images must lie in [0, 1]; False for transformed ones, on which no objective
             can attack in that box.
+        frozen: patterns of what stays as it is, see `advcore.training.freezing.freeze`.
+        head: name of a layer that no pattern reaches.
 
     Attributes:
         done: epochs so far.
@@ -60,7 +63,14 @@ class Fit:
     """
 
     def __init__(
-        self, network: nn.Module, images: Inputs, labels: Tensor, recipe: Recipe, box: bool = True
+        self,
+        network: nn.Module,
+        images: Inputs,
+        labels: Tensor,
+        recipe: Recipe,
+        box: bool = True,
+        frozen: Sequence[str] = (),
+        head: str | None = None,
     ) -> None:
         for term in recipe.objective.values():
             if not box and needs_box(term):
@@ -76,6 +86,7 @@ class Fit:
         with torch.no_grad():
             check_labels(labels, len(images), network.eval()(seen[:2]).shape[1])
         check_precision(recipe.precision, images.device)
+        self._frozen = freeze(network, frozen, head)
         self._layout = layout
         self.network, self.labels = network.to(memory_format=layout), labels
         self.images = seen.to(memory_format=layout) if isinstance(images, Tensor) else images
@@ -89,15 +100,12 @@ class Fit:
         self._prepared = nn.ModuleDict(own)
         stepping: nn.Module = torch.compile(network) if recipe.compile else network  # type: ignore[assignment]
         self._networks = {name: own.get(name, stepping) for name in recipe.objective}
-        self._parameters = list(nn.ModuleList([network, self._prepared]).parameters())
+        parameters = nn.ModuleList([network, self._prepared]).parameters()
+        self._parameters = [parameter for parameter in parameters if parameter.requires_grad]
         replayed = any(
             isinstance(term, Replaying) for term in recipe.objective.values()
         )  # it reads the gradient of its images
-        self._inputs = (
-            None
-            if replayed
-            else [parameter for parameter in self._parameters if parameter.requires_grad]
-        )
+        self._inputs = None if replayed else self._parameters
         self._optimiser = optimiser(
             recipe.optimiser,
             self._parameters,
@@ -119,6 +127,8 @@ class Fit:
         steps = len(batches)
         self._now = self.recipe.after(self.done)
         self.network.train()
+        for layer in self._frozen:
+            layer.eval()
         with _random_state(self.recipe.seed, self.done, self.images.device):
             for step, rows in enumerate(batches, self.done * steps):
                 progress = (step + 1) / (self.recipe.epochs * steps + 1)
@@ -257,7 +267,12 @@ class Fit:
 
 
 def fit(
-    network: nn.Module, images: Inputs, labels: Tensor, recipe: Recipe, box: bool = True
+    network: nn.Module,
+    images: Inputs,
+    labels: Tensor,
+    recipe: Recipe,
+    box: bool = True,
+    frozen: Sequence[str] = (),
 ) -> Iterator[Epoch]:
     """Train `network` in place; yield each of its epochs when the iterator is asked.
 
@@ -265,7 +280,7 @@ def fit(
 
     After the last one its weights are their average, where the recipe wants that.
     """
-    training = Fit(network, images, labels, recipe, box)
+    training = Fit(network, images, labels, recipe, box, frozen)
     while training.done < recipe.epochs:
         epoch = training.epoch()
         if training.done == recipe.epochs:

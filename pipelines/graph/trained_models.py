@@ -56,7 +56,7 @@ def untrained(study: Study) -> tuple[Study, Prepared, dict[str, Training]]:
         if training.data.transform is not None
     }
     study = replace(study, transforms={**learnt, **study.transforms})
-    models = {**study.models, **{name: training.model for name, training in trainings.items()}}
+    models = {**study.models, **{name: training.network for name, training in trainings.items()}}
     return study, prepare(replace(study, models=models, train={})), trainings
 
 

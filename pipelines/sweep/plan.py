@@ -17,7 +17,7 @@ from advcore.pipelines.sweep.metric_names import HELD_OUT
 from advcore.pipelines.sweep.settings import Sweep
 from advcore.pipelines.sweep.space import Point, complete, value_text
 from advcore.pipelines.tracking.checkpoints import resolve_checkpoint
-from advcore.pipelines.training.loading import load_training
+from advcore.pipelines.training.loading import load_training, training_settings
 from advcore.pipelines.training.settings import Training
 from advcore.training import Validation
 from advcore.workers.code import own_code
@@ -155,7 +155,7 @@ class Plan:
         if sweep.data is None or not sweep.probes:
             return None
         model = (
-            training.model
+            training.network
             if checkpoint is None
             else replace(training.model, checkpoint=str(checkpoint))
         )
@@ -211,6 +211,8 @@ def check_trial_settings(plan: Plan, points: list[Point]) -> None:
         kind = repr(
             (
                 training.model,
+                training.freeze,
+                training.head,
                 training.data,
                 training.test,
                 training.validation,
@@ -231,9 +233,10 @@ def settings_that_define_trials(training: Training) -> dict[str, Any]:
 
     A checkpoint's content counts, its path does not.
     """
-    settings: dict[str, Any] = schema.unstructure(training)
+    settings = training_settings(training)
     settings["model"].pop("checkpoint")
-    return {name: value for name, value in settings.items() if name not in ("name", "run")}
+    del settings["name"]
+    return settings
 
 
 def _digest(*parts: Any) -> str:

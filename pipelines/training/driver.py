@@ -15,7 +15,12 @@ from advcore.pipelines.tracking.background import background_log, start_run
 from advcore.pipelines.tracking.checkpoints import download_checkpoint
 from advcore.pipelines.tracking.record import DatasetInput, Metrics, Model, Params, Run, Tags
 from advcore.pipelines.tracking.tracker import make_tracker
-from advcore.pipelines.training.loading import load_training, warn_of_unseen
+from advcore.pipelines.training.loading import (
+    TUNING,
+    load_training,
+    training_settings,
+    warn_of_unseen,
+)
 from advcore.pipelines.training.settings import Training
 from advcore.training import overfitting
 from advcore.workers.checkpoints import (
@@ -34,6 +39,9 @@ from advcore.workers.training.epoch_loop import (
     run_epochs,
 )
 from advcore.workers.training.loading import Loaded
+
+LOGGED = ("model", "data", "validation", "watch", "on_overfitting", "recipe")
+"""Settings that are parameters of a training's run, beside those of fine-tuning."""
 
 
 @dataclass(frozen=True)
@@ -139,17 +147,14 @@ def _tell_overfitting(record: Run, history: list[dict[str, float]], bar: tqdm) -
 def _describe(record: Run, training: Training, ready: Loaded) -> None:
     """Log the parameters, tags and data sets of a training."""
     test = ready.test
-    settings = plain_without_secrets(schema.unstructure(training))
+    settings = plain_without_secrets(training_settings(training))
     start = settings["model"].pop(
         "checkpoint"
     )  # a path may move; its content is part of the run's key
     record.log(
         Params(
             schema.flatten(
-                {
-                    name: settings[name]
-                    for name in ("model", "data", "validation", "watch", "on_overfitting", "recipe")
-                }
+                {name: settings[name] for name in (*LOGGED, *TUNING) if name in settings}
             )
         )
     )

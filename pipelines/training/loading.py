@@ -1,6 +1,7 @@
 """The loading of a training: its settings as a description, its samples, checks before any work."""
 
 import sys
+from typing import Any
 
 from advcore.pipelines.settings import schema
 from advcore.pipelines.training.settings import Training
@@ -9,6 +10,9 @@ from advcore.workers.datasets import load
 from advcore.workers.models import ModelSpec
 from advcore.workers.training.description import TrainingSpec
 from advcore.workers.training.loading import Loaded, check_training, with_samples
+
+TUNING = ("freeze", "head")
+"""Settings that are told where they are set."""
 
 
 def load_training(training: Training, model: ModelSpec | None = None) -> Loaded:
@@ -32,7 +36,6 @@ def describe(training: Training, model: ModelSpec | None = None) -> TrainingSpec
 
     `model` stands in for its network.
     """
-    settings = schema.unstructure(training)
     return TrainingSpec(
         training.name,
         model or training.model,
@@ -40,8 +43,20 @@ def describe(training: Training, model: ModelSpec | None = None) -> TrainingSpec
         training.validation,
         training.watch,
         training.on_overfitting,
-        {name: value for name, value in settings.items() if name != "run"},
+        training_settings(training),
+        training.freeze,
+        training.head,
     )
+
+
+def training_settings(training: Training) -> dict[str, Any]:
+    """Return the settings of a training without its place; `freeze` and `head` where they are set.
+
+    So a training that sets none of the two keeps its identity.
+    """
+    settings: dict[str, Any] = schema.unstructure(training)
+    unset = {"run", *(name for name in TUNING if not settings[name])}
+    return {name: value for name, value in settings.items() if name not in unset}
 
 
 def warn_of_unseen(*settings: object) -> None:

@@ -10,6 +10,7 @@ from advcore.training import Diagnosis, Recipe, Validation, Watch
 from advcore.workers.datasets import DataSpec
 from advcore.workers.models import ModelSpec
 from advcore.workers.paths import expand_path
+from advcore.workers.training.description import Head, first_network
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,12 @@ class Training:
             the epoch of the best robust accuracy, of validation where there is one, else of the
             watch. The last two need a diagnosis as watch, or validation with an attack.
         recipe: recipe of the training.
+        freeze: patterns of parameters and modules that stay as they are, `*` standing for any text:
+            `["*"]` for all but a new last layer, `["layer1", "*.bias"]`. Names are those of the
+            network in torch. A frozen layer is in evaluation mode, so its statistics stay too.
+        head: `new` for a last layer (the linear layer or 1x1 convolution that gives the logits) of
+            fresh weights, from the recipe's seed; the checkpoint, which may have another number of
+            classes, gives the others. `model.classes` is then that of the data.
         run: settings of the run.
     """
 
@@ -40,6 +47,8 @@ class Training:
     watch: Watch | None = None
     on_overfitting: Literal["report", "stop", "back"] = "report"
     recipe: Recipe = field(default_factory=Recipe)
+    freeze: tuple[str, ...] = ()
+    head: Head | None = None
     run: TrainSettings = field(default_factory=TrainSettings)
 
     def __post_init__(self) -> None:
@@ -52,6 +61,11 @@ class Training:
                 f"on_overfitting: {self.on_overfitting} needs something that shows it: watch: "
                 f"{{kind: diagnosis, eps: ...}}, or validation with an attack"
             )
+
+    @property
+    def network(self) -> ModelSpec:
+        """The network before its start is looked at, see `first_network`."""
+        return first_network(self.model, self.head)
 
     @property
     def checkpoint(self) -> Path:

@@ -21,12 +21,12 @@ from advcore.workers.checkpoints import (
 )
 from advcore.workers.datasets import batch, inputs_of
 from advcore.workers.devices import resolve_device
-from advcore.workers.models import build
 from advcore.workers.redaction import plain_without_secrets
 from advcore.workers.shards import Shard
 from advcore.workers.training.card import make_card
 from advcore.workers.training.description import TrainingSpec
 from advcore.workers.training.loading import Loaded, sample_subset
+from advcore.workers.training.start import first_images, make_start
 
 STATE, MODEL, ABOUT = "state.safetensors", "model.safetensors", "model.json"
 """Files in the folder of a training: all it needs to continue; the network as it would be handed
@@ -74,9 +74,17 @@ def run_epochs(
     FloatingPointError where the objective is no longer finite.
     """
     training, device = ready.training, resolve_device(on)
-    network = build(training.model).to(device).requires_grad_()
+    start = make_start(training, first_images(ready.data))
     images, labels = inputs_of(ready.data, device)
-    fit = Fit(network, images, labels, training.recipe, box=ready.data.transform is None)
+    fit = Fit(
+        start.network.to(device),
+        images,
+        labels,
+        training.recipe,
+        box=ready.data.transform is None,
+        frozen=training.freeze,
+        head=start.head,
+    )
     looks = _looks(ready, device)
     history = read_history(ready, folder)
     chosen: dict[str, Tensor] = {}

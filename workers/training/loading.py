@@ -11,6 +11,7 @@ from advcore.workers.devices import resolve_device
 from advcore.workers.errors import InputError
 from advcore.workers.model_checks import check_box, check_model
 from advcore.workers.training.description import TrainingSpec
+from advcore.workers.training.start import check_start
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +83,8 @@ def check_training(
     for name, holder in holders.items():
         check_box(name, holder, data)
     seen = (data, test) if test else (data,)
-    classes, *_ = [check_model("the model", training.model, dataset).classes for dataset in seen]
+    classes, *_ = [check_model("the model", training.network, dataset).classes for dataset in seen]
+    check_start(training, data, classes)
     return classes
 
 
