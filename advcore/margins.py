@@ -21,7 +21,7 @@ from advcore.classifier import (
 )
 from advcore.criteria import Untargeted
 from advcore.folding import folded
-from advcore.jacobian import jacobian
+from advcore.logit_gradients import jacobian
 from advcore.randomness import Randomness
 from advcore.subspaces import Family, Restricted
 from advcore.tangent import Tangent

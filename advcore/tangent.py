@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from advcore.classifier import Classifier
-from advcore.jacobian import jacobian
+from advcore.logit_gradients import jacobian
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ class Tangent:
     def differentiate(
         self, coordinates: Callable[[Tensor], Tensor], values: Callable[[Tensor], Tensor] | None
     ) -> tuple[Tensor, Tensor] | None:
-        """Return what `advcore.jacobian.jacobian` gives at these images in other coordinates.
+        """Return `advcore.logit_gradients.jacobian` at these images in other coordinates.
 
         The chain rule gives it, without any pass.
 

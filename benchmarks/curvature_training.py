@@ -32,12 +32,12 @@ from torch import Tensor, nn
 
 from advcore import objectives
 from advcore.criteria import Untargeted
-from advcore.jacobian import differentiate
+from advcore.logit_gradients import differentiate
 from advcore.networks import lenet
 from advcore.norms import L2
 from advcore.randomness import Randomness
 from advcore.training import CURE, GradientAlignment, GradientPenalty
-from advcore.training.input_gradient import input_gradient
+from advcore.training.loss_gradient import input_gradient
 from benchmarks.setting import digits, machine
 
 ROUNDS = 15

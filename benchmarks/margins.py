@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from advcore.folding import folded
-from advcore.jacobian import jacobian
+from advcore.logit_gradients import jacobian
 from advcore.margins import margins
 from advcore.subspaces import Family, dct_blocks
 from advcore.training import Recipe

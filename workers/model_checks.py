@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from advcore.box import needs_box
 from advcore.classifier import check_labels, first_logits, logits_of, mixes_rows
-from advcore.jacobian import differentiate
+from advcore.logit_gradients import differentiate
 from advcore.networks import NETWORKS
 from advcore.workers.datasets import Dataset, batch
 from advcore.workers.errors import USERS_ERRORS, InputError

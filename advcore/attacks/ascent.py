@@ -8,7 +8,7 @@ from advcore.attacks.attack import SearchResult
 from advcore.attacks.ball import Ball
 from advcore.classifier import Classifier, check_finite, logits_of, take_rows
 from advcore.criteria import Criterion
-from advcore.jacobian import differentiate, pull_back
+from advcore.logit_gradients import differentiate, pull_back
 from advcore.norms import per_sample
 from advcore.objectives import Objective, cross_entropy, cross_entropy_slope
 

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from advcore import norms
 from advcore.attacks.attack import Adversarial, SearchResult, Status
+from advcore.attacks.boundary_walk import Look, cosine, walk
 from advcore.attacks.search import solve
-from advcore.attacks.walk import Look, cosine, walk
 from advcore.classifier import Classifier, logits_of
 from advcore.criteria import Criterion
 from advcore.norms import per_sample

@@ -10,8 +10,8 @@ from advcore import norms
 from advcore.attacks import ascent, l0
 from advcore.attacks.attack import Adversarial, SearchResult, Status
 from advcore.attacks.ball import Ball
+from advcore.attacks.boundary_walk import Look, cosine, walk
 from advcore.attacks.search import solve
-from advcore.attacks.walk import Look, cosine, walk
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
 from advcore.norms import Norm

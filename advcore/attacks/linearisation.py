@@ -11,7 +11,7 @@ from torch import Tensor
 
 from advcore.classifier import Classifier, take_rows
 from advcore.criteria import Criterion
-from advcore.jacobian import jacobian
+from advcore.logit_gradients import jacobian
 from advcore.norms import Norm
 
 DRIFT = 1.3

@@ -4,7 +4,7 @@ Hessians as operators, their spectra, the decision boundary's curvatures, landsc
 """
 
 from advcore.curvature.across import Across, most_curved_across
-from advcore.curvature.boundary import (
+from advcore.curvature.boundary_curvature import (
     BoundaryPoints,
     ShapeOperator,
     Tangential,
@@ -16,10 +16,10 @@ from advcore.curvature.boundary import (
 from advcore.curvature.coarse import gradient_change, one_step_changes, turn
 from advcore.curvature.cross_sections import CrossSections, landscape, plane_basis
 from advcore.curvature.differences import DifferenceHessian
-from advcore.curvature.eigenprofile import Eigenprofile, eigenprofile
-from advcore.curvature.gauss_newton import GaussNewton, gauss_newton
+from advcore.curvature.eigenvalue_profile import Eigenprofile, eigenprofile
+from advcore.curvature.gauss_newton_matrix import GaussNewton, gauss_newton
 from advcore.curvature.hessian import Hessian, InputHessian, input_hessian
-from advcore.curvature.lanczos import Eigenpairs, Ends, lanczos
+from advcore.curvature.lanczos_method import Eigenpairs, Ends, lanczos
 from advcore.curvature.linearity import LinearityError, linearity_error
 from advcore.curvature.loss import cross_entropy_of
 from advcore.curvature.shared import Mean, Stacked, curvature_along, energy, random_basis

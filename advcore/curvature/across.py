@@ -6,7 +6,7 @@ And the most curved of those.
 from torch import Tensor
 
 from advcore.curvature.hessian import Hessian
-from advcore.curvature.lanczos import lanczos
+from advcore.curvature.lanczos_method import lanczos
 from advcore.norms import L2
 from advcore.randomness import Randomness
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from advcore.classifier import Classifier, check_finite, check_images, logits_of
-from advcore.jacobian import differentiate
+from advcore.logit_gradients import differentiate
 from advcore.norms import L2, per_sample
 from advcore.randomness import Randomness
 

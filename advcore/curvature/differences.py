@@ -10,7 +10,7 @@ from torch import Tensor
 
 from advcore.classifier import Classifier, frozen
 from advcore.curvature.displaced import logits_at_offsets, points_at_a_time
-from advcore.jacobian import has_gradient, leaf
+from advcore.logit_gradients import has_gradient, leaf
 from advcore.norms import L2, Radius
 
 

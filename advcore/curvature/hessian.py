@@ -8,7 +8,7 @@ from torch import Tensor
 
 from advcore.classifier import Classifier, frozen, logits_of
 from advcore.curvature.differences import DifferenceHessian
-from advcore.jacobian import has_gradient, leaf
+from advcore.logit_gradients import has_gradient, leaf
 from advcore.modules import twice_differentiable
 from advcore.norms import Radius
 

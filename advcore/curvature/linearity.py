@@ -11,7 +11,7 @@ from torch import Tensor
 
 from advcore import norms
 from advcore.classifier import Classifier, check_finite, check_images, frozen, full_precision
-from advcore.jacobian import differentiate
+from advcore.logit_gradients import differentiate
 from advcore.norms import per_sample
 from advcore.randomness import Randomness
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from advcore.curvature.hessian import Hessian
-from advcore.curvature.lanczos import SymmetricOperator
+from advcore.curvature.lanczos_method import SymmetricOperator
 from advcore.norms import L2
 from advcore.randomness import Randomness
 

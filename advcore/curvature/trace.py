@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from advcore.curvature.lanczos import SymmetricOperator
+from advcore.curvature.lanczos_method import SymmetricOperator
 from advcore.randomness import Randomness
 
 

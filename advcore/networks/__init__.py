@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 from torch import nn
 
-from advcore.networks.lenet import lenet
-from advcore.networks.perceptron import perceptron
+from advcore.networks.fully_connected import perceptron
+from advcore.networks.lenet_network import lenet
 from advcore.networks.preact_resnet import preact_resnet18
-from advcore.networks.random_features import random_features
+from advcore.networks.random_fourier import random_features
 from advcore.networks.resnet import small_resnet18
-from advcore.networks.vgg import vgg
-from advcore.networks.wide_resnet import wide_resnet
+from advcore.networks.vgg_network import vgg
+from advcore.networks.wide_residual import wide_resnet
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "lenet": lenet,

@@ -20,7 +20,7 @@ from advcore.curvature import (
     one_step_changes,
     turn,
 )
-from advcore.jacobian import differentiate
+from advcore.logit_gradients import differentiate
 from advcore.norms import L2
 from advcore.probes.probe import Batch
 from advcore.randomness import Randomness

@@ -9,7 +9,7 @@ from torch import Tensor
 from advcore import norms
 from advcore.attacks import PGD, Attack
 from advcore.classifier import Classifier
-from advcore.masking import DRAWS, STEPS, ball_signs, gradient_signs
+from advcore.gradient_masking import DRAWS, STEPS, ball_signs, gradient_signs
 from advcore.norms import NormName
 from advcore.probes.charts import Chart, Lines, Series, shares
 from advcore.probes.masking_signs import summarise_signs
@@ -21,7 +21,7 @@ from advcore.robust_accuracy import check_grid
 
 @dataclass(frozen=True)
 class Masking:
-    """Look for signs of gradient masking (see `advcore.masking`); one row per sample.
+    """Look for signs of gradient masking (see `advcore.gradient_masking`); one row per sample.
 
     Columns: `sample`, `label`, `prediction`; `zero_gradient`, `zero_margin_gradient`, `saturated`,
     `variation` at the image; `broken`, `broken_by_noise` `(E,)`: whether a short PGD of

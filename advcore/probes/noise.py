@@ -13,17 +13,17 @@ from torch import Tensor
 from advcore.attacks import Attack, MinimalNorm, Status, kind_and_norm
 from advcore.classifier import Classifier
 from advcore.margins import check_attack, minimal_perturbations
-from advcore.noise import (
+from advcore.noise_thresholds import implied_distance, noise_level
+from advcore.probes.charts import Chart, Lines, Series, shares
+from advcore.probes.probe import Batch, Curve, Summary, median
+from advcore.probes.table import Table
+from advcore.random_noise import (
     MEDIAN_RATIO,
     distance_along,
     flip_probability,
     noise_ratio,
     random_directions,
 )
-from advcore.noise_level import implied_distance, noise_level
-from advcore.probes.charts import Chart, Lines, Series, shares
-from advcore.probes.probe import Batch, Curve, Summary, median
-from advcore.probes.table import Table
 from advcore.randomness import Randomness
 
 FLIPPED = 0.1
@@ -47,11 +47,11 @@ class Noise:
     `sigma_10_ratio`, `sqrt(D) sigma_10 / ||r*||`; `implied` `(S,)`, the distance `-sigma
     Phi^-1(flips)` to which the flips amount where boundaries are flat, inf where no draw flips.
 
-    For a flat boundary between two classes the ratio has the median `advcore.noise.MEDIAN_RATIO`,
-    1.483, `sigma_10_ratio` is `sqrt(D) / 1.2816`, 21.85 for 28 x 28 pixels, and `implied` is
-    `||r*||`. More classes make them smaller, and so does an `attack` that goes farther than it
-    must: DeepFool ends 1.4 times as far as `MinimalNorm` on LeNets. Cost: some `(S + 10) draws`
-    forward passes a sample beside the attack, and 30 for each direction.
+    For a flat boundary between two classes the ratio has the median 1.483
+    (`advcore.random_noise.MEDIAN_RATIO`), `sigma_10_ratio` is `sqrt(D) / 1.2816`, 21.85 for 28 x 28
+    pixels, and `implied` is `||r*||`. More classes make them smaller, and so does an `attack` that
+    goes farther than it must: DeepFool ends 1.4 times as far as `MinimalNorm` on LeNets. Cost: some
+    `(S + 10) draws` forward passes a sample beside the attack, and 30 for each direction.
 
     Attributes:
         sigmas: standard deviations of a pixel, growing, in pixel units; the noisy images are not

@@ -13,7 +13,7 @@ from torch import Tensor
 from advcore.attacks import Attack, MinimalNorm, Status
 from advcore.classifier import Classifier
 from advcore.margins import check_attack, minimal_perturbations
-from advcore.normals import (
+from advcore.normal_spectra import (
     dimensions_above_random,
     overlap,
     participation_ratio,

@@ -14,7 +14,7 @@ from advcore.attacks import APGD, APGDT, PGD, Attack, DeepFool, MinimalNorm, Sta
 from advcore.attacks.attack import attack_name, has_budget, norm_of
 from advcore.box import needs_box
 from advcore.classifier import Classifier
-from advcore.masking import ball_signs, gradient_signs
+from advcore.gradient_masking import ball_signs, gradient_signs
 from advcore.norms import NORMS, NormName
 from advcore.probes.charts import Chart
 from advcore.probes.probe import Batch, Summary
@@ -57,12 +57,12 @@ class Robustness:
     there are several attacks, further rows, with the attack `worst`, hold what all of them found
     together, and what they spent.
 
-    With `masking`, signs of gradient masking too (see `advcore.masking`), which become warnings:
-    `zero_gradient`, `zero_margin_gradient`, `saturated`, `variation`, `regained` of the sample, and
-    `worse_than_noise`, whether random noise broke it at a smaller eps than the attack did. The
-    balls are those of the grid's smallest, middle and largest eps: at most 71 forward and 33
-    backward passes a sample, however many attacks there are. In l0 and pixels, which have no PGD,
-    and where no attack keeps to the box, as PGD does, the first four alone.
+    With `masking`, signs of gradient masking too (see `advcore.gradient_masking`), which become
+    warnings: `zero_gradient`, `zero_margin_gradient`, `saturated`, `variation`, `regained` of the
+    sample, and `worse_than_noise`, whether random noise broke it at a smaller eps than the attack
+    did. The balls are those of the grid's smallest, middle and largest eps: at most 71 forward and
+    33 backward passes a sample, however many attacks there are. In l0 and pixels, which have no
+    PGD, and where no attack keeps to the box, as PGD does, the first four alone.
 
     Attributes:
         eps: grid of radii, in pixel units.

@@ -20,7 +20,7 @@ from advcore.probes.charts import Chart, Lines, Maps, Series, shares
 from advcore.probes.probe import NOBODY, Batch, Curve, Summary, median
 from advcore.probes.table import Table
 from advcore.randomness import Randomness
-from advcore.transfer import fooled, lengthened, transfer_rates
+from advcore.transferability import fooled, lengthened, transfer_rates
 
 RATE = (
     "Transfer rate: of the images found on the network attacked, those that change the "
@@ -37,8 +37,8 @@ class Transfer:
 
     Columns: `sample`; `to`, the other network's name; `scale`; `found`, whether the attack found an
     image; `fooled`, whether the other network's own prediction changes from the image to the
-    lengthened one (`advcore.transfer`), false where none was found; `distance`, the attack's,
-    before it is lengthened, in pixel units, inf where none was found; `status`.
+    lengthened one (`advcore.transferability`), false where none was found; `distance`, the
+    attack's, before it is lengthened, in pixel units, inf where none was found; `status`.
 
     Every network of the study is attacked, and tried itself where `to` names it. Each worker holds
     all that `to` names at once.

@@ -4,11 +4,11 @@ A subspace has `coordinates`, `lift` and `dim`.
 """
 
 from advcore.subspaces.colour import Coloured, OneColour
-from advcore.subspaces.complement import Complement, Complements, complement
+from advcore.subspaces.complements import Complement, Complements, complement
 from advcore.subspaces.dct import DCTBlock, DCTBlocks, DCTDiagonal, DCTGrid, dct_blocks, dct_grid
 from advcore.subspaces.members import Grouped, Members
 from advcore.subspaces.random import RandomSubspaces, median_projection, random_spans
-from advcore.subspaces.span import Span, principal_components, span
+from advcore.subspaces.spans import Span, principal_components, span
 from advcore.subspaces.subspace import Family, FamilySpec, Restricted, Subspace
 
 FAMILIES: dict[str, type] = {

@@ -7,7 +7,7 @@ import torch
 
 from advcore.randomness import Randomness
 from advcore.subspaces.members import Members
-from advcore.subspaces.span import Span
+from advcore.subspaces.spans import Span
 
 ANGLES = 2**16
 """Steps of the integral in `median_projection`."""

@@ -95,7 +95,7 @@ class Restricted(nn.Module):
     def known_jacobian(
         self, coordinates: Tensor, values: Callable[[Tensor], Tensor] | None
     ) -> tuple[Tensor, Tensor] | None:
-        """The Jacobian at coordinates 0; see `advcore.jacobian.jacobian`."""
+        """The Jacobian at coordinates 0; see `advcore.logit_gradients.jacobian`."""
         if self.tangent is None or coordinates.any():
             return None
         return self.tangent.differentiate(self.subspace.coordinates, values)

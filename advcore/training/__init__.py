@@ -10,20 +10,24 @@ from advcore.training.calibrated import CCAT
 from advcore.training.change import Change
 from advcore.training.cure import CURE
 from advcore.training.diagnosis import Diagnosis
-from advcore.training.fit import Epoch, Fit, fit
 from advcore.training.free import Free
 from advcore.training.gaussian import Gaussian
 from advcore.training.gradient_alignment import GradientAlignment
 from advcore.training.gradient_penalty import GradientPenalty
 from advcore.training.inputs import Inputs
 from advcore.training.local_linearity import LocalLinearity
-from advcore.training.overfitting import catastrophic_overfitting, overfitting, robust_overfitting
+from advcore.training.overfitting_detectors import (
+    catastrophic_overfitting,
+    overfitting,
+    robust_overfitting,
+)
 from advcore.training.recipe import Recipe
 from advcore.training.schedule import Cosine, Linear, Schedule, Steps, scheduled
 from advcore.training.squared_error import SquaredError
 from advcore.training.stability import Stability
 from advcore.training.term import CrossEntropy, Objective, Term
 from advcore.training.trades import TRADES
+from advcore.training.training_loop import Epoch, Fit, fit
 from advcore.training.validation import Validation
 from advcore.training.watch import Watch
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from advcore.classifier import evaluating
 from advcore.norms import L2, per_sample
 from advcore.randomness import Randomness
-from advcore.training.input_gradient import input_gradient
+from advcore.training.loss_gradient import input_gradient
 from advcore.training.term import check_weight
 
 GUARD = 1e-7

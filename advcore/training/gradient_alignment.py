@@ -12,10 +12,10 @@ from advcore import objectives
 from advcore.attacks.budget import check_eps
 from advcore.classifier import evaluating
 from advcore.criteria import Untargeted
-from advcore.jacobian import differentiate
+from advcore.logit_gradients import differentiate
 from advcore.norms import L2, LINF
 from advcore.randomness import Randomness
-from advcore.training.input_gradient import input_gradient
+from advcore.training.loss_gradient import input_gradient
 from advcore.training.term import check_weight
 
 

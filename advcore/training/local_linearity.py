@@ -17,7 +17,7 @@ from advcore.attacks.budget import check_eps, radii
 from advcore.classifier import evaluating, frozen
 from advcore.criteria import Untargeted
 from advcore.randomness import Randomness
-from advcore.training.input_gradient import input_gradient, surprise
+from advcore.training.loss_gradient import input_gradient, surprise
 from advcore.training.term import check_weight
 
 

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from advcore.training.augmentation import Augmentation
 from advcore.training.change import Change, changed
-from advcore.training.optimiser import OptimiserName, check_optimiser
+from advcore.training.optimisers import OptimiserName, check_optimiser
 from advcore.training.schedule import Linear, Schedule, scheduled
 from advcore.training.term import CrossEntropy, Term
 

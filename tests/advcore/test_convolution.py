@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from advcore.convolution import FewChannels
-from advcore.jacobian import jacobian, pull_back
+from advcore.logit_gradients import jacobian, pull_back
 from advcore.networks import lenet
 
 

@@ -4,8 +4,8 @@ import torch
 
 from advcore import Randomness
 from advcore.attacks import DeepFool
-from advcore.noise import MEDIAN_RATIO
 from advcore.probes import Batch, Noise, Table
+from advcore.random_noise import MEDIAN_RATIO
 
 SHAPE = (3, 8, 8)
 PROBE = Noise((0.2, 1.0), draws=400, directions=11)

@@ -6,7 +6,7 @@ import torch
 
 from advcore import Randomness, Untargeted
 from advcore.attacks import APGD, APGDT, FGSM, FMN, PGD, Bisected, DeepFool, MinimalNorm, Square
-from advcore.masking import ball_signs
+from advcore.gradient_masking import ball_signs
 from advcore.probes import Batch, Robustness, Table
 
 EPS = (0.05, 0.2, 0.5)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from advcore import objectives
 from advcore.classifier import logits_of
 from advcore.criteria import Untargeted
-from advcore.jacobian import leaf
+from advcore.logit_gradients import leaf
 from advcore.modules import twice_differentiable
 
 
@@ -28,7 +28,7 @@ def input_gradient(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[
 
     Both are differentiable in the network's parameters, the images being constants. Call it under
     `evaluating`: the gradient is a sample's own only where batch normalisation does not mix the
-    batch. `advcore.jacobian.differentiate` gives the same gradient as a constant, for less.
+    batch. `advcore.logit_gradients.differentiate` gives the same gradient as a constant, for less.
     """
     images = leaf(images)
     with twice_differentiable():

@@ -16,7 +16,7 @@ from advcore.classifier import (
     take_rows,
 )
 from advcore.criteria import as_labels
-from advcore.curvature.gauss_newton import gauss_newton
+from advcore.curvature.gauss_newton_matrix import gauss_newton
 from advcore.curvature.hessian import InputHessian, input_hessian, symmetric_eigenvalues
 from advcore.curvature.loss import cross_entropy_of
 from advcore.norms import L2

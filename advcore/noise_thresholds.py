@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from advcore.classifier import Around, Classifier, check_batch, take_rows
-from advcore.noise import flip_probability
 from advcore.norms import per_sample
+from advcore.random_noise import flip_probability
 from advcore.randomness import Randomness
 
 HALVINGS = 7

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch.func import jacrev, vmap
 
-from advcore.jacobian import jacobian
+from advcore.logit_gradients import jacobian
 
 IMAGES = oracles.images(5)
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from advcore import Randomness
-from advcore.noise import flip_probability
-from advcore.noise_level import implied_distance, noise_level
+from advcore.noise_thresholds import implied_distance, noise_level
+from advcore.random_noise import flip_probability
 
 SHAPE = (3, 8, 8)
 FLAT = oracles.Affine(2, SHAPE)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from advcore import Randomness, norms
-from advcore.masking import BallSigns, ball_signs, gradient_signs
+from advcore.gradient_masking import BallSigns, ball_signs, gradient_signs
 
 COUNT, EPS = 24, (0.05, 0.1, 0.2)
 IMAGES = oracles.images(COUNT, spread=0.4)

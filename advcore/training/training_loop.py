@@ -18,7 +18,7 @@ from advcore.training.ema import update_ema
 from advcore.training.freezing import freeze
 from advcore.training.inputs import Inputs
 from advcore.training.mixed_precision import autocast, check_precision
-from advcore.training.optimiser import optimiser
+from advcore.training.optimisers import optimiser
 from advcore.training.recipe import Recipe
 from advcore.training.state import as_tensors, prefixed, with_prefix
 from advcore.training.term import Replaying, prepared, values_of_steps

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from advcore.classifier import Classifier, frozen
-from advcore.jacobian import jacobian
+from advcore.logit_gradients import jacobian
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ import torch
 
 from advcore import Untargeted
 from advcore.attacks import DeepFool
-from advcore.transfer import fooled, transfer_rates
+from advcore.transferability import fooled, transfer_rates
 
 
 def test_rates_by_hand():
