@@ -3,7 +3,8 @@
 import hashlib
 import shutil
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 import numpy as np
@@ -19,6 +20,34 @@ _LOCAL_HEADER = 30
 
 
 @dataclass(frozen=True)
+class Unpacked:
+    """A compressed member of a zip archive, which each machine unpacks once into its cache.
+
+    Attributes:
+        archive: file that holds it.
+        member: its name there.
+        size: its length in bytes, unpacked.
+    """
+
+    archive: File
+    member: str
+    size: int
+
+    @property
+    def stamp(self) -> str:
+        """The text that changes when the archive does."""
+        return f"{self.archive.stamp} {self.member}"
+
+    def read_all(self, offsets: Sequence[int], lengths: Sequence[int]) -> list[bytes]:
+        """Return several records, as `File.read_all` does."""
+        return _unpacked(self).read_all(offsets, lengths)
+
+    def view(self) -> BinaryIO:
+        """Return the file for libraries that read and seek."""
+        return _unpacked(self).view()
+
+
+@dataclass(frozen=True)
 class Array:
     """An array in a file, in C order.
 
@@ -28,7 +57,7 @@ class Array:
         shape: shape of the whole array.
     """
 
-    file: File
+    file: File | Unpacked
     offset: int
     type: str
     shape: tuple[int, ...]
@@ -39,9 +68,9 @@ def array_in_archive(file: File, member: zipfile.ZipInfo) -> Array:
     if member.flag_bits & 1:
         raise InputError(f"{file.place} is encrypted: write it without a password")
     if member.compress_type != zipfile.ZIP_STORED:
-        file = _unpacked(file, member)
-        with file.view() as view:
-            return array_at(file, view)
+        packed = Unpacked(file, member.filename, member.file_size)
+        with packed.view() as view:
+            return replace(array_at(_unpacked(packed), view), file=packed)
     local = file.read(member.header_offset, _LOCAL_HEADER)
     lengths = int.from_bytes(local[26:28], "little") + int.from_bytes(local[28:30], "little")
     with file.view() as view:
@@ -69,33 +98,33 @@ def array_at(file: File, view: BinaryIO, size: int | None = None) -> Array:
     return Array(file, offset, dtype.str, tuple(map(int, shape)))
 
 
-def _unpacked(file: File, member: zipfile.ZipInfo) -> File:
-    """Return a compressed array as a file of the cache, made by a copy that holds little of it."""
-    name = hashlib.sha256(f"{file.stamp} {member.filename}".encode()).hexdigest()
+def _unpacked(file: Unpacked) -> File:
+    """Return the array as a file of this machine's cache, made by a copy that holds little."""
+    name, archive = hashlib.sha256(file.stamp.encode()).hexdigest(), file.archive
     place = cache_folder("unpacked") / f"{name}.npy"
     try:
         with one_at_a_time(place):
-            if not (place.is_file() and place.stat().st_size == member.file_size):
-                _check_space(file, member, str(place.parent))
+            if not (place.is_file() and place.stat().st_size == file.size):
+                _check_space(file, str(place.parent))
                 with (
                     atomic_write(place) as unfinished,
-                    zipfile.ZipFile(file.view()) as archive,
-                    archive.open(member.filename) as packed,
-                    unfinished.open("wb") as opened,
+                    zipfile.ZipFile(archive.view()) as opened,
+                    opened.open(file.member) as packed,
+                    unfinished.open("wb") as sink,
                 ):
-                    shutil.copyfileobj(packed, opened, 2**20)
+                    shutil.copyfileobj(packed, sink, 2**20)
     except OSError as error:
         raise InputError(
-            f"{file.place} cannot be unpacked into {place.parent} ({error.strerror or error}): "
+            f"{archive.place} cannot be unpacked into {place.parent} ({error.strerror or error}): "
             "free it, set XDG_CACHE_HOME, or write the archive by np.savez, which does not compress"
         ) from error
-    return look(str(place), file.place)
+    return look(str(place), archive.place)
 
 
-def _check_space(file: File, member: zipfile.ZipInfo, folder: str) -> None:
+def _check_space(file: Unpacked, folder: str) -> None:
     free = shutil.disk_usage(folder).free
-    if member.file_size > free:
+    if file.size > free:
         raise InputError(
-            f"{file.place} unpacks to {member.file_size:.3g} bytes, and {folder} has {free:.3g}: "
+            f"{file.archive.place} unpacks to {file.size:.3g} bytes, and {folder} has {free:.3g}: "
             "set XDG_CACHE_HOME, or write the archive by np.savez, which does not compress"
         )

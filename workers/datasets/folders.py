@@ -1,7 +1,7 @@
 """Folders of pictures, one sub-folder per class: listed here, read where they are used."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -49,7 +49,7 @@ class FolderFiles:
         return [self._read(int(row)) for row in rows]
 
     def chosen(self, rows: np.ndarray) -> "FolderFiles":
-        paths, ends = _joined([self._path(int(row)) for row in rows])
+        paths, ends = joined([self._path(int(row)) for row in rows])
         return replace(
             self, paths=paths, ends=ends, sizes=self.sizes[rows], changed=self.changed[rows]
         )
@@ -84,9 +84,9 @@ class FolderFiles:
 
 def folder_files(folder: str, paths: Sequence[str]) -> FolderFiles:
     """Return the present versions of some files below a folder."""
-    joined, ends = _joined([os.fsencode(path) for path in paths])
+    below, ends = joined([os.fsencode(path) for path in paths])
     versions = np.array([_version(os.path.join(folder, path)) for path in paths], np.int64)
-    return FolderFiles(folder, joined, ends, versions[:, 0], versions[:, 1])
+    return FolderFiles(folder, below, ends, versions[:, 0], versions[:, 1])
 
 
 def _version(file: str) -> tuple[int, int]:
@@ -98,7 +98,8 @@ def _version(file: str) -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns
 
 
-def _joined(paths: Sequence[bytes]) -> tuple[bytes, np.ndarray]:
+def joined(paths: Sequence[bytes]) -> tuple[bytes, np.ndarray]:
+    """Return paths joined by NULs, and where each ends."""
     lengths = np.array([len(path) + 1 for path in paths], np.int64)
     return b"\0".join(paths), np.cumsum(lengths) - 1
 
@@ -198,13 +199,20 @@ def _splits(root: Path) -> list[Path]:
 
 
 def _split_folder(root: Path, train: bool) -> Path:
-    there = {split.name for split in _splits(root)}
+    return root / split_name(str(root), {split.name for split in _splits(root)}, train)
+
+
+def split_name(root: str, there: Collection[str], train: bool) -> str:
+    """Return the folder of a split among those that are there, or nothing where there is none.
+
+    Raises InputError where there are others.
+    """
     wanted = ("train",) if train else ("test", "val")
-    if not there:
-        return root
     for name in wanted:
         if name in there:
-            return root / name
+            return name
+    if not there:
+        return ""
     raise InputError(
         f"{root} has {', '.join(sorted(there))}/ but not {' or '.join(wanted)}/: choose the "
         "other split or add the folder"

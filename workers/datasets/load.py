@@ -24,8 +24,8 @@ NAMES = {
         "download into it)"
     ),
     "imagefolder:PATH": (
-        "a folder of pictures, one sub-folder per class, numbered in the order of their names, "
-        "perhaps under train/ and test/ or val/"
+        "a folder of pictures, perhaps at s3://BUCKET/PREFIX, one sub-folder per class, numbered "
+        "in the order of their names, perhaps under train/ and test/ or val/"
     ),
     "npz:PATH": (
         "a NumPy archive, perhaps at s3://BUCKET/KEY: images (N, C, H, W) or (N, H, W), uint8 "
@@ -34,6 +34,13 @@ NAMES = {
     "npy:PATH": (
         "a folder, perhaps at s3://BUCKET/PREFIX, of images.npy, labels.npy and perhaps names.npy, "
         "as in npz:"
+    ),
+    "tar:PATH": (
+        "tar archives of pictures, whose classes are their folders or members KEY.cls: a file, "
+        "perhaps at s3://BUCKET/KEY, a folder of them, or a range part-{0000..0145}.tar"
+    ),
+    "parquet:PATH": (
+        "Parquet files, as in tar:, of pictures or arrays in a column image, and label"
     ),
 }
 """The data sets that a study can name."""
@@ -88,16 +95,24 @@ def _source(spec: DataSpec) -> Source:
         )
     if kind == "imagefolder" and rest:
         # it brings torchvision, which takes seconds to import
+        from advcore.workers.datasets.bucket_folders import bucket_folder
         from advcore.workers.datasets.folders import image_folder
 
-        return image_folder(rest, train, spec.resize, spec.crop)
+        folder = bucket_folder if rest.startswith("s3://") else image_folder
+        return folder(rest, train, spec.resize, spec.crop)
+    if kind in ("tar", "parquet") and rest:
+        from advcore.workers.datasets.parquet_files import parquet
+        from advcore.workers.datasets.tar_files import tar
+
+        return {"tar": tar, "parquet": parquet}[kind](rest, spec.resize, spec.crop)
     if kind == "torchvision" and rest:
         from advcore.workers.datasets.torchvision_sets import torchvision_source
 
         return torchvision_source(rest, train, spec.folder, spec.resize, spec.crop, spec.arguments)
     if spec.resize is not None or spec.crop is not None:
         raise InputError(
-            f"resize and crop are for imagefolder: and torchvision: data; {spec.name} has one "
+            "resize and crop are for imagefolder:, tar:, parquet: and torchvision: data; "
+            f"{spec.name} has one "
             "size already, leave them out"
         )
     if kind in _NUMPY and rest:

@@ -13,16 +13,13 @@ import numpy as np
 
 from advcore.workers.datasets import sources
 from advcore.workers.datasets.array_places import Array, array_at, array_in_archive
-from advcore.workers.datasets.pixels import pixels, whole_labels
+from advcore.workers.datasets.pixels import CLASSES, pixels, whole_labels
 from advcore.workers.datasets.reading import File, look
 from advcore.workers.datasets.records import Arrays, Spans
 from advcore.workers.datasets.sources import InFiles, Source, from_arrays
 from advcore.workers.errors import InputError
 from advcore.workers.stores.s3_cache import local_file
 
-CLASSES = 100_000
-"""Largest number of classes of an archive without names: a larger label is a mistake, or there to
-fill the memory."""
 _ALL = ("images", "labels", "names")
 
 

@@ -39,6 +39,9 @@ def files(spec: DataSpec) -> list[Path] | None:
         return None
     if kind == "npz":
         return [expand_path(rest).absolute()]
+    if kind in ("tar", "parquet"):
+        place = expand_path(rest).absolute()
+        return None if "{" in rest else _below(place) if place.is_dir() else [place]
     if kind in ("imagefolder", "npy"):
         return _below(expand_path(rest).absolute())
     return (

@@ -7,6 +7,10 @@ import numpy as np
 from advcore.classifier import exactly
 from advcore.workers.errors import InputError
 
+CLASSES = 100_000
+"""Largest number of classes of data that do not name them: a larger label is a mistake, or there to
+fill the memory."""
+
 
 def pixels(images: np.ndarray) -> np.ndarray:
     """Return uint8 images as they are, floating ones as float32.

@@ -27,7 +27,18 @@ RUN = 2**23
 SIDE_BY_SIDE = 16
 """Requests to S3 at a time."""
 BUFFER = 2**20
-"""Bytes that are read ahead where a library reads a file from its beginning to its end."""
+"""Bytes that are read ahead where a library reads a file on disk; on S3 they are `RUN`."""
+
+
+class Readable(Protocol):
+    """A version of a file that any process can open: frozen and picklable."""
+
+    @property
+    def stamp(self) -> str:
+        """The text that changes when the file does."""
+
+    def read_all(self, offsets: Sequence[int], lengths: Sequence[int]) -> list[bytes]:
+        """Return several records, in the order asked for; neighbours are read in one go."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +76,7 @@ class File:
         return found
 
     def read_all(self, offsets: Sequence[int], lengths: Sequence[int]) -> list[bytes]:
-        """Return several records, in the order asked for; neighbours are read in one go."""
+        """Return several records, see `Readable`."""
         runs = _runs(offsets, lengths)
         spans = [(run[0][1], max(start + length for _, start, length in run)) for run in runs]
         if self.place.startswith("s3://") and len(runs) > 1:
@@ -81,7 +92,8 @@ class File:
 
     def view(self) -> BinaryIO:
         """Return the file for libraries that read and seek."""
-        return io.BufferedReader(_View(self), BUFFER)
+        ahead = RUN if self.place.startswith("s3://") else BUFFER
+        return io.BufferedReader(_View(self), ahead)
 
 
 def look(place: str, name: str) -> File:

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from advcore.workers.datasets.pixels import pixels
-from advcore.workers.datasets.reading import File
+from advcore.workers.datasets.reading import Readable
 
 
 class Records(Protocol):
@@ -81,7 +81,7 @@ class Spans:
     """
 
     label: str
-    files: tuple[File, ...]
+    files: tuple[Readable, ...]
     which: np.ndarray
     offsets: np.ndarray
     lengths: np.ndarray

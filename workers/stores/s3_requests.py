@@ -141,6 +141,20 @@ class Bucket:
             found = self._client.list_objects_v2(Bucket=self.name, Prefix=prefix, StartAfter=after)
         return [entry["Key"] for entry in found.get("Contents", [])], bool(found.get("IsTruncated"))
 
+    def listing(self, prefix: str) -> Iterator[tuple[str, int, str]]:
+        """Yield key, size and ETag of all objects under `prefix`, in the order of their keys."""
+        after = ""
+        while True:
+            with self._told(prefix):
+                found = self._client.list_objects_v2(
+                    Bucket=self.name, Prefix=prefix, StartAfter=after
+                )
+            for entry in found.get("Contents", []):
+                after = entry["Key"]
+                yield after, int(entry["Size"]), str(entry["ETag"])
+            if not found.get("IsTruncated"):
+                return
+
     def _upload(self, key: str, file: IO[bytes]) -> None:
         try:
             with self._told(key):

@@ -283,6 +283,10 @@ def test_a_compressed_archive_is_unpacked_once(tmp_path, monkeypatch):
     assert unpacked.stat().st_mtime_ns == before
     unpacked.write_bytes(b"cut off")
     assert np.array_equal(load(spec).take(np.arange(40)), LARGE)
+    data = pickle.loads(pickle.dumps(load(spec)))
+    unpacked.unlink()
+    reading_anew()
+    assert np.array_equal(data.take(np.arange(40)), LARGE)  # as a worker on another machine does
     unpacked.unlink()
     monkeypatch.setattr("shutil.disk_usage", lambda place: type("Usage", (), {"free": 10})())
     with pytest.raises(InputError, match=r"unpacks to 2.53e\+03 bytes, and .* has 10: set XDG_CAC"):

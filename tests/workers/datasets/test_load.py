@@ -93,7 +93,7 @@ def test_arrays_that_are_no_data_set(change, message):
         ({"samples": 3, "seed": -1}, "the seed of a data set must lie in"),
         (
             {"crop": 4},
-            "resize and crop are for imagefolder: and torchvision: data; digits has one size",
+            "resize and crop are for imagefolder:, tar:, parquet: and torchvision: data; digits",
         ),
         ({"resize": 0}, "resize and crop are in pixels, 1 or more; got 0"),
         ({"name": "imagefolder:/no/such"}, "data set imagefolder:/no/such: folder not found"),
