@@ -45,9 +45,9 @@ def has_gradient(output: Tensor) -> bool:
     """
     if not output.requires_grad:
         warnings.warn(
-            "zero_gradients: the classifier's logits do not depend on its images as far as torch "
-            "knows (it detaches them, or runs without gradients): all gradients are 0, attacks "
-            "that follow them find nothing, and curvature is 0",
+            "zero_gradients: torch sees no dependence of the classifier's logits on its images "
+            "(it detaches them, or runs without gradients): all gradients are 0, attacks that "
+            "follow them find nothing, and curvature is 0",
             stacklevel=4,
         )
     return output.requires_grad

@@ -11,6 +11,7 @@ import torch
 
 from advcore.pipelines.machine.environment import environment_tags
 from advcore.pipelines.tracking.tracker import check_tracking
+from advcore.workers.counting import counted
 from advcore.workers.datasets import absent
 from advcore.workers.errors import InputError
 from advcore.workers.paths import expand_path
@@ -85,7 +86,9 @@ def _found(name: str, check: Callable[[], str], patience: float) -> Finding:
     found = (
         told[0]
         if told
-        else Finding(name, False, f"no answer within {patience:g} s: is it within reach from here?")
+        else Finding(
+            name, False, f"no answer within {patience:g} s: check that this machine can reach it"
+        )
     )
     return Finding(name, found.ok, without_secrets(found.words))
 
@@ -102,8 +105,8 @@ def _versions() -> str:
     ]  # it runs, from a checkout
     if missing:
         raise InputError(
-            f"not installed: {', '.join(missing)}; make .venv/ready, or pip install advcore, "
-            "brings them"
+            f"not installed: {', '.join(missing)}; install them by make .venv/ready, or by "
+            "pip install advcore"
         )
     return ", ".join(f"{name} {value}" for name, value in found.items())
 
@@ -114,12 +117,12 @@ def _threads() -> str:
     )
     if torch.get_num_threads() > cores:
         raise InputError(
-            f"torch takes {torch.get_num_threads()} threads on {cores} cores: set "
+            f"torch uses {torch.get_num_threads()} threads on {counted(cores, 'core')}: set "
             f"OMP_NUM_THREADS={cores} or fewer"
         )
     return (
-        f"torch takes {torch.get_num_threads()} of {cores} cores inline; a Ray worker one, "
-        "unless threads says otherwise"
+        f"torch uses {torch.get_num_threads()} of {counted(cores, 'core')} inline, and 1 in each "
+        "Ray worker unless run.threads says otherwise"
     )
 
 
@@ -127,8 +130,8 @@ def _gpus() -> str:
     if not torch.cuda.is_available():
         if shutil.which("nvidia-smi"):
             raise InputError(
-                f"torch {torch.__version__} sees no GPU, though nvidia-smi is here: its driver may "
-                f"be too old for CUDA {torch.version.cuda}"
+                f"torch {torch.__version__} sees no GPU, although nvidia-smi is installed: the "
+                f"driver may be too old for CUDA {torch.version.cuda}"
             )
         return "none on this machine: measuring uses the CPU"
     torch.ones(2, device="cuda").sum().item()
@@ -139,22 +142,22 @@ def _gpus() -> str:
 def _ray(address: str | None) -> str:
     if not address:
         session_folder()
-        return "no address given: a study with runner: ray starts one on this machine"
+        return "no address given: a study with runner: ray starts a cluster on this machine"
     return f"{address}: {ask_cluster(address)}"
 
 
 def _store(place: str) -> str:
     open_store(place)
-    return f"{place} can be written"
+    return f"{place} is writable"
 
 
 def _data() -> str:
     missing = absent()
     here = [name for name in ("mnist5k", "digits", "fashion-mnist") if name not in missing]
-    lacks = "".join(f"; {name} is not: {words}" for name, words in missing.items())
+    lacks = "".join(f"; {name} is not available: {words}" for name, words in missing.items())
     if not here:
         raise InputError(f"no built-in data set is available{lacks}")
-    return f"{', '.join(here)} here{lacks}"
+    return f"{', '.join(here)} available{lacks}"
 
 
 def _disk(folder: Path) -> str:
@@ -162,7 +165,7 @@ def _disk(folder: Path) -> str:
     free = shutil.disk_usage(there).free / 1e9
     if free < _SPACE:
         raise InputError(
-            f"{free:.1f} GB free at {there}, {_SPACE:g} are wanted: free some, or choose "
+            f"{free:.1f} GB free at {there}, {_SPACE:g} GB are needed: free some, or choose "
             "another folder (--out)"
         )
     return f"{free:.1f} GB free at {there}"

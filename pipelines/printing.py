@@ -9,29 +9,30 @@ from advcore.pipelines.reports import tables
 from advcore.pipelines.reports.escaping import visible
 from advcore.pipelines.sweep.report import SweepReport
 from advcore.pipelines.training.driver import Trained
+from advcore.workers.counting import counted
 
 
 def show(report: Report) -> None:
     """Print the report: the failures to stderr, all else to stdout."""
     print(render_report(report), end="")
-    for outcome in report.failures:
+    for result in report.failures:
         print(
             (
-                f"failed: {outcome.name} {outcome.key[:12]}, samples {outcome.samples}: "
-                f"{visible(last_line(outcome.error))}"
+                f"failed: {result.name} {result.key[:12]}, samples {result.samples}: "
+                f"{visible(last_line(result.error))}"
             ),
             file=sys.stderr,
         )
     if report.failures:
         print(
             (
-                f"{len(report.failures)} shards failed; the numbers above leave them out, and "
-                "a new run tries only them again"
+                f"{counted(len(report.failures), 'shard')} failed: the numbers above leave out "
+                "their samples; run the same command again to measure only them"
             ),
             file=sys.stderr,
         )
     for problem in report.problems:
-        print(f"advcore: {problem.splitlines()[0]}; the others are reported", file=sys.stderr)
+        print(f"advcore: {problem.splitlines()[0]}; the report covers the rest", file=sys.stderr)
     if report.unlogged:
         print(
             f"advcore: not all is in MLflow: {report.unlogged}; the same command completes it",
@@ -45,20 +46,25 @@ def render_report(report: Report) -> str:
     lines = [tables.report(report.study.name, report.summaries, report.study.claims, report.claims)]
     if report.measured:
         lines.append(
-            f"{report.measured} shards measured, {report.found} of {total} found in the store"
+            f"{counted(report.measured, 'shard')} measured, {report.found} of {total} found in "
+            "the store"
         )
     else:
-        lines.append(f"nothing to compute: all {total} shards were in the store")
+        lines.append(f"nothing to compute: {_all_of(total)} in the store")
     lines += [f"warning: {UNSEEN}: {visible(sentence)}" for sentence in report.unseen.values()]
     for name, sentences in report.warnings.items():
         if name == UNSEEN:  # which has its sentences here, not above
             continue
         lines.append(
-            f"warning: {visible(name)} at {', '.join(sentences)}; the sentence stands above, "
+            f"warning: {visible(name)} at {', '.join(sentences)}; it is explained above "
             "and in the report"
         )
     lines += [f"figure: {figure}" for figure in report.figures]
     return "\n".join([*lines, f"report: {report.folder / 'report.md'}"]) + "\n"
+
+
+def _all_of(total: int) -> str:
+    return "the only shard was" if total == 1 else f"all {total} shards were"
 
 
 def show_trained(result: Trained) -> None:
@@ -81,9 +87,9 @@ def show_sweep(report: SweepReport) -> None:
     """Print a sweep's trials, claims, problems, and where the files are."""
     print(report.text)
     print(
-        f"{report.ran} trials run, {len(report.trials) - report.ran} were finished"
+        f"{counted(report.ran, 'trial')} run, {len(report.trials) - report.ran} found finished"
         if report.ran
-        else "nothing to run"
+        else "nothing to run: all trials were finished"
     )
     for problem in report.problems:
         print(f"advcore: {problem}", file=sys.stderr)

@@ -222,7 +222,7 @@ def _read_torch(file: Path) -> Any:
     except Exception as error:
         # torch raises what it likes, and advises to run the file's code: its words stay out of ours
         raise InputError(
-            f"checkpoint {file} must hold weights and plain data alone; got "
+            f"checkpoint {file} must contain only weights and plain data; got "
             f"{_refused_content(file, error)}"
         ) from error
 
@@ -264,4 +264,4 @@ def _refused_content(file: Path, error: Exception) -> str:
             "a pickle that torch.save did not write, which could run code: save "
             "model.state_dict() by torch.save"
         )
-    return "no whole torch file: write or fetch it again"
+    return "a file that torch cannot read (cut off, or of another kind): write or fetch it again"

@@ -1,5 +1,8 @@
 """Errors: why a run does not begin, and why it does not continue."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 USERS_ERRORS = (Exception, SystemExit)
 """Errors that a user's own code (a factory, a probe, a claim, ...) may raise: `sys.exit` there ends
 nothing but what called it."""
@@ -18,6 +21,15 @@ class UnavailableError(InputError):
 
     The same request may succeed later.
     """
+
+
+@contextmanager
+def named(name: str) -> Iterator[None]:
+    """Put the name of what an input belongs to before the message of an InputError, kind kept."""
+    try:
+        yield
+    except InputError as error:
+        raise type(error)(f"{name}: {error}") from error
 
 
 class RunInterruptedError(RuntimeError):

@@ -15,7 +15,7 @@ from advcore.classifier import check_labels, first_logits, logits_of, mixes_rows
 from advcore.logit_gradients import differentiate
 from advcore.networks import NETWORKS
 from advcore.workers.datasets import Dataset, batch
-from advcore.workers.errors import USERS_ERRORS, InputError
+from advcore.workers.errors import USERS_ERRORS, InputError, named
 from advcore.workers.models import ModelSpec, build
 from advcore.workers.shards import Shard
 
@@ -45,7 +45,8 @@ def check_model(name: str, spec: ModelSpec, dataset: Dataset) -> Checked:
 
     Raises InputError where they do not fit, or where the rows of a batch influence each other.
     """
-    model = build(spec)
+    with named(name):
+        model = build(spec)
     some = batch(dataset, Shard(0, min(2, len(dataset)))).images
     try:
         logits = first_logits(model, some)
@@ -95,8 +96,8 @@ def _gradient_warnings(model: nn.Module, images: Tensor) -> dict[str, str]:
     return {
         "zero_gradients": (
             "the gradient of the logits is exactly 0 at the first samples (the network "
-            "detaches, rounds, or is constant): attacks and curvatures that follow gradients "
-            "see nothing; take square, or a differentiable stand-in"
+            "detaches its input, rounds, or is constant): attacks that follow gradients find "
+            "nothing, and curvature is 0; take the attack square, or a differentiable stand-in"
         )
     }
 

@@ -91,7 +91,7 @@ def build(spec: ModelSpec, dtype: torch.dtype = torch.float32) -> nn.Module:
         try:
             network = Normalized(network, spec.mean, spec.std, spec.transform)
         except ValueError as error:
-            raise InputError(f"model {spec.architecture}: {error}") from error
+            raise InputError(f"{spec.architecture}: {error}") from error
     if spec.wrapper is not None:
         network = spec.wrapper(network)
     return network.eval().requires_grad_(False)
@@ -198,20 +198,17 @@ def _check(spec: ModelSpec) -> None:
     if (spec.mean is None) != (spec.std is None):
         given, absent = ("mean", "std") if spec.std is None else ("std", "mean")
         raise InputError(
-            f"model {spec.architecture} has {given} without {absent}: give both (one number "
+            f"{spec.architecture} has {given} without {absent}: give both (one number "
             "per channel) or none"
         )
     if spec.transform is not None and spec.mean is None:
         raise InputError(
-            f"model {spec.architecture} has transform without mean and std, which it applies to: "
+            f"{spec.architecture} has transform without mean and std, which it applies to: "
             "give both, or leave it out here and to the data alone"
         )
     if spec.classes < 2:
         raise InputError(
-            f"model {spec.architecture} needs at least 2 classes; got classes: {spec.classes}"
+            f"{spec.architecture} needs at least 2 classes; got classes: {spec.classes}"
         )
     if spec.checkpoint is not None and not os.path.isfile(expand_path(spec.checkpoint)):
-        raise InputError(
-            f"checkpoint {spec.checkpoint} of model {spec.architecture}: file not found; check the "
-            "path"
-        )
+        raise InputError(f"checkpoint {spec.checkpoint}: file not found; check the path")

@@ -110,33 +110,33 @@ def _warnings(shares: Mapping[str, float], worse: Mapping[str, float]) -> dict[s
     signs = {
         "zero_gradients": (
             max(entropy, margin),
-            f"the gradient of cross-entropy is exactly 0 on {entropy:.1%} {of}, that of the "
-            f"logit margin on {margin:.1%}, where attacks that follow it do not move: "
+            f"the gradient of cross-entropy is exactly 0 on {entropy:.1%} {of}, and that of the "
+            f"logit margin on {margin:.1%}; attacks that follow such a gradient do not move: "
             f"{blind if margin > TOLERATED else moving}",
         ),
         "saturated_logits": (
             saturated,
-            f"the label's probability rounds to 1 on {saturated:.1%} {of}, where cross-entropy as "
-            "other code writes it has no whole gradient, and ours a tiny one: beside attacks on "
-            "it take objective: logit_margin or logit_ratio, or deepfool",
+            f"the label's probability rounds to 1 on {saturated:.1%} {of}; there the gradient of "
+            "cross-entropy is lost in other libraries and tiny in advcore: besides attacks that "
+            "maximise it, take objective: logit_margin or logit_ratio, or deepfool",
         ),
         "varying_gradients": (
             varying,
             f"logits or gradients differ between two calls at the same image on {varying:.1%} "
-            f"{of}, for the classifier is random: "
-            "hold its noise fixed, or attack the mean over many of its draws",
+            f"{of}, because the classifier is random: "
+            "fix its noise, or attack the mean over many of its draws",
         ),
         "rising_accuracy": (
             regained,
-            f"a short PGD breaks {regained:.1%} {of} at some eps and not at a larger one, so that "
-            "accuracy rises with eps: its gradients mislead; take the worst of several attacks, "
-            "one of them without gradients (square)",
+            f"a short PGD breaks {regained:.1%} {of} at some eps but not at a larger one, so that "
+            "accuracy rises with eps: the gradients mislead it; take the worst of several "
+            "attacks, one of them without gradients (square)",
         ),
         "worse_than_noise": (
             max(behind.values(), default=0.0),
             "random noise breaks samples at an eps at which the attack does not "
-            f"({_listed(behind)} {of}): give it more steps and restarts, or take one without "
-            "gradients (square)",
+            f"({_listed(behind)} {of}): give the attack more steps and restarts, or take one "
+            "without gradients (square)",
         ),
     }
     return {name: sentence for name, (share, sentence) in signs.items() if share > TOLERATED}

@@ -10,6 +10,7 @@ from advcore.pipelines.claims.grid import SEED, Grid, Numbers
 from advcore.pipelines.claims.intervals import Estimate
 from advcore.pipelines.claims.measured import Bounded, Measured, judge
 from advcore.pipelines.claims.seeds import over_seeds
+from advcore.workers.counting import counted
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ def measure_claim(
 
 def unit_of(grid: Grid, over_networks: bool = False) -> str:
     """Return what was resampled, in words."""
-    networks, samples = f"{len(grid.positions)} networks", f"{len(grid.samples)} samples"
+    networks = counted(len(grid.positions), "network")
+    samples = counted(len(grid.samples), "sample")
     count, seeded = len(grid.seeds), grid.replicate == SEED
     common = f" (common ones of {' and '.join(map(str, grid.common_of))})" if grid.common_of else ""
     if count > 1:

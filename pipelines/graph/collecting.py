@@ -77,6 +77,10 @@ def last_line(error: str) -> str:
     return without_secrets(shortened(last, LINE))
 
 
+def _moved(count: int) -> str:
+    return "1 damaged file of rows was" if count == 1 else f"{count} damaged files of rows were"
+
+
 def set_aside(works: Sequence[Task], store: Store) -> list[Task]:
     """Move damaged rows aside, print one line, and return their tasks."""
     damaged, places = [], []
@@ -88,8 +92,8 @@ def set_aside(works: Sequence[Task], store: Store) -> list[Task]:
             damaged.append(work)
             places.append(store.set_aside(work.key))
     print(
-        f"advcore: {len(damaged)} damaged files of rows were moved aside "
-        f"({places[0]}{', ...' if len(places) > 1 else ''}); their shards are measured anew",
+        f"advcore: {_moved(len(damaged))} moved aside "
+        f"({places[0]}{', ...' if len(places) > 1 else ''}); what they held is measured again",
         file=sys.stderr,
     )
     return damaged

@@ -8,6 +8,7 @@ from advcore.pipelines.graph.estimates import estimate, pending
 from advcore.pipelines.graph.plan import prepare
 from advcore.pipelines.graph.settings import Study
 from advcore.pipelines.graph.trained_models import untrained
+from advcore.workers.counting import counted
 from advcore.workers.paths import expand_path
 from advcore.workers.stores.folder_store import FolderStore
 from advcore.workers.stores.store import open_store, resolved
@@ -35,10 +36,10 @@ def describe_dry_run(study: Study) -> str:
     works = [work for work in prepared.all_works() if work.key in keys]
     lines = [
         (
-            f"study {study.name}: {len(prepared.seen)} models, {len(study.probes)} probes, "
-            f"{len(prepared.dataset)} samples"
+            f"study {study.name}: {counted(len(prepared.seen), 'model')}, "
+            f"{counted(len(study.probes), 'probe')}, {counted(len(prepared.dataset), 'sample')}"
         )
     ]
     lines += [f"to train: {', '.join(missing)}"] if missing else []
-    lines += [f"to measure: {len(works)} of {len(prepared.all_works())} shards"]
+    lines += [f"to measure: {len(works)} of {counted(len(prepared.all_works()), 'shard')}"]
     return "\n".join([*lines, f"time: {estimate(study, prepared, works, missing, out)}"]) + "\n"

@@ -33,14 +33,9 @@ class TimeEstimate:
 
     def __str__(self) -> str:
         if not self.source:
-            return (
-                "no estimate of how long it takes: nothing like it was measured in this folder "
-                "of results yet"
-            )
+            return "unknown: nothing comparable was measured in this folder of results yet"
         beside = (
-            f", beside {', '.join(self.unknown)}, which was not measured there yet"
-            if self.unknown
-            else ""
+            f", without {', '.join(self.unknown)}, not measured here yet" if self.unknown else ""
         )
         return f"about {duration_text(self.seconds)} ({self.source}){beside}"
 
@@ -69,10 +64,10 @@ def estimate(
     ]
     unknown += [f"{model}/{probe}" for (model, probe), key in keys.items() if key not in known]
     if not keys and not pending:
-        return TimeEstimate(0, "all of it is there")
+        return TimeEstimate(0, "everything is in the store")
     if unknown and study.minutes is not None:
         return TimeEstimate(
-            60 * study.minutes, "the price of this study on two idle cores, trainings included"
+            60 * study.minutes, "the study file's minutes, on two idle cores, with trainings"
         )
     if len(unknown) == len(keys) + len(pending):
         return TimeEstimate(0, "")
@@ -85,7 +80,7 @@ def estimate(
     )
     return TimeEstimate(
         sum(known.get(key, 0) for key in pending) + measuring,
-        "from what was measured here before",
+        "from earlier measurements here",
         tuple(unknown),
     )
 

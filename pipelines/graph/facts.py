@@ -19,6 +19,7 @@ from advcore.pipelines.reports.chance import Accuracy, accuracy_of
 from advcore.pipelines.reports.escaping import in_markdown
 from advcore.pipelines.reports.tables import markdown
 from advcore.pipelines.settings import schema
+from advcore.workers.counting import counted
 from advcore.workers.models import ModelSpec
 from advcore.workers.paths import expand_path
 from advcore.workers.redaction import plain_without_secrets, without_secrets
@@ -135,8 +136,8 @@ def _rows(entries: Sequence[Mapping[str, str]]) -> str:
     seconds = sum(float(entry.get("seconds", 0)) for entry in entries)
     when = f", {times[0]} to {times[-1]}" if times else ""
     return (
-        f"{len(entries)} shards, {seconds:.0f} s of measuring on {len(_workers(entries))} "
-        f"workers{when}"
+        f"{counted(len(entries), 'shard')}, {seconds:.0f} s of measuring on "
+        f"{counted(len(_workers(entries)), 'worker')}{when}"
     )
 
 

@@ -13,10 +13,10 @@ from advcore.probes import Comparison, Probe
 from advcore.transforms import Transform
 from advcore.workers.code import own_code, unseen_imports
 from advcore.workers.datasets import Dataset, load
-from advcore.workers.errors import USERS_ERRORS, InputError
+from advcore.workers.errors import USERS_ERRORS, InputError, named
 from advcore.workers.keys import settings_that_define_rows, work_key
 from advcore.workers.model_checks import Checked, check_box, check_model
-from advcore.workers.models import content_hash
+from advcore.workers.models import ModelSpec, content_hash
 from advcore.workers.paths import expand_path
 from advcore.workers.shards import Shard, split
 from advcore.workers.tasks import Other, Task
@@ -60,11 +60,11 @@ def prepare(study: Study, samples: Dataset | None = None) -> Prepared:
             check_box(f"probe {probe_name}", probe, own)
     partners = {name: _partners(name, probe, seen) for name, probe in study.probes.items()}
     out = expand_path(study.run.out).absolute()
-    models = {
-        name: resolve_checkpoint(spec, study.run.tracking_uri, out)
-        for name, spec in study.models.items()
-    }
-    hashes = {name: content_hash(spec) for name, spec in models.items()}
+    models, hashes = dict[str, ModelSpec](), dict[str, str]()
+    for name, spec in study.models.items():
+        with named(f"model {name}"):
+            models[name] = resolve_checkpoint(spec, study.run.tracking_uri, out)
+            hashes[name] = content_hash(models[name])
     checked: dict[str, Checked] = {}
     for name, spec in models.items():
         checked[name] = check_model(f"model {name}", spec, seen[name])

@@ -30,6 +30,7 @@ from advcore.pipelines.reports.text import curves_rows, document, section
 from advcore.pipelines.settings import schema
 from advcore.probes import Columns, Summary
 from advcore.workers.checkpoints import atomic_write
+from advcore.workers.counting import counted
 from advcore.workers.errors import USERS_ERRORS, InputError, is_full
 from advcore.workers.redaction import LINE, plain_without_secrets, shortened, without_secrets
 from advcore.workers.stores.rows import Damaged, write_parquet
@@ -68,7 +69,8 @@ def write_report(
     measured = _tables(prepared, store, without, problems)
     probes = _write_probes(prepared, outputs, measured, facts, problems)
     claims = {name: evaluate_claim(claim, measured) for name, claim in study.claims.items()}
-    missing = [f"{len(failures)} shards failed, and the numbers leave them out"] if failures else []
+    failed = counted(len(failures), "shard")
+    missing = [f"{failed} failed, and the numbers leave them out"] if failures else []
     missing += [problem.splitlines()[0] for problem in problems]
     report = Report(
         study,

@@ -63,13 +63,13 @@ class Study:
         names = {**self.models, **self.train}
         for what, held in (("models", names), ("probes", self.probes)):
             if not held:
-                raise ValueError(f"{what} must name at least one; got none")
+                raise ValueError(f"expected at least one of {what}; got none")
         check_folder_name(self.name)
         for name in (*names, *self.probes, *self.claims):
             check_name(name)
         for name in self.train:
             if name in self.models:
-                raise ValueError(f"{name!r} stands in models and in train; leave it out of one")
+                raise ValueError(f"{name!r} is both in models and in train; remove it from one")
         if self.train and self.data.transform is not None:
             raise ValueError(
                 "trained models see images as they learnt them: leave data.transform out, or "
@@ -91,12 +91,13 @@ class Study:
         for what, name in of_models:
             if name not in names:
                 raise ValueError(
-                    f"{what} names {name!r}, which is no model; models: {', '.join(names)}"
+                    f"{what} names {name!r}, which is not a model of the study; models: "
+                    f"{', '.join(names)}"
                 )
         for name in self.wrappers:
             if name in self.models and self.models[name].wrapper is not None:
                 raise ValueError(
-                    f"model {name} has a wrapper and stands in wrappers; leave it out of one"
+                    f"model {name} has a wrapper of its own and one in wrappers; remove one"
                 )
 
 

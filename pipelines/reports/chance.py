@@ -7,6 +7,7 @@ import numpy as np
 
 from advcore.probes import Summary
 from advcore.shares import wilson
+from advcore.workers.counting import counted
 
 WARNING = "at_chance"
 
@@ -27,8 +28,8 @@ class Accuracy:
     def __str__(self) -> str:
         low, high = self.interval
         return (
-            f"{self.right / self.samples:.1%} (95 %: {low:.1%} to {high:.1%}, {self.samples} "
-            "samples)"
+            f"{self.right / self.samples:.1%} (95 %: {low:.1%} to {high:.1%}, "
+            f"{counted(self.samples, 'sample')})"
         )
 
     @property
@@ -37,10 +38,10 @@ class Accuracy:
         if self.interval[0] > self.largest:
             return ""
         return (
-            f"the accuracy, {self}, is no better than always to answer the most frequent class "
-            f"({self.largest:.1%}): these are numbers of a network that knows nothing of these "
-            "data; check its checkpoint, mean and std, and the order of classes (a folder's are "
-            "numbered in the order of their names)"
+            f"the accuracy, {self}, is no better than that of a network which always answers the "
+            f"most frequent class ({self.largest:.1%}), so this network has learnt nothing of "
+            "these data; check its checkpoint, mean and std, and the order of the classes (those "
+            "of a folder are numbered in the order of their names)"
         )
 
 

@@ -13,6 +13,7 @@ from advcore.pipelines.reports.axes import scale_axes
 from advcore.pipelines.reports.drawn_series import DrawnSeries
 from advcore.pipelines.reports.style import GREY, LABEL, TEXT, TITLE
 from advcore.probes import Lines
+from advcore.workers.counting import counted
 
 
 def draw_lines(chart: Lines) -> Figure:
@@ -100,18 +101,14 @@ def _left_out(drawn: Sequence[DrawnSeries], outside: int) -> str:
         sum(series.negative for series in drawn),
     )
     unseen = sum(series.unseen for series in drawn)
-    parts = [f"{_counted(infinite)} not finite, not drawn."] if infinite else []
+    parts = [f"{counted(infinite, 'value')} not finite, not drawn."] if infinite else []
     if negative:
-        parts.append(f"{_counted(negative)} not positive, not drawn on a log scale.")
+        parts.append(f"{counted(negative, 'value')} not positive, not drawn on a log scale.")
     if unseen:
         parts.append(f"{unseen} of the dots are left out for clearness; the line is over all.")
     if outside:
         parts.append(f"{outside} dot{'s lie' if outside > 1 else ' lies'} outside the axis.")
     return " ".join(parts)
-
-
-def _counted(count: int) -> str:
-    return "1 value" if count == 1 else f"{count} values"
 
 
 def _references(axes: Axes, references: Sequence[tuple[float, str]]) -> None:

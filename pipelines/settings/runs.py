@@ -87,7 +87,8 @@ class RunSettings:
         for kind in self.figure_kinds:
             if kind not in FIGURE_KINDS:
                 raise InputError(
-                    f"run.figures holds png, svg, pdf, separated by commas; got {self.figures!r}"
+                    "run.figures: expected png, svg, pdf or several, separated by commas; got "
+                    f"{self.figures!r}"
                 )
         if self.shard_seconds is not None and not self.shard_seconds > 0:
             raise InputError(

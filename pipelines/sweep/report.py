@@ -28,6 +28,7 @@ from advcore.pipelines.tracking.card import add_to_card
 from advcore.pipelines.tracking.record import NullRun
 from advcore.probes import Columns, Table
 from advcore.workers.checkpoints import atomic_write, read_metadata
+from advcore.workers.counting import counted
 from advcore.workers.errors import USERS_ERRORS, InputError
 from advcore.workers.redaction import plain_without_secrets
 from advcore.workers.stores.rows import Damaged, write_parquet
@@ -154,7 +155,7 @@ def _problems(sweep: Sweep, trials: list[Trial], spent: str) -> list[str]:
             lines.append(f"trial {trial.number} ({label(sweep.space, trial.point)}) failed: {last}")
     open_ones = sum(trial.status in ("waiting", "interrupted") for trial in trials)
     if open_ones:
-        lines.append(f"{open_ones} trials did not come to their end")
+        lines.append(f"{counted(open_ones, 'trial')} not finished; the same command continues")
     return lines
 
 

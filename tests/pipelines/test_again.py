@@ -178,7 +178,7 @@ def test_a_shard_that_went_is_measured_and_the_answer_is_there_again(
     command, told = finished
     next((folder / "store").rglob("*.parquet")).unlink()
     assert main(command) == 0
-    assert "1 shards measured, 5 of 6 found in the store" in capsys.readouterr().out
+    assert "1 shard measured, 5 of 6 found in the store" in capsys.readouterr().out
     assert answer_of(command) == told
 
 

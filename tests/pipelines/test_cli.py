@@ -56,9 +56,7 @@ def test_run_ends_with_what_to_be_wary_of(
     assert main(edit(study_file, probes={"c": {"kind": "own_parts:Wary"}})) == 0
     text = capsys.readouterr().out
     assert "- **warning**, two, steep: steeper than 3: look closer" in text
-    assert (
-        "\nwarning: steep at one/c, two/c; the sentence stands above, and in the report\n" in text
-    )
+    assert "\nwarning: steep at one/c, two/c; it is explained above and in the report\n" in text
 
 
 def test_flags_stand_over_set_and_set_over_the_file(

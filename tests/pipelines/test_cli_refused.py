@@ -28,7 +28,11 @@ SHORT_STEPS = {"kind": "pgd", "norm": "l2", "steps": 2, "relative_step": 0.1}
                     "one": {"architecture": "perceptron", "checkpoint": "missing.safetensors"}
                 }
             },
-            "missing.safetensors",
+            "model one: checkpoint ",
+        ),
+        (
+            {"models": {"one": {"architecture": "perceptron", "classes": 1}}},
+            "model one: perceptron needs at least 2 classes; got classes: 1",
         ),
         ({"models": {"one": {"architecture": "lenet"}}}, "does not fit images (1, 8, 8)"),
         (
@@ -39,8 +43,11 @@ SHORT_STEPS = {"kind": "pgd", "norm": "l2", "steps": 2, "relative_step": 0.1}
             {"models": {"one": {"architecture": "perceptron", "classes": 7}}},
             ("labels must lie in 0..6"),
         ),
-        ({"models": {"one": {"architecture": "nosuchnet"}}}, "nosuchnet"),
-        ({"models": {}}, "models must name at least one"),
+        (
+            {"models": {"one": {"architecture": "nosuchnet"}}},
+            "model one: unknown architecture 'nosuchnet'",
+        ),
+        ({"models": {}}, "expected at least one of models"),
         ({"data": {"name": "digits", "samples": 0}}, "zero samples"),
         ({"data": {"name": "nosuchdata"}}, "nosuchdata"),
         (

@@ -42,7 +42,7 @@ def test_all_is_well_on_a_machine_with_the_demo_installed(
     text = "\n".join(lines)
     for words in (
         f"torch {torch.__version__.partition(chr(43))[0]}",
-        "starts one on this machine",
+        "starts a cluster on this machine",
         "the first run makes it",
         "digits",
         "GB free",
@@ -58,7 +58,7 @@ def test_an_existing_store_of_mlflow_is_asked(folder: Path) -> None:
 
 def test_a_store_on_s3_is_tried_out(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found(store=s3.url("rows"))["store"] == Finding(
-        "store", True, f"{s3.url('rows')} can be written"
+        "store", True, f"{s3.url('rows')} is writable"
     )
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
@@ -96,12 +96,12 @@ def test_what_is_not_well_says_what_to_do(
     lines = {line.split()[1]: line for line in out.splitlines()}
     assert {name for name, line in lines.items() if line.startswith("!!")} == set(NAMES) - {"gpus"}
     for name, words in {
-        "versions": "not installed: ray; make .venv/ready",
+        "versions": "not installed: ray; install them by make .venv/ready",
         "threads": "set OMP_NUM_THREADS=",
         "ray": "no Ray at 127.0.0.1:1",
         "mlflow": "no answer; check tracking_uri",
         "store": "choose another folder",
-        "data": "mnist5k is not: pip install it",
+        "data": "mnist5k is not available: pip install it",
         "disk": "choose another folder (--out)",
     }.items():
         assert words in lines[name]
@@ -111,7 +111,7 @@ def test_what_is_not_well_says_what_to_do(
 def test_gpus_that_torch_cannot_use_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(doctor.shutil, "which", lambda name: f"/usr/bin/{name}")
-    with pytest.raises(InputError, match="sees no GPU, though nvidia-smi is here"):
+    with pytest.raises(InputError, match="sees no GPU, although nvidia-smi is installed"):
         doctor._gpus()
 
 
@@ -202,7 +202,7 @@ def test_what_hangs_or_breaks_is_one_line() -> None:
     start = time.monotonic()
     assert (
         doctor._found("slow", lambda: time.sleep(30) or "", 0.1).words
-        == "no answer within 0.1 s: is it within reach from here?"
+        == "no answer within 0.1 s: check that this machine can reach it"
     )
     assert time.monotonic() - start < 5
 
@@ -219,7 +219,9 @@ def test_fashion_mnist_that_is_not_here_is_named_and_not_fetched(
 ) -> None:
     monkeypatch.setattr(arrays, "_DEBIAN", tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert "fashion-mnist is not: apt install dataset-fashion-mnist" in found()["data"].words
+    assert (
+        "fashion-mnist is not available: apt install dataset-fashion-mnist" in found()["data"].words
+    )
     assert not (tmp_path / ".cache").exists()
 
 

@@ -29,10 +29,11 @@ def _seconds(text: str) -> float:
 def test_it_is_what_the_same_took_here_before_times_the_samples(
     tiny: dict[str, Any], place: Path
 ) -> None:
-    assert "no estimate of how long it takes" in describe_dry_run(study_of(tiny))
+    assert "time: unknown: nothing comparable was measured" in describe_dry_run(study_of(tiny))
     run_study(study_of(tiny))
-    assert "to measure: 0 of 24 shards\ntime: about 1 s (all of it is there)" in describe_dry_run(
-        study_of(tiny)
+    assert (
+        "to measure: 0 of 24 shards\ntime: about 1 s (everything is in the store)"
+        in describe_dry_run(study_of(tiny))
     )
     path = place / "out" / FILE
     known = json.loads(path.read_text())
@@ -40,11 +41,11 @@ def test_it_is_what_the_same_took_here_before_times_the_samples(
     path.write_text(json.dumps(dict.fromkeys(known, 0.5)))
     tiny["data"]["seed"] = 1
     text = describe_dry_run(study_of(tiny))
-    assert "from what was measured here before" in text
+    assert "from earlier measurements here" in text
     assert _seconds(text) == pytest.approx(20 * 8 * 0.5)
     tiny["probes"]["robustness"]["attacks"].pop()
     text = describe_dry_run(study_of(tiny))
-    assert "beside one/robustness, two/robustness, which" in text
+    assert "without one/robustness, two/robustness, not measured" in text
     assert _seconds(text) == pytest.approx(20 * 6 * 0.5)
     assert _seconds(describe_dry_run(study_of(tiny | {"minutes": 7}))) == 420
 
@@ -93,7 +94,8 @@ def test_the_price_comes_before_the_work(
 ) -> None:
     assert main(["run", str(study_file), "--set", "minutes=3"]) == 0
     assert (
-        "time: about 3.0 min (the price of this study on two idle cores" in capsys.readouterr().err
+        "time: about 3.0 min (the study file's minutes, on two idle cores"
+        in capsys.readouterr().err
     )
 
 

@@ -87,7 +87,9 @@ def test_what_is_not_there_is_told(done: Result, tmp_path: Path) -> None:
         Result(tmp_path)
     with pytest.raises(InputError, match=r"nowhere holds no results.json: run the study there"):
         Result("nowhere")
-    with pytest.raises(InputError, match=r"run.figures holds png, svg, pdf, separated by commas"):
+    with pytest.raises(
+        InputError, match=r"run.figures: expected png, svg, pdf or several, separated"
+    ):
         run(replace(done.study, run=replace(done.study.run, figures="png,gif")))
 
 

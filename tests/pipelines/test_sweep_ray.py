@@ -327,7 +327,7 @@ def _run_and_kill(place: Path, folder: Path) -> None:
     assert (
         place / "steps"
     ).stat().st_size > 3 * 6 * 12  # steps of the epoch in which it was killed were made again
-    assert "2 trials run, 1 were finished" in (place / "log").read_text()
+    assert "2 trials run, 1 found finished" in (place / "log").read_text()
     assert sum(trial["status"] == "running" for trial in left) == 1
 
 

@@ -52,7 +52,7 @@ def test_a_trial_that_is_killed_goes_on_from_its_state_on_s3(place: Path, s3: S3
     command = [sys.executable, "-m", "advcore.pipelines.cli", "sweep", "tiny.yaml", *flags]
     with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as short:
         environment = {**os.environ, "RAY_TMPDIR": short}
-        for words in ("1 trials run, 0 were finished", "nothing to run"):
+        for words in ("1 trial run, 0 found finished", "nothing to run"):
             done = subprocess.run(
                 command, capture_output=True, text=True, env=environment, timeout=600
             )

@@ -196,7 +196,7 @@ def test_a_folder_that_holds_several_checkpoints_is_refused(folder: Path) -> Non
 def test_workers_do_not_fetch(place: Path) -> None:
     with pytest.raises(
         InputError,
-        match="checkpoint models:/small/1 of model perceptron: file not found; check the path",
+        match="checkpoint models:/small/1: file not found; check the path",
     ):
         next(
             epochs(

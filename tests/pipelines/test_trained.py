@@ -121,7 +121,7 @@ def test_what_a_claim_warns_of_is_told_wherever_warnings_are(
     line = "- **warning**, claim own, few_samples: one sample carries all of a mean"
     assert line in (place / "out/tiny/report.md").read_text()
     assert line in render_report(report)
-    assert "warning: few_samples at claim own; the sentence stands above" in render_report(report)
+    assert "warning: few_samples at claim own; it is explained above" in render_report(report)
     assert by_place(report.warnings)["few_samples"] == "claim own: one sample carries all of a mean"
     assert "|     1 | 0.5 to 2 |   undecided |    1 coin |".replace(" ", "") in render_report(
         report
@@ -159,14 +159,14 @@ def test_no_model_is_measured_on_what_it_learnt(
             {"train": {"own": "nosuch", "flipped": "flipped.yaml"}},
             "no file 'nosuch', and none of that name comes with advcore",
         ),
-        ({"models": {}, "train": {}}, "models must name at least one; got none"),
+        ({"models": {}, "train": {}}, "expected at least one of models; got none"),
         (
             {"wrappers": {"nobody": {"kind": "rounded_input"}}},
-            "wrappers names 'nobody', which is no model; models: one, own",
+            "wrappers names 'nobody', which is not a model of the study; models: one, own",
         ),
         (
             {"transforms": {"nobody": {"kind": "flip"}}},
-            "transforms names 'nobody', which is no model; models: one, own, flipped",
+            "transforms names 'nobody', which is not a model of the study; models: one, own",
         ),
         (
             {"probes": {"margins": {"kind": "margins", "family": {"kind": "dct", "size": 9}}}},
@@ -174,7 +174,7 @@ def test_no_model_is_measured_on_what_it_learnt(
         ),
         (
             {"train": {"one": "own.yaml"}, "claims": {}},
-            "'one' stands in models and in train; leave it out of one",
+            "'one' is both in models and in train; remove it from one",
         ),
         (
             {"data": {"name": "digits", "transform": {"kind": "flip"}}},

@@ -79,7 +79,7 @@ def test_a_checkpoint_that_is_a_program_is_refused(place: Path, write: Any, wrap
     with pytest.raises(
         InputError,
         match=(
-            r"bad.pt must hold weights and plain data alone; got a pickle that .*which could "
+            r"bad.pt must contain only weights and plain data; got a pickle that .*which could "
             r"run code"
         ),
     ):
@@ -219,7 +219,7 @@ def test_a_model_in_mlflow_that_is_a_pickle_is_refused(folder: Path) -> None:
         ModelSpec("perceptron", f"runs:/{run.id}/model/python_model.pkl"), None, folder
     )
     with pytest.raises(
-        InputError, match=r"python_model.pkl must hold weights and plain data alone; got a pickle"
+        InputError, match=r"python_model.pkl must contain only weights and plain data; got a pickle"
     ):
         build(spec)
 

@@ -82,8 +82,7 @@ def test_a_model_without_a_mean_has_nothing_to_transform():
     with pytest.raises(
         InputError,
         match=(
-            "model lenet has transform without mean and std, which it applies to: give both, "
-            "or leave"
+            "lenet has transform without mean and std, which it applies to: give both, or leave"
         ),
     ):
         content_hash(ModelSpec("lenet", transform=Flip()))
