@@ -128,6 +128,24 @@ def simultaneous_lows(draws: np.ndarray, tail: float = TAIL) -> np.ndarray:
     return ordered[:, place]
 
 
+def of_two_groups(
+    statistic: Callable[[np.ndarray, np.ndarray], np.ndarray], one: np.ndarray, other: np.ndarray
+) -> Estimate:
+    """Estimate a smooth function of two groups of other samples, `(samples,)` each.
+
+    The interval holds the middle 95 % of the bootstrap draws; each group is drawn from by itself.
+    `statistic` takes arrays `(draws, samples)` and gives `(draws,)`.
+    """
+    random, left, drawn = np.random.default_rng(0), DRAWS, list[np.ndarray]()
+    while left:
+        piece = min(left, max(1, _AT_ONCE // (len(one) + len(other))))
+        groups = (own[random.integers(0, len(own), (piece, len(own)))] for own in (one, other))
+        drawn.append(statistic(*groups))
+        left -= piece
+    low, high = quantiles(np.concatenate(drawn))
+    return Estimate(float(statistic(one[None], other[None])[0]), low, high)
+
+
 def quantiles(draws: np.ndarray) -> tuple[float, float]:
     """Return the ends of the middle 95 % of draws; NaN counts as the worst at either end."""
     low = np.quantile(np.where(np.isnan(draws), -np.inf, draws), TAIL, method="nearest")

@@ -117,6 +117,20 @@ def of_difference_of_shares(own: np.ndarray, other: np.ndarray) -> Estimate:
     )
 
 
+def of_difference_of_groups(own: np.ndarray, other: np.ndarray) -> Estimate:
+    """Estimate the difference of two shares of different samples of 0 and 1.
+
+    Source: Agresti and Caffo 2000, adjusted Wald.
+    """
+    shares = [(float(np.sum(group)) + 1) / (len(group) + 2) for group in (own, other)]
+    variances = [
+        share * (1 - share) / (len(group) + 2)
+        for share, group in zip(shares, (own, other), strict=True)
+    ]
+    middle, error = shares[0] - shares[1], _NORMAL * float(np.sqrt(sum(variances)))
+    return Estimate(float(np.mean(own) - np.mean(other)), middle - error, middle + error)
+
+
 def _wilson(hits: float, count: float, z: float) -> tuple[float, float]:
     if count == 0:
         return 0.0, 1.0

@@ -2,11 +2,14 @@
 
 from typing import Protocol, runtime_checkable
 
+from advcore.pipelines.claims.bound import Bound
 from advcore.pipelines.claims.grid import Numbers
+from advcore.pipelines.claims.interior import Interior
 from advcore.pipelines.claims.masking import MaskingWarnings
 from advcore.pipelines.claims.measured import Measured
 from advcore.pipelines.claims.one_model import Level, Power, Trend
 from advcore.pipelines.claims.pairs import Other
+from advcore.pipelines.claims.permutation import Permutation
 from advcore.pipelines.claims.ratio import Ratio
 from advcore.pipelines.claims.rows import Tables
 from advcore.pipelines.claims.two_columns import Correlation
@@ -56,6 +59,9 @@ CLAIMS: dict[str, type] = {
     "trend": Trend,
     "power": Power,
     "correlation": Correlation,
+    "interior": Interior,
+    "bound": Bound,
+    "permutation": Permutation,
     "masking_warnings": MaskingWarnings,
 }
 """The claims that a study can name by `kind`."""

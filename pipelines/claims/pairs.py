@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from advcore.pipelines.claims import bootstrap, intervals
 from advcore.pipelines.claims.grid import Grid, Numbers, without_missing
-from advcore.pipelines.claims.measuring import at_each
+from advcore.pipelines.claims.intervals import Estimate
+from advcore.pipelines.claims.measuring import at_each, of_one
 from advcore.pipelines.claims.rows import Tables, lacking
 
 Other = str | dict[str, Any]
@@ -15,6 +17,11 @@ Other = str | dict[str, Any]
 
 
 def pair_of(of: Numbers, to: Other, tables: Tables) -> tuple[list[Grid], tuple[str, ...]]:
+    """Return both sides' numbers on the samples that have them; a warning about the others."""
+    return without_missing(both_sides(of, to, tables))
+
+
+def both_sides(of: Numbers, to: Other, tables: Tables) -> list[Grid]:
     """Return both sides' numbers on the same samples.
 
     Raises LookupError where two models differ in their samples, or two choices have none in common.
@@ -22,9 +29,9 @@ def pair_of(of: Numbers, to: Other, tables: Tables) -> tuple[list[Grid], tuple[s
     if isinstance(to, str):
         own, other = of.grid(tables), replace(of, model=to).grid(tables)
         check_alike(own, other, (of.model or "of", to))
-        return without_missing([own, other])
+        return [own, other]
     there = replace(of, where={**of.where, **to})
-    return without_missing(in_common(of.grid(tables), there.grid(tables), ("of", "to")))
+    return in_common(of.grid(tables), there.grid(tables), ("of", "to"))
 
 
 def check_alike(one: Grid, other: Grid, names: tuple[str, str]) -> None:
@@ -97,6 +104,20 @@ def differences(own: Grid | np.ndarray, other: Grid | np.ndarray) -> np.ndarray:
     one, two = (grid.values if isinstance(grid, Grid) else grid for grid in (own, other))
     with np.errstate(invalid="ignore"):
         return one - two
+
+
+def estimate_difference(
+    statistic: str, own: np.ndarray, other: np.ndarray, paired: bool = True
+) -> Estimate:
+    """Estimate ours - theirs, `(1, samples)` each: sample by sample, or of both statistics."""
+    if statistic == "mean" and np.isin([own, other], (0, 1)).all():
+        return intervals.of_difference_of_shares(own[0], other[0])
+    if paired or statistic == "mean":
+        return of_one(statistic, differences(own, other))
+    return bootstrap.of_smooth(
+        lambda own, other: differences(at_each("median", own), at_each("median", other))[0],
+        [own, other],
+    )
 
 
 def differences_by_statistic(grids: Sequence[Grid]) -> dict[str, float]:

@@ -4,28 +4,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from advcore.pipelines.claims import bootstrap
-from advcore.pipelines.claims.grid import Numbers, without_missing
+from advcore.pipelines.claims import bootstrap, ranks
+from advcore.pipelines.claims.grid import SEED, Grid, Numbers, without_missing
 from advcore.pipelines.claims.intervals import Estimate
 from advcore.pipelines.claims.measured import Measured
-from advcore.pipelines.claims.measuring import measure_claim, one_position
+from advcore.pipelines.claims.measuring import at_each, measure_claim, one_position
 from advcore.pipelines.claims.pairs import check_alike, in_common
 from advcore.pipelines.claims.rows import Tables
 
 
 @dataclass(frozen=True)
 class Correlation:
-    """The rank correlation (Spearman) of two columns over the samples.
+    """The rank correlation (Spearman) of two columns over the samples, or over an axis.
 
     It is 1 if one always rises with the other.
 
     Ties share their mean rank; inf, not found, is the largest. The interval is the bootstrap's,
-    over samples.
+    over samples. With `over` in both it is the correlation of both statistics over the labels of
+    that axis, each the unit of one member (a network, say), with the interval of a trend over
+    networks.
 
     Attributes:
         says: claim in words.
-        of: numbers of the claim; their `statistic` is not used.
-        against: other numbers, of the same samples; their `statistic` is not used.
+        of: numbers of the claim; their `statistic` is used with `over` alone.
+        against: other numbers, of the same samples; their `statistic` is used with `over` alone.
         at_least: smallest value that is expected; -inf for no bound.
         at_most: largest value that is expected; inf for no bound.
     """
@@ -39,14 +41,17 @@ class Correlation:
     def measure(self, tables: Tables) -> Measured:
         """Return the correlation. Raises LookupError where the tables lack the columns."""
         grids = [self.of.grid(tables), self.against.grid(tables)]
-        for of, grid in zip((self.of, self.against), grids, strict=True):
-            one_position("correlation", of, grid)
+        if self.of.over is None or self.against.over is None:
+            for of, grid in zip((self.of, self.against), grids, strict=True):
+                one_position("correlation", of, grid)
         models = self.of.model, self.against.model
         if models[0] is not None and models[1] is not None:
             check_alike(grids[0], grids[1], (models[0], models[1]))
         else:
             grids = in_common(grids[0], grids[1], ("of", "against"))
         grids, told = without_missing(grids)
+        if self.of.over is not None and self.against.over is not None:
+            return self._over_labels(grids, told)
         if len(grids[0].samples) < 3:
             raise LookupError(
                 f"a correlation needs at least 3 samples; got {len(grids[0].samples)}"
@@ -57,6 +62,25 @@ class Correlation:
             if _ties(grid.values)
         )
         return measure_claim(self, grids, _estimate, told, (-1.0, 1.0))
+
+    def _over_labels(self, grids: list[Grid], told: tuple[str, ...]) -> Measured:
+        """Return the correlation of both statistics over the labels of `over`."""
+        count = len(grids[0].positions)
+        if count < 3:
+            raise LookupError(
+                f"a correlation needs at least 3 labels of {self.of.over}; got {count}"
+            )
+
+        def estimate(own: np.ndarray, other: np.ndarray) -> Estimate:
+            taken = at_each(self.of.statistic, own), at_each(self.against.statistic, other)
+            value = float(rank_correlation(taken[0][None], taken[1][None])[0])
+            return ranks.over_networks(value, count)
+
+        units = f"{count} labels of {self.of.over}"
+        seeds = len(grids[0].seeds)
+        replicate = "seeds" if self.of.replicate == SEED else f"values of {self.of.replicate}"
+        unit = units if seeds == 1 else f"{seeds} {replicate}, {units} in each"
+        return measure_claim(self, grids, estimate, told, (-1.0, 1.0), unit)
 
 
 TIED = 0.5

@@ -5,16 +5,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from advcore.pipelines.claims import bootstrap, intervals
+from advcore.pipelines.claims import intervals
 from advcore.pipelines.claims.caveats import few_samples, sign_flips
 from advcore.pipelines.claims.grid import Grid, Numbers, without_missing
 from advcore.pipelines.claims.intervals import Estimate
 from advcore.pipelines.claims.measured import Measured
-from advcore.pipelines.claims.measuring import Signs, at_each, measure_claim, of_one, one_position
+from advcore.pipelines.claims.measuring import Signs, measure_claim, one_position
 from advcore.pipelines.claims.pairs import (
     Other,
     differences,
     differences_by_statistic,
+    estimate_difference,
     pair_of,
 )
 from advcore.pipelines.claims.rows import Tables
@@ -65,15 +66,7 @@ class Difference:
         )
 
     def _estimate(self, own: np.ndarray, other: np.ndarray) -> Estimate:
-        binary = np.isin([own, other], (0, 1)).all()
-        if self.of.statistic == "mean" and binary:
-            return intervals.of_difference_of_shares(own[0], other[0])
-        if self.paired or self.of.statistic == "mean":
-            return of_one(self.of.statistic, differences(own, other))
-        return bootstrap.of_smooth(self._of_medians, [own, other])
-
-    def _of_medians(self, own: np.ndarray, other: np.ndarray) -> np.ndarray:
-        return differences(at_each("median", own), at_each("median", other))[0]
+        return estimate_difference(self.of.statistic, own, other, self.paired)
 
 
 @dataclass(frozen=True)
