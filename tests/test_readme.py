@@ -3,17 +3,25 @@
 import contextlib
 import io
 import re
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import torchvision
 import yaml
+from torch import nn
 
+from advcore import probes
 from advcore.pipelines.graph.settings import Study
 from advcore.pipelines.settings import schema
 from advcore.pipelines.sweep.settings import Sweep
 from advcore.pipelines.training.settings import Training
+from advcore.randomness import Randomness
+from advcore.workers.probe_checks import check_columns
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -83,6 +91,25 @@ def test_the_two_commands_are_in_the_makefile(command: str) -> None:
 )
 def test_the_studies_are_valid(text: str, probes: set[str]) -> None:
     assert set(schema.structure(Study, yaml.safe_load(block(text, "yaml"))).probes) == probes
+
+
+def test_the_study_of_the_guide_that_trains_has_no_other_models() -> None:
+    text = block(guide("first-study.md"), "yaml", 1)
+    study = schema.structure(Study, yaml.safe_load(text))
+    assert (set(study.train), study.models) == ({"plain", "robust"}, {})
+
+
+def test_the_shortest_probe_of_contributing_has_rows() -> None:
+    text = textwrap.dedent(block((ROOT / "CONTRIBUTING.md").read_text(), "python"))
+    held: dict[str, Any] = {**vars(probes), "Mapping": Mapping, "Classifier": nn.Module}
+    held |= {"dataclass": dataclass, "torch": torch, "Randomness": Randomness}
+    held["__name__"] = __name__
+    exec(text, held)
+    probe, rows = held["Confidence"](), torch.arange(4)
+    batch = probes.Batch(torch.rand(4, 1, 2, 2), rows, rows)
+    columns = probe.measure(nn.Flatten(), batch, Randomness(0, rows))
+    assert check_columns(columns, probe, batch) == 4
+    assert 0.25 <= probe.summarise(probes.Table(columns)).scalars["median_top"] <= 1
 
 
 def test_the_sweep_of_the_guide_is_valid() -> None:

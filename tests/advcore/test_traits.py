@@ -39,6 +39,11 @@ SETTINGS = {
         spectrum="top", top=2, bottom=1, step=0.3, linearity=0.5
     ),
 }
+"""The settings of probes, by their name in a study: quick ones, and those of required fields.
+
+A probe that is not here is tested with its defaults; one whose fields have none needs a line.
+Other names are further settings of a probe.
+"""
 TERM_SETTINGS = {
     "adversarial": {"attack": PGD(eps=0.05, steps=2)},
     "advprop": {"attack": FGSM(eps=0.05)},
@@ -49,6 +54,7 @@ TERM_SETTINGS = {
     "free": {"eps": 0.05, "replays": 2},
     "gradient_alignment": {"eps": 0.05},
 }
+"""The required fields of training terms, by their name in a recipe."""
 EVERY_PROBE = {name: SETTINGS.get(name) or kind() for name, kind in PROBES.items()} | {
     name: probe for name, probe in SETTINGS.items() if name not in PROBES
 }

@@ -157,7 +157,12 @@ def test_the_size_of_a_batch_is_a_mere_cost(probe):
 
 
 def test_every_named_probe_is_tested():
-    assert {type(probe) for probe in PROBES.values()} == set(probes.PROBES.values())
+    tested = {type(probe) for probe in PROBES.values()}
+    missing = [name for name, kind in probes.PROBES.items() if kind not in tested]
+    assert not missing, (
+        f'write `"{missing[0]}": probes.{probes.PROBES[missing[0]].__name__}(...),` into PROBES at '
+        "the top of tests/advcore/probes/test_probe.py, with settings for images (1, 4, 4)"
+    )
 
 
 def test_a_meaning_stands_for_all_names_that_begin_with_it_and_the_longest_one_counts():
