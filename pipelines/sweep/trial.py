@@ -108,14 +108,14 @@ def _study_measured(
     """Return the same for one study."""
     study = prepared.study
     store = open_store(plan.store, create=False)
-    works = prepared.all_works()
-    missing = set(store.missing(work.key for work in works))
+    tasks = prepared.all_works()
+    missing = set(store.missing(task.key for task in tasks))
     place = Inline(plan.store, training.run.threads, training.run.device)
-    works = [work for work in works if work.key in missing]
-    for outcome in place.run(works, {DATA: prepared.dataset}):
-        if not outcome.ok:
-            raise RuntimeError(outcome.error)
-    rows = {probe: [work.key for work in own] for (_, probe), own in prepared.works.items()}
+    tasks = [task for task in tasks if task.key in missing]
+    for result in place.run(tasks, {DATA: prepared.dataset}):
+        if not result.ok:
+            raise RuntimeError(result.error)
+    rows = {probe: [task.key for task in own] for (_, probe), own in prepared.works.items()}
     accuracy = accuracy_of(
         store.metadata_all([key for keys in rows.values() for key in keys]), prepared.dataset.labels
     )

@@ -71,17 +71,17 @@ def upload_checkpoint(
     return replace(spec, checkpoint=known[name])
 
 
-def upload_checkpoints(works: Sequence[Task], store: Store) -> list[Task]:
+def upload_checkpoints(tasks: Sequence[Task], store: Store) -> list[Task]:
     """Return the tasks as other machines can do them, see `upload_checkpoint`."""
     known: dict[str, str] = {}
     return [
         replace(
-            work,
-            model=upload_checkpoint(work.model, store, known),
+            task,
+            model=upload_checkpoint(task.model, store, known),
             others=tuple(
                 replace(other, model=upload_checkpoint(other.model, store, known))
-                for other in work.others
+                for other in task.others
             ),
         )
-        for work in works
+        for task in tasks
     ]
