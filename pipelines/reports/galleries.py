@@ -20,12 +20,40 @@ def draw_gallery(chart: Gallery) -> Figure:
     largest value: blue below and red above for one channel, around mid-grey for three. Raises
     ValueError for other channels or labels that do not fit the rows.
     """
+    columns = _columns(chart)
+    row_labels = [textwrap.fill(label, 16) for label in chart.row_labels]
+    tops = [
+        "\n".join(textwrap.fill(line, 19) for line in label.split("\n"))
+        for label in chart.column_labels
+    ]
+    left = 0.3 + 0.095 * max(len(line) for label in row_labels for line in label.split("\n"))
+    width = left + columns * (CELL + GAP) + 0.2
+    remarks = " ".join(filter(None, [chart.note, _left_out(chart)]))
+    note = textwrap.wrap(remarks, max(24, int(width * 12.2)))
+    title = textwrap.wrap(chart.title, max(16, int(width * 7.6)))
+    lines = max(top.count("\n") + 1 for top in tops)
+    head = 0.25 + 0.3 * len(title) + 0.21 * len(note) + 0.2 * lines + 0.15
+    height = head + len(chart.rows) * (CELL + CAPTION) + 0.1
+    figure = Figure(figsize=(width, height))
+    write_head(figure, title, note)
+    for i, row in enumerate(chart.rows):
+        bottom = height - head - i * (CELL + CAPTION) - CELL
+        place = ((left - 0.12) / width, (bottom + CELL / 2) / height)
+        figure.text(*place, row_labels[i], fontsize=TEXT, ha="right", va="center")
+        for j, panel in enumerate(row):
+            corner = left + j * (CELL + GAP)
+            axes = figure.add_axes((corner / width, bottom / height, CELL / width, CELL / height))
+            _show(axes, panel)
+            if i == 0:
+                _write_above(axes, tops[j])
+    return figure
+
+
+def _columns(chart: Gallery) -> int:
+    """Return the number of columns. Raises ValueError where labels and pictures do not fit."""
     columns = max((len(row) for row in chart.rows), default=0)
-    if (
-        not columns
-        or len(chart.row_labels) != len(chart.rows)
-        or len(chart.column_labels) != columns
-    ):
+    labelled = len(chart.row_labels) == len(chart.rows) and len(chart.column_labels) == columns
+    if not columns or not labelled:
         came = (
             f"{len(chart.rows)} rows of {columns}, {len(chart.row_labels)} and "
             f"{len(chart.column_labels)} labels"
@@ -34,48 +62,19 @@ def draw_gallery(chart: Gallery) -> Figure:
             f"gallery {chart.name!r}: expected pictures and a label for each row and column, "
             f"got {came}; add them"
         )
-    row_labels = [textwrap.fill(label, 16) for label in chart.row_labels]
-    tops = [
-        "\n".join(textwrap.fill(line, 19) for line in label.split("\n"))
-        for label in chart.column_labels
-    ]
-    left = 0.3 + 0.095 * max(len(line) for label in row_labels for line in label.split("\n"))
-    width = left + columns * (CELL + GAP) + 0.2
-    note = textwrap.wrap(
-        " ".join(filter(None, [chart.note, _left_out(chart)])), max(24, int(width * 12.2))
+    return columns
+
+
+def _write_above(axes: Axes, label: str) -> None:
+    axes.annotate(
+        label,
+        (0.5, 1),
+        (0, 6),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        ha="center",
+        fontsize=TEXT,
     )
-    title = textwrap.wrap(chart.title, max(16, int(width * 7.6)))
-    head = (
-        0.25
-        + 0.3 * len(title)
-        + 0.21 * len(note)
-        + 0.2 * max(top.count("\n") + 1 for top in tops)
-        + 0.15
-    )
-    height = head + len(chart.rows) * (CELL + CAPTION) + 0.1
-    figure = Figure(figsize=(width, height))
-    write_head(figure, title, note)
-    for i, row in enumerate(chart.rows):
-        bottom = height - head - i * (CELL + CAPTION) - CELL
-        middle = (bottom + CELL / 2) / height
-        figure.text(
-            (left - 0.12) / width, middle, row_labels[i], fontsize=TEXT, ha="right", va="center"
-        )
-        for j, panel in enumerate(row):
-            corner = left + j * (CELL + GAP)
-            axes = figure.add_axes((corner / width, bottom / height, CELL / width, CELL / height))
-            _show(axes, panel)
-            if i == 0:
-                axes.annotate(
-                    tops[j],
-                    (0.5, 1),
-                    (0, 6),
-                    xycoords="axes fraction",
-                    textcoords="offset points",
-                    ha="center",
-                    fontsize=TEXT,
-                )
-    return figure
 
 
 def _show(axes: Axes, panel: Panel) -> None:

@@ -1,6 +1,5 @@
 """Fields over two axes, with a common colour scale or one each, as a matplotlib figure."""
 
-import math
 import textwrap
 from collections.abc import Sequence
 
@@ -11,19 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from advcore.pipelines.reports.colours import class_colours, draw_bar, draw_legend, shades
+from advcore.pipelines.reports.map_layout import MapLayout, map_layout
 from advcore.pipelines.reports.style import LABEL, TEXT, write_head
 from advcore.probes import Maps, Mark
-
-SIDE, GAP, CAPTION, LINE, LEFT, RIGHT, FOOT = 2.7, 0.28, 0.34, 0.2, 0.95, 1.75, 0.8
-"""Lengths in inches: side of a panel, space between columns, height of a caption and of each
-further line of it, room at the left, at the right, at the foot."""
-
-LETTER = 0.09
-"""Room for a letter of a name at an axis, in inches."""
-
-BAR, TICKS, ROW = 0.8, 0.5, 0.3
-"""Room beside a panel, in inches: for a bar of its own, beside and below one for ticks of its
-own."""
 
 NOWHERE = "#D9D9D9"
 """The colour of values that are not finite."""
@@ -35,6 +24,40 @@ def draw_maps(chart: Maps) -> Figure:
     Raises ValueError where there is no panel, or one that is not `(rows, columns)`, or marks or
     extents are not one for each panel.
     """
+    fields = _fields(chart)
+    captions = [
+        "\n".join(textwrap.fill(line, 34) for line in caption.split("\n"))
+        for _, caption in chart.panels
+    ]
+    layout = map_layout(chart, captions, _left_out(fields))
+    figure = Figure(figsize=(layout.width, layout.height))
+    write_head(figure, layout.title, layout.note)
+    shown = class_colours(chart) if chart.categories else shades(chart, fields)
+    for place, (field, caption) in enumerate(zip(fields, captions, strict=True)):
+        axes = figure.add_axes(layout.panel(place))
+        own = shades(chart, [field]) if layout.own_bars else shown
+        if layout.own_bars:
+            last = (place + 1) % layout.across == 0
+            label = chart.value_label if last else ""
+            draw_bar(figure, chart, *own, layout.own_bar(place), label)
+        _show(axes, chart, place, field, *own)
+        axes.set_title(caption, fontsize=TEXT, pad=4)
+        _name(axes, chart, field, own[0], layout.upright)
+        if not chart.extents:
+            axes.tick_params(
+                labelbottom=place + layout.across >= len(fields),
+                labelleft=place % layout.across == 0,
+            )
+    _label_axes(figure, chart, layout)
+    if chart.categories:
+        draw_legend(figure, chart, fields, layout.legend_left(), layout.centre)
+    elif not layout.own_bars:
+        draw_bar(figure, chart, *shown, layout.common_bar(), chart.value_label)
+    return figure
+
+
+def _fields(chart: Maps) -> list[np.ndarray]:
+    """Return the panels' values. Raises ValueError where panels, marks or extents do not fit."""
     fields = [np.asarray(values.detach().cpu().double()) for values, _ in chart.panels]
     if not fields or any(field.ndim != 2 for field in fields):
         came = [field.shape for field in fields]
@@ -48,79 +71,21 @@ def draw_maps(chart: Maps) -> Figure:
                 f"maps {chart.name!r}: expected {name} for each of {len(fields)} panels, got "
                 f"{len(given)}; correct them"
             )
-    own_bars = chart.colours == "own" and not chart.categories
-    across = min(len(fields), chart.across)
-    down = math.ceil(len(fields) / across)
-    captions = [
-        "\n".join(textwrap.fill(line, 34) for line in caption.split("\n"))
-        for _, caption in chart.panels
-    ]
-    over = (
-        CAPTION
-        + LINE * max(caption.count("\n") for caption in captions)
-        + ROW * bool(chart.extents)
-    )
-    beside, below = (
-        LETTER * max(map(len, names), default=0) for names in (chart.y_names, chart.x_names)
-    )
-    upright = below > SIDE / max(1, len(chart.x_names))
-    left, foot = LEFT + beside, FOOT + upright * below
-    step = SIDE + GAP + BAR * own_bars + TICKS * bool(chart.extents)
-    width = left + across * step + (0.5 if own_bars else RIGHT)
-    title = textwrap.wrap(chart.title, max(16, int(width * 7.2)))
-    note = textwrap.wrap(
-        " ".join(filter(None, [chart.note, _left_out(fields)])), max(24, int(width * 11.5))
-    )
-    head = 0.25 + 0.3 * len(title) + 0.21 * len(note) + 0.1
-    height = head + down * (SIDE + over) + foot
-    figure = Figure(figsize=(width, height))
-    write_head(figure, title, note)
-    norm, colours = class_colours(chart) if chart.categories else shades(chart, fields)
-    for place, (field, caption) in enumerate(zip(fields, captions, strict=True)):
-        row, column = divmod(place, across)
-        bottom = height - head - (row + 1) * (SIDE + over) + ROW * bool(chart.extents)
-        corner = left + column * step
-        axes = figure.add_axes((corner / width, bottom / height, SIDE / width, SIDE / height))
-        if own_bars:
-            norm, colours = shades(chart, [field])
-            beside_panel = (
-                (corner + SIDE + 0.08) / width,
-                bottom / height,
-                0.12 / width,
-                SIDE / height,
-            )
-            draw_bar(
-                figure,
-                chart,
-                norm,
-                colours,
-                beside_panel,
-                chart.value_label if (column + 1) % across == 0 else "",
-            )
-        _show(axes, chart, place, field, norm, colours)
-        axes.set_title(caption, fontsize=TEXT, pad=4)
-        _name(axes, chart, field, norm, upright)
-        if not chart.extents:
-            axes.tick_params(labelbottom=place + across >= len(fields), labelleft=column == 0)
-    middle = left + (across * step - GAP) / 2
+    return fields
+
+
+def _label_axes(figure: Figure, chart: Maps, layout: MapLayout) -> None:
+    """Write the labels that all panels share, below them and at their left."""
+    below = 0.12 / layout.height
+    figure.text(layout.middle, below, chart.x_label, fontsize=LABEL, ha="center", va="bottom")
     figure.text(
-        middle / width, 0.12 / height, chart.x_label, fontsize=LABEL, ha="center", va="bottom"
-    )
-    centre = (foot + down * (SIDE + over) / 2) / height
-    figure.text(
-        0.12 / width,
-        centre,
-        textwrap.fill(chart.y_label, down * 34),
+        0.12 / layout.width,
+        layout.centre,
+        textwrap.fill(chart.y_label, layout.down * 34),
         fontsize=LABEL,
         rotation=90,
         va="center",
     )
-    if chart.categories:
-        draw_legend(figure, chart, fields, (width - RIGHT + 0.05) / width, centre)
-    elif not own_bars:
-        place_of_bar = ((width - RIGHT + 0.1) / width, foot / height, 0.16 / width, SIDE / height)
-        draw_bar(figure, chart, norm, colours, place_of_bar, chart.value_label)
-    return figure
 
 
 def _show(
