@@ -3,16 +3,14 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 
 from advcore.pipelines.sweep.quantities import Quantities
-from advcore.pipelines.sweep.space import Space, short_names, value_text
+from advcore.pipelines.sweep.space import Space, Value, short_names, value_text
 from advcore.pipelines.sweep.trial_files import Trial
-from advcore.pipelines.sweep.trials_parallel import (
-    LABELLED,
-    LEVELS,
-)
+from advcore.pipelines.sweep.trials_parallel import LABELLED, LEVELS
 from advcore.pipelines.sweep.trials_table import numeric
 from advcore.probes import Chart, Lines, Maps, Series
 from advcore.probes.charts import Scale
@@ -38,73 +36,92 @@ def over_axes(
     Of more numbers than can be told apart some are drawn, the ends and the metric among them. None
     where the axes hold words, or of a heat map where points of its grid are missing.
     """
-    short = short_names(space)
     values = {axis: [trial.point[axis] for trial in trials] for axis in axes}
     counts = {axis: len(set(map(value_text, own))) for axis, own in values.items()}
-    along = max(
-        (axis for axis in axes if numeric(values[axis])),
-        key=lambda axis: counts[axis],
-        default=None,
-    )
+    numbers = [axis for axis in axes if numeric(values[axis])]
+    along = max(numbers, key=lambda axis: counts[axis], default=None)
     if along is None:
         return None
     other = next((axis for axis in axes if axis != along), None)
     if other is not None and counts[other] > LEVELS:
-        return (
-            _map(trials, short, along, other, names[0], quantities)
-            if len(names) == 1 and numeric(values[other])
-            else None
+        if len(names) != 1 or not numeric(values[other]):
+            return None
+        return _map(trials, short_names(space), along, other, names[0], quantities)
+    levels = [""] if other is None else list(dict.fromkeys(map(value_text, values[other])))
+    spread = _spread(names, LABELLED // len(levels))
+    chosen = [name for name in names if name in spread or name == metric]
+    figure = _LinesFigure(short_names(space), along, other, group, names, metric, quantities)
+    return figure.chart(figure.series(trials, levels, chosen), values[along], chosen)
+
+
+@dataclass(frozen=True)
+class _LinesFigure:
+    """A chart of lines over the setting `along`, one for each value of the setting `other`."""
+
+    short: Mapping[str, str]
+    along: str
+    other: str | None
+    group: str
+    names: Sequence[str]
+    metric: str | None
+    quantities: Quantities
+
+    def series(
+        self, trials: Sequence[Trial], levels: Sequence[str], chosen: Sequence[str]
+    ) -> list[Series]:
+        """Return a line for each level and each of the chosen numbers."""
+        lines = []
+        for place, level in enumerate(levels):
+            own = [trial for trial in trials if self.other is None or self._level(trial) == level]
+            own.sort(key=lambda trial: float(trial.point[self.along]))  # type: ignore[arg-type]
+            for mark, name in enumerate(chosen):
+                banded = len(chosen) * len(levels) <= BANDED or name == self.metric
+                shade = mark if self.other is None else place
+                shape = mark if len(chosen) > 1 or self.other is None else place
+                lines.append(self._line(own, name, level, banded, shade, shape))
+        return lines
+
+    def chart(
+        self, series: Sequence[Series], values: Sequence[Value], chosen: Sequence[str]
+    ) -> Lines:
+        """Return the chart of these lines over these values of the setting."""
+        share = self.quantities.is_share(chosen[0])
+        steps = sorted({float(value) for value in values})  # type: ignore[arg-type]
+        along = self.short[self.along]
+        return Lines(
+            name=_file(self.group),
+            title=f"How does {self.quantities.title(self.group)} change with {along}?",
+            x_label=self.quantities.setting(self.along, along),
+            y_label=self.quantities.number(self.group if len(self.names) > 1 else self.names[0]),
+            series=series,
+            x_scale=_scale(steps),
+            y_scale="linear" if share else _height_scale(series),
+            y_limits=(0, 102) if share else (None, None),
+            x_ticks=steps if len(steps) <= LABELLED else (),
+            note="One point a trial, of the network that it hands out."
+            + bars_note(series, "Bands")
+            + (" Some lines of many." * (len(chosen) < len(self.names))),
         )
-    levels = (
-        [""] if other is None else list(dict.fromkeys(value_text(value) for value in values[other]))
-    )
-    chosen = _spread(names, LABELLED // len(levels))
-    chosen = [name for name in names if name in chosen or name == metric]
-    series = []
-    for place, level in enumerate(levels):
-        own = [
-            trial for trial in trials if other is None or value_text(trial.point[other]) == level
-        ]
-        own.sort(key=lambda trial: float(trial.point[along]))  # type: ignore[arg-type]
-        x = as_tensor([trial.point[along] for trial in own])
-        for mark, name in enumerate(chosen):
-            words = [quantities.position(group, name.rpartition("/")[2])] if len(names) > 1 else []
-            words += [f"{short[other]} = {level}"] if other is not None else []
-            y = as_tensor([trial.metrics.get(name, math.nan) for trial in own])
-            shape = mark if len(chosen) > 1 or other is None else place
-            low, high = (
-                quantities.band(name, y)
-                if len(chosen) * len(levels) <= BANDED or name == metric
-                else (None, None)
-            )
-            shade = mark if other is None else place
-            series.append(
-                Series(
-                    ", ".join(words),
-                    x,
-                    quantities.drawn(name, y),
-                    low,
-                    high,
-                    shade=shade,
-                    mark=shape,
-                )
-            )
-    share = quantities.is_share(chosen[0])
-    steps = sorted({float(value) for value in values[along]})  # type: ignore[arg-type]
-    return Lines(
-        name=_file(group),
-        title=f"How does {quantities.title(group)} change with {short[along]}?",
-        x_label=quantities.setting(along, short[along]),
-        y_label=quantities.number(group if len(names) > 1 else names[0]),
-        series=series,
-        x_scale=_scale(steps),
-        y_scale="linear" if share else _height_scale(series),
-        y_limits=(0, 102) if share else (None, None),
-        x_ticks=steps if len(steps) <= LABELLED else (),
-        note="One point a trial, of the network that it hands out."
-        + bars_note(series, "Bands")
-        + (" Some lines of many." * (len(chosen) < len(names))),
-    )
+
+    def _line(
+        self, own: Sequence[Trial], name: str, level: str, banded: bool, shade: int, mark: int
+    ) -> Series:
+        x = as_tensor([trial.point[self.along] for trial in own])
+        y = as_tensor([trial.metrics.get(name, math.nan) for trial in own])
+        low, high = self.quantities.band(name, y) if banded else (None, None)
+        drawn = self.quantities.drawn(name, y)
+        return Series(self._words(name, level), x, drawn, low, high, shade=shade, mark=mark)
+
+    def _words(self, name: str, level: str) -> str:
+        words = []
+        if len(self.names) > 1:
+            words.append(self.quantities.position(self.group, name.rpartition("/")[2]))
+        if self.other is not None:
+            words.append(f"{self.short[self.other]} = {level}")
+        return ", ".join(words)
+
+    def _level(self, trial: Trial) -> str:
+        return value_text(trial.point[self.other]) if self.other is not None else ""
 
 
 def bars_note(series: Sequence[Series], what: str) -> str:

@@ -118,40 +118,17 @@ def pareto(
     Few trials have their labels; of more, those of one level belong together, and the best and
     those of the front have theirs.
     """
-
-    def points(words: str, own: Sequence[Trial], shade: int) -> Series:
-        x, y = (
-            as_tensor([trial.metrics.get(name, math.nan) for trial in own]) for name in tradeoff
-        )
-        low, high = quantities.band(tradeoff[1], y)
-        x, y = quantities.drawn(tradeoff[0], x), quantities.drawn(tradeoff[1], y)
-        return Series(words, x, y, low, high, shade=shade, mark=shade, style="points")
-
     x, y = ([trial.metrics.get(name, math.nan) for trial in trials] for name in tradeoff)
     ends = front(x, y)
     across, up = (
         quantities.drawn(name, as_tensor([own[i] for i in ends]))
         for name, own in zip(tradeoff, (x, y), strict=True)
     )
-    series = [Series("Pareto front", across, up, shade=GREY, style="line")]
-    if len(trials) <= LABELLED:
-        series += [points(label(space, trial.point), [trial], i) for i, trial in enumerate(trials)]
-    else:
-        groups = groups_of(trials, space, axes)
-        series += [points(words, own, i) for i, (words, own) in enumerate(groups)]
-        named = [trials[i] for i in ends if trials[i] is not best][:LABELLED]
-        free = [
-            shade
-            for shade in range(BEST + LABELLED + LEVELS)
-            if shade >= len(groups) and shade not in (BEST, GREY)
-        ]
-        series += [
-            points(f"{label(space, own.point)} (front)", [own], shade)
-            for own, shade in zip(named, free, strict=False)
-        ]
-        series += (
-            [points(f"{label(space, best.point)} (best)", [best], BEST)] if best is not None else []
-        )
+    named = _named_points(trials, space, axes, best, [trials[i] for i in ends])
+    series = [
+        Series("Pareto front", across, up, shade=GREY, style="line"),
+        *(_points(words, own, shade, tradeoff, quantities) for words, own, shade in named),
+    ]
     return Lines(
         name="pareto",
         title=f"What does {quantities.title(tradeoff[1])} cost of {quantities.title(tradeoff[0])}?",
@@ -165,3 +142,42 @@ def pareto(
             for axis in axes
         ),
     )
+
+
+def _named_points(
+    trials: Sequence[Trial],
+    space: Space,
+    axes: Sequence[str],
+    best: Trial | None,
+    ends: Sequence[Trial],
+) -> list[tuple[str, Sequence[Trial], int]]:
+    """Return the name, the trials and the shade of each set of points; `ends` form the front."""
+    if len(trials) <= LABELLED:
+        return [(label(space, trial.point), [trial], i) for i, trial in enumerate(trials)]
+    groups = groups_of(trials, space, axes)
+    points: list[tuple[str, Sequence[Trial], int]] = [
+        (words, own, i) for i, (words, own) in enumerate(groups)
+    ]
+    named = [trial for trial in ends if trial is not best][:LABELLED]
+    shades = range(len(groups), BEST + LABELLED + LEVELS)
+    free = [shade for shade in shades if shade not in (BEST, GREY)]
+    points += [
+        (f"{label(space, own.point)} (front)", [own], shade)
+        for own, shade in zip(named, free, strict=False)
+    ]
+    if best is not None:
+        points.append((f"{label(space, best.point)} (best)", [best], BEST))
+    return points
+
+
+def _points(
+    words: str,
+    own: Sequence[Trial],
+    shade: int,
+    tradeoff: tuple[str, str],
+    quantities: Quantities,
+) -> Series:
+    x, y = (as_tensor([trial.metrics.get(name, math.nan) for trial in own]) for name in tradeoff)
+    low, high = quantities.band(tradeoff[1], y)
+    x, y = quantities.drawn(tradeoff[0], x), quantities.drawn(tradeoff[1], y)
+    return Series(words, x, y, low, high, shade=shade, mark=shade, style="points")

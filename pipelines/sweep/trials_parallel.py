@@ -58,47 +58,16 @@ def parallel(
 
     Each axis goes from its smallest to its largest value.
     """
-    short = short_names(space)
-    columns: dict[str, list[Value]] = {
-        short[axis]: [trial.point[axis] for trial in trials] for axis in axes
-    }
-    columns |= {
-        quantities.number(name): quantities.drawn(
-            name,
-            torch.tensor(
-                [trial.metrics.get(name, math.nan) for trial in trials], dtype=torch.float64
-            ),
-        ).tolist()
-        for name in metrics
-    }
-    heights = {name: _shares(values) for name, values in columns.items()}
+    columns = _columns(trials, space, axes, metrics, quantities)
+    heights = [_shares(values) for values in columns.values()]
     across = torch.arange(len(columns), dtype=torch.float64)
 
     def line(words: str, trial: Trial, shade: int) -> Series:
         i = trials.index(trial)
-        return Series(
-            words,
-            across,
-            torch.tensor([own[i] for own in heights.values()], dtype=torch.float64),
-            shade=shade,
-            mark=shade,
-        )
+        y = torch.tensor([own[i] for own in heights], dtype=torch.float64)
+        return Series(words, across, y, shade=shade, mark=shade)
 
-    if len(trials) <= LABELLED:
-        series = [
-            line(label(space, own.point) + (" (best)" if own is best else ""), own, i)
-            for i, own in enumerate(trials)
-        ]
-    else:
-        groups = groups_of(trials, space, axes)
-        series = [
-            line("" if k else words, own, i)
-            for i, (words, part) in enumerate(groups)
-            for k, own in enumerate(part)
-        ]
-        series += (
-            [line(f"{label(space, best.point)} (best)", best, BEST)] if best is not None else []
-        )
+    series = [line(*own) for own in _named_lines(trials, space, axes, best)]
     return Lines(
         name="parallel",
         title="Which settings go with which numbers?",
@@ -111,6 +80,47 @@ def parallel(
         ],
         note="One line a trial; below each axis its lower and its upper end.",
     )
+
+
+def _columns(
+    trials: Sequence[Trial],
+    space: Space,
+    axes: Sequence[str],
+    metrics: Sequence[str],
+    quantities: Quantities,
+) -> dict[str, list[Value]]:
+    """Return the values of all trials on each axis: the settings, then the numbers as drawn."""
+    short = short_names(space)
+    columns: dict[str, list[Value]] = {
+        short[axis]: [trial.point[axis] for trial in trials] for axis in axes
+    }
+    for name in metrics:
+        numbers = [trial.metrics.get(name, math.nan) for trial in trials]
+        drawn = quantities.drawn(name, torch.tensor(numbers, dtype=torch.float64))
+        columns[quantities.number(name)] = drawn.tolist()
+    return columns
+
+
+def _named_lines(
+    trials: Sequence[Trial], space: Space, axes: Sequence[str], best: Trial | None
+) -> list[tuple[str, Trial, int]]:
+    """Return what is drawn of the trials: the name, the trial, the shade of each line.
+
+    Few trials have a name each; of many, each group has one, and the best is drawn again.
+    """
+    if len(trials) <= LABELLED:
+        return [
+            (label(space, own.point) + (" (best)" if own is best else ""), own, i)
+            for i, own in enumerate(trials)
+        ]
+    lines = [
+        ("" if k else words, own, i)
+        for i, (words, part) in enumerate(groups_of(trials, space, axes))
+        for k, own in enumerate(part)
+    ]
+    if best is not None:
+        lines.append((f"{label(space, best.point)} (best)", best, BEST))
+    return lines
 
 
 def _shares(values: Sequence[Value]) -> list[float]:
