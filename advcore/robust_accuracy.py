@@ -48,6 +48,11 @@ class Bounds:
 
 def check_grid(eps: Sequence[float]) -> None:
     """Raise ValueError unless `eps` grows and holds finite positive radii, at least one."""
+    if isinstance(eps, int | float):
+        raise ValueError(
+            "eps must be a growing list of finite positive radii in pixel units; got the number "
+            f"{eps}: write [{eps}]"
+        )
     if not eps or any(not 0 < value < math.inf for value in eps) or list(eps) != sorted(set(eps)):
         zero = "; leave 0 out: it is always measured" if 0 in eps else ""
         raise ValueError(

@@ -14,6 +14,7 @@ from advcore.pipelines.graph.settings import Study
 from advcore.pipelines.graph.summaries import drawings
 from advcore.pipelines.reports.escaping import visible
 from advcore.pipelines.settings.schema import read
+from advcore.pipelines.settings.study_checks import check_study
 from advcore.probes import Columns
 from advcore.workers.errors import InputError
 from advcore.workers.stores.rows import read_table, to_columns
@@ -156,6 +157,7 @@ def run(study: Study, verbose: bool = False) -> Result:
     interrupted study goes on where it was. Raises InputError before any work for what cannot work,
     and IncompleteError, which holds the rest as `result`, where shards or probes failed.
     """
+    check_study(study, Study)
     report = driver.run_study(study, verbose)
     result = Result(report.folder)
     if report.failures or report.problems:

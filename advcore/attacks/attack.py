@@ -198,8 +198,16 @@ def wrapped(attack: Attack) -> tuple[Attack, ...]:
 
 
 def norm_of(attack: Attack) -> str:
-    """Return the name of the norm in which an attack measures."""
-    return attack.norm
+    """Return the name of the norm in which an attack measures.
+
+    Raises ValueError for what has none, which is no attack.
+    """
+    try:
+        return attack.norm
+    except AttributeError as error:
+        raise ValueError(
+            f"{type(attack).__name__} is no Attack: it lacks norm; write norm: str = 'l2'"
+        ) from error
 
 
 def attack_name(attack: Attack) -> str:

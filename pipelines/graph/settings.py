@@ -9,6 +9,7 @@ from advcore.pipelines.claims import Claim, MaskingWarnings, Numbers, OfTwoModel
 from advcore.pipelines.settings.names import check_folder_name, check_name
 from advcore.pipelines.settings.runs import RunSettings
 from advcore.pipelines.settings.schema import read
+from advcore.pipelines.settings.study_checks import check_study
 from advcore.probes import Probe
 from advcore.transforms import Transform
 from advcore.workers.datasets import DataSpec
@@ -60,6 +61,7 @@ class Study:
         return read(cls, os.fspath(file), "studies", settings)
 
     def __post_init__(self) -> None:
+        check_study(self, Study)
         names = {**self.models, **self.train}
         for what, held in (("models", names), ("probes", self.probes)):
             if not held:

@@ -38,23 +38,37 @@ def own_class(kind: str, seam: Any) -> type:
             f"kind {kind!r}: module {module!r} cannot be imported ({one_line(error)}); is it on "
             "PYTHONPATH?"
         ) from error
-    if not (isinstance(cls, type) and is_dataclass(cls)):
+    if not isinstance(cls, type):
         raise ValueError(
             f"kind {kind!r}: expected a frozen dataclass {name!r} in {module!r}, got "
             f"{describe_value(cls)}; define it there"
         )
+    check_class(cls, seam, f"kind {kind!r}")
+    return cls
+
+
+def check_class(cls: type, seam: Any, what: str) -> None:
+    """Raise ValueError where a class is no frozen dataclass with the members of a seam.
+
+    `what` names the class in the message, which says what it lacks.
+    """
+    if not (is_dataclass(cls) and cls.__dataclass_params__.frozen):  # type: ignore[attr-defined]
+        came = "a dataclass that is not frozen" if is_dataclass(cls) else "another class"
+        raise ValueError(
+            f"{what}: expected a frozen dataclass {cls.__name__!r}, got {came}; write "
+            "@dataclass(frozen=True) above it"
+        )
     if "kind" in field_names(cls):
         raise ValueError(
-            f"kind {kind!r}: a field named 'kind' cannot be told from the class's own; rename it"
+            f"{what}: a field named 'kind' cannot be told from the class's own; rename it"
         )
     for asked in _asked(cls, seam):
         missing = lacking(cls, asked)
         if missing:
             raise ValueError(
-                f"kind {kind!r} is no {asked.__name__}: it lacks {joined(missing)}; write "
+                f"{what} is no {asked.__name__}: it lacks {joined(missing)}; write "
                 f"{as_written(asked, missing)}"
             )
-    return cls
 
 
 def _asked(cls: type, seam: Any) -> Iterator[type]:

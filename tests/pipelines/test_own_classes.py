@@ -135,3 +135,15 @@ def test_how_a_word_is_written():
 def test_an_empty_class_lacks_something_of_every_seam(seam, own):
     with pytest.raises(InputError, match=rf"is no {seam.__name__}: it lacks "):
         own(seam, ["size: int = 3"])
+
+
+def test_a_class_that_is_not_frozen_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    lines = "".join(f"    {line}\n" for line in PARTS["attack"][1].values())
+    for name, above in {"thawed": "@dataclass\n", "plain": ""}.items():
+        text = f"from dataclasses import dataclass\n{above}class Own:\n{lines}"
+        (tmp_path / f"own_{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    for name, came in {"thawed": "a dataclass that is not frozen", "plain": "another cl"}.items():
+        match = rf"expected a frozen dataclass 'Own', got {came}.*; write @dataclass\(frozen=True\)"
+        with pytest.raises(InputError, match=match):
+            schema.structure(Attack, {"kind": f"own_{name}:Own"})
