@@ -1,15 +1,15 @@
-"""The worker: a plain class that holds one model and measures shards with it."""
+"""The worker: a plain class that holds a model and measures shards with it, and that trains."""
 
 import json
 import os
 import platform
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -26,34 +26,18 @@ from advcore.workers.errors import USERS_ERRORS, InputError, UnavailableError
 from advcore.workers.models import ModelSpec, build, content_hash, with_local_checkpoint
 from advcore.workers.probe_checks import Fingerprint, check_columns, check_untouched, fingerprint
 from advcore.workers.redaction import shortened, without_secrets
-from advcore.workers.retries import Pauses, retry
+from advcore.workers.slices import Slice, train_slice
+from advcore.workers.stores.patience import patiently
 from advcore.workers.stores.store import open_store
-from advcore.workers.tasks import Task, TaskResult, index_ranges
+from advcore.workers.tasks import Task, TaskResult, Train, Work, index_ranges
 
-T = TypeVar("T")
-
-STORE_AWAY = 600.0
-"""Seconds that measured rows wait for a store that is away, beside the tries of each request: to
-measure them anew costs more."""
-STORE_PAUSE_SECONDS = 5.0
-"""Seconds between two tries meanwhile."""
 CHUNK = 16
 """Images that go forward at a time where a probe is calibrated: always as many, so that all workers
 find the same."""
 
 
-def _ask_store(ask: Callable[[], T]) -> T:
-    """Return what a request of the store returns, repeated for a while if it is unreachable."""
-    return retry(
-        ask,
-        lambda error: isinstance(error, UnavailableError),
-        Pauses(STORE_PAUSE_SECONDS, STORE_PAUSE_SECONDS),
-        seconds=STORE_AWAY,
-    )
-
-
 class Worker:
-    """Measures shards and writes their rows to the store.
+    """Measures shards and writes their rows to the store; trains networks, slice by slice.
 
     It keeps the models of the last shard, for the next one likely needs them again.
 
@@ -83,30 +67,48 @@ class Worker:
         An exception, also `sys.exit`, becomes a failed result with its traceback; nothing is
         raised but an interrupt.
         """
-        start, away = time.perf_counter(), False
+        start = time.perf_counter()
         try:
-            rows, error = self._measure(task, dataset, start), ""
+            rows = self._measure(task, dataset, start)
         except USERS_ERRORS as raised:
-            rows, error, away = (
-                0,
-                without_secrets(shortened(traceback.format_exc())),
-                isinstance(raised, UnavailableError),
-            )
-        samples = index_ranges(dataset.indices[task.shard.start : task.shard.stop]) if error else ""
+            samples = index_ranges(dataset.indices[task.shard.start : task.shard.stop])
+            return replace(self._failed(task, raised, start), samples=samples)
+        seconds = time.perf_counter() - start
+        return TaskResult(task.key, task.name, True, rows, seconds, "", self.name)
+
+    def train(self, task: Train, data: Dataset, test: Dataset | None) -> TaskResult:
+        """Train for a slice, see `advcore.workers.slices`.
+
+        The models of the last shard leave the memory. An exception becomes a failed result, as in
+        `measure`; the epochs made before stay in the store.
+        """
+        start = time.perf_counter()
+        self._held.clear()
+        try:
+            ended: Slice = train_slice(self._store, task, data, test, str(self._device))
+        except USERS_ERRORS as raised:
+            return self._failed(task, raised, start)
         return TaskResult(
             task.key,
             task.name,
-            not error,
-            rows,
+            True,
+            0,
             time.perf_counter() - start,
-            error,
+            "",
             self.name,
-            samples=samples,
-            away=away,
+            done=bool(ended.network),
+            epoch=ended.epoch,
+            metrics=ended.metrics,
+            network=ended.network,
         )
 
+    def _failed(self, task: Work, raised: BaseException, start: float) -> TaskResult:
+        error = without_secrets(shortened(traceback.format_exc()))
+        seconds, away = time.perf_counter() - start, isinstance(raised, UnavailableError)
+        return TaskResult(task.key, task.name, False, 0, seconds, error, self.name, away=away)
+
     def _measure(self, task: Task, dataset: Dataset, start: float) -> int:
-        model, others = _ask_store(lambda: self._models(task))
+        model, others = patiently(lambda: self._models(task))
         samples = batch(dataset, task.shard, task.dtype, self._device, task.transform)
         more = {"others": others} if isinstance(task.probe, Comparison) else {}
         probe = (
@@ -149,7 +151,7 @@ class Worker:
             "worker": self.name,
             "seconds": repr(time.perf_counter() - start),  # of wall time, up to the writing
         }
-        _ask_store(lambda: self._store.write(task.key, columns, metadata))
+        patiently(lambda: self._store.write(task.key, columns, metadata))
         return sum(counts)
 
     def _probe(self, task: Task, model: nn.Module, dataset: Dataset) -> Probe:

@@ -11,12 +11,12 @@ from advcore.workers.datasets import Dataset
 from advcore.workers.devices import resolve_device
 from advcore.workers.errors import InputError
 from advcore.workers.stores.store import open_store
-from advcore.workers.tasks import After, Task, TaskResult, no_more
+from advcore.workers.tasks import After, TaskResult, Train, Work, no_more
 
 
 @dataclass(frozen=True)
 class Inline:
-    """Measures one shard after the other in this process.
+    """Measures one shard after the other in this process, and trains one network after the other.
 
     `store` is a location for `open_store`; `threads` torch's CPU threads while it runs, none leaves
     them; `device` as in `Worker`.
@@ -35,9 +35,11 @@ class Inline:
             )
 
     def run(
-        self, tasks: Sequence[Task], datasets: Mapping[str, Dataset], after: After = no_more
+        self, tasks: Sequence[Work], datasets: Mapping[str, Dataset], after: After = no_more
     ) -> Generator[TaskResult]:
         """One result for each key, in the order in which tasks are given and released.
+
+        Each slice of a training but the last gives one more.
 
         Shards that are done stay done when the iterator is left early.
         """
@@ -51,8 +53,22 @@ class Inline:
                 task = waiting.popleft()
                 if task.key not in known:
                     known.add(task.key)
-                    result = worker.measure(task, datasets[task.data])
-                    yield result
+                    result = yield from _until_done(worker, task, datasets)
                     waiting.extend(after(result))
         finally:
             torch.set_num_threads(before)
+
+
+def _until_done(
+    worker: Worker, task: Work, datasets: Mapping[str, Dataset]
+) -> Generator[TaskResult, None, TaskResult]:
+    """Yield the result of a task, of a training that of each slice; return the last one."""
+    while True:
+        if isinstance(task, Train):
+            test = None if task.test is None else datasets[task.test]
+            result = worker.train(task, datasets[task.data], test)
+        else:
+            result = worker.measure(task, datasets[task.data])
+        yield result
+        if result.done:
+            return result

@@ -1,4 +1,4 @@
-"""A task and its result: one shard to measure, and how that ended.
+"""A task and its result: one shard to measure or a network to train, and how that ended.
 
 Nothing here needs torch, so drivers and queues do not either.
 """
@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from advcore.transforms import Transform
     from advcore.workers.datasets import Dataset
     from advcore.workers.models import ModelSpec
+    from advcore.workers.training.description import TrainingSpec
 
 
 DATA = "data"
 """Name of the data set of a run that has one alone."""
+SLICE_SECONDS = 20.0
+"""Seconds of a slice of a training: so long may others wait, and so often are its epochs told."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,51 @@ class Task:
     others: tuple[Other, ...] = ()
     data: str = DATA
 
+    @property
+    def title(self) -> str:
+        """Its name for people, with its shard."""
+        return f"{self.name} {self.shard}"
+
+
+@dataclass(frozen=True)
+class Train:
+    """A network to train, in slices that each continue from the state in the store.
+
+    At the end the network lies in the store under `key`, see `advcore.workers.slices`.
+
+    Attributes:
+        key: hash of all that decides what comes out, `threads` among it.
+        name: name for people.
+        training: what is trained, and how.
+        digest: digest of the samples that are learnt.
+        identity: the training's id, by which a state is known to be its own.
+        data: name of the data set that is learnt, among those of the run.
+        test: name of the data set on which each epoch is tested, if any.
+        threads: CPU threads while an epoch is computed: weights depend on their number.
+        start: file here or on s3:// with the first weights, in place of the model's checkpoint.
+        seconds: time after which a slice ends, once it has made an epoch.
+    """
+
+    key: str
+    name: str
+    training: TrainingSpec
+    digest: str
+    identity: str
+    data: str = DATA
+    test: str | None = None
+    threads: int = 1
+    start: str | None = None
+    seconds: float = SLICE_SECONDS
+
+    @property
+    def title(self) -> str:
+        """Its name for people."""
+        return self.name
+
+
+Work = Task | Train
+"""What a runner takes."""
+
 
 @dataclass(frozen=True)
 class TaskResult:
@@ -65,6 +113,10 @@ class TaskResult:
     `tries` is how often it was handed to a worker. `samples` names those of a failed task by their
     indices in the data set. `away` says that the store did not answer, for as long as a worker
     waits for it.
+
+    A training has a result after each slice, `done` with the last: `epoch` is the number of epochs
+    that it has, `metrics` are those of the epochs made since the result before, `network` is the
+    `content_hash` of the finished one.
     """
 
     key: str
@@ -77,20 +129,27 @@ class TaskResult:
     tries: int = 1
     samples: str = ""
     away: bool = False
+    done: bool = True
+    epoch: int = 0
+    metrics: tuple[Mapping[str, float], ...] = ()
+    network: str = ""
 
 
-After = Callable[[TaskResult], Sequence[Task]]
+After = Callable[[TaskResult], Sequence[Work]]
 """Function that returns the tasks which a finished result releases; those of a key that was there
 before are left out."""
 
 
-def no_more(result: TaskResult) -> Sequence[Task]:
+def no_more(result: TaskResult) -> Sequence[Work]:
     """Release nothing."""
     return ()
 
 
 class Runner(Protocol):
-    """A place that measures: one result for each key, in the order in which they end."""
+    """A place that measures and trains: one result for each key, in the order in which they end.
+
+    A training gives one more after each slice before its last.
+    """
 
     def check(self) -> None:
         """Raise InputError if the settings cannot work here.
@@ -99,7 +158,7 @@ class Runner(Protocol):
         """
 
     def run(
-        self, tasks: Sequence[Task], datasets: Mapping[str, Dataset], after: After = no_more
+        self, tasks: Sequence[Work], datasets: Mapping[str, Dataset], after: After = no_more
     ) -> Generator[TaskResult]:
         """Yield the results as they come; close it to leave early, and finished shards stay stored.
 
@@ -110,9 +169,9 @@ class Runner(Protocol):
         """
 
 
-def unique(tasks: Sequence[Task]) -> list[Task]:
+def unique(tasks: Sequence[Work]) -> list[Work]:
     """Return the tasks with each key once, in order: two of one key would give the same rows."""
-    first: dict[str, Task] = {}
+    first: dict[str, Work] = {}
     for task in tasks:
         first.setdefault(task.key, task)
     return list(first.values())

@@ -108,5 +108,6 @@ def test_leaving_a_run_releases_nothing_more(datasets, store):
 def test_a_data_set_is_shipped_once_and_only_if_a_task_needs_it(datasets):
     put = []
     shipped = Shipped(SimpleNamespace(put=lambda data: put.append(data) or len(put)), datasets)
-    assert [shipped.ref("other"), shipped.ref("other")] == [1, 1]
+    todo = _named(datasets, "other", Look())
+    assert [shipped.refs(task) for task in todo] == [[1]] * 5
     assert put == [datasets["other"]]

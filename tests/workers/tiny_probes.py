@@ -2,6 +2,7 @@
 it.
 """
 
+import hashlib
 import os
 import signal
 import sys
@@ -14,11 +15,13 @@ import torch
 
 from advcore.probes.probe import Batch, Columns
 from advcore.randomness import Randomness
+from advcore.training import Recipe
 from advcore.workers.datasets import Dataset
 from advcore.workers.keys import work_key
 from advcore.workers.models import ModelSpec, content_hash
 from advcore.workers.shards import split
-from advcore.workers.tasks import Task
+from advcore.workers.tasks import Task, Train
+from advcore.workers.training.description import TrainingSpec
 
 PLAIN = ModelSpec("perceptron", arguments={"side": 8})
 
@@ -171,3 +174,53 @@ class Rude(Look):
         else:
             sys.exit(0)
         return columns
+
+
+@dataclass(frozen=True)
+class DeadlyWatch:
+    """Kills its own process at a certain look, unless the marker is there.
+
+    It notes each look by an empty file in `folder`, named by the process and the time.
+    """
+
+    samples: int = 4
+    marker: str = ""
+    folder: str = ""
+    at: int = 0
+    seconds: float = 0.0
+
+    def __call__(
+        self, network: Any, images: torch.Tensor, labels: torch.Tensor, randomness: Any
+    ) -> dict[str, float]:
+        time.sleep(self.seconds)
+        looks = Path(self.folder)
+        number = len(list(looks.iterdir()))
+        Path(looks, f"{os.getpid()}-{time.time_ns()}").touch()
+        if number + 1 == self.at and not Path(self.marker).exists():
+            Path(self.marker).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return {"mean": network(images).mean().item()}
+
+
+def training(
+    dataset: Dataset,
+    name: str = "small",
+    watch: Any = None,
+    threads: int = 1,
+    model: ModelSpec = PLAIN,
+    **recipe: Any,
+) -> Train:
+    """A training of four epochs of five steps."""
+    recipe = {"epochs": 4, "batch_size": 4, **recipe}
+    settings = {
+        "model": asdict(model),
+        "data": {"name": "made"},
+        "recipe": {**recipe, "changes": []},
+        "validation": None,
+        "watch": None if watch is None else asdict(watch),
+        "on_overfitting": "report",
+    }
+    spec = TrainingSpec(name, model, Recipe(**recipe), None, watch, "report", settings)
+    identity = spec.identity(dataset.digest)
+    key = hashlib.sha256(f"{identity} {threads}".encode()).hexdigest()
+    return Train(key, name, spec, dataset.digest, identity, threads=threads)

@@ -22,7 +22,7 @@ from advcore.workers.pool.failures import FailureLog, reason_of
 from advcore.workers.pool.scheduler import Scheduler, Shipped
 from advcore.workers.pool.task_queue import FAILURES, TaskQueue
 from advcore.workers.redaction import shortened, without_secrets
-from advcore.workers.tasks import After, Task, TaskResult, index_ranges, no_more
+from advcore.workers.tasks import After, Task, TaskResult, Train, Work, index_ranges, no_more
 
 TURN_SECONDS = 0.5
 """Seconds between two looks at who starts, hangs, is late, or could join."""
@@ -41,10 +41,11 @@ class PoolSettings:
     Attributes:
         start_actor: starts an actor and returns its handle.
         wanted: returns the number of actors that there should be.
-        shard_seconds: time limit of a task, in seconds; None for none.
+        shard_seconds: time limit of a shard, in seconds; None for none.
         asked: the resources that were asked for, for messages.
         elastic: says that `wanted` changes with the cluster.
         answers: returns True if Ray's head answers.
+        saved_epochs: returns the number of epochs of a training in the store.
     """
 
     start_actor: Callable[[], Any]
@@ -53,6 +54,7 @@ class PoolSettings:
     asked: str
     elastic: bool = False
     answers: Callable[[], bool] = lambda: True
+    saved_epochs: Callable[[Train], int] = lambda task: 0
 
 
 class ActorPool:
@@ -62,7 +64,7 @@ class ActorPool:
         self,
         ray: Any,
         settings: PoolSettings,
-        tasks: Sequence[Task],
+        tasks: Sequence[Work],
         datasets: Mapping[str, Dataset],
         after: After = no_more,
     ) -> None:
@@ -96,7 +98,8 @@ class ActorPool:
         """Yield the results as they come, until every task has one, released ones among them."""
         for result in self._come():
             yield result
-            self._queue.add(self._after(result))
+            if result.done:
+                self._queue.add(self._after(result))
         if self.counts:
             _log.warning(
                 "on the way: %s",
@@ -228,32 +231,40 @@ class ActorPool:
             return None
         task = actors.drop(actor, ref)
         self._failure_log.measured(task.name)
-        if result.ok:
+        if result.ok and isinstance(task, Task):
             self._scheduler.pace.took(task.name, result.seconds)
         return self._accept(task, result)
 
-    def _accept(self, task: Task, result: TaskResult) -> TaskResult | None:
-        """Return the result of a task; None if it has one already, or is tried again."""
+    def _accept(self, task: Work, result: TaskResult) -> TaskResult | None:
+        """Return the result of a task; None if it has one already, or is tried again.
+
+        After a slice that is not its last a training waits again, before the others.
+        """
         if not self._queue.is_open(task):
             return None
+        if isinstance(task, Train) and result.ok:
+            self._queue.came_to(task, result.epoch)
+        if not result.done:
+            self._queue.put_back([task])
+            return result
         if not result.ok:
             self.counts["failures"] += 1
             if not result.away and self._queue.failed(task):
-                _log.info(
-                    "%s %s failed and is tried once more: %s", task.name, task.shard, result.error
-                )
+                _log.info("%s failed and is tried once more: %s", task.title, result.error)
                 if not self.actors.times(task):
                     self._queue.put_last(task)
                 return None
         self.actors.forget(task)
         return replace(result, tries=self._queue.finish(task))
 
-    def _failure(self, task: Task, error: str) -> TaskResult:
-        indices = self._datasets[task.data].indices
-        samples = index_ranges(indices[task.shard.start : task.shard.stop])
+    def _failure(self, task: Work, error: str) -> TaskResult:
+        samples = ""
+        if isinstance(task, Task):
+            indices = self._datasets[task.data].indices
+            samples = index_ranges(indices[task.shard.start : task.shard.stop])
         return TaskResult(task.key, task.name, False, 0, 0.0, error, "", samples=samples)
 
-    def _return(self, tasks: list[Task]) -> None:
+    def _return(self, tasks: list[Work]) -> None:
         """Requeue tasks at the front, unless they run elsewhere or are done."""
         self._queue.put_back(
             task for task in tasks if self._queue.is_open(task) and not self.actors.times(task)
@@ -265,33 +276,43 @@ class ActorPool:
         """Handle an actor that went away after it had started.
 
         If it `stays` and does not answer, which may pass, it gets no task until it gives a sign of
-        life. Only the first of its tasks was being measured, and only that one counts the loss.
+        life. Only the first of its tasks was being measured, and only that one counts the loss,
+        unless it is a training that came further meanwhile.
         """
         now, since = time.monotonic(), actor.since
         tasks = self.actors.quarantine(actor) if stays else self.actors.remove(actor)
         if actor.ready:
             self.counts["workers lost"] += 1
         first = tasks[0] if tasks and self._queue.is_open(tasks[0]) else None
+        further = isinstance(first, Train) and self._came_further(first)
         if first is not None and not self._scheduler.survives_elsewhere(first, since):
             self._failure_log.lost(first.name, error, now)
         self._next_turn = 0.0  # another is started at once, where it may be
-        if first is None or (
-            self._queue.lost(first) and not self._failure_log.is_given_up(first.name)
+        if (
+            first is None
+            or further
+            or (self._queue.lost(first) and not self._failure_log.is_given_up(first.name))
         ):
             self._return(tasks)
             return None
         self._return(tasks[1:])
         tries = self._queue.losses(first)
-        lost = (
-            f"the worker of {first.name} {first.shard} went away {tries} times (killed, or out "
-            "of memory): choose smaller shards"
-        )
+        less = "a smaller batch_size" if isinstance(first, Train) else "smaller shards"
         result = self._failure(
             first,
-            f"{lost} or more memory for each worker; of the last one Ray says: {reason_of(error)}",
+            f"the worker of {first.title} went away {tries} times (killed, or out of memory): "
+            f"choose {less} or more memory for each worker; of the last one Ray says: "
+            f"{reason_of(error)}",
         )
         self.actors.forget(first)
         return replace(result, tries=self._queue.finish(first))
+
+    def _came_further(self, task: Train) -> bool:
+        """Return whether the store has more epochs of a training than were known before."""
+        further = self._queue.came_to(task, self._settings.saved_epochs(task))
+        if further:
+            self._failure_log.measured(task.name)
+        return further
 
     def _give_up_tasks(self, result: TaskResult) -> Iterator[TaskResult]:
         """Give up the waiting tasks of this name if such tasks kill whoever measures them."""
@@ -318,9 +339,12 @@ class ActorPool:
         _log.warning("a Ray worker could not start: %s", self._failure_log.reason)
 
     def _end_hung(self, now: float, limit: float) -> Iterator[TaskResult]:
-        """End actors that have measured one task for longer than the limit, and replace them."""
+        """End actors that have measured one shard for longer than the limit, and replace them.
+
+        A slice of a training has no limit: an epoch may take long.
+        """
         for actor in list(self.actors.all):
-            if not actor.in_flight or now - actor.since <= limit:
+            if not actor.in_flight or actor.trains or now - actor.since <= limit:
                 continue
             if self._ray.wait([next(iter(actor.in_flight))], timeout=0)[0]:
                 continue  # it has come, and nobody has looked yet
@@ -329,7 +353,7 @@ class ActorPool:
             self._next_turn = 0.0
             self._return(rest)
             error = (
-                f"{first.name} {first.shard} took longer than run.shard_seconds, {limit:g} s, "
+                f"{first.title} took longer than run.shard_seconds, {limit:g} s, "
                 f"{FAILURES} times, and its workers were ended: allow more seconds, choose smaller "
                 "shards, or look why the probe does not end"
             )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from advcore.workers.pool.ray_internals import prestart_workers
-from advcore.workers.tasks import Task
+from advcore.workers.tasks import Train, Work
 
 
 @dataclass(eq=False)
@@ -29,7 +29,12 @@ class ActorState:
     since: float = 0.0
     held: str | None = None
     node: str = ""
-    in_flight: dict[Any, Task] = field(default_factory=dict)
+    in_flight: dict[Any, Work] = field(default_factory=dict)
+
+    @property
+    def trains(self) -> bool:
+        """True while a training is in flight."""
+        return any(isinstance(task, Train) for task in self.in_flight.values())
 
 
 class ActorTable:
@@ -68,17 +73,21 @@ class ActorTable:
         del self._owner[actor.health_check]
         actor.health_check, actor.ready, actor.started, actor.node = None, True, True, node
 
-    def submit(self, actor: ActorState, task: Task, data: Any) -> None:
-        """Submit a task to an actor."""
+    def submit(self, actor: ActorState, task: Work, *data: Any) -> None:
+        """Submit a task to an actor, with its data sets."""
         if not actor.in_flight:
             actor.since = time.monotonic()
-        ref = actor.handle.measure.remote(task, data)
-        actor.held = task.model_hash
+        if isinstance(task, Train):
+            ref = actor.handle.train.remote(task, *data)
+            actor.held = None
+        else:
+            ref = actor.handle.measure.remote(task, *data)
+            actor.held = task.model_hash
         actor.in_flight[ref] = task
         self._owner[ref] = actor
         self._refs.setdefault(task.key, []).append(ref)
 
-    def drop(self, actor: ActorState, ref: Any) -> Task:
+    def drop(self, actor: ActorState, ref: Any) -> Work:
         """Remove a task from those in flight at an actor, and return it; its next one begins."""
         del self._owner[ref]
         task = actor.in_flight.pop(ref)
@@ -87,11 +96,11 @@ class ActorTable:
             self._refs[task.key].remove(ref)
         return task
 
-    def times(self, task: Task) -> int:
+    def times(self, task: Work) -> int:
         """Return how often a task is in flight."""
         return len(self._refs.get(task.key, ()))
 
-    def in_flight_once(self, wanted: Callable[[Task], bool]) -> list[tuple[float, Task]]:
+    def in_flight_once(self, wanted: Callable[[Work], bool]) -> list[tuple[float, Work]]:
         """Return the wanted tasks that are in flight at one actor only, the oldest first.
 
         Each comes with the time since when that actor measures; those that it measures come before
@@ -105,7 +114,7 @@ class ActorTable:
         ]
         return [(since, task) for since, _, task in sorted(found, key=lambda entry: entry[:2])]
 
-    def forget(self, task: Task) -> None:
+    def forget(self, task: Work) -> None:
         """Forget a task that has its result.
 
         If it is still in flight, it is cancelled if it waits, and ignored if it runs.
@@ -114,7 +123,7 @@ class ActorTable:
             with suppress(self._ray.exceptions.RayError):
                 self._ray.cancel(ref)
 
-    def quarantine(self, actor: ActorState) -> list[Task]:
+    def quarantine(self, actor: ActorState) -> list[Work]:
         """Give an actor no more tasks until it gives a sign of life.
 
         Return what it had in flight; the first was being measured.
@@ -125,7 +134,7 @@ class ActorTable:
         self.all[self.all.index(actor)] = again
         return tasks
 
-    def remove(self, actor: ActorState) -> list[Task]:
+    def remove(self, actor: ActorState) -> list[Work]:
         """Remove an actor and end it, whatever it does.
 
         Return what it had in flight; the first was being measured.

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from advcore.workers.datasets import Dataset
-from advcore.workers.errors import InputError
+from advcore.workers.errors import InputError, UnavailableError
 from advcore.workers.pool.actor_pool import ActorPool, PoolSettings
 from advcore.workers.pool.preconditions import check_address, check_gpus
 from advcore.workers.pool.ray_actor import actor_factory
 from advcore.workers.pool.ray_head import head_answers
 from advcore.workers.pool.ray_session import ray_session, running
+from advcore.workers.slices import saved_epochs
 from advcore.workers.stores.store import open_store, resolved
-from advcore.workers.tasks import After, Task, TaskResult, no_more
+from advcore.workers.tasks import After, TaskResult, Train, Work, no_more
 
 SPARE = 32
 """Largest number of actors that wait for machines that are yet to come, with workers "auto"."""
@@ -23,14 +24,14 @@ SPARE = 32
 
 @dataclass(frozen=True)
 class RayPool:
-    """Measures shards on `workers` Ray actors.
+    """Measures shards and trains networks on `workers` Ray actors.
 
     Each has `threads` CPUs and `gpus_per_worker` (0 to 1) of a GPU.
 
     With `workers` "auto" there are as many as the cluster holds, and as many again (32 at most)
     wait for room: they are the demand that makes a cluster grow which can, and machines that join
     are used at once. `shard_seconds` is the longest that a shard may take, building the model
-    included; then its worker is ended, and the shard tried once more.
+    included; then its worker is ended, and the shard tried once more. A training has no such limit.
 
     Without `address` (nor RAY_ADDRESS) a local Ray is started, which takes some seconds, and
     stopped again; "auto" and "HOST:PORT" connect to the one that this machine belongs to. A Ray
@@ -73,9 +74,9 @@ class RayPool:
         return self.address or os.environ.get("RAY_ADDRESS") or None
 
     def run(
-        self, tasks: Sequence[Task], datasets: Mapping[str, Dataset], after: After = no_more
+        self, tasks: Sequence[Work], datasets: Mapping[str, Dataset], after: After = no_more
     ) -> Generator[TaskResult]:
-        """One result for each key, as they end.
+        """One result for each key, as they end, and of a training one for each slice.
 
         Closing it stops the actors; finished shards stay in the store.
 
@@ -88,7 +89,7 @@ class RayPool:
         return cast("Generator[TaskResult]", results)
 
     def _started(
-        self, tasks: Sequence[Task], datasets: Mapping[str, Dataset], after: After
+        self, tasks: Sequence[Work], datasets: Mapping[str, Dataset], after: After
     ) -> Generator[TaskResult | None]:
         """None once the first tasks are handed out, then the results."""
         open_store(self.store)
@@ -120,7 +121,7 @@ class RayPool:
     def actor_pool(
         self,
         ray: Any,
-        tasks: Sequence[Task],
+        tasks: Sequence[Work],
         datasets: Mapping[str, Dataset],
         after: After = no_more,
     ) -> ActorPool:
@@ -133,6 +134,7 @@ class RayPool:
             asked=f"{self.workers} x ({self.threads} CPUs, {self.gpus_per_worker:g} GPUs)",
             elastic=self.workers == "auto",
             answers=lambda: head_answers(ray),
+            saved_epochs=lambda task: _saved_epochs(store, task),
         )
         return ActorPool(ray, settings, tasks, datasets, after)
 
@@ -149,3 +151,11 @@ class RayPool:
         if self.gpus_per_worker:
             fit = min(fit, gpus * math.floor(1 / self.gpus_per_worker + 1e-9))
         return int(fit)
+
+
+def _saved_epochs(store: str, task: Train) -> int:
+    """Return the number of a training's epochs in the store; 0 where that does not answer now."""
+    try:
+        return saved_epochs(open_store(store, write=False), task.key)
+    except UnavailableError:
+        return 0

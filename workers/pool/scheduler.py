@@ -6,11 +6,11 @@ from typing import Any
 from advcore.workers.datasets import Dataset
 from advcore.workers.pool.actor_table import ActorState, ActorTable
 from advcore.workers.pool.task_queue import Pace, TaskQueue
-from advcore.workers.tasks import Task
+from advcore.workers.tasks import Task, Train, Work
 
 DEPTH = 2
-"""Tasks in flight for each actor: one that it measures and one that waits, so that it never
-does."""
+"""Shards in flight for each actor: one that it measures and one that waits, so that it never does.
+Behind a training none waits."""
 
 
 class Shipped:
@@ -21,8 +21,12 @@ class Shipped:
         self._datasets = datasets
         self._refs: dict[str, Any] = {}
 
-    def ref(self, name: str) -> Any:
-        """Return the object ref of a data set."""
+    def refs(self, task: Work) -> list[Any]:
+        """Return the object refs of a task's data sets; None stands for one that it lacks."""
+        names = (task.data, task.test) if isinstance(task, Train) else (task.data,)
+        return [None if name is None else self._ref(name) for name in names]
+
+    def _ref(self, name: str) -> Any:
         if name not in self._refs:
             self._refs[name] = self._ray.put(self._datasets[name])
         return self._refs[name]
@@ -41,41 +45,54 @@ class Scheduler:
         self.pace = Pace()
 
     def submit_waiting(self) -> None:
-        """Give each ready actor a task, then a second one.
+        """Give each ready actor a task, then a second one if both are shards.
 
-        Nobody gets a second one while an actor without a task could take it.
+        Nobody gets a second one while an actor without a task could take it, nor while a training
+        waits, which takes the first actor that is free.
         """
         if not len(self._queue):
             return
         for actor in self._actors.all:
             if actor.ready and not actor.in_flight:
                 self._submit(actor, self._queue.take(actor.held))
+        if self._queue.trainings:
+            return
         idle = sum(not actor.in_flight for actor in self._actors.all)
         for actor in self._actors.all:
-            while actor.ready and 0 < len(actor.in_flight) < DEPTH and len(self._queue) > idle:
-                self._submit(actor, self._queue.take(actor.held))
+            while (
+                actor.ready
+                and 0 < len(actor.in_flight) < DEPTH
+                and not actor.trains
+                and len(self._queue) > idle
+            ):
+                self._submit(actor, self._queue.take_shard(actor.held))
 
-    def _submit(self, actor: ActorState, task: Task | None) -> None:
+    def _submit(self, actor: ActorState, task: Work | None) -> None:
         if task is not None:
-            self._actors.submit(actor, task, self._shipped.ref(task.data))
+            self._actors.submit(actor, task, *self._shipped.refs(task))
             self._queue.tried(task)
 
     def repeat_late(self, now: float) -> int:
-        """Let idle actors measure late tasks once more when nothing waits, the oldest first.
+        """Let idle actors measure late shards once more when nothing waits, the oldest first.
 
-        The first result counts. Return how many were given to one more actor.
+        No training is done twice at once: it has no pace to be late by. The first result counts.
+        Return how many were given to one more actor.
         """
         idle = [actor for actor in self._actors.all if actor.ready and not actor.in_flight]
         if len(self._queue) or not idle:
             return 0
         open_ones = self._actors.in_flight_once(self._queue.is_open)
-        late = [task for since, task in open_ones if self.pace.is_late(task.name, now - since)]
+        late = [
+            task
+            for since, task in open_ones
+            if isinstance(task, Task) and self.pace.is_late(task.name, now - since)
+        ]
         pairs = list(zip(idle, late, strict=False))
         for actor, task in pairs:
             self._submit(actor, task)
         return len(pairs)
 
-    def survives_elsewhere(self, task: Task, since: float) -> bool:
+    def survives_elsewhere(self, task: Work, since: float) -> bool:
         """Return True if an actor measures a task of this name, and began before time `since`.
 
         Then it has lasted longer than the actor that was lost: such tasks need not kill.

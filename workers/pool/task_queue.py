@@ -6,7 +6,7 @@ It knows nothing of Ray.
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
 
-from advcore.workers.tasks import Task
+from advcore.workers.tasks import Task, Train, Work
 
 FAILURES = 2
 """Number of times that the code of a task may fail, or take longer than its time limit, before the
@@ -20,12 +20,14 @@ late."""
 
 
 class TaskQueue:
-    """Tasks in the order given, by model.
+    """Trainings, which come first, and shards in the order given, by model.
 
-    A worker goes on with the model that it holds while there is a task for it.
+    A worker goes on with the model that it holds while there is a shard for it.
     """
 
-    def __init__(self, tasks: Iterable[Task]) -> None:
+    def __init__(self, tasks: Iterable[Work]) -> None:
+        self._trainings: deque[Train] = deque()
+        self._epochs: dict[str, int] = {}
         self._queues: defaultdict[str, deque[Task]] = defaultdict(deque)
         self._waiting = 0
         self._known: set[str] = set()
@@ -35,7 +37,7 @@ class TaskQueue:
         self._losses: Counter[str] = Counter()
         self.add(tasks)
 
-    def add(self, tasks: Iterable[Task]) -> None:
+    def add(self, tasks: Iterable[Work]) -> None:
         """Queue tasks after the others of their models, those of a known key left out."""
         for task in tasks:
             if task.key not in self._known:
@@ -45,19 +47,28 @@ class TaskQueue:
 
     def __len__(self) -> int:
         """Return the number of tasks that wait."""
-        return self._waiting
+        return self._waiting + len(self._trainings)
+
+    @property
+    def trainings(self) -> int:
+        """Return the number of trainings that wait."""
+        return len(self._trainings)
 
     @property
     def open(self) -> int:
         """Return the number of tasks without a result, waiting or handed out."""
         return len(self._open)
 
-    def is_open(self, task: Task) -> bool:
+    def is_open(self, task: Work) -> bool:
         """Return whether a task has no result yet."""
         return task.key in self._open
 
-    def take(self, held: str | None) -> Task | None:
-        """Return the next task of the model `held`, else of the model with the most tasks left.
+    def take(self, held: str | None) -> Work | None:
+        """Return the next training, which takes longest, else the next shard, see `take_shard`."""
+        return self._trainings.popleft() if self._trainings else self.take_shard(held)
+
+    def take_shard(self, held: str | None) -> Task | None:
+        """Return the next shard of the model `held`, else of the model with the most shards left.
 
         None when nothing is left.
         """
@@ -72,11 +83,11 @@ class TaskQueue:
             del self._queues[model]
         return task
 
-    def tried(self, task: Task) -> None:
+    def tried(self, task: Work) -> None:
         """Note that a task is handed to a worker."""
         self._tries[task.key] += 1
 
-    def finish(self, task: Task) -> int:
+    def finish(self, task: Work) -> int:
         """Note the result of a task; return how often it was tried.
 
         0 if it has its result already, from elsewhere.
@@ -86,15 +97,20 @@ class TaskQueue:
         self._open.remove(task.key)
         return self._tries.pop(task.key, 0) or 1
 
-    def put_back(self, tasks: Iterable[Task]) -> None:
-        """Requeue tasks that were not measured at the front, in their order."""
+    def put_back(self, tasks: Iterable[Work]) -> None:
+        """Requeue tasks that are not finished at the front, in their order."""
         for task in reversed(list(tasks)):
-            self._queues[task.model_hash].appendleft(task)
-            self._waiting += 1
+            if isinstance(task, Train):
+                self._trainings.appendleft(task)
+            else:
+                self._queues[task.model_hash].appendleft(task)
+                self._waiting += 1
 
-    def drain(self, name: str) -> list[Task]:
+    def drain(self, name: str) -> list[Work]:
         """Take all tasks of this name that wait."""
-        waiting = [task for queue in self._queues.values() for task in queue]
+        shards = [task for queue in self._queues.values() for task in queue]
+        waiting: list[Work] = [*self._trainings, *shards]
+        self._trainings.clear()
         self._queues.clear()
         self._waiting = 0
         for task in waiting:
@@ -102,12 +118,27 @@ class TaskQueue:
                 self.put_last(task)
         return [task for task in waiting if task.name == name]
 
-    def put_last(self, task: Task) -> None:
-        """Requeue a task whose code failed, after the others of its model."""
-        self._queues[task.model_hash].append(task)
-        self._waiting += 1
+    def put_last(self, task: Work) -> None:
+        """Queue a task after the other trainings, or the other shards of its model."""
+        if isinstance(task, Train):
+            self._trainings.append(task)
+        else:
+            self._queues[task.model_hash].append(task)
+            self._waiting += 1
 
-    def failed(self, task: Task) -> bool:
+    def came_to(self, task: Train, epoch: int) -> bool:
+        """Note the number of epochs of a training; return whether it is further than before.
+
+        Its failures and losses until then are forgotten.
+        """
+        if epoch <= self._epochs.get(task.key, 0):
+            return False
+        self._epochs[task.key] = epoch
+        self._failures.pop(task.key, None)
+        self._losses.pop(task.key, None)
+        return True
+
+    def failed(self, task: Work) -> bool:
         """Note that the code of a task failed.
 
         Return True if it may be tried again, False if it is given up.
@@ -115,7 +146,7 @@ class TaskQueue:
         self._failures[task.key] += 1
         return self._failures[task.key] < FAILURES
 
-    def lost(self, task: Task) -> bool:
+    def lost(self, task: Work) -> bool:
         """Note that the worker of a task went away while it ran.
 
         Return True if it may be tried again, False if it is given up.
@@ -123,13 +154,13 @@ class TaskQueue:
         self._losses[task.key] += 1
         return self._losses[task.key] < LOSSES
 
-    def losses(self, task: Task) -> int:
+    def losses(self, task: Work) -> int:
         """Return how often the worker of a task went away while it ran."""
         return self._losses[task.key]
 
 
 class Pace:
-    """The slowest finished task of each name."""
+    """The slowest finished shard of each name."""
 
     def __init__(self) -> None:
         self._slowest: dict[str, float] = {}
@@ -139,7 +170,7 @@ class Pace:
         self._slowest[name] = max(seconds, self._slowest.get(name, 0))
 
     def is_late(self, name: str, seconds: float) -> bool:
-        """Return whether a task of this name that is in flight for so long is late.
+        """Return whether a shard of this name that is in flight for so long is late.
 
         For an unknown name the slowest of all names decides.
         """

@@ -1,6 +1,7 @@
 """The store in a folder."""
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,12 +10,14 @@ from pathlib import Path
 import pyarrow as pa
 
 from advcore.probes.probe import Columns
+from advcore.workers.checkpoints import atomic_write
 from advcore.workers.errors import InputError
 from advcore.workers.stores.rows import (
+    ROWS,
     explain_read_errors,
+    file_of,
     own_table,
     read_words,
-    row_file,
     to_columns,
     write_parquet,
 )
@@ -33,14 +36,33 @@ class FolderStore:
 
     root: Path
 
-    def path(self, key: str) -> Path:
-        return self.root / row_file(key)
+    def path(self, key: str, ending: str = ROWS) -> Path:
+        return self.root / file_of(key, ending)
 
-    def has(self, key: str) -> bool:
-        return self.path(key).is_file()
+    def has(self, key: str, ending: str = ROWS) -> bool:
+        return self.path(key, ending).is_file()
 
-    def missing(self, keys: Iterable[str]) -> list[str]:
-        return [key for key in keys if not self.has(key)]
+    def missing(self, keys: Iterable[str], ending: str = ROWS) -> list[str]:
+        return [key for key in keys if not self.has(key, ending)]
+
+    def place_of(self, key: str, ending: str) -> str:
+        return str(self.path(key, ending))
+
+    def put(self, key: str, ending: str, file: Path) -> None:
+        with atomic_write(self.path(key, ending)) as unfinished:
+            shutil.copyfile(file, unfinished)
+            with unfinished.open("rb") as written:
+                os.fsync(written.fileno())
+
+    def fetch(self, key: str, ending: str, file: Path) -> bool:
+        try:
+            shutil.copyfile(self.path(key, ending), file)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def remove(self, key: str, ending: str) -> None:
+        self.path(key, ending).unlink(missing_ok=True)
 
     def write(self, key: str, columns: Columns, metadata: Mapping[str, str]) -> None:
         write_parquet(self.path(key), columns, metadata)

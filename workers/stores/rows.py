@@ -25,8 +25,12 @@ class Damaged(ValueError):  # noqa: N818 (it reads as what happened to the file)
     """
 
 
-def row_file(key: str) -> str:
-    """The path in a store, with slashes, of the rows of `key`.
+ROWS = ".parquet"
+"""Ending of a file of rows."""
+
+
+def file_of(key: str, ending: str = ROWS) -> str:
+    """The path in a store, with slashes, of the file of `key` with this ending.
 
     Raises ValueError for a key that could lead out of the store.
     """
@@ -34,7 +38,7 @@ def row_file(key: str) -> str:
         raise ValueError(
             f"a key of rows is made of 2 to 128 hexadecimal digits; got {key!r}: measure anew"
         )
-    return f"{key[:2]}/{key}.parquet"
+    return f"{key[:2]}/{key}{ending}"
 
 
 def write_parquet(path: Path, columns: Columns, metadata: Mapping[str, str] | None = None) -> None:
@@ -120,7 +124,7 @@ def explain_read_errors(store: str, key: str) -> Iterator[None]:
 
     It is Damaged if there is such a file.
     """
-    place = f"{store}/{row_file(key)}"
+    place = f"{store}/{file_of(key)}"
     try:
         yield
     except InputError:

@@ -13,10 +13,11 @@ import pyarrow as pa
 from advcore.probes.probe import Columns
 from advcore.workers.errors import InputError
 from advcore.workers.stores.rows import (
+    ROWS,
     explain_read_errors,
+    file_of,
     own_table,
     read_words,
-    row_file,
     to_columns,
     to_table,
     write_table,
@@ -50,17 +51,17 @@ class S3Store:
     def place(self) -> str:
         return str(Address(self.bucket.name, self.prefix))
 
-    def has(self, key: str) -> bool:
-        return not self.missing([key])
+    def has(self, key: str, ending: str = ROWS) -> bool:
+        return not self.missing([key], ending)
 
-    def missing(self, keys: Iterable[str]) -> list[str]:
+    def missing(self, keys: Iterable[str], ending: str = ROWS) -> list[str]:
         """Return the keys that are missing, by one listing.
 
         The listing leaps from each page to the first key after it: with n keys asked for and m in
         the store, at most n requests, and at most m / 1000 + 1.
         """
         asked = list(keys)
-        wanted = sorted({self._object(key) for key in asked})
+        wanted = sorted({self._object(key, ending) for key in asked})
         there: set[str] = set()
         next_one = 0
         while next_one < len(wanted):
@@ -69,7 +70,7 @@ class S3Store:
             reached = found[-1] if more and found else wanted[-1]
             while next_one < len(wanted) and wanted[next_one] <= reached:
                 next_one += 1
-        return [key for key in asked if self._object(key) not in there]
+        return [key for key in asked if self._object(key, ending) not in there]
 
     def write(self, key: str, columns: Columns, metadata: Mapping[str, str]) -> None:
         sink = io.BytesIO()
@@ -97,7 +98,7 @@ class S3Store:
         return str(Address(self.bucket.name, aside))
 
     def read_all(self, keys: Sequence[str]) -> Columns:
-        places = [f"{self.place}/{row_file(key)}" for key in keys]
+        places = [f"{self.place}/{file_of(key)}" for key in keys]
         return to_columns(places, _each(self._table, keys))
 
     def metadata_all(self, keys: Sequence[str]) -> list[dict[str, str]]:
@@ -114,8 +115,27 @@ class S3Store:
             self.bucket.upload(key, file)
         return str(Address(self.bucket.name, key))
 
-    def _object(self, key: str) -> str:
-        return f"{self.prefix}/{row_file(key)}"
+    def place_of(self, key: str, ending: str) -> str:
+        return str(Address(self.bucket.name, self._object(key, ending)))
+
+    def put(self, key: str, ending: str, file: Path) -> None:
+        self.bucket.upload(self._object(key, ending), file)
+
+    def fetch(self, key: str, ending: str, file: Path) -> bool:
+        own = self._object(key, ending)
+        try:
+            tag, _ = self.bucket.look(own)
+            with file.open("wb") as opened:
+                self.bucket.download(own, tag, opened)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def remove(self, key: str, ending: str) -> None:
+        self.bucket.delete(self._object(key, ending))
+
+    def _object(self, key: str, ending: str = ROWS) -> str:
+        return f"{self.prefix}/{file_of(key, ending)}"
 
     def _table(self, key: str) -> pa.Table:
         with explain_read_errors(self.place, key):

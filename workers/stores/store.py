@@ -1,18 +1,20 @@
-"""The store: rows of finished shards, one Parquet file each.
+"""The store: rows of finished shards, one Parquet file each, and networks beside them.
 
-A file is named by the hash of what was measured.
+A file is named by the hash of what was measured or trained.
 
 The store is the truth of a study: a key that is there is finished work, whoever measured it and
 whenever.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from advcore.probes.probe import Columns
 from advcore.workers.errors import InputError
 from advcore.workers.paths import expand_path
 from advcore.workers.stores.folder_store import open_folder
+from advcore.workers.stores.rows import ROWS
 
 
 class Store(Protocol):
@@ -23,10 +25,10 @@ class Store(Protocol):
     Each raises ValueError for a key that is none, which could lead out of the store.
     """
 
-    def has(self, key: str) -> bool:
-        """Return whether the rows of `key` are there."""
+    def has(self, key: str, ending: str = ROWS) -> bool:
+        """Return whether the rows of `key` are there, or its file with another ending."""
 
-    def missing(self, keys: Iterable[str]) -> list[str]:
+    def missing(self, keys: Iterable[str], ending: str = ROWS) -> list[str]:
         """Return those of `keys` that are not there, in their order."""
 
     def write(self, key: str, columns: Columns, metadata: Mapping[str, str]) -> None:
@@ -52,6 +54,18 @@ class Store(Protocol):
 
     def read_all(self, keys: Sequence[str]) -> Columns:
         """The rows of all `keys`, one after the other; empty for no keys."""
+
+    def place_of(self, key: str, ending: str) -> str:
+        """Return the path or URL of a file beside the rows, as other processes can name it."""
+
+    def put(self, key: str, ending: str, file: Path) -> None:
+        """Put a file beside the rows, whole or not at all, in place of one that is there."""
+
+    def fetch(self, key: str, ending: str, file: Path) -> bool:
+        """Copy a file that lies beside the rows to `file`; return False where there is none."""
+
+    def remove(self, key: str, ending: str) -> None:
+        """Remove a file beside the rows, if it is there."""
 
     def metadata_all(self, keys: Sequence[str]) -> list[dict[str, str]]:
         """The words beside the rows of each of `keys`."""

@@ -1,7 +1,7 @@
 """The epochs of a training, each saved, so that a killed training continues from its last one."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +62,7 @@ def accuracy(network: nn.Module, images: Inputs, labels: Tensor, size: int = TES
 
 def run_epochs(
     ready: Loaded, folder: Path, on: str = "auto", threads: int | None = None
-) -> Iterator[Progress]:
+) -> Generator[Progress]:
     """Train, continuing from the state in `folder` if it is of exactly this training.
 
     Each epoch is written there before it is told, each file whole or not at all:
@@ -86,15 +86,16 @@ def run_epochs(
         head=start.head,
     )
     looks = _looks(ready, device)
+    count = threads or torch.get_num_threads()
     history = read_history(ready, folder)
     chosen: dict[str, Tensor] = {}
     if history:
         state = read_tensors(folder / STATE)
         fit.resume(with_prefix("fit", state))
         chosen = with_prefix("chosen", state)
-        _hand_out(ready, chosen, history, folder)
-    while fit.done < training.recipe.epochs and not _ended(training, history):
-        with threads_set(threads):
+        _hand_out(ready, chosen, history, folder, count)
+    while not is_over(training, history):
+        with threads_set(count):
             epoch = fit.epoch()
             terms = {f"loss/{name}": value for name, value in epoch.terms.items()}
             metrics = {"loss": epoch.loss, **terms, "learning_rate": epoch.learning_rate}
@@ -112,7 +113,7 @@ def run_epochs(
         save_tensors(
             prefixed(fit=fit.state(), chosen=chosen), folder / STATE, {"advcore.state": note}
         )
-        _hand_out(ready, chosen, history, folder)
+        _hand_out(ready, chosen, history, folder, count)
         yield Progress(epoch.number, metrics, folder)
 
 
@@ -141,8 +142,10 @@ def _prefixed(kind: str, numbers: Mapping[str, float]) -> dict[str, float]:
     return {f"{kind}/{name}": value for name, value in numbers.items()}
 
 
-def _ended(training: TrainingSpec, history: list[dict[str, float]]) -> bool:
-    """True if the training ends early: by validation's patience, or by overfitting."""
+def is_over(training: TrainingSpec, history: list[dict[str, float]]) -> bool:
+    """True after the last epoch, and before it by validation's patience or by overfitting."""
+    if len(history) >= training.recipe.epochs:
+        return True
     overfitted = bool(history) and any(name.startswith("overfitting/") for name in history[-1])
     patience = training.validation is not None and training.validation.stops(history)
     return patience or (overfitted and training.on_overfitting != "report")
@@ -166,7 +169,11 @@ def read_history(ready: Loaded, folder: Path) -> list[dict[str, float]]:
 
 
 def _hand_out(
-    ready: Loaded, weights: dict[str, Tensor], history: list[dict[str, float]], folder: Path
+    ready: Loaded,
+    weights: dict[str, Tensor],
+    history: list[dict[str, float]],
+    folder: Path,
+    threads: int,
 ) -> None:
     """Save the network as it would be kept now, with its description beside it."""
     about = {
@@ -175,6 +182,7 @@ def _hand_out(
         "data": ready.digest,
         "epoch": chosen_epoch(ready.training, history),
         "metrics": history,
+        "threads": threads,  # weights depend on their number
     }
     with atomic_write(folder / ABOUT) as unfinished:
         unfinished.write_text(json.dumps(about, indent=1))
@@ -182,10 +190,10 @@ def _hand_out(
 
 
 @contextmanager
-def threads_set(count: int | None) -> Iterator[None]:
+def threads_set(count: int) -> Iterator[None]:
     """Set torch's thread count inside the block; restore it on exit."""
     before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
+    torch.set_num_threads(count)
     try:
         yield
     finally:

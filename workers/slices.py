@@ -1,0 +1,124 @@
+"""Trainings in slices: each continues from the state in the store, for some seconds.
+
+In the store lie, under the key of a training: after each epoch its state, and in the end, in place
+of it, the network as a checkpoint and beside it what it came of.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from advcore.workers.checkpoints import read_metadata
+from advcore.workers.datasets import Dataset
+from advcore.workers.models import ModelSpec, content_hash, with_local_checkpoint
+from advcore.workers.stores.patience import patiently
+from advcore.workers.stores.store import Store
+from advcore.workers.tasks import Train
+from advcore.workers.training.epoch_loop import (
+    ABOUT,
+    MODEL,
+    STATE,
+    is_over,
+    read_history,
+    run_epochs,
+)
+from advcore.workers.training.loading import with_samples
+
+NETWORK, ORIGIN, PROGRESS = ".safetensors", ".json", ".state.safetensors"
+"""Endings of the files in the store: the finished network, what it came of, the last epoch's
+state."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The end of a slice.
+
+    Attributes:
+        epoch: number of epochs that there are.
+        metrics: numbers of those that this slice made.
+        network: the finished network's `content_hash`; empty before.
+    """
+
+    epoch: int
+    metrics: tuple[Mapping[str, float], ...] = ()
+    network: str = ""
+
+
+def train_slice(
+    store: Store, task: Train, data: Dataset, test: Dataset | None, device: str
+) -> Slice:
+    """Train for `task.seconds`, an epoch at least, or to the end; a finished one answers at once.
+
+    Each epoch is in the store before the next one begins. Raises InputError for what cannot work,
+    and FloatingPointError where the objective is no longer finite.
+    """
+    if patiently(lambda: store.has(task.key, NETWORK)):
+        return _finished(store, task, ())
+    end = time.monotonic() + task.seconds
+    ready = with_samples(
+        replace(task.training, model=patiently(lambda: first_model(task))),
+        data,
+        test,
+        task.digest,
+        task.identity,
+    )
+    with TemporaryDirectory(prefix="advcore-training-") as name:
+        folder = Path(name)
+        patiently(lambda: store.fetch(task.key, PROGRESS, folder / STATE))
+        history = read_history(ready, folder)
+        made: list[dict[str, float]] = []
+        with closing(run_epochs(ready, folder, device, task.threads)) as running:
+            for progress in running:
+                made.append(progress.metrics)
+                if not is_over(ready.training, [*history, *made]):
+                    patiently(lambda: store.put(task.key, PROGRESS, folder / STATE))
+                    if time.monotonic() >= end:
+                        return Slice(progress.epoch, tuple(made))
+        patiently(lambda: store.put(task.key, ORIGIN, folder / ABOUT))
+        patiently(lambda: store.put(task.key, NETWORK, folder / MODEL))
+        patiently(lambda: store.remove(task.key, PROGRESS))
+    return _finished(store, task, tuple(made))
+
+
+def first_model(task: Train) -> ModelSpec:
+    """Return the network with its first weights in a file on this machine."""
+    model = task.training.model
+    return with_local_checkpoint(
+        model if task.start is None else replace(model, checkpoint=task.start)
+    )
+
+
+def trained_model(store: Store, task: Train) -> ModelSpec:
+    """Return the network as any machine can build it that sees the store, once it is finished."""
+    return replace(task.training.model, checkpoint=store.place_of(task.key, NETWORK))
+
+
+def read_origin(store: Store, key: str) -> dict[str, Any]:
+    """Return what a finished network came of: settings, the epoch handed out, numbers of all.
+
+    Raises FileNotFoundError where there is none of this key.
+    """
+    with TemporaryDirectory() as name:
+        file = Path(name) / ABOUT
+        store.fetch(key, ORIGIN, file)
+        origin: dict[str, Any] = json.loads(file.read_text())
+        return origin
+
+
+def saved_epochs(store: Store, key: str) -> int:
+    """Return the number of epochs in the state of a training that is not finished."""
+    with TemporaryDirectory() as name:
+        file = Path(name) / STATE
+        if not store.fetch(key, PROGRESS, file):
+            return 0
+        return len(json.loads(read_metadata(file)["advcore.state"])["history"])
+
+
+def _finished(store: Store, task: Train, made: tuple[Mapping[str, float], ...]) -> Slice:
+    digest = patiently(lambda: content_hash(trained_model(store, task)))
+    return Slice(len(read_origin(store, task.key)["metrics"]), made, digest)
