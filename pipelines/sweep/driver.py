@@ -21,7 +21,7 @@ from advcore.pipelines.sweep.space import Point
 from advcore.pipelines.sweep.trial import reports
 from advcore.pipelines.tracking.background import background_log, start_run
 from advcore.pipelines.tracking.checkpoints import upload_checkpoint
-from advcore.pipelines.tracking.record import NullRun
+from advcore.pipelines.tracking.record import NullRun, Run
 from advcore.pipelines.tracking.tracker import make_tracker
 from advcore.pipelines.training.loading import warn_of_unseen
 from advcore.workers.checkpoints import check_writable
@@ -64,42 +64,16 @@ def _sweep(settings: Sweep, verbose: bool) -> SweepReport:
         )
         return shown
     if str(settings.run.storage).startswith("s3://"):
-        open_store(
-            str(settings.run.storage)
-        )  # tried out in the same way: Tune would raise what pyarrow raises
+        # tried out in the same way: Tune would raise what pyarrow raises
+        open_store(str(settings.run.storage))
     if settings.run.runner == "ray":
-        plan = replace(
-            plan,
-            training=replace(plan.training, model=upload_checkpoint(plan.training.model, store)),
-        )
+        model = upload_checkpoint(plan.training.model, store)
+        plan = replace(plan, training=replace(plan.training, model=model))
     opened = make_tracker(settings.run.track, settings.run.tracking_uri, out).open(
         settings.run.experiment, plan.identity, settings.name
     )
     journal = Journal(out / settings.name, plan, opened, Live(settings.name, plan.chosen_by))
-    todo, more = journal.unfinished()
-    if not todo and not more and opened.finished:
-        # all is there already, also in MLflow; only the folder may hold another sweep of that name
-        opened = NullRun()
-    start_run(opened, lambda: log_sweep_definition(opened, plan))
-    budget = Budget(plan, journal)
-    with background_log(opened, settings.run.tracking_wait) as log:
-        journal.record = log.run
-        try:
-            if todo or more:
-                runner(journal, todo, more, budget)
-            journal.close()
-            report = report_of(journal, len(todo) + more, budget.spent)
-            log_sweep_results(log.run, report, journal)
-            log.status = "KILLED" if budget.spent else "FINISHED" if report.complete else "FAILED"
-        except BaseException:
-            journal.close()
-            raise
-    problems = (
-        [f"not all is in MLflow: {log.unlogged}; the same command completes it"]
-        if log.unlogged
-        else []
-    )
-    return replace(report, problems=[*report.problems, *problems])
+    return _run_unfinished(plan, runner, journal, opened)
 
 
 class Budget:
@@ -128,6 +102,34 @@ class Budget:
 
 Runner = Callable[[Journal, list[Point], int, Budget], None]
 """Runs unfinished points, then so many more that a searcher chooses."""
+
+
+def _run_unfinished(plan: Plan, runner: Runner, journal: Journal, opened: Run) -> SweepReport:
+    """Run the trials that are not finished yet, log them, and report on all."""
+    todo, more = journal.unfinished()
+    if not todo and not more and opened.finished:
+        # all is there already, also in MLflow; only the folder may hold another sweep of that name
+        opened = NullRun()
+    start_run(opened, lambda: log_sweep_definition(opened, plan))
+    budget = Budget(plan, journal)
+    with background_log(opened, plan.sweep.run.tracking_wait) as log:
+        journal.record = log.run
+        try:
+            if todo or more:
+                runner(journal, todo, more, budget)
+            journal.close()
+            report = report_of(journal, len(todo) + more, budget.spent)
+            log_sweep_results(log.run, report, journal)
+            log.status = "KILLED" if budget.spent else "FINISHED" if report.complete else "FAILED"
+        except BaseException:
+            journal.close()
+            raise
+    problems = (
+        [f"not all is in MLflow: {log.unlogged}; the same command completes it"]
+        if log.unlogged
+        else []
+    )
+    return replace(report, problems=[*report.problems, *problems])
 
 
 def _runner(plan: Plan, verbose: bool) -> Runner:

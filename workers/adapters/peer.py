@@ -7,6 +7,7 @@ import random
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Literal, cast
 
 import numpy as np
@@ -20,7 +21,7 @@ from advcore.attacks.budget import radii
 from advcore.attacks.search import solve
 from advcore.classifier import Classifier, PerSample, take_rows
 from advcore.criteria import Criterion
-from advcore.norms import Radius, per_sample
+from advcore.norms import Norm, Radius, per_sample
 from advcore.randomness import Randomness
 
 SizeName = Literal["l0", "pixels", "l1", "l2", "linf"]
@@ -70,42 +71,42 @@ def attack_by(
             "batch: set one_by_one"
         )
     size = l0.size_by_name(norm)
-
-    def search(
-        classifier: Classifier,
-        images: Tensor,
-        criterion: Criterion,
-        randomness: Randomness,
-        radius: Tensor | None = None,
-    ) -> SearchResult:
-        groups = _groups(images, radius, one_by_one)
-        parts = []
-        for rows in groups:
-            own = (
-                float(radius[rows[0]])
-                if radius is not None and isinstance(eps, Tensor)
-                else cast(float | None, eps)
-            )
-            some = (
-                take_rows(classifier, rows),
-                images[rows],
-                criterion.take(rows),
-                randomness.take(rows),
-            )
-            parts.append(_batch(peer, own, *some))
-        back = torch.cat(list(groups)).argsort()
-        tried, queries, gradients = (torch.cat(column)[back] for column in zip(*parts, strict=True))
-        allowed = in_box(tried)
-        if radius is not None:
-            allowed &= norms.inside(size, tried - images, radius)
-        return SearchResult(
-            torch.where(per_sample(allowed, images), tried.clamp(0, 1), images), queries, gradients
-        )
-
+    search = partial(_search, peer, size, eps, one_by_one)
     not_found, radius = (
         (Status.FAILED, None) if eps is None else (Status.ROBUST, radii(eps, images))
     )
     return solve(search, size, not_found, classifier, images, criterion, randomness, radius=radius)
+
+
+def _search(
+    peer: Peer,
+    size: Norm,
+    eps: Radius | None,
+    one_by_one: bool,
+    classifier: Classifier,
+    images: Tensor,
+    criterion: Criterion,
+    randomness: Randomness,
+    radius: Tensor | None = None,
+) -> SearchResult:
+    """Let the peer search batch by batch; the clean image stands for one that is not allowed."""
+    groups = _groups(images, radius, one_by_one)
+    parts = []
+    for rows in groups:
+        own = (
+            float(radius[rows[0]])
+            if radius is not None and isinstance(eps, Tensor)
+            else cast(float | None, eps)
+        )
+        some = take_rows(classifier, rows), images[rows]
+        parts.append(_batch(peer, own, *some, criterion.take(rows), randomness.take(rows)))
+    back = torch.cat(list(groups)).argsort()
+    tried, queries, gradients = (torch.cat(column)[back] for column in zip(*parts, strict=True))
+    allowed = in_box(tried)
+    if radius is not None:
+        allowed &= norms.inside(size, tried - images, radius)
+    kept = torch.where(per_sample(allowed, images), tried.clamp(0, 1), images)
+    return SearchResult(kept, queries, gradients)
 
 
 def _groups(images: Tensor, radius: Tensor | None, one_by_one: bool) -> Sequence[Tensor]:
