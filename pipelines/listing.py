@@ -38,6 +38,11 @@ def show_name(name: str) -> None:
             print(path.read_text(encoding="utf-8").rstrip())
             return
     if not found:
+        import torchvision  # takes seconds
+
+        if name in torchvision.models.list_models():
+            print(f"{name} is torchvision's: `architecture: {name}`, its settings in `arguments`")
+            return
         known = [
             *all_names(),
             *sections,

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from advcore.attacks import ATTACKS
 from advcore.networks import NETWORKS
@@ -20,12 +20,16 @@ from advcore.pipelines.claims import CLAIMS, Numbers
 from advcore.pipelines.graph.settings import Study
 from advcore.pipelines.settings.runs import RunSettings, TrainSettings
 from advcore.pipelines.settings.schedulers import SCHEDULERS, SEARCHERS
+from advcore.pipelines.settings.schema import SEAMS
 from advcore.pipelines.settings.sweep_runs import SweepSettings
 from advcore.pipelines.sweep.settings import Sweep
+from advcore.pipelines.sweep.space import Domain
 from advcore.pipelines.training.settings import Training
+from advcore.pipelines.yaml_types import describe_type
 from advcore.probes import PROBES
 from advcore.subspaces import FAMILIES
 from advcore.training import AUGMENTATIONS, SCHEDULES, TERMS, WATCHES, Recipe, Validation
+from advcore.training.change import Change
 from advcore.transforms import TRANSFORMS
 from advcore.workers.adapters import ADAPTERS
 from advcore.workers.datasets import NAMES, DataSpec
@@ -57,6 +61,8 @@ SECTIONS: dict[str, Mapping[str, Any]] = {
         "train run": TrainSettings,
         "sweep": Sweep,
         "sweep run": SweepSettings,
+        "domain": Domain,
+        "change": Change,
     },
 }
 """Everything that has fields, by section and by the name that stands in a file."""
@@ -64,7 +70,10 @@ SECTIONS: dict[str, Mapping[str, Any]] = {
 
 @dataclass(frozen=True)
 class Entry:
-    """One field: its name, type, default (`required` without one) and what it means."""
+    """One field: its name, type, default (`required` without one) and what it means.
+
+    The type is in words; its links are Markdown's, to pages beside this one.
+    """
 
     name: str
     type: str
@@ -96,9 +105,15 @@ def describe(value: Any) -> str:
 def entries(value: Any) -> list[Entry]:
     """Return the fields of a dataclass, or the parameters of a function."""
     meanings = _meanings(inspect.cleandoc(getattr(value, "__doc__", "") or ""))
+    types = get_type_hints(value) if callable(value) else {}
     if is_dataclass(value):
         return [
-            Entry(own.name, _type_name(own.type), _default(own), meanings.get(own.name, ""))
+            Entry(
+                own.name,
+                describe_type(types[own.name], _link),
+                _default(own),
+                meanings.get(own.name, ""),
+            )
             for own in fields(value)
             if own.init
         ]
@@ -106,7 +121,7 @@ def entries(value: Any) -> list[Entry]:
         return [
             Entry(
                 own.name,
-                _type_name(own.annotation),
+                describe_type(types.get(own.name, Any), _link),
                 "required" if own.default is own.empty else _shown(own.default),
                 meanings.get(own.name, ""),
             )
@@ -120,7 +135,7 @@ def as_text(name: str, section: str, value: Any) -> str:
     lines = [f"{name} ({section})", *describe(value).splitlines(), ""]
     for own in entries(value):
         given = "required" if own.default == "required" else f"default {own.default}"
-        lines.append(f"  {own.name}: {own.type}, {given}")
+        lines.append(f"  {own.name}: {_without_markup(own.type)}, {given}")
         lines += [f"      {own.meaning}"] if own.meaning else []
     return "\n".join(lines).rstrip()
 
@@ -136,7 +151,7 @@ def as_page(title: str) -> str:
         parts += [f"## {name}", describe(value)]
         if own := entries(value):
             rows = [
-                f"| `{row.name}` | {_cell(f'`{row.type}`')} | {_cell(f'`{row.default}`')} "
+                f"| `{row.name}` | {_cell(row.type)} | {_cell(f'`{row.default}`')} "
                 f"| {_cell(row.meaning)} |"
                 for row in own
             ]
@@ -194,16 +209,26 @@ def _meanings(docstring: str) -> dict[str, str]:
     for entry in re.split(r"(?m)^ {4}(?=\S)", section[1]):
         names, colon, text = entry.partition(": ")
         if colon:
-            found.update({name.strip(): " ".join(text.split()) for name in names.split(",")})
+            words = re.sub(r"\bNone\b", "null", " ".join(text.split()))
+            found.update({name.strip(): words for name in names.split(",")})
     return found
 
 
-def _type_name(given: Any) -> str:
-    text = given if isinstance(given, str) else getattr(given, "__name__", None) or str(given)
-    if not isinstance(given, str | type):
-        text = str(given)
-    text = re.sub(r"\b(?:[a-z_]\w*\.)+(?=[A-Za-z_])", "", text)
-    return re.sub(r"<class '(\w+)'>", r"\1", text)
+def _link(given: type) -> str:
+    """Return a link to the page of a class, or of the kinds of a Protocol."""
+    titles = {id(known): title for title, known in SECTIONS.items()}
+    if given in SEAMS:
+        title = titles.get(id(SEAMS[given]), "attacks")  # with the adapters, another dict
+        return f"[{'watch' if title == 'watches' else title.removesuffix('s')}]({_file(title)})"
+    for title, known in SECTIONS.items():
+        for name, value in known.items():
+            if value is given:
+                return f"[{name}]({_file(title)}#{name.replace(' ', '-')})"
+    raise LookupError(f"{given.__name__} is in no section of the reference: add it to SECTIONS")
+
+
+def _without_markup(words: str) -> str:
+    return re.sub(r"\[([^]]+)\]\([^)]*\)", r"\1", words).replace("`", "")
 
 
 def _default(own: "Field[Any]") -> str:
@@ -215,7 +240,11 @@ def _default(own: "Field[Any]") -> str:
 
 
 def _shown(value: Any) -> str:
-    return "none" if value is None else repr(value) if not isinstance(value, str) else value or "''"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, tuple) and all(isinstance(part, int | float | str) for part in value):
+        return f"[{', '.join(map(_shown, value))}]"
+    return repr(value) if not isinstance(value, str) else value or "''"
 
 
 if __name__ == "__main__":

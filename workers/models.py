@@ -30,10 +30,10 @@ class ModelSpec:
     """A model that any machine can build.
 
     Attributes:
-        architecture: name in `advcore.networks.NETWORKS`, or `package.module:factory`, or a
-            torchvision model, or `timm:NAME`, `robustbench:NAME`, `huggingface:PATH` (an image
-            classifier, a local folder or a name). Those three bring their normalisation, unless
-            `mean` and `std` say another.
+        architecture: name of a network, see `advcore list networks`, or
+            `package.module:factory`, or a torchvision model, or `timm:NAME`, `robustbench:NAME`,
+            `huggingface:PATH` (an image classifier, a local folder or a name). Those three bring
+            their normalisation, unless `mean` and `std` say another.
         checkpoint: .safetensors file or a torch file that holds weights only, here or at
             s3://BUCKET/KEY; none means fresh weights from a fixed seed. A study or a recipe may
             also name one in MLflow, `runs:/ID/model` or `models:/NAME/VERSION`, which its driver

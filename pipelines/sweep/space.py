@@ -27,18 +27,18 @@ class Domain:
     """The values of one setting: exactly one of these fields is given.
 
     Attributes:
-        grid: each of them, with each value of the other grids.
-        cases: as a grid, of settings that change together: by the name of the case their values, by
+        grid: values, each tried with each value of the other grids.
+        cases: settings that change together, as a grid: by the name of the case their values, by
             dotted name. It stands in the space under any name that is none of a setting: `method:
             {cases: {fgsm: {a.steps: 1}, pgd: {a.steps: 7}}}`.
-        choice: one of them, all equally likely.
-        uniform: between two numbers.
-        loguniform: between two positive numbers, the logarithm uniform.
-        quniform: low, high, step: a multiple of the step between the two.
-        randint: a whole number from the first up to, and without, the second.
-        same_as: the value of another setting, by its dotted name.
-        product: of numbers and of the values of other settings: `[0.5, a.b]` is half of a.b, `[0.1,
-            a.b, a.b]` goes as its square.
+        choice: values to draw from, all equally likely.
+        uniform: lower and upper end of a uniform draw.
+        loguniform: lower and upper end, both positive, of a draw whose logarithm is uniform.
+        quniform: low, high, step: a draw of a multiple of the step between the two.
+        randint: ends of a draw of whole numbers: the first is included, the second is not.
+        same_as: dotted name of another setting whose value is taken.
+        product: factors, numbers or other settings' dotted names: `[0.5, a.b]` is half of
+            a.b, `[0.1, a.b, a.b]` goes as its square.
     """
 
     grid: tuple[Value, ...] | None = None

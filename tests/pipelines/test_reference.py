@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
+from torch import Tensor
 
 from advcore.attacks import PGD
+from advcore.pipelines.claims import Level
 from advcore.pipelines.cli import main
 from advcore.pipelines.reference import all_names, as_text, entries, find_entries, pages
+from advcore.pipelines.yaml_types import describe_type
 
 DOCS = Path(__file__).parents[2] / "docs/reference"
 
@@ -27,10 +31,34 @@ def test_every_setting_says_what_it_is(name: str) -> None:
 
 def test_an_entry_has_the_types_and_defaults_of_its_fields() -> None:
     own = {entry.name: entry for entry in entries(PGD)}
-    assert (own["steps"].type, own["steps"].default) == ("int", "40")
-    assert own["eps"].default == "none"
+    assert (own["steps"].type, own["steps"].default) == ("integer", "40")
+    assert own["eps"].default == "null"
     assert "pixel units" in own["eps"].meaning
-    assert "steps: int, default 40" in as_text("pgd", "attacks", PGD)
+    assert "steps: integer, default 40" in as_text("pgd", "attacks", PGD)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (Literal["fast", "tight"] | None, "one of `fast`, `tight`; or null"),
+        (float | Tensor | None, "number or null"),
+        (int | Literal["auto"], "integer or `auto`"),
+        (tuple[str, str] | None, "list of 2 texts or null"),
+        (tuple[tuple[float, float], ...], "list of lists of 2 numbers"),
+        (dict[str, float], "mapping of names to numbers"),
+        (tuple[bool | int | float | str | None, ...], "list of plain values"),
+        (PGD, "PGD"),
+    ],
+)
+def test_a_type_is_in_the_words_of_yaml(given: Any, words: str) -> None:
+    assert describe_type(given, lambda own: own.__name__) == words
+
+
+def test_each_type_of_a_field_is_described_in_the_reference() -> None:
+    files = {entry.name: entry for entry in entries(Level)}
+    assert files["of"].type == "[numbers](files.md#numbers)"
+    assert "## numbers" in pages()["files.md"]
+    assert "of: numbers, required" in as_text("level", "claims", Level)
 
 
 def test_fields_that_share_a_line_share_its_text() -> None:
@@ -72,6 +100,11 @@ def test_a_section_is_listed_alone(name: str, capsys: pytest.CaptureFixture[str]
 def test_a_data_set_is_found_without_its_path(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "imagefolder"]) == 0
     assert "imagefolder:PATH: a folder of pictures" in capsys.readouterr().out
+
+
+def test_a_model_of_torchvision_is_named_as_such(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "resnet18"]) == 0
+    assert capsys.readouterr().out.startswith("resnet18 is torchvision's: `architecture: resnet18`")
 
 
 def test_what_nothing_is_called(capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,7 +24,7 @@ class DataSpec:
     """A data set that can be loaded by name, and which of its samples.
 
     Attributes:
-        name: name in `advcore.workers.datasets.NAMES`.
+        name: name of a data set, see `advcore list "data sets"`.
         split: train or test.
         samples: number of samples, drawn uniformly without replacement by `seed`, kept in ascending
             order; none means all.
