@@ -101,7 +101,7 @@ class MapLayout:
         return self.left + column * self.step, bottom
 
 
-def map_layout(chart: Maps, captions: Sequence[str], remarks: str) -> MapLayout:
+def lay_out_maps(chart: Maps, captions: Sequence[str], remarks: str) -> MapLayout:
     """Return the layout of the chart with these captions; the remarks follow its note."""
     own_bars = chart.colours == "own" and not chart.categories
     across = min(len(captions), chart.across)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from advcore.pipelines.reports.colours import class_colours, draw_bar, draw_legend, shades
-from advcore.pipelines.reports.map_layout import MapLayout, map_layout
+from advcore.pipelines.reports.map_layout import MapLayout, lay_out_maps
 from advcore.pipelines.reports.style import LABEL, TEXT, write_head
 from advcore.probes import Maps, Mark
 
@@ -29,7 +29,7 @@ def draw_maps(chart: Maps) -> Figure:
         "\n".join(textwrap.fill(line, 34) for line in caption.split("\n"))
         for _, caption in chart.panels
     ]
-    layout = map_layout(chart, captions, _left_out(fields))
+    layout = lay_out_maps(chart, captions, _left_out(fields))
     figure = Figure(figsize=(layout.width, layout.height))
     write_head(figure, layout.title, layout.note)
     shown = class_colours(chart) if chart.categories else shades(chart, fields)
