@@ -19,7 +19,13 @@ from advcore.pipelines.graph.saved_answer import Question, find_answer, save_ans
 from advcore.pipelines.machine.home import ensure_home
 from advcore.pipelines.machine.terminal import nobody_reads, on_end, say
 from advcore.pipelines.reports.escaping import visible
-from advcore.pipelines.run_commands import DemoCommand, RunCommand, SweepCommand, TrainCommand
+from advcore.pipelines.run_commands import (
+    DemoCommand,
+    PlanCommand,
+    RunCommand,
+    SweepCommand,
+    TrainCommand,
+)
 from advcore.workers.errors import InputError, RunInterruptedError
 from advcore.workers.redaction import LINE, shortened, without_secrets
 
@@ -85,7 +91,7 @@ def _main(arguments: list[str]) -> int:
 def _done(command: Command, arguments: Sequence[str]) -> int:
     """Run a command, or answer it from a finished study; return the exit status."""
     ensure_home()
-    if isinstance(command, RunCommand | TrainCommand | SweepCommand):
+    if isinstance(command, RunCommand | PlanCommand | TrainCommand | SweepCommand):
         command = parse(arguments, command.with_file())
     if isinstance(command, RunCommand | DemoCommand):
         return _study(command, command.question(arguments))

@@ -8,7 +8,13 @@ from typing import Annotated
 import tyro
 from tyro.conf import Positional
 
-from advcore.pipelines.run_commands import DemoCommand, RunCommand, SweepCommand, TrainCommand
+from advcore.pipelines.run_commands import (
+    DemoCommand,
+    PlanCommand,
+    RunCommand,
+    SweepCommand,
+    TrainCommand,
+)
 from advcore.workers.paths import expand_path
 
 
@@ -97,6 +103,7 @@ class DoctorCommand:
 
 Command = (
     Annotated[RunCommand, tyro.conf.subcommand("run")]
+    | Annotated[PlanCommand, tyro.conf.subcommand("plan")]
     | Annotated[TrainCommand, tyro.conf.subcommand("train")]
     | Annotated[SweepCommand, tyro.conf.subcommand("sweep")]
     | Annotated[DemoCommand, tyro.conf.subcommand("demo")]
@@ -114,7 +121,8 @@ and run it with `advcore run`.
 
 
 def parse(
-    arguments: Sequence[str], default: RunCommand | TrainCommand | SweepCommand | None = None
+    arguments: Sequence[str],
+    default: RunCommand | PlanCommand | TrainCommand | SweepCommand | None = None,
 ) -> Command:
     """Parse the command line; with `default`, flags that are not given take its values."""
     if default is None:

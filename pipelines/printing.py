@@ -43,7 +43,7 @@ def show(report: Report) -> None:
 def render_report(report: Report) -> str:
     """Return the report's text: numbers, warnings, and where the files are."""
     total = report.measured + report.found
-    lines = [tables.report(report.study.name, report.summaries, report.study.claims, report.claims)]
+    lines = [tables.report(report.study.name, report.summaries, report.stated, report.claims)]
     if report.measured:
         lines.append(
             f"{counted(report.measured, 'shard')} measured, {report.found} of {total} found in "

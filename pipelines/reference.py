@@ -17,7 +17,8 @@ from advcore.attacks import ATTACKS
 from advcore.networks import NETWORKS
 from advcore.networks.wrappers import WRAPPERS
 from advcore.pipelines.claims import CLAIMS, Numbers
-from advcore.pipelines.graph.settings import Study
+from advcore.pipelines.graph.entries import RecipeChange, TrainedModel
+from advcore.pipelines.graph.settings import GraphStudy, Study
 from advcore.pipelines.settings.runs import RunSettings, TrainSettings
 from advcore.pipelines.settings.schedulers import SCHEDULERS, SEARCHERS
 from advcore.pipelines.settings.schema import SEAMS
@@ -52,6 +53,9 @@ SECTIONS: dict[str, Mapping[str, Any]] = {
     "files": {
         "study": Study,
         "numbers": Numbers,
+        "graph": GraphStudy,
+        "trained model": TrainedModel,
+        "recipe change": RecipeChange,
         "model": ModelSpec,
         "data": DataSpec,
         "run": RunSettings,

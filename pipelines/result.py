@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from advcore.pipelines.graph import driver
 from advcore.pipelines.graph.collecting import last_line
+from advcore.pipelines.graph.graph_layout import planned_of
+from advcore.pipelines.graph.replicates import charts_over_seeds
 from advcore.pipelines.graph.report import RESULTS, table_file
-from advcore.pipelines.graph.settings import Study
-from advcore.pipelines.graph.summaries import drawings
+from advcore.pipelines.graph.settings import AnyStudy, GraphStudy, Study, read_study
+from advcore.pipelines.graph.tables import rows_of
 from advcore.pipelines.reports.escaping import visible
-from advcore.pipelines.settings.schema import read
 from advcore.pipelines.settings.study_checks import check_study
 from advcore.probes import Columns
 from advcore.workers.errors import InputError
@@ -54,10 +55,9 @@ class Result:
             raise InputError(f"{folder} holds no {RESULTS}: run the study there")
 
     @cached_property
-    def study(self) -> Study:
-        """The study with every default filled in and with its trained models."""
-        study: Study = read(Study, str(self.folder / "study.yaml"), "studies")
-        return study
+    def study(self) -> AnyStudy:
+        """The study with every default filled in; in the old form with its trained models."""
+        return read_study(self.folder / "study.yaml")
 
     @property
     def scalars(self) -> dict[str, dict[str, dict[str, float]]]:
@@ -121,7 +121,10 @@ class Result:
         from advcore.pipelines.reports import figures
 
         tables = self._columns(probe)
-        charts = {own.name: own for own in drawings(probe, self.study.probes[probe], tables)}
+        planned = [own for own in planned_of(self.study) if own.probe == probe]
+        members = [(own, rows_of(own, tables[own.table])) for own in planned if own.table in tables]
+        drawn = charts_over_seeds(probe, planned[0].settings, members)
+        charts = {own.name: own for own in drawn}
         chart = next(iter(charts), None) if chart is None else chart
         if chart not in charts:
             known = ", ".join(charts) or "none"
@@ -138,11 +141,12 @@ class Result:
         return _with_numbers(self._numbers[name])
 
     def _columns(self, probe: str) -> dict[str, Columns]:
-        """Return the table of each model that has one. Raises InputError for an unknown probe."""
+        """Return the tables of a probe by name. Raises InputError for an unknown probe."""
         if probe not in self.study.probes:
             known = ", ".join(self.study.probes)
             raise InputError(f"the study has no probe {probe!r}; it has: {known}")
-        paths = {name: self.folder / table_file(probe, name) for name in self.study.models}
+        names = dict.fromkeys(own.table for own in planned_of(self.study) if own.probe == probe)
+        paths = {name: self.folder / table_file(probe, name) for name in names}
         return {
             name: to_columns([str(path)], [read_table(path)])
             for name, path in paths.items()
@@ -150,14 +154,14 @@ class Result:
         }
 
 
-def run(study: Study, verbose: bool = False) -> Result:
+def run(study: AnyStudy, verbose: bool = False) -> Result:
     """Measure what is missing of a study, as `advcore run` does, and return all that it came to.
 
     Models that the study trains are trained first; what is in the store is not measured again; an
     interrupted study goes on where it was. Raises InputError before any work for what cannot work,
     and IncompleteError, which holds the rest as `result`, where shards or probes failed.
     """
-    check_study(study, Study)
+    check_study(study, GraphStudy if isinstance(study, GraphStudy) else Study)
     report = driver.run_study(study, verbose)
     result = Result(report.folder)
     if report.failures or report.problems:

@@ -55,12 +55,44 @@ class RunCommand:
         """Run the study, or print the dry run and return 0."""
         from advcore.pipelines.graph.driver import run_study
         from advcore.pipelines.graph.dry_run import describe_dry_run
-        from advcore.pipelines.graph.settings import Study
-        from advcore.pipelines.settings.schema import read
+        from advcore.pipelines.graph.settings import read_study
 
-        study = replace(read(Study, self.study, "studies", self.set), run=self.run)
+        study = replace(read_study(self.study, self.set), run=self.run)
         if not self.dry_run:
             return run_study(study, self.verbose)
+        print(describe_dry_run(study), end="")
+        return 0
+
+
+@dataclass(frozen=True)
+class PlanCommand:
+    """Show a study as a tree, what of it is there, and how long the rest would take.
+
+    Everything is checked as by `advcore run`; nothing is trained, measured or written.
+
+    Exit status: 0 it can run, 2 it would be refused.
+    """
+
+    study: Positional[str]
+    """study file (YAML), or the name of one that comes with advcore."""
+    set: Settings = ()
+    """override of a value in the study file: --set axes.seed=1."""
+    verbose: bool = False
+    """show the libraries' messages and full tracebacks."""
+    run: OmitArgPrefixes[RunSettings] = field(default_factory=RunSettings)
+
+    def with_file(self) -> "PlanCommand":
+        """Return the same command with the study file's settings as defaults."""
+        return replace(self, run=read_run(RunSettings, self.study, "studies", self.set))
+
+    interrupted = "nothing was written"
+
+    def __call__(self) -> int:
+        """Print the plan and return 0."""
+        from advcore.pipelines.graph.dry_run import describe_dry_run
+        from advcore.pipelines.graph.settings import read_study
+
+        study = replace(read_study(self.study, self.set), run=self.run)
         print(describe_dry_run(study), end="")
         return 0
 

@@ -14,22 +14,24 @@ from advcore.networks import NETWORKS
 from advcore.workers.adapters.networks import library_of
 from advcore.workers.errors import USERS_ERRORS, InputError
 
-_SEED = 0
-"""The seed under which a network without a checkpoint is made, so that every worker makes the same
-one."""
-
 
 def make_network(
-    name: str, classes: int, arguments: Mapping[str, Any], pretrained: bool = False
+    name: str,
+    classes: int,
+    arguments: Mapping[str, Any],
+    pretrained: bool = False,
+    seed: int = 0,
 ) -> nn.Module:
-    """Return the bare network of an architecture, its random weights from a fixed seed.
+    """Return the bare network of an architecture, its random weights by `seed`.
+
+    Every worker makes the same one.
 
     The arguments are those of `advcore.workers.models.ModelSpec`. The global random state stays
     untouched. Raises InputError where no network bears the name, or its factory does not work.
     """
     factory = _factory(name, classes, pretrained)
     with torch.random.fork_rng(devices=[]):
-        torch.random.default_generator.manual_seed(_SEED)
+        torch.random.default_generator.manual_seed(seed)
         return _call(name, factory, arguments)
 
 

@@ -51,6 +51,7 @@ class ModelSpec:
             trained.
         pretrained: take the weights and the normalisation that the library has for it, from its
             cache or the net. A checkpoint's weights replace them.
+        seed: seed of fresh weights.
     """
 
     architecture: str
@@ -62,6 +63,7 @@ class ModelSpec:
     transform: Transform | None = None
     wrapper: Wrapper | None = None
     pretrained: bool = False
+    seed: int = 0
 
 
 def build(spec: ModelSpec, dtype: torch.dtype = torch.float32) -> nn.Module:
@@ -98,7 +100,7 @@ def build(spec: ModelSpec, dtype: torch.dtype = torch.float32) -> nn.Module:
 
 
 def _make(spec: ModelSpec) -> nn.Module:
-    return make_network(spec.architecture, spec.classes, spec.arguments, spec.pretrained)
+    return make_network(spec.architecture, spec.classes, spec.arguments, spec.pretrained, spec.seed)
 
 
 def _with_library_normalisation(spec: ModelSpec, network: nn.Module) -> ModelSpec:
@@ -160,6 +162,8 @@ def content_hash(spec: ModelSpec) -> str:
         fields = (*fields, identity_of(spec.transform, TRANSFORMS))
     if spec.wrapper is not None:
         fields = (*fields, identity_of(spec.wrapper, WRAPPERS))
+    if spec.seed:
+        fields = (*fields, f"seed {spec.seed}")
     try:
         text = json.dumps(fields, sort_keys=True)
     except TypeError as error:

@@ -22,17 +22,17 @@ PROGRESS_SECONDS = 10.0
 
 
 def collect_results(
-    coming: Iterable[TaskResult], works: Sequence[Task], name: str, record: Run
+    coming: Iterable[TaskResult], tasks: Sequence[Task], name: str, record: Run
 ) -> list[TaskResult]:
     """Collect one result per task, with a progress bar of samples per second.
 
     Raises RunInterruptedError where the store is full or unreachable.
     """
-    if not works:
+    if not tasks:
         return []
-    sizes = {work.key: len(work.shard) for work in works}
+    sizes = {task.key: len(task.shard) for task in tasks}
     outcomes = []
-    tell = _progress(record, len(works))
+    tell = _progress(record, len(tasks))
     with tqdm(
         total=sum(sizes.values()), desc=name, unit="sample", smoothing=0.1, file=sys.stderr
     ) as bar:
@@ -46,13 +46,13 @@ def collect_results(
             done = sum(outcome.ok for outcome in outcomes)
             if outcome.away:
                 raise RunInterruptedError(
-                    f"{done} of {len(works)} shards were measured, and the store is unreachable: "
+                    f"{done} of {len(tasks)} shards were measured, and the store is unreachable: "
                     f"{last_line(outcome.error)}"
                 )
             if not outcome.ok and is_full(last_line(outcome.error)):
                 raise FullDiskError(
                     f"no space is left to store the rows of {outcome.name} "
-                    f"({last_line(outcome.error)}); {done} of {len(works)} "
+                    f"({last_line(outcome.error)}); {done} of {len(tasks)} "
                     "shards were measured and are kept"
                 )
     return outcomes
@@ -81,16 +81,16 @@ def _moved(count: int) -> str:
     return "1 damaged file of rows was" if count == 1 else f"{count} damaged files of rows were"
 
 
-def set_aside(works: Sequence[Task], store: Store) -> list[Task]:
+def set_aside(tasks: Sequence[Task], store: Store) -> list[Task]:
     """Move damaged rows aside, print one line, and return their tasks."""
     damaged, places = [], []
-    for work in works:
+    for task in tasks:
         try:
-            if store.has(work.key):
-                store.read(work.key)
+            if store.has(task.key):
+                store.read(task.key)
         except Damaged:
-            damaged.append(work)
-            places.append(store.set_aside(work.key))
+            damaged.append(task)
+            places.append(store.set_aside(task.key))
     print(
         f"advcore: {_moved(len(damaged))} moved aside "
         f"({places[0]}{', ...' if len(places) > 1 else ''}); what they held is measured again",

@@ -2,17 +2,19 @@
 
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 
 from advcore.pipelines.graph.collecting import collect_results, set_aside
 from advcore.pipelines.graph.estimates import TimeEstimate, estimate, note_measuring
+from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.log import log_study_definition, log_study_results
-from advcore.pipelines.graph.plan import prepare
+from advcore.pipelines.graph.plan import Prepared, prepare_layout
 from advcore.pipelines.graph.report import Report
 from advcore.pipelines.graph.report_files import read_finished_study, write_report
 from advcore.pipelines.graph.saved_answer import Kept
-from advcore.pipelines.graph.settings import Study
+from advcore.pipelines.graph.settings import AnyStudy
 from advcore.pipelines.graph.trained_models import with_trained
 from advcore.pipelines.graph.witnesses import input_files, output_files
 from advcore.pipelines.machine.lock import exclusive_lock
@@ -22,6 +24,7 @@ from advcore.pipelines.tracking.background import background_log, start_run
 from advcore.pipelines.tracking.checkpoints import upload_checkpoints
 from advcore.pipelines.tracking.record import NullRun
 from advcore.pipelines.tracking.tracker import make_tracker
+from advcore.pipelines.training.settings import Training
 from advcore.workers.checkpoints import check_writable
 from advcore.workers.errors import (
     FullDiskError,
@@ -35,10 +38,10 @@ from advcore.workers.paths import expand_path
 from advcore.workers.pool.ray_runner import RayPool
 from advcore.workers.stores.rows import Damaged
 from advcore.workers.stores.store import open_store, resolved
-from advcore.workers.tasks import DATA, Runner
+from advcore.workers.tasks import Runner
 
 
-def run_study(study: Study, verbose: bool = False) -> Report:
+def run_study(study: AnyStudy, verbose: bool = False) -> Report:
     """Measure what is missing of a study and report on all of it.
 
     Raises InputError before any work for what cannot work, another driver on the same study among
@@ -54,22 +57,23 @@ def run_study(study: Study, verbose: bool = False) -> Report:
         return _run(study, verbose)
 
 
-def _run(study: Study, verbose: bool) -> Report:
+def _run(study: AnyStudy, verbose: bool) -> Report:
     start = time.perf_counter()
     out = expand_path(study.run.out).absolute()
     store_location = resolved(study.run.store or str(out / "store"))
     runner = make_runner(study.run, store_location, verbose)
     runner.check()
     check_alone(out / study.name, "sweep.yaml")
-    asked, study = (
-        study,
-        with_trained(
-            study,
-            lambda plan, missing: _tell(estimate(study, plan, plan.all_works(), missing, out)),
-        ),
+    asked, load = study, Loader()
+
+    def tell(plan: Prepared, missing: Mapping[str, Training]) -> None:
+        _tell(estimate(asked, plan, plan.all_tasks(), missing, out))
+
+    study, layout, before = with_trained(
+        asked, load, tell, runner, lambda: open_store(store_location)
     )
-    inputs = input_files(asked, study)
-    prepared = prepare(study)
+    inputs = input_files(asked, layout)
+    prepared = prepare_layout(study, layout, load)
     try:
         check_writable(out / study.name, "results")
         store = open_store(store_location)
@@ -82,16 +86,16 @@ def _run(study: Study, verbose: bool) -> Report:
             file=sys.stderr,
         )
         return shown
-    missing = set(store.missing(work.key for work in prepared.all_works()))
+    missing = set(store.missing(task.key for task in prepared.all_tasks()))
     tracker = make_tracker(study.run.track, study.run.tracking_uri, out)
-    works = [work for work in prepared.all_works() if work.key in missing]
-    if works:
-        _tell(estimate(study, prepared, works, {}, out))
-    if works and isinstance(runner, RayPool):
-        works = upload_checkpoints(works, store)
+    tasks = [task for task in prepared.all_tasks() if task.key in missing]
+    if tasks:
+        _tell(estimate(study, prepared, tasks, {}, out))
+    if tasks and isinstance(runner, RayPool):
+        tasks = upload_checkpoints(tasks, store)
         print(f"starting workers ({runner.workers}) on Ray", file=sys.stderr)
     try:
-        with closing(runner.run(works, {DATA: prepared.dataset})) as coming:
+        with closing(runner.run(tasks, prepared.datasets)) as coming:
             opened = tracker.open(study.run.experiment, prepared.identity, study.name)
             in_mlflow = opened.id
             if not missing and opened.finished:
@@ -100,26 +104,26 @@ def _run(study: Study, verbose: bool) -> Report:
                 opened = NullRun()
             start_run(opened, lambda: log_study_definition(opened, prepared))
             with background_log(opened, study.run.tracking_wait) as log:
-                outcomes = collect_results(coming, works, study.name, log.run)
+                outcomes = before + collect_results(coming, tasks, study.name, log.run)
                 note_measuring(out, prepared, outcomes)
                 try:
                     try:
                         report = write_report(prepared, store, outcomes, out / study.name)
                     except Damaged:
-                        again = set_aside(prepared.all_works(), store)
+                        again = set_aside(prepared.all_tasks(), store)
                         again = (
                             upload_checkpoints(again, store)
                             if isinstance(runner, RayPool)
                             else again
                         )
-                        with closing(runner.run(again, {DATA: prepared.dataset})) as coming_again:
+                        with closing(runner.run(again, prepared.datasets)) as coming_again:
                             outcomes += collect_results(coming_again, again, study.name, log.run)
                         report = write_report(prepared, store, outcomes, out / study.name)
                     log_study_results(log.run, prepared, report, time.perf_counter() - start)
                 except UnavailableError as error:
                     done = sum(outcome.ok for outcome in outcomes)
                     told = (
-                        f"{done} of {len(works)} shards were measured, and the store cannot be "
+                        f"{done} of {len(tasks)} shards were measured, and the store cannot be "
                         "read now"
                     )
                     raise RunInterruptedError(f"{told}: {error}") from error
@@ -132,7 +136,7 @@ def _run(study: Study, verbose: bool) -> Report:
         raise
     report = replace(report, unlogged=log.unlogged)
     outputs = (
-        output_files(report, store, [work.key for work in prepared.all_works()])
+        output_files(report, store, [task.key for task in prepared.all_tasks()])
         if report.complete
         else None
     )

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from advcore.pipelines.graph.plan import Prepared
-from advcore.pipelines.graph.settings import Study
+from advcore.pipelines.graph.settings import AnyStudy
 from advcore.pipelines.settings import schema
 from advcore.pipelines.training.settings import Training
+from advcore.probes import Probe
 from advcore.workers.checkpoints import atomic_write, read_metadata
 from advcore.workers.keys import settings_that_define_rows
 from advcore.workers.tasks import Task, TaskResult
@@ -41,9 +42,9 @@ class TimeEstimate:
 
 
 def estimate(
-    study: Study,
+    study: AnyStudy,
     prepared: Prepared,
-    works: Sequence[Task],
+    tasks: Sequence[Task],
     trainings: Mapping[str, Training],
     out: Path,
 ) -> TimeEstimate:
@@ -53,10 +54,10 @@ def estimate(
     """
     known = _known(out)
     pending = [_training_key(training) for training in trainings.values()]
-    missing = {work.key for work in works}
+    missing = {task.key for task in tasks}
     samples = {
-        names: sum(len(work.shard) for work in own if work.key in missing)
-        for names, own in prepared.works.items()
+        names: sum(len(task.shard) for task in own if task.key in missing)
+        for names, own in prepared.tasks.items()
     }
     keys = {names: measuring_key(prepared, *names) for names, count in samples.items() if count}
     unknown = [
@@ -98,11 +99,11 @@ def note_measuring(out: Path, prepared: Prepared, outcomes: Iterable[TaskResult]
     """Save the seconds per sample of the shards that were measured."""
     took = {outcome.key: outcome.seconds for outcome in outcomes if outcome.ok}
     new = {}
-    for names, works in prepared.works.items():
-        own = [work for work in works if work.key in took]
+    for names, tasks in prepared.tasks.items():
+        own = [task for task in tasks if task.key in took]
         if own:
-            new[measuring_key(prepared, *names)] = sum(took[work.key] for work in own) / sum(
-                len(work.shard) for work in own
+            new[measuring_key(prepared, *names)] = sum(took[task.key] for task in own) / sum(
+                len(task.shard) for task in own
             )
     _keep(out, new)
 
@@ -117,20 +118,17 @@ def measuring_key(prepared: Prepared, model: str, probe: str) -> str:
 
     The network without its weights, the probe, the images, the precision.
     """
-    study = prepared.study
-    settings = schema.unstructure(study)
-    spec = {
-        name: value
-        for name, value in settings["models"][model].items()
-        if name in ("architecture", "arguments", "classes")
-    }
+    own = prepared.measurements[model, probe]
+    network = schema.unstructure(prepared.networks[own.planned.network])
+    spec = {name: network[name] for name in ("architecture", "arguments", "classes")}
+    settings = schema.unstructure(own.planned.settings, Probe)
     parts = [
         spec,
-        settings_that_define_rows(study.probes[probe], settings["probes"][probe]),
-        prepared.dataset.shape,
-        study.run.dtype,
+        settings_that_define_rows(own.planned.settings, settings),
+        own.seen.shape,
+        prepared.study.run.dtype,
     ]
-    return f"{spec['architecture']}/{settings['probes'][probe]['kind']}/{_digest(parts)}"
+    return f"{spec['architecture']}/{settings['kind']}/{_digest(parts)}"
 
 
 def duration_text(seconds: float) -> str:

@@ -19,7 +19,9 @@ from advcore.pipelines.reports.chance import Accuracy, accuracy_of
 from advcore.pipelines.reports.escaping import in_markdown
 from advcore.pipelines.reports.tables import markdown
 from advcore.pipelines.settings import schema
+from advcore.probes import Probe
 from advcore.workers.counting import counted
+from advcore.workers.datasets import Dataset, DataSpec
 from advcore.workers.models import ModelSpec
 from advcore.workers.paths import expand_path
 from advcore.workers.redaction import plain_without_secrets, without_secrets
@@ -45,15 +47,9 @@ class Facts:
 
 def gather(prepared: Prepared, words: Words) -> Facts:
     """Collect the facts of a study from what is stored beside its rows."""
-    accuracies = {
-        model: accuracy_of(
-            (entry for (own, _), entries in words.items() if own == model for entry in entries),
-            data.labels,
-        )
-        for model, data in prepared.seen.items()
-    }
+    accuracies = _accuracies(prepared, words)
     trainings = {
-        name: found for name, spec in prepared.study.models.items() if (found := _training(spec))
+        name: found for name, spec in prepared.networks.items() if (found := _training(spec))
     }
     about = "\n".join(
         f"- **{name}**: {value}" for name, value in _about(prepared, words).items() if value
@@ -61,8 +57,8 @@ def gather(prepared: Prepared, words: Words) -> Facts:
     networks = markdown(
         ["network", "architecture", "weights", "trained as", "sha256", "accuracy (95 %)"],
         [
-            _network(prepared, name, accuracies[name], name in trainings)
-            for name in prepared.study.models
+            _network(prepared, name, _by_data(prepared, name, accuracies), name in trainings)
+            for name in prepared.networks
         ],
         left=5,
     )
@@ -70,6 +66,30 @@ def gather(prepared: Prepared, words: Words) -> Facts:
         f"- **warning**, {UNSEEN}: {in_markdown(sentence)}" for sentence in prepared.unseen.values()
     )
     return Facts("\n\n".join(filter(None, [about, networks, unseen])), accuracies, trainings)
+
+
+def _accuracies(prepared: Prepared, words: Words) -> dict[str, Accuracy | None]:
+    """Return the accuracy by label: of its network, on the data set of its rows."""
+    labels = {own.planned.label: own.seen.labels for own in prepared.measurements.values()}
+    return {
+        label: accuracy_of(
+            (entry for (own, _), entries in words.items() if own == label for entry in entries),
+            known,
+        )
+        for label, known in labels.items()
+    }
+
+
+def _by_data(prepared: Prepared, network: str, accuracies: Mapping[str, Accuracy | None]) -> str:
+    """Return a network's accuracy in words, for each data set where there are several."""
+    found: dict[str, Accuracy] = {}
+    for own in prepared.measurements.values():
+        accuracy = accuracies[own.planned.label]
+        if own.planned.network == network and accuracy is not None:
+            found.setdefault(own.planned.data, accuracy)
+    if len(prepared.datasets) == 1:
+        return next((str(accuracy) for accuracy in found.values()), "-")
+    return "; ".join(f"{data}: {accuracy}" for data, accuracy in found.items()) or "-"
 
 
 def training_file(model: str) -> str:
@@ -87,7 +107,7 @@ def command() -> str:
 
 def _about(prepared: Prepared, words: Words) -> dict[str, str]:
     """Return the facts of the study, by name."""
-    study, data = prepared.study, prepared.dataset
+    study = prepared.study
     entries = [entry for own in words.values() for entry in own]
     versions = environment_tags()
     commit, changed = (
@@ -95,12 +115,8 @@ def _about(prepared: Prepared, words: Words) -> dict[str, str]:
         versions.pop("advcore.uncommitted_changes", ""),
     )
     device = versions.pop("advcore.device")
-    counts = np.unique(data.labels, return_counts=True)[1]
-    selected = (
-        "all samples of the split"
-        if study.data.samples is None
-        else f"drawn by seed {study.data.seed}"
-    )
+    planned = [own.planned for own in prepared.measurements.values()]
+    transforms = {own.label: own.transform for own in planned if own.transform is not None}
     asked = command()
     uncommitted = " (and changes that are not committed)" if changed == "true" else ""
     return {
@@ -111,15 +127,10 @@ def _about(prepared: Prepared, words: Words) -> dict[str, str]:
         "seed, precision, shard": (
             f"{study.run.seed}, {study.run.dtype}, {study.run.shard_size} samples"
         ),
-        "data": (
-            f"{in_markdown(study.data.name)}, split {study.data.split}: {len(data)} samples, "
-            f"{selected}; {' x '.join(map(str, data.shape))} (channels, height, width); "
-            f"{data.classes} classes, the most frequent {counts.max() / len(data):.1%}; sha256 "
-            f"{data.digest}"
-        ),
+        **_data(prepared),
         "transforms": in_markdown(
             without_secrets(
-                ", ".join(f"{name}: {transform!r}" for name, transform in study.transforms.items())
+                ", ".join(f"{name}: {transform!r}" for name, transform in transforms.items())
             )
         ),
         "device": in_markdown("; ".join(_places(entries)) or device),
@@ -128,6 +139,26 @@ def _about(prepared: Prepared, words: Words) -> dict[str, str]:
         ),
         "advcore's commit": commit + uncommitted,
     }
+
+
+def _data(prepared: Prepared) -> dict[str, str]:
+    """Return one fact for each data set."""
+    several = len(prepared.datasets) > 1
+    return {
+        f"data {name}" if several else "data": _about_data(prepared.layout.data[name], dataset)
+        for name, dataset in prepared.datasets.items()
+    }
+
+
+def _about_data(spec: DataSpec, data: Dataset) -> str:
+    counts = np.unique(data.labels, return_counts=True)[1]
+    selected = "all samples of the split" if spec.samples is None else f"drawn by seed {spec.seed}"
+    return (
+        f"{in_markdown(spec.name)}, split {spec.split}: {len(data)} samples, "
+        f"{selected}; {' x '.join(map(str, data.shape))} (channels, height, width); "
+        f"{data.classes} classes, the most frequent {counts.max() / len(data):.1%}; sha256 "
+        f"{data.digest}"
+    )
 
 
 def _rows(entries: Sequence[Mapping[str, str]]) -> str:
@@ -151,8 +182,8 @@ def _places(entries: Iterable[Mapping[str, str]]) -> list[str]:
     return sorted({f"{part[2]} on {part[0]}" for part in parts if len(part) == 3})
 
 
-def _network(prepared: Prepared, name: str, accuracy: Accuracy | None, trained: bool) -> list[str]:
-    spec = prepared.study.models[name]
+def _network(prepared: Prepared, name: str, accuracy: str, trained: bool) -> list[str]:
+    spec = prepared.networks[name]
     arguments = f" {json.dumps(spec.arguments)}" if spec.arguments else ""
     return [
         name,
@@ -162,7 +193,7 @@ def _network(prepared: Prepared, name: str, accuracy: Accuracy | None, trained: 
         else "fresh, from a fixed seed",
         f"[{training_file(name)}]({training_file(name)})" if trained else "-",
         prepared.model_hashes[name],
-        "-" if accuracy is None else str(accuracy),
+        accuracy,
     ]
 
 
@@ -181,7 +212,8 @@ def _training(spec: ModelSpec) -> str:
 
 def settings_of(prepared: Prepared, probe: str) -> str:
     """Return a probe's settings in one line of YAML, without those that are null."""
-    settings = _given(plain_without_secrets(schema.unstructure(prepared.study)["probes"][probe]))
+    own = prepared.probes()[probe]
+    settings = _given(plain_without_secrets(schema.unstructure(own, Probe)))
     return yaml.safe_dump(settings, sort_keys=False, default_flow_style=True, width=10**6).strip()
 
 

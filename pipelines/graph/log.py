@@ -6,6 +6,7 @@ from advcore.pipelines.claims import Measured
 from advcore.pipelines.claims.results import by_place, verdicts
 from advcore.pipelines.graph.plan import Prepared
 from advcore.pipelines.graph.report import Report, table_file
+from advcore.pipelines.graph.settings import GraphStudy
 from advcore.pipelines.machine.environment import environment_tags
 from advcore.pipelines.settings import schema
 from advcore.pipelines.tracking.finished_run import CHILDREN
@@ -21,9 +22,13 @@ from advcore.pipelines.tracking.record import (
     Warnings,
     note,
 )
-from advcore.probes import Summary
-from advcore.workers.datasets import Dataset
+from advcore.probes import Probe, Summary
+from advcore.transforms import Transform
+from advcore.workers.datasets import Dataset, DataSpec
 from advcore.workers.redaction import plain_without_secrets, shortened, without_secrets
+
+SECTIONS = ("transforms", "data", "axes", "data_sets", "models", "probes")
+"""Sections of a study that are logged as parameters, those of the old form and those of a graph."""
 
 FAILURES = 1_000_000
 """Characters that are kept of all failures of a study."""
@@ -31,28 +36,17 @@ FAILURES = 1_000_000
 
 def log_study_definition(record: Run, prepared: Prepared) -> None:
     """Log what is known before the work: parameters, tags, the data set, the study file."""
-    study, dataset = prepared.study, prepared.dataset
-    settings = plain_without_secrets(schema.unstructure(study))
+    settings = plain_without_secrets(schema.unstructure(prepared.study))
     defining = {name: settings["run"][name] for name in ("shard_size", "seed", "dtype")}
     models = {name: _without_path(spec) for name, spec in settings["models"].items()}
-    record.log(
-        Params(
-            schema.flatten(
-                {
-                    "models": models,
-                    "transforms": settings["transforms"],
-                    "data": settings["data"],
-                    "probes": settings["probes"],
-                    "run": defining,
-                }
-            )
-        )
-    )
+    sections = [name for name in SECTIONS if settings.get(name)]
+    known = {name: settings[name] for name in sections} | {"models": models, "run": defining}
+    record.log(Params(schema.flatten(known)))
     record.log(
         Tags(
             {
                 f"advcore.checkpoint.{name}": without_secrets(str(spec.checkpoint))
-                for name, spec in study.models.items()
+                for name, spec in prepared.networks.items()
             }
         )
     )
@@ -60,7 +54,7 @@ def log_study_definition(record: Run, prepared: Prepared) -> None:
         Tags(
             {
                 "advcore.study": prepared.identity,
-                "advcore.data": dataset.digest,
+                **_digests(prepared),
                 **environment_tags(),
             }
         )
@@ -77,7 +71,15 @@ def log_study_definition(record: Run, prepared: Prepared) -> None:
             }
         )
     )
-    _log_data(record, prepared, dataset)
+    for name, dataset in prepared.datasets.items():
+        _log_data(record, prepared.layout.data[name], dataset)
+
+
+def _digests(prepared: Prepared) -> dict[str, str]:
+    """Return the digests of the data sets as tags, of the one data set without its name."""
+    if not isinstance(prepared.study, GraphStudy):
+        return {"advcore.data": prepared.dataset.digest}
+    return {f"advcore.data.{name}": own.digest for name, own in prepared.datasets.items()}
 
 
 def _without_path(model: Mapping[str, object]) -> dict[str, object]:
@@ -88,15 +90,10 @@ def _without_path(model: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in model.items() if name != "checkpoint"}
 
 
-def _log_data(record: Run, prepared: Prepared, dataset: Dataset) -> None:
-    study = prepared.study
+def _log_data(record: Run, spec: DataSpec, dataset: Dataset) -> None:
     record.log(
         DatasetInput(
-            study.data.name,
-            dataset.digest,
-            len(dataset),
-            dataset.shape,
-            study.data.folder or study.data.name,
+            spec.name, dataset.digest, len(dataset), dataset.shape, spec.folder or spec.name
         )
     )
 
@@ -104,13 +101,13 @@ def _log_data(record: Run, prepared: Prepared, dataset: Dataset) -> None:
 def log_study_results(record: Run, prepared: Prepared, report: Report, seconds: float) -> None:
     """Log the results: a child run per model x probe, and the files at the parent."""
     failed = {outcome.key for outcome in report.failures}
-    for (model, probe), works in prepared.works.items():
+    for (model, probe), tasks in prepared.tasks.items():
         child = record.child(f"{model}/{probe}", f"{model}/{probe}")
         child.start()
         _track_child(child, prepared, report, model, probe)
         child.end(
             "FAILED"
-            if any(work.key in failed for work in works) or probe not in report.summaries
+            if any(task.key in failed for task in tasks) or probe not in report.summaries
             else "FINISHED"
         )
     record.log(Warnings(by_place(report.warnings)))
@@ -123,7 +120,7 @@ def log_study_results(record: Run, prepared: Prepared, report: Report, seconds: 
     for name, claim in report.claims.items():
         if isinstance(claim, Measured):
             record.log(Metrics({f"claim/{name}": claim.value}))
-    shards = len(prepared.all_works())
+    shards = len(prepared.all_tasks())
     record.log(
         Metrics(
             {
@@ -150,46 +147,43 @@ def log_study_results(record: Run, prepared: Prepared, report: Report, seconds: 
         )
         for outcome in report.failures
     ]
-    record.log(Tags({CHILDREN: str(len(prepared.works))}))
+    record.log(Tags({CHILDREN: str(len(prepared.tasks))}))
     told = shortened("\n\n".join([*errors, *report.problems]), FAILURES)
     record.log(Text(without_secrets(told) or "none\n", "failures.txt"))
 
 
 def _track_child(child: Run, prepared: Prepared, report: Report, model: str, probe: str) -> None:
     """Log one model x probe: settings, hashes, workers, seconds, numbers, table."""
-    settings = plain_without_secrets(schema.unstructure(prepared.study))
-    transform = settings["transforms"].get(model)
-    child.log(
-        Params(
-            schema.flatten(
-                {
-                    "model": _without_path(settings["models"][model]),
-                    "transform": transform,
-                    "probe": settings["probes"][probe],
-                }
-            )
-        )
-    )
+    own = prepared.measurements[model, probe]
+    network = own.planned.network
+    transform = own.planned.transform
+    settings = {
+        "model": _without_path(schema.unstructure(prepared.networks[network])),
+        "transform": None if transform is None else schema.unstructure(transform, Transform),
+        "probe": schema.unstructure(own.planned.settings, Probe),
+        **({"at": dict(own.planned.at)} if own.planned.at else {}),
+    }
+    child.log(Params(schema.flatten(plain_without_secrets(settings))))
     measured = report.words[model, probe]
     workers = ", ".join(sorted({entry.get("worker", "") for entry in measured}))
     child.log(
         Tags(
             {
-                "advcore.model": prepared.model_hashes[model],
-                "advcore.data": prepared.seen[model].digest,
+                "advcore.model": prepared.model_hashes[network],
+                "advcore.data": own.seen.digest,
                 "advcore.workers": workers,
                 **environment_tags(),
             }
         )
     )
-    _log_data(child, prepared, prepared.seen[model])
+    _log_data(child, prepared.layout.data[own.planned.data], own.seen)
     summary = report.summaries.get(probe, {}).get(model, Summary())
     child.log(Metrics(dict(summary.scalars)))
     child.log(
         Metrics(
             {
                 "shards": len(measured),
-                "shards_failed": len(prepared.works[model, probe]) - len(measured),
+                "shards_failed": len(prepared.tasks[model, probe]) - len(measured),
             }
         )
     )
@@ -197,6 +191,6 @@ def _track_child(child: Run, prepared: Prepared, report: Report, model: str, pro
     for name, curve in summary.curves.items():
         child.log(MetricCurve(name, curve.x, curve.y))
     child.log(Warnings(summary.warnings))
-    table = report.folder / table_file(probe, model)
+    table = report.folder / table_file(probe, own.planned.table)
     if table in report.files:
         child.log(Artifact(table, f"tables/{probe}"))

@@ -2,17 +2,18 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 
-from advcore.pipelines.graph.settings import Study
+from advcore.pipelines.graph.layout import Layout, Planned, layout_of
+from advcore.pipelines.graph.loader import Loader
+from advcore.pipelines.graph.settings import AnyStudy, Study
 from advcore.pipelines.settings import schema
 from advcore.pipelines.tracking.checkpoints import resolve_checkpoint
 from advcore.probes import Comparison, Probe
 from advcore.transforms import Transform
 from advcore.workers.code import own_code, unseen_imports
-from advcore.workers.datasets import Dataset, load
+from advcore.workers.datasets import Dataset, DataSpec
 from advcore.workers.errors import USERS_ERRORS, InputError, named
 from advcore.workers.keys import settings_that_define_rows, work_key
 from advcore.workers.model_checks import Checked, check_box, check_model
@@ -23,147 +24,228 @@ from advcore.workers.tasks import Other, Task
 
 
 @dataclass(frozen=True)
+class Measurement:
+    """One probe on one network and one data set, with its tasks.
+
+    Attributes:
+        planned: what is measured.
+        seen: the data set as the network sees it.
+        tasks: one task a shard.
+    """
+
+    planned: Planned
+    seen: Dataset
+    tasks: Sequence[Task]
+
+
+@dataclass(frozen=True)
 class Prepared:
     """A study that passed all checks, with its data, hashes and tasks.
 
-    `seen` is the data set as each model sees it, `works` the tasks by (model, probe), `warnings`
-    why a model's numbers may mislead whatever the probe, `unseen` the user's modules with imports
-    that no cache key covers.
+    Attributes:
+        study: as it is written.
+        layout: what it names, without axes.
+        datasets: its data sets by name.
+        networks: its networks by name, checkpoints as files.
+        model_hashes: hashes of what they hold.
+        identity: the study's id.
+        measurements: what is measured, by label and probe.
+        warnings: why a network's numbers may mislead whatever the probe, by its name.
+        unseen: the user's modules with imports that no cache key covers.
     """
 
-    study: Study
-    dataset: Dataset
-    seen: Mapping[str, Dataset]
+    study: AnyStudy
+    layout: Layout
+    datasets: Mapping[str, Dataset]
+    networks: Mapping[str, ModelSpec]
     model_hashes: Mapping[str, str]
     identity: str
-    works: Mapping[tuple[str, str], list[Task]]
+    measurements: Mapping[tuple[str, str], Measurement]
     warnings: Mapping[str, Mapping[str, str]]
     unseen: Mapping[str, str]
 
-    def all_works(self) -> list[Task]:
-        """Return every task, model by model."""
-        return [work for works in self.works.values() for work in works]
+    @property
+    def tasks(self) -> Mapping[tuple[str, str], Sequence[Task]]:
+        """The tasks by label and probe."""
+        return {names: own.tasks for names, own in self.measurements.items()}
+
+    @property
+    def dataset(self) -> Dataset:
+        """The data set of a study that has one."""
+        (dataset,) = self.datasets.values()
+        return dataset
+
+    def all_tasks(self) -> list[Task]:
+        """Return every task, label by label."""
+        return [task for own in self.measurements.values() for task in own.tasks]
+
+    def probes(self) -> dict[str, Probe]:
+        """Return the probe of each entry, of its first member where an axis changes it."""
+        found: dict[str, Probe] = {}
+        for own in self.measurements.values():
+            found.setdefault(own.planned.probe, own.planned.settings)
+        return found
 
 
 def prepare(study: Study, samples: Dataset | None = None) -> Prepared:
-    """Load the data, check models and probes on two images, and list all tasks.
+    """Return the plan of a study of the old form whose models are all there.
 
     `samples` stand in for the data set.
 
     Raises InputError for whatever cannot work.
     """
-    study = _wrapped(study)
-    dataset = samples or load(study.data)
-    seen = {name: _through(dataset, study.transforms.get(name)) for name in study.models}
-    for own in seen.values():
-        for probe_name, probe in study.probes.items():
-            check_box(f"probe {probe_name}", probe, own)
-    partners = {name: _partners(name, probe, seen) for name, probe in study.probes.items()}
+    layout = layout_of(study)
+    return prepare_layout(study, layout, Loader() if samples is None else lambda spec: samples)
+
+
+def prepare_layout(
+    study: AnyStudy, layout: Layout, load: Callable[[DataSpec], Dataset]
+) -> Prepared:
+    """Read the data, check networks and probes on two images, and list all tasks.
+
+    Raises InputError for whatever cannot work.
+    """
+    datasets = {name: load(spec) for name, spec in layout.data.items()}
+    seen = [_through(datasets[own.data], own.transform) for own in layout.planned]
+    for own, dataset in zip(layout.planned, seen, strict=True):
+        check_box(f"probe {own.probe}", own.settings, dataset)
+    partners = _all_partners(layout)
     out = expand_path(study.run.out).absolute()
-    models, hashes = dict[str, ModelSpec](), dict[str, str]()
-    for name, spec in study.models.items():
+    networks, hashes = dict[str, ModelSpec](), dict[str, str]()
+    for name, spec in layout.networks.items():
         with named(f"model {name}"):
-            models[name] = resolve_checkpoint(spec, study.run.tracking_uri, out)
-            hashes[name] = content_hash(models[name])
-    checked: dict[str, Checked] = {}
-    for name, spec in models.items():
-        checked[name] = check_model(f"model {name}", spec, seen[name])
-        for probe_name, probe in study.probes.items():
-            try:
-                probe.validate(dataset.shape, checked[name].classes)
-            except USERS_ERRORS as error:
-                kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-                raise InputError(f"probe {probe_name}: {kind}{error}") from error
-    shards = split(len(dataset), study.run.shard_size)
-    known = {name: Other(name, spec, hashes[name]) for name, spec in models.items()}
-    works = {
-        (name, probe_name): _works(
-            study,
-            seen[name].digest,
+            networks[name] = resolve_checkpoint(spec, study.run.tracking_uri, out)
+            hashes[name] = content_hash(networks[name])
+    checked = _checked(layout, networks, seen)
+    known = {name: Other(name, spec, hashes[name]) for name, spec in networks.items()}
+    measurements = {
+        (own.label, own.probe): Measurement(
             own,
-            probe_name,
-            shards,
-            tuple(known[other] for other in others),
+            dataset,
+            _tasks(study, own, dataset, known[own.network], [known[other] for other in others]),
         )
-        for name, own in known.items()
-        for probe_name, others in partners.items()
+        for own, dataset, others in zip(layout.planned, seen, partners, strict=True)
     }
     warnings = {name: own.warnings for name, own in checked.items()}
     unseen = unseen_imports(schema.unstructure(study))
-    return Prepared(study, dataset, seen, hashes, _identity(study, works), works, warnings, unseen)
-
-
-def _wrapped(study: Study) -> Study:
-    """Return the study with its wrappers moved into its models."""
-    models = {
-        name: replace(spec, wrapper=study.wrappers.get(name, spec.wrapper))
-        for name, spec in study.models.items()
-    }
-    return replace(study, models=models, wrappers={})
+    identity = _identity(study, measurements)
+    return Prepared(
+        study,
+        layout,
+        datasets,
+        networks,
+        hashes,
+        identity,
+        measurements,
+        warnings,
+        unseen,
+    )
 
 
 def _through(dataset: Dataset, transform: Transform | None) -> Dataset:
     return dataset if transform is None else replace(dataset, transform=transform)
 
 
-def _partners(name: str, probe: Probe, seen: Mapping[str, Dataset]) -> tuple[str, ...]:
-    """Return the models that a comparison measures beside each model; else none.
+def _checked(
+    layout: Layout, networks: Mapping[str, ModelSpec], seen: Sequence[Dataset]
+) -> dict[str, Checked]:
+    """Return what the first images say of each network, and check its probes' settings.
 
-    Raises InputError for names that the study lacks, and for two models that see different images.
+    A network that sees several data sets is sent the first images of each.
     """
-    if not isinstance(probe, Comparison):
-        return ()
-    others = tuple(probe.partners(tuple(seen)))
-    for other in others:
-        if other not in seen:
-            raise InputError(
-                f"probe {name} names the model {other!r}, which is not in the study; models: "
-                f"{', '.join(seen)}"
-            )
-    for model, other in product(seen, others):
-        if seen[model].transform != seen[other].transform:
-            raise InputError(
-                f"probe {name} compares {model} with {other}, which see images transformed by "
-                f"{seen[model].transform!r} and {seen[other].transform!r}: give both one transform "
-                "in transforms, or leave one of them out"
-            )
-    return others
+    checked: dict[str, Checked] = {}
+    known: dict[tuple[str, str, Transform | None], Checked] = {}
+    for own, dataset in zip(layout.planned, seen, strict=True):
+        what = (own.network, own.data, own.transform)
+        if what not in known:
+            known[what] = check_model(f"model {own.network}", networks[own.network], dataset)
+            checked.setdefault(own.network, known[what])
+        try:
+            own.settings.validate(dataset.shape, known[what].classes)
+        except USERS_ERRORS as error:
+            kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+            raise InputError(f"probe {own.probe}: {kind}{error}") from error
+    return checked
 
 
-def _identity(study: Study, works: Mapping[tuple[str, str], list[Task]]) -> str:
+def _all_partners(layout: Layout) -> list[tuple[str, ...]]:
+    """Return the networks that each comparison measures beside its own; none for other probes.
+
+    They are among those that the probe measures on the same data set. Raises InputError for names
+    that are not, and for two networks that see different images.
+    """
+    measured: dict[tuple[str, str], dict[str, Transform | None]] = {}
+    for own in layout.planned:
+        measured.setdefault((own.probe, own.data), {})[own.network] = own.transform
+    result = []
+    for own in layout.planned:
+        there = measured[own.probe, own.data]
+        others = (
+            tuple(own.settings.partners(tuple(there)))
+            if isinstance(own.settings, Comparison)
+            else ()
+        )
+        for other in others:
+            _check_partner(own, other, there)
+        result.append(others)
+    return result
+
+
+def _check_partner(own: Planned, other: str, there: Mapping[str, Transform | None]) -> None:
+    if other not in there:
+        raise InputError(
+            f"probe {own.probe} names the model {other!r}, which is not in the study; models: "
+            f"{', '.join(there)}"
+        )
+    if there[own.network] != there[other]:
+        raise InputError(
+            f"probe {own.probe} compares {own.network} with {other}, which see images transformed "
+            f"by {there[own.network]!r} and {there[other]!r}: give both one transform in "
+            "transforms, or leave one of them out"
+        )
+
+
+def _identity(study: AnyStudy, measurements: Mapping[tuple[str, str], Measurement]) -> str:
     """Return the study's id, 16 hexadecimal digits.
 
     It depends on the name, the rows' keys, the names of models and probes, and the claims.
     """
     claims = [schema.unstructure(study)["claims"]] if study.claims else []
     claims += filter(None, [own_code(claims)])
-    keys = [[*names, *(work.key for work in own)] for names, own in works.items()]
+    keys = [[*names, *(task.key for task in own.tasks)] for names, own in measurements.items()]
     return hashlib.sha256(json.dumps([study.name, keys, *claims]).encode()).hexdigest()[:16]
 
 
-def _works(
-    study: Study,
-    data_digest: str,
+def _tasks(
+    study: AnyStudy,
+    planned: Planned,
+    dataset: Dataset,
     own: Other,
-    probe_name: str,
-    shards: list[Shard],
-    others: tuple[Other, ...],
+    others: Sequence[Other],
 ) -> list[Task]:
-    probe, seed, dtype = study.probes[probe_name], study.run.seed, study.run.dtype
-    settings = settings_that_define_rows(probe, schema.unstructure(study)["probes"][probe_name])
+    """Return one task for each shard of the data set."""
+    probe, seed, dtype = planned.settings, study.run.seed, study.run.dtype
+    settings = settings_that_define_rows(probe, schema.unstructure(probe, Probe))
     sources = own_code(settings)
+
+    def key(shard: Shard) -> str:
+        return work_key(
+            own.model_hash, dataset.digest, settings, shard, seed, dtype, others, sources
+        )
+
     return [
         Task(
-            work_key(own.model_hash, data_digest, settings, shard, seed, dtype, others, sources),
-            f"{own.name}/{probe_name}",
+            key(shard),
+            f"{planned.label}/{planned.probe}",
             own.model,
             own.model_hash,
             probe,
             shard,
             seed,
             dtype,
-            study.transforms.get(own.name),
-            others,
+            planned.transform,
+            tuple(others),
+            planned.data,
         )
-        for shard in shards
+        for shard in split(len(dataset), study.run.shard_size)
     ]

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from advcore.pipelines.claims import Measured
+from advcore.pipelines.claims import Claim, Measured
 from advcore.pipelines.claims.results import claim_warnings
 from advcore.pipelines.graph.facts import UNSEEN, Words
 from advcore.pipelines.graph.saved_answer import Kept
-from advcore.pipelines.graph.settings import Study
+from advcore.pipelines.graph.settings import AnyStudy
 from advcore.probes import Summary
 from advcore.workers.tasks import TaskResult
 
@@ -24,10 +24,10 @@ class Report:
     `failures`. `problems` are probes that could not be summarised (one line, then the traceback);
     `claims` hold a result each, or why there is none; `words` is the metadata of finished shards,
     `unlogged` what MLflow lacks, `kept` what a later call compares, `unseen` the user's modules
-    with imports that no cache key covers.
+    with imports that no cache key covers, `stated` the claims as they were made.
     """
 
-    study: Study
+    study: AnyStudy
     measured: int
     repeated: int
     found: int
@@ -42,6 +42,7 @@ class Report:
     unlogged: str = ""
     kept: Kept | None = None
     unseen: Mapping[str, str] = field(default_factory=dict)
+    stated: Mapping[str, Claim] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:

@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -12,9 +13,11 @@ from advcore.pipelines.claims import Tables
 from advcore.pipelines.claims.results import evaluate_claim
 from advcore.pipelines.graph.facts import Facts, gather, settings_of, training_file
 from advcore.pipelines.graph.plan import Prepared
+from advcore.pipelines.graph.replicates import charts_over_seeds
 from advcore.pipelines.graph.report import RESULTS, Report, table_file
-from advcore.pipelines.graph.settings import Study
-from advcore.pipelines.graph.summaries import drawings, summarised
+from advcore.pipelines.graph.settings import GraphStudy
+from advcore.pipelines.graph.summaries import summarised
+from advcore.pipelines.graph.tables import claimed_tables, written_tables
 from advcore.pipelines.machine.environment import environment_tags
 from advcore.pipelines.reports.chance import warned
 from advcore.pipelines.reports.escaping import visible
@@ -62,13 +65,14 @@ def write_report(
     failures = [outcome for outcome in outcomes if not outcome.ok]
     without = {outcome.key for outcome in failures}
     words = {
-        names: store.metadata_all([work.key for work in works if work.key not in without])
-        for names, works in prepared.works.items()
+        names: store.metadata_all([task.key for task in tasks if task.key not in without])
+        for names, tasks in prepared.tasks.items()
     }
     facts, problems = gather(prepared, words), list[str]()
     measured = _tables(prepared, store, without, problems)
     probes = _write_probes(prepared, outputs, measured, facts, problems)
-    claims = {name: evaluate_claim(claim, measured) for name, claim in study.claims.items()}
+    tables = claimed_tables(prepared, measured, problems)
+    claims = {name: evaluate_claim(own, tables) for name, own in prepared.layout.claims.items()}
     failed = counted(len(failures), "shard")
     missing = [f"{failed} failed, and the numbers leave them out"] if failures else []
     missing += [problem.splitlines()[0] for problem in problems]
@@ -76,7 +80,7 @@ def write_report(
         study,
         len(outcomes),
         sum(outcome.tries > 1 for outcome in outcomes),
-        len(prepared.all_works()) - len(outcomes),
+        len(prepared.all_tasks()) - len(outcomes),
         failures,
         problems,
         {probe: own.summaries for probe, own in probes.items()},
@@ -86,6 +90,7 @@ def write_report(
         words,
         outputs.paths,
         unseen=prepared.unseen,
+        stated=prepared.layout.claims,
     )
     sections = [own.section for own in probes.values()]
     _write_texts(prepared, outputs, report, facts, sections, missing)
@@ -100,11 +105,14 @@ def _write_probes(
     result: dict[str, _ProbeReport] = {}
     told = set[tuple[str, str]]()
     for probe, by_model in measured.items():
-        for model, table in by_model.items():
-            write_parquet(outputs.path(table_file(probe, model)), table)
         try:
-            summaries = summarised(prepared.study.probes[probe], by_model)
-            drawn = _drawn(outputs, probe, prepared.study, by_model)
+            for name, table in written_tables(prepared, probe, by_model).items():
+                write_parquet(outputs.path(table_file(probe, name)), table)
+            summaries = {
+                label: summarised(prepared.measurements[label, probe].planned.settings, table)
+                for label, table in by_model.items()
+            }
+            drawn = _drawn(outputs, probe, prepared, by_model)
         except USERS_ERRORS as error:
             # a probe may be a user's own code, and hours of measuring lie behind it
             if is_full(str(error)):
@@ -112,7 +120,10 @@ def _write_probes(
             problems.append(_problem(probe, error))
             continue
         summaries = {
-            model: _told(warned(own, facts.accuracies[model]), prepared.warnings[model])
+            model: _told(
+                warned(own, facts.accuracies[model]),
+                prepared.warnings[prepared.measurements[model, probe].planned.network],
+            )
             for model, own in summaries.items()
         }
         result[probe] = _write_probe(prepared, outputs, probe, summaries, drawn, told)
@@ -130,7 +141,8 @@ def _write_probe(
     """Write a probe's curves and scalars; `told` are the sentences that stand in the text."""
     curves = f"tables/{probe}/curves.csv"
     settings = settings_of(prepared, probe)
-    text = section(probe, prepared.study.probes[probe], settings, summaries, drawn, curves, told)
+    own_probe = prepared.probes()[probe]
+    text = section(probe, own_probe, settings, summaries, drawn, curves, told)
     if any(own.curves for own in summaries.values()):
         _write(outputs, curves, as_csv(curves_rows(summaries)))
     _write_table(outputs, f"tables/{probe}/scalars", scalars_rows(summaries))
@@ -149,12 +161,13 @@ def _write_texts(
     study = report.study
     for model, settings in facts.trainings.items():
         _write(outputs, training_file(model), settings)
-    text = document(study.name, facts.text, study.claims, report.claims, sections, missing)
+    claims = prepared.layout.claims
+    text = document(study.name, facts.text, claims, report.claims, sections, missing)
     _write(outputs, "report.md", text)
     settings = plain_without_secrets(schema.unstructure(study))
     _write(outputs, "study.yaml", yaml.safe_dump(settings, sort_keys=False))
     if report.claims:
-        _write_table(outputs, "tables/claims", claims_rows(study.claims, report.claims))
+        _write_table(outputs, "tables/claims", claims_rows(claims, report.claims))
     _write(outputs, RESULTS, without_secrets(_results(prepared, report, missing)))
 
 
@@ -163,16 +176,16 @@ def _results(prepared: Prepared, report: Report, missing: list[str]) -> str:
     study = prepared.study
     ids = {
         "study": prepared.identity,
-        "data": prepared.dataset.digest,
+        "data": _each(prepared, {name: own.digest for name, own in prepared.datasets.items()}),
         "models": dict(prepared.model_hashes),
-        "samples": len(prepared.dataset),
+        "samples": _each(prepared, {name: len(own) for name, own in prepared.datasets.items()}),
         "seed": study.run.seed,
     }
     return results_json(
         study.name,
         ids,
         report.summaries,
-        study.claims,
+        prepared.layout.claims,
         report.claims,
         report.warnings,
         missing,
@@ -180,15 +193,23 @@ def _results(prepared: Prepared, report: Report, missing: list[str]) -> str:
     )
 
 
-def _drawn(outputs: Outputs, probe: str, study: Study, tables: Mapping[str, Columns]) -> list[Path]:
+def _each(prepared: Prepared, values: Mapping[str, Any]) -> Any:
+    """Return the value of a study's one data set, or of each by its name in a graph."""
+    return values if isinstance(prepared.study, GraphStudy) else next(iter(values.values()))
+
+
+def _drawn(
+    outputs: Outputs, probe: str, prepared: Prepared, tables: Mapping[str, Columns]
+) -> list[Path]:
     """Draw the figures of a probe into the probe's folder."""
     from advcore.pipelines.reports import figures  # matplotlib takes a second to import
 
     shown = []
-    for chart in drawings(probe, study.probes[probe], tables):
+    members = [(prepared.measurements[label, probe].planned, own) for label, own in tables.items()]
+    for chart in charts_over_seeds(probe, prepared.probes()[probe], members):
         paths = [
             figures.save(chart, outputs.path(f"figures/{probe}/{chart.name}.{kind}").parent, kind)
-            for kind in study.run.figure_kinds
+            for kind in prepared.study.run.figure_kinds
         ]
         shown.append(next((path for path in paths if path.suffix == ".png"), paths[0]))
     return shown
@@ -214,7 +235,7 @@ def _write(outputs: Outputs, name: str, text: str) -> None:
 
 def _formerly(prepared: Prepared, figures: list[Path]) -> list[str]:
     """Return the names of tables and figures from before each probe had a folder."""
-    tables = [f"tables/{probe}-{model}.parquet" for model, probe in prepared.works]
+    tables = [f"tables/{probe}-{model}.parquet" for model, probe in prepared.tasks]
     drawn = [(path.parent.name, path.stem) for path in figures]
     return tables + [
         f"figures/{probe if chart == probe else f'{probe}-{chart}'}.png" for probe, chart in drawn
@@ -229,8 +250,8 @@ def _told(summary: Summary, warnings: Mapping[str, str]) -> Summary:
 def _tables(prepared: Prepared, store: Store, without: set[str], problems: list[str]) -> Tables:
     """Return the rows of each probe and model in the samples' order, without failed shards."""
     result: dict[str, dict[str, Columns]] = {}
-    for (model, probe), works in prepared.works.items():
-        keys = [work.key for work in works if work.key not in without]
+    for (model, probe), tasks in prepared.tasks.items():
+        keys = [task.key for task in tasks if task.key not in without]
         try:
             if keys:
                 result.setdefault(probe, {})[model] = store.read_all(keys)
@@ -248,7 +269,7 @@ def read_finished_study(prepared: Prepared, store_location: str, folder: Path) -
     """
     try:
         store = open_store(store_location, write=False)
-        if store.missing(work.key for work in prepared.all_works()):
+        if store.missing(task.key for task in prepared.all_tasks()):
             return None
     except InputError:
         return None

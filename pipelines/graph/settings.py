@@ -1,14 +1,19 @@
-"""The study file: models x data x probes, and how to run it."""
+"""The study file, in its two forms: every probe on every model, or a graph."""
 
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from advcore.networks.wrappers import Wrapper
 from advcore.pipelines.claims import Claim, MaskingWarnings, Numbers, OfTwoModels
+from advcore.pipelines.graph.expansion import expand
+from advcore.pipelines.graph.members import Families
+from advcore.pipelines.graph.references import SECTIONS
 from advcore.pipelines.settings.names import check_folder_name, check_name
 from advcore.pipelines.settings.runs import RunSettings
-from advcore.pipelines.settings.schema import read
+from advcore.pipelines.settings.schema import read, structure
+from advcore.pipelines.settings.shipped import read_document
 from advcore.pipelines.settings.study_checks import check_study
 from advcore.probes import Probe
 from advcore.transforms import Transform
@@ -52,7 +57,7 @@ class Study:
 
     @classmethod
     def read(cls, file: str | os.PathLike[str], settings: Sequence[str] = ()) -> "Study":
-        """Read a study file, or one that comes with advcore by its name.
+        """Read a study file of this form, or one that comes with advcore by its name.
 
         `settings` are put over it, each as `--set` takes it: "data.samples=64".
 
@@ -126,3 +131,94 @@ def _named(claim: Claim) -> list[tuple[str, str]]:
     ]
     other = claim.to if isinstance(claim, OfTwoModels) else None
     return [*named, ("model", other)] if named and isinstance(other, str) else named
+
+
+Entry = dict[str, Any]
+"""Settings of one entry, in which `$NAME` stands for the values of an axis."""
+
+GRAPH = "data_sets"
+"""The section that a study has if it is a graph."""
+
+
+@dataclass(frozen=True)
+class GraphStudy:
+    """A study as a graph: data sets, models that come of data sets and models, probes on both.
+
+    Attributes:
+        name: name of the folder of results and of the MLflow run.
+        data_sets: data sets by name.
+        models: models by name: an architecture with its checkpoint, or `recipe` and `data` for
+            one that is trained first.
+        probes: probes by name; each has a `kind`, and `model` and `data` where they are not all.
+        axes: named axes over which entries repeat: a list, a whole number n for 0 to n - 1, or
+            named cases. `$NAME` stands for a value.
+        fits: what is learnt from many samples of one model.
+        tables: pure functions of tables.
+        claims: expectations of the numbers by name, shown beside them.
+        minutes: expected time on two idle cores when nothing is there yet, trainings included,
+            in minutes.
+        run: settings of the run.
+    """
+
+    name: str
+    data_sets: dict[str, Entry]
+    models: dict[str, Entry]
+    probes: dict[str, Entry]
+    axes: dict[str, Any] = field(default_factory=dict)
+    fits: dict[str, Entry] = field(default_factory=dict)
+    tables: dict[str, Entry] = field(default_factory=dict)
+    claims: dict[str, Entry] = field(default_factory=dict)
+    minutes: float | None = None
+    run: RunSettings = field(default_factory=RunSettings)
+
+    def __post_init__(self) -> None:
+        check_study(self, GraphStudy)
+        check_folder_name(self.name)
+        for section in ("data_sets", "models", "probes"):
+            if not getattr(self, section):
+                raise ValueError(f"{section} must name at least one; got none")
+        for section in (*SECTIONS, "claims"):
+            for name in getattr(self, section):
+                check_name(name)
+
+    @property
+    def families(self) -> Families:
+        """The entries with all their members."""
+        sections = {name: getattr(self, name) for name in ("axes", *SECTIONS)}
+        return expand({**sections, "probes": self._whole_probes()}, self.run.most)
+
+    def _whole_probes(self) -> dict[str, Entry]:
+        """Return the probes with all models and data sets where they name none."""
+        return {
+            name: {"model": self._all("models"), "data": self._all("data_sets"), **entry}
+            for name, entry in self.probes.items()
+        }
+
+    def _all(self, section: str) -> Any:
+        names = list(getattr(self, section))
+        return names if len(names) > 1 else names[0]
+
+    @classmethod
+    def read(cls, file: str | os.PathLike[str], settings: Sequence[str] = ()) -> "GraphStudy":
+        """Read a study file of this form, or one that comes with advcore by its name.
+
+        Raises InputError for what is no study.
+        """
+        return read(cls, os.fspath(file), "studies", settings)
+
+
+AnyStudy = Study | GraphStudy
+
+
+def read_study(file: str | os.PathLike[str], settings: Sequence[str] = ()) -> AnyStudy:
+    """Read a study file of either form, or one that comes with advcore by its name.
+
+    It is a graph if it has data_sets. `settings` are put over it, each as `--set` takes it:
+    "data.samples=64".
+
+    Raises InputError for what is no study.
+    """
+    document = read_document(os.fspath(file), "studies", settings)
+    if GRAPH in document:
+        return structure(GraphStudy, document, "study")
+    return structure(Study, document, "study")

@@ -11,12 +11,12 @@ OURS = ("shards", "shards_failed", "seconds")
 """The metrics that a study logs beside the numbers of each probe."""
 
 
-def summarised(probe: Probe, tables: Mapping[str, Columns]) -> dict[str, Summary]:
-    """Return the summary of each model's table.
+def summarised(probe: Probe, table: Columns) -> Summary:
+    """Return the summary of a table.
 
     Raises what the probe raises, and ValueError where a summary holds no numbers.
     """
-    return {model: checked(probe.summarise(Table(table))) for model, table in tables.items()}
+    return checked(probe.summarise(Table(table)))
 
 
 def drawings(name: str, probe: Probe, tables: Mapping[str, Columns]) -> list[Chart]:

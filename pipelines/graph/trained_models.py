@@ -9,55 +9,84 @@ from pathlib import Path
 
 import numpy as np
 
+from advcore.pipelines.graph.entries import TrainedModel, model_of
 from advcore.pipelines.graph.estimates import note_training, pending
-from advcore.pipelines.graph.plan import Prepared, prepare
-from advcore.pipelines.graph.settings import Study
+from advcore.pipelines.graph.graph_layout import graph_layout, members
+from advcore.pipelines.graph.layout import Layout, layout_of
+from advcore.pipelines.graph.loader import Loader
+from advcore.pipelines.graph.plan import Prepared, prepare_layout
+from advcore.pipelines.graph.settings import AnyStudy, GraphStudy, Study
+from advcore.pipelines.graph.side_by_side import train_side_by_side
 from advcore.pipelines.settings.schema import read
 from advcore.pipelines.training.driver import train
 from advcore.pipelines.training.settings import Training
-from advcore.workers.datasets import Dataset, DataSpec, load, same_images
+from advcore.workers.datasets import Dataset, DataSpec, same_images
 from advcore.workers.errors import InputError
 from advcore.workers.model_checks import fitting
 from advcore.workers.models import ModelSpec
+from advcore.workers.stores.store import Store
+from advcore.workers.tasks import Runner, TaskResult
 
 Tell = Callable[[Prepared, Mapping[str, Training]], None]
 """The description of a study before it begins: its work with the untrained networks, and the
 trainings that are not there yet."""
 
 
-def with_trained(study: Study, tell: Tell) -> Study:
-    """Train the study's recipes and return the study with the trained models.
+def with_trained(
+    study: AnyStudy, load: Loader, tell: Tell, runner: Runner, store: Callable[[], Store]
+) -> tuple[AnyStudy, Layout, list[TaskResult]]:
+    """Train the networks of a study, and return it with its layout, in which all are there.
 
-    A recipe's training and test data become those splits of the study's data set, where that is
-    another one; the checkpoint then bears its name too. Raises InputError for what cannot work
-    before the first training: all is checked with the untrained networks.
+    Those of a graph are trained side by side on the runner, and shards are measured beside it,
+    whose results come third; those of the old form are trained here, one after the other.
+
+    In the old form a recipe's training and test data become those splits of the study's data set,
+    where that is another one; the checkpoint then bears its name too. Raises InputError for what
+    cannot work before the first training: all is checked with the untrained networks.
     """
+    study, layout = untrained(study, load)
+    if layout.trainings:
+        prepared = prepare_layout(study, layout, load)
+        if missing := pending(layout.trainings):
+            tell(prepared, missing)
+    if isinstance(study, GraphStudy):
+        layout, measured = train_side_by_side(study, layout, load, runner, store)
+        return study, layout, measured
+    for name, training in layout.trainings.items():
+        layout = layout.trained(name, str(_trained(name, training)))
+    models = {**study.models, **{name: layout.networks[name] for name in layout.trainings}}
+    return replace(study, models=models, train={}, wrappers={}), layout, []
+
+
+def recipes_of(study: AnyStudy) -> list[str]:
+    """Return the files and names of the recipes that a study reads."""
+    if isinstance(study, Study):
+        return list(study.train.values())
+    models = (model_of(own) for own in members(study.families, "models"))
+    trained = [own for own in models if isinstance(own, TrainedModel)]
+    return [own.recipe if isinstance(own.recipe, str) else own.recipe.base for own in trained]
+
+
+def untrained(study: AnyStudy, load: Loader) -> tuple[AnyStudy, Layout]:
+    """Return a study and its layout with untrained networks.
+
+    In the old form it has its recipes' transforms then.
+    """
+    if isinstance(study, GraphStudy):
+        return study, graph_layout(study, load)
     if not study.train:
-        return study
-    study, prepared, trainings = untrained(study)
-    if missing := pending(trainings):
-        tell(prepared, missing)
-    models = dict(study.models)
-    for name, training in trainings.items():
-        models[name] = replace(training.model, checkpoint=str(_trained(name, training)))
-    return replace(study, models=models, train={})
-
-
-def untrained(study: Study) -> tuple[Study, Prepared, dict[str, Training]]:
-    """Return the study with its recipes' transforms, its tasks, and its trainings.
-
-    The tasks are on untrained networks.
-    """
+        return study, layout_of(study)
     dataset = load(study.data)
-    trainings = {name: _training(study, recipe, dataset) for name, recipe in study.train.items()}
+    trainings = {
+        name: _training(study, recipe, dataset, load) for name, recipe in study.train.items()
+    }
     learnt = {
         name: training.data.transform
         for name, training in trainings.items()
         if training.data.transform is not None
     }
     study = replace(study, transforms={**learnt, **study.transforms})
-    models = {**study.models, **{name: training.network for name, training in trainings.items()}}
-    return study, prepare(replace(study, models=models, train={})), trainings
+    return study, layout_of(study, trainings)
 
 
 def _trained(name: str, training: Training) -> Path:
@@ -82,7 +111,7 @@ def _trained(name: str, training: Training) -> Path:
     return result.checkpoint
 
 
-def _training(study: Study, recipe: str, dataset: Dataset) -> Training:
+def _training(study: Study, recipe: str, dataset: Dataset, load: Loader) -> Training:
     """Read a recipe and put it on the study's data set and results folder."""
     training: Training = read(Training, recipe, "recipes")
     settings = study.run
@@ -93,10 +122,10 @@ def _training(study: Study, recipe: str, dataset: Dataset) -> Training:
         name: getattr(settings, name) for name in ("out", "tracking_uri", "track", "tracking_wait")
     }
     place = replace(training.run, threads=threads, **shared)
-    return on_data(replace(training, run=place), study.data, dataset)
+    return on_data(replace(training, run=place), study.data, dataset, load)
 
 
-def on_data(training: Training, data: DataSpec, dataset: Dataset) -> Training:
+def on_data(training: Training, data: DataSpec, dataset: Dataset, load: Loader) -> Training:
     """Return the training on the data set of `data`, already loaded as `dataset`.
 
     If that is another data set, the training's name gets its name too.
@@ -111,11 +140,11 @@ def on_data(training: Training, data: DataSpec, dataset: Dataset) -> Training:
             data=_moved(training.data, data, "train"),
             test=None if training.test is None else _moved(training.test, data, "test"),
         )
-    _check_apart(training.data, dataset)
+    _check_apart(training.data, dataset, load)
     return training
 
 
-def _check_apart(learnt: DataSpec, measured: Dataset) -> None:
+def _check_apart(learnt: DataSpec, measured: Dataset, load: Loader) -> None:
     """Raise InputError if a measured sample is also learnt: some data sets have no splits."""
     known = load(learnt)
     common, ours, theirs = np.intersect1d(measured.indices, known.indices, return_indices=True)

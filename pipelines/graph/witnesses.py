@@ -1,8 +1,10 @@
 """The input and output files of a study, whose change means that it has to be run again."""
 
+from advcore.pipelines.graph.layout import Layout
 from advcore.pipelines.graph.report import Report
 from advcore.pipelines.graph.saved_answer import Stats, stats
-from advcore.pipelines.graph.settings import Study
+from advcore.pipelines.graph.settings import AnyStudy
+from advcore.pipelines.graph.trained_models import recipes_of
 from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.shipped import find
 from advcore.workers.code import own_names, reach
@@ -12,23 +14,28 @@ from advcore.workers.stores.folder_store import FolderStore
 from advcore.workers.stores.store import Store
 
 
-def input_files(study: Study, resolved: Study) -> Stats | None:
+def input_files(study: AnyStudy, layout: Layout) -> Stats | None:
     """Return the recipes, data, checkpoints and own modules of a study; None if one is not local.
 
-    `resolved` is the study with its trained models.
+    `layout` has its trained models.
     """
-    data = files(study.data)
+    data = [files(spec) for spec in layout.data.values()]
     checkpoints = [
-        spec.checkpoint for spec in resolved.models.values() if spec.checkpoint is not None
+        spec.checkpoint for spec in layout.networks.values() if spec.checkpoint is not None
     ]
-    if data is None or any(":/" in checkpoint for checkpoint in checkpoints):
+    if None in data or any(":/" in checkpoint for checkpoint in checkpoints):
         return None
-    recipes = [find(recipe, "recipes").absolute() for recipe in study.train.values()]
+    recipes = [find(recipe, "recipes").absolute() for recipe in recipes_of(study)]
     own = [expand_path(checkpoint).absolute() for checkpoint in checkpoints]
-    settings = [schema.unstructure(resolved), *(schema.load_yaml(recipe) for recipe in recipes)]
+    settings = [
+        schema.unstructure(study),
+        *(schema.unstructure(spec) for spec in layout.networks.values()),
+        *(schema.load_yaml(recipe) for recipe in recipes),
+    ]
     modules = [file for name in own_names(settings) for file in reach(name).witnesses]
+    held = [file for found in data for file in found or ()]
     try:
-        return stats([*recipes, *data, *own, *modules])
+        return stats([*recipes, *held, *own, *modules])
     except OSError:
         return None
 

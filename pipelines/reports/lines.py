@@ -136,7 +136,7 @@ def _legend(figure: Figure, axes: Axes) -> None:
     """Draw the legend below the chart, in as many columns as fit."""
     handles, labels = axes.get_legend_handles_labels()
     if labels:
-        columns = max(1, min(len(labels), 95 // (max(map(len, labels)) + 8)))
+        columns = max(1, min(len(labels), 80 // (max(map(len, labels)) + 8)))
         figure.legend(
             handles,
             labels,

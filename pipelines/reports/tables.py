@@ -10,6 +10,9 @@ from advcore.probes import Curve, Summary
 POINTS = 9
 """A curve is shown on the terminal at so many of its points at most, and at its largest."""
 
+WIDEST = 6
+"""Largest number of models that have a column each."""
+
 Text = Callable[[str], str]
 """Function that makes texts of strangers safe for the place where they are shown."""
 
@@ -47,7 +50,10 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1
 
 
 def scalars(summaries: Mapping[str, Summary], text: Text = visible) -> str:
-    """Return a table with one row a scalar, one column a model; empty where there is none."""
+    """Return a table with one row a scalar, one column a model; empty where there is none.
+
+    Where the models are more than `WIDEST`, each has a row.
+    """
     names = list(dict.fromkeys(name for summary in summaries.values() for name in summary.scalars))
     rows = [
         [
@@ -56,6 +62,9 @@ def scalars(summaries: Mapping[str, Summary], text: Text = visible) -> str:
         ]
         for name in names
     ]
+    if len(summaries) > WIDEST:
+        turned = [[model, *(row[i] for row in rows)] for i, model in enumerate(summaries, 1)]
+        return markdown(["", *(row[0] for row in rows)], turned) if rows else ""
     return markdown(["", *summaries], rows) if rows else ""
 
 

@@ -47,6 +47,7 @@ class RunSettings:
         figures: file kinds of the figures, separated by commas: png, svg, pdf.
         track: log to MLflow.
         tracking_wait: time to wait at the end for an unreachable MLflow, in seconds.
+        most: largest number of members to which a study's axes may expand it.
     """
 
     runner: Literal["inline", "ray"] = "inline"
@@ -65,6 +66,7 @@ class RunSettings:
     figures: str = "png"
     track: bool = True
     tracking_wait: float = 60.0
+    most: int = 10_000
 
     def __post_init__(self) -> None:
         if self.address is not None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.plan import prepare
 from advcore.pipelines.graph.settings import Study
 from advcore.pipelines.graph.trained_models import on_data
@@ -180,7 +181,7 @@ def plan_of(sweep: Sweep) -> Plan:
     place = TrainSettings(threads=sweep.run.cpus, device="auto" if sweep.run.gpus else "cpu")
     training = replace(sweep.base(), run=place)
     if sweep.data is not None:
-        training = on_data(training, sweep.data, load(sweep.data))
+        training = on_data(training, sweep.data, load(sweep.data), Loader())
     training = replace(training, name=sweep.name)
     if sweep.validation is not None:
         if training.validation is not None:
@@ -231,10 +232,12 @@ def check_trial_settings(plan: Plan, points: list[Point]) -> None:
 def settings_that_define_trials(training: Training) -> dict[str, Any]:
     """Return the settings that decide a training's result.
 
-    A checkpoint's content counts, its path does not.
+    A checkpoint's content counts, its path does not; nor does the seed that is the default.
     """
     settings = training_settings(training)
     settings["model"].pop("checkpoint")
+    if not settings["model"]["seed"]:
+        del settings["model"]["seed"]
     del settings["name"]
     return settings
 

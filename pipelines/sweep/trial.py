@@ -23,7 +23,6 @@ from advcore.probes import Table
 from advcore.workers.errors import InputError
 from advcore.workers.inline import Inline
 from advcore.workers.stores.store import open_store
-from advcore.workers.tasks import DATA
 from advcore.workers.training.epoch_loop import ABOUT, MODEL
 
 
@@ -106,25 +105,23 @@ def _study_measured(
     plan: Plan, training: Training, prepared: Prepared
 ) -> tuple[dict[str, list[str]], dict[str, float], dict[str, str]]:
     """Return the same for one study."""
-    study = prepared.study
+    probes = prepared.probes()
     store = open_store(plan.store, create=False)
-    tasks = prepared.all_works()
+    tasks = prepared.all_tasks()
     missing = set(store.missing(task.key for task in tasks))
     place = Inline(plan.store, training.run.threads, training.run.device)
     tasks = [task for task in tasks if task.key in missing]
-    for result in place.run(tasks, {DATA: prepared.dataset}):
+    for result in place.run(tasks, prepared.datasets):
         if not result.ok:
             raise RuntimeError(result.error)
-    rows = {probe: [task.key for task in own] for (_, probe), own in prepared.works.items()}
+    rows = {probe: [task.key for task in own] for (_, probe), own in prepared.tasks.items()}
     accuracy = accuracy_of(
         store.metadata_all([key for keys in rows.values() for key in keys]), prepared.dataset.labels
     )
     numbers: dict[str, float] = {}
     warnings: dict[str, str] = {}
     for name, keys in rows.items():
-        summary = warned(
-            checked(study.probes[name].summarise(Table(store.read_all(keys)))), accuracy
-        )
+        summary = warned(checked(probes[name].summarise(Table(store.read_all(keys)))), accuracy)
         numbers |= {f"{name}/{word}": value for word, value in summary_numbers(summary).items()}
         warnings |= {f"{name}.{word}": sentence for word, sentence in summary.warnings.items()}
     return rows, numbers, warnings

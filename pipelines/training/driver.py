@@ -84,7 +84,7 @@ def _train(training: Training) -> Trained:
     opened = make_tracker(training.run.track, training.run.tracking_uri, out).open(
         training.run.experiment, ready.identity, training.name
     )
-    start_run(opened, lambda: _describe(opened, training, ready))
+    start_run(opened, lambda: describe_in_mlflow(opened, training, ready))
     with background_log(opened, training.run.tracking_wait) as log:
         try:
             history = _watched(ready, folder, log.run, training.run)
@@ -144,7 +144,7 @@ def _tell_overfitting(record: Run, history: list[dict[str, float]], bar: tqdm) -
             )
 
 
-def _describe(record: Run, training: Training, ready: Loaded) -> None:
+def describe_in_mlflow(record: Run, training: Training, ready: Loaded) -> None:
     """Log the parameters, tags and data sets of a training."""
     test = ready.test
     settings = plain_without_secrets(training_settings(training))

@@ -98,7 +98,7 @@ def test_a_checkpoint_of_the_driver_goes_to_other_machines_through_the_store(
     tiny: dict[str, Any], place: Path, s3: S3
 ) -> None:
     study = study_of(tiny)
-    works = prepare(study).all_works()
+    works = prepare(study).all_tasks()
     assert upload_checkpoints(works, open_store(str(place / "store"))) == works
     sent = upload_checkpoints(works, open_store(s3.url("store")))
     (place / "one.safetensors").unlink()

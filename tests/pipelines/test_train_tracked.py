@@ -92,7 +92,7 @@ def test_an_interrupted_training_goes_on_in_its_run_and_its_network_comes_back(
                 "run": {"out": str(folder)},
             },
         )
-        path = prepare(study).works["small", "curvature"][0].model.checkpoint
+        path = prepare(study).tasks["small", "curvature"][0].model.checkpoint
         assert path is not None
         assert Path(path).read_bytes() == weights
     further = replace(further, run=replace(further.run, track=False))

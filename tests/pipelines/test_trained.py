@@ -10,8 +10,9 @@ import yaml
 from advcore.pipelines.claims import Measured
 from advcore.pipelines.claims.results import by_place
 from advcore.pipelines.graph.driver import run_study
+from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.settings import Study
-from advcore.pipelines.graph.trained_models import with_trained
+from advcore.pipelines.graph.trained_models import untrained
 from advcore.pipelines.printing import render_report
 from advcore.pipelines.settings import schema
 from advcore.workers.errors import InputError
@@ -132,11 +133,10 @@ def test_a_recipe_learns_the_studys_own_data_set(study: dict[str, Any], place: P
     study["data"] = {"name": "mnist5k", "split": "test", "samples": 20}
     study["train"] = {"flipped": "flipped.yaml"}
     del study["models"], study["claims"]
-    spec = with_trained(schema.structure(Study, study), lambda *render_report: None).models[
-        "flipped"
-    ]
+    _, layout = untrained(schema.structure(Study, study), Loader())
+    spec = layout.networks["flipped"]
     assert (spec.classes, spec.arguments) == (10, {"channels": 1, "side": 28})
-    assert Path(str(spec.checkpoint)).name == "flipped-mnist5k.safetensors"
+    assert layout.trainings["flipped"].checkpoint.name == "flipped-mnist5k.safetensors"
 
 
 @pytest.mark.parametrize("data", ["npz:own.npz", "digits"])

@@ -1,0 +1,130 @@
+"""The layout of a graph: its members as networks, trainings, data sets and measurements."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from advcore.pipelines.claims import Claim
+from advcore.pipelines.claims.each import each_of
+from advcore.pipelines.graph.axes import Label
+from advcore.pipelines.graph.entries import data_of, model_of, training_of
+from advcore.pipelines.graph.layout import Layout, Planned, layout_of
+from advcore.pipelines.graph.loader import Loader
+from advcore.pipelines.graph.members import Families, Family, Member, labelled
+from advcore.pipelines.graph.settings import AnyStudy, GraphStudy, Study
+from advcore.pipelines.settings import schema
+from advcore.pipelines.training.settings import Training
+from advcore.probes import Probe
+from advcore.workers.datasets import DataSpec
+from advcore.workers.errors import InputError
+from advcore.workers.models import ModelSpec
+
+
+def graph_layout(study: GraphStudy, load: Loader) -> Layout:
+    """Return the layout of a graph; recipes are read, and what is learnt is loaded for it.
+
+    Raises InputError, with the place in the document, for whatever is no valid entry, and for
+    kinds that are not there.
+    """
+    families = study.families
+    for section in ("fits", "tables"):
+        for name, entry in getattr(study, section).items():
+            raise InputError(
+                f"{section}.{name}: there is no kind {entry.get('kind')!r} of {section}: leave "
+                "it out"
+            )
+    data = {own.label: data_of(own) for own in members(families, "data_sets")}
+    networks, trainings, starts = _networks(families, data, study, load)
+    return Layout(data, networks, planned_of(study), trainings, starts, _claims(study, families))
+
+
+def planned_of(study: AnyStudy) -> tuple[Planned, ...]:
+    """Return what a study measures; one of the old form has its trained models."""
+    if isinstance(study, Study):
+        return layout_of(study).planned
+    families = study.families
+    return tuple(_planned(own, families) for own in members(families, "probes"))
+
+
+def members(families: Families, section: str) -> Iterator[Member]:
+    """Yield the members of all families of a section."""
+    for family in families.values():
+        if family.section == section:
+            yield from family.members.values()
+
+
+def _label(member_id: str) -> str:
+    """Return the label in a member's id."""
+    return member_id.partition(".")[2]
+
+
+def _networks(
+    families: Families, data: Mapping[str, DataSpec], study: GraphStudy, load: Loader
+) -> tuple[dict[str, ModelSpec], dict[str, Training], dict[str, str]]:
+    """Return the networks by label, the trainings among them, and what these begin with."""
+    networks: dict[str, ModelSpec] = {}
+    trainings: dict[str, Training] = {}
+    starts: dict[str, str] = {}
+    for own in members(families, "models"):
+        model, at = model_of(own), f"models.{own.family}"
+        if isinstance(model, ModelSpec):
+            networks[own.label] = model
+            continue
+        spec = data[_label(model.data)]
+        start = ""
+        if model.start is not None:
+            starts[own.label] = _label(model.start)
+            begins = trainings.get(starts[own.label])
+            start = begins.name if begins else repr(networks[starts[own.label]])
+        training = training_of(model, at, spec, load(spec), start, study.run)
+        trainings[own.label] = training
+        networks[own.label] = replace(training.network, wrapper=model.wrapper)
+    return networks, trainings, starts
+
+
+def _planned(member: Member, families: Families) -> Planned:
+    """Return what a member of a probe's family measures."""
+    at = f"probes.{member.family}"
+    settings = dict(member.settings)
+    network, data = (_member(settings.pop(key), families) for key in ("model", "data"))
+    probe: Probe = schema.structure(Probe, settings, at)  # type: ignore[type-abstract]
+    own = {axis: label for axis, label in member.at.items() if axis not in (*network.at, "model")}
+    return Planned(
+        member.family,
+        labelled(network.label, own),
+        network.family,
+        member.at,
+        network.label,
+        data.label,
+        probe,
+    )
+
+
+def _member(member_id: str, families: Families) -> Member:
+    section, _, label = member_id.partition(".")
+    return families[section, label.split(" ")[0]].members[member_id]
+
+
+def _claims(study: GraphStudy, families: Families) -> dict[str, Claim]:
+    """Return the claims, each once for every label of the axes of its `each`."""
+    claims: dict[str, Claim] = {}
+    for name, entry in study.claims.items():
+        at = f"claims.{name}"
+        of = entry.get("of")
+        numbers = of if isinstance(of, Mapping) else entry
+        probe = numbers.get("probe")
+        if probe not in study.probes:
+            raise InputError(
+                f"{at}: it names the probe {probe!r}; known: {', '.join(study.probes)}"
+            )
+        axes = _labels(families["probes", str(probe)])
+        for own_name, own in each_of(name, entry, axes).items():
+            claims[own_name] = schema.structure(Claim, own, at)  # type: ignore[type-abstract]
+    return claims
+
+
+def _labels(family: Family) -> dict[str, list[Label]]:
+    """Return the labels of each axis of a family, in order."""
+    return {
+        axis: list(dict.fromkeys(own.at[axis] for own in family.members.values() if axis in own.at))
+        for axis in family.axes
+    }

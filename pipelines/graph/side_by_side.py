@@ -1,0 +1,211 @@
+"""The trainings of a graph as tasks: side by side, and beside the measuring of what is trained."""
+
+import hashlib
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tqdm import tqdm
+
+from advcore.pipelines.graph.collecting import last_line
+from advcore.pipelines.graph.layout import Layout
+from advcore.pipelines.graph.loader import Loader
+from advcore.pipelines.graph.plan import prepare_layout
+from advcore.pipelines.graph.settings import GraphStudy
+from advcore.pipelines.machine.lock import exclusive_lock
+from advcore.pipelines.tracking.checkpoints import upload_checkpoints
+from advcore.pipelines.training.finished import note_finished
+from advcore.pipelines.training.loading import describe
+from advcore.pipelines.training.settings import Training
+from advcore.probes import Comparison
+from advcore.workers.checkpoints import atomic_write, read_metadata
+from advcore.workers.errors import InputError
+from advcore.workers.slices import NETWORK, ORIGIN
+from advcore.workers.stores.store import Store
+from advcore.workers.tasks import Runner, Task, TaskResult, Train, Work
+from advcore.workers.training.loading import Loaded, check_training, with_samples
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training as a task: its samples, and the names of the networks that come of it."""
+
+    training: Training
+    ready: Loaded
+    task: Train
+    labels: tuple[str, ...]
+
+
+class Trainings:
+    """The trainings of a study on their way.
+
+    `layout` has the weights of those that are finished; `measured` are the results of shards that
+    were measured beside the others, `failed` those of trainings that failed.
+    """
+
+    def __init__(
+        self, study: GraphStudy, layout: Layout, load: Loader, store: Callable[[], Store]
+    ) -> None:
+        self.layout = layout
+        self.measured: list[TaskResult] = []
+        self.failed: list[TaskResult] = []
+        self._study = study
+        self._load = load
+        self._store = cache(store)
+        self._jobs: dict[str, Job] = {}
+        self._known: set[str] = set()
+
+    def released(self) -> list[Work]:
+        """Return the trainings whose first weights are there, and what their networks wait for.
+
+        A network that is there already, as the result of exactly its training, is taken as it is.
+        """
+        found: list[Work] = []
+        progress = True
+        while progress:
+            progress = False
+            for name, labels in self._waiting().items():
+                job = self._job(labels)
+                self._known.add(name)
+                progress = True
+                if (
+                    read_metadata(job.training.checkpoint).get("advcore.training")
+                    == job.ready.identity
+                ):
+                    self._take(job)
+                else:
+                    self._jobs[job.task.key] = job
+                    found.append(job.task)
+        return [*found, *(self._measurable() if self._jobs else [])]
+
+    def after(self, result: TaskResult) -> Sequence[Work]:
+        """Note a result, and return what it releases."""
+        job = self._jobs.get(result.key)
+        if job is None:
+            self.measured.append(result)
+            return []
+        if not result.ok:
+            self.failed.append(result)
+            return []
+        self._fetch(job)
+        note_finished(job.training, job.ready)
+        self._take(job)
+        return self.released()
+
+    def _waiting(self) -> dict[str, list[str]]:
+        """Return the labels of trainings by name that may begin and that nobody has begun."""
+        layout, waiting = self.layout, dict[str, list[str]]()
+        for label, training in layout.trainings.items():
+            start = layout.starts.get(label)
+            if training.name in self._known:
+                continue
+            if start is None or start not in layout.trainings or self._has_weights(start):
+                waiting.setdefault(training.name, []).append(label)
+        return waiting
+
+    def _has_weights(self, label: str) -> bool:
+        return self.layout.networks[label].checkpoint is not None
+
+    def _job(self, labels: Sequence[str]) -> Job:
+        layout, label = self.layout, labels[0]
+        training = layout.trainings[label]
+        start = layout.starts.get(label)
+        if start is not None:
+            checkpoint = layout.networks[start].checkpoint
+            training = replace(training, model=replace(training.model, checkpoint=checkpoint))
+        described, data = describe(training), self._load(training.data)
+        classes = check_training(described, data, None, training.run.device)
+        identity = described.identity(data.digest)
+        ready = with_samples(described, data, None, data.digest, identity, classes)
+        threads = self._study.run.threads or 1
+        key = hashlib.sha256(f"training {identity} {threads}".encode()).hexdigest()
+        name = next(own for own, spec in layout.data.items() if spec == training.data)
+        task = Train(key, label, described, data.digest, identity, name, threads=threads)
+        return Job(training, ready, task, tuple(labels))
+
+    def _fetch(self, job: Job) -> None:
+        """Bring a finished network from the store into the folder of results."""
+        place = job.training.checkpoint
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory() as folder:
+            for ending, target in ((ORIGIN, place.with_suffix(".json")), (NETWORK, place)):
+                file = Path(folder) / f"file{ending}"
+                self._store().fetch(job.task.key, ending, file)
+                with atomic_write(target) as unfinished:
+                    shutil.copyfile(file, unfinished)
+
+    def _take(self, job: Job) -> None:
+        for label in job.labels:
+            self.layout = self.layout.trained(label, str(job.training.checkpoint))
+
+    def _measurable(self) -> list[Task]:
+        """Return the shards that can be measured now and that the store lacks.
+
+        Comparisons wait until all networks are there.
+        """
+        layout = self.layout
+        there = {
+            name: spec
+            for name, spec in layout.networks.items()
+            if name not in layout.trainings or spec.checkpoint is not None
+        }
+        planned = tuple(
+            own
+            for own in layout.planned
+            if own.network in there and not isinstance(own.settings, Comparison)
+        )
+        part = replace(layout, networks=there, planned=planned, claims={})
+        tasks = prepare_layout(self._study, part, self._load).all_tasks()
+        missing = set(self._store().missing(task.key for task in tasks))
+        return upload_checkpoints([task for task in tasks if task.key in missing], self._store())
+
+
+def train_side_by_side(
+    study: GraphStudy,
+    layout: Layout,
+    load: Loader,
+    runner: Runner,
+    store: Callable[[], Store],
+) -> tuple[Layout, list[TaskResult]]:
+    """Train the networks of a graph on a runner, and measure beside it what is trained.
+
+    Return the layout with their weights, and the results of the shards that were measured; those
+    that failed are measured again later. `store` opens the store, where it is needed.
+
+    Raises InputError where a training cannot work, or fails.
+    """
+    trainings = Trainings(study, layout, load, store)
+    with ExitStack() as locks:
+        for name in {own.name for own in layout.trainings.values()}:
+            out = next(iter(layout.trainings.values())).checkpoint.parents[1]
+            locks.enter_context(exclusive_lock(out, "training", name))
+        first = trainings.released()
+        if any(isinstance(task, Train) for task in first):
+            _collect(study.name, trainings, runner, first, load)
+    if trainings.failed:
+        lines = [f"{own.name}: {last_line(own.error)}" for own in trainings.failed]
+        raise InputError(f"training failed: {'; '.join(lines)}")
+    return trainings.layout, [result for result in trainings.measured if result.ok]
+
+
+def _collect(
+    name: str, trainings: Trainings, runner: Runner, first: Sequence[Work], load: Loader
+) -> None:
+    """Run the tasks to their end, with a bar of epochs."""
+    layout = trainings.layout
+    epochs = {own.name: own.recipe.epochs for own in layout.trainings.values()}
+    datasets = {own: load(spec) for own, spec in layout.data.items()}
+    with (
+        tqdm(
+            total=sum(epochs.values()), desc=f"train {name}", unit="epoch", file=sys.stderr
+        ) as bar,
+        closing(runner.run(first, datasets, trainings.after)) as coming,
+    ):
+        for result in coming:
+            bar.set_postfix_str(result.name if result.ok else f"{result.name} FAILED", False)
+            bar.update(len(result.metrics))

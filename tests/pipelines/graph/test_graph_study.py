@@ -1,0 +1,298 @@
+"""Studies as graphs: planned, trained, measured, reported."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from advcore.pipelines import Result, run
+from advcore.pipelines.graph import loader, side_by_side
+from advcore.pipelines.graph.dry_run import describe_dry_run
+from advcore.pipelines.graph.graph_layout import graph_layout, planned_of
+from advcore.pipelines.graph.loader import Loader
+from advcore.pipelines.graph.replicates import charts_over_seeds
+from advcore.pipelines.graph.settings import GraphStudy, Study, read_study
+from advcore.pipelines.settings import schema
+from advcore.pipelines.settings.documents import load_yaml
+from advcore.probes import Lines, Series
+from advcore.workers.errors import InputError
+from advcore.workers.models import ModelSpec, content_hash
+
+NETWORK = {"architecture": "perceptron", "width": 16}
+
+
+def document(out: Path, **changes: Any) -> dict[str, Any]:
+    return {
+        "name": "small",
+        "axes": {"seed": 2},
+        "data_sets": {
+            "train": {"name": "digits", "split": "train", "samples": 300},
+            "few": {"name": "digits", "split": "train", "samples": 50, "seed": 1},
+            "test": {"name": "digits", "samples": 40},
+        },
+        "models": {
+            "plain": {
+                "recipe": {"base": "plain", "set": {"epochs": 2}},
+                "network": NETWORK,
+                "data": "train",
+                "seed": "$seed",
+            },
+            "tuned": {
+                "recipe": {"base": "plain", "set": {"epochs": 1}},
+                "network": NETWORK,
+                "data": "few",
+                "start": "plain",
+                "seed": "$seed",
+            },
+        },
+        "probes": {
+            "robustness": {
+                "kind": "robustness",
+                "model": ["plain", "tuned"],
+                "data": ["few", "test"],
+                "eps": [0.1, 0.5],
+                "attacks": [{"kind": "fgsm", "norm": "l2"}],
+            }
+        },
+        "claims": {
+            "small_eps": {
+                "kind": "level",
+                "says": "some are right",
+                "of": {
+                    "probe": "robustness",
+                    "column": "broken_at",
+                    "above": 0.0,
+                    "where": {"data": "test", "attack": "fgsm-l2"},
+                    "statistic": "mean",
+                },
+                "each": "model",
+                "at_least": 0.0,
+            },
+        },
+        "run": {"runner": "inline", "out": str(out), "track": False, "threads": 1},
+        **changes,
+    }
+
+
+def study(out: Path, **changes: Any) -> GraphStudy:
+    return schema.structure(GraphStudy, document(out, **changes))
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    return run(study(tmp_path_factory.mktemp("graph")))
+
+
+def test_a_family_has_one_table_with_a_column_an_axis(measured: Result) -> None:
+    table = measured.table("robustness")
+    assert set(table["model"]) == {"plain", "tuned"}
+    sizes = table.groupby(["model", "data", "seed"])["sample"].nunique()
+    assert dict(sizes) == {
+        (model, data, seed): count
+        for model in ("plain", "tuned")
+        for data, count in (("few", 50), ("test", 40))
+        for seed in (0, 1)
+    }
+    assert sorted(
+        path.stem for path in (measured.folder / "tables/robustness").glob("*.parquet")
+    ) == [
+        "plain",
+        "tuned",
+    ]
+
+
+def test_a_claim_is_made_for_each_label(measured: Result) -> None:
+    assert list(measured.claims) == ["small_eps model=plain", "small_eps model=tuned"]
+    for claim in measured.claims.values():
+        assert claim["verdict"] == "yes"
+        assert claim["resampled"] == "2 seeds, 40 samples in each"
+    table = measured.table("robustness")
+    own = table[(table["model"] == "plain") & (table["data"] == "test")]
+    assert measured.claims["small_eps model=plain"]["value"] == pytest.approx(
+        (own[own["attack"] == "fgsm-l2"]["broken_at"] > 0).mean()
+    )
+
+
+def test_numbers_stand_by_member(measured: Result) -> None:
+    members = measured.scalars["robustness"]
+    assert len(members) == 8
+    assert "tuned seed=1 data=few" in members
+
+
+def test_a_second_run_computes_nothing(measured: Result, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = (measured.folder / "results.json").read_text()
+
+    def never(*arguments: Any) -> None:
+        raise AssertionError("computed again")
+
+    own = read_study(measured.folder / "study.yaml")
+    assert isinstance(own, GraphStudy)
+    monkeypatch.setattr("advcore.workers.actor.Worker.measure", never)
+    monkeypatch.setattr("advcore.workers.actor.Worker.train", never)
+    run(own)
+    assert (
+        json.loads(before)["claims"]
+        == json.loads((measured.folder / "results.json").read_text())["claims"]
+    )
+
+
+def test_what_is_tuned_begins_with_the_weights_of_its_start(tmp_path: Path) -> None:
+    frozen = document(tmp_path)
+    frozen["models"]["tuned"]["recipe"]["set"] = {"epochs": 1, "learning_rate": 1e-9}
+    frozen["axes"] = {"seed": 1}
+    result = run(schema.structure(GraphStudy, frozen))
+    numbers = result.scalars["robustness"]
+    own, start = numbers["tuned seed=0 data=test"], numbers["plain seed=0 data=test"]
+    assert own["accuracy"] == start["accuracy"]
+
+
+def test_equal_members_are_trained_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    models = document(tmp_path)["models"]
+    same = {"first": models["plain"], "second": models["plain"] | {"seed": 1}}
+    own = study(
+        tmp_path,
+        models=same,
+        probes={"robustness": document(tmp_path)["probes"]["robustness"] | {"model": "first"}}
+        | {"other": document(tmp_path)["probes"]["robustness"] | {"model": "second"}},
+        claims={},
+    )
+    layout = graph_layout(own, Loader())
+    names = {label: training.name for label, training in layout.trainings.items()}
+    assert names["first seed=1"] == names["second"] != names["first seed=0"]
+    trained: list[str] = []
+    monkeypatch.setattr(
+        side_by_side, "note_finished", lambda training, ready: trained.append(training.name)
+    )
+    run(own)
+    assert sorted(trained) == sorted(set(names.values()))
+
+
+def test_seeds_change_the_first_weights() -> None:
+    specs = [ModelSpec("perceptron", arguments={"side": 8}, seed=seed) for seed in (0, 0, 1)]
+    first, again, other = map(content_hash, specs)
+    assert first == again != other
+
+
+def test_each_data_set_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    original = loader.load
+
+    def counted(spec: Any) -> Any:
+        read.append(repr(spec))
+        return original(spec)
+
+    monkeypatch.setattr(loader, "load", counted)
+    describe_dry_run(study(tmp_path))
+    assert len(read) == len(set(read)) == 3
+
+
+def test_a_plan_shows_the_graph(tmp_path: Path, measured: Result) -> None:
+    text = describe_dry_run(study(tmp_path))
+    assert "├── train: digits train, 300 samples of 1 x 8 x 8" in text
+    assert "├── plain (2: seed): perceptron trained on digits train: 2 to train" in text
+    assert "beginning with plain: 2 to train" in text
+    assert "└── robustness: Robustness of 8 models and data sets, 8 of 8 shards to measure" in text
+    assert not any(tmp_path.iterdir())
+    own = read_study(measured.folder / "study.yaml")
+    done = describe_dry_run(own)
+    assert "└── robustness: Robustness of 8 models and data sets, there" in done
+    assert "to measure: 0 of 8 shards" in done
+
+
+class Drawn:
+    """A probe that draws one line for each label: its level, and another one at a second seed."""
+
+    def __init__(self) -> None:
+        self.level = 0.0
+
+    def charts(self, tables: Any) -> list[Any]:
+        self.level += 1
+        x = torch.tensor([0.0, 1.0])
+        lines = [Series(label, x, torch.full((2,), self.level)) for label in tables]
+        return [Lines("one", "One", "x", "y", lines, note="Read it. Bands: 95 % (Wilson).")]
+
+
+def test_figures_have_one_line_for_all_seeds(measured: Result) -> None:
+    own = read_study(measured.folder / "study.yaml")
+    assert isinstance(own, GraphStudy)
+    members = [(member, {"sample": torch.arange(3)}) for member in planned_of(own)]
+    (chart,) = charts_over_seeds("p", Drawn(), members)  # type: ignore[arg-type]
+    assert isinstance(chart, Lines)
+    assert [series.label for series in chart.series] == [
+        "plain data=few",
+        "plain data=test",
+        "tuned data=few",
+        "tuned data=test",
+    ]
+    for line in chart.series:
+        assert line.low is not None
+        assert line.high is not None
+        assert (line.low[0], line.y[0], line.high[0]) == (1, 1.5, 2)
+    assert chart.note == "Read it. Means of 2 seeds, in bands from the smallest to the largest."
+    assert measured.figure("robustness").axes
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {
+                "data_sets": {
+                    "made": {"kind": "adversarial", "of": "base"},
+                    "base": {"name": "digits"},
+                }
+            },
+            "data_sets.made: data sets of kind 'adversarial' cannot be made",
+        ),
+        (
+            {"fits": {"uap": {"kind": "universal"}}},
+            "fits.uap: there is no kind 'universal' of fits",
+        ),
+        (
+            {"tables": {"mce": {"kind": "mean_corruption_error", "of": "robustness"}}},
+            "tables.mce: there is no kind 'mean_corruption_error' of tables",
+        ),
+        (
+            {"probes": {"p": {"kind": "shifted", "model": "plain"}}},
+            "probes.p: unknown kind 'shifted'",
+        ),
+        (
+            {"claims": {"c": {"kind": "level", "says": "x", "of": {"probe": "q", "column": "c"}}}},
+            "claims.c: it names the probe 'q'",
+        ),
+        ({"models": {"plain": {"recipe": "nowhere", "data": "train"}}}, "no file 'nowhere'"),
+        (
+            {"models": {"plain": {"recipe": "plain", "data": "train", "sead": 1}}},
+            "models.plain: unknown key 'sead'",
+        ),
+    ],
+)
+def test_refused_before_any_work(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    whole = document(tmp_path, **({"axes": {}} if "models" in changes else {}))
+    whole |= changes
+    if "models" in changes or "data_sets" in changes:
+        whole["models"] = changes.get("models", {"plain": {"recipe": "plain", "data": "made"}})
+        whole["probes"] = {"p": {"kind": "noise", "model": "plain", "data": "base"}}
+        whole["axes"], whole["claims"] = {}, {}
+        whole["data_sets"] |= {"base": {"name": "digits"}, "train": {"name": "digits"}}
+    with pytest.raises(InputError, match=message) as caught:
+        run(schema.structure(GraphStudy, whole))
+    assert "\n" not in str(caught.value)
+    assert not any(tmp_path.rglob("*.safetensors"))
+
+
+@pytest.mark.parametrize("name", ["fig5", "fig7", "membership", "fig14"])
+def test_kinds_of_the_examples_that_are_not_there_are_refused_by_name(name: str) -> None:
+    own = schema.structure(GraphStudy, load_yaml(Path(__file__).parent / f"{name}.yaml"))
+    with pytest.raises(InputError, match="kind '") as caught:
+        graph_layout(own, Loader())
+    assert "\n" not in str(caught.value)
+
+
+def test_both_forms_are_read(tmp_path: Path) -> None:
+    assert isinstance(read_study("demo"), Study)
+    file = tmp_path / "study.yaml"
+    file.write_text(json.dumps(document(tmp_path)))
+    assert isinstance(read_study(file, ["axes.seed=1"]), GraphStudy)
