@@ -46,8 +46,9 @@ bench: .venv/ready  ## speed, as ratios measured in one run
 	$(BIN)/python -m benchmarks.curvature_training
 	$(BIN)/python -m benchmarks.again
 
-bench-cluster: .venv/ready  ## what Ray costs us: the driver with 100 actors, sharding and storing, a model of a large study's time
+bench-cluster: .venv/ready  ## what Ray costs us: the driver with 100 actors, trainings side by side, sharding and storing, a model of a large study's time
 	$(BIN)/python -m benchmarks.driver
+	$(BIN)/python -m benchmarks.trainings
 	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.first_shard
 	$(BIN)/python -m benchmarks.cost

@@ -101,7 +101,7 @@ class Train:
 
 
 Work = Task | Train
-"""What a runner takes."""
+"""Either kind of task that a runner takes."""
 
 
 @dataclass(frozen=True)
@@ -136,8 +136,8 @@ class TaskResult:
 
 
 After = Callable[[TaskResult], Sequence[Work]]
-"""Function that returns the tasks which a finished result releases; those of a key that was there
-before are left out."""
+"""Function that returns the tasks which a task's last result releases, a failed one's too; those of
+a key that was there before are left out."""
 
 
 def no_more(result: TaskResult) -> Sequence[Work]:

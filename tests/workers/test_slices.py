@@ -7,6 +7,7 @@ import pytest
 import torch
 from tiny_probes import PLAIN, Look, tasks, training
 
+from advcore.training import Validation
 from advcore.workers.checkpoints import read_metadata, read_weights
 from advcore.workers.datasets import batch
 from advcore.workers.inline import Inline
@@ -184,3 +185,23 @@ def test_files_beside_the_rows(store, tmp_path, ending):
     assert not place.has(key, ending)
     with pytest.raises(ValueError, match="a key of rows is made of"):
         place.put("../ab", ending, file)
+
+
+def test_patience_ends_a_training_and_the_best_epoch_is_handed_out(dataset, store, tmp_path):
+    """A learning rate that wrecks the network: no epoch is better than the first."""
+    task = replace(training(dataset, learning_rate=50.0, gradient_clip=None), seconds=0.0)
+    validation = Validation(samples=8, patience=2)
+    settings = {**task.training.settings, "validation": {"samples": 8, "patience": 2}}
+    spec = replace(task.training, validation=validation, settings=settings)
+    task = replace(task, training=spec)
+    slices = list(Inline(store, 1).run([task], {DATA: dataset}))
+    ready = with_samples(spec, dataset, None, task.digest, task.identity)
+    epochs = list(run_epochs(ready, tmp_path / "folder", "cpu", 1))
+    assert [one.epoch for one in slices] == [one.epoch for one in epochs]
+    assert [one.done for one in slices] == [False] * (len(epochs) - 1) + [True]
+    assert bytes_of(store, task) == (tmp_path / "folder/model.safetensors").read_bytes()
+    origin = read_origin(open_store(store), task.key)
+    history = [one.metrics for one in epochs]
+    assert origin["epoch"] == validation.best(history)
+    assert validation.stops(history)
+    assert len(epochs) == origin["epoch"] + 2
