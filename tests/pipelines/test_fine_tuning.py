@@ -10,6 +10,7 @@ import yaml
 
 from advcore.pipelines.cli import main
 from advcore.pipelines.settings import schema
+from advcore.pipelines.settings.shipped import find
 from advcore.pipelines.sweep.choice import check_metrics
 from advcore.pipelines.sweep.plan import check_trial_settings, plan_of
 from advcore.pipelines.sweep.settings import Sweep
@@ -218,6 +219,33 @@ def test_what_cannot_start_is_refused_in_one_line(
     with pytest.raises(InputError, match=message) as refusal:
         load_training(training_of(**changes))
     assert "\n" not in str(refusal.value)
+
+
+def shipped(name: str, **changes: Any) -> Training:
+    """The recipe that comes along, made small."""
+    small = {"data": {"name": "mnist5k", "split": "train", "samples": 100}, "test": None}
+    recipe = schema.load_yaml(find(name, "recipes"))
+    recipe["recipe"] |= {"epochs": 2, "batch_size": 32}
+    return schema.structure(Training, recipe | small | {"run": SOURCE["run"]} | changes)
+
+
+def test_the_rung_of_eps_0_is_the_plain_training_bit_for_bit(place: Path) -> None:
+    ladder = schema.load_yaml(find("ladder", "recipes"))["recipe"]
+    ladder["objective"]["adversarial"]["attack"]["eps"] = 0
+    train(shipped("ladder", recipe=ladder | {"epochs": 2, "batch_size": 32}))
+    train(shipped("plain"))
+    rung, plain = weights("ladder"), weights("plain")
+    assert all(torch.equal(rung[name], plain[name]) for name in plain)
+
+
+@pytest.mark.parametrize(("name", "still"), [("head_only", True), ("fine_tune", False)])
+def test_shipped_recipes_go_on_from_a_checkpoint(place: Path, name: str, still: bool) -> None:
+    train(shipped("plain"))
+    model = {"architecture": "lenet", "checkpoint": "out/models/plain.safetensors"}
+    train(shipped(name, model=model))
+    before, after = weights("plain"), weights(name)
+    changed = {key for key in before if not torch.equal(before[key], after[key])}
+    assert changed == ({"11.weight", "11.bias"} if still else set(before))
 
 
 def doubled(num_classes: int) -> torch.nn.Module:
