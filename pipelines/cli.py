@@ -67,7 +67,7 @@ def _main(arguments: list[str]) -> int:
                 file=sys.stderr,
             )
             return 2
-    if arguments == ["--version"]:
+    if arguments[:1] == ["--version"]:
         print(f"advcore {advcore.__version__}")
         return 0
     command = parse(arguments)

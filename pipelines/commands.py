@@ -3,18 +3,20 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, cast
 
 import tyro
 from tyro.conf import Positional
 
 from advcore.pipelines.run_commands import (
     DemoCommand,
+    Flag,
     PlanCommand,
     RunCommand,
     SweepCommand,
     TrainCommand,
 )
+from advcore.pipelines.settings.flags import Address, Folder, Uri
 from advcore.workers.paths import expand_path
 
 
@@ -26,9 +28,9 @@ class UiCommand:
     """folder of results: the --out of run, train, sweep or demo."""
     port: int = 5000
     """port of the page, open to this machine only."""
-    tracking_uri: str | None = None
+    tracking_uri: Uri = None
     """MLflow store of the runs; default: MLFLOW_TRACKING_URI, else the one in `out`."""
-    verbose: bool = False
+    verbose: Flag = False
     """show full tracebacks."""
 
     interrupted = "MLflow is closed"
@@ -53,9 +55,9 @@ class ListCommand:
     With a name, show its sentence, its settings and their defaults.
     """
 
-    name: Positional[str] = ""
+    name: Annotated[Positional[str], tyro.conf.arg(help_behavior_hint="")] = ""
     """name to show in full, such as `pgd`; default: list all names."""
-    verbose: bool = False
+    verbose: Flag = False
     """show full tracebacks."""
 
     interrupted = "nothing was written"
@@ -79,13 +81,13 @@ class DoctorCommand:
 
     out: str = "results"
     """folder of results: the --out of run."""
-    store: str | None = None
+    store: Folder = None
     """place of the rows: a folder or s3://BUCKET/PREFIX; default: a folder in `out`."""
-    address: str | None = None
+    address: Address = None
     """address of a running Ray cluster; default: RAY_ADDRESS."""
-    tracking_uri: str | None = None
+    tracking_uri: Uri = None
     """MLflow server or store; default: MLFLOW_TRACKING_URI, else the one in `out`."""
-    verbose: bool = False
+    verbose: Flag = False
     """show the libraries' messages."""
 
     interrupted = "nothing was changed"
@@ -102,22 +104,37 @@ class DoctorCommand:
 
 
 Command = (
-    Annotated[RunCommand, tyro.conf.subcommand("run")]
-    | Annotated[PlanCommand, tyro.conf.subcommand("plan")]
-    | Annotated[TrainCommand, tyro.conf.subcommand("train")]
-    | Annotated[SweepCommand, tyro.conf.subcommand("sweep")]
-    | Annotated[DemoCommand, tyro.conf.subcommand("demo")]
-    | Annotated[UiCommand, tyro.conf.subcommand("ui")]
-    | Annotated[ListCommand, tyro.conf.subcommand("list")]
-    | Annotated[DoctorCommand, tyro.conf.subcommand("doctor")]
+    RunCommand
+    | PlanCommand
+    | TrainCommand
+    | SweepCommand
+    | DemoCommand
+    | UiCommand
+    | ListCommand
+    | DoctorCommand
 )
+
+COMMANDS: dict[str, type[Command]] = {
+    "run": RunCommand,
+    "plan": PlanCommand,
+    "train": TrainCommand,
+    "sweep": SweepCommand,
+    "demo": DemoCommand,
+    "ui": UiCommand,
+    "list": ListCommand,
+    "doctor": DoctorCommand,
+}
 
 DESCRIPTION = """Measure how deep networks respond to adversarial perturbations: attacks,
 margins and curvature, from a laptop to a GPU cluster.
 
 Begin with `advcore demo`, see what a study can name (`advcore list`), write your own study,
-and run it with `advcore run`.
+and run it with `advcore run`. `advcore --version` prints the version.
 """
+
+
+OLD_FLAGS = ("--no-verbose", "--no-dry-run")
+"""Flags that say what holds without them; commands that have them still work."""
 
 
 def parse(
@@ -125,8 +142,15 @@ def parse(
     default: RunCommand | PlanCommand | TrainCommand | SweepCommand | None = None,
 ) -> Command:
     """Parse the command line; with `default`, flags that are not given take its values."""
-    if default is None:
-        return tyro.cli(Command, prog="advcore", description=DESCRIPTION, args=list(arguments))
-    return tyro.cli(
-        type(default), prog=f"advcore {arguments[0]}", args=list(arguments[1:]), default=default
+    given = [argument for argument in arguments if argument not in OLD_FLAGS]
+    config = (tyro.conf.PositionalMetavarFromFieldName,)
+    name = given[0] if given else ""
+    if default is not None:
+        own, rest = type(default), given[1:]
+        return tyro.cli(own, prog=f"advcore {name}", args=rest, default=default, config=config)
+    if name in COMMANDS:  # alone, so that its messages point to its own help
+        return tyro.cli(COMMANDS[name], prog=f"advcore {name}", args=given[1:], config=config)
+    found = tyro.extras.subcommand_cli_from_dict(
+        {**COMMANDS}, prog="advcore", description=DESCRIPTION, args=given, config=config
     )
+    return cast(Command, found)

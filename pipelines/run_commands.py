@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction
+from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, UseAppendAction
 
 from advcore.pipelines.graph.saved_answer import Question
 from advcore.pipelines.settings.runs import RunSettings, TrainSettings, read_run
@@ -17,6 +17,7 @@ from advcore.pipelines.settings.sweep_runs import SweepSettings
 if TYPE_CHECKING:
     from advcore.pipelines.graph.report import Report
 
+Flag = FlagCreatePairsOff[bool]
 Settings = UseAppendAction[tuple[str, ...]]
 
 
@@ -35,9 +36,9 @@ class RunCommand:
     """study file (YAML), or the name of one that comes with advcore."""
     set: Settings = ()
     """override of a value in the study file: --set probes.margins.family.size=4."""
-    dry_run: bool = False
+    dry_run: Flag = False
     """check everything, print what would be done and how long it would take, and exit."""
-    verbose: bool = False
+    verbose: Flag = False
     """show the libraries' messages and full tracebacks."""
     run: OmitArgPrefixes[RunSettings] = field(default_factory=RunSettings)
 
@@ -77,7 +78,7 @@ class PlanCommand:
     """study file (YAML), or the name of one that comes with advcore."""
     set: Settings = ()
     """override of a value in the study file: --set axes.seed=1."""
-    verbose: bool = False
+    verbose: Flag = False
     """show the libraries' messages and full tracebacks."""
     run: OmitArgPrefixes[RunSettings] = field(default_factory=RunSettings)
 
@@ -109,7 +110,7 @@ class TrainCommand:
     """recipe file (YAML), or the name of one that comes with advcore."""
     set: Settings = ()
     """override of a value in the recipe file: --set recipe.epochs=3."""
-    verbose: bool = False
+    verbose: Flag = False
     """show the libraries' messages and full tracebacks."""
     run: OmitArgPrefixes[TrainSettings] = field(default_factory=TrainSettings)
 
@@ -147,7 +148,7 @@ class SweepCommand:
     """sweep file (YAML), or the name of one that comes with advcore."""
     set: Settings = ()
     """override of a value in the sweep file: --set trials=20."""
-    verbose: bool = False
+    verbose: Flag = False
     """show the libraries' messages and full tracebacks."""
     run: OmitArgPrefixes[SweepSettings] = field(default_factory=SweepSettings)
 
@@ -182,7 +183,7 @@ class DemoCommand:
     """folder of everything that is written."""
     runner: Literal["inline", "ray"] = "ray"
     """place of the measuring: inline in this process, or ray on two actors."""
-    verbose: bool = False
+    verbose: Flag = False
     """show the libraries' messages and full tracebacks."""
 
     interrupted = "what is finished stays, and the same command goes on from there"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from advcore.pipelines.settings.converter import build_value, make_converter
+from advcore.pipelines.settings.flags import Address, Count, Folder, Limit, Uri
 from advcore.pipelines.settings.shipped import read_document
 from advcore.workers.errors import InputError
 
@@ -52,16 +53,16 @@ class RunSettings:
 
     runner: Literal["inline", "ray"] = "inline"
     workers: int | Literal["auto"] = 2
-    threads: int | None = None
+    threads: Count = None
     gpus_per_worker: float = 0.0
-    address: str | None = None
-    shard_seconds: float | None = None
+    address: Address = None
+    shard_seconds: Limit = None
     shard_size: int = 64
     seed: int = 0
     dtype: Literal["float32", "float64"] = "float32"
     out: str = "results"
-    store: str | None = None
-    tracking_uri: str | None = None
+    store: Folder = None
+    tracking_uri: Uri = None
     experiment: str = "advcore"
     figures: str = "png"
     track: bool = True
@@ -128,10 +129,10 @@ class TrainSettings:
         tracking_wait: time to wait at the end for an unreachable MLflow, in seconds.
     """
 
-    threads: int | None = None
+    threads: Count = None
     device: str = "auto"
     out: str = "results"
-    tracking_uri: str | None = None
+    tracking_uri: Uri = None
     experiment: str = "advcore-training"
     track: bool = True
     tracking_wait: float = 60.0

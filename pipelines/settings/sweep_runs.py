@@ -6,6 +6,7 @@ Reading it imports neither torch nor Ray nor MLflow, which take seconds.
 from dataclasses import dataclass
 from typing import Literal
 
+from advcore.pipelines.settings.flags import Address, Folder, Limit, Uri
 from advcore.workers.errors import InputError
 from advcore.workers.stores.s3_requests import address
 
@@ -54,18 +55,18 @@ class SweepSettings:
     cpus: int = 1
     gpus: float = 0.0
     retries: int = 2
-    address: str | None = None
-    store: str | None = None
-    storage: str | None = None
-    time_budget_s: float | None = None
-    gpu_hours: float | None = None
-    cost_per_hour: float | None = None
-    cost: float | None = None
+    address: Address = None
+    store: Folder = None
+    storage: Folder = None
+    time_budget_s: Limit = None
+    gpu_hours: Limit = None
+    cost_per_hour: Limit = None
+    cost: Limit = None
     shard_size: int = 64
     seed: int = 0
     dtype: Literal["float32", "float64"] = "float32"
     out: str = "results"
-    tracking_uri: str | None = None
+    tracking_uri: Uri = None
     experiment: str = "advcore-sweeps"
     track: bool = True
     tracking_wait: float = 60.0

@@ -117,3 +117,29 @@ def test_what_nothing_is_called(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("advcore 0.")
+
+
+def test_the_help_names_the_version_and_no_default_of_none(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for command in ("run", "train", "sweep", "ui", "doctor", "list"):
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        told = capsys.readouterr().out
+        assert "(default: None)" not in told
+        assert "--no-verbose" not in told
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "advcore --version" in capsys.readouterr().out
+
+
+def test_an_unknown_flag_points_to_the_help_of_its_command(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["run", "x.yaml", "--fooo"])
+    assert "advcore run --help" in capsys.readouterr().err
+
+
+def test_the_older_flags_are_taken(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "pgd", "--no-verbose"]) == 0
