@@ -1,4 +1,4 @@
-"""Transforms of a data set's images: interventions on their frequencies.
+"""Transforms of a data set's images: interventions on their frequencies, and another size.
 
 Source: Ortiz-Jimenez et al. 2020, "Hold me tight".
 """
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from advcore.frequency import cut_off, flip, high_pass, low_pass
 
@@ -14,10 +15,10 @@ from advcore.frequency import cut_off, flip, high_pass, low_pass
 class Transform(Protocol):
     """A frozen dataclass of settings: a linear map of images, row by row.
 
-    It takes `(B, C, H, W)` to the same shape.
+    It takes `(B, C, H, W)` to the same shape, or to another size as `Resize` does.
 
-    Images of [0, 1] may leave it. As it is linear, the mean of transformed images is the
-    transformed mean.
+    Images of [0, 1] may leave it, see `keeps_box`. As it is linear, the mean of transformed images
+    is the transformed mean.
     """
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -78,10 +79,38 @@ class CutOff:
         return cut_off(images, self.band)
 
 
+@dataclass(frozen=True)
+class Resize:
+    """Images of `size` x `size` pixels: bilinear, without aliasing where they become smaller.
+
+    A pixel is a mean of pixels, with weights that are no less than 0, so images stay in [0, 1]. An
+    image that is no square is squeezed into one.
+
+    Attributes:
+        size: height and width, in pixels.
+    """
+
+    size: int
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Return the transformed images `(B, C, size, size)`."""
+        if self.size < 1:
+            raise ValueError(f"size must be at least 1 pixel; got {self.size}")
+        resized = interpolate(images, (self.size, self.size), mode="bilinear", antialias=True)
+        low, high = images.amin((1, 2, 3), keepdim=True), images.amax((1, 2, 3), keepdim=True)
+        return resized.clamp(low, high)  # but for the rounding they are in between
+
+
+def keeps_box(transform: Transform | None) -> bool:
+    """Return whether images in [0, 1] stay there."""
+    return transform is None or isinstance(transform, Resize)
+
+
 TRANSFORMS: dict[str, type] = {
     "flip": Flip,
     "low_pass": LowPass,
     "high_pass": HighPass,
     "cut_off": CutOff,
+    "resize": Resize,
 }
 """The transforms that a data set can name by `kind`."""

@@ -23,9 +23,9 @@ from advcore.workers.shards import Shard
 def check_box(name: str, holder: object, dataset: Dataset) -> None:
     """Raise InputError if a probe or objective attacks in the box, and images are not in it.
 
-    The box is [0, 1]; a transform takes images out of it.
+    The box is [0, 1]; most transforms take images out of it.
     """
-    if dataset.transform is not None and needs_box(holder):
+    if not dataset.in_box and needs_box(holder):
         raise InputError(
             f"{name} attacks in the box [0, 1], which images transformed by {dataset.transform!r} "
             "leave: take attacks with box: false (deepfool, say), or leave it or the transform out"

@@ -47,15 +47,16 @@ def profile_chart(
             (),
         )
     largest = max(values.abs().max().item() for values in spectra.values())
-    seen = torch.stack(
-        [(values.abs() > NEGLIGIBLE * largest).any(0) for values in spectra.values()]
-    ).any(0)
-    seen[0] |= not seen.any()  # flat everywhere: one rank of zeros to show
+    by_size: dict[int, dict[str, Tensor]] = {}  # models may see images of other sizes
+    for model, values in spectra.items():
+        by_size.setdefault(values.shape[1], {})[model] = values
+    seen = {size: _seen(alike, largest) for size, alike in by_size.items()}
+    most = max(by_size)
     signed = any((values < -NEGLIGIBLE * largest).any() for values in spectra.values())
     both_ends = signed and whole
-    ranks = torch.arange(1, len(seen) + 1)
+    ranks = {size: torch.arange(1, size + 1) for size in by_size}
     if both_ends:
-        ranks = ranks.minimum(ranks.flip(0))
+        ranks = {size: own.minimum(own.flip(0)) for size, own in ranks.items()}
     notes = [
         "Median over samples in its 95 % interval, and between the quartiles. A sample that the "
         "network is sure of has next to none, however steep the network is: this is confidence "
@@ -65,8 +66,9 @@ def profile_chart(
         notes.append(
             "Upper arm: from the largest eigenvalue down; lower arm: from the smallest up."
         )
-    if not seen.all():
-        notes.append(_rest(seen, spectra, whole))
+    notes += [
+        _rest(seen[size], alike, whole) for size, alike in by_size.items() if not seen[size].all()
+    ]
     return Lines(
         name="eigenvalues",
         title="Curvature of the loss at the samples"
@@ -75,16 +77,29 @@ def profile_chart(
         + (
             ", counted from the nearer end of the spectrum"
             if both_ends
-            else _measured(bottom, seen)
+            else _measured(bottom, seen[most])
         ),
         y_label="eigenvalue of the input Hessian "
         + (f"at step {step:g} " if step else "")
         + "(loss per pixel unit²)",
-        series=[medians(model, ranks[seen], values[:, seen]) for model, values in spectra.items()],
+        series=[
+            medians(model, ranks[size][seen[size]], values[:, seen[size]])
+            for model, values in spectra.items()
+            for size in (values.shape[1],)
+        ],
         x_scale="log" if both_ends else "linear",
         y_scale="linear" if largest == 0 else "symlog" if signed else "log",
         note=" ".join(notes),
     )
+
+
+def _seen(spectra: Mapping[str, Tensor], largest: float) -> Tensor:
+    """Return which ranks `(n,)` are shown of spectra of one length."""
+    seen = torch.stack(
+        [(values.abs() > NEGLIGIBLE * largest).any(0) for values in spectra.values()]
+    ).any(0)
+    seen[0] |= not seen.any()  # flat everywhere: one rank of zeros to show
+    return seen
 
 
 def _finite(values: Tensor) -> Tensor:

@@ -136,7 +136,7 @@ def on_data(training: Training, data: DataSpec, dataset: Dataset, load: Loader) 
         training = replace(
             training,
             name=re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{training.name}-{Path(data.name).name}"),
-            model=_fitting(training.model, dataset),
+            model=_fitting(training.model, replace(dataset, transform=training.data.transform)),
             data=_moved(training.data, data, "train"),
             test=None if training.test is None else _moved(training.test, data, "test"),
         )

@@ -12,11 +12,11 @@ from advcore.classifier import Around
 from advcore.probes import Batch, Curvature, Examples, Margins, Robustness
 from advcore.subspaces import DCTDiagonal
 from advcore.training import AdversarialTraining, CrossEntropy
-from advcore.transforms import TRANSFORMS, CutOff, Flip, HighPass, LowPass
+from advcore.transforms import TRANSFORMS, CutOff, Flip, HighPass, LowPass, Resize, keeps_box
 
 SHAPE = (2, 8, 6)
 IMAGES = oracles.images(4, SHAPE)
-ALL = [Flip(), LowPass(3), HighPass(3), CutOff(3)]
+ALL = [Flip(), LowPass(3), HighPass(3), CutOff(3), Resize(5)]
 
 every_transform = pytest.mark.parametrize("transform", ALL, ids=repr)
 
@@ -51,9 +51,31 @@ def test_normalised_transformed_images_are_transformed_normalised_ones(transform
         normalised(transform(IMAGES)), transform((IMAGES - mean) / std), rtol=1e-6, atol=1e-6
     )
     plain = Normalized(nn.Identity(), (0.2, 0.4), (0.5, 3.0)).double()
-    assert not torch.allclose(normalised(IMAGES), plain(IMAGES)) or transform == LowPass(
-        3
-    )  # a low pass keeps constant images
+    seen = transform(IMAGES)
+    keeps_constants = transform in (LowPass(3), Resize(5))
+    assert torch.allclose(normalised(seen), plain(seen)) is keeps_constants
+
+
+def test_resized_images_are_means_of_their_pixels():
+    striped = IMAGES[..., :4]
+    halved = Resize(4)(striped)
+    inner = torch.tensor([1, 3, 3, 1], dtype=IMAGES.dtype) / 8  # a triangle, twice as wide
+    expected = torch.einsum("k,bckw->bcw", inner, striped[:, :, 1:5])
+    torch.testing.assert_close(halved[:, :, 1], expected)
+    black = torch.zeros(1, 1, 9, 9)
+    assert torch.equal(Resize(3)(black), torch.zeros(1, 1, 3, 3))
+    assert Resize(3)(torch.ones(1, 1, 9, 9)).max() <= 1
+    with pytest.raises(ValueError, match="size must be at least 1 pixel; got 0"):
+        Resize(0)(black)
+
+
+@every_transform
+def test_what_stays_in_the_box(transform):
+    extreme = (IMAGES > 0.5).double()
+    seen = transform(extreme)
+    inside = bool(seen.min() >= 0 and seen.max() <= 1)
+    assert inside is keeps_box(transform)
+    assert keeps_box(None)
 
 
 def test_around_takes_perturbations():

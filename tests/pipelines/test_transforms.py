@@ -110,3 +110,12 @@ def test_adversarial_training_on_transformed_data_is_refused(place: Path) -> Non
         ),
     ):
         train(_training(recipe={"objective": {"robust": objective}}))
+
+
+def test_models_of_one_study_see_images_of_two_sizes(tiny: dict[str, Any], place: Path) -> None:
+    tiny["transforms"] = {"two": {"kind": "resize", "size": 4}}
+    tiny["models"]["two"] = {"architecture": "perceptron", "arguments": {"side": 4}}
+    assert run_study(schema.structure(Study, tiny)).complete
+    tiny["probes"] = {"m": {"kind": "margins", "family": {"kind": "dct", "size": 6, "stride": 1}}}
+    with pytest.raises(InputError, match=r"^probe m: .*4"):
+        run_study(schema.structure(Study, tiny))

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from advcore.randomness import drawn_places
-from advcore.transforms import Transform
+from advcore.transforms import Transform, keeps_box
 from advcore.workers.datasets.pixels import check_labels, check_shape, check_values
 from advcore.workers.datasets.stored import Stored
 from advcore.workers.errors import USERS_ERRORS, InputError
@@ -74,7 +74,7 @@ class Dataset:
         check_shape(self.images.shape, self.images.dtype)
         if isinstance(self.images, np.ndarray):
             check_values(self.images)
-        _check_transform(self.transform, self.shape)
+        check_shape((len(self.images), *self.shape), np.dtype(np.float32))
         check_labels(self.labels, len(self.images), len(self.names))
         if self.indices.shape != self.labels.shape:
             raise InputError(
@@ -85,11 +85,16 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.images)
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of one image."""
-        channels, height, width = self.images.shape[1:]
+        """(C, H, W) of one image of a batch, transformed."""
+        channels, height, width = _shape_after(self.transform, self.images.shape[1:])
         return channels, height, width
+
+    @property
+    def in_box(self) -> bool:
+        """True where images of a batch lie in [0, 1]: no transform takes them out of it."""
+        return keeps_box(self.transform)
 
     @property
     def classes(self) -> int:
@@ -161,18 +166,20 @@ def same_images(one: Dataset, rows: np.ndarray, other: Dataset, others: np.ndarr
     )
 
 
-def _check_transform(transform: Transform | None, shape: tuple[int, int, int]) -> None:
+def _shape_after(transform: Transform | None, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of a transformed image; InputError where the transform does not fit."""
     if transform is None:
-        return
+        return shape
     try:
-        came = tuple(transform(torch.zeros(1, *shape)).shape[1:])
+        came = tuple(transform(torch.zeros(1, *shape)).shape)
     except USERS_ERRORS as error:  # a transform may be a user's own code
         raise InputError(
             f"transform {transform!r} does not fit images {shape} (channels, height, width): "
             f"{error}"
         ) from error
-    if came != shape:
+    if len(came) != 4 or came[0] != 1 or 0 in came:
         raise InputError(
-            f"transform {transform!r} must keep the shape {shape} of images (channels, height, "
-            f"width); it gave {came}"
+            f"transform {transform!r} must take images (1, channels, height, width) to such ones; "
+            f"it gave {came} for {(1, *shape)}"
         )
+    return came[1:]

@@ -81,7 +81,7 @@ def run_epochs(
         images,
         labels,
         training.recipe,
-        box=ready.data.transform is None,
+        box=ready.data.in_box,
         frozen=training.freeze,
         head=start.head,
     )

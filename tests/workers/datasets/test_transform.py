@@ -5,9 +5,11 @@ import pytest
 import torch
 from samples import IMAGES, archive
 
-from advcore.transforms import CutOff, Flip, LowPass
+from advcore.probes import Examples
+from advcore.transforms import CutOff, Flip, LowPass, Resize
 from advcore.workers.datasets import DataSpec, batch, load
 from advcore.workers.errors import InputError
+from advcore.workers.model_checks import check_box, check_model
 from advcore.workers.models import ModelSpec, build, content_hash
 from advcore.workers.shards import Shard
 
@@ -59,14 +61,27 @@ def test_a_transform_of_ones_own_is_hashed_with_its_source(tmp_path, own_module)
             ),
         ),
         (
-            lambda images: images[..., 1:],
-            r"must keep the shape \(1, 4, 4\) of images .*; it gave \(1, 4, 3\)",
+            lambda images: images.flatten(1),
+            r"must take images \(1, channels, height, width\) to such ones; it gave \(1, 16\) for",
         ),
     ],
 )
 def test_transforms_that_do_not_fit(tmp_path, transform, message):
     with pytest.raises(InputError, match=message):
         _load(tmp_path, transform)
+
+
+def test_a_resized_data_set_has_another_shape_and_stays_in_the_box(tmp_path):
+    data = _load(tmp_path, Resize(3))
+    assert (data.shape, data.images.shape, data.in_box) == ((1, 3, 3), (6, 1, 4, 4), True)
+    found = batch(data, Shard(1, 3), "float64").images
+    torch.testing.assert_close(found, Resize(3)(torch.tensor(IMAGES[1:3]).double() / 255))
+    assert data.digest != _load(tmp_path, Resize(2)).digest
+    assert not _load(tmp_path, Flip()).in_box
+    check_model("the model", ModelSpec("perceptron", arguments={"side": 3}, classes=3), data)
+    with pytest.raises(InputError, match=r"does not fit images \(1, 3, 3\) .*\"side\": 3"):
+        check_model("the model", ModelSpec("perceptron", classes=3), data)
+    check_box("probe examples", Examples(), data)
 
 
 def test_a_model_transforms_its_mean_image():
