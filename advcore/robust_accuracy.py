@@ -72,6 +72,22 @@ def robust_accuracy(broken_at: Tensor, eps: Sequence[float]) -> list[float]:
     ]
 
 
+def robust_accuracy_curve(
+    attacks: Sequence[Attack],
+    classifier: Classifier,
+    images: Tensor,
+    labels: Tensor,
+    eps: Sequence[float],
+    randomness: Randomness | None = None,
+) -> list[float]:
+    """Return robust accuracy at each eps under all the attacks together.
+
+    The arguments are those of `attack_over`, which also says which samples broke, and how.
+    """
+    bounds = attack_over(attacks, classifier, images, labels, eps, randomness)[-1]
+    return robust_accuracy(bounds.broken_at, eps)
+
+
 def attack_over(
     attacks: Sequence[Attack],
     classifier: Classifier,

@@ -8,7 +8,7 @@ import torchvision
 
 from advcore import Normalized, margins, subspaces
 from advcore.attacks import PGD, MinimalNorm
-from advcore.robust_accuracy import attack_over
+from advcore.robust_accuracy import robust_accuracy_curve
 
 torch.manual_seed(0)
 
@@ -25,9 +25,10 @@ images = torch.rand(8, 3, 32, 32)  # yours, in [0, 1]
 labels = classifier(images).argmax(1)  # yours too: robust accuracy is of the true labels
 
 grid = [0.05, 0.1, 0.2, 0.4]  # l2, pixels in [0, 1]
-bounds = attack_over([MinimalNorm(), PGD(norm="l2")], classifier, images, labels, grid)[-1]
-for eps in grid:
-    print(f"robust accuracy at l2 {eps:g}: {(bounds.broken_at > eps).double().mean():.2f}")
+attacks = [MinimalNorm(), PGD(norm="l2")]
+curve = robust_accuracy_curve(attacks, classifier, images, labels, grid)
+for eps, robust in zip(grid, curve, strict=True):
+    print(f"robust accuracy at l2 {eps:g}: {robust:.2f}")
 
 blocks = subspaces.dct_blocks(32, size=8, stride=8, channels=3)  # 4, low to high frequency
 distances = margins.margins(classifier, images, blocks).distance  # (blocks, images)

@@ -48,7 +48,9 @@ def test_it_runs(name: str, tmp_path: Path) -> None:
         assert words in done.stdout, done.stdout
 
 
-def test_the_notebooks_cells_run_in_order() -> None:
+def test_the_notebooks_cells_run_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "agg")
     notebook = json.loads((EXAMPLES / "look_inside.ipynb").read_text())
     held: dict[str, Any] = {}
     for cell in notebook["cells"]:
@@ -56,6 +58,8 @@ def test_the_notebooks_cells_run_in_order() -> None:
             exec("".join(cell["source"]), held)
     assert held["found"].found.all()
     assert held["medians"].shape == (6,)
+    assert held["looked"].table("margins")["sample"].nunique() == 8
+    assert (tmp_path / "results/look/figures/margins/margins.png").is_file()
     assert 0 <= held["images"].min() <= held["images"].max() <= 1
 
 

@@ -169,8 +169,8 @@ class Margins:
                 "changes the predicted label"
             ),
             "median_margin": f"median of {what}",
-            "lower_quartile_margin": f"lower quartile of {what}",
-            "upper_quartile_margin": f"upper quartile of {what}",
+            "lower_quartile_margin": "lower quartile of the same norms (l2, pixels in [0, 1])",
+            "upper_quartile_margin": "upper quartile of the same norms (l2, pixels in [0, 1])",
         }
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from advcore.pipelines.reports.style import TEXT, write_head
+from advcore.pipelines.reports.style import TEXT, ShownFigure, write_head
 from advcore.probes import Gallery, Panel
 
 CELL, CAPTION, GAP = 1.55, 0.36, 0.12
@@ -34,7 +34,7 @@ def draw_gallery(chart: Gallery) -> Figure:
     lines = max(top.count("\n") + 1 for top in tops)
     head = 0.25 + 0.3 * len(title) + 0.21 * len(note) + 0.2 * lines + 0.15
     height = head + len(chart.rows) * (CELL + CAPTION) + 0.1
-    figure = Figure(figsize=(width, height))
+    figure = ShownFigure(figsize=(width, height))
     write_head(figure, title, note)
     for i, row in enumerate(chart.rows):
         bottom = height - head - i * (CELL + CAPTION) - CELL

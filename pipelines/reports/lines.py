@@ -11,14 +11,14 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from advcore.pipelines.reports.axes import scale_axes
 from advcore.pipelines.reports.drawn_series import DrawnSeries
-from advcore.pipelines.reports.style import GREY, LABEL, TEXT, TITLE
+from advcore.pipelines.reports.style import GREY, LABEL, TEXT, TITLE, ShownFigure
 from advcore.probes import Lines
 from advcore.workers.counting import counted
 
 
 def draw_lines(chart: Lines) -> Figure:
     """Draw the chart; values that cannot be drawn are counted below the title."""
-    figure = Figure(figsize=(9, 5.8), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.07))
+    figure = ShownFigure(figsize=(9, 5.8), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.07))
     axes = figure.subplots()
     drawn = [DrawnSeries(series, chart) for series in chart.series]
     for place, series in enumerate(drawn):

@@ -67,7 +67,7 @@ def scalars_rows(summaries: Mapping[str, Summary]) -> list[list[Any]]:
     """Return a probe's scalars as rows under a head: the name, then one column a model."""
     names = list(dict.fromkeys(name for own in summaries.values() for name in own.scalars))
     return [
-        ["", *summaries],
+        ["name", *summaries],
         *([name, *(own.scalars.get(name, "") for own in summaries.values())] for name in names),
     ]
 
@@ -109,6 +109,8 @@ _LATEX = {
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    "<=": r"$\leq$",
+    ">=": r"$\geq$",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
 }
@@ -139,7 +141,9 @@ def as_latex(rows: Sequence[Sequence[Any]]) -> str:
 
 def _latex_cell(cell: Any) -> str:
     if isinstance(cell, str):
-        return re.sub(r"[\\&%$#_{}~^<>]", lambda found: _LATEX[found[0]], " ".join(cell.split()))
+        return re.sub(
+            r"[<>]=|[\\&%$#_{}~^<>]", lambda found: _LATEX[found[0]], " ".join(cell.split())
+        )
     if math.isnan(cell):
         return "--"
     return f"${'-' if cell < 0 else ''}\\infty$" if math.isinf(cell) else f"{cell:.4g}"

@@ -11,7 +11,7 @@ from matplotlib.patheffects import withStroke
 
 from advcore.pipelines.reports.colours import class_colours, draw_bar, draw_legend, shades
 from advcore.pipelines.reports.map_layout import MapLayout, lay_out_maps
-from advcore.pipelines.reports.style import LABEL, TEXT, write_head
+from advcore.pipelines.reports.style import LABEL, TEXT, ShownFigure, write_head
 from advcore.probes import Maps, Mark
 
 NOWHERE = "#D9D9D9"
@@ -30,7 +30,7 @@ def draw_maps(chart: Maps) -> Figure:
         for _, caption in chart.panels
     ]
     layout = lay_out_maps(chart, captions, _left_out(fields))
-    figure = Figure(figsize=(layout.width, layout.height))
+    figure = ShownFigure(figsize=(layout.width, layout.height))
     write_head(figure, layout.title, layout.note)
     shown = class_colours(chart) if chart.categories else shades(chart, fields)
     for place, (field, caption) in enumerate(zip(fields, captions, strict=True)):

@@ -1,5 +1,6 @@
 """Colours and sizes of letters of all figures, and the head of a figure of many panels."""
 
+import io
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
@@ -12,6 +13,15 @@ GREY = "#5F5F5F"
 
 TITLE, LABEL, TEXT = 16, 13, 11.5
 """Sizes of letters, in points."""
+
+
+class ShownFigure(Figure):
+    """A figure that a notebook shows as a picture, without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        picture = io.BytesIO()
+        self.savefig(picture, format="png")
+        return picture.getvalue()
 
 
 def write_head(figure: Figure, title: Sequence[str], note: Sequence[str]) -> None:

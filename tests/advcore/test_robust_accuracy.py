@@ -8,7 +8,7 @@ import torch
 
 from advcore import Randomness, Untargeted
 from advcore.attacks import FGSM, PGD, Bisected, DeepFool, MinimalNorm, Status
-from advcore.robust_accuracy import attack_over, robust_accuracy
+from advcore.robust_accuracy import attack_over, robust_accuracy, robust_accuracy_curve
 
 COUNT = 40
 EPS = (0.02, 0.05, 0.1, 0.2, 0.4)
@@ -21,6 +21,16 @@ def _case(network=None):
     labels = network(images).argmax(1)
     labels[::5] = (labels[::5] + 1) % 4
     return network, images, labels
+
+
+def test_the_curve_is_that_of_all_attacks_together():
+    network, images, labels = _case()
+    attacks = (DeepFool(), FGSM())
+    curve = robust_accuracy_curve(attacks, network, images, labels, EPS)
+    broken_at = attack_over(attacks, network, images, labels, EPS)[-1].broken_at
+    assert curve == [(broken_at > eps).double().mean().item() for eps in EPS]
+    assert 1 > curve[0] > curve[-1]
+    assert curve == sorted(curve, reverse=True)
 
 
 class _Counting:

@@ -59,6 +59,7 @@ def test_a_study_from_python(done: Result, study_file: Path) -> None:
     figure = done.figure("margins")
     assert figure.axes[0].get_xlabel()
     assert figure is not done.figure("margins")
+    assert figure._repr_png_().startswith(b"\x89PNG")  # a notebook shows the picture
     title = figure.axes[0].get_title(loc="left")
     assert title
     bare = done.figure("margins", head=False)
@@ -117,7 +118,7 @@ def test_results_json_is_strict_and_reads_back(done: Result) -> None:
         assert (done.folder / f"figures/margins/margins.{kind}").stat().st_size > 1000
     with (done.folder / "tables/margins/scalars.csv").open() as file:
         rows = list(csv.reader(file))
-    assert rows[0] == ["", "one", "two"]
+    assert rows[0] == ["name", "one", "two"]
     assert float(rows[1][1]) == done.scalars["margins"]["one"][rows[1][0]]
     assert (done.folder / "tables/claims.tex").read_text().startswith("\\begin{tabular}{lll")
 
@@ -154,6 +155,11 @@ def test_latex() -> None:
         "50 \\% \\& \\$x\\textasciicircum{}2\\$ & 0.1235 \\\\\nnone & -- \\\\\n"
         "far & $-\\infty$ \\\\\n\\bottomrule\n\\end{tabular}\n"
     )
+
+
+def test_latex_writes_relations_as_signs() -> None:
+    rows = [["expected"], [">= 1, <= 2, > 3"]]
+    assert "$\\geq$ 1, $\\leq$ 2, \\textgreater{} 3 \\\\" in as_latex(rows)
 
 
 def test_the_command_line_starts_without_torch() -> None:
