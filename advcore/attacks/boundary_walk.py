@@ -22,9 +22,9 @@ from advcore.objectives import Objective
 class Look:
     """The view that one step has of its samples.
 
-    The images `(B, *shape)` where it stands and their perturbations, the objective `(B,)` and its
-    gradient there, which are adversarial, and the length of the shortest adversarial perturbation
-    so far (inf where none).
+    The `images` `(B, *shape)` where it stands and their `perturbations`, the objective's `value`
+    `(B,)` and `gradient` there, which are adversarial (`found`), and the length of the `shortest`
+    adversarial perturbation so far (inf where none).
     """
 
     images: Tensor

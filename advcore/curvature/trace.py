@@ -13,9 +13,9 @@ from advcore.randomness import Randomness
 class Moments:
     """`trace`, and `squares`, `tr A^2 = ||A||_F^2`, each with its standard error: `(B,)` each.
 
-    Both estimates are unbiased. `along_random` `(B,)` is the mean of `|v^T A v|` over the same
-    directions, as unit ones. `frobenius` is the root of `squares`, and its error to first order;
-    NaN where `squares` is 0.
+    The errors are `trace_error` and `squares_error`. Both estimates are unbiased. `along_random`
+    `(B,)` is the mean of `|v^T A v|` over the same directions, as unit ones. `frobenius` is the
+    root of `squares`, and its error to first order; NaN where `squares` is 0.
     """
 
     trace: Tensor
