@@ -23,7 +23,7 @@ PLAIN: Mapping[type, tuple[str, tuple[type, ...]]] = {
     str: ("a text", (str,)),
     type(None): ("None", (type(None),)),
 }
-"""What is expected of a plain type, and the types that are taken for it."""
+"""The words for a plain type in messages, and the types that are taken for it."""
 
 
 def check_study(study: Any, cls: type) -> None:
