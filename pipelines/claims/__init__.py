@@ -5,6 +5,7 @@ from advcore.pipelines.claims.each import each_of
 from advcore.pipelines.claims.grid import Grid, Numbers
 from advcore.pipelines.claims.interior import Interior
 from advcore.pipelines.claims.kinds import CLAIMS, Claim, OfNumbers, OfTwoModels
+from advcore.pipelines.claims.labels import check_labels
 from advcore.pipelines.claims.masking import MaskingWarnings
 from advcore.pipelines.claims.measured import Measured, Verdict, expected, judge
 from advcore.pipelines.claims.one_model import Level, Power, Trend
@@ -35,6 +36,7 @@ __all__ = [
     "Tables",
     "Trend",
     "Verdict",
+    "check_labels",
     "each_of",
     "expected",
     "judge",

@@ -11,13 +11,13 @@ _NUMBERS = ("of", "against")
 
 
 def each_of(
-    name: str, claim: Mapping[str, Any], axes: Mapping[str, Collection[str | int | float]]
+    name: str, claim: Mapping[str, Any], axes: Mapping[str, Collection[str | int | float | None]]
 ) -> dict[str, Mapping[str, Any]]:
     """Return a claim's mapping for each label of the axes in its `each`, by `NAME axis=label`.
 
     The label is put into the `where` of its numbers; a claim without `each` is returned as it is.
-    `axes` holds the labels of each axis. Raises InputError for an axis that is not there, or that
-    the numbers choose already.
+    `axes` holds the labels of each axis; None, for members that lack it, makes no claim. Raises
+    InputError for an axis that is not there, or that the numbers choose already.
     """
     if "each" not in claim:
         return {name: claim}
@@ -37,7 +37,7 @@ def each_of(
         " ".join([name, *(f"{axis}={label}" for axis, label in zip(names, labels, strict=True))]): (
             _pinned(rest, dict(zip(names, labels, strict=True)), at)
         )
-        for labels in product(*(axes[axis] for axis in names))
+        for labels in product(*([own for own in axes[axis] if own is not None] for axis in names))
     }
 
 

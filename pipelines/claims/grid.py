@@ -32,7 +32,10 @@ class Grid:
             where there is no such column or all rows lack the axis.
         networks: whether each position is another network, as the values of a sweep's setting are.
         replicate: axis whose labels `seeds` are.
-        common_of: numbers of samples of two sides of which these are the common ones; () for all.
+        common_of: numbers of samples, of all seeds and positions or of two sides, of which these
+            are the common ones; () for all.
+        sampled: whether the rows have samples; if not, as in a table that reduces them, each seed
+            has one number, whose noise is seen between seeds alone.
     """
 
     values: np.ndarray
@@ -42,6 +45,7 @@ class Grid:
     networks: bool = False
     replicate: str = SEED
     common_of: tuple[int, ...] = ()
+    sampled: bool = True
 
     @property
     def binary(self) -> bool:
@@ -101,16 +105,18 @@ class Numbers:
     def grid(self, tables: Tables) -> Grid:
         """Return the numbers, with samples in the order of their indices.
 
-        Raises LookupError unless there is one row for each seed, position and sample.
+        Samples that some seed or position lacks are left out. Raises LookupError where none is
+        left, and where there are several rows for one seed, position and sample.
         """
         rows = self._rows(tables)
         values = self._values(rows)
+        sampled = rows.has("sample")
         absent = np.full(len(values), np.nan)
         replicated = rows.has(self.replicate) and self.over != self.replicate
         keys = (
             rows(self.replicate) if replicated else absent,
             absent if self.over is None else rows(self.over),
-            rows("sample"),
+            rows("sample") if sampled else np.zeros(len(values), dtype=int),
         )
         for name, key in zip((self.replicate, self.over), keys, strict=False):
             if len(np.unique(lacking(key))) > 1:
@@ -120,15 +126,23 @@ class Numbers:
         names, places = zip(*(_ordered(key) for key in keys), strict=True)
         shape = tuple(len(name) for name in names)
         flat = np.asarray(np.ravel_multi_index(places, shape))
-        if len(values) != np.prod(shape) or len(np.unique(flat)) != len(values):
+        whole = np.bincount(places[2]) == shape[0] * shape[1]
+        if len(np.unique(flat)) != len(values) or not whole.any():
             raise LookupError(self._not_one(rows, flat, replicated))
-        grid = np.empty(np.prod(shape))
-        grid[flat] = values
         seeds, positions, samples = names
-        over_networks = self._over_networks(rows, flat, shape)
-        return Grid(
-            grid.reshape(shape), seeds, positions, samples, over_networks, replicate=self.replicate
+        numbers = np.full(np.prod(shape), np.nan)
+        numbers[flat] = values
+        grid = Grid(
+            numbers.reshape(shape),
+            seeds,
+            positions,
+            samples,
+            networks=self._over_networks(rows, flat, shape),
+            replicate=self.replicate,
+            common_of=() if whole.all() else (len(whole),),
+            sampled=sampled,
         )
+        return grid if whole.all() else grid.at(whole)
 
     def as_written(self, value: float, tables: Tables) -> float:
         """Return a limit in the column's precision, so that 0.1 in float32 is not above 0.1."""
@@ -141,6 +155,7 @@ class Numbers:
         """
         rows = self._rows(tables)
         check_columns(rows.table, self.place, [by])
+        check_columns(rows.table, self.place, ["sample"])
         _, first, places = np.unique(rows("sample"), return_index=True, return_inverse=True)
         column = rows(by)
         if column.ndim > 1 or not np.array_equal(column, column[first][places]):
@@ -171,10 +186,10 @@ class Numbers:
     def _over_networks(self, rows: Rows, flat: np.ndarray, shape: tuple[int, ...]) -> bool:
         if self.over is None or not rows.has("network"):
             return False
-        network = np.empty(len(flat), dtype=int)
+        network = np.full(np.prod(shape), -1)
         network[flat] = np.unique(rows("network"), return_inverse=True)[1]
-        at_one_sample = network.reshape(shape)[:, :, 0]
-        return all(len(np.unique(own)) == shape[1] for own in at_one_sample) and shape[1] > 1
+        of_positions = network.reshape(shape).max(-1)
+        return all(len(np.unique(own)) == shape[1] for own in of_positions) and shape[1] > 1
 
     def _rows(self, tables: Tables) -> Rows:
         """Return the rows that match `where`."""

@@ -10,7 +10,7 @@ from advcore.pipelines.claims.caveats import few_samples
 from advcore.pipelines.claims.grid import Grid, Numbers, without_missing
 from advcore.pipelines.claims.intervals import Estimate
 from advcore.pipelines.claims.measured import Measured, judge
-from advcore.pipelines.claims.measuring import at_each, unit_of
+from advcore.pipelines.claims.measuring import at_each, between_alone, unit_of
 from advcore.pipelines.claims.pairs import estimate_difference
 from advcore.pipelines.claims.rows import Tables
 from advcore.pipelines.claims.seeds import over_seeds
@@ -47,7 +47,7 @@ class Interior:
         self._check(grid)
         told += few_samples(self.of.statistic, [grid])
         chosen = self._chosen(grid.values)
-        ends = [self._against(grid.values, chosen, end) for end in (0, -1)]
+        ends = [self._against(grid, chosen, end) for end in (0, -1)]
         value, low, high = (min(parts) for parts in zip(*ends, strict=True))
         if np.isnan(value):
             raise LookupError("the difference is not a number: too many rows that were not found")
@@ -77,7 +77,7 @@ class Interior:
         others = [np.delete(inside, seed, axis=0).mean(0) for seed in range(len(inside))]
         return [1 + int(np.argmax(own)) for own in others]
 
-    def _against(self, values: np.ndarray, chosen: Sequence[int], end: int) -> Estimate:
+    def _against(self, grid: Grid, chosen: Sequence[int], end: int) -> Estimate:
         """Estimate how much better the chosen positions are than one end."""
 
         def of_seed(own: np.ndarray, position: int) -> Estimate:
@@ -86,4 +86,5 @@ class Interior:
                 self.of.statistic, *(pair if self.best == "largest" else pair[::-1])
             )
 
-        return over_seeds([of_seed(*own) for own in zip(values, chosen, strict=True)])
+        found = [of_seed(*own) for own in zip(grid.values, chosen, strict=True)]
+        return over_seeds(found if grid.sampled else between_alone(found))

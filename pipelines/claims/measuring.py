@@ -51,12 +51,15 @@ def measure_claim(
     unit: str = "",
     signs: Signs | None = None,
     in_logarithms: bool = False,
+    of_samples: bool = True,
 ) -> Measured:
     """Measure a claim over all seeds, and clip its number to `bounds`.
 
-    `estimate` takes the `(positions, samples)` of each grid of one seed.
+    `estimate` takes the `(positions, samples)` of each grid of one seed; `of_samples` says that its
+    interval is one over samples.
     """
     found = [estimate(*own) for own in zip(*(grid.values for grid in grids), strict=True)]
+    found = between_alone(found) if of_samples and not grids[0].sampled else found
     value, low, high = over_seeds(found, in_logarithms)
     if np.isnan(value):
         raise LookupError(
@@ -69,10 +72,20 @@ def measure_claim(
     return Measured(value, low, high, verdict, unit or unit_of(grids[0]), warnings)
 
 
+def between_alone(found: Sequence[Estimate]) -> list[Estimate]:
+    """Return estimates of seeds that have one number each, whose noise shows between seeds alone.
+
+    One seed alone has no interval.
+    """
+    if len(found) == 1:
+        return [Estimate(found[0].value, -np.inf, np.inf)]
+    return [Estimate(own.value, own.value, own.value) for own in found]
+
+
 def unit_of(grid: Grid, over_networks: bool = False) -> str:
     """Return what was resampled, in words."""
     networks = counted(len(grid.positions), "network")
-    samples = counted(len(grid.samples), "sample")
+    samples = counted(len(grid.samples), "sample") if grid.sampled else "one number"
     count, seeded = len(grid.seeds), grid.replicate == SEED
     common = f" (common ones of {' and '.join(map(str, grid.common_of))})" if grid.common_of else ""
     if count > 1:

@@ -94,7 +94,14 @@ class Trend:
             )
 
         return measure_claim(
-            self, [grid], estimate, told, (-1.0, 1.0), unit_of(grid, grid.networks), signs
+            self,
+            [grid],
+            estimate,
+            told,
+            (-1.0, 1.0),
+            unit_of(grid, grid.networks),
+            signs,
+            of_samples=not over_networks,
         )
 
 
@@ -141,7 +148,13 @@ class Power:
             )
 
         return measure_claim(
-            self, [grid], estimate, told, unit=unit_of(grid, grid.networks), signs=signs
+            self,
+            [grid],
+            estimate,
+            told,
+            unit=unit_of(grid, grid.networks),
+            signs=signs,
+            of_samples=not over_networks,
         )
 
 

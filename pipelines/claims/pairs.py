@@ -68,7 +68,9 @@ def in_common(one: Grid, other: Grid, names: tuple[str, str]) -> list[Grid]:
             **{part: wider},
             networks=grids[1 - which].networks if part == "positions" else grids[which].networks,
         )
-    counts = tuple(len(grid.samples) for grid in grids)
+    if one.sampled != other.sampled:
+        raise LookupError(f"{names[0]} and {names[1]} differ in kind: one alone has samples")
+    counts = tuple(grid.common_of[0] if grid.common_of else len(grid.samples) for grid in grids)
     common, *at = np.intersect1d(one.samples, other.samples, return_indices=True)
     if not len(common):
         raise LookupError(

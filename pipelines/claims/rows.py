@@ -83,8 +83,9 @@ def choose_rows(tables: Tables, kind: str, name: str, model: str | None, where: 
         )
         raise LookupError(f"no rows of {place}: {advice}")
     table = by_model[key]
-    check_columns(table, f"{kind} {name}", (*where, "sample"))
-    chosen = np.ones(len(table["sample"]), dtype=bool)
+    needed = ("sample",) if kind == "probe" else ()
+    check_columns(table, f"{kind} {name}", (*where, *needed))
+    chosen = np.ones(len(next(iter(table.values()))), dtype=bool)
     for column, wanted in where.items():
         chosen &= matches(np.asarray(table[column]), wanted)
     if not chosen.any():

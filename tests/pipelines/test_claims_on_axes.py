@@ -11,12 +11,15 @@ from advcore.pipelines.claims import (
     Claim,
     Correlation,
     Difference,
+    Interior,
     Level,
     MaskingWarnings,
     Numbers,
+    Permutation,
     Ratio,
     Share,
     Trend,
+    check_labels,
     each_of,
 )
 from advcore.pipelines.settings import schema
@@ -253,6 +256,7 @@ def test_a_claim_for_each_label_of_axes():
     masked = each_of("m", {"kind": "masking_warnings", "probe": "p", "each": "net"}, {"net": ["a"]})
     assert masked["m net=a"] == {"kind": "masking_warnings", "probe": "p", "where": {"net": "a"}}
     assert each_of("one", {"of": {}}, {}) == {"one": {"of": {}}}
+    assert list(each_of("o", {"of": {}, "each": "net"}, {"net": ["a", None]})) == ["o net=a"]
     assert raw["each"] == "net"
 
 
@@ -292,3 +296,72 @@ def test_warnings_of_masking_on_axes():
     assert replace(loud, where={"net": "quiet"}).measure({"p": {"": table}}).value == 0
     with pytest.raises(LookupError, match="240 rows are not one for each sample"):
         replace(loud, where={}).measure({"p": {"": table}})
+
+
+def reduced(values):
+    """A derived table without samples: one number for each net and seed."""
+    numbers = np.array(values, dtype=float)
+    nets, seeds = (index.ravel() for index in np.indices(numbers.shape))
+    return {
+        "mce": {
+            "": {
+                "net": [f"net{net}" for net in nets],
+                "seed": torch.from_numpy(seeds),
+                "mean": torch.from_numpy(numbers.ravel()),
+            }
+        }
+    }
+
+
+def test_a_table_without_samples_has_its_noise_between_seeds():
+    tables = reduced([[0.5, 0.7, 0.6], [0.9, 0.8, 1.0]])
+    own = Numbers(table="mce", column="mean", where={"net": "net0"})
+    found = Difference("x", own, {"net": "net1"}, at_most=0).measure(tables)
+    steps = np.array([-0.4, -0.1, -0.4])
+    reach = 4.302653 * steps.std(ddof=1) / np.sqrt(3)  # Student, two degrees, 95 %
+    ends = (steps.mean(), steps.mean() - reach, steps.mean() + reach)
+    assert (found.value, found.low, found.high) == pytest.approx(ends, rel=1e-5)
+    assert (found.unit, found.verdict) == ("3 seeds, one number in each", "undecided")
+    one = Level("x", replace(own, where={"net": "net0", "seed": 1})).measure(tables)
+    assert (one.value, one.low, one.high) == (0.7, -np.inf, np.inf)
+    assert one.unit == "one number, one seed"
+    rising = Trend("x", replace(own, where={}, over="net")).measure(tables)
+    assert (rising.value, rising.low) == (pytest.approx(1), pytest.approx(1))
+    best = Interior("x", replace(own, where={}, over="net"))
+    with pytest.raises(LookupError, match="an interior needs at least 3 numbers to be over: mean"):
+        best.measure(tables)
+    with pytest.raises(LookupError, match="table mce has no column 'sample'"):
+        Permutation("x", own, by="net").measure(tables)
+    mixed = tables | students()
+    with pytest.raises(LookupError, match="differ in kind: one alone has samples"):
+        Correlation("x", own, at(learnt="same")).measure(mixed)
+
+
+def test_samples_that_a_seed_lacks_are_left_out_and_told():
+    tables = members(
+        {"seed": [0, 1]},
+        lambda at, s: s,
+        samples=lambda at: range(10 * at["seed"], 60),
+    )
+    found = Level("x", X).measure(tables)
+    assert found.value == pytest.approx(np.mean(range(10, 60)))
+    assert found.unit == "2 seeds, 50 samples in each (common ones of 60)"
+    apart = members({"seed": [0, 1]}, lambda at, s: s, samples=lambda at: [at["seed"]])
+    with pytest.raises(LookupError, match="2 rows are not one for each sample and model and seed"):
+        Level("x", X).measure(apart)
+
+
+def test_labels_are_checked_before_anything_is_measured():
+    axes = {"learnt": ["D_rand", "same"], "eps": [1.5, 4.0, None], "seed": [0, 1]}
+    good = Difference("x", at(learnt="D_rand", eps="15/10", vector="any"), {"eps": None})
+    check_labels("c", good, axes)
+    check_labels("m", MaskingWarnings("x", "p", where={"seed": [0, 1]}), axes)
+    for claim, match in (
+        (replace(good, to={"eps": 2}), "claims.c.to.eps: no member has 2; there are 1.5, 4.0, nu"),
+        (Level("x", at(learnt=["D_rand", "D"])), "claims.c.of.where.learnt: no member has 'D'; th"),
+        (Level("x", at(seed=None)), "claims.c.of.where.seed: no member has None; there are 0, 1"),
+        (Level("x", replace(X, replicate="net")), "claims.c.of.replicate: there is no axis 'net';"),
+        (MaskingWarnings("x", "p", where={"seed": 7}), "claims.c.where.seed: no member has 7; th"),
+    ):
+        with pytest.raises(InputError, match=match):
+            check_labels("c", claim, axes)

@@ -1,0 +1,58 @@
+"""The check of a claim's labels against the axes of a study, before anything is measured."""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from advcore.pipelines.claims.grid import SEED, Numbers
+from advcore.pipelines.claims.kinds import Claim
+from advcore.pipelines.claims.masking import MaskingWarnings
+from advcore.pipelines.claims.rows import matches
+from advcore.workers.errors import InputError
+
+Label = str | int | float | None
+"""A label of an axis; None where a member lacks it."""
+
+
+def check_labels(name: str, claim: Claim, axes: Mapping[str, Collection[Label]]) -> None:
+    """Raise InputError where a claim chooses labels that no member of an axis has.
+
+    `axes` holds the labels by axis, None among them where a member lacks it. Columns that are no
+    axis are left to `measure`, which sees the rows.
+    """
+    for place, where in _choices(f"claims.{name}", claim):
+        for axis, wanted in where.items():
+            if axis in axes:
+                _check(f"{place}.{axis}", wanted, axes[axis])
+    for key, numbers in vars(claim).items():
+        if isinstance(numbers, Numbers) and numbers.replicate not in (SEED, *axes):
+            known = ", ".join(axes) or "none"
+            raise InputError(
+                f"claims.{name}.{key}.replicate: there is no axis {numbers.replicate!r}; known: "
+                f"{known}"
+            )
+
+
+def _choices(at: str, claim: Claim) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield all that chooses rows, with its place."""
+    for key, part in vars(claim).items():
+        if isinstance(part, Numbers):
+            yield f"{at}.{key}.where", part.where
+        elif key == "to" and isinstance(part, Mapping):
+            yield f"{at}.to", part
+    if isinstance(claim, MaskingWarnings):
+        yield f"{at}.where", claim.where
+
+
+def _check(at: str, wanted: Any, labels: Collection[Label]) -> None:
+    named = [label for label in labels if label is not None]
+    column = np.asarray(
+        named if all(isinstance(own, int | float) for own in named) else [*map(str, named)]
+    )
+    for value in wanted if isinstance(wanted, list | tuple) else [wanted]:
+        if value is None and None in labels:
+            continue
+        if value is None or not matches(column, value).any():
+            shown = ", ".join("null" if own is None else str(own) for own in labels)
+            raise InputError(f"{at}: no member has {value!r}; there are {shown}")
