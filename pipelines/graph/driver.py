@@ -2,9 +2,10 @@
 
 import sys
 import time
-from collections.abc import Mapping
-from contextlib import closing
-from dataclasses import replace
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from advcore.pipelines.graph.collecting import collect_results, set_aside
 from advcore.pipelines.graph.estimates import TimeEstimate, estimate, note_measuring
@@ -22,7 +23,7 @@ from advcore.pipelines.settings.names import check_alone
 from advcore.pipelines.settings.runs import RunSettings
 from advcore.pipelines.tracking.background import background_log, start_run
 from advcore.pipelines.tracking.checkpoints import upload_checkpoints
-from advcore.pipelines.tracking.record import NullRun
+from advcore.pipelines.tracking.record import NullRun, Run
 from advcore.pipelines.tracking.tracker import make_tracker
 from advcore.pipelines.training.settings import Training
 from advcore.workers.checkpoints import check_writable
@@ -37,8 +38,8 @@ from advcore.workers.inline import Inline
 from advcore.workers.paths import expand_path
 from advcore.workers.pool.ray_runner import RayPool
 from advcore.workers.stores.rows import Damaged
-from advcore.workers.stores.store import open_store, resolved
-from advcore.workers.tasks import Runner
+from advcore.workers.stores.store import Store, open_store, resolved
+from advcore.workers.tasks import Runner, Task, TaskResult
 
 
 def run_study(study: AnyStudy, verbose: bool = False) -> Report:
@@ -60,8 +61,8 @@ def run_study(study: AnyStudy, verbose: bool = False) -> Report:
 def _run(study: AnyStudy, verbose: bool) -> Report:
     start = time.perf_counter()
     out = expand_path(study.run.out).absolute()
-    store_location = resolved(study.run.store or str(out / "store"))
-    runner = make_runner(study.run, store_location, verbose)
+    location = resolved(study.run.store or str(out / "store"))
+    runner = make_runner(study.run, location, verbose)
     runner.check()
     check_alone(out / study.name, "sweep.yaml")
     asked, load = study, Loader()
@@ -69,33 +70,72 @@ def _run(study: AnyStudy, verbose: bool) -> Report:
     def tell(plan: Prepared, missing: Mapping[str, Training]) -> None:
         _tell(estimate(asked, plan, plan.all_tasks(), missing, out))
 
-    study, layout, before = with_trained(
-        asked, load, tell, runner, lambda: open_store(store_location)
-    )
+    study, layout, before = with_trained(asked, load, tell, runner, lambda: open_store(location))
     inputs = input_files(asked, layout)
     prepared = prepare_layout(study, layout, load)
     try:
         check_writable(out / study.name, "results")
-        store = open_store(store_location)
+        store = open_store(location)
     except InputError as error:
-        shown = read_finished_study(prepared, store_location, out / study.name)
-        if shown is None:
-            raise
-        print(
-            f"advcore: everything is measured, but the results cannot be written again: {error}",
-            file=sys.stderr,
-        )
-        return shown
-    missing = set(store.missing(task.key for task in prepared.all_tasks()))
-    tracker = make_tracker(study.run.track, study.run.tracking_uri, out)
-    tasks = [task for task in prepared.all_tasks() if task.key in missing]
-    if tasks:
-        _tell(estimate(study, prepared, tasks, {}, out))
-    if tasks and isinstance(runner, RayPool):
-        tasks = upload_checkpoints(tasks, store)
-        print(f"starting workers ({runner.workers}) on Ray", file=sys.stderr)
+        return _shown_again(prepared, location, out / study.name, error)
+    measuring = _Measuring(prepared, runner, store, out, start)
+    with _full_disk_named(out / study.name):
+        report, in_mlflow = measuring.run(before)
+    keys = [task.key for task in prepared.all_tasks()]
+    outputs = output_files(report, store, keys) if report.complete else None
+    kept = None if inputs is None or outputs is None else Kept(inputs, outputs, in_mlflow)
+    return replace(report, kept=kept)
+
+
+def _shown_again(prepared: Prepared, location: str, folder: Path, error: InputError) -> Report:
+    """Return the report of a finished study that cannot be written; else raise the error."""
+    shown = read_finished_study(prepared, location, folder)
+    if shown is None:
+        raise error
+    print(
+        f"advcore: everything is measured, but the results cannot be written again: {error}",
+        file=sys.stderr,
+    )
+    return shown
+
+
+@contextmanager
+def _full_disk_named(folder: Path) -> Iterator[None]:
+    """Raise FullDiskError with the folder's name where no space is left."""
     try:
-        with closing(runner.run(tasks, prepared.datasets)) as coming:
+        yield
+    except OSError as error:
+        if is_full(str(error)):
+            raise FullDiskError(
+                f"no space is left to write the results in {folder} ({error.strerror})"
+            ) from error
+        raise
+
+
+@dataclass(frozen=True)
+class _Measuring:
+    """The measuring of what the store lacks, and the report, with the study's run in MLflow.
+
+    `start` is the clock when the study began.
+    """
+
+    prepared: Prepared
+    runner: Runner
+    store: Store
+    out: Path
+    start: float
+
+    def run(self, before: list[TaskResult]) -> tuple[Report, str]:
+        """Return the report and the run's id in MLflow; `before` are results that are there."""
+        study, prepared = self.prepared.study, self.prepared
+        missing = set(self.store.missing(task.key for task in prepared.all_tasks()))
+        tracker = make_tracker(study.run.track, study.run.tracking_uri, self.out)
+        tasks = [task for task in prepared.all_tasks() if task.key in missing]
+        if tasks:
+            _tell(estimate(study, prepared, tasks, {}, self.out))
+        if tasks and isinstance(self.runner, RayPool):
+            print(f"starting workers ({self.runner.workers}) on Ray", file=sys.stderr)
+        with closing(self._results(tasks)) as coming:
             opened = tracker.open(study.run.experiment, prepared.identity, study.name)
             in_mlflow = opened.id
             if not missing and opened.finished:
@@ -104,44 +144,41 @@ def _run(study: AnyStudy, verbose: bool) -> Report:
                 opened = NullRun()
             start_run(opened, lambda: log_study_definition(opened, prepared))
             with background_log(opened, study.run.tracking_wait) as log:
-                outcomes = before + collect_results(coming, tasks, study.name, log.run)
-                note_measuring(out, prepared, outcomes)
-                try:
-                    try:
-                        report = write_report(prepared, store, outcomes, out / study.name)
-                    except Damaged:
-                        again = set_aside(prepared.all_tasks(), store)
-                        again = (
-                            upload_checkpoints(again, store)
-                            if isinstance(runner, RayPool)
-                            else again
-                        )
-                        with closing(runner.run(again, prepared.datasets)) as coming_again:
-                            outcomes += collect_results(coming_again, again, study.name, log.run)
-                        report = write_report(prepared, store, outcomes, out / study.name)
-                    log_study_results(log.run, prepared, report, time.perf_counter() - start)
-                except UnavailableError as error:
-                    done = sum(outcome.ok for outcome in outcomes)
-                    told = (
-                        f"{done} of {len(tasks)} shards were measured, and the store cannot be "
-                        "read now"
-                    )
-                    raise RunInterruptedError(f"{told}: {error}") from error
+                results = before + collect_results(coming, tasks, study.name, log.run)
+                note_measuring(self.out, prepared, results)
+                with self._readable(results, len(tasks)):
+                    report = self._report(results, log.run)
                 log.status = "FINISHED" if report.complete else "FAILED"
-    except OSError as error:
-        if is_full(str(error)):
-            raise FullDiskError(
-                f"no space is left to write the results in {out / study.name} ({error.strerror})"
+        return replace(report, unlogged=log.unlogged), in_mlflow
+
+    def _results(self, tasks: list[Task]) -> Generator[TaskResult]:
+        on_ray = isinstance(self.runner, RayPool)
+        sent = upload_checkpoints(tasks, self.store) if on_ray else tasks
+        return self.runner.run(sent, self.prepared.datasets)
+
+    def _report(self, results: list[TaskResult], record: Run) -> Report:
+        """Write and log the report; rows that are damaged are measured again first."""
+        prepared, folder = self.prepared, self.out / self.prepared.study.name
+        try:
+            report = write_report(prepared, self.store, results, folder)
+        except Damaged:
+            again = set_aside(prepared.all_tasks(), self.store)
+            with closing(self._results(again)) as coming:
+                results += collect_results(coming, again, prepared.study.name, record)
+            report = write_report(prepared, self.store, results, folder)
+        log_study_results(record, prepared, report, time.perf_counter() - self.start)
+        return report
+
+    @contextmanager
+    def _readable(self, results: list[TaskResult], count: int) -> Iterator[None]:
+        """Raise RunInterruptedError where the store goes away."""
+        try:
+            yield
+        except UnavailableError as error:
+            done = sum(result.ok for result in results)
+            raise RunInterruptedError(
+                f"{done} of {count} shards were measured, and the store cannot be read now: {error}"
             ) from error
-        raise
-    report = replace(report, unlogged=log.unlogged)
-    outputs = (
-        output_files(report, store, [task.key for task in prepared.all_tasks()])
-        if report.complete
-        else None
-    )
-    kept = None if inputs is None or outputs is None else Kept(inputs, outputs, in_mlflow)
-    return replace(report, kept=kept)
 
 
 def _tell(expected: TimeEstimate) -> None:

@@ -146,8 +146,13 @@ def duration_text(seconds: float) -> str:
 
 
 def _training_key(training: Training) -> str:
+    """Return a key of what a training's seconds depend on: not its seeds, nor its first weights."""
     settings = schema.unstructure(training)
-    return f"training/{_digest([settings[name] for name in ('model', 'data', 'recipe')])}"
+    model = {
+        key: own for key, own in settings["model"].items() if key not in ("checkpoint", "seed")
+    }
+    recipe = {key: own for key, own in settings["recipe"].items() if key != "seed"}
+    return f"training/{_digest([model, settings['data'], recipe])}"
 
 
 def _digest(parts: object) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from tempfile import TemporaryDirectory
 from tqdm import tqdm
 
 from advcore.pipelines.graph.collecting import last_line
+from advcore.pipelines.graph.estimates import note_training
 from advcore.pipelines.graph.layout import Layout
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.plan import prepare_layout
@@ -59,6 +61,7 @@ class Trainings:
         self._store = cache(store)
         self._jobs: dict[str, Job] = {}
         self._known: set[str] = set()
+        self._seconds: dict[str, float] = defaultdict(float)
 
     def released(self) -> list[Work]:
         """Return the trainings whose first weights are there, and what their networks wait for.
@@ -83,6 +86,10 @@ class Trainings:
                     found.append(job.task)
         return [*found, *(self._measurable() if self._jobs else [])]
 
+    def took(self, result: TaskResult) -> None:
+        """Note the seconds of a slice."""
+        self._seconds[result.key] += result.seconds
+
     def after(self, result: TaskResult) -> Sequence[Work]:
         """Note a result, and return what it releases."""
         job = self._jobs.get(result.key)
@@ -93,6 +100,7 @@ class Trainings:
             self.failed.append(result)
             return []
         self._fetch(job)
+        note_training(job.training.checkpoint.parents[1], job.training, self._seconds[result.key])
         note_finished(job.training, job.ready)
         self._take(job)
         return self.released()
@@ -207,5 +215,6 @@ def _collect(
         closing(runner.run(first, datasets, trainings.after)) as coming,
     ):
         for result in coming:
+            trainings.took(result)
             bar.set_postfix_str(result.name if result.ok else f"{result.name} FAILED", False)
             bar.update(len(result.metrics))
