@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from advcore.pipelines.graph.layout import Layout, Planned, layout_of
@@ -13,10 +13,10 @@ from advcore.pipelines.tracking.checkpoints import resolve_checkpoint
 from advcore.probes import Comparison, Probe
 from advcore.transforms import Transform
 from advcore.workers.code import own_code, unseen_imports
-from advcore.workers.datasets import Dataset, DataSpec
+from advcore.workers.datasets import Dataset
 from advcore.workers.errors import USERS_ERRORS, InputError, named
 from advcore.workers.keys import settings_that_define_rows, work_key
-from advcore.workers.model_checks import Checked, check_box, check_model
+from advcore.workers.model_checks import Checked, check_box
 from advcore.workers.models import ModelSpec, content_hash
 from advcore.workers.paths import expand_path
 from advcore.workers.shards import Shard, split
@@ -95,12 +95,10 @@ def prepare(study: Study, samples: Dataset | None = None) -> Prepared:
     Raises InputError for whatever cannot work.
     """
     layout = layout_of(study)
-    return prepare_layout(study, layout, Loader() if samples is None else lambda spec: samples)
+    return prepare_layout(study, layout, Loader(samples))
 
 
-def prepare_layout(
-    study: AnyStudy, layout: Layout, load: Callable[[DataSpec], Dataset]
-) -> Prepared:
+def prepare_layout(study: AnyStudy, layout: Layout, load: Loader) -> Prepared:
     """Read the data, check networks and probes on two images, and list all tasks.
 
     Raises InputError for whatever cannot work.
@@ -116,7 +114,7 @@ def prepare_layout(
         with named(f"model {name}"):
             networks[name] = resolve_checkpoint(spec, study.run.tracking_uri, out)
             hashes[name] = content_hash(networks[name])
-    checked = _checked(layout, networks, seen)
+    checked = _checked(layout, networks, hashes, seen, load)
     known = {name: Other(name, spec, hashes[name]) for name, spec in networks.items()}
     measurements = {
         (own.label, own.probe): Measurement(
@@ -147,21 +145,23 @@ def _through(dataset: Dataset, transform: Transform | None) -> Dataset:
 
 
 def _checked(
-    layout: Layout, networks: Mapping[str, ModelSpec], seen: Sequence[Dataset]
+    layout: Layout,
+    networks: Mapping[str, ModelSpec],
+    hashes: Mapping[str, str],
+    seen: Sequence[Dataset],
+    load: Loader,
 ) -> dict[str, Checked]:
     """Return what the first images say of each network, and check its probes' settings.
 
     A network that sees several data sets is sent the first images of each.
     """
     checked: dict[str, Checked] = {}
-    known: dict[tuple[str, str, Transform | None], Checked] = {}
     for own, dataset in zip(layout.planned, seen, strict=True):
-        what = (own.network, own.data, own.transform)
-        if what not in known:
-            known[what] = check_model(f"model {own.network}", networks[own.network], dataset)
-            checked.setdefault(own.network, known[what])
+        name = own.network
+        found = load.check(f"model {name}", networks[name], hashes[name], dataset)
+        checked.setdefault(name, found)
         try:
-            own.settings.validate(dataset.shape, known[what].classes)
+            own.settings.validate(dataset.shape, found.classes)
         except USERS_ERRORS as error:
             kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
             raise InputError(f"probe {own.probe}: {kind}{error}") from error

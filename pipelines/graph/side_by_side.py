@@ -61,6 +61,7 @@ class Trainings:
         self._store = cache(store)
         self._jobs: dict[str, Job] = {}
         self._known: set[str] = set()
+        self._new = [name for name in layout.networks if name not in layout.trainings]
         self._seconds: dict[str, float] = defaultdict(float)
 
     def released(self) -> list[Work]:
@@ -148,20 +149,18 @@ class Trainings:
                     shutil.copyfile(file, unfinished)
 
     def _take(self, job: Job) -> None:
+        self._new += job.labels
         for label in job.labels:
             self.layout = self.layout.trained(label, str(job.training.checkpoint))
 
     def _measurable(self) -> list[Task]:
-        """Return the shards that can be measured now and that the store lacks.
+        """Return the shards of networks that are new since the last call, if the store lacks them.
 
         Comparisons wait until all networks are there.
         """
         layout = self.layout
-        there = {
-            name: spec
-            for name, spec in layout.networks.items()
-            if name not in layout.trainings or spec.checkpoint is not None
-        }
+        there = {name: layout.networks[name] for name in self._new}
+        self._new = []
         planned = tuple(
             own
             for own in layout.planned

@@ -17,6 +17,7 @@ from advcore.pipelines.graph.settings import GraphStudy, Study, read_study
 from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.documents import load_yaml
 from advcore.probes import Lines, Series
+from advcore.workers import models
 from advcore.workers.errors import InputError
 from advcore.workers.models import ModelSpec, content_hash
 
@@ -186,6 +187,30 @@ def test_each_data_set_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(loader, "load", counted)
     describe_dry_run(study(tmp_path))
     assert len(read) == len(set(read)) == 3
+
+
+def test_a_run_reads_data_once_and_builds_networks_a_few_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, built = list[str](), list[str]()
+    load, make = loader.load, models.make_network
+
+    def counted_load(spec: Any) -> Any:
+        read.append(repr(spec))
+        return load(spec)
+
+    def counted_make(*arguments: Any) -> Any:
+        built.append(arguments[0])
+        return make(*arguments)
+
+    monkeypatch.setattr(loader, "load", counted_load)
+    monkeypatch.setattr(models, "make_network", counted_make)
+    whole = document(tmp_path)
+    whole["axes"] = {"seed": 1}
+    run(schema.structure(GraphStudy, whole))
+    assert len(read) == len(set(read)) == 3
+    # before and after training, by whoever checks the training, trains and measures
+    assert len(built) <= 5 * 2
 
 
 def test_a_plan_shows_the_graph(tmp_path: Path, measured: Result) -> None:
