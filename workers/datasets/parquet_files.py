@@ -5,7 +5,8 @@ A group of rows is the least that can be read of one, so a process keeps the las
 
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -105,7 +106,7 @@ def parquet(path: str, resize: int | None, crop: int | None) -> Source:
     schema = opened[0].schema_arrow
     image, target = _column(label, schema, IMAGES), _column(label, schema, LABELS)
     rows = _rows(label, files, opened, image)
-    labels, names = _labels(label, opened, target)
+    labels, names = _labels(label, files, target)
     kind = schema.field(image).type
     encoded = pa.types.is_struct(kind) or _is_bytes(kind)
     if not encoded and (resize is not None or crop is not None):
@@ -120,24 +121,28 @@ def parquet(path: str, resize: int | None, crop: int | None) -> Source:
 
 @lru_cache(16)
 def _opened(file: File) -> Any:
-    try:
+    with _explained(file):
         return pq.ParquetFile(file.view())
-    except (pa.ArrowException, OSError) as error:
-        raise _damaged(file, error) from error
 
 
 @lru_cache(_GROUPS)
 def _group(file: File, group: int, column: str) -> Any:
-    try:
+    with _explained(file):
         return _opened(file).read_row_group(group, columns=[column]).column(0)
-    except (pa.ArrowException, OSError) as error:
-        raise _damaged(file, error) from error
 
 
-def _damaged(file: File, error: Exception) -> InputError:
-    return InputError(
-        f"{file.place} is not a whole Parquet file ({first_line(error)}): write or fetch it again"
-    )
+@contextmanager
+def _explained(file: File) -> Iterator[None]:
+    """Raise InputError for a damaged file."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:  # what pyarrow raises at damaged bytes is no short list
+        raise InputError(
+            f"{file.place} is not a whole Parquet file ({first_line(error)}): write or fetch it "
+            "again"
+        ) from error
 
 
 def _column(label: str, schema: Any, names: Sequence[str]) -> str:
@@ -171,9 +176,12 @@ def _rows(label: str, files: tuple[File, ...], opened: Sequence[Any], column: st
     return Rows(label, files, column, which, numbers, places, np.arange(len(which)))
 
 
-def _labels(label: str, opened: Sequence[Any], column: str) -> tuple[np.ndarray, tuple[str, ...]]:
+def _labels(label: str, files: Sequence[File], column: str) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return the labels of all rows, and the names of the classes."""
-    read = [file.read(columns=[column]).column(0) for file in opened]
+    read = []
+    for file in files:
+        with _explained(file):
+            read.append(_opened(file).read(columns=[column]).column(0))
     values = pa.chunked_array([chunk for part in read for chunk in part.chunks], read[0].type)
     if values.null_count:
         raise InputError(f"{label} must hold a label for each row; {values.null_count} have none")
@@ -183,7 +191,7 @@ def _labels(label: str, opened: Sequence[Any], column: str) -> tuple[np.ndarray,
         words, labels = np.unique(values.to_pylist(), return_inverse=True)
         return labels.astype(np.int64), tuple(map(str, words))
     labels = whole_labels(values.to_numpy())
-    names = _names_beside(opened[0].schema_arrow, column)
+    names = _names_beside(_opened(files[0]).schema_arrow, column)
     if names is None:
         if len(labels) and labels.max() >= CLASSES:
             raise InputError(f"{label} must hold labels below {CLASSES}; got {labels.max()}")

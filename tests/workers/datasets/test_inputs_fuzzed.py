@@ -4,16 +4,20 @@ refusal.
 
 import io
 import os
+import tarfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from advcore.workers.datasets import Dataset, DataSpec, load
+from advcore.workers.datasets import Dataset, DataSpec, load, sources
 from advcore.workers.errors import InputError
 
 MANY = settings.default.max_examples
@@ -106,6 +110,55 @@ def test_damaged_archives(tmp_path: Path, packed: object) -> None:
     def check(content: bytes) -> None:
         (tmp_path / "some.npz").write_bytes(content)
         or_refused(DataSpec(f"npz:{tmp_path / 'some.npz'}"))
+
+    check()
+
+
+def written_as(kind: str, sink: io.BytesIO) -> None:
+    """Three images of 4 x 4 pixels and their labels."""
+    images, labels = np.arange(48, dtype=np.uint8).reshape(3, 4, 4), np.arange(3)
+    if kind in ("npz", "packed"):
+        (np.savez if kind == "npz" else np.savez_compressed)(sink, images=images, labels=labels)
+    elif kind == "parquet":
+        pq.write_table(pa.table({"image": images.tolist(), "label": labels}).cast(NESTED), sink)
+    else:
+        with tarfile.open(fileobj=sink, mode="w") as archive:
+            for image, label in zip(images, labels, strict=True):
+                content = io.BytesIO()
+                Image.fromarray(image).save(content, "png")
+                entry = tarfile.TarInfo(f"{label}/a.png")
+                entry.size = len(content.getvalue())
+                content.seek(0)
+                archive.addfile(entry, content)
+
+
+NESTED = pa.schema({"image": pa.list_(pa.list_(pa.uint8())), "label": pa.int64()})
+
+
+@pytest.mark.parametrize("kind", ["npz", "packed", "tar", "parquet"])
+def test_damaged_files_that_data_stay_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(sources, "SENT", 0)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    sink = io.BytesIO()
+    written_as(kind, sink)
+    file = tmp_path / f"some.{'npz' if kind == 'packed' else kind}"
+    name = f"{file.suffix[1:]}:{file}"
+    file.write_bytes(sink.getvalue())
+    whole = or_refused(DataSpec(name))
+    assert whole is not None
+    assert not whole.in_memory
+    assert whole.take(np.arange(3))[:, 0].sum() == np.arange(48).sum()
+
+    @settings(max_examples=MANY)
+    @given(damaged(sink.getvalue()))
+    def check(content: bytes) -> None:
+        file.write_bytes(content)
+        data = or_refused(DataSpec(name))
+        if data is not None:
+            with suppress(InputError):
+                data.take(np.arange(len(data)))
 
     check()
 
