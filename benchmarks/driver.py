@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from advcore.workers.pool.actor_pool import ActorPool, PoolSettings
+from advcore.workers.pool.actor_pool import ActorPool
+from advcore.workers.pool.pool_settings import PoolSettings
 from advcore.workers.pool.preconditions import prepare_environment, private_token
 from advcore.workers.shards import split
 from advcore.workers.tasks import DATA, Task, TaskResult

@@ -10,8 +10,9 @@ from deaths import died
 from tiny_probes import Look, Slow, tasks
 
 from advcore.workers.errors import InputError, RunInterruptedError
-from advcore.workers.pool.actor_pool import ActorPool, PoolSettings
+from advcore.workers.pool.actor_pool import ActorPool
 from advcore.workers.pool.failures import ROUNDS, STARTS
+from advcore.workers.pool.pool_settings import PoolSettings
 from advcore.workers.pool.ray_actor import actor_factory
 from advcore.workers.pool.ray_head import head_answers
 from advcore.workers.stores.store import open_store
@@ -232,7 +233,7 @@ def test_the_head_is_asked_past_proxies(ray_running, monkeypatch):
 
 
 def test_a_head_that_is_gone_ends_the_run_in_words(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr("advcore.workers.pool.actor_pool.HEAD_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr("advcore.workers.pool.ray_head.HEAD_TIMEOUT_SECONDS", 0.2)
     handle = SimpleNamespace(ready=SimpleNamespace(remote=object))
     ray = SimpleNamespace(wait=lambda refs, **settings: ([], refs))
     settings = PoolSettings(

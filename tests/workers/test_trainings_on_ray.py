@@ -9,7 +9,8 @@ from test_slices import bytes_of
 from tiny_probes import DeadlyWatch, Look, Slow, tasks, training
 
 from advcore.workers.inline import Inline
-from advcore.workers.pool.actor_pool import ActorPool, PoolSettings
+from advcore.workers.pool.actor_pool import ActorPool
+from advcore.workers.pool.pool_settings import PoolSettings
 from advcore.workers.pool.ray_runner import RayPool
 from advcore.workers.pool.task_queue import FAILURES, LOSSES, TaskQueue
 from advcore.workers.slices import NETWORK, PROGRESS, trained_model

@@ -11,50 +11,28 @@ by content and written whole. So is a task that is measured twice at once: the f
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from advcore.workers.datasets import Dataset
-from advcore.workers.errors import InputError, RunInterruptedError
+from advcore.workers.errors import InputError
 from advcore.workers.pool.actor_table import ActorState, ActorTable
+from advcore.workers.pool.failed_results import failed_result, why_ended, why_given_up, why_lost
 from advcore.workers.pool.failures import FailureLog, reason_of
+from advcore.workers.pool.pool_settings import PoolSettings
+from advcore.workers.pool.ray_head import HeadWatch
 from advcore.workers.pool.scheduler import Scheduler, Shipped
-from advcore.workers.pool.task_queue import FAILURES, TaskQueue
+from advcore.workers.pool.task_queue import TaskQueue
 from advcore.workers.redaction import shortened, without_secrets
-from advcore.workers.tasks import After, Task, TaskResult, Train, Work, index_ranges, no_more
+from advcore.workers.tasks import After, Task, TaskResult, Train, Work, no_more
 
 TURN_SECONDS = 0.5
 """Seconds between two looks at who starts, hangs, is late, or could join."""
 FIRST_ACTORS_SECONDS = 0.5
 """Seconds that the beginning waits for actors to be ready: a process that waits becomes one in a
 tenth of them."""
-HEAD_TIMEOUT_SECONDS = 30.0
-"""Seconds for which Ray's head may not answer: Ray itself ends the process after 60."""
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class PoolSettings:
-    """Settings of an actor pool.
-
-    Attributes:
-        start_actor: starts an actor and returns its handle.
-        wanted: returns the number of actors that there should be.
-        shard_seconds: time limit of a shard, in seconds; None for none.
-        asked: the resources that were asked for, for messages.
-        elastic: says that `wanted` changes with the cluster.
-        answers: returns True if Ray's head answers.
-        saved_epochs: returns the number of epochs of a training in the store.
-    """
-
-    start_actor: Callable[[], Any]
-    wanted: Callable[[], int]
-    shard_seconds: float | None
-    asked: str
-    elastic: bool = False
-    answers: Callable[[], bool] = lambda: True
-    saved_epochs: Callable[[Train], int] = lambda task: 0
 
 
 class ActorPool:
@@ -75,7 +53,7 @@ class ActorPool:
         self._after = after
         self._next_turn = 0.0
         self._idle_since = time.monotonic()
-        self._silent_since: float | None = None
+        self._head = HeadWatch(settings.answers)
         self._early: list[TaskResult] = []
         self._failure_log = FailureLog()
         self.actors = ActorTable(ray, settings.start_actor)
@@ -116,9 +94,7 @@ class ActorPool:
         now = time.monotonic()
         if now >= self._next_turn:
             self._next_turn = now + TURN_SECONDS
-            if self._head_answers(
-                now
-            ):  # without it, what is asked of the cluster would never come back
+            if self._head.answers(now):  # without it, no question to the cluster would come back
                 self._resize()
                 self._check_health(now)
             if self._settings.shard_seconds is not None:
@@ -135,23 +111,7 @@ class ActorPool:
 
     def end_all(self) -> None:
         """End the actors, whatever they do."""
-        self.actors.end_all(again=self._silent_since is None)
-
-    def _head_answers(self, now: float) -> bool:
-        """Raise RunInterruptedError if Ray's head is gone.
-
-        Ray would end this process after a minute, and MLflow would never hear of it.
-        """
-        if self._settings.answers():
-            self._silent_since = None
-            return True
-        if self._silent_since is None:
-            self._silent_since = now
-        if now - self._silent_since > HEAD_TIMEOUT_SECONDS:
-            raise RunInterruptedError(
-                f"Ray's head has not answered for {now - self._silent_since:.0f} s"
-            )
-        return False
+        self.actors.end_all(again=not self._head.silent)
 
     def _resize(self) -> None:
         """Grow or shrink the pool to as many actors as are wanted.
@@ -258,11 +218,7 @@ class ActorPool:
         return replace(result, tries=self._queue.finish(task))
 
     def _failure(self, task: Work, error: str) -> TaskResult:
-        samples = ""
-        if isinstance(task, Task):
-            indices = self._datasets[task.data].indices
-            samples = index_ranges(indices[task.shard.start : task.shard.stop])
-        return TaskResult(task.key, task.name, False, 0, 0.0, error, "", samples=samples)
+        return failed_result(task, self._datasets, error)
 
     def _return(self, tasks: list[Work]) -> None:
         """Requeue tasks at the front, unless they run elsewhere or are done."""
@@ -297,13 +253,7 @@ class ActorPool:
             return None
         self._return(tasks[1:])
         tries = self._queue.losses(first)
-        less = "a smaller batch_size" if isinstance(first, Train) else "smaller shards"
-        result = self._failure(
-            first,
-            f"the worker of {first.title} went away {tries} times (killed, or out of memory): "
-            f"choose {less} or more memory for each worker; of the last one Ray says: "
-            f"{reason_of(error)}",
-        )
+        result = self._failure(first, why_lost(first, tries, reason_of(error)))
         self.actors.forget(first)
         return replace(result, tries=self._queue.finish(first))
 
@@ -319,10 +269,7 @@ class ActorPool:
         if self._failure_log.is_given_up(result.name):
             for task in self._queue.drain(result.name):
                 if self._queue.is_open(task):
-                    error = (
-                        "not measured, for its workers went away again and again without one "
-                        f"result between: {result.error}"
-                    )
+                    error = why_given_up(result.error)
                     yield replace(self._failure(task, error), tries=self._queue.finish(task))
 
     def _handle_failed_start(self, actor: ActorState, error: BaseException) -> None:
@@ -352,11 +299,6 @@ class ActorPool:
             first, *rest = self.actors.remove(actor)
             self._next_turn = 0.0
             self._return(rest)
-            error = (
-                f"{first.title} took longer than run.shard_seconds, {limit:g} s, "
-                f"{FAILURES} times, and its workers were ended: allow more seconds, choose smaller "
-                "shards, or look why the probe does not end"
-            )
-            result = self._accept(first, self._failure(first, error))
+            result = self._accept(first, self._failure(first, why_ended(first, limit)))
             if result is not None:
                 yield result

@@ -1,14 +1,18 @@
-"""Check that the head of a Ray is there and accepts us.
+"""Check that the head of a Ray is there and accepts us, and goes on to answer.
 
 Ray itself would try for long, and tell less.
 """
 
 import os
+from collections.abc import Callable
 from typing import Any
 
-from advcore.workers.errors import InputError
+from advcore.workers.errors import InputError, RunInterruptedError
 from advcore.workers.pool.preconditions import NO_TOKEN, OTHER_TOKEN
 from advcore.workers.pool.ray_internals import accepts_without_token, head_version
+
+HEAD_TIMEOUT_SECONDS = 30.0
+"""Seconds for which Ray's head may not answer: Ray itself ends the process after 60."""
 
 
 def ask_head(address: str, seconds: float = 10.0) -> None:
@@ -56,3 +60,31 @@ def head_answers(ray: Any) -> bool:
     except InputError:
         return False
     return True
+
+
+class HeadWatch:
+    """Knows since when Ray's head has not answered; `ask` returns True if it does."""
+
+    def __init__(self, ask: Callable[[], bool]) -> None:
+        self._ask = ask
+        self._since: float | None = None
+
+    @property
+    def silent(self) -> bool:
+        """True if it did not answer when it was asked last."""
+        return self._since is not None
+
+    def answers(self, now: float) -> bool:
+        """Return whether it answers at time `now`, in seconds.
+
+        Raises RunInterruptedError if it has not for long: Ray would end this process after a
+        minute, and MLflow would never hear of it.
+        """
+        if self._ask():
+            self._since = None
+            return True
+        if self._since is None:
+            self._since = now
+        if now - self._since > HEAD_TIMEOUT_SECONDS:
+            raise RunInterruptedError(f"Ray's head has not answered for {now - self._since:.0f} s")
+        return False

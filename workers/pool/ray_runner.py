@@ -9,7 +9,8 @@ from typing import Any, Literal, cast
 
 from advcore.workers.datasets import Dataset
 from advcore.workers.errors import InputError, UnavailableError
-from advcore.workers.pool.actor_pool import ActorPool, PoolSettings
+from advcore.workers.pool.actor_pool import ActorPool
+from advcore.workers.pool.pool_settings import PoolSettings
 from advcore.workers.pool.preconditions import check_address, check_gpus
 from advcore.workers.pool.ray_actor import actor_factory
 from advcore.workers.pool.ray_head import head_answers

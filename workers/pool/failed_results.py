@@ -1,0 +1,42 @@
+"""Results of tasks that are given up, and why, in words that say what to do."""
+
+from collections.abc import Mapping
+
+from advcore.workers.datasets import Dataset
+from advcore.workers.pool.task_queue import FAILURES
+from advcore.workers.tasks import Task, TaskResult, Train, Work, index_ranges
+
+
+def failed_result(task: Work, datasets: Mapping[str, Dataset], error: str) -> TaskResult:
+    """Return the result of a task that failed; of a shard with its samples."""
+    samples = ""
+    if isinstance(task, Task):
+        indices = datasets[task.data].indices
+        samples = index_ranges(indices[task.shard.start : task.shard.stop])
+    return TaskResult(task.key, task.name, False, 0, 0.0, error, "", samples=samples)
+
+
+def why_lost(task: Work, times: int, reason: str) -> str:
+    """Return why a task is given up whose workers went away so many times."""
+    less = "a smaller batch_size" if isinstance(task, Train) else "smaller shards"
+    return (
+        f"the worker of {task.title} went away {times} times (killed, or out of memory): choose "
+        f"{less} or more memory for each worker; of the last one Ray says: {reason}"
+    )
+
+
+def why_ended(task: Work, seconds: float) -> str:
+    """Return why a shard is given up that reached its time limit, in seconds."""
+    return (
+        f"{task.title} took longer than run.shard_seconds, {seconds:g} s, {FAILURES} times, and "
+        "its workers were ended: allow more seconds, choose smaller shards, or look why the probe "
+        "does not end"
+    )
+
+
+def why_given_up(error: str) -> str:
+    """Return why the others of a name are given up, of which one task ended with this error."""
+    return (
+        "not measured, for its workers went away again and again without one result between: "
+        f"{error}"
+    )
