@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from advcore.pipelines.graph import driver
 from advcore.pipelines.graph.collecting import last_line
-from advcore.pipelines.graph.graph_layout import planned_of
+from advcore.pipelines.graph.expanded_layout import planned_of
 from advcore.pipelines.graph.replicates import charts_over_seeds
 from advcore.pipelines.graph.report import RESULTS, table_file
 from advcore.pipelines.graph.settings import AnyStudy, GraphStudy, Study, read_study

@@ -45,7 +45,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Layout:
-    """What a study names, without axes.
+    """The names of a study, without axes.
 
     Attributes:
         data: data sets by name.

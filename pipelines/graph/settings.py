@@ -152,7 +152,7 @@ class GraphStudy:
         probes: probes by name; each has a `kind`, and `model` and `data` where they are not all.
         axes: named axes over which entries repeat: a list, a whole number n for 0 to n - 1, or
             named cases. `$NAME` stands for a value.
-        fits: what is learnt from many samples of one model.
+        fits: tensors that are learnt from many samples of one model.
         tables: pure functions of tables.
         claims: expectations of the numbers by name, shown beside them.
         minutes: expected time on two idle cores when nothing is there yet, trainings included,

@@ -11,7 +11,7 @@ import numpy as np
 
 from advcore.pipelines.graph.entries import TrainedModel, model_of
 from advcore.pipelines.graph.estimates import note_training, pending
-from advcore.pipelines.graph.graph_layout import graph_layout, members
+from advcore.pipelines.graph.expanded_layout import graph_layout, members_of
 from advcore.pipelines.graph.layout import Layout, layout_of
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.plan import Prepared, prepare_layout
@@ -62,7 +62,7 @@ def recipes_of(study: AnyStudy) -> list[str]:
     """Return the files and names of the recipes that a study reads."""
     if isinstance(study, Study):
         return list(study.train.values())
-    models = (model_of(own) for own in members(study.families, "models"))
+    models = (model_of(own) for own in members_of(study.families, "models"))
     trained = [own for own in models if isinstance(own, TrainedModel)]
     return [own.recipe if isinstance(own.recipe, str) else own.recipe.base for own in trained]
 

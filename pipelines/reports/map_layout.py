@@ -1,4 +1,4 @@
-"""Where the panels, bars and texts of a figure of maps stand, in inches and as shares of it."""
+"""The places of panels, bars and texts in a figure of maps, in inches and as shares of it."""
 
 import math
 import textwrap

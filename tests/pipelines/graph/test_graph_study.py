@@ -10,7 +10,7 @@ import torch
 from advcore.pipelines import Result, run
 from advcore.pipelines.graph import loader, side_by_side
 from advcore.pipelines.graph.dry_run import describe_dry_run
-from advcore.pipelines.graph.graph_layout import graph_layout, planned_of
+from advcore.pipelines.graph.expanded_layout import graph_layout, planned_of
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.replicates import charts_over_seeds
 from advcore.pipelines.graph.settings import GraphStudy, Study, read_study

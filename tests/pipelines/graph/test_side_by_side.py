@@ -30,7 +30,7 @@ def document(out: Path, epochs: int = 3, **settings: Any) -> dict[str, Any]:
         },
         "models": {"plain": learnt, "tuned": learnt | {"start": "plain", "head": "new"}},
         "probes": {"noise": {"kind": "noise", "data": "test"}},
-        "run": {"out": str(out), "track": False, **settings},
+        "run": {"out": str(out), "track": False, "threads": 1, **settings},
     }
 
 
@@ -79,7 +79,7 @@ def test_a_training_that_fails_is_told_and_the_others_are_kept(tmp_path: Path) -
 @pytest.mark.slow
 @pytest.mark.parametrize("runner", ["inline", "ray"])
 def test_a_killed_driver_goes_on_with_the_same_bits(tmp_path: Path, runner: str) -> None:
-    epochs = 400
+    epochs = 100
     calm, killed = tmp_path / "calm", tmp_path / "killed"
     run(schema.structure(GraphStudy, document(calm, epochs, runner=runner)))
     file = tmp_path / "study.yaml"

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from advcore.pipelines.claims import Claim
 from advcore.pipelines.claims.each import each_of
+from advcore.pipelines.claims.labels import check_labels
 from advcore.pipelines.graph.axes import Label
 from advcore.pipelines.graph.entries import data_of, model_of, training_of
 from advcore.pipelines.graph.layout import Layout, Planned, layout_of
@@ -32,7 +33,7 @@ def graph_layout(study: GraphStudy, load: Loader) -> Layout:
                 f"{section}.{name}: there is no kind {entry.get('kind')!r} of {section}: leave "
                 "it out"
             )
-    data = {own.label: data_of(own) for own in members(families, "data_sets")}
+    data = {own.label: data_of(own) for own in members_of(families, "data_sets")}
     networks, trainings, starts = _networks(families, data, study, load)
     return Layout(data, networks, planned_of(study), trainings, starts, _claims(study, families))
 
@@ -42,10 +43,10 @@ def planned_of(study: AnyStudy) -> tuple[Planned, ...]:
     if isinstance(study, Study):
         return layout_of(study).planned
     families = study.families
-    return tuple(_planned(own, families) for own in members(families, "probes"))
+    return tuple(_planned(own, families) for own in members_of(families, "probes"))
 
 
-def members(families: Families, section: str) -> Iterator[Member]:
+def members_of(families: Families, section: str) -> Iterator[Member]:
     """Yield the members of all families of a section."""
     for family in families.values():
         if family.section == section:
@@ -64,7 +65,7 @@ def _networks(
     networks: dict[str, ModelSpec] = {}
     trainings: dict[str, Training] = {}
     starts: dict[str, str] = {}
-    for own in members(families, "models"):
+    for own in members_of(families, "models"):
         model, at = model_of(own), f"models.{own.family}"
         if isinstance(model, ModelSpec):
             networks[own.label] = model
@@ -118,7 +119,9 @@ def _claims(study: GraphStudy, families: Families) -> dict[str, Claim]:
             )
         axes = _labels(families["probes", str(probe)])
         for own_name, own in each_of(name, entry, axes).items():
-            claims[own_name] = schema.structure(Claim, own, at)  # type: ignore[type-abstract]
+            claim: Claim = schema.structure(Claim, own, at)  # type: ignore[type-abstract]
+            check_labels(own_name, claim, axes)
+            claims[own_name] = claim
     return claims
 
 
