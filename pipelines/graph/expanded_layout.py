@@ -125,9 +125,7 @@ def _claims(study: GraphStudy, families: Families) -> dict[str, Claim]:
     return claims
 
 
-def _labels(family: Family) -> dict[str, list[Label]]:
-    """Return the labels of each axis of a family, in order."""
-    return {
-        axis: list(dict.fromkeys(own.at[axis] for own in family.members.values() if axis in own.at))
-        for axis in family.axes
-    }
+def _labels(family: Family) -> dict[str, list[Label | None]]:
+    """Return the labels of each axis of a family, in order; None where a member lacks it."""
+    members = family.members.values()
+    return {axis: list(dict.fromkeys(own.at.get(axis) for own in members)) for axis in family.axes}

@@ -37,8 +37,8 @@ Stats = dict[str, list[int]]
 class Kept:
     """The inputs and outputs of a finished run, and its run's id in MLflow (empty: untracked)."""
 
-    came_of: Stats
-    left: Stats
+    inputs: Stats
+    outputs: Stats
     mlflow: str
 
 
@@ -100,7 +100,7 @@ def save_answer(question: Question, before: Mapping[str, Any], kept: Kept, text:
 
     # a file is gone, the disk is full: nothing is remembered, and the next run takes longer
     with suppress(OSError):
-        if question.fingerprint() == before and stats(map(Path, kept.came_of)) == kept.came_of:
+        if question.fingerprint() == before and stats(map(Path, kept.inputs)) == kept.inputs:
             with atomic_write(question.folder / FILE) as unfinished:
                 memo = {**before, **asdict(kept), "text": text}
                 unfinished.write_text(json.dumps(memo), encoding="utf-8")
@@ -112,7 +112,7 @@ def find_answer(question: Question) -> str | None:
         memo = json.loads((question.folder / FILE).read_text(encoding="utf-8"))
         if any(memo[name] != value for name, value in question.fingerprint().items()):
             return None
-        if any(stats(map(Path, memo[part])) != memo[part] for part in ("came_of", "left")):
+        if any(stats(map(Path, memo[part])) != memo[part] for part in ("inputs", "outputs")):
             return None
         note = finished_in_mlflow(question.tracking_uri, memo["mlflow"])
         return None if note is None else f"{memo['text']}{note}"

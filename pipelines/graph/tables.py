@@ -12,6 +12,9 @@ from advcore.pipelines.graph.plan import Prepared
 from advcore.pipelines.graph.settings import GraphStudy
 from advcore.probes import Columns
 
+NETWORK = "network"
+"""The column that numbers networks, for claims over several of them."""
+
 
 def joined(members: Sequence[tuple[Planned, Columns]]) -> Columns:
     """Return the rows of members one below the other, axes first.
@@ -42,6 +45,19 @@ def joined(members: Sequence[tuple[Planned, Columns]]) -> Columns:
             else [text for part in parts for text in part]
         )
     return result
+
+
+def _network(members: Sequence[tuple[Planned, Columns]]) -> dict[str, Tensor]:
+    """Return the number of each row's network, by which claims know which rows share one."""
+    if any(NETWORK in columns for _, columns in members):
+        return {}
+    numbers: dict[str, int] = {}
+    own = [numbers.setdefault(planned.network, len(numbers)) for planned, _ in members]
+    return {
+        NETWORK: torch.tensor(own).repeat_interleave(
+            torch.tensor([_rows(columns) for _, columns in members])
+        )
+    }
 
 
 def rows_of(planned: Planned, table: Columns) -> Columns:
@@ -105,7 +121,7 @@ def claimed_tables(prepared: Prepared, measured: Tables, problems: list[str]) ->
             for label, columns in by_label.items()
         ]
         try:
-            result[probe] = {"": joined(members)}
+            result[probe] = {"": {**joined(members), **_network(members)}}
         except ValueError as error:
             problems.append(f"probe {probe}: {error}")
     return result

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from advcore.workers.errors import InputError
 
-LONGEST = 100
+MOST_CHARACTERS = 100
 """Signs of a name; file systems take 255 bytes, and a figure's name is made of two."""
 
 
@@ -26,9 +26,10 @@ def check_name(name: str) -> None:
             "a name is made of letters, digits, '-', '_' and '.', and does not begin with "
             f"'.'; got {name!r}"
         )
-    if len(name) > LONGEST:
+    if len(name) > MOST_CHARACTERS:
         raise ValueError(
-            f"a name must have at most {LONGEST} characters; got {len(name)}: {name[:20]}..."
+            f"a name must have at most {MOST_CHARACTERS} characters; got {len(name)}: "
+            f"{name[:20]}..."
         )
     if name.endswith(".") or name.partition(".")[0].upper() in RESERVED:
         raise ValueError(f"{name!r} cannot be a file's name on Windows; choose another name")

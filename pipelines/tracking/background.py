@@ -28,10 +28,10 @@ from advcore.workers.errors import InputError, UnavailableError
 from advcore.workers.redaction import shortened, without_secrets
 from advcore.workers.retries import Pauses, retry
 
-FIRST, LONGEST = 0.5, 15.0
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 15.0
 """Seconds between two tries: at first, then twice as many each time, and at most."""
 
-INTERRUPTED = 5.0
+INTERRUPTED_WAIT_SECONDS = 5.0
 """Seconds that an interrupted run waits for MLflow: whoever stopped it waits too."""
 
 
@@ -87,7 +87,12 @@ class Ledger:
         while (entry := self._next()) is not None:
             write = partial(_write, entry)
             try:
-                retry(write, self._is_away, Pauses(FIRST, LONGEST), wait=self._is_over_after)
+                retry(
+                    write,
+                    self._is_away,
+                    Pauses(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS),
+                    wait=self._is_over_after,
+                )
             except UnavailableError:
                 continue  # it is over, and the entry is left
             except Exception as error:
@@ -173,7 +178,7 @@ def background_log(opened: Run, wait: float) -> Iterator[Log]:
         yield log
         whole = True
     except KeyboardInterrupt:
-        log.status, wait = "KILLED", min(wait, INTERRUPTED)
+        log.status, wait = "KILLED", min(wait, INTERRUPTED_WAIT_SECONDS)
         raise
     finally:
         log.run.end(log.status)
@@ -231,7 +236,7 @@ class PatientRun:
     def _open(self) -> None:
         if self._run is None:
             self._ledger.put(self._own)
-            self._ledger.settle(FIRST)
+            self._ledger.settle(FIRST_PAUSE_SECONDS)
 
     def _own(self) -> Run:
         if self._run is None:

@@ -79,19 +79,19 @@ def test_the_answer_hangs_on_all_that_the_study_came_of_and_left(
 ) -> None:
     memo = json.loads((folder / "tiny/finished.json").read_text())
     assert memo["file"].keys() == {str(place / "tiny.yaml")}
-    assert memo["came_of"].keys() > {
+    assert memo["inputs"].keys() > {
         str(place / name) for name in ("one.safetensors", "own_again.py", "own_again_part.py")
     }
-    assert any("digits" in name for name in memo["came_of"])
+    assert any("digits" in name for name in memo["inputs"])
     left = [
         path for part in ("store", "tiny") for path in (folder / part).rglob("*") if path.is_file()
     ]
-    assert memo["left"].keys() == {
+    assert memo["outputs"].keys() == {
         str(path)
         for path in left
         if path.name not in ("finished.json", ".written.json", "advcore-store")
     }
-    assert len(memo["left"]) == 6 + 2 + 4 + 3 + 3
+    assert len(memo["outputs"]) == 6 + 2 + 4 + 3 + 3
 
 
 @pytest.fixture

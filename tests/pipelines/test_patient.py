@@ -46,8 +46,8 @@ class Flaky(NullRun):
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background, "FIRST", 0.01)
-    monkeypatch.setattr(background, "LONGEST", 0.05)
+    monkeypatch.setattr(background, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(background, "LONGEST_PAUSE_SECONDS", 0.05)
 
 
 def test_all_is_written_in_order_after_it_was_away(capsys: pytest.CaptureFixture[str]) -> None:
@@ -116,7 +116,7 @@ def test_what_is_refused_is_told_and_the_rest_is_written() -> None:
 def test_an_interrupted_run_waits_a_moment_only(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(background, "INTERRUPTED", 0.1)
+    monkeypatch.setattr(background, "INTERRUPTED_WAIT_SECONDS", 0.1)
     run = Flaky()
     run.away.set()
     start = time.monotonic()
