@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from tiny_probes import PLAIN, Look, tasks, training
@@ -205,3 +206,26 @@ def test_patience_ends_a_training_and_the_best_epoch_is_handed_out(dataset, stor
     assert origin["epoch"] == validation.best(history)
     assert validation.stops(history)
     assert len(epochs) == origin["epoch"] + 2
+
+
+def test_a_new_last_layer_on_frozen_ones_in_slices(dataset, store, tmp_path):
+    """A start of other classes; what is frozen stays, and slices end as one go."""
+    nine, place = replace(PLAIN, classes=9), open_store(store)
+    few = dataset.chosen(np.flatnonzero(dataset.labels < 9))
+    first = training(few, "nine", model=nine)
+    tuned = replace(training(dataset, "ten"), start=place.place_of(first.key, NETWORK))
+    spec = replace(tuned.training, freeze=("*",), head="new")
+    tuned = replace(tuned, training=spec, key=f"aa{tuned.key}", seconds=0.0)
+    data = {"few": few, "all": dataset}
+    todo = [replace(first, data="few"), replace(tuned, data="all")]
+    results = list(Inline(store, 1).run(todo, data))
+    assert all(result.ok for result in results), results[-1].error
+    assert [one.epoch for one in results if one.key == tuned.key] == [1, 2, 3, 4]
+    start, end = (read_weights(place.place_of(task.key, NETWORK)) for task in (first, tuned))
+    *kept, weight, bias = start
+    assert kept
+    assert all(start[name].equal(end[name]) for name in kept)
+    assert (len(start[weight]), len(end[weight]), len(end[bias])) == (9, 10, 10)
+    whole = str(tmp_path / "whole")
+    list(Inline(whole, 1).run([replace(tuned, data="all", seconds=60.0)], data))
+    assert bytes_of(whole, tuned) == bytes_of(store, tuned)
