@@ -1,6 +1,12 @@
 """Trainings on Ray's actors: the bits of the inline ones, whoever goes away meanwhile."""
 
+import os
+import pickle
+import subprocess
+import sys
+import time
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -262,3 +268,36 @@ def test_a_training_is_never_late(dataset):
         scheduler.submit_waiting()
         scheduler.repeat_late(actor_pool.actors.all[0].since + 1000)
         assert len(fake.asked) == times
+
+
+def test_a_killed_driver_loses_the_epochs_that_its_workers_were_in(ray_running, dataset, tmp_path):
+    import ray
+
+    (tmp_path / "looks").mkdir()
+    watch = DeadlyWatch(folder=str(tmp_path / "looks"), seconds=1.0)
+    todo = [training(dataset, f"{seed}", watch, seed=seed) for seed in range(2)]
+    store, whole = str(tmp_path / "store"), str(tmp_path / "whole")
+    (tmp_path / "run").write_bytes(pickle.dumps((todo, dataset)))
+    code = (
+        "import pickle, sys; from advcore.workers.pool.ray_runner import RayPool\n"
+        "todo, dataset = pickle.load(open('run', 'rb'))\n"
+        f"address = {ray.get_runtime_context().gcs_address!r}\n"
+        f"list(RayPool({store!r}, 2, address=address).run(todo, {{'data': dataset}}))\n"
+    )
+    own = Path(__file__)
+    path = os.pathsep.join([str(own.parents[2]), str(own.parent), os.environ.get("PYTHONPATH", "")])
+    driver = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, env=os.environ | {"PYTHONPATH": path}
+    )
+    deadline = time.monotonic() + 120
+    while len(list((tmp_path / "looks").iterdir())) < 5:
+        assert driver.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    driver.kill()
+    driver.wait()
+    results = list(RayPool(store, 1).run(todo, {DATA: dataset}))
+    assert all(result.ok and result.epoch == 4 for result in results)
+    assert 0 < sum(len(result.metrics) for result in results) < 2 * 4
+    list(Inline(whole, 1).run(todo, {DATA: dataset}))
+    assert [bytes_of(store, task) for task in todo] == [bytes_of(whole, task) for task in todo]
