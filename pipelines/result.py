@@ -13,6 +13,7 @@ from advcore.pipelines.graph.expanded_layout import planned_of
 from advcore.pipelines.graph.replicates import charts_over_seeds
 from advcore.pipelines.graph.report import RESULTS, table_file
 from advcore.pipelines.graph.settings import AnyStudy, GraphStudy, Study, read_study
+from advcore.pipelines.graph.table_words import columns_of
 from advcore.pipelines.graph.tables import rows_of
 from advcore.pipelines.reports.escaping import visible
 from advcore.pipelines.settings.study_checks import check_study
@@ -94,8 +95,8 @@ class Result:
     def table(self, probe: str) -> "DataFrame":
         """Return the rows of a probe, those of all models below one another.
 
-        The columns are `model`, `sample`, and the probe's own. `attrs["meanings"]` says what its
-        numbers are, with their units.
+        The columns are `model`, `sample`, and the probe's own. `attrs["columns"]` says what these
+        are, `attrs["meanings"]` what the probe's scalars and curves are, with their units.
 
         Raises InputError for a probe that has no rows.
         """
@@ -110,6 +111,8 @@ class Result:
         table = pd.concat(frames, ignore_index=True)
         by_model = self.meanings.get(probe, {}).values()
         table.attrs["meanings"] = {name: text for own in by_model for name, text in own.items()}
+        planned = next(own for own in planned_of(self.study) if own.probe == probe)
+        table.attrs["columns"] = columns_of(planned.settings)
         return table
 
     def figure(self, probe: str, chart: str | None = None, head: bool = True) -> "Figure":

@@ -17,6 +17,7 @@ from advcore.pipelines.graph.replicates import charts_over_seeds
 from advcore.pipelines.graph.report import RESULTS, Report, table_file
 from advcore.pipelines.graph.settings import GraphStudy
 from advcore.pipelines.graph.summaries import summarised
+from advcore.pipelines.graph.table_words import words_of
 from advcore.pipelines.graph.tables import claimed_tables, written_tables
 from advcore.pipelines.machine.environment import environment_tags
 from advcore.pipelines.reports.chance import warned
@@ -107,7 +108,13 @@ def _write_probes(
     for probe, by_model in measured.items():
         try:
             for name, table in written_tables(prepared, probe, by_model).items():
-                write_parquet(outputs.path(table_file(probe, name)), table)
+                members = [
+                    own
+                    for (label, of), own in prepared.measurements.items()
+                    if of == probe and own.planned.table == name and label in by_model
+                ]
+                place = outputs.path(table_file(probe, name))
+                write_parquet(place, table, words_of(prepared, members))
             summaries = {
                 label: summarised(prepared.measurements[label, probe].planned.settings, table)
                 for label, table in by_model.items()

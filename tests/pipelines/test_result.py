@@ -47,6 +47,7 @@ def test_a_study_from_python(done: Result, study_file: Path) -> None:
     assert list(table["model"].unique()) == ["one", "two"]
     assert table.groupby("model")["sample"].nunique().tolist() == [20, 20]
     assert "pixels in [0, 1]" in table.attrs["meanings"]["median_margin"]
+    assert "`distance` (inf where none was found)" in table.attrs["columns"]
     claim = done.claims["far"]
     assert claim["says"] == "the median distance"
     assert claim["expected"] == ">= 0"

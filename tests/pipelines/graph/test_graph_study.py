@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -321,3 +322,11 @@ def test_both_forms_are_read(tmp_path: Path) -> None:
     file = tmp_path / "study.yaml"
     file.write_text(json.dumps(document(tmp_path)))
     assert isinstance(read_study(file, ["axes.seed=1"]), GraphStudy)
+
+
+def test_a_table_says_of_what_it_was_measured(measured: Result) -> None:
+    words = pq.read_schema(measured.folder / "tables/robustness/plain.parquet").metadata
+    assert words[b"columns"].startswith(b"Columns: `sample`, `attack`")
+    assert json.loads(words[b"networks"]).keys() == {"plain seed=0", "plain seed=1"}
+    assert json.loads(words[b"data"]).keys() == {"few", "test"}
+    assert (words[b"seed"], words[b"dtype"]) == (b"0", b"float32")
