@@ -4,7 +4,6 @@ A group of rows is the least that can be read of one, so a process keeps the las
 """
 
 import json
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from advcore.workers.datasets.pictures import first_line, pictures
@@ -22,6 +22,7 @@ from advcore.workers.datasets.reading import File
 from advcore.workers.datasets.records import Arrays, Decoder, Records
 from advcore.workers.datasets.sources import InFiles, Source
 from advcore.workers.errors import InputError
+from advcore.workers.notices import warn
 
 IMAGES = ("image", "images", "img", "jpg", "png")
 """Names of the column of images, the first that is there."""
@@ -127,8 +128,10 @@ def _opened(file: File) -> Any:
 
 @lru_cache(_GROUPS)
 def _group(file: File, group: int, column: str) -> Any:
+    """Return the values of a group of rows: an array `(n, ...)`, or else what pyarrow holds."""
     with _explained(file):
-        return _opened(file).read_row_group(group, columns=[column]).column(0)
+        values = _opened(file).read_row_group(group, columns=[column]).column(0).combine_chunks()
+        return _array(values, file) if _is_list(values.type) else values
 
 
 @contextmanager
@@ -164,11 +167,10 @@ def _rows(label: str, files: tuple[File, ...], opened: Sequence[Any], column: st
     counts = [found.num_rows for _, _, found in groups]
     largest = max((found.total_byte_size for _, _, found in groups), default=0)
     if largest > GROUP_BYTES:
-        warnings.warn(
+        warn(
             f"{label} has groups of {max(counts)} rows and {largest:.3g} bytes, the least that can "
             "be read: each worker holds two, and a training, which reads in random order, reads "
-            "one for every sample; write it with row_group_size=64, or as tar",
-            stacklevel=2,
+            "one for every sample; write it with row_group_size=64, or as tar"
         )
     which = np.repeat([number for number, _, _ in groups], counts).astype(np.int32)
     numbers = np.repeat([group for _, group, _ in groups], counts).astype(np.int32)
@@ -213,43 +215,50 @@ def _is_bytes(kind: Any) -> bool:
     return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
 
 
+def _is_list(kind: Any) -> bool:
+    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    return any(is_one(kind) for is_one in lists)
+
+
 def _arrays(rows: Rows) -> Arrays:
     """Return how arrays are decoded, by the first of them."""
-    first = _group(rows.files[rows.which[0]], int(rows.groups[0]), rows.column)
-    values = _array(first[int(rows.places[0])], rows.name(0))
+    values = _group(rows.files[rows.which[0]], int(rows.groups[0]), rows.column)
+    if not isinstance(values, np.ndarray):
+        raise InputError(f"{rows.label} must hold pictures or lists of numbers; got {values.type}")
     pixels(values[:0])  # refuses types whose range is not known
-    if values.ndim not in (2, 3):
+    if values.ndim not in (3, 4):
         raise InputError(
-            f"{rows.label} must hold images (C, H, W) or (H, W) as nested lists; got {values.shape}"
+            f"{rows.label} must hold images (C, H, W) or (H, W) as nested lists; got "
+            f"{values.shape[1:]}"
         )
-    return Arrays(values.dtype.str, values.shape)
+    return Arrays(values.dtype.str, values.shape[1:])
 
 
 def _bytes(value: Any, name: str) -> bytes:
     """Return the bytes of one value: encoded ones as they are, arrays in C order."""
+    if isinstance(value, np.ndarray):
+        return value.tobytes()
     if pa.types.is_struct(value.type):
         if "bytes" not in {field.name for field in value.type}:
             raise InputError(f"{name} must hold its picture's bytes; got {value.type}")
         value = value["bytes"] if value.is_valid else value
     if not value.is_valid:
         raise InputError(f"{name} has no image: remove its row")
-    return value.as_py() if _is_bytes(value.type) else _array(value, name).tobytes()
+    found: bytes = value.as_py()
+    return found
 
 
-def _array(value: Any, name: str) -> np.ndarray:
-    """Return nested lists of one shape as an array."""
-    shape, kind, flat = [], value.type, value.values if value.is_valid else None
-    count = 1
-    while flat is not None:
-        if len(flat) % max(count, 1):
-            flat = None
-            break
-        shape.append(len(flat) // max(count, 1))
-        count = len(flat)
-        kind = flat.type
-        if not pa.types.is_nested(kind):
-            break
-        flat = flat.flatten()
-    if flat is None or not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
-        raise InputError(f"{name} must hold numbers in lists of one shape; got {value.type}")
-    return flat.to_numpy(zero_copy_only=False).reshape(shape)
+def _array(values: Any, file: File) -> np.ndarray:
+    """Return nested lists of one shape as an array `(n, ...)`."""
+    shape, whole = [len(values)], values.type
+    while _is_list(values.type):
+        lengths = pc.unique(pc.list_value_length(values)).to_pylist()
+        if len(lengths) != 1 or lengths[0] is None:
+            raise InputError(f"{file.place} must hold lists of one shape, and none empty: {whole}")
+        shape.append(lengths[0])
+        values = values.flatten()
+    if not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
+        raise InputError(f"{file.place} must hold numbers in its lists; got {whole}")
+    if values.null_count:
+        raise InputError(f"{file.place} lacks {values.null_count} numbers in its lists")
+    return values.to_numpy(zero_copy_only=False).reshape(shape)

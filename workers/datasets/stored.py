@@ -1,7 +1,6 @@
 """Images that stay in their files until they are used, and the digests of their samples."""
 
 import hashlib
-import warnings
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from advcore.workers.datasets.pixels import check_values
 from advcore.workers.datasets.records import Decoder, Records
 from advcore.workers.errors import InputError
 from advcore.workers.local_cache import cache_folder, one_at_a_time
+from advcore.workers.notices import warn
 
 DIGEST = 16
 """Bytes of a sample's digest: sha256, cut."""
@@ -163,8 +163,7 @@ def _keep(file: Path, samples: int, indices: np.ndarray, entries: np.ndarray) ->
             with atomic_write(file) as unfinished, unfinished.open("wb") as opened:
                 np.save(opened, kept)
     except OSError as error:
-        warnings.warn(
+        warn(
             f"digests of samples cannot be kept in {file.parent} ({error.strerror or error}): the "
-            "data are read once more by the next run; free it, or set XDG_CACHE_HOME",
-            stacklevel=2,
+            "data are read once more by the next run; free it, or set XDG_CACHE_HOME"
         )
