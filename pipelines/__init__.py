@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from advcore.pipelines.graph.settings import Study
+    from advcore.pipelines.graph.settings import GraphStudy, Study, read_study
     from advcore.pipelines.result import IncompleteError, Result, run
     from advcore.pipelines.settings.runs import RunSettings
     from advcore.workers.datasets import DataSpec
@@ -16,24 +16,28 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "DataSpec": "advcore.workers.datasets",
+    "GraphStudy": "advcore.pipelines.graph.settings",
     "IncompleteError": "advcore.pipelines.result",
     "InputError": "advcore.workers.errors",
     "ModelSpec": "advcore.workers.models",
     "Result": "advcore.pipelines.result",
     "RunSettings": "advcore.pipelines.settings.runs",
     "Study": "advcore.pipelines.graph.settings",
+    "read_study": "advcore.pipelines.graph.settings",
     "run": "advcore.pipelines.result",
 }
 """The module of each name."""
 
 __all__ = [
     "DataSpec",
+    "GraphStudy",
     "IncompleteError",
     "InputError",
     "ModelSpec",
     "Result",
     "RunSettings",
     "Study",
+    "read_study",
     "run",
 ]
 

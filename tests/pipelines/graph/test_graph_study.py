@@ -7,8 +7,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import torch
+import yaml
 
 from advcore.pipelines import Result, run
+from advcore.pipelines.claims import Claim
+from advcore.pipelines.claims.each import each_of
+from advcore.pipelines.claims.labels import check_labels
 from advcore.pipelines.graph import loader, side_by_side
 from advcore.pipelines.graph.dry_run import describe_dry_run
 from advcore.pipelines.graph.expanded_layout import graph_layout, planned_of
@@ -330,3 +334,25 @@ def test_a_table_says_of_what_it_was_measured(measured: Result) -> None:
     assert json.loads(words[b"networks"]).keys() == {"plain seed=0", "plain seed=1"}
     assert json.loads(words[b"data"]).keys() == {"few", "test"}
     assert (words[b"seed"], words[b"dtype"]) == (b"0", b"float32")
+
+
+def test_the_study_of_the_guide_is_one() -> None:
+    guide = (Path(__file__).parents[3] / "docs/guides/graphs.md").read_text()
+    study_text, claims_text = [part.split("```")[0] for part in guide.split("```yaml\n")[1:]]
+    whole = yaml.safe_load(study_text) | yaml.safe_load(claims_text)
+    own = schema.structure(GraphStudy, whole)
+    counts = {family.name: len(family.members) for family in own.families.values()}
+    assert counts == {
+        "clothes": 1,
+        "digits": 1,
+        "test": 1,
+        "source": 3,
+        "tuned": 6,
+        "scratch": 3,
+        "noise": 9,
+    }
+    axes = {"mode": ["head", "full", None]}
+    named = each_of("head_start", whole["claims"]["head_start"], axes)
+    assert list(named) == ["head_start mode=head", "head_start mode=full"]
+    for claim in named.values():
+        check_labels("head_start", schema.structure(Claim, claim), axes)  # type: ignore[type-abstract]
