@@ -51,6 +51,7 @@ bench-cluster: .venv/ready  ## what Ray costs us: the driver with 100 actors, tr
 	$(BIN)/python -m benchmarks.trainings
 	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.first_shard
+	$(BIN)/python -m benchmarks.big_data
 	$(BIN)/python -m benchmarks.cost
 
 soak: .venv/ready  ## half an hour of studies whose workers, nodes and drivers are killed at random

@@ -142,14 +142,13 @@ class _Local:
                 f"{self._file.place} has changed since it was opened (its size or time is another "
                 "one): run again"
             )
-        buffer = bytearray(length)
-        done, view = 0, memoryview(buffer)
-        while done < length:
-            count = os.preadv(self._opened.fileno(), [view[done:]], offset + done)
-            if not count:
+        block = os.pread(self._opened.fileno(), length, offset)
+        while len(block) < length:  # a signal, or the end of the file
+            more = os.pread(self._opened.fileno(), length - len(block), offset + len(block))
+            if not more:
                 break
-            done += count
-        return bytes(view[:done])
+            block += more
+        return block
 
 
 class _S3:

@@ -1,7 +1,9 @@
 """Images that stay in their files until they are used, and the digests of their samples."""
 
 import hashlib
+import os
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -142,7 +144,9 @@ def _digests(
     if decoder.dtype != np.uint8:
         names = [records.name(int(row)) for row in rows]
         check_values(decoder.decode(found, names), indices)
-    return np.frombuffer(b"".join(map(_digest, found)), np.uint8).reshape(len(rows), DIGEST)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # hashing lets other threads run
+        digests = b"".join(pool.map(_digest, found))
+    return np.frombuffer(digests, np.uint8).reshape(len(rows), DIGEST)
 
 
 def _read(file: Path, samples: int) -> np.ndarray:
