@@ -291,6 +291,11 @@ def test_where_data_come_from(tmp_path: Path) -> None:
         tmp_path / "test/cat/a.png",
     ]
     assert files(DataSpec(f"npz:{tmp_path}/a.npz")) == [tmp_path / "a.npz"]
+    assert files(DataSpec(f"tar:{tmp_path}/a.tar")) == [tmp_path / "a.tar"]
+    assert files(DataSpec(f"npy:{tmp_path}/test/cat")) == files(
+        DataSpec(f"tar:{tmp_path}/test/cat")
+    )
+    assert files(DataSpec(f"parquet:{tmp_path}/{{0..3}}.parquet")) is None
     assert files(DataSpec("torchvision:CIFAR10", folder=str(tmp_path / "test/cat"))) == [
         tmp_path / "test/cat",
         tmp_path / "test/cat/a.png",
