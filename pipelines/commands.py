@@ -2,8 +2,8 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated, cast
+from dataclasses import dataclass, fields, replace
+from typing import Annotated, Any, cast
 
 import tyro
 from tyro.conf import Positional
@@ -147,6 +147,10 @@ def parse(
     name = given[0] if given else ""
     if default is not None:
         own, rest = type(default), given[1:]
+        # a flag is given once more in `rest`, and tyro takes none whose default is True
+        names = [field.name for field in fields(default)]
+        off: dict[str, Any] = {name: False for name in names if getattr(default, name) is True}
+        default = replace(default, **off)
         return tyro.cli(own, prog=f"advcore {name}", args=rest, default=default, config=config)
     if name in COMMANDS:  # alone, so that its messages point to its own help
         return tyro.cli(COMMANDS[name], prog=f"advcore {name}", args=given[1:], config=config)
