@@ -1,5 +1,6 @@
 """The head of a report: what is needed to judge its numbers and to reproduce them."""
 
+import hashlib
 import json
 import os
 import shlex
@@ -19,6 +20,7 @@ from advcore.pipelines.reports.chance import Accuracy, accuracy_of
 from advcore.pipelines.reports.escaping import in_markdown
 from advcore.pipelines.reports.tables import markdown
 from advcore.pipelines.settings import schema
+from advcore.pipelines.settings.names import MOST_CHARACTERS
 from advcore.probes import Probe
 from advcore.workers.counting import counted
 from advcore.workers.datasets import Dataset, DataSpec
@@ -93,8 +95,15 @@ def _by_data(prepared: Prepared, network: str, accuracies: Mapping[str, Accuracy
 
 
 def training_file(model: str) -> str:
-    """Return the name of the file that holds the settings of a network's training."""
-    return f"trainings/{model}.yaml"
+    """Return the name of the file that holds the settings of a network's training.
+
+    A label of many axes is shortened, and told apart by a hash.
+    """
+    name = model.replace(" ", "_")
+    if len(name) > MOST_CHARACTERS:
+        digest = hashlib.sha256(model.encode()).hexdigest()[:10]
+        name = f"{name[: MOST_CHARACTERS - 11]}-{digest}"
+    return f"trainings/{name}.yaml"
 
 
 def command() -> str:

@@ -16,6 +16,7 @@ from advcore.pipelines.claims.labels import check_labels
 from advcore.pipelines.graph import loader, side_by_side
 from advcore.pipelines.graph.dry_run import describe_dry_run
 from advcore.pipelines.graph.expanded_layout import graph_layout, planned_of
+from advcore.pipelines.graph.facts import training_file
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.replicates import charts_over_seeds
 from advcore.pipelines.graph.settings import GraphStudy, Study, read_study
@@ -125,6 +126,14 @@ def test_numbers_stand_by_member(measured: Result) -> None:
     members = measured.scalars["robustness"]
     assert len(members) == 8
     assert "tuned seed=1 data=few" in members
+
+
+def test_settings_of_trainings_lie_beside_the_report(measured: Result) -> None:
+    assert "(trainings/plain_seed=0.yaml)" in (measured.folder / "report.md").read_text()
+    settings = yaml.safe_load((measured.folder / "trainings/plain_seed=0.yaml").read_text())
+    assert settings["recipe"]["epochs"] == 2
+    assert len(training_file("x" * 300)) < 120
+    assert training_file("x" * 300) != training_file("x" * 299)
 
 
 def test_a_second_run_computes_nothing(measured: Result, monkeypatch: pytest.MonkeyPatch) -> None:
