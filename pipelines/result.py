@@ -126,7 +126,7 @@ class Result:
         tables = self._columns(probe)
         planned = [own for own in planned_of(self.study) if own.probe == probe]
         members = [(own, rows_of(own, tables[own.table])) for own in planned if own.table in tables]
-        drawn = charts_over_seeds(probe, planned[0].settings, members)
+        drawn = charts_over_seeds(probe, members)
         charts = {own.name: own for own in drawn}
         chart = next(iter(charts), None) if chart is None else chart
         if chart not in charts:

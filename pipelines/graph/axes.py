@@ -14,7 +14,9 @@ Label = str | int | float
 
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _IN_WORDS = re.compile(rf"({_NUMBER})(?:\s*/\s*({_NUMBER}))?")
-_NAME = re.compile(r"[A-Za-z_]\w*")
+_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+TAKEN = ("sample", "network")
+"""Names of columns that every table has, or may have."""
 _MENTION = re.compile(r"\$([A-Za-z_]\w*)((?:\.\w+)*)")
 
 
@@ -43,8 +45,7 @@ def read_axes(section: Any) -> dict[str, Axis]:
 
 def _axis(name: Any, given: Any) -> Axis:
     at = f"axes.{name}"
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise InputError(f"{at}: expected a name of letters, digits and _, got {name!r}")
+    check_axis_name(name, at)
     if isinstance(given, bool) or given is None or isinstance(given, float | str):
         raise InputError(
             f"{at}: expected a list of values, a whole number n for 0 to n - 1, or named cases; "
@@ -74,6 +75,14 @@ def _axis(name: Any, given: Any) -> Axis:
     return Axis(name, values)
 
 
+def check_axis_name(name: Any, at: str) -> None:
+    """Raise InputError for what cannot be the name of an axis."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InputError(f"{at}: expected a name of letters, digits and _, got {name!r}")
+    if name in TAKEN:
+        raise InputError(f"{at}: {name!r} is a column of every table: choose another name")
+
+
 def _label(at: str, value: Any) -> Label:
     """Return a value of a list as its label, a number in words as the number."""
     if isinstance(value, bool) or value is None:
@@ -84,12 +93,19 @@ def _label(at: str, value: Any) -> Label:
             "{first: ..., second: ...}"
         )
     label: Label = as_number(value)
+    if label != label:
+        raise InputError(f"{at}: NaN is no value of an axis: write a number or a text")
     return label
 
 
 def as_number(value: Any) -> Any:
-    """Return a number in words (1e-3, 8/255) as the number, anything else as it is."""
-    if isinstance(value, str) and (words := _IN_WORDS.fullmatch(value.strip())):
+    """Return a number in words (1e-3, 8/255) as the number, anything else as it is.
+
+    Digits alone are a text: YAML takes them for a number unless they stand in quotes.
+    """
+    if not isinstance(value, str) or value.strip().isdigit():
+        return value
+    if words := _IN_WORDS.fullmatch(value.strip()):
         below = float(words[2] or 1)
         return float(words[1]) / below if below else value
     return value

@@ -111,7 +111,7 @@ def training_of(
         head=model.head or training.head,
     )
     settings = {key: own for key, own in training_settings(training).items() if key != "name"}
-    text = json.dumps([settings, start], sort_keys=True)
+    text = json.dumps([settings, start, run.threads or 1], sort_keys=True)
     return replace(training, name=f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:10]}")
 
 

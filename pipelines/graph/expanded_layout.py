@@ -43,7 +43,16 @@ def planned_of(study: AnyStudy) -> tuple[Planned, ...]:
     if isinstance(study, Study):
         return layout_of(study).planned
     families = study.families
-    return tuple(_planned(own, families) for own in members_of(families, "probes"))
+    planned = tuple(_planned(own, families) for own in members_of(families, "probes"))
+    seen: set[tuple[str, str]] = set()
+    for own in planned:
+        if (own.label, own.probe) in seen:
+            raise InputError(
+                f"probes.{own.probe}: two of its members are called {own.label!r}: give the axes "
+                "in which they differ names of their own (rename, or each ... as)"
+            )
+        seen.add((own.label, own.probe))
+    return planned
 
 
 def members_of(families: Families, section: str) -> Iterator[Member]:
@@ -75,6 +84,11 @@ def _networks(
         if model.start is not None:
             starts[own.label] = _label(model.start)
             begins = trainings.get(starts[own.label])
+            if begins is None and networks[starts[own.label]].checkpoint is None:
+                raise InputError(
+                    f"{at}.start: {starts[own.label]} is neither trained nor has a checkpoint: "
+                    "there are no weights to begin with"
+                )
             start = begins.name if begins else repr(networks[starts[own.label]])
         training = training_of(model, at, spec, load(spec), start, study.run)
         trainings[own.label] = training
@@ -86,9 +100,16 @@ def _planned(member: Member, families: Families) -> Planned:
     """Return what a member of a probe's family measures."""
     at = f"probes.{member.family}"
     settings = dict(member.settings)
+    for key in ("model", "data"):
+        if settings[key] is None:
+            raise InputError(f"{at}.{key}: expected a name, got nothing; leave the key out for all")
     network, data = (_member(settings.pop(key), families) for key in ("model", "data"))
     probe: Probe = schema.structure(Probe, settings, at)  # type: ignore[type-abstract]
-    own = {axis: label for axis, label in member.at.items() if axis not in (*network.at, "model")}
+    own = {
+        axis: label
+        for axis, label in member.at.items()
+        if network.at.get(axis) != label and (axis, label) != ("model", network.family)
+    }
     return Planned(
         member.family,
         labelled(network.label, own),
@@ -113,13 +134,15 @@ def _claims(study: GraphStudy, families: Families) -> dict[str, Claim]:
         of = entry.get("of")
         numbers = of if isinstance(of, Mapping) else entry
         probe = numbers.get("probe")
-        if probe not in study.probes:
+        if not isinstance(probe, str) or probe not in study.probes:
             raise InputError(
                 f"{at}: it names the probe {probe!r}; known: {', '.join(study.probes)}"
             )
         axes = _labels(families["probes", str(probe)])
         for own_name, own in each_of(name, entry, axes).items():
-            claim: Claim = schema.structure(Claim, own, at)  # type: ignore[type-abstract]
+            told = own_name.removeprefix(name).strip()
+            says = f"{own.get('says')} ({told})" if told else own.get("says")
+            claim: Claim = schema.structure(Claim, {**own, "says": says}, at)  # type: ignore[type-abstract]
             check_labels(own_name, claim, axes)
             claims[own_name] = claim
     return claims

@@ -7,7 +7,7 @@ from typing import Any
 from advcore.pipelines.graph.axes import Axis, filled, mentioned, points, read_axes
 from advcore.pipelines.graph.joining import Combination, join, reduced
 from advcore.pipelines.graph.members import Families, Family, Member
-from advcore.pipelines.graph.references import SECTIONS, find_references, resolve
+from advcore.pipelines.graph.references import SECTIONS, Reference, find_references, resolve
 from advcore.workers.errors import InputError
 
 Entries = Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -98,6 +98,8 @@ def _family(
             place = f"{at}.{'.'.join(reference.path)}"
             combinations = join(combinations, reference, families, axes, place)
         names |= dict.fromkeys(axis for found in combinations for axis in found.at)
+        for reference in find_references(section, settings, at):
+            _check_follows(reference, names, at)
         if section == "tables":
             combinations = reduced(combinations, _removed(settings, names, at))
         for found in combinations:
@@ -110,12 +112,22 @@ def _family(
     return Family(section, name, kept, members)
 
 
+def _check_follows(reference: Reference, names: Mapping[str, None], at: str) -> None:
+    """Raise InputError where one name stands beside an axis that is called after its field."""
+    field = reference.path[-1]
+    if reference.axis is None and field in names:
+        raise InputError(
+            f"{at}.{'.'.join(reference.path)}: an axis {field!r} comes with another reference, and "
+            "this name would not follow it: rename that axis there"
+        )
+
+
 def _removed(settings: Mapping[str, Any], names: Mapping[str, None], at: str) -> list[str]:
     """Return the axes that a table's `reduce` removes."""
     given = settings.get("reduce") or []
     removed = given if isinstance(given, list) else [given]
     for axis in removed:
-        if axis not in names:
+        if not isinstance(axis, str) or axis not in names:
             raise InputError(
                 f"{at}.reduce: no axis {axis!r}; there are {', '.join(names) or 'none'}"
             )

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,13 +38,13 @@ UNSEEN = "unseen_imports"
 
 @dataclass(frozen=True)
 class Facts:
-    """The head of a report as Markdown, each network's accuracy and its training's settings.
+    """The head of a report as Markdown, accuracies by network and data set, trainings' settings.
 
-    The accuracy is None where no row has it; settings are those found beside the weights.
+    An accuracy is None where no row has it; settings are those found beside the weights.
     """
 
     text: str
-    accuracies: Mapping[str, Accuracy | None]
+    accuracies: Mapping[tuple[str, str], Accuracy | None]
     trainings: Mapping[str, str]
 
 
@@ -70,25 +71,26 @@ def gather(prepared: Prepared, words: Words) -> Facts:
     return Facts("\n\n".join(filter(None, [about, networks, unseen])), accuracies, trainings)
 
 
-def _accuracies(prepared: Prepared, words: Words) -> dict[str, Accuracy | None]:
-    """Return the accuracy by label: of its network, on the data set of its rows."""
-    labels = {own.planned.label: own.seen.labels for own in prepared.measurements.values()}
-    return {
-        label: accuracy_of(
-            (entry for (own, _), entries in words.items() if own == label for entry in entries),
-            known,
-        )
-        for label, known in labels.items()
-    }
+def _accuracies(prepared: Prepared, words: Words) -> dict[tuple[str, str], Accuracy | None]:
+    """Return the accuracy by network and data set, of whatever probe's rows."""
+    entries: dict[tuple[str, str], list[Mapping[str, str]]] = {}
+    labels: dict[tuple[str, str], np.ndarray] = {}
+    for names, own in prepared.measurements.items():
+        what = own.planned.network, own.planned.data
+        entries.setdefault(what, []).extend(words.get(names, ()))
+        labels[what] = own.seen.labels
+    return {what: accuracy_of(found, labels[what]) for what, found in entries.items()}
 
 
-def _by_data(prepared: Prepared, network: str, accuracies: Mapping[str, Accuracy | None]) -> str:
+def _by_data(
+    prepared: Prepared, network: str, accuracies: Mapping[tuple[str, str], Accuracy | None]
+) -> str:
     """Return a network's accuracy in words, for each data set where there are several."""
-    found: dict[str, Accuracy] = {}
-    for own in prepared.measurements.values():
-        accuracy = accuracies[own.planned.label]
-        if own.planned.network == network and accuracy is not None:
-            found.setdefault(own.planned.data, accuracy)
+    found = {
+        data: accuracy
+        for (own, data), accuracy in accuracies.items()
+        if own == network and accuracy is not None
+    }
     if len(prepared.datasets) == 1:
         return next((str(accuracy) for accuracy in found.values()), "-")
     return "; ".join(f"{data}: {accuracy}" for data, accuracy in found.items()) or "-"
@@ -97,10 +99,12 @@ def _by_data(prepared: Prepared, network: str, accuracies: Mapping[str, Accuracy
 def training_file(model: str) -> str:
     """Return the name of the file that holds the settings of a network's training.
 
-    A label of many axes is shortened, and told apart by a hash.
+    Signs that no file's name should have become `_`; such labels, and long ones, are told apart by
+    a hash.
     """
-    name = model.replace(" ", "_")
-    if len(name) > MOST_CHARACTERS:
+    spaced = model.replace(" ", "_")
+    name = re.sub(r"[^A-Za-z0-9_.=-]", "_", spaced)
+    if len(name) > MOST_CHARACTERS or name != spaced:
         digest = hashlib.sha256(model.encode()).hexdigest()[:10]
         name = f"{name[: MOST_CHARACTERS - 11]}-{digest}"
     return f"trainings/{name}.yaml"
@@ -221,8 +225,13 @@ def _training(spec: ModelSpec) -> str:
 
 def settings_of(prepared: Prepared, probe: str) -> str:
     """Return a probe's settings in one line of YAML, without those that are null."""
-    own = prepared.probes()[probe]
-    settings = _given(plain_without_secrets(schema.unstructure(own, Probe)))
+    found = [own.planned for own in prepared.measurements.values() if own.planned.probe == probe]
+    settings = _given(plain_without_secrets(schema.unstructure(found[0].settings, Probe)))
+    for own in found[1:]:
+        other = _given(plain_without_secrets(schema.unstructure(own.settings, Probe)))
+        for name, value in other.items():
+            if settings.get(name) != value:
+                settings[name] = "changed by an axis"
     return yaml.safe_dump(settings, sort_keys=False, default_flow_style=True, width=10**6).strip()
 
 

@@ -140,6 +140,7 @@ def _chosen(choice: Choice, family: Family, at: str) -> list[tuple[dict[str, Lab
     """Return the members of a family that a choice takes, with coordinates after `rename`."""
     _check_choice(choice, family, at)
     pinned = {axis for axis, value in choice.where.items() if not isinstance(value, list)}
+    wanted = {axis: _values(own, _labels(axis, family)) for axis, own in choice.where.items()}
     return [
         (
             {
@@ -150,7 +151,7 @@ def _chosen(choice: Choice, family: Family, at: str) -> list[tuple[dict[str, Lab
             member.id,
         )
         for member in family.members.values()
-        if all(member.at.get(axis) in _values(wanted) for axis, wanted in choice.where.items())
+        if all(member.at.get(axis) in own for axis, own in wanted.items())
     ]
 
 
@@ -163,21 +164,38 @@ def _check_choice(choice: Choice, family: Family, at: str) -> None:
                 f"{', '.join(family.axes) or 'none'}"
             )
     for axis, name in choice.rename.items():
+        if list(choice.rename.values()).count(name) > 1:
+            raise InputError(f"{at}.rename: two axes of {choice.name} would be called {name!r}")
         if name in family.axes:
             raise InputError(
                 f"{at}: {choice.name} has an axis {name!r} already: rename {axis} otherwise"
             )
     for axis, wanted in choice.where.items():
-        labels = dict.fromkeys(member.at.get(axis) for member in family.members.values())
-        for value in _values(wanted):
-            if value not in labels:
+        labels = _labels(axis, family)
+        if wanted == []:
+            raise InputError(f"{at}.where.{axis}: expected at least one label, got none")
+        for value in _values(wanted, labels):
+            if not any(_equal(value, label) for label in labels):
                 shown = ", ".join("null" if label is None else str(label) for label in labels)
                 raise InputError(f"{at}: {choice.name} has no {axis} {value!r}; it has {shown}")
 
 
-def _values(wanted: Any) -> list[Label | None]:
+def _labels(axis: str, family: Family) -> list[Label | None]:
+    """Return the labels of an axis, None among them where a member lacks it."""
+    return list(dict.fromkeys(member.at.get(axis) for member in family.members.values()))
+
+
+def _values(wanted: Any, labels: Sequence[Label | None]) -> list[Any]:
     """Return the labels that a value of `where` means: one or a list, numbers in words too."""
-    return [as_number(value) for value in (wanted if isinstance(wanted, list) else [wanted])]
+    values = wanted if isinstance(wanted, list) else [wanted]
+    return [
+        value if any(_equal(value, label) for label in labels) else as_number(value)
+        for value in values
+    ]
+
+
+def _equal(value: Any, label: Label | None) -> bool:
+    return isinstance(value, bool) == isinstance(label, bool) and bool(value == label)
 
 
 def _matching(

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from advcore.pipelines.graph.axes import check_axis_name
 from advcore.pipelines.settings.messages import suggestion
 from advcore.workers.errors import InputError
 
@@ -107,8 +108,7 @@ def _reference(
         if unknown or not isinstance(value["each"], list):
             raise InputError(f"{at}: expected {{each: [...], as: NAME}}, got {value!r}")
         axis = value.get("as", key)
-        if not isinstance(axis, str):
-            raise InputError(f"{at}.as: expected the name of an axis, got {axis!r}")
+        check_axis_name(axis, f"{at}.as")
         return Reference(path, sections, _choices(value["each"], f"{at}.each"), axis)
     return Reference(path, sections, (_choice(value, at),))
 
@@ -132,8 +132,7 @@ def _choice(value: Any, at: str) -> Choice:
         if not isinstance(part, Mapping):
             raise InputError(f"{at}.{key}: expected a mapping of axes, got {part!r}")
     for axis, name in rename.items():
-        if not isinstance(name, str):
-            raise InputError(f"{at}.rename.{axis}: expected the name of an axis, got {name!r}")
+        check_axis_name(name, f"{at}.rename.{axis}")
     return Choice(value["of"], where, rename)
 
 

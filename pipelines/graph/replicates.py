@@ -8,7 +8,7 @@ import torch
 
 from advcore.pipelines.graph.layout import Planned
 from advcore.pipelines.graph.summaries import drawings
-from advcore.probes import Chart, Columns, Lines, Probe, Series
+from advcore.probes import Chart, Columns, Lines, Series
 
 SEED = "seed"
 """The axis of replication."""
@@ -17,26 +17,60 @@ _BANDS = re.compile(r"\s*Bands?: [^.]*(?:\.\d[^.]*)*\.")
 """The sentence of a note that says what the bands of single networks are."""
 
 
-def charts_over_seeds(
-    name: str, probe: Probe, members: Sequence[tuple[Planned, Columns]]
-) -> list[Chart]:
+def charts_over_seeds(name: str, members: Sequence[tuple[Planned, Columns]]) -> list[Chart]:
     """Return the charts of a probe: of all its members, or with bands over seeds where it has them.
 
     Lines become the mean over the seeds, in a band from the smallest to the largest; of other
-    charts the first seed's is drawn. Raises what the probe raises, and ValueError for no chart.
+    charts the first seed's is drawn. Members whose probes have other settings are drawn apart.
+    Raises what the probe raises, and ValueError for no chart.
     """
-    seeds = list(dict.fromkeys(planned.at.get(SEED) for planned, _ in members))
+    groups: dict[str, list[tuple[Planned, Columns]]] = {}
+    for planned, columns in members:
+        groups.setdefault(repr(planned.settings), []).append((planned, columns))
+    if len(groups) == 1:
+        return _charts(name, members)
+    result = []
+    for place, own in enumerate(groups.values(), 1):
+        words = _common(own, members)
+        for chart in _charts(name, own):
+            title = f"{chart.title} ({words})" if words else chart.title
+            result.append(replace(chart, name=f"{chart.name}-{place}", title=title))
+    return result
+
+
+def _common(
+    own: Sequence[tuple[Planned, Columns]], all_of_them: Sequence[tuple[Planned, Columns]]
+) -> str:
+    """Return the coordinates that these members share and the others do not all have."""
+    first = own[0][0].at
+    shared = {
+        axis: label
+        for axis, label in first.items()
+        if all(planned.at.get(axis) == label for planned, _ in own)
+        and not all(planned.at.get(axis) == label for planned, _ in all_of_them)
+    }
+    return ", ".join(f"{axis}={label}" for axis, label in shared.items())
+
+
+def _charts(name: str, members: Sequence[tuple[Planned, Columns]]) -> list[Chart]:
+    """Return the charts of members of equal settings."""
+    probe = members[0][0].settings
+    seeds = list(dict.fromkeys(own.at[SEED] for own, _ in members if SEED in own.at))
     if len(seeds) < 2:
         return drawings(name, probe, {planned.label: own for planned, own in members})
-    charts = [
-        drawings(
-            name,
-            probe,
-            {_without_seed(planned): own for planned, own in members if planned.at[SEED] == seed},
-        )
-        for seed in seeds
-        if seed is not None
-    ]
+    charts = []
+    for seed in seeds:
+        tables: dict[str, Columns] = {}
+        for planned, own in members:
+            if planned.at.get(SEED, seed) == seed:
+                label = _without_seed(planned)
+                if label in tables:
+                    raise ValueError(
+                        f"two members are called {label!r} without their seed: give the axes in "
+                        "which they differ names of their own"
+                    )
+                tables[label] = own
+        charts.append(drawings(name, probe, tables))
     alike: list[Mapping[str, Chart]] = [{chart.name: chart for chart in own} for own in charts]
     return [
         _over_seeds([own[chart.name] for own in alike if chart.name in own]) for chart in charts[0]
@@ -44,8 +78,8 @@ def charts_over_seeds(
 
 
 def _without_seed(planned: Planned) -> str:
-    """Return a member's label without its seed."""
-    return " ".join(part for part in planned.label.split(" ") if not part.startswith(f"{SEED}="))
+    """Return a member's label without the axis of seeds."""
+    return planned.label.replace(f" {SEED}={planned.at.get(SEED)}", "", 1)
 
 
 def _over_seeds(charts: Sequence[Chart]) -> Chart:

@@ -12,6 +12,7 @@ import yaml
 from advcore.pipelines.claims import Tables
 from advcore.pipelines.claims.results import evaluate_claim
 from advcore.pipelines.graph.facts import Facts, gather, settings_of, training_file
+from advcore.pipelines.graph.layout import Planned
 from advcore.pipelines.graph.plan import Prepared
 from advcore.pipelines.graph.replicates import charts_over_seeds
 from advcore.pipelines.graph.report import RESULTS, Report, table_file
@@ -127,10 +128,7 @@ def _write_probes(
             problems.append(_problem(probe, error))
             continue
         summaries = {
-            model: _told(
-                warned(own, facts.accuracies[model]),
-                prepared.warnings[prepared.measurements[model, probe].planned.network],
-            )
+            model: _warned(own, prepared.measurements[model, probe].planned, prepared, facts)
             for model, own in summaries.items()
         }
         result[probe] = _write_probe(prepared, outputs, probe, summaries, drawn, told)
@@ -213,7 +211,7 @@ def _drawn(
 
     shown = []
     members = [(prepared.measurements[label, probe].planned, own) for label, own in tables.items()]
-    for chart in charts_over_seeds(probe, prepared.probes()[probe], members):
+    for chart in charts_over_seeds(probe, members):
         paths = [
             figures.save(chart, outputs.path(f"figures/{probe}/{chart.name}.{kind}").parent, kind)
             for kind in prepared.study.run.figure_kinds
@@ -249,9 +247,10 @@ def _formerly(prepared: Prepared, figures: list[Path]) -> list[str]:
     ]
 
 
-def _told(summary: Summary, warnings: Mapping[str, str]) -> Summary:
-    """Return a summary with its model's warnings after its own."""
-    return replace(summary, warnings={**warnings, **summary.warnings})
+def _warned(own: Summary, planned: Planned, prepared: Prepared, facts: Facts) -> Summary:
+    """Return a summary with the warnings of its network, and of its accuracy on these data."""
+    summary = warned(own, facts.accuracies[planned.network, planned.data])
+    return replace(summary, warnings={**prepared.warnings[planned.network], **summary.warnings})
 
 
 def _tables(prepared: Prepared, store: Store, without: set[str], problems: list[str]) -> Tables:

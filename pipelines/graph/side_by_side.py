@@ -25,8 +25,9 @@ from advcore.pipelines.training.finished import note_finished
 from advcore.pipelines.training.loading import describe
 from advcore.pipelines.training.settings import Training
 from advcore.probes import Comparison
-from advcore.workers.checkpoints import atomic_write, read_metadata
-from advcore.workers.errors import InputError
+from advcore.workers.checkpoints import atomic_write, bare_weights, read_metadata, save_tensors
+from advcore.workers.errors import InputError, named
+from advcore.workers.models import build, content_hash
 from advcore.workers.slices import NETWORK, ORIGIN
 from advcore.workers.stores.store import Store
 from advcore.workers.tasks import Runner, Task, TaskResult, Train, Work
@@ -42,6 +43,11 @@ class Job:
     task: Train
     labels: tuple[str, ...]
 
+    @property
+    def identity(self) -> str:
+        """The id of exactly this training."""
+        return self.ready.identity
+
 
 class Trainings:
     """The trainings of a study on their way.
@@ -51,7 +57,12 @@ class Trainings:
     """
 
     def __init__(
-        self, study: GraphStudy, layout: Layout, load: Loader, store: Callable[[], Store]
+        self,
+        study: GraphStudy,
+        layout: Layout,
+        load: Loader,
+        store: Callable[[], Store],
+        locks: ExitStack,
     ) -> None:
         self.layout = layout
         self.measured: list[TaskResult] = []
@@ -59,10 +70,13 @@ class Trainings:
         self._study = study
         self._load = load
         self._store = cache(store)
+        self._locks = locks
         self._jobs: dict[str, Job] = {}
-        self._known: set[str] = set()
-        self._new = [name for name in layout.networks if name not in layout.trainings]
+        self._begun: set[str] = set()
+        self._there = {name for name in layout.networks if name not in layout.trainings}
+        self._new = sorted(self._there)
         self._seconds: dict[str, float] = defaultdict(float)
+        self._classes = check_trainings(layout, load)
 
     def released(self) -> list[Work]:
         """Return the trainings whose first weights are there, and what their networks wait for.
@@ -70,22 +84,26 @@ class Trainings:
         A network that is there already, as the result of exactly its training, is taken as it is.
         """
         found: list[Work] = []
-        progress = True
-        while progress:
-            progress = False
-            for name, labels in self._waiting().items():
-                job = self._job(labels)
-                self._known.add(name)
-                progress = True
-                if (
-                    read_metadata(job.training.checkpoint).get("advcore.training")
-                    == job.ready.identity
-                ):
-                    self._take(job)
-                else:
-                    self._jobs[job.task.key] = job
-                    found.append(job.task)
+        while waiting := self._waiting():
+            for name, labels in waiting.items():
+                self._begun.add(name)
+                training = self.layout.trainings[labels[0]]
+                try:
+                    job = self._job(labels)
+                    if read_metadata(training.checkpoint).get("advcore.training") == job.identity:
+                        self._take(job)
+                        continue
+                    out = training.checkpoint.parents[1]
+                    self._locks.enter_context(exclusive_lock(out, "training", name))
+                except InputError as error:
+                    self._fail(labels[0], str(error))
+                    continue
+                self._jobs[job.task.key] = job
+                found.append(job.task)
         return [*found, *(self._measurable() if self._jobs else [])]
+
+    def _fail(self, label: str, error: str) -> None:
+        self.failed.append(TaskResult(f"training {label}", label, False, 0, 0.0, error, ""))
 
     def took(self, result: TaskResult) -> None:
         """Note the seconds of a slice."""
@@ -102,7 +120,6 @@ class Trainings:
             return []
         self._fetch(job)
         note_training(job.training.checkpoint.parents[1], job.training, self._seconds[result.key])
-        note_finished(job.training, job.ready)
         self._take(job)
         return self.released()
 
@@ -111,14 +128,9 @@ class Trainings:
         layout, waiting = self.layout, dict[str, list[str]]()
         for label, training in layout.trainings.items():
             start = layout.starts.get(label)
-            if training.name in self._known:
-                continue
-            if start is None or start not in layout.trainings or self._has_weights(start):
+            if training.name not in self._begun and (start is None or start in self._there):
                 waiting.setdefault(training.name, []).append(label)
         return waiting
-
-    def _has_weights(self, label: str) -> bool:
-        return self.layout.networks[label].checkpoint is not None
 
     def _job(self, labels: Sequence[str]) -> Job:
         layout, label = self.layout, labels[0]
@@ -128,7 +140,10 @@ class Trainings:
             checkpoint = layout.networks[start].checkpoint
             training = replace(training, model=replace(training.model, checkpoint=checkpoint))
         described, data = describe(training), self._load(training.data)
-        classes = check_training(described, data, None, training.run.device)
+        classes = self._classes.get(training.name, 0)
+        if not classes:
+            with named(f"models.{label}"):
+                classes = check_training(described, data, None, training.run.device)
         identity = described.identity(data.digest)
         ready = with_samples(described, data, None, data.digest, identity, classes)
         threads = self._study.run.threads or 1
@@ -149,9 +164,29 @@ class Trainings:
                     shutil.copyfile(file, unfinished)
 
     def _take(self, job: Job) -> None:
-        self._new += job.labels
+        """Take a network that is there, and complete its run in MLflow."""
+        note_finished(job.training, job.ready)
+        layout = self.layout
         for label in job.labels:
-            self.layout = self.layout.trained(label, str(job.training.checkpoint))
+            layout = layout.trained(label, str(job.training.checkpoint))
+        spec, label = layout.networks[job.labels[0]], job.labels[0]
+        try:
+            self._load.check(f"model {label}", spec, content_hash(spec), job.ready.data)
+        except InputError as error:  # it may give NaN
+            self._fail(label, str(error))
+            return
+        self.layout = layout
+        self._new += job.labels
+        self._there.update(job.labels)
+
+    def reported(self) -> Layout:
+        """Return the layout without the networks that failed, and those behind them."""
+        layout = self.layout
+        return replace(
+            layout,
+            networks={name: own for name, own in layout.networks.items() if name in self._there},
+            planned=tuple(own for own in layout.planned if own.network in self._there),
+        )
 
     def _measurable(self) -> list[Task]:
         """Return the shards of networks that are new since the last call, if the store lacks them.
@@ -181,23 +216,48 @@ def train_side_by_side(
 ) -> tuple[Layout, list[TaskResult]]:
     """Train the networks of a graph on a runner, and measure beside it what is trained.
 
-    Return the layout with their weights, and the results of the shards that were measured; those
-    that failed are measured again later. `store` opens the store, where it is needed.
+    Return the layout with their weights, the results of the shards that were measured, and those
+    of trainings that failed; shards that failed are measured again later. A training that fails
+    takes the networks behind it along, not the others. `store` opens the store, where it is
+    needed.
 
-    Raises InputError where a training cannot work, or fails.
+    Raises InputError, before any work, where a training cannot work, and where nothing is left.
     """
-    trainings = Trainings(study, layout, load, store)
     with ExitStack() as locks:
-        for name in {own.name for own in layout.trainings.values()}:
-            out = next(iter(layout.trainings.values())).checkpoint.parents[1]
-            locks.enter_context(exclusive_lock(out, "training", name))
+        trainings = Trainings(study, layout, load, store, locks)
         first = trainings.released()
         if any(isinstance(task, Train) for task in first):
             _collect(study.name, trainings, runner, first, load)
-    if trainings.failed:
+    left = trainings.reported()
+    if not left.planned:
         lines = [f"{own.name}: {last_line(own.error)}" for own in trainings.failed]
         raise InputError(f"training failed: {'; '.join(lines)}")
-    return trainings.layout, [result for result in trainings.measured if result.ok]
+    return left, [own for own in trainings.measured if own.ok] + trainings.failed
+
+
+def check_trainings(layout: Layout, load: Loader) -> dict[str, int]:
+    """Check the trainings that are still to do; return the number of logits by their name.
+
+    What they begin with is untrained here: its shapes are what counts. Raises InputError for those
+    that cannot work.
+    """
+    known: dict[str, int] = {}
+    for label, training in layout.trainings.items():
+        if training.name in known or training.checkpoint.is_file():
+            continue
+        start = layout.starts.get(label)
+        with TemporaryDirectory() as folder, named(f"models.{label}"):
+            if start is not None:
+                file = Path(folder) / "start.safetensors"
+                save_tensors(bare_weights(build(layout.networks[start])), file, {})
+                training = replace(training, model=replace(training.model, checkpoint=str(file)))
+            try:
+                known[training.name] = check_training(
+                    describe(training), load(training.data), None, training.run.device
+                )
+            except InputError as error:
+                raise InputError(str(error).replace(f"checkpoint {file}", str(start))) from error
+    return known
 
 
 def _collect(

@@ -1,6 +1,7 @@
 """Tables of families: the rows of all their members, with a column an axis."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -11,6 +12,9 @@ from advcore.pipelines.graph.layout import Planned
 from advcore.pipelines.graph.plan import Prepared
 from advcore.pipelines.graph.settings import GraphStudy
 from advcore.probes import Columns
+
+APART = 10**12
+"""Difference between the numbers of samples of two data sets, beyond any index."""
 
 NETWORK = "network"
 """The column that numbers networks, for claims over several of them."""
@@ -39,6 +43,12 @@ def joined(members: Sequence[tuple[Planned, Columns]]) -> Columns:
         parts = [columns[name] for _, columns in members if name in columns]
         if len(parts) < len(members):
             raise ValueError(f"column {name!r} is not in the rows of every member")
+        shapes = {tuple(part.shape[1:]) for part in parts if isinstance(part, Tensor)}
+        if len(shapes) > 1:
+            raise ValueError(
+                f"column {name!r} has another shape in some members ({sorted(shapes)}): measure "
+                "what an axis changes so by probes of their own"
+            )
         result[name] = (
             torch.cat([part for part in parts if isinstance(part, Tensor)])
             if isinstance(parts[0], Tensor)
@@ -58,6 +68,26 @@ def _network(members: Sequence[tuple[Planned, Columns]]) -> dict[str, Tensor]:
             torch.tensor([_rows(columns) for _, columns in members])
         )
     }
+
+
+def _roots(prepared: Prepared, members: Sequence[tuple[Planned, Columns]]) -> dict[str, Tensor]:
+    """Return samples numbered apart where they come of several data sets, else nothing.
+
+    So that rows are paired by a sample of one data set alone: index 3 of two sets is two pictures.
+    """
+    roots: dict[str, int] = {}
+    own = []
+    for planned, _ in members:
+        spec = prepared.layout.data[planned.data]
+        root = repr(replace(spec, samples=None, seed=0, transform=None))
+        own.append(roots.setdefault(root, len(roots)))
+    if len(roots) < 2 or any("sample" not in columns for _, columns in members):
+        return {}
+    parts = [
+        torch.as_tensor(columns["sample"]) + place * APART
+        for place, (_, columns) in zip(own, members, strict=True)
+    ]
+    return {"sample": torch.cat(parts)}
 
 
 def rows_of(planned: Planned, table: Columns) -> Columns:
@@ -121,7 +151,9 @@ def claimed_tables(prepared: Prepared, measured: Tables, problems: list[str]) ->
             for label, columns in by_label.items()
         ]
         try:
-            result[probe] = {"": {**joined(members), **_network(members)}}
+            result[probe] = {
+                "": {**joined(members), **_network(members), **_roots(prepared, members)}
+            }
         except ValueError as error:
             problems.append(f"probe {probe}: {error}")
     return result

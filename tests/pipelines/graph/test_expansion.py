@@ -207,6 +207,19 @@ tables: {mean: {kind: mean, of: accuracy, reduce: [seed]}}
     assert means[0].settings["of"] == [f"probes.accuracy net=a seed={seed}" for seed in range(3)]
 
 
+def test_texts_of_digits_stay_texts() -> None:
+    text = """
+axes: {name: ["007", "1"], size: [1e-3, 8/255]}
+data_sets: {a: {name: $name, size: $size}}
+probes: {p: {data: {of: a, where: {name: "1", size: 8/255}}}}
+"""
+    assert [member.at["name"] for member in family(text, "data_sets", "a")] == ["007"] * 2 + [
+        "1"
+    ] * 2
+    (member,) = family(text, "probes", "p")
+    assert member.settings["data"] == f"data_sets.a name=1 size={8 / 255}"
+
+
 def test_many_members_take_no_long_join() -> None:
     document = {
         "axes": {"source": 190, "target": 190},

@@ -1,6 +1,7 @@
 """Studies as graphs: planned, trained, measured, reported."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -256,8 +257,12 @@ class Drawn:
 def test_figures_have_one_line_for_all_seeds(measured: Result) -> None:
     own = read_study(measured.folder / "study.yaml")
     assert isinstance(own, GraphStudy)
-    members = [(member, {"sample": torch.arange(3)}) for member in planned_of(own)]
-    (chart,) = charts_over_seeds("p", Drawn(), members)  # type: ignore[arg-type]
+    drawn = Drawn()
+    members = [
+        (replace(member, settings=drawn), {"sample": torch.arange(3)})  # type: ignore[arg-type]
+        for member in planned_of(own)
+    ]
+    (chart,) = charts_over_seeds("p", members)
     assert isinstance(chart, Lines)
     assert [series.label for series in chart.series] == [
         "plain data=few",
