@@ -11,6 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from hypothesis import strategies as st
 from torch import Tensor
 
+from advcore.pipelines.claims import Numbers
 from advcore.pipelines.settings.schema import SEAMS
 
 NAMES = ("a", "two", "Mixed_3.case-x")
@@ -105,7 +106,17 @@ def mapping_of(cls: type, levels: int = 2) -> st.SearchStrategy[dict[str, Any]]:
                 optional[entry.name] = (
                     values | st.just(known) if isinstance(known, int | float | str) else values
                 )
-    return st.fixed_dictionaries(required, optional=optional)
+    drawn = st.fixed_dictionaries(required, optional=optional)
+    return drawn.map(_with_a_place) if cls is Numbers else drawn
+
+
+def _with_a_place(numbers: dict[str, Any]) -> dict[str, Any]:
+    """Numbers of a claim with what is left out by itself and needed together: probe and column."""
+    rest = {name: value for name, value in numbers.items() if name != "table"}
+    return rest | {
+        "probe": numbers.get("probe") or "plain",
+        "column": numbers.get("column") or "two",
+    }
 
 
 def spoilt(mapping: Any, draw: Any) -> Any:
