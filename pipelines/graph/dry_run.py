@@ -6,7 +6,8 @@ from advcore.pipelines.graph.driver import make_runner
 from advcore.pipelines.graph.estimates import estimate, pending
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.plan import prepare_layout
-from advcore.pipelines.graph.settings import AnyStudy
+from advcore.pipelines.graph.settings import AnyStudy, GraphStudy
+from advcore.pipelines.graph.side_by_side import unfinished
 from advcore.pipelines.graph.trained_models import untrained
 from advcore.pipelines.graph.tree import describe_tree
 from advcore.workers.counting import counted
@@ -26,7 +27,8 @@ def describe_dry_run(study: AnyStudy) -> str:
     make_runner(study.run, location).check()
     load = Loader()
     own, layout = untrained(study, load)
-    missing = pending(layout.trainings)
+    graph = isinstance(own, GraphStudy)
+    missing = unfinished(layout, load) if graph else pending(layout.trainings)
     for name, training in layout.trainings.items():
         if name not in missing:
             layout = layout.trained(name, str(training.checkpoint))
@@ -34,7 +36,7 @@ def describe_dry_run(study: AnyStudy) -> str:
     store = open_store(location, write=False) if "://" in location else FolderStore(Path(location))
     keys = set(store.missing(task.key for task in prepared.all_tasks()))
     tasks = [task for task in prepared.all_tasks() if task.key in keys]
-    lines = describe_tree(prepared, keys)
+    lines = describe_tree(prepared, keys, missing)
     lines += [f"to train: {', '.join(missing)}"] if missing else []
     lines += [f"to measure: {len(tasks)} of {counted(len(prepared.all_tasks()), 'shard')}"]
     return "\n".join([*lines, f"time: {estimate(study, prepared, tasks, missing, out)}"]) + "\n"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from advcore.pipelines.graph.plan import Prepared
-from advcore.pipelines.graph.settings import AnyStudy
+from advcore.pipelines.graph.settings import AnyStudy, GraphStudy
 from advcore.pipelines.settings import schema
 from advcore.pipelines.training.settings import Training
 from advcore.probes import Probe
@@ -79,8 +79,11 @@ def estimate(
         sum(known[key] * samples[names] for names, key in keys.items() if key in known)
         / side_by_side
     )
+    training = sum(known.get(key, 0) for key in pending)
+    if isinstance(study, GraphStudy):
+        training /= side_by_side
     return TimeEstimate(
-        sum(known.get(key, 0) for key in pending) + measuring,
+        training + measuring,
         "from earlier measurements here",
         tuple(unknown),
     )

@@ -235,6 +235,27 @@ def train_side_by_side(
     return left, [own for own in trainings.measured if own.ok] + trainings.failed
 
 
+def unfinished(layout: Layout, load: Loader) -> dict[str, Training]:
+    """Return the trainings whose network is not there, or is of another training, by label.
+
+    One that begins with such a network is among them.
+    """
+    found: dict[str, Training] = {}
+    for label, training in layout.trainings.items():
+        start = layout.starts.get(label)
+        if start in found or not training.checkpoint.is_file():
+            found[label] = training
+            continue
+        if start is not None:
+            begins = layout.trainings.get(start)
+            file = str(begins.checkpoint) if begins else layout.networks[start].checkpoint
+            training = replace(training, model=replace(training.model, checkpoint=file))
+        identity = describe(training).identity(load(training.data).digest)
+        if read_metadata(training.checkpoint).get("advcore.training") != identity:
+            found[label] = layout.trainings[label]
+    return found
+
+
 def check_trainings(layout: Layout, load: Loader) -> dict[str, int]:
     """Check the trainings that are still to do; return the number of logits by their name.
 
@@ -242,8 +263,9 @@ def check_trainings(layout: Layout, load: Loader) -> dict[str, int]:
     that cannot work.
     """
     known: dict[str, int] = {}
+    missing = unfinished(layout, load)
     for label, training in layout.trainings.items():
-        if training.name in known or training.checkpoint.is_file():
+        if training.name in known or label not in missing:
             continue
         start = layout.starts.get(label)
         with TemporaryDirectory() as folder, named(f"models.{label}"):

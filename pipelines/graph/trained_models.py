@@ -16,7 +16,7 @@ from advcore.pipelines.graph.layout import Layout, layout_of
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.plan import Prepared, prepare_layout
 from advcore.pipelines.graph.settings import AnyStudy, GraphStudy, Study
-from advcore.pipelines.graph.side_by_side import train_side_by_side
+from advcore.pipelines.graph.side_by_side import train_side_by_side, unfinished
 from advcore.pipelines.settings.schema import read
 from advcore.pipelines.training.driver import train
 from advcore.pipelines.training.settings import Training
@@ -47,7 +47,9 @@ def with_trained(
     study, layout = untrained(study, load)
     if layout.trainings:
         prepared = prepare_layout(study, layout, load)
-        if missing := pending(layout.trainings):
+        graph = isinstance(study, GraphStudy)
+        missing = unfinished(layout, load) if graph else pending(layout.trainings)
+        if missing:
             tell(prepared, missing)
     if isinstance(study, GraphStudy):
         layout, measured = train_side_by_side(study, layout, load, runner, store)

@@ -1,20 +1,21 @@
 """The plan of a study as a tree: data sets, networks, probes, and what of it is there already."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
-from advcore.pipelines.graph.estimates import pending
 from advcore.pipelines.graph.plan import Prepared
 
 
-def describe_tree(prepared: Prepared, missing: set[str]) -> list[str]:
-    """Return the lines of the tree; `missing` holds the keys of tasks without rows.
+def describe_tree(prepared: Prepared, missing: set[str], trainings: Collection[str]) -> list[str]:
+    """Return the lines of the tree.
+
+    `missing` holds the keys of tasks without rows, `trainings` the labels of those to do.
 
     The members of a family stand in one line, with their number and the names of their axes.
     """
     layout = prepared.layout
     data = [f"{name}: {_data(prepared, name)}" for name in prepared.datasets]
     networks = [
-        f"{family}{_count(members)}: {_state(prepared, members)}"
+        f"{family}{_count(members)}: {_state(prepared, members, trainings)}"
         for family, members in _families(layout.networks).items()
     ]
     return [
@@ -50,14 +51,14 @@ def _count(labels: list[str]) -> str:
     return f" ({len(labels)}: {', '.join(axes)})" if axes else ""
 
 
-def _state(prepared: Prepared, labels: list[str]) -> str:
+def _state(prepared: Prepared, labels: list[str], trainings: Collection[str]) -> str:
     """Say what a family's networks come of, and how many are still to train."""
     layout = prepared.layout
     trained = [label for label in labels if label in layout.trainings]
     if not trained:
         return layout.networks[labels[0]].architecture
     first = layout.trainings[trained[0]]
-    missing = len(pending({label: layout.trainings[label] for label in trained}))
+    missing = sum(label in trainings for label in trained)
     start = layout.starts.get(trained[0])
     begins = f", beginning with {start.split(' ')[0]}" if start else ""
     learnt = f"{first.data.name} {first.data.split}"

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from advcore.pipelines import Result, run
+from advcore.pipelines.graph.dry_run import describe_dry_run
 from advcore.pipelines.graph.expanded_layout import graph_layout, planned_of
 from advcore.pipelines.graph.facts import training_file
 from advcore.pipelines.graph.layout import Layout
@@ -189,6 +190,30 @@ def test_one_training_that_fails_leaves_the_others(tmp_path: Path) -> None:
     table = caught.value.result.table("n")  # type: ignore[attr-defined]
     assert set(table["model"]) == {"m", "k"}
     assert set(table["lr"]) == {0.1}
+
+
+def test_a_plan_sees_that_what_was_learnt_has_changed(tmp_path: Path) -> None:
+    file = tmp_path / "own.npz"
+
+    def write(seed: int) -> None:
+        images = np.random.default_rng(seed).random((40, 1, 8, 8), dtype=np.float32)
+        np.savez(file, images=images, labels=np.arange(40) % 10)
+
+    write(0)
+    data = {"train": {"name": f"npz:{file}"}, "test": {"name": "digits", "samples": 20}}
+    out = tmp_path / "out"
+    models = study(out).models
+    models = models | {"k": models["m"] | {"start": "m"}}
+    probes = {"n": {"kind": "noise", "model": ["m", "k"], "data": "test"}}
+    own = study(out, data_sets=data, models=models, probes=probes)
+    run(own)
+    assert "to train" not in describe_dry_run(own)
+    assert "to measure: 0 of 4 shards" in describe_dry_run(own)
+    write(1)
+    changed = describe_dry_run(own)
+    assert "to train: m seed=0, m seed=1, k seed=0, k seed=1" in changed
+    assert "perceptron trained on npz:" in changed
+    assert ": 2 to train" in changed
 
 
 def test_threads_are_part_of_a_training(tmp_path: Path) -> None:
