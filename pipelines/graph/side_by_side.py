@@ -20,7 +20,7 @@ from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.plan import prepare_layout
 from advcore.pipelines.graph.settings import GraphStudy
 from advcore.pipelines.machine.lock import exclusive_lock
-from advcore.pipelines.tracking.checkpoints import upload_checkpoints
+from advcore.pipelines.tracking.checkpoints import upload_checkpoint, upload_checkpoints
 from advcore.pipelines.training.finished import note_finished
 from advcore.pipelines.training.loading import describe
 from advcore.pipelines.training.settings import Training
@@ -99,7 +99,8 @@ class Trainings:
                     self._fail(labels[0], str(error))
                     continue
                 self._jobs[job.task.key] = job
-                found.append(job.task)
+                first = upload_checkpoint(job.task.training.model, self._store()).checkpoint
+                found.append(replace(job.task, start=first))
         return [*found, *(self._measurable() if self._jobs else [])]
 
     def _fail(self, label: str, error: str) -> None:

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 import yaml
+from s3_server import S3
 
 from advcore.pipelines import run
 from advcore.pipelines.graph.settings import GraphStudy
 from advcore.pipelines.settings import schema
+from advcore.workers import slices
 
 NETWORK = {"architecture": "perceptron", "width": 16}
 
@@ -99,3 +101,21 @@ def test_a_killed_driver_goes_on_with_the_same_bits(tmp_path: Path, runner: str)
     assert tables(killed) == tables(calm)
     again = subprocess.run(command, check=True, capture_output=True, text=True)
     assert "nothing to compute" in again.stdout or "0 shards measured" in again.stdout
+
+
+def test_a_start_goes_to_other_machines_through_the_store(
+    undisturbed: Path, tmp_path: Path, s3: S3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts: list[str | None] = []
+    original = slices.first_model
+
+    def noted(task: Any) -> Any:
+        starts.append(task.start)
+        return original(task)
+
+    monkeypatch.setattr(slices, "first_model", noted)
+    run(schema.structure(GraphStudy, document(tmp_path, store=s3.url("rows"))))
+    assert networks(tmp_path) == networks(undisturbed)
+    begun = [start for start in starts if start is not None]
+    assert len(begun) == 2
+    assert all(start.startswith(s3.url("rows/checkpoints/")) for start in begun)
