@@ -5,11 +5,9 @@ import os
 import pickle
 import re
 import struct
-import uuid
 import warnings
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from torch import Tensor, nn
 
 from advcore.classifier import Normalized
 from advcore.workers.errors import InputError
+from advcore.workers.files import atomic_write
 from advcore.workers.paths import expand_path
 from advcore.workers.state_dicts import check_normaliser, find_state_dict, fit_names, misfits
 
@@ -103,39 +102,6 @@ def _sort_metadata(path: Path) -> None:
         if len(text) <= length:
             file.seek(8)
             file.write(text.ljust(length))
-
-
-@contextmanager
-def atomic_write(path: str | Path) -> Iterator[Path]:
-    """Yield a path to write to, which replaces `path` at the end of the block.
-
-    If the block fails, `path` is as it was.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        yield unfinished
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-def check_writable(folder: Path, what: str = "folder") -> None:
-    """Make a folder and try to write to it, before the work whose results it keeps.
-
-    Messages call it `what`. Raises InputError.
-    """
-    trial = folder / f".trial.{uuid.uuid4().hex}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        trial.touch()
-        trial.unlink()
-    except (OSError, ValueError) as error:  # the second: a NUL
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(
-            f"{what} {folder} cannot be written ({reason}): choose another one (out: ...)"
-        ) from error
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:

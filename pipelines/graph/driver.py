@@ -26,7 +26,6 @@ from advcore.pipelines.tracking.checkpoints import upload_checkpoints
 from advcore.pipelines.tracking.record import NullRun, Run
 from advcore.pipelines.tracking.tracker import make_tracker
 from advcore.pipelines.training.settings import Training
-from advcore.workers.checkpoints import check_writable
 from advcore.workers.errors import (
     FullDiskError,
     InputError,
@@ -34,6 +33,7 @@ from advcore.workers.errors import (
     UnavailableError,
     is_full,
 )
+from advcore.workers.files import check_writable
 from advcore.workers.inline import Inline
 from advcore.workers.paths import expand_path
 from advcore.workers.pool.ray_runner import RayPool

@@ -15,7 +15,8 @@ from advcore.pipelines.graph.settings import AnyStudy, GraphStudy
 from advcore.pipelines.settings import schema
 from advcore.pipelines.training.settings import Training
 from advcore.probes import Probe
-from advcore.workers.checkpoints import atomic_write, read_metadata
+from advcore.workers.checkpoints import read_metadata
+from advcore.workers.files import atomic_write
 from advcore.workers.keys import settings_that_define_rows
 from advcore.workers.tasks import Task, TaskResult
 

@@ -34,9 +34,9 @@ from advcore.pipelines.reports.outputs import Outputs
 from advcore.pipelines.reports.text import curves_rows, document, section
 from advcore.pipelines.settings import schema
 from advcore.probes import Columns, Summary
-from advcore.workers.checkpoints import atomic_write
 from advcore.workers.counting import counted
 from advcore.workers.errors import USERS_ERRORS, InputError, is_full
+from advcore.workers.files import atomic_write
 from advcore.workers.redaction import LINE, plain_without_secrets, shortened, without_secrets
 from advcore.workers.stores.rows import Damaged, write_parquet
 from advcore.workers.stores.store import Store, open_store

@@ -25,8 +25,9 @@ from advcore.pipelines.training.finished import note_finished
 from advcore.pipelines.training.loading import describe
 from advcore.pipelines.training.settings import Training
 from advcore.probes import Comparison
-from advcore.workers.checkpoints import atomic_write, bare_weights, read_metadata, save_tensors
+from advcore.workers.checkpoints import bare_weights, read_metadata, save_tensors
 from advcore.workers.errors import InputError, named
+from advcore.workers.files import atomic_write
 from advcore.workers.models import build, content_hash
 from advcore.workers.slices import NETWORK, ORIGIN
 from advcore.workers.stores.store import Store

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from advcore.workers.checkpoints import atomic_write
+from advcore.workers.files import atomic_write
 
 LIST = ".written.json"
 """The list of a folder's files that a run wrote, in that folder."""

@@ -24,8 +24,8 @@ from advcore.pipelines.tracking.checkpoints import upload_checkpoint
 from advcore.pipelines.tracking.record import NullRun, Run
 from advcore.pipelines.tracking.tracker import make_tracker
 from advcore.pipelines.training.loading import warn_of_unseen
-from advcore.workers.checkpoints import check_writable
 from advcore.workers.errors import USERS_ERRORS, InputError
+from advcore.workers.files import check_writable
 from advcore.workers.paths import expand_path
 from advcore.workers.pool.ray_runner import RayPool
 from advcore.workers.stores.store import open_store

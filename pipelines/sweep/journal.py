@@ -27,7 +27,7 @@ from advcore.pipelines.tracking.record import (
     Text,
     Warnings,
 )
-from advcore.workers.checkpoints import atomic_write
+from advcore.workers.files import atomic_write
 from advcore.workers.redaction import plain_without_secrets, shortened, without_secrets
 
 _MLFLOW = {

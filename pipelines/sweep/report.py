@@ -27,9 +27,10 @@ from advcore.pipelines.sweep.trials_charts import charts
 from advcore.pipelines.tracking.card import add_to_card
 from advcore.pipelines.tracking.record import NullRun
 from advcore.probes import Columns, Table
-from advcore.workers.checkpoints import atomic_write, read_metadata
+from advcore.workers.checkpoints import read_metadata
 from advcore.workers.counting import counted
 from advcore.workers.errors import USERS_ERRORS, InputError
+from advcore.workers.files import atomic_write
 from advcore.workers.redaction import plain_without_secrets
 from advcore.workers.stores.rows import Damaged, write_parquet
 from advcore.workers.stores.store import open_store

@@ -23,12 +23,9 @@ from advcore.pipelines.training.loading import (
 )
 from advcore.pipelines.training.settings import Training
 from advcore.training import overfitting
-from advcore.workers.checkpoints import (
-    atomic_write,
-    check_writable,
-    read_metadata,
-)
+from advcore.workers.checkpoints import read_metadata
 from advcore.workers.errors import InputError
+from advcore.workers.files import atomic_write, check_writable
 from advcore.workers.models import content_hash
 from advcore.workers.redaction import plain_without_secrets
 from advcore.workers.training.epoch_loop import (

@@ -9,8 +9,8 @@ from advcore.pipelines.tracking.record import Metrics, Model, Tags
 from advcore.pipelines.tracking.tracker import make_tracker
 from advcore.pipelines.training.driver import describe_in_mlflow
 from advcore.pipelines.training.settings import Training
-from advcore.workers.checkpoints import atomic_write
 from advcore.workers.errors import InputError
+from advcore.workers.files import atomic_write
 from advcore.workers.models import content_hash
 from advcore.workers.training.loading import Loaded
 

@@ -12,8 +12,9 @@ from torch import nn
 from advcore.classifier import Normalized
 from advcore.networks import NETWORKS, perceptron
 from advcore.networks.wrappers import ScaledLogits
-from advcore.workers.checkpoints import check_writable, read_weights, save_checkpoint
+from advcore.workers.checkpoints import read_weights, save_checkpoint
 from advcore.workers.errors import InputError
+from advcore.workers.files import check_writable
 from advcore.workers.models import ModelSpec, build, content_hash
 
 SPEC = ModelSpec("perceptron")

@@ -10,9 +10,9 @@ from typing import BinaryIO
 import numpy as np
 from numpy.lib import format as npy_format
 
-from advcore.workers.checkpoints import atomic_write
 from advcore.workers.datasets.reading import File, look
 from advcore.workers.errors import InputError
+from advcore.workers.files import atomic_write
 from advcore.workers.local_cache import cache_folder, one_at_a_time
 
 _LOCAL_HEADER = 30

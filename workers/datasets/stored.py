@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from advcore.workers.checkpoints import atomic_write
 from advcore.workers.datasets.pixels import check_values
 from advcore.workers.datasets.records import Decoder, Records
 from advcore.workers.errors import InputError
+from advcore.workers.files import atomic_write
 from advcore.workers.local_cache import cache_folder, one_at_a_time
 from advcore.workers.notices import warn
 

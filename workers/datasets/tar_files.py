@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
-from advcore.workers.checkpoints import atomic_write
 from advcore.workers.datasets.pictures import Pictures, first_line, pictures
 from advcore.workers.datasets.pixels import CLASSES
 from advcore.workers.datasets.places import files_of
@@ -18,6 +17,7 @@ from advcore.workers.datasets.reading import File
 from advcore.workers.datasets.records import Spans
 from advcore.workers.datasets.sources import InFiles, Source
 from advcore.workers.errors import InputError
+from advcore.workers.files import atomic_write
 from advcore.workers.local_cache import cache_folder, one_at_a_time
 
 LONGEST = 20

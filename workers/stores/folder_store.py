@@ -10,8 +10,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from advcore.probes.probe import Columns
-from advcore.workers.checkpoints import atomic_write
 from advcore.workers.errors import InputError
+from advcore.workers.files import atomic_write
 from advcore.workers.stores.rows import (
     ROWS,
     explain_read_errors,

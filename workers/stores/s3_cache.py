@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from advcore.workers import local_cache
-from advcore.workers.checkpoints import atomic_write
 from advcore.workers.errors import InputError
+from advcore.workers.files import atomic_write
 from advcore.workers.paths import expand_path
 from advcore.workers.stores.s3_requests import Bucket, address
 

@@ -12,15 +12,10 @@ from torch import Tensor, nn
 from advcore.randomness import Randomness
 from advcore.training import Fit, Inputs, overfitting
 from advcore.training.state import prefixed, with_prefix
-from advcore.workers.checkpoints import (
-    atomic_write,
-    bare_weights,
-    read_metadata,
-    read_tensors,
-    save_tensors,
-)
+from advcore.workers.checkpoints import bare_weights, read_metadata, read_tensors, save_tensors
 from advcore.workers.datasets import batch, inputs_of
 from advcore.workers.devices import resolve_device
+from advcore.workers.files import atomic_write
 from advcore.workers.redaction import plain_without_secrets
 from advcore.workers.shards import Shard
 from advcore.workers.training.card import make_card
