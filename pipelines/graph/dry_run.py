@@ -7,8 +7,8 @@ from advcore.pipelines.graph.estimates import estimate, pending
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.plan import prepare_layout
 from advcore.pipelines.graph.settings import AnyStudy, GraphStudy
-from advcore.pipelines.graph.side_by_side import unfinished
 from advcore.pipelines.graph.trained_models import untrained
+from advcore.pipelines.graph.training_checks import unfinished
 from advcore.pipelines.graph.tree import describe_tree
 from advcore.workers.counting import counted
 from advcore.workers.paths import expand_path

@@ -19,16 +19,17 @@ from advcore.pipelines.graph.layout import Layout
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.plan import prepare_layout
 from advcore.pipelines.graph.settings import GraphStudy
+from advcore.pipelines.graph.training_checks import begun, check_trainings
 from advcore.pipelines.machine.lock import exclusive_lock
 from advcore.pipelines.tracking.checkpoints import upload_checkpoint, upload_checkpoints
 from advcore.pipelines.training.finished import note_finished
 from advcore.pipelines.training.loading import describe
 from advcore.pipelines.training.settings import Training
 from advcore.probes import Comparison
-from advcore.workers.checkpoints import bare_weights, read_metadata, save_tensors
+from advcore.workers.checkpoints import read_metadata
 from advcore.workers.errors import InputError, named
 from advcore.workers.files import atomic_write
-from advcore.workers.models import build, content_hash
+from advcore.workers.models import content_hash
 from advcore.workers.slices import NETWORK, ORIGIN
 from advcore.workers.stores.store import Store
 from advcore.workers.tasks import Runner, Task, TaskResult, Train, Work
@@ -136,11 +137,7 @@ class Trainings:
 
     def _job(self, labels: Sequence[str]) -> Job:
         layout, label = self.layout, labels[0]
-        training = layout.trainings[label]
-        start = layout.starts.get(label)
-        if start is not None:
-            checkpoint = layout.networks[start].checkpoint
-            training = replace(training, model=replace(training.model, checkpoint=checkpoint))
+        training = begun(layout, label)
         described, data = describe(training), self._load(training.data)
         classes = self._classes.get(training.name, 0)
         if not classes:
@@ -235,53 +232,6 @@ def train_side_by_side(
         lines = [f"{own.name}: {last_line(own.error)}" for own in trainings.failed]
         raise InputError(f"training failed: {'; '.join(lines)}")
     return left, [own for own in trainings.measured if own.ok] + trainings.failed
-
-
-def unfinished(layout: Layout, load: Loader) -> dict[str, Training]:
-    """Return the trainings whose network is not there, or is of another training, by label.
-
-    One that begins with such a network is among them.
-    """
-    found: dict[str, Training] = {}
-    for label, training in layout.trainings.items():
-        start = layout.starts.get(label)
-        if start in found or not training.checkpoint.is_file():
-            found[label] = training
-            continue
-        if start is not None:
-            begins = layout.trainings.get(start)
-            file = str(begins.checkpoint) if begins else layout.networks[start].checkpoint
-            training = replace(training, model=replace(training.model, checkpoint=file))
-        identity = describe(training).identity(load(training.data).digest)
-        if read_metadata(training.checkpoint).get("advcore.training") != identity:
-            found[label] = layout.trainings[label]
-    return found
-
-
-def check_trainings(layout: Layout, load: Loader) -> dict[str, int]:
-    """Check the trainings that are still to do; return the number of logits by their name.
-
-    What they begin with is untrained here: its shapes are what counts. Raises InputError for those
-    that cannot work.
-    """
-    known: dict[str, int] = {}
-    missing = unfinished(layout, load)
-    for label, training in layout.trainings.items():
-        if training.name in known or label not in missing:
-            continue
-        start = layout.starts.get(label)
-        with TemporaryDirectory() as folder, named(f"models.{label}"):
-            if start is not None:
-                file = Path(folder) / "start.safetensors"
-                save_tensors(bare_weights(build(layout.networks[start])), file, {})
-                training = replace(training, model=replace(training.model, checkpoint=str(file)))
-            try:
-                known[training.name] = check_training(
-                    describe(training), load(training.data), None, training.run.device
-                )
-            except InputError as error:
-                raise InputError(str(error).replace(f"checkpoint {file}", str(start))) from error
-    return known
 
 
 def _collect(

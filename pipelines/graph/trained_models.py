@@ -16,7 +16,8 @@ from advcore.pipelines.graph.layout import Layout, layout_of
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.plan import Prepared, prepare_layout
 from advcore.pipelines.graph.settings import AnyStudy, GraphStudy, Study
-from advcore.pipelines.graph.side_by_side import train_side_by_side, unfinished
+from advcore.pipelines.graph.side_by_side import train_side_by_side
+from advcore.pipelines.graph.training_checks import unfinished
 from advcore.pipelines.settings.schema import read
 from advcore.pipelines.training.driver import train
 from advcore.pipelines.training.settings import Training

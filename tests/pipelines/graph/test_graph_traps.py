@@ -290,6 +290,15 @@ def test_labels_never_leave_the_folder() -> None:
         ),
         (
             {
+                "models": {
+                    "m": {"recipe": SHORT, "network": NETWORK, "data": "train", "seed": "$seed"}
+                    | {"freeze": ["zz"]}
+                }
+            },
+            "models.m seed=0.*zz",
+        ),
+        (
+            {
                 "claims": {
                     "c": {"kind": "level", "says": "x", "of": {"probe": ["n"], "column": "c"}}
                 }

@@ -1,0 +1,68 @@
+"""Checks of a graph's trainings before any work: which are to do, and whether they can work."""
+
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from advcore.pipelines.graph.layout import Layout
+from advcore.pipelines.graph.loader import Loader
+from advcore.pipelines.training.loading import describe
+from advcore.pipelines.training.settings import Training
+from advcore.workers.checkpoints import bare_weights, read_metadata, save_tensors
+from advcore.workers.errors import InputError, named
+from advcore.workers.models import build
+from advcore.workers.training.loading import check_training
+
+
+def begun(layout: Layout, label: str) -> Training:
+    """Return a training with the checkpoint that it begins with, which may not be there yet."""
+    training, start = layout.trainings[label], layout.starts.get(label)
+    if start is None:
+        return training
+    begins = layout.trainings.get(start)
+    file = str(begins.checkpoint) if begins else layout.networks[start].checkpoint
+    return replace(training, model=replace(training.model, checkpoint=file))
+
+
+def unfinished(layout: Layout, load: Loader) -> dict[str, Training]:
+    """Return the trainings whose network is not there, or is of another training, by label.
+
+    One that begins with such a network is among them.
+    """
+    found: dict[str, Training] = {}
+    for label, training in layout.trainings.items():
+        start = layout.starts.get(label)
+        if start in found or not training.checkpoint.is_file():
+            found[label] = training
+            continue
+        training = begun(layout, label)
+        identity = describe(training).identity(load(training.data).digest)
+        if read_metadata(training.checkpoint).get("advcore.training") != identity:
+            found[label] = layout.trainings[label]
+    return found
+
+
+def check_trainings(layout: Layout, load: Loader) -> dict[str, int]:
+    """Check the trainings that are still to do; return the number of logits by their name.
+
+    What they begin with is untrained here: its shapes are what counts. Raises InputError for those
+    that cannot work.
+    """
+    known: dict[str, int] = {}
+    missing = unfinished(layout, load)
+    for label, training in layout.trainings.items():
+        if training.name in known or label not in missing:
+            continue
+        start = layout.starts.get(label)
+        with TemporaryDirectory() as folder, named(f"models.{label}"):
+            file = Path(folder) / "start.safetensors"
+            if start is not None:
+                save_tensors(bare_weights(build(layout.networks[start])), file, {})
+                training = replace(training, model=replace(training.model, checkpoint=str(file)))
+            try:
+                known[training.name] = check_training(
+                    describe(training), load(training.data), None, training.run.device
+                )
+            except InputError as error:
+                raise InputError(str(error).replace(f"checkpoint {file}", str(start))) from error
+    return known
