@@ -198,14 +198,6 @@ class GraphStudy:
         names = list(getattr(self, section))
         return names if len(names) > 1 else names[0]
 
-    @classmethod
-    def read(cls, file: str | os.PathLike[str], settings: Sequence[str] = ()) -> "GraphStudy":
-        """Read a study file of this form, or one that comes with advcore by its name.
-
-        Raises InputError for what is no study.
-        """
-        return read(cls, os.fspath(file), "studies", settings)
-
 
 AnyStudy = Study | GraphStudy
 
