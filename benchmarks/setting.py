@@ -24,7 +24,7 @@ def pictures(data: str, split: str, samples: int) -> tuple[Tensor, Tensor]:
     """Images `(samples, C, H, W)` and labels of a data set."""
     dataset = load(DataSpec(data, split, samples))  # type: ignore[arg-type]
     some = batch(dataset, Shard(0, samples))
-    return some.images, some.labels
+    return some.inputs, some.labels
 
 
 def digits(split: str, samples: int) -> tuple[Tensor, Tensor]:

@@ -30,8 +30,8 @@ class Sureness:
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
         with torch.no_grad():
-            sure = (classifier(batch.images) / self.temperature).softmax(1).amax(1)
-        return {"sample": batch.indices, "sure": sure, "bright": batch.images.flatten(1).mean(1)}
+            sure = (classifier(batch.inputs) / self.temperature).softmax(1).amax(1)
+        return {"sample": batch.indices, "sure": sure, "bright": batch.inputs.flatten(1).mean(1)}
 
     def summarise(self, table: Table) -> Summary:
         sure = table.numbers("sure")

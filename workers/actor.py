@@ -120,14 +120,14 @@ class Worker:
         def measure(part: Batch) -> Columns:
             own = replace(
                 part,
-                images=part.images.clone(),
+                inputs=part.inputs.clone(),
                 labels=part.labels.clone(),
                 indices=part.indices.clone(),
             )
             with full_precision():
                 columns = probe.measure(model, own, Randomness(task.seed, part.indices), **more)
             rows = check_columns(columns, probe, part)
-            right.append(int((predict(model, part.images) == part.labels).sum()))
+            right.append(int((predict(model, part.inputs) == part.labels).sum()))
             counts.append(rows)
             return columns
 

@@ -46,7 +46,7 @@ class BatchSizes:
         What `measure` raises goes through, lack of memory only where one sample alone is too much.
         """
         measured: list[Columns] = []
-        start, count = 0, len(samples.images)
+        start, count = 0, len(samples.inputs)
         size = min(self.fits.get(what, count), count)
         while start < count:
             columns = _attempt(measure, _cut(samples, start, start + size), last=size == 1)
@@ -78,12 +78,12 @@ def _attempt(measure: Callable[[Batch], Columns], part: Batch, last: bool) -> Co
 
 
 def _cut(samples: Batch, start: int, stop: int) -> Batch:
-    if start == 0 and stop >= len(samples.images):
+    if start == 0 and stop >= len(samples.inputs):
         return samples
     rows = slice(start, stop)
     places = None if samples.places is None else samples.places[rows]
     return Batch(
-        samples.images[rows],
+        samples.inputs[rows],
         samples.labels[rows],
         samples.indices[rows],
         samples.start + start,

@@ -47,7 +47,7 @@ def check_model(name: str, spec: ModelSpec, dataset: Dataset) -> Checked:
     """
     with named(name):
         model = build(spec)
-    some = batch(dataset, Shard(0, min(2, len(dataset)))).images
+    some = batch(dataset, Shard(0, min(2, len(dataset)))).inputs
     try:
         logits = first_logits(model, some)
         check_labels(torch.as_tensor(dataset.labels), len(dataset), logits.shape[1])

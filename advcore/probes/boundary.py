@@ -127,12 +127,12 @@ class Boundary:
         )
 
     def _measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
-        dtype = batch.images.dtype
+        dtype = batch.inputs.dtype
         with full_precision():
             points = boundary_points(
-                classifier, batch.images, attack=self.attack, randomness=randomness
+                classifier, batch.inputs, attack=self.attack, randomness=randomness
             )
-            distance = L2.size(points.images - batch.images)
+            distance = L2.size(points.images - batch.inputs)
             whole = shape_operator(classifier, points.images, points.beyond, points.own, self.step)
             operator = Tangential(whole)
             dimension = operator.shape[1]

@@ -219,8 +219,8 @@ class Curvature:
     ) -> dict[str, Tensor]:
         """The columns of flatness and direction."""
         with frozen(classifier), torch.no_grad():
-            logits = logits_of(classifier, batch.images)
-        way = minimal_perturbations(classifier, batch.images, self.attack, randomness)
+            logits = logits_of(classifier, batch.inputs)
+        way = minimal_perturbations(classifier, batch.inputs, self.attack, randomness)
         own = cast(float, self.calibrated(logits).temperature)
         columns = {
             "temperature": gradient.new_full((len(gradient),), own, dtype=torch.float64),
@@ -248,5 +248,5 @@ def _gradient(classifier: Classifier, batch: Batch) -> Tensor:
     """Return the gradient of cross-entropy with the true label, `(B, D)`."""
     with frozen(classifier):
         return evaluate(
-            classifier, batch.images, Untargeted(batch.labels), objectives.cross_entropy
+            classifier, batch.inputs, Untargeted(batch.labels), objectives.cross_entropy
         )[0].flatten(1)

@@ -48,10 +48,10 @@ class Examples:
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         some = self.samples(batch)
         images, prediction, adversarial, distance = (
-            some.images,
+            some.inputs,
             some.labels,
-            some.images,
-            some.images.new_zeros(0),
+            some.inputs,
+            some.inputs.new_zeros(0),
         )
         if len(images):
             prediction = predict(classifier, images)

@@ -51,7 +51,7 @@ class FrequencyMap:
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         table = self._margins.measure(classifier, batch, randomness)
-        position, across = table.numbers("subspace"), batch.images.shape[3] // self.size
+        position, across = table.numbers("subspace"), batch.inputs.shape[3] // self.size
         return Table(
             {
                 "sample": table.numbers("sample"),

@@ -120,7 +120,7 @@ class Landscape:
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         some = self.samples(batch)
-        images, labels = some.images, some.labels
+        images, labels = some.inputs, some.labels
         if not len(images):
             nothing = images.new_zeros(0, len(self.planes), self.size, self.size)
             return self._columns(

@@ -80,13 +80,13 @@ class Margins:
         self.family(shape)
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
-        family = self.family(cast(tuple[int, int, int], tuple(batch.images.shape[1:])))
+        family = self.family(cast(tuple[int, int, int], tuple(batch.inputs.shape[1:])))
         around, still = batch.around(classifier)
         result = margins(around, still, family, self.chosen, self.rows, randomness, self.radius)
         return Table(
             {
                 "sample": batch.indices.repeat(len(family)),
-                "subspace": torch.arange(len(family)).repeat_interleave(len(batch.images)),
+                "subspace": torch.arange(len(family)).repeat_interleave(len(batch.inputs)),
                 "distance": result.distance.flatten(),
                 "status": [
                     MarginStatus(code).name.lower() for code in result.status.flatten().tolist()

@@ -64,7 +64,7 @@ class Masking:
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         ball = ball_signs(
             classifier,
-            batch.images,
+            batch.inputs,
             batch.labels,
             self.norm,
             self.eps,
@@ -72,7 +72,7 @@ class Masking:
             self.steps,
             self.draws,
         )
-        signs = gradient_signs(classifier, batch.images, batch.labels)
+        signs = gradient_signs(classifier, batch.inputs, batch.labels)
         return Table(
             {
                 "sample": batch.indices,

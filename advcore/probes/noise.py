@@ -94,7 +94,7 @@ class Noise:
         """Any images and at least two classes will do."""
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
-        images = batch.images
+        images = batch.inputs
         minimal = minimal_perturbations(classifier, images, self.attack, randomness)
         flips = flip_probability(
             classifier, images, self.sigmas, self.draws, randomness, rows=self.rows

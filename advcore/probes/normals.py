@@ -72,7 +72,7 @@ class Normals:
         """Any images and at least two classes will do."""
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
-        result = minimal_perturbations(classifier, batch.images, self.attack, randomness)
+        result = minimal_perturbations(classifier, batch.inputs, self.attack, randomness)
         missing = ~result.found[:, None, None, None]
         return Table(
             {

@@ -33,7 +33,7 @@ class Batch:
     [0, 1], unless the data set is a transformed one; then no probe comes that attacks in that box.
     """
 
-    images: Tensor
+    inputs: Tensor
     labels: Tensor
     indices: Tensor
     start: int = 0
@@ -44,7 +44,7 @@ class Batch:
 
         They are for attacks that know no box, wherever the images lie.
         """
-        return Around(classifier, self.images), torch.zeros_like(self.images)
+        return Around(classifier, self.inputs), torch.zeros_like(self.inputs)
 
     def drawn(self, count: int) -> "Batch":
         """Return those of its samples that are among the `count` drawn of all.
@@ -54,7 +54,7 @@ class Batch:
         places = drawn_places(self.indices) if self.places is None else self.places
         rows = (places < count).nonzero()[:, 0]
         return Batch(
-            self.images[rows], self.labels[rows], self.indices[rows], self.start, places[rows]
+            self.inputs[rows], self.labels[rows], self.indices[rows], self.start, places[rows]
         )
 
 
@@ -212,8 +212,8 @@ def measure_some(
     Then the first sample of the batch is measured, and its row cut away: columns have their shapes,
     and no empty batch reaches a network.
     """
-    empty = not len(some.images)
+    empty = not len(some.inputs)
     if empty:
-        some = Batch(batch.images[:1], batch.labels[:1], batch.indices[:1], batch.start)
+        some = Batch(batch.inputs[:1], batch.labels[:1], batch.indices[:1], batch.start)
     table = Table(measure(some, Randomness(randomness.seed, some.indices, randomness.key)))
     return table.take(torch.arange(0)) if empty else table

@@ -70,9 +70,9 @@ class RandomMargins:
             )
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
-        indices = torch.arange(len(batch.images), device=batch.images.device).split(self.rows)
+        indices = torch.arange(len(batch.inputs), device=batch.inputs.device).split(self.rows)
         parts = [
-            self._measure(take_rows(classifier, index), batch.images[index], randomness.take(index))
+            self._measure(take_rows(classifier, index), batch.inputs[index], randomness.take(index))
             for index in indices
         ]
         distance, expected = (torch.cat(column, 1) for column in zip(*parts, strict=True))
@@ -80,7 +80,7 @@ class RandomMargins:
         return Table(
             {
                 "sample": batch.indices.repeat(len(self.dimensions)),
-                "dimension": torch.tensor(self.dimensions).repeat_interleave(len(batch.images)),
+                "dimension": torch.tensor(self.dimensions).repeat_interleave(len(batch.inputs)),
                 "distance": distance.flatten(),
                 "status": [
                     "found" if math.isfinite(value) else "censored"

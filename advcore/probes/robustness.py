@@ -126,7 +126,7 @@ class Robustness:
                 "own_distance": torch.cat([bounds.own_distance for bounds in history]),
                 "queries": torch.cat([bounds.queries for bounds in history]),
                 "gradients": torch.cat([bounds.gradients for bounds in history]),
-                "attack": [name for name in names for _ in range(len(batch.images))],
+                "attack": [name for name in names for _ in range(len(batch.inputs))],
                 "status": [Status(code).name.lower() for code in status.tolist()],
             }
         )
@@ -141,7 +141,7 @@ class Robustness:
             bounds
             for group in groups
             for bounds in attack_over(
-                group, classifier, batch.images, batch.labels, self.eps, randomness
+                group, classifier, batch.inputs, batch.labels, self.eps, randomness
             )
         ]
 
@@ -164,11 +164,11 @@ class Robustness:
         if norm in NORMS and needs_box(self):
             eps = sorted({self.eps[0], self.eps[len(self.eps) // 2], self.eps[-1]})
             ball = ball_signs(
-                classifier, batch.images, batch.labels, cast(NormName, norm), eps, randomness
+                classifier, batch.inputs, batch.labels, cast(NormName, norm), eps, randomness
             )
             columns["regained"] = ball.regained
             noise_at = torch.where(ball.by_noise, broken_at.new_tensor(eps), torch.inf).amin(1)
-        times = len(broken_at) // len(batch.images)
+        times = len(broken_at) // len(batch.inputs)
         columns = {name: column.repeat(times) for name, column in columns.items()}
         if noise_at is not None:
             columns["worse_than_noise"] = noise_at.repeat(times) < broken_at

@@ -88,13 +88,13 @@ class SharedCurvature:
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         with full_precision():
             hessian = input_hessian(
-                classifier, batch.images, cross_entropy_of(batch.labels), self.step
+                classifier, batch.inputs, cross_entropy_of(batch.labels), self.step
             )
             pairs = lanczos(
-                hessian, randomness, hessian.shape[1], self.top, batch.images.dtype, TOLERANCE
+                hessian, randomness, hessian.shape[1], self.top, batch.inputs.dtype, TOLERANCE
             )
             nothing = ~(pairs.values.abs() > TOLERANCE * pairs.values.abs().amax(1, keepdim=True))
-            result = minimal_perturbations(classifier, batch.images, self.attack, randomness)
+            result = minimal_perturbations(classifier, batch.inputs, self.attack, randomness)
             way = L2.steepest(result.images.flatten(1))
         return Table(
             {

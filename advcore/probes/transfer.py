@@ -85,18 +85,18 @@ class Transfer:
             )
         with full_precision():
             result = self.attack(
-                classifier, batch.images, Untargeted(predict(classifier, batch.images)), randomness
+                classifier, batch.inputs, Untargeted(predict(classifier, batch.inputs)), randomness
             )
             tried = [
-                lengthened(batch.images, result.images, scale, keeps_box(self.attack))
+                lengthened(batch.inputs, result.images, scale, keeps_box(self.attack))
                 for scale in self.scales
             ]
             changed = [
-                fooled(other, batch.images, images) & result.found
+                fooled(other, batch.inputs, images) & result.found
                 for other in others.values()
                 for images in tried
             ]
-        scales = torch.tensor(self.scales, dtype=torch.float64).repeat_interleave(len(batch.images))
+        scales = torch.tensor(self.scales, dtype=torch.float64).repeat_interleave(len(batch.inputs))
         status = [Status(code).name.lower() for code in result.status.tolist()]
         return Table(
             {

@@ -27,7 +27,7 @@ from advcore.training.squared_error import SquaredError
 from advcore.training.stability import Stability
 from advcore.training.term import CrossEntropy, Objective, Term
 from advcore.training.trades import TRADES
-from advcore.training.training_loop import Epoch, Fit, fit
+from advcore.training.training_loop import Epoch, TrainingLoop, fit
 from advcore.training.validation import Validation
 from advcore.training.watch import Watch
 
@@ -80,7 +80,6 @@ __all__ = [
     "Cutout",
     "Diagnosis",
     "Epoch",
-    "Fit",
     "Free",
     "Gaussian",
     "GradientAlignment",
@@ -97,6 +96,7 @@ __all__ = [
     "Stability",
     "Steps",
     "Term",
+    "TrainingLoop",
     "Validation",
     "Watch",
     "catastrophic_overfitting",

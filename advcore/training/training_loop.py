@@ -38,7 +38,7 @@ class Epoch:
     learning_rate: float
 
 
-class Fit:
+class TrainingLoop:
     """A training of `network` in place, which can be left after any epoch and gone on with.
 
     All that an epoch draws (the order of samples, noise, dropout) comes from the recipe's seed and
@@ -276,11 +276,11 @@ def fit(
 ) -> Iterator[Epoch]:
     """Train `network` in place; yield each of its epochs when the iterator is asked.
 
-    See `Fit`.
+    See `TrainingLoop`.
 
     After the last one its weights are their average, where the recipe wants that.
     """
-    training = Fit(network, images, labels, recipe, box, frozen)
+    training = TrainingLoop(network, images, labels, recipe, box, frozen)
     while training.done < recipe.epochs:
         epoch = training.epoch()
         if training.done == recipe.epochs:

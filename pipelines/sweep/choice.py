@@ -177,7 +177,7 @@ def _of_probe(plan: Plan, training: Training, probe: Probe) -> list[str] | None:
     assert sweep.data is not None
     few = replace(load(sweep.data), transform=training.data.transform)
     samples = batch(few, Shard(0, min(FEW, len(few))), sweep.run.dtype)
-    network = build(training.network).to(samples.images.dtype)
+    network = build(training.network).to(samples.inputs.dtype)
     try:
         return list(
             summary_numbers(

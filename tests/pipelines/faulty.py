@@ -39,11 +39,11 @@ class Faulty:
                 getattr(self, f"_{deed}")(batch)
         time.sleep(self.seconds)
         noise = randomness.normal((1, 8, 8))
-        logits = classifier(batch.images + noise.to(batch.images.dtype))
+        logits = classifier(batch.inputs + noise.to(batch.inputs.dtype))
         return {"sample": batch.indices, "logits": logits, "noise": noise}
 
     def _told(self, deed: str, batch: Batch) -> bool:
-        for start in range(batch.start, batch.start + len(batch.images)):
+        for start in range(batch.start, batch.start + len(batch.inputs)):
             if Path(self.folder, f"{deed}-{start}").exists():
                 return True
             try:
@@ -63,7 +63,7 @@ class Faulty:
         os.kill(os.getpid(), signal.SIGSTOP)
 
     def _memory(self, batch: Batch) -> None:
-        if len(batch.images) > 2:
+        if len(batch.inputs) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
     def summarise(self, table: Columns) -> Summary:

@@ -151,7 +151,7 @@ def test_another_probe_is_measured_without_training(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sweep(sweep_of(tiny_sweep()))
-    monkeypatch.setattr("advcore.training.Fit.epoch", None)
+    monkeypatch.setattr("advcore.training.TrainingLoop.epoch", None)
     report = sweep(
         sweep_of(
             tiny_sweep(

@@ -37,7 +37,7 @@ class Few(Look):
 
     def samples(self, batch: Batch) -> Batch:
         rows = batch.indices % 2 == 0
-        return Batch(batch.images[rows], batch.labels[rows], batch.indices[rows])
+        return Batch(batch.inputs[rows], batch.labels[rows], batch.indices[rows])
 
 
 @pytest.mark.parametrize("sample", [OWN, OWN.repeat(4), OWN.repeat_interleave(2)])
@@ -80,11 +80,11 @@ def test_a_selective_probe_has_rows_of_the_samples_that_it_names() -> None:
     assert check_columns({"sample": torch.tensor([12, 12])}, Few(), SAMPLES) == 2
     with pytest.raises(ValueError, match="as many rows for each of its 0 samples; got 1 rows"):
         check_columns(
-            {"sample": OWN[:1]}, Few(), Batch(SAMPLES.images[:2], SAMPLES.labels[:2], OWN[:2])
+            {"sample": OWN[:1]}, Few(), Batch(SAMPLES.inputs[:2], SAMPLES.labels[:2], OWN[:2])
         )
     assert (
         check_columns(
-            {"sample": OWN[:0]}, Few(), Batch(SAMPLES.images[:2], SAMPLES.labels[:2], OWN[:2])
+            {"sample": OWN[:0]}, Few(), Batch(SAMPLES.inputs[:2], SAMPLES.labels[:2], OWN[:2])
         )
         == 0
     )

@@ -53,13 +53,13 @@ class Small:
         self.sizes = []
 
     def __call__(self, part):
-        self.sizes.append(len(part.images))
-        if len(part.images) > self.room:
+        self.sizes.append(len(part.inputs))
+        if len(part.inputs) > self.room:
             raise self.error
         return {
             "sample": part.indices,
-            "place": part.start + torch.arange(len(part.images)),
-            "word": ["a"] * len(part.images),
+            "place": part.start + torch.arange(len(part.inputs)),
+            "word": ["a"] * len(part.inputs),
         }
 
 
@@ -103,7 +103,7 @@ def test_what_fits_not_even_alone_and_other_errors_go_through():
 
 def test_parts_with_other_columns_are_refused():
     def measure(part):
-        if len(part.images) > 1:
+        if len(part.inputs) > 1:
             raise MemoryError
         return {"sample": part.indices, f"at{part.start}": part.indices}
 
@@ -166,7 +166,7 @@ def cramped(monkeypatch: pytest.MonkeyPatch, kind: type, room: int) -> None:
     whole = kind.measure
 
     def measure(self, classifier, batch, *arguments, **more):
-        if len(batch.images) > room:
+        if len(batch.inputs) > room:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return whole(self, classifier, batch, *arguments, **more)
 

@@ -74,8 +74,8 @@ def test_the_store_holds_a_state_until_the_network_is_there(dataset, store):
     model = trained_model(place, task)
     assert last.network == content_hash(model)
     learnt = batch(dataset, Shard(0, len(dataset)))
-    assert accuracy(build(model), learnt.images, learnt.labels) > accuracy(
-        build(PLAIN), learnt.images, learnt.labels
+    assert accuracy(build(model), learnt.inputs, learnt.labels) > accuracy(
+        build(PLAIN), learnt.inputs, learnt.labels
     )
 
 
@@ -115,7 +115,7 @@ def test_each_epoch_is_tested_on_the_data_set_that_is_named(dataset, store):
     (result,) = Inline(store, 1).run([task], {"learn": dataset, "test": dataset})
     learnt = batch(dataset, Shard(0, len(dataset)))
     network = build(trained_model(open_store(store), task))
-    assert result.metrics[-1]["test_accuracy"] == accuracy(network, learnt.images, learnt.labels)
+    assert result.metrics[-1]["test_accuracy"] == accuracy(network, learnt.inputs, learnt.labels)
 
 
 def test_a_training_starts_from_the_network_of_another_and_releases_measuring(dataset, store):

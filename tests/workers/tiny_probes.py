@@ -34,7 +34,7 @@ class Look:
 
     def measure(self, classifier: Any, batch: Batch, randomness: Randomness) -> Columns:
         noise = randomness.normal((1, 8, 8))
-        logits = classifier(batch.images + self.scale * noise.to(batch.images.dtype))
+        logits = classifier(batch.inputs + self.scale * noise.to(batch.inputs.dtype))
         words = [str(int(label)) for label in batch.labels]
         found = logits.argmax(1) == batch.labels
         return {
@@ -155,7 +155,7 @@ class Rude(Look):
     def measure(self, classifier: Any, batch: Batch, randomness: Randomness) -> Columns:
         columns = super().measure(classifier, batch, randomness)
         if self.how == "images":
-            batch.images.zero_()
+            batch.inputs.zero_()
             batch.labels.zero_()
             batch.indices.zero_()
             columns = {**columns, "sample": batch.indices}

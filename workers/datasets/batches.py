@@ -30,7 +30,7 @@ def batch(
     """
     rows = np.arange(shard.start, shard.stop)
     return Batch(
-        images=images_of(dataset, rows, dtype, device, transform),
+        inputs=images_of(dataset, rows, dtype, device, transform),
         labels=_tensor(dataset.labels[rows], device),
         indices=_tensor(dataset.indices[rows], device),
         start=shard.start,
@@ -78,7 +78,7 @@ def inputs_of(dataset: Dataset, device: torch.device) -> tuple[Inputs, torch.Ten
     if not dataset.in_memory:
         return Streamed(dataset, device), _tensor(dataset.labels, device)
     whole = batch(dataset, Shard(0, len(dataset)), device=device)
-    return whole.images, whole.labels
+    return whole.inputs, whole.labels
 
 
 def torch_dtype(name: str) -> torch.dtype:

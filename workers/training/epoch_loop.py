@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from advcore.randomness import Randomness
-from advcore.training import Fit, Inputs, overfitting
+from advcore.training import Inputs, TrainingLoop, overfitting
 from advcore.training.state import prefixed, with_prefix
 from advcore.workers.checkpoints import bare_weights, read_metadata, read_tensors, save_tensors
 from advcore.workers.datasets import batch, inputs_of
@@ -71,7 +71,7 @@ def run_epochs(
     training, device = ready.training, resolve_device(on)
     start = make_start(training, first_images(ready.data))
     images, labels = inputs_of(ready.data, device)
-    fit = Fit(
+    fit = TrainingLoop(
         start.network.to(device),
         images,
         labels,
@@ -125,7 +125,7 @@ def _looks(ready: Loaded, device: torch.device) -> list[Look]:
         probe = batch(watched, Shard(0, len(watched)), device=device)
         noise = Randomness(ready.training.recipe.seed, probe.indices).stream("watch")
         looks.append(
-            lambda network: _prefixed("watch", watch(network, probe.images, probe.labels, noise))
+            lambda network: _prefixed("watch", watch(network, probe.inputs, probe.labels, noise))
         )
     if ready.test is not None:
         test, size = inputs_of(ready.test, device), TESTED if ready.test.in_memory else READ

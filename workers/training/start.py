@@ -70,4 +70,4 @@ def check_start(training: TrainingSpec, data: Dataset, logits: int) -> None:
 
 def first_images(data: Dataset) -> Tensor:
     """The first one or two images `(n, C, H, W)`, in float32, on the CPU."""
-    return batch(data, Shard(0, min(2, len(data)))).images
+    return batch(data, Shard(0, min(2, len(data)))).inputs

@@ -220,5 +220,5 @@ def digits():
         some = batch(train, Shard(0, 1000))
         for _ in fit(network, some.images, some.labels, Recipe(epochs=3, batch_size=16)):
             pass
-    images = batch(test, Shard(0, 40)).images
+    images = batch(test, Shard(0, 40)).inputs
     return network, images, Untargeted(network(images).argmax(1))

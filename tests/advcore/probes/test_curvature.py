@@ -47,7 +47,7 @@ def _loss(logits):
 
 
 def _dense(network):
-    return InputHessian(network, _batch().images, _loss).dense()
+    return InputHessian(network, _batch().inputs, _loss).dense()
 
 
 @every_probe
@@ -101,7 +101,7 @@ def test_values_against_the_dense_hessian(network):
 
 @every_network
 def test_a_step_sees_another_matrix(network):
-    dense = DifferenceHessian(network, _batch().images, _loss, STEP.step).dense()
+    dense = DifferenceHessian(network, _batch().inputs, _loss, STEP.step).dense()
     table = _measure(STEP, network)
     torch.testing.assert_close(
         table["eigenvalues"], torch.linalg.eigvalsh(dense).flip(1), rtol=1e-7, atol=1e-9
@@ -130,7 +130,7 @@ def test_pairs_that_are_none_are_a_warning():
 def test_the_linearity_error_is_measured_where_it_is_asked_for(network):
     batch = _batch()
     expected = linearity_error(
-        network, batch.images, _loss, "l2", 0.5, randomness=Randomness(0, batch.indices)
+        network, batch.inputs, _loss, "l2", 0.5, randomness=Randomness(0, batch.indices)
     ).error
     table = _measure(STEP, network)
     torch.testing.assert_close(table["linearity_error"], expected, rtol=1e-5, atol=1e-8)
@@ -146,7 +146,7 @@ def test_images_outside_the_box(probe, name):
     """What is measured at x + 2 is what is measured of `x -> f(x + 2)` at x."""
     network, batch = NETWORKS[name], _batch()
     source = Randomness(0, batch.indices)
-    outside = probe.measure(network, Batch(batch.images + 2, batch.labels, batch.indices), source)
+    outside = probe.measure(network, Batch(batch.inputs + 2, batch.labels, batch.indices), source)
     expected = probe.measure(lambda images: network(images + 2), batch, source)
     for column, values in expected.items():
         torch.testing.assert_close(outside[column], values, rtol=1e-6, atol=1e-7, equal_nan=True)
@@ -162,9 +162,9 @@ def test_cosine_is_one_for_two_affine_classes_and_signed():
     way out lowers the loss.
     """
     affine, batch = oracles.Affine(2), _batch()
-    batch = Batch(batch.images, batch.labels.clamp(max=1), batch.indices)
+    batch = Batch(batch.inputs, batch.labels.clamp(max=1), batch.indices)
     cosine = WHOLE.measure(affine, batch, Randomness(0, batch.indices))["cosine"]
-    right = affine(batch.images).argmax(1) == batch.labels
+    right = affine(batch.inputs).argmax(1) == batch.labels
     assert right.any()
     assert not right.all()
     torch.testing.assert_close(cosine, torch.where(right, 1.0, -1.0).double())
@@ -277,7 +277,7 @@ def test_the_profile_says_what_it_leaves_out(probe, hidden, note):
 @every_network
 def test_the_gradient_is_that_of_the_loss_at_the_true_label(network):
     batch = _batch()
-    leaf = batch.images.clone().requires_grad_()
+    leaf = batch.inputs.clone().requires_grad_()
     loss = F.cross_entropy(network(leaf), batch.labels, reduction="sum")
     gradient = torch.autograd.grad(loss, leaf, materialize_grads=True, allow_unused=True)[
         0
@@ -341,11 +341,11 @@ def test_good_settings_pass():
 def test_an_affine_network_is_flat_and_one_step_is_enough():
     affine = oracles.Affine(2, scale=5.0)
     batch = _batch()
-    batch = Batch(batch.images, batch.labels.clamp(max=1), batch.indices)
+    batch = Batch(batch.inputs, batch.labels.clamp(max=1), batch.indices)
     table = WHOLE.measure(affine, batch, Randomness(0, batch.indices))
     assert (table["turn"] == 0).all()
     assert table["one_step"].all()
-    torch.testing.assert_close(table["distance"], affine.margins(batch.images), rtol=2e-3, atol=0)
+    torch.testing.assert_close(table["distance"], affine.margins(batch.inputs), rtol=2e-3, atol=0)
     assert WHOLE.summarise(table).scalars["one_step_share"] == 1
 
 
@@ -384,7 +384,7 @@ def test_small_share_counts_eigenvalues_below_a_hundredth_of_the_largest():
 
 @pytest.mark.parametrize("probe", [WHOLE, TOP], ids=["whole", "top"])
 def test_a_sample_without_a_second_derivative_is_told_and_left_out(probe):
-    network, images = NETWORKS["relu"], _batch().images
+    network, images = NETWORKS["relu"], _batch().inputs
     table = _measure(probe, lambda own: network(own) + oracles.bent_to_nan(own, at=images[2]))
     others = torch.arange(COUNT) != 2
     assert table["eigenvalues"][2].isnan().all()

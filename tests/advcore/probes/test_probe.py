@@ -89,7 +89,7 @@ def test_every_number_says_of_what_it_is(probe):
 
 def _measure(probe, rows):
     batch = probes.Batch(
-        BATCH.images[rows], BATCH.labels[rows], BATCH.indices[rows], rows.start or 0, PLACES[rows]
+        BATCH.inputs[rows], BATCH.labels[rows], BATCH.indices[rows], rows.start or 0, PLACES[rows]
     )
     return probe.measure(
         oracles.relu(), batch, Randomness(0, batch.indices), **_more(probe, oracles.softplus())
@@ -179,8 +179,8 @@ def test_a_meaning_stands_for_all_names_that_begin_with_it_and_the_longest_one_c
 def test_a_batch_that_knows_no_others_draws_of_its_own():
     some = BATCH.drawn(2)
     assert torch.equal(some.indices, BATCH.indices[PLACES < 2])
-    assert torch.equal(some.images, BATCH.images[PLACES < 2])
-    assert len(BATCH.drawn(9).images) == 6
+    assert torch.equal(some.inputs, BATCH.inputs[PLACES < 2])
+    assert len(BATCH.drawn(9).inputs) == 6
 
 
 def test_the_median_is_between_the_middle_ones():

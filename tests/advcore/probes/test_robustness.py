@@ -63,7 +63,7 @@ def test_columns(probe):
         rows = _rows(table, name)
         assert torch.equal(rows["sample"], batch.indices)
         assert torch.equal(rows["label"], batch.labels)
-        assert torch.equal(rows["prediction"], NETWORK(batch.images).argmax(1))
+        assert torch.equal(rows["prediction"], NETWORK(batch.inputs).argmax(1))
         wrong = rows["prediction"] != rows["label"]
         assert [status == "already_wrong" for status in rows["status"]] == wrong.tolist()
         assert torch.equal(rows["broken_at"] == 0, wrong)
@@ -87,7 +87,7 @@ def test_columns(probe):
 def test_the_curves(probe):
     table, batch = _measure(probe), _batch()
     summary = probe.summarise(table)
-    clean = (NETWORK(batch.images).argmax(1) == batch.labels).double().mean().item()
+    clean = (NETWORK(batch.inputs).argmax(1) == batch.labels).double().mean().item()
     assert summary.scalars["accuracy"] == clean < 1
     worst = summary.curves["robust_accuracy/worst"]
     assert len(summary.curves) == len(probe.chosen) + 1
@@ -102,9 +102,9 @@ def test_the_curves(probe):
 
 def test_robust_accuracy_of_an_affine_classifier_is_the_exact_one():
     affine = oracles.Affine(2)
-    batch = dataclasses.replace(_batch(affine), images=oracles.images(COUNT, spread=0.3))
-    prediction = affine(batch.images).argmax(1)
-    exact = affine.margins(batch.images)
+    batch = dataclasses.replace(_batch(affine), inputs=oracles.images(COUNT, spread=0.3))
+    prediction = affine(batch.inputs).argmax(1)
+    exact = affine.margins(batch.inputs)
     middle = exact.sort().values
     probe = Robustness(
         ((middle[5] + middle[6]).item() / 2, (middle[15] + middle[16]).item() / 2),
@@ -176,10 +176,10 @@ def test_broken_at_is_the_smallest_eps_at_which_the_attack_succeeds():
     broken_at = torch.full((COUNT,), torch.inf, dtype=torch.float64)
     for eps in reversed(probe.eps):
         result = PGD(eps=eps, norm="l2", steps=6)(
-            NETWORK, batch.images, Untargeted(batch.labels), Randomness(0, batch.indices)
+            NETWORK, batch.inputs, Untargeted(batch.labels), Randomness(0, batch.indices)
         )
         broken_at[result.found] = eps
-    wrong = NETWORK(batch.images).argmax(1) != batch.labels
+    wrong = NETWORK(batch.inputs).argmax(1) != batch.labels
     assert torch.equal(_measure(probe, batch)["broken_at"], broken_at.masked_fill(wrong, 0))
     assert len(broken_at.unique()) > 3
 
@@ -189,7 +189,7 @@ def test_shards_give_the_rows_of_the_whole(probe):
     batch = _batch()
     whole = _measure(probe, batch)
     cut = [
-        Batch(batch.images[part], batch.labels[part], batch.indices[part])
+        Batch(batch.inputs[part], batch.labels[part], batch.indices[part])
         for part in (slice(0, 7), slice(7, None))
     ]
     parts = [_measure(probe, half) for half in cut]
@@ -240,7 +240,7 @@ def test_a_single_attack_needs_no_name_in_the_legend():
 
 def test_all_wrong():
     batch = _batch()
-    wrong = dataclasses.replace(batch, labels=(NETWORK(batch.images).argmax(1) + 1) % 4)
+    wrong = dataclasses.replace(batch, labels=(NETWORK(batch.inputs).argmax(1) + 1) % 4)
     summary = PROBES[0].summarise(_measure(PROBES[0], wrong))
     assert all(y == 0 for y in summary.curves["robust_accuracy/worst"].y)
 
@@ -287,7 +287,7 @@ def test_signs_of_the_sample_stand_on_each_of_its_rows_and_noise_is_compared_wit
     )
     table = _measure(probe, batch, network)
     ball = ball_signs(
-        network, batch.images, batch.labels, "linf", (0.05, 0.15, 0.2), Randomness(0, batch.indices)
+        network, batch.inputs, batch.labels, "linf", (0.05, 0.15, 0.2), Randomness(0, batch.indices)
     )
     noise_at = torch.where(
         ball.by_noise, torch.tensor([0.05, 0.15, 0.2], dtype=torch.float64), torch.inf

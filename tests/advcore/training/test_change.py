@@ -6,7 +6,7 @@ import torch
 
 from advcore.attacks import PGD
 from advcore.networks import perceptron
-from advcore.training import CURE, AdversarialTraining, Change, CrossEntropy, Fit, Recipe
+from advcore.training import CURE, AdversarialTraining, Change, CrossEntropy, Recipe, TrainingLoop
 
 IMAGES = oracles.images(60, dtype=torch.float32)
 LABELS = oracles.Affine(3, dtype=torch.float32)(IMAGES).argmax(1)
@@ -22,7 +22,7 @@ VALUES = {
 
 def _fit(recipe):
     torch.manual_seed(0)
-    return Fit(perceptron(3, side=4), IMAGES, LABELS, recipe)
+    return TrainingLoop(perceptron(3, side=4), IMAGES, LABELS, recipe)
 
 
 def test_epochs_after_a_change_are_those_of_the_other_recipe():

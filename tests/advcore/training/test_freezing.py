@@ -12,9 +12,9 @@ from advcore.training import (
     AdversarialTraining,
     AdvProp,
     CrossEntropy,
-    Fit,
     Free,
     Recipe,
+    TrainingLoop,
     fit,
 )
 from advcore.training.freezing import freeze
@@ -82,7 +82,7 @@ def test_without_patterns_all_weights_move(settings):
 def test_frozen_parameters_are_no_part_of_a_step():
     """No gradient, no share in the clipped norm, no memory of the optimiser."""
     own = network()
-    training = Fit(own, IMAGES, LABELS, recipe_of(), frozen=["0", "1"])
+    training = TrainingLoop(own, IMAGES, LABELS, recipe_of(), frozen=["0", "1"])
     training.epoch()
     assert all(parameter.grad is None for parameter in [*own[0].parameters(), *own[1].parameters()])
     assert all(parameter.grad is not None for parameter in own[2].parameters())
@@ -103,9 +103,9 @@ def test_a_frozen_training_is_one_of_the_rest_on_its_outputs():
 
 def test_a_training_that_was_left_goes_on_bit_for_bit():
     recipe = recipe_of(ema=0.9)
-    whole = Fit(network(), IMAGES, LABELS, recipe, frozen=["0"])
+    whole = TrainingLoop(network(), IMAGES, LABELS, recipe, frozen=["0"])
     whole.epoch()
-    again = Fit(network(), IMAGES, LABELS, recipe, frozen=["0"])
+    again = TrainingLoop(network(), IMAGES, LABELS, recipe, frozen=["0"])
     again.resume({name: value.clone() for name, value in whole.state().items()})
     whole.epoch(), again.epoch()
     assert not moved(whole.result.state_dict(), again.result.state_dict())

@@ -85,7 +85,7 @@ def test_arrays_in_files(tmp_path, monkeypatch, kind, samples, images):
     assert equal(memory, pickle.loads(pickle.dumps(stays)))
     rows = np.array([5, 0, 3])
     assert equal(memory.chosen(rows), stays.chosen(rows))
-    assert torch.equal(batch(stays, Shard(2, 6)).images, batch(memory, Shard(2, 6)).images)
+    assert torch.equal(batch(stays, Shard(2, 6)).inputs, batch(memory, Shard(2, 6)).inputs)
 
 
 def test_channels_that_come_last_in_files(tmp_path, monkeypatch):

@@ -29,13 +29,13 @@ def test_batches_are_copies_in_the_unit_interval(tmp_path):
         array.flags.writeable = False
     found = batch(data, Shard(1, 3), "float64")
     assert found.start == 1
-    assert found.images.dtype == torch.float64
-    assert torch.equal(found.images, torch.tensor(IMAGES[1:3]).double() / 255)
+    assert found.inputs.dtype == torch.float64
+    assert torch.equal(found.inputs, torch.tensor(IMAGES[1:3]).double() / 255)
     assert found.labels.tolist() == [1, 2]
     assert found.indices.tolist() == [1, 2]
-    found.images.zero_()
+    found.inputs.zero_()
     assert data.images[1].any()
-    assert batch(data, Shard(0, 6)).images.dtype == torch.float32
+    assert batch(data, Shard(0, 6)).inputs.dtype == torch.float32
     with pytest.raises(InputError, match="dtype must be float32 or float64; got 'half'"):
         batch(data, Shard(0, 1), "half")
 

@@ -23,10 +23,10 @@ def test_a_batch_is_transformed_when_it_is_cut(tmp_path):
     data = _load(tmp_path, Flip())
     assert data.images.dtype == np.uint8
     whole, part = batch(data, Shard(0, 6), "float64"), batch(data, Shard(2, 3), "float64")
-    torch.testing.assert_close(whole.images, Flip()(torch.tensor(IMAGES).double() / 255))
-    torch.testing.assert_close(part.images, whole.images[2:3])
-    assert whole.images.min() < 0  # nothing is clipped
-    assert batch(data, Shard(0, 1)).images.dtype == torch.float32
+    torch.testing.assert_close(whole.inputs, Flip()(torch.tensor(IMAGES).double() / 255))
+    torch.testing.assert_close(part.inputs, whole.inputs[2:3])
+    assert whole.inputs.min() < 0  # nothing is clipped
+    assert batch(data, Shard(0, 1)).inputs.dtype == torch.float32
 
 
 def test_the_digest_tells_transforms_apart_and_is_as_before_without(tmp_path):
@@ -74,7 +74,7 @@ def test_transforms_that_do_not_fit(tmp_path, transform, message):
 def test_a_resized_data_set_has_another_shape_and_stays_in_the_box(tmp_path):
     data = _load(tmp_path, Resize(3))
     assert (data.shape, data.images.shape, data.in_box) == ((1, 3, 3), (6, 1, 4, 4), True)
-    found = batch(data, Shard(1, 3), "float64").images
+    found = batch(data, Shard(1, 3), "float64").inputs
     torch.testing.assert_close(found, Resize(3)(torch.tensor(IMAGES[1:3]).double() / 255))
     assert data.digest != _load(tmp_path, Resize(2)).digest
     assert not _load(tmp_path, Flip()).in_box

@@ -1,0 +1,36 @@
+"""The seam of derivations: maps whose rows are samples that are made of others."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from torch import Tensor
+
+from advcore.classifier import Classifier
+from advcore.probes.probe import Batch
+from advcore.randomness import Randomness
+
+
+@dataclass(frozen=True)
+class Made:
+    """The samples that were made of a batch, one of each, in its order.
+
+    Attributes:
+        inputs: `(B, *shape)`, in the box if the batch is.
+        labels: `(B,)` int64.
+        columns: further columns `(B,)` by name: whether the attack found one, its distance.
+    """
+
+    inputs: Tensor
+    labels: Tensor
+    columns: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class Derivation(Protocol):
+    """A frozen dataclass of settings with these methods."""
+
+    def validate(self, shape: tuple[int, ...], classes: int) -> None:
+        """Raise ValueError for inputs or logits of which these settings can make nothing."""
+
+    def make(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Made:
+        """Return the samples made of one batch. Each depends on its own sample alone."""

@@ -1,0 +1,81 @@
+"""The seam of fits: reductions over shards that learn from many samples of one model.
+
+A fit runs in rounds. In each one every worker computes the sums of its shards (`share`), they are
+added in the order of the shards, and one `step` makes the next state of them. Nothing here knows
+files, Ray or where shards are computed; the same sums in the same order give the same bits.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from torch import Tensor
+
+from advcore.classifier import Classifier
+from advcore.probes.probe import Batch
+from advcore.randomness import Randomness
+
+Sums = Mapping[str, Tensor]
+"""The share of a shard in a round: tensors of the same names and shapes from every shard."""
+
+
+@dataclass(frozen=True)
+class FitState:
+    """The tensors of a fit after some rounds, which are learnt when it is `done`.
+
+    Attributes:
+        tensors: tensors by name, on the CPU.
+        rounds: number of rounds that were made.
+        done: whether there is no further round.
+        history: how it converges: by name, a number a round, or fewer where a name comes later.
+    """
+
+    tensors: Mapping[str, Tensor]
+    rounds: int = 0
+    done: bool = False
+    history: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FitSamples:
+    """The samples of a fit, apart from their pixels.
+
+    Attributes:
+        shape: shape of one input.
+        classes: number of logits.
+        count: number of samples.
+        seed: seed of all that is drawn.
+    """
+
+    shape: tuple[int, ...]
+    classes: int
+    count: int
+    seed: int = 0
+
+
+class Fit(Protocol):
+    """A frozen dataclass of settings with these methods."""
+
+    def validate(self, samples: FitSamples) -> None:
+        """Raise ValueError for what these settings cannot be learnt from."""
+
+    def start(self, samples: FitSamples) -> FitState:
+        """Return the state before the first round."""
+
+    def shards(self, state: FitState, count: int) -> Sequence[int]:
+        """Return which of `count` shards have a share in the next round: ascending, at least one.
+
+        All of them, unless a round is a mini-batch.
+        """
+
+    def share(
+        self, classifier: Classifier, batch: Batch, state: FitState, randomness: Randomness
+    ) -> Sums:
+        """Return the sums of one shard, in float32, or float64 where counts need it.
+
+        What each sample gives of its own, a distance say, is a tensor over all samples that is 0
+        but at `batch.start` and behind it.
+        """
+
+    def step(self, samples: FitSamples, state: FitState, sums: Sums) -> FitState:
+        """Return the next state from the sums of the round, added in float64."""
