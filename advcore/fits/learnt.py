@@ -1,7 +1,8 @@
 """A reference to what a fit learnt, as a setting of a probe, a subspace or a data set."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any
 
 from torch import Tensor
 
@@ -26,3 +27,39 @@ class Learnt:
             known = ", ".join(self.tensors or ()) or "nothing yet"
             raise ValueError(f"the fit {self.name} has no {name!r}; it has {known}")
         return self.tensors[name]
+
+
+def with_learnt(settings: Any, change: Callable[[Learnt], Learnt]) -> Any:
+    """Return settings with every reference to a fit changed.
+
+    References stand at any depth in dataclasses, lists, tuples and mappings; settings without any
+    come back as they are.
+    """
+    if isinstance(settings, Learnt):
+        return change(settings)
+    if is_dataclass(settings) and not isinstance(settings, type):
+        held = {own.name: getattr(settings, own.name) for own in fields(settings) if own.init}
+        changed = {name: with_learnt(value, change) for name, value in held.items()}
+        new = {name: value for name, value in changed.items() if value is not held[name]}
+        return replace(settings, **new) if new else settings
+    if isinstance(settings, Mapping):
+        values = {name: with_learnt(value, change) for name, value in settings.items()}
+        same = all(values[name] is value for name, value in settings.items())
+        return settings if same else values
+    if isinstance(settings, list | tuple) and not hasattr(settings, "_fields"):
+        parts = [with_learnt(value, change) for value in settings]
+        same = all(new is old for new, old in zip(parts, settings, strict=True))
+        return settings if same else type(settings)(parts)
+    return settings
+
+
+def learnt_in(settings: Any) -> list[Learnt]:
+    """Return the references to fits in settings, in their order."""
+    found: list[Learnt] = []
+
+    def note(one: Learnt) -> Learnt:
+        found.append(one)
+        return one
+
+    with_learnt(settings, note)
+    return found
