@@ -6,14 +6,17 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from torch import Tensor
 
+from advcore.learnt import Learnt
+
 PLAIN: dict[Any, str] = {
     bool: "true or false",
     int: "integer",
     float: "number",
     str: "text",
     Any: "any value",
+    Learnt: "name of a fit",
 }
-"""Words for the types that YAML has itself."""
+"""Words for the types that YAML has itself, and for names."""
 
 NameType = Callable[[type], str]
 """Function from a class to the words for it."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from advcore.learnt import Learnt
 from advcore.workers.code import own_code
 from advcore.workers.shards import Shard
 from advcore.workers.tasks import Other
@@ -58,8 +59,11 @@ def settings_that_define_rows(value: Any, settings: Any) -> Any:
 
     A field declared by `field(metadata={"cost": True})` changes memory and speed but not what the
     rows mean (they may differ in the rounding); it is dropped, in `value` and in the dataclasses
-    that it holds, in sequences and mappings as well.
+    that it holds, in sequences and mappings as well. A reference to a fit is the fit's key, once it
+    has one: its name is not what it learnt.
     """
+    if isinstance(value, Learnt):
+        return value.key or value.name
     if is_dataclass(value) and isinstance(settings, Mapping):
         costs = {entry.name for entry in fields(value) if entry.metadata.get("cost", False)}
         return {

@@ -5,10 +5,12 @@ from functools import cache
 from typing import Any, TypeVar
 
 from advcore.attacks import ATTACKS, Attack
+from advcore.learnt import Learnt
 from advcore.networks.wrappers import WRAPPERS, Wrapper
 from advcore.pipelines.claims import CLAIMS, Claim
 from advcore.pipelines.settings.converter import SeamConverter, Seams, build_value, make_converter
 from advcore.pipelines.settings.documents import flatten, load_yaml, override
+from advcore.pipelines.settings.messages import describe_value
 from advcore.pipelines.settings.schedulers import SCHEDULERS, SEARCHERS, Scheduler, Searcher
 from advcore.pipelines.settings.shipped import read_document
 from advcore.probes import PROBES, Probe
@@ -89,7 +91,17 @@ def unstructure(value: Any, seam: Any = None, converter: SeamConverter | None = 
 
 @cache
 def _own() -> SeamConverter:
-    return make_converter(SEAMS)
+    converter = make_converter(SEAMS)
+    converter.register_structure_hook(Learnt, _learnt)
+    converter.register_unstructure_hook(Learnt, lambda fit: fit.name)
+    return converter
+
+
+def _learnt(data: Any, _: Any) -> Learnt:
+    """Return the reference to a fit that a file names."""
+    if not isinstance(data, str) or not data:
+        raise ValueError(f"expected the name of a fit, got {describe_value(data)}")
+    return Learnt(data)
 
 
 def _plain(value: Any) -> Any:

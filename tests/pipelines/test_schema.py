@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 import pytest
 
 from advcore.attacks import ATTACKS, Attack, Bisected, DeepFool
+from advcore.learnt import Learnt
 from advcore.pipelines.settings import schema
 from advcore.probes import PROBES, Margins, Probe, Robustness
 from advcore.training import Recipe
@@ -370,3 +371,20 @@ def test_an_own_attack_without_a_norm_is_refused(
         schema.structure(Probe, probe | {"attacks": [held]})
     own = schema.structure(Probe, probe | {"attacks": [{"kind": "own_attacks:With"}]})
     assert own.attacks[0].norm == "l2"
+
+
+@dataclass(frozen=True)
+class OnFits:
+    fit: Learnt
+    other: Learnt | None = None
+    more: tuple[Learnt, ...] = ()
+
+
+def test_a_fit_is_written_as_its_name() -> None:
+    data = {"fit": "uap", "other": None, "more": ["a", "b"]}
+    value = schema.structure(OnFits, data)
+    assert value == OnFits(Learnt("uap"), None, (Learnt("a"), Learnt("b")))
+    assert schema.unstructure(value) == data
+    for wrong in (3, "", {"of": "uap"}):
+        with pytest.raises(InputError, match=r"study.fit: expected the name of a fit, got "):
+            schema.structure(OnFits, {"fit": wrong})

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 import pytest
 from tiny_probes import PLAIN
 
+from advcore.learnt import Learnt
 from advcore.workers.errors import InputError
 from advcore.workers.keys import settings_that_define_rows, work_key
 from advcore.workers.shards import Shard
@@ -78,3 +79,18 @@ def test_settings_of_memory_and_speed_do_not_define_rows():
     parts = {"inner": [{"scale": 2.0, **bare}], "by_name": {"a": {"scale": 3.0, **bare}}}
     assert wanted(small) == {"kind": "costly", "scale": 1.0, **parts}
     assert _key(wanted(small)) == _key(wanted(large)) != _key(wanted(replace(large, scale=4.0)))
+
+
+@dataclass(frozen=True)
+class OnFit:
+    fit: Learnt
+
+
+def test_what_a_fit_learnt_defines_rows_and_not_its_name():
+    def wanted(fit):
+        return settings_that_define_rows(OnFit(fit), {"kind": "on_fit", "fit": fit.name})
+
+    one = wanted(Learnt("a", "key of a"))
+    assert one == wanted(Learnt("b", "key of a")) == {"kind": "on_fit", "fit": "key of a"}
+    assert _key(one) != _key(wanted(Learnt("a", "another key")))
+    assert wanted(Learnt("a"))["fit"] == "a"

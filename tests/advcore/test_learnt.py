@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import torch
 
-from advcore.fits import Learnt, learnt_in, with_learnt
+from advcore.learnt import Learnt, learnt_in, with_learnt
 
 
 @dataclass(frozen=True)
