@@ -3,13 +3,14 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from advcore.pipelines.reference import SECTIONS, all_names, as_text, describe, find_entries
+from advcore.pipelines.reference_cache import reference_texts
 from advcore.pipelines.settings.messages import suggestion
 from advcore.pipelines.settings.shipped import shipped_files
-from advcore.workers.datasets import NAMES
 from advcore.workers.errors import InputError
+
+SHIPPED = ("studies", "recipes", "sweeps")
+"""Folders of files that come with advcore; each is a section."""
 
 
 def show_names() -> None:
@@ -29,43 +30,56 @@ def show_name(name: str) -> None:
     if (title := name.replace("-", " ").replace("_", " ")) in sections:
         _show_section(title, sections[title])
         return
-    found = find_entries(name)
-    for own, text in NAMES.items():
-        if own.startswith(f"{name}:"):
-            found["data sets"] = f"{own}: {text}"
-    for folder in ("studies", "recipes", "sweeps"):
+    for folder in SHIPPED:
         if path := shipped_files(folder).get(name):
             print(path.read_text(encoding="utf-8").rstrip())
             return
-    if not found:
-        import torchvision  # takes seconds
+    found = _entries(name)
+    if found:
+        print("\n\n".join(found))
+        return
+    import torchvision  # takes seconds
 
-        if name in torchvision.models.list_models():
-            print(f"{name} is torchvision's: `architecture: {name}`, its settings in `arguments`")
-            return
-        known = [
-            *all_names(),
-            *sections,
-            *(own for folder in ("studies", "recipes") for own in shipped_files(folder)),
-        ]
-        raise InputError(f"unknown name {name!r}{suggestion(name, known)} (advcore list shows all)")
-    print("\n\n".join(as_text(name, title, value) for title, value in found.items()))
+    if name in torchvision.models.list_models():
+        print(f"{name} is torchvision's: `architecture: {name}`, its settings in `arguments`")
+        return
+    known = [
+        *(own for names in reference_texts().values() for own in names),
+        *sections,
+        *(own for folder in ("studies", "recipes") for own in shipped_files(folder)),
+    ]
+    raise InputError(f"unknown name {name!r}{suggestion(name, known)} (advcore list shows all)")
 
 
-def _sections() -> dict[str, Mapping[str, Any]]:
-    """Return the names by section, with what each stands for."""
-    shipped: dict[str, Mapping[str, Any]] = {
+def _entries(name: str) -> list[str]:
+    """Return the entries of the reference that bear the name, with or without its path."""
+    texts = reference_texts()
+    found = [known[name][1] for known in texts.values() if name in known]
+    return found + [
+        f"{name} (data sets)\n{own}: {words}"
+        for own, (words, _) in texts["data sets"].items()
+        if own.startswith(f"{name}:")
+    ]
+
+
+def _sections() -> dict[str, Mapping[str, str]]:
+    """Return the names by section, with what each says of itself."""
+    shipped: dict[str, Mapping[str, str]] = {
         folder: {name: _comment(path) for name, path in shipped_files(folder).items()}
-        for folder in ("studies", "recipes", "sweeps")
+        for folder in SHIPPED
     }
-    others = {title: known for title, known in SECTIONS.items() if title != "files"}
-    return {**shipped, **others, "data sets": NAMES}
+    others = {
+        title: {name: words for name, (words, _) in known.items()}
+        for title, known in reference_texts().items()
+        if title != "files"
+    }
+    return {**shipped, **others}
 
 
-def _show_section(title: str, known: Mapping[str, Any]) -> None:
+def _show_section(title: str, known: Mapping[str, str]) -> None:
     print(f"{title}:")
-    for name, value in known.items():
-        print(f"  {name:20} {_sentence(describe(value))}")
+    for name, words in known.items():
+        print(f"  {name:20} {_sentence(words)}")
 
 
 def _comment(path: Path) -> str:

@@ -144,6 +144,17 @@ def as_text(name: str, section: str, value: Any) -> str:
     return "\n".join(lines).rstrip()
 
 
+def all_texts() -> dict[str, dict[str, tuple[str, str]]]:
+    """Return what each name says of itself, and its entry for the terminal, by section."""
+    sections = {**SECTIONS, "data sets": NAMES}
+    return {
+        title: {
+            name: (describe(value), as_text(name, title, value)) for name, value in known.items()
+        }
+        for title, known in sections.items()
+    }
+
+
 def as_page(title: str) -> str:
     """Return the page of a section, in Markdown."""
     parts = [f"# {title.capitalize()}"]

@@ -8,7 +8,6 @@ times and inode, each file of rows and of results, and the run in MLflow. If any
 was then, the study is run as always, which finds out what is missing.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,8 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import advcore
-from advcore import pipelines, workers
+from advcore.pipelines.machine.package_files import package_fingerprint
 from advcore.pipelines.settings.runs import RunSettings
 from advcore.pipelines.settings.shipped import find, read_document
 from advcore.pipelines.tracking.addresses import store_uri
@@ -85,7 +83,7 @@ class Question:
         said = [without_secrets(word) for word in self.words]
         return {
             "command": [*said, os.getcwd(), without_secrets(self.tracking_uri)],
-            "code": _code(),
+            "code": package_fingerprint(),
             "file": stats([self.file]),
         }
 
@@ -118,15 +116,3 @@ def find_answer(question: Question) -> str | None:
         return None if note is None else f"{memo['text']}{note}"
     except (OSError, ValueError, KeyError, TypeError):
         return None  # nothing is remembered, or by another version; a file is gone
-
-
-def _code() -> str:
-    """Return a hash of all files of the package, by path, size and time."""
-    digest = hashlib.sha256()
-    for package in (advcore, workers, pipelines):
-        for folder, names, files in os.walk(package.__path__[0]):
-            names[:] = sorted(name for name in names if name != "__pycache__")
-            for file in sorted(files):
-                own = os.stat(os.path.join(folder, file))
-                digest.update(f"{folder}/{file} {own.st_size} {own.st_mtime_ns}\n".encode())
-    return digest.hexdigest()

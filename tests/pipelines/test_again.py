@@ -21,6 +21,7 @@ from advcore.pipelines.cli import main
 from advcore.pipelines.graph import saved_answer
 from advcore.pipelines.graph.plan import prepare
 from advcore.pipelines.graph.settings import Study
+from advcore.pipelines.machine import package_files
 from advcore.pipelines.settings import schema
 from advcore.pipelines.tracking.finished_run import finished_in_mlflow
 from advcore.workers.checkpoints import save_checkpoint
@@ -166,7 +167,7 @@ def test_what_is_not_as_it_was_is_looked_at_anew(
     remembered: list[str], place: Path, change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if change == "the code":
-        monkeypatch.setattr(saved_answer, "pipelines", saved_answer.workers)
+        monkeypatch.setattr(package_files, "pipelines", package_files.workers)
     else:
         CHANGES[change](place, place / "out")
     assert answer_of(remembered) is None
