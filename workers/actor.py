@@ -1,4 +1,4 @@
-"""The worker: a plain class that holds a model and measures shards with it, and that trains."""
+"""The worker: a plain class that holds a model, measures shards with it, trains, shares in fits."""
 
 import json
 import os
@@ -23,13 +23,15 @@ from advcore.workers.datasets import Dataset, batch
 from advcore.workers.datasets.batches import images_of, torch_dtype
 from advcore.workers.devices import resolve_device
 from advcore.workers.errors import USERS_ERRORS, InputError, UnavailableError
+from advcore.workers.learnt import LearntTensors
 from advcore.workers.models import ModelSpec, build, content_hash, with_local_checkpoint
 from advcore.workers.probe_checks import Fingerprint, check_columns, check_untouched, fingerprint
 from advcore.workers.redaction import shortened, without_secrets
+from advcore.workers.shares import StateReader, compute_share
 from advcore.workers.slices import Slice, train_slice
 from advcore.workers.stores.patience import patiently
 from advcore.workers.stores.store import open_store
-from advcore.workers.tasks import Task, TaskResult, Train, Work, index_ranges
+from advcore.workers.tasks import Share, Task, TaskResult, Train, Work, index_ranges
 
 CHUNK = 16
 """Images that go forward at a time where a probe is calibrated: always as many, so that all workers
@@ -37,7 +39,7 @@ find the same."""
 
 
 class Worker:
-    """Measures shards and writes their rows to the store; trains networks, slice by slice.
+    """Measures shards and writes their rows to the store; trains networks; shares in fits.
 
     It keeps the models of the last shard, for the next one likely needs them again.
 
@@ -59,6 +61,8 @@ class Worker:
         self._held: dict[tuple[str, str], tuple[nn.Module, Fingerprint]] = {}
         self._batch_sizes = BatchSizes()
         self._calibrated: tuple[Any, Probe] | None = None
+        self._learnt = LearntTensors(self._store, self._device)
+        self._states = StateReader(self._store, self._device)
         self.name = f"{platform.node()}:{os.getpid()}:{self._device}"
 
     def measure(self, task: Task, dataset: Dataset) -> TaskResult:
@@ -71,10 +75,26 @@ class Worker:
         try:
             rows = self._measure(task, dataset, start)
         except USERS_ERRORS as raised:
-            samples = index_ranges(dataset.indices[task.shard.start : task.shard.stop])
-            return replace(self._failed(task, raised, start), samples=samples)
+            return self._failed_shard(task, dataset, raised, start)
         seconds = time.perf_counter() - start
         return TaskResult(task.key, task.name, True, rows, seconds, "", self.name)
+
+    def share(self, task: Share, dataset: Dataset) -> TaskResult:
+        """Compute one shard's share of a fit, see `advcore.workers.shares`.
+
+        An exception becomes a failed result, as in `measure`.
+        """
+        start = time.perf_counter()
+        try:
+            model, _ = patiently(lambda: self._models(task))
+            with self._untouched():
+                compute_share(
+                    self._store, task, dataset, model, self._device, self._states, self._learnt
+                )
+        except USERS_ERRORS as raised:
+            return self._failed_shard(task, dataset, raised, start)
+        seconds = time.perf_counter() - start
+        return TaskResult(task.key, task.name, True, 0, seconds, "", self.name)
 
     def train(self, task: Train, data: Dataset, test: Dataset | None) -> TaskResult:
         """Train for a slice, see `advcore.workers.slices`.
@@ -102,6 +122,12 @@ class Worker:
             network=ended.network,
         )
 
+    def _failed_shard(
+        self, task: Task | Share, dataset: Dataset, raised: BaseException, start: float
+    ) -> TaskResult:
+        samples = index_ranges(dataset.indices[task.shard.start : task.shard.stop])
+        return replace(self._failed(task, raised, start), samples=samples)
+
     def _failed(self, task: Work, raised: BaseException, start: float) -> TaskResult:
         error = without_secrets(shortened(traceback.format_exc()))
         seconds, away = time.perf_counter() - start, isinstance(raised, UnavailableError)
@@ -109,6 +135,7 @@ class Worker:
 
     def _measure(self, task: Task, dataset: Dataset, start: float) -> int:
         model, others = patiently(lambda: self._models(task))
+        task = replace(task, probe=self._learnt.filled(task.probe, torch_dtype(task.dtype)))
         samples = batch(dataset, task.shard, task.dtype, self._device, task.transform)
         more = {"others": others} if isinstance(task.probe, Comparison) else {}
         probe = (
@@ -174,11 +201,10 @@ class Worker:
             self._calibrated = what, probe.calibrated(torch.cat(logits))
         return self._calibrated[1]
 
-    def _models(self, task: Task) -> tuple[nn.Module, dict[str, nn.Module]]:
+    def _models(self, task: Task | Share) -> tuple[nn.Module, dict[str, nn.Module]]:
         """The model that is measured, and the others by name."""
-        specs = {other.model_hash: other.model for other in task.others} | {
-            task.model_hash: task.model
-        }
+        beside = task.others if isinstance(task, Task) else ()
+        specs = {other.model_hash: other.model for other in beside} | {task.model_hash: task.model}
         self._held = {
             key: model
             for key, model in self._held.items()
@@ -188,7 +214,7 @@ class Worker:
             if (model_hash, task.dtype) not in self._held:
                 built = self._built(spec, model_hash, task.dtype)
                 self._held[model_hash, task.dtype] = built, fingerprint(built)
-        others = {other.name: self._held[other.model_hash, task.dtype][0] for other in task.others}
+        others = {other.name: self._held[other.model_hash, task.dtype][0] for other in beside}
         return self._held[task.model_hash, task.dtype][0], others
 
     @contextmanager

@@ -11,12 +11,12 @@ from advcore.workers.datasets import Dataset
 from advcore.workers.devices import resolve_device
 from advcore.workers.errors import InputError
 from advcore.workers.stores.store import open_store
-from advcore.workers.tasks import After, TaskResult, Train, Work, no_more
+from advcore.workers.tasks import After, Share, TaskResult, Train, Work, no_more
 
 
 @dataclass(frozen=True)
 class Inline:
-    """Measures one shard after the other in this process, and trains one network after the other.
+    """Measures, trains and computes shares of fits in this process, one task after the other.
 
     `store` is a location for `open_store`; `threads` torch's CPU threads while it runs, none leaves
     them; `device` as in `Worker`.
@@ -67,6 +67,8 @@ def _until_done(
         if isinstance(task, Train):
             test = None if task.test is None else datasets[task.test]
             result = worker.train(task, datasets[task.data], test)
+        elif isinstance(task, Share):
+            result = worker.share(task, datasets[task.data])
         else:
             result = worker.measure(task, datasets[task.data])
         yield result

@@ -1,4 +1,4 @@
-"""A task and its result: one shard to measure or a network to train, and how that ended.
+"""A task and its result: a shard to measure, a network to train, a share of a fit; how it ended.
 
 Nothing here needs torch, so drivers and queues do not either.
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from advcore.workers.shards import Shard
 
 if TYPE_CHECKING:
+    from advcore.fits import Fit, FitSamples
     from advcore.probes.probe import Probe
     from advcore.transforms import Transform
     from advcore.workers.datasets import Dataset
@@ -100,8 +101,50 @@ class Train:
         return self.name
 
 
-Work = Task | Train
-"""Either kind of task that a runner takes."""
+@dataclass(frozen=True)
+class Share:
+    """A share of a fit: the sums of one shard in one round, to be put into the store under `key`.
+
+    The tensors travel by the store alone, see `advcore.workers.shares`.
+
+    Attributes:
+        key: hash of the fit's key, the round and the shard.
+        name: name of the fit, for people.
+        model: the model that is learnt about.
+        model_hash: `content_hash(model)`.
+        fit: settings of the fit.
+        samples: the samples of the fit, apart from their pixels.
+        state: key of the fit, under which the store has its state.
+        round: number of rounds that were made before this one.
+        shard: the shard of this share, of those of the fit.
+        seed: seed of all that is drawn.
+        dtype: float32 or float64, of inputs and model.
+        transform: transform in place of the data set's.
+        data: name of the data set, among those of the run.
+    """
+
+    key: str
+    name: str
+    model: ModelSpec
+    model_hash: str
+    fit: Fit
+    samples: FitSamples
+    state: str
+    round: int
+    shard: Shard
+    seed: int
+    dtype: str = "float32"
+    transform: Transform | None = None
+    data: str = DATA
+
+    @property
+    def title(self) -> str:
+        """Its name for people, with its round, counted from 1, and its shard."""
+        return f"{self.name} round {self.round + 1} {self.shard}"
+
+
+Work = Task | Train | Share
+"""Any kind of task that a runner takes."""
 
 
 @dataclass(frozen=True)

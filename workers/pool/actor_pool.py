@@ -25,7 +25,7 @@ from advcore.workers.pool.ray_head import HeadWatch
 from advcore.workers.pool.scheduler import Scheduler, Shipped
 from advcore.workers.pool.task_queue import TaskQueue
 from advcore.workers.redaction import shortened, without_secrets
-from advcore.workers.tasks import After, Task, TaskResult, Train, Work, no_more
+from advcore.workers.tasks import After, TaskResult, Train, Work, no_more
 
 TURN_SECONDS = 0.5
 """Seconds between two looks at who starts, hangs, is late, or could join."""
@@ -191,7 +191,7 @@ class ActorPool:
             return None
         task = actors.drop(actor, ref)
         self._failure_log.measured(task.name)
-        if result.ok and isinstance(task, Task):
+        if result.ok and not isinstance(task, Train):
             self._scheduler.pace.took(task.name, result.seconds)
         return self._accept(task, result)
 

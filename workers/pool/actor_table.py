@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from advcore.workers.pool.ray_internals import prestart_workers
-from advcore.workers.tasks import Train, Work
+from advcore.workers.tasks import Share, Train, Work
 
 
 @dataclass(eq=False)
@@ -81,7 +81,8 @@ class ActorTable:
             ref = actor.handle.train.remote(task, *data)
             actor.held = None
         else:
-            ref = actor.handle.measure.remote(task, *data)
+            shares = isinstance(task, Share)
+            ref = (actor.handle.share if shares else actor.handle.measure).remote(task, *data)
             actor.held = task.model_hash
         actor.in_flight[ref] = task
         self._owner[ref] = actor

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 from advcore.workers.datasets import Dataset
 from advcore.workers.pool.task_queue import FAILURES
-from advcore.workers.tasks import Task, TaskResult, Train, Work, index_ranges
+from advcore.workers.tasks import Share, TaskResult, Train, Work, index_ranges
 
 
 def failed_result(task: Work, datasets: Mapping[str, Dataset], error: str) -> TaskResult:
-    """Return the result of a task that failed; of a shard with its samples."""
+    """Return the result of a task that failed; of one shard with its samples."""
     samples = ""
-    if isinstance(task, Task):
+    if not isinstance(task, Train):
         indices = datasets[task.data].indices
         samples = index_ranges(indices[task.shard.start : task.shard.stop])
     return TaskResult(task.key, task.name, False, 0, 0.0, error, "", samples=samples)
@@ -27,10 +27,11 @@ def why_lost(task: Work, times: int, reason: str) -> str:
 
 def why_ended(task: Work, seconds: float) -> str:
     """Return why a shard is given up that reached its time limit, in seconds."""
+    what = "fit" if isinstance(task, Share) else "probe"
     return (
         f"{task.title} took longer than run.shard_seconds, {seconds:g} s, {FAILURES} times, and "
-        "its workers were ended: allow more seconds, choose smaller shards, or look why the probe "
-        "does not end"
+        "its workers were ended: allow more seconds, choose smaller shards, or look why the "
+        f"{what} does not end"
     )
 
 

@@ -63,6 +63,9 @@ def _actor_class() -> type:
         def measure(self, task: Any, dataset: Any) -> Any:
             return self._worker.measure(task, dataset)
 
+        def share(self, task: Any, dataset: Any) -> Any:
+            return self._worker.share(task, dataset)
+
         def train(self, task: Any, data: Any, test: Any) -> Any:
             return self._worker.train(task, data, test)
 

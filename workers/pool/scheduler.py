@@ -6,7 +6,7 @@ from typing import Any
 from advcore.workers.datasets import Dataset
 from advcore.workers.pool.actor_table import ActorState, ActorTable
 from advcore.workers.pool.task_queue import Pace, TaskQueue
-from advcore.workers.tasks import Task, Train, Work
+from advcore.workers.tasks import Train, Work
 
 DEPTH = 2
 """Shards in flight for each actor: one that it measures and one that waits, so that it never does.
@@ -45,18 +45,16 @@ class Scheduler:
         self.pace = Pace()
 
     def submit_waiting(self) -> None:
-        """Give each ready actor a task, then a second one if both are shards.
+        """Give each ready actor a task, then a second one if both are shards, a fit's or a probe's.
 
-        Nobody gets a second one while an actor without a task could take it, nor while a training
-        waits, which takes the first actor that is free.
+        Nobody gets a second one while an actor without a task could take it, nor, but for a share
+        of a fit, while a training waits, which takes the first actor that is free.
         """
         if not len(self._queue):
             return
         for actor in self._actors.all:
             if actor.ready and not actor.in_flight:
                 self._submit(actor, self._queue.take(actor.held))
-        if self._queue.trainings:
-            return
         idle = sum(not actor.in_flight for actor in self._actors.all)
         for actor in self._actors.all:
             while (
@@ -64,8 +62,9 @@ class Scheduler:
                 and 0 < len(actor.in_flight) < DEPTH
                 and not actor.trains
                 and len(self._queue) > idle
+                and (second := self._queue.take_second(actor.held)) is not None
             ):
-                self._submit(actor, self._queue.take_shard(actor.held))
+                self._submit(actor, second)
 
     def _submit(self, actor: ActorState, task: Work | None) -> None:
         if task is not None:
@@ -73,7 +72,7 @@ class Scheduler:
             self._queue.tried(task)
 
     def repeat_late(self, now: float) -> int:
-        """Let idle actors measure late shards once more when nothing waits, the oldest first.
+        """Let idle actors do late shards once more when nothing waits, the oldest first.
 
         No training is done twice at once: it has no pace to be late by. The first result counts.
         Return how many were given to one more actor.
@@ -85,7 +84,7 @@ class Scheduler:
         late = [
             task
             for since, task in open_ones
-            if isinstance(task, Task) and self.pace.is_late(task.name, now - since)
+            if not isinstance(task, Train) and self.pace.is_late(task.name, now - since)
         ]
         pairs = list(zip(idle, late, strict=False))
         for actor, task in pairs:

@@ -5,8 +5,9 @@ It knows nothing of Ray.
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
+from typing import Any, Generic, TypeVar
 
-from advcore.workers.tasks import Task, Train, Work
+from advcore.workers.tasks import Share, Task, Train, Work
 
 FAILURES = 2
 """Number of times that the code of a task may fail, or take longer than its time limit, before the
@@ -19,17 +20,64 @@ LATE = 2.0
 late."""
 
 
-class TaskQueue:
-    """Trainings, which come first, and shards in the order given, by model.
+Shardlike = TypeVar("Shardlike", Task, Share)
 
-    A worker goes on with the model that it holds while there is a shard for it.
+
+class ByModel(Generic[Shardlike]):
+    """Shards of one kind that wait, in the order given, by model."""
+
+    def __init__(self) -> None:
+        self._queues: defaultdict[str, deque[Shardlike]] = defaultdict(deque)
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def append(self, task: Shardlike) -> None:
+        """Queue a shard after the others of its model."""
+        self._queues[task.model_hash].append(task)
+        self._count += 1
+
+    def appendleft(self, task: Shardlike) -> None:
+        """Queue a shard before the others of its model."""
+        self._queues[task.model_hash].appendleft(task)
+        self._count += 1
+
+    def take(self, held: str | None) -> Shardlike | None:
+        """Return the next shard of the model `held`, else of the model with the most shards left.
+
+        None when nothing is left.
+        """
+        if not self._count:
+            return None
+        model = held or ""
+        if model not in self._queues:
+            model = max(self._queues, key=lambda one: len(self._queues[one]))
+        task = self._queues[model].popleft()
+        self._count -= 1
+        if not self._queues[model]:
+            del self._queues[model]
+        return task
+
+    def drain(self) -> list[Shardlike]:
+        """Take all."""
+        tasks = [task for queue in self._queues.values() for task in queue]
+        self._queues.clear()
+        self._count = 0
+        return tasks
+
+
+class TaskQueue:
+    """Shares of fits, for which whole rounds wait; trainings, which take longest; then shards.
+
+    A worker goes on with the model that it holds while there is a share or a shard for it.
     """
 
     def __init__(self, tasks: Iterable[Work]) -> None:
+        self._shares = ByModel[Share]()
         self._trainings: deque[Train] = deque()
+        self._shards = ByModel[Task]()
         self._epochs: dict[str, int] = {}
-        self._queues: defaultdict[str, deque[Task]] = defaultdict(deque)
-        self._waiting = 0
         self._known: set[str] = set()
         self._open: set[str] = set()
         self._tries: Counter[str] = Counter()
@@ -47,12 +95,7 @@ class TaskQueue:
 
     def __len__(self) -> int:
         """Return the number of tasks that wait."""
-        return self._waiting + len(self._trainings)
-
-    @property
-    def trainings(self) -> int:
-        """Return the number of trainings that wait."""
-        return len(self._trainings)
+        return len(self._shares) + len(self._trainings) + len(self._shards)
 
     @property
     def open(self) -> int:
@@ -64,24 +107,16 @@ class TaskQueue:
         return task.key in self._open
 
     def take(self, held: str | None) -> Work | None:
-        """Return the next training, which takes longest, else the next shard, see `take_shard`."""
-        return self._trainings.popleft() if self._trainings else self.take_shard(held)
+        """Return the next share, else the next training, else the next shard; None for nothing."""
+        share = self._shares.take(held)
+        if share is not None or not self._trainings:
+            return share or self._shards.take(held)
+        return self._trainings.popleft()
 
-    def take_shard(self, held: str | None) -> Task | None:
-        """Return the next shard of the model `held`, else of the model with the most shards left.
-
-        None when nothing is left.
-        """
-        if not self._waiting:
-            return None
-        model = held or ""
-        if model not in self._queues:
-            model = max(self._queues, key=lambda one: len(self._queues[one]))
-        task = self._queues[model].popleft()
-        self._waiting -= 1
-        if not self._queues[model]:
-            del self._queues[model]
-        return task
+    def take_second(self, held: str | None) -> Work | None:
+        """Return the next share, else the next shard unless a training waits; None for nothing."""
+        share = self._shares.take(held)
+        return share if share is not None or self._trainings else self._shards.take(held)
 
     def tried(self, task: Work) -> None:
         """Note that a task is handed to a worker."""
@@ -100,31 +135,25 @@ class TaskQueue:
     def put_back(self, tasks: Iterable[Work]) -> None:
         """Requeue tasks that are not finished at the front, in their order."""
         for task in reversed(list(tasks)):
-            if isinstance(task, Train):
-                self._trainings.appendleft(task)
-            else:
-                self._queues[task.model_hash].appendleft(task)
-                self._waiting += 1
+            self._line(task).appendleft(task)
 
     def drain(self, name: str) -> list[Work]:
         """Take all tasks of this name that wait."""
-        shards = [task for queue in self._queues.values() for task in queue]
-        waiting: list[Work] = [*self._trainings, *shards]
+        waiting: list[Work] = [*self._shares.drain(), *self._trainings, *self._shards.drain()]
         self._trainings.clear()
-        self._queues.clear()
-        self._waiting = 0
         for task in waiting:
             if task.name != name:
                 self.put_last(task)
         return [task for task in waiting if task.name == name]
 
     def put_last(self, task: Work) -> None:
-        """Queue a task after the other trainings, or the other shards of its model."""
+        """Queue a task after the others of its kind, or those of its model."""
+        self._line(task).append(task)
+
+    def _line(self, task: Work) -> Any:
         if isinstance(task, Train):
-            self._trainings.append(task)
-        else:
-            self._queues[task.model_hash].append(task)
-            self._waiting += 1
+            return self._trainings
+        return self._shares if isinstance(task, Share) else self._shards
 
     def came_to(self, task: Train, epoch: int) -> bool:
         """Note the number of epochs of a training; return whether it is further than before.

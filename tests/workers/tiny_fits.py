@@ -1,0 +1,123 @@
+"""Fits that take milliseconds, and some that misbehave; importable by a worker by their names."""
+
+import os
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from advcore.fits import FitSamples, FitState, Sums
+from advcore.learnt import Learnt
+from advcore.probes.probe import Batch
+from advcore.randomness import Randomness
+from advcore.workers.datasets import Dataset
+from advcore.workers.models import ModelSpec, content_hash
+from advcore.workers.rounds import Rounds
+from advcore.workers.shards import split
+from advcore.workers.stores.store import Store
+from advcore.workers.tasks import Share
+
+MODEL = ModelSpec("perceptron", arguments={"side": 8})
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean input in a first round; in a second one the mean square around it, and logits.
+
+    `bad` is the index of a sample at which the shards that hold it misbehave, in the round `at`
+    (from 0): `how` says whether they raise, give NaN, or kill their worker, the last one only where
+    the file `marker` is not there yet. Each share leaves a file in `folder`, if there is one.
+    """
+
+    bad: int = -1
+    at: int = 1
+    how: str = "raises"
+    marker: str = ""
+    folder: str = ""
+    seconds: float = 0.0
+    about: Learnt | None = None
+
+    def validate(self, samples: FitSamples) -> None:
+        pass
+
+    def start(self, samples: FitSamples) -> FitState:
+        return FitState({"mean": torch.zeros(samples.shape, dtype=torch.float64)})
+
+    def shards(self, state: FitState, count: int) -> Sequence[int]:
+        return range(count)
+
+    def share(self, classifier: Any, batch: Batch, state: FitState, randomness: Randomness) -> Sums:
+        time.sleep(self.seconds)
+        if self.folder:
+            Path(self.folder, f"{state.rounds}-{batch.start}-{time.time_ns()}").touch()
+        trouble = self.bad in batch.indices and state.rounds == self.at
+        if trouble and self.how == "raises":
+            raise ArithmeticError(f"sample {self.bad} has no share")
+        if trouble and self.how == "dies" and not Path(self.marker).exists():
+            Path(self.marker).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        mean = state.tensors["mean"].to(batch.inputs)
+        if self.about is not None:
+            mean = mean + self.about["mean"]
+        inputs = batch.inputs + 0.1 * randomness.normal((1, 8, 8)).to(batch.inputs)
+        if state.rounds == 0:
+            return {"sum": inputs.sum(0)}
+        squares = ((inputs - mean) ** 2).sum(0)
+        if trouble and self.how == "nan":
+            squares = squares * torch.nan
+        return {"sum": squares, "logits": classifier(inputs).sum(0), "one": torch.tensor(1.0)}
+
+    def step(self, samples: FitSamples, state: FitState, sums: Sums) -> FitState:
+        mean = sums["sum"] / samples.count
+        history = {"size": (*state.history.get("size", ()), float(mean.norm()))}
+        if state.rounds == 0:
+            return replace(state, tensors={"mean": mean}, rounds=1, history=history)
+        tensors = {**state.tensors, "square": mean.transpose(1, 2), "logits": sums["logits"]}
+        return FitState(tensors, 2, True, history)
+
+
+@dataclass(frozen=True)
+class Batches(Mean):
+    """Rounds of one shard each, as long as there are shards."""
+
+    rounds: int = 5
+
+    def shards(self, state: FitState, count: int) -> Sequence[int]:
+        return [state.rounds % count]
+
+    def share(self, classifier: Any, batch: Batch, state: FitState, randomness: Randomness) -> Sums:
+        return {"sum": batch.inputs.sum(0) + state.tensors["mean"].to(batch.inputs)}
+
+    def step(self, samples: FitSamples, state: FitState, sums: Sums) -> FitState:
+        made = state.rounds + 1
+        return FitState({"mean": sums["sum"]}, made, made == self.rounds)
+
+
+@dataclass(frozen=True)
+class Shifted:
+    """A probe with a fit in a list of its settings: logits of inputs that are shifted by it."""
+
+    fits: tuple[Learnt, ...] = ()
+    by_name: dict[str, Learnt] = field(default_factory=dict)
+
+    def measure(self, classifier: Any, batch: Batch, randomness: Randomness) -> dict[str, Tensor]:
+        shift = sum(fit["mean"] for fit in (*self.fits, *self.by_name.values()))
+        return {"sample": batch.indices, "logits": classifier(batch.inputs + shift)}
+
+
+def template(dataset: Dataset, fit: Any, key: str = "f00d", dtype: str = "float32") -> Share:
+    """A share of a fit, of which round and shard are to be filled in."""
+    samples = FitSamples(dataset.shape, dataset.classes, len(dataset), 7)
+    shard = split(1, 1)[0]
+    digest = content_hash(MODEL)
+    return Share("", "fits.tiny", MODEL, digest, fit, samples, key, 0, shard, 7, dtype)
+
+
+def rounds(dataset: Dataset, fit: Any, store: Store, key: str = "f00d", size: int = 3) -> Rounds:
+    """The rounds of a fit, in shards of three."""
+    return Rounds(template(dataset, fit, key), split(len(dataset), size), store)
