@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from advcore.derived import Made
 from advcore.fits import FitSamples, FitState, Sums
 from advcore.learnt import Learnt
 from advcore.probes.probe import Batch
@@ -121,3 +122,42 @@ def template(dataset: Dataset, fit: Any, key: str = "f00d", dtype: str = "float3
 def rounds(dataset: Dataset, fit: Any, store: Store, key: str = "f00d", size: int = 3) -> Rounds:
     """The rounds of a fit, in shards of three."""
     return Rounds(template(dataset, fit, key), split(len(dataset), size), store)
+
+
+@dataclass(frozen=True)
+class Noised:
+    """Samples with noise, labelled as the next class.
+
+    A shard with the sample `bad` kills its worker, where the file `marker` is not there yet.
+    """
+
+    size: float = 0.1
+    along: Learnt | None = None
+    bad: int = -1
+    marker: str = ""
+    wrong: str = ""
+
+    def validate(self, shape: tuple[int, ...], classes: int) -> None:
+        if self.size > 1:
+            raise ValueError("too much noise")
+
+    def make(self, classifier: Any, batch: Batch, randomness: Randomness) -> Made:
+        if self.bad in batch.indices and not Path(self.marker).exists():
+            Path(self.marker).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        noise = randomness.normal(batch.inputs.shape[1:]).to(batch.inputs)
+        if self.along is not None:
+            noise = noise * self.along["mean"]
+        inputs = batch.inputs + self.size * noise
+        labels = (batch.labels + 1) % 10
+        found = classifier(inputs).argmax(1) != batch.labels
+        columns = {"found": found}
+        if self.wrong == "labels":
+            labels = labels.float()
+        elif self.wrong == "count":
+            inputs = inputs[1:]
+        elif self.wrong == "finite":
+            inputs = torch.cat([inputs[:1] / 0, inputs[1:]])
+        elif self.wrong == "columns":
+            columns = {"label": labels}
+        return Made(None if self.wrong == "none" else inputs, labels, columns)
