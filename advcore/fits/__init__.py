@@ -1,6 +1,19 @@
 """Fits: what is learnt from many samples of one model, in rounds over shards."""
 
 from advcore.fits.fit import Fit, FitSamples, FitState, Sums
+from advcore.fits.rounds import Adder, Share, fit_here, next_round
 from advcore.learnt import Learnt, learnt_in, with_learnt
 
-__all__ = ["Fit", "FitSamples", "FitState", "Learnt", "Sums", "learnt_in", "with_learnt"]
+__all__ = [
+    "Adder",
+    "Fit",
+    "FitSamples",
+    "FitState",
+    "Learnt",
+    "Share",
+    "Sums",
+    "fit_here",
+    "learnt_in",
+    "next_round",
+    "with_learnt",
+]

@@ -24,7 +24,8 @@ class FitState:
     """The tensors of a fit after some rounds, which are learnt when it is `done`.
 
     Attributes:
-        tensors: tensors by name, on the CPU.
+        tensors: tensors by name, on the CPU; they are made contiguous, for a file of another layout
+            is read wrong.
         rounds: number of rounds that were made.
         done: whether there is no further round.
         history: how it converges: by name, a number a round, or fewer where a name comes later.
@@ -34,6 +35,10 @@ class FitState:
     rounds: int = 0
     done: bool = False
     history: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        own = {name: tensor.detach().contiguous() for name, tensor in self.tensors.items()}
+        object.__setattr__(self, "tensors", own)
 
 
 @dataclass(frozen=True)
