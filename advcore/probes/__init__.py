@@ -3,6 +3,7 @@
 from advcore.probes.boundary import Boundary
 from advcore.probes.charts import Chart, Gallery, Lines, Maps, Mark, Panel, Series
 from advcore.probes.curvature import Curvature
+from advcore.probes.energy import Energy
 from advcore.probes.examples import Examples
 from advcore.probes.frequency_map import FrequencyMap
 from advcore.probes.landscape import Landscape
@@ -38,6 +39,7 @@ PROBES: dict[str, type] = {
     "noise": Noise,
     "curvature": Curvature,
     "shared_curvature": SharedCurvature,
+    "energy": Energy,
     "boundary": Boundary,
     "landscape": Landscape,
     "examples": Examples,
@@ -55,6 +57,7 @@ __all__ = [
     "Comparison",
     "Curvature",
     "Curve",
+    "Energy",
     "Examples",
     "FrequencyMap",
     "Gallery",

@@ -15,7 +15,7 @@ from advcore.probes.charts import Chart, Lines, medians
 from advcore.probes.probe import Batch, Curve, Summary
 from advcore.probes.table import Table
 from advcore.randomness import Randomness
-from advcore.subspaces import Complements, DCTDiagonal, FamilySpec, OneColour
+from advcore.subspaces import Complements, DCTDiagonal, FamilySpec, OneColour, check_family
 
 QUALITIES: dict[str, Attack] = {
     "fast": DeepFool(norm="l2", box=False),
@@ -77,7 +77,7 @@ class Margins:
         return self.attack or QUALITIES[self.quality or "fast"]
 
     def validate(self, shape: tuple[int, int, int], classes: int) -> None:
-        self.family(shape)
+        check_family(self.family, shape)
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         family = self.family(cast(tuple[int, int, int], tuple(batch.inputs.shape[1:])))

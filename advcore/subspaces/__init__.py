@@ -6,6 +6,7 @@ A subspace has `coordinates`, `lift` and `dim`.
 from advcore.subspaces.colour import Coloured, OneColour
 from advcore.subspaces.complements import Complement, Complements, complement
 from advcore.subspaces.dct import DCTBlock, DCTBlocks, DCTDiagonal, DCTGrid, dct_blocks, dct_grid
+from advcore.subspaces.fitted import Fitted, check_directions, check_family, leading_directions
 from advcore.subspaces.members import Grouped, Members
 from advcore.subspaces.random import RandomSubspaces, median_projection, random_spans
 from advcore.subspaces.spans import Span, principal_components, span
@@ -17,6 +18,7 @@ FAMILIES: dict[str, type] = {
     "random": RandomSubspaces,
     "one_colour": OneColour,
     "complement": Complements,
+    "fitted": Fitted,
 }
 """The families that a study can name by `kind`."""
 
@@ -31,6 +33,7 @@ __all__ = [
     "DCTGrid",
     "Family",
     "FamilySpec",
+    "Fitted",
     "Grouped",
     "Members",
     "OneColour",
@@ -38,9 +41,12 @@ __all__ = [
     "Restricted",
     "Span",
     "Subspace",
+    "check_directions",
+    "check_family",
     "complement",
     "dct_blocks",
     "dct_grid",
+    "leading_directions",
     "median_projection",
     "principal_components",
     "random_spans",

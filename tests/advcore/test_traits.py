@@ -2,8 +2,11 @@
 network, or one line.
 """
 
+import math
 import re
 import warnings
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,7 @@ from advcore.attacks import FGSM, PGD, DeepFool, Square
 from advcore.attacks.attack import has_budget, norm_of
 from advcore.attacks.l0 import size_by_name
 from advcore.classifier import predict
+from advcore.learnt import Learnt, with_learnt
 from advcore.margins import margins
 from advcore.probes import PROBES
 from advcore.subspaces import Complements, DCTGrid, OneColour, RandomSubspaces
@@ -31,6 +35,7 @@ SETTINGS = {
     "noise": probes.Noise((0.1, 0.5), draws=3, directions=3),
     "curvature": probes.Curvature(spectrum="top", top=2),
     "shared_curvature": probes.SharedCurvature(top=2),
+    "energy": probes.Energy(Learnt("some"), directions=(1, 3)),
     "boundary": probes.Boundary(top=2, bottom=2, steps=8, draws=3),
     "landscape": probes.Landscape(count=3, size=3),
     "examples": probes.Examples(count=3),
@@ -144,7 +149,14 @@ def test_probes(trait, name):
     classes = 2 if trait.refused else int(trait.make()(images).shape[1])
     batch = probes.Batch(images, torch.arange(len(images)) % classes, torch.arange(len(images)))
     if is_valid(probe, trait.shape, classes):
-        check_probe(trait, name, probe, network, batch)
+        check_probe(trait, name, with_learnt(probe, partial(fitted, trait.shape)), network, batch)
+
+
+def fitted(shape, fit):
+    """What a fit could have learnt of inputs of a shape."""
+    noise = torch.randn(math.prod(shape), 4, generator=torch.Generator().manual_seed(3))
+    directions = torch.linalg.qr(noise).Q.mT.reshape(4, *shape)
+    return replace(fit, tensors={"directions": directions})
 
 
 def is_valid(probe, shape, classes):

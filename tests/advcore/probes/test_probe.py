@@ -10,10 +10,20 @@ import torch
 
 from advcore import Randomness, probes
 from advcore.attacks import PGD, DeepFool
+from advcore.learnt import Learnt
 from advcore.randomness import drawn_places
 from advcore.subspaces import DCTDiagonal
 from advcore.workers.probe_checks import check_columns
 
+FIT = Learnt(
+    "fit",
+    "key",
+    {
+        "directions": torch.eye(16, dtype=torch.float64)[:4].view(4, 1, 4, 4),
+        "vector": oracles.images(1)[0] - 0.5,
+        "mean": oracles.images(1)[0],
+    },
+)
 PROBES = {
     "robustness": probes.Robustness((0.1, 0.3), (DeepFool(), PGD(norm="l2", steps=3))),
     "masking": probes.Masking((0.1, 0.3), steps=3, draws=2),
@@ -31,6 +41,7 @@ PROBES = {
     "curvature-count": probes.Curvature(temperature=2.0, count=2),
     "boundary-count": probes.Boundary(top=2, bottom=2, steps=8, count=2),
     "shared_curvature": probes.SharedCurvature(top=2),
+    "energy": probes.Energy(FIT, directions=(1, 4), attack=DeepFool(norm="l2", box=False)),
     "boundary": probes.Boundary(top=2, bottom=2, steps=8),
     "landscape": probes.Landscape(count=4, size=3),
     "examples": probes.Examples(count=4),

@@ -7,21 +7,27 @@ import pytest
 import torch
 
 from advcore import margins
+from advcore.learnt import Learnt
 from advcore.subspaces import (
     FAMILIES,
     Coloured,
     Complements,
     DCTDiagonal,
     DCTGrid,
+    Fitted,
     Members,
     OneColour,
     RandomSubspaces,
+    check_family,
     dct_blocks,
     median_projection,
     span,
 )
 
 SHAPE = (3, 6, 6)
+NOISE = torch.randn(108, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+DIRECTIONS = torch.linalg.qr(NOISE).Q.mT.reshape(8, *SHAPE)
+FIT = Learnt("normals", "key", {"directions": DIRECTIONS})
 SPECS = [
     (DCTDiagonal(3, 1), 4, 27),
     (DCTGrid(2), 9, 12),
@@ -32,6 +38,8 @@ SPECS = [
     (Complements(DCTDiagonal(4, 2)), 2, 60),
     (Complements(RandomSubspaces(2, 107)), 2, 1),
     (Complements(OneColour(DCTDiagonal(3, 3), channel=0)), 2, 99),
+    (Fitted(FIT, 3, 2), 2, 3),
+    (Complements(Fitted(FIT, 2, 4)), 4, 106),
 ]
 
 every_family = pytest.mark.parametrize(("spec", "count", "dim"), SPECS, ids=repr)
@@ -211,6 +219,19 @@ def test_random_subspaces_have_no_preferred_direction():
     assert ((axes.var(0) / variance - 1).abs() < 0.15).all()
 
 
+def test_blocks_of_a_fit_follow_its_order():
+    images = oracles.images(4, SHAPE)
+    along = images.flatten(1) @ DIRECTIONS.flatten(1).mT
+    for position in range(2):
+        own = along[:, 3 * position : 3 * position + 3]
+        torch.testing.assert_close(Fitted(FIT, 3, 2)(SHAPE)[position].coordinates(images), own)
+
+
+def test_a_family_of_a_fit_is_not_looked_at_before_the_fit_is_there():
+    for spec in (Fitted(Learnt("normals")), Complements(Fitted(Learnt("normals")))):
+        check_family(spec, SHAPE)
+
+
 def test_the_families_of_a_study():
     assert {type(spec) for spec, _, _ in SPECS} == set(FAMILIES.values())
 
@@ -245,6 +266,21 @@ def test_the_families_of_a_study():
             lambda: Complements(lambda shape: [dct_blocks(6, 2, 2).rows(torch.tensor([0]))])(SHAPE),
             "a complement needs a subspace that",
         ),
+        (lambda: Fitted(FIT, 0), "dim must be at least 1; got 0"),
+        (
+            lambda: Fitted(FIT, 3, 3)(SHAPE),
+            "9 directions of the fit normals are wanted, and it has 8: ask for fewer, or fit more",
+        ),
+        (
+            lambda: Fitted(FIT)((1, 6, 6)),
+            r"has directions of inputs \(3, 6, 6\); these are \(1, 6, 6\)",
+        ),
+        (
+            lambda: Fitted(Learnt("n", "", {"directions": 2 * DIRECTIONS}), 2)(SHAPE),
+            "directions of the fit n must be orthonormal; a product of two is off by 3",
+        ),
+        (lambda: Fitted(Learnt("n"), 2)(SHAPE), "the fit n has no 'directions'; it has nothing"),
+        (lambda: check_family(Fitted(FIT, 9), SHAPE), "9 directions of the fit normals are wanted"),
         (lambda: Members(()), r"one or more subspaces of one dimension; got dimensions \[\]"),
         (
             lambda: Members((dct_blocks(6, 2, 2)[0], dct_blocks(6, 3, 2)[0])),

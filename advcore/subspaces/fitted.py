@@ -1,0 +1,86 @@
+"""Subspaces that a fit learnt: of shared normals, of shared curved directions."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from advcore.learnt import Learnt, learnt_in
+from advcore.subspaces.members import Members
+from advcore.subspaces.spans import Span
+from advcore.subspaces.subspace import FamilySpec
+
+ORTHONORMAL = 1e-3
+"""Largest error of a product of two directions: float32 leaves 1e-6, float16 does not pass."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The spans of consecutive directions of a fit, which orders them from the leading one.
+
+    Block i holds the directions `i dim` to `(i + 1) dim - 1`; one block is the span of the `dim`
+    leading ones.
+
+    Attributes:
+        fit: fit with orthonormal `directions` (k, *shape): `normals`, `shared_curvature`.
+        dim: dimension of each block.
+        count: number of blocks; the fit must have `count` x `dim` directions.
+    """
+
+    fit: Learnt
+    dim: int = 10
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("dim", "count"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
+
+    def __call__(self, shape: tuple[int, int, int]) -> Members:
+        """Return the family for images of `shape` (C, H, W), in the dtype of the fit."""
+        leading = leading_directions(self.fit, shape, self.count * self.dim)
+        return Members(tuple(Span(block) for block in leading.split(self.dim)))
+
+
+def leading_directions(fit: Learnt, shape: tuple[int, ...], count: int) -> Tensor:
+    """Return the first `count` directions of a fit, `(count, *shape)`, as the fit has them.
+
+    Raises ValueError where it has fewer, of another shape, or such as are not orthonormal.
+    """
+    directions = fit["directions"]
+    if directions.shape[1:] != shape:
+        raise ValueError(
+            f"the fit {fit.name} has directions of inputs {tuple(directions.shape[1:])}; these are "
+            f"{tuple(shape)}: give a fit of such inputs"
+        )
+    if len(directions) < count:
+        raise ValueError(
+            f"{count} directions of the fit {fit.name} are wanted, and it has {len(directions)}: "
+            "ask for fewer, or fit more"
+        )
+    flat = directions[:count].flatten(1).double()
+    error = (flat @ flat.mT - torch.eye(count, dtype=flat.dtype, device=flat.device)).abs().max()
+    if not error <= ORTHONORMAL:
+        raise ValueError(
+            f"the directions of the fit {fit.name} must be orthonormal; a product of two is off by "
+            f"{error.item():.2g}: ask for fewer where it found no more"
+        )
+    return directions[:count]
+
+
+def check_directions(shape: tuple[int, ...], count: int, name: str = "directions") -> None:
+    """Raise ValueError where inputs of a shape have no `count` directions, asked for by `name`."""
+    if count > math.prod(shape):
+        raise ValueError(
+            f"{name} must not exceed the inputs' dimension, {math.prod(shape)}; got {count}"
+        )
+
+
+def check_family(family: FamilySpec, shape: tuple[int, int, int]) -> None:
+    """Raise ValueError where a family does not go with images of `shape` (C, H, W).
+
+    One of a fit whose tensors are not there yet is looked at once it is used.
+    """
+    if all(fit.tensors is not None for fit in learnt_in(family)):
+        family(shape)
