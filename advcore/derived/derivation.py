@@ -16,12 +16,13 @@ class Made:
     """The samples that were made of a batch, one of each, in its order.
 
     Attributes:
-        inputs: `(B, *shape)`, in the box if the batch is.
+        inputs: `(B, *shape)`, in the box if the batch is; None where they are the batch's own, of
+            which only the labels are made: they are not stored again.
         labels: `(B,)` int64.
         columns: further columns `(B,)` by name: whether the attack found one, its distance.
     """
 
-    inputs: Tensor
+    inputs: Tensor | None
     labels: Tensor
     columns: Mapping[str, Tensor] = field(default_factory=dict)
 

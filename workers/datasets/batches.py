@@ -1,5 +1,6 @@
 """Batches of tensors, cut from a data set."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from advcore.classifier import full_precision
 from advcore.probes.probe import Batch
 from advcore.training import Inputs
 from advcore.transforms import Transform
+from advcore.workers.datasets import sources
 from advcore.workers.datasets.dataset import Dataset
 from advcore.workers.errors import InputError
 from advcore.workers.shards import Shard
@@ -58,7 +60,7 @@ def images_of(
 
 @dataclass(frozen=True, eq=False)
 class Streamed:
-    """The inputs of a data set, float32, read from its files when they are indexed."""
+    """The inputs of a data set, float32, read or made when they are indexed."""
 
     dataset: Dataset
     device: torch.device
@@ -73,12 +75,17 @@ class Streamed:
 def inputs_of(dataset: Dataset, device: torch.device) -> tuple[Inputs, torch.Tensor]:
     """Return inputs and labels of all samples for a training on `device`.
 
-    Images that lie in files are read batch by batch; others become one tensor.
+    Images that are not in memory are read or made batch by batch where they are many; others become
+    one tensor, so that they are read or made once.
     """
-    if not dataset.in_memory:
+    if not dataset.in_memory and _decoded_bytes(dataset) > sources.SENT:
         return Streamed(dataset, device), _tensor(dataset.labels, device)
     whole = batch(dataset, Shard(0, len(dataset)), device=device)
     return whole.inputs, whole.labels
+
+
+def _decoded_bytes(dataset: Dataset) -> int:
+    return math.prod(dataset.images.shape) * dataset.images.dtype.itemsize
 
 
 def torch_dtype(name: str) -> torch.dtype:

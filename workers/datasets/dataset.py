@@ -8,10 +8,16 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from advcore.randomness import drawn_places
+from advcore.randomness import Randomness, drawn_places
 from advcore.transforms import Transform, keeps_box
+from advcore.workers.datasets.deferred import (
+    Images,
+    chosen_images,
+    content_of,
+    lie_in_box,
+    meaning_of,
+)
 from advcore.workers.datasets.pixels import check_labels, check_shape, check_values
-from advcore.workers.datasets.stored import Stored
 from advcore.workers.errors import USERS_ERRORS, InputError
 from advcore.workers.models import transform_identity
 
@@ -58,13 +64,13 @@ class Dataset:
     """Selected samples, of which only labels and indices must be in memory.
 
     `images` `(N, C, H, W)`, uint8 or float32 in [0, 1], are an array, which travels to the workers
-    once, or `Stored` ones, which the workers read where they use them; `labels` `(N,)` int64;
-    `indices` `(N,)` int64, each sample's index in the whole split; `names`, one per class;
+    once, or `Deferred` ones, which the workers read or make where they use them; `labels` `(N,)`
+    int64; `indices` `(N,)` int64, each sample's index in the whole split; `names`, one per class;
     `transform`, what batches of it go through. 8-bit images stay 8-bit. Raises InputError unless
     that is so.
     """
 
-    images: np.ndarray | Stored
+    images: Images
     labels: np.ndarray
     indices: np.ndarray
     names: tuple[str, ...]
@@ -94,7 +100,7 @@ class Dataset:
     @property
     def in_box(self) -> bool:
         """True where images of a batch lie in [0, 1]: no transform takes them out of it."""
-        return keeps_box(self.transform)
+        return lie_in_box(self.images) and keeps_box(self.transform)
 
     @property
     def classes(self) -> int:
@@ -103,7 +109,7 @@ class Dataset:
 
     @property
     def in_memory(self) -> bool:
-        """True where images are an array, and not read from their files."""
+        """True where images are an array, and not read or made when they are used."""
         return isinstance(self.images, np.ndarray)
 
     @property
@@ -117,13 +123,16 @@ class Dataset:
 
     def chosen(self, rows: np.ndarray) -> "Dataset":
         """Return the samples at the positions `rows` alone; nothing is read from files."""
-        images = self.images
         return replace(
             self,
-            images=images[rows] if isinstance(images, np.ndarray) else images.chosen(rows),
+            images=chosen_images(self.images, rows),
             labels=self.labels[rows],
             indices=self.indices[rows],
         )
+
+    def randomness(self, seed: int) -> Randomness:
+        """Return the source of what is drawn for its samples by (seed, index)."""
+        return Randomness(seed, torch.from_numpy(self.indices.copy()))
 
     @cached_property
     def places(self) -> np.ndarray:
@@ -140,12 +149,8 @@ class Dataset:
         Where images lie in files, the digests of their samples stand for them, so that none is read
         again. It covers the transform, if there is one.
         """
-        digest = hashlib.sha256()
-        content = self.images
-        if isinstance(content, Stored):
-            digest.update(f"{content.decoder.meaning} {content.shape}".encode())
-            content = content.digests
-        for array in (content, self.labels, self.indices):
+        digest = hashlib.sha256(meaning_of(self.images).encode())
+        for array in (content_of(self.images), self.labels, self.indices):
             digest.update(f"{array.dtype.str}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)
         if self.transform is not None:

@@ -59,6 +59,18 @@ class Stored:
         """The memory that travels, in bytes."""
         return self.records.nbytes + self.digests.nbytes
 
+    @property
+    def in_box(self) -> bool:
+        return True
+
+    @property
+    def meaning(self) -> str:
+        return f"{self.decoder.meaning} {self.shape}"
+
+    @property
+    def content(self) -> np.ndarray:
+        return self.digests
+
     def __len__(self) -> int:
         return len(self.records)
 

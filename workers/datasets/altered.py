@@ -1,0 +1,123 @@
+"""Data sets with other labels, with noise, behind a transform."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import torch
+
+from advcore.derived.noise import NoiseNorm, check_noise
+from advcore.derived.targets import TargetsName, target_classes
+from advcore.transforms import Transform
+from advcore.workers.datasets.dataset import Dataset
+from advcore.workers.datasets.deferred import Images
+from advcore.workers.datasets.mapped import Mapped, Noise, Through
+from advcore.workers.errors import InputError
+
+
+@dataclass(frozen=True)
+class Relabelled:
+    """The same images with other labels.
+
+    Attributes:
+        of: name of the data set.
+        targets: kind of the labels: `random`, uniform over the classes that are not the true one,
+            by (seed, root index); `next`, the class after the true one, the first after the last.
+        seed: seed of the draw; equal ones give the labels of an adversarial data set of that seed.
+    """
+
+    of: str
+    targets: Literal["random", "next"] = "random"
+    seed: int = 0
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return (self.of,)
+
+    def apply(self, datasets: Mapping[str, Dataset]) -> Dataset:
+        whole = datasets[self.of]
+        return replace(whole, labels=_targets(self.targets, whole, self.seed))
+
+
+@dataclass(frozen=True)
+class Noised:
+    """Images with random noise of one size, float32, made when they are used.
+
+    In the box they stay in it: in l2 with noise of the full size all the same, as long as the box
+    has room for it, see `advcore.derived.noise.add_noise`.
+
+    Attributes:
+        of: name of the data set.
+        size: size of the noise in its norm, in pixel units.
+        norm: norm of the noise. In linf each pixel moves by `size`, up or down.
+        targets: kind of the targets that `labels` may take, as in `relabelled`.
+        labels: labels of the samples: the true ones, or the targets.
+        seed: seed of noise and targets, which are drawn by (seed, root index).
+    """
+
+    of: str
+    size: float
+    norm: NoiseNorm = "l2"
+    targets: TargetsName = "none"
+    labels: Literal["true", "target"] = "true"
+    seed: int = 0
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return (self.of,)
+
+    def apply(self, datasets: Mapping[str, Dataset]) -> Dataset:
+        try:
+            check_noise(self.norm, self.size)
+        except ValueError as error:
+            raise InputError(f"noise: {error}") from error
+        if (self.targets == "none") != (self.labels == "true"):
+            raise InputError(
+                "targets and labels: target go together; got "
+                f"targets: {self.targets}, labels: {self.labels}"
+            )
+        whole = datasets[self.of]
+        labels = whole.labels
+        if self.targets != "none":
+            labels = _targets(self.targets, whole, self.seed)
+        noise = Noise(self.norm, float(self.size), self.seed)
+        images = Mapped(settled(whole), whole.indices, noise)
+        return replace(whole, images=images, labels=labels, transform=None)
+
+
+@dataclass(frozen=True)
+class Transformed:
+    """Images that go through a transform, in floating point and never clipped, when they are used.
+
+    Attributes:
+        of: name of the data set.
+        transform: transform of the images, behind the data set's own, if it has one.
+    """
+
+    of: str
+    transform: Transform
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return (self.of,)
+
+    def apply(self, datasets: Mapping[str, Dataset]) -> Dataset:
+        whole = datasets[self.of]
+        return replace(whole, images=settled(whole), transform=self.transform)
+
+
+def settled(data: Dataset) -> Images:
+    """Return images as batches show them: behind the data set's transform, if it has one."""
+    if data.transform is None:
+        return data.images
+    return Mapped(data.images, data.indices, Through(data.transform))
+
+
+def _targets(name: TargetsName, whole: Dataset, seed: int) -> np.ndarray:
+    labels = torch.from_numpy(whole.labels.copy())
+    try:
+        drawn = target_classes(name, labels, whole.classes, whole.randomness(seed))
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    return drawn.numpy()

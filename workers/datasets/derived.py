@@ -1,0 +1,37 @@
+"""Data sets that are chosen of others, relabelled, or made of them where they are used.
+
+None needs a network, and none is stored: what is random comes from (seed, root index).
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from advcore.workers.datasets.altered import Noised, Relabelled, Transformed
+from advcore.workers.datasets.chosen import Half, Subset
+from advcore.workers.datasets.dataset import Dataset
+from advcore.workers.datasets.union import Union
+
+
+class Derived(Protocol):
+    """A frozen dataclass of settings that makes a data set of others at once."""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The names of the data sets that it is made of."""
+
+    def apply(self, datasets: Mapping[str, Dataset]) -> Dataset:
+        """Return the data set, of those by name; nothing is read.
+
+        Raises InputError for settings that do not fit them.
+        """
+
+
+DERIVED: dict[str, type] = {
+    "subset": Subset,
+    "half": Half,
+    "union": Union,
+    "relabelled": Relabelled,
+    "noised": Noised,
+    "transformed": Transformed,
+}
+"""The derived data sets, made without a network, that a study can name by `kind`."""

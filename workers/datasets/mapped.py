@@ -1,0 +1,209 @@
+"""Images that are made of others when they are used: transformed, with noise, several joined."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from advcore.classifier import full_precision
+from advcore.derived.noise import NoiseNorm, add_noise
+from advcore.randomness import Randomness
+from advcore.transforms import Transform, keeps_box
+from advcore.workers.datasets.deferred import (
+    Images,
+    chosen_images,
+    content_of,
+    lie_in_box,
+    meaning_of,
+)
+from advcore.workers.models import transform_identity
+
+
+class Map(Protocol):
+    """A frozen dataclass of settings that makes one image of another."""
+
+    @property
+    def meaning(self) -> str:
+        """The text that changes when the same image gives another one."""
+
+    def stays_in_box(self, inside: bool) -> bool:
+        """Return whether what it makes lies in [0, 1], of images that do or do not."""
+
+    def __call__(self, images: Tensor, indices: Tensor, inside: bool) -> Tensor:
+        """Return what is made of images `(1, *shape)`, float32, of these root indices `(1,)`."""
+
+
+@dataclass(frozen=True)
+class Through:
+    """Images in floating point, behind a transform if there is one.
+
+    Attributes:
+        transform: transform that they go through.
+    """
+
+    transform: Transform | None = None
+
+    @property
+    def meaning(self) -> str:
+        return "float" if self.transform is None else transform_identity(self.transform)
+
+    def stays_in_box(self, inside: bool) -> bool:
+        return inside and keeps_box(self.transform)
+
+    def __call__(self, images: Tensor, indices: Tensor, inside: bool) -> Tensor:
+        return images if self.transform is None else self.transform(images)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Images with noise of a given size, see `advcore.derived.noise`.
+
+    Attributes:
+        norm: norm of the noise.
+        size: its size in that norm, in pixel units.
+        seed: seed of the noise, which is drawn by (seed, root index).
+    """
+
+    norm: NoiseNorm
+    size: float
+    seed: int
+
+    @property
+    def meaning(self) -> str:
+        return f"noise {self.norm} {float(self.size)!r} {self.seed}"
+
+    def stays_in_box(self, inside: bool) -> bool:
+        return inside
+
+    def __call__(self, images: Tensor, indices: Tensor, inside: bool) -> Tensor:
+        return add_noise(images, self.norm, self.size, Randomness(self.seed, indices), inside)
+
+
+@dataclass(frozen=True, eq=False)
+class Mapped:
+    """Images that a map makes of others, float32, one by one: the same bits in any batch.
+
+    Attributes:
+        images: images that it is applied to.
+        indices: root index of each, `(N,)`, by which what is random is drawn.
+        map: map of one image.
+    """
+
+    images: Images
+    indices: np.ndarray
+    map: Map
+
+    @cached_property
+    def shape(self) -> tuple[int, ...]:
+        blank = torch.zeros(1, *self.images.shape[1:])
+        made = self.map(blank, torch.zeros(1, dtype=torch.int64), False)
+        return len(self), *made.shape[1:]
+
+    @property
+    def dtype(self) -> np.dtype:
+        return np.dtype(np.float32)
+
+    @property
+    def nbytes(self) -> int:
+        return self.images.nbytes + self.indices.nbytes
+
+    @property
+    def in_box(self) -> bool:
+        return self.map.stays_in_box(lie_in_box(self.images))
+
+    @property
+    def meaning(self) -> str:
+        drawn = hashlib.sha256(self.indices.tobytes()).hexdigest()
+        return f"{self.map.meaning} by {drawn} of ({meaning_of(self.images)})"
+
+    @property
+    def content(self) -> np.ndarray:
+        return content_of(self.images)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        images, indices = torch.from_numpy(self.images[rows]), self.indices[rows].tolist()
+        made = np.empty((len(indices), *self.shape[1:]), np.float32)
+        inside, scale = lie_in_box(self.images), 255 if images.dtype == torch.uint8 else 1
+        with full_precision(), torch.no_grad():
+            for row, index in enumerate(indices):
+                one = images[row : row + 1].float() / scale
+                made[row] = self.map(one, torch.tensor([index]), inside)[0].numpy()
+        return made
+
+    def chosen(self, rows: np.ndarray) -> "Mapped":
+        return replace(self, images=chosen_images(self.images, rows), indices=self.indices[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class Joined:
+    """Images of several sources of one shape and type, in any order.
+
+    Attributes:
+        parts: sources.
+        which: source of each image, `(N,)`; those of one source come in its order.
+    """
+
+    parts: tuple[Images, ...]
+    which: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return len(self), *self.parts[0].shape[1:]
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.parts[0].dtype
+
+    @property
+    def nbytes(self) -> int:
+        return sum(part.nbytes for part in self.parts) + self.which.nbytes
+
+    @property
+    def in_box(self) -> bool:
+        return all(map(lie_in_box, self.parts))
+
+    @property
+    def meaning(self) -> str:
+        return "joined " + ", ".join(f"({meaning_of(part)})" for part in self.parts)
+
+    @property
+    def content(self) -> np.ndarray:
+        digest = hashlib.sha256(self.which.tobytes())
+        for array in map(content_of, self.parts):
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return np.frombuffer(digest.digest(), np.uint8)
+
+    @cached_property
+    def places(self) -> np.ndarray:
+        """The position of each image in its own source, `(N,)`."""
+        places = np.empty(len(self.which), np.int64)
+        for number, part in enumerate(self.parts):
+            places[self.which == number] = np.arange(len(part))
+        return places
+
+    def __len__(self) -> int:
+        return len(self.which)
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        found = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        which = self.which[rows]
+        for number in np.unique(which):
+            own = which == number
+            found[own] = self.parts[number][self.places[rows][own]]
+        return found
+
+    def chosen(self, rows: np.ndarray) -> "Joined":
+        which = self.which[rows]
+        parts = [
+            chosen_images(part, self.places[rows][which == number])
+            for number, part in enumerate(self.parts)
+        ]
+        return Joined(tuple(parts), which)
