@@ -38,7 +38,7 @@ from advcore.workers.counting import counted
 from advcore.workers.errors import USERS_ERRORS, InputError, is_full
 from advcore.workers.files import atomic_write
 from advcore.workers.redaction import LINE, plain_without_secrets, shortened, without_secrets
-from advcore.workers.stores.rows import Damaged, write_parquet
+from advcore.workers.stores.rows import Damaged, write_plain_parquet
 from advcore.workers.stores.store import Store, open_store
 from advcore.workers.tasks import TaskResult
 
@@ -115,7 +115,7 @@ def _write_probes(
                     if of == probe and own.planned.table == name and label in by_model
                 ]
                 place = outputs.path(table_file(probe, name))
-                write_parquet(place, table, words_of(prepared, members))
+                write_plain_parquet(place, table, words_of(prepared, members))
             summaries = {
                 label: summarised(prepared.measurements[label, probe].planned.settings, table)
                 for label, table in by_model.items()

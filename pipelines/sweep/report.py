@@ -32,7 +32,7 @@ from advcore.workers.counting import counted
 from advcore.workers.errors import USERS_ERRORS, InputError
 from advcore.workers.files import atomic_write
 from advcore.workers.redaction import plain_without_secrets
-from advcore.workers.stores.rows import Damaged, write_parquet
+from advcore.workers.stores.rows import Damaged, write_plain_parquet
 from advcore.workers.stores.store import open_store
 
 
@@ -96,7 +96,7 @@ def report_of(journal: Journal, ran: int, spent: str, folder: Path | None = None
         problems.append(f"the figures cannot be drawn: {traceback.format_exc()}")
     outputs.finish()
     if trials:
-        write_parquet(folder / "trials.parquet", trials_table.columns(trials, sweep.space))
+        write_plain_parquet(folder / "trials.parquet", trials_table.columns(trials, sweep.space))
     if best is not None:
         run = _run_id(journal, best, folder / "best.safetensors")
         for suffix in SUFFIXES:

@@ -123,7 +123,7 @@ def test_results_that_meet_a_full_disk_in_the_end(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    for name in ("write_parquet", "atomic_write"):
+    for name in ("write_plain_parquet", "atomic_write"):
         with monkeypatch.context() as patch:
             patch.setattr(report_files, name, full)
             assert main(["run", str(study_file)]) == 1

@@ -6,6 +6,7 @@ import sys
 import threading
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -13,7 +14,12 @@ import torch
 from torch import Tensor
 
 from advcore.workers.errors import InputError
-from advcore.workers.stores.rows import to_table
+from advcore.workers.stores.rows import (
+    read_table,
+    to_columns,
+    to_table,
+    write_plain_parquet,
+)
 from advcore.workers.stores.store import open_store
 
 KEY, OTHER = "ab" * 32, "cd" * 32
@@ -195,3 +201,30 @@ def test_trying_a_store_out_leaves_its_mark_alone(tmp_path):
     for create in (True, False):
         open_store(str(tmp_path / "store"), create=create)
         assert [file.name for file in (tmp_path / "store").iterdir()] == ["advcore-store"]
+
+
+@pytest.mark.parametrize("rows", [0, 3])
+def test_plain_files_hold_lists_and_come_back_bit_for_bit(tmp_path, rows):
+    path = tmp_path / "new/plain.parquet"
+    columns = {name: column[:rows] for name, column in COLUMNS.items()}
+    write_plain_parquet(path, columns, {"seed": "0"})
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    schema = pq.read_schema(path)
+    assert schema.metadata == {b"seed": b"0"}
+    assert schema.field("image").type.equals(pa.list_(pa.float32(), 8))
+    assert schema.field("image").metadata == {b"shape": b"[1, 2, 4]"}
+    assert schema.field("mask").type.equals(pa.list_(pa.bool_(), 5))
+    assert not any(isinstance(own.type, pa.BaseExtensionType) for own in schema)
+    same(columns, to_columns(["plain"], [read_table(path)]))
+
+
+def test_plain_files_are_read_by_pandas_as_lists(tmp_path):
+    write_plain_parquet(tmp_path / "plain.parquet", COLUMNS)
+    frame = pd.read_parquet(tmp_path / "plain.parquet")
+    assert frame["mask"][1].tolist() == COLUMNS["mask"][1].tolist()
+    assert frame["image"][2].tolist() == COLUMNS["image"][2].flatten().tolist()
+
+
+def test_lists_of_another_program_are_vectors():
+    table = pa.table({"v": pa.array([[1.0, 2.0], [3.0, 4.0]], pa.list_(pa.float32(), 2))})
+    assert torch.equal(to_columns(["x"], [table])["v"], torch.tensor([[1.0, 2.0], [3.0, 4.0]]))

@@ -1,8 +1,8 @@
 """Rows as Parquet: columns of tensors and words, bit for bit, with words beside them."""
 
+import json
 import os
 import re
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from advcore.probes.probe import Columns
 from advcore.workers.errors import InputError
+from advcore.workers.files import atomic_write
 
 
 class Damaged(ValueError):  # noqa: N818 (it reads as what happened to the file)
@@ -27,6 +28,8 @@ class Damaged(ValueError):  # noqa: N818 (it reads as what happened to the file)
 
 ROWS = ".parquet"
 """Ending of a file of rows."""
+SHAPE = b"shape"
+"""Name, in the metadata of a field of lists, of the shape that each list is the flat form of."""
 
 
 def file_of(key: str, ending: str = ROWS) -> str:
@@ -42,21 +45,29 @@ def file_of(key: str, ending: str = ROWS) -> str:
 
 
 def write_parquet(path: Path, columns: Columns, metadata: Mapping[str, str] | None = None) -> None:
-    """Columns as a Parquet file, whole or not at all; folders are made.
+    """Write columns as a Parquet file, whole or not at all; folders are made.
 
     A column `(rows, *shape)` is one of fixed-shape tensors.
     """
-    table = to_table(columns, metadata)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.stem}.{uuid.uuid4().hex}")
-    try:
-        with unfinished.open("wb") as file:
-            write_table(table, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    _write_file(path, to_table(columns, metadata))
+
+
+def write_plain_parquet(
+    path: Path, columns: Columns, metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write columns as a Parquet file without extension types, for other programs to read.
+
+    A column `(rows, *shape)` is one of flat lists of one length; the shape stands, as JSON, in its
+    field's metadata under `shape`.
+    """
+    _write_file(path, _with_lists(to_table(columns, metadata)))
+
+
+def _write_file(path: Path, table: pa.Table) -> None:
+    with atomic_write(path) as unfinished, unfinished.open("wb") as file:
+        write_table(table, file)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def write_table(table: pa.Table, sink: IO[bytes]) -> None:
@@ -86,7 +97,10 @@ def to_columns(places: Sequence[str], tables: Sequence[pa.Table]) -> Columns:
                 "delete the file that is wrong"
             )
     whole = pa.concat_tables(tables)
-    return {name: _from_arrow(whole.column(name).combine_chunks()) for name in whole.column_names}
+    return {
+        field.name: _from_arrow(field, column.combine_chunks())
+        for field, column in zip(whole.schema, whole.columns, strict=True)
+    }
 
 
 def read_table(source: Path | bytes) -> pa.Table:
@@ -185,13 +199,33 @@ def _flat(values: np.ndarray) -> pa.Array:
     )
 
 
-def _from_arrow(column: pa.Array) -> Tensor | list[str]:
-    if pa.types.is_string(column.type):
+def _with_lists(table: pa.Table) -> pa.Table:
+    """Return the table with a list of fixed size in place of each tensor."""
+    fields, columns = list[pa.Field](), list[pa.ChunkedArray]()
+    for field, column in zip(table.schema, table.columns, strict=True):
+        if isinstance(field.type, pa.FixedShapeTensorType):
+            column = pa.chunked_array(
+                [chunk.storage for chunk in column.chunks], field.type.storage_type
+            )
+            shape = json.dumps(list(field.type.shape))
+            field = pa.field(field.name, column.type, metadata={SHAPE: shape})
+        fields.append(field)
+        columns.append(column)
+    return pa.table(columns, pa.schema(fields, table.schema.metadata))
+
+
+def _from_arrow(field: pa.Field, column: pa.Array) -> Tensor | list[str]:
+    """Return a column as it was before it was written, with tensors or with plain lists."""
+    if pa.types.is_string(field.type):
         return column.to_pylist()
-    tensors = isinstance(column.type, pa.FixedShapeTensorType)
-    flat = column.storage.flatten() if tensors else column
-    values = flat.to_numpy(zero_copy_only=False).copy()
-    return torch.from_numpy(values.reshape(-1, *column.type.shape) if tensors else values)
+    if isinstance(field.type, pa.FixedShapeTensorType):
+        column, shape = column.storage, field.type.shape
+    elif pa.types.is_fixed_size_list(field.type):
+        shape = json.loads((field.metadata or {}).get(SHAPE, f"[{field.type.list_size}]"))
+    else:
+        return torch.from_numpy(column.to_numpy(zero_copy_only=False).copy())
+    values = column.flatten().to_numpy(zero_copy_only=False).copy()
+    return torch.from_numpy(values.reshape(-1, *shape))
 
 
 def _schema(table: pa.Table) -> str:
