@@ -2,4 +2,7 @@
 
 from advcore.derived.derivation import Derivation, Made
 
-__all__ = ["Derivation", "Made"]
+DERIVATIONS: dict[str, type] = {}
+"""The derivations that a study can name by `kind`."""
+
+__all__ = ["DERIVATIONS", "Derivation", "Made"]

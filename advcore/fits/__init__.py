@@ -4,7 +4,11 @@ from advcore.fits.fit import Fit, FitSamples, FitState, Sums
 from advcore.fits.rounds import Adder, Share, fit_here, next_round
 from advcore.learnt import Learnt, learnt_in, with_learnt
 
+FITS: dict[str, type] = {}
+"""The fits that a study can name by `kind`."""
+
 __all__ = [
+    "FITS",
     "Adder",
     "Fit",
     "FitSamples",
