@@ -10,10 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 
-from torch import Tensor
-
 from advcore.classifier import full_precision
 from advcore.fits import Fit, FitState, Sums
+from advcore.fits.rounds import Adder
 from advcore.workers.datasets.batches import torch_dtype
 from advcore.workers.errors import USERS_ERRORS, InputError, UnavailableError
 from advcore.workers.fit_files import ROUND, SHARE, read_share, read_state, write_state
@@ -31,20 +30,15 @@ def share_key(fit_key: str, made: int, shard: Shard) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def add_sums(total: Mapping[str, Tensor], sums: Sums) -> dict[str, Tensor]:
-    """Return `total` with the sums of one more shard, in float64; an empty total is 0.
+class _LostShareError(InputError):
+    """A share that is no longer in the store, or damaged there."""
 
-    Raises ValueError where their names or shapes differ.
-    """
-    if not total:
-        return {name: value.double() for name, value in sums.items()}
-    shapes = [{name: tuple(value.shape) for name, value in own.items()} for own in (total, sums)]
-    if shapes[0] != shapes[1]:
-        raise ValueError(
-            f"the shares of a round must have the same names and shapes; got {shapes[0]} and "
-            f"{shapes[1]}"
+    def __init__(self, task: Share) -> None:
+        super().__init__(
+            f"the share of {task.title} is damaged, or no longer in the store: run again, only "
+            "what is missing is computed"
         )
-    return {name: value + sums[name].double() for name, value in total.items()}
+        self.task = task
 
 
 class Rounds:
@@ -71,11 +65,10 @@ class Rounds:
         self._shards = tuple(shards)
         self._store = store
         self._about = dict(about or {})
-        self._tasks: list[Share] = []
+        self._adder: Adder | None = None
+        self._places: dict[str, int] = {}
+        self._waiting: dict[str, Share] = {}
         self._given: set[str] = set()
-        self._come: set[str] = set()
-        self._added = 0
-        self._sums: dict[str, Tensor] = {}
 
     @property
     def finished(self) -> FitState | None:
@@ -95,9 +88,10 @@ class Rounds:
         try:
             state = patiently(partial(read_state, self._store, self._template.state))
             if state is None:
+                self._fit.validate(self._template.samples)
                 with full_precision():
                     state = self._fit.start(self._template.samples)
-                self._put(state)
+                self._write(state)
             return self._go_on(state)
         except USERS_ERRORS as error:
             return self._fail(self._failure(error))
@@ -107,50 +101,49 @@ class Rounds:
 
         The last one of a round releases those of the next; a failed one ends the fit.
         """
-        if self.failed or result.key not in {task.key for task in self._tasks} - self._come:
+        task = self._waiting.get(result.key)
+        if self.failed or task is None:
             return []
         if not result.ok:
             return self._fail(result)
-        self._come.add(result.key)
         try:
-            return self._add_come()
+            del self._waiting[task.key]
+            lost = self._take([task])
+            return self._again(lost[0]) if lost else self._step_if_over()
         except USERS_ERRORS as error:
             return self._fail(self._failure(error))
 
     def _go_on(self, state: FitState) -> list[Share]:
-        """Begin the round after a state; the shares that are there already count as come."""
-        self.state = state
-        self._tasks, self._come, self._added, self._sums = [], set(), 0, {}
+        """Begin the round after a state; the shares that are there already are taken."""
+        self.state, self._waiting = state, {}
         if state.done:
             patiently(partial(self._store.remove, self._template.state, ROUND))
             self._remove_shares(range(state.rounds))  # late ones, of workers that were slower
             return []
         self._remove_shares(range(max(0, state.rounds - 1), state.rounds))
-        self._tasks = [self._task(shard) for shard in self._named_shards(state)]
-        missing = self._missing(task.key for task in self._tasks)
-        self._come = {task.key for task in self._tasks} - missing
-        self._given |= missing
-        released = [task for task in self._tasks if task.key in missing]
-        return released or self._add_come()
+        places = self._fit.shards(state, len(self._shards))
+        self._check_places(places)
+        tasks = [self._task(state.rounds, self._shards[place]) for place in places]
+        self._adder = Adder(places)
+        self._places = {task.key: place for task, place in zip(tasks, places, strict=True)}
+        missing = self._missing(self._places)
+        lost = self._take(task for task in tasks if task.key not in missing)
+        released = [task for task in tasks if task.key in missing or task in lost]
+        self._hand_out(released)
+        return released or self._step_if_over()
 
-    def _add_come(self) -> list[Share]:
-        """Add the shares whose turn has come; with the last one of the round take the step.
+    def _take(self, tasks: Iterable[Share]) -> list[Share]:
+        """Add shares that are in the store when their turn comes; return those that are lost."""
+        assert self._adder is not None
+        lost = []
+        for task in tasks:
+            try:
+                self._adder.put(self._places[task.key], partial(self._read, task))
+            except _LostShareError as error:
+                lost.append(error.task)
+        return lost
 
-        One that was there from the start and is damaged is released.
-        """
-        while self._added < len(self._tasks) and self._tasks[self._added].key in self._come:
-            task = self._tasks[self._added]
-            sums = self._read(task)
-            if sums is None:
-                self._given.add(task.key)
-                self._come.remove(task.key)
-                return [task]
-            self._sums = add_sums(self._sums, sums)
-            self._added += 1
-        return self._step() if self._added == len(self._tasks) else []
-
-    def _read(self, task: Share) -> Sums | None:
-        """Return a share; none where it cannot be read and this run has not handed it out yet."""
+    def _read(self, task: Share) -> Sums:
         try:
             sums = patiently(partial(read_share, self._store, task.key))
         except UnavailableError:
@@ -158,38 +151,50 @@ class Rounds:
         except InputError:
             patiently(partial(self._store.remove, task.key, SHARE))
             sums = None
-        if sums is None and task.key in self._given:
-            raise InputError(
-                f"the share of {task.title} is damaged, or no longer in the store: run again, only "
-                "what is missing is computed"
-            )
+        if sums is None:
+            raise _LostShareError(task)
         return sums
 
-    def _step(self) -> list[Share]:
+    def _again(self, task: Share) -> list[Share]:
+        """Hand out a share that was there and is lost, unless another run of the fit is further."""
+        there = self._further()
+        if there is not None:
+            return self._go_on(there)
+        if task.key in self._given:  # a runner takes no key twice
+            raise _LostShareError(task)
+        self._hand_out([task])
+        return [task]
+
+    def _hand_out(self, tasks: Sequence[Share]) -> None:
+        self._waiting |= {task.key: task for task in tasks}
+        self._given |= {task.key for task in tasks}
+
+    def _step_if_over(self) -> list[Share]:
+        assert self._adder is not None
+        return [] if self._adder.missing else self._step(self._adder.sums())
+
+    def _step(self, sums: Sums) -> list[Share]:
         assert self.state is not None
         rounds = self.state.rounds + 1
         with full_precision():
-            state = self._fit.step(self._template.samples, self.state, self._sums)
+            state = self._fit.step(self._template.samples, self.state, sums)
         if state.rounds != rounds:
             raise ValueError(
                 f"a step of a fit must count its round; expected rounds={rounds}, got "
                 f"{state.rounds}: write rounds=state.rounds + 1"
             )
-        self._put(state)
+        self._write(state)
         return self._go_on(state)
 
-    def _named_shards(self, state: FitState) -> list[Shard]:
-        places = list(self._fit.shards(state, len(self._shards)))
-        if not places or places != sorted({*places} & {*range(len(self._shards))}):
+    def _check_places(self, places: Sequence[int]) -> None:
+        known = range(len(self._shards))
+        if not places or list(places) != sorted({*places} & {*known}):
             raise ValueError(
-                f"a fit must name shards of 0 to {len(self._shards) - 1}, ascending, at least one; "
-                f"got {places}"
+                f"a fit must name shards of 0 to {known[-1]}, ascending, at least one; got "
+                f"{list(places)}"
             )
-        return [self._shards[place] for place in places]
 
-    def _task(self, shard: Shard) -> Share:
-        assert self.state is not None
-        made = self.state.rounds
+    def _task(self, made: int, shard: Shard) -> Share:
         key = share_key(self._template.state, made, shard)
         return replace(self._template, key=key, round=made, shard=shard)
 
@@ -201,20 +206,27 @@ class Rounds:
         return TaskResult(key, name, False, 0, 0.0, text, "", away=away)
 
     def _fail(self, failed: TaskResult) -> list[Share]:
-        """Note a failure, but where another run of the same fit is further: go on from there.
-
-        That run has removed the state or the shares that were asked for.
-        """
+        """Note a failure, but where another run of the same fit is further: go on from there."""
         try:
-            there = patiently(partial(read_state, self._store, self._template.state))
-            if self.state is not None and there is not None and there.rounds > self.state.rounds:
+            there = self._further()
+            if there is not None:
                 return self._go_on(there)
         except USERS_ERRORS:
             pass  # the first failure says more
         self.failed = failed
         return []
 
-    def _put(self, state: FitState) -> None:
+    def _further(self) -> FitState | None:
+        """Return the state in the store if it is further than this run.
+
+        Another run of the same fit, which makes the same bits, has put it there, and removed the
+        state or the shares that this one asked for.
+        """
+        there = patiently(partial(read_state, self._store, self._template.state))
+        mine = self.state
+        return there if there and mine and there.rounds > mine.rounds else None
+
+    def _write(self, state: FitState) -> None:
         key = self._template.state
         patiently(partial(write_state, self._store, key, state, self._about))
 

@@ -31,8 +31,8 @@ class Mean:
     """The mean input in a first round; in a second one the mean square around it, and logits.
 
     `bad` is the index of a sample at which the shards that hold it misbehave, in the round `at`
-    (from 0): `how` says whether they raise, give NaN, or kill their worker, the last one only where
-    the file `marker` is not there yet. Each share leaves a file in `folder`, if there is one.
+    (from 0): `how` says whether they raise, give NaN, or, where the file `marker` is not there yet,
+    kill their worker or take long. Each share leaves a file in `folder`, if there is one.
     """
 
     bad: int = -1
@@ -62,6 +62,9 @@ class Mean:
         if trouble and self.how == "dies" and not Path(self.marker).exists():
             Path(self.marker).touch()
             os.kill(os.getpid(), signal.SIGKILL)
+        if trouble and self.how == "lasts" and not Path(self.marker).exists():
+            Path(self.marker).touch()
+            time.sleep(600)
         mean = state.tensors["mean"].to(batch.inputs)
         if self.about is not None:
             mean = mean + self.about["mean"]
@@ -87,6 +90,10 @@ class Batches(Mean):
     """Rounds of one shard each, as long as there are shards."""
 
     rounds: int = 5
+
+    def validate(self, samples: FitSamples) -> None:
+        if self.rounds < 1:
+            raise ValueError("a fit needs a round")
 
     def shards(self, state: FitState, count: int) -> Sequence[int]:
         return [state.rounds % count]
@@ -161,3 +168,33 @@ class Noised:
         elif self.wrong == "columns":
             columns = {"label": labels}
         return Made(None if self.wrong == "none" else inputs, labels, columns)
+
+
+@dataclass(frozen=True)
+class Crooked(Batches):
+    """Raises, or says what cannot be, at its start, its shards, or its step."""
+
+    where: str = "start"
+
+    def start(self, samples: FitSamples) -> FitState:
+        if self.where == "start":
+            raise ArithmeticError("no start")
+        return super().start(samples)
+
+    def shards(self, state: FitState, count: int) -> Sequence[int]:
+        return [0, count] if self.where == "shards" else [0]
+
+    def step(self, samples: FitSamples, state: FitState, sums: Sums) -> FitState:
+        if self.where == "step":
+            raise ArithmeticError("no step")
+        return replace(super().step(samples, state, sums), rounds=0)
+
+
+@dataclass(frozen=True)
+class Rude(Batches):
+    """Changes the weights of the network."""
+
+    def share(self, classifier: Any, batch: Batch, state: FitState, randomness: Randomness) -> Sums:
+        with torch.no_grad():
+            next(classifier.parameters()).mul_(2)
+        return super().share(classifier, batch, state, randomness)
