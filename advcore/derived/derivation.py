@@ -33,5 +33,8 @@ class Derivation(Protocol):
     def validate(self, shape: tuple[int, ...], classes: int) -> None:
         """Raise ValueError for inputs or logits of which these settings can make nothing."""
 
+    def stays_in_box(self, inside: bool) -> bool:
+        """Return whether what is made lies in [0, 1], of inputs that do (`inside`) or do not."""
+
     def make(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Made:
         """Return the samples made of one batch. Each depends on its own sample alone."""

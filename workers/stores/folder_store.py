@@ -67,8 +67,8 @@ class FolderStore:
     def write(self, key: str, columns: Columns, metadata: Mapping[str, str]) -> None:
         write_parquet(self.path(key), columns, metadata)
 
-    def read(self, key: str) -> Columns:
-        return self.read_all([key])
+    def read(self, key: str, columns: Sequence[str] | None = None) -> Columns:
+        return to_columns([str(self.path(key))], [self._table(key, columns)])
 
     def metadata(self, key: str) -> dict[str, str]:
         with explain_read_errors(str(self.root), key):
@@ -86,9 +86,9 @@ class FolderStore:
     def metadata_all(self, keys: Sequence[str]) -> list[dict[str, str]]:
         return [self.metadata(key) for key in keys]
 
-    def _table(self, key: str) -> pa.Table:
+    def _table(self, key: str, columns: Sequence[str] | None = None) -> pa.Table:
         with explain_read_errors(str(self.root), key):
-            return own_table(self.path(key), key)
+            return own_table(self.path(key), key, columns)
 
 
 def open_folder(root: Path, create: bool, write: bool = True) -> FolderStore:

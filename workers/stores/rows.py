@@ -103,20 +103,20 @@ def to_columns(places: Sequence[str], tables: Sequence[pa.Table]) -> Columns:
     }
 
 
-def read_table(source: Path | bytes) -> pa.Table:
-    """The table in a Parquet file, given by its path or its bytes.
+def read_table(source: Path | bytes, columns: Sequence[str] | None = None) -> pa.Table:
+    """The table in a Parquet file, given by its path or its bytes; of some columns alone, if given.
 
-    Raises what `explained` explains.
+    Raises what `explain_read_errors` explains.
     """
-    return pq.ParquetFile(_readable(source)).read()
+    return pq.ParquetFile(_readable(source)).read(None if columns is None else list(columns))
 
 
-def own_table(source: Path | bytes, key: str) -> pa.Table:
-    """The table in the file of `key`.
+def own_table(source: Path | bytes, key: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """The table in the file of `key`; of some columns alone, if given.
 
     Raises ValueError where it says that the rows in it belong to another one.
     """
-    table = read_table(source)
+    table = read_table(source, columns)
     told = (table.schema.metadata or {}).get(b"key", key.encode()).decode()
     if told != key:
         raise ValueError(f"the rows in it belong to {told}")

@@ -77,8 +77,8 @@ class S3Store:
         write_table(to_table(columns, metadata), sink)
         self.bucket.put(self._object(key), sink.getvalue())
 
-    def read(self, key: str) -> Columns:
-        return self.read_all([key])
+    def read(self, key: str, columns: Sequence[str] | None = None) -> Columns:
+        return to_columns([f"{self.place}/{file_of(key)}"], [self._table(key, columns)])
 
     def metadata(self, key: str) -> dict[str, str]:
         with explain_read_errors(self.place, key):
@@ -137,9 +137,9 @@ class S3Store:
     def _object(self, key: str, ending: str = ROWS) -> str:
         return f"{self.prefix}/{file_of(key, ending)}"
 
-    def _table(self, key: str) -> pa.Table:
+    def _table(self, key: str, columns: Sequence[str] | None = None) -> pa.Table:
         with explain_read_errors(self.place, key):
-            return own_table(self.bucket.get(self._object(key)), key)
+            return own_table(self.bucket.get(self._object(key)), key, columns)
 
 
 def open_s3(location: str, create: bool, write: bool = True) -> S3Store:

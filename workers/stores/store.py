@@ -34,8 +34,10 @@ class Store(Protocol):
     def write(self, key: str, columns: Columns, metadata: Mapping[str, str]) -> None:
         """Write the rows of `key`; two writers of one key are harmless."""
 
-    def read(self, key: str) -> Columns:
-        """The rows of `key`, bit for bit as they were written.
+    def read(self, key: str, columns: Sequence[str] | None = None) -> Columns:
+        """The rows of `key`, bit for bit as they were written; of some `columns` alone, if given.
+
+        Of those that are not there, nothing is said.
 
         Raises ValueError where the file is damaged.
         """
