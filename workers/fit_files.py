@@ -9,10 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import safetensors
+from safetensors import SafetensorError
 from torch import Tensor
 
 from advcore.fits import FitState, Sums
-from advcore.workers.checkpoints import read_metadata, read_tensors, save_tensors
+from advcore.workers.checkpoints import save_tensors
+from advcore.workers.errors import InputError
 from advcore.workers.stores.store import Store
 
 FINISHED, ROUND, SHARE = ".fit.safetensors", ".round.safetensors", ".share.safetensors"
@@ -82,11 +85,26 @@ def _put(
 
 
 def _fetch(store: Store, key: str, ending: str) -> tuple[dict[str, Tensor], dict[str, str]] | None:
+    place = store.place_of(key, ending)
+    if "://" not in place:  # a share is megabytes: no copy of a file that can be read where it lies
+        return _read(Path(place))
     with TemporaryDirectory(prefix="advcore-fit-") as folder:
         file = Path(folder) / f"{key}{ending}"
-        if not store.fetch(key, ending, file):
-            return None
-        return read_tensors(file), read_metadata(file)
+        return _read(file) if store.fetch(key, ending, file) else None
+
+
+def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, str]] | None:
+    """Return tensors and metadata of one and the same file, whatever replaces it meanwhile."""
+    try:
+        with safetensors.safe_open(file, framework="pt") as opened:
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+            return tensors, dict(opened.metadata() or {})
+    except FileNotFoundError:
+        return None
+    except SafetensorError as error:
+        raise InputError(
+            f"the file {file} of a fit is damaged ({error}): delete it and run again"
+        ) from error
 
 
 def _state(found: tuple[dict[str, Tensor], dict[str, str]] | None) -> FitState | None:
@@ -95,4 +113,6 @@ def _state(found: tuple[dict[str, Tensor], dict[str, str]] | None) -> FitState |
     tensors, metadata = found
     words = json.loads(metadata[_ABOUT])
     history = {name: tuple(values) for name, values in words["history"].items()}
+    # of memory, not of the file's pages: the next round's state takes its place
+    tensors = {name: tensor.clone() for name, tensor in tensors.items()}
     return FitState(tensors, words["rounds"], words["done"], history)

@@ -17,6 +17,7 @@ from advcore.randomness import Randomness
 from advcore.workers.datasets import batch
 from advcore.workers.fit_files import (
     FINISHED,
+    ROUND,
     SHARE,
     read_finished,
     read_round,
@@ -349,3 +350,22 @@ def test_settings_that_cannot_be_learnt_from_fail_before_any_share(dataset, stor
     assert own.released() == []
     assert "ValueError: a fit needs a round" in own.failed.error
     assert files(store) == []
+
+
+def test_what_is_read_is_its_own(store):
+    place = open_store(store)
+    write_share(place, "ab", {"a": torch.zeros(3)})
+    write_state(place, "ab", FitState({"a": torch.zeros(3)}))
+    for read in (lambda: read_share(place, "ab"), lambda: read_state(place, "ab").tensors):
+        read()["a"].add_(1)
+        assert torch.equal(read()["a"], torch.zeros(3))
+
+
+def test_a_damaged_state_is_named(dataset, store):
+    own, place = rounds(dataset, Mean(), open_store(store)), open_store(store)
+    file = Path(place.place_of("f00d", ROUND))
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"half a")
+    assert own.released() == []
+    assert f"the file {file} of a fit is damaged" in own.failed.error
+    assert "delete it and run again" in own.failed.error
