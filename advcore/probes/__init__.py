@@ -25,6 +25,7 @@ from advcore.probes.probe import (
 from advcore.probes.random_margins import RandomMargins
 from advcore.probes.robustness import Robustness
 from advcore.probes.shared_curvature import SharedCurvature
+from advcore.probes.shifted import Shifted
 from advcore.probes.table import Columns, Table
 from advcore.probes.transfer import Transfer
 
@@ -39,6 +40,7 @@ PROBES: dict[str, type] = {
     "noise": Noise,
     "curvature": Curvature,
     "shared_curvature": SharedCurvature,
+    "shifted": Shifted,
     "energy": Energy,
     "boundary": Boundary,
     "landscape": Landscape,
@@ -76,6 +78,7 @@ __all__ = [
     "Selective",
     "Series",
     "SharedCurvature",
+    "Shifted",
     "Summary",
     "Table",
     "Transfer",

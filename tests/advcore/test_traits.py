@@ -35,6 +35,7 @@ SETTINGS = {
     "noise": probes.Noise((0.1, 0.5), draws=3, directions=3),
     "curvature": probes.Curvature(spectrum="top", top=2),
     "shared_curvature": probes.SharedCurvature(top=2),
+    "shifted": probes.Shifted(Learnt("some"), squares=(1, 2), draws=2),
     "energy": probes.Energy(Learnt("some"), directions=(1, 3)),
     "boundary": probes.Boundary(top=2, bottom=2, steps=8, draws=3),
     "landscape": probes.Landscape(count=3, size=3),
@@ -156,7 +157,8 @@ def fitted(shape, fit):
     """What a fit could have learnt of inputs of a shape."""
     noise = torch.randn(math.prod(shape), 4, generator=torch.Generator().manual_seed(3))
     directions = torch.linalg.qr(noise).Q.mT.reshape(4, *shape)
-    return replace(fit, tensors={"directions": directions})
+    tensors = {"directions": directions, "vector": directions[0], "mean": torch.full(shape, 0.4)}
+    return replace(fit, tensors=tensors)
 
 
 def is_valid(probe, shape, classes):
@@ -173,6 +175,7 @@ def check_probe(trait, name, probe, network, batch):
         trait,
         network,
         lambda net: probe.measure(net, batch, Randomness(0, batch.indices), **_more(probe, net)),
+        isinstance(probe, BLIND) and not trait.mixes,
     )
     if table is None or trait.plain is None:
         return
@@ -187,6 +190,9 @@ def check_probe(trait, name, probe, network, batch):
             check_close(column, table[column], values, trait.close)
     probe.summarise(table)
 
+
+BLIND = (probes.Shifted,)
+"""Probes that take no gradients."""
 
 NOT_CONTINUOUS = ("residual", "eigenvectors", "queries", "gradients", "variation", "disagreement")
 """Columns that say how a measurement went, or that may turn where eigenvalues are close."""

@@ -1,0 +1,138 @@
+"""One vector added to all samples: how many it fools (article, eq. 17 and Fig. 5)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import get_args
+
+import torch
+from torch import Tensor
+
+from advcore.classifier import Classifier, first_logits, frozen, full_precision, logits_of
+from advcore.learnt import Learnt
+from advcore.norms import L2OrLinf, check_norm, norm_by_name
+from advcore.probes.charts import Chart
+from advcore.probes.probe import Batch, Summary
+from advcore.probes.shifted_summary import shifted_charts, summarise_shifted
+from advcore.probes.shifted_vectors import Control, shifts
+from advcore.probes.table import Table
+from advcore.randomness import Randomness
+
+
+@dataclass(frozen=True)
+class Shifted:
+    """Samples under an added vector that a fit learnt, beside other vectors of the same size.
+
+    What nothing was learnt for may fool as well, and most papers do not look: random vectors,
+    chessboards, the constant and the mean picture, all scaled to the norm of the learnt vector, and
+    all but the random ones in both signs. There is one row per vector x sample.
+
+    Columns: `sample`; `vector`: `none` (nothing added), `learnt`, its opposite `learnt_minus`,
+    `sphere` (the mean over random vectors) or `control`; `control`, name of the control, empty for
+    the others: `chessboard_1` with squares of 1 pixel, its opposite `chessboard_1_minus`, and so
+    on, `constant`, `mean`; `fooled`, whether the prediction differs from that of the sample itself,
+    a share of the draws for `sphere`; `correct`, whether it is the label, likewise; `confidence`,
+    probability of the sample's own prediction; `norm` of the vector, in pixel units.
+
+    The best control is known from the whole table alone. A claim that the learnt vector fools more
+    than each of them is a ratio `of: {column: fooled, over: control, where: {vector: learnt}}, to:
+    {vector: control}`: the smallest of its ratios is that to the best control.
+
+    Attributes:
+        fit: fit with a `vector` (*shape) and, for the control `mean`, the `mean` (*shape) of the
+            inputs that it was learnt from.
+        controls: kinds of vectors beside the learnt one.
+        squares: sides of the chessboards' squares, in pixels.
+        draws: number of random vectors, the same for all samples and models.
+        norm: norm in which all vectors are as long as the learnt one: that of the fit. Random
+            vectors are uniform on the sphere in l2, corners of the cube in linf.
+        box: true to clip the shifted inputs to [0, 1], which shortens the vectors, those more that
+            point out of it more.
+    """
+
+    fit: Learnt
+    controls: tuple[Control, ...] = get_args(Control)
+    squares: tuple[int, ...] = (1, 2, 4, 7, 14)
+    draws: int = 10
+    norm: L2OrLinf = "l2"
+    box: bool = False
+
+    def __post_init__(self) -> None:
+        known = get_args(Control)
+        if len(set(self.controls)) < len(self.controls) or not set(self.controls) <= set(known):
+            raise ValueError(
+                f"controls must be some of {', '.join(known)}, each once; got "
+                f"{', '.join(self.controls)}"
+            )
+        squares = list(self.squares)
+        if not squares or squares[0] < 1 or squares != sorted(set(squares)):
+            raise ValueError(
+                f"squares must be a growing list of whole numbers of pixels; got {squares}"
+            )
+        if self.draws < 1:
+            raise ValueError(f"draws must be at least 1; got {self.draws}")
+        check_norm(self.norm, L2OrLinf)
+
+    def validate(self, shape: tuple[int, ...], classes: int) -> None:
+        if "chessboard" not in self.controls:
+            return
+        if len(shape) != 3:
+            raise ValueError(
+                f"a chessboard is one of images (C, H, W); inputs have the shape {tuple(shape)}: "
+                "leave chessboard out of controls"
+            )
+        if self.squares[-1] >= max(shape[1:]):
+            raise ValueError(
+                f"squares must be smaller than the images, {shape[1]} x {shape[2]}, else there is "
+                f"one alone; got {self.squares[-1]}"
+            )
+
+    def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
+        shape = tuple(batch.inputs.shape[1:])
+        added = shifts(
+            self.fit, shape, self.controls, self.squares, self.draws, self.norm, randomness.seed
+        )
+        with full_precision(), frozen(classifier), torch.no_grad():
+            own = first_logits(classifier, batch.inputs).argmax(1)
+            parts = [self._under(classifier, batch, own, shift.vectors) for shift in added]
+        fooled, correct, confidence = (torch.cat(part) for part in zip(*parts, strict=True))
+        size, count = norm_by_name(self.norm).size, len(own)
+        norms = torch.stack([size(shift.vectors)[0] for shift in added])
+        return Table(
+            {
+                "sample": batch.indices.repeat(len(added)),
+                "vector": _words([shift.vector for shift in added], count),
+                "control": _words([shift.control for shift in added], count),
+                "fooled": fooled,
+                "correct": correct,
+                "confidence": confidence,
+                "norm": norms.repeat_interleave(count),
+            }
+        )
+
+    def summarise(self, table: Table) -> Summary:
+        return summarise_shifted(table, self.fit.name, self.box)
+
+    def charts(self, tables: Mapping[str, Table]) -> list[Chart]:
+        return shifted_charts(tables, self.fit.name, self.norm, self.box)
+
+    def _under(
+        self, classifier: Classifier, batch: Batch, own: Tensor, vectors: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return fooled, correct and confidence `(B,)`, the means over the vectors.
+
+        `own` `(B,)` are the predictions of the inputs themselves.
+        """
+        fooled, correct, confidence = (torch.zeros_like(own, dtype=torch.float64) for _ in range(3))
+        for vector in vectors.to(batch.inputs):
+            moved = batch.inputs + vector
+            logits = logits_of(classifier, moved.clamp(0, 1) if self.box else moved)
+            predicted = logits.argmax(1)
+            fooled += predicted != own
+            correct += predicted == batch.labels
+            confidence += logits.double().softmax(1).gather(1, own[:, None])[:, 0]
+        return fooled / len(vectors), correct / len(vectors), confidence / len(vectors)
+
+
+def _words(names: list[str], count: int) -> list[str]:
+    """Return each name as often as there are samples."""
+    return [name for name in names for _ in range(count)]
