@@ -1,10 +1,14 @@
 """Fits: what is learnt from many samples of one model, in rounds over shards."""
 
+from advcore.fits.distances import Medians
 from advcore.fits.fit import Fit, FitSamples, FitState, Sums
 from advcore.fits.rounds import Adder, Share, fit_here, next_round
+from advcore.fits.universal import Universal
 from advcore.learnt import Learnt, learnt_in, with_learnt
 
-FITS: dict[str, type] = {}
+FITS: dict[str, type] = {
+    "universal": Universal,
+}
 """The fits that a study can name by `kind`."""
 
 __all__ = [
@@ -14,8 +18,10 @@ __all__ = [
     "FitSamples",
     "FitState",
     "Learnt",
+    "Medians",
     "Share",
     "Sums",
+    "Universal",
     "fit_here",
     "learnt_in",
     "next_round",
