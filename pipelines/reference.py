@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from advcore.attacks import ATTACKS
+from advcore.fits import FITS, Medians
 from advcore.networks import NETWORKS
 from advcore.networks.wrappers import WRAPPERS
 from advcore.pipelines.claims import CLAIMS, Numbers
@@ -39,6 +40,7 @@ from advcore.workers.models import ModelSpec
 SECTIONS: dict[str, Mapping[str, Any]] = {
     "attacks": {**ATTACKS, **ADAPTERS},
     "probes": PROBES,
+    "fits": FITS,
     "subspaces": FAMILIES,
     "claims": CLAIMS,
     "training terms": TERMS,
@@ -67,6 +69,7 @@ SECTIONS: dict[str, Mapping[str, Any]] = {
         "sweep run": SweepSettings,
         "domain": Domain,
         "change": Change,
+        "medians": Medians,
     },
 }
 """Everything that has fields, by section and by the name that stands in a file."""

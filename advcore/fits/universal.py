@@ -49,8 +49,8 @@ class Universal:
 
     Attributes:
         norm: norm of the ball, l2 or linf.
-        radius: its radius in pixel units, or `{medians: 2}`: so many times the median minimal l2
-            distance of these samples, measured in the first round.
+        radius: radius of the ball in pixel units, or `{medians: 2}`: so many times the median
+            minimal l2 distance of these samples, measured in the first round.
         target: class that all samples are to be taken for; null for any but the predicted one.
         epochs: number of times that each sample is seen.
         portion: share of the shards that a step sees; one shard at least.
