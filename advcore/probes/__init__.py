@@ -5,6 +5,7 @@ from advcore.probes.charts import Chart, Gallery, Lines, Maps, Mark, Panel, Seri
 from advcore.probes.curvature import Curvature
 from advcore.probes.energy import Energy
 from advcore.probes.examples import Examples
+from advcore.probes.fooled_within import FooledWithin
 from advcore.probes.frequency_map import FrequencyMap
 from advcore.probes.landscape import Landscape
 from advcore.probes.margins import Margins
@@ -41,6 +42,7 @@ PROBES: dict[str, type] = {
     "curvature": Curvature,
     "shared_curvature": SharedCurvature,
     "shifted": Shifted,
+    "fooled_within": FooledWithin,
     "energy": Energy,
     "boundary": Boundary,
     "landscape": Landscape,
@@ -61,6 +63,7 @@ __all__ = [
     "Curve",
     "Energy",
     "Examples",
+    "FooledWithin",
     "FrequencyMap",
     "Gallery",
     "Landscape",

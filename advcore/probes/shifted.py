@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from typing import get_args
 
 import torch
-from torch import Tensor
 
-from advcore.classifier import Classifier, first_logits, frozen, full_precision, logits_of
+from advcore.classifier import Classifier, first_logits, frozen, full_precision
 from advcore.learnt import Learnt
 from advcore.norms import L2OrLinf, check_norm, norm_by_name
 from advcore.probes.charts import Chart
 from advcore.probes.probe import Batch, Summary
 from advcore.probes.shifted_summary import shifted_charts, summarise_shifted
-from advcore.probes.shifted_vectors import Control, shifts
+from advcore.probes.shifted_vectors import Control, effects, shifts
 from advcore.probes.table import Table
 from advcore.randomness import Randomness
 
@@ -93,7 +92,7 @@ class Shifted:
         )
         with full_precision(), frozen(classifier), torch.no_grad():
             own = first_logits(classifier, batch.inputs).argmax(1)
-            parts = [self._under(classifier, batch, own, shift.vectors) for shift in added]
+            parts = [effects(classifier, batch, own, shift.vectors, self.box) for shift in added]
         fooled, correct, confidence = (torch.cat(part) for part in zip(*parts, strict=True))
         size, count = norm_by_name(self.norm).size, len(own)
         norms = torch.stack([size(shift.vectors)[0] for shift in added])
@@ -114,23 +113,6 @@ class Shifted:
 
     def charts(self, tables: Mapping[str, Table]) -> list[Chart]:
         return shifted_charts(tables, self.fit.name, self.norm, self.box)
-
-    def _under(
-        self, classifier: Classifier, batch: Batch, own: Tensor, vectors: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return fooled, correct and confidence `(B,)`, the means over the vectors.
-
-        `own` `(B,)` are the predictions of the inputs themselves.
-        """
-        fooled, correct, confidence = (torch.zeros_like(own, dtype=torch.float64) for _ in range(3))
-        for vector in vectors.to(batch.inputs):
-            moved = batch.inputs + vector
-            logits = logits_of(classifier, moved.clamp(0, 1) if self.box else moved)
-            predicted = logits.argmax(1)
-            fooled += predicted != own
-            correct += predicted == batch.labels
-            confidence += logits.double().softmax(1).gather(1, own[:, None])[:, 0]
-        return fooled / len(vectors), correct / len(vectors), confidence / len(vectors)
 
 
 def _words(names: list[str], count: int) -> list[str]:

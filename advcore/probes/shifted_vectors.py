@@ -7,8 +7,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from advcore.classifier import Classifier, logits_of
 from advcore.learnt import Learnt
 from advcore.norms import L2OrLinf, norm_by_name
+from advcore.probes.probe import Batch
 from advcore.randomness import Randomness
 
 Control = Literal["sphere", "chessboard", "constant", "mean"]
@@ -75,6 +77,25 @@ def chessboard(shape: tuple[int, ...], square: int) -> Tensor:
     rows, columns = (torch.arange(length) // square for length in shape[-2:])
     board = 1 - 2 * ((rows[:, None] + columns) % 2)
     return board.double().expand(1, *shape)
+
+
+def effects(
+    classifier: Classifier, batch: Batch, own: Tensor, vectors: Tensor, box: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return fooled, correct and confidence of each sample `(B,)`, the means over the vectors.
+
+    `own` `(B,)` are the predictions of the inputs themselves, with which the first and the last
+    compare; `vectors` are `(n, *shape)`; with a `box` shifted inputs are clipped to [0, 1].
+    """
+    fooled, correct, confidence = (torch.zeros_like(own, dtype=torch.float64) for _ in range(3))
+    for vector in vectors.to(batch.inputs):
+        moved = batch.inputs + vector
+        logits = logits_of(classifier, moved.clamp(0, 1) if box else moved)
+        predicted = logits.argmax(1)
+        fooled += predicted != own
+        correct += predicted == batch.labels
+        confidence += logits.double().softmax(1).gather(1, own[:, None])[:, 0]
+    return fooled / len(vectors), correct / len(vectors), confidence / len(vectors)
 
 
 def _pictures(

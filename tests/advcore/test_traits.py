@@ -36,6 +36,7 @@ SETTINGS = {
     "curvature": probes.Curvature(spectrum="top", top=2),
     "shared_curvature": probes.SharedCurvature(top=2),
     "shifted": probes.Shifted(Learnt("some"), squares=(1, 2), draws=2),
+    "fooled_within": probes.FooledWithin(Learnt("some"), 2, (0.5, 1.0), draws=2),
     "energy": probes.Energy(Learnt("some"), directions=(1, 3)),
     "boundary": probes.Boundary(top=2, bottom=2, steps=8, draws=3),
     "landscape": probes.Landscape(count=3, size=3),
@@ -191,7 +192,7 @@ def check_probe(trait, name, probe, network, batch):
     probe.summarise(table)
 
 
-BLIND = (probes.Shifted,)
+BLIND = (probes.FooledWithin, probes.Shifted)
 """Probes that take no gradients."""
 
 NOT_CONTINUOUS = ("residual", "eigenvectors", "queries", "gradients", "variation", "disagreement")
