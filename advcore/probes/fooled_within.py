@@ -147,15 +147,11 @@ class FooledWithin:
 
     def _series(self, label: str, table: Table, kind: str, place: int) -> Series:
         rates, count = _rates(table, kind), len(table.numbers("sample").unique())
-        ends = torch.tensor([wilson(rate * count, count) for rate in rates.tolist()])
-        return Series(
-            label,
-            torch.tensor(self.norms),
-            100 * rates,
-            *(100 * ends).double().unbind(1),
-            shade=place,
-            mark=2 * place + KINDS.index(kind),
-        )
+        bands = [wilson(rate * count, count) for rate in rates.tolist()]
+        low, high = (100 * torch.tensor(ends) for ends in zip(*bands, strict=True))
+        mark = 2 * place + KINDS.index(kind)
+        x = torch.tensor(self.norms)
+        return Series(label, x, 100 * rates, low, high, shade=place, mark=mark)
 
 
 def _rates(table: Table, kind: str) -> Tensor:
