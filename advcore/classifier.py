@@ -32,7 +32,7 @@ CHANGES_IMAGES = (
 
 
 class Classifier(Protocol):
-    """Any callable from images `(B, C, H, W)` in [0, 1] to logits `(B, K)`.
+    """A callable from images `(B, C, H, W)` in [0, 1] to logits `(B, K)`.
 
     Normalisation stands inside it. One that holds something for each sample is a `PerSample`.
     """

@@ -39,8 +39,8 @@ class MarginStatus(IntEnum):
 
     FOUND = 0
     CENSORED = 1
-    """None within the attack's steps or the search radius: the margin is larger than what was
-    searched."""
+    """Nothing was found within the attack's steps or the search radius: the margin is larger than
+    what was searched."""
     DEAD = 2
     """The gradients of the likeliest logits at the image have no part in the subspace, beyond
     rounding."""

@@ -194,7 +194,7 @@ def _minimal(attack: Attack, known: Bounds, case: _Case) -> Bounds:
 
 
 def _budget(attack: Attack, known: Bounds, case: _Case) -> Bounds:
-    """Only on what may be broken at a smaller eps than is known."""
+    """Return the bounds after a budget attack on what a smaller eps than is known may break."""
     grid = case.grid
     place = torch.searchsorted(
         grid, known.broken_at

@@ -106,7 +106,7 @@ def _versions() -> str:
     if missing:
         raise InputError(
             f"not installed: {', '.join(missing)}; install them by make .venv/ready, or by "
-            "pip install advcore"
+            "pip install . in the checkout"
         )
     return ", ".join(f"{name} {value}" for name, value in found.items())
 

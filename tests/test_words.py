@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 INVERTED = {
     *("In", "Of", "By", "That", "So", "Those", "As", "At", "To", "From", "For", "With", "On"),
     *("If", "Once", "Whether", "What", "Who", "Whose", "Which", "Where", "When", "Why", "How"),
+    *("Only", "Over", "All", "None", "Any", "Linearised"),
 }
 """Words that begin neither with a subject nor with a verb in the imperative."""
 TURNED = {"Of", "By", "That", "So", "Those", "As", "Whether", "Whose"}

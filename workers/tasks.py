@@ -144,7 +144,7 @@ class Share:
 
 
 Work = Task | Train | Share
-"""Any kind of task that a runner takes."""
+"""A task of a kind that a runner takes."""
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ class LinearisedWalk:
     def at(
         cls, classifier: Classifier, images: Tensor, criterion: Criterion, boundary: Closest
     ) -> "LinearisedWalk":
-        """All samples, linearised where they are."""
+        """Return the walk of all samples, linearised where they are."""
         active, same = (
             torch.arange(len(images), device=images.device),
             torch.ones_like(boundary.gap),
@@ -82,7 +82,7 @@ class LinearisedWalk:
         return replace(self, classifier=own, criterion=criterion, boundary=boundary, **rows)
 
     def linearised(self, norm: Norm) -> "LinearisedWalk":
-        """Linearised where they are now."""
+        """Return the walk linearised at the current images."""
         boundary = closest_again(norm, self.classifier, self.current, self.criterion, self.boundary)
         self.queries[self.active] += boundary.looks
         self.gradients[self.active] += boundary.looks

@@ -95,7 +95,7 @@ class PGD:
     def climb(
         self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness
     ) -> SearchResult:
-        """All steps for all samples, broken or not: what adversarial training wants.
+        """Take all steps for all samples, broken or not: what adversarial training wants.
 
         Call it under `frozen`.
         """

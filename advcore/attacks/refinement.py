@@ -44,7 +44,7 @@ class Climb:
     def of(
         cls, classifier: Classifier, images: Tensor, criterion: Criterion, logits: Tensor
     ) -> "Climb":
-        """All samples of a batch, with their logits and nothing spent."""
+        """Return the state of all samples of a batch, with their logits and nothing spent."""
         lead = objectives.logit_margin(logits, criterion)
         slack = SLACK * lead.abs() + 8 * torch.finfo(logits.dtype).eps * logits.abs().amax(1)
         queries = torch.zeros(len(images), dtype=torch.int64, device=images.device)

@@ -66,7 +66,7 @@ def shift(center: Tensor, best: Tensor, radius: Tensor, side: int, draws: Tensor
 
 
 def _unit(r: Tensor) -> Tensor:
-    """Over the last axis of length 1, or 0 where it is 0."""
+    """Return vectors of length 1 along the last axis; 0 stays 0."""
     return r / torch.linalg.vector_norm(r, dim=-1, keepdim=True).clamp(
         min=torch.finfo(r.dtype).tiny
     )

@@ -106,7 +106,7 @@ class ShapeOperator:
         return self._per_slope(self._tangent(self._hessian @ self._tangent(vectors)))
 
     def dense(self) -> Tensor:
-        """All of it, `(B, D, D)`, from the dense Hessian."""
+        """Return the whole matrix, `(B, D, D)`, from the dense Hessian."""
         identity = torch.eye(self.shape[1], dtype=self.normal.dtype, device=self.normal.device)
         projection = identity - self.normal[:, :, None] * self.normal[:, None, :]
         return self._per_slope(projection @ self._hessian.dense() @ projection)
@@ -146,7 +146,7 @@ class Tangential:
         return self._reflect((self._operator @ lifted)[:, None])[:, 0, 1:]
 
     def dense(self) -> Tensor:
-        """All of it, `(B, D - 1, D - 1)`, from the dense Hessian."""
+        """Return the whole matrix, `(B, D - 1, D - 1)`, from the dense Hessian."""
         return self._reflect(self._reflect(self._operator.dense()).mT)[:, 1:, 1:]
 
     def _reflect(self, rows: Tensor) -> Tensor:

@@ -94,7 +94,7 @@ class InputHessian:
         )[0].flatten(1)
 
     def dense(self) -> Tensor:
-        """All of it, `(B, D, D)`, by D products, made exactly symmetric."""
+        """Return the whole matrix, `(B, D, D)`, by D products, made exactly symmetric."""
         samples, dimension = self.shape
         columns = []
         for column in range(dimension):

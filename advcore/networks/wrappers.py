@@ -22,7 +22,7 @@ class Wrapper(Protocol):
 
 @dataclass(frozen=True)
 class ScaledLogits:
-    """All logits times a factor: the same predictions, a cross-entropy that saturates.
+    """The logits times a factor: the same predictions, a cross-entropy that saturates.
 
     Its gradient underflows to 0 where the factor is large.
 

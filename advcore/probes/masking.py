@@ -54,7 +54,7 @@ class Masking:
             raise ValueError(f"draws must be at least 1; got {self.draws}")
 
     def validate(self, shape: tuple[int, int, int], classes: int) -> None:
-        """Any images and at least two classes will do."""
+        """Accept images of any shape, with at least two classes."""
 
     @property
     def chosen(self) -> Attack:

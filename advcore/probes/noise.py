@@ -91,7 +91,7 @@ class Noise:
         check_attack(self.attack)
 
     def validate(self, shape: tuple[int, int, int], classes: int) -> None:
-        """Any images and at least two classes will do."""
+        """Accept images of any shape, with at least two classes."""
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         images = batch.inputs

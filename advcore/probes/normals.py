@@ -69,7 +69,7 @@ class Normals:
         check_attack(self.attack)
 
     def validate(self, shape: tuple[int, int, int], classes: int) -> None:
-        """Any images and at least two classes will do."""
+        """Accept images of any shape, with at least two classes."""
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         result = minimal_perturbations(classifier, batch.inputs, self.attack, randomness)

@@ -106,7 +106,7 @@ class Robustness:
         return self.attacks or QUALITIES[self.quality or "fast"](self.norm or "l2")
 
     def validate(self, shape: tuple[int, int, int], classes: int) -> None:
-        """Any images and at least two classes will do."""
+        """Accept images of any shape, with at least two classes."""
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         history = self._bounds(classifier, batch, randomness)

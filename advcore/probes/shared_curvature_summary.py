@@ -191,7 +191,7 @@ def _energies(halves: Mapping[str, Mapping[str, Tensor]], dimension: int) -> Cha
 
 
 def _medians(values: Tensor) -> list[float]:
-    """Over samples, of `(samples, n)`."""
+    """Return the median over samples of each column of `(samples, n)`."""
     return [median(column) for column in values.unbind(1)]
 
 

@@ -67,7 +67,7 @@ class Transfer:
             raise ValueError(f"scales must be positive numbers, ascending; got {self.scales}")
 
     def validate(self, shape: tuple[int, int, int], classes: int) -> None:
-        """Any images and at least two classes will do."""
+        """Accept images of any shape, with at least two classes."""
 
     def partners(self, models: Sequence[str]) -> Sequence[str]:
         return self.to or models

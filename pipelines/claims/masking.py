@@ -27,7 +27,7 @@ class MaskingWarnings:
         model: name of the model whose rows count; None as in the numbers of other claims.
         at_least: smallest value that is expected; -inf for no bound.
         at_most: largest value that is expected; inf for no bound.
-        where: only rows with these values, as in the numbers of other claims.
+        where: values that rows must have to count, as in the numbers of other claims.
     """
 
     says: str

@@ -27,7 +27,7 @@ class Combination:
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """All ids, each once, in order."""
+        """The ids, each once, in order."""
         lists = [ids if isinstance(ids, list) else [ids] for ids in self.chosen.values()]
         return tuple(dict.fromkeys(own for ids in lists for own in ids))
 

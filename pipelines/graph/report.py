@@ -51,7 +51,7 @@ class Report:
 
     @property
     def warnings(self) -> dict[str, dict[str, str]]:
-        """All warnings, by name, then by `model/probe`, `claim NAME`, or module."""
+        """The warnings by name, then by `model/probe`, `claim NAME`, or module."""
         told = claim_warnings(self.claims)
         if self.unseen:
             told[UNSEEN] = dict(self.unseen)

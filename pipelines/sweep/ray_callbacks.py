@@ -138,4 +138,4 @@ def failure_reason(error: str) -> str:
         return error
     place = re.search(r"\bip[=:] ?([\w.:]+)", error)
     node = f"on node {place[1]}" if place else "on a node of this Ray"
-    return f"{error}\nadvcore is not installed {node}: pip install advcore there, as here"
+    return f"{error}\nadvcore is not installed {node}: install its checkout there, as here"

@@ -85,7 +85,7 @@ def test_it_is_named_with_what_mends_it(command: str, bare_node: str, tmp_path: 
         timeout=300,
     )
     assert done.returncode == {"run": 2, "sweep": 1}[command], done.stdout
-    told = r"advcore is not installed on node [\w.:-]+: pip install advcore there, as here"
+    told = r"advcore is not installed on node [\w.:-]+: install its checkout there, as here"
     lines = [line for line in done.stdout.splitlines() if line.startswith("advcore: ")]
     assert lines, done.stdout
     for line in lines:

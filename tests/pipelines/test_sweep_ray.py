@@ -350,7 +350,7 @@ def test_a_node_without_advcore_is_told_last(module: str) -> None:
     from advcore.pipelines.sweep.ray_callbacks import failure_reason
 
     text = f"ray.exceptions.RaySystemError: ...\nModuleNotFoundError: No module named '{module}'"
-    told = "advcore is not installed on a node of this Ray: pip install advcore there, as here"
+    told = "advcore is not installed on a node of this Ray: install its checkout there, as here"
     assert failure_reason(text).splitlines()[-1] == told
     named = f"The actor died: namespace: 2a, ip: 10.0.0.7\n{text}"
     assert failure_reason(named).splitlines()[-1] == told.replace(

@@ -163,7 +163,7 @@ def test_works_that_kill_every_worker_are_given_up_and_others_go_on(dataset, mon
         in results[deadly[0].key].error
     )
     assert results[deadly[-1].key].error.startswith(
-        "not measured, for its workers went away again and again"
+        "not measured, for its workers crashed repeatedly"
     )
 
 
@@ -196,7 +196,7 @@ def test_workers_that_are_killed_as_they_start_end_the_run_with_the_reason(
     with pytest.raises(
         InputError,
         match=(
-            r"^no Ray worker can start: workers are killed as they start, most often because "
+            r"^no Ray worker can start: workers are killed during start-up, most often because "
             r"memory runs "
         ),
     ):

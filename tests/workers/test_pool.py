@@ -88,7 +88,7 @@ def test_a_shard_that_kills_its_workers_is_given_up_alone(
         for result in RayPool(str(tmp_path / "store"), workers=1).run(todo, {DATA: dataset})
     }
     assert [results[key].ok for key in _keys(todo)] == [False, True, True, True]
-    assert "went away" in results[todo[0].key].error
+    assert "lost its worker" in results[todo[0].key].error
     assert results[todo[0].key].samples == "0, 3, 6, 9, 12"
 
 

@@ -12,6 +12,6 @@ def test_a_machine_without_advcore_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("platform.node", lambda: "node-7")
     with pytest.raises(
         RuntimeError,
-        match=r"^advcore is not installed on node node-7: pip install advcore there, as here$",
+        match=r"^advcore is not installed on node node-7: install its checkout there, as here$",
     ):
         _actor_class()([], "unused", 1)

@@ -208,7 +208,7 @@ def test_losses_count_where_no_epoch_was_made(dataset, monkeypatch, advance):
     else:
         assert not result.ok
         assert len(deaths) == LOSSES + 1  # the first of them had made three epochs
-        assert f"the worker of small went away {LOSSES} times" in result.error
+        assert f"small lost its worker {LOSSES} times" in result.error
         assert "choose a smaller batch_size or more memory" in result.error
         assert result.samples == ""
 

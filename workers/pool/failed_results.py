@@ -17,10 +17,10 @@ def failed_result(task: Work, datasets: Mapping[str, Dataset], error: str) -> Ta
 
 
 def why_lost(task: Work, times: int, reason: str) -> str:
-    """Return why a task is given up whose workers went away so many times."""
+    """Return why a task is given up that lost its worker so many times."""
     less = "a smaller batch_size" if isinstance(task, Train) else "smaller shards"
     return (
-        f"the worker of {task.title} went away {times} times (killed, or out of memory): choose "
+        f"{task.title} lost its worker {times} times (killed or out of memory): choose "
         f"{less} or more memory for each worker; of the last one Ray says: {reason}"
     )
 
@@ -37,7 +37,4 @@ def why_ended(task: Work, seconds: float) -> str:
 
 def why_given_up(error: str) -> str:
     """Return why the others of a name are given up, of which one task ended with this error."""
-    return (
-        "not measured, for its workers went away again and again without one result between: "
-        f"{error}"
-    )
+    return f"not measured, for its workers crashed repeatedly without one result between: {error}"

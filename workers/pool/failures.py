@@ -24,10 +24,9 @@ STRANDED_SECONDS = 600.0
 """Seconds for which all that are started may be unable to start, where others could before."""
 
 _KILLED = (
-    "workers are killed as they start, most often because memory runs out: give the machine or "
-    "the container more, or ask for "
+    "workers are killed during start-up, most often because memory runs out: give the machine or "
+    "the container more, or ask for fewer workers"
 )
-_KILLED += "fewer workers"
 
 
 @dataclass
@@ -133,7 +132,7 @@ class FailureLog:
         if own_fault:
             return self.reason
         killed = "process has died" in self.reason or "memory" in self.reason
-        return f"{_KILLED if killed else 'workers go away as they start'} ({self.reason})"
+        return f"{_KILLED if killed else 'workers exit during start-up'} ({self.reason})"
 
 
 def reason_of(error: BaseException) -> str:

@@ -47,7 +47,7 @@ def _actor_class() -> type:
 
                 node = platform.node()
                 raise RuntimeError(
-                    f"advcore is not installed on node {node}: pip install advcore there, as here"
+                    f"advcore is not installed on node {node}: install its checkout there, as here"
                 ) from None
             gpus = ray.get_runtime_context().get_accelerator_ids().get("GPU", [])
             self._worker = Worker(store_location, threads, "cuda" if gpus else "cpu")

@@ -92,7 +92,7 @@ class RayPool:
     def _started(
         self, tasks: Sequence[Work], datasets: Mapping[str, Dataset], after: After
     ) -> Generator[TaskResult | None]:
-        """None once the first tasks are handed out, then the results."""
+        """Yield None once the first tasks are handed out, then the results."""
         open_store(self.store)
         if not tasks:
             yield None

