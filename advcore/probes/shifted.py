@@ -44,8 +44,8 @@ class Shifted:
         draws: number of random vectors, the same for all samples and models.
         norm: norm in which all vectors are as long as the learnt one: that of the fit. Random
             vectors are uniform on the sphere in l2, corners of the cube in linf.
-        box: true to clip the shifted inputs to [0, 1], which shortens the vectors, those more that
-            point out of it more.
+        box: true to clip the shifted inputs to [0, 1], as the fit does if its own `box` is true: it
+            shortens the vectors, those more that point out of the box more.
     """
 
     fit: Learnt
@@ -53,7 +53,7 @@ class Shifted:
     squares: tuple[int, ...] = (1, 2, 4, 7, 14)
     draws: int = 10
     norm: L2OrLinf = "l2"
-    box: bool = False
+    box: bool = True
 
     def __post_init__(self) -> None:
         known = get_args(Control)

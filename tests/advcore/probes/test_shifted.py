@@ -20,7 +20,7 @@ BATCH = Batch(IMAGES, LABELS, torch.arange(50, 350))
 VECTOR = (NETWORK.weight[1] - NETWORK.weight[0]).detach().view(SHAPE) / 4
 MEAN = IMAGES.mean(0)
 UAP = Learnt("uap", "key", {"vector": VECTOR, "mean": MEAN})
-PROBE = Shifted(UAP, squares=(1, 2), draws=5)
+PROBE = Shifted(UAP, squares=(1, 2), draws=5, box=False)
 
 
 def _measure(probe=PROBE, batch=BATCH, seed=0):
