@@ -1,8 +1,22 @@
-"""Derivations: samples that are made of others, adversarial, projected, noised, relabelled."""
+"""Derivations: samples that are made of others, adversarial, projected, pseudo-labelled."""
 
+from advcore.derived.adversarial import AdversarialExamples
 from advcore.derived.derivation import Derivation, Made
+from advcore.derived.projected import Projected
+from advcore.derived.pseudo_labelled import PseudoLabelled
 
-DERIVATIONS: dict[str, type] = {}
-"""The derivations that a study can name by `kind`."""
+DERIVATIONS: dict[str, type] = {
+    "adversarial": AdversarialExamples,
+    "projected": Projected,
+    "pseudo_labelled": PseudoLabelled,
+}
+"""The derived data sets, made with a network or a fit, that a study can name by `kind`."""
 
-__all__ = ["DERIVATIONS", "Derivation", "Made"]
+__all__ = [
+    "DERIVATIONS",
+    "AdversarialExamples",
+    "Derivation",
+    "Made",
+    "Projected",
+    "PseudoLabelled",
+]

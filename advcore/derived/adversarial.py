@@ -1,0 +1,115 @@
+"""Adversarial examples as a data set, after which classes are learnt or accuracy is measured."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from advcore.attacks.attack import Attack, Climber, has_budget, norm_of
+from advcore.attacks.l0 import size_by_name
+from advcore.box import keeps_box
+from advcore.classifier import (
+    Classifier,
+    check_finite,
+    check_images,
+    frozen,
+    full_precision,
+    logits_of,
+)
+from advcore.criteria import Criterion, Targeted, Untargeted
+from advcore.derived.derivation import Made
+from advcore.derived.targets import TargetsName, no_targets, target_classes
+from advcore.probes.probe import Batch
+from advcore.randomness import Randomness
+
+
+@dataclass(frozen=True)
+class AdversarialExamples:
+    """One adversarial example of each sample: what an attack hands back, found or not.
+
+    With targets and `labels: target` these are D_rand and D_det of Ilyas et al. 2019 (Adversarial
+    examples are not bugs, they are features); with a minimal-norm attack and `labels: predicted`
+    the variant with the closest other class.
+
+    Columns: `found`, whether the network says the target (untargeted: another class than the one
+    that is left) of exactly the input that is stored, in float32; `distance`, the length of the
+    perturbation in the attack's norm, inf where not found; `target`, -1 where there is none;
+    `predicted`, the class that the network says of the input that is stored.
+
+    Attributes:
+        attack: attack with a budget `eps`, or for the shortest way.
+        targets: kind of the classes to be reached: none, `random`, uniform over the others than
+            the true one, by (seed, root index), or `next`, the class after it, `(y + 1) mod K`.
+            Without targets the true class is left, or with `labels: predicted` the one that the
+            network says of the clean input, so that every sample is moved.
+        labels: labels of what is made: `true`, `target`, or `predicted`, what the network says of
+            it.
+        all_steps: make all steps also once an example is found, where the attack can (pgd, fgsm),
+            and take the last one, as Ilyas et al. do; else the first that is found.
+    """
+
+    attack: Attack
+    targets: TargetsName = "none"
+    labels: Literal["true", "target", "predicted"] = "true"
+    all_steps: bool = True
+
+    def __post_init__(self) -> None:
+        if self.labels == "target" and self.targets == "none":
+            raise ValueError(
+                "labels: target needs targets; got targets: none: write targets: random or next"
+            )
+
+    def validate(self, shape: tuple[int, ...], classes: int) -> None:
+        """Raise ValueError for an attack without its eps, or where there is no other class."""
+        if has_budget(self.attack) and self.attack.eps is None:
+            raise ValueError("the attack needs eps, a radius in pixel units")
+        if classes < 2:
+            raise ValueError(f"an adversarial example needs another class; got {classes} logits")
+
+    def stays_in_box(self, inside: bool) -> bool:
+        """Return whether the attack keeps to the box."""
+        return inside and keeps_box(self.attack)
+
+    def make(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Made:
+        """Return the adversarial examples of one batch."""
+        before = _logits(classifier, batch.inputs)
+        if self.targets == "none":
+            targets = no_targets(batch.labels)
+            left = before.argmax(1) if self.labels == "predicted" else batch.labels
+            criterion: Criterion = Untargeted(left)
+        else:
+            targets = target_classes(self.targets, batch.labels, before.shape[1], randomness)
+            criterion = Targeted(targets)
+        made = self._attacked(classifier, batch.inputs, criterion, randomness)
+        made = made.float().to(batch.inputs.dtype)  # as it is stored
+        logits = _logits(classifier, made)
+        found, predicted = criterion.holds(logits), logits.argmax(1)
+        length = size_by_name(norm_of(self.attack)).size(made - batch.inputs)
+        labels = {"true": batch.labels, "target": targets, "predicted": predicted}[self.labels]
+        columns = {
+            "found": found,
+            "distance": length.masked_fill(~found, torch.inf),
+            "target": targets,
+            "predicted": predicted,
+        }
+        return Made(made, labels, columns)
+
+    def _attacked(
+        self, classifier: Classifier, inputs: Tensor, criterion: Criterion, randomness: Randomness
+    ) -> Tensor:
+        """Return what the attack hands back, after all its steps if it is asked for them."""
+        if not (self.all_steps and isinstance(self.attack, Climber)):
+            return self.attack(classifier, inputs, criterion, randomness).images
+        if keeps_box(self.attack):
+            inputs = check_images(inputs)
+        with full_precision(), frozen(classifier):
+            return self.attack.climb(classifier, inputs, criterion, randomness).images.detach()
+
+
+def _logits(classifier: Classifier, inputs: Tensor) -> Tensor:
+    """Return finite logits, with the classifier held still. Raises ValueError for others."""
+    with full_precision(), frozen(classifier), torch.no_grad():
+        logits = logits_of(classifier, inputs)
+    check_finite(logits)
+    return logits

@@ -1,0 +1,106 @@
+"""Inputs projected onto a fitted subspace, or onto what is orthogonal to it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from advcore.classifier import Classifier, check_images
+from advcore.derived.derivation import Made
+from advcore.learnt import Learnt
+from advcore.probes.probe import Batch
+from advcore.randomness import Randomness
+
+ORTHONORMAL = 1e-3
+"""Largest entry of `Q Q^T - I` for directions Q that count as orthonormal."""
+
+
+@dataclass(frozen=True)
+class Projected:
+    """The part of each input in the span of orthonormal directions Q, or the rest of it.
+
+    `P x` with `P = Q^T Q`, or with `I - P`; with a mean m `m + P (x - m)`, so that of what is
+    removed its mean stays: `P x + (I - P) m`. (Jetley et al. 2018, With friends like these, who
+    needs adversaries?)
+
+    Column: `clipped`, the l2 length of what the box cuts off, in pixel units.
+
+    Attributes:
+        fit: fit with a tensor `directions` `(k, *shape)`, orthonormal, the leading ones first.
+        keep: part that is kept: `inside` the span, or its `complement`.
+        directions: number of directions that span it; all when none.
+        order: end from which they are counted: the `most` leading ones, or the `least`.
+        mean: fit with a tensor `mean` `(*shape)`, or one for each class, `(K, *shape)`, with
+            `counts` `(K,)`: the mean input of which the removed part is added back. None leaves
+            the removed part out.
+        box: clip what comes out to [0, 1]; the inputs must lie there.
+    """
+
+    fit: Learnt
+    keep: Literal["inside", "complement"] = "inside"
+    directions: int | None = None
+    order: Literal["most", "least"] = "most"
+    mean: Learnt | None = None
+    box: bool = True
+
+    def __post_init__(self) -> None:
+        if self.directions is not None and self.directions < 1:
+            raise ValueError(f"directions must be 1 or more, or none; got {self.directions}")
+
+    def validate(self, shape: tuple[int, ...], classes: int) -> None:
+        """Raise ValueError for more directions than an input has numbers."""
+        numbers = torch.Size(shape).numel()
+        if self.directions is not None and self.directions > numbers:
+            raise ValueError(
+                f"directions must be at most the {numbers} numbers of an input {tuple(shape)}; got "
+                f"{self.directions}"
+            )
+
+    def stays_in_box(self, inside: bool) -> bool:
+        """Return whether it clips to the box."""
+        return inside and self.box
+
+    def make(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Made:
+        """Return the projected inputs of one batch; labels stay."""
+        inputs = check_images(batch.inputs) if self.box else batch.inputs
+        rows = inputs.flatten(1)
+        basis = self._basis(inputs)
+        center = torch.zeros_like(rows[0]) if self.mean is None else _mean(self.mean, inputs)
+        away = rows - center
+        part = (away @ basis.mT) @ basis
+        made = (center + (part if self.keep == "inside" else away - part)).view_as(inputs)
+        kept = made.clamp(0, 1) if self.box else made
+        return Made(kept, batch.labels, {"clipped": (made - kept).flatten(1).norm(dim=1)})
+
+    def _basis(self, inputs: Tensor) -> Tensor:
+        """The directions that span the subspace, `(k, D)`."""
+        found = self.fit["directions"].to(inputs)
+        count = len(found) if self.directions is None else self.directions
+        if found.shape[1:] != inputs.shape[1:] or count > len(found):
+            raise ValueError(
+                f"the fit {self.fit.name} has directions {tuple(found.shape)}; at least {count} of "
+                f"inputs {tuple(inputs.shape[1:])} are needed"
+            )
+        basis = (found[:count] if self.order == "most" else found[len(found) - count :]).flatten(1)
+        error = (basis @ basis.mT - torch.eye(count).to(basis)).abs().max().item()
+        if not error <= ORTHONORMAL:
+            raise ValueError(
+                f"the directions of the fit {self.fit.name} are not orthonormal: products are off "
+                f"by {error:.2g}; orthonormalise them where they are fitted"
+            )
+        return basis
+
+
+def _mean(fit: Learnt, inputs: Tensor) -> Tensor:
+    """Return the mean input `(D,)` that a fit has learnt."""
+    mean = fit["mean"].to(inputs)
+    if mean.shape[1:] == inputs.shape[1:] and mean.dim() == inputs.dim():
+        counts = fit["counts"].to(inputs)
+        mean = torch.einsum("k,k...->...", counts / counts.sum(), mean)
+    if mean.shape != inputs.shape[1:]:
+        raise ValueError(
+            f"the fit {fit.name} has a mean {tuple(mean.shape)}; one of inputs "
+            f"{tuple(inputs.shape[1:])} is needed"
+        )
+    return mean.flatten()
