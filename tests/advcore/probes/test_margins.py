@@ -6,7 +6,9 @@ import torch
 
 from advcore import Randomness
 from advcore.attacks import PGD, Bisected, DeepFool
-from advcore.probes import Batch, Margins, Table
+from advcore.learnt import Learnt, with_learnt
+from advcore.pipelines.settings import schema
+from advcore.probes import Batch, Margins, Probe, Table
 from advcore.subspaces import DCTDiagonal
 
 SHAPE, COUNT = (1, 6, 6), 9
@@ -22,6 +24,29 @@ def _measure(rows=slice(None), network=NETWORK, probe=PROBE):
         torch.arange(50, 50 + COUNT)[rows],
     )
     return probe.measure(network, batch, Randomness(0, batch.indices))
+
+
+def test_margins_in_a_fitted_subspace_and_in_its_complement_are_exact():
+    """As a study names it; the tensors come when it is measured."""
+    affine, noise = oracles.Affine(shape=SHAPE), torch.Generator().manual_seed(1)
+    basis = torch.linalg.qr(torch.randn(36, 36, dtype=torch.float64, generator=noise)).Q
+    tensors = {"directions": basis[:, :4].mT.reshape(4, *SHAPE)}
+    fitted = {"kind": "fitted", "fit": "normals", "dim": 4}
+    for family, span in (
+        (fitted, basis[:, :4]),
+        ({"kind": "complement", "family": fitted}, basis[:, 4:]),
+    ):
+        probe = schema.structure(Probe, {"kind": "margins", "family": family})
+        probe.validate(SHAPE, 3)
+        with pytest.raises(ValueError, match="the fit normals has no 'directions'"):
+            _measure(network=affine, probe=probe)
+        filled = with_learnt(probe, lambda fit: Learnt(fit.name, "key", tensors))
+        found = _measure(network=affine, probe=filled)["distance"]
+        exact = affine.margins(oracles.images(COUNT, SHAPE), basis=span)
+        assert (exact <= found).all()
+        torch.testing.assert_close(found, 1.02 * exact, rtol=1e-6, atol=0)
+    with pytest.raises(ValueError, match="5 directions of the fit normals are wanted"):
+        Margins(dataclasses.replace(filled.family.family, dim=5)).validate(SHAPE, 3)
 
 
 def test_columns():
