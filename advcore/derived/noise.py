@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from advcore.norms import check_norm
+from advcore.norms import check_norm, per_sample
 from advcore.randomness import Randomness
 
 NoiseNorm = Literal["l2", "linf"]
@@ -41,8 +41,8 @@ def add_noise(
     elif box:
         length = _stretched(direction.flatten(1).abs(), room.flatten(1), size).view_as(start)
     else:
-        sizes = direction.flatten(1).norm(dim=1).view(-1, *[1] * (start.dim() - 1))
-        length = direction.abs() * (size / sizes)
+        squares = direction.flatten(1).square().cumsum(1)[:, -1]  # in one order whatever the batch
+        length = direction.abs() * per_sample(size / squares.sqrt(), start)
     made = (start + direction.sign() * length).to(inputs.dtype)
     return made.clamp(0, 1) if box else made  # but for the rounding it is inside
 

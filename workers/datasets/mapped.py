@@ -1,9 +1,10 @@
 """Images that are made of others when they are used: transformed, with noise, several joined."""
 
 import hashlib
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -22,9 +23,16 @@ from advcore.workers.datasets.deferred import (
 )
 from advcore.workers.models import transform_identity
 
+NUMBERS = 2**18
+"""Numbers of the images that a map is given at a time, at most, if there is more than one image."""
+
 
 class Map(Protocol):
     """A frozen dataclass of settings that makes one image of another."""
+
+    @property
+    def one_by_one(self) -> bool:
+        """True where the last bits of what it makes depend on the images beside."""
 
     @property
     def meaning(self) -> str:
@@ -34,7 +42,7 @@ class Map(Protocol):
         """Return whether what it makes lies in [0, 1], of images that do or do not."""
 
     def __call__(self, images: Tensor, indices: Tensor, inside: bool) -> Tensor:
-        """Return what is made of images `(1, *shape)`, float32, of these root indices `(1,)`."""
+        """Return what is made of images `(n, *shape)`, float32, of these root indices `(n,)`."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,8 @@ class Through:
     """
 
     transform: Transform | None = None
+
+    one_by_one: ClassVar[bool] = True  # products of matrices round by their size
 
     @property
     def meaning(self) -> str:
@@ -72,6 +82,8 @@ class Noise:
     size: float
     seed: int
 
+    one_by_one: ClassVar[bool] = False
+
     @property
     def meaning(self) -> str:
         return f"noise {self.norm} {float(self.size)!r} {self.seed}"
@@ -85,7 +97,7 @@ class Noise:
 
 @dataclass(frozen=True, eq=False)
 class Mapped:
-    """Images that a map makes of others, float32, one by one: the same bits in any batch.
+    """Images that a map makes of others, float32, with the same bits in any batch.
 
     Attributes:
         images: images that it is applied to.
@@ -128,14 +140,21 @@ class Mapped:
         return len(self.images)
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
-        images, indices = torch.from_numpy(self.images[rows]), self.indices[rows].tolist()
+        images = torch.from_numpy(self.images[rows])
+        indices = torch.from_numpy(self.indices[rows])
         made = np.empty((len(indices), *self.shape[1:]), np.float32)
         inside, scale = lie_in_box(self.images), 255 if images.dtype == torch.uint8 else 1
         with full_precision(), torch.no_grad():
-            for row, index in enumerate(indices):
-                one = images[row : row + 1].float() / scale
-                made[row] = self.map(one, torch.tensor([index]), inside)[0].numpy()
+            for some in torch.arange(len(images)).split(self._count):
+                shown = images[some].float() / scale
+                made[some.numpy()] = self.map(shown, indices[some], inside).numpy()
         return made
+
+    @property
+    def _count(self) -> int:
+        """The number of images that the map is given at a time."""
+        size = math.prod(self.images.shape[1:])
+        return 1 if self.map.one_by_one else max(1, NUMBERS // size)
 
     def chosen(self, rows: np.ndarray) -> "Mapped":
         return replace(self, images=chosen_images(self.images, rows), indices=self.indices[rows])
