@@ -20,9 +20,10 @@ from typing import Any
 from uuid import uuid4
 
 import pyarrow.fs
+import ray
 from ray import tune
-from ray.tune.execution import class_cache
 
+from advcore.pipelines.machine.terminal import say
 from advcore.pipelines.settings.schedulers import PBT, Mode, Optuna, Scheduler
 from advcore.pipelines.settings.sweep_runs import SweepSettings
 from advcore.pipelines.sweep import ray_tuners
@@ -32,6 +33,7 @@ from advcore.pipelines.sweep.ray_callbacks import StopAll, Teller
 from advcore.pipelines.sweep.space import Point
 from advcore.pipelines.sweep.trial import reports
 from advcore.workers.errors import InputError
+from advcore.workers.pool.ray_internals import keep_from_trials
 
 _QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -108,6 +110,33 @@ def _tune(
     place: Place,
     metric: str | None = None,
 ) -> None:
+    _quiet()
+    states = {trial.key: trial.state for trial in journal.trials.values() if trial.state}
+    trainable = tune.with_parameters(
+        _trial, plan=plan.carried(), states=states, storage=place.storage, metric=metric
+    )
+    teller = Teller(journal)
+    population = isinstance(place.scheduler, PBT)
+    tune.Tuner(
+        tune.with_resources(trainable, {"cpu": place.settings.cpus, "gpu": place.settings.gpus}),
+        param_space=space,
+        tune_config=tune.TuneConfig(
+            num_samples=trials,
+            scheduler=ray_tuners.scheduler(place.scheduler, longest, plan.sweep.space),
+            search_alg=searcher,
+            # a population takes turns
+            max_concurrent_trials=None if population else place.settings.concurrent,
+            reuse_actors=True,
+            trial_dirname_creator=lambda trial: str(trial.trial_id),
+        ),
+        run_config=_run_config(place, teller),
+    ).fit()
+    if teller.error is not None:
+        raise teller.error
+
+
+def _quiet() -> None:
+    """Silence Tune's own output, and keep AWS's keys out of the environments that it hands on."""
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     for name in (
@@ -116,48 +145,30 @@ def _tune(
         "ray.tune.schedulers.pbt",
     ):  # they miss files, and tell failures, that we tell
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    # Ray logs the environments that are handed on, and Tune would hand on AWS's keys: each machine
-    # finds them for itself.
-    class_cache.ENV_VARS_TO_PROPAGATE -= {
-        name for name in class_cache.ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")
-    }
+    # Ray logs the environments that are handed on: each machine finds AWS's keys for itself
+    if not keep_from_trials("AWS_") and any(name.startswith("AWS_SECRET") for name in os.environ):
+        say(
+            f"advcore: Ray {ray.__version__} may hand AWS's keys on to trials and write them into "
+            "its logs: take a profile or a role in place of AWS_SECRET_ACCESS_KEY"
+        )
+
+
+def _run_config(place: Place, teller: Teller) -> tune.RunConfig:
+    """Return where Tune stores this attempt, whom it tells, when it stops and tries again."""
     system, root = _located(place.storage)
-    states = {trial.key: trial.state for trial in journal.trials.values() if trial.state}
-    trainable = tune.with_parameters(
-        _trial, plan=plan.carried(), states=states, storage=place.storage, metric=metric
+    scheduler = place.scheduler
+    # others go on from a population's checkpoints
+    checkpoints = 2 * scheduler.interval + 2 if isinstance(scheduler, PBT) else 2
+    return tune.RunConfig(
+        name=f"attempt-{uuid4().hex[:8]}",
+        storage_path=root,
+        storage_filesystem=system,
+        callbacks=[teller],
+        stop=StopAll(lambda: teller.error is not None or place.over()),
+        failure_config=tune.FailureConfig(max_failures=place.settings.retries),
+        checkpoint_config=tune.CheckpointConfig(checkpoints),
+        verbose=0,
     )
-    teller, population = (
-        Teller(journal),
-        place.scheduler if isinstance(place.scheduler, PBT) else None,
-    )
-    tune.Tuner(
-        tune.with_resources(trainable, {"cpu": place.settings.cpus, "gpu": place.settings.gpus}),
-        param_space=space,
-        tune_config=tune.TuneConfig(
-            num_samples=trials,
-            scheduler=ray_tuners.scheduler(place.scheduler, longest, plan.sweep.space),
-            search_alg=searcher,
-            max_concurrent_trials=None
-            if population
-            else place.settings.concurrent,  # a population takes turns
-            reuse_actors=True,
-            trial_dirname_creator=lambda trial: str(trial.trial_id),
-        ),
-        run_config=tune.RunConfig(
-            name=f"attempt-{uuid4().hex[:8]}",
-            storage_path=root,
-            storage_filesystem=system,
-            callbacks=[teller],
-            stop=StopAll(lambda: teller.error is not None or place.over()),
-            failure_config=tune.FailureConfig(max_failures=place.settings.retries),
-            checkpoint_config=tune.CheckpointConfig(
-                2 * population.interval + 2 if population else 2
-            ),  # others go on from them
-            verbose=0,
-        ),
-    ).fit()
-    if teller.error is not None:
-        raise teller.error
 
 
 def _trial(

@@ -23,3 +23,16 @@ def test_a_state_is_found_where_its_storage_was_moved_to() -> None:
         == "/new/storage/tiny/attempt-0a1b2c3d/trial_1/checkpoint_000002"
     )
     assert ray_tune._moved("/anything/else", "/new") == "/anything/else"
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_ray_that_may_log_keys_is_told_of(
+    kept: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "planted")
+    monkeypatch.setattr(ray_tune, "_QUIET", {})
+    monkeypatch.setattr(ray_tune, "keep_from_trials", lambda prefix: kept)
+    ray_tune._quiet()
+    told = capsys.readouterr().err
+    assert ("take a profile or a role in place of AWS_SECRET_ACCESS_KEY" in told) is not kept
+    assert "planted" not in told

@@ -15,6 +15,7 @@ from advcore.workers.pool.ray_internals import (
     child_processes,
     command_lines,
     head_version,
+    keep_from_trials,
     noted_address,
     prestart_workers,
 )
@@ -34,6 +35,7 @@ class OneNode:
 def test_only_one_file_knows_what_ray_keeps_for_itself():
     private = re.compile(
         r"ray\._private|ray\._raylet|ray\.core\.generated|ray\.util\.state|ray\.thirdparty|ray\.rpc"
+        r"|ray\.tune\.execution"
     )
     folders = [ROOT / name for name in ("advcore", "workers", "pipelines")]
     files = [file for folder in folders for file in folder.rglob("*.py")]
@@ -58,6 +60,40 @@ def test_ray_still_reads_the_flags():
     sources = [file.read_text() for file in Path(ray.__file__).parent.rglob("*.py")]
     unknown = {flag for flag in FLAGS if not any(flag in source for source in sources)}
     assert unknown == set()
+
+
+@pytest.fixture
+def class_cache(monkeypatch):
+    from ray.tune.execution import class_cache
+
+    given = {*class_cache.ENV_VARS_TO_PROPAGATE, "AWS_SECRET_ACCESS_KEY", "RAY_CHDIR_TO_TRIAL_DIR"}
+    monkeypatch.setattr(class_cache, "ENV_VARS_TO_PROPAGATE", given)
+    return class_cache
+
+
+def test_trials_are_not_handed_the_keys(class_cache, monkeypatch):
+    class Trainable:
+        pass
+
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "planted")
+    monkeypatch.setenv("RAY_CHDIR_TO_TRIAL_DIR", "0")
+    handed = []
+    ray = type(
+        "Ray", (), {"remote": lambda runtime_env: handed.append(runtime_env) or (lambda c: c)}
+    )
+    monkeypatch.setattr(class_cache, "ray", ray)
+    class_cache._ActorClassCache().get(Trainable)
+    assert handed[0]["env_vars"]["AWS_SECRET_ACCESS_KEY"] == "planted"
+    assert keep_from_trials("AWS_")
+    class_cache._ActorClassCache().get(Trainable)
+    assert "AWS_SECRET_ACCESS_KEY" not in handed[1]["env_vars"]
+    assert handed[1]["env_vars"]["RAY_CHDIR_TO_TRIAL_DIR"] == "0"
+
+
+def test_a_tune_that_names_them_elsewhere_is_told_apart(class_cache, monkeypatch):
+    monkeypatch.delattr(class_cache, "ENV_VARS_TO_PROPAGATE")
+    assert not keep_from_trials("AWS_")
+    assert not hasattr(class_cache, "ENV_VARS_TO_PROPAGATE")
 
 
 def test_nobody_answers_without_a_token_where_nobody_listens():

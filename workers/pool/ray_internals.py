@@ -127,3 +127,19 @@ def prestart_workers(ray: Any, wanted: Mapping[str, int]) -> None:
                     address, options=GLOBAL_GRPC_OPTIONS
                 ) as channel:  # not through a proxy, as Ray itself
                     NodeManagerServiceStub(channel).PrestartWorkers(request, timeout=2)
+
+
+def keep_from_trials(prefix: str) -> bool:
+    """Keep environment variables that begin with `prefix` from being handed on to Tune's trials.
+
+    False if our Ray names the ones that it hands on elsewhere: then nothing is changed, and the
+    caller has to say so.
+    """
+    try:
+        from ray.tune.execution import class_cache
+
+        names = set(class_cache.ENV_VARS_TO_PROPAGATE)
+    except (ImportError, AttributeError):
+        return False
+    class_cache.ENV_VARS_TO_PROPAGATE = {name for name in names if not name.startswith(prefix)}
+    return True
