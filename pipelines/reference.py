@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from advcore.attacks import ATTACKS
+from advcore.derived import DERIVATIONS
 from advcore.fits import FITS, Medians
 from advcore.networks import NETWORKS
 from advcore.networks.wrappers import WRAPPERS
@@ -35,12 +36,14 @@ from advcore.training.change import Change
 from advcore.transforms import TRANSFORMS
 from advcore.workers.adapters import ADAPTERS
 from advcore.workers.datasets import NAMES, DataSpec
+from advcore.workers.datasets.derived import DERIVED
 from advcore.workers.models import ModelSpec
 
 SECTIONS: dict[str, Mapping[str, Any]] = {
     "attacks": {**ATTACKS, **ADAPTERS},
     "probes": PROBES,
     "fits": FITS,
+    "derived data sets": {**DERIVED, **DERIVATIONS},
     "subspaces": FAMILIES,
     "claims": CLAIMS,
     "training terms": TERMS,

@@ -30,7 +30,8 @@ class AdversarialExamples:
 
     With targets and `labels: target` these are D_rand and D_det of Ilyas et al. 2019 (Adversarial
     examples are not bugs, they are features); with a minimal-norm attack and `labels: predicted`
-    the variant with the closest other class.
+    the variant with the closest other class. A study says beside these settings `of` which data set
+    and with which `model` they are made.
 
     Columns: `found`, whether the network says the target (untargeted: another class than the one
     that is left) of exactly the input that is stored, in float32; `distance`, the length of the

@@ -22,7 +22,7 @@ class Projected:
 
     `P x` with `P = Q^T Q`, or with `I - P`; with a mean m `m + P (x - m)`, so that of what is
     removed its mean stays: `P x + (I - P) m`. (Jetley et al. 2018, With friends like these, who
-    needs adversaries?)
+    needs adversaries?) A study says beside these settings `of` which data set they are made.
 
     Column: `clipped`, the l2 length of what the box cuts off, in pixel units.
 

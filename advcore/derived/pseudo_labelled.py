@@ -14,7 +14,8 @@ from advcore.randomness import Randomness
 class PseudoLabelled:
     """The same inputs, labelled by the class that the network says. Only labels are stored.
 
-    (Carmon et al. 2019, Unlabeled data improves adversarial robustness.)
+    (Carmon et al. 2019, Unlabeled data improves adversarial robustness.) A study says `of` which
+    data set, and by which `model`.
 
     Columns: `true`, the label that the sample had; `confidence`, the network's probability of the
     class that it says.
