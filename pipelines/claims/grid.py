@@ -35,7 +35,8 @@ class Grid:
         common_of: numbers of samples, of all seeds and positions or of two sides, of which these
             are the common ones; () for all.
         sampled: whether the rows have samples; if not, as in a table that reduces them, each seed
-            has one number, whose noise is seen between seeds alone.
+            has one number, whose noise is seen between seeds alone; so where all rows stand at one
+            sample, as those of a fit do.
     """
 
     values: np.ndarray
@@ -110,7 +111,7 @@ class Numbers:
         """
         rows = self._rows(tables)
         values = self._values(rows)
-        sampled = rows.has("sample")
+        sampled = rows.has("sample") and len(np.unique(rows("sample"))) > 1
         absent = np.full(len(values), np.nan)
         replicated = rows.has(self.replicate) and self.over != self.replicate
         keys = (

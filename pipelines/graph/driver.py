@@ -70,7 +70,7 @@ def _run(study: AnyStudy, verbose: bool) -> Report:
     def tell(plan: Prepared, missing: Mapping[str, Training]) -> None:
         _tell(estimate(asked, plan, plan.all_tasks(), missing, out))
 
-    study, layout, before = with_trained(asked, load, tell, runner, lambda: open_store(location))
+    study, layout, before = with_trained(asked, load, tell, runner, location)
     inputs = input_files(asked, layout)
     prepared = prepare_layout(study, layout, load)
     try:

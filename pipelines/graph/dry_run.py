@@ -1,19 +1,19 @@
 """A dry run: what a run would do, and how long it would take."""
 
-from pathlib import Path
+from collections.abc import Collection
 
 from advcore.pipelines.graph.driver import make_runner
 from advcore.pipelines.graph.estimates import estimate, pending
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.plan import prepare_layout
+from advcore.pipelines.graph.product_checks import check_products
+from advcore.pipelines.graph.products import Products
 from advcore.pipelines.graph.settings import AnyStudy, GraphStudy
 from advcore.pipelines.graph.trained_models import untrained
-from advcore.pipelines.graph.training_checks import unfinished
 from advcore.pipelines.graph.tree import describe_tree
 from advcore.workers.counting import counted
 from advcore.workers.paths import expand_path
-from advcore.workers.stores.folder_store import FolderStore
-from advcore.workers.stores.store import open_store, resolved
+from advcore.workers.stores.store import resolved, store_to_read
 
 
 def describe_dry_run(study: AnyStudy) -> str:
@@ -27,16 +27,23 @@ def describe_dry_run(study: AnyStudy) -> str:
     make_runner(study.run, location).check()
     load = Loader()
     own, layout = untrained(study, load)
-    graph = isinstance(own, GraphStudy)
-    missing = unfinished(layout, load) if graph else pending(layout.trainings)
-    for name, training in layout.trainings.items():
-        if name not in missing:
-            layout = layout.trained(name, str(training.checkpoint))
+    store = store_to_read(location)
+    fits: Collection[str] = ()
+    if isinstance(own, GraphStudy):
+        check_products(own, layout, load)
+        products = Products(own, layout, load, location, lambda: store)
+        products.settle_with_networks()
+        fits, layout = products.fits, products.layout_so_far()
+        missing = products.unfinished
+    else:
+        missing = pending(layout.trainings)
+        for name, training in layout.trainings.items():
+            if name not in missing:
+                layout = layout.trained(name, str(training.checkpoint))
     prepared = prepare_layout(own, layout, load)
-    store = open_store(location, write=False) if "://" in location else FolderStore(Path(location))
     keys = set(store.missing(task.key for task in prepared.all_tasks()))
     tasks = [task for task in prepared.all_tasks() if task.key in keys]
-    lines = describe_tree(prepared, keys, missing)
+    lines = describe_tree(prepared, keys, missing, fits)
     lines += [f"to train: {', '.join(missing)}"] if missing else []
     lines += [f"to measure: {len(tasks)} of {counted(len(prepared.all_tasks()), 'shard')}"]
     return "\n".join([*lines, f"time: {estimate(study, prepared, tasks, missing, out)}"]) + "\n"

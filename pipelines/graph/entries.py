@@ -6,19 +6,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from advcore.derived import DERIVATIONS, Derivation
+from advcore.fits import Fit
+from advcore.learnt import with_learnt
 from advcore.networks.wrappers import Wrapper
+from advcore.pipelines.graph.layout import PlannedFit
 from advcore.pipelines.graph.members import Member
 from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.documents import put
+from advcore.pipelines.settings.messages import suggestion
 from advcore.pipelines.settings.runs import RunSettings, TrainSettings
 from advcore.pipelines.settings.shipped import read_document
 from advcore.pipelines.training.loading import training_settings
 from advcore.pipelines.training.settings import Training
 from advcore.workers.datasets import Dataset, DataSpec
+from advcore.workers.datasets.derived import DERIVED, Derived
 from advcore.workers.errors import InputError
 from advcore.workers.model_checks import fitting
 from advcore.workers.models import ModelSpec
 from advcore.workers.training.description import Head
+
+FIT_SHARD = 100
+"""Samples of a share of a fit, unless its entry says `shard_size`."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +72,83 @@ class TrainedModel:
     wrapper: Wrapper | None = None
 
 
-def data_of(member: Member) -> DataSpec:
-    """Return the data set of a member. Raises InputError for one that would have to be made."""
-    if "kind" in member.settings:
+@dataclass(frozen=True)
+class DerivedEntry:
+    """The entry of a data set that comes of others.
+
+    Attributes:
+        settings: how it comes of them: `Derived` without a network, `Derivation` with one.
+        sources: labels of the data sets that it comes of.
+        network: label of the network, if one is needed.
+        seed: seed of what is drawn as it is made with a network.
+    """
+
+    settings: Derived | Derivation
+    sources: tuple[str, ...]
+    network: str | None
+    seed: int = 0
+
+
+def data_of(member: Member) -> DataSpec | DerivedEntry:
+    """Return the data set of a member: one that is there, or one that comes of others.
+
+    Raises InputError for what is neither.
+    """
+    at, settings = f"{member.section}.{member.family}", dict(member.settings)
+    if "kind" not in settings:
+        return schema.structure(DataSpec, settings, at)
+    kind, of = settings["kind"], settings.pop("of", None)
+    network = settings.pop("model", None)
+    if of is None:
+        raise InputError(f"{at}.of: expected the name of a data set that this one comes of")
+    sources = tuple(label_in(own) for own in (of if isinstance(of, list) else (of,)))
+    if kind in DERIVED or (":" in str(kind) and "model" not in member.settings):
+        if network is not None:
+            raise InputError(f"{at}.model: data sets of kind {kind!r} need no model: leave it out")
+        named = {**settings, "of": list(sources) if isinstance(of, list) else sources[0]}
+        return DerivedEntry(schema.structure(Derived, named, at), sources, None)  # type: ignore[type-abstract]
+    if kind not in DERIVATIONS and ":" not in str(kind):
+        known = [*DERIVED, *DERIVATIONS]
         raise InputError(
-            f"{member.section}.{member.family}: data sets of kind {member.settings['kind']!r} "
-            "cannot be made; give the name of a data set that is there (advcore list data)"
+            f"{at}.kind: there is no kind {kind!r} of data sets; known: {', '.join(known)}"
+            f"{suggestion(str(kind), known)}"
         )
-    return schema.structure(DataSpec, member.settings, f"{member.section}.{member.family}")
+    if network is None:
+        raise InputError(f"{at}.model: data sets of kind {kind!r} are made with a model: name one")
+    seed = _whole_number(settings.pop("seed", 0), f"{at}.seed", 0)
+    made = schema.structure(Derivation, settings, at)  # type: ignore[type-abstract]
+    return DerivedEntry(without_sections(made), sources, label_in(network), seed)
+
+
+def without_sections(settings: Any) -> Any:
+    """Return settings whose references to fits are labels, in place of ids."""
+    return with_learnt(settings, lambda own: replace(own, name=label_in(own.name)))
+
+
+def label_in(member_id: str) -> str:
+    """Return the label in a member's id."""
+    return member_id.partition(".")[2]
+
+
+def fit_of(member: Member, run: RunSettings) -> PlannedFit:
+    """Return the fit of a member. Raises InputError for what is none."""
+    at, settings = f"{member.section}.{member.family}", dict(member.settings)
+    inputs = {name: settings.pop(name, None) for name in ("model", "data")}
+    for name, own in inputs.items():
+        if own is None:
+            raise InputError(f"{at}.{name}: expected a name, got nothing")
+    size = _whole_number(settings.pop("shard_size", FIT_SHARD), f"{at}.shard_size", 1)
+    seed = _whole_number(settings.pop("seed", run.seed), f"{at}.seed", 0)
+    fit: Fit = without_sections(schema.structure(Fit, settings, at))  # type: ignore[type-abstract]
+    return PlannedFit(
+        member.label, label_in(inputs["model"]), label_in(inputs["data"]), fit, size, seed
+    )
+
+
+def _whole_number(given: Any, at: str, least: int) -> int:
+    if isinstance(given, bool) or not isinstance(given, int) or given < least:
+        raise InputError(f"{at}: expected a whole number from {least}, got {given!r}")
+    return given
 
 
 def model_of(member: Member) -> ModelSpec | TrainedModel:

@@ -1,41 +1,39 @@
 """The layout of a graph: its members as networks, trainings, data sets and measurements."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 from advcore.pipelines.claims import Claim
 from advcore.pipelines.claims.each import each_of
 from advcore.pipelines.claims.labels import check_labels
 from advcore.pipelines.graph.axes import Label
-from advcore.pipelines.graph.entries import data_of, model_of, training_of
+from advcore.pipelines.graph.collected_entries import Entries
+from advcore.pipelines.graph.entries import without_sections
 from advcore.pipelines.graph.layout import Layout, Planned, layout_of
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.members import Families, Family, Member, labelled
 from advcore.pipelines.graph.settings import AnyStudy, GraphStudy, Study
 from advcore.pipelines.settings import schema
-from advcore.pipelines.training.settings import Training
 from advcore.probes import Probe
-from advcore.workers.datasets import DataSpec
 from advcore.workers.errors import InputError
-from advcore.workers.models import ModelSpec
 
 
 def graph_layout(study: GraphStudy, load: Loader) -> Layout:
     """Return the layout of a graph; recipes are read, and what is learnt is loaded for it.
 
-    Raises InputError, with the place in the document, for whatever is no valid entry, and for
+    Data sets that come of others without a network are made here; `load` has stand-ins for the
+    rest. Raises InputError, with the place in the document, for whatever is no valid entry, and for
     kinds that are not there.
     """
     families = study.families
-    for section in ("fits", "tables"):
-        for name, entry in getattr(study, section).items():
-            raise InputError(
-                f"{section}.{name}: there is no kind {entry.get('kind')!r} of {section}: leave "
-                "it out"
-            )
-    data = {own.label: data_of(own) for own in members_of(families, "data_sets")}
-    networks, trainings, starts = _networks(families, data, study, load)
-    return Layout(data, networks, planned_of(study), trainings, starts, _claims(study, families))
+    for name, entry in study.tables.items():
+        raise InputError(
+            f"tables.{name}: there is no kind {entry.get('kind')!r} of tables: leave it out"
+        )
+    found = Entries(study, load)
+    for (section, _), family in families.items():
+        for own in family.members.values():
+            found.add(section, own)
+    return found.layout(planned_of(study), _claims(study, families))
 
 
 def planned_of(study: AnyStudy) -> tuple[Planned, ...]:
@@ -62,40 +60,6 @@ def members_of(families: Families, section: str) -> Iterator[Member]:
             yield from family.members.values()
 
 
-def _label(member_id: str) -> str:
-    """Return the label in a member's id."""
-    return member_id.partition(".")[2]
-
-
-def _networks(
-    families: Families, data: Mapping[str, DataSpec], study: GraphStudy, load: Loader
-) -> tuple[dict[str, ModelSpec], dict[str, Training], dict[str, str]]:
-    """Return the networks by label, the trainings among them, and what these begin with."""
-    networks: dict[str, ModelSpec] = {}
-    trainings: dict[str, Training] = {}
-    starts: dict[str, str] = {}
-    for own in members_of(families, "models"):
-        model, at = model_of(own), f"models.{own.family}"
-        if isinstance(model, ModelSpec):
-            networks[own.label] = model
-            continue
-        spec = data[_label(model.data)]
-        start = ""
-        if model.start is not None:
-            starts[own.label] = _label(model.start)
-            begins = trainings.get(starts[own.label])
-            if begins is None and networks[starts[own.label]].checkpoint is None:
-                raise InputError(
-                    f"{at}.start: {starts[own.label]} is neither trained nor has a checkpoint: "
-                    "there are no weights to begin with"
-                )
-            start = begins.name if begins else repr(networks[starts[own.label]])
-        training = training_of(model, at, spec, load(spec), start, study.run)
-        trainings[own.label] = training
-        networks[own.label] = replace(training.network, wrapper=model.wrapper)
-    return networks, trainings, starts
-
-
 def _planned(member: Member, families: Families) -> Planned:
     """Return what a member of a probe's family measures."""
     at = f"probes.{member.family}"
@@ -104,7 +68,8 @@ def _planned(member: Member, families: Families) -> Planned:
         if settings[key] is None:
             raise InputError(f"{at}.{key}: expected a name, got nothing; leave the key out for all")
     network, data = (_member(settings.pop(key), families) for key in ("model", "data"))
-    probe: Probe = schema.structure(Probe, settings, at)  # type: ignore[type-abstract]
+    value = schema.structure(Probe, settings, at)  # type: ignore[type-abstract]
+    probe: Probe = without_sections(value)
     own = {
         axis: label
         for axis, label in member.at.items()

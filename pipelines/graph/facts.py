@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from advcore.pipelines.graph.layout import Layout
 from advcore.pipelines.graph.plan import Prepared
 from advcore.pipelines.machine.environment import environment_tags
 from advcore.pipelines.reports.chance import Accuracy, accuracy_of
@@ -24,7 +25,7 @@ from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.names import MOST_CHARACTERS
 from advcore.probes import Probe
 from advcore.workers.counting import counted
-from advcore.workers.datasets import Dataset, DataSpec
+from advcore.workers.datasets import Dataset
 from advcore.workers.models import ModelSpec
 from advcore.workers.paths import expand_path
 from advcore.workers.redaction import plain_without_secrets, without_secrets
@@ -158,17 +159,21 @@ def _data(prepared: Prepared) -> dict[str, str]:
     """Return one fact for each data set."""
     several = len(prepared.datasets) > 1
     return {
-        f"data {name}" if several else "data": _about_data(prepared.layout.data[name], dataset)
+        f"data {name}" if several else "data": _about_data(prepared.layout, name, dataset)
         for name, dataset in prepared.datasets.items()
     }
 
 
-def _about_data(spec: DataSpec, data: Dataset) -> str:
-    counts = np.unique(data.labels, return_counts=True)[1]
+def _about_data(layout: Layout, name: str, data: Dataset) -> str:
+    counts, spec = np.unique(data.labels, return_counts=True)[1], layout.data[name]
     selected = "all samples of the split" if spec.samples is None else f"drawn by seed {spec.seed}"
+    origin = (
+        f"{in_markdown(layout.origin(name))}: {len(data)} samples"
+        if name in layout.derived
+        else f"{in_markdown(spec.name)}, split {spec.split}: {len(data)} samples, {selected}"
+    )
     return (
-        f"{in_markdown(spec.name)}, split {spec.split}: {len(data)} samples, "
-        f"{selected}; {' x '.join(map(str, data.shape))} (channels, height, width); "
+        f"{origin}; {' x '.join(map(str, data.shape))} (channels, height, width); "
         f"{data.classes} classes, the most frequent {counts.max() / len(data):.1%}; sha256 "
         f"{data.digest}"
     )

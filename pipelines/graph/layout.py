@@ -6,6 +6,7 @@ A study of the old form and a graph become the same layout, in which no axis is 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from advcore.fits import Fit
 from advcore.pipelines.claims import Claim
 from advcore.pipelines.graph.members import Coordinates
 from advcore.pipelines.graph.settings import Study
@@ -13,6 +14,8 @@ from advcore.pipelines.training.settings import Training
 from advcore.probes import Probe
 from advcore.transforms import Transform
 from advcore.workers.datasets import DataSpec
+from advcore.workers.datasets.derived import Derived
+from advcore.workers.made import Making
 from advcore.workers.models import ModelSpec
 
 DATA = "data"
@@ -44,17 +47,68 @@ class Planned:
 
 
 @dataclass(frozen=True)
+class PlannedFit:
+    """A fit of one network on one data set.
+
+    Attributes:
+        label: its name, with coordinates.
+        network, data: names in the layout.
+        settings: the fit; the fits that it needs stand in it by their labels.
+        shard_size: number of samples of a share.
+        seed: seed of all that is drawn.
+    """
+
+    label: str
+    network: str
+    data: str
+    settings: Fit
+    shard_size: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class DerivedData:
+    """A data set that comes of others.
+
+    Attributes:
+        label: its name, with coordinates.
+        sources: names of the data sets that it comes of.
+        chosen: how it comes of them where no network is needed.
+        made: how it is made sample by sample with a network, as a measurement of the first source
+            whose rows are the new samples: its settings are a `Making`.
+        root: name of the data set whose samples its indices count.
+        seed: seed of what is drawn as it is made: of targets and of the attack.
+    """
+
+    label: str
+    sources: tuple[str, ...]
+    chosen: Derived | None
+    made: Planned | None
+    root: str
+    seed: int = 0
+
+    def stays_in_box(self, inside: bool) -> bool:
+        """Return whether what is made with a network lies in the box where its source does."""
+        assert self.made is not None
+        assert isinstance(self.made.settings, Making)
+        return self.made.settings.derivation.stays_in_box(inside)
+
+
+@dataclass(frozen=True)
 class Layout:
     """The names of a study, without axes.
 
     Attributes:
-        data: data sets by name.
+        data: data sets by name, those that come of others by a description that stands for how
+            they come, see `Loader.provide`.
         networks: networks by name; those that are trained as they are before it, with the
             network that they begin with in `starts`.
         trainings: trainings by the name of their network.
         starts: names of the networks whose weights a training begins with, by its own.
         planned: what is measured.
         claims: claims by name.
+        derived: data sets that come of others, by name, each after those that it needs.
+        fits: fits by name, each after those that it needs.
     """
 
     data: Mapping[str, DataSpec]
@@ -63,6 +117,21 @@ class Layout:
     trainings: Mapping[str, Training] = field(default_factory=dict)
     starts: Mapping[str, str] = field(default_factory=dict)
     claims: Mapping[str, Claim] = field(default_factory=dict)
+    derived: Mapping[str, DerivedData] = field(default_factory=dict)
+    fits: Mapping[str, PlannedFit] = field(default_factory=dict)
+
+    def root(self, data: str) -> str:
+        """Return the name of the data set whose samples the indices of `data` count."""
+        return self.derived[data].root if data in self.derived else data
+
+    def origin(self, data: str) -> str:
+        """Say where a data set comes from: its name and split, or what it is made of."""
+        own = self.derived.get(data)
+        if own is None:
+            return f"{self.data[data].name} {self.data[data].split}"
+        kind = self.data[data].name.partition(":")[2].rpartition("-")[0]
+        by = f", made with {own.made.network}" if own.made else ""
+        return f"{kind} of {', '.join(own.sources)}{by}"
 
     def trained(self, name: str, checkpoint: str) -> "Layout":
         """Return the layout with the weights of one of its trainings."""

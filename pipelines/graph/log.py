@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from advcore.pipelines.claims import Measured
 from advcore.pipelines.claims.results import by_place, verdicts
+from advcore.pipelines.graph.layout import Layout
 from advcore.pipelines.graph.plan import Prepared
 from advcore.pipelines.graph.report import Report, table_file
 from advcore.pipelines.graph.settings import GraphStudy
@@ -24,7 +25,7 @@ from advcore.pipelines.tracking.record import (
 )
 from advcore.probes import Probe, Summary
 from advcore.transforms import Transform
-from advcore.workers.datasets import Dataset, DataSpec
+from advcore.workers.datasets import Dataset
 from advcore.workers.redaction import plain_without_secrets, shortened, without_secrets
 
 SECTIONS = ("transforms", "data", "axes", "data_sets", "models", "probes")
@@ -72,7 +73,7 @@ def log_study_definition(record: Run, prepared: Prepared) -> None:
         )
     )
     for name, dataset in prepared.datasets.items():
-        _log_data(record, prepared.layout.data[name], dataset)
+        _log_data(record, prepared.layout, name, dataset)
 
 
 def _digests(prepared: Prepared) -> dict[str, str]:
@@ -90,10 +91,12 @@ def _without_path(model: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in model.items() if name != "checkpoint"}
 
 
-def _log_data(record: Run, spec: DataSpec, dataset: Dataset) -> None:
+def _log_data(record: Run, layout: Layout, name: str, dataset: Dataset) -> None:
+    spec, derived = layout.data[name], name in layout.derived
+    place = layout.origin(name) if derived else spec.folder or spec.name
     record.log(
         DatasetInput(
-            spec.name, dataset.digest, len(dataset), dataset.shape, spec.folder or spec.name
+            name if derived else spec.name, dataset.digest, len(dataset), dataset.shape, place
         )
     )
 
@@ -176,7 +179,7 @@ def _track_child(child: Run, prepared: Prepared, report: Report, model: str, pro
             }
         )
     )
-    _log_data(child, prepared.layout.data[own.planned.data], own.seen)
+    _log_data(child, prepared.layout, own.planned.data, own.seen)
     summary = report.summaries.get(probe, {}).get(model, Summary())
     child.log(Metrics(dict(summary.scalars)))
     child.log(

@@ -120,7 +120,9 @@ def prepare_layout(study: AnyStudy, layout: Layout, load: Loader) -> Prepared:
         (own.label, own.probe): Measurement(
             own,
             dataset,
-            _tasks(study, own, dataset, known[own.network], [known[other] for other in others]),
+            measurement_tasks(
+                study, own, dataset, known[own.network], [known[other] for other in others]
+            ),
         )
         for own, dataset, others in zip(layout.planned, seen, partners, strict=True)
     }
@@ -216,15 +218,20 @@ def _identity(study: AnyStudy, measurements: Mapping[tuple[str, str], Measuremen
     return hashlib.sha256(json.dumps([study.name, keys, *claims]).encode()).hexdigest()[:16]
 
 
-def _tasks(
+def measurement_tasks(
     study: AnyStudy,
     planned: Planned,
     dataset: Dataset,
     own: Other,
     others: Sequence[Other],
+    seed: int | None = None,
 ) -> list[Task]:
-    """Return one task for each shard of the data set."""
-    probe, seed, dtype = planned.settings, study.run.seed, study.run.dtype
+    """Return the tasks of one probe on one network: one for each shard of the data set.
+
+    `seed` stands in for the study's.
+    """
+    probe, dtype = planned.settings, study.run.dtype
+    seed = study.run.seed if seed is None else seed
     settings = settings_that_define_rows(probe, schema.unstructure(probe, Probe))
     sources = own_code(settings)
 

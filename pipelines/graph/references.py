@@ -12,7 +12,7 @@ SECTIONS = ("data_sets", "models", "fits", "probes", "tables")
 """The sections of a study that hold entries, each a namespace of its own."""
 
 _FIELDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "data_sets": {"of": ("data_sets",), "model": ("models",), "fit": ("fits",)},
+    "data_sets": {"of": ("data_sets",), "model": ("models",), "fit": ("fits",), "mean": ("fits",)},
     "models": {"data": ("data_sets",), "start": ("models",)},
     "fits": {"data": ("data_sets",), "model": ("models",), "fit": ("fits",)},
     "probes": {

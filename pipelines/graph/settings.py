@@ -133,6 +133,9 @@ def _named(claim: Claim) -> list[tuple[str, str]]:
     return [*named, ("model", other)] if named and isinstance(other, str) else named
 
 
+FIT_FIELDS = ("fit", "vectors", "subspace")
+"""Fields of a probe that name a fit."""
+
 Entry = dict[str, Any]
 """Settings of one entry, in which `$NAME` stands for the values of an axis."""
 
@@ -188,11 +191,25 @@ class GraphStudy:
         return expand({**sections, "probes": self._whole_probes()}, self.run.most)
 
     def _whole_probes(self) -> dict[str, Entry]:
-        """Return the probes with all models and data sets where they name none."""
+        """Return the probes with a model and data where they name none.
+
+        Those of the fit that one names, else all.
+        """
         return {
-            name: {"model": self._all("models"), "data": self._all("data_sets"), **entry}
+            name: {**self._all_inputs(), **self._inputs_of_fit(entry), **entry}
             for name, entry in self.probes.items()
         }
+
+    def _inputs_of_fit(self, probe: Entry) -> Entry:
+        """Return the model and the data of the first fit that a probe names."""
+        for key in FIT_FIELDS:
+            fit = self.fits.get(probe[key]) if isinstance(probe.get(key), str) else None
+            if fit is not None:
+                return {name: fit[name] for name in ("model", "data") if name in fit}
+        return {}
+
+    def _all_inputs(self) -> Entry:
+        return {"model": self._all("models"), "data": self._all("data_sets")}
 
     def _all(self, section: str) -> Any:
         names = list(getattr(self, section))

@@ -78,7 +78,7 @@ def _roots(prepared: Prepared, members: Sequence[tuple[Planned, Columns]]) -> di
     roots: dict[str, int] = {}
     own = []
     for planned, _ in members:
-        spec = prepared.layout.data[planned.data]
+        spec = prepared.layout.data[prepared.layout.root(planned.data)]
         root = repr(replace(spec, samples=None, seed=0, transform=None))
         own.append(roots.setdefault(root, len(roots)))
     if len(roots) < 2 or any("sample" not in columns for _, columns in members):

@@ -11,13 +11,14 @@ import numpy as np
 
 from advcore.pipelines.graph.entries import TrainedModel, model_of
 from advcore.pipelines.graph.estimates import note_training, pending
+from advcore.pipelines.graph.execution import execute
 from advcore.pipelines.graph.expanded_layout import graph_layout, members_of
 from advcore.pipelines.graph.layout import Layout, layout_of
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.plan import Prepared, prepare_layout
+from advcore.pipelines.graph.product_checks import check_products
+from advcore.pipelines.graph.products import Products
 from advcore.pipelines.graph.settings import AnyStudy, GraphStudy, Study
-from advcore.pipelines.graph.side_by_side import train_side_by_side
-from advcore.pipelines.graph.training_checks import unfinished
 from advcore.pipelines.settings.schema import read
 from advcore.pipelines.training.driver import train
 from advcore.pipelines.training.settings import Training
@@ -25,7 +26,7 @@ from advcore.workers.datasets import Dataset, DataSpec, same_images
 from advcore.workers.errors import InputError
 from advcore.workers.model_checks import fitting
 from advcore.workers.models import ModelSpec
-from advcore.workers.stores.store import Store
+from advcore.workers.stores.store import open_store
 from advcore.workers.tasks import Runner, TaskResult
 
 Tell = Callable[[Prepared, Mapping[str, Training]], None]
@@ -34,7 +35,7 @@ trainings that are not there yet."""
 
 
 def with_trained(
-    study: AnyStudy, load: Loader, tell: Tell, runner: Runner, store: Callable[[], Store]
+    study: AnyStudy, load: Loader, tell: Tell, runner: Runner, location: str
 ) -> tuple[AnyStudy, Layout, list[TaskResult]]:
     """Train the networks of a study, and return it with its layout, in which all are there.
 
@@ -46,15 +47,21 @@ def with_trained(
     cannot work before the first training: all is checked with the untrained networks.
     """
     study, layout = untrained(study, load)
+    if isinstance(study, GraphStudy):
+        if layout.trainings or layout.derived or layout.fits:
+            prepared = prepare_layout(study, layout, load)
+            check_products(study, layout, load)
+            products = Products(study, layout, load, location, lambda: open_store(location))
+            products.settle_with_networks()
+            missing = products.unfinished
+            if missing:
+                tell(prepared, missing)
+        layout, measured = execute(study, layout, load, runner, location)
+        return study, layout, measured
     if layout.trainings:
-        prepared = prepare_layout(study, layout, load)
-        graph = isinstance(study, GraphStudy)
-        missing = unfinished(layout, load) if graph else pending(layout.trainings)
+        prepared, missing = prepare_layout(study, layout, load), pending(layout.trainings)
         if missing:
             tell(prepared, missing)
-    if isinstance(study, GraphStudy):
-        layout, measured = train_side_by_side(study, layout, load, runner, store)
-        return study, layout, measured
     for name, training in layout.trainings.items():
         layout = layout.trained(name, str(_trained(name, training)))
     models = {**study.models, **{name: layout.networks[name] for name in layout.trainings}}

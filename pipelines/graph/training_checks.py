@@ -31,15 +31,22 @@ def unfinished(layout: Layout, load: Loader) -> dict[str, Training]:
     """
     found: dict[str, Training] = {}
     for label, training in layout.trainings.items():
-        start = layout.starts.get(label)
-        if start in found or not training.checkpoint.is_file():
+        if layout.starts.get(label) in found or not is_finished(layout, label, load):
             found[label] = training
-            continue
-        training = begun(layout, label)
-        identity = describe(training).identity(load(training.data).digest)
-        if read_metadata(training.checkpoint).get("advcore.training") != identity:
-            found[label] = layout.trainings[label]
     return found
+
+
+def is_finished(layout: Layout, label: str, load: Loader) -> bool:
+    """Return whether a training's network is there, and is of exactly this training.
+
+    It is not where its data are still to be made.
+    """
+    training = layout.trainings[label]
+    if not training.checkpoint.is_file() or not load.is_there(training.data):
+        return False
+    training = begun(layout, label)
+    identity = describe(training).identity(load(training.data).digest)
+    return read_metadata(training.checkpoint).get("advcore.training") == identity
 
 
 def check_trainings(layout: Layout, load: Loader) -> dict[str, int]:

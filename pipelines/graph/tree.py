@@ -2,26 +2,41 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
+from advcore.pipelines.graph.loader import StandIn
 from advcore.pipelines.graph.plan import Prepared
 
 
-def describe_tree(prepared: Prepared, missing: set[str], trainings: Collection[str]) -> list[str]:
+def describe_tree(
+    prepared: Prepared,
+    missing: set[str],
+    trainings: Collection[str],
+    finished: Collection[str] = (),
+) -> list[str]:
     """Return the lines of the tree.
 
-    `missing` holds the keys of tasks without rows, `trainings` the labels of those to do.
+    `missing` holds the keys of tasks without rows, `trainings` the labels of those to do,
+    `finished` those of fits that are there.
 
     The members of a family stand in one line, with their number and the names of their axes.
     """
     layout = prepared.layout
-    data = [f"{name}: {_data(prepared, name)}" for name in prepared.datasets]
+    data = [
+        f"{family}{_count(members)}: {_data(prepared, members)}"
+        for family, members in _families(prepared.datasets).items()
+    ]
     networks = [
         f"{family}{_count(members)}: {_state(prepared, members, trainings)}"
         for family, members in _families(layout.networks).items()
+    ]
+    fits = [
+        f"{family}{_count(members)}: {_fit(prepared, members, finished)}"
+        for family, members in _families(layout.fits).items()
     ]
     return [
         f"study {prepared.study.name}",
         *_branch("data sets", data),
         *_branch("models", networks),
+        *(_branch("fits", fits) if fits else []),
         *_branch("probes", _probes(prepared, missing)),
     ]
 
@@ -31,10 +46,13 @@ def _branch(name: str, lines: list[str]) -> list[str]:
     return [name, *shown]
 
 
-def _data(prepared: Prepared, name: str) -> str:
-    spec, dataset = prepared.layout.data[name], prepared.datasets[name]
+def _data(prepared: Prepared, labels: list[str]) -> str:
+    """Say where a family of data sets comes from, how large it is, and how many are to make."""
+    dataset = prepared.datasets[labels[0]]
     shape = " x ".join(map(str, dataset.shape))
-    return f"{spec.name} {spec.split}, {len(dataset)} samples of {shape}"
+    missing = sum(isinstance(prepared.datasets[label], StandIn) for label in labels)
+    to_make = f": {missing} to make" if missing else ""
+    return f"{prepared.layout.origin(labels[0])}, {len(dataset)} samples of {shape}{to_make}"
 
 
 def _families(labels: Iterable[str]) -> Mapping[str, list[str]]:
@@ -61,9 +79,18 @@ def _state(prepared: Prepared, labels: list[str], trainings: Collection[str]) ->
     missing = sum(label in trainings for label in trained)
     start = layout.starts.get(trained[0])
     begins = f", beginning with {start.split(' ')[0]}" if start else ""
-    learnt = f"{first.data.name} {first.data.split}"
+    learnt = layout.origin(next(name for name, own in layout.data.items() if own == first.data))
     there = f"{missing} to train" if missing else "there"
     return f"{first.model.architecture} trained on {learnt}{begins}: {there}"
+
+
+def _fit(prepared: Prepared, labels: list[str], finished: Collection[str]) -> str:
+    """Say what a family of fits is learnt from, and how many are still to learn."""
+    first = prepared.layout.fits[labels[0]]
+    missing = sum(label not in finished for label in labels)
+    kind = type(first.settings).__name__
+    there = f"{missing} to learn" if missing else "there"
+    return f"{kind} of {first.network.split(' ')[0]} on {first.data.split(' ')[0]}: {there}"
 
 
 def _probes(prepared: Prepared, missing: set[str]) -> list[str]:

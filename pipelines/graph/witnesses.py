@@ -19,7 +19,7 @@ def input_files(study: AnyStudy, layout: Layout) -> Stats | None:
 
     `layout` has its trained models.
     """
-    data = [files(spec) for spec in layout.data.values()]
+    data = [files(spec) for name, spec in layout.data.items() if name not in layout.derived]
     checkpoints = [
         spec.checkpoint for spec in layout.networks.values() if spec.checkpoint is not None
     ]

@@ -5,6 +5,8 @@ from functools import cache
 from typing import Any, TypeVar
 
 from advcore.attacks import ATTACKS, Attack
+from advcore.derived import DERIVATIONS, Derivation
+from advcore.fits import FITS, Fit
 from advcore.learnt import Learnt
 from advcore.networks.wrappers import WRAPPERS, Wrapper
 from advcore.pipelines.claims import CLAIMS, Claim
@@ -27,6 +29,7 @@ from advcore.training import (
 )
 from advcore.transforms import TRANSFORMS, Transform
 from advcore.workers.adapters import ADAPTERS
+from advcore.workers.datasets.derived import DERIVED, Derived
 
 __all__ = [
     "SEAMS",
@@ -45,6 +48,9 @@ T = TypeVar("T")
 SEAMS: Seams = {
     Attack: {**ATTACKS, **ADAPTERS},
     Probe: PROBES,
+    Fit: FITS,
+    Derived: DERIVED,
+    Derivation: DERIVATIONS,
     FamilySpec: FAMILIES,
     Term: TERMS,
     Schedule: SCHEDULES,

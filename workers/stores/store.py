@@ -13,7 +13,7 @@ from typing import Protocol
 from advcore.probes.probe import Columns
 from advcore.workers.errors import InputError
 from advcore.workers.paths import expand_path
-from advcore.workers.stores.folder_store import open_folder
+from advcore.workers.stores.folder_store import FolderStore, open_folder
 from advcore.workers.stores.rows import ROWS
 
 
@@ -99,3 +99,10 @@ def open_store(location: str, create: bool = True, write: bool = True) -> Store:
 def resolved(location: str) -> str:
     """The location as a process in another folder would name it."""
     return location if "://" in location else str(expand_path(location).absolute())
+
+
+def store_to_read(location: str) -> Store:
+    """The store at `location`, whether its folder is there or not; nothing is written."""
+    if "://" in location:
+        return open_store(location, write=False)
+    return FolderStore(expand_path(location).absolute())

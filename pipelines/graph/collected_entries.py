@@ -1,0 +1,142 @@
+"""The entries of a graph, collected member by member: what comes of what, by label."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import cast
+
+from advcore.derived import Derivation
+from advcore.learnt import with_learnt
+from advcore.pipelines.claims import Claim
+from advcore.pipelines.graph.entries import (
+    DerivedEntry,
+    data_of,
+    fit_of,
+    label_in,
+    model_of,
+    training_of,
+)
+from advcore.pipelines.graph.layout import DerivedData, Layout, Planned, PlannedFit
+from advcore.pipelines.graph.loader import Loader, StandIn
+from advcore.pipelines.graph.members import Member
+from advcore.pipelines.graph.settings import GraphStudy
+from advcore.pipelines.settings import schema
+from advcore.pipelines.training.settings import Training
+from advcore.workers.datasets import Dataset, DataSpec
+from advcore.workers.datasets.derived import Derived
+from advcore.workers.errors import InputError, named
+from advcore.workers.made import Making
+from advcore.workers.models import ModelSpec
+
+
+class Entries:
+    """The members of a graph as typed values; add each after those that it needs."""
+
+    def __init__(self, study: GraphStudy, load: Loader) -> None:
+        self._study = study
+        self._load = load
+        self._data: dict[str, DataSpec] = {}
+        self._derived: dict[str, DerivedData] = {}
+        self._networks: dict[str, ModelSpec] = {}
+        self._trainings: dict[str, Training] = {}
+        self._starts: dict[str, str] = {}
+        self._fits: dict[str, PlannedFit] = {}
+
+    def layout(self, planned: tuple[Planned, ...], claims: Mapping[str, Claim]) -> Layout:
+        """Return the layout of all that was added."""
+        return Layout(
+            self._data,
+            self._networks,
+            planned,
+            self._trainings,
+            self._starts,
+            claims,
+            self._derived,
+            self._fits,
+        )
+
+    def add(self, section: str, member: Member) -> None:
+        """Add a member; those of probes and tables are no business of this class.
+
+        Raises InputError, with its place in the document, for what cannot work.
+        """
+        if section == "data_sets":
+            self._add_data(member)
+        elif section == "models":
+            self._add_model(member)
+        elif section == "fits":
+            self._fits[member.label] = fit_of(member, self._study.run)
+
+    def _add_data(self, member: Member) -> None:
+        entry = data_of(member)
+        if isinstance(entry, DataSpec):
+            self._data[member.label] = entry
+            return
+        at = f"data_sets.{member.family}"
+        own = _derived(member.label, entry, self._derived)
+        spec = DataSpec(f"derived:{member.settings['kind']}-{self._definition(entry)}")
+        sources = {source: self._load(self._data[source]) for source in own.sources}
+        with named(at):
+            dataset = derived_here(own, sources)
+        self._load.provide(spec, dataset)
+        self._data[member.label], self._derived[member.label] = spec, own
+
+    def _definition(self, entry: DerivedEntry) -> str:
+        """Return a hash of how a data set comes about, for names: equal where it is the same."""
+        settings = with_learnt(
+            entry.settings, lambda own: replace(own, name=repr(self._fits[own.name]))
+        )
+        network = "" if entry.network is None else self._network_text(entry.network)
+        sources = [repr(self._data[source]) for source in entry.sources]
+        own = {**schema.unstructure(settings), "of": sources}
+        text = json.dumps([own, network, entry.seed], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+    def _network_text(self, label: str) -> str:
+        training = self._trainings.get(label)
+        return training.name if training else repr(self._networks[label])
+
+    def _add_model(self, member: Member) -> None:
+        model, at, label = model_of(member), f"models.{member.family}", member.label
+        if isinstance(model, ModelSpec):
+            self._networks[label] = model
+            return
+        spec, start = self._data[label_in(model.data)], ""
+        if model.start is not None:
+            begins = self._starts[label] = label_in(model.start)
+            if begins not in self._trainings and self._networks[begins].checkpoint is None:
+                raise InputError(
+                    f"{at}.start: {begins} is neither trained nor has a checkpoint: there are no "
+                    "weights to begin with"
+                )
+            start = self._network_text(begins)
+        training = training_of(model, at, spec, self._load(spec), start, self._study.run)
+        self._trainings[label] = training
+        self._networks[label] = replace(training.network, wrapper=model.wrapper)
+
+
+def _derived(label: str, entry: DerivedEntry, known: Mapping[str, DerivedData]) -> DerivedData:
+    sources, first = entry.sources, entry.sources[0]
+    root = known[first].root if first in known else first
+    if entry.network is None:
+        chosen = cast(Derived, entry.settings)
+        return DerivedData(label, sources, chosen, None, label if len(sources) > 1 else root)
+    making = Making(cast(Derivation, entry.settings))
+    made = Planned("data_sets", label, label, {}, entry.network, first, making)
+    return DerivedData(label, sources, None, made, root, entry.seed)
+
+
+def derived_here(own: DerivedData, sources: Mapping[str, Dataset]) -> Dataset:
+    """Return a data set that comes of others, by their labels, or what stands in for it.
+
+    It is there where no network is needed and its sources are. Raises InputError where the sources
+    do not fit.
+    """
+    if own.made is not None:
+        source = sources[own.sources[0]]
+        return StandIn.of(source, own.stays_in_box(source.in_box))
+    assert own.chosen is not None
+    dataset = own.chosen.apply(sources)
+    missing = any(isinstance(one, StandIn) for one in sources.values())
+    return StandIn.of(dataset, dataset.in_box) if missing else dataset

@@ -1,0 +1,169 @@
+"""The work of a graph: trainings, derived data and fits, and measuring beside them."""
+
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from dataclasses import replace
+
+from tqdm import tqdm
+
+from advcore.pipelines.graph.collecting import last_line
+from advcore.pipelines.graph.layout import Layout, Planned
+from advcore.pipelines.graph.loader import Loader
+from advcore.pipelines.graph.making import DataMaking, Fitting
+from advcore.pipelines.graph.plan import prepare_layout
+from advcore.pipelines.graph.products import Products
+from advcore.pipelines.graph.settings import GraphStudy
+from advcore.pipelines.graph.side_by_side import Trainings
+from advcore.pipelines.tracking.checkpoints import upload_checkpoints
+from advcore.probes import Comparison
+from advcore.workers.datasets import Dataset
+from advcore.workers.errors import InputError
+from advcore.workers.stores.store import open_store
+from advcore.workers.tasks import Runner, Task, TaskResult, Work
+
+
+class Execution:
+    """A graph on its way: what comes of what is released as soon as its inputs are there.
+
+    `products` are what is there, `measured` the results of shards that were measured beside it.
+    """
+
+    def __init__(
+        self,
+        study: GraphStudy,
+        layout: Layout,
+        load: Loader,
+        location: str,
+        locks: ExitStack,
+    ) -> None:
+        self.products = Products(study, layout, load, location, lambda: open_store(location))
+        self.measured: list[TaskResult] = []
+        self._study = study
+        self._load = load
+        self._trainings = Trainings(study, self.products, load, locks)
+        self._making = DataMaking(self.products)
+        self._fitting = Fitting(self.products)
+        self._asked: set[tuple[str, str]] = set()
+        self._datasets: dict[str, Dataset] = {}
+        self._works = False
+
+    @property
+    def failed(self) -> list[TaskResult]:
+        """The results of trainings, shards and fits that failed; what is behind them is missing."""
+        return [*self._trainings.failed, *self._making.failed, *self._fitting.failed]
+
+    @property
+    def datasets(self) -> dict[str, Dataset]:
+        """The data sets that are there, by name; the same mapping grows as they come."""
+        self._see_data()
+        return self._datasets
+
+    def released(self) -> list[Work]:
+        """Return the work whose inputs are there, and that was not released before.
+
+        Shards are measured beside other work alone.
+        """
+        found: list[Work] = []
+        while True:
+            before = self._there()
+            found += self._trainings.released()
+            self.products.settle()
+            found += self._making.released()
+            found += self._fitting.released()
+            if self._there() == before:
+                break
+        self._see_data()
+        self._works |= bool(found)
+        return [*found, *(self._measurable() if self._works else [])]
+
+    def after(self, result: TaskResult) -> Sequence[Work]:
+        """Note a last result, and return what it releases."""
+        for part in (self._trainings, self._making, self._fitting):
+            more = part.took(result)
+            if more is not None:
+                return [*more, *self.released()]
+        self.measured.append(result)
+        return []
+
+    def progressed(self, result: TaskResult) -> None:
+        """Note a result, also of a slice of a training that is not its last."""
+        self._trainings.progressed(result)
+
+    def _there(self) -> tuple[int, int, int]:
+        products = self.products
+        return len(products.networks), len(products.data), len(products.fits)
+
+    def _see_data(self) -> None:
+        for name in self.products.data - self._datasets.keys():
+            self._datasets[name] = self._load(self.products.layout.data[name])
+
+    def _measurable(self) -> list[Task]:
+        """Return the shards whose inputs came since the last call, if the store lacks them.
+
+        Comparisons wait until all networks are there.
+        """
+        new = [own for own in self.products.layout.planned if self._is_new(own)]
+        if not new:
+            return []
+        self._asked |= {(own.label, own.probe) for own in new}
+        layout, names = self.products.layout, {own.network for own in new}
+        part = replace(
+            layout,
+            networks={name: spec for name, spec in layout.networks.items() if name in names},
+            planned=tuple(replace(own, settings=self.products.keyed(own.settings)) for own in new),
+            claims={},
+        )
+        tasks = prepare_layout(self._study, part, self._load).all_tasks()
+        store = self.products.store()
+        missing = set(store.missing(task.key for task in tasks))
+        return upload_checkpoints([task for task in tasks if task.key in missing], store)
+
+    def _is_new(self, own: Planned) -> bool:
+        return (
+            (own.label, own.probe) not in self._asked
+            and not isinstance(own.settings, Comparison)
+            and self.products.measurable(own)
+        )
+
+
+def execute(
+    study: GraphStudy,
+    layout: Layout,
+    load: Loader,
+    runner: Runner,
+    location: str,
+) -> tuple[Layout, list[TaskResult]]:
+    """Train, make and learn what a graph names, and measure beside it what is there.
+
+    Return the layout with what is there, the results of the shards that were measured, and those
+    of what failed; shards that failed are measured again later. What fails takes what is behind it
+    along, nothing else. `location` is the place of the store.
+
+    Raises InputError, before any work, for what cannot work, and where nothing is left.
+    """
+    with ExitStack() as locks:
+        execution = Execution(study, layout, load, location, locks)
+        first = execution.released()
+        if first:
+            _collect(study.name, execution, runner, first)
+    left = execution.products.reported()
+    if not left.planned:
+        lines = [f"{own.name}: {last_line(own.error)}" for own in execution.failed]
+        raise InputError(f"nothing can be measured: {'; '.join(lines)}")
+    return left, [own for own in execution.measured if own.ok] + execution.failed
+
+
+def _collect(name: str, execution: Execution, runner: Runner, first: Sequence[Work]) -> None:
+    """Run the tasks to their end, with a bar of epochs, or of shards where nothing is trained."""
+    trainings = execution.products.layout.trainings.values()
+    epochs = {own.name: own.recipe.epochs for own in trainings}
+    total = sum(epochs.values()) or None
+    with (
+        tqdm(total=total, desc=f"prepare {name}", unit="step", file=sys.stderr) as bar,
+        closing(runner.run(first, execution.datasets, execution.after)) as coming,
+    ):
+        for result in coming:
+            execution.progressed(result)
+            bar.set_postfix_str(result.name if result.ok else f"{result.name} FAILED", False)
+            bar.update(len(result.metrics) if result.metrics or total else 1)

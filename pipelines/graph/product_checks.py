@@ -1,0 +1,48 @@
+"""Checks of derived data sets and fits before any work, with untrained networks and stand-ins."""
+
+from collections.abc import Callable
+from functools import partial
+
+from advcore.fits import FitSamples
+from advcore.pipelines.graph.layout import Layout
+from advcore.pipelines.graph.loader import Loader
+from advcore.pipelines.graph.settings import AnyStudy
+from advcore.pipelines.tracking.checkpoints import resolve_checkpoint
+from advcore.workers.datasets import Dataset
+from advcore.workers.errors import USERS_ERRORS, InputError, named
+from advcore.workers.model_checks import check_box
+from advcore.workers.models import content_hash
+from advcore.workers.paths import expand_path
+
+
+def check_products(study: AnyStudy, layout: Layout, load: Loader) -> None:
+    """Check that derived data sets can be made and fits learnt. Raises InputError where not."""
+    for own in layout.derived.values():
+        if own.made is not None:
+            at, settings = f"data_sets.{own.label}", own.made.settings
+            source = load(layout.data[own.made.data])
+            check_box(at, settings, source)
+            classes = _classes(study, layout, load, own.made.network, source)
+            _validate(at, partial(settings.validate, source.shape, classes))
+    for fit in layout.fits.values():
+        at, source = f"fits.{fit.label}", load(layout.data[fit.data])
+        check_box(at, fit.settings, source)
+        classes = _classes(study, layout, load, fit.network, source)
+        samples = FitSamples(source.shape, classes, len(source), fit.seed)
+        _validate(at, partial(fit.settings.validate, samples))
+
+
+def _classes(study: AnyStudy, layout: Layout, load: Loader, label: str, dataset: Dataset) -> int:
+    """Return the number of a network's logits, from the first images of a data set."""
+    out = expand_path(study.run.out).absolute()
+    with named(f"model {label}"):
+        spec = resolve_checkpoint(layout.networks[label], study.run.tracking_uri, out)
+        return load.check(f"model {label}", spec, content_hash(spec), dataset).classes
+
+
+def _validate(at: str, validate: Callable[[], None]) -> None:
+    try:
+        validate()
+    except USERS_ERRORS as error:
+        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+        raise InputError(f"{at}: {kind}{error}") from error
