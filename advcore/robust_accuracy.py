@@ -205,7 +205,7 @@ def _budget(attack: Attack, known: Bounds, case: _Case) -> Bounds:
         torch.isfinite(known.distance), torch.nan
     )
 
-    def strike(rows: Tensor, places: Tensor) -> Tensor:
+    def attack_rows(rows: Tensor, places: Tensor) -> Tensor:
         """Attack the samples `rows` at these places of the grid; those that break."""
         own = with_budget(attack, grid[places])
         result = own(
@@ -229,12 +229,12 @@ def _budget(attack: Attack, known: Bounds, case: _Case) -> Bounds:
     below = (place > 0) & torch.isfinite(known.distance)
     rows, unknown = below.nonzero()[:, 0], ((place > 0) & ~below).nonzero()[:, 0]
     while len(rows):
-        broken = strike(rows, place[rows] - 1)
+        broken = attack_rows(rows, place[rows] - 1)
         rows = broken[place[broken] > 0]
     for step in range(len(grid) - 1):
         if not len(unknown):
             break
-        strike(unknown, torch.full_like(unknown, step))
+        attack_rows(unknown, torch.full_like(unknown, step))
         unknown = unknown[torch.isinf(distance[unknown])]
     broken_at = torch.where(known.broken_at == 0, 0, grid[place])
     own_broken_at = torch.where(own_distance.isnan(), torch.nan, grid[place]).masked_fill(

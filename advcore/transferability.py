@@ -17,7 +17,7 @@ def fooled(classifier: Classifier, images: Tensor, adversarial: Tensor) -> Tenso
     return predict(classifier, images) != predict(classifier, adversarial)
 
 
-def lengthened(images: Tensor, adversarial: Tensor, scale: float, box: bool) -> Tensor:
+def scale_perturbation(images: Tensor, adversarial: Tensor, scale: float, box: bool) -> Tensor:
     """Return `x + scale (x' - x)` for images x and x' `(B, C, H, W)`, cut to [0, 1] in a box.
 
     A minimal perturbation ends where its own network's boundary is crossed, and most networks'

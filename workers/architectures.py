@@ -65,7 +65,8 @@ def _imported(name: str) -> Callable[..., Any]:
         factory = getattr(importlib.import_module(module), attribute)
     except USERS_ERRORS as error:
         raise InputError(
-            f"cannot import architecture {name!r} ({_told(error)}): is its folder on PYTHONPATH?"
+            f"cannot import architecture {name!r} ({_one_line(error)}): is its folder on "
+            "PYTHONPATH?"
         ) from error
     if not callable(factory):
         raise InputError(
@@ -107,7 +108,7 @@ def _call(name: str, factory: Callable[..., Any], arguments: Mapping[str, Any]) 
     except USERS_ERRORS as error:
         raise InputError(
             f"architecture {name} cannot be made with arguments {arguments!r} "
-            f"({_told(error)}): check arguments and classes, or correct the factory"
+            f"({_one_line(error)}): check arguments and classes, or correct the factory"
         ) from error
     if not isinstance(network, nn.Module):
         raise InputError(
@@ -116,7 +117,7 @@ def _call(name: str, factory: Callable[..., Any], arguments: Mapping[str, Any]) 
     return network
 
 
-def _told(error: BaseException) -> str:
-    """An exception in one line: its type and the first line of its message."""
+def _one_line(error: BaseException) -> str:
+    """Return an exception in one line: its type and the first line of its message."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

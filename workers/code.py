@@ -64,7 +64,7 @@ def source_hash(name: str) -> str:
     inside functions; of installed packages it is the version. Raises InputError where the module
     cannot be imported or tells no source.
     """
-    reached, digest = reach(name), hashlib.sha256()
+    reached, digest = find_modules(name), hashlib.sha256()
     for module, file in sorted(reached.files.items()):
         digest.update(f"{module} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
     for distribution, version in sorted(reached.versions.items()):
@@ -101,7 +101,7 @@ def unseen_imports(settings: Any) -> dict[str, str]:
 
     The modules are those behind names in the settings.
     """
-    modules = {module for name in own_names(settings) for module in reach(name).unseen}
+    modules = {module for name in own_names(settings) for module in find_modules(name).unseen}
     return {
         module: f"{module} imports modules by names that it computes: their code was not "
         "looked at, so that a change in it "
@@ -110,7 +110,7 @@ def unseen_imports(settings: Any) -> dict[str, str]:
     }
 
 
-def reach(name: str) -> Reach:
+def find_modules(name: str) -> Reach:
     """Return what `package.module:attribute` reaches.
 
     Raises InputError where its module cannot be imported or tells no source.

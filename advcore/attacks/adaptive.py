@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from advcore import norms
-from advcore.attacks.ascent import better, evaluate, movable
+from advcore.attacks.ascent import better, evaluate, free_gradient
 from advcore.attacks.attack import SearchResult
 from advcore.attacks.ball import Ball
 from advcore.attacks.budget import check_eps
@@ -221,6 +221,6 @@ class _Sparsening:
     def move(self, state: State, first: bool) -> Tensor:
         """The next iterates."""
         pixels = state.current[0].numel()
-        free = movable(state.gradient, state.current) if state.ball.box else state.gradient
+        free = free_gradient(state.gradient, state.current) if state.ball.box else state.gradient
         direction = norms.sparse_steepest(free, (state.share * pixels).long().clamp(min=1))
         return state.ball.project(state.current + per_sample(state.step, direction) * direction)

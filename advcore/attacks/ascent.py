@@ -25,8 +25,8 @@ def evaluate(
     return differentiate(classifier, images, lambda logits: objective(logits, criterion))
 
 
-def movable(gradient: Tensor, images: Tensor) -> Tensor:
-    """The gradient without the coordinates that it would push out of the box."""
+def free_gradient(gradient: Tensor, images: Tensor) -> Tensor:
+    """Return the gradient without the coordinates that it would push out of the box."""
     return gradient * torch.where(gradient > 0, images < 1, images > 0)
 
 
@@ -126,6 +126,6 @@ class _Best:
 
 def _direction(ball: Ball, gradient: Tensor, images: Tensor) -> Tensor:
     if ball.norm is norms.L1:
-        free = movable(gradient, images) if ball.box else gradient
+        free = free_gradient(gradient, images) if ball.box else gradient
         return norms.sparse_steepest(free, max(1, int(L1_SHARE * gradient[0].numel())))
     return ball.norm.steepest(gradient)

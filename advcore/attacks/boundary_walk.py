@@ -19,8 +19,8 @@ from advcore.objectives import Objective
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
-    """The view that one step has of its samples.
+class Iterate:
+    """The iterates of one step, with what is known of them.
 
     The `images` `(B, *shape)` where it stands and their `perturbations`, the objective's `value`
     `(B,)` and `gradient` there, which are adversarial (`found`), and the length of the `shortest`
@@ -35,7 +35,7 @@ class Look:
     shortest: Tensor
 
 
-Move = Callable[[int, Look], Tensor]
+Move = Callable[[int, Iterate], Tensor]
 """Function from the number of the step, 0 first, and what it sees to the next images `(B,
 *shape)`."""
 
@@ -68,7 +68,7 @@ def walk(
         shortest = torch.where(better, sizes, shortest)
         result = torch.where(per_sample(better, images), current, result)
         if step + 1 < steps:
-            current = move(step, Look(current, perturbations, value, gradient, found, shortest))
+            current = move(step, Iterate(current, perturbations, value, gradient, found, shortest))
     result = torch.where(per_sample(shortest.isinf(), images), current, result)
     spent = torch.full((len(images),), steps, dtype=torch.int64, device=images.device)
     return SearchResult(result, spent, spent.clone())

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from advcore import norms
 from advcore.attacks.attack import Adversarial, SearchResult, Status
-from advcore.attacks.boundary_walk import Look, cosine, walk
+from advcore.attacks.boundary_walk import Iterate, cosine, walk
 from advcore.attacks.search import solve
 from advcore.classifier import Classifier, logits_of
 from advcore.criteria import Criterion
@@ -121,12 +121,12 @@ class DDN:
         def objective(logits: Tensor, criterion: Criterion) -> Tensor:
             return soft_margin(logits if scale is None else logits * scale[:, None], criterion)
 
-        def move(step: int, look: Look) -> Tensor:
+        def move(step: int, iterate: Iterate) -> Tensor:
             nonlocal radius
             shorter, longer = radius * (1 - self.gamma), radius * (1 + self.gamma)
-            radius = torch.where(look.found, shorter, longer).minimum(farthest)
+            radius = torch.where(iterate.found, shorter, longer).minimum(farthest)
             length = cosine(self.step, self.last_step, step, self.steps)
-            turned = look.perturbations + length * norms.L2.steepest(look.gradient)
+            turned = iterate.perturbations + length * norms.L2.steepest(iterate.gradient)
             return self._snap(images + per_sample(radius, images) * norms.L2.steepest(turned))
 
         tries = walk(classifier, images, criterion, objective, norms.L2, self.steps, move)

@@ -32,7 +32,7 @@ class DeepFool:
 
     Two things save passes. The first linearisation takes the gradients of all classes, the later
     ones those of the classes that may be the closest by how long their gradients were
-    (`linearisation.closest_again`): a heuristic, by which a step may go to another class than the
+    (`linearisation.update_closest`): a heuristic, by which a step may go to another class than the
     closest. In DCT blocks, on a LeNet, one margin of 20 differs by it from that of all gradients,
     up or down. And whether `x + (1 + overshoot) r` is adversarial is asked only where it may be: at
     once after a step that seems to arrive; else after the next linearisation, where a class is so
@@ -110,7 +110,7 @@ class DeepFool:
                 if not len(walk.active):
                     break
             boundary = walk.boundary
-            way = self._reach(
+            way = self._way_to_boundary(
                 norm,
                 walk.current,
                 boundary.normal,
@@ -121,7 +121,7 @@ class DeepFool:
                     boundary.gap
                     + (boundary.normal * (walk.current - walk.origin)).flatten(1).sum(1)
                 ).clamp(min=0)
-                feet[walk.active] = walk.origin + self._reach(
+                feet[walk.active] = walk.origin + self._way_to_boundary(
                     norm, walk.origin, boundary.normal, beyond
                 )
             current, length = self._clip(walk.current + way), norm.size(way)
@@ -177,7 +177,7 @@ class DeepFool:
             margin[unturned] = climb.take(unturned).margin(way[unturned])
         return shrink_to_boundary(climb, way, margin)
 
-    def _reach(self, norm: Norm, origin: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
+    def _way_to_boundary(self, norm: Norm, origin: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
         """Return the way to a linearised boundary.
 
         It is 0 where no gradient differs, or where the box leaves none.

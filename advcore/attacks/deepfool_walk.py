@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from advcore.attacks.linearisation import Closest, closest_again
+from advcore.attacks.linearisation import Closest, update_closest
 from advcore.classifier import Classifier, logits_of, take_rows
 from advcore.criteria import Criterion
 from advcore.norms import Norm
@@ -83,7 +83,9 @@ class LinearisedWalk:
 
     def linearised(self, norm: Norm) -> "LinearisedWalk":
         """Return the walk linearised at the current images."""
-        boundary = closest_again(norm, self.classifier, self.current, self.criterion, self.boundary)
+        boundary = update_closest(
+            norm, self.classifier, self.current, self.criterion, self.boundary
+        )
         self.queries[self.active] += boundary.looks
         self.gradients[self.active] += boundary.looks
         return replace(self, boundary=boundary, shrinkage=boundary.gap / self.boundary.gap)

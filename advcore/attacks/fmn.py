@@ -10,7 +10,7 @@ from advcore import norms
 from advcore.attacks import ascent, l0
 from advcore.attacks.attack import Adversarial, SearchResult, Status
 from advcore.attacks.ball import Ball
-from advcore.attacks.boundary_walk import Look, cosine, walk
+from advcore.attacks.boundary_walk import Iterate, cosine, walk
 from advcore.attacks.search import solve
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
@@ -115,13 +115,13 @@ class FMN:
         low, high = (-images, 1 - images) if self.box else (-everywhere, everywhere)
         farthest = norm.size(torch.maximum(-low, high))
 
-        def move(step: int, look: Look) -> Tensor:
+        def move(step: int, iterate: Iterate) -> Tensor:
             nonlocal eps
             gamma = cosine(self.gamma, self.last_gamma, step, self.steps)
-            eps = self._radius(norm, eps, gamma, look, images).clamp(min=0).minimum(farthest)
+            eps = self._radius(norm, eps, gamma, iterate, images).clamp(min=0).minimum(farthest)
             length = cosine(first, first * self.last_step, step, self.steps)
-            way = look.perturbations + length * norms.L2.steepest(
-                self._free(look) if norm is norms.L2 else look.gradient
+            way = iterate.perturbations + length * norms.L2.steepest(
+                self._free(iterate) if norm is norms.L2 else iterate.gradient
             )
             if norm is l0.L0:
                 return images + l0.keep_best(way, eps, low, high)
@@ -133,10 +133,12 @@ class FMN:
 
         return walk(classifier, images, criterion, logit_margin, norm, self.steps, move)
 
-    def _radius(self, norm: Norm, eps: Tensor, gamma: float, look: Look, images: Tensor) -> Tensor:
+    def _radius(
+        self, norm: Norm, eps: Tensor, gamma: float, iterate: Iterate, images: Tensor
+    ) -> Tensor:
         """The next radius `(B,)`."""
-        gap = look.value.abs()
-        gradient = self._free(look)
+        gap = iterate.value.abs()
+        gradient = self._free(iterate)
         if norm is l0.L0:
             shrunk = torch.minimum(eps - 1, ((1 - gamma) * eps).floor())
             grown = torch.maximum(eps + 1, ((1 + gamma) * eps).floor())
@@ -153,10 +155,14 @@ class FMN:
             shrunk, grown = (1 - gamma) * eps, (1 + gamma) * eps
             slope = norm.dual(gradient)
             distance = torch.where(slope > 0, gap / slope, 0)
-            guess = torch.maximum(grown, (1 + gamma) * (norm.size(look.perturbations) + distance))
-        outside = torch.where(look.shortest.isfinite(), grown, guess)
-        return torch.where(look.found, shrunk.minimum(look.shortest), outside)
+            guess = torch.maximum(
+                grown, (1 + gamma) * (norm.size(iterate.perturbations) + distance)
+            )
+        outside = torch.where(iterate.shortest.isfinite(), grown, guess)
+        return torch.where(iterate.found, shrunk.minimum(iterate.shortest), outside)
 
-    def _free(self, look: Look) -> Tensor:
+    def _free(self, iterate: Iterate) -> Tensor:
         """The gradient without what the box does not let move."""
-        return ascent.movable(look.gradient, look.images) if self.box else look.gradient
+        return (
+            ascent.free_gradient(iterate.gradient, iterate.images) if self.box else iterate.gradient
+        )

@@ -98,7 +98,7 @@ def closest(
     )
 
 
-def closest_again(
+def update_closest(
     norm: Norm, classifier: Classifier, images: Tensor, criterion: Criterion, last: Closest
 ) -> Closest:
     """Like `closest`, with gradients of those goals alone that may be the closest.

@@ -100,14 +100,14 @@ class MinimalNorm:
         twice = climb.take(torch.cat([everyone, everyone]))
         starts = torch.cat([first, torch.zeros_like(first)])
         sizes, ways = self._descend(norm, twice, starts, first.repeat(2, *[1] * (first.dim() - 1)))
-        self._draw_back(norm, twice, sizes, ways)
+        self._shrink_found(norm, twice, sizes, ways)
         best = sizes.view(2, -1).argmin(0) * len(images) + everyone
         shortest, sizes = ways[best], sizes[best]
         missed = torch.isinf(sizes).nonzero()[:, 0]
         if len(missed):
             own = climb.take(missed)
             ways, lengths = self._fallback(norm, own)
-            self._draw_back(norm, own, lengths, ways)
+            self._shrink_found(norm, own, lengths, ways)
             shortest[missed], sizes[missed] = ways, lengths
         broken = torch.isfinite(sizes).nonzero()[:, 0]
         if len(broken) and self.refinement:
@@ -117,7 +117,7 @@ class MinimalNorm:
         result = images + shortest
         return SearchResult(result, climb.queries, climb.gradients)
 
-    def _draw_back(self, norm: Norm, climb: Climb, sizes: Tensor, ways: Tensor) -> None:
+    def _shrink_found(self, norm: Norm, climb: Climb, sizes: Tensor, ways: Tensor) -> None:
         """Draw the perturbations whose size is finite back to the boundary, in place.
 
         There two descents, whose radii take the same values, can be compared.

@@ -20,7 +20,7 @@ from advcore.probes.charts import Chart, Lines, Maps, Series, shares
 from advcore.probes.probe import NOBODY, Batch, Curve, Summary, median
 from advcore.probes.table import Table
 from advcore.randomness import Randomness
-from advcore.transferability import fooled, lengthened, transfer_rates
+from advcore.transferability import fooled, scale_perturbation, transfer_rates
 
 RATE = (
     "Transfer rate: of the images found on the network attacked, those that change the "
@@ -88,7 +88,7 @@ class Transfer:
                 classifier, batch.inputs, Untargeted(predict(classifier, batch.inputs)), randomness
             )
             tried = [
-                lengthened(batch.inputs, result.images, scale, keeps_box(self.attack))
+                scale_perturbation(batch.inputs, result.images, scale, keeps_box(self.attack))
                 for scale in self.scales
             ]
             changed = [

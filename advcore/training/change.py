@@ -65,8 +65,8 @@ def changed(recipe: Any, changes: tuple[Change, ...]) -> Any:
     return recipe
 
 
-def numbers_of(recipe: Any, names: Iterable[str]) -> dict[str, float]:
-    """The recipe's numbers of these dotted names, without its changes."""
+def read_numbers(recipe: Any, names: Iterable[str]) -> dict[str, float]:
+    """Return the recipe's numbers of these dotted names, without its changes."""
     found: dict[str, float] = {}
 
     def read(name: str) -> Callable[[float], float]:

@@ -166,11 +166,13 @@ def indices(samples: int, numbers: int) -> Iterator[np.ndarray]:
         left -= piece
 
 
-def _drawn(statistic: Callable[..., np.ndarray], columns: list[np.ndarray]) -> Iterator[np.ndarray]:
+def _resampled(
+    statistic: Callable[..., np.ndarray], columns: list[np.ndarray]
+) -> Iterator[np.ndarray]:
     for index in indices(columns[0].shape[1], columns[0].size):
         yield statistic(*(column[:, index] for column in columns))
 
 
 def draws(statistic: Callable[..., np.ndarray], columns: list[np.ndarray]) -> np.ndarray:
     """Apply `statistic` to resampled columns, see `of_smooth`; the draws are the last axis."""
-    return np.concatenate(list(_drawn(statistic, columns)), axis=-1)
+    return np.concatenate(list(_resampled(statistic, columns)), axis=-1)

@@ -7,7 +7,7 @@ from advcore.pipelines.graph.settings import AnyStudy
 from advcore.pipelines.graph.trained_models import recipes_of
 from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.shipped import find
-from advcore.workers.code import own_names, reach
+from advcore.workers.code import find_modules, own_names
 from advcore.workers.datasets.origin import files
 from advcore.workers.paths import expand_path
 from advcore.workers.stores.folder_store import FolderStore
@@ -32,7 +32,7 @@ def input_files(study: AnyStudy, layout: Layout) -> Stats | None:
         *(schema.unstructure(spec) for spec in layout.networks.values()),
         *(schema.load_yaml(recipe) for recipe in recipes),
     ]
-    modules = [file for name in own_names(settings) for file in reach(name).witnesses]
+    modules = [file for name in own_names(settings) for file in find_modules(name).witnesses]
     held = [file for found in data for file in found or ()]
     try:
         return stats([*recipes, *held, *own, *modules])

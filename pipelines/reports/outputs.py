@@ -24,7 +24,7 @@ class Outputs:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.paths: list[Path] = []
-        self._before = _listed(folder)
+        self._before = _read_list(folder)
 
     def path(self, name: str) -> Path:
         """Return the path to write the file `name`, which may contain slashes."""
@@ -58,7 +58,7 @@ class Outputs:
             unfinished.write_text(json.dumps(sorted(set(names)), indent=0), encoding="utf-8")
 
 
-def _listed(folder: Path) -> list[str]:
+def _read_list(folder: Path) -> list[str]:
     """Return the names on the folder's list that lie inside it; none without a list."""
     try:
         names = json.loads((folder / LIST).read_text(encoding="utf-8"))

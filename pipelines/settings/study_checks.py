@@ -69,10 +69,10 @@ def _wrong(value: Any, kind: Any, at: str) -> Iterator[str]:
         reasons = [list(_wrong(value, part, at)) for part in parts]
         if all(reasons):
             inside = [own for own in reasons if not own[0].startswith(f"{at}: expected")]
-            yield from inside[0] if inside else [_expected(_named(kind), value, at)]
+            yield from inside[0] if inside else [_expected(_type_in_words(kind), value, at)]
     elif origin is Literal:
         if not any(type(value) is type(own) and value == own for own in parts):
-            yield _expected(_named(kind), value, at) + suggestion(value, parts)
+            yield _expected(_type_in_words(kind), value, at) + suggestion(value, parts)
     elif _is(origin or kind, Mapping):
         yield from _of_mapping(value, parts, at)
     elif _is(origin or kind, Sequence) and kind is not str:
@@ -80,7 +80,7 @@ def _wrong(value: Any, kind: Any, at: str) -> Iterator[str]:
     elif kind in PLAIN:
         taken = PLAIN[kind][1]
         if not isinstance(value, taken) or (isinstance(value, bool) and kind is not bool):
-            yield _expected(_named(kind), value, at)
+            yield _expected(_type_in_words(kind), value, at)
     elif isinstance(kind, type) and kind is not Any:
         yield from _of_class(value, kind, at)
 
@@ -114,7 +114,7 @@ def _of_class(value: Any, kind: type, at: str) -> Iterator[str]:
     if isinstance(value, (type, Mapping, *_BUILT_IN) if seam else type) or not (
         seam or isinstance(value, kind)
     ):
-        yield _expected(_named(kind), value, at) + _hint(value, kind)
+        yield _expected(_type_in_words(kind), value, at) + _hint(value, kind)
         return
     if seam:
         try:
@@ -150,10 +150,10 @@ def _expected(wanted: str, value: Any, at: str) -> str:
     return f"{at}: expected {wanted}, got {_came(value)}"
 
 
-def _named(kind: Any) -> str:
+def _type_in_words(kind: Any) -> str:
     """Return a type in words, with its article."""
     if get_origin(kind) in (Union, types.UnionType):
-        return " or ".join(map(_named, get_args(kind)))
+        return " or ".join(map(_type_in_words, get_args(kind)))
     if get_origin(kind) is Literal:
         return f"one of {joined(get_args(kind))}"
     if kind in PLAIN:

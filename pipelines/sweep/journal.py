@@ -57,7 +57,7 @@ class Journal:
         self._since: dict[str, tuple[float, float]] = {}
         self._environment = environment_tags()
 
-    def remembered(self) -> list[Point]:
+    def begun_points(self) -> list[Point]:
         """Return the points of this sweep that were begun, in their order."""
         every = [read_trial(path) for path in (self.folder / "trials").glob("*.json")]
         own = [trial for trial in every if trial is not None and trial.sweep == self.plan.identity]
@@ -83,7 +83,7 @@ class Journal:
         Also return how many more a searcher is to choose.
         """
         sweep = self.plan.sweep
-        for point in sweep.points() or self.remembered():
+        for point in sweep.points() or self.begun_points():
             self.expect(point)
         todo = [trial.point for trial in self.trials.values() if trial.status not in ENDED]
         searched = isinstance(sweep.searcher, Optuna)
@@ -105,7 +105,7 @@ class Journal:
         trial.epoch, trial.metrics = report.epoch, dict(report.metrics)
         if report.lineage != trial.lineage:
             trial.lineage = [dict(stretch) for stretch in report.lineage]
-            self._runs[key].log(Tags({"advcore.lineage": self.told(trial)}))
+            self._runs[key].log(Tags({"advcore.lineage": self.lineage_text(trial)}))
         self._count(trial)
         if report.rows is None:
             self._runs[key].log(Metrics(report.metrics, report.epoch))
@@ -163,7 +163,7 @@ class Journal:
             trial.key, f"{trial.number:03d} {label(self.plan.sweep.space, trial.point)}"
         )
 
-    def told(self, trial: Trial) -> str:
+    def lineage_text(self, trial: Trial) -> str:
         """Return a lineage in words: `weight=1; after epoch 2: weight=1.25`."""
         words = [
             (stretch["after"], label(self.plan.sweep.space, stretch["settings"]))

@@ -10,7 +10,7 @@ from advcore.pipelines.sweep.plan import Plan
 from advcore.pipelines.sweep.population import RECIPE, can_change_between_epochs
 from advcore.pipelines.sweep.space import Point
 from advcore.pipelines.training.settings import Training
-from advcore.training.change import Change, numbers_of
+from advcore.training.change import Change, read_numbers
 from advcore.workers.redaction import restored
 from advcore.workers.training.epoch_loop import ABOUT, STATE
 
@@ -38,7 +38,7 @@ def succeeding(plan: Plan, point: Point, folder: Path) -> Training:
         for name in plan.complete(point)
         if can_change_between_epochs(name)
     ]
-    now, wanted = numbers_of(training.recipe.after(done), names), numbers_of(anew.recipe, names)
+    now, wanted = read_numbers(training.recipe.after(done), names), read_numbers(anew.recipe, names)
     values = {name: value for name, value in wanted.items() if value != now[name]}
     if not values:
         return training
@@ -57,7 +57,7 @@ def trace_lineage(plan: Plan, point: Point, training: Training) -> Lineage:
     ]
     stretches: Lineage = []
     for after in (0, *(change.after for change in training.recipe.changes)):
-        numbers = numbers_of(
+        numbers = read_numbers(
             training.recipe.after(after), [name.removeprefix(RECIPE) for name in names]
         )
         settings = {**point, **{f"{RECIPE}{name}": number for name, number in numbers.items()}}

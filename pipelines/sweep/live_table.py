@@ -28,7 +28,7 @@ class Live:
         self._name, self._metric = name, metric
         self._stream = stream or sys.stderr
         self._drawn, self._last = 0, 0.0
-        self._told: dict[str, str] = {}
+        self._printed_status: dict[str, str] = {}
         self._start = time.monotonic()
 
     def __call__(self, journal: Journal) -> None:
@@ -43,10 +43,10 @@ class Live:
     def _tell(self, journal: Journal) -> None:
         """Print a line for each trial that has begun or ended."""
         for trial in journal.trials.values():
-            before = self._told.get(trial.key)
+            before = self._printed_status.get(trial.key)
             if trial.status != before and (before is not None or trial.status == "running"):
                 print(f"{self._name}: {self._line(journal, trial)}", file=self._stream, flush=True)
-            self._told[trial.key] = trial.status
+            self._printed_status[trial.key] = trial.status
 
     def _draw(self, journal: Journal) -> None:
         """Draw the table over the last one."""

@@ -127,7 +127,7 @@ class Plan:
             *held_out,
         )
 
-    def carried(self) -> "Plan":
+    def without_tracking_uri(self) -> "Plan":
         """Return the plan without MLflow's address, which may hold a password.
 
         Trials get this one: only the driver logs.

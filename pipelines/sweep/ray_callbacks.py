@@ -14,7 +14,7 @@ from advcore.pipelines.sweep.journal import Journal
 from advcore.pipelines.sweep.trial import TrialReport
 
 
-class Teller(tune.Callback):
+class JournalCallback(tune.Callback):
     """A callback of Tune that writes to the journal.
 
     Pickled it is empty: Tune pickles callbacks for a restore that never happens.

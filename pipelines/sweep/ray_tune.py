@@ -29,7 +29,7 @@ from advcore.pipelines.settings.sweep_runs import SweepSettings
 from advcore.pipelines.sweep import ray_tuners
 from advcore.pipelines.sweep.journal import Journal
 from advcore.pipelines.sweep.plan import Plan
-from advcore.pipelines.sweep.ray_callbacks import StopAll, Teller
+from advcore.pipelines.sweep.ray_callbacks import JournalCallback, StopAll
 from advcore.pipelines.sweep.space import Point
 from advcore.pipelines.sweep.trial import reports
 from advcore.workers.errors import InputError
@@ -113,9 +113,13 @@ def _tune(
     _quiet()
     states = {trial.key: trial.state for trial in journal.trials.values() if trial.state}
     trainable = tune.with_parameters(
-        _trial, plan=plan.carried(), states=states, storage=place.storage, metric=metric
+        _trial,
+        plan=plan.without_tracking_uri(),
+        states=states,
+        storage=place.storage,
+        metric=metric,
     )
-    teller = Teller(journal)
+    callback = JournalCallback(journal)
     population = isinstance(place.scheduler, PBT)
     tune.Tuner(
         tune.with_resources(trainable, {"cpu": place.settings.cpus, "gpu": place.settings.gpus}),
@@ -129,10 +133,10 @@ def _tune(
             reuse_actors=True,
             trial_dirname_creator=lambda trial: str(trial.trial_id),
         ),
-        run_config=_run_config(place, teller),
+        run_config=_run_config(place, callback),
     ).fit()
-    if teller.error is not None:
-        raise teller.error
+    if callback.error is not None:
+        raise callback.error
 
 
 def _quiet() -> None:
@@ -153,7 +157,7 @@ def _quiet() -> None:
         )
 
 
-def _run_config(place: Place, teller: Teller) -> tune.RunConfig:
+def _run_config(place: Place, callback: JournalCallback) -> tune.RunConfig:
     """Return where Tune stores this attempt, whom it tells, when it stops and tries again."""
     system, root = _located(place.storage)
     scheduler = place.scheduler
@@ -163,8 +167,8 @@ def _run_config(place: Place, teller: Teller) -> tune.RunConfig:
         name=f"attempt-{uuid4().hex[:8]}",
         storage_path=root,
         storage_filesystem=system,
-        callbacks=[teller],
-        stop=StopAll(lambda: teller.error is not None or place.over()),
+        callbacks=[callback],
+        stop=StopAll(lambda: callback.error is not None or place.over()),
         failure_config=tune.FailureConfig(max_failures=place.settings.retries),
         checkpoint_config=tune.CheckpointConfig(checkpoints),
         verbose=0,

@@ -107,7 +107,7 @@ def report_of(journal: Journal, ran: int, spent: str, folder: Path | None = None
     warnings = {name: sentence for name, sentence in found.items() if sentence}
     text = report_text(plan, trials, best, claims, choice, warnings, quantities)
     changed = [
-        f"- trial {trial.number}: {journal.told(trial)}"
+        f"- trial {trial.number}: {journal.lineage_text(trial)}"
         for trial in trials
         if len(trial.lineage) > 1
     ]

@@ -21,7 +21,7 @@ from advcore.pipelines.tracking.client import (
     CLIENT_SETTINGS,
     FIRST_CONTACT_SETTINGS,
     LAST_WORD_SETTINGS,
-    patience,
+    retry_settings,
 )
 from advcore.pipelines.tracking.record import Entry, Run
 from advcore.workers.errors import InputError, UnavailableError
@@ -136,7 +136,7 @@ class Ledger:
 
 
 def _write(entry: Callable[[], object]) -> None:
-    with patience(CLIENT_SETTINGS):
+    with retry_settings(CLIENT_SETTINGS):
         entry()
 
 
@@ -146,11 +146,11 @@ def start_run(record: Run, describe: Callable[[], None]) -> None:
     Raises InputError where that cannot be written; then the run is ended.
     """
     try:
-        with patience(FIRST_CONTACT_SETTINGS):
+        with retry_settings(FIRST_CONTACT_SETTINGS):
             record.start()
             describe()
     except BaseException as error:
-        with suppress(InputError), patience(LAST_WORD_SETTINGS):
+        with suppress(InputError), retry_settings(LAST_WORD_SETTINGS):
             record.end("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
         raise
 
@@ -172,7 +172,7 @@ def background_log(opened: Run, wait: float) -> Iterator[Log]:
     seconds only.
     """
     ledger = Ledger(lambda line: tqdm.write(f"advcore: {line}", file=sys.stderr))
-    log = Log(PatientRun(ledger, lambda: opened))
+    log = Log(BackgroundRun(ledger, lambda: opened))
     whole = False
     try:
         yield log
@@ -188,7 +188,7 @@ def background_log(opened: Run, wait: float) -> Iterator[Log]:
             print(f"advcore: not all is in MLflow: {log.unlogged}", file=sys.stderr)
 
 
-class PatientRun:
+class BackgroundRun:
     """A run whose entries are written by a ledger.
 
     `opened` opens the run itself, in the ledger's thread.
@@ -227,7 +227,7 @@ class PatientRun:
 
     def child(self, key: str, name: str) -> Run:
         """Return a run inside this one, which is opened later."""
-        return PatientRun(self._ledger, lambda: self._own().child(key, name))
+        return BackgroundRun(self._ledger, lambda: self._own().child(key, name))
 
     def end(self, status: str = "FINISHED") -> None:
         """End the run, later."""

@@ -172,7 +172,7 @@ def _no_quoted_folder(uri: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def patience(settings: dict[str, str]) -> Iterator[None]:
+def retry_settings(settings: dict[str, str]) -> Iterator[None]:
     """Set how long MLflow tries over HTTP inside the block.
 
     Variables that the environment sets are left alone.

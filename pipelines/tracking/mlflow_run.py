@@ -58,7 +58,7 @@ class MLflowRun:
         )
         self._place = str(run.info.artifact_uri or "")
         self._params = dict(run.data.params)
-        self._written: dict[str, dict[int, float]] = {}
+        self._logged_metrics: dict[str, dict[int, float]] = {}
         self._fresh = fresh
         self._warnings = {name for name in run.data.tags if name.startswith(_WARNING)}
         self._infinite = set(filter(None, run.data.tags.get("advcore.infinite", "").split(", ")))
@@ -169,19 +169,19 @@ class MLflowRun:
             # perhaps they are written, and only the answer was lost: who tries again looks first
             self._fresh = False
             for name, _, _ in new:
-                self._written.pop(name, None)
+                self._logged_metrics.pop(name, None)
             raise
         for name, step, value in new:
-            self._written.setdefault(name, {})[step] = value
+            self._logged_metrics.setdefault(name, {})[step] = value
 
     def _is_there(self, name: str, step: int, value: float) -> bool:
-        if name not in self._written:
+        if name not in self._logged_metrics:
             history = [] if self._fresh else self._client.ask("get_metric_history", self.id, name)
-            self._written[name] = {
+            self._logged_metrics[name] = {
                 point.step: point.value
                 for point in sorted(history, key=lambda point: point.timestamp)
             }
-        there = self._written[name].get(step)
+        there = self._logged_metrics[name].get(step)
         return there is not None and (there == value or (math.isnan(there) and math.isnan(value)))
 
 

@@ -19,7 +19,7 @@ from advcore.pipelines.tracking.client import (
     Client,
     check_server,
     default_store,
-    patience,
+    retry_settings,
 )
 from advcore.pipelines.tracking.limits import cut
 from advcore.pipelines.tracking.mlflow_run import MLflowRun, open_run
@@ -59,7 +59,7 @@ def check_tracking(uri: str | None, folder: Path) -> str:
     place = store_uri(uri, folder)
     if place == default_uri(folder) and not (folder / "mlflow.db").is_file():
         return f"{place} (the first run makes it)"
-    with patience(FIRST_CONTACT_SETTINGS):
+    with retry_settings(FIRST_CONTACT_SETTINGS):
         Client(place).ask("search_experiments", max_results=1)
     return without_secrets(place)
 
@@ -112,7 +112,7 @@ def download(name: str, place: Path, tracking_uri: str | None, folder: Path) -> 
 
     place.mkdir(parents=True, exist_ok=True)
     try:
-        with patience(FIRST_CONTACT_SETTINGS), default_store(uri):
+        with retry_settings(FIRST_CONTACT_SETTINGS), default_store(uri):
             return Path(
                 download_artifacts(artifact_uri=name, dst_path=str(place), tracking_uri=uri)
             )
@@ -142,7 +142,7 @@ class MLflowTracker:
 
         Raises InputError when MLflow cannot be reached or written to.
         """
-        with patience(FIRST_CONTACT_SETTINGS), self._alone():
+        with retry_settings(FIRST_CONTACT_SETTINGS), self._hold_lock():
             if self.uri == default_uri(self.folder):
                 adopt_artifacts(self.folder)
             client = Client(self.uri)
@@ -177,7 +177,7 @@ class MLflowTracker:
         return str(found.experiment_id)
 
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _hold_lock(self) -> Iterator[None]:
         """Hold a lock while MLflow makes its tables.
 
         Two processes at once would break the store.

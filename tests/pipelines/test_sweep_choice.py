@@ -92,7 +92,7 @@ def test_the_best_trial_is_chosen_on_samples_held_out_and_reported_on_others(pla
         replace(ready.training.model, checkpoint=str(report.folder / "best.safetensors"))
     )
     samples = batch(ready.held_out, Shard(0, 40))
-    right = accuracy(network, samples.images, samples.labels)
+    right = accuracy(network, samples.inputs, samples.labels)
     assert report.best.metrics["validation/robustness/accuracy"] == pytest.approx(right)
     assert report.warnings == {}
     assert report.choice is not None

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from advcore.workers import code
-from advcore.workers.code import own_code, reach, source_hash
+from advcore.workers.code import find_modules, own_code, source_hash
 
 Edit = Callable[[str, str], None]
 
@@ -73,14 +73,16 @@ def test_what_is_not_reached_changes_nothing(edit: Edit) -> None:
     before = source_hash("own_pkg:make")
     edit("own_pkg/other.py", "def unused(): return 2\n")
     assert source_hash("own_pkg:make") == before
-    assert not any(module.partition(".")[0] in code.OURS for module in reach("own_pkg:Mine").files)
+    assert not any(
+        module.partition(".")[0] in code.OURS for module in find_modules("own_pkg:Mine").files
+    )
 
 
 def test_an_installed_package_counts_by_its_version(
     edit: Edit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     edit("own_yaml.py", "import yaml, torch, os\n")
-    found = reach("own_yaml:x")
+    found = find_modules("own_yaml:x")
     assert set(found.files) == {"own_yaml"}
     assert set(found.versions) == {"PyYAML"}
     before = source_hash("own_yaml:x")
@@ -92,8 +94,8 @@ def test_imports_by_computed_names_are_told(edit: Edit) -> None:
     edit(
         "own_dynamic.py", "import importlib\ndef make(name): return importlib.import_module(name)\n"
     )
-    assert reach("own_dynamic:make").unseen == {"own_dynamic"}
-    assert reach("own_pkg:Mine").unseen == set()
+    assert find_modules("own_dynamic:make").unseen == {"own_dynamic"}
+    assert find_modules("own_pkg:Mine").unseen == set()
 
 
 def test_shipped_kinds_have_no_code_in_their_keys() -> None:
@@ -117,7 +119,7 @@ def test_a_parent_in_another_module_is_part_of_the_class(edit: Edit) -> None:
         ),
     )
     assert {"own_indirect", "own_registry", "own_parent", "own_helper"} <= set(
-        reach("own_indirect:Mine").files
+        find_modules("own_indirect:Mine").files
     )
 
 

@@ -124,7 +124,7 @@ def image_folder(path: str, train: bool, resize: int | None, crop: int | None) -
         )
     home = folder.parent if folder.name in SPLITS else folder
     names = sorted({name for split in _splits(home) or [folder] for name in _classes(split)})
-    files, labels = _listed(folder, names)
+    files, labels = _find_pictures(folder, names)
     bare = sorted(set(own) - {names[label] for label in labels})
     if bare:
         raise InputError(
@@ -140,7 +140,7 @@ def image_folder(path: str, train: bool, resize: int | None, crop: int | None) -
     return InFiles(np.asarray(labels, np.int64), tuple(names), records)
 
 
-def _listed(folder: Path, names: Sequence[str]) -> tuple[list[str], list[int]]:
+def _find_pictures(folder: Path, names: Sequence[str]) -> tuple[list[str], list[int]]:
     """Return the pictures of all classes, by paths below the folder, and their labels."""
     dataset = _Numbered(str(folder), names)
     start = len(str(folder)) + 1

@@ -78,7 +78,7 @@ class Bucket:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        with self._told(""):
+        with self._translate_errors(""):
             self._client = _client()
         try:
             check_listening(self._client.meta.endpoint_url, _SECONDS["connect_timeout"])
@@ -123,13 +123,13 @@ class Bucket:
 
     def look(self, key: str) -> tuple[str, int]:
         """The ETag and the size of an object. Raises FileNotFoundError where there is none."""
-        with self._told(key):
+        with self._translate_errors(key):
             found = self._client.head_object(Bucket=self.name, Key=key)
         return str(found["ETag"]), int(found["ContentLength"])
 
     def delete(self, key: str) -> None:
         """Remove an object."""
-        with self._told(key):
+        with self._translate_errors(key):
             self._client.delete_object(Bucket=self.name, Key=key)
 
     def page(self, prefix: str, after: str) -> tuple[list[str], bool]:
@@ -137,7 +137,7 @@ class Bucket:
 
         Also return whether there are more.
         """
-        with self._told(prefix):
+        with self._translate_errors(prefix):
             found = self._client.list_objects_v2(Bucket=self.name, Prefix=prefix, StartAfter=after)
         return [entry["Key"] for entry in found.get("Contents", [])], bool(found.get("IsTruncated"))
 
@@ -145,7 +145,7 @@ class Bucket:
         """Yield key, size and ETag of all objects under `prefix`, in the order of their keys."""
         after = ""
         while True:
-            with self._told(prefix):
+            with self._translate_errors(prefix):
                 found = self._client.list_objects_v2(
                     Bucket=self.name, Prefix=prefix, StartAfter=after
                 )
@@ -157,7 +157,7 @@ class Bucket:
 
     def _upload(self, key: str, file: IO[bytes]) -> None:
         try:
-            with self._told(key):
+            with self._translate_errors(key):
                 from boto3.s3.transfer import TransferConfig
 
                 ways = TransferConfig(
@@ -178,7 +178,7 @@ class Bucket:
         while True:
             done = sink.tell()
             asked = {"Range": f"bytes={done}-"} if done else {"Range": part} if part else {}
-            with self._told(key):
+            with self._translate_errors(key):
                 found = self._client.get_object(
                     Bucket=self.name, Key=key, **asked, **({"IfMatch": tag} if tag else {})
                 )
@@ -199,7 +199,7 @@ class Bucket:
                     sink.truncate()
 
     @contextmanager
-    def _told(self, key: str) -> Iterator[None]:
+    def _translate_errors(self, key: str) -> Iterator[None]:
         """Turn boto3's errors into FileNotFoundError or InputError, both without a cause.
 
         FileNotFoundError means that there is no such object. A cause would stand in the traceback

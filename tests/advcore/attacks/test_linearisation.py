@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from advcore import Targeted, Untargeted, norms
-from advcore.attacks.linearisation import DRIFT, Closest, closest, closest_again, logit_gaps
+from advcore.attacks.linearisation import DRIFT, Closest, closest, logit_gaps, update_closest
 
 NETWORK, IMAGES = oracles.softplus(classes=6), oracles.images(40)
 LABELS = NETWORK(IMAGES).argmax(1)
@@ -41,7 +41,7 @@ def test_fewer_gradients_find_the_same_as_long_as_no_normal_grows_much(norm: nor
     moved = IMAGES + 0.05 * (oracles.images(40, seed=1) - 0.5)
     every, again = (
         closest(norm, NETWORK, moved, CRITERION, 5),
-        closest_again(norm, NETWORK, moved, CRITERION, before),
+        update_closest(norm, NETWORK, moved, CRITERION, before),
     )
     now, then = _per_class(every), _per_class(before)
     leader = (logit_gaps(again.logits, CRITERION, before.goals) / before.lengths).argmin(
@@ -64,7 +64,9 @@ def test_fewer_gradients_find_the_same_as_long_as_no_normal_grows_much(norm: nor
 def test_lengths_of_zero_and_stretched_ones_hide_no_class() -> None:
     every = closest(norms.L2, NETWORK, IMAGES, CRITERION, 5)
     for lengths in (torch.zeros_like(every.lengths), 1e6 * every.lengths, 1e-6 * every.lengths):
-        again = closest_again(norms.L2, NETWORK, IMAGES, CRITERION, replace(every, lengths=lengths))
+        again = update_closest(
+            norms.L2, NETWORK, IMAGES, CRITERION, replace(every, lengths=lengths)
+        )
         _same(again, every)
         torch.testing.assert_close(again.lengths, every.lengths)
 
@@ -73,17 +75,17 @@ def test_a_class_whose_normal_grew_by_more_may_be_overlooked() -> None:
     every = closest(norms.L2, NETWORK, IMAGES, CRITERION, 5)
     nearest = (every.lengths == every.length[:, None]).double()
     shrunk = every.lengths * (1 - nearest * (1 - 1e-6))
-    again = closest_again(norms.L2, NETWORK, IMAGES, CRITERION, replace(every, lengths=shrunk))
+    again = update_closest(norms.L2, NETWORK, IMAGES, CRITERION, replace(every, lengths=shrunk))
     assert (again.gap / again.length > every.gap / every.length).any()
 
 
 def test_a_sample_alone_is_as_in_a_batch() -> None:
     last = closest(norms.L2, NETWORK, IMAGES, CRITERION, 5)
     last = replace(last, lengths=last.lengths * (1 + torch.arange(40)[:, None] % 3))
-    whole = closest_again(norms.L2, NETWORK, IMAGES, CRITERION, last)
+    whole = update_closest(norms.L2, NETWORK, IMAGES, CRITERION, last)
     for sample in range(0, 40, 7):
         one = torch.tensor([sample])
-        alone = closest_again(norms.L2, NETWORK, IMAGES[one], CRITERION.take(one), last.take(one))
+        alone = update_closest(norms.L2, NETWORK, IMAGES[one], CRITERION.take(one), last.take(one))
         torch.testing.assert_close(alone.normal[0], whole.normal[sample])
         assert alone.looks == whole.looks[sample]
 
@@ -93,7 +95,7 @@ def test_a_target_has_one_boundary_with_the_strongest_other_class() -> None:
     criterion = Targeted(targets)
     first = closest(norms.L2, NETWORK, IMAGES, criterion, 5)
     assert torch.equal(first.goals, targets[:, None])
-    again = closest_again(norms.L2, NETWORK, IMAGES, criterion, first)
+    again = update_closest(norms.L2, NETWORK, IMAGES, criterion, first)
     _same(again, first)
     logits = NETWORK(IMAGES).detach()
     torch.testing.assert_close(first.gap, logits.amax(1) - logits.gather(1, targets[:, None])[:, 0])
@@ -104,7 +106,7 @@ def test_nothing_leads_anywhere_in_a_constant_classifier() -> None:
     constant = oracles.Constant(2, 1, 0)
     images, criterion = oracles.images(3), Untargeted(torch.zeros(3, dtype=torch.long))
     first = closest(norms.L2, constant, images, criterion, 2)
-    again = closest_again(norms.L2, constant, images, criterion, first)
+    again = update_closest(norms.L2, constant, images, criterion, first)
     _same(again, first)
     assert not again.normal.any()
 

@@ -6,7 +6,7 @@ import torch
 
 from advcore import Randomness, Untargeted, norms, objectives
 from advcore.attacks import PGD, Status
-from advcore.attacks.ascent import movable
+from advcore.attacks.ascent import free_gradient
 from advcore.attacks.ball import Ball
 
 
@@ -99,7 +99,7 @@ def test_movable_leaves_out_what_the_box_stops():
         torch.tensor([[1.0, -1.0, 1.0, -1.0, 2.0]]),
         torch.tensor([[1.0, 1.0, 0.0, 0.0, 0.5]]),
     )
-    assert torch.equal(movable(gradient, images), torch.tensor([[0.0, -1.0, 1.0, 0.0, 2.0]]))
+    assert torch.equal(free_gradient(gradient, images), torch.tensor([[0.0, -1.0, 1.0, 0.0, 2.0]]))
 
 
 @pytest.mark.parametrize("norm", ["l1", "l2", "linf"])
