@@ -1,5 +1,6 @@
 """Fits: what is learnt from many samples of one model, in rounds over shards."""
 
+from advcore.fits.curved_directions import CurvedDirections
 from advcore.fits.distances import Medians
 from advcore.fits.fit import Fit, FitSamples, FitState, Sums
 from advcore.fits.rounds import Adder, Share, fit_here, next_round
@@ -8,12 +9,14 @@ from advcore.learnt import Learnt, learnt_in, with_learnt
 
 FITS: dict[str, type] = {
     "universal": Universal,
+    "shared_curvature": CurvedDirections,
 }
 """The fits that a study can name by `kind`."""
 
 __all__ = [
     "FITS",
     "Adder",
+    "CurvedDirections",
     "Fit",
     "FitSamples",
     "FitState",

@@ -68,8 +68,8 @@ class Universal:
     target: int | None = None
     epochs: int = 10
     portion: float = 0.1
-    first_step: float = 0.3
-    bound: float = 10.0
+    first_step: float = 1.5
+    bound: float = 3.0
     box: bool = True
     attack: Attack = field(default_factory=lambda: MinimalNorm(norm="l2", box=False))
     batch_size: int = 32
