@@ -21,6 +21,7 @@ from advcore.pipelines.machine.terminal import nobody_reads, on_end, say
 from advcore.pipelines.reports.escaping import visible
 from advcore.pipelines.run_commands import (
     DemoCommand,
+    ExportCommand,
     PlanCommand,
     RunCommand,
     SweepCommand,
@@ -91,7 +92,7 @@ def _main(arguments: list[str]) -> int:
 def _done(command: Command, arguments: Sequence[str]) -> int:
     """Run a command, or answer it from a finished study; return the exit status."""
     ensure_home()
-    if isinstance(command, RunCommand | PlanCommand | TrainCommand | SweepCommand):
+    if isinstance(command, RunCommand | PlanCommand | ExportCommand | TrainCommand | SweepCommand):
         command = parse(arguments, command.with_file())
     if isinstance(command, RunCommand | DemoCommand):
         return _study(command, command.question(arguments))

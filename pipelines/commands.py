@@ -10,6 +10,7 @@ from tyro.conf import Positional
 
 from advcore.pipelines.run_commands import (
     DemoCommand,
+    ExportCommand,
     Flag,
     PlanCommand,
     RunCommand,
@@ -106,6 +107,7 @@ class DoctorCommand:
 Command = (
     RunCommand
     | PlanCommand
+    | ExportCommand
     | TrainCommand
     | SweepCommand
     | DemoCommand
@@ -122,6 +124,7 @@ COMMANDS: dict[str, type[Command]] = {
     "demo": DemoCommand,
     "ui": UiCommand,
     "list": ListCommand,
+    "export": ExportCommand,
     "doctor": DoctorCommand,
 }
 
@@ -139,7 +142,7 @@ OLD_FLAGS = ("--no-verbose", "--no-dry-run")
 
 def parse(
     arguments: Sequence[str],
-    default: RunCommand | PlanCommand | TrainCommand | SweepCommand | None = None,
+    default: RunCommand | PlanCommand | ExportCommand | TrainCommand | SweepCommand | None = None,
 ) -> Command:
     """Parse the command line; with `default`, flags that are not given take its values."""
     given = [argument for argument in arguments if argument not in OLD_FLAGS]

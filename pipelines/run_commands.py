@@ -99,6 +99,45 @@ class PlanCommand:
 
 
 @dataclass(frozen=True)
+class ExportCommand:
+    """Write a data set of a study, made by it or named in it, to files of its own.
+
+    What is made with a network must be there: run the study first. Nothing that is there is
+    overwritten.
+
+    Exit status: 0 done, 2 refused before any work.
+    """
+
+    study: Positional[str]
+    """study file (YAML), or the name of one that comes with advcore."""
+    name: Positional[str]
+    """name of the data set in the study, of a family with its coordinates: "D_rand seed=0"."""
+    to: str
+    """place to write to: npz:PATH, as the numbers are, or imagefolder:PATH, PNG files of 8 bits."""
+    set: Settings = ()
+    """override of a value in the study file, as in the run that made it: --set axes.seed=1."""
+    verbose: Flag = False
+    """show the libraries' messages and full tracebacks."""
+    run: OmitArgPrefixes[RunSettings] = field(default_factory=RunSettings)
+
+    def with_file(self) -> "ExportCommand":
+        """Return the same command with the study file's settings as defaults."""
+        return replace(self, run=read_run(RunSettings, self.study, "studies", self.set))
+
+    interrupted = "nothing was written"
+
+    def __call__(self) -> int:
+        """Write the data set, say where it is, and return 0."""
+        from advcore.pipelines.graph.exports import describe_export, find_data
+        from advcore.pipelines.graph.settings import read_study
+        from advcore.workers.datasets.export import export_dataset
+
+        study = replace(read_study(self.study, self.set), run=self.run)
+        print(describe_export(self.name, export_dataset(find_data(study, self.name), self.to)))
+        return 0
+
+
+@dataclass(frozen=True)
 class TrainCommand:
     """Train a network by a recipe.
 
