@@ -3,12 +3,14 @@
 from advcore.fits.curved_directions import CurvedDirections
 from advcore.fits.distances import Medians
 from advcore.fits.fit import Fit, FitSamples, FitState, Sums
+from advcore.fits.leading_normals import LeadingNormals
 from advcore.fits.rounds import Adder, Share, fit_here, next_round
 from advcore.fits.universal import Universal
 from advcore.learnt import Learnt, learnt_in, with_learnt
 
 FITS: dict[str, type] = {
     "universal": Universal,
+    "normals": LeadingNormals,
     "shared_curvature": CurvedDirections,
 }
 """The fits that a study can name by `kind`."""
@@ -20,6 +22,7 @@ __all__ = [
     "Fit",
     "FitSamples",
     "FitState",
+    "LeadingNormals",
     "Learnt",
     "Medians",
     "Share",
