@@ -29,7 +29,7 @@ from advcore.workers.probe_checks import Fingerprint, check_columns, check_untou
 from advcore.workers.redaction import shortened, without_secrets
 from advcore.workers.shares import StateReader, compute_share
 from advcore.workers.slices import Slice, train_slice
-from advcore.workers.stores.patience import patiently
+from advcore.workers.stores.retries import with_store_retries
 from advcore.workers.stores.store import open_store
 from advcore.workers.tasks import Share, Task, TaskResult, Train, Work, index_ranges
 
@@ -86,7 +86,7 @@ class Worker:
         """
         start = time.perf_counter()
         try:
-            model, _ = patiently(lambda: self._models(task))
+            model, _ = with_store_retries(lambda: self._models(task))
             with self._untouched():
                 compute_share(
                     self._store, task, dataset, model, self._device, self._states, self._learnt
@@ -134,7 +134,7 @@ class Worker:
         return TaskResult(task.key, task.name, False, 0, seconds, error, self.name, away=away)
 
     def _measure(self, task: Task, dataset: Dataset, start: float) -> int:
-        model, others = patiently(lambda: self._models(task))
+        model, others = with_store_retries(lambda: self._models(task))
         task = replace(task, probe=self._learnt.filled(task.probe, torch_dtype(task.dtype)))
         samples = batch(dataset, task.shard, task.dtype, self._device, task.transform)
         more = {"others": others} if isinstance(task.probe, Comparison) else {}
@@ -178,7 +178,7 @@ class Worker:
             "worker": self.name,
             "seconds": repr(time.perf_counter() - start),  # of wall time, up to the writing
         }
-        patiently(lambda: self._store.write(task.key, columns, metadata))
+        with_store_retries(lambda: self._store.write(task.key, columns, metadata))
         return sum(counts)
 
     def _probe(self, task: Task, model: nn.Module, dataset: Dataset) -> Probe:

@@ -10,7 +10,7 @@ from torch import Tensor
 from advcore.learnt import Learnt, with_learnt
 from advcore.workers.errors import InputError
 from advcore.workers.fit_files import read_finished
-from advcore.workers.stores.patience import patiently
+from advcore.workers.stores.retries import with_store_retries
 from advcore.workers.stores.store import Store
 
 KEPT = 4
@@ -42,7 +42,7 @@ class LearntTensors:
         return self._held[what]
 
     def _read(self, one: Learnt, dtype: torch.dtype) -> Mapping[str, Tensor]:
-        state = patiently(lambda: read_finished(self._store, one.key)) if one.key else None
+        state = with_store_retries(lambda: read_finished(self._store, one.key)) if one.key else None
         if state is None:
             raise InputError(
                 f"the fit {one.name} is not in the store (key {one.key or 'not known'}): compute "

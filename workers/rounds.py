@@ -19,7 +19,7 @@ from advcore.workers.fit_files import ROUND, SHARE, read_share, read_state, writ
 from advcore.workers.learnt import filled
 from advcore.workers.redaction import shortened, without_secrets
 from advcore.workers.shards import Shard
-from advcore.workers.stores.patience import patiently
+from advcore.workers.stores.retries import with_store_retries
 from advcore.workers.stores.store import Store
 from advcore.workers.tasks import Share, TaskResult
 
@@ -86,7 +86,7 @@ class Rounds:
         It is empty where the fit is finished, or failed.
         """
         try:
-            state = patiently(partial(read_state, self._store, self._template.state))
+            state = with_store_retries(partial(read_state, self._store, self._template.state))
             if state is None:
                 self._fit.validate(self._template.samples)
                 with full_precision():
@@ -117,7 +117,7 @@ class Rounds:
         """Begin the round after a state; the shares that are there already are taken."""
         self.state, self._waiting = state, {}
         if state.done:
-            patiently(partial(self._store.remove, self._template.state, ROUND))
+            with_store_retries(partial(self._store.remove, self._template.state, ROUND))
             self._remove_shares(range(state.rounds))  # late ones, of workers that were slower
             return []
         self._remove_shares(range(max(0, state.rounds - 1), state.rounds))
@@ -145,11 +145,11 @@ class Rounds:
 
     def _read(self, task: Share) -> Sums:
         try:
-            sums = patiently(partial(read_share, self._store, task.key))
+            sums = with_store_retries(partial(read_share, self._store, task.key))
         except UnavailableError:
             raise
         except InputError:
-            patiently(partial(self._store.remove, task.key, SHARE))
+            with_store_retries(partial(self._store.remove, task.key, SHARE))
             sums = None
         if sums is None:
             raise _LostShareError(task)
@@ -222,16 +222,16 @@ class Rounds:
         Another run of the same fit, which makes the same bits, has put it there, and removed the
         state or the shares that this one asked for.
         """
-        there = patiently(partial(read_state, self._store, self._template.state))
+        there = with_store_retries(partial(read_state, self._store, self._template.state))
         mine = self.state
         return there if there and mine and there.rounds > mine.rounds else None
 
     def _write(self, state: FitState) -> None:
         key = self._template.state
-        patiently(partial(write_state, self._store, key, state, self._about))
+        with_store_retries(partial(write_state, self._store, key, state, self._about))
 
     def _missing(self, keys: Iterable[str]) -> set[str]:
-        return set(patiently(partial(self._store.missing, list(keys), SHARE)))
+        return set(with_store_retries(partial(self._store.missing, list(keys), SHARE)))
 
     def _remove_shares(self, rounds: Iterable[int]) -> None:
         """Remove the shares of rounds that are over."""
@@ -240,4 +240,4 @@ class Rounds:
         missing = self._missing(keys)
         for key in keys:
             if key not in missing:
-                patiently(partial(self._store.remove, key, SHARE))
+                with_store_retries(partial(self._store.remove, key, SHARE))

@@ -13,7 +13,7 @@ from advcore.workers.datasets import Dataset, batch
 from advcore.workers.errors import InputError
 from advcore.workers.fit_files import read_round, write_share
 from advcore.workers.learnt import LearntTensors
-from advcore.workers.stores.patience import patiently
+from advcore.workers.stores.retries import with_store_retries
 from advcore.workers.stores.store import Store
 from advcore.workers.tasks import Share
 
@@ -37,7 +37,7 @@ class StateReader:
         return self._held[1]
 
     def _read(self, task: Share) -> FitState:
-        state = patiently(lambda: read_round(self._store, task.state))
+        state = with_store_retries(lambda: read_round(self._store, task.state))
         if state is None or state.rounds != task.round:
             there = "none" if state is None else f"one after {state.rounds} rounds"
             raise InputError(
@@ -67,7 +67,7 @@ def compute_share(
     with full_precision():
         sums = fit.share(model, samples, state, Randomness(task.seed, samples.indices))
     check_sums(sums)
-    patiently(lambda: write_share(store, task.key, sums))
+    with_store_retries(lambda: write_share(store, task.key, sums))
 
 
 def check_sums(sums: Sums) -> None:

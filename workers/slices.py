@@ -16,7 +16,7 @@ from typing import Any
 from advcore.workers.checkpoints import read_metadata
 from advcore.workers.datasets import Dataset
 from advcore.workers.models import ModelSpec, content_hash, with_local_checkpoint
-from advcore.workers.stores.patience import patiently
+from advcore.workers.stores.retries import with_store_retries
 from advcore.workers.stores.store import Store
 from advcore.workers.tasks import Train
 from advcore.workers.training.epoch_loop import (
@@ -57,11 +57,11 @@ def train_slice(
     Each epoch is in the store before the next one begins. Raises InputError for what cannot work,
     and FloatingPointError where the objective is no longer finite.
     """
-    if patiently(lambda: store.has(task.key, NETWORK)):
+    if with_store_retries(lambda: store.has(task.key, NETWORK)):
         return _finished(store, task, ())
     end = time.monotonic() + task.seconds
     ready = with_samples(
-        replace(task.training, model=patiently(lambda: first_model(task))),
+        replace(task.training, model=with_store_retries(lambda: first_model(task))),
         data,
         test,
         task.digest,
@@ -69,19 +69,19 @@ def train_slice(
     )
     with TemporaryDirectory(prefix="advcore-training-") as name:
         folder = Path(name)
-        patiently(lambda: store.fetch(task.key, PROGRESS, folder / STATE))
+        with_store_retries(lambda: store.fetch(task.key, PROGRESS, folder / STATE))
         history = read_history(ready, folder)
         made: list[dict[str, float]] = []
         with closing(run_epochs(ready, folder, device, task.threads)) as running:
             for progress in running:
                 made.append(progress.metrics)
                 if not is_over(ready.training, [*history, *made]):
-                    patiently(lambda: store.put(task.key, PROGRESS, folder / STATE))
+                    with_store_retries(lambda: store.put(task.key, PROGRESS, folder / STATE))
                     if time.monotonic() >= end:
                         return Slice(progress.epoch, tuple(made))
-        patiently(lambda: store.put(task.key, ORIGIN, folder / ABOUT))
-        patiently(lambda: store.put(task.key, NETWORK, folder / MODEL))
-        patiently(lambda: store.remove(task.key, PROGRESS))
+        with_store_retries(lambda: store.put(task.key, ORIGIN, folder / ABOUT))
+        with_store_retries(lambda: store.put(task.key, NETWORK, folder / MODEL))
+        with_store_retries(lambda: store.remove(task.key, PROGRESS))
     return _finished(store, task, tuple(made))
 
 
@@ -120,5 +120,5 @@ def saved_epochs(store: Store, key: str) -> int:
 
 
 def _finished(store: Store, task: Train, made: tuple[Mapping[str, float], ...]) -> Slice:
-    digest = patiently(lambda: content_hash(trained_model(store, task)))
+    digest = with_store_retries(lambda: content_hash(trained_model(store, task)))
     return Slice(len(read_origin(store, task.key)["metrics"]), made, digest)

@@ -16,7 +16,7 @@ from advcore.workers.errors import InputError, UnavailableError
 from advcore.workers.files import atomic_write
 from advcore.workers.local_cache import cache_folder, one_at_a_time
 from advcore.workers.made import INPUT, LABEL, SAMPLE
-from advcore.workers.stores.patience import patiently
+from advcore.workers.stores.retries import with_store_retries
 from advcore.workers.stores.store import Store, open_store
 
 HELD = 2**27
@@ -179,7 +179,7 @@ def made_dataset(
 
 @lru_cache(maxsize=4)
 def _opened(location: str) -> Store:
-    return patiently(lambda: open_store(location, create=False, write=False))
+    return with_store_retries(lambda: open_store(location, create=False, write=False))
 
 
 def _columns(store: Store, key: str, *names: str) -> list[np.ndarray]:
@@ -195,7 +195,7 @@ def _columns(store: Store, key: str, *names: str) -> list[np.ndarray]:
 
 def _read(store: Store, key: str, names: Sequence[str]) -> Columns:
     try:
-        return patiently(lambda: store.read(key, names))
+        return with_store_retries(lambda: store.read(key, names))
     except UnavailableError:
         raise
     except ValueError as error:

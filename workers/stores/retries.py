@@ -15,7 +15,7 @@ STORE_PAUSE_SECONDS = 5.0
 """Seconds between two tries meanwhile."""
 
 
-def patiently(ask: Callable[[], T]) -> T:
+def with_store_retries(ask: Callable[[], T]) -> T:
     """Return what a request of the store returns, repeated for a while if it is unreachable."""
     return retry(
         ask,
