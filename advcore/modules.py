@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-MOST = 1000
+MOST_OBJECTS = 1000
 """Largest number of objects that are looked at behind a function."""
 
 
@@ -31,7 +31,7 @@ def modules_of(classifier: object) -> list[nn.Module]:
     found: list[nn.Module] = []
     seen: dict[int, object] = {}  # the objects are kept, or another could take the place of one
     left = [classifier]
-    while left and len(seen) < MOST:
+    while left and len(seen) < MOST_OBJECTS:
         thing = left.pop()
         if id(thing) in seen:
             continue
@@ -59,7 +59,7 @@ def _held(thing: object) -> list[Any]:
         return [thing.func, *thing.args, *thing.keywords.values()]
     if isinstance(thing, list | tuple | dict):
         values = thing.values() if isinstance(thing, dict) else thing
-        return [value for value in islice(values, MOST) if callable(value)]
+        return [value for value in islice(values, MOST_OBJECTS) if callable(value)]
     if callable(thing) and not isinstance(thing, type):
         return list(getattr(thing, "__dict__", {}).values())
     return []

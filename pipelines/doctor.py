@@ -23,7 +23,7 @@ from advcore.workers.stores.store import open_store
 TIMEOUT_SECONDS = 60.0
 """Seconds after which a check is given up."""
 
-_SPACE = 2.0
+_FREE_GIGABYTES = 2.0
 """GB that should be free: figures, tables and rows of some studies, and Ray's own session."""
 
 
@@ -163,9 +163,9 @@ def _data() -> str:
 def _disk(folder: Path) -> str:
     there = next(place for place in (folder, *folder.parents) if place.is_dir())
     free = shutil.disk_usage(there).free / 1e9
-    if free < _SPACE:
+    if free < _FREE_GIGABYTES:
         raise InputError(
-            f"{free:.1f} GB free at {there}, {_SPACE:g} GB are needed: free some, or choose "
-            "another folder (--out)"
+            f"{free:.1f} GB free at {there}, {_FREE_GIGABYTES:g} GB are needed: free some, or "
+            "choose another folder (--out)"
         )
     return f"{free:.1f} GB free at {there}"

@@ -25,7 +25,7 @@ NORMALISERS = ("normalizer", "normalize", "normalization", "norm_layer")
 COPIES = ("attacker",)
 """Modules beside a network that hold it once more (the package robustness)."""
 
-_SHOWN = 3
+_SHOWN_KEYS = 3
 """Number of keys of a kind that a message names before it counts."""
 
 
@@ -215,5 +215,5 @@ def _kind(content: object) -> str:
 
 def _some(names: Iterable[str]) -> str:
     every = list(names)
-    rest = f" and {len(every) - _SHOWN} more" if len(every) > _SHOWN else ""
-    return ", ".join(every[:_SHOWN]) + rest
+    rest = f" and {len(every) - _SHOWN_KEYS} more" if len(every) > _SHOWN_KEYS else ""
+    return ", ".join(every[:_SHOWN_KEYS]) + rest

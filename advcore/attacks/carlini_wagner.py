@@ -19,7 +19,7 @@ from advcore.norms import per_sample
 from advcore.objectives import logit_margin
 from advcore.randomness import Randomness
 
-FLAT = 3.0
+SATURATED_VARIABLE = 3.0
 """Beyond this |w| an image is within 1/400 of a face of the box, from where Adam needs some hundred
 steps to come in."""
 
@@ -227,7 +227,9 @@ class _Run:
         `way`, in units of `w`, since the last check, and is still where tanh is flat and the loss
         does not feel it.
         """
-        inward = (self.before.abs() - self.variable.abs() > way) & (self.variable.abs() > FLAT)
+        inward = (self.before.abs() - self.variable.abs() > way) & (
+            self.variable.abs() > SATURATED_VARIABLE
+        )
         return inward.flatten(1).any(1) & self.shortest.isinf() & self.boxed
 
     def step(self, gradient: Tensor, rate: float) -> "_Run":

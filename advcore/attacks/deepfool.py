@@ -105,7 +105,7 @@ class DeepFool:
         for step in range(self.steps):
             if step:
                 walk = walk.linearised(norm)
-                gain = STEEPER * self.overshoot * norm.size(walk.current - walk.origin)
+                gain = GRADIENT_GROWTH * self.overshoot * norm.size(walk.current - walk.origin)
                 walk = walk.take(~self._ask(walk, ~walk.asked & ~(walk.boundary.room > gain)))
                 if not len(walk.active):
                     break
@@ -126,7 +126,7 @@ class DeepFool:
                 )
             current, length = self._clip(walk.current + way), norm.size(way)
             moves[walk.active] += 1
-            near = length * walk.shrinkage <= LIKELY * self.overshoot * norm.size(
+            near = length * walk.shrinkage <= ARRIVAL_OVERSHOOTS * self.overshoot * norm.size(
                 current - walk.origin
             )
             walk = replace(
@@ -188,10 +188,10 @@ class DeepFool:
         return images.clamp(0, 1) if self.box else images
 
 
-LIKELY = 2.0
+ARRIVAL_OVERSHOOTS = 2.0
 """A step seems to arrive if the way that is left after it, were it to shrink as the last one did,
 is below so many overshoots."""
 
-STEEPER = 1.5
+GRADIENT_GROWTH = 1.5
 """The factor by which gradients may grow on the way of the overshoot before an adversarial image
 there is overlooked."""

@@ -147,7 +147,7 @@ class MinimalNorm:
         """
         images, (samples, columns) = climb.origin, gaps.shape
         gaps, normals = gaps.clamp(min=0).flatten(), normals.flatten(0, 1)
-        gaps = gaps * (1 + BEYOND) + 2 * climb.slack.repeat_interleave(columns)
+        gaps = gaps * (1 + START_OVERSHOOT) + 2 * climb.slack.repeat_interleave(columns)
         ways = step_to_hyperplane(
             norm, images.repeat_interleave(columns, 0), normals, gaps, self.box
         )
@@ -210,7 +210,7 @@ def _margin_then_cross_entropy(logits: Tensor, criterion: Criterion) -> Tensor:
     )
 
 
-BEYOND = 1e-3
+START_OVERSHOOT = 1e-3
 """Length by which the first start lies beyond the linearised boundary, as a share of the gap:
 adversarial, for affine classifiers."""
 

@@ -10,7 +10,7 @@ from advcore.curvature.lanczos_method import lanczos
 from advcore.norms import L2
 from advcore.randomness import Randomness
 
-FLAT = 1e-5
+ZERO_CURVATURE = 1e-5
 """The curvature across, as a share of `||H n||`, up to which none is told from 0: Lanczos' own
 tolerance."""
 
@@ -52,4 +52,4 @@ def most_curved_across(hessian: Hessian, directions: Tensor, randomness: Randomn
     pairs = lanczos(operator, randomness, operator.shape[1], 1, directions.dtype)
     vectors = pairs.vectors[:, 0]
     vectors = vectors * vectors.gather(1, vectors.abs().argmax(1, keepdim=True)).sign()
-    return vectors.masked_fill(~(pairs.values.abs() > FLAT * operator.along[:, None]), 0)
+    return vectors.masked_fill(~(pairs.values.abs() > ZERO_CURVATURE * operator.along[:, None]), 0)

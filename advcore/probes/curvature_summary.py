@@ -8,7 +8,7 @@ from advcore.probes.probe import Curve, Summary, median
 from advcore.probes.profiles import unsettled
 from advcore.probes.table import Table
 
-SHOWN = 20
+SHOWN_EIGENVALUES = 20
 """Number of the largest eigenvalues that stand in the summary; all are in the table."""
 
 MEDIANS = (
@@ -99,7 +99,7 @@ def summarise_curvature(table: Table, both_ends: bool) -> Summary:
     for name in MEDIANS:
         if name in table:
             scalars[f"median_{name}"] = median(table.numbers(name))
-    largest = values[:, :SHOWN]
+    largest = values[:, :SHOWN_EIGENVALUES]
     ranks = list(range(1, largest.shape[1] + 1))
     curves = {
         "mean_eigenvalue": Curve(ranks, largest.mean(0).tolist()),

@@ -25,7 +25,7 @@ from advcore.norms import L2
 from advcore.probes.probe import Batch
 from advcore.randomness import Randomness
 
-BEYOND = 1.5
+STEP_LENGTH = 1.5
 """The length of the one step that is tried, in distances to the boundary."""
 
 
@@ -46,7 +46,7 @@ def flatness_columns(
         return {
             "loss_change": gradient_change(Tempered(around, temperature), still, loss, length),
             "turn": turn(around, still, value, length, turns, randomness),
-            "one_step": one_step_changes(around, still, value, BEYOND * distance),
+            "one_step": one_step_changes(around, still, value, STEP_LENGTH * distance),
         }
 
 

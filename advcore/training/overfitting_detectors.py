@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 SHARE = 0.5
 """Robust accuracy below this share of its best counts as lost."""
 
-GAP = 0.2
+ACCURACY_GAP = 0.2
 """Accuracy by which the one-step attack's must stand higher."""
 
-RISE = 0.05
+LOSS_RISE = 0.05
 """A loss that is higher by this share than its lowest has risen."""
 
 
@@ -33,7 +33,7 @@ def catastrophic_overfitting(epochs: Sequence[Mapping[str, float]]) -> int | Non
         if epoch["pgd_accuracy"] >= best["pgd_accuracy"]:
             best = epoch
         lost = epoch["pgd_accuracy"] < SHARE * best["pgd_accuracy"]
-        hidden = epoch["fgsm_accuracy"] - epoch["pgd_accuracy"] > GAP
+        hidden = epoch["fgsm_accuracy"] - epoch["pgd_accuracy"] > ACCURACY_GAP
         aligned = epoch["gradient_cosine"] >= best["gradient_cosine"]  # False where either is NaN
         if lost and hidden and not aligned:
             return number
@@ -63,7 +63,8 @@ def robust_overfitting(training: Sequence[float], validation: Sequence[float]) -
     lowest = min(range(len(validation)), key=validation.__getitem__)
     after = range(len(validation) - 2, len(validation))
     risen = all(
-        epoch > lowest and validation[epoch] > (1 + RISE) * validation[lowest] for epoch in after
+        epoch > lowest and validation[epoch] > (1 + LOSS_RISE) * validation[lowest]
+        for epoch in after
     )
     return lowest + 1 if risen and training[-1] < training[lowest] else None
 

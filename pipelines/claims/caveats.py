@@ -6,12 +6,12 @@ import numpy as np
 
 from advcore.pipelines.claims.grid import Grid
 
-FEW = 0.05
+FEW_SHARE = 0.05
 """The share of the samples that may not carry more than half of a mean."""
 
 
 def few_samples(statistic: str, grids: Sequence[Grid]) -> tuple[str, ...]:
-    """Return a warning if FEW samples carry more than half of a mean of absolute values.
+    """Return a warning if FEW_SHARE samples carry more than half of a mean of absolute values.
 
     Every seed and position is looked at.
 
@@ -26,7 +26,7 @@ def few_samples(statistic: str, grids: Sequence[Grid]) -> tuple[str, ...]:
         if grid.binary or not np.isfinite(sizes).all():
             continue
         count = sizes.shape[-1]
-        few = max(1, round(FEW * count))
+        few = max(1, round(FEW_SHARE * count))
         with np.errstate(invalid="ignore"):
             carried = sizes[..., -few:].sum(-1) / sizes.sum(-1)
         worst = max(worst, float(np.nan_to_num(carried).max()))

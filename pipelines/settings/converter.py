@@ -41,7 +41,7 @@ T = TypeVar("T")
 Seams = Mapping[Any, Mapping[str, type]]
 """The dataclasses that a file can name by `kind`, by the Protocol that a field is typed with."""
 
-SHOWN = 5
+SHOWN_ERRORS = 5
 """Largest number of errors that are shown."""
 
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
@@ -70,8 +70,8 @@ def build_value(converter: SeamConverter, cls: type[T], data: Any, at: str) -> T
         return converter.structure(data, cls)
     except Exception as error:  # whatever a class raises about its settings is shown with its place
         found = list(dict.fromkeys(error_messages(error, at)))
-        more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-        raise InputError("; ".join(found[:SHOWN]) + more) from error
+        more = f"; and {len(found) - SHOWN_ERRORS} more" if len(found) > SHOWN_ERRORS else ""
+        raise InputError("; ".join(found[:SHOWN_ERRORS]) + more) from error
 
 
 def make_converter(seams: Seams) -> SeamConverter:

@@ -22,7 +22,7 @@ from advcore.workers.shards import Shard
 DRAWS = 200
 """Bootstrap samples of a number that is no share."""
 
-FEW = 2
+TRIED_SAMPLES = 2
 """Samples that tell which numbers a probe has."""
 
 
@@ -176,7 +176,7 @@ def _of_probe(plan: Plan, training: Training, probe: Probe) -> list[str] | None:
     sweep = plan.sweep
     assert sweep.data is not None
     few = replace(load(sweep.data), transform=training.data.transform)
-    samples = batch(few, Shard(0, min(FEW, len(few))), sweep.run.dtype)
+    samples = batch(few, Shard(0, min(TRIED_SAMPLES, len(few))), sweep.run.dtype)
     network = build(training.network).to(samples.inputs.dtype)
     try:
         return list(

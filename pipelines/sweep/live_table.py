@@ -11,7 +11,7 @@ from advcore.pipelines.sweep.space import label
 from advcore.pipelines.sweep.trial_files import Trial
 from advcore.workers.redaction import LINE, shortened
 
-SHOWN = 12
+SHOWN_ROWS = 12
 """Rows at most: those that run, then those that were done last."""
 
 REFRESH_SECONDS = 0.5
@@ -54,7 +54,7 @@ class Live:
         running = [trial for trial in trials if trial.status == "running"]
         others = [trial for trial in trials if trial.status not in ("running", "waiting")]
         shown = sorted(
-            [*running, *others[-max(0, SHOWN - len(running)) :]][:SHOWN],
+            [*running, *others[-max(0, SHOWN_ROWS - len(running)) :]][:SHOWN_ROWS],
             key=lambda trial: trial.number,
         )
         done = len(others)

@@ -34,7 +34,7 @@ _FILES = ("log_artifact", "log_artifacts")
 
 _ADVICE = "check tracking_uri, or set track: false; measured rows are kept"
 
-_SHOWN = 1000
+_SHOWN_CHARACTERS = 1000
 """Characters of a failure that are shown."""
 
 
@@ -107,7 +107,9 @@ class Client:
         answer = getattr(
             getattr(error, "response", None), "text", ""
         )  # a server's own words, where files are sent
-        said = without_secrets(shortened(" ".join(shortened(f"{error} {answer}").split()), _SHOWN))
+        said = without_secrets(
+            shortened(" ".join(shortened(f"{error} {answer}").split()), _SHOWN_CHARACTERS)
+        )
         slow = (
             isinstance(error, TimeoutError)
             or "Max retries exceeded" in said

@@ -35,7 +35,7 @@ def found(**settings: str) -> dict[str, Finding]:
 def test_all_is_well_on_a_machine_with_the_demo_installed(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(doctor, "_SPACE", 0)
+    monkeypatch.setattr(doctor, "_FREE_GIGABYTES", 0)
     assert main(["doctor"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[:2] for line in lines] == [["ok", name] for name in NAMES]
@@ -74,7 +74,7 @@ def test_what_is_not_well_says_what_to_do(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (place / "file").touch()
-    monkeypatch.setattr(doctor, "_SPACE", 1e9)
+    monkeypatch.setattr(doctor, "_FREE_GIGABYTES", 1e9)
     monkeypatch.setattr(
         doctor,
         "absent",

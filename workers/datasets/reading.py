@@ -20,14 +20,14 @@ from advcore.workers.stores.s3_requests import Bucket, address
 
 OPEN_FILES = 64
 """Files that a process keeps open, at most."""
-GAP = 2**16
+GAP_BYTES = 2**16
 """Bytes between two records that are read along with them, in place of another request."""
-RUN = 2**23
+RUN_BYTES = 2**23
 """Bytes of one request, at most, but for a record that is larger itself."""
 SIDE_BY_SIDE = 16
 """Requests to S3 at a time."""
 BUFFER = 2**20
-"""Bytes that are read ahead where a library reads a file on disk; on S3 they are `RUN`."""
+"""Bytes that are read ahead where a library reads a file on disk; on S3 they are `RUN_BYTES`."""
 
 
 class Readable(Protocol):
@@ -92,7 +92,7 @@ class File:
 
     def view(self) -> BinaryIO:
         """Return the file for libraries that read and seek."""
-        ahead = RUN if self.place.startswith("s3://") else BUFFER
+        ahead = RUN_BYTES if self.place.startswith("s3://") else BUFFER
         return io.BufferedReader(_View(self), ahead)
 
 
@@ -194,7 +194,7 @@ def _runs(offsets: Sequence[int], lengths: Sequence[int]) -> list[list[tuple[int
     stop = 0
     for place in map(int, np.argsort(np.asarray(offsets), kind="stable")):
         start, length = int(offsets[place]), int(lengths[place])
-        near = runs and start - stop <= GAP and start + length - runs[-1][0][1] <= RUN
+        near = runs and start - stop <= GAP_BYTES and start + length - runs[-1][0][1] <= RUN_BYTES
         if near:
             runs[-1].append((place, start, length))
             stop = max(stop, start + length)

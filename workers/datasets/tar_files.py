@@ -20,7 +20,7 @@ from advcore.workers.errors import InputError
 from advcore.workers.files import atomic_write
 from advcore.workers.local_cache import cache_folder, one_at_a_time
 
-LONGEST = 20
+MOST_LABEL_BYTES = 20
 """Bytes of a `.cls` member, at most: it holds one whole number."""
 
 
@@ -122,7 +122,7 @@ def _scanned(file: File) -> Index:
 
 
 def _content(file: File, member: tarfile.TarInfo) -> bytes:
-    return file.read(member.offset_data, min(member.size, LONGEST))
+    return file.read(member.offset_data, min(member.size, MOST_LABEL_BYTES))
 
 
 def _number(file: File, name: str, text: bytes) -> int:

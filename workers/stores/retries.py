@@ -8,7 +8,7 @@ from advcore.workers.retries import Pauses, retry
 
 T = TypeVar("T")
 
-STORE_AWAY = 600.0
+STORE_AWAY_SECONDS = 600.0
 """Seconds that measured rows wait for a store that is away, beside the tries of each request: to
 measure them anew costs more."""
 STORE_PAUSE_SECONDS = 5.0
@@ -21,5 +21,5 @@ def with_store_retries(ask: Callable[[], T]) -> T:
         ask,
         lambda error: isinstance(error, UnavailableError),
         Pauses(STORE_PAUSE_SECONDS, STORE_PAUSE_SECONDS),
-        seconds=STORE_AWAY,
+        seconds=STORE_AWAY_SECONDS,
     )

@@ -20,7 +20,7 @@ NETWORKS = {
 def _each_step(attack, network, images, criterion, monkeypatch):
     """The published loop: the question after every step."""
     with monkeypatch.context() as patch:
-        patch.setattr(deepfool, "LIKELY", torch.inf)
+        patch.setattr(deepfool, "ARRIVAL_OVERSHOOTS", torch.inf)
         return attack(network, images, criterion)
 
 

@@ -218,7 +218,7 @@ def digits():
             for split, count in (("train", 1000), ("test", 40))
         )
         some = batch(train, Shard(0, 1000))
-        for _ in fit(network, some.images, some.labels, Recipe(epochs=3, batch_size=16)):
+        for _ in fit(network, some.inputs, some.labels, Recipe(epochs=3, batch_size=16)):
             pass
     images = batch(test, Shard(0, 40)).inputs
     return network, images, Untargeted(network(images).argmax(1))

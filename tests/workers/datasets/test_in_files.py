@@ -13,7 +13,7 @@ from PIL import Image
 from s3_server import S3
 
 from advcore.workers.datasets import Dataset, DataSpec, batch, load, reading, sources, stored
-from advcore.workers.datasets.reading import GAP, File, look
+from advcore.workers.datasets.reading import GAP_BYTES, File, look
 from advcore.workers.datasets.stored import Stored
 from advcore.workers.errors import InputError
 from advcore.workers.local_cache import cache_folder
@@ -316,10 +316,10 @@ def test_an_archive_of_more_than_four_gigabytes(tmp_path):
 
 
 def test_records_are_read_in_the_order_asked_for(tmp_path):
-    content = np.random.RandomState(0).bytes(5 * GAP)
+    content = np.random.RandomState(0).bytes(5 * GAP_BYTES)
     (tmp_path / "own").write_bytes(content)
     file = look(str(tmp_path / "own"), "own")
-    offsets = [3 * GAP, 7, 0, 7, 5 * GAP - 9, 100]
+    offsets = [3 * GAP_BYTES, 7, 0, 7, 5 * GAP_BYTES - 9, 100]
     lengths = [10, 20, 30, 40, 9, 0]
     expected = [content[start : start + size] for start, size in zip(offsets, lengths, strict=True)]
     assert file.read_all(offsets, lengths) == expected
@@ -327,7 +327,7 @@ def test_records_are_read_in_the_order_asked_for(tmp_path):
         view.seek(-9, 2)
         assert view.read() == expected[4]
     with pytest.raises(InputError, match=r"own ends at byte .*: it is cut off, fetch or write it"):
-        file.read(5 * GAP - 9, 10)
+        file.read(5 * GAP_BYTES - 9, 10)
 
 
 @pytest.mark.usefixtures("nothing_travels")
