@@ -8,7 +8,7 @@ from typing import Literal
 
 from advcore.pipelines.settings.flags import Address, Folder, Limit, Uri
 from advcore.workers.errors import InputError
-from advcore.workers.stores.s3_requests import address
+from advcore.workers.stores.s3_address import address
 
 
 @dataclass(frozen=True)

@@ -68,8 +68,6 @@ def report_of(journal: Journal, ran: int, spent: str, folder: Path | None = None
 
     `spent` says which budget was used up, if any.
     """
-    from advcore.pipelines.reports import figures  # matplotlib takes a second to import
-
     plan, folder = journal.plan, folder or journal.folder
     sweep, trials = (
         plan.sweep,
@@ -86,23 +84,11 @@ def report_of(journal: Journal, ran: int, spent: str, folder: Path | None = None
     claims = {name: evaluate_claim(claim, own) for name, claim in sweep.claims.items()}
     problems = _problems(sweep, trials, spent)
     quantities = _quantities(plan, rows, best)
-    outputs, drawn = Outputs(folder), []
-    try:
-        for chart in charts(
-            trials, sweep.space, tradeoff_of(sweep), sweep.metric, best, quantities
-        ):
-            drawn.append(figures.save(chart, outputs.path(f"figures/{chart.name}.png").parent))
-    except USERS_ERRORS:  # a probe may be a user's own code, and hours of training lie behind it
-        problems.append(f"the figures cannot be drawn: {traceback.format_exc()}")
-    outputs.finish()
+    drawn = _draw(sweep, trials, best, quantities, folder, problems)
     if trials:
         write_plain_parquet(folder / "trials.parquet", trials_table.columns(trials, sweep.space))
     if best is not None:
-        run = _run_id(journal, best, folder / "best.safetensors")
-        for suffix in SUFFIXES:
-            with atomic_write(folder / f"best{suffix}") as unfinished:
-                shutil.copyfile(journal.model(best.key).with_suffix(suffix), unfinished)
-        add_to_card(folder / "best.safetensors", _score(plan, best, choice) | {"run": run})
+        _write_best(journal, best, choice, folder)
     found = {"chosen_on_test": chosen_on_test(plan), "no_best": _without_best(plan, done, best)}
     warnings = {name: sentence for name, sentence in found.items() if sentence}
     text = report_text(plan, trials, best, claims, choice, warnings, quantities)
@@ -120,6 +106,42 @@ def report_of(journal: Journal, ran: int, spent: str, folder: Path | None = None
     return SweepReport(
         sweep, trials, ran, best, claims, problems, text, folder, drawn, choice, warnings
     )
+
+
+def _draw(
+    sweep: Sweep,
+    trials: list[Trial],
+    best: Trial | None,
+    quantities: Quantities,
+    folder: Path,
+    problems: list[str],
+) -> list[Path]:
+    """Draw the figures and return their files; one that cannot be drawn ends it, and is a problem.
+
+    A probe may be a user's own code, and hours of training lie behind it.
+    """
+    from advcore.pipelines.reports import figures  # matplotlib takes a second to import
+
+    outputs, drawn = Outputs(folder), list[Path]()
+    try:
+        for chart in charts(
+            trials, sweep.space, tradeoff_of(sweep), sweep.metric, best, quantities
+        ):
+            drawn.append(figures.save(chart, outputs.path(f"figures/{chart.name}.png").parent))
+    except USERS_ERRORS:
+        problems.append(f"the figures cannot be drawn: {traceback.format_exc()}")
+    outputs.finish()
+    return drawn
+
+
+def _write_best(journal: Journal, best: Trial, choice: Choice | None, folder: Path) -> None:
+    """Copy the best trial's network into the folder, with its score on its card."""
+    run = _run_id(journal, best, folder / "best.safetensors")
+    for suffix in SUFFIXES:
+        with atomic_write(folder / f"best{suffix}") as unfinished:
+            shutil.copyfile(journal.model(best.key).with_suffix(suffix), unfinished)
+    score = _score(journal.plan, best, choice)
+    add_to_card(folder / "best.safetensors", score | {"run": run})
 
 
 def _quantities(

@@ -14,7 +14,8 @@ from advcore.workers.datasets.pictures import Pictures, pictures
 from advcore.workers.datasets.reading import SIDE_BY_SIDE
 from advcore.workers.datasets.sources import InFiles, Source
 from advcore.workers.errors import InputError
-from advcore.workers.stores.s3_requests import Bucket, address
+from advcore.workers.stores.s3_address import address
+from advcore.workers.stores.s3_requests import Bucket
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,8 @@ import numpy as np
 
 from advcore.workers.errors import InputError
 from advcore.workers.paths import expand_path
-from advcore.workers.stores.s3_requests import Bucket, address
+from advcore.workers.stores.s3_address import address
+from advcore.workers.stores.s3_requests import Bucket
 
 OPEN_FILES = 64
 """Files that a process keeps open, at most."""

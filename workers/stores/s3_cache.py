@@ -9,7 +9,8 @@ from advcore.workers import local_cache
 from advcore.workers.errors import InputError
 from advcore.workers.files import atomic_write
 from advcore.workers.paths import expand_path
-from advcore.workers.stores.s3_requests import Bucket, address
+from advcore.workers.stores.s3_address import address
+from advcore.workers.stores.s3_requests import Bucket
 
 
 def local_file(name: str, what: str) -> Path:

@@ -10,13 +10,13 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
 from advcore.workers.errors import InputError, UnavailableError
+from advcore.workers.stores.s3_address import Address
 from advcore.workers.stores.s3_errors import AGAIN, AWAY, NO_S3, reason_for
 from advcore.workers.stores.timeouts import check_listening
 
@@ -29,43 +29,6 @@ _PART = 16 * 2**20
 """Bytes from which an upload is made in parts, and of one part."""
 
 _CHUNK = 2**20
-
-
-@dataclass(frozen=True)
-class Address:
-    """The bucket and key of s3://BUCKET/KEY; `str` of it is that URL."""
-
-    bucket: str
-    key: str
-
-    def __str__(self) -> str:
-        return f"s3://{self.bucket}/{self.key}"
-
-
-def address(url: str, what: str) -> Address:
-    """The address in `s3://BUCKET/KEY`, without slashes at the key's end.
-
-    Raises InputError for others; what is refused is not repeated where it could hold credentials.
-    """
-    bucket, _, key = url.removeprefix("s3://").partition("/")
-    shown = "one with '@' or '?'" if "@" in url or "?" in url else repr(url)
-    if not url.startswith("s3://") or not re.fullmatch(
-        r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]", bucket
-    ):
-        raise InputError(
-            f"{what} must be s3://BUCKET/KEY, without credentials, those are found in the "
-            f"environment; got {shown}"
-        )
-    key = key.rstrip("/")
-    parts = key.split("/")
-    if not re.fullmatch(r"[^\x00-\x1f\x7f?#\\]{1,900}", key) or any(
-        part in ("", ".", "..") for part in parts
-    ):
-        raise InputError(
-            f"{what} needs a key of names between single slashes, none of them '.' or '..'; "
-            f"got {shown}"
-        )
-    return Address(bucket, key)
 
 
 class Bucket:

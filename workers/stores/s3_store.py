@@ -22,7 +22,8 @@ from advcore.workers.stores.rows import (
     to_table,
     write_table,
 )
-from advcore.workers.stores.s3_requests import Address, Bucket, address
+from advcore.workers.stores.s3_address import Address, address
+from advcore.workers.stores.s3_requests import Bucket
 
 Got = TypeVar("Got")
 
