@@ -1,5 +1,6 @@
 """Fits: what is learnt from many samples of one model, in rounds over shards."""
 
+from advcore.fits.class_statistics import ClassStatistics
 from advcore.fits.curved_directions import CurvedDirections
 from advcore.fits.distances import Medians
 from advcore.fits.fit import Fit, FitSamples, FitState, Sums
@@ -12,12 +13,14 @@ FITS: dict[str, type] = {
     "universal": Universal,
     "normals": LeadingNormals,
     "shared_curvature": CurvedDirections,
+    "class_statistics": ClassStatistics,
 }
 """The fits that a study can name by `kind`."""
 
 __all__ = [
     "FITS",
     "Adder",
+    "ClassStatistics",
     "CurvedDirections",
     "Fit",
     "FitSamples",

@@ -119,6 +119,15 @@ def advance_anew(
     return Ritz(values[:count], residuals[:count], signed(rows[:count]), following)
 
 
+def leading_pairs(matrix: Tensor, count: int) -> Ritz:
+    """Return the `count` pairs of the largest values of a matrix `(D, D)` that is all there."""
+    check_products(matrix)
+    values, vectors = torch.linalg.eigh((matrix + matrix.mT) / 2)
+    values, rows = values.flip(0)[:count], vectors.mT.flip(0)[:count]
+    residuals = torch.linalg.vector_norm(rows @ matrix - values[:, None] * rows, dim=1)
+    return Ritz(values, residuals, signed(rows), {})
+
+
 def measured(vectors: Tensor, products: Tensor, order: Order) -> Ritz:
     """Return pairs of given orthonormal vectors `(k, D)`, from their products alone."""
     check_products(products)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from advcore.attacks import Attack, MinimalNorm
 from advcore.classifier import Classifier, full_precision
-from advcore.fits.block_iteration import Ritz, advance, first_block, signed
+from advcore.fits.block_iteration import Ritz, advance, first_block, leading_pairs
 from advcore.fits.curved_directions import appended, check_directions
 from advcore.fits.distances import among_all, check_samples, chunks
 from advcore.fits.fit import FitSamples, FitState, Sums
@@ -113,7 +113,7 @@ class LeadingNormals:
             )
         moment = sums["products"].cpu() / found
         if "block" not in state.tensors:
-            return self._learnt(samples, state, distances, self._exact(moment))
+            return self._learnt(samples, state, distances, leading_pairs(moment, self.directions))
         size = self._size(moment.shape[1])
         pairs = advance(state.tensors, moment, self.directions, size, "largest")
         if pairs.residual > self.tolerance and state.rounds + 1 < self.rounds:
@@ -123,13 +123,6 @@ class LeadingNormals:
 
     def _size(self, dimension: int) -> int:
         return min(self.directions + self.extra, dimension)
-
-    def _exact(self, moment: Tensor) -> Ritz:
-        """Return the leading pairs of the second moment `(D, D)` itself."""
-        values, vectors = torch.linalg.eigh((moment + moment.mT) / 2)
-        values, rows = values.flip(0)[: self.directions], vectors.mT.flip(0)[: self.directions]
-        residuals = torch.linalg.vector_norm(rows @ moment - values[:, None] * rows, dim=1)
-        return Ritz(values, residuals, signed(rows), {})
 
     def _learnt(
         self, samples: FitSamples, state: FitState, distances: Tensor, pairs: Ritz
