@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from advcore.workers.datasets.parquet_values import is_bytes, is_list, nested_array, value_bytes
 from advcore.workers.datasets.pictures import first_line, pictures
 from advcore.workers.datasets.pixels import CLASSES, pixels, whole_labels
 from advcore.workers.datasets.places import files_of
@@ -74,7 +74,9 @@ class Rows:
         for number, group in np.unique(keys, axis=0):
             values = _group(self.files[number], int(group), self.column)
             for place in np.flatnonzero((keys == (number, group)).all(axis=1)):
-                found[place] = _bytes(values[int(self.places[rows[place]])], self.name(rows[place]))
+                found[place] = value_bytes(
+                    values[int(self.places[rows[place]])], self.name(rows[place])
+                )
         return found
 
     def chosen(self, rows: np.ndarray) -> "Rows":
@@ -109,7 +111,7 @@ def parquet(path: str, resize: int | None, crop: int | None) -> Source:
     rows = _rows(label, files, opened, image)
     labels, names = _labels(label, files, target)
     kind = schema.field(image).type
-    encoded = pa.types.is_struct(kind) or _is_bytes(kind)
+    encoded = pa.types.is_struct(kind) or is_bytes(kind)
     if not encoded and (resize is not None or crop is not None):
         raise InputError(f"resize and crop are for pictures; {label} holds arrays, leave them out")
 
@@ -131,7 +133,7 @@ def _group(file: File, group: int, column: str) -> Any:
     """Return the values of a group of rows: an array `(n, ...)`, or else what pyarrow holds."""
     with _explained(file):
         values = _opened(file).read_row_group(group, columns=[column]).column(0).combine_chunks()
-        return _array(values, file) if _is_list(values.type) else values
+        return nested_array(values, file) if is_list(values.type) else values
 
 
 @contextmanager
@@ -211,15 +213,6 @@ def _names_beside(schema: Any, column: str) -> tuple[str, ...] | None:
     return tuple(map(str, names)) if isinstance(names, list) else None
 
 
-def _is_bytes(kind: Any) -> bool:
-    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
-
-
-def _is_list(kind: Any) -> bool:
-    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
-    return any(is_one(kind) for is_one in lists)
-
-
 def _arrays(rows: Rows) -> Arrays:
     """Return how arrays are decoded, by the first of them."""
     values = _group(rows.files[rows.which[0]], int(rows.groups[0]), rows.column)
@@ -232,33 +225,3 @@ def _arrays(rows: Rows) -> Arrays:
             f"{values.shape[1:]}"
         )
     return Arrays(values.dtype.str, values.shape[1:])
-
-
-def _bytes(value: Any, name: str) -> bytes:
-    """Return the bytes of one value: encoded ones as they are, arrays in C order."""
-    if isinstance(value, np.ndarray):
-        return value.tobytes()
-    if pa.types.is_struct(value.type):
-        if "bytes" not in {field.name for field in value.type}:
-            raise InputError(f"{name} must hold its picture's bytes; got {value.type}")
-        value = value["bytes"] if value.is_valid else value
-    if not value.is_valid:
-        raise InputError(f"{name} has no image: remove its row")
-    found: bytes = value.as_py()
-    return found
-
-
-def _array(values: Any, file: File) -> np.ndarray:
-    """Return nested lists of one shape as an array `(n, ...)`."""
-    shape, whole = [len(values)], values.type
-    while _is_list(values.type):
-        lengths = pc.unique(pc.list_value_length(values)).to_pylist()
-        if len(lengths) != 1 or lengths[0] is None:
-            raise InputError(f"{file.place} must hold lists of one shape, and none empty: {whole}")
-        shape.append(lengths[0])
-        values = values.flatten()
-    if not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
-        raise InputError(f"{file.place} must hold numbers in its lists; got {whole}")
-    if values.null_count:
-        raise InputError(f"{file.place} lacks {values.null_count} numbers in its lists")
-    return values.to_numpy(zero_copy_only=False).reshape(shape)
