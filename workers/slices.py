@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,6 +24,7 @@ from advcore.workers.training.epoch_loop import (
     ABOUT,
     MODEL,
     STATE,
+    epoch_file,
     is_over,
     read_history,
     run_epochs,
@@ -57,7 +59,7 @@ def train_slice(
     Each epoch is in the store before the next one begins. Raises InputError for what cannot work,
     and FloatingPointError where the objective is no longer finite.
     """
-    if with_store_retries(lambda: store.has(task.key, NETWORK)):
+    if with_store_retries(lambda: store.has(task.key, NETWORK)) and not missing_epochs(store, task):
         return _finished(store, task, ())
     end = time.monotonic() + task.seconds
     ready = with_samples(
@@ -71,10 +73,14 @@ def train_slice(
         folder = Path(name)
         with_store_retries(lambda: store.fetch(task.key, PROGRESS, folder / STATE))
         history = read_history(ready, folder)
+        if any(epoch <= len(history) for epoch in missing_epochs(store, task)):
+            (folder / STATE).unlink(missing_ok=True)  # these epochs are over: once more from first
+            history = []
         made: list[dict[str, float]] = []
-        with closing(run_epochs(ready, folder, device, task.threads)) as running:
+        with closing(run_epochs(ready, folder, device, task.threads, task.keep)) as running:
             for progress in running:
                 made.append(progress.metrics)
+                _put_epochs(store, task, folder)
                 if not is_over(ready.training, [*history, *made]):
                     with_store_retries(lambda: store.put(task.key, PROGRESS, folder / STATE))
                     if time.monotonic() >= end:
@@ -83,6 +89,29 @@ def train_slice(
         with_store_retries(lambda: store.put(task.key, NETWORK, folder / MODEL))
         with_store_retries(lambda: store.remove(task.key, PROGRESS))
     return _finished(store, task, tuple(made))
+
+
+def epoch_ending(epoch: int) -> str:
+    """Return the ending of the file in the store of the network after an epoch."""
+    return f".{epoch_file(epoch)}"
+
+
+def missing_epochs(store: Store, task: Train) -> list[int]:
+    """Return the numbers of the epochs to be kept whose networks the store lacks."""
+    return [
+        epoch
+        for epoch in task.keep
+        if not with_store_retries(partial(store.has, task.key, epoch_ending(epoch)))
+    ]
+
+
+def _put_epochs(store: Store, task: Train, folder: Path) -> None:
+    """Put the networks of the epochs to be kept into the store, once each."""
+    for epoch in task.keep:
+        file = folder / epoch_file(epoch)
+        if file.is_file():
+            with_store_retries(partial(store.put, task.key, epoch_ending(epoch), file))
+            file.unlink()
 
 
 def first_model(task: Train) -> ModelSpec:

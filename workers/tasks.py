@@ -82,6 +82,8 @@ class Train:
         threads: CPU threads while an epoch is computed: weights depend on their number.
         start: file here or on s3:// with the first weights, in place of the model's checkpoint.
         seconds: time after which a slice ends, once it has made an epoch.
+        keep: numbers of the epochs whose networks are kept beside the finished one, 0 for the
+            network before the first.
     """
 
     key: str
@@ -94,6 +96,7 @@ class Train:
     threads: int = 1
     start: str | None = None
     seconds: float = SLICE_SECONDS
+    keep: tuple[int, ...] = ()
 
     @property
     def title(self) -> str:

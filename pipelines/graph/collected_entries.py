@@ -11,6 +11,7 @@ from advcore.learnt import with_learnt
 from advcore.pipelines.claims import Claim
 from advcore.pipelines.graph.entries import (
     DerivedEntry,
+    TrainedEpoch,
     data_of,
     fit_of,
     label_in,
@@ -42,6 +43,7 @@ class Entries:
         self._trainings: dict[str, Training] = {}
         self._starts: dict[str, str] = {}
         self._fits: dict[str, PlannedFit] = {}
+        self._epochs: dict[str, tuple[str, int]] = {}
 
     def layout(self, planned: tuple[Planned, ...], claims: Mapping[str, Claim]) -> Layout:
         """Return the layout of all that was added."""
@@ -54,6 +56,7 @@ class Entries:
             claims,
             self._derived,
             self._fits,
+            self._epochs,
         )
 
     def add(self, section: str, member: Member) -> None:
@@ -93,7 +96,23 @@ class Entries:
         text = json.dumps([own, network, entry.seed], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:10]
 
+    def _add_epoch(self, at: str, label: str, model: TrainedEpoch) -> None:
+        base = label_in(model.of)
+        training = self._trainings.get(base)
+        if training is None:
+            raise InputError(f"{at}.of: {base} is not trained here: it has no epochs")
+        if not 0 <= model.epoch <= training.recipe.epochs:
+            raise InputError(
+                f"{at}.epoch: expected 0 to {training.recipe.epochs}, the epochs of {base}, got "
+                f"{model.epoch}"
+            )
+        self._epochs[label] = base, model.epoch
+        self._networks[label] = replace(training.network, wrapper=model.wrapper)
+
     def _network_text(self, label: str) -> str:
+        if label in self._epochs:
+            base, epoch = self._epochs[label]
+            return f"{self._network_text(base)} epoch {epoch}"
         training = self._trainings.get(label)
         return training.name if training else repr(self._networks[label])
 
@@ -102,10 +121,14 @@ class Entries:
         if isinstance(model, ModelSpec):
             self._networks[label] = model
             return
+        if isinstance(model, TrainedEpoch):
+            self._add_epoch(at, label, model)
+            return
         spec, start = self._data[label_in(model.data)], ""
         if model.start is not None:
             begins = self._starts[label] = label_in(model.start)
-            if begins not in self._trainings and self._networks[begins].checkpoint is None:
+            trained = begins in self._trainings or begins in self._epochs
+            if not trained and self._networks[begins].checkpoint is None:
                 raise InputError(
                     f"{at}.start: {begins} is neither trained nor has a checkpoint: there are no "
                     "weights to begin with"

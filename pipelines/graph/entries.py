@@ -73,6 +73,21 @@ class TrainedModel:
 
 
 @dataclass(frozen=True)
+class TrainedEpoch:
+    """A network as it is after an epoch of a training.
+
+    Attributes:
+        of: model whose training it is.
+        epoch: number of the epoch, 0 for the network before the first.
+        wrapper: wrapper around the network when it is measured.
+    """
+
+    of: str
+    epoch: int
+    wrapper: Wrapper | None = None
+
+
+@dataclass(frozen=True)
 class DerivedEntry:
     """The entry of a data set that comes of others.
 
@@ -151,11 +166,14 @@ def _whole_number(given: Any, at: str, least: int) -> int:
     return given
 
 
-def model_of(member: Member) -> ModelSpec | TrainedModel:
-    """Return the network of a member: one that is there, or one that is trained."""
-    trained = "recipe" in member.settings
-    cls: Any = TrainedModel if trained else ModelSpec
-    value: ModelSpec | TrainedModel = schema.structure(
+def model_of(member: Member) -> ModelSpec | TrainedModel | TrainedEpoch:
+    """Return the network of a member: one that is there, one that is trained, or an epoch of it."""
+    cls: Any = ModelSpec
+    if "recipe" in member.settings:
+        cls = TrainedModel
+    elif "epoch" in member.settings:
+        cls = TrainedEpoch
+    value: ModelSpec | TrainedModel | TrainedEpoch = schema.structure(
         cls, member.settings, f"{member.section}.{member.family}"
     )
     return value

@@ -10,6 +10,9 @@ from advcore.pipelines.graph.members import Families, Family, Member
 from advcore.pipelines.graph.references import SECTIONS, Reference, find_references, resolve
 from advcore.workers.errors import InputError
 
+EPOCH = "epoch"
+"""The axis of the epochs of a training, and the field of one of them."""
+
 Entries = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """The entries of a study by section and name."""
 
@@ -20,9 +23,10 @@ def expand(document: Mapping[str, Any], most: int | None = None) -> Families:
     Raises InputError, with the place in the document, for unknown names, circles, references that
     no member fits, axes that nothing mentions, and more than `most` members.
     """
-    axes = read_axes(document.get("axes") or {})
     entries = {section: document.get(section) or {} for section in SECTIONS}
     _check_entries(entries)
+    entries["models"], epochs = _epochs_as_axis(entries["models"], document.get("axes") or {})
+    axes = read_axes({**(document.get("axes") or {}), **epochs})
     families: dict[tuple[str, str], Family] = {}
     mentions = {
         (section, name): mentioned(entry, axes, f"{section}.{name}")
@@ -45,6 +49,28 @@ def expand(document: Mapping[str, Any], most: int | None = None) -> Families:
                 "run.most"
             )
     return families
+
+
+def _epochs_as_axis(
+    models: Mapping[str, Any], axes: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the models with `epoch: $epoch` in place of `epochs: [...]`, and that axis."""
+    changed, found = dict(models), dict[str, Any]()
+    for name, entry in models.items():
+        if "epochs" not in entry:
+            continue
+        at, values = f"models.{name}.epochs", entry["epochs"]
+        if not isinstance(values, list):
+            raise InputError(f"{at}: expected a list of numbers of epochs, got {values!r}")
+        if EPOCH in axes or found.get(EPOCH, values) != values:
+            raise InputError(
+                f"{at}: there is an axis {EPOCH!r} with other values: write {EPOCH}: $NAME with an "
+                "axis of your own in axes"
+            )
+        found[EPOCH] = values
+        rest = {key: own for key, own in entry.items() if key != "epochs"}
+        changed[name] = {**rest, EPOCH: f"${EPOCH}"}
+    return changed, found
 
 
 def _check_entries(entries: Mapping[str, Any]) -> None:

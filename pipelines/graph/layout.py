@@ -5,6 +5,7 @@ A study of the old form and a graph become the same layout, in which no axis is 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from advcore.fits import Fit
 from advcore.pipelines.claims import Claim
@@ -105,6 +106,8 @@ class Layout:
             network that they begin with in `starts`.
         trainings: trainings by the name of their network.
         starts: names of the networks whose weights a training begins with, by its own.
+        epochs: networks that are epochs of a training, by name: the network whose training it is,
+            and the number of the epoch, 0 for what it begins with.
         planned: what is measured.
         claims: claims by name.
         derived: data sets that come of others, by name, each after those that it needs.
@@ -119,6 +122,22 @@ class Layout:
     claims: Mapping[str, Claim] = field(default_factory=dict)
     derived: Mapping[str, DerivedData] = field(default_factory=dict)
     fits: Mapping[str, PlannedFit] = field(default_factory=dict)
+    epochs: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+
+    def kept(self, training: str) -> dict[str, int]:
+        """Return the networks that are epochs of the training of this name, with their numbers."""
+        return {
+            label: epoch
+            for label, (base, epoch) in self.epochs.items()
+            if self.trainings[base].name == training
+        }
+
+    def place(self, label: str) -> Path:
+        """Return the file of a network that is trained here, or of an epoch of a training."""
+        if label not in self.epochs:
+            return self.trainings[label].checkpoint
+        base, epoch = self.epochs[label]
+        return epoch_place(self.trainings[base].checkpoint, epoch)
 
     def root(self, data: str) -> str:
         """Return the name of the data set whose samples the indices of `data` count."""
@@ -134,10 +153,16 @@ class Layout:
         return f"{kind} of {', '.join(own.sources)}{by}"
 
     def trained(self, name: str, checkpoint: str) -> "Layout":
-        """Return the layout with the weights of one of its trainings."""
-        spec = replace(self.trainings[name].model, checkpoint=checkpoint)
+        """Return the layout with the weights of one of its trainings, or of an epoch of one."""
+        base = self.epochs[name][0] if name in self.epochs else name
+        spec = replace(self.trainings[base].model, checkpoint=checkpoint)
         wrapper = self.networks[name].wrapper
         return replace(self, networks={**self.networks, name: replace(spec, wrapper=wrapper)})
+
+
+def epoch_place(checkpoint: Path, epoch: int) -> Path:
+    """Return the file of an epoch beside the network that a training ends with."""
+    return checkpoint.with_name(f"{checkpoint.stem}-epoch-{epoch}{checkpoint.suffix}")
 
 
 def layout_of(study: Study, trainings: Mapping[str, Training] | None = None) -> Layout:

@@ -56,7 +56,8 @@ class Products:
         store: Callable[[], Store],
     ) -> None:
         self.layout = layout
-        self.networks = {name for name in layout.networks if name not in layout.trainings}
+        come = layout.trainings.keys() | layout.epochs.keys()
+        self.networks = {name for name in layout.networks if name not in come}
         self.data = {name for name, spec in layout.data.items() if load.is_there(spec)}
         self.fits: dict[str, str] = {}
         self.store = cache(store)
@@ -75,6 +76,12 @@ class Products:
         """Note the weights of a trained network."""
         self.layout = self.layout.trained(label, checkpoint)
         self.networks.add(label)
+
+    def take_training(self, label: str) -> None:
+        """Take the network of a training that is finished, and those of its epochs."""
+        kept = self.layout.kept(self.layout.trainings[label].name)
+        for name in (label, *(own for own in kept if self.layout.epochs[own][0] == label)):
+            self.take_network(name, str(self.layout.place(name)))
 
     def network(self, label: str) -> Other:
         """Return a network that is there, its checkpoint as a file, with its hash."""
@@ -99,7 +106,7 @@ class Products:
         while len(self.networks) > before:
             before = len(self.networks)
             self.settle()
-            for label, training in self.layout.trainings.items():
+            for label in self.layout.trainings:
                 start = self.layout.starts.get(label)
                 ready = start is None or start in self.networks
                 if (
@@ -107,7 +114,7 @@ class Products:
                     and ready
                     and is_finished(self.layout, label, self._load)
                 ):
-                    self.take_network(label, str(training.checkpoint))
+                    self.take_training(label)
 
     def _settled_data(self) -> Iterator[bool]:
         for own in self.layout.derived.values():

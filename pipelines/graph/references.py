@@ -13,7 +13,7 @@ SECTIONS = ("data_sets", "models", "fits", "probes", "tables")
 
 _FIELDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "data_sets": {"of": ("data_sets",), "model": ("models",), "fit": ("fits",), "mean": ("fits",)},
-    "models": {"data": ("data_sets",), "start": ("models",)},
+    "models": {"data": ("data_sets",), "start": ("models",), "of": ("models",)},
     "fits": {"data": ("data_sets",), "model": ("models",), "fit": ("fits",)},
     "probes": {
         "model": ("models",),

@@ -10,20 +10,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from advcore.pipelines.graph.estimates import note_training
+from advcore.pipelines.graph.layout import epoch_place
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.products import Products
 from advcore.pipelines.graph.settings import AnyStudy
-from advcore.pipelines.graph.training_checks import begun, check_trainings
+from advcore.pipelines.graph.training_checks import begun, check_trainings, is_trained
 from advcore.pipelines.machine.lock import exclusive_lock
 from advcore.pipelines.tracking.checkpoints import upload_checkpoint
 from advcore.pipelines.training.finished import note_finished
 from advcore.pipelines.training.loading import describe
 from advcore.pipelines.training.settings import Training
-from advcore.workers.checkpoints import read_metadata
 from advcore.workers.errors import InputError, named
 from advcore.workers.files import atomic_write
 from advcore.workers.models import content_hash
-from advcore.workers.slices import NETWORK, ORIGIN
+from advcore.workers.slices import NETWORK, ORIGIN, epoch_ending
 from advcore.workers.tasks import TaskResult, Train, Work
 from advcore.workers.training.loading import Loaded, check_training, with_samples
 
@@ -79,7 +79,7 @@ class Trainings:
                 training = self._products.layout.trainings[labels[0]]
                 try:
                     job = self._job(labels)
-                    if read_metadata(training.checkpoint).get("advcore.training") == job.identity:
+                    if is_trained(self._products.layout, labels[0], job.identity):
                         self._take(job)
                         continue
                     out = training.checkpoint.parents[1]
@@ -137,7 +137,10 @@ class Trainings:
         ready = with_samples(described, data, None, data.digest, identity, classes)
         key = hashlib.sha256(f"training {identity} {self._threads}".encode()).hexdigest()
         name = next(own for own, spec in layout.data.items() if spec == training.data)
-        task = Train(key, label, described, data.digest, identity, name, threads=self._threads)
+        keep = tuple(sorted(set(layout.kept(training.name).values())))
+        task = Train(
+            key, label, described, data.digest, identity, name, threads=self._threads, keep=keep
+        )
         return Job(training, ready, task, tuple(labels))
 
     def _fetch(self, job: Job) -> None:
@@ -145,7 +148,9 @@ class Trainings:
         place = job.training.checkpoint
         place.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory() as folder:
-            for ending, target in ((ORIGIN, place.with_suffix(".json")), (NETWORK, place)):
+            epochs = [(epoch_ending(own), epoch_place(place, own)) for own in job.task.keep]
+            networks = [*epochs, (ORIGIN, place.with_suffix(".json")), (NETWORK, place)]
+            for ending, target in networks:
                 file = Path(folder) / f"file{ending}"
                 self._products.store().fetch(job.task.key, ending, file)
                 with atomic_write(target) as unfinished:
@@ -164,4 +169,4 @@ class Trainings:
             self._fail(label, str(error))
             return
         for label in job.labels:
-            self._products.take_network(label, str(job.training.checkpoint))
+            self._products.take_training(label)

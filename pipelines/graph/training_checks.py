@@ -45,8 +45,14 @@ def is_finished(layout: Layout, label: str, load: Loader) -> bool:
     if not training.checkpoint.is_file() or not load.is_there(training.data):
         return False
     training = begun(layout, label)
-    identity = describe(training).identity(load(training.data).digest)
-    return read_metadata(training.checkpoint).get("advcore.training") == identity
+    return is_trained(layout, label, describe(training).identity(load(training.data).digest))
+
+
+def is_trained(layout: Layout, label: str, identity: str) -> bool:
+    """Return whether the files of a training are there, of its epochs too, and are of this id."""
+    training = layout.trainings[label]
+    files = [training.checkpoint, *map(layout.place, layout.kept(training.name))]
+    return all(read_metadata(file).get("advcore.training") == identity for file in files)
 
 
 def check_trainings(layout: Layout, load: Loader) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """The epochs of a training, each saved, so that a killed training continues from its last one."""
 
 import json
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +56,11 @@ def accuracy(network: nn.Module, images: Inputs, labels: Tensor, size: int = TES
 
 
 def run_epochs(
-    ready: Loaded, folder: Path, on: str = "auto", threads: int | None = None
+    ready: Loaded,
+    folder: Path,
+    on: str = "auto",
+    threads: int | None = None,
+    keep: Collection[int] = (),
 ) -> Generator[Progress]:
     """Train, continuing from the state in `folder` if it is of exactly this training.
 
@@ -65,7 +69,8 @@ def run_epochs(
     `model.json`, the network that would be handed out now and what it came of. So a training that
     is killed loses the epoch it was in, and ends as an undisturbed one: bit for bit on CPUs with
     the same number of threads. One that was finished yields nothing more. It runs `on` a device,
-    with so many CPU threads while an epoch is computed, torch's own number for none. Raises
+    with so many CPU threads while an epoch is computed, torch's own number for none. The networks
+    after the epochs that it shall `keep` lie beside these, see `epoch_file`. Raises
     FloatingPointError where the objective is no longer finite.
     """
     training, device = ready.training, resolve_device(on)
@@ -89,6 +94,8 @@ def run_epochs(
         fit.resume(with_prefix("fit", state))
         chosen = with_prefix("chosen", state)
         _hand_out(ready, chosen, history, folder, count)
+    elif 0 in keep:
+        _keep(ready, fit.result, 0, folder)
     while not is_over(training, history):
         with threads_set(count):
             epoch = fit.epoch()
@@ -109,7 +116,19 @@ def run_epochs(
             prefixed(fit=fit.state(), chosen=chosen), folder / STATE, {"advcore.state": note}
         )
         _hand_out(ready, chosen, history, folder, count)
+        if epoch.number in keep:
+            _keep(ready, fit.result, epoch.number, folder)
         yield Progress(epoch.number, metrics, folder)
+
+
+def epoch_file(epoch: int) -> str:
+    """Return the name of the file of the network after an epoch, 0 for the one before the first."""
+    return f"epoch-{epoch}.safetensors"
+
+
+def _keep(ready: Loaded, network: nn.Module, epoch: int, folder: Path) -> None:
+    words = {"advcore.training": ready.identity, "advcore.epoch": str(epoch)}
+    save_tensors(bare_weights(network), folder / epoch_file(epoch), words)
 
 
 def _looks(ready: Loaded, device: torch.device) -> list[Look]:
