@@ -6,11 +6,13 @@ from advcore.fits.distances import Medians
 from advcore.fits.fit import Fit, FitSamples, FitState, Sums
 from advcore.fits.leading_normals import LeadingNormals
 from advcore.fits.rounds import Adder, Share, fit_here, next_round
+from advcore.fits.sequential import Sequential
 from advcore.fits.universal import Universal
 from advcore.learnt import Learnt, learnt_in, with_learnt
 
 FITS: dict[str, type] = {
     "universal": Universal,
+    "sequential": Sequential,
     "normals": LeadingNormals,
     "shared_curvature": CurvedDirections,
     "class_statistics": ClassStatistics,
@@ -28,6 +30,7 @@ __all__ = [
     "LeadingNormals",
     "Learnt",
     "Medians",
+    "Sequential",
     "Share",
     "Sums",
     "Universal",
