@@ -76,7 +76,7 @@ class Mean:
             squares = squares * torch.nan
         return {"sum": squares, "logits": classifier(inputs).sum(0), "one": torch.tensor(1.0)}
 
-    def step(self, samples: FitSamples, state: FitState, sums: Sums) -> FitState:
+    def after(self, samples: FitSamples, state: FitState, sums: Sums) -> FitState:
         mean = sums["sum"] / samples.count
         history = {"size": (*state.history.get("size", ()), float(mean.norm()))}
         if state.rounds == 0:
@@ -101,7 +101,7 @@ class Batches(Mean):
     def share(self, classifier: Any, batch: Batch, state: FitState, randomness: Randomness) -> Sums:
         return {"sum": batch.inputs.sum(0) + state.tensors["mean"].to(batch.inputs)}
 
-    def step(self, samples: FitSamples, state: FitState, sums: Sums) -> FitState:
+    def after(self, samples: FitSamples, state: FitState, sums: Sums) -> FitState:
         made = state.rounds + 1
         return FitState({"mean": sums["sum"]}, made, made == self.rounds)
 
@@ -184,10 +184,10 @@ class Crooked(Batches):
     def shards(self, state: FitState, count: int) -> Sequence[int]:
         return [0, count] if self.where == "shards" else [0]
 
-    def step(self, samples: FitSamples, state: FitState, sums: Sums) -> FitState:
+    def after(self, samples: FitSamples, state: FitState, sums: Sums) -> FitState:
         if self.where == "step":
             raise ArithmeticError("no step")
-        return replace(super().step(samples, state, sums), rounds=0)
+        return replace(super().after(samples, state, sums), rounds=0)
 
 
 @dataclass(frozen=True)

@@ -79,8 +79,8 @@ class MeanAround:
     def share(self, classifier: Any, batch: Batch, state: FitState, randomness: Randomness) -> Sums:
         return self._mean().share(classifier, batch, state, randomness)
 
-    def step(self, samples: FitSamples, state: FitState, sums: Sums) -> FitState:
-        return self._mean().step(samples, state, sums)
+    def after(self, samples: FitSamples, state: FitState, sums: Sums) -> FitState:
+        return self._mean().after(samples, state, sums)
 
     def _mean(self) -> Mean:
         return Mean(about=self.fit)

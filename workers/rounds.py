@@ -177,7 +177,7 @@ class Rounds:
         assert self.state is not None
         rounds = self.state.rounds + 1
         with full_precision():
-            state = self._fit.step(self._template.samples, self.state, sums)
+            state = self._fit.after(self._template.samples, self.state, sums)
         if state.rounds != rounds:
             raise ValueError(
                 f"a step of a fit must count its round; expected rounds={rounds}, got "

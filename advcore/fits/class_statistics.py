@@ -87,7 +87,7 @@ class ClassStatistics:
                 total = {name: total[name] + one for name, one in own.items()} if total else own
         return total
 
-    def step(self, samples: FitSamples, state: FitState, sums: Sums) -> FitState:
+    def after(self, samples: FitSamples, state: FitState, sums: Sums) -> FitState:
         sums = {name: one.cpu().double() for name, one in sums.items()}
         if "mean" not in state.tensors:
             return self._with_means(samples, state, sums)

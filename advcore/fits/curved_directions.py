@@ -45,7 +45,7 @@ class CurvedDirections:
 
     Attributes:
         directions: number of directions.
-        scale: length h of the differences, l2, pixel units; null for the exact Hessian.
+        step: length h of the differences, l2, pixel units; null for the exact Hessian.
         order: leading eigenvalues: the largest, or those of the largest magnitude.
         labels: labels of the cross-entropy: the true ones, or the predicted.
         tolerance: residual at which it ends, as a share of the largest quotient.
@@ -55,7 +55,7 @@ class CurvedDirections:
     """
 
     directions: int = 20
-    scale: float | None = None
+    step: float | None = None
     order: Order = "largest"
     labels: Labels = "true"
     tolerance: float = 1e-3
@@ -71,12 +71,12 @@ class CurvedDirections:
             raise ValueError(f"extra must not be negative; got {self.extra}")
         if not 0 < self.tolerance < math.inf:
             raise ValueError(f"tolerance must be a positive number; got {self.tolerance}")
-        if self.scale is not None and not 0 < self.scale < math.inf:
+        if self.step is not None and not 0 < self.step < math.inf:
             raise ValueError(
-                "scale must be a positive length in pixel units, null for the exact Hessian; got "
-                f"{self.scale}"
+                "step must be a positive length in pixel units, null for the exact Hessian; got "
+                f"{self.step}"
             )
-        if self.scale is not None and self.rounds < 2:
+        if self.step is not None and self.rounds < 2:
             raise ValueError(
                 f"rounds must be at least 2 at a length, the last of which measures; got "
                 f"{self.rounds}"
@@ -103,13 +103,13 @@ class CurvedDirections:
                 products += self._products(classifier, some, vectors)
         return {"products": products}
 
-    def step(self, samples: FitSamples, state: FitState, sums: Sums) -> FitState:
+    def after(self, samples: FitSamples, state: FitState, sums: Sums) -> FitState:
         products = sums["products"].cpu() / samples.count
         if "found" in state.tensors:
             pairs = measured(state.tensors["block"], products, self.order)
             return self._learnt(samples, state, pairs)
         size = self._size(products.shape[1])
-        exact = self.scale is None
+        exact = self.step is None
         following = advance if exact else advance_anew
         pairs = following(state.tensors, products, self.directions, size, self.order)
         if pairs.residual > self.tolerance and state.rounds + 1 + (not exact) < self.rounds:
@@ -134,7 +134,7 @@ class CurvedDirections:
         """Return the sum over samples of each Hessian times each vector `(m, D)`, `(m, D)`."""
         labels = batch.labels if self.labels == "true" else predict(classifier, batch.inputs)
         hessian = input_hessian(
-            classifier, batch.inputs, cross_entropy_of(labels), self.scale or 0.0
+            classifier, batch.inputs, cross_entropy_of(labels), self.step or 0.0
         )
         return torch.stack([(hessian @ vector.expand(hessian.shape)).sum(0) for vector in vectors])
 

@@ -1,7 +1,7 @@
 """The seam of fits: reductions over shards that learn from many samples of one model.
 
 A fit runs in rounds. In each one every worker computes the sums of its shards (`share`), they are
-added in the order of the shards, and one `step` makes the next state of them. Nothing here knows
+added in the order of the shards, and one `after` makes the next state of them. Nothing here knows
 files, Ray or where shards are computed; the same sums in the same order give the same bits.
 """
 
@@ -82,5 +82,5 @@ class Fit(Protocol):
         but at `batch.start` and behind it.
         """
 
-    def step(self, samples: FitSamples, state: FitState, sums: Sums) -> FitState:
+    def after(self, samples: FitSamples, state: FitState, sums: Sums) -> FitState:
         """Return the next state from the sums of the round, added in float64."""

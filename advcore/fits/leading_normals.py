@@ -103,7 +103,7 @@ class LeadingNormals:
         count = int(state.tensors["count"])
         return {"products": products, "distances": among_all(torch.cat(distances), batch, count)}
 
-    def step(self, samples: FitSamples, state: FitState, sums: Sums) -> FitState:
+    def after(self, samples: FitSamples, state: FitState, sums: Sums) -> FitState:
         distances = sums["distances"].cpu()
         found = int(distances.isfinite().sum())
         if not found:

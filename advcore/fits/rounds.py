@@ -119,7 +119,7 @@ def next_round(
         batch = batches[shard]
         noise = Randomness(samples.seed, batch.indices)
         adder.put(shard, fit.share(classifier, batch, state, noise))
-    return fit.step(samples, state, adder.sums())
+    return fit.after(samples, state, adder.sums())
 
 
 def _shapes(tensors: Sums) -> dict[str, tuple[int, ...]]:

@@ -137,7 +137,7 @@ class Universal:
         names = ("gradient", "loss", "fooled", "of", "samples")
         return {**dict(zip(names, sums, strict=True)), "shards": vector.new_ones(())}
 
-    def step(self, samples: FitSamples, state: FitState, sums: Sums) -> FitState:
+    def after(self, samples: FitSamples, state: FitState, sums: Sums) -> FitState:
         if _is_unmeasured(state):
             return self._measured(state, sums["distances"])
         tensors, last = dict(state.tensors), self._is_last(state)

@@ -74,7 +74,7 @@ def test_residuals_are_those_of_the_dense_matrix():
 
 
 def test_at_a_length_each_quotient_is_the_mean_curvature_along_its_direction():
-    fit = replace(EXACT, scale=0.5, rounds=9)
+    fit = replace(EXACT, step=0.5, rounds=9)
     learnt = learn(fit, RELU, shards(IMAGES, PARTS, LABELS), 4)
     network = oracles.relu(shape=SHAPE)
     hessian = DifferenceHessian(network, IMAGES.double(), cross_entropy_of(LABELS), 0.5)
@@ -95,7 +95,7 @@ def test_at_a_length_each_quotient_is_the_mean_curvature_along_its_direction():
 
 def test_at_a_small_length_a_smooth_network_has_its_exact_directions():
     exact = learn(EXACT, SOFT, shards(IMAGES, PARTS, LABELS), 4)
-    fit = replace(EXACT, scale=0.01, rounds=80, tolerance=1e-4)
+    fit = replace(EXACT, step=0.01, rounds=80, tolerance=1e-4)
     near = learn(fit, SOFT, shards(IMAGES, PARTS, LABELS), 4)
     columns = exact.tensors["directions"].flatten(1).double().mT
     assert _angle(near.tensors["directions"], columns) < 0.01
@@ -110,9 +110,9 @@ def test_labels_may_be_the_predicted_ones():
     assert _angle(learnt.tensors["directions"], vectors) < 1e-4
 
 
-@pytest.mark.parametrize("scale", [None, 0.3])
-def test_every_round_can_be_the_last_of_a_process(scale):
-    fit = replace(EXACT, tolerance=1e-3, scale=scale, rounds=5)
+@pytest.mark.parametrize("step", [None, 0.3])
+def test_every_round_can_be_the_last_of_a_process(step):
+    fit = replace(EXACT, tolerance=1e-3, step=step, rounds=5)
     batches = shards(IMAGES, PARTS, LABELS)
     whole = assert_resumes(fit, SOFT, batches, 4)
     assert whole.rounds > 3
@@ -138,8 +138,8 @@ def test_a_flat_loss_has_no_curvature():
     ("make", "match"),
     [
         (lambda: CurvedDirections(directions=0), "directions must be at least 1; got 0"),
-        (lambda: CurvedDirections(scale=0.0), "null for the exact Hessian; got 0.0"),
-        (lambda: CurvedDirections(scale=1.0, rounds=1), "rounds must be at least 2 at a length"),
+        (lambda: CurvedDirections(step=0.0), "null for the exact Hessian; got 0.0"),
+        (lambda: CurvedDirections(step=1.0, rounds=1), "rounds must be at least 2 at a length"),
         (lambda: CurvedDirections(tolerance=0.0), "tolerance must be a positive number"),
         (lambda: CurvedDirections(extra=-1), "extra must not be negative; got -1"),
         (

@@ -30,7 +30,7 @@ class MeanImage:
     def share(self, classifier, batch, state, randomness):
         return {"total": batch.inputs.sum(0), "count": torch.tensor(float(len(batch.inputs)))}
 
-    def step(self, samples, state, sums):
+    def after(self, samples, state, sums):
         mean = (sums["total"] / sums["count"]).float()
         rounds = state.rounds + 1
         history = {"count": (*state.history.get("count", ()), sums["count"].item())}
