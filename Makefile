@@ -44,6 +44,8 @@ bench: .venv/ready  ## speed, as ratios measured in one run
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.sweep
 	$(BIN)/python -m benchmarks.curvature_training
+	$(BIN)/python -m benchmarks.universal
+	$(BIN)/python -m benchmarks.curved
 	$(BIN)/python -m benchmarks.again
 
 bench-cluster: .venv/ready  ## what Ray costs us: the driver with 100 actors, trainings side by side, sharding and storing, a model of a large study's time
