@@ -100,7 +100,7 @@ class Sequential:
         counts = {"fooled": fooled, "added": torch.tensor(added)}
         return {"vector": vector, **{name: one.to(vector.dtype) for name, one in counts.items()}}
 
-    def step(self, samples: FitSamples, state: FitState, sums: Sums) -> FitState:
+    def after(self, samples: FitSamples, state: FitState, sums: Sums) -> FitState:
         rate, passes = sums["fooled"].item() / samples.count, state.rounds + 1
         numbers = {"fooling": rate, "added": sums["added"].item()}
         tensors = {
