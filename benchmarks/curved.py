@@ -85,7 +85,7 @@ def main(count: int = 64, rounds: int = 5) -> None:
             for name, (start, end) in zip(spent, itertools.pairwise(marks), strict=True):
                 spent[name] += end - start
         start = time.process_time()
-        state = fit.step(samples, state, adder.sums())
+        state = fit.after(samples, state, adder.sums())
         step, scale = time.process_time() - start, WANTED / count
         whole = (scale * (spent["share"] + spent["add"]) + step) / (scale * spent["pure"])
         print(
