@@ -25,11 +25,17 @@ def check_box(name: str, holder: object, dataset: Dataset) -> None:
 
     The box is [0, 1]; most transforms take images out of it.
     """
-    if not dataset.in_box and needs_box(holder):
+    if dataset.in_box or not needs_box(holder):
+        return
+    if dataset.transform is None:
         raise InputError(
-            f"{name} attacks in the box [0, 1], which images transformed by {dataset.transform!r} "
-            "leave: take attacks with box: false (deepfool, say), or leave it or the transform out"
+            f"{name} attacks in the box [0, 1], which the inputs of this data set leave, as it is "
+            "made of others: take attacks with box: false (deepfool, say), or make it in the box"
         )
+    raise InputError(
+        f"{name} attacks in the box [0, 1], which images transformed by {dataset.transform!r} "
+        "leave: take attacks with box: false (deepfool, say), or leave it or the transform out"
+    )
 
 
 @dataclass(frozen=True)

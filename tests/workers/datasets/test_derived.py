@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from advcore.attacks import PGD
+from advcore.derived import AdversarialExamples, Projected
+from advcore.learnt import Learnt
 from advcore.transforms import Flip, LowPass
 from advcore.workers.datasets import Dataset, DataSpec, batch, inputs_of, load, sources
 from advcore.workers.datasets.derived import (
@@ -19,6 +22,7 @@ from advcore.workers.datasets.derived import (
     Union,
 )
 from advcore.workers.errors import InputError
+from advcore.workers.model_checks import check_box
 from advcore.workers.shards import Shard
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (60, 1, 8, 8)).astype(np.uint8)
@@ -166,6 +170,15 @@ def test_noise_comes_behind_a_transform_and_leaves_the_box_with_it():
     assert not made.in_box
     noise = (rows_of(made).double() - rows_of(flipped).double()).flatten(1)
     assert torch.allclose(noise.norm(dim=1), torch.full((60,), 0.5, dtype=torch.float64), atol=1e-6)
+
+
+def test_attacks_in_the_box_are_refused_outside_of_it():
+    made = derive(Noised("root", 0.5), root=replace(ROOT, transform=Flip()))
+    with pytest.raises(InputError, match=r"probe p attacks in the box .* inputs of this data set"):
+        check_box("probe p", AdversarialExamples(PGD(1.0)), made)
+    check_box("probe p", AdversarialExamples(PGD(1.0, box=False)), made)
+    with pytest.raises(InputError, match="attacks in the box"):
+        check_box("probe p", Projected(Learnt("normals")), made)
 
 
 def test_a_transform_comes_behind_another():
