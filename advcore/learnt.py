@@ -21,6 +21,11 @@ class Learnt:
     key: str = ""
     tensors: Mapping[str, Tensor] | None = field(default=None, compare=False, repr=False)
 
+    @property
+    def family(self) -> str:
+        """The name without the coordinates of one fit among its family, for figures."""
+        return self.name.partition(" ")[0]
+
     def __getitem__(self, name: str) -> Tensor:
         """Return a tensor by name. Raises ValueError where the fit has none of this name."""
         if self.tensors is None or name not in self.tensors:

@@ -42,7 +42,8 @@ class Universal:
     seed and the epoch. A last round over all samples counts what `v` fools. So the vector depends
     on what stands together in a shard, unless `portion` is 1; then it depends on rounding alone.
 
-    Tensors: `vector` (*shape), in pixel units; `radius` (), the largest norm that it was allowed;
+    Tensors: `vector` (*shape), in pixel units; `mean` (*shape), the mean input, a control of the
+    probe `shifted`; `radius` (), the largest norm that it was allowed;
     `fooling` (), the share of the samples that it fools. History: `fooling` and `loss` of each
     epoch, at the vectors that it met, then of the last vector; `median_distance` where it was
     measured.
@@ -135,7 +136,8 @@ class Universal:
             ]
         sums = [torch.stack(column).sum(0) for column in zip(*parts, strict=True)]
         names = ("gradient", "loss", "fooled", "of", "samples")
-        return {**dict(zip(names, sums, strict=True)), "shards": vector.new_ones(())}
+        last = {"inputs": batch.inputs.sum(0)} if self._is_last(state) else {}
+        return {**dict(zip(names, sums, strict=True)), "shards": vector.new_ones(()), **last}
 
     def after(self, samples: FitSamples, state: FitState, sums: Sums) -> FitState:
         if _is_unmeasured(state):
@@ -143,6 +145,8 @@ class Universal:
         tensors, last = dict(state.tensors), self._is_last(state)
         if not last:
             tensors["vector"] = self._moved(state, sums["gradient"], samples.count)
+        else:
+            tensors["mean"] = (sums["inputs"] / samples.count).float()
         for name in SUMMED:
             tensors[name] = tensors[name] + sums[name].cpu()
         history = state.history

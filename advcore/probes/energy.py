@@ -107,7 +107,7 @@ class Energy:
             Lines(
                 name="energy",
                 title="Energy in a fitted subspace",
-                x_label=f"leading directions m of the fit {self.subspace.name}",
+                x_label=f"leading directions m of the fit {self.subspace.family}",
                 y_label="energy ‖P v‖² / ‖v‖² (%)",
                 series=[*series, Series("random vectors, m / D", m, chance, thin=True)],
                 x_ticks=self.directions,
@@ -152,14 +152,14 @@ class Energy:
 
     def _what(self) -> str:
         if self.vectors is not None:
-            return f"the vectors of the fit {self.vectors.name}"
+            return f"the vectors of the fit {self.vectors.family}"
         return (
             f"the samples' minimal perturbations by {kind_and_norm(self.attack)}, from the "
             "predicted label, no box"
         )
 
     def _meanings(self, count: int) -> dict[str, str]:
-        energy = f"energy ||P v||^2 / ||v||^2 in the m leading directions of {self.subspace.name}"
+        energy = f"energy ||P v||^2 / ||v||^2 in the m leading directions of {self.subspace.family}"
         over = f"over {count} vectors, {self._what()}, by m"
         return {
             "found": f"share of {count} vectors that there are, {self._what()}",

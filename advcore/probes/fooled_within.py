@@ -143,7 +143,7 @@ class FooledWithin:
         }
 
     def _subspace(self) -> str:
-        return f"the {self.directions} leading directions of the fit {self.fit.name}"
+        return f"the {self.directions} leading directions of the fit {self.fit.family}"
 
     def _series(self, label: str, table: Table, kind: str, place: int) -> Series:
         rates, count = _rates(table, kind), len(table.numbers("sample").unique())

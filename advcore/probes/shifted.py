@@ -109,10 +109,10 @@ class Shifted:
         )
 
     def summarise(self, table: Table) -> Summary:
-        return summarise_shifted(table, self.fit.name, self.box)
+        return summarise_shifted(table, self.fit.family, self.box)
 
     def charts(self, tables: Mapping[str, Table]) -> list[Chart]:
-        return shifted_charts(tables, self.fit.name, self.norm, self.box)
+        return shifted_charts(tables, self.fit.family, self.norm, self.box)
 
 
 def _words(names: list[str], count: int) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from advcore.fits import FitSamples
-from advcore.pipelines.graph.layout import Layout
+from advcore.pipelines.graph.layout import Layout, PlannedFit
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.settings import AnyStudy
 from advcore.pipelines.tracking.checkpoints import resolve_checkpoint
@@ -13,6 +13,7 @@ from advcore.workers.errors import USERS_ERRORS, InputError, named
 from advcore.workers.model_checks import check_box
 from advcore.workers.models import content_hash
 from advcore.workers.paths import expand_path
+from advcore.workers.shards import split
 
 
 def check_products(study: AnyStudy, layout: Layout, load: Loader) -> None:
@@ -30,6 +31,13 @@ def check_products(study: AnyStudy, layout: Layout, load: Loader) -> None:
         classes = _classes(study, layout, load, fit.network, source)
         samples = FitSamples(source.shape, classes, len(source), fit.seed)
         _validate(at, partial(fit.settings.validate, samples))
+        _validate(at, partial(_check_shards, fit, samples))
+
+
+def _check_shards(fit: PlannedFit, samples: FitSamples) -> None:
+    """Raise ValueError where a fit does not work on so many shards."""
+    shards = len(split(samples.count, fit.shard_size))
+    fit.settings.shards(fit.settings.start(samples), shards)
 
 
 def _classes(study: AnyStudy, layout: Layout, load: Loader, label: str, dataset: Dataset) -> int:

@@ -168,3 +168,8 @@ def test_no_gradient_leaves_the_vector_at_zero():
 def test_what_cannot_work_is_refused(make, match):
     with pytest.raises(ValueError, match=match):
         make()
+
+
+def test_the_mean_input_is_kept_for_probes():
+    learnt = learn(FEW, RELU, shards(IMAGES, [10, 14]), 4)
+    torch.testing.assert_close(learnt.tensors["mean"], IMAGES.mean(0))
