@@ -30,8 +30,9 @@ class Sequential:
     Each sample needs the v that the one before left, so all of them must stand in one shard: the
     fit runs on one worker, a pass a round; `universal` is learnt on many.
 
-    Tensors: `vector` (*shape), in pixel units; `radius` (); `fooling` (), the share of the samples
-    that it fools. History: `fooling`, after each pass; `added`, the number of samples that moved v.
+    Tensors: `vector` (*shape), in pixel units; `mean` (*shape), the mean input; `radius` ();
+    `fooling` (), the share of the samples that it fools. History: `fooling`, after each pass;
+    `added`, the number of samples that moved v.
 
     Attributes:
         radius: radius of the ball, in pixel units.
@@ -98,7 +99,8 @@ class Sequential:
                 vector = vector if moved is None else moved
             fooled = (self._classes(classifier, batch, vector) != own).sum()
         counts = {"fooled": fooled, "added": torch.tensor(added)}
-        return {"vector": vector, **{name: one.to(vector.dtype) for name, one in counts.items()}}
+        numbers = {name: one.to(vector.dtype) for name, one in counts.items()}
+        return {"vector": vector, "inputs": batch.inputs.sum(0), **numbers}
 
     def after(self, samples: FitSamples, state: FitState, sums: Sums) -> FitState:
         rate, passes = sums["fooled"].item() / samples.count, state.rounds + 1
@@ -106,6 +108,7 @@ class Sequential:
         tensors = {
             **state.tensors,
             "vector": sums["vector"].cpu().float(),
+            "mean": (sums["inputs"] / samples.count).float(),
             "fooling": torch.tensor(rate, dtype=torch.float64),
         }
         history = {name: (*state.history.get(name, ()), one) for name, one in numbers.items()}
