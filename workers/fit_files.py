@@ -7,7 +7,6 @@ key, each round in place of the one before; the finished one beside it; a share 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import safetensors
 from safetensors import SafetensorError
@@ -16,6 +15,7 @@ from torch import Tensor
 from advcore.fits import FitState, Sums
 from advcore.workers.checkpoints import save_tensors
 from advcore.workers.errors import InputError
+from advcore.workers.scratch import scratch_folder
 from advcore.workers.stores.store import Store
 
 FINISHED, ROUND, SHARE = ".fit.safetensors", ".round.safetensors", ".share.safetensors"
@@ -78,8 +78,8 @@ def read_share(store: Store, key: str) -> Sums | None:
 def _put(
     store: Store, key: str, ending: str, tensors: Mapping[str, Tensor], words: Mapping[str, str]
 ) -> None:
-    with TemporaryDirectory(prefix="advcore-fit-") as folder:
-        file = Path(folder) / f"file{ending}"
+    with scratch_folder() as folder:
+        file = folder / f"file{ending}"
         save_tensors(tensors, file, words)
         store.put(key, ending, file)
 
@@ -88,8 +88,8 @@ def _fetch(store: Store, key: str, ending: str) -> tuple[dict[str, Tensor], dict
     place = store.place_of(key, ending)
     if "://" not in place:  # a share is megabytes: no copy of a file that can be read where it lies
         return _read(Path(place))
-    with TemporaryDirectory(prefix="advcore-fit-") as folder:
-        file = Path(folder) / f"{key}{ending}"
+    with scratch_folder() as folder:
+        file = folder / f"{key}{ending}"
         return _read(file) if store.fetch(key, ending, file) else None
 
 

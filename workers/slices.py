@@ -17,6 +17,7 @@ from typing import Any
 from advcore.workers.checkpoints import read_metadata
 from advcore.workers.datasets import Dataset
 from advcore.workers.models import ModelSpec, content_hash, with_local_checkpoint
+from advcore.workers.scratch import scratch_folder
 from advcore.workers.stores.retries import with_store_retries
 from advcore.workers.stores.store import Store
 from advcore.workers.tasks import Train
@@ -69,8 +70,7 @@ def train_slice(
         task.digest,
         task.identity,
     )
-    with TemporaryDirectory(prefix="advcore-training-") as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         with_store_retries(lambda: store.fetch(task.key, PROGRESS, folder / STATE))
         history = read_history(ready, folder)
         if any(epoch <= len(history) for epoch in missing_epochs(store, task)):
