@@ -85,3 +85,12 @@ def check_samples(samples: FitSamples) -> None:
         raise ValueError("a fit needs at least one sample; got 0")
     if samples.classes < 2:
         raise ValueError(f"a fit needs at least two classes; got {samples.classes}")
+
+
+def check_attacked(samples: FitSamples) -> None:
+    """Raise ValueError unless inputs are images (C, H, W), of which minimal perturbations are."""
+    if len(samples.shape) != 3:
+        raise ValueError(
+            f"minimal perturbations are searched of images (C, H, W); these inputs are "
+            f"{samples.shape}: give them that shape"
+        )

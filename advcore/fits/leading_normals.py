@@ -11,7 +11,7 @@ from advcore.attacks import Attack, MinimalNorm
 from advcore.classifier import Classifier, full_precision
 from advcore.fits.block_iteration import Ritz, advance, first_block, leading_pairs
 from advcore.fits.curved_directions import appended, check_directions
-from advcore.fits.distances import among_all, check_samples, chunks
+from advcore.fits.distances import among_all, check_attacked, check_samples, chunks
 from advcore.fits.fit import FitSamples, FitState, Sums
 from advcore.margins import check_attack, minimal_perturbations
 from advcore.norms import L2
@@ -73,6 +73,7 @@ class LeadingNormals:
 
     def validate(self, samples: FitSamples) -> None:
         check_samples(samples)
+        check_attacked(samples)
         check_directions(self.directions, samples)
 
     def start(self, samples: FitSamples) -> FitState:

@@ -13,6 +13,7 @@ from advcore.criteria import Criterion, Targeted, Untargeted
 from advcore.fits.distances import (
     Medians,
     among_all,
+    check_attacked,
     check_samples,
     chunks,
     median_of,
@@ -97,6 +98,8 @@ class Universal:
 
     def validate(self, samples: FitSamples) -> None:
         check_samples(samples)
+        if isinstance(self.radius, Medians):
+            check_attacked(samples)
         if self.target is not None and not 0 <= self.target < samples.classes:
             raise ValueError(
                 f"target must be one of the classes 0 to {samples.classes - 1}; got {self.target}"

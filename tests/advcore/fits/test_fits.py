@@ -1,0 +1,109 @@
+"""What all fits of the table have in common."""
+
+from dataclasses import fields
+
+import oracles
+import pytest
+import torch
+from learning import learn, shards
+from safetensors.torch import load, save
+
+from advcore.attacks import DeepFool
+from advcore.box import needs_box
+from advcore.fits import FITS, CurvedDirections, Fit, FitSamples, Medians, Universal
+from advcore.pipelines.settings.schema import structure, unstructure
+from advcore.seams import lacking
+
+ATTACK = DeepFool(norm="l2", box=False)
+SMALL = {
+    "universal": {"radius": 0.5, "epochs": 2},
+    "sequential": {"radius": 0.5, "passes": 2},
+    "normals": {"directions": 3, "attack": ATTACK},
+    "shared_curvature": {"directions": 3, "rounds": 3},
+    "class_statistics": {"rank": 3},
+}
+IMAGES = oracles.images(20, (1, 6, 6), torch.float32)
+LABELS = torch.arange(20) % 4
+NETWORK = oracles.relu(shape=(1, 6, 6), dtype=torch.float32)
+
+
+def learnt(kind):
+    return learn(FITS[kind](**SMALL[kind]), NETWORK, shards(IMAGES, [20], LABELS), 4)
+
+
+def test_the_table_is_tested_whole():
+    assert SMALL.keys() == FITS.keys()
+
+
+@pytest.mark.parametrize("kind", FITS)
+def test_a_fit_has_what_the_seam_asks_for(kind):
+    assert lacking(FITS[kind], Fit) == []
+    assert {field.name for field in fields(FITS[kind])}.isdisjoint(dir(Fit))
+    fit = FITS[kind](**SMALL[kind])
+    assert hash(fit) == hash(FITS[kind](**SMALL[kind]))
+
+
+@pytest.mark.parametrize("kind", FITS)
+def test_what_is_learnt_survives_a_file(kind):
+    """Tensors of another layout would come back in another order, or be refused."""
+    state = learnt(kind)
+    assert state.done
+    tensors = dict(state.tensors)
+    assert all(tensor.is_contiguous() for tensor in tensors.values())
+    again = load(save(tensors))
+    assert again.keys() == tensors.keys()
+    for name, tensor in tensors.items():
+        assert torch.equal(again[name], tensor), name
+
+
+@pytest.mark.parametrize("kind", FITS)
+def test_each_round_has_numbers_that_are_finite(kind):
+    state = learnt(kind)
+    assert state.history
+    assert all(0 < len(numbers) <= state.rounds for numbers in state.history.values())
+    for numbers in state.history.values():
+        assert torch.tensor(numbers).isfinite().all()
+
+
+@pytest.mark.parametrize("kind", FITS)
+def test_no_sample_is_nothing_to_learn_from(kind):
+    with pytest.raises(ValueError, match="at least one sample; got 0"):
+        FITS[kind](**SMALL[kind]).validate(FitSamples((1, 6, 6), 4, 0))
+
+
+def test_only_what_clips_needs_inputs_in_the_box():
+    asked = [kind for kind in FITS if needs_box(FITS[kind](**SMALL[kind]))]
+    assert asked == ["universal"]
+    assert not needs_box(Universal(radius=0.5, box=False))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FITS if kind != "normals"])
+def test_rows_of_numbers_learn_what_images_do(kind):
+    state = learn(
+        FITS[kind](**SMALL[kind]),
+        lambda rows: NETWORK(rows.view(-1, 1, 6, 6)),
+        shards(IMAGES.flatten(1), [20], LABELS),
+        4,
+    )
+    for name, tensor in learnt(kind).tensors.items():
+        torch.testing.assert_close(state.tensors[name].flatten(), tensor.flatten())
+
+
+@pytest.mark.parametrize("fit", [FITS["normals"](directions=3), Universal()])
+def test_minimal_perturbations_are_of_images(fit):
+    with pytest.raises(ValueError, match=r"of images \(C, H, W\); these inputs are \(36,\)"):
+        fit.validate(FitSamples((36,), 4, 20))
+
+
+@pytest.mark.parametrize(
+    ("written", "fit"),
+    [
+        ({"kind": "universal", "radius": {"medians": 2}}, Universal(radius=Medians(2.0))),
+        ({"kind": "universal", "radius": 0.1, "norm": "linf"}, Universal("linf", 0.1)),
+        ({"kind": "shared_curvature", "step": 1, "directions": 50}, CurvedDirections(50, 1.0)),
+        ({"kind": "shared_curvature", "step": None}, CurvedDirections()),
+    ],
+)
+def test_a_file_says_what_a_fit_is(written, fit):
+    assert structure(Fit, written) == fit
+    assert structure(Fit, unstructure(fit, Fit)) == fit
