@@ -155,9 +155,8 @@ def fit_of(member: Member, run: RunSettings) -> PlannedFit:
     size = _whole_number(settings.pop("shard_size", FIT_SHARD), f"{at}.shard_size", 1)
     seed = _whole_number(settings.pop("seed", run.seed), f"{at}.seed", 0)
     fit: Fit = without_sections(schema.structure(Fit, settings, at))  # type: ignore[type-abstract]
-    return PlannedFit(
-        member.label, label_in(inputs["model"]), label_in(inputs["data"]), fit, size, seed
-    )
+    model, data = (label_in(inputs[name]) for name in ("model", "data"))
+    return PlannedFit(member.label, model, data, fit, size, seed, member.at)
 
 
 def _whole_number(given: Any, at: str, least: int) -> int:

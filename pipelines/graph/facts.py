@@ -1,9 +1,7 @@
 """The head of a report: what is needed to judge its numbers and to reproduce them."""
 
-import hashlib
 import json
 import os
-import re
 import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,14 +19,12 @@ from advcore.pipelines.machine.environment import environment_tags
 from advcore.pipelines.reports.chance import Accuracy, accuracy_of
 from advcore.pipelines.reports.escaping import in_markdown
 from advcore.pipelines.reports.tables import markdown
-from advcore.pipelines.settings import schema
-from advcore.pipelines.settings.names import MOST_CHARACTERS
-from advcore.probes import Probe
+from advcore.pipelines.settings.names import file_stem
 from advcore.workers.counting import counted
 from advcore.workers.datasets import Dataset
 from advcore.workers.models import ModelSpec
 from advcore.workers.paths import expand_path
-from advcore.workers.redaction import plain_without_secrets, without_secrets
+from advcore.workers.redaction import without_secrets
 
 Words = Mapping[tuple[str, str], Sequence[Mapping[str, str]]]
 """Facts beside the rows of each finished shard, by model and probe."""
@@ -98,17 +94,8 @@ def _by_data(
 
 
 def training_file(model: str) -> str:
-    """Return the name of the file that holds the settings of a network's training.
-
-    Signs that no file's name should have become `_`; such labels, and long ones, are told apart by
-    a hash.
-    """
-    spaced = model.replace(" ", "_")
-    name = re.sub(r"[^A-Za-z0-9_.=-]", "_", spaced)
-    if len(name) > MOST_CHARACTERS or name != spaced:
-        digest = hashlib.sha256(model.encode()).hexdigest()[:10]
-        name = f"{name[: MOST_CHARACTERS - 11]}-{digest}"
-    return f"trainings/{name}.yaml"
+    """Return the name of the file that holds the settings of a network's training."""
+    return f"trainings/{file_stem(model)}.yaml"
 
 
 def command() -> str:
@@ -226,22 +213,3 @@ def _training(spec: ModelSpec) -> str:
         return yaml.safe_dump(about["settings"], sort_keys=False)
     except (OSError, ValueError, KeyError, TypeError):
         return ""
-
-
-def settings_of(prepared: Prepared, probe: str) -> str:
-    """Return a probe's settings in one line of YAML, without those that are null."""
-    found = [own.planned for own in prepared.measurements.values() if own.planned.probe == probe]
-    settings = _given(plain_without_secrets(schema.unstructure(found[0].settings, Probe)))
-    for own in found[1:]:
-        other = _given(plain_without_secrets(schema.unstructure(own.settings, Probe)))
-        for name, value in other.items():
-            if settings.get(name) != value:
-                settings[name] = "changed by an axis"
-    return yaml.safe_dump(settings, sort_keys=False, default_flow_style=True, width=10**6).strip()
-
-
-def _given(value: Any) -> Any:
-    """Return the settings without those that are null."""
-    if isinstance(value, Mapping):
-        return {name: _given(part) for name, part in value.items() if part is not None}
-    return [_given(part) for part in value] if isinstance(value, list) else value

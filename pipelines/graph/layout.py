@@ -57,6 +57,8 @@ class PlannedFit:
         settings: the fit; the fits that it needs stand in it by their labels.
         shard_size: number of samples of a share.
         seed: seed of all that is drawn.
+        at: coordinates in its family.
+        key: hash of all that decides what it learnt, once it is there.
     """
 
     label: str
@@ -65,6 +67,8 @@ class PlannedFit:
     settings: Fit
     shard_size: int
     seed: int
+    at: Coordinates = field(default_factory=dict, repr=False)  # names are hashes of the repr
+    key: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,7 @@ class DerivedData:
             whose rows are the new samples: its settings are a `Making`.
         root: name of the data set whose samples its indices count.
         seed: seed of what is drawn as it is made: of targets and of the attack.
+        keys: keys of the rows in the store that a network made, once all are there.
     """
 
     label: str
@@ -87,6 +92,7 @@ class DerivedData:
     made: Planned | None
     root: str
     seed: int = 0
+    keys: tuple[str, ...] = ()
 
     def stays_in_box(self, inside: bool) -> bool:
         """Return whether what is made with a network lies in the box where its source does."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from advcore.pipelines.graph.axes import Label
 
@@ -61,3 +61,14 @@ Families = Mapping[tuple[str, str], Family]
 def labelled(name: str, at: Mapping[str, Any]) -> str:
     """Return a name with coordinates, as tables show it."""
     return " ".join([name, *(f"{axis}={label}" for axis, label in at.items())])
+
+
+Named = TypeVar("Named")
+
+
+def by_family(members: Mapping[str, Named]) -> dict[str, list[Named]]:
+    """Return members by the name of their entry, given by label; no name has a space."""
+    families: dict[str, list[Named]] = {}
+    for label, member in members.items():
+        families.setdefault(label.partition(" ")[0], []).append(member)
+    return families

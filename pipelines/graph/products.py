@@ -182,6 +182,9 @@ class Products:
         network = self.network(planned.network)
         return measurement_tasks(self._study, planned, dataset, network, (), own.seed)
 
+    def _made_keys(self, own: DerivedData) -> tuple[str, ...]:
+        return tuple(task.key for task in self.making(own))
+
     def fit(self, own: PlannedFit) -> ReadyFit:
         """Return a fit as work. Raises InputError where the network does not fit its samples."""
         network, dataset = self.network(own.network), self._load(self.layout.data[own.data])
@@ -224,13 +227,17 @@ class Products:
     def reported(self) -> Layout:
         """Return the layout of what is there: what failed, and what is behind it, left out."""
         layout = self.layout
+        derived, fits = _of(layout.derived, self.data), _of(layout.fits, self.fits)
         return replace(
             layout,
             data=_of(layout.data, self.data),
             networks=_of(layout.networks, self.networks),
             planned=tuple(own for own in self.layout_so_far().planned if self.measurable(own)),
-            derived=_of(layout.derived, self.data),
-            fits=_of(layout.fits, self.fits),
+            derived={
+                name: own if own.made is None else replace(own, keys=self._made_keys(own))
+                for name, own in derived.items()
+            },
+            fits={name: replace(own, key=self.fits[name]) for name, own in fits.items()},
         )
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 
 from advcore.pipelines.graph.layout import Planned
+from advcore.pipelines.graph.members import Coordinates
 from advcore.pipelines.graph.summaries import drawings
 from advcore.probes import Chart, Columns, Lines, Series
 
@@ -63,7 +64,7 @@ def _charts(name: str, members: Sequence[tuple[Planned, Columns]]) -> list[Chart
         tables: dict[str, Columns] = {}
         for planned, own in members:
             if planned.at.get(SEED, seed) == seed:
-                label = _without_seed(planned)
+                label = without_seed(planned.label, planned.at)
                 if label in tables:
                     raise ValueError(
                         f"two members are called {label!r} without their seed: give the axes in "
@@ -77,9 +78,9 @@ def _charts(name: str, members: Sequence[tuple[Planned, Columns]]) -> list[Chart
     ]
 
 
-def _without_seed(planned: Planned) -> str:
-    """Return a member's label without the axis of seeds."""
-    return planned.label.replace(f" {SEED}={planned.at.get(SEED)}", "", 1)
+def without_seed(label: str, at: Coordinates) -> str:
+    """Return a member's label, at these coordinates, without the axis of seeds."""
+    return label.replace(f" {SEED}={at.get(SEED)}", "", 1)
 
 
 def _over_seeds(charts: Sequence[Chart]) -> Chart:
@@ -88,15 +89,22 @@ def _over_seeds(charts: Sequence[Chart]) -> Chart:
     if not isinstance(first, Lines):
         return replace(first, title=f"{first.title} (the first of {len(charts)} seeds)")
     note = _BANDS.sub("", first.note).strip()
-    told = f"Means of {len(lines)} seeds, in bands from the smallest to the largest."
+    told = told_of_bands(len(lines))
     series = [
-        _mean([own for chart in lines for own in chart.series if own.label == one.label], one)
+        mean_over_seeds(
+            [own for chart in lines for own in chart.series if own.label == one.label], one
+        )
         for one in first.series
     ]
     return replace(first, series=series, note=f"{note} {told}".strip())
 
 
-def _mean(series: Sequence[Series], first: Series) -> Series:
+def told_of_bands(seeds: int) -> str:
+    """Return the sentence of a note that says what lines and bands over seeds are."""
+    return f"Means of {seeds} seeds, in bands from the smallest to the largest."
+
+
+def mean_over_seeds(series: Sequence[Series], first: Series) -> Series:
     """Return the mean of a series over seeds, where all have the same x; else the first seed's."""
     alike = [own for own in series if torch.equal(own.x, first.x)]
     if len(alike) < len(series) or len(series) < 2:

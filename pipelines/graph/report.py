@@ -7,6 +7,7 @@ from pathlib import Path
 from advcore.pipelines.claims import Claim, Measured
 from advcore.pipelines.claims.results import claim_warnings
 from advcore.pipelines.graph.facts import UNSEEN, Words
+from advcore.pipelines.graph.fit_report import ReportedFit
 from advcore.pipelines.graph.saved_answer import Kept
 from advcore.pipelines.graph.settings import AnyStudy
 from advcore.probes import Summary
@@ -24,7 +25,8 @@ class Report:
     `failures`. `problems` are probes that could not be summarised (one line, then the traceback);
     `claims` hold a result each, or why there is none; `words` is the metadata of finished shards,
     `unlogged` what MLflow lacks, `kept` what a later call compares, `unseen` the user's modules
-    with imports that no cache key covers, `stated` the claims as they were made.
+    with imports that no cache key covers, `stated` the claims as they were made; `fits` by label,
+    and the numbers of the data sets that were made, `data`, by label and name.
     """
 
     study: AnyStudy
@@ -43,6 +45,8 @@ class Report:
     kept: Kept | None = None
     unseen: Mapping[str, str] = field(default_factory=dict)
     stated: Mapping[str, Claim] = field(default_factory=dict)
+    fits: Mapping[str, ReportedFit] = field(default_factory=dict)
+    data: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:

@@ -1,7 +1,6 @@
 """The files of a study's report: tables, figures, numbers for other programs, a text."""
 
 import tempfile
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,33 +10,35 @@ import yaml
 
 from advcore.pipelines.claims import Tables
 from advcore.pipelines.claims.results import evaluate_claim
-from advcore.pipelines.graph.facts import Facts, gather, settings_of, training_file
+from advcore.pipelines.graph.data_report import write_made_data
+from advcore.pipelines.graph.facts import Facts, gather, training_file
+from advcore.pipelines.graph.fit_report import write_fits
 from advcore.pipelines.graph.layout import Planned
 from advcore.pipelines.graph.plan import Prepared
+from advcore.pipelines.graph.problems import Problems
 from advcore.pipelines.graph.replicates import charts_over_seeds
 from advcore.pipelines.graph.report import RESULTS, Report, table_file
 from advcore.pipelines.graph.settings import GraphStudy
+from advcore.pipelines.graph.settings_line import settings_line
 from advcore.pipelines.graph.summaries import summarised
 from advcore.pipelines.graph.table_words import words_of
 from advcore.pipelines.graph.tables import claimed_tables, written_tables
 from advcore.pipelines.machine.environment import environment_tags
 from advcore.pipelines.reports.chance import warned
-from advcore.pipelines.reports.escaping import visible
 from advcore.pipelines.reports.machine_readable import (
     as_csv,
-    as_latex,
     claims_rows,
+    json_number,
     results_json,
     scalars_rows,
 )
 from advcore.pipelines.reports.outputs import Outputs
 from advcore.pipelines.reports.text import curves_rows, document, section
 from advcore.pipelines.settings import schema
-from advcore.probes import Columns, Summary
+from advcore.probes import Columns, Probe, Summary
 from advcore.workers.counting import counted
 from advcore.workers.errors import USERS_ERRORS, InputError, is_full
-from advcore.workers.files import atomic_write
-from advcore.workers.redaction import LINE, plain_without_secrets, shortened, without_secrets
+from advcore.workers.redaction import plain_without_secrets, without_secrets
 from advcore.workers.stores.rows import Damaged, write_plain_parquet
 from advcore.workers.stores.store import Store, open_store
 from advcore.workers.tasks import TaskResult
@@ -70,9 +71,11 @@ def write_report(
         names: store.metadata_all([task.key for task in tasks if task.key not in without])
         for names, tasks in prepared.tasks.items()
     }
-    facts, problems = gather(prepared, words), list[str]()
+    facts, problems = gather(prepared, words), Problems()
     measured = _tables(prepared, store, without, problems)
     probes = _write_probes(prepared, outputs, measured, facts, problems)
+    fits = write_fits(prepared, store, outputs, problems)
+    data = write_made_data(prepared, store, outputs, problems)
     tables = claimed_tables(prepared, measured, problems)
     claims = {name: evaluate_claim(own, tables) for name, own in prepared.layout.claims.items()}
     failed = counted(len(failures), "shard")
@@ -93,15 +96,18 @@ def write_report(
         outputs.paths,
         unseen=prepared.unseen,
         stated=prepared.layout.claims,
+        fits=fits.fits,
+        data=data.scalars,
     )
     sections = [own.section for own in probes.values()]
+    sections += [own for own in (data.section, fits.section) if own]
     _write_texts(prepared, outputs, report, facts, sections, missing)
     outputs.finish([] if outputs.known else _formerly(prepared, report.figures))
     return report
 
 
 def _write_probes(
-    prepared: Prepared, outputs: Outputs, measured: Tables, facts: Facts, problems: list[str]
+    prepared: Prepared, outputs: Outputs, measured: Tables, facts: Facts, problems: Problems
 ) -> dict[str, _ProbeReport]:
     """Write the tables and figures of each probe; one that fails is left out, and a problem."""
     result: dict[str, _ProbeReport] = {}
@@ -125,7 +131,7 @@ def _write_probes(
             # a probe may be a user's own code, and hours of measuring lie behind it
             if is_full(str(error)):
                 raise
-            problems.append(_problem(probe, error))
+            problems.note(f"probe {probe}", error)
             continue
         summaries = {
             model: _warned(own, prepared.measurements[model, probe].planned, prepared, facts)
@@ -145,12 +151,12 @@ def _write_probe(
 ) -> _ProbeReport:
     """Write a probe's curves and scalars; `told` are the sentences that stand in the text."""
     curves = f"tables/{probe}/curves.csv"
-    settings = settings_of(prepared, probe)
-    own_probe = prepared.probes()[probe]
-    text = section(probe, own_probe, settings, summaries, drawn, curves, told)
+    planned = [own.planned for own in prepared.measurements.values() if own.planned.probe == probe]
+    settings = settings_line([own.settings for own in planned], Probe)
+    text = section(probe, planned[0].settings, settings, summaries, drawn, curves, told)
     if any(own.curves for own in summaries.values()):
-        _write(outputs, curves, as_csv(curves_rows(summaries)))
-    _write_table(outputs, f"tables/{probe}/scalars", scalars_rows(summaries))
+        outputs.write(curves, as_csv(curves_rows(summaries)))
+    outputs.write_table(f"tables/{probe}/scalars", scalars_rows(summaries))
     return _ProbeReport(summaries, drawn, text)
 
 
@@ -165,15 +171,15 @@ def _write_texts(
     """Write the report's text, the study file, the trainings' settings, claims and results."""
     study = report.study
     for model, settings in facts.trainings.items():
-        _write(outputs, training_file(model), settings)
+        outputs.write(training_file(model), settings)
     claims = prepared.layout.claims
     text = document(study.name, facts.text, claims, report.claims, sections, missing)
-    _write(outputs, "report.md", text)
+    outputs.write("report.md", text)
     settings = plain_without_secrets(schema.unstructure(study))
-    _write(outputs, "study.yaml", yaml.safe_dump(settings, sort_keys=False))
+    outputs.write("study.yaml", yaml.safe_dump(settings, sort_keys=False))
     if report.claims:
-        _write_table(outputs, "tables/claims", claims_rows(claims, report.claims))
-    _write(outputs, RESULTS, without_secrets(_results(prepared, report, missing)))
+        outputs.write_table("tables/claims", claims_rows(claims, report.claims))
+    outputs.write(RESULTS, without_secrets(_results(prepared, report, missing)))
 
 
 def _results(prepared: Prepared, report: Report, missing: list[str]) -> str:
@@ -195,7 +201,25 @@ def _results(prepared: Prepared, report: Report, missing: list[str]) -> str:
         report.warnings,
         missing,
         environment_tags(),
+        _products(report),
     )
+
+
+def _products(report: Report) -> dict[str, Any]:
+    """Return what results.json holds of fits and of data sets that were made, where there are."""
+    fits = {
+        label: {
+            "key": own.planned.key,
+            "rounds": own.rounds,
+            "numbers": {name: json_number(value) for name, value in own.numbers.items()},
+        }
+        for label, own in report.fits.items()
+    }
+    data = {
+        label: {name: json_number(value) for name, value in own.items()}
+        for label, own in report.data.items()
+    }
+    return {name: own for name, own in {"fits": fits, "data_sets": data}.items() if own}
 
 
 def _each(prepared: Prepared, values: Mapping[str, Any]) -> Any:
@@ -207,35 +231,9 @@ def _drawn(
     outputs: Outputs, probe: str, prepared: Prepared, tables: Mapping[str, Columns]
 ) -> list[Path]:
     """Draw the figures of a probe into the probe's folder."""
-    from advcore.pipelines.reports import figures  # matplotlib takes a second to import
-
-    shown = []
     members = [(prepared.measurements[label, probe].planned, own) for label, own in tables.items()]
-    for chart in charts_over_seeds(probe, members):
-        paths = [
-            figures.save(chart, outputs.path(f"figures/{probe}/{chart.name}.{kind}").parent, kind)
-            for kind in prepared.study.run.figure_kinds
-        ]
-        shown.append(next((path for path in paths if path.suffix == ".png"), paths[0]))
-    return shown
-
-
-def _problem(probe: str, error: BaseException) -> str:
-    """Describe a probe that failed: one line, then its traceback."""
-    last = shortened(traceback.format_exception_only(error)[-1], LINE)
-    trace = shortened("".join(traceback.format_exception(error)))
-    return without_secrets(f"probe {probe}: {visible(last)}\n{trace}")
-
-
-def _write_table(outputs: Outputs, name: str, rows: list[list[object]]) -> None:
-    """Write rows as `name`.csv, with all digits, and `name`.tex, for papers."""
-    _write(outputs, f"{name}.csv", as_csv(rows))
-    _write(outputs, f"{name}.tex", as_latex(rows))
-
-
-def _write(outputs: Outputs, name: str, text: str) -> None:
-    with atomic_write(outputs.path(name)) as unfinished:
-        unfinished.write_text(text, encoding="utf-8")
+    charts = charts_over_seeds(probe, members)
+    return outputs.draw(f"figures/{probe}", charts, prepared.study.run.figure_kinds)
 
 
 def _formerly(prepared: Prepared, figures: list[Path]) -> list[str]:
@@ -253,7 +251,7 @@ def _warned(own: Summary, planned: Planned, prepared: Prepared, facts: Facts) ->
     return replace(summary, warnings={**prepared.warnings[planned.network], **summary.warnings})
 
 
-def _tables(prepared: Prepared, store: Store, without: set[str], problems: list[str]) -> Tables:
+def _tables(prepared: Prepared, store: Store, without: set[str], problems: Problems) -> Tables:
     """Return the rows of each probe and model in the samples' order, without failed shards."""
     result: dict[str, dict[str, Columns]] = {}
     for (model, probe), tasks in prepared.tasks.items():
@@ -264,7 +262,7 @@ def _tables(prepared: Prepared, store: Store, without: set[str], problems: list[
         except Damaged:
             raise
         except ValueError as error:  # rows of a user's own probe that do not go together
-            problems.append(_problem(probe, error))
+            problems.note(f"probe {probe}", error)
     return result
 
 

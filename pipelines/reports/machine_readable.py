@@ -32,11 +32,12 @@ def results_json(
     warnings: Mapping[str, Mapping[str, str]],
     missing: Sequence[str],
     versions: Mapping[str, str],
+    products: Mapping[str, Any] | None = None,
 ) -> str:
     """Return what results.json holds.
 
     It has scalars, curves and meanings by probe, model and name; claims; warnings by name and
-    place; `missing`, what the numbers lack; versions; ids.
+    place; `missing`, what the numbers lack; versions; ids; `products` by name, fits say.
     """
     return json.dumps(
         {
@@ -51,6 +52,7 @@ def results_json(
             "warnings": {own: dict(places) for own, places in warnings.items()},
             "versions": dict(versions),
             "ids": dict(ids),
+            **(products or {}),
         },
         indent=1,
         ensure_ascii=False,

@@ -4,10 +4,12 @@ Files that are not on the list are the user's own, and stay.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from advcore.pipelines.reports.machine_readable import as_csv, as_latex
+from advcore.probes import Chart
 from advcore.workers.files import atomic_write
 
 LIST = ".written.json"
@@ -34,6 +36,29 @@ class Outputs:
             if name not in self._before:
                 self._list([*self._before, *self._names()])
         return path
+
+    def write(self, name: str, text: str) -> None:
+        """Write a text as the file `name`."""
+        with atomic_write(self.path(name)) as unfinished:
+            unfinished.write_text(text, encoding="utf-8")
+
+    def write_table(self, name: str, rows: list[list[object]]) -> None:
+        """Write rows as `name`.csv, with all digits, and `name`.tex, for papers."""
+        self.write(f"{name}.csv", as_csv(rows))
+        self.write(f"{name}.tex", as_latex(rows))
+
+    def draw(self, folder: str, charts: Iterable[Chart], kinds: Sequence[str]) -> list[Path]:
+        """Draw charts into `folder`, as files of each kind; return the one to show of each."""
+        from advcore.pipelines.reports import figures  # matplotlib takes a second to import
+
+        shown = []
+        for chart in charts:
+            paths = [
+                figures.save(chart, self.path(f"{folder}/{chart.name}.{kind}").parent, kind)
+                for kind in kinds
+            ]
+            shown.append(next((path for path in paths if path.suffix == ".png"), paths[0]))
+        return shown
 
     def finish(self, also: Iterable[str] = ()) -> None:
         """Remove what earlier runs wrote and this one did not, and `also`, with empty folders."""

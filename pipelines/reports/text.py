@@ -1,5 +1,6 @@
 """The text of report.md: how to reproduce it, the claims, a section for each probe."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +14,9 @@ VERDICTS = (
     "lies wholly outside, *undecided* "
     "otherwise, *-* where nothing is expected. Intervals are over what was resampled."
 )
+
+_END = re.compile(r"(?<!\beq)(?<!\bFig)\. ")
+"""The end of a sentence, and no abbreviation."""
 
 Summaries = Mapping[str, Summary]
 """Summaries by model."""
@@ -80,12 +84,13 @@ def section(
     return "\n\n".join(part for part in parts if part)
 
 
-def first_sentence(probe: Probe) -> str:
-    """Return the first sentence of the docstring of the probe's class, or its first paragraph."""
-    words = " ".join((type(probe).__doc__ or "").replace("`", "'").strip().split("\n\n")[0].split())
-    if words.startswith(f"{type(probe).__name__}("):  # a dataclass without a docstring
+def first_sentence(settings: object) -> str:
+    """Return the first sentence of the docstring of the settings' class, or its first paragraph."""
+    about = (type(settings).__doc__ or "").replace("`", "'")
+    words = " ".join(about.strip().split("\n\n")[0].split())
+    if words.startswith(f"{type(settings).__name__}("):  # a dataclass without a docstring
         return ""
-    return f"{words.split('. ')[0].rstrip('.')}." if words else ""
+    return f"{_END.split(words)[0].rstrip('.')}." if words else ""
 
 
 def explanations(names: Sequence[str], summaries: Summaries) -> str:

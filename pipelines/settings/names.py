@@ -1,5 +1,6 @@
 """Names that become file names: of studies, sweeps, trainings, models and probes."""
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -33,6 +34,20 @@ def check_name(name: str) -> None:
         )
     if name.endswith(".") or name.partition(".")[0].upper() in RESERVED:
         raise ValueError(f"{name!r} cannot be a file's name on Windows; choose another name")
+
+
+def file_stem(label: str) -> str:
+    """Return a file's name for what is called `label`, such as `student seed=0`.
+
+    Signs that no file's name should have become `_`; such labels, and long ones, are told apart by
+    a hash.
+    """
+    spaced = label.replace(" ", "_")
+    name = re.sub(r"[^A-Za-z0-9_.=-]", "_", spaced)
+    if len(name) > MOST_CHARACTERS or name != spaced:
+        digest = hashlib.sha256(label.encode()).hexdigest()[:10]
+        name = f"{name[: MOST_CHARACTERS - 11]}-{digest}"
+    return name
 
 
 TAKEN = ("store", "models", "training", "fetched", "mlflow.db", "mlartifacts", "timings.json")

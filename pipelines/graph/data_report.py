@@ -1,0 +1,113 @@
+"""The derived data sets in a report: where they come from, their numbers, a gallery."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+import numpy as np
+import torch
+
+from advcore.derived import Derivation
+from advcore.pipelines.graph.data_gallery import data_gallery, origins, root_rows
+from advcore.pipelines.graph.layout import DerivedData
+from advcore.pipelines.graph.members import by_family
+from advcore.pipelines.graph.plan import Prepared
+from advcore.pipelines.graph.problems import Problems
+from advcore.pipelines.graph.settings_line import settings_line
+from advcore.pipelines.reports import tables
+from advcore.pipelines.reports.escaping import in_markdown
+from advcore.pipelines.reports.outputs import Outputs
+from advcore.pipelines.reports.text import explanations, first_sentence
+from advcore.probes import Summary
+from advcore.workers.datasets.derived import Derived
+from advcore.workers.made import Making
+from advcore.workers.stores.store import Store
+
+FOLDER = "data_sets"
+"""The folder of the galleries of derived data sets, among the figures."""
+
+MEANINGS = {
+    "samples": "number of samples",
+    "relabelled": "share of the samples whose label is not their root's",
+    "found": "share of the samples for which what was looked for was found",
+    "distance": "median distance from the root where it was found, in the attack's norm and pixels",
+}
+
+
+@dataclass(frozen=True)
+class DataReport:
+    """The numbers of derived data sets by label and name, and their section in a report's text."""
+
+    scalars: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    section: str = ""
+
+
+def write_made_data(
+    prepared: Prepared, store: Store, outputs: Outputs, problems: Problems
+) -> DataReport:
+    """Draw the galleries of the derived data sets; a family that fails is a problem."""
+    scalars: dict[str, Mapping[str, float]] = {}
+    sections = []
+    for family, members in by_family(prepared.layout.derived).items():
+        with problems.caught(f"data set {family}"):
+            numbers = {own.label: _numbers(prepared, store, own) for own in members}
+            sections.append(_section(prepared, outputs, family, members, numbers))
+            scalars |= numbers
+    return DataReport(scalars, "\n\n".join(["## Derived data sets", *sections]) if sections else "")
+
+
+def _numbers(prepared: Prepared, store: Store, own: DerivedData) -> dict[str, float]:
+    """Return the numbers of one data set; those of an attack are in the rows that it made."""
+    dataset = prepared.datasets[own.label]
+    numbers = {"samples": float(len(dataset))}
+    if own.root != own.label and own.root in prepared.datasets:
+        root = prepared.datasets[own.root]
+        rows = root_rows(dataset, root)
+        if rows is not None:
+            numbers["relabelled"] = float(np.mean(root.labels[rows] != dataset.labels))
+    parts = [store.read(key, ["found", "distance"]) for key in own.keys]
+    if parts and all("found" in part for part in parts):
+        found = torch.cat([torch.as_tensor(part["found"]) for part in parts]).bool()
+        numbers["found"] = found.double().mean().item()
+        if all("distance" in part for part in parts) and found.any():
+            distance = torch.cat([torch.as_tensor(part["distance"]) for part in parts])
+            numbers["distance"] = distance[found].double().median().item()
+    return numbers
+
+
+def _section(
+    prepared: Prepared,
+    outputs: Outputs,
+    family: str,
+    members: Sequence[DerivedData],
+    numbers: Mapping[str, Mapping[str, float]],
+) -> str:
+    gallery = data_gallery(family, prepared.layout, members, dict(prepared.datasets))
+    drawn = [] if gallery is None else [gallery]
+    figures = outputs.draw(f"figures/{FOLDER}", drawn, prepared.study.run.figure_kinds)
+    summaries = {label: Summary(own, meanings=MEANINGS) for label, own in numbers.items()}
+    names = list(dict.fromkeys(name for own in numbers.values() for name in own))
+    settings, protocol = [_how(own) for own in members], _protocol(members[0])
+    line = settings_line(settings, protocol).replace("`", " ")
+    about = in_markdown(first_sentence(settings[0]))
+    parts = [
+        f"### {family}",
+        f"{about} Settings: `{line}`.".strip(),
+        in_markdown(f"Made of: {origins(prepared.layout, members)}."),
+        tables.scalars(summaries, in_markdown),
+        explanations(names, summaries),
+        *(f"![{family}](figures/{FOLDER}/{figure.name})" for figure in figures),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _how(own: DerivedData) -> Derived | Derivation:
+    """Return the settings by which a data set comes of others."""
+    if own.chosen is not None:
+        return own.chosen
+    assert own.made is not None
+    return cast(Making, own.made.settings).derivation
+
+
+def _protocol(own: DerivedData) -> type:
+    return Derived if own.chosen is not None else Derivation

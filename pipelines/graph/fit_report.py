@@ -1,0 +1,135 @@
+"""The fits in a report: their numbers, their convergence, their tensors as files."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from advcore.fits import Fit
+from advcore.pipelines.graph.fit_charts import (
+    FinishedFit,
+    convergence_charts,
+    fit_gallery,
+    rounds_axis,
+)
+from advcore.pipelines.graph.layout import PlannedFit
+from advcore.pipelines.graph.members import by_family
+from advcore.pipelines.graph.plan import Prepared
+from advcore.pipelines.graph.problems import Problems
+from advcore.pipelines.graph.settings_line import settings_line
+from advcore.pipelines.reports.escaping import in_markdown
+from advcore.pipelines.reports.outputs import Outputs
+from advcore.pipelines.reports.tables import format_number, markdown
+from advcore.pipelines.reports.text import first_sentence
+from advcore.pipelines.settings.names import file_stem
+from advcore.probes import Chart, Curve
+from advcore.workers.errors import InputError
+from advcore.workers.fit_files import FINISHED, read_finished
+from advcore.workers.stores.store import Store
+
+FOLDER = "fits"
+"""The folder of the files of fits, beside the report, and that of their figures."""
+
+
+@dataclass(frozen=True)
+class ReportedFit:
+    """A fit as the report shows it.
+
+    Attributes:
+        planned: the fit.
+        rounds: number of rounds that it took.
+        numbers: last value of all that it told, by name.
+        curves: what it told more than once, over rounds or passes over the samples.
+        file: its tensors, beside the report.
+        figures: figures of its family.
+    """
+
+    planned: PlannedFit
+    rounds: int
+    numbers: Mapping[str, float]
+    curves: Mapping[str, Curve]
+    file: Path
+    figures: Sequence[Path]
+
+
+@dataclass(frozen=True)
+class FitsReport:
+    """The fits of a report by label, and their section in its text, empty where there is none."""
+
+    fits: Mapping[str, ReportedFit] = field(default_factory=dict)
+    section: str = ""
+
+
+def write_fits(
+    prepared: Prepared, store: Store, outputs: Outputs, problems: Problems
+) -> FitsReport:
+    """Write the files and figures of the fits; a family whose code fails is a problem."""
+    fits: dict[str, ReportedFit] = {}
+    sections = []
+    for family, members in by_family(prepared.layout.fits).items():
+        with problems.caught(f"fit {family}"):
+            found = _write_family(prepared, store, outputs, family, members)
+            sections.append(_section(prepared, family, found))
+            fits |= {own.planned.label: own for own in found}
+    return FitsReport(fits, "\n\n".join(["## Fits", *sections]) if sections else "")
+
+
+def _write_family(
+    prepared: Prepared, store: Store, outputs: Outputs, family: str, members: Sequence[PlannedFit]
+) -> list[ReportedFit]:
+    finished, files = [], []
+    for own in members:
+        state = read_finished(store, own.key)
+        file = outputs.path(f"{FOLDER}/{file_stem(own.label)}.safetensors")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if state is None or not store.fetch(own.key, FINISHED, file):
+            raise InputError(f"fit {own.label} is no longer in the store: run the study again")
+        finished.append(FinishedFit(own, state))
+        files.append(file)
+    charts: list[Chart] = [*convergence_charts(family, finished)]
+    shapes = [prepared.datasets[own.data].shape for own in members]
+    pictures = fit_gallery(family, list(zip(finished, shapes, strict=True)))
+    charts += [] if pictures is None else [pictures]
+    figures = outputs.draw(f"figures/{FOLDER}", charts, prepared.study.run.figure_kinds)
+    return [_reported(own, file, figures) for own, file in zip(finished, files, strict=True)]
+
+
+def _reported(own: FinishedFit, file: Path, figures: Sequence[Path]) -> ReportedFit:
+    told = {name: values for name, values in own.state.history.items() if values}
+    curves = {
+        name: Curve(rounds_axis(own, name)[1], values)
+        for name, values in told.items()
+        if len(values) > 1
+    }
+    numbers = {name: values[-1] for name, values in told.items()}
+    return ReportedFit(own.planned, own.state.rounds, numbers, curves, file, figures)
+
+
+def _section(prepared: Prepared, family: str, fits: Sequence[ReportedFit]) -> str:
+    settings = settings_line([own.planned.settings for own in fits], Fit).replace("`", " ")
+    about = in_markdown(first_sentence(fits[0].planned.settings))
+    names = list(dict.fromkeys(name for own in fits for name in own.numbers))
+    rows = [
+        [
+            in_markdown(own.planned.label),
+            in_markdown(own.planned.network),
+            in_markdown(own.planned.data),
+            f"[{own.file.name}]({FOLDER}/{own.file.name})",
+            str(len(prepared.datasets[own.planned.data])),
+            str(own.rounds),
+            *(format_number(own.numbers.get(name, float("nan"))) for name in names),
+        ]
+        for own in fits
+    ]
+    head = ["fit", "network", "data", "tensors", "samples", "rounds", *map(in_markdown, names)]
+    figures = [
+        f"![{family}, {figure.stem}](figures/{FOLDER}/{figure.name})" for figure in fits[0].figures
+    ]
+    numbers = "Each number is the last that the fit told." if names else ""
+    parts = [
+        f"### {family}",
+        f"{about} Settings: `{settings}`.".strip(),
+        markdown(head, rows, left=4),
+        numbers,
+        *figures,
+    ]
+    return "\n\n".join(part for part in parts if part)
