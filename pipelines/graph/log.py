@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from advcore.pipelines.claims import Measured
 from advcore.pipelines.claims.results import by_place, verdicts
-from advcore.pipelines.graph.layout import Layout
+from advcore.pipelines.graph.log_products import input_of, lineage, log_fits, log_made_data
 from advcore.pipelines.graph.plan import Prepared
 from advcore.pipelines.graph.report import Report, table_file
 from advcore.pipelines.graph.settings import GraphStudy
@@ -13,7 +13,6 @@ from advcore.pipelines.settings import schema
 from advcore.pipelines.tracking.finished_run import CHILDREN
 from advcore.pipelines.tracking.record import (
     Artifact,
-    DatasetInput,
     MetricCurve,
     Metrics,
     Params,
@@ -25,10 +24,9 @@ from advcore.pipelines.tracking.record import (
 )
 from advcore.probes import Probe, Summary
 from advcore.transforms import Transform
-from advcore.workers.datasets import Dataset
 from advcore.workers.redaction import plain_without_secrets, shortened, without_secrets
 
-SECTIONS = ("transforms", "data", "axes", "data_sets", "models", "probes")
+SECTIONS = ("transforms", "data", "axes", "data_sets", "models", "fits", "probes")
 """Sections of a study that are logged as parameters, those of the old form and those of a graph."""
 
 FAILURES = 1_000_000
@@ -73,7 +71,7 @@ def log_study_definition(record: Run, prepared: Prepared) -> None:
         )
     )
     for name, dataset in prepared.datasets.items():
-        _log_data(record, prepared.layout, name, dataset)
+        record.log(input_of(prepared.layout, name, dataset))
 
 
 def _digests(prepared: Prepared) -> dict[str, str]:
@@ -91,31 +89,24 @@ def _without_path(model: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in model.items() if name != "checkpoint"}
 
 
-def _log_data(record: Run, layout: Layout, name: str, dataset: Dataset) -> None:
-    spec, derived = layout.data[name], name in layout.derived
-    place = layout.origin(name) if derived else spec.folder or spec.name
-    record.log(
-        DatasetInput(
-            name if derived else spec.name, dataset.digest, len(dataset), dataset.shape, place
-        )
-    )
-
-
 def log_study_results(record: Run, prepared: Prepared, report: Report, seconds: float) -> None:
     """Log the results: a child run per model x probe, and the files at the parent."""
     failed = {outcome.key for outcome in report.failures}
+    fits = log_fits(record, prepared, report)
     for (model, probe), tasks in prepared.tasks.items():
         child = record.child(f"{model}/{probe}", f"{model}/{probe}")
         child.start()
         _track_child(child, prepared, report, model, probe)
+        for entry in lineage(prepared, prepared.measurements[model, probe].planned, fits):
+            child.log(entry)
         child.end(
             "FAILED"
             if any(task.key in failed for task in tasks) or probe not in report.summaries
             else "FINISHED"
         )
     record.log(Warnings(by_place(report.warnings)))
-    for file in report.files:  # the tables are the children's
-        if file.suffix != ".parquet":
+    for file in report.files:  # the tables and the tensors of fits are the children's
+        if file.suffix not in (".parquet", ".safetensors"):
             where = file.parent.relative_to(report.folder).as_posix()
             record.log(Artifact(file, "" if where == "." else where))
     # MLflow shows metrics in the order in which they came: what is claimed first
@@ -142,6 +133,7 @@ def log_study_results(record: Run, prepared: Prepared, report: Report, seconds: 
             }
         )
     )
+    log_made_data(record, report)
     record.log(note((report.folder / "report.md").read_text(encoding="utf-8")))
     errors = [
         (
@@ -150,7 +142,7 @@ def log_study_results(record: Run, prepared: Prepared, report: Report, seconds: 
         )
         for outcome in report.failures
     ]
-    record.log(Tags({CHILDREN: str(len(prepared.tasks))}))
+    record.log(Tags({CHILDREN: str(len(prepared.tasks) + len(fits))}))
     told = shortened("\n\n".join([*errors, *report.problems]), FAILURES)
     record.log(Text(without_secrets(told) or "none\n", "failures.txt"))
 
@@ -179,7 +171,7 @@ def _track_child(child: Run, prepared: Prepared, report: Report, model: str, pro
             }
         )
     )
-    _log_data(child, prepared.layout, own.planned.data, own.seen)
+    child.log(input_of(prepared.layout, own.planned.data, own.seen))
     summary = report.summaries.get(probe, {}).get(model, Summary())
     child.log(Metrics(dict(summary.scalars)))
     child.log(

@@ -128,7 +128,7 @@ def prepare_layout(study: AnyStudy, layout: Layout, load: Loader) -> Prepared:
     }
     warnings = {name: own.warnings for name, own in checked.items()}
     unseen = unseen_imports(schema.unstructure(study))
-    identity = _identity(study, measurements)
+    identity = _identity(study, layout, measurements)
     return Prepared(
         study,
         layout,
@@ -207,14 +207,19 @@ def _check_partner(own: Planned, other: str, there: Mapping[str, Transform | Non
         )
 
 
-def _identity(study: AnyStudy, measurements: Mapping[tuple[str, str], Measurement]) -> str:
+def _identity(
+    study: AnyStudy, layout: Layout, measurements: Mapping[tuple[str, str], Measurement]
+) -> str:
     """Return the study's id, 16 hexadecimal digits.
 
-    It depends on the name, the rows' keys, the names of models and probes, and the claims.
+    It depends on the name, the rows' keys, the names of models and probes, and the claims, and on
+    the keys of fits and of data sets that a network makes, once these are there.
     """
     claims = [schema.unstructure(study)["claims"]] if study.claims else []
     claims += filter(None, [own_code(claims)])
     keys = [[*names, *(task.key for task in own.tasks)] for names, own in measurements.items()]
+    keys += [["fits", name, own.key] for name, own in layout.fits.items() if own.key]
+    keys += [["data_sets", name, *own.keys] for name, own in layout.derived.items() if own.keys]
     return hashlib.sha256(json.dumps([study.name, keys, *claims]).encode()).hexdigest()[:16]
 
 
