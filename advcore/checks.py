@@ -19,9 +19,12 @@ def check_tensor(images: object) -> None:
 
 
 def check_batch(images: Tensor) -> None:
-    """Raise ValueError unless `images` is a finite floating `(B, C, H, W)` batch, B >= 1."""
+    """Raise ValueError unless `images` is a finite floating batch `(B, *shape)`, B >= 1.
+
+    Images are `(B, C, H, W)`; tables are `(B, F)`, sequences `(B, T, E)`.
+    """
     check_tensor(images)
-    if images.dim() != 4:
+    if images.dim() < 2:
         raise ValueError(
             f"images must be a floating tensor (B, C, H, W); got {images.dtype} "
             f"{tuple(images.shape)}"
@@ -30,6 +33,20 @@ def check_batch(images: Tensor) -> None:
         raise ValueError("images hold no sample; a batch needs at least one")
     if not torch.isfinite(images).all():
         raise ValueError("images hold NaN or infinite values; remove those samples first")
+
+
+def check_pictures(shape: tuple[int, ...], name: str) -> tuple[int, int, int]:
+    """Return (C, H, W) of one input of this `shape`.
+
+    Raises ValueError where it is none; `name` says what needs it.
+    """
+    if len(shape) != 3:
+        raise ValueError(
+            f"{name} needs pictures (channels, height, width); got inputs of "
+            f"{' x '.join(map(str, shape))} numbers"
+        )
+    channels, height, width = shape
+    return channels, height, width
 
 
 def check_images(images: Tensor, low: float = 0.0, high: float = 1.0) -> Tensor:

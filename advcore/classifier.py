@@ -12,6 +12,7 @@ from advcore.checks import check_finite as check_finite
 from advcore.checks import check_images as check_images
 from advcore.checks import check_labels as check_labels
 from advcore.checks import check_logits as check_logits
+from advcore.checks import check_pictures as check_pictures
 from advcore.checks import check_tensor as check_tensor
 from advcore.checks import describe_type
 from advcore.checks import exactly as exactly
@@ -127,7 +128,8 @@ class Normalized(nn.Module):
 
     So all distances are in pixel units.
 
-    `mean` and `std` hold one number per channel, in pixel units. With a linear `transform` T of the
+    `mean` and `std` hold one number per channel, in pixel units; of tables `(B, F)` and sequences
+    `(B, T, E)` one per entry of the last axis. With a linear `transform` T of the
     images, the mean image is transformed as well: `images -> network((images - T mean) / std)` of
     `T x` is the network of `T ((x - mean) / std)`, where T leaves the channels apart and mean and
     std are those of the images before.
@@ -157,6 +159,8 @@ class Normalized(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits `(B, K)` of images `(B, C, H, W)` in pixel units."""
+        if images.dim() < 4:
+            return self._of_rows(images)
         if images.shape[-3] != self.mean.shape[0]:
             raise ValueError(
                 f"the classifier normalises {self.mean.shape[0]} channels; images have "
@@ -168,6 +172,15 @@ class Normalized(nn.Module):
             else self.transform(self.mean.expand(images.shape[-3:])[None])
         )
         return self.network((images - mean) / self.std)
+
+    def _of_rows(self, inputs: Tensor) -> Tensor:
+        """The logits of tables or sequences, whose last axis is normalised."""
+        if inputs.shape[-1] != len(self.mean):
+            raise ValueError(
+                f"the classifier normalises {len(self.mean)} features; inputs have "
+                f"{inputs.shape[-1]}"
+            )
+        return self.network((inputs - self.mean.view(-1)) / self.std.view(-1))
 
 
 class Around(nn.Module):
@@ -232,5 +245,11 @@ def _misfit(classifier: Classifier, images: Tensor, error: str) -> str | None:
             f"images are read as (B, C, H, W), so those of {tuple(images.shape)} have "
             f"{images.shape[1]} channels, which the "
             "classifier does not take: if channels come last, give images.permute(0, 3, 1, 2)"
+        )
+    layers = [layer for module in modules_of(classifier) for layer in module.modules()]
+    if images.dim() == 3 and any(isinstance(layer, nn.Conv2d) for layer in layers):
+        return (
+            f"images must be (B, C, H, W); got {tuple(images.shape)}: of one image, give "
+            "images[None]"
         )
     return None

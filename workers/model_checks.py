@@ -4,17 +4,20 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from inspect import signature
+from math import prod
 from typing import Any
 from warnings import catch_warnings
 
 import torch
 from torch import Tensor, nn
 
-from advcore.box import needs_box
+from advcore.attacks.attack import norm_of
+from advcore.box import attacks_of, needs_box
 from advcore.classifier import check_labels, first_logits, logits_of, mixes_rows
 from advcore.logit_gradients import differentiate
 from advcore.networks import NETWORKS
 from advcore.workers.datasets import Dataset, batch
+from advcore.workers.datasets.sizes import inputs_in_words, is_picture
 from advcore.workers.errors import USERS_ERRORS, InputError, named
 from advcore.workers.models import ModelSpec, build
 from advcore.workers.shards import Shard
@@ -23,14 +26,22 @@ from advcore.workers.shards import Shard
 def check_box(name: str, holder: object, dataset: Dataset) -> None:
     """Raise InputError if a probe or objective attacks in the box, and images are not in it.
 
-    The box is [0, 1]; most transforms take images out of it.
+    The box is [0, 1]; most transforms take images out of it. An attack that counts pixels needs
+    pictures.
     """
+    counts = any(norm_of(attack) == "pixels" for attack in attacks_of(holder))
+    if counts and not is_picture(dataset.shape):
+        raise InputError(
+            f"{name} counts changed pixels, which needs pictures (channels, height, width); got "
+            f"{inputs_in_words(dataset.shape)}: take norm: l0"
+        )
     if dataset.in_box or not needs_box(holder):
         return
     if dataset.transform is None:
         raise InputError(
-            f"{name} attacks in the box [0, 1], which the inputs of this data set leave, as it is "
-            "made of others: take attacks with box: false (deepfool, say), or make it in the box"
+            f"{name} attacks in the box [0, 1], which the inputs of this data set leave, as it has "
+            "no box, or is made of others: take attacks with box: false (deepfool, say), or data "
+            "in the box"
         )
     raise InputError(
         f"{name} attacks in the box [0, 1], which images transformed by {dataset.transform!r} "
@@ -64,7 +75,7 @@ def check_model(name: str, spec: ModelSpec, dataset: Dataset) -> Checked:
         if spec.architecture in NETWORKS and not isinstance(error, ValueError):
             first += f"; take arguments: {json.dumps(fitting(spec, dataset))}"
         raise InputError(
-            f"{name} does not fit images {dataset.shape} (channels, height, width): {first}"
+            f"{name} does not fit {inputs_in_words(dataset.shape)}: {first}"
         ) from error
 
 
@@ -111,9 +122,10 @@ def _gradient_warnings(model: nn.Module, images: Tensor) -> dict[str, str]:
 def fitting(spec: ModelSpec, dataset: Dataset) -> dict[str, Any]:
     """Return the model's arguments for images of this size.
 
-    Built-in networks get the arguments that depend on the size.
+    Built-in networks get the arguments that depend on the size. Inputs that are no pictures are so
+    many channels of one pixel, as the perceptron takes them.
     """
-    channels, side, _ = dataset.shape
+    channels, side = dataset.shape[:2] if is_picture(dataset.shape) else (prod(dataset.shape), 1)
     factory = NETWORKS.get(spec.architecture)
     wanted = {} if factory is None else signature(factory).parameters
     sizes = {

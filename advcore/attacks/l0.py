@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from advcore import norms
+from advcore.checks import check_pictures
 from advcore.norms import Norm, Radius
 from advcore.randomness import Randomness
 
@@ -49,6 +50,7 @@ def _l0_size(r: Tensor) -> Tensor:
 
 
 def _pixels_size(r: Tensor) -> Tensor:
+    check_pictures(tuple(r.shape[1:]), "the number of changed pixels")
     return (r != 0).flatten(2).any(1).sum(1).to(r.dtype)
 
 

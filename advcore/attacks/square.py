@@ -11,7 +11,7 @@ from advcore.attacks.attack import Adversarial, SearchResult, Status
 from advcore.attacks.budget import check_eps, radii
 from advcore.attacks.search import solve
 from advcore.attacks.square_patches import flip, shift, stripes, tiles
-from advcore.classifier import Classifier, logits_of, take_rows
+from advcore.classifier import Classifier, check_pictures, logits_of, take_rows
 from advcore.criteria import Criterion
 from advcore.norms import L2OrLinf, Radius
 from advcore.objectives import logit_margin
@@ -93,7 +93,7 @@ class Square:
         radius: Tensor,
     ) -> SearchResult:
         start, propose = (stripes, flip) if self.norm == "linf" else (tiles, shift)
-        channels, height, width = images.shape[1:]
+        channels, height, width = check_pictures(tuple(images.shape[1:]), "the attack square")
         result, active = images.clone(), torch.arange(len(images), device=images.device)
         queries = torch.zeros_like(active)
         center, best = images, images.clone()

@@ -109,7 +109,7 @@ class Boundary:
                 f"count must be at least 1, or not given for all samples; got {self.count}"
             )
 
-    def validate(self, shape: tuple[int, int, int], classes: int) -> None:
+    def validate(self, shape: tuple[int, ...], classes: int) -> None:
         wanted, dimension = self.top + self.bottom, math.prod(shape) - 1
         if wanted > dimension:
             raise ValueError(

@@ -149,7 +149,7 @@ class Curvature:
                 f"count must be at least 1, or not given for all samples; got {self.count}"
             )
 
-    def validate(self, shape: tuple[int, int, int], classes: int) -> None:
+    def validate(self, shape: tuple[int, ...], classes: int) -> None:
         dimension, wanted = math.prod(shape), self.top + (self.bottom or 0)
         if self.spectrum == "top" and wanted > dimension:
             raise ValueError(

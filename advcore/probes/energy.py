@@ -53,7 +53,7 @@ class Energy:
             )
         check_attack(self.attack)
 
-    def validate(self, shape: tuple[int, int, int], classes: int) -> None:
+    def validate(self, shape: tuple[int, ...], classes: int) -> None:
         check_directions(shape, self.directions[-1])
 
     def samples(self, batch: Batch) -> Batch:

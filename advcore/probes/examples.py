@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from advcore.attacks import Attack, MinimalNorm
 from advcore.attacks.attack import has_budget, norm_of
-from advcore.classifier import Classifier, predict
+from advcore.classifier import Classifier, check_pictures, predict
 from advcore.criteria import Untargeted
 from advcore.probes.charts import Chart, Gallery, Panel
 from advcore.probes.probe import Batch, Summary
@@ -38,7 +38,8 @@ class Examples:
                 "always fills it"
             )
 
-    def validate(self, shape: tuple[int, int, int], classes: int) -> None:
+    def validate(self, shape: tuple[int, ...], classes: int) -> None:
+        check_pictures(shape, "a gallery of examples")
         if shape[0] not in (1, 3):
             raise ValueError(f"examples draw images of 1 or 3 channels; got {shape[0]}")
 

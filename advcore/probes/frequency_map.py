@@ -46,7 +46,7 @@ class FrequencyMap:
             raise ValueError(f"size must be at least 1; got {self.size}")
         _ = self._margins  # which refuses what it cannot take
 
-    def validate(self, shape: tuple[int, int, int], classes: int) -> None:
+    def validate(self, shape: tuple[int, ...], classes: int) -> None:
         self._margins.validate(shape, classes)
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:

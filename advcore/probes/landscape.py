@@ -111,7 +111,7 @@ class Landscape:
             )
         check_attack(self.attack)
 
-    def validate(self, shape: tuple[int, int, int], classes: int) -> None:
+    def validate(self, shape: tuple[int, ...], classes: int) -> None:
         if math.prod(shape) < 2:
             raise ValueError(f"a plane needs images of at least 2 numbers; got {shape}")
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, cast
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -76,11 +76,11 @@ class Margins:
         """The attack that runs."""
         return self.attack or QUALITIES[self.quality or "fast"]
 
-    def validate(self, shape: tuple[int, int, int], classes: int) -> None:
+    def validate(self, shape: tuple[int, ...], classes: int) -> None:
         check_family(self.family, shape)
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
-        family = self.family(cast(tuple[int, int, int], tuple(batch.inputs.shape[1:])))
+        family = self.family(tuple(batch.inputs.shape[1:]))
         around, still = batch.around(classifier)
         result = margins(around, still, family, self.chosen, self.rows, randomness, self.radius)
         return Table(

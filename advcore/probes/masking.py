@@ -53,7 +53,7 @@ class Masking:
         if self.draws < 1:
             raise ValueError(f"draws must be at least 1; got {self.draws}")
 
-    def validate(self, shape: tuple[int, int, int], classes: int) -> None:
+    def validate(self, shape: tuple[int, ...], classes: int) -> None:
         """Accept images of any shape, with at least two classes."""
 
     @property

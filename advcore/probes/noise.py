@@ -90,7 +90,7 @@ class Noise:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
         check_attack(self.attack)
 
-    def validate(self, shape: tuple[int, int, int], classes: int) -> None:
+    def validate(self, shape: tuple[int, ...], classes: int) -> None:
         """Accept images of any shape, with at least two classes."""
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:

@@ -20,7 +20,7 @@ from advcore.normal_spectra import (
     random_singular_values,
     singular_values,
 )
-from advcore.norms import L2
+from advcore.norms import L2, per_sample
 from advcore.probes.charts import Chart, Lines, Series
 from advcore.probes.probe import Batch, Curve, Summary, median
 from advcore.probes.table import Table
@@ -68,12 +68,12 @@ class Normals:
     def __post_init__(self) -> None:
         check_attack(self.attack)
 
-    def validate(self, shape: tuple[int, int, int], classes: int) -> None:
+    def validate(self, shape: tuple[int, ...], classes: int) -> None:
         """Accept images of any shape, with at least two classes."""
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         result = minimal_perturbations(classifier, batch.inputs, self.attack, randomness)
-        missing = ~result.found[:, None, None, None]
+        missing = ~per_sample(result.found, batch.inputs)
         return Table(
             {
                 "sample": batch.indices,
@@ -150,7 +150,10 @@ def _spectrum(found: Mapping[str, Tensor]) -> Chart:
 
 def _overlaps(found: Mapping[str, Tensor]) -> Chart:
     """Return the overlap of each pair of models, over the number of leading directions."""
-    bases = {model: span(normals).basis[:LEADING] for model, normals in found.items()}
+    bases = {
+        model: span(normals.flatten(1)[:, None, None]).basis[:LEADING]
+        for model, normals in found.items()
+    }
     counts = range(1, min(map(len, bases.values())) + 1)
     ks, dimension = torch.tensor(counts), next(iter(bases.values()))[0].numel()
     pairs = [

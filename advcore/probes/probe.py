@@ -24,13 +24,15 @@ from advcore.randomness import Randomness, drawn_places
 class Batch:
     """Samples as a probe sees them.
 
-    Images are `(B, C, H, W)`, labels `(B,)`, their indices in the data set `(B,)`.
+    Inputs are `(B, *shape)`: images `(B, C, H, W)`, tables `(B, F)`, sequences `(B, T, E)`; labels
+    `(B,)`, their indices in the data set `(B,)`.
 
     `start` is the place of the first among all samples that are measured, in their order. `places`
     `(B,)` are the samples' places in another order of all of them, drawn by a hash of their indices
     (`advcore.randomness.drawn_places`): a probe of a few samples takes the first in that order,
     whatever the shards, and they are no one class of data that lie in class order. Images lie in
-    [0, 1], unless the data set is a transformed one; then no probe comes that attacks in that box.
+    [0, 1], unless the data set is a transformed one, or has no box; then no probe comes that
+    attacks in that box.
     """
 
     inputs: Tensor
@@ -110,10 +112,11 @@ class Probe(Protocol):
     `measure` may give a plain dict of columns; what comes back as a whole is a `Table`.
     """
 
-    def validate(self, shape: tuple[int, int, int], classes: int) -> None:
-        """Raise ValueError for images or logits that these settings cannot measure.
+    def validate(self, shape: tuple[int, ...], classes: int) -> None:
+        """Raise ValueError for inputs or logits that these settings cannot measure.
 
-        Images have the `shape` (C, H, W), and there are `classes` logits.
+        Inputs have the `shape`, (C, H, W) for images, and there are `classes` logits. A probe that
+        needs pictures says so by `advcore.checks.check_pictures`.
         """
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:

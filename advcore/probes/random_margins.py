@@ -62,7 +62,7 @@ class RandomMargins:
             raise ValueError(f"rows must be at least 1; got {self.rows}")
         check_attack(self.attack)
 
-    def validate(self, shape: tuple[int, int, int], classes: int) -> None:
+    def validate(self, shape: tuple[int, ...], classes: int) -> None:
         if self.dimensions[-1] > math.prod(shape):
             raise ValueError(
                 f"dimensions must not exceed the images', {math.prod(shape)}; got "
@@ -177,7 +177,8 @@ class RandomMargins:
             labels = predict(classifier, images)
             found = []
             for dimension in self.dimensions:
-                restricted = Restricted(classifier, images, Span(basis[:, :dimension]))
+                own = Span(basis[:, :dimension], images.dim() - 1)
+                restricted = Restricted(classifier, images, own)
                 start = images.new_zeros(len(images), dimension)
                 found.append(
                     self.attack(restricted, start, Untargeted(labels), randomness).distance

@@ -105,7 +105,7 @@ class Robustness:
         """The attacks that run."""
         return self.attacks or QUALITIES[self.quality or "fast"](self.norm or "l2")
 
-    def validate(self, shape: tuple[int, int, int], classes: int) -> None:
+    def validate(self, shape: tuple[int, ...], classes: int) -> None:
         """Accept images of any shape, with at least two classes."""
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:

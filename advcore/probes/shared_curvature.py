@@ -77,7 +77,7 @@ class SharedCurvature:
             )
         check_attack(self.attack)
 
-    def validate(self, shape: tuple[int, int, int], classes: int) -> None:
+    def validate(self, shape: tuple[int, ...], classes: int) -> None:
         for name in ("top", "directions"):
             if getattr(self, name) > math.prod(shape):
                 raise ValueError(

@@ -6,7 +6,13 @@ from typing import get_args
 
 import torch
 
-from advcore.classifier import Classifier, first_logits, frozen, full_precision
+from advcore.classifier import (
+    Classifier,
+    check_pictures,
+    first_logits,
+    frozen,
+    full_precision,
+)
 from advcore.learnt import Learnt
 from advcore.norms import L2OrLinf, check_norm, norm_by_name
 from advcore.probes.charts import Chart
@@ -74,11 +80,7 @@ class Shifted:
     def validate(self, shape: tuple[int, ...], classes: int) -> None:
         if "chessboard" not in self.controls:
             return
-        if len(shape) != 3:
-            raise ValueError(
-                f"a chessboard is one of images (C, H, W); inputs have the shape {tuple(shape)}: "
-                "leave chessboard out of controls"
-            )
+        check_pictures(shape, "a chessboard (leave it out of controls)")
         if self.squares[-1] >= max(shape[1:]):
             raise ValueError(
                 f"squares must be smaller than the images, {shape[1]} x {shape[2]}, else there is "

@@ -66,7 +66,7 @@ class Transfer:
         if not self.scales or any(one >= other for one, other in pairwise(steps)):
             raise ValueError(f"scales must be positive numbers, ascending; got {self.scales}")
 
-    def validate(self, shape: tuple[int, int, int], classes: int) -> None:
+    def validate(self, shape: tuple[int, ...], classes: int) -> None:
         """Accept images of any shape, with at least two classes."""
 
     def partners(self, models: Sequence[str]) -> Sequence[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from advcore.classifier import check_pictures
 from advcore.subspaces.members import Members
 from advcore.subspaces.subspace import FamilySpec, Subspace
 
@@ -59,9 +60,9 @@ class OneColour:
     family: FamilySpec
     channel: int | None = None
 
-    def __call__(self, shape: tuple[int, int, int]) -> Members:
+    def __call__(self, shape: tuple[int, ...]) -> Members:
         """Return the family for images of `shape` (C, H, W)."""
-        channels, height, width = shape
+        channels, height, width = check_pictures(shape, "a subspace of one colour")
         if self.channel is not None and not 0 <= self.channel < channels:
             raise ValueError(
                 f"channel must lie in 0..{channels - 1} for images of {channels} channels; got "

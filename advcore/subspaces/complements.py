@@ -96,7 +96,7 @@ class Complements:
 
     family: FamilySpec
 
-    def __call__(self, shape: tuple[int, int, int]) -> Members:
+    def __call__(self, shape: tuple[int, ...]) -> Members:
         """Return the family for images of `shape` (C, H, W)."""
         family = self.family(shape)
         return Members(tuple(complement(family[position]) for position in range(len(family))))

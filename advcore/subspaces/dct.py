@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from advcore.classifier import check_pictures
 from advcore.frequency import dct_matrix
 
 
@@ -149,9 +150,9 @@ class DCTDiagonal:
     size: int = 8
     stride: int = 1
 
-    def __call__(self, shape: tuple[int, int, int]) -> DCTBlocks:
+    def __call__(self, shape: tuple[int, ...]) -> DCTBlocks:
         """Return the family for images of `shape` (C, H, W)."""
-        channels, height, width = shape
+        channels, height, width = check_pictures(shape, "a family of DCT blocks")
         if height != width:
             raise ValueError(
                 f"DCT blocks along the diagonal need square images; got {height} x {width}"
@@ -178,11 +179,11 @@ class DCTGrid:
 
     size: int = 4
 
-    def __call__(self, shape: tuple[int, int, int]) -> DCTBlocks:
+    def __call__(self, shape: tuple[int, ...]) -> DCTBlocks:
         """Return the family for images of `shape` (C, H, W)."""
-        channels, height, width = shape
+        channels, height, width = check_pictures(shape, "a grid of DCT blocks")
         return dct_grid(height, width, self.size, channels)
 
-    def place(self, shape: tuple[int, int, int], position: int) -> tuple[int, int]:
+    def place(self, shape: tuple[int, ...], position: int) -> tuple[int, int]:
         """Row and column, from low to high frequency, of the block at a position of the family."""
         return divmod(position, shape[2] // self.size)

@@ -37,10 +37,10 @@ class Fitted:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
 
-    def __call__(self, shape: tuple[int, int, int]) -> Members:
+    def __call__(self, shape: tuple[int, ...]) -> Members:
         """Return the family for images of `shape` (C, H, W), in the dtype of the fit."""
         leading = leading_directions(self.fit, shape, self.count * self.dim)
-        return Members(tuple(Span(block) for block in leading.split(self.dim)))
+        return Members(tuple(Span(block, len(shape)) for block in leading.split(self.dim)))
 
 
 def leading_directions(fit: Learnt, shape: tuple[int, ...], count: int) -> Tensor:
@@ -77,7 +77,7 @@ def check_directions(shape: tuple[int, ...], count: int, name: str = "directions
         )
 
 
-def check_family(family: FamilySpec, shape: tuple[int, int, int]) -> None:
+def check_family(family: FamilySpec, shape: tuple[int, ...]) -> None:
     """Raise ValueError where a family does not go with images of `shape` (C, H, W).
 
     One of a fit whose tensors are not there yet is looked at once it is used.

@@ -39,16 +39,16 @@ class RandomSubspaces:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
 
-    def __call__(self, shape: tuple[int, int, int]) -> Members:
-        """Return the family for images of `shape` (C, H, W)."""
+    def __call__(self, shape: tuple[int, ...]) -> Members:
+        """Return the family for inputs of `shape`, (C, H, W) for images."""
         spans = random_spans(Randomness(self.seed, torch.arange(self.count)), shape, self.dim)
-        return Members(tuple(Span(basis) for basis in spans.basis))
+        return Members(tuple(Span(basis, spans.rank) for basis in spans.basis))
 
 
 def random_spans(randomness: Randomness, shape: tuple[int, ...], dim: int) -> Span:
     """Return a random subspace for each row of a batch, in float64.
 
-    It is the span of the row's first `dim` Gaussian vectors of `shape` (C, H, W).
+    It is the span of the row's first `dim` Gaussian vectors of `shape`, (C, H, W) for images.
 
     That of a smaller dimension is spanned by the first images of the basis of a larger one.
     """
@@ -58,7 +58,7 @@ def random_spans(randomness: Randomness, shape: tuple[int, ...], dim: int) -> Sp
             f"random subspaces of images {tuple(shape)} have a dim of 1 to {dimension}; got {dim}"
         )
     noise = randomness.stream("subspace").normal((dim, dimension)).double()
-    return Span(torch.linalg.qr(noise.mT).Q.mT.reshape(-1, dim, *shape))
+    return Span(torch.linalg.qr(noise.mT).Q.mT.reshape(-1, dim, *shape), len(shape))
 
 
 def median_projection(dim: int, dimension: int) -> float:

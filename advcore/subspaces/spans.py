@@ -15,23 +15,24 @@ class Span:
     """The subspace with an orthonormal basis of images.
 
     `basis` is `(dim, C, H, W)` for all samples, `(B, dim, C, H, W)` when each row of a batch has
-    its own.
+    its own. `rank` is the number of axes of one input: 1 for those of a table, `(dim, F)`.
 
     Trusts that the basis is orthonormal: `span` makes it so.
     """
 
     basis: Tensor
+    rank: int = 3
 
     @property
     def dim(self) -> int:
         """The number of basis images."""
-        return self.basis.shape[-4]
+        return self.basis.shape[-1 - self.rank]
 
     def coordinates(self, images: Tensor) -> Tensor:
         """`(B, C, H, W)` to `(B, dim)`."""
-        if images.shape[1:] != self.basis.shape[-3:]:
+        if images.shape[1:] != self.basis.shape[-self.rank :]:
             raise ValueError(
-                f"the span is of images {tuple(self.basis.shape[-3:])}; got "
+                f"the span is of images {tuple(self.basis.shape[-self.rank :])}; got "
                 f"{tuple(images.shape[1:])}: make it from such images"
             )
         basis, flat = self._matrix(images), images.flatten(1)
@@ -41,11 +42,12 @@ class Span:
         """`(B, dim)` to `(B, C, H, W)`."""
         basis = self._matrix(coordinates)
         flat = coordinates @ basis if basis.dim() == 2 else (coordinates[:, None] @ basis)[:, 0]
-        return flat.view(-1, *self.basis.shape[-3:])
+        return flat.view(-1, *self.basis.shape[-self.rank :])
 
     def rows(self, index: Tensor) -> "Span":
         """The spans of the samples `index`."""
-        return self if self.basis.dim() == 4 else Span(self.basis[index])
+        shared = self.basis.dim() == 1 + self.rank
+        return self if shared else Span(self.basis[index], self.rank)
 
     def _matrix(self, like: Tensor) -> Tensor:
         """Return the basis as `(dim, D)` or `(B, dim, D)`.
@@ -54,7 +56,8 @@ class Span:
         """
         key = like.dtype, like.device
         if key not in self._conversions:
-            self._conversions[key] = self.basis.flatten(-3).to(dtype=like.dtype, device=like.device)
+            flat = self.basis.flatten(-self.rank)
+            self._conversions[key] = flat.to(dtype=like.dtype, device=like.device)
         return self._conversions[key]
 
     @cached_property

@@ -58,7 +58,7 @@ class FamilySpec(Protocol):
     It is written before the images are known.
     """
 
-    def __call__(self, shape: tuple[int, int, int]) -> Family:
+    def __call__(self, shape: tuple[int, ...]) -> Family:
         """The family for images of `shape` (C, H, W); ValueError when they do not go together."""
 
 

@@ -120,10 +120,11 @@ class Diagnosis:
             hessian, randomness, hessian.shape[1], Ends(1, 0), images.dtype, tolerance=0.01
         )
         numbers = {"top_eigenvalue": top.values.mean().item()}
-        channels, height, width = images.shape[1:]
-        if height == width and height >= len(BANDS):
-            size = height // len(BANDS)
-            distance = margins(around, still, dct_blocks(height, size, size, channels)).distance
+        shape = images.shape[1:]
+        if len(shape) == 3 and shape[1] == shape[2] >= len(BANDS):
+            channels, side, _ = shape
+            size = side // len(BANDS)
+            distance = margins(around, still, dct_blocks(side, size, size, channels)).distance
             numbers |= {
                 f"margin/{band}": row.median().item()
                 for band, row in zip(BANDS, distance, strict=False)

@@ -19,6 +19,7 @@ from advcore.training.freezing import freeze
 from advcore.training.inputs import Inputs
 from advcore.training.mixed_precision import autocast, check_precision
 from advcore.training.optimisers import optimiser
+from advcore.training.pictures import check_inputs
 from advcore.training.recipe import Recipe
 from advcore.training.state import as_tensors, prefixed, with_prefix
 from advcore.training.term import Replaying, prepared, values_of_steps
@@ -83,6 +84,7 @@ class TrainingLoop:
         seen = images if isinstance(images, Tensor) else first
         seen = check_images(seen) if box else seen
         check_batch(seen)
+        check_inputs(recipe, tuple(seen.shape[1:]))
         with torch.no_grad():
             check_labels(labels, len(images), network.eval()(seen[:2]).shape[1])
         check_precision(recipe.precision, images.device)

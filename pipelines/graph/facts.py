@@ -22,6 +22,7 @@ from advcore.pipelines.reports.tables import markdown
 from advcore.pipelines.settings.names import file_stem
 from advcore.workers.counting import counted
 from advcore.workers.datasets import Dataset
+from advcore.workers.datasets.sizes import size_in_words
 from advcore.workers.models import ModelSpec
 from advcore.workers.paths import expand_path
 from advcore.workers.redaction import without_secrets
@@ -160,7 +161,7 @@ def _about_data(layout: Layout, name: str, data: Dataset) -> str:
         else f"{in_markdown(spec.name)}, split {spec.split}: {len(data)} samples, {selected}"
     )
     return (
-        f"{origin}; {' x '.join(map(str, data.shape))} (channels, height, width); "
+        f"{origin}; {size_in_words(data.shape)}; "
         f"{data.classes} classes, the most frequent {counts.max() / len(data):.1%}; sha256 "
         f"{data.digest}"
     )

@@ -1,7 +1,7 @@
 """A data set: its description, and the handle of the samples that it selects."""
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from advcore.workers.datasets.deferred import (
     meaning_of,
 )
 from advcore.workers.datasets.pixels import check_labels, check_shape, check_values
+from advcore.workers.datasets.sizes import inputs_in_words, is_picture
 from advcore.workers.errors import USERS_ERRORS, InputError
 from advcore.workers.models import transform_identity
 
@@ -45,6 +46,8 @@ class DataSpec:
             what looks like channels last.
         transform: transform of the images, applied in floating point when a batch is cut, and never
             clipped: `{kind: flip}` say.
+        box: whether the data are pictures in the box [0, 1]; false takes npz: and npy: arrays of
+            any rank and any finite values, tables (N, F) or sequences (N, T, E) say.
     """
 
     name: str
@@ -57,6 +60,12 @@ class DataSpec:
     arguments: dict[str, Any] = field(default_factory=dict)
     layout: Literal["nchw", "nhwc"] | None = None
     transform: Transform | None = None
+    box: bool = field(default=True, metadata={"later": True})
+
+    def __repr__(self) -> str:
+        """Leave out the box where there is one: names of derived data sets are hashes of this."""
+        own = [entry for entry in fields(self) if entry.name != "box" or not self.box]
+        return f"DataSpec({', '.join(f'{one.name}={getattr(self, one.name)!r}' for one in own)})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,10 +73,10 @@ class Dataset:
     """Selected samples, of which only labels and indices must be in memory.
 
     `images` `(N, C, H, W)`, uint8 or float32 in [0, 1], are an array, which travels to the workers
-    once, or `Deferred` ones, which the workers read or make where they use them; `labels` `(N,)`
-    int64; `indices` `(N,)` int64, each sample's index in the whole split; `names`, one per class;
-    `transform`, what batches of it go through. 8-bit images stay 8-bit. Raises InputError unless
-    that is so.
+    once; or `Unboxed` inputs `(N, *shape)` of any finite values, which do so too; or `Deferred`
+    ones, which the workers read or make where they use them. `labels` `(N,)` int64; `indices`
+    `(N,)` int64, each sample's index in the whole split; `names`, one per class; `transform`, what
+    batches of it go through. 8-bit images stay 8-bit. Raises InputError unless that is so.
     """
 
     images: Images
@@ -77,10 +86,11 @@ class Dataset:
     transform: Transform | None = None
 
     def __post_init__(self) -> None:
-        check_shape(self.images.shape, self.images.dtype)
+        box = lie_in_box(self.images)
+        check_shape(self.images.shape, self.images.dtype, box)
         if isinstance(self.images, np.ndarray):
             check_values(self.images)
-        check_shape((len(self.images), *self.shape), np.dtype(np.float32))
+        check_shape((len(self.images), *self.shape), np.dtype(np.float32), box)
         check_labels(self.labels, len(self.images), len(self.names))
         if self.indices.shape != self.labels.shape:
             raise InputError(
@@ -92,14 +102,13 @@ class Dataset:
         return len(self.images)
 
     @cached_property
-    def shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of one image of a batch, transformed."""
-        channels, height, width = _shape_after(self.transform, self.images.shape[1:])
-        return channels, height, width
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one input of a batch, transformed: (C, H, W) of an image."""
+        return _shape_after(self.transform, self.images.shape[1:])
 
     @property
     def in_box(self) -> bool:
-        """True where images of a batch lie in [0, 1]: no transform takes them out of it."""
+        """True where inputs of a batch lie in [0, 1]: pictures that no transform takes out."""
         return lie_in_box(self.images) and keeps_box(self.transform)
 
     @property
@@ -175,12 +184,16 @@ def _shape_after(transform: Transform | None, shape: tuple[int, ...]) -> tuple[i
     """Return the shape of a transformed image; InputError where the transform does not fit."""
     if transform is None:
         return shape
+    if not is_picture(shape):
+        raise InputError(
+            f"transform {transform!r} is one of images (channels, height, width); these are "
+            f"{inputs_in_words(shape)}: leave it out"
+        )
     try:
         came = tuple(transform(torch.zeros(1, *shape)).shape)
     except USERS_ERRORS as error:  # a transform may be a user's own code
         raise InputError(
-            f"transform {transform!r} does not fit images {shape} (channels, height, width): "
-            f"{error}"
+            f"transform {transform!r} does not fit {inputs_in_words(shape)}: {error}"
         ) from error
     if len(came) != 4 or came[0] != 1 or 0 in came:
         raise InputError(

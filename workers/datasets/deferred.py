@@ -1,5 +1,6 @@
 """The seam of images that are read or made when they are used, in the place of an array."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -43,6 +44,50 @@ class Deferred(Protocol):
 
     def chosen(self, rows: np.ndarray) -> "Deferred":
         """Return the images at the positions `rows` alone; nothing is read or made."""
+
+
+@dataclass(frozen=True, eq=False)
+class Unboxed:
+    """Inputs `(N, *shape)` in memory that have no box, float32 of any finite values.
+
+    Attributes:
+        values: inputs of all samples.
+    """
+
+    values: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.values.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.values.dtype
+
+    @property
+    def nbytes(self) -> int:
+        return self.values.nbytes
+
+    @property
+    def in_box(self) -> bool:
+        return False
+
+    @property
+    def meaning(self) -> str:
+        return "without a box"
+
+    @property
+    def content(self) -> np.ndarray:
+        return self.values
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        return self.values[rows]
+
+    def chosen(self, rows: np.ndarray) -> "Unboxed":
+        return Unboxed(self.values[rows])
 
 
 Images = np.ndarray | Deferred

@@ -29,7 +29,7 @@ NAMES = {
     ),
     "npz:PATH": (
         "a NumPy archive, perhaps at s3://BUCKET/KEY: images (N, C, H, W) or (N, H, W), uint8 "
-        "or in [0, 1]; labels (N,)"
+        "or in [0, 1]; labels (N,); with box: false tables (N, F), sequences (N, T, E), ..."
     ),
     "npy:PATH": (
         "a folder, perhaps at s3://BUCKET/PREFIX, of images.npy, labels.npy and perhaps names.npy, "
@@ -88,6 +88,11 @@ def _source(spec: DataSpec) -> Source:
             f"layout must be nchw or nhwc, of npz: and npy: data alone; got {spec.layout!r} for "
             f"{spec.name}"
         )
+    if not spec.box and (spec.layout or kind not in _NUMPY):
+        raise InputError(
+            "box: false is for npz: and npy: data, without layout, whose inputs may be of any "
+            f"rank; got {spec.name}, layout: {spec.layout}"
+        )
     if spec.arguments and kind != "torchvision":
         raise InputError(
             f"arguments are for torchvision: data; {spec.name} takes none, leave them out: "
@@ -116,7 +121,7 @@ def _source(spec: DataSpec) -> Source:
             "size already, leave them out"
         )
     if kind in _NUMPY and rest:
-        return _NUMPY[kind](rest, spec.layout)
+        return _NUMPY[kind](rest, spec.layout, spec.box)
     if spec.name == "mnist5k":
         return mnist5k(train)
     if spec.name == "digits":

@@ -13,9 +13,9 @@ import numpy as np
 
 from advcore.workers.datasets import sources
 from advcore.workers.datasets.array_places import Array, array_at, array_in_archive
-from advcore.workers.datasets.pixels import CLASSES, pixels, whole_labels
+from advcore.workers.datasets.pixels import CLASSES, pixels, unbounded, whole_labels
 from advcore.workers.datasets.reading import File, look
-from advcore.workers.datasets.records import Arrays, Spans
+from advcore.workers.datasets.records import Arrays, Numbers, Spans
 from advcore.workers.datasets.sources import InFiles, Source, from_arrays
 from advcore.workers.errors import InputError
 from advcore.workers.stores.s3_cache import local_file
@@ -23,13 +23,13 @@ from advcore.workers.stores.s3_cache import local_file
 _ALL = ("images", "labels", "names")
 
 
-def npz(path: str, layout: str | None = None) -> Source:
+def npz(path: str, layout: str | None = None, box: bool = True) -> Source:
     """Load a NumPy archive with `images`, `labels` and perhaps `names`.
 
     It is a file or s3://BUCKET/KEY; `(N, H, W)` becomes `(N, 1, H, W)`.
 
-    With the layout `nhwc` channels are last, and `(N, H, W, C)` becomes `(N, C, H, W)`. Nothing is
-    unpickled.
+    With the layout `nhwc` channels are last, and `(N, H, W, C)` becomes `(N, C, H, W)`. Without
+    a `box` images are inputs `(N, *shape)` of any finite values. Nothing is unpickled.
     """
     file = look(path, f"npz:{path}")
     if file.size <= sources.SENT and path.startswith("s3://"):
@@ -52,10 +52,10 @@ def npz(path: str, layout: str | None = None) -> Source:
     if not {"images", "labels"} <= content.keys():
         there = ", ".join(sorted(key.removesuffix(".npy") for key in members))
         raise InputError(f"{name} must hold images and labels; got {there or 'nothing'}")
-    return _source(name, content, layout)
+    return _source(name, content, layout, box)
 
 
-def npy(path: str, layout: str | None = None) -> Source:
+def npy(path: str, layout: str | None = None, box: bool = True) -> Source:
     """Load a folder with `images.npy`, `labels.npy` and perhaps `names.npy`, as in `npz`.
 
     It lies on disk or at s3://BUCKET/PREFIX.
@@ -82,20 +82,22 @@ def npy(path: str, layout: str | None = None) -> Source:
             raise InputError(
                 f"{place} is not a plain array ({_line(error)}): write it by np.save"
             ) from error
-    return _source(name, content, layout)
+    return _source(name, content, layout, box)
 
 
-def _source(name: str, content: Mapping[str, Any], layout: str | None) -> Source:
+def _source(name: str, content: Mapping[str, Any], layout: str | None, box: bool) -> Source:
     """Return the split of images (in memory, or an `Array` in a file), labels and names."""
     images, names = content["images"], content.get("names")
     if any(not isinstance(value, np.ndarray | Array) for value in content.values()):
         raise InputError(f"{name} must hold arrays only: write it by np.savez(images=, labels=)")
-    images = images if isinstance(images, Array) else pixels(images)
+    images = images if isinstance(images, Array) or not box else pixels(images)
     labels = whole_labels(content["labels"])
+    if not box:
+        return _without_box(name, images, labels, names)
     if len(images.shape) not in (3, 4) or images.shape[0] != len(labels):
         raise InputError(
             f"{name} must hold images (N, C, H, W) or (N, H, W) and labels (N,); got "
-            f"{images.shape} and {labels.shape}"
+            f"{images.shape} and {labels.shape} (tables and sequences have no box: give box: false)"
         )
     last = len(images.shape) == 4 and _channels_last(name, images.shape, layout)
     words = _names(name, labels, names)
@@ -145,11 +147,36 @@ def _channels_last(name: str, shape: tuple[int, ...], layout: str | None) -> boo
 def _in_file(
     name: str, images: Array, labels: np.ndarray, names: tuple[str, ...], last: bool
 ) -> InFiles:
-    decoder = Arrays(images.type, images.shape[1:], last)
     pixels(np.zeros(0, images.type))  # refuses types whose range is not known
+    return _rows_in_file(name, images, labels, names, Arrays(images.type, images.shape[1:], last))
+
+
+def _without_box(
+    name: str, inputs: np.ndarray | Array, labels: np.ndarray, names: np.ndarray | None
+) -> Source:
+    """Return the split of inputs `(N, *shape)` of any finite values."""
+    if len(inputs.shape) < 2 or inputs.shape[0] != len(labels):
+        raise InputError(
+            f"{name} must hold inputs (N, F), (N, T, E) or of a higher rank, called images, and "
+            f"labels (N,); got {inputs.shape} and {labels.shape}"
+        )
+    words = _names(name, labels, names)
+    if isinstance(inputs, np.ndarray):
+        return from_arrays(unbounded(inputs), labels, words, box=False)
+    unbounded(np.zeros(0, inputs.type))  # refuses types that are not floating
+    return _rows_in_file(name, inputs, labels, words, Numbers(inputs.type, inputs.shape[1:]))
+
+
+def _rows_in_file(
+    name: str,
+    images: Array,
+    labels: np.ndarray,
+    names: tuple[str, ...],
+    decoder: Arrays | Numbers,
+) -> InFiles:
     length = int(np.prod(images.shape[1:])) * np.dtype(images.type).itemsize
 
-    def records(indices: np.ndarray) -> tuple[Spans, Arrays]:
+    def records(indices: np.ndarray) -> tuple[Spans, Arrays | Numbers]:
         which = np.zeros(len(indices), np.int32)
         lengths = np.full(len(indices), length, np.int64)
         offsets = images.offset + length * indices

@@ -4,7 +4,7 @@ import io
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import PIL
@@ -60,6 +60,8 @@ class Pictures:
     resize: int | None
     crop: int | None
     pillow: str
+
+    box: ClassVar[bool] = True
 
     @property
     def dtype(self) -> np.dtype:

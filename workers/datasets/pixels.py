@@ -38,6 +38,17 @@ def pixels(images: np.ndarray) -> np.ndarray:
     )
 
 
+def unbounded(values: np.ndarray) -> np.ndarray:
+    """Return floating inputs that have no box as float32; other types are refused."""
+    if values.dtype.kind != "f":
+        raise InputError(
+            f"inputs without a box must be floating; got {values.dtype}: convert them, "
+            "values.astype(np.float32)"
+        )
+    with np.errstate(over="ignore"):  # what becomes infinite is refused as such
+        return values.astype(np.float32)
+
+
 def whole_labels(labels: np.ndarray) -> np.ndarray:
     """Labels as int64 `(N,)`; floating ones pass when they are whole."""
     if labels.dtype.kind not in "iuf" or labels.ndim != 1:
@@ -54,22 +65,31 @@ def whole_labels(labels: np.ndarray) -> np.ndarray:
     return labels.astype(np.int64)
 
 
-def check_shape(shape: Sequence[int], dtype: np.dtype) -> None:
-    """Raise InputError unless these are pictures `(N, C, H, W)`, uint8 or float32, and some."""
-    if len(shape) != 4 or dtype not in (np.uint8, np.float32):
+def check_shape(shape: Sequence[int], dtype: np.dtype, box: bool = True) -> None:
+    """Raise InputError unless these are pictures `(N, C, H, W)`, uint8 or float32, and some.
+
+    Inputs without a box may be of any rank from 2 on.
+    """
+    if not box and (len(shape) < 2 or dtype not in (np.uint8, np.float32)):
+        raise InputError(
+            "inputs without a box must be (N, F), (N, T, E) or of a higher rank; got "
+            f"{dtype} {tuple(shape)}: give each sample a row, values[:, None] say"
+        )
+    if box and (len(shape) != 4 or dtype not in (np.uint8, np.float32)):
         raise InputError(
             f"images must be (N, C, H, W), uint8 or float32; got {dtype} "
             f"{tuple(shape)}: reshape or convert them"
         )
     if 0 in shape:
         raise InputError(
-            f"images must hold at least one sample and one pixel; got shape {tuple(shape)}: "
+            f"{'images' if box else 'inputs'} must hold at least one sample and one "
+            f"{'pixel' if box else 'number'}; got shape {tuple(shape)}: "
             "give others"
         )
 
 
-def check_values(images: np.ndarray, indices: np.ndarray | None = None) -> None:
-    """Raise InputError where values are not finite, or outside [0, 1].
+def check_values(images: np.ndarray, indices: np.ndarray | None = None, box: bool = True) -> None:
+    """Raise InputError where values are not finite, or outside [0, 1] if they have that `box`.
 
     Samples are called by their `indices` `(N,)`, else by their positions.
     """
@@ -79,11 +99,11 @@ def check_values(images: np.ndarray, indices: np.ndarray | None = None) -> None:
     if not finite.all():
         first = int(np.flatnonzero(~finite.reshape(len(images), -1).all(axis=1))[0])
         raise InputError(
-            "images hold NaN or infinite values, first in sample "
+            f"{'images' if box else 'inputs'} hold NaN or infinite values, first in sample "
             f"{first if indices is None else indices[first]}: remove such samples"
         )
     low, high = float(images.min()), float(images.max())
-    if low < 0 or high > 1:
+    if box and (low < 0 or high > 1):
         raise InputError(
             f"images must lie in [0, 1]; got [{exactly(low)}, {exactly(high)}]: divide 8-bit "
             "pixels by 255, leave normalisation to the model"

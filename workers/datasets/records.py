@@ -6,11 +6,11 @@ frozen and picklable, and any process that sees the same files reads the same by
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
-from advcore.workers.datasets.pixels import pixels
+from advcore.workers.datasets.pixels import pixels, unbounded
 from advcore.workers.datasets.reading import Readable
 
 
@@ -52,6 +52,7 @@ class Decoder(Protocol):
     Attributes:
         shape: shape of one sample.
         dtype: uint8 or float32.
+        box: whether all values must lie in [0, 1].
         meaning: text that changes when the same bytes give other values; it is part of keys.
     """
 
@@ -60,6 +61,9 @@ class Decoder(Protocol):
 
     @property
     def dtype(self) -> np.dtype: ...
+
+    @property
+    def box(self) -> bool: ...
 
     @property
     def meaning(self) -> str: ...
@@ -140,6 +144,8 @@ class Arrays:
     row: tuple[int, ...]
     channels_last: bool = False
 
+    box: ClassVar[bool] = True
+
     @property
     def shape(self) -> tuple[int, ...]:
         if self.channels_last:
@@ -160,3 +166,34 @@ class Arrays:
         if self.channels_last:
             rows = rows.transpose(0, 3, 1, 2)
         return np.ascontiguousarray(pixels(rows.reshape(len(records), *self.shape)))
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Rows of an array that have no box, of any shape.
+
+    Attributes:
+        type: type of the values, as NumPy writes it ("<f8").
+        row: shape of one row, `(F,)` of a table, `(T, E)` of a sequence.
+    """
+
+    type: str
+    row: tuple[int, ...]
+
+    box: ClassVar[bool] = False
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.row
+
+    @property
+    def dtype(self) -> np.dtype:
+        return np.dtype(np.float32)
+
+    @property
+    def meaning(self) -> str:
+        return f"array {self.type} {self.row} without a box"
+
+    def decode(self, records: Sequence[bytes], names: Sequence[str]) -> np.ndarray:
+        rows = np.frombuffer(bytearray().join(records), self.type)
+        return np.ascontiguousarray(unbounded(rows.reshape(len(records), *self.row)))

@@ -61,7 +61,7 @@ class Stored:
 
     @property
     def in_box(self) -> bool:
-        return True
+        return self.decoder.box
 
     @property
     def meaning(self) -> str:
@@ -106,10 +106,12 @@ def stored(records: Records, decoder: Decoder, indices: np.ndarray, samples: int
 
     Digests are kept in the cache, in a `.npy` file named by the stamp of the files, for all
     `samples` of the split; `indices` `(N,)` are the places of these ones among them. Samples whose
-    digest is not known there are read, and their values checked.
+    digest is not known there are read, and their values checked; without a box they are kept
+    apart, for less is asked of them.
     """
     versions = records.versions()
-    name = hashlib.sha256(records.stamp.encode()).hexdigest()
+    stamp = records.stamp if decoder.box else f"{records.stamp} without a box"
+    name = hashlib.sha256(stamp.encode()).hexdigest()
     file = cache_folder("digests") / f"{name}.npy"
     kept = _read(file, samples)[indices]
     unknown = np.flatnonzero(
@@ -155,7 +157,7 @@ def _digests(
     found = records.read(rows)
     if decoder.dtype != np.uint8:
         names = [records.name(int(row)) for row in rows]
-        check_values(decoder.decode(found, names), indices)
+        check_values(decoder.decode(found, names), indices, decoder.box)
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # hashing lets other threads run
         digests = b"".join(pool.map(_digest, found))
     return np.frombuffer(digests, np.uint8).reshape(len(rows), DIGEST)

@@ -6,6 +6,7 @@ import numpy as np
 
 from advcore.training import Validation
 from advcore.training.mixed_precision import check_precision
+from advcore.training.pictures import check_inputs
 from advcore.workers.datasets import Dataset
 from advcore.workers.devices import resolve_device
 from advcore.workers.errors import InputError
@@ -78,6 +79,10 @@ def check_training(
         check_precision(training.recipe.precision, resolve_device(device))
     except ValueError as error:
         raise InputError(f"recipe.precision: {error}") from error
+    try:
+        check_inputs(training.recipe, data.shape)
+    except ValueError as error:
+        raise InputError(f"recipe.{error}") from error
     terms = {f"objective.{name}": term for name, term in training.recipe.objective.items()}
     holders = {**terms, "validation": training.validation, "watch": training.watch}
     for name, holder in holders.items():

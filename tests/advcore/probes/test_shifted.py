@@ -165,7 +165,9 @@ def test_what_cannot_be_measured_is_refused():
             replace(PROBE, **settings)
     with pytest.raises(ValueError, match="smaller than the images, 4 x 4, else there is one alone"):
         replace(PROBE, squares=(4,)).validate(SHAPE, 3)
-    with pytest.raises(ValueError, match=r"inputs have the shape \(16,\): leave chessboard out"):
+    with pytest.raises(
+        ValueError, match=r"a chessboard \(leave it out of controls\) needs pictures"
+    ):
         PROBE.validate((16,), 3)
     replace(PROBE, controls=("sphere", "constant")).validate((16,), 3)
     for tensors, match in (

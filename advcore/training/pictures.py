@@ -1,0 +1,21 @@
+"""The parts of a recipe that work on pictures alone."""
+
+from advcore.checks import check_pictures
+from advcore.training.acet import ACET
+from advcore.training.augmentation import Cutout, HorizontalFlip, RandomCrop
+from advcore.training.recipe import Recipe
+
+
+def check_inputs(recipe: Recipe, shape: tuple[int, ...]) -> None:
+    """Raise ValueError where a recipe needs pictures, and inputs of this `shape` are none.
+
+    Augmentations of one's own are let through: they may be made for such inputs.
+    """
+    for place, augmentation in enumerate(recipe.augmentation):
+        if isinstance(augmentation, RandomCrop | HorizontalFlip | Cutout):
+            check_pictures(shape, f"augmentation[{place}], {augmentation!r},")
+    for name, term in recipe.objective.items():
+        if isinstance(term, ACET):
+            check_pictures(shape, f"objective.{name}, whose noise is made of images,")
+    if recipe.channels_last:
+        check_pictures(shape, "channels_last")
