@@ -46,7 +46,7 @@ class DataSpec:
             what looks like channels last.
         transform: transform of the images, applied in floating point when a batch is cut, and never
             clipped: `{kind: flip}` say.
-        box: whether the data are pictures in the box [0, 1]; false takes npz: and npy: arrays of
+        box: true for pictures in the box [0, 1]; false takes npz: and npy: arrays of
             any rank and any finite values, tables (N, F) or sequences (N, T, E) say.
     """
 
