@@ -119,7 +119,7 @@ def test_full_precision_whichever_switch_was_set(tf32, choose):
 @pytest.mark.parametrize(
     ("images", "match"),
     [
-        (torch.zeros(2, 3, 4), "floating tensor"),
+        (torch.zeros(3), "floating tensor"),
         (torch.zeros(2, 1, 4, 4, dtype=torch.uint8), "floating tensor"),
         (torch.zeros(0, 1, 4, 4), "no sample"),
         (torch.full((1, 1, 2, 2), torch.nan), "NaN or infinite"),
