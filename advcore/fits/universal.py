@@ -132,15 +132,13 @@ class Universal:
             own = minimal_distances(classifier, batch, self.attack, randomness, self.batch_size)
             return {"distances": among_all(own, batch, int(state.tensors["count"]))}
         vector = state.tensors["vector"].to(batch.inputs)
+        sums: dict[str, Tensor] = {}
         with full_precision(), frozen(classifier):
-            parts = [
-                self._slope(classifier, some.inputs, vector, not self._is_last(state))
-                for some in chunks(batch, self.batch_size)
-            ]
-        sums = [torch.stack(column).sum(0) for column in zip(*parts, strict=True)]
-        names = ("gradient", "loss", "fooled", "of", "samples")
+            for some in chunks(batch, self.batch_size):
+                part = self._slope(classifier, some.inputs, vector, not self._is_last(state))
+                sums = {name: sums[name] + one for name, one in part.items()} if sums else part
         last = {"inputs": batch.inputs.sum(0)} if self._is_last(state) else {}
-        return {**dict(zip(names, sums, strict=True)), "shards": vector.new_ones(()), **last}
+        return {**sums, "shards": vector.new_ones(()), **last}
 
     def after(self, samples: FitSamples, state: FitState, sums: Sums) -> FitState:
         if _is_unmeasured(state):
@@ -183,8 +181,8 @@ class Universal:
 
     def _slope(
         self, classifier: Classifier, inputs: Tensor, vector: Tensor, differentiate: bool
-    ) -> tuple[Tensor, ...]:
-        """Return the sums of some samples: gradient in v, loss, fooled, of how many, samples."""
+    ) -> dict[str, Tensor]:
+        """Return sums over some samples: `gradient` in v, `loss`, `fooled`, `of` how many."""
         with torch.no_grad():
             own = logits_of(classifier, inputs).argmax(1)
         criterion: Criterion = Untargeted(own)
@@ -202,8 +200,10 @@ class Universal:
                 else torch.zeros_like(vector)
             )
         fooled = (criterion.holds(logits.detach()) & counts).sum()
-        numbers = (fooled, counts.sum(), torch.tensor(len(inputs), device=own.device))
-        return gradient, loss.detach(), *(number.to(vector.dtype) for number in numbers)
+        samples = torch.tensor(len(inputs), device=own.device)
+        numbers = {"fooled": fooled, "of": counts.sum(), "samples": samples}
+        exact = {name: number.to(vector.dtype) for name, number in numbers.items()}
+        return {"gradient": gradient, "loss": loss.detach(), **exact}
 
 
 SUMMED = ("loss", "fooled", "of", "samples", "shards")
