@@ -32,7 +32,7 @@ class Projected:
         directions: number of directions that span it; all when none.
         order: end from which they are counted: the `most` leading ones, or the `least`.
         mean: fit with a tensor `mean` `(*shape)`, or one for each class, `(K, *shape)`, with
-            `counts` `(K,)`: the mean input of which the removed part is added back. None leaves
+            `count` `(K,)`: the mean input of which the removed part is added back. None leaves
             the removed part out.
         box: clip what comes out to [0, 1]; the inputs must lie there.
     """
@@ -96,7 +96,7 @@ def _mean(fit: Learnt, inputs: Tensor) -> Tensor:
     """Return the mean input `(D,)` that a fit has learnt."""
     mean = fit["mean"].to(inputs)
     if mean.shape[1:] == inputs.shape[1:] and mean.dim() == inputs.dim():
-        counts = fit["counts"].to(inputs)
+        counts = fit["count"].to(inputs)
         mean = torch.einsum("k,k...->...", counts / counts.sum(), mean)
     if mean.shape != inputs.shape[1:]:
         raise ValueError(

@@ -1,13 +1,17 @@
 """Adversarial, projected and pseudo-labelled samples against their definitions."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+from learning import learn
 from oracles import Affine, Constant, images
 
 from advcore.attacks import DDN, PGD, DeepFool, MinimalNorm, Square
 from advcore.criteria import Targeted
 from advcore.derived import DERIVATIONS, AdversarialExamples, Projected, PseudoLabelled
 from advcore.derived.targets import target_classes
+from advcore.fits import ClassStatistics
 from advcore.learnt import Learnt
 from advcore.probes.probe import Batch
 from advcore.randomness import Randomness
@@ -191,9 +195,9 @@ def test_the_mean_of_what_is_removed_comes_back(keep):
 
 def test_means_of_classes_are_weighed_by_their_counts():
     batch = some()
-    counts = torch.tensor([10.0, 6.0, 8.0])
-    means = torch.stack([part.mean(0) for part in batch.inputs.split([10, 6, 8])])
-    stats = fitted("stats", mean=means, counts=counts)
+    labels = torch.repeat_interleave(torch.arange(3), torch.tensor([10, 6, 8]))
+    learnt = learn(ClassStatistics(2), None, [replace(batch, labels=labels)], 3)
+    stats = fitted("stats", **learnt.tensors)
     whole = fitted("stats", mean=batch.inputs.mean(0))
     assert torch.allclose(project(batch, mean=stats), project(batch, mean=whole))
 
