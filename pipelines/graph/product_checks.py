@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from advcore.fits import FitSamples
+from advcore.learnt import learnt_in
 from advcore.pipelines.graph.layout import Layout, PlannedFit
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.settings import AnyStudy
@@ -23,15 +25,32 @@ def check_products(study: AnyStudy, layout: Layout, load: Loader) -> None:
             at, settings = f"data_sets.{own.label}", own.made.settings
             source = load(layout.data[own.made.data])
             check_box(at, settings, source)
+            _check_learnt(at, settings, own.made.data, layout, load)
             classes = _classes(study, layout, load, own.made.network, source)
             _validate(at, partial(settings.validate, source.shape, classes))
     for fit in layout.fits.values():
         at, source = f"fits.{fit.label}", load(layout.data[fit.data])
         check_box(at, fit.settings, source)
+        _check_learnt(at, fit.settings, fit.data, layout, load)
         classes = _classes(study, layout, load, fit.network, source)
         samples = FitSamples(source.shape, classes, len(source), fit.seed)
         _validate(at, partial(fit.settings.validate, samples))
         _validate(at, partial(_check_shards, fit, samples))
+    for planned in layout.planned:
+        at = f"probes.{planned.probe}"
+        _check_learnt(at, planned.settings, planned.data, layout, load)
+
+
+def _check_learnt(at: str, settings: Any, data: str, layout: Layout, load: Loader) -> None:
+    """Raise InputError where settings name a fit of inputs of another shape."""
+    shape = load(layout.data[data]).shape
+    for fit in (layout.fits[own.name] for own in learnt_in(settings)):
+        learnt = load(layout.data[fit.data]).shape
+        if learnt != shape:
+            raise InputError(
+                f"{at}: the fit {fit.label} is learnt of {fit.data}, inputs {learnt}, and used on "
+                f"{data}, inputs {shape}: name a fit of such inputs"
+            )
 
 
 def _check_shards(fit: PlannedFit, samples: FitSamples) -> None:

@@ -177,3 +177,20 @@ def test_refused_before_any_work(
     with pytest.raises(InputError, match=message):
         run(schema.structure(GraphStudy, whole))
     assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize("place", ["probes.distance", "fits.again", "data_sets.shrunk"])
+def test_fits_of_inputs_of_another_shape_are_refused_before_any_work(
+    tmp_path: Path, place: str
+) -> None:
+    whole = document(tmp_path)
+    section, name = place.split(".")
+    whole["data_sets"]["big"] = {"name": "mnist5k", "samples": 10}
+    whole["data_sets"]["shrunk"] = {**whole["data_sets"]["light"], "of": "some"}
+    whole["models"]["wide"] = {**LEARNT, "data": "big"}
+    fitted = {"kind": "tiny_fits:Mean", "model": "wide", "data": "big"}
+    whole["fits"]["large"] = fitted
+    whole[section][name]["fit"] = "large"
+    with pytest.raises(InputError, match=rf"^{place}.*: the fit large .*big, inputs \(1, 28, 28\)"):
+        run(schema.structure(GraphStudy, whole))
+    assert not (tmp_path / "store").exists()
