@@ -108,7 +108,7 @@ def _series(label: str, table: Table, names: list[str], end: str, place: int) ->
 
 def _warnings(rates: Mapping[str, float], best: str | None) -> dict[str, str]:
     learnt = rates["learnt"]
-    if best is None or rates[best] < ENOUGH * learnt:
+    if best is None or not rates[best] or rates[best] < ENOUGH * learnt:
         return {}
     return {
         "controls_fool_too": (

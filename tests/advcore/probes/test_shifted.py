@@ -136,6 +136,15 @@ def test_a_control_that_fools_is_a_warning():
     assert alone.summarise(table).warnings == {}
 
 
+def test_controls_that_fool_nobody_are_no_warning():
+    small = Learnt("small", "", {"vector": torch.full(SHAPE, 1e-9)})
+    summary = Shifted(small, controls=("constant",)).summarise(
+        _measure(Shifted(small, controls=("constant",)))
+    )
+    assert summary.scalars["fooling_rate/learnt"] == 0
+    assert summary.warnings == {}
+
+
 def test_a_claim_compares_with_the_best_control_and_with_random_vectors():
     table = _measure()
     rates = [_of(table, name).mean() for name in dict.fromkeys(table["control"]) if name]
