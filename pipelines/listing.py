@@ -89,4 +89,4 @@ def _comment(path: Path) -> str:
 def _sentence(text: str) -> str:
     """Return the first sentence of a text, on one line."""
     line = " ".join(text.split("\n\n")[0].split())
-    return re.split(r"(?<!Fig)(?<! al)\. ", line)[0].rstrip(".")
+    return re.split(r"(?<!Fig)(?<! al)(?<!eq)\. ", line)[0].rstrip(".")

@@ -106,6 +106,7 @@ def test_list_shows_what_is_shipped(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     for name in ("demo", "robust", "margins", "deepfool", "dct", "mnist5k", "lenet", "adversarial"):
         assert name in text
+    assert "by projected gradient (article, eq. 17)\n" in text
 
 
 def test_train_writes_a_checkpoint_that_a_study_can_use(
