@@ -1,0 +1,34 @@
+"""The studies of the guide to graphs run as they stand there."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from advcore.pipelines import run
+from advcore.pipelines.graph.settings import GraphStudy
+from advcore.pipelines.settings import schema
+
+GUIDE = (Path(__file__).parents[3] / "docs/guides/graphs.md").read_text()
+STUDIES = {
+    own["name"]: own
+    for own in map(yaml.safe_load, re.findall(r"```yaml\n(name: .*?)```", GUIDE, re.DOTALL))
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "axes"),
+    [
+        ("universal", {"fooled": {"net", "data"}, "elsewhere": {"net", "made_on"}}),
+        ("subspace", {"energy": set(), "within": set(), "margins": set()}),
+        ("evolution", {"noise": {"epoch", "seed"}, "energy": {"epoch", "seed"}}),
+    ],
+)
+def test_they_run(tmp_path: Path, name: str, axes: dict[str, set[str]]) -> None:
+    place = {"out": str(tmp_path), "track": False, "threads": 1}
+    result = run(schema.structure(GraphStudy, STUDIES[name] | {"run": place}))
+    for probe, own in axes.items():
+        columns = set(result.table(probe).columns)
+        assert columns & {"net", "data", "made_on", "epoch", "seed"} == own
+    assert not [claim for claim in result.claims.values() if "not_measured" in claim]
