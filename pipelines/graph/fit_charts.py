@@ -19,6 +19,7 @@ QUANTITIES = {
     "residual": "largest residual, in shares of the largest Rayleigh quotient",
     "largest": "Rayleigh quotient",
     "smallest": "Rayleigh quotient",
+    "added": "number of samples that moved the vector",
 }
 """The titles of axes of what a fit tells of each round, by its name; other names stand as they are.
 What has one title is drawn together."""

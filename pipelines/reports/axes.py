@@ -116,6 +116,9 @@ def _scale_axis(axes: Axes, name: str, scale: Scale, parts: Sequence[np.ndarray]
         axes.ticklabel_format(axis=name, useOffset=False)  # type: ignore[arg-type]
         if name == "x" and len(sizes) and sizes.max() > 2 and np.all(sizes == np.round(sizes)):
             axis.set_major_locator(MaxNLocator(nbins=11, integer=True, steps=[1, 2, 5, 10]))
+        if name == "y" and len(sizes) and not 1e-4 <= sizes.max() < 1e6:
+            # a power of ten beside the axis would stand in the note
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
     elif scale == "log":
         set_scale("log")
         axis.set_major_locator(

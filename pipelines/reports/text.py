@@ -15,7 +15,7 @@ VERDICTS = (
     "otherwise, *-* where nothing is expected. Intervals are over what was resampled."
 )
 
-_END = re.compile(r"(?<!\beq)(?<!\bFig)\. ")
+_END = re.compile(r"(?<!\beq)(?<!\bFig)(?<!\bet al)\. ")
 """The end of a sentence, and no abbreviation."""
 
 Summaries = Mapping[str, Summary]

@@ -8,6 +8,7 @@ import mlflow_store
 import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from tiny_fits import Batches, Mean
 
 from advcore.fits import FitState, Universal
@@ -17,6 +18,7 @@ from advcore.pipelines.graph.fit_charts import FinishedFit, convergence_charts, 
 from advcore.pipelines.graph.layout import DerivedData, Layout, PlannedFit
 from advcore.pipelines.graph.settings import GraphStudy
 from advcore.pipelines.reports import figures
+from advcore.pipelines.reports.text import first_sentence
 from advcore.pipelines.settings import schema
 from advcore.workers.datasets import Dataset, DataSpec
 from advcore.workers.datasets.altered import Relabelled
@@ -239,6 +241,14 @@ def test_a_chart_for_each_quantity_on_the_axis_that_it_was_told_of() -> None:
     assert convergence_charts("b", [fit("b", Batches(), {})]) == []
 
 
+def test_small_numbers_bear_their_power_of_ten_at_each_tick() -> None:
+    drawn = figures.draw(convergence_charts("m", [fit("m", Mean(), {"size": (1e-5, 2e-5)})])[0])
+    FigureCanvasAgg(drawn).draw()
+    (axes,) = drawn.axes
+    assert axes.yaxis.get_offset_text().get_text() == ""
+    assert "2e-05" in [tick.get_text() for tick in axes.get_yticklabels()]
+
+
 def test_many_fits_are_drawn_in_part_and_that_is_told() -> None:
     told = [fit(f"m eps={i}.", Mean(), {"size": (1.0, float(i + 2))}) for i in range(20)]
     (chart,) = convergence_charts("m", told)
@@ -313,3 +323,15 @@ def test_members_on_other_samples_are_left_out_and_counted() -> None:
     assert gallery is not None
     assert gallery.row_labels == ["old", "new half=0", "new half=2"]
     assert gallery.note == "Below each picture its label. 2 of 3 data sets."
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("Learn it (article, eq. 17). Then more.", "Learn it (article, eq. 17)."),
+        ("As of Fig. 5. More.", "As of Fig. 5."),
+        ("As published (One et al. 2017). More.", "As published (One et al. 2017)."),
+    ],
+)
+def test_a_first_sentence_does_not_end_behind_an_abbreviation(text: str, first: str) -> None:
+    assert first_sentence(type("Settings", (), {"__doc__": text})()) == first
