@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from advcore.learnt import learnt_in
 from advcore.networks.wrappers import Wrapper
 from advcore.pipelines.claims import Claim, MaskingWarnings, Numbers, OfTwoModels
 from advcore.pipelines.graph.expansion import expand
@@ -77,6 +78,12 @@ class Study:
         for name in self.train:
             if name in self.models:
                 raise ValueError(f"{name!r} is both in models and in train; remove it from one")
+        for probe, settings in self.probes.items():
+            for fit in learnt_in(settings):
+                raise ValueError(
+                    f"probe {probe} names the fit {fit.name!r}, which only a graph can have: write "
+                    "data_sets, models, fits and probes, in place of one data"
+                )
         if self.train and self.data.transform is not None:
             raise ValueError(
                 "trained models see images as they learnt them: leave data.transform out, or "

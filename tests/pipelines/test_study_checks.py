@@ -8,9 +8,10 @@ import pytest
 from torch import nn
 
 from advcore.attacks import DeepFool
+from advcore.learnt import Learnt
 from advcore.pipelines import DataSpec, InputError, ModelSpec, RunSettings, Study, run
 from advcore.pipelines.settings import schema
-from advcore.probes import Margins, Noise, Robustness
+from advcore.probes import Margins, Noise, Robustness, Shifted
 
 
 class Plain:
@@ -122,6 +123,11 @@ def test_a_file_is_no_study(file: Any) -> None:
     match = r"expected a Study, got .*; write run\(Study\.read\('study\.yaml'\)\)"
     with pytest.raises(InputError, match=match):
         run(file)
+
+
+def test_a_fit_outside_a_graph_is_refused() -> None:
+    with pytest.raises(ValueError, match="probe noise names the fit 'uap', which only a graph can"):
+        replace(STUDY, probes={"noise": Shifted(Learnt("uap"))})
 
 
 def test_one_radius_is_no_grid() -> None:
