@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import torch
 
+from advcore.learnt import Learnt, learnt_in, with_learnt
 from advcore.pipelines.graph.layout import Planned
 from advcore.pipelines.graph.members import Coordinates
 from advcore.pipelines.graph.summaries import drawings
@@ -14,8 +15,8 @@ from advcore.probes import Chart, Columns, Lines, Series
 SEED = "seed"
 """The axis of replication."""
 
-_BANDS = re.compile(r"\s*Bands?: [^.]*(?:\.\d[^.]*)*\.")
-"""The sentence of a note that says what the bands of single networks are."""
+_BANDS = re.compile(r"(\s*B|;\s*b)ands?: [^.]*(?:\.\d[^.]*)*\.")
+"""The sentence of a note, or the end of one, that says what the bands of single networks are."""
 
 
 def charts_over_seeds(name: str, members: Sequence[tuple[Planned, Columns]]) -> list[Chart]:
@@ -26,6 +27,7 @@ def charts_over_seeds(name: str, members: Sequence[tuple[Planned, Columns]]) -> 
     Raises what the probe raises, and ValueError for no chart.
     """
     groups: dict[str, list[tuple[Planned, Columns]]] = {}
+    members = _with_fits_of_all(members)
     for planned, columns in members:
         groups.setdefault(repr(planned.settings), []).append((planned, columns))
     if len(groups) == 1:
@@ -37,6 +39,22 @@ def charts_over_seeds(name: str, members: Sequence[tuple[Planned, Columns]]) -> 
             title = f"{chart.title} ({words})" if words else chart.title
             result.append(replace(chart, name=f"{chart.name}-{place}", title=title))
     return result
+
+
+def _with_fits_of_all(members: Sequence[tuple[Planned, Columns]]) -> list[tuple[Planned, Columns]]:
+    """Return members whose fits have no seed in their names; nor other axes, if the network's."""
+    all_own = all(
+        set(fit.name.split(" ")[1:]) <= set(planned.network.split(" "))
+        for planned, _ in members
+        for fit in learnt_in(planned.settings)
+    )
+
+    def renamed(fit: Learnt) -> Learnt:
+        family, *at = fit.name.split(" ")
+        kept = [] if all_own else [own for own in at if not own.startswith(f"{SEED}=")]
+        return Learnt(" ".join([family, *kept]))
+
+    return [(replace(own, settings=with_learnt(own.settings, renamed)), c) for own, c in members]
 
 
 def _common(
@@ -88,7 +106,7 @@ def _over_seeds(charts: Sequence[Chart]) -> Chart:
     lines = [chart for chart in charts if isinstance(chart, Lines)]
     if not isinstance(first, Lines):
         return replace(first, title=f"{first.title} (the first of {len(charts)} seeds)")
-    note = _BANDS.sub("", first.note).strip()
+    note = _BANDS.sub(lambda found: "." * (";" in found[1]), first.note).strip()
     told = told_of_bands(len(lines))
     series = [
         mean_over_seeds(

@@ -241,6 +241,9 @@ def test_a_plan_shows_the_graph(tmp_path: Path, measured: Result) -> None:
     assert "to measure: 0 of 8 shards" in done
 
 
+NOTE = "Read it. Bands: 95 % (Wilson). Samples; no box; band: 2.5 % of them (Wilson). Thin: flat."
+
+
 class Drawn:
     """A probe that draws one line for each label: its level, and another one at a second seed."""
 
@@ -251,7 +254,7 @@ class Drawn:
         self.level += 1
         x = torch.tensor([0.0, 1.0])
         lines = [Series(label, x, torch.full((2,), self.level)) for label in tables]
-        return [Lines("one", "One", "x", "y", lines, note="Read it. Bands: 95 % (Wilson).")]
+        return [Lines("one", "One", "x", "y", lines, note=NOTE)]
 
 
 def test_figures_have_one_line_for_all_seeds(measured: Result) -> None:
@@ -274,7 +277,10 @@ def test_figures_have_one_line_for_all_seeds(measured: Result) -> None:
         assert line.low is not None
         assert line.high is not None
         assert (line.low[0], line.y[0], line.high[0]) == (1, 1.5, 2)
-    assert chart.note == "Read it. Means of 2 seeds, in bands from the smallest to the largest."
+    assert chart.note == (
+        "Read it. Samples; no box. Thin: flat. Means of 2 seeds, in bands from the smallest to the "
+        "largest."
+    )
     assert measured.figure("robustness").axes
 
 

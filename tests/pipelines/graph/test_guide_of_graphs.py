@@ -16,6 +16,13 @@ STUDIES = {
     for own in map(yaml.safe_load, re.findall(r"```yaml\n(name: .*?)```", GUIDE, re.DOTALL))
 }
 
+FIGURES = {
+    "universal": {"fooled": ["fooled"], "elsewhere": ["fooled-1", "fooled-2"]},
+    "subspace": {"energy": ["energy"], "within": ["fooled_within"], "margins": ["margins"]},
+    "evolution": {"noise": ["flips", "ratio"], "energy": ["energy"]},
+}
+"""Networks that differ in their fit alone, as each has its own, stand in one figure."""
+
 
 @pytest.mark.parametrize(
     ("name", "axes"),
@@ -31,4 +38,9 @@ def test_they_run(tmp_path: Path, name: str, axes: dict[str, set[str]]) -> None:
     for probe, own in axes.items():
         columns = set(result.table(probe).columns)
         assert columns & {"net", "data", "made_on", "epoch", "seed"} == own
+    drawn = {
+        probe: sorted(file.stem for file in (tmp_path / name / "figures" / probe).glob("*.png"))
+        for probe in axes
+    }
+    assert drawn == FIGURES[name]
     assert not [claim for claim in result.claims.values() if "not_measured" in claim]
