@@ -3,6 +3,7 @@
 from advcore.probes.boundary import Boundary
 from advcore.probes.charts import Chart, Gallery, Lines, Maps, Mark, Panel, Series
 from advcore.probes.curvature import Curvature
+from advcore.probes.curvature_within import CurvatureWithin
 from advcore.probes.energy import Energy
 from advcore.probes.examples import Examples
 from advcore.probes.fooled_within import FooledWithin
@@ -43,6 +44,7 @@ PROBES: dict[str, type] = {
     "shared_curvature": SharedCurvature,
     "shifted": Shifted,
     "fooled_within": FooledWithin,
+    "curvature_within": CurvatureWithin,
     "energy": Energy,
     "boundary": Boundary,
     "landscape": Landscape,
@@ -60,6 +62,7 @@ __all__ = [
     "Columns",
     "Comparison",
     "Curvature",
+    "CurvatureWithin",
     "Curve",
     "Energy",
     "Examples",

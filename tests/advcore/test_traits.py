@@ -37,6 +37,7 @@ SETTINGS = {
     "shared_curvature": probes.SharedCurvature(top=2),
     "shifted": probes.Shifted(Learnt("some"), squares=(1, 2), draws=2),
     "fooled_within": probes.FooledWithin(Learnt("some"), 2, (0.5, 1.0), draws=2),
+    "curvature_within": probes.CurvatureWithin(Learnt("some"), 2),
     "energy": probes.Energy(Learnt("some"), directions=(1, 3)),
     "boundary": probes.Boundary(top=2, bottom=2, steps=8, draws=3),
     "landscape": probes.Landscape(count=3, size=3),

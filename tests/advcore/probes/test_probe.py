@@ -43,6 +43,7 @@ PROBES = {
     "shared_curvature": probes.SharedCurvature(top=2),
     "shifted": probes.Shifted(FIT, squares=(1, 2), draws=2),
     "fooled_within": probes.FooledWithin(FIT, 2, (0.5, 1.0), draws=2),
+    "curvature_within": probes.CurvatureWithin(FIT, 2),
     "energy": probes.Energy(FIT, directions=(1, 4), attack=DeepFool(norm="l2", box=False)),
     "boundary": probes.Boundary(top=2, bottom=2, steps=8),
     "landscape": probes.Landscape(count=4, size=3),
