@@ -79,7 +79,8 @@ def _state(prepared: Prepared, labels: list[str], trainings: Collection[str]) ->
     missing = sum(label in trainings for label in trained)
     start = layout.starts.get(trained[0])
     begins = f", beginning with {start.split(' ')[0]}" if start else ""
-    learnt = layout.origin(next(name for name, own in layout.data.items() if own == first.data))
+    names = [name for name, own in layout.data.items() if own == first.data]
+    learnt = layout.origin(names[0]) if names else f"{first.data.name} {first.data.split}"
     there = f"{missing} to train" if missing else "there"
     return f"{first.model.architecture} trained on {learnt}{begins}: {there}"
 
