@@ -8,7 +8,7 @@ from dataclasses import replace
 from tqdm import tqdm
 
 from advcore.pipelines.graph.collecting import last_line
-from advcore.pipelines.graph.layout import Layout, Planned
+from advcore.pipelines.graph.layout import Layout
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.making import DataMaking, Fitting
 from advcore.pipelines.graph.plan import prepare_layout
@@ -44,7 +44,7 @@ class Execution:
         self._trainings = Trainings(study, self.products, load, locks)
         self._making = DataMaking(self.products)
         self._fitting = Fitting(self.products)
-        self._asked: set[tuple[str, str]] = set()
+        self._waiting = [own for own in layout.planned if not isinstance(own.settings, Comparison)]
         self._datasets: dict[str, Dataset] = {}
         self._works = False
 
@@ -103,10 +103,10 @@ class Execution:
 
         Comparisons wait until all networks are there.
         """
-        new = [own for own in self.products.layout.planned if self._is_new(own)]
+        new = [own for own in self._waiting if self.products.measurable(own)]
         if not new:
             return []
-        self._asked |= {(own.label, own.probe) for own in new}
+        self._waiting = [own for own in self._waiting if not self.products.measurable(own)]
         layout, names = self.products.layout, {own.network for own in new}
         part = replace(
             layout,
@@ -118,13 +118,6 @@ class Execution:
         store = self.products.store()
         missing = set(store.missing(task.key for task in tasks))
         return upload_checkpoints([task for task in tasks if task.key in missing], store)
-
-    def _is_new(self, own: Planned) -> bool:
-        return (
-            (own.label, own.probe) not in self._asked
-            and not isinstance(own.settings, Comparison)
-            and self.products.measurable(own)
-        )
 
 
 def execute(

@@ -92,11 +92,11 @@ def _without_path(model: Mapping[str, object]) -> dict[str, object]:
 def log_study_results(record: Run, prepared: Prepared, report: Report, seconds: float) -> None:
     """Log the results: a child run per model x probe, and the files at the parent."""
     failed = {outcome.key for outcome in report.failures}
-    fits = log_fits(record, prepared, report)
+    fits, environment = log_fits(record, prepared, report), environment_tags()
     for (model, probe), tasks in prepared.tasks.items():
         child = record.child(f"{model}/{probe}", f"{model}/{probe}")
         child.start()
-        _track_child(child, prepared, report, model, probe)
+        _track_child(child, prepared, report, model, probe, environment)
         for entry in lineage(prepared, prepared.measurements[model, probe].planned, fits):
             child.log(entry)
         child.end(
@@ -147,7 +147,14 @@ def log_study_results(record: Run, prepared: Prepared, report: Report, seconds: 
     record.log(Text(without_secrets(told) or "none\n", "failures.txt"))
 
 
-def _track_child(child: Run, prepared: Prepared, report: Report, model: str, probe: str) -> None:
+def _track_child(
+    child: Run,
+    prepared: Prepared,
+    report: Report,
+    model: str,
+    probe: str,
+    environment: Mapping[str, str],
+) -> None:
     """Log one model x probe: settings, hashes, workers, seconds, numbers, table."""
     own = prepared.measurements[model, probe]
     network = own.planned.network
@@ -167,7 +174,7 @@ def _track_child(child: Run, prepared: Prepared, report: Report, model: str, pro
                 "advcore.model": prepared.model_hashes[network],
                 "advcore.data": own.seen.digest,
                 "advcore.workers": workers,
-                **environment_tags(),
+                **environment,
             }
         )
     )
