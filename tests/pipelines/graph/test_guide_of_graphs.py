@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -32,15 +33,23 @@ FIGURES = {
         ("evolution", {"noise": {"epoch", "seed"}, "energy": {"epoch", "seed"}}),
     ],
 )
-def test_they_run(tmp_path: Path, name: str, axes: dict[str, set[str]]) -> None:
-    place = {"out": str(tmp_path), "track": False, "threads": 1}
+def test_they_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, axes: dict[str, set[str]]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    place = {"track": False, "threads": 1}
     result = run(schema.structure(GraphStudy, STUDIES[name] | {"run": place}))
     for probe, own in axes.items():
         columns = set(result.table(probe).columns)
         assert columns & {"net", "data", "made_on", "epoch", "seed"} == own
     drawn = {
-        probe: sorted(file.stem for file in (tmp_path / name / "figures" / probe).glob("*.png"))
+        probe: sorted(file.stem for file in (result.folder / "figures" / probe).glob("*.png"))
         for probe in axes
     }
     assert drawn == FIGURES[name]
     assert not [claim for claim in result.claims.values() if "not_measured" in claim]
+    if name == "universal":
+        held: dict[str, Any] = {}
+        exec(re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)[1], held)
+        assert held["learnt"]["vector"].shape == (1, 8, 8)
+        assert 0 < held["learnt"]["fooling"] <= 1
