@@ -33,10 +33,20 @@ MOST_LINES, MOST_PICTURES, MOST_ROWS = 12, 8, 4
 
 @dataclass(frozen=True)
 class FinishedFit:
-    """A fit with its last state."""
+    """A fit with its last state, of whose tensors what is drawn is enough."""
 
     planned: PlannedFit
     state: FitState
+
+
+def drawn_part(state: FitState) -> FitState:
+    """Return a state with the tensors that are drawn alone, the first vectors of each."""
+    tensors = {
+        name: state.tensors[name][:MOST_PICTURES].clone()
+        for name in PICTURED
+        if name in state.tensors and state.tensors[name].ndim
+    }
+    return replace(state, tensors=tensors)
 
 
 def convergence_charts(family: str, fits: Sequence[FinishedFit]) -> list[Lines]:

@@ -8,6 +8,7 @@ from advcore.fits import Fit
 from advcore.pipelines.graph.fit_charts import (
     FinishedFit,
     convergence_charts,
+    drawn_part,
     fit_gallery,
     rounds_axis,
 )
@@ -83,7 +84,7 @@ def _write_family(
         file.parent.mkdir(parents=True, exist_ok=True)
         if state is None or not store.fetch(own.key, FINISHED, file):
             raise InputError(f"fit {own.label} is no longer in the store: run the study again")
-        finished.append(FinishedFit(own, state))
+        finished.append(FinishedFit(own, drawn_part(state)))
         files.append(file)
     charts: list[Chart] = [*convergence_charts(family, finished)]
     shapes = [prepared.datasets[own.data].shape for own in members]

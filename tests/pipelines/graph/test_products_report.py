@@ -14,7 +14,12 @@ from tiny_fits import Batches, Mean
 from advcore.fits import FitState, Universal
 from advcore.pipelines import run
 from advcore.pipelines.graph.data_gallery import data_gallery, root_rows
-from advcore.pipelines.graph.fit_charts import FinishedFit, convergence_charts, fit_gallery
+from advcore.pipelines.graph.fit_charts import (
+    FinishedFit,
+    convergence_charts,
+    drawn_part,
+    fit_gallery,
+)
 from advcore.pipelines.graph.layout import DerivedData, Layout, PlannedFit
 from advcore.pipelines.graph.settings import GraphStudy
 from advcore.pipelines.reports import figures
@@ -279,6 +284,18 @@ def test_what_was_learnt_is_shown_where_it_is_a_picture(
     assert [len(row) for row in gallery.rows] == rows
     assert all(panel.signed for row in gallery.rows for panel in row)
     figures.draw(gallery)
+
+
+def test_of_tensors_no_more_is_kept_than_is_drawn() -> None:
+    whole = {
+        "directions": torch.arange(20.0).expand(3, 8, 8, 20).permute(3, 0, 1, 2),
+        "block": torch.ones(2),
+    }
+    kept = drawn_part(FitState(whole, 3, True, {"size": (1.0,)}))
+    assert list(kept.tensors) == ["directions"]
+    assert kept.tensors["directions"].equal(whole["directions"][:8])
+    assert kept.tensors["directions"].untyped_storage().nbytes() == 8 * 3 * 64 * 4
+    assert (kept.rounds, kept.history) == (3, {"size": (1.0,)})
 
 
 def dataset(labels: list[int], indices: list[int], seed: int = 0) -> Dataset:
