@@ -54,6 +54,8 @@ bench-cluster: .venv/ready  ## what Ray costs us: the driver with 100 actors, tr
 	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.first_shard
 	$(BIN)/python -m benchmarks.big_data
+	$(BIN)/python -m benchmarks.graph_studies
+	$(BIN)/python -m benchmarks.fit_rounds
 	$(BIN)/python -m benchmarks.cost
 
 soak: .venv/ready  ## half an hour of studies whose workers, nodes and drivers are killed at random
