@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from advcore.pipelines.graph.saved_answer import FILE
+from advcore.pipelines.graph.reporting.saved_answer import FILE
 from benchmarks.setting import machine, seconds
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import advcore
 from advcore.pipelines.commands import Command, parse
-from advcore.pipelines.graph.saved_answer import Question, find_answer, save_answer
+from advcore.pipelines.graph.reporting.saved_answer import Question, find_answer, save_answer
 from advcore.pipelines.machine.home import ensure_home
 from advcore.pipelines.machine.terminal import nobody_reads, on_end, say
 from advcore.pipelines.reports.escaping import visible
@@ -31,7 +31,7 @@ from advcore.workers.errors import InputError, RunInterruptedError
 from advcore.workers.redaction import LINE, shortened, without_secrets
 
 if TYPE_CHECKING:
-    from advcore.pipelines.graph.report import Report
+    from advcore.pipelines.graph.reporting.report import Report
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

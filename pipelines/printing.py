@@ -2,9 +2,9 @@
 
 import sys
 
-from advcore.pipelines.graph.collecting import last_line
-from advcore.pipelines.graph.facts import UNSEEN
-from advcore.pipelines.graph.report import Report
+from advcore.pipelines.graph.reporting.facts import UNSEEN
+from advcore.pipelines.graph.reporting.report import Report
+from advcore.pipelines.graph.running.collecting import last_line
 from advcore.pipelines.reports import tables
 from advcore.pipelines.reports.escaping import visible
 from advcore.pipelines.sweep.report import SweepReport

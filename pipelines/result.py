@@ -7,14 +7,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from advcore.pipelines.graph import driver
-from advcore.pipelines.graph.collecting import last_line
 from advcore.pipelines.graph.expanded_layout import planned_of
-from advcore.pipelines.graph.replicates import charts_over_seeds
-from advcore.pipelines.graph.report import RESULTS, table_file
+from advcore.pipelines.graph.reporting.replicates import charts_over_seeds
+from advcore.pipelines.graph.reporting.report import RESULTS, table_file
+from advcore.pipelines.graph.reporting.table_words import columns_of
+from advcore.pipelines.graph.reporting.tables import rows_of
+from advcore.pipelines.graph.running import driver
+from advcore.pipelines.graph.running.collecting import last_line
 from advcore.pipelines.graph.settings import AnyStudy, GraphStudy, Study, read_study
-from advcore.pipelines.graph.table_words import columns_of
-from advcore.pipelines.graph.tables import rows_of
 from advcore.pipelines.reports.escaping import visible
 from advcore.pipelines.settings.study_checks import check_study
 from advcore.probes import Columns

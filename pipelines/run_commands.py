@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, UseAppendAction
 
-from advcore.pipelines.graph.saved_answer import Question
+from advcore.pipelines.graph.reporting.saved_answer import Question
 from advcore.pipelines.settings.runs import RunSettings, TrainSettings, read_run
 from advcore.pipelines.settings.sweep_runs import SweepSettings
 
 if TYPE_CHECKING:
-    from advcore.pipelines.graph.report import Report
+    from advcore.pipelines.graph.reporting.report import Report
 
 Flag = FlagCreatePairsOff[bool]
 Settings = UseAppendAction[tuple[str, ...]]
@@ -54,8 +54,8 @@ class RunCommand:
 
     def __call__(self) -> "Report | int":
         """Run the study, or print the dry run and return 0."""
-        from advcore.pipelines.graph.driver import run_study
-        from advcore.pipelines.graph.dry_run import describe_dry_run
+        from advcore.pipelines.graph.running.driver import run_study
+        from advcore.pipelines.graph.running.dry_run import describe_dry_run
         from advcore.pipelines.graph.settings import read_study
 
         study = replace(read_study(self.study, self.set), run=self.run)
@@ -90,7 +90,7 @@ class PlanCommand:
 
     def __call__(self) -> int:
         """Print the plan and return 0."""
-        from advcore.pipelines.graph.dry_run import describe_dry_run
+        from advcore.pipelines.graph.running.dry_run import describe_dry_run
         from advcore.pipelines.graph.settings import read_study
 
         study = replace(read_study(self.study, self.set), run=self.run)
@@ -128,7 +128,7 @@ class ExportCommand:
 
     def __call__(self) -> int:
         """Write the data set, say where it is, and return 0."""
-        from advcore.pipelines.graph.exports import describe_export, find_data
+        from advcore.pipelines.graph.running.exports import describe_export, find_data
         from advcore.pipelines.graph.settings import read_study
         from advcore.workers.datasets.export import export_dataset
 
@@ -239,7 +239,7 @@ class DemoCommand:
 
     def __call__(self) -> "Report":
         """Run the demo's study."""
-        from advcore.pipelines.graph.driver import run_study
+        from advcore.pipelines.graph.running.driver import run_study
         from advcore.pipelines.graph.settings import Study
         from advcore.pipelines.settings.schema import read
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from advcore.pipelines.commands import parse
-from advcore.pipelines.graph.saved_answer import Question, find_answer
+from advcore.pipelines.graph.reporting.saved_answer import Question, find_answer
 from advcore.pipelines.run_commands import DemoCommand, RunCommand
 
 

@@ -20,7 +20,7 @@ from advcore.pipelines.graph.entries import (
 )
 from advcore.pipelines.graph.layout import DerivedData, Layout, Planned, PlannedFit
 from advcore.pipelines.graph.loader import Loader, StandIn
-from advcore.pipelines.graph.members import Member
+from advcore.pipelines.graph.notation.members import Member
 from advcore.pipelines.graph.settings import GraphStudy
 from advcore.pipelines.settings import schema
 from advcore.pipelines.training.settings import Training

@@ -11,7 +11,7 @@ from advcore.fits import Fit
 from advcore.learnt import with_learnt
 from advcore.networks.wrappers import Wrapper
 from advcore.pipelines.graph.layout import PlannedFit
-from advcore.pipelines.graph.members import Member
+from advcore.pipelines.graph.notation.members import Member
 from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.documents import put
 from advcore.pipelines.settings.messages import suggestion

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping
 from advcore.pipelines.claims import Claim
 from advcore.pipelines.claims.each import each_of
 from advcore.pipelines.claims.labels import check_labels
-from advcore.pipelines.graph.axes import Label
 from advcore.pipelines.graph.collected_entries import Entries
 from advcore.pipelines.graph.entries import without_sections
 from advcore.pipelines.graph.layout import Layout, Planned, layout_of
 from advcore.pipelines.graph.loader import Loader
-from advcore.pipelines.graph.members import Families, Family, Member, labelled
+from advcore.pipelines.graph.notation.axes import Label
+from advcore.pipelines.graph.notation.members import Families, Family, Member, labelled
 from advcore.pipelines.graph.settings import AnyStudy, GraphStudy, Study
 from advcore.pipelines.settings import schema
 from advcore.probes import Probe

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from advcore.fits import Fit
 from advcore.pipelines.claims import Claim
-from advcore.pipelines.graph.members import Coordinates
+from advcore.pipelines.graph.notation.members import Coordinates
 from advcore.pipelines.graph.settings import Study
 from advcore.pipelines.training.settings import Training
 from advcore.probes import Probe

@@ -8,9 +8,9 @@ from typing import Any
 from advcore.learnt import learnt_in
 from advcore.networks.wrappers import Wrapper
 from advcore.pipelines.claims import Claim, MaskingWarnings, Numbers, OfTwoModels
-from advcore.pipelines.graph.expansion import expand
-from advcore.pipelines.graph.members import Families
-from advcore.pipelines.graph.references import SECTIONS
+from advcore.pipelines.graph.notation.expansion import expand
+from advcore.pipelines.graph.notation.members import Families
+from advcore.pipelines.graph.notation.references import SECTIONS
 from advcore.pipelines.settings.names import check_folder_name, check_name
 from advcore.pipelines.settings.runs import RunSettings
 from advcore.pipelines.settings.schema import read, structure

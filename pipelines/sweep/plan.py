@@ -8,8 +8,8 @@ from typing import Any
 
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.plan import prepare
+from advcore.pipelines.graph.running.trained_models import on_data
 from advcore.pipelines.graph.settings import Study
-from advcore.pipelines.graph.trained_models import on_data
 from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.documents import put
 from advcore.pipelines.settings.runs import RunSettings, TrainSettings

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from advcore.pipelines.graph.plan import Prepared, prepare
-from advcore.pipelines.graph.summaries import checked
+from advcore.pipelines.graph.reporting.summaries import checked
 from advcore.pipelines.reports.chance import accuracy_of, warned
 from advcore.pipelines.settings.schedulers import PBT, judged_by
 from advcore.pipelines.sweep.lineage import Lineage, succeeding, trace_lineage

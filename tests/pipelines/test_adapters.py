@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from advcore.attacks.attack import attack_name
-from advcore.pipelines.graph.driver import run_study
+from advcore.pipelines.graph.running.driver import run_study
 from advcore.pipelines.graph.settings import Study
 from advcore.pipelines.settings import schema
 from advcore.workers.errors import InputError

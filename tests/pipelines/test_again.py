@@ -18,8 +18,8 @@ from answers import answer_of, question_of
 
 from advcore.networks import perceptron
 from advcore.pipelines.cli import main
-from advcore.pipelines.graph import saved_answer
 from advcore.pipelines.graph.plan import prepare
+from advcore.pipelines.graph.reporting import saved_answer
 from advcore.pipelines.graph.settings import Study
 from advcore.pipelines.machine import package_files
 from advcore.pipelines.settings import schema

@@ -9,7 +9,7 @@ import torch
 import yaml
 
 from advcore.pipelines.claims import Claim, check_labels, each_of
-from advcore.pipelines.graph.expansion import expand
+from advcore.pipelines.graph.notation.expansion import expand
 from advcore.pipelines.settings import schema
 
 STUDIES = Path(__file__).parent / "graph"

@@ -10,9 +10,9 @@ import yaml
 from studies import study_of
 
 from advcore.pipelines.cli import main
-from advcore.pipelines.graph.driver import run_study
-from advcore.pipelines.graph.dry_run import describe_dry_run
-from advcore.pipelines.graph.estimates import FILE, duration_text
+from advcore.pipelines.graph.running.driver import run_study
+from advcore.pipelines.graph.running.dry_run import describe_dry_run
+from advcore.pipelines.graph.running.estimates import FILE, duration_text
 from advcore.pipelines.graph.settings import Study
 from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.names import TAKEN

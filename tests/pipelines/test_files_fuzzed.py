@@ -119,7 +119,7 @@ def only_checked(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return stop
 
     monkeypatch.setattr(
-        "advcore.pipelines.graph.driver.run_study",
+        "advcore.pipelines.graph.running.driver.run_study",
         checked(lambda study: (study.run.check(), prepare(study))),
     )
     monkeypatch.setattr("advcore.pipelines.training.driver.train", checked(load_training))

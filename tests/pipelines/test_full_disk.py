@@ -14,7 +14,7 @@ from small_disk import fill, mounted
 from studies import stored
 
 from advcore.pipelines.cli import main
-from advcore.pipelines.graph import report_files
+from advcore.pipelines.graph.reporting import report_files
 from advcore.workers.actor import Worker
 from advcore.workers.errors import is_full
 

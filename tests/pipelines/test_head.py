@@ -23,7 +23,7 @@ from driver import ROOT
 from mlflow_store import client
 from postgres import free_port
 
-from advcore.pipelines.graph.driver import run_study
+from advcore.pipelines.graph.running.driver import run_study
 from advcore.pipelines.graph.settings import Study
 from advcore.pipelines.settings.schema import read
 from advcore.workers.pool.preconditions import private_token

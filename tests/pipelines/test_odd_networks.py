@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from studies import study_of
 
-from advcore.pipelines.graph.driver import run_study
+from advcore.pipelines.graph.running.driver import run_study
 from advcore.workers.errors import InputError
 
 CODE = """

@@ -17,9 +17,9 @@ from studies import study_of
 
 from advcore.networks import perceptron
 from advcore.pipelines.cli import main
-from advcore.pipelines.graph.driver import run_study
-from advcore.pipelines.graph.report import Report
-from advcore.pipelines.graph.summaries import checked, drawings
+from advcore.pipelines.graph.reporting.report import Report
+from advcore.pipelines.graph.reporting.summaries import checked, drawings
+from advcore.pipelines.graph.running.driver import run_study
 from advcore.pipelines.printing import show
 from advcore.pipelines.reports.chance import Accuracy, accuracy_of
 from advcore.pipelines.reports.escaping import in_markdown, visible

@@ -12,8 +12,8 @@ import torch
 from studies import Picky, indices, interrupt_after, stored, study_of
 
 from advcore.networks import perceptron
-from advcore.pipelines.graph.driver import run_study
-from advcore.pipelines.graph.report import Report
+from advcore.pipelines.graph.reporting.report import Report
+from advcore.pipelines.graph.running.driver import run_study
 from advcore.pipelines.graph.settings import Study
 from advcore.pipelines.settings import schema
 from advcore.pipelines.tracking.client import FIRST_CONTACT_SETTINGS

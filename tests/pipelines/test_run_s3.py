@@ -18,8 +18,8 @@ from s3_server import S3, SECRET
 from studies import stored, study_of
 
 from advcore.pipelines import cli
-from advcore.pipelines.graph.driver import run_study
 from advcore.pipelines.graph.plan import prepare
+from advcore.pipelines.graph.running.driver import run_study
 from advcore.pipelines.tracking.checkpoints import upload_checkpoints
 from advcore.workers.datasets import DataSpec, load
 from advcore.workers.models import build

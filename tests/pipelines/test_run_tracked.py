@@ -11,7 +11,7 @@ import torch
 from studies import Picky, indices, interrupt_after, study_of
 
 from advcore.networks import perceptron
-from advcore.pipelines.graph.driver import run_study
+from advcore.pipelines.graph.running.driver import run_study
 from advcore.workers.checkpoints import load_checkpoint, save_checkpoint
 
 

@@ -154,7 +154,7 @@ def test_what_should_not_have_happened_is_a_traceback_without_secrets(
     def broken(*_: object) -> None:
         raise RuntimeError("at https://user:planted@host")
 
-    monkeypatch.setattr("advcore.pipelines.graph.driver.prepare_layout", broken)
+    monkeypatch.setattr("advcore.pipelines.graph.running.driver.prepare_layout", broken)
     assert main(["run", str(study_file)]) == 1
     said = capsys.readouterr().err
     assert "RuntimeError: at https://***@host" in said

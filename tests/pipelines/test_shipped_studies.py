@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from advcore.pipelines.graph.driver import run_study
 from advcore.pipelines.graph.expanded_layout import graph_layout
 from advcore.pipelines.graph.loader import Loader
+from advcore.pipelines.graph.running.driver import run_study
 from advcore.pipelines.graph.settings import GraphStudy, Study, read_study
 from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.shipped import find, shipped_files

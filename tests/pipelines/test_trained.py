@@ -9,10 +9,10 @@ import yaml
 
 from advcore.pipelines.claims import Measured
 from advcore.pipelines.claims.results import by_place
-from advcore.pipelines.graph.driver import run_study
 from advcore.pipelines.graph.loader import Loader
+from advcore.pipelines.graph.running.driver import run_study
+from advcore.pipelines.graph.running.trained_models import untrained
 from advcore.pipelines.graph.settings import Study
-from advcore.pipelines.graph.trained_models import untrained
 from advcore.pipelines.printing import render_report
 from advcore.pipelines.settings import schema
 from advcore.workers.errors import InputError

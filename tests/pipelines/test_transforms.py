@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from advcore.pipelines.graph.driver import run_study
+from advcore.pipelines.graph.running.driver import run_study
 from advcore.pipelines.graph.settings import Study
 from advcore.pipelines.settings import schema
 from advcore.pipelines.training.driver import train

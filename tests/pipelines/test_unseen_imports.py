@@ -9,7 +9,7 @@ from mlflow_store import client
 from studies import study_of
 from sweeps import sweep_of, tiny_sweep, with_term
 
-from advcore.pipelines.graph.driver import run_study
+from advcore.pipelines.graph.running.driver import run_study
 from advcore.pipelines.printing import render_report
 from advcore.pipelines.settings.schema import read
 from advcore.pipelines.sweep.driver import sweep

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from advcore.pipelines import run
-from advcore.pipelines.graph.exports import find_data
+from advcore.pipelines.graph.running.exports import find_data
 from advcore.pipelines.graph.settings import GraphStudy
 from advcore.pipelines.settings import schema
 from advcore.workers.datasets import Dataset

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from advcore.pipelines.graph.expansion import expand
-from advcore.pipelines.graph.members import Member
+from advcore.pipelines.graph.notation.expansion import expand
+from advcore.pipelines.graph.notation.members import Member
 from advcore.pipelines.settings.documents import load_yaml, override
 from advcore.workers.errors import InputError
 

@@ -14,12 +14,13 @@ from advcore.pipelines import Result, run
 from advcore.pipelines.claims import Claim
 from advcore.pipelines.claims.each import each_of
 from advcore.pipelines.claims.labels import check_labels
-from advcore.pipelines.graph import loader, side_by_side
-from advcore.pipelines.graph.dry_run import describe_dry_run
+from advcore.pipelines.graph import loader
 from advcore.pipelines.graph.expanded_layout import graph_layout, planned_of
-from advcore.pipelines.graph.facts import training_file
 from advcore.pipelines.graph.loader import Loader
-from advcore.pipelines.graph.replicates import charts_over_seeds
+from advcore.pipelines.graph.reporting.facts import training_file
+from advcore.pipelines.graph.reporting.replicates import charts_over_seeds
+from advcore.pipelines.graph.running import side_by_side
+from advcore.pipelines.graph.running.dry_run import describe_dry_run
 from advcore.pipelines.graph.settings import GraphStudy, Study, read_study
 from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.documents import load_yaml

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from advcore.pipelines import Result, run
-from advcore.pipelines.graph.dry_run import describe_dry_run
 from advcore.pipelines.graph.expanded_layout import graph_layout, planned_of
-from advcore.pipelines.graph.facts import training_file
 from advcore.pipelines.graph.layout import Layout
 from advcore.pipelines.graph.loader import Loader
+from advcore.pipelines.graph.reporting.facts import training_file
+from advcore.pipelines.graph.running.dry_run import describe_dry_run
 from advcore.pipelines.graph.settings import GraphStudy
 from advcore.pipelines.settings import schema
 from advcore.workers.checkpoints import read_tensors

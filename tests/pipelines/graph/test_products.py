@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from advcore.pipelines import run
-from advcore.pipelines.graph.dry_run import describe_dry_run
+from advcore.pipelines.graph.running.dry_run import describe_dry_run
 from advcore.pipelines.graph.settings import GraphStudy
 from advcore.pipelines.settings import schema
 from advcore.workers.datasets import DataSpec, load

@@ -13,14 +13,14 @@ from tiny_fits import Batches, Mean
 
 from advcore.fits import FitState, Universal
 from advcore.pipelines import run
-from advcore.pipelines.graph.data_gallery import data_gallery, root_rows
-from advcore.pipelines.graph.fit_charts import (
+from advcore.pipelines.graph.layout import DerivedData, Layout, PlannedFit
+from advcore.pipelines.graph.reporting.fit_charts import (
     FinishedFit,
     convergence_charts,
     drawn_part,
     fit_gallery,
 )
-from advcore.pipelines.graph.layout import DerivedData, Layout, PlannedFit
+from advcore.pipelines.graph.reporting.galleries import data_gallery, root_rows
 from advcore.pipelines.graph.settings import GraphStudy
 from advcore.pipelines.reports import figures
 from advcore.pipelines.reports.text import first_sentence
@@ -190,7 +190,7 @@ def test_a_fit_that_cannot_be_drawn_is_a_problem_and_the_rest_is_written(
             raise ArithmeticError("no chart of it")
         return []
 
-    monkeypatch.setattr("advcore.pipelines.graph.fit_report.convergence_charts", broken)
+    monkeypatch.setattr("advcore.pipelines.graph.reporting.fit_report.convergence_charts", broken)
     whole = study(tmp_path)
     object.__setattr__(whole.run, "store", str(out / "store"))
     object.__setattr__(whole.run, "track", False)

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from advcore.pipelines.claims import Tables
-from advcore.pipelines.graph.axes import Label
 from advcore.pipelines.graph.layout import Planned
+from advcore.pipelines.graph.notation.axes import Label
 from advcore.pipelines.graph.plan import Prepared
 from advcore.pipelines.graph.settings import GraphStudy
 from advcore.probes import Columns

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from advcore.pipelines.graph.axes import Axis, Label, as_number
-from advcore.pipelines.graph.members import Coordinates, Families, Family, labelled
-from advcore.pipelines.graph.references import Choice, Reference, resolve
+from advcore.pipelines.graph.notation.axes import Axis, Label, as_number
+from advcore.pipelines.graph.notation.members import Coordinates, Families, Family, labelled
+from advcore.pipelines.graph.notation.references import Choice, Reference, resolve
 from advcore.workers.errors import InputError
 
 Ids = str | list[str]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from advcore.pipelines.graph.layout import DerivedData
-from advcore.pipelines.graph.products import Products
+from advcore.pipelines.graph.running.products import Products
 from advcore.pipelines.tracking.checkpoints import upload_checkpoint, upload_checkpoints
 from advcore.workers.errors import InputError
 from advcore.workers.rounds import Rounds

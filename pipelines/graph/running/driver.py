@@ -7,17 +7,17 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from advcore.pipelines.graph.collecting import collect_results, set_aside
-from advcore.pipelines.graph.estimates import TimeEstimate, estimate, note_measuring
 from advcore.pipelines.graph.loader import Loader
-from advcore.pipelines.graph.log import log_study_definition, log_study_results
 from advcore.pipelines.graph.plan import Prepared, prepare_layout
-from advcore.pipelines.graph.report import Report
-from advcore.pipelines.graph.report_files import read_finished_study, write_report
-from advcore.pipelines.graph.saved_answer import Kept
+from advcore.pipelines.graph.reporting.log import log_study_definition, log_study_results
+from advcore.pipelines.graph.reporting.report import Report
+from advcore.pipelines.graph.reporting.report_files import read_finished_study, write_report
+from advcore.pipelines.graph.reporting.saved_answer import Kept
+from advcore.pipelines.graph.running.collecting import collect_results, set_aside
+from advcore.pipelines.graph.running.estimates import TimeEstimate, estimate, note_measuring
+from advcore.pipelines.graph.running.trained_models import with_trained
+from advcore.pipelines.graph.running.witnesses import input_files, output_files
 from advcore.pipelines.graph.settings import AnyStudy
-from advcore.pipelines.graph.trained_models import with_trained
-from advcore.pipelines.graph.witnesses import input_files, output_files
 from advcore.pipelines.machine.lock import exclusive_lock
 from advcore.pipelines.settings.names import check_alone
 from advcore.pipelines.settings.runs import RunSettings

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from advcore.pipelines.graph.estimates import note_training
 from advcore.pipelines.graph.layout import epoch_place
 from advcore.pipelines.graph.loader import Loader
-from advcore.pipelines.graph.products import Products
+from advcore.pipelines.graph.running.estimates import note_training
+from advcore.pipelines.graph.running.products import Products
+from advcore.pipelines.graph.running.training_checks import begun, check_trainings, is_trained
 from advcore.pipelines.graph.settings import AnyStudy
-from advcore.pipelines.graph.training_checks import begun, check_trainings, is_trained
 from advcore.pipelines.machine.lock import exclusive_lock
 from advcore.pipelines.tracking.checkpoints import upload_checkpoint
 from advcore.pipelines.training.finished import note_finished

@@ -5,18 +5,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from advcore.fits import Fit
-from advcore.pipelines.graph.fit_charts import (
+from advcore.pipelines.graph.layout import PlannedFit
+from advcore.pipelines.graph.notation.members import by_family
+from advcore.pipelines.graph.plan import Prepared
+from advcore.pipelines.graph.reporting.fit_charts import (
     FinishedFit,
     convergence_charts,
     drawn_part,
     fit_gallery,
     rounds_axis,
 )
-from advcore.pipelines.graph.layout import PlannedFit
-from advcore.pipelines.graph.members import by_family
-from advcore.pipelines.graph.plan import Prepared
-from advcore.pipelines.graph.problems import Problems
-from advcore.pipelines.graph.settings_line import settings_line
+from advcore.pipelines.graph.reporting.problems import Problems
+from advcore.pipelines.graph.reporting.settings_text import settings_line
 from advcore.pipelines.reports.escaping import in_markdown
 from advcore.pipelines.reports.outputs import Outputs
 from advcore.pipelines.reports.tables import format_number, markdown

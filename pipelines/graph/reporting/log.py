@@ -4,9 +4,14 @@ from collections.abc import Mapping
 
 from advcore.pipelines.claims import Measured
 from advcore.pipelines.claims.results import by_place, verdicts
-from advcore.pipelines.graph.log_products import input_of, lineage, log_fits, log_made_data
 from advcore.pipelines.graph.plan import Prepared
-from advcore.pipelines.graph.report import Report, table_file
+from advcore.pipelines.graph.reporting.log_products import (
+    input_of,
+    lineage,
+    log_fits,
+    log_made_data,
+)
+from advcore.pipelines.graph.reporting.report import Report, table_file
 from advcore.pipelines.graph.settings import GraphStudy
 from advcore.pipelines.machine.environment import environment_tags
 from advcore.pipelines.settings import schema

@@ -1,10 +1,10 @@
 """The input and output files of a study, whose change means that it has to be run again."""
 
 from advcore.pipelines.graph.layout import Layout
-from advcore.pipelines.graph.report import Report
-from advcore.pipelines.graph.saved_answer import Stats, stats
+from advcore.pipelines.graph.reporting.report import Report
+from advcore.pipelines.graph.reporting.saved_answer import Stats, stats
+from advcore.pipelines.graph.running.trained_models import recipes_of
 from advcore.pipelines.graph.settings import AnyStudy
-from advcore.pipelines.graph.trained_models import recipes_of
 from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.shipped import find
 from advcore.workers.code import find_modules, own_names

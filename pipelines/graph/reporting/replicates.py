@@ -8,8 +8,8 @@ import torch
 
 from advcore.learnt import Learnt, learnt_in, with_learnt
 from advcore.pipelines.graph.layout import Planned
-from advcore.pipelines.graph.members import Coordinates
-from advcore.pipelines.graph.summaries import drawings
+from advcore.pipelines.graph.notation.members import Coordinates
+from advcore.pipelines.graph.reporting.summaries import drawings
 from advcore.probes import Chart, Columns, Lines, Series
 
 SEED = "seed"

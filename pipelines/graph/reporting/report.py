@@ -6,9 +6,9 @@ from pathlib import Path
 
 from advcore.pipelines.claims import Claim, Measured
 from advcore.pipelines.claims.results import claim_warnings
-from advcore.pipelines.graph.facts import UNSEEN, Words
-from advcore.pipelines.graph.fit_report import ReportedFit
-from advcore.pipelines.graph.saved_answer import Kept
+from advcore.pipelines.graph.reporting.facts import UNSEEN, Words
+from advcore.pipelines.graph.reporting.fit_report import ReportedFit
+from advcore.pipelines.graph.reporting.saved_answer import Kept
 from advcore.pipelines.graph.settings import AnyStudy
 from advcore.probes import Summary
 from advcore.workers.tasks import TaskResult

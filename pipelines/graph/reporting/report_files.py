@@ -10,19 +10,19 @@ import yaml
 
 from advcore.pipelines.claims import Tables
 from advcore.pipelines.claims.results import evaluate_claim
-from advcore.pipelines.graph.data_report import write_made_data
-from advcore.pipelines.graph.facts import Facts, gather, training_file
-from advcore.pipelines.graph.fit_report import write_fits
 from advcore.pipelines.graph.layout import Planned
 from advcore.pipelines.graph.plan import Prepared
-from advcore.pipelines.graph.problems import Problems
-from advcore.pipelines.graph.replicates import charts_over_seeds
-from advcore.pipelines.graph.report import RESULTS, Report, table_file
+from advcore.pipelines.graph.reporting.data_report import write_made_data
+from advcore.pipelines.graph.reporting.facts import Facts, gather, training_file
+from advcore.pipelines.graph.reporting.fit_report import write_fits
+from advcore.pipelines.graph.reporting.problems import Problems
+from advcore.pipelines.graph.reporting.replicates import charts_over_seeds
+from advcore.pipelines.graph.reporting.report import RESULTS, Report, table_file
+from advcore.pipelines.graph.reporting.settings_text import settings_line
+from advcore.pipelines.graph.reporting.summaries import summarised
+from advcore.pipelines.graph.reporting.table_words import words_of
+from advcore.pipelines.graph.reporting.tables import claimed_tables, written_tables
 from advcore.pipelines.graph.settings import GraphStudy
-from advcore.pipelines.graph.settings_line import settings_line
-from advcore.pipelines.graph.summaries import summarised
-from advcore.pipelines.graph.table_words import words_of
-from advcore.pipelines.graph.tables import claimed_tables, written_tables
 from advcore.pipelines.machine.environment import environment_tags
 from advcore.pipelines.reports.chance import warned
 from advcore.pipelines.reports.machine_readable import (

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 from tqdm import tqdm
 
-from advcore.pipelines.graph.collecting import last_line
 from advcore.pipelines.graph.layout import Layout
 from advcore.pipelines.graph.loader import Loader
-from advcore.pipelines.graph.making import DataMaking, Fitting
 from advcore.pipelines.graph.plan import prepare_layout
-from advcore.pipelines.graph.products import Products
+from advcore.pipelines.graph.running.collecting import last_line
+from advcore.pipelines.graph.running.making import DataMaking, Fitting
+from advcore.pipelines.graph.running.products import Products
+from advcore.pipelines.graph.running.side_by_side import Trainings
 from advcore.pipelines.graph.settings import GraphStudy
-from advcore.pipelines.graph.side_by_side import Trainings
 from advcore.pipelines.tracking.checkpoints import upload_checkpoints
 from advcore.probes import Comparison
 from advcore.workers.datasets import Dataset

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 
 from advcore.fits import Fit
 from advcore.learnt import learnt_in
-from advcore.pipelines.graph.fit_report import FOLDER, ReportedFit
 from advcore.pipelines.graph.layout import Layout, Planned, PlannedFit
 from advcore.pipelines.graph.plan import Prepared
-from advcore.pipelines.graph.report import Report
+from advcore.pipelines.graph.reporting.fit_report import FOLDER, ReportedFit
+from advcore.pipelines.graph.reporting.report import Report
 from advcore.pipelines.machine.environment import environment_tags
 from advcore.pipelines.settings import schema
 from advcore.pipelines.tracking.record import (

@@ -2,15 +2,15 @@
 
 from collections.abc import Collection
 
-from advcore.pipelines.graph.driver import make_runner
-from advcore.pipelines.graph.estimates import estimate, pending
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.plan import prepare_layout
-from advcore.pipelines.graph.product_checks import check_products
-from advcore.pipelines.graph.products import Products
+from advcore.pipelines.graph.running.driver import make_runner
+from advcore.pipelines.graph.running.estimates import estimate, pending
+from advcore.pipelines.graph.running.product_checks import check_products
+from advcore.pipelines.graph.running.products import Products
+from advcore.pipelines.graph.running.trained_models import untrained
+from advcore.pipelines.graph.running.tree import describe_tree
 from advcore.pipelines.graph.settings import AnyStudy, GraphStudy
-from advcore.pipelines.graph.trained_models import untrained
-from advcore.pipelines.graph.tree import describe_tree
 from advcore.workers.counting import counted
 from advcore.workers.paths import expand_path
 from advcore.workers.stores.store import resolved, store_to_read

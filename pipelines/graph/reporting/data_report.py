@@ -8,12 +8,12 @@ import numpy as np
 import torch
 
 from advcore.derived import Derivation
-from advcore.pipelines.graph.data_gallery import data_gallery, origins, root_rows
 from advcore.pipelines.graph.layout import DerivedData
-from advcore.pipelines.graph.members import by_family
+from advcore.pipelines.graph.notation.members import by_family
 from advcore.pipelines.graph.plan import Prepared
-from advcore.pipelines.graph.problems import Problems
-from advcore.pipelines.graph.settings_line import settings_line
+from advcore.pipelines.graph.reporting.galleries import data_gallery, origins, root_rows
+from advcore.pipelines.graph.reporting.problems import Problems
+from advcore.pipelines.graph.reporting.settings_text import settings_line
 from advcore.pipelines.reports import tables
 from advcore.pipelines.reports.escaping import in_markdown
 from advcore.pipelines.reports.outputs import Outputs

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from advcore.pipelines.graph.axes import Label
+from advcore.pipelines.graph.notation.axes import Label
 
 Coordinates = Mapping[str, Label]
 """A label by the name of its axis; an axis that a member lacks is not there."""

@@ -4,10 +4,15 @@ from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from advcore.pipelines.graph.axes import Axis, filled, mentioned, points, read_axes
-from advcore.pipelines.graph.joining import Combination, join, reduced
-from advcore.pipelines.graph.members import Families, Family, Member
-from advcore.pipelines.graph.references import SECTIONS, Reference, find_references, resolve
+from advcore.pipelines.graph.notation.axes import Axis, filled, mentioned, points, read_axes
+from advcore.pipelines.graph.notation.joining import Combination, join, reduced
+from advcore.pipelines.graph.notation.members import Families, Family, Member
+from advcore.pipelines.graph.notation.references import (
+    SECTIONS,
+    Reference,
+    find_references,
+    resolve,
+)
 from advcore.workers.errors import InputError
 
 EPOCH = "epoch"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from advcore.pipelines.graph.axes import check_axis_name
+from advcore.pipelines.graph.notation.axes import check_axis_name
 from advcore.pipelines.settings.messages import suggestion
 from advcore.workers.errors import InputError
 

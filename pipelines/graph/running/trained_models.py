@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from advcore.pipelines.graph.entries import TrainedModel, model_of
-from advcore.pipelines.graph.estimates import note_training, pending
-from advcore.pipelines.graph.execution import execute
 from advcore.pipelines.graph.expanded_layout import graph_layout, members_of
 from advcore.pipelines.graph.layout import Layout, layout_of
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.plan import Prepared, prepare_layout
-from advcore.pipelines.graph.product_checks import check_products
-from advcore.pipelines.graph.products import Products
+from advcore.pipelines.graph.running.estimates import note_training, pending
+from advcore.pipelines.graph.running.execution import execute
+from advcore.pipelines.graph.running.product_checks import check_products
+from advcore.pipelines.graph.running.products import Products
 from advcore.pipelines.graph.settings import AnyStudy, GraphStudy, Study
 from advcore.pipelines.settings.schema import read
 from advcore.pipelines.training.driver import train

@@ -11,8 +11,8 @@ from advcore.pipelines.graph.collected_entries import derived_here
 from advcore.pipelines.graph.layout import DerivedData, Layout, Planned, PlannedFit
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.plan import measurement_tasks
+from advcore.pipelines.graph.running.training_checks import is_finished
 from advcore.pipelines.graph.settings import AnyStudy
-from advcore.pipelines.graph.training_checks import is_finished
 from advcore.pipelines.settings import schema
 from advcore.pipelines.tracking.checkpoints import resolve_checkpoint
 from advcore.pipelines.training.settings import Training
