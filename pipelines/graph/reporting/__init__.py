@@ -1,1 +1,1 @@
-"""What a study shows: tables, figures, the report, MLflow's view."""
+"""The reporting of a study: tables, figures, the report, MLflow's view."""

@@ -1,1 +1,1 @@
-"""What a study does: checks, trainings, derived data, fits, measuring, one driver of all."""
+"""The running of a study: checks, trainings, derived data, fits, measuring, one driver of all."""
