@@ -11,6 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from hypothesis import strategies as st
 from torch import Tensor
 
+from advcore.learnt import Learnt
 from advcore.pipelines.claims import Numbers
 from advcore.pipelines.settings.schema import SEAMS
 
@@ -145,6 +146,8 @@ def _of(hint: Any, levels: int) -> st.SearchStrategy[Any]:
     }
     if hint in simple:
         return simple[hint]
+    if hint is Learnt:  # a fit is written as its name
+        return st.sampled_from(WORDS)
     if hint is Any:
         return INTEGERS | st.sampled_from(WORDS)
     if origin is Literal:

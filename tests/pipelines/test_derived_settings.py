@@ -3,12 +3,13 @@
 import pytest
 
 from advcore.attacks import PGD
-from advcore.derived import DERIVATIONS, AdversarialExamples, Projected, PseudoLabelled
+from advcore.derived import AdversarialExamples, Derivation, Projected, PseudoLabelled
 from advcore.learnt import Learnt, learnt_in
 from advcore.pipelines.settings import schema
 from advcore.transforms import LowPass
 from advcore.workers.datasets.derived import (
     DERIVED,
+    Derived,
     Half,
     Noised,
     Relabelled,
@@ -17,8 +18,6 @@ from advcore.workers.datasets.derived import (
     Union,
 )
 from advcore.workers.errors import InputError
-
-KNOWN = {**DERIVED, **DERIVATIONS}
 
 
 @pytest.mark.parametrize(
@@ -58,10 +57,12 @@ KNOWN = {**DERIVED, **DERIVATIONS}
     ],
 )
 def test_settings_there_and_back(kind, written, value):
-    built = schema.structure(KNOWN[kind], written)
+    seam = Derived if kind in DERIVED else Derivation
+    built = schema.structure(seam, {"kind": kind, **written})
     assert built == value
     again = schema.unstructure(built)
-    assert schema.structure(KNOWN[kind], again) == value
+    assert again["kind"] == kind
+    assert schema.structure(seam, again) == value
 
 
 def test_the_fits_of_a_projection_are_found():
