@@ -15,6 +15,7 @@ from studies import stored
 
 from advcore.pipelines.cli import main
 from advcore.pipelines.graph.reporting import report_files
+from advcore.pipelines.reports import outputs
 from advcore.workers.actor import Worker
 from advcore.workers.errors import is_full
 
@@ -123,9 +124,9 @@ def test_results_that_meet_a_full_disk_in_the_end(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    for name in ("write_plain_parquet", "atomic_write"):
+    for module, name in ((report_files, "write_plain_parquet"), (outputs, "atomic_write")):
         with monkeypatch.context() as patch:
-            patch.setattr(report_files, name, full)
+            patch.setattr(module, name, full)
             assert main(["run", str(study_file)]) == 1
         assert "no space is left to write the results in" in one_line(capsys)
     assert len(stored(place)) == 12
