@@ -16,29 +16,44 @@ def each_of(
     """Return a claim's mapping for each label of the axes in its `each`, by `NAME axis=label`.
 
     The label is put into the `where` of its numbers; a claim without `each` is returned as it is.
-    `axes` holds the labels of each axis; None, for members that lack it, makes no claim. Raises
-    InputError for an axis that is not there, or that the numbers choose already.
+    `each` names an axis, a list of them, or some labels of each: `{model: [robust, cure]}`. `axes`
+    holds the labels of each axis; None, for members that lack it, makes no claim. Raises InputError
+    for an axis that is not there, or that the numbers choose already.
     """
     if "each" not in claim:
         return {name: claim}
     at = f"claims.{name}.each"
     given = claim["each"]
-    names = given if isinstance(given, list) else [given]
+    names = list(given) if isinstance(given, list | Mapping) else [given]
     if not names or not all(isinstance(axis, str) for axis in names):
-        raise InputError(f"{at}: expected the name of an axis, or a list of them; got {given!r}")
+        raise InputError(
+            f"{at}: expected the name of an axis, a list of them, or a mapping of axes to lists of "
+            f"labels; got {given!r}"
+        )
     for axis in names:
         if axis not in axes:
             known = ", ".join(axes) or "none"
             raise InputError(f"{at}: there is no axis {axis!r}; known: {known}")
         if names.count(axis) > 1:
             raise InputError(f"{at}: the axis {axis!r} is there twice")
+    wanted = {
+        axis: _some(given[axis], f"{at}.{axis}") if isinstance(given, Mapping) else axes[axis]
+        for axis in names
+    }
     rest = {key: value for key, value in claim.items() if key != "each"}
     return {
         " ".join([name, *(f"{axis}={label}" for axis, label in zip(names, labels, strict=True))]): (
             _pinned(rest, dict(zip(names, labels, strict=True)), at)
         )
-        for labels in product(*([own for own in axes[axis] if own is not None] for axis in names))
+        for labels in product(*([own for own in wanted[axis] if own is not None] for axis in names))
     }
+
+
+def _some(labels: Any, at: str) -> list[Any]:
+    """Return the labels of an axis that `each` lists; which ones there are is checked later."""
+    if not isinstance(labels, list) or not labels or len(set(map(str, labels))) < len(labels):
+        raise InputError(f"{at}: expected a list of labels, each once; got {labels!r}")
+    return labels
 
 
 def _pinned(claim: Mapping[str, Any], point: Mapping[str, Any], at: str) -> dict[str, Any]:

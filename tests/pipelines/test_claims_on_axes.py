@@ -255,6 +255,10 @@ def test_a_claim_for_each_label_of_axes():
     }
     masked = each_of("m", {"kind": "masking_warnings", "probe": "p", "each": "net"}, {"net": ["a"]})
     assert masked["m net=a"] == {"kind": "masking_warnings", "probe": "p", "where": {"net": "a"}}
+    some = each_of(
+        "s", {"of": {}, "each": {"net": ["b"], "size": [1]}}, {"net": "ab", "size": [1, 2]}
+    )
+    assert some == {"s net=b size=1": {"of": {"where": {"net": "b", "size": 1}}}}
     assert each_of("one", {"of": {}}, {}) == {"one": {"of": {}}}
     assert list(each_of("o", {"of": {}, "each": "net"}, {"net": ["a", None]})) == ["o net=a"]
     assert raw["each"] == "net"
@@ -265,8 +269,15 @@ def test_a_claim_for_each_label_of_axes():
     [
         ({"each": "nett"}, r"claims.c.each: there is no axis 'nett'; known: net, size"),
         ({"each": ["net", "net"]}, r"claims.c.each: the axis 'net' is there twice"),
-        ({"each": []}, r"claims.c.each: expected the name of an axis, or a list of them; got \[\]"),
+        ({"each": []}, r"claims.c.each: expected the name of an axis, a list of them, or"),
         ({"each": 3}, r"claims.c.each: expected the name of an axis"),
+        ({"each": {}}, r"claims.c.each: expected the name of an axis"),
+        (
+            {"each": {"net": "a"}},
+            r"claims.c.each.net: expected a list of labels, each once; got 'a'",
+        ),
+        ({"each": {"net": ["a", "a"]}}, "claims.c.each.net: expected a list of labels, each once"),
+        ({"each": {"nett": ["a"]}}, r"claims.c.each: there is no axis 'nett'; known: net, size"),
         ({"each": "net", "of": {"where": {"net": "a"}}}, "claims.c.each: the claim has net in wh"),
         ({"each": "net", "of": {"over": "net"}}, "claims.c.each: the claim has net in where or o"),
         ({"each": "net", "of": {"where": 3}}, "claims.c.each: expected where to be a mapping"),

@@ -2,6 +2,7 @@
 where it is made small.
 """
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from advcore.pipelines.graph.expanded_layout import graph_layout
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.running.driver import run_study
 from advcore.pipelines.graph.settings import GraphStudy, Study, read_study
+from advcore.pipelines.reports import figures
 from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.shipped import find, shipped_files
 
@@ -26,32 +28,35 @@ def test_each_reads(name: str) -> None:
         graph_layout(study, Loader())
 
 
-@pytest.mark.parametrize(
-    ("name", "networks"),
-    [("fig5", ("lenet", "perceptron")), ("shared_directions", ("lenet", "perceptron"))],
-)
+@pytest.mark.parametrize("name", ["fig3", "fig4", "fig5", "fig8", "eq21", "shared_directions"])
 def test_claims_of_graphs_have_their_numbers(
-    tmp_path: Path, name: str, networks: tuple[str, ...]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """On networks of one epoch and few digits: the numbers mean nothing, but all are there."""
+    """On perceptrons of one epoch and few digits: rows of each claim are there.
+
+    The numbers mean nothing, and some are none: such a network may find no perturbation.
+    """
     data = schema.load_yaml(find(name, "studies"))
-    data["axes"] = {
-        "net": {
-            own: {"architecture": "perceptron", "width": width}
-            for own, width in zip(networks, (8, 12), strict=True)
-        },
-        "seed": 1,
-    }
-    recipe = {"base": "plain", "set": {"epochs": 1}}
-    data["models"]["plain"] |= {"recipe": recipe}
-    for own in data["data_sets"].values():
-        if "samples" in own:
-            own |= {"samples": 30, **({"skip": 30} if "skip" in own else {})}
-    if "test" in data["data_sets"]:
-        data["data_sets"]["test"]["samples"] = 20
+    network = {"architecture": "perceptron", "width": 8}
+    data["axes"]["seed"] = 1
+    if "net" in data["axes"]:
+        data["axes"]["net"] = {"lenet": network, "perceptron": {**network, "width": 12}}
+    for own in data["models"].values():
+        own["recipe"] = {"base": "plain", "set": {"epochs": 1}}
+        own["network"] = "$net" if "net" in data["axes"] else network
+    for entry, own in data["data_sets"].items():
+        samples = None if entry == "train" else 30 if own.get("of") == "train" else 8
+        own |= {"samples": samples, **({"skip": 30} if "skip" in own else {})}
+    for own in data["probes"].values():
+        own |= {"count": 2} if "count" in own else {}
     data["run"] = {"out": str(tmp_path), "track": False, "threads": 1}
-    study = schema.structure(GraphStudy, data)
-    assert not [claim for claim in run_study(study).claims.values() if isinstance(claim, str)]
+    monkeypatch.setattr(
+        figures, "save", lambda chart, folder, kind: folder / f"{chart.name}.{kind}"
+    )
+    claims = run_study(schema.structure(GraphStudy, data)).claims
+    missing = [own for own in claims.values() if isinstance(own, str)]
+    assert len(missing) < len(claims)
+    assert not [own for own in missing if not re.search("no number|not a number", own)]
 
 
 def test_masked_claims_have_their_numbers(place: Path) -> None:
