@@ -4,9 +4,10 @@ Source: Szegedy et al. 2014, section 4.2.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from typing import get_args
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from advcore.attacks.attack import attack_name, has_budget, norm_of
 from advcore.box import keeps_box
 from advcore.classifier import Classifier, full_precision, predict
 from advcore.criteria import Untargeted
+from advcore.norms import L2OrLinf, norm_by_name
 from advcore.probes.charts import Chart, Lines, Maps, Series, shares
 from advcore.probes.probe import NOBODY, Batch, Curve, Summary, median
 from advcore.probes.table import Table
@@ -28,20 +30,29 @@ RATE = (
 )
 """Sentence below the charts."""
 
+ATTACK, RANDOM = "attack", "random"
+"""The kinds of perturbations."""
+
+BY_CHANCE = "Thin: random perturbations of the same lengths. "
+"""Sentence below the lines where there are random perturbations."""
+
 
 @dataclass(frozen=True)
 class Transfer:
     """Adversarial images of a network, from its predicted labels, shown to others.
 
-    There is one row per sample x other network x scale.
+    There is one row per sample x other network x scale, with `random` one more of each.
 
-    Columns: `sample`; `to`, the other network's name; `scale`; `found`, whether the attack found an
-    image; `fooled`, whether the other network's own prediction changes from the image to the
-    lengthened one (`advcore.transferability`), false where none was found; `distance`, the
-    attack's, before it is lengthened, in pixel units, inf where none was found; `status`.
+    Columns: `sample`; `to`, the other network's name; `scale`; with `random`, `perturbation`:
+    `attack`, or `random` for one along a random direction, the same for all networks and scales,
+    uniform in l2 and a corner of the cube in linf, and as long as the attack's; `found`, whether
+    the attack found an image; `fooled`, whether the other network's own prediction changes from the
+    image to the lengthened one (`advcore.transferability`), false where none was found; `distance`,
+    the attack's, before it is lengthened, in pixel units, inf where none was found; `status`.
 
     Every network of the study is attacked, and tried itself where `to` names it. Each worker holds
-    all that `to` names at once.
+    all that `to` names at once. In a graph networks of one seed meet, and `to` names them without
+    it: `plain net=lenet`.
 
     Attributes:
         attack: minimal-norm attack, or one with its own `eps`.
@@ -49,11 +60,13 @@ class Transfer:
         scales: factors by which the perturbations are lengthened, ascending. A minimal perturbation
             barely crosses its own network's boundary and seldom another's. In a box, where the
             attack keeps to it, what leaves [0, 1] is cut.
+        random: try random perturbations of the same lengths, too, for attacks in l2 or linf.
     """
 
     attack: Attack = field(default_factory=lambda: DeepFool(norm="l2", box=False))
     to: tuple[str, ...] = ()
     scales: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0)
+    random: bool = field(default=False, metadata={"later": True})
 
     def __post_init__(self) -> None:
         if has_budget(self.attack) and self.attack.eps is None:
@@ -65,6 +78,11 @@ class Transfer:
         steps = [0.0, *self.scales, math.inf]
         if not self.scales or any(one >= other for one, other in pairwise(steps)):
             raise ValueError(f"scales must be positive numbers, ascending; got {self.scales}")
+        if self.random and norm_of(self.attack) not in get_args(L2OrLinf):
+            raise ValueError(
+                f"random perturbations are of l2 or linf; the attack's norm is "
+                f"{norm_of(self.attack)}: leave random out"
+            )
 
     def validate(self, shape: tuple[int, ...], classes: int) -> None:
         """Accept images of any shape, with at least two classes."""
@@ -87,22 +105,25 @@ class Transfer:
             result = self.attack(
                 classifier, batch.inputs, Untargeted(predict(classifier, batch.inputs)), randomness
             )
-            tried = [
-                scale_perturbation(batch.inputs, result.images, scale, keeps_box(self.attack))
-                for scale in self.scales
-            ]
+            ends = {ATTACK: result.images}
+            if self.random:
+                length = torch.where(result.found, result.distance, 0.0)
+                ends[RANDOM] = self._randomly(batch.inputs, length, randomness)
             changed = [
                 fooled(other, batch.inputs, images) & result.found
+                for end in ends.values()
                 for other in others.values()
-                for images in tried
+                for images in self._lengthened(batch.inputs, end)
             ]
         scales = torch.tensor(self.scales, dtype=torch.float64).repeat_interleave(len(batch.inputs))
         status = [Status(code).name.lower() for code in result.status.tolist()]
+        kinds = [kind for kind in ends for _ in range(len(others) * len(scales))]
         return Table(
             {
                 "sample": batch.indices.repeat(len(changed)),
-                "to": [name for name in others for _ in scales],
-                "scale": scales.repeat(len(others)),
+                "to": [name for name in others for _ in scales] * len(ends),
+                "scale": scales.repeat(len(others) * len(ends)),
+                **({"perturbation": kinds} if self.random else {}),
                 "found": result.found.repeat(len(changed)),
                 "fooled": torch.cat(changed),
                 "distance": result.distance.repeat(len(changed)),
@@ -110,8 +131,20 @@ class Transfer:
             }
         )
 
+    def _lengthened(self, images: Tensor, ends: Tensor) -> Iterator[Tensor]:
+        for scale in self.scales:
+            yield scale_perturbation(images, ends, scale, keeps_box(self.attack))
+
+    def _randomly(self, images: Tensor, length: Tensor, randomness: Randomness) -> Tensor:
+        """Return images moved along random directions by `length` `(B,)`, in the attack's norm."""
+        norm = norm_by_name(norm_of(self.attack))
+        ways = norm.steepest(randomness.stream("transfer").normal(images.shape[1:]).double())
+        moved = images + length.to(ways).view(-1, *[1] * (images.dim() - 1)) * ways
+        return moved.to(images)
+
     def summarise(self, table: Table) -> Summary:
         rates = self._rates(table)
+        by_chance = self._rates(table, RANDOM) if self.random else {}
         return Summary(
             scalars={
                 "found": table.numbers("found").double().mean().item(),
@@ -119,20 +152,27 @@ class Transfer:
                 **{f"transfer_rate/{name}": own[0].item() for name, own in rates.items()},
             },
             curves={
-                f"transfer_rate_over_scale/{name}": Curve(self.scales, own.tolist())
-                for name, own in rates.items()
+                f"{kind}_rate_over_scale/{name}": Curve(self.scales, own.tolist())
+                for kind, held in (("transfer", rates), ("random", by_chance))
+                for name, own in held.items()
             },
             meanings=self._meanings(len(table.numbers("sample").unique())),
         )
 
     def charts(self, tables: Mapping[str, Table]) -> list[Chart]:
         rates = {model: self._rates(table) for model, table in tables.items()}
-        lines = [
-            self._line(f"{model} → {name}", table, name)
-            for model, table in tables.items()
+        pairs = [
+            (model, name)
+            for model in tables
             for name in rates[model]
             if name != model and rates[model][name].isfinite().all()
         ]
+        lines = [self._line(f"{one} → {two}", tables[one], two) for one, two in pairs]
+        if self.random:
+            lines += [
+                replace(self._line(f"{one} → {two}, random", tables[one], two, RANDOM), thin=True)
+                for one, two in pairs
+            ]
         return [
             self._maps(rates),
             *([self._over_scale(lines)] if lines and len(self.scales) > 1 else []),
@@ -154,25 +194,34 @@ class Transfer:
             ),
             "transfer_rate": f"{rate}, at scale {self.scales[0]:g}",
             "transfer_rate_over_scale": f"{rate}, by the factor that lengthens the perturbation",
+            "random_rate_over_scale": (
+                "the same for random perturbations, each as long as the one found on that sample"
+            ),
         }
 
     def _note(self) -> str:
         box = "in the box [0, 1]" if keeps_box(self.attack) else "no box"
         return f"{RATE} By {kind_and_norm(self.attack)}, from the predicted label, {box}."
 
-    def _rates(self, table: Table) -> dict[str, Tensor]:
+    def _rates(self, table: Table, kind: str = ATTACK) -> dict[str, Tensor]:
         """Return the share of the images found that fool the other network, by its name.
 
-        There is one share at each scale; NaN where none was found.
+        There is one share at each scale; NaN where none was found. In place of those images random
+        ones stand where `kind` says so.
         """
         rates, scales = {}, table.numbers("scale")
         found, changed = table.numbers("found"), table.numbers("fooled")
         for name in dict.fromkeys(table.words("to")):
-            own = table.rows_with("to", name)
+            own = self._rows(table, name, kind)
             rows = [own & (scales == scale) for scale in self.scales]
             hits = torch.stack([changed[some] for some in rows])
             rates[name] = transfer_rates(found[rows[0]][None], hits[None])[0]
         return rates
+
+    def _rows(self, table: Table, name: str, kind: str) -> Tensor:
+        """Return which rows are of the network `name` and of this kind of perturbation."""
+        own = table.rows_with("to", name)
+        return own & table.rows_with("perturbation", kind) if self.random else own
 
     def _maps(self, rates: Mapping[str, Mapping[str, Tensor]]) -> Chart:
         """A table for each scale, the first network on top."""
@@ -198,12 +247,12 @@ class Transfer:
             note=self._note(),
         )
 
-    def _line(self, label: str, table: Table, name: str) -> Series:
+    def _line(self, label: str, table: Table, name: str, kind: str = ATTACK) -> Series:
         """Return the rate at each scale of the images found, shown to the network `name`.
 
         It stands in its interval.
         """
-        chosen = table.rows_with("to", name) & table.numbers("found")
+        chosen = self._rows(table, name, kind) & table.numbers("found")
         scales, changed = table.numbers("scale"), table.numbers("fooled")
         hits = torch.stack([changed[chosen & (scales == scale)] for scale in self.scales], 1)
         return shares(label, torch.tensor(self.scales), hits)
@@ -216,5 +265,6 @@ class Transfer:
             y_label="transfer rate (%)",
             series=series,
             y_limits=(0, 102),
-            note=f"{self._note()} Band: 95 % over samples (Wilson).",
+            note=f"{self._note()} {BY_CHANCE if self.random else ''}Band: 95 % over samples "
+            "(Wilson).",
         )

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 from advcore.pipelines.graph.layout import Layout, Planned, layout_of
 from advcore.pipelines.graph.loader import Loader
+from advcore.pipelines.graph.notation.axes import Label
+from advcore.pipelines.graph.notation.members import SEED, without_seed
 from advcore.pipelines.graph.settings import AnyStudy, Study
 from advcore.pipelines.settings import schema
 from advcore.pipelines.tracking.checkpoints import resolve_checkpoint
@@ -121,7 +123,11 @@ def prepare_layout(study: AnyStudy, layout: Layout, load: Loader) -> Prepared:
             own,
             dataset,
             measurement_tasks(
-                study, own, dataset, known[own.network], [known[other] for other in others]
+                study,
+                own,
+                dataset,
+                known[own.network],
+                [replace(known[network], name=name) for name, network in others.items()],
             ),
         )
         for own, dataset, others in zip(layout.planned, seen, partners, strict=True)
@@ -170,39 +176,48 @@ def _checked(
     return checked
 
 
-def _all_partners(layout: Layout) -> list[tuple[str, ...]]:
-    """Return the networks that each comparison measures beside its own; none for other probes.
+def _all_partners(layout: Layout) -> list[dict[str, str]]:
+    """Return the networks that each comparison measures beside its own, by their names for it.
 
-    They are among those that the probe measures on the same data set. Raises InputError for names
-    that are not, and for two networks that see different images.
+    There are none for other probes. They are among those that the probe measures on the same data
+    set and, where networks have a seed, with the same one, which their names then leave out.
+    Raises InputError for names that are not, for networks of which some have a seed, and for two
+    that see different images.
     """
-    measured: dict[tuple[str, str], dict[str, Transform | None]] = {}
-    for own in layout.planned:
-        measured.setdefault((own.probe, own.data), {})[own.network] = own.transform
+    compared = [own for own in layout.planned if isinstance(own.settings, Comparison)]
+    measured: dict[tuple[str, str], dict[Label | None, dict[str, Planned]]] = {}
+    for own in compared:
+        of_seed = measured.setdefault((own.probe, own.data), {}).setdefault(own.at.get(SEED), {})
+        of_seed[without_seed(own.network, own.at)] = own
+    for (probe, _), seeds in measured.items():
+        if None in seeds and len(seeds) > 1:
+            raise InputError(
+                f"probe {probe} compares networks of one seed, and {', '.join(seeds[None])} has "
+                "none: choose one seed of the others by where, or call theirs something else by "
+                "rename, which compares all with all"
+            )
     result = []
     for own in layout.planned:
-        there = measured[own.probe, own.data]
-        others = (
-            tuple(own.settings.partners(tuple(there)))
-            if isinstance(own.settings, Comparison)
-            else ()
-        )
-        for other in others:
-            _check_partner(own, other, there)
+        others: dict[str, str] = {}
+        if isinstance(own.settings, Comparison):
+            there = measured[own.probe, own.data][own.at.get(SEED)]
+            for name in own.settings.partners(tuple(there)):
+                _check_partner(own, name, there)
+                others[name] = there[name].network
         result.append(others)
     return result
 
 
-def _check_partner(own: Planned, other: str, there: Mapping[str, Transform | None]) -> None:
+def _check_partner(own: Planned, other: str, there: Mapping[str, Planned]) -> None:
     if other not in there:
         raise InputError(
             f"probe {own.probe} names the model {other!r}, which is not in the study; models: "
             f"{', '.join(there)}"
         )
-    if there[own.network] != there[other]:
+    if own.transform != there[other].transform:
         raise InputError(
             f"probe {own.probe} compares {own.network} with {other}, which see images transformed "
-            f"by {there[own.network]!r} and {there[other]!r}: give both one transform in "
+            f"by {own.transform!r} and {there[other].transform!r}: give both one transform in "
             "transforms, or leave one of them out"
         )
 

@@ -9,6 +9,9 @@ from advcore.pipelines.graph.notation.axes import Label
 Coordinates = Mapping[str, Label]
 """A label by the name of its axis; an axis that a member lacks is not there."""
 
+SEED = "seed"
+"""The axis of replication."""
+
 
 @dataclass(frozen=True)
 class Member:
@@ -61,6 +64,11 @@ Families = Mapping[tuple[str, str], Family]
 def labelled(name: str, at: Mapping[str, Any]) -> str:
     """Return a name with coordinates, as tables show it."""
     return " ".join([name, *(f"{axis}={label}" for axis, label in at.items())])
+
+
+def without_seed(label: str, at: Coordinates) -> str:
+    """Return a member's label, at these coordinates, without the axis of seeds."""
+    return label.replace(f" {SEED}={at.get(SEED)}", "", 1)
 
 
 Named = TypeVar("Named")

@@ -9,11 +9,8 @@ from torch import Tensor
 
 from advcore.fits import FitState
 from advcore.pipelines.graph.layout import PlannedFit
-from advcore.pipelines.graph.reporting.replicates import (
-    mean_over_seeds,
-    told_of_bands,
-    without_seed,
-)
+from advcore.pipelines.graph.notation.members import without_seed
+from advcore.pipelines.graph.reporting.replicates import mean_over_seeds, told_of_bands
 from advcore.pipelines.settings.names import file_stem
 from advcore.probes import Gallery, Lines, Panel, Series
 

@@ -8,12 +8,9 @@ import torch
 
 from advcore.learnt import Learnt, learnt_in, with_learnt
 from advcore.pipelines.graph.layout import Planned
-from advcore.pipelines.graph.notation.members import Coordinates
+from advcore.pipelines.graph.notation.members import SEED, without_seed
 from advcore.pipelines.graph.reporting.summaries import drawings
-from advcore.probes import Chart, Columns, Lines, Series
-
-SEED = "seed"
-"""The axis of replication."""
+from advcore.probes import Chart, Columns, Lines, Maps, Series
 
 _BANDS = re.compile(r"(\s*B|;\s*b)ands?: [^.]*(?:\.\d[^.]*)*\.")
 """The sentence of a note, or the end of one, that says what the bands of single networks are."""
@@ -22,9 +19,9 @@ _BANDS = re.compile(r"(\s*B|;\s*b)ands?: [^.]*(?:\.\d[^.]*)*\.")
 def charts_over_seeds(name: str, members: Sequence[tuple[Planned, Columns]]) -> list[Chart]:
     """Return the charts of a probe: of all its members, or with bands over seeds where it has them.
 
-    Lines become the mean over the seeds, in a band from the smallest to the largest; of other
-    charts the first seed's is drawn. Members whose probes have other settings are drawn apart.
-    Raises what the probe raises, and ValueError for no chart.
+    Lines become the mean over the seeds, in a band from the smallest to the largest, and tables of
+    named rows and columns the mean; of other charts the first seed's is drawn. Members whose probes
+    have other settings are drawn apart. Raises what the probe raises, and ValueError for no chart.
     """
     groups: dict[str, list[tuple[Planned, Columns]]] = {}
     members = _with_fits_of_all(members)
@@ -96,14 +93,11 @@ def _charts(name: str, members: Sequence[tuple[Planned, Columns]]) -> list[Chart
     ]
 
 
-def without_seed(label: str, at: Coordinates) -> str:
-    """Return a member's label, at these coordinates, without the axis of seeds."""
-    return label.replace(f" {SEED}={at.get(SEED)}", "", 1)
-
-
 def _over_seeds(charts: Sequence[Chart]) -> Chart:
     first = charts[0]
     lines = [chart for chart in charts if isinstance(chart, Lines)]
+    if isinstance(first, Maps) and first.x_names and first.y_names:
+        return _mean_table(first, [chart for chart in charts if isinstance(chart, Maps)])
     if not isinstance(first, Lines):
         return replace(first, title=f"{first.title} (the first of {len(charts)} seeds)")
     note = _BANDS.sub(lambda found: "." * (";" in found[1]), first.note).strip()
@@ -115,6 +109,21 @@ def _over_seeds(charts: Sequence[Chart]) -> Chart:
         for one in first.series
     ]
     return replace(first, series=series, note=f"{note} {told}".strip())
+
+
+def _mean_table(first: Maps, tables: Sequence[Maps]) -> Maps:
+    """Return the mean over seeds of tables with the same names of rows and columns."""
+    for own in tables:
+        if (own.x_names, own.y_names) != (first.x_names, first.y_names):
+            raise ValueError(
+                f"the tables {first.name} of different seeds have other names of rows or columns"
+            )
+    panels = [
+        (torch.stack([own.panels[place][0] for own in tables]).mean(0), caption)
+        for place, (_, caption) in enumerate(first.panels)
+    ]
+    note = f"{first.note} Means of {len(tables)} seeds."
+    return replace(first, panels=panels, note=note.strip())
 
 
 def told_of_bands(seeds: int) -> str:

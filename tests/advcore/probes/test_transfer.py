@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from advcore import Randomness
-from advcore.attacks import PGD, DeepFool
+from advcore.attacks import FMN, PGD, DeepFool
 from advcore.probes import Batch, Comparison, Transfer
 
 COUNT, DIMENSION = 12, 16
@@ -99,6 +99,37 @@ def test_an_attack_in_the_box_stays_there_when_it_is_lengthened():
         assert (torch.cat(seen).amin() >= 0) == box
 
 
+def test_random_perturbations_are_as_long():
+    """Along a random direction of length r a plane at distance a is crossed where r z_1 < -a."""
+    probe = Transfer(scales=(1.0, 9.0), random=True)
+    seen = []
+
+    def watched(images):
+        seen.append(images)
+        return ONE(images)
+
+    table = _measure(probe, others={"watched": watched})
+    steps = [(images - IMAGES).flatten(1) for images in seen[1::2]]
+    lengths = [step.norm(dim=1) for step in steps]
+    torch.testing.assert_close(lengths[0], lengths[2])
+    torch.testing.assert_close(lengths[3], 9 * lengths[2])
+    torch.testing.assert_close(steps[3], 9 * steps[2])
+    a = (IMAGES - 0.5).flatten(1)[:, 0]
+    random = torch.tensor([word == "random" for word in table["perturbation"]])
+    for step, scale in zip(steps[2:], probe.scales, strict=True):
+        rows = random & (table["scale"] == scale)
+        assert torch.equal(table["fooled"][rows], a * (a + step[:, 0]) < 0)
+    assert table["fooled"][~random].all()
+    assert 0 < table["fooled"][random].sum() < COUNT
+    summary = probe.summarise(table)
+    rates = summary.curves["random_rate_over_scale/watched"].y
+    assert list(rates) == [table["fooled"][random].view(2, -1)[i].double().mean() for i in (0, 1)]
+    assert summary.curves["transfer_rate_over_scale/watched"].y == [1, 1]
+    _, lines = probe.charts({"one": table})
+    assert [line.label for line in lines.series] == ["one → watched", "one → watched, random"]
+    assert [line.thin for line in lines.series] == [False, True]
+
+
 def test_the_partners_are_all_models_unless_they_are_named():
     assert Transfer().partners(("a", "b")) == ("a", "b")
     assert Transfer(to=("b",)).partners(("a", "b")) == ("b",)
@@ -136,6 +167,7 @@ def test_charts():
     [
         ({"attack": PGD()}, "transfer takes no eps from elsewhere: give pgd-linf its own eps"),
         ({"to": ("a", "b", "a")}, "to must name each model once; got a, b, a"),
+        ({"attack": FMN(norm="l1"), "random": True}, "random perturbations are of l2 or linf; the"),
         ({"scales": ()}, r"scales must be positive numbers, ascending; got \(\)"),
         ({"scales": (1.0, 1.0)}, r"scales must be positive numbers, ascending; got \(1.0, 1.0\)"),
         ({"scales": (0.0, 1.0)}, "scales must be positive numbers, ascending"),
