@@ -5,7 +5,7 @@ Source: Szegedy et al. 2014, section 4.2.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import get_args
 
@@ -44,11 +44,12 @@ class Transfer:
     There is one row per sample x other network x scale, with `random` one more of each.
 
     Columns: `sample`; `to`, the other network's name; `scale`; with `random`, `perturbation`:
-    `attack`, or `random` for one along a random direction, the same for all networks and scales,
-    uniform in l2 and a corner of the cube in linf, and as long as the attack's; `found`, whether
-    the attack found an image; `fooled`, whether the other network's own prediction changes from the
-    image to the lengthened one (`advcore.transferability`), false where none was found; `distance`,
-    the attack's, before it is lengthened, in pixel units, inf where none was found; `status`.
+    `attack`, or `random` for random directions, the same for all networks and scales, uniform in l2
+    and corners of the cube in linf, as far as the attack went; `found`, whether the attack found an
+    image; `fooled`, whether the other network's own prediction changes from the image to the
+    lengthened one (`advcore.transferability`), in `random` the share of the directions for which it
+    does, false where none was found; `distance`, the attack's, before it is lengthened, in pixel
+    units, inf where none was found; `status`.
 
     Every network of the study is attacked, and tried itself where `to` names it. Each worker holds
     all that `to` names at once. In a graph networks of one seed meet, and `to` names them without
@@ -60,13 +61,14 @@ class Transfer:
         scales: factors by which the perturbations are lengthened, ascending. A minimal perturbation
             barely crosses its own network's boundary and seldom another's. In a box, where the
             attack keeps to it, what leaves [0, 1] is cut.
-        random: try random perturbations of the same lengths, too, for attacks in l2 or linf.
+        random: number of random perturbations of the same length that are tried for each sample,
+            too, for attacks in l2 or linf.
     """
 
     attack: Attack = field(default_factory=lambda: DeepFool(norm="l2", box=False))
     to: tuple[str, ...] = ()
     scales: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0)
-    random: bool = field(default=False, metadata={"later": True})
+    random: int = field(default=0, metadata={"later": True})
 
     def __post_init__(self) -> None:
         if has_budget(self.attack) and self.attack.eps is None:
@@ -78,6 +80,8 @@ class Transfer:
         steps = [0.0, *self.scales, math.inf]
         if not self.scales or any(one >= other for one, other in pairwise(steps)):
             raise ValueError(f"scales must be positive numbers, ascending; got {self.scales}")
+        if self.random < 0:
+            raise ValueError(f"random must be a number of perturbations from 0; got {self.random}")
         if self.random and norm_of(self.attack) not in get_args(L2OrLinf):
             raise ValueError(
                 f"random perturbations are of l2 or linf; the attack's norm is "
@@ -105,25 +109,30 @@ class Transfer:
             result = self.attack(
                 classifier, batch.inputs, Untargeted(predict(classifier, batch.inputs)), randomness
             )
-            ends = {ATTACK: result.images}
+            changed = self._tried(batch.inputs, result.images, others)
             if self.random:
                 length = torch.where(result.found, result.distance, 0.0)
-                ends[RANDOM] = self._randomly(batch.inputs, length, randomness)
-            changed = [
-                fooled(other, batch.inputs, images) & result.found
-                for end in ends.values()
-                for other in others.values()
-                for images in self._lengthened(batch.inputs, end)
-            ]
+                by_chance = [
+                    torch.stack(self._tried(batch.inputs, moved, others)).double()
+                    for moved in self._randomly(batch.inputs, length, randomness)
+                ]
+                changed = [own.double() for own in changed]
+                changed += torch.stack(by_chance).mean(0)
+            changed = [own * result.found for own in changed]
+        kinds = [ATTACK, RANDOM] if self.random else [ATTACK]
         scales = torch.tensor(self.scales, dtype=torch.float64).repeat_interleave(len(batch.inputs))
         status = [Status(code).name.lower() for code in result.status.tolist()]
-        kinds = [kind for kind in ends for _ in range(len(others) * len(scales))]
+        rows = len(others) * len(scales)
         return Table(
             {
                 "sample": batch.indices.repeat(len(changed)),
-                "to": [name for name in others for _ in scales] * len(ends),
-                "scale": scales.repeat(len(others) * len(ends)),
-                **({"perturbation": kinds} if self.random else {}),
+                "to": [name for name in others for _ in scales] * len(kinds),
+                "scale": scales.repeat(len(others) * len(kinds)),
+                **(
+                    {"perturbation": [kind for kind in kinds for _ in range(rows)]}
+                    if self.random
+                    else {}
+                ),
                 "found": result.found.repeat(len(changed)),
                 "fooled": torch.cat(changed),
                 "distance": result.distance.repeat(len(changed)),
@@ -131,16 +140,22 @@ class Transfer:
             }
         )
 
-    def _lengthened(self, images: Tensor, ends: Tensor) -> Iterator[Tensor]:
-        for scale in self.scales:
-            yield scale_perturbation(images, ends, scale, keeps_box(self.attack))
+    def _tried(
+        self, images: Tensor, ends: Tensor, others: Mapping[str, Classifier]
+    ) -> list[Tensor]:
+        """Return which lengthened images fool each other network, `(B,)` at each scale."""
+        box = keeps_box(self.attack)
+        tried = [scale_perturbation(images, ends, scale, box) for scale in self.scales]
+        return [fooled(other, images, own) for other in others.values() for own in tried]
 
-    def _randomly(self, images: Tensor, length: Tensor, randomness: Randomness) -> Tensor:
-        """Return images moved along random directions by `length` `(B,)`, in the attack's norm."""
+    def _randomly(self, images: Tensor, length: Tensor, randomness: Randomness) -> Iterator[Tensor]:
+        """Yield images moved along random directions by `length` `(B,)`, in the attack's norm."""
         norm = norm_by_name(norm_of(self.attack))
-        ways = norm.steepest(randomness.stream("transfer").normal(images.shape[1:]).double())
-        moved = images + length.to(ways).view(-1, *[1] * (images.dim() - 1)) * ways
-        return moved.to(images)
+        for draw in range(self.random):
+            noise = randomness.stream("transfer", draw).normal(images.shape[1:])
+            ways = norm.steepest(noise.double())
+            moved = images + length.to(ways).view(-1, *[1] * (images.dim() - 1)) * ways
+            yield moved.to(images)
 
     def summarise(self, table: Table) -> Summary:
         rates = self._rates(table)
@@ -169,8 +184,10 @@ class Transfer:
         ]
         lines = [self._line(f"{one} → {two}", tables[one], two) for one, two in pairs]
         if self.random:
+            x = torch.tensor(self.scales)
+            chance = {model: self._rates(table, RANDOM) for model, table in tables.items()}
             lines += [
-                replace(self._line(f"{one} → {two}, random", tables[one], two, RANDOM), thin=True)
+                Series(f"{one} → {two}, random", x, 100 * chance[one][two], thin=True)
                 for one, two in pairs
             ]
         return [
@@ -195,7 +212,8 @@ class Transfer:
             "transfer_rate": f"{rate}, at scale {self.scales[0]:g}",
             "transfer_rate_over_scale": f"{rate}, by the factor that lengthens the perturbation",
             "random_rate_over_scale": (
-                "the same for random perturbations, each as long as the one found on that sample"
+                f"the same for {self.random} random perturbations of each sample, as long as the "
+                "one found on it"
             ),
         }
 
@@ -214,8 +232,12 @@ class Transfer:
         for name in dict.fromkeys(table.words("to")):
             own = self._rows(table, name, kind)
             rows = [own & (scales == scale) for scale in self.scales]
-            hits = torch.stack([changed[some] for some in rows])
-            rates[name] = transfer_rates(found[rows[0]][None], hits[None])[0]
+            was, hits = found[rows[0]], torch.stack([changed[some] for some in rows])
+            rates[name] = (
+                transfer_rates(was[None], hits.bool()[None])[0]
+                if kind == ATTACK
+                else hits[:, was].double().mean(1)
+            )
         return rates
 
     def _rows(self, table: Table, name: str, kind: str) -> Tensor:
@@ -247,13 +269,13 @@ class Transfer:
             note=self._note(),
         )
 
-    def _line(self, label: str, table: Table, name: str, kind: str = ATTACK) -> Series:
+    def _line(self, label: str, table: Table, name: str) -> Series:
         """Return the rate at each scale of the images found, shown to the network `name`.
 
         It stands in its interval.
         """
-        chosen = self._rows(table, name, kind) & table.numbers("found")
-        scales, changed = table.numbers("scale"), table.numbers("fooled")
+        chosen = self._rows(table, name, ATTACK) & table.numbers("found")
+        scales, changed = table.numbers("scale"), table.numbers("fooled").bool()
         hits = torch.stack([changed[chosen & (scales == scale)] for scale in self.scales], 1)
         return shares(label, torch.tensor(self.scales), hits)
 

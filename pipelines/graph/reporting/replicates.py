@@ -8,9 +8,10 @@ import torch
 
 from advcore.learnt import Learnt, learnt_in, with_learnt
 from advcore.pipelines.graph.layout import Planned
+from advcore.pipelines.graph.notation.axes import Label
 from advcore.pipelines.graph.notation.members import SEED, without_seed
 from advcore.pipelines.graph.reporting.summaries import drawings
-from advcore.probes import Chart, Columns, Lines, Maps, Series
+from advcore.probes import Chart, Columns, Comparison, Lines, Maps, Series
 
 _BANDS = re.compile(r"(\s*B|;\s*b)ands?: [^.]*(?:\.\d[^.]*)*\.")
 """The sentence of a note, or the end of one, that says what the bands of single networks are."""
@@ -71,11 +72,13 @@ def _common(
 def _charts(name: str, members: Sequence[tuple[Planned, Columns]]) -> list[Chart]:
     """Return the charts of members of equal settings."""
     probe = members[0][0].settings
-    seeds = list(dict.fromkeys(own.at[SEED] for own, _ in members if SEED in own.at))
-    if len(seeds) < 2:
+    seeds: list[Label | None] = list(
+        dict.fromkeys(own.at[SEED] for own, _ in members if SEED in own.at)
+    )
+    if len(seeds) < 2 and not isinstance(probe, Comparison):
         return drawings(name, probe, {planned.label: own for planned, own in members})
     charts = []
-    for seed in seeds:
+    for seed in seeds or [None]:
         tables: dict[str, Columns] = {}
         for planned, own in members:
             if planned.at.get(SEED, seed) == seed:
@@ -87,6 +90,8 @@ def _charts(name: str, members: Sequence[tuple[Planned, Columns]]) -> list[Chart
                     )
                 tables[label] = own
         charts.append(drawings(name, probe, tables))
+    if len(charts) == 1:
+        return charts[0]
     alike: list[Mapping[str, Chart]] = [{chart.name: chart for chart in own} for own in charts]
     return [
         _over_seeds([own[chart.name] for own in alike if chart.name in own]) for chart in charts[0]

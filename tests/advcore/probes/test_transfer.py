@@ -101,7 +101,7 @@ def test_an_attack_in_the_box_stays_there_when_it_is_lengthened():
 
 def test_random_perturbations_are_as_long():
     """Along a random direction of length r a plane at distance a is crossed where r z_1 < -a."""
-    probe = Transfer(scales=(1.0, 9.0), random=True)
+    probe = Transfer(scales=(1.0, 9.0), random=3)
     seen = []
 
     def watched(images):
@@ -109,25 +109,27 @@ def test_random_perturbations_are_as_long():
         return ONE(images)
 
     table = _measure(probe, others={"watched": watched})
-    steps = [(images - IMAGES).flatten(1) for images in seen[1::2]]
-    lengths = [step.norm(dim=1) for step in steps]
-    torch.testing.assert_close(lengths[0], lengths[2])
-    torch.testing.assert_close(lengths[3], 9 * lengths[2])
-    torch.testing.assert_close(steps[3], 9 * steps[2])
+    attack, *chance = torch.stack([(images - IMAGES).flatten(1) for images in seen[1::2]]).split(2)
     a = (IMAGES - 0.5).flatten(1)[:, 0]
+    crossed = []
+    for own in chance:
+        torch.testing.assert_close(own.norm(dim=2), attack.norm(dim=2))
+        torch.testing.assert_close(own[1], 9 * own[0])
+        crossed.append(a * (a + own[:, :, 0]) < 0)
+    assert not torch.equal(chance[0], chance[1])
+    expected = torch.stack(crossed).double().mean(0)
+    assert 0 < expected[1].mean() < 1
     random = torch.tensor([word == "random" for word in table["perturbation"]])
-    for step, scale in zip(steps[2:], probe.scales, strict=True):
-        rows = random & (table["scale"] == scale)
-        assert torch.equal(table["fooled"][rows], a * (a + step[:, 0]) < 0)
+    assert torch.equal(table["fooled"][random], expected.flatten())
     assert table["fooled"][~random].all()
-    assert 0 < table["fooled"][random].sum() < COUNT
     summary = probe.summarise(table)
     rates = summary.curves["random_rate_over_scale/watched"].y
-    assert list(rates) == [table["fooled"][random].view(2, -1)[i].double().mean() for i in (0, 1)]
+    assert list(rates) == pytest.approx(expected.mean(1).tolist())
     assert summary.curves["transfer_rate_over_scale/watched"].y == [1, 1]
     _, lines = probe.charts({"one": table})
     assert [line.label for line in lines.series] == ["one → watched", "one → watched, random"]
     assert [line.thin for line in lines.series] == [False, True]
+    assert lines.series[1].y.tolist() == pytest.approx([100 * rate for rate in rates])
 
 
 def test_the_partners_are_all_models_unless_they_are_named():
@@ -167,7 +169,8 @@ def test_charts():
     [
         ({"attack": PGD()}, "transfer takes no eps from elsewhere: give pgd-linf its own eps"),
         ({"to": ("a", "b", "a")}, "to must name each model once; got a, b, a"),
-        ({"attack": FMN(norm="l1"), "random": True}, "random perturbations are of l2 or linf; the"),
+        ({"attack": FMN(norm="l1"), "random": 1}, "random perturbations are of l2 or linf; the"),
+        ({"random": -1}, "random must be a number of perturbations from 0; got -1"),
         ({"scales": ()}, r"scales must be positive numbers, ascending; got \(\)"),
         ({"scales": (1.0, 1.0)}, r"scales must be positive numbers, ascending; got \(1.0, 1.0\)"),
         ({"scales": (0.0, 1.0)}, "scales must be positive numbers, ascending"),

@@ -49,7 +49,7 @@ def document(out: Path) -> dict[str, Any]:
                 "model": "plain",
                 "data": "test",
                 "scales": [1, 2],
-                "random": True,
+                "random": 2,
             }
         },
         "claims": {
@@ -120,6 +120,24 @@ def test_figures_hold_the_mean_over_seeds(measured: Result) -> None:
     assert line.y[1].item() == pytest.approx(expected.mean())
     assert line.low[1].item() == pytest.approx(expected.min())
     assert line.high[1].item() == pytest.approx(expected.max())
+
+
+def test_names_of_one_seed_are_those_of_the_networks_tried(tmp_path: Path) -> None:
+    raw = document(tmp_path)
+    raw["axes"]["seed"] = [1]
+    columns = {
+        "sample": torch.zeros(8, dtype=torch.int64),
+        "to": [name for name in NAMES for _ in range(2)] * 2,
+        "scale": torch.tensor([1.0, 2.0]).repeat(4),
+        "perturbation": ["attack"] * 4 + ["random"] * 4,
+        "found": torch.ones(8, dtype=torch.bool),
+        "fooled": torch.ones(8, dtype=torch.float64),
+    }
+    members = [(planned, columns) for planned in planned_of(study(raw))]
+    _, lines = charts_over_seeds("transfer", members)
+    assert isinstance(lines, Lines)
+    ways = [f"{NAMES[0]} → {NAMES[1]}", f"{NAMES[1]} → {NAMES[0]}"]
+    assert [own.label for own in lines.series] == [*ways, *(f"{way}, random" for way in ways)]
 
 
 def test_a_network_without_a_seed_is_compared_with_one_seed_or_with_all(tmp_path: Path) -> None:
