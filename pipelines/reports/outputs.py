@@ -48,7 +48,12 @@ class Outputs:
         self.write(f"{name}.tex", as_latex(rows))
 
     def draw(self, folder: str, charts: Iterable[Chart], kinds: Sequence[str]) -> list[Path]:
-        """Draw charts into `folder`, as files of each kind; return the one to show of each."""
+        """Draw charts into `folder`, as files of each kind; return the one to show of each.
+
+        Without kinds nothing is drawn.
+        """
+        if not kinds:
+            return []
         from advcore.pipelines.reports import figures  # matplotlib takes a second to import
 
         shown = []

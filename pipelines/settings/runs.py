@@ -45,7 +45,8 @@ class RunSettings:
         tracking_uri: MLflow server or store; default: MLFLOW_TRACKING_URI, else a SQLite file
             in `out`.
         experiment: name of the MLflow experiment.
-        figures: file kinds of the figures, separated by commas: png, svg, pdf.
+        figures: file kinds of the figures, separated by commas: png, svg, pdf; none to draw none,
+            which a later run with kinds does from the stored rows.
         track: log to MLflow.
         tracking_wait: time to wait at the end for an unreachable MLflow, in seconds.
         most: largest number of members to which a study's axes may expand it.
@@ -75,7 +76,9 @@ class RunSettings:
 
     @property
     def figure_kinds(self) -> list[str]:
-        """The kinds of `figures`, each once."""
+        """The kinds of `figures`, each once; empty for none."""
+        if self.figures == "none":
+            return []
         return list(dict.fromkeys(kind.strip() for kind in self.figures.split(",")))
 
     def check(self) -> None:
@@ -90,7 +93,7 @@ class RunSettings:
         for kind in self.figure_kinds:
             if kind not in FIGURE_KINDS:
                 raise InputError(
-                    "run.figures: expected png, svg, pdf or several, separated by commas; got "
+                    "run.figures: expected none, or png, svg, pdf, separated by commas; got "
                     f"{self.figures!r}"
                 )
         if self.shard_seconds is not None and not self.shard_seconds > 0:

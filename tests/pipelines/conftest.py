@@ -31,7 +31,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def tiny(place: Path) -> dict[str, Any]:
-    """The mapping of a tiny study, whose checkpoint lies in the working folder."""
+    """The mapping of a tiny study, whose checkpoint lies in the working folder.
+
+    It draws no figures, which would take longer than all else.
+    """
     torch.manual_seed(3)
     save_checkpoint(perceptron(), place / "one.safetensors", {})
     return {
@@ -54,7 +57,7 @@ def tiny(place: Path) -> dict[str, Any]:
             "curvature": {"kind": "curvature"},
             "examples": {"kind": "examples", "count": 2},
         },
-        "run": {"shard_size": 8, "out": "out", "track": False, "threads": 1},
+        "run": {"shard_size": 8, "out": "out", "track": False, "threads": 1, "figures": "none"},
     }
 
 

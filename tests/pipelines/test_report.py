@@ -122,6 +122,7 @@ def test_markdown_and_terminal() -> None:
 
 
 def test_names_of_probes_and_models_cannot_meet(tiny: dict[str, Any], place: Path) -> None:
+    tiny["run"]["figures"] = "png"
     torch.manual_seed(8)
     save_checkpoint(perceptron(), place / "other.safetensors", {})
     of = {
@@ -143,6 +144,7 @@ def test_names_of_probes_and_models_cannot_meet(tiny: dict[str, Any], place: Pat
 def test_files_of_the_users_own_stay_and_those_of_the_run_before_go(
     tiny: dict[str, Any], place: Path
 ) -> None:
+    tiny["run"]["figures"] = "png"
     run_study(study_of(tiny))
     folder = place / "out/tiny"
     own = [
@@ -168,6 +170,7 @@ def test_files_of_the_users_own_stay_and_those_of_the_run_before_go(
 def test_tables_of_a_folder_from_before_do_not_lie_beside_the_new_ones(
     tiny: dict[str, Any], place: Path
 ) -> None:
+    tiny["run"]["figures"] = "png"
     folder = place / "out/tiny"
     old = [
         folder / "tables/margins-one.parquet",
@@ -185,6 +188,7 @@ def test_tables_of_a_folder_from_before_do_not_lie_beside_the_new_ones(
 def test_the_report_says_all_that_is_needed_to_do_it_again(
     tiny: dict[str, Any], place: Path
 ) -> None:
+    tiny["run"]["figures"] = "png"
     tiny["data"]["samples"] = 60
     report = run_study(study_of(tiny))
     folder = place / "out/tiny"

@@ -43,6 +43,7 @@ class Mute(Curvature):
 
 
 def test_a_study_measures_summarises_and_draws(tiny: dict[str, Any], place: Path) -> None:
+    tiny["run"]["figures"] = "png"
     report = run_study(study_of(tiny))
     assert (report.measured, report.found, report.failures) == (24, 0, [])
     assert set(report.summaries) == set(tiny["probes"])
@@ -64,6 +65,7 @@ def test_a_study_measures_summarises_and_draws(tiny: dict[str, Any], place: Path
 
 def test_shards_without_rows_are_rows_like_others(tiny: dict[str, Any], place: Path) -> None:
     """Of 20 samples in shards of 8 one is drawn: two of the shards have none."""
+    tiny["run"]["figures"] = "png"
     tiny["probes"] = {
         "landscape": {"kind": "landscape", "count": 1, "size": 3, "planes": ["normal_curved"]},
         "shared": {"kind": "shared_curvature", "top": 9},
@@ -87,6 +89,7 @@ def test_a_second_run_computes_nothing(
     tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = run_study(study_of(tiny))
+    assert first.figures == []  # figures: none
     monkeypatch.setattr("advcore.workers.inline.Worker", None)
     second = run_study(study_of(tiny))
     assert (second.measured, second.found) == (0, 24)
@@ -117,6 +120,7 @@ def test_changing_one_probe_measures_that_probe_alone(tiny: dict[str, Any]) -> N
 def test_rows_of_a_comparison_are_those_of_the_other_weights(
     tiny: dict[str, Any], place: Path
 ) -> None:
+    tiny["run"]["figures"] = "png"
     tiny["probes"] = {
         "transfer": {"kind": "transfer", "to": ["one"], "scales": [1, 2]},
         "margins": tiny["probes"]["margins"],
@@ -150,6 +154,7 @@ def test_another_shard_size_gives_the_same_rows_to_rounding(
 def test_a_name_used_for_another_study_shows_the_one_that_ran_last(
     tiny: dict[str, Any], place: Path
 ) -> None:
+    tiny["run"]["figures"] = "png"
     first = run_study(study_of(tiny, track=True))
     del tiny["probes"]["curvature"]
     second = run_study(study_of(tiny, track=True))
