@@ -16,6 +16,9 @@ from advcore.probes import Chart, Columns, Comparison, Lines, Maps, Series
 _BANDS = re.compile(r"(\s*B|;\s*b)ands?: [^.]*(?:\.\d[^.]*)*\.")
 """The sentence of a note, or the end of one, that says what the bands of single networks are."""
 
+_INTERVALS = re.compile(r"[,;]?(?: in)? its 95 % interval, [^.]*quartiles")
+"""The words of a sentence that say it of medians over samples."""
+
 
 def charts_over_seeds(name: str, members: Sequence[tuple[Planned, Columns]]) -> list[Chart]:
     """Return the charts of a probe: of all its members, or with bands over seeds where it has them.
@@ -105,7 +108,7 @@ def _over_seeds(charts: Sequence[Chart]) -> Chart:
         return _mean_table(first, [chart for chart in charts if isinstance(chart, Maps)])
     if not isinstance(first, Lines):
         return replace(first, title=f"{first.title} (the first of {len(charts)} seeds)")
-    note = _BANDS.sub(lambda found: "." * (";" in found[1]), first.note).strip()
+    note = _BANDS.sub(lambda found: "." * (";" in found[1]), _INTERVALS.sub("", first.note)).strip()
     told = told_of_bands(len(lines))
     series = [
         mean_over_seeds(
