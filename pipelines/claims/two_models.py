@@ -1,7 +1,7 @@
 """Claims about two models on the same samples: a difference, a share."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -33,6 +33,8 @@ class Difference:
         to: other model; or values put over `of.where`, for other rows of the same column.
         paired: take the statistic of the differences, sample by sample; otherwise the difference of
             the statistics.
+        times: factor of the other side: of minus 3 times the other, at least 0, says of shares that
+            one is at least 3 times as large, also where the other is 0 and a ratio has no number.
     """
 
     says: str
@@ -41,10 +43,19 @@ class Difference:
     at_least: float = -np.inf
     at_most: float = np.inf
     paired: bool = True
+    times: float = field(default=1.0, metadata={"later": True})
+
+    def __post_init__(self) -> None:
+        if not 0 < self.times < np.inf:
+            raise ValueError(f"times must be a positive number; got {self.times}")
 
     def measure(self, tables: Tables) -> Measured:
         """Return the difference. Raises LookupError where the tables lack the numbers."""
-        grids, told = pair_of(self.of, self.to, tables)
+        (own, other), told = pair_of(self.of, self.to, tables)
+        grids = [
+            own,
+            other if self.times == 1 else replace(other, values=self.times * other.values),
+        ]
         one_position("difference", self.of, grids[0])
         if self.paired:
             grids, more = without_missing(grids, np.isnan(differences(*grids)).any((0, 1)))

@@ -231,6 +231,26 @@ def test_a_claim_of_other_members_is_read_from_a_file():
     assert schema.unstructure(claim)["to"] == claim.to
 
 
+def test_at_least_so_many_times_as_much_where_the_other_is_nothing():
+    """Of 40 samples 8 are 1 on one side; none, or 4, on the other."""
+    axes, counts = (
+        {"kind": ["own", "none", "some"], "seed": [0, 1]},
+        {"own": 8, "none": 0, "some": 4},
+    )
+    tables = members(axes, lambda at, sample: sample < counts[at["kind"]])
+    own = replace(at(kind="own"), statistic="mean")
+    ratio = Ratio("x", own, {"kind": "none"})
+    with pytest.raises(LookupError, match="cannot average inf, inf over 2 seeds"):
+        ratio.measure(tables)
+    above = Difference("x", own, {"kind": "none"}, at_least=0, times=3)
+    assert above.measure(tables).value == pytest.approx(0.2)
+    assert above.measure(tables).verdict == "yes"
+    below = Difference("x", own, {"kind": "some"}, at_least=0, times=3)
+    assert below.measure(tables).value == pytest.approx(0.2 - 3 * 0.1)
+    with pytest.raises(ValueError, match="times must be a positive number; got 0"):
+        Difference("x", own, {"kind": "none"}, times=0)
+
+
 def test_a_claim_for_each_label_of_axes():
     raw = {"kind": "level", "of": {"probe": "p", "where": {"data": "test"}}, "each": "net"}
     made = each_of("high", raw, {"net": ["lenet", "resnet"], "size": [100, 1000]})

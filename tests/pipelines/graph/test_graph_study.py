@@ -243,8 +243,8 @@ def test_a_plan_shows_the_graph(tmp_path: Path, measured: Result) -> None:
 
 
 NOTE = (
-    "Read it. Bands: 95 % (Wilson). Samples; no box; band: 2.5 % of them (Wilson). Thin: flat. Median "
-    "over samples in its 95 % interval, faint between quartiles. By one."
+    "Read it. Bands: 95 % (Wilson). Samples; no box; band: 2.5 % of them (Wilson). Thin: flat. "
+    "Median over samples in its 95 % interval, faint between quartiles. By one."
 )
 
 
@@ -282,8 +282,8 @@ def test_figures_have_one_line_for_all_seeds(measured: Result) -> None:
         assert line.high is not None
         assert (line.low[0], line.y[0], line.high[0]) == (1, 1.5, 2)
     assert chart.note == (
-        "Read it. Samples; no box. Thin: flat. Median over samples. By one. Means of 2 seeds, in bands "
-        "from the smallest to the largest."
+        "Read it. Samples; no box. Thin: flat. Median over samples. By one. Means of 2 seeds, in "
+        "bands from the smallest to the largest."
     )
     assert measured.figure("robustness").axes
 
