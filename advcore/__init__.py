@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from advcore import (
         attacks,
+        certify,
         criteria,
         curvature,
         frequency,
@@ -49,6 +50,7 @@ __all__ = [
     "Targeted",
     "Untargeted",
     "attacks",
+    "certify",
     "criteria",
     "curvature",
     "frequency",

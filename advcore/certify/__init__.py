@@ -1,0 +1,23 @@
+"""Certificates: radii within which a prediction is proven not to change."""
+
+from advcore.certify.clopper_pearson import lower_bound
+from advcore.certify.noise_blocks import BLOCK_DRAWS, blocks_of, count_labels
+from advcore.certify.randomised_smoothing import (
+    ABSTAINS,
+    Certificates,
+    certificates_of,
+    certify,
+    largest_radius,
+)
+
+__all__ = [
+    "ABSTAINS",
+    "BLOCK_DRAWS",
+    "Certificates",
+    "blocks_of",
+    "certificates_of",
+    "certify",
+    "count_labels",
+    "largest_radius",
+    "lower_bound",
+]
