@@ -3,32 +3,31 @@
 import sys
 
 from advcore.pipelines.graph.reporting.facts import UNSEEN
+from advcore.pipelines.graph.reporting.failed_work import advice, few_ranges
 from advcore.pipelines.graph.reporting.report import Report
-from advcore.pipelines.graph.running.collecting import last_line
 from advcore.pipelines.reports import tables
 from advcore.pipelines.reports.escaping import visible
 from advcore.pipelines.sweep.report import SweepReport
 from advcore.pipelines.training.driver import Trained
 from advcore.workers.counting import counted
+from advcore.workers.redaction import last_line
 
 
 def show(report: Report) -> None:
     """Print the report: the failures to stderr, all else to stdout."""
     print(render_report(report), end="")
     for result in report.failures:
+        samples = f", samples {few_ranges(result.samples)}" if result.samples else ""
         print(
-            (
-                f"failed: {result.name} {result.key[:12]}, samples {result.samples}: "
-                f"{visible(last_line(result.error))}"
-            ),
+            f"failed: {result.name} {result.key[:12]}{samples}: {visible(last_line(result.error))}",
             file=sys.stderr,
         )
+    if report.left_out:
+        print(f"missing for what failed: {', '.join(report.left_out)}", file=sys.stderr)
     if report.failures:
         print(
-            (
-                f"{counted(len(report.failures), 'shard')} failed: the numbers above leave out "
-                "their samples; run the same command again to measure only them"
-            ),
+            f"{report.failed} failed: the numbers above leave out what it would have given; "
+            f"{advice(report.failures)}",
             file=sys.stderr,
         )
     for problem in report.problems:
@@ -42,15 +41,15 @@ def show(report: Report) -> None:
 
 def render_report(report: Report) -> str:
     """Return the report's text: numbers, warnings, and where the files are."""
-    total = report.measured + report.found
+    failed = f", {report.failed} failed" if report.failures else ""
     lines = [tables.report(report.study.name, report.summaries, report.stated, report.claims)]
-    if report.measured:
+    if report.measured or report.failures:
         lines.append(
-            f"{counted(report.measured, 'shard')} measured, {report.found} of {total} found in "
-            "the store"
+            f"{counted(report.measured, 'shard')} measured{failed}, {report.found} of "
+            f"{report.shards} found in the store"
         )
     else:
-        lines.append(f"nothing to compute: {_all_of(total)} in the store")
+        lines.append(f"nothing to compute: {_all_of(report.found)} in the store")
     lines += [f"warning: {UNSEEN}: {visible(sentence)}" for sentence in report.unseen.values()]
     for name, sentences in report.warnings.items():
         if name == UNSEEN:  # which has its sentences here, not above

@@ -13,12 +13,12 @@ from advcore.pipelines.graph.reporting.report import RESULTS, table_file
 from advcore.pipelines.graph.reporting.table_words import columns_of
 from advcore.pipelines.graph.reporting.tables import rows_of
 from advcore.pipelines.graph.running import driver
-from advcore.pipelines.graph.running.collecting import last_line
 from advcore.pipelines.graph.settings import AnyStudy, GraphStudy, Study, read_study
 from advcore.pipelines.reports.escaping import visible
 from advcore.pipelines.settings.study_checks import check_study
 from advcore.probes import Columns
 from advcore.workers.errors import InputError
+from advcore.workers.redaction import last_line
 from advcore.workers.stores.rows import read_table, to_columns
 
 if TYPE_CHECKING:

@@ -56,6 +56,12 @@ def shortened(text: str, most: int = _MOST) -> str:
     return f"{text[:kept]} ... {len(text) - 2 * kept} characters left out ... {text[-kept:]}"
 
 
+def last_line(error: str) -> str:
+    """Return the last line of a traceback, without secrets."""
+    last = (shortened(error).strip().splitlines() or ["no reason is known"])[-1]
+    return without_secrets(shortened(last, LINE))
+
+
 def plain_without_secrets(value: Any, environment: Mapping[str, str] = os.environ) -> Any:
     """Return settings as they may be written down, with secrets masked in every word.
 

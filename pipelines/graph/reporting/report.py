@@ -1,6 +1,6 @@
 """The results of a run of a study: numbers of shards, summaries, claims, problems, files."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,12 +21,14 @@ RESULTS = "results.json"
 class Report:
     """The results of a run.
 
-    Numbers of shards: `measured` now, `repeated` of them after a failure, `found` finished,
-    `failures`. `problems` are probes that could not be summarised (one line, then the traceback);
-    `claims` hold a result each, or why there is none; `words` is the metadata of finished shards,
-    `unlogged` what MLflow lacks, `kept` what a later call compares, `unseen` the user's modules
-    with imports that no cache key covers, `stated` the claims as they were made; `fits` by label,
-    and the numbers of the data sets that were made, `data`, by label and name.
+    Numbers of shards: `measured` now, `repeated` of them after a failure, `found` finished, of
+    `shards` in all. `failures` are the results of shards and other tasks that failed, `failed`
+    their number in words, `left_out` what is missing because of them. `problems` are probes that
+    could not be summarised (one line, then the traceback); `claims` hold a result each, or why
+    there is none; `words` is the metadata of finished shards, `unlogged` what MLflow lacks, `kept`
+    what a later call compares, `unseen` the user's modules with imports that no cache key covers,
+    `stated` the claims as they were made; `fits` by label, and the numbers of the data sets that
+    were made, `data`, by label and name.
     """
 
     study: AnyStudy
@@ -47,6 +49,9 @@ class Report:
     stated: Mapping[str, Claim] = field(default_factory=dict)
     fits: Mapping[str, ReportedFit] = field(default_factory=dict)
     data: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    shards: int = 0
+    failed: str = ""
+    left_out: Sequence[str] = ()
 
     @property
     def complete(self) -> bool:

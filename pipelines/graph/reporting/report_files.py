@@ -14,6 +14,7 @@ from advcore.pipelines.graph.layout import Planned
 from advcore.pipelines.graph.plan import Prepared
 from advcore.pipelines.graph.reporting.data_report import write_made_data
 from advcore.pipelines.graph.reporting.facts import Facts, gather, training_file
+from advcore.pipelines.graph.reporting.failed_work import failed_count, left_out
 from advcore.pipelines.graph.reporting.fit_report import write_fits
 from advcore.pipelines.graph.reporting.problems import Problems
 from advcore.pipelines.graph.reporting.replicates import charts_over_seeds
@@ -36,7 +37,6 @@ from advcore.pipelines.reports.outputs import Outputs
 from advcore.pipelines.reports.text import curves_rows, document, section
 from advcore.pipelines.settings import schema
 from advcore.probes import Columns, Probe, Summary
-from advcore.workers.counting import counted
 from advcore.workers.errors import USERS_ERRORS, InputError, is_full
 from advcore.workers.redaction import plain_without_secrets, without_secrets
 from advcore.workers.stores.rows import Damaged, write_plain_parquet
@@ -65,6 +65,7 @@ def write_report(
     other probes.
     """
     study, outputs = prepared.study, Outputs(folder)
+    shards = {task.key for task in prepared.all_tasks()}
     failures = [outcome for outcome in outcomes if not outcome.ok]
     without = {outcome.key for outcome in failures}
     words = {
@@ -78,14 +79,16 @@ def write_report(
     data = write_made_data(prepared, store, outputs, problems)
     tables = claimed_tables(prepared, measured, problems)
     claims = {name: evaluate_claim(own, tables) for name, own in prepared.layout.claims.items()}
-    failed = counted(len(failures), "shard")
+    failed = failed_count(prepared, failures)
     missing = [f"{failed} failed, and the numbers leave them out"] if failures else []
+    behind = left_out(prepared) if failures else []
+    missing += [f"missing for what failed: {', '.join(behind)}"] if behind else []
     missing += [problem.splitlines()[0] for problem in problems]
     report = Report(
         study,
-        len(outcomes),
+        len(outcomes) - len(failures),
         sum(outcome.tries > 1 for outcome in outcomes),
-        len(prepared.all_tasks()) - len(outcomes),
+        len(prepared.all_tasks()) - sum(outcome.key in shards for outcome in outcomes),
         failures,
         problems,
         {probe: own.summaries for probe, own in probes.items()},
@@ -98,6 +101,9 @@ def write_report(
         stated=prepared.layout.claims,
         fits=fits.fits,
         data=data.scalars,
+        shards=len(prepared.all_tasks()),
+        failed=failed,
+        left_out=behind,
     )
     sections = [own.section for own in probes.values()]
     sections += [own for own in (data.section, fits.section) if own]

@@ -12,7 +12,7 @@ from advcore.workers.errors import (
     RunInterruptedError,
     is_full,
 )
-from advcore.workers.redaction import LINE, shortened, without_secrets
+from advcore.workers.redaction import last_line
 from advcore.workers.stores.rows import Damaged
 from advcore.workers.stores.store import Store
 from advcore.workers.tasks import Task, TaskResult
@@ -69,12 +69,6 @@ def _progress(record: Run, total: int) -> Callable[[int], None]:
             record.log(Metrics({"progress/shards": done, "progress/share": done / total}, done))
 
     return tell
-
-
-def last_line(error: str) -> str:
-    """Return the last line of a traceback, without secrets."""
-    last = (shortened(error).strip().splitlines() or ["no reason is known"])[-1]
-    return without_secrets(shortened(last, LINE))
 
 
 def _moved(count: int) -> str:

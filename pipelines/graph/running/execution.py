@@ -10,7 +10,6 @@ from tqdm import tqdm
 from advcore.pipelines.graph.layout import Layout
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.plan import prepare_layout
-from advcore.pipelines.graph.running.collecting import last_line
 from advcore.pipelines.graph.running.making import DataMaking, Fitting
 from advcore.pipelines.graph.running.products import Products
 from advcore.pipelines.graph.running.side_by_side import Trainings
@@ -19,6 +18,7 @@ from advcore.pipelines.tracking.checkpoints import upload_checkpoints
 from advcore.probes import Comparison
 from advcore.workers.datasets import Dataset
 from advcore.workers.errors import InputError
+from advcore.workers.redaction import last_line
 from advcore.workers.stores.store import open_store
 from advcore.workers.tasks import Runner, Task, TaskResult, Work
 

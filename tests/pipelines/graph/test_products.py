@@ -153,6 +153,12 @@ def test_a_fit_that_fails_takes_what_is_behind_it_along(tmp_path: Path) -> None:
     with pytest.raises(Exception, match=r"fit mean seed=0.*has no share"):
         run(schema.structure(GraphStudy, whole))
     assert (tmp_path / "chain" / "tables" / "noise" / "plain.parquet").is_file()
+    text = (tmp_path / "chain" / "report.md").read_text()
+    assert "2 tasks failed, and the numbers leave them out" in text
+    (behind,) = (line for line in text.splitlines() if "missing for what failed" in line)
+    for missing in ("data set light (2 of 2)", "fit mean (2 of 2)", "model student", "probe own"):
+        assert missing in behind, behind
+    assert "plain" not in behind
 
 
 @pytest.mark.parametrize(
