@@ -11,6 +11,7 @@ from advcore.pipelines.claims import Claim, MaskingWarnings, Numbers, OfTwoModel
 from advcore.pipelines.graph.notation.expansion import expand
 from advcore.pipelines.graph.notation.members import Families
 from advcore.pipelines.graph.notation.references import SECTIONS
+from advcore.pipelines.graph.set_entries import check_set_entries
 from advcore.pipelines.settings.names import check_folder_name, check_name
 from advcore.pipelines.settings.runs import RunSettings
 from advcore.pipelines.settings.schema import read, structure
@@ -235,6 +236,8 @@ def read_study(file: str | os.PathLike[str], settings: Sequence[str] = ()) -> An
     Raises InputError for what is no study.
     """
     document = read_document(os.fspath(file), "studies", settings)
+    if settings:
+        check_set_entries(read_document(os.fspath(file), "studies"), document)
     if GRAPH in document:
         return structure(GraphStudy, document, "study")
     return structure(Study, document, "study")

@@ -1,9 +1,19 @@
 """The plan of a study as a tree: data sets, networks, probes, and what of it is there already."""
 
 from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
+from advcore.fits import Fit
+from advcore.pipelines.graph.layout import Layout
 from advcore.pipelines.graph.loader import StandIn
-from advcore.pipelines.graph.plan import Prepared
+from advcore.pipelines.graph.plan import Measurement, Prepared
+from advcore.pipelines.settings import schema
+from advcore.probes import Probe
+from advcore.workers.counting import counted
+from advcore.workers.datasets import DataSpec
+
+SHOWN = 3
+"""Number of different texts, of kinds say, that a family's line names."""
 
 
 def describe_tree(
@@ -48,11 +58,26 @@ def _branch(name: str, lines: list[str]) -> list[str]:
 
 def _data(prepared: Prepared, labels: list[str]) -> str:
     """Say where a family of data sets comes from, how large it is, and how many are to make."""
-    dataset = prepared.datasets[labels[0]]
-    shape = " x ".join(map(str, dataset.shape))
-    missing = sum(isinstance(prepared.datasets[label], StandIn) for label in labels)
+    datasets = [prepared.datasets[label] for label in labels]
+    origins = _distinct(prepared.layout.origin(label) for label in labels)
+    least, most = (function(len(own) for own in datasets) for function in (min, max))
+    size = counted(most, "sample") if least == most else f"{least} to {most} samples"
+    shapes = _distinct(" x ".join(map(str, own.shape)) for own in datasets)
+    missing = sum(isinstance(own, StandIn) for own in datasets)
     to_make = f": {missing} to make" if missing else ""
-    return f"{prepared.layout.origin(labels[0])}, {len(dataset)} samples of {shape}{to_make}"
+    return f"{origins}, {size} of {shapes}{to_make}"
+
+
+def _distinct(texts: Iterable[str]) -> str:
+    """Return texts, each once, in order; of many only the first and their number."""
+    own = list(dict.fromkeys(texts))
+    more = len(own) - SHOWN
+    return ", ".join(own) if more < 1 else f"{', '.join(own[:SHOWN])} and {more} more"
+
+
+def _families_of(labels: Iterable[str]) -> str:
+    """Return the names of the families of these labels."""
+    return _distinct(label.split(" ")[0] for label in labels)
 
 
 def _families(labels: Iterable[str]) -> Mapping[str, list[str]]:
@@ -74,35 +99,57 @@ def _state(prepared: Prepared, labels: list[str], trainings: Collection[str]) ->
     layout = prepared.layout
     trained = [label for label in labels if label in layout.trainings]
     if not trained:
-        return layout.networks[labels[0]].architecture
-    first = layout.trainings[trained[0]]
+        bases = [layout.epochs[label][0] for label in labels if label in layout.epochs]
+        if bases:
+            return f"epochs of {_families_of(bases)}"
+        return _distinct(layout.networks[label].architecture for label in labels)
+    own = [layout.trainings[label] for label in trained]
     missing = sum(label in trainings for label in trained)
-    start = layout.starts.get(trained[0])
-    begins = f", beginning with {start.split(' ')[0]}" if start else ""
-    names = [name for name, own in layout.data.items() if own == first.data]
-    learnt = layout.origin(names[0]) if names else f"{first.data.name} {first.data.split}"
+    starts = [layout.starts[label] for label in trained if label in layout.starts]
+    begins = f", beginning with {_families_of(starts)}" if starts else ""
+    architectures = _distinct(training.model.architecture for training in own)
+    learnt = _distinct(_origin(layout, training.data) for training in own)
     there = f"{missing} to train" if missing else "there"
-    return f"{first.model.architecture} trained on {learnt}{begins}: {there}"
+    return f"{architectures} trained on {learnt}{begins}: {there}"
+
+
+def _origin(layout: Layout, data: DataSpec) -> str:
+    """Say where the samples of a training come from."""
+    name = next((name for name, own in layout.data.items() if own == data), None)
+    return f"{data.name} {data.split}" if name is None else layout.origin(name)
 
 
 def _fit(prepared: Prepared, labels: list[str], finished: Collection[str]) -> str:
     """Say what a family of fits is learnt from, and how many are still to learn."""
-    first = prepared.layout.fits[labels[0]]
+    own = [prepared.layout.fits[label] for label in labels]
     missing = sum(label not in finished for label in labels)
-    kind = type(first.settings).__name__
+    kinds = _kinds([fit.settings for fit in own], Fit)
+    networks = _families_of(fit.network for fit in own)
+    data = _families_of(fit.data for fit in own)
     there = f"{missing} to learn" if missing else "there"
-    return f"{kind} of {first.network.split(' ')[0]} on {first.data.split(' ')[0]}: {there}"
+    return f"{kinds} of {networks} on {data}: {there}"
 
 
 def _probes(prepared: Prepared, missing: set[str]) -> list[str]:
-    shards: dict[str, list[bool]] = {}
-    labels: dict[str, list[str]] = {}
-    for (label, probe), own in prepared.measurements.items():
-        shards.setdefault(probe, []).extend(task.key in missing for task in own.tasks)
-        labels.setdefault(probe, []).append(label)
-    kinds = {name: type(probe).__name__ for name, probe in prepared.probes().items()}
-    return [
-        f"{probe}: {kinds[probe]} of {len(labels[probe])} models and data sets, "
-        + (f"{sum(own)} of {len(own)} shards to measure" if any(own) else "there")
-        for probe, own in shards.items()
-    ]
+    by_probe: dict[str, list[Measurement]] = {}
+    for (_, probe), own in prepared.measurements.items():
+        by_probe.setdefault(probe, []).append(own)
+    lines = []
+    for probe, members in by_probe.items():
+        kinds = _kinds([own.planned.settings for own in members], Probe)
+        shards = [task.key in missing for own in members for task in own.tasks]
+        to_do = f"{sum(shards)} of {counted(len(shards), 'shard')} to measure"
+        lines.append(f"{probe}: {kinds} of {_inputs(members)}, {to_do if any(shards) else 'there'}")
+    return lines
+
+
+def _inputs(members: list[Measurement]) -> str:
+    """Return the model and the data set of one member, the number of several."""
+    if len(members) > 1:
+        return f"{len(members)} models and data sets"
+    return f"{members[0].planned.network} on {members[0].planned.data}"
+
+
+def _kinds(members: list[Any], seam: type) -> str:
+    """Return the kinds of settings, as study files name them."""
+    return _distinct(schema.unstructure(own, seam)["kind"] for own in members)

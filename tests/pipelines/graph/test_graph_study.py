@@ -234,11 +234,11 @@ def test_a_plan_shows_the_graph(tmp_path: Path, measured: Result) -> None:
     assert "├── train: digits train, 300 samples of 1 x 8 x 8" in text
     assert "├── plain (2: seed): perceptron trained on digits train: 2 to train" in text
     assert "beginning with plain: 2 to train" in text
-    assert "└── robustness: Robustness of 8 models and data sets, 8 of 8 shards to measure" in text
+    assert "└── robustness: robustness of 8 models and data sets, 8 of 8 shards to measure" in text
     assert not any(tmp_path.iterdir())
     own = read_study(measured.folder / "study.yaml")
     done = describe_dry_run(own)
-    assert "└── robustness: Robustness of 8 models and data sets, there" in done
+    assert "└── robustness: robustness of 8 models and data sets, there" in done
     assert "to measure: 0 of 8 shards" in done
 
 
@@ -350,6 +350,43 @@ def test_both_forms_are_read(tmp_path: Path) -> None:
     file = tmp_path / "study.yaml"
     file.write_text(json.dumps(document(tmp_path)))
     assert isinstance(read_study(file, ["axes.seed=1"]), GraphStudy)
+
+
+def test_the_tree_names_all_that_a_family_is_made_of(tmp_path: Path) -> None:
+    whole = document(tmp_path, axes={"net": {"small": NETWORK, "conv": {"architecture": "lenet"}}})
+    del whole["models"]["tuned"], whole["models"]["plain"]["seed"], whole["claims"]
+    whole["models"]["plain"]["network"] = "$net"
+    whole["data_sets"] |= {"one": {"name": "digits", "samples": 1}}
+    whole["fits"] = {"uap": {"kind": "universal", "model": "plain", "data": "few", "radius": 1.0}}
+    whole["probes"] = {"p": {"kind": "noise", "data": "test", "model": "plain"}}
+    text = describe_dry_run(schema.structure(GraphStudy, whole))
+    assert "plain (2: net): perceptron, lenet trained on digits train: 2 to train" in text
+    assert "uap (2: net): universal of plain on few: 2 to learn" in text
+    assert "one: digits test, 1 sample of 1 x 8 x 8" in text
+    assert "p: noise of 2 models and data sets, 2 of 2 shards to measure" in text
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        (
+            "probes.nois.batch=2",
+            r"^--set probes\.nois: .* no 'nois'; did you mean 'noise'\? known: ",
+        ),
+        ("models.other.seed=2", r"a new entry needs kind or architecture or recipe or of$"),
+        ("probes.new={kind: noise}", ""),
+        ("probes.noise.draws=2", ""),
+    ],
+)
+def test_a_mistyped_name_in_set_is_no_new_entry(tmp_path: Path, setting: str, message: str) -> None:
+    file = tmp_path / "study.yaml"
+    noise = {"kind": "noise", "model": "plain", "data": "test"}
+    file.write_text(json.dumps(document(tmp_path, probes={"noise": noise}, axes={}, claims={})))
+    if not message:
+        assert isinstance(read_study(file, [setting]), GraphStudy)
+        return
+    with pytest.raises(InputError, match=message):
+        read_study(file, [setting])
 
 
 def test_a_table_says_of_what_it_was_measured(measured: Result) -> None:

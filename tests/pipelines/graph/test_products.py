@@ -129,10 +129,10 @@ def test_a_dry_run_names_what_is_there_and_what_is_missing(
     fresh = describe_dry_run(study(tmp_path))
     assert "light (2: seed): tiny_products:Lightened of some" in fresh
     assert "2 to make" in fresh
-    assert "Mean of plain on some: 2 to learn" in fresh
+    assert "tiny_fits:Mean of plain on some: 2 to learn" in fresh
     assert not (tmp_path / "store").exists()
     done = describe_dry_run(study(undisturbed))
-    assert "Mean of plain on some: there" in done
+    assert "tiny_fits:Mean of plain on some: there" in done
     assert "to make" not in done
     assert "to measure: 0 of" in done
 
