@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advcore.pipelines.graph.expanded_layout import planned_of
+from advcore.pipelines.graph.notation.members import Coordinates
+from advcore.pipelines.graph.reporting.fit_report import fit_file
 from advcore.pipelines.graph.reporting.replicates import charts_over_seeds
 from advcore.pipelines.graph.reporting.report import RESULTS, table_file
 from advcore.pipelines.graph.reporting.table_words import columns_of
@@ -15,6 +17,7 @@ from advcore.pipelines.graph.reporting.tables import rows_of
 from advcore.pipelines.graph.running import driver
 from advcore.pipelines.graph.settings import AnyStudy, GraphStudy, Study, read_study
 from advcore.pipelines.reports.escaping import visible
+from advcore.pipelines.settings.messages import joined, suggestion
 from advcore.pipelines.settings.study_checks import check_study
 from advcore.probes import Columns
 from advcore.workers.errors import InputError
@@ -22,6 +25,7 @@ from advcore.workers.redaction import last_line
 from advcore.workers.stores.rows import read_table, to_columns
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
@@ -115,6 +119,36 @@ class Result:
         table.attrs["columns"] = columns_of(planned.settings)
         return table
 
+    def fit(self, name: str, /, **at: str | int | float) -> dict[str, "np.ndarray"]:
+        """Return the tensors of a fit by name, as numpy arrays.
+
+        A member of a family is named by its coordinates: `fit("uap", net="lenet", seed=0)`.
+
+        Raises InputError for what names no fit or several, and for one that was not learnt.
+        """
+        import safetensors.numpy
+
+        families = self.study.families if isinstance(self.study, GraphStudy) else {}
+        known = [own for section, own in families if section == "fits"]
+        if name not in known:
+            raise InputError(
+                f"the study has no fit {name!r}{suggestion(name, known)}; it has: "
+                f"{joined(known) or 'none'}"
+            )
+        members = list(families["fits", name].members.values())
+        chosen = [own for own in members if _is_at(own.at, at)]
+        if len(chosen) != 1:
+            labels = joined(own.label for own in members)
+            count = "none" if not chosen else f"{len(chosen)}"
+            raise InputError(
+                f"expected the coordinates of one fit {name}, got those of {count}: there are "
+                f"{labels}"
+            )
+        file = fit_file(self.folder, chosen[0].label)
+        if not file.is_file():
+            raise InputError(f"fit {chosen[0].label} is not in {self.folder}: run the study there")
+        return safetensors.numpy.load_file(file)
+
     def figure(self, probe: str, chart: str | None = None, head: bool = True) -> "Figure":
         """Return a chart of a probe, its first one unless named, as a matplotlib figure of its own.
 
@@ -173,6 +207,11 @@ def run(study: AnyStudy, verbose: bool = False) -> Result:
         more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
         raise IncompleteError(visible(f"{study.name} is not complete: {lines[0]}{more}"), result)
     return result
+
+
+def _is_at(own: Coordinates, wanted: Coordinates) -> bool:
+    """Return whether coordinates have the wanted labels, which may be given as texts."""
+    return all(axis in own and str(own[axis]) == str(label) for axis, label in wanted.items())
 
 
 def _plain(values: Any) -> Any:

@@ -150,6 +150,9 @@ Entry = dict[str, Any]
 GRAPH = "data_sets"
 """The section that a study has if it is a graph."""
 
+TAKEN_FIGURES = ("fits", "data_sets")
+"""Folders of a report's figures that are no probe's."""
+
 
 @dataclass(frozen=True)
 class GraphStudy:
@@ -191,6 +194,12 @@ class GraphStudy:
         for section in (*SECTIONS, "claims"):
             for name in getattr(self, section):
                 check_name(name)
+        for name in self.probes:
+            if name.lower() in TAKEN_FIGURES:
+                raise ValueError(
+                    f"probes.{name}: the report has a folder figures/{name.lower()} of its own: "
+                    "give the probe another name"
+                )
 
     @property
     def families(self) -> Families:

@@ -60,6 +60,11 @@ class FitsReport:
     section: str = ""
 
 
+def fit_file(folder: Path, label: str) -> Path:
+    """Return the file of a fit's tensors in a study's folder."""
+    return folder / FOLDER / f"{file_stem(label)}.safetensors"
+
+
 def write_fits(
     prepared: Prepared, store: Store, outputs: Outputs, problems: Problems
 ) -> FitsReport:
@@ -80,7 +85,7 @@ def _write_family(
     finished, files = [], []
     for own in members:
         state = read_finished(store, own.key)
-        file = outputs.path(f"{FOLDER}/{file_stem(own.label)}.safetensors")
+        file = outputs.path(f"{FOLDER}/{fit_file(Path(), own.label).name}")
         file.parent.mkdir(parents=True, exist_ok=True)
         if state is None or not store.fetch(own.key, FINISHED, file):
             raise InputError(f"fit {own.label} is no longer in the store: run the study again")

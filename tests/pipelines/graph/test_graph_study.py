@@ -353,14 +353,16 @@ def test_both_forms_are_read(tmp_path: Path) -> None:
 
 
 def test_the_tree_names_all_that_a_family_is_made_of(tmp_path: Path) -> None:
-    whole = document(tmp_path, axes={"net": {"small": NETWORK, "conv": {"architecture": "lenet"}}})
+    whole = document(
+        tmp_path, axes={"net": {"small": NETWORK, "other": {"architecture": "random_features"}}}
+    )
     del whole["models"]["tuned"], whole["models"]["plain"]["seed"], whole["claims"]
     whole["models"]["plain"]["network"] = "$net"
     whole["data_sets"] |= {"one": {"name": "digits", "samples": 1}}
     whole["fits"] = {"uap": {"kind": "universal", "model": "plain", "data": "few", "radius": 1.0}}
     whole["probes"] = {"p": {"kind": "noise", "data": "test", "model": "plain"}}
     text = describe_dry_run(schema.structure(GraphStudy, whole))
-    assert "plain (2: net): perceptron, lenet trained on digits train: 2 to train" in text
+    assert "plain (2: net): perceptron, random_features trained on digits train: 2 to train" in text
     assert "uap (2: net): universal of plain on few: 2 to learn" in text
     assert "one: digits test, 1 sample of 1 x 8 x 8" in text
     assert "p: noise of 2 models and data sets, 2 of 2 shards to measure" in text

@@ -1,6 +1,7 @@
 """Fits and derived data sets in the report, in results.json, and in MLflow."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from tiny_fits import Batches, Mean
 
 from advcore.fits import FitState, Universal
-from advcore.pipelines import run
+from advcore.pipelines import Result, run
 from advcore.pipelines.graph.layout import DerivedData, Layout, PlannedFit
 from advcore.pipelines.graph.reporting.fit_charts import (
     FinishedFit,
@@ -27,6 +28,7 @@ from advcore.pipelines.reports.text import first_sentence
 from advcore.pipelines.settings import schema
 from advcore.workers.datasets import Dataset, DataSpec
 from advcore.workers.datasets.altered import Relabelled
+from advcore.workers.errors import InputError
 from advcore.workers.fit_files import FINISHED, read_finished
 from advcore.workers.stores.store import open_store
 
@@ -129,6 +131,29 @@ def test_the_report_says_what_was_learnt_and_how_it_converged(out: Path) -> None
     for name in ("uap-fooling", "uap-loss", "uap-learnt", "mean-size"):
         assert f"(figures/fits/{name}.png)" in text
         assert (folder / "figures" / "fits" / f"{name}.png").is_file()
+
+
+def test_the_tensors_of_a_fit_from_python(out: Path) -> None:
+    result = Result(out / "products")
+    key = results(out)["fits"]["uap seed=1"]["key"]
+    state = read_finished(open_store(str(out / "store")), key)
+    assert state is not None
+    learnt = result.fit("uap", seed=1)
+    assert learnt.keys() == state.tensors.keys()
+    assert np.array_equal(learnt["vector"], state.tensors["vector"].numpy())
+    assert set(result.fit("mean")) >= {"mean"}
+    with pytest.raises(InputError, match="no fit 'uab'; did you mean 'uap'"):
+        result.fit("uab")
+    for at in ({}, {"seed": 7}, {"net": 1}):
+        with pytest.raises(InputError, match=r"one fit uap, .* there are uap seed=0, uap seed=1"):
+            result.fit("uap", **at)
+
+
+def test_a_probe_takes_no_folder_of_the_report(out: Path) -> None:
+    own = study(out)
+    for name in ("fits", "data_sets"):
+        with pytest.raises(ValueError, match=rf"probes.{name}: the report has a folder"):
+            replace(own, probes={**own.probes, name: own.probes["shifted"]})
 
 
 def test_the_report_shows_what_was_made(out: Path) -> None:
