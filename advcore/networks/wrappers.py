@@ -1,4 +1,4 @@
-"""Modules around a network that change how robust it seems, and not how robust it is.
+"""Modules around a network: what changes how robust it seems, and smoothing.
 
 Sources: Athalye et al. 2018; Carlini et al. 2019.
 """
@@ -8,6 +8,8 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+
+from advcore.smoothed_classifier import SmoothedClassifier, check_smoothing
 
 
 class Wrapper(Protocol):
@@ -60,6 +62,31 @@ class RoundedInput:
         return nn.Sequential(_Rounded(self.levels - 1), network)
 
 
+@dataclass(frozen=True)
+class GaussianSmoothing:
+    """The log of the mean probabilities over Gaussian noise, the same noise for all samples.
+
+    What is attacked or measured then is the smoothed classifier: see
+    `advcore.smoothed_classifier.SmoothedClassifier`. The probe `smoothed` brings noise of its own
+    and is for networks without this wrapper.
+
+    Attributes:
+        sigma: standard deviation of a pixel, pixel units; 0 for the network itself.
+        draws: number of noise vectors, each a pass of the network.
+        seed: seed of the noise; all sigma have the same.
+    """
+
+    sigma: float = 0.5
+    draws: int = 64
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_smoothing(self.sigma, self.draws)
+
+    def __call__(self, network: nn.Module, /) -> nn.Module:
+        return SmoothedClassifier(network, self.sigma, self.draws, seed=self.seed)
+
+
 class _Times(nn.Module):
     def __init__(self, factor: float) -> None:
         super().__init__()
@@ -78,5 +105,9 @@ class _Rounded(nn.Module):
         return torch.round(images * self.steps) / self.steps
 
 
-WRAPPERS: dict[str, type] = {"scaled_logits": ScaledLogits, "rounded_input": RoundedInput}
+WRAPPERS: dict[str, type] = {
+    "scaled_logits": ScaledLogits,
+    "rounded_input": RoundedInput,
+    "smoothed": GaussianSmoothing,
+}
 """The wrappers that a study can name by `kind`."""

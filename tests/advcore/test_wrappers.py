@@ -7,12 +7,14 @@ import torch
 from advcore.attacks import PGD, StandardEnsemble
 from advcore.classifier import predict
 from advcore.criteria import Untargeted
-from advcore.networks.wrappers import WRAPPERS, RoundedInput, ScaledLogits
+from advcore.networks.wrappers import GaussianSmoothing, RoundedInput, ScaledLogits
 
 SHAPE = (1, 6, 6)
 
 
-@pytest.mark.parametrize("wrapper", [ScaledLogits(1000.0), RoundedInput()], ids=WRAPPERS)
+@pytest.mark.parametrize(
+    "wrapper", [ScaledLogits(1000.0), RoundedInput()], ids=lambda own: type(own).__name__
+)
 def test_a_short_descent_fails_where_the_ensemble_does_not(wrapper):
     """Gray images are mapped to the levels first, so that rounding changes no prediction."""
     network = oracles.relu(shape=SHAPE).float()
@@ -37,11 +39,25 @@ def test_logits_are_scaled_and_images_rounded():
     )
 
 
+def test_smoothing_is_one_function_of_the_image():
+    """Whatever the batch: the noise is that of no sample."""
+    network, images = oracles.softplus(shape=SHAPE), oracles.images(3, SHAPE)
+    smoothed = GaussianSmoothing(0.5, draws=8)(network)
+    whole = smoothed(images)
+    torch.testing.assert_close(smoothed(images[2:]), whole[2:])
+    torch.testing.assert_close(
+        GaussianSmoothing(0.0)(network)(images), network(images).log_softmax(1)
+    )
+    assert not torch.allclose(GaussianSmoothing(0.5, draws=8, seed=1)(network)(images), whole)
+
+
 @pytest.mark.parametrize(
     ("make", "match"),
     [
         (lambda: ScaledLogits(0.0), "factor must be positive and finite; got 0.0"),
         (lambda: ScaledLogits(float("inf")), "factor must be positive and finite; got inf"),
+        (lambda: GaussianSmoothing(-0.1), "sigma must be finite and not negative, .* got -0.1"),
+        (lambda: GaussianSmoothing(draws=0), "draws must be at least 1, .* got 0"),
         (lambda: RoundedInput(1), "levels must be at least 2; got 1"),
     ],
 )
