@@ -8,6 +8,7 @@ from advcore.training.advprop import AdvProp
 from advcore.training.augmentation import Augmentation, Cutout, HorizontalFlip, RandomCrop
 from advcore.training.calibrated import CCAT
 from advcore.training.change import Change
+from advcore.training.consistency import Consistency
 from advcore.training.cure import CURE
 from advcore.training.diagnosis import Diagnosis
 from advcore.training.free import Free
@@ -16,6 +17,7 @@ from advcore.training.gradient_alignment import GradientAlignment
 from advcore.training.gradient_penalty import GradientPenalty
 from advcore.training.inputs import Inputs
 from advcore.training.local_linearity import LocalLinearity
+from advcore.training.macer import MACER
 from advcore.training.overfitting_detectors import (
     catastrophic_overfitting,
     overfitting,
@@ -23,6 +25,7 @@ from advcore.training.overfitting_detectors import (
 )
 from advcore.training.recipe import Recipe
 from advcore.training.schedule import Cosine, Linear, Schedule, Steps, scheduled
+from advcore.training.smooth_adv import SmoothAdv
 from advcore.training.squared_error import SquaredError
 from advcore.training.stability import Stability
 from advcore.training.term import CrossEntropy, Objective, Term
@@ -45,6 +48,9 @@ TERMS: dict[str, type] = {
     "gradient_alignment": GradientAlignment,
     "gaussian": Gaussian,
     "stability": Stability,
+    "smooth_adv": SmoothAdv,
+    "macer": MACER,
+    "consistency": Consistency,
     "acet": ACET,
 }
 """The terms of objectives that a recipe can name by `kind`."""
@@ -67,6 +73,7 @@ __all__ = [
     "AUGMENTATIONS",
     "CCAT",
     "CURE",
+    "MACER",
     "SCHEDULES",
     "TERMS",
     "TRADES",
@@ -75,6 +82,7 @@ __all__ = [
     "AdversarialTraining",
     "Augmentation",
     "Change",
+    "Consistency",
     "Cosine",
     "CrossEntropy",
     "Cutout",
@@ -92,6 +100,7 @@ __all__ = [
     "RandomCrop",
     "Recipe",
     "Schedule",
+    "SmoothAdv",
     "SquaredError",
     "Stability",
     "Steps",

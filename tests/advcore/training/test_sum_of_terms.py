@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from advcore.attacks import PGD
 from advcore.randomness import Randomness
-from advcore.training import TERMS, Term, gradient_alignment
+from advcore.training import TERMS, SmoothAdv, Term, gradient_alignment
 from advcore.training.term import prepared, values_of_steps
 
 IMAGES, LABELS, SOURCE = oracles.images(6), torch.arange(6) % 3, Randomness(0, torch.arange(6))
@@ -75,22 +75,30 @@ def _value_and_slope(*kinds: str) -> tuple[float, float]:
     )
 
 
+def _once(function: Any) -> Any:
+    """The function, which gives what it gave when it was called first."""
+    constants: list[Any] = []
+
+    def constant(*arguments: Any) -> Any:
+        if not constants:
+            constants.append(function(*arguments))
+        return constants[0]
+
+    return constant
+
+
 @cache
 def _central_difference(kind: str) -> float:
     """The derivative of one term without any gradient in the weights.
 
     What a term takes for a constant of the step is one.
     """
-    constants: list[Any] = []
-
-    def constant(*arguments: Any) -> Any:
-        if not constants:
-            constants.append(differentiate(*arguments))
-        return constants[0]
-
-    differentiate = gradient_alignment.differentiate
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gradient_alignment, "differentiate", constant)
+        for owner, name in (
+            (gradient_alignment, "differentiate"),
+            (SmoothAdv, "perturbed"),
+        ):
+            patch.setattr(owner, name, _once(getattr(owner, name)))
         _, after, before = (_sum((kind,), shift)[0].item() for shift in (0.0, STEP, -STEP))
     return (after - before) / (2 * STEP)
 
