@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -14,8 +15,15 @@ PACKAGES = ("advcore", "torch", "torchvision", "numpy", "ray", "mlflow")
 def environment_tags() -> dict[str, str]:
     """Return a run's tags: versions, device, and the commit in a checkout.
 
-    The tags are `version.<package>`, `version.python`, `advcore.device` and `advcore.commit`.
+    The tags are `version.<package>`, `version.python`, `advcore.device`,
+    `mlflow.source.git.commit` and `advcore.uncommitted_changes`. They are looked up once a process,
+    whose code does not change either.
     """
+    return dict(_looked_up())
+
+
+@cache
+def _looked_up() -> dict[str, str]:
     tags = {f"version.{package}": _version(package) for package in PACKAGES}
     tags["version.python"] = platform.python_version()
     tags["advcore.device"] = _device()

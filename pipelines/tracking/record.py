@@ -1,5 +1,6 @@
 """The entries that a run logs, as values, and the protocols of runs and trackers."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,10 @@ Value = str | int | float | bool | None
 
 NOTE_CHARACTERS = 6000
 """The length of a run's description."""
+
+_PICTURE = re.compile(r"^!\[.*\]\(.*\)\n*", re.MULTILINE)
+
+_FILE_LINK = re.compile(r"\[([^]]*)\]\((?!#|https?:)[^)]*\)")
 
 
 @dataclass(frozen=True)
@@ -171,10 +176,13 @@ class NullTracker:
 
 
 def note(report: str) -> Tags:
-    """Return the first whole sections of a report as the tag that MLflow shows as description."""
-    head, *sections = report.split("\n## ")
+    """Return a report's sections as the tag that MLflow shows as description.
+
+    Sections that do not fit are left out; so are pictures and links to files beside the report,
+    which lead nowhere in MLflow.
+    """
+    head, *sections = _FILE_LINK.sub(r"\1", _PICTURE.sub("", report)).split("\n## ")
     for section in sections:
-        if len(head) + len(section) > NOTE_CHARACTERS:
-            break
-        head += f"\n## {section}"
+        if len(head) + len(section) <= NOTE_CHARACTERS:
+            head += f"\n## {section}"
     return Tags({"mlflow.note.content": head})

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from advcore.pipelines.tracking.record import (
+    NOTE_CHARACTERS,
     Artifact,
     DatasetInput,
     MetricCurve,
@@ -12,6 +13,7 @@ from advcore.pipelines.tracking.record import (
     Tags,
     Text,
     Warnings,
+    note,
 )
 from advcore.pipelines.tracking.tracker import NullTracker, make_tracker
 
@@ -33,3 +35,16 @@ def test_the_null_tracker_keeps_nothing(tmp_path: Path) -> None:
     run.end()
     assert not run.finished
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_description_has_the_sections_that_fit_and_no_files() -> None:
+    long = "x" * NOTE_CHARACTERS
+    report = (
+        f"# study\n\n## How\n\n{long}\n\n## Claims\n\n![a, b](figures/a.png)\n\n"
+        "[study.yaml](study.yaml), [run](#/runs/1), [page](https://example.org)\n\n## Last\n\n1\n"
+    )
+    (told,) = note(report).values.values()
+    assert told == (
+        "# study\n\n## Claims\n\nstudy.yaml, [run](#/runs/1), [page](https://example.org)\n\n"
+        "## Last\n\n1\n"
+    )

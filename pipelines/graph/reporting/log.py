@@ -6,6 +6,7 @@ from advcore.pipelines.claims import Measured
 from advcore.pipelines.claims.results import by_place, verdicts
 from advcore.pipelines.graph.plan import Prepared
 from advcore.pipelines.graph.reporting.log_products import (
+    coordinates,
     input_of,
     lineage,
     log_fits,
@@ -97,7 +98,8 @@ def _without_path(model: Mapping[str, object]) -> dict[str, object]:
 def log_study_results(record: Run, prepared: Prepared, report: Report, seconds: float) -> None:
     """Log the results: a child run per model x probe, and the files at the parent."""
     failed = {outcome.key for outcome in report.failures}
-    fits, environment = log_fits(record, prepared, report), environment_tags()
+    environment = environment_tags()
+    fits = log_fits(record, prepared, report, environment)
     for (model, probe), tasks in prepared.tasks.items():
         child = record.child(f"{model}/{probe}", f"{model}/{probe}")
         child.start()
@@ -168,9 +170,13 @@ def _track_child(
         "model": _without_path(schema.unstructure(prepared.networks[network])),
         "transform": None if transform is None else schema.unstructure(transform, Transform),
         "probe": schema.unstructure(own.planned.settings, Probe),
-        **({"at": dict(own.planned.at)} if own.planned.at else {}),
     }
-    child.log(Params(schema.flatten(plain_without_secrets(settings))))
+    family = {
+        **coordinates(probe, own.planned.at),
+        "network": network,
+        "data": own.planned.data,
+    }
+    child.log(Params(schema.flatten(plain_without_secrets(settings)) | family))
     measured = report.words[model, probe]
     workers = ", ".join(sorted({entry.get("worker", "") for entry in measured}))
     child.log(

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 
 from advcore.fits import Fit
 from advcore.learnt import learnt_in
-from advcore.pipelines.graph.layout import Layout, Planned, PlannedFit
+from advcore.pipelines.graph.layout import DATA, Layout, Planned, PlannedFit
+from advcore.pipelines.graph.notation.members import Coordinates
 from advcore.pipelines.graph.plan import Prepared
 from advcore.pipelines.graph.reporting.fit_report import FOLDER, ReportedFit
 from advcore.pipelines.graph.reporting.report import Report
-from advcore.pipelines.machine.environment import environment_tags
 from advcore.pipelines.settings import schema
 from advcore.pipelines.tracking.record import (
     Artifact,
@@ -25,6 +25,7 @@ from advcore.pipelines.tracking.record import (
     Params,
     Run,
     Tags,
+    Value,
 )
 from advcore.pipelines.training.finished import RUN
 from advcore.workers.datasets import Dataset
@@ -33,11 +34,13 @@ from advcore.workers.paths import expand_path
 from advcore.workers.redaction import plain_without_secrets
 
 
-def log_fits(record: Run, prepared: Prepared, report: Report) -> dict[str, str]:
+def log_fits(
+    record: Run, prepared: Prepared, report: Report, environment: Mapping[str, str]
+) -> dict[str, str]:
     """Log each fit as a run inside the study's; return the runs' ids by label, where known."""
     runs: dict[str, str] = {}
     for label, own in report.fits.items():  # each after those that it needs
-        runs[label] = _log_fit(record, prepared, own, runs)
+        runs[label] = _log_fit(record, prepared, own, runs, environment)
     return runs
 
 
@@ -52,9 +55,9 @@ def input_of(
     layout: Layout, name: str, dataset: Dataset, context: str = "evaluation"
 ) -> DatasetInput:
     """Return a data set of a study, as a network sees it, as an input of a run."""
-    spec, derived = layout.data[name], name in layout.derived
-    place = layout.origin(name) if derived else spec.folder or spec.name
-    title = name if derived else spec.name
+    spec = layout.data[name]
+    place = layout.origin(name) if name in layout.derived else spec.folder or spec.name
+    title = spec.name if name == DATA else name
     return DatasetInput(title, dataset.digest, len(dataset), dataset.shape, place, context)
 
 
@@ -114,7 +117,21 @@ def _run_of(prepared: Prepared, network: str) -> str:
     return training_run(prepared.networks[network]) if network in prepared.networks else ""
 
 
-def _log_fit(record: Run, prepared: Prepared, own: ReportedFit, before: Mapping[str, str]) -> str:
+def coordinates(entry: str, at: Coordinates) -> dict[str, Value]:
+    """Return the parameters by which the members of a family are sorted and grouped.
+
+    `entry` is its entry's name in the study; each axis has a parameter `axis.NAME`.
+    """
+    return {"entry": entry, **{f"axis.{axis}": label for axis, label in at.items()}}
+
+
+def _log_fit(
+    record: Run,
+    prepared: Prepared,
+    own: ReportedFit,
+    before: Mapping[str, str],
+    environment: Mapping[str, str],
+) -> str:
     planned = own.planned
     child = record.child(f"fit/{planned.label}", f"fit/{planned.label}")
     child.start()
@@ -124,10 +141,10 @@ def _log_fit(record: Run, prepared: Prepared, own: ReportedFit, before: Mapping[
         "fit": schema.unstructure(planned.settings, Fit),
         "shard_size": planned.shard_size,
         "seed": planned.seed,
-        **({"at": dict(planned.at)} if planned.at else {}),
     }
-    child.log(Params(schema.flatten(plain_without_secrets(settings))))
-    child.log(Tags({"advcore.fit": planned.key, **environment_tags()}))
+    family = coordinates(planned.label.partition(" ")[0], planned.at)
+    child.log(Params(schema.flatten(plain_without_secrets(settings)) | family))
+    child.log(Tags({"advcore.fit": planned.key, **environment}))
     for entry in lineage(prepared, planned, before):
         child.log(entry)
     data = prepared.datasets[planned.data]

@@ -182,6 +182,10 @@ def test_mlflow_leads_from_what_was_measured_to_all_that_it_comes_of(out: Path) 
     assert len(history) == 4
     assert history[-1].value == fits["uap seed=1"]["numbers"]["fooling"]
     assert uap.data.params["fit.kind"] == "universal"
+    assert (uap.data.params["entry"], uap.data.params["axis.seed"]) == ("uap", "1")
+    measured = runs["plain seed=1/shifted"].data.params
+    assert (measured["entry"], measured["axis.seed"]) == ("shifted", "1")
+    assert (measured["network"], measured["data"]) == ("plain seed=1", "test")
     (given,) = uap.inputs.dataset_inputs
     assert (given.dataset.name, given.tags[0].value) == ("some", "training")
     files = [own.path for own in client.list_artifacts(uap.info.run_id, "fits")]
@@ -199,6 +203,7 @@ def test_mlflow_leads_from_what_was_measured_to_all_that_it_comes_of(out: Path) 
     whole = runs["products"]
     made = {own.dataset.name: own.dataset.source for own in whole.inputs.dataset_inputs}
     assert "adversarial of some, made with plain seed=0" in made["attacked"]
+    assert {"train", "test"} <= set(made)
     assert (
         whole.data.metrics["data/attacked/found"] == results(out)["data_sets"]["attacked"]["found"]
     )
