@@ -8,6 +8,19 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
+class Declared:
+    """What is known of a fit before it is learnt.
+
+    Attributes:
+        shapes: shapes of its tensors by name.
+        norm: norm in which it learns, None where it has none.
+    """
+
+    shapes: Mapping[str, tuple[int, ...]]
+    norm: str | None = None
+
+
+@dataclass(frozen=True)
 class Learnt:
     """A reference to a fit: written as its name, with its tensors once it is used.
 
@@ -15,11 +28,13 @@ class Learnt:
         name: name of the fit.
         key: hash of all that decides what it learnt.
         tensors: its tensors by name, there once it is used.
+        declared: what the fit says of them before, once a study is compiled.
     """
 
     name: str
     key: str = ""
     tensors: Mapping[str, Tensor] | None = field(default=None, compare=False, repr=False)
+    declared: Declared | None = field(default=None, compare=False, repr=False)
 
     @property
     def family(self) -> str:
@@ -32,6 +47,27 @@ class Learnt:
             known = ", ".join(self.tensors or ()) or "nothing yet"
             raise ValueError(f"the fit {self.name} has no {name!r}; it has {known}")
         return self.tensors[name]
+
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]] | None:
+        """The shapes of its tensors by name, as they are or as declared; None before."""
+        if self.tensors is not None:
+            return {name: tuple(tensor.shape) for name, tensor in self.tensors.items()}
+        return None if self.declared is None else self.declared.shapes
+
+    def shape_of(self, *names: str) -> tuple[int, ...] | None:
+        """Return the shape of the first of some tensors that it has; None before it is known.
+
+        Raises ValueError where it has none of them.
+        """
+        shapes = self.shapes
+        if shapes is None:
+            return None
+        for name in names:
+            if name in shapes:
+                return shapes[name]
+        wanted = " and no ".join(map(repr, names))
+        raise ValueError(f"the fit {self.name} has no {wanted}; it has {', '.join(shapes)}")
 
 
 def with_learnt(settings: Any, change: Callable[[Learnt], Learnt]) -> Any:

@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,9 @@ class Mean:
 
     def validate(self, samples: FitSamples) -> None:
         pass
+
+    def tensors(self, samples: FitSamples) -> Mapping[str, tuple[int, ...]]:
+        return {"mean": samples.shape}
 
     def start(self, samples: FitSamples) -> FitState:
         return FitState({"mean": torch.zeros(samples.shape, dtype=torch.float64)})

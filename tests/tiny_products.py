@@ -70,6 +70,9 @@ class MeanAround:
     def validate(self, samples: FitSamples) -> None:
         pass
 
+    def tensors(self, samples: FitSamples) -> Mapping[str, tuple[int, ...]]:
+        return self._mean().tensors(samples)
+
     def start(self, samples: FitSamples) -> FitState:
         return self._mean().start(samples)
 

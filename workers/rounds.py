@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import cached_property, partial
 
 from advcore.classifier import full_precision
-from advcore.fits import Fit, FitState, Sums
+from advcore.fits import Fit, FitState, Sums, check_declared
 from advcore.fits.rounds import Adder
 from advcore.workers.datasets.batches import torch_dtype
 from advcore.workers.errors import USERS_ERRORS, InputError, UnavailableError
@@ -183,6 +183,7 @@ class Rounds:
                 f"a step of a fit must count its round; expected rounds={rounds}, got "
                 f"{state.rounds}: write rounds=state.rounds + 1"
             )
+        check_declared(self._fit, self._template.samples, state)
         self._write(state)
         return self._go_on(state)
 

@@ -3,7 +3,7 @@
 from advcore.fits.class_statistics import ClassStatistics
 from advcore.fits.curved_directions import CurvedDirections
 from advcore.fits.distances import Medians
-from advcore.fits.fit import Fit, FitSamples, FitState, Sums
+from advcore.fits.fit import Fit, FitSamples, FitState, Sums, check_declared, declared_by
 from advcore.fits.leading_normals import LeadingNormals
 from advcore.fits.rounds import Adder, Share, fit_here, next_round
 from advcore.fits.sequential import Sequential
@@ -19,8 +19,13 @@ FITS: dict[str, type] = {
 }
 """The fits that a study can name by `kind`."""
 
+VERSIONS: dict[type, int] = {Universal: 2, Sequential: 2}
+"""Versions of these fits, 1 where none stands here: part of a fit's key. Raise that of one whose
+code begins to learn other tensors, so that what the store has of before is not taken for them."""
+
 __all__ = [
     "FITS",
+    "VERSIONS",
     "Adder",
     "ClassStatistics",
     "CurvedDirections",
@@ -34,6 +39,8 @@ __all__ = [
     "Share",
     "Sums",
     "Universal",
+    "check_declared",
+    "declared_by",
     "fit_here",
     "learnt_in",
     "next_round",

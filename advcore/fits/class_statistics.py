@@ -1,7 +1,7 @@
 """Mean and covariance of the inputs of each class."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -69,6 +69,12 @@ class ClassStatistics:
                 f"rank must not exceed the inputs' dimension, {math.prod(samples.shape)}; got "
                 f"{self.rank}"
             )
+
+    def tensors(self, samples: FitSamples) -> Mapping[str, tuple[int, ...]]:
+        classes, shape, axes = samples.classes, samples.shape, (samples.classes, self.rank)
+        means = {"count": (classes,), "mean": (classes, *shape), "shared_mean": shape}
+        leading = {"axes": (*axes, *shape), "variance": axes, "residual": axes}
+        return {**means, **leading, "trace": (classes,)}
 
     def start(self, samples: FitSamples) -> FitState:
         return FitState({"classes": torch.tensor(samples.classes)})

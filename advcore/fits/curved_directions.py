@@ -1,7 +1,7 @@
 """Directions along which the loss is curved at many samples at once."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -85,6 +85,10 @@ class CurvedDirections:
     def validate(self, samples: FitSamples) -> None:
         check_samples(samples)
         check_directions(self.directions, samples)
+
+    def tensors(self, samples: FitSamples) -> Mapping[str, tuple[int, ...]]:
+        k = self.directions
+        return {"directions": (k, *samples.shape), "curvature": (k,), "residual": (k,)}
 
     def start(self, samples: FitSamples) -> FitState:
         dimension = math.prod(samples.shape)

@@ -7,11 +7,12 @@ files, Ray or where shards are computed; the same sums in the same order give th
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
 from advcore.classifier import Classifier
+from advcore.learnt import Declared
 from advcore.probes.probe import Batch
 from advcore.randomness import Randomness
 
@@ -64,6 +65,13 @@ class Fit(Protocol):
     def validate(self, samples: FitSamples) -> None:
         """Raise ValueError for what these settings cannot be learnt from."""
 
+    def tensors(self, samples: FitSamples) -> Mapping[str, tuple[int, ...]]:
+        """Return the shapes of the tensors that will be learnt, by name.
+
+        A study is checked by them before anything is learnt: whoever names the fit asks there for
+        what it needs. The last state has these tensors, and may have others beside.
+        """
+
     def start(self, samples: FitSamples) -> FitState:
         """Return the state before the first round."""
 
@@ -84,3 +92,30 @@ class Fit(Protocol):
 
     def after(self, samples: FitSamples, state: FitState, sums: Sums) -> FitState:
         """Return the next state from the sums of the round, added in float64."""
+
+
+@runtime_checkable
+class InNorm(Protocol):
+    """A fit that learns in a norm, in which what is compared with it is as long as it is."""
+
+    @property
+    def norm(self) -> str:
+        """The name of the norm."""
+
+
+def declared_by(fit: Fit, samples: FitSamples) -> Declared:
+    """Return what a fit says of itself before it is learnt."""
+    return Declared(dict(fit.tensors(samples)), fit.norm if isinstance(fit, InNorm) else None)
+
+
+def check_declared(fit: Fit, samples: FitSamples, state: FitState) -> None:
+    """Raise ValueError where a state that is done lacks tensors that the fit declares."""
+    if not state.done:
+        return
+    there = {name: tuple(tensor.shape) for name, tensor in state.tensors.items()}
+    for name, shape in fit.tensors(samples).items():
+        if there.get(name) != tuple(shape):
+            raise ValueError(
+                f"a fit must learn what it declares in tensors(); expected {name} of shape "
+                f"{tuple(shape)}, got {there.get(name, 'none')}"
+            )

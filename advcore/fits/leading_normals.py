@@ -1,7 +1,7 @@
 """Leading directions of minimal perturbations: the normals that samples share."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -75,6 +75,11 @@ class LeadingNormals:
         check_samples(samples)
         check_attacked(samples)
         check_directions(self.directions, samples)
+
+    def tensors(self, samples: FitSamples) -> Mapping[str, tuple[int, ...]]:
+        k = self.directions
+        directions = {"directions": (k, *samples.shape), "energy": (k,), "residual": (k,)}
+        return {**directions, "found": (), "median_distance": ()}
 
     def start(self, samples: FitSamples) -> FitState:
         dimension, count = math.prod(samples.shape), torch.tensor(samples.count)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from advcore.classifier import Classifier
-from advcore.fits.fit import Fit, FitSamples, FitState, Sums
+from advcore.fits.fit import Fit, FitSamples, FitState, Sums, check_declared
 from advcore.probes.probe import Batch
 from advcore.randomness import Randomness
 
@@ -119,7 +119,9 @@ def next_round(
         batch = batches[shard]
         noise = Randomness(samples.seed, batch.indices)
         adder.put(shard, fit.share(classifier, batch, state, noise))
-    return fit.after(samples, state, adder.sums())
+    after = fit.after(samples, state, adder.sums())
+    check_declared(fit, samples, after)
+    return after
 
 
 def _shapes(tensors: Sums) -> dict[str, tuple[int, ...]]:

@@ -1,6 +1,6 @@
 """The first universal perturbations: minimal perturbations added up, sample after sample."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -66,6 +66,9 @@ class Sequential:
 
     def validate(self, samples: FitSamples) -> None:
         check_samples(samples)
+
+    def tensors(self, samples: FitSamples) -> Mapping[str, tuple[int, ...]]:
+        return {"vector": samples.shape, "mean": samples.shape, "radius": (), "fooling": ()}
 
     def start(self, samples: FitSamples) -> FitState:
         return FitState(

@@ -1,6 +1,6 @@
 """Universal perturbations: one vector that changes the predictions of most samples."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -104,6 +104,9 @@ class Universal:
             raise ValueError(
                 f"target must be one of the classes 0 to {samples.classes - 1}; got {self.target}"
             )
+
+    def tensors(self, samples: FitSamples) -> Mapping[str, tuple[int, ...]]:
+        return {"vector": samples.shape, "mean": samples.shape, "radius": (), "fooling": ()}
 
     def start(self, samples: FitSamples) -> FitState:
         radius = torch.nan if isinstance(self.radius, Medians) else self.radius

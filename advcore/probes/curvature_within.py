@@ -1,7 +1,7 @@
 """Curvature of the loss along fitted directions, at samples of which they were not learnt."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +16,7 @@ from advcore.probes.probe import Batch, Summary, median
 from advcore.probes.shifted_vectors import random_points
 from advcore.probes.table import Table
 from advcore.randomness import Randomness
-from advcore.subspaces import check_directions, leading_directions
+from advcore.subspaces import check_directions, check_leading, leading_directions
 
 KINDS = ("subspace", "sphere")
 """The kinds of directions: the fitted ones, and random ones."""
@@ -56,6 +56,10 @@ class CurvatureWithin:
 
     def validate(self, shape: tuple[int, ...], classes: int) -> None:
         check_directions(shape, self.directions)
+        check_leading(self.fit, shape, self.directions)
+
+    def values(self) -> Mapping[str, Sequence[str | float]]:
+        return {"kind": KINDS}
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         inputs, shape = batch.inputs, tuple(batch.inputs.shape[1:])

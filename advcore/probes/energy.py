@@ -1,6 +1,6 @@
 """The share of perturbations that lies in a fitted subspace."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -16,7 +16,10 @@ from advcore.probes.margins import by_position
 from advcore.probes.probe import Batch, Curve, Summary, median
 from advcore.probes.table import Table
 from advcore.randomness import Randomness
-from advcore.subspaces import check_directions, leading_directions
+from advcore.subspaces import check_directions, check_leading, leading_directions
+
+DIRECTIONS = (10, 50)
+"""The numbers of directions when none are given."""
 
 
 @dataclass(frozen=True)
@@ -36,25 +39,44 @@ class Energy:
         subspace: fit with orthonormal `directions` (k, *shape), the leading one first.
         vectors: fit with a `vector` (*shape) or, if it has none, `directions`; the samples' minimal
             perturbations when not given.
-        directions: numbers m of directions, growing.
+        directions: numbers m of directions, growing; 10 and 50 when not given, or as many as
+            `subspace` has.
         attack: attack that finds the minimal perturbation: a minimal-norm l2 attack without a box.
     """
 
     subspace: Learnt
     vectors: Learnt | None = None
-    directions: tuple[int, ...] = (10, 50)
+    directions: tuple[int, ...] | None = None
     attack: Attack = field(default_factory=lambda: MinimalNorm(norm="l2", box=False))
 
     def __post_init__(self) -> None:
-        counts = list(self.directions)
-        if not counts or counts[0] < 1 or counts != sorted(set(counts)):
+        counts = None if self.directions is None else list(self.directions)
+        if counts is not None and (not counts or counts[0] < 1 or counts != sorted(set(counts))):
             raise ValueError(
                 f"directions must be a growing list of whole numbers from 1; got {counts}"
             )
         check_attack(self.attack)
 
     def validate(self, shape: tuple[int, ...], classes: int) -> None:
-        check_directions(shape, self.directions[-1])
+        check_directions(shape, self.numbers[-1])
+        check_leading(self.subspace, shape, self.numbers[-1])
+        if self.vectors is not None:
+            self._check_vectors(self.vectors, shape)
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The numbers m of directions."""
+        if self.directions is not None:
+            return self.directions
+        known = self.subspace.shape_of("directions")
+        most = DIRECTIONS[-1] if known is None else known[0]
+        return tuple(sorted({min(m, most) for m in DIRECTIONS}))
+
+    def settled(self, shape: tuple[int, ...]) -> "Energy":
+        return replace(self, directions=self.numbers)
+
+    def values(self) -> Mapping[str, Sequence[str | float]]:
+        return {"directions": self.numbers}
 
     def samples(self, batch: Batch) -> Batch:
         return batch if self.vectors is None else batch.drawn(1)
@@ -72,11 +94,12 @@ class Energy:
     def summarise(self, table: Table) -> Summary:
         if not len(table["sample"]):
             return Summary()
-        energy, chance = _by_count(table, "energy"), _by_count(table, "chance")[:, 0]
+        numbers, energy = _by_count(table, "energy")
+        chance = _by_count(table, "chance")[1][:, 0]
         middle = [median(own) for own in energy]
         means = energy.nanmean(1)
         scalars = {"found": (~energy[0].isnan()).double().mean().item()}
-        for m, own, mean, share in zip(self.directions, middle, means, chance, strict=True):
+        for m, own, mean, share in zip(numbers, middle, means, chance, strict=True):
             scalars |= {
                 f"median_energy/{m}": own,
                 f"mean_energy/{m}": mean.item(),
@@ -85,8 +108,8 @@ class Energy:
         return Summary(
             scalars=scalars,
             curves={
-                "median_energy": Curve(self.directions, middle),
-                "chance": Curve(self.directions, chance.tolist()),
+                "median_energy": Curve(numbers, middle),
+                "chance": Curve(numbers, chance.tolist()),
             },
             meanings=self._meanings(energy.shape[1]),
         )
@@ -95,26 +118,35 @@ class Energy:
         tables = {model: table for model, table in tables.items() if len(table["sample"])}
         if not tables:
             return []
-        m = torch.tensor(self.directions)
+        numbers, chance = _by_count(next(iter(tables.values())), "chance")
+        m = torch.tensor(numbers)
         series = [
             replace(medians(model, m, 100 * own[:, ~own[0].isnan()].mT), mark=place)
             for place, (model, table) in enumerate(tables.items())
-            for own in [_by_count(table, "energy")]
+            for own in [_by_count(table, "energy")[1]]
             if not own[0].isnan().all()
         ]
-        chance = 100 * _by_count(next(iter(tables.values())), "chance")[:, 0]
         return [
             Lines(
                 name="energy",
                 title="Energy in a fitted subspace",
                 x_label=f"leading directions m of the fit {self.subspace.family}",
                 y_label="energy ‖P v‖² / ‖v‖² (%)",
-                series=[*series, Series("random vectors, m / D", m, chance, thin=True)],
-                x_ticks=self.directions,
+                series=[*series, Series("random vectors, m / D", m, 100 * chance[:, 0], thin=True)],
+                x_ticks=numbers,
                 y_limits=(0, None),
                 note=f"Median over {self._what()}; its 95 % interval, faint between quartiles.",
             )
         ]
+
+    def _check_vectors(self, fit: Learnt, shape: tuple[int, ...]) -> None:
+        """Raise ValueError for a fit that has neither a vector nor directions, of such inputs."""
+        known = fit.shape_of("vector", "directions")
+        if known is not None and known[len(known) - len(shape) :] != tuple(shape):
+            raise ValueError(
+                f"the fit {fit.name} has vectors of inputs {known}; these are {tuple(shape)}: give "
+                "a fit of such inputs"
+            )
 
     def _of_fit(self, fit: Learnt, batch: Batch) -> Table:
         """Return the rows of the vectors of a fit, at one sample or none."""
@@ -130,14 +162,14 @@ class Energy:
 
     def _table(self, vectors: Tensor, samples: Tensor, numbers: Tensor) -> Table:
         """Return one row per m x vector of `vectors` `(n, *shape)`, NaN where there is none."""
-        shape, most = vectors.shape[1:], self.directions[-1]
+        shape, most = vectors.shape[1:], self.numbers[-1]
         basis = leading_directions(self.subspace, shape, most).flatten(1)
         flat = vectors.flatten(1).double()
         within = (L2.steepest(flat) @ basis.to(flat).mT).square().cumsum(1)
-        counts = torch.tensor(self.directions, device=within.device)
+        counts = torch.tensor(self.numbers, device=within.device)
         energy = within[:, counts - 1].mT.flatten()
         chance = (counts.double() / flat.shape[1]).repeat_interleave(len(flat))
-        times = len(self.directions)
+        times = len(self.numbers)
         return Table(
             {
                 "sample": samples.repeat(times),
@@ -170,6 +202,7 @@ class Energy:
         }
 
 
-def _by_count(table: Table, name: str) -> Tensor:
-    """Return a column by number of directions, `(directions, vectors)`."""
-    return by_position(table.numbers("directions"), table.numbers(name))[1]
+def _by_count(table: Table, name: str) -> tuple[list[int], Tensor]:
+    """Return the numbers of directions and a column by them, `(directions, vectors)`."""
+    numbers, values = by_position(table.numbers("directions"), table.numbers(name))
+    return numbers.tolist(), values

@@ -4,7 +4,7 @@ Source: Moosavi-Dezfooli et al. 2018.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,7 +20,7 @@ from advcore.probes.shifted_vectors import effects, random_points
 from advcore.probes.table import Table
 from advcore.randomness import Randomness
 from advcore.shares import wilson
-from advcore.subspaces import check_directions, leading_directions
+from advcore.subspaces import check_directions, check_leading, leading_directions
 
 KINDS = ("subspace", "sphere")
 """The kinds of random vectors: in the subspace, and in the whole space."""
@@ -65,6 +65,10 @@ class FooledWithin:
 
     def validate(self, shape: tuple[int, ...], classes: int) -> None:
         check_directions(shape, self.directions)
+        check_leading(self.fit, shape, self.directions)
+
+    def values(self) -> Mapping[str, Sequence[str | float]]:
+        return {"kind": KINDS, "norm": self.norms}
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         units = self._units(tuple(batch.inputs.shape[1:]), randomness.seed)

@@ -189,6 +189,25 @@ class Calibrated(Probe, Protocol):
         """
 
 
+@runtime_checkable
+class Settled(Probe, Protocol):
+    """A probe with settings that follow from its inputs and its fits where they are not given."""
+
+    def settled(self, shape: tuple[int, ...]) -> Probe:
+        """Return the probe with all its settings for inputs of a shape, as far as these follow.
+
+        Its fits are declared, or learnt. It is the probe itself where nothing is left to follow.
+        """
+
+
+@runtime_checkable
+class Indexed(Probe, Protocol):
+    """A probe whose settings fix the values of some columns, so that a claim can be checked."""
+
+    def values(self) -> Mapping[str, Sequence[str | float]]:
+        """Return all values that columns may have, by column; those that are measured stay out."""
+
+
 CALIBRATION = 512
 """Largest number of samples that calibrate a probe."""
 

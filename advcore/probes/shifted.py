@@ -1,7 +1,7 @@
 """One vector added to all samples: how many it fools (article, eq. 17 and Fig. 5)."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import get_args
 
 import torch
@@ -18,9 +18,12 @@ from advcore.norms import L2OrLinf, check_norm, norm_by_name
 from advcore.probes.charts import Chart
 from advcore.probes.probe import Batch, Summary
 from advcore.probes.shifted_summary import shifted_charts, summarise_shifted
-from advcore.probes.shifted_vectors import Control, effects, shifts
+from advcore.probes.shifted_vectors import MINUS, Control, check_fit, effects, shifts
 from advcore.probes.table import Table
 from advcore.randomness import Randomness
+
+SQUARES = (1, 2, 4, 7, 14)
+"""The sides of the chessboards' squares when none are given."""
 
 
 @dataclass(frozen=True)
@@ -46,19 +49,21 @@ class Shifted:
         fit: fit with a `vector` (*shape) and, for the control `mean`, the `mean` (*shape) of the
             inputs that it was learnt from.
         controls: kinds of vectors beside the learnt one.
-        squares: sides of the chessboards' squares, in pixels.
+        squares: sides of the chessboards' squares, in pixels; when not given those of 1, 2, 4, 7
+            and 14 that are smaller than the images.
         draws: number of random vectors, the same for all samples and models.
-        norm: norm in which all vectors are as long as the learnt one: that of the fit. Random
-            vectors are uniform on the sphere in l2, corners of the cube in linf.
+        norm: norm in which all vectors are as long as the learnt one; when not given that of the
+            fit, l2 of one that has none. Random vectors are uniform on the sphere in l2, corners of
+            the cube in linf.
         box: true to clip the shifted inputs to [0, 1], as the fit does if its own `box` is true: it
             shortens the vectors, those more that point out of the box more.
     """
 
     fit: Learnt
     controls: tuple[Control, ...] = get_args(Control)
-    squares: tuple[int, ...] = (1, 2, 4, 7, 14)
+    squares: tuple[int, ...] | None = None
     draws: int = 10
-    norm: L2OrLinf = "l2"
+    norm: L2OrLinf | None = None
     box: bool = True
 
     def __post_init__(self) -> None:
@@ -68,35 +73,64 @@ class Shifted:
                 f"controls must be some of {', '.join(known)}, each once; got "
                 f"{', '.join(self.controls)}"
             )
-        squares = list(self.squares)
-        if not squares or squares[0] < 1 or squares != sorted(set(squares)):
+        squares = None if self.squares is None else list(self.squares)
+        if squares is not None and (
+            not squares or squares[0] < 1 or squares != sorted(set(squares))
+        ):
             raise ValueError(
                 f"squares must be a growing list of whole numbers of pixels; got {squares}"
             )
         if self.draws < 1:
             raise ValueError(f"draws must be at least 1; got {self.draws}")
-        check_norm(self.norm, L2OrLinf)
+        if self.norm is not None:
+            check_norm(self.norm, L2OrLinf)
 
     def validate(self, shape: tuple[int, ...], classes: int) -> None:
-        if "chessboard" not in self.controls:
-            return
-        check_pictures(shape, "a chessboard (leave it out of controls)")
-        if self.squares[-1] >= max(shape[1:]):
-            raise ValueError(
-                f"squares must be smaller than the images, {shape[1]} x {shape[2]}, else there is "
-                f"one alone; got {self.squares[-1]}"
-            )
+        if "chessboard" in self.controls:
+            self._check_squares(shape)
+        check_fit(self.fit, "vector", shape)
+        if "mean" in self.controls:
+            check_fit(self.fit, "mean", shape)
+
+    def settled(self, shape: tuple[int, ...]) -> "Shifted":
+        fits = self.fit.declared
+        norm = self.norm or (fits.norm if fits and fits.norm in get_args(L2OrLinf) else "l2")
+        squares = self.squares
+        if squares is None:
+            side = max(shape[1:], default=0) if "chessboard" in self.controls else SQUARES[-1] + 1
+            squares = tuple(own for own in SQUARES if own < side) or SQUARES[:1]
+        return replace(self, squares=squares, norm=norm)  # type: ignore[arg-type]
+
+    def values(self) -> Mapping[str, Sequence[str | float]]:
+        names = {
+            "chessboard": [f"chessboard_{square}" for square in self.squares or SQUARES],
+            "constant": ["constant"],
+            "mean": ["mean"],
+        }
+        controls = [
+            f"{name}{sign}"
+            for kind, own in names.items()
+            if kind in self.controls
+            for name in own
+            for sign in ("", MINUS)
+        ]
+        sphere = ["sphere"] if "sphere" in self.controls else []
+        vectors = ["none", "learnt", f"learnt{MINUS}", *sphere, *(["control"] if controls else [])]
+        return {"vector": vectors, "control": ["", *controls]}
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         shape = tuple(batch.inputs.shape[1:])
+        whole = self.settled(shape)
+        assert whole.squares is not None
+        assert whole.norm is not None
         added = shifts(
-            self.fit, shape, self.controls, self.squares, self.draws, self.norm, randomness.seed
+            self.fit, shape, self.controls, whole.squares, self.draws, whole.norm, randomness.seed
         )
         with full_precision(), frozen(classifier), torch.no_grad():
             own = first_logits(classifier, batch.inputs).argmax(1)
             parts = [effects(classifier, batch, own, shift.vectors, self.box) for shift in added]
         fooled, correct, confidence = (torch.cat(part) for part in zip(*parts, strict=True))
-        size, count = norm_by_name(self.norm).size, len(own)
+        size, count = norm_by_name(whole.norm).size, len(own)
         norms = torch.stack([size(shift.vectors)[0] for shift in added])
         return Table(
             {
@@ -115,6 +149,15 @@ class Shifted:
 
     def charts(self, tables: Mapping[str, Table]) -> list[Chart]:
         return shifted_charts(tables, self.fit.family, self.norm, self.box)
+
+    def _check_squares(self, shape: tuple[int, ...]) -> None:
+        check_pictures(shape, "a chessboard (leave it out of controls)")
+        smaller = [square for square in self.squares or SQUARES if square < max(shape[1:])]
+        if self.squares is not None and len(smaller) < len(self.squares):
+            raise ValueError(
+                f"squares must be smaller than the images, {shape[1]} x {shape[2]}, else there is "
+                f"one alone; got {self.squares[-1]}: write squares: {smaller}, or leave it out"
+            )
 
 
 def _words(names: list[str], count: int) -> list[str]:

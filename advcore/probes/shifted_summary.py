@@ -46,7 +46,9 @@ def summarise_shifted(table: Table, fit: str, box: bool) -> Summary:
     )
 
 
-def shifted_charts(tables: Mapping[str, Table], fit: str, norm: str, box: bool) -> list[Chart]:
+def shifted_charts(
+    tables: Mapping[str, Table], fit: str, norm: str | None, box: bool
+) -> list[Chart]:
     """Return the chart of the fooling rates, for each vector with its opposite."""
     tables = {model: table for model, table in tables.items() if len(table["sample"])}
     names = dict.fromkeys(
@@ -64,11 +66,12 @@ def shifted_charts(tables: Mapping[str, Table], fit: str, norm: str, box: bool) 
     if not series:
         return []
     clipped = "clipped to [0, 1]" if box else "no box"
+    size = f"{norm} norm" if norm else "norm"
     return [
         Lines(
             name="fooled",
             title="Samples fooled by one vector for all",
-            x_label=f"vector added to all samples, {norm} norm of that of the fit {fit}",
+            x_label=f"vector added to all samples, {size} of that of the fit {fit}",
             y_label="changed predictions (%)",
             series=series,
             ticks=[name.replace("chessboard_", "chess-\nboard ") for name in names],

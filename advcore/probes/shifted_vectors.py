@@ -98,6 +98,25 @@ def effects(
     return fooled / len(vectors), correct / len(vectors), confidence / len(vectors)
 
 
+def check_fit(fit: Learnt, name: str, shape: tuple[int, ...]) -> None:
+    """Raise ValueError where a fit has no tensor of this name, or one of another shape.
+
+    It is asked for what it declares until it is learnt; of one that says nothing nothing is said.
+    """
+    shapes = fit.shapes
+    if name == "mean" and shapes is not None and name not in shapes:
+        raise ValueError(
+            f"the fit {fit.name} holds no mean of its inputs, which the control mean needs: leave "
+            "mean out of controls"
+        )
+    there = fit.shape_of(name)
+    if there is not None and there != tuple(shape):
+        raise ValueError(
+            f"{name} of the fit {fit.name} is of inputs {there}; these are {tuple(shape)}: give a "
+            "fit of such inputs"
+        )
+
+
 def _pictures(
     fit: Learnt, shape: tuple[int, ...], controls: tuple[Control, ...], squares: tuple[int, ...]
 ) -> Iterator[tuple[str, Tensor]]:
@@ -107,22 +126,13 @@ def _pictures(
     if "constant" in controls:
         yield "constant", torch.ones(1, *shape, dtype=torch.float64)
     if "mean" in controls:
-        if "mean" not in (fit.tensors or ()):
-            raise ValueError(
-                f"the fit {fit.name} holds no mean of its inputs, which the control mean needs: "
-                "leave mean out of controls"
-            )
         yield "mean", _of_fit(fit, "mean", shape)
 
 
 def _of_fit(fit: Learnt, name: str, shape: tuple[int, ...]) -> Tensor:
     """Return a tensor of the fit as `(1, *shape)`, finite and not 0."""
+    check_fit(fit, name, shape)
     tensor = fit[name].detach().cpu().double()
-    if tensor.shape != shape:
-        raise ValueError(
-            f"{name} of the fit {fit.name} is of inputs {tuple(tensor.shape)}; these are "
-            f"{tuple(shape)}: give a fit of such inputs"
-        )
     if not tensor.isfinite().all() or not tensor.any():
         raise ValueError(
             f"{name} of the fit {fit.name} must be finite and not 0, to have a size; look at the "

@@ -6,7 +6,13 @@ A subspace has `coordinates`, `lift` and `dim`.
 from advcore.subspaces.colour import Coloured, OneColour
 from advcore.subspaces.complements import Complement, Complements, complement
 from advcore.subspaces.dct import DCTBlock, DCTBlocks, DCTDiagonal, DCTGrid, dct_blocks, dct_grid
-from advcore.subspaces.fitted import Fitted, check_directions, check_family, leading_directions
+from advcore.subspaces.fitted import (
+    Fitted,
+    check_directions,
+    check_family,
+    check_leading,
+    leading_directions,
+)
 from advcore.subspaces.members import Grouped, Members
 from advcore.subspaces.random import RandomSubspaces, median_projection, random_spans
 from advcore.subspaces.spans import Span, principal_components, span
@@ -43,6 +49,7 @@ __all__ = [
     "Subspace",
     "check_directions",
     "check_family",
+    "check_leading",
     "complement",
     "dct_blocks",
     "dct_grid",

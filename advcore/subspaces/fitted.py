@@ -1,7 +1,9 @@
 """Subspaces that a fit learnt: of shared normals, of shared curved directions."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -49,16 +51,7 @@ def leading_directions(fit: Learnt, shape: tuple[int, ...], count: int) -> Tenso
     Raises ValueError where it has fewer, of another shape, or such as are not orthonormal.
     """
     directions = fit["directions"]
-    if directions.shape[1:] != shape:
-        raise ValueError(
-            f"the fit {fit.name} has directions of inputs {tuple(directions.shape[1:])}; these are "
-            f"{tuple(shape)}: give a fit of such inputs"
-        )
-    if len(directions) < count:
-        raise ValueError(
-            f"{count} directions of the fit {fit.name} are wanted, and it has {len(directions)}: "
-            "ask for fewer, or fit more"
-        )
+    check_leading(fit, shape, count)
     flat = directions[:count].flatten(1).double()
     error = (flat @ flat.mT - torch.eye(count, dtype=flat.dtype, device=flat.device)).abs().max()
     if not error <= ORTHONORMAL:
@@ -67,6 +60,26 @@ def leading_directions(fit: Learnt, shape: tuple[int, ...], count: int) -> Tenso
             f"{error.item():.2g}: ask for fewer where it found no more"
         )
     return directions[:count]
+
+
+def check_leading(fit: Learnt, shape: tuple[int, ...], count: int) -> None:
+    """Raise ValueError where a fit has not `count` directions of inputs of a shape.
+
+    It is asked for what it declares until it is learnt; of one that says nothing nothing is said.
+    """
+    there = fit.shape_of("directions")
+    if there is None:
+        return
+    if there[1:] != tuple(shape):
+        raise ValueError(
+            f"the fit {fit.name} has directions of inputs {there[1:]}; these are {tuple(shape)}: "
+            "give a fit of such inputs"
+        )
+    if there[0] < count:
+        raise ValueError(
+            f"{count} directions of the fit {fit.name} are wanted, and it has {there[0]}: ask for "
+            "fewer, or fit more"
+        )
 
 
 def check_directions(shape: tuple[int, ...], count: int, name: str = "directions") -> None:
@@ -80,7 +93,20 @@ def check_directions(shape: tuple[int, ...], count: int, name: str = "directions
 def check_family(family: FamilySpec, shape: tuple[int, ...]) -> None:
     """Raise ValueError where a family does not go with images of `shape` (C, H, W).
 
-    One of a fit whose tensors are not there yet is looked at once it is used.
+    One of a fit whose tensors are not there yet is looked at once it is used, but for the number of
+    directions that the fit declares.
     """
     if all(fit.tensors is not None for fit in learnt_in(family)):
         family(shape)
+        return
+    for own in _fitted_in(family):
+        check_leading(own.fit, shape, own.count * own.dim)
+
+
+def _fitted_in(family: Any) -> Iterator[Fitted]:
+    """Yield the families of fits that a family is, or is made of."""
+    if isinstance(family, Fitted):
+        yield family
+    elif is_dataclass(family):
+        for own in fields(family):
+            yield from _fitted_in(getattr(family, own.name))

@@ -30,7 +30,7 @@ def describe_dry_run(study: AnyStudy) -> str:
     store = store_to_read(location)
     fits: Collection[str] = ()
     if isinstance(own, GraphStudy):
-        check_products(own, layout, load)
+        layout = check_products(own, layout, load)
         products = Products(own, layout, load, location, lambda: store)
         products.settle_with_networks()
         fits, layout = products.fits, products.layout_so_far()

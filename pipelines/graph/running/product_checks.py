@@ -1,75 +1,161 @@
-"""Checks of derived data sets and fits before any work, with untrained networks and stand-ins."""
+"""Checks of derived data sets, fits and what names them before any work, with stand-ins."""
 
 from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
-from advcore.fits import FitSamples
-from advcore.learnt import learnt_in
-from advcore.pipelines.graph.layout import Layout, PlannedFit
+from advcore.fits import FITS, FitSamples, declared_by
+from advcore.learnt import Declared, Learnt, learnt_in, with_learnt
+from advcore.pipelines.graph.layout import DerivedData, Layout, Planned, PlannedFit
 from advcore.pipelines.graph.loader import Loader
+from advcore.pipelines.graph.running.fit_choices import check_with_fits, kinds_of_fits
 from advcore.pipelines.graph.settings import AnyStudy
 from advcore.pipelines.tracking.checkpoints import resolve_checkpoint
+from advcore.probes import Settled
 from advcore.workers.datasets import Dataset
-from advcore.workers.errors import USERS_ERRORS, InputError, named
+from advcore.workers.errors import named
+from advcore.workers.made import Making
 from advcore.workers.model_checks import check_box
 from advcore.workers.models import content_hash
 from advcore.workers.paths import expand_path
 from advcore.workers.shards import split
 
 
-def check_products(study: AnyStudy, layout: Layout, load: Loader) -> None:
-    """Check that derived data sets can be made and fits learnt. Raises InputError where not."""
-    for own in layout.derived.values():
-        if own.made is not None:
-            at, settings = f"data_sets.{own.label}", own.made.settings
-            source = load(layout.data[own.made.data])
-            check_box(at, settings, source)
-            _check_learnt(at, settings, own.made.data, layout, load)
-            classes = _classes(study, layout, load, own.made.network, source)
-            _validate(at, partial(settings.validate, source.shape, classes))
-    for fit in layout.fits.values():
-        at, source = f"fits.{fit.label}", load(layout.data[fit.data])
-        check_box(at, fit.settings, source)
-        _check_learnt(at, fit.settings, fit.data, layout, load)
-        classes = _classes(study, layout, load, fit.network, source)
-        samples = FitSamples(source.shape, classes, len(source), fit.seed)
-        _validate(at, partial(fit.settings.validate, samples))
-        _validate(at, partial(_check_shards, fit, samples))
-    for planned in layout.planned:
-        at = f"probes.{planned.probe}"
-        _check_learnt(at, planned.settings, planned.data, layout, load)
+def check_products(study: AnyStudy, layout: Layout, load: Loader) -> Layout:
+    """Check that derived data sets can be made, fits learnt, and fits used where they are named.
+
+    Return the layout in which the fits that are named have what they declare, and probes the
+    settings that follow from it. Raises InputError, with the place in the document.
+    """
+    checks = _Checks(study, layout, load)
+    fits = {label: checks.fit(own) for label, own in layout.fits.items()}
+    derived = {label: checks.derived(own) for label, own in layout.derived.items()}
+    planned = tuple(checks.planned(own) for own in layout.planned)
+    return replace(layout, fits=fits, derived=derived, planned=planned)
 
 
-def _check_learnt(at: str, settings: Any, data: str, layout: Layout, load: Loader) -> None:
-    """Raise InputError where settings name a fit of inputs of another shape."""
-    shape = load(layout.data[data]).shape
-    for fit in (layout.fits[own.name] for own in learnt_in(settings)):
-        learnt = load(layout.data[fit.data]).shape
+class _Checks:
+    """The checks of a layout's members, each after the fits that it names."""
+
+    def __init__(self, study: AnyStudy, layout: Layout, load: Loader) -> None:
+        self._study = study
+        self._layout = layout
+        self._load = load
+        self._declared: dict[str, Declared] = {}
+        self._known: dict[tuple[str, str], int] = {}
+
+    def fit(self, own: PlannedFit) -> PlannedFit:
+        """Return a fit that can be learnt, and note what it declares."""
+        at = f"fits.{own.label}"
+        check_box(at, own.settings, self._source(own.data))
+        samples = self._samples(own.network, own.data, own.seed)
+
+        def check(settings: Any) -> None:
+            settings.validate(samples)
+            declared_by(settings, samples)
+            settings.shards(settings.start(samples), len(split(samples.count, own.shard_size)))
+
+        settings = self._checked(at, own.settings, own.data, samples, check)
+        self._declared[own.label] = declared_by(settings, samples)
+        return replace(own, settings=settings)
+
+    def derived(self, own: DerivedData) -> DerivedData:
+        """Return a data set that can be made."""
+        if own.made is None:
+            return own
+        at, making = f"data_sets.{own.label}", own.made.settings
+        assert isinstance(making, Making)
+        check_box(at, making, self._source(own.made.data))
+        samples = self._samples(own.made.network, own.made.data)
+        made = self._checked(
+            at,
+            making.derivation,
+            own.made.data,
+            samples,
+            lambda settings: settings.validate(samples.shape, samples.classes),
+        )
+        return replace(own, made=replace(own.made, settings=Making(made)))
+
+    def planned(self, own: Planned) -> Planned:
+        """Return a measurement whose fits do, with the settings that follow from them."""
+        at, shape = f"probes.{own.probe}", self._source(own.data).shape
+        if not learnt_in(own.settings):
+            return replace(own, settings=_settled(own.settings, shape))
+        samples = self._samples(own.network, own.data)
+        settings = self._checked(
+            at,
+            own.settings,
+            own.data,
+            samples,
+            lambda settings: _settled(settings, shape).validate(shape, samples.classes),
+        )
+        return replace(own, settings=_settled(settings, shape))
+
+    def _checked(
+        self,
+        at: str,
+        settings: Any,
+        data: str,
+        samples: FitSamples,
+        check: Callable[[Any], None],
+    ) -> Any:
+        """Return settings that pass a check, with what their fits declare."""
+        settings = with_learnt(
+            settings, lambda one: replace(one, declared=self._declared[one.name])
+        )
+
+        def whole(tried: Any) -> None:
+            for one in learnt_in(tried):
+                self._check_shape(one, data)
+            check(tried)
+
+        names = [own.name for own in learnt_in(settings)]
+        own_kinds = {type(self._layout.fits[name].settings) for name in names}
+        kinds = kinds_of_fits(samples) if names else {}
+        check_with_fits(
+            at,
+            settings,
+            whole,
+            self._by_family(),
+            {kind: one for kind, one in kinds.items() if FITS[kind] not in own_kinds},
+        )
+        return settings
+
+    def _by_family(self) -> dict[str, Learnt]:
+        """Return the first fit of each family that is checked, by the family's name."""
+        found: dict[str, Learnt] = {}
+        for label, declared in self._declared.items():
+            own = Learnt(label, declared=declared)
+            found.setdefault(own.family, own)
+        return found
+
+    def _check_shape(self, one: Learnt, data: str) -> None:
+        """Raise ValueError for a fit of inputs of another shape."""
+        fit = self._layout.fits.get(one.name)
+        if fit is None:
+            return
+        learnt, shape = self._source(fit.data).shape, self._source(data).shape
         if learnt != shape:
-            raise InputError(
-                f"{at}: the fit {fit.label} is learnt of {fit.data}, inputs {learnt}, and used on "
+            raise ValueError(
+                f"the fit {fit.label} is learnt of {fit.data}, inputs {learnt}, and used on "
                 f"{data}, inputs {shape}: name a fit of such inputs"
             )
 
+    def _source(self, data: str) -> Dataset:
+        return self._load(self._layout.data[data])
 
-def _check_shards(fit: PlannedFit, samples: FitSamples) -> None:
-    """Raise ValueError where a fit does not work on so many shards."""
-    shards = len(split(samples.count, fit.shard_size))
-    fit.settings.shards(fit.settings.start(samples), shards)
+    def _samples(self, network: str, data: str, seed: int = 0) -> FitSamples:
+        """Return a data set without its pixels, with the number of a network's logits."""
+        source = self._source(data)
+        if (network, data) not in self._known:
+            out = expand_path(self._study.run.out).absolute()
+            with named(f"model {network}"):
+                uri = self._study.run.tracking_uri
+                spec = resolve_checkpoint(self._layout.networks[network], uri, out)
+                checked = self._load.check(f"model {network}", spec, content_hash(spec), source)
+            self._known[network, data] = checked.classes
+        return FitSamples(source.shape, self._known[network, data], len(source), seed)
 
 
-def _classes(study: AnyStudy, layout: Layout, load: Loader, label: str, dataset: Dataset) -> int:
-    """Return the number of a network's logits, from the first images of a data set."""
-    out = expand_path(study.run.out).absolute()
-    with named(f"model {label}"):
-        spec = resolve_checkpoint(layout.networks[label], study.run.tracking_uri, out)
-        return load.check(f"model {label}", spec, content_hash(spec), dataset).classes
-
-
-def _validate(at: str, validate: Callable[[], None]) -> None:
-    try:
-        validate()
-    except USERS_ERRORS as error:
-        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-        raise InputError(f"{at}: {kind}{error}") from error
+def _settled(settings: Any, shape: tuple[int, ...]) -> Any:
+    return settings.settled(shape) if isinstance(settings, Settled) else settings

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from advcore.fits import Fit, FitSamples
+from advcore.fits import VERSIONS, Fit, FitSamples
 from advcore.learnt import Learnt, learnt_in, with_learnt
 from advcore.pipelines.graph.collected_entries import derived_here
 from advcore.pipelines.graph.layout import DerivedData, Layout, Planned, PlannedFit
@@ -193,9 +193,11 @@ class Products:
             f"model {own.network}", network.model, network.model_hash, dataset
         )
         samples = FitSamples(dataset.shape, checked.classes, len(dataset), own.seed)
+        version = VERSIONS.get(type(settings), 1)
         settings_text = {
             "fit": settings_that_define_rows(settings, schema.unstructure(settings, Fit)),
             "shard_size": own.shard_size,
+            **({"version": version} if version > 1 else {}),
         }
         whole = Shard(0, len(dataset))
         dtype = self._study.run.dtype

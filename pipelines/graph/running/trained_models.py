@@ -49,8 +49,8 @@ def with_trained(
     study, layout = untrained(study, load)
     if isinstance(study, GraphStudy):
         if layout.trainings or layout.derived or layout.fits:
+            layout = check_products(study, layout, load)
             prepared = prepare_layout(study, layout, load)
-            check_products(study, layout, load)
             products = Products(study, layout, load, location, lambda: open_store(location))
             products.settle_with_networks()
             missing = products.unfinished

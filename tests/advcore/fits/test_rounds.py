@@ -21,6 +21,9 @@ class MeanImage:
         if samples.count < 1:
             raise ValueError("at least one sample")
 
+    def tensors(self, samples):
+        return {"mean": samples.shape}
+
     def start(self, samples):
         return FitState({"mean": torch.zeros(samples.shape)})
 

@@ -178,7 +178,7 @@ def test_what_cannot_be_measured_is_refused():
         ValueError, match=r"a chessboard \(leave it out of controls\) needs pictures"
     ):
         PROBE.validate((16,), 3)
-    replace(PROBE, controls=("sphere", "constant")).validate((16,), 3)
+    Shifted(Learnt("uap"), controls=("sphere", "constant")).validate((16,), 3)
     for tensors, match in (
         ({"radius": MEAN}, "the fit f has no 'vector'; it has radius"),
         ({"vector": VECTOR}, "the fit f holds no mean of its inputs, which the control mean needs"),
