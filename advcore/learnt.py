@@ -9,7 +9,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Declared:
-    """What is known of a fit before it is learnt.
+    """The shapes and the norm of a fit before it is learnt.
 
     Attributes:
         shapes: shapes of its tensors by name.

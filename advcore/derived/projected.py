@@ -49,13 +49,19 @@ class Projected:
             raise ValueError(f"directions must be 1 or more, or none; got {self.directions}")
 
     def validate(self, shape: tuple[int, ...], classes: int) -> None:
-        """Raise ValueError for more directions than an input has numbers."""
+        """Raise ValueError for more directions than an input has numbers, or the fit has.
+
+        Fits are asked for what they declare until they are learnt.
+        """
         numbers = torch.Size(shape).numel()
         if self.directions is not None and self.directions > numbers:
             raise ValueError(
                 f"directions must be at most the {numbers} numbers of an input {tuple(shape)}; got "
                 f"{self.directions}"
             )
+        self._count(shape)
+        if self.mean is not None:
+            _check_mean(self.mean, shape)
 
     def stays_in_box(self, inside: bool) -> bool:
         """Return whether it clips to the box."""
@@ -73,15 +79,23 @@ class Projected:
         kept = made.clamp(0, 1) if self.box else made
         return Made(kept, batch.labels, {"clipped": (made - kept).flatten(1).norm(dim=1)})
 
+    def _count(self, shape: tuple[int, ...]) -> int:
+        """The number of directions. Raises ValueError where the fit has fewer, of such inputs."""
+        there = self.fit.shape_of("directions")
+        wanted = self.directions or 1
+        if there is None:
+            return wanted
+        if there[1:] != tuple(shape) or wanted > there[0]:
+            raise ValueError(
+                f"the fit {self.fit.name} has directions {there}; at least {wanted} of inputs "
+                f"{tuple(shape)} are needed"
+            )
+        return self.directions or there[0]
+
     def _basis(self, inputs: Tensor) -> Tensor:
         """The directions that span the subspace, `(k, D)`."""
         found = self.fit["directions"].to(inputs)
-        count = len(found) if self.directions is None else self.directions
-        if found.shape[1:] != inputs.shape[1:] or count > len(found):
-            raise ValueError(
-                f"the fit {self.fit.name} has directions {tuple(found.shape)}; at least {count} of "
-                f"inputs {tuple(inputs.shape[1:])} are needed"
-            )
+        count = self._count(tuple(inputs.shape[1:]))
         basis = (found[:count] if self.order == "most" else found[len(found) - count :]).flatten(1)
         error = (basis @ basis.mT - torch.eye(count).to(basis)).abs().max().item()
         if not error <= ORTHONORMAL:
@@ -94,13 +108,23 @@ class Projected:
 
 def _mean(fit: Learnt, inputs: Tensor) -> Tensor:
     """Return the mean input `(D,)` that a fit has learnt."""
+    _check_mean(fit, tuple(inputs.shape[1:]))
     mean = fit["mean"].to(inputs)
     if mean.shape[1:] == inputs.shape[1:] and mean.dim() == inputs.dim():
         counts = fit["count"].to(inputs)
         mean = torch.einsum("k,k...->...", counts / counts.sum(), mean)
-    if mean.shape != inputs.shape[1:]:
-        raise ValueError(
-            f"the fit {fit.name} has a mean {tuple(mean.shape)}; one of inputs "
-            f"{tuple(inputs.shape[1:])} is needed"
-        )
     return mean.flatten()
+
+
+def _check_mean(fit: Learnt, shape: tuple[int, ...]) -> None:
+    """Raise ValueError for a fit without a mean of such inputs, or of each class of them."""
+    there = fit.shape_of("mean")
+    if there is None:
+        return
+    by_class = len(there) == len(shape) + 1 and there[1:] == tuple(shape)
+    if by_class:
+        fit.shape_of("count")
+    elif there != tuple(shape):
+        raise ValueError(
+            f"the fit {fit.name} has a mean {there}; one of inputs {tuple(shape)} is needed"
+        )

@@ -1,7 +1,7 @@
 """The message about a fit that does not do where it is named, with the fits that would."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from typing import Any
 
 from advcore.fits import FITS, FitSamples, declared_by
@@ -12,19 +12,32 @@ Check = Callable[[Any], None]
 """A check of settings, whose fits are declared; it raises what it refuses."""
 
 
-def check_with_fits(
-    at: str, settings: Any, check: Check, others: Mapping[str, Learnt], kinds: Mapping[str, Learnt]
-) -> None:
+@dataclass(frozen=True)
+class Choices:
+    """The fits that may stand in the place of another one.
+
+    Attributes:
+        others: other fits of the study by name.
+        kinds: fits as their kinds are unless changed, by kind.
+        own: kinds of the study's fits, by the label of the fit.
+    """
+
+    others: Mapping[str, Learnt]
+    kinds: Mapping[str, Learnt]
+    own: Mapping[str, str]
+
+
+def check_with_fits(at: str, settings: Any, check: Check, choices: Choices) -> None:
     """Run a check. Raises InputError for what it refuses, with its place and what would do.
 
-    Where another of the study's fits, `others` by name, passes in the place of one, the message has
-    that place and the names of those that pass; else those of `kinds`, by name.
+    Where others of the study's fits pass in the place of one, the message has that place and their
+    names; else the kinds that pass, unless its own is among them.
     """
     try:
         check(settings)
     except USERS_ERRORS as error:
         kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-        place, told = _advice(at, settings, check, others, kinds)
+        place, told = _advice(at, settings, check, choices)
         raise InputError(f"{place}: {kind}{error}{told}") from error
 
 
@@ -41,15 +54,13 @@ def _has_default(own: Field[Any]) -> bool:
     return own.default is not MISSING or own.default_factory is not MISSING
 
 
-def _advice(
-    at: str, settings: Any, check: Check, others: Mapping[str, Learnt], kinds: Mapping[str, Learnt]
-) -> tuple[str, str]:
+def _advice(at: str, settings: Any, check: Check, choices: Choices) -> tuple[str, str]:
     for place, own in _places(settings, at):
-        names = _passing(settings, own, check, others)
+        names = _passing(settings, own, check, choices.others)
         if names:
             return place, f"; of the fits of the study, {', '.join(names)} would do"
-        names = _passing(settings, own, check, kinds)
-        if names:
+        names = _passing(settings, own, check, choices.kinds)
+        if names and choices.own.get(own.name) not in names:
             return place, f"; a fit of kind {' or '.join(names)} would do"
     return at, ""
 
@@ -58,13 +69,16 @@ def _passing(settings: Any, own: Learnt, check: Check, others: Mapping[str, Lear
     """Return which fits pass the check in the place of one."""
     found = []
     for name, other in others.items():
-        tried = with_learnt(settings, lambda one, other=other: other if one == own else one)
         try:
-            check(tried)
+            check(_with(settings, own, other))
         except USERS_ERRORS:
             continue
         found.append(name)
     return found
+
+
+def _with(settings: Any, own: Learnt, other: Learnt) -> Any:
+    return with_learnt(settings, lambda one: other if one is own else one)
 
 
 def _places(settings: Any, at: str) -> Iterator[tuple[str, Learnt]]:

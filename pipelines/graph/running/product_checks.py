@@ -8,7 +8,7 @@ from advcore.fits import FITS, FitSamples, declared_by
 from advcore.learnt import Declared, Learnt, learnt_in, with_learnt
 from advcore.pipelines.graph.layout import DerivedData, Layout, Planned, PlannedFit
 from advcore.pipelines.graph.loader import Loader
-from advcore.pipelines.graph.running.fit_choices import check_with_fits, kinds_of_fits
+from advcore.pipelines.graph.running.fit_choices import Choices, check_with_fits, kinds_of_fits
 from advcore.pipelines.graph.settings import AnyStudy
 from advcore.pipelines.tracking.checkpoints import resolve_checkpoint
 from advcore.probes import Settled
@@ -109,16 +109,11 @@ class _Checks:
                 self._check_shape(one, data)
             check(tried)
 
-        names = [own.name for own in learnt_in(settings)]
-        own_kinds = {type(self._layout.fits[name].settings) for name in names}
-        kinds = kinds_of_fits(samples) if names else {}
-        check_with_fits(
-            at,
-            settings,
-            whole,
-            self._by_family(),
-            {kind: one for kind, one in kinds.items() if FITS[kind] not in own_kinds},
-        )
+        known = {cls: kind for kind, cls in FITS.items()}
+        fits = self._layout.fits.items()
+        own = {label: known.get(type(fit.settings), "") for label, fit in fits}
+        choices = Choices(self._by_family(), kinds_of_fits(samples), own)
+        check_with_fits(at, settings, whole, choices)
         return settings
 
     def _by_family(self) -> dict[str, Learnt]:

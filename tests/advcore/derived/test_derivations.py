@@ -239,7 +239,7 @@ def test_settings_that_project_onto_nothing():
         Projected(fitted(), directions=0)
     with pytest.raises(ValueError, match="at most the 16"):
         Projected(fitted(), directions=17).validate(SHAPE, 3)
-    Projected(fitted(), directions=16).validate(SHAPE, 3)
+    Projected(Learnt("normals"), directions=16).validate(SHAPE, 3)
     assert [Projected(fitted(), box=box).stays_in_box(True) for box in (True, False)] == [
         True,
         False,
