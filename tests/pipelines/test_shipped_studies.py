@@ -6,12 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
 from advcore.pipelines.graph.expanded_layout import graph_layout
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.running.driver import run_study
-from advcore.pipelines.graph.settings import GraphStudy, Study, read_study
+from advcore.pipelines.graph.settings import GraphStudy, read_study
 from advcore.pipelines.reports import figures
 from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.shipped import find, shipped_files
@@ -28,7 +27,9 @@ def test_each_reads(name: str) -> None:
         graph_layout(study, Loader())
 
 
-@pytest.mark.parametrize("name", ["fig3", "fig4", "fig5", "fig8", "eq21", "shared_directions"])
+@pytest.mark.parametrize(
+    "name", ["fig3", "fig4", "fig5", "fig8", "eq21", "shared_directions", "masked"]
+)
 def test_claims_of_graphs_have_their_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -38,17 +39,21 @@ def test_claims_of_graphs_have_their_numbers(
     """
     data = schema.load_yaml(find(name, "studies"))
     network = {"architecture": "perceptron", "width": 8}
-    data["axes"]["seed"] = 1
-    if "net" in data["axes"]:
-        data["axes"]["net"] = {"lenet": network, "perceptron": {**network, "width": 12}}
+    axes = data.setdefault("axes", {})
+    axes |= {"seed": 1} if "seed" in axes else {}
+    if "net" in axes:
+        axes["net"] = {"lenet": network, "perceptron": {**network, "width": 12}}
     for own in data["models"].values():
         own["recipe"] = {"base": "plain", "set": {"epochs": 1}}
-        own["network"] = "$net" if "net" in data["axes"] else network
+        own["network"] = "$net" if "net" in axes else network
     for entry, own in data["data_sets"].items():
         samples = None if entry == "train" else 30 if own.get("of") == "train" else 8
         own |= {"samples": samples, **({"skip": 30} if "skip" in own else {})}
     for own in data["probes"].values():
         own |= {"count": 2} if "count" in own else {}
+        own |= {"draws": 5} if own["kind"] == "noise" else {}
+        for attack in own.get("attacks", []):
+            attack |= {"steps": 2, "queries": 10} if attack["kind"] == "standard" else {}
     data["run"] = {"out": str(tmp_path), "track": False, "threads": 1}
     monkeypatch.setattr(
         figures, "save", lambda chart, folder, kind: folder / f"{chart.name}.{kind}"
@@ -57,17 +62,3 @@ def test_claims_of_graphs_have_their_numbers(
     missing = [own for own in claims.values() if isinstance(own, str)]
     assert len(missing) < len(claims)
     assert not [own for own in missing if not re.search("no number|not a number", own)]
-
-
-def test_masked_claims_have_their_numbers(place: Path) -> None:
-    """On networks of one epoch, with few queries: the numbers mean nothing, but all of them are
-    there.
-    """
-    data = schema.load_yaml(find("masked", "studies"))
-    recipe = schema.load_yaml(find("plain", "recipes"))
-    recipe["recipe"]["epochs"] = 1
-    (place / "quick.yaml").write_text(yaml.safe_dump(recipe))
-    data["train"] = dict.fromkeys(data["train"], "quick.yaml")
-    data["probes"]["robustness"]["attacks"][1] |= {"steps": 2, "queries": 10}
-    study = schema.structure(Study, schema.override(data, SMALL))
-    assert not [claim for claim in run_study(study).claims.values() if isinstance(claim, str)]
