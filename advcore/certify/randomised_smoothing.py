@@ -8,7 +8,7 @@ from torch import Tensor
 
 from advcore.certify.clopper_pearson import lower_bound
 from advcore.certify.noise_blocks import blocks_of, count_labels
-from advcore.classifier import Classifier, check_batch, first_logits
+from advcore.classifier import Classifier, check_batch, first_logits, frozen, take_rows
 from advcore.randomness import Randomness
 
 ABSTAINS = -1
@@ -68,7 +68,9 @@ def certify(
     check_batch(images)
     check_draws(sigma, selection, draws, alpha)
     randomness = randomness or Randomness(0, torch.arange(len(images), device=images.device))
-    classes = first_logits(classifier, images[:1]).shape[1]
+    with frozen(classifier):
+        first = take_rows(classifier, torch.zeros(1, dtype=torch.int64, device=images.device))
+        classes = first_logits(first, images[:1]).shape[1]
     chosen, counted = (
         count_labels(
             classifier, images, sigma, blocks_of(number), randomness.stream(stage), classes, rows

@@ -30,6 +30,7 @@ from advcore.probes.random_margins import RandomMargins
 from advcore.probes.robustness import Robustness
 from advcore.probes.shared_curvature import SharedCurvature
 from advcore.probes.shifted import Shifted
+from advcore.probes.smoothed import Smoothed
 from advcore.probes.table import Columns, Table
 from advcore.probes.transfer import Transfer
 
@@ -50,6 +51,7 @@ PROBES: dict[str, type] = {
     "energy": Energy,
     "boundary": Boundary,
     "landscape": Landscape,
+    "smoothed": Smoothed,
     "examples": Examples,
 }
 """The probes that a study can name by `kind`."""
@@ -89,6 +91,7 @@ __all__ = [
     "Settled",
     "SharedCurvature",
     "Shifted",
+    "Smoothed",
     "Summary",
     "Table",
     "Transfer",

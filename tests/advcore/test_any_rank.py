@@ -91,6 +91,7 @@ PROBES = {
     "random margins": probes.RandomMargins((1, 5)),
     "margins": probes.Margins(RandomSubspaces(count=2, dim=3)),
     "landscape": probes.Landscape(count=4, size=3),
+    "smoothed": probes.Smoothed(draws=50),
     "transfer": probes.Transfer(),
     "shifted": probes.Shifted(
         Learnt("fit", "key", {"vector": torch.full((16,), 0.1, dtype=torch.float64)}),

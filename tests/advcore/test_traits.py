@@ -41,6 +41,9 @@ SETTINGS = {
     "energy": probes.Energy(Learnt("some"), directions=(1, 3)),
     "boundary": probes.Boundary(top=2, bottom=2, steps=8, draws=3),
     "landscape": probes.Landscape(count=3, size=3),
+    "smoothed": probes.Smoothed(
+        draws=50, attack=DeepFool(norm="l2", box=False), attack_draws=3, alpha=0.01
+    ),
     "examples": probes.Examples(count=3),
     "eigenprofile": probes.Curvature(),
     "curvature at a step": probes.Curvature(
@@ -193,8 +196,8 @@ def check_probe(trait, name, probe, network, batch):
     probe.summarise(table)
 
 
-BLIND = (probes.FooledWithin, probes.Shifted)
-"""Probes that take no gradients."""
+BLIND = (probes.FooledWithin, probes.Shifted, probes.Smoothed)
+"""Probes that take no gradients, or none of samples that are wrong already, as these are."""
 
 NOT_CONTINUOUS = ("residual", "eigenvectors", "queries", "gradients", "variation", "disagreement")
 """Columns that say how a measurement went, or that may turn where eigenvalues are close."""

@@ -129,6 +129,13 @@ def test_a_draw_without_a_prediction_counts_for_no_class():
     assert (counts.sum(1) < 100).any()
 
 
+def test_the_network_is_held_in_evaluation_mode():
+    network = oracles.Moody().train()
+    before = oracles.state(network)
+    certify(network, oracles.images(3), draws=20)
+    assert oracles.state(network) == before
+
+
 @pytest.mark.parametrize(("draws", "radius"), [(1000, 2.463), (10_000, 3.199), (100_000, 3.811)])
 def test_largest_radius_is_that_of_equal_predictions(draws, radius):
     assert largest_radius(1.0, draws) == pytest.approx(radius, abs=5e-4)

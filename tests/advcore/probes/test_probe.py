@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from advcore import Randomness, probes
-from advcore.attacks import PGD, DeepFool
+from advcore.attacks import PGD, DeepFool, MinimalNorm
 from advcore.learnt import Learnt
 from advcore.randomness import drawn_places
 from advcore.subspaces import DCTDiagonal
@@ -47,6 +47,9 @@ PROBES = {
     "energy": probes.Energy(FIT, directions=(1, 4), attack=DeepFool(norm="l2", box=False)),
     "boundary": probes.Boundary(top=2, bottom=2, steps=8),
     "landscape": probes.Landscape(count=4, size=3),
+    "smoothed": probes.Smoothed(
+        draws=200, attack=MinimalNorm(norm="l2", box=False), attack_draws=4
+    ),
     "examples": probes.Examples(count=4),
 }
 BATCH = probes.Batch(oracles.images(6), torch.arange(6) % 4, torch.arange(6))
