@@ -10,6 +10,7 @@ from torch import Tensor
 
 from advcore.attacks import Attack, DeepFool, MinimalNorm, kind_and_norm
 from advcore.classifier import Classifier
+from advcore.counts import counted
 from advcore.margins import MarginStatus, check_attack, margins
 from advcore.probes.charts import Chart, Lines, medians
 from advcore.probes.probe import Batch, Curve, Summary
@@ -160,13 +161,13 @@ class Margins:
         loose = f"; {LOOSE}" if self.chosen == QUALITIES["fast"] else ""
         what = (
             "the l2 norm (pixels in [0, 1]) of the minimal perturbation inside the subspace, from "
-            f"the predicted label, without a box, by {kind_and_norm(self.chosen)}, over {count} "
-            f"samples; inf where none was found{loose}"
+            f"the predicted label, without a box, by {kind_and_norm(self.chosen)}, over "
+            f"{counted(count, 'sample')}; inf where none was found{loose}"
         )
         return {
             "found": (
-                f"share of {count} samples x subspaces in which a perturbation was found that "
-                "changes the predicted label"
+                f"share of {counted(count, 'sample')} x subspaces in which a perturbation was "
+                "found that changes the predicted label"
             ),
             "median_margin": f"median of {what}",
             "lower_quartile_margin": "lower quartile of the same norms (l2, pixels in [0, 1])",

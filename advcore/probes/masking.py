@@ -9,6 +9,7 @@ from torch import Tensor
 from advcore import norms
 from advcore.attacks import PGD, Attack
 from advcore.classifier import Classifier
+from advcore.counts import counted
 from advcore.gradient_masking import DRAWS, STEPS, ball_signs, gradient_signs
 from advcore.norms import NormName
 from advcore.probes.charts import Chart, Lines, Series, shares
@@ -145,7 +146,7 @@ class Masking:
         return attacked, noisy
 
     def _meanings(self, count: int) -> dict[str, str]:
-        after = f"share of {count} samples classified right (true label)"
+        after = f"share of {counted(count, 'sample')} classified right (true label)"
         return {
             "accuracy": f"{after}, without an attack",
             "accuracy/short_pgd": (

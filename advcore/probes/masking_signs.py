@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from advcore.counts import counted
 from advcore.probes.probe import Summary
 from advcore.probes.table import Table
 
@@ -51,7 +52,7 @@ def _samples(table: Table, right: Tensor) -> tuple[int, int]:
 
 
 def _meanings(right: int, count: int) -> dict[str, str]:
-    of = f"share of the {right} samples classified right of {count}"
+    of = f"share of the {counted(right, 'sample')} classified right of {count}"
     return {
         "zero_gradient": (
             f"{of}, at whose image the gradient of cross-entropy (true label) is exactly 0"

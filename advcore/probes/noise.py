@@ -12,6 +12,7 @@ from torch import Tensor
 
 from advcore.attacks import Attack, MinimalNorm, Status, kind_and_norm
 from advcore.classifier import Classifier
+from advcore.counts import counted
 from advcore.margins import check_attack, minimal_perturbations
 from advcore.noise_thresholds import implied_distance, noise_level
 from advcore.probes.charts import Chart, Lines, Series, shares
@@ -160,7 +161,7 @@ class Noise:
             f"the minimal l2 perturbation by {kind_and_norm(self.attack)}, from the predicted "
             "label, without a box"
         )
-        of = f"{count} samples"
+        of = counted(count, "sample")
         flip = "share of draws of Gaussian noise, not clipped, that change the predicted label"
         return {
             "found": f"share of {of} for which {by}, was found",

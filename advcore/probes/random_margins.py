@@ -12,6 +12,7 @@ from torch import Tensor
 
 from advcore.attacks import Attack, MinimalNorm, kind_and_norm
 from advcore.classifier import Classifier, full_precision, predict, take_rows
+from advcore.counts import counted
 from advcore.criteria import Untargeted
 from advcore.margins import check_attack, minimal_perturbations
 from advcore.probes.charts import Chart, Lines, Series, medians
@@ -146,13 +147,13 @@ class RandomMargins:
     def _meanings(self, count: int) -> dict[str, str]:
         what = (
             f"from the predicted label, without a box, by {kind_and_norm(self.attack)}, over "
-            f"{count} samples; inf where none"
+            f"{counted(count, 'sample')}; inf where none"
         )
         flat = "the median at a flat boundary that is as far in the whole space"
         return {
             "found": (
-                f"share of {count} samples x dimensions in which a perturbation was found "
-                "that changes the predicted label"
+                f"share of {counted(count, 'sample')} x dimensions in which a perturbation was "
+                "found that changes the predicted label"
             ),
             "median_distance": (
                 "median l2 norm (pixels in [0, 1]) of the minimal perturbation in random "

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from advcore.counts import counted
 from advcore.workers.datasets.dataset import Dataset
 from advcore.workers.errors import InputError
 
@@ -45,9 +46,9 @@ class Subset:
         samples = there if self.samples is None else self.samples
         if self.skip < 0 or not 0 < samples <= there:
             raise InputError(
-                f"a subset of {self.of} must have between 1 and {max(there, 0)} samples, of "
-                f"{len(rows)} there without the skipped ones (skip: {self.skip}); got samples: "
-                f"{samples}"
+                f"a subset of {self.of} must have between 1 and "
+                f"{counted(max(there, 0), 'sample')}, of {len(rows)} there without the "
+                f"skipped ones (skip: {self.skip}); got samples: {samples}"
             )
         if not 0 <= self.seed < 2**32:
             raise InputError(f"the seed of a subset must lie in 0..2^32-1; got {self.seed}")

@@ -4,6 +4,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
+from advcore.counts import counted
 from advcore.workers.datasets.arrays import digits, fashion_mnist, has_fashion_mnist, mnist5k
 from advcore.workers.datasets.dataset import Dataset, DataSpec
 from advcore.workers.datasets.numpy_files import npy, npz
@@ -144,7 +145,7 @@ def _selected(spec: DataSpec, samples: int) -> np.ndarray:
         return np.arange(samples, dtype=np.int64)
     if not 0 < spec.samples <= samples:
         raise InputError(
-            f"data set {spec.name} ({spec.split}) has {samples} samples; got samples: "
+            f"data set {spec.name} ({spec.split}) has {counted(samples, 'sample')}; got samples: "
             f"{spec.samples}"
         )
     if not 0 <= spec.seed < 2**32:

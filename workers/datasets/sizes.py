@@ -1,5 +1,7 @@
 """Words for the sizes of inputs: pictures, tables, sequences."""
 
+from advcore.counts import counted
+
 
 def is_picture(shape: tuple[int, ...]) -> bool:
     """Return whether inputs of a shape are pictures (channels, height, width)."""
@@ -12,7 +14,7 @@ def size_in_words(shape: tuple[int, ...]) -> str:
     The last one is a sequence of 12 places with 8 numbers each.
     """
     if len(shape) == 1:
-        return f"{shape[0]} features"
+        return counted(shape[0], "feature")
     return " x ".join(map(str, shape)) + (" (channels, height, width)" if is_picture(shape) else "")
 
 

@@ -2,25 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
 
 import numpy as np
 import torch
 
-from advcore.derived import Derivation
 from advcore.pipelines.graph.layout import DerivedData
 from advcore.pipelines.graph.notation.members import by_family
 from advcore.pipelines.graph.plan import Prepared
 from advcore.pipelines.graph.reporting.galleries import data_gallery, origins, root_rows
 from advcore.pipelines.graph.reporting.problems import Problems
-from advcore.pipelines.graph.reporting.settings_text import settings_line
+from advcore.pipelines.graph.reporting.settings_text import derived_line, how_derived
 from advcore.pipelines.reports import tables
 from advcore.pipelines.reports.escaping import in_markdown
 from advcore.pipelines.reports.outputs import Outputs
 from advcore.pipelines.reports.text import explanations, first_sentence
 from advcore.probes import Summary
-from advcore.workers.datasets.derived import Derived
-from advcore.workers.made import Making
 from advcore.workers.stores.store import Store
 
 FOLDER = "data_sets"
@@ -87,9 +83,8 @@ def _section(
     figures = outputs.draw(f"figures/{FOLDER}", drawn, prepared.study.run.figure_kinds)
     summaries = {label: Summary(own, meanings=MEANINGS) for label, own in numbers.items()}
     names = list(dict.fromkeys(name for own in numbers.values() for name in own))
-    settings, protocol = [_how(own) for own in members], _protocol(members[0])
-    line = settings_line(settings, protocol).replace("`", " ")
-    about = in_markdown(first_sentence(settings[0]))
+    line = derived_line(members).replace("`", " ")
+    about = in_markdown(first_sentence(how_derived(members[0])))
     parts = [
         f"### {family}",
         f"{about} Settings: `{line}`.".strip(),
@@ -99,15 +94,3 @@ def _section(
         *(f"![{family}](figures/{FOLDER}/{figure.name})" for figure in figures),
     ]
     return "\n\n".join(part for part in parts if part)
-
-
-def _how(own: DerivedData) -> Derived | Derivation:
-    """Return the settings by which a data set comes of others."""
-    if own.chosen is not None:
-        return own.chosen
-    assert own.made is not None
-    return cast(Making, own.made.settings).derivation
-
-
-def _protocol(own: DerivedData) -> type:
-    return Derived if own.chosen is not None else Derivation

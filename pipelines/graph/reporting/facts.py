@@ -15,6 +15,7 @@ import yaml
 
 from advcore.pipelines.graph.layout import Layout
 from advcore.pipelines.graph.plan import Prepared
+from advcore.pipelines.graph.reporting.settings_text import derived_line
 from advcore.pipelines.machine.environment import environment_tags
 from advcore.pipelines.reports.chance import Accuracy, accuracy_of
 from advcore.pipelines.reports.escaping import in_markdown
@@ -127,7 +128,7 @@ def _about(prepared: Prepared, words: Words) -> dict[str, str]:
         "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "rows": _rows(entries),
         "seed, precision, shard": (
-            f"{study.run.seed}, {study.run.dtype}, {study.run.shard_size} samples"
+            f"{study.run.seed}, {study.run.dtype}, {counted(study.run.shard_size, 'sample')}"
         ),
         **_data(prepared),
         "transforms": in_markdown(
@@ -155,11 +156,12 @@ def _data(prepared: Prepared) -> dict[str, str]:
 def _about_data(layout: Layout, name: str, data: Dataset) -> str:
     counts, spec = np.unique(data.labels, return_counts=True)[1], layout.data[name]
     selected = "all samples of the split" if spec.samples is None else f"drawn by seed {spec.seed}"
-    origin = (
-        f"{in_markdown(layout.origin(name))}: {len(data)} samples"
-        if name in layout.derived
-        else f"{in_markdown(spec.name)}, split {spec.split}: {len(data)} samples, {selected}"
-    )
+    samples = counted(len(data), "sample")
+    if name in layout.derived:
+        settings = derived_line([layout.derived[name]]).replace("`", " ")
+        origin = f"{in_markdown(layout.origin(name))}: {samples} (`{settings}`)"
+    else:
+        origin = f"{in_markdown(spec.name)}, split {spec.split}: {samples}, {selected}"
     return (
         f"{origin}; {size_in_words(data.shape)}; "
         f"{data.classes} classes, the most frequent {counts.max() / len(data):.1%}; sha256 "
