@@ -1,4 +1,7 @@
-"""Devices by name."""
+"""Devices by name, and the number of CPU threads."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -17,3 +20,14 @@ def resolve_device(name: str) -> torch.device:
             f"device must be cpu, cuda or auto, and cuda needs a GPU that torch sees; got {name!r}"
         )
     return torch.device(name)
+
+
+@contextmanager
+def threads_set(count: int) -> Iterator[None]:
+    """Set torch's thread count inside the block; restore it on exit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -18,6 +18,7 @@ from advcore.logit_gradients import differentiate
 from advcore.networks import NETWORKS
 from advcore.workers.datasets import Dataset, batch
 from advcore.workers.datasets.sizes import inputs_in_words, is_picture
+from advcore.workers.devices import threads_set
 from advcore.workers.errors import USERS_ERRORS, InputError, named
 from advcore.workers.models import ModelSpec, build
 from advcore.workers.shards import Shard
@@ -57,6 +58,7 @@ class Checked:
     warnings: Mapping[str, str]
 
 
+@threads_set(1)  # others cost more than they give on two images
 def check_model(name: str, spec: ModelSpec, dataset: Dataset) -> Checked:
     """Build a model and send the first images through it.
 

@@ -13,8 +13,10 @@ from advcore.classifier import Normalized
 from advcore.networks import NETWORKS, perceptron
 from advcore.networks.wrappers import ScaledLogits
 from advcore.workers.checkpoints import read_weights, save_checkpoint
+from advcore.workers.datasets import DataSpec, load
 from advcore.workers.errors import InputError
 from advcore.workers.files import check_writable
+from advcore.workers.model_checks import check_model
 from advcore.workers.models import ModelSpec, build, content_hash
 
 SPEC = ModelSpec("perceptron")
@@ -327,3 +329,21 @@ def test_a_wrapper_is_part_of_the_model_and_of_its_hash(tmp_path):
         content_hash(one) for one in (spec, scaled, replace(spec, wrapper=ScaledLogits(10.0)))
     ]
     assert len(set(hashes)) == 3
+
+
+def test_a_network_is_checked_with_one_thread_which_is_given_back(monkeypatch):
+    seen = []
+    before = torch.get_num_threads()
+    monkeypatch.setattr(
+        "advcore.workers.model_checks.build",
+        lambda spec: seen.append(torch.get_num_threads()) or build(spec),
+    )
+    torch.set_num_threads(2)
+    try:
+        data = load(DataSpec("digits", samples=3))
+        check_model("plain", replace(SPEC, arguments={"side": 8}), data)
+        with pytest.raises(InputError, match="plain does not fit"):
+            check_model("plain", replace(SPEC, arguments={"side": 9}), data)
+        assert (seen, torch.get_num_threads()) == ([1, 1], 2)
+    finally:
+        torch.set_num_threads(before)

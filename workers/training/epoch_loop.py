@@ -1,8 +1,7 @@
 """The epochs of a training, each saved, so that a killed training continues from its last one."""
 
 import json
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from advcore.training import Inputs, TrainingLoop, overfitting
 from advcore.training.state import prefixed, with_prefix
 from advcore.workers.checkpoints import bare_weights, read_metadata, read_tensors, save_tensors
 from advcore.workers.datasets import batch, inputs_of
-from advcore.workers.devices import resolve_device
+from advcore.workers.devices import resolve_device, threads_set
 from advcore.workers.files import atomic_write
 from advcore.workers.redaction import plain_without_secrets
 from advcore.workers.shards import Shard
@@ -201,14 +200,3 @@ def _hand_out(
     with atomic_write(folder / ABOUT) as unfinished:
         unfinished.write_text(json.dumps(about, indent=1))
     save_tensors(weights, folder / MODEL, make_card(about))
-
-
-@contextmanager
-def threads_set(count: int) -> Iterator[None]:
-    """Set torch's thread count inside the block; restore it on exit."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -8,7 +8,7 @@ from advcore.training import Validation
 from advcore.training.mixed_precision import check_precision
 from advcore.training.pictures import check_inputs
 from advcore.workers.datasets import Dataset
-from advcore.workers.devices import resolve_device
+from advcore.workers.devices import resolve_device, threads_set
 from advcore.workers.errors import InputError
 from advcore.workers.model_checks import check_box, check_model
 from advcore.workers.training.description import TrainingSpec
@@ -63,6 +63,7 @@ def with_samples(
     return Loaded(training, learnt, held_out, test, digest, identity, classes)
 
 
+@threads_set(1)
 def check_training(
     training: TrainingSpec, data: Dataset, test: Dataset | None, device: str = "auto"
 ) -> int:

@@ -165,9 +165,7 @@ def test_the_report_shows_what_was_made(out: Path) -> None:
     assert 0 < told["attacked"]["distance"] <= 1.0 + 1e-6
     assert "Made of: adversarial of some, made with plain seed=0." in text
     assert "- **data some**: subset of train: 60 samples (`{kind: subset, of: train, sample" in text
-    assert (
-        "- **data attacked**: adversarial of some, made with plain seed=0: 60 samples (`" in text
-    )
+    assert "- **data attacked**: adversarial of some, made with plain seed=0: 60 samples (`" in text
     assert "Settings: `{kind: shifted, fit: uap (one for each seed), " in text
     for name, drawn in {"attacked": True, "light": True, "some": False}.items():
         assert (f"![{name}](figures/data_sets/{name}.png)" in text) == drawn
