@@ -228,3 +228,19 @@ def test_plain_files_are_read_by_pandas_as_lists(tmp_path):
 def test_lists_of_another_program_are_vectors():
     table = pa.table({"v": pa.array([[1.0, 2.0], [3.0, 4.0]], pa.list_(pa.float32(), 2))})
     assert torch.equal(to_columns(["x"], [table])["v"], torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
+
+
+def test_what_a_killed_process_left_is_removed_a_day_later(tmp_path):
+    root = tmp_path / "store"
+    folder = root / "ab"
+    folder.mkdir(parents=True)
+    name = f".{KEY}.parquet.{'0f' * 16}"
+    left, fresh, own = folder / name, root / f".trial.{'1e' * 16}", folder / ".mine"
+    for file in (left, fresh, own):
+        file.touch()
+    for file in (left, own):
+        os.utime(file, (0, 0))
+    open_store(str(root))
+    assert not left.exists()
+    assert fresh.exists()
+    assert own.exists()

@@ -5,13 +5,14 @@ import shutil
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
 
 from advcore.probes.probe import Columns
 from advcore.workers.errors import InputError
-from advcore.workers.files import atomic_write
+from advcore.workers.files import atomic_write, remove_abandoned
 from advcore.workers.stores.rows import (
     ROWS,
     explain_read_errors,
@@ -109,6 +110,7 @@ def open_folder(root: Path, create: bool, write: bool = True) -> FolderStore:
         trial.write_text("rows of finished shards\n")
         if create:
             os.replace(trial, mark)
+            _remove_abandoned(root)
         else:
             trial.unlink()
     except OSError as error:
@@ -117,3 +119,10 @@ def open_folder(root: Path, create: bool, write: bool = True) -> FolderStore:
             "folder or free it"
         ) from error
     return FolderStore(root)
+
+
+@cache
+def _remove_abandoned(root: Path) -> None:
+    """Remove, once a process, what killed ones left of files in a store, by its own clock."""
+    folders = [root, *(path for path in root.iterdir() if path.is_dir())]
+    remove_abandoned(folders, (root / _MARK).stat().st_mtime)
