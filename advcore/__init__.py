@@ -29,12 +29,14 @@ if TYPE_CHECKING:
     )
     from advcore.classifier import Classifier, Normalized, frozen
     from advcore.criteria import Targeted, Untargeted
+    from advcore.hard_label import HardLabel
     from advcore.randomness import Randomness
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Classifier": "classifier",
+    "HardLabel": "hard_label",
     "Normalized": "classifier",
     "frozen": "classifier",
     "Randomness": "randomness",
@@ -45,6 +47,7 @@ _HOMES = {
 
 __all__ = [
     "Classifier",
+    "HardLabel",
     "Normalized",
     "Randomness",
     "Targeted",

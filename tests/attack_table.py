@@ -17,6 +17,7 @@ from advcore.attacks import (
     Bisected,
     CarliniWagner,
     DeepFool,
+    GeoDA,
     MinimalNorm,
     Restarts,
     Rounded,
@@ -77,7 +78,15 @@ ATTACKS = [
     Rounded(PGD(eps=0.1, steps=10)),
     Rounded(PGD(eps=0.4, norm="l2", steps=10), levels=64),
     Rounded(DeepFool(box=False)),
+    GeoDA(queries=150),
+    GeoDA(queries=150, norm="l1", noise="normal"),
+    GeoDA(queries=150, norm="linf"),
+    GeoDA(queries=150, band=3, step="circle"),
 ]
+DECISIONS = [attack for attack in ATTACKS if isinstance(attack, GeoDA)]
+"""Those that see labels alone."""
+GRADIENT_FREE = (Square, *{type(attack) for attack in DECISIONS})
+"""Those that see no gradients."""
 BUDGET = [attack for attack in ATTACKS if has_budget(attack)]
 MINIMAL = [attack for attack in ATTACKS if not has_budget(attack)]
 EXACT = [attack for attack in MINIMAL if isinstance(attack, DeepFool | MinimalNorm | Bisected)]

@@ -18,6 +18,7 @@ from advcore.attacks.deepfool import DeepFool
 from advcore.attacks.ensemble import StandardEnsemble
 from advcore.attacks.fgsm import FGSM
 from advcore.attacks.fmn import FMN
+from advcore.attacks.geoda import GeoDA
 from advcore.attacks.minimal_norm import MinimalNorm
 from advcore.attacks.pgd import PGD
 from advcore.attacks.restarts import Restarts
@@ -40,6 +41,7 @@ ATTACKS: dict[str, type] = {
     "deepfool": DeepFool,
     "ddn": DDN,
     "fmn": FMN,
+    "geoda": GeoDA,
     "carlini_wagner": CarliniWagner,
     "sparsefool": SparseFool,
     "minimal_norm": MinimalNorm,
@@ -74,6 +76,7 @@ __all__ = [
     "BudgetAttack",
     "CarliniWagner",
     "DeepFool",
+    "GeoDA",
     "MinimalNorm",
     "Restarts",
     "Rounded",

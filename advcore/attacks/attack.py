@@ -40,6 +40,9 @@ class Adversarial:
       found.
     - `status` `(B,)` int8: see `Status`.
     - `queries`, `gradients` `(B,)` int64: images sent forward, and backward passes, per sample.
+    - `trace` `(B, T, 2)`, of attacks of decisions, else None: numbers of queries, at most 32 and
+      log-spaced, and the shortest distance after as many (inf where none, 0 if already wrong).
+      Wrappers that change the images or join several results have none.
 
     Unpacks as `raw, clipped, success` for those who come from foolbox.
     """
@@ -50,6 +53,7 @@ class Adversarial:
     status: Tensor
     queries: Tensor
     gradients: Tensor
+    trace: Tensor | None = None
 
     def __iter__(self) -> Iterator[Tensor]:
         return iter((self.images, self.images.clamp(0, 1), self.found))
@@ -57,11 +61,13 @@ class Adversarial:
 
 @dataclass(frozen=True, eq=False)
 class SearchResult:
-    """The result of a search: images `(B, *shape)`, and its cost for each sample, `(B,)` each.
+    """The result of a search: `images` `(B, *shape)`, and its cost for each sample.
 
+    `queries`, `gradients` `(B,)` int64: see `Adversarial`.
     `logits` `(B, K)`: of a forward pass of exactly these images, where the search ends with one of
     every sample; None asks for it. `claimed` `(B,)` bool: which of them to verify, where the search
     saw that the criterion does not hold for the others; None asks for all.
+    `trace` `(B, T, 2)`: see `Adversarial`.
     """
 
     images: Tensor
@@ -69,6 +75,7 @@ class SearchResult:
     gradients: Tensor
     logits: Tensor | None = None
     claimed: Tensor | None = None
+    trace: Tensor | None = None
 
 
 class Attack(Protocol):

@@ -109,7 +109,13 @@ class Rounded(AroundOne):
         status[left] = Status.ROBUST if has_budget(self) else Status.FAILED
         distance = norm.size(rounded - images).masked_fill(~found, torch.inf)
         return replace(
-            result, images=rounded, found=found, distance=distance, status=status, queries=queries
+            result,
+            images=rounded,
+            found=found,
+            distance=distance,
+            status=status,
+            queries=queries,
+            trace=None,
         )
 
     def _nearest(self, clean: Tensor, way: Tensor) -> Tensor:

@@ -70,6 +70,7 @@ def solve(
         result, found = images.clone(), already.clone()
         queries = torch.ones(len(images), dtype=torch.int64, device=images.device)
         gradients = torch.zeros_like(queries)
+        trace = None
         if len(standing):
             own = take_rows(classifier, standing)
             radii = [] if radius is None else [radius[standing]]
@@ -79,6 +80,7 @@ def solve(
             result[standing] = tries.images
             queries[standing] += tries.queries
             gradients[standing] = tries.gradients
+            trace = _spread(tries.trace, standing, len(images))
             reached, claimed = (
                 tries.logits,
                 standing if tries.claimed is None else standing[tries.claimed],
@@ -94,4 +96,13 @@ def solve(
         already, Status.ALREADY_WRONG, torch.where(found, Status.BROKEN, not_found)
     ).to(torch.int8)
     distance = norm.size(result - images).masked_fill(~found, torch.inf)
-    return Adversarial(result, found, distance, status, queries, gradients)
+    return Adversarial(result, found, distance, status, queries, gradients, trace)
+
+
+def _spread(trace: Tensor | None, standing: Tensor, count: int) -> Tensor | None:
+    """Return the trace of `count` samples, from that of the `standing` ones; 0 for the others."""
+    if trace is None:
+        return None
+    whole = trace[:1].repeat(count, 1, 1)
+    whole[..., 1] = 0
+    return whole.index_copy(0, standing, trace)

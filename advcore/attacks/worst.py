@@ -137,4 +137,4 @@ def _put(result: Adversarial, part: Adversarial, index: Tensor) -> Adversarial:
         name: getattr(result, name).index_add(0, index, getattr(part, name))
         for name in ("queries", "gradients")
     }
-    return replace(result, **rows, **spent)
+    return replace(result, **rows, **spent, trace=None)

@@ -9,6 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from advcore.hard_label import HardLabel
 from advcore.smoothed_classifier import SmoothedClassifier, check_smoothing
 
 
@@ -87,6 +88,17 @@ class GaussianSmoothing:
         return SmoothedClassifier(network, self.sigma, self.draws, seed=self.seed)
 
 
+@dataclass(frozen=True)
+class LabelsAlone:
+    """The labels of the network, and neither logits nor gradients.
+
+    The logit is 1 for the label and -1 for all other classes; a backward pass fails.
+    """
+
+    def __call__(self, network: nn.Module, /) -> nn.Module:
+        return HardLabel(network)
+
+
 class _Times(nn.Module):
     def __init__(self, factor: float) -> None:
         super().__init__()
@@ -109,5 +121,6 @@ WRAPPERS: dict[str, type] = {
     "scaled_logits": ScaledLogits,
     "rounded_input": RoundedInput,
     "smoothed": GaussianSmoothing,
+    "hard_label": LabelsAlone,
 }
 """The wrappers that a study can name by `kind`."""

@@ -8,18 +8,20 @@ from dataclasses import replace
 import oracles
 import pytest
 import torch
-from attack_table import ATTACKS, run
+from attack_table import ATTACKS, DECISIONS, run
 from torch import Tensor, nn
 
 from advcore import Normalized, Randomness, Untargeted, probes, training
-from advcore.attacks import DeepFool, MinimalNorm, SparseFool, Square, StandardEnsemble
+from advcore.attacks import DeepFool, GeoDA, MinimalNorm, SparseFool, Square, StandardEnsemble
 from advcore.learnt import Learnt
 from advcore.probes import Batch
 from advcore.subspaces import DCTDiagonal, DCTGrid, OneColour, RandomSubspaces
 from advcore.training.training_loop import TrainingLoop
 
 SHAPES = {"table": (16,), "sequence": (2, 8)}
-PICTURES = {SparseFool(norm="pixels")}
+PICTURES = {SparseFool(norm="pixels")} | {
+    attack for attack in DECISIONS if getattr(attack, "band", None)
+}
 ANY = [
     attack
     for attack in ATTACKS
@@ -68,7 +70,7 @@ def test_distances_of_an_affine_classifier_far_outside_the_box(shape, norm, kind
 
 
 @pytest.mark.parametrize(
-    "attack", [Square(eps=0.1, queries=3), SparseFool(norm="pixels")], ids=repr
+    "attack", [Square(eps=0.1, queries=3), SparseFool(norm="pixels"), GeoDA(band=2)], ids=repr
 )
 def test_attacks_on_pixels(attack):
     with pytest.raises(

@@ -17,12 +17,14 @@ TREES = {
     if path.relative_to(ROOT).parts[0] not in ("workers", "pipelines")
 }
 
+TENSORS = {"Tensor", "Tensor | None"}
+
 
 def tensors(node: ast.ClassDef) -> list[str]:
-    """The fields of a class if all of them are tensors, else none."""
+    """The fields of a class if all of them are tensors, or None, else none."""
     fields = [own for own in node.body if isinstance(own, ast.AnnAssign)]
     kinds = {ast.unparse(own.annotation) for own in fields}
-    return [ast.unparse(own.target) for own in fields] if kinds == {"Tensor"} else []
+    return [ast.unparse(own.target) for own in fields] if "Tensor" in kinds <= TENSORS else []
 
 
 def records() -> Iterator[ast.ClassDef]:
