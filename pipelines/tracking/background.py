@@ -229,6 +229,10 @@ class BackgroundRun:
         """Return a run inside this one, which is opened later."""
         return BackgroundRun(self._ledger, lambda: self._own().child(key, name))
 
+    def other(self, run: str) -> Run:
+        """Return the run with this id, which is opened later."""
+        return BackgroundRun(self._ledger, lambda: self._own().other(run))
+
     def end(self, status: str = "FINISHED") -> None:
         """End the run, later."""
         self._ledger.put(lambda: self._own().end(status))

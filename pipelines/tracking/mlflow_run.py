@@ -26,6 +26,7 @@ from advcore.pipelines.tracking.record import (
     MetricCurve,
     Metrics,
     Model,
+    NullRun,
     Params,
     Run,
     Tags,
@@ -98,6 +99,17 @@ class MLflowRun:
     def child(self, key: str, name: str) -> Run:
         """Open a run inside this one: the one with this key, or a new one."""
         return open_run(self._client, self._experiment, key, name, {"mlflow.parentRunId": self.id})
+
+    def other(self, run: str) -> Run:
+        """Open the run with this id; one that keeps nothing if it is deleted or elsewhere."""
+        try:
+            found = self._client.ask("get_run", run)
+        except UnavailableError:
+            raise
+        except InputError:
+            return NullRun()
+        there = found.info.lifecycle_stage == "active"
+        return MLflowRun(self._client, found, fresh=False) if there else NullRun()
 
     def end(self, status: str = "FINISHED") -> None:
         """Set the final status."""

@@ -136,6 +136,9 @@ class Run(Protocol):
     def child(self, key: str, name: str) -> "Run":
         """Open a run inside this one: the one with this key, or a new one."""
 
+    def other(self, run: str) -> "Run":
+        """Open the run with this id; one that keeps nothing if there is none."""
+
     def end(self, status: str = "FINISHED") -> None:
         """Set the final status: FINISHED, FAILED or KILLED."""
 
@@ -160,6 +163,10 @@ class NullRun:
         """Do nothing."""
 
     def child(self, key: str, name: str) -> "Run":
+        """Return this run."""
+        return self
+
+    def other(self, run: str) -> "Run":
         """Return this run."""
         return self
 

@@ -32,6 +32,10 @@ class Flaky(NullRun):
         self._write("child", key, name)
         return self
 
+    def other(self, run: str) -> "Flaky":
+        self._write("other", run)
+        return self
+
     def end(self, status: str = "FINISHED") -> None:
         self._write("end", status)
 

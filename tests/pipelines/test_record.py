@@ -32,6 +32,7 @@ def test_the_null_tracker_keeps_nothing(tmp_path: Path) -> None:
     run.log(Text("a", "b.txt"))
     run.log(DatasetInput("a", "b", 1, (1, 2, 2)))
     assert isinstance(run.child("k", "n"), NullRun)
+    assert isinstance(run.other("id"), NullRun)
     run.end()
     assert not run.finished
     assert list(tmp_path.iterdir()) == []

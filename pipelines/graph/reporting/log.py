@@ -5,13 +5,8 @@ from collections.abc import Mapping
 from advcore.pipelines.claims import Measured
 from advcore.pipelines.claims.results import by_place, verdicts
 from advcore.pipelines.graph.plan import Prepared
-from advcore.pipelines.graph.reporting.log_products import (
-    coordinates,
-    input_of,
-    lineage,
-    log_fits,
-    log_made_data,
-)
+from advcore.pipelines.graph.reporting.log_lineage import input_of, lineage_of
+from advcore.pipelines.graph.reporting.log_products import coordinates, log_fits, log_made_data
 from advcore.pipelines.graph.reporting.report import Report, table_file
 from advcore.pipelines.graph.settings import GraphStudy
 from advcore.pipelines.machine.environment import environment_tags
@@ -99,12 +94,13 @@ def log_study_results(record: Run, prepared: Prepared, report: Report, seconds: 
     """Log the results: a child run per model x probe, and the files at the parent."""
     failed = {outcome.key for outcome in report.failures}
     environment = environment_tags()
-    fits = log_fits(record, prepared, report, environment)
+    lineage = lineage_of(prepared)
+    log_fits(record, lineage, report, environment)
     for (model, probe), tasks in prepared.tasks.items():
         child = record.child(f"{model}/{probe}", f"{model}/{probe}")
         child.start()
         _track_child(child, prepared, report, model, probe, environment)
-        for entry in lineage(prepared, prepared.measurements[model, probe].planned, fits):
+        for entry in lineage.entries(prepared.measurements[model, probe].planned):
             child.log(entry)
         child.end(
             "FAILED"
@@ -141,7 +137,10 @@ def log_study_results(record: Run, prepared: Prepared, report: Report, seconds: 
         )
     )
     log_made_data(record, report)
-    record.log(note((report.folder / "report.md").read_text(encoding="utf-8")))
+    text = (report.folder / "report.md").read_text(encoding="utf-8")
+    title, section, rest = text.partition("## ")
+    record.log(note(f"{title}{lineage.overview()}{section}{rest}"))
+    lineage.note_trainings(record)
     errors = [
         (
             f"{outcome.name} {outcome.key}, samples {outcome.samples}, handed out "
@@ -149,7 +148,7 @@ def log_study_results(record: Run, prepared: Prepared, report: Report, seconds: 
         )
         for outcome in report.failures
     ]
-    record.log(Tags({CHILDREN: str(len(prepared.tasks) + len(fits))}))
+    record.log(Tags({CHILDREN: str(len(prepared.tasks) + len(lineage.fits))}))
     told = shortened("\n\n".join([*errors, *report.problems]), FAILURES)
     record.log(Text(without_secrets(told) or "none\n", "failures.txt"))
 

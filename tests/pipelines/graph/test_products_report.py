@@ -201,6 +201,24 @@ def test_mlflow_leads_from_what_was_measured_to_all_that_it_comes_of(out: Path) 
     assert f"[uap seed=1](#/runs/{uap.info.run_id})" in shifted["mlflow.note.content"]
     assert light.data.tags["advcore.run.made_with.plain seed_0"] in ids
     assert light.data.tags["advcore.run.made_with.mean"] == runs["fit/mean"].info.run_id
+    told = light.data.tags["mlflow.note.content"].splitlines()
+    mean = f"[mean](#/runs/{runs['fit/mean'].info.run_id})"
+    assert f"- fit: {mean}" in told
+    assert any(own.startswith("- data: light (") for own in told)
+    assert f"    - made with: {mean}" in told
+    assert trained.data.tags["advcore.trained_as"] == "products: plain seed=1"
+    back = trained.data.tags["mlflow.note.content"]
+    assert f"plain seed=1 of study [products](#/runs/{runs['products'].info.run_id})" in back
+    assert "- trained on: train (digits train)" in back
+    about = runs["products"].data.tags["mlflow.note.content"]
+    model = trained.info.run_name
+    assert (
+        f"- [plain seed=1](#/runs/{trained.info.run_id}), registered as [{model}](#/models/{model})"
+        in about
+    )
+    assert f"- fit {mean}" in about
+    assert "## Derived data sets" in about
+    assert "![" not in about
     again = runs["fit/again"].data.tags
     assert again["advcore.run.fit.mean"] == runs["fit/mean"].info.run_id
     whole = runs["products"]
