@@ -286,6 +286,7 @@ class Transfer:
             x_label="factor by which the perturbation is lengthened",
             y_label="transfer rate (%)",
             series=series,
+            x_ticks=self.scales,
             y_limits=(0, 102),
             note=f"{self._note()} {BY_CHANCE if self.random else ''}Band: 95 % over samples "
             "(Wilson).",

@@ -45,7 +45,7 @@ def charts_over_seeds(name: str, members: Sequence[tuple[Planned, Columns]]) -> 
 def _with_fits_of_all(members: Sequence[tuple[Planned, Columns]]) -> list[tuple[Planned, Columns]]:
     """Return members whose fits have no seed in their names; nor other axes, if the network's."""
     all_own = all(
-        set(fit.name.split(" ")[1:]) <= set(planned.network.split(" "))
+        set(fit.name.split(" ")[1:]) <= {*planned.network.split(" "), f"model={planned.table}"}
         for planned, _ in members
         for fit in learnt_in(planned.settings)
     )

@@ -148,9 +148,9 @@ def test_a_network_without_a_seed_is_compared_with_one_seed_or_with_all(tmp_path
     with pytest.raises(InputError, match=message):
         describe_dry_run(study(raw))
     raw["probes"]["transfer"]["model"] = [{"of": "plain", "where": {"seed": 1}}, "lone"]
-    assert "Transfer of 3 models" in describe_dry_run(study(raw))
+    assert "transfer of 3 models" in describe_dry_run(study(raw))
     raw["probes"]["transfer"]["model"] = [{"of": "plain", "rename": {"seed": "begun"}}, "lone"]
-    assert "Transfer of 5 models" in describe_dry_run(study(raw))
+    assert "transfer of 5 models" in describe_dry_run(study(raw))
 
 
 def test_a_network_that_is_not_there_is_refused_before_any_training(tmp_path: Path) -> None:
@@ -158,3 +158,27 @@ def test_a_network_that_is_not_there_is_refused_before_any_training(tmp_path: Pa
     raw["probes"]["transfer"]["to"] = ["plain net=wide seed=0"]
     with pytest.raises(InputError, match="names the model 'plain net=wide seed=0', which is not"):
         describe_dry_run(study(raw))
+
+
+def test_a_fit_of_each_model_is_its_own(tmp_path: Path) -> None:
+    """Under `as: model` its label has the name of the network's entry: one figure for all."""
+    raw = document(tmp_path)
+    raw["claims"] = {}
+    raw["models"]["other"] = {**raw["models"]["lone"], "seed": "$seed"}
+    raw["models"]["lone"] = {**raw["models"]["lone"], "seed": "$seed"}
+    both = ["other", "lone"]
+    model = {"each": both, "as": "model"}
+    raw["fits"] = {"normals": {"kind": "normals", "model": model, "data": "test", "directions": 2}}
+    energy = {"kind": "energy", "data": "test", "subspace": "normals", "directions": [1, 2]}
+    raw["probes"]["energy"] = {**energy, "model": both}
+    columns = {
+        "sample": torch.tensor([0, 0]),
+        "vector": torch.tensor([0, 0]),
+        "directions": torch.tensor([1, 2]),
+        "energy": torch.tensor([0.5, 0.6]),
+        "chance": torch.tensor([0.1, 0.2]),
+    }
+    planned = [own for own in planned_of(study(raw)) if own.probe == "energy"]
+    (chart,) = charts_over_seeds("energy", [(own, columns) for own in planned])
+    assert isinstance(chart, Lines)
+    assert [own.label for own in chart.series] == [*both, "random vectors, m / D"]
