@@ -8,7 +8,7 @@ from advcore.pipelines.graph.reporting.report import Report
 from advcore.pipelines.reports import tables
 from advcore.pipelines.reports.escaping import visible
 from advcore.pipelines.sweep.report import SweepReport
-from advcore.pipelines.training.driver import Trained
+from advcore.pipelines.training.outcome import Trained
 from advcore.workers.counting import counted
 from advcore.workers.redaction import last_line
 

@@ -161,9 +161,9 @@ class TrainCommand:
 
     def __call__(self) -> int:
         """Train, print the result, and return the exit status."""
+        from advcore.pipelines.graph.running.training_alone import train
         from advcore.pipelines.printing import show_trained
         from advcore.pipelines.settings.schema import read
-        from advcore.pipelines.training.driver import train
         from advcore.pipelines.training.settings import Training
 
         result = train(replace(read(Training, self.recipe, "recipes", self.set), run=self.run))

@@ -5,7 +5,7 @@ import os
 import platform
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ from advcore.workers.models import ModelSpec, build, content_hash, with_local_ch
 from advcore.workers.probe_checks import Fingerprint, check_columns, check_untouched, fingerprint
 from advcore.workers.redaction import shortened, without_secrets
 from advcore.workers.shares import StateReader, compute_share
-from advcore.workers.slices import Slice, train_slice
+from advcore.workers.slices import Slice, train_epochs, train_slice
 from advcore.workers.stores.retries import with_store_retries
 from advcore.workers.stores.store import open_store
 from advcore.workers.tasks import Share, Task, TaskResult, Train, Work, index_ranges
@@ -108,6 +108,22 @@ class Worker:
             ended: Slice = train_slice(self._store, task, data, test, str(self._device))
         except USERS_ERRORS as raised:
             return self._failed(task, raised, start)
+        return self._trained(task, ended, start)
+
+    def train_whole(
+        self, task: Train, data: Dataset, test: Dataset | None
+    ) -> Generator[TaskResult]:
+        """Train to the end, with a result for each epoch; otherwise as `train`."""
+        start = time.perf_counter()
+        self._held.clear()
+        try:
+            for ended in train_epochs(self._store, task, data, test, str(self._device)):
+                yield self._trained(task, ended, start)
+                start = time.perf_counter()
+        except USERS_ERRORS as raised:
+            yield self._failed(task, raised, start)
+
+    def _trained(self, task: Train, ended: Slice, start: float) -> TaskResult:
         return TaskResult(
             task.key,
             task.name,

@@ -39,7 +39,7 @@ class Inline:
     ) -> Generator[TaskResult]:
         """One result for each key, in the order in which tasks are given and released.
 
-        Each slice of a training but the last gives one more.
+        Each epoch of a training but the last gives one more.
 
         Shards that are done stay done when the iterator is left early.
         """
@@ -62,15 +62,13 @@ class Inline:
 def _until_done(
     worker: Worker, task: Work, datasets: Mapping[str, Dataset]
 ) -> Generator[TaskResult, None, TaskResult]:
-    """Yield the result of a task, of a training that of each slice; return the last one."""
-    while True:
-        if isinstance(task, Train):
-            test = None if task.test is None else datasets[task.test]
-            result = worker.train(task, datasets[task.data], test)
-        elif isinstance(task, Share):
-            result = worker.share(task, datasets[task.data])
-        else:
-            result = worker.measure(task, datasets[task.data])
-        yield result
-        if result.done:
-            return result
+    """Yield the result of a task, of a training that of each epoch; return the last one."""
+    if isinstance(task, Train):
+        test = None if task.test is None else datasets[task.test]
+        for result in worker.train_whole(task, datasets[task.data], test):
+            yield result
+    elif isinstance(task, Share):
+        yield (result := worker.share(task, datasets[task.data]))
+    else:
+        yield (result := worker.measure(task, datasets[task.data]))
+    return result

@@ -6,7 +6,7 @@ of it, the network as a checkpoint and beside it what it came of.
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -39,7 +39,7 @@ state."""
 
 @dataclass(frozen=True)
 class Slice:
-    """The end of a slice.
+    """The end of a slice, or of an epoch.
 
     Attributes:
         epoch: number of epochs that there are.
@@ -55,14 +55,28 @@ class Slice:
 def train_slice(
     store: Store, task: Train, data: Dataset, test: Dataset | None, device: str
 ) -> Slice:
-    """Train for `task.seconds`, an epoch at least, or to the end; a finished one answers at once.
+    """Train for `task.seconds`, an epoch at least, or to the end, see `train_epochs`."""
+    end = time.monotonic() + task.seconds
+    made: list[Mapping[str, float]] = []
+    with closing(train_epochs(store, task, data, test, device)) as running:
+        for part in running:
+            made += part.metrics
+            if part.network or time.monotonic() >= end:
+                break
+    return replace(part, metrics=tuple(made))
+
+
+def train_epochs(
+    store: Store, task: Train, data: Dataset, test: Dataset | None, device: str
+) -> Generator[Slice]:
+    """Train to the end, a slice of each epoch; a finished training has one without epochs.
 
     Each epoch is in the store before the next one begins. Raises InputError for what cannot work,
     and FloatingPointError where the objective is no longer finite.
     """
-    if with_store_retries(lambda: store.has(task.key, NETWORK)) and not missing_epochs(store, task):
-        return _finished(store, task, ())
-    end = time.monotonic() + task.seconds
+    if is_stored(store, task):
+        yield _finished(store, task, ())
+        return
     ready = with_samples(
         replace(task.training, model=with_store_retries(lambda: first_model(task))),
         data,
@@ -70,25 +84,32 @@ def train_slice(
         task.digest,
         task.identity,
     )
+    last: tuple[Mapping[str, float], ...] = ()
     with scratch_folder() as folder:
         with_store_retries(lambda: store.fetch(task.key, PROGRESS, folder / STATE))
         history = read_history(ready, folder)
         if any(epoch <= len(history) for epoch in missing_epochs(store, task)):
             (folder / STATE).unlink(missing_ok=True)  # these epochs are over: once more from first
             history = []
-        made: list[dict[str, float]] = []
         with closing(run_epochs(ready, folder, device, task.threads, task.keep)) as running:
             for progress in running:
-                made.append(progress.metrics)
+                history.append(progress.metrics)
                 _put_epochs(store, task, folder)
-                if not is_over(ready.training, [*history, *made]):
+                if is_over(ready.training, history):
+                    last = (progress.metrics,)
+                else:
                     with_store_retries(lambda: store.put(task.key, PROGRESS, folder / STATE))
-                    if time.monotonic() >= end:
-                        return Slice(progress.epoch, tuple(made))
+                    yield Slice(progress.epoch, (progress.metrics,))
         with_store_retries(lambda: store.put(task.key, ORIGIN, folder / ABOUT))
         with_store_retries(lambda: store.put(task.key, NETWORK, folder / MODEL))
         with_store_retries(lambda: store.remove(task.key, PROGRESS))
-    return _finished(store, task, tuple(made))
+    yield _finished(store, task, last)
+
+
+def is_stored(store: Store, task: Train) -> bool:
+    """Return whether a training's network is in the store, and those of its epochs."""
+    there = with_store_retries(lambda: store.has(task.key, NETWORK))
+    return there and not missing_epochs(store, task)
 
 
 def epoch_ending(epoch: int) -> str:
@@ -141,11 +162,19 @@ def read_origin(store: Store, key: str) -> dict[str, Any]:
 
 def saved_epochs(store: Store, key: str) -> int:
     """Return the number of epochs in the state of a training that is not finished."""
+    return len(saved_history(store, key))
+
+
+def saved_history(store: Store, key: str) -> list[dict[str, float]]:
+    """Return the numbers of the epochs in the state of a training that is not finished."""
     with TemporaryDirectory() as name:
         file = Path(name) / STATE
         if not store.fetch(key, PROGRESS, file):
-            return 0
-        return len(json.loads(read_metadata(file)["advcore.state"])["history"])
+            return []
+        history: list[dict[str, float]] = json.loads(read_metadata(file)["advcore.state"])[
+            "history"
+        ]
+        return history
 
 
 def _finished(store: Store, task: Train, made: tuple[Mapping[str, float], ...]) -> Slice:

@@ -232,6 +232,5 @@ def _network(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _place(run: RunSettings) -> TrainSettings:
     """Return where a study's trainings run: threads and the folder of results are the study's."""
-    threads = run.threads if run.runner == "inline" else None
     names = ("out", "tracking_uri", "track", "tracking_wait")
-    return TrainSettings(threads=threads, **{name: getattr(run, name) for name in names})
+    return TrainSettings(threads=run.threads or 1, **{name: getattr(run, name) for name in names})

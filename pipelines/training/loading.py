@@ -1,12 +1,13 @@
 """The loading of a training: its settings as a description, its samples, checks before any work."""
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from advcore.pipelines.settings import schema
 from advcore.pipelines.training.settings import Training
 from advcore.workers.code import unseen_imports
-from advcore.workers.datasets import load
+from advcore.workers.datasets import Dataset, DataSpec, load
 from advcore.workers.models import ModelSpec
 from advcore.workers.training.description import TrainingSpec
 from advcore.workers.training.loading import Loaded, check_training, with_samples
@@ -15,12 +16,17 @@ TUNING = ("freeze", "head")
 """Settings that are told where they are set."""
 
 
-def load_training(training: Training, model: ModelSpec | None = None) -> Loaded:
+def load_training(
+    training: Training,
+    model: ModelSpec | None = None,
+    load: Callable[[DataSpec], Dataset] = load,
+) -> Loaded:
     """Load the samples and send two of them through the network.
 
     Raises InputError for whatever cannot work.
 
-    `model` is the training's own, where its checkpoint was fetched from elsewhere.
+    `model` is the training's own, where its checkpoint was fetched from elsewhere; `load` reads a
+    data set.
     """
     training.run.check()
     described = describe(training, model)

@@ -122,7 +122,9 @@ def only_checked(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "advcore.pipelines.graph.running.driver.run_study",
         checked(lambda study: (study.run.check(), prepare(study))),
     )
-    monkeypatch.setattr("advcore.pipelines.training.driver.train", checked(load_training))
+    monkeypatch.setattr(
+        "advcore.pipelines.graph.running.training_alone.train", checked(load_training)
+    )
     monkeypatch.setattr(
         "advcore.pipelines.sweep.driver.sweep",
         checked(

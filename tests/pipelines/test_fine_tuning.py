@@ -9,12 +9,12 @@ import torch
 import yaml
 
 from advcore.pipelines.cli import main
+from advcore.pipelines.graph.running.training_alone import train
 from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.shipped import find
 from advcore.pipelines.sweep.choice import check_metrics
 from advcore.pipelines.sweep.plan import check_trial_settings, plan_of
 from advcore.pipelines.sweep.settings import Sweep
-from advcore.pipelines.training.driver import train
 from advcore.pipelines.training.epoch_loop import epochs
 from advcore.pipelines.training.loading import load_training
 from advcore.pipelines.training.settings import Training

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from advcore.pipelines.graph.running.training_alone import train
 from advcore.pipelines.settings import schema
-from advcore.pipelines.training.driver import train
 from advcore.pipelines.training.settings import Training
 from advcore.training import Diagnosis
 from advcore.workers.checkpoints import read_metadata

@@ -13,9 +13,9 @@ from mlflow_store import client
 from torch import nn
 
 from advcore.pipelines.graph.plan import prepare
+from advcore.pipelines.graph.running.training_alone import train
 from advcore.pipelines.graph.settings import Study
 from advcore.pipelines.settings import schema
-from advcore.pipelines.training.driver import train
 from advcore.pipelines.training.epoch_loop import epochs
 from advcore.pipelines.training.settings import Training
 from advcore.workers.datasets import load

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from advcore.pipelines.graph.running.driver import run_study
+from advcore.pipelines.graph.running.training_alone import train
 from advcore.pipelines.graph.settings import Study
 from advcore.pipelines.settings import schema
-from advcore.pipelines.training.driver import train
 from advcore.pipelines.training.settings import Training
 from advcore.workers.errors import InputError
 

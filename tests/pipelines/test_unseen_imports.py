@@ -10,10 +10,10 @@ from studies import study_of
 from sweeps import sweep_of, tiny_sweep, with_term
 
 from advcore.pipelines.graph.running.driver import run_study
+from advcore.pipelines.graph.running.training_alone import train
 from advcore.pipelines.printing import render_report
 from advcore.pipelines.settings.schema import read
 from advcore.pipelines.sweep.driver import sweep
-from advcore.pipelines.training.driver import train
 from advcore.pipelines.training.settings import Training
 
 PROBE = """

@@ -9,6 +9,7 @@ import torch
 from tiny_probes import PLAIN, Look, tasks, training
 
 from advcore.training import Validation
+from advcore.workers.actor import Worker
 from advcore.workers.checkpoints import read_metadata, read_weights
 from advcore.workers.datasets import batch
 from advcore.workers.inline import Inline
@@ -32,10 +33,21 @@ def bytes_of(store, task):
         return file.read()
 
 
+def in_slices(location, task, dataset):
+    """The results of slices by a worker, as on Ray."""
+    open_store(location)
+    worker = Worker(location, 1, "cpu")
+    while True:
+        result = worker.train(task, dataset, None)
+        yield result
+        if result.done:
+            return
+
+
 def test_a_training_gives_a_result_a_slice_and_ends_as_in_one_go(dataset, tmp_path):
     whole, sliced = training(dataset), replace(training(dataset), seconds=0.0)
-    (once,) = Inline(str(tmp_path / "once"), 1).run([whole], {DATA: dataset})
-    slices = list(Inline(str(tmp_path / "slices"), 1).run([sliced], {DATA: dataset}))
+    (once,) = in_slices(str(tmp_path / "once"), whole, dataset)
+    slices = list(in_slices(str(tmp_path / "slices"), sliced, dataset))
     assert [(one.epoch, one.done, one.ok) for one in slices] == [
         (1, False, True),
         (2, False, True),
@@ -47,6 +59,20 @@ def test_a_training_gives_a_result_a_slice_and_ends_as_in_one_go(dataset, tmp_pa
     assert bytes_of(str(tmp_path / "slices"), sliced) == bytes_of(str(tmp_path / "once"), whole)
     assert slices[-1].network == once.network != ""
     assert {one.network for one in slices[:-1]} == {""}
+
+
+def test_in_this_process_a_training_gives_a_result_an_epoch_and_the_same_bits(dataset, tmp_path):
+    task, sliced = training(dataset), str(tmp_path / "slices")
+    results = list(Inline(str(tmp_path / "epochs"), 1).run([task], {DATA: dataset}))
+    assert [(one.epoch, one.done) for one in results] == [
+        (1, False),
+        (2, False),
+        (3, False),
+        (4, True),
+    ]
+    slices = list(in_slices(sliced, replace(task, seconds=0.0), dataset))
+    assert [one.metrics for one in results] == [one.metrics for one in slices]
+    assert bytes_of(str(tmp_path / "epochs"), task) == bytes_of(sliced, task)
 
 
 def test_it_is_the_same_training_as_in_a_folder(dataset, store, tmp_path):
@@ -62,7 +88,7 @@ def test_it_is_the_same_training_as_in_a_folder(dataset, store, tmp_path):
 
 def test_the_store_holds_a_state_until_the_network_is_there(dataset, store):
     task, place = replace(training(dataset), seconds=0.0), open_store(store)
-    running = Inline(store, 1).run([task], {DATA: dataset})
+    running = in_slices(store, task, dataset)
     for epoch in (1, 2, 3):
         next(running)
         assert place.has(task.key, PROGRESS)
@@ -81,8 +107,9 @@ def test_the_store_holds_a_state_until_the_network_is_there(dataset, store):
 
 def test_a_finished_one_answers_at_once_and_of_a_key_there_is_one(dataset, store):
     task = training(dataset)
-    (first,) = Inline(store, 1).run([task, task], {DATA: dataset})
+    *_, first = Inline(store, 1).run([task, task], {DATA: dataset})
     (again,) = Inline(store, 1).run([task], {DATA: dataset})
+    assert first.epoch == 4
     assert (again.ok, again.done, again.epoch, again.metrics) == (True, True, 4, ())
     assert again.network == first.network
 
@@ -90,10 +117,10 @@ def test_a_finished_one_answers_at_once_and_of_a_key_there_is_one(dataset, store
 def test_another_runner_goes_on_from_the_last_epoch(dataset, tmp_path):
     task = replace(training(dataset), seconds=0.0)
     left = str(tmp_path / "left")
-    running = Inline(left, 1).run([task], {DATA: dataset})
+    running = in_slices(left, task, dataset)
     told = [next(running), next(running)]
     running.close()
-    told += Inline(left, 1).run([task], {DATA: dataset})
+    told += in_slices(left, task, dataset)
     assert [one.epoch for one in told] == [1, 2, 3, 4]
     list(Inline(str(tmp_path / "whole"), 1).run([task], {DATA: dataset}))
     assert bytes_of(left, task) == bytes_of(str(tmp_path / "whole"), task)
@@ -112,7 +139,7 @@ def test_threads_are_of_the_training_and_restored(dataset, store):
 
 def test_each_epoch_is_tested_on_the_data_set_that_is_named(dataset, store):
     task = replace(training(dataset), data="learn", test="test")
-    (result,) = Inline(store, 1).run([task], {"learn": dataset, "test": dataset})
+    *_, result = Inline(store, 1).run([task], {"learn": dataset, "test": dataset})
     learnt = batch(dataset, Shard(0, len(dataset)))
     network = build(trained_model(open_store(store), task))
     assert result.metrics[-1]["test_accuracy"] == accuracy(network, learnt.inputs, learnt.labels)
@@ -134,7 +161,7 @@ def test_a_training_starts_from_the_network_of_another_and_releases_measuring(da
         return []
 
     results = list(Inline(store, 1).run([first], {DATA: dataset}, after))
-    assert [(result.key, result.ok) for result in results] == [
+    assert [(result.key, result.ok) for result in results if result.done] == [
         (first.key, True),
         (tuned.key, True),
         (looks[0].key, True),
@@ -156,16 +183,11 @@ def test_a_training_that_diverges_fails_and_keeps_what_was_made(dataset, store):
 
 def test_a_state_of_another_training_under_its_key_is_none(dataset, store):
     one = replace(training(dataset), seconds=0.0)
-    running = Inline(store, 1).run([one], {DATA: dataset})
+    running = in_slices(store, one, dataset)
     next(running)
     running.close()
     other = replace(training(dataset, seed=1), key=one.key, seconds=0.0)
-    assert [result.epoch for result in Inline(store, 1).run([other], {DATA: dataset})] == [
-        1,
-        2,
-        3,
-        4,
-    ]
+    assert [result.epoch for result in in_slices(store, other, dataset)] == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("ending", [NETWORK, PROGRESS])
@@ -195,7 +217,7 @@ def test_patience_ends_a_training_and_the_best_epoch_is_handed_out(dataset, stor
     settings = {**task.training.settings, "validation": {"samples": 8, "patience": 2}}
     spec = replace(task.training, validation=validation, settings=settings)
     task = replace(task, training=spec)
-    slices = list(Inline(store, 1).run([task], {DATA: dataset}))
+    slices = list(in_slices(store, task, dataset))
     ready = with_samples(spec, dataset, None, task.digest, task.identity)
     epochs = list(run_epochs(ready, tmp_path / "folder", "cpu", 1))
     assert [one.epoch for one in slices] == [one.epoch for one in epochs]
@@ -217,15 +239,15 @@ def test_a_new_last_layer_on_frozen_ones_in_slices(dataset, store, tmp_path):
     spec = replace(tuned.training, freeze=("*",), head="new")
     tuned = replace(tuned, training=spec, key=f"aa{tuned.key}", seconds=0.0)
     data = {"few": few, "all": dataset}
-    todo = [replace(first, data="few"), replace(tuned, data="all")]
-    results = list(Inline(store, 1).run(todo, data))
+    list(Inline(store, 1).run([replace(first, data="few")], data))
+    results = list(in_slices(store, tuned, dataset))
     assert all(result.ok for result in results), results[-1].error
-    assert [one.epoch for one in results if one.key == tuned.key] == [1, 2, 3, 4]
+    assert [one.epoch for one in results] == [1, 2, 3, 4]
     start, end = (read_weights(place.place_of(task.key, NETWORK)) for task in (first, tuned))
     *kept, weight, bias = start
     assert kept
     assert all(start[name].equal(end[name]) for name in kept)
     assert (len(start[weight]), len(end[weight]), len(end[bias])) == (9, 10, 10)
     whole = str(tmp_path / "whole")
-    list(Inline(whole, 1).run([replace(tuned, data="all", seconds=60.0)], data))
+    list(Inline(whole, 1).run([replace(tuned, data="all")], data))
     assert bytes_of(whole, tuned) == bytes_of(store, tuned)

@@ -14,7 +14,7 @@ from advcore.pipelines.graph.layout import DATA, Layout, Planned, PlannedFit
 from advcore.pipelines.graph.plan import Prepared
 from advcore.pipelines.reports.escaping import in_markdown
 from advcore.pipelines.tracking.record import DatasetInput, Entry, Run, Tags
-from advcore.pipelines.training.finished import RUN
+from advcore.pipelines.training.tracked import RUN
 from advcore.workers.datasets import Dataset, DataSpec
 from advcore.workers.models import ModelSpec
 from advcore.workers.paths import expand_path

@@ -1,16 +1,14 @@
 """A dry run: what a run would do, and how long it would take."""
 
-from collections.abc import Collection
-
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.plan import prepare_layout
 from advcore.pipelines.graph.running.driver import make_runner
-from advcore.pipelines.graph.running.estimates import estimate, pending
+from advcore.pipelines.graph.running.estimates import estimate
 from advcore.pipelines.graph.running.product_checks import check_products
 from advcore.pipelines.graph.running.products import Products
 from advcore.pipelines.graph.running.trained_models import untrained
 from advcore.pipelines.graph.running.tree import describe_tree
-from advcore.pipelines.graph.settings import AnyStudy, GraphStudy
+from advcore.pipelines.graph.settings import AnyStudy
 from advcore.workers.counting import counted
 from advcore.workers.paths import expand_path
 from advcore.workers.stores.store import resolved, store_to_read
@@ -28,18 +26,11 @@ def describe_dry_run(study: AnyStudy) -> str:
     load = Loader()
     own, layout = untrained(study, load)
     store = store_to_read(location)
-    fits: Collection[str] = ()
-    if isinstance(own, GraphStudy):
-        layout = check_products(own, layout, load)
-        products = Products(own, layout, load, location, lambda: store)
-        products.settle_with_networks()
-        fits, layout = products.fits, products.layout_so_far()
-        missing = products.unfinished
-    else:
-        missing = pending(layout.trainings)
-        for name, training in layout.trainings.items():
-            if name not in missing:
-                layout = layout.trained(name, str(training.checkpoint))
+    layout = check_products(own, layout, load)
+    products = Products(own, layout, load, location, lambda: store)
+    products.settle_with_networks()
+    fits, layout = products.fits, products.layout_so_far()
+    missing = products.unfinished
     prepared = prepare_layout(own, layout, load)
     keys = set(store.missing(task.key for task in prepared.all_tasks()))
     tasks = [task for task in prepared.all_tasks() if task.key in keys]

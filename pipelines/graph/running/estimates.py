@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from advcore.pipelines.graph.plan import Prepared
-from advcore.pipelines.graph.settings import AnyStudy, GraphStudy
+from advcore.pipelines.graph.settings import AnyStudy
 from advcore.pipelines.settings import schema
 from advcore.pipelines.training.settings import Training
 from advcore.probes import Probe
-from advcore.workers.checkpoints import read_metadata
 from advcore.workers.files import atomic_write
 from advcore.workers.keys import settings_that_define_rows
 from advcore.workers.tasks import Task, TaskResult
@@ -80,23 +79,12 @@ def estimate(
         sum(known[key] * samples[names] for names, key in keys.items() if key in known)
         / side_by_side
     )
-    training = sum(known.get(key, 0) for key in pending)
-    if isinstance(study, GraphStudy):
-        training /= side_by_side
+    training = sum(known.get(key, 0) for key in pending) / side_by_side
     return TimeEstimate(
         training + measuring,
         "from earlier measurements here",
         tuple(unknown),
     )
-
-
-def pending(trainings: Mapping[str, Training]) -> dict[str, Training]:
-    """Return the trainings whose checkpoint is not there."""
-    return {
-        name: own
-        for name, own in trainings.items()
-        if "advcore.training" not in read_metadata(own.checkpoint)
-    }
 
 
 def note_measuring(out: Path, prepared: Prepared, outcomes: Iterable[TaskResult]) -> None:

@@ -1,4 +1,4 @@
-"""The work of a graph: trainings, derived data and fits, and measuring beside them."""
+"""The work of a study: trainings, derived data and fits, and measuring beside them."""
 
 import sys
 from collections.abc import Sequence
@@ -12,8 +12,10 @@ from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.plan import prepare_layout
 from advcore.pipelines.graph.running.making import DataMaking, Fitting
 from advcore.pipelines.graph.running.products import Products
-from advcore.pipelines.graph.running.side_by_side import Trainings
-from advcore.pipelines.graph.settings import GraphStudy
+from advcore.pipelines.graph.running.side_by_side import Tell, Trainings
+from advcore.pipelines.graph.running.training_checks import check_trainings
+from advcore.pipelines.graph.running.training_jobs import raise_failure
+from advcore.pipelines.graph.settings import AnyStudy, Study
 from advcore.pipelines.tracking.checkpoints import upload_checkpoints
 from advcore.probes import Comparison
 from advcore.workers.datasets import Dataset
@@ -24,24 +26,26 @@ from advcore.workers.tasks import Runner, Task, TaskResult, Work
 
 
 class Execution:
-    """A graph on its way: what comes of what is released as soon as its inputs are there.
+    """A study on its way: what comes of what is released as soon as its inputs are there.
 
     `products` are what is there, `measured` the results of shards that were measured beside it.
     """
 
     def __init__(
         self,
-        study: GraphStudy,
+        study: AnyStudy,
         layout: Layout,
         load: Loader,
         location: str,
         locks: ExitStack,
+        tell: Tell,
     ) -> None:
         self.products = Products(study, layout, load, location, lambda: open_store(location))
         self.measured: list[TaskResult] = []
         self._study = study
         self._load = load
-        self._trainings = Trainings(study, self.products, load, locks)
+        classes = check_trainings(layout, load)
+        self._trainings = Trainings(self.products, load, locks, classes, tell)
         self._making = DataMaking(self.products)
         self._fitting = Fitting(self.products)
         self._waiting = [own for own in layout.planned if not isinstance(own.settings, Comparison)]
@@ -97,6 +101,7 @@ class Execution:
     def _see_data(self) -> None:
         for name in self.products.data - self._datasets.keys():
             self._datasets[name] = self._load(self.products.layout.data[name])
+        self._datasets |= self._trainings.datasets
 
     def _measurable(self) -> list[Task]:
         """Return the shards whose inputs came since the last call, if the store lacks them.
@@ -121,25 +126,32 @@ class Execution:
 
 
 def execute(
-    study: GraphStudy,
+    study: AnyStudy,
     layout: Layout,
     load: Loader,
     runner: Runner,
     location: str,
+    tell: Tell,
 ) -> tuple[Layout, list[TaskResult]]:
-    """Train, make and learn what a graph names, and measure beside it what is there.
+    """Train, make and learn what a study names, and measure beside it what is there.
 
     Return the layout with what is there, the results of the shards that were measured, and those
     of what failed; shards that failed are measured again later. What fails takes what is behind it
-    along, nothing else. `location` is the place of the store.
+    along, nothing else; but a study of the old form is left out whole where one of its trainings
+    fails, see `raise_failure`. `location` is the place of the store, `tell` is told of each trained
+    network.
 
     Raises InputError, before any work, for what cannot work, and where nothing is left.
     """
     with ExitStack() as locks:
-        execution = Execution(study, layout, load, location, locks)
+        execution = Execution(study, layout, load, location, locks, tell)
         first = execution.released()
+        if isinstance(study, Study):
+            raise_failure(execution.failed)
         if first:
             _collect(study.name, execution, runner, first)
+        if isinstance(study, Study):
+            raise_failure(execution.failed)
     left = execution.products.reported()
     if not left.planned:
         lines = [f"{own.name}: {last_line(own.error)}" for own in execution.failed]

@@ -1,103 +1,114 @@
-"""The trainings of a graph as tasks, side by side."""
+"""Trainings as tasks, side by side: those of a study, or one alone."""
 
 import hashlib
-import shutil
+import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from dataclasses import replace
+from functools import partial
 
-from advcore.pipelines.graph.layout import epoch_place
+from tqdm import tqdm
+
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.running.estimates import note_training
-from advcore.pipelines.graph.running.products import Products
-from advcore.pipelines.graph.running.training_checks import begun, check_trainings, is_trained
-from advcore.pipelines.graph.settings import AnyStudy
+from advcore.pipelines.graph.running.training_checks import is_trained
+from advcore.pipelines.graph.running.training_jobs import Job, Networks, fetch_network, make_job
 from advcore.pipelines.machine.lock import exclusive_lock
 from advcore.pipelines.tracking.checkpoints import upload_checkpoint
-from advcore.pipelines.training.finished import note_finished
-from advcore.pipelines.training.loading import describe
+from advcore.pipelines.training.outcome import Trained, read_trained, revealed
 from advcore.pipelines.training.settings import Training
-from advcore.workers.errors import InputError, named
-from advcore.workers.files import atomic_write
+from advcore.pipelines.training.tracked import TrainingRun, note_finished
+from advcore.workers.datasets import Dataset, DataSpec
+from advcore.workers.errors import InputError
+from advcore.workers.files import check_writable
 from advcore.workers.models import content_hash
-from advcore.workers.slices import NETWORK, ORIGIN, epoch_ending
-from advcore.workers.tasks import TaskResult, Train, Work
-from advcore.workers.training.loading import Loaded, check_training, with_samples
+from advcore.workers.slices import is_stored, saved_history
+from advcore.workers.stores.retries import with_store_retries
+from advcore.workers.tasks import TaskResult, Work
 
-
-@dataclass(frozen=True)
-class Job:
-    """A training as a task: its samples, and the names of the networks that come of it."""
-
-    training: Training
-    ready: Loaded
-    task: Train
-    labels: tuple[str, ...]
-
-    @property
-    def identity(self) -> str:
-        """The id of exactly this training."""
-        return self.ready.identity
+Tell = Callable[[str, Trained], None]
+"""Function that is told the label of each network once it is there."""
 
 
 class Trainings:
-    """The trainings of a study on their way.
+    """Trainings on their way.
 
     `products` have the weights of those that are finished; `failed` are the results of those that
-    failed.
+    failed; `datasets` are those of the tasks by name, beside those of the layout. `classes` are
+    the numbers of logits by the trainings' names, as far as they are known; `locks` hold until all
+    is done.
     """
 
     def __init__(
         self,
-        study: AnyStudy,
-        products: Products,
+        products: Networks,
         load: Loader,
         locks: ExitStack,
+        classes: Mapping[str, int],
+        tell: Tell,
     ) -> None:
         self.failed: list[TaskResult] = []
+        self.datasets: dict[str, Dataset] = {}
         self._products = products
-        self._threads = study.run.threads or 1
         self._load = load
         self._locks = locks
         self._jobs: dict[str, Job] = {}
         self._begun: set[str] = set()
         self._seconds: dict[str, float] = defaultdict(float)
-        self._classes = check_trainings(products.layout, load)
+        self._classes = classes
+        self._tell = tell
 
     def released(self) -> list[Work]:
         """Return the trainings whose data and first weights are there, and that were not begun.
 
-        A network that is there already, as the result of exactly its training, is taken as it is.
+        A network that is there already, as the result of exactly its training, is taken as it is,
+        from the store, too. Raises InputError where MLflow does not take the run of the first.
         """
         found: list[Work] = []
         while waiting := self._waiting():
             for name, labels in waiting.items():
                 self._begun.add(name)
-                training = self._products.layout.trainings[labels[0]]
                 try:
                     job = self._job(labels)
                     if is_trained(self._products.layout, labels[0], job.identity):
-                        self._take(job)
+                        self._take(job, True)
                         continue
-                    out = training.checkpoint.parents[1]
-                    self._locks.enter_context(exclusive_lock(out, "training", name))
+                    self._hold(job.training)
                 except InputError as error:
                     self._fail(labels[0], str(error))
                     continue
-                self._jobs[job.task.key] = job
-                first = upload_checkpoint(job.task.training.model, self._products.store())
-                found.append(replace(job.task, start=first.checkpoint))
+                if is_stored(self._products.store(), job.task):
+                    fetch_network(job, self._products.store())
+                    self._take(job, True)
+                else:
+                    found.append(self._begin(job))
         return found
 
-    def _fail(self, label: str, error: str) -> None:
-        self.failed.append(TaskResult(f"training {label}", label, False, 0, 0.0, error, ""))
+    def begun_with(self, key: str) -> int:
+        """Return the number of epochs that a training had when it was released."""
+        return self._jobs[key].before
 
     def progressed(self, result: TaskResult) -> None:
-        """Note the seconds of a slice."""
+        """Note the seconds and the epochs of a slice."""
         self._seconds[result.key] += result.seconds
+        job = self._jobs.get(result.key)
+        if job is None or not result.metrics:
+            return
+        earlier = job.history[: result.epoch - len(result.metrics)]
+        job.history = [*earlier, *result.metrics]
+        if job.run is None:
+            try:
+                self._open(job)
+            except InputError:  # told in the end, by whoever completes it
+                return
+        assert job.run is not None
+        job.run.epochs(result.metrics, len(earlier) + 1)
+        for kind, number, seen in revealed(job.history, len(earlier)):
+            job.run.overfitting(kind, number)
+            tqdm.write(
+                f"{kind} overfitting at epoch {number}, seen after epoch {seen}", file=sys.stderr
+            )
 
     def took(self, result: TaskResult) -> list[Work] | None:
         """Take the last result of a training; None where it is not of one."""
@@ -106,10 +117,14 @@ class Trainings:
             return None
         if not result.ok:
             self.failed.append(result)
+            if job.run is not None:
+                job.run.open.close()
             return []
-        self._fetch(job)
-        note_training(job.training.checkpoint.parents[1], job.training, self._seconds[result.key])
-        self._take(job)
+        fetch_network(job, self._products.store())
+        if not job.before:
+            out = job.training.checkpoint.parents[1]
+            note_training(out, job.training, self._seconds[result.key])
+        self._take(job, False)
         return []
 
     def _waiting(self) -> dict[str, list[str]]:
@@ -126,39 +141,54 @@ class Trainings:
         return waiting
 
     def _job(self, labels: Sequence[str]) -> Job:
-        layout, label = self._products.layout, labels[0]
-        training = begun(layout, label)
-        described, data = describe(training), self._load(training.data)
-        classes = self._classes.get(training.name, 0)
-        if not classes:
-            with named(f"models.{label}"):
-                classes = check_training(described, data, None, training.run.device)
-        identity = described.identity(data.digest)
-        ready = with_samples(described, data, None, data.digest, identity, classes)
-        key = hashlib.sha256(f"training {identity} {self._threads}".encode()).hexdigest()
-        name = next(own for own, spec in layout.data.items() if spec == training.data)
-        keep = tuple(sorted(set(layout.kept(training.name).values())))
-        task = Train(
-            key, label, described, data.digest, identity, name, threads=self._threads, keep=keep
-        )
-        return Job(training, ready, task, tuple(labels))
+        layout = self._products.layout
+        classes = self._classes.get(layout.trainings[labels[0]].name, 0)
+        return make_job(layout, labels, self._load, classes, self._named)
 
-    def _fetch(self, job: Job) -> None:
-        """Bring a finished network from the store into the folder of results."""
-        place = job.training.checkpoint
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory() as folder:
-            epochs = [(epoch_ending(own), epoch_place(place, own)) for own in job.task.keep]
-            networks = [*epochs, (ORIGIN, place.with_suffix(".json")), (NETWORK, place)]
-            for ending, target in networks:
-                file = Path(folder) / f"file{ending}"
-                self._products.store().fetch(job.task.key, ending, file)
-                with atomic_write(target) as unfinished:
-                    shutil.copyfile(file, unfinished)
+    def _named(self, spec: DataSpec) -> str:
+        """Return the name of a data set for tasks: the layout's, if it has one."""
+        for name, own in self._products.layout.data.items():
+            if own == spec:
+                return name
+        name = hashlib.sha256(repr(spec).encode()).hexdigest()
+        self.datasets[name] = self._load(spec)
+        return name
 
-    def _take(self, job: Job) -> None:
+    def _hold(self, training: Training) -> None:
+        """Lock a training and see whether its result can be written. Raises InputError."""
+        out = training.checkpoint.parents[1]
+        self._locks.enter_context(exclusive_lock(out, "training", training.name))
+        check_writable(training.checkpoint.parent)
+        if (out / "training" / training.name).is_dir():
+            print(
+                f"advcore: the epochs in {out / 'training' / training.name} are of an earlier "
+                "version and are not gone on with: they now lie in the store; that folder can go",
+                file=sys.stderr,
+            )
+
+    def _begin(self, job: Job) -> Work:
+        """Return the task of a training, whose earlier epochs are noted."""
+        store = self._products.store()
+        job.history = [*with_store_retries(partial(saved_history, store, job.task.key))]
+        job.before = len(job.history)
+        if not self._jobs:
+            self._open(job)
+        self._jobs[job.task.key] = job
+        first = upload_checkpoint(job.task.training.model, store)
+        return replace(job.task, start=first.checkpoint)
+
+    def _open(self, job: Job) -> None:
+        """Open the run of a training in MLflow, which has all epochs so far then."""
+        job.run = TrainingRun(job.training, job.ready)
+        self._locks.push(job.run.open)
+        job.run.epochs(job.history)
+
+    def _fail(self, label: str, error: str) -> None:
+        self.failed.append(TaskResult(f"training {label}", label, False, 0, 0.0, error, ""))
+
+    def _take(self, job: Job, already: bool) -> None:
         """Take a network that is there, and complete its run in MLflow."""
-        note_finished(job.training, job.ready)
+        unlogged = note_finished(job.training, job.ready, job.run)
         layout = self._products.layout
         for label in job.labels:
             layout = layout.trained(label, str(job.training.checkpoint))
@@ -168,5 +198,10 @@ class Trainings:
         except InputError as error:  # it may give NaN
             self._fail(label, str(error))
             return
+        place = job.training.checkpoint
+        trained = (
+            Trained(place, True, unlogged=unlogged) if already else read_trained(place, unlogged)
+        )
         for label in job.labels:
             self._products.take_training(label)
+            self._tell(label, trained)

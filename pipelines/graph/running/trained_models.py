@@ -2,25 +2,26 @@
 
 import re
 import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
+from tqdm import tqdm
 
 from advcore.pipelines.graph.entries import TrainedModel, model_of
 from advcore.pipelines.graph.expanded_layout import graph_layout, members_of
 from advcore.pipelines.graph.layout import Layout, layout_of
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.plan import Prepared, prepare_layout
-from advcore.pipelines.graph.running.estimates import note_training, pending
 from advcore.pipelines.graph.running.execution import execute
 from advcore.pipelines.graph.running.product_checks import check_products
 from advcore.pipelines.graph.running.products import Products
 from advcore.pipelines.graph.settings import AnyStudy, GraphStudy, Study
 from advcore.pipelines.settings.schema import read
-from advcore.pipelines.training.driver import train
+from advcore.pipelines.training.loading import warn_of_unseen
+from advcore.pipelines.training.outcome import Trained
 from advcore.pipelines.training.settings import Training
 from advcore.workers.datasets import Dataset, DataSpec, same_images
 from advcore.workers.errors import InputError
@@ -39,33 +40,28 @@ def with_trained(
 ) -> tuple[AnyStudy, Layout, list[TaskResult]]:
     """Train the networks of a study, and return it with its layout, in which all are there.
 
-    Those of a graph are trained side by side on the runner, and shards are measured beside it,
-    whose results come third; those of the old form are trained here, one after the other.
+    They are trained side by side on the runner, and shards are measured beside it, whose results
+    come third.
 
     In the old form a recipe's training and test data become those splits of the study's data set,
     where that is another one; the checkpoint then bears its name too. Raises InputError for what
     cannot work before the first training: all is checked with the untrained networks.
     """
     study, layout = untrained(study, load)
+    if layout.trainings or layout.derived or layout.fits:
+        layout = check_products(study, layout, load)
+        prepared = prepare_layout(study, layout, load)
+        products = Products(study, layout, load, location, lambda: open_store(location))
+        products.settle_with_networks()
+        if products.unfinished:
+            tell(prepared, products.unfinished)
     if isinstance(study, GraphStudy):
-        if layout.trainings or layout.derived or layout.fits:
-            layout = check_products(study, layout, load)
-            prepared = prepare_layout(study, layout, load)
-            products = Products(study, layout, load, location, lambda: open_store(location))
-            products.settle_with_networks()
-            missing = products.unfinished
-            if missing:
-                tell(prepared, missing)
-        layout, measured = execute(study, layout, load, runner, location)
+        layout, measured = execute(study, layout, load, runner, location, _say_unlogged)
         return study, layout, measured
-    if layout.trainings:
-        prepared, missing = prepare_layout(study, layout, load), pending(layout.trainings)
-        if missing:
-            tell(prepared, missing)
-    for name, training in layout.trainings.items():
-        layout = layout.trained(name, str(_trained(name, training)))
+    warn_of_unseen(*layout.trainings.values())
+    layout, measured = execute(study, layout, load, runner, location, _say)
     models = {**study.models, **{name: layout.networks[name] for name in layout.trainings}}
-    return replace(study, models=models, train={}, wrappers={}), layout, []
+    return replace(study, models=models, train={}, wrappers={}), layout, measured
 
 
 def recipes_of(study: AnyStudy) -> list[str]:
@@ -90,6 +86,7 @@ def untrained(study: AnyStudy, load: Loader) -> tuple[AnyStudy, Layout]:
     trainings = {
         name: _training(study, recipe, dataset, load) for name, recipe in study.train.items()
     }
+    _check_names(trainings)
     learnt = {
         name: training.data.transform
         for name, training in trainings.items()
@@ -99,39 +96,44 @@ def untrained(study: AnyStudy, load: Loader) -> tuple[AnyStudy, Layout]:
     return study, layout_of(study, trainings)
 
 
-def _trained(name: str, training: Training) -> Path:
-    """Train unless the checkpoint is there, and return its path."""
-    out = training.checkpoint.parents[1]
-    begun, start = (out / "training" / training.name).exists(), time.perf_counter()
-    result = train(training)
-    if not begun and not result.already:
-        note_training(out, training, time.perf_counter() - start)
-    print(
-        f"{name}: {'already trained' if result.already else 'trained'}, {result.checkpoint}",
-        file=sys.stderr,
-    )
+def _say(name: str, result: Trained) -> None:
+    """Tell of a network that is there."""
+    there = "already trained" if result.already else "trained"
+    tqdm.write(f"{name}: {there}, {result.checkpoint}", file=sys.stderr)
+    _say_unlogged(name, result)
+
+
+def _say_unlogged(name: str, result: Trained) -> None:
+    """Tell what MLflow lacks of a trained network, if anything."""
     if result.unlogged:
-        print(
-            (
-                f"advcore: not all of {name} is in MLflow: {result.unlogged}; the next run "
-                "completes it"
-            ),
+        tqdm.write(
+            f"advcore: not all of {name} is in MLflow: {result.unlogged}; "
+            "the next run completes it",
             file=sys.stderr,
         )
-    return result.checkpoint
+
+
+def _check_names(trainings: Mapping[str, Training]) -> None:
+    """Raise InputError where two trainings would write the same file."""
+    first: dict[str, str] = {}
+    for label, training in trainings.items():
+        other = first.setdefault(training.name, label)
+        if trainings[other] != training:
+            raise InputError(
+                f"train: {other} and {label} are different trainings of one name, "
+                f"{training.name!r}: give one of the recipes another name"
+            )
 
 
 def _training(study: Study, recipe: str, dataset: Dataset, load: Loader) -> Training:
     """Read a recipe and put it on the study's data set and results folder."""
     training: Training = read(Training, recipe, "recipes")
     settings = study.run
-    threads = (
-        settings.threads if settings.runner == "inline" else None
-    )  # on Ray they are one worker's, and training is alone
+    own = settings.threads or (1 if settings.runner == "ray" else torch.get_num_threads())
     shared = {
         name: getattr(settings, name) for name in ("out", "tracking_uri", "track", "tracking_wait")
     }
-    place = replace(training.run, threads=threads, **shared)
+    place = replace(training.run, threads=own, **shared)
     return on_data(replace(training, run=place), study.data, dataset, load)
 
 

@@ -6,11 +6,14 @@ from tempfile import TemporaryDirectory
 
 from advcore.pipelines.graph.layout import Layout
 from advcore.pipelines.graph.loader import Loader
+from advcore.pipelines.tracking.checkpoints import download_checkpoint
 from advcore.pipelines.training.loading import describe
 from advcore.pipelines.training.settings import Training
 from advcore.workers.checkpoints import bare_weights, read_metadata, save_tensors
+from advcore.workers.datasets import Dataset
 from advcore.workers.errors import InputError, named
 from advcore.workers.models import build
+from advcore.workers.training.description import TrainingSpec
 from advcore.workers.training.loading import check_training
 
 
@@ -22,6 +25,17 @@ def begun(layout: Layout, label: str) -> Training:
     begins = layout.trainings.get(start)
     file = str(begins.checkpoint) if begins else layout.networks[start].checkpoint
     return replace(training, model=replace(training.model, checkpoint=file))
+
+
+def described(training: Training) -> TrainingSpec:
+    """Return a training whose first weights, if MLflow has them, are fetched to this machine."""
+    out = training.checkpoint.parents[1]
+    return describe(training, download_checkpoint(training.model, training.run.tracking_uri, out))
+
+
+def tested_on(training: Training, load: Loader) -> Dataset | None:
+    """Return the samples on which each epoch is tested, if any."""
+    return None if training.test is None else load(training.test)
 
 
 def unfinished(layout: Layout, load: Loader) -> dict[str, Training]:
@@ -45,7 +59,7 @@ def is_finished(layout: Layout, label: str, load: Loader) -> bool:
     if not training.checkpoint.is_file() or not load.is_there(training.data):
         return False
     training = begun(layout, label)
-    return is_trained(layout, label, describe(training).identity(load(training.data).digest))
+    return is_trained(layout, label, described(training).identity(load(training.data).digest))
 
 
 def is_trained(layout: Layout, label: str, identity: str) -> bool:
@@ -74,7 +88,10 @@ def check_trainings(layout: Layout, load: Loader) -> dict[str, int]:
                 training = replace(training, model=replace(training.model, checkpoint=str(file)))
             try:
                 known[training.name] = check_training(
-                    describe(training), load(training.data), None, training.run.device
+                    described(training),
+                    load(training.data),
+                    tested_on(training, load),
+                    training.run.device,
                 )
             except InputError as error:
                 raise InputError(str(error).replace(f"checkpoint {file}", str(start))) from error
