@@ -28,7 +28,8 @@ class RunSettings:
             remote cluster.
         workers: number of Ray actors, each of which holds one model; auto: as many as the
             cluster has room for, also as it grows.
-        threads: CPU threads of a worker; default: 1 on ray, all cores inline.
+        threads: CPU threads of a worker; default: 1 on ray, all cores inline. Weights that are
+            trained depend on it.
         gpus_per_worker: share of a GPU for each Ray actor, such as 0.5 for two actors a GPU; 0
             measures on CPUs.
         address: address of a running Ray cluster, host:port or auto; it implies runner: ray.
@@ -124,7 +125,7 @@ class TrainSettings:
     Attributes:
         threads: CPU threads; default: all cores.
         device: device: cpu, cuda, or auto for a GPU where there is one.
-        out: folder of the checkpoints and the default MLflow store.
+        out: folder of the checkpoints, the store of epochs and the default MLflow store.
         tracking_uri: MLflow server or store; default: MLFLOW_TRACKING_URI, else a SQLite file
             in `out`.
         experiment: name of the MLflow experiment.

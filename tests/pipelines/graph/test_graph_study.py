@@ -147,7 +147,7 @@ def test_a_second_run_computes_nothing(measured: Result, monkeypatch: pytest.Mon
     own = read_study(measured.folder / "study.yaml")
     assert isinstance(own, GraphStudy)
     monkeypatch.setattr("advcore.workers.actor.Worker.measure", never)
-    monkeypatch.setattr("advcore.workers.actor.Worker.train", never)
+    monkeypatch.setattr("advcore.workers.actor.Worker.train_whole", never)
     run(own)
     assert (
         json.loads(before)["claims"]
@@ -179,9 +179,13 @@ def test_equal_members_are_trained_once(tmp_path: Path, monkeypatch: pytest.Monk
     names = {label: training.name for label, training in layout.trainings.items()}
     assert names["first seed=1"] == names["second"] != names["first seed=0"]
     trained: list[str] = []
-    monkeypatch.setattr(
-        side_by_side, "note_finished", lambda training, ready: trained.append(training.name)
-    )
+    fetch = side_by_side.fetch_network
+
+    def counted(job: Any, store: Any) -> None:
+        trained.append(job.training.name)
+        fetch(job, store)
+
+    monkeypatch.setattr(side_by_side, "fetch_network", counted)
     run(own)
     assert sorted(trained) == sorted(set(names.values()))
 
