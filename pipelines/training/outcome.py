@@ -1,4 +1,4 @@
-"""What comes of a training: its network, and what its epochs revealed on the way."""
+"""The outcome of a training: its network, and what its epochs revealed on the way."""
 
 import json
 from collections.abc import Mapping, Sequence
