@@ -171,9 +171,8 @@ def saved_history(store: Store, key: str) -> list[dict[str, float]]:
         file = Path(name) / STATE
         if not store.fetch(key, PROGRESS, file):
             return []
-        history: list[dict[str, float]] = json.loads(read_metadata(file)["advcore.state"])[
-            "history"
-        ]
+        note = json.loads(read_metadata(file).get("advcore.state", "{}"))
+        history: list[dict[str, float]] = note.get("history", [])
         return history
 
 

@@ -79,7 +79,7 @@ def estimate(
         sum(known[key] * samples[names] for names, key in keys.items() if key in known)
         / side_by_side
     )
-    training = sum(known.get(key, 0) for key in pending) / side_by_side
+    training = sum(known.get(key, 0) for key in pending) / max(1, min(side_by_side, len(pending)))
     return TimeEstimate(
         training + measuring,
         "from earlier measurements here",

@@ -4,7 +4,7 @@ import hashlib
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
 
@@ -55,6 +55,7 @@ class Trainings:
         self._locks = locks
         self._jobs: dict[str, Job] = {}
         self._begun: set[str] = set()
+        self._works = False
         self._seconds: dict[str, float] = defaultdict(float)
         self._classes = classes
         self._tell = tell
@@ -63,7 +64,8 @@ class Trainings:
         """Return the trainings whose data and first weights are there, and that were not begun.
 
         A network that is there already, as the result of exactly its training, is taken as it is,
-        from the store, too. Raises InputError where MLflow does not take the run of the first.
+        from the store, too. Raises InputError where MLflow does not take the run of the
+        first, which is asked before any work.
         """
         found: list[Work] = []
         while waiting := self._waiting():
@@ -83,6 +85,7 @@ class Trainings:
                     self._take(job, True)
                 else:
                     found.append(self._begin(job))
+        self._works = True
         return found
 
     def begun_with(self, key: str) -> int:
@@ -97,15 +100,14 @@ class Trainings:
             return
         earlier = job.history[: result.epoch - len(result.metrics)]
         job.history = [*earlier, *result.metrics]
-        if job.run is None:
-            try:
+        if not job.opened:
+            with suppress(InputError):  # told in the end, by whoever completes it
                 self._open(job)
-            except InputError:  # told in the end, by whoever completes it
-                return
-        assert job.run is not None
-        job.run.epochs(result.metrics, len(earlier) + 1)
+        elif job.run is not None:
+            job.run.epochs(result.metrics, len(earlier) + 1)
         for kind, number, seen in revealed(job.history, len(earlier)):
-            job.run.overfitting(kind, number)
+            if job.run is not None:
+                job.run.overfitting(kind, number)
             tqdm.write(
                 f"{kind} overfitting at epoch {number}, seen after epoch {seen}", file=sys.stderr
             )
@@ -171,7 +173,7 @@ class Trainings:
         store = self._products.store()
         job.history = [*with_store_retries(partial(saved_history, store, job.task.key))]
         job.before = len(job.history)
-        if not self._jobs:
+        if not (self._works or self._jobs):
             self._open(job)
         self._jobs[job.task.key] = job
         first = upload_checkpoint(job.task.training.model, store)
@@ -179,6 +181,7 @@ class Trainings:
 
     def _open(self, job: Job) -> None:
         """Open the run of a training in MLflow, which has all epochs so far then."""
+        job.opened = True
         job.run = TrainingRun(job.training, job.ready)
         self._locks.push(job.run.open)
         job.run.epochs(job.history)

@@ -49,7 +49,7 @@ class Job:
     """A training as a task: its samples, and the names of the networks that come of it.
 
     `history` are the numbers of its epochs so far, the first `before` of them of an earlier call;
-    `run` is its run in MLflow, once its first epoch is there.
+    `run` is its run in MLflow, which is `opened` with its first epoch, if MLflow answers then.
     """
 
     training: Training
@@ -58,6 +58,7 @@ class Job:
     labels: tuple[str, ...]
     history: list[Mapping[str, float]] = field(default_factory=list)
     before: int = 0
+    opened: bool = False
     run: TrainingRun | None = None
 
     @property
