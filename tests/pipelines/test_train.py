@@ -144,7 +144,7 @@ def test_an_interrupted_training_goes_on_and_keeps_nothing_but_its_result(
     assert (
         result.metrics["watch/seen"] == 3
     )  # of this process: epochs 3 (anew) and 4, after one that was cut off
-    files = [path for path in (place / "out").glob("[!.]*/**/*") if path.is_file()]
+    files = [path for path in (place / "out").glob("[!.]*/**/*.*") if path.suffix]
     kept = sorted(f"{path.relative_to(place / 'out').parts[0]}{path.suffix}" for path in files)
     assert kept == ["models.json", "models.safetensors", "store.json", "store.safetensors"]
     assert train(interrupted).already
