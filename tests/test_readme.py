@@ -62,6 +62,13 @@ def test_the_guide_of_attacks_runs_from_top_to_bottom() -> None:
     assert held["bounds"].broken_at.shape == (4,)  # type: ignore[attr-defined]
 
 
+def test_the_guides_example_of_certificates() -> None:
+    held: dict[str, Any] = {}
+    exec(block(guide("certificates.md"), "python"), held)
+    assert held["found"].radius.shape == (2,)
+    assert held["found"].radius.amax() <= held["certify"].largest_radius(0.5, 200)
+
+
 def test_the_guides_example_of_an_own_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
