@@ -28,7 +28,11 @@ def test_each_reads(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["fig3", "fig4", "fig5", "fig8", "eq21", "shared_directions", "masked"]
+    "name",
+    [
+        *("fig3", "fig4", "fig5", "fig8", "eq21", "shared_directions", "masked"),
+        *("smoothing_flattens", "certified"),
+    ],
 )
 def test_claims_of_graphs_have_their_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
@@ -46,12 +50,14 @@ def test_claims_of_graphs_have_their_numbers(
     for own in data["models"].values():
         own["recipe"] = {"base": "plain", "set": {"epochs": 1}}
         own["network"] = "$net" if "net" in axes else network
+        own |= {"wrapper": {**own["wrapper"], "draws": 2}} if "wrapper" in own else {}
     for entry, own in data["data_sets"].items():
         samples = None if entry == "train" else 30 if own.get("of") == "train" else 8
         own |= {"samples": samples, **({"skip": 30} if "skip" in own else {})}
     for own in data["probes"].values():
         own |= {"count": 2} if "count" in own else {}
         own |= {"draws": 5} if own["kind"] == "noise" else {}
+        own |= {"draws": 20, "attack_draws": 2} if own["kind"] == "smoothed" else {}
         for attack in own.get("attacks", []):
             attack |= {"steps": 2, "queries": 10} if attack["kind"] == "standard" else {}
     data["run"] = {"out": str(tmp_path), "track": False, "threads": 1}
