@@ -7,8 +7,8 @@ from typing import Any
 
 from advcore.pipelines.tracking.record import Value
 
-METRICS, PARAMS, TAGS = 1000, 100, 100
-"""Largest number that MLflow takes in one call."""
+METRICS, PARAMS, TAGS = 800, 100, 100
+"""Largest numbers in one call: MLflow takes 100 parameters, 100 tags, and 1000 of all together."""
 
 NAME, PARAM, TAG, DIGEST = 250, 6000, 8000, 36
 """Characters that MLflow keeps of a name, a parameter, a tag, the digest of a data set."""

@@ -4,6 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from advcore.pipelines.tracking.client import Client
@@ -31,6 +32,7 @@ from advcore.pipelines.tracking.record import (
     Run,
     Tags,
     Text,
+    Together,
     Value,
     Warnings,
 )
@@ -38,6 +40,9 @@ from advcore.pipelines.tracking.registering import dataset_entity, register_mode
 from advcore.workers.errors import InputError, UnavailableError
 
 _log = logging.getLogger(__name__)
+
+Point = tuple[str, int, float]
+"""A metric's name, step and value."""
 
 _WARNING = "advcore.warning."
 """Beginning of the tag of a warning; its name follows."""
@@ -60,13 +65,15 @@ class MLflowRun:
         self._place = str(run.info.artifact_uri or "")
         self._params = dict(run.data.params)
         self._logged_metrics: dict[str, dict[int, float]] = {}
-        self._fresh = fresh
+        self._fresh = self._running = fresh
         self._warnings = {name for name in run.data.tags if name.startswith(_WARNING)}
         self._infinite = set(filter(None, run.data.tags.get("advcore.infinite", "").split(", ")))
 
     def start(self) -> None:
-        """Set the status to running."""
-        self._client.ask("update_run", self.id, status="RUNNING")
+        """Set the status to running, that of a new run."""
+        if not self._running:
+            self._client.ask("update_run", self.id, status="RUNNING")
+        self._running = True
 
     def log(self, entry: Entry) -> None:
         """Write one entry.
@@ -74,19 +81,12 @@ class MLflowRun:
         Raises InputError where MLflow refuses it, UnavailableError where it may take it later.
         """
         match entry:
-            case Params(values):
-                self._log_params(values)
-            case Tags(values):
-                self._log_tags(values)
+            case Params() | Tags() | Metrics() | MetricCurve():
+                self._log_together([entry])
+            case Together(entries):
+                self._log_together(entries)
             case Warnings(values):
                 self._log_warnings(values)
-            case Metrics(values, step):
-                self._log_points([(clean_name(name), step, float(y)) for name, y in values.items()])
-            case MetricCurve(name, x, y):
-                self._log_points(
-                    [(clean_name(name), step, float(value)) for step, value in enumerate(y)]
-                )
-                self._log_tags({f"advcore.x.{name}": ", ".join(f"{value:g}" for value in x)})
             case Artifact(path, folder):
                 self._client.send(self._place, "log_artifact", self.id, str(path), folder or None)
             case Text(text, file):
@@ -113,9 +113,34 @@ class MLflowRun:
 
     def end(self, status: str = "FINISHED") -> None:
         """Set the final status."""
+        self._running = False
         self._client.ask("set_terminated", self.id, status)
 
-    def _log_params(self, values: Mapping[str, Value]) -> None:
+    def _log_together(self, entries: Sequence[Entry]) -> None:
+        params: dict[str, Value] = {}
+        tags: dict[str, str] = {}
+        points: list[Point] = []
+        for entry in entries:
+            match entry:
+                case Params(values):
+                    params |= values
+                case Tags(texts):
+                    tags |= texts
+                case Metrics(numbers, step):
+                    points += [(clean_name(name), step, float(y)) for name, y in numbers.items()]
+                case MetricCurve(name, x, y):
+                    points += [(clean_name(name), step, float(at)) for step, at in enumerate(y)]
+                    tags[f"advcore.x.{name}"] = ", ".join(f"{value:g}" for value in x)
+        named = self._params_to_write(params)
+        infinite = self._infinite_names(points)
+        if infinite != self._infinite:  # MLflow keeps no infinite number
+            tags["advcore.infinite"] = ", ".join(sorted(infinite))
+        new = [point for point in points if not math.isinf(point[2]) and not self._is_there(*point)]
+        self._write(named, tags, new)
+        self._infinite = infinite
+
+    def _params_to_write(self, values: Mapping[str, Value]) -> dict[str, str]:
+        """Return the new parameters. Raises InputError for those that have another value."""
         named = {clean_name(name): cut(as_text(value), PARAM) for name, value in values.items()}
         for name, value in named.items():
             if self._params.get(name, value) != value:
@@ -124,27 +149,42 @@ class MLflowRun:
                     f"{self._params[name]}, got {value}; "
                     "parameters are written once: give the study another name"
                 )
-        from mlflow.entities import Param
+        return {name: value for name, value in named.items() if name not in self._params}
 
-        new = [Param(name, value) for name, value in named.items() if name not in self._params]
-        for part in parts(new, PARAMS):
-            self._client.ask("log_batch", self.id, params=part)
-        self._params |= named
+    def _write(
+        self, params: Mapping[str, str], tags: Mapping[str, str], points: Sequence[Point]
+    ) -> None:
+        """Write what is new, in as few calls as MLflow takes it."""
+        from mlflow.entities import Metric, Param, RunTag
 
-    def _log_tags(self, values: Mapping[str, str]) -> None:
-        from mlflow.entities import RunTag
-
-        for part in parts(
-            [RunTag(clean_name(name), cut(str(value), TAG)) for name, value in values.items()], TAGS
-        ):
-            self._client.ask("log_batch", self.id, tags=part)
+        now = int(1000 * time.time())
+        named = [Param(name, value) for name, value in params.items()]
+        texts = [RunTag(clean_name(name), cut(str(text), TAG)) for name, text in tags.items()]
+        numbers = [Metric(name, value, now, step) for name, step, value in points]
+        calls = zip_longest(
+            parts(named, PARAMS), parts(texts, TAGS), parts(numbers, METRICS), fillvalue=()
+        )
+        try:
+            for some_params, some_tags, metrics in calls:
+                self._client.ask(
+                    "log_batch", self.id, metrics=metrics, params=some_params, tags=some_tags
+                )
+        except InputError:
+            # perhaps they are written, and only the answer was lost: who tries again looks first
+            self._fresh = False
+            for name, _, _ in points:
+                self._logged_metrics.pop(name, None)
+            raise
+        self._params |= params
+        for name, step, value in points:
+            self._logged_metrics.setdefault(name, {})[step] = value
 
     def _log_warnings(self, sentences: Mapping[str, str]) -> None:
         tags = {clean_name(f"{_WARNING}{name}"): sentence for name, sentence in sentences.items()}
         for stale in self._warnings - set(tags):
             self._client.ask("delete_tag", self.id, stale)
         self._warnings = set(tags)
-        self._log_tags(tags)
+        self._write({}, tags, [])
 
     def _log_dataset(self, data: DatasetInput) -> None:
         try:
@@ -156,35 +196,13 @@ class MLflowRun:
             # of them
             _log.info("no data set is logged: %s", error)
 
-    def _log_points(self, points: Sequence[tuple[str, int, float]]) -> None:
-        """Write the new ones of (name, step, value); name infinite ones in a tag."""
+    def _infinite_names(self, points: Sequence[Point]) -> set[str]:
+        """Return the names of all numbers that are infinite, with these points among them."""
         words = {
             f"{name} at step {step}" if step else name: math.isinf(value)
             for name, step, value in points
         }
-        infinite = (self._infinite - set(words)) | {
-            word for word, is_infinite in words.items() if is_infinite
-        }
-        if infinite != self._infinite:
-            self._infinite = infinite
-            self._log_tags({"advcore.infinite": ", ".join(sorted(infinite))})
-        new = [point for point in points if not math.isinf(point[2]) and not self._is_there(*point)]
-        from mlflow.entities import Metric
-
-        now = int(1000 * time.time())
-        try:
-            for part in parts(
-                [Metric(name, value, now, step) for name, step, value in new], METRICS
-            ):
-                self._client.ask("log_batch", self.id, metrics=part)
-        except InputError:
-            # perhaps they are written, and only the answer was lost: who tries again looks first
-            self._fresh = False
-            for name, _, _ in new:
-                self._logged_metrics.pop(name, None)
-            raise
-        for name, step, value in new:
-            self._logged_metrics.setdefault(name, {})[step] = value
+        return (self._infinite - set(words)) | {word for word, there in words.items() if there}
 
     def _is_there(self, name: str, step: int, value: float) -> bool:
         if name not in self._logged_metrics:

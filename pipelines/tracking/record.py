@@ -113,7 +113,25 @@ class DatasetInput:
     context: str = "evaluation"
 
 
-Entry = Params | Tags | Warnings | Metrics | MetricCurve | Artifact | Text | Model | DatasetInput
+@dataclass(frozen=True)
+class Together:
+    """Entries that are written at once, in order: a call each takes a server many times as long."""
+
+    entries: Sequence[Params | Tags | Metrics | MetricCurve]
+
+
+Entry = (
+    Params
+    | Tags
+    | Warnings
+    | Metrics
+    | MetricCurve
+    | Artifact
+    | Text
+    | Model
+    | DatasetInput
+    | Together
+)
 
 
 class Run(Protocol):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from advcore.pipelines.claims import Measured
 from advcore.pipelines.claims.results import by_place, verdicts
 from advcore.pipelines.graph.plan import Prepared
-from advcore.pipelines.graph.reporting.log_lineage import input_of, lineage_of
+from advcore.pipelines.graph.reporting.log_lineage import Lineage, input_of, lineage_of
 from advcore.pipelines.graph.reporting.log_products import coordinates, log_fits, log_made_data
 from advcore.pipelines.graph.reporting.report import Report, table_file
 from advcore.pipelines.graph.settings import GraphStudy
@@ -20,6 +20,7 @@ from advcore.pipelines.tracking.record import (
     Run,
     Tags,
     Text,
+    Together,
     Warnings,
     note,
 )
@@ -99,9 +100,7 @@ def log_study_results(record: Run, prepared: Prepared, report: Report, seconds: 
     for (model, probe), tasks in prepared.tasks.items():
         child = record.child(f"{model}/{probe}", f"{model}/{probe}")
         child.start()
-        _track_child(child, prepared, report, model, probe, environment)
-        for entry in lineage.entries(prepared.measurements[model, probe].planned):
-            child.log(entry)
+        _track_child(child, lineage, report, model, probe, environment)
         child.end(
             "FAILED"
             if any(task.key in failed for task in tasks) or probe not in report.summaries
@@ -155,13 +154,14 @@ def log_study_results(record: Run, prepared: Prepared, report: Report, seconds: 
 
 def _track_child(
     child: Run,
-    prepared: Prepared,
+    lineage: Lineage,
     report: Report,
     model: str,
     probe: str,
     environment: Mapping[str, str],
 ) -> None:
     """Log one model x probe: settings, hashes, workers, seconds, numbers, table."""
+    prepared = lineage.prepared
     own = prepared.measurements[model, probe]
     network = own.planned.network
     transform = own.planned.transform
@@ -175,33 +175,31 @@ def _track_child(
         "network": network,
         "data": own.planned.data,
     }
-    child.log(Params(schema.flatten(plain_without_secrets(settings)) | family))
     measured = report.words[model, probe]
     workers = ", ".join(sorted({entry.get("worker", "") for entry in measured}))
-    child.log(
-        Tags(
-            {
-                "advcore.model": prepared.model_hashes[network],
-                "advcore.data": own.seen.digest,
-                "advcore.workers": workers,
-                **environment,
-            }
-        )
-    )
-    child.log(input_of(prepared.layout, own.planned.data, own.seen))
     summary = report.summaries.get(probe, {}).get(model, Summary())
-    child.log(Metrics(dict(summary.scalars)))
+    tags = {
+        "advcore.model": prepared.model_hashes[network],
+        "advcore.data": own.seen.digest,
+        "advcore.workers": workers,
+    }
+    counts = {
+        "shards": len(measured),
+        "shards_failed": len(prepared.tasks[model, probe]) - len(measured),
+        "seconds": sum(float(entry.get("seconds", "0")) for entry in measured),
+    }
     child.log(
-        Metrics(
-            {
-                "shards": len(measured),
-                "shards_failed": len(prepared.tasks[model, probe]) - len(measured),
-            }
+        Together(
+            [
+                Params(schema.flatten(plain_without_secrets(settings)) | family),
+                Tags({**tags, **environment}),
+                *lineage.entries(own.planned),
+            ]
         )
     )
-    child.log(Metrics({"seconds": sum(float(entry.get("seconds", "0")) for entry in measured)}))
-    for name, curve in summary.curves.items():
-        child.log(MetricCurve(name, curve.x, curve.y))
+    curves = [MetricCurve(name, curve.x, curve.y) for name, curve in summary.curves.items()]
+    child.log(Together([Metrics(dict(summary.scalars)), Metrics(counts), *curves]))
+    child.log(input_of(prepared.layout, own.planned.data, own.seen))
     child.log(Warnings(summary.warnings))
     table = report.folder / table_file(probe, own.planned.table)
     if table in report.files:

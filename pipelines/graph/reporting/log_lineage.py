@@ -13,7 +13,7 @@ from advcore.learnt import learnt_in
 from advcore.pipelines.graph.layout import DATA, Layout, Planned, PlannedFit
 from advcore.pipelines.graph.plan import Prepared
 from advcore.pipelines.reports.escaping import in_markdown
-from advcore.pipelines.tracking.record import DatasetInput, Entry, Run, Tags
+from advcore.pipelines.tracking.record import DatasetInput, Run, Tags
 from advcore.pipelines.training.tracked import RUN
 from advcore.workers.datasets import Dataset, DataSpec
 from advcore.workers.models import ModelSpec
@@ -40,7 +40,7 @@ class Lineage:
     trainings: Mapping[str, str]
     fits: dict[str, str] = field(default_factory=dict)
 
-    def entries(self, own: Planned | PlannedFit) -> list[Entry]:
+    def entries(self, own: Planned | PlannedFit) -> list[Tags]:
         """Return the tags of what was measured or learnt that lead to the runs that it comes of.
 
         They are `advcore.run.model`, the run of the network's training; for each fit that it uses

@@ -20,6 +20,7 @@ from advcore.pipelines.tracking.record import (
     Params,
     Run,
     Tags,
+    Together,
     Value,
 )
 from advcore.workers.redaction import plain_without_secrets
@@ -60,16 +61,20 @@ def _log_fit(
         "seed": planned.seed,
     }
     family = coordinates(planned.label.partition(" ")[0], planned.at)
-    child.log(Params(schema.flatten(plain_without_secrets(settings)) | family))
-    child.log(Tags({"advcore.fit": planned.key, **environment}))
-    for entry in lineage.entries(planned):
-        child.log(entry)
-    data = prepared.datasets[planned.data]
-    child.log(input_of(prepared.layout, planned.data, data, "training"))
-    child.log(Metrics({"rounds": own.rounds}))
+    entries: list[Params | Tags | Metrics | MetricCurve] = [
+        Params(schema.flatten(plain_without_secrets(settings)) | family),
+        Tags({"advcore.fit": planned.key, **environment}),
+        *lineage.entries(planned),
+        Metrics({"rounds": own.rounds}),
+    ]
     for name, value in own.numbers.items():
         curve = own.curves.get(name)
-        child.log(Metrics({name: value}) if curve is None else MetricCurve(name, curve.x, curve.y))
+        entries.append(
+            Metrics({name: value}) if curve is None else MetricCurve(name, curve.x, curve.y)
+        )
+    child.log(Together(entries))
+    data = prepared.datasets[planned.data]
+    child.log(input_of(prepared.layout, planned.data, data, "training"))
     child.log(Artifact(own.file, FOLDER))
     for figure in own.figures:
         child.log(Artifact(figure, "figures"))

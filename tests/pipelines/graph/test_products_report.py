@@ -233,6 +233,17 @@ def test_mlflow_leads_from_what_was_measured_to_all_that_it_comes_of(out: Path) 
     assert "figures/data_sets/attacked.png" in [own.path for own in pictures]
 
 
+def test_a_second_run_adds_no_run_to_mlflow(out: Path) -> None:
+    def runs() -> set[str]:
+        client = mlflow_store.client(out)
+        found = client.search_runs([own.experiment_id for own in client.search_experiments()])
+        return {own.info.run_id for own in found}
+
+    before = runs()
+    run(study(out))
+    assert runs() == before
+
+
 def test_a_fit_that_cannot_be_drawn_is_a_problem_and_the_rest_is_written(
     out: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
