@@ -62,9 +62,9 @@ def test_it_is_learnt_as_the_same_array_is(dataset, store, tmp_path, monkeypatch
     assert isinstance(there.images, MadeInputs)
     task = training(there)
     monkeypatch.setattr(sources, "SENT", sent)
-    (done,) = Inline(store, 1).run([task], {DATA: there})
+    *_, done = Inline(store, 1).run([task], {DATA: there})
     assert done.ok, done.error
-    (other,) = Inline(str(tmp_path / "other"), 1).run([task], {DATA: in_memory(there)})
+    *_, other = Inline(str(tmp_path / "other"), 1).run([task], {DATA: in_memory(there)})
     assert other.ok, other.error
     assert same(weights(store, task), weights(str(tmp_path / "other"), task))
 
