@@ -16,13 +16,22 @@ import torch
 from torch import nn
 
 from advcore.classifier import frozen, full_precision, logits_of, predict
-from advcore.probes.probe import CALIBRATION, Batch, Calibrated, Columns, Comparison, Probe
+from advcore.probes.probe import (
+    CALIBRATION,
+    Batch,
+    Calibrated,
+    Columns,
+    Comparison,
+    Counting,
+    Probe,
+)
 from advcore.randomness import Randomness
 from advcore.workers.batch_sizes import BatchSizes
-from advcore.workers.datasets import Dataset, batch
-from advcore.workers.datasets.batches import images_of, torch_dtype
+from advcore.workers.datasets import Dataset
+from advcore.workers.datasets.batches import batch_for, images_of, torch_dtype
 from advcore.workers.devices import resolve_device
 from advcore.workers.errors import USERS_ERRORS, InputError, UnavailableError
+from advcore.workers.failed_samples import samples_of_task
 from advcore.workers.learnt import LearntTensors
 from advcore.workers.models import ModelSpec, build, content_hash, with_local_checkpoint
 from advcore.workers.probe_checks import Fingerprint, check_columns, check_untouched, fingerprint
@@ -31,7 +40,7 @@ from advcore.workers.shares import StateReader, compute_share
 from advcore.workers.slices import Slice, train_epochs, train_slice
 from advcore.workers.stores.retries import with_store_retries
 from advcore.workers.stores.store import open_store
-from advcore.workers.tasks import Share, Task, TaskResult, Train, Work, index_ranges
+from advcore.workers.tasks import Share, Task, TaskResult, Train, Work
 
 CHUNK = 16
 """Images that go forward at a time where a probe is calibrated: always as many, so that all workers
@@ -141,8 +150,8 @@ class Worker:
     def _failed_shard(
         self, task: Task | Share, dataset: Dataset, raised: BaseException, start: float
     ) -> TaskResult:
-        samples = index_ranges(dataset.indices[task.shard.start : task.shard.stop])
-        return replace(self._failed(task, raised, start), samples=samples)
+        failed = self._failed(task, raised, start)
+        return replace(failed, samples=samples_of_task(task, dataset.indices))
 
     def _failed(self, task: Work, raised: BaseException, start: float) -> TaskResult:
         error = without_secrets(shortened(traceback.format_exc()))
@@ -152,11 +161,11 @@ class Worker:
     def _measure(self, task: Task, dataset: Dataset, start: float) -> int:
         model, others = with_store_retries(lambda: self._models(task))
         task = replace(task, probe=self._learnt.filled(task.probe, torch_dtype(task.dtype)))
-        samples = batch(dataset, task.shard, task.dtype, self._device, task.transform)
         more = {"others": others} if isinstance(task.probe, Comparison) else {}
         probe = (
             self._probe(task, model, dataset) if isinstance(task.probe, Calibrated) else task.probe
         )
+        samples = batch_for(probe, dataset, task.shard, task.dtype, self._device, task.transform)
 
         counts, right = [], []
 
@@ -170,7 +179,8 @@ class Worker:
             with full_precision():
                 columns = probe.measure(model, own, Randomness(task.seed, part.indices), **more)
             rows = check_columns(columns, probe, part)
-            right.append(int((predict(model, part.inputs) == part.labels).sum()))
+            if not isinstance(probe, Counting):  # whose ranges are none of samples
+                right.append(int((predict(model, part.inputs) == part.labels).sum()))
             counts.append(rows)
             return columns
 
@@ -189,11 +199,12 @@ class Worker:
             "shard": f"{task.shard.start}:{task.shard.stop}",
             "torch": torch.__version__,
             "parts": str(parts),
-            "right": str(sum(right)),  # samples whose likeliest class is their label
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "worker": self.name,
             "seconds": repr(time.perf_counter() - start),  # of wall time, up to the writing
         }
+        if right:
+            metadata["right"] = str(sum(right))  # samples whose likeliest class is their label
         with_store_retries(lambda: self._store.write(task.key, columns, metadata))
         return sum(counts)
 

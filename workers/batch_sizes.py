@@ -4,7 +4,7 @@ The size that fits is remembered for the next shards.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -58,7 +58,7 @@ class BatchSizes:
             else:
                 measured.append(columns)
                 start += size
-        return _joined(measured, samples.indices.cpu()), len(measured)
+        return _joined(measured, samples), len(measured)
 
 
 def _attempt(measure: Callable[[Batch], Columns], part: Batch, last: bool) -> Columns | None:
@@ -80,18 +80,10 @@ def _attempt(measure: Callable[[Batch], Columns], part: Batch, last: bool) -> Co
 def _cut(samples: Batch, start: int, stop: int) -> Batch:
     if start == 0 and stop >= len(samples.inputs):
         return samples
-    rows = slice(start, stop)
-    places = None if samples.places is None else samples.places[rows]
-    return Batch(
-        samples.inputs[rows],
-        samples.labels[rows],
-        samples.indices[rows],
-        samples.start + start,
-        places,
-    )
+    return replace(samples.take(slice(start, stop)), start=samples.start + start)
 
 
-def _joined(measured: Sequence[Columns], indices: Tensor) -> Columns:
+def _joined(measured: Sequence[Columns], samples: Batch) -> Columns:
     """The rows of all parts in the order in which the whole shard gives them."""
     first = measured[0]
     if len(measured) == 1:
@@ -102,8 +94,10 @@ def _joined(measured: Sequence[Columns], indices: Tensor) -> Columns:
                 "a probe must give the same columns for every part of a shard; got "
                 f"{', '.join(first)} and {', '.join(other)}"
             )
-    sizes = [len(torch.unique(torch.as_tensor(part["sample"]))) for part in measured]
-    rounds = _rounds(measured, sizes, indices)
+    rounds = 1  # rows of a unit stand together
+    if samples.units is None:
+        sizes = [len(torch.unique(torch.as_tensor(part["sample"]))) for part in measured]
+        rounds = _rounds(measured, sizes, samples.indices.cpu())
     joined: dict[str, Tensor | list[str]] = {}
     for name, column in first.items():
         values = [

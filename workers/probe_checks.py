@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from advcore.probes.probe import Batch, Columns, Probe, Selective
+from advcore.probes.probe import Batch, Columns, Counting, Probe, Selective
 
 Fingerprint = Mapping[str, object]
 """Values that are compared, by the name of a parameter, a buffer or a module."""
@@ -65,7 +65,7 @@ def check_columns(columns: Columns, probe: Probe, batch: Batch) -> int:
     Raises ValueError unless each column is a tensor or a list of texts, there is a column `sample`,
     all columns are of one length, and the rows are those of the batch's samples, or of those that a
     `Selective` probe names, as many for each: all samples in turn, once or several times, or all
-    rows of a sample together.
+    rows of a sample together, of a unit for a `Counting` one.
     """
     for name, column in columns.items():
         _check_kind(name, column)
@@ -85,9 +85,8 @@ def check_columns(columns: Columns, probe: Probe, batch: Batch) -> int:
             f"a probe must give as many rows for each of its {len(own)} samples; got {rows} rows "
             "(a probe of some of them says which by a method `samples`)"
         )
-    if not (
-        torch.equal(sample, own.repeat(times)) or torch.equal(sample, own.repeat_interleave(times))
-    ):
+    together = torch.equal(sample, own.repeat_interleave(times))
+    if not together and (isinstance(probe, Counting) or not torch.equal(sample, own.repeat(times))):
         raise ValueError(
             f"the column `sample` must hold the batch's indices in their order, {_shown(own)}; got "
             f"{_shown(sample)} (give batch.indices, repeated where a sample has several rows)"

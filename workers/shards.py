@@ -1,4 +1,4 @@
-"""Shards: contiguous ranges of a selected data set, the units in which work is handed out."""
+"""Shards: contiguous ranges of what is counted, samples as a rule, in which work is handed out."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,10 @@ from advcore.workers.errors import InputError
 
 @dataclass(frozen=True)
 class Shard:
-    """The positions `start <= position < stop` in the selected data set."""
+    """The units `start <= unit < stop`: positions in the selected data set, or parts of samples.
+
+    A `Counting` probe says which sample a unit belongs to.
+    """
 
     start: int
     stop: int
@@ -16,8 +19,8 @@ class Shard:
         return self.stop - self.start
 
 
-def split(samples: int, size: int) -> list[Shard]:
-    """Cut `samples` positions into shards of `size`, in order; the last one may be smaller.
+def split(units: int, size: int) -> list[Shard]:
+    """Cut `units` units into shards of `size`, in order; the last one may be smaller.
 
     Raises InputError unless size >= 1.
     """
@@ -25,4 +28,4 @@ def split(samples: int, size: int) -> list[Shard]:
         raise InputError(
             f"a shard needs at least one sample; got shard size {size}: choose 1 or more, 64 say"
         )
-    return [Shard(start, min(start + size, samples)) for start in range(0, samples, size)]
+    return [Shard(start, min(start + size, units)) for start in range(0, units, size)]

@@ -12,12 +12,14 @@ from advcore.probes.landscape import Landscape
 from advcore.probes.margins import Margins
 from advcore.probes.masking import Masking
 from advcore.probes.noise import Noise
+from advcore.probes.noise_counts import NoiseCounts
 from advcore.probes.normals import Normals
 from advcore.probes.probe import (
     CALIBRATION,
     Batch,
     Calibrated,
     Comparison,
+    Counting,
     Curve,
     Indexed,
     Probe,
@@ -52,6 +54,7 @@ PROBES: dict[str, type] = {
     "boundary": Boundary,
     "landscape": Landscape,
     "smoothed": Smoothed,
+    "noise_counts": NoiseCounts,
     "examples": Examples,
 }
 """The probes that a study can name by `kind`."""
@@ -65,6 +68,7 @@ __all__ = [
     "Chart",
     "Columns",
     "Comparison",
+    "Counting",
     "Curvature",
     "CurvatureWithin",
     "Curve",
@@ -81,6 +85,7 @@ __all__ = [
     "Mark",
     "Masking",
     "Noise",
+    "NoiseCounts",
     "Normals",
     "Panel",
     "Probe",

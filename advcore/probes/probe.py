@@ -7,7 +7,7 @@ plotting library: a chart is data, drawn elsewhere.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
@@ -33,6 +33,9 @@ class Batch:
     whatever the shards, and they are no one class of data that lie in class order. Images lie in
     [0, 1], unless the data set is a transformed one, or has no box; then no probe comes that
     attacks in that box.
+
+    `units` `(B,)` are the numbers of the units of a `Counting` probe, one a row: a sample stands in
+    as many rows as it has units in the shard. None: each row is a sample with all its units.
     """
 
     inputs: Tensor
@@ -40,6 +43,7 @@ class Batch:
     indices: Tensor
     start: int = 0
     places: Tensor | None = None
+    units: Tensor | None = None
 
     def around(self, classifier: Classifier) -> tuple[Around, Tensor]:
         """Return the classifier of perturbations of the images, and zero perturbations.
@@ -55,8 +59,17 @@ class Batch:
         """
         places = drawn_places(self.indices) if self.places is None else self.places
         rows = (places < count).nonzero()[:, 0]
+        return replace(self, places=places).take(rows)
+
+    def take(self, rows: Tensor | slice) -> "Batch":
+        """Return some of its rows, in their order; `start` stays."""
         return Batch(
-            self.inputs[rows], self.labels[rows], self.indices[rows], self.start, places[rows]
+            self.inputs[rows],
+            self.labels[rows],
+            self.indices[rows],
+            self.start,
+            None if self.places is None else self.places[rows],
+            None if self.units is None else self.units[rows],
         )
 
 
@@ -173,6 +186,23 @@ class Selective(Probe, Protocol):
 
 
 @runtime_checkable
+class Counting(Probe, Protocol):
+    """A probe whose shards are ranges of units, which it counts itself, in place of samples.
+
+    A unit is a part of one sample's measurement: a block of noise draws, a random start. Units are
+    numbered from 0. A batch has a row for each unit of the shard, with its number in
+    `Batch.units`, and `measure` returns as many rows for each, those of a unit together. What is
+    drawn depends on the seed, the sample's index and the unit's place within the sample alone.
+    """
+
+    def units(self, samples: int) -> int:
+        """Return the number of units of a data set of so many samples."""
+
+    def samples_of(self, start: int, stop: int) -> Sequence[int]:
+        """Return the place in the data set of the sample of each unit, from start to stop - 1."""
+
+
+@runtime_checkable
 class Calibrated(Probe, Protocol):
     """A probe with a setting that is measured if it is not given.
 
@@ -236,6 +266,6 @@ def measure_some(
     """
     empty = not len(some.inputs)
     if empty:
-        some = Batch(batch.inputs[:1], batch.labels[:1], batch.indices[:1], batch.start)
+        some = batch.take(slice(1))
     table = Table(measure(some, Randomness(randomness.seed, some.indices, randomness.key)))
     return table.take(torch.arange(0)) if empty else table

@@ -23,6 +23,7 @@ from advcore.workers.models import ModelSpec, content_hash
 from advcore.workers.paths import expand_path
 from advcore.workers.shards import Shard, split
 from advcore.workers.tasks import Other, Task
+from advcore.workers.units import units_of
 
 
 @dataclass(frozen=True)
@@ -274,5 +275,5 @@ def measurement_tasks(
             tuple(others),
             planned.data,
         )
-        for shard in split(len(dataset), study.run.shard_size)
+        for shard in split(units_of(probe, len(dataset)), study.run.shard_size)
     ]

@@ -44,6 +44,7 @@ SETTINGS = {
     "smoothed": probes.Smoothed(
         draws=50, attack=DeepFool(norm="l2", box=False), attack_draws=3, alpha=0.01
     ),
+    "noise_counts": probes.NoiseCounts(draws=100, block_draws=100),
     "examples": probes.Examples(count=3),
     "eigenprofile": probes.Curvature(),
     "curvature at a step": probes.Curvature(
@@ -196,7 +197,7 @@ def check_probe(trait, name, probe, network, batch):
     probe.summarise(table)
 
 
-BLIND = (probes.FooledWithin, probes.Shifted, probes.Smoothed)
+BLIND = (probes.FooledWithin, probes.Shifted, probes.Smoothed, probes.NoiseCounts)
 """Probes that take no gradients, or none of samples that are wrong already, as these are."""
 
 NOT_CONTINUOUS = ("residual", "eigenvectors", "queries", "gradients", "variation", "disagreement")

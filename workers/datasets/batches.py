@@ -1,19 +1,20 @@
 """Batches of tensors, cut from a data set."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from advcore.classifier import full_precision
-from advcore.probes.probe import Batch
+from advcore.probes.probe import Batch, Counting, Probe
 from advcore.training import Inputs
 from advcore.transforms import Transform
 from advcore.workers.datasets import sources
 from advcore.workers.datasets.dataset import Dataset
 from advcore.workers.errors import InputError
 from advcore.workers.shards import Shard
+from advcore.workers.units import places_in
 
 
 def batch(
@@ -30,12 +31,42 @@ def batch(
 
     Everything is a copy: arrays that come from Ray's object store are shared and read-only.
     """
-    rows = np.arange(shard.start, shard.stop)
+    return _rows(dataset, np.arange(shard.start, shard.stop), dtype, device, transform)
+
+
+def batch_for(
+    probe: Probe,
+    dataset: Dataset,
+    shard: Shard,
+    dtype: str = "float32",
+    device: str | torch.device = "cpu",
+    transform: Transform | None = None,
+) -> Batch:
+    """Return what a probe measures in a shard: its samples as in `batch`, or a row for each unit.
+
+    Each sample is read once. Raises ValueError where a `Counting` probe names no samples of the
+    data set.
+    """
+    if not isinstance(probe, Counting):
+        return batch(dataset, shard, dtype, device, transform)
+    rows, turn = np.unique(places_in(probe, shard, len(dataset)), return_inverse=True)
+    units = torch.arange(shard.start, shard.stop, device=device)
+    samples = _rows(dataset, rows, dtype, device, transform).take(_tensor(turn, device))
+    return replace(samples, units=units)
+
+
+def _rows(
+    dataset: Dataset,
+    rows: np.ndarray,
+    dtype: str,
+    device: str | torch.device,
+    transform: Transform | None,
+) -> Batch:
     return Batch(
         inputs=images_of(dataset, rows, dtype, device, transform),
         labels=_tensor(dataset.labels[rows], device),
         indices=_tensor(dataset.indices[rows], device),
-        start=shard.start,
+        start=int(rows[0]),
         places=_tensor(dataset.places[rows], device),
     )
 

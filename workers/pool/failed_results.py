@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 
 from advcore.workers.datasets import Dataset
+from advcore.workers.failed_samples import samples_of_task
 from advcore.workers.pool.task_queue import FAILURES
-from advcore.workers.tasks import Share, TaskResult, Train, Work, index_ranges
+from advcore.workers.tasks import Share, TaskResult, Train, Work
 
 
 def failed_result(task: Work, datasets: Mapping[str, Dataset], error: str) -> TaskResult:
     """Return the result of a task that failed; of one shard with its samples."""
     samples = ""
     if not isinstance(task, Train):
-        indices = datasets[task.data].indices
-        samples = index_ranges(indices[task.shard.start : task.shard.stop])
+        samples = samples_of_task(task, datasets[task.data].indices)
     return TaskResult(task.key, task.name, False, 0, 0.0, error, "", samples=samples)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from tqdm import tqdm
 
 from advcore.pipelines.tracking.record import Metrics, Run
+from advcore.probes import Counting
 from advcore.workers.errors import (
     FullDiskError,
     RunInterruptedError,
@@ -24,17 +25,18 @@ PROGRESS_SECONDS = 10.0
 def collect_results(
     coming: Iterable[TaskResult], tasks: Sequence[Task], name: str, record: Run
 ) -> list[TaskResult]:
-    """Collect one result per task, with a progress bar of samples per second.
+    """Collect one result per task, with a progress bar of samples, or units, per second.
 
     Raises RunInterruptedError where the store is full or unreachable.
     """
     if not tasks:
         return []
     sizes = {task.key: len(task.shard) for task in tasks}
+    unit = "unit" if any(isinstance(task.probe, Counting) for task in tasks) else "sample"
     outcomes = []
     tell = _progress(record, len(tasks))
     with tqdm(
-        total=sum(sizes.values()), desc=name, unit="sample", smoothing=0.1, file=sys.stderr
+        total=sum(sizes.values()), desc=name, unit=unit, smoothing=0.1, file=sys.stderr
     ) as bar:
         for outcome in coming:
             outcomes.append(outcome)
