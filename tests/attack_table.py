@@ -21,13 +21,16 @@ from advcore.attacks import (
     MinimalNorm,
     Restarts,
     Rounded,
+    SmallestEps,
     SparseFool,
     Square,
     StandardEnsemble,
     Within,
     Worst,
+    WorstOfK,
 )
 from advcore.attacks.attack import has_budget
+from advcore.threats import Additive
 
 ATTACKS = [
     FGSM(eps=0.1),
@@ -82,10 +85,12 @@ ATTACKS = [
     GeoDA(queries=150, norm="l1", noise="normal"),
     GeoDA(queries=150, norm="linf"),
     GeoDA(queries=150, band=3, step="circle"),
+    WorstOfK(Additive("l2"), eps=0.4),
+    SmallestEps(PGD(norm="l2", steps=10)),
 ]
 DECISIONS = [attack for attack in ATTACKS if isinstance(attack, GeoDA)]
 """Those that see labels alone."""
-GRADIENT_FREE = (Square, *{type(attack) for attack in DECISIONS})
+GRADIENT_FREE = (Square, WorstOfK, *{type(attack) for attack in DECISIONS})
 """Those that see no gradients."""
 BUDGET = [attack for attack in ATTACKS if has_budget(attack)]
 MINIMAL = [attack for attack in ATTACKS if not has_budget(attack)]

@@ -19,10 +19,12 @@ from advcore.attacks.ensemble import StandardEnsemble
 from advcore.attacks.fgsm import FGSM
 from advcore.attacks.fmn import FMN
 from advcore.attacks.geoda import GeoDA
+from advcore.attacks.grid_search import GridSearch, WorstOfK
 from advcore.attacks.minimal_norm import MinimalNorm
 from advcore.attacks.pgd import PGD
 from advcore.attacks.restarts import Restarts
 from advcore.attacks.rounded import Rounded
+from advcore.attacks.smallest_eps import SmallestEps
 from advcore.attacks.sparsefool import SparseFool
 from advcore.attacks.square import Square
 from advcore.attacks.within import Within
@@ -34,6 +36,8 @@ ATTACKS: dict[str, type] = {
     "apgd": APGD,
     "apgdt": APGDT,
     "square": Square,
+    "grid_search": GridSearch,
+    "worst_of_k": WorstOfK,
     "restarts": Restarts,
     "worst": Worst,
     "within": Within,
@@ -46,6 +50,7 @@ ATTACKS: dict[str, type] = {
     "sparsefool": SparseFool,
     "minimal_norm": MinimalNorm,
     "bisected": Bisected,
+    "smallest_eps": SmallestEps,
     "rounded": Rounded,
 }
 """The attacks that a study can name by `kind`."""
@@ -77,15 +82,18 @@ __all__ = [
     "CarliniWagner",
     "DeepFool",
     "GeoDA",
+    "GridSearch",
     "MinimalNorm",
     "Restarts",
     "Rounded",
+    "SmallestEps",
     "SparseFool",
     "Square",
     "StandardEnsemble",
     "Status",
     "Within",
     "Worst",
+    "WorstOfK",
     "bisect",
     "has_budget",
     "kind_and_norm",

@@ -9,15 +9,16 @@ import torch
 from torch import Tensor
 
 from advcore import norms
-from advcore.attacks.ascent import better, evaluate, free_gradient
+from advcore.attacks.ascent import better, evaluate
 from advcore.attacks.attack import SearchResult
-from advcore.attacks.ball import Ball
 from advcore.attacks.budget import check_eps
 from advcore.classifier import Classifier, take_rows
 from advcore.criteria import Criterion
 from advcore.norms import Radius, per_sample
 from advcore.objectives import Objective
 from advcore.randomness import Randomness
+from advcore.threats.ball import Ball, free_gradient
+from advcore.threats.region import Region
 
 MOMENTUM = 0.75
 """The share of the new step; the rest is the step before it."""
@@ -37,7 +38,7 @@ def check_ascent(norm: str, eps: Radius | None, steps: int, rho: float) -> None:
 class State:
     """The state of the ascent for each sample that still stands; every tensor is `(B, ...)`."""
 
-    ball: Ball
+    region: Region
     current: Tensor
     before: Tensor
     gradient: Tensor
@@ -62,7 +63,7 @@ class State:
 
     def keep(self, index: Tensor) -> None:
         for name, value in vars(self).items():
-            setattr(self, name, value.take(index) if isinstance(value, Ball) else value[index])
+            setattr(self, name, value.take(index) if isinstance(value, Region) else value[index])
 
     def see(self, images: Tensor, gradient: Tensor, value: Tensor) -> None:
         """Move to new images, with their gradient and value; remember the best.
@@ -92,14 +93,14 @@ def ascend_all_steps(
     criterion: Criterion,
     goal: Criterion,
     objective: Objective,
-    ball: Ball,
+    region: Region,
     steps: int,
     rho: float,
     randomness: Randomness,
 ) -> SearchResult:
-    """Maximise `objective(logits, goal)` over a ball in `steps` steps.
+    """Maximise `objective(logits, goal)` over a region in `steps` steps.
 
-    The ascent starts at a random point of the ball's sphere.
+    The ascent starts at a random point of its edge.
 
     A sample stops at its first iterate for which `criterion` holds, and leaves the batch; others
     end at their best iterate.
@@ -107,19 +108,19 @@ def ascend_all_steps(
     Args:
         goal: what the objective looks at: `criterion` itself, or a target.
     """
-    norm, center, radius = ball.norm, ball.center, ball.radius
-    noise = norm.random(randomness.stream("start"), tuple(center.shape[1:]), 1.0).to(center.dtype)
-    current = ball.project(center + noise * per_sample(radius / norm.size(noise), noise))
-    result, active = current.clone(), torch.arange(len(center), device=center.device)
-    queries = torch.zeros(len(center), dtype=torch.int64, device=center.device)
-    pace: _Halving | _Sparsening = _Sparsening(steps) if norm is norms.L1 else _Halving(steps, rho)
+    classifier = region.through(classifier)
+    current = region.edge(randomness.stream("start"))
+    result, active = current.clone(), torch.arange(len(current), device=current.device)
+    queries = torch.zeros(len(current), dtype=torch.int64, device=current.device)
+    sparse = isinstance(region, Ball) and region.norm is norms.L1
+    pace: _Halving | _Sparsening = _Sparsening(steps) if sparse else _Halving(steps, rho)
     state: State | None = None
     for i in range(steps + 1):
         gradient, value, logits = evaluate(classifier, current, goal, objective)
         queries[active] += 1
         if state is None:
             state = State(
-                ball,
+                region,
                 current,
                 current,
                 gradient,
@@ -127,7 +128,7 @@ def ascend_all_steps(
                 current,
                 gradient,
                 value,
-                pace.longest * radius,
+                pace.longest * region.radius,
             )
         else:
             state.see(current, gradient, value)
@@ -182,8 +183,9 @@ class _Halving:
 
     def move(self, state: State, first: bool) -> Tensor:
         """The next iterates; the first step is a full one."""
-        step = per_sample(state.step, state.current) * state.ball.norm.steepest(state.gradient)
-        reached = state.ball.project(state.current + step)
+        way = state.region.steepest(state.gradient, state.current)
+        step = per_sample(state.step, state.current) * way
+        reached = state.region.project(state.current + step)
         if first:
             return reached
         mixed = (
@@ -191,7 +193,7 @@ class _Halving:
             + MOMENTUM * (reached - state.current)
             + (1 - MOMENTUM) * (state.current - state.before)
         )
-        return state.ball.project(mixed)
+        return state.region.project(mixed)
 
 
 class _Sparsening:
@@ -210,10 +212,12 @@ class _Sparsening:
         """
         if done == 0 or done % self.span:
             return
-        changed = (state.best != state.ball.center).flatten(1).double().mean(1).to(state.step.dtype)
+        changed = (
+            (state.best != state.region.rest()).flatten(1).double().mean(1).to(state.step.dtype)
+        )
         sparser = changed < 0.95 * state.changed
         state.step = torch.where(
-            sparser, state.ball.radius, (state.step / 1.5).maximum(state.ball.radius / 10)
+            sparser, state.region.radius, (state.step / 1.5).maximum(state.region.radius / 10)
         )
         state.share, state.changed = changed / 1.5, changed
         state.return_to_best(sparser)
@@ -221,6 +225,8 @@ class _Sparsening:
     def move(self, state: State, first: bool) -> Tensor:
         """The next iterates."""
         pixels = state.current[0].numel()
-        free = free_gradient(state.gradient, state.current) if state.ball.box else state.gradient
+        boxed = isinstance(state.region, Ball) and state.region.box
+        free = free_gradient(state.gradient, state.current) if boxed else state.gradient
         direction = norms.sparse_steepest(free, (state.share * pixels).long().clamp(min=1))
-        return state.ball.project(state.current + per_sample(state.step, direction) * direction)
+        way = per_sample(state.step, direction) * direction
+        return state.region.project(state.current + way)

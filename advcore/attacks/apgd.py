@@ -3,21 +3,22 @@
 Source: Croce and Hein 2020; in l1 Croce and Hein 2021.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
 from advcore import norms, objectives
 from advcore.attacks.adaptive import ascend_all_steps, check_ascent
 from advcore.attacks.attack import Adversarial, SearchResult, Status
-from advcore.attacks.ball import Ball
 from advcore.attacks.budget import radii
+from advcore.attacks.regions import at_inputs, region_of
 from advcore.attacks.search import solve
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
 from advcore.norms import NormName, Radius
 from advcore.objectives import ObjectiveName
 from advcore.randomness import Randomness
+from advcore.threats.region import ThreatModel
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class APGD:
         objective: function that is maximised; `logit_ratio` is the DLR loss, untargeted or targeted
             as the criterion is.
         box: keep `x + r` in [0, 1].
+        threat: threat model in place of the ball, in whose unit eps is then; `norm` and `box` say
+            nothing with one.
     """
 
     eps: Radius | None = None
@@ -57,6 +60,7 @@ class APGD:
     rho: float = 0.75
     objective: ObjectiveName = "cross_entropy"
     box: bool = True
+    threat: ThreatModel | None = field(default=None, metadata={"later": True})
 
     def __post_init__(self) -> None:
         objectives.objective_by_name(self.objective)
@@ -90,10 +94,9 @@ class APGD:
         randomness: Randomness,
         radius: Tensor,
     ) -> SearchResult:
-        ball, objective = (
-            Ball.of(norms.norm_by_name(self.norm), images, radius, self.box),
-            objectives.objective_by_name(self.objective),
+        region = region_of(self.threat, self.norm, images, radius, self.box, classifier)
+        objective = objectives.objective_by_name(self.objective)
+        result = ascend_all_steps(
+            classifier, criterion, criterion, objective, region, self.steps, self.rho, randomness
         )
-        return ascend_all_steps(
-            classifier, criterion, criterion, objective, ball, self.steps, self.rho, randomness
-        )
+        return at_inputs(region, result)

@@ -8,13 +8,13 @@ from torch import Tensor
 from advcore import norms, objectives
 from advcore.attacks.adaptive import ascend_all_steps, check_ascent
 from advcore.attacks.attack import Adversarial, SearchResult, Status
-from advcore.attacks.ball import Ball
 from advcore.attacks.budget import radii
 from advcore.attacks.search import solve
 from advcore.classifier import Classifier, logits_of, take_rows
 from advcore.criteria import Criterion, Targeted
 from advcore.norms import NormName, Radius
 from advcore.randomness import Randomness
+from advcore.threats.ball import Ball
 
 
 @dataclass(frozen=True)

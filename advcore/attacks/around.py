@@ -4,7 +4,7 @@ from abc import ABC
 from dataclasses import dataclass, replace
 from typing import Self
 
-from advcore.attacks.attack import Attack
+from advcore.attacks.attack import Attack, norm_of
 
 
 @dataclass(frozen=True)
@@ -15,8 +15,8 @@ class AroundOne(ABC):
 
     @property
     def norm(self) -> str:
-        """The attack's norm."""
-        return self.attack.norm
+        """The attack's norm, or the name of its threat model."""
+        return norm_of(self.attack)
 
     @property
     def wrapped(self) -> tuple[Attack, ...]:

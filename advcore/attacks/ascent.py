@@ -1,19 +1,15 @@
-"""The one projected-ascent loop: ball, objective, step and start are values."""
+"""The one projected-ascent loop: region, objective, step and start are values."""
 
 import torch
 from torch import Tensor
 
-from advcore import norms
 from advcore.attacks.attack import SearchResult
-from advcore.attacks.ball import Ball
 from advcore.classifier import Classifier, check_finite, logits_of, take_rows
 from advcore.criteria import Criterion
 from advcore.logit_gradients import differentiate, pull_back
 from advcore.norms import per_sample
 from advcore.objectives import Objective, cross_entropy, cross_entropy_slope
-
-L1_SHARE = 0.01
-"""The share of all coordinates that a step in l1 moves."""
+from advcore.threats.region import Region
 
 
 def evaluate(
@@ -23,11 +19,6 @@ def evaluate(
     if objective is cross_entropy:
         return pull_back(classifier, images, lambda logits: cross_entropy_slope(logits, criterion))
     return differentiate(classifier, images, lambda logits: objective(logits, criterion))
-
-
-def free_gradient(gradient: Tensor, images: Tensor) -> Tensor:
-    """Return the gradient without the coordinates that it would push out of the box."""
-    return gradient * torch.where(gradient > 0, images < 1, images > 0)
 
 
 def better(value: Tensor, best: Tensor) -> Tensor:
@@ -40,7 +31,7 @@ def better(value: Tensor, best: Tensor) -> Tensor:
 
 def ascend(
     classifier: Classifier,
-    ball: Ball,
+    region: Region,
     start: Tensor,
     criterion: Criterion,
     objective: Objective,
@@ -48,23 +39,24 @@ def ascend(
     steps: int,
     leave: bool,
 ) -> SearchResult:
-    """Maximise the objective over a ball and the box.
+    """Maximise the objective over the inputs of a region.
 
-    Each step is `x <- P(x + step * radius * steepest(gradient))`.
+    Each step is `phi <- P(phi + step * radius * steepest(gradient))`; in a ball `phi` is the image.
 
     With `leave`, a sample stops at its first adversarial iterate and leaves the batch; one that has
     none ends at its iterate of the largest objective, and makes no claim. Without, all samples make
     all steps and the last iterate is returned: what adversarial training trains on.
 
     Args:
-        start: `(B, *shape)`, inside the ball.
+        start: parameters `(B, *parameters)` of the region, inside it.
         step: as a share of each sample's radius.
     """
+    classifier = region.through(classifier)
     current, result = start, start.clone()
     best: _Best | None = None
     active = torch.arange(len(start), device=start.device)
     spent = torch.full((len(start),), steps, device=start.device)
-    stride = per_sample(step * ball.radius, start)
+    stride = per_sample(step * region.radius, start)
     for i in range(steps):
         gradient, value, logits = evaluate(classifier, current, criterion, objective)
         if leave:
@@ -81,10 +73,10 @@ def ascend(
                     gradient[keep],
                     stride[keep],
                 )
-                ball, best = ball.take(keep), best.take(keep)
+                region, best = region.take(keep), best.take(keep)
                 classifier, criterion = take_rows(classifier, keep), criterion.take(keep)
-        way = _direction(ball, gradient, current)
-        current = ball.project(torch.addcmul(current, way, stride))
+        way = region.steepest(gradient, current)
+        current = region.project(torch.addcmul(current, way, stride))
     if best is None:
         return SearchResult(current, spent, spent)
     with torch.no_grad():
@@ -122,10 +114,3 @@ class _Best:
 
     def take(self, index: Tensor) -> "_Best":
         return _Best(self.images[index], self.values[index])
-
-
-def _direction(ball: Ball, gradient: Tensor, images: Tensor) -> Tensor:
-    if ball.norm is norms.L1:
-        free = free_gradient(gradient, images) if ball.box else gradient
-        return norms.sparse_steepest(free, max(1, int(L1_SHARE * gradient[0].numel())))
-    return ball.norm.steepest(gradient)

@@ -14,6 +14,7 @@ from advcore.classifier import Classifier
 from advcore.criteria import Criterion
 from advcore.norms import Radius
 from advcore.randomness import Randomness
+from advcore.threats.region import ThreatModel
 
 
 class Status(IntEnum):
@@ -66,7 +67,8 @@ class SearchResult:
     `queries`, `gradients` `(B,)` int64: see `Adversarial`.
     `logits` `(B, K)`: of a forward pass of exactly these images, where the search ends with one of
     every sample; None asks for it. `claimed` `(B,)` bool: which of them to verify, where the search
-    saw that the criterion does not hold for the others; None asks for all.
+    saw that the criterion does not hold for the others; None asks for all. `sizes` `(B,)`: how far
+    the images lie, in a threat model's own unit; None asks for the norm of what was changed.
     `trace` `(B, T, 2)`: see `Adversarial`.
     """
 
@@ -76,6 +78,7 @@ class SearchResult:
     logits: Tensor | None = None
     claimed: Tensor | None = None
     trace: Tensor | None = None
+    sizes: Tensor | None = None
 
 
 class Attack(Protocol):
@@ -88,7 +91,10 @@ class Attack(Protocol):
 
     @property
     def norm(self) -> str:
-        """The name of the norm of its perturbations: l0, l1, l2, linf, pixels."""
+        """The name of the norm of its perturbations: l0, l1, l2, linf, pixels.
+
+        Where a threat model takes the norm's place, see `norm_of`.
+        """
 
     def __call__(
         self,
@@ -143,6 +149,15 @@ class Climber(Attack, Protocol):
         It is called under `advcore.classifier.frozen`. Only `images` `(B, C, H, W)` of its result
         is used.
         """
+
+
+@runtime_checkable
+class OverThreat(Attack, Protocol):
+    """An attack that may search in a threat model other than the ball of its norm."""
+
+    @property
+    def threat(self) -> ThreatModel | None:
+        """The threat model; None for the ball of the norm."""
 
 
 @runtime_checkable
@@ -205,10 +220,12 @@ def wrapped(attack: Attack) -> tuple[Attack, ...]:
 
 
 def norm_of(attack: Attack) -> str:
-    """Return the name of the norm in which an attack measures.
+    """Return the name of the norm in which an attack measures, or of its threat model.
 
     Raises ValueError for what has none, which is no attack.
     """
+    if isinstance(attack, OverThreat) and attack.threat is not None:
+        return attack.threat.name
     try:
         return attack.norm
     except AttributeError as error:

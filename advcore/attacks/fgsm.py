@@ -1,19 +1,20 @@
 """The fast gradient sign method (Goodfellow et al. 2015), and its l2 form."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
 from advcore import norms, objectives
 from advcore.attacks.ascent import ascend
 from advcore.attacks.attack import Adversarial, SearchResult, Status
-from advcore.attacks.ball import Ball
 from advcore.attacks.budget import check_eps, radii
+from advcore.attacks.regions import at_inputs, region_of
 from advcore.attacks.search import solve
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
 from advcore.norms import L2OrLinf, Radius
 from advcore.randomness import Randomness
+from advcore.threats.region import ThreatModel
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,14 @@ class FGSM:
             eps takes its place when None.
         norm: norm of the ball.
         box: keep `x + r` in [0, 1].
+        threat: threat model in place of the ball, in whose unit eps is then; `norm` and `box` say
+            nothing with one.
     """
 
     eps: Radius | None = None
     norm: L2OrLinf = "linf"
     box: bool = True
+    threat: ThreatModel | None = field(default=None, metadata={"later": True})
 
     def __post_init__(self) -> None:
         norms.check_norm(self.norm, L2OrLinf)
@@ -71,14 +75,15 @@ class FGSM:
         randomness: Randomness,
         radius: Tensor,
     ) -> SearchResult:
-        ball = Ball.of(norms.norm_by_name(self.norm), images, radius, self.box)
-        return ascend(
+        region = region_of(self.threat, self.norm, images, radius, self.box, classifier)
+        result = ascend(
             classifier,
-            ball,
-            images,
+            region,
+            region.rest(),
             criterion,
             objectives.cross_entropy,
             step=1,
             steps=1,
             leave=False,
         )
+        return at_inputs(region, result)

@@ -7,9 +7,8 @@ import torch
 from torch import Tensor
 
 from advcore import norms
-from advcore.attacks import ascent, l0
+from advcore.attacks import l0
 from advcore.attacks.attack import Adversarial, SearchResult, Status
-from advcore.attacks.ball import Ball
 from advcore.attacks.boundary_walk import Iterate, cosine, walk
 from advcore.attacks.search import solve
 from advcore.classifier import Classifier
@@ -17,6 +16,7 @@ from advcore.criteria import Criterion
 from advcore.norms import Norm
 from advcore.objectives import logit_margin
 from advcore.randomness import Randomness
+from advcore.threats.ball import Ball, free_gradient
 
 FMNNorm = Literal["l0", "l1", "l2", "linf"]
 
@@ -164,5 +164,5 @@ class FMN:
     def _free(self, iterate: Iterate) -> Tensor:
         """The gradient without what the box does not let move."""
         return (
-            ascent.free_gradient(iterate.gradient, iterate.images) if self.box else iterate.gradient
+            free_gradient(iterate.gradient, iterate.images) if self.box else iterate.gradient
         )

@@ -3,21 +3,22 @@
 Source: Madry et al. 2018.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
 from advcore import norms, objectives
 from advcore.attacks.ascent import ascend
 from advcore.attacks.attack import Adversarial, SearchResult, Status
-from advcore.attacks.ball import Ball
 from advcore.attacks.budget import check_eps, radii
+from advcore.attacks.regions import at_inputs, region_of
 from advcore.attacks.search import solve
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
 from advcore.norms import NormName, Radius
 from advcore.objectives import ObjectiveName
 from advcore.randomness import Randomness
+from advcore.threats.region import ThreatModel
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class PGD:
             direction at a uniform radius.
         objective: function that is maximised.
         box: keep `x + r` in [0, 1].
+        threat: threat model in place of the ball, in whose unit eps is then; `norm` and `box` say
+            nothing with one.
     """
 
     eps: Radius | None = None
@@ -54,6 +57,7 @@ class PGD:
     random_start: bool = True
     objective: ObjectiveName = "cross_entropy"
     box: bool = True
+    threat: ThreatModel | None = field(default=None, metadata={"later": True})
 
     def __post_init__(self) -> None:
         norms.norm_by_name(self.norm)
@@ -112,16 +116,11 @@ class PGD:
         radius: Tensor,
         leave: bool = True,
     ) -> SearchResult:
-        ball = Ball.of(norms.norm_by_name(self.norm), images, radius, self.box)
-        start = images
-        if self.random_start:
-            noise = ball.norm.random(
-                randomness.stream("start"), tuple(images.shape[1:]), radius
-            ).to(images.dtype)
-            start = ball.project(images + noise)
-        return ascend(
+        region = region_of(self.threat, self.norm, images, radius, self.box, classifier)
+        start = region.random(randomness.stream("start")) if self.random_start else region.rest()
+        result = ascend(
             classifier,
-            ball,
+            region,
             start,
             criterion,
             objectives.objective_by_name(self.objective),
@@ -129,3 +128,4 @@ class PGD:
             self.steps,
             leave,
         )
+        return at_inputs(region, result)

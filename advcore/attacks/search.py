@@ -68,6 +68,7 @@ def solve(
         already = criterion.holds(logits)
         standing = (~already if radius is None else ~already & (radius > 0)).nonzero()[:, 0]
         result, found = images.clone(), already.clone()
+        sizes: Tensor | None = None
         queries = torch.ones(len(images), dtype=torch.int64, device=images.device)
         gradients = torch.zeros_like(queries)
         trace = None
@@ -78,6 +79,8 @@ def solve(
                 own, images[standing], criterion.take(standing), randomness.take(standing), *radii
             )
             result[standing] = tries.images
+            if tries.sizes is not None:
+                sizes = images.new_zeros(len(images)).index_copy(0, standing, tries.sizes)
             queries[standing] += tries.queries
             gradients[standing] = tries.gradients
             trace = _spread(tries.trace, standing, len(images))
@@ -95,7 +98,9 @@ def solve(
     status = torch.where(
         already, Status.ALREADY_WRONG, torch.where(found, Status.BROKEN, not_found)
     ).to(torch.int8)
-    distance = norm.size(result - images).masked_fill(~found, torch.inf)
+    distance = (norm.size(result - images) if sizes is None else sizes).masked_fill(
+        ~found, torch.inf
+    )
     return Adversarial(result, found, distance, status, queries, gradients, trace)
 
 

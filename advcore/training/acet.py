@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from advcore import objectives
 from advcore.attacks import PGD
 from advcore.attacks.ascent import ascend
-from advcore.attacks.ball import Ball
 from advcore.attacks.budget import check_eps, radii
 from advcore.classifier import evaluating, frozen
 from advcore.criteria import Criterion, Targeted, Untargeted
 from advcore.norms import LINF, per_sample
 from advcore.randomness import Randomness
+from advcore.threats.ball import Ball
 from advcore.training.term import check_weight
 
 TAPS = 15

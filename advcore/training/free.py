@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from advcore import norms
 from advcore.attacks import PGD
-from advcore.attacks.ball import Ball
 from advcore.attacks.budget import check_eps, radii
 from advcore.norms import per_sample
 from advcore.randomness import Randomness
+from advcore.threats.ball import Ball
 from advcore.training.term import check_weight
 
 

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from advcore import norms
 from advcore.attacks import PGD
 from advcore.attacks.ascent import ascend
-from advcore.attacks.ball import Ball
 from advcore.attacks.budget import check_eps, radii
 from advcore.classifier import frozen
 from advcore.criteria import Criterion, Untargeted
 from advcore.randomness import Randomness
+from advcore.threats.ball import Ball
 from advcore.training.term import check_weight
 
 NOISE = 1e-3

@@ -17,6 +17,7 @@ from advcore.pipelines.settings.schedulers import SCHEDULERS, SEARCHERS, Schedul
 from advcore.pipelines.settings.shipped import read_document
 from advcore.probes import PROBES, Probe
 from advcore.subspaces import FAMILIES, FamilySpec
+from advcore.threats import THREATS, ThreatModel
 from advcore.training import (
     AUGMENTATIONS,
     SCHEDULES,
@@ -52,6 +53,7 @@ SEAMS: Seams = {
     Derived: DERIVED,
     Derivation: DERIVATIONS,
     FamilySpec: FAMILIES,
+    ThreatModel: THREATS,
     Term: TERMS,
     Schedule: SCHEDULES,
     Augmentation: AUGMENTATIONS,

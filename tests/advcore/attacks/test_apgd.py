@@ -7,7 +7,7 @@ import torch
 from advcore import Targeted, Untargeted, norms, objectives
 from advcore.attacks import APGD, APGDT, PGD, Status
 from advcore.attacks.adaptive import State, _Halving
-from advcore.attacks.ball import Ball
+from advcore.threats.ball import Ball
 
 
 @pytest.mark.parametrize(

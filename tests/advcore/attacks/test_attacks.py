@@ -54,7 +54,9 @@ class Counting(nn.Module):
 
 
 def test_every_named_attack_is_in_the_table() -> None:
+    """But grid search, whose threat models have no norm; it has tests of its own."""
     missing = set(attacks.ATTACKS.values()) - {type(attack) for attack in ATTACKS}
+    missing -= {attacks.GridSearch}
     assert not missing, "give each a line in tests/attack_table.py"
 
 

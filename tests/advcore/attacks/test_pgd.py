@@ -6,8 +6,8 @@ import torch
 
 from advcore import Randomness, Untargeted, norms, objectives
 from advcore.attacks import PGD, Status
-from advcore.attacks.ascent import free_gradient
-from advcore.attacks.ball import Ball
+from advcore.threats.ball import free_gradient
+from advcore.threats.ball import Ball
 
 
 @pytest.mark.parametrize("norm", ["l1", "l2", "linf"])

@@ -1,0 +1,172 @@
+"""Attacks that try parameters of a threat model: all of a grid, or some at random.
+
+Source: Engstrom et al. 2019.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from advcore import norms, objectives
+from advcore.attacks.attack import Adversarial, SearchResult, Status
+from advcore.attacks.budget import check_eps, radii
+from advcore.attacks.search import solve
+from advcore.classifier import Classifier, check_finite, logits_of
+from advcore.criteria import Criterion
+from advcore.norms import Radius
+from advcore.randomness import Randomness
+from advcore.threats.region import Gridded, Region, ThreatModel
+
+
+@dataclass(frozen=True)
+class GridSearch:
+    """Try every point of a grid of a threat model's parameters, and keep the worst for each sample.
+
+    The worst is one that the criterion holds for before one that it does not, and then the one with
+    the largest loss (logit margin). The grid covers each parameter from -eps to eps.
+
+    Attributes:
+        threat: threat model with few parameters: `spatial`.
+        points: values of each parameter that is not held.
+        eps: size of the region, in the threat model's unit, one for all or `(B,)`; a study's grid
+            of eps takes its place when None.
+    """
+
+    threat: ThreatModel
+    points: int = 5
+    eps: Radius | None = None
+
+    def __post_init__(self) -> None:
+        check_eps(self.eps)
+        if self.points < 2:
+            raise ValueError(f"points must be at least 2; got {self.points}")
+
+    @property
+    def norm(self) -> str:
+        """The name of the threat model."""
+        return self.threat.name
+
+    def __call__(
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        criterion: Criterion,
+        randomness: Randomness | None = None,
+    ) -> Adversarial:
+        radius = radii(self.eps, images)
+        return solve(
+            self._search,
+            norms.LINF,
+            Status.ROBUST,
+            classifier,
+            images,
+            criterion,
+            randomness,
+            radius=radius,
+        )
+
+    def _search(
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        criterion: Criterion,
+        randomness: Randomness,
+        radius: Tensor,
+    ) -> SearchResult:
+        region = self.threat.around(images, radius, classifier)
+        if not isinstance(region, Gridded):
+            raise ValueError(f"{self.threat.name} has no grid: take pgd or worst_of_k")
+        points = region.grid(self.points)
+        return worst_of(
+            classifier,
+            region,
+            criterion,
+            (point.expand(len(images), -1) * radius[:, None] for point in points),
+        )
+
+
+@dataclass(frozen=True)
+class WorstOfK:
+    """Try some random parameters of a threat model, and keep the worst for each sample.
+
+    Attributes:
+        threat: threat model.
+        tries: number of random parameters.
+        eps: size of the region, in the threat model's unit, one for all or `(B,)`; a study's grid
+            of eps takes its place when None.
+    """
+
+    threat: ThreatModel
+    tries: int = 10
+    eps: Radius | None = None
+
+    def __post_init__(self) -> None:
+        check_eps(self.eps)
+        if self.tries < 1:
+            raise ValueError(f"tries must be at least 1; got {self.tries}")
+
+    @property
+    def norm(self) -> str:
+        """The name of the threat model."""
+        return self.threat.name
+
+    def __call__(
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        criterion: Criterion,
+        randomness: Randomness | None = None,
+    ) -> Adversarial:
+        radius = radii(self.eps, images)
+        return solve(
+            self._search,
+            norms.LINF,
+            Status.ROBUST,
+            classifier,
+            images,
+            criterion,
+            randomness,
+            radius=radius,
+        )
+
+    def climb(
+        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness
+    ) -> SearchResult:
+        """Try for all samples, wrong already or not: what training on the worst of k wants."""
+        return self._search(classifier, images, criterion, randomness, radii(self.eps, images))
+
+    def _search(
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        criterion: Criterion,
+        randomness: Randomness,
+        radius: Tensor,
+    ) -> SearchResult:
+        region = self.threat.around(images, radius, classifier)
+        tries = (region.random(randomness.stream("try", place)) for place in range(self.tries))
+        return worst_of(classifier, region, criterion, tries)
+
+
+def worst_of(
+    classifier: Classifier, region: Region, criterion: Criterion, tries: Iterator[Tensor]
+) -> SearchResult:
+    """Return the worst of some parameters `(B, *parameters)` for each sample."""
+    seen = region.through(classifier)
+    worst, highest, count = region.rest(), torch.full_like(region.radius, -torch.inf), 0
+    with torch.no_grad():
+        for parameters in tries:
+            count += 1
+            logits = logits_of(seen, parameters)
+            check_finite(logits)
+            value = objectives.logit_margin(logits, criterion)
+            value = torch.where(criterion.holds(logits), value.abs() + 1e30, value)
+            wins = value > highest
+            highest = torch.where(wins, value, highest)
+            worst = torch.where(norms.per_sample(wins, parameters), parameters, worst)
+        spent = torch.full((len(worst),), count, device=worst.device)
+        return SearchResult(
+            region.apply(worst), spent, torch.zeros_like(spent), sizes=region.size(worst)
+        )

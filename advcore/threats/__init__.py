@@ -1,0 +1,40 @@
+"""Threat models: which inputs an attack may reach, and how far away they are."""
+
+from advcore.threats.additive import Additive
+from advcore.threats.ball import Ball
+from advcore.threats.colour import Colour
+from advcore.threats.feature import Feature
+from advcore.threats.flow import Flow
+from advcore.threats.frequency import Frequency
+from advcore.threats.region import Mapped, Region, ThreatModel
+from advcore.threats.sequence import Sequence
+from advcore.threats.spatial import Spatial
+from advcore.threats.wasserstein import Wasserstein
+
+THREATS: dict[str, type] = {
+    "additive": Additive,
+    "spatial": Spatial,
+    "flow": Flow,
+    "colour": Colour,
+    "frequency": Frequency,
+    "wasserstein": Wasserstein,
+    "feature": Feature,
+    "sequence": Sequence,
+}
+"""The threat models that a study can name by `kind`."""
+
+__all__ = [
+    "THREATS",
+    "Additive",
+    "Ball",
+    "Colour",
+    "Feature",
+    "Flow",
+    "Frequency",
+    "Mapped",
+    "Region",
+    "Sequence",
+    "Spatial",
+    "ThreatModel",
+    "Wasserstein",
+]

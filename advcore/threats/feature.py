@@ -1,0 +1,158 @@
+"""Distance in the features of the attacked network itself (Laidlaw et al. 2021, self-bounded)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from advcore.classifier import Classifier, logits_of, take_rows
+from advcore.modules import modules_of
+from advcore.norms import L2, per_sample
+from advcore.randomness import Randomness
+from advcore.threats.region import Region
+
+
+@dataclass(frozen=True)
+class Feature:
+    """Stay near an input in what the network makes of it.
+
+    The size is `||phi(x') - phi(x)||_2`, phi the outputs of the network's convolutions and linear
+    layers but the last, in pictures of unit length over the channels at each place and divided by
+    the root of the number of places, one after the other. It is no distance that people see by: no
+    study of people stands behind these networks.
+
+    A step is along the gradient, its length such that the distance grows by the step (from a finite
+    difference, as in LPA); the way back is a bisection of the segment to the input, as in PPGD. The
+    passes that measure distances are not counted as queries.
+
+    Attributes:
+        halvings: halvings of the segment when it is drawn back.
+        difference: length of the finite difference, l2, pixel units.
+    """
+
+    halvings: int = 10
+    difference: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.halvings < 1 or not self.difference > 0:
+            raise ValueError(
+                "halvings must be at least 1 and difference above 0; got "
+                f"{self.halvings} and {self.difference}"
+            )
+
+    @property
+    def name(self) -> str:
+        """What stands in place of a norm's name."""
+        return "feature"
+
+    def around(self, inputs: Tensor, radius: Tensor, classifier: Classifier) -> "FeatureRegion":
+        """The inputs `(B, *shape)` that may be reached."""
+        if not _layers(classifier):
+            raise ValueError(
+                "feature distance needs a network with convolutions or linear layers before its "
+                "last one; the classifier shows none"
+            )
+        return FeatureRegion(inputs, radius, self, classifier, features(classifier, inputs))
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureRegion(Region):
+    """Inputs near others in a network's features. Parameters: the inputs themselves.
+
+    `known` `(B, n)`: the features of `inputs`.
+    """
+
+    inputs: Tensor
+    radius: Tensor
+    threat: Feature
+    classifier: Classifier
+    known: Tensor
+
+    def rest(self) -> Tensor:
+        return self.inputs
+
+    def random(self, randomness: Randomness) -> Tensor:
+        noise = randomness.normal(tuple(self.inputs.shape[1:])).to(self.inputs)
+        return self.project(self.inputs + 0.01 * noise)
+
+    def apply(self, parameters: Tensor) -> Tensor:
+        return parameters
+
+    def through(self, classifier: Classifier) -> Classifier:
+        return classifier
+
+    def size(self, parameters: Tensor) -> Tensor:
+        return (features(self.classifier, parameters) - self.known).norm(dim=1)
+
+    def project(self, parameters: Tensor) -> Tensor:
+        inside = parameters.clamp(0, 1)
+        low = torch.zeros_like(self.radius)
+        high = torch.ones_like(low)
+        far = self.size(inside) > self.radius
+        if not far.any():
+            return inside
+        for _ in range(self.threat.halvings):
+            middle = (low + high) / 2
+            beyond = self.size(self._between(inside, middle)) > self.radius
+            low, high = torch.where(beyond, low, middle), torch.where(beyond, middle, high)
+        return self._between(inside, torch.where(far, low, torch.ones_like(low)))
+
+    def _between(self, reached: Tensor, share: Tensor) -> Tensor:
+        return torch.lerp(self.inputs, reached, per_sample(share, reached))
+
+    def steepest(self, gradient: Tensor, parameters: Tensor) -> Tensor:
+        unit = L2.steepest(gradient)
+        step = self.threat.difference
+        moved = features(self.classifier, parameters + step * unit)
+        slope = (moved - features(self.classifier, parameters)).norm(dim=1) / step
+        return unit / per_sample(slope.clamp(min=1e-3), unit)
+
+    def take(self, index: Tensor) -> "FeatureRegion":
+        return replace(
+            self,
+            inputs=self.inputs[index],
+            radius=self.radius[index],
+            classifier=take_rows(self.classifier, index),
+            known=self.known[index],
+        )
+
+
+def features(classifier: Classifier, inputs: Tensor) -> Tensor:
+    """The features `(B, n)` of inputs, without gradients, whose l2 distance is the size."""
+    with _listening(classifier) as heard, torch.no_grad():
+        logits_of(classifier, inputs)
+    return torch.cat([_normalised(own).to(inputs.dtype) for own in heard], 1)
+
+
+def _normalised(output: Tensor) -> Tensor:
+    """Outputs `(B, C, *places)` of unit length over C, as `(B, n)`; others as they are, of it."""
+    unit = output / (output.norm(dim=1, keepdim=True) + 1e-10)
+    return unit.flatten(1) / unit[0, 0].numel() ** 0.5
+
+
+def _layers(classifier: Classifier) -> list[nn.Module]:
+    kinds = (nn.modules.conv._ConvNd, nn.Linear)
+    found = [
+        layer
+        for module in modules_of(classifier)
+        for layer in module.modules()
+        if isinstance(layer, kinds)
+    ]
+    return list(dict.fromkeys(found))[:-1]
+
+
+@contextmanager
+def _listening(classifier: Classifier) -> Iterator[list[Tensor]]:
+    """Hear what the layers put out while the classifier is called."""
+    heard: list[Tensor] = []
+    hooks = [
+        layer.register_forward_hook(lambda module, inputs, output: heard.append(output))
+        for layer in _layers(classifier)
+    ]
+    try:
+        yield heard
+    finally:
+        for hook in hooks:
+            hook.remove()
