@@ -6,8 +6,7 @@ import torch
 
 from advcore import Randomness, Untargeted, norms, objectives
 from advcore.attacks import PGD, Status
-from advcore.threats.ball import free_gradient
-from advcore.threats.ball import Ball
+from advcore.threats.ball import Ball, free_gradient
 
 
 @pytest.mark.parametrize("norm", ["l1", "l2", "linf"])
