@@ -20,7 +20,7 @@ from advcore.holding import evaluating as evaluating
 from advcore.holding import frozen as frozen
 from advcore.modules import modules_of
 from advcore.precision import full_precision as full_precision
-from advcore.transforms import Transform
+from advcore.transforms import Transform, shape_before
 
 MIXED = 0.02
 """The share of their spread by which the logits of an image alone differ from those beside others
@@ -169,7 +169,9 @@ class Normalized(nn.Module):
         mean = (
             self.mean
             if self.transform is None
-            else self.transform(self.mean.expand(images.shape[-3:])[None])
+            else self.transform(
+                self.mean.expand(shape_before(self.transform, tuple(images.shape[-3:])))[None]
+            )
         )
         return self.network((images - mean) / self.std)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, pad
 
 from advcore.frequency import cut_off, flip, high_pass, low_pass
 
@@ -101,9 +101,34 @@ class Resize:
         return resized.clamp(low, high)  # but for the rounding they are in between
 
 
+@dataclass(frozen=True)
+class Pad:
+    """Images with a black margin, so that nothing is lost where they are turned or shifted.
+
+    Attributes:
+        margin: width of the margin on each side, in pixels.
+    """
+
+    margin: int
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Return the images `(B, C, H + 2 margin, W + 2 margin)`."""
+        if self.margin < 0:
+            raise ValueError(f"margin must not be negative; got {self.margin}")
+        return pad(images, (self.margin,) * 4)
+
+
+def shape_before(transform: Transform, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape (C, H, W) of images that a transform makes ones of `shape` of."""
+    if not isinstance(transform, Pad):
+        return shape
+    channels, height, width = shape
+    return channels, height - 2 * transform.margin, width - 2 * transform.margin
+
+
 def keeps_box(transform: Transform | None) -> bool:
     """Return whether images in [0, 1] stay there."""
-    return transform is None or isinstance(transform, Resize)
+    return transform is None or isinstance(transform, Resize | Pad)
 
 
 TRANSFORMS: dict[str, type] = {
@@ -112,5 +137,6 @@ TRANSFORMS: dict[str, type] = {
     "high_pass": HighPass,
     "cut_off": CutOff,
     "resize": Resize,
+    "pad": Pad,
 }
 """The transforms that a data set can name by `kind`."""

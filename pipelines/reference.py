@@ -31,6 +31,7 @@ from advcore.pipelines.training.settings import Training
 from advcore.pipelines.yaml_types import describe_type
 from advcore.probes import PROBES
 from advcore.subspaces import FAMILIES
+from advcore.threats import THREATS
 from advcore.training import AUGMENTATIONS, SCHEDULES, TERMS, WATCHES, Recipe, Validation
 from advcore.training.change import Change
 from advcore.transforms import TRANSFORMS
@@ -41,6 +42,7 @@ from advcore.workers.models import ModelSpec
 
 SECTIONS: dict[str, Mapping[str, Any]] = {
     "attacks": {**ATTACKS, **ADAPTERS},
+    "threat models": THREATS,
     "probes": PROBES,
     "fits": FITS,
     "derived data sets": {**DERIVED, **DERIVATIONS},

@@ -163,6 +163,4 @@ class FMN:
 
     def _free(self, iterate: Iterate) -> Tensor:
         """The gradient without what the box does not let move."""
-        return (
-            free_gradient(iterate.gradient, iterate.images) if self.box else iterate.gradient
-        )
+        return free_gradient(iterate.gradient, iterate.images) if self.box else iterate.gradient

@@ -1,4 +1,4 @@
-"""What the attacks with a budget search in: the ball of a norm, or another threat model."""
+"""The regions in which attacks with a budget search: balls, or those of other threat models."""
 
 from dataclasses import replace
 

@@ -35,6 +35,7 @@ from advcore.probes.shifted import Shifted
 from advcore.probes.smoothed import Smoothed
 from advcore.probes.table import Columns, Table
 from advcore.probes.transfer import Transfer
+from advcore.probes.transformations import Transformations
 
 PROBES: dict[str, type] = {
     "robustness": Robustness,
@@ -55,6 +56,7 @@ PROBES: dict[str, type] = {
     "landscape": Landscape,
     "smoothed": Smoothed,
     "noise_counts": NoiseCounts,
+    "transformations": Transformations,
     "examples": Examples,
 }
 """The probes that a study can name by `kind`."""
@@ -100,5 +102,6 @@ __all__ = [
     "Summary",
     "Table",
     "Transfer",
+    "Transformations",
     "median",
 ]

@@ -27,7 +27,6 @@ class Additive:
 
     @property
     def name(self) -> str:
-        """What stands in place of a norm's name."""
         return self.norm
 
     def around(self, inputs: Tensor, radius: Tensor, classifier: Classifier) -> "AdditiveRegion":

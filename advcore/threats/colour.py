@@ -40,7 +40,6 @@ class Colour:
 
     @property
     def name(self) -> str:
-        """What stands in place of a norm's name."""
         return "colour"
 
     def around(self, inputs: Tensor, radius: Tensor, classifier: Classifier) -> Region:

@@ -44,7 +44,6 @@ class Feature:
 
     @property
     def name(self) -> str:
-        """What stands in place of a norm's name."""
         return "feature"
 
     def around(self, inputs: Tensor, radius: Tensor, classifier: Classifier) -> "FeatureRegion":

@@ -33,7 +33,6 @@ class Flow:
 
     @property
     def name(self) -> str:
-        """What stands in place of a norm's name."""
         return "flow"
 
     def around(self, inputs: Tensor, radius: Tensor, classifier: Classifier) -> "FlowRegion":

@@ -35,7 +35,6 @@ class Frequency:
 
     @property
     def name(self) -> str:
-        """What stands in place of a norm's name."""
         return "frequency"
 
     def around(self, inputs: Tensor, radius: Tensor, classifier: Classifier) -> "FrequencyRegion":

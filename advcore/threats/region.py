@@ -56,7 +56,7 @@ class Region(ABC):
 
     @abstractmethod
     def size(self, parameters: Tensor) -> Tensor:
-        """How far the parameters go, `(B,)`; 0 at rest, in the unit of the radius."""
+        """The size of parameters, `(B,)`; 0 at rest, in the unit of the radius."""
 
     @abstractmethod
     def steepest(self, gradient: Tensor, parameters: Tensor) -> Tensor:
@@ -98,9 +98,9 @@ class Gridded(Protocol):
     """A region with few enough parameters to try them all."""
 
     def grid(self, points: int) -> Tensor:
-        """All combinations of `points` values of each parameter from -1 to 1, `(n, parameters)`.
+        """Return all combinations of `points` values of each parameter, `(n, parameters)`.
 
-        They are to be multiplied by the radius.
+        They run from -1 to 1, and are to be multiplied by the radius.
         """
 
 

@@ -13,7 +13,7 @@ from advcore.threats.region import Mapped, Region, ThreatModel
 
 @dataclass(frozen=True)
 class Sequence:
-    """What one threat model made is what the next one changes.
+    """Change inputs by one threat model after the other, each what the one before made.
 
     The size is the largest of theirs, each as a share of its limit: eps 1 allows them all.
 
@@ -37,7 +37,6 @@ class Sequence:
 
     @property
     def name(self) -> str:
-        """What stands in place of a norm's name."""
         return "+".join(threat.name for threat in self.threats)
 
     def around(self, inputs: Tensor, radius: Tensor, classifier: Classifier) -> "SequenceRegion":

@@ -42,7 +42,6 @@ class Spatial:
 
     @property
     def name(self) -> str:
-        """What stands in place of a norm's name."""
         return "spatial"
 
     def around(self, inputs: Tensor, radius: Tensor, classifier: Classifier) -> "SpatialRegion":
@@ -100,7 +99,7 @@ class SpatialRegion(Mapped):
         return gradient.sign() * self._free
 
     def grid(self, points: int) -> Tensor:
-        """All combinations of `points` values of each free parameter, as shares of the limits.
+        """Return all combinations of `points` values of each free parameter, in its limits.
 
         They run from -1 to 1, `(points ** free, 5)`; rest is among them where `points` is odd.
         """

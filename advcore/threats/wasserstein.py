@@ -38,7 +38,6 @@ class Wasserstein:
 
     @property
     def name(self) -> str:
-        """What stands in place of a norm's name."""
         return "wasserstein"
 
     def around(self, inputs: Tensor, radius: Tensor, classifier: Classifier) -> "WassersteinRegion":
@@ -69,7 +68,7 @@ class WassersteinRegion(Mapped):
 
     @property
     def _mass(self) -> Tensor:
-        """What each pixel has to hand out, `(B, C, 1, H W)`."""
+        """The brightness of each pixel, which it hands out, `(B, C, 1, H W)`."""
         return self.inputs.flatten(2)[:, :, None]
 
     def rest(self) -> Tensor:

@@ -45,6 +45,7 @@ SETTINGS = {
         draws=50, attack=DeepFool(norm="l2", box=False), attack_draws=3, alpha=0.01
     ),
     "noise_counts": probes.NoiseCounts(draws=100, block_draws=100),
+    "transformations": probes.Transformations(points=2),
     "examples": probes.Examples(count=3),
     "eigenprofile": probes.Curvature(),
     "curvature at a step": probes.Curvature(
@@ -199,6 +200,8 @@ def check_probe(trait, name, probe, network, batch):
 
 BLIND = (probes.FooledWithin, probes.Shifted, probes.Smoothed, probes.NoiseCounts)
 """Probes that take no gradients, or none of samples that are wrong already, as these are."""
+BLIND = (probes.FooledWithin, probes.Shifted, probes.Transformations)
+"""Probes that take no gradients."""
 
 NOT_CONTINUOUS = ("residual", "eigenvectors", "queries", "gradients", "variation", "disagreement")
 """Columns that say how a measurement went, or that may turn where eigenvalues are close."""

@@ -51,6 +51,7 @@ PROBES = {
         draws=200, attack=MinimalNorm(norm="l2", box=False), attack_draws=4
     ),
     "noise_counts": probes.NoiseCounts(draws=200, block_draws=100),
+    "transformations": probes.Transformations(points=2),
     "examples": probes.Examples(count=4),
 }
 BATCH = probes.Batch(oracles.images(6), torch.arange(6) % 4, torch.arange(6))
