@@ -198,10 +198,14 @@ def check_probe(trait, name, probe, network, batch):
     probe.summarise(table)
 
 
-BLIND = (probes.FooledWithin, probes.Shifted, probes.Smoothed, probes.NoiseCounts)
+BLIND = (
+    probes.FooledWithin,
+    probes.Shifted,
+    probes.Smoothed,
+    probes.NoiseCounts,
+    probes.Transformations,
+)
 """Probes that take no gradients, or none of samples that are wrong already, as these are."""
-BLIND = (probes.FooledWithin, probes.Shifted, probes.Transformations)
-"""Probes that take no gradients."""
 
 NOT_CONTINUOUS = ("residual", "eigenvectors", "queries", "gradients", "variation", "disagreement")
 """Columns that say how a measurement went, or that may turn where eigenvalues are close."""
