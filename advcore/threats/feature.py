@@ -133,7 +133,7 @@ def _normalised(output: Tensor) -> Tensor:
 
 def _layers(classifier: Classifier) -> list[nn.Module]:
     kinds = (nn.modules.conv._ConvNd, nn.Linear)
-    found = [
+    found: list[nn.Module] = [
         layer
         for module in modules_of(classifier)
         for layer in module.modules()
