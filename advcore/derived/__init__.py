@@ -1,7 +1,7 @@
 """Derivations: samples that are made of others, adversarial, projected, pseudo-labelled."""
 
 from advcore.derived.adversarial import AdversarialExamples
-from advcore.derived.derivation import Derivation, Made
+from advcore.derived.derivation import Derivation, Made, OfFits
 from advcore.derived.projected import Projected
 from advcore.derived.pseudo_labelled import PseudoLabelled
 
@@ -17,6 +17,7 @@ __all__ = [
     "AdversarialExamples",
     "Derivation",
     "Made",
+    "OfFits",
     "Projected",
     "PseudoLabelled",
 ]

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
 from advcore.classifier import Classifier
+from advcore.learnt import Learnt
 from advcore.probes.probe import Batch
 from advcore.randomness import Randomness
 
@@ -25,6 +26,17 @@ class Made:
     inputs: Tensor | None
     labels: Tensor
     columns: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@runtime_checkable
+class OfFits(Protocol):
+    """A derivation that looks at no network: what it makes comes of its fits alone.
+
+    A study names no model for it, and none counts for what is made.
+    """
+
+    def fits(self) -> tuple[Learnt, ...]:
+        """Return the fits of which it makes samples, at least one."""
 
 
 class Derivation(Protocol):

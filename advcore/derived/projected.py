@@ -63,6 +63,10 @@ class Projected:
         if self.mean is not None:
             _check_mean(self.mean, shape)
 
+    def fits(self) -> tuple[Learnt, ...]:
+        """Return the fit of the directions, and that of the mean."""
+        return (self.fit,) if self.mean is None else (self.fit, self.mean)
+
     def stays_in_box(self, inside: bool) -> bool:
         """Return whether it clips to the box."""
         return inside and self.box

@@ -1,7 +1,7 @@
 """Labels and loss on planes through samples (article, eq. 6, Figs. 3 and 4b)."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import get_args
 
@@ -117,6 +117,9 @@ class Landscape:
 
     def samples(self, batch: Batch) -> Batch:
         return batch.drawn(self.count)
+
+    def values(self) -> Mapping[str, Sequence[str | float]]:
+        return {"plane": self.planes}
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         some = self.samples(batch)

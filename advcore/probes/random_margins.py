@@ -4,7 +4,7 @@ They lie between the minimal perturbation and random noise.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -69,6 +69,9 @@ class RandomMargins:
                 f"dimensions must not exceed the images', {math.prod(shape)}; got "
                 f"{self.dimensions[-1]}"
             )
+
+    def values(self) -> Mapping[str, Sequence[str | float]]:
+        return {"dimension": self.dimensions}
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         indices = torch.arange(len(batch.inputs), device=batch.inputs.device).split(self.rows)

@@ -3,7 +3,7 @@
 Article: eqs. 12 and 13.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -107,6 +107,10 @@ class Robustness:
 
     def validate(self, shape: tuple[int, ...], classes: int) -> None:
         """Accept images of any shape, with at least two classes."""
+
+    def values(self) -> Mapping[str, Sequence[str | float]]:
+        names = attack_names(self.chosen)
+        return {"attack": names if len(names) == 1 else [*names, WORST]}
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         history = self._bounds(classifier, batch, randomness)

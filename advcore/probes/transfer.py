@@ -94,6 +94,9 @@ class Transfer:
     def partners(self, models: Sequence[str]) -> Sequence[str]:
         return self.to or models
 
+    def values(self) -> Mapping[str, Sequence[str | float]]:
+        return {"scale": self.scales}
+
     def measure(
         self,
         classifier: Classifier,

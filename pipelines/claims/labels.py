@@ -1,6 +1,7 @@
 """The check of a claim's labels against the axes of a study, before anything is measured."""
 
 from collections.abc import Collection, Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,31 @@ Label = str | int | float | None
 """A label of an axis; None where a member lacks it."""
 
 
+def check_values(
+    name: str,
+    claim: Claim,
+    axes: Mapping[str, Collection[str]],
+    known: Mapping[str, Mapping[str, Collection[str | float]]],
+) -> None:
+    """Raise InputError where a claim chooses values that a column of its probe cannot have.
+
+    `known` holds, by probe, all values of the columns that its settings fix, `axes` the names of
+    its axes. Columns that are axes are left to `check_labels`, others to `measure`.
+    """
+    for place, where, probe in _choices(f"claims.{name}", claim):
+        columns = known.get(probe or "", {})
+        for column, wanted in where.items():
+            if column in columns and column not in axes.get(probe or "", ()):
+                _check(f"{place}.{column}", wanted, columns[column], f"no row of probe {probe}")
+
+
 def check_labels(name: str, claim: Claim, axes: Mapping[str, Collection[Label]]) -> None:
     """Raise InputError where a claim chooses labels that no member of an axis has.
 
     `axes` holds the labels by axis, None among them where a member lacks it. Columns that are no
     axis are left to `measure`, which sees the rows.
     """
-    for place, where in _choices(f"claims.{name}", claim):
+    for place, where, _ in _choices(f"claims.{name}", claim):
         for axis, wanted in where.items():
             if axis in axes:
                 _check(f"{place}.{axis}", wanted, axes[axis])
@@ -34,25 +53,31 @@ def check_labels(name: str, claim: Claim, axes: Mapping[str, Collection[Label]])
             )
 
 
-def _choices(at: str, claim: Claim) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield all that chooses rows, with its place."""
+def _choices(at: str, claim: Claim) -> Iterator[tuple[str, Mapping[str, Any], str | None]]:
+    """Yield all that chooses rows, with its place, and the probe whose rows they are."""
+    of = vars(claim).get("of")
+    probe = of.probe if isinstance(of, Numbers) else None
     for key, part in vars(claim).items():
         if isinstance(part, Numbers):
-            yield f"{at}.{key}.where", part.where
+            yield f"{at}.{key}.where", part.where, part.probe
         elif key == "to" and isinstance(part, Mapping):
-            yield f"{at}.to", part
+            yield f"{at}.to", part, probe
     if isinstance(claim, MaskingWarnings):
-        yield f"{at}.where", claim.where
+        yield f"{at}.where", claim.where, claim.probe
 
 
-def _check(at: str, wanted: Any, labels: Collection[Label]) -> None:
+def _check(at: str, wanted: Any, labels: Collection[Label], none: str = "no member") -> None:
     named = [label for label in labels if label is not None]
     column = np.asarray(
         named if all(isinstance(own, int | float) for own in named) else [*map(str, named)]
     )
+    if column.dtype.kind == "f":
+        column = column.astype(np.float32)  # as precise as any column is
     for value in wanted if isinstance(wanted, list | tuple) else [wanted]:
         if value is None and None in labels:
             continue
         if value is None or not matches(column, value).any():
-            shown = ", ".join("null" if own is None else str(own) for own in labels)
-            raise InputError(f"{at}: no member has {value!r}; there are {shown}")
+            shown = ", ".join("null" if own is None else str(own) for own in labels if own != "")
+            close = get_close_matches(str(value).lower(), [str(own) for own in named if own], 1)
+            near = f"; did you mean {close[0]!r}?" if close else ""
+            raise InputError(f"{at}: {none} has {value!r}; there are {shown}{near}")

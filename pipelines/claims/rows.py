@@ -19,6 +19,9 @@ for each axis.
 ALL_MEMBERS = ""
 """Key of the table that holds the rows of all members."""
 
+SHOWN = 8
+"""Largest number of values that a message names."""
+
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _IN_WORDS = re.compile(rf"\s*({_NUMBER})\s*(?:/\s*({_NUMBER})\s*)?")
 
@@ -89,8 +92,20 @@ def choose_rows(tables: Tables, kind: str, name: str, model: str | None, where: 
     for column, wanted in where.items():
         chosen &= matches(np.asarray(table[column]), wanted)
     if not chosen.any():
-        raise LookupError(f"{place} has no row with {where}")
+        raise LookupError(f"{place} has no row with {where}{_there(table, where)}")
     return Rows(table, chosen, place)
+
+
+def _there(table: Columns, where: Mapping[str, Any]) -> str:
+    """Return the values that columns have in place of those that no row has, in words."""
+    told = ""
+    for name, wanted in where.items():
+        column = np.asarray(table[name])
+        if column.ndim == 1 and not matches(column, wanted).any():
+            values = [str(own) for own in np.unique(column).tolist()]
+            more = f", ... ({len(values)} in all)" if len(values) > SHOWN else ""
+            told += f"; {name} has {', '.join(values[:SHOWN])}{more}"
+    return told
 
 
 def check_columns(table: Columns, place: str, wanted: Sequence[str]) -> None:

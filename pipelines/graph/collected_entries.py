@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import cast
 
-from advcore.derived import Derivation
+from advcore.derived import Derivation, OfFits
 from advcore.learnt import with_learnt
 from advcore.pipelines.claims import Claim
 from advcore.pipelines.graph.entries import (
@@ -77,13 +77,19 @@ class Entries:
             self._data[member.label] = entry
             return
         at = f"data_sets.{member.family}"
-        own = _derived(member.label, entry, self._derived)
+        own = _derived(member.label, entry, self._derived, self._network_of(entry))
         spec = DataSpec(f"derived:{member.settings['kind']}-{self._definition(entry)}")
         sources = {source: self._load(self._data[source]) for source in own.sources}
         with named(at):
             dataset = derived_here(own, sources)
         self._load.provide(spec, dataset)
         self._data[member.label], self._derived[member.label] = spec, own
+
+    def _network_of(self, entry: DerivedEntry) -> str | None:
+        """Return the network beside which samples are made: that of the fit where none is named."""
+        if isinstance(entry.settings, OfFits):
+            return self._fits[entry.settings.fits()[0].name].network
+        return entry.network
 
     def _definition(self, entry: DerivedEntry) -> str:
         """Return a hash of how a data set comes about, for names: equal where it is the same."""
@@ -139,14 +145,16 @@ class Entries:
         self._networks[label] = replace(training.network, wrapper=model.wrapper)
 
 
-def _derived(label: str, entry: DerivedEntry, known: Mapping[str, DerivedData]) -> DerivedData:
+def _derived(
+    label: str, entry: DerivedEntry, known: Mapping[str, DerivedData], network: str | None
+) -> DerivedData:
     sources, first = entry.sources, entry.sources[0]
     root = known[first].root if first in known else first
-    if entry.network is None:
+    if network is None:
         chosen = cast(Derived, entry.settings)
         return DerivedData(label, sources, chosen, None, label if len(sources) > 1 else root)
     making = Making(cast(Derivation, entry.settings))
-    made = Planned("data_sets", label, label, {}, entry.network, first, making)
+    made = Planned("data_sets", label, label, {}, network, first, making)
     return DerivedData(label, sources, None, made, root, entry.seed)
 
 

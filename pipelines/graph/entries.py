@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from advcore.derived import DERIVATIONS, Derivation
+from advcore.derived import DERIVATIONS, Derivation, OfFits
 from advcore.fits import Fit
 from advcore.learnt import with_learnt
 from advcore.networks.wrappers import Wrapper
@@ -19,6 +19,7 @@ from advcore.pipelines.settings.runs import RunSettings, TrainSettings
 from advcore.pipelines.settings.shipped import read_document
 from advcore.pipelines.training.loading import training_settings
 from advcore.pipelines.training.settings import Training
+from advcore.seams import lacking
 from advcore.workers.datasets import Dataset, DataSpec
 from advcore.workers.datasets.derived import DERIVED, Derived
 from advcore.workers.errors import InputError
@@ -94,7 +95,7 @@ class DerivedEntry:
     Attributes:
         settings: how it comes of them: `Derived` without a network, `Derivation` with one.
         sources: labels of the data sets that it comes of.
-        network: label of the network, if one is needed.
+        network: label of the network, if one is needed; none for what is made of fits alone.
         seed: seed of what is drawn as it is made with a network.
     """
 
@@ -128,11 +129,16 @@ def data_of(member: Member) -> DataSpec | DerivedEntry:
             f"{at}.kind: there is no kind {kind!r} of data sets; known: {', '.join(known)}"
             f"{suggestion(str(kind), known)}"
         )
-    if network is None:
-        raise InputError(f"{at}.model: data sets of kind {kind!r} are made with a model: name one")
     seed = _whole_number(settings.pop("seed", 0), f"{at}.seed", 0)
-    made = schema.structure(Derivation, settings, at)  # type: ignore[type-abstract]
-    return DerivedEntry(without_sections(made), sources, label_in(network), seed)
+    if network is None and not _needs_none(str(kind)):
+        raise InputError(f"{at}.model: data sets of kind {kind!r} are made with a model: name one")
+    made = without_sections(schema.structure(Derivation, settings, at))  # type: ignore[type-abstract]
+    own = None if isinstance(made, OfFits) else label_in(network)
+    return DerivedEntry(made, sources, own, seed)
+
+
+def _needs_none(kind: str) -> bool:
+    return kind in DERIVATIONS and not lacking(DERIVATIONS[kind], OfFits)
 
 
 def without_sections(settings: Any) -> Any:

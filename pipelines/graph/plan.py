@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from advcore.derived import OfFits
 from advcore.pipelines.graph.layout import Layout, Planned, layout_of
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.notation.axes import Label
@@ -18,6 +19,7 @@ from advcore.workers.code import own_code, unseen_imports
 from advcore.workers.datasets import Dataset
 from advcore.workers.errors import USERS_ERRORS, InputError, named
 from advcore.workers.keys import settings_that_define_rows, work_key
+from advcore.workers.made import Making
 from advcore.workers.model_checks import Checked, check_box
 from advcore.workers.models import ModelSpec, content_hash
 from advcore.workers.paths import expand_path
@@ -255,11 +257,11 @@ def measurement_tasks(
     seed = study.run.seed if seed is None else seed
     settings = settings_that_define_rows(probe, schema.unstructure(probe, Probe))
     sources = own_code(settings)
+    alone = isinstance(probe, Making) and isinstance(probe.derivation, OfFits)
+    model_hash = "" if alone else own.model_hash
 
     def key(shard: Shard) -> str:
-        return work_key(
-            own.model_hash, dataset.digest, settings, shard, seed, dtype, others, sources
-        )
+        return work_key(model_hash, dataset.digest, settings, shard, seed, dtype, others, sources)
 
     return [
         Task(

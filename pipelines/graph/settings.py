@@ -10,7 +10,7 @@ from advcore.networks.wrappers import Wrapper
 from advcore.pipelines.claims import Claim, MaskingWarnings, Numbers, OfTwoModels
 from advcore.pipelines.graph.notation.expansion import expand
 from advcore.pipelines.graph.notation.members import Families
-from advcore.pipelines.graph.notation.references import SECTIONS
+from advcore.pipelines.graph.notation.references import SECTIONS, find_references
 from advcore.pipelines.graph.set_entries import check_set_entries
 from advcore.pipelines.settings.names import check_folder_name, check_name
 from advcore.pipelines.settings.runs import RunSettings
@@ -213,17 +213,27 @@ class GraphStudy:
         Those of the fit that one names, else all.
         """
         return {
-            name: {**self._all_inputs(), **self._inputs_of_fit(entry), **entry}
+            name: {**self._all_inputs(), **self._inputs_of_fit(name, entry), **entry}
             for name, entry in self.probes.items()
         }
 
-    def _inputs_of_fit(self, probe: Entry) -> Entry:
-        """Return the model and the data of the first fit that a probe names."""
-        for key in FIT_FIELDS:
-            fit = self.fits.get(probe[key]) if isinstance(probe.get(key), str) else None
-            if fit is not None:
-                return {name: fit[name] for name in ("model", "data") if name in fit}
-        return {}
+    def _inputs_of_fit(self, name: str, probe: Entry) -> Entry:
+        """Return the model and the data of the first fit that a probe names, at any depth.
+
+        None where it names several there whose models or data differ.
+        """
+        named = [
+            own
+            for own in find_references("probes", probe, f"probes.{name}")
+            if own.sections == ("fits",)
+        ]
+        first = min(named, key=lambda own: FIT_FIELDS.index(own.path[-1]), default=None)
+        fits = [self.fits.get(own.name, {}) for own in (first.choices if first else ())]
+        found: list[Entry] = [
+            {key: fit[key] for key in ("model", "data") if key in fit} for fit in fits
+        ]
+        alike = all(own == found[0] for own in found)
+        return found[0] if found and alike else {}
 
     def _all_inputs(self) -> Entry:
         return {"model": self._all("models"), "data": self._all("data_sets")}

@@ -4,7 +4,7 @@ from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.plan import prepare_layout
 from advcore.pipelines.graph.running.driver import make_runner
 from advcore.pipelines.graph.running.estimates import estimate
-from advcore.pipelines.graph.running.product_checks import check_products
+from advcore.pipelines.graph.running.product_checks import check_claims, check_products
 from advcore.pipelines.graph.running.products import Products
 from advcore.pipelines.graph.running.trained_models import untrained
 from advcore.pipelines.graph.running.tree import describe_tree
@@ -31,6 +31,7 @@ def describe_dry_run(study: AnyStudy) -> str:
     products.settle_with_networks()
     fits, layout = products.fits, products.layout_so_far()
     missing = products.unfinished
+    check_claims(layout)
     prepared = prepare_layout(own, layout, load)
     keys = set(store.missing(task.key for task in prepared.all_tasks()))
     tasks = [task for task in prepared.all_tasks() if task.key in keys]

@@ -6,12 +6,13 @@ from typing import Any
 
 from advcore.fits import FITS, FitSamples, declared_by
 from advcore.learnt import Declared, Learnt, learnt_in, with_learnt
+from advcore.pipelines.claims.labels import check_values
 from advcore.pipelines.graph.layout import DerivedData, Layout, Planned, PlannedFit
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.running.fit_choices import Choices, check_with_fits, kinds_of_fits
 from advcore.pipelines.graph.settings import AnyStudy
 from advcore.pipelines.tracking.checkpoints import resolve_checkpoint
-from advcore.probes import Settled
+from advcore.probes import Indexed, Settled
 from advcore.workers.datasets import Dataset
 from advcore.workers.errors import named
 from advcore.workers.made import Making
@@ -32,6 +33,20 @@ def check_products(study: AnyStudy, layout: Layout, load: Loader) -> Layout:
     derived = {label: checks.derived(own) for label, own in layout.derived.items()}
     planned = tuple(checks.planned(own) for own in layout.planned)
     return replace(layout, fits=fits, derived=derived, planned=planned)
+
+
+def check_claims(layout: Layout) -> None:
+    """Raise InputError for claims that choose values which no row of their probe can have."""
+    known: dict[str, dict[str, dict[str | float, None]]] = {}
+    axes: dict[str, set[str]] = {}
+    for own in layout.planned:
+        values = own.settings.values() if isinstance(own.settings, Indexed) else {}
+        axes.setdefault(own.probe, set()).update(own.at)
+        columns = known.setdefault(own.probe, {})
+        for column, held in values.items():
+            columns.setdefault(column, {}).update(dict.fromkeys(held))
+    for name, claim in layout.claims.items():
+        check_values(name, claim, axes, known)
 
 
 class _Checks:

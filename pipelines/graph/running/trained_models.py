@@ -16,7 +16,7 @@ from advcore.pipelines.graph.layout import Layout, layout_of
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.plan import Prepared, prepare_layout
 from advcore.pipelines.graph.running.execution import execute
-from advcore.pipelines.graph.running.product_checks import check_products
+from advcore.pipelines.graph.running.product_checks import check_claims, check_products
 from advcore.pipelines.graph.running.products import Products
 from advcore.pipelines.graph.settings import AnyStudy, GraphStudy, Study
 from advcore.pipelines.settings.schema import read
@@ -55,6 +55,7 @@ def with_trained(
         products.settle_with_networks()
         if products.unfinished:
             tell(prepared, products.unfinished)
+    check_claims(layout)
     if isinstance(study, GraphStudy):
         layout, measured = execute(study, layout, load, runner, location, _say_unlogged)
         return study, layout, measured

@@ -10,7 +10,7 @@ from safetensors.torch import load, save
 
 from advcore.attacks import DeepFool
 from advcore.box import needs_box
-from advcore.fits import FITS, CurvedDirections, Fit, FitSamples, Medians, Universal
+from advcore.fits import FITS, VERSIONS, CurvedDirections, Fit, FitSamples, Medians, Universal
 from advcore.pipelines.settings.schema import structure, unstructure
 from advcore.seams import lacking
 
@@ -54,6 +54,36 @@ def test_what_is_learnt_survives_a_file(kind):
     assert again.keys() == tensors.keys()
     for name, tensor in tensors.items():
         assert torch.equal(again[name], tensor), name
+
+
+DECLARED = {
+    "universal": (2, {"vector", "mean", "radius", "fooling"}),
+    "sequential": (2, {"vector", "mean", "radius", "fooling"}),
+    "normals": (1, {"directions", "energy", "residual", "found", "median_distance"}),
+    "shared_curvature": (1, {"directions", "curvature", "residual"}),
+    "class_statistics": (
+        1,
+        {"count", "mean", "shared_mean", "axes", "variance", "residual", "trace"},
+    ),
+}
+"""Versions of the fits and names of their tensors: where these change, the version rises."""
+
+
+@pytest.mark.parametrize("kind", FITS)
+def test_what_is_learnt_is_what_was_declared(kind):
+    state, fit = learnt(kind), FITS[kind](**SMALL[kind])
+    declared = fit.tensors(FitSamples((1, 6, 6), 4, 20))
+    assert {name: tuple(state.tensors[name].shape) for name in declared} == declared
+    assert (VERSIONS.get(FITS[kind], 1), set(declared)) == DECLARED[kind]
+
+
+def test_a_fit_that_learns_something_else_than_it_declares_is_refused():
+    class Boastful(Universal):
+        def tensors(self, samples):
+            return {**super().tensors(samples), "vector": (2, *samples.shape)}
+
+    with pytest.raises(ValueError, match=r"expected vector of shape \(2, 1, 6, 6\), got"):
+        learn(Boastful(radius=0.5, epochs=1), NETWORK, shards(IMAGES, [20], LABELS), 4)
 
 
 @pytest.mark.parametrize("kind", FITS)

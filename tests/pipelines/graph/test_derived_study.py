@@ -50,7 +50,7 @@ def document(out: Path) -> dict[str, Any]:
                 "of": "train",
                 "transform": {"kind": "low_pass", "band": 4},
             },
-            "inside": {"kind": "projected", "of": "train", "model": "plain", "fit": "curved"},
+            "inside": {"kind": "projected", "of": "train", "fit": "curved"},
             "outside": {
                 "kind": "projected",
                 "of": "train",

@@ -1,5 +1,6 @@
 """What a fit will have is known when a study is compiled: what cannot work is refused then."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +8,14 @@ import pytest
 
 from advcore.pipelines.graph.layout import Layout
 from advcore.pipelines.graph.loader import Loader
+from advcore.pipelines.graph.plan import measurement_tasks
 from advcore.pipelines.graph.running.dry_run import describe_dry_run
 from advcore.pipelines.graph.running.product_checks import check_products
 from advcore.pipelines.graph.running.trained_models import untrained
 from advcore.pipelines.graph.settings import GraphStudy
 from advcore.pipelines.settings import schema
 from advcore.workers.errors import InputError
+from advcore.workers.tasks import Other
 
 NETWORK = {"architecture": "perceptron", "side": 8, "width": 4}
 ATTACK = {"kind": "deepfool", "box": False}
@@ -115,7 +118,7 @@ def test_a_fit_that_does_not_do_is_refused_with_those_that_would(
 def test_a_projection_that_cannot_be_made_is_refused(
     tmp_path: Path, entry: dict[str, Any], message: str
 ) -> None:
-    entry = {"kind": "projected", "of": "test", "model": "plain", **entry}
+    entry = {"kind": "projected", "of": "test", **entry}
     probe = {"kind": "noise", "model": "plain", "data": "made"}
     with pytest.raises(InputError, match=message):
         describe_dry_run(study(tmp_path, data_sets={"made": entry}, probes={"one": probe}))
@@ -138,3 +141,104 @@ def test_settings_follow_from_the_inputs_and_the_fit(tmp_path: Path) -> None:
     assert settings(own, "square").norm == "linf"
     assert (settings(own, "as_said").squares, settings(own, "as_said").norm) == ((1,), "l2")
     assert settings(own, "energy").directions == (5,)
+
+
+def test_a_fit_named_in_any_way_gives_its_model_and_data(tmp_path: Path) -> None:
+    again = {"kind": "universal", "model": "plain", "data": "train", "radius": 2.0}
+    elsewhere = {**again, "data": "test"}
+    other = {"recipe": "plain", "network": NETWORK, "data": "train", "seed": 1}
+    family = {"kind": "fitted", "fit": "nor", "dim": 5}
+    own = study(
+        tmp_path,
+        models={"other": other},
+        fits={"again": again, "elsewhere": elsewhere},
+        probes={
+            "by_name": {"kind": "shifted", "fit": "uap"},
+            "chosen": {"kind": "shifted", "fit": {"of": "uap"}},
+            "family": {"kind": "margins", "family": family},
+            "alike": {"kind": "shifted", "fit": ["uap", "again"]},
+            "unlike": {"kind": "shifted", "fit": ["uap", "elsewhere"]},
+        },
+    )
+    planned = [one for one in checked(own).planned if one.probe != "noise"]
+    inputs = {
+        probe: {(one.network, one.data) for one in planned if one.probe == probe}
+        for probe in own.probes
+    }
+    assert inputs["unlike"] == {(net, of) for net in ("plain", "other") for of in ("train", "test")}
+    for probe in ("by_name", "chosen", "family", "alike"):
+        assert inputs[probe] == {("plain", "train")}, probe
+
+
+@pytest.mark.parametrize(
+    ("claim", "message"),
+    [
+        (
+            {"of": {"probe": "one", "column": "fooled", "where": {"vector": "learned"}}},
+            "^claims.is.of.where.vector: no row of probe one has 'learned'; there are none, "
+            "learnt, learnt_minus, sphere, control; did you mean 'learnt'",
+        ),
+        (
+            {"of": {"probe": "one", "column": "fooled", "where": {"control": "chessboard_14"}}},
+            "^claims.is.of.where.control: no row .*; there are chessboard_1, chessboard_1_minus, ",
+        ),
+        (
+            {"of": {"probe": "two", "column": "energy", "where": {"directions": [5, 10]}}},
+            "^claims.is.of.where.directions: no row of probe two has 10; there are 5",
+        ),
+        (
+            {
+                "kind": "ratio",
+                "of": {"probe": "one", "column": "fooled", "where": {"vector": "learnt"}},
+                "to": {"vector": "spheres"},
+            },
+            "^claims.is.to.vector: no row .* did you mean 'sphere'",
+        ),
+    ],
+)
+def test_a_claim_on_values_that_no_row_has_is_refused(
+    tmp_path: Path, claim: dict[str, Any], message: str
+) -> None:
+    document = study(
+        tmp_path,
+        probes={
+            "one": {"kind": "shifted", "fit": "uap"},
+            "two": {"kind": "energy", "subspace": "nor"},
+        },
+    )
+    claim = {"kind": "level", "says": "so", "at_least": 0, **claim}
+    with pytest.raises(InputError, match=message):
+        describe_dry_run(replace(document, claims={"is": claim}))
+    right = {"probe": "two", "column": "energy", "where": {"directions": "5"}}
+    told = {"kind": "level", "says": "so", "of": right}
+    describe_dry_run(replace(document, claims={"is": told}))
+
+
+def test_a_projection_hangs_on_its_fit_and_on_no_other_model(tmp_path: Path) -> None:
+    other = {"recipe": "plain", "network": NETWORK, "data": "train", "seed": 1}
+    entry = {"kind": "projected", "of": "test", "fit": "nor"}
+    probe = {"kind": "noise", "model": "plain", "data": ["made", "named"]}
+    own = study(
+        tmp_path,
+        models={"other": other},
+        data_sets={"made": entry, "named": {**entry, "model": "other"}},
+        probes={"one": probe},
+    )
+    layout = checked(own)
+    assert layout.data["made"] == layout.data["named"]
+    for name in ("made", "named"):
+        made = layout.derived[name].made
+        assert made is not None
+        assert made.network == "plain"
+        keys = {
+            task.key
+            for network in ("one", "two")
+            for task in measurement_tasks(
+                own,
+                made,
+                Loader()(layout.data["test"]),
+                Other(network, layout.networks["plain"], network),
+                (),
+            )
+        }
+        assert len(keys) == 1
