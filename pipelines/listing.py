@@ -1,10 +1,10 @@
 """List what a file can name, with its first sentence; print one of these names in full."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from advcore.pipelines.reference_cache import reference_texts
+from advcore.pipelines.reports.sentences import first_sentence_in
 from advcore.pipelines.settings.messages import suggestion
 from advcore.pipelines.settings.shipped import shipped_files
 from advcore.workers.errors import InputError
@@ -79,14 +79,8 @@ def _sections() -> dict[str, Mapping[str, str]]:
 def _show_section(title: str, known: Mapping[str, str]) -> None:
     print(f"{title}:")
     for name, words in known.items():
-        print(f"  {name:20} {_sentence(words)}")
+        print(f"  {name:20} {first_sentence_in(words)}")
 
 
 def _comment(path: Path) -> str:
     return path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
-
-
-def _sentence(text: str) -> str:
-    """Return the first sentence of a text, on one line."""
-    line = " ".join(text.split("\n\n")[0].split())
-    return re.split(r"(?<!Fig)(?<! al)(?<!eq)\. ", line)[0].rstrip(".")

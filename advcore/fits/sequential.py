@@ -83,8 +83,8 @@ class Sequential:
         if count > 1:
             raise ValueError(
                 f"sequential needs all samples in one shard, each of which waits for the one "
-                f"before; got {count} shards: make the shard as large as the data set, or take "
-                "kind: universal"
+                f"before; got {count} shards: say shard_size: {int(state.tensors['count'])}, or "
+                "take kind: universal"
             )
         return [0]
 

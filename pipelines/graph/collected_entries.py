@@ -20,7 +20,7 @@ from advcore.pipelines.graph.entries import (
 )
 from advcore.pipelines.graph.layout import DerivedData, Layout, Planned, PlannedFit
 from advcore.pipelines.graph.loader import Loader, StandIn
-from advcore.pipelines.graph.notation.members import Member
+from advcore.pipelines.graph.notation.members import Member, at_coordinates
 from advcore.pipelines.graph.settings import GraphStudy
 from advcore.pipelines.settings import schema
 from advcore.pipelines.training.settings import Training
@@ -64,12 +64,13 @@ class Entries:
 
         Raises InputError, with its place in the document, for what cannot work.
         """
-        if section == "data_sets":
-            self._add_data(member)
-        elif section == "models":
-            self._add_model(member)
-        elif section == "fits":
-            self._fits[member.label] = fit_of(member, self._study.run)
+        with at_coordinates(member):
+            if section == "data_sets":
+                self._add_data(member)
+            elif section == "models":
+                self._add_model(member)
+            elif section == "fits":
+                self._fits[member.label] = fit_of(member, self._study.run)
 
     def _add_data(self, member: Member) -> None:
         entry = data_of(member)

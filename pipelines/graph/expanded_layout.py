@@ -10,7 +10,13 @@ from advcore.pipelines.graph.entries import without_sections
 from advcore.pipelines.graph.layout import Layout, Planned, layout_of
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.notation.axes import Label
-from advcore.pipelines.graph.notation.members import Families, Family, Member, labelled
+from advcore.pipelines.graph.notation.members import (
+    Families,
+    Family,
+    Member,
+    at_coordinates,
+    labelled,
+)
 from advcore.pipelines.graph.settings import AnyStudy, GraphStudy, Study
 from advcore.pipelines.settings import schema
 from advcore.probes import Probe
@@ -68,7 +74,8 @@ def _planned(member: Member, families: Families) -> Planned:
         if settings[key] is None:
             raise InputError(f"{at}.{key}: expected a name, got nothing; leave the key out for all")
     network, data = (_member(settings.pop(key), families) for key in ("model", "data"))
-    value = schema.structure(Probe, settings, at)  # type: ignore[type-abstract]
+    with at_coordinates(member):
+        value = schema.structure(Probe, settings, at)  # type: ignore[type-abstract]
     probe: Probe = without_sections(value)
     own = {
         axis: label

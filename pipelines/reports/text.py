@@ -1,12 +1,12 @@
 """The text of report.md: how to reproduce it, the claims, a section for each probe."""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from advcore.pipelines.claims import Claim, Measured
 from advcore.pipelines.reports import tables
 from advcore.pipelines.reports.escaping import in_markdown
+from advcore.pipelines.reports.sentences import first_sentence_in
 from advcore.probes import Curve, Probe, Summary
 
 VERDICTS = (
@@ -14,9 +14,6 @@ VERDICTS = (
     "lies wholly outside, *undecided* "
     "otherwise, *-* where nothing is expected. Intervals are over what was resampled."
 )
-
-_END = re.compile(r"(?<!\beq)(?<!\bFig)(?<!\bet al)\. ")
-"""The end of a sentence, and no abbreviation."""
 
 Summaries = Mapping[str, Summary]
 """Summaries by model."""
@@ -86,11 +83,10 @@ def section(
 
 def first_sentence(settings: object) -> str:
     """Return the first sentence of the docstring of the settings' class, or its first paragraph."""
-    about = (type(settings).__doc__ or "").replace("`", "'")
-    words = " ".join(about.strip().split("\n\n")[0].split())
+    words = first_sentence_in((type(settings).__doc__ or "").replace("`", "'"))
     if words.startswith(f"{type(settings).__name__}("):  # a dataclass without a docstring
         return ""
-    return f"{_END.split(words)[0].rstrip('.')}." if words else ""
+    return f"{words}." if words else ""
 
 
 def explanations(names: Sequence[str], summaries: Summaries) -> str:

@@ -29,6 +29,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 from advcore.pipelines.settings.kinds import by_kind, by_kind_among, is_part_of, with_kind
 from advcore.pipelines.settings.messages import (
     describe_value,
+    either,
     error_messages,
     field_names,
     joined,
@@ -176,7 +177,7 @@ def _first_that_fits(converter: SeamConverter, data: Any, cls: Any) -> Any:
             return converter.structure(data, member)
         except Exception as error:  # the next member may fit; all reasons are shown when none does
             reasons += list(error_messages(error, ""))
-    raise ValueError(" or ".join(reason.removeprefix(": ") for reason in reasons))
+    raise ValueError(either([reason.removeprefix(": ") for reason in reasons], data))
 
 
 def _dataclass_maker(cls: Any, converter: SeamConverter) -> Callable[[Any, Any], Any]:

@@ -1,6 +1,7 @@
 """Error messages for settings: one line each, which begins with the setting's dotted name."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from difflib import get_close_matches
 from typing import Any
@@ -58,6 +59,21 @@ def one_line(error: BaseException) -> str:
     """Return an error's message in one line."""
     words = " ".join(str(error).split())
     return words if isinstance(error, ValueError) and words else f"{type(error).__name__}: {words}"
+
+
+def either(reasons: Sequence[str], data: Any) -> str:
+    """Return why a value is none of several types, of which each has its reason.
+
+    Where it has the form of some, these are what it was meant for.
+    """
+    expected = re.compile(rf"expected (.*), got {re.escape(describe_value(data))}(.*)", re.DOTALL)
+    forms = [expected.fullmatch(reason) for reason in reasons]
+    meant = [reason for reason, form in zip(reasons, forms, strict=True) if form is None]
+    if meant:
+        return " or ".join(meant)
+    wanted = " or ".join(dict.fromkeys(form[1] for form in forms if form))
+    advice = "".join(dict.fromkeys(form[2] for form in forms if form))
+    return f"expected {wanted}, got {describe_value(data)}{advice}"
 
 
 def field_names(cls: Any) -> list[str]:

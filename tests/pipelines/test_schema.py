@@ -235,10 +235,11 @@ def test_a_field_named_kind_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path
         (
             {"label": [1]},
             (
-                r"zoo.label: expected a whole number, got a list of 1 or expected a text, got "
-                r"a list of 1"
+                r"zoo.label: expected a whole number or a text, got a list of 1; write it in "
+                r"quotes if it is one"
             ),
         ),
+        ({"label": True}, r"zoo.label: expected a whole number or a text, got true; write"),
         (
             {"herd": [{"kind": "cat"}, {"kind": "cta"}]},
             r"zoo.herd\[1\]: unknown kind 'cta'; did you mean 'cat'\? known kinds: cat, m",

@@ -67,6 +67,7 @@ def _epochs_as_axis(
         at, values = f"models.{name}.epochs", entry["epochs"]
         if not isinstance(values, list):
             raise InputError(f"{at}: expected a list of numbers of epochs, got {values!r}")
+        _check_epochs(entry.get("of"), values, models, f"models.{name}")
         if EPOCH in axes or found.get(EPOCH, values) != values:
             raise InputError(
                 f"{at}: there is an axis {EPOCH!r} with other values: write {EPOCH}: $NAME with an "
@@ -76,6 +77,19 @@ def _epochs_as_axis(
         rest = {key: own for key, own in entry.items() if key != "epochs"}
         changed[name] = {**rest, EPOCH: f"${EPOCH}"}
     return changed, found
+
+
+def _check_epochs(of: Any, values: list[Any], models: Mapping[str, Any], at: str) -> None:
+    """Raise InputError for epochs of what is no training, and for one that is there twice."""
+    base = of.get("of") if isinstance(of, Mapping) else of
+    entry = models.get(base) if isinstance(base, str) else None
+    if entry is not None and ("epochs" in entry or EPOCH in entry):
+        raise InputError(
+            f"{at}.of: {base} are epochs of a training and no training: name that training"
+        )
+    for value in values:
+        if values.count(value) > 1:
+            raise InputError(f"{at}.epochs: {value!r} is there twice")
 
 
 def _check_entries(entries: Mapping[str, Any]) -> None:

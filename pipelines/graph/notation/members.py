@@ -1,10 +1,12 @@
 """Members and families: what the entries of a study expand to."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from advcore.pipelines.graph.notation.axes import Label
+from advcore.workers.errors import InputError
 
 Coordinates = Mapping[str, Label]
 """A label by the name of its axis; an axis that a member lacks is not there."""
@@ -55,6 +57,16 @@ class Family:
     name: str
     axes: tuple[str, ...]
     members: Mapping[str, Member]
+
+
+@contextmanager
+def at_coordinates(member: Member) -> Iterator[None]:
+    """Put the coordinates of a member behind the message of an InputError, kind kept."""
+    try:
+        yield
+    except InputError as error:
+        where = ", ".join(f"{axis}={label}" for axis, label in member.at.items())
+        raise type(error)(f"{error} (at {where})" if where else str(error)) from error
 
 
 Families = Mapping[tuple[str, str], Family]

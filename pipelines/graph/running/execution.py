@@ -160,10 +160,15 @@ def execute(
 
 
 def _collect(name: str, execution: Execution, runner: Runner, first: Sequence[Work]) -> None:
-    """Run the tasks to their end, with a bar of epochs, or of shards where nothing is trained."""
-    trainings = execution.products.layout.trainings.values()
-    epochs = {own.name: own.recipe.epochs for own in trainings}
-    total = sum(epochs.values()) or None
+    """Run the tasks to their end, with a bar of epochs.
+
+    Where also fits are learnt or data made, nobody knows the number of steps: each is counted.
+    """
+    products = execution.products
+    epochs = {own.name: own.recipe.epochs for own in products.unfinished.values()}
+    makes = products.layout.derived.keys() - products.data
+    learns = products.layout.fits.keys() - products.fits.keys()
+    total = None if makes or learns else sum(epochs.values()) or None
     with (
         tqdm(total=total, desc=f"prepare {name}", unit="step", file=sys.stderr) as bar,
         closing(runner.run(first, execution.datasets, execution.after)) as coming,

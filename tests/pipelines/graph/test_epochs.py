@@ -94,3 +94,21 @@ def test_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     whole["models"] |= changes
     with pytest.raises(InputError, match=message):
         run(schema.structure(GraphStudy, whole))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"again": {"of": "early", "epochs": [1]}}, r"models.again.of: early are epochs of a tra"),
+        ({"early": {"of": "plain", "epochs": [1, 2, 1]}}, r"models.early.epochs: 1 is there twice"),
+        ({"ready": {"architecture": "perceptron", "seed": "$bad"}}, r"got the text 'x'.*bad=x\)"),
+    ],
+)
+def test_refused_with_the_place_in_the_document(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    whole = document(tmp_path, [1])
+    whole["models"] |= changes
+    whole["axes"] |= {"bad": [1, "x"]} if "ready" in changes else {}
+    with pytest.raises(InputError, match=message):
+        run(schema.structure(GraphStudy, whole))
