@@ -40,10 +40,10 @@ def as_written(seam: type, names: list[str]) -> str:
 
     A property may be a field.
     """
-    return ", ".join(_written(name, members(seam)[name]) for name in names)
+    return ", ".join(_signature(name, members(seam)[name]) for name in names)
 
 
-def _written(name: str, member: Any) -> str:
+def _signature(name: str, member: Any) -> str:
     if isinstance(member, property):
         kind = inspect.signature(member.fget).return_annotation  # type: ignore[arg-type]
         return f"{name}: {_MODULE.sub('', inspect.formatannotation(kind))}"

@@ -32,7 +32,7 @@ LIBRARIES = ("timm", "robustbench", "huggingface")
 
 
 @dataclass
-class Reach:
+class ImportedModules:
     """The modules that a name reaches by import.
 
     Attributes:
@@ -110,7 +110,7 @@ def unseen_imports(settings: Any) -> dict[str, str]:
     }
 
 
-def find_modules(name: str) -> Reach:
+def find_modules(name: str) -> ImportedModules:
     """Return what `package.module:attribute` reaches.
 
     Raises InputError where its module cannot be imported or tells no source.
@@ -124,7 +124,7 @@ def find_modules(name: str) -> Reach:
         raise InputError(
             f"cannot import {name!r} ({told}): is its folder on PYTHONPATH?"
         ) from error
-    found = Reach()
+    found = ImportedModules()
     if not _has_source(module):
         raise InputError(
             f"{name!r} stands in a module without source, so that no change of it is seen: put "
@@ -144,7 +144,7 @@ def _has_source(module: str) -> bool:
     return file is not None and Path(file).is_file()
 
 
-def _visit(module: str, found: Reach, named: bool = False) -> None:
+def _visit(module: str, found: ImportedModules, named: bool = False) -> None:
     """Add a module, the packages around it and all that they import.
 
     One that was named itself is added wherever it lies.
@@ -186,7 +186,7 @@ def _file(module: str) -> Path | None:
     return Path(loaded) if loaded is not None and Path(loaded).is_file() else None
 
 
-def _imports(module: str, file: Path, found: Reach) -> Iterator[str]:
+def _imports(module: str, file: Path, found: ImportedModules) -> Iterator[str]:
     """Yield the names of modules that a file may import: of `from a import b` both a and a.b."""
     package = module if file.name == "__init__.py" else module.rpartition(".")[0]
     try:

@@ -10,7 +10,7 @@ from advcore.attacks.attack import Adversarial, SearchResult, Status
 from advcore.attacks.deepfool_walk import LinearisedWalk
 from advcore.attacks.halfspace import step_to_hyperplane
 from advcore.attacks.linearisation import closest
-from advcore.attacks.refinement import Climb, shrink_to_boundary, turned
+from advcore.attacks.refinement import AttackedSamples, shrink_to_boundary, turned
 from advcore.attacks.search import solve
 from advcore.classifier import Classifier, take_rows
 from advcore.criteria import Criterion
@@ -138,17 +138,17 @@ class DeepFool:
         several = (moves > 1).nonzero()[:, 0]
         if self.box and len(several):
             goal = criterion.take(several)
-            climb = Climb.of(
+            attacked = AttackedSamples.of(
                 take_rows(classifier, several), images[several], goal, first.logits[several]
             )
             short = self._shortened(
                 norm,
-                climb,
+                attacked,
                 whole.result[several] - images[several],
                 feet[several] - images[several],
             )
             whole.result[several] = images[several] + short
-            whole.queries[several] += climb.queries
+            whole.queries[several] += attacked.queries
         return SearchResult(
             whole.result, whole.queries, whole.gradients, None if self.box else whole.logits
         )
@@ -164,18 +164,20 @@ class DeepFool:
             which = which.index_put((rows,), walk.ask(rows, self._clip(walk.origin[rows] + beyond)))
         return which
 
-    def _shortened(self, norm: Norm, climb: Climb, way: Tensor, foot: Tensor) -> Tensor:
+    def _shortened(
+        self, norm: Norm, attacked: AttackedSamples, way: Tensor, foot: Tensor
+    ) -> Tensor:
         """Turn perturbations `(n, *shape)` halfway to a foot where that is adversarial.
 
         Then draw them back to the boundary.
         """
-        tried = turned(norm, climb, way, foot, torch.full_like(climb.lead, 0.5), self.box)
-        margin = climb.margin(tried)
+        tried = turned(norm, attacked, way, foot, torch.full_like(attacked.lead, 0.5), self.box)
+        margin = attacked.margin(tried)
         way = torch.where(per_sample(margin > 0, way), tried, way)
         unturned = (margin <= 0).nonzero()[:, 0]
         if len(unturned):
-            margin[unturned] = climb.take(unturned).margin(way[unturned])
-        return shrink_to_boundary(climb, way, margin)
+            margin[unturned] = attacked.take(unturned).margin(way[unturned])
+        return shrink_to_boundary(attacked, way, margin)
 
     def _way_to_boundary(self, norm: Norm, origin: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
         """Return the way to a linearised boundary.

@@ -14,7 +14,7 @@ from advcore.attacks.attack import Adversarial, SearchResult, Status
 from advcore.attacks.deepfool import DeepFool
 from advcore.attacks.halfspace import step_to_hyperplane
 from advcore.attacks.linearisation import halfspaces
-from advcore.attacks.refinement import Climb, refine, shrink_to_boundary
+from advcore.attacks.refinement import AttackedSamples, refine, shrink_to_boundary
 from advcore.attacks.search import solve
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
@@ -93,11 +93,11 @@ class MinimalNorm:
         logits, gaps, normals = halfspaces(
             classifier, images, criterion, lambda logits: criterion.goals(logits, self.classes)
         )
-        climb = Climb.of(classifier, images, criterion, logits)
-        climb.spend(queries=1, gradients=gaps.shape[1])
-        first = self._shortest(norm, climb, gaps, normals)
+        attacked = AttackedSamples.of(classifier, images, criterion, logits)
+        attacked.spend(queries=1, gradients=gaps.shape[1])
+        first = self._shortest(norm, attacked, gaps, normals)
         everyone = torch.arange(len(images), device=images.device)
-        twice = climb.take(torch.cat([everyone, everyone]))
+        twice = attacked.take(torch.cat([everyone, everyone]))
         starts = torch.cat([first, torch.zeros_like(first)])
         sizes, ways = self._descend(norm, twice, starts, first.repeat(2, *[1] * (first.dim() - 1)))
         self._shrink_found(norm, twice, sizes, ways)
@@ -105,49 +105,53 @@ class MinimalNorm:
         shortest, sizes = ways[best], sizes[best]
         missed = torch.isinf(sizes).nonzero()[:, 0]
         if len(missed):
-            own = climb.take(missed)
+            own = attacked.take(missed)
             ways, lengths = self._fallback(norm, own)
             self._shrink_found(norm, own, lengths, ways)
             shortest[missed], sizes[missed] = ways, lengths
         broken = torch.isfinite(sizes).nonzero()[:, 0]
         if len(broken) and self.refinement:
             shortest[broken] = refine(
-                norm, climb.take(broken), shortest[broken], self.refinement, self.box
+                norm, attacked.take(broken), shortest[broken], self.refinement, self.box
             )
         result = images + shortest
-        return SearchResult(result, climb.queries, climb.gradients)
+        return SearchResult(result, attacked.queries, attacked.gradients)
 
-    def _shrink_found(self, norm: Norm, climb: Climb, sizes: Tensor, ways: Tensor) -> None:
+    def _shrink_found(
+        self, norm: Norm, attacked: AttackedSamples, sizes: Tensor, ways: Tensor
+    ) -> None:
         """Draw the perturbations whose size is finite back to the boundary, in place.
 
         There two descents, whose radii take the same values, can be compared.
         """
         found = torch.isfinite(sizes).nonzero()[:, 0]
         if len(found):
-            ways[found] = shrink_to_boundary(climb.take(found), ways[found])
+            ways[found] = shrink_to_boundary(attacked.take(found), ways[found])
             sizes[found] = norm.size(ways[found])
 
-    def _fallback(self, norm: Norm, climb: Climb) -> tuple[Tensor, Tensor]:
+    def _fallback(self, norm: Norm, attacked: AttackedSamples) -> tuple[Tensor, Tensor]:
         """Return DeepFool's perturbations where no descent found one, and their sizes.
 
         Sizes are inf where it fails too.
         """
         result = DeepFool(norm=self.norm, box=self.box, classes=self.classes)(
-            climb.classifier, climb.origin, climb.criterion
+            attacked.classifier, attacked.origin, attacked.criterion
         )
-        climb.queries.index_add_(0, climb.rows, result.queries)
-        climb.gradients.index_add_(0, climb.rows, result.gradients)
-        way = result.images - climb.origin
-        return way, torch.where(climb.margin(way) > 0, norm.size(way), torch.inf)
+        attacked.queries.index_add_(0, attacked.rows, result.queries)
+        attacked.gradients.index_add_(0, attacked.rows, result.gradients)
+        way = result.images - attacked.origin
+        return way, torch.where(attacked.margin(way) > 0, norm.size(way), torch.inf)
 
-    def _shortest(self, norm: Norm, climb: Climb, gaps: Tensor, normals: Tensor) -> Tensor:
+    def _shortest(
+        self, norm: Norm, attacked: AttackedSamples, gaps: Tensor, normals: Tensor
+    ) -> Tensor:
         """Return the shortest way into one of the likely classes' half-spaces.
 
         Gaps are `(B, k)`, normals `(B, k, *shape)`.
         """
-        images, (samples, columns) = climb.origin, gaps.shape
+        images, (samples, columns) = attacked.origin, gaps.shape
         gaps, normals = gaps.clamp(min=0).flatten(), normals.flatten(0, 1)
-        gaps = gaps * (1 + START_OVERSHOOT) + 2 * climb.slack.repeat_interleave(columns)
+        gaps = gaps * (1 + START_OVERSHOOT) + 2 * attacked.slack.repeat_interleave(columns)
         ways = step_to_hyperplane(
             norm, images.repeat_interleave(columns, 0), normals, gaps, self.box
         )
@@ -160,7 +164,7 @@ class MinimalNorm:
         ]
 
     def _descend(
-        self, norm: Norm, climb: Climb, start: Tensor, scale: Tensor
+        self, norm: Norm, attacked: AttackedSamples, start: Tensor, scale: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The shortest adversarial iterate of each row, and its size (inf where none was).
 
@@ -172,7 +176,7 @@ class MinimalNorm:
         current, best = start, torch.full_like(radius, torch.inf)
         shortest = start.clone()
         for step in range(self.descent):
-            gradient, adversarial = climb.ascent(current, _margin_then_cross_entropy)
+            gradient, adversarial = attacked.ascent(current, _margin_then_cross_entropy)
             size = norm.size(current)
             better = adversarial & (size < best)
             best = torch.where(better, size, best)
@@ -193,7 +197,7 @@ class MinimalNorm:
                 if norm is L2
                 else norm.project(moved, radius)
             )
-            current = climb.inside(moved) if self.box else moved
+            current = attacked.inside(moved) if self.box else moved
         return best, shortest
 
 

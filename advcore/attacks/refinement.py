@@ -23,7 +23,7 @@ CONVERGED = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
-class Climb:
+class AttackedSamples:
     """The samples under attack, as minimal-norm attacks see them; it counts their cost.
 
     `origin` `(n, *shape)`; `lead` `(n,)`, the logit margin at the origin, negative, and `slack`
@@ -43,7 +43,7 @@ class Climb:
     @classmethod
     def of(
         cls, classifier: Classifier, images: Tensor, criterion: Criterion, logits: Tensor
-    ) -> "Climb":
+    ) -> "AttackedSamples":
         """Return the state of all samples of a batch, with their logits and nothing spent."""
         lead = objectives.logit_margin(logits, criterion)
         slack = SLACK * lead.abs() + 8 * torch.finfo(logits.dtype).eps * logits.abs().amax(1)
@@ -53,11 +53,11 @@ class Climb:
             classifier, images, criterion, lead, slack, rows, queries, torch.zeros_like(queries)
         )
 
-    def take(self, index: Tensor) -> "Climb":
+    def take(self, index: Tensor) -> "AttackedSamples":
         """The samples `index`, perhaps more than once each."""
         own, criterion = take_rows(self.classifier, index), self.criterion.take(index)
         lead, slack, rows = self.lead[index], self.slack[index], self.rows[index]
-        return Climb(
+        return AttackedSamples(
             own, self.origin[index], criterion, lead, slack, rows, self.queries, self.gradients
         )
 
@@ -99,15 +99,15 @@ class Climb:
 
 
 def shrink_to_boundary(
-    climb: Climb, perturbation: Tensor, margin: Tensor | None = None, steps: int = 2
+    attacked: AttackedSamples, perturbation: Tensor, margin: Tensor | None = None, steps: int = 2
 ) -> Tensor:
     """Shorten adversarial perturbations `(n, *shape)` along themselves towards the boundary.
 
     Bracketed secant steps on the logit margin; the result is adversarial. `margin` `(n,)` is that
     of the perturbations, where it is known.
     """
-    low, high = torch.zeros_like(climb.lead), torch.ones_like(climb.lead)
-    at_low, at_high = climb.lead, climb.margin(perturbation) if margin is None else margin
+    low, high = torch.zeros_like(attacked.lead), torch.ones_like(attacked.lead)
+    at_low, at_high = attacked.lead, attacked.margin(perturbation) if margin is None else margin
     for _ in range(steps):
         secant = (-at_low / (at_high - at_low).clamp(min=torch.finfo(low.dtype).tiny)).clamp(
             0.02, 0.98
@@ -115,7 +115,7 @@ def shrink_to_boundary(
         share = low + (high - low) * (
             secant + 0.01
         )  # a little beyond, so that the upper end comes down
-        margin = climb.margin(per_sample(share, perturbation) * perturbation)
+        margin = attacked.margin(per_sample(share, perturbation) * perturbation)
         adversarial = margin > 0
         low, at_low = torch.where(adversarial, low, share), torch.where(adversarial, at_low, margin)
         high, at_high = (
@@ -126,7 +126,12 @@ def shrink_to_boundary(
 
 
 def turned(
-    norm: Norm, climb: Climb, perturbation: Tensor, target: Tensor, share: Tensor, box: bool
+    norm: Norm,
+    attacked: AttackedSamples,
+    perturbation: Tensor,
+    target: Tensor,
+    share: Tensor,
+    box: bool,
 ) -> Tensor:
     """Move perturbations `(n, *shape)` a share `(n,)` of the way to a target.
 
@@ -139,10 +144,12 @@ def turned(
         / norm.size(moved).clamp(min=torch.finfo(share.dtype).tiny)
     )
     moved = moved * per_sample(shrink, moved)
-    return climb.inside(moved) if box else moved
+    return attacked.inside(moved) if box else moved
 
 
-def refine(norm: Norm, climb: Climb, perturbation: Tensor, turns: int, box: bool) -> Tensor:
+def refine(
+    norm: Norm, attacked: AttackedSamples, perturbation: Tensor, turns: int, box: bool
+) -> Tensor:
     """Turn adversarial perturbations `(n, *shape)` towards the linearised boundary.
 
     They turn to its closest point, while that shortens them.
@@ -154,24 +161,24 @@ def refine(norm: Norm, climb: Climb, perturbation: Tensor, turns: int, box: bool
     """
     best = perturbation.clone()
     active = torch.arange(len(best), device=best.device)
-    turn = torch.ones_like(climb.lead)
+    turn = torch.ones_like(attacked.lead)
     for _ in range(turns):
         current = best[active]
-        normal, margin = climb.normal(current)
+        normal, margin = attacked.normal(current)
         gap = ((normal * current).flatten(1).sum(1) - margin).clamp(min=0)
-        target = step_to_hyperplane(norm, climb.origin, normal, gap, box)
-        tried = turned(norm, climb, current, target, turn, box)
-        reached = climb.margin(tried)
+        target = step_to_hyperplane(norm, attacked.origin, normal, gap, box)
+        tried = turned(norm, attacked, current, target, turn, box)
+        reached = attacked.margin(tried)
         shorter = reached > 0
         gained = shorter.nonzero()[:, 0]
         if len(gained):
             best[active[gained]] = shrink_to_boundary(
-                climb.take(gained), tried[gained], reached[gained]
+                attacked.take(gained), tried[gained], reached[gained]
             )
         turn = torch.where(shorter, (1.5 * turn).clamp(max=1), turn / 3)
         keep = (turn > CONVERGED).nonzero()[:, 0]
         if not len(keep):
             break
         if len(keep) < len(active):
-            active, turn, climb = active[keep], turn[keep], climb.take(keep)
+            active, turn, attacked = active[keep], turn[keep], attacked.take(keep)
     return best

@@ -136,12 +136,12 @@ def _warnings(shares: Mapping[str, float], worse: Mapping[str, float]) -> dict[s
         "worse_than_noise": (
             max(behind.values(), default=0.0),
             "random noise breaks samples at an eps at which the attack does not "
-            f"({_listed(behind)} {of}): give the attack more steps and restarts, or take one "
+            f"({_shares_text(behind)} {of}): give the attack more steps and restarts, or take one "
             "without gradients (square)",
         ),
     }
     return {name: sentence for name, (share, sentence) in signs.items() if share > TOLERATED}
 
 
-def _listed(shares: Mapping[str, float]) -> str:
+def _shares_text(shares: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {share:.1%}" for name, share in shares.items())

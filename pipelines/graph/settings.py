@@ -92,7 +92,7 @@ class Study:
             )
         known = {"probe": tuple(self.probes), "model": tuple(names), "table": ()}
         for claim_name, claim in self.claims.items():
-            for what, given in _named(claim):
+            for what, given in _names_in_claim(claim):
                 if given not in known[what]:
                     raise ValueError(
                         f"claim {claim_name} names the {what} {given!r}; known: "
@@ -126,7 +126,7 @@ def _lacks_model(claim: Claim) -> bool:
     return any(own.model is None for own in numbers)
 
 
-def _named(claim: Claim) -> list[tuple[str, str]]:
+def _names_in_claim(claim: Claim) -> list[tuple[str, str]]:
     """Return the probes and the models that a built-in claim names."""
     if isinstance(claim, MaskingWarnings):
         return [("probe", claim.probe), *([("model", claim.model)] if claim.model else [])]

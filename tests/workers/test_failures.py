@@ -5,8 +5,8 @@ from deaths import died
 
 from advcore.workers.errors import InputError, RunInterruptedError
 from advcore.workers.pool.failures import (
-    ROUNDS,
-    STARTS,
+    MOST_FAILED_STARTS,
+    MOST_LOST_ACTORS,
     STRANDED_SECONDS,
     Backoff,
     FailureLog,
@@ -58,7 +58,7 @@ def test_code_that_fails_in_all_that_start_is_no_run_at_once():
 
 def test_those_that_are_killed_as_they_start_are_tried_some_times_with_growing_pauses():
     own, now, times = FailureLog(), 0.0, []
-    for _ in range(STARTS - 1):
+    for _ in range(MOST_FAILED_STARTS - 1):
         own.start_failed(KILLED, now, any_ready=False, any_left=False)
         assert not own.may_start(now)
         times.append(now)
@@ -84,11 +84,11 @@ def test_where_others_could_start_before_it_goes_on_for_long():
 
 def test_works_that_kill_without_any_result_are_hopeless_and_machines_that_go_are_not_counted():
     own, now = FailureLog(), 0.0
-    for _ in range(3 * ROUNDS):
+    for _ in range(3 * MOST_LOST_ACTORS):
         own.lost("a/b", GONE, now)
     assert not own.is_given_up("a/b")
     assert own.may_start(now)
-    for _ in range(ROUNDS):
+    for _ in range(MOST_LOST_ACTORS):
         assert not own.is_given_up("a/b")
         own.lost("a/b", KILLED, now)
         now = own._losses["a/b"].until

@@ -14,10 +14,10 @@ from advcore.workers.retries import Pauses
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 """Seconds until another actor is started in place of one that could not start: at first, then twice
 as many each time, and at most."""
-STARTS = 4
+MOST_FAILED_STARTS = 4
 """Number of actors that may be killed as they start before any was ever ready; those of one pause
 count once."""
-ROUNDS = 6
+MOST_LOST_ACTORS = 6
 """Number of actors that may be lost over tasks of one name without one result of it between; those
 of one pause count once."""
 STRANDED_SECONDS = 600.0
@@ -98,7 +98,7 @@ class FailureLog:
 
     def is_given_up(self, name: str) -> bool:
         """Return whether tasks of this name have lost too many actors with no result between."""
-        return name in self._losses and self._losses[name].count >= ROUNDS
+        return name in self._losses and self._losses[name].count >= MOST_LOST_ACTORS
 
     def start_failed(
         self, error: BaseException, now: float, any_ready: bool, any_left: bool
@@ -115,7 +115,7 @@ class FailureLog:
             self._waits = own_fault
             if not own_fault:
                 self._starts.failed(now)
-            if not any_left and (own_fault or self._starts.count >= STARTS):
+            if not any_left and (own_fault or self._starts.count >= MOST_FAILED_STARTS):
                 raise InputError(f"no Ray worker can start: {self._why(own_fault)}") from error
             return
         self._starts.failed(now)

@@ -132,7 +132,7 @@ def _write_probes(
                 label: summarised(prepared.measurements[label, probe].planned.settings, table)
                 for label, table in by_model.items()
             }
-            drawn = _drawn(outputs, probe, prepared, by_model)
+            drawn = _draw_figures(outputs, probe, prepared, by_model)
         except USERS_ERRORS as error:
             # a probe may be a user's own code, and hours of measuring lie behind it
             if is_full(str(error)):
@@ -233,7 +233,7 @@ def _each(prepared: Prepared, values: Mapping[str, Any]) -> Any:
     return values if isinstance(prepared.study, GraphStudy) else next(iter(values.values()))
 
 
-def _drawn(
+def _draw_figures(
     outputs: Outputs, probe: str, prepared: Prepared, tables: Mapping[str, Columns]
 ) -> list[Path]:
     """Draw the figures of a probe into the probe's folder."""

@@ -9,7 +9,7 @@ import torch
 
 from advcore import Untargeted, norms
 from advcore.attacks import Bisected, DeepFool, MinimalNorm, Status
-from advcore.attacks.refinement import Climb, refine, shrink_to_boundary
+from advcore.attacks.refinement import AttackedSamples, refine, shrink_to_boundary
 
 
 @pytest.mark.parametrize("classes", [2, 3, 10])
@@ -45,9 +45,9 @@ def test_refinement_shortens_every_sample_or_leaves_it() -> None:
     network, images = oracles.relu(), oracles.images(30)
     criterion = Untargeted(network(images).argmax(1))
     found = DeepFool()(network, images, criterion)
-    climb = Climb.of(network, images, criterion, network(images).detach())
-    way = shrink_to_boundary(climb, found.images - images)
-    shorter = refine(norms.L2, climb, way, 10, box=True)
+    attacked = AttackedSamples.of(network, images, criterion, network(images).detach())
+    way = shrink_to_boundary(attacked, found.images - images)
+    shorter = refine(norms.L2, attacked, way, 10, box=True)
     before, after = norms.L2.size(way), norms.L2.size(shorter)
     assert (after <= before * (1 + 1e-6)).all()
     assert after.mean() < before.mean()
