@@ -11,7 +11,7 @@ from tiny_probes import Look, Slow, tasks
 
 from advcore.workers.errors import InputError, RunInterruptedError
 from advcore.workers.pool.actor_pool import ActorPool
-from advcore.workers.pool.failures import ROUNDS, STARTS
+from advcore.workers.pool.failures import MOST_FAILED_STARTS, MOST_LOST_ACTORS
 from advcore.workers.pool.pool_settings import PoolSettings
 from advcore.workers.pool.ray_actor import actor_factory
 from advcore.workers.pool.ray_head import head_answers
@@ -157,7 +157,7 @@ def test_works_that_kill_every_worker_are_given_up_and_others_go_on(dataset, mon
         for result in ActorPool(ray, settings, [*deadly, *good], {DATA: dataset}).results()
     }
     assert [results[key].ok for key in _keys(deadly + good)] == [False] * 20 + [True] * 4
-    assert len(killed) == ROUNDS
+    assert len(killed) == MOST_LOST_ACTORS
     assert (
         "of the last one Ray says: its worker process has died. Exit: OOM."
         in results[deadly[0].key].error
@@ -201,7 +201,7 @@ def test_workers_that_are_killed_as_they_start_end_the_run_with_the_reason(
         ),
     ):
         list(actor_pool.results())
-    assert len(hired) == STARTS
+    assert len(hired) == MOST_FAILED_STARTS
 
 
 def test_that_none_can_start_any_more_ends_the_run(ray_running, dataset, tmp_path, monkeypatch):
