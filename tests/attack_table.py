@@ -18,13 +18,17 @@ from advcore.attacks import (
     CarliniWagner,
     DeepFool,
     GeoDA,
+    HopSkipJump,
     MinimalNorm,
+    QFool,
+    RayS,
     Restarts,
     Rounded,
     SmallestEps,
     SparseFool,
     Square,
     StandardEnsemble,
+    SurFree,
     Within,
     Worst,
     WorstOfK,
@@ -87,8 +91,15 @@ ATTACKS = [
     GeoDA(queries=150, band=3, step="circle"),
     WorstOfK(Additive("l2"), eps=0.4),
     SmallestEps(PGD(norm="l2", steps=10)),
+    HopSkipJump(queries=150, noises=20),
+    HopSkipJump(queries=150, noises=20, norm="linf"),
+    SurFree(queries=100),
+    RayS(queries=100),
+    QFool(queries=150, noises=30),
 ]
-DECISIONS = [attack for attack in ATTACKS if isinstance(attack, GeoDA)]
+DECISIONS = [
+    attack for attack in ATTACKS if isinstance(attack, GeoDA | HopSkipJump | SurFree | RayS | QFool)
+]
 """Those that see labels alone."""
 GRADIENT_FREE = (Square, WorstOfK, *{type(attack) for attack in DECISIONS})
 """Those that see no gradients."""

@@ -20,13 +20,17 @@ from advcore.attacks.fgsm import FGSM
 from advcore.attacks.fmn import FMN
 from advcore.attacks.geoda import GeoDA
 from advcore.attacks.grid_search import GridSearch, WorstOfK
+from advcore.attacks.hop_skip_jump import HopSkipJump
 from advcore.attacks.minimal_norm import MinimalNorm
 from advcore.attacks.pgd import PGD
+from advcore.attacks.qfool import QFool
+from advcore.attacks.rays import RayS
 from advcore.attacks.restarts import Restarts
 from advcore.attacks.rounded import Rounded
 from advcore.attacks.smallest_eps import SmallestEps
 from advcore.attacks.sparsefool import SparseFool
 from advcore.attacks.square import Square
+from advcore.attacks.surfree import SurFree
 from advcore.attacks.within import Within
 from advcore.attacks.worst import Worst
 
@@ -46,6 +50,10 @@ ATTACKS: dict[str, type] = {
     "ddn": DDN,
     "fmn": FMN,
     "geoda": GeoDA,
+    "hop_skip_jump": HopSkipJump,
+    "surfree": SurFree,
+    "rays": RayS,
+    "qfool": QFool,
     "carlini_wagner": CarliniWagner,
     "sparsefool": SparseFool,
     "minimal_norm": MinimalNorm,
@@ -83,7 +91,10 @@ __all__ = [
     "DeepFool",
     "GeoDA",
     "GridSearch",
+    "HopSkipJump",
     "MinimalNorm",
+    "QFool",
+    "RayS",
     "Restarts",
     "Rounded",
     "SmallestEps",
@@ -91,6 +102,7 @@ __all__ = [
     "Square",
     "StandardEnsemble",
     "Status",
+    "SurFree",
     "Within",
     "Worst",
     "WorstOfK",

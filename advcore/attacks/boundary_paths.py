@@ -1,6 +1,7 @@
 """Paths from an image to the decision boundary, along an estimate of its normal."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -42,24 +43,31 @@ def along_ray(decisions: Decisions, points: Tensor, direction: Tensor, wanted: T
 
 
 def along_circle(decisions: Decisions, points: Tensor, normal: Tensor, wanted: Tensor) -> Tensor:
-    """Return points of the boundary on circles through the images and `points` `(B, *shape)`.
-
-    The circle lies in the plane of `points - images` and `normal`, with the segment between image
-    and point as its diameter: `x + d cos a (cos a u + sin a w)`, a from 0, at the point, to pi / 2,
-    at the image. Lengths fall all the way. Clipped to the box.
-    """
+    """Return points of the boundary on the circles of `on_circle`, in the plane of `normal`."""
     images = decisions.images
-    length, along = norms.L2.size(points - images), norms.L2.steepest(points - images)
+    along = norms.L2.steepest(points - images)
     inner = (normal * along).flatten(1).sum(1)
-    across = norms.L2.steepest(normal - per_sample(inner, along) * along)
-
-    def circle(angle: Tensor) -> Tensor:
-        direction = per_sample(angle.cos(), along) * along + per_sample(angle.sin(), along) * across
-        return (images + per_sample(length * angle.cos(), along) * direction).clamp(0, 1)
-
-    point, image = torch.zeros_like(length), torch.full_like(length, math.pi / 2)
+    circle = on_circle(images, points, norms.L2.steepest(normal - per_sample(inner, along) * along))
+    point = torch.zeros_like(inner)
+    image = torch.full_like(inner, math.pi / 2)
     angle = bisect_path(decisions, circle, point, image, HALVINGS, wanted)
     return torch.where(per_sample(angle > 0, images), circle(angle), points)
+
+
+def on_circle(images: Tensor, points: Tensor, across: Tensor) -> Callable[[Tensor], Tensor]:
+    """Return the path of angles `(B,)` on circles through images and `points` `(B, *shape)`.
+
+    The segment between image and point is the diameter, and the unit vector `across` is orthogonal
+    to it: `x + d cos a (cos a u + sin a across)`, a from 0, at the point, to pi / 2, at the image.
+    Lengths fall all the way. Clipped to the box.
+    """
+    length, along = norms.L2.size(points - images), norms.L2.steepest(points - images)
+
+    def circle(angle: Tensor) -> Tensor:
+        turned = per_sample(angle.cos(), along) * along + per_sample(angle.sin(), along) * across
+        return (images + per_sample(length * angle.cos(), along) * turned).clamp(0, 1)
+
+    return circle
 
 
 def along_saturation(

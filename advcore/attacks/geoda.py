@@ -12,7 +12,7 @@ from advcore.attacks.boundary_paths import along_circle, along_ray, along_satura
 from advcore.attacks.decisions import Decisions, bisected, check_queries
 from advcore.attacks.label_normals import Noise, normal_from_labels
 from advcore.attacks.label_starts import noisy_start
-from advcore.attacks.low_frequencies import LowFrequencies
+from advcore.attacks.low_frequencies import LowFrequencies, check_band
 from advcore.attacks.search import solve
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
@@ -110,7 +110,7 @@ class GeoDA:
                 break
             counts = plan[:, turn].minimum(decisions.left - SEARCH_QUERIES) * going
             sigma = self.sigma * norms.L2.size(points - images)
-            normal = normal_from_labels(
+            normal, _ = normal_from_labels(
                 decisions, points, basis, counts, sigma, randomness.stream("turn", turn), self.noise
             )
             total = total + norms.L2.steepest(normal)
@@ -141,12 +141,6 @@ def planned_noises(left: Tensor) -> Tensor:
     number = (first >= FIRST_NOISES).sum(1, keepdim=True)
     first = first.gather(1, (number - 1).clamp(min=0))
     return torch.where(turns < number, first * GROWTH**turns, left[:, None]).long()
-
-
-def check_band(band: int | None) -> None:
-    """Raise ValueError for a band without a frequency."""
-    if band is not None and band < 1:
-        raise ValueError(f"band must be at least 1 frequency a side, or None for all; got {band}")
 
 
 def check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -24,19 +24,17 @@ def normal_from_labels(
     sigma: Radius,
     randomness: Randomness,
     noise: Noise = "normal",
-) -> Tensor:
-    """Return an estimate of the boundary's normal at `points`, `(B, *shape)`, of no certain length.
+    box: bool = True,
+) -> tuple[Tensor, Tensor]:
+    """Return an estimate of the boundary's normal, and the share of adversarial noises.
 
+    The estimate `(B, *shape)` has no certain length; the share is `(B,)`, 0 without queries.
     It points to the adversarial side. With noises `e_i` in the basis, of standard deviation 1 a
-    coordinate, and `z_i` = 1 where `points + sigma e_i`, clipped to the box, is adversarial, else
-    -1, it is the mean over `queries` `(B,)` noises of `(z_i - mean z) e_i`, or of `z_i e_i` where
-    all agree; 0 without queries. `sigma` is one number or `(B,)`, in pixel units.
+    coordinate, and `z_i` = 1 where `points + sigma e_i`, clipped to [0, 1] with a `box`, is
+    adversarial, else -1, it is the mean over `queries` `(B,)` noises of `(z_i - mean z) e_i`, or of
+    `z_i e_i` where all agree; 0 without queries. `sigma` is one number or `(B,)`, in pixel units.
 
-    Where the boundary is flat, the points lie on it and its normal lies in the span of the m basis
-    vectors, the cosine of the estimate to the normal is `sqrt(a / (a + m - 1))`, `a = 2 q / pi`, in
-    the mean over normal noises. Orthogonal noises are random orthogonal bases of the span, one
-    after the other; up to q = m the mean cosine is `sqrt(q) G(m/2) / (sqrt(pi) G((m+1)/2))`, G the
-    gamma function, close to `sqrt(2 q / (pi m))`: more for the same queries.
+    The mean cosine to the normal of a flat boundary is `expected_cosine`.
 
     Sources: Liu et al. 2019 (qFool), Rahmati et al. 2020 (GeoDA), Chen et al. 2020 (the mean that
     is taken off).
@@ -48,7 +46,7 @@ def normal_from_labels(
         draws = drawn_noise(basis.dim, first, noise, randomness).to(points.dtype)
         moved = points[:, None] + per_sample(sigma, points[:, None]) * basis.lift(draws)
         counts = (answered - first).clamp(0, BLOCK)
-        holds = decisions.ask_many(moved.clamp(0, 1), counts)
+        holds = decisions.ask_many(moved.clamp(0, 1) if box else moved, counts)
         asked = torch.arange(BLOCK, device=counts.device) < counts[:, None]
         signs = torch.where(holds, 1.0, -1.0).to(points.dtype) * asked
         signed = signed + (signs[:, None] @ draws)[:, 0]
@@ -57,7 +55,24 @@ def normal_from_labels(
     number = answered.clamp(min=1)[:, None].to(points.dtype)
     mean = total[:, None] / number
     agree = mean.abs() == 1
-    return basis.lift((signed - torch.where(agree, 0, mean) * plain) / number)
+    share = (total + answered) / (2 * number[:, 0])
+    return basis.lift((signed - torch.where(agree, 0, mean) * plain) / number), share
+
+
+def expected_cosine(noise: Noise, queries: int, dim: int) -> float:
+    """Return the mean cosine of an estimate to the normal of a flat boundary in `dim` dimensions.
+
+    The points lie on the boundary. It is `sqrt(a / (a + dim - 1))`, `a = 2 q / pi`, for normal
+    noise. Orthogonal noise has `c = sqrt(dim) G(dim/2) / (sqrt(pi) G((dim+1)/2))` after one basis,
+    G the gamma function, which nears sqrt(2 / pi); `c sqrt(q / dim)` before, exactly, and after
+    `t = q / dim` bases `sqrt(t c^2 / (t c^2 + 1 - c^2))`.
+    """
+    if noise == "normal":
+        a = 2 * queries / math.pi
+        return math.sqrt(a / (a + dim - 1))
+    log = math.lgamma(dim / 2) - math.lgamma((dim + 1) / 2)
+    square, turns = dim / math.pi * math.exp(2 * log), queries / dim
+    return math.sqrt(turns * square / max(turns * square + 1 - square, 1))
 
 
 def drawn_noise(dim: int, first: int, noise: Noise, randomness: Randomness) -> Tensor:

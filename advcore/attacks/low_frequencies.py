@@ -43,3 +43,9 @@ class LowFrequencies:
         block = coordinates.reshape(*coordinates.shape[:-1], self.shape[0], height, width)
         rows, columns = (dct_matrix(side, block) for side in self.shape[1:])
         return rows[:height].mT @ block @ columns[:width]
+
+
+def check_band(band: int | None) -> None:
+    """Raise ValueError for a band without a frequency."""
+    if band is not None and band < 1:
+        raise ValueError(f"band must be at least 1 frequency a side, or None for all; got {band}")

@@ -16,7 +16,7 @@ from torch import nn
 from traits import TRAITS, small
 
 from advcore import Randomness, Targeted, Untargeted, probes, training
-from advcore.attacks import FGSM, PGD, DeepFool
+from advcore.attacks import FGSM, PGD, DeepFool, HopSkipJump, QFool
 from advcore.attacks.attack import has_budget, norm_of
 from advcore.attacks.l0 import size_by_name
 from advcore.classifier import predict
@@ -126,8 +126,8 @@ def check_attack(trait, attack):
     torch.testing.assert_close(result.distance[result.found], sizes[result.found])
     if has_budget(attack):
         assert (result.distance[result.found] <= attack.eps * (1 + 1e-5)).all()
-    if trait.plain is None:
-        return
+    if trait.plain is None or (trait.close >= 0.1 and isinstance(attack, HopSkipJump | QFool)):
+        return  # their noise is too short for logits of half precision
     plain = trait.plain()
     expected = run(attack, plain, images, Untargeted(predict(plain, images)))
     both = result.found & expected.found

@@ -11,7 +11,7 @@ from torch import nn
 from advcore import HardLabel, Randomness, Untargeted, norms
 from advcore.attacks import GeoDA, Restarts, Status, Within
 from advcore.attacks.decisions import Decisions, bisected, trace_numbers
-from advcore.attacks.label_normals import drawn_noise, normal_from_labels
+from advcore.attacks.label_normals import drawn_noise, expected_cosine, normal_from_labels
 from advcore.attacks.low_frequencies import LowFrequencies
 from advcore.frequency import dct2
 
@@ -127,7 +127,7 @@ def _cosines(noise, queries, dim=64, samples=200):
     criterion = Untargeted(torch.zeros(samples, dtype=torch.int64))
     decisions = Decisions(affine, points, criterion, norms.L2, 10**6)
     randomness = Randomness(0, torch.arange(samples))
-    normal = normal_from_labels(
+    normal, share = normal_from_labels(
         decisions,
         points,
         LowFrequencies(shape),
@@ -137,21 +137,25 @@ def _cosines(noise, queries, dim=64, samples=200):
         noise,
     )
     assert (decisions.used == 1 + queries).all()
+    assert share.mean().item() == pytest.approx(0.5, abs=0.02)
     return norms.L2.steepest(normal).flatten(1) @ -w / w.norm()
 
 
 @pytest.mark.parametrize("queries", [50, 200, 640])
-def test_the_cosine_of_normal_noise_has_its_closed_form(queries):
-    a = 2 * queries / math.pi
-    expected = math.sqrt(a / (a + 64 - 1))
-    assert _cosines("normal", queries).mean().item() == pytest.approx(expected, abs=0.01)
+@pytest.mark.parametrize(("noise", "close"), [("normal", 0.01), ("orthogonal", 0.02)])
+def test_the_cosine_of_an_estimate_has_its_closed_form(noise, close, queries):
+    """The mean that is taken off the signs costs some of a basis that is not whole."""
+    expected = expected_cosine(noise, queries, 64)
+    assert _cosines(noise, queries).mean().item() == pytest.approx(expected, abs=close)
 
 
-def test_the_cosine_of_orthogonal_noise_has_its_closed_form():
-    for queries in (32, 64):
-        log = math.lgamma(32) - math.lgamma(32.5)
-        expected = math.sqrt(queries / math.pi) * math.exp(log)
-        assert _cosines("orthogonal", queries).mean().item() == pytest.approx(expected, abs=0.015)
+def test_closed_forms_of_cosines():
+    a = 2 * 200 / math.pi
+    assert expected_cosine("normal", 200, 64) == pytest.approx(math.sqrt(a / (a + 63)))
+    assert expected_cosine("orthogonal", 64, 64) == pytest.approx(math.sqrt(2 / math.pi), abs=0.01)
+    assert expected_cosine("orthogonal", 16, 64) == pytest.approx(
+        math.sqrt(0.5 / math.pi), abs=0.01
+    )
 
 
 def test_orthogonal_noise_is_orthogonal_within_each_basis():

@@ -1,0 +1,212 @@
+"""Attacks of decisions beside foolbox's and ART's: l2 distance at equal queries, and time.
+
+    python -m benchmarks.black_box [SAMPLES]
+
+On a linear classifier of 64 pixels, where the exact distance is known, and on a LeNet trained on
+12,000 pictures of Fashion-MNIST (Debian's package dataset-fashion-mnist). One thread. foolbox runs
+one sample at a time, for its HopSkipJump depends on the batch. Peers stop at an exception of the
+classifier once their queries are spent, and their best image so far counts, as for ours.
+"""
+
+import contextlib
+import gzip
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from advcore import Randomness, Untargeted, attacks
+
+DATA = Path("/usr/share/datasets/fashion-mnist")
+BUDGETS = (1000, 4000)
+
+
+def pictures(part: str, count: int) -> tuple[Tensor, Tensor]:
+    """Fashion-MNIST's first pictures and labels."""
+    images, labels = (
+        gzip.decompress((DATA / f"{part}-{kind}-ubyte.gz").read_bytes())
+        for kind in ("images-idx3", "labels-idx1")
+    )
+    pixels = torch.frombuffer(bytearray(images[16:]), dtype=torch.uint8)
+    classes = torch.frombuffer(bytearray(labels[8:]), dtype=torch.uint8)
+    return pixels.view(-1, 1, 28, 28)[:count].float() / 255, classes[:count].long()
+
+
+def lenet() -> nn.Module:
+    """A LeNet of 8 and 16 channels, six epochs of Adam."""
+    torch.manual_seed(0)
+    features = [nn.Conv2d(1, 8, 5), nn.ReLU(), nn.MaxPool2d(2)]
+    features += [nn.Conv2d(8, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()]
+    network = nn.Sequential(*features, nn.Linear(256, 64), nn.ReLU(), nn.Linear(64, 10))
+    images, labels = pictures("train", 12_000)
+    optimiser = torch.optim.Adam(network.parameters(), 2e-3)
+    for _ in range(6):
+        for index in torch.randperm(len(images)).split(100):
+            optimiser.zero_grad()
+            nn.functional.cross_entropy(network(images[index]), labels[index]).backward()
+            optimiser.step()
+    return network.eval()
+
+
+def linear() -> nn.Module:
+    """Two classes of 8 x 8 pixels, with the boundary through grey.
+
+    A third one is never predicted: ART's SignOPT refuses two.
+    """
+    torch.manual_seed(5)
+    layer = nn.Linear(64, 3)
+    with torch.no_grad():
+        layer.weight[2] = 0
+        layer.bias.copy_(-0.5 * layer.weight.sum(1))
+        layer.bias[2] = -100
+    return nn.Sequential(nn.Flatten(), layer).eval()
+
+
+class Spent(Exception):  # noqa: N818
+    """All queries of a sample are spent."""
+
+
+class Metered(nn.Module):
+    """A classifier that keeps the shortest adversarial image, and stops after `queries`."""
+
+    def __init__(self, network: nn.Module, image: Tensor, label: int, queries: int) -> None:
+        super().__init__()
+        self.network, self.image, self.label, self.left = network, image, label, queries
+        self.shortest = float("inf")
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> Tensor:
+        allowed = images[: self.left]
+        if len(allowed):
+            sizes = (allowed - self.image).flatten(1).norm(dim=1)
+            wrong = self.network(allowed).argmax(1) != self.label
+            if wrong.any():
+                self.shortest = min(self.shortest, sizes[wrong].min().item())
+        self.left -= len(images)
+        if self.left < 0:
+            raise Spent
+        return self.network(images)
+
+
+def of_foolbox(metered: Metered, image: Tensor, label: Tensor) -> None:
+    import foolbox
+
+    model = foolbox.PyTorchModel(metered, bounds=(0, 1), device="cpu")
+    attack = foolbox.attacks.HopSkipJumpAttack(steps=1000)
+    attack(model, image, label, epsilons=None)
+
+
+def art_classifier(metered: Metered, image: Tensor, classes: int) -> object:
+    from art.estimators.classification import BlackBoxClassifier
+
+    def labels(batch: np.ndarray) -> np.ndarray:
+        logits = metered(torch.from_numpy(np.asarray(batch, dtype=np.float32)))
+        return np.eye(classes, dtype=np.float32)[logits.argmax(1).numpy()]
+
+    return BlackBoxClassifier(labels, tuple(image.shape[1:]), classes, clip_values=(0.0, 1.0))
+
+
+def of_art_hop_skip_jump(metered: Metered, image: Tensor, label: Tensor) -> None:
+    from art.attacks.evasion import HopSkipJump
+
+    classifier = art_classifier(metered, image, CLASSES[0])
+    attack = HopSkipJump(classifier, targeted=False, max_iter=1000, verbose=False)
+    attack.generate(image.numpy(), y=np.eye(CLASSES[0])[label.numpy()])
+
+
+def of_art_sign_opt(metered: Metered, image: Tensor, label: Tensor) -> None:
+    from art.attacks.evasion import SignOPTAttack
+
+    classifier = art_classifier(metered, image, CLASSES[0])
+    attack = SignOPTAttack(
+        classifier, targeted=False, max_iter=1000, query_limit=10**6, verbose=False
+    )
+    attack.generate(image.numpy(), y=np.eye(CLASSES[0])[label.numpy()])
+
+
+CLASSES = [10]
+PEERS = {
+    "foolbox HopSkipJump": of_foolbox,
+    "ART HopSkipJump": of_art_hop_skip_jump,
+    "ART SignOPT": of_art_sign_opt,
+}
+
+
+def peer(run, network: nn.Module, images: Tensor, labels: Tensor, queries: int) -> Tensor:  # type: ignore[no-untyped-def]
+    """The shortest distance of each sample, one after the other."""
+    np.random.seed(0)
+    torch.manual_seed(0)
+    found = []
+    for image, label in zip(images.split(1), labels.split(1), strict=True):
+        metered = Metered(network, image, int(label), queries).eval()
+        with contextlib.suppress(Spent):
+            run(metered, image, label)
+        found.append(metered.shortest)
+    return torch.tensor(found)
+
+
+def ours(queries: int, band: int | None) -> dict[str, attacks.Attack]:
+    """The attacks of advcore; `band` for the network of pictures."""
+    made = {
+        "GeoDA": attacks.GeoDA(queries=queries),
+        "GeoDA circle": attacks.GeoDA(queries=queries, step="circle"),
+        "HopSkipJump": attacks.HopSkipJump(queries=queries),
+        "SurFree": attacks.SurFree(queries=queries),
+        "QFool": attacks.QFool(queries=queries),
+    }
+    if band:
+        made |= {
+            f"GeoDA band {band}": attacks.GeoDA(queries=queries, band=band),
+            f"GeoDA circle band {band}": attacks.GeoDA(queries=queries, band=band, step="circle"),
+            f"HopSkipJump band {band}": attacks.HopSkipJump(queries=queries, band=band),
+            f"SurFree band {band}": attacks.SurFree(queries=queries, band=band),
+        }
+    return made
+
+
+def compare(
+    name: str, network: nn.Module, images: Tensor, labels: Tensor, exact: Tensor, band: int | None
+) -> None:
+    """Print one line an attack: median distance, median of distance over exact, seconds."""
+    CLASSES[0] = network(images).shape[1]
+    for queries in BUDGETS:
+        rows = []
+        for kind, attack in ours(queries, band).items():
+            start = time.perf_counter()
+            randomness = Randomness(0, torch.arange(len(images)))
+            distance = attack(network, images, Untargeted(labels), randomness).distance
+            rows.append((kind, distance, time.perf_counter() - start))
+        for kind, run in PEERS.items():
+            start = time.perf_counter()
+            distance = peer(run, network, images, labels, queries)
+            rows.append((kind, distance, time.perf_counter() - start))
+        print(f"\n{name}, {queries} queries, {len(images)} samples")
+        print("| attack | median l2 | over exact | seconds |\n|---|---|---|---|")
+        for kind, distance, seconds in rows:
+            ratio = (distance / exact).median().item()
+            print(f"| {kind} | {distance.median().item():.4f} | {ratio:.4f} | {seconds:.1f} |")
+        sys.stdout.flush()
+
+
+def main(count: int) -> None:
+    torch.set_num_threads(1)
+    flat, generator = linear(), torch.Generator().manual_seed(1)
+    images = 0.35 + 0.3 * torch.rand(count, 1, 8, 8, generator=generator)
+    weight = flat[1].weight.detach()
+    logits = flat(images).detach()
+    exact = (logits[:, 0] - logits[:, 1]).abs() / (weight[0] - weight[1]).norm()
+    compare("linear, 64 pixels", flat, images, logits.argmax(1), exact, None)
+
+    network = lenet()
+    images, labels = pictures("t10k", 200)
+    right = (network(images).argmax(1) == labels).nonzero()[:count, 0]
+    images, labels = images[right], labels[right]
+    exact = attacks.MinimalNorm()(network, images, Untargeted(labels)).distance
+    compare("LeNet, Fashion-MNIST", network, images, labels, exact, 14)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 20)
