@@ -27,6 +27,7 @@ from advcore.pipelines.settings.schema import SEAMS
 from advcore.pipelines.settings.sweep_runs import SweepSettings
 from advcore.pipelines.sweep.settings import Sweep
 from advcore.pipelines.sweep.space import Domain
+from advcore.pipelines.tables import TABLES
 from advcore.pipelines.training.settings import Training
 from advcore.pipelines.yaml_types import describe_type
 from advcore.probes import PROBES
@@ -48,6 +49,7 @@ SECTIONS: dict[str, Mapping[str, Any]] = {
     "derived data sets": {**DERIVED, **DERIVATIONS},
     "subspaces": FAMILIES,
     "claims": CLAIMS,
+    "tables": TABLES,
     "training terms": TERMS,
     "schedules": SCHEDULES,
     "augmentations": AUGMENTATIONS,

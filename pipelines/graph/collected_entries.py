@@ -18,7 +18,7 @@ from advcore.pipelines.graph.entries import (
     model_of,
     training_of,
 )
-from advcore.pipelines.graph.layout import DerivedData, Layout, Planned, PlannedFit
+from advcore.pipelines.graph.layout import DerivedData, Layout, Planned, PlannedFit, PlannedTable
 from advcore.pipelines.graph.loader import Loader, StandIn
 from advcore.pipelines.graph.notation.members import Member, at_coordinates
 from advcore.pipelines.graph.settings import GraphStudy
@@ -45,7 +45,12 @@ class Entries:
         self._fits: dict[str, PlannedFit] = {}
         self._epochs: dict[str, tuple[str, int]] = {}
 
-    def layout(self, planned: tuple[Planned, ...], claims: Mapping[str, Claim]) -> Layout:
+    def layout(
+        self,
+        planned: tuple[Planned, ...],
+        claims: Mapping[str, Claim],
+        tables: tuple[PlannedTable, ...],
+    ) -> Layout:
         """Return the layout of all that was added."""
         return Layout(
             self._data,
@@ -57,6 +62,7 @@ class Entries:
             self._derived,
             self._fits,
             self._epochs,
+            tables,
         )
 
     def add(self, section: str, member: Member) -> None:

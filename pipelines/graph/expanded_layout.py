@@ -18,6 +18,7 @@ from advcore.pipelines.graph.notation.members import (
     labelled,
 )
 from advcore.pipelines.graph.settings import AnyStudy, GraphStudy, Study
+from advcore.pipelines.graph.table_plans import planned_tables
 from advcore.pipelines.settings import schema
 from advcore.probes import Probe
 from advcore.workers.errors import InputError
@@ -31,15 +32,12 @@ def graph_layout(study: GraphStudy, load: Loader) -> Layout:
     kinds that are not there.
     """
     families = study.families
-    for name, entry in study.tables.items():
-        raise InputError(
-            f"tables.{name}: there is no kind {entry.get('kind')!r} of tables: leave it out"
-        )
+    tables = planned_tables(study, families)
     found = Entries(study, load)
     for (section, _), family in families.items():
         for own in family.members.values():
             found.add(section, own)
-    return found.layout(planned_of(study), _claims(study, families))
+    return found.layout(planned_of(study), _claims(study, families), tables)
 
 
 def planned_of(study: AnyStudy) -> tuple[Planned, ...]:
@@ -105,12 +103,7 @@ def _claims(study: GraphStudy, families: Families) -> dict[str, Claim]:
         at = f"claims.{name}"
         of = entry.get("of")
         numbers = of if isinstance(of, Mapping) else entry
-        probe = numbers.get("probe")
-        if not isinstance(probe, str) or probe not in study.probes:
-            raise InputError(
-                f"{at}: it names the probe {probe!r}; known: {', '.join(study.probes)}"
-            )
-        axes = _labels(families["probes", str(probe)])
+        axes = _labels(_claimed(study, numbers, families, at))
         for own_name, own in each_of(name, entry, axes).items():
             told = own_name.removeprefix(name).strip()
             says = f"{own.get('says')} ({told})" if told else own.get("says")
@@ -118,6 +111,20 @@ def _claims(study: GraphStudy, families: Families) -> dict[str, Claim]:
             check_labels(own_name, claim, axes)
             claims[own_name] = claim
     return claims
+
+
+def _claimed(
+    study: GraphStudy, numbers: Mapping[str, object], families: Families, at: str
+) -> Family:
+    """Return the family of the probe or the table whose numbers a claim is about."""
+    section = "tables" if numbers.get("table") is not None else "probes"
+    known = study.tables if section == "tables" else study.probes
+    name = numbers.get(section.removesuffix("s"))
+    if not isinstance(name, str) or name not in known:
+        raise InputError(
+            f"{at}: it names the {section.removesuffix('s')} {name!r}; known: {', '.join(known)}"
+        )
+    return families[section, name]
 
 
 def _labels(family: Family) -> dict[str, list[Label | None]]:

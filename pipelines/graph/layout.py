@@ -11,6 +11,7 @@ from advcore.fits import Fit
 from advcore.pipelines.claims import Claim
 from advcore.pipelines.graph.notation.members import Coordinates
 from advcore.pipelines.graph.settings import Study
+from advcore.pipelines.tables import TableKind
 from advcore.pipelines.training.settings import Training
 from advcore.probes import Probe
 from advcore.transforms import Transform
@@ -102,6 +103,25 @@ class DerivedData:
 
 
 @dataclass(frozen=True)
+class PlannedTable:
+    """A table that is made of the rows of a probe's members.
+
+    Attributes:
+        name: its name in the study.
+        probe: name of the probe.
+        axes: axes of its rows, which `reduce` has left.
+        rows: coordinates of each row, and those of the members that it is made of.
+        settings: its kind.
+    """
+
+    name: str
+    probe: str
+    axes: tuple[str, ...]
+    rows: tuple[tuple[Coordinates, tuple[Coordinates, ...]], ...]
+    settings: TableKind
+
+
+@dataclass(frozen=True)
 class Layout:
     """The names of a study, without axes.
 
@@ -112,6 +132,7 @@ class Layout:
             network that they begin with in `starts`.
         trainings: trainings by the name of their network.
         starts: names of the networks whose weights a training begins with, by its own.
+        tables: tables that are made of other tables.
         epochs: networks that are epochs of a training, by name: the network whose training it is,
             and the number of the epoch, 0 for what it begins with.
         planned: what is measured.
@@ -129,6 +150,7 @@ class Layout:
     derived: Mapping[str, DerivedData] = field(default_factory=dict)
     fits: Mapping[str, PlannedFit] = field(default_factory=dict)
     epochs: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    tables: tuple[PlannedTable, ...] = ()
 
     def kept(self, training: str) -> dict[str, int]:
         """Return the networks that are epochs of the training of this name, with their numbers."""

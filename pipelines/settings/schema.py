@@ -15,6 +15,7 @@ from advcore.pipelines.settings.documents import flatten, load_yaml, override
 from advcore.pipelines.settings.messages import describe_value
 from advcore.pipelines.settings.schedulers import SCHEDULERS, SEARCHERS, Scheduler, Searcher
 from advcore.pipelines.settings.shipped import read_document
+from advcore.pipelines.tables import TABLES, TableKind
 from advcore.probes import PROBES, Probe
 from advcore.subspaces import FAMILIES, FamilySpec
 from advcore.threats import THREATS, ThreatModel
@@ -61,6 +62,7 @@ SEAMS: Seams = {
     Transform: TRANSFORMS,
     Wrapper: WRAPPERS,
     Claim: CLAIMS,
+    TableKind: TABLES,
     Scheduler: SCHEDULERS,
     Searcher: SEARCHERS,
 }

@@ -17,6 +17,7 @@ from advcore.pipelines.graph.reporting.facts import Facts, gather, training_file
 from advcore.pipelines.graph.reporting.failed_work import failed_count, left_out
 from advcore.pipelines.graph.reporting.fit_report import write_fits
 from advcore.pipelines.graph.reporting.problems import Problems
+from advcore.pipelines.graph.reporting.reduced_tables import made_tables, write_made_tables
 from advcore.pipelines.graph.reporting.replicates import charts_over_seeds
 from advcore.pipelines.graph.reporting.report import RESULTS, Report, table_file
 from advcore.pipelines.graph.reporting.settings_text import settings_line
@@ -77,7 +78,11 @@ def write_report(
     probes = _write_probes(prepared, outputs, measured, facts, problems)
     fits = write_fits(prepared, store, outputs, problems)
     data = write_made_data(prepared, store, outputs, problems)
-    tables = claimed_tables(prepared, measured, problems)
+    made = made_tables(prepared, measured, problems)
+    tables = {
+        **claimed_tables(prepared, measured, problems),
+        **{name: {"": own} for name, own in made.items()},
+    }
     claims = {name: evaluate_claim(own, tables) for name, own in prepared.layout.claims.items()}
     failed = failed_count(prepared, failures)
     missing = [f"{failed} failed, and the numbers leave them out"] if failures else []
@@ -106,6 +111,7 @@ def write_report(
         left_out=behind,
     )
     sections = [own.section for own in probes.values()]
+    sections += write_made_tables(outputs, made)
     sections += [own for own in (data.section, fits.section) if own]
     _write_texts(prepared, outputs, report, facts, sections, missing)
     outputs.finish([] if outputs.known else _formerly(prepared, report.figures))

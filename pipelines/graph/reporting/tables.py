@@ -31,7 +31,8 @@ def joined(members: Sequence[tuple[Planned, Columns]]) -> Columns:
         return members[0][1]
     lengths = [_rows(columns) for _, columns in members]
     result: dict[str, Tensor | list[str]] = {
-        axis: _column([planned.at.get(axis) for planned, _ in members], lengths) for axis in axes
+        axis: label_column([planned.at.get(axis) for planned, _ in members], lengths)
+        for axis in axes
     }
     names = list(dict.fromkeys(name for _, columns in members for name in columns))
     for name in names:
@@ -109,7 +110,7 @@ def _rows(columns: Columns) -> int:
     return len(next(iter(columns.values())))
 
 
-def _column(labels: Sequence[Label | None], lengths: Sequence[int]) -> Tensor | list[str]:
+def label_column(labels: Sequence[Label | None], lengths: Sequence[int]) -> Tensor | list[str]:
     """Return a label for each row of each member."""
     numbers = all(label is None or isinstance(label, int | float) for label in labels)
     if not numbers:

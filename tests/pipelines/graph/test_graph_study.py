@@ -310,7 +310,7 @@ def test_figures_have_one_line_for_all_seeds(measured: Result) -> None:
         ),
         (
             {"tables": {"mce": {"kind": "mean_corruption_error", "of": "robustness"}}},
-            "tables.mce: there is no kind 'mean_corruption_error' of tables",
+            "tables.mce: unknown kind 'mean_corruption_error'",
         ),
         (
             {"probes": {"p": {"kind": "textured", "model": "plain"}}},
