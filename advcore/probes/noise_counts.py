@@ -22,11 +22,10 @@ GRID = torch.linspace(0, 1, 101, dtype=torch.float64)
 class SampleCounts:
     """The counts of samples, added over their blocks of noise.
 
-    Attributes:
-        sample: indices in the data set, `(N,)`.
-        label: true classes, `(N,)`.
-        draws: numbers of draws, `(N,)`.
-        counts: numbers of draws predicted as each class, `(N, K)` int64.
+    - `sample` `(N,)`: indices in the data set.
+    - `label` `(N,)`: true classes.
+    - `draws` `(N,)`: numbers of draws.
+    - `counts` `(N, K)` int64: numbers of draws predicted as each class.
     """
 
     sample: Tensor

@@ -59,8 +59,8 @@ NAMES = ("rotation", "right", "down", "shear", "scale")
 class SpatialRegion(Mapped):
     """Pictures that are turned and shifted.
 
-    Parameters `(B, 5)`: rotation, shift right, shift down, shear, logarithm of scale, each as a
-    share of its limit `(5,)`; those with limit 0 stay 0.
+    Parameters `(B, 5)`: rotation, shift right, shift down, shear, change of size, each as a share
+    of its limit, `limits` `(5,)`; those with limit 0 stay 0.
     """
 
     limits: Tensor
