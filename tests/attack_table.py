@@ -89,7 +89,7 @@ ATTACKS = [
     GeoDA(queries=150, norm="l1", noise="normal"),
     GeoDA(queries=150, norm="linf"),
     GeoDA(queries=150, band=3, step="circle"),
-    WorstOfK(Additive("l2"), eps=0.4),
+    WorstOfK(Additive("l2"), tries=20, eps=3.0),
     SmallestEps(PGD(norm="l2", steps=10)),
     HopSkipJump(queries=150, noises=20),
     HopSkipJump(queries=150, noises=20, norm="linf"),

@@ -123,10 +123,10 @@ def test_probes_see_numbers_alone(probe, shape):
 
 def _measure(probe, network, shape):
     batch = Batch(oracles.images(5).view(-1, *shape), torch.arange(5) % 4, torch.arange(5))
-    probe.validate(shape, 4)
     if isinstance(probe, probes.Shifted):
         vector = probe.fit["vector"].view(shape)
         probe = replace(probe, fit=Learnt("fit", "key", {"vector": vector}))
+    probe.validate(shape, 4)
     others = {"others": {"one": network}} if isinstance(probe, probes.Transfer) else {}
     return probe.measure(network, batch, Randomness(0, batch.indices), **others)
 

@@ -50,7 +50,11 @@ def test_claims_of_graphs_have_their_numbers(
     for own in data["models"].values():
         own["recipe"] = {"base": "plain", "set": {"epochs": 1}}
         own["network"] = "$net" if "net" in axes else network
-        own |= {"wrapper": {**own["wrapper"], "draws": 2}} if "wrapper" in own else {}
+        own |= (
+            {"wrapper": {**own["wrapper"], "draws": 2}}
+            if own.get("wrapper", {}).get("kind") == "smoothed"
+            else {}
+        )
     for entry, own in data["data_sets"].items():
         samples = None if entry == "train" else 30 if own.get("of") == "train" else 8
         own |= {"samples": samples, **({"skip": 30} if "skip" in own else {})}

@@ -69,7 +69,7 @@ def test_each_pass_can_be_the_last_of_a_process():
         ),
         (
             lambda: learn(Sequential(radius=1.0), RELU, shards(IMAGES, [15, 15]), 4),
-            "needs all samples in one shard.*got 2 shards: make the shard as large",
+            "needs all samples in one shard.*got 2 shards: say shard_size: ",
         ),
     ],
 )

@@ -107,7 +107,7 @@ def test_what_is_behind_a_fit_and_a_derived_data_set_is_measured(undisturbed: Pa
     assert not [name for name in store(undisturbed) if ".share" in name or ".round" in name]
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_the_same_bits_on_ray(undisturbed: Path, tmp_path: Path, workers: int) -> None:
     run(study(tmp_path, runner="ray", workers=workers))
     assert tables(tmp_path) == tables(undisturbed)

@@ -217,7 +217,7 @@ def test_mlflow_leads_from_what_was_measured_to_all_that_it_comes_of(out: Path) 
         in about
     )
     assert f"- fit {mean}" in about
-    assert "## Derived data sets" in about
+    assert "## Trainings and fits" in about
     assert "![" not in about
     again = runs["fit/again"].data.tags
     assert again["advcore.run.fit.mean"] == runs["fit/mean"].info.run_id
