@@ -12,6 +12,10 @@ from advcore.shares import wilson
 Scale = Literal["linear", "log", "symlog"]
 
 
+Style = Literal["both", "line", "points"]
+"""The ways to draw a series: a line with markers, either alone."""
+
+
 @dataclass(frozen=True)
 class Series:
     """One line with its optional bands and cloud of points.
@@ -34,7 +38,7 @@ class Series:
     cloud: tuple[Tensor, Tensor] | None = None
     shade: int | None = None
     mark: int | None = None
-    style: Literal["both", "line", "points"] = "both"
+    style: Style = "both"
     outer: tuple[Tensor, Tensor] | None = None
     thin: bool = False
 
@@ -51,7 +55,7 @@ def median_band(label: str, x: Tensor, values: Tensor) -> Series:
     return Series(label, x, middle, low, high)
 
 
-def medians(label: str, x: Tensor, values: Tensor) -> Series:
+def medians(label: str, x: Tensor, values: Tensor, style: Style = "both") -> Series:
     """Return the median over samples in its 95 % interval, and fainter between the quartiles.
 
     `values` are `(samples, n)` at `x` `(n,)`.
@@ -65,7 +69,7 @@ def medians(label: str, x: Tensor, values: Tensor) -> Series:
     low, high = ordered[reach], ordered[len(values) - 1 - reach]
     assert inner.low is not None
     assert inner.high is not None
-    return Series(label, x, inner.y, low, high, outer=(inner.low, inner.high))
+    return Series(label, x, inner.y, low, high, outer=(inner.low, inner.high), style=style)
 
 
 def shares(label: str, x: Tensor, hits: Tensor) -> Series:

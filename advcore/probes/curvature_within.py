@@ -100,13 +100,15 @@ class CurvatureWithin:
         tables = {model: table for model, table in tables.items() if len(table["sample"])}
         if not tables:
             return []
+        apart = 0.06 * (torch.arange(len(tables)) - (len(tables) - 1) / 2)
         series = [
             medians(
                 model,
-                torch.arange(2.0),
+                torch.arange(2.0) + shift,
                 torch.stack([_curvatures(table, kind) for kind in KINDS], 1),
+                "points",
             )
-            for model, table in tables.items()
+            for shift, (model, table) in zip(apart, tables.items(), strict=True)
         ]
         return [
             Lines(

@@ -48,6 +48,7 @@ def scale_axes(
     axes.set_ylim(*chart.y_limits)
     if chart.ticks:
         axes.set_xticks(range(len(chart.ticks)), chart.ticks)
+        axes.set_xlim(-0.5, len(chart.ticks) - 0.5)  # as wide at the ends as between two words
     elif chart.x_ticks:
         _place_ticks(axes, chart.x_ticks)
     return outside
