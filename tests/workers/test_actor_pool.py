@@ -33,6 +33,7 @@ class Broken:
         return ""
 
 
+@pytest.mark.slow
 def test_where_others_could_start_one_that_cannot_is_replaced(
     ray_running, dataset, tmp_path, monkeypatch
 ):
@@ -177,6 +178,7 @@ class Killed:
         return ""
 
 
+@pytest.mark.slow
 def test_workers_that_are_killed_as_they_start_end_the_run_with_the_reason(
     ray_running, dataset, monkeypatch
 ):

@@ -50,7 +50,7 @@ def test_the_same_bits_as_inline(ray_running, dataset, store, whole, workers):
     assert files(store) == ["f00d.fit.safetensors"]
 
 
-@pytest.mark.parametrize(("workers", "at"), [(1, 1), (2, 0)])
+@pytest.mark.parametrize(("workers", "at"), [pytest.param(1, 1, marks=pytest.mark.slow), (2, 0)])
 def test_a_killed_worker_in_mid_round(ray_running, dataset, store, whole, tmp_path, workers, at):
     fit = Mean(bad=24, at=at, how="dies", marker=str(tmp_path / "killed"))
     own = rounds(dataset, fit, open_store(store))

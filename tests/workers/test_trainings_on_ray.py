@@ -32,8 +32,15 @@ def watched(dataset, tmp_path):
     return training(dataset, "watched", watch)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    ("workers", "threads"),
+    [
+        (1, 1),
+        pytest.param(1, 2, marks=pytest.mark.slow),
+        pytest.param(2, 1, marks=pytest.mark.slow),
+        (2, 2),
+    ],
+)
 def test_the_same_bits_as_inline(ray_running, dataset, tmp_path, workers, threads):
     todo = [
         replace(training(dataset, f"seed {seed}", threads=threads, seed=seed), seconds=0.0)
@@ -63,6 +70,7 @@ def test_a_killed_worker_loses_the_epoch_it_was_in(ray_running, dataset, tmp_pat
     assert bytes_of(store, watched) == bytes_of(str(tmp_path / "inline"), watched)
 
 
+@pytest.mark.slow
 def test_a_driver_that_goes_on_finds_the_epochs_in_the_store(ray_running, dataset, tmp_path):
     todo = [replace(training(dataset, f"{seed}", seed=seed), seconds=0.0) for seed in range(2)]
     store, whole = str(tmp_path / "store"), str(tmp_path / "whole")
@@ -270,6 +278,7 @@ def test_a_training_is_never_late(dataset):
         assert len(fake.asked) == times
 
 
+@pytest.mark.slow
 def test_a_killed_driver_loses_the_epochs_that_its_workers_were_in(ray_running, dataset, tmp_path):
     import ray
 

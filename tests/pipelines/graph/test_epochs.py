@@ -66,6 +66,7 @@ def test_epochs_are_an_axis_and_the_last_is_the_network(undisturbed: Path) -> No
         assert found[f"{stem}-epoch-0.safetensors"] != found[f"{stem}-epoch-1.safetensors"]
 
 
+@pytest.mark.slow
 def test_the_same_bits_on_ray(undisturbed: Path, tmp_path: Path) -> None:
     run(study(tmp_path, runner="ray", workers=2))
     assert weights(tmp_path) == weights(undisturbed)
