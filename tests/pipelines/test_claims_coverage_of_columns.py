@@ -29,6 +29,7 @@ def test_rank_correlations_cover(pearson, samples, shape):
     assert held >= 0.9 * RUNS
 
 
+@pytest.mark.slow
 def test_numbers_of_warnings_cover():
     """Signs whose true shares lie above and below what is tolerated, 1 %."""
     random, samples, held = np.random.default_rng(4), 200, 0

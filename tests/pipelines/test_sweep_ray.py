@@ -171,6 +171,7 @@ def test_a_population_goes_on_from_its_best(place: Path, folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("ray_running", "_undrawn")
+@pytest.mark.slow
 def test_a_budget_and_a_wrong_metric_end_trials(place: Path) -> None:
     one = {EPS: {"grid": [0.1]}}
     refused = sweep_of(

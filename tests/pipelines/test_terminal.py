@@ -99,6 +99,7 @@ def test_a_terminal_that_is_closed_ends_the_run_as_a_signal_does(
     assert {run.info.status for run in client(folder).search_runs(["1"])} == {"KILLED"}
 
 
+@pytest.mark.slow
 def test_under_nohup_it_goes_on(slow_study: Path, place: Path) -> None:
     ignore = lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)  # noqa: E731
     command = [*COMMAND, "run", str(slow_study)]

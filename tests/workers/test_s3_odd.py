@@ -79,7 +79,9 @@ def test_amazons_own_keep_their_checksums(s3: S3, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     "answer",
     [
-        lambda asked: asked.answer(200, PAGE, Content_Type="text/html"),
+        pytest.param(
+            lambda asked: asked.answer(200, PAGE, Content_Type="text/html"), marks=pytest.mark.slow
+        ),
         lambda asked: asked.answer(404, PAGE, Content_Type="text/html"),
         lambda asked: asked.answer(405, PAGE, Content_Type="text/html"),
         lambda asked: asked.answer(301, Location=f"https://{asked.headers['Host']}{asked.path}"),
@@ -111,7 +113,7 @@ def test_what_is_no_s3_is_told(
         (400, "AuthorizationHeaderMalformed"),
         (403, "QuotaExceeded"),
         (507, "XMinioStorageFull"),
-        (503, "XMinioStorageFull"),
+        pytest.param(503, "XMinioStorageFull", marks=pytest.mark.slow),
         (400, "SomethingNew"),
     ],
 )
