@@ -3,6 +3,7 @@
 Source: Engstrom et al. 2019.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,27 +22,14 @@ from advcore.threats.region import Gridded, Region, ThreatModel
 
 
 @dataclass(frozen=True)
-class GridSearch:
-    """Try every point of a grid of a threat model's parameters, and keep the worst for each sample.
-
-    The worst is one that the criterion holds for before one that it does not, and then the one with
-    the largest loss (logit margin). The grid covers each parameter from -eps to eps.
-
-    Attributes:
-        threat: threat model with few parameters: `spatial`.
-        points: values of each parameter that is not held.
-        eps: size of the region, in the threat model's unit, one for all or `(B,)`; a study's grid
-            of eps takes its place when None.
-    """
+class _Tries(ABC):
+    """An attack that tries parameters of a threat model, each for all samples."""
 
     threat: ThreatModel
-    points: int = 5
     eps: Radius | None = None
 
     def __post_init__(self) -> None:
         check_eps(self.eps)
-        if self.points < 2:
-            raise ValueError(f"points must be at least 2; got {self.points}")
 
     @property
     def norm(self) -> str:
@@ -58,71 +46,7 @@ class GridSearch:
         radius = radii(self.eps, images)
         return solve(
             self._search,
-            norms.LINF,
-            Status.ROBUST,
-            classifier,
-            images,
-            criterion,
-            randomness,
-            radius=radius,
-        )
-
-    def _search(
-        self,
-        classifier: Classifier,
-        images: Tensor,
-        criterion: Criterion,
-        randomness: Randomness,
-        radius: Tensor,
-    ) -> SearchResult:
-        region = self.threat.around(images, radius, classifier)
-        if not isinstance(region, Gridded):
-            raise ValueError(f"{self.threat.name} has no grid: take pgd or worst_of_k")
-        points = region.grid(self.points)
-        return worst_of(
-            classifier,
-            region,
-            criterion,
-            (point.expand(len(images), -1) * radius[:, None] for point in points),
-        )
-
-
-@dataclass(frozen=True)
-class WorstOfK:
-    """Try some random parameters of a threat model, and keep the worst for each sample.
-
-    Attributes:
-        threat: threat model.
-        tries: number of random parameters.
-        eps: size of the region, in the threat model's unit, one for all or `(B,)`; a study's grid
-            of eps takes its place when None.
-    """
-
-    threat: ThreatModel
-    tries: int = 10
-    eps: Radius | None = None
-
-    def __post_init__(self) -> None:
-        check_eps(self.eps)
-        if self.tries < 1:
-            raise ValueError(f"tries must be at least 1; got {self.tries}")
-
-    @property
-    def norm(self) -> str:
-        """The name of the threat model."""
-        return self.threat.name
-
-    def __call__(
-        self,
-        classifier: Classifier,
-        images: Tensor,
-        criterion: Criterion,
-        randomness: Randomness | None = None,
-    ) -> Adversarial:
-        radius = radii(self.eps, images)
-        return solve(
-            self._search,
-            norms.LINF,
+            norms.LINF,  # the search says how far it went
             Status.ROBUST,
             classifier,
             images,
@@ -134,7 +58,7 @@ class WorstOfK:
     def climb(
         self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness
     ) -> SearchResult:
-        """Try for all samples, wrong already or not: what training on the worst of k wants."""
+        """Try for all samples, wrong already or not: what training on the worst wants."""
         return self._search(classifier, images, criterion, randomness, radii(self.eps, images))
 
     def _search(
@@ -146,8 +70,61 @@ class WorstOfK:
         radius: Tensor,
     ) -> SearchResult:
         region = self.threat.around(images, radius, classifier)
-        tries = (region.random(randomness.stream("try", place)) for place in range(self.tries))
-        return worst_of(classifier, region, criterion, tries)
+        return worst_of(classifier, region, criterion, self._parameters(region, randomness))
+
+    @abstractmethod
+    def _parameters(self, region: Region, randomness: Randomness) -> Iterator[Tensor]:
+        """Yield what is tried, `(B, *parameters)` each."""
+
+
+@dataclass(frozen=True)
+class GridSearch(_Tries):
+    """Try every point of a grid of a threat model's parameters, and keep the worst for each sample.
+
+    The worst is one that the criterion holds for before one that it does not, and then the one with
+    the largest loss (logit margin). The grid covers each parameter from -eps to eps.
+
+    Attributes:
+        threat: threat model with few parameters: `spatial`.
+        eps: size of the region, in the threat model's unit, one for all or `(B,)`; a study's grid
+            of eps takes its place when None.
+        points: values of each parameter that is not held.
+    """
+
+    points: int = 5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.points < 2:
+            raise ValueError(f"points must be at least 2; got {self.points}")
+
+    def _parameters(self, region: Region, randomness: Randomness) -> Iterator[Tensor]:
+        if not isinstance(region, Gridded):
+            raise ValueError(f"{self.threat.name} has no grid: take pgd or worst_of_k")
+        reach = region.radius[:, None]
+        yield from (point * reach for point in region.grid(self.points))
+
+
+@dataclass(frozen=True)
+class WorstOfK(_Tries):
+    """Try some random parameters of a threat model, and keep the worst for each sample.
+
+    Attributes:
+        threat: threat model.
+        eps: size of the region, in the threat model's unit, one for all or `(B,)`; a study's grid
+            of eps takes its place when None.
+        tries: number of random parameters.
+    """
+
+    tries: int = 10
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.tries < 1:
+            raise ValueError(f"tries must be at least 1; got {self.tries}")
+
+    def _parameters(self, region: Region, randomness: Randomness) -> Iterator[Tensor]:
+        yield from (region.random(randomness.stream("try", place)) for place in range(self.tries))
 
 
 def worst_of(

@@ -73,12 +73,8 @@ class SmallestEps:
             randomness = Randomness(0, torch.arange(len(images), device=images.device))
         attack = with_budget(self.budget, self.largest)
         best = attack(classifier, images, criterion, randomness)
-        best = replace(
-            best,
-            status=torch.where(
-                best.status == Status.ROBUST, int(Status.FAILED), best.status.long()
-            ).to(best.status),
-        )
+        missed = best.status == Status.ROBUST
+        best = replace(best, status=best.status.masked_fill(missed, Status.FAILED))
         left = (best.status == Status.BROKEN).nonzero()[:, 0]
         if not len(left):
             return best
