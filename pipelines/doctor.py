@@ -9,9 +9,9 @@ from pathlib import Path
 
 import torch
 
+from advcore.counts import counted
 from advcore.pipelines.machine.environment import environment_tags
 from advcore.pipelines.tracking.tracker import check_tracking
-from advcore.workers.counting import counted
 from advcore.workers.datasets import absent
 from advcore.workers.errors import InputError
 from advcore.workers.paths import expand_path

@@ -2,6 +2,7 @@
 
 import sys
 
+from advcore.counts import counted
 from advcore.pipelines.graph.reporting.facts import UNSEEN
 from advcore.pipelines.graph.reporting.failed_work import advice, few_ranges
 from advcore.pipelines.graph.reporting.report import Report
@@ -9,7 +10,6 @@ from advcore.pipelines.reports import tables
 from advcore.pipelines.reports.escaping import visible
 from advcore.pipelines.sweep.report import SweepReport
 from advcore.pipelines.training.outcome import Trained
-from advcore.workers.counting import counted
 from advcore.workers.redaction import last_line
 
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from advcore.counts import counted
 from advcore.pipelines.claims import bootstrap, intervals
 from advcore.pipelines.claims.grid import SEED, Grid, Numbers
 from advcore.pipelines.claims.intervals import Estimate
 from advcore.pipelines.claims.measured import Bounded, Measured, judge
 from advcore.pipelines.claims.seeds import over_seeds
-from advcore.workers.counting import counted
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from advcore.counts import counted
 from advcore.probes import Summary
 from advcore.shares import wilson
-from advcore.workers.counting import counted
 
 WARNING = "at_chance"
 

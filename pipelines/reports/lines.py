@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from advcore.counts import counted
 from advcore.pipelines.reports.axes import scale_axes
 from advcore.pipelines.reports.drawn_series import DrawnSeries
 from advcore.pipelines.reports.style import GREY, LABEL, TEXT, TITLE, ShownFigure
 from advcore.probes import Lines
-from advcore.workers.counting import counted
 
 
 def draw_lines(chart: Lines) -> Figure:

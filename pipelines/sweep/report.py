@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+from advcore.counts import counted
 from advcore.pipelines.claims import Measured
 from advcore.pipelines.claims.results import evaluate_claim
 from advcore.pipelines.reports.outputs import Outputs
@@ -28,7 +29,6 @@ from advcore.pipelines.tracking.card import add_to_card
 from advcore.pipelines.tracking.record import NullRun
 from advcore.probes import Columns, Table
 from advcore.workers.checkpoints import read_metadata
-from advcore.workers.counting import counted
 from advcore.workers.errors import USERS_ERRORS, InputError
 from advcore.workers.files import atomic_write
 from advcore.workers.redaction import plain_without_secrets

@@ -18,7 +18,7 @@ from driver import Driver, add, nodes, pid_of, workers_of
 from mlflow_server import serving
 from small_disk import fill, mounted
 
-from advcore.workers.counting import counted
+from advcore.counts import counted
 from advcore.workers.stores.store import open_store
 
 pytestmark = pytest.mark.slow

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from advcore.counts import counted
 from advcore.pipelines.graph.layout import Layout
 from advcore.pipelines.graph.plan import Prepared
 from advcore.pipelines.graph.reporting.settings_text import derived_line
@@ -21,7 +22,6 @@ from advcore.pipelines.reports.chance import Accuracy, accuracy_of
 from advcore.pipelines.reports.escaping import in_markdown
 from advcore.pipelines.reports.tables import markdown
 from advcore.pipelines.settings.names import file_stem
-from advcore.workers.counting import counted
 from advcore.workers.datasets import Dataset
 from advcore.workers.datasets.sizes import size_in_words
 from advcore.workers.models import ModelSpec

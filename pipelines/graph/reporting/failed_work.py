@@ -3,10 +3,10 @@
 import builtins
 from collections.abc import Iterable, Sequence
 
+from advcore.counts import counted
 from advcore.pipelines.graph.expanded_layout import planned_of
 from advcore.pipelines.graph.plan import Prepared
 from advcore.pipelines.graph.settings import GraphStudy
-from advcore.workers.counting import counted
 from advcore.workers.redaction import last_line
 from advcore.workers.tasks import TaskResult
 

@@ -1,5 +1,6 @@
 """A dry run: what a run would do, and how long it would take."""
 
+from advcore.counts import counted
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.plan import prepare_layout
 from advcore.pipelines.graph.running.driver import make_runner
@@ -9,7 +10,6 @@ from advcore.pipelines.graph.running.products import Products
 from advcore.pipelines.graph.running.trained_models import untrained
 from advcore.pipelines.graph.running.tree import describe_tree
 from advcore.pipelines.graph.settings import AnyStudy
-from advcore.workers.counting import counted
 from advcore.workers.paths import expand_path
 from advcore.workers.stores.store import resolved, store_to_read
 

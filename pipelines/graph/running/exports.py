@@ -1,11 +1,11 @@
 """The export of a study's data set, made or not, to files of its own."""
 
+from advcore.counts import counted
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.running.products import Products
 from advcore.pipelines.graph.running.trained_models import untrained
 from advcore.pipelines.graph.settings import AnyStudy, GraphStudy
 from advcore.pipelines.settings.messages import joined, suggestion
-from advcore.workers.counting import counted
 from advcore.workers.datasets import Dataset
 from advcore.workers.datasets.export import Exported
 from advcore.workers.errors import InputError

@@ -3,13 +3,13 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from advcore.counts import counted
 from advcore.fits import Fit
 from advcore.pipelines.graph.layout import Layout
 from advcore.pipelines.graph.loader import StandIn
 from advcore.pipelines.graph.plan import Measurement, Prepared
 from advcore.pipelines.settings import schema
 from advcore.probes import Probe
-from advcore.workers.counting import counted
 from advcore.workers.datasets import DataSpec
 
 SHOWN = 3

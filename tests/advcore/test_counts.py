@@ -2,7 +2,7 @@
 
 import pytest
 
-from advcore.workers.counting import counted
+from advcore.counts import counted
 
 
 @pytest.mark.parametrize(
