@@ -80,6 +80,9 @@ FEW = [
 ]
 """One attack of each kind: the fast part."""
 
+FURTHER_SETTINGS = ("eigenprofile", "curvature at a step")
+"""Names of probes that stand there with other settings, too: not of the fast part."""
+
 every_trait = pytest.mark.parametrize("trait", TRAITS.values(), ids=TRAITS)
 
 
@@ -150,7 +153,13 @@ def test_all_settings_of_attacks(trait, attack):
 
 
 @every_trait
-@pytest.mark.parametrize("name", EVERY_PROBE)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name in FURTHER_SETTINGS else name
+        for name in EVERY_PROBE
+    ],
+)
 def test_probes(trait, name):
     probe, images = EVERY_PROBE[name], trait.images()
     network = trait.make()

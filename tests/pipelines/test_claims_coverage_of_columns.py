@@ -12,7 +12,9 @@ RUNS = 200
 X, Y = Numbers("p", "own", "x"), Numbers("p", "own", "y")
 
 
-@pytest.mark.parametrize(("pearson", "samples"), [(0.0, 64), (0.6, 64), (0.9, 128)])
+@pytest.mark.parametrize(
+    ("pearson", "samples"), [(0.0, 64), (0.6, 64), pytest.param(0.9, 128, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("shape", [lambda values: values, lambda values: values**3])
 def test_rank_correlations_cover(pearson, samples, shape):
     """Of a Gaussian copula, whatever each column's distribution, it is 6 / pi asin(rho / 2)."""

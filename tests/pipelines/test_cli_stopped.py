@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 
+@pytest.mark.slow
 def test_a_driver_that_is_stopped_goes_on_where_it_was(study_file: Path, place: Path) -> None:
     """SIGTERM in the middle: status 130, finished shards kept, the next run measures the rest."""
     slow = [

@@ -105,6 +105,7 @@ def test_trainings_and_sweeps_are_held_too(
     )
 
 
+@pytest.mark.slow
 def test_two_drivers_and_one_that_is_killed(
     study_file: Path, place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

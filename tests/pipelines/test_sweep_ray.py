@@ -101,6 +101,7 @@ def test_a_trial_that_dies_too_often_has_failed_and_goes_on_in_the_next_run(
 
 
 @pytest.mark.usefixtures("ray_running", "_undrawn")
+@pytest.mark.slow
 def test_a_scheduler_stops_trials_and_they_stay_stopped(place: Path, folder: Path) -> None:
     settings = tiny_sweep(
         space={"recipe.learning_rate": {"grid": [0.2, 1e-9, 1e-8, 1e-7]}},

@@ -79,6 +79,7 @@ def slow_study(study_file: Path, tiny: dict[str, Any], place: Path, folder: Path
     return study_file
 
 
+@pytest.mark.slow
 def test_a_terminal_that_is_closed_ends_the_run_as_a_signal_does(
     slow_study: Path, place: Path, folder: Path
 ) -> None:

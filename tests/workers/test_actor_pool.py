@@ -206,6 +206,7 @@ def test_workers_that_are_killed_as_they_start_end_the_run_with_the_reason(
     assert len(hired) == MOST_FAILED_STARTS
 
 
+@pytest.mark.slow
 def test_that_none_can_start_any_more_ends_the_run(ray_running, dataset, tmp_path, monkeypatch):
     import ray
 

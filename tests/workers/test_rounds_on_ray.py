@@ -62,6 +62,7 @@ def test_a_killed_worker_in_mid_round(ray_running, dataset, store, whole, tmp_pa
     assert files(store) == ["f00d.fit.safetensors"]
 
 
+@pytest.mark.slow
 def test_a_run_that_is_left_goes_on_on_other_workers(ray_running, dataset, store, whole, tmp_path):
     folder = tmp_path / "shares"
     folder.mkdir()
@@ -152,6 +153,7 @@ def test_a_late_share_is_repeated_by_another_worker(ray_running, dataset, store,
     assert fit_bytes(store) == whole
 
 
+@pytest.mark.slow
 def test_what_waits_for_a_fit_is_measured_with_it(ray_running, dataset, store):
     """Beside a training and measuring that wait for nothing."""
     place = open_store(store)

@@ -83,6 +83,7 @@ def test_a_driver_that_goes_on_finds_the_epochs_in_the_store(ray_running, datase
     assert [bytes_of(store, task) for task in todo] == [bytes_of(whole, task) for task in todo]
 
 
+@pytest.mark.slow
 def test_a_training_beside_measuring_releases_more(ray_running, dataset, tmp_path):
     """Nothing waits behind it; what it releases is measured on its network."""
     (tmp_path / "looks").mkdir()

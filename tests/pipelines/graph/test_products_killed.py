@@ -160,6 +160,7 @@ def marked(folder: Path, *parts: str) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_driver_killed_in_the_middle_of_a_fit(tmp_path: Path) -> None:
     markers = marked(tmp_path / "markers", "made", "student")
     out = tmp_path / "killed"

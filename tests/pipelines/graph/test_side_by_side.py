@@ -61,7 +61,8 @@ def test_frozen_layers_and_a_new_head(tmp_path: Path) -> None:
     assert numbers["tuned seed=0"] != numbers["plain seed=0"]
 
 
-@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
 def test_the_same_bits_on_ray(undisturbed: Path, tmp_path: Path, workers: int) -> None:
     run(schema.structure(GraphStudy, document(tmp_path, runner="ray", workers=workers)))
     assert networks(tmp_path) == networks(undisturbed)
