@@ -1,6 +1,7 @@
 """Certificates: radii within which a prediction is proven not to change."""
 
 from advcore.certify.clopper_pearson import lower_bound
+from advcore.certify.margin_bounds import MarginBounds, bounds, verified_radius
 from advcore.certify.noise_blocks import BLOCK_DRAWS, blocks_of, count_labels
 from advcore.certify.randomised_smoothing import (
     ABSTAINS,
@@ -14,10 +15,13 @@ __all__ = [
     "ABSTAINS",
     "BLOCK_DRAWS",
     "Certificates",
+    "MarginBounds",
     "blocks_of",
+    "bounds",
     "certificates_of",
     "certify",
     "count_labels",
     "largest_radius",
     "lower_bound",
+    "verified_radius",
 ]

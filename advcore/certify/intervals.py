@@ -1,0 +1,68 @@
+"""Bounds of units, and the balls of inputs that they begin with."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from advcore.norms import L2, L2OrLinf, per_sample
+
+
+@dataclass(frozen=True, eq=False)
+class Interval:
+    """Bounds of every unit of a layer.
+
+    - `lower`, `upper` `(B, *shape)`: no unit leaves them for any input of the ball.
+    - `round`: whether the units are the centres plus the half-widths times the coordinates of one
+      point of the l2 unit ball: then not all of them reach their ends at once.
+    """
+
+    lower: Tensor
+    upper: Tensor
+    round: bool = False
+
+    @property
+    def centre(self) -> Tensor:
+        """The middle of the bounds, `(B, *shape)`."""
+        return (self.lower + self.upper) / 2
+
+    @property
+    def half_width(self) -> Tensor:
+        """Half the distance of the bounds, `(B, *shape)`."""
+        return (self.upper - self.lower) / 2
+
+    def take(self, rows: Tensor) -> "Interval":
+        """Return the bounds of the samples `rows` `(N,)`."""
+        return Interval(self.lower[rows], self.upper[rows], self.round)
+
+    def minimum(self, forms: Tensor) -> Tensor:
+        """Return the least `<forms, z>` inside the bounds, `(B,)`; forms are `(B, *shape)`."""
+        ends = forms.clamp(min=0) * self.lower + forms.clamp(max=0) * self.upper
+        return ends.flatten(1).sum(1)
+
+
+@dataclass(frozen=True, eq=False)
+class InputBall:
+    """The inputs within `eps` `(B,)` of `images` `(B, *shape)`, in l2 or linf, pixel units.
+
+    With a `box`, those of a linf ball that lie in [0, 1]; an l2 ball stays whole.
+    """
+
+    images: Tensor
+    eps: Tensor
+    norm: L2OrLinf
+    box: bool
+
+    def interval(self) -> Interval:
+        """Return the bounds of the inputs themselves."""
+        reach = per_sample(self.eps, self.images)
+        lower, upper = self.images - reach, self.images + reach
+        if self.norm == "linf" and self.box:
+            lower, upper = lower.clamp(0, 1), upper.clamp(0, 1)
+        return Interval(lower, upper, round=self.norm == "l2")
+
+    def minimum(self, forms: Tensor, rows: Tensor) -> Tensor:
+        """Return the least `<forms, x>` over the balls of the samples `rows`, `(N,)`, exactly."""
+        if self.norm == "linf":
+            return self.interval().take(rows).minimum(forms)
+        centre = (forms * self.images[rows]).flatten(1).sum(1)
+        return centre - self.eps[rows] * L2.dual(forms)

@@ -1,0 +1,222 @@
+"""The layer that a call of torch is, for each function that bounds are known of."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn.grad import conv2d_input
+
+from advcore.certify.layers import (
+    Affine,
+    Averaged,
+    Elementwise,
+    MaxPool,
+    Relaxed,
+    ReLU,
+    Summed,
+    Weighted,
+    pulled_back,
+)
+
+CONVOLUTION: dict[str, Any] = {
+    "input": None, "weight": None, "bias": None,
+    "stride": 1, "padding": 0, "dilation": 1, "groups": 1,
+}  # fmt: skip
+"""Arguments of a convolution, in torch's order, with their defaults."""
+
+POOLING: dict[str, Any] = {
+    "input": None, "kernel_size": None, "stride": None,
+    "padding": 0, "dilation": 1, "ceil_mode": False, "return_indices": False,
+}  # fmt: skip
+"""Arguments of a max pooling, in torch's order, with their defaults."""
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """A call of torch: its function, arguments and result.
+
+    - `places`: which of the positional arguments come of the classifier's inputs.
+    """
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    keywords: dict[str, Any]
+    result: Any
+    places: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """The function's name, the same for its form in place and as an operator."""
+        return self.function.__name__.strip("_")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one sample of the first input."""
+        return tuple(self.args[self.places[0]].shape[1:])
+
+    def again(self, values: Tensor) -> Any:
+        """Call the function on other values `(N, *shape)` in place of its one input."""
+        args = [values if at in self.places else value for at, value in enumerate(self.args)]
+        return self.function(*args, **self.keywords)
+
+    def arguments(self, defaults: dict[str, Any]) -> dict[str, Any]:
+        """Return the arguments by name."""
+        return {**defaults, **dict(zip(defaults, self.args, strict=False)), **self.keywords}
+
+
+def layer_of(call: Call) -> Affine | Relaxed | None:
+    """Return the layer that a call is, None for one that changes nothing.
+
+    Raises ValueError, which names the function, where no bounds are known of it.
+    """
+    if call.name not in LAYERS:
+        raise _unknown(call, f"known are {', '.join(sorted(LAYERS))}")
+    return LAYERS[call.name](call)
+
+
+def _linear(call: Call) -> Affine:
+    _check_inputs(call, (0,))
+    given = call.arguments({"input": None, "weight": None, "bias": None})
+    return _weighted(F.linear, torch.matmul, given["weight"], given["bias"])
+
+
+def _matmul(call: Call) -> Affine:
+    _check_inputs(call, (0,))
+    return _weighted(F.linear, torch.matmul, call.args[1].mT, None)
+
+
+def _convolution(call: Call) -> Affine:
+    _check_inputs(call, (0,))
+    given, shape = call.arguments(CONVOLUTION), call.shape
+    how = [given[name] for name in ("stride", "padding", "dilation", "groups")]
+    if isinstance(how[1], str):
+        raise _unknown(call, f"with padding {how[1]!r}: give it in pixels")
+
+    def operator(values: Tensor, weight: Tensor) -> Tensor:
+        return F.conv2d(values, weight, None, *how)
+
+    def adjoint(forms: Tensor, weight: Tensor) -> Tensor:
+        return conv2d_input((len(forms), *shape), weight, forms, *how)
+
+    bias = given["bias"]
+    return _weighted(
+        operator, adjoint, given["weight"], None if bias is None else bias.view(-1, 1, 1)
+    )
+
+
+def _weighted(
+    operator: Callable[[Tensor, Tensor], Tensor],
+    adjoint: Callable[[Tensor, Tensor], Tensor],
+    weight: Tensor,
+    bias: Tensor | None,
+) -> Weighted:
+    return Weighted(operator, adjoint, weight, weight.new_zeros(()) if bias is None else bias)
+
+
+def _scaled(call: Call) -> Affine:
+    """Whatever is affine unit by unit: its derivative is the scale, its value at 0 the offset."""
+    _check_inputs(call, (0,), (1,))
+    if call.result.shape[1:] != call.shape:
+        raise _unknown(call, "where it makes more units than it gets")
+    zeros = call.args[call.places[0]].new_zeros((1, *call.shape))
+
+    def function(values: Tensor) -> Tensor:
+        return call.again(values.clone())  # the call may be one in place
+
+    return Elementwise(
+        pulled_back(function, zeros, torch.ones_like(zeros)), function(zeros).detach()
+    )
+
+
+def _quotient(call: Call) -> Affine:
+    _check_inputs(call, (0,))
+    return _scaled(call)
+
+
+def _normalised(call: Call) -> Affine:
+    if call.keywords.get("training", False):
+        raise _unknown(call, "in training mode: call eval() first")
+    return _quotient(call)
+
+
+def _sum(call: Call) -> Affine:
+    if call.places != (0, 1):
+        return _scaled(call)
+    one, other = call.args[:2]
+    if one.shape != other.shape or call.keywords:
+        raise _unknown(call, "of two layers of other shapes, or with factors")
+    return Summed()
+
+
+def _averaged(call: Call) -> Affine:
+    _check_inputs(call, (0,))
+    return Averaged(call.again, call.shape)
+
+
+def _reshaped(call: Call) -> Affine:
+    _check_inputs(call, (0,))
+    after = tuple(call.result.shape[1:])
+    return Averaged(lambda values: values.reshape(len(values), *after), call.shape, keeps=True)
+
+
+def _relu(call: Call) -> Relaxed:
+    return ReLU()
+
+
+def _max_pool(call: Call) -> Relaxed:
+    given = call.arguments(POOLING)
+    kernel, stride = _pair(given["kernel_size"]), _pair(given["stride"] or given["kernel_size"])
+    how = [given[name] for name in ("padding", "dilation", "ceil_mode")]
+
+    def function(values: Tensor) -> tuple[Tensor, Tensor]:
+        return F.max_pool2d(values, kernel, stride, *how, return_indices=True)
+
+    apart = all(step >= side for step, side in zip(stride, kernel, strict=True))
+    return MaxPool(function, apart and _pair(given["dilation"]) == (1, 1))
+
+
+def _nothing(call: Call) -> None:
+    if call.keywords.get("training", False):
+        raise _unknown(call, "in training mode: call eval() first")
+
+
+def _pair(sizes: int | tuple[int, ...]) -> tuple[int, ...]:
+    return (sizes, sizes) if isinstance(sizes, int) else tuple(sizes)
+
+
+def _check_inputs(call: Call, *allowed: tuple[int, ...]) -> None:
+    """Raise ValueError unless the classifier's inputs lead to one of these arguments alone."""
+    if call.places not in allowed:
+        raise _unknown(call, "where both its arguments hang on the input, or the wrong one does")
+
+
+def _unknown(call: Call, why: str) -> ValueError:
+    return ValueError(f"no bounds are known of {call.name!r}, {why}")
+
+
+LAYERS: dict[str, Callable[[Call], Affine | Relaxed | None]] = {
+    "linear": _linear,
+    "matmul": _matmul,
+    "conv2d": _convolution,
+    "batch_norm": _normalised,
+    "sub": _scaled,
+    "rsub": _scaled,
+    "mul": _scaled,
+    "neg": _scaled,
+    "div": _quotient,
+    "add": _sum,
+    "mean": _averaged,
+    "avg_pool2d": _averaged,
+    "adaptive_avg_pool2d": _averaged,
+    "flatten": _reshaped,
+    "view": _reshaped,
+    "reshape": _reshaped,
+    "relu": _relu,
+    "max_pool2d": _max_pool,
+    "dropout": _nothing,
+    "contiguous": _nothing,
+}
+"""The functions of torch that bounds are known of, by name."""
