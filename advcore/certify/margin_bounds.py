@@ -28,7 +28,7 @@ Method = Literal["ibp", "crown_ibp", "crown"]
 
 @dataclass(frozen=True, eq=False)
 class MarginBounds:
-    """What is proven of each sample.
+    """The proof of each sample: how small its margins can become.
 
     - `lower` `(B, K)`: no input of the ball has a smaller margin `z_y - z_k`; 0 for the label y.
     - `verified` `(B,)`: whether all of them are predicted as y: all margins are above 0.

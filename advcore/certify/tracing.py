@@ -75,6 +75,8 @@ class _Traced(Tensor):
             call = Call(func, args, kwargs or {}, result, places)
             if call.name in ASKED and not isinstance(result, Tensor):
                 return result
+            if not places or any(isinstance(value, _Traced) for value in call.keywords.values()):
+                raise ValueError(f"bounds need the inputs of {call.name!r} by position")
             layer = layer_of(call)
             if not isinstance(result, Tensor) or result.shape[:1] != (COPIES,):
                 raise ValueError(f"bounds need samples kept apart, which {call.name!r} does not")

@@ -288,6 +288,7 @@ def _of(*layers):
             lambda x: (x.view(2, 1, 16) - torch.zeros(2, 1)).flatten(1),
             "of 'sub', where it makes more units",
         ),
+        (lambda x: torch.add(x, other=x).flatten(1), "bounds need the inputs of 'add' by position"),
         (lambda x: x.flatten(1).detach() + 1, "no bounds are known of 'detach', known"),
         (Silent(), "its layers one by one give other logits than it does; let it change no"),
         (Around(oracles.Affine(), oracles.images(2)), "this one holds something for each"),
