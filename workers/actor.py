@@ -22,7 +22,6 @@ from advcore.probes.probe import (
     Calibrated,
     Columns,
     Comparison,
-    Counting,
     Probe,
 )
 from advcore.randomness import Randomness
@@ -179,7 +178,7 @@ class Worker:
             with full_precision():
                 columns = probe.measure(model, own, Randomness(task.seed, part.indices), **more)
             rows = check_columns(columns, probe, part)
-            if not isinstance(probe, Counting):  # whose ranges are none of samples
+            if samples.units is None:  # else the ranges are none of samples
                 right.append(int((predict(model, part.inputs) == part.labels).sum()))
             counts.append(rows)
             return columns

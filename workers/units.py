@@ -1,10 +1,14 @@
 """The units that a probe counts: samples, or parts of their measurement."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from advcore.probes.probe import Counting, Probe
+from advcore.probes.table import Table
 from advcore.workers.errors import InputError
 from advcore.workers.shards import Shard
+from advcore.workers.stores.store import Store
 
 
 def units_of(probe: Probe, samples: int) -> int:
@@ -21,6 +25,20 @@ def units_of(probe: Probe, samples: int) -> int:
             f"returned {units}"
         )
     return units
+
+
+def counts_samples(probe: Probe, samples: int) -> bool:
+    """Return whether the units of a probe are the samples themselves."""
+    return units_of(probe, samples) == samples
+
+
+def read_rows(store: Store, probe: Probe, keys: Sequence[str]) -> Table:
+    """Return the rows of a probe's shards, in their order, those of the units of a sample merged.
+
+    Raises what `merged` of a `Counting` probe raises, and ValueError where a file is damaged.
+    """
+    table = Table(store.read_all(keys))
+    return Table(probe.merged(table)) if isinstance(probe, Counting) else table
 
 
 def places_in(probe: Probe, shard: Shard, samples: int) -> np.ndarray:

@@ -1,13 +1,14 @@
 """Certificates by randomised smoothing (Cohen et al. 2019, Certified adversarial robustness)."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from advcore.certify.clopper_pearson import lower_bound
-from advcore.certify.noise_blocks import blocks_of, count_labels
+from advcore.certify.noise_blocks import NoiseBlock, blocks_of, count_labels
 from advcore.classifier import Classifier, check_batch, first_logits, frozen, take_rows
 from advcore.randomness import Randomness
 
@@ -68,16 +69,33 @@ def certify(
     check_batch(images)
     check_draws(sigma, selection, draws, alpha)
     randomness = randomness or Randomness(0, torch.arange(len(images), device=images.device))
+    chosen, counted = count_classes(
+        classifier, images, sigma, blocks_of(selection), blocks_of(draws), randomness, rows
+    )
+    return certificates_of(chosen, counted, sigma, draws, alpha)
+
+
+def count_classes(
+    classifier: Classifier,
+    images: Tensor,
+    sigma: float,
+    selection: Sequence[NoiseBlock],
+    estimation: Sequence[NoiseBlock],
+    randomness: Randomness,
+    rows: int = 2048,
+) -> tuple[Tensor, Tensor]:
+    """Return the counts of selection and of estimation, `(B, K)` int64 each.
+
+    They are of the blocks that are named; the counts of others add to them.
+    """
     with frozen(classifier):
         first = take_rows(classifier, torch.zeros(1, dtype=torch.int64, device=images.device))
         classes = first_logits(first, images[:1]).shape[1]
     chosen, counted = (
-        count_labels(
-            classifier, images, sigma, blocks_of(number), randomness.stream(stage), classes, rows
-        )
-        for stage, number in (("selection", selection), ("estimation", draws))
+        count_labels(classifier, images, sigma, blocks, randomness.stream(stage), classes, rows)
+        for stage, blocks in (("selection", selection), ("estimation", estimation))
     )
-    return certificates_of(chosen, counted, sigma, draws, alpha)
+    return chosen, counted
 
 
 def certificates_of(

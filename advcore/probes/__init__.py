@@ -12,7 +12,6 @@ from advcore.probes.landscape import Landscape
 from advcore.probes.margins import Margins
 from advcore.probes.masking import Masking
 from advcore.probes.noise import Noise
-from advcore.probes.noise_counts import NoiseCounts
 from advcore.probes.normals import Normals
 from advcore.probes.probe import (
     CALIBRATION,
@@ -55,7 +54,6 @@ PROBES: dict[str, type] = {
     "boundary": Boundary,
     "landscape": Landscape,
     "smoothed": Smoothed,
-    "noise_counts": NoiseCounts,
     "transformations": Transformations,
     "examples": Examples,
 }
@@ -87,7 +85,6 @@ __all__ = [
     "Mark",
     "Masking",
     "Noise",
-    "NoiseCounts",
     "Normals",
     "Panel",
     "Probe",

@@ -193,6 +193,8 @@ class Counting(Probe, Protocol):
     numbered from 0. A batch has a row for each unit of the shard, with its number in
     `Batch.units`, and `measure` returns as many rows for each, those of a unit together. What is
     drawn depends on the seed, the sample's index and the unit's place within the sample alone.
+
+    The store holds the rows of units; whoever reads a table reads what `merged` makes of them.
     """
 
     def units(self, samples: int) -> int:
@@ -200,6 +202,12 @@ class Counting(Probe, Protocol):
 
     def samples_of(self, start: int, stop: int) -> Sequence[int]:
         """Return the place in the data set of the sample of each unit, from start to stop - 1."""
+
+    def merged(self, table: Table) -> Columns:
+        """Return the rows of samples, made of those of their units, which lie in their order.
+
+        Those of a failed shard are missing. Counts add up; bounds of parts cannot be merged.
+        """
 
 
 @runtime_checkable

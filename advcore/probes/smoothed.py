@@ -1,28 +1,24 @@
 """Certified accuracy of the smoothed classifier over the radius (Cohen et al. 2019)."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from advcore.attacks import Attack, kind_and_norm
-from advcore.certify import ABSTAINS, certify, largest_radius
-from advcore.certify.randomised_smoothing import check_draws
-from advcore.classifier import Classifier, full_precision
+from advcore.attacks import Attack
+from advcore.certify import Certificates, certificates_of, certify
+from advcore.certify.noise_blocks import blocks_of
+from advcore.certify.randomised_smoothing import check_draws, count_classes
+from advcore.classifier import Classifier, full_precision, take_rows
 from advcore.criteria import Untargeted
 from advcore.margins import check_attack
-from advcore.probes.charts import Chart, Lines, Series, shares
-from advcore.probes.probe import Batch, Curve, Summary
+from advcore.probes.charts import Chart
+from advcore.probes.probe import Batch, Summary
+from advcore.probes.smoothed_summary import CertifiedCurves
 from advcore.probes.table import Table
 from advcore.randomness import Randomness
 from advcore.smoothed_classifier import SmoothedClassifier, check_smoothing
-
-STEPS_A_SIGMA = 20
-"""Points of the curves for each sigma of radius."""
-
-CAPPED = 0.1
-"""The share of samples at the largest radius above which a warning says so."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +43,14 @@ class Smoothed:
     The largest radius is that at which all draws are predicted alike; see
     `advcore.certify.largest_radius`. Cost: a forward pass a draw.
 
+    With `blocks` above 1, many workers share the draws of one sample: the units of shards are
+    samples x blocks, and `run.shard_size` is a number of those. The draws are the same for any
+    number of blocks. What is stored is then a row per unit: `sample`; `true`, its class; `chosen`
+    and `counts` `(rows, K)`, integers, how many draws of the selection and of the estimation are
+    predicted as each class; `attacked_distance`, in the first block. `merged` adds the counts of a
+    sample and takes one bound of the sums, for bounds of parts cannot be merged; each block is sent
+    forward alone, so that another size of shards gives the same counts.
+
     Attributes:
         sigma: standard deviation of a pixel, pixel units.
         selection: number of draws that select the class.
@@ -56,6 +60,8 @@ class Smoothed:
             given.
         attack_draws: number of draws that it goes through, each a pass of each of its steps.
         rows: number of images sent forward as one batch; it changes memory and speed.
+        blocks: number of units that the draws of a sample are measured in, at most one for 100
+            draws of the estimation.
     """
 
     sigma: float = 0.5
@@ -65,6 +71,7 @@ class Smoothed:
     attack: Attack | None = None
     attack_draws: int = 64
     rows: int = field(default=2048, metadata={"cost": True})
+    blocks: int = field(default=1, metadata={"later": True})
 
     def __post_init__(self) -> None:
         check_draws(self.sigma, self.selection, self.draws, self.alpha)
@@ -73,11 +80,27 @@ class Smoothed:
             check_attack(self.attack)
         if self.rows < 1:
             raise ValueError(f"rows must be at least 1; got {self.rows}")
+        most = len(blocks_of(self.draws))
+        if not 1 <= self.blocks <= most:
+            raise ValueError(
+                f"blocks must lie in 1..{most}, one for 100 of {self.draws} draws at most; got "
+                f"{self.blocks}"
+            )
+
+    def units(self, samples: int) -> int:
+        """Return the number of blocks of all samples; those of one sample are neighbours."""
+        return samples * self.blocks
+
+    def samples_of(self, start: int, stop: int) -> Sequence[int]:
+        return [unit // self.blocks for unit in range(start, stop)]
 
     def validate(self, shape: tuple[int, ...], classes: int) -> None:
         """Accept images of any shape, with at least two classes."""
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
+        """Return a row for each sample, or with several `blocks` for each unit of the batch."""
+        if self.blocks > 1:
+            return self._counted(classifier, batch, randomness)
         found = certify(
             classifier,
             batch.inputs,
@@ -88,22 +111,84 @@ class Smoothed:
             randomness,
             self.rows,
         )
-        correct = found.label == batch.labels
-        table = Table(
-            {
-                "sample": batch.indices,
-                "label": found.label,
-                "correct": correct,
-                "radius": found.radius,
-                "certified_radius": found.radius * correct,
-                "selected": found.selected,
-                "hits": found.hits,
-                "draws": torch.full_like(found.hits, found.draws),
-            }
-        )
+        table = _certified(batch.indices, batch.labels, found)
         if self.attack is not None:
             table["attacked_distance"] = self._attacked(self.attack, classifier, batch, randomness)
         return table
+
+    def _counted(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
+        """Return the counts of each unit; without units, of all blocks of each sample."""
+        rows = torch.arange(len(batch.inputs), device=batch.inputs.device)
+        if batch.units is None:
+            block = torch.arange(self.blocks, device=rows.device).repeat(len(rows))
+            rows = rows.repeat_interleave(self.blocks)
+        else:
+            block = batch.units % self.blocks
+        units = batch.take(rows)
+        counts = [
+            self._count(take_rows(classifier, row), batch.inputs[row], randomness.take(row), number)
+            for row, number in zip(rows.split(1), block.tolist(), strict=True)
+        ]
+        chosen, counted = (torch.cat(stage) for stage in zip(*counts, strict=True))
+        table = Table(
+            {"sample": units.indices, "true": units.labels, "chosen": chosen, "counts": counted}
+        )
+        if self.attack is not None:
+            distance = torch.full(
+                rows.shape, torch.nan, dtype=batch.inputs.dtype, device=rows.device
+            )
+            first = block == 0
+            if first.any():
+                own = rows[first]
+                distance[first] = self._attacked(
+                    self.attack,
+                    take_rows(classifier, own),
+                    batch.take(own),
+                    randomness.take(own),
+                )
+            table["attacked_distance"] = distance
+        return table
+
+    def _count(
+        self, classifier: Classifier, image: Tensor, randomness: Randomness, block: int
+    ) -> tuple[Tensor, Tensor]:
+        """The counts of selection and estimation of one block of one sample, `(1, K)` each.
+
+        The first block makes the selection.
+        """
+        every = blocks_of(self.draws)
+        start, stop = (place * len(every) // self.blocks for place in (block, block + 1))
+        selection = blocks_of(self.selection) if block == 0 else []
+        return count_classes(
+            classifier, image, self.sigma, selection, every[start:stop], randomness, self.rows
+        )
+
+    def merged(self, table: Table) -> Table:
+        """Return the certificates of the samples that have all their blocks in a table of units.
+
+        Raises ValueError where no sample has.
+        """
+        if self.blocks == 1:
+            return table
+        turn, times = table.numbers("sample").unique_consecutive(
+            return_inverse=True, return_counts=True
+        )[1:]
+        whole = times[turn] == self.blocks
+        if not whole.any():
+            raise ValueError(f"no sample has the rows of all its {self.blocks} blocks of noise")
+        own = table.take(whole)
+        by_sample = {name: own.numbers(name).unflatten(0, (-1, self.blocks)) for name in own}
+        found = certificates_of(
+            by_sample["chosen"].sum(1),
+            by_sample["counts"].sum(1),
+            self.sigma,
+            self.draws,
+            self.alpha,
+        )
+        result = _certified(by_sample["sample"][:, 0], by_sample["true"][:, 0], found)
+        if self.attack is not None:
+            result["attacked_distance"] = by_sample["attacked_distance"][:, 0]
+        return result
 
     def _attacked(
         self, attack: Attack, classifier: Classifier, batch: Batch, randomness: Randomness
@@ -117,100 +202,27 @@ class Smoothed:
             return attack(around, still, Untargeted(batch.labels), randomness).distance
 
     def summarise(self, table: Table) -> Summary:
-        radius, grid = table.numbers("radius"), self._grid()
-        standing = _standing(table.numbers("correct"), radius, grid)
-        largest = largest_radius(self.sigma, self.draws, self.alpha)
-        at_largest = _share(table.numbers("hits") == self.draws)
-        scalars = {
-            "certified_accuracy": _share(table.numbers("correct")),
-            "average_certified_radius": table.numbers("certified_radius").double().mean().item(),
-            "abstained": _share(table.numbers("label") == ABSTAINS),
-            "at_largest_radius": at_largest,
-            "largest_radius": largest,
-        }
-        curves = {"certified_accuracy": Curve(grid.tolist(), standing.double().mean(0).tolist())}
-        if self.attack is not None:
-            held = table.numbers("attacked_distance")[:, None] > grid
-            curves["attacked_accuracy"] = Curve(grid.tolist(), held.double().mean(0).tolist())
-        warnings = {}
-        if at_largest > CAPPED:
-            warnings["capped"] = (
-                f"{at_largest:.0%} of the samples have the largest radius that {self.draws} draws "
-                f"prove, {largest:.3g}, so the average certified radius is that of the draws: take "
-                "more"
-            )
-        return Summary(scalars, curves, warnings, self._meanings(len(radius)))
+        return self._curves().summarise(table)
 
     def charts(self, tables: Mapping[str, Table]) -> list[Chart]:
-        grid, series = self._grid(), list[Series]()
-        for place, (model, table) in enumerate(tables.items()):
-            standing = _standing(table.numbers("correct"), table.numbers("radius"), grid)
-            series.append(
-                replace(shares(model, grid, standing), shade=place, mark=place, style="line")
-            )
-            if self.attack is not None:
-                held = (table.numbers("attacked_distance")[:, None] > grid).double().mean(0)
-                series.append(
-                    Series(f"{model}, attacked", grid, 100 * held, shade=place, thin=True)
-                )
-        note = (
-            f"Share of samples proven to be classified right within the radius, by {self.draws:,} "
-            f"draws of noise at σ = {self.sigma:g}, each wrong with a probability of at most "
-            f"{self.alpha:g}; band: 95 % over samples (Wilson). No more than "
-            f"{largest_radius(self.sigma, self.draws, self.alpha):.3g} can be proven by so many."
-        )
-        if self.attack is not None:
-            note += (
-                f" Thin: those that {kind_and_norm(self.attack)} leaves, through "
-                f"{self.attack_draws} draws, no box."
-            )
-        return [
-            Lines(
-                name="certified_accuracy",
-                title="Certified accuracy of the smoothed classifier",
-                x_label="l2 radius (pixels in [0, 1])",
-                y_label="certified accuracy (%)",
-                series=series,
-                y_limits=(0, 102),
-                note=note,
-            )
-        ]
+        return self._curves().charts(tables)
 
-    def _grid(self) -> Tensor:
-        """The radii of the curves, from 0 to the largest one, `(n,)`."""
-        largest = largest_radius(self.sigma, self.draws, self.alpha)
-        step = self.sigma / STEPS_A_SIGMA
-        return step * torch.arange(int(largest / step) + 1, dtype=torch.float64)
+    def _curves(self) -> CertifiedCurves:
+        return CertifiedCurves(self.sigma, self.draws, self.alpha, self.attack, self.attack_draws)
 
-    def _meanings(self, count: int) -> dict[str, str]:
-        proven = (
-            f"share of {count} samples whose true label the smoothed classifier (sigma "
-            f"{self.sigma:g}) is proven to predict, by {self.draws} draws at alpha {self.alpha:g}"
-        )
-        meanings = {
-            "certified_accuracy": f"{proven}, within the l2 radius (pixels in [0, 1]); at radius 0 "
-            "if it is one number",
-            "average_certified_radius": f"mean over {count} samples of the proven l2 radius "
-            "(pixels in [0, 1]), 0 where the label is wrong or not proven",
-            "abstained": f"share of {count} samples of which the draws prove no label",
-            "at_largest_radius": f"share of {count} samples whose {self.draws} draws are all "
-            "predicted alike, so that more draws would prove more",
-            "largest_radius": f"the l2 radius that {self.draws} draws prove at most at alpha "
-            f"{self.alpha:g} (pixels in [0, 1])",
+
+def _certified(sample: Tensor, true: Tensor, found: Certificates) -> Table:
+    """Return the columns of certificates, a row each, beside the true classes `(samples,)`."""
+    correct = found.label == true
+    return Table(
+        {
+            "sample": sample,
+            "label": found.label,
+            "correct": correct,
+            "radius": found.radius,
+            "certified_radius": found.radius * correct,
+            "selected": found.selected,
+            "hits": found.hits,
+            "draws": torch.full_like(found.hits, found.draws),
         }
-        if self.attack is not None:
-            meanings["attacked_accuracy"] = (
-                f"share of {count} samples whose true label {kind_and_norm(self.attack)} leaves "
-                f"within the l2 radius, through {self.attack_draws} draws of the noise, without a "
-                "box; an upper bound but for the error of those draws"
-            )
-        return meanings
-
-
-def _standing(correct: Tensor, radius: Tensor, grid: Tensor) -> Tensor:
-    """Return which samples are certified right at each radius of the grid, `(samples, n)`."""
-    return correct.bool()[:, None] & (radius[:, None] >= grid)
-
-
-def _share(values: Tensor) -> float:
-    return values.double().mean().item()
+    )

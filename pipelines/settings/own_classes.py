@@ -12,12 +12,14 @@ from advcore.attacks.attack import Attack, BudgetAttack, WrapperAttack, eps_is_s
 from advcore.pipelines.claims.kinds import Claim
 from advcore.pipelines.claims.measured import Bounded
 from advcore.pipelines.settings.messages import describe_value, field_names, joined, one_line
+from advcore.probes.probe import Counting, Probe
 from advcore.seams import as_written, has_member, lacking, members
 from advcore.training.term import Replaying, Term
 from advcore.workers.errors import USERS_ERRORS
 
 BESIDES: dict[Any, tuple[type, ...]] = {
     Attack: (WrapperAttack,),
+    Probe: (Counting,),
     Term: (Replaying,),
     Claim: (Bounded,),
 }

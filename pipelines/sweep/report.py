@@ -34,6 +34,7 @@ from advcore.workers.files import atomic_write
 from advcore.workers.redaction import plain_without_secrets
 from advcore.workers.stores.rows import Damaged, write_plain_parquet
 from advcore.workers.stores.store import open_store
+from advcore.workers.units import read_rows
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,10 @@ def _rows(journal: Journal, done: list[Trial], best: Trial | None) -> dict[str, 
     wanted = done if journal.plan.sweep.claims else [trial for trial in done if trial is best]
     store = open_store(journal.plan.store, write=False)
     return {
-        trial.key: {probe: store.read_all(keys) for probe, keys in trial.rows.items()}
+        trial.key: {
+            probe: read_rows(store, journal.plan.sweep.probes[probe], keys)
+            for probe, keys in trial.rows.items()
+        }
         for trial in wanted
     }
 

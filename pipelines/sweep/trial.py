@@ -19,11 +19,11 @@ from advcore.pipelines.sweep.space import Point
 from advcore.pipelines.training.epoch_loop import epochs
 from advcore.pipelines.training.loading import load_training
 from advcore.pipelines.training.settings import Training
-from advcore.probes import Table
 from advcore.workers.errors import InputError
 from advcore.workers.inline import Inline
 from advcore.workers.stores.store import open_store
 from advcore.workers.training.epoch_loop import ABOUT, MODEL
+from advcore.workers.units import read_rows
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,9 @@ def _study_measured(
     numbers: dict[str, float] = {}
     warnings: dict[str, str] = {}
     for name, keys in rows.items():
-        summary = warned(checked(probes[name].summarise(Table(store.read_all(keys)))), accuracy)
+        summary = warned(
+            checked(probes[name].summarise(read_rows(store, probes[name], keys))), accuracy
+        )
         numbers |= {f"{name}/{word}": value for word, value in summary_numbers(summary).items()}
         warnings |= {f"{name}.{word}": sentence for word, sentence in summary.warnings.items()}
     return rows, numbers, warnings

@@ -94,7 +94,6 @@ PROBES = {
     "margins": probes.Margins(RandomSubspaces(count=2, dim=3)),
     "landscape": probes.Landscape(count=4, size=3),
     "smoothed": probes.Smoothed(draws=50),
-    "noise_counts": probes.NoiseCounts(draws=200, block_draws=100),
     "transfer": probes.Transfer(),
     "shifted": probes.Shifted(
         Learnt("fit", "key", {"vector": torch.full((16,), 0.1, dtype=torch.float64)}),

@@ -44,7 +44,6 @@ SETTINGS = {
     "smoothed": probes.Smoothed(
         draws=50, attack=DeepFool(norm="l2", box=False), attack_draws=3, alpha=0.01
     ),
-    "noise_counts": probes.NoiseCounts(draws=100, block_draws=100),
     "transformations": probes.Transformations(points=2),
     "examples": probes.Examples(count=3),
     "eigenprofile": probes.Curvature(),
@@ -211,7 +210,6 @@ BLIND = (
     probes.FooledWithin,
     probes.Shifted,
     probes.Smoothed,
-    probes.NoiseCounts,
     probes.Transformations,
 )
 """Probes that take no gradients, or none of samples that are wrong already, as these are."""

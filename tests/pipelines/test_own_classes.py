@@ -28,6 +28,18 @@ PARTS = {
             "charts": "def charts(self, tables): ...",
         },
     ),
+    "counting": (
+        Probe,
+        {
+            "units": "def units(self, samples): ...",
+            "samples_of": "def samples_of(self, start, stop): ...",
+            "merged": "def merged(self, table): ...",
+            None: "def validate(self, shape, classes): ...\n"
+            "    def measure(self, classifier, batch, randomness): ...\n"
+            "    def summarise(self, table): ...\n"
+            "    def charts(self, tables): ...",
+        },
+    ),
     "term": (
         Term,
         {"weight": "weight: float = 1.0", "__call__": "def __call__(self, *batch): ..."},
@@ -96,7 +108,12 @@ def test_a_whole_class_is_taken(what, own):
 )
 def test_a_class_that_lacks_a_word_is_refused_with_it(what, word, own):
     seam, parts = PARTS[what]
-    named = {"wrapper": "WrapperAttack", "replaying": "Replaying", "bounded": "Bounded"}
+    named = {
+        "wrapper": "WrapperAttack",
+        "counting": "Counting",
+        "replaying": "Replaying",
+        "bounded": "Bounded",
+    }
     lines = [line for name, line in parts.items() if name != word]
     with pytest.raises(
         InputError,

@@ -9,8 +9,9 @@ import pytest
 import torch
 from tiny_probes import Look, tasks
 
-from advcore.probes import NoiseCounts
+from advcore.probes import Smoothed
 from advcore.probes.probe import Batch, Columns
+from advcore.probes.table import Table
 from advcore.randomness import Randomness
 from advcore.workers.actor import Worker
 from advcore.workers.batch_sizes import BatchSizes
@@ -23,9 +24,9 @@ from advcore.workers.probe_checks import check_columns
 from advcore.workers.shards import Shard, split
 from advcore.workers.stores.store import open_store
 from advcore.workers.tasks import DATA
-from advcore.workers.units import places_in, units_of
+from advcore.workers.units import counts_samples, places_in, read_rows, units_of
 
-COUNTS = NoiseCounts(draws=300, block_draws=100)
+COUNTS = Smoothed(draws=300, blocks=3)
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,9 @@ class Starts(Look):
             return [start // 3]
         far = 1000 if self.mistake == "far" else 0
         return [far + unit // 3 for unit in range(start, stop)]
+
+    def merged(self, table: Table) -> Table:
+        return table
 
     def validate(self, shape: tuple[int, ...], classes: int) -> None: ...
 
@@ -95,6 +99,9 @@ def test_equal_integers_inline_and_on_two_actors_in_another_order(ray_running, d
     for name, column in here.items():
         assert torch.equal(column, there[name]), name
         assert torch.equal(column, cut[name]), name
+    merged = read_rows(open_store(str(tmp_path / "b")), COUNTS, [task.key for task in todo])
+    assert merged["sample"].tolist() == few.indices.tolist()
+    assert merged["draws"].tolist() == [300] * len(few)
 
 
 def test_each_unit_is_a_row_of_the_batch_and_each_sample_is_read_once(dataset, monkeypatch):
@@ -113,6 +120,13 @@ def test_each_unit_is_a_row_of_the_batch_and_each_sample_is_read_once(dataset, m
     assert samples.labels.tolist() == [1, 2, 2, 2, 3]
     assert samples.take(slice(1, 3)).units.tolist() == [6, 7]
     assert batch_for(Look(), dataset, Shard(5, 10)).units is None
+    assert batch_for(Smoothed(), dataset, Shard(5, 10)).units is None
+
+
+def test_one_unit_a_sample_is_the_sample(dataset):
+    assert counts_samples(Look(), 5)
+    assert counts_samples(Smoothed(), 5)
+    assert not counts_samples(COUNTS, 5)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])

@@ -7,14 +7,14 @@ import numpy as np
 import torch
 
 from advcore.classifier import full_precision
-from advcore.probes.probe import Batch, Counting, Probe
+from advcore.probes.probe import Batch, Probe
 from advcore.training import Inputs
 from advcore.transforms import Transform
 from advcore.workers.datasets import sources
 from advcore.workers.datasets.dataset import Dataset
 from advcore.workers.errors import InputError
 from advcore.workers.shards import Shard
-from advcore.workers.units import places_in
+from advcore.workers.units import counts_samples, places_in
 
 
 def batch(
@@ -47,7 +47,7 @@ def batch_for(
     Each sample is read once. Raises ValueError where a `Counting` probe names no samples of the
     data set.
     """
-    if not isinstance(probe, Counting):
+    if counts_samples(probe, len(dataset)):
         return batch(dataset, shard, dtype, device, transform)
     rows, turn = np.unique(places_in(probe, shard, len(dataset)), return_inverse=True)
     units = torch.arange(shard.start, shard.stop, device=device)

@@ -43,6 +43,7 @@ from advcore.workers.redaction import plain_without_secrets, without_secrets
 from advcore.workers.stores.rows import Damaged, write_plain_parquet
 from advcore.workers.stores.store import Store, open_store
 from advcore.workers.tasks import TaskResult
+from advcore.workers.units import read_rows
 
 
 @dataclass(frozen=True)
@@ -270,10 +271,12 @@ def _tables(prepared: Prepared, store: Store, without: set[str], problems: Probl
         keys = [task.key for task in tasks if task.key not in without]
         try:
             if keys:
-                result.setdefault(probe, {})[model] = store.read_all(keys)
+                result.setdefault(probe, {})[model] = read_rows(
+                    store, prepared.measurements[model, probe].planned.settings, keys
+                )
         except Damaged:
             raise
-        except ValueError as error:  # rows of a user's own probe that do not go together
+        except USERS_ERRORS as error:  # rows of a user's own probe that do not go together
             problems.note(f"probe {probe}", error)
     return result
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Sequence
 from tqdm import tqdm
 
 from advcore.pipelines.tracking.record import Metrics, Run
-from advcore.probes import Counting
 from advcore.workers.errors import (
     FullDiskError,
     RunInterruptedError,
@@ -17,6 +16,7 @@ from advcore.workers.redaction import last_line
 from advcore.workers.stores.rows import Damaged
 from advcore.workers.stores.store import Store
 from advcore.workers.tasks import Task, TaskResult
+from advcore.workers.units import counts_samples
 
 PROGRESS_SECONDS = 10.0
 """Seconds between two entries of progress in MLflow."""
@@ -32,7 +32,7 @@ def collect_results(
     if not tasks:
         return []
     sizes = {task.key: len(task.shard) for task in tasks}
-    unit = "unit" if any(isinstance(task.probe, Counting) for task in tasks) else "sample"
+    unit = "unit" if any(not counts_samples(task.probe, 1) for task in tasks) else "sample"
     outcomes = []
     tell = _progress(record, len(tasks))
     with tqdm(

@@ -1,5 +1,7 @@
 """The probe of smoothed classifiers against a linear one, and its summary against its rows."""
 
+from dataclasses import replace
+
 import oracles
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch
 from advcore import Randomness
 from advcore.attacks import PGD, MinimalNorm
 from advcore.certify import ABSTAINS, certify, largest_radius
-from advcore.probes import Batch, Smoothed
+from advcore.probes import Batch, Counting, Smoothed
 
 FLAT = oracles.Affine(2, dtype=torch.float32)
 IMAGES = oracles.images(16, dtype=torch.float32)
@@ -71,9 +73,67 @@ def test_the_chart_shows_both_curves_with_the_interval(table):
     assert [series.label for series in alone.series] == ["flat"]
 
 
+def bright(images):
+    """Logits that are whole numbers, so that no size of batches rounds them: how many pixels are
+    bright and how many dark.
+    """
+    count = (images > 0.5).flatten(1).sum(1)
+    return torch.stack([count, images[0].numel() - count], 1).to(images.dtype)
+
+
+@pytest.mark.parametrize("blocks", [2, 4, 10])
+def test_any_number_of_blocks_merges_to_the_same_rows(blocks):
+    one, several = Smoothed(draws=1000), Smoothed(draws=1000, blocks=blocks)
+    whole = one.measure(bright, BATCH, SOURCE)
+    assert len(whole["hits"].unique()) > 3
+    assert one.merged(whole) is whole
+    merged = several.merged(several.measure(bright, BATCH, SOURCE))
+    assert list(merged) == list(whole)
+    for name, column in whole.items():
+        assert torch.equal(merged[name], column), name
+
+
+def test_units_in_any_cut_are_the_same_rows():
+    probe = Smoothed(draws=450, blocks=3)
+    assert isinstance(probe, Counting)
+    assert probe.units(5) == 15
+    few = BATCH.take(slice(5))
+    whole = probe.measure(bright, few, Randomness(0, few.indices))
+    assert whole["counts"].sum(1).tolist() == [100, 200, 150] * 5
+    assert whole["chosen"].sum(1).tolist() == [100, 0, 0] * 5
+    for start, stop in ((0, 2), (2, 3), (3, 11), (11, 15)):
+        rows = torch.tensor(probe.samples_of(start, stop))
+        part = replace(few.take(rows), units=torch.arange(start, stop))
+        own = probe.measure(bright, part, Randomness(0, part.indices))
+        assert own.keys() == whole.keys()
+        for name, column in own.items():
+            assert torch.equal(column, whole[name][start:stop]), name
+
+
+def test_the_attack_runs_in_the_first_block_of_a_sample(table):
+    probe = replace(PROBE, draws=200, blocks=2)
+    merged = probe.merged(probe.measure(FLAT, BATCH, SOURCE))
+    torch.testing.assert_close(merged["attacked_distance"], table["attacked_distance"])
+    part = replace(BATCH.take(torch.tensor([3, 4, 4])), units=torch.tensor([7, 8, 9]))
+    own = probe.measure(FLAT, part, Randomness(0, part.indices))
+    assert own["attacked_distance"].isnan().tolist() == [True, False, True]
+    rest = replace(part.take(slice(1)), units=torch.tensor([7]))
+    assert probe.measure(FLAT, rest, Randomness(0, rest.indices))["attacked_distance"].isnan().all()
+
+
+def test_a_sample_with_a_block_missing_is_left_out():
+    probe = Smoothed(draws=200, blocks=2)
+    table = probe.measure(FLAT, BATCH.take(slice(3)), Randomness(0, torch.arange(3)))
+    assert probe.merged(table.take(torch.tensor([0, 1, 3, 4, 5])))["sample"].tolist() == [0, 2]
+    with pytest.raises(ValueError, match="no sample has the rows of all its 2 blocks"):
+        probe.merged(table.take(torch.tensor([0, 3])))
+
+
 @pytest.mark.parametrize(
     ("settings", "match"),
     [
+        ({"blocks": 0}, r"blocks must lie in 1\.\.100, .* got 0"),
+        ({"draws": 250, "blocks": 4}, r"blocks must lie in 1\.\.3, .* got 4"),
         ({"draws": 9}, "draws must be at least 10: .* got 9"),
         ({"attack": PGD(norm="l2", eps=0.5)}, "minimal-norm"),
         ({"attack_draws": 0}, "draws must be at least 1, .* got 0"),

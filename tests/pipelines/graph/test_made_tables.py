@@ -22,21 +22,20 @@ def study(out, **changed):
         "models": {"plain": {"architecture": "perceptron", "arguments": {"width": "$width"}}},
         "probes": {
             "counts": {
-                "kind": "noise_counts",
+                "kind": "smoothed",
                 "sigma": "$sigma",
-                "draws": 200,
-                "block_draws": 100,
+                "draws": 100,
                 "model": "plain",
                 "data": "test",
             },
         },
         "tables": {
-            "by_sigma": {"kind": "mean", "of": "counts", "column": "right", "reduce": ["width"]},
+            "by_sigma": {"kind": "mean", "of": "counts", "column": "correct", "reduce": ["width"]},
             "all": {
                 "kind": "mean",
                 "of": "counts",
-                "column": "right",
-                "where": {"block": 1},
+                "column": "correct",
+                "where": {"width": 4},
                 "reduce": ["width", "sigma"],
             },
         },
@@ -63,12 +62,12 @@ def test_means_over_samples_and_axes_are_written_shown_and_claimed(tmp_path):
         head, *lines = list(csv.reader(file))
     assert head == ["sigma", "mean", "members", "rows"]
     means = {float(sigma): float(mean) for sigma, mean, *_ in lines}
-    assert means == pytest.approx(rows.groupby("sigma")["right"].mean().to_dict())
-    assert [line[2:] for line in lines] == [["2.0", "20.0"]] * 3
+    assert means == pytest.approx(rows.groupby("sigma")["correct"].mean().to_dict())
+    assert [line[2:] for line in lines] == [["2.0", "10.0"]] * 3
     with (folder / "tables/all.csv").open() as file:
         head, line = list(csv.reader(file))
     assert head == ["mean", "members", "rows"]
-    assert float(line[0]) == pytest.approx(rows[rows["block"] == 1]["right"].mean())
+    assert float(line[0]) == pytest.approx(rows[rows["width"] == 4]["correct"].mean())
     claims = json.loads((folder / "results.json").read_text())["claims"]
     assert np.isclose(claims["small_noise"]["value"], means[0.1])
     text = (folder / "report.md").read_text()
@@ -81,8 +80,11 @@ def test_means_over_samples_and_axes_are_written_shown_and_claimed(tmp_path):
     [
         ({"kind": "lira", "of": "counts"}, r"tables.one: .*unknown kind 'lira'; known kinds: mean"),
         ({"kind": "mean", "of": "counts"}, r"tables.one.*column"),
-        ({"kind": "mean", "of": "count", "column": "right"}, r"tables.one.*'count'"),
-        ({"kind": "mean", "of": "counts", "column": "right", "reduce": "seed"}, r"no axis 'seed'"),
+        ({"kind": "mean", "of": "count", "column": "correct"}, r"tables.one.*'count'"),
+        (
+            {"kind": "mean", "of": "counts", "column": "correct", "reduce": "seed"},
+            r"no axis 'seed'",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_before_any_work(tmp_path, table, match):
@@ -91,7 +93,7 @@ def test_what_cannot_be_is_refused_before_any_work(tmp_path, table, match):
 
 
 def test_names_of_probes_are_taken(tmp_path):
-    table = {"kind": "mean", "of": "counts", "column": "right"}
+    table = {"kind": "mean", "of": "counts", "column": "correct"}
     with pytest.raises(InputError, match=r"tables.counts: a probe has this name"):
         describe_dry_run(study(tmp_path, tables={"counts": table}, claims={}))
 
