@@ -30,12 +30,12 @@ def study(out, **changed):
             },
         },
         "tables": {
-            "by_sigma": {"kind": "mean", "of": "counts", "column": "correct", "reduce": ["width"]},
+            "by_sigma": {"kind": "mean", "of": "counts", "column": "hits", "reduce": ["width"]},
             "all": {
                 "kind": "mean",
                 "of": "counts",
-                "column": "correct",
-                "where": {"width": 4},
+                "column": "hits",
+                "where": {"sample": 90},
                 "reduce": ["width", "sigma"],
             },
         },
@@ -62,12 +62,12 @@ def test_means_over_samples_and_axes_are_written_shown_and_claimed(tmp_path):
         head, *lines = list(csv.reader(file))
     assert head == ["sigma", "mean", "members", "rows"]
     means = {float(sigma): float(mean) for sigma, mean, *_ in lines}
-    assert means == pytest.approx(rows.groupby("sigma")["correct"].mean().to_dict())
+    assert means == pytest.approx(rows.groupby("sigma")["hits"].mean().to_dict())
     assert [line[2:] for line in lines] == [["2.0", "10.0"]] * 3
     with (folder / "tables/all.csv").open() as file:
         head, line = list(csv.reader(file))
     assert head == ["mean", "members", "rows"]
-    assert float(line[0]) == pytest.approx(rows[rows["width"] == 4]["correct"].mean())
+    assert float(line[0]) == pytest.approx(rows[rows["sample"] == 90]["hits"].mean())
     claims = json.loads((folder / "results.json").read_text())["claims"]
     assert np.isclose(claims["small_noise"]["value"], means[0.1])
     text = (folder / "report.md").read_text()
@@ -80,9 +80,9 @@ def test_means_over_samples_and_axes_are_written_shown_and_claimed(tmp_path):
     [
         ({"kind": "lira", "of": "counts"}, r"tables.one: .*unknown kind 'lira'; known kinds: mean"),
         ({"kind": "mean", "of": "counts"}, r"tables.one.*column"),
-        ({"kind": "mean", "of": "count", "column": "correct"}, r"tables.one.*'count'"),
+        ({"kind": "mean", "of": "count", "column": "hits"}, r"tables.one.*'count'"),
         (
-            {"kind": "mean", "of": "counts", "column": "correct", "reduce": "seed"},
+            {"kind": "mean", "of": "counts", "column": "hits", "reduce": "seed"},
             r"no axis 'seed'",
         ),
     ],
@@ -93,7 +93,7 @@ def test_what_cannot_be_is_refused_before_any_work(tmp_path, table, match):
 
 
 def test_names_of_probes_are_taken(tmp_path):
-    table = {"kind": "mean", "of": "counts", "column": "correct"}
+    table = {"kind": "mean", "of": "counts", "column": "hits"}
     with pytest.raises(InputError, match=r"tables.counts: a probe has this name"):
         describe_dry_run(study(tmp_path, tables={"counts": table}, claims={}))
 
