@@ -161,6 +161,15 @@ class OverThreat(Attack, Protocol):
 
 
 @runtime_checkable
+class LimitedQueries(Attack, Protocol):
+    """An attack that keeps to a number of queries, as those of decisions do."""
+
+    @property
+    def queries(self) -> int:
+        """The hard limit of the images sent forward for a sample."""
+
+
+@runtime_checkable
 class Named(Attack, Protocol):
     """An attack whose class stands for several: another library's, say."""
 

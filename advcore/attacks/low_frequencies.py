@@ -44,6 +44,14 @@ class LowFrequencies:
         rows, columns = (dct_matrix(side, block) for side in self.shape[1:])
         return rows[:height].mT @ block @ columns[:width]
 
+    def coordinates(self, inputs: Tensor) -> Tensor:
+        """The coordinates `(..., dim)` of the projections of inputs `(..., *shape)`."""
+        if self.band is None:
+            return inputs.flatten(-len(self.shape))
+        height, width = self.sides
+        rows, columns = (dct_matrix(side, inputs) for side in self.shape[1:])
+        return (rows[:height] @ inputs @ columns[:width].mT).flatten(-3)
+
 
 def check_band(band: int | None) -> None:
     """Raise ValueError for a band without a frequency."""

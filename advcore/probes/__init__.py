@@ -8,6 +8,7 @@ from advcore.probes.energy import Energy
 from advcore.probes.examples import Examples
 from advcore.probes.fooled_within import FooledWithin
 from advcore.probes.frequency_map import FrequencyMap
+from advcore.probes.label_normals import LabelNormals
 from advcore.probes.landscape import Landscape
 from advcore.probes.margins import Margins
 from advcore.probes.masking import Masking
@@ -27,6 +28,7 @@ from advcore.probes.probe import (
     Summary,
     median,
 )
+from advcore.probes.queries import Queries
 from advcore.probes.random_margins import RandomMargins
 from advcore.probes.robustness import Robustness
 from advcore.probes.shared_curvature import SharedCurvature
@@ -55,6 +57,8 @@ PROBES: dict[str, type] = {
     "landscape": Landscape,
     "smoothed": Smoothed,
     "transformations": Transformations,
+    "queries": Queries,
+    "label_normals": LabelNormals,
     "examples": Examples,
 }
 """The probes that a study can name by `kind`."""
@@ -78,6 +82,7 @@ __all__ = [
     "FrequencyMap",
     "Gallery",
     "Indexed",
+    "LabelNormals",
     "Landscape",
     "Lines",
     "Maps",
@@ -88,6 +93,7 @@ __all__ = [
     "Normals",
     "Panel",
     "Probe",
+    "Queries",
     "RandomMargins",
     "Robustness",
     "Selective",

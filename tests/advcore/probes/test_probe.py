@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from advcore import Randomness, probes
-from advcore.attacks import PGD, DeepFool, MinimalNorm
+from advcore.attacks import PGD, DeepFool, GeoDA, MinimalNorm, SurFree
 from advcore.learnt import Learnt
 from advcore.randomness import drawn_places
 from advcore.subspaces import DCTDiagonal
@@ -52,6 +52,8 @@ PROBES = {
     ),
     "smoothed-blocks": probes.Smoothed(draws=200, blocks=2),
     "transformations": probes.Transformations(points=2),
+    "queries": probes.Queries((GeoDA(queries=40), SurFree(queries=10)), MinimalNorm()),
+    "label_normals": probes.LabelNormals((5, 20)),
     "examples": probes.Examples(count=4),
 }
 BATCH = probes.Batch(oracles.images(6), torch.arange(6) % 4, torch.arange(6))
