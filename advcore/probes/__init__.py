@@ -1,5 +1,6 @@
 """Probes: the measurements that are distributed over samples."""
 
+from advcore.probes.accuracy import Accuracy
 from advcore.probes.boundary import Boundary
 from advcore.probes.charts import Chart, Gallery, Lines, Maps, Mark, Panel, Series
 from advcore.probes.curvature import Curvature
@@ -14,6 +15,7 @@ from advcore.probes.margins import Margins
 from advcore.probes.masking import Masking
 from advcore.probes.noise import Noise
 from advcore.probes.normals import Normals
+from advcore.probes.perturbations import Perturbations
 from advcore.probes.probe import (
     CALIBRATION,
     Batch,
@@ -35,10 +37,12 @@ from advcore.probes.shared_curvature import SharedCurvature
 from advcore.probes.shifted import Shifted
 from advcore.probes.smoothed import Smoothed
 from advcore.probes.table import Columns, Table
+from advcore.probes.tangent_plane import TangentPlane
 from advcore.probes.transfer import Transfer
 from advcore.probes.transformations import Transformations
 
 PROBES: dict[str, type] = {
+    "accuracy": Accuracy,
     "robustness": Robustness,
     "masking": Masking,
     "margins": Margins,
@@ -59,6 +63,8 @@ PROBES: dict[str, type] = {
     "transformations": Transformations,
     "queries": Queries,
     "label_normals": LabelNormals,
+    "tangent_plane": TangentPlane,
+    "perturbations": Perturbations,
     "examples": Examples,
 }
 """The probes that a study can name by `kind`."""
@@ -66,6 +72,7 @@ PROBES: dict[str, type] = {
 __all__ = [
     "CALIBRATION",
     "PROBES",
+    "Accuracy",
     "Batch",
     "Boundary",
     "Calibrated",
@@ -92,6 +99,7 @@ __all__ = [
     "Noise",
     "Normals",
     "Panel",
+    "Perturbations",
     "Probe",
     "Queries",
     "RandomMargins",
@@ -104,6 +112,7 @@ __all__ = [
     "Smoothed",
     "Summary",
     "Table",
+    "TangentPlane",
     "Transfer",
     "Transformations",
     "median",

@@ -11,9 +11,10 @@ from advcore.attacks.attack import LimitedQueries, attack_name, has_budget, norm
 from advcore.attacks.decisions import trace_numbers
 from advcore.classifier import Classifier, full_precision, predict
 from advcore.criteria import Untargeted
+from advcore.probes.attack_labels import told_apart
 from advcore.probes.charts import Chart
 from advcore.probes.probe import Batch, Summary
-from advcore.probes.queries_summary import query_charts, summarise_queries, told_apart
+from advcore.probes.queries_summary import query_charts, summarise_queries
 from advcore.probes.table import Table
 from advcore.randomness import Randomness
 

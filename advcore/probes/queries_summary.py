@@ -1,36 +1,18 @@
 """The summary and the charts of distances over queries."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from advcore.attacks import Attack, kind_and_norm
 from advcore.attacks.attack import norm_of
+from advcore.probes.attack_labels import told_apart
 from advcore.probes.charts import Chart, Lines, Series, medians
 from advcore.probes.margins import by_position
 from advcore.probes.probe import Curve, Summary, median
 from advcore.probes.table import Table
-
-
-def told_apart(attacks: Sequence[Attack]) -> list[str]:
-    """Return a name for each attack; those of equal kind and norm bear settings that differ.
-
-    Settings at their defaults are left out: `geoda-l2`, `geoda-l2 band=14`.
-    """
-    names = [kind_and_norm(attack) for attack in attacks]
-    result = []
-    for attack, name in zip(attacks, names, strict=True):
-        alike = [vars(other) for other, own in zip(attacks, names, strict=True) if own == name]
-        plain = {field.name: field.default for field in fields(attack)}  # type: ignore[arg-type]
-        own = [
-            f"{key}={value}"
-            for key, value in vars(attack).items()
-            if value != plain.get(key) and any(other.get(key) != value for other in alike)
-        ]
-        result.append(" ".join([name, *own]))
-    return result
 
 
 def summarise_queries(table: Table, attacks: Sequence[Attack], reference: Attack | None) -> Summary:

@@ -47,6 +47,8 @@ SETTINGS = {
     "transformations": probes.Transformations(points=2),
     "queries": probes.Queries((SurFree(queries=4),)),
     "label_normals": probes.LabelNormals((30,)),
+    "tangent_plane": probes.TangentPlane((DeepFool(norm="linf"),), DeepFool()),
+    "perturbations": probes.Perturbations((DeepFool(),)),
     "examples": probes.Examples(count=3),
     "eigenprofile": probes.Curvature(),
     "curvature at a step": probes.Curvature(
@@ -216,6 +218,7 @@ BLIND = (
     probes.Smoothed,
     probes.Transformations,
     probes.Queries,
+    probes.Accuracy,
 )
 """Probes that take no gradients, or none of samples that are wrong already, as these are."""
 

@@ -75,9 +75,29 @@ def test_the_gallery_has_a_row_for_each_sample_and_two_pictures_for_each_model()
     assert gallery.rows[1][3].caption == "inf"
 
 
+def test_several_attacks_stand_below_each_other():
+    probe = Examples(DeepFool(), count=2, more=(DeepFool(norm="linf"),))
+    table = _measure(probe, 8)
+    assert table["attack"] == ["deepfool-l2"] * 2 + ["deepfool-linf"] * 2
+    assert len(table["sample"]) == 4
+    alone = _measure(Examples(DeepFool(norm="linf"), count=2), 8)
+    torch.testing.assert_close(table["adversarial"][2:], alone["adversarial"])
+    (gallery,) = probe.charts({"plain": table})
+    first, second = table["sample"][:2].tolist()
+    assert gallery.row_labels == [
+        f"sample {sample}\n{norm}" for sample in (first, second) for norm in ("l2", "linf")
+    ]
+    assert torch.equal(gallery.rows[1][2].image, table["adversarial"][2])
+    assert gallery.rows[3][1].caption == f"{table['distance'][3]:.2f}"
+    assert set(probe.summarise(table).scalars) == {"mean_distance/l2", "mean_distance/linf"}
+    assert probe.values() == {"attack": ["deepfool-l2", "deepfool-linf"]}
+
+
 @pytest.mark.parametrize(
     ("make", "match"),
     [
+        (lambda: Examples(DeepFool(), more=(DeepFool(),)), "name each attack once"),
+        (lambda: Examples(more=(PGD(),)), "examples need a minimal-norm attack"),
         (lambda: Examples(count=0), "count must be at least 1; got 0"),
         (lambda: Examples(PGD()), "examples need a minimal-norm attack"),
         (lambda: Examples().validate((2, 4, 4), 10), "images of 1 or 3 channels; got 2"),

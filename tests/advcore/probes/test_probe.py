@@ -54,7 +54,11 @@ PROBES = {
     "transformations": probes.Transformations(points=2),
     "queries": probes.Queries((GeoDA(queries=40), SurFree(queries=10)), MinimalNorm()),
     "label_normals": probes.LabelNormals((5, 20)),
+    "tangent_plane": probes.TangentPlane((MinimalNorm(norm="l1"),)),
+    "perturbations": probes.Perturbations((MinimalNorm(norm="l1"), DeepFool())),
+    "accuracy": probes.Accuracy(),
     "examples": probes.Examples(count=4),
+    "examples-more": probes.Examples(DeepFool(), count=4, more=(DeepFool(norm="linf"),)),
 }
 BATCH = probes.Batch(oracles.images(6), torch.arange(6) % 4, torch.arange(6))
 PLACES = drawn_places(BATCH.indices)

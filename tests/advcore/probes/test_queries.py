@@ -7,7 +7,7 @@ import torch
 from advcore import HardLabel, Randomness, Untargeted
 from advcore.attacks import FGSM, DeepFool, GeoDA, HopSkipJump, MinimalNorm, RayS, SurFree, Within
 from advcore.probes import Batch, Queries, Table
-from advcore.probes.queries_summary import told_apart
+from advcore.probes.attack_labels import told_apart
 from advcore.workers.probe_checks import check_columns
 
 TWO = oracles.Affine(2, (1, 4, 4))

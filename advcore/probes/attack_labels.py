@@ -1,0 +1,25 @@
+"""Names of several attacks side by side, for tables and legends."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+from advcore.attacks import Attack, kind_and_norm
+
+
+def told_apart(attacks: Sequence[Attack]) -> list[str]:
+    """Return a name for each attack; those of equal kind and norm bear settings that differ.
+
+    Settings at their defaults are left out: `geoda-l2`, `geoda-l2 band=14`.
+    """
+    names = [kind_and_norm(attack) for attack in attacks]
+    result = []
+    for attack, name in zip(attacks, names, strict=True):
+        alike = [vars(other) for other, own in zip(attacks, names, strict=True) if own == name]
+        plain = {field.name: field.default for field in fields(attack)}  # type: ignore[arg-type]
+        own = [
+            f"{key}={value}"
+            for key, value in vars(attack).items()
+            if value != plain.get(key) and any(other.get(key) != value for other in alike)
+        ]
+        result.append(" ".join([name, *own]))
+    return result
