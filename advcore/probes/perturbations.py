@@ -68,10 +68,10 @@ class Perturbations:
         ]
         found = torch.cat([result.found for result in results])
         change = torch.cat([result.images - batch.inputs for result in results])
-        sizes = {
+        sizes = {norm.name: norm.size(change) for norm in (L1, L2, LINF)}
+        shares = {
             "changed": _share_of_pixels(change, 0),
             "visible": _share_of_pixels(change, HALF_LEVEL),
-            **{norm.name: norm.size(change) for norm in (L1, L2, LINF)},
         }
         return Table(
             {
@@ -84,7 +84,10 @@ class Perturbations:
                     for code in result.status.tolist()
                 ],
                 "distance": torch.cat([result.distance for result in results]),
-                **{name: own.masked_fill(~found, torch.nan) for name, own in sizes.items()},
+                **{
+                    name: own.masked_fill(~found, torch.nan)
+                    for name, own in [*shares.items(), *sizes.items()]
+                },
             }
         )
 
