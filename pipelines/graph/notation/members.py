@@ -1,6 +1,6 @@
 """Members and families: what the entries of a study expand to."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -78,9 +78,16 @@ def labelled(name: str, at: Mapping[str, Any]) -> str:
     return " ".join([name, *(f"{axis}={label}" for axis, label in at.items())])
 
 
+def without_axes(label: str, at: Coordinates, axes: Iterable[str]) -> str:
+    """Return a member's label, at these coordinates, without some axes."""
+    for axis in axes:
+        label = label.replace(f" {axis}={at.get(axis)}", "", 1)
+    return label
+
+
 def without_seed(label: str, at: Coordinates) -> str:
     """Return a member's label, at these coordinates, without the axis of seeds."""
-    return label.replace(f" {SEED}={at.get(SEED)}", "", 1)
+    return without_axes(label, at, [SEED])
 
 
 Named = TypeVar("Named")

@@ -1,7 +1,7 @@
 """Charts over seeds: one line for all trainings that differ in their seed alone."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -9,7 +9,7 @@ import torch
 from advcore.learnt import Learnt, learnt_in, with_learnt
 from advcore.pipelines.graph.layout import Planned
 from advcore.pipelines.graph.notation.axes import Label
-from advcore.pipelines.graph.notation.members import SEED, without_seed
+from advcore.pipelines.graph.notation.members import SEED, Coordinates, without_axes, without_seed
 from advcore.pipelines.graph.reporting.summaries import drawings
 from advcore.probes import Chart, Columns, Comparison, Lines, Maps, Series
 
@@ -35,8 +35,9 @@ def charts_over_seeds(name: str, members: Sequence[tuple[Planned, Columns]]) -> 
         return _charts(name, members)
     result = []
     for place, own in enumerate(groups.values(), 1):
-        words = _common(own, members)
-        for chart in _charts(name, own):
+        common = _common(own, members)
+        words = ", ".join(f"{axis}={label}" for axis, label in common.items())
+        for chart in _charts(name, own, common):
             title = f"{chart.title} ({words})" if words else chart.title
             result.append(replace(chart, name=f"{chart.name}-{place}", title=title))
     return result
@@ -60,20 +61,25 @@ def _with_fits_of_all(members: Sequence[tuple[Planned, Columns]]) -> list[tuple[
 
 def _common(
     own: Sequence[tuple[Planned, Columns]], all_of_them: Sequence[tuple[Planned, Columns]]
-) -> str:
+) -> Coordinates:
     """Return the coordinates that these members share and the others do not all have."""
     first = own[0][0].at
-    shared = {
+    return {
         axis: label
         for axis, label in first.items()
         if all(planned.at.get(axis) == label for planned, _ in own)
         and not all(planned.at.get(axis) == label for planned, _ in all_of_them)
     }
-    return ", ".join(f"{axis}={label}" for axis, label in shared.items())
 
 
-def _charts(name: str, members: Sequence[tuple[Planned, Columns]]) -> list[Chart]:
-    """Return the charts of members of equal settings."""
+def _charts(
+    name: str, members: Sequence[tuple[Planned, Columns]], told: Collection[str] = ()
+) -> list[Chart]:
+    """Return the charts of members of equal settings; of `told` axes no legend says anything."""
+    members = [
+        (replace(own, label=without_axes(own.label, own.at, told)), columns)
+        for own, columns in members
+    ]
     probe = members[0][0].settings
     seeds: list[Label | None] = list(
         dict.fromkeys(own.at[SEED] for own, _ in members if SEED in own.at)

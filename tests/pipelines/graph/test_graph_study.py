@@ -292,6 +292,21 @@ def test_figures_have_one_line_for_all_seeds(measured: Result) -> None:
     assert measured.figure("robustness").axes
 
 
+def test_legends_leave_out_what_their_title_says(measured: Result) -> None:
+    own = read_study(measured.folder / "study.yaml")
+    assert isinstance(own, GraphStudy)
+    probes = {"few": Drawn(), "test": Drawn()}
+    members = [
+        (replace(member, settings=probes[member.at["data"]]), {"sample": torch.arange(3)})  # type: ignore[arg-type, index]
+        for member in planned_of(own)
+    ]
+    charts = charts_over_seeds("p", members)
+    assert [chart.title for chart in charts] == ["One (data=few)", "One (data=test)"]
+    for chart in charts:
+        assert isinstance(chart, Lines)
+        assert [series.label for series in chart.series] == ["plain", "tuned"]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
