@@ -1,6 +1,7 @@
-"""Certificates: radii within which a prediction is proven not to change."""
+"""Certificates: radii within which a prediction is proven not to change; bounds behind them."""
 
 from advcore.certify.clopper_pearson import lower_bound
+from advcore.certify.lipschitz_constant import lipschitz
 from advcore.certify.margin_bounds import MarginBounds, bounds, verified_radius
 from advcore.certify.noise_blocks import BLOCK_DRAWS, blocks_of, count_labels
 from advcore.certify.randomised_smoothing import (
@@ -22,6 +23,7 @@ __all__ = [
     "certify",
     "count_labels",
     "largest_radius",
+    "lipschitz",
     "lower_bound",
     "verified_radius",
 ]

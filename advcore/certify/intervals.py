@@ -36,8 +36,7 @@ class Interval:
 
     def minimum(self, forms: Tensor) -> Tensor:
         """Return the least `<forms, z>` inside the bounds, `(B,)`; forms are `(B, *shape)`."""
-        ends = forms.clamp(min=0) * self.lower + forms.clamp(max=0) * self.upper
-        return ends.flatten(1).sum(1)
+        return product(forms.clamp(min=0), self.lower) + product(forms.clamp(max=0), self.upper)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,5 +63,9 @@ class InputBall:
         """Return the least `<forms, x>` over the balls of the samples `rows`, `(N,)`, exactly."""
         if self.norm == "linf":
             return self.interval().take(rows).minimum(forms)
-        centre = (forms * self.images[rows]).flatten(1).sum(1)
-        return centre - self.eps[rows] * L2.dual(forms)
+        return product(forms, self.images[rows]) - self.eps[rows] * L2.dual(forms)
+
+
+def product(forms: Tensor, values: Tensor) -> Tensor:
+    """Return `<forms, values>` of each row of `(N, *shape)`, `(N,)`."""
+    return (forms * values).flatten(1).sum(1)

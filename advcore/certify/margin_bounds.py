@@ -163,6 +163,11 @@ def check_bounds(images: Tensor, norm: str, method: str, box: bool, rows: int) -
         check_batch(images)
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
+    check_rows(rows)
+
+
+def check_rows(rows: int) -> None:
+    """Raise ValueError for less than one linear form at once."""
     if rows < 1:
         raise ValueError(f"rows must be at least 1; got {rows}")
 

@@ -1,5 +1,6 @@
 """The layer that a call of torch is, for each function that bounds are known of."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,13 +14,12 @@ from advcore.certify.layers import (
     Affine,
     Averaged,
     Elementwise,
-    MaxPool,
     Relaxed,
-    ReLU,
     Summed,
     Weighted,
     pulled_back,
 )
+from advcore.certify.relaxed_layers import MaxPool, ReLU
 
 CONVOLUTION: dict[str, Any] = {
     "input": None, "weight": None, "bias": None,
@@ -174,8 +174,12 @@ def _max_pool(call: Call) -> Relaxed:
     def function(values: Tensor) -> tuple[Tensor, Tensor]:
         return F.max_pool2d(values, kernel, stride, *how, return_indices=True)
 
-    apart = all(step >= side for step, side in zip(stride, kernel, strict=True))
-    return MaxPool(function, apart and _pair(given["dilation"]) == (1, 1))
+    dilated = _pair(given["dilation"]) != (1, 1)
+    overlap = math.prod(
+        side if dilated else math.ceil(side / step)
+        for side, step in zip(kernel, stride, strict=True)
+    )
+    return MaxPool(function, overlap)
 
 
 def _nothing(call: Call) -> None:

@@ -40,6 +40,7 @@ from advcore.probes.table import Columns, Table
 from advcore.probes.tangent_plane import TangentPlane
 from advcore.probes.transfer import Transfer
 from advcore.probes.transformations import Transformations
+from advcore.probes.verified import Verified
 
 PROBES: dict[str, type] = {
     "accuracy": Accuracy,
@@ -60,6 +61,7 @@ PROBES: dict[str, type] = {
     "boundary": Boundary,
     "landscape": Landscape,
     "smoothed": Smoothed,
+    "verified": Verified,
     "transformations": Transformations,
     "queries": Queries,
     "label_normals": LabelNormals,
@@ -115,5 +117,6 @@ __all__ = [
     "TangentPlane",
     "Transfer",
     "Transformations",
+    "Verified",
     "median",
 ]

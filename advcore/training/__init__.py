@@ -16,6 +16,7 @@ from advcore.training.gaussian import Gaussian
 from advcore.training.gradient_alignment import GradientAlignment
 from advcore.training.gradient_penalty import GradientPenalty
 from advcore.training.inputs import Inputs
+from advcore.training.interval_bounds import IntervalBounds
 from advcore.training.local_linearity import LocalLinearity
 from advcore.training.macer import MACER
 from advcore.training.overfitting_detectors import (
@@ -51,6 +52,7 @@ TERMS: dict[str, type] = {
     "smooth_adv": SmoothAdv,
     "macer": MACER,
     "consistency": Consistency,
+    "interval_bounds": IntervalBounds,
     "acet": ACET,
 }
 """The terms of objectives that a recipe can name by `kind`."""
@@ -94,6 +96,7 @@ __all__ = [
     "GradientPenalty",
     "HorizontalFlip",
     "Inputs",
+    "IntervalBounds",
     "Linear",
     "LocalLinearity",
     "Objective",

@@ -44,6 +44,7 @@ SETTINGS = {
     "smoothed": probes.Smoothed(
         draws=50, attack=DeepFool(norm="l2", box=False), attack_draws=3, alpha=0.01
     ),
+    "verified": probes.Verified(0.2, methods=("ibp", "lipschitz"), halvings=3),
     "transformations": probes.Transformations(points=2),
     "queries": probes.Queries((SurFree(queries=4),)),
     "label_normals": probes.LabelNormals((30,)),

@@ -51,6 +51,7 @@ PROBES = {
         draws=200, attack=MinimalNorm(norm="l2", box=False), attack_draws=4
     ),
     "smoothed-blocks": probes.Smoothed(draws=200, blocks=2),
+    "verified": probes.Verified(0.2, attack=MinimalNorm(norm="linf"), halvings=4),
     "transformations": probes.Transformations(points=2),
     "queries": probes.Queries((GeoDA(queries=40), SurFree(queries=10)), MinimalNorm()),
     "label_normals": probes.LabelNormals((5, 20)),
