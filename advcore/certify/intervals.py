@@ -1,10 +1,13 @@
 """Bounds of units, and the balls of inputs that they begin with."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor
 
 from advcore.norms import L2, L2OrLinf, per_sample
+
+Reach = Literal["box", "ball", "ends", "bounds"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -12,13 +15,14 @@ class Interval:
     """Bounds of every unit of a layer.
 
     - `lower`, `upper` `(B, *shape)`: no unit leaves them for any input of the ball.
-    - `round`: whether the units are the centres plus the half-widths times the coordinates of one
-      point of the l2 unit ball: then not all of them reach their ends at once.
+    - `reach`: what of it there is: a `box`, any point between the ends; a `ball`, the centres plus
+      the half-widths times the coordinates of any point of the l2 unit ball; `ends`, those of each
+      unit alone; `bounds`, perhaps less.
     """
 
     lower: Tensor
     upper: Tensor
-    round: bool = False
+    reach: Reach = "bounds"
 
     @property
     def centre(self) -> Tensor:
@@ -32,7 +36,7 @@ class Interval:
 
     def take(self, rows: Tensor) -> "Interval":
         """Return the bounds of the samples `rows` `(N,)`."""
-        return Interval(self.lower[rows], self.upper[rows], self.round)
+        return Interval(self.lower[rows], self.upper[rows], self.reach)
 
     def minimum(self, forms: Tensor) -> Tensor:
         """Return the least `<forms, z>` inside the bounds, `(B,)`; forms are `(B, *shape)`."""
@@ -57,7 +61,7 @@ class InputBall:
         lower, upper = self.images - reach, self.images + reach
         if self.norm == "linf" and self.box:
             lower, upper = lower.clamp(0, 1), upper.clamp(0, 1)
-        return Interval(lower, upper, round=self.norm == "l2")
+        return Interval(lower, upper, "ball" if self.norm == "l2" else "box")
 
     def minimum(self, forms: Tensor, rows: Tensor) -> Tensor:
         """Return the least `<forms, x>` over the balls of the samples `rows`, `(N,)`, exactly."""

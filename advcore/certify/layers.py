@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from advcore.certify.intervals import Interval, product
-from advcore.certify.spectral_norm import spectral_norm
+from advcore.certify.power_iteration import spectral_norm
 from advcore.logit_gradients import leaf
 
 Back = tuple[tuple[Tensor, ...], Tensor]
@@ -46,10 +46,10 @@ class Relaxed(Layer, Protocol):
     def undecided(self, before: Interval) -> Tensor:
         """Return the units of the input whose bounds matter, `(B, *shape)` bool."""
 
-    def relax(self, forms: Tensor, before: Interval) -> Back:
+    def relax(self, forms: Tensor, before: Interval, samples: Tensor) -> Back:
         """Return a form of the input that bounds forms `(N, *shape)` from below.
 
-        The intervals of the input hold one row a form.
+        The intervals of the input hold a row a sample; `samples` `(N,)` is that of each form.
         """
 
 
@@ -69,11 +69,12 @@ class Weighted:
     def interval(self, *inputs: Interval) -> Interval:
         (before,) = inputs
         centre = self.operator(before.centre, self.weight) + self.bias
-        if before.round:
+        if before.reach == "ball":
             half = self.operator(before.half_width.square(), self.weight.square()).sqrt()
         else:
             half = self.operator(before.half_width, self.weight.abs())
-        return Interval(centre - half, centre + half)
+        tight = before.reach in ("ball", "box")
+        return Interval(centre - half, centre + half, "ends" if tight else "bounds")
 
     def lipschitz(self, like: Tensor) -> float:
         return spectral_norm(
@@ -96,7 +97,7 @@ class Elementwise:
     def interval(self, *inputs: Interval) -> Interval:
         (before,) = inputs
         ends = [self.scale * end + self.offset for end in (before.lower, before.upper)]
-        return Interval(torch.minimum(*ends), torch.maximum(*ends), before.round)
+        return Interval(torch.minimum(*ends), torch.maximum(*ends), before.reach)
 
     def lipschitz(self, like: Tensor) -> float:
         return self.scale.abs().max().item()
@@ -118,11 +119,8 @@ class Averaged:
 
     def interval(self, *inputs: Interval) -> Interval:
         (before,) = inputs
-        return Interval(
-            self.function(before.lower),
-            self.function(before.upper),
-            before.round and self.keeps,
-        )
+        reach = before.reach if self.keeps else "bounds"
+        return Interval(self.function(before.lower), self.function(before.upper), reach)
 
     def lipschitz(self, like: Tensor) -> float:
         if self.keeps:

@@ -21,7 +21,7 @@ def propagate(steps: Sequence[Step], ball: InputBall) -> list[Interval]:
 def propagate_refined(steps: Sequence[Step], ball: InputBall, rows: int) -> list[Interval]:
     """Return intervals that are tightened backward before each relaxed layer (CROWN).
 
-    Units whose bounds do not matter to that layer keep those of their layer's intervals.
+    Units that reach their bounds, or whose bounds do not matter to that layer, keep them.
 
     Args:
         rows: number of linear forms that pass backward at once; it bounds memory.
@@ -30,7 +30,7 @@ def propagate_refined(steps: Sequence[Step], ball: InputBall, rows: int) -> list
     for step in steps:
         if isinstance(step.layer, Relaxed):
             (at,) = step.parents
-            if at and not isinstance(steps[at - 1].layer, Relaxed):
+            if found[at].reach == "bounds" and not isinstance(steps[at - 1].layer, Relaxed):
                 units = step.layer.undecided(found[at])
                 found[at] = _refined(steps, at, units, found, ball, rows)
         found.append(step.layer.interval(*(found[at] for at in step.parents)))
@@ -67,7 +67,7 @@ def least(
         if not isinstance(layer, Relaxed):
             backs, constant = layer.back(form)
         elif relax:
-            backs, constant = layer.relax(form, intervals[parents[0]].take(samples))
+            backs, constant = layer.relax(form, intervals[parents[0]], samples)
         else:
             total = total + intervals[at].take(samples).minimum(form)
             continue

@@ -28,12 +28,12 @@ class ReLU:
     def undecided(self, before: Interval) -> Tensor:
         return (before.lower < 0) & (before.upper > 0)
 
-    def relax(self, forms: Tensor, before: Interval) -> Back:
+    def relax(self, forms: Tensor, before: Interval, samples: Tensor) -> Back:
         low, high = before.lower.clamp(max=0), before.upper.clamp(min=0)
         above = high / (high - low).clamp(min=torch.finfo(high.dtype).tiny)
         below = (before.upper > -before.lower).to(forms.dtype)
-        downward = forms.clamp(max=0) * above
-        return (forms.clamp(min=0) * below + downward,), -product(downward, low)
+        downward = forms.clamp(max=0) * above[samples]
+        return (forms.clamp(min=0) * below[samples] + downward,), -product(downward, low[samples])
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,13 +61,14 @@ class MaxPool:
     def undecided(self, before: Interval) -> Tensor:
         return before.lower < before.upper
 
-    def relax(self, forms: Tensor, before: Interval) -> Back:
+    def relax(self, forms: Tensor, before: Interval, samples: Tensor) -> Back:
         (lowest, leader), (highest, _) = map(self.function, (before.lower, before.upper))
-        passed = torch.where(self._decided(before, lowest, leader), forms, forms.clamp(min=0))
-        constant = product(forms - passed, highest)
-        flat = torch.zeros_like(before.lower).flatten(2)
-        flat = flat.scatter_add(2, leader.flatten(2), passed.flatten(2))
-        return (flat.view_as(before.lower),), constant
+        decided = self._decided(before, lowest, leader)
+        passed = torch.where(decided[samples], forms, forms.clamp(min=0))
+        constant = product(forms - passed, highest[samples])
+        flat = forms.new_zeros(len(forms), *before.lower.flatten(2).shape[1:])
+        flat = flat.scatter_add(2, leader[samples].flatten(2), passed.flatten(2))
+        return (flat.view(-1, *before.lower.shape[1:]),), constant
 
     def _decided(self, before: Interval, lowest: Tensor, leader: Tensor) -> Tensor:
         """Return the windows of which the largest unit is known."""

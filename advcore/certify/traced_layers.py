@@ -41,7 +41,7 @@ class Call:
     - `places`: which of the positional arguments come of the classifier's inputs.
     """
 
-    function: Callable[..., Any]
+    function: Any
     args: tuple[Any, ...]
     keywords: dict[str, Any]
     result: Any
@@ -49,8 +49,9 @@ class Call:
 
     @property
     def name(self) -> str:
-        """The function's name, the same for its form in place and as an operator."""
-        return self.function.__name__.strip("_")
+        """The function's name, or an attribute's; the same in place and as an operator."""
+        name = self.function.__name__
+        return self.function.__self__.__name__ if name == "__get__" else name.strip("_")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -126,9 +127,7 @@ def _scaled(call: Call) -> Affine:
     def function(values: Tensor) -> Tensor:
         return call.again(values.clone())  # the call may be one in place
 
-    return Elementwise(
-        pulled_back(function, zeros, torch.ones_like(zeros)), function(zeros).detach()
-    )
+    return Elementwise(pulled_back(function, zeros, torch.ones_like(zeros)), function(zeros))
 
 
 def _quotient(call: Call) -> Affine:
@@ -138,7 +137,7 @@ def _quotient(call: Call) -> Affine:
 
 def _normalised(call: Call) -> Affine:
     if call.keywords.get("training", False):
-        raise _unknown(call, "in training mode: call eval() first")
+        raise _unknown(call, "by the batch's statistics: call eval(), with running statistics")
     return _quotient(call)
 
 

@@ -14,8 +14,8 @@ from advcore.classifier import Classifier, PerSample
 COPIES = 2
 """Rows of the batch that is traced: a layer that mixes rows has another number of them."""
 
-ASKED = {"dim", "size", "len", "get", "is_floating_point", "numel"}
-"""Names of functions that may be asked of a tensor, for they do not depend on its values."""
+ASKED = {"dim", "size", "len", "numel", "is_floating_point", "shape", "ndim", "dtype", "device"}
+"""Names of what may be asked of a tensor, for it does not depend on its values."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,9 +12,9 @@ from advcore.attacks.attack import has_budget, norm_of
 from advcore.box import keeps_box
 from advcore.certify import lipschitz, verified_radius
 from advcore.certify.margin_bounds import check_radius_search, check_rows
-from advcore.classifier import Classifier, frozen, full_precision, logits_of
+from advcore.classifier import Classifier, first_logits, frozen, full_precision
 from advcore.criteria import Untargeted
-from advcore.logit_gradients import leaf
+from advcore.logit_gradients import jacobian
 from advcore.norms import NORMS, L2OrLinf, check_norm
 from advcore.probes.charts import Chart
 from advcore.probes.probe import Batch, Summary
@@ -85,6 +85,8 @@ class Verified:
         """Accept images of any shape, with at least two classes."""
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
+        with frozen(classifier):
+            first_logits(classifier, batch.inputs)
         margin, gradient = self._margins(classifier, batch)
         table = Table({"sample": batch.indices, "correct": margin > 0})
         for method in self.methods:
@@ -111,13 +113,15 @@ class Verified:
 
     def _margins(self, classifier: Classifier, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the margins and the dual norms of their gradients, `(B,)` each."""
-        with full_precision(), frozen(classifier), torch.enable_grad():
-            images = leaf(batch.inputs)
-            logits = logits_of(classifier, images)
-            own = batch.labels[:, None]
-            margin = logits.gather(1, own)[:, 0] - logits.scatter(1, own, -torch.inf).amax(1)
-            (gradient,) = torch.autograd.grad(margin.sum(), images)
-        return margin.detach(), NORMS[self.norm].dual(gradient)
+        own = batch.labels[:, None]
+
+        def margins(logits: Tensor) -> Tensor:
+            others = logits.scatter(1, own, -torch.inf)
+            return logits.gather(1, own) - others.amax(1, keepdim=True)
+
+        with full_precision(), frozen(classifier):
+            logits, gradients = jacobian(classifier, batch.inputs, margins)
+        return margins(logits)[:, 0], NORMS[self.norm].dual(gradients[:, 0])
 
     def _slope_bound(self, classifier: Classifier, images: Tensor) -> float:
         """Return how fast a margin may change at most, by the norm of a step."""
@@ -145,8 +149,8 @@ def _check_attack(attack: Attack, norm: str, box: bool) -> None:
     """Raise ValueError for an attack whose distances are no bounds of the same quantity."""
     if has_budget(attack) or norm_of(attack) != norm:
         raise ValueError(
-            f"verified needs a minimal-norm attack in {norm}: {{kind: minimal_norm, norm: {norm}}}; "
-            f"got {attack!r}"
+            f"verified needs a minimal-norm attack in {norm}: {{kind: minimal_norm, norm: "
+            f"{norm}}}; got {attack!r}"
         )
     if norm == "linf" and box and not keeps_box(attack):
         raise ValueError(

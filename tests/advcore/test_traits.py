@@ -87,6 +87,9 @@ FEW = [
 FURTHER_SETTINGS = ("eigenprofile", "curvature at a step")
 """Names of probes that stand there with other settings, too: not of the fast part."""
 
+UNBOUNDED = r"^(no )?bounds (are known of|need|cannot follow)"
+"""How a line begins of what proves bounds, and meets a layer that it cannot."""
+
 every_trait = pytest.mark.parametrize("trait", TRAITS.values(), ids=TRAITS)
 
 
@@ -100,9 +103,9 @@ def measured(trait, classifier, work, blind=False):
         try:
             result = work(classifier)
         except ValueError as refusal:
+            lines = [line for line in (trait.refused, UNBOUNDED) if line]
             if (
-                trait.refused is None
-                or not re.search(trait.refused, str(refusal))
+                not any(re.search(line, str(refusal)) for line in lines)
                 or not str(refusal).isprintable()
             ):
                 raise
@@ -256,7 +259,12 @@ def test_terms(trait, name):
     term = EVERY_TERM[name]
     if trait.told or trait.refused:
         return
-    value, gradient = _step(term, trait.make(), trait.images())
+    try:
+        value, gradient = _step(term, trait.make(), trait.images())
+    except ValueError as refusal:
+        if not re.search(UNBOUNDED, str(refusal)):
+            raise
+        return
     if trait.plain is None:
         return
     expected, wanted = _step(term, trait.plain(), trait.images())

@@ -7,7 +7,7 @@ from torch import nn
 
 from advcore import Normalized
 from advcore.certify import lipschitz
-from advcore.certify.spectral_norm import spectral_norm
+from advcore.certify.power_iteration import spectral_norm
 from advcore.networks import lenet, preact_resnet18
 
 SHAPE = (2, 6, 6)

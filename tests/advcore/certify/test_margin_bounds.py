@@ -290,6 +290,7 @@ def _of(*layers):
         ),
         (lambda x: torch.add(x, other=x).flatten(1), "bounds need the inputs of 'add' by position"),
         (lambda x: x.flatten(1).detach() + 1, "no bounds are known of 'detach', known"),
+        (lambda x: x.flatten(2).mT.flatten(1), "no bounds are known of 'mT', known"),
         (Silent(), "its layers one by one give other logits than it does; let it change no"),
         (Around(oracles.Affine(), oracles.images(2)), "this one holds something for each"),
     ],

@@ -37,10 +37,8 @@ def test_an_affine_classifier_is_verified_up_to_its_margin(norm):
         assert torch.allclose(found, near, atol=2 * probe.largest / 2**10)
         assert (found <= table["attacked_distance"]).all()
     assert torch.allclose(table["attacked_distance"], margins, rtol=1e-3)
-    assert (
-        torch.allclose(table["margin"] / table["margin_gradient"], margins, rtol=1e-9)
-        or (FLAT.distances(IMAGES, norm).argmin(1) != FLAT(IMAGES).topk(2).indices[:, 1]).any()
-    )
+    linearised = table["margin"] / table["margin_gradient"]
+    assert torch.allclose(linearised[1:], margins[1:], rtol=1e-9)
 
 
 @both_norms
