@@ -67,6 +67,8 @@ def test_the_guides_example_of_certificates() -> None:
     exec(block(guide("certificates.md"), "python"), held)
     assert held["found"].radius.shape == (2,)
     assert held["found"].radius.amax() <= held["certify"].largest_radius(0.5, 200)
+    exec(block(guide("certificates.md"), "python", 1), held)
+    assert held["found"].lower.shape == (2, 10)
 
 
 def test_the_guides_example_of_an_own_network(

@@ -69,6 +69,10 @@ class InputBall:
             return self.interval().take(rows).minimum(forms)
         return product(forms, self.images[rows]) - self.eps[rows] * L2.dual(forms)
 
+    def take(self, rows: Tensor) -> "InputBall":
+        """Return the balls of the samples `rows` `(N,)`."""
+        return InputBall(self.images[rows], self.eps[rows], self.norm, self.box)
+
 
 def product(forms: Tensor, values: Tensor) -> Tensor:
     """Return `<forms, values>` of each row of `(N, *shape)`, `(N,)`."""
