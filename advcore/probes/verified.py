@@ -22,7 +22,7 @@ from advcore.probes.table import Table
 from advcore.probes.verified_summary import summarise_verified, verified_charts
 from advcore.randomness import Randomness
 
-VerifiedBy = Literal["ibp", "crown_ibp", "crown", "lipschitz"]
+VerifiedBy = Literal["lipschitz", "ibp", "crown_ibp", "crown"]
 """The ways to verify a radius, from the cheapest."""
 
 
@@ -53,7 +53,7 @@ class Verified:
     Attributes:
         largest: largest eps that is tried, pixel units; curves end there.
         norm: norm of the ball, l2 or linf.
-        methods: ways to verify.
+        methods: ways to verify; the last one has the band of the chart.
         attack: minimal-norm attack in that norm; none when not given.
         halvings: number of times that the interval of eps is halved.
         box: leave out what a linf ball has outside [0, 1]; an l2 ball is always whole.
@@ -62,7 +62,7 @@ class Verified:
 
     largest: float
     norm: L2OrLinf = "linf"
-    methods: tuple[VerifiedBy, ...] = ("ibp", "crown", "lipschitz")
+    methods: tuple[VerifiedBy, ...] = ("lipschitz", "ibp", "crown")
     attack: Attack | None = None
     halvings: int = 10
     box: bool = True

@@ -75,11 +75,11 @@ def verified_charts(
             series.append(Series(f"{model}, attacked", grid, 100 * held, shade=shade, thin=True))
         for mark, method in enumerate(methods):
             standing = _standing(correct, table.numbers(f"verified_{method}"), grid)
-            line = shares(f"{model}, {method}", grid, standing)
-            series.append(replace(line, shade=shade, mark=mark))
+            line = replace(_ended(f"{model}, {method}", grid, standing), shade=shade, mark=mark)
+            series.append(line if method == methods[-1] else replace(line, low=None, high=None))
     note = (
-        "Share of samples that are proven to be classified right within eps, by method; band: 95 % "
-        "over samples (Wilson)."
+        "Share of samples that are proven to be classified right within eps, by method, each up to "
+        f"where none is left; band, {methods[-1]}: 95 % over samples (Wilson)."
     )
     if attack is not None:
         note += f" Thin: those that {kind_and_norm(attack)} leaves; the truth lies between."
@@ -104,6 +104,12 @@ def _grid(largest: float) -> Tensor:
 def _standing(correct: Tensor, radius: Tensor, grid: Tensor) -> Tensor:
     """Return which samples are proven right at each eps of the grid, `(samples, POINTS)`."""
     return correct.bool()[:, None] & (radius[:, None] >= grid)
+
+
+def _ended(label: str, grid: Tensor, standing: Tensor) -> Series:
+    """Return the line of the shares up to the first eps at which no sample stands."""
+    left = int(standing.any(0).sum()) + 1  # a verified radius covers every smaller eps
+    return shares(label, grid[:left], standing[:, :left])
 
 
 def _meanings(count: int, norm: str, attack: Attack | None) -> dict[str, str]:
