@@ -86,6 +86,12 @@ def shares(label: str, x: Tensor, hits: Tensor) -> Series:
     return Series(label, x, 100 * hits.double().mean(0), low, high)
 
 
+def ascending(label: str, values: Tensor) -> Series:
+    """Return values `(samples,)` in ascending order over the share of samples in %, without NaN."""
+    ordered = values[~values.isnan()].sort().values
+    return Series(label, torch.linspace(0, 100, len(ordered)), ordered, style="line")
+
+
 def _median_reach(count: int) -> int:
     """Return how many ordered samples may lie outside the median's interval at each end.
 

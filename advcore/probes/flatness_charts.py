@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import torch
 
-from advcore.probes.charts import Chart, Lines, Series
+from advcore.probes.charts import Chart, Lines, ascending
 from advcore.probes.table import Table
 
 
@@ -15,11 +15,7 @@ def sorted_samples(
 
     Positive values are on a log scale.
     """
-    series = []
-    for model, table in tables.items():
-        values = table.numbers(column)
-        ordered = values[~values.isnan()].sort().values
-        series.append(Series(model, torch.linspace(0, 100, len(ordered)), ordered, style="line"))
+    series = [ascending(model, table.numbers(column)) for model, table in tables.items()]
     return Lines(
         name=column,
         title=title,
@@ -36,11 +32,7 @@ def alignments(tables: Mapping[str, Table]) -> Chart:
 
     The range of random directions' stands beside them for comparison.
     """
-    series = []
-    for model, table in tables.items():
-        cosine = table.numbers("cosine")
-        ordered = cosine[~cosine.isnan()].sort().values
-        series.append(Series(model, torch.linspace(0, 100, len(ordered)), ordered, style="line"))
+    series = [ascending(model, table.numbers("cosine")) for model, table in tables.items()]
     random = torch.cat([table.numbers("random_cosine") for table in tables.values()]).abs()
     usual = random.nanquantile(0.95).item()
     return Lines(

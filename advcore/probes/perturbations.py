@@ -1,7 +1,7 @@
 """Minimal perturbations by several attacks, and how much of the picture each changes (Fig. 1)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from advcore.classifier import Classifier, predict
 from advcore.criteria import Untargeted
 from advcore.norms import L1, L2, LINF
 from advcore.probes.attack_labels import told_apart
-from advcore.probes.charts import Chart, Lines, Series
+from advcore.probes.charts import Chart, Lines, ascending
 from advcore.probes.probe import Batch, Summary, median
 from advcore.probes.table import Table
 from advcore.randomness import Randomness
@@ -124,18 +124,8 @@ class Perturbations:
         for mark, (model, table) in enumerate(tables.items()):
             for shade, name in enumerate(told_apart(self.attacks)):
                 own = table.take(table.rows_with("attack", name)).numbers("visible")
-                ordered = own[~own.isnan()].sort().values
-                percent = torch.linspace(0, 100, len(ordered))
-                series.append(
-                    Series(
-                        f"{model}, {name}",
-                        percent,
-                        100 * ordered,
-                        shade=shade,
-                        mark=mark,
-                        style="line",
-                    )
-                )
+                line = ascending(f"{model}, {name}", 100 * own)
+                series.append(replace(line, shade=shade, mark=mark))
         norms = ", ".join(dict.fromkeys(norm_of(attack) for attack in self.attacks))
         return [
             Lines(

@@ -41,35 +41,37 @@ def summarise_queries(table: Table, attacks: Sequence[Attack], reference: Attack
 def query_charts(
     tables: Mapping[str, Table], attacks: Sequence[Attack], reference: Attack | None
 ) -> list[Chart]:
-    """Return the chart of the median distance over queries, one line a model and attack."""
+    """Return a chart a model: the median distance over queries, one line an attack."""
     tables = {model: table for model, table in tables.items() if len(table["sample"])}
-    if not tables:
-        return []
-    series, names = list[Series](), told_apart(attacks)
-    for mark, (model, table) in enumerate(tables.items()):
-        for shade, name in enumerate(names):
-            numbers, distance = _over_queries(table, name, "distance")
-            line = medians(f"{model}, {name}", numbers, distance)
-            series.append(replace(line, outer=None, shade=shade, mark=mark))
-        if reference is not None:
-            level = torch.tensor(_median_white_box(table, attacks)).expand(2)
-            ends = torch.stack([table.numbers("queries").amin(), table.numbers("queries").amax()])
-            label = f"{model}, {kind_and_norm(reference)}, with gradients"
-            series.append(Series(label, ends, level, shade=len(names), mark=mark, thin=True))
+    norm, note = norm_of(attacks[0]), "Out of the predicted class, in the box. Median over samples "
+    note += "in its 95 % interval, from where half of them have one."
+    if reference is not None:
+        note += " Thin: with gradients, whatever the queries."
     return [
         Lines(
-            name="queries",
-            title="Distance over queries of attacks that see labels alone",
+            name="queries" if len(tables) == 1 else f"queries-{place}",
+            title=f"Distance over queries of attacks that see labels alone: {model}",
             x_label="queries a sample",
-            y_label=f"{norm_of(attacks[0])} distance of the shortest found (pixels in [0, 1])",
-            series=series,
+            y_label=f"shortest {norm} distance (pixels in [0, 1])",
+            series=_lines(table, attacks, reference),
             x_scale="log",
             y_scale="log",
-            note="Out of the predicted class, in the box. Median over samples in its 95 % "
-            "interval, from where half of them have one."
-            + (" Thin: with gradients, whatever the queries." if reference is not None else ""),
+            note=note,
         )
+        for place, (model, table) in enumerate(tables.items(), 1)
     ]
+
+
+def _lines(table: Table, attacks: Sequence[Attack], reference: Attack | None) -> list[Series]:
+    series = [
+        replace(medians(name, *_over_queries(table, name, "distance")), outer=None)
+        for name in told_apart(attacks)
+    ]
+    if reference is not None:
+        level = torch.tensor(_median_white_box(table, attacks)).expand(2)
+        ends = torch.stack([table.numbers("queries").amin(), table.numbers("queries").amax()])
+        series.append(Series(f"{kind_and_norm(reference)}, with gradients", ends, level, thin=True))
+    return series
 
 
 def _over_queries(table: Table, attack: str, column: str) -> tuple[Tensor, Tensor]:

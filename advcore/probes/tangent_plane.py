@@ -1,7 +1,7 @@
 """Lengths to the plane tangent to the boundary over those that attacks find (article, Fig. 6)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import get_args
 
 import torch
@@ -14,7 +14,7 @@ from advcore.classifier import Classifier, full_precision, predict
 from advcore.criteria import Untargeted
 from advcore.norms import NormName, norm_by_name
 from advcore.probes.attack_labels import told_apart
-from advcore.probes.charts import Chart, Lines, Series
+from advcore.probes.charts import Chart, Lines, ascending
 from advcore.probes.probe import Batch, Summary, median
 from advcore.probes.table import Table
 from advcore.randomness import Randomness
@@ -148,25 +148,17 @@ class TangentPlane:
         series = []
         for mark, (model, table) in enumerate(tables.items()):
             for shade, name in enumerate(told_apart(self.attacks)):
-                for plane in PLANES:
+                for plane, end in zip(PLANES, ("", ", at the image"), strict=True):
                     ratio = _rows(table, name, plane).numbers("ratio")
-                    ordered = ratio[~ratio.isnan()].sort().values
-                    series.append(
-                        Series(
-                            f"{model}, {name}" + ("" if plane == PLANES[0] else ", at the image"),
-                            torch.linspace(0, 100, len(ordered)),
-                            ordered,
-                            shade=len(self.attacks) * mark + shade,
-                            style="line",
-                            thin=plane != PLANES[0],
-                        )
-                    )
+                    line = ascending(f"{model}, {name}{end}", ratio)
+                    place = len(self.attacks) * mark + shade
+                    series.append(replace(line, shade=place, thin=plane != PLANES[0]))
         return [
             Lines(
                 name="tangent_plane",
                 title="Way onto the tangent plane over the way found",
                 x_label="samples, each line's sorted by its own values (%)",
-                y_label=f"{norm_of(self.attacks[0])} length, closed form over found",
+                y_label=f"closed form over found ({norm_of(self.attacks[0])})",
                 series=series,
                 y_scale="log",
                 references=[(1.0, "affine, two classes")],

@@ -81,15 +81,17 @@ def test_the_summary_is_that_of_the_last_points():
     assert scalars["median_white_box"] == pytest.approx(TWO.margins(IMAGES).median().item(), 1e-3)
 
 
-def test_the_chart_has_a_line_an_attack_and_the_level_with_gradients():
-    (chart,) = PROBE.charts({"two": TABLE})
-    assert [series.label for series in chart.series] == [
-        *(f"two, {name}" for name in NAMES),
-        "two, minimal_norm-l2, with gradients",
-    ]
+def test_a_chart_a_model_has_a_line_an_attack_and_the_level_with_gradients():
+    nothing = TABLE.take(torch.arange(0))
+    (chart,) = PROBE.charts({"two": TABLE, "none": nothing})
+    assert chart.name == "queries"
+    assert chart.title.endswith(": two")
+    labels = [*NAMES, "minimal_norm-l2, with gradients"]
+    assert [series.label for series in chart.series] == labels
     assert chart.series[-1].x.tolist() == [1, 200]
-    assert PROBE.charts({"none": TABLE.take(torch.arange(0))}) == []
-    assert not PROBE.summarise(TABLE.take(torch.arange(0))).scalars
+    assert len({own.name for own in PROBE.charts({"one": TABLE, "other": TABLE})}) == 2
+    assert PROBE.charts({"none": nothing}) == []
+    assert not PROBE.summarise(nothing).scalars
 
 
 def test_names_tell_equal_kinds_apart_by_what_differs():
