@@ -120,7 +120,7 @@ class Examples:
                 ],
                 row_labels=[
                     f"sample {int(some.numbers('sample')[row])}"
-                    + (f"\n{norms[place]}" if self.more else "")
+                    + (f", {norms[place]}" if self.more else "")
                     for row, place in places
                 ],
                 column_labels=[

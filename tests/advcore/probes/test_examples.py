@@ -85,7 +85,7 @@ def test_several_attacks_stand_below_each_other():
     (gallery,) = probe.charts({"plain": table})
     first, second = table["sample"][:2].tolist()
     assert gallery.row_labels == [
-        f"sample {sample}\n{norm}" for sample in (first, second) for norm in ("l2", "linf")
+        f"sample {sample}, {norm}" for sample in (first, second) for norm in ("l2", "linf")
     ]
     assert torch.equal(gallery.rows[1][2].image, table["adversarial"][2])
     assert gallery.rows[3][1].caption == f"{table['distance'][3]:.2f}"
