@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from advcore.classifier import Classifier, frozen, full_precision, logits_of
+from advcore.classifier import Classifier, first_logits, frozen, full_precision
 from advcore.counts import counted
 from advcore.probes.charts import Chart
 from advcore.probes.probe import Batch, Summary
@@ -31,7 +31,7 @@ class Accuracy:
     @torch.no_grad()
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         with full_precision(), frozen(classifier):
-            confidence, prediction = logits_of(classifier, batch.inputs).softmax(1).max(1)
+            confidence, prediction = first_logits(classifier, batch.inputs).softmax(1).max(1)
         return Table(
             {
                 "sample": batch.indices,

@@ -208,7 +208,7 @@ class LabelNormals:
                 name="label_normals",
                 title="Normals of the decision boundary from labels alone",
                 x_label="labels asked for at a point of the boundary",
-                y_label="cosine of the estimate to the true normal",
+                y_label="cosine to the true normal",
                 series=series,
                 x_scale="log",
                 x_ticks=self.queries,

@@ -43,8 +43,8 @@ def query_charts(
 ) -> list[Chart]:
     """Return a chart a model: the median distance over queries, one line an attack."""
     tables = {model: table for model, table in tables.items() if len(table["sample"])}
-    norm, note = norm_of(attacks[0]), "Out of the predicted class, in the box. Median over samples "
-    note += "in its 95 % interval, from where half of them have one."
+    norm, note = norm_of(attacks[0]), "Out of the predicted class, in the box: medians over samples"
+    note += ", from where half of them have one; bands: their 95 % intervals."
     if reference is not None:
         note += " Thin: with gradients, whatever the queries."
     return [
@@ -52,7 +52,7 @@ def query_charts(
             name="queries" if len(tables) == 1 else f"queries-{place}",
             title=f"Distance over queries of attacks that see labels alone: {model}",
             x_label="queries a sample",
-            y_label=f"shortest {norm} distance (pixels in [0, 1])",
+            y_label=f"{norm} distance (pixels in [0, 1])",
             series=_lines(table, attacks, reference),
             x_scale="log",
             y_scale="log",
