@@ -8,6 +8,7 @@ from torch import Tensor
 from advcore.norms import L2, L2OrLinf, per_sample
 
 Reach = Literal["box", "ball", "ends", "bounds"]
+"""The part of the space between bounds that is reached; see `Interval`."""
 
 
 @dataclass(frozen=True, eq=False)

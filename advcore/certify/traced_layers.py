@@ -86,6 +86,8 @@ def _linear(call: Call) -> Affine:
 
 def _matmul(call: Call) -> Affine:
     _check_inputs(call, (0,))
+    if call.args[1].dim() != 2:
+        raise _unknown(call, "with anything but a matrix")
     return _weighted(F.linear, torch.matmul, call.args[1].mT, None)
 
 
@@ -118,27 +120,30 @@ def _weighted(
 
 
 def _scaled(call: Call) -> Affine:
-    """Whatever is affine unit by unit: its derivative is the scale, its value at 0 the offset."""
+    """A function that is affine unit by unit: its slope is the scale, its value at 0 the offset."""
     _check_inputs(call, (0,), (1,))
-    if call.result.shape[1:] != call.shape:
-        raise _unknown(call, "where it makes more units than it gets")
     zeros = call.args[call.places[0]].new_zeros((1, *call.shape))
 
     def function(values: Tensor) -> Tensor:
         return call.again(values.clone())  # the call may be one in place
 
-    return Elementwise(pulled_back(function, zeros, torch.ones_like(zeros)), function(zeros))
+    offset = function(zeros)
+    if offset.shape != zeros.shape:
+        raise _unknown(call, "where it makes more units than it gets, or differs by sample")
+    return Elementwise(pulled_back(function, zeros, torch.ones_like(zeros)), offset)
 
 
 def _quotient(call: Call) -> Affine:
     _check_inputs(call, (0,))
+    if "rounding_mode" in call.keywords:
+        raise _unknown(call, "with rounding")
     return _scaled(call)
 
 
 def _normalised(call: Call) -> Affine:
-    if call.keywords.get("training", False):
+    if call.keywords.get("training", True):
         raise _unknown(call, "by the batch's statistics: call eval(), with running statistics")
-    return _quotient(call)
+    return _scaled(call)
 
 
 def _sum(call: Call) -> Affine:
@@ -181,9 +186,13 @@ def _max_pool(call: Call) -> Relaxed:
     return MaxPool(function, overlap)
 
 
-def _nothing(call: Call) -> None:
-    if call.keywords.get("training", False):
+def _dropped(call: Call) -> None:
+    if call.keywords.get("training", True):
         raise _unknown(call, "in training mode: call eval() first")
+
+
+def _nothing(call: Call) -> None:
+    return None
 
 
 def _pair(sizes: int | tuple[int, ...]) -> tuple[int, ...]:
@@ -219,7 +228,7 @@ LAYERS: dict[str, Callable[[Call], Affine | Relaxed | None]] = {
     "reshape": _reshaped,
     "relu": _relu,
     "max_pool2d": _max_pool,
-    "dropout": _nothing,
+    "dropout": _dropped,
     "contiguous": _nothing,
 }
 """The functions of torch that bounds are known of, by name."""
