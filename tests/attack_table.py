@@ -17,6 +17,7 @@ from advcore.attacks import (
     Bisected,
     CarliniWagner,
     DeepFool,
+    FrankWolfe,
     GeoDA,
     HopSkipJump,
     MinimalNorm,
@@ -32,6 +33,7 @@ from advcore.attacks import (
     Within,
     Worst,
     WorstOfK,
+    WorstOfThreats,
 )
 from advcore.attacks.attack import has_budget
 from advcore.threats import Additive
@@ -90,6 +92,8 @@ ATTACKS = [
     GeoDA(queries=150, norm="linf"),
     GeoDA(queries=150, band=3, step="circle"),
     WorstOfK(Additive("l2"), tries=20, eps=3.0),
+    FrankWolfe(Additive("l2"), eps=0.4, steps=10),
+    WorstOfThreats((PGD(steps=5), PGD(norm="l2", steps=5)), limits=(0.1, 0.4), eps=0.5),
     SmallestEps(PGD(norm="l2", steps=10)),
     HopSkipJump(queries=150, noises=20),
     HopSkipJump(queries=150, noises=20, norm="linf"),

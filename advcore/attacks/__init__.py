@@ -18,6 +18,7 @@ from advcore.attacks.deepfool import DeepFool
 from advcore.attacks.ensemble import StandardEnsemble
 from advcore.attacks.fgsm import FGSM
 from advcore.attacks.fmn import FMN
+from advcore.attacks.frank_wolfe import FrankWolfe
 from advcore.attacks.geoda import GeoDA
 from advcore.attacks.grid_search import GridSearch, WorstOfK
 from advcore.attacks.hop_skip_jump import HopSkipJump
@@ -33,6 +34,7 @@ from advcore.attacks.square import Square
 from advcore.attacks.surfree import SurFree
 from advcore.attacks.within import Within
 from advcore.attacks.worst import Worst
+from advcore.attacks.worst_of_threats import WorstOfThreats
 
 ATTACKS: dict[str, type] = {
     "fgsm": FGSM,
@@ -40,10 +42,12 @@ ATTACKS: dict[str, type] = {
     "apgd": APGD,
     "apgdt": APGDT,
     "square": Square,
+    "frank_wolfe": FrankWolfe,
     "grid_search": GridSearch,
     "worst_of_k": WorstOfK,
     "restarts": Restarts,
     "worst": Worst,
+    "worst_of_threats": WorstOfThreats,
     "within": Within,
     "standard": StandardEnsemble,
     "deepfool": DeepFool,
@@ -89,6 +93,7 @@ __all__ = [
     "BudgetAttack",
     "CarliniWagner",
     "DeepFool",
+    "FrankWolfe",
     "GeoDA",
     "GridSearch",
     "HopSkipJump",
@@ -106,6 +111,7 @@ __all__ = [
     "Within",
     "Worst",
     "WorstOfK",
+    "WorstOfThreats",
     "bisect",
     "has_budget",
     "kind_and_norm",

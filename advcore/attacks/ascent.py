@@ -1,4 +1,6 @@
-"""The one projected-ascent loop: region, objective, step and start are values."""
+"""The one ascent loop: region, objective, step and start are values."""
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -10,6 +12,9 @@ from advcore.logit_gradients import differentiate, pull_back
 from advcore.norms import per_sample
 from advcore.objectives import Objective, cross_entropy, cross_entropy_slope
 from advcore.threats.region import Region
+
+Move = Callable[[Region, Tensor, Tensor, int], Tensor]
+"""A step of an ascent: `move(region, parameters, gradient, i)`, the parameters after step i."""
 
 
 def evaluate(
@@ -39,9 +44,36 @@ def ascend(
     steps: int,
     leave: bool,
 ) -> SearchResult:
-    """Maximise the objective over the inputs of a region.
+    """Maximise the objective over the inputs of a region by projected steepest ascent.
 
     Each step is `phi <- P(phi + step * radius * steepest(gradient))`; in a ball `phi` is the image.
+    `step` is a share of each sample's radius; the rest is as in `ascend_by`.
+    """
+    return ascend_by(
+        _projected(step), classifier, region, start, criterion, objective, steps, leave
+    )
+
+
+def _projected(step: float) -> Move:
+    def move(region: Region, parameters: Tensor, gradient: Tensor, i: int) -> Tensor:
+        stride = per_sample(step * region.radius, parameters)
+        way = region.steepest(gradient, parameters)
+        return region.project(torch.addcmul(parameters, way, stride))
+
+    return move
+
+
+def ascend_by(
+    move: Move,
+    classifier: Classifier,
+    region: Region,
+    start: Tensor,
+    criterion: Criterion,
+    objective: Objective,
+    steps: int,
+    leave: bool,
+) -> SearchResult:
+    """Maximise the objective over the inputs of a region by steps of any kind.
 
     With `leave`, a sample stops at its first adversarial iterate and leaves the batch; one that has
     none ends at its iterate of the largest objective, and makes no claim. Without, all samples make
@@ -49,14 +81,12 @@ def ascend(
 
     Args:
         start: parameters `(B, *parameters)` of the region, inside it.
-        step: as a share of each sample's radius.
     """
     classifier = region.through(classifier)
     current, result = start, start.clone()
     best: _Best | None = None
     active = torch.arange(len(start), device=start.device)
     spent = torch.full((len(start),), steps, device=start.device)
-    stride = per_sample(step * region.radius, start)
     for i in range(steps):
         gradient, value, logits = evaluate(classifier, current, criterion, objective)
         if leave:
@@ -67,16 +97,10 @@ def ascend(
                 keep = (~broken).nonzero()[:, 0]
                 if not len(keep):
                     return SearchResult(result, spent, spent)
-                active, current, gradient, stride = (
-                    active[keep],
-                    current[keep],
-                    gradient[keep],
-                    stride[keep],
-                )
+                active, current, gradient = active[keep], current[keep], gradient[keep]
                 region, best = region.take(keep), best.take(keep)
                 classifier, criterion = take_rows(classifier, keep), criterion.take(keep)
-        way = region.steepest(gradient, current)
-        current = region.project(torch.addcmul(current, way, stride))
+        current = move(region, current, gradient, i)
     if best is None:
         return SearchResult(current, spent, spent)
     with torch.no_grad():

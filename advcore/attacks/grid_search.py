@@ -132,16 +132,17 @@ def worst_of(
 ) -> SearchResult:
     """Return the worst of some parameters `(B, *parameters)` for each sample."""
     seen = region.through(classifier)
-    worst, highest, count = region.rest(), torch.full_like(region.radius, -torch.inf), 0
+    worst, count = region.rest(), 0
+    highest, held = torch.full_like(region.radius, -torch.inf), region.radius < 0  # False
     with torch.no_grad():
         for parameters in tries:
             count += 1
             logits = logits_of(seen, parameters)
             check_finite(logits)
             value = objectives.logit_margin(logits, criterion)
-            value = torch.where(criterion.holds(logits), value.abs() + 1e30, value)
-            wins = value > highest
-            highest = torch.where(wins, value, highest)
+            holds = criterion.holds(logits)
+            wins = torch.where(holds == held, value > highest, holds)
+            highest, held = torch.where(wins, value, highest), held | holds
             worst = torch.where(norms.per_sample(wins, parameters), parameters, worst)
         spent = torch.full((len(worst),), count, device=worst.device)
         return SearchResult(

@@ -38,7 +38,10 @@ class Worst:
             raise ValueError("worst needs at least one attack; got none")
         names = sorted({norm_of(attack) for attack in self.attacks})
         if len(names) > 1:
-            raise ValueError(f"the attacks of worst must share a norm; got {', '.join(names)}")
+            raise ValueError(
+                f"the attacks of worst must share a norm; got {', '.join(names)}: worst_of_threats "
+                "takes several, with a limit for each"
+            )
         if len({has_budget(attack) for attack in self.attacks}) > 1:
             raise ValueError(
                 "worst takes budget attacks or minimal-norm attacks, not both; put the latter "

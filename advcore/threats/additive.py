@@ -58,3 +58,7 @@ class AdditiveRegion(Mapped):
 
     def steepest(self, gradient: Tensor, parameters: Tensor) -> Tensor:
         return norms.NORMS[self.norm].steepest(gradient)
+
+    def farthest(self, slope: Tensor) -> Tensor:
+        """Return the point of the ball that is farthest along `slope` `(B, *shape)`."""
+        return norms.NORMS[self.norm].steepest(slope) * norms.per_sample(self.radius, slope)

@@ -104,6 +104,14 @@ class Gridded(Protocol):
         """
 
 
+@runtime_checkable
+class Convex(Protocol):
+    """A convex region over which a linear function can be maximised."""
+
+    def farthest(self, slope: Tensor) -> Tensor:
+        """Return the parameters of the region whose inner product with `slope` is largest."""
+
+
 class Through:
     """A classifier of parameters of a region."""
 

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from advcore import norms
 from advcore.attacks import Attack
-from advcore.attacks.attack import Climber, has_budget, norm_of
+from advcore.attacks.attack import has_budget, norm_of
 from advcore.attacks.budget import check_eps
+from advcore.attacks.climbing import climbed
 from advcore.classifier import frozen
 from advcore.criteria import Untargeted
 from advcore.norms import per_sample
@@ -26,7 +27,8 @@ class AdversarialTraining:
 
     The attack sees the network in evaluation mode and the true labels. What a sample is trained on:
 
-    - PGD and FGSM: where all their steps end, also when it was wrong before or broken on the way;
+    - PGD and FGSM, in any threat model: where all their steps end, also when it was wrong before or
+      broken on the way; `worst_of_k` and `worst_of_threats`: the worst of what they tried;
     - another attack with a budget: the image that it hands back, clean where already wrong, the
       last try where none is found;
     - a minimal-norm attack: its image, clean where already wrong and where the attack fails.
@@ -106,12 +108,10 @@ class AdversarialTraining:
         if (self.attack.eps if has_budget(self.attack) else self.cap) == 0:
             return images
         criterion = Untargeted(labels)
-        if isinstance(self.attack, Climber):
-            with frozen(network, compiled=True):
-                return self.attack.climb(network, images, criterion, randomness).images
-        result = self.attack(network, images, criterion, randomness)
         if has_budget(self.attack):
-            return result.images
+            with frozen(network, compiled=True):
+                return climbed(self.attack, network, images, criterion, randomness)
+        result = self.attack(network, images, criterion, randomness)
         way = (
             result.found.to(images.dtype)
             if self.cap is None

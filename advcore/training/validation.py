@@ -10,8 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from advcore.attacks import FGSM, PGD
+from advcore.attacks import Attack
+from advcore.attacks.attack import attack_name, has_budget
 from advcore.attacks.budget import check_eps
+from advcore.attacks.climbing import climbed
 from advcore.classifier import frozen
 from advcore.criteria import Untargeted
 from advcore.randomness import Randomness
@@ -26,20 +28,19 @@ class Validation:
     """Clean and robust accuracy and loss on held-out samples after each epoch.
 
     Robust overfitting (Rice et al. 2020) is why the last epoch of adversarial training is seldom
-    the best. Never choose by test
-    samples: an epoch chosen by its test accuracy has seen them.
+    the best. Never choose by test samples: an epoch chosen by its test accuracy has seen them.
 
     Attributes:
         samples: number of samples held out of the training samples, or a share below 1.0.
-        attack: cheap attack, with its eps, the same noise in each epoch; without one, epochs are
-            judged by clean accuracy.
+        attack: cheap attack with a budget, in any threat model, with its eps, the same noise in each
+            epoch; without one, epochs are judged by clean accuracy.
         seed: seed of the choice of samples, whatever the recipe's.
         patience: stop after so many epochs without a better one; None trains to the end.
         keep_best: hand out the best epoch's network instead of the last one's.
     """
 
     samples: int | float = 0.1
-    attack: PGD | FGSM | None = None
+    attack: Attack | None = None
     seed: int = 0
     patience: int | None = None
     keep_best: bool = True
@@ -51,6 +52,11 @@ class Validation:
                 f"1.0; got {self.samples}"
             )
         if self.attack is not None:
+            if not has_budget(self.attack):
+                raise ValueError(
+                    f"validation needs an attack with a budget; {attack_name(self.attack)} always "
+                    "goes on to another class"
+                )
             check_eps(self.attack.eps, wanted=True)
         if self.patience is not None and self.patience < 1:
             raise ValueError(
@@ -73,10 +79,10 @@ class Validation:
             for rows in torch.arange(len(images), device=images.device).split(size):
                 clean, truth = images[rows], labels[rows]
                 seen = {"": clean}
-                if self.attack is not None:
-                    seen["robust_"] = self.attack.climb(
-                        network, clean, Untargeted(truth), randomness.take(rows)
-                    ).images
+                if self.attack is not None and has_budget(self.attack):
+                    seen["robust_"] = climbed(
+                        self.attack, network, clean, Untargeted(truth), randomness.take(rows)
+                    )
                 for kind, inputs in seen.items():
                     with torch.no_grad():
                         logits = network(inputs)

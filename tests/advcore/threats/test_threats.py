@@ -1,6 +1,7 @@
 """Each threat model against what is known of it."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from scipy.sparse import coo_matrix
 from sklearn.datasets import load_digits
 
 from advcore import Randomness, Untargeted
-from advcore.attacks import PGD
+from advcore.attacks import PGD, FrankWolfe
 from advcore.frequency import dct2
 from advcore.threats import Colour, Feature, Flow, Frequency, Spatial, Wasserstein
 from advcore.threats.feature import features
@@ -137,7 +138,16 @@ def optimum(image: np.ndarray, weight: np.ndarray, eps: float, window: int) -> f
     return -found.fun
 
 
-def test_the_ascent_reaches_the_linear_programmes_optimum() -> None:
+PROJECTED = PGD(steps=100, relative_step=0.2, objective="logit_margin", threat=Wasserstein())
+
+
+@pytest.mark.parametrize(
+    ("attack", "share"),
+    [(PROJECTED, 0.97), (FrankWolfe(Wasserstein(), steps=1, objective="logit_margin"), 0.9999)],
+    ids=lambda value: type(value).__name__,
+)
+def test_both_attacks_reach_the_linear_programmes_optimum(attack, share) -> None:
+    """On a linear network one step of Frank-Wolfe is the programme itself."""
     inputs, eps = digits(3), 0.4
     torch.manual_seed(1)
     weight = torch.randn(8, 8, dtype=torch.float64)
@@ -146,16 +156,28 @@ def test_the_ascent_reaches_the_linear_programmes_optimum() -> None:
         score = (images * weight).sum((1, 2, 3))
         return torch.stack([torch.zeros_like(score), score - 100], 1)  # never reached
 
-    attack = PGD(
-        eps=eps, steps=100, relative_step=0.2, objective="logit_margin", threat=Wasserstein()
-    )
-    result = attack(classifier, inputs, Untargeted(torch.zeros(3, dtype=torch.int64)))
+    criterion = Untargeted(torch.zeros(3, dtype=torch.int64))
+    result = replace(attack, eps=eps)(classifier, inputs, criterion)
     reached = (result.images * weight).sum((1, 2, 3))
     for image, own in zip(inputs[:, 0].numpy(), reached.tolist(), strict=True):
         best = optimum(image, weight.numpy(), eps, 5)
         still = float((torch.from_numpy(image) * weight).sum())
         assert own <= best + 1e-2 * (best - still)
-        assert own - still >= 0.97 * (best - still)
+        assert own - still >= share * (best - still)
+
+
+def test_each_step_of_frank_wolfe_keeps_the_mass_and_pays() -> None:
+    inputs, eps = digits(4), torch.tensor([0.05, 0.2, 0.5, 9.0], dtype=torch.float64)
+    region = Wasserstein(window=5).around(inputs, eps, lambda x: x)
+    slope = torch.randn(region.rest().shape, generator=torch.Generator().manual_seed(3))
+    for scale in (1.0, 1e-12):  # a gradient that has nearly vanished
+        coupling = region.farthest(scale * slope.double())
+        mass = inputs.flatten(2)[:, :, None]
+        torch.testing.assert_close(coupling.sum(2, keepdim=True), mass, atol=1e-9, rtol=0)
+        torch.testing.assert_close(region.size(coupling)[:3], eps[:3], rtol=1e-6, atol=0)
+        assert region.size(coupling)[3] < 9  # all that is to be had is taken
+    still = region.farthest(torch.zeros_like(slope.double()))
+    torch.testing.assert_close(region.apply(still), inputs)
 
 
 def test_feature_distance_is_that_of_normalised_layers() -> None:
