@@ -129,17 +129,20 @@ class WassersteinRegion(Mapped):
         low = 1e-6 * high  # above 0: where neighbours pay alike, the nearest is taken
         for _ in range(self.halvings):
             middle = (low + high) / 2
-            above = self._paid(self._handed(value, middle)) > allowed
+            best = self._best(value, middle)
+            above = (self.cost[best, 0] * self._mass).flatten(1).sum(1) > allowed
             low, high = torch.where(above, middle, low), torch.where(above, high, middle)
-        dear, cheap = self._handed(value, low), self._handed(value, high)
+        dear, cheap = (
+            torch.zeros_like(value).scatter(2, self._best(value, price), self._mass)
+            for price in (low, high)
+        )
         left, asked = allowed - self._paid(cheap), self._paid(dear) - self._paid(cheap)
         share = (left / asked.clamp(min=torch.finfo(asked.dtype).tiny)).clamp(0, 1)
         return torch.lerp(cheap, dear, per_sample(share, dear))
 
-    def _handed(self, value: Tensor, price: Tensor) -> Tensor:
-        """The coupling in which each pixel hands all it has to one neighbour, at a price `(B,)`."""
-        best = (value - per_sample(price, value) * self.cost).argmax(2, keepdim=True)
-        return torch.zeros_like(value).scatter(2, best, self._mass)
+    def _best(self, value: Tensor, price: Tensor) -> Tensor:
+        """The neighbour that pays each pixel most at a price `(B,)` of transport, `(B, C, 1, H W)`."""
+        return (value - per_sample(price, value) * self.cost).argmax(2, keepdim=True)
 
     def _paid(self, coupling: Tensor) -> Tensor:
         return (coupling * self.cost).flatten(1).sum(1)
