@@ -16,10 +16,12 @@ from advcore.attacks.carlini_wagner import CarliniWagner
 from advcore.attacks.ddn import DDN
 from advcore.attacks.deepfool import DeepFool
 from advcore.attacks.ensemble import StandardEnsemble
+from advcore.attacks.enumeration import Enumeration
 from advcore.attacks.fgsm import FGSM
 from advcore.attacks.fmn import FMN
 from advcore.attacks.frank_wolfe import FrankWolfe
 from advcore.attacks.geoda import GeoDA
+from advcore.attacks.greedy import Greedy
 from advcore.attacks.grid_search import GridSearch, WorstOfK
 from advcore.attacks.hop_skip_jump import HopSkipJump
 from advcore.attacks.minimal_norm import MinimalNorm
@@ -45,6 +47,8 @@ ATTACKS: dict[str, type] = {
     "frank_wolfe": FrankWolfe,
     "grid_search": GridSearch,
     "worst_of_k": WorstOfK,
+    "greedy": Greedy,
+    "enumeration": Enumeration,
     "restarts": Restarts,
     "worst": Worst,
     "worst_of_threats": WorstOfThreats,
@@ -93,8 +97,10 @@ __all__ = [
     "BudgetAttack",
     "CarliniWagner",
     "DeepFool",
+    "Enumeration",
     "FrankWolfe",
     "GeoDA",
+    "Greedy",
     "GridSearch",
     "HopSkipJump",
     "MinimalNorm",

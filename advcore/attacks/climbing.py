@@ -2,14 +2,14 @@
 
 from torch import Tensor
 
-from advcore.attacks.attack import BudgetAttack, Climber
+from advcore.attacks.attack import Attack, Climber
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
 from advcore.randomness import Randomness
 
 
 def climbed(
-    attack: BudgetAttack,
+    attack: Attack,
     classifier: Classifier,
     images: Tensor,
     criterion: Criterion,

@@ -18,11 +18,11 @@ from advcore.classifier import Classifier, check_finite, logits_of
 from advcore.criteria import Criterion
 from advcore.norms import Radius
 from advcore.randomness import Randomness
-from advcore.threats.region import Gridded, Region, ThreatModel
+from advcore.threats.region import ChecksInputs, Gridded, Region, ThreatModel
 
 
 @dataclass(frozen=True)
-class _Tries(ABC):
+class Tries(ABC):
     """An attack that tries parameters of a threat model, each for all samples."""
 
     threat: ThreatModel
@@ -35,6 +35,11 @@ class _Tries(ABC):
     def norm(self) -> str:
         """The name of the threat model."""
         return self.threat.name
+
+    @property
+    def box(self) -> bool:
+        """True unless the threat model itself says what inputs may hold."""
+        return not isinstance(self.threat, ChecksInputs) or self.threat.box
 
     def __call__(
         self,
@@ -52,7 +57,8 @@ class _Tries(ABC):
             images,
             criterion,
             randomness,
-            radius=radius,
+            self.box,
+            radius,
         )
 
     def climb(
@@ -78,7 +84,7 @@ class _Tries(ABC):
 
 
 @dataclass(frozen=True)
-class GridSearch(_Tries):
+class GridSearch(Tries):
     """Try every point of a grid of a threat model's parameters, and keep the worst for each sample.
 
     The worst is one that the criterion holds for before one that it does not, and then the one with
@@ -106,7 +112,7 @@ class GridSearch(_Tries):
 
 
 @dataclass(frozen=True)
-class WorstOfK(_Tries):
+class WorstOfK(Tries):
     """Try some random parameters of a threat model, and keep the worst for each sample.
 
     Attributes:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from advcore.attacks import Attack
 from advcore.attacks.attack import attack_name, has_budget, norm_of
+from advcore.norms import NORMS
 from advcore.probes.charts import Chart, Lines, Series, shares
 from advcore.probes.masking_signs import summarise_signs
 from advcore.probes.probe import Curve, Summary, median
@@ -108,7 +109,7 @@ def robustness_charts(
         Lines(
             name="robust_accuracy",
             title="Robust accuracy",
-            x_label=f"{norm} radius ε (pixels in [0, 1])",
+            x_label=f"{norm} radius ε ({unit_of(norm)})",
             y_label="accuracy under attack (%)",
             series=series,
             y_limits=(0, 102),
@@ -120,6 +121,7 @@ def robustness_charts(
 def _meanings(attacks: Sequence[Attack], count: int) -> dict[str, str]:
     """A sentence for each name, of `count` samples."""
     norm, names = norm_of(attacks[0]), attack_names(attacks)
+    unit = unit_of(norm)
     right = (
         "share of samples classified right (true label) that no perturbation found within "
         "eps changes"
@@ -131,10 +133,10 @@ def _meanings(attacks: Sequence[Attack], count: int) -> dict[str, str]:
             "before any attack"
         ),
         "robust_accuracy": (
-            f"{right}, by this attack alone, over eps ({norm}, pixels in [0, 1]); an upper bound"
+            f"{right}, by this attack alone, over eps ({norm}, {unit}); an upper bound"
         ),
         f"robust_accuracy/{WORST}": (
-            f"{right}, by {by}, over eps ({norm}, pixels in [0, 1]); an upper bound"
+            f"{right}, by {by}, over eps ({norm}, {unit}); an upper bound"
         ),
         "found": (
             "share of all samples for which this attack alone finds a perturbation that "
@@ -150,15 +152,19 @@ def _meanings(attacks: Sequence[Attack], count: int) -> dict[str, str]:
             "than every attack before it"
         ),
         "mean_distance": (
-            f"mean {norm} norm of the perturbation that this attack alone finds, from the "
-            f"predicted label, in the box [0, 1], over all {count} samples; inf where one "
-            "is not found"
+            f"mean {norm} size of the perturbation that this attack alone finds ({unit}), from the "
+            f"predicted label, over all {count} samples; inf where one is not found"
         ),
-        "median_distance": f"the median of the same {norm} norms",
+        "median_distance": f"the median of the same {norm} sizes",
         "masking": (
             "share of the samples classified right that show this sign of gradient masking"
         ),
     }
+
+
+def unit_of(norm: str) -> str:
+    """Return the unit of distances in a norm, or in what takes its place, for captions."""
+    return "pixels in [0, 1]" if norm in NORMS else "in its own unit"
 
 
 def _rows(table: Table, attacks: Sequence[Attack]) -> dict[str, Table]:

@@ -3,6 +3,7 @@
 from advcore.threats.additive import Additive
 from advcore.threats.ball import Ball
 from advcore.threats.colour import Colour
+from advcore.threats.discrete import Flips, Tokens
 from advcore.threats.feature import Feature
 from advcore.threats.flow import Flow
 from advcore.threats.frequency import Frequency
@@ -19,6 +20,8 @@ THREATS: dict[str, type] = {
     "frequency": Frequency,
     "wasserstein": Wasserstein,
     "feature": Feature,
+    "flips": Flips,
+    "tokens": Tokens,
     "sequence": Sequence,
 }
 """The threat models that a study can name by `kind`."""
@@ -29,6 +32,7 @@ __all__ = [
     "Ball",
     "Colour",
     "Feature",
+    "Flips",
     "Flow",
     "Frequency",
     "Mapped",
@@ -36,5 +40,6 @@ __all__ = [
     "Sequence",
     "Spatial",
     "ThreatModel",
+    "Tokens",
     "Wasserstein",
 ]

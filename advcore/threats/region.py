@@ -105,6 +105,15 @@ class Gridded(Protocol):
 
 
 @runtime_checkable
+class ChecksInputs(Protocol):
+    """A threat model that says itself what inputs may hold."""
+
+    @property
+    def box(self) -> bool:
+        """True if they must lie in [0, 1] besides."""
+
+
+@runtime_checkable
 class Convex(Protocol):
     """A convex region over which a linear function can be maximised."""
 

