@@ -1,9 +1,10 @@
-"""Names of several attacks side by side, for tables and legends."""
+"""Names of several attacks side by side, and units, for tables and legends."""
 
 from collections.abc import Sequence
 from dataclasses import fields
 
 from advcore.attacks import Attack, kind_and_norm
+from advcore.norms import NORMS
 
 
 def told_apart(attacks: Sequence[Attack]) -> list[str]:
@@ -23,3 +24,8 @@ def told_apart(attacks: Sequence[Attack]) -> list[str]:
         ]
         result.append(" ".join([name, *own]))
     return result
+
+
+def unit_of(norm: str) -> str:
+    """Return the unit of distances in a norm, or in what takes its place, for captions."""
+    return "pixels in [0, 1]" if norm in NORMS else "in its own unit"

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from advcore.attacks import Attack
 from advcore.attacks.attack import attack_name, has_budget, norm_of
-from advcore.norms import NORMS
+from advcore.probes.attack_labels import unit_of
 from advcore.probes.charts import Chart, Lines, Series, shares
 from advcore.probes.masking_signs import summarise_signs
 from advcore.probes.probe import Curve, Summary, median
@@ -160,11 +160,6 @@ def _meanings(attacks: Sequence[Attack], count: int) -> dict[str, str]:
             "share of the samples classified right that show this sign of gradient masking"
         ),
     }
-
-
-def unit_of(norm: str) -> str:
-    """Return the unit of distances in a norm, or in what takes its place, for captions."""
-    return "pixels in [0, 1]" if norm in NORMS else "in its own unit"
 
 
 def _rows(table: Table, attacks: Sequence[Attack]) -> dict[str, Table]:
