@@ -146,7 +146,7 @@ class DiscreteRegion(Region):
         return (parameters.argmax(2) != self.held).sum(1).to(self.inputs)
 
     def gains(self, gradient: Tensor, parameters: Tensor) -> Tensor:
-        """To first order, the gain of each value at each place, `(B, T, V)`; -inf where held."""
+        """The gain of each value at each place to first order, `(B, T, V)`; -inf where held."""
         held = parameters.argmax(2, keepdim=True)
         return (gradient - gradient.gather(2, held)).scatter(2, held, -torch.inf)
 
