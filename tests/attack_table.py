@@ -93,7 +93,7 @@ ATTACKS = [
     GeoDA(queries=150, band=3, step="circle"),
     WorstOfK(Additive("l2"), tries=20, eps=3.0),
     FrankWolfe(Additive("l2"), eps=0.4, steps=10),
-    WorstOfThreats((PGD(steps=5), PGD(norm="l2", steps=5)), limits=(0.1, 0.4), eps=0.5),
+    WorstOfThreats((FGSM(), PGD(steps=5)), limits=(1.0, 1.0), eps=0.1),
     SmallestEps(PGD(norm="l2", steps=10)),
     HopSkipJump(queries=150, noises=20),
     HopSkipJump(queries=150, noises=20, norm="linf"),

@@ -67,8 +67,8 @@ class WorstOfThreats:
 
     @property
     def norm(self) -> str:
-        """The names of the norms and threat models, joined."""
-        return "+".join(norm_of(attack) for attack in self.attacks)
+        """The names of the norms and threat models, each once, joined."""
+        return "+".join(dict.fromkeys(norm_of(attack) for attack in self.attacks))
 
     def __call__(
         self,

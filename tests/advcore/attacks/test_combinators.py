@@ -21,6 +21,7 @@ from advcore.attacks import (
     Status,
     Within,
     Worst,
+    WorstOfThreats,
 )
 from advcore.attacks.attack import (
     Attack,
@@ -47,6 +48,10 @@ SOURCE = Randomness(0, torch.arange(60))
             r"not both; put the latter into Within\(attack, eps\)",
         ),
         (lambda: Worst((PGD(eps=0.1), PGD(eps=0.2))), r"must share eps; got \[0.1, 0.2\]"),
+        (lambda: WorstOfThreats((PGD(),), ()), "one limit for each; got 1 and 0"),
+        (lambda: WorstOfThreats((PGD(),), (0.0,)), "limits must be above 0"),
+        (lambda: WorstOfThreats((DeepFool(),), (1.0,)), "takes attacks with a budget"),
+        (lambda: WorstOfThreats((PGD(eps=0.1),), (1.0,)), "leave their own out: got 0.1"),
         (lambda: Within(PGD()), "within takes a minimal-norm attack"),
         (lambda: Within(DeepFool(), eps=-0.1), "eps must not be negative"),
         (lambda: StandardEnsemble(minimal=PGD()), "minimal must be a minimal-norm attack"),
@@ -68,11 +73,39 @@ def test_bad_settings_are_refused(make, match):
 
 
 @pytest.mark.parametrize(
-    "attack", [Restarts(PGD()), Worst((PGD(), FGSM())), Within(DeepFool()), StandardEnsemble()]
+    "attack",
+    [
+        Restarts(PGD()),
+        Worst((PGD(), FGSM())),
+        WorstOfThreats((PGD(),), (1.0,)),
+        Within(DeepFool()),
+        StandardEnsemble(),
+    ],
 )
 def test_without_eps_they_ask_for_it(attack):
     with pytest.raises(ValueError, match="needs eps, a radius in pixel units"):
         attack(NETWORK, IMAGES, LABELS)
+
+
+@pytest.mark.parametrize("eps", [0.7, torch.linspace(0, 1, 60)], ids=["one", "each"])
+def test_the_worst_of_threats_breaks_what_any_of_them_breaks(eps):
+    parts, limits = (PGD(steps=5), Within(DeepFool())), (0.05, 0.2)
+    attack = WorstOfThreats(parts, limits, eps)
+    assert has_budget(attack)
+    assert attack_name(attack) == "worstofthreats-linf+l2"
+    result = attack(NETWORK, IMAGES, LABELS, SOURCE)
+    one, other = (
+        with_budget(part, eps * limit)(NETWORK, IMAGES, LABELS, SOURCE)
+        for part, limit in zip(parts, limits, strict=True)
+    )
+    assert torch.equal(result.found, one.found | other.found)
+    assert (other.found & ~one.found).any()
+    expected = torch.where(one.found, one.distance / 0.05, other.distance / 0.2)
+    torch.testing.assert_close(result.distance, expected)
+    bound = torch.as_tensor(eps, dtype=result.distance.dtype).expand(60) + 1e-6
+    assert (result.distance <= bound)[result.found].all()
+    spent = torch.where(one.found, one.gradients, one.gradients + other.gradients)
+    assert torch.equal(result.gradients, spent)
 
 
 def test_wrappers_of_budget_attacks_have_a_budget():
