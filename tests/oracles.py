@@ -1,5 +1,7 @@
 """Classifiers whose margins and curvatures are known in closed form."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -160,17 +162,13 @@ def _network(
     width: int = 24,
     dtype: torch.dtype = torch.float64,
     seed: int = 0,
+    depth: int = 2,
 ) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        net = nn.Sequential(
-            nn.Flatten(),
-            nn.Linear(torch.Size(shape).numel(), width),
-            activation,
-            nn.Linear(width, width),
-            activation,
-            nn.Linear(width, classes),
-        ).to(dtype)
+        widths = [torch.Size(shape).numel(), *[width] * depth]
+        hidden = [part for sizes in pairwise(widths) for part in (nn.Linear(*sizes), activation)]
+        net = nn.Sequential(nn.Flatten(), *hidden, nn.Linear(width, classes)).to(dtype)
     with torch.no_grad():
         for layer in net:
             if isinstance(layer, nn.Linear):
@@ -193,7 +191,7 @@ def softplus(**settings) -> nn.Module:
     return _network(nn.Softplus(beta=4), **settings)
 
 
-class Moody(nn.Module):
+class Moody(nn.Sequential):
     """A network with batch normalisation and dropout, whose parts are in modes of their own: all
     that an attack may disturb.
     """
@@ -203,11 +201,12 @@ class Moody(nn.Module):
         classes: int = 4,
         shape: tuple[int, ...] = (1, 4, 4),
         dtype: torch.dtype = torch.float64,
+        head: nn.Sequential | None = None,
     ) -> None:
         super().__init__()
         self.stem = nn.BatchNorm2d(shape[0])
         self.dropout = nn.Dropout(0.5)
-        self.head = relu(classes=classes, shape=shape)
+        self.head = head or relu(classes=classes, shape=shape)
         self.tail = nn.BatchNorm1d(classes)
         self.to(dtype)
         self.train()
@@ -215,9 +214,6 @@ class Moody(nn.Module):
         self.head[2].eval()
         self.head[1].weight.requires_grad_(False)
         self.head[3].weight.grad = torch.ones_like(self.head[3].weight)
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.tail(self.head(self.dropout(self.stem(images))))
 
 
 def state(module: nn.Module) -> list:

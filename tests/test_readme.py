@@ -62,13 +62,15 @@ def test_the_guide_of_attacks_runs_from_top_to_bottom() -> None:
     assert held["bounds"].broken_at.shape == (4,)  # type: ignore[attr-defined]
 
 
-def test_the_guides_example_of_certificates() -> None:
+def test_the_guides_examples_of_certificates() -> None:
     held: dict[str, Any] = {}
     exec(block(guide("certificates.md"), "python"), held)
     assert held["found"].radius.shape == (2,)
     assert held["found"].radius.amax() <= held["certify"].largest_radius(0.5, 200)
     exec(block(guide("certificates.md"), "python", 1), held)
     assert held["found"].lower.shape == (2, 10)
+    exec(block(guide("certificates.md"), "python", 2), held)
+    assert held["found"].status.tolist() == [held["certify"].ExactStatus.EXACT] * 2
 
 
 def test_the_guides_example_of_an_own_network(

@@ -16,6 +16,7 @@ from advcore.box import attacks_of, needs_box
 from advcore.classifier import check_labels, first_logits, logits_of, mixes_rows
 from advcore.logit_gradients import differentiate
 from advcore.networks import NETWORKS
+from advcore.probes import ReadsLayers
 from advcore.workers.datasets import Dataset, batch
 from advcore.workers.datasets.sizes import inputs_in_words, is_picture
 from advcore.workers.devices import threads_set
@@ -79,6 +80,12 @@ def check_model(name: str, spec: ModelSpec, dataset: Dataset) -> Checked:
         raise InputError(
             f"{name} does not fit {inputs_in_words(dataset.shape)}: {first}"
         ) from error
+
+
+@threads_set(1)
+def check_layers(probe: ReadsLayers, spec: ModelSpec, dataset: Dataset) -> None:
+    """Raise ValueError where a probe cannot read the layers of a model."""
+    probe.check_layers(build(spec), batch(dataset, Shard(0, 1)).inputs)
 
 
 def _check_rows(model: nn.Module, images: Tensor) -> None:

@@ -4,8 +4,10 @@ from advcore.probes.accuracy import Accuracy
 from advcore.probes.boundary import Boundary
 from advcore.probes.charts import Chart, Gallery, Lines, Maps, Mark, Panel, Series
 from advcore.probes.curvature import Curvature
+from advcore.probes.curvature_certificate import CurvatureCertificate
 from advcore.probes.curvature_within import CurvatureWithin
 from advcore.probes.energy import Energy
+from advcore.probes.exact_distance import ExactDistance
 from advcore.probes.examples import Examples
 from advcore.probes.fooled_within import FooledWithin
 from advcore.probes.frequency_map import FrequencyMap
@@ -25,6 +27,7 @@ from advcore.probes.probe import (
     Curve,
     Indexed,
     Probe,
+    ReadsLayers,
     Selective,
     Settled,
     Summary,
@@ -62,6 +65,8 @@ PROBES: dict[str, type] = {
     "landscape": Landscape,
     "smoothed": Smoothed,
     "verified": Verified,
+    "curvature_certificate": CurvatureCertificate,
+    "exact_distance": ExactDistance,
     "transformations": Transformations,
     "queries": Queries,
     "label_normals": LabelNormals,
@@ -83,9 +88,11 @@ __all__ = [
     "Comparison",
     "Counting",
     "Curvature",
+    "CurvatureCertificate",
     "CurvatureWithin",
     "Curve",
     "Energy",
+    "ExactDistance",
     "Examples",
     "FooledWithin",
     "FrequencyMap",
@@ -105,6 +112,7 @@ __all__ = [
     "Probe",
     "Queries",
     "RandomMargins",
+    "ReadsLayers",
     "Robustness",
     "Selective",
     "Series",

@@ -239,6 +239,17 @@ class Settled(Probe, Protocol):
 
 
 @runtime_checkable
+class ReadsLayers(Probe, Protocol):
+    """A probe that reads the layers of a network, and not those of every one."""
+
+    def check_layers(self, classifier: Classifier, inputs: Tensor) -> None:
+        """Raise ValueError for a classifier of inputs `(B, *shape)` that it cannot read.
+
+        Whoever runs it asks once for each model, before any work.
+        """
+
+
+@runtime_checkable
 class Indexed(Probe, Protocol):
     """A probe whose settings fix the values of some columns, so that a claim can be checked."""
 

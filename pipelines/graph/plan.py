@@ -13,14 +13,14 @@ from advcore.pipelines.graph.notation.members import SEED, without_seed
 from advcore.pipelines.graph.settings import AnyStudy, Study
 from advcore.pipelines.settings import schema
 from advcore.pipelines.tracking.checkpoints import resolve_checkpoint
-from advcore.probes import Comparison, Probe
+from advcore.probes import Comparison, Probe, ReadsLayers
 from advcore.transforms import Transform
 from advcore.workers.code import own_code, unseen_imports
 from advcore.workers.datasets import Dataset
 from advcore.workers.errors import USERS_ERRORS, InputError, named
 from advcore.workers.keys import settings_that_define_rows, work_key
 from advcore.workers.made import Making
-from advcore.workers.model_checks import Checked, check_box
+from advcore.workers.model_checks import Checked, check_box, check_layers
 from advcore.workers.models import ModelSpec, content_hash
 from advcore.workers.paths import expand_path
 from advcore.workers.shards import Shard, split
@@ -173,6 +173,8 @@ def _checked(
         checked.setdefault(name, found)
         try:
             own.settings.validate(dataset.shape, found.classes)
+            if isinstance(own.settings, ReadsLayers):
+                check_layers(own.settings, networks[name], dataset)
         except USERS_ERRORS as error:
             kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
             raise InputError(f"probe {own.probe}: {kind}{error}") from error

@@ -72,9 +72,11 @@ TERM_SETTINGS = {
     "gradient_alignment": {"eps": 0.05},
 }
 """The required fields of training terms, by their name in a recipe."""
-EVERY_PROBE = {name: SETTINGS.get(name) or kind() for name, kind in PROBES.items()} | {
-    name: probe for name, probe in SETTINGS.items() if name not in PROBES
-}
+OF_LAYERS = ("exact_distance", "curvature_certificate")
+"""Names of probes of layers in `torch.nn.Sequential`, as none of these networks is."""
+EVERY_PROBE = {
+    name: SETTINGS.get(name) or kind() for name, kind in PROBES.items() if name not in OF_LAYERS
+} | {name: probe for name, probe in SETTINGS.items() if name not in PROBES}
 EVERY_TERM = {name: kind(**TERM_SETTINGS.get(name, {})) for name, kind in TERMS.items()} | {
     "adversarial, deepfool": training.AdversarialTraining(DeepFool(steps=5))
 }

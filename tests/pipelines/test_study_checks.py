@@ -11,7 +11,7 @@ from advcore.attacks import DeepFool
 from advcore.learnt import Learnt
 from advcore.pipelines import DataSpec, InputError, ModelSpec, RunSettings, Study, run
 from advcore.pipelines.settings import schema
-from advcore.probes import Margins, Noise, Robustness, Shifted
+from advcore.probes import ExactDistance, Margins, Noise, Robustness, Shifted
 
 
 class Plain:
@@ -128,6 +128,16 @@ def test_a_file_is_no_study(file: Any) -> None:
 def test_a_fit_outside_a_graph_is_refused() -> None:
     with pytest.raises(ValueError, match="probe noise names the fit 'uap', which only a graph can"):
         replace(STUDY, probes={"noise": Shifted(Learnt("uap"))})
+
+
+def test_a_network_whose_layers_a_probe_cannot_read_is_refused_before_any_work(
+    tmp_path: Path,
+) -> None:
+    smooth = ModelSpec("perceptron", arguments={"activation": "tanh"})
+    probes, runs = {"exact": ExactDistance()}, RunSettings(out=str(tmp_path), track=False)
+    study = Study("s", DataSpec("digits", samples=2), probes, {"m": smooth}, run=runs)
+    with pytest.raises(InputError, match=r"^probe exact: layers must be of .*ReLU.*; got Tanh: "):
+        run(study)
 
 
 def test_one_radius_is_no_grid() -> None:

@@ -52,6 +52,8 @@ PROBES = {
     ),
     "smoothed-blocks": probes.Smoothed(draws=200, blocks=2),
     "verified": probes.Verified(0.2, attack=MinimalNorm(norm="linf"), halvings=4),
+    "curvature_certificate": probes.CurvatureCertificate(),
+    "exact_distance": probes.ExactDistance(),
     "transformations": probes.Transformations(points=2),
     "queries": probes.Queries((GeoDA(queries=40), SurFree(queries=10)), MinimalNorm()),
     "label_normals": probes.LabelNormals((5, 20)),
@@ -61,6 +63,12 @@ PROBES = {
     "examples": probes.Examples(count=4),
     "examples-more": probes.Examples(DeepFool(), count=4, more=(DeepFool(norm="linf"),)),
 }
+ONE_HIDDEN = {"width": 6, "depth": 1}
+NETWORKS = {
+    probes.CurvatureCertificate: lambda: oracles.softplus(**ONE_HIDDEN),
+    probes.ExactDistance: lambda: oracles.relu(**ONE_HIDDEN),
+}
+"""The networks of probes that read the layers."""
 BATCH = probes.Batch(oracles.images(6), torch.arange(6) % 4, torch.arange(6))
 PLACES = drawn_places(BATCH.indices)
 
@@ -69,7 +77,7 @@ every_probe = pytest.mark.parametrize("probe", PROBES.values(), ids=PROBES)
 
 @every_probe
 def test_the_model_is_left_alone_and_measured_in_evaluation_mode(probe):
-    network, source = oracles.Moody(), Randomness(0, BATCH.indices)
+    network, source = oracles.Moody(head=_network(probe)), Randomness(0, BATCH.indices)
     before = oracles.state(network)
     table = probe.measure(network, BATCH, source, **_more(probe, network))
     assert oracles.state(network) == before
@@ -84,7 +92,7 @@ def test_the_model_is_left_alone_and_measured_in_evaluation_mode(probe):
 @every_probe
 def test_columns_are_detached_and_hold_the_sample(probe):
     table = probe.measure(
-        oracles.relu(), BATCH, Randomness(0, BATCH.indices), **_more(probe, oracles.softplus())
+        _network(probe), BATCH, Randomness(0, BATCH.indices), **_more(probe, oracles.softplus())
     )
     few = getattr(probe, "count", None) or 6
     assert set(table["sample"].tolist()) == set((few > PLACES).nonzero()[:, 0].tolist())
@@ -119,8 +127,12 @@ def _measure(probe, rows):
         BATCH.inputs[rows], BATCH.labels[rows], BATCH.indices[rows], rows.start or 0, PLACES[rows]
     )
     return probe.measure(
-        oracles.relu(), batch, Randomness(0, batch.indices), **_more(probe, oracles.softplus())
+        _network(probe), batch, Randomness(0, batch.indices), **_more(probe, oracles.softplus())
     )
+
+
+def _network(probe):
+    return NETWORKS.get(type(probe), oracles.relu)()
 
 
 def _more(probe, other):
@@ -135,7 +147,7 @@ def _more(probe, other):
 @every_probe
 def test_rows_are_those_of_the_samples_and_one_too_few_is_seen(probe):
     table = probe.measure(
-        oracles.relu(), BATCH, Randomness(0, BATCH.indices), **_more(probe, oracles.softplus())
+        _network(probe), BATCH, Randomness(0, BATCH.indices), **_more(probe, oracles.softplus())
     )
     assert check_columns(table, probe, BATCH) == len(table["sample"])
     short = {name: column[:-1] for name, column in table.items()}

@@ -1,0 +1,88 @@
+"""The probe of exact distances against `exact_distance`, and its chart."""
+
+import oracles
+import pytest
+import torch
+
+from advcore import Randomness
+from advcore.attacks import FMN, PGD, MinimalNorm
+from advcore.certify import exact_distance
+from advcore.probes import Batch, ExactDistance
+
+NETWORK = oracles.relu(width=6, depth=1)
+IMAGES = oracles.images(5)
+BATCH = Batch(IMAGES, torch.arange(5) % 4, torch.arange(5))
+PROBE = ExactDistance(attacks=(MinimalNorm(norm="linf"), FMN(norm="linf", steps=30)))
+
+
+@pytest.fixture(scope="module")
+def table():
+    return PROBE.measure(NETWORK, BATCH, Randomness(0, BATCH.indices))
+
+
+def test_rows_are_the_exact_distance_and_what_each_attack_finds(table):
+    exact = exact_distance(NETWORK, IMAGES, NETWORK(IMAGES).argmax(1))
+    rows = table.take(table.rows_with("method", "exact"))
+    torch.testing.assert_close(rows.numbers("distance"), exact.distance)
+    assert set(rows.words("status")) == {"exact"}
+    assert rows.numbers("excess").tolist() == [0.0] * 5
+    for name in ("minimalnorm-linf", "fmn-linf"):
+        own = table.take(table.rows_with("method", name))
+        assert (own.numbers("distance") >= exact.lower - 1e-6).all()
+        excess = own.numbers("distance") / exact.distance - 1
+        torch.testing.assert_close(own.numbers("excess"), excess)
+        assert set(own.words("status")) == {"broken"}
+    assert list(dict.fromkeys(table.words("method"))) == PROBE.values()["method"]
+
+
+def test_what_is_proven_is_below_the_exact_distance_and_intervals_prove_the_least(table):
+    ibp, crown, lower, exact = (
+        table.take(table.rows_with("method", name)).numbers("distance")
+        for name in ("ibp", "crown", "exact_lower", "exact")
+    )
+    assert (ibp > 0).all()
+    assert (ibp <= crown + 1e-6).all()
+    assert (ibp < 0.9 * crown).any()
+    assert (crown <= lower + 1e-6).all()
+    assert (exact - lower < 2e-5).all()
+
+
+def test_in_l1_no_bounds_are_known():
+    probe = ExactDistance(norm="l1")
+    table = probe.measure(NETWORK, BATCH.take(slice(2)), Randomness(0, BATCH.indices[:2]))
+    assert probe.methods == ["exact_lower", "exact", "minimalnorm-l1"]
+    assert len(table["sample"]) == 6
+
+
+def test_the_summary_counts_what_is_known_and_close(table):
+    scalars = PROBE.summarise(table).scalars
+    assert scalars["solved"] == 1
+    excess = table.take(table.rows_with("method", "fmn-linf")).numbers("excess")
+    assert scalars["close/fmn-linf"] == (excess <= 0.02).double().mean()
+    assert scalars["median_distance/exact"] <= scalars["median_distance/fmn-linf"] + 1e-6
+
+
+def test_the_chart_orders_samples_by_their_exact_distance_model_by_model(table):
+    chart, ratios = PROBE.charts({"one": table, "two": table})
+    assert [series.label for series in chart.series] == [
+        *("exact", "", "ibp", "crown", "minimalnorm-linf", "fmn-linf")
+    ]
+    one, two = chart.series[:2]
+    assert (one.y.diff() >= 0).all()
+    assert torch.equal(one.y, two.y)
+    assert two.x[0] > one.x[-1]
+    assert torch.equal(chart.series[2].x, torch.cat([one.x, two.x]))
+    assert list(chart.x_ticks.values()) == ["one", "two"]
+    assert set(ratios.series[0].y.tolist()) == {1.0}
+    assert (ratios.series[2].y <= 1).all()
+
+
+def test_bad_settings_are_refused():
+    with pytest.raises(ValueError, match="begin with a minimal-norm linf attack with box: true"):
+        ExactDistance(attacks=(PGD(),))
+    with pytest.raises(ValueError, match="begin with a minimal-norm l1 attack with box: false"):
+        ExactDistance(norm="l1", box=False, attacks=(MinimalNorm(norm="l1"),))
+    with pytest.raises(ValueError, match="seconds must be positive"):
+        ExactDistance(seconds=0)
+    with pytest.raises(ValueError, match="norm must be one of linf, l1; got 'l2'"):
+        ExactDistance(norm="l2")
