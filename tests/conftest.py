@@ -43,6 +43,29 @@ def _one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def shared_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The Ray of all modules that want `ray_running`; it is not started yet."""
+    from shared_ray import SharedRay
+
+    shared = SharedRay(tmp_path_factory.mktemp("session"))
+    yield shared
+    shared.end()
+
+
+@pytest.fixture(scope="module")
+def ray_running(shared_ray: Any, request: pytest.FixtureRequest) -> None:
+    """A local Ray with two CPUs; pools find it and leave it running."""
+    shared_ray.lend(request.path)
+
+
+@pytest.fixture(autouse=True)
+def _own_ray(shared_ray: Any, request: pytest.FixtureRequest) -> None:
+    """Tests that start a Ray of their own find none."""
+    if "ray_running" not in request.fixturenames:
+        shared_ray.make_way(request.node)
+
+
+@pytest.fixture(scope="session")
 def s3_port() -> Iterator[int]:
     """An S3 on loopback for all tests that need one."""
     with s3_server.running() as port:

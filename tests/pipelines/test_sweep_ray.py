@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,14 +24,6 @@ from advcore.pipelines.sweep import report
 from advcore.pipelines.sweep.driver import sweep
 from advcore.pipelines.training.epoch_loop import epochs
 from advcore.pipelines.training.settings import Training
-from advcore.workers.pool.ray_runner import RayPool
-
-
-@pytest.fixture(scope="module")
-def ray_running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A local Ray with two CPUs; sweeps find it and leave it running."""
-    with RayPool(str(tmp_path_factory.mktemp("session")), workers=2).session():
-        yield
 
 
 @pytest.fixture

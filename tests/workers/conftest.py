@@ -1,4 +1,4 @@
-"""One Ray for all tests of a module, a small model and a small data set."""
+"""A small model and a small data set."""
 
 import importlib
 import sys
@@ -16,14 +16,6 @@ sys.path.insert(
 )  # tiny_probes, for the tests and (by the pool's own means) for their workers
 
 from advcore.workers.datasets import Dataset
-from advcore.workers.pool.ray_runner import RayPool
-
-
-@pytest.fixture(scope="module")
-def ray_running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A local Ray with two CPUs; pools find it and leave it running."""
-    with RayPool(str(tmp_path_factory.mktemp("session")), workers=2).session():
-        yield
 
 
 @pytest.fixture(scope="session")
