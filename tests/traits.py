@@ -137,6 +137,10 @@ def _compiled(network: nn.Module) -> nn.Module:
     return torch.compile(network, backend="aot_eager")
 
 
+def _norm() -> nn.Module:
+    return small(norm=normed())
+
+
 def _function() -> Callable[[Tensor], Tensor]:
     network = small(norm=normed()).train()
     return lambda images: network((images - 0.5) / 0.5)
@@ -167,23 +171,20 @@ class Trait:
 
 
 def _sized(channels: int, height: int, width: int, classes: int = 4, **more) -> Trait:
-    make = lambda: small(channels=channels, height=height, width=width, classes=classes)  # noqa: E731
-    return Trait(make, make, (channels, height, width), **more)
+    return Trait(
+        lambda: small(channels=channels, height=height, width=width, classes=classes),
+        shape=(channels, height, width),
+        **more,
+    )
 
 
 TRAITS = {
-    "plain": Trait(small, small),
+    "plain": Trait(small),
     "flattens by view": Trait(lambda: small(Viewed), small),
-    "view after batch norm": Trait(
-        lambda: small(Viewed, norm=normed()), lambda: small(norm=normed())
-    ),
+    "view after batch norm": Trait(lambda: small(Viewed, norm=normed()), _norm),
     "ReLU in place": Trait(lambda: small(InPlace), small),
-    "ReLU in place after batch norm": Trait(
-        lambda: small(InPlace, norm=normed()), lambda: small(norm=normed())
-    ),
-    "batch norm, in training mode": Trait(
-        lambda: small(norm=normed()).train(), lambda: small(norm=normed())
-    ),
+    "ReLU in place after batch norm": Trait(lambda: small(InPlace, norm=normed()), _norm),
+    "batch norm, in training mode": Trait(lambda: _norm().train(), _norm),
     "batch norm without statistics": Trait(
         lambda: small(norm=normed(track_running_stats=False)),
         told="track_running_stats",

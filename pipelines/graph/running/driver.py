@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from advcore.pipelines.graph.layout import PlannedFit
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.plan import Prepared, prepare_layout
 from advcore.pipelines.graph.reporting.log import log_study_definition, log_study_results
@@ -67,8 +68,10 @@ def _run(study: AnyStudy, verbose: bool) -> Report:
     check_alone(out / study.name, "sweep.yaml")
     asked, load = study, Loader()
 
-    def tell(plan: Prepared, missing: Mapping[str, Training]) -> None:
-        _tell(estimate(asked, plan, plan.all_tasks(), missing, out))
+    def tell(
+        plan: Prepared, missing: Mapping[str, Training], unlearnt: Mapping[str, PlannedFit]
+    ) -> None:
+        _tell(estimate(asked, plan, plan.all_tasks(), missing, unlearnt, out))
 
     study, layout, before = with_trained(asked, load, tell, runner, location)
     inputs = input_files(asked, layout)
@@ -132,7 +135,7 @@ class _Measuring:
         tracker = make_tracker(study.run.track, study.run.tracking_uri, self.out)
         tasks = [task for task in prepared.all_tasks() if task.key in missing]
         if tasks:
-            _tell(estimate(study, prepared, tasks, {}, self.out))
+            _tell(estimate(study, prepared, tasks, {}, {}, self.out))
         if tasks and isinstance(self.runner, RayPool):
             print(f"starting workers ({self.runner.workers}) on Ray", file=sys.stderr)
         with closing(self._results(tasks)) as coming:

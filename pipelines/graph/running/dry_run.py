@@ -30,7 +30,7 @@ def describe_dry_run(study: AnyStudy) -> str:
     products = Products(own, layout, load, location, lambda: store)
     products.settle_with_networks()
     fits, layout = products.fits, products.layout_so_far()
-    missing = products.unfinished
+    missing, unlearnt = products.unfinished, products.unlearnt
     check_claims(layout)
     prepared = prepare_layout(own, layout, load)
     keys = set(store.missing(task.key for task in prepared.all_tasks()))
@@ -38,4 +38,5 @@ def describe_dry_run(study: AnyStudy) -> str:
     lines = describe_tree(prepared, keys, missing, fits)
     lines += [f"to train: {', '.join(missing)}"] if missing else []
     lines += [f"to measure: {len(tasks)} of {counted(len(prepared.all_tasks()), 'shard')}"]
-    return "\n".join([*lines, f"time: {estimate(study, prepared, tasks, missing, out)}"]) + "\n"
+    time = estimate(study, prepared, tasks, missing, unlearnt, out)
+    return "\n".join([*lines, f"time: {time}"]) + "\n"

@@ -7,9 +7,13 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from advcore.fits import Fit
+from advcore.learnt import with_learnt
+from advcore.pipelines.graph.layout import PlannedFit
 from advcore.pipelines.graph.plan import Prepared
 from advcore.pipelines.graph.settings import AnyStudy
 from advcore.pipelines.settings import schema
@@ -17,11 +21,12 @@ from advcore.pipelines.training.settings import Training
 from advcore.probes import Probe
 from advcore.workers.files import atomic_write
 from advcore.workers.keys import settings_that_define_rows
-from advcore.workers.tasks import Task, TaskResult
+from advcore.workers.models import ModelSpec
+from advcore.workers.tasks import Share, Task, TaskResult
 
 FILE = "timings.json"
-"""Name of the file, in the folder of results, of what measuring and training took: seconds of a
-worker for a sample, seconds of a training."""
+"""Name of the file, in the folder of results, of what measuring, fitting and training took: seconds
+of a worker for a sample, of a fit in all its rounds, seconds of a training."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +51,12 @@ def estimate(
     prepared: Prepared,
     tasks: Sequence[Task],
     trainings: Mapping[str, Training],
+    fits: Mapping[str, PlannedFit],
     out: Path,
 ) -> TimeEstimate:
-    """Estimate the time to train these networks and to measure these shards with all workers.
+    """Estimate the time to train these networks, learn these fits and measure these shards.
+
+    All workers measure, and compute the shares of fits.
 
     `prepared` may be of the untrained networks: what they cost is the same.
     """
@@ -60,28 +68,41 @@ def estimate(
         for names, own in prepared.tasks.items()
     }
     keys = {names: measuring_key(prepared, *names) for names, count in samples.items() if count}
+    learnt = {
+        label: fit_key(
+            prepared.networks[own.network],
+            own.settings,
+            prepared.datasets[own.data].shape,
+            study.run.dtype,
+        )
+        for label, own in fits.items()
+    }
     unknown = [
         f"training {name}" for name, key in zip(trainings, pending, strict=True) if key not in known
     ]
+    unknown += [f"fit {label}" for label, key in learnt.items() if key not in known]
     unknown += [f"{model}/{probe}" for (model, probe), key in keys.items() if key not in known]
-    if not keys and not pending:
+    count = len(keys) + len(pending) + len(learnt)
+    if not count:
         return TimeEstimate(0, "everything is in the store")
     if unknown and study.minutes is not None:
         return TimeEstimate(
             60 * study.minutes, "the study file's minutes, on two idle cores, with trainings"
         )
-    if len(unknown) == len(keys) + len(pending):
+    if len(unknown) == count:
         return TimeEstimate(0, "")
     side_by_side = (
         study.run.workers if study.run.runner == "ray" and isinstance(study.run.workers, int) else 1
     )
-    measuring = (
-        sum(known[key] * samples[names] for names, key in keys.items() if key in known)
-        / side_by_side
+    measuring = sum(known[key] * samples[names] for names, key in keys.items() if key in known)
+    fitting = sum(
+        known[key] * len(prepared.datasets[fits[label].data])
+        for label, key in learnt.items()
+        if key in known
     )
     training = sum(known.get(key, 0) for key in pending) / max(1, min(side_by_side, len(pending)))
     return TimeEstimate(
-        training + measuring,
+        training + (measuring + fitting) / side_by_side,
         "from earlier measurements here",
         tuple(unknown),
     )
@@ -105,22 +126,37 @@ def note_training(out: Path, training: Training, seconds: float) -> None:
     _keep(out, {_training_key(training): seconds})
 
 
+def note_fit(out: Path, share: Share, seconds: float) -> None:
+    """Save the seconds per sample that all shares of a fit took, of which `share` is one."""
+    key = fit_key(share.model, share.fit, share.samples.shape, share.dtype)
+    _keep(out, {key: seconds / share.samples.count})
+
+
 def measuring_key(prepared: Prepared, model: str, probe: str) -> str:
     """Return a key of what the seconds per sample depend on.
 
     The network without its weights, the probe, the images, the precision.
     """
     own = prepared.measurements[model, probe]
-    network = schema.unstructure(prepared.networks[own.planned.network])
-    spec = {name: network[name] for name in ("architecture", "arguments", "classes")}
-    settings = schema.unstructure(own.planned.settings, Probe)
-    parts = [
-        spec,
-        settings_that_define_rows(own.planned.settings, settings),
-        own.seen.shape,
-        prepared.study.run.dtype,
-    ]
-    return f"{spec['architecture']}/{settings['kind']}/{_digest(parts)}"
+    network = prepared.networks[own.planned.network]
+    return _work_key(network, own.planned.settings, Probe, own.seen.shape, prepared.study.run.dtype)
+
+
+def fit_key(network: ModelSpec, fit: Fit, shape: Sequence[int], dtype: str) -> str:
+    """Return a key of what a fit's seconds per sample depend on, as `measuring_key` does."""
+    return f"fit/{_work_key(network, fit, Fit, shape, dtype)}"
+
+
+def _work_key(
+    network: ModelSpec, settings: Any, seam: Any, shape: Sequence[int], dtype: str
+) -> str:
+    """Return a key of settings on a network, for all members of the families of fits they name."""
+    whole = schema.unstructure(network)
+    spec = {name: whole[name] for name in ("architecture", "arguments", "classes")}
+    own = with_learnt(settings, lambda fit: replace(fit, name=fit.family, key=""))
+    words = schema.unstructure(own, seam)
+    parts = [spec, settings_that_define_rows(own, words), tuple(shape), dtype]
+    return f"{spec['architecture']}/{words['kind']}/{_digest(parts)}"
 
 
 def duration_text(seconds: float) -> str:

@@ -20,6 +20,7 @@ from advcore.pipelines.tracking.checkpoints import upload_checkpoints
 from advcore.probes import Comparison
 from advcore.workers.datasets import Dataset
 from advcore.workers.errors import InputError
+from advcore.workers.paths import expand_path
 from advcore.workers.redaction import last_line
 from advcore.workers.stores.store import open_store
 from advcore.workers.tasks import Runner, Task, TaskResult, Work
@@ -47,7 +48,7 @@ class Execution:
         classes = check_trainings(layout, load)
         self._trainings = Trainings(self.products, load, locks, classes, tell)
         self._making = DataMaking(self.products)
-        self._fitting = Fitting(self.products)
+        self._fitting = Fitting(self.products, expand_path(study.run.out).absolute())
         self._waiting = [own for own in layout.planned if not isinstance(own.settings, Comparison)]
         self._datasets: dict[str, Dataset] = {}
         self._works = False
@@ -89,6 +90,11 @@ class Execution:
                 return [*more, *self.released()]
         self.measured.append(result)
         return []
+
+    @property
+    def epochs_before(self) -> int:
+        """The number of epochs of an earlier call of the trainings that were released."""
+        return self._trainings.epochs_before
 
     def progressed(self, result: TaskResult) -> None:
         """Note a result, also of a slice of a training that is not its last."""
@@ -160,7 +166,7 @@ def execute(
 
 
 def _collect(name: str, execution: Execution, runner: Runner, first: Sequence[Work]) -> None:
-    """Run the tasks to their end, with a bar of epochs.
+    """Run the tasks to their end, with a bar of epochs, of which some are there already.
 
     Where also fits are learnt or data made, nobody knows the number of steps: each is counted.
     """
@@ -169,11 +175,18 @@ def _collect(name: str, execution: Execution, runner: Runner, first: Sequence[Wo
     makes = products.layout.derived.keys() - products.data
     learns = products.layout.fits.keys() - products.fits.keys()
     total = None if makes or learns else sum(epochs.values()) or None
+    there = execution.epochs_before if total else 0
     with (
-        tqdm(total=total, desc=f"prepare {name}", unit="step", file=sys.stderr) as bar,
+        tqdm(
+            total=total, initial=there, desc=f"prepare {name}", unit="step", file=sys.stderr
+        ) as bar,
         closing(runner.run(first, execution.datasets, execution.after)) as coming,
     ):
         for result in coming:
             execution.progressed(result)
             bar.set_postfix_str(result.name if result.ok else f"{result.name} FAILED", False)
             bar.update(len(result.metrics) if result.metrics or total else 1)
+            if total:  # trainings that were released meanwhile
+                more = execution.epochs_before - there
+                there, bar.initial = there + more, bar.initial + more
+                bar.update(more)

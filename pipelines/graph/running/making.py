@@ -1,13 +1,15 @@
 """The derived data sets and the fits of a graph as tasks."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from advcore.pipelines.graph.layout import DerivedData
+from advcore.pipelines.graph.running.estimates import note_fit
 from advcore.pipelines.graph.running.products import Products
 from advcore.pipelines.tracking.checkpoints import upload_checkpoint, upload_checkpoints
 from advcore.workers.errors import InputError
 from advcore.workers.rounds import Rounds
-from advcore.workers.tasks import Task, TaskResult, Work
+from advcore.workers.tasks import Share, Task, TaskResult, Work
 
 
 @dataclass
@@ -69,17 +71,31 @@ class DataMaking:
         return []
 
 
+@dataclass
+class _Learning:
+    """A fit on its way: a share of it as a pattern, its rounds, the labels that it goes by.
+
+    `seconds` are what its shares took so far; None where rounds were made in an earlier call.
+    """
+
+    template: Share
+    rounds: Rounds
+    labels: list[str]
+    seconds: float | None = None
+
+
 class Fitting:
     """The fits of a study on their way, round by round.
 
     `products` have the keys of those that are finished; `failed` are the results of what failed.
+    What the others took is noted in the folder of results `out`.
     """
 
-    def __init__(self, products: Products) -> None:
+    def __init__(self, products: Products, out: Path) -> None:
         self.failed: list[TaskResult] = []
         self._products = products
-        self._labels: dict[str, list[str]] = {}
-        self._rounds: dict[str, Rounds] = {}
+        self._out = out
+        self._running: dict[str, _Learning] = {}
         self._begun: set[str] = set()
         self._shares: dict[str, str] = {}
 
@@ -98,29 +114,37 @@ class Fitting:
                 name = f"fit {own.label}"
                 self.failed.append(TaskResult(name, name, False, 0, 0.0, str(error), ""))
                 continue
-            labels = self._labels.setdefault(fit.key, [])
-            labels.append(own.label)
-            if fit.key not in self._rounds:
-                model = upload_checkpoint(fit.template.model, self._products.store())
-                template = replace(fit.template, model=model)
-                self._rounds[fit.key] = Rounds(template, fit.shards, self._products.store())
-                found += self._noted(fit.key, list(self._rounds[fit.key].released()))
+            if fit.key in self._running:
+                self._running[fit.key].labels.append(own.label)
+                continue
+            model = upload_checkpoint(fit.template.model, self._products.store())
+            template = replace(fit.template, model=model)
+            rounds = Rounds(template, fit.shards, self._products.store())
+            learning = _Learning(template, rounds, [own.label])
+            self._running[fit.key] = learning
+            shares = list(rounds.released())
+            if rounds.state is not None and rounds.state.rounds == 0:
+                learning.seconds = 0.0
+            found += self._noted(learning, shares)
         return found
 
     def took(self, result: TaskResult) -> list[Work] | None:
         """Take the result of a share, and return those that it releases; None for other results."""
-        key = self._shares.get(result.key)
-        if key is None:
+        if result.key not in self._shares:
             return None
-        return self._noted(key, list(self._rounds[key].took(result)))
+        learning = self._running[self._shares[result.key]]
+        if learning.seconds is not None:
+            learning.seconds += result.seconds
+        return self._noted(learning, list(learning.rounds.took(result)))
 
-    def _noted(self, key: str, shares: list[Work]) -> list[Work]:
-        """Note the fit of the shares, and whether it is finished or has failed now."""
-        rounds = self._rounds[key]
+    def _noted(self, learning: _Learning, shares: list[Work]) -> list[Work]:
+        """Note the shares of a fit, and whether it is finished or has failed now."""
+        rounds, key = learning.rounds, learning.template.state
         self._shares.update({share.key: key for share in shares})
         if rounds.failed is not None and rounds.failed not in self.failed:
             self.failed.append(rounds.failed)
         if rounds.finished is not None:
-            for label in self._labels[key]:
-                self._products.fits[label] = key
+            self._products.fits.update(dict.fromkeys(learning.labels, key))
+            if learning.seconds:
+                note_fit(self._out, learning.template, learning.seconds)
         return shares

@@ -72,6 +72,11 @@ class Products:
         trainings = self.layout.trainings.items()
         return {name: own for name, own in trainings if name not in self.networks}
 
+    @property
+    def unlearnt(self) -> dict[str, PlannedFit]:
+        """The fits that are not there, by label."""
+        return {name: own for name, own in self.layout.fits.items() if name not in self.fits}
+
     def take_network(self, label: str, checkpoint: str) -> None:
         """Note the weights of a trained network."""
         self.layout = self.layout.trained(label, checkpoint)

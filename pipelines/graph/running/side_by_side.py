@@ -88,9 +88,10 @@ class Trainings:
         self._works = True
         return found
 
-    def begun_with(self, key: str) -> int:
-        """Return the number of epochs that a training had when it was released."""
-        return self._jobs[key].before
+    @property
+    def epochs_before(self) -> int:
+        """The number of epochs that the trainings had when they were released, in all."""
+        return sum(job.before for job in self._jobs.values())
 
     def progressed(self, result: TaskResult) -> None:
         """Note the seconds and the epochs of a slice."""

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from advcore.pipelines.graph.entries import TrainedModel, model_of
 from advcore.pipelines.graph.expanded_layout import graph_layout, members_of
-from advcore.pipelines.graph.layout import Layout, layout_of
+from advcore.pipelines.graph.layout import Layout, PlannedFit, layout_of
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.plan import Prepared, prepare_layout
 from advcore.pipelines.graph.running.execution import execute
@@ -30,9 +30,9 @@ from advcore.workers.models import ModelSpec
 from advcore.workers.stores.store import open_store
 from advcore.workers.tasks import Runner, TaskResult
 
-Tell = Callable[[Prepared, Mapping[str, Training]], None]
+Tell = Callable[[Prepared, Mapping[str, Training], Mapping[str, PlannedFit]], None]
 """The description of a study before it begins: its work with the untrained networks, and the
-trainings that are not there yet."""
+trainings and the fits that are not there yet."""
 
 
 def with_trained(
@@ -53,8 +53,8 @@ def with_trained(
         prepared = prepare_layout(study, layout, load)
         products = Products(study, layout, load, location, lambda: open_store(location))
         products.settle_with_networks()
-        if products.unfinished:
-            tell(prepared, products.unfinished)
+        if products.unfinished or products.unlearnt:
+            tell(prepared, products.unfinished, products.unlearnt)
     check_claims(layout)
     if isinstance(study, GraphStudy):
         layout, measured = execute(study, layout, load, runner, location, _say_unlogged)

@@ -65,11 +65,10 @@ def train(training: Training) -> Trained:
 
 def _run(training: Training, first: list[Work], work: Trainings, runner: Inline) -> None:
     """Run the epochs with a progress bar."""
-    begun = work.begun_with(first[0].key)
     with (
         tqdm(
             total=training.recipe.epochs,
-            initial=begun,
+            initial=work.epochs_before,
             desc=f"train {training.name}",
             unit="epoch",
             file=sys.stderr,

@@ -1,5 +1,7 @@
 """What every attack must do."""
 
+from functools import cache
+
 import oracles
 import pytest
 import torch
@@ -36,6 +38,12 @@ def _assert_consistent(attack, classifier, images, criterion, result) -> None:
     if in_box(attack):
         assert result.images.min() >= 0
         assert result.images.max() <= 1
+
+
+@cache
+def _undisturbed(attack):
+    """What an attack finds on the network of most tests here."""
+    return run(attack, oracles.relu(), oracles.images(COUNT), Untargeted(LABELS))
 
 
 class Counting(nn.Module):
@@ -110,8 +118,16 @@ def test_already_adversarial_samples_are_untouched(attack, goal):
 
 
 @every_attack
-@pytest.mark.parametrize("logits", [(1.0, 0.5), (2.0, 0.5, -1.0), (0.0, 0.0, 0.0)])
-@pytest.mark.parametrize("plain", [False, True], ids=["module", "callable"])
+@pytest.mark.parametrize(
+    ("logits", "plain"),
+    [
+        ((1.0, 0.5), False),
+        ((2.0, 0.5, -1.0), False),
+        ((2.0, 0.5, -1.0), True),
+        ((0.0, 0.0, 0.0), False),
+    ],
+    ids=["2-module", "3-module", "3-callable", "equal-module"],
+)
 def test_a_constant_classifier_is_never_broken(attack, logits, plain):
     constant = oracles.Constant(*logits)
     images = oracles.images(3)
@@ -141,8 +157,8 @@ def test_nan_logits_on_the_way_do_not_pass_for_adversarial(attack):
 @every_attack
 def test_a_row_does_not_depend_on_its_batch(attack):
     network, images, criterion = oracles.relu(), oracles.images(COUNT), Untargeted(LABELS)
-    whole = run(attack, network, images, criterion)
-    for row in range(COUNT):
+    whole = _undisturbed(attack)
+    for row in range(0, COUNT, 3):  # of each label one
         index = torch.tensor([row])
         alone = run(attack, network, images[index], criterion.take(index), index)
         torch.testing.assert_close(alone.images, whole.images[index], rtol=1e-6, atol=1e-8)
@@ -154,7 +170,7 @@ def test_a_row_does_not_depend_on_its_batch(attack):
 @every_attack
 def test_permuting_the_batch_permutes_the_rows(attack):
     network, images, criterion = oracles.relu(), oracles.images(COUNT), Untargeted(LABELS)
-    whole = run(attack, network, images, criterion)
+    whole = _undisturbed(attack)
     order = torch.randperm(COUNT, generator=torch.Generator().manual_seed(1))
     permuted = run(attack, network, images[order], criterion.take(order), order)
     torch.testing.assert_close(permuted.images, whole.images[order], rtol=1e-6, atol=1e-8)
@@ -163,9 +179,8 @@ def test_permuting_the_batch_permutes_the_rows(attack):
 
 @every_attack
 def test_without_randomness_the_place_in_the_batch_keys_it(attack):
-    network, images = oracles.relu(), oracles.images(COUNT)
-    result = attack(network, images, Untargeted(LABELS))
-    assert torch.equal(result.images, run(attack, network, images, Untargeted(LABELS)).images)
+    result = attack(oracles.relu(), oracles.images(COUNT), Untargeted(LABELS))
+    assert torch.equal(result.images, _undisturbed(attack).images)
 
 
 @every_attack
@@ -202,8 +217,8 @@ def test_model_inputs_and_random_state_are_left_alone(attack, fail_at):
 @every_attack
 def test_works_where_gradients_are_off(attack):
     with torch.no_grad():
-        result = run(attack, oracles.relu(), oracles.images(COUNT))
-    assert torch.equal(result.images, run(attack, oracles.relu(), oracles.images(COUNT)).images)
+        result = run(attack, oracles.relu(), oracles.images(COUNT), Untargeted(LABELS))
+    assert torch.equal(result.images, _undisturbed(attack).images)
 
 
 @every_attack

@@ -1,5 +1,6 @@
 import math
 from dataclasses import replace
+from functools import cache
 
 import oracles
 import pytest
@@ -9,7 +10,7 @@ import torch.nn.functional as F
 from advcore import Randomness
 from advcore.attacks import DeepFool
 from advcore.curvature import DifferenceHessian, InputHessian, linearity_error, temperature_for
-from advcore.probes import Batch, Calibrated, Curvature
+from advcore.probes import Batch, Calibrated, Curvature, Table
 
 COUNT, DIMENSION = 8, 16
 T = 2.0  # given, so that parts of the samples have that of all
@@ -37,7 +38,16 @@ def _batch(rows=slice(None)):
     )
 
 
-def _measure(probe, network, rows=slice(None)):
+def _measure(probe, network, rows=None):
+    return Table(_whole(probe, network)) if rows is None else _rows(probe, network, rows)
+
+
+@cache
+def _whole(probe, network):
+    return _rows(probe, network, slice(None))
+
+
+def _rows(probe, network, rows):
     batch = _batch(rows)
     return probe.measure(network, batch, Randomness(0, batch.indices))
 

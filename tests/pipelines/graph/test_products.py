@@ -9,6 +9,7 @@ import pytest
 
 from advcore.pipelines import run
 from advcore.pipelines.graph.running.dry_run import describe_dry_run
+from advcore.pipelines.graph.running.estimates import FILE
 from advcore.pipelines.graph.settings import GraphStudy
 from advcore.pipelines.settings import schema
 from advcore.workers.datasets import DataSpec, load
@@ -105,6 +106,22 @@ def test_what_is_behind_a_fit_and_a_derived_data_set_is_measured(undisturbed: Pa
     ended = [name for name in store(undisturbed) if name.endswith(".fit.safetensors")]
     assert len(ended) == 4
     assert not [name for name in store(undisturbed) if ".share" in name or ".round" in name]
+
+
+def test_fits_are_part_of_the_expected_time(undisturbed: Path, tmp_path: Path) -> None:
+    known = json.loads((undisturbed / FILE).read_text())
+    assert sorted(name.rpartition("/")[0] for name in known if name.startswith("fit/")) == [
+        "fit/perceptron/tiny_fits:Mean",
+        "fit/perceptron/tiny_products:MeanAround",
+    ]
+    alone = {name: 1.0 if name.startswith("fit/") else 0.0 for name in known}
+    (tmp_path / FILE).write_text(json.dumps(alone))
+    assert "about 8.0 min (from earlier measurements here)\n" in describe_dry_run(study(tmp_path))
+    alone = {name: 0.0 for name in known if "MeanAround" not in name}
+    (tmp_path / FILE).write_text(json.dumps(alone))
+    assert "without fit again seed=0, fit again seed=1, not measured here" in describe_dry_run(
+        study(tmp_path)
+    )
 
 
 @pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from advcore.pipelines import run
 from advcore.pipelines.graph.settings import GraphStudy
 from advcore.pipelines.settings import schema
 from advcore.workers import slices
+from advcore.workers.actor import Worker
+from advcore.workers.tasks import TaskResult
 
 NETWORK = {"architecture": "perceptron", "width": 16}
 
@@ -31,7 +34,15 @@ def document(out: Path, epochs: int = 3, **settings: Any) -> dict[str, Any]:
             "test": {"name": "digits", "samples": 40},
         },
         "models": {"plain": learnt, "tuned": learnt | {"start": "plain", "head": "new"}},
-        "probes": {"noise": {"kind": "noise", "data": "test"}},
+        "probes": {
+            "noise": {
+                "kind": "noise",
+                "data": "test",
+                "sigmas": [0.1],
+                "draws": 10,
+                "directions": 1,
+            }
+        },
         "run": {"out": str(out), "track": False, "threads": 1, **settings},
     }
 
@@ -59,6 +70,28 @@ def test_frozen_layers_and_a_new_head(tmp_path: Path) -> None:
     result = run(schema.structure(GraphStudy, whole))
     numbers = result.scalars["noise"]
     assert numbers["tuned seed=0"] != numbers["plain seed=0"]
+
+
+def test_the_bar_goes_on_where_an_earlier_call_ended(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = schema.structure(GraphStudy, document(tmp_path))
+    whole = Worker.train_whole
+
+    def interrupted(self: Worker, *arguments: Any) -> Iterator[TaskResult]:
+        yield next(whole(self, *arguments))
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Worker, "train_whole", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run(study)
+    assert "| 0/12 [" in capsys.readouterr().err
+    run(study)
+    err = capsys.readouterr().err
+    assert "| 1/12 [" in err
+    assert "| 0/12 [" not in err
+    assert "| 12/12 [" in err
 
 
 @pytest.mark.slow
