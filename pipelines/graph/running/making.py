@@ -122,7 +122,7 @@ class Fitting:
             rounds = Rounds(template, fit.shards, self._products.store())
             learning = _Learning(template, rounds, [own.label])
             self._running[fit.key] = learning
-            shares = list(rounds.released())
+            shares: list[Work] = list(rounds.released())
             if rounds.state is not None and rounds.state.rounds == 0:
                 learning.seconds = 0.0
             found += self._noted(learning, shares)

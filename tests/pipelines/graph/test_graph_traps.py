@@ -18,6 +18,7 @@ from advcore.pipelines.settings import schema
 from advcore.workers.checkpoints import read_tensors
 from advcore.workers.errors import InputError
 
+NOISE = {"kind": "noise", "sigmas": [0.1], "draws": 2, "directions": 1}
 NETWORK = {"architecture": "perceptron", "width": 16}
 SHORT = {"base": "plain", "set": {"epochs": 1}}
 
@@ -31,7 +32,7 @@ def study(out: Path, **changes: Any) -> GraphStudy:
             "test": {"name": "digits", "samples": 20},
         },
         "models": {"m": {"recipe": SHORT, "network": NETWORK, "data": "train", "seed": "$seed"}},
-        "probes": {"n": {"kind": "noise", "model": "m", "data": "test"}},
+        "probes": {"n": {**NOISE, "model": "m", "data": "test"}},
         "run": {"out": str(out), "track": False, "threads": 1},
     }
     return schema.structure(GraphStudy, whole | changes)
@@ -56,9 +57,7 @@ SEEDED = {
     ],
 )
 def test_each_member_has_a_label_of_its_own(tmp_path: Path, model: Any, count: int) -> None:
-    own = study(
-        tmp_path, data_sets=SEEDED, probes={"n": {"kind": "noise", "model": model, "data": "test"}}
-    )
+    own = study(tmp_path, data_sets=SEEDED, probes={"n": {**NOISE, "model": model, "data": "test"}})
     planned = planned_of(own)
     assert len({member.label for member in planned}) == len(planned) == count
 
@@ -86,7 +85,7 @@ def test_a_start_that_begins_with_a_checkpoint_is_trained_first(tmp_path: Path) 
             tmp_path / "second",
             axes={},
             models=whole,
-            probes={"n": {"kind": "noise", "model": ["a", "b"], "data": "test"}},
+            probes={"n": {**NOISE, "model": ["a", "b"], "data": "test"}},
         )
     )
     a, b, x = weights(own, "a"), weights(own, "b"), read_tensors(begun)
@@ -107,8 +106,8 @@ def test_accuracy_is_told_for_each_data_set(tmp_path: Path) -> None:
         "noise": {"name": f"npz:{file}"},
     }
     probes = {
-        "a": {"kind": "noise", "model": "m", "data": "test"},
-        "b": {"kind": "noise", "model": "m", "data": "noise"},
+        "a": {**NOISE, "model": "m", "data": "test"},
+        "b": {**NOISE, "model": "m", "data": "noise"},
     }
     recipe = {"base": "plain", "set": {"epochs": 15}}
     models = {"m": {"recipe": recipe, "network": NETWORK, "data": "train"}}
@@ -136,7 +135,7 @@ def test_samples_of_two_data_sets_are_no_pairs(tmp_path: Path) -> None:
             "few": {"name": "digits", "split": "train", "samples": 30},
             "test": {"name": "digits", "samples": 60},
         },
-        probes={"n": {"kind": "noise", "model": "m", "data": ["train", "few", "test"]}},
+        probes={"n": {**NOISE, "model": "m", "data": ["train", "few", "test"]}},
         claims={"apart": claim, "nested": claim | {"to": {"data": "few"}}},
     )
     claims = run(own).claims
@@ -169,7 +168,7 @@ def test_models_with_and_without_seeds_are_drawn_together(tmp_path: Path) -> Non
         "m": {"recipe": SHORT, "network": NETWORK, "data": "train", "seed": "$seed"},
         "ready": ready,
     }
-    probes = {"n": {"kind": "noise", "model": ["m", "ready"], "data": "test"}}
+    probes = {"n": {**NOISE, "model": ["m", "ready"], "data": "test"}}
     own = run(study(tmp_path, models=models, probes=probes))
     assert set(own.table("n")["model"]) == {"m", "ready"}
     assert (own.folder / "figures/n").is_dir()
@@ -183,7 +182,7 @@ def test_one_training_that_fails_leaves_the_others(tmp_path: Path) -> None:
         tmp_path,
         axes={"lr": [0.1, 1e30]},
         models=models,
-        probes={"n": {"kind": "noise", "model": ["m", "k"], "data": "test"}},
+        probes={"n": {**NOISE, "model": ["m", "k"], "data": "test"}},
     )
     with pytest.raises(RuntimeError, match=r"is not complete: m lr=1e\+30: ") as caught:
         run(own)
@@ -204,7 +203,7 @@ def test_a_plan_sees_that_what_was_learnt_has_changed(tmp_path: Path) -> None:
     out = tmp_path / "out"
     models = study(out).models
     models = models | {"k": models["m"] | {"start": "m"}}
-    probes = {"n": {"kind": "noise", "model": ["m", "k"], "data": "test"}}
+    probes = {"n": {**NOISE, "model": ["m", "k"], "data": "test"}}
     own = study(out, data_sets=data, models=models, probes=probes)
     run(own)
     assert "to train" not in describe_dry_run(own)
@@ -238,7 +237,7 @@ def test_labels_never_leave_the_folder() -> None:
     ("changes", "message"),
     [
         (
-            {"probes": {"n": {"kind": "noise", "data": "test", "model": None}}},
+            {"probes": {"n": {**NOISE, "data": "test", "model": None}}},
             "probes.n.model: expected a name, got nothing",
         ),
         ({"axes": {"seed": 2, "sample": 2}}, "axes.sample: 'sample' is a column of every table"),
