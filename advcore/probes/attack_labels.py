@@ -29,3 +29,11 @@ def told_apart(attacks: Sequence[Attack]) -> list[str]:
 def unit_of(norm: str) -> str:
     """Return the unit of distances in a norm, or in what takes its place, for captions."""
     return "pixels in [0, 1]" if norm in NORMS else "in its own unit"
+
+
+def units_of(norms: Sequence[str]) -> str:
+    """Return the units of distances in several norms, for captions: those of each unit together."""
+    alike: dict[str, list[str]] = {}
+    for norm in dict.fromkeys(norms):
+        alike.setdefault(unit_of(norm), []).append(norm)
+    return "; ".join(f"{', '.join(own)} {unit}" for unit, own in alike.items())

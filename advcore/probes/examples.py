@@ -9,7 +9,7 @@ from advcore.attacks import Attack, MinimalNorm
 from advcore.attacks.attack import has_budget, norm_of
 from advcore.classifier import Classifier, check_pictures, predict
 from advcore.criteria import Untargeted
-from advcore.probes.attack_labels import told_apart, unit_of
+from advcore.probes.attack_labels import told_apart, units_of
 from advcore.probes.charts import Chart, Gallery, Panel
 from advcore.probes.probe import Batch, Summary, measure_some
 from advcore.probes.table import Table
@@ -131,10 +131,8 @@ class Examples:
                         for label in (f"{model}:\nperturbation", f"{model}:\nadversarial")
                     ),
                 ],
-                note="Perturbations are scaled to be seen; the number is their size, in "
-                + ", ".join(f"{norm} ({unit_of(norm)})" for norm in dict.fromkeys(norms))
-                + ". "
-                "Samples are drawn by a hash; class before → after.",
+                note="Perturbations are scaled to be seen; the number is their size "
+                f"({units_of(norms)}). Samples are drawn by a hash; class before → after.",
             )
         ]
 

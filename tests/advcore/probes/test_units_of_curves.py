@@ -29,6 +29,6 @@ def test_curves_in_threat_models_name_no_pixels() -> None:
 
 
 def test_galleries_name_each_unit() -> None:
-    probe = Examples(LP, more=(OTHER,), count=1)
+    probe = Examples(LP, more=(OTHER, DeepFool(norm="linf")), count=1)
     (gallery,) = probe.charts({"plain": measured(probe)})
-    assert "l2 (pixels in [0, 1]), frequency (in its own unit)" in gallery.note
+    assert "(l2, linf pixels in [0, 1]; frequency in its own unit)" in gallery.note
