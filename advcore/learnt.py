@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -71,24 +73,29 @@ class Learnt:
 
 
 def with_learnt(settings: Any, change: Callable[[Learnt], Learnt]) -> Any:
-    """Return settings with every reference to a fit changed.
+    """Return settings with every reference to a fit changed, see `with_each`."""
+    return with_each(Learnt, settings, change)
 
-    References stand at any depth in dataclasses, lists, tuples and mappings; settings without any
-    come back as they are.
+
+def with_each(kind: type[T], settings: Any, change: Callable[[T], T]) -> Any:
+    """Return settings with every value of a kind changed.
+
+    They stand at any depth in dataclasses, lists, tuples and mappings; settings without any come
+    back as they are.
     """
-    if isinstance(settings, Learnt):
+    if isinstance(settings, kind):
         return change(settings)
     if is_dataclass(settings) and not isinstance(settings, type):
         held = {own.name: getattr(settings, own.name) for own in fields(settings) if own.init}
-        changed = {name: with_learnt(value, change) for name, value in held.items()}
+        changed = {name: with_each(kind, value, change) for name, value in held.items()}
         new = {name: value for name, value in changed.items() if value is not held[name]}
         return replace(settings, **new) if new else settings
     if isinstance(settings, Mapping):
-        values = {name: with_learnt(value, change) for name, value in settings.items()}
+        values = {name: with_each(kind, value, change) for name, value in settings.items()}
         same = all(values[name] is value for name, value in settings.items())
         return settings if same else values
     if isinstance(settings, list | tuple) and not hasattr(settings, "_fields"):
-        parts = [with_learnt(value, change) for value in settings]
+        parts = [with_each(kind, value, change) for value in settings]
         same = all(new is old for new, old in zip(parts, settings, strict=True))
         return settings if same else type(settings)(parts)
     return settings

@@ -7,11 +7,13 @@ and of Ray's object store are not in it.
 """
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -67,33 +69,49 @@ def study(folder: Path, runner: str, samples: int | None) -> Path:
     return file
 
 
-def anonymous(process: int) -> dict[str, int]:
-    """Return bytes of anonymous memory of a process and all below it, by what they are called."""
-    found: dict[str, int] = {}
-    parents = {}
+def below(process: int) -> list[Path]:
+    """Return the folders in /proc of a process and of all below it."""
+    parents: dict[int, int] = {}
     for place in Path("/proc").iterdir():
         if place.name.isdigit():
-            try:
-                parents[int(place.name)] = int(
-                    (place / "stat").read_text().rpartition(")")[2].split()[1]
-                )
-            except (OSError, IndexError):
-                continue
+            with suppress(OSError, IndexError):
+                parents[int(place.name)] = int(_after_name(place)[1])
+    found = []
     for own in parents:
         above = own
         while above not in (process, 0, 1):
             above = parents.get(above, 0)
-        if above != process:
-            continue
-        try:
-            words = Path(f"/proc/{own}/cmdline").read_text().split("\0")[0].split("/")[-1]
-            name = "driver" if own == process else words
-            for line in Path(f"/proc/{own}/status").read_text().splitlines():
+        if above == process:
+            found.append(Path(f"/proc/{own}"))
+    return found
+
+
+def anonymous(process: int) -> dict[str, int]:
+    """Return bytes of anonymous memory of a process and all below it, by what they are called."""
+    found: dict[str, int] = {}
+    for place in below(process):
+        with suppress(OSError):
+            words = (place / "cmdline").read_text().split("\0")[0].split("/")[-1]
+            name = "driver" if place.name == str(process) else words
+            for line in (place / "status").read_text().splitlines():
                 if line.startswith("RssAnon:"):
                     found[name] = max(found.get(name, 0), 1024 * int(line.split()[1]))
-        except OSError:
-            continue
     return found
+
+
+def processor_times(process: int) -> dict[int, float]:
+    """Return the seconds of processor time of a process and of each below it, by their ids."""
+    ticks, found = os.sysconf("SC_CLK_TCK"), {}
+    for place in below(process):
+        with suppress(OSError, IndexError):
+            words = _after_name(place)
+            found[int(place.name)] = (int(words[11]) + int(words[12])) / ticks
+    return found
+
+
+def _after_name(place: Path) -> list[str]:
+    """Return the words of a process's `stat` behind its name: state, parent, ..."""
+    return (place / "stat").read_text().rpartition(")")[2].split()
 
 
 def peaks(folder: Path, file: Path) -> tuple[dict[str, int], float]:

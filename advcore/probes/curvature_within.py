@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -16,7 +16,12 @@ from advcore.probes.probe import Batch, Summary, median
 from advcore.probes.shifted_vectors import random_points
 from advcore.probes.table import Table
 from advcore.randomness import Randomness
-from advcore.subspaces import check_directions, check_leading, leading_directions
+from advcore.subspaces import (
+    check_directions,
+    check_leading,
+    leading_directions,
+    number_of_directions,
+)
 
 KINDS = ("subspace", "sphere")
 """The kinds of directions: the fitted ones, and random ones."""
@@ -35,18 +40,18 @@ class CurvatureWithin:
 
     Attributes:
         fit: fit with orthonormal `directions` (k, *shape), the leading one first.
-        directions: number of leading directions.
+        directions: number of leading directions; when not given 10, or as many as the fit has.
         step: length h of the differences, l2, pixel units; null for the exact Hessian.
         labels: labels of the loss: the true ones, or those predicted.
     """
 
     fit: Learnt
-    directions: int = 10
+    directions: int | None = None
     step: float | None = None
     labels: Literal["true", "predicted"] = "true"
 
     def __post_init__(self) -> None:
-        if self.directions < 1:
+        if self.directions is not None and self.directions < 1:
             raise ValueError(f"directions must be at least 1; got {self.directions}")
         if self.step is not None and not 0 < self.step < math.inf:
             raise ValueError(
@@ -55,16 +60,24 @@ class CurvatureWithin:
             )
 
     def validate(self, shape: tuple[int, ...], classes: int) -> None:
-        check_directions(shape, self.directions)
-        check_leading(self.fit, shape, self.directions)
+        check_directions(shape, self.number)
+        check_leading(self.fit, shape, self.number)
+
+    @property
+    def number(self) -> int:
+        """The number of directions, which follows from the fit where it is not given."""
+        return number_of_directions(self.fit, self.directions)
+
+    def settled(self, shape: tuple[int, ...]) -> "CurvatureWithin":
+        return replace(self, directions=self.number)
 
     def values(self) -> Mapping[str, Sequence[str | float]]:
         return {"kind": KINDS}
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         inputs, shape = batch.inputs, tuple(batch.inputs.shape[1:])
-        own = leading_directions(self.fit, shape, self.directions).flatten(1)
-        random = random_points(randomness.seed, self.directions, shape, "l2").flatten(1)
+        own = leading_directions(self.fit, shape, self.number).flatten(1)
+        random = random_points(randomness.seed, self.number, shape, "l2").flatten(1)
         labels = batch.labels if self.labels == "true" else predict(classifier, inputs)
         with full_precision():
             hessian = input_hessian(classifier, inputs, cross_entropy_of(labels), self.step or 0.0)
@@ -88,7 +101,7 @@ class CurvatureWithin:
         scalars |= {f"median_curvature/{kind}": median(own) for kind, own in found.items()}
         about = (
             f"curvature of the cross-entropy of the {self.labels} label over {len(found['sphere'])}"
-            f" samples, {self._scale()}, mean over {self.directions} leading directions of the fit "
+            f" samples, {self._scale()}, mean over {self.number} leading directions of the fit "
             f"{self.fit.family} (subspace), or over random ones (sphere), per squared pixel unit"
         )
         return Summary(
@@ -117,7 +130,7 @@ class CurvatureWithin:
                 x_label="directions u",
                 y_label="curvature (per squared pixel unit)",
                 series=series,
-                ticks=(f"{self.directions} leading ones of {self.fit.family}", "random"),
+                ticks=(f"{self.number} leading ones of {self.fit.family}", "random"),
                 note=(
                     f"u^T H u of the cross-entropy, {self._scale()}, mean over the directions; "
                     "median over samples in its 95 % interval, faint between quartiles."

@@ -5,7 +5,7 @@ Source: Moosavi-Dezfooli et al. 2018.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -20,7 +20,12 @@ from advcore.probes.shifted_vectors import effects, random_points
 from advcore.probes.table import Table
 from advcore.randomness import Randomness
 from advcore.shares import wilson
-from advcore.subspaces import check_directions, check_leading, leading_directions
+from advcore.subspaces import (
+    check_directions,
+    check_leading,
+    leading_directions,
+    number_of_directions,
+)
 
 KINDS = ("subspace", "sphere")
 """The kinds of random vectors: in the subspace, and in the whole space."""
@@ -40,22 +45,23 @@ class FooledWithin:
 
     Attributes:
         fit: fit with orthonormal `directions` (k, *shape), the leading one first.
-        directions: number m of leading directions that span the subspace.
+        directions: number m of leading directions that span the subspace; when not given 10, or as
+            many as the fit has.
         norms: l2 norms of the vectors, growing, in pixel units.
         draws: number of random vectors of each kind.
         box: true to clip the shifted inputs to [0, 1].
     """
 
     fit: Learnt
-    directions: int = 10
+    directions: int | None = None
     norms: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
     draws: int = 10
     box: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("directions", "draws"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
+        for name, value in {"directions": self.directions, "draws": self.draws}.items():
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1; got {value}")
         norms = list(self.norms)
         if not norms or norms != sorted(set(norms)) or not 0 < norms[0] <= norms[-1] < math.inf:
             raise ValueError(
@@ -64,8 +70,16 @@ class FooledWithin:
             )
 
     def validate(self, shape: tuple[int, ...], classes: int) -> None:
-        check_directions(shape, self.directions)
-        check_leading(self.fit, shape, self.directions)
+        check_directions(shape, self.number)
+        check_leading(self.fit, shape, self.number)
+
+    @property
+    def number(self) -> int:
+        """The number of directions, which follows from the fit where it is not given."""
+        return number_of_directions(self.fit, self.directions)
+
+    def settled(self, shape: tuple[int, ...]) -> "FooledWithin":
+        return replace(self, directions=self.number)
 
     def values(self) -> Mapping[str, Sequence[str | float]]:
         return {"kind": KINDS, "norm": self.norms}
@@ -139,15 +153,15 @@ class FooledWithin:
 
     def _units(self, shape: tuple[int, ...], seed: int) -> dict[str, Tensor]:
         """Return the random unit vectors of each kind, `(draws, *shape)`, in float64."""
-        basis = leading_directions(self.fit, shape, self.directions).detach().cpu().double()
-        inside = random_points(seed, self.draws, (self.directions,), "l2") @ basis.flatten(1)
+        basis = leading_directions(self.fit, shape, self.number).detach().cpu().double()
+        inside = random_points(seed, self.draws, (self.number,), "l2") @ basis.flatten(1)
         return {
             "subspace": L2.steepest(inside).view(-1, *shape),
             "sphere": random_points(seed, self.draws, shape, "l2"),
         }
 
     def _subspace(self) -> str:
-        return f"the {self.directions} leading directions of the fit {self.fit.family}"
+        return f"the {self.number} leading directions of the fit {self.fit.family}"
 
     def _series(self, label: str, table: Table, kind: str, place: int) -> Series:
         rates, count = _rates(table, kind), len(table.numbers("sample").unique())

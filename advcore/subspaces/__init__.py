@@ -12,6 +12,7 @@ from advcore.subspaces.fitted import (
     check_family,
     check_leading,
     leading_directions,
+    number_of_directions,
 )
 from advcore.subspaces.members import Grouped, Members
 from advcore.subspaces.random import RandomSubspaces, median_projection, random_spans
@@ -55,6 +56,7 @@ __all__ = [
     "dct_grid",
     "leading_directions",
     "median_projection",
+    "number_of_directions",
     "principal_components",
     "random_spans",
     "span",

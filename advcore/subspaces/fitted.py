@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import torch
@@ -16,6 +16,9 @@ from advcore.subspaces.subspace import FamilySpec
 ORTHONORMAL = 1e-3
 """Largest error of a product of two directions: float32 leaves 1e-6, float16 does not pass."""
 
+DIRECTIONS = 10
+"""The number of leading directions when none is given, unless a fit has fewer."""
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -26,23 +29,40 @@ class Fitted:
 
     Attributes:
         fit: fit with orthonormal `directions` (k, *shape): `normals`, `shared_curvature`.
-        dim: dimension of each block.
+        dim: dimension of each block; when not given 10, or as many directions as the fit has for
+            each block.
         count: number of blocks; the fit must have `count` x `dim` directions.
     """
 
     fit: Learnt
-    dim: int = 10
+    dim: int | None = None
     count: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("dim", "count"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
+        for name, value in {"dim": self.dim, "count": self.count}.items():
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1; got {value}")
 
     def __call__(self, shape: tuple[int, ...]) -> Members:
         """Return the family for images of `shape` (C, H, W), in the dtype of the fit."""
-        leading = leading_directions(self.fit, shape, self.count * self.dim)
-        return Members(tuple(Span(block, len(shape)) for block in leading.split(self.dim)))
+        dim = number_of_directions(self.fit, self.dim, self.count)
+        leading = leading_directions(self.fit, shape, self.count * dim)
+        return Members(tuple(Span(block, len(shape)) for block in leading.split(dim)))
+
+    def settled(self) -> "Fitted":
+        """Return the family with the dimension that follows from its fit where none is given."""
+        return replace(self, dim=number_of_directions(self.fit, self.dim, self.count))
+
+
+def number_of_directions(fit: Learnt, wanted: int | None, blocks: int = 1) -> int:
+    """Return how many directions of a fit are taken for each of some blocks.
+
+    Those that are wanted; where none are said, 10, or as many as the fit has, once that is known.
+    """
+    if wanted is not None:
+        return wanted
+    there = fit.shape_of("directions")
+    return DIRECTIONS if there is None else min(DIRECTIONS, max(there[0] // blocks, 1))
 
 
 def leading_directions(fit: Learnt, shape: tuple[int, ...], count: int) -> Tensor:
@@ -100,7 +120,7 @@ def check_family(family: FamilySpec, shape: tuple[int, ...]) -> None:
         family(shape)
         return
     for own in _fitted_in(family):
-        check_leading(own.fit, shape, own.count * own.dim)
+        check_leading(own.fit, shape, own.count * number_of_directions(own.fit, own.dim, own.count))
 
 
 def _fitted_in(family: Any) -> Iterator[Fitted]:

@@ -11,14 +11,18 @@ _NUMBERS = ("of", "against")
 
 
 def each_of(
-    name: str, claim: Mapping[str, Any], axes: Mapping[str, Collection[str | int | float | None]]
+    name: str,
+    claim: Mapping[str, Any],
+    axes: Mapping[str, Collection[str | int | float | None]],
+    columns: Collection[str] = (),
 ) -> dict[str, Mapping[str, Any]]:
     """Return a claim's mapping for each label of the axes in its `each`, by `NAME axis=label`.
 
     The label is put into the `where` of its numbers; a claim without `each` is returned as it is.
     `each` names an axis, a list of them, or some labels of each: `{model: [robust, cure]}`. `axes`
-    holds the labels of each axis; None, for members that lack it, makes no claim. Raises InputError
-    for an axis that is not there, or that the numbers choose already.
+    holds the labels of each axis; None, for members that lack it, makes no claim. `columns` are
+    further columns of samples, whose values are known once they are read: `each` must list them.
+    Raises InputError for an axis that is not there, or that the numbers choose already.
     """
     if "each" not in claim:
         return {name: claim}
@@ -31,8 +35,15 @@ def each_of(
             f"labels; got {given!r}"
         )
     for axis in names:
+        if axis in columns and isinstance(given, Mapping):
+            continue
+        if axis in columns:
+            raise InputError(
+                f"{at}: {axis} is a column of samples, whose values are not known yet: list those "
+                f"that are meant, each: {{{axis}: [...]}}"
+            )
         if axis not in axes:
-            known = ", ".join(axes) or "none"
+            known = ", ".join((*axes, *columns)) or "none"
             raise InputError(f"{at}: there is no axis {axis!r}; known: {known}")
         if names.count(axis) > 1:
             raise InputError(f"{at}: the axis {axis!r} is there twice")

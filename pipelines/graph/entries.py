@@ -196,7 +196,8 @@ def training_of(
     recipe = _recipe(model, at)
     name = str(recipe.get("name", "training"))
     training = schema.structure(Training, {**recipe, "test": None}, at)
-    training = replace(training, data=data, run=_place(run))
+    known = replace(data, columns=())  # which say nothing to a training
+    training = replace(training, data=known, run=_place(run))
     spec = training.model
     if model.network is not None:
         spec = schema.structure(ModelSpec, _network(model.network), f"{at}.network")

@@ -99,18 +99,35 @@ def _member(member_id: str, families: Families) -> Member:
 def _claims(study: GraphStudy, families: Families) -> dict[str, Claim]:
     """Return the claims, each once for every label of the axes of its `each`."""
     claims: dict[str, Claim] = {}
+    columns = _sample_columns(study, families)
     for name, entry in study.claims.items():
         at = f"claims.{name}"
         of = entry.get("of")
         numbers = of if isinstance(of, Mapping) else entry
         axes = _labels(_claimed(study, numbers, families, at))
-        for own_name, own in each_of(name, entry, axes).items():
+        for own_name, own in each_of(name, entry, axes, columns).items():
             told = own_name.removeprefix(name).strip()
             says = f"{own.get('says')} ({told})" if told else own.get("says")
             claim: Claim = schema.structure(Claim, {**own, "says": says}, at)  # type: ignore[type-abstract]
             check_labels(own_name, claim, axes)
             claims[own_name] = claim
     return claims
+
+
+def _sample_columns(study: GraphStudy, families: Families) -> list[str]:
+    """Return the names of further columns of samples; InputError where one is an axis's, too."""
+    found = [
+        name
+        for member in members_of(families, "data_sets")
+        for name in member.settings.get("columns") or ()
+    ]
+    for name in found:
+        if name in study.axes:
+            raise InputError(
+                f"data_sets: a column of samples has the name of the axis {name!r}: give the axis "
+                "another one"
+            )
+    return list(dict.fromkeys(found))
 
 
 def _claimed(

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from advcore.derived import OfFits
 from advcore.fits import Fit
+from advcore.learnt import learnt_in
 from advcore.pipelines.claims import Claim
 from advcore.pipelines.graph.notation.members import Coordinates
 from advcore.pipelines.graph.settings import Study
@@ -95,11 +97,30 @@ class DerivedData:
     seed: int = 0
     keys: tuple[str, ...] = ()
 
-    def stays_in_box(self, inside: bool) -> bool:
-        """Return whether what is made with a network lies in the box where its source does."""
+    @property
+    def network(self) -> str | None:
+        """The name of the network that looks at the samples, if one does."""
+        if self.made is None or isinstance(self._making.derivation, OfFits):
+            return None
+        return self.made.network
+
+    @property
+    def makers(self) -> tuple[str, ...]:
+        """The names of the network and of the fits that it is made with."""
+        if self.made is None:
+            return ()
+        network = () if self.network is None else (self.network,)
+        return (*network, *(fit.name for fit in learnt_in(self.made.settings)))
+
+    @property
+    def _making(self) -> Making:
         assert self.made is not None
         assert isinstance(self.made.settings, Making)
-        return self.made.settings.derivation.stays_in_box(inside)
+        return self.made.settings
+
+    def stays_in_box(self, inside: bool) -> bool:
+        """Return whether what is made with a network lies in the box where its source does."""
+        return self._making.derivation.stays_in_box(inside)
 
 
 @dataclass(frozen=True)
@@ -177,8 +198,19 @@ class Layout:
         if own is None:
             return f"{self.data[data].name} {self.data[data].split}"
         kind = self.data[data].name.partition(":")[2].rpartition("-")[0]
-        by = f", made with {own.made.network}" if own.made else ""
+        by = f", made with {', '.join(own.makers)}" if own.makers else ""
         return f"{kind} of {', '.join(own.sources)}{by}"
+
+    def called(self, spec: DataSpec) -> tuple[str, str]:
+        """Return the study's name of a data set that comes of others, and what it comes of.
+
+        Those that do not are called as everywhere.
+        """
+        whole = replace(spec, transform=None)
+        for name in self.derived:
+            if replace(self.data[name], transform=None) == whole:
+                return name, self.origin(name)
+        return spec.name, spec.name
 
     def trained(self, name: str, checkpoint: str) -> "Layout":
         """Return the layout with the weights of one of its trainings, or of an epoch of one."""

@@ -1,6 +1,6 @@
 """The reading of data sets and the checking of networks, each once."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from advcore.workers.datasets import Dataset, DataSpec, load
 from advcore.workers.model_checks import Checked, check_model
@@ -50,7 +50,7 @@ class Loader:
         if self._samples is not None:
             return self._samples
         for known, dataset in self._known:
-            if known == spec:
+            if replace(known, columns=spec.columns) == spec and {*spec.columns} <= {*known.columns}:
                 return dataset
         self._known.append((spec, load(spec)))
         return self._known[-1][1]

@@ -17,6 +17,7 @@ from advcore.probes import Comparison, Probe, ReadsLayers
 from advcore.transforms import Transform
 from advcore.workers.code import own_code, unseen_imports
 from advcore.workers.datasets import Dataset
+from advcore.workers.datasets.columns import columns_digest
 from advcore.workers.errors import USERS_ERRORS, InputError, named
 from advcore.workers.keys import settings_that_define_rows, work_key
 from advcore.workers.made import Making
@@ -233,12 +234,15 @@ def _identity(
     """Return the study's id, 16 hexadecimal digits.
 
     It depends on the name, the rows' keys, the names of models and probes, and the claims, and on
-    the keys of fits and of data sets that a network makes, once these are there.
+    the keys of fits and of data sets that a network makes, once these are there; and on further
+    columns of samples, which stand in tables and claims.
     """
     claims = [schema.unstructure(study)["claims"]] if study.claims else []
     claims += filter(None, [own_code(claims)])
     keys = [[*names, *(task.key for task in own.tasks)] for names, own in measurements.items()]
     keys += [["fits", name, own.key] for name, own in layout.fits.items() if own.key]
+    known = {own.planned.data: columns_digest(own.seen.columns) for own in measurements.values()}
+    keys += [["columns", name, digest] for name, digest in known.items() if digest]
     keys += [["data_sets", name, *own.keys] for name, own in layout.derived.items() if own.keys]
     return hashlib.sha256(json.dumps([study.name, keys, *claims]).encode()).hexdigest()[:16]
 

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from advcore.pipelines.tracking.record import DatasetInput, Metrics, Model, Para
 from advcore.pipelines.tracking.tracker import make_tracker
 from advcore.pipelines.training.loading import TUNING, training_settings
 from advcore.pipelines.training.settings import Training
+from advcore.workers.datasets import DataSpec
 from advcore.workers.errors import InputError
 from advcore.workers.files import atomic_write
 from advcore.workers.models import content_hash
@@ -28,19 +29,28 @@ LOGGED = ("model", "data", "validation", "watch", "on_overfitting", "recipe")
 RUN = "mlflow_run"
 """Key of the run's id in what lies beside a network."""
 
+Called = Callable[[DataSpec], tuple[str, str]]
+"""What a data set is called in MLflow, and where it comes from, in words."""
+
+
+def by_name(spec: DataSpec) -> tuple[str, str]:
+    """Return the name of a data set, which says where it comes from, twice."""
+    return spec.name, spec.name
+
 
 class TrainingRun:
     """The run of a training in MLflow, the one that an earlier call left among them.
 
     `open` ends it as a failed one, or as a killed one after an interrupt, unless it was finished.
-    Raises InputError where MLflow does not answer, or refuses it.
+    `called` tells what its data sets are called. Raises InputError where MLflow does not answer, or
+    refuses it.
     """
 
-    def __init__(self, training: Training, ready: Loaded) -> None:
+    def __init__(self, training: Training, ready: Loaded, called: Called = by_name) -> None:
         place, out = training.run, training.checkpoint.parents[1]
         tracker = make_tracker(place.track, place.tracking_uri, out)
         opened = tracker.open(place.experiment, ready.identity, training.name)
-        start_run(opened, lambda: _describe(opened, training, ready))
+        start_run(opened, lambda: _describe(opened, training, ready, called))
         self._training, self._ready, self._id = training, ready, opened.id
         self.open = ExitStack()
         self._folder = Path(self.open.enter_context(TemporaryDirectory()))
@@ -78,7 +88,9 @@ class TrainingRun:
         return self._log.unlogged
 
 
-def note_finished(training: Training, ready: Loaded, run: TrainingRun | None = None) -> str:
+def note_finished(
+    training: Training, ready: Loaded, run: TrainingRun | None = None, called: Called = by_name
+) -> str:
     """Complete the run of a finished training; return what MLflow lacks of it then.
 
     `run` is its run while it was trained. Where the run's id lies beside the network, nothing is
@@ -91,12 +103,12 @@ def note_finished(training: Training, ready: Loaded, run: TrainingRun | None = N
     if RUN in about:
         return ""
     try:
-        return (run or TrainingRun(training, ready)).finish(about)
+        return (run or TrainingRun(training, ready, called)).finish(about)
     except InputError as error:
         return str(error)
 
 
-def _describe(record: Run, training: Training, ready: Loaded) -> None:
+def _describe(record: Run, training: Training, ready: Loaded, called: Called) -> None:
     """Log the parameters, tags and data sets of a training."""
     test = ready.test
     settings = plain_without_secrets(training_settings(training))
@@ -113,8 +125,9 @@ def _describe(record: Run, training: Training, ready: Loaded) -> None:
     record.log(Tags({} if start is None else {"advcore.checkpoint": start}))
     record.log(Tags({"advcore.data": ready.digest, **environment_tags()}))
     samples = len(ready.data) + len(ready.held_out or ())
-    name, shape = training.data.name, ready.data.shape
-    record.log(DatasetInput(name, ready.digest, samples, shape, name, "training"))
+    name, place = called(training.data)
+    shape = ready.data.shape
+    record.log(DatasetInput(name, ready.digest, samples, shape, place, "training"))
     if training.test is not None and test is not None:
-        name = training.test.name
-        record.log(DatasetInput(name, test.digest, len(test), test.shape, name, "testing"))
+        name, place = called(training.test)
+        record.log(DatasetInput(name, test.digest, len(test), test.shape, place, "testing"))

@@ -1,6 +1,7 @@
 """A data set: its description, and the handle of the samples that it selects."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -48,6 +49,9 @@ class DataSpec:
             clipped: `{kind: flip}` say.
         box: true for pictures in the box [0, 1]; false takes npz: and npy: arrays of
             any rank and any finite values, tables (N, F) or sequences (N, T, E) say.
+        columns: further columns of the samples, one number or text each, a group or a word say:
+            arrays of npz: and npy: data, columns of parquet: data. They stand in every table that
+            has samples, and travel with data sets that come of this one.
     """
 
     name: str
@@ -61,10 +65,13 @@ class DataSpec:
     layout: Literal["nchw", "nhwc"] | None = None
     transform: Transform | None = None
     box: bool = field(default=True, metadata={"later": True})
+    columns: tuple[str, ...] = field(default=(), repr=False, metadata={"later": True})
 
     def __repr__(self) -> str:
-        """Leave out the box where there is one: names of derived data sets are hashes of this."""
-        own = [entry for entry in fields(self) if entry.name != "box" or not self.box]
+        """Leave out the box where there is one, and columns: names of derived sets are its hash."""
+        own = [
+            entry for entry in fields(self) if entry.repr and (entry.name != "box" or not self.box)
+        ]
         return f"DataSpec({', '.join(f'{one.name}={getattr(self, one.name)!r}' for one in own)})"
 
 
@@ -76,7 +83,8 @@ class Dataset:
     once; or `Unboxed` inputs `(N, *shape)` of any finite values, which do so too; or `Deferred`
     ones, which the workers read or make where they use them. `labels` `(N,)` int64; `indices`
     `(N,)` int64, each sample's index in the whole split; `names`, one per class; `transform`, what
-    batches of it go through. 8-bit images stay 8-bit. Raises InputError unless that is so.
+    batches of it go through; `columns` `(N,)`, what else is known of the samples, by name: they
+    change nothing that is measured. 8-bit images stay 8-bit. Raises InputError unless that is so.
     """
 
     images: Images
@@ -84,6 +92,7 @@ class Dataset:
     indices: np.ndarray
     names: tuple[str, ...]
     transform: Transform | None = None
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         box = lie_in_box(self.images)
@@ -97,6 +106,12 @@ class Dataset:
                 f"a data set needs one index per sample; got {self.indices.shape} for "
                 f"{len(self.images)} samples"
             )
+        for name, column in self.columns.items():
+            if column.shape != self.labels.shape:
+                raise InputError(
+                    f"a data set needs one {name} per sample; got {column.shape} for "
+                    f"{len(self.images)} samples"
+                )
 
     def __len__(self) -> int:
         return len(self.images)
@@ -124,7 +139,8 @@ class Dataset:
     @property
     def nbytes(self) -> int:
         """The memory that it takes, and what travels to a worker, in bytes."""
-        return self.images.nbytes + self.labels.nbytes + self.indices.nbytes
+        columns = sum(column.nbytes for column in self.columns.values())
+        return self.images.nbytes + self.labels.nbytes + self.indices.nbytes + columns
 
     def take(self, rows: np.ndarray) -> np.ndarray:
         """Return the images at the positions `rows`, as they are stored: a copy."""
@@ -137,6 +153,7 @@ class Dataset:
             images=chosen_images(self.images, rows),
             labels=self.labels[rows],
             indices=self.indices[rows],
+            columns={name: column[rows] for name, column in self.columns.items()},
         )
 
     def randomness(self, seed: int) -> Randomness:
@@ -156,7 +173,7 @@ class Dataset:
         """The sha256 of images, labels and indices, with their shapes and types.
 
         Where images lie in files, the digests of their samples stand for them, so that none is read
-        again. It covers the transform, if there is one.
+        again. It covers the transform, if there is one, and no further columns.
         """
         digest = hashlib.sha256(meaning_of(self.images).encode())
         for array in (content_of(self.images), self.labels, self.indices):

@@ -44,10 +44,10 @@ def export_dataset(dataset: Dataset, to: str) -> Exported:
     """Write a data set to `npz:PATH` or `imagefolder:PATH`, whole or not at all.
 
     Images are what batches show, behind a transform. In an archive they are `images`, uint8 where
-    they are that and float32 otherwise, with `labels`, `names` and `indices`, those of the root
-    samples; a data set in [0, 1] can be named again as `npz:PATH`, and is the same. In a folder
-    they are PNG files of 8 bits, to which they are rounded, by class; in its name a file has its
-    position and its root index. Few samples are in memory at a time.
+    they are that and float32 otherwise, with `labels`, `names`, `indices`, those of the root
+    samples, and their further columns; a data set in [0, 1] can be named again as `npz:PATH`, and
+    is the same. In a folder they are PNG files of 8 bits, to which they are rounded, by class; in
+    its name a file has its position and its root index. Few samples are in memory at a time.
 
     Raises InputError where there is something at that place, or the data set has no such form.
     """
@@ -86,6 +86,7 @@ def _write_archive(dataset: Dataset, place: Path) -> float:
         "labels": dataset.labels,
         "names": np.array(dataset.names),
         "indices": dataset.indices,
+        **dataset.columns,
     }
     kind = "|u1" if _is_8_bit(dataset) else "<f4"
     header = {"descr": kind, "fortran_order": False, "shape": (len(dataset), *dataset.shape)}

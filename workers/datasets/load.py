@@ -12,6 +12,7 @@ from advcore.workers.datasets.arrays import (
     has_fashion_mnist,
     mnist5k,
 )
+from advcore.workers.datasets.columns import read_columns
 from advcore.workers.datasets.dataset import Dataset, DataSpec
 from advcore.workers.datasets.numpy_files import npy, npz
 from advcore.workers.datasets.sources import Source
@@ -64,7 +65,11 @@ def load(spec: DataSpec) -> Dataset:
     source = _source(spec)
     indices = _selected(spec, source.samples)
     images, labels = source.select(indices)
-    return Dataset(images, labels, indices, source.names, spec.transform)
+    columns = {
+        name: column[indices]
+        for name, column in read_columns(spec.name, spec.columns, source.samples).items()
+    }
+    return Dataset(images, labels, indices, source.names, spec.transform, columns)
 
 
 def absent() -> dict[str, str]:

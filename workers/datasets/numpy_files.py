@@ -6,7 +6,7 @@ into the cache.
 
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -83,6 +83,35 @@ def npy(path: str, layout: str | None = None, box: bool = True) -> Source:
                 f"{place} is not a plain array ({_line(error)}): write it by np.save"
             ) from error
     return _source(name, content, layout, box)
+
+
+def npz_column(path: str, name: str) -> np.ndarray:
+    """Return a further array of an archive. Raises InputError where there is none of this name."""
+    file = look(path, f"npz:{path}")
+    return _column(f"npz:{path}", name, lambda: _of_archive(file, name))
+
+
+def npy_column(path: str, name: str) -> np.ndarray:
+    """Return a further array `NAME.npy` of a folder. Raises InputError where there is none."""
+    place = f"{path.rstrip('/')}/{name}.npy"
+    file = look(place, f"npy:{path}, {place}")
+    return _column(f"npy:{path}", name, lambda: np.load(file.view(), allow_pickle=False))
+
+
+def _of_archive(file: File, name: str) -> Any:
+    with np.load(file.view(), allow_pickle=False) as archive:
+        if name not in archive:
+            raise InputError(f"it has {', '.join(archive)}")
+        return archive[name]
+
+
+def _column(data: str, name: str, read: Callable[[], Any]) -> np.ndarray:
+    try:
+        return np.asarray(read())
+    except Exception as error:  # what NumPy raises at damaged bytes is no short list
+        raise InputError(
+            f"{data} must hold a plain array {name!r}, one entry a sample ({_line(error)})"
+        ) from error
 
 
 def _source(name: str, content: Mapping[str, Any], layout: str | None, box: bool) -> Source:

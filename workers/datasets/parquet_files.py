@@ -180,18 +180,45 @@ def _rows(label: str, files: tuple[File, ...], opened: Sequence[Any], column: st
     return Rows(label, files, column, which, numbers, places, np.arange(len(which)))
 
 
-def _labels(label: str, files: Sequence[File], column: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return the labels of all rows, and the names of the classes."""
+def parquet_column(path: str, column: str) -> np.ndarray:
+    """Return a further column of all rows, numbers or text; a null becomes NaN or "".
+
+    Raises InputError where there is none of this name, or it holds other things.
+    """
+    label = f"parquet:{path}"
+    files = files_of(label, path, ".parquet")
+    names = _opened(files[0]).schema_arrow.names
+    if column not in names:
+        raise InputError(f"{label} must hold a column {column!r}; got {', '.join(names)}")
+    values = _values(files, column)
+    if _is_text(values.type):
+        return np.array(["" if own is None else own for own in values.to_pylist()], np.str_)
+    if is_list(values.type) or pa.types.is_struct(values.type) or is_bytes(values.type):
+        raise InputError(f"the column {column!r} of {label} must hold numbers or text")
+    return np.asarray(values.to_numpy())
+
+
+def _values(files: Sequence[File], column: str) -> Any:
+    """Return one column of all rows."""
     read = []
     for file in files:
         with _explained(file):
             read.append(_opened(file).read(columns=[column]).column(0))
     values = pa.chunked_array([chunk for part in read for chunk in part.chunks], read[0].type)
+    is_dictionary = pa.types.is_dictionary(values.type)
+    return values.cast(values.type.value_type) if is_dictionary else values
+
+
+def _is_text(kind: Any) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _labels(label: str, files: Sequence[File], column: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return the labels of all rows, and the names of the classes."""
+    values = _values(files, column)
     if values.null_count:
         raise InputError(f"{label} must hold a label for each row; {values.null_count} have none")
-    if pa.types.is_dictionary(values.type):
-        values = values.cast(values.type.value_type)
-    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+    if _is_text(values.type):
         words, labels = np.unique(values.to_pylist(), return_inverse=True)
         return labels.astype(np.int64), tuple(map(str, words))
     labels = whole_labels(values.to_numpy())

@@ -7,6 +7,7 @@ import numpy as np
 
 from advcore.transforms import Transform
 from advcore.workers.datasets.altered import settled
+from advcore.workers.datasets.columns import joined_columns
 from advcore.workers.datasets.dataset import Dataset
 from advcore.workers.datasets.deferred import Images
 from advcore.workers.datasets.mapped import Joined, Mapped, Through
@@ -53,6 +54,7 @@ class Union:
             _indices(self.of, parts),
             parts[0].names,
             transform,
+            joined_columns([(part.columns, len(part)) for part in parts]),
         )
 
 

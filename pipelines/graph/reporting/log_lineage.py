@@ -145,8 +145,9 @@ class Lineage:
         if own is None or f"data {name}" in seen:
             return
         seen.add(f"data {name}")
+        if own.network is not None:
+            yield from self._network_lines("made with", own.network, depth + 1, seen)
         if own.made is not None:
-            yield from self._network_lines("made with", own.made.network, depth + 1, seen)
             for fit in learnt_in(own.made.settings):
                 yield from self._fit_lines("made with", fit.name, depth + 1, seen)
         for source in own.sources:
@@ -200,10 +201,8 @@ def _makers(layout: Layout, data: str) -> list[str]:
     own = layout.derived.get(data)
     if own is None:
         return []
-    made = own.made
-    mine = [] if made is None else [made.network, *(fit.name for fit in learnt_in(made.settings))]
     before = [name for source in own.sources for name in _makers(layout, source)]
-    return list(dict.fromkeys([*mine, *before]))
+    return list(dict.fromkeys([*own.makers, *before]))
 
 
 def _identity(spec: DataSpec) -> str:

@@ -20,6 +20,7 @@ from advcore.pipelines.graph.reporting.problems import Problems
 from advcore.pipelines.graph.reporting.reduced_tables import made_tables, write_made_tables
 from advcore.pipelines.graph.reporting.replicates import charts_over_seeds
 from advcore.pipelines.graph.reporting.report import RESULTS, Report, table_file
+from advcore.pipelines.graph.reporting.sample_columns import with_sample_columns
 from advcore.pipelines.graph.reporting.settings_text import settings_line
 from advcore.pipelines.graph.reporting.summaries import summarised
 from advcore.pipelines.graph.reporting.table_words import words_of
@@ -75,7 +76,8 @@ def write_report(
         for names, tasks in prepared.tasks.items()
     }
     facts, problems = gather(prepared, words), Problems()
-    measured = _tables(prepared, store, without, problems)
+    rows = _tables(prepared, store, without, problems)
+    measured = with_sample_columns(prepared, rows, problems)
     probes = _write_probes(prepared, outputs, measured, facts, problems)
     fits = write_fits(prepared, store, outputs, problems)
     data = write_made_data(prepared, store, outputs, problems)

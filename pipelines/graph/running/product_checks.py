@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from advcore.fits import FITS, FitSamples, declared_by
-from advcore.learnt import Declared, Learnt, learnt_in, with_learnt
+from advcore.learnt import Declared, Learnt, learnt_in, with_each, with_learnt
 from advcore.pipelines.claims.labels import check_values
 from advcore.pipelines.graph.layout import DerivedData, Layout, Planned, PlannedFit
 from advcore.pipelines.graph.loader import Loader
@@ -13,6 +13,7 @@ from advcore.pipelines.graph.running.fit_choices import Choices, check_with_fits
 from advcore.pipelines.graph.settings import AnyStudy
 from advcore.pipelines.tracking.checkpoints import resolve_checkpoint
 from advcore.probes import Indexed, Settled
+from advcore.subspaces import Fitted
 from advcore.workers.datasets import Dataset
 from advcore.workers.errors import named
 from advcore.workers.made import Making
@@ -114,7 +115,7 @@ class _Checks:
         samples: FitSamples,
         check: Callable[[Any], None],
     ) -> Any:
-        """Return settings that pass a check, with what their fits declare."""
+        """Return settings that pass a check, with what follows from what their fits declare."""
         settings = with_learnt(
             settings, lambda one: replace(one, declared=self._declared[one.name])
         )
@@ -129,7 +130,7 @@ class _Checks:
         own = {label: known.get(type(fit.settings), "") for label, fit in fits}
         choices = Choices(self._by_family(), kinds_of_fits(samples), own)
         check_with_fits(at, settings, whole, choices)
-        return settings
+        return with_each(Fitted, settings, Fitted.settled)
 
     def _by_family(self) -> dict[str, Learnt]:
         """Return the first fit of each family that is checked, by the family's name."""

@@ -183,7 +183,7 @@ class Trainings:
     def _open(self, job: Job) -> None:
         """Open the run of a training in MLflow, which has all epochs so far then."""
         job.opened = True
-        job.run = TrainingRun(job.training, job.ready)
+        job.run = TrainingRun(job.training, job.ready, self._products.layout.called)
         self._locks.push(job.run.open)
         job.run.epochs(job.history)
 
@@ -192,8 +192,8 @@ class Trainings:
 
     def _take(self, job: Job, already: bool) -> None:
         """Take a network that is there, and complete its run in MLflow."""
-        unlogged = note_finished(job.training, job.ready, job.run)
         layout = self._products.layout
+        unlogged = note_finished(job.training, job.ready, job.run, layout.called)
         for label in job.labels:
             layout = layout.trained(label, str(job.training.checkpoint))
         spec, label = layout.networks[job.labels[0]], job.labels[0]

@@ -40,6 +40,7 @@ SPECS = [
     (Complements(OneColour(DCTDiagonal(3, 3), channel=0)), 2, 99),
     (Fitted(FIT, 3, 2), 2, 3),
     (Complements(Fitted(FIT, 2, 4)), 4, 106),
+    (Fitted(FIT, count=3), 3, 2),
 ]
 
 every_family = pytest.mark.parametrize(("spec", "count", "dim"), SPECS, ids=repr)
@@ -225,6 +226,15 @@ def test_blocks_of_a_fit_follow_its_order():
     for position in range(2):
         own = along[:, 3 * position : 3 * position + 3]
         torch.testing.assert_close(Fitted(FIT, 3, 2)(SHAPE)[position].coordinates(images), own)
+
+
+def test_a_family_of_a_fit_has_as_many_directions_as_the_fit_when_none_are_said():
+    many = Learnt("many", "", {"directions": torch.eye(108).view(108, *SHAPE)})
+    assert [Fitted(fit)(SHAPE).dim for fit in (FIT, many)] == [8, 10]
+    assert Fitted(FIT).settled() == Fitted(FIT, 8)
+    assert Fitted(Learnt("normals")).settled().dim == 10
+    with pytest.raises(ValueError, match="9 directions of the fit normals are wanted"):
+        Fitted(FIT, count=9)(SHAPE)
 
 
 def test_a_family_of_a_fit_is_not_looked_at_before_the_fit_is_there():

@@ -83,7 +83,7 @@ def settings(own: GraphStudy, probe: str) -> Any:
                 "kind": "margins",
                 "family": {"kind": "complement", "family": {"kind": "fitted", "fit": "uap"}},
             },
-            "^probes.one.family.family.fit: the fit uap has no 'directions'; .* kind normals or sh",
+            "^probes.one.family.family.fit: the fit uap has no 'directions'; .* nor would do",
         ),
         ({"kind": "energy", "subspace": "uap"}, "^probes.one.subspace: .* nor would do"),
         ({"kind": "energy", "subspace": "nor", "directions": [6]}, "6 directions of the fit nor"),
@@ -91,7 +91,14 @@ def settings(own: GraphStudy, probe: str) -> Any:
             {"kind": "energy", "subspace": "nor", "vectors": "own"},
             "^probes.one.vectors: the fit own has no 'vector' and no 'directions'; .* uap, nor wo",
         ),
-        ({"kind": "fooled_within", "fit": "nor"}, "10 directions of the fit nor .* it has 5"),
+        (
+            {"kind": "fooled_within", "fit": "nor", "directions": 10},
+            "10 directions of the fit nor .* it has 5",
+        ),
+        (
+            {"kind": "curvature_within", "fit": "nor", "directions": 6},
+            "6 directions of the fit nor .* it has 5",
+        ),
         ({"kind": "curvature_within", "fit": "uap", "directions": 2}, "probes.one.fit: .* nor wou"),
         (
             {"kind": "shifted", "fit": "uap", "squares": [1, 8]},
@@ -135,12 +142,18 @@ def test_settings_follow_from_the_inputs_and_the_fit(tmp_path: Path) -> None:
             "square": {"kind": "shifted", "fit": "cube", "controls": ["sphere"]},
             "as_said": {"kind": "shifted", "fit": "cube", "norm": "l2", "squares": [1]},
             "energy": {"kind": "energy", "subspace": "nor"},
+            "fooled": {"kind": "fooled_within", "fit": "nor"},
+            "curved": {"kind": "curvature_within", "fit": "nor"},
+            "margins": {"kind": "margins", "family": {"kind": "fitted", "fit": "nor"}},
+            "two": {"kind": "margins", "family": {"kind": "fitted", "fit": "nor", "count": 2}},
         },
     )
     assert (settings(own, "round").squares, settings(own, "round").norm) == ((1, 2, 4, 7), "l2")
     assert settings(own, "square").norm == "linf"
     assert (settings(own, "as_said").squares, settings(own, "as_said").norm) == ((1,), "l2")
     assert settings(own, "energy").directions == (5,)
+    assert (settings(own, "fooled").directions, settings(own, "curved").directions) == (5, 5)
+    assert (settings(own, "margins").family.dim, settings(own, "two").family.dim) == (5, 2)
 
 
 def test_a_fit_named_in_any_way_gives_its_model_and_data(tmp_path: Path) -> None:
@@ -226,10 +239,14 @@ def test_a_projection_hangs_on_its_fit_and_on_no_other_model(tmp_path: Path) -> 
     )
     layout = checked(own)
     assert layout.data["made"] == layout.data["named"]
+    assert layout.called(layout.data["test"]) == ("digits", "digits")
     for name in ("made", "named"):
         made = layout.derived[name].made
         assert made is not None
         assert made.network == "plain"
+        assert layout.derived[name].network is None
+        assert layout.origin(name) == "projected of test, made with nor"
+        assert layout.called(layout.data[name]) == ("made", "projected of test, made with nor")
         keys = {
             task.key
             for network in ("one", "two")
