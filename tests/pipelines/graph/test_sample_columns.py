@@ -97,7 +97,7 @@ def test_tables_and_claims_see_the_groups_of_the_root_samples(tmp_path: Path) ->
     again = run_study(study(tmp_path, [], of_each={**CLAIM, "of": of}))
     assert again.measured == 0  # no key hangs on the columns
     assert again.found == report.found + report.measured
-    assert again.claims["of_b"].startswith("probe margins has no column 'group'")
+    assert "probe margins has no column 'group'" in again.claims["of_b"]
 
 
 def test_labels_of_a_column_must_be_listed() -> None:
