@@ -30,7 +30,7 @@ RUN = "mlflow_run"
 """Key of the run's id in what lies beside a network."""
 
 Called = Callable[[DataSpec], tuple[str, str]]
-"""What a data set is called in MLflow, and where it comes from, in words."""
+"""The name of a data set in MLflow, and the place that it comes from, in words."""
 
 
 def by_name(spec: DataSpec) -> tuple[str, str]:
