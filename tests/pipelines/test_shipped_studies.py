@@ -81,6 +81,7 @@ def test_claims_of_graphs_have_their_numbers(
         own |= {"count": 2} if "count" in own else {}
         own |= {"draws": 5} if own["kind"] == "noise" else {}
         own |= {"draws": 20, "attack_draws": 2} if own["kind"] == "smoothed" else {}
+        own |= {"seconds": 0.2} if own["kind"] == "exact_distance" else {}
         for attack in own.get("attacks", []):
             if isinstance(attack, dict) and attack["kind"] == "standard":
                 attack |= {"steps": 2, "queries": 10}
