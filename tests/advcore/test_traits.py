@@ -47,7 +47,7 @@ SETTINGS = {
     "verified": probes.Verified(0.2, methods=("ibp", "lipschitz"), halvings=3),
     "transformations": probes.Transformations(points=2),
     "queries": probes.Queries((SurFree(queries=4),)),
-    "label_normals": probes.LabelNormals((30,)),
+    "label_normals": probes.LabelNormals((10,), attack=DeepFool(norm="l2", box=False)),
     "tangent_plane": probes.TangentPlane((DeepFool(norm="linf"),), DeepFool()),
     "perturbations": probes.Perturbations((DeepFool(),)),
     "examples": probes.Examples(count=3),
