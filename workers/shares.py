@@ -11,7 +11,7 @@ from advcore.fits import FitState, Sums
 from advcore.randomness import Randomness
 from advcore.workers.datasets import Dataset, batch
 from advcore.workers.errors import InputError
-from advcore.workers.fit_files import read_round, write_share
+from advcore.workers.fit_files import ROUND, SHARE, read_round, write_share
 from advcore.workers.learnt import LearntTensors
 from advcore.workers.stores.retries import with_store_retries
 from advcore.workers.stores.store import Store
@@ -59,6 +59,8 @@ def compute_share(
 ) -> None:
     """Compute the sums of a shard in a round, and put them into the store.
 
+    Where the fit has ended meanwhile, they are removed again: nobody else would.
+
     Raises InputError where the state of that round is not there, ValueError for what are no sums.
     """
     state = states.read(task)
@@ -68,6 +70,8 @@ def compute_share(
         sums = fit.share(model, samples, state, Randomness(task.seed, samples.indices))
     check_sums(sums)
     with_store_retries(lambda: write_share(store, task.key, sums))
+    if with_store_retries(lambda: store.missing([task.state], ROUND)):
+        with_store_retries(lambda: store.remove(task.key, SHARE))
 
 
 def check_sums(sums: Sums) -> None:

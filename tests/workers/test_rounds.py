@@ -27,9 +27,11 @@ from advcore.workers.fit_files import (
     write_state,
 )
 from advcore.workers.inline import Inline
+from advcore.workers.learnt import LearntTensors
 from advcore.workers.models import build
 from advcore.workers.rounds import Rounds, share_key
 from advcore.workers.shards import Shard, split
+from advcore.workers.shares import StateReader, compute_share
 from advcore.workers.stores.store import open_store
 from advcore.workers.tasks import DATA, TaskResult
 
@@ -234,6 +236,16 @@ def test_what_late_workers_leave_is_removed_at_the_end(dataset, store):
         next(running)
     write_share(place, share_key("f00d", 0, Shard(0, 3)), {"sum": torch.zeros(1)})
     list(running)
+    assert files(store) == ["f00d.fit.safetensors"]
+
+
+def test_a_share_that_comes_after_the_end_is_removed(dataset, store):
+    own, place = rounds(dataset, Mean(), open_store(store)), open_store(store)
+    released, states = own.released(), StateReader(place)
+    states.read(released[0])
+    list(Inline(store, 1).run(released, {DATA: dataset}, own.took))
+    learnt = LearntTensors(place)
+    compute_share(place, released[0], dataset, build(MODEL), "cpu", states, learnt)
     assert files(store) == ["f00d.fit.safetensors"]
 
 
