@@ -31,6 +31,7 @@ from advcore.attacks.attack import (
     norm_of,
     with_budget,
 )
+from advcore.box import keeps_box
 
 NETWORK, IMAGES = oracles.softplus(), oracles.images(60)
 LABELS = Untargeted(NETWORK(IMAGES).argmax(1))
@@ -283,3 +284,9 @@ def test_a_wrapper_of_ones_own_hands_its_budget_on():
     assert not has_budget(Whole(DeepFool()))
     with pytest.raises(TypeError, match=r"Halved has an eps that is no field.*define wrapped"):
         with_budget(Halved(PGD()), 0.2)
+
+
+@pytest.mark.parametrize("box", [True, False])
+def test_the_worst_of_threats_keeps_to_the_box_where_any_part_does(box: bool) -> None:
+    attack = WorstOfThreats((PGD(box=False), PGD(norm="l2", box=box)), (0.1, 1.0))
+    assert keeps_box(attack) is box
