@@ -54,11 +54,11 @@ def needs_box(holder: object) -> bool:
 
 
 def keeps_box(attack: Attack) -> bool:
-    """Return whether an attack, or any that it wraps, keeps images in [0, 1].
+    """Return whether an attack, or any that it wraps or holds, keeps images in [0, 1].
 
-    One that wraps none and does not say so does.
+    One that has none and does not say so does.
     """
-    inner = wrapped(attack)
+    inner = wrapped(attack) or attacks_of(attack)
     own = attack.box if isinstance(attack, Boxed) else not inner
     return own or any(map(keeps_box, inner))
 

@@ -17,7 +17,6 @@ from advcore.attacks.attack import (
 from advcore.attacks.budget import check_eps
 from advcore.attacks.climbing import climbed
 from advcore.attacks.worst import in_turn
-from advcore.box import keeps_box
 from advcore.classifier import Classifier, logits_of
 from advcore.criteria import Criterion
 from advcore.norms import Radius, per_sample
@@ -70,11 +69,6 @@ class WorstOfThreats:
     def norm(self) -> str:
         """The names of the norms and threat models, each once, joined."""
         return "+".join(dict.fromkeys(norm_of(attack) for attack in self.attacks))
-
-    @property
-    def box(self) -> bool:
-        """True if any of the attacks keeps to the box."""
-        return any(map(keeps_box, self.attacks))
 
     def __call__(
         self,
