@@ -97,9 +97,11 @@ def test_a_killed_driver_goes_on_in_mid_round(ray_running, dataset, store, whole
         "list(pool.run(own.released(), {'data': dataset}, own.took))\n"
     )
     own = Path(__file__)
-    path = os.pathsep.join([str(own.parents[2]), str(own.parent), os.environ.get("PYTHONPATH", "")])
+    places = [*map(str, own.parents[:3]), os.environ.get("PYTHONPATH", "")]
     driver = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=tmp_path, env=os.environ | {"PYTHONPATH": path}
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(places)},
     )
     deadline = time.monotonic() + 120
     while len(os.listdir(folder)) < 10:
