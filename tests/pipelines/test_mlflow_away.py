@@ -34,6 +34,7 @@ def study(study_file: Path, tiny: dict[str, Any], server: Server) -> Path:
     tiny["probes"] = {"robustness": tiny["probes"]["robustness"]}
     tiny["probes"]["robustness"]["attacks"][1]["steps"] = 400
     tiny["run"] |= {"track": True, "tracking_uri": server.uri, "tracking_wait": 120.0}
+    tiny["run"]["figures"] = "png"
     study_file.write_text(yaml.safe_dump(tiny))
     return study_file
 
