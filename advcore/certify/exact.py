@@ -33,8 +33,8 @@ class ExactStatus(IntEnum):
     EXACT = 1
     """No image is nearer than the one that was found."""
     BETWEEN = 2
-    """The minimal distance lies between `lower` and `distance`: the time was over, or the network
-    did not confirm the solver's point."""
+    """The minimal distance lies between `lower` and `distance`: the time was over, or network and
+    solver did not confirm each other's points."""
     FAILED = 3
     """The attack found no image to begin with, and without a box there is no end to the search."""
 

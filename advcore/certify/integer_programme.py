@@ -155,7 +155,7 @@ class _Programme:
         eye = torch.eye(len(own.bias), dtype=torch.float64)
         below, above = low.clamp(max=0), high.clamp(min=0)
         self.within(after, torch.zeros_like(above), above)
-        self.within(on, (low >= 0).double(), (high > 0).double())
+        self.within(on, ((low >= 0) & (high > 0)).double(), (high > 0).double())
         self.add([(after, eye), (before, -own.weight)], low=own.bias)
         self.add([(after, eye), (before, -own.weight), (on, -below.diag())], high=own.bias - below)
         self.add([(after, eye), (on, -above.diag())], high=0.0)

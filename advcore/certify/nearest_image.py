@@ -82,6 +82,8 @@ class NearestImage:
             nearest = replace(nearest, lower=min(nearest.lower, found.lower))
             if found.point is not None:
                 nearest = self._over(image, label, towards, found.point, nearest)
+        if math.isinf(nearest.lower) and math.isfinite(nearest.distance):
+            return replace(nearest, lower=0.0)  # the solver denies the point that the attack found
         return replace(nearest, lower=min(nearest.lower, nearest.distance))
 
     def _likeliest(self, image: Tensor) -> list[int]:

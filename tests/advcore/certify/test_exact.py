@@ -6,8 +6,9 @@ import torch
 from torch import nn
 
 from advcore import Normalized, Untargeted
-from advcore.attacks import FMN, PGD, MinimalNorm
-from advcore.certify import ExactStatus, exact_distance
+from advcore.attacks import FMN, PGD, DeepFool, MinimalNorm
+from advcore.certify import ExactStatus, exact_distance, nearest_image
+from advcore.certify.integer_programme import NearestPoint
 from advcore.norms import norm_by_name
 
 SHAPE = (1, 4, 4)
@@ -92,6 +93,35 @@ def test_layers_around_the_relus_are_multiplied_out():
     attacked = MinimalNorm(norm="linf")(network, images, Untargeted(own)).distance
     assert (found.lower <= attacked + 1e-6).all()
     assert (network.eval()(found.images).argmax(1) != own).all()
+
+
+def test_a_unit_that_is_always_zero_changes_no_distance():
+    network = perceptron()
+    labels, deepfool = labels_of(network, IMAGES), DeepFool(norm="linf")
+    expected = exact_distance(network, IMAGES, labels, attack=deepfool)
+    wide = perceptron(width=9)
+    with torch.no_grad():
+        wide[1].weight[:8], wide[1].bias[:8] = network[1].weight, network[1].bias
+        wide[3].weight[:, :8], wide[3].bias[:] = network[3].weight, network[3].bias
+        wide[1].weight[8], wide[1].bias[8] = 0, 0
+    deep = nn.Sequential(*wide[:3], nn.Linear(9, 9, bias=False), nn.ReLU(), wide[3]).double()
+    with torch.no_grad():
+        deep[3].weight[:] = torch.eye(9)
+    started = deepfool(network, IMAGES, Untargeted(labels)).distance
+    assert (started > 1.01 * expected.distance).any()
+    for own in (wide, deep):
+        found = exact_distance(own, IMAGES, labels, attack=deepfool)
+        assert found.status.tolist() == [ExactStatus.EXACT] * 4
+        torch.testing.assert_close(found.distance, expected.distance, rtol=0, atol=2e-4)
+
+
+def test_a_solver_that_denies_the_attack_proves_nothing(monkeypatch):
+    monkeypatch.setattr(nearest_image, "nearest_point", lambda *_: NearestPoint(None, torch.inf))
+    network = perceptron()
+    found = exact_distance(network, IMAGES, labels_of(network, IMAGES))
+    assert found.distance.isfinite().all()
+    assert found.status.tolist() == [ExactStatus.BETWEEN] * 4
+    assert found.lower.tolist() == [0.0] * 4
 
 
 def test_an_image_that_is_wrong_already_has_distance_0():
