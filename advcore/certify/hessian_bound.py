@@ -24,6 +24,9 @@ torch's softplus is the identity above a threshold, where it differs by `exp(-th
 2e-9 as it comes.
 """
 
+LEAST_THRESHOLD = 20
+"""Threshold of torch's softplus as it comes; a lower one lets its values jump."""
+
 
 @dataclass(frozen=True, eq=False)
 class CurvatureCertificates:
@@ -103,6 +106,12 @@ def one_hidden_layer(classifier: Classifier, images: Tensor) -> AffineChain:
         raise ValueError(
             "curvature is bounded for one hidden layer of softplus, sigmoid or tanh; got "
             f"{len(chain.activations)} such layers"
+        )
+    own = chain.activations[0]
+    if isinstance(own, nn.Softplus) and own.threshold < LEAST_THRESHOLD:
+        raise ValueError(
+            f"softplus jumps where it becomes the identity, at its threshold {own.threshold:g}, by "
+            f"too much below {LEAST_THRESHOLD}: leave the threshold as it comes"
         )
     return chain
 

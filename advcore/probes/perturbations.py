@@ -9,7 +9,7 @@ from torch import Tensor
 from advcore.attacks import FMN, Attack, MinimalNorm, Status, kind_and_norm
 from advcore.attacks.attack import has_budget, norm_of
 from advcore.checks import check_pictures
-from advcore.classifier import Classifier, predict
+from advcore.classifier import Classifier, full_precision, predict
 from advcore.criteria import Untargeted
 from advcore.norms import L1, L2, LINF
 from advcore.probes.attack_labels import told_apart
@@ -62,10 +62,11 @@ class Perturbations:
         return {"attack": told_apart(self.attacks)}
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
-        criterion = Untargeted(predict(classifier, batch.inputs))
-        results = [
-            attack(classifier, batch.inputs, criterion, randomness) for attack in self.attacks
-        ]
+        with full_precision():
+            criterion = Untargeted(predict(classifier, batch.inputs))
+            results = [
+                attack(classifier, batch.inputs, criterion, randomness) for attack in self.attacks
+            ]
         found = torch.cat([result.found for result in results])
         change = torch.cat([result.images - batch.inputs for result in results])
         sizes = {norm.name: norm.size(change) for norm in (L1, L2, LINF)}

@@ -88,6 +88,11 @@ def _checked(data: str, name: str, column: np.ndarray, count: int) -> Column:
             f"the column {name!r} of {data} must hold one number or one text for each of {count} "
             f"samples; got {column.dtype} {column.shape}"
         )
+    if column.dtype.kind == "u" and count and column.max() > np.iinfo(np.int64).max:
+        raise InputError(
+            f"the column {name!r} of {data} has numbers above 2^63 - 1, such as {column.max()}: "
+            "store them as text"
+        )
     if column.dtype.kind in "biu":
         return column.astype(np.int64)
     return column.astype(np.float64) if column.dtype.kind == "f" else column

@@ -106,6 +106,9 @@ def test_other_networks_are_refused():
     deep = nn.Sequential(*perceptron(nn.Tanh()), nn.Tanh(), nn.Linear(3, 2)).double()
     with pytest.raises(ValueError, match=r"one hidden layer of softplus.*; got 2 such"):
         curvature_certificate(deep, IMAGES)
+    jumps = perceptron(nn.Softplus(threshold=1))
+    with pytest.raises(ValueError, match=r"softplus jumps .*, at its threshold 1, .*below 20"):
+        curvature_certificate(jumps, IMAGES)
 
 
 def _generator():

@@ -113,6 +113,17 @@ def test_columns_that_cannot_be_are_refused(
         load(DataSpec(archive, columns=columns))
 
 
+def test_numbers_that_no_signed_integer_holds_are_refused(tmp_path: Path) -> None:
+    ids = np.arange(4, dtype=np.uint64)
+    images, labels = np.zeros((4, 1, 2, 2), np.float32), np.arange(4)
+    np.savez(tmp_path / "small.npz", images=images, labels=labels, id=ids)
+    small = load(DataSpec(f"npz:{tmp_path / 'small.npz'}", columns=("id",)))
+    assert small.columns["id"].tolist() == [0, 1, 2, 3]
+    np.savez(tmp_path / "large.npz", images=images, labels=labels, id=ids + np.uint64(2**63))
+    with pytest.raises(InputError, match=r"above 2\^63 - 1, such as 9223372036854775811: store"):
+        load(DataSpec(f"npz:{tmp_path / 'large.npz'}", columns=("id",)))
+
+
 def test_other_data_sets_have_no_columns(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="columns are for npz:, npy:, parquet: data; digits has"):
         load(DataSpec("digits", columns=("group",)))
