@@ -76,6 +76,11 @@ class LabelNormals:
 
     def validate(self, shape: tuple[int, ...], classes: int) -> None:
         LowFrequencies(shape, self.band)
+        if self.band is not None and self.band > min(shape[1:]):
+            raise ValueError(
+                f"band must be at most {min(shape[1:])} frequencies a side, those of images of "
+                f"{shape[1]} x {shape[2]} pixels; got {self.band}"
+            )
 
     def values(self) -> Mapping[str, Sequence[str | float]]:
         return {"queries": self.queries}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -122,11 +123,10 @@ class Perturbations:
         if not tables:
             return []
         series = []
-        for mark, (model, table) in enumerate(tables.items()):
-            for shade, name in enumerate(told_apart(self.attacks)):
-                own = table.take(table.rows_with("attack", name)).numbers("visible")
-                line = ascending(f"{model}, {name}", 100 * own)
-                series.append(replace(line, shade=shade, mark=mark))
+        for (model, table), name in product(tables.items(), told_apart(self.attacks)):
+            own = table.take(table.rows_with("attack", name)).numbers("visible")
+            line = ascending(f"{model}, {name}", 100 * own)
+            series.append(replace(line, shade=len(series), mark=len(series)))
         norms = ", ".join(dict.fromkeys(norm_of(attack) for attack in self.attacks))
         return [
             Lines(

@@ -46,8 +46,8 @@ def log_study_definition(record: Run, prepared: Prepared) -> None:
     record.log(
         Tags(
             {
-                f"advcore.checkpoint.{name}": without_secrets(str(spec.checkpoint))
-                for name, spec in prepared.networks.items()
+                f"advcore.checkpoint.{name}": without_secrets(str(_named(prepared, name)))
+                for name in prepared.networks
             }
         )
     )
@@ -81,6 +81,13 @@ def _digests(prepared: Prepared) -> dict[str, str]:
     if not isinstance(prepared.study, GraphStudy):
         return {"advcore.data": prepared.dataset.digest}
     return {f"advcore.data.{name}": own.digest for name, own in prepared.datasets.items()}
+
+
+def _named(prepared: Prepared, name: str) -> str | None:
+    """Return a network's checkpoint as the study names it; the file of one that is trained."""
+    layout = prepared.layout
+    trained = name in layout.trainings or name in layout.epochs
+    return (prepared.networks if trained else layout.networks)[name].checkpoint
 
 
 def _without_path(model: Mapping[str, object]) -> dict[str, object]:

@@ -93,6 +93,10 @@ def test_the_chart_has_the_flat_boundary_beside_the_models():
         (lambda: LabelNormals(noise="uniform"), "noise must be one of normal, orthogonal"),
         (lambda: LabelNormals(attack=DeepFool()), "without a box"),
         (lambda: LabelNormals(band=4).validate((16,), 2), "a band of 4 frequencies"),
+        (
+            lambda: LabelNormals(band=12).validate((1, 8, 9), 2),
+            "at most 8 .*8 x 9",
+        ),
     ],
 )
 def test_bad_settings_are_refused(make, match):
