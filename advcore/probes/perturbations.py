@@ -14,7 +14,7 @@ from advcore.classifier import Classifier, full_precision, predict
 from advcore.criteria import Untargeted
 from advcore.norms import L1, L2, LINF
 from advcore.probes.attack_labels import told_apart
-from advcore.probes.charts import Chart, Lines, ascending
+from advcore.probes.charts import Chart, Lines, Series, ascending
 from advcore.probes.probe import Batch, Summary, median
 from advcore.probes.table import Table
 from advcore.randomness import Randomness
@@ -122,7 +122,7 @@ class Perturbations:
         tables = {model: table for model, table in tables.items() if len(table["sample"])}
         if not tables:
             return []
-        series = []
+        series: list[Series] = []
         for (model, table), name in product(tables.items(), told_apart(self.attacks)):
             own = table.take(table.rows_with("attack", name)).numbers("visible")
             line = ascending(f"{model}, {name}", 100 * own)
