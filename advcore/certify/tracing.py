@@ -38,9 +38,11 @@ def trace(classifier: Classifier, images: Tensor) -> tuple[Step, ...]:
         raise ValueError(
             "bounds need one classifier for all samples; this one holds something for each"
         )
-    sample = images.detach()[:1].expand(COPIES, *images.shape[1:]).clone()
-    start = _Traced.of(sample, [], 0)
-    logits = classifier(start)
+    differentiable = torch.is_grad_enabled()
+    with torch.inference_mode(False), torch.set_grad_enabled(differentiable):  # to count changes
+        sample = images.detach()[:1].expand(COPIES, *images.shape[1:]).clone()
+        start = _Traced.of(sample, [], 0)
+        logits = classifier(start)
     if not isinstance(logits, _Traced) or logits.place != len(start.steps):
         raise ValueError(
             "bounds need a classifier whose logits are its last layer's, by torch's functions; "
@@ -54,11 +56,13 @@ class _Traced(Tensor):
 
     steps: list[Step]
     place: int
+    version: int
 
     @classmethod
     def of(cls, values: Tensor, steps: list[Step], place: int) -> "_Traced":
+        version = values._version  # which all views of a tensor share
         traced = values.as_subclass(cls)
-        traced.steps, traced.place = steps, place
+        traced.steps, traced.place, traced.version = steps, place, version
         return traced
 
     @classmethod
@@ -71,20 +75,27 @@ class _Traced(Tensor):
     ) -> Any:
         places = tuple(at for at, value in enumerate(args) if isinstance(value, _Traced))
         with torch._C.DisableTorchFunctionSubclass():
+            changed = any(args[at]._version != args[at].version for at in places)
             result = func(*args, **(kwargs or {}))
             call = Call(func, args, kwargs or {}, result, places)
             if call.name in ASKED and not isinstance(result, Tensor):
                 return result
+            if changed:
+                raise ValueError(
+                    f"bounds cannot follow the input of {call.name!r}: a call on another view of "
+                    "it changed it in place; go on with what that call returns"
+                )
             if not places or any(isinstance(value, _Traced) for value in call.keywords.values()):
                 raise ValueError(f"bounds need the inputs of {call.name!r} by position")
             layer = layer_of(call)
             if not isinstance(result, Tensor) or result.shape[:1] != (COPIES,):
                 raise ValueError(f"bounds need samples kept apart, which {call.name!r} does not")
-            inputs = [args[at] for at in places]
+            inputs: list[_Traced] = [args[at] for at in places]
             steps = inputs[0].steps
             if layer is None:
                 return cls.of(result, steps, inputs[0].place)
             steps.append(Step(layer, tuple(value.place for value in inputs)))
-            if result is args[0]:  # computed in place
-                inputs[0].place = len(steps)
-            return cls.of(result, steps, len(steps))
+            in_place = result is inputs[0]
+            if in_place:
+                inputs[0].place, inputs[0].version = len(steps), inputs[0]._version
+            return inputs[0] if in_place else cls.of(result, steps, len(steps))

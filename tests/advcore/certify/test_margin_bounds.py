@@ -260,14 +260,17 @@ def test_radii_of_affine_classifiers_are_their_margins(method):
         assert (found == largest).any()
 
 
-class Silent(nn.Module):
-    """A change in place through a view, which no function gives back."""
+def _changed_by_a_view(inputs):
+    out = inputs + 1.0
+    out.flatten(1).relu_()  # changes nothing at the images themselves
+    return out.flatten(1)
 
-    def forward(self, inputs):
-        out = inputs * 1.0
-        out -= 0.5
-        out.flatten(1).relu_()
-        return out.flatten(1)
+
+def _changed_below_a_view(inputs):
+    out = inputs + 1.0
+    view = out.flatten(1)
+    torch.relu_(out)
+    return view * 1.0
 
 
 def _of(*layers):
@@ -296,13 +299,33 @@ def _of(*layers):
             "of 'matmul', with anything but a matrix"),
         (lambda x: x.flatten(1).detach() + 1, "no bounds are known of 'detach', known"),
         (lambda x: x.flatten(2).mT.flatten(1), "no bounds are known of 'mT', known"),
-        (Silent(), "its layers one by one give other logits than it does; let it change no"),
+        (lambda x: x.flatten(1) * (1 + (type(x) is torch.Tensor)),
+            "layers one by one give other logits than it does; let"),
+        (_changed_by_a_view, "cannot follow the input of 'flatten': a call on another view of it"),
+        (_changed_below_a_view, "cannot follow the input of 'mul': a call on another view of it"),
         (Around(oracles.Affine(), oracles.images(2)), "this one holds something for each"),
     ],
 )  # fmt: skip
 def test_what_is_not_known_is_refused_by_its_name(network, match):
     with pytest.raises(ValueError, match=match):
         bounds(network, oracles.images(2), 0.1, "linf", torch.tensor([0, 1]))
+
+
+def test_a_change_in_place_that_is_used_is_that_of_the_layer():
+    def in_place(x):
+        out = x.flatten(1) - 0.5
+        torch.relu_(out)
+        return out.mul_(2.0)
+
+    def apart(x):
+        return torch.relu(x.flatten(1) - 0.5) * 2.0
+
+    images, labels = oracles.images(2), torch.tensor([0, 1])
+    one, other = (bounds(network, images, 0.1, "linf", labels) for network in (in_place, apart))
+    assert torch.equal(one.lower, other.lower)
+    with torch.inference_mode():
+        again = bounds(in_place, images, 0.1, "linf", labels, "ibp").lower
+    assert torch.equal(again, bounds(apart, images, 0.1, "linf", labels, "ibp").lower)
 
 
 @pytest.mark.parametrize(
