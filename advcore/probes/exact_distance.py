@@ -52,9 +52,10 @@ class ExactDistance:
     Columns: `sample`; `method`: in linf `ibp` and `crown`, the radii that bounds prove, up to 1
     (see `advcore.certify.verified_radius`), `exact_lower`, `exact`, and the attacks by their names;
     `distance`, pixel units, inf where nothing was found; `excess`, the share of the exact distance
-    by which it lies above it, or below; `status`: `proven` of a radius, of `exact` and its proof
-    `exact_lower` see `advcore.certify.ExactStatus` (`between`: the time was over, and the distance
-    lies between the two), of attacks `advcore.attacks.Status`.
+    by which it lies above it, or below, NaN where that is not known or infinite; `status`:
+    `proven` of a radius, of `exact` and its proof `exact_lower` see `advcore.certify.ExactStatus`
+    (`between`: the time was over, and the distance lies between the two), of attacks
+    `advcore.attacks.Status`.
 
     Attributes:
         norm: linf or l1.
@@ -101,6 +102,8 @@ class ExactDistance:
             classifier, images, labels, self.norm, self.box, first, self.seconds, randomness
         )
         known = [ExactStatus(code).name.lower() for code in exact.status.tolist()]
+        unknown = (exact.status != ExactStatus.EXACT) | exact.distance.isinf()
+        reference = exact.distance.masked_fill(unknown, torch.nan)
         distances, statuses = self._proven(classifier, images, labels)
         distances += [exact.lower, exact.distance]
         statuses += [*known, *known]
@@ -114,7 +117,7 @@ class ExactDistance:
                 "sample": batch.indices.repeat(len(self.methods)),
                 "method": [name for name in self.methods for _ in known],
                 "distance": torch.cat(distances),
-                "excess": torch.cat([own / exact.distance - 1 for own in distances]),
+                "excess": torch.cat([own / reference - 1 for own in distances]),
                 "status": statuses,
             }
         )
@@ -135,21 +138,31 @@ class ExactDistance:
         rows = _by_method(table)
         exact = rows[EXACT]
         solved = [status == ExactStatus.EXACT.name.lower() for status in exact.words("status")]
-        scalars = {"solved": torch.tensor(solved).double().mean().item()}
+        share = torch.tensor(solved).double().mean().item()
+        known = exact.numbers("excess").isfinite()
+        scalars = {"solved": share}
         for method, own in rows.items():
             scalars[f"median_distance/{method}"] = median(own.numbers("distance"))
         for method in attack_names(self.chosen):
-            close = rows[method].numbers("excess") <= CLOSE
+            close = rows[method].numbers("excess")[known] <= CLOSE
             scalars[f"close/{method}"] = close.double().mean().item()
-        count = len(solved)
+        count, warnings = len(solved), dict[str, str]()
+        if share < 1:
+            warnings["unsolved"] = (
+                f"{1 - share:.0%} of the samples have no exact distance, and count in no close/: "
+                f"most likely {self.seconds:g} seconds a sample do not suffice; raise them, or "
+                "take a smaller network"
+            )
         return Summary(
             scalars,
+            warnings=warnings,
             meanings={
                 "solved": f"share of {count} samples whose minimal distance is known exactly",
                 "median_distance": f"median {self.norm} distance over {count} samples, from the "
                 f"predicted class, {self._where}, pixels in [0, 1]",
-                "close": f"share of {count} samples for which the attack finds a distance at most "
-                f"{CLOSE:.0%} above the exact one",
+                "close": f"share of the {int(known.sum())} samples whose minimal distance is known "
+                "exactly and finite for which the attack finds a distance at most "
+                f"{CLOSE:.0%} above it",
             },
         )
 
@@ -176,7 +189,8 @@ class ExactDistance:
             y_label=f"{self.norm} distance over the exact one",
             series=[replace(own, y=own.y + 1) for own in shares],
             y_limits=(0, LARGEST_RATIO),
-            note=f"{note} What is more than {LARGEST_RATIO:g} times as far is not seen.",
+            note=f"From the predicted class, {self._where}, where the exact distance is known. "
+            f"What is more than {LARGEST_RATIO:g} times as far is not seen.",
         )
         return [distances, ratios]
 

@@ -1,5 +1,7 @@
 """The probe of exact distances against `exact_distance`, and its chart."""
 
+import math
+
 import oracles
 import pytest
 import torch
@@ -57,9 +59,36 @@ def test_in_l1_no_bounds_are_known():
 def test_the_summary_counts_what_is_known_and_close(table):
     scalars = PROBE.summarise(table).scalars
     assert scalars["solved"] == 1
+    assert not PROBE.summarise(table).warnings
     excess = table.take(table.rows_with("method", "fmn-linf")).numbers("excess")
     assert scalars["close/fmn-linf"] == (excess <= 0.02).double().mean()
     assert scalars["median_distance/exact"] <= scalars["median_distance/fmn-linf"] + 1e-6
+
+
+def test_where_the_time_is_over_nothing_is_close_and_a_warning_says_so():
+    network = oracles.relu(width=40, depth=1)
+    probe = ExactDistance(seconds=1e-4)
+    table = probe.measure(network, BATCH, Randomness(0, BATCH.indices))
+    summary = probe.summarise(table)
+    assert set(table.take(table.rows_with("method", "exact")).words("status")) == {"between"}
+    assert table.numbers("excess").isnan().all()
+    assert summary.scalars["solved"] == 0
+    assert math.isnan(summary.scalars["close/minimalnorm-linf"])
+    assert "100% of the samples have no exact distance" in summary.warnings["unsolved"]
+    assert "share of the 0 samples" in summary.meanings["close"]
+
+
+def test_where_there_is_no_other_class_no_distance_is_close_or_in_excess():
+    network = oracles.relu(width=6, depth=1)
+    with torch.no_grad():
+        list(network.modules())[-1].bias[0] += 1000
+    table = PROBE.measure(network, BATCH, Randomness(0, BATCH.indices))
+    summary = PROBE.summarise(table)
+    assert table.take(table.rows_with("method", "exact")).numbers("distance").isinf().all()
+    assert table.numbers("excess").isnan().all()
+    assert math.isnan(summary.scalars["close/fmn-linf"])
+    assert summary.scalars["solved"] == 1
+    assert not summary.warnings
 
 
 def test_the_chart_orders_samples_by_their_exact_distance_model_by_model(table):
