@@ -13,10 +13,10 @@ def lipschitz(classifier: Classifier, images: Tensor) -> float:
     """Return L with `||z(x) - z(x')||_2 <= L ||x - x'||_2` for all inputs, boundless.
 
     Layers one after the other multiply their constants, two that are summed add them: so a residual
-    block has 1 plus that of its branch (Szegedy et al. 2014, section 4.3). The constant of an
-    affine layer is its spectral norm, by power iteration, which comes from below: it is the bound
-    that it says up to what the iteration lacks, see `advcore.certify.power_iteration`. ReLU has 1;
-    max pooling the root of the number of windows that a unit lies in.
+    block has 1 plus that of its branch (Szegedy et al. 2014, section 4.3). The constant of a
+    linear layer is its spectral norm, those of convolutions and averages are upper bounds of it, in
+    float64; see `advcore.certify.spectral_norms`. ReLU has 1; max pooling the
+    root of the number of windows that a unit lies in.
 
     A label cannot change within `margin / (sqrt(2) L)`, l2. The product over many layers is far
     above any slope that there is.

@@ -20,6 +20,7 @@ from advcore.certify.layers import (
     pulled_back,
 )
 from advcore.certify.relaxed_layers import MaxPool, ReLU
+from advcore.certify.spectral_norms import convolution_norm, matrix_norm
 
 CONVOLUTION: dict[str, Any] = {
     "input": None, "weight": None, "bias": None,
@@ -74,21 +75,30 @@ def layer_of(call: Call) -> Affine | Relaxed | None:
     Raises ValueError, which names the function, where no bounds are known of it.
     """
     if call.name not in LAYERS:
-        raise _unknown(call, f"known are {', '.join(sorted(LAYERS))}")
+        raise _unknown(
+            call,
+            f"known are {', '.join(sorted(LAYERS))}: write the network with these, or measure it "
+            "with attacks alone",
+        )
     return LAYERS[call.name](call)
 
 
 def _linear(call: Call) -> Affine:
     _check_inputs(call, (0,))
     given = call.arguments({"input": None, "weight": None, "bias": None})
-    return _weighted(F.linear, torch.matmul, given["weight"], given["bias"])
+    return _dense(given["weight"], given["bias"])
 
 
 def _matmul(call: Call) -> Affine:
     _check_inputs(call, (0,))
     if call.args[1].dim() != 2:
         raise _unknown(call, "with anything but a matrix")
-    return _weighted(F.linear, torch.matmul, call.args[1].mT, None)
+    return _dense(call.args[1].mT, None)
+
+
+def _dense(weight: Tensor, bias: Tensor | None) -> Weighted:
+    offset = weight.new_zeros(()) if bias is None else bias
+    return Weighted(F.linear, torch.matmul, weight, offset, lambda shape: matrix_norm(weight))
 
 
 def _convolution(call: Call) -> Affine:
@@ -104,19 +114,13 @@ def _convolution(call: Call) -> Affine:
     def adjoint(forms: Tensor, weight: Tensor) -> Tensor:
         return conv2d_input((len(forms), *shape), weight, forms, *how)
 
-    bias = given["bias"]
-    return _weighted(
-        operator, adjoint, given["weight"], None if bias is None else bias.view(-1, 1, 1)
-    )
+    def norm(shape: tuple[int, ...]) -> float:
+        side, stride, dilation = shape[-2:], _pair(how[0]), _pair(how[2])
+        return convolution_norm(weight, side, stride, dilation, how[3])
 
-
-def _weighted(
-    operator: Callable[[Tensor, Tensor], Tensor],
-    adjoint: Callable[[Tensor, Tensor], Tensor],
-    weight: Tensor,
-    bias: Tensor | None,
-) -> Weighted:
-    return Weighted(operator, adjoint, weight, weight.new_zeros(()) if bias is None else bias)
+    weight, bias = given["weight"], given["bias"]
+    offset = weight.new_zeros(()) if bias is None else bias.view(-1, 1, 1)
+    return Weighted(operator, adjoint, weight, offset, norm)
 
 
 def _scaled(call: Call) -> Affine:

@@ -14,6 +14,7 @@ from advcore.criteria import Untargeted
 from advcore.margins import check_attack
 from advcore.probes.charts import Chart, Lines, Series
 from advcore.probes.probe import Batch, Summary, median
+from advcore.probes.proven_distances import proven_share, unattacked
 from advcore.probes.table import Table
 from advcore.randomness import Randomness
 
@@ -29,7 +30,8 @@ class CurvatureCertificate:
     `radius`, pixel units, within which it is proven not to change; `rival`, `gap`, `slope`,
     `curvature`: the class, its logit's distance, that distance's gradient and the bound of its
     curvature, from which the radius follows; `attacked_distance`, at which the attack finds another
-    class, inf where it finds none; `proven_share`, the radius over it, never above 1.
+    class, inf where it finds none; `proven_share`, the radius over it, never above 1, NaN where the
+    attack finds none.
 
     Attributes:
         attack: minimal-norm l2 attack without a box.
@@ -62,7 +64,7 @@ class CurvatureCertificate:
                 "slope": found.slope,
                 "curvature": found.curvature,
                 "attacked_distance": attacked,
-                "proven_share": found.radius / attacked.double(),
+                "proven_share": proven_share(found.radius, attacked),
             }
         )
 
@@ -80,7 +82,7 @@ class CurvatureCertificate:
                 "median_attacked_distance": f"median over {count} samples of the l2 distance at "
                 f"which {kind_and_norm(self.attack)} finds another class, no box",
                 "median_proven_share": f"median over {count} samples of the proven radius over the "
-                "attacked distance",
+                f"attacked distance{unattacked(table.numbers('attacked_distance'))}",
             },
         )
 

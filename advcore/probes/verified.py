@@ -12,6 +12,7 @@ from advcore.attacks.attack import has_budget, norm_of
 from advcore.box import keeps_box
 from advcore.certify import lipschitz, verified_radius
 from advcore.certify.margin_bounds import check_radius_search, check_rows
+from advcore.certify.tracing import trace
 from advcore.classifier import Classifier, first_logits, frozen, full_precision
 from advcore.criteria import Untargeted
 from advcore.logit_gradients import jacobian
@@ -84,6 +85,10 @@ class Verified:
     def validate(self, shape: tuple[int, ...], classes: int) -> None:
         """Accept images of any shape, with at least two classes."""
 
+    def check_layers(self, classifier: Classifier, inputs: Tensor) -> None:
+        with frozen(classifier):
+            trace(classifier, inputs)
+
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         with frozen(classifier):
             first_logits(classifier, batch.inputs)
@@ -93,7 +98,8 @@ class Verified:
             if method == "lipschitz":
                 slope = self._slope_bound(classifier, batch.inputs)
                 table["slope_bound"] = torch.full_like(margin, slope)
-                table["verified_lipschitz"] = (margin.clamp(min=0) / slope).clamp(max=self.largest)
+                radius = torch.where(margin > 0, margin / slope, 0)
+                table["verified_lipschitz"] = radius.clamp(max=self.largest)
                 continue
             table[f"verified_{method}"] = verified_radius(
                 classifier,

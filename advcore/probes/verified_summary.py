@@ -9,6 +9,7 @@ from torch import Tensor
 from advcore.attacks import Attack, kind_and_norm
 from advcore.probes.charts import Chart, Lines, Series, shares
 from advcore.probes.probe import Curve, Summary, median
+from advcore.probes.proven_distances import proven_share, unattacked
 from advcore.probes.table import Table
 
 POINTS = 101
@@ -46,7 +47,9 @@ def summarise_verified(
             )
         if attack is not None:
             distance = table.numbers("attacked_distance").double()
-            scalars[f"median_proven_share/{method}"] = median((radius / distance)[correct])
+            scalars[f"median_proven_share/{method}"] = median(
+                proven_share(radius, distance)[correct]
+            )
             wrong = int((radius > distance * (1 + ROUNDING)).sum())
             if wrong:
                 warnings[f"contradicted/{method}"] = (
@@ -56,7 +59,11 @@ def summarise_verified(
     if attack is not None:
         held = (table.numbers("attacked_distance")[:, None] > grid).double().mean(0)
         curves["attacked_accuracy"] = Curve(grid.tolist(), held.tolist())
-    return Summary(scalars, curves, warnings, _meanings(len(correct), norm, attack))
+    meanings = _meanings(len(correct), norm, attack)
+    if attack is not None:
+        left_out = unattacked(table.numbers("attacked_distance")[correct])
+        meanings["median_proven_share"] += left_out
+    return Summary(scalars, curves, warnings, meanings)
 
 
 def verified_charts(

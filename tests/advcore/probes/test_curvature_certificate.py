@@ -8,6 +8,8 @@ from advcore import Randomness
 from advcore.attacks import MinimalNorm
 from advcore.certify import curvature_certificate
 from advcore.probes import Batch, CurvatureCertificate
+from advcore.probes.proven_distances import proven_share
+from advcore.probes.table import Table
 
 NETWORK = oracles.softplus(width=6, depth=1)
 IMAGES = oracles.images(6)
@@ -36,6 +38,13 @@ def test_the_summary_and_the_chart_show_both(table):
     attacked, proven = chart.series
     assert (attacked.y.diff() >= 0).all()
     assert (proven.y <= attacked.y).all()
+
+
+def test_a_sample_without_an_attacked_distance_has_no_share(table):
+    lost = Table({**table, "attacked_distance": torch.full((6,), torch.inf)})
+    assert proven_share(lost["radius"], lost["attacked_distance"]).isnan().all()
+    summary = PROBE.summarise(lost)
+    assert "without 6 of them" in summary.meaning("median_proven_share")
 
 
 def test_an_attack_that_does_not_fit_is_refused():

@@ -1,5 +1,7 @@
 """The probe of verified radii against an affine classifier, and its summary against its rows."""
 
+import math
+
 import oracles
 import pytest
 import torch
@@ -8,7 +10,7 @@ from torch import nn
 from advcore import Randomness
 from advcore.attacks import PGD, DeepFool, MinimalNorm
 from advcore.certify import verified_radius
-from advcore.probes import Batch, Verified
+from advcore.probes import Batch, ReadsLayers, Verified
 
 FLAT = oracles.Affine(3)
 IMAGES = oracles.images(16, spread=0.2)
@@ -91,6 +93,32 @@ def test_a_search_that_ends_too_early_and_a_contradiction_are_told():
         "ibp verifies more than the attack needs"
         in (short.summarise(table).warnings["contradicted/ibp"])
     )
+
+
+def test_where_no_margin_changes_all_is_proven_and_where_nothing_is_found_no_share_is():
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(16, 2)).double()
+    with torch.no_grad():
+        flat[1].weight.zero_()
+        flat[1].bias.copy_(torch.tensor([5.0, 5.0]))
+    batch = Batch(IMAGES[:3], torch.tensor([0, 1, 0]), torch.arange(3))
+    probe = Verified(0.1, methods=("lipschitz",), attack=MinimalNorm(norm="linf"))
+    tied = probe.measure(flat, batch, Randomness(0, batch.indices))
+    assert tied["verified_lipschitz"].tolist() == [0, 0, 0]
+    with torch.no_grad():
+        flat[1].bias[1] = 0
+    table = probe.measure(flat, batch, Randomness(0, batch.indices))
+    assert table["verified_lipschitz"].tolist() == [0.1, 0, 0.1]
+    summary = probe.summarise(table)
+    assert math.isnan(summary.scalars["median_proven_share/lipschitz"])
+    meaning = summary.meaning("median_proven_share/lipschitz")
+    assert "without 2 of them, where the attack finds nothing" in meaning
+
+
+def test_a_network_that_cannot_be_read_is_refused_before_any_work():
+    assert isinstance(PROBES["linf"], ReadsLayers)
+    PROBES["linf"].check_layers(FLAT, IMAGES)
+    with pytest.raises(ValueError, match=r"of 'softplus', known .* or measure it with attacks"):
+        PROBES["linf"].check_layers(oracles.softplus(), IMAGES)
 
 
 def test_the_chart_shows_what_is_proven_below_what_is_attacked():
