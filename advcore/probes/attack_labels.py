@@ -1,10 +1,27 @@
-"""Names of several attacks side by side, and units, for tables and legends."""
+"""Several attacks side by side: which may be, their names, and units, for tables and legends."""
 
 from collections.abc import Sequence
 from dataclasses import fields
 
-from advcore.attacks import Attack, kind_and_norm
+from advcore.attacks import Attack, has_budget, kind_and_norm
 from advcore.norms import NORMS
+
+
+def check_attacks(
+    probe: str,
+    attacks: Sequence[Attack],
+    wanted: str = "minimal-norm attacks",
+    such_as: str = "minimal_norm",
+) -> None:
+    """Raise ValueError unless there is an attack or more, each once, and none has a budget."""
+    if not attacks or len(set(attacks)) < len(attacks):
+        raise ValueError(f"attacks must be one or more {wanted}, each once")
+    for attack in attacks:
+        if has_budget(attack):
+            raise ValueError(
+                f"{probe} needs {wanted}, such as {such_as}; got {kind_and_norm(attack)}, which "
+                "has a budget eps"
+            )
 
 
 def told_apart(attacks: Sequence[Attack]) -> list[str]:

@@ -20,9 +20,9 @@ from advcore.certify.margin_bounds import Method, verified_radius
 from advcore.classifier import Classifier, full_precision, predict
 from advcore.criteria import Untargeted
 from advcore.norms import check_norm
+from advcore.probes.attack_labels import check_attacks, told_apart
 from advcore.probes.charts import Chart, Lines, Series
 from advcore.probes.probe import Batch, Summary, median
-from advcore.probes.robustness_summary import attack_names
 from advcore.probes.table import Table
 from advcore.randomness import Randomness
 
@@ -73,6 +73,7 @@ class ExactDistance:
 
     def __post_init__(self) -> None:
         check_norm(self.norm, ExactNorm)
+        check_attacks("exact_distance", self.chosen)
         for attack in self.chosen:
             check_start(attack, self.norm, self.box, self.seconds)
 
@@ -90,7 +91,7 @@ class ExactDistance:
     @property
     def methods(self) -> list[str]:
         """The names of all methods, in the order of their rows."""
-        return [*BOUNDS[self.norm], LOWER, EXACT, *attack_names(self.chosen)]
+        return [*BOUNDS[self.norm], LOWER, EXACT, *told_apart(self.chosen)]
 
     def values(self) -> Mapping[str, Sequence[str | float]]:
         return {"method": self.methods}
@@ -143,7 +144,7 @@ class ExactDistance:
         scalars = {"solved": share}
         for method, own in rows.items():
             scalars[f"median_distance/{method}"] = median(own.numbers("distance"))
-        for method in attack_names(self.chosen):
+        for method in told_apart(self.chosen):
             close = rows[method].numbers("excess")[known] <= CLOSE
             scalars[f"close/{method}"] = close.double().mean().item()
         count, warnings = len(solved), dict[str, str]()

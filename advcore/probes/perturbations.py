@@ -7,13 +7,13 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from advcore.attacks import FMN, Attack, MinimalNorm, Status, kind_and_norm
-from advcore.attacks.attack import has_budget, norm_of
+from advcore.attacks import FMN, Attack, MinimalNorm, Status
+from advcore.attacks.attack import norm_of
 from advcore.checks import check_pictures
 from advcore.classifier import Classifier, full_precision, predict
 from advcore.criteria import Untargeted
 from advcore.norms import L1, L2, LINF
-from advcore.probes.attack_labels import told_apart
+from advcore.probes.attack_labels import check_attacks, told_apart
 from advcore.probes.charts import Chart, Lines, Series, ascending
 from advcore.probes.probe import Batch, Summary, median
 from advcore.probes.table import Table
@@ -47,14 +47,7 @@ class Perturbations:
     )
 
     def __post_init__(self) -> None:
-        if not self.attacks or len(set(self.attacks)) < len(self.attacks):
-            raise ValueError("attacks must be one or more minimal-norm attacks, each once")
-        for attack in self.attacks:
-            if has_budget(attack):
-                raise ValueError(
-                    f"perturbations needs minimal-norm attacks, such as minimal_norm; got "
-                    f"{kind_and_norm(attack)}, which has a budget eps"
-                )
+        check_attacks("perturbations", self.attacks)
 
     def validate(self, shape: tuple[int, ...], classes: int) -> None:
         check_pictures(shape, "the share of changed pixels")

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from advcore.attacks import Attack, GeoDA, HopSkipJump, Status, SurFree
-from advcore.attacks.attack import LimitedQueries, attack_name, has_budget, norm_of
+from advcore.attacks import Attack, GeoDA, HopSkipJump, Status, SurFree, kind_and_norm
+from advcore.attacks.attack import LimitedQueries, has_budget, norm_of
 from advcore.attacks.decisions import trace_numbers
 from advcore.classifier import Classifier, full_precision, predict
 from advcore.criteria import Untargeted
-from advcore.probes.attack_labels import told_apart
+from advcore.probes.attack_labels import check_attacks, told_apart
 from advcore.probes.charts import Chart
 from advcore.probes.probe import Batch, Summary
 from advcore.probes.queries_summary import query_charts, summarise_queries
@@ -48,19 +48,17 @@ class Queries:
     reference: Attack | None = None
 
     def __post_init__(self) -> None:
-        if not self.attacks or len(set(self.attacks)) < len(self.attacks):
-            raise ValueError("attacks must be one or more attacks of decisions, each once")
+        check_attacks("queries", self.attacks, "attacks of decisions", "geoda")
         for attack in self.attacks:
-            if has_budget(attack) or not isinstance(attack, LimitedQueries):
+            if not isinstance(attack, LimitedQueries):
                 raise ValueError(
-                    f"queries measures attacks of decisions, which have a limit `queries` and no "
-                    f"eps; got {attack_name(attack)}: take geoda, hop_skip_jump, surfree, qfool or "
-                    "rays"
+                    f"queries needs attacks of decisions, which have a limit `queries`; got "
+                    f"{kind_and_norm(attack)}: take geoda, hop_skip_jump, surfree, qfool or rays"
                 )
         if self.reference is not None and has_budget(self.reference):
             raise ValueError(
-                f"the reference must be a minimal-norm attack; got {attack_name(self.reference)}, "
-                "which has a budget eps: take minimal_norm"
+                "the reference must be a minimal-norm attack; got "
+                f"{kind_and_norm(self.reference)}, which has a budget eps: take minimal_norm"
             )
         norms = sorted({norm_of(attack) for attack in self._every})
         if len(norms) > 1:

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from advcore.attacks import Attack, Bisected, MinimalNorm, SparseFool, kind_and_norm
-from advcore.attacks.attack import has_budget, norm_of
+from advcore.attacks.attack import norm_of
 from advcore.box import keeps_box
 from advcore.classifier import Classifier, full_precision, predict
 from advcore.criteria import Untargeted
 from advcore.norms import NormName, norm_by_name
-from advcore.probes.attack_labels import told_apart
+from advcore.probes.attack_labels import check_attacks, told_apart
 from advcore.probes.charts import Chart, Lines, ascending
 from advcore.probes.probe import Batch, Summary, median
 from advcore.probes.table import Table
@@ -51,14 +51,8 @@ class TangentPlane:
     point: Attack = field(default_factory=lambda: MinimalNorm(norm="l2"))
 
     def __post_init__(self) -> None:
-        if not self.attacks or len(set(self.attacks)) < len(self.attacks):
-            raise ValueError("attacks must be one or more minimal-norm attacks, each once")
-        for attack in (*self.attacks, self.point):
-            if has_budget(attack):
-                raise ValueError(
-                    "tangent_plane needs minimal-norm attacks, such as sparsefool; got "
-                    f"{kind_and_norm(attack)}, which has a budget eps"
-                )
+        for attacks in (self.attacks, (self.point,)):
+            check_attacks("tangent_plane", attacks)
         norms = sorted({norm_of(attack) for attack in self.attacks})
         if len(norms) > 1 or norms[0] not in get_args(NormName):
             raise ValueError(

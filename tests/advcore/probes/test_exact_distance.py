@@ -28,7 +28,7 @@ def test_rows_are_the_exact_distance_and_what_each_attack_finds(table):
     torch.testing.assert_close(rows.numbers("distance"), exact.distance)
     assert set(rows.words("status")) == {"exact"}
     assert rows.numbers("excess").tolist() == [0.0] * 5
-    for name in ("minimalnorm-linf", "fmn-linf"):
+    for name in ("minimal_norm-linf", "fmn-linf"):
         own = table.take(table.rows_with("method", name))
         assert (own.numbers("distance") >= exact.lower - 1e-6).all()
         excess = own.numbers("distance") / exact.distance - 1
@@ -52,8 +52,13 @@ def test_what_is_proven_is_below_the_exact_distance_and_intervals_prove_the_leas
 def test_in_l1_no_bounds_are_known():
     probe = ExactDistance(norm="l1")
     table = probe.measure(NETWORK, BATCH.take(slice(2)), Randomness(0, BATCH.indices[:2]))
-    assert probe.methods == ["exact_lower", "exact", "minimalnorm-l1"]
+    assert probe.methods == ["exact_lower", "exact", "minimal_norm-l1"]
     assert len(table["sample"]) == 6
+
+
+def test_an_attack_is_named_as_studies_write_it_and_told_apart_by_its_settings():
+    probe = ExactDistance(attacks=(FMN(norm="linf"), FMN(norm="linf", steps=30)))
+    assert probe.methods[-2:] == ["fmn-linf", "fmn-linf steps=30"]
 
 
 def test_the_summary_counts_what_is_known_and_close(table):
@@ -73,7 +78,7 @@ def test_where_the_time_is_over_nothing_is_close_and_a_warning_says_so():
     assert set(table.take(table.rows_with("method", "exact")).words("status")) == {"between"}
     assert table.numbers("excess").isnan().all()
     assert summary.scalars["solved"] == 0
-    assert math.isnan(summary.scalars["close/minimalnorm-linf"])
+    assert math.isnan(summary.scalars["close/minimal_norm-linf"])
     assert "100% of the samples have no exact distance" in summary.warnings["unsolved"]
     assert "share of the 0 samples" in summary.meanings["close"]
 
@@ -94,7 +99,7 @@ def test_where_there_is_no_other_class_no_distance_is_close_or_in_excess():
 def test_the_chart_orders_samples_by_their_exact_distance_model_by_model(table):
     chart, ratios = PROBE.charts({"one": table, "two": table})
     assert [series.label for series in chart.series] == [
-        *("exact", "", "ibp", "crown", "minimalnorm-linf", "fmn-linf")
+        *("exact", "", "ibp", "crown", "minimal_norm-linf", "fmn-linf")
     ]
     one, two = chart.series[:2]
     assert (one.y.diff() >= 0).all()
@@ -107,8 +112,12 @@ def test_the_chart_orders_samples_by_their_exact_distance_model_by_model(table):
 
 
 def test_bad_settings_are_refused():
-    with pytest.raises(ValueError, match="begin with a minimal-norm linf attack with box: true"):
+    with pytest.raises(ValueError, match=r"needs minimal-norm attacks, .* got pgd-linf"):
         ExactDistance(attacks=(PGD(),))
+    with pytest.raises(ValueError, match="one or more minimal-norm attacks, each once"):
+        ExactDistance(attacks=(FMN(norm="linf"), FMN(norm="linf")))
+    with pytest.raises(ValueError, match="begin with a minimal-norm linf attack with box: true"):
+        ExactDistance(attacks=(FMN(norm="l1"),))
     with pytest.raises(ValueError, match="begin with a minimal-norm l1 attack with box: false"):
         ExactDistance(norm="l1", box=False, attacks=(MinimalNorm(norm="l1"),))
     with pytest.raises(ValueError, match="seconds must be positive"):
