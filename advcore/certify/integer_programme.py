@@ -63,10 +63,12 @@ class NearestPoint:
 
     - `point` `(n,)` float64: the nearest point found; None where there is none.
     - `lower`: no point of the region is nearer; inf where the region has none at all.
+    - `solved`: the solver came to its end.
     """
 
     point: Tensor | None
     lower: float
+    solved: bool
 
 
 def interval(own: AffineMap, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
@@ -181,9 +183,9 @@ class _Programme:
             options={"time_limit": seconds, "mip_rel_gap": RELATIVE_GAP, "presolve": False},
         )
         if found.status == INFEASIBLE:
-            return NearestPoint(None, math.inf)
+            return NearestPoint(None, math.inf, True)
         linear = found.status == OPTIMAL and not integers.any()
         bound = found.fun if linear else found.mip_dual_bound
         lower = 0.0 if bound is None or not math.isfinite(bound) else max(0.0, bound)
         point = None if found.x is None else torch.from_numpy(found.x)[wanted]
-        return NearestPoint(point, lower)
+        return NearestPoint(point, lower, found.status == OPTIMAL)

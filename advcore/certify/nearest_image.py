@@ -25,19 +25,21 @@ it counts."""
 class Nearest:
     """The nearest image found that has another class, `image` `(1, *shape)`.
 
-    `distance` is its distance, `lower` a bound that no such image falls below, both in pixel units.
+    `distance` is its distance, `lower` a bound that no such image falls below, both in pixel units;
+    `solved`: the search came to its end.
     """
 
     image: Tensor
     distance: float
     lower: float
+    solved: bool = False
 
     @property
     def exact(self) -> bool:
         """True where no image is nearer than the one found, or none has another class at all."""
         if math.isinf(self.distance):
             return math.isinf(self.lower)
-        return self.distance - self.lower <= SLACK * (1 + self.distance)
+        return self.solved and self.distance - self.lower <= SLACK * (1 + self.distance)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,23 +69,25 @@ class NearestImage:
         Args:
             image: `(1, *shape)`.
         """
-        began, nearest = time.monotonic(), replace(start, lower=math.inf)
+        began, nearest = time.monotonic(), replace(start, lower=math.inf, solved=True)
         others = [own for own in self._likeliest(image) if own != label]
         for place, towards in enumerate(others):
             left = self.seconds - (time.monotonic() - began)
             if left <= 0:
-                return replace(nearest, lower=0.0)
+                return replace(nearest, lower=0.0, solved=False)
             region = SearchedBall.around(
                 image.flatten().double().cpu(), self._radius(image, nearest), self.norm, self.box
             )
             found = nearest_point(
                 self.chain.maps, region, towards, label, left / (len(others) - place)
             )
-            nearest = replace(nearest, lower=min(nearest.lower, found.lower))
+            lower, solved = min(nearest.lower, found.lower), nearest.solved and found.solved
+            nearest = replace(nearest, lower=lower, solved=solved)
             if found.point is not None:
                 nearest = self._over(image, label, towards, found.point, nearest)
         if math.isinf(nearest.lower) and math.isfinite(nearest.distance):
-            return replace(nearest, lower=0.0)  # the solver denies the point that the attack found
+            # the solver denies the point that the attack found
+            return replace(nearest, lower=0.0, solved=False)
         return replace(nearest, lower=min(nearest.lower, nearest.distance))
 
     def _likeliest(self, image: Tensor) -> list[int]:

@@ -116,12 +116,18 @@ def test_a_unit_that_is_always_zero_changes_no_distance():
 
 
 def test_a_solver_that_denies_the_attack_proves_nothing(monkeypatch):
-    monkeypatch.setattr(nearest_image, "nearest_point", lambda *_: NearestPoint(None, torch.inf))
+    nowhere = NearestPoint(None, torch.inf, solved=True)
+    monkeypatch.setattr(nearest_image, "nearest_point", lambda *_: nowhere)
     network = perceptron()
     found = exact_distance(network, IMAGES, labels_of(network, IMAGES))
     assert found.distance.isfinite().all()
     assert found.status.tolist() == [ExactStatus.BETWEEN] * 4
     assert found.lower.tolist() == [0.0] * 4
+
+
+def test_what_is_not_solved_is_not_exact_however_near_the_image_found():
+    assert not nearest_image.Nearest(IMAGES[:1], 8e-6, 0.0, solved=False).exact
+    assert nearest_image.Nearest(IMAGES[:1], 8e-6, 7.9e-6, solved=True).exact
 
 
 def test_an_image_that_is_wrong_already_has_distance_0():
