@@ -124,7 +124,9 @@ def test_fits_are_part_of_the_expected_time(undisturbed: Path, tmp_path: Path) -
     )
 
 
-@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
+@pytest.mark.parametrize(
+    "workers", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(8, marks=pytest.mark.slow)]
+)
 def test_the_same_bits_on_ray(undisturbed: Path, tmp_path: Path, workers: int) -> None:
     run(study(tmp_path, runner="ray", workers=workers))
     assert tables(tmp_path) == tables(undisturbed)
