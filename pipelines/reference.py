@@ -19,6 +19,7 @@ from advcore.fits import FITS, Medians
 from advcore.networks import NETWORKS
 from advcore.networks.wrappers import WRAPPERS
 from advcore.pipelines.claims import CLAIMS, Numbers
+from advcore.pipelines.figures import FIGURES
 from advcore.pipelines.graph.entries import RecipeChange, TrainedModel
 from advcore.pipelines.graph.settings import GraphStudy, Study
 from advcore.pipelines.settings.runs import RunSettings, TrainSettings
@@ -50,6 +51,7 @@ SECTIONS: dict[str, Mapping[str, Any]] = {
     "subspaces": FAMILIES,
     "claims": CLAIMS,
     "tables": TABLES,
+    "figures": FIGURES,
     "training terms": TERMS,
     "schedules": SCHEDULES,
     "augmentations": AUGMENTATIONS,

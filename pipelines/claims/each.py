@@ -15,18 +15,20 @@ def each_of(
     claim: Mapping[str, Any],
     axes: Mapping[str, Collection[str | int | float | None]],
     columns: Collection[str] = (),
+    section: str = "claims",
 ) -> dict[str, Mapping[str, Any]]:
     """Return a claim's mapping for each label of the axes in its `each`, by `NAME axis=label`.
 
     The label is put into the `where` of its numbers; a claim without `each` is returned as it is.
     `each` names an axis, a list of them, or some labels of each: `{model: [robust, cure]}`. `axes`
-    holds the labels of each axis; None, for members that lack it, makes no claim. `columns` are
+    holds the labels of each axis; None, for members that lack it, makes no claim unless it is
+    listed. `section` is the section in which the claim, or the figure, stands. `columns` are
     further columns of samples, whose values are known once they are read: `each` must list them.
     Raises InputError for an axis that is not there, or that the numbers choose already.
     """
     if "each" not in claim:
         return {name: claim}
-    at = f"claims.{name}.each"
+    at = f"{section}.{name}.each"
     given = claim["each"]
     names = list(given) if isinstance(given, list | Mapping) else [given]
     if not names or not all(isinstance(axis, str) for axis in names):
@@ -48,16 +50,22 @@ def each_of(
         if names.count(axis) > 1:
             raise InputError(f"{at}: the axis {axis!r} is there twice")
     wanted = {
-        axis: _some(given[axis], f"{at}.{axis}") if isinstance(given, Mapping) else axes[axis]
+        axis: _some(given[axis], f"{at}.{axis}")
+        if isinstance(given, Mapping)
+        else [label for label in axes[axis] if label is not None]
         for axis in names
     }
     rest = {key: value for key, value in claim.items() if key != "each"}
     return {
-        " ".join([name, *(f"{axis}={label}" for axis, label in zip(names, labels, strict=True))]): (
+        " ".join([name, *map(_worded, names, labels)]): (
             _pinned(rest, dict(zip(names, labels, strict=True)), at)
         )
-        for labels in product(*([own for own in wanted[axis] if own is not None] for axis in names))
+        for labels in product(*(wanted[axis] for axis in names))
     }
+
+
+def _worded(axis: str, label: Any) -> str:
+    return f"{axis}={'none' if label is None else label}"
 
 
 def _some(labels: Any, at: str) -> list[Any]:

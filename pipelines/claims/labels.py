@@ -1,4 +1,4 @@
-"""The check of a claim's labels against the axes of a study, before anything is measured."""
+"""The check of the labels in claims and figures against a study's axes, before any measuring."""
 
 from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from advcore.pipelines.claims.grid import SEED, Numbers
-from advcore.pipelines.claims.kinds import Claim
 from advcore.pipelines.claims.masking import MaskingWarnings
 from advcore.pipelines.claims.rows import matches
 from advcore.workers.errors import InputError
@@ -17,30 +16,30 @@ Label = str | int | float | None
 
 
 def check_values(
-    name: str,
-    claim: Claim,
+    at: str,
+    claim: Any,
     axes: Mapping[str, Collection[str]],
     known: Mapping[str, Mapping[str, Collection[str | float]]],
 ) -> None:
-    """Raise InputError where a claim chooses values that a column of its probe cannot have.
+    """Raise InputError where a claim or a figure chooses what no row of its probe can have.
 
     `known` holds, by probe, all values of the columns that its settings fix, `axes` the names of
     its axes. Columns that are axes are left to `check_labels`, others to `measure`.
     """
-    for place, where, probe in _choices(f"claims.{name}", claim):
+    for place, where, probe in _choices(at, claim):
         columns = known.get(probe or "", {})
         for column, wanted in where.items():
             if column in columns and column not in axes.get(probe or "", ()):
                 _check(f"{place}.{column}", wanted, columns[column], f"no row of probe {probe}")
 
 
-def check_labels(name: str, claim: Claim, axes: Mapping[str, Collection[Label]]) -> None:
-    """Raise InputError where a claim chooses labels that no member of an axis has.
+def check_labels(at: str, claim: Any, axes: Mapping[str, Collection[Label]]) -> None:
+    """Raise InputError where a claim, or a figure, chooses labels that no member of an axis has.
 
     `axes` holds the labels by axis, None among them where a member lacks it. Columns that are no
     axis are left to `measure`, which sees the rows.
     """
-    for place, where, _ in _choices(f"claims.{name}", claim):
+    for place, where, _ in _choices(at, claim):
         for axis, wanted in where.items():
             if axis in axes:
                 _check(f"{place}.{axis}", wanted, axes[axis])
@@ -48,12 +47,11 @@ def check_labels(name: str, claim: Claim, axes: Mapping[str, Collection[Label]])
         if isinstance(numbers, Numbers) and numbers.replicate not in (SEED, *axes):
             known = ", ".join(axes) or "none"
             raise InputError(
-                f"claims.{name}.{key}.replicate: there is no axis {numbers.replicate!r}; known: "
-                f"{known}"
+                f"{at}.{key}.replicate: there is no axis {numbers.replicate!r}; known: {known}"
             )
 
 
-def _choices(at: str, claim: Claim) -> Iterator[tuple[str, Mapping[str, Any], str | None]]:
+def _choices(at: str, claim: Any) -> Iterator[tuple[str, Mapping[str, Any], str | None]]:
     """Yield all that chooses rows, with its place, and the probe whose rows they are."""
     of = vars(claim).get("of")
     probe = of.probe if isinstance(of, Numbers) else None

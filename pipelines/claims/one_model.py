@@ -9,7 +9,7 @@ from advcore.pipelines.claims import bootstrap, intervals, ranks
 from advcore.pipelines.claims.caveats import few_samples, sign_flips
 from advcore.pipelines.claims.grid import Grid, Numbers, without_missing
 from advcore.pipelines.claims.intervals import Estimate
-from advcore.pipelines.claims.measured import Measured
+from advcore.pipelines.claims.measured import Bounded, Measured
 from advcore.pipelines.claims.measuring import (
     Signs,
     at_each,
@@ -44,12 +44,25 @@ class Level:
         """Return the level. Raises LookupError where the tables lack the numbers."""
         grid = self.of.grid(tables)
         one_position("level", self.of, grid)
-        grids, told = without_missing([grid])
-        told += few_samples(self.of.statistic, grids)
-        bounds = (0.0, 1.0) if grids[0].binary else (-np.inf, np.inf)
-        return measure_claim(
-            self, grids, lambda own: of_one(self.of.statistic, own, grids[0].binary), told, bounds
-        )
+        (whole,), told = without_missing([grid])
+        return measure_level(self, self.of.statistic, whole, told)
+
+
+def measure_level(
+    claim: Bounded, statistic: str, grid: Grid, told: tuple[str, ...] = ()
+) -> Measured:
+    """Return the statistic of a grid of one position, with its interval over samples and seeds.
+
+    Raises LookupError where it is not a number.
+    """
+    bounds = (0.0, 1.0) if grid.binary else (-np.inf, np.inf)
+    return measure_claim(
+        claim,
+        [grid],
+        lambda own: of_one(statistic, own, grid.binary),
+        told + few_samples(statistic, [grid]),
+        bounds,
+    )
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,16 @@
 """The layout of a graph: its members as networks, trainings, data sets and measurements."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
 
 from advcore.pipelines.claims import Claim
 from advcore.pipelines.claims.each import each_of
 from advcore.pipelines.claims.labels import check_labels
+from advcore.pipelines.figures import FigureKind
 from advcore.pipelines.graph.collected_entries import Entries
 from advcore.pipelines.graph.entries import without_sections
-from advcore.pipelines.graph.layout import Layout, Planned, layout_of
+from advcore.pipelines.graph.layout import Layout, Planned, PlannedFigure, layout_of
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.notation.axes import Label
 from advcore.pipelines.graph.notation.members import (
@@ -37,7 +40,8 @@ def graph_layout(study: GraphStudy, load: Loader) -> Layout:
     for (section, _), family in families.items():
         for own in family.members.values():
             found.add(section, own)
-    return found.layout(planned_of(study), _claims(study, families), tables)
+    layout = found.layout(planned_of(study), _claims(study, families), tables)
+    return replace(layout, figures=_figures(study, families))
 
 
 def planned_of(study: AnyStudy) -> tuple[Planned, ...]:
@@ -102,16 +106,38 @@ def _claims(study: GraphStudy, families: Families) -> dict[str, Claim]:
     columns = _sample_columns(study, families)
     for name, entry in study.claims.items():
         at = f"claims.{name}"
-        of = entry.get("of")
-        numbers = of if isinstance(of, Mapping) else entry
-        axes = _labels(_claimed(study, numbers, families, at))
+        axes = _axes_of(study, entry, families, at)
         for own_name, own in each_of(name, entry, axes, columns).items():
             told = own_name.removeprefix(name).strip()
             says = f"{own.get('says')} ({told})" if told else own.get("says")
             claim: Claim = schema.structure(Claim, {**own, "says": says}, at)  # type: ignore[type-abstract]
-            check_labels(own_name, claim, axes)
+            check_labels(f"claims.{own_name}", claim, axes)
             claims[own_name] = claim
     return claims
+
+
+def _figures(study: GraphStudy, families: Families) -> tuple[PlannedFigure, ...]:
+    """Return the figures, each with a series for every label of the axes of its `each`."""
+    columns = _sample_columns(study, families)
+    found = []
+    for name, entry in study.figures.items():
+        at = f"figures.{name}"
+        axes = _axes_of(study, entry, families, at)
+        series: dict[str, FigureKind] = {}
+        for own_name, own in each_of(name, entry, axes, columns, "figures").items():
+            drawn: FigureKind = schema.structure(FigureKind, own, at)  # type: ignore[type-abstract]
+            check_labels(at, drawn, axes)
+            series[own_name.removeprefix(name).strip()] = drawn
+        found.append(PlannedFigure(name, series))
+    return tuple(found)
+
+
+def _axes_of(
+    study: GraphStudy, entry: Mapping[str, Any], families: Families, at: str
+) -> dict[str, list[Label | None]]:
+    """Return the labels of each axis of the probe or table whose numbers an entry is about."""
+    of = entry.get("of")
+    return _labels(_claimed(study, of if isinstance(of, Mapping) else entry, families, at))
 
 
 def _sample_columns(study: GraphStudy, families: Families) -> list[str]:

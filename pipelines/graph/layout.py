@@ -11,6 +11,7 @@ from advcore.derived import OfFits
 from advcore.fits import Fit
 from advcore.learnt import learnt_in
 from advcore.pipelines.claims import Claim
+from advcore.pipelines.figures import FigureKind
 from advcore.pipelines.graph.notation.members import Coordinates
 from advcore.pipelines.graph.settings import Study
 from advcore.pipelines.tables import TableKind
@@ -143,6 +144,14 @@ class PlannedTable:
 
 
 @dataclass(frozen=True)
+class PlannedFigure:
+    """A figure of a study: its name, and the settings of each series by its label."""
+
+    name: str
+    series: Mapping[str, FigureKind]
+
+
+@dataclass(frozen=True)
 class Layout:
     """The names of a study, without axes.
 
@@ -160,6 +169,7 @@ class Layout:
         claims: claims by name.
         derived: data sets that come of others, by name, each after those that it needs.
         fits: fits by name, each after those that it needs.
+        figures: figures over all members.
     """
 
     data: Mapping[str, DataSpec]
@@ -172,6 +182,7 @@ class Layout:
     fits: Mapping[str, PlannedFit] = field(default_factory=dict)
     epochs: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     tables: tuple[PlannedTable, ...] = ()
+    figures: tuple[PlannedFigure, ...] = ()
 
     def kept(self, training: str) -> dict[str, int]:
         """Return the networks that are epochs of the training of this name, with their numbers."""

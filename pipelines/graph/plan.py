@@ -233,11 +233,12 @@ def _identity(
 ) -> str:
     """Return the study's id, 16 hexadecimal digits.
 
-    It depends on the name, the rows' keys, the names of models and probes, and the claims, and on
+    It depends on the name, the rows' keys, the names of models and probes, claims, figures, and on
     the keys of fits and of data sets that a network makes, once these are there; and on further
     columns of samples, which stand in tables and claims.
     """
-    claims = [schema.unstructure(study)["claims"]] if study.claims else []
+    whole = schema.unstructure(study)
+    claims = [whole[section] for section in ("claims", "figures") if whole.get(section)]
     claims += filter(None, [own_code(claims)])
     keys = [[*names, *(task.key for task in own.tasks)] for names, own in measurements.items()]
     keys += [["fits", name, own.key] for name, own in layout.fits.items() if own.key]

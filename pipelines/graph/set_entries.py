@@ -8,7 +8,10 @@ from advcore.workers.errors import InputError
 
 _WITHOUT_KIND = {"data_sets": ("name",), "models": ("architecture", "recipe", "of")}
 """Keys that stand for `kind` in the entries of a section: each entry has one."""
-_SECTIONS = ("data_sets", "models", "fits", "probes", "tables", "claims", "transforms", "wrappers")
+_SECTIONS = (
+    *("data_sets", "models", "fits", "probes", "tables", "claims", "figures"),
+    *("transforms", "wrappers"),
+)
 
 
 def check_set_entries(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:

@@ -150,7 +150,7 @@ Entry = dict[str, Any]
 GRAPH = "data_sets"
 """The section that a study has if it is a graph."""
 
-TAKEN_FIGURES = ("fits", "data_sets")
+TAKEN_FIGURES = ("fits", "data_sets", "study")
 """Folders of a report's figures that are no probe's."""
 
 
@@ -169,6 +169,7 @@ class GraphStudy:
         fits: tensors that are learnt from many samples of one model.
         tables: pure functions of tables.
         claims: expectations of the numbers by name, shown beside them.
+        figures: charts of the numbers of all members, by name.
         minutes: expected time on two idle cores when nothing is there yet, trainings included,
             in minutes.
         run: settings of the run.
@@ -182,6 +183,7 @@ class GraphStudy:
     fits: dict[str, Entry] = field(default_factory=dict)
     tables: dict[str, Entry] = field(default_factory=dict)
     claims: dict[str, Entry] = field(default_factory=dict)
+    figures: dict[str, Entry] = field(default_factory=dict)
     minutes: float | None = None
     run: RunSettings = field(default_factory=RunSettings)
 
@@ -191,7 +193,7 @@ class GraphStudy:
         for section in ("data_sets", "models", "probes"):
             if not getattr(self, section):
                 raise ValueError(f"{section} must name at least one; got none")
-        for section in (*SECTIONS, "claims"):
+        for section in (*SECTIONS, "claims", "figures"):
             for name in getattr(self, section):
                 check_name(name)
         for name in self.probes:

@@ -10,6 +10,7 @@ from advcore.fits import FITS, Fit
 from advcore.learnt import Learnt
 from advcore.networks.wrappers import WRAPPERS, Wrapper
 from advcore.pipelines.claims import CLAIMS, Claim
+from advcore.pipelines.figures import FIGURES, FigureKind
 from advcore.pipelines.settings.converter import SeamConverter, Seams, build_value, make_converter
 from advcore.pipelines.settings.documents import flatten, load_yaml, override
 from advcore.pipelines.settings.messages import describe_value
@@ -63,6 +64,7 @@ SEAMS: Seams = {
     Wrapper: WRAPPERS,
     Claim: CLAIMS,
     TableKind: TABLES,
+    FigureKind: FIGURES,
     Scheduler: SCHEDULERS,
     Searcher: SEARCHERS,
 }

@@ -71,7 +71,7 @@ def test_claims_of_the_example_studies_are_measured(study, units):
         tables = {key[1]: {"": rows_of(family, of)}}
         for label, given in each_of(name, raw, axes).items():
             claim = schema.structure(Claim, given)
-            check_labels(label, claim, axes)
+            check_labels(f"claims.{label}", claim, axes)
             found[label] = claim.measure(tables)
     assert [own.unit.partition(";")[0] for own in found.values()] == units
     assert all(np.isfinite(own.value) for own in found.values())

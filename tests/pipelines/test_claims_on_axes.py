@@ -385,8 +385,8 @@ def test_samples_that_a_seed_lacks_are_left_out_and_told():
 def test_labels_are_checked_before_anything_is_measured():
     axes = {"learnt": ["D_rand", "same"], "eps": [1.5, 4.0, None], "seed": [0, 1]}
     good = Difference("x", at(learnt="D_rand", eps="15/10", vector="any"), {"eps": None})
-    check_labels("c", good, axes)
-    check_labels("m", MaskingWarnings("x", "p", where={"seed": [0, 1]}), axes)
+    check_labels("claims.c", good, axes)
+    check_labels("claims.m", MaskingWarnings("x", "p", where={"seed": [0, 1]}), axes)
     for claim, match in (
         (replace(good, to={"eps": 2}), "claims.c.to.eps: no member has 2; there are 1.5, 4.0, nu"),
         (Level("x", at(learnt=["D_rand", "D"])), "claims.c.of.where.learnt: no member has 'D'; th"),
@@ -395,4 +395,4 @@ def test_labels_are_checked_before_anything_is_measured():
         (MaskingWarnings("x", "p", where={"seed": 7}), "claims.c.where.seed: no member has 7; th"),
     ):
         with pytest.raises(InputError, match=match):
-            check_labels("c", claim, axes)
+            check_labels("claims.c", claim, axes)

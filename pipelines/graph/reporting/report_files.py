@@ -22,6 +22,7 @@ from advcore.pipelines.graph.reporting.replicates import charts_over_seeds
 from advcore.pipelines.graph.reporting.report import RESULTS, Report, table_file
 from advcore.pipelines.graph.reporting.sample_columns import with_sample_columns
 from advcore.pipelines.graph.reporting.settings_text import settings_line
+from advcore.pipelines.graph.reporting.study_figures import write_study_figures
 from advcore.pipelines.graph.reporting.summaries import summarised
 from advcore.pipelines.graph.reporting.table_words import words_of
 from advcore.pipelines.graph.reporting.tables import claimed_tables, written_tables
@@ -86,6 +87,7 @@ def write_report(
         **claimed_tables(prepared, measured, problems),
         **{name: {"": own} for name, own in made.items()},
     }
+    drawn = write_study_figures(prepared.layout.figures, outputs, tables, study.run, problems)
     claims = {name: evaluate_claim(own, tables) for name, own in prepared.layout.claims.items()}
     failed = failed_count(prepared, failures)
     missing = [f"{failed} failed, and the numbers leave them out"] if failures else []
@@ -102,7 +104,7 @@ def write_report(
         {probe: own.summaries for probe, own in probes.items()},
         claims,
         folder,
-        [figure for own in probes.values() for figure in own.figures],
+        [*drawn.files, *(figure for own in probes.values() for figure in own.figures)],
         words,
         outputs.paths,
         unseen=prepared.unseen,
@@ -113,7 +115,8 @@ def write_report(
         failed=failed,
         left_out=behind,
     )
-    sections = [own.section for own in probes.values()]
+    sections = [drawn.section] if drawn.section else []
+    sections += [own.section for own in probes.values()]
     sections += write_made_tables(outputs, made)
     sections += [own for own in (data.section, fits.section) if own]
     _write_texts(prepared, outputs, report, facts, sections, missing)

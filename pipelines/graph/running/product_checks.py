@@ -37,7 +37,7 @@ def check_products(study: AnyStudy, layout: Layout, load: Loader) -> Layout:
 
 
 def check_claims(layout: Layout) -> None:
-    """Raise InputError for claims that choose values which no row of their probe can have."""
+    """Raise InputError for claims and figures that choose what no row of their probe can have."""
     known: dict[str, dict[str, dict[str | float, None]]] = {}
     axes: dict[str, set[str]] = {}
     for own in layout.planned:
@@ -47,7 +47,10 @@ def check_claims(layout: Layout) -> None:
         for column, held in values.items():
             columns.setdefault(column, {}).update(dict.fromkeys(held))
     for name, claim in layout.claims.items():
-        check_values(name, claim, axes, known)
+        check_values(f"claims.{name}", claim, axes, known)
+    for figure in layout.figures:
+        for series in figure.series.values():
+            check_values(f"figures.{figure.name}", series, axes, known)
 
 
 class _Checks:

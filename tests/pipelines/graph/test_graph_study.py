@@ -437,7 +437,7 @@ def test_the_study_of_the_guide_is_one() -> None:
     named = each_of("head_start", whole["claims"]["head_start"], axes)
     assert list(named) == ["head_start mode=head", "head_start mode=full"]
     for claim in named.values():
-        check_labels("head_start", schema.structure(Claim, claim), axes)  # type: ignore[type-abstract]
+        check_labels("claims.head_start", schema.structure(Claim, claim), axes)  # type: ignore[type-abstract]
 
 
 def test_an_example_of_fits_is_a_layout() -> None:

@@ -1,0 +1,10 @@
+"""Figures of a study over all its members: the numbers that its claims are about, drawn."""
+
+from advcore.pipelines.figures.kinds import FigureKind
+from advcore.pipelines.figures.lines import LinesOver
+from advcore.pipelines.figures.map import MapOver
+
+FIGURES: dict[str, type] = {"lines": LinesOver, "map": MapOver}
+"""The figures that a study can name by `kind`."""
+
+__all__ = ["FIGURES", "FigureKind", "LinesOver", "MapOver"]

@@ -1,0 +1,74 @@
+"""Lines of a statistic over an axis or a column."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from advcore.pipelines.claims import Numbers, Tables
+from advcore.pipelines.figures.positions import along
+from advcore.probes import Chart, Lines, Series
+
+
+@dataclass(frozen=True)
+class LinesOver:
+    """Lines of a statistic over an axis of the study or a column of its probe.
+
+    Each is the mean over seeds of the statistic over samples, in its 95 % interval, as in claims.
+    Where the labels along the axis are words, points with bars stand in place of lines.
+
+    Attributes:
+        says: title.
+        of: numbers that are drawn; `of.over` names the axis or the column along which.
+        y_label: quantity with its unit; the column's name when not given.
+        x_label: quantity along the axis with its unit; the name of `of.over` when not given.
+        x_scale: scale of the axis along.
+        y_scale: scale of the numbers.
+    """
+
+    says: str
+    of: Numbers
+    y_label: str = ""
+    x_label: str = ""
+    x_scale: Literal["linear", "log", "symlog"] = "linear"
+    y_scale: Literal["linear", "log", "symlog"] = "linear"
+
+    def __post_init__(self) -> None:
+        if self.of.over is None:
+            raise ValueError("lines are over an axis or a column: give of.over")
+
+    def chart(self, name: str, series: Mapping[str, "LinesOver"], tables: Tables) -> Chart:
+        """Return the lines. Raises LookupError where tables lack their numbers."""
+        found = {label: along(own.of, tables) for label, own in series.items()}
+        labels = dict.fromkeys(own for one in found.values() for own in one.labels)
+        words = list(map(str, labels)) if any(isinstance(own, str) for own in labels) else []
+        units = " or ".join(dict.fromkeys(own.unit for own in found.values()))
+        drawn = []
+        for place, (label, own) in enumerate(found.items()):
+            aside = 0.12 * (place - (len(found) - 1) / 2)  # so that bars do not hide each other
+            x = [words.index(str(one)) + aside for one in own.labels] if words else own.labels
+            low, high = (torch.as_tensor(end) for end in (own.low, own.high))
+            known = bool(low.isfinite().any())
+            drawn.append(
+                Series(
+                    label,
+                    torch.tensor(x, dtype=torch.float64),
+                    torch.as_tensor(own.values),
+                    low if known else None,
+                    high if known else None,
+                    style="points" if words else "both",
+                )
+            )
+        statistic = self.of.statistic.capitalize()
+        return Lines(
+            name=name,
+            title=self.says,
+            x_label=self.x_label or str(self.of.over),
+            y_label=self.y_label or self.of.column,
+            series=drawn,
+            x_scale=self.x_scale,
+            y_scale=self.y_scale,
+            ticks=[word or "none" for word in words],
+            note=f"{statistic}s with 95 % intervals over {units}.",
+        )

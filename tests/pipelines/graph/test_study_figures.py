@@ -1,0 +1,146 @@
+"""Figures of a study: the numbers of claims, drawn over axes and columns."""
+
+import numpy as np
+import pytest
+import torch
+
+from advcore.pipelines import run
+from advcore.pipelines.claims import Level, Numbers
+from advcore.pipelines.figures import LinesOver, MapOver
+from advcore.pipelines.graph.expanded_layout import graph_layout
+from advcore.pipelines.graph.loader import Loader
+from advcore.pipelines.graph.settings import GraphStudy
+from advcore.pipelines.settings import schema
+from advcore.workers.errors import InputError
+
+SEEDS, EPOCHS, BLOCKS, SAMPLES = 3, (0, 1, 4), 5, 40
+
+
+def rows():
+    """A number for each seed, epoch, block and sample, with medians that are known."""
+    shape = (SEEDS, len(EPOCHS), BLOCKS, SAMPLES)
+    seed, epoch, block, sample = (own.ravel() for own in np.indices(shape))
+    value = 10.0 * (block + 1) + np.array(EPOCHS)[epoch] + 0.01 * seed + (sample - 19) / 1000
+    return {
+        "seed": torch.tensor(seed),
+        "epoch": torch.tensor(np.array(EPOCHS)[epoch]),
+        "block": torch.tensor(block),
+        "sample": torch.tensor(sample),
+        "distance": torch.tensor(value),
+        "correct": torch.tensor((sample < 10 * (block + 1)).astype(float)),
+    }
+
+
+def of(**more):
+    return Numbers(**{"probe": "margins", "column": "distance", "over": "block", **more})
+
+
+def test_a_line_has_the_numbers_and_intervals_of_the_claim_at_each_label():
+    tables = {"margins": {"": rows()}}
+    series = {f"epoch={own}": LinesOver("m", of(where={"epoch": own})) for own in EPOCHS}
+    chart = series["epoch=0"].chart("margins", series, tables)
+    assert [own.label for own in chart.series] == ["epoch=0", "epoch=1", "epoch=4"]
+    assert "3 seeds, 40 samples in each" in chart.note
+    for own, epoch in zip(chart.series, EPOCHS, strict=True):
+        assert own.x.tolist() == [0, 1, 2, 3, 4]
+        torch.testing.assert_close(own.y, 10.0 * (own.x + 1) + epoch + 0.01)
+        for place in range(BLOCKS):
+            claim = Level("", of(over=None, where={"epoch": epoch, "block": place}))
+            level = claim.measure(tables)
+            assert own.low[place].item() == level.low
+            assert own.high[place].item() == level.high
+
+
+def test_words_are_ticks_and_labels_may_have_other_samples():
+    table = rows()
+    first = table["block"] == 0
+    table = {name: own[first] for name, own in table.items()} | {
+        "data": ["train" if own < 20 else "test" for own in table["sample"][first].tolist()]
+    }
+    figure = LinesOver("a", of(column="correct", over="data", statistic="mean", where={"epoch": 0}))
+    chart = figure.chart("a", {"": figure}, {"margins": {"": table}})
+    assert chart.ticks == ["train", "test"]
+    assert chart.series[0].y.tolist() == [0.5, 0.0]
+    assert chart.series[0].style == "points"
+
+
+def test_a_map_has_a_row_for_each_label():
+    figure = MapOver("m", of(), rows="epoch", scale="log")
+    chart = figure.chart("bands", {"": figure}, {"margins": {"": rows()}})
+    ((field, _),) = chart.panels
+    epochs, blocks = torch.tensor(EPOCHS)[:, None], torch.arange(BLOCKS).double()
+    torch.testing.assert_close(field, 10.0 * (blocks + 1) + epochs + 0.01)
+    assert chart.y_names == ["0", "1", "4"]
+    assert (chart.x_limits, chart.y_limits) == ((-0.5, 4.5), (0.0, 3.0))
+
+
+def test_a_number_that_is_not_finite_is_a_gap_and_none_at_all_is_said():
+    table = rows()
+    table["distance"] = torch.where(table["block"] == 1, torch.inf, table["distance"])
+    figure = LinesOver("m", of(where={"epoch": 0}))
+    chart = figure.chart("m", {"": figure}, {"margins": {"": table}})
+    assert torch.isnan(chart.series[0].y).tolist() == [False, True, False, False, False]
+    table["distance"] = torch.full_like(table["distance"], torch.inf)
+    with pytest.raises(LookupError, match="cannot average inf, inf, inf over 3 seeds"):
+        figure.chart("m", {"": figure}, {"margins": {"": table}})
+
+
+def study(out, **figures):
+    document = {
+        "name": "drawn",
+        "axes": {"width": [4, 8]},
+        "data_sets": {
+            "test": {"name": "digits", "samples": 6},
+            "train": {"name": "digits", "split": "train", "samples": 6},
+        },
+        "models": {
+            "plain": {"architecture": "perceptron", "arguments": {"width": "$width"}},
+            "fixed": {"architecture": "perceptron", "arguments": {"width": 5}},
+        },
+        "probes": {"accuracy": {"kind": "accuracy"}},
+        "figures": figures,
+        "run": {"out": str(out), "track": False, "threads": 1},
+    }
+    return schema.structure(GraphStudy, document)
+
+
+LINES = {"kind": "lines", "says": "accuracy"}
+CORRECT = {"probe": "accuracy", "column": "correct", "over": "data", "statistic": "mean"}
+
+
+def test_they_are_drawn_shown_and_made_anew_where_they_change(tmp_path):
+    of_plain = {**CORRECT, "where": {"model": "plain"}}
+    run(study(tmp_path, by_data={**LINES, "of": of_plain, "each": "width"}))
+    (file,) = (tmp_path / "drawn/figures/study").iterdir()
+    assert file.name == "by_data.png"
+    assert (
+        "## Figures\n\n![accuracy](figures/study/by_data.png)"
+        in (tmp_path / "drawn/report.md").read_text()
+    )
+    run(study(tmp_path, other={**LINES, "of": of_plain, "each": "width"}))
+    assert [own.name for own in file.parent.iterdir()] == ["other.png"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"of": {**CORRECT, "probe": "acuracy"}}, "figures.own: it names the probe 'acuracy'"),
+        ({"of": {**CORRECT, "where": {"width": 5}}}, "figures.own.of.where.width: no member has 5"),
+        ({"of": CORRECT, "each": "net"}, "figures.own.each: there is no axis 'net'"),
+        ({"of": {**CORRECT, "over": None}}, "lines are over an axis or a column: give of.over"),
+        ({"of": CORRECT, "kind": "bars"}, "unknown kind 'bars'"),
+        ({"of": CORRECT, "kind": "map", "rows": "data"}, "give of.over, and another in rows"),
+    ],
+)
+def test_refused_before_any_work(tmp_path, entry, message):
+    with pytest.raises(InputError, match=message):
+        graph_layout(study(tmp_path, own={**LINES, **entry}), Loader())
+
+
+def test_members_that_lack_an_axis_are_a_series_where_each_lists_null(tmp_path):
+    entry = {**LINES, "of": CORRECT, "each": {"width": [None, 4]}}
+    (figure,) = graph_layout(study(tmp_path, own=entry), Loader()).figures
+    assert list(figure.series) == ["width=none", "width=4"]
+    assert figure.series["width=none"].of.where == {"width": None}
+    (own,) = graph_layout(study(tmp_path, own={**entry, "each": "width"}), Loader()).figures
+    assert list(own.series) == ["width=4", "width=8"]
