@@ -7,18 +7,17 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from advcore import norms, objectives
+from advcore import objectives
 from advcore.attacks.adaptive import ascend_all_steps, check_ascent
-from advcore.attacks.attack import Adversarial, SearchResult, Status
-from advcore.attacks.budget import radii
-from advcore.attacks.regions import at_inputs, region_of
-from advcore.attacks.search import solve
+from advcore.attacks.attack import Adversarial, SearchResult
+from advcore.attacks.regions import solve_in_regions
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
 from advcore.norms import NormName, Radius
 from advcore.objectives import ObjectiveName
 from advcore.randomness import Randomness
-from advcore.threats.region import ThreatModel
+from advcore.threats.ball import Balls
+from advcore.threats.region import Region, ThreatModel
 
 
 @dataclass(frozen=True)
@@ -66,6 +65,11 @@ class APGD:
         objectives.objective_by_name(self.objective)
         check_ascent(self.norm, self.eps, self.steps, self.rho)
 
+    @property
+    def _within(self) -> ThreatModel:
+        """The threat model, or the balls of the norm."""
+        return self.threat or Balls(self.norm, self.box)
+
     def __call__(
         self,
         classifier: Classifier,
@@ -73,30 +77,14 @@ class APGD:
         criterion: Criterion,
         randomness: Randomness | None = None,
     ) -> Adversarial:
-        radius = radii(self.eps, images)
-        return solve(
-            self._search,
-            norms.norm_by_name(self.norm),
-            Status.ROBUST,
-            classifier,
-            images,
-            criterion,
-            randomness,
-            self.box,
-            radius,
+        return solve_in_regions(
+            self._within, self.eps, self._search, classifier, images, criterion, randomness
         )
 
     def _search(
-        self,
-        classifier: Classifier,
-        images: Tensor,
-        criterion: Criterion,
-        randomness: Randomness,
-        radius: Tensor,
+        self, classifier: Classifier, region: Region, criterion: Criterion, randomness: Randomness
     ) -> SearchResult:
-        region = region_of(self.threat, self.norm, images, radius, self.box, classifier)
         objective = objectives.objective_by_name(self.objective)
-        result = ascend_all_steps(
+        return ascend_all_steps(
             classifier, criterion, criterion, objective, region, self.steps, self.rho, randomness
         )
-        return at_inputs(region, result)

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from advcore import norms, objectives
+from advcore import objectives
 from advcore.attacks.adaptive import ascend_all_steps, check_ascent
-from advcore.attacks.attack import Adversarial, SearchResult, Status
-from advcore.attacks.budget import radii
-from advcore.attacks.search import solve
+from advcore.attacks.attack import Adversarial, SearchResult
+from advcore.attacks.regions import solve_in_regions
 from advcore.classifier import Classifier, logits_of, take_rows
 from advcore.criteria import Criterion, Targeted
 from advcore.norms import NormName, Radius
 from advcore.randomness import Randomness
-from advcore.threats.ball import Ball
+from advcore.threats.ball import Balls
+from advcore.threats.region import Region
 
 
 @dataclass(frozen=True)
@@ -55,28 +55,20 @@ class APGDT:
         criterion: Criterion,
         randomness: Randomness | None = None,
     ) -> Adversarial:
-        radius = radii(self.eps, images)
-        return solve(
+        return solve_in_regions(
+            Balls(self.norm, self.box),
+            self.eps,
             self._search,
-            norms.norm_by_name(self.norm),
-            Status.ROBUST,
             classifier,
             images,
             criterion,
             randomness,
-            self.box,
-            radius,
         )
 
     def _search(
-        self,
-        classifier: Classifier,
-        images: Tensor,
-        criterion: Criterion,
-        randomness: Randomness,
-        radius: Tensor,
+        self, classifier: Classifier, region: Region, criterion: Criterion, randomness: Randomness
     ) -> SearchResult:
-        ball = Ball.of(norms.norm_by_name(self.norm), images, radius, self.box)
+        images = region.rest()
         with torch.no_grad():
             goals = criterion.goals(logits_of(classifier, images), self.targets)
         result = images.clone()
@@ -94,7 +86,7 @@ class APGDT:
                 rest,
                 goal,
                 objectives.logit_ratio,
-                ball.take(active),
+                region.take(active),
                 self.steps,
                 self.rho,
                 noise,

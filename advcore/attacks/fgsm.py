@@ -6,15 +6,15 @@ from torch import Tensor
 
 from advcore import norms, objectives
 from advcore.attacks.ascent import ascend
-from advcore.attacks.attack import Adversarial, SearchResult, Status
-from advcore.attacks.budget import check_eps, radii
-from advcore.attacks.regions import at_inputs, region_of
-from advcore.attacks.search import solve
+from advcore.attacks.attack import Adversarial, SearchResult
+from advcore.attacks.budget import check_eps
+from advcore.attacks.regions import climb_in_regions, solve_in_regions
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
 from advcore.norms import L2OrLinf, Radius
 from advcore.randomness import Randomness
-from advcore.threats.region import ThreatModel
+from advcore.threats.ball import Balls
+from advcore.threats.region import Region, ThreatModel
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,11 @@ class FGSM:
         norms.check_norm(self.norm, L2OrLinf)
         check_eps(self.eps)
 
+    @property
+    def _within(self) -> ThreatModel:
+        """The threat model, or the balls of the norm."""
+        return self.threat or Balls(self.norm, self.box)
+
     def __call__(
         self,
         classifier: Classifier,
@@ -48,35 +53,22 @@ class FGSM:
         criterion: Criterion,
         randomness: Randomness | None = None,
     ) -> Adversarial:
-        radius = radii(self.eps, images)
-        return solve(
-            self._search,
-            norms.norm_by_name(self.norm),
-            Status.ROBUST,
-            classifier,
-            images,
-            criterion,
-            randomness,
-            self.box,
-            radius,
+        return solve_in_regions(
+            self._within, self.eps, self._search, classifier, images, criterion, randomness
         )
 
     def climb(
         self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness
     ) -> SearchResult:
         """The step alone, for all samples: no check, no status. Call it under `frozen`."""
-        return self._search(classifier, images, criterion, randomness, radii(self.eps, images))
+        return climb_in_regions(
+            self._within, self.eps, self._search, classifier, images, criterion, randomness
+        )
 
     def _search(
-        self,
-        classifier: Classifier,
-        images: Tensor,
-        criterion: Criterion,
-        randomness: Randomness,
-        radius: Tensor,
+        self, classifier: Classifier, region: Region, criterion: Criterion, randomness: Randomness
     ) -> SearchResult:
-        region = region_of(self.threat, self.norm, images, radius, self.box, classifier)
-        result = ascend(
+        return ascend(
             classifier,
             region,
             region.rest(),
@@ -86,4 +78,3 @@ class FGSM:
             steps=1,
             leave=False,
         )
-        return at_inputs(region, result)

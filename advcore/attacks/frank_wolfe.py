@@ -1,16 +1,16 @@
 """Frank-Wolfe: ascent without a projection (Frank and Wolfe 1956; Wu et al. 2020)."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from advcore import norms, objectives
+from advcore import objectives
 from advcore.attacks.ascent import ascend_by
-from advcore.attacks.attack import Adversarial, SearchResult, Status
-from advcore.attacks.budget import check_eps, radii
-from advcore.attacks.regions import at_inputs
-from advcore.attacks.search import solve
+from advcore.attacks.attack import Adversarial, SearchResult
+from advcore.attacks.budget import check_eps
+from advcore.attacks.regions import climb_in_regions, solve_in_regions
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
 from advcore.norms import Radius
@@ -61,43 +61,34 @@ class FrankWolfe:
         criterion: Criterion,
         randomness: Randomness | None = None,
     ) -> Adversarial:
-        radius = radii(self.eps, images)
-        return solve(
-            self._search,
-            norms.LINF,  # the search says how far it went
-            Status.ROBUST,
-            classifier,
-            images,
-            criterion,
-            randomness,
-            radius=radius,
+        return solve_in_regions(
+            self.threat, self.eps, self._search, classifier, images, criterion, randomness
         )
 
     def climb(
         self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness
     ) -> SearchResult:
         """Take all steps for all samples, broken or not. Call it under `frozen`."""
-        radius = radii(self.eps, images)
-        return self._search(classifier, images, criterion, randomness, radius, leave=False)
+        search = partial(self._search, leave=False)
+        return climb_in_regions(
+            self.threat, self.eps, search, classifier, images, criterion, randomness
+        )
 
     def _search(
         self,
         classifier: Classifier,
-        images: Tensor,
+        region: Region,
         criterion: Criterion,
         randomness: Randomness,
-        radius: Tensor,
         leave: bool = True,
     ) -> SearchResult:
-        region = self.threat.around(images, radius, classifier)
         if not isinstance(region, Convex):
             raise ValueError(f"{self.threat.name} does not know its farthest points: take pgd")
         objective = objectives.objective_by_name(self.objective)
         start = region.rest()
-        result = ascend_by(
+        return ascend_by(
             _to_farthest, classifier, region, start, criterion, objective, self.steps, leave
         )
-        return at_inputs(region, result)
 
 
 def _to_farthest(region: Region, parameters: Tensor, gradient: Tensor, i: int) -> Tensor:

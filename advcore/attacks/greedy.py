@@ -5,18 +5,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from advcore import norms, objectives
+from advcore import objectives
 from advcore.attacks.ascent import evaluate
-from advcore.attacks.attack import Adversarial, SearchResult, Status
-from advcore.attacks.budget import check_eps, radii
-from advcore.attacks.search import solve
+from advcore.attacks.attack import Adversarial, SearchResult
+from advcore.attacks.budget import check_eps
+from advcore.attacks.regions import solve_in_regions
 from advcore.classifier import Classifier, check_finite, logits_of, take_rows
 from advcore.criteria import Criterion
 from advcore.norms import Radius
 from advcore.objectives import ObjectiveName
 from advcore.randomness import Randomness
 from advcore.threats.discrete import DiscreteRegion, counting
-from advcore.threats.region import ThreatModel
+from advcore.threats.region import Region, ThreatModel
 
 
 @dataclass(frozen=True)
@@ -72,34 +72,19 @@ class Greedy:
         criterion: Criterion,
         randomness: Randomness | None = None,
     ) -> Adversarial:
-        radius = radii(self.eps, images)
-        return solve(
-            self._search,
-            norms.LINF,  # the search says how far it went
-            Status.ROBUST,
-            classifier,
-            images,
-            criterion,
-            randomness,
-            self.box,
-            radius,
+        return solve_in_regions(
+            self.threat, self.eps, self._search, classifier, images, criterion, randomness
         )
 
     def _search(
-        self,
-        classifier: Classifier,
-        images: Tensor,
-        criterion: Criterion,
-        randomness: Randomness,
-        radius: Tensor,
+        self, classifier: Classifier, region: Region, criterion: Criterion, randomness: Randomness
     ) -> SearchResult:
-        whole = region = counting(self.threat.around(images, radius, classifier), self.threat.name)
+        region = counting(region, self.threat.name)
         result = current = region.rest()
-        queries = torch.zeros(len(images), dtype=torch.int64, device=images.device)
-        gradients = torch.zeros_like(queries)
-        active = torch.arange(len(images), device=images.device)
+        active = torch.arange(len(current), device=current.device)
+        queries, gradients = torch.zeros_like(active), torch.zeros_like(active)
         holds = torch.zeros_like(active, dtype=torch.bool)
-        for changes in range(int(whole.allowed.max())):
+        for changes in range(int(region.allowed.max())):
             keep = (~holds & (region.allowed > changes)).nonzero()[:, 0]
             if not len(keep):
                 break
@@ -109,7 +94,7 @@ class Greedy:
             result = result.index_copy(0, active, current)
             queries[active] += tries + (self.candidates is not None)
             gradients[active] += self.candidates is not None
-        return SearchResult(whole.apply(result), queries, gradients, sizes=whole.size(result))
+        return SearchResult(result, queries, gradients)
 
     def _best_change(
         self, classifier: Classifier, region: DiscreteRegion, current: Tensor, criterion: Criterion

@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from advcore import norms, objectives
-from advcore.attacks.attack import Adversarial, SearchResult, Status
-from advcore.attacks.budget import check_eps, radii
-from advcore.attacks.search import solve
+from advcore.attacks.attack import Adversarial, SearchResult
+from advcore.attacks.budget import check_eps
+from advcore.attacks.regions import climb_in_regions, keeps_to_box, solve_in_regions
 from advcore.classifier import Classifier, check_finite, logits_of
 from advcore.criteria import Criterion
 from advcore.norms import Radius
 from advcore.randomness import Randomness
-from advcore.threats.region import ChecksInputs, Gridded, Region, ThreatModel
+from advcore.threats.region import Gridded, Region, ThreatModel
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Tries(ABC):
     @property
     def box(self) -> bool:
         """True unless the threat model itself says what inputs may hold."""
-        return not isinstance(self.threat, ChecksInputs) or self.threat.box
+        return keeps_to_box(self.threat)
 
     def __call__(
         self,
@@ -48,34 +48,21 @@ class Tries(ABC):
         criterion: Criterion,
         randomness: Randomness | None = None,
     ) -> Adversarial:
-        radius = radii(self.eps, images)
-        return solve(
-            self._search,
-            norms.LINF,  # the search says how far it went
-            Status.ROBUST,
-            classifier,
-            images,
-            criterion,
-            randomness,
-            self.box,
-            radius,
+        return solve_in_regions(
+            self.threat, self.eps, self._search, classifier, images, criterion, randomness
         )
 
     def climb(
         self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness
     ) -> SearchResult:
         """Try for all samples, wrong already or not: what training on the worst wants."""
-        return self._search(classifier, images, criterion, randomness, radii(self.eps, images))
+        return climb_in_regions(
+            self.threat, self.eps, self._search, classifier, images, criterion, randomness
+        )
 
     def _search(
-        self,
-        classifier: Classifier,
-        images: Tensor,
-        criterion: Criterion,
-        randomness: Randomness,
-        radius: Tensor,
+        self, classifier: Classifier, region: Region, criterion: Criterion, randomness: Randomness
     ) -> SearchResult:
-        region = self.threat.around(images, radius, classifier)
         return worst_of(classifier, region, criterion, self._parameters(region, randomness))
 
     @abstractmethod
@@ -151,6 +138,4 @@ def worst_of(
             highest, held = torch.where(wins, value, highest), held | holds
             worst = torch.where(norms.per_sample(wins, parameters), parameters, worst)
         spent = torch.full((len(worst),), count, device=worst.device)
-        return SearchResult(
-            region.apply(worst), spent, torch.zeros_like(spent), sizes=region.size(worst)
-        )
+        return SearchResult(worst, spent, torch.zeros_like(spent))

@@ -4,21 +4,22 @@ Source: Madry et al. 2018.
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from torch import Tensor
 
 from advcore import norms, objectives
 from advcore.attacks.ascent import ascend
-from advcore.attacks.attack import Adversarial, SearchResult, Status
-from advcore.attacks.budget import check_eps, radii
-from advcore.attacks.regions import at_inputs, region_of
-from advcore.attacks.search import solve
+from advcore.attacks.attack import Adversarial, SearchResult
+from advcore.attacks.budget import check_eps
+from advcore.attacks.regions import climb_in_regions, solve_in_regions
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
 from advcore.norms import NormName, Radius
 from advcore.objectives import ObjectiveName
 from advcore.randomness import Randomness
-from advcore.threats.region import ThreatModel
+from advcore.threats.ball import Balls
+from advcore.threats.region import Region, ThreatModel
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,11 @@ class PGD:
         """Step length as a share of eps."""
         return 2.5 / self.steps if self.relative_step is None else self.relative_step
 
+    @property
+    def _within(self) -> ThreatModel:
+        """The threat model, or the balls of the norm."""
+        return self.threat or Balls(self.norm, self.box)
+
     def __call__(
         self,
         classifier: Classifier,
@@ -83,17 +89,8 @@ class PGD:
         criterion: Criterion,
         randomness: Randomness | None = None,
     ) -> Adversarial:
-        radius = radii(self.eps, images)
-        return solve(
-            self._search,
-            norms.norm_by_name(self.norm),
-            Status.ROBUST,
-            classifier,
-            images,
-            criterion,
-            randomness,
-            self.box,
-            radius,
+        return solve_in_regions(
+            self._within, self.eps, self._search, classifier, images, criterion, randomness
         )
 
     def climb(
@@ -103,22 +100,21 @@ class PGD:
 
         Call it under `frozen`.
         """
-        return self._search(
-            classifier, images, criterion, randomness, radii(self.eps, images), leave=False
+        search = partial(self._search, leave=False)
+        return climb_in_regions(
+            self._within, self.eps, search, classifier, images, criterion, randomness
         )
 
     def _search(
         self,
         classifier: Classifier,
-        images: Tensor,
+        region: Region,
         criterion: Criterion,
         randomness: Randomness,
-        radius: Tensor,
         leave: bool = True,
     ) -> SearchResult:
-        region = region_of(self.threat, self.norm, images, radius, self.box, classifier)
         start = region.random(randomness.stream("start")) if self.random_start else region.rest()
-        result = ascend(
+        return ascend(
             classifier,
             region,
             start,
@@ -128,4 +124,3 @@ class PGD:
             self.steps,
             leave,
         )
-        return at_inputs(region, result)

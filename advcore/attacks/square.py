@@ -7,15 +7,16 @@ import torch
 from torch import Tensor
 
 from advcore import norms
-from advcore.attacks.attack import Adversarial, SearchResult, Status
-from advcore.attacks.budget import check_eps, radii
-from advcore.attacks.search import solve
+from advcore.attacks.attack import Adversarial, SearchResult
+from advcore.attacks.budget import check_eps
+from advcore.attacks.regions import solve_in_regions
 from advcore.attacks.square_patches import flip, shift, stripes, tiles
 from advcore.classifier import Classifier, check_pictures, logits_of, take_rows
 from advcore.criteria import Criterion
 from advcore.norms import L2OrLinf, Radius
 from advcore.objectives import logit_margin
 from advcore.randomness import Randomness
+from advcore.threats.ball import Ball, Balls
 
 HALVINGS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 """After these shares of the queries the area of the squares halves."""
@@ -71,27 +72,15 @@ class Square:
         criterion: Criterion,
         randomness: Randomness | None = None,
     ) -> Adversarial:
-        radius = radii(self.eps, images)
-        return solve(
-            self._search,
-            norms.norm_by_name(self.norm),
-            Status.ROBUST,
-            classifier,
-            images,
-            criterion,
-            randomness,
-            radius=radius,
+        return solve_in_regions(
+            Balls(self.norm), self.eps, self._search, classifier, images, criterion, randomness
         )
 
     @torch.no_grad()
     def _search(
-        self,
-        classifier: Classifier,
-        images: Tensor,
-        criterion: Criterion,
-        randomness: Randomness,
-        radius: Tensor,
+        self, classifier: Classifier, ball: Ball, criterion: Criterion, randomness: Randomness
     ) -> SearchResult:
+        images, radius = ball.center, ball.radius
         start, propose = (stripes, flip) if self.norm == "linf" else (tiles, shift)
         channels, height, width = check_pictures(tuple(images.shape[1:]), "the attack square")
         result, active = images.clone(), torch.arange(len(images), device=images.device)

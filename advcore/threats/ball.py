@@ -23,6 +23,22 @@ def free_gradient(gradient: Tensor, images: Tensor) -> Tensor:
     return gradient * torch.where(gradient > 0, images < 1, images > 0)
 
 
+@dataclass(frozen=True)
+class Balls:
+    """The threat model of the balls of a norm, in the box or not; the radius is in pixel units."""
+
+    norm: str
+    box: bool = True
+
+    @property
+    def name(self) -> str:
+        return self.norm
+
+    def around(self, inputs: Tensor, radius: Tensor, classifier: Classifier) -> "Ball":
+        """The ball of each input `(B, *shape)`."""
+        return Ball.of(norms.norm_by_name(self.norm), inputs, radius, self.box)
+
+
 @dataclass(frozen=True, eq=False)
 class Ball(Region):
     """`{x : ||x - center||_p <= radius}`, with `box` also `0 <= x <= 1`.
