@@ -14,26 +14,22 @@ from advcore.attacks.attack import (
 from advcore.attacks.bisection import Bisected, bisect
 from advcore.attacks.carlini_wagner import CarliniWagner
 from advcore.attacks.ddn import DDN
+from advcore.attacks.decisions import GeoDA, HopSkipJump, QFool, RayS, SurFree
 from advcore.attacks.deepfool import DeepFool
 from advcore.attacks.ensemble import StandardEnsemble
 from advcore.attacks.enumeration import Enumeration
 from advcore.attacks.fgsm import FGSM
 from advcore.attacks.fmn import FMN
 from advcore.attacks.frank_wolfe import FrankWolfe
-from advcore.attacks.geoda import GeoDA
 from advcore.attacks.greedy import Greedy
 from advcore.attacks.grid_search import GridSearch, WorstOfK
-from advcore.attacks.hop_skip_jump import HopSkipJump
 from advcore.attacks.minimal_norm import MinimalNorm
 from advcore.attacks.pgd import PGD
-from advcore.attacks.qfool import QFool
-from advcore.attacks.rays import RayS
 from advcore.attacks.restarts import Restarts
 from advcore.attacks.rounded import Rounded
 from advcore.attacks.smallest_eps import SmallestEps
 from advcore.attacks.sparsefool import SparseFool
 from advcore.attacks.square import Square
-from advcore.attacks.surfree import SurFree
 from advcore.attacks.within import Within
 from advcore.attacks.worst import Worst
 from advcore.attacks.worst_of_threats import WorstOfThreats

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from advcore.attacks import Attack, MinimalNorm
-from advcore.attacks.decisions import LEAST_QUERIES, Decisions
-from advcore.attacks.label_normals import Noise, expected_cosine, normal_from_labels
-from advcore.attacks.low_frequencies import LowFrequencies, check_band
+from advcore.attacks.decisions.answers import LEAST_QUERIES, Decisions
+from advcore.attacks.decisions.label_normals import Noise, expected_cosine, normal_from_labels
+from advcore.attacks.decisions.low_frequencies import LowFrequencies, check_band
 from advcore.classifier import Classifier, frozen, full_precision
 from advcore.criteria import Untargeted
 from advcore.curvature import BoundaryPoints, boundary_points, logit_difference

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from advcore.attacks import Attack, GeoDA, HopSkipJump, Status, SurFree, kind_and_norm
 from advcore.attacks.attack import LimitedQueries, has_budget, norm_of
-from advcore.attacks.decisions import trace_numbers
+from advcore.attacks.decisions.answers import trace_numbers
 from advcore.classifier import Classifier, full_precision, predict
 from advcore.criteria import Untargeted
 from advcore.probes.attack_labels import check_attacks, told_apart

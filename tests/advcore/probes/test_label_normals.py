@@ -6,7 +6,7 @@ import torch
 
 from advcore import Randomness
 from advcore.attacks import DeepFool
-from advcore.attacks.low_frequencies import LowFrequencies
+from advcore.attacks.decisions.low_frequencies import LowFrequencies
 from advcore.probes import Batch, LabelNormals, Table
 from advcore.workers.probe_checks import check_columns
 

@@ -6,8 +6,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from advcore.attacks.decisions import Decisions
-from advcore.attacks.low_frequencies import LowFrequencies
+from advcore.attacks.decisions.answers import Decisions
+from advcore.attacks.decisions.low_frequencies import LowFrequencies
 from advcore.norms import Radius, per_sample
 from advcore.randomness import Randomness
 

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from advcore.attacks.decisions import Decisions
-from advcore.attacks.low_frequencies import LowFrequencies
+from advcore.attacks.decisions.answers import Decisions
+from advcore.attacks.decisions.low_frequencies import LowFrequencies
 from advcore.norms import per_sample
 from advcore.randomness import Randomness
 

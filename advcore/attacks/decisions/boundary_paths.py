@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from advcore import norms
-from advcore.attacks.decisions import Decisions, bisect_path
+from advcore.attacks.decisions.answers import Decisions, bisect_path
 from advcore.norms import per_sample
 
 REACH = 1.25

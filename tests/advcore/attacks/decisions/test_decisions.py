@@ -10,9 +10,9 @@ from torch import nn
 
 from advcore import HardLabel, Randomness, Untargeted, norms
 from advcore.attacks import GeoDA, Restarts, Status, Within
-from advcore.attacks.decisions import Decisions, bisected, trace_numbers
-from advcore.attacks.label_normals import drawn_noise, expected_cosine, normal_from_labels
-from advcore.attacks.low_frequencies import LowFrequencies
+from advcore.attacks.decisions.answers import Decisions, bisected, trace_numbers
+from advcore.attacks.decisions.label_normals import drawn_noise, expected_cosine, normal_from_labels
+from advcore.attacks.decisions.low_frequencies import LowFrequencies
 from advcore.frequency import dct2
 
 every_decision = pytest.mark.parametrize("attack", DECISIONS, ids=repr)

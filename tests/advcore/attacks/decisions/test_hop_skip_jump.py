@@ -6,8 +6,8 @@ import torch
 from attack_table import run
 
 from advcore.attacks import HopSkipJump, QFool, RayS, SurFree
-from advcore.attacks.rays import _places
-from advcore.attacks.surfree import _across
+from advcore.attacks.decisions.rays import _places
+from advcore.attacks.decisions.surfree import _across
 
 
 @pytest.mark.parametrize(

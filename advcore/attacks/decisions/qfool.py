@@ -8,11 +8,11 @@ from torch import Tensor
 
 from advcore import norms
 from advcore.attacks.attack import Adversarial, SearchResult, Status
-from advcore.attacks.boundary_paths import along_ray
-from advcore.attacks.decisions import Decisions, bisected, check_queries
-from advcore.attacks.label_normals import normal_from_labels
-from advcore.attacks.label_starts import noisy_start
-from advcore.attacks.low_frequencies import LowFrequencies, check_band
+from advcore.attacks.decisions.answers import Decisions, bisected, check_queries
+from advcore.attacks.decisions.boundary_paths import along_ray
+from advcore.attacks.decisions.label_normals import normal_from_labels
+from advcore.attacks.decisions.label_starts import noisy_start
+from advcore.attacks.decisions.low_frequencies import LowFrequencies, check_band
 from advcore.attacks.search import solve
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion

@@ -6,7 +6,7 @@ import torch
 from attack_table import run
 
 from advcore.attacks import GeoDA
-from advcore.attacks.geoda import planned_noises
+from advcore.attacks.decisions.geoda import planned_noises
 
 
 @pytest.mark.parametrize(

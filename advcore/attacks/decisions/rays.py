@@ -9,7 +9,7 @@ from torch import Tensor
 
 from advcore import norms
 from advcore.attacks.attack import Adversarial, SearchResult, Status
-from advcore.attacks.decisions import Decisions, bisect_path, check_queries
+from advcore.attacks.decisions.answers import Decisions, bisect_path, check_queries
 from advcore.attacks.search import solve
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from advcore import norms
 from advcore.attacks.attack import Adversarial, SearchResult, Status
-from advcore.attacks.boundary_paths import on_circle
-from advcore.attacks.decisions import Decisions, bisect_path, bisected, check_queries
-from advcore.attacks.label_starts import noisy_start
-from advcore.attacks.low_frequencies import LowFrequencies, check_band
+from advcore.attacks.decisions.answers import Decisions, bisect_path, bisected, check_queries
+from advcore.attacks.decisions.boundary_paths import on_circle
+from advcore.attacks.decisions.label_starts import noisy_start
+from advcore.attacks.decisions.low_frequencies import LowFrequencies, check_band
 from advcore.attacks.search import solve
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
