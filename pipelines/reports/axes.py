@@ -46,12 +46,22 @@ def scale_axes(
     if chart.y_limits == (None, None):
         outside = _cut(axes, _finite(y), _finite(dots))
     axes.set_ylim(*chart.y_limits)
+    for axis in (axes.xaxis, axes.yaxis):
+        if axis.get_scale() == "log":  # by what is seen: some values may lie outside
+            axis.set_major_locator(log_locator(*sorted(axis.get_view_interval())))
     if chart.ticks:
         axes.set_xticks(range(len(chart.ticks)), chart.ticks)
         axes.set_xlim(-0.5, len(chart.ticks) - 0.5)  # as wide at the ends as between two words
     elif chart.x_ticks:
         _place_ticks(axes, chart.x_ticks)
     return outside
+
+
+def log_locator(low: float, high: float) -> LogLocator:
+    """Return the ticks of a logarithmic axis: the fewer decades it shows, the more a decade."""
+    if high < 10 * low:
+        return LogLocator(subs=(1, 1.5, 2, 3, 5, 7))
+    return LogLocator(subs=(1, 2, 5) if high < 300 * low else (1,))
 
 
 def _finite(parts: Sequence[np.ndarray]) -> np.ndarray:
@@ -122,9 +132,6 @@ def _scale_axis(axes: Axes, name: str, scale: Scale, parts: Sequence[np.ndarray]
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
     elif scale == "log":
         set_scale("log")
-        axis.set_major_locator(
-            LogLocator(subs=(1, 2, 5) if sizes.max() < 300 * sizes.min() else (1,))
-        )
         axis.set_minor_formatter(NullFormatter())
         if plain:
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

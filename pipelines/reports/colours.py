@@ -8,8 +8,9 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, ListedColormap, LogNorm, Normalize, SymLogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
+from advcore.pipelines.reports.axes import log_locator
 from advcore.pipelines.reports.style import COLOURS, LABEL, TEXT
 from advcore.probes import Maps
 
@@ -56,9 +57,7 @@ def draw_bar(
     bar.set_label(textwrap.fill(label, 32), fontsize=LABEL)
     bar.ax.tick_params(labelsize=TEXT - 1)
     if chart.scale == "log" and norm.vmin and norm.vmax and norm.vmax < 1e5 and norm.vmin > 1e-4:
-        bar.ax.yaxis.set_major_locator(
-            LogLocator(subs=(1, 2, 5) if norm.vmax < 300 * norm.vmin else (1,))
-        )
+        bar.ax.yaxis.set_major_locator(log_locator(norm.vmin, norm.vmax))
         bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         bar.ax.yaxis.set_minor_formatter(NullFormatter())
     elif chart.scale == "linear" and chart.colours == "own":

@@ -200,6 +200,33 @@ def test_ticks_stand_at_the_numbers_asked_for_where_there_is_room(
     assert [label.get_text() for label in axis.get_ticklabels()] == [f"{value:g}" for value in kept]
 
 
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([1.2, 2.0, 4.8], ["1.5", "2", "3", "5"]),
+        ([3.2, 3.5, 3.9], ["3.2", "3.3", "3.4", "3.5", "3.6", "3.7", "3.8", "3.9"]),
+        ([0.02, 0.3, 1.5], ["0.02", "0.05", "0.1", "0.2", "0.5", "1"]),
+        ([1.0, 30.0, 4000.0], ["1", "10", "100", "1000"]),
+    ],
+)
+def test_the_fewer_decades_a_logarithmic_axis_shows_the_more_its_ticks(
+    values: list[float], shown: list[str]
+) -> None:
+    series = Series("a", torch.arange(3.0), torch.tensor(values))
+    figure = draw(lines([series], y_scale="log"))
+    axis = figure.axes[0].yaxis
+    texts(figure)
+    beyond = _beyond(axis)
+    ticks = [tick.label1.get_text() for tick in axis.get_major_ticks() if tick not in beyond]
+    assert ticks == shown
+
+
+def test_ticks_are_those_of_what_is_seen_and_not_of_what_lies_outside() -> None:
+    far = Series("a", torch.arange(3.0), torch.tensor([2.0, 3.0, 4000.0]))
+    figure = draw(lines([far], y_scale="log", y_limits=(1.8, 6.0)))
+    assert {"2", "3", "5"} <= {text.get_text() for text in texts(figure)}
+
+
 def test_long_names_of_numbers_are_broken_behind_slashes() -> None:
     chart = lines([falling()])
     said = (

@@ -113,16 +113,25 @@ def _over_seeds(charts: Sequence[Chart]) -> Chart:
     if isinstance(first, Maps) and first.x_names and first.y_names:
         return _mean_table(first, [chart for chart in charts if isinstance(chart, Maps)])
     if not isinstance(first, Lines):
-        return replace(first, title=f"{first.title} (the first of {len(charts)} seeds)")
-    note = _BANDS.sub(lambda found: "." * (";" in found[1]), _INTERVALS.sub("", first.note)).strip()
-    told = told_of_bands(len(lines))
+        return replace(first, title=_of_first(first, charts))
     series = [
         mean_over_seeds(
             [own for chart in lines for own in chart.series if own.label == one.label], one
         )
         for one in first.series
     ]
+    alone = [one.label for own, one in zip(series, first.series, strict=True) if own is one]
+    if len(alone) == len(series):
+        return replace(first, title=_of_first(first, charts))
+    note = _BANDS.sub(lambda found: "." * (";" in found[1]), _INTERVALS.sub("", first.note)).strip()
+    told = told_of_bands(len(lines))
+    if alone:
+        told += f" Of the first seed, as x differs: {', '.join(alone)}."
     return replace(first, series=series, note=f"{note} {told}".strip())
+
+
+def _of_first(first: Chart, charts: Sequence[Chart]) -> str:
+    return f"{first.title} (the first of {len(charts)} seeds)"
 
 
 def _mean_table(first: Maps, tables: Sequence[Maps]) -> Maps:

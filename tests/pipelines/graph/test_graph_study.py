@@ -253,15 +253,21 @@ NOTE = (
 
 
 class Drawn:
-    """A probe that draws one line for each label: its level, and another one at a second seed."""
+    """A probe that draws one line for each label: its level, and another one at a second seed.
 
-    def __init__(self) -> None:
-        self.level = 0.0
+    Those whose labels have the `moving` word in them lie elsewhere at a second seed.
+    """
+
+    def __init__(self, moving: str = "none") -> None:
+        self.level, self.moving = 0.0, moving
 
     def charts(self, tables: Any) -> list[Any]:
         self.level += 1
         x = torch.tensor([0.0, 1.0])
-        lines = [Series(label, x, torch.full((2,), self.level)) for label in tables]
+        lines = [
+            Series(label, x + self.level * (self.moving in label), torch.full((2,), self.level))
+            for label in tables
+        ]
         return [Lines("one", "One", "x", "y", lines, note=NOTE)]
 
 
@@ -290,6 +296,29 @@ def test_figures_have_one_line_for_all_seeds(measured: Result) -> None:
         "bands from the smallest to the largest."
     )
     assert measured.figure("robustness").axes
+
+
+def test_lines_over_places_that_differ_by_seed_are_those_of_the_first(measured: Result) -> None:
+    own = read_study(measured.folder / "study.yaml")
+    assert isinstance(own, GraphStudy)
+
+    def chart_of(drawn: Drawn) -> Lines:
+        members = [
+            (replace(member, settings=drawn), {"sample": torch.arange(3)})  # type: ignore[arg-type]
+            for member in planned_of(own)
+        ]
+        (chart,) = charts_over_seeds("p", members)
+        assert isinstance(chart, Lines)
+        return chart
+
+    some, every = chart_of(Drawn("tuned")), chart_of(Drawn("data"))
+    assert [line.low is None for line in some.series] == [False, False, True, True]
+    assert some.note.endswith(
+        "Means of 2 seeds, in bands from the smallest to the largest. Of the first seed, as x "
+        "differs: tuned data=few, tuned data=test."
+    )
+    assert (every.title, every.note) == ("One (the first of 2 seeds)", NOTE)
+    assert all(line.low is None for line in every.series)
 
 
 def test_legends_leave_out_what_their_title_says(measured: Result) -> None:
