@@ -54,8 +54,8 @@ class ExactDistance:
     `distance`, pixel units, inf where nothing was found; `excess`, the share of the exact distance
     by which it lies above it, or below, NaN where that is not known or infinite; `status`:
     `proven` of a radius, of `exact` and its proof `exact_lower` see `advcore.certify.ExactStatus`
-    (`between`: the time was over, and the distance lies between the two), of attacks
-    `advcore.attacks.Status`.
+    (`between`: the time was over, and the distance lies between the two; what a bound proved counts
+    too), of attacks `advcore.attacks.Status`.
 
     Attributes:
         norm: linf or l1.
@@ -106,7 +106,8 @@ class ExactDistance:
         unknown = (exact.status != ExactStatus.EXACT) | exact.distance.isinf()
         reference = exact.distance.masked_fill(unknown, torch.nan)
         distances, statuses = self._proven(classifier, images, labels)
-        distances += [exact.lower, exact.distance]
+        lower = torch.stack([*distances, exact.lower]).amax(0)  # the search may not have begun
+        distances += [lower, exact.distance]
         statuses += [*known, *known]
         with full_precision():
             for attack in self.chosen:

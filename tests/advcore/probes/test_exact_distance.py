@@ -76,6 +76,12 @@ def test_where_the_time_is_over_nothing_is_close_and_a_warning_says_so():
     table = probe.measure(network, BATCH, Randomness(0, BATCH.indices))
     summary = probe.summarise(table)
     assert set(table.take(table.rows_with("method", "exact")).words("status")) == {"between"}
+    crown, lower = (
+        table.take(table.rows_with("method", name)).numbers("distance")
+        for name in ("crown", "exact_lower")
+    )
+    assert (crown > 0).all()
+    torch.testing.assert_close(lower, crown)
     assert table.numbers("excess").isnan().all()
     assert summary.scalars["solved"] == 0
     assert math.isnan(summary.scalars["close/minimal_norm-linf"])
