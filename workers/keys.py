@@ -11,7 +11,7 @@ from advcore.workers.code import own_code
 from advcore.workers.shards import Shard
 from advcore.workers.tasks import Other
 
-FORMAT = 5
+FORMAT = 6
 """Part of every key: raise it when the same settings begin to give other rows, so that old rows are
 not taken for new ones."""
 

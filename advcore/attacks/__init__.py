@@ -6,6 +6,7 @@ from advcore.attacks.attack import (
     Adversarial,
     Attack,
     BudgetAttack,
+    Named,
     Status,
     alike,
     has_budget,
@@ -69,14 +70,16 @@ ATTACKS: dict[str, type] = {
 
 
 def kind_and_norm(attack: Attack) -> str:
-    """Return the attack's kind and norm as a study writes them, for captions.
+    """Return the attack's kind and norm as a study writes them, for tables, legends and captions.
 
-    Examples: `minimal_norm-l2`, `bisected-deepfool-l2`; one's own attack by its class.
+    Examples: `minimal_norm-l2`, `bisected-deepfool-l2`, `greedy-top4-flips`, which has a name
+    besides; one's own attack by its class.
     """
     kind = next(
         (kind for kind, cls in ATTACKS.items() if cls is type(attack)), type(attack).__name__
     )
-    return f"{kind}-{'+'.join(map(kind_and_norm, alike(attack))) or norm_of(attack)}"
+    own = f"{kind}-{attack.name}" if isinstance(attack, Named) else kind
+    return f"{own}-{'+'.join(map(kind_and_norm, alike(attack))) or norm_of(attack)}"
 
 
 __all__ = [

@@ -197,7 +197,7 @@ def with_budget(attack: Attack, eps: Radius) -> Attack:
     wrapper hands it on to all that it wraps.
     """
     if not has_budget(attack):
-        raise ValueError(f"{attack_name(attack)} looks for the shortest way and takes no eps")
+        raise ValueError(f"{type(attack).__name__} looks for the shortest way and takes no eps")
     parts = alike(attack)
     if isinstance(attack, WrapperAttack) and parts:
         return attack.with_wrapped(tuple(with_budget(part, eps) for part in parts))
@@ -241,14 +241,3 @@ def norm_of(attack: Attack) -> str:
         raise ValueError(
             f"{type(attack).__name__} is no Attack: it lacks norm; write norm: str = 'l2'"
         ) from error
-
-
-def attack_name(attack: Attack) -> str:
-    """Return a short name for tables and legends, such as `bisected-deepfool-l2`.
-
-    It joins the class, its `name` or the wrapped attacks if any, and the norm.
-    """
-    own = "-".join(
-        [type(attack).__name__, *([attack.name] if isinstance(attack, Named) else [])]
-    ).lower()
-    return f"{own}-{'+'.join(map(attack_name, alike(attack))) or norm_of(attack)}"

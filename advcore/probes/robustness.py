@@ -10,17 +10,17 @@ from typing import Literal, cast
 import torch
 from torch import Tensor
 
-from advcore.attacks import APGD, APGDT, PGD, Attack, DeepFool, MinimalNorm, Status
-from advcore.attacks.attack import attack_name, has_budget, norm_of
+from advcore.attacks import APGD, APGDT, PGD, Attack, DeepFool, MinimalNorm, Status, kind_and_norm
+from advcore.attacks.attack import has_budget, norm_of
 from advcore.box import needs_box
 from advcore.classifier import Classifier
 from advcore.gradient_masking import ball_signs, gradient_signs
 from advcore.norms import NORMS, NormName
+from advcore.probes.attack_labels import told_apart
 from advcore.probes.charts import Chart
 from advcore.probes.probe import Batch, Summary
 from advcore.probes.robustness_summary import (
     WORST,
-    attack_names,
     robustness_charts,
     summarise_robustness,
 )
@@ -93,10 +93,13 @@ class Robustness:
                 "the attacks of one robustness probe must share a norm; got "
                 f"{', '.join(norms)}: use one probe a norm"
             )
+        names = told_apart(self.chosen)
+        if len(set(names)) < len(names):
+            raise ValueError(f"attacks must be different ones, each once; got {', '.join(names)}")
         for attack in self.attacks:
             if has_budget(attack) and attack.eps is not None:
                 raise ValueError(
-                    f"{attack_name(attack)} takes its eps from the probe's grid; leave the "
+                    f"{kind_and_norm(attack)} takes its eps from the probe's grid; leave the "
                     "attack's own eps out"
                 )
 
@@ -109,12 +112,12 @@ class Robustness:
         """Accept images of any shape, with at least two classes."""
 
     def values(self) -> Mapping[str, Sequence[str | float]]:
-        names = attack_names(self.chosen)
+        names = told_apart(self.chosen)
         return {"attack": names if len(names) == 1 else [*names, WORST]}
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         history = self._bounds(classifier, batch, randomness)
-        names = attack_names(self.chosen)
+        names = told_apart(self.chosen)
         if len(history) > 1:
             history, names = [*history, union(history)], [*names, WORST]
         broken_at = torch.cat([bounds.broken_at for bounds in history])

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from advcore.attacks import Attack
-from advcore.attacks.attack import attack_name, has_budget, norm_of
-from advcore.probes.attack_labels import unit_of
+from advcore.attacks.attack import has_budget, norm_of
+from advcore.probes.attack_labels import told_apart, unit_of
 from advcore.probes.charts import Chart, Lines, Series, shares
 from advcore.probes.masking_signs import summarise_signs
 from advcore.probes.probe import Curve, Summary, median
@@ -17,15 +17,6 @@ from advcore.robust_accuracy import robust_accuracy
 
 WORST = "worst"
 """The name of all attacks together."""
-
-
-def attack_names(attacks: Sequence[Attack]) -> list[str]:
-    """Return a name for each attack; equal ones are numbered."""
-    plain = [attack_name(attack) for attack in attacks]
-    return [
-        name if plain.count(name) == 1 else f"{name}-{plain[: i + 1].count(name)}"
-        for i, name in enumerate(plain)
-    ]
 
 
 def summarise_robustness(
@@ -98,9 +89,9 @@ def robustness_charts(
         "upper bound (eq. 12)"
     )
     note += (
-        f"; the worst of {', '.join(attack_names(attacks))}."
+        f"; the worst of {', '.join(told_apart(attacks))}."
         if len(attacks) > 1
-        else f", by {attack_names(attacks)[0]}."
+        else f", by {told_apart(attacks)[0]}."
     )
     note += " Bands: 95 % (Wilson) over the samples."
     if same:
@@ -120,7 +111,7 @@ def robustness_charts(
 
 def _meanings(attacks: Sequence[Attack], count: int) -> dict[str, str]:
     """A sentence for each name, of `count` samples."""
-    norm, names = norm_of(attacks[0]), attack_names(attacks)
+    norm, names = norm_of(attacks[0]), told_apart(attacks)
     unit = unit_of(norm)
     right = (
         "share of samples classified right (true label) that no perturbation found within "
@@ -164,7 +155,7 @@ def _meanings(attacks: Sequence[Attack], count: int) -> dict[str, str]:
 
 def _rows(table: Table, attacks: Sequence[Attack]) -> dict[str, Table]:
     """The rows of each attack, by its name."""
-    return {name: table.take(table.rows_with("attack", name)) for name in attack_names(attacks)}
+    return {name: table.take(table.rows_with("attack", name)) for name in told_apart(attacks)}
 
 
 def _worst(rows: Mapping[str, Table]) -> dict[str, Tensor]:

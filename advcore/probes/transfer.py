@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from advcore.attacks import Attack, DeepFool, Status, kind_and_norm
-from advcore.attacks.attack import attack_name, has_budget, norm_of
+from advcore.attacks.attack import has_budget, norm_of
 from advcore.box import keeps_box
 from advcore.classifier import Classifier, full_precision, predict
 from advcore.criteria import Untargeted
@@ -73,7 +73,8 @@ class Transfer:
     def __post_init__(self) -> None:
         if has_budget(self.attack) and self.attack.eps is None:
             raise ValueError(
-                f"transfer takes no eps from elsewhere: give {attack_name(self.attack)} its own eps"
+                "transfer takes no eps from elsewhere: give "
+                f"{kind_and_norm(self.attack)} its own eps"
             )
         if len(set(self.to)) < len(self.to):
             raise ValueError(f"to must name each model once; got {', '.join(self.to)}")

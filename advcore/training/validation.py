@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from advcore.attacks import Attack
-from advcore.attacks.attack import attack_name, has_budget
+from advcore.attacks import Attack, kind_and_norm
+from advcore.attacks.attack import has_budget
 from advcore.attacks.budget import check_eps
 from advcore.attacks.climbing import climbed
 from advcore.classifier import frozen
@@ -54,8 +54,8 @@ class Validation:
         if self.attack is not None:
             if not has_budget(self.attack):
                 raise ValueError(
-                    f"validation needs an attack with a budget; {attack_name(self.attack)} always "
-                    "goes on to another class"
+                    f"validation needs an attack with a budget; {kind_and_norm(self.attack)} "
+                    "always goes on to another class"
                 )
             check_eps(self.attack.eps, wanted=True)
         if self.patience is not None and self.patience < 1:

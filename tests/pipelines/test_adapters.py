@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from advcore.attacks.attack import attack_name
+from advcore.attacks import kind_and_norm
 from advcore.pipelines.graph.running.driver import run_study
 from advcore.pipelines.graph.settings import Study
 from advcore.pipelines.settings import schema
@@ -68,7 +68,7 @@ def test_a_study_with_an_adapter(library: str, tiny: dict[str, Any], place: Path
     assert (report.measured, report.failures) == (6, [])
     scalars = report.summaries["robustness"]["one"].scalars
     found = [
-        scalars[f"found/{attack_name(attack)}"] for attack in study.probes["robustness"].attacks
+        scalars[f"found/{kind_and_norm(attack)}"] for attack in study.probes["robustness"].attacks
     ]
     assert len(found) == 3
     assert min(found) > 0.3

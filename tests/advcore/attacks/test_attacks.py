@@ -15,9 +15,10 @@ from advcore.attacks import (
     Bisected,
     DeepFool,
     Status,
+    kind_and_norm,
     l0,
 )
-from advcore.attacks.attack import attack_name, has_budget, norm_of
+from advcore.attacks.attack import has_budget, norm_of
 
 
 def _assert_consistent(attack, classifier, images, criterion, result) -> None:
@@ -276,7 +277,7 @@ def test_bad_logits_are_refused(attack, classifier, match):
 
 
 def test_names():
-    assert [attack_name(attack) for attack in (FGSM(), PGD(norm="l2"), Bisected(DeepFool()))] == [
+    assert [kind_and_norm(attack) for attack in (FGSM(), PGD(norm="l2"), Bisected(DeepFool()))] == [
         "fgsm-linf",
         "pgd-l2",
         "bisected-deepfool-l2",

@@ -22,11 +22,11 @@ from advcore.attacks import (
     Within,
     Worst,
     WorstOfThreats,
+    kind_and_norm,
 )
 from advcore.attacks.attack import (
     Attack,
     WrapperAttack,
-    attack_name,
     has_budget,
     norm_of,
     with_budget,
@@ -64,7 +64,7 @@ SOURCE = Randomness(0, torch.arange(60))
         (lambda: StandardEnsemble(steps=0), "steps must be at least 1; got 0"),
         (
             lambda: with_budget(DeepFool(), 0.1),
-            "deepfool-l2 looks for the shortest way and takes no eps",
+            "DeepFool looks for the shortest way and takes no eps",
         ),
     ],
 )
@@ -93,7 +93,7 @@ def test_the_worst_of_threats_breaks_what_any_of_them_breaks(eps):
     parts, limits = (PGD(steps=5), Within(DeepFool())), (0.05, 0.2)
     attack = WorstOfThreats(parts, limits, eps)
     assert has_budget(attack)
-    assert attack_name(attack) == "worstofthreats-linf+l2"
+    assert kind_and_norm(attack) == "worst_of_threats-linf+l2"
     result = attack(NETWORK, IMAGES, LABELS, SOURCE)
     one, other = (
         with_budget(part, eps * limit)(NETWORK, IMAGES, LABELS, SOURCE)
@@ -123,8 +123,8 @@ def test_wrappers_of_budget_attacks_have_a_budget():
     assert not has_budget(minimal)
     assert not has_budget(Restarts(minimal))
     assert norm_of(Restarts(minimal)) == "l2"
-    assert attack_name(budget) == "restarts-worst-pgd-linf+restarts-fgsm-linf"
-    assert attack_name(Within(DeepFool())) == "within-l2"
+    assert kind_and_norm(budget) == "restarts-worst-pgd-linf+restarts-fgsm-linf"
+    assert kind_and_norm(Within(DeepFool())) == "within-l2"
 
 
 def test_restarts_draw_new_noise_for_what_still_stands():
@@ -280,7 +280,7 @@ class Whole(Halved):
 
 def test_a_wrapper_of_ones_own_hands_its_budget_on():
     assert with_budget(Whole(PGD()), 0.2) == Whole(PGD(eps=0.2))
-    assert attack_name(Whole(PGD())) == "whole-pgd-linf"
+    assert kind_and_norm(Whole(PGD())) == "Whole-pgd-linf"
     assert not has_budget(Whole(DeepFool()))
     with pytest.raises(TypeError, match=r"Halved has an eps that is no field.*define wrapped"):
         with_budget(Halved(PGD()), 0.2)

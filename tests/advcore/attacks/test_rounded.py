@@ -23,8 +23,9 @@ from advcore.attacks import (
     Status,
     Within,
     Worst,
+    kind_and_norm,
 )
-from advcore.attacks.attack import attack_name, has_budget, norm_of, with_budget
+from advcore.attacks.attack import has_budget, norm_of, with_budget
 from advcore.networks import lenet
 from advcore.training import Recipe, fit
 from advcore.workers.datasets import DataSpec, batch, load
@@ -85,8 +86,8 @@ def test_it_has_the_budget_and_the_norm_of_its_attack():
     assert has_budget(budget)
     assert not has_budget(minimal)
     assert with_budget(budget, 0.2) == Rounded(Restarts(PGD(norm="l2", eps=0.2)))
-    assert (norm_of(budget), attack_name(budget)) == ("l2", "rounded-restarts-pgd-l2")
-    assert attack_name(Within(minimal)) == "within-l2"
+    assert (norm_of(budget), kind_and_norm(budget)) == ("l2", "rounded-restarts-pgd-l2")
+    assert kind_and_norm(Within(minimal)) == "within-l2"
     assert Worst((budget, Rounded(PGD(norm="l2")))).norm == "l2"
 
 

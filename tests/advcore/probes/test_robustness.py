@@ -229,7 +229,7 @@ def test_the_worst_of_each_model_stands_in_its_interval_and_each_attack_beside_i
     for name, curve in own.items():
         hidden = curve == list(curves["robust_accuracy/worst"].y)
         assert (name in drawn) != hidden
-        assert (f"{name} on plain" in chart.note) == hidden
+        assert (f" {name} on plain" in chart.note) == hidden
 
 
 def test_a_single_attack_needs_no_name_in_the_legend():
@@ -330,6 +330,7 @@ def test_any_images_will_do():
         ((float("nan"),), (DeepFool(),), "eps must be a growing list"),
         ((0.1, float("inf")), (DeepFool(),), "eps must be a growing list of finite"),
         ((0.1,), (DeepFool(), PGD()), "must share a norm; got l2, linf: use one probe a norm"),
+        ((0.1,), (PGD(), PGD()), "must be different ones, each once; got pgd-linf, pgd-linf"),
         ((0.1,), (PGD(eps=0.1),), "pgd-linf takes its eps from the probe's grid"),
     ],
 )
@@ -414,7 +415,8 @@ def test_of_two_minimal_norm_attacks_each_keeps_its_own_numbers():
     scalars = probe.summarise(_measure(probe)).scalars
     (single,) = (Robustness(EPS, (DeepFool(steps=1),), masking=False),)
     assert (
-        scalars["found/deepfool-l2-2"]
+        scalars["found/deepfool-l2 steps=1"]
         == single.summarise(_measure(single)).scalars["found/deepfool-l2"]
     )
-    assert scalars["found/deepfool-l2-2"] < scalars["found/deepfool-l2-1"] == scalars["found/worst"]
+    assert scalars["found/deepfool-l2 steps=1"] < scalars["found/deepfool-l2"]
+    assert scalars["found/deepfool-l2"] == scalars["found/worst"]

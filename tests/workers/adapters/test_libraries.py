@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from advcore import Randomness, Targeted, Untargeted
-from advcore.attacks import Bisected, Restarts, Status, Within, l0
-from advcore.attacks.attack import attack_name, has_budget, with_budget
+from advcore.attacks import Bisected, Restarts, Status, Within, kind_and_norm, l0
+from advcore.attacks.attack import has_budget, with_budget
 from advcore.workers.adapters import (
     ADAPTERS,
     AdvLib,
@@ -247,9 +247,9 @@ def test_adapters_are_values_that_wrappers_take() -> None:
     assert with_budget(Restarts(budget, 2), 0.1) == Restarts(
         Foolbox("LinfPGD", "linf", {"steps": 5}, 0.1), 2
     )
-    assert (attack_name(budget), attack_name(minimal)) == (
-        "foolbox-linfpgd-linf",
-        "foolboxminimal-ddnattack-l2",
+    assert (kind_and_norm(budget), kind_and_norm(minimal)) == (
+        "Foolbox-LinfPGD-linf",
+        "FoolboxMinimal-DDNAttack-l2",
     )
     assert (
         len(
