@@ -1,7 +1,7 @@
 """Checks of a model before any work: that it fits the images, and what may mislead in its rows."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from inspect import signature
 from math import prod
@@ -11,12 +11,13 @@ from warnings import catch_warnings
 import torch
 from torch import Tensor, nn
 
-from advcore.attacks.attack import norm_of
+from advcore.attacks.attack import Attack, OverThreat, norm_of, wrapped
 from advcore.box import attacks_of, needs_box
 from advcore.classifier import check_labels, first_logits, logits_of, mixes_rows
 from advcore.logit_gradients import differentiate
 from advcore.networks import NETWORKS
 from advcore.probes import ReadsLayers
+from advcore.threats import ThreatModel
 from advcore.workers.datasets import Dataset, batch
 from advcore.workers.datasets.sizes import inputs_in_words, is_picture
 from advcore.workers.devices import threads_set
@@ -86,6 +87,29 @@ def check_model(name: str, spec: ModelSpec, dataset: Dataset) -> Checked:
 def check_layers(probe: ReadsLayers, spec: ModelSpec, dataset: Dataset) -> None:
     """Raise ValueError where a probe cannot read the layers of a model."""
     probe.check_layers(build(spec), batch(dataset, Shard(0, 1)).inputs)
+
+
+@threads_set(1)
+def check_threats(holder: object, spec: ModelSpec, dataset: Dataset) -> None:
+    """Raise ValueError where a threat model of an attack cannot change the first inputs."""
+    threats = list(threats_of(holder))
+    if threats:
+        model, some = build(spec), batch(dataset, Shard(0, min(2, len(dataset)))).inputs
+        for threat in threats:
+            threat.around(some, some.new_ones(len(some)), model)
+
+
+def threats_of(holder: object) -> Iterator[ThreatModel]:
+    """Yield the threat models of the attacks that a probe or another attack makes."""
+    for attack in attacks_of(holder):
+        yield from _threats_in(attack)
+
+
+def _threats_in(attack: Attack) -> Iterator[ThreatModel]:
+    if isinstance(attack, OverThreat) and attack.threat is not None:
+        yield attack.threat
+    for part in wrapped(attack) or attacks_of(attack):
+        yield from _threats_in(part)
 
 
 def _check_rows(model: nn.Module, images: Tensor) -> None:

@@ -8,7 +8,9 @@ from torch import Tensor
 from advcore.attacks.attack import (
     Adversarial,
     Attack,
+    OverThreat,
     Status,
+    alike,
     has_budget,
     norm_of,
     with_budget,
@@ -18,6 +20,7 @@ from advcore.classifier import Classifier, take_rows
 from advcore.criteria import Criterion
 from advcore.norms import per_sample
 from advcore.randomness import Randomness
+from advcore.threats.region import Counts, ThreatModel
 
 
 @dataclass(frozen=True)
@@ -29,18 +32,19 @@ class SmallestEps:
 
     Attributes:
         budget: attack with a budget; its eps is left out.
-        largest: largest eps that is tried, in the attack's unit.
+        largest: largest eps that is tried, in the attack's unit; when None 1, or every change of a
+            threat model that counts them.
         steps: number of halvings.
     """
 
     budget: Attack
-    largest: float = 1.0
+    largest: float | None = None
     steps: int = 8
 
     def __post_init__(self) -> None:
         if not has_budget(self.budget):
             raise ValueError("smallest_eps needs an attack with a budget; this one has no eps")
-        if not self.largest > 0 or self.steps < 0:
+        if not (self.largest is None or self.largest > 0) or self.steps < 0:
             raise ValueError(
                 "largest must be above 0 and steps not negative; got "
                 f"{self.largest} and {self.steps}"
@@ -71,7 +75,7 @@ class SmallestEps:
         check_arguments(images, criterion)
         if randomness is None:
             randomness = Randomness(0, torch.arange(len(images), device=images.device))
-        attack = with_budget(self.budget, self.largest)
+        attack = with_budget(self.budget, self._farthest(images))
         best = attack(classifier, images, criterion, randomness)
         missed = best.status == Status.ROBUST
         best = replace(best, status=best.status.masked_fill(missed, Status.FAILED))
@@ -91,6 +95,20 @@ class SmallestEps:
             low = torch.where(tried.found, low, middle)
             best = _nearer(best, left, tried)
         return best
+
+    def _farthest(self, images: Tensor) -> float:
+        """Return the largest eps for inputs `(B, *shape)`."""
+        if self.largest is not None:
+            return self.largest
+        threat = _threat(self.budget)
+        return float(threat.most(images.shape[1:])) if isinstance(threat, Counts) else 1.0
+
+
+def _threat(attack: Attack) -> ThreatModel | None:
+    """Return the threat model in which an attack searches, or what it wraps."""
+    if isinstance(attack, OverThreat):
+        return attack.threat
+    return next(map(_threat, alike(attack)), None)
 
 
 def _nearer(best: Adversarial, rows: Tensor, tried: Adversarial) -> Adversarial:

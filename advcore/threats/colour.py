@@ -46,7 +46,10 @@ class Colour:
         """The pictures `(B, 1, H, W)` or `(B, 3, H, W)` that may be reached."""
         check_pictures(inputs.shape[1:], f"threat model {self.name}")
         if inputs.shape[1] not in (1, 3):
-            raise ValueError(f"colours need 1 or 3 channels; images have {inputs.shape[1]}")
+            raise ValueError(
+                f"colours need 1 or 3 channels; images have {inputs.shape[1]}: take another threat "
+                "model"
+            )
         if inputs.shape[1] == 1:
             return ColourRegion(inputs, radius, (self.nodes,))
         return ColourRegion(inputs, radius, (3, self.lattice, self.lattice, self.lattice))

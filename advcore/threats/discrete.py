@@ -1,6 +1,7 @@
 """Threat models that count: binary features that are flipped, tokens that are replaced."""
 
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Self
 
 import torch
@@ -30,10 +31,17 @@ class Flips:
         """False: it says itself what inputs may hold."""
         return False
 
+    def most(self, shape: tuple[int, ...]) -> int:
+        """Return the number of entries."""
+        return prod(shape)
+
     def around(self, inputs: Tensor, radius: Tensor, classifier: Classifier) -> "DiscreteRegion":
         """The inputs `(B, *shape)` that may be reached; ValueError for entries between 0 and 1."""
         if not ((inputs == 0) | (inputs == 1)).all():
-            raise ValueError("flips needs binary features: each entry 0 or 1; inputs have others")
+            raise ValueError(
+                "flips needs binary features: each entry 0 or 1; inputs have others: take binary "
+                "data (binary_digits, say), or another threat model"
+            )
         values = inputs.new_tensor([[0.0], [1.0]])
         return DiscreteRegion(inputs, radius, values, inputs.flatten(1).long())
 
@@ -66,10 +74,17 @@ class Tokens:
         """False: it says itself what inputs may hold."""
         return False
 
+    def most(self, shape: tuple[int, ...]) -> int:
+        """Return the number of tokens."""
+        return shape[0]
+
     def around(self, inputs: Tensor, radius: Tensor, classifier: Classifier) -> "DiscreteRegion":
         """The sequences `(B, T, E)` that may be reached; ValueError for others."""
         if inputs.dim() != 3:
-            raise ValueError(f"tokens needs sequences (B, T, E); got {tuple(inputs.shape)}")
+            raise ValueError(
+                f"tokens needs sequences (B, T, E); got {tuple(inputs.shape)}: take data of T "
+                "tokens of E numbers each, or another threat model"
+            )
         width = inputs.shape[2]
         values = (
             torch.eye(width).to(inputs)
@@ -82,7 +97,10 @@ class Tokens:
             )
         distance, held = torch.cdist(inputs.flatten(0, 1), values).min(1)
         if (distance > 1e-3 * values.abs().max()).any():
-            raise ValueError("tokens must be rows of the vocabulary; inputs have others")
+            raise ValueError(
+                "tokens must be rows of the vocabulary; inputs have others: give the vocabulary "
+                "that they come of"
+            )
         return DiscreteRegion(inputs, radius, values, held.view(inputs.shape[:2]))
 
 

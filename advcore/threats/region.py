@@ -114,6 +114,14 @@ class ChecksInputs(Protocol):
 
 
 @runtime_checkable
+class Counts(Protocol):
+    """A threat model whose size is a number of changes."""
+
+    def most(self, shape: tuple[int, ...]) -> int:
+        """Return the largest number of changes of an input of this shape."""
+
+
+@runtime_checkable
 class Convex(Protocol):
     """A convex region over which a linear function can be maximised."""
 

@@ -46,7 +46,10 @@ class Wasserstein:
         """The pictures `(B, C, H, W)` that may be reached."""
         check_pictures(inputs.shape[1:], f"threat model {self.name}")
         if (inputs < 0).any():
-            raise ValueError("brightness that is carried cannot be negative; images have some")
+            raise ValueError(
+                "brightness that is carried cannot be negative; images have some: take data in the "
+                "box [0, 1], or another threat model"
+            )
         half = self.window // 2
         steps = torch.arange(-half, half + 1, dtype=inputs.dtype, device=inputs.device)
         cost = torch.hypot(steps[:, None], steps).flatten()[:, None]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from advcore.derived import OfFits
 from advcore.pipelines.graph.layout import Layout, Planned, layout_of
-from advcore.pipelines.graph.loader import Loader
+from advcore.pipelines.graph.loader import Loader, StandIn
 from advcore.pipelines.graph.notation.axes import Label
 from advcore.pipelines.graph.notation.members import SEED, without_seed
 from advcore.pipelines.graph.settings import AnyStudy, Study
@@ -21,7 +21,7 @@ from advcore.workers.datasets.columns import columns_digest
 from advcore.workers.errors import USERS_ERRORS, InputError, named
 from advcore.workers.keys import settings_that_define_rows, work_key
 from advcore.workers.made import Making
-from advcore.workers.model_checks import Checked, check_box, check_layers
+from advcore.workers.model_checks import Checked, check_box, check_layers, check_threats
 from advcore.workers.models import ModelSpec, content_hash
 from advcore.workers.paths import expand_path
 from advcore.workers.shards import Shard, split
@@ -176,6 +176,8 @@ def _checked(
             own.settings.validate(dataset.shape, found.classes)
             if isinstance(own.settings, ReadsLayers):
                 check_layers(own.settings, networks[name], dataset)
+            if not isinstance(dataset, StandIn):  # whose values are others
+                check_threats(own.settings, networks[name], dataset)
         except USERS_ERRORS as error:
             kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
             raise InputError(f"probe {own.probe}: {kind}{error}") from error

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from studies import study_of
 from torch import nn
 
 from advcore.attacks import DeepFool
 from advcore.learnt import Learnt
 from advcore.pipelines import DataSpec, InputError, ModelSpec, RunSettings, Study, run
+from advcore.pipelines.graph.running.dry_run import describe_dry_run
 from advcore.pipelines.settings import schema
 from advcore.probes import ExactDistance, Margins, Noise, Robustness, Shifted
 
@@ -154,3 +156,13 @@ def test_all_probes_and_attacks_that_come_along_are_taken() -> None:
     robustness = Robustness((0.1, 0.2), (DeepFool(),))
     study = replace(STUDY, probes={"r": robustness, "m": Margins(), "n": Noise(sigmas=[0.1])})  # type: ignore
     assert schema.structure(Study, schema.unstructure(study)).probes["r"] == robustness
+
+
+def test_a_threat_model_that_cannot_change_the_data_is_refused_before_any_work(
+    tiny: dict[str, Any],
+) -> None:
+    attack = {"kind": "greedy", "threat": {"kind": "flips"}}
+    robustness = {"kind": "robustness", "eps": [1.0], "attacks": [attack]}
+    own = study_of({**tiny, "probes": {"flipped": robustness}})
+    with pytest.raises(InputError, match=r"probe flipped: flips needs binary .* take bin"):
+        describe_dry_run(own)

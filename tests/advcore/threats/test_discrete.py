@@ -8,7 +8,17 @@ import torch
 from torch import nn
 
 from advcore import Randomness, Untargeted
-from advcore.attacks import APGD, FGSM, PGD, Enumeration, Greedy, Status, WorstOfK
+from advcore.attacks import (
+    APGD,
+    FGSM,
+    PGD,
+    Enumeration,
+    Greedy,
+    Restarts,
+    SmallestEps,
+    Status,
+    WorstOfK,
+)
 from advcore.threats import Flips, Frequency, Tokens
 
 COUNT = 8
@@ -146,6 +156,24 @@ def test_on_a_linear_network_greedy_and_its_first_candidate_are_exact() -> None:
         assert torch.equal(result.found, exact)
         assert (result.gradients.sum() > 0) == (candidates == 1)
     assert exact.any()
+
+
+def test_the_smallest_number_of_changes_is_sought_among_all() -> None:
+    """On a linear network that of the largest gains, taken until the score changes its sign."""
+    inputs, weight = table(), torch.linspace(-1, 1.1, 20)
+    classifier = lambda x: torch.stack([x @ weight - 1, torch.zeros(len(x))], 1)  # noqa: E731
+    score = classifier(inputs)[:, 0]
+    criterion = Untargeted((score < 0).long())
+    gains = -score.sign()[:, None] * weight * (1 - 2 * inputs)
+    reached = gains.sort(1, descending=True).values.cumsum(1) > score.abs()[:, None]
+    exact = reached.float().argmax(1) + 1.0
+    for budget in (Greedy(Flips()), Restarts(Greedy(Flips(), candidates=1), 2)):
+        result = SmallestEps(budget)(classifier, inputs, criterion, noise())
+        assert torch.equal(result.distance, exact)
+    one = SmallestEps(Greedy(Flips()), largest=1.0)(classifier, inputs, criterion, noise())
+    assert torch.equal(one.found, exact == 1)
+    assert exact.max() > 1
+    assert [Tokens().most((5, 4)), Flips().most((1, 4, 4))] == [5, 16]
 
 
 def test_samples_with_a_budget_each() -> None:

@@ -1,21 +1,23 @@
 """Tables and sequences: data without a box, of any rank."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from samples import IMAGES, LABELS
 
-from advcore.attacks import DeepFool, SparseFool
-from advcore.probes import Robustness
+from advcore.attacks import PGD, DeepFool, SmallestEps, SparseFool
+from advcore.probes import Examples, Robustness
+from advcore.threats import Colour, Feature, Flips, Spatial, Tokens, Wasserstein
 from advcore.transforms import Flip
 from advcore.workers.datasets import Dataset, DataSpec, batch, inputs_of, load, sources
 from advcore.workers.datasets.deferred import Unboxed
 from advcore.workers.datasets.export import export_dataset
 from advcore.workers.datasets.sizes import inputs_in_words, size_in_words
 from advcore.workers.errors import InputError
-from advcore.workers.model_checks import check_box, check_model, fitting
+from advcore.workers.model_checks import check_box, check_model, check_threats, fitting
 from advcore.workers.models import ModelSpec
 from advcore.workers.shards import Shard
 
@@ -163,3 +165,33 @@ def test_attacks_that_need_more(attack, message):
     with pytest.raises(InputError, match=message):
         check_box("probe robustness", Robustness((0.1,), (attack,)), table())
     check_box("probe robustness", Robustness((0.1,), (DeepFool(box=False),)), table())
+
+
+PICTURES = Dataset(IMAGES, LABELS, np.arange(len(LABELS)), ("a", "b", "c"))
+
+
+@pytest.mark.parametrize(
+    ("threat", "data", "message"),
+    [
+        (Flips(), PICTURES, "flips needs binary features: .* others: take binary data"),
+        (Tokens(), PICTURES, r"tokens needs sequences \(B, T, E\); got .*: take data of T tokens"),
+        (Spatial(), table(), "threat model spatial needs pictures .* got inputs of 7 numbers"),
+        (Wasserstein(), table(), "threat model wasserstein needs pictures"),
+    ],
+)
+def test_threat_models_that_cannot_change_such_inputs(threat, data, message):
+    spec = ModelSpec("perceptron", classes=3)
+    spec = replace(spec, arguments=fitting(spec, data))
+    inner = SmallestEps(PGD(threat=threat))
+    for holder in (Robustness((1.0,), (PGD(threat=threat),)), Examples(more=(inner,))):
+        with pytest.raises(ValueError, match=message):
+            check_threats(holder, spec, data)
+
+
+def test_threat_models_that_can():
+    spec = ModelSpec("perceptron", classes=3)
+    spec = replace(spec, arguments=fitting(spec, PICTURES))
+    attacks = tuple(PGD(threat=threat) for threat in (Spatial(), Colour(), Feature()))
+    for attack in attacks:
+        check_threats(Robustness((1.0,), (attack,)), spec, PICTURES)
+    check_threats(Robustness((1.0,), (DeepFool(),)), spec, PICTURES)
