@@ -185,6 +185,11 @@ class Normalized(nn.Module):
         return self.network((inputs - self.mean.view(-1)) / self.std.view(-1))
 
 
+def bare_network(network: nn.Module) -> nn.Module:
+    """The network without normalisation around it, whose names settings speak of."""
+    return network.network if isinstance(network, Normalized) else network
+
+
 class Around(nn.Module):
     """`r -> classifier(x + r)`: the classifier of perturbations of given images.
 

@@ -4,10 +4,12 @@ from advcore.fits.class_statistics import ClassStatistics
 from advcore.fits.curved_directions import CurvedDirections
 from advcore.fits.distances import Medians
 from advcore.fits.fit import Fit, FitSamples, FitState, Sums, check_declared, declared_by
+from advcore.fits.layer_variation import LayerVariation
 from advcore.fits.leading_normals import LeadingNormals
 from advcore.fits.rounds import Adder, Share, fit_here, next_round
 from advcore.fits.sequential import Sequential
 from advcore.fits.universal import Universal
+from advcore.fits.weights import Weights
 from advcore.learnt import Learnt, learnt_in, with_learnt
 
 FITS: dict[str, type] = {
@@ -16,6 +18,8 @@ FITS: dict[str, type] = {
     "normals": LeadingNormals,
     "shared_curvature": CurvedDirections,
     "class_statistics": ClassStatistics,
+    "layer_variation": LayerVariation,
+    "weights": Weights,
 }
 """The fits that a study can name by `kind`."""
 
@@ -32,6 +36,7 @@ __all__ = [
     "Fit",
     "FitSamples",
     "FitState",
+    "LayerVariation",
     "LeadingNormals",
     "Learnt",
     "Medians",
@@ -39,6 +44,7 @@ __all__ = [
     "Share",
     "Sums",
     "Universal",
+    "Weights",
     "check_declared",
     "declared_by",
     "fit_here",

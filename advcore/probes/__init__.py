@@ -3,6 +3,7 @@
 from advcore.probes.accuracy import Accuracy
 from advcore.probes.boundary import Boundary
 from advcore.probes.charts import Chart, Gallery, Lines, Maps, Mark, Panel, Series
+from advcore.probes.complexity import Complexity
 from advcore.probes.curvature import Curvature
 from advcore.probes.curvature_certificate import CurvatureCertificate
 from advcore.probes.curvature_within import CurvatureWithin
@@ -13,6 +14,7 @@ from advcore.probes.fooled_within import FooledWithin
 from advcore.probes.frequency_map import FrequencyMap
 from advcore.probes.label_normals import LabelNormals
 from advcore.probes.landscape import Landscape
+from advcore.probes.layer_margins import LayerMargins
 from advcore.probes.margins import Margins
 from advcore.probes.masking import Masking
 from advcore.probes.noise import Noise
@@ -73,6 +75,8 @@ PROBES: dict[str, type] = {
     "tangent_plane": TangentPlane,
     "perturbations": Perturbations,
     "examples": Examples,
+    "layer_margins": LayerMargins,
+    "complexity": Complexity,
 }
 """The probes that a study can name by `kind`."""
 
@@ -86,6 +90,7 @@ __all__ = [
     "Chart",
     "Columns",
     "Comparison",
+    "Complexity",
     "Counting",
     "Curvature",
     "CurvatureCertificate",
@@ -100,6 +105,7 @@ __all__ = [
     "Indexed",
     "LabelNormals",
     "Landscape",
+    "LayerMargins",
     "Lines",
     "Maps",
     "Margins",

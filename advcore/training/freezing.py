@@ -5,12 +5,7 @@ from fnmatch import fnmatchcase
 
 from torch import nn
 
-from advcore.classifier import Normalized
-
-
-def bare_network(network: nn.Module) -> nn.Module:
-    """The network without normalisation around it, whose names settings speak of."""
-    return network.network if isinstance(network, Normalized) else network
+from advcore.classifier import bare_network
 
 
 def freeze(

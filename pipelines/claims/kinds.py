@@ -14,6 +14,7 @@ from advcore.pipelines.claims.ratio import Ratio
 from advcore.pipelines.claims.rows import Tables
 from advcore.pipelines.claims.two_columns import Correlation
 from advcore.pipelines.claims.two_models import Difference, Share
+from advcore.pipelines.claims.with_interval import WithInterval
 
 
 class Claim(Protocol):
@@ -63,5 +64,6 @@ CLAIMS: dict[str, type] = {
     "bound": Bound,
     "permutation": Permutation,
     "masking_warnings": MaskingWarnings,
+    "with_interval": WithInterval,
 }
 """The claims that a study can name by `kind`."""

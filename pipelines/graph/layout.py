@@ -126,20 +126,19 @@ class DerivedData:
 
 @dataclass(frozen=True)
 class PlannedTable:
-    """A table that is made of the rows of a probe's members.
+    """A table that is made of the rows of probes' members.
 
     Attributes:
         name: its name in the study.
-        probe: name of the probe.
         axes: axes of its rows, which `reduce` has left.
-        rows: coordinates of each row, and those of the members that it is made of.
+        rows: coordinates of each row or block of rows, and the members that it is made of, each a
+            probe's name with coordinates.
         settings: its kind.
     """
 
     name: str
-    probe: str
     axes: tuple[str, ...]
-    rows: tuple[tuple[Coordinates, tuple[Coordinates, ...]], ...]
+    rows: tuple[tuple[Coordinates, tuple[tuple[str, Coordinates], ...]], ...]
     settings: TableKind
 
 

@@ -151,7 +151,7 @@ GRAPH = "data_sets"
 """The section that a study has if it is a graph."""
 
 TAKEN_FIGURES = ("fits", "data_sets", "study")
-"""Folders of a report's figures that are no probe's."""
+"""Folders of a report's figures that are no probe's and no table's."""
 
 
 @dataclass(frozen=True)
@@ -196,12 +196,13 @@ class GraphStudy:
         for section in (*SECTIONS, "claims", "figures"):
             for name in getattr(self, section):
                 check_name(name)
-        for name in self.probes:
-            if name.lower() in TAKEN_FIGURES:
-                raise ValueError(
-                    f"probes.{name}: the report has a folder figures/{name.lower()} of its own: "
-                    "give the probe another name"
-                )
+        for section in ("probes", "tables"):
+            for name in getattr(self, section):
+                if name.lower() in TAKEN_FIGURES:
+                    raise ValueError(
+                        f"{section}.{name}: the report has a folder figures/{name.lower()} of its "
+                        f"own: give the {section[:-1]} another name"
+                    )
 
     @property
     def families(self) -> Families:

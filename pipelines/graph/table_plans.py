@@ -26,16 +26,11 @@ def _planned(study: GraphStudy, name: str, families: Families) -> PlannedTable:
         raise InputError(f"{at}: a probe has this name; give the table another one")
     own = {key: value for key, value in study.tables[name].items() if key not in _NOTATION}
     settings: TableKind = schema.structure(TableKind, own, at)  # type: ignore[type-abstract]
-    members = [
-        (member.at, [_probe_member(key, families, at) for key in member.inputs])
+    rows = tuple(
+        (member.at, tuple(_probe_member(key, families, at) for key in member.inputs))
         for member in family.members.values()
-    ]
-    probes = {probe for _, inputs in members for probe, _ in inputs}
-    if len(probes) != 1:
-        raise InputError(f"{at}.of: expected the name of one probe")
-    (probe,) = probes
-    rows = tuple((own, tuple(of for _, of in inputs)) for own, inputs in members)
-    return PlannedTable(name, probe, family.axes, rows, settings)
+    )
+    return PlannedTable(name, family.axes, rows, settings)
 
 
 def _probe_member(member_id: str, families: Families, at: str) -> tuple[str, Coordinates]:

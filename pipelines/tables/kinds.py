@@ -1,20 +1,45 @@
 """The seam of the tables that are made of other tables."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
-from advcore.probes import Columns
+from advcore.probes import Chart, Columns
+
+
+@dataclass(frozen=True)
+class Part:
+    """The rows of one member of a probe.
+
+    Attributes:
+        probe: name of the probe.
+        at: labels by axis: where the member stands in its family.
+        rows: columns of the member's rows.
+    """
+
+    probe: str
+    at: Mapping[str, str | int | float]
+    rows: Columns
 
 
 class TableKind(Protocol):
-    """A frozen dataclass of settings: a pure function of the rows of a probe's members.
+    """A frozen dataclass of settings: a pure function of the rows of probes' members.
 
     Which members there are, and which axes are gone, says the entry of the study: `of` and
     `reduce`.
     """
 
-    def row(self, members: Sequence[Columns]) -> Mapping[str, float]:
-        """Return the numbers of one row, by column, of the rows of the members that it is made of.
+    def rows(self, parts: Sequence[Part]) -> Columns:
+        """Return rows of numbers and words, by column, of the members that they are made of.
 
-        Raises LookupError for columns or rows that are not there.
+        There are as many for each value of the axes that are left, mostly one. Raises LookupError
+        for columns or rows that are not there.
         """
+
+
+@runtime_checkable
+class Drawn(TableKind, Protocol):
+    """A table with figures."""
+
+    def charts(self, parts: Sequence[Part]) -> list[Chart]:
+        """Return the charts of what `rows` is made of."""

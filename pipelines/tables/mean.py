@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 
 from advcore.pipelines.claims.rows import choose_rows
+from advcore.pipelines.tables.kinds import Part
 from advcore.probes import Columns
 
 
@@ -26,19 +28,26 @@ class Mean:
     column: str
     where: dict[str, Any] = field(default_factory=dict)
 
-    def row(self, members: Sequence[Columns]) -> Mapping[str, float]:
-        """Return `mean`, `members` and `rows`."""
-        held = []
-        for own in members:
-            rows = choose_rows({"": {"": own}}, "table", "", None, self.where)
-            if not rows.has(self.column):
-                raise LookupError(f"there is no column {self.column!r}; there are {', '.join(own)}")
-            values = rows(self.column)
-            if values.dtype.kind not in "biuf" or values.ndim > 1:
-                raise LookupError(f"column {self.column!r} must hold one number a row")
-            held.append(values.astype(np.float64))
-        return {
+    def rows(self, parts: Sequence[Part]) -> Columns:
+        """Return one row: `mean`, `members` and `rows`."""
+        held = [numbers_of(part, self.column, self.where) for part in parts]
+        numbers = {
             "mean": float(np.mean([own.mean() for own in held])),
             "members": float(len(held)),
             "rows": float(sum(map(len, held))),
         }
+        return {name: torch.tensor([own], dtype=torch.float64) for name, own in numbers.items()}
+
+
+def numbers_of(part: Part, column: str, where: Mapping[str, Any]) -> np.ndarray:
+    """Return the numbers of a column at the rows of a member that are chosen, in float64.
+
+    Raises LookupError where there is no such column or row, or no number in it.
+    """
+    rows = choose_rows({"": {"": part.rows}}, "table", "", None, where)
+    if not rows.has(column):
+        raise LookupError(f"there is no column {column!r}; there are {', '.join(part.rows)}")
+    values = rows(column)
+    if values.dtype.kind not in "biuf" or values.ndim > 1:
+        raise LookupError(f"column {column!r} must hold one number a row")
+    return values.astype(np.float64)

@@ -51,6 +51,8 @@ SETTINGS = {
     "tangent_plane": probes.TangentPlane((DeepFool(norm="linf"),), DeepFool()),
     "perturbations": probes.Perturbations((DeepFool(),)),
     "examples": probes.Examples(count=3),
+    "layer_margins": probes.LayerMargins(Learnt("some"), ("input",)),
+    "complexity": probes.Complexity(draws=2),
     "eigenprofile": probes.Curvature(),
     "curvature at a step": probes.Curvature(
         spectrum="top", top=2, bottom=1, step=0.3, linearity=0.5
@@ -194,6 +196,7 @@ def fitted(shape, fit):
     noise = torch.randn(math.prod(shape), 4, generator=torch.Generator().manual_seed(3))
     directions = torch.linalg.qr(noise).Q.mT.reshape(4, *shape)
     tensors = {"directions": directions, "vector": directions[0], "mean": torch.full(shape, 0.4)}
+    tensors["input"] = torch.tensor(0.7)
     return replace(fit, tensors=tensors)
 
 

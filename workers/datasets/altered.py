@@ -1,7 +1,7 @@
 """Data sets with other labels, with noise, behind a transform."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -25,19 +25,27 @@ class Relabelled:
         targets: kind of the labels: `random`, uniform over the classes that are not the true one,
             by (seed, root index); `next`, the class after the true one, the first after the last.
         seed: seed of the draw; equal ones give the labels of an adversarial data set of that seed.
+        share: share of the samples that get another label, in [0, 1]; those of a smaller share are
+            among those of a larger one. Which they are is drawn by (seed, root index), so it is
+            met up to chance.
     """
 
     of: str
     targets: Literal["random", "next"] = "random"
     seed: int = 0
+    share: float = field(default=1.0, metadata={"later": True})
 
     @property
     def sources(self) -> tuple[str, ...]:
         return (self.of,)
 
     def apply(self, datasets: Mapping[str, Dataset]) -> Dataset:
+        if not 0 <= self.share <= 1:
+            raise InputError(f"share must lie in [0, 1]; got {self.share}")
         whole = datasets[self.of]
-        return replace(whole, labels=_targets(self.targets, whole, self.seed))
+        drawn = whole.randomness(self.seed).stream("relabelled").uniform(()).numpy() < self.share
+        targets = _targets(self.targets, whole, self.seed)
+        return replace(whole, labels=np.where(drawn, targets, whole.labels))
 
 
 @dataclass(frozen=True)

@@ -85,10 +85,11 @@ def write_report(
     made = made_tables(prepared, measured, problems)
     tables = {
         **claimed_tables(prepared, measured, problems),
-        **{name: {"": own} for name, own in made.items()},
+        **{name: {"": own.columns} for name, own in made.items()},
     }
     drawn = write_study_figures(prepared.layout.figures, outputs, tables, study.run, problems)
     claims = {name: evaluate_claim(own, tables) for name, own in prepared.layout.claims.items()}
+    shown, made_figures = write_made_tables(outputs, made, study.run.figure_kinds)
     failed = failed_count(prepared, failures)
     missing = [f"{failed} failed, and the numbers leave them out"] if failures else []
     behind = left_out(prepared) if failures else []
@@ -104,7 +105,11 @@ def write_report(
         {probe: own.summaries for probe, own in probes.items()},
         claims,
         folder,
-        [*drawn.files, *(figure for own in probes.values() for figure in own.figures)],
+        [
+            *drawn.files,
+            *(figure for own in probes.values() for figure in own.figures),
+            *made_figures,
+        ],
         words,
         outputs.paths,
         unseen=prepared.unseen,
@@ -116,8 +121,7 @@ def write_report(
         left_out=behind,
     )
     sections = [drawn.section] if drawn.section else []
-    sections += [own.section for own in probes.values()]
-    sections += write_made_tables(outputs, made)
+    sections += [*(own.section for own in probes.values()), *shown]
     sections += [own for own in (data.section, fits.section) if own]
     _write_texts(prepared, outputs, report, facts, sections, missing)
     outputs.finish([] if outputs.known else _formerly(prepared, report.figures))

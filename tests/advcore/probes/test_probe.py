@@ -23,6 +23,7 @@ FIT = Learnt(
         "directions": torch.eye(16, dtype=torch.float64)[:4].view(4, 1, 4, 4),
         "vector": oracles.images(1)[0] - 0.5,
         "mean": oracles.images(1)[0],
+        **dict.fromkeys(("input", "first", "last"), torch.tensor(0.7)),
     },
 )
 PROBES = {
@@ -61,6 +62,8 @@ PROBES = {
     "tangent_plane": probes.TangentPlane((MinimalNorm(norm="l1"),)),
     "perturbations": probes.Perturbations((MinimalNorm(norm="l1"), DeepFool())),
     "accuracy": probes.Accuracy(),
+    "layer_margins": probes.LayerMargins(FIT),
+    "complexity": probes.Complexity(draws=2),
     "examples": probes.Examples(count=4),
     "examples-more": probes.Examples(DeepFool(), count=4, more=(DeepFool(norm="linf"),)),
 }

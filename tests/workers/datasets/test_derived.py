@@ -10,6 +10,7 @@ import torch
 from advcore.attacks import PGD
 from advcore.derived import AdversarialExamples, Projected
 from advcore.learnt import Learnt
+from advcore.pipelines.settings import schema
 from advcore.transforms import Flip, LowPass
 from advcore.workers.datasets import Dataset, DataSpec, batch, inputs_of, load, sources
 from advcore.workers.datasets.derived import (
@@ -253,3 +254,28 @@ def test_a_training_makes_few_images_once_and_many_in_batches(monkeypatch):
     streamed, _ = inputs_of(made, torch.device("cpu"))
     assert not isinstance(streamed, torch.Tensor)
     assert torch.equal(streamed[torch.tensor([5, 1])], once[[5, 1]])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_a_share_of_wrong_labels_is_drawn_by_sample_and_grows_with_the_share(share):
+    many = replace(
+        ROOT,
+        images=np.zeros((2000, 1, 2, 2), np.uint8),
+        labels=np.arange(2000) % 4,
+        indices=np.arange(2000),
+    )
+    all_wrong = derive(Relabelled("root", seed=2), root=many).labels
+    made = derive(Relabelled("root", seed=2, share=share), root=many).labels
+    wrong = made != many.labels
+    assert wrong.mean() == pytest.approx(share, abs=0.035)
+    assert np.array_equal(made[wrong], all_wrong[wrong])
+    few = derive(Relabelled("root", seed=2, share=share / 2), root=many).labels != many.labels
+    assert not (few & ~wrong).any()
+    part = derive(Relabelled("root", seed=2, share=share), root=many.chosen(np.arange(50, 90)))
+    assert np.array_equal(part.labels, made[50:90])
+
+
+def test_a_share_lies_between_none_and_all_and_all_is_as_it_was():
+    with pytest.raises(InputError, match=r"share must lie in \[0, 1\]; got 1.5"):
+        derive(Relabelled("root", share=1.5))
+    assert "share" not in schema.unstructure(Relabelled("root"))
