@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from advcore.classifier import Classifier, check_labels, check_logits, frozen, full_precision
-from advcore.layer_inputs import layer_inputs
+from advcore.layers import layer_inputs
 from advcore.logit_gradients import has_gradient, leaf
 
 QUANTILES = ("lower_fence", "first_quartile", "median", "third_quartile", "upper_fence")
@@ -39,7 +39,7 @@ def first_order_margins(
     Args:
         inputs: `(B, *shape)`.
         labels: `(B,)`.
-        layers: names of the layers, see `advcore.layer_inputs`.
+        layers: names of the layers, see `advcore.layers`.
     """
     with full_precision(), frozen(classifier), torch.enable_grad():
         logits, held = layer_inputs(classifier, leaf(inputs), layers)

@@ -29,6 +29,7 @@ from advcore.pipelines.settings.sweep_runs import SweepSettings
 from advcore.pipelines.sweep.settings import Sweep
 from advcore.pipelines.sweep.space import Domain
 from advcore.pipelines.tables import TABLES
+from advcore.pipelines.tables.networks import Feature, Predictor
 from advcore.pipelines.training.settings import Training
 from advcore.pipelines.yaml_types import describe_type
 from advcore.probes import PROBES
@@ -79,6 +80,8 @@ SECTIONS: dict[str, Mapping[str, Any]] = {
         "domain": Domain,
         "change": Change,
         "medians": Medians,
+        "predictor": Predictor,
+        "feature": Feature,
     },
 }
 """Everything that has fields, by section and by the name that stands in a file."""

@@ -8,7 +8,7 @@ import torch
 from advcore.classifier import Classifier, frozen, full_precision
 from advcore.fits.distances import check_samples, chunks
 from advcore.fits.fit import FitSamples, FitState, Sums
-from advcore.layer_inputs import FIRST, INPUT, LAST, check_layers, layer_inputs
+from advcore.layers import FIRST, INPUT, LAST, check_layers, layer_inputs
 from advcore.probes.probe import Batch
 from advcore.randomness import Randomness
 

@@ -15,7 +15,6 @@ from advcore.attacks.attack import has_budget, norm_of
 from advcore.classifier import Classifier, frozen, full_precision
 from advcore.counts import counted
 from advcore.criteria import Untargeted
-from advcore.layer_inputs import FIRST, INPUT, LAST, check_layers, layer_inputs
 from advcore.layer_margins import (
     MOMENTS,
     QUANTILES,
@@ -24,6 +23,7 @@ from advcore.layer_margins import (
     signature,
     usable,
 )
+from advcore.layers import FIRST, INPUT, LAST, check_layers, layer_inputs
 from advcore.learnt import Learnt
 from advcore.probes.charts import Chart, Lines, Series
 from advcore.probes.probe import Batch, Summary
@@ -52,9 +52,10 @@ class LayerMargins:
     whether the label is predicted; `distance`, the l2 length that the attack found, pixel units, 0
     where the label is not predicted, inf where none was found: the same for all layers of a sample.
 
-    The summary holds a signature of each layer's normalised margins and of the distances (`minimal`
-    ): logarithms of quartiles and clipped fences, and of the first five moments. It is of samples
-    that the network labels right, for others have no logarithm; their share is `dropped`.
+    The summary holds a signature of each layer's normalised margins, and of the distances under the
+    name `minimal`: logarithms of quartiles and clipped fences, and of the first five moments. It is
+    of samples that the network labels right, for others have no logarithm; their share is
+    `dropped`.
 
     Attributes:
         fit: fit of kind `layer_variation` with the `layers`, of the same network.

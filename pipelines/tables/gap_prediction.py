@@ -25,7 +25,7 @@ SCORES = ("r2", "tau", "information", "lead")
 
 @dataclass(frozen=True)
 class GapPrediction:
-    """How well features of networks predict their gaps: accuracy in training less that in the test.
+    """Predict the gaps of networks, accuracy in training less that in the test, from features.
 
     One row per predictor. Its prediction is a ridge regression on the logarithms, cross-validated
     over networks: mean over random partitions. Networks are told apart by the axes that `reduce`

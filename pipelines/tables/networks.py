@@ -1,4 +1,4 @@
-"""What was measured of each network of a grid: its gap, its settings, its features."""
+"""Networks of a grid: the gap, the settings and the features of each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -46,7 +46,7 @@ class Predictor:
 
     Attributes:
         features: features of each network.
-        baseline: whether it is one of those that others are to be compared with.
+        baseline: true for one that others are to be compared with.
     """
 
     features: tuple[Feature, ...]

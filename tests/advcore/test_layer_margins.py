@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from advcore.layer_inputs import layer_inputs
 from advcore.layer_margins import first_order_margins, moments, signature, usable
+from advcore.layers import layer_inputs
 from advcore.logit_gradients import jacobian
 
 RANDOM = torch.Generator().manual_seed(0)

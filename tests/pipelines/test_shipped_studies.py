@@ -94,3 +94,19 @@ def test_claims_of_graphs_have_their_numbers(
     assert len(missing) < len(claims)
     none = r"no number|not a number|'status': 'broken'"
     assert not [own for own in missing if not re.search(none, own)]
+
+
+def test_the_gap_of_four_networks_is_predicted(tmp_path: Path) -> None:
+    """All axes have one value but two; the numbers mean nothing."""
+    data = schema.load_yaml(find("margins_predict", "studies"))
+    data["axes"] = {name: values[:1] for name, values in data["axes"].items()}
+    data["axes"] |= {"width": [4, 8], "norm": ["none", "batch"]}
+    data["models"]["net"]["recipe"]["set"]["epochs"] = 1
+    data["data_sets"]["digits"]["samples"] = data["data_sets"]["test"]["samples"] = 30
+    data["tables"]["prediction"] |= {"draws": 10, "repeats": 2}
+    data["run"] = {"out": str(tmp_path), "track": False, "threads": 1, "figures": "none"}
+    claims = run_study(schema.structure(GraphStudy, data)).claims
+    assert [own for own in claims.values() if isinstance(own, str)] == []
+    lines = (tmp_path / "margins_predict/tables/prediction.csv").read_text().splitlines()
+    assert len(lines) == 1 + len(data["tables"]["prediction"]["predictors"])
+    assert {line.split(",")[3] for line in lines[1:]} == {"4.0"}

@@ -39,7 +39,7 @@ def made_tables(
     `measured` are the rows of each probe by label. A member that was not measured is missing in the
     row that it would be part of, and a row without any is left out.
     """
-    there = {
+    there: dict[tuple[object, ...], Columns] = {
         (probe, *prepared.measurements[label, probe].planned.at.items()): columns
         for probe, by_label in measured.items()
         for label, columns in by_label.items()

@@ -8,7 +8,7 @@ import torch
 from learning import learn, shards
 
 from advcore.fits import FITS, LayerVariation, Weights
-from advcore.layer_inputs import layer_inputs
+from advcore.layers import layer_inputs
 from advcore.weights import moved_weights, parameters_of, relative_steps, weight_vector
 
 IMAGES = 5 + oracles.images(30, (1, 6, 6), torch.float32)
