@@ -25,7 +25,7 @@ from advcore.layer_margins import (
 )
 from advcore.layers import FIRST, INPUT, LAST, check_layers, layer_inputs
 from advcore.learnt import Learnt
-from advcore.probes.charts import Chart, Lines, Series
+from advcore.probes.charts import Chart, Lines, Series, median_band
 from advcore.probes.probe import Batch, Summary
 from advcore.probes.table import Table
 from advcore.randomness import Randomness
@@ -34,7 +34,7 @@ MINIMAL = "minimal"
 """The name, among the layers of a summary, of the minimal perturbations of the input."""
 
 IN_LEGEND = 12
-"""Largest number of networks whose names stand in a legend."""
+"""Largest number of networks that are drawn one by one."""
 
 
 @dataclass(frozen=True)
@@ -133,21 +133,22 @@ class LayerMargins:
         )
 
     def charts(self, tables: Mapping[str, Table]) -> list[Chart]:
-        series = []
-        for model, table in tables.items():
-            kept = self._kept(table)
-            held = {layer: kept[layer] for layer in self.layers if len(kept[layer])}
-            if not held:
-                continue
-            ends = torch.stack([signature(values).exp() for values in held.values()])
-            places = torch.tensor([self.layers.index(layer) for layer in held]).double()
-            if len(tables) > IN_LEGEND:
-                series.append(Series("", places, ends[:, 2], thin=True))
-            else:
-                series.append(Series(model, places, ends[:, 2], ends[:, 1], ends[:, 3]))
-        if not series:
+        held = {model: self._quartiles(table) for model, table in tables.items()}
+        held = {model: own for model, own in held.items() if not own.isnan().all()}
+        if not held:
             return []
-        band = "; band: quartiles over them" if len(series) <= IN_LEGEND else ""
+        places = torch.arange(len(self.layers)).double()
+        note = "Median over the samples that are labelled right; band: quartiles over them."
+        series = [
+            Series(model, places, middle, low, high) for model, (low, middle, high) in held.items()
+        ]
+        if len(held) > IN_LEGEND:
+            medians = torch.stack([own[1] for own in held.values()])
+            series = [median_band(f"{len(held)} networks", places, medians)]
+            note = (
+                "Median over the samples that are labelled right, then over the networks; band: "
+                "quartiles over these."
+            )
         return [
             Lines(
                 name="layer_margins",
@@ -157,9 +158,21 @@ class LayerMargins:
                 series=series,
                 y_scale="log",
                 ticks=self.layers,
-                note=f"Median over the samples that are labelled right{band}.",
+                note=note,
             )
         ]
+
+    def _quartiles(self, table: Table) -> Tensor:
+        """Return the quartiles of the usable margins of each layer, `(3, L)`, NaN for none."""
+        kept = self._kept(table) if len(table["sample"]) else {}
+        nothing = torch.full((3,), torch.nan, dtype=torch.float64)
+        return torch.stack(
+            [
+                signature(kept[layer]).exp()[1:4] if len(kept.get(layer, ())) else nothing
+                for layer in self.layers
+            ],
+            1,
+        )
 
     def _kept(self, table: Table) -> dict[str, Tensor]:
         """Return the usable margins by layer, and distances as those of `minimal`."""

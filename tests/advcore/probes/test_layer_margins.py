@@ -47,12 +47,13 @@ def test_the_summary_is_of_samples_labelled_right_and_says_the_share_of_the_othe
     assert PROBE.charts({"wrong": wrong}) == []
 
 
-def test_few_networks_are_named_with_bands_and_many_are_thin_lines():
+def test_few_networks_are_drawn_one_by_one_and_many_as_one_line():
     (few,) = PROBE.charts({"one": TABLE, "other": TABLE})
     assert [own.label for own in few.series] == ["one", "other"]
     assert few.series[0].low < few.series[0].y < few.series[0].high
     (many,) = PROBE.charts({str(own): TABLE for own in range(13)})
-    assert {(own.label, own.low, own.thin) for own in many.series} == {("", None, True)}
+    assert [own.label for own in many.series] == ["13 networks"]
+    assert many.series[0].y.item() == pytest.approx(few.series[0].y.item())
 
 
 def test_what_does_not_go_together_is_refused():
