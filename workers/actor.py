@@ -164,7 +164,9 @@ class Worker:
         probe = (
             self._probe(task, model, dataset) if isinstance(task.probe, Calibrated) else task.probe
         )
-        samples = batch_for(probe, dataset, task.shard, task.dtype, self._device, task.transform)
+        samples = batch_for(
+            probe, dataset, task.shard, task.dtype, self._device, task.transform, task.seed
+        )
 
         counts, right = [], []
 

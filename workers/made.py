@@ -9,7 +9,7 @@ from torch import Tensor
 from advcore.classifier import Classifier
 from advcore.derived import Derivation, Made
 from advcore.probes.charts import Chart
-from advcore.probes.probe import Batch, Columns, Summary
+from advcore.probes.probe import Batch, Columns, Paired, Summary
 from advcore.probes.table import Table
 from advcore.randomness import Randomness
 
@@ -34,6 +34,10 @@ class Making:
     def validate(self, shape: tuple[int, ...], classes: int) -> None:
         """Raise ValueError for inputs or logits of which nothing can be made."""
         self.derivation.validate(shape, classes)
+
+    def paired(self) -> bool:
+        """Return whether the derivation sees another sample beside each."""
+        return isinstance(self.derivation, Paired) and self.derivation.paired()
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Columns:
         """Return the samples made of one batch. Raises ValueError for what are no samples of it."""

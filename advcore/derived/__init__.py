@@ -1,12 +1,14 @@
-"""Derivations: samples that are made of others, adversarial, projected, pseudo-labelled."""
+"""Derivations: samples made of others: adversarial, inverted, projected, pseudo-labelled."""
 
 from advcore.derived.adversarial import AdversarialExamples
 from advcore.derived.derivation import Derivation, Made, OfFits
+from advcore.derived.inverted import Inverted
 from advcore.derived.projected import Projected
 from advcore.derived.pseudo_labelled import PseudoLabelled
 
 DERIVATIONS: dict[str, type] = {
     "adversarial": AdversarialExamples,
+    "inverted": Inverted,
     "projected": Projected,
     "pseudo_labelled": PseudoLabelled,
 }
@@ -16,6 +18,7 @@ __all__ = [
     "DERIVATIONS",
     "AdversarialExamples",
     "Derivation",
+    "Inverted",
     "Made",
     "OfFits",
     "Projected",

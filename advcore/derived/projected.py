@@ -11,9 +11,7 @@ from advcore.derived.derivation import Made
 from advcore.learnt import Learnt
 from advcore.probes.probe import Batch
 from advcore.randomness import Randomness
-
-ORTHONORMAL = 1e-3
-"""Largest entry of `Q Q^T - I` for directions Q that count as orthonormal."""
+from advcore.subspaces.fitted import Order, first_directions
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,9 @@ class Projected:
         fit: fit with a tensor `directions` `(k, *shape)`, orthonormal, the leading ones first.
         keep: part that is kept: `inside` the span, or its `complement`.
         directions: number of directions that span it; all when none.
-        order: end from which they are counted: the `most` leading ones, or the `least`.
+        order: order in which they are counted: from the `most` leading one, from the `least`, or
+            `random` ones of their span in place of them, uniformly distributed, drawn by the seed;
+            those of a larger number span those of a smaller.
         mean: fit with a tensor `mean` `(*shape)`, or one for each class, `(K, *shape)`, with
             `count` `(K,)`: the mean input of which the removed part is added back. None leaves
             the removed part out.
@@ -40,7 +40,7 @@ class Projected:
     fit: Learnt
     keep: Literal["inside", "complement"] = "inside"
     directions: int | None = None
-    order: Literal["most", "least"] = "most"
+    order: Order = "most"
     mean: Learnt | None = None
     box: bool = True
 
@@ -75,7 +75,7 @@ class Projected:
         """Return the projected inputs of one batch; labels stay."""
         inputs = check_images(batch.inputs) if self.box else batch.inputs
         rows = inputs.flatten(1)
-        basis = self._basis(inputs)
+        basis = self._basis(inputs, randomness.seed)
         center = torch.zeros_like(rows[0]) if self.mean is None else _mean(self.mean, inputs)
         away = rows - center
         part = (away @ basis.mT) @ basis
@@ -96,18 +96,11 @@ class Projected:
             )
         return self.directions or there[0]
 
-    def _basis(self, inputs: Tensor) -> Tensor:
+    def _basis(self, inputs: Tensor, seed: int) -> Tensor:
         """The directions that span the subspace, `(k, D)`."""
-        found = self.fit["directions"].to(inputs)
-        count = self._count(tuple(inputs.shape[1:]))
-        basis = (found[:count] if self.order == "most" else found[len(found) - count :]).flatten(1)
-        error = (basis @ basis.mT - torch.eye(count).to(basis)).abs().max().item()
-        if not error <= ORTHONORMAL:
-            raise ValueError(
-                f"the directions of the fit {self.fit.name} are not orthonormal: products are off "
-                f"by {error:.2g}; orthonormalise them where they are fitted"
-            )
-        return basis
+        shape = tuple(inputs.shape[1:])
+        found = first_directions(self.fit, shape, self._count(shape), self.order, seed)
+        return found.flatten(1).to(inputs)
 
 
 def _mean(fit: Learnt, inputs: Tensor) -> Tensor:

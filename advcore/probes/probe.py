@@ -36,6 +36,8 @@ class Batch:
 
     `units` `(B,)` are the numbers of the units of a `Counting` probe, one a row: a sample stands in
     as many rows as it has units in the shard. None: each row is a sample with all its units.
+
+    `others` are another sample of the data set beside each, for whoever is `Paired`.
     """
 
     inputs: Tensor
@@ -44,6 +46,7 @@ class Batch:
     start: int = 0
     places: Tensor | None = None
     units: Tensor | None = None
+    others: "Batch | None" = None
 
     def around(self, classifier: Classifier) -> tuple[Around, Tensor]:
         """Return the classifier of perturbations of the images, and zero perturbations.
@@ -70,6 +73,7 @@ class Batch:
             self.start,
             None if self.places is None else self.places[rows],
             None if self.units is None else self.units[rows],
+            None if self.others is None else self.others.take(rows),
         )
 
 
@@ -211,6 +215,17 @@ class Counting(Probe, Protocol):
 
 
 @runtime_checkable
+class Paired(Protocol):
+    """A probe, or a derivation, that may see another sample of the data set beside each.
+
+    It is drawn by (seed, index), uniformly among all others of the data set.
+    """
+
+    def paired(self) -> bool:
+        """Return whether its batches need `Batch.others`."""
+
+
+@runtime_checkable
 class Calibrated(Probe, Protocol):
     """A probe with a setting that is measured if it is not given.
 
@@ -239,8 +254,8 @@ class Settled(Probe, Protocol):
 
 
 @runtime_checkable
-class ReadsLayers(Probe, Protocol):
-    """A probe that reads the layers of a network, and not those of every one."""
+class ReadsLayers(Protocol):
+    """A probe, or a derivation, that reads the layers of a network, and not those of every one."""
 
     def check_layers(self, classifier: Classifier, inputs: Tensor) -> None:
         """Raise ValueError for a classifier of inputs `(B, *shape)` that it cannot read.

@@ -2,19 +2,25 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from advcore.learnt import Learnt, learnt_in
+from advcore.randomness import Randomness
 from advcore.subspaces.members import Members
+from advcore.subspaces.random import random_spans
 from advcore.subspaces.spans import Span
 from advcore.subspaces.subspace import FamilySpec
 
 ORTHONORMAL = 1e-3
 """Largest error of a product of two directions: float32 leaves 1e-6, float16 does not pass."""
+
+Order = Literal["most", "least", "random"]
+"""The orders of a fit's directions: from the leading one, from the last one, or random ones of the
+fit's span in place of them, uniformly distributed; more of these span the fewer."""
 
 DIRECTIONS = 10
 """The number of leading directions when none is given, unless a fit has fewer."""
@@ -24,19 +30,23 @@ DIRECTIONS = 10
 class Fitted:
     """The spans of consecutive directions of a fit, which orders them from the leading one.
 
-    Block i holds the directions `i dim` to `(i + 1) dim - 1`; one block is the span of the `dim`
-    leading ones.
+    Block i holds the directions `i dim` to `(i + 1) dim - 1` in an order; one block is the span of
+    the `dim` first.
 
     Attributes:
         fit: fit with orthonormal `directions` (k, *shape): `normals`, `shared_curvature`.
         dim: dimension of each block; when not given 10, or as many directions as the fit has for
             each block.
         count: number of blocks; the fit must have `count` x `dim` directions.
+        order: order of the directions, see `Order`.
+        seed: seed of random directions.
     """
 
     fit: Learnt
     dim: int | None = None
     count: int = 1
+    order: Order = field(default="most", metadata={"later": True})
+    seed: int = field(default=0, metadata={"later": True})
 
     def __post_init__(self) -> None:
         for name, value in {"dim": self.dim, "count": self.count}.items():
@@ -46,8 +56,8 @@ class Fitted:
     def __call__(self, shape: tuple[int, ...]) -> Members:
         """Return the family for images of `shape` (C, H, W), in the dtype of the fit."""
         dim = number_of_directions(self.fit, self.dim, self.count)
-        leading = leading_directions(self.fit, shape, self.count * dim)
-        return Members(tuple(Span(block, len(shape)) for block in leading.split(dim)))
+        first = first_directions(self.fit, shape, self.count * dim, self.order, self.seed)
+        return Members(tuple(Span(block, len(shape)) for block in first.split(dim)))
 
     def settled(self) -> "Fitted":
         """Return the family with the dimension that follows from its fit where none is given."""
@@ -80,6 +90,25 @@ def leading_directions(fit: Learnt, shape: tuple[int, ...], count: int) -> Tenso
             f"{error.item():.2g}: ask for fewer where it found no more"
         )
     return directions[:count]
+
+
+def first_directions(
+    fit: Learnt, shape: tuple[int, ...], count: int, order: Order, seed: int
+) -> Tensor:
+    """Return the first `count` directions of a fit in an order, `(count, *shape)`.
+
+    Raises ValueError as `leading_directions` does.
+    """
+    if order == "most":
+        return leading_directions(fit, shape, count)
+    check_leading(fit, shape, count)
+    known = leading_directions(fit, shape, len(fit["directions"]))
+    if order == "least":
+        return known.flip(0)[:count]
+    one = Randomness(seed, torch.zeros(1, dtype=torch.int64))
+    (basis,) = random_spans(one, (len(known),), count).basis
+    turned = basis.to(known.device) @ known.flatten(1).double()
+    return turned.view(count, *shape).to(known)
 
 
 def check_leading(fit: Learnt, shape: tuple[int, ...], count: int) -> None:

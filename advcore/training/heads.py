@@ -36,8 +36,8 @@ def find_head(network: nn.Module, images: Tensor) -> str:
     ]
     if not found:
         raise ValueError(
-            "head: new needs a network whose logits are the output of a linear layer or a 1x1 "
-            f"convolution, and those of this one are the output of none of its {len(candidates)}"
+            "expected a network whose logits are the output of a linear layer or a 1x1 "
+            f"convolution; those of this one are the output of none of its {len(candidates)}"
         )
     return found[-1]
 

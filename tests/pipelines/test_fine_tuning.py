@@ -206,7 +206,7 @@ def test_a_sweep_of_a_new_last_layer_checks_the_network_without_its_start(data: 
         ({"model": {**TUNED["model"], "pretrained": True}}, "model.pretrained|no trained weights"),
         (
             {"model": {**TUNED["model"], "architecture": f"{__name__}:doubled", "arguments": {}}},
-            "head: new needs a network whose logits are the output of a linear layer",
+            "head: new: expected a network whose logits are the output of a linear layer",
         ),
         ({"head": "old"}, "head"),
     ],

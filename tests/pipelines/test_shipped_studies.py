@@ -47,6 +47,7 @@ def made_quick(value: Any) -> Any:
         *("fig3", "fig4", "fig5", "fig8", "eq21", "shared_directions", "masked"),
         *("smoothing_flattens", "certified", "exact", "fig1", "fig6", "queries"),
         *(pytest.param(name, marks=pytest.mark.slow) for name in ("beyond_lp", "discrete")),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("fig7", "projection")),
     ],
 )
 def test_claims_of_graphs_have_their_numbers(
@@ -61,10 +62,12 @@ def test_claims_of_graphs_have_their_numbers(
     network = {"architecture": "perceptron", "width": 8}
     axes = data.setdefault("axes", {})
     axes |= {"seed": 1} if "seed" in axes else {}
+    axes |= {"n": [5, 80, 784]} if "n" in axes else {}
     if "net" in axes:
         axes["net"] = {"lenet": network, "perceptron": {**network, "width": 12}}
     for own in data["models"].values():
-        own["recipe"] = {"base": "plain", "set": {"epochs": 1}}
+        kept = own["recipe"] if "$" in str(own.get("recipe")) else {"base": "plain", "set": {}}
+        own["recipe"] = {**kept, "set": {**kept["set"], "epochs": 1}}
         kept = {"activation": "softplus"} if "softplus" in str(own.get("network")) else {}
         own["network"] = "$net" if "net" in axes else {**network, **kept}
         own |= (
@@ -75,7 +78,9 @@ def test_claims_of_graphs_have_their_numbers(
     for entry, own in data["data_sets"].items():
         if own.get("kind", "subset") != "subset":
             continue
-        samples = None if entry == "train" else 30 if own.get("of") == "train" else 8
+        samples = 30 if own.get("of") == "train" else 8
+        if entry == "train":
+            samples = 60 if name in ("fig7", "projection") else None  # data are made of all of them
         own |= {"samples": samples, **({"skip": 30} if "skip" in own else {})}
     for own in data["probes"].values():
         own |= {"count": 2} if "count" in own else {}

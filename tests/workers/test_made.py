@@ -2,16 +2,20 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from test_rounds import run
 from tiny_fits import MODEL, Mean, Noised, rounds
 from tiny_probes import tasks
 
+from advcore.derived import Inverted
 from advcore.learnt import Learnt
 from advcore.probes.table import Table
 from advcore.randomness import Randomness
 from advcore.workers.datasets import batch
+from advcore.workers.datasets.batches import batch_for, other_rows
+from advcore.workers.errors import InputError
 from advcore.workers.fit_files import read_finished
 from advcore.workers.inline import Inline
 from advcore.workers.made import Making
@@ -89,6 +93,36 @@ def test_samples_made_with_a_fit(dataset, store):
     whole = batch(dataset, Shard(0, len(dataset)))
     noise = Randomness(7, whole.indices).normal((1, 8, 8)) * mean
     assert torch.equal(made_by(store, todo)["input"], whole.inputs + 0.1 * noise)
+
+
+def test_another_sample_beside_each_whatever_the_shards(dataset, store):
+    def began(size):
+        made = Making(Inverted(steps=2))
+        todo = tasks(dataset, made, size=size)
+        assert all(one.ok for one in Inline(f"{store}{size}", 1).run(todo, {DATA: dataset}))
+        return made_by(f"{store}{size}", todo)
+
+    whole, parts = began(20), began(6)
+    assert torch.equal(whole["began_at"], parts["began_at"])
+    assert torch.allclose(whole["input"], parts["input"], atol=1e-5)
+    assert (whole["residual"] < whole["before"]).all()
+    assert not (whole["began_at"] == whole["sample"]).any()
+    assert set(whole["began_at"].tolist()) <= set(whole["sample"].tolist())
+    own = batch_for(Making(Inverted()), dataset, Shard(4, 9), seed=7)
+    assert torch.equal(own.others.indices, whole["began_at"][4:9])
+    rows = torch.as_tensor(np.searchsorted(dataset.indices, own.others.indices))
+    assert torch.equal(own.others.inputs, batch(dataset, Shard(0, 20)).inputs[rows])
+    assert torch.equal(own.take(slice(1, 3)).others.indices, own.others.indices[1:3])
+    assert batch_for(Making(Inverted("noise")), dataset, Shard(4, 9)).others is None
+    with pytest.raises(InputError, match="at least 2 samples; got 1"):
+        batch_for(Making(Inverted()), dataset.chosen(np.arange(1)), Shard(0, 1))
+
+
+def test_every_other_sample_is_as_likely(dataset):
+    drawn = [other_rows(dataset, np.array([3]), seed).item() for seed in range(1900)]
+    counts = np.bincount(drawn, minlength=20)
+    assert counts[3] == 0
+    assert ((counts[np.arange(20) != 3] - 100) ** 2 / 100).sum() < 42.3  # .001 of chi^2 with 18
 
 
 def test_a_killed_worker_and_the_same_samples(ray_running, dataset, store, tmp_path):

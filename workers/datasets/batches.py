@@ -7,7 +7,8 @@ import numpy as np
 import torch
 
 from advcore.classifier import full_precision
-from advcore.probes.probe import Batch, Probe
+from advcore.probes.probe import Batch, Paired, Probe
+from advcore.randomness import Randomness
 from advcore.training import Inputs
 from advcore.transforms import Transform
 from advcore.workers.datasets import sources
@@ -41,18 +42,41 @@ def batch_for(
     dtype: str = "float32",
     device: str | torch.device = "cpu",
     transform: Transform | None = None,
+    seed: int = 0,
 ) -> Batch:
     """Return what a probe measures in a shard: its samples as in `batch`, or a row for each unit.
 
-    Each sample is read once. Raises ValueError where a `Counting` probe names no samples of the
-    data set.
+    Each sample is read once. Beside the samples of one that is `Paired` stand others, drawn by
+    `seed`. Raises ValueError where a `Counting` probe names no samples of the data set, and where
+    there is no other sample.
     """
+    if isinstance(probe, Paired) and probe.paired():
+        own = batch(dataset, shard, dtype, device, transform)
+        others = other_rows(dataset, np.arange(shard.start, shard.stop), seed)
+        return replace(own, others=_rows(dataset, others, dtype, device, transform))
     if counts_samples(probe, len(dataset)):
         return batch(dataset, shard, dtype, device, transform)
     rows, turn = np.unique(places_in(probe, shard, len(dataset)), return_inverse=True)
     units = torch.arange(shard.start, shard.stop, device=device)
     samples = _rows(dataset, rows, dtype, device, transform).take(_tensor(turn, device))
     return replace(samples, units=units)
+
+
+def check_others(dataset: Dataset) -> None:
+    """Raise InputError for a data set of one sample, beside which no other can stand."""
+    if len(dataset) < 2:
+        raise InputError(
+            "another sample beside each needs a data set of at least 2 samples; got 1: take more"
+        )
+
+
+def other_rows(dataset: Dataset, rows: np.ndarray, seed: int) -> np.ndarray:
+    """Return another position for each of some, uniform among all others, by (seed, index)."""
+    check_others(dataset)
+    others = len(dataset) - 1
+    randomness = Randomness(seed, torch.from_numpy(dataset.indices[rows]))
+    drawn = (randomness.stream("other").uniform(()).double() * others).long().clamp(max=others - 1)
+    return (rows + 1 + drawn.numpy()) % len(dataset)
 
 
 def _rows(

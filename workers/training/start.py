@@ -41,7 +41,7 @@ def make_start(training: TrainingSpec, images: Tensor) -> Start:
     try:
         head = find_head(network, images)
     except ValueError as error:
-        raise InputError(str(error)) from error
+        raise InputError(f"head: new: {error}") from error
     local = with_local_checkpoint(model).checkpoint
     if local is not None:
         load_checkpoint(bare_network(network), local, model.mean, model.std, head)

@@ -26,6 +26,7 @@ MEANINGS = {
     "samples": "number of samples",
     "relabelled": "share of the samples whose label is not their root's",
     "found": "share of the samples for which what was looked for was found",
+    "residual": "median distance left in the features that were to be reached, as a share of them",
     "distance": "median distance from the root where it was found, in the attack's norm and pixels",
 }
 
@@ -61,13 +62,24 @@ def _numbers(prepared: Prepared, store: Store, own: DerivedData) -> dict[str, fl
         rows = root_rows(dataset, root)
         if rows is not None:
             numbers["relabelled"] = float(np.mean(root.labels[rows] != dataset.labels))
-    parts = [store.read(key, ["found", "distance"]) for key in own.keys]
-    if parts and all("found" in part for part in parts):
-        found = torch.cat([torch.as_tensor(part["found"]) for part in parts]).bool()
+    return numbers | _numbers_of_rows(store, own.keys)
+
+
+def _numbers_of_rows(store: Store, keys: Sequence[str]) -> dict[str, float]:
+    """Return the numbers of samples that were made, as far as their rows tell."""
+    parts = [store.read(key, ["found", "distance", "residual"]) for key in keys]
+    told = {
+        name: torch.cat([torch.as_tensor(part[name]) for part in parts])
+        for name in (parts[0] if parts else ())
+    }
+    numbers = {}
+    if "residual" in told:
+        numbers["residual"] = told["residual"].double().median().item()
+    if "found" in told:
+        found = told["found"].bool()
         numbers["found"] = found.double().mean().item()
-        if all("distance" in part for part in parts) and found.any():
-            distance = torch.cat([torch.as_tensor(part["distance"]) for part in parts])
-            numbers["distance"] = distance[found].double().median().item()
+        if "distance" in told and found.any():
+            numbers["distance"] = told["distance"][found].double().median().item()
     return numbers
 
 

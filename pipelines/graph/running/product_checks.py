@@ -12,13 +12,14 @@ from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.running.fit_choices import Choices, check_with_fits, kinds_of_fits
 from advcore.pipelines.graph.settings import AnyStudy
 from advcore.pipelines.tracking.checkpoints import resolve_checkpoint
-from advcore.probes import Indexed, Settled
+from advcore.probes import Indexed, ReadsLayers, Settled
 from advcore.subspaces import Fitted
 from advcore.workers.datasets import Dataset
+from advcore.workers.datasets.batches import check_others
 from advcore.workers.errors import named
 from advcore.workers.made import Making
-from advcore.workers.model_checks import check_box
-from advcore.workers.models import content_hash
+from advcore.workers.model_checks import check_box, check_layers
+from advcore.workers.models import ModelSpec, content_hash
 from advcore.workers.paths import expand_path
 from advcore.workers.shards import split
 
@@ -84,14 +85,23 @@ class _Checks:
             return own
         at, making = f"data_sets.{own.label}", own.made.settings
         assert isinstance(making, Making)
-        check_box(at, making, self._source(own.made.data))
-        samples = self._samples(own.made.network, own.made.data)
+        source, network = self._source(own.made.data), own.made.network
+        check_box(at, making, source)
+        samples = self._samples(network, own.made.data)
+
+        def check(settings: Any) -> None:
+            settings.validate(samples.shape, samples.classes)
+            if making.paired():
+                check_others(source)
+            if isinstance(settings, ReadsLayers):
+                check_layers(settings, self._spec(network), source)
+
         made = self._checked(
             at,
             making.derivation,
             own.made.data,
             samples,
-            lambda settings: settings.validate(samples.shape, samples.classes),
+            check,
         )
         return replace(own, made=replace(own.made, settings=Making(made)))
 
@@ -162,13 +172,15 @@ class _Checks:
         """Return a data set without its pixels, with the number of a network's logits."""
         source = self._source(data)
         if (network, data) not in self._known:
-            out = expand_path(self._study.run.out).absolute()
             with named(f"model {network}"):
-                uri = self._study.run.tracking_uri
-                spec = resolve_checkpoint(self._layout.networks[network], uri, out)
+                spec = self._spec(network)
                 checked = self._load.check(f"model {network}", spec, content_hash(spec), source)
             self._known[network, data] = checked.classes
         return FitSamples(source.shape, self._known[network, data], len(source), seed)
+
+    def _spec(self, network: str) -> ModelSpec:
+        out = expand_path(self._study.run.out).absolute()
+        return resolve_checkpoint(self._layout.networks[network], self._study.run.tracking_uri, out)
 
 
 def _settled(settings: Any, shape: tuple[int, ...]) -> Any:

@@ -181,6 +181,28 @@ def test_leading_and_last_directions():
     assert torch.allclose(least, project(batch, basis=basis[3:]))
 
 
+def test_random_directions_of_the_span():
+    batch, basis = some(), directions(5)
+    few, more = (project(batch, directions=count, order="random") for count in (2, 4))
+    inside = project(batch)
+    assert torch.allclose(project(moved(batch, few)), few)
+    assert torch.linalg.matrix_rank(few.flatten(1)) == 2
+    # those of 2 lie in those of 4, and those of all are the span itself
+    assert torch.allclose(project(moved(batch, more), directions=2, order="random"), few)
+    assert torch.allclose(project(batch, directions=5, order="random"), inside)
+    assert not torch.allclose(few, project(batch, directions=2))
+    derivation = Projected(fitted(directions=basis), directions=2, order="random", box=False)
+    assert not torch.allclose(made_by(derivation, batch, seed=1).inputs, few)
+
+
+def test_the_whole_space_changes_nothing():
+    batch = some(torch.float32)
+    basis, mean = directions(16).float(), fitted("m", mean=batch.inputs.mean(0))
+    for order in ("most", "least", "random"):
+        made = project(batch, basis=basis, order=order, directions=16, mean=mean)
+        assert torch.allclose(made, batch.inputs, atol=1e-5)
+
+
 @pytest.mark.parametrize("keep", ["inside", "complement"])
 def test_the_mean_of_what_is_removed_comes_back(keep):
     batch = some()
@@ -220,7 +242,7 @@ def test_the_box_is_kept_and_what_it_cuts_is_said():
     ("settings", "words"),
     [
         ({"fit": fitted(means=directions(1))}, "has no 'directions'"),
-        ({"fit": fitted(directions=2 * directions(3))}, "not orthonormal"),
+        ({"fit": fitted(directions=2 * directions(3))}, "must be orthonormal"),
         ({"fit": fitted(directions=directions(3)), "directions": 4}, "at least 4"),
         ({"fit": fitted(directions=directions(3)[:, :, :2])}, "of inputs"),
         (
@@ -266,4 +288,4 @@ def test_logits_that_are_not_finite(derivation):
 
 
 def test_the_kinds():
-    assert list(DERIVATIONS) == ["adversarial", "projected", "pseudo_labelled"]
+    assert list(DERIVATIONS) == ["adversarial", "inverted", "projected", "pseudo_labelled"]

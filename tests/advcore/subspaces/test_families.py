@@ -228,6 +228,21 @@ def test_blocks_of_a_fit_follow_its_order():
         torch.testing.assert_close(Fitted(FIT, 3, 2)(SHAPE)[position].coordinates(images), own)
 
 
+def test_orders_of_the_directions_of_a_fit():
+    def onto(**settings):
+        own = _basis(Fitted(FIT, **settings)(SHAPE)[0])
+        return own @ own.mT
+
+    last = DIRECTIONS[-3:].flatten(1)
+    torch.testing.assert_close(onto(dim=3, order="least"), last.mT @ last)
+    few, more, whole = (onto(dim=dim, order="random") for dim in (3, 5, 8))
+    torch.testing.assert_close(whole, onto(dim=8))
+    torch.testing.assert_close(more @ few, few)
+    assert (onto(dim=3, order="random", seed=1) - few).abs().max() > 0.05
+    second = _basis(Fitted(FIT, 3, 2, "least")(SHAPE)[1]).mT
+    assert (second @ last.mT).abs().max() < 1e-12
+
+
 def test_a_family_of_a_fit_has_as_many_directions_as_the_fit_when_none_are_said():
     many = Learnt("many", "", {"directions": torch.eye(108).view(108, *SHAPE)})
     assert [Fitted(fit)(SHAPE).dim for fit in (FIT, many)] == [8, 10]

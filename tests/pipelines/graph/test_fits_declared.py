@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from torch import nn
 
 from advcore.pipelines.graph.layout import Layout
 from advcore.pipelines.graph.loader import Loader
@@ -19,6 +21,20 @@ from advcore.workers.tasks import Other
 
 NETWORK = {"architecture": "perceptron", "side": 8, "width": 4}
 ATTACK = {"kind": "deepfool", "box": False}
+
+
+def doubled() -> nn.Module:
+    """Logits that no layer gives."""
+
+    class Doubled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(64, 10)
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return 2 * self.layer(inputs.flatten(1))
+
+    return Doubled()
 
 
 def study(out: Path, **changes: dict[str, Any]) -> GraphStudy:
@@ -129,6 +145,28 @@ def test_a_projection_that_cannot_be_made_is_refused(
     probe = {"kind": "noise", "model": "plain", "data": "made"}
     with pytest.raises(InputError, match=message):
         describe_dry_run(study(tmp_path, data_sets={"made": entry}, probes={"one": probe}))
+
+
+@pytest.mark.parametrize(
+    ("of", "model", "message"),
+    [
+        ("single", "plain", "^data_sets.made: another sample .* at least 2 samples; got 1"),
+        ("test", "doubled", "^data_sets.made: expected a network whose logits are the output of"),
+    ],
+)
+def test_an_inversion_that_cannot_be_made_is_refused(
+    tmp_path: Path, of: str, model: str, message: str
+) -> None:
+    single = {"kind": "subset", "of": "test", "samples": 1}
+    made = {"kind": "inverted", "of": of, "model": model}
+    own = study(
+        tmp_path,
+        data_sets={"single": single, "made": made},
+        models={"doubled": {"architecture": f"{__name__}:doubled"}},
+        probes={"one": {"kind": "noise", "model": "plain", "data": "made"}},
+    )
+    with pytest.raises(InputError, match=message):
+        describe_dry_run(own)
 
 
 def test_settings_follow_from_the_inputs_and_the_fit(tmp_path: Path) -> None:
