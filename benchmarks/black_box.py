@@ -156,6 +156,7 @@ def ours(queries: int, band: int | None) -> dict[str, attacks.Attack]:
         "HopSkipJump": attacks.HopSkipJump(queries=queries),
         "SurFree": attacks.SurFree(queries=queries),
         "QFool": attacks.QFool(queries=queries),
+        "Staircase": attacks.Staircase(queries=queries),
     }
     if band:
         made |= {
@@ -163,6 +164,7 @@ def ours(queries: int, band: int | None) -> dict[str, attacks.Attack]:
             f"GeoDA circle band {band}": attacks.GeoDA(queries=queries, band=band, step="circle"),
             f"HopSkipJump band {band}": attacks.HopSkipJump(queries=queries, band=band),
             f"SurFree band {band}": attacks.SurFree(queries=queries, band=band),
+            "Staircase band 28": attacks.Staircase(queries=queries, band=28),
         }
     return made
 

@@ -28,6 +28,7 @@ from advcore.attacks import (
     SmallestEps,
     SparseFool,
     Square,
+    Staircase,
     StandardEnsemble,
     SurFree,
     Within,
@@ -100,9 +101,13 @@ ATTACKS = [
     SurFree(queries=100),
     RayS(queries=100),
     QFool(queries=150, noises=30),
+    Staircase(queries=150),
+    Staircase(queries=150, band=4),
 ]
 DECISIONS = [
-    attack for attack in ATTACKS if isinstance(attack, GeoDA | HopSkipJump | SurFree | RayS | QFool)
+    attack
+    for attack in ATTACKS
+    if isinstance(attack, GeoDA | HopSkipJump | SurFree | RayS | QFool | Staircase)
 ]
 """Those that see labels alone."""
 GRADIENT_FREE = (Square, WorstOfK, *{type(attack) for attack in DECISIONS})

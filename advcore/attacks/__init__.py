@@ -15,7 +15,7 @@ from advcore.attacks.attack import (
 from advcore.attacks.bisection import Bisected, bisect
 from advcore.attacks.carlini_wagner import CarliniWagner
 from advcore.attacks.ddn import DDN
-from advcore.attacks.decisions import GeoDA, HopSkipJump, QFool, RayS, SurFree
+from advcore.attacks.decisions import GeoDA, HopSkipJump, QFool, RayS, Staircase, SurFree
 from advcore.attacks.deepfool import DeepFool
 from advcore.attacks.ensemble import StandardEnsemble
 from advcore.attacks.enumeration import Enumeration
@@ -59,6 +59,7 @@ ATTACKS: dict[str, type] = {
     "surfree": SurFree,
     "rays": RayS,
     "qfool": QFool,
+    "staircase": Staircase,
     "carlini_wagner": CarliniWagner,
     "sparsefool": SparseFool,
     "minimal_norm": MinimalNorm,
@@ -110,6 +111,7 @@ __all__ = [
     "SmallestEps",
     "SparseFool",
     "Square",
+    "Staircase",
     "StandardEnsemble",
     "Status",
     "SurFree",

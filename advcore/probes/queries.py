@@ -37,9 +37,9 @@ class Queries:
     (`advcore.HardLabel`).
 
     Attributes:
-        attacks: attacks of decisions, all in one norm: geoda, hop_skip_jump, surfree, qfool, rays,
-            or one's own with a limit `queries` and a trace. Equal kinds are told apart by the
-            settings in which they differ.
+        attacks: attacks of decisions, all in one norm: geoda, hop_skip_jump, surfree, staircase,
+            qfool, rays, or one's own with a limit `queries` and a trace. Equal kinds are told apart
+            by the settings in which they differ.
         reference: minimal-norm attack in the same norm that may take gradients, for comparison;
             none when not given.
     """
@@ -53,7 +53,8 @@ class Queries:
             if not isinstance(attack, LimitedQueries):
                 raise ValueError(
                     f"queries needs attacks of decisions, which have a limit `queries`; got "
-                    f"{kind_and_norm(attack)}: take geoda, hop_skip_jump, surfree, qfool or rays"
+                    f"{kind_and_norm(attack)}: take geoda, hop_skip_jump, surfree, staircase, "
+                    "qfool or rays"
                 )
         if self.reference is not None and has_budget(self.reference):
             raise ValueError(

@@ -42,7 +42,13 @@ def along_ray(decisions: Decisions, points: Tensor, direction: Tensor, wanted: T
     return torch.where(per_sample(found, images), ray(high), points)
 
 
-def along_circle(decisions: Decisions, points: Tensor, normal: Tensor, wanted: Tensor) -> Tensor:
+def along_circle(
+    decisions: Decisions,
+    points: Tensor,
+    normal: Tensor,
+    wanted: Tensor,
+    halvings: int = HALVINGS,
+) -> Tensor:
     """Return points of the boundary on the circles of `on_circle`, in the plane of `normal`."""
     images = decisions.images
     along = norms.L2.steepest(points - images)
@@ -50,7 +56,7 @@ def along_circle(decisions: Decisions, points: Tensor, normal: Tensor, wanted: T
     circle = on_circle(images, points, norms.L2.steepest(normal - per_sample(inner, along) * along))
     point = torch.zeros_like(inner)
     image = torch.full_like(inner, math.pi / 2)
-    angle = bisect_path(decisions, circle, point, image, HALVINGS, wanted)
+    angle = bisect_path(decisions, circle, point, image, halvings, wanted)
     return torch.where(per_sample(angle > 0, images), circle(angle), points)
 
 

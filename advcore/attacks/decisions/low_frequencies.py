@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from advcore.classifier import check_pictures
@@ -34,6 +35,16 @@ class LowFrequencies:
     def dim(self) -> int:
         """The number of coordinates."""
         return math.prod(self.shape if self.band is None else (self.shape[0], *self.sides))
+
+    def frequencies(self, like: Tensor) -> Tensor:
+        """Return the frequency of each coordinate, `(dim,)`, 0 where they are no frequencies.
+
+        It is the length of its two along height and width, with the dtype and device of `like`.
+        """
+        if self.band is None:
+            return like.new_zeros(self.dim)
+        rows, columns = (torch.arange(side).to(like) for side in self.sides)
+        return torch.hypot(rows[:, None], columns).flatten().repeat(self.shape[0])
 
     def lift(self, coordinates: Tensor) -> Tensor:
         """The inputs `(..., *shape)` that have these coordinates `(..., dim)`."""

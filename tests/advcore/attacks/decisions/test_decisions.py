@@ -168,6 +168,13 @@ def test_orthogonal_noise_is_orthogonal_within_each_basis():
     assert not torch.equal(draws[:, :24], draws[:, 24:48])
 
 
+def test_low_frequencies_know_their_frequency():
+    square = LowFrequencies((2, 6, 5), 3).frequencies(torch.zeros(1).double())
+    one = [0, 1, 2, 1, 2**0.5, 5**0.5, 2, 5**0.5, 8**0.5]
+    torch.testing.assert_close(square, torch.tensor(one * 2).double())
+    assert (LowFrequencies((1, 2, 2)).frequencies(square) == torch.zeros(4).double()).all()
+
+
 def test_low_frequencies_are_orthonormal_and_low():
     basis = LowFrequencies((2, 6, 5), 3)
     lifted = basis.lift(torch.eye(basis.dim).double())

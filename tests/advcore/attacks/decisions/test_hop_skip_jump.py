@@ -1,11 +1,11 @@
-"""HopSkipJump, SurFree, RayS, QFool: what they refuse, how close they come."""
+"""HopSkipJump, SurFree, RayS, QFool, Staircase: what they refuse, how close they come."""
 
 import oracles
 import pytest
 import torch
 from attack_table import run
 
-from advcore.attacks import HopSkipJump, QFool, RayS, SurFree
+from advcore.attacks import HopSkipJump, QFool, RayS, Staircase, SurFree
 from advcore.attacks.decisions.rays import _places
 from advcore.attacks.decisions.surfree import _across
 
@@ -34,6 +34,8 @@ def test_bad_settings_are_refused(make, match):
         (SurFree(queries=600), 1.03),
         (RayS(queries=600), 1.05),
         (QFool(queries=600), 1.12),
+        (Staircase(queries=600), 1.001),
+        (Staircase(queries=600, band=8), 1.001),
     ],
     ids=repr,
 )
