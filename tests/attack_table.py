@@ -117,7 +117,22 @@ MINIMAL = [attack for attack in ATTACKS if not has_budget(attack)]
 EXACT = [attack for attack in MINIMAL if isinstance(attack, DeepFool | MinimalNorm | Bisected)]
 """Those that are exact on affine classifiers; the others come close, see test_walks.py."""
 
+FEW = [
+    next(attack for attack in ATTACKS if type(attack) is kind)
+    for kind in dict.fromkeys(map(type, ATTACKS))
+]
+"""One attack of each kind."""
+
 every_attack = pytest.mark.parametrize("attack", ATTACKS, ids=repr)
+every_kind = pytest.mark.parametrize(
+    "attack",
+    [
+        attack if attack in FEW else pytest.param(attack, marks=pytest.mark.slow)
+        for attack in ATTACKS
+    ],
+    ids=repr,
+)
+"""One attack of each kind, and every setting in the slow part: for what hangs on no setting."""
 COUNT = 12
 LABELS = torch.arange(COUNT) % 4
 

@@ -1,5 +1,5 @@
 """Which tests may start a Ray, and a scheduler of pytest-xdist by which they run in one process, in
-their order.
+their order; tests of one fixture or one function stay together too.
 
 Two Rays on one machine may find each other, and each wants the cores. (`--dist loadgroup` and its
 marker would do, but groups are lost in pytest 9.2 with xdist 3.8.)
@@ -19,11 +19,19 @@ MODULE = re.compile(r"RayPool|ray_running|ray\.init|cluster_utils|from driver|\"
 TEST = re.compile(r"[\"']ray[\"']")
 """What stands in another test that does."""
 
+FIXTURE = re.compile(r"fixture\(scope=\"(module|class)\"")
+"""What stands in a file whose tests share a fixture."""
+
 
 def starts_ray(nodeid: str) -> bool:
     """Whether a test may start a Ray, by the source of its module and its own."""
     path, name = nodeid.split("[")[0].split("::")[:2]
     return name in _tests_with_ray(ROOT / path)
+
+
+@cache
+def _shares_a_fixture(path: Path) -> bool:
+    return bool(FIXTURE.search(path.read_text()))
 
 
 @cache
@@ -41,12 +49,21 @@ def _tests_with_ray(path: Path) -> frozenset[str]:
     return frozenset(test.name for test in tests if TEST.search(text(test)))
 
 
+def group(nodeid: str) -> str:
+    """Return which tests run in one process: those with Ray; those of a file that share a fixture,
+    which would be made in either process; the cases of a test.
+    """
+    path = nodeid.split("::")[0]
+    if _shares_a_fixture(ROOT / path):
+        return "ray" if _tests_with_ray(ROOT / path) else path
+    return "ray" if starts_ray(nodeid) else nodeid.split("[")[0]
+
+
 def scheduler(config: Any, log: Any) -> Any:
-    """Each test goes to the next process that is free; the largest group, that with Ray, first."""
+    """Each group goes to the next process that is free, the largest first."""
     from xdist.scheduler import LoadScopeScheduling
 
-    class RayAlone(LoadScopeScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            return "ray" if starts_ray(nodeid) else nodeid
+    class Grouped(LoadScopeScheduling):
+        _split_scope = staticmethod(cache(group))
 
-    return RayAlone(config, log)
+    return Grouped(config, log)

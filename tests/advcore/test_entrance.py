@@ -4,7 +4,7 @@ import numpy as np
 import oracles
 import pytest
 import torch
-from attack_table import ATTACKS, GRADIENT_FREE, every_attack, run
+from attack_table import ATTACKS, GRADIENT_FREE, every_kind, run
 from torch import nn
 from traits import normed, small
 
@@ -70,7 +70,7 @@ def test_images_of_other_kinds():
         predict(small().double(), IMAGES)
 
 
-@every_attack
+@every_kind
 @pytest.mark.parametrize(
     ("images", "match"),
     [
@@ -94,7 +94,7 @@ def test_images_that_no_attack_takes(attack, images, match):
     assert "\n" not in str(refusal.value)
 
 
-@every_attack
+@every_kind
 @pytest.mark.parametrize(
     "criterion",
     [LABELS, LABELS.numpy(), LABELS.tolist(), None],
@@ -106,7 +106,7 @@ def test_labels_in_place_of_a_criterion(attack, criterion):
         attack(NETWORK, IMAGES, criterion)
 
 
-@every_attack
+@every_kind
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
 def test_half_precision_is_kept(attack, dtype):
     images = oracles.images(4, dtype=torch.float32).to(dtype)
@@ -118,7 +118,7 @@ def test_half_precision_is_kept(attack, dtype):
     assert torch.equal(Untargeted(labels).holds(network(result.images)), result.found)
 
 
-@every_attack
+@every_kind
 def test_labels_as_an_array(attack):
     images, network = oracles.images(4, dtype=torch.float32), oracles.relu(dtype=torch.float32)
     labels = network(images).argmax(1)
@@ -139,7 +139,7 @@ def test_roundings_outside_the_box_are_drawn_in():
         PGD(eps=0.2)(NETWORK, images, Untargeted(LABELS))
 
 
-@every_attack
+@every_kind
 def test_inference_mode_is_refused_where_gradients_are_needed(attack):
     images = oracles.images(4, dtype=torch.float32)
     network = oracles.relu(dtype=torch.float32)

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from attack_table import ATTACKS, GRADIENT_FREE, run
+from attack_table import ATTACKS, FEW, GRADIENT_FREE, every_kind, run
 from torch import nn
 from traits import TRAITS, Trait, small
 
 from advcore import Randomness, Targeted, Untargeted, probes, training
-from advcore.attacks import FGSM, PGD, DeepFool, HopSkipJump, QFool, SurFree
+from advcore.attacks import FGSM, PGD, DeepFool, HopSkipJump, MinimalNorm, QFool, SurFree
 from advcore.attacks.attack import has_budget, norm_of
 from advcore.attacks.l0 import size_by_name
 from advcore.classifier import predict
@@ -82,19 +82,46 @@ EVERY_PROBE = {
 EVERY_TERM = {name: kind(**TERM_SETTINGS.get(name, {})) for name, kind in TERMS.items()} | {
     "adversarial, deepfool": training.AdversarialTraining(DeepFool(steps=5))
 }
-FEW = [
-    next(attack for attack in ATTACKS if type(attack) is kind)
-    for kind in dict.fromkeys(map(type, ATTACKS))
-]
-"""One attack of each kind: the fast part."""
-
 FURTHER_SETTINGS = ("eigenprofile", "curvature at a step")
 """Names of probes that stand there with other settings, too: not of the fast part."""
+
+CORNERS = (
+    "view after batch norm",
+    "scaled_dot_product_attention",
+    "compiled",
+    "autocast inside",
+    "half weights",
+    "changes its images",
+    "under no_grad",
+    "a function around batch norm in training mode",
+    "1 class",
+    "1000 classes",
+    "8 x 12 pixels",
+)
+"""Traits that every attack and probe meets in the fast part, each unlike the others."""
+
+OF_EVERY_TRAIT = (PGD, DeepFool, MinimalNorm, HopSkipJump, "robustness", "margins", "curvature")
+"""Kinds of attacks and names of probes that meet every trait in the fast part: for the rest a trait
+comes to the same logits and gradients."""
 
 UNBOUNDED = r"^(no )?bounds (are known of|need|cannot follow)"
 """How a line begins of what proves bounds, and meets a layer that it cannot."""
 
 every_trait = pytest.mark.parametrize("trait", TRAITS.values(), ids=TRAITS)
+
+
+def pairs(works, told):
+    """Every trait with every work of (kind, value); those of the slow part are marked."""
+    return [
+        pytest.param(
+            trait,
+            work,
+            id=f"{name}-{told(work)}",
+            marks=() if name in CORNERS or kind in OF_EVERY_TRAIT else pytest.mark.slow,
+        )
+        for kind, work in works
+        for name, trait in TRAITS.items()
+    ]
 
 
 def measured(trait, classifier, work, blind=False):
@@ -156,8 +183,10 @@ def attacked(attack, plain, shape):
     return run(attack, network, images, Untargeted(predict(network, images)))
 
 
-@every_trait
-@pytest.mark.parametrize("attack", FEW, ids=lambda attack: type(attack).__name__)
+@pytest.mark.parametrize(
+    ("trait", "attack"),
+    pairs([(type(attack), attack) for attack in FEW], lambda attack: type(attack).__name__),
+)
 def test_attacks(trait, attack):
     check_attack(trait, attack)
 
@@ -169,15 +198,22 @@ def test_all_settings_of_attacks(trait, attack):
     check_attack(trait, attack)
 
 
-@every_trait
 @pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.slow) if name in FURTHER_SETTINGS else name
-        for name in EVERY_PROBE
-    ],
+    ("trait", "name"),
+    pairs([(name, name) for name in EVERY_PROBE if name not in FURTHER_SETTINGS], str),
 )
 def test_probes(trait, name):
+    check_on(trait, name)
+
+
+@pytest.mark.slow
+@every_trait
+@pytest.mark.parametrize("name", FURTHER_SETTINGS)
+def test_further_settings_of_probes(trait, name):
+    check_on(trait, name)
+
+
+def check_on(trait, name):
     probe, images = EVERY_PROBE[name], trait.images()
     network = trait.make()
     classes = 2 if trait.refused else int(trait.make()(images).shape[1])
@@ -331,7 +367,7 @@ def _norms(network):
     return [part for part in network.modules() if isinstance(part, nn.BatchNorm2d)]
 
 
-@pytest.mark.parametrize("attack", ATTACKS, ids=repr)
+@every_kind
 @pytest.mark.parametrize(
     "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))]
 )

@@ -199,7 +199,8 @@ def test_every_sample_stands_once_in_the_tables(tiny: dict[str, Any], place: Pat
     assert pairs == {(int(sample), block) for sample in indices(study) for block in range(3)}
 
 
-@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
 def test_rays_rows_equal_the_inline_runners_bit_for_bit(
     tiny: dict[str, Any], place: Path, workers: int
 ) -> None:

@@ -28,7 +28,7 @@ def _keys(todo):
     return [task.key for task in todo]
 
 
-@pytest.mark.parametrize("actors", [1, 2])
+@pytest.mark.parametrize("actors", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_rows_equal_the_inline_ones_bit_for_bit(ray_running, dataset, tmp_path, actors):
     todo = tasks(dataset, Look(), size=3)
     todo += tasks(dataset, Look(), size=3, model=replace(PLAIN, arguments={"side": 8, "width": 5}))

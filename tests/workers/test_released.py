@@ -64,7 +64,7 @@ def test_released_tasks_come_in_the_order_of_their_release(datasets, store):
     assert told == [(what, key) for key in keys for what in ("result", "release")]
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_the_pool_goes_on_with_released_tasks(ray_running, datasets, tmp_path, workers):
     links, after = _chain(datasets)
     beside = _named(datasets, "other", Look(4.0), 2)

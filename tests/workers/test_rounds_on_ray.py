@@ -40,7 +40,7 @@ def run_on_ray(location, own, dataset, workers, **settings):
     return list(pool.run(own.released(), {DATA: dataset}, own.took))
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_the_same_bits_as_inline(ray_running, dataset, store, whole, workers):
     own = rounds(dataset, Mean(), open_store(store))
     results = run_on_ray(store, own, dataset, workers)

@@ -35,7 +35,7 @@ def watched(dataset, tmp_path):
 @pytest.mark.parametrize(
     ("workers", "threads"),
     [
-        (1, 1),
+        pytest.param(1, 1, marks=pytest.mark.slow),
         pytest.param(1, 2, marks=pytest.mark.slow),
         pytest.param(2, 1, marks=pytest.mark.slow),
         (2, 2),

@@ -5,7 +5,16 @@ from functools import cache
 import oracles
 import pytest
 import torch
-from attack_table import ATTACKS, COUNT, GRADIENT_FREE, LABELS, every_attack, in_box, run
+from attack_table import (
+    ATTACKS,
+    COUNT,
+    GRADIENT_FREE,
+    LABELS,
+    every_attack,
+    every_kind,
+    in_box,
+    run,
+)
 from torch import Tensor, nn
 
 from advcore import Targeted, Untargeted, attacks
@@ -83,7 +92,7 @@ def test_results_are_verified_inside_box_and_ball(attack, goal, network):
     assert torch.equal(result.status == Status.ALREADY_WRONG, already)
 
 
-@every_attack
+@every_kind
 @pytest.mark.parametrize(
     ("classes", "shape", "count", "dtype"),
     [
@@ -99,7 +108,7 @@ def test_shapes_classes_and_dtypes(attack, classes, shape, count, dtype):
     _assert_consistent(attack, network, images, criterion, run(attack, network, images, criterion))
 
 
-@every_attack
+@every_kind
 @pytest.mark.parametrize("goal", [Untargeted, Targeted])
 def test_already_adversarial_samples_are_untouched(attack, goal):
     network, images = oracles.relu(), oracles.images(COUNT)
@@ -118,7 +127,7 @@ def test_already_adversarial_samples_are_untouched(attack, goal):
     assert (result.gradients == 0).all()
 
 
-@every_attack
+@every_kind
 @pytest.mark.parametrize(
     ("logits", "plain"),
     [
@@ -178,13 +187,13 @@ def test_permuting_the_batch_permutes_the_rows(attack):
     assert torch.equal(permuted.status, whole.status[order])
 
 
-@every_attack
+@every_kind
 def test_without_randomness_the_place_in_the_batch_keys_it(attack):
     result = attack(oracles.relu(), oracles.images(COUNT), Untargeted(LABELS))
     assert torch.equal(result.images, _undisturbed(attack).images)
 
 
-@every_attack
+@every_kind
 def test_non_contiguous_images(attack):
     network, images = oracles.relu(shape=(2, 4, 4)), oracles.images(5, (2, 4, 4))
     contiguous = run(attack, network, images)
@@ -196,7 +205,7 @@ def test_non_contiguous_images(attack):
         torch.testing.assert_close(run(attack, network, layout).images, contiguous.images)
 
 
-@every_attack
+@every_kind
 @pytest.mark.parametrize("fail_at", [-1, 2, 3], ids=["returns", "raises-early", "raises-late"])
 def test_model_inputs_and_random_state_are_left_alone(attack, fail_at):
     network = Counting(oracles.Moody(), fail_at)
@@ -215,7 +224,7 @@ def test_model_inputs_and_random_state_are_left_alone(attack, fail_at):
     assert torch.equal(labels, LABELS)
 
 
-@every_attack
+@every_kind
 def test_works_where_gradients_are_off(attack):
     with torch.no_grad():
         result = run(attack, oracles.relu(), oracles.images(COUNT), Untargeted(LABELS))
@@ -233,7 +242,7 @@ def test_every_image_sent_forward_is_counted(attack):
     )
 
 
-@every_attack
+@every_kind
 def test_unpacks_as_foolbox_does(attack):
     result = run(attack, oracles.relu(), oracles.images(4))
     raw, clipped, success = result
@@ -242,7 +251,7 @@ def test_unpacks_as_foolbox_does(attack):
     assert success is result.found
 
 
-@every_attack
+@every_kind
 @pytest.mark.parametrize(
     ("images", "labels", "match"),
     [
@@ -262,7 +271,7 @@ def test_bad_input_is_refused(attack, images, labels, match):
         attack(oracles.relu(), images, Untargeted(torch.tensor(labels)))
 
 
-@every_attack
+@every_kind
 @pytest.mark.parametrize(
     ("classifier", "match"),
     [
