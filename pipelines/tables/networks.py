@@ -59,7 +59,7 @@ class MeasuredNetworks:
 
     Attributes:
         gaps: accuracy on the training set less that on other samples, `(N,)`.
-        settings: number of each network's value of each setting, `(N, settings)`.
+        settings: number of each network's value of each setting that has several, `(N, settings)`.
         features: numbers of each predictor, by its name, `(N, d)`.
     """
 
@@ -103,7 +103,7 @@ def measured_networks(
     columns = [
         np.unique([str(key[place]) for key in keys], return_inverse=True)[1]
         for place, axis in enumerate(axes)
-        if axis != SEED
+        if axis != SEED and len({key[place] for key in keys}) > 1
     ]
     features = {
         name: np.stack([_all_numbers(predictor, own) for own in networks])

@@ -20,6 +20,7 @@ from advcore.pipelines.tables.cross_validation import (
     kendall,
     random_folds,
 )
+from advcore.pipelines.tables.networks import measured_networks
 
 RANDOM = np.random.default_rng(0)
 ONCE = np.ones((1, 40))
@@ -221,6 +222,14 @@ def test_the_gap_is_predicted_from_what_tells_it_with_an_interval_beside():
 def test_what_is_not_there_is_told(changes, match):
     with pytest.raises(LookupError, match=match):
         prediction(**changes).rows(grid())
+
+
+def test_axes_of_one_value_and_seeds_are_no_settings():
+    parts = [Part(own.probe, {**own.at, "norm": "none"}, own.rows) for own in grid()]
+    held = prediction().predictors
+    networks = measured_networks(parts, "learnt", "unseen", held)
+    assert networks.settings.T.tolist() == [[0] * 6 + [1] * 6, ([0] * 3 + [1] * 3) * 2]
+    np.testing.assert_allclose(networks.gaps, np.linspace(0.1, 0.43, 12))
 
 
 def test_few_networks_and_settings_that_cannot_be_are_refused():
