@@ -15,13 +15,23 @@ INPUT = "input"
 FIRST, LAST = "first", "last"
 """The names of the input of the second layer with weights, and of that of the last one."""
 
-_WEIGHTED = (nn.modules.conv._ConvNd, nn.Linear)
-
 
 def check_layers(layers: Sequence[str]) -> None:
     """Raise ValueError for names of layers that are none, or there twice."""
     if not layers or len(set(layers)) < len(layers) or not all(layers):
         raise ValueError(f"layers must be names, each once; got {', '.join(layers) or 'none'}")
+
+
+def weighted_layers(classifier: Classifier) -> list[nn.Module]:
+    """Return the convolutions and linear layers, in the order in which the network holds them."""
+    kinds = (nn.modules.conv._ConvNd, nn.Linear)
+    found: list[nn.Module] = [
+        layer
+        for module in modules_of(classifier)
+        for layer in module.modules()
+        if isinstance(layer, kinds)
+    ]
+    return list(dict.fromkeys(found))
 
 
 def layer_inputs(
@@ -61,7 +71,7 @@ def _named(classifier: Classifier, layers: Sequence[str]) -> dict[str, nn.Module
     known: dict[str, nn.Module] = {}
     for module in modules_of(classifier):
         known = {**dict(bare_network(module).named_modules()), **known}
-    weighted = list(dict.fromkeys(own for own in known.values() if isinstance(own, _WEIGHTED)))
+    weighted = weighted_layers(classifier)
     if len(weighted) > 1:
         known |= {FIRST: weighted[1], LAST: weighted[-1]}
     for name in layers:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from advcore.classifier import Classifier, logits_of, take_rows
-from advcore.modules import modules_of
+from advcore.layers import weighted_layers
 from advcore.norms import L2, per_sample
 from advcore.randomness import Randomness
 from advcore.threats.region import Region
@@ -132,14 +132,7 @@ def _normalised(output: Tensor) -> Tensor:
 
 
 def _layers(classifier: Classifier) -> list[nn.Module]:
-    kinds = (nn.modules.conv._ConvNd, nn.Linear)
-    found: list[nn.Module] = [
-        layer
-        for module in modules_of(classifier)
-        for layer in module.modules()
-        if isinstance(layer, kinds)
-    ]
-    return list(dict.fromkeys(found))[:-1]
+    return weighted_layers(classifier)[:-1]
 
 
 @contextmanager
