@@ -51,6 +51,11 @@ def scale_axes(
             axis.set_major_locator(log_locator(*sorted(axis.get_view_interval())))
     if chart.ticks:
         axes.set_xticks(range(len(chart.ticks)), chart.ticks)
+        longest = max(len(line) for words in chart.ticks for line in words.split("\n"))
+        if LETTER * (longest + 1) * len(chart.ticks) > 1:
+            axes.tick_params(axis="x", labelrotation=30)
+            for label in axes.get_xticklabels():
+                label.set(horizontalalignment="right", rotation_mode="anchor")
         axes.set_xlim(-0.5, len(chart.ticks) - 0.5)  # as wide at the ends as between two words
     elif chart.x_ticks:
         _place_ticks(axes, chart.x_ticks)

@@ -130,6 +130,21 @@ CHARTS = {
 }
 
 
+@pytest.mark.parametrize(
+    ("ticks", "turn"),
+    [(("plain", "robust"), 0), (("a rather long",) * 5, 0), (("D_rand_robust",) * 12, 30)],
+)
+def test_words_at_ticks_are_turned_where_they_have_no_room(
+    ticks: tuple[str, ...], turn: int
+) -> None:
+    figure = draw(
+        lines([Series("a", torch.arange(len(ticks)), torch.ones(len(ticks)))], ticks=ticks)
+    )
+    labels = [text for text in texts(figure) if text.get_text() in ticks]
+    assert [label.get_rotation() for label in labels] == [turn] * len(ticks)
+    assert all(label.get_window_extent().x0 > 0 for label in labels)
+
+
 @pytest.mark.parametrize("chart", CHARTS.values(), ids=CHARTS)
 def test_no_words_are_cut_tiny_or_over_one_another(chart: Lines | Gallery) -> None:
     figure = draw(chart)
