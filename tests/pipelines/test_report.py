@@ -218,6 +218,13 @@ def test_the_report_says_all_that_is_needed_to_do_it_again(
         for number in (*summary.scalars, *summary.curves):
             assert number in text
             assert in_markdown(summary.meaning(number)) in text
+    section = text[text.index("## robustness") :].split("## ")[1]
+    (seconds,) = (line for line in section.splitlines() if line.startswith("| seconds "))
+    measured = report.words["one", "robustness"]
+    expected = sum(float(entry["seconds"]) for entry in measured) / 60
+    assert float(seconds.split("|")[2]) == pytest.approx(expected, rel=0.01)
+    assert "seconds" not in (folder / "tables/robustness/scalars.csv").read_text()
+    assert "seconds" not in report.summaries["robustness"]["one"].scalars
     curves = (folder / "tables/curvature/curves.csv").read_text().splitlines()
     assert len([line for line in curves if line.startswith("one,mean_eigenvalue,")]) == 20
 

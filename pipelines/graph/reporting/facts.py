@@ -39,12 +39,14 @@ UNSEEN = "unseen_imports"
 class Facts:
     """The head of a report as Markdown, accuracies by network and data set, trainings' settings.
 
-    An accuracy is None where no row has it; settings are those found beside the weights.
+    An accuracy is None where no row has it; settings are those found beside the weights. `seconds`
+    is what measuring a sample took, by model and probe, where all of its shards are there.
     """
 
     text: str
     accuracies: Mapping[tuple[str, str], Accuracy | None]
     trainings: Mapping[str, str]
+    seconds: Mapping[tuple[str, str], float]
 
 
 def gather(prepared: Prepared, words: Words) -> Facts:
@@ -67,7 +69,8 @@ def gather(prepared: Prepared, words: Words) -> Facts:
     unseen = "\n".join(
         f"- **warning**, {UNSEEN}: {in_markdown(sentence)}" for sentence in prepared.unseen.values()
     )
-    return Facts("\n\n".join(filter(None, [about, networks, unseen])), accuracies, trainings)
+    text = "\n\n".join(filter(None, [about, networks, unseen]))
+    return Facts(text, accuracies, trainings, _seconds(prepared, words))
 
 
 def _accuracies(prepared: Prepared, words: Words) -> dict[tuple[str, str], Accuracy | None]:
@@ -79,6 +82,19 @@ def _accuracies(prepared: Prepared, words: Words) -> dict[tuple[str, str], Accur
         entries.setdefault(what, []).extend(words.get(names, ()))
         labels[what] = own.seen.labels
     return {what: accuracy_of(found, labels[what]) for what, found in entries.items()}
+
+
+def _seconds(prepared: Prepared, words: Words) -> dict[tuple[str, str], float]:
+    """Return the wall time of a sample, for each measurement whose shards all tell theirs."""
+    told = {
+        names: [float(entry["seconds"]) for entry in own if "seconds" in entry]
+        for names, own in words.items()
+    }
+    return {
+        names: sum(told[names]) / len(own.seen)
+        for names, own in prepared.measurements.items()
+        if len(told[names]) == len(own.tasks)
+    }
 
 
 def _by_data(

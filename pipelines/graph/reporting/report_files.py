@@ -47,6 +47,10 @@ from advcore.workers.stores.store import Store, open_store
 from advcore.workers.tasks import TaskResult
 from advcore.workers.units import read_rows
 
+SECONDS = (
+    "wall time of a sample, all that the probe does, on a worker that may have shared its cores"
+)
+
 
 @dataclass(frozen=True)
 class _ProbeReport:
@@ -159,7 +163,7 @@ def _write_probes(
             model: _warned(own, prepared.measurements[model, probe].planned, prepared, facts)
             for model, own in summaries.items()
         }
-        result[probe] = _write_probe(prepared, outputs, probe, summaries, drawn, told)
+        result[probe] = _write_probe(prepared, outputs, probe, summaries, drawn, facts, told)
     return result
 
 
@@ -169,17 +173,33 @@ def _write_probe(
     probe: str,
     summaries: dict[str, Summary],
     drawn: list[Path],
+    facts: Facts,
     told: set[tuple[str, str]],
 ) -> _ProbeReport:
     """Write a probe's curves and scalars; `told` are the sentences that stand in the text."""
     curves = f"tables/{probe}/curves.csv"
     planned = [own.planned for own in prepared.measurements.values() if own.planned.probe == probe]
     settings = settings_line([own.settings for own in planned], Probe)
-    text = section(probe, planned[0].settings, settings, summaries, drawn, curves, told)
+    timed = {
+        label: _with_seconds(own, facts.seconds.get((label, probe)))
+        for label, own in summaries.items()
+    }
+    text = section(probe, planned[0].settings, settings, timed, drawn, curves, told)
     if any(own.curves for own in summaries.values()):
         outputs.write(curves, as_csv(curves_rows(summaries)))
     outputs.write_table(f"tables/{probe}/scalars", scalars_rows(summaries))
     return _ProbeReport(summaries, drawn, text)
+
+
+def _with_seconds(summary: Summary, seconds: float | None) -> Summary:
+    """Return a summary for the text, with the time that is no content and in no other file."""
+    if seconds is None:
+        return summary
+    return replace(
+        summary,
+        scalars={**summary.scalars, "seconds": seconds},
+        meanings={**summary.meanings, "seconds": SECONDS},
+    )
 
 
 def _write_texts(
