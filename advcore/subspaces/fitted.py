@@ -38,7 +38,8 @@ class Fitted:
         dim: dimension of each block; when not given 10, or as many directions as the fit has for
             each block.
         count: number of blocks; the fit must have `count` x `dim` directions.
-        order: order of the directions, see `Order`.
+        order: order of the directions: from the `most` leading one, from the `least`, or `random`
+            ones of the fit's span in place of them, uniformly distributed.
         seed: seed of random directions.
     """
 
