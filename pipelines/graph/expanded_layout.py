@@ -117,14 +117,19 @@ def _claims(study: GraphStudy, families: Families) -> dict[str, Claim]:
 
 
 def _figures(study: GraphStudy, families: Families) -> tuple[PlannedFigure, ...]:
-    """Return the figures, each with a series for every label of the axes of its `each`."""
+    """Return the figures, each with a series for every label of the axes of its `each`.
+
+    Where `each` lists labels, they may be values of a column of the probe, too.
+    """
     columns = _sample_columns(study, families)
     found = []
     for name, entry in study.figures.items():
         at = f"figures.{name}"
         axes = _axes_of(study, entry, families, at)
+        each = entry.get("each")
+        listed = [own for own in each if own not in axes] if isinstance(each, Mapping) else []
         series: dict[str, FigureKind] = {}
-        for own_name, own in each_of(name, entry, axes, columns, "figures").items():
+        for own_name, own in each_of(name, entry, axes, [*columns, *listed], "figures").items():
             drawn: FigureKind = schema.structure(FigureKind, own, at)  # type: ignore[type-abstract]
             check_labels(at, drawn, axes)
             series[own_name.removeprefix(name).strip()] = drawn
