@@ -46,7 +46,7 @@ def made_quick(value: Any) -> Any:
     [
         *("fig3", "fig4", "fig5", "fig8", "eq21", "shared_directions", "masked"),
         *("smoothing_flattens", "certified", "exact", "fig1", "fig6", "queries"),
-        "evolution",
+        *("evolution", "forgetting", "redundancy"),
         *(pytest.param(name, marks=pytest.mark.slow) for name in ("beyond_lp", "discrete")),
         *(pytest.param(name, marks=pytest.mark.slow) for name in ("fig7", "projection")),
     ],

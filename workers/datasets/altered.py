@@ -7,12 +7,13 @@ from typing import Literal
 import numpy as np
 import torch
 
+from advcore.derived.marks import check_marks
 from advcore.derived.noise import NoiseNorm, check_noise
 from advcore.derived.targets import TargetsName, target_classes
 from advcore.transforms import Transform
 from advcore.workers.datasets.dataset import Dataset
 from advcore.workers.datasets.deferred import Images
-from advcore.workers.datasets.mapped import Mapped, Noise, Through
+from advcore.workers.datasets.mapped import Mapped, Mark, Noise, Through
 from advcore.workers.errors import InputError
 
 
@@ -92,6 +93,38 @@ class Noised:
         noise = Noise(self.norm, float(self.size), self.seed)
         images = Mapped(settled(whole), whole.indices, noise)
         return replace(whole, images=images, labels=labels, transform=None)
+
+
+@dataclass(frozen=True)
+class Marked:
+    """Images with one of the highest frequencies added for each class, float32, never clipped.
+
+    A feature that is known: within the band it tells the classes apart with margin
+    `size / sqrt(2)`, see `advcore.derived.marks.add_marks`, and a low pass removes it.
+
+    Attributes:
+        of: name of the data set.
+        size: l2 norm of the frequency that is added, in pixel units.
+        band: number of the highest frequencies along each side, of which each class has one.
+    """
+
+    of: str
+    size: float
+    band: int = 4
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return (self.of,)
+
+    def apply(self, datasets: Mapping[str, Dataset]) -> Dataset:
+        whole = datasets[self.of]
+        try:
+            check_marks(whole.shape, whole.classes, self.size, self.band)
+        except ValueError as error:
+            raise InputError(f"marked: {error}") from error
+        mark = Mark(float(self.size), self.band)
+        images = Mapped(settled(whole), whole.labels.astype(np.int64), mark)
+        return replace(whole, images=images, transform=None)
 
 
 @dataclass(frozen=True)

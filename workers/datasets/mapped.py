@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from advcore.classifier import full_precision
+from advcore.derived.marks import add_marks
 from advcore.derived.noise import NoiseNorm, add_noise
 from advcore.randomness import Randomness
 from advcore.transforms import Transform, keeps_box
@@ -95,13 +96,39 @@ class Noise:
         return add_noise(images, self.norm, self.size, Randomness(self.seed, indices), inside)
 
 
+@dataclass(frozen=True)
+class Mark:
+    """Images with a frequency for each class, see `advcore.derived.marks`; indices are labels.
+
+    Attributes:
+        size: l2 norm of a mark, in pixel units.
+        band: number of the highest frequencies along each side, among which those of classes are.
+    """
+
+    size: float
+    band: int
+
+    one_by_one: ClassVar[bool] = False
+
+    @property
+    def meaning(self) -> str:
+        return f"mark {float(self.size)!r} {self.band}"
+
+    def stays_in_box(self, inside: bool) -> bool:
+        return inside and self.size == 0
+
+    def __call__(self, images: Tensor, indices: Tensor, inside: bool) -> Tensor:
+        return add_marks(images, indices, self.size, self.band)
+
+
 @dataclass(frozen=True, eq=False)
 class Mapped:
     """Images that a map makes of others, float32, with the same bits in any batch.
 
     Attributes:
         images: images that it is applied to.
-        indices: root index of each, `(N,)`, by which what is random is drawn.
+        indices: number of each, `(N,)`: its root index, by which what is random is drawn, or its
+            label.
         map: map of one image.
     """
 

@@ -16,6 +16,7 @@ from advcore.workers.datasets import Dataset, DataSpec, batch, inputs_of, load, 
 from advcore.workers.datasets.derived import (
     DERIVED,
     Half,
+    Marked,
     Noised,
     Relabelled,
     Subset,
@@ -56,6 +57,7 @@ KINDS = [
     Relabelled("root", "next"),
     Noised("root", 0.5),
     Noised("root", 0.1, "linf", "random", "target"),
+    Marked("root", 0.5, 3),
     Transformed("root", LowPass(3)),
 ]
 
@@ -226,6 +228,8 @@ def test_a_union_of_other_types_shows_each_as_it_was():
         (Union(("root",)), "at least 2 data sets"),
         (Union(("root", "other")), "one shape and the same classes"),
         (Noised("root", -1), "size must be"),
+        (Marked("root", -1.0), "marked: size must be"),
+        (Marked("root", 1.0, 1), "band 1 has 1 frequencies, fewer than the 4 classes"),
         (Noised("root", 1, targets="random"), "go together"),
         (Noised("root", 1, labels="target"), "go together"),
         (Relabelled("one"), "at least 2 classes"),
@@ -242,7 +246,7 @@ def test_every_kind_names_its_sources():
     assert {type(kind) for kind in KINDS} == set(DERIVED.values())
     assert [kind.sources for kind in KINDS] == [("root",)] * 2 + [("root", "root")] + [
         ("root",)
-    ] * 4
+    ] * 5
 
 
 def test_a_training_makes_few_images_once_and_many_in_batches(monkeypatch):
