@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from advcore.pipelines.graph.layout import PlannedTable
-from advcore.pipelines.graph.notation.members import Coordinates, labelled
+from advcore.pipelines.graph.notation.members import Coordinates
 from advcore.pipelines.graph.plan import Prepared
 from advcore.pipelines.graph.reporting.problems import Problems
 from advcore.pipelines.graph.reporting.tables import label_column
@@ -78,8 +78,9 @@ def _charts(own: PlannedTable, at: Coordinates, parts: Sequence[Part]) -> list[C
     if not isinstance(own.settings, Drawn):
         return []
     words = [f"{axis}={label}" for axis, label in at.items()]
+    place = f" ({', '.join(words)})" if words else ""
     return [
-        replace(chart, name="-".join([chart.name, *words]), title=labelled(chart.title, at))
+        replace(chart, name="-".join([chart.name, *words]), title=f"{chart.title}{place}")
         for chart in own.settings.charts(parts)
     ]
 
