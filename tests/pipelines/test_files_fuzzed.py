@@ -28,9 +28,11 @@ from advcore.workers.errors import InputError
 MANY = settings.default.max_examples
 FILES = {"study": Study, "training": Training, "sweep": Sweep}
 KINDS = [(seam, kind, cls) for seam, known in schema.SEAMS.items() for kind, cls in known.items()]
-ALWAYS_REFUSED = "pbt changes the settings|needs the package|is not installed|there is no attack"
-"""Why a kind may be refused whatever its settings: always, without its package, or for its names,
-which that package has."""
+ALWAYS_REFUSED = (
+    "pbt changes the settings|needs the package|is not installed|there is no attack|give of.table"
+)
+"""Why a kind may be refused whatever its settings: always, without its package, for its names,
+which that package has, or for numbers that are none of a table's, as all drawn ones are."""
 
 
 def through_a_file(data: Any, file: Path) -> Any:
