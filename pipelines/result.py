@@ -7,12 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from advcore.pipelines.graph.documented_columns import columns_of
 from advcore.pipelines.graph.expanded_layout import planned_of
 from advcore.pipelines.graph.notation.members import Coordinates
 from advcore.pipelines.graph.reporting.fit_report import fit_file
 from advcore.pipelines.graph.reporting.replicates import charts_over_seeds
 from advcore.pipelines.graph.reporting.report import RESULTS, table_file
-from advcore.pipelines.graph.reporting.table_words import columns_of
 from advcore.pipelines.graph.reporting.tables import rows_of
 from advcore.pipelines.graph.running import driver
 from advcore.pipelines.graph.settings import AnyStudy, GraphStudy, Study, read_study

@@ -65,7 +65,7 @@ def each_of(
 
 
 def _worded(axis: str, label: Any) -> str:
-    return f"{axis}={'none' if label is None else label}"
+    return f"no {axis}" if label is None else f"{axis}={label}"
 
 
 def _some(labels: Any, at: str) -> list[Any]:

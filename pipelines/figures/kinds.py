@@ -18,6 +18,10 @@ class FigureKind(Protocol):
     def of(self) -> Numbers:
         """The numbers that are drawn."""
 
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The names of the axes or columns along which they are drawn."""
+
     def chart(self, name: str, series: Mapping[str, Self], tables: Tables) -> Chart:
         """Return the chart `name` of the series, by their labels, "" where it is one alone.
 

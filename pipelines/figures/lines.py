@@ -38,6 +38,11 @@ class LinesOver:
         if self.of.over is None:
             raise ValueError("lines are over an axis or a column: give of.over")
 
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The name of what lies along the x axis."""
+        return (str(self.of.over),)
+
     def chart(self, name: str, series: Mapping[str, "LinesOver"], tables: Tables) -> Chart:
         """Return the lines. Raises LookupError where tables lack their numbers."""
         found = {label: along(own.of, tables) for label, own in series.items()}
@@ -60,7 +65,9 @@ class LinesOver:
                     style="points" if words else "both",
                 )
             )
-        statistic = self.of.statistic.capitalize()
+        statistic = f"{self.of.statistic.capitalize()}s"
+        intervals = " with 95 % intervals" if any(one.low is not None for one in drawn) else ""
+        caveats = dict.fromkeys(one for own in found.values() for one in own.caveats)
         return Lines(
             name=name,
             title=self.says,
@@ -69,6 +76,6 @@ class LinesOver:
             series=drawn,
             x_scale=self.x_scale,
             y_scale=self.y_scale,
-            ticks=[word or "none" for word in words],
-            note=f"{statistic}s with 95 % intervals over {units}.",
+            ticks=[word or f"no {self.of.over}" for word in words],
+            note=" ".join([f"{statistic}{intervals} over {units}.", *caveats]),
         )

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from advcore.pipelines.claims import Numbers, Tables
-from advcore.pipelines.figures.positions import along, labels_of, pinned
+from advcore.pipelines.figures.positions import Label, along, labels_of, pinned
 from advcore.probes import Chart, Maps
 
 
@@ -40,6 +40,11 @@ class MapOver:
         if self.of.over is None or self.of.over == self.rows:
             raise ValueError("a map is over two axes or columns: give of.over, and another in rows")
 
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The names of what lies along the x axis and along the y axis."""
+        return str(self.of.over), self.rows
+
     def chart(self, name: str, series: Mapping[str, "MapOver"], tables: Tables) -> Chart:
         """Return the maps. Raises LookupError where tables lack their numbers."""
         rows = list(
@@ -55,8 +60,9 @@ class MapOver:
         columns = parts[0].labels
         if any(own.labels != columns for own in parts):
             raise LookupError(f"the rows of a map differ in their labels of {self.of.over}")
+        caveats = dict.fromkeys(one for own in parts for one in own.caveats)
         units = " or ".join(dict.fromkeys(own.unit for own in parts))
-        words = [str(own) for own in columns] if isinstance(columns[0], str) else []
+        words = [] if _in_equal_steps(columns) else [_word(own) for own in columns]
         return Maps(
             name=name,
             title=self.says,
@@ -70,10 +76,21 @@ class MapOver:
             y_limits=(0.0, float(len(rows))),
             value_label=self.value_label or self.of.column,
             x_names=words,
-            y_names=[f"{own:g}" if isinstance(own, float) else str(own) for own in rows],
+            y_names=[_word(own) for own in rows],
             scale=self.scale,
-            note=f"{self.of.statistic.capitalize()}s over {units}.",
+            note=" ".join([f"{self.of.statistic.capitalize()}s over {units}.", *caveats]),
         )
+
+
+def _word(label: Label) -> str:
+    return f"{label:g}" if isinstance(label, float) else str(label) or "none"
+
+
+def _in_equal_steps(labels: Sequence[Label]) -> bool:
+    if any(isinstance(own, str) for own in labels):
+        return False
+    steps = np.diff([float(own) for own in labels])
+    return bool(np.allclose(steps, steps[:1]))
 
 
 def _ends(columns: Sequence[float]) -> tuple[float, float]:

@@ -15,6 +15,13 @@ Label = str | float | int
 """A label of an axis, or a value of a column."""
 
 
+_CAVEATS = {
+    "missing_numbers": "Samples without a number are left out.",
+    "few_samples": "Few samples carry some of the means.",
+}
+"""Sentences of a figure's note, by the name of a claim's warning."""
+
+
 @dataclass(frozen=True)
 class _NothingExpected:
     at_least: float = -np.inf
@@ -29,6 +36,7 @@ class Along:
         labels: its labels, numbers ascending, words as they come.
         values, low, high: statistic and the ends of its 95 % interval, NaN for no end.
         unit: what was resampled, in words.
+        caveats: what may mislead, a sentence each.
     """
 
     labels: Sequence[Label]
@@ -36,6 +44,7 @@ class Along:
     low: np.ndarray
     high: np.ndarray
     unit: str
+    caveats: tuple[str, ...] = ()
 
 
 def labels_of(of: Numbers, axis: str, tables: Tables) -> list[Label]:
@@ -58,13 +67,14 @@ def along(of: Numbers, tables: Tables) -> Along:
     """
     axis = of.over or ""
     labels = labels_of(of, axis, tables)
-    found, units, why = [], dict[str, None](), LookupError(f"{of.place} has no {axis}")
+    found, units, told = [], dict[str, None](), list[str]()
+    why = LookupError(f"{of.place} has no {axis}")
     for label in labels:
         own = pinned(replace(of, over=None), axis, label)
         grid = own.grid(tables)
         one_position("figure's number", own, grid)
         try:
-            (whole,), _ = without_missing([grid])
+            (whole,), missing = without_missing([grid])
             level = measure_level(_NothingExpected(), of.statistic, whole)
         except LookupError as error:  # no number, or none that is finite
             found.append((np.nan, np.nan, np.nan))
@@ -72,12 +82,15 @@ def along(of: Numbers, tables: Tables) -> Along:
             continue
         found.append((level.value, level.low, level.high))
         units[level.unit] = None
+        told += [*missing, *level.warnings]
     numbers = np.array(found, dtype=float).reshape(-1, 3)
     numbers[~np.isfinite(numbers)] = np.nan
     if np.isnan(numbers[:, 0]).all():
         raise why
     values, low, high = numbers.T
-    return Along(labels, values, low, high, "; ".join(units))
+    names = {own.partition(":")[0] for own in told}
+    caveats = tuple(sentence for name, sentence in _CAVEATS.items() if name in names)
+    return Along(labels, values, low, high, "; ".join(units), caveats)
 
 
 def pinned(of: Numbers, axis: str, label: Label) -> Numbers:

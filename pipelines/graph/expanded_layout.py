@@ -1,6 +1,6 @@
 """The layout of a graph: its members as networks, trainings, data sets and measurements."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +9,7 @@ from advcore.pipelines.claims.each import each_of
 from advcore.pipelines.claims.labels import check_labels
 from advcore.pipelines.figures import FigureKind
 from advcore.pipelines.graph.collected_entries import Entries
+from advcore.pipelines.graph.documented_columns import columns_of
 from advcore.pipelines.graph.entries import without_sections
 from advcore.pipelines.graph.layout import Layout, Planned, PlannedFigure, layout_of
 from advcore.pipelines.graph.loader import Loader
@@ -41,7 +42,8 @@ def graph_layout(study: GraphStudy, load: Loader) -> Layout:
         for own in family.members.values():
             found.add(section, own)
     layout = found.layout(planned_of(study), _claims(study, families), tables)
-    return replace(layout, figures=_figures(study, families))
+    told = {own.probe: columns_of(own.settings) for own in layout.planned}
+    return replace(layout, figures=_figures(study, families, told))
 
 
 def planned_of(study: AnyStudy) -> tuple[Planned, ...]:
@@ -116,10 +118,13 @@ def _claims(study: GraphStudy, families: Families) -> dict[str, Claim]:
     return claims
 
 
-def _figures(study: GraphStudy, families: Families) -> tuple[PlannedFigure, ...]:
+def _figures(
+    study: GraphStudy, families: Families, told: Mapping[str, str]
+) -> tuple[PlannedFigure, ...]:
     """Return the figures, each with a series for every label of the axes of its `each`.
 
-    Where `each` lists labels, they may be values of a column of the probe, too.
+    Where `each` lists labels, they may be values of a column of the probe, too. `told` is what
+    probes say of their columns.
     """
     columns = _sample_columns(study, families)
     found = []
@@ -132,9 +137,23 @@ def _figures(study: GraphStudy, families: Families) -> tuple[PlannedFigure, ...]
         for own_name, own in each_of(name, entry, axes, [*columns, *listed], "figures").items():
             drawn: FigureKind = schema.structure(FigureKind, own, at)  # type: ignore[type-abstract]
             check_labels(at, drawn, axes)
+            _check_columns(
+                at, [*listed, *drawn.axes], [*axes, *columns], told.get(drawn.of.probe or "", "")
+            )
             series[own_name.removeprefix(name).strip()] = drawn
         found.append(PlannedFigure(name, series))
     return tuple(found)
+
+
+def _check_columns(at: str, names: Iterable[str], axes: Collection[str], told: str) -> None:
+    """Raise InputError for what is neither an axis nor a column that the probe tells of."""
+    for name in names:
+        if name not in axes and told and f"`{name}`" not in told:
+            known = ", ".join(axes) or "none"
+            raise InputError(
+                f"{at}: {name!r} is neither an axis of the probe nor one of its columns; axes: "
+                f"{known}; columns: {told}"
+            )
 
 
 def _axes_of(

@@ -74,6 +74,23 @@ def test_a_map_has_a_row_for_each_label():
     assert (chart.x_limits, chart.y_limits) == ((-0.5, 4.5), (0.0, 3.0))
 
 
+def test_numbers_in_unequal_steps_are_named_in_a_map():
+    figure = MapOver("m", of(over="epoch"), rows="block")
+    chart = figure.chart("bands", {"": figure}, {"margins": {"": rows()}})
+    assert chart.x_names == ["0", "1", "4"]
+    assert chart.x_limits == (0.0, 3.0)
+
+
+def test_samples_without_a_number_are_told():
+    table = rows()
+    lost = (table["sample"] == 7) & (table["block"] == 2)
+    table["distance"] = torch.where(lost, torch.nan, table["distance"])
+    figure = LinesOver("m", of(where={"epoch": 0}))
+    chart = figure.chart("m", {"": figure}, {"margins": {"": table}})
+    assert "Samples without a number are left out." in chart.note
+    assert "39 samples" in chart.note
+
+
 def test_a_number_that_is_not_finite_is_a_gap_and_none_at_all_is_said():
     table = rows()
     table["distance"] = torch.where(table["block"] == 1, torch.inf, table["distance"])
@@ -128,6 +145,11 @@ def test_they_are_drawn_shown_and_made_anew_where_they_change(tmp_path):
         ({"of": {**CORRECT, "where": {"width": 5}}}, "figures.own.of.where.width: no member has 5"),
         ({"of": CORRECT, "each": "net"}, "figures.own.each: there is no axis 'net'"),
         ({"of": {**CORRECT, "over": None}}, "lines are over an axis or a column: give of.over"),
+        (
+            {"of": CORRECT, "each": {"wdith": [4]}},
+            "'wdith' is neither an axis of the probe nor one",
+        ),
+        ({"of": {**CORRECT, "over": "widht"}}, "'widht' is neither an axis"),
         ({"of": CORRECT, "kind": "bars"}, "unknown kind 'bars'"),
         ({"of": CORRECT, "kind": "map", "rows": "data"}, "give of.over, and another in rows"),
     ],
@@ -140,7 +162,7 @@ def test_refused_before_any_work(tmp_path, entry, message):
 def test_members_that_lack_an_axis_are_a_series_where_each_lists_null(tmp_path):
     entry = {**LINES, "of": CORRECT, "each": {"width": [None, 4]}}
     (figure,) = graph_layout(study(tmp_path, own=entry), Loader()).figures
-    assert list(figure.series) == ["width=none", "width=4"]
-    assert figure.series["width=none"].of.where == {"width": None}
+    assert list(figure.series) == ["no width", "width=4"]
+    assert figure.series["no width"].of.where == {"width": None}
     (own,) = graph_layout(study(tmp_path, own={**entry, "each": "width"}), Loader()).figures
     assert list(own.series) == ["width=4", "width=8"]
