@@ -11,7 +11,7 @@ import numpy as np
 
 
 def conditional_score(
-    measures: np.ndarray, gaps: np.ndarray, settings: np.ndarray, weights: np.ndarray
+    differences: np.ndarray, gaps: np.ndarray, settings: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
     """Return 100 times the share of the gaps' order that a measure tells, `(draws,)`.
 
@@ -24,13 +24,13 @@ def conditional_score(
     neither larger, which agrees with no order that is reversed. NaN where the entropy is 0.
 
     Args:
-        measures: `(draws, networks)`.
+        differences: those of the measure, first less second, `(draws, networks, networks)`.
         gaps: `(networks,)`.
         settings: `(networks, settings)`, the number of each network's value; where there is one
             setting, it is a pair by itself.
         weights: `(draws, networks)`, how often each network counts.
     """
-    larger = measures[:, :, None] > measures[:, None]
+    larger = differences > 0
     right = gaps[:, None] > gaps
     pairs = weights[:, :, None] * weights[:, None]
     outcomes = np.stack(

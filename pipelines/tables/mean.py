@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from advcore.pipelines.claims.rows import choose_rows
+from advcore.pipelines.claims.rows import check_columns, choose_rows
 from advcore.pipelines.tables.kinds import Part
 from advcore.probes import Columns
 
@@ -44,10 +44,9 @@ def numbers_of(part: Part, column: str, where: Mapping[str, Any]) -> np.ndarray:
 
     Raises LookupError where there is no such column or row, or no number in it.
     """
-    rows = choose_rows({"": {"": part.rows}}, "table", "", None, where)
-    if not rows.has(column):
-        raise LookupError(f"there is no column {column!r}; there are {', '.join(part.rows)}")
+    rows = choose_rows({part.probe: {"": part.rows}}, "probe", part.probe, None, where)
+    check_columns(part.rows, rows.place, [column])
     values = rows(column)
     if values.dtype.kind not in "biuf" or values.ndim > 1:
-        raise LookupError(f"column {column!r} must hold one number a row")
+        raise LookupError(f"column {column!r} of {rows.place} must hold one number a row")
     return values.astype(np.float64)

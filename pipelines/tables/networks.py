@@ -13,7 +13,7 @@ from advcore.pipelines.tables.kinds import Part
 from advcore.pipelines.tables.mean import numbers_of
 
 FEWEST = 4
-"""Fewest networks that a prediction is made of."""
+"""Fewest settings of networks that a prediction is made of."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +72,26 @@ class MeasuredNetworks:
         """The number of networks."""
         return len(self.gaps)
 
+    @property
+    def place(self) -> np.ndarray:
+        """Number of each network's settings among the different ones, `(N,)`; seeds share it."""
+        rows = [tuple(row) for row in self.settings.tolist()]
+        numbers = {row: number for number, row in enumerate(dict.fromkeys(rows))}
+        return np.array([numbers[row] for row in rows])
+
+    @property
+    def places(self) -> int:
+        """The number of different settings."""
+        return _different(self.settings)
+
 
 def measured_networks(
     parts: Sequence[Part], train: str, test: str, predictors: Mapping[str, Predictor]
 ) -> MeasuredNetworks:
     """Return the networks that all probes measured; their axes are those of the probe `train`.
 
-    Raises LookupError for probes and numbers that are not there, and for fewer than four networks.
+    Raises LookupError for probes and numbers that are not there, for several members of a probe at
+    one network, and for networks of fewer than four settings.
     """
     by_probe: dict[str, list[Part]] = {}
     for part in parts:
@@ -88,29 +101,52 @@ def measured_networks(
         if name not in by_probe:
             raise LookupError(f"no rows of probe {name} are there; name it in of, too")
     axes = list(by_probe[train][0].at)
-    held = {
-        probe: {tuple(own.at.get(axis) for axis in axes): own for own in members}
-        for probe, members in by_probe.items()
-    }
+    held = {probe: _by_key(members, axes) for probe, members in by_probe.items()}
     keys = [key for key in held[train] if all(key in own for own in held.values())]
-    if len(keys) < FEWEST:
+    settings = _settings(axes, keys)
+    if _different(settings) < FEWEST:
         raise LookupError(
-            f"a prediction needs {FEWEST} networks that all of {', '.join(held)} measured, told "
-            f"apart by {', '.join(axes) or 'no axis'}; there are {len(keys)}"
+            f"a prediction needs networks of {FEWEST} settings that all of {', '.join(held)} "
+            f"measured, told apart by {', '.join(axes) or 'no axis'}, seeds not counted; there are "
+            f"{_different(settings)}"
         )
     networks = [{probe: own[key] for probe, own in held.items()} for key in keys]
     gaps = [_accuracy(own[train]) - _accuracy(own[test]) for own in networks]
+    features = {
+        name: np.stack([_all_numbers(predictor, own) for own in networks])
+        for name, predictor in predictors.items()
+    }
+    return MeasuredNetworks(np.array(gaps), settings, features)
+
+
+def _settings(axes: Sequence[str], keys: Sequence[tuple[Any, ...]]) -> np.ndarray:
+    """Return the number of each network's value of each axis that has several, seeds left out."""
     columns = [
         np.unique([str(key[place]) for key in keys], return_inverse=True)[1]
         for place, axis in enumerate(axes)
         if axis != SEED and len({key[place] for key in keys}) > 1
     ]
-    features = {
-        name: np.stack([_all_numbers(predictor, own) for own in networks])
-        for name, predictor in predictors.items()
-    }
-    settings = np.stack(columns or [np.zeros(len(keys), dtype=int)], axis=1)
-    return MeasuredNetworks(np.array(gaps), settings, features)
+    return np.stack(columns or [np.zeros(len(keys), dtype=int)], axis=1)
+
+
+def _different(settings: np.ndarray) -> int:
+    return len({tuple(row) for row in settings.tolist()})
+
+
+def _by_key(members: Sequence[Part], axes: Sequence[str]) -> dict[tuple[Any, ...], Part]:
+    """Return members of a probe by their labels of axes. Raises LookupError where two share one."""
+    found: dict[tuple[Any, ...], Part] = {}
+    for own in members:
+        other = found.setdefault(tuple(own.at.get(axis) for axis in axes), own)
+        if other is not own:
+            union = {**other.at, **own.at}
+            further = [axis for axis in union if own.at.get(axis) != other.at.get(axis)]
+            raise LookupError(
+                f"probe {own.probe} has several members at one network, which differ in "
+                f"{', '.join(further)}: choose one, of: {{each: [{{of: {own.probe}, where: "
+                f"{{{further[0]}: ...}}}}, ...]}}"
+            )
+    return found
 
 
 def _accuracy(part: Part) -> float:

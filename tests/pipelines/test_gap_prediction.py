@@ -16,14 +16,25 @@ from advcore.pipelines.tables.conditional_information import conditional_score
 from advcore.pipelines.tables.cross_validation import (
     drawn_networks,
     explained,
+    held_out_differences,
     held_out_predictions,
     kendall,
     random_folds,
 )
-from advcore.pipelines.tables.networks import measured_networks
+from advcore.pipelines.tables.networks import (
+    Feature,
+    MeasuredNetworks,
+    Predictor,
+    measured_networks,
+)
 
 RANDOM = np.random.default_rng(0)
 ONCE = np.ones((1, 40))
+
+
+def differing(measures):
+    """Differences of measures, first less second."""
+    return measures[..., :, None] - measures[..., None, :]
 
 
 def test_held_out_predictions_are_those_of_scikit_learn():
@@ -69,7 +80,7 @@ def test_tau_is_scipys_also_with_ties_and_copies():
         RANDOM.integers(0, 6, 20).astype(float),
     )
     weights = drawn_networks(20, 4)
-    found = kendall(np.broadcast_to(measures, (4, 20)), gaps, weights)
+    found = kendall(np.broadcast_to(differing(measures), (4, 20, 20)), gaps, weights)
     for own, tau in zip(weights.astype(int), found, strict=True):
         copies = np.repeat(np.arange(20), own)
         assert tau == pytest.approx(kendalltau(measures[copies], gaps[copies]).statistic)
@@ -106,19 +117,23 @@ def test_the_score_by_hand():
     """
     alone = np.array([[0], [1]])
     one = np.ones((1, 2))
-    assert np.isnan(conditional_score(np.array([[0.0, 1]]), np.array([0.0, 1]), alone, one))
+    assert np.isnan(
+        conditional_score(differing(np.array([[0.0, 1]])), np.array([0.0, 1]), alone, one)
+    )
     # Gaps 0, 1 | 2, 3: in both cells of equal settings one pair of 4 is larger, entropy h(1/4); in
     # the others none or all. A measure of the same order tells all of it, a constant nothing.
     settings = np.array([[0], [0], [1], [1]])
     gaps, four = np.array([0.0, 1, 2, 3]), np.ones((1, 4))
-    assert conditional_score(gaps[None], gaps, settings, four)[0] == pytest.approx(100)
-    assert conditional_score(0 * gaps[None], gaps, settings, four)[0] == pytest.approx(0)
+    assert conditional_score(differing(gaps[None]), gaps, settings, four)[0] == pytest.approx(100)
+    assert conditional_score(differing(0 * gaps[None]), gaps, settings, four)[0] == pytest.approx(0)
     # The other way round in one cell: there 1 of 4 pairs is larger, but another one.
     measures = np.array([[1.0, 0, 2, 3]])
     h = -(0.25 * math.log(0.25) + 0.75 * math.log(0.75))
     apart = 0.5 * math.log(0.5 / (0.75 * 0.75)) + 2 * 0.25 * math.log(0.25 / (0.25 * 0.75))
     expected = 100 * (apart + h) / (2 * h)
-    assert conditional_score(measures, gaps, settings, four)[0] == pytest.approx(expected)
+    assert conditional_score(differing(measures), gaps, settings, four)[0] == pytest.approx(
+        expected
+    )
 
 
 def test_the_score_over_a_grid_is_that_of_counting_also_for_draws():
@@ -126,14 +141,96 @@ def test_the_score_over_a_grid_is_that_of_counting_also_for_draws():
     gaps = RANDOM.normal(size=16)
     measures = gaps + RANDOM.normal(size=16)
     weights = np.concatenate([np.ones((1, 16)), drawn_networks(16, 2)])
-    found = conditional_score(np.broadcast_to(measures, (3, 16)), gaps, settings, weights)
+    found = conditional_score(
+        np.broadcast_to(differing(measures), (3, 16, 16)), gaps, settings, weights
+    )
     for own, score in zip(weights.astype(int), found, strict=True):
         copies = np.repeat(np.arange(16), own)
         assert score == pytest.approx(
             by_counting(measures[copies], gaps[copies], settings[copies]), abs=1e-9
         )
-    again = conditional_score(np.exp(measures)[None], gaps, settings, np.ones((1, 16)))
+    again = conditional_score(differing(np.exp(measures)[None]), gaps, settings, np.ones((1, 16)))
     assert again[0] == pytest.approx(found[0])
+
+
+CUBE = np.array(list(product((0, 1), repeat=6)))
+
+
+def scores(features, gaps, settings=CUBE):
+    """Scores of one predictor over the networks, all once."""
+    count = len(gaps)
+    networks = MeasuredNetworks(gaps, settings, {"x": features})
+    own = GapPrediction("a", "b", {"x": Predictor((Feature("p", "c"),))}, repeats=2)
+    return {
+        name: float(found[0])
+        for name, found in own._scores(networks, "x", np.ones((1, count))).items()
+    }
+
+
+def test_a_difference_is_that_of_a_regression_on_the_folds_of_neither():
+    features, values = RANDOM.normal(size=(12, 2)), RANDOM.normal(size=12)
+    weights, folds = drawn_networks(12, 3), random_folds(12, 4, 1)[0]
+    found = held_out_differences(features, values, weights, folds, 1.0)
+    np.testing.assert_array_equal(found, -found.swapaxes(1, 2))
+    for first, second in ((0, 5), (3, 4), (7, 7)):
+        merged = np.where(folds == folds[second], folds[first], folds)
+        alone = held_out_predictions(features, values, weights, merged, 1.0)
+        expected = alone[:, first] - alone[:, second]
+        np.testing.assert_allclose(found[:, first, second], expected, atol=1e-12)
+    moved = values + 100.0 * ((folds == folds[0]) | (folds == folds[5]))
+    again = held_out_differences(features, moved, weights, folds, 1.0)
+    np.testing.assert_array_equal(again[:, 0, 5], found[:, 0, 5])
+
+
+@pytest.mark.parametrize("constant", [1.0, 0.1])
+def test_constants_tell_no_order(constant):
+    found = scores(np.full((64, 2), constant), RANDOM.normal(size=64))
+    assert (found["tau"], found["information"]) == (0, pytest.approx(0, abs=1e-9))
+    gaps, folds = np.linspace(0, 1, 40), random_folds(40, 10, 1)[0]
+    levels = held_out_predictions(np.full((40, 2), constant), gaps, ONCE, folds, 1.0)
+    assert kendall(differing(levels), gaps, ONCE)[0] < -0.1  # each fold's holds the others' mean
+
+
+@pytest.mark.parametrize("count", [1, 2, 15])
+def test_noise_tells_no_order_however_many_numbers_it_has(count):
+    random = np.random.default_rng(count)
+    found = [scores(random.normal(size=(64, count)), random.normal(size=64)) for _ in range(24)]
+    tau, information = (np.array([own[name] for own in found]) for name in ("tau", "information"))
+    assert abs(tau.mean()) < 4 * tau.std() / math.sqrt(24) < 0.15
+    assert information.mean() < 1.5
+
+
+def test_a_feature_named_twice_scores_as_once():
+    gaps = RANDOM.normal(size=64)
+    for noise in (0.5, 2.0, 100.0):
+        one = gaps[:, None] + noise * RANDOM.normal(size=(64, 1))
+        once, twice = scores(one, gaps), scores(np.hstack([one, one]), gaps)
+        assert twice == pytest.approx(once, abs=0.02)
+
+
+def test_one_number_scores_as_itself_in_either_direction():
+    gaps = RANDOM.normal(size=64)
+    one = gaps + RANDOM.normal(size=64)
+    once = np.ones((1, 64))
+    found = scores(-one[:, None], gaps)
+    assert found["tau"] == pytest.approx(kendalltau(one, gaps).statistic)
+    expected = conditional_score(differing(one[None]), gaps, CUBE, once)[0]
+    assert found["information"] == pytest.approx(expected)
+
+
+def test_seeds_of_a_setting_share_a_fold():
+    """Noise of each setting, which copies would tell of each other."""
+    found = []
+    for seed in range(5):
+        random = np.random.default_rng(seed)
+        places = np.repeat(np.arange(16), 3)
+        gaps = random.normal(size=16)[places] + 0.1 * random.normal(size=48)
+        features = random.normal(size=(16, 15))[places] + 0.05 * random.normal(size=(48, 15))
+        found.append(
+            [scores(features, gaps, own[:, None])["r2"] for own in (places, np.arange(48))]
+        )
+    alone, together = np.mean(found, axis=0)
+    assert alone < 0.1 < 0.5 < together
 
 
 AXES = {"width": [4, 8], "depth": [1, 2], "seed": [0, 1, 2]}
@@ -203,7 +300,7 @@ def test_the_gap_is_predicted_from_what_tells_it_with_an_interval_beside():
                     "a": {"features": [{"probe": "margins", "column": "x", "summary": "mean"}]}
                 }
             },
-            "there is no column 'x'",
+            "probe margins has no column 'x'; it has margin, noise, sample",
         ),
         (
             {
@@ -229,14 +326,22 @@ def test_axes_of_one_value_and_seeds_are_no_settings():
     held = prediction().predictors
     networks = measured_networks(parts, "learnt", "unseen", held)
     assert networks.settings.T.tolist() == [[0] * 6 + [1] * 6, ([0] * 3 + [1] * 3) * 2]
+    assert networks.place.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
     np.testing.assert_allclose(networks.gaps, np.linspace(0.1, 0.43, 12))
 
 
+def test_several_members_of_a_probe_at_one_network_are_refused():
+    more = [Part("unseen", {**own.at, "data": "shifted"}, own.rows) for own in grid()[1::3]]
+    match = r"unseen has several members at one network, which differ in data: .* where: {data: "
+    with pytest.raises(LookupError, match=match):
+        prediction().rows([*grid(), *more])
+
+
 def test_few_networks_and_settings_that_cannot_be_are_refused():
-    with pytest.raises(LookupError, match=r"needs 4 networks that all of .* there are 3"):
-        prediction().rows(grid()[:9])
-    with pytest.raises(ValueError, match="folds must be at least 2"):
-        prediction(folds=1)
+    with pytest.raises(LookupError, match=r"needs networks of 4 settings that .* there are 3"):
+        prediction().rows([own for own in grid() if own.at["width"] + own.at["depth"] < 10])
+    with pytest.raises(ValueError, match="folds must be at least 3"):
+        prediction(folds=2)
     with pytest.raises(ValueError, match="predictors must name at least one"):
         prediction(predictors={})
 

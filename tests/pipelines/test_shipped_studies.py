@@ -117,10 +117,12 @@ def test_the_gap_of_four_networks_is_predicted(tmp_path: Path) -> None:
     data["axes"] = one | {"seed": 1, "width": [4, 8], "norm": ["none", "batch"]}
     data["models"]["net"]["recipe"]["set"]["epochs"] = 1
     data["data_sets"]["digits"]["samples"] = data["data_sets"]["test"]["samples"] = 30
-    data["tables"]["prediction"] |= {"draws": 10, "repeats": 2}
+    for table in data["tables"].values():
+        table |= {"draws": 10, "repeats": 2}
     data["run"] = {"out": str(tmp_path), "track": False, "threads": 1, "figures": "none"}
     claims = run_study(schema.structure(GraphStudy, data)).claims
     assert [own for own in claims.values() if isinstance(own, str)] == []
-    lines = (tmp_path / "margins_predict/tables/prediction.csv").read_text().splitlines()
-    assert len(lines) == 1 + len(data["tables"]["prediction"]["predictors"])
-    assert {tuple(line.split(",")[i] for i in (0, 4)) for line in lines[1:]} == {("0", "4.0")}
+    for name, table in data["tables"].items():
+        lines = (tmp_path / f"margins_predict/tables/{name}.csv").read_text().splitlines()
+        assert len(lines) == 1 + len(table["predictors"])
+        assert {tuple(line.split(",")[i] for i in (0, 4)) for line in lines[1:]} == {("0", "4.0")}

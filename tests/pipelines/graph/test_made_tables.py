@@ -100,5 +100,5 @@ def test_names_of_probes_are_taken(tmp_path):
 
 def test_a_column_that_is_not_there_is_told_in_the_end(tmp_path):
     table = {"kind": "mean", "of": "counts", "column": "wrong"}
-    with pytest.raises(Exception, match=r"table one: there is no column 'wrong'; there are"):
+    with pytest.raises(Exception, match=r"table one: probe counts has no column 'wrong'; it has"):
         run(study(tmp_path, tables={"one": table}, claims={}))
