@@ -45,7 +45,7 @@ def test_what_is_proven_is_below_the_exact_distance_and_intervals_prove_the_leas
     assert (ibp > 0).all()
     assert (ibp <= crown + 1e-6).all()
     assert (ibp < 0.9 * crown).any()
-    assert (crown <= lower + 1e-6).all()
+    assert (crown <= exact + 1e-6).all()
     assert (exact - lower < 2e-5).all()
 
 
