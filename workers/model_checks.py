@@ -91,7 +91,10 @@ def check_layers(probe: ReadsLayers, spec: ModelSpec, dataset: Dataset) -> None:
 
 @threads_set(1)
 def check_threats(holder: object, spec: ModelSpec, dataset: Dataset) -> None:
-    """Raise ValueError where a threat model of an attack cannot change the first inputs."""
+    """Raise ValueError where a threat model of an attack cannot change the first inputs.
+
+    `holder` is a probe, a term, a fit, a derivation, or an attack around others.
+    """
     threats = list(threats_of(holder))
     if threats:
         model, some = build(spec), batch(dataset, Shard(0, min(2, len(dataset)))).inputs

@@ -1,6 +1,7 @@
 """The smallest budget with which an attack succeeds, by bisection."""
 
 from dataclasses import dataclass, replace
+from itertools import count, pairwise, takewhile
 
 import torch
 from torch import Tensor
@@ -18,7 +19,6 @@ from advcore.attacks.attack import (
 from advcore.attacks.search import check_arguments
 from advcore.classifier import Classifier, take_rows
 from advcore.criteria import Criterion
-from advcore.norms import per_sample
 from advcore.randomness import Randomness
 from advcore.threats.region import Counts, ThreatModel
 
@@ -28,7 +28,9 @@ class SmallestEps:
     """A budget attack, asked how far one must go: a minimal-norm attack in any threat model.
 
     Its eps is halved between none and `largest` for each sample; the nearest success is kept. The
-    distance is an upper bound, and no attack need succeed at every larger eps.
+    distance is an upper bound, and no attack need succeed at every larger eps. In a threat model
+    that counts changes eps is first doubled from 1 until the attack succeeds: random ones that
+    change all have but one input to try.
 
     Attributes:
         budget: attack with a budget; its eps is left out.
@@ -75,33 +77,37 @@ class SmallestEps:
         check_arguments(images, criterion)
         if randomness is None:
             randomness = Randomness(0, torch.arange(len(images), device=images.device))
-        attack = with_budget(self.budget, self._farthest(images))
-        best = attack(classifier, images, criterion, randomness)
-        missed = best.status == Status.ROBUST
-        best = replace(best, status=best.status.masked_fill(missed, Status.FAILED))
-        left = (best.status == Status.BROKEN).nonzero()[:, 0]
-        if not len(left):
-            return best
-        own, rest, noise = (
-            take_rows(classifier, left),
-            criterion.take(left),
-            randomness.take(left),
-        )
-        low = torch.zeros(len(left), dtype=images.dtype, device=images.device)
-        for _ in range(self.steps):
-            high = best.distance[left]
-            middle = (low + high) / 2
-            tried = with_budget(self.budget, middle)(own, images[left], rest, noise)
-            low = torch.where(tried.found, low, middle)
-            best = _nearer(best, left, tried)
-        return best
 
-    def _farthest(self, images: Tensor) -> float:
-        """Return the largest eps for inputs `(B, *shape)`."""
-        if self.largest is not None:
-            return self.largest
+        def tried(eps: float | Tensor, rows: Tensor) -> Adversarial:
+            own, rest = take_rows(classifier, rows), criterion.take(rows)
+            return with_budget(self.budget, eps)(own, images[rows], rest, randomness.take(rows))
+
+        radii = self._radii(images)
+        best = with_budget(self.budget, radii[0])(classifier, images, criterion, randomness)
+        low = torch.zeros(len(images), dtype=images.dtype, device=images.device)
+        for before, eps in pairwise(radii):
+            missed = (~best.found).nonzero()[:, 0]
+            if not len(missed):
+                break
+            low[missed] = before
+            best = _nearer(best, missed, tried(eps, missed))
+        left = (best.status == Status.BROKEN).nonzero()[:, 0]
+        for _ in range(self.steps if len(left) else 0):
+            middle = (low[left] + best.distance[left]) / 2
+            nearer = tried(middle, left)
+            low[left] = torch.where(nearer.found, low[left], middle)
+            best = _nearer(best, left, nearer)
+        robust = best.status == Status.ROBUST
+        return replace(best, status=best.status.masked_fill(robust, Status.FAILED))
+
+    def _radii(self, images: Tensor) -> list[float]:
+        """Return the eps that are tried in turn, until one succeeds, on inputs `(B, *shape)`."""
         threat = _threat(self.budget)
-        return float(threat.most(images.shape[1:])) if isinstance(threat, Counts) else 1.0
+        if not isinstance(threat, Counts):
+            return [self.largest or 1.0]
+        most = self.largest or float(threat.most(images.shape[1:]))
+        doubled = takewhile(lambda eps: eps < most, (2.0**power for power in count()))
+        return [*doubled, most]
 
 
 def _threat(attack: Attack) -> ThreatModel | None:
@@ -112,15 +118,18 @@ def _threat(attack: Attack) -> ThreatModel | None:
 
 
 def _nearer(best: Adversarial, rows: Tensor, tried: Adversarial) -> Adversarial:
-    """Return a result with those of another one, of some rows, that lie nearer; costs add up."""
-    wins = tried.found & (tried.distance < best.distance[rows])
-    images, distance = best.images.clone(), best.distance.clone()
-    images[rows] = torch.where(per_sample(wins, images[rows]), tried.images, images[rows])
-    distance[rows] = torch.where(wins, tried.distance, distance[rows])
+    """Return a result with those of another one, of some rows, that lie nearer; costs add up.
+
+    Where none was found yet the other one takes its place.
+    """
+    wins = ~best.found[rows] | tried.found & (tried.distance < best.distance[rows])
+    won = rows[wins]
     return replace(
         best,
-        images=images,
-        distance=distance,
+        images=best.images.index_copy(0, won, tried.images[wins]),
+        found=best.found.index_copy(0, won, tried.found[wins]),
+        distance=best.distance.index_copy(0, won, tried.distance[wins]),
+        status=best.status.index_copy(0, won, tried.status[wins]),
         queries=best.queries.index_add(0, rows, tried.queries),
         gradients=best.gradients.index_add(0, rows, tried.gradients),
     )

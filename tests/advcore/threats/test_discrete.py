@@ -41,6 +41,11 @@ def table(features: int = 20) -> torch.Tensor:
 VOCABULARY = ((0.0, 2.0), (-1.0, 0.5), (3.0, -1.0), (0.5, 0.5), (-2.0, -2.0))
 
 
+def words() -> torch.Tensor:
+    generator = torch.Generator().manual_seed(3)
+    return torch.eye(4)[torch.randint(4, (COUNT, 5), generator=generator)]
+
+
 def sentences(length: int = 6) -> torch.Tensor:
     generator = torch.Generator().manual_seed(2)
     return torch.tensor(VOCABULARY)[torch.randint(5, (COUNT, length), generator=generator)]
@@ -49,7 +54,7 @@ def sentences(length: int = 6) -> torch.Tensor:
 CASES = [
     (Flips(), table()),
     (Flips(), table(16).view(COUNT, 1, 4, 4)),
-    (Tokens(), torch.eye(4)[torch.randint(4, (COUNT, 5))]),
+    (Tokens(), words()),
     (Tokens(VOCABULARY), sentences()),
 ]
 each = pytest.mark.parametrize(("threat", "inputs"), CASES, ids=lambda value: str(value)[:10])
@@ -174,6 +179,24 @@ def test_the_smallest_number_of_changes_is_sought_among_all() -> None:
     assert torch.equal(one.found, exact == 1)
     assert exact.max() > 1
     assert [Tokens().most((5, 4)), Flips().most((1, 4, 4))] == [5, 16]
+
+
+def test_the_smallest_number_is_found_where_to_change_all_is_too_many() -> None:
+    """Three to ten changes of twenty fool, whichever they are: one random try finds the least."""
+    inputs = torch.zeros(COUNT, 20)
+    inside = lambda x: (x.sum(1) - 2.5) * (10.5 - x.sum(1))  # noqa: E731
+    classifier = lambda x: torch.stack([torch.zeros(len(x)), inside(x)], 1)  # noqa: E731
+    criterion = Untargeted(torch.zeros(COUNT, dtype=torch.int64))
+    for largest in (None, 3.0, 20.0):
+        attack = SmallestEps(WorstOfK(Flips(), tries=1), largest)
+        result = attack(classifier, inputs, criterion, noise())
+        assert torch.equal(result.distance, torch.full((COUNT,), 3.0))
+        assert (result.status == Status.BROKEN).all()
+        assert torch.equal(result.images.sum(1), result.distance)
+    result = SmallestEps(WorstOfK(Flips(), tries=1), 2.0)(classifier, inputs, criterion, noise())
+    assert (result.status == Status.FAILED).all()
+    assert result.distance.isinf().all()
+    assert (result.images.sum(1) == 2).all()  # the last try
 
 
 def test_samples_with_a_budget_each() -> None:
