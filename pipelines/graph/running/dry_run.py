@@ -8,6 +8,7 @@ from advcore.pipelines.graph.running.estimates import estimate
 from advcore.pipelines.graph.running.product_checks import check_claims, check_products
 from advcore.pipelines.graph.running.products import Products
 from advcore.pipelines.graph.running.trained_models import untrained
+from advcore.pipelines.graph.running.training_checks import check_trainings
 from advcore.pipelines.graph.running.tree import describe_tree
 from advcore.pipelines.graph.settings import AnyStudy
 from advcore.workers.paths import expand_path
@@ -27,6 +28,7 @@ def describe_dry_run(study: AnyStudy) -> str:
     own, layout = untrained(study, load)
     store = store_to_read(location)
     layout = check_products(own, layout, load)
+    check_trainings(layout, load)
     products = Products(own, layout, load, location, lambda: store)
     products.settle_with_networks()
     fits, layout = products.fits, products.layout_so_far()

@@ -18,7 +18,7 @@ from advcore.workers.datasets import Dataset
 from advcore.workers.datasets.batches import check_others
 from advcore.workers.errors import named
 from advcore.workers.made import Making
-from advcore.workers.model_checks import check_box, check_layers
+from advcore.workers.model_checks import check_box, check_layers, check_threats
 from advcore.workers.models import ModelSpec, content_hash
 from advcore.workers.paths import expand_path
 from advcore.workers.shards import split
@@ -88,13 +88,15 @@ class _Checks:
         source, network = self._source(own.made.data), own.made.network
         check_box(at, making, source)
         samples = self._samples(network, own.made.data)
+        spec = self._spec(network)
 
         def check(settings: Any) -> None:
             settings.validate(samples.shape, samples.classes)
+            check_threats(settings, spec, source)
             if making.paired():
                 check_others(source)
             if isinstance(settings, ReadsLayers):
-                check_layers(settings, self._spec(network), source)
+                check_layers(settings, spec, source)
 
         made = self._checked(
             at,

@@ -313,3 +313,36 @@ def test_refused_before_anything_is_trained(
         run(study(tmp_path, **changes))
     assert "\n" not in str(caught.value)
     assert not any(tmp_path.rglob("*.safetensors"))
+
+
+FLIPS = {"kind": "pgd", "threat": {"kind": "flips"}, "eps": 1.0}
+FLIPPED = {"base": "plain", "set": {"objective": {"own": {"kind": "adversarial", "attack": FLIPS}}}}
+
+
+def with_made(out: Path, attack: dict[str, Any], **models: Any) -> GraphStudy:
+    """The study with grey digits that an attack makes on a network, and further networks."""
+    plain = study(out)
+    first = {"recipe": SHORT, "network": NETWORK, "data": "train"}
+    made = {"kind": "adversarial", "of": "train", "model": "m", "attack": attack}
+    return study(
+        out, axes={}, data_sets={**plain.data_sets, "made": made}, models={"m": first, **models}
+    )
+
+
+def test_flips_of_grey_digits_are_refused_wherever_they_stand_before_any_work(
+    tmp_path: Path,
+) -> None:
+    learnt = {"recipe": FLIPPED, "network": NETWORK, "data": "train"}
+    own = with_made(tmp_path, {"kind": "pgd", "eps": 0.1}, other=learnt)
+    for look in (describe_dry_run, run):
+        with pytest.raises(InputError, match=r"^models.other: objective.own: flips needs binary"):
+            look(own)
+        with pytest.raises(InputError, match=r"^data_sets.made: flips needs binary"):
+            look(with_made(tmp_path, FLIPS))
+    assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_of_samples_that_are_not_made_yet_flips_are_not_refused(tmp_path: Path) -> None:
+    learnt = {"recipe": FLIPPED, "network": NETWORK, "data": "made"}
+    own = with_made(tmp_path, {"kind": "pgd", "eps": 0.1}, other=learnt)
+    assert "to train: m, other" in describe_dry_run(own)
