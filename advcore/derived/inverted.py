@@ -36,7 +36,8 @@ class Inverted:
 
     Attributes:
         begin_at: input to begin at: `other_image`, another sample of the data set, drawn by (seed,
-            index) among all others, so that a subset draws another; or `noise`, uniform in [0, 1].
+            index) among all others, so that a subset draws another, and that in a union may be the
+            same image under another index; or `noise`, uniform in [0, 1].
         steps: number of steps, of one pass forward and backward each.
         step_size: length of a step, l2, in pixel units.
         box: keep to [0, 1]; the inputs must lie there.

@@ -29,8 +29,9 @@ class Projected:
         keep: part that is kept: `inside` the span, or its `complement`.
         directions: number of directions that span it; all when none.
         order: order in which they are counted: from the `most` leading one, from the `least`, or
-            `random` ones of their span in place of them, uniformly distributed, drawn by the seed;
-            those of a larger number span those of a smaller.
+            `random` ones of their span in place of them, uniformly distributed; those of a larger
+            number span those of a smaller. They are drawn by the entry's `seed`; the family
+            `fitted` draws the same ones where its own `seed` is the same.
         mean: fit with a tensor `mean` `(*shape)`, or one for each class, `(K, *shape)`, with
             `count` `(K,)`: the mean input of which the removed part is added back. None leaves
             the removed part out.

@@ -218,7 +218,9 @@ class Counting(Probe, Protocol):
 class Paired(Protocol):
     """A probe, or a derivation, that may see another sample of the data set beside each.
 
-    It is drawn by (seed, index), uniformly among all others of the data set.
+    It is drawn by (seed, index), uniformly among all others of the data set: those of another
+    index. In a union of a data set with itself, or with what was made of it, it may come of the
+    same root.
     """
 
     def paired(self) -> bool:

@@ -40,7 +40,8 @@ class Fitted:
         count: number of blocks; the fit must have `count` x `dim` directions.
         order: order of the directions: from the `most` leading one, from the `least`, or `random`
             ones of the fit's span in place of them, uniformly distributed.
-        seed: seed of random directions.
+        seed: seed of random directions; the derived data set `projected` takes that of its own
+            entry, so give both the same for the same directions.
     """
 
     fit: Learnt
@@ -76,10 +77,13 @@ def number_of_directions(fit: Learnt, wanted: int | None, blocks: int = 1) -> in
     return DIRECTIONS if there is None else min(DIRECTIONS, max(there[0] // blocks, 1))
 
 
-def leading_directions(fit: Learnt, shape: tuple[int, ...], count: int) -> Tensor:
+def leading_directions(
+    fit: Learnt, shape: tuple[int, ...], count: int, remedy: str = "ask for fewer"
+) -> Tensor:
     """Return the first `count` directions of a fit, `(count, *shape)`, as the fit has them.
 
-    Raises ValueError where it has fewer, of another shape, or such as are not orthonormal.
+    Raises ValueError where it has fewer, of another shape, or such as are not orthonormal; then it
+    tells a `remedy`.
     """
     directions = fit["directions"]
     check_leading(fit, shape, count)
@@ -88,7 +92,7 @@ def leading_directions(fit: Learnt, shape: tuple[int, ...], count: int) -> Tenso
     if not error <= ORTHONORMAL:
         raise ValueError(
             f"the directions of the fit {fit.name} must be orthonormal; a product of two is off by "
-            f"{error.item():.2g}: ask for fewer where it found no more"
+            f"{error.item():.2g}: {remedy} where it found no more"
         )
     return directions[:count]
 
@@ -103,7 +107,7 @@ def first_directions(
     if order == "most":
         return leading_directions(fit, shape, count)
     check_leading(fit, shape, count)
-    known = leading_directions(fit, shape, len(fit["directions"]))
+    known = leading_directions(fit, shape, len(fit["directions"]), "fit fewer")
     if order == "least":
         return known.flip(0)[:count]
     one = Randomness(seed, torch.zeros(1, dtype=torch.int64))

@@ -15,6 +15,7 @@ from advcore.probes.table import Table
 from advcore.randomness import Randomness
 from advcore.workers.datasets import batch
 from advcore.workers.datasets.batches import batch_for, other_rows
+from advcore.workers.datasets.union import Union
 from advcore.workers.errors import InputError
 from advcore.workers.fit_files import read_finished
 from advcore.workers.inline import Inline
@@ -123,6 +124,14 @@ def test_every_other_sample_is_as_likely(dataset):
     counts = np.bincount(drawn, minlength=20)
     assert counts[3] == 0
     assert ((counts[np.arange(20) != 3] - 100) ** 2 / 100).sum() < 42.3  # .001 of chi^2 with 18
+
+
+def test_in_a_union_of_a_data_set_with_itself_another_index_may_be_the_same_image(dataset):
+    one = dataset.chosen(np.arange(1))
+    both = Union(("one", "one")).apply({"one": one})
+    own = batch_for(Making(Inverted()), both, Shard(0, 2))
+    assert torch.equal(own.others.indices, own.indices.flip(0))
+    assert torch.equal(own.others.inputs, own.inputs)
 
 
 def test_a_killed_worker_and_the_same_samples(ray_running, dataset, store, tmp_path):

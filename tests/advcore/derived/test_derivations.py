@@ -15,6 +15,7 @@ from advcore.fits import ClassStatistics
 from advcore.learnt import Learnt
 from advcore.probes.probe import Batch
 from advcore.randomness import Randomness
+from advcore.subspaces import Fitted
 
 COUNT, SHAPE = 24, (1, 4, 4)
 NETWORK = Affine(scale=3.0)
@@ -192,7 +193,12 @@ def test_random_directions_of_the_span():
     assert torch.allclose(project(batch, directions=5, order="random"), inside)
     assert not torch.allclose(few, project(batch, directions=2))
     derivation = Projected(fitted(directions=basis), directions=2, order="random", box=False)
-    assert not torch.allclose(made_by(derivation, batch, seed=1).inputs, few)
+    other = made_by(derivation, batch, seed=1).inputs
+    assert not torch.allclose(other, few)
+    # the family draws the same ones by the same seed
+    families = [Fitted(derivation.fit, 2, order="random", seed=seed)(SHAPE) for seed in (0, 1)]
+    for (own,), made in zip(families, (few, other), strict=True):
+        assert torch.allclose(own.lift(own.coordinates(batch.inputs)), made)
 
 
 def test_the_whole_space_changes_nothing():

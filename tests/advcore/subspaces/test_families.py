@@ -28,6 +28,8 @@ SHAPE = (3, 6, 6)
 NOISE = torch.randn(108, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
 DIRECTIONS = torch.linalg.qr(NOISE).Q.mT.reshape(8, *SHAPE)
 FIT = Learnt("normals", "key", {"directions": DIRECTIONS})
+SHORT = Learnt("short", "", {"directions": torch.cat([DIRECTIONS[:3], 0 * DIRECTIONS[:1]])})
+"""A fit that found three directions of four."""
 SPECS = [
     (DCTDiagonal(3, 1), 4, 27),
     (DCTGrid(2), 9, 12),
@@ -241,6 +243,7 @@ def test_orders_of_the_directions_of_a_fit():
     assert (onto(dim=3, order="random", seed=1) - few).abs().max() > 0.05
     second = _basis(Fitted(FIT, 3, 2, "least")(SHAPE)[1]).mT
     assert (second @ last.mT).abs().max() < 1e-12
+    assert Fitted(SHORT, 3)(SHAPE).dim == 3
 
 
 def test_a_family_of_a_fit_has_as_many_directions_as_the_fit_when_none_are_said():
@@ -302,7 +305,11 @@ def test_the_families_of_a_study():
         ),
         (
             lambda: Fitted(Learnt("n", "", {"directions": 2 * DIRECTIONS}), 2)(SHAPE),
-            "directions of the fit n must be orthonormal; a product of two is off by 3",
+            "directions of the fit n must be orthonormal; a product of two is off by 3: ask for few",
+        ),
+        (
+            lambda: Fitted(SHORT, 2, order="random")(SHAPE),
+            "directions of the fit short must be orthonormal; .* off by 1: fit fewer where it foun",
         ),
         (lambda: Fitted(Learnt("n"), 2)(SHAPE), "the fit n has no 'directions'; it has nothing"),
         (lambda: check_family(Fitted(FIT, 9), SHAPE), "9 directions of the fit normals are wanted"),
