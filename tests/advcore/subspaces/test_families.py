@@ -305,7 +305,7 @@ def test_the_families_of_a_study():
         ),
         (
             lambda: Fitted(Learnt("n", "", {"directions": 2 * DIRECTIONS}), 2)(SHAPE),
-            "directions of the fit n must be orthonormal; a product of two is off by 3: ask for few",
+            "directions of the fit n must be orthonormal; a product of two is off by 3: ask for f",
         ),
         (
             lambda: Fitted(SHORT, 2, order="random")(SHAPE),
