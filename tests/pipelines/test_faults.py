@@ -195,6 +195,7 @@ def test_as_many_workers_as_the_cluster_holds_and_more_as_it_grows(driver: Drive
 
 
 def test_two_drivers_at_once(driver: Driver) -> None:
+    driver.study["probes"]["look"]["seconds"] = 3.0  # the second one has to come in time
     first = driver.start()
     driver.until(lambda: driver.stored() >= 1, first)
     assert re.search(
