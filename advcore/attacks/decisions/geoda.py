@@ -7,13 +7,12 @@ import torch
 from torch import Tensor
 
 from advcore import norms
-from advcore.attacks.attack import Adversarial, SearchResult, Status
+from advcore.attacks.attack import Adversarial
 from advcore.attacks.decisions.answers import Decisions, bisected, check_queries
 from advcore.attacks.decisions.boundary_paths import along_circle, along_ray, along_saturation
 from advcore.attacks.decisions.label_normals import Noise, normal_from_labels
-from advcore.attacks.decisions.label_starts import noisy_start
+from advcore.attacks.decisions.label_search import solve_by_labels, start_on_boundary
 from advcore.attacks.decisions.low_frequencies import LowFrequencies, check_band
-from advcore.attacks.search import solve
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
 from advcore.norms import NormName
@@ -84,25 +83,20 @@ class GeoDA:
         criterion: Criterion,
         randomness: Randomness | None = None,
     ) -> Adversarial:
-        return solve(
+        return solve_by_labels(
             self._search,
             norms.norm_by_name(self.norm),
-            Status.FAILED,
+            self.queries,
             classifier,
             images,
             criterion,
             randomness,
         )
 
-    @torch.no_grad()
-    def _search(
-        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness
-    ) -> SearchResult:
-        norm = norms.norm_by_name(self.norm)
-        decisions = Decisions(classifier, images, criterion, norm, self.queries)
+    def _search(self, decisions: Decisions, randomness: Randomness) -> None:
+        images = decisions.images
         basis = LowFrequencies(tuple(images.shape[1:]), self.band)
-        start, found = noisy_start(decisions, basis, randomness)
-        points = bisected(decisions, images, start, found)
+        points, found = start_on_boundary(decisions, basis, randomness)
         plan, total = planned_noises(decisions.left), torch.zeros_like(images)
         for turn in range(MOST_ITERATIONS):
             going = found & (decisions.left > SEARCH_QUERIES)
@@ -116,7 +110,6 @@ class GeoDA:
             total = total + norms.L2.steepest(normal)
             points = self._next(decisions, points, normal, total, going)
         bisected(decisions, images, decisions.best, found)
-        return decisions.result()
 
     def _next(
         self, decisions: Decisions, points: Tensor, normal: Tensor, total: Tensor, going: Tensor

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from advcore import norms
-from advcore.attacks.attack import Adversarial, SearchResult, Status
+from advcore.attacks.attack import Adversarial
 from advcore.attacks.decisions.answers import Decisions, bisect_path, bisected, check_queries
 from advcore.attacks.decisions.label_normals import normal_from_labels
+from advcore.attacks.decisions.label_search import solve_by_labels
 from advcore.attacks.decisions.label_starts import noisy_start
 from advcore.attacks.decisions.low_frequencies import LowFrequencies, check_band
-from advcore.attacks.search import solve
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
 from advcore.norms import L2OrLinf, per_sample
@@ -67,15 +67,18 @@ class HopSkipJump:
         criterion: Criterion,
         randomness: Randomness | None = None,
     ) -> Adversarial:
-        norm = norms.norm_by_name(self.norm)
-        return solve(self._search, norm, Status.FAILED, classifier, images, criterion, randomness)
+        return solve_by_labels(
+            self._search,
+            norms.norm_by_name(self.norm),
+            self.queries,
+            classifier,
+            images,
+            criterion,
+            randomness,
+        )
 
-    @torch.no_grad()
-    def _search(
-        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness
-    ) -> SearchResult:
-        norm = norms.norm_by_name(self.norm)
-        decisions = Decisions(classifier, images, criterion, norm, self.queries)
+    def _search(self, decisions: Decisions, randomness: Randomness) -> None:
+        images, norm = decisions.images, decisions.norm
         basis = LowFrequencies(tuple(images.shape[1:]), self.band)
         start, found = noisy_start(decisions, basis, randomness)
         points = self._to_boundary(decisions, start, found)
@@ -99,7 +102,6 @@ class HopSkipJump:
             moved = (points + per_sample(step, points) * direction).clamp(0, 1)
             landed = self._to_boundary(decisions, moved, going & (step > 0))
             points = torch.where(per_sample(step > 0, points), landed, points)
-        return decisions.result()
 
     def _to_boundary(self, decisions: Decisions, outside: Tensor, wanted: Tensor) -> Tensor:
         """The points of the boundary between the images and adversarial ones."""

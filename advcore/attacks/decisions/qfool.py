@@ -7,13 +7,12 @@ import torch
 from torch import Tensor
 
 from advcore import norms
-from advcore.attacks.attack import Adversarial, SearchResult, Status
-from advcore.attacks.decisions.answers import Decisions, bisected, check_queries
+from advcore.attacks.attack import Adversarial
+from advcore.attacks.decisions.answers import Decisions, check_queries
 from advcore.attacks.decisions.boundary_paths import along_ray
 from advcore.attacks.decisions.label_normals import normal_from_labels
-from advcore.attacks.decisions.label_starts import noisy_start
+from advcore.attacks.decisions.label_search import solve_by_labels, start_on_boundary
 from advcore.attacks.decisions.low_frequencies import LowFrequencies, check_band
-from advcore.attacks.search import solve
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
 from advcore.norms import per_sample
@@ -64,18 +63,14 @@ class QFool:
         criterion: Criterion,
         randomness: Randomness | None = None,
     ) -> Adversarial:
-        return solve(
-            self._search, norms.L2, Status.FAILED, classifier, images, criterion, randomness
+        return solve_by_labels(
+            self._search, norms.L2, self.queries, classifier, images, criterion, randomness
         )
 
-    @torch.no_grad()
-    def _search(
-        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness
-    ) -> SearchResult:
-        decisions = Decisions(classifier, images, criterion, norms.L2, self.queries)
+    def _search(self, decisions: Decisions, randomness: Randomness) -> None:
+        images = decisions.images
         basis = LowFrequencies(tuple(images.shape[1:]), self.band)
-        start, found = noisy_start(decisions, basis, randomness)
-        points = bisected(decisions, images, start, found)
+        points, found = start_on_boundary(decisions, basis, randomness)
         total, first = torch.zeros_like(images), torch.zeros_like(decisions.shortest)
         length, turned = torch.full_like(first, FIRST_LENGTH), torch.ones_like(first)
         uneven = torch.full_like(first, 0.5)
@@ -104,4 +99,3 @@ class QFool:
             points = torch.where(moving, tried, points)
             total = torch.where(moving, 0, total)
             first = torch.where(leave & nearer, 0, torch.where(first == 0, gain, first))
-        return decisions.result()

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from advcore import norms
-from advcore.attacks.attack import Adversarial, SearchResult, Status
+from advcore.attacks.attack import Adversarial
 from advcore.attacks.decisions.answers import Decisions, bisect_path, check_queries
-from advcore.attacks.search import solve
+from advcore.attacks.decisions.label_search import solve_by_labels
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
 from advcore.norms import per_sample
@@ -53,15 +53,12 @@ class RayS:
         criterion: Criterion,
         randomness: Randomness | None = None,
     ) -> Adversarial:
-        return solve(
-            self._search, norms.LINF, Status.FAILED, classifier, images, criterion, randomness
+        return solve_by_labels(
+            self._search, norms.LINF, self.queries, classifier, images, criterion, randomness
         )
 
-    @torch.no_grad()
-    def _search(
-        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness
-    ) -> SearchResult:
-        decisions = Decisions(classifier, images, criterion, norms.LINF, self.queries)
+    def _search(self, decisions: Decisions, randomness: Randomness) -> None:
+        images = decisions.images
         places = _places(tuple(images.shape[1:])).to(images.device)
         signs, radius = torch.ones_like(images), torch.ones_like(decisions.shortest)
         _, radius = _tried(decisions, signs, radius)
@@ -74,7 +71,6 @@ class RayS:
             block += 1
             if block * size >= places.numel():
                 level, block = min(level + 1, math.ceil(math.log2(places.numel()))), 0
-        return decisions.result()
 
 
 def _places(shape: tuple[int, ...]) -> Tensor:

@@ -7,12 +7,11 @@ import torch
 from torch import Tensor
 
 from advcore import norms
-from advcore.attacks.attack import Adversarial, SearchResult, Status
+from advcore.attacks.attack import Adversarial
 from advcore.attacks.decisions.answers import Decisions, bisected, check_queries
 from advcore.attacks.decisions.boundary_paths import along_circle
-from advcore.attacks.decisions.label_starts import noisy_start
+from advcore.attacks.decisions.label_search import solve_by_labels, start_on_boundary
 from advcore.attacks.decisions.low_frequencies import LowFrequencies, check_band
-from advcore.attacks.search import solve
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
 from advcore.norms import per_sample
@@ -78,18 +77,16 @@ class Staircase:
         criterion: Criterion,
         randomness: Randomness | None = None,
     ) -> Adversarial:
-        return solve(
-            self._search, norms.L2, Status.FAILED, classifier, images, criterion, randomness
+        return solve_by_labels(
+            self._search, norms.L2, self.queries, classifier, images, criterion, randomness
         )
 
-    @torch.no_grad()
-    def _search(
-        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness
-    ) -> SearchResult:
-        decisions = Decisions(classifier, images, criterion, norms.L2, self.queries)
+    def _search(self, decisions: Decisions, randomness: Randomness) -> None:
+        images = decisions.images
         basis = LowFrequencies(tuple(images.shape[1:]), self.band)
-        start, found = noisy_start(decisions, self._start_basis(images), randomness)
-        points = bisected(decisions, images, start, found, HALVINGS)
+        points, found = start_on_boundary(
+            decisions, self._start_basis(images), randomness, HALVINGS
+        )
         stairs = Stairs.toward(basis, points - images)
         for turn in range(self.queries):
             going = found & (decisions.left > HALVINGS)
@@ -100,7 +97,6 @@ class Staircase:
             stairs = stairs.asked(decisions, points, basis, length, going, noise)
             points = along_circle(decisions, points, basis.lift(stairs.normal), going, HALVINGS)
         bisected(decisions, images, decisions.best, found)
-        return decisions.result()
 
     def _start_basis(self, images: Tensor) -> LowFrequencies:
         band = None if self.band is None else min(self.band, START_BAND)

@@ -8,12 +8,11 @@ import torch
 from torch import Tensor
 
 from advcore import norms
-from advcore.attacks.attack import Adversarial, SearchResult, Status
-from advcore.attacks.decisions.answers import Decisions, bisect_path, bisected, check_queries
+from advcore.attacks.attack import Adversarial
+from advcore.attacks.decisions.answers import Decisions, bisect_path, check_queries
 from advcore.attacks.decisions.boundary_paths import on_circle
-from advcore.attacks.decisions.label_starts import noisy_start
+from advcore.attacks.decisions.label_search import solve_by_labels, start_on_boundary
 from advcore.attacks.decisions.low_frequencies import LowFrequencies, check_band
-from advcore.attacks.search import solve
 from advcore.classifier import Classifier
 from advcore.criteria import Criterion
 from advcore.randomness import Randomness
@@ -68,18 +67,14 @@ class SurFree:
         criterion: Criterion,
         randomness: Randomness | None = None,
     ) -> Adversarial:
-        return solve(
-            self._search, norms.L2, Status.FAILED, classifier, images, criterion, randomness
+        return solve_by_labels(
+            self._search, norms.L2, self.queries, classifier, images, criterion, randomness
         )
 
-    @torch.no_grad()
-    def _search(
-        self, classifier: Classifier, images: Tensor, criterion: Criterion, randomness: Randomness
-    ) -> SearchResult:
-        decisions = Decisions(classifier, images, criterion, norms.L2, self.queries)
+    def _search(self, decisions: Decisions, randomness: Randomness) -> None:
+        images = decisions.images
         basis = LowFrequencies(tuple(images.shape[1:]), self.band)
-        start, found = noisy_start(decisions, basis, randomness)
-        points = bisected(decisions, images, start, found)
+        points, found = start_on_boundary(decisions, basis, randomness)
         angle = torch.full_like(decisions.shortest, FIRST_ANGLE)
         last: list[Tensor] = []
         for turn in range(self.queries):
@@ -90,7 +85,6 @@ class SurFree:
             way = _across(basis.lift(noise), [norms.L2.steepest(points - images), *last])
             last = [*last, way][-self.memory :] if self.memory else []
             points, angle = _turned(decisions, points, way, angle, going)
-        return decisions.result()
 
 
 def _across(direction: Tensor, others: list[Tensor]) -> Tensor:
