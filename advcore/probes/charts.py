@@ -92,6 +92,13 @@ def ascending(label: str, values: Tensor) -> Series:
     return Series(label, torch.linspace(0, 100, len(ordered)), ordered, style="line")
 
 
+def equality(*values: Tensor) -> Series:
+    """Return the line of equal x and y, from the least to the largest of the finite values."""
+    finite = torch.cat([own[own.isfinite()].double() for own in values])
+    ends = torch.stack([finite.min(), finite.max()]) if len(finite) else finite
+    return Series("", ends, ends, style="line", thin=True)
+
+
 def _median_reach(count: int) -> int:
     """Return how many ordered samples may lie outside the median's interval at each end.
 

@@ -3,8 +3,9 @@
 from advcore.pipelines.figures.kinds import FigureKind
 from advcore.pipelines.figures.lines import LinesOver
 from advcore.pipelines.figures.map import MapOver
+from advcore.pipelines.figures.scatter import ScatterOf
 
-FIGURES: dict[str, type] = {"lines": LinesOver, "map": MapOver}
+FIGURES: dict[str, type] = {"lines": LinesOver, "map": MapOver, "scatter": ScatterOf}
 """The figures that a study can name by `kind`."""
 
-__all__ = ["FIGURES", "FigureKind", "LinesOver", "MapOver"]
+__all__ = ["FIGURES", "FigureKind", "LinesOver", "MapOver", "ScatterOf"]

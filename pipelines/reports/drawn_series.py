@@ -96,6 +96,7 @@ class DrawnSeries:
         if own.thin and own.mark is not None:
             dashes = THIN[own.mark % len(THIN)]
         every = max(1, len(self.x) // 14)
+        crowded = own.style == "points" and len(self.x) > CROWD
         axes.plot(
             self.x,
             self.y,
@@ -107,10 +108,10 @@ class DrawnSeries:
             markevery=None if own.style == "points" else ((place * every) // max(1, count), every),
             label=own.label or "_",
             linewidth=1.1 if own.thin else 2.4,
-            alpha=0.75 if own.thin else 1,
-            markersize=9 if own.style == "points" else 7.5,
+            alpha=0.75 if own.thin else 0.5 if crowded else 1,
+            markersize=5 if crowded else 9 if own.style == "points" else 7.5,
             markeredgecolor="white",
-            markeredgewidth=0.8,
+            markeredgewidth=0 if crowded else 0.8,
             zorder=2.8 if own.thin else 2.9 if own.style == "line" else 3,
         )
 
@@ -133,3 +134,6 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
 DOTS = 1500
 """Largest number of dots of a series that are drawn: more are a cloud in which no sample can be
 told from another."""
+
+CROWD = 150
+"""Largest number of points of a series that are drawn at full size."""

@@ -19,6 +19,7 @@ from advcore.pipelines.tables.cross_validation import (
 from advcore.pipelines.tables.kinds import Part
 from advcore.pipelines.tables.networks import MeasuredNetworks, Predictor, measured_networks
 from advcore.probes import Chart, Columns, Lines, Series
+from advcore.probes.charts import equality
 
 SCORES = ("r2", "tau", "information", "lead")
 """The columns that have an interval beside them."""
@@ -105,7 +106,6 @@ class GapPrediction:
         baselines = [name for name, own in self.predictors.items() if own.baseline]
         best = sorted(baselines, key=lambda name: found[name][0])[-1:]
         gaps = torch.from_numpy(100 * networks.gaps)
-        ends = torch.stack([gaps.min(), gaps.max()])
         series = [
             Series(
                 f"{name}, $R^2$ {found[name][0]:.2f}",
@@ -121,7 +121,7 @@ class GapPrediction:
                 title="Predicted and true generalisation gap",
                 x_label="true gap: training less test accuracy (percentage points)",
                 y_label="predicted gap (percentage points)",
-                series=[*series, Series("", ends, ends, style="line", thin=True)],
+                series=[*series, equality(gaps)],
                 note=f"A point a network, {networks.count} of them, predicted from those of other "
                 f"folds (mean over {self.repeats} partitions into {self.folds}); line: equality.",
             )

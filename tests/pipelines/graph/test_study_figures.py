@@ -1,12 +1,14 @@
 """Figures of a study: the numbers of claims, drawn over axes and columns."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from advcore.pipelines import run
-from advcore.pipelines.claims import Level, Numbers
-from advcore.pipelines.figures import LinesOver, MapOver
+from advcore.pipelines.claims import Correlation, Level, Numbers
+from advcore.pipelines.figures import LinesOver, MapOver, ScatterOf
 from advcore.pipelines.graph.expanded_layout import graph_layout
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.settings import GraphStudy
@@ -102,6 +104,58 @@ def test_a_number_that_is_not_finite_is_a_gap_and_none_at_all_is_said():
         figure.chart("m", {"": figure}, {"margins": {"": table}})
 
 
+def test_a_point_is_a_sample_of_a_seed():
+    own, other = of(over=None, where={"block": 1}), of(over=None, where={"block": 3})
+    series = {
+        f"epoch={epoch}": ScatterOf(
+            "m",
+            replace(own, where={**own.where, "epoch": epoch}),
+            replace(other, where={**other.where, "epoch": epoch}),
+            equality=True,
+            correlation=True,
+        )
+        for epoch in EPOCHS
+    }
+    chart = series["epoch=0"].chart("pairs", series, {"margins": {"": rows()}})
+    *drawn, line = chart.series
+    for own, epoch in zip(drawn, EPOCHS, strict=True):
+        assert len(own.x) == SEEDS * SAMPLES
+        torch.testing.assert_close(own.x, own.y + 20)  # block 3 less block 1
+        assert own.label == f"epoch={epoch}: rank correlation 1.00 (1.00 to 1.00)"
+        torch.testing.assert_close(own.y.mean(), torch.tensor(20.01 + epoch + 0.0005).double())
+    assert line.x.tolist() == line.y.tolist() == [drawn[0].y.min(), drawn[2].x.max()]
+    assert chart.note == (
+        "A point is a sample (3 seeds, 40 samples in each). Line: both are equal."
+    )
+
+
+def test_a_point_over_an_axis_is_a_network():
+    """Of each seed the share of samples, and the median, at each block."""
+    table = rows()
+    figure = ScatterOf(
+        "m",
+        of(column="correct", statistic="mean", where={"epoch": 0}),
+        of(where={"epoch": 0}),
+        correlation=True,
+    )
+    chart = figure.chart("networks", {"": figure}, {"margins": {"": table}})
+    (drawn,) = chart.series
+    blocks = torch.arange(1.0, 6).double()
+    expected = (10 * blocks / SAMPLES).clamp(max=1).repeat(SEEDS)
+    torch.testing.assert_close(drawn.y, expected)
+    seeds = 0.01 * torch.arange(SEEDS).double()[:, None]
+    torch.testing.assert_close(drawn.x, (10 * blocks + seeds).flatten())
+    told = Correlation("", figure.of, figure.against).measure({"margins": {"": table}})
+    assert drawn.label == f"rank correlation {told.value:.2f} ({told.low:.2f} to {told.high:.2f})"
+    assert "one seed at one block, mean and median over samples (3 seeds, 40 samples" in chart.note
+
+
+def test_points_of_rows_that_vary_further_are_refused():
+    figure = ScatterOf("m", of(over=None), of(over=None))
+    with pytest.raises(LookupError, match="they vary in epoch, block: choose by where"):
+        figure.chart("m", {"": figure}, {"margins": {"": rows()}})
+
+
 def study(out, **figures):
     document = {
         "name": "drawn",
@@ -152,6 +206,14 @@ def test_they_are_drawn_shown_and_made_anew_where_they_change(tmp_path):
         ({"of": {**CORRECT, "over": "widht"}}, "'widht' is neither an axis"),
         ({"of": CORRECT, "kind": "bars"}, "unknown kind 'bars'"),
         ({"of": CORRECT, "kind": "map", "rows": "data"}, "give of.over, and another in rows"),
+        (
+            {"of": CORRECT, "kind": "scatter", "against": {**CORRECT, "over": None}},
+            "give both one, or neither",
+        ),
+        (
+            {"of": CORRECT, "kind": "scatter", "against": {**CORRECT, "where": {"width": 5}}},
+            "figures.own.against.where.width: no member has 5",
+        ),
     ],
 )
 def test_refused_before_any_work(tmp_path, entry, message):
