@@ -12,6 +12,7 @@ from advcore.pipelines.claims.one_model import Level, Power, Trend
 from advcore.pipelines.claims.permutation import Permutation
 from advcore.pipelines.claims.ratio import Ratio
 from advcore.pipelines.claims.rows import Tables
+from advcore.pipelines.claims.slope import Slope
 from advcore.pipelines.claims.two_columns import Correlation
 from advcore.pipelines.claims.two_models import Difference, Share
 
@@ -33,6 +34,7 @@ __all__ = [
     "Power",
     "Ratio",
     "Share",
+    "Slope",
     "Tables",
     "Trend",
     "Verdict",

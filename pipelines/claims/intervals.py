@@ -109,12 +109,18 @@ def of_difference_of_shares(own: np.ndarray, other: np.ndarray) -> Estimate:
 
     Source: Bonett and Price 2012, adjusted Wald.
     """
-    count = len(own)
-    more, less = ((np.sum(step > 0) + 1) / (count + 2) for step in (own - other, other - own))
-    error = _NORMAL * np.sqrt((more + less - (more - less) ** 2) / (count + 2))
-    return Estimate(
-        float(np.mean(own) - np.mean(other)), float(more - less - error), float(more - less + error)
-    )
+    return of_bounded_mean(own - other, 1.0)
+
+
+def of_bounded_mean(values: np.ndarray, reach: float) -> Estimate:
+    """Estimate the mean of `values` `(samples,)` that lie in [-reach, reach], all equal or not.
+
+    Wald's interval as if two more samples were there, one at either end: for differences of 0 and 1
+    that of Bonett and Price 2012.
+    """
+    widened = np.append(values, [-reach, reach])
+    middle, error = widened.mean(), _NORMAL * widened.std() / np.sqrt(len(widened))
+    return Estimate(float(np.mean(values)), float(middle - error), float(middle + error))
 
 
 def of_difference_of_groups(own: np.ndarray, other: np.ndarray) -> Estimate:

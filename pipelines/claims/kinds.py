@@ -12,6 +12,7 @@ from advcore.pipelines.claims.pairs import Other
 from advcore.pipelines.claims.permutation import Permutation
 from advcore.pipelines.claims.ratio import Ratio
 from advcore.pipelines.claims.rows import Tables
+from advcore.pipelines.claims.slope import Slope
 from advcore.pipelines.claims.two_columns import Correlation
 from advcore.pipelines.claims.two_models import Difference, Share
 from advcore.pipelines.claims.with_interval import WithInterval
@@ -59,6 +60,7 @@ CLAIMS: dict[str, type] = {
     "share": Share,
     "trend": Trend,
     "power": Power,
+    "slope": Slope,
     "correlation": Correlation,
     "interior": Interior,
     "bound": Bound,

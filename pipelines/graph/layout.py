@@ -3,6 +3,7 @@
 A study of the old form and a graph become the same layout, in which no axis is left.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -209,7 +210,9 @@ class Layout:
             return f"{self.data[data].name} {self.data[data].split}"
         kind = self.data[data].name.partition(":")[2].rpartition("-")[0]
         by = f", made with {', '.join(own.makers)}" if own.makers else ""
-        return f"{kind} of {', '.join(own.sources)}{by}"
+        times = Counter(own.sources).items()
+        sources = (name if count == 1 else f"{count} x {name}" for name, count in times)
+        return f"{kind} of {', '.join(sources)}{by}"
 
     def called(self, spec: DataSpec) -> tuple[str, str]:
         """Return the study's name of a data set that comes of others, and what it comes of.

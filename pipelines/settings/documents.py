@@ -185,7 +185,7 @@ def _put(data: dict[str, Any], steps: Sequence[str], value: Any, at: str) -> Non
     place: Any = data
     for depth, step in enumerate(steps):
         last = depth == len(steps) - 1
-        key: Any = _position(place, step, at) if isinstance(place, list) else step
+        key: Any = _position(place, step, at) if isinstance(place, list) else _key(place, step)
         if last:
             place[key] = value
         else:
@@ -198,6 +198,11 @@ def _put(data: dict[str, Any], steps: Sequence[str], value: Any, at: str) -> Non
                     f"{at}: expected a mapping or a list at {name!r}, got {_what(place)}; set "
                     f"{name!r} itself"
                 )
+
+
+def _key(place: Mapping[Any, Any], step: str) -> Any:
+    """Return the key that a step names: a number too, as cases of an axis may have."""
+    return next((key for key in place if str(key) == step), step)
 
 
 def _position(place: list[Any], step: str, at: str) -> int:

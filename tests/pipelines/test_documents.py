@@ -113,6 +113,14 @@ def test_settings_are_put_over_a_copy() -> None:
     assert data == {"probes": {"r": {"attacks": [{"steps": 1}, {"steps": 2}]}}, "run": None}
 
 
+def test_a_setting_finds_a_key_that_is_a_number() -> None:
+    data = {"axes": {"size": {1000: {"epochs": 8}, "2000": {"epochs": 4}}}}
+    settings = [f"axes.size.{size}.epochs=1" for size in (1000, 2000, 4000)]
+    assert override(data, settings) == {
+        "axes": {"size": {1000: {"epochs": 1}, "2000": {"epochs": 1}, "4000": {"epochs": 1}}}
+    }
+
+
 @pytest.mark.parametrize(
     ("setting", "match"),
     [

@@ -27,7 +27,7 @@ class Union:
     power of ten above all indices: the last digits tell the root.
 
     Attributes:
-        of: names of the data sets.
+        of: names of the data sets; one that stands there several times counts as often.
     """
 
     of: tuple[str, ...]

@@ -10,7 +10,7 @@ from advcore.pipelines.settings.documents import Scalar
 from advcore.workers.errors import InputError
 
 Label = str | int | float
-"""The value of an axis as tables and legends show it: a number, a text, or the name of a case."""
+"""The value of an axis as tables and legends show it: a number or a text, as the name of a case."""
 
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _IN_WORDS = re.compile(rf"({_NUMBER})(?:\s*/\s*({_NUMBER}))?")
@@ -59,9 +59,11 @@ def _axis(name: Any, given: Any) -> Axis:
         raise InputError(f"{at}: the values of an axis cannot mention another one by $")
     if isinstance(given, Mapping):
         for label in given:
-            if not isinstance(label, str):
+            named = isinstance(label, str | int | float) and not isinstance(label, bool)
+            if not named or label != label:
                 raise InputError(
-                    f"{at}: the name of a case must be a text, got {label!r}: put it in quotes"
+                    f"{at}: the name of a case must be a text or a number, got {label!r}: put it "
+                    "in quotes"
                 )
         values: dict[Label, Any] = dict(given)
     else:

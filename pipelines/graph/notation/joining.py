@@ -113,15 +113,15 @@ def _options(reference: Reference, families: Families, at: str) -> Iterator[Comb
         for choice, entry in zip(reference.choices, entries, strict=True)
     ]
     if reference.together:
-        together = [Combination({}, {reference.path: []})]
+        parts: list[tuple[Coordinates, list[str]]] = [({}, [])]
         for _, members in named:
-            together = [
-                Combination({**own.at, **coordinates}, {reference.path: [*own.inputs, member]})
-                for own in together
+            parts = [
+                ({**there, **coordinates}, [*ids, member])
+                for there, ids in parts
                 for coordinates, member in members
-                if _agree(own.at, coordinates)
+                if _agree(there, coordinates)
             ]
-        yield from together
+        yield from (Combination(there, {reference.path: ids}) for there, ids in parts)
         return
     names = [choice.name for choice in reference.choices]
     for choice, members in named:

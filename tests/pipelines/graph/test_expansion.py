@@ -169,6 +169,21 @@ models: {tuned: {recipe: $mode.recipe, freeze: $mode.freeze, note: $$mode, whole
     assert full.settings["freeze"] == []
 
 
+def test_cases_may_be_called_by_numbers() -> None:
+    """Sizes of a data set, each with so many epochs that all take the same number of steps."""
+    text = """
+axes: {size: {1000: {samples: 1000, epochs: 8}, 2000: {samples: 2000, epochs: 4}}}
+data_sets: {few: {name: digits, samples: $size.samples}}
+models: {net: {recipe: {base: plain, set: {epochs: $size.epochs}}, data: few}}
+probes: {p: {model: {of: net, where: {size: 2000}}}}
+"""
+    nets = family(text, "models", "net")
+    assert [member.at for member in nets] == [{"size": 1000}, {"size": 2000}]
+    assert [member.settings["recipe"]["set"]["epochs"] for member in nets] == [8, 4]
+    assert nets[1].inputs == ("data_sets.few size=2000",)
+    assert family(text, "probes", "p")[0].inputs == ("models.net size=2000",)
+
+
 def test_an_axis_of_names_chooses_entries() -> None:
     text = """
 axes: {where: [one, two]}
@@ -193,6 +208,18 @@ data_sets:
     assert [member.settings["of"] for member in both] == [
         ["data_sets.base", f"data_sets.made seed={seed}"] for seed in (0, 1)
     ]
+
+
+def test_a_part_of_a_union_may_stand_there_several_times() -> None:
+    text = """
+data_sets:
+  few: {name: digits}
+  made: {kind: noised, of: few}
+  both: {kind: union, of: [few, few, made]}
+"""
+    (both,) = family(text, "data_sets", "both")
+    assert both.settings["of"] == ["data_sets.few", "data_sets.few", "data_sets.made"]
+    assert both.inputs == ("data_sets.few", "data_sets.made")
 
 
 def test_a_table_says_which_axes_it_removes() -> None:
@@ -258,8 +285,12 @@ REFUSED = [
         r"axes.eps: expected at least 1 value",
     ),
     (
-        "axes: {eps: {0: a}}",
-        r"axes.eps: the name of a case must be a text",
+        "axes: {eps: {true: a}}",
+        r"axes.eps: the name of a case must be a text or a number, got True: put it in quotes",
+    ),
+    (
+        "axes: {eps: {.nan: a}}",
+        r"axes.eps: the name of a case must be a text or a number, got nan",
     ),
     (
         "axes: {eps: [$seed], seed: 2}",

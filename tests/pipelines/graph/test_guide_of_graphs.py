@@ -8,8 +8,11 @@ import pytest
 import yaml
 
 from advcore.pipelines import run
+from advcore.pipelines.graph.expanded_layout import graph_layout
+from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.settings import GraphStudy
 from advcore.pipelines.settings import schema
+from advcore.training import RandomCrop
 
 GUIDE = (Path(__file__).parents[3] / "docs/guides/graphs.md").read_text()
 STUDIES = {
@@ -53,3 +56,18 @@ def test_they_run(
         exec(re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)[1], held)
         assert held["learnt"]["vector"].shape == (1, 8, 8)
         assert 0 < held["learnt"]["fooling"] <= 1
+
+
+def test_settings_of_recipes_and_data_sets_are_axes() -> None:
+    """Sizes with the epochs that go with them; a setting, or a recipe, that is changed or not."""
+    layout = graph_layout(schema.structure(GraphStudy, STUDIES["grid"]), Loader())
+    found = {label: own.recipe for label, own in layout.trainings.items()}
+    for size, epochs in {200: 8, 400: 4}.items():
+        for name, augmentation in {"none": (), "shifted": (RandomCrop(2),)}.items():
+            recipe = found.pop(f"cropped size={size} augmentation={name}")
+            assert (recipe.epochs, recipe.augmentation) == (epochs, augmentation)
+        for way, clip in {"plain": 0.5, "clipped": 0.1}.items():
+            label = f"other way={way} size={size}"
+            assert found.pop(label).gradient_clip == clip
+            assert layout.trainings[label].data == layout.data[f"few size={size}"]
+    assert not found
