@@ -43,6 +43,7 @@ from advcore.probes.shifted import Shifted
 from advcore.probes.smoothed import Smoothed
 from advcore.probes.table import Columns, Table
 from advcore.probes.tangent_plane import TangentPlane
+from advcore.probes.training_passes import TrainingPasses
 from advcore.probes.transfer import Transfer
 from advcore.probes.transformations import Transformations
 from advcore.probes.verified import Verified
@@ -77,6 +78,7 @@ PROBES: dict[str, type] = {
     "examples": Examples,
     "layer_margins": LayerMargins,
     "complexity": Complexity,
+    "training_passes": TrainingPasses,
 }
 """The probes that a study can name by `kind`."""
 
@@ -129,6 +131,7 @@ __all__ = [
     "Summary",
     "Table",
     "TangentPlane",
+    "TrainingPasses",
     "Transfer",
     "Transformations",
     "Verified",

@@ -34,12 +34,14 @@ from advcore.training.trades import TRADES
 from advcore.training.training_loop import Epoch, TrainingLoop, fit
 from advcore.training.validation import Validation
 from advcore.training.watch import Watch
+from advcore.training.weight_perturbation import WeightPerturbation
 
 TERMS: dict[str, type] = {
     "cross_entropy": CrossEntropy,
     "squared_error": SquaredError,
     "adversarial": AdversarialTraining,
     "free": Free,
+    "weight_perturbation": WeightPerturbation,
     "trades": TRADES,
     "calibrated": CCAT,
     "advprop": AdvProp,
@@ -111,6 +113,7 @@ __all__ = [
     "TrainingLoop",
     "Validation",
     "Watch",
+    "WeightPerturbation",
     "catastrophic_overfitting",
     "fit",
     "overfitting",

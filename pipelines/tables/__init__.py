@@ -2,9 +2,16 @@
 
 from advcore.pipelines.tables.gap_prediction import GapPrediction
 from advcore.pipelines.tables.kinds import Drawn, Part, TableKind
+from advcore.pipelines.tables.matched import Matched
 from advcore.pipelines.tables.mean import Mean
+from advcore.pipelines.tables.spread import Spread
 
-TABLES: dict[str, type] = {"mean": Mean, "gap_prediction": GapPrediction}
+TABLES: dict[str, type] = {
+    "mean": Mean,
+    "spread": Spread,
+    "matched": Matched,
+    "gap_prediction": GapPrediction,
+}
 """The tables that a study can name by `kind`."""
 
-__all__ = ["TABLES", "Drawn", "GapPrediction", "Mean", "Part", "TableKind"]
+__all__ = ["TABLES", "Drawn", "GapPrediction", "Matched", "Mean", "Part", "Spread", "TableKind"]

@@ -66,6 +66,7 @@ Other names are further settings of a probe.
 TERM_SETTINGS = {
     "adversarial": {"attack": PGD(eps=0.05, steps=2)},
     "advprop": {"attack": FGSM(eps=0.05)},
+    "weight_perturbation": {"attack": FGSM(eps=0.05)},
     **{
         name: {"eps": 0.05, "steps": 2}
         for name in ("trades", "calibrated", "local_linearity", "acet")
@@ -76,8 +77,10 @@ TERM_SETTINGS = {
 """The required fields of training terms, by their name in a recipe."""
 OF_LAYERS = ("exact_distance", "curvature_certificate")
 """Names of probes of layers in `torch.nn.Sequential`, as none of these networks is."""
+ELSEWHERE = (*OF_LAYERS, "training_passes")
+"""Names of probes that are not tried here: the last one counts passes of terms, which are."""
 EVERY_PROBE = {
-    name: SETTINGS.get(name) or kind() for name, kind in PROBES.items() if name not in OF_LAYERS
+    name: SETTINGS.get(name) or kind() for name, kind in PROBES.items() if name not in ELSEWHERE
 } | {name: probe for name, probe in SETTINGS.items() if name not in PROBES}
 EVERY_TERM = {name: kind(**TERM_SETTINGS.get(name, {})) for name, kind in TERMS.items()} | {
     "adversarial, deepfool": training.AdversarialTraining(DeepFool(steps=5))

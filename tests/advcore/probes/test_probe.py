@@ -14,6 +14,7 @@ from advcore.attacks import PGD, DeepFool, GeoDA, MinimalNorm, SurFree
 from advcore.learnt import Learnt
 from advcore.randomness import drawn_places
 from advcore.subspaces import DCTDiagonal
+from advcore.training import CrossEntropy
 from advcore.workers.probe_checks import check_columns
 
 FIT = Learnt(
@@ -64,6 +65,7 @@ PROBES = {
     "accuracy": probes.Accuracy(),
     "layer_margins": probes.LayerMargins(FIT),
     "complexity": probes.Complexity(draws=2),
+    "training_passes": probes.TrainingPasses({"plain": CrossEntropy()}),
     "examples": probes.Examples(count=4),
     "examples-more": probes.Examples(DeepFool(), count=4, more=(DeepFool(norm="linf"),)),
 }

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from advcore.attacks import PGD
 from advcore.randomness import Randomness
-from advcore.training import TERMS, SmoothAdv, Term, gradient_alignment
+from advcore.training import TERMS, SmoothAdv, Term, gradient_alignment, weight_perturbation
 from advcore.training.term import prepared, values_of_steps
 
 IMAGES, LABELS, SOURCE = oracles.images(6), torch.arange(6) % 3, Randomness(0, torch.arange(6))
@@ -97,6 +97,7 @@ def _central_difference(kind: str) -> float:
         for owner, name in (
             (gradient_alignment, "differentiate"),
             (SmoothAdv, "perturbed"),
+            (weight_perturbation, "ascent_of_weights"),
         ):
             patch.setattr(owner, name, _once(getattr(owner, name)))
         _, after, before = (_sum((kind,), shift)[0].item() for shift in (0.0, STEP, -STEP))
