@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from advcore.pipelines.sweep.quantities import Quantities
 from advcore.pipelines.sweep.space import Space, Value, short_names, value_text
@@ -31,7 +32,8 @@ def over_axes(
     """Return charts of numbers over one or two swept settings.
 
     Lines over one setting; over two a line for each value of the one with few values, or a heat
-    map.
+    map. Trials that differ in their seed alone are one point: their mean, and a band from the
+    smallest to the largest.
 
     Of more numbers than can be told apart some are drawn, the ends and the metric among them. None
     where the axes hold words, or of a heat map where points of its grid are missing.
@@ -43,7 +45,7 @@ def over_axes(
     if along is None:
         return None
     other = next((axis for axis in axes if axis != along), None)
-    if other is not None and counts[other] > LEVELS:
+    if other is not None and counts[other] > (LEVELS if numeric(values[other]) else LABELLED):
         if len(names) != 1 or not numeric(values[other]):
             return None
         return _map(trials, short_names(space), along, other, names[0], quantities)
@@ -51,7 +53,9 @@ def over_axes(
     spread = _spread(names, LABELLED // len(levels))
     chosen = [name for name in names if name in spread or name == metric]
     figure = _LinesFigure(short_names(space), along, other, group, names, metric, quantities)
-    return figure.chart(figure.series(trials, levels, chosen), values[along], chosen)
+    points = {tuple(value_text(trial.point[axis]) for axis in axes) for trial in trials}
+    lines = figure.series(trials, levels, chosen)
+    return figure.chart(lines, values[along], chosen, seeded=len(points) < len(trials))
 
 
 @dataclass(frozen=True)
@@ -82,9 +86,16 @@ class _LinesFigure:
         return lines
 
     def chart(
-        self, series: Sequence[Series], values: Sequence[Value], chosen: Sequence[str]
+        self,
+        series: Sequence[Series],
+        values: Sequence[Value],
+        chosen: Sequence[str],
+        seeded: bool = False,
     ) -> Lines:
-        """Return the chart of these lines over these values of the setting."""
+        """Return the chart of these lines over these values of the setting.
+
+        `seeded` says that a point is of several trials.
+        """
         share = self.quantities.is_share(chosen[0])
         steps = sorted({float(value) for value in values})  # type: ignore[arg-type]
         along = self.short[self.along]
@@ -98,17 +109,19 @@ class _LinesFigure:
             y_scale="linear" if share else _height_scale(series),
             y_limits=(0, 102) if share else (None, None),
             x_ticks=steps if len(steps) <= LABELLED else (),
-            note="One point a trial, of the network that it hands out."
-            + bars_note(series, "Bands")
+            note=(_SEEDED if seeded else _SINGLE + bars_note(series, "Bands"))
             + (" Some lines of many." * (len(chosen) < len(self.names))),
         )
 
     def _line(
         self, own: Sequence[Trial], name: str, level: str, banded: bool, shade: int, mark: int
     ) -> Series:
-        x = as_tensor([trial.point[self.along] for trial in own])
-        y = as_tensor([trial.metrics.get(name, math.nan) for trial in own])
+        x, found = _at_each(own, self.along, name)
+        y = as_tensor([math.fsum(one) / len(one) for one in found])
         low, high = self.quantities.band(name, y) if banded else (None, None)
+        if any(len(one) > 1 for one in found):
+            ends = (as_tensor(list(map(end, found))) for end in (min, max))
+            low, high = (self.quantities.drawn(name, end) for end in ends)
         drawn = self.quantities.drawn(name, y)
         return Series(self._words(name, level), x, drawn, low, high, shade=shade, mark=mark)
 
@@ -122,6 +135,23 @@ class _LinesFigure:
 
     def _level(self, trial: Trial) -> str:
         return value_text(trial.point[self.other]) if self.other is not None else ""
+
+
+_SINGLE = "One point a trial, of the network that it hands out."
+_SEEDED = (
+    "Means over seeds, of the networks that are handed out. Bands: from the smallest to the "
+    "largest of them."
+)
+
+
+def _at_each(trials: Sequence[Trial], along: str, name: str) -> tuple[Tensor, list[list[float]]]:
+    """Return the values of a setting, ascending, and the numbers of the trials at each."""
+    found: dict[float, list[float]] = {}
+    for trial in trials:
+        at = float(trial.point[along])  # type: ignore[arg-type]
+        found.setdefault(at, []).append(trial.metrics.get(name, math.nan))
+    values = sorted(found)
+    return as_tensor(values), [found[at] for at in values]
 
 
 def bars_note(series: Sequence[Series], what: str) -> str:
@@ -147,12 +177,15 @@ def _map(
     """
     x, y = (sorted({float(trial.point[axis]) for trial in trials}) for axis in (along, other))  # type: ignore[arg-type]
     field = torch.full((len(y), len(x)), math.nan, dtype=torch.float64)
+    cells: dict[tuple[int, int], list[float]] = {}
     for trial in trials:
         row = y.index(float(trial.point[other]))  # type: ignore[arg-type]
         column = x.index(float(trial.point[along]))  # type: ignore[arg-type]
-        field[row, column] = trial.metrics.get(name, math.nan)
-    if len(trials) < len(x) * len(y):
+        cells.setdefault((row, column), []).append(trial.metrics.get(name, math.nan))
+    if len(cells) < len(x) * len(y):
         return None
+    for cell, numbers in cells.items():
+        field[cell] = math.fsum(numbers) / len(numbers)
     (x_label, x_limits) = _axis(quantities.setting(along, short[along]), x)
     (y_label, y_limits) = _axis(quantities.setting(other, short[other]), y)
     return Maps(
@@ -164,7 +197,9 @@ def _map(
         x_limits=x_limits,
         y_limits=y_limits,
         value_label=quantities.number(name),
-        note="One cell a trial, of the network that it hands out.",
+        note="One cell a trial, of the network that it hands out."
+        if len(cells) == len(trials)
+        else "Means over seeds, of the networks that are handed out.",
     )
 
 

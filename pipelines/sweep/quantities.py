@@ -78,6 +78,8 @@ class Quantities:
         probe, _, word = name.removeprefix(HELD_OUT).partition("/")
         if isinstance(self.probes.get(probe), Robustness):
             return word == "accuracy" or word.startswith("robust_accuracy/")
+        if probe == "watch":
+            return word.endswith("accuracy")
         return (
             probe.endswith("accuracy")
             and not word
@@ -126,6 +128,8 @@ class Quantities:
             plain = (end[0] if at_words else word).replace("_", " ").replace("/", ": ")
             several = sum(isinstance(other, type(own)) for other in self.probes.values()) > 1
             return f"{plain}{at_words}{f', {probe}' if several else ''}{held_out}"
+        if probe == "watch":
+            return f"{word.replace('_', ' ').replace('pgd', 'PGD')} at the eps that is watched"
         return name.replace("_", " ") if self.probes or self.training else name
 
 

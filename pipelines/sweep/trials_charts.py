@@ -19,6 +19,12 @@ from advcore.pipelines.sweep.trials_parallel import (
 from advcore.pipelines.sweep.trials_table import front
 from advcore.probes import Chart, Lines, Margins, Series
 
+SEEDS = ("recipe.seed", "model.seed")
+"""The settings that make trials replicates of each other."""
+
+WATCHED = "watch/pgd_accuracy"
+"""The accuracy at the eps that a trial itself was watched at."""
+
 
 def charts(
     trials: Sequence[Trial],
@@ -31,13 +37,14 @@ def charts(
     """Return the charts of the finished trials.
 
     The trade-off with its Pareto front; over the swept axes what was asked for, and one number or
-    curve of each probe beside it; parallel coordinates for more axes than two. All numbers where no
-    `quantities` say what they are.
+    curve of each probe beside it, seeds together; parallel coordinates for more axes than two. All
+    numbers where no `quantities` say what they are.
     """
     done = [trial for trial in trials if trial.status == "finished"]
     if len(done) < 2:
         return []
-    axes, words = swept(done, space), quantities or Quantities()
+    every, words = swept(done, space), quantities or Quantities()
+    axes = [axis for axis in every if axis not in SEEDS] or every
     result: list[Chart] = []
     if tradeoff is not None and any(
         all(name in trial.metrics for name in tradeoff) for trial in done
@@ -53,8 +60,8 @@ def charts(
             for group, names in groups.items()
         )
         result += [chart for chart in drawn if chart is not None]
-    if len(axes) > 2 and shown:
-        result.append(parallel(done, space, axes, shown, best, words))
+    if len(every) > 2 and shown:
+        result.append(parallel(done, space, every, shown, best, words))
     return result
 
 
@@ -63,10 +70,13 @@ def _of_use(
 ) -> dict[str, list[str]]:
     """Return the numbers that were asked for, and the first one of each other probe.
 
-    Margins give their curve; without probes they are those of the epochs.
+    Margins give their curve, a watch its accuracy under PGD; without probes they are those of the
+    epochs.
     """
     chosen = {
-        group: names for group, names in groups.items() if any(name in names for name in asked)
+        group: names
+        for group, names in groups.items()
+        if group == WATCHED or any(name in names for name in asked)
     }
     for probe in quantities.probes:
         own = [group for group in groups if group.partition("/")[0] == probe]
