@@ -6,6 +6,7 @@ import torch
 from advcore.pipelines.claims import Claim, each_of
 from advcore.pipelines.graph.settings import read_study
 from advcore.pipelines.settings import schema
+from advcore.pipelines.tables import Part, TableKind
 
 SAMPLES = 300
 
@@ -70,3 +71,75 @@ def test_a_network_that_guesses_is_not_above_chance(claim, share, verdict):
     rows.append(({"data": "test", "learnt_from": "same_rand", "source_eps": None}, constant(0.0)))
     found = verdicts("fig7", claim, rows)
     assert list(found.values()) == [verdict] * (2 if claim == "above_chance" else 1)
+
+
+@pytest.mark.parametrize(
+    ("best", "last", "verdict"),
+    [((0.8, 0.81, 0.82), (0.6, 0.7, 0.8), "yes"), ((0.6, 0.7, 0.8), (0.7, 0.7, 0.7), "no")],
+)
+def test_the_range_of_methods_is_held_against_that_of_the_best_epoch(best, last, verdict):
+    """Three seeds of the same numbers, so that between seeds there is no noise."""
+    study = read_study("robust_overfitting")
+    raw = {key: own for key, own in study.tables["methods"].items() if key not in ("of", "reduce")}
+    spread = schema.structure(TableKind, raw)
+    found = {"model": [], "seed": [], "range": []}
+    for model, shares in (("best", best), ("last", last)):
+        parts = [
+            Part("robustness", {"way": way}, attacked(share))
+            for way, share in zip(("pgd", "trades", "awp"), shares, strict=True)
+        ]
+        for seed in range(3):
+            found["model"].append(model)
+            found["seed"].append(seed)
+            found["range"].append(spread.rows(parts)["range"].item())
+    table = {name: column(own) for name, own in found.items()}
+    claim = schema.structure(Claim, study.claims["range_shrinks"])
+    measured = claim.measure({"methods": {"": table}})
+    assert measured.verdict == verdict
+    assert measured.value == pytest.approx(
+        max(last) - min(last) - (max(best) - min(best)), abs=1 / SAMPLES
+    )
+
+
+def attacked(share):
+    """Rows of samples of which a share holds at linf .12, and of one attack that breaks none."""
+    broken = torch.where(torch.arange(SAMPLES) < share * SAMPLES, torch.inf, constant(0.12))
+    return {
+        "sample": torch.arange(SAMPLES).repeat(2),
+        "attack": ["worst"] * SAMPLES + ["pgd-linf steps=20"] * SAMPLES,
+        "broken_at": torch.cat([broken, constant(torch.inf)]),
+    }
+
+
+@pytest.mark.parametrize(("robust", "verdict"), [(0.5, "yes"), (0.3, "no")])
+def test_a_regulariser_is_held_against_pgd_by_the_strength_that_matches(robust, verdict):
+    """The strong one is as robust as PGD, and as inaccurate as nobody asked for."""
+    study = read_study("regularisers")
+    raw = {key: own for key, own in study.tables["matched"].items() if key not in ("of", "reduce")}
+    matched = schema.structure(TableKind, raw)
+    shares = {"pgd": (0.8, 0.5), "cure": (0.79, robust), "cure_strong": (0.6, 0.5)}
+    parts = [
+        part for way, (clean, held) in shares.items() for part in measures(way, clean, held)
+    ]
+    rows = matched.rows(parts)
+    assert rows["method"] == ["cure", "pgd"] and rows["chosen"] == ["cure", "pgd"]
+    assert rows["forward"].tolist() == [4, 4]
+    table = {name: own.repeat(3) if isinstance(own, torch.Tensor) else own * 3 for name, own in rows.items()}
+    table["seed"] = torch.arange(3).repeat_interleave(2)
+    claim = schema.structure(Claim, study.claims["cure"])
+    assert claim.measure({"matched": {"": table}}).verdict == verdict
+
+
+def measures(way, clean, held):
+    """What all probes of `regularisers` say of a network."""
+    sample = {"sample": torch.arange(SAMPLES)}
+    right = (torch.arange(SAMPLES) < clean * SAMPLES).double()
+    broken = torch.where(torch.arange(SAMPLES) < held * SAMPLES, torch.inf, constant(0.05))
+    flat = {name: constant(1.0) for name in ("distance", "loss_change", "turn")}
+    rows = {
+        "validation": {"correct": right},
+        "robustness": {"broken_at": torch.where(right > 0, broken, 0.0)},
+        "curvature": {**flat, "eigenvalues": constant(1.0)[:, None]},
+        "passes": {name: constant(4.0) for name in ("forward", "backward")},
+    }
+    return [Part(probe, {"way": way}, {**sample, **own}) for probe, own in rows.items()]
