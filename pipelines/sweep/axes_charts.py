@@ -50,8 +50,10 @@ def over_axes(
             return None
         return _map(trials, short_names(space), along, other, names[0], quantities)
     levels = [""] if other is None else list(dict.fromkeys(map(value_text, values[other])))
-    spread = _spread(names, LABELLED // len(levels))
-    chosen = [name for name in names if name in spread or name == metric]
+    spread = [metric] if metric in names else []
+    if len(levels) <= LEVELS or not spread:
+        spread += _spread(names, LABELLED // len(levels))
+    chosen = [name for name in names if name in spread]
     figure = _LinesFigure(short_names(space), along, other, group, names, metric, quantities)
     points = {tuple(value_text(trial.point[axis]) for axis in axes) for trial in trials}
     lines = figure.series(trials, levels, chosen)

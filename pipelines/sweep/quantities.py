@@ -129,7 +129,7 @@ class Quantities:
             several = sum(isinstance(other, type(own)) for other in self.probes.values()) > 1
             return f"{plain}{at_words}{f', {probe}' if several else ''}{held_out}"
         if probe == "watch":
-            return f"{word.replace('_', ' ').replace('pgd', 'PGD')} at the eps that is watched"
+            return f"{word.replace('_', ' ').replace('pgd', 'PGD')} of the watch"
         return name.replace("_", " ") if self.probes or self.training else name
 
 

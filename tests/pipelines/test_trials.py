@@ -404,5 +404,5 @@ def test_the_watch_is_drawn_at_its_own_eps() -> None:
     found = charts(made, SPACE, None, "robust", None, words)
     (chart,) = (own for own in found if own.name == "watch-pgd_accuracy")
     assert isinstance(chart, Lines)
-    assert chart.y_label == "PGD accuracy at the eps that is watched (%)"
+    assert chart.y_label == "PGD accuracy of the watch (%)"
     torch.testing.assert_close(chart.series[0].y, torch.tensor([10.0, 30.0], dtype=torch.float64))
