@@ -118,13 +118,15 @@ def test_a_regulariser_is_held_against_pgd_by_the_strength_that_matches(robust, 
     raw = {key: own for key, own in study.tables["matched"].items() if key not in ("of", "reduce")}
     matched = schema.structure(TableKind, raw)
     shares = {"pgd": (0.8, 0.5), "cure": (0.79, robust), "cure_strong": (0.6, 0.5)}
-    parts = [
-        part for way, (clean, held) in shares.items() for part in measures(way, clean, held)
-    ]
+    parts = [part for way, (clean, held) in shares.items() for part in measures(way, clean, held)]
     rows = matched.rows(parts)
-    assert rows["method"] == ["cure", "pgd"] and rows["chosen"] == ["cure", "pgd"]
+    assert rows["method"] == ["cure", "pgd"]
+    assert rows["chosen"] == ["cure", "pgd"]
     assert rows["forward"].tolist() == [4, 4]
-    table = {name: own.repeat(3) if isinstance(own, torch.Tensor) else own * 3 for name, own in rows.items()}
+    table = {
+        name: own.repeat(3) if isinstance(own, torch.Tensor) else own * 3
+        for name, own in rows.items()
+    }
     table["seed"] = torch.arange(3).repeat_interleave(2)
     claim = schema.structure(Claim, study.claims["cure"])
     assert claim.measure({"matched": {"": table}}).verdict == verdict

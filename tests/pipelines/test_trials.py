@@ -374,32 +374,44 @@ def test_seeds_are_one_point_of_a_line_and_its_band() -> None:
     assert [own.label for own in chart.series] == [f"method = {name}" for name in "abcdef"]
     for place, own in enumerate(chart.series):
         assert own.x.tolist() == [1, 2]
-        assert own.low is not None and own.high is not None
+        assert own.low is not None
+        assert own.high is not None
         ends = torch.stack([own.low, own.y, own.high]).tolist()
-        assert ends == [[1 + place, 2 + place], [1.25 + place, 2.25 + place], [1.5 + place, 2.5 + place]]
+        assert ends == [
+            [1 + place, 2 + place],
+            [1.25 + place, 2.25 + place],
+            [1.5 + place, 2.5 + place],
+        ]
     assert "smallest to the largest" in chart.note
     alone = [own for own in made if own.point[seed] == 0]
     (chart,) = (own for own in charts(alone, space, None, "robust", None) if own.name == "robust")
-    assert isinstance(chart, Lines) and chart.series[0].low is None
+    assert isinstance(chart, Lines)
+    assert chart.series[0].low is None
 
 
 def test_a_map_shows_means_over_seeds() -> None:
     seed = "recipe.seed"
     space = {EPS: Domain(grid=(1,)), WEIGHT: Domain(grid=(1,)), seed: Domain(grid=(0, 1))}
     made = [
-        replace(own, point={**own.point, seed: number}, metrics={"robust": own.metrics["robust"] + number})
+        replace(
+            own,
+            point={**own.point, seed: number},
+            metrics={"robust": own.metrics["robust"] + number},
+        )
         for own in trials(range(6), range(6))
         for number in (0, 1)
     ]
     (chart,) = (own for own in charts(made, space, None, "robust", None) if own.name == "robust")
     assert isinstance(chart, Maps)
-    (field, _), = chart.panels
+    ((field, _),) = chart.panels
     assert field[0].tolist() == [0.5, 1.5, 2.5, 3.5, 4.5, 5.5]
 
 
 def test_the_watch_is_drawn_at_its_own_eps() -> None:
     made = trials([0.1, 0.3], **{"watch/pgd_accuracy": 0.5, "probe/other": 1.0})
-    made = [replace(own, metrics={**own.metrics, "watch/pgd_accuracy": own.point[EPS]}) for own in made]
+    made = [
+        replace(own, metrics={**own.metrics, "watch/pgd_accuracy": own.point[EPS]}) for own in made
+    ]
     words = Quantities(training={"recipe": {}})
     found = charts(made, SPACE, None, "robust", None, words)
     (chart,) = (own for own in found if own.name == "watch-pgd_accuracy")

@@ -63,7 +63,9 @@ def test_each_matrix_goes_up_its_own_slope_and_no_vector_moves():
 def test_frozen_tensors_stay_and_a_flat_loss_moves_none():
     network = _OneWeight(1.0).requires_grad_(False)
     images = torch.zeros(1, 1, 2, 2, dtype=torch.float64)
-    assert ascent_of_weights(nn.Sequential(network, nn.Linear(2, 2).double()), images, LABELS[:1], 0.1).keys() == {"1.weight"}
+    assert ascent_of_weights(
+        nn.Sequential(network, nn.Linear(2, 2).double()), images, LABELS[:1], 0.1
+    ).keys() == {"1.weight"}
     flat = ascent_of_weights(_OneWeight(1.0), images, LABELS[:1], 0.1)
     assert flat["layer.weight"].item() == 0
 
@@ -71,7 +73,12 @@ def test_frozen_tensors_stay_and_a_flat_loss_moves_none():
 def _trained(term, **settings):
     torch.manual_seed(1)
     network = nn.Sequential(
-        nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(), nn.Dropout(0.5), nn.Linear(12, 4)
+        nn.Conv2d(1, 3, 3),
+        nn.BatchNorm2d(3),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Dropout(0.5),
+        nn.Linear(12, 4),
     )
     recipe = Recipe({"term": term}, epochs=2, batch_size=4, **settings)
     return [epoch.loss for epoch in fit(network, IMAGES, LABELS, recipe)], network.state_dict()
