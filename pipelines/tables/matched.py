@@ -87,6 +87,7 @@ class Matched:
         return held
 
     def _number(self, numbers: Numbers, members: Mapping[str, Part], label: str) -> float:
-        if numbers.probe not in members:
+        own = members.get(numbers.probe or "")
+        if own is None:
             raise LookupError(f"no rows of {numbers.place} are there at {self.axis}={label}")
-        return statistic_of(numbers, members[numbers.probe])
+        return statistic_of(numbers, own)
