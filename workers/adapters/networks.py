@@ -1,6 +1,6 @@
 """Networks of other libraries by `LIBRARY:NAME`.
 
-The libraries are timm, robustbench, huggingface, and torchvision with its weights.
+The libraries are timm, robustbench, huggingface, ccexam, and torchvision with its weights.
 """
 
 from collections.abc import Callable
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from advcore.workers.adapters.catalogue import library
+from advcore.workers.checkpoints import load_checkpoint
 from advcore.workers.errors import InputError
 
 Normalisation = tuple[tuple[float, ...], tuple[float, ...]] | None
@@ -147,6 +148,31 @@ def _huggingface_normalisation(name: str, network: nn.Module, trained: bool) -> 
     return tuple(processor.image_mean), tuple(processor.image_std)
 
 
+DIGITS = {"mnist": "MNISTNet", "usps": "USPSNet", "svhn": "SVHNNet"}
+"""The classes of ccexam's networks, by the digits that they were trained on."""
+
+
+def _ccexam(name: str, classes: int, pretrained: bool, arguments: dict[str, Any]) -> nn.Module:
+    models = library("ccexam.models", "ccexam")
+    if name not in DIGITS or classes != 10:
+        raise ValueError(f"it has classifiers of 10 digits, {', '.join(DIGITS)}")
+    size = _digits(name)["image_size"]
+    network: nn.Module = vars(models)[DIGITS[name]](size, **arguments)
+    if pretrained:
+        folder = Path(str(models.__file__)).parent / "weights"
+        load_checkpoint(network, str(folder / f"{name}.pth"))
+    return network
+
+
+def _digits(name: str) -> dict[str, Any]:
+    statistics: dict[str, Any] = library("ccexam.constants", "ccexam").DATASET_STATS[name]
+    return statistics
+
+
+def _ccexam_normalisation(name: str, network: nn.Module, trained: bool) -> Normalisation:
+    return tuple(_digits(name)["mean"]), tuple(_digits(name)["std"])
+
+
 def _torchvision(name: str, classes: int, pretrained: bool, arguments: dict[str, Any]) -> nn.Module:
     from torchvision.models import get_model
 
@@ -165,6 +191,7 @@ LIBRARIES = {
     "timm": Library("timm", _timm, _timm_normalisation),
     "robustbench": Library("robustbench", _robustbench, _inside),
     "huggingface": Library("transformers", _huggingface, _huggingface_normalisation),
+    "ccexam": Library("ccexam", _ccexam, _ccexam_normalisation),
 }
 """The libraries by the prefix of their architectures."""
 

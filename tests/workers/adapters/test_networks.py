@@ -14,8 +14,11 @@ from torch import nn
 from advcore.workers import code
 from advcore.workers.adapters import networks
 from advcore.workers.code import own_names
+from advcore.workers.datasets import DataSpec, load
+from advcore.workers.datasets.batches import batch
 from advcore.workers.errors import InputError
 from advcore.workers.models import ModelSpec, build, content_hash
+from advcore.workers.shards import Shard
 
 IMAGES = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 
@@ -32,6 +35,7 @@ def _own_randomness():
         ("timm:resnet10t", "timm"),
         ("robustbench:Standard", "robustbench"),
         ("huggingface:somewhere", "transformers"),
+        ("ccexam:mnist", "ccexam"),
     ],
 )
 def test_the_absence_of_a_library_is_told_in_one_line(name, package, monkeypatch):
@@ -60,6 +64,23 @@ def test_timm(monkeypatch):
     assert content_hash(spec) != first
     with pytest.raises(InputError, match="timm:resnet1 cannot be made"):
         build(ModelSpec("timm:resnet1"))
+
+
+def test_ccexam():
+    """A network trained on digits, with the normalisation that its weights need."""
+    pytest.importorskip("ccexam")
+    spec = ModelSpec("ccexam:mnist", pretrained=True)
+    found = build(spec)
+    data = load(DataSpec("mnist5k", split="test", samples=100))
+    own = batch(data, Shard(0, 100))
+    assert (found(own.inputs).argmax(1) == own.labels).float().mean() > 0.95
+    assert torch.equal(found(own.inputs), found.network((own.inputs - 0.1307) / 0.3081))
+    fresh = build(replace(spec, pretrained=False))
+    assert not torch.equal(fresh(own.inputs), found(own.inputs))
+    assert content_hash(spec) != content_hash(replace(spec, pretrained=False))
+    for wrong in (replace(spec, classes=7), replace(spec, architecture="ccexam:letters")):
+        with pytest.raises(InputError, match="classifiers of 10 digits, mnist, usps, svhn"):
+            build(wrong)
 
 
 def test_huggingface_from_a_local_folder(tmp_path):
