@@ -18,7 +18,7 @@ from advcore.derived import DERIVATIONS
 from advcore.fits import FITS, Medians
 from advcore.networks import NETWORKS
 from advcore.networks.wrappers import WRAPPERS
-from advcore.pipelines.claims import CLAIMS, Numbers
+from advcore.pipelines.claims import CLAIMS, Among, Numbers
 from advcore.pipelines.figures import FIGURES
 from advcore.pipelines.graph.entries import RecipeChange, TrainedModel
 from advcore.pipelines.graph.settings import GraphStudy, Study
@@ -65,6 +65,7 @@ SECTIONS: dict[str, Mapping[str, Any]] = {
     "files": {
         "study": Study,
         "numbers": Numbers,
+        "among": Among,
         "graph": GraphStudy,
         "trained model": TrainedModel,
         "recipe change": RecipeChange,

@@ -1,5 +1,6 @@
 """Claims: expectations of numbers, each with an estimate, its 95 % interval and a verdict."""
 
+from advcore.pipelines.claims.among import Among
 from advcore.pipelines.claims.bound import Bound
 from advcore.pipelines.claims.each import each_of
 from advcore.pipelines.claims.grid import Grid, Numbers
@@ -18,6 +19,7 @@ from advcore.pipelines.claims.two_models import Difference, Share
 
 __all__ = [
     "CLAIMS",
+    "Among",
     "Bound",
     "Claim",
     "Correlation",

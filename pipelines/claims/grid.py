@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from advcore.pipelines.claims.among import Among
 from advcore.pipelines.claims.rows import (
     Rows,
     Tables,
@@ -77,6 +78,7 @@ class Numbers:
             stays inf and is never averaged.
         table: derived table in place of a probe.
         replicate: axis whose labels are the unit of replication, with the samples inside each.
+        among: samples that count, by the rows of another probe; all where none is given.
     """
 
     probe: str | None = None
@@ -89,6 +91,7 @@ class Numbers:
     statistic: Literal["median", "mean"] = "median"
     table: str | None = field(default=None, metadata={"later": True})
     replicate: str = field(default="seed", metadata={"later": True})
+    among: Among | None = field(default=None, metadata={"later": True})
 
     def __post_init__(self) -> None:
         if (self.probe is None) == (self.table is None):
@@ -109,7 +112,7 @@ class Numbers:
         Samples that some seed or position lacks are left out. Raises LookupError where none is
         left, and where there are several rows for one seed, position and sample.
         """
-        rows = self._rows(tables)
+        rows = self.rows(tables)
         values = self._values(rows)
         sampled = rows.has("sample") and len(np.unique(rows("sample"))) > 1
         absent = np.full(len(values), np.nan)
@@ -147,14 +150,14 @@ class Numbers:
 
     def as_written(self, value: float, tables: Tables) -> float:
         """Return a limit in the column's precision, so that 0.1 in float32 is not above 0.1."""
-        return float(as_written(value, self._rows(tables)(self.column)))
+        return float(as_written(value, self.rows(tables)(self.column)))
 
     def labels(self, by: str, tables: Tables) -> np.ndarray:
         """Return a column `(samples,)` that says something of each sample, in `grid`'s order.
 
         Raises LookupError where rows of one sample differ.
         """
-        rows = self._rows(tables)
+        rows = self.rows(tables)
         check_columns(rows.table, self.place, [by])
         check_columns(rows.table, self.place, ["sample"])
         _, first, places = np.unique(rows("sample"), return_index=True, return_inverse=True)
@@ -192,14 +195,17 @@ class Numbers:
         of_positions = network.reshape(shape).max(-1)
         return all(len(np.unique(own)) == shape[1] for own in of_positions) and shape[1] > 1
 
-    def _rows(self, tables: Tables) -> Rows:
-        """Return the rows that match `where`."""
+    def rows(self, tables: Tables) -> Rows:
+        """Return the rows that match `where`, of the samples that count."""
         kind, name = ("probe", self.probe) if self.table is None else ("table", self.table)
         rows = choose_rows(tables, kind, name or "", self.model, self.where)
         wanted = [self.column, *([self.over] if self.over else [])]
         wanted += [self.replicate] if self.replicate != SEED else []
+        wanted += [] if self.among is None else ["sample"]
         check_columns(rows.table, self.place, wanted)
-        return rows
+        if self.among is None:
+            return rows
+        return self.among.narrowed(rows, self.where, self.over, tables)
 
 
 def _ordered(key: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

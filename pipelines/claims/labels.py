@@ -40,15 +40,34 @@ def check_labels(at: str, claim: Any, axes: Mapping[str, Collection[Label]]) -> 
     axis are left to `measure`, which sees the rows.
     """
     for place, where, _ in _choices(at, claim):
-        for axis, wanted in where.items():
-            if axis in axes:
-                _check(f"{place}.{axis}", wanted, axes[axis])
+        check_where(place, where, axes)
     for key, numbers in vars(claim).items():
         if isinstance(numbers, Numbers) and numbers.replicate not in (SEED, *axes):
             known = ", ".join(axes) or "none"
             raise InputError(
                 f"{at}.{key}.replicate: there is no axis {numbers.replicate!r}; known: {known}"
             )
+
+
+def check_where(at: str, where: Mapping[str, Any], axes: Mapping[str, Collection[Label]]) -> None:
+    """Raise InputError where labels are chosen that no member of an axis has."""
+    for axis, wanted in where.items():
+        if axis in axes:
+            _check(f"{at}.{axis}", wanted, axes[axis])
+
+
+def numbers_beside(claim: Any) -> Iterator[tuple[str, str | None, Mapping[str, Any]]]:
+    """Yield what stands beside a claim's or a figure's own numbers: its place, probe and `where`.
+
+    These are the rows of another probe that say which samples count, and those of captions.
+    """
+    for key, part in vars(claim).items():
+        if isinstance(part, Numbers) and part.among is not None:
+            yield f"{key}.among", part.among.probe, part.among.where
+        if isinstance(part, Mapping):
+            for name, own in part.items():
+                if isinstance(own, Numbers):
+                    yield f"{key}.{name}", own.probe, own.where
 
 
 def _choices(at: str, claim: Any) -> Iterator[tuple[str, Mapping[str, Any], str | None]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from advcore.pipelines.claims import Claim
 from advcore.pipelines.claims.each import each_of
-from advcore.pipelines.claims.labels import check_labels
+from advcore.pipelines.claims.labels import check_labels, check_where, numbers_beside
 from advcore.pipelines.figures import FigureKind
 from advcore.pipelines.graph.collected_entries import Entries
 from advcore.pipelines.graph.documented_columns import columns_of
@@ -114,6 +114,7 @@ def _claims(study: GraphStudy, families: Families) -> dict[str, Claim]:
             says = f"{own.get('says')} ({told})" if told else own.get("says")
             claim: Claim = schema.structure(Claim, {**own, "says": says}, at)  # type: ignore[type-abstract]
             check_labels(f"claims.{own_name}", claim, axes)
+            _check_beside(study, f"claims.{own_name}", claim, families)
             claims[own_name] = claim
     return claims
 
@@ -137,12 +138,22 @@ def _figures(
         for own_name, own in each_of(name, entry, axes, [*columns, *listed], "figures").items():
             drawn: FigureKind = schema.structure(FigureKind, own, at)  # type: ignore[type-abstract]
             check_labels(at, drawn, axes)
+            _check_beside(study, at, drawn, families)
             _check_columns(
                 at, [*listed, *drawn.axes], [*axes, *columns], told.get(drawn.of.probe or "", "")
             )
             series[own_name.removeprefix(name).strip()] = drawn
         found.append(PlannedFigure(name, series))
     return tuple(found)
+
+
+def _check_beside(
+    study: GraphStudy, at: str, value: Claim | FigureKind, families: Families
+) -> None:
+    """Raise InputError where rows beside the numbers are of a probe, or labels, not there."""
+    for place, probe, where in numbers_beside(value):
+        family = _claimed(study, {"probe": probe}, families, f"{at}.{place}")
+        check_where(f"{at}.{place}.where", where, _labels(family))
 
 
 def _check_columns(at: str, names: Iterable[str], axes: Collection[str], told: str) -> None:

@@ -134,7 +134,12 @@ def _names_in_claim(claim: Claim) -> list[tuple[str, str]]:
         (what, name)
         for of in vars(claim).values()
         if isinstance(of, Numbers)
-        for what, name in (("table", of.table), ("probe", of.probe), ("model", of.model))
+        for what, name in (
+            ("table", of.table),
+            ("probe", of.probe),
+            ("model", of.model),
+            ("probe", None if of.among is None else of.among.probe),
+        )
         if name is not None
     ]
     other = claim.to if isinstance(claim, OfTwoModels) else None
