@@ -3,6 +3,7 @@
 from advcore.fits.class_statistics import ClassStatistics
 from advcore.fits.curved_directions import CurvedDirections
 from advcore.fits.distances import Medians
+from advcore.fits.exemplars import Exemplars
 from advcore.fits.fit import Fit, FitSamples, FitState, Sums, check_declared, declared_by
 from advcore.fits.layer_variation import LayerVariation
 from advcore.fits.leading_normals import LeadingNormals
@@ -20,6 +21,7 @@ FITS: dict[str, type] = {
     "class_statistics": ClassStatistics,
     "layer_variation": LayerVariation,
     "weights": Weights,
+    "exemplars": Exemplars,
 }
 """The fits that a study can name by `kind`."""
 
@@ -33,6 +35,7 @@ __all__ = [
     "Adder",
     "ClassStatistics",
     "CurvedDirections",
+    "Exemplars",
     "Fit",
     "FitSamples",
     "FitState",

@@ -20,6 +20,7 @@ from advcore.probes.masking import Masking
 from advcore.probes.noise import Noise
 from advcore.probes.normals import Normals
 from advcore.probes.perturbations import Perturbations
+from advcore.probes.pictures import Pictures
 from advcore.probes.probe import (
     CALIBRATION,
     Batch,
@@ -76,6 +77,7 @@ PROBES: dict[str, type] = {
     "tangent_plane": TangentPlane,
     "perturbations": Perturbations,
     "examples": Examples,
+    "pictures": Pictures,
     "layer_margins": LayerMargins,
     "complexity": Complexity,
     "training_passes": TrainingPasses,
@@ -117,6 +119,7 @@ __all__ = [
     "Normals",
     "Panel",
     "Perturbations",
+    "Pictures",
     "Probe",
     "Queries",
     "RandomMargins",

@@ -3,9 +3,15 @@
 from advcore.pipelines.figures.kinds import FigureKind
 from advcore.pipelines.figures.lines import LinesOver
 from advcore.pipelines.figures.map import MapOver
+from advcore.pipelines.figures.pictures import PicturesOf
 from advcore.pipelines.figures.scatter import ScatterOf
 
-FIGURES: dict[str, type] = {"lines": LinesOver, "map": MapOver, "scatter": ScatterOf}
+FIGURES: dict[str, type] = {
+    "lines": LinesOver,
+    "map": MapOver,
+    "scatter": ScatterOf,
+    "pictures": PicturesOf,
+}
 """The figures that a study can name by `kind`."""
 
-__all__ = ["FIGURES", "FigureKind", "LinesOver", "MapOver", "ScatterOf"]
+__all__ = ["FIGURES", "FigureKind", "LinesOver", "MapOver", "PicturesOf", "ScatterOf"]

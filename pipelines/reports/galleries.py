@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 from advcore.pipelines.reports.style import TEXT, ShownFigure, write_head
 from advcore.probes import Gallery, Panel
 
-CELL, CAPTION, GAP = 1.55, 0.36, 0.12
-"""Side of a picture, height of its caption, space between the columns, in inches."""
+CELL, CAPTION, LINE, GAP = 1.55, 0.36, 0.18, 0.12
+"""Side of a picture, height of its caption, of each further line of it, space between the columns,
+in inches."""
 
 
 def draw_gallery(chart: Gallery) -> Figure:
@@ -33,11 +34,13 @@ def draw_gallery(chart: Gallery) -> Figure:
     title = textwrap.wrap(chart.title, max(16, int(width * 7.6)))
     lines = max(top.count("\n") + 1 for top in tops)
     head = 0.25 + 0.3 * len(title) + 0.21 * len(note) + 0.2 * lines + 0.15
-    height = head + len(chart.rows) * (CELL + CAPTION) + 0.1
+    further = max(panel.caption.count("\n") for row in chart.rows for panel in row)
+    step = CELL + CAPTION + LINE * further
+    height = head + len(chart.rows) * step + 0.1
     figure = ShownFigure(figsize=(width, height))
     write_head(figure, title, note)
     for i, row in enumerate(chart.rows):
-        bottom = height - head - i * (CELL + CAPTION) - CELL
+        bottom = height - head - i * step - CELL
         place = ((left - 0.12) / width, (bottom + CELL / 2) / height)
         figure.text(*place, row_labels[i], fontsize=TEXT, ha="right", va="center")
         for j, panel in enumerate(row):

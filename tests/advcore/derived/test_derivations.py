@@ -294,4 +294,5 @@ def test_logits_that_are_not_finite(derivation):
 
 
 def test_the_kinds():
-    assert list(DERIVATIONS) == ["adversarial", "inverted", "projected", "pseudo_labelled"]
+    kinds = ["adversarial", "inverted", "projected", "pseudo_labelled", "towards"]
+    assert list(DERIVATIONS) == kinds

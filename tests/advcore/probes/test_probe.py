@@ -63,6 +63,7 @@ PROBES = {
     "tangent_plane": probes.TangentPlane((MinimalNorm(norm="l1"),)),
     "perturbations": probes.Perturbations((MinimalNorm(norm="l1"), DeepFool())),
     "accuracy": probes.Accuracy(),
+    "pictures": probes.Pictures(),
     "layer_margins": probes.LayerMargins(FIT),
     "complexity": probes.Complexity(draws=2),
     "training_passes": probes.TrainingPasses({"plain": CrossEntropy()}),

@@ -1,0 +1,68 @@
+"""Samples of a data set, kept as they are, for what is compared with single ones."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from advcore.classifier import Classifier
+from advcore.fits.distances import check_samples
+from advcore.fits.fit import FitSamples, FitState, Sums
+from advcore.probes.probe import Batch
+from advcore.randomness import Randomness, drawn_places
+
+
+@dataclass(frozen=True)
+class Exemplars:
+    """Keep samples with their labels, as they are; no network is looked at.
+
+    The first round is the only one. A share has all n inputs, those of other shards 0, so that few
+    large shards cost less than many small ones.
+
+    Tensors: `inputs` (n, *shape), float32; `labels` (n,), int64. They stand in the order of the
+    draw.
+
+    Attributes:
+        samples: number n of samples, drawn by a hash of their indices; none means all.
+    """
+
+    samples: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.samples is not None and self.samples < 1:
+            raise ValueError(f"samples must be 1 or more, or none for all; got {self.samples}")
+
+    def validate(self, samples: FitSamples) -> None:
+        check_samples(samples)
+        if self._count(samples) > samples.count:
+            raise ValueError(
+                f"samples must be at most the {samples.count} of the data set; got {self.samples}"
+            )
+
+    def tensors(self, samples: FitSamples) -> Mapping[str, tuple[int, ...]]:
+        return {"inputs": (self._count(samples), *samples.shape), "labels": (self._count(samples),)}
+
+    def start(self, samples: FitSamples) -> FitState:
+        return FitState({"count": torch.tensor(self._count(samples))})
+
+    def shards(self, state: FitState, count: int) -> Sequence[int]:
+        return range(count)
+
+    def share(
+        self, classifier: Classifier, batch: Batch, state: FitState, randomness: Randomness
+    ) -> Sums:
+        count = int(state.tensors["count"])
+        places = drawn_places(batch.indices) if batch.places is None else batch.places
+        own = places < count
+        inputs = batch.inputs.new_zeros((count, *batch.inputs.shape[1:]), dtype=torch.float32)
+        labels = batch.labels.new_zeros(count, dtype=torch.float64)
+        inputs[places[own]] = batch.inputs[own].float()
+        labels[places[own]] = batch.labels[own].double()
+        return {"inputs": inputs, "labels": labels}
+
+    def after(self, samples: FitSamples, state: FitState, sums: Sums) -> FitState:
+        inputs, labels = sums["inputs"].cpu().float(), sums["labels"].cpu().long()
+        return FitState({"inputs": inputs, "labels": labels}, 1, True)
+
+    def _count(self, samples: FitSamples) -> int:
+        return samples.count if self.samples is None else self.samples
