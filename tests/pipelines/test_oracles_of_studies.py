@@ -28,7 +28,8 @@ def verdicts(study, claim, rows):
 def column(values):
     if any(isinstance(value, str) for value in values):
         return ["" if value is None else value for value in values]
-    return torch.tensor([float("nan") if value is None else value for value in values]).double()
+    known = [float("nan") if value is None else value for value in values]
+    return torch.tensor(known, dtype=torch.float64)
 
 
 def constant(number):
@@ -145,3 +146,43 @@ def measures(way, clean, held):
         "passes": {name: constant(4.0) for name in ("forward", "backward")},
     }
     return [Part(probe, {"way": way}, {**sample, **own}) for probe, own in rows.items()]
+
+
+def clothes(clean, robust):
+    """Numbers `broken_at` of pictures of which these shares are right, and stay right at .1."""
+    place = (torch.arange(SAMPLES, dtype=torch.float64) + 0.5) / SAMPLES
+    found = constant(0.0).masked_fill(place < clean, 0.1)
+    return found.masked_fill(place < robust, torch.inf)
+
+
+@pytest.mark.parametrize("claim", ["faster", "faster_in_one"])
+@pytest.mark.parametrize(("step", "verdict"), [(0.05, "yes"), (0.005, "no")])
+def test_robust_accuracy_that_rises_as_clean_accuracy_does_not_rise_faster(claim, step, verdict):
+    """Clean accuracy rises by .02 a doubling, of both networks."""
+    rows = []
+    for doublings in range(5):
+        at = {"model": "net", "size": 1000 * 2**doublings}
+        clean, robust = 0.7 + 0.02 * doublings, 0.3 + step * doublings
+        rows.append(({**at, "eps": 0.1}, clothes(clean, robust)))
+        rows.append(({**at, "eps": 0.0}, clothes(clean, 0.0)))
+    assert verdicts("tradeoff", claim, rows) == {claim: verdict}
+
+
+@pytest.mark.parametrize(
+    ("claim", "gain", "verdict"),
+    [
+        ("pseudo_labels", 0.1, "yes"),
+        ("pseudo_labels", -0.1, "no"),
+        ("copies", 0.0, "yes"),
+        ("copies", 0.1, "no"),
+    ],
+)
+def test_more_pictures_are_held_against_the_thousand_alone(claim, gain, verdict):
+    pictures = {"pseudo_labels": "with_said", "copies": "copies"}[claim]
+    lacking = {"eps": None, "size": None}
+    rows = [
+        ({"model": "net", "pictures": None, "eps": 0.1, "size": 1000}, clothes(0.7, 0.4)),
+        ({"model": "net", "pictures": None, "eps": 0.1, "size": 2000}, clothes(0.9, 0.8)),
+        ({"model": "more", "pictures": pictures, **lacking}, clothes(0.7, 0.4 + gain)),
+    ]
+    assert verdicts("tradeoff", claim, rows) == {claim: verdict}

@@ -15,9 +15,13 @@ from advcore.pipelines.graph.settings import GraphStudy, read_study
 from advcore.pipelines.reports import figures
 from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.shipped import find, shipped_files
+from advcore.workers.datasets.arrays import has_fashion_mnist
 
 FEW_QUERIES = {30: 3, 100: 5, 300: 8, 1000: 12, 4000: 30}
 """What stands for each number of queries of a study."""
+
+CLOTHES = "fashion-mnist"
+"""A data set that need not be on a machine."""
 
 SMALL = ("data.samples=12", "run.threads=1", "run.track=false", "run.shard_size=12")
 
@@ -28,6 +32,9 @@ def test_each_reads(name: str) -> None:
     assert study.name == name
     assert schema.structure(type(study), schema.unstructure(study)) == study
     if isinstance(study, GraphStudy):
+        named = any(own.get("name") == CLOTHES for own in study.data_sets.values())
+        if named and not has_fashion_mnist():
+            pytest.skip("Fashion-MNIST is not here")
         graph_layout(study, Loader())
 
 
@@ -132,3 +139,36 @@ def test_the_gap_of_four_networks_is_predicted(tmp_path: Path) -> None:
         lines = (tmp_path / f"margins_predict/tables/{name}.csv").read_text().splitlines()
         assert len(lines) == 1 + len(table["predictors"])
         assert {tuple(line.split(",")[i] for i in (0, 4)) for line in lines[1:]} == {("0", "4.0")}
+
+
+def test_more_data_are_no_more_steps(tmp_path: Path) -> None:
+    """All trainings of `tradeoff` take as many steps; and its claims, on perceptrons of digits."""
+    data = schema.load_yaml(find("tradeoff", "studies"))
+    sets = [own["recipe"]["set"] for own in data["models"].values()]
+    assert sets[0]["batch_size"] == sets[1]["batch_size"] == 125
+    runs = [*data["axes"]["size"].values(), {"samples": 16 * 1000, "epochs": sets[1]["epochs"]}]
+    assert {(run["epochs"] * run["samples"] / 125, run["samples"] % 125) for run in runs} == {
+        (512, 0)
+    }
+    assert [len(data["data_sets"][name]["of"]) for name in ("with_said", "with_true")] == [7, 7]
+    assert data["data_sets"]["copies"]["of"] == ["few"] * 16
+
+    data["axes"] |= {"seed": 1}
+    data["axes"]["size"] = {
+        1000: {"samples": 20, "epochs": 2},
+        16000: {"samples": 40, "epochs": 1},
+    }
+    for name, size in {"train": 60, "test": 8, "few": 20, "unlabelled": 20}.items():
+        data["data_sets"][name]["samples"] = size
+    data["data_sets"]["unlabelled"]["skip"] = 20
+    for name in ("train", "test"):
+        data["data_sets"][name]["name"] = "digits"
+    for own in data["models"].values():
+        own["network"] = {"architecture": "perceptron", "width": 8}
+        own["recipe"]["set"]["batch_size"] = 20
+    data["models"]["more"]["recipe"]["set"]["epochs"] = 1
+    data["probes"]["robustness"]["attacks"][0]["steps"] = 2
+    data["run"] = {"out": str(tmp_path), "track": False, "threads": 1, "figures": "none"}
+    claims = run_study(schema.structure(GraphStudy, data)).claims
+    assert [own for own in claims.values() if isinstance(own, str)] == []
+    assert len(claims) == len(data["claims"]) + 1
