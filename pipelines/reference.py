@@ -16,6 +16,7 @@ from typing import Any, get_type_hints
 from advcore.attacks import ATTACKS
 from advcore.derived import DERIVATIONS
 from advcore.fits import FITS, Medians
+from advcore.laws import LAWS
 from advcore.networks import NETWORKS
 from advcore.networks.wrappers import WRAPPERS
 from advcore.pipelines.claims import CLAIMS, Among, Numbers
@@ -48,6 +49,7 @@ SECTIONS: dict[str, Mapping[str, Any]] = {
     "threat models": THREATS,
     "probes": PROBES,
     "fits": FITS,
+    "laws": LAWS,
     "derived data sets": {**DERIVED, **DERIVATIONS},
     "subspaces": FAMILIES,
     "claims": CLAIMS,

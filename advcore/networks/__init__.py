@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from torch import nn
 
+from advcore.networks.averaging_classifier import averaging
 from advcore.networks.fully_connected import perceptron
 from advcore.networks.lenet_network import lenet
 from advcore.networks.preact_resnet import preact_resnet18
@@ -15,6 +16,7 @@ from advcore.networks.wide_residual import wide_resnet
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "lenet": lenet,
     "perceptron": perceptron,
+    "averaging": averaging,
     "random_features": random_features,
     "small_resnet18": small_resnet18,
     "preact_resnet18": preact_resnet18,
@@ -25,6 +27,7 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
 
 __all__ = [
     "NETWORKS",
+    "averaging",
     "lenet",
     "perceptron",
     "preact_resnet18",

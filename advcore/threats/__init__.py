@@ -10,6 +10,7 @@ from advcore.threats.frequency import Frequency
 from advcore.threats.region import Mapped, Region, ThreatModel
 from advcore.threats.sequence import Sequence
 from advcore.threats.spatial import Spatial
+from advcore.threats.sphere import Sphere
 from advcore.threats.wasserstein import Wasserstein
 
 THREATS: dict[str, type] = {
@@ -23,6 +24,7 @@ THREATS: dict[str, type] = {
     "flips": Flips,
     "tokens": Tokens,
     "sequence": Sequence,
+    "sphere": Sphere,
 }
 """The threat models that a study can name by `kind`."""
 
@@ -39,6 +41,7 @@ __all__ = [
     "Region",
     "Sequence",
     "Spatial",
+    "Sphere",
     "ThreatModel",
     "Tokens",
     "Wasserstein",

@@ -1,12 +1,13 @@
 """Adversarial training (Madry et al. 2018; article, eq. 14)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from advcore import norms
+from advcore import norms, objectives
 from advcore.attacks import Attack
 from advcore.attacks.attack import has_budget, norm_of
 from advcore.attacks.budget import check_eps
@@ -17,13 +18,16 @@ from advcore.norms import per_sample
 from advcore.randomness import Randomness
 from advcore.training.term import check_weight
 
+AdversarialLoss = Literal["cross_entropy", "logit_margin"]
+
 
 @dataclass(frozen=True)
 class AdversarialTraining:
     """`min E max_{||r|| <= eps} cross_entropy(x + r)`: adversarial training.
 
-    The value is the mean cross-entropy of adversarial images alone; or, with a minimal-norm attack,
-    that of `x + r`, r the shortest way to another class (article, Fig. 4: DeepFool).
+    The value is the mean loss, as a rule the cross-entropy, of adversarial images alone; or, with a
+    minimal-norm attack, that of `x + r`, r the shortest way to another class (article, Fig. 4:
+    DeepFool).
 
     The attack sees the network in evaluation mode and the true labels. What a sample is trained on:
 
@@ -50,15 +54,23 @@ class AdversarialTraining:
         share: share of the samples that are attacked, each with this probability; the others are
             trained on as they are.
         weight: weight of the term.
+        loss: loss of what is trained on: the cross-entropy; or `logit_margin`, the largest other
+            logit less the label's, the linear loss `-y <w, x>` of a linear classifier of two
+            classes. It has no lower bound: limit the weights (`weight_clip`, weight decay).
     """
 
     attack: Attack
     cap: float | None = None
     share: float = 1.0
     weight: float = 1.0
+    loss: AdversarialLoss = field(default="cross_entropy", metadata={"later": True})
 
     def __post_init__(self) -> None:
         check_weight(self.weight)
+        if self.loss not in get_args(AdversarialLoss):
+            raise ValueError(
+                f"loss must be one of {', '.join(get_args(AdversarialLoss))}; got {self.loss!r}"
+            )
         if not 0 < self.share <= 1:
             raise ValueError(
                 f"share must lie in (0, 1], 1 to attack every sample; got {self.share}"
@@ -85,7 +97,10 @@ class AdversarialTraining:
     def __call__(
         self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
     ) -> Tensor:
-        return F.cross_entropy(network(self.perturbed(network, images, labels, randomness)), labels)
+        logits = network(self.perturbed(network, images, labels, randomness))
+        if self.loss == "logit_margin":
+            return objectives.logit_margin(logits, Untargeted(labels)).mean()
+        return F.cross_entropy(logits, labels)
 
     def perturbed(
         self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness

@@ -47,6 +47,8 @@ class Recipe:
             other than FGSM and PGD cannot be compiled and run as they are.
         seed: seed of the order of samples and of all noise; the network's first weights come from
             its own specification.
+        weight_clip: largest magnitude of a trained parameter, to which each is clipped after each
+            step (projected gradient descent, with SGD); None for no limit.
     """
 
     objective: dict[str, Term] = field(default_factory=lambda: {"cross_entropy": CrossEntropy()})
@@ -67,6 +69,7 @@ class Recipe:
     channels_last: bool = False
     compile: bool = False
     seed: int = 0
+    weight_clip: float | None = field(default=None, metadata={"later": True})
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "learning_rate"):
@@ -78,6 +81,10 @@ class Recipe:
         if self.gradient_clip is not None and not self.gradient_clip > 0:
             raise ValueError(
                 f"gradient_clip must be positive, or None for no limit; got {self.gradient_clip}"
+            )
+        if self.weight_clip is not None and not self.weight_clip > 0:
+            raise ValueError(
+                f"weight_clip must be positive, or None for no limit; got {self.weight_clip}"
             )
         if self.ema is not None and not 0 < self.ema < 1:
             raise ValueError(

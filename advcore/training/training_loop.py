@@ -266,6 +266,10 @@ class TrainingLoop:
             nn.utils.clip_grad_norm_(self._parameters, self._now.gradient_clip)
         self._scaler.step(self._optimiser)
         self._scaler.update()
+        if self._now.weight_clip is not None:
+            with torch.no_grad():
+                for parameter in self._parameters:
+                    parameter.clamp_(-self._now.weight_clip, self._now.weight_clip)
 
 
 def fit(

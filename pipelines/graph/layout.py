@@ -207,7 +207,7 @@ class Layout:
         """Say where a data set comes from: its name and split, or what it is made of."""
         own = self.derived.get(data)
         if own is None:
-            return f"{self.data[data].name} {self.data[data].split}"
+            return f"{self.data[data].title} {self.data[data].split}"
         kind = self.data[data].name.partition(":")[2].rpartition("-")[0]
         by = f", made with {', '.join(own.makers)}" if own.makers else ""
         times = Counter(own.sources).items()

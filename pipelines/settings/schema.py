@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from advcore.attacks import ATTACKS, Attack
 from advcore.derived import DERIVATIONS, Derivation
 from advcore.fits import FITS, Fit
+from advcore.laws import LAWS, Law
 from advcore.learnt import Learnt
 from advcore.networks.wrappers import WRAPPERS, Wrapper
 from advcore.pipelines.claims import CLAIMS, Claim
@@ -56,6 +57,7 @@ SEAMS: Seams = {
     Derivation: DERIVATIONS,
     FamilySpec: FAMILIES,
     ThreatModel: THREATS,
+    Law: LAWS,
     Term: TERMS,
     Schedule: SCHEDULES,
     Augmentation: AUGMENTATIONS,

@@ -201,7 +201,7 @@ def test_names_of_weights_are_those_of_the_widespread_networks(name, norms):
         ("lenet", {"width": 0}, "width must be positive; got 0"),
         ("lenet", {"activation": "rulu"}, "activation must be one of relu, .*; got 'rulu'"),
         ("lenet", {"pooling": "median"}, "pooling must be one of max, average; got 'median'"),
-        ("perceptron", {"depth": 0}, "the depth of a perceptron is 1 or more; got 0"),
+        ("perceptron", {"depth": -1}, "the depth of a perceptron is 0 or more; got -1"),
         ("perceptron", {"norm": "instance"}, "norm must be one of none, batch, group, layer"),
         ("vgg", {"dropout": 1.0}, r"dropout must lie in \[0, 1\); got 1.0"),
         ("small_resnet18", {"depth": 50}, "one of 10, 18, 34; got 50"),

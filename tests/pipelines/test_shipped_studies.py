@@ -172,3 +172,20 @@ def test_more_data_are_no_more_steps(tmp_path: Path) -> None:
     claims = run_study(schema.structure(GraphStudy, data)).claims
     assert [own for own in claims.values() if isinstance(own, str)] == []
     assert len(claims) == len(data["claims"]) + 1
+
+
+def test_each_claim_on_samples_of_laws_has_its_number(tmp_path: Path) -> None:
+    """On few samples and one epoch; the numbers mean nothing."""
+    data = schema.load_yaml(find("synthetic", "studies"))
+    data["axes"] |= {"seed": 1, "n": [2, 4, 6], "size": [30, 40, 50], "many": [40, 50]}
+    for name, own in data["data_sets"].items():
+        if own["samples"] not in ("$n", "$size", "$many"):
+            own["samples"] = 8 if name.endswith(("few", "new")) else 40
+    for own in data["models"].values():
+        if "recipe" in own:
+            whole = own["recipe"] if isinstance(own["recipe"], dict) else {"base": own["recipe"]}
+            own["recipe"] = {**whole, "set": {**whole.get("set", {}), "epochs": 1}}
+            own |= {"network": {**own["network"], "width": 8}} if "network" in own else {}
+    data["run"] = {"out": str(tmp_path), "track": False, "threads": 1, "figures": "none"}
+    claims = run_study(schema.structure(GraphStudy, data)).claims
+    assert [own for own in claims.values() if isinstance(own, str)] == []

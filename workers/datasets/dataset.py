@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from advcore.laws import Law
 from advcore.randomness import Randomness, drawn_places
 from advcore.transforms import Transform, keeps_box
 from advcore.workers.datasets.deferred import (
@@ -35,7 +36,7 @@ class DataSpec:
         name: name of a data set, see `advcore list "data sets"`.
         split: train or test.
         samples: number of samples, drawn uniformly without replacement by `seed`, kept in ascending
-            order; none means all.
+            order; none means all. Of a law so many are drawn.
         seed: seed of that draw.
         folder: folder of its files, or of a download.
         resize: length of the shorter side after resizing, in pixels. For pictures in files only.
@@ -52,6 +53,8 @@ class DataSpec:
         columns: further columns of the samples, one number or text each, a group or a word say:
             arrays of npz: and npy: data, columns of parquet: data. They stand in every table that
             has samples, and travel with data sets that come of this one.
+        law: law of which the samples of the data set `synthetic` are drawn, each by (seed, split,
+            its index).
     """
 
     name: str
@@ -66,13 +69,22 @@ class DataSpec:
     transform: Transform | None = None
     box: bool = field(default=True, metadata={"later": True})
     columns: tuple[str, ...] = field(default=(), repr=False, metadata={"later": True})
+    law: Law | None = field(default=None, metadata={"later": True})
 
     def __repr__(self) -> str:
-        """Leave out the box where there is one, and columns: names of derived sets are its hash."""
+        """Leave out later fields at their default, and columns: it names derived sets by a hash."""
         own = [
-            entry for entry in fields(self) if entry.repr and (entry.name != "box" or not self.box)
+            entry
+            for entry in fields(self)
+            if entry.repr
+            and not (entry.metadata.get("later") and getattr(self, entry.name) == entry.default)
         ]
         return f"DataSpec({', '.join(f'{one.name}={getattr(self, one.name)!r}' for one in own)})"
+
+    @property
+    def title(self) -> str:
+        """The name, and of which law."""
+        return self.name if self.law is None else f"{self.name} {self.law!r}"
 
 
 @dataclass(frozen=True, eq=False)

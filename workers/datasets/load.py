@@ -14,6 +14,7 @@ from advcore.workers.datasets.arrays import (
 )
 from advcore.workers.datasets.columns import read_columns
 from advcore.workers.datasets.dataset import Dataset, DataSpec
+from advcore.workers.datasets.drawn import samples_of_law
 from advcore.workers.datasets.numpy_files import npy, npz
 from advcore.workers.datasets.sources import Source
 from advcore.workers.errors import InputError
@@ -27,6 +28,9 @@ NAMES = {
     "fashion-mnist": (
         "70,000 pictures of clothes, 28 x 28 (from folder, Debian's dataset-fashion-mnist, or "
         "a download)"
+    ),
+    "synthetic": (
+        "samples that are drawn from a law, of known truths: law: {kind: spheres}, samples: 1000"
     ),
     "torchvision:NAME": (
         "a torchvision data set of pictures with a label, CIFAR10 say (from folder, or a "
@@ -106,6 +110,8 @@ def _source(spec: DataSpec) -> Source:
             "box: false is for npz: and npy: data, without layout, whose inputs may be of any "
             f"rank; got {spec.name}, layout: {spec.layout}"
         )
+    if spec.law is not None and spec.name != "synthetic":
+        raise InputError(f"law is for the data set synthetic; {spec.name} has none, leave it out")
     if spec.arguments and kind != "torchvision":
         raise InputError(
             f"arguments are for torchvision: data; {spec.name} takes none, leave them out: "
@@ -135,6 +141,8 @@ def _source(spec: DataSpec) -> Source:
         )
     if kind in _NUMPY and rest:
         return _NUMPY[kind](rest, spec.layout, spec.box)
+    if spec.name == "synthetic":
+        return samples_of_law(spec.law, spec.split, spec.samples, spec.seed)
     if spec.name == "mnist5k":
         return mnist5k(train)
     if spec.name == "digits":

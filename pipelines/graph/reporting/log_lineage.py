@@ -124,7 +124,7 @@ class Lineage:
             if known is not None:
                 yield from self._data_lines("trained on", known, depth, seen)
             else:
-                yield f"{'    ' * depth}- trained on: {in_markdown(f'{data.name} {data.split}')}"
+                yield f"{'    ' * depth}- trained on: {in_markdown(f'{data.title} {data.split}')}"
         if base in layout.starts:
             yield from self._network_lines("begun with", layout.starts[base], depth, seen)
 

@@ -116,7 +116,7 @@ def _state(prepared: Prepared, labels: list[str], trainings: Collection[str]) ->
 def _origin(layout: Layout, data: DataSpec) -> str:
     """Say where the samples of a training come from."""
     name = next((name for name, own in layout.data.items() if own == data), None)
-    return f"{data.name} {data.split}" if name is None else layout.origin(name)
+    return f"{data.title} {data.split}" if name is None else layout.origin(name)
 
 
 def _fit(prepared: Prepared, labels: list[str], finished: Collection[str]) -> str:

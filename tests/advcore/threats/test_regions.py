@@ -20,6 +20,7 @@ from advcore.threats import (
     Frequency,
     Sequence,
     Spatial,
+    Sphere,
     Tokens,
     Wasserstein,
 )
@@ -33,6 +34,7 @@ SIZED = [
     (Frequency(0, 3), 1.0),
     (Wasserstein(), 0.3),
     (Feature(), 0.3),
+    (Sphere(), 0.8),
     (Sequence((Spatial(), Colour(), Additive("linf")), (1.0, 0.1, 0.05)), 0.8),
 ]
 """Every threat model with a size that reaches some of the small images here, and not all."""

@@ -12,9 +12,9 @@ from scipy.sparse import coo_matrix
 from sklearn.datasets import load_digits
 
 from advcore import Randomness, Untargeted
-from advcore.attacks import PGD, FrankWolfe
+from advcore.attacks import PGD, FrankWolfe, SmallestEps
 from advcore.frequency import dct2
-from advcore.threats import Colour, Feature, Flow, Frequency, Spatial, Wasserstein
+from advcore.threats import Colour, Feature, Flow, Frequency, Spatial, Sphere, Wasserstein
 from advcore.threats.feature import features
 from advcore.threats.luv import luv_to_rgb, rgb_to_luv
 
@@ -192,3 +192,31 @@ def test_feature_distance_is_that_of_normalised_layers() -> None:
         region.size(other), (parts[0] - parts[1]).flatten(1).norm(dim=1), atol=1e-6, rtol=1e-5
     )
     assert features(network, one).shape == (2, 108)
+
+
+def test_along_a_sphere_to_a_plane() -> None:
+    """From x at the angle a to the normal of `w x = b` it is R |a - arccos(b / (R ||w||))|."""
+    weight = torch.randn(7, generator=torch.Generator().manual_seed(3))
+    inputs = torch.randn(5, 7, generator=torch.Generator().manual_seed(4))
+    radius, offset = inputs.norm(dim=1), 0.2
+    classifier = lambda x: torch.stack([x @ weight - offset, torch.zeros(len(x))], 1)  # noqa: E731
+    angles = torch.arccos(inputs @ weight / radius / weight.norm())
+    exact = radius * (angles - torch.arccos(offset / radius / weight.norm())).abs()
+    attack = SmallestEps(PGD(steps=40, threat=Sphere()), largest=8.0, steps=12)
+    criterion = Untargeted(classifier(inputs).argmax(1))
+    result = attack(classifier, inputs, criterion, Randomness(0, torch.arange(5)))
+    assert result.found.all()
+    torch.testing.assert_close(result.images.norm(dim=1), radius)
+    torch.testing.assert_close(result.distance, exact, rtol=0.01, atol=0.005)
+
+
+def test_the_size_on_a_sphere_is_an_arc() -> None:
+    inputs = torch.tensor([[3.0, 0.0], [0.0, 2.0]])
+    region = Sphere().around(inputs, torch.full((2,), 100.0), lambda x: x)
+    quarter = torch.tensor([[1.0, 3 * torch.pi / 2], [torch.pi, 5.0]])  # the radial part is nothing
+    torch.testing.assert_close(
+        region.apply(quarter), torch.tensor([[0.0, 3.0], [2.0, 0.0]]), atol=1e-5, rtol=0
+    )
+    torch.testing.assert_close(region.size(quarter), torch.tensor([1.5 * torch.pi, torch.pi]))
+    around = region.size(region.project(100 * quarter))
+    torch.testing.assert_close(around, torch.tensor([3 * torch.pi, 2 * torch.pi]))  # halfway

@@ -251,3 +251,21 @@ def test_a_network_learns_by_it(term):
         )
     )
     assert (network(images).argmax(1) == labels).double().mean() > 0.8
+
+
+@pytest.mark.parametrize("eps", [0.0, 0.1])
+def test_the_linear_loss_is_minus_the_margin_of_what_is_trained_on(eps):
+    network = oracles.softplus()
+    labels = _labels(network)
+    term = AdversarialTraining(FGSM(eps=eps, box=False), loss="logit_margin")
+    seen = term.perturbed(network, IMAGES, labels, SOURCE)
+    assert torch.equal(seen, IMAGES) == (eps == 0)
+
+    def value():
+        logits, own = network(seen), labels[:, None]
+        others = logits.scatter(1, own, -torch.inf).amax(1)
+        return (others - logits.gather(1, own)[:, 0]).mean()
+
+    check_gradient(network, term(network, IMAGES, labels, SOURCE), value)
+    with pytest.raises(ValueError, match="loss must be one of cross_entropy, logit_margin; got"):
+        replace(term, loss="hinge")

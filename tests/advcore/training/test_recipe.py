@@ -47,6 +47,7 @@ from advcore.training import CURE, AdversarialTraining, CrossEntropy, Recipe, St
             {"objective": {"cure": CURE()}, "schedules": {"cure.h": Steps(((0.0, 0.0),))}},
             "h must be positive; got 0.0",
         ),
+        ({"weight_clip": 0.0}, "weight_clip must be positive, or None for no limit; got 0.0"),
         ({"gradient_clip": 0.0}, "gradient_clip must be positive, or None for no limit; got 0.0"),
     ],
 )

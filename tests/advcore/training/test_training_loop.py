@@ -421,3 +421,14 @@ def test_inputs_that_are_read_batch_by_batch_give_the_same_bits(settings):
     first, second = read.asked[1:5], read.asked[5:]
     assert sorted(chain(*first)) == sorted(chain(*second)) == list(range(60))
     assert first != second
+
+
+def test_weights_are_clipped_after_each_step_and_frozen_ones_are_not():
+    network = _network()
+    still = network[0][1].weight.clone()
+    recipe = Recipe(epochs=2, batch_size=20, learning_rate=1.0, weight_clip=0.01)
+    for _ in fit(network, IMAGES, LABELS, recipe, frozen=["0.1.*"]):
+        assert network[0][3].weight.abs().max() <= 0.01
+        assert network[0][3].bias.abs().max() <= 0.01
+    assert torch.equal(network[0][1].weight, still)
+    assert still.abs().max() > 0.01

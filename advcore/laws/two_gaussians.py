@@ -1,0 +1,44 @@
+"""Two normal distributions around opposite means.
+
+Source: Schmidt et al. 2018 (Adversarially robust generalization requires more data).
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from advcore.laws.law import signs, uniform_labels
+from advcore.randomness import Randomness
+
+
+@dataclass(frozen=True)
+class TwoGaussians:
+    """`x ~ N(y mean, deviation^2 I)`, y -1 or 1 alike: each feature tells as much of the class.
+
+    A linear classifier w has the mean margin `mean sum_j w_j` and errs with probability
+    `Phi(-mean sum_j w_j / (deviation ||w||_2))`; with every w_j = 1 that is the least.
+
+    Attributes:
+        features: number d of features.
+        mean: mean of each feature in the class 1, minus that in the class -1.
+        deviation: standard deviation of each feature about its mean.
+    """
+
+    features: int = 100
+    mean: float = 1.0
+    deviation: float = 1.0
+
+    box: ClassVar[bool] = False
+    classes: ClassVar[tuple[str, ...]] = ("-1", "1")
+
+    def __post_init__(self) -> None:
+        if self.features < 1:
+            raise ValueError(f"features must be at least 1; got {self.features}")
+        if not self.deviation >= 0:
+            raise ValueError(f"deviation must not be negative; got {self.deviation}")
+
+    def draw(self, randomness: Randomness) -> tuple[Tensor, Tensor]:
+        labels = uniform_labels(2, randomness)
+        noise = randomness.stream("noise").normal((self.features,))
+        return self.mean * signs(labels)[:, None] + self.deviation * noise, labels
