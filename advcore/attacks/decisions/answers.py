@@ -15,6 +15,8 @@ TRACE_POINTS = 32
 """Largest number of points of a trace."""
 LEAST_QUERIES = 2
 """The check before and the one after."""
+PASS = 512
+"""Largest number of inputs of a forward pass; what larger ones compute leaves a processor's cache."""
 
 
 class Decisions:
@@ -57,18 +59,23 @@ class Decisions:
     def ask_many(self, points: Tensor, counts: Tensor) -> Tensor:
         """Return which of points `(B, k, *shape)` are adversarial, `(B, k)` bool.
 
-        A sample asks the first `counts` `(B,)` of its points, in one forward pass with all others.
+        A sample asks the first `counts` `(B,)` of its points, in forward passes with all others.
         """
         counts = counts.minimum(self.left)
         asked = torch.arange(points.shape[1], device=counts.device) < counts[:, None]
         rows = asked.nonzero()[:, 0]
         answers = torch.zeros_like(asked)
         if len(rows):
-            logits = logits_of(take_rows(self.classifier, rows), points[asked])
-            check_finite(logits)
-            answers[asked] = self.criterion.take(rows).holds(one_hot_labels(logits))
+            parts = zip(points[asked].split(PASS), rows.split(PASS), strict=True)
+            answers[asked] = torch.cat([self._holds(part, own) for part, own in parts])
             self._note(points, counts.clamp(min=0), answers)
         return answers
+
+    def _holds(self, points: Tensor, rows: Tensor) -> Tensor:
+        """Return which points `(n, *shape)`, of the samples `rows`, are adversarial."""
+        logits = logits_of(take_rows(self.classifier, rows), points)
+        check_finite(logits)
+        return self.criterion.take(rows).holds(one_hot_labels(logits))
 
     def _note(self, points: Tensor, counts: Tensor, answers: Tensor) -> None:
         """Count the queries, keep the shortest adversarial input, and go on with the trace."""

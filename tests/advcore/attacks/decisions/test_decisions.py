@@ -10,6 +10,7 @@ from torch import nn
 
 from advcore import HardLabel, Randomness, Untargeted, norms
 from advcore.attacks import GeoDA, Restarts, Status, Within
+from advcore.attacks.decisions import answers
 from advcore.attacks.decisions.answers import Decisions, bisected, trace_numbers
 from advcore.attacks.decisions.label_normals import drawn_noise, expected_cosine, normal_from_labels
 from advcore.attacks.decisions.low_frequencies import LowFrequencies
@@ -197,3 +198,22 @@ def test_bisection_ends_on_the_adversarial_side_close_to_the_boundary():
     assert torch.equal(points[5], outside[5])
     before = torch.lerp(images, points, 1 - 2.0**-10)
     assert not criterion.holds(affine(before))[:5].any()
+
+
+def test_no_forward_pass_is_larger_than_allowed(monkeypatch):
+    monkeypatch.setattr(answers, "PASS", 5)
+    sizes, network, images = [], oracles.relu(), oracles.images(COUNT)
+
+    def noted(inputs):
+        sizes.append(len(inputs))
+        return network(inputs)
+
+    decisions = Decisions(noted, images, Untargeted(network(images).argmax(1)), norms.L2, 30)
+    points = torch.rand(COUNT, 4, *images.shape[1:], generator=torch.Generator().manual_seed(0))
+    counts = torch.tensor([4, 3, 2, 0, 4, 1])
+    found = decisions.ask_many(points.to(images), counts)
+    assert sizes == [5, 5, 4]
+    whole = network(points.to(images).flatten(0, 1)).argmax(1).view(COUNT, 4)
+    asked = torch.arange(4) < counts[:, None]
+    assert torch.equal(found, (whole != network(images).argmax(1)[:, None]) & asked)
+    assert found.any()
