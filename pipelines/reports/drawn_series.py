@@ -15,7 +15,8 @@ _GOLDEN = 0.6180339887498949
 class DrawnSeries:
     """A series as arrays, NaN where a value cannot be drawn, and the number of those.
 
-    Ends of bands are not counted.
+    Ends of bands are not counted, but `open` says where one of them goes on below a log scale: its
+    lower end is at 0 or less, and is drawn to the axis' edge.
     """
 
     def __init__(self, series: Series, chart: Lines) -> None:
@@ -26,12 +27,18 @@ class DrawnSeries:
         self.cloud = None if series.cloud is None else self._thinned(*self._pair(*series.cloud))
         counted = self.infinite, self.negative
         inner = None if series.low is None or series.high is None else (series.low, series.high)
-        self.bands = [
-            [self._pair(series.x, end)[1] for end in ends]
-            for ends in (series.outer, inner)
-            if ends is not None
-        ]
+        given = [ends for ends in (series.outer, inner) if ends is not None]
+        self.bands = [[self._pair(series.x, end)[1] for end in ends] for ends in given]
         self.infinite, self.negative = counted
+        self.open = [
+            self._log & _is_below(low) & np.isfinite(self.y + high)
+            for (low, _), (_, high) in zip(given, self.bands, strict=True)
+        ]
+
+    @property
+    def goes_below(self) -> bool:
+        """True if a band goes on below the log scale."""
+        return any(below.any() for below in self.open)
 
     @property
     def heights(self) -> list[np.ndarray]:
@@ -57,10 +64,11 @@ class DrawnSeries:
         self.unseen = len(across) - len(order)
         return across[order], up[order]
 
-    def onto(self, axes: Axes, place: int, count: int) -> None:
+    def onto(self, axes: Axes, place: int, count: int, edge: float) -> None:
         """Draw the cloud, the bands, the line.
 
-        The clouds of several series are side by side at each index.
+        The clouds of several series are side by side at each index. Bands that go on below a log
+        scale end at `edge`.
         """
         own = self._series
         shade = place if own.shade is None else own.shade
@@ -70,9 +78,10 @@ class DrawnSeries:
             across = across + _jitter(across, place, count)
             axes.scatter(across, up, s=9, color=colour, alpha=0.22, linewidths=0, zorder=1)
             axes.plot(self.x, self.y, color="white", linewidth=5, alpha=0.85, zorder=2.5)
-        for (low, high), alpha in zip(
-            self.bands, (0.2,) if own.outer is None else (0.13, 0.32), strict=False
+        for (end, high), below, alpha in zip(
+            self.bands, self.open, (0.2,) if own.outer is None else (0.13, 0.32), strict=False
         ):
+            low = np.where(below, edge, end)
             if own.style == "points":
                 axes.vlines(
                     self.x,
@@ -114,6 +123,12 @@ class DrawnSeries:
             markeredgewidth=0 if crowded else 0.8,
             zorder=2.8 if own.thin else 2.9 if own.style == "line" else 3,
         )
+
+
+def _is_below(end: object) -> np.ndarray:
+    """Return where a band's end is a number that a log scale cannot show."""
+    heights = np.array(end, dtype=float).reshape(-1)
+    return np.isfinite(heights) & (heights <= 0)
 
 
 def _jitter(across: np.ndarray, place: int, count: int) -> np.ndarray:

@@ -21,11 +21,14 @@ def draw_lines(chart: Lines) -> Figure:
     figure = ShownFigure(figsize=(9, 5.8), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.07))
     axes = figure.subplots()
     drawn = [DrawnSeries(series, chart) for series in chart.series]
-    for place, series in enumerate(drawn):
-        series.onto(axes, place, len(drawn))
     heights = [part for series in drawn for part in series.heights]
+    edge = _edge(drawn, heights)
+    for place, series in enumerate(drawn):
+        series.onto(axes, place, len(drawn), edge or np.nan)
     dots = [series.cloud[1] for series in drawn if series.cloud is not None]
     outside = scale_axes(axes, chart, [series.x for series in drawn], heights, dots)
+    if edge is not None:
+        axes.set_ylim(bottom=edge)
     _frame(axes, chart)
     _head(
         axes,
@@ -35,6 +38,13 @@ def draw_lines(chart: Lines) -> Figure:
     _references(axes, chart.references)
     _legend(figure, axes)
     return figure
+
+
+def _edge(drawn: Sequence[DrawnSeries], heights: Sequence[np.ndarray]) -> float | None:
+    """Return the lower edge of a log scale that bands go on below; None where none does."""
+    if not any(series.goes_below for series in drawn):
+        return None
+    return 0.7 * min(float(np.nanmin(part)) for part in heights if np.isfinite(part).any())
 
 
 def _frame(axes: Axes, chart: Lines) -> None:
@@ -104,6 +114,8 @@ def _left_out(drawn: Sequence[DrawnSeries], outside: int) -> str:
     parts = [f"{counted(infinite, 'value')} not finite, not drawn."] if infinite else []
     if negative:
         parts.append(f"{counted(negative, 'value')} not positive, not drawn on a log scale.")
+    if any(series.goes_below for series in drawn):
+        parts.append("Intervals that reach 0 or less go to the edge of the log scale.")
     if unseen:
         parts.append(f"{unseen} of the dots are left out for clearness; the line is over all.")
     if outside:

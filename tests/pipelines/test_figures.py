@@ -281,6 +281,26 @@ def test_what_cannot_be_drawn_is_counted() -> None:
     assert torch.isnan(torch.tensor(line.get_ydata())).tolist() == [False, True, True, False]
 
 
+@pytest.mark.parametrize("style", ["points", "both"])
+def test_an_interval_that_reaches_0_goes_to_the_edge_of_a_log_scale(style) -> None:
+    x, low = torch.arange(3.0), torch.tensor([0.5, -0.5, torch.nan])
+    series = Series("a", x, torch.tensor([1.0, 2, 3]), low, 2 * x + 3, style=style)
+    said = "Intervals that reach 0 or less go to the edge of the log scale."
+    figure = draw(lines([series], y_scale="log"))
+    axes, band = figure.axes[0], figure.axes[0].collections[0]
+    ends = [float(path.vertices[:, 1].min()) for path in band.get_paths()]
+    edge = axes.get_ylim()[0]
+    assert edge > 0.1  # what is below the axis does not stretch it
+    if style == "points":
+        assert ends[0] == pytest.approx(0.5)
+        assert ends[1] == pytest.approx(edge)
+    else:
+        assert min(ends) == pytest.approx(edge)
+    assert said in words(figure)
+    assert said not in words(draw(lines([series])))
+    assert said not in words(draw(lines([falling()], y_scale="log")))
+
+
 def test_nothing_finite_is_an_empty_chart_that_says_so() -> None:
     nothing = Series("a", torch.arange(3.0), torch.full((3,), torch.inf))
     for scale in ("linear", "log", "symlog"):
