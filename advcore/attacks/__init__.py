@@ -28,6 +28,7 @@ from advcore.attacks.minimal_norm import MinimalNorm
 from advcore.attacks.pgd import PGD
 from advcore.attacks.restarts import Restarts
 from advcore.attacks.rounded import Rounded
+from advcore.attacks.shortest_path import ShortestPath
 from advcore.attacks.smallest_eps import SmallestEps
 from advcore.attacks.sparsefool import SparseFool
 from advcore.attacks.square import Square
@@ -65,6 +66,7 @@ ATTACKS: dict[str, type] = {
     "minimal_norm": MinimalNorm,
     "bisected": Bisected,
     "smallest_eps": SmallestEps,
+    "shortest_path": ShortestPath,
     "rounded": Rounded,
 }
 """The attacks that a study can name by `kind`."""
@@ -108,6 +110,7 @@ __all__ = [
     "RayS",
     "Restarts",
     "Rounded",
+    "ShortestPath",
     "SmallestEps",
     "SparseFool",
     "Square",

@@ -92,10 +92,8 @@ class GridSearch(Tries):
             raise ValueError(f"points must be at least 2; got {self.points}")
 
     def _parameters(self, region: Region, randomness: Randomness) -> Iterator[Tensor]:
-        if not isinstance(region, Gridded):
-            raise ValueError(f"{self.threat.name} has no grid: take pgd or worst_of_k")
         reach = region.radius[:, None]
-        yield from (point * reach for point in region.grid(self.points))
+        yield from (point * reach for point in grid_of(self.threat, region, self.points))
 
 
 @dataclass(frozen=True)
@@ -118,6 +116,16 @@ class WorstOfK(Tries):
 
     def _parameters(self, region: Region, randomness: Randomness) -> Iterator[Tensor]:
         yield from (region.random(randomness.stream("try", place)) for place in range(self.tries))
+
+
+def grid_of(threat: ThreatModel, region: Region, points: int) -> Tensor:
+    """Return the grid of a threat model's region, as `Gridded` says.
+
+    Raises ValueError where it has none.
+    """
+    if not isinstance(region, Gridded):
+        raise ValueError(f"{threat.name} has no grid: take pgd or worst_of_k")
+    return region.grid(points)
 
 
 def worst_of(

@@ -7,6 +7,7 @@ from advcore.threats.discrete import Flips, Tokens
 from advcore.threats.feature import Feature
 from advcore.threats.flow import Flow
 from advcore.threats.frequency import Frequency
+from advcore.threats.geodesic_score import path_length
 from advcore.threats.region import Mapped, Region, ThreatModel
 from advcore.threats.sequence import Sequence
 from advcore.threats.spatial import Spatial
@@ -45,4 +46,5 @@ __all__ = [
     "ThreatModel",
     "Tokens",
     "Wasserstein",
+    "path_length",
 ]

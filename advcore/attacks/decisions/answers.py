@@ -16,7 +16,7 @@ TRACE_POINTS = 32
 LEAST_QUERIES = 2
 """The check before and the one after."""
 PASS = 512
-"""Largest number of inputs of a forward pass; what larger ones compute leaves a processor's cache."""
+"""Largest number of inputs of a forward pass: what a larger one computes leaves the cache."""
 
 
 class Decisions:
