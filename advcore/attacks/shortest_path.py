@@ -26,7 +26,8 @@ class ShortestPath:
     measures: a number without unit, in which turns, shifts, shears and changes of size compare. All
     points of a grid within the threat model's limits (eps 1) are tried; the one of the shortest
     path that the criterion holds for is then drawn back along its path by bisection. ManiFool
-    itself goes along the gradient, step by step, and may stay in a local minimum.
+    itself goes along the gradient, step by step, and may stay in a local minimum. Of p parameters
+    that are not held, the grid asks `points` to the power of p queries: 3,125 of five for p = 5.
 
     Guarantee: an image that it calls found is adversarial; its distance is an upper bound on that
     of the nearest transformation.

@@ -16,10 +16,10 @@ def path_length(region: Region, parameters: Tensor) -> Tensor:
     """Return the length of the path `t -> T_{t phi}(x)`, t from 0 to 1, over `||x||_2`, `(B,)`.
 
     It is the sum of the chords `||T_{t phi}(x) - T_{s phi}(x)||_2` between equal steps, which are
-    halved until a sample's sum grows by a hundredth at most. A rotation in degrees, a shift in
-    pixels and a change of size so have one measure, 0 where a picture does not change; it has no
-    unit. The straight way `||T_phi(x) - x||_2 / ||x||_2` is never longer, and the geodesic between
-    the two on the set of all `T_phi(x)` lies between them.
+    halved until a sample's sum grows by a hundredth at most, or there are 256. A rotation in
+    degrees, a shift in pixels and a change of size so have one measure, 0 where a picture does not
+    change; it has no unit. The straight way `||T_phi(x) - x||_2 / ||x||_2` is never longer, and the
+    geodesic between the two on the set of all `T_phi(x)` lies between them.
 
     `parameters` `(B, *parameters)` are those of the region, from its rest. 0 for black pictures.
 

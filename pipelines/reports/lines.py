@@ -22,12 +22,12 @@ def draw_lines(chart: Lines) -> Figure:
     axes = figure.subplots()
     drawn = [DrawnSeries(series, chart) for series in chart.series]
     heights = [part for series in drawn for part in series.heights]
-    edge = _edge(drawn, heights)
+    edge = _edge(chart, drawn, heights)
     for place, series in enumerate(drawn):
-        series.onto(axes, place, len(drawn), edge or np.nan)
+        series.onto(axes, place, len(drawn), edge)
     dots = [series.cloud[1] for series in drawn if series.cloud is not None]
     outside = scale_axes(axes, chart, [series.x for series in drawn], heights, dots)
-    if edge is not None:
+    if np.isfinite(edge):
         axes.set_ylim(bottom=edge)
     _frame(axes, chart)
     _head(
@@ -40,10 +40,12 @@ def draw_lines(chart: Lines) -> Figure:
     return figure
 
 
-def _edge(drawn: Sequence[DrawnSeries], heights: Sequence[np.ndarray]) -> float | None:
-    """Return the lower edge of a log scale that bands go on below; None where none does."""
+def _edge(chart: Lines, drawn: Sequence[DrawnSeries], heights: Sequence[np.ndarray]) -> float:
+    """Return the lower edge of a log scale that bands go on below; NaN where none does."""
     if not any(series.goes_below for series in drawn):
-        return None
+        return np.nan
+    if (given := chart.y_limits[0]) is not None:
+        return given
     return 0.7 * min(float(np.nanmin(part)) for part in heights if np.isfinite(part).any())
 
 

@@ -297,6 +297,8 @@ def test_an_interval_that_reaches_0_goes_to_the_edge_of_a_log_scale(style) -> No
     else:
         assert min(ends) == pytest.approx(edge)
     assert said in words(figure)
+    within = draw(lines([series], y_scale="log", y_limits=(0.01, 10.0)))
+    assert within.axes[0].get_ylim() == pytest.approx((0.01, 10))
     assert said not in words(draw(lines([series])))
     assert said not in words(draw(lines([falling()], y_scale="log")))
 
