@@ -20,6 +20,7 @@ from advcore.laws import LAWS
 from advcore.networks import NETWORKS
 from advcore.networks.wrappers import WRAPPERS
 from advcore.pipelines.claims import CLAIMS, Among, Numbers
+from advcore.pipelines.claims.among import Condition
 from advcore.pipelines.figures import FIGURES
 from advcore.pipelines.graph.entries import RecipeChange, TrainedModel
 from advcore.pipelines.graph.settings import GraphStudy, Study
@@ -68,6 +69,7 @@ SECTIONS: dict[str, Mapping[str, Any]] = {
         "study": Study,
         "numbers": Numbers,
         "among": Among,
+        "condition": Condition,
         "graph": GraphStudy,
         "trained model": TrainedModel,
         "recipe change": RecipeChange,

@@ -59,7 +59,21 @@ class Towards:
             raise ValueError(f"eps must be a finite number >= 0 in pixel units; got {self.eps}")
 
     def validate(self, shape: tuple[int, ...], classes: int) -> None:
-        """Raise ValueError for a fit without exemplars of such inputs."""
+        """Raise ValueError for a fit without exemplars of such inputs.
+
+        Where what is made has the exemplars' labels, these must lie below `classes`: once the fit
+        has its tensors, before which they are not known.
+        """
+        self._check_shape(shape)
+        if self.labels == "target" and self.fit.tensors is not None:
+            largest = int(self._labels().max())
+            if largest >= classes:
+                raise ValueError(
+                    f"the fit {self.fit.name} has exemplars of class {largest}, which would be "
+                    f"labels; there are {classes} classes"
+                )
+
+    def _check_shape(self, shape: tuple[int, ...]) -> None:
         there = self.fit.shape_of("inputs", "mean")
         if there is None:
             return
@@ -98,12 +112,17 @@ class Towards:
 
     def _exemplars(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return the exemplars `(n, *shape)` and their labels `(n,)`."""
-        self.validate(tuple(inputs.shape[1:]), 0)
-        shapes = self.fit.shapes or {}
-        if "inputs" in shapes:
-            return self.fit["inputs"].to(inputs), self.fit["labels"].to(inputs.device)
-        labels = self.fit["count"].nonzero()[:, 0].to(inputs.device)
+        self._check_shape(tuple(inputs.shape[1:]))
+        labels = self._labels().to(inputs.device)
+        if "inputs" in (self.fit.shapes or {}):
+            return self.fit["inputs"].to(inputs), labels
         return self.fit["mean"].to(inputs)[labels], labels
+
+    def _labels(self) -> Tensor:
+        """Return the labels of the exemplars; classes without samples have no mean."""
+        if "inputs" in (self.fit.shapes or {}):
+            return self.fit["labels"]
+        return self.fit["count"].nonzero()[:, 0]
 
     def _nearest(self, batch: Batch, exemplars: Tensor, labels: Tensor) -> Tensor:
         """Return the number of each input's exemplar, `(B,)`; the first of equally near ones."""

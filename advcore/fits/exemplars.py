@@ -9,7 +9,7 @@ from advcore.classifier import Classifier
 from advcore.fits.distances import check_samples
 from advcore.fits.fit import FitSamples, FitState, Sums
 from advcore.probes.probe import Batch
-from advcore.randomness import Randomness, drawn_places
+from advcore.randomness import Randomness
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,12 @@ class Exemplars:
         self, classifier: Classifier, batch: Batch, state: FitState, randomness: Randomness
     ) -> Sums:
         count = int(state.tensors["count"])
-        places = drawn_places(batch.indices) if batch.places is None else batch.places
+        places = batch.places
+        if places is None:  # those of a part alone would be taken twice
+            raise ValueError(
+                "exemplars are drawn among all samples of the data set: give batch.places, "
+                "drawn_places of all indices at those of the batch"
+            )
         own = places < count
         inputs = batch.inputs.new_zeros((count, *batch.inputs.shape[1:]), dtype=torch.float32)
         labels = batch.labels.new_zeros(count, dtype=torch.float64)

@@ -63,7 +63,8 @@ def numbers_beside(claim: Any) -> Iterator[tuple[str, str | None, Mapping[str, A
     """
     for key, part in vars(claim).items():
         if isinstance(part, Numbers) and part.among is not None:
-            yield f"{key}.among", part.among.probe, part.among.where
+            for place, own in part.among.placed():
+                yield f"{key}.{place}", own.probe, own.where
         if isinstance(part, Mapping):
             for name, own in part.items():
                 if isinstance(own, Numbers):

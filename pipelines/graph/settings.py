@@ -138,7 +138,7 @@ def _names_in_claim(claim: Claim) -> list[tuple[str, str]]:
             ("table", of.table),
             ("probe", of.probe),
             ("model", of.model),
-            ("probe", None if of.among is None else of.among.probe),
+            *(("probe", own.probe) for _, own in (of.among.placed() if of.among else ())),
         )
         if name is not None
     ]

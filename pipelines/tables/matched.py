@@ -7,7 +7,7 @@ import torch
 
 from advcore.pipelines.claims import Numbers
 from advcore.pipelines.tables.kinds import Part
-from advcore.pipelines.tables.spread import statistic_of
+from advcore.pipelines.tables.spread import check_alone, statistic_of
 from advcore.probes import Columns
 
 
@@ -43,6 +43,8 @@ class Matched:
                 f"reference must be a method of one strength, so that it has one score; got "
                 f"{self.reference!r} of {', '.join(self.methods) or 'no methods'}"
             )
+        for numbers in (self.score, *self.numbers.values()):
+            check_alone(numbers)
 
     def rows(self, parts: Sequence[Part]) -> Columns:
         """Return a row for each method."""

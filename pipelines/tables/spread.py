@@ -24,6 +24,9 @@ class Spread:
 
     number: Numbers
 
+    def __post_init__(self) -> None:
+        check_alone(self.number)
+
     def rows(self, parts: Sequence[Part]) -> Columns:
         """Return one row."""
         found = [statistic_of(self.number, own) for own in parts if own.probe == self.number.probe]
@@ -36,6 +39,17 @@ class Spread:
             "members": float(len(found)),
         }
         return {name: torch.tensor([own], dtype=torch.float64) for name, own in numbers.items()}
+
+
+def check_alone(numbers: Numbers) -> None:
+    """Raise ValueError for numbers among the samples of another probe, whose rows are not seen."""
+    others = () if numbers.among is None else numbers.among.placed()
+    for place, own in others:
+        if own.probe != numbers.probe:
+            raise ValueError(
+                f"{place} names the probe {own.probe!r}: the statistic of a member sees the rows "
+                f"of {numbers.place} alone; count samples in a claim"
+            )
 
 
 def statistic_of(numbers: Numbers, part: Part) -> float:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from advcore.pipelines.claims import Among, Claim, Difference, Level, Numbers
+from advcore.pipelines.claims.among import Condition
 from advcore.pipelines.figures import LinesOver
 from advcore.pipelines.graph.expanded_layout import graph_layout
 from advcore.pipelines.graph.loader import Loader
@@ -91,10 +92,91 @@ def test_lines_choose_the_samples_anew_at_each_label():
     assert line.y.tolist() == pytest.approx([0.1, 0.0])
 
 
+def test_each_of_several_conditions_must_hold():
+    right = Condition("answers", "correct", {"model": "robust", "eps": 2}, at_least=1)
+    both = replace(NUMBERS, among=replace(SURE, also=(right,)))
+    assert both.grid(tables()).samples.tolist() == [0, 2, 4, 6, 8]
+    later = replace(right, where={"model": "plain", "eps": 2})
+    none = replace(both, among=replace(SURE, also=(right, replace(later, at_most=1))))
+    assert none.grid(tables()).samples.tolist() == [0]
+
+
+def seeded(rows, first=0, lacking=False):
+    """Rows of the judge at two or three seeds, each sure of other samples, or also without seed."""
+    count = len(rows["sample"])
+    seeds = [*range(first, SEEDS), *([float("nan")] if lacking else [])]
+    table = {
+        name: list(own) * len(seeds) if isinstance(own, list) else own.repeat(len(seeds))
+        for name, own in rows.items()
+    }
+    seed = torch.tensor(seeds, dtype=torch.float64 if lacking else None)
+    table["seed"] = seed.repeat_interleave(count)
+    sure = (table["sample"] - table["seed"] >= 0) & (table["sample"] - table["seed"] < 5)
+    return table | {"confidence": torch.where(sure, 0.95, 0.5)}
+
+
+def test_rows_are_joined_label_with_label():
+    """Each seed counts those of which the judge is sure at that seed, 0 to 4, 1 to 5, 2 to 6."""
+    held = tables()
+    held["judged"][""] = seeded(held["judged"][""])
+    rows = NUMBERS.rows(held)
+    for seed in range(SEEDS):
+        assert rows("sample")[rows("seed") == seed].tolist() == list(range(seed, seed + 5))
+    assert NUMBERS.grid(held).samples.tolist() == [2, 3, 4]
+    assert NUMBERS.grid(held).common_of == (7,)
+    first = replace(NUMBERS, among=replace(SURE, where={"model": "one", "seed": 0}))
+    assert first.grid(held).samples.tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("where", [{}, {"eps": [1, 2]}])
+def test_what_the_numbers_are_over_is_joined_too_where_listed_or_not(where):
+    rows = replace(NUMBERS, where={"model": "robust", **where}, over="eps").rows(tables())
+    for eps, counted in ((1, range(10)), (2, range(30, SAMPLES))):
+        assert sorted(set(rows("sample")[rows("eps") == eps].tolist())) == list(counted)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"judged": {"first": 1}}, "has seed 1, 2, probe answers 0: choose by among.where"),
+        ({"judged": {"lacking": True}, "seedless": True}, "probe answers none: choose by among"),
+    ],
+)
+def test_rows_that_cannot_be_joined_are_refused(change, match):
+    held = tables()
+    held["judged"][""] = seeded(held["judged"][""], **change["judged"])
+    if change.get("seedless"):
+        answers = held["answers"][""]
+        one = answers["seed"] == 0
+        held["answers"][""] = {
+            name: [v for v, kept in zip(own, one, strict=True) if kept]
+            if isinstance(own, list)
+            else own[one]
+            for name, own in answers.items()
+            if name != "seed"
+        }
+    with pytest.raises(LookupError, match=match):
+        NUMBERS.rows(held)
+
+
+def test_an_axis_of_the_judge_alone_must_be_chosen():
+    unsaid = replace(NUMBERS, where={"eps": 1}, among=replace(SURE, where={}))
+    with pytest.raises(LookupError, match="has model one, two, probe answers robust: choose by"):
+        unsaid.rows(tables(("one", "two")))
+
+
+def test_a_range_without_numbers_is_refused():
+    with pytest.raises(ValueError, match=r"no number is at least 0\.9 and at most 0\.1"):
+        Among("judged", "confidence", at_least=0.9, at_most=0.1)
+
+
 @pytest.mark.parametrize(
     ("numbers", "match"),
     [
-        (replace(NUMBERS, where={"model": "robust"}, over="eps"), "choose one in among.where"),
+        (
+            replace(NUMBERS, where={"model": "robust"}, among=replace(SURE, where={"eps": 1})),
+            "has no row with",
+        ),
         (replace(NUMBERS, among=replace(SURE, at_least=0.99)), "no sample of probe answers"),
         (replace(NUMBERS, among=replace(SURE, column="sure")), "has no column 'sure'"),
         (replace(NUMBERS, among=replace(SURE, column="model")), "must hold one number a row"),
@@ -120,11 +202,17 @@ def test_it_is_read_from_a_file():
                 "column": "confidence",
                 "where": {"model": "one"},
                 "at_least": 0.9,
+                "also": [{"probe": "answers", "column": "correct", "at_most": 0.0}],
             },
         },
     }
-    assert schema.structure(Claim, written) == Level("w", NUMBERS)
-    assert schema.unstructure(NUMBERS)["among"] == written["of"]["among"] | {"at_most": np.inf}
+    also = (Condition("answers", "correct", at_most=0.0),)
+    numbers = replace(NUMBERS, among=replace(SURE, also=also))
+    assert schema.structure(Claim, written) == Level("w", numbers)
+    kept = schema.unstructure(numbers)["among"]
+    (read,) = kept.pop("also")
+    assert read == written["of"]["among"].pop("also")[0] | {"where": {}, "at_least": -np.inf}
+    assert kept == written["of"]["among"] | {"at_most": np.inf}
 
 
 @pytest.mark.parametrize(
@@ -134,6 +222,14 @@ def test_it_is_read_from_a_file():
         (
             {"probe": "judged", "column": "correct", "where": {"data": "tests"}},
             r"of.among.where.data: no member has 'tests'; there are test, train; did you mean",
+        ),
+        (
+            {
+                "probe": "judged",
+                "column": "correct",
+                "also": [{"probe": "acuracy", "column": "correct"}],
+            },
+            r"of.among.also.0: it names the probe 'acuracy'",
         ),
     ],
 )

@@ -1,9 +1,11 @@
 """Tables over methods: the strength that matches a reference, and the range of a statistic."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from advcore.pipelines.claims import Numbers
+from advcore.pipelines.claims import Among, Numbers
 from advcore.pipelines.tables import Matched, Part, Spread
 
 SCORES = {"pgd": 0.75, "weak": 1.0, "middle": 0.5, "strong": 0.25, "plain": 1.0}
@@ -79,3 +81,12 @@ def test_the_range_is_that_of_the_members_of_its_probe() -> None:
     }
     with pytest.raises(LookupError, match="no rows of probe margins are there; name it in of"):
         Spread(Numbers("margins", column="held")).rows(parts())
+
+
+def test_samples_that_another_probe_chooses_are_refused() -> None:
+    beside = replace(MATCHED.score, among=Among("robust", "held", at_least=1))
+    for refused in (lambda: Spread(beside), lambda: replace(MATCHED, score=beside)):
+        with pytest.raises(ValueError, match="among names the probe 'robust': the statistic"):
+            refused()
+    own = replace(MATCHED.score, among=Among("validation", "held", at_least=1))
+    assert Spread(own).rows(parts())["largest"].item() == 1

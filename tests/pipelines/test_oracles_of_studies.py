@@ -186,3 +186,95 @@ def test_more_pictures_are_held_against_the_thousand_alone(claim, gain, verdict)
         ({"model": "more", "pictures": pictures, **lacking}, clothes(0.7, 0.4 + gain)),
     ]
     assert verdicts("tradeoff", claim, rows) == {claim: verdict}
+
+
+def invariance_tables(kept):
+    """Rows of one seed of `over_invariance`: of 300 digits the judge sees the first 100 turn.
+
+    `kept` says of (model, ball) of how many digits it keeps the label, of those that turn and of
+    those that stay. Of the digits that turn 20 were wrong before, which no network kept.
+    """
+    index = torch.arange(SAMPLES)
+    turned, wrong = index < 100, (index >= 80) & (index < 100)
+    judged, answers = [], []
+    for ball in ("linf", "l2"):
+        for goal in ("images", "means"):
+            at = {"ball": ball, "exemplars": goal}
+            judged += [({**at, "data": "moved"}, ~turned), ({**at, "data": "meant"}, turned)]
+            for model in ("plain", "robust"):
+                changed, stayed = kept[model, ball]
+                right = torch.where(turned, index < changed, index - 100 < stayed)
+                answers.append(({**at, "data": "moved", "model": model}, right & ~wrong))
+        at = {"ball": ball, "exemplars": None, "data": "test", "model": "robust"}
+        answers.append((at, ~wrong))
+    nothing = {"ball": None, "exemplars": None, "data": "test"}
+    judged.append((nothing, index >= 0))
+    answers.append(({**nothing, "model": "plain"}, index >= 0))
+    return {
+        name: {
+            "": {
+                **{
+                    axis: column([at[axis] for at, _ in rows for _ in index]) for axis in rows[0][0]
+                },
+                "sample": index.repeat(len(rows)),
+                "correct": torch.cat([own for _, own in rows]),
+                "confidence": torch.full((len(rows) * SAMPLES,), 0.95),
+            }
+        }
+        for name, rows in (("judged", judged), ("answers", answers))
+    }
+
+
+@pytest.mark.parametrize(
+    ("plain", "robust", "too_invariant", "stable"),
+    [
+        ((20, 190), (60, 160), "yes", "yes"),  # too invariant, and not for being stable
+        ((20, 100), (60, 190), "yes", "no"),  # stable: it keeps more of the others, too
+        ((60, 190), (20, 100), "no", "yes"),
+    ],
+)
+def test_a_network_is_too_invariant_where_the_judge_sees_another_digit(
+    plain, robust, too_invariant, stable
+):
+    """One ball shows them, the other one networks that are alike."""
+    kept = {("plain", "linf"): plain, ("robust", "linf"): robust}
+    kept |= {("plain", "l2"): (40, 150), ("robust", "l2"): (40, 150)}
+    rows = invariance_tables(kept)
+    study = read_study("over_invariance")
+    axes = {"ball": ("linf", "l2"), "exemplars": ("images", "means")}
+    for claim, wanted in (("too_invariant", too_invariant), ("stable", stable)):
+        for label, own in each_of(claim, study.claims[claim], axes).items():
+            found = schema.structure(Claim, own).measure(rows)
+            counted = 80 if claim == "too_invariant" else 200
+            assert found.unit == f"{counted} samples, one seed", label
+            if "ball=linf" in label:
+                first = 0 if claim == "too_invariant" else 1
+                assert found.verdict == wanted, label
+                assert found.value == pytest.approx((robust[first] - plain[first]) / counted)
+            else:
+                assert found.value == 0
+
+
+@pytest.mark.parametrize(("share", "robust", "plain"), [(0.6, "yes", "no"), (0.02, "no", "yes")])
+def test_a_network_that_holds_under_attack_is_robust_and_no_plain_one(share, robust, plain):
+    rows = [
+        ({"model": model, "ball": ball}, torch.where(clothes(1, share) > eps, torch.inf, eps))
+        for model in ("robust", "plain")
+        for ball, eps in (("linf", 0.3), ("l2", 3.0))
+    ]
+    for claim, verdict in (("robust", robust), ("plain_breaks", plain)):
+        assert set(on_balls(claim, rows).values()) == {verdict}
+
+
+def on_balls(claim, rows):
+    own = read_study("over_invariance").claims[claim]
+    labels = each_of(claim, own, {"ball": ("linf", "l2")})
+    index = torch.arange(SAMPLES).repeat(len(rows))
+    table = {
+        axis: column([at[axis] for at, _ in rows for _ in range(SAMPLES)]) for axis in rows[0][0]
+    }
+    table |= {"sample": index, "broken_at": torch.cat([held for _, held in rows]).float()}
+    tables = {"attacked": {"": table}}
+    return {
+        label: schema.structure(Claim, raw).measure(tables).verdict for label, raw in labels.items()
+    }

@@ -1,6 +1,7 @@
 """Inputs moved towards exemplars, against searches and projections by their definition."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from advcore.fits import ClassStatistics, Exemplars
 from advcore.learnt import Learnt
 from advcore.norms import norm_by_name
 from advcore.probes.probe import Batch
-from advcore.randomness import Randomness
+from advcore.randomness import Randomness, drawn_places
 
 SHAPE = (1, 3, 3)
 KEPT = Learnt(
@@ -98,7 +99,7 @@ def test_classes_may_have_their_means_as_exemplars():
 
 
 def test_a_fit_of_exemplars_is_one():
-    batch = some(torch.float32)
+    batch = replace(some(torch.float32), places=drawn_places(some().indices))
     kept = Learnt("kept", "", learn(Exemplars(), None, [batch], 4).tensors)
     made = made_by(Towards(kept, 10.0, goal="same_class"), batch)
     assert torch.equal(made.inputs, batch.inputs)  # each is its own nearest
@@ -145,6 +146,15 @@ def test_a_class_without_exemplars_of_its_own_is_refused():
     with pytest.raises(ValueError, match="no exemplar of the class 3"):
         made_by(Towards(fit, 0.3, goal="same_class"), some())
     Towards(Learnt("not yet"), 0.3).validate(SHAPE, 4)
+
+
+def test_labels_of_exemplars_must_be_classes():
+    means = {"mean": torch.zeros(9, *SHAPE), "count": torch.tensor([1, 0, 2, 1, 0, 0, 0, 0, 0])}
+    for fit in (KEPT, Learnt("means", "", means)):
+        Towards(fit, 0.3).validate(SHAPE, 3)
+        Towards(fit, 0.3, labels="target").validate(SHAPE, 4)
+        with pytest.raises(ValueError, match="exemplars of class 3, which would be labels; there"):
+            Towards(fit, 0.3, labels="target").validate(SHAPE, 3)
 
 
 @pytest.mark.parametrize("eps", [-1.0, float("inf"), float("nan")])

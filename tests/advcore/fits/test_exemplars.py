@@ -40,3 +40,9 @@ def test_what_cannot_be_kept_is_refused():
         Exemplars(0)
     with pytest.raises(ValueError, match="at most the 30 of the data set; got 31"):
         Exemplars(31).validate(samples_of(in_parts((30,)), 7))
+
+
+def test_parts_that_do_not_know_their_places_are_refused():
+    """By the places inside each two parts would overlap."""
+    with pytest.raises(ValueError, match=r"give batch\.places"):
+        learn(Exemplars(), None, shards(INPUTS, (15, 15), LABELS), 7)
