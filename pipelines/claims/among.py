@@ -6,14 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from advcore.pipelines.claims.rows import (
-    SHOWN,
-    Rows,
-    Tables,
-    check_columns,
-    choose_rows,
-    lacking,
-)
+from advcore.pipelines.claims.rows import SHOWN, Rows, Tables, check_columns, choose_rows, lacking
 
 SEED = "seed"
 

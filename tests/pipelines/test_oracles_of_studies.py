@@ -226,7 +226,7 @@ def invariance_tables(kept):
 
 
 @pytest.mark.parametrize(
-    ("plain", "robust", "too_invariant", "stable"),
+    ("plain", "robust", "too_invariant", "specific"),
     [
         ((20, 190), (60, 160), "yes", "yes"),  # too invariant, and not for being stable
         ((20, 100), (60, 190), "yes", "no"),  # stable: it keeps more of the others, too
@@ -234,7 +234,7 @@ def invariance_tables(kept):
     ],
 )
 def test_a_network_is_too_invariant_where_the_judge_sees_another_digit(
-    plain, robust, too_invariant, stable
+    plain, robust, too_invariant, specific
 ):
     """One ball shows them, the other one networks that are alike."""
     kept = {("plain", "linf"): plain, ("robust", "linf"): robust}
@@ -242,7 +242,7 @@ def test_a_network_is_too_invariant_where_the_judge_sees_another_digit(
     rows = invariance_tables(kept)
     study = read_study("over_invariance")
     axes = {"ball": ("linf", "l2"), "exemplars": ("images", "means")}
-    for claim, wanted in (("too_invariant", too_invariant), ("stable", stable)):
+    for claim, wanted in (("too_invariant", too_invariant), ("specific", specific)):
         for label, own in each_of(claim, study.claims[claim], axes).items():
             found = schema.structure(Claim, own).measure(rows)
             counted = 80 if claim == "too_invariant" else 200
