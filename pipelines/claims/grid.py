@@ -35,9 +35,9 @@ class Grid:
         replicate: axis whose labels `seeds` are.
         common_of: numbers of samples, of all seeds and positions or of two sides, of which these
             are the common ones; () for all.
-        sampled: whether the rows have samples; if not, as in a table that reduces them, each seed
-            has one number, whose noise is seen between seeds alone; so where all rows stand at one
-            sample, as those of a fit do.
+        sampled: whether the table has samples, of which one may be left; if not, as in a table that
+            reduces them, each seed has one number, whose noise is seen between seeds alone; so
+            where the whole table stands at one sample, as that of a fit does.
     """
 
     values: np.ndarray
@@ -53,6 +53,11 @@ class Grid:
     def binary(self) -> bool:
         """True if all numbers are 0 or 1, so that their mean is a share."""
         return bool(np.isin(self.values, (0, 1)).all())
+
+    @property
+    def over_networks(self) -> bool:
+        """True if there are several networks, but one seed: they are what can be resampled."""
+        return self.networks and len(self.seeds) == 1
 
     def at(self, chosen: np.ndarray) -> "Grid":
         """Return the grid with only these samples."""
@@ -113,8 +118,7 @@ class Numbers:
         left, and where there are several rows for one seed, position and sample.
         """
         rows = self.rows(tables)
-        values = self._values(rows)
-        sampled = rows.has("sample") and len(np.unique(rows("sample"))) > 1
+        values, sampled = self._values(rows), rows.sampled
         absent = np.full(len(values), np.nan)
         replicated = rows.has(self.replicate) and self.over != self.replicate
         keys = (

@@ -10,7 +10,7 @@ from advcore.pipelines.claims.caveats import few_samples
 from advcore.pipelines.claims.grid import Grid, Numbers, without_missing
 from advcore.pipelines.claims.intervals import Estimate
 from advcore.pipelines.claims.measured import Measured, judge
-from advcore.pipelines.claims.measuring import at_each, between_alone, unit_of
+from advcore.pipelines.claims.measuring import at_each, of_lone_numbers, unit_of
 from advcore.pipelines.claims.pairs import estimate_difference
 from advcore.pipelines.claims.rows import Tables
 from advcore.pipelines.claims.seeds import over_seeds
@@ -87,4 +87,4 @@ class Interior:
             )
 
         found = [of_seed(*own) for own in zip(grid.values, chosen, strict=True)]
-        return over_seeds(found if grid.sampled else between_alone(found))
+        return over_seeds(of_lone_numbers(grid, found))

@@ -67,6 +67,12 @@ def of_smallest_median(values: np.ndarray) -> Estimate:
     return Estimate(*(min(getattr(own, end) for own in bounds) for end in ("value", "low", "high")))
 
 
+def line_weights(x: np.ndarray) -> np.ndarray:
+    """Return the factors of `y` whose sum is the slope of the least-squares line over `x`."""
+    centred = x - x.mean()
+    return np.asarray(centred / (centred @ centred))
+
+
 def of_slope(x: np.ndarray, y: np.ndarray) -> Estimate:
     """Estimate the slope of a straight line through independent points.
 
@@ -74,12 +80,12 @@ def of_slope(x: np.ndarray, y: np.ndarray) -> Estimate:
     """
     from scipy.special import stdtrit
 
-    centred = x - x.mean()
-    slope = float(centred @ y / (centred @ centred))
+    weights = line_weights(x)
+    slope = float(weights @ y)
     if len(x) < 3:
         return Estimate(slope, -np.inf, np.inf)
-    rest = y - y.mean() - slope * centred
-    error = np.sqrt(rest @ rest / (len(x) - 2) / (centred @ centred)) * stdtrit(
+    rest = y - y.mean() - slope * (x - x.mean())
+    error = np.sqrt(rest @ rest / (len(x) - 2) * (weights @ weights)) * stdtrit(
         len(x) - 2, 1 - TAIL
     )
     return Estimate(slope, float(slope - error), float(slope + error))

@@ -65,14 +65,17 @@ class MaskingWarnings:
 
 
 def _estimate(signs: Mapping[str, Any], rows: np.ndarray) -> Estimate:
-    """Estimate the number of warnings of these rows by drawing rows from them."""
+    """Estimate the number of warnings of these rows by drawing rows from them; one has no noise."""
+    value = _warnings(signs, torch.from_numpy(rows))
+    if len(rows) == 1:
+        return Estimate(value, 0.0, np.inf)
     drawn = [
         _warnings(signs, torch.from_numpy(rows[row]))
         for part in indices(len(rows), len(rows))
         for row in part
     ]
     low, high = quantiles(np.array(drawn, dtype=float))
-    return Estimate(_warnings(signs, torch.from_numpy(rows)), low, high)
+    return Estimate(value, low, high)
 
 
 SIGNS = (

@@ -51,15 +51,16 @@ def measure_claim(
     unit: str = "",
     signs: Signs | None = None,
     in_logarithms: bool = False,
-    of_samples: bool = True,
+    over_networks: bool = False,
 ) -> Measured:
     """Measure a claim over all seeds, and clip its number to `bounds`.
 
-    `estimate` takes the `(positions, samples)` of each grid of one seed; `of_samples` says that its
-    interval is one over samples.
+    `estimate` takes the `(positions, samples)` of each grid of one seed; `over_networks` says that
+    its interval is one over positions, not over samples.
     """
     found = [estimate(*own) for own in zip(*(grid.values for grid in grids), strict=True)]
-    found = between_alone(found) if of_samples and not grids[0].sampled else found
+    if grids[0].sampled or not over_networks:
+        found = of_lone_numbers(grids[0], found, bounds)
     value, low, high = over_seeds(found, in_logarithms)
     if np.isnan(value):
         raise LookupError(
@@ -69,29 +70,51 @@ def measure_claim(
     if signs is not None and not low <= signs.neutral <= high:
         warnings += signs.warnings
     verdict = judge(low, high, claim.at_least, claim.at_most)
-    return Measured(value, low, high, verdict, unit or unit_of(grids[0]), warnings)
+    return Measured(value, low, high, verdict, unit or unit_of(grids[0], over_networks), warnings)
 
 
-def between_alone(found: Sequence[Estimate]) -> list[Estimate]:
-    """Return estimates of seeds that have one number each, whose noise shows between seeds alone.
+def of_lone_numbers(
+    grid: Grid, found: Sequence[Estimate], bounds: tuple[float, float] = (-np.inf, np.inf)
+) -> list[Estimate]:
+    """Return the estimates of seeds; where each has one number, with the interval that this allows.
 
-    One seed alone has no interval.
+    Without samples the noise shows between seeds alone: each is a point, one seed alone anything in
+    `bounds`. One sample left of many says nothing of the others: anything too.
     """
-    if len(found) == 1:
-        return [Estimate(found[0].value, -np.inf, np.inf)]
+    if len(grid.samples) > 1:
+        return list(found)
+    if grid.sampled or len(found) == 1:
+        return [Estimate(own.value, *bounds) for own in found]
     return [Estimate(own.value, own.value, own.value) for own in found]
+
+
+def by_statistic(
+    grids: Sequence[Grid], number: Callable[..., np.ndarray | float]
+) -> dict[str, float]:
+    """Return what `number` makes of the positions' means and of their medians, averaged over seeds.
+
+    It takes the `(positions,)` of each grid. Shares have no other statistic: nothing is returned.
+    """
+    if any(grid.binary for grid in grids):
+        return {}
+    found = {}
+    with np.errstate(invalid="ignore"):
+        for name in ("mean", "median"):
+            seeds = zip(*(at_each(name, grid.values) for grid in grids), strict=True)
+            found[name] = float(np.mean([number(*own) for own in seeds]))
+    return found
 
 
 def unit_of(grid: Grid, over_networks: bool = False) -> str:
     """Return what was resampled, in words."""
-    networks = counted(len(grid.positions), "network")
     samples = counted(len(grid.samples), "sample") if grid.sampled else "one number"
     count, seeded = len(grid.seeds), grid.replicate == SEED
     common = f" (common ones of {' and '.join(map(str, grid.common_of))})" if grid.common_of else ""
     if count > 1:
         of = f"{count} seeds" if seeded else f"{count} values of {grid.replicate}"
-        return f"{of}, {networks if over_networks else samples} in each{common}"
+        return f"{of}, {samples} in each{common}"
     one = "one seed" if seeded else f"one value of {grid.replicate}"
+    networks = counted(len(grid.positions), "network")
     return (networks if over_networks else f"{samples}, {one}") + common
 
 

@@ -1,6 +1,5 @@
 """Claims about one model, or about all networks of a sweep: a level, a trend, a power."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +12,10 @@ from advcore.pipelines.claims.measured import Bounded, Measured
 from advcore.pipelines.claims.measuring import (
     Signs,
     at_each,
+    by_statistic,
     measure_claim,
     of_one,
     one_position,
-    unit_of,
 )
 from advcore.pipelines.claims.rows import Tables
 
@@ -95,12 +94,11 @@ class Trend:
             count = f"{self.of.column} has {len(grid.positions)} over {self.of.over}"
             raise LookupError(f"a trend is over at most {MOST_POSITIONS} positions: {count}")
         told += few_samples(self.of.statistic, [grid])
-        signs = Signs(0.0, sign_flips(_by_statistic(grid, ranks.spearman), 0))
-        over_networks = grid.networks and len(grid.seeds) == 1
+        signs = Signs(0.0, sign_flips(by_statistic([grid], ranks.spearman), 0))
 
         def estimate(own: np.ndarray) -> Estimate:
             value = ranks.spearman(at_each(self.of.statistic, own))
-            if over_networks:
+            if grid.over_networks:
                 return ranks.over_networks(value, len(own))
             return ranks.rank_interval(
                 value, bootstrap.draws(lambda drawn: at_each(self.of.statistic, drawn), [own])
@@ -112,9 +110,8 @@ class Trend:
             estimate,
             told,
             (-1.0, 1.0),
-            unit_of(grid, grid.networks),
-            signs,
-            of_samples=not over_networks,
+            signs=signs,
+            over_networks=grid.over_networks,
         )
 
 
@@ -145,19 +142,16 @@ class Power:
             raise LookupError(f"a power needs several positive positions: {came}")
         positions = np.log(grid.positions.astype(float))
         told += few_samples(self.of.statistic, [grid])
-        signs = Signs(
-            0.0,
-            sign_flips(
-                _by_statistic(grid, lambda values: float(_slopes(positions, values[:, None])[0])), 0
-            ),
-        )
-        over_networks = grid.networks and len(grid.seeds) == 1
+        weights = intervals.line_weights(positions)
+
+        def exponent(values: np.ndarray) -> np.ndarray:
+            return np.asarray(weights @ _logarithms(values))
 
         def estimate(own: np.ndarray) -> Estimate:
-            if over_networks:
+            if grid.over_networks:
                 return intervals.of_slope(positions, _logarithms(at_each(self.of.statistic, own)))
             return bootstrap.of_smooth(
-                lambda drawn: _slopes(positions, at_each(self.of.statistic, drawn)), [own]
+                lambda drawn: exponent(at_each(self.of.statistic, drawn)), [own]
             )
 
         return measure_claim(
@@ -165,26 +159,9 @@ class Power:
             [grid],
             estimate,
             told,
-            unit=unit_of(grid, grid.networks),
-            signs=signs,
-            of_samples=not over_networks,
+            signs=Signs(0.0, sign_flips(by_statistic([grid], exponent), 0)),
+            over_networks=grid.over_networks,
         )
-
-
-def _by_statistic(grid: Grid, number: Callable[[np.ndarray], float]) -> dict[str, float]:
-    """Average over seeds what `number` returns for the positions' means and for their medians."""
-    if grid.binary:
-        return {}
-    return {
-        name: float(np.mean([number(own) for own in at_each(name, grid.values)]))
-        for name in ("mean", "median")
-    }
-
-
-def _slopes(positions: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return the slope of log(values) `(positions, draws)` for each draw."""
-    centred = positions - positions.mean()
-    return centred @ _logarithms(values) / (centred @ centred)
 
 
 def _logarithms(values: np.ndarray) -> np.ndarray:

@@ -131,6 +131,8 @@ class Permutation:
         """Estimate each seed's rank correlation with the labels, and its p over all."""
         if labels.dtype.kind not in "biuf":
             raise LookupError(f"a correlation needs numbers in {self.by}; got words")
+        if len(labels) < 3:
+            raise LookupError(f"a correlation needs at least 3 samples; got {len(labels)}")
         numbers = labels.astype(float)
 
         def effects(drawn: np.ndarray) -> np.ndarray:

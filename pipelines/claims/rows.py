@@ -40,6 +40,11 @@ class Rows:
     chosen: np.ndarray
     place: str
 
+    @property
+    def sampled(self) -> bool:
+        """True if the table has several samples, however few of them are chosen."""
+        return self.has("sample") and len(np.unique(self.table["sample"])) > 1
+
     def has(self, name: str) -> bool:
         """Return whether the table has this column."""
         return name in self.table

@@ -11,7 +11,7 @@ from advcore.pipelines.claims.caveats import few_samples, sign_flips
 from advcore.pipelines.claims.grid import Grid, Numbers, without_missing
 from advcore.pipelines.claims.intervals import Estimate
 from advcore.pipelines.claims.measured import Measured
-from advcore.pipelines.claims.measuring import Signs, at_each, measure_claim, unit_of
+from advcore.pipelines.claims.measuring import Signs, at_each, by_statistic, measure_claim
 from advcore.pipelines.claims.pairs import in_common
 from advcore.pipelines.claims.rows import Tables
 
@@ -27,7 +27,8 @@ class Slope:
     Attributes:
         says: claim in words.
         of: numbers of the claim; `of.over` holds numbers.
-        against: numbers whose slope is taken away, such as another column, or another `above`.
+        against: numbers whose slope is taken away, such as another column, or another `above`;
+            their `over` is that of `of`.
         per: step along `over` to which the slope belongs; `doubling` takes t = log2 of positive
             positions.
         at_least: smallest value that is expected; -inf for no bound.
@@ -41,6 +42,15 @@ class Slope:
     at_least: float = -np.inf
     at_most: float = np.inf
 
+    def __post_init__(self) -> None:
+        if self.of.over is None:
+            raise ValueError("a slope is along an axis: give of.over; got none")
+        if self.against is not None and self.against.over != self.of.over:
+            raise ValueError(
+                "both slopes are along the same axis; got of.over and against.over "
+                f"{self.of.over!r} and {self.against.over!r}: give both one"
+            )
+
     @property
     def sides(self) -> list[Numbers]:
         """The numbers of the claim and, where there are some, those that it is against."""
@@ -53,17 +63,17 @@ class Slope:
             grids = in_common(grids[0], grids[1], ("of", "against"))
         grids, told = without_missing(grids)
         self._check_finite(grids)
-        weights = self._weights(grids[0].positions)
+        along = self._along(grids[0].positions)
+        weights = intervals.line_weights(along)
         for side, grid in zip(self.sides, grids, strict=True):
             told += few_samples(side.statistic, [grid])
-        networks = all(grid.networks for grid in grids)
-        alone = networks and len(grids[0].seeds) == 1
+        over_networks = all(grid.over_networks for grid in grids)
         means = all(side.statistic == "mean" for side in self.sides)
         binary = all(grid.binary for grid in grids)
 
         def estimate(*values: np.ndarray) -> Estimate:
-            if alone:
-                return intervals.of_slope(self._along(grids[0].positions), self._taken(values))
+            if over_networks:
+                return intervals.of_slope(along, self._taken(values))
             if not means:
                 with np.errstate(invalid="ignore"):  # a draw may have a median that is inf
                     return bootstrap.of_smooth(
@@ -80,9 +90,8 @@ class Slope:
             grids,
             estimate,
             told,
-            unit=unit_of(grids[0], networks),
-            signs=Signs(0.0, sign_flips(_by_statistic(grids, weights), 0)),
-            of_samples=not alone,
+            signs=Signs(0.0, sign_flips(by_statistic(grids, lambda *own: weights @ _less(own)), 0)),
+            over_networks=over_networks,
         )
 
     def _check_finite(self, grids: Sequence[Grid]) -> None:
@@ -105,12 +114,6 @@ class Slope:
             )
         return np.log2(positions) if self.per == "doubling" else positions.astype(float)
 
-    def _weights(self, positions: np.ndarray) -> np.ndarray:
-        """Return the factors `(positions,)` of the statistics whose sum is the slope."""
-        along = self._along(positions)
-        centred = along - along.mean()
-        return np.asarray(centred / (centred @ centred))
-
     def _taken(self, values: Sequence[np.ndarray]) -> np.ndarray:
         """Return each side's statistic over the last axis, the second taken from the first."""
         taken = zip(self.sides, values, strict=True)
@@ -120,14 +123,3 @@ class Slope:
 def _less(values: Sequence[np.ndarray]) -> np.ndarray:
     """Return the first of one or two arrays, less the second."""
     return values[0] if len(values) == 1 else values[0] - values[1]
-
-
-def _by_statistic(grids: Sequence[Grid], weights: np.ndarray) -> dict[str, float]:
-    """Return, by statistic, the slope averaged over seeds."""
-    if any(grid.binary for grid in grids):
-        return {}
-    with np.errstate(invalid="ignore"):
-        return {
-            name: float((_less([at_each(name, grid.values) for grid in grids]) @ weights).mean())
-            for name in ("mean", "median")
-        }

@@ -80,7 +80,7 @@ class Correlation:
         seeds = len(grids[0].seeds)
         replicate = "seeds" if self.of.replicate == SEED else f"values of {self.of.replicate}"
         unit = units if seeds == 1 else f"{seeds} {replicate}, {units} in each"
-        return measure_claim(self, grids, estimate, told, (-1.0, 1.0), unit, of_samples=False)
+        return measure_claim(self, grids, estimate, told, (-1.0, 1.0), unit, over_networks=True)
 
 
 TIED = 0.5

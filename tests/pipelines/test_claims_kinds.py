@@ -196,6 +196,10 @@ def test_shares_of_groups_have_an_interval_where_all_agree():
         ({"by": "three", "groups": [0, 7]}, "a group needs at least 2 samples: three 7 has 0"),
         ({"by": "x"}, "x must be one label a sample; rows differ"),
         ({"by": "words", "effect": "correlation"}, "a correlation needs numbers in words; got wo"),
+        (
+            {"by": "three", "effect": "correlation", "of": replace(ONE, where={"sample": 1})},
+            "a correlation needs at least 3 samples; got 1",
+        ),
         ({"by": "two", "effect": "ratio"}, "a ratio is of numbers that are not negative"),
     ],
 )
@@ -203,7 +207,7 @@ def test_a_permutation_that_cannot_be(changes, match):
     values = np.array([np.arange(12.0) - 6, np.arange(12.0)])[:, None]
     columns = {"two": [0, 1] * 6, "three": [0, 1, 2] * 4, "words": ["a", "b"] * 6}
     with pytest.raises(LookupError, match=match):
-        Permutation("x", ONE, **changes).measure(table(values, **columns))
+        Permutation("x", **{"of": ONE, **changes}).measure(table(values, **columns))
 
 
 def test_groups_that_cannot_be():

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from advcore.pipelines.claims import (
+    Among,
     Claim,
     Correlation,
     Difference,
@@ -325,6 +326,8 @@ def test_warnings_of_masking_on_axes():
     assert (found.value, found.verdict) == (2, "yes")
     assert found.unit == "3 seeds, 40 samples in each"
     assert replace(loud, where={"net": "quiet"}).measure({"p": {"": table}}).value == 0
+    one = replace(loud, at_least=1, where={"net": "loud", "sample": 3}).measure({"p": {"": table}})
+    assert (one.low, one.high, one.verdict) == (0, np.inf, "undecided")
     with pytest.raises(LookupError, match="240 rows are not one for each sample"):
         replace(loud, where={}).measure({"p": {"": table}})
 
@@ -342,6 +345,40 @@ def reduced(values):
             }
         }
     }
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        lambda of: Level("x", of, at_least=0.5),
+        lambda of: Difference("x", of, {"net": "net1"}, at_least=0),
+        lambda of: Difference(
+            "x",
+            replace(of, where={"net": "net0"}, among=Among("p", "sample", at_least=7)),
+            {"net": "net1"},
+            at_least=0,
+        ),
+        lambda of: Ratio("x", of, {"net": "net1"}, at_least=1),
+        lambda of: Share("x", of, {"net": "net1"}, at_least=0.5),
+        lambda of: Trend("x", replace(of, where={"sample": 3}, over="net"), at_most=0),
+        lambda of: Interior("x", replace(of, where={"sample": 3}, over="place"), at_least=0),
+    ],
+)
+@pytest.mark.parametrize("statistic", ["mean", "median"])
+def test_one_sample_left_of_many_decides_nothing(kind, statistic):
+    """Three seeds agree on it; of the others nothing is known."""
+    net, seed, sample = (index.ravel() for index in np.indices((3, 3, 8)))
+    rows = {
+        "net": [f"net{own}" for own in net],
+        "place": torch.from_numpy(net),
+        "seed": torch.from_numpy(seed),
+        "sample": torch.from_numpy(sample),
+        "x": torch.from_numpy(np.array([0.9, 0.95, 0.1])[net]),
+    }
+    of = Numbers("p", column="x", where={"net": "net0", "sample": 3}, statistic=statistic)
+    found = kind(of).measure({"p": {"": rows}})
+    assert found.verdict == "undecided"
+    assert "3 seeds, 1 sample in each" in found.unit
 
 
 def test_a_table_without_samples_has_its_noise_between_seeds():

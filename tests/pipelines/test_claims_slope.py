@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from advcore.pipelines.claims import Claim, Difference, Numbers, Slope
+from advcore.pipelines.claims import Claim, Difference, Numbers, Power, Slope, Trend
 from advcore.pipelines.settings import schema
 
 SIZES = np.array([1000, 2000, 4000, 8000, 16000])
@@ -131,7 +131,7 @@ def test_intervals_of_a_difference_of_slopes_cover(kind):
     ("changed", "sizes", "match"),
     [
         ({}, range(5), "a slope per doubling is over several positive numbers: broken_at has 0, 1"),
-        ({"per": "unit", "of": replace(ROBUST, over=None, where={"size": 1000})}, SIZES, "several"),
+        ({"per": "unit", "of": replace(ROBUST, where={"size": 1000})}, SIZES, "several numbers"),
         (
             {"of": replace(ROBUST, above=None)},
             SIZES,
@@ -148,6 +148,30 @@ def test_a_slope_that_cannot_be(changed, sizes, match):
     tables = table(sizes, broken_at=broken_at([0.7] * 5, [0.6] * 5))
     with pytest.raises(LookupError, match=match):
         replace(Slope("x", ROBUST, per="doubling"), **changed).measure(tables)
+
+
+def test_slopes_are_along_one_axis():
+    with pytest.raises(ValueError, match=r"a slope is along an axis: give of\.over; got none"):
+        Slope("x", replace(ROBUST, over=None))
+    for over in ("width", None):
+        with pytest.raises(ValueError, match=f"along the same axis; got .* 'size' and {over!r}"):
+            Slope("x", ROBUST, against=replace(CLEAN, over=over))
+
+
+@pytest.mark.parametrize("kind", [Slope, Power, Trend])
+def test_over_networks_of_several_seeds_these_and_the_samples_are_resampled(kind):
+    """The samples' slopes differ, the seeds hardly do: the interval must tell of the samples."""
+    rise = np.linspace(0.5, 1.5, 20) + np.array([0, 0.01, 0.02])[:, None]
+    tables = table(range(1, 5), x=rise[:, None] * np.arange(1, 5)[:, None])
+    rows = tables["p"][""]
+    rows["network"] = 10 * rows["seed"] + rows["size"]
+    of = Numbers("p", column="x", over="size", statistic="mean")
+    assert of.grid(tables).networks
+    found = kind("x", of).measure(tables)
+    assert found.unit == "3 seeds, 20 samples in each"
+    if kind is Slope:
+        reach = 2.093 * rise[0].std(ddof=1) / np.sqrt(20)
+        assert found.high - found.value == pytest.approx(reach, rel=0.1)
 
 
 def test_a_slope_is_read_from_a_study():

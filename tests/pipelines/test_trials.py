@@ -321,7 +321,7 @@ def test_seeds_and_networks_of_a_sweep_are_units_of_claims() -> None:
     ratio = Ratio("x", Numbers("p", "eps=0.8", "x"), "eps=0.1", paired=True).measure(tables)
     assert ratio.value == pytest.approx((8 * 9 / 2 * 10 / 3) ** (1 / 3), rel=0.01)
     trend = Trend("x", Numbers("p", "all", "x", over="eps"))
-    assert trend.measure(tables).unit == "3 seeds, 4 networks in each"
+    assert trend.measure(tables).unit == "3 seeds, 40 samples in each"
     alone = claim_tables(own[::3], space, rows)
     assert (trend.measure(alone).unit, trend.measure(alone).low < 0) == ("4 networks", True)
 
