@@ -1,5 +1,6 @@
 """The seam of laws: distributions from which labelled samples are drawn."""
 
+import math
 from typing import Protocol
 
 from torch import Tensor
@@ -23,6 +24,12 @@ class Law(Protocol):
 
         All that is drawn comes from `randomness`: a sample's numbers hang on no other sample's.
         """
+
+
+def check_finite_number(name: str, value: float) -> None:
+    """Raise ValueError for NaN and inf."""
+    if not math.isfinite(value):
+        raise ValueError(f"{name} must be finite; got {value}")
 
 
 def signs(labels: Tensor) -> Tensor:

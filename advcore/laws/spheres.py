@@ -4,14 +4,13 @@ Sources: Gilmer et al. 2018 (Adversarial spheres); Nagarajan and Kolter 2019 (Un
 may be unable to explain generalization in deep learning), who move samples to the other sphere.
 """
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from advcore.laws.law import uniform_labels
+from advcore.laws.law import check_finite_number, uniform_labels
 from advcore.randomness import Randomness
 
 
@@ -38,12 +37,12 @@ class Spheres:
     def __post_init__(self) -> None:
         if self.dimensions < 2:
             raise ValueError(f"a sphere needs 2 dimensions or more; got {self.dimensions}")
+        for radius in self.radii:
+            check_finite_number("radii", radius)
         if len(self.radii) < 2 or list(self.radii) != sorted({*self.radii}) or self.radii[0] <= 0:
             raise ValueError(
                 f"radii must be two or more positive numbers that ascend; got {list(self.radii)}"
             )
-        if not self.radii[-1] < math.inf:
-            raise ValueError(f"radii must be finite; got {list(self.radii)}")
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from advcore.laws.law import signs, uniform_labels
+from advcore.laws.law import check_finite_number, signs, uniform_labels
 from advcore.randomness import Randomness
 
 
@@ -39,6 +39,9 @@ class StrongAndWeak:
     def __post_init__(self) -> None:
         if self.weak < 1:
             raise ValueError(f"weak, a number of features, must be at least 1; got {self.weak}")
+        if self.eta is not None:
+            check_finite_number("eta", self.eta)
+        check_finite_number("strong", self.strong)
         if not 0 <= self.strong <= 1:
             raise ValueError(f"strong, a probability, must lie in [0, 1]; got {self.strong}")
 

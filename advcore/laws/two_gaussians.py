@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from advcore.laws.law import signs, uniform_labels
+from advcore.laws.law import check_finite_number, signs, uniform_labels
 from advcore.randomness import Randomness
 
 
@@ -35,7 +35,9 @@ class TwoGaussians:
     def __post_init__(self) -> None:
         if self.features < 1:
             raise ValueError(f"features must be at least 1; got {self.features}")
-        if not self.deviation >= 0:
+        check_finite_number("mean", self.mean)
+        check_finite_number("deviation", self.deviation)
+        if self.deviation < 0:
             raise ValueError(f"deviation must not be negative; got {self.deviation}")
 
     def draw(self, randomness: Randomness) -> tuple[Tensor, Tensor]:

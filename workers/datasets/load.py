@@ -112,6 +112,11 @@ def _source(spec: DataSpec) -> Source:
         )
     if spec.law is not None and spec.name != "synthetic":
         raise InputError(f"law is for the data set synthetic; {spec.name} has none, leave it out")
+    if spec.folder is not None and kind != "torchvision" and spec.name != "fashion-mnist":
+        raise InputError(
+            "folder is for the data sets fashion-mnist and torchvision:; "
+            f"{spec.name} reads none, leave it out: {spec.folder}"
+        )
     if spec.arguments and kind != "torchvision":
         raise InputError(
             f"arguments are for torchvision: data; {spec.name} takes none, leave them out: "

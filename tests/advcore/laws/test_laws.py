@@ -102,7 +102,16 @@ def test_exchanged_samples_are_the_same_ones_on_the_next_sphere() -> None:
         (lambda: Spheres(dimensions=1), "a sphere needs 2 dimensions or more; got 1"),
         (lambda: Spheres(radii=(1.3, 1.0)), r"positive numbers that ascend; got \[1.3, 1.0\]"),
         (lambda: Spheres(radii=(1.0,)), r"two or more positive numbers that ascend; got \[1.0\]"),
-        (lambda: Spheres(radii=(1.0, math.inf)), "radii must be finite"),
+        (lambda: TwoGaussians(mean=math.nan), "mean must be finite; got nan"),
+        (lambda: TwoGaussians(mean=-math.inf), "mean must be finite; got -inf"),
+        (lambda: TwoGaussians(deviation=math.inf), "deviation must be finite; got inf"),
+        (lambda: TwoGaussians(deviation=math.nan), "deviation must be finite; got nan"),
+        (lambda: StrongAndWeak(eta=math.nan), "eta must be finite; got nan"),
+        (lambda: StrongAndWeak(eta=math.inf), "eta must be finite; got inf"),
+        (lambda: StrongAndWeak(strong=math.nan), "strong must be finite; got nan"),
+        (lambda: Spheres(radii=(1.0, math.inf)), "radii must be finite; got inf"),
+        (lambda: Spheres(radii=(math.nan, 2.0)), "radii must be finite; got nan"),
+        (lambda: Spheres(radii=(1.0, math.nan, 2.0)), "radii must be finite; got nan"),
     ],
 )
 def test_laws_that_cannot_be_are_refused(make, match) -> None:
