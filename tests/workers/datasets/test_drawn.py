@@ -79,7 +79,7 @@ def test_it_has_no_files_and_its_law_in_its_title():
         (spec(box=False), "box: false is for npz: and npy: data"),
         (spec(columns=("group",)), "columns are for npz:, npy:, parquet: data; synthetic has none"),
         (spec(folder="/nowhere"), "folder is for .*; synthetic reads none, leave it out: /nowhere"),
-        (DataSpec("digits", folder="/nowhere"), "folder is for .*; digits reads none, leave it out"),
+        (DataSpec("digits", folder="/nowhere"), "folder is for .*; digits reads none"),
         (spec(resize=4), "resize and crop are for imagefolder:"),
     ],
 )
