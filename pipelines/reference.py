@@ -21,7 +21,7 @@ from advcore.networks import NETWORKS
 from advcore.networks.wrappers import WRAPPERS
 from advcore.pipelines.claims import CLAIMS, Among, Numbers
 from advcore.pipelines.claims.among import Condition
-from advcore.pipelines.figures import FIGURES
+from advcore.pipelines.figures import FIGURES, Caption
 from advcore.pipelines.graph.entries import RecipeChange, TrainedModel
 from advcore.pipelines.graph.settings import GraphStudy, Study
 from advcore.pipelines.settings.runs import RunSettings, TrainSettings
@@ -70,6 +70,7 @@ SECTIONS: dict[str, Mapping[str, Any]] = {
         "numbers": Numbers,
         "among": Among,
         "condition": Condition,
+        "caption": Caption,
         "graph": GraphStudy,
         "trained model": TrainedModel,
         "recipe change": RecipeChange,

@@ -1,5 +1,6 @@
 """Figures of a study over all its members: the numbers that its claims are about, drawn."""
 
+from advcore.pipelines.figures.captions import Caption
 from advcore.pipelines.figures.kinds import FigureKind
 from advcore.pipelines.figures.lines import LinesOver
 from advcore.pipelines.figures.map import MapOver
@@ -14,4 +15,4 @@ FIGURES: dict[str, type] = {
 }
 """The figures that a study can name by `kind`."""
 
-__all__ = ["FIGURES", "FigureKind", "LinesOver", "MapOver", "PicturesOf", "ScatterOf"]
+__all__ = ["FIGURES", "Caption", "FigureKind", "LinesOver", "MapOver", "PicturesOf", "ScatterOf"]

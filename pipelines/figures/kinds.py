@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol, Self
 
 from advcore.pipelines.claims import Numbers, Tables
+from advcore.pipelines.figures.captions import Caption
 from advcore.probes import Chart
 
 
@@ -21,6 +22,10 @@ class FigureKind(Protocol):
     @property
     def axes(self) -> tuple[str, ...]:
         """The names of the axes or columns along which they are drawn."""
+
+    @property
+    def beside(self) -> Mapping[str, Caption]:
+        """The rows that are shown beside the numbers, by their place in the study's entry."""
 
     def chart(self, name: str, series: Mapping[str, Self], tables: Tables) -> Chart:
         """Return the chart `name` of the series, by their labels, "" where it is one alone.

@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 
 from advcore.pipelines.claims import Numbers, Tables
+from advcore.pipelines.figures.captions import Caption
 from advcore.pipelines.figures.positions import along
 from advcore.probes import Chart, Lines, Series
 
@@ -42,6 +43,11 @@ class LinesOver:
     def axes(self) -> tuple[str, ...]:
         """The name of what lies along the x axis."""
         return (str(self.of.over),)
+
+    @property
+    def beside(self) -> dict[str, Caption]:
+        """No rows: the numbers are all that is drawn."""
+        return {}
 
     def chart(self, name: str, series: Mapping[str, "LinesOver"], tables: Tables) -> Chart:
         """Return the lines. Raises LookupError where tables lack their numbers."""

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from advcore.pipelines.claims import Numbers, Tables
+from advcore.pipelines.figures.captions import Caption
 from advcore.pipelines.figures.positions import Label, along, labels_of, pinned
 from advcore.probes import Chart, Maps
 
@@ -44,6 +45,11 @@ class MapOver:
     def axes(self) -> tuple[str, ...]:
         """The names of what lies along the x axis and along the y axis."""
         return str(self.of.over), self.rows
+
+    @property
+    def beside(self) -> dict[str, Caption]:
+        """No rows: the numbers are all that is drawn."""
+        return {}
 
     def chart(self, name: str, series: Mapping[str, "MapOver"], tables: Tables) -> Chart:
         """Return the maps. Raises LookupError where tables lack their numbers."""

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from advcore.pipelines.claims import Numbers, Tables
-from advcore.pipelines.claims.among import rows_beside
 from advcore.pipelines.claims.rows import Rows
+from advcore.pipelines.figures.captions import Caption
 from advcore.probes import Chart, Gallery, Panel
 from advcore.randomness import drawn_places
 
@@ -27,7 +27,7 @@ class PicturesOf:
         says: title.
         of: pictures, the column `image` of a probe `pictures`; `of.over` names the axis whose
             labels lie below each other, the data sets say.
-        captions: numbers that stand below each picture, by the word before them: the predictions of
+        captions: numbers or words below each picture, by the word before them: the predictions of
             several networks. The `where` of `of` holds for them too, as far as they have its
             columns and their own `where` says nothing else of them.
         count: number of samples that are drawn, at most.
@@ -35,7 +35,7 @@ class PicturesOf:
 
     says: str
     of: Numbers
-    captions: dict[str, Numbers] = field(default_factory=dict)
+    captions: dict[str, Caption] = field(default_factory=dict)
     count: int = 8
 
     def __post_init__(self) -> None:
@@ -44,13 +44,16 @@ class PicturesOf:
                 "pictures lie below each other over an axis, at least one of each: give of.over "
                 f"and count; got {self.of.over!r} and {self.count}"
             )
-        if any(own.probe is None for own in self.captions.values()):
-            raise ValueError("captions are numbers of probes: name a probe in each")
 
     @property
     def axes(self) -> tuple[str, ...]:
         """The name of what lies below each other."""
         return (str(self.of.over),)
+
+    @property
+    def beside(self) -> dict[str, Caption]:
+        """The captions."""
+        return {f"captions.{word}": own for word, own in self.captions.items()}
 
     def chart(self, name: str, series: Mapping[str, "PicturesOf"], tables: Tables) -> Chart:
         """Return the pictures. Raises LookupError where tables lack them, or their captions."""
@@ -92,7 +95,7 @@ class PicturesOf:
         captions = {word: self._said(own, places, tables) for word, own in self.captions.items()}
 
         def panel(sample: int, label: str) -> Panel:
-            told = [f"{word} {said[sample, label]:g}" for word, said in captions.items()]
+            told = [f"{word} {said[sample, label]}" for word, said in captions.items()]
             image = torch.as_tensor(images[places[sample, label]])
             return Panel(image, "\n".join([f"sample {sample}", *told]))
 
@@ -101,14 +104,14 @@ class PicturesOf:
             drawn["difference"] = [_difference(*pair) for pair in zip(*drawn.values(), strict=True)]
         return drawn, len(samples)
 
-    def _said(self, numbers: Numbers, wanted: Iterable[Key], tables: Tables) -> dict[Key, float]:
-        """Return the numbers of a caption, at least those that are wanted."""
-        rows = rows_beside(tables, str(numbers.probe), numbers.column, numbers.where, self.of.where)
-        places, values = self._places(rows), rows(numbers.column)
+    def _said(self, caption: Caption, wanted: Iterable[Key], tables: Tables) -> dict[Key, str]:
+        """Return the texts of a caption, at least those that are wanted."""
+        rows, said = caption.said(self.of.where, tables)
+        places = self._places(rows)
         for sample, label in wanted:
             if (sample, label) not in places:
                 raise LookupError(f"{rows.place} has no row of sample {sample} at {label}")
-        return {key: values[place].item() for key, place in places.items()}
+        return {key: said[place] for key, place in places.items()}
 
     def _places(self, rows: Rows) -> dict[Key, int]:
         """Return each sample's place at each label. Raises LookupError where it has several."""

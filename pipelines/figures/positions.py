@@ -30,7 +30,7 @@ class _NothingExpected:
 
 @dataclass(frozen=True)
 class Along:
-    """Numbers along an axis or column: `(labels,)` each, NaN where a statistic is not finite.
+    """Numbers along an axis or column: `(labels,)` each, NaN where there is none that is finite.
 
     Attributes:
         labels: its labels, numbers ascending, words as they come.
@@ -71,12 +71,12 @@ def along(of: Numbers, tables: Tables) -> Along:
     why = LookupError(f"{of.place} has no {axis}")
     for label in labels:
         own = pinned(replace(of, over=None), axis, label)
-        grid = own.grid(tables)
-        one_position("figure's number", own, grid)
         try:
+            grid = own.grid(tables)
+            one_position("figure's number", own, grid)
             (whole,), missing = without_missing([grid])
             level = measure_level(_NothingExpected(), of.statistic, whole)
-        except LookupError as error:  # no number, or none that is finite
+        except LookupError as error:  # no sample that counts, no number, or none that is finite
             found.append((np.nan, np.nan, np.nan))
             why = error
             continue

@@ -139,6 +139,8 @@ def _figures(
             drawn: FigureKind = schema.structure(FigureKind, own, at)  # type: ignore[type-abstract]
             check_labels(at, drawn, axes)
             _check_beside(study, at, drawn, families)
+            for place, own_rows in drawn.beside.items():
+                _check_rows(study, f"{at}.{place}", own_rows.probe, own_rows.where, families)
             _check_columns(
                 at, [*listed, *drawn.axes], [*axes, *columns], told.get(drawn.of.probe or "", "")
             )
@@ -152,8 +154,15 @@ def _check_beside(
 ) -> None:
     """Raise InputError where rows beside the numbers are of a probe, or labels, not there."""
     for place, probe, where in numbers_beside(value):
-        family = _claimed(study, {"probe": probe}, families, f"{at}.{place}")
-        check_where(f"{at}.{place}.where", where, _labels(family))
+        _check_rows(study, f"{at}.{place}", probe, where, families)
+
+
+def _check_rows(
+    study: GraphStudy, at: str, probe: str | None, where: Mapping[str, Any], families: Families
+) -> None:
+    """Raise InputError where rows are of a probe, or labels, that are not there."""
+    family = _claimed(study, {"probe": probe}, families, at)
+    check_where(f"{at}.where", where, _labels(family))
 
 
 def _check_columns(at: str, names: Iterable[str], axes: Collection[str], told: str) -> None:

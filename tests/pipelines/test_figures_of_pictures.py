@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from advcore.pipelines.claims import Among, Numbers
-from advcore.pipelines.figures import PicturesOf
+from advcore.pipelines.figures import Caption, PicturesOf
 from advcore.pipelines.reports.figures import draw
 from advcore.probes import Gallery
 from advcore.randomness import drawn_places
@@ -44,8 +44,8 @@ FIGURE = PicturesOf(
         among=Among("judged", "confidence", {"data": "after"}, at_least=0.9),
     ),
     {
-        "judge": Numbers("judged", column="prediction"),
-        "plain": Numbers("answers", column="prediction", where={"seed": 1}),
+        "judge": Caption("judged", "prediction"),
+        "plain": Caption("answers", "prediction", where={"seed": 1}),
     },
     count=5,
 )
@@ -73,11 +73,15 @@ def test_samples_that_count_stand_below_each_other_with_their_captions():
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({"captions": {"a": Numbers("answers", column="prediction")}}, "several rows of a sample"),
-        ({"captions": {"a": Numbers("answers", column="said")}}, "has no column 'said'"),
+        ({"captions": {"a": Caption("answers", "prediction")}}, "several rows of a sample"),
+        ({"captions": {"a": Caption("answers", "said")}}, "has no column 'said'"),
         (
-            {"captions": {"a": Numbers("judged", column="prediction", where={"data": "after"})}},
+            {"captions": {"a": Caption("judged", "prediction", where={"data": "after"})}},
             "no row of sample 4 at before",
+        ),
+        (
+            {"captions": {"a": Caption("judged", "image")}},
+            r"one number or word .* \(1, 4, 4\)",
         ),
         ({"of": replace(FIGURE.of, column="prediction")}, "must hold pictures"),
         ({"of": replace(FIGURE.of, among=Among("judged", "confidence", at_least=2))}, "no sample"),
@@ -94,5 +98,10 @@ def test_settings_that_draw_nothing():
         PicturesOf("p", replace(FIGURE.of, over=None))
     with pytest.raises(ValueError, match=r"give of\.over and count; got 'data' and 0"):
         replace(FIGURE, count=0)
-    with pytest.raises(ValueError, match="name a probe in each"):
-        replace(FIGURE, captions={"a": Numbers(table="t", column="x")})
+
+
+def test_words_stand_below_pictures_as_they_are():
+    figure = replace(FIGURE, captions={"in": Caption("judged", "data")})
+    before, after, _ = (row[0].caption for row in figure.chart("p", {"": figure}, tables()).rows)
+    assert before.endswith("\nin before")
+    assert after.endswith("\nin after")

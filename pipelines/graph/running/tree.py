@@ -59,7 +59,7 @@ def _branch(name: str, lines: list[str]) -> list[str]:
 def _data(prepared: Prepared, labels: list[str]) -> str:
     """Say where a family of data sets comes from, how large it is, and how many are to make."""
     datasets = [prepared.datasets[label] for label in labels]
-    origins = _distinct(prepared.layout.origin(label) for label in labels)
+    origins = _distinct((prepared.layout.origin(label) for label in labels), "; ")
     least, most = (function(len(own) for own in datasets) for function in (min, max))
     size = counted(most, "sample") if least == most else f"{least} to {most} samples"
     shapes = _distinct(" x ".join(map(str, own.shape)) for own in datasets)
@@ -68,11 +68,14 @@ def _data(prepared: Prepared, labels: list[str]) -> str:
     return f"{origins}, {size} of {shapes}{to_make}"
 
 
-def _distinct(texts: Iterable[str]) -> str:
-    """Return texts, each once, in order; of many only the first and their number."""
+def _distinct(texts: Iterable[str], between: str = ", ") -> str:
+    """Return texts, each once, in order; of many only the first and their number.
+
+    Texts that are lists themselves have semicolons `between` them.
+    """
     own = list(dict.fromkeys(texts))
     more = len(own) - SHOWN
-    return ", ".join(own) if more < 1 else f"{', '.join(own[:SHOWN])} and {more} more"
+    return between.join([*own[:SHOWN], f"and {more} more"] if more > 0 else own)
 
 
 def _families_of(labels: Iterable[str]) -> str:
@@ -108,7 +111,7 @@ def _state(prepared: Prepared, labels: list[str], trainings: Collection[str]) ->
     starts = [layout.starts[label] for label in trained if label in layout.starts]
     begins = f", beginning with {_families_of(starts)}" if starts else ""
     architectures = _distinct(training.model.architecture for training in own)
-    learnt = _distinct(_origin(layout, training.data) for training in own)
+    learnt = _distinct((_origin(layout, training.data) for training in own), "; ")
     there = f"{missing} to train" if missing else "there"
     return f"{architectures} trained on {learnt}{begins}: {there}"
 

@@ -183,6 +183,15 @@ def test_a_plan_shows_the_graph(tmp_path: Path, measured: Result) -> None:
     assert "to measure: 0 of 8 shards" in done
 
 
+def test_a_plan_separates_lists_by_semicolons(tmp_path: Path) -> None:
+    whole = document(tmp_path)
+    whole["data_sets"]["said"] = {"kind": "pseudo_labelled", "of": "few", "model": "plain"}
+    whole["data_sets"]["both"] = {"kind": "union", "of": ["few", "said"]}
+    whole["probes"]["last"] = {"kind": "accuracy", "model": "plain", "data": "both"}
+    text = describe_dry_run(schema.structure(GraphStudy, whole))
+    assert "both (2: seed): union of few, said seed=0; union of few, said seed=1, 100 samp" in text
+
+
 NOTE = (
     "Read it. Bands: 95 % (Wilson). Samples; no box; band: 2.5 % of them (Wilson). Thin: flat. "
     "Median over samples in its 95 % interval, faint between quartiles. By one."

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from advcore.pipelines import run
-from advcore.pipelines.claims import Correlation, Level, Numbers
+from advcore.pipelines.claims import Among, Correlation, Level, Numbers
 from advcore.pipelines.figures import LinesOver, MapOver, ScatterOf
 from advcore.pipelines.graph.expanded_layout import graph_layout
 from advcore.pipelines.graph.loader import Loader
@@ -104,6 +104,19 @@ def test_a_number_that_is_not_finite_is_a_gap_and_none_at_all_is_said():
         figure.chart("m", {"": figure}, {"margins": {"": table}})
 
 
+def test_a_label_at_which_no_sample_counts_is_a_gap():
+    block, sample = (torch.tensor(own.ravel()) for own in np.indices((BLOCKS, SAMPLES)))
+    judged = {"block": block, "sample": sample, "sure": (block != 2).double()}
+    tables = {"margins": {"": rows()}, "judge": {"": judged}}
+    among = Among("judge", "sure", at_least=1)
+    figure = LinesOver("m", of(where={"epoch": 0}, among=among))
+    chart = figure.chart("m", {"": figure}, tables)
+    assert torch.isnan(chart.series[0].y).tolist() == [False, False, True, False, False]
+    judged["sure"] = torch.zeros(len(block))
+    with pytest.raises(LookupError, match="no sample of probe margins is among the 0"):
+        figure.chart("m", {"": figure}, tables)
+
+
 def test_a_point_is_a_sample_of_a_seed():
     own, other = of(over=None, where={"block": 1}), of(over=None, where={"block": 3})
     series = {
@@ -148,6 +161,36 @@ def test_a_point_over_an_axis_is_a_network():
     told = Correlation("", figure.of, figure.against).measure({"margins": {"": table}})
     assert drawn.label == f"rank correlation {told.value:.2f} ({told.low:.2f} to {told.high:.2f})"
     assert "one seed at one block, mean and median over samples (3 seeds, 40 samples" in chart.note
+
+
+@pytest.mark.parametrize(
+    ("changes", "value", "note"),
+    [
+        ({}, np.inf, "30 of 120 points are not finite, and left out."),
+        (
+            {"y_scale": "log", "correlation": True},
+            0.0,
+            "30 of 120 points are not finite, or not positive on a log scale, and left out; rank "
+            "correlations count them.",
+        ),
+    ],
+)
+def test_points_without_a_place_on_the_axes_are_counted(changes, value, note):
+    """Ten samples of each seed; then all."""
+    table = rows()
+    far = (table["block"] == 1) & (table["sample"] < 10)
+    table["distance"] = torch.where(far, value, table["distance"])
+    own, other = (of(over=None, where={"epoch": 0, "block": block}) for block in (1, 3))
+    figure = ScatterOf("m", own, other, **changes)
+    chart = figure.chart("m", {"": figure}, {"margins": {"": table}})
+    assert note in chart.note
+    (drawn,) = chart.series
+    assert len(drawn.x) == len(drawn.y) == 90
+    assert (drawn.y > 0).all()
+    table["distance"] = torch.where(table["block"] == 1, value, table["distance"])
+    figure = replace(figure, correlation=False)
+    with pytest.raises(LookupError, match="none of 120 points can be drawn: they are not finite"):
+        figure.chart("m", {"": figure}, {"margins": {"": table}})
 
 
 def test_points_of_rows_that_vary_further_are_refused():
@@ -213,6 +256,26 @@ def test_they_are_drawn_shown_and_made_anew_where_they_change(tmp_path):
         (
             {"of": CORRECT, "kind": "scatter", "against": {**CORRECT, "where": {"width": 5}}},
             "figures.own.against.where.width: no member has 5",
+        ),
+        (
+            {"of": CORRECT, "kind": "pictures", "captions": {"a": {"probe": "acc", "column": "x"}}},
+            "figures.own.captions.a: it names the probe 'acc'",
+        ),
+        (
+            {
+                "of": CORRECT,
+                "kind": "pictures",
+                "captions": {"a": {"probe": "accuracy", "column": "x", "where": {"width": 5}}},
+            },
+            "figures.own.captions.a.where.width: no member has 5",
+        ),
+        (
+            {
+                "of": CORRECT,
+                "kind": "pictures",
+                "captions": {"a": {"probe": "accuracy", "column": "x", "above": 1}},
+            },
+            "figures.own.captions.a: unknown key 'above'",
         ),
     ],
 )
