@@ -3,6 +3,7 @@
 Source: Wu et al. 2020, Adversarial weight perturbation helps robust generalization.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -30,8 +31,8 @@ class WeightPerturbation:
 
     The authors let weight decay act at w + v too, here it acts at w. They begin after some epochs:
     a schedule of `gamma` that is 0 at first does that. The pass that finds v leaves the statistics
-    of batch normalisation as they are. At gamma 0 it is `adversarial`, without the pass for v, so
-    the same weights bit for bit.
+    of batch normalisation as they are. At gamma 0, or where no tensor moves, it is `adversarial`,
+    without the pass for v, so the same weights bit for bit.
 
     Attributes:
         attack: attack of the inner maximisation, as of `AdversarialTraining`.
@@ -45,9 +46,10 @@ class WeightPerturbation:
 
     def __post_init__(self) -> None:
         check_weight(self.weight)
-        if not self.gamma >= 0:
+        if not 0 <= self.gamma < math.inf:
             raise ValueError(
-                f"gamma must not be negative, a share of the weights' length; got {self.gamma}"
+                "gamma, a share of the weights' length, must be finite and not negative; got "
+                f"{self.gamma}"
             )
         _ = self.adversarial
 
@@ -71,7 +73,7 @@ class WeightPerturbation:
 def ascent_of_weights(
     network: nn.Module, images: Tensor, labels: Tensor, gamma: float
 ) -> Mapping[str, Tensor]:
-    """Return v by the names of the network's parameters, 0 where the loss has no slope.
+    """Return v by the names of the tensors that move, 0 where the loss has no slope.
 
     Images are `(B, C, H, W)`, labels `(B,)`; each step has the shape of its parameter.
     """
@@ -80,6 +82,8 @@ def ascent_of_weights(
         for name, parameter in network.named_parameters()
         if parameter.ndim > 1 and parameter.requires_grad
     }
+    if not own:
+        return {}
     buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
     loss = F.cross_entropy(functional_call(network, buffers, (images,)), labels)
     slopes = torch.autograd.grad(loss, list(own.values()), materialize_grads=True)

@@ -105,8 +105,43 @@ def test_statistics_of_batch_normalisation_move_once_a_step():
     assert network[1].num_batches_tracked == 1
 
 
-def test_a_gamma_below_0_is_refused():
-    with pytest.raises(ValueError, match="gamma must not be negative"):
-        WeightPerturbation(STILL, -0.1)
+def _frozen_but_for_biases():
+    network = nn.Sequential(nn.Flatten(), nn.Linear(16, 4))
+    network[1].weight.requires_grad_(False)
+    return network
+
+
+class _Scaled(nn.Module):
+    """The first four pixels, each times a weight of its own: one tensor of one dimension."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor([1.0, -2.0, 0.5, 3.0]))
+
+    def forward(self, images):
+        return images.flatten(1)[:, :4] * self.scale
+
+
+@pytest.mark.parametrize("made", [_Scaled, _frozen_but_for_biases])
+def test_a_network_without_a_matrix_to_move_is_trained_as_without_it(made):
+    network, attack = made(), PGD(0.1, steps=2)
+    values = [
+        term(network, IMAGES, LABELS, SOURCE)
+        for term in (WeightPerturbation(attack, 0.1), AdversarialTraining(attack))
+    ]
+    assert ascent_of_weights(network, IMAGES, LABELS, 0.1) == {}
+    own = [weight for weight in network.parameters() if weight.requires_grad]
+    slopes = [torch.autograd.grad(value, own) for value in values]
+    torch.testing.assert_close(values[0], values[1])
+    torch.testing.assert_close(slopes[0], slopes[1])
+
+
+@pytest.mark.parametrize("gamma", [-0.1, math.inf, math.nan])
+def test_a_gamma_that_is_no_length_is_refused(gamma):
+    with pytest.raises(ValueError, match=f"finite and not negative; got {gamma}"):
+        WeightPerturbation(STILL, gamma)
+
+
+def test_an_attack_without_eps_is_refused():
     with pytest.raises(ValueError, match="eps"):
         WeightPerturbation(PGD())
