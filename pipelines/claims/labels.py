@@ -59,16 +59,12 @@ def check_where(at: str, where: Mapping[str, Any], axes: Mapping[str, Collection
 def numbers_beside(claim: Any) -> Iterator[tuple[str, str | None, Mapping[str, Any]]]:
     """Yield what stands beside a claim's or a figure's own numbers: its place, probe and `where`.
 
-    These are the rows of another probe that say which samples count, and those of captions.
+    These are the rows of another probe that say which samples count.
     """
     for key, part in vars(claim).items():
         if isinstance(part, Numbers) and part.among is not None:
             for place, own in part.among.placed():
                 yield f"{key}.{place}", own.probe, own.where
-        if isinstance(part, Mapping):
-            for name, own in part.items():
-                if isinstance(own, Numbers):
-                    yield f"{key}.{name}", own.probe, own.where
 
 
 def _choices(at: str, claim: Any) -> Iterator[tuple[str, Mapping[str, Any], str | None]]:
