@@ -4,6 +4,7 @@ import torch
 
 from advcore.fits import FitSamples, FitState, fit_here, next_round
 from advcore.probes import Batch
+from advcore.randomness import drawn_places
 
 
 def shards(inputs, sizes, labels=None):
@@ -11,12 +12,14 @@ def shards(inputs, sizes, labels=None):
     labels = torch.zeros(len(inputs), dtype=torch.int64) if labels is None else labels
     starts = [sum(sizes[:k]) for k in range(len(sizes))]
     assert sum(sizes) == len(inputs)
+    places = drawn_places(torch.arange(len(inputs)))
     return [
         Batch(
             inputs[start : start + size],
             labels[start : start + size],
             torch.arange(start, start + size),
             start,
+            places[start : start + size],
         )
         for start, size in zip(starts, sizes, strict=True)
     ]

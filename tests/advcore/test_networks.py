@@ -3,7 +3,8 @@ import torch
 
 from advcore import networks
 
-SIZED = ("lenet", "perceptron", "random_features")
+SIZED = ("lenet", "perceptron", "random_features", "averaging")
+BINARY = ("averaging",)
 NARROW = {"wide_resnet": {"depth": 10, "width": 1, "dropout": 0.3}, "vgg": {"depth": 11}}
 
 
@@ -11,6 +12,7 @@ NARROW = {"wide_resnet": {"depth": 10, "width": 1, "dropout": 0.3}, "vgg": {"dep
 @pytest.mark.parametrize(("classes", "channels", "side"), [(10, 1, 28), (3, 2, 13)])
 def test_networks_give_logits(name, classes, channels, side):
     arguments = {"side": side} if name in SIZED else NARROW.get(name, {})
+    classes = 2 if name in BINARY else classes
     network = networks.NETWORKS[name](classes, channels, **arguments)
     assert network.eval()(torch.zeros(2, channels, side, side)).shape == (2, classes)
 
@@ -37,9 +39,9 @@ def test_networks_have_the_published_numbers_of_parameters(name, arguments, coun
 def test_gradients_reach_every_weight_and_the_images(name):
     arguments = {"side": 12} if name in SIZED else NARROW.get(name, {})
     torch.manual_seed(0)
-    network = networks.NETWORKS[name](10, 1, **arguments)
+    network = networks.NETWORKS[name](2 if name in BINARY else 10, 1, **arguments)
     images = torch.rand(4, 1, 12, 12, requires_grad=True)
-    torch.nn.functional.cross_entropy(network(images), torch.arange(4)).backward()
+    torch.nn.functional.cross_entropy(network(images), torch.arange(4) % 2).backward()
     assert all(
         parameter.grad.abs().sum() > 0 for parameter in network.parameters() if parameter.dim() > 1
     )

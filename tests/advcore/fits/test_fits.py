@@ -23,8 +23,9 @@ SMALL = {
     "class_statistics": {"rank": 3},
     "layer_variation": {},
     "weights": {},
+    "exemplars": {},
 }
-WITHOUT_ROUNDS = ("layer_variation", "weights")
+WITHOUT_ROUNDS = ("layer_variation", "weights", "exemplars")
 """Fits that have nothing to converge."""
 IMAGES = oracles.images(20, (1, 6, 6), torch.float32)
 LABELS = torch.arange(20) % 4
@@ -71,6 +72,7 @@ DECLARED = {
     ),
     "layer_variation": (1, {"input", "first", "last"}),
     "weights": (1, {"count"}),
+    "exemplars": (1, {"inputs", "labels"}),
 }
 """Versions of the fits and names of their tensors: where these change, the version rises."""
 
