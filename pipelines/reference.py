@@ -15,6 +15,7 @@ from typing import Any, get_type_hints
 
 from advcore.attacks import ATTACKS
 from advcore.derived import DERIVATIONS
+from advcore.explain import ATTRIBUTIONS
 from advcore.fits import FITS, Medians
 from advcore.laws import LAWS
 from advcore.networks import NETWORKS
@@ -50,6 +51,7 @@ SECTIONS: dict[str, Mapping[str, Any]] = {
     "threat models": THREATS,
     "probes": PROBES,
     "fits": FITS,
+    "attributions": ATTRIBUTIONS,
     "laws": LAWS,
     "derived data sets": {**DERIVED, **DERIVATIONS},
     "subspaces": FAMILIES,

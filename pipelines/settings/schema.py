@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from advcore.attacks import ATTACKS, Attack
 from advcore.derived import DERIVATIONS, Derivation
+from advcore.explain import ATTRIBUTIONS, Attribution
 from advcore.fits import FITS, Fit
 from advcore.laws import LAWS, Law
 from advcore.learnt import Learnt
@@ -57,6 +58,7 @@ SEAMS: Seams = {
     Derivation: DERIVATIONS,
     FamilySpec: FAMILIES,
     ThreatModel: THREATS,
+    Attribution: ATTRIBUTIONS,
     Law: LAWS,
     Term: TERMS,
     Schedule: SCHEDULES,
