@@ -24,6 +24,7 @@ from advcore.attacks.fmn import FMN
 from advcore.attacks.frank_wolfe import FrankWolfe
 from advcore.attacks.greedy import Greedy
 from advcore.attacks.grid_search import GridSearch, WorstOfK
+from advcore.attacks.lpa import LPA
 from advcore.attacks.minimal_norm import MinimalNorm
 from advcore.attacks.pgd import PGD
 from advcore.attacks.restarts import Restarts
@@ -43,6 +44,7 @@ ATTACKS: dict[str, type] = {
     "apgdt": APGDT,
     "square": Square,
     "frank_wolfe": FrankWolfe,
+    "lpa": LPA,
     "grid_search": GridSearch,
     "worst_of_k": WorstOfK,
     "greedy": Greedy,
@@ -92,6 +94,7 @@ __all__ = [
     "DDN",
     "FGSM",
     "FMN",
+    "LPA",
     "PGD",
     "Adversarial",
     "Attack",

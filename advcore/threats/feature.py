@@ -1,6 +1,6 @@
 """Distance in the features of the attacked network itself (Laidlaw et al. 2021, self-bounded)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from advcore.classifier import Classifier, logits_of, take_rows
 from advcore.layers import weighted_layers
+from advcore.logit_gradients import leaf
 from advcore.norms import L2, per_sample
 from advcore.randomness import Randomness
 from advcore.threats.region import Region
@@ -108,6 +109,23 @@ class FeatureRegion(Region):
         slope = (moved - features(self.classifier, parameters)).norm(dim=1) / step
         return unit / per_sample(slope.clamp(min=1e-3), unit)
 
+    def slope(
+        self, parameters: Tensor, value: Callable[[Tensor, Tensor], Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the gradient of `value(logits, sizes)`, the sizes `(B,)` and the logits `(B, K)`.
+
+        One pass forward and one back.
+        """
+        with _listening(self.classifier) as heard, torch.enable_grad():
+            inputs = leaf(parameters)
+            logits = logits_of(self.classifier, inputs)
+            sizes = (_joined(heard, inputs) - self.known).norm(dim=1)
+            total = value(logits, sizes).sum()
+        if not total.requires_grad:
+            return torch.zeros_like(parameters), sizes.detach(), logits.detach()
+        (gradient,) = torch.autograd.grad(total, inputs, materialize_grads=True)
+        return gradient, sizes.detach(), logits.detach()
+
     def take(self, index: Tensor) -> "FeatureRegion":
         return replace(
             self,
@@ -122,6 +140,11 @@ def features(classifier: Classifier, inputs: Tensor) -> Tensor:
     """The features `(B, n)` of inputs, without gradients, whose l2 distance is the size."""
     with _listening(classifier) as heard, torch.no_grad():
         logits_of(classifier, inputs)
+    return _joined(heard, inputs)
+
+
+def _joined(heard: list[Tensor], inputs: Tensor) -> Tensor:
+    """What the layers put out as features `(B, n)` of the inputs' precision."""
     return torch.cat([_normalised(own).to(inputs.dtype) for own in heard], 1)
 
 
