@@ -144,7 +144,7 @@ def features(classifier: Classifier, inputs: Tensor) -> Tensor:
 
 
 def _joined(heard: list[Tensor], inputs: Tensor) -> Tensor:
-    """What the layers put out as features `(B, n)` of the inputs' precision."""
+    """Join what the layers put out into features `(B, n)`, in the precision of the inputs."""
     return torch.cat([_normalised(own).to(inputs.dtype) for own in heard], 1)
 
 
