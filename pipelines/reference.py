@@ -41,7 +41,7 @@ from advcore.threats import THREATS
 from advcore.training import AUGMENTATIONS, SCHEDULES, TERMS, WATCHES, Recipe, Validation
 from advcore.training.change import Change
 from advcore.transforms import TRANSFORMS
-from advcore.workers.adapters import ADAPTERS
+from advcore.workers.adapters import ADAPTERS, EXPLAINERS
 from advcore.workers.datasets import NAMES, DataSpec
 from advcore.workers.datasets.derived import DERIVED
 from advcore.workers.models import ModelSpec
@@ -51,7 +51,7 @@ SECTIONS: dict[str, Mapping[str, Any]] = {
     "threat models": THREATS,
     "probes": PROBES,
     "fits": FITS,
-    "attributions": ATTRIBUTIONS,
+    "attributions": {**ATTRIBUTIONS, **EXPLAINERS},
     "laws": LAWS,
     "derived data sets": {**DERIVED, **DERIVATIONS},
     "subspaces": FAMILIES,

@@ -1,6 +1,8 @@
 """Probes: the measurements that are distributed over samples."""
 
 from advcore.probes.accuracy import Accuracy
+from advcore.probes.alignment import Alignment
+from advcore.probes.attributions import Attributions
 from advcore.probes.boundary import Boundary
 from advcore.probes.charts import Chart, Gallery, Lines, Maps, Mark, Panel, Series
 from advcore.probes.complexity import Complexity
@@ -81,6 +83,8 @@ PROBES: dict[str, type] = {
     "layer_margins": LayerMargins,
     "complexity": Complexity,
     "training_passes": TrainingPasses,
+    "alignment": Alignment,
+    "attributions": Attributions,
 }
 """The probes that a study can name by `kind`."""
 
@@ -88,6 +92,8 @@ __all__ = [
     "CALIBRATION",
     "PROBES",
     "Accuracy",
+    "Alignment",
+    "Attributions",
     "Batch",
     "Boundary",
     "Calibrated",

@@ -33,7 +33,7 @@ from advcore.training import (
     Watch,
 )
 from advcore.transforms import TRANSFORMS, Transform
-from advcore.workers.adapters import ADAPTERS
+from advcore.workers.adapters import ADAPTERS, EXPLAINERS
 from advcore.workers.datasets.derived import DERIVED, Derived
 
 __all__ = [
@@ -58,7 +58,7 @@ SEAMS: Seams = {
     Derivation: DERIVATIONS,
     FamilySpec: FAMILIES,
     ThreatModel: THREATS,
-    Attribution: ATTRIBUTIONS,
+    Attribution: {**ATTRIBUTIONS, **EXPLAINERS},
     Law: LAWS,
     Term: TERMS,
     Schedule: SCHEDULES,

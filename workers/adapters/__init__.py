@@ -1,9 +1,10 @@
-"""Adapters: attacks of other libraries, run as ours.
+"""Adapters: attacks and attributions of other libraries, run as ours.
 
 The libraries are optional, and imported when an adapter is made.
 """
 
 from advcore.workers.adapters.adv_lib import AdvLib, AdvLibMinimal
+from advcore.workers.adapters.captum import Captum
 from advcore.workers.adapters.foolbox import Foolbox, FoolboxMinimal
 from advcore.workers.adapters.torchattacks import Torchattacks, TorchattacksMinimal
 
@@ -17,10 +18,15 @@ ADAPTERS: dict[str, type] = {
 }
 """The adapters that a study can name by `kind`, beside advcore's own attacks."""
 
+EXPLAINERS: dict[str, type] = {"captum": Captum}
+"""The adapters of attributions that a study can name by `kind`, beside advcore's own."""
+
 __all__ = [
     "ADAPTERS",
+    "EXPLAINERS",
     "AdvLib",
     "AdvLibMinimal",
+    "Captum",
     "Foolbox",
     "FoolboxMinimal",
     "Torchattacks",

@@ -31,8 +31,8 @@ def library(module: str, package: str) -> ModuleType:
         ) from error
 
 
-def choose(kind: str, name: str, kinds: Mapping[str, Mapping[str, T]]) -> T:
-    """The attack of that kind and name.
+def choose(kind: str, name: str, kinds: Mapping[str, Mapping[str, T]], what: str = "attack") -> T:
+    """The attack of that kind and name, or `what` else the library has.
 
     Raises InputError, which says what there is, where there is none.
     """
@@ -45,7 +45,7 @@ def choose(kind: str, name: str, kinds: Mapping[str, Mapping[str, T]]) -> T:
             f"it by kind {other}"
         )
     near = get_close_matches(name, kinds[kind], 3, 0.5) or sorted(kinds[kind])
-    raise InputError(f"{kind}: there is no attack {name!r}; there is {', '.join(near)}")
+    raise InputError(f"{kind}: there is no {what} {name!r}; there is {', '.join(near)}")
 
 
 def parameters(function: Callable[..., object]) -> set[str]:

@@ -62,6 +62,8 @@ PROBES = {
     "label_normals": probes.LabelNormals((5, 20)),
     "tangent_plane": probes.TangentPlane((MinimalNorm(norm="l1"),)),
     "perturbations": probes.Perturbations((MinimalNorm(norm="l1"), DeepFool())),
+    "alignment": probes.Alignment(),
+    "attributions": probes.Attributions(points=4),
     "accuracy": probes.Accuracy(),
     "pictures": probes.Pictures(),
     "layer_margins": probes.LayerMargins(FIT),

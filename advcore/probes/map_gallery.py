@@ -1,0 +1,39 @@
+"""The gallery of maps beside their images, one column a network."""
+
+from collections.abc import Callable, Mapping
+
+from advcore.probes.charts import Gallery, Panel
+from advcore.probes.table import Table
+
+
+def maps_of_models(
+    tables: Mapping[str, Table],
+    shown: int,
+    name: str,
+    title: str,
+    caption: Callable[[Table, int], str],
+    note: str,
+) -> Gallery:
+    """Draw the columns `image` and `map` of the first samples, `map` once a network.
+
+    `caption` gives the words below the map in a row of a table.
+    """
+    first = next(iter(tables.values()))
+    rows = range(min(shown, len(first["sample"])))
+    return Gallery(
+        name=name,
+        title=title,
+        rows=[
+            [
+                Panel(first.numbers("image")[row], f"label {int(first.numbers('label')[row])}"),
+                *(
+                    Panel(table.numbers("map")[row], caption(table, row), signed=True)
+                    for table in tables.values()
+                ),
+            ]
+            for row in rows
+        ],
+        row_labels=[f"sample {int(first.numbers('sample')[row])}" for row in rows],
+        column_labels=["image", *tables],
+        note=note,
+    )
