@@ -73,6 +73,12 @@ def test_the_guides_examples_of_certificates() -> None:
     assert held["found"].status.tolist() == [held["certify"].ExactStatus.EXACT] * 2
 
 
+def test_the_guides_example_of_an_explanation() -> None:
+    held: dict[str, Any] = {}
+    exec(block(guide("explanations.md"), "python"), held)
+    assert held["found"].maps.shape == (4, 1, 28, 28)
+
+
 def test_the_guides_example_of_an_own_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

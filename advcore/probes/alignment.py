@@ -88,7 +88,7 @@ class Alignment:
             name="alignment",
             title="Alignment of the margin's gradient with the image",
             x_label="samples, each network's sorted by its own values (%)",
-            y_label="cosine of the angle between the two, in magnitude",
+            y_label="|cosine| of the angle between the two",
             series=series,
             y_limits=(0, None),
             references=[(control, f"median of random vectors: {control:.2g}")],

@@ -20,6 +20,7 @@ from advcore.attacks import FGSM, PGD, DeepFool, HopSkipJump, MinimalNorm, QFool
 from advcore.attacks.attack import has_budget, norm_of
 from advcore.attacks.l0 import size_by_name
 from advcore.classifier import predict
+from advcore.explain import Gradient
 from advcore.learnt import Learnt, with_learnt
 from advcore.margins import margins
 from advcore.probes import PROBES
@@ -53,6 +54,7 @@ SETTINGS = {
     "examples": probes.Examples(count=3),
     "layer_margins": probes.LayerMargins(Learnt("some"), ("input",)),
     "complexity": probes.Complexity(draws=2),
+    "attributions": probes.Attributions(Gradient(), points=4),
     "eigenprofile": probes.Curvature(),
     "curvature at a step": probes.Curvature(
         spectrum="top", top=2, bottom=1, step=0.3, linearity=0.5
