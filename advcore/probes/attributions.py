@@ -142,7 +142,7 @@ class Attributions:
                 name="deletion",
                 title="Probability of the predicted class as pixels are taken away",
                 x_label=f"pixels taken away, set to {self.fill:g} (%)",
-                y_label="probability of the predicted class",
+                y_label="probability of the class",
                 series=series,
                 y_limits=(0, 1.03),
                 note="Median over samples, in a band between the quartiles.",

@@ -34,6 +34,6 @@ def maps_of_models(
             for row in rows
         ],
         row_labels=[f"sample {int(first.numbers('sample')[row])}" for row in rows],
-        column_labels=["image", *tables],
+        column_labels=["image", *(model.replace(" ", "\n", 1) for model in tables)],
         note=note,
     )
