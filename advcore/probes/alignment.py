@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from advcore.classifier import Classifier, check_pictures, predict
 from advcore.explain import Gradient
-from advcore.explain.alignment import absolute_cosine, alignment, half_turn, mean_free
+from advcore.explain.image_alignment import absolute_cosine, alignment, half_turn, mean_free
 from advcore.explain.map_measures import gini, total_variation
 from advcore.probes.charts import Chart, Lines, ascending
 from advcore.probes.map_gallery import maps_of_models
@@ -27,7 +27,7 @@ MEANINGS = {
 
 @dataclass(frozen=True)
 class Alignment:
-    """How much the gradient of the margin looks like the image.
+    """The likeness of the gradient of the margin to the image.
 
     g is the gradient of `z_y - max_{k != y} z_k` at x, y the predicted label.
 

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from advcore.classifier import Classifier, check_pictures, predict
 from advcore.explain import Attribution, IntegratedGradients
-from advcore.explain.alignment import half_turn
 from advcore.explain.deletion import area_under, deletion_curve, pixel_order
+from advcore.explain.image_alignment import half_turn
 from advcore.explain.integrated_gradients import LEAST_CHANGE
 from advcore.explain.map_measures import gini, total_variation
 from advcore.probes.charts import Chart, Lines, median_band

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from advcore.explain.alignment import absolute_cosine, alignment, half_turn, mean_free
 from advcore.explain.deletion import area_under, deletion_curve, pixel_order
+from advcore.explain.image_alignment import absolute_cosine, alignment, half_turn, mean_free
 from advcore.explain.map_measures import gini, map_cosine, total_variation
 
 PICTURES = oracles.images(3)
