@@ -13,7 +13,7 @@ from torch import Tensor
 from advcore.criteria import Criterion
 
 Objective = Callable[[Tensor, Criterion], Tensor]
-ObjectiveName = Literal["cross_entropy", "logit_margin", "logit_ratio"]
+ObjectiveName = Literal["cross_entropy", "logit_margin", "logit_ratio", "logit"]
 
 
 def cross_entropy(logits: Tensor, criterion: Criterion) -> Tensor:
@@ -67,6 +67,15 @@ def logit_ratio(logits: Tensor, criterion: Criterion) -> Tensor:
     return margin / (ordered[:, 0] - ordered[:, 2:].mean(1) + 1e-12)
 
 
+def logit(logits: Tensor, criterion: Criterion) -> Tensor:
+    """Return `-z_label`, or `z_target` when targeted, `(B,)`: no other logit counts.
+
+    (Zhao et al. 2021, On success and simplicity: a second look at transferable targeted attacks.)
+    """
+    own = logits.gather(1, _columns(logits, criterion.classes))[:, 0]
+    return own if criterion.targeted else -own
+
+
 def objective_by_name(name: str) -> Objective:
     """The objective of that name; ValueError lists the known ones."""
     if name not in OBJECTIVES:
@@ -113,4 +122,5 @@ OBJECTIVES: dict[str, Objective] = {
     "cross_entropy": cross_entropy,
     "logit_margin": logit_margin,
     "logit_ratio": logit_ratio,
+    "logit": logit,
 }

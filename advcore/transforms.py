@@ -1,15 +1,16 @@
-"""Transforms of a data set's images: interventions on their frequencies, and another size.
+"""Transforms of a data set's images: on their frequencies, of their size, of a part of them.
 
 Source: Ortiz-Jimenez et al. 2020, "Hold me tight".
 """
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
 
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
 from advcore.frequency import cut_off, flip, high_pass, low_pass
+from advcore.rectangle import Rectangle
 
 
 class Transform(Protocol):
@@ -81,24 +82,47 @@ class CutOff:
 
 @dataclass(frozen=True)
 class Resize:
-    """Images of `size` x `size` pixels: bilinear, without aliasing where they become smaller.
+    """Images of `size` x `size` pixels, without aliasing where they become smaller.
 
-    A pixel is a mean of pixels, with weights that are no less than 0, so images stay in [0, 1]. An
-    image that is no square is squeezed into one.
+    Bilinear, a pixel is a mean of pixels, with weights that are no less than 0; bicubic, it is cut
+    at the smallest and the largest number of its image: images stay in [0, 1]. An image that is no
+    square is squeezed into one.
 
     Attributes:
         size: height and width, in pixels.
+        method: interpolation, `bilinear` or `bicubic`. What is cut makes the second one no linear
+            map.
     """
 
     size: int
+    method: Literal["bilinear", "bicubic"] = field(default="bilinear", metadata={"later": True})
 
     def __call__(self, images: Tensor) -> Tensor:
         """Return the transformed images `(B, C, size, size)`."""
         if self.size < 1:
             raise ValueError(f"size must be at least 1 pixel; got {self.size}")
-        resized = interpolate(images, (self.size, self.size), mode="bilinear", antialias=True)
+        resized = interpolate(images, (self.size, self.size), mode=self.method, antialias=True)
         low, high = images.amin((1, 2, 3), keepdim=True), images.amax((1, 2, 3), keepdim=True)
-        return resized.clamp(low, high)  # but for the rounding they are in between
+        return resized.clamp(low, high)  # bilinear, it is in between but for the rounding
+
+
+@dataclass(frozen=True)
+class Blank:
+    """A rectangle of each channel filled with the mean of the pixels outside of it.
+
+    Attributes:
+        rectangle: pixels that are filled; the same ones can be painted anew in a threat model
+            `window`.
+    """
+
+    rectangle: Rectangle
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Return the images `(B, C, H, W)`, filled."""
+        inside = self.rectangle.mask(tuple(images.shape[-2:]), images)
+        outside = 1 - inside
+        mean = (images * outside).sum((-2, -1), keepdim=True) / outside.sum()
+        return images * outside + mean * inside
 
 
 @dataclass(frozen=True)
@@ -128,7 +152,7 @@ def shape_before(transform: Transform, shape: tuple[int, ...]) -> tuple[int, ...
 
 def keeps_box(transform: Transform | None) -> bool:
     """Return whether images in [0, 1] stay there."""
-    return transform is None or isinstance(transform, Resize | Pad)
+    return transform is None or isinstance(transform, Resize | Pad | Blank)
 
 
 TRANSFORMS: dict[str, type] = {
@@ -138,5 +162,6 @@ TRANSFORMS: dict[str, type] = {
     "cut_off": CutOff,
     "resize": Resize,
     "pad": Pad,
+    "blank": Blank,
 }
 """The transforms that a data set can name by `kind`."""

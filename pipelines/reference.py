@@ -36,6 +36,7 @@ from advcore.pipelines.tables.networks import Feature, Predictor
 from advcore.pipelines.training.settings import Training
 from advcore.pipelines.yaml_types import describe_type
 from advcore.probes import PROBES
+from advcore.rectangle import Rectangle
 from advcore.subspaces import FAMILIES
 from advcore.threats import THREATS
 from advcore.training import AUGMENTATIONS, SCHEDULES, TERMS, WATCHES, Recipe, Validation
@@ -88,6 +89,7 @@ SECTIONS: dict[str, Mapping[str, Any]] = {
         "domain": Domain,
         "change": Change,
         "medians": Medians,
+        "rectangle": Rectangle,
         "predictor": Predictor,
         "feature": Feature,
     },

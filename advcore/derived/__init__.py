@@ -1,15 +1,19 @@
-"""Derivations: samples made of others: adversarial, inverted, projected, pseudo-labelled, moved."""
+"""Derivations: samples made of others, by attacks on a network, of its features, or of a fit."""
 
 from advcore.derived.adversarial import AdversarialExamples
+from advcore.derived.class_gaussian import ClassGaussian
 from advcore.derived.derivation import Derivation, Made, OfFits
 from advcore.derived.inverted import Inverted
+from advcore.derived.painted import Painted
 from advcore.derived.projected import Projected
 from advcore.derived.pseudo_labelled import PseudoLabelled
 from advcore.derived.towards import Towards
 
 DERIVATIONS: dict[str, type] = {
     "adversarial": AdversarialExamples,
+    "class_gaussian": ClassGaussian,
     "inverted": Inverted,
+    "painted": Painted,
     "projected": Projected,
     "pseudo_labelled": PseudoLabelled,
     "towards": Towards,
@@ -19,10 +23,12 @@ DERIVATIONS: dict[str, type] = {
 __all__ = [
     "DERIVATIONS",
     "AdversarialExamples",
+    "ClassGaussian",
     "Derivation",
     "Inverted",
     "Made",
     "OfFits",
+    "Painted",
     "Projected",
     "PseudoLabelled",
     "Towards",

@@ -19,9 +19,12 @@ from advcore.classifier import (
 )
 from advcore.criteria import Criterion, Targeted, Untargeted
 from advcore.derived.derivation import Made
-from advcore.derived.targets import TargetsName, no_targets, target_classes
+from advcore.derived.targets import no_targets, target_classes
 from advcore.probes.probe import Batch
 from advcore.randomness import Randomness
+
+ReachedName = Literal["none", "random", "next", "own"]
+"""The kinds of the classes that an attack is to reach: `own` is the sample's label."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,9 @@ class AdversarialExamples:
 
     With targets and `labels: target` these are D_rand and D_det of Ilyas et al. 2019 (Adversarial
     examples are not bugs, they are features); with a minimal-norm attack and `labels: predicted`
-    the variant with the closest other class. A study says beside these settings `of` which data set
+    the variant with the closest other class. With `targets: own` a network paints the class that
+    the sample has, into an image that has little of it (Santurkar et al. 2019, Image synthesis with
+    a single (robust) classifier). A study says beside these settings `of` which data set
     and with which `model` they are made.
 
     Columns: `found`, whether the network says the target (untargeted: another class than the one
@@ -41,9 +46,9 @@ class AdversarialExamples:
     Attributes:
         attack: attack with a budget `eps`, or for the shortest way.
         targets: kind of the classes to be reached: none, `random`, uniform over the others than
-            the true one, by (seed, root index), or `next`, the class after it, `(y + 1) mod K`.
-            Without targets the true class is left, or with `labels: predicted` the one that the
-            network says of the clean input, so that every sample is moved.
+            the true one, by (seed, root index), `next`, the class after it, `(y + 1) mod K`, or
+            `own`, the true one. Without targets the true class is left, or with `labels: predicted`
+            the one that the network says of the clean input, so that every sample is moved.
         labels: labels of what is made: `true`, `target`, or `predicted`, what the network says of
             it.
         all_steps: make all steps also once an example is found, where the attack can (pgd, fgsm),
@@ -51,14 +56,15 @@ class AdversarialExamples:
     """
 
     attack: Attack
-    targets: TargetsName = "none"
+    targets: ReachedName = "none"
     labels: Literal["true", "target", "predicted"] = "true"
     all_steps: bool = True
 
     def __post_init__(self) -> None:
         if self.labels == "target" and self.targets == "none":
             raise ValueError(
-                "labels: target needs targets; got targets: none: write targets: random or next"
+                "labels: target needs targets; got targets: none: write targets: random, next or "
+                "own"
             )
 
     def validate(self, shape: tuple[int, ...], classes: int) -> None:
@@ -80,7 +86,7 @@ class AdversarialExamples:
             left = before.argmax(1) if self.labels == "predicted" else batch.labels
             criterion: Criterion = Untargeted(left)
         else:
-            targets = target_classes(self.targets, batch.labels, before.shape[1], randomness)
+            targets = self._targets(batch.labels, before.shape[1], randomness)
             criterion = Targeted(targets)
         made = self._attacked(classifier, batch.inputs, criterion, randomness)
         made = made.float().to(batch.inputs.dtype)  # as it is stored
@@ -95,6 +101,12 @@ class AdversarialExamples:
             "predicted": predicted,
         }
         return Made(made, labels, columns)
+
+    def _targets(self, labels: Tensor, classes: int, randomness: Randomness) -> Tensor:
+        """Return the classes to be reached."""
+        if self.targets == "own":
+            return labels
+        return target_classes(self.targets, labels, classes, randomness)
 
     def _attacked(
         self, classifier: Classifier, inputs: Tensor, criterion: Criterion, randomness: Randomness

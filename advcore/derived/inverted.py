@@ -1,7 +1,7 @@
 """Feature inversion: inputs that a network sees as others, made from images of something else."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -9,8 +9,8 @@ from torch import Tensor
 
 from advcore.classifier import Classifier, check_images, frozen, full_precision
 from advcore.derived.derivation import Made
-from advcore.derived.penultimate import last_features
 from advcore.norms import per_sample
+from advcore.penultimate import last_features
 from advcore.probes.probe import Batch
 from advcore.randomness import Randomness
 
@@ -30,9 +30,13 @@ class Inverted:
     `f / ||df||_2` where that is shorter: there a linear `f` would be 0 (Polyak 1969). The nearest
     `x_r` on the way is kept.
 
-    Columns: `residual`, `f` of the input that is stored, in float32, inf where `g(x)` is 0 and was
-    not reached; `before`, `f` of the input that it began at; `distance`, l2, from the sample, in
-    pixel units; `began_at`, index of the other sample, -1 for noise.
+    With a `share` s below 1 features are interpolated: in place of `g(x)` stands
+    `s g(x) + (1 - s) g(x_0)`, with `x_0` the input that it begins at (Engstrom et al. 2019,
+    Adversarial robustness as a prior for learned representations).
+
+    Columns: `residual`, `f` of the input that is stored, in float32, inf where what it should see
+    is 0 and was not reached; `before`, `f` of the input that it began at; `distance`, l2, from the
+    sample, in pixel units; `began_at`, index of the other sample, -1 for noise.
 
     Attributes:
         begin_at: input to begin at: `other_image`, another sample of the data set, drawn by (seed,
@@ -41,14 +45,18 @@ class Inverted:
         steps: number of steps, of one pass forward and backward each.
         step_size: length of a step, l2, in pixel units.
         box: keep to [0, 1]; the inputs must lie there.
+        share: share s of the sample's features in what it should see, in [0, 1].
     """
 
     begin_at: Literal["other_image", "noise"] = "other_image"
     steps: int = 300
     step_size: float = 0.1
     box: bool = True
+    share: float = field(default=1.0, metadata={"later": True})
 
     def __post_init__(self) -> None:
+        if not 0 <= self.share <= 1:
+            raise ValueError(f"share must lie in [0, 1]; got {self.share}")
         if self.steps < 1 or not self.step_size > 0:
             raise ValueError(
                 "steps must be at least 1 and step_size above 0; got "
@@ -82,6 +90,8 @@ class Inverted:
         ):
             with torch.no_grad():
                 goal = features(inputs)
+                if self.share < 1:
+                    goal = torch.lerp(features(start), goal, self.share)
             nearest = self._nearest(features, goal, start)
             made = nearest.float().to(inputs.dtype)  # as it is stored
             with torch.no_grad():

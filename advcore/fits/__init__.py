@@ -25,7 +25,7 @@ FITS: dict[str, type] = {
 }
 """The fits that a study can name by `kind`."""
 
-VERSIONS: dict[type, int] = {Universal: 2, Sequential: 2}
+VERSIONS: dict[type, int] = {Universal: 2, Sequential: 2, Exemplars: 2}
 """Versions of these fits, 1 where none stands here: part of a fit's key. Raise that of one whose
 code begins to learn other tensors, so that what the store has of before is not taken for them."""
 

@@ -19,8 +19,8 @@ class Exemplars:
     The first round is the only one. A share has all n inputs, those of other shards 0, so that few
     large shards cost less than many small ones.
 
-    Tensors: `inputs` (n, *shape), float32; `labels` (n,), int64. They stand in the order of the
-    draw.
+    Tensors: `inputs` (n, *shape), float32; `labels` (n,) and `indices` (n,), the samples' in the
+    data set, int64. They stand in the order of the draw.
 
     Attributes:
         samples: number n of samples, drawn by a hash of their indices; none means all.
@@ -40,7 +40,8 @@ class Exemplars:
             )
 
     def tensors(self, samples: FitSamples) -> Mapping[str, tuple[int, ...]]:
-        return {"inputs": (self._count(samples), *samples.shape), "labels": (self._count(samples),)}
+        count = (self._count(samples),)
+        return {"inputs": (*count, *samples.shape), "labels": count, "indices": count}
 
     def start(self, samples: FitSamples) -> FitState:
         return FitState({"count": torch.tensor(self._count(samples))})
@@ -63,11 +64,13 @@ class Exemplars:
         labels = batch.labels.new_zeros(count, dtype=torch.float64)
         inputs[places[own]] = batch.inputs[own].float()
         labels[places[own]] = batch.labels[own].double()
-        return {"inputs": inputs, "labels": labels}
+        indices = torch.zeros_like(labels)
+        indices[places[own]] = batch.indices[own].double()
+        return {"inputs": inputs, "labels": labels, "indices": indices}
 
     def after(self, samples: FitSamples, state: FitState, sums: Sums) -> FitState:
-        inputs, labels = sums["inputs"].cpu().float(), sums["labels"].cpu().long()
-        return FitState({"inputs": inputs, "labels": labels}, 1, True)
+        numbers = {name: sums[name].cpu().long() for name in ("labels", "indices")}
+        return FitState({"inputs": sums["inputs"].cpu().float(), **numbers}, 1, True)
 
     def _count(self, samples: FitSamples) -> int:
         return samples.count if self.samples is None else self.samples

@@ -17,6 +17,7 @@ from advcore.probes.frequency_map import FrequencyMap
 from advcore.probes.label_normals import LabelNormals
 from advcore.probes.landscape import Landscape
 from advcore.probes.layer_margins import LayerMargins
+from advcore.probes.likeness import Likeness
 from advcore.probes.margins import Margins
 from advcore.probes.masking import Masking
 from advcore.probes.noise import Noise
@@ -80,6 +81,7 @@ PROBES: dict[str, type] = {
     "perturbations": Perturbations,
     "examples": Examples,
     "pictures": Pictures,
+    "likeness": Likeness,
     "layer_margins": LayerMargins,
     "complexity": Complexity,
     "training_passes": TrainingPasses,
@@ -116,6 +118,7 @@ __all__ = [
     "LabelNormals",
     "Landscape",
     "LayerMargins",
+    "Likeness",
     "Lines",
     "Maps",
     "Margins",

@@ -13,6 +13,7 @@ from advcore.threats.sequence import Sequence
 from advcore.threats.spatial import Spatial
 from advcore.threats.sphere import Sphere
 from advcore.threats.wasserstein import Wasserstein
+from advcore.threats.window import Window
 
 THREATS: dict[str, type] = {
     "additive": Additive,
@@ -26,6 +27,7 @@ THREATS: dict[str, type] = {
     "tokens": Tokens,
     "sequence": Sequence,
     "sphere": Sphere,
+    "window": Window,
 }
 """The threat models that a study can name by `kind`."""
 
@@ -46,5 +48,6 @@ __all__ = [
     "ThreatModel",
     "Tokens",
     "Wasserstein",
+    "Window",
     "path_length",
 ]

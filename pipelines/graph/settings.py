@@ -146,7 +146,7 @@ def _names_in_claim(claim: Claim) -> list[tuple[str, str]]:
     return [*named, ("model", other)] if named and isinstance(other, str) else named
 
 
-FIT_FIELDS = ("fit", "vectors", "subspace")
+FIT_FIELDS = ("fit", "vectors", "subspace", "originals")
 """Fields of a probe that name a fit."""
 
 Entry = dict[str, Any]

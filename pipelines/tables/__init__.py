@@ -1,5 +1,6 @@
 """Tables that are made of the rows of probes, once all of these are there."""
 
+from advcore.pipelines.tables.frechet import FrechetDistance
 from advcore.pipelines.tables.gap_prediction import GapPrediction
 from advcore.pipelines.tables.kinds import Drawn, Part, TableKind
 from advcore.pipelines.tables.matched import Matched
@@ -11,7 +12,18 @@ TABLES: dict[str, type] = {
     "spread": Spread,
     "matched": Matched,
     "gap_prediction": GapPrediction,
+    "frechet_distance": FrechetDistance,
 }
 """The tables that a study can name by `kind`."""
 
-__all__ = ["TABLES", "Drawn", "GapPrediction", "Matched", "Mean", "Part", "Spread", "TableKind"]
+__all__ = [
+    "TABLES",
+    "Drawn",
+    "FrechetDistance",
+    "GapPrediction",
+    "Matched",
+    "Mean",
+    "Part",
+    "Spread",
+    "TableKind",
+]

@@ -66,6 +66,12 @@ def test_logit_margin_of_a_row():
     assert objectives.logit_margin(row, Targeted(torch.tensor([1]))).item() == -2.0
 
 
+def test_logit_of_a_row():
+    row = torch.tensor([[3.0, 1.0, 2.5]])
+    assert objectives.logit(row, Untargeted(torch.tensor([0]))).item() == -3.0
+    assert objectives.logit(row, Targeted(torch.tensor([2]))).item() == 2.5
+
+
 def test_logit_ratio_of_a_row():
     row = torch.tensor([[4.0, 1.0, 2.0, 0.0]], dtype=torch.float64)
     assert objectives.logit_ratio(row, Untargeted(torch.tensor([0]))).item() == pytest.approx(
@@ -118,6 +124,6 @@ def test_logit_ratio_of_few_classes(criterion):
 
 def test_unknown_objective():
     with pytest.raises(
-        ValueError, match="one of cross_entropy, logit_margin, logit_ratio; got 'hinge'"
+        ValueError, match="one of cross_entropy, logit_margin, logit_ratio, logit; got 'hinge'"
     ):
         objectives.objective_by_name("hinge")

@@ -290,6 +290,7 @@ BLIND = (
     probes.Transformations,
     probes.Queries,
     probes.Accuracy,
+    probes.Likeness,
     probes.Pictures,
 )
 """Probes that take no gradients, or none of samples that are wrong already, as these are."""

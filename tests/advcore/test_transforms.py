@@ -10,13 +10,25 @@ from advcore.attacks import FGSM, PGD, Bisected, DeepFool, Rounded, Within, Wors
 from advcore.box import needs_box
 from advcore.classifier import Around
 from advcore.probes import Batch, Curvature, Examples, Margins, Robustness
+from advcore.rectangle import Rectangle
 from advcore.subspaces import DCTDiagonal
 from advcore.training import AdversarialTraining, CrossEntropy
-from advcore.transforms import TRANSFORMS, CutOff, Flip, HighPass, LowPass, Pad, Resize, keeps_box
+from advcore.transforms import (
+    TRANSFORMS,
+    Blank,
+    CutOff,
+    Flip,
+    HighPass,
+    LowPass,
+    Pad,
+    Resize,
+    keeps_box,
+)
 
 SHAPE = (2, 8, 6)
 IMAGES = oracles.images(4, SHAPE)
-ALL = [Flip(), LowPass(3), HighPass(3), CutOff(3), Resize(5), Pad(2)]
+BLANK = Blank(Rectangle(2, 1, 4, 3))
+ALL = [Flip(), LowPass(3), HighPass(3), CutOff(3), Resize(5), Pad(2), BLANK]
 
 every_transform = pytest.mark.parametrize("transform", ALL, ids=repr)
 
@@ -53,7 +65,7 @@ def test_normalised_transformed_images_are_transformed_normalised_ones(transform
     )
     plain = Normalized(nn.Identity(), (0.2, 0.4), (0.5, 3.0)).double()
     seen = transform(IMAGES)
-    keeps_constants = transform in (LowPass(3), Resize(5))
+    keeps_constants = transform in (LowPass(3), Resize(5), BLANK)
     assert torch.allclose(normalised(seen), plain(seen)) is keeps_constants
 
 
@@ -68,6 +80,42 @@ def test_resized_images_are_means_of_their_pixels():
     assert Resize(3)(torch.ones(1, 1, 9, 9)).max() <= 1
     with pytest.raises(ValueError, match="size must be at least 1 pixel; got 0"):
         Resize(0)(black)
+
+
+def test_bicubic_images_are_those_of_torch_cut_at_their_extremes():
+    shown = IMAGES.clone()
+    shown[0, 0] = (torch.arange(6) > 2).double()  # an edge, beside which bicubic weights overshoot
+    raw = nn.functional.interpolate(shown, (16, 16), mode="bicubic", antialias=True)
+    assert raw.min() < 0
+    seen = Resize(16, "bicubic")(shown)
+    low, high = shown.amin((1, 2, 3), keepdim=True), shown.amax((1, 2, 3), keepdim=True)
+    torch.testing.assert_close(seen, raw.clamp(low, high))
+
+
+def test_of_a_blank_rectangle_nothing_is_left():
+    hidden = IMAGES.clone()
+    hidden[..., 2:6, 1:4] = 0.123
+    seen = BLANK(IMAGES)
+    torch.testing.assert_close(BLANK(hidden), seen)
+    outside = torch.ones(8, 6, dtype=torch.bool)
+    outside[2:6, 1:4] = False
+    torch.testing.assert_close(seen[..., outside], IMAGES[..., outside])
+    mean = IMAGES[..., outside].mean(-1, keepdim=True)
+    torch.testing.assert_close(seen[..., ~outside], mean.expand(-1, -1, 12))
+
+
+@pytest.mark.parametrize(
+    ("sides", "message"),
+    [
+        ((-1, 0, 2, 2), "top and left of at least 0, height and width of at least 1; got -1, 0"),
+        ((0, 0, 0, 2), "at least 1; got 0, 0, 0 and 2"),
+        ((5, 0, 4, 2), "rows 5 to 8 and columns 0 to 1 must lie in the images, .* they are 8 x 6"),
+        ((0, 0, 8, 6), "and not fill them"),
+    ],
+)
+def test_rectangles_that_no_image_has_are_refused(sides, message):
+    with pytest.raises(ValueError, match=message):
+        Blank(Rectangle(*sides))(IMAGES)
 
 
 @every_transform

@@ -1,4 +1,4 @@
-"""Data sets with other labels, with noise, behind a transform."""
+"""Data sets with other labels, with noise, as outlines, behind a transform."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -13,7 +13,7 @@ from advcore.derived.targets import TargetsName, target_classes
 from advcore.transforms import Transform
 from advcore.workers.datasets.dataset import Dataset
 from advcore.workers.datasets.deferred import Images
-from advcore.workers.datasets.mapped import Mapped, Mark, Noise, Through
+from advcore.workers.datasets.mapped import Mapped, Mark, Noise, Outline, Through
 from advcore.workers.errors import InputError
 
 
@@ -124,6 +124,28 @@ class Marked:
             raise InputError(f"marked: {error}") from error
         mark = Mark(float(self.size), self.band)
         images = Mapped(settled(whole), whole.labels.astype(np.int64), mark)
+        return replace(whole, images=images, transform=None)
+
+
+@dataclass(frozen=True)
+class Outlined:
+    """Sketches: the outlines of pictures, float32, see `advcore.derived.morphology`.
+
+    Attributes:
+        of: name of the data set.
+    """
+
+    of: str
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return (self.of,)
+
+    def apply(self, datasets: Mapping[str, Dataset]) -> Dataset:
+        whole = datasets[self.of]
+        if len(whole.shape) != 3:
+            raise InputError(f"outlines need pictures (C, H, W); got inputs {tuple(whole.shape)}")
+        images = Mapped(settled(whole), whole.indices, Outline())
         return replace(whole, images=images, transform=None)
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from advcore.classifier import full_precision
 from advcore.derived.marks import add_marks
+from advcore.derived.morphology import outlines
 from advcore.derived.noise import NoiseNorm, add_noise
 from advcore.randomness import Randomness
 from advcore.transforms import Transform, keeps_box
@@ -119,6 +120,23 @@ class Mark:
 
     def __call__(self, images: Tensor, indices: Tensor, inside: bool) -> Tensor:
         return add_marks(images, indices, self.size, self.band)
+
+
+@dataclass(frozen=True)
+class Outline:
+    """The outlines of what is bright in images, see `advcore.derived.morphology`."""
+
+    one_by_one: ClassVar[bool] = False
+
+    @property
+    def meaning(self) -> str:
+        return "outline"
+
+    def stays_in_box(self, inside: bool) -> bool:
+        return inside
+
+    def __call__(self, images: Tensor, indices: Tensor, inside: bool) -> Tensor:
+        return outlines(images)
 
 
 @dataclass(frozen=True, eq=False)

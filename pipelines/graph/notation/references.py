@@ -21,8 +21,9 @@ _FIELDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "fit": ("fits",),
         "vectors": ("fits",),
         "subspace": ("fits",),
+        "originals": ("fits",),
     },
-    "tables": {"of": ("probes", "tables"), "clean": ("probes", "tables")},
+    "tables": {"of": ("probes", "tables"), "clean": ("probes", "tables"), "against": ("probes",)},
 }
 """The fields that are references: by section and field, the sections that they may name."""
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from advcore.classifier import Normalized
 from advcore.derived import Inverted
-from advcore.derived.penultimate import last_features
 from advcore.networks import lenet
+from advcore.penultimate import last_features
 from advcore.probes.probe import Batch
 from advcore.randomness import Randomness
 

@@ -23,7 +23,8 @@ def test_the_samples_drawn_stand_as_they_are_whatever_the_shards(count):
     order = drawn_places(torch.arange(COUNT)).argsort()[:count]
     assert torch.equal(learnt.tensors["inputs"], INPUTS[order])
     assert torch.equal(learnt.tensors["labels"], LABELS[order])
-    assert learnt.tensors["labels"].dtype == torch.int64
+    assert torch.equal(learnt.tensors["indices"], order)
+    assert learnt.tensors["labels"].dtype == learnt.tensors["indices"].dtype == torch.int64
     assert learnt.rounds == 1
     assert_same_bits(learnt, learn(Exemplars(count), None, in_parts((30,)), 7))
     assert_resumes(Exemplars(count), None, in_parts((15, 15)), 7)

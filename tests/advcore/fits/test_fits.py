@@ -72,7 +72,7 @@ DECLARED = {
     ),
     "layer_variation": (1, {"input", "first", "last"}),
     "weights": (1, {"count"}),
-    "exemplars": (1, {"inputs", "labels"}),
+    "exemplars": (2, {"inputs", "labels", "indices"}),
 }
 """Versions of the fits and names of their tensors: where these change, the version rises."""
 

@@ -27,6 +27,11 @@ FIT = Learnt(
         **dict.fromkeys(("input", "first", "last"), torch.tensor(0.7)),
     },
 )
+EXEMPLARS = Learnt(
+    "exemplars",
+    "key",
+    {"inputs": oracles.images(6, seed=1), "labels": torch.arange(6), "indices": torch.arange(6)},
+)
 PROBES = {
     "robustness": probes.Robustness((0.1, 0.3), (DeepFool(), PGD(norm="l2", steps=3))),
     "masking": probes.Masking((0.1, 0.3), steps=3, draws=2),
@@ -66,6 +71,7 @@ PROBES = {
     "attributions": probes.Attributions(points=4),
     "accuracy": probes.Accuracy(),
     "pictures": probes.Pictures(),
+    "likeness": probes.Likeness(EXEMPLARS, EXEMPLARS),
     "layer_margins": probes.LayerMargins(FIT),
     "complexity": probes.Complexity(draws=2),
     "training_passes": probes.TrainingPasses({"plain": CrossEntropy()}),

@@ -10,6 +10,7 @@ from torch import nn
 from advcore import Randomness, Untargeted
 from advcore.attacks import APGD, FGSM, PGD, GridSearch, SmallestEps, Status, WorstOfK
 from advcore.attacks.attack import norm_of
+from advcore.rectangle import Rectangle
 from advcore.threats import (
     THREATS,
     Additive,
@@ -23,6 +24,7 @@ from advcore.threats import (
     Sphere,
     Tokens,
     Wasserstein,
+    Window,
 )
 
 SIZED = [
@@ -35,6 +37,7 @@ SIZED = [
     (Wasserstein(), 0.3),
     (Feature(), 0.3),
     (Sphere(), 0.8),
+    (Window(Rectangle(3, 2, 6, 7)), 0.8),
     (Sequence((Spatial(), Colour(), Additive("linf")), (1.0, 0.1, 0.05)), 0.8),
 ]
 """Every threat model with a size that reaches some of the small images here, and not all."""

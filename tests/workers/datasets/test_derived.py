@@ -18,6 +18,7 @@ from advcore.workers.datasets.derived import (
     Half,
     Marked,
     Noised,
+    Outlined,
     Relabelled,
     Subset,
     Transformed,
@@ -58,6 +59,7 @@ KINDS = [
     Noised("root", 0.5),
     Noised("root", 0.1, "linf", "random", "target"),
     Marked("root", 0.5, 3),
+    Outlined("root"),
     Transformed("root", LowPass(3)),
 ]
 
@@ -246,7 +248,7 @@ def test_every_kind_names_its_sources():
     assert {type(kind) for kind in KINDS} == set(DERIVED.values())
     assert [kind.sources for kind in KINDS] == [("root",)] * 2 + [("root", "root")] + [
         ("root",)
-    ] * 5
+    ] * 6
 
 
 def test_a_training_makes_few_images_once_and_many_in_batches(monkeypatch):
