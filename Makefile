@@ -87,5 +87,5 @@ clean:  ## remove what `make` brought; results/ stays
 # The lock pins versions as constraints, so that a platform installs only what it needs of it.
 .venv/ready: pyproject.toml requirements.lock | $(UV)
 	test -x $(BIN)/python || $(UV) venv --quiet --python ">=3.11" .venv
-	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --constraint requirements.lock --editable ".[demo,server,networks,dev]"
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --constraint requirements.lock --editable ".[demo,imagenet,server,networks,dev]"
 	touch $@

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from advcore.attacks import Adversarial, Attack, DeepFool
 from advcore.attacks.attack import has_budget, norm_of
+from advcore.batch_rows import rows_at_once
 from advcore.box import keeps_box
 from advcore.classifier import (
     Around,
@@ -65,7 +66,7 @@ def margins(
     images: Tensor,
     family: Family,
     attack: Attack | None = None,
-    rows: int = 1024,
+    rows: int | None = None,
     randomness: Randomness | None = None,
     radius: float = torch.inf,
 ) -> SubspaceMargins:
@@ -82,8 +83,8 @@ def margins(
         family: family of subspaces.
         attack: a minimal-norm l2 attack without a box, see `check_attack`; `DeepFool(norm="l2",
             box=False)` when None.
-        rows: samples x subspaces that are attacked as one batch; only memory and speed depend on
-            it.
+        rows: samples x subspaces that are attacked as one batch, see `batch_rows.rows_at_once`;
+            1,024 at most when None. Only memory and speed depend on it.
         randomness: noise for an attack that draws any; a sample's is the same in all subspaces.
         radius: margins beyond it, in pixel units, count as not found.
 
@@ -96,6 +97,7 @@ def margins(
         raise ValueError(f"radius must be positive, in pixel units; got {radius}")
     if randomness is None:
         randomness = Randomness(0, torch.arange(len(images), device=images.device))
+    rows = rows_at_once(rows, images, 1024)
     positions = torch.arange(len(family), device=images.device)
     groups = torch.arange(len(images), device=images.device).split(max(1, rows // len(family)))
     first = torch.zeros(1, dtype=torch.int64, device=images.device)

@@ -42,7 +42,7 @@ def noise_level(
     draws: int = 100,
     randomness: Randomness | None = None,
     farthest: float = 1e3,
-    rows: int = 2048,
+    rows: int | None = None,
 ) -> Tensor:
     """Return the sigma at which a `share` of the draws of noise changes the label, `(B,)`.
 
@@ -59,8 +59,8 @@ def noise_level(
         start: `(B,)`, where the search begins: `-d / Phi^-1(share)` of the minimal distance d, say.
         share: of the draws, in (0, 1).
         farthest: the largest sigma, in pixel units.
-        rows: images sent forward as one batch, but at least one draw of each sample; only memory
-            and speed depend on it.
+        rows: images sent forward as one batch, as in `flip_probability`; only memory and speed
+            depend on it.
 
     Returns:
         inf where fewer draws flip at `farthest`. Cost: some ten times `draws` forward passes a

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from advcore.attacks.bisection import bisect
+from advcore.batch_rows import rows_at_once
 from advcore.classifier import (
     Classifier,
     check_batch,
@@ -35,7 +36,7 @@ def flip_probability(
     draws: int,
     randomness: Randomness | None = None,
     box: bool = False,
-    rows: int = 2048,
+    rows: int | None = None,
 ) -> Tensor:
     """Return `P(f(x + v) != f(x))`, v ~ N(0, sigma^2 I), as a share of `draws` draws (eq. 7).
 
@@ -47,20 +48,19 @@ def flip_probability(
         images: `(B, C, H, W)`, in [0, 1] if there is a `box`.
         sigmas: standard deviations of a pixel, in pixel units.
         box: clip the noisy images to [0, 1].
-        rows: images sent forward as one batch, but at least one draw of each sample; only memory
-            and speed depend on it.
+        rows: images sent forward as one batch, but at least one draw of each sample, see
+            `batch_rows.rows_at_once`; 2,048 at most when None. Only memory and speed depend on it.
     """
     if not sigmas or any(not 0 <= sigma < math.inf for sigma in sigmas):
         raise ValueError(
             f"sigmas must be one or more finite numbers >= 0 in pixel units; got {list(sigmas)}"
         )
-    for name, value in (("draws", draws), ("rows", rows)):
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1; got {value}")
+    if draws < 1:
+        raise ValueError(f"draws must be at least 1; got {draws}")
     if box:
         images = check_images(images)
     check_batch(images)
-    samples = len(images)
+    samples, rows = len(images), rows_at_once(rows, images, 2048)
     randomness = _randomness(randomness, images)
     flips = images.new_zeros(len(sigmas), samples)
     with full_precision(), frozen(classifier), torch.no_grad():

@@ -35,6 +35,7 @@ from advcore.workers.learnt import LearntTensors
 from advcore.workers.models import ModelSpec, build, content_hash, with_local_checkpoint
 from advcore.workers.probe_checks import Fingerprint, check_columns, check_untouched, fingerprint
 from advcore.workers.redaction import shortened, without_secrets
+from advcore.workers.resident_memory import peak_bytes
 from advcore.workers.shares import StateReader, compute_share
 from advcore.workers.slices import Slice, train_epochs, train_slice
 from advcore.workers.stores.retries import with_store_retries
@@ -203,6 +204,7 @@ class Worker:
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "worker": self.name,
             "seconds": repr(time.perf_counter() - start),  # of wall time, up to the writing
+            "peak_bytes": str(peak_bytes()),  # of the whole process so far
         }
         if right:
             metadata["right"] = str(sum(right))  # samples whose likeliest class is their label

@@ -26,7 +26,7 @@ UNVERSIONED = ("torch", "torchvision", "numpy")
 """Distributions of which no key holds the version: rows outlive their updates, for shipped classes
 as for a user's own."""
 
-LIBRARIES = ("timm", "robustbench", "huggingface", "ccexam")
+LIBRARIES = ("timm", "robustbench", "huggingface", "ccexam", "efficientnet")
 """Names before the colon of a library's network, which is no code of a user's own; see
 `advcore.workers.adapters.networks`."""
 

@@ -32,9 +32,9 @@ class ModelSpec:
     Attributes:
         architecture: name of a network, see `advcore list networks`, or
             `package.module:factory`, or a torchvision model, or `timm:NAME`, `robustbench:NAME`,
-            `huggingface:PATH` (an image classifier, a local folder or a name), or `ccexam:mnist`
-            (a digit classifier; `usps`, `svhn`). Those four bring their normalisation, unless
-            `mean` and `std` say another.
+            `huggingface:PATH` (an image classifier, a local folder or a name), `ccexam:mnist` (a
+            digit classifier; `usps`, `svhn`), or `efficientnet:lite0` (of ImageNet, 224 x 224).
+            Those five bring their normalisation, unless `mean` and `std` say another.
         checkpoint: .safetensors file or a torch file that holds weights only, here or at
             s3://BUCKET/KEY; none means fresh weights from a fixed seed. A study or a recipe may
             also name one in MLflow, `runs:/ID/model` or `models:/NAME/VERSION`, which its driver

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from advcore.batch_rows import rows_at_once
 from advcore.classifier import (
     Classifier,
     check_batch,
@@ -48,7 +49,7 @@ def count_labels(
     blocks: Iterable[NoiseBlock],
     randomness: Randomness,
     classes: int,
-    rows: int = 2048,
+    rows: int | None = None,
 ) -> Tensor:
     """Return how many draws of the blocks are predicted as each class, `(B, classes)` int64.
 
@@ -59,10 +60,11 @@ def count_labels(
         images: `(B, *shape)`.
         randomness: source of the noise: one stream for selection, another for estimation.
         classes: number of logits.
-        rows: inputs sent forward as one batch, but at least one block of one sample; only memory
-            and speed depend on it.
+        rows: inputs sent forward as one batch, but at least one block of one sample, see
+            `batch_rows.rows_at_once`; 2,048 at most when None. Only memory and speed depend on it.
     """
     check_batch(images)
+    rows = rows_at_once(rows, images, 2048)
     counts = torch.zeros(len(images), classes, dtype=torch.int64, device=images.device)
     everyone = torch.arange(len(images), device=images.device)
     with full_precision(), frozen(classifier), torch.no_grad():

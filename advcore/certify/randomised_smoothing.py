@@ -43,7 +43,7 @@ def certify(
     draws: int = 10_000,
     alpha: float = 0.001,
     randomness: Randomness | None = None,
-    rows: int = 2048,
+    rows: int | None = None,
 ) -> Certificates:
     """Certify the smoothed classifier `g(x) = argmax_c P(f(x + v) = c)`, `v ~ N(0, sigma^2 I)`.
 
@@ -62,7 +62,8 @@ def certify(
         draws: draws that bound its probability. `largest_radius` says how far they reach.
         alpha: probability of a wrong statement about a sample.
         randomness: source of the noise, by default seed 0 and the samples of the batch.
-        rows: inputs sent forward as one batch; only memory and speed depend on it.
+        rows: inputs sent forward as one batch, as in `count_labels`; only memory and speed depend
+            on it.
 
     Raises ValueError where so few draws can only abstain.
     """
@@ -82,7 +83,7 @@ def count_classes(
     selection: Sequence[NoiseBlock],
     estimation: Sequence[NoiseBlock],
     randomness: Randomness,
-    rows: int = 2048,
+    rows: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return the counts of selection and of estimation, `(B, K)` int64 each.
 

@@ -16,7 +16,7 @@ from advcore.curvature.boundary_curvature import (
 from advcore.curvature.coarse import gradient_change, one_step_changes, turn
 from advcore.curvature.cross_sections import CrossSections, landscape, plane_basis
 from advcore.curvature.differences import DifferenceHessian
-from advcore.curvature.eigenvalue_profile import Eigenprofile, eigenprofile
+from advcore.curvature.eigenvalue_profile import Eigenprofile, check_formed, eigenprofile
 from advcore.curvature.gauss_newton_matrix import GaussNewton, gauss_newton
 from advcore.curvature.hessian import Hessian, InputHessian, input_hessian
 from advcore.curvature.lanczos_method import Eigenpairs, Ends, lanczos
@@ -47,6 +47,7 @@ __all__ = [
     "Tempered",
     "boundary_points",
     "check_confidence",
+    "check_formed",
     "cross_entropy_of",
     "curvature_along",
     "eigenprofile",

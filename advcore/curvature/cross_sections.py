@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from advcore.batch_rows import rows_at_once
 from advcore.classifier import (
     Classifier,
     check_images,
@@ -63,7 +64,7 @@ def landscape(
     first: Tensor,
     second: Tensor,
     grid: Tensor,
-    rows: int = 1024,
+    rows: int | None = None,
 ) -> CrossSections:
     """Return labels and loss at all pairs of grid points in planes through images.
 
@@ -75,8 +76,8 @@ def landscape(
     Args:
         labels: `(B,)`, of the loss.
         grid: `(n,)` distances from the image in pixel units, or `(B, n)`, each sample its own.
-        rows: at most so many images go forward at a time, and one a sample if that is more; only
-            memory depends on it.
+        rows: at most so many images go forward at a time, and one a sample if that is more, see
+            `batch_rows.rows_at_once`; 1,024 at most when None. Only memory depends on it.
     """
     check_images(images, -torch.inf, torch.inf)
     samples = len(images)
@@ -91,7 +92,7 @@ def landscape(
             f"grid must be (n,), or ({samples}, n) for {samples} images; got {tuple(grid.shape)}"
         )
     grid = grid.to(images.dtype).expand(samples, -1)
-    count = grid.shape[1]
+    count, rows = grid.shape[1], rows_at_once(rows, images, 1024)
     u, w = plane_basis(first, second)
     steps = torch.cartesian_prod(torch.arange(count), torch.arange(count)).to(images.device)
     predicted, losses = [], []

@@ -24,6 +24,19 @@ from advcore.randomness import Randomness
 
 Path = Literal["auto", "low-rank", "products"]
 
+LARGEST = 30_000
+"""Dimension up to which Hessians are formed: 3.6 GB a sample in float32, and as much again for
+their eigenvalues."""
+
+
+def check_formed(dimension: int) -> None:
+    """Raise ValueError for a Hessian that is too large to be formed."""
+    if dimension > LARGEST:
+        raise ValueError(
+            f"the whole spectrum needs a matrix of {dimension} x {dimension} numbers a sample, "
+            f"where at most {LARGEST} x {LARGEST} are formed: take spectrum: top, or lanczos"
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Eigenprofile:
@@ -87,6 +100,8 @@ def eigenprofile(
             time, and of one sample if that is more; only memory depends on it.
         step: the scale h, l2, pixel units: D products at that step for every sample; 0 for the
             exact Hessian.
+
+    Raises ValueError where D products of more than `LARGEST` numbers would be formed.
     """
     if path not in get_args(Path):
         raise ValueError(f"path must be one of {', '.join(get_args(Path))}; got {path!r}")
@@ -131,6 +146,7 @@ def _parts(chosen: Tensor, size: int) -> tuple[Tensor, ...]:
 
 
 def _by_products(classifier: Classifier, images: Tensor, labels: Tensor, step: float) -> Tensor:
+    check_formed(images[0].numel())
     hessian = input_hessian(classifier, images, cross_entropy_of(labels), step)
     return symmetric_eigenvalues(hessian.dense())
 

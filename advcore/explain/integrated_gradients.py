@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from advcore.batch_rows import check_batch_rows, rows_at_once
 from advcore.classifier import Classifier, frozen, full_precision, take_rows
 from advcore.explain.attribution import (
     AttributionMaps,
@@ -38,7 +39,8 @@ class IntegratedGradients:
         steps: number of gradients of the first try.
         most_steps: largest number of gradients of a sample's last try.
         tolerance: largest residual, as a share of the change of the scalar.
-        rows: number of inputs that go forward at a time; it changes memory and speed.
+        rows: number of inputs that go forward at a time; 1,024 at most when not given, and fewer of
+            large images, see `advcore.batch_rows`. It changes memory and speed.
     """
 
     scalar: ScalarName = "logit"
@@ -46,7 +48,7 @@ class IntegratedGradients:
     steps: int = 32
     most_steps: int = 512
     tolerance: float = 0.01
-    rows: int = field(default=1024, metadata={"cost": True})
+    rows: int | None = field(default=None, metadata={"cost": True})
 
     def __post_init__(self) -> None:
         check_scalar(self.scalar)
@@ -57,8 +59,7 @@ class IntegratedGradients:
             )
         if not self.tolerance >= 0:
             raise ValueError(f"tolerance must be a share, 0 or more; got {self.tolerance}")
-        if self.rows < 1:
-            raise ValueError(f"rows must be at least 1; got {self.rows}")
+        check_batch_rows(self.rows)
 
     def __call__(
         self,
@@ -87,10 +88,14 @@ class IntegratedGradients:
 
     def _maps(self, classifier: Classifier, inputs: Tensor, labels: Tensor, steps: int) -> Tensor:
         """The maps of `steps` points each, with as many at a time as there are `rows` for."""
-        way, count = inputs - self.baseline, len(inputs)
+        way, count, rows = (
+            inputs - self.baseline,
+            len(inputs),
+            rows_at_once(self.rows, inputs, 1024),
+        )
         total = torch.zeros_like(inputs)
         places = (torch.arange(steps, dtype=inputs.dtype, device=inputs.device) + 0.5) / steps
-        for some in places.split(max(1, self.rows // count)):
+        for some in places.split(max(1, rows // count)):
             sample = torch.arange(count, device=inputs.device).repeat(len(some))
             along = some.repeat_interleave(count).view(-1, *[1] * (inputs.dim() - 1))
             slopes = gradient_of(

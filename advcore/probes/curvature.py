@@ -16,7 +16,7 @@ from advcore.attacks import Attack, MinimalNorm
 from advcore.attacks.ascent import evaluate
 from advcore.classifier import Classifier, frozen, full_precision, logits_of
 from advcore.criteria import Untargeted
-from advcore.curvature import Ends, check_confidence, temperature_for
+from advcore.curvature import Ends, check_confidence, check_formed, temperature_for
 from advcore.margins import check_attack, minimal_perturbations
 from advcore.norms import L2
 from advcore.probes.charts import Chart
@@ -73,9 +73,10 @@ class Curvature:
     Attributes:
         spectrum: `whole` for all D eigenvalues: K backward passes a sample for a piecewise linear
             network, but D Hessian products and a D x D eigenproblem for any other and at a step,
-            which D of many thousands forbids (20,000: 1.6 GB a sample in float32); nothing is
-            refused, as which network it is shows only when it is measured. Then `top` is right: the
-            extreme ones by Lanczos, trace and Frobenius norm by Hutchinson's estimates.
+            which D of many thousands forbids (20,000: 1.6 GB a sample in float32). More than 30,000
+            is refused: at a step before any work, else when it is measured, which shows which
+            network it is. Then `top` is right: the extreme ones by Lanczos, trace and Frobenius
+            norm by Hutchinson's estimates.
         top: number of largest eigenvalues, for `top`.
         bottom: number of smallest eigenvalues, by sign, for `top`, whose own are then the largest
             by sign; when not given the `top` are those of largest magnitude, from either end.
@@ -156,6 +157,8 @@ class Curvature:
                 f"top and bottom must not exceed the image's dimension, {dimension}, together; "
                 f"got {wanted}"
             )
+        if self.spectrum == "whole" and self.step:
+            check_formed(dimension)
         check_confidence(self.confidence, classes)
 
     def calibrated(self, logits: Tensor) -> "Curvature":

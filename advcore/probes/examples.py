@@ -153,6 +153,6 @@ def _pair(table: Table, row: int) -> tuple[Panel, Panel]:
         table.numbers(name)[row]
         for name in ("image", "adversarial", "distance", "prediction", "adversarial_prediction")
     )
-    return Panel(adversarial - image, f"{distance.item():.2f}", signed=True), Panel(
+    return Panel(adversarial - image, f"{distance.item():.3g}", signed=True), Panel(
         adversarial, f"{int(before)} → {int(after)}"
     )

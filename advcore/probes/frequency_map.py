@@ -33,13 +33,14 @@ class FrequencyMap:
         size: frequencies along each side of a block; it divides both sides of the images.
         quality: choice of the attack, as in `Margins`.
         attack: minimal-norm l2 attack instead of that choice, as in `Margins`.
-        rows: number of samples x subspaces attacked as one batch; it changes memory and speed.
+        rows: number of samples x subspaces attacked as one batch; 1,024 at most when not given,
+            and fewer of large images, see `advcore.batch_rows`. It changes memory and speed.
     """
 
     size: int = 4
     quality: Literal["fast", "tight"] | None = None
     attack: Attack | None = None
-    rows: int = field(default=1024, metadata={"cost": True})
+    rows: int | None = field(default=None, metadata={"cost": True})
 
     def __post_init__(self) -> None:
         if self.size < 1:
@@ -102,7 +103,7 @@ class FrequencyMap:
 
     @property
     def _margins(self) -> Margins:
-        return Margins(DCTGrid(self.size), self.quality, self.attack, self.rows)
+        return Margins(DCTGrid(self.size), self.quality, self.attack, rows=self.rows)
 
 
 def _medians(table: Table) -> Tensor:

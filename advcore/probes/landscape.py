@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from advcore.attacks import Attack, MinimalNorm, Status
+from advcore.batch_rows import check_batch_rows
 from advcore.classifier import Classifier, full_precision, predict
 from advcore.curvature import cross_entropy_of, input_hessian, landscape, most_curved_across
 from advcore.margins import check_attack, minimal_perturbations
@@ -60,7 +61,8 @@ class Landscape:
         step: step of the Hessian of the most curved direction, l2, pixel units; 0 for the exact
             one.
         attack: attack that finds the minimal perturbation: a minimal-norm l2 attack without a box.
-        rows: number of images that go forward at a time; it changes memory and speed.
+        rows: number of images that go forward at a time; 1,024 at most when not given,
+            and fewer of large images, see `advcore.batch_rows`. It changes memory and speed.
     """
 
     count: int = 4
@@ -73,14 +75,15 @@ class Landscape:
     lengths: float = 2.5
     step: float = 0.0
     attack: Attack = field(default_factory=lambda: MinimalNorm(norm="l2", box=False))
-    rows: int = field(
-        default=1024, metadata={"cost": True}
+    rows: int | None = field(
+        default=None, metadata={"cost": True}
     )  # only memory and speed: left out of the key of a result
 
     def __post_init__(self) -> None:
-        for name in ("count", "shown", "rows"):
+        for name in ("count", "shown"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
+        check_batch_rows(self.rows)
         known = get_args(PlaneName)
         if (
             not self.planes

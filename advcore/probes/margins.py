@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from advcore.attacks import Attack, DeepFool, MinimalNorm, kind_and_norm
+from advcore.batch_rows import check_batch_rows
 from advcore.classifier import Classifier
 from advcore.counts import counted
 from advcore.margins import MarginStatus, check_attack, margins
@@ -50,20 +51,20 @@ class Margins:
         attack: attack instead of these two, a minimal-norm l2 attack without a box.
         radius: largest margin, in pixel units; margins beyond it are censored: they count as not
             found.
-        rows: number of samples x subspaces attacked as one batch; it changes memory and speed.
+        rows: number of samples x subspaces attacked as one batch; 1,024 at most when not given,
+            and fewer of large images, see `advcore.batch_rows`. It changes memory and speed.
     """
 
     family: FamilySpec = field(default_factory=DCTDiagonal)
     quality: Literal["fast", "tight"] | None = None
     attack: Attack | None = None
     radius: float = math.inf
-    rows: int = field(
-        default=1024, metadata={"cost": True}
+    rows: int | None = field(
+        default=None, metadata={"cost": True}
     )  # only memory and speed: left out of the key of a result
 
     def __post_init__(self) -> None:
-        if self.rows < 1:
-            raise ValueError(f"rows must be at least 1; got {self.rows}")
+        check_batch_rows(self.rows)
         if self.quality is not None and self.quality not in QUALITIES:
             raise ValueError(f"quality must be one of {', '.join(QUALITIES)}; got {self.quality!r}")
         if self.attack is not None and self.quality is not None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from advcore.attacks import Attack, MinimalNorm, Status, kind_and_norm
+from advcore.batch_rows import check_batch_rows
 from advcore.classifier import Classifier
 from advcore.counts import counted
 from advcore.margins import check_attack, minimal_perturbations
@@ -61,14 +62,15 @@ class Noise:
         directions: number of random directions, odd: their median is then one of them, and that of
             one sample has the median of them all.
         attack: minimal-norm l2 attack without a box, for the minimal perturbation.
-        rows: number of images sent forward as one batch; it changes memory and speed.
+        rows: number of images sent forward as one batch; 2,048 at most when not given,
+            and fewer of large images, see `advcore.batch_rows`. It changes memory and speed.
     """
 
     sigmas: tuple[float, ...] = (0.05, 0.1, 0.2, 0.4, 0.8)
     draws: int = 100
     directions: int = 11
     attack: Attack = field(default_factory=lambda: MinimalNorm(norm="l2", box=False))
-    rows: int = field(default=2048, metadata={"cost": True})
+    rows: int | None = field(default=None, metadata={"cost": True})
 
     def __post_init__(self) -> None:
         sigmas = list(self.sigmas)
@@ -86,9 +88,9 @@ class Noise:
                 "directions must be an odd number, so that one is the median; got "
                 f"{self.directions}"
             )
-        for name in ("draws", "rows"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
+        if self.draws < 1:
+            raise ValueError(f"draws must be at least 1; got {self.draws}")
+        check_batch_rows(self.rows)
         check_attack(self.attack)
 
     def validate(self, shape: tuple[int, ...], classes: int) -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from advcore.attacks import Attack
+from advcore.batch_rows import check_batch_rows
 from advcore.certify import Certificates, certificates_of, certify
 from advcore.certify.noise_blocks import blocks_of
 from advcore.certify.randomised_smoothing import check_draws, count_classes
@@ -59,7 +60,8 @@ class Smoothed:
         attack: minimal-norm l2 attack without a box on the smoothed classifier; none when not
             given.
         attack_draws: number of draws that it goes through, each a pass of each of its steps.
-        rows: number of images sent forward as one batch; it changes memory and speed.
+        rows: number of images sent forward as one batch; 2,048 at most when not given,
+            and fewer of large images, see `advcore.batch_rows`. It changes memory and speed.
         blocks: number of units that the draws of a sample are measured in, at most one for 100
             draws of the estimation.
     """
@@ -70,7 +72,7 @@ class Smoothed:
     alpha: float = 0.001
     attack: Attack | None = None
     attack_draws: int = 64
-    rows: int = field(default=2048, metadata={"cost": True})
+    rows: int | None = field(default=None, metadata={"cost": True})
     blocks: int = field(default=1, metadata={"later": True})
 
     def __post_init__(self) -> None:
@@ -78,8 +80,7 @@ class Smoothed:
         check_smoothing(self.sigma, self.attack_draws)
         if self.attack is not None:
             check_attack(self.attack)
-        if self.rows < 1:
-            raise ValueError(f"rows must be at least 1; got {self.rows}")
+        check_batch_rows(self.rows)
         most = len(blocks_of(self.draws))
         if not 1 <= self.blocks <= most:
             raise ValueError(

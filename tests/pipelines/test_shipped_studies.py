@@ -20,12 +20,9 @@ from advcore.pipelines.reports import figures
 from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.documents import load_yaml, put
 from advcore.pipelines.settings.shipped import find, shipped_files
-from advcore.workers.datasets.arrays import has_fashion_mnist
+from advcore.workers.datasets.load import absent
 
 SMALL = Path(__file__).parent / "small_studies"
-
-CLOTHES = "fashion-mnist"
-"""A data set that need not be on a machine."""
 
 WITHOUT = r"no number|not a number|'status': 'broken'|'correct': True|no sample"
 """Reasons for which a claim has no number on a network that knows nothing."""
@@ -42,9 +39,9 @@ def test_each_reads(name: str) -> None:
     assert study.name == name
     assert schema.structure(type(study), schema.unstructure(study)) == study
     if isinstance(study, GraphStudy):
-        named = any(own.get("name") == CLOTHES for own in study.data_sets.values())
-        if named and not has_fashion_mnist():
-            pytest.skip("Fashion-MNIST is not here")
+        missing = {own.get("name") for own in study.data_sets.values()} & absent().keys()
+        if missing:
+            pytest.skip(f"{', '.join(missing)} is not here")
         graph_layout(study, Loader())
 
 
@@ -73,8 +70,9 @@ def test_claims_have_their_numbers(
 
 
 def test_each_study_has_a_small_form() -> None:
-    """But for `demo`, which other tests run as it is."""
-    assert {path.stem for path in SMALL.glob("*.yaml")} == {*shipped_files("studies")} - {"demo"}
+    """But for `demo` and `imagenet_demo`, which other tests run."""
+    others = {"demo", "imagenet_demo"}
+    assert {path.stem for path in SMALL.glob("*.yaml")} == {*shipped_files("studies")} - others
 
 
 def test_more_data_are_no_more_steps() -> None:

@@ -34,6 +34,11 @@ def test_a_shard_says_who_measured_it_and_how_long(dataset, store):
         task.name,
     )
     assert 0 < float(metadata["seconds"]) <= result.seconds
+    held = np.ones(2**25)  # 256 MB
+    worker.measure(task, dataset)
+    after = int(open_store(store).metadata(task.key)["peak_bytes"])
+    assert after >= held.nbytes + 2**20
+    assert after >= int(metadata["peak_bytes"]) > 2**26
 
 
 def test_a_work_is_measured_and_stored(dataset, store):

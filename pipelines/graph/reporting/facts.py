@@ -186,13 +186,15 @@ def _about_data(layout: Layout, name: str, data: Dataset) -> str:
 
 
 def _rows(entries: Sequence[Mapping[str, str]]) -> str:
-    """Describe when the rows were measured, and how long it took."""
+    """Describe when the rows were measured, how long it took, and the most memory of a worker."""
     times = sorted(entry["finished"] for entry in entries if "finished" in entry)
     seconds = sum(float(entry.get("seconds", 0)) for entry in entries)
     when = f", {times[0]} to {times[-1]}" if times else ""
+    peaks = [int(entry["peak_bytes"]) for entry in entries if "peak_bytes" in entry]
+    memory = f", of at most {max(peaks) / 1e9:.1f} GB of memory" if peaks else ""
     return (
         f"{counted(len(entries), 'shard')}, {seconds:.0f} s of measuring on "
-        f"{counted(len(_workers(entries)), 'worker')}{when}"
+        f"{counted(len(_workers(entries)), 'worker')}{memory}{when}"
     )
 
 

@@ -295,3 +295,17 @@ def test_the_model_is_left_alone():
 def test_bad_input_is_refused(network, images, labels, match):
     with pytest.raises(ValueError, match=match):
         eigenprofile(network, images, torch.tensor(labels))
+
+
+def test_matrices_of_large_images_are_not_formed():
+    """A piecewise linear network needs none: its spectrum is there at 3 x 224 x 224."""
+    images, label = torch.rand(1, 3, 224, 224), torch.tensor([0])
+
+    def network(images):
+        return images.mean((2, 3))
+
+    profile = eigenprofile(network, images, label)
+    exact = _dense(lambda means: means, images.mean((2, 3)), label) / 224**2
+    torch.testing.assert_close(profile.values[:, :3], exact, rtol=1e-4, atol=1e-12)
+    with pytest.raises(ValueError, match=r"150528 x 150528 numbers a sample.*lanczos"):
+        eigenprofile(network, images, label, step=1.0)

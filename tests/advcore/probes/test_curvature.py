@@ -333,6 +333,10 @@ def test_the_gradient_is_that_of_the_loss_at_the_true_label(network):
         ),
         (lambda: Curvature(draws=1), "draws must be at least 2; got 1"),
         (
+            lambda: Curvature(step=1.0).validate((3, 224, 224), 1000),
+            "the whole spectrum needs a matrix of 150528 x 150528 numbers a sample",
+        ),
+        (
             lambda: Curvature(spectrum="top", top=14, bottom=3).validate((1, 4, 4), 10),
             "top and bottom must not exceed the image's dimension, 16, together; got 17",
         ),
@@ -345,6 +349,7 @@ def test_bad_settings_are_refused(make, match):
 
 def test_good_settings_pass():
     Curvature(spectrum="top", top=16).validate((1, 4, 4), 10)
+    Curvature().validate((3, 224, 224), 1000)  # piecewise linear, it may be
     Curvature(top=100).validate((1, 4, 4), 10)  # the whole spectrum has no top
 
 

@@ -71,7 +71,7 @@ def test_the_gallery_has_a_row_for_each_sample_and_two_pictures_for_each_model()
     torch.testing.assert_close(image.image + perturbation.image, adversarial.image)
     assert [panel.signed for panel in gallery.rows[1]] == [False, True, False, True, False]
     assert image.caption == f"label {int(tables['plain']['label'][1])}"
-    assert perturbation.caption == f"{tables['plain']['distance'][1]:.2f}"
+    assert perturbation.caption == f"{tables['plain']['distance'][1]:.3g}"
     assert gallery.rows[1][3].caption == "inf"
 
 
@@ -88,7 +88,7 @@ def test_several_attacks_stand_below_each_other():
         f"sample {sample}, {norm}" for sample in (first, second) for norm in ("l2", "linf")
     ]
     assert torch.equal(gallery.rows[1][2].image, table["adversarial"][2])
-    assert gallery.rows[3][1].caption == f"{table['distance'][3]:.2f}"
+    assert gallery.rows[3][1].caption == f"{table['distance'][3]:.3g}"
     assert set(probe.summarise(table).scalars) == {"mean_distance/l2", "mean_distance/linf"}
     assert probe.values() == {"attack": ["deepfool-l2", "deepfool-linf"]}
 

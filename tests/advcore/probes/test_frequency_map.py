@@ -35,6 +35,15 @@ def test_affine_classifiers_are_exact_at_each_place_of_the_map():
             )
 
 
+def test_rows_are_no_radius():
+    affine, images = oracles.Affine(shape=SHAPE), 5 * oracles.images(COUNT, SHAPE)
+    whole = _measure(affine, images)["distance"]
+    assert whole.max() > 1
+    torch.testing.assert_close(
+        _measure(affine, images, FrequencyMap(size=2, rows=1))["distance"], whole
+    )
+
+
 def test_images_need_not_be_square():
     table = _measure(oracles.relu(shape=(1, 4, 6)), oracles.images(2, (1, 4, 6)))
     assert table["row"].tolist() == [0] * 6 + [1] * 6

