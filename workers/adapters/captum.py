@@ -116,8 +116,10 @@ class _Module(nn.Module):
 
 
 def _takes_a_network(found: Any) -> bool:
-    """True for an attribution that needs a network, a layer perhaps, and nothing else."""
+    """True for an attribution of inputs that needs a network, a layer perhaps, and nothing else."""
     if not (inspect.isclass(found) and callable(getattr(found, "attribute", None))):
+        return False
+    if "neuron_selector" in parameters(found.attribute):
         return False
     needed = {
         name
