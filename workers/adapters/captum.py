@@ -117,9 +117,10 @@ class _Module(nn.Module):
 
 def _takes_a_network(found: Any) -> bool:
     """True for an attribution of inputs that needs a network, a layer perhaps, and nothing else."""
-    if not (inspect.isclass(found) and callable(getattr(found, "attribute", None))):
+    attribute = getattr(found, "attribute", None)
+    if not inspect.isclass(found) or not callable(attribute):
         return False
-    if "neuron_selector" in parameters(found.attribute):
+    if "neuron_selector" in parameters(attribute):
         return False
     needed = {
         name
