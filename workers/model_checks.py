@@ -18,6 +18,7 @@ from advcore.logit_gradients import differentiate
 from advcore.networks import NETWORKS
 from advcore.probes import ReadsLayers
 from advcore.threats import ThreatModel
+from advcore.threats.region import OfFit
 from advcore.workers.datasets import Dataset, batch
 from advcore.workers.datasets.sizes import inputs_in_words, is_picture
 from advcore.workers.devices import threads_set
@@ -100,7 +101,10 @@ def check_threats(holder: object, spec: ModelSpec, dataset: Dataset) -> None:
     if threats and dataset.is_made:
         model, some = build(spec), batch(dataset, Shard(0, min(2, len(dataset)))).inputs
         for threat in threats:
-            threat.around(some, some.new_ones(len(some)), model)
+            if isinstance(threat, OfFit):
+                threat.check(tuple(some.shape[1:]))
+            else:
+                threat.around(some, some.new_ones(len(some)), model)
 
 
 def threats_of(holder: object) -> Iterator[ThreatModel]:

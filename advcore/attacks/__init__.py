@@ -26,6 +26,7 @@ from advcore.attacks.greedy import Greedy
 from advcore.attacks.grid_search import GridSearch, WorstOfK
 from advcore.attacks.lpa import LPA
 from advcore.attacks.minimal_norm import MinimalNorm
+from advcore.attacks.nearest_unlike import NearestUnlike
 from advcore.attacks.pgd import PGD
 from advcore.attacks.restarts import Restarts
 from advcore.attacks.rounded import Rounded
@@ -70,6 +71,7 @@ ATTACKS: dict[str, type] = {
     "smallest_eps": SmallestEps,
     "shortest_path": ShortestPath,
     "rounded": Rounded,
+    "nearest_unlike": NearestUnlike,
 }
 """The attacks that a study can name by `kind`."""
 
@@ -109,6 +111,7 @@ __all__ = [
     "GridSearch",
     "HopSkipJump",
     "MinimalNorm",
+    "NearestUnlike",
     "QFool",
     "RayS",
     "Restarts",

@@ -1,6 +1,7 @@
 """Fits: what is learnt from many samples of one model, in rounds over shards."""
 
 from advcore.fits.class_statistics import ClassStatistics
+from advcore.fits.components import Components
 from advcore.fits.curved_directions import CurvedDirections
 from advcore.fits.distances import Medians
 from advcore.fits.exemplars import Exemplars
@@ -22,6 +23,7 @@ FITS: dict[str, type] = {
     "layer_variation": LayerVariation,
     "weights": Weights,
     "exemplars": Exemplars,
+    "components": Components,
 }
 """The fits that a study can name by `kind`."""
 
@@ -34,6 +36,7 @@ __all__ = [
     "VERSIONS",
     "Adder",
     "ClassStatistics",
+    "Components",
     "CurvedDirections",
     "Exemplars",
     "Fit",

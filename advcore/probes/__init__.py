@@ -6,6 +6,7 @@ from advcore.probes.attributions import Attributions
 from advcore.probes.boundary import Boundary
 from advcore.probes.charts import Chart, Gallery, Lines, Maps, Mark, Panel, Series
 from advcore.probes.complexity import Complexity
+from advcore.probes.counterfactuals import Counterfactuals
 from advcore.probes.curvature import Curvature
 from advcore.probes.curvature_certificate import CurvatureCertificate
 from advcore.probes.curvature_within import CurvatureWithin
@@ -20,6 +21,7 @@ from advcore.probes.layer_margins import LayerMargins
 from advcore.probes.likeness import Likeness
 from advcore.probes.margins import Margins
 from advcore.probes.masking import Masking
+from advcore.probes.masks import Masks
 from advcore.probes.noise import Noise
 from advcore.probes.normals import Normals
 from advcore.probes.perturbations import Perturbations
@@ -87,6 +89,8 @@ PROBES: dict[str, type] = {
     "training_passes": TrainingPasses,
     "alignment": Alignment,
     "attributions": Attributions,
+    "counterfactuals": Counterfactuals,
+    "masks": Masks,
 }
 """The probes that a study can name by `kind`."""
 
@@ -103,6 +107,7 @@ __all__ = [
     "Columns",
     "Comparison",
     "Complexity",
+    "Counterfactuals",
     "Counting",
     "Curvature",
     "CurvatureCertificate",
@@ -124,6 +129,7 @@ __all__ = [
     "Margins",
     "Mark",
     "Masking",
+    "Masks",
     "Noise",
     "Normals",
     "Panel",

@@ -3,6 +3,7 @@
 A subspace has `coordinates`, `lift` and `dim`.
 """
 
+from advcore.directions import check_leading, leading_directions
 from advcore.subspaces.colour import Coloured, OneColour
 from advcore.subspaces.complements import Complement, Complements, complement
 from advcore.subspaces.dct import DCTBlock, DCTBlocks, DCTDiagonal, DCTGrid, dct_blocks, dct_grid
@@ -10,8 +11,6 @@ from advcore.subspaces.fitted import (
     Fitted,
     check_directions,
     check_family,
-    check_leading,
-    leading_directions,
     number_of_directions,
 )
 from advcore.subspaces.members import Grouped, Members

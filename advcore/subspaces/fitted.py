@@ -8,15 +8,13 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from advcore.directions import check_leading, leading_directions
 from advcore.learnt import Learnt, learnt_in
 from advcore.randomness import Randomness
 from advcore.subspaces.members import Members
 from advcore.subspaces.random import random_spans
 from advcore.subspaces.spans import Span
 from advcore.subspaces.subspace import FamilySpec
-
-ORTHONORMAL = 1e-3
-"""Largest error of a product of two directions: float32 leaves 1e-6, float16 does not pass."""
 
 Order = Literal["most", "least", "random"]
 """The orders of a fit's directions: from the leading one, from the last one, or random ones of the
@@ -77,26 +75,6 @@ def number_of_directions(fit: Learnt, wanted: int | None, blocks: int = 1) -> in
     return DIRECTIONS if there is None else min(DIRECTIONS, max(there[0] // blocks, 1))
 
 
-def leading_directions(
-    fit: Learnt, shape: tuple[int, ...], count: int, remedy: str = "ask for fewer"
-) -> Tensor:
-    """Return the first `count` directions of a fit, `(count, *shape)`, as the fit has them.
-
-    Raises ValueError where it has fewer, of another shape, or such as are not orthonormal; then it
-    tells a `remedy`.
-    """
-    directions = fit["directions"]
-    check_leading(fit, shape, count)
-    flat = directions[:count].flatten(1).double()
-    error = (flat @ flat.mT - torch.eye(count, dtype=flat.dtype, device=flat.device)).abs().max()
-    if not error <= ORTHONORMAL:
-        raise ValueError(
-            f"the directions of the fit {fit.name} must be orthonormal; a product of two is off by "
-            f"{error.item():.2g}: {remedy} where it found no more"
-        )
-    return directions[:count]
-
-
 def first_directions(
     fit: Learnt, shape: tuple[int, ...], count: int, order: Order, seed: int
 ) -> Tensor:
@@ -114,26 +92,6 @@ def first_directions(
     (basis,) = random_spans(one, (len(known),), count).basis
     turned = basis.to(known.device) @ known.flatten(1).double()
     return turned.view(count, *shape).to(known)
-
-
-def check_leading(fit: Learnt, shape: tuple[int, ...], count: int) -> None:
-    """Raise ValueError where a fit has not `count` directions of inputs of a shape.
-
-    It is asked for what it declares until it is learnt; of one that says nothing nothing is said.
-    """
-    there = fit.shape_of("directions")
-    if there is None:
-        return
-    if there[1:] != tuple(shape):
-        raise ValueError(
-            f"the fit {fit.name} has directions of inputs {there[1:]}; these are {tuple(shape)}: "
-            "give a fit of such inputs"
-        )
-    if there[0] < count:
-        raise ValueError(
-            f"{count} directions of the fit {fit.name} are wanted, and it has {there[0]}: ask for "
-            "fewer, or fit more"
-        )
 
 
 def check_directions(shape: tuple[int, ...], count: int, name: str = "directions") -> None:

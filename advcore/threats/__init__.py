@@ -1,6 +1,7 @@
 """Threat models: which inputs an attack may reach, and how far away they are."""
 
 from advcore.threats.additive import Additive
+from advcore.threats.along import Along
 from advcore.threats.ball import Ball
 from advcore.threats.colour import Colour
 from advcore.threats.discrete import Flips, Tokens
@@ -28,12 +29,14 @@ THREATS: dict[str, type] = {
     "sequence": Sequence,
     "sphere": Sphere,
     "window": Window,
+    "along": Along,
 }
 """The threat models that a study can name by `kind`."""
 
 __all__ = [
     "THREATS",
     "Additive",
+    "Along",
     "Ball",
     "Colour",
     "Feature",

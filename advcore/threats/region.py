@@ -114,6 +114,14 @@ class ChecksInputs(Protocol):
 
 
 @runtime_checkable
+class OfFit(Protocol):
+    """A threat model of a fit, which may be looked at before the fit is learnt."""
+
+    def check(self, shape: tuple[int, ...]) -> None:
+        """Raise ValueError where the fit, as far as it is known, is none for inputs of a shape."""
+
+
+@runtime_checkable
 class Counts(Protocol):
     """A threat model whose size is a number of changes."""
 

@@ -54,6 +54,8 @@ SETTINGS = {
     "examples": probes.Examples(count=3),
     "layer_margins": probes.LayerMargins(Learnt("some"), ("input",)),
     "complexity": probes.Complexity(draws=2),
+    "counterfactuals": probes.Counterfactuals(Learnt("some"), DeepFool()),
+    "masks": probes.Masks(cells=2, draws=1),
     "attributions": probes.Attributions(Gradient(), points=4),
     "eigenprofile": probes.Curvature(),
     "curvature at a step": probes.Curvature(
@@ -238,6 +240,7 @@ def fitted(shape, fit):
     directions = torch.linalg.qr(noise).Q.mT.reshape(4, *shape)
     tensors = {"directions": directions, "vector": directions[0], "mean": torch.full(shape, 0.4)}
     tensors["input"] = torch.tensor(0.7)
+    tensors |= {"inputs": directions.abs(), "labels": torch.arange(4) % 2}
     return replace(fit, tensors=tensors)
 
 
@@ -292,6 +295,7 @@ BLIND = (
     probes.Accuracy,
     probes.Likeness,
     probes.Pictures,
+    probes.Masks,
 )
 """Probes that take no gradients, or none of samples that are wrong already, as these are."""
 

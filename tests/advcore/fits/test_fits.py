@@ -24,6 +24,7 @@ SMALL = {
     "layer_variation": {},
     "weights": {},
     "exemplars": {},
+    "components": {"directions": 3},
 }
 WITHOUT_ROUNDS = ("layer_variation", "weights", "exemplars")
 """Fits that have nothing to converge."""
@@ -73,6 +74,7 @@ DECLARED = {
     "layer_variation": (1, {"input", "first", "last"}),
     "weights": (1, {"count"}),
     "exemplars": (2, {"inputs", "labels", "indices"}),
+    "components": (1, {"directions", "variance", "residual", "mean", "trace"}),
 }
 """Versions of the fits and names of their tensors: where these change, the version rises."""
 

@@ -24,6 +24,8 @@ FIT = Learnt(
         "directions": torch.eye(16, dtype=torch.float64)[:4].view(4, 1, 4, 4),
         "vector": oracles.images(1)[0] - 0.5,
         "mean": oracles.images(1)[0],
+        "inputs": oracles.images(9, seed=1),
+        "labels": torch.arange(9) % 4,
         **dict.fromkeys(("input", "first", "last"), torch.tensor(0.7)),
     },
 )
@@ -75,6 +77,8 @@ PROBES = {
     "layer_margins": probes.LayerMargins(FIT),
     "complexity": probes.Complexity(draws=2),
     "training_passes": probes.TrainingPasses({"plain": CrossEntropy()}),
+    "counterfactuals": probes.Counterfactuals(FIT, MinimalNorm(), several=2),
+    "masks": probes.Masks(cells=2, draws=2),
     "examples": probes.Examples(count=4),
     "examples-more": probes.Examples(DeepFool(), count=4, more=(DeepFool(norm="linf"),)),
 }

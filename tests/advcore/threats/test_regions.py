@@ -14,6 +14,7 @@ from advcore.rectangle import Rectangle
 from advcore.threats import (
     THREATS,
     Additive,
+    Along,
     Colour,
     Feature,
     Flips,
@@ -67,9 +68,8 @@ def noise(count: int = COUNT) -> Randomness:
 
 
 def test_every_named_threat_model_is_in_the_table() -> None:
-    counting = {Flips, Tokens}  # see test_discrete.py
-    counting = {Flips, Tokens}  # see test_discrete.py
-    assert set(THREATS.values()) == {type(threat) for threat, _ in SIZED} | counting | counting
+    elsewhere = {Flips, Tokens, Along}  # see test_discrete.py, test_along.py
+    assert set(THREATS.values()) == {type(threat) for threat, _ in SIZED} | elsewhere
 
 
 @every
