@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 import torch
+from torch import Tensor
 
-from advcore.probes.charts import Chart, Gallery, Lines, Maps, Panel, Series
-from advcore.probes.probe import median
+from advcore.probes.charts import Chart, Gallery, Lines, Panel, Series
 from advcore.probes.table import Table
 
 EVERY = "every"
@@ -24,49 +24,37 @@ def all_charts(tables: Mapping[str, Table], images: bool) -> list[Chart]:
     }
     if not first:
         return []
-    return [_nearness(first), _by_target(first), *(_galleries(first) if images else [])]
+    lines = [
+        _over_targets(first, "to_target", "nearness", "nearest sample of the target class"),
+        _over_targets(first, "l2", "lengths", "sample itself"),
+    ]
+    return [*lines, *(_galleries(first) if images else [])]
 
 
-def _nearness(tables: Mapping[str, Table]) -> Lines:
-    """The place of each model's counterfactuals between the sample and the data."""
-    series = []
-    for place, (model, table) in enumerate(tables.items()):
-        own = table.take(table.rows_with("target", EVERY))
-        x, y = (torch.tensor([median(own.numbers(name))]) for name in ("l2", "to_target"))
-        series.append(Series(model, x, y, style="points", shade=place, mark=place))
-    return Lines(
-        name="counterfactual_nearness",
-        title="Counterfactuals: far from the sample, near to data",
-        x_label="l2 distance to the sample (pixels in [0, 1])",
-        y_label="l2 distance to the nearest of the target class",
-        series=series,
-        y_limits=(0, None),
-        note="Medians over samples of the mean over the target classes reached.",
-    )
-
-
-def _by_target(tables: Mapping[str, Table]) -> Maps:
+def _over_targets(tables: Mapping[str, Table], column: str, name: str, to: str) -> Lines:
+    """The medians of a distance over the target classes."""
     targets = _targets(tables)
-    field = torch.stack(
-        [
-            torch.stack(
-                [table.numbers("l2")[table.rows_with("target", own)].nanmedian() for own in targets]
-            )
-            for table in tables.values()
-        ]
-    )
-    return Maps(
-        name="counterfactual_targets",
-        title="Counterfactuals by target class",
+    series = [
+        Series(
+            model,
+            torch.arange(len(targets)),
+            torch.stack([_median_of(table, column, own) for own in targets]),
+        )
+        for model, table in tables.items()
+    ]
+    return Lines(
+        name=f"counterfactual_{name}",
+        title=f"Counterfactuals: distance to the {to}",
         x_label="target class",
-        y_label="",
-        panels=[(field, "nearest counterfactual")],
-        x_limits=(-0.5, len(targets) - 0.5),
-        y_limits=(-0.5, len(tables) - 0.5),
-        value_label="median l2 distance (pixels in [0, 1])",
-        x_names=targets,
-        y_names=list(tables),
+        y_label="l2 distance (pixels in [0, 1])",
+        series=series,
+        ticks=targets,
+        note="Medians over the samples for which the class was reached.",
     )
+
+
+def _median_of(table: Table, column: str, target: str) -> Tensor:
+    return table.numbers(column)[table.rows_with("target", target)].nanmedian()
 
 
 def _targets(tables: Mapping[str, Table]) -> list[str]:

@@ -71,7 +71,7 @@ def test_charts():
     charts = PROBE.charts({"one": TABLE, "two": TABLE})
     assert [chart.name for chart in charts] == [
         "counterfactual_nearness",
-        "counterfactual_targets",
+        "counterfactual_lengths",
         "counterfactuals_7",
         "counterfactuals_8",
     ]
