@@ -11,9 +11,11 @@ from advcore.training.change import Change
 from advcore.training.consistency import Consistency
 from advcore.training.cure import CURE
 from advcore.training.diagnosis import Diagnosis
+from advcore.training.feature_distillation import FeatureDistillation
 from advcore.training.free import Free
 from advcore.training.gaussian import Gaussian
 from advcore.training.gradient_alignment import GradientAlignment
+from advcore.training.gradient_matching import GradientMatching
 from advcore.training.gradient_penalty import GradientPenalty
 from advcore.training.inputs import Inputs
 from advcore.training.interval_bounds import IntervalBounds
@@ -56,6 +58,8 @@ TERMS: dict[str, type] = {
     "consistency": Consistency,
     "interval_bounds": IntervalBounds,
     "acet": ACET,
+    "feature_distillation": FeatureDistillation,
+    "gradient_matching": GradientMatching,
 }
 """The terms of objectives that a recipe can name by `kind`."""
 
@@ -92,9 +96,11 @@ __all__ = [
     "Cutout",
     "Diagnosis",
     "Epoch",
+    "FeatureDistillation",
     "Free",
     "Gaussian",
     "GradientAlignment",
+    "GradientMatching",
     "GradientPenalty",
     "HorizontalFlip",
     "Inputs",

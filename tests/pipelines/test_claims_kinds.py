@@ -99,6 +99,20 @@ def test_interiors_cover_and_do_not_see_what_is_not_there(profile, truth):
     assert seen <= 10 if truth == 0 else seen >= 180
 
 
+@pytest.mark.parametrize("profile", [[0.8] * 5, [0.8, 0.8, 0.8, 0.7, 0.6]])
+def test_interiors_of_shares_see_nothing_where_no_inside_is_better_than_both_ends(profile):
+    """Accuracies of five seeds that spread by .03, of the same 200 samples, some of them hard: of
+    200 draws at most 10 are a yes, where one end is as good as all or as half of the inside, too.
+    """
+    random, seen = np.random.default_rng(0), 0
+    for _ in range(200):
+        hard = 0.1 * random.standard_normal(200)
+        shares = np.array(profile)[:, None] + 0.03 * random.standard_normal((5, 5, 1)) + hard
+        values = random.uniform(size=(5, 5, 200)) < shares
+        seen += Interior("x", OVER, at_least=0).measure(table(values)).verdict == "yes"
+    assert seen <= 10
+
+
 def test_a_bound_is_kept_by_each_sample_or_not():
     own = np.array([[[1.0, 2, 3, np.inf]], [[1, 2, 3, np.inf]]])
     kept = Bound("x", ONE, than=np.inf).measure(table(own))

@@ -24,7 +24,8 @@ def verdicts(study, claim, rows):
     table = {name: column([at[name] for at, _ in rows for _ in range(SAMPLES)]) for name in names}
     table["sample"] = torch.arange(SAMPLES).repeat(len(rows))
     table[raw["of"]["column"]] = torch.cat([number for _, number in rows])
-    for label, own in each_of(claim, raw, dict.fromkeys(names, ())).items():
+    labels = {name: list(dict.fromkeys(at[name] for at, _ in rows)) for name in names}
+    for label, own in each_of(claim, raw, labels).items():
         measured = schema.structure(Claim, own).measure({raw["of"]["probe"]: {"": table}})
         found[label] = measured.verdict
     return found
@@ -306,3 +307,42 @@ def on_balls(claim, rows):
     return {
         label: schema.structure(Claim, raw).measure(tables).verdict for label, raw in labels.items()
     }
+
+
+@pytest.mark.parametrize(
+    ("shares", "verdict"),
+    [
+        ((0.7, 0.8, 0.9, 0.8, 0.7), "yes"),
+        ((0.9, 0.8, 0.8, 0.8, 0.7), "no"),
+        ((0.8, 0.8, 0.8, 0.8, 0.8), "undecided"),
+    ],
+)
+def test_the_best_source_is_held_against_both_ends_of_the_ladder(shares, verdict):
+    """Two seeds of the same numbers; of other networks all samples are right."""
+    place = (torch.arange(SAMPLES, dtype=torch.float64) + 0.5) / SAMPLES
+    rows = []
+    for seed in range(2):
+        others = {"model": "scratch", "mode": None, "size": 100, "eps": None, "seed": seed}
+        rows.append((others, constant(1.0)))
+        for eps, share in zip((0.0, 0.1, 0.25, 0.5, 1.0), shares, strict=True):
+            at = {"model": "tuned", "mode": "fixed", "size": 100, "eps": eps, "seed": seed}
+            rows.append((at, (place < share).double()))
+    found = verdicts("transfer_learning", "optimum", rows)
+    assert set(found.values()) == {verdict}
+
+
+@pytest.mark.parametrize(("robust", "verdict"), [(0.6, "yes"), (0.2, "no")])
+def test_robustness_that_transfers_is_half_of_that_from_scratch(robust, verdict):
+    """Adversarial training holds .7 of the samples beyond l2 1; the others fall at 1."""
+    place = (torch.arange(SAMPLES, dtype=torch.float64) + 0.5) / SAMPLES
+    rows = [({"model": "scratch_robust", "way": None}, broken_beyond(place, 0.7))]
+    rows += [
+        ({"model": "tuned", "way": way}, broken_beyond(place, share))
+        for way, share in (("head", robust), ("all", 1.0))
+    ]
+    assert verdicts("robustness_transfers", "head", rows) == {"head": verdict}
+
+
+def broken_beyond(place, share):
+    """Numbers `broken_at` of samples that are right, and of which a share holds beyond 1."""
+    return torch.where(place < share, torch.inf, constant(1.0))

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 from _pytest.mark import ParameterSet
 
 from advcore.pipelines.graph.expanded_layout import graph_layout
@@ -20,9 +21,13 @@ from advcore.pipelines.reports import figures
 from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.documents import load_yaml, put
 from advcore.pipelines.settings.shipped import find, shipped_files
+from advcore.workers.checkpoints import read_weights
 from advcore.workers.datasets.load import absent
 
 SMALL = Path(__file__).parent / "small_studies"
+
+LAST_LAYER = "15."
+"""The last layer of a LeNet with batch normalisation, and its weights' first name."""
 
 WITHOUT = r"no number|not a number|'status': 'broken'|'correct': True|no sample"
 """Reasons for which a claim has no number on a network that knows nothing."""
@@ -86,3 +91,30 @@ def test_more_data_are_no_more_steps() -> None:
     }
     assert [len(data["data_sets"][name]["of"]) for name in ("with_said", "with_true")] == [7, 7]
     assert data["data_sets"]["copies"]["of"] == ["few"] * 16
+
+
+@pytest.mark.slow
+def test_fixed_features_are_those_of_their_source(tmp_path: Path) -> None:
+    """All that is below a new last layer, statistics of batch normalisation among it, stays bit for
+    bit what the source of that seed and eps had; where nothing is frozen all of it moves.
+    """
+    path = SMALL / "transfer_learning.yaml"
+    data = put(load_yaml(find(path.stem, "studies")), load_yaml(path)["set"], str(path))
+    data |= {"claims": {}, "figures": {}}
+    data["run"] = {"out": str(tmp_path), "track": False, "threads": 1, "figures": "none"}
+    study = schema.structure(GraphStudy, data)
+    run_study(study)
+    trainings = graph_layout(study, Loader()).trainings
+    seen = {"fixed": 0, "full": 0}
+    for label, training in trainings.items():
+        name, *at = label.split()
+        if name == "tuned":
+            axes = dict(part.split("=") for part in at)
+            source = trainings[f"source eps={axes['eps']} seed={axes['seed']}"]
+            before, after = (read_weights(str(own.checkpoint)) for own in (source, training))
+            still = {key for key in before if torch.equal(before[key], after[key])}
+            below = {key for key in before if not key.startswith(LAST_LAYER)}
+            assert any(key.endswith("running_mean") for key in below)
+            assert still == (below if axes["mode"] == "fixed" else set()), label
+            seen[axes["mode"]] += 1
+    assert seen == {"fixed": 6, "full": 6}
