@@ -10,8 +10,8 @@ from torch import Tensor
 from advcore.probes.charts import Chart, Gallery, Lines, Panel, Series, medians
 from advcore.probes.table import Table
 
-ROWS = 4
-"""Largest number of samples in a gallery."""
+GALLERIES = 4
+"""Largest number of samples that are drawn, each in a picture of its own."""
 
 
 def all_charts(
@@ -26,8 +26,7 @@ def all_charts(
     if not tables:
         return []
     lines: list[Chart] = [_areas(tables, fills, goal, kinds) for goal in goals]
-    galleries = [_gallery(table, model, fills, goals, kinds[0]) for model, table in tables.items()]
-    return [*lines, *galleries] if images else lines
+    return [*lines, *(_galleries(tables, fills, goals, kinds[0]) if images else [])]
 
 
 def _chosen(table: Table, fill: str, goal: str, by: str) -> Table:
@@ -70,26 +69,30 @@ def _points(label: str, x: Tensor, values: Tensor, shade: int, mark: int) -> Ser
     return replace(medians(label, x, 100 * values, "points"), shade=shade, mark=mark)
 
 
-def _gallery(
-    table: Table, model: str, fills: Sequence[str], goals: Sequence[str], by: str
-) -> Gallery:
-    samples = table.numbers("sample").unique(sorted=True)[:ROWS]
+def _galleries(
+    tables: Mapping[str, Table], fills: Sequence[str], goals: Sequence[str], by: str
+) -> list[Gallery]:
+    """One gallery a sample, a row a model."""
+    samples = next(iter(tables.values())).numbers("sample").unique(sorted=True)[:GALLERIES]
     pairs = list(product(goals, fills))
-    return Gallery(
-        name=f"masks_{model}",
-        title=f"Smallest masks of {model}",
-        rows=[
-            [
-                Panel(_first(table, sample, "image"), "picture"),
-                *(_masked(_chosen(table, fill, goal, by), sample) for goal, fill in pairs),
-            ]
-            for sample in samples
-        ],
-        row_labels=[f"sample {int(sample)}" for sample in samples],
-        column_labels=["", *(f"{goal}\n{fill}" for goal, fill in pairs)],
-        note="The picture with the smallest part deleted that changes its label, and with all "
-        "deleted but the smallest part that keeps it. Numbers: area of the mask.",
-    )
+    return [
+        Gallery(
+            name=f"masks_{int(sample)}",
+            title=f"Smallest masks of sample {int(sample)}",
+            rows=[
+                [
+                    Panel(_first(table, sample, "image"), "picture"),
+                    *(_masked(_chosen(table, fill, goal, by), sample) for goal, fill in pairs),
+                ]
+                for table in tables.values()
+            ],
+            row_labels=list(tables),
+            column_labels=["", *(f"{goal}\n{fill}" for goal, fill in pairs)],
+            note="The picture with the smallest part deleted that changes its label, and with all "
+            "deleted but the smallest part that keeps it. Numbers: area of the mask.",
+        )
+        for sample in samples
+    ]
 
 
 def _masked(table: Table, sample: Tensor) -> Panel:

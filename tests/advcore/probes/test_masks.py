@@ -51,7 +51,10 @@ def test_an_answer_that_the_fill_already_has_needs_no_mask():
 def test_charts_and_summary():
     table = measured(PROBE)
     names = [chart.name for chart in PROBE.charts({"net": table})]
-    assert names == ["mask_areas_delete", "mask_areas_keep", "masks_net"]
+    pictures = [f"masks_{sample}" for sample in range(4)]
+    assert names == ["mask_areas_delete", "mask_areas_keep", *pictures]
+    plain = Masks(cells=4, draws=1, fills=("noise",))
+    assert [chart.name for chart in plain.charts({"net": measured(plain)})] == names[:2]
     scalars = PROBE.summarise(table).scalars
     assert len(scalars) == 2 * 3 * 2 * 3
     assert scalars["found/search/keep/noise"] == 1
