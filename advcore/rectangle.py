@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from advcore.checks import check_pictures
+
 
 @dataclass(frozen=True)
 class Rectangle:
@@ -28,6 +30,14 @@ class Rectangle:
                 "a rectangle needs top and left of at least 0, height and width of at least 1; got "
                 f"{self.top}, {self.left}, {self.height} and {self.width}"
             )
+
+    def __call__(self, shape: tuple[int, ...]) -> Tensor:
+        """Return True inside, `(H, W)`, of pictures of the shape (C, H, W): a mask of pixels.
+
+        Raises ValueError for other inputs, and where `mask` does.
+        """
+        _, height, width = check_pictures(shape, "a rectangle")
+        return self.mask((height, width), torch.ones(1)).bool()
 
     def mask(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
         """Return 1 inside and 0 outside, `(H, W)`, of images of height and width `shape`.

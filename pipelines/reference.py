@@ -15,7 +15,7 @@ from typing import Any, get_type_hints
 
 from advcore.attacks import ATTACKS
 from advcore.derived import DERIVATIONS
-from advcore.explain import ATTRIBUTIONS
+from advcore.explain import ATTRIBUTIONS, EXPLANATION_GOALS, ExplanationAttack
 from advcore.fits import FITS, Medians
 from advcore.laws import LAWS
 from advcore.networks import NETWORKS
@@ -35,8 +35,8 @@ from advcore.pipelines.tables import TABLES
 from advcore.pipelines.tables.networks import Feature, Predictor
 from advcore.pipelines.training.settings import Training
 from advcore.pipelines.yaml_types import describe_type
+from advcore.pixel_masks import PIXEL_MASKS
 from advcore.probes import PROBES
-from advcore.rectangle import Rectangle
 from advcore.subspaces import FAMILIES
 from advcore.threats import THREATS
 from advcore.training import AUGMENTATIONS, SCHEDULES, TERMS, WATCHES, Recipe, Validation
@@ -53,6 +53,7 @@ SECTIONS: dict[str, Mapping[str, Any]] = {
     "probes": PROBES,
     "fits": FITS,
     "attributions": {**ATTRIBUTIONS, **EXPLAINERS},
+    "explanation goals": EXPLANATION_GOALS,
     "laws": LAWS,
     "derived data sets": {**DERIVED, **DERIVATIONS},
     "subspaces": FAMILIES,
@@ -64,6 +65,7 @@ SECTIONS: dict[str, Mapping[str, Any]] = {
     "augmentations": AUGMENTATIONS,
     "watches": WATCHES,
     "transforms": TRANSFORMS,
+    "pixel masks": PIXEL_MASKS,
     "wrappers": WRAPPERS,
     "networks": NETWORKS,
     "schedulers": SCHEDULERS,
@@ -89,7 +91,7 @@ SECTIONS: dict[str, Mapping[str, Any]] = {
         "domain": Domain,
         "change": Change,
         "medians": Medians,
-        "rectangle": Rectangle,
+        "explanation attack": ExplanationAttack,
         "predictor": Predictor,
         "feature": Feature,
     },

@@ -1,9 +1,18 @@
 """Explanations: what in an input a classifier's answer rests on, and what would change it."""
 
 from advcore.explain.attribution import Attribution, AttributionMaps, ScalarName, scalar_of
+from advcore.explain.explanation_goals import (
+    EXPLANATION_GOALS,
+    CentreShift,
+    ExplanationGoal,
+    Into,
+    OutOfTop,
+)
+from advcore.explain.fragility import ExplanationAttack
 from advcore.explain.gradient import Gradient, GradientTimesInput
 from advcore.explain.integrated_gradients import IntegratedGradients
 from advcore.explain.smoothed_gradient import SmoothedGradient
+from advcore.explain.softplus import SoftplusForReLU
 
 ATTRIBUTIONS: dict[str, type] = {
     "gradient": Gradient,
@@ -15,12 +24,19 @@ ATTRIBUTIONS: dict[str, type] = {
 
 __all__ = [
     "ATTRIBUTIONS",
+    "EXPLANATION_GOALS",
     "Attribution",
     "AttributionMaps",
+    "CentreShift",
+    "ExplanationAttack",
+    "ExplanationGoal",
     "Gradient",
     "GradientTimesInput",
     "IntegratedGradients",
+    "Into",
+    "OutOfTop",
     "ScalarName",
     "SmoothedGradient",
+    "SoftplusForReLU",
     "scalar_of",
 ]

@@ -17,6 +17,7 @@ from advcore.classifier import (
 )
 from advcore.criteria import Untargeted
 from advcore.logit_gradients import differentiate
+from advcore.modules import twice_differentiable
 from advcore.objectives import logit_margin
 from advcore.randomness import Randomness
 
@@ -97,6 +98,13 @@ def check_explained(classifier: Classifier, inputs: Tensor, labels: Tensor) -> N
 def gradient_of(classifier: Classifier, inputs: Tensor, scalar: Scalar) -> Tensor:
     """Return `ds/dx` `(B, *shape)`, detached."""
     return differentiate(classifier, inputs, scalar)[0]
+
+
+def graphed_gradient(classifier: Classifier, inputs: Tensor, scalar: Scalar) -> Tensor:
+    """Return `ds/dx` `(B, *shape)` at inputs that require gradients, with its own graph."""
+    with twice_differentiable():
+        value = scalar(logits_of(classifier, inputs))
+    return torch.autograd.grad(value.sum(), inputs, create_graph=True, materialize_grads=True)[0]
 
 
 def value_of(classifier: Classifier, inputs: Tensor, scalar: Scalar) -> Tensor:

@@ -12,6 +12,7 @@ from advcore.explain.attribution import (
     check_explained,
     check_scalar,
     gradient_of,
+    graphed_gradient,
     incompleteness,
     scalar_of,
     value_of,
@@ -43,6 +44,13 @@ class Gradient:
         with full_precision(), frozen(classifier):
             maps = gradient_of(classifier, inputs, scalar_of(self.scalar, labels))
         return AttributionMaps.of_gradients(maps, steps=1)
+
+    def differentiable(self, classifier: Classifier, inputs: Tensor, labels: Tensor) -> Tensor:
+        """Return the maps `(B, *shape)` with their graph, at inputs that require gradients.
+
+        Call it under `frozen`.
+        """
+        return graphed_gradient(classifier, inputs, scalar_of(self.scalar, labels))
 
 
 @dataclass(frozen=True)
@@ -77,3 +85,10 @@ class GradientTimesInput:
             )
         steps = torch.ones_like(labels)
         return AttributionMaps(maps, incompleteness(maps, change), change, steps)
+
+    def differentiable(self, classifier: Classifier, inputs: Tensor, labels: Tensor) -> Tensor:
+        """Return the maps `(B, *shape)` with their graph, at inputs that require gradients.
+
+        Call it under `frozen`.
+        """
+        return inputs * graphed_gradient(classifier, inputs, scalar_of(self.scalar, labels))

@@ -13,6 +13,7 @@ from advcore.explain.attribution import (
     check_explained,
     check_scalar,
     gradient_of,
+    graphed_gradient,
     incompleteness,
     scalar_of,
     value_of,
@@ -85,6 +86,22 @@ class IntegratedGradients:
                 left = left[residual[left] > allowed[left]]
                 steps *= 2
         return AttributionMaps(maps, residual, change, taken)
+
+    def differentiable(self, classifier: Classifier, inputs: Tensor, labels: Tensor) -> Tensor:
+        """Return the maps `(B, *shape)` with their graph, at inputs that require gradients.
+
+        They are those of `steps` gradients, never doubled, all at once. Call it under `frozen`.
+        """
+        way = inputs - self.baseline
+        places = torch.arange(self.steps, dtype=inputs.dtype, device=inputs.device) + 0.5
+        along = places.view(-1, *[1] * inputs.dim()) / self.steps * way
+        sample = torch.arange(len(inputs), device=inputs.device).repeat(self.steps)
+        slopes = graphed_gradient(
+            take_rows(classifier, sample),
+            self.baseline + along.flatten(0, 1),
+            scalar_of(self.scalar, labels[sample]),
+        )
+        return way * slopes.view_as(along).mean(0)
 
     def _maps(self, classifier: Classifier, inputs: Tensor, labels: Tensor, steps: int) -> Tensor:
         """The maps of `steps` points each, with as many at a time as there are `rows` for."""

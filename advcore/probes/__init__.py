@@ -14,6 +14,7 @@ from advcore.probes.energy import Energy
 from advcore.probes.exact_distance import ExactDistance
 from advcore.probes.examples import Examples
 from advcore.probes.fooled_within import FooledWithin
+from advcore.probes.fragility import Fragility
 from advcore.probes.frequency_map import FrequencyMap
 from advcore.probes.label_normals import LabelNormals
 from advcore.probes.landscape import Landscape
@@ -91,6 +92,7 @@ PROBES: dict[str, type] = {
     "attributions": Attributions,
     "counterfactuals": Counterfactuals,
     "masks": Masks,
+    "fragility": Fragility,
 }
 """The probes that a study can name by `kind`."""
 
@@ -117,6 +119,7 @@ __all__ = [
     "ExactDistance",
     "Examples",
     "FooledWithin",
+    "Fragility",
     "FrequencyMap",
     "Gallery",
     "Indexed",

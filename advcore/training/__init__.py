@@ -17,6 +17,7 @@ from advcore.training.gaussian import Gaussian
 from advcore.training.gradient_alignment import GradientAlignment
 from advcore.training.gradient_matching import GradientMatching
 from advcore.training.gradient_penalty import GradientPenalty
+from advcore.training.ig_norm import IGNorm
 from advcore.training.inputs import Inputs
 from advcore.training.interval_bounds import IntervalBounds
 from advcore.training.local_linearity import LocalLinearity
@@ -27,6 +28,7 @@ from advcore.training.overfitting_detectors import (
     robust_overfitting,
 )
 from advcore.training.recipe import Recipe
+from advcore.training.right_reasons import RightReasons
 from advcore.training.schedule import Cosine, Linear, Schedule, Steps, scheduled
 from advcore.training.smooth_adv import SmoothAdv
 from advcore.training.squared_error import SquaredError
@@ -49,6 +51,8 @@ TERMS: dict[str, type] = {
     "advprop": AdvProp,
     "cure": CURE,
     "gradient_penalty": GradientPenalty,
+    "ig_norm": IGNorm,
+    "right_reasons": RightReasons,
     "local_linearity": LocalLinearity,
     "gradient_alignment": GradientAlignment,
     "gaussian": Gaussian,
@@ -103,6 +107,7 @@ __all__ = [
     "GradientMatching",
     "GradientPenalty",
     "HorizontalFlip",
+    "IGNorm",
     "Inputs",
     "IntervalBounds",
     "Linear",
@@ -110,6 +115,7 @@ __all__ = [
     "Objective",
     "RandomCrop",
     "Recipe",
+    "RightReasons",
     "Schedule",
     "SmoothAdv",
     "SquaredError",

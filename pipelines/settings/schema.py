@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from advcore.attacks import ATTACKS, Attack
 from advcore.derived import DERIVATIONS, Derivation
-from advcore.explain import ATTRIBUTIONS, Attribution
+from advcore.explain import ATTRIBUTIONS, EXPLANATION_GOALS, Attribution, ExplanationGoal
 from advcore.fits import FITS, Fit
 from advcore.laws import LAWS, Law
 from advcore.learnt import Learnt
@@ -19,6 +19,7 @@ from advcore.pipelines.settings.messages import describe_value
 from advcore.pipelines.settings.schedulers import SCHEDULERS, SEARCHERS, Scheduler, Searcher
 from advcore.pipelines.settings.shipped import read_document
 from advcore.pipelines.tables import TABLES, TableKind
+from advcore.pixel_masks import PIXEL_MASKS, PixelMask
 from advcore.probes import PROBES, Probe
 from advcore.subspaces import FAMILIES, FamilySpec
 from advcore.threats import THREATS, ThreatModel
@@ -59,12 +60,14 @@ SEAMS: Seams = {
     FamilySpec: FAMILIES,
     ThreatModel: THREATS,
     Attribution: {**ATTRIBUTIONS, **EXPLAINERS},
+    ExplanationGoal: EXPLANATION_GOALS,
     Law: LAWS,
     Term: TERMS,
     Schedule: SCHEDULES,
     Augmentation: AUGMENTATIONS,
     Watch: WATCHES,
     Transform: TRANSFORMS,
+    PixelMask: PIXEL_MASKS,
     Wrapper: WRAPPERS,
     Claim: CLAIMS,
     TableKind: TABLES,

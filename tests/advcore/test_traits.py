@@ -20,9 +20,10 @@ from advcore.attacks import FGSM, PGD, DeepFool, HopSkipJump, MinimalNorm, QFool
 from advcore.attacks.attack import has_budget, norm_of
 from advcore.attacks.l0 import size_by_name
 from advcore.classifier import predict
-from advcore.explain import Gradient
+from advcore.explain import ExplanationAttack, Gradient, OutOfTop
 from advcore.learnt import Learnt, with_learnt
 from advcore.margins import margins
+from advcore.pixel_masks import RandomPixels
 from advcore.probes import PROBES
 from advcore.subspaces import Complements, DCTGrid, OneColour, RandomSubspaces
 from advcore.training import TERMS
@@ -51,6 +52,9 @@ SETTINGS = {
     "label_normals": probes.LabelNormals((10,), attack=DeepFool(norm="l2", box=False)),
     "tangent_plane": probes.TangentPlane((DeepFool(norm="linf"),), DeepFool()),
     "perturbations": probes.Perturbations((DeepFool(),)),
+    "fragility": probes.Fragility(
+        ExplanationAttack(0.1, goal=OutOfTop(5), steps=2, restarts=1), top=5
+    ),
     "examples": probes.Examples(count=3),
     "layer_margins": probes.LayerMargins(Learnt("some"), ("input",)),
     "complexity": probes.Complexity(draws=2),
@@ -77,6 +81,8 @@ TERM_SETTINGS = {
     },
     "free": {"eps": 0.05, "replays": 2},
     "gradient_alignment": {"eps": 0.05},
+    "ig_norm": {"eps": 0.05, "steps": 2, "points": 2, "ascent_points": 1},
+    "right_reasons": {"irrelevant": RandomPixels(5)},
 }
 """The required fields of training terms, by their name in a recipe."""
 OF_LAYERS = ("exact_distance", "curvature_certificate")

@@ -7,13 +7,14 @@ from typing import Literal
 import numpy as np
 import torch
 
+from advcore.derived.decoys import check_decoys
 from advcore.derived.marks import check_marks
 from advcore.derived.noise import NoiseNorm, check_noise
 from advcore.derived.targets import TargetsName, target_classes
 from advcore.transforms import Transform
 from advcore.workers.datasets.dataset import Dataset
 from advcore.workers.datasets.deferred import Images
-from advcore.workers.datasets.mapped import Mapped, Mark, Noise, Outline, Through
+from advcore.workers.datasets.mapped import Mapped, Mark, Noise, Outline, Square, Through
 from advcore.workers.errors import InputError
 
 
@@ -146,6 +147,43 @@ class Outlined:
         if len(whole.shape) != 3:
             raise InputError(f"outlines need pictures (C, H, W); got inputs {tuple(whole.shape)}")
         images = Mapped(settled(whole), whole.indices, Outline())
+        return replace(whole, images=images, transform=None)
+
+
+@dataclass(frozen=True)
+class Decoy:
+    """Images with a grey square in the top left corner, whose shade tells a class, float32.
+
+    A cue that is known, as in decoy MNIST of Ross et al. 2017, see
+    `advcore.derived.decoys.add_decoys`. Labels stay true.
+
+    Attributes:
+        of: name of the data set.
+        side: side of the square, in pixels.
+        shows: class that the square tells: `true`, the label; or a wrong one, as the targets of
+            `relabelled`, `random` or `next`.
+        seed: seed of random wrong classes.
+    """
+
+    of: str
+    side: int = 4
+    shows: Literal["true", "random", "next"] = "true"
+    seed: int = 0
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return (self.of,)
+
+    def apply(self, datasets: Mapping[str, Dataset]) -> Dataset:
+        whole = datasets[self.of]
+        try:
+            check_decoys(whole.shape, self.side)
+        except ValueError as error:
+            raise InputError(f"decoy: {error}") from error
+        labels = whole.labels
+        shown = labels if self.shows == "true" else _targets(self.shows, whole, self.seed)
+        square = Square(self.side, whole.classes)
+        images = Mapped(settled(whole), shown.astype(np.int64), square)
         return replace(whole, images=images, transform=None)
 
 

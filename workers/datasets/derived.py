@@ -6,7 +6,14 @@ None needs a network, and none is stored: what is random comes from (seed, root 
 from collections.abc import Mapping
 from typing import Protocol
 
-from advcore.workers.datasets.altered import Marked, Noised, Outlined, Relabelled, Transformed
+from advcore.workers.datasets.altered import (
+    Decoy,
+    Marked,
+    Noised,
+    Outlined,
+    Relabelled,
+    Transformed,
+)
 from advcore.workers.datasets.chosen import Half, Subset
 from advcore.workers.datasets.dataset import Dataset
 from advcore.workers.datasets.union import Union
@@ -33,6 +40,7 @@ DERIVED: dict[str, type] = {
     "relabelled": Relabelled,
     "noised": Noised,
     "marked": Marked,
+    "decoy": Decoy,
     "outlined": Outlined,
     "transformed": Transformed,
 }

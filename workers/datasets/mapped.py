@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from advcore.classifier import full_precision
+from advcore.derived.decoys import add_decoys
 from advcore.derived.marks import add_marks
 from advcore.derived.morphology import outlines
 from advcore.derived.noise import NoiseNorm, add_noise
@@ -137,6 +138,31 @@ class Outline:
 
     def __call__(self, images: Tensor, indices: Tensor, inside: bool) -> Tensor:
         return outlines(images)
+
+
+@dataclass(frozen=True)
+class Square:
+    """Images with a grey square for a class, see `advcore.derived.decoys`; indices are classes.
+
+    Attributes:
+        side: side of the square, in pixels.
+        classes: number of classes that it can show.
+    """
+
+    side: int
+    classes: int
+
+    one_by_one: ClassVar[bool] = False
+
+    @property
+    def meaning(self) -> str:
+        return f"square {self.side} {self.classes}"
+
+    def stays_in_box(self, inside: bool) -> bool:
+        return inside
+
+    def __call__(self, images: Tensor, indices: Tensor, inside: bool) -> Tensor:
+        return add_decoys(images, indices, self.classes, self.side)
 
 
 @dataclass(frozen=True, eq=False)

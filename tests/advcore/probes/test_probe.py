@@ -11,6 +11,7 @@ import torch
 
 from advcore import Randomness, probes
 from advcore.attacks import PGD, DeepFool, GeoDA, MinimalNorm, SurFree
+from advcore.explain import ExplanationAttack, OutOfTop
 from advcore.learnt import Learnt
 from advcore.randomness import drawn_places
 from advcore.subspaces import DCTDiagonal
@@ -71,6 +72,9 @@ PROBES = {
     "perturbations": probes.Perturbations((MinimalNorm(norm="l1"), DeepFool())),
     "alignment": probes.Alignment(),
     "attributions": probes.Attributions(points=4),
+    "fragility": probes.Fragility(
+        ExplanationAttack(0.1, goal=OutOfTop(5), steps=2, restarts=2), top=5
+    ),
     "accuracy": probes.Accuracy(),
     "pictures": probes.Pictures(),
     "likeness": probes.Likeness(EXEMPLARS, EXEMPLARS),

@@ -17,6 +17,7 @@ from advcore.training import (
     CrossEntropy,
     Free,
     GradientAlignment,
+    IGNorm,
     Linear,
     LocalLinearity,
     Recipe,
@@ -42,7 +43,7 @@ PLAIN = [
     CCAT(0.0, steps=2),
     *(Free(0.0, norm, replays=1) for norm in ("l2", "linf")),
 ]
-NOTHING = [TRADES(0.0), LocalLinearity(0.0), GradientAlignment(0.0)]
+NOTHING = [TRADES(0.0), LocalLinearity(0.0), GradientAlignment(0.0), IGNorm(0.0)]
 
 
 def _trained(recipe: Recipe) -> tuple[list, list, dict[str, torch.Tensor]]:

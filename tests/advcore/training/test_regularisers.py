@@ -4,6 +4,7 @@ import oracles
 import pytest
 import torch
 
+from advcore.pixel_masks import RandomPixels
 from advcore.randomness import Randomness
 from advcore.training import (
     ACET,
@@ -11,7 +12,9 @@ from advcore.training import (
     Gaussian,
     GradientAlignment,
     GradientPenalty,
+    IGNorm,
     LocalLinearity,
+    RightReasons,
     Stability,
 )
 
@@ -21,6 +24,8 @@ STILL = [
     GradientPenalty(),
     LocalLinearity(0.1),
     GradientAlignment(0.1),
+    IGNorm(0.1, steps=2, points=2, ascent_points=1),
+    RightReasons(RandomPixels(5)),
     ACET(0.1, 3),
     ACET(None),
 ]

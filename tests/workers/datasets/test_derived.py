@@ -15,6 +15,7 @@ from advcore.transforms import Flip, LowPass
 from advcore.workers.datasets import Dataset, DataSpec, batch, inputs_of, load, sources
 from advcore.workers.datasets.derived import (
     DERIVED,
+    Decoy,
     Half,
     Marked,
     Noised,
@@ -59,6 +60,8 @@ KINDS = [
     Noised("root", 0.5),
     Noised("root", 0.1, "linf", "random", "target"),
     Marked("root", 0.5, 3),
+    Decoy("root", 3),
+    Decoy("root", 3, "random"),
     Outlined("root"),
     Transformed("root", LowPass(3)),
 ]
@@ -113,7 +116,7 @@ def test_digests_differ_when_and_only_when_the_content_does(tmp_path, monkeypatc
 def test_digests_of_other_settings_differ():
     kinds = [*KINDS, Noised("root", 0.6), Noised("root", 0.5, seed=1), Noised("root", 0.5, "linf")]
     kinds += [Subset("root", 20), Half("root", 4, 2), Half("root", 4, 1, 1), Relabelled("root")]
-    kinds += [Transformed("root", Flip())]
+    kinds += [Transformed("root", Flip()), Decoy("root", 4), Decoy("root", 3, "random", 1)]
     assert len({derive(kind).digest for kind in kinds}) == len(kinds)
 
 
@@ -230,6 +233,7 @@ def test_a_union_of_other_types_shows_each_as_it_was():
         (Union(("root",)), "at least 2 data sets"),
         (Union(("root", "other")), "one shape and the same classes"),
         (Noised("root", -1), "size must be"),
+        (Decoy("root", 9), "decoy: side of the decoy must be from 1 to"),
         (Marked("root", -1.0), "marked: size must be"),
         (Marked("root", 1.0, 1), "band 1 has 1 frequencies, fewer than the 4 classes"),
         (Noised("root", 1, targets="random"), "go together"),
@@ -248,7 +252,7 @@ def test_every_kind_names_its_sources():
     assert {type(kind) for kind in KINDS} == set(DERIVED.values())
     assert [kind.sources for kind in KINDS] == [("root",)] * 2 + [("root", "root")] + [
         ("root",)
-    ] * 6
+    ] * 8
 
 
 def test_a_training_makes_few_images_once_and_many_in_batches(monkeypatch):
