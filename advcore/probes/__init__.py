@@ -20,6 +20,7 @@ from advcore.probes.label_normals import LabelNormals
 from advcore.probes.landscape import Landscape
 from advcore.probes.layer_margins import LayerMargins
 from advcore.probes.likeness import Likeness
+from advcore.probes.map_similarity import MapSimilarity
 from advcore.probes.margins import Margins
 from advcore.probes.masking import Masking
 from advcore.probes.masks import Masks
@@ -93,6 +94,7 @@ PROBES: dict[str, type] = {
     "counterfactuals": Counterfactuals,
     "masks": Masks,
     "fragility": Fragility,
+    "map_similarity": MapSimilarity,
 }
 """The probes that a study can name by `kind`."""
 
@@ -128,6 +130,7 @@ __all__ = [
     "LayerMargins",
     "Likeness",
     "Lines",
+    "MapSimilarity",
     "Maps",
     "Margins",
     "Mark",

@@ -61,6 +61,7 @@ SETTINGS = {
     "counterfactuals": probes.Counterfactuals(Learnt("some"), DeepFool()),
     "masks": probes.Masks(cells=2, draws=1),
     "attributions": probes.Attributions(Gradient(), points=4),
+    "map_similarity": probes.MapSimilarity(Gradient(), top=4),
     "eigenprofile": probes.Curvature(),
     "curvature at a step": probes.Curvature(
         spectrum="top", top=2, bottom=1, step=0.3, linearity=0.5

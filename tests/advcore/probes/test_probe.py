@@ -75,6 +75,7 @@ PROBES = {
     "fragility": probes.Fragility(
         ExplanationAttack(0.1, goal=OutOfTop(5), steps=2, restarts=2), top=5
     ),
+    "map_similarity": probes.MapSimilarity(top=4),
     "accuracy": probes.Accuracy(),
     "pictures": probes.Pictures(),
     "likeness": probes.Likeness(EXEMPLARS, EXEMPLARS),
