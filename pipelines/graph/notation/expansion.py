@@ -182,6 +182,17 @@ def _removed(settings: Mapping[str, Any], names: Mapping[str, None], at: str) ->
 def _with(settings: Mapping[str, Any], chosen: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:
     """Return settings with the ids of members at their paths."""
     result = dict(settings)
-    for (key, *rest), ids in chosen.items():
-        result[key] = _with(result[key], {tuple(rest): ids}) if rest else ids
+    for path, ids in chosen.items():
+        result = _put(result, path, ids)
     return result
+
+
+def _put(settings: Any, path: tuple[str, ...], ids: Any) -> Any:
+    """Return a mapping, or a list, with ids at a path inside."""
+    if not path:
+        return ids
+    key, *rest = path
+    if isinstance(settings, list):
+        at = int(key)
+        return [*settings[:at], _put(settings[at], tuple(rest), ids), *settings[at + 1 :]]
+    return {**settings, key: _put(settings[key], tuple(rest), ids)}

@@ -51,7 +51,7 @@ class Reference:
     """A field that names entries.
 
     Attributes:
-        path: keys to the field inside its entry.
+        path: keys to the field inside its entry, of lists the position.
         sections: sections that it may name.
         choices: what it names.
         axis: name of the axis over `choices`; None where one name stands.
@@ -83,6 +83,10 @@ def _found(
             yield _reference(section, entry, (*path, key), known[key], value, place)
         elif isinstance(value, Mapping):
             yield from _found(section, value, (*path, key), place)
+        elif isinstance(value, list):
+            parts = {str(i): part for i, part in enumerate(value) if isinstance(part, Mapping)}
+            for i, part in parts.items():
+                yield from _found(section, part, (*path, key, i), f"{place}.{i}")
 
 
 def _reference(

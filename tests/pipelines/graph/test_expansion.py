@@ -113,6 +113,26 @@ probes:
         )
 
 
+def test_a_name_inside_a_list_is_a_reference() -> None:
+    """As a fit in the threat model of one of a probe's attacks."""
+    text = """
+axes: {seed: 2}
+data_sets: {train: {name: digits, split: train}}
+models: {plain: {recipe: plain, data: train, seed: $seed}}
+fits: {spread: {kind: components, model: plain, data: train}}
+probes:
+  both:
+    kind: robustness
+    model: plain
+    attacks: [{kind: fgsm}, {kind: pgd, threat: {kind: along, fit: spread}}, {kind: deepfool}]
+"""
+    for seed, member in enumerate(family(text, "probes", "both")):
+        first, second, third = member.settings["attacks"]
+        assert (first, third) == ({"kind": "fgsm"}, {"kind": "deepfool"})
+        assert second["threat"]["fit"] == f"fits.spread seed={seed}"
+        assert f"fits.spread seed={seed}" in member.inputs
+
+
 def test_what_lacks_an_axis_goes_with_each_of_its_labels() -> None:
     text = """
 axes: {eps: [1.5, 4.0]}
