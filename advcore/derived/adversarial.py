@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from advcore.attacks.attack import Attack, Climber, has_budget, norm_of
-from advcore.attacks.l0 import size_by_name
+from advcore.attacks.l0 import SIZES, size_by_name
 from advcore.box import keeps_box
 from advcore.classifier import (
     Classifier,
@@ -20,6 +20,7 @@ from advcore.classifier import (
 from advcore.criteria import Criterion, Targeted, Untargeted
 from advcore.derived.derivation import Made
 from advcore.derived.targets import no_targets, target_classes
+from advcore.norms import L2, NORMS, Norm
 from advcore.probes.probe import Batch
 from advcore.randomness import Randomness
 
@@ -40,8 +41,9 @@ class AdversarialExamples:
 
     Columns: `found`, whether the network says the target (untargeted: another class than the one
     that is left) of exactly the input that is stored, in float32; `distance`, the length of the
-    perturbation in the attack's norm, inf where not found; `target`, -1 where there is none;
-    `predicted`, the class that the network says of the input that is stored.
+    change in the attack's norm, of a threat model that is none in l2, inf where not found;
+    `target`, -1 where there is none; `predicted`, the class that the network says of the input that
+    is stored.
 
     Attributes:
         attack: attack with a budget `eps`, or for the shortest way.
@@ -92,7 +94,7 @@ class AdversarialExamples:
         made = made.float().to(batch.inputs.dtype)  # as it is stored
         logits = _logits(classifier, made)
         found, predicted = criterion.holds(logits), logits.argmax(1)
-        length = size_by_name(norm_of(self.attack)).size(made - batch.inputs)
+        length = _norm_of_change(self.attack).size(made - batch.inputs)
         labels = {"true": batch.labels, "target": targets, "predicted": predicted}[self.labels]
         columns = {
             "found": found,
@@ -118,6 +120,12 @@ class AdversarialExamples:
             inputs = check_images(inputs)
         with full_precision(), frozen(classifier):
             return self.attack.climb(classifier, inputs, criterion, randomness).images.detach()
+
+
+def _norm_of_change(attack: Attack) -> Norm:
+    """Return the attack's norm; l2 for a threat model, which measures something else."""
+    name = norm_of(attack)
+    return size_by_name(name) if name in (*SIZES, *NORMS) else L2
 
 
 def _logits(classifier: Classifier, inputs: Tensor) -> Tensor:

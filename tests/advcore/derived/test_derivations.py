@@ -16,6 +16,7 @@ from advcore.learnt import Learnt
 from advcore.probes.probe import Batch
 from advcore.randomness import Randomness
 from advcore.subspaces import Fitted
+from advcore.threats import Colour
 
 COUNT, SHAPE = 24, (1, 4, 4)
 NETWORK = Affine(scale=3.0)
@@ -51,6 +52,16 @@ def test_targeted_examples_have_the_label_of_their_target(targets, attack):
     assert torch.equal(made.columns["found"], predictions(made.inputs) == drawn)
     assert made.columns["found"].any()
     assert ((made.inputs >= 0) & (made.inputs <= 1)).all()
+
+
+def test_the_change_of_a_threat_model_is_told_in_l2():
+    batch = some()
+    attack = PGD(0.3, steps=20, threat=Colour())
+    made = made_by(AdversarialExamples(attack, "random", "target"), batch)
+    length = (made.inputs - batch.inputs).flatten(1).norm(dim=1)
+    found = made.columns["found"]
+    assert found.any()
+    torch.testing.assert_close(made.columns["distance"][found], length[found])
 
 
 @pytest.mark.parametrize("all_steps", [True, False])
