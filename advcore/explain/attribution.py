@@ -16,7 +16,7 @@ from advcore.classifier import (
     logits_of,
 )
 from advcore.criteria import Untargeted
-from advcore.logit_gradients import differentiate
+from advcore.logit_gradients import differentiate, has_gradient
 from advcore.modules import twice_differentiable
 from advcore.objectives import logit_margin
 from advcore.randomness import Randomness
@@ -101,9 +101,14 @@ def gradient_of(classifier: Classifier, inputs: Tensor, scalar: Scalar) -> Tenso
 
 
 def graphed_gradient(classifier: Classifier, inputs: Tensor, scalar: Scalar) -> Tensor:
-    """Return `ds/dx` `(B, *shape)` at inputs that require gradients, with its own graph."""
+    """Return `ds/dx` `(B, *shape)` at inputs that require gradients, with its own graph.
+
+    It is 0, with a warning, where the classifier lets none through.
+    """
     with twice_differentiable():
         value = scalar(logits_of(classifier, inputs))
+    if not has_gradient(value):
+        return torch.zeros_like(inputs).detach()
     return torch.autograd.grad(value.sum(), inputs, create_graph=True, materialize_grads=True)[0]
 
 

@@ -11,7 +11,14 @@ from torch import Tensor
 
 from advcore import norms
 from advcore.attacks.budget import check_eps, radii
-from advcore.classifier import Classifier, check_pictures, frozen, full_precision, predict
+from advcore.classifier import (
+    Classifier,
+    check_images,
+    check_pictures,
+    frozen,
+    full_precision,
+    predict,
+)
 from advcore.explain.agreement import salience
 from advcore.explain.explanation_goals import ExplanationGoal, OutOfTop
 from advcore.explain.gradient import Gradient, GradientTimesInput
@@ -87,6 +94,7 @@ class ExplanationAttack:
     ) -> Tensor:
         """Return the images `(B, C, H, W)` with the moved explanations."""
         self.validate(tuple(images.shape[1:]))
+        images = (check_images(images) if self.box else images).detach()
         if randomness is None:
             randomness = Randomness(0, torch.arange(len(images), device=images.device))
         ball = self.ball(images)

@@ -1,7 +1,7 @@
 """captum's attributions (Kokhlikyan et al. 2020) as ours."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +45,9 @@ class Captum:
         found = self._class()
         known = (parameters(found) | parameters(found.attribute)) - OURS - {"self"}
         check_settings("captum", self.method, self.settings, known)
+        missing = (_required(found) | _required(found.attribute)) & known - set(self.settings)
+        if missing:
+            raise InputError(f"captum: {self.method} needs the settings {', '.join(missing)}")
         if ("layer" in parameters(found)) != (self.layer is not None):
             raise InputError(
                 f"captum: {self.method} "
@@ -122,12 +125,17 @@ def _takes_a_network(found: Any) -> bool:
         return False
     if "neuron_selector" in parameters(attribute):
         return False
-    needed = {
-        name
-        for name, value in inspect.signature(found).parameters.items()
-        if value.default is inspect.Parameter.empty
-    }
+    needed = _required(found)
     return bool(needed) and needed <= {"forward_func", "model", "layer"}
+
+
+def _required(function: Callable[..., object]) -> set[str]:
+    """The names of what a function or a class takes and has no default for."""
+    return {
+        name
+        for name, value in inspect.signature(function).parameters.items()
+        if value.default is inspect.Parameter.empty and name in parameters(function)
+    }
 
 
 def _enlarged(found: Tensor, inputs: Tensor) -> Tensor:

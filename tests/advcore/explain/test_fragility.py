@@ -163,3 +163,9 @@ def test_goals_that_do_not_fit_are_refused():
         OutOfTop(0)
     with pytest.raises(ValueError, match="an attack on explanations needs pictures"):
         ExplanationAttack(0.1)(NETWORK, IMAGES.flatten(1))
+
+
+def test_images_outside_the_box_are_refused_where_it_keeps_to_it():
+    attack = ExplanationAttack(0.1, goal=OutOfTop(4), steps=1)
+    with pytest.raises(ValueError, match=r"\[0, 1\]"):
+        attack(NETWORK, IMAGES + 1)

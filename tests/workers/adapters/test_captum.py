@@ -66,6 +66,8 @@ def test_what_is_not_there_is_refused():
         Captum("Oclusion")
     with pytest.raises(InputError, match=r"Occlusion knows no setting window; known: .*strides"):
         Captum("Occlusion", {"window": 3})
+    with pytest.raises(InputError, match="Occlusion needs the settings sliding_window_shapes"):
+        Captum("Occlusion")
     with pytest.raises(InputError, match="LayerGradCam looks at a layer: give layer"):
         Captum("LayerGradCam")
     with pytest.raises(InputError, match="Saliency looks at no layer; got layer '2'"):
