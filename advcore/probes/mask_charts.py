@@ -60,7 +60,7 @@ def _areas(
         series=series,
         y_limits=(0, 102),
         ticks=fills,
-        note="Median over samples; 95 % interval, and fainter the quartiles. A random mask that "
+        note="Median over samples, its 95 % interval, faint between quartiles. A random mask that "
         "never does it counts 100 %.",
     )
 
@@ -78,7 +78,7 @@ def _galleries(
     return [
         Gallery(
             name=f"masks_{int(sample)}",
-            title=f"Smallest masks of sample {int(sample)}",
+            title=f"Smallest masks found, sample {int(sample)}",
             rows=[
                 [
                     Panel(_first(table, sample, "image"), "picture"),

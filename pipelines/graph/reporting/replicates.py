@@ -16,7 +16,9 @@ from advcore.probes import Chart, Columns, Comparison, Lines, Maps, Series
 _BANDS = re.compile(r"(\s*B|;\s*b)ands?: [^.]*(?:\.\d[^.]*)*\.")
 """The sentence of a note, or the end of one, that says what the bands of single networks are."""
 
-_INTERVALS = re.compile(r"[,;]?(?: in)? its 95 % interval, [^.]*quartiles")
+_INTERVALS = re.compile(
+    r"[,;]?(?: in)? (?:its 95 % interval, [^.]*quartiles|a band between the quartiles)"
+)
 """The words of a sentence that say it of medians over samples."""
 
 

@@ -8,11 +8,12 @@ import torch
 
 from advcore.pipelines import Result, run
 from advcore.pipelines.graph.expanded_layout import planned_of
+from advcore.pipelines.graph.reporting import replicates
 from advcore.pipelines.graph.reporting.replicates import charts_over_seeds
 from advcore.pipelines.graph.running.dry_run import describe_dry_run
 from advcore.pipelines.graph.settings import GraphStudy
 from advcore.pipelines.settings import schema
-from advcore.probes import Lines, Maps
+from advcore.probes import Lines, Maps, Series
 from advcore.workers.errors import InputError
 
 NAMES = ["plain net=narrow", "plain net=wide"]
@@ -120,6 +121,21 @@ def test_figures_hold_the_mean_over_seeds(measured: Result) -> None:
     assert line.y[1].item() == pytest.approx(expected.mean())
     assert line.low[1].item() == pytest.approx(expected.min())
     assert line.high[1].item() == pytest.approx(expected.max())
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "Median over samples, in a band between the quartiles.",
+        "Median over samples, its 95 % interval, faint between quartiles.",
+    ],
+)
+def test_means_of_seeds_are_not_said_to_be_between_quartiles(note: str) -> None:
+    line = Series("net", torch.arange(2.0), torch.ones(2), torch.zeros(2), torch.ones(2))
+    chart = Lines(name="c", title="c", x_label="x", y_label="y", series=[line], note=note)
+    over = replicates._over_seeds([chart, chart])
+    assert over.note.startswith("Median over samples. Means of 2 seeds")
+    assert "quartiles" not in over.note
 
 
 def test_names_of_one_seed_are_those_of_the_networks_tried(tmp_path: Path) -> None:
