@@ -83,7 +83,8 @@ class Masks:
         for name, value in {"cells": self.cells, "draws": self.draws}.items():
             if value < 1:
                 raise ValueError(f"{name} must be at least 1; got {value}")
-        if not self.fills or len(set(self.fills)) < len(self.fills):
+        distinct = {*self.fills} & {*get_args(FillName)}
+        if not distinct or len(distinct) < len(self.fills):
             raise ValueError("fills must be one or more of blur, constant, noise, each once")
         if not self.blur > 0 or not 0 <= self.level <= 1:
             raise ValueError(
@@ -102,6 +103,11 @@ class Masks:
             raise ValueError(
                 f"cells must not exceed the sides of the pictures, {height} x {width}; got "
                 f"{self.cells}"
+            )
+        if self.blur > max(height, width):
+            raise ValueError(
+                f"blur must not exceed the pictures' longer side, {max(height, width)} pixels; got "
+                f"{self.blur:g}"
             )
         if self.images and channels not in (1, 3):
             raise ValueError(f"images are drawn of pictures of 1 or 3 channels; got {channels}")

@@ -65,6 +65,11 @@ def test_what_does_not_fit_is_refused():
         Masks(cells=0)
     with pytest.raises(ValueError, match="fills must be one or more of blur, constant, noise"):
         Masks(fills=("noise", "noise"))
+    for wrong in (("blurr",), "blur", ()):
+        with pytest.raises(ValueError, match="fills must be one or more of blur, constant, noise"):
+            Masks(fills=wrong)
+    with pytest.raises(ValueError, match="blur must not exceed the pictures' longer side, 28"):
+        Masks(blur=30.0).validate((1, 28, 28), 10)
     with pytest.raises(ValueError, match="blur must be above 0 and level in"):
         Masks(level=2.0)
     with pytest.raises(ValueError, match="cells must not exceed the sides of the pictures, 4 x 4"):
