@@ -42,17 +42,19 @@ class Counterfactuals:
     `components`), what lies between samples (`nearest_unlike`).
 
     There is one row per place x sample x target class, and one more of each sample, whose `target`
-    is `every`: the means over its target classes that were reached.
+    is `every`: the means over its target classes, NaN unless all of them were reached, so that two
+    searches are compared over the same targets.
 
     Columns: `sample`; `place`, 0 for the nearest counterfactual, 1, 2, ... for further
     ones that leave the entries which made up half of the squared change of those before; `target`,
     a class or `every`; `valid`, whether the classifier says the target of exactly that input, in
-    `every` the share of the targets; `l2`, `l1`, lengths of the change, pixel units; `l0`, the
-    entries that change by more than half of one of 255 grey levels, and `changed`, their share;
-    `to_data`, `to_target`, l2 distances to the nearest of the fit's samples, and to the nearest
-    whose label is the target, pixel units; `apart`, the mean l2 distance between the valid ones of
-    all places, pixel units. Where nothing was reached they are NaN, `apart` where fewer than two
-    were. With `images`, `image` `(C, H, W)`: the counterfactual, in `every` the sample.
+    `every` the share of the targets; `all_valid`, whether it does for all targets of the sample;
+    `l2`, `l1`, lengths of the change, pixel units; `l0`, the entries that change by more than half
+    of one of 255 grey levels, and `changed`, their share; `to_data`, `to_target`, l2 distances to
+    the nearest of the fit's samples, and to the nearest whose label is the target, pixel units;
+    `apart`, the mean l2 distance between the valid ones of all places, pixel units, in `every` the
+    mean over the targets that have one. Where nothing was reached they are NaN, `apart` where fewer
+    than two were. With `images`, `image` `(C, H, W)`: the counterfactual, in `every` the sample.
 
     What another network says of them is measured on the derived data set `adversarial` of the same
     attack.
@@ -147,9 +149,17 @@ class Counterfactuals:
         reached = {
             name: own.double().masked_fill(~valid, torch.nan) for name, own in numbers.items()
         }
-        columns = {"valid": valid.double(), **reached, "apart": apart.double()}
+        by_target = {
+            name: own.view(targets.shape)
+            for name, own in {"valid": valid.double(), **reached, "apart": apart.double()}.items()
+        }
+        together = {name: own.mean(1) for name, own in by_target.items()}
+        together["apart"] = by_target["apart"].nanmean(1)
+        together["all_valid"] = (together["valid"] == 1).double()
+        by_target["all_valid"] = together["all_valid"][:, None].expand(targets.shape)
         return {
-            name: _with_mean(own.view(targets.shape)).T.flatten() for name, own in columns.items()
+            name: torch.cat([own, together[name][:, None]], 1).T.flatten()
+            for name, own in by_target.items()
         }
 
     def summarise(self, table: Table) -> Summary:
@@ -163,7 +173,7 @@ class Counterfactuals:
             scalars["valid_further"] = further.numbers("valid").mean().item()
             scalars["median_apart"] = median(first.numbers("apart"))
         count = len(table.numbers("sample").unique())
-        over = f"median over {counted(count, 'sample')} of the mean over the targets reached of the"
+        over = f"median over {counted(count, 'sample')} with all targets reached of their mean"
         return Summary(
             scalars,
             meanings={
@@ -178,11 +188,6 @@ class Counterfactuals:
 
     def charts(self, tables: Mapping[str, Table]) -> list[Chart]:
         return all_charts(tables, self.images)
-
-
-def _with_mean(values: Tensor) -> Tensor:
-    """Return `(B, n)` numbers with their mean behind them, `(B, n + 1)`; NaN is left out of it."""
-    return torch.cat([values, values.nanmean(1, keepdim=True)], 1)
 
 
 def _with_sample(made: Tensor, inputs: Tensor) -> Tensor:

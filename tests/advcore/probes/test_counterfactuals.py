@@ -56,9 +56,22 @@ def test_numbers_are_those_of_the_images():
 
 def test_every_target_together_is_the_mean():
     own = TABLE.take((TABLE["sample"] == 7) & (TABLE["place"] == 0))
+    assert own["all_valid"].tolist() == [1.0] * CLASSES
     for name in ("valid", "l2", "to_target"):
-        torch.testing.assert_close(own[name][-1], own[name][:-1].nanmean(), equal_nan=True)
+        torch.testing.assert_close(own[name][-1], own[name][:-1].mean())
     assert torch.equal(own["image"][-1], BATCH.inputs[0])
+
+
+def test_every_target_together_is_unknown_unless_all_are_reached():
+    table = measured(Counterfactuals(FIT, NearestUnlike(FIT, neighbours=3), several=3))
+    all_valid = table["all_valid"] == 1
+    assert all_valid.any()
+    assert not all_valid.all()
+    for sample, place in {(7 + k, p) for k in range(5) for p in range(3)}:
+        own = table.take((table["sample"] == sample) & (table["place"] == place))
+        reached = bool((own["valid"][:-1] == 1).all())
+        assert own["all_valid"].tolist() == [float(reached)] * CLASSES
+        assert own["l2"][-1].isnan() == (not reached)
 
 
 def test_what_lies_between_samples_lies_nearer_to_them():
