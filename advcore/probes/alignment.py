@@ -100,8 +100,8 @@ class Alignment:
                 self.shown,
                 "gradients",
                 "Gradient of the margin beside the image",
-                lambda table, row: f"cos {table.numbers('cosine')[row]:.2f}",
-                "Red raises the margin, blue lowers it; each gradient has its own scale. Samples "
-                "are the first; below: cosine with the image, in magnitude.",
+                lambda table, row: f"cos {table.numbers('cosine')[row]:.3g}",
+                ("raises the margin", "lowers it"),
+                "below: cosine with the image, in magnitude.",
             ),
         ]

@@ -18,8 +18,14 @@ from advcore.probes.probe import Batch, Summary, median
 from advcore.probes.table import Table
 from advcore.randomness import Randomness
 
-ORDERS = ("map", "turned", "random")
-"""The orders in which pixels go: the map's, that of the map turned by half a turn, a random one."""
+ORDERS = {
+    "map": "the map's order",
+    "turned": "map turned",
+    "picture": "the picture's order",
+    "random": "random order",
+}
+"""The orders in which pixels go: by the map, by the map turned by half a turn, by how far the
+picture's own pixels are from the fill, and at random."""
 
 MEANINGS = {
     "relative_residual": "|sum of the map - change of the scalar| over the larger of 1 logit and "
@@ -29,9 +35,16 @@ MEANINGS = {
     "deletion": "area under the deletion curve (predicted class's probability over the share of "
     "pixels taken away); lower is better",
     "deletion_gain": "area under the deletion curve in a random order, less the map's own",
-    "turned_deletion_gain": "the same of the map turned by half a turn: the control",
+    "turned_deletion_gain": "the same of the map turned by half a turn: a control",
+    "picture_deletion_gain": "the same of |picture - fill| as a map, which knows no network: a "
+    "control",
+    "deletion_beyond_turned": "area under the deletion curve of the map turned by half a turn, "
+    "less the map's own",
+    "deletion_beyond_picture": "area under the deletion curve of |picture - fill|, less the map's "
+    "own",
     "insertion": "area under the insertion curve; higher is better",
     "insertion_gain": "area under the insertion curve, less that of a random order",
+    "insertion_beyond_picture": "area under the insertion curve, less that of |picture - fill|",
 }
 """The columns that are summarised."""
 
@@ -45,11 +58,14 @@ class Attributions:
     |map| and `total_variation` of the map; `deletion`, `insertion`, areas under the curves of the
     predicted label's probability as pixels are taken away or put in by the map's order, the largest
     first (see `advcore.explain.deletion`); `random_deletion`, `random_insertion`, those of a random
-    order of the sample, and `turned_deletion`, of the order of the map turned by half a turn: the
-    same values at other places; `deletion_gain`, `turned_deletion_gain`: how much lower than
-    `random_deletion` the area is; `insertion_gain`, how much higher than `random_insertion`;
-    `curves` `(3, points + 1)`, the deletion curves by the orders map, turned, random; `image` and
-    `map` `(C, H, W)`.
+    order of the sample; `picture_deletion`, `picture_insertion`, of |picture - fill| as a map,
+    which knows nothing of the network; `turned_deletion`, of the map turned by half a turn: the
+    same values at other places; `deletion_gain`, `turned_deletion_gain`, `picture_deletion_gain`:
+    how much lower than `random_deletion` the area is; `deletion_beyond_turned`,
+    `deletion_beyond_picture`, how much lower than `turned_deletion`, `picture_deletion` the map's
+    own is; `insertion_gain`, `insertion_beyond_picture`, how much higher than `random_insertion`,
+    `picture_insertion`; `curves` `(4, points + 1)`, the deletion curves by the orders map, turned,
+    picture, random; `image` and `map` `(C, H, W)`.
 
     Attributes:
         attribution: method that makes the maps.
@@ -83,6 +99,7 @@ class Attributions:
         orders = {
             "map": pixel_order(found.maps),
             "turned": pixel_order(half_turn(found.maps)),
+            "picture": pixel_order((images - self.fill).abs()),
             "random": randomness.stream("order").uniform((images[0, 0].numel(),)).argsort(1),
         }
 
@@ -93,7 +110,7 @@ class Attributions:
 
         deleted = {name: curve(name) for name in ORDERS}
         area = {name: area_under(own) for name, own in deleted.items()}
-        inserted, at_random = (area_under(curve(name, True)) for name in ("map", "random"))
+        inserted = {name: area_under(curve(name, True)) for name in ("map", "picture", "random")}
         least = found.change.abs().clamp(min=LEAST_CHANGE)
         return Table(
             {
@@ -109,11 +126,17 @@ class Attributions:
                 "deletion": area["map"],
                 "random_deletion": area["random"],
                 "turned_deletion": area["turned"],
+                "picture_deletion": area["picture"],
                 "deletion_gain": area["random"] - area["map"],
                 "turned_deletion_gain": area["random"] - area["turned"],
-                "insertion": inserted,
-                "random_insertion": at_random,
-                "insertion_gain": inserted - at_random,
+                "picture_deletion_gain": area["random"] - area["picture"],
+                "deletion_beyond_turned": area["turned"] - area["map"],
+                "deletion_beyond_picture": area["picture"] - area["map"],
+                "insertion": inserted["map"],
+                "random_insertion": inserted["random"],
+                "picture_insertion": inserted["picture"],
+                "insertion_gain": inserted["map"] - inserted["random"],
+                "insertion_beyond_picture": inserted["map"] - inserted["picture"],
                 "curves": torch.stack([deleted[name] for name in ORDERS], 1),
                 "image": images,
                 "map": found.maps,
@@ -131,11 +154,10 @@ class Attributions:
 
     def charts(self, tables: Mapping[str, Table]) -> list[Chart]:
         share = torch.linspace(0, 100, self.points + 1)
-        words = {"map": "the map's order", "turned": "map turned", "random": "random order"}
         series = [
-            median_band(f"{model}, {words[name]}", share, table.numbers("curves")[:, place])
+            median_band(f"{model}, {words}", share, table.numbers("curves")[:, place])
             for model, table in tables.items()
-            for place, name in enumerate(ORDERS)
+            for place, words in enumerate(ORDERS.values())
         ]
         return [
             Lines(
@@ -153,7 +175,7 @@ class Attributions:
                 "maps",
                 f"Maps by {type(self.attribution).__name__}",
                 lambda table, row: f"class {int(table.numbers('prediction')[row])}",
-                "Red speaks for the predicted class, blue against it; each map has its own scale. "
-                "Samples are the first; below: predicted class.",
+                ("speaks for the predicted class", "against it"),
+                "below: predicted class.",
             ),
         ]

@@ -12,13 +12,19 @@ def maps_of_models(
     name: str,
     title: str,
     caption: Callable[[Table, int], str],
+    signs: tuple[str, str],
     note: str,
 ) -> Gallery:
     """Draw the columns `image` and `map` of the first samples, `map` once a network.
 
-    `caption` gives the words below the map in a row of a table.
+    `caption` gives the words below the map in a row of a table; `signs` says what a map's values
+    above and below 0 do, which the note begins with.
     """
     first = next(iter(tables.values()))
+    above, below = signs
+    grey = len(first.numbers("map")[0]) == 1
+    high, low = ("Red", "blue") if grey else ("Lighter than grey", "darker")
+    shades = f"{high} {above}, {low} {below}"
     rows = range(min(shown, len(first["sample"])))
     return Gallery(
         name=name,
@@ -35,5 +41,5 @@ def maps_of_models(
         ],
         row_labels=[f"sample {int(first.numbers('sample')[row])}" for row in rows],
         column_labels=["image", *(model.replace(" ", "\n", 1) for model in tables)],
-        note=note,
+        note=f"{shades}; each map has its own scale. Samples are the first; {note}",
     )
