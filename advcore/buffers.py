@@ -57,3 +57,20 @@ def in_evaluation(network: nn.Module) -> Iterator[None]:
     finally:
         for module, name, before in own:
             module._buffers[name] = before
+
+
+@contextmanager
+def copied_buffers(network: nn.Module) -> Iterator[None]:
+    """Put copies in place of a network's buffers; what passes inside change is lost on exit."""
+    own = [
+        (module, name, buffer)
+        for module in network.modules()
+        for name, buffer in module.named_buffers(recurse=False)
+    ]
+    try:
+        for module, name, buffer in own:
+            module._buffers[name] = buffer.clone()
+        yield
+    finally:
+        for module, name, buffer in own:
+            module._buffers[name] = buffer

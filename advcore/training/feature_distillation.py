@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from advcore.buffers import copied_buffers
 from advcore.layers import LAST, layer_inputs
 from advcore.norms import norm_by_name
 from advcore.randomness import Randomness
@@ -23,7 +24,8 @@ class FeatureDistillation:
 
     So features that were robust on other data are kept while all weights learn new ones. It goes
     with the term `cross_entropy`, and with a training that begins at weights that were learnt. h is
-    that of the network in training mode, as in the cross-entropy, h_0 in evaluation mode.
+    that of the network in training mode, as in the cross-entropy, h_0 in evaluation mode; this pass
+    leaves the running statistics of batch normalisation to that of the cross-entropy.
 
     The weight is that of the authors' code, which takes the norm l1 and moves the last layer alone
     in the first half of the steps; the paper writes l2.
@@ -55,7 +57,9 @@ class FeatureDistillation:
             )
         with torch.no_grad():
             kept = self._features(network.teacher, images)
-        return norm_by_name(self.norm).size(self._features(network.network, images) - kept).mean()
+        with copied_buffers(network.network):
+            features = self._features(network.network, images)
+        return norm_by_name(self.norm).size(features - kept).mean()
 
     def prepare(self, network: nn.Module) -> Taught:
         """The network beside a copy of itself, its teacher."""

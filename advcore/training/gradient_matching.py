@@ -30,7 +30,8 @@ class GradientMatching:
     teacher: the network as it was at the start, which is robust and has learnt the same labels, as
     a new last layer on features of another task has. D is a small network that tells gradients of
     the one from those of the other; it takes a step up with each step down of the network, by the
-    same optimiser. It sees them in units of the teacher's mean length in the batch. So gradients
+    same optimiser, with the same weight of the term and inside one clipping norm of the gradient of
+    both. It sees them in units of the teacher's mean length in the batch. So gradients
     shall look like those of the teacher where they cannot be equal. It goes with the term
     `cross_entropy`; both networks are in evaluation mode for it. There is no attack in it.
 

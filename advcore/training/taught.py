@@ -1,6 +1,7 @@
 """A network beside its teacher: itself, as it was before its training."""
 
 from copy import deepcopy
+from typing import Self
 
 from torch import Tensor, nn
 
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 class Taught(nn.Module):
     """A network and a copy of what it began as, which no step moves.
 
-    The copy is in evaluation mode. It is part of a training's state, so that a training that was
+    The copy is in evaluation mode, also while the network trains. It is part of a training's state, so that a training that was
     left goes on with the same teacher.
     """
 
@@ -16,6 +17,12 @@ class Taught(nn.Module):
         super().__init__()
         self.network = network
         self.teacher = deepcopy(network).requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of the network; the teacher stays in evaluation mode."""
+        super().train(mode)
+        self.teacher.eval()
+        return self
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the network's own logits `(B, K)`."""

@@ -21,7 +21,8 @@ class Interior:
     """The lead of the best label inside the range of an axis over the better of its two ends.
 
     For each seed the best label inside is the one that is best on the mean of the *other* seeds:
-    chosen on the seed itself it would seem better than it is. Its difference to either end is
+    chosen on the seed itself it would seem better than it is. It is chosen on the same samples, as
+    a rule: where seeds share them, the choice is not free of them. Its difference to either end is
     paired over the samples and averaged over the seeds, with the interval of every claim over
     seeds. The number is the smaller of both differences, and so are the ends of its interval: it
     is positive only where the inside is better than both ends. Where no label is better than an

@@ -18,6 +18,7 @@ from advcore.training import (
     TrainingLoop,
     fit,
 )
+from advcore.training.taught import Taught
 
 IMAGES, LABELS = oracles.images(6), torch.arange(6) % 4
 SOURCE = Randomness(0, torch.arange(6))
@@ -153,6 +154,24 @@ def batch_normed():
         nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ELU(), nn.Flatten(), nn.Linear(12, 4)
     )
     return made.double().train()
+
+
+@pytest.mark.parametrize("term", TERMS, ids=repr)
+def test_a_step_moves_running_statistics_once_and_no_teacher(term):
+    """As a step of the cross-entropy alone does, from the same statistics."""
+    moved_by = []
+    for objective in ({"clean": CrossEntropy()}, {"clean": CrossEntropy(), "taught": term}):
+        network = batch_normed()
+        loop = TrainingLoop(network, IMAGES, LABELS, Recipe(objective, epochs=1, batch_size=6))
+        loop.epoch()
+        moved_by.append(loop.network.get_submodule("1"))
+    assert [norm.num_batches_tracked.item() for norm in moved_by] == [1, 1]
+    torch.testing.assert_close(moved_by[1].running_mean, moved_by[0].running_mean)
+
+
+def test_a_teacher_stays_in_evaluation_mode():
+    taught = Taught(batch_normed()).train()
+    assert taught.network.training and not any(own.training for own in taught.teacher.modules())
 
 
 @pytest.mark.parametrize("term", TERMS, ids=repr)
