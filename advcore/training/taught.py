@@ -9,8 +9,8 @@ from torch import Tensor, nn
 class Taught(nn.Module):
     """A network and a copy of what it began as, which no step moves.
 
-    The copy is in evaluation mode, also while the network trains. It is part of a training's state, so that a training that was
-    left goes on with the same teacher.
+    The copy is in evaluation mode, also while the network trains. It is part of a training's state,
+    so that a training that was left goes on with the same teacher.
     """
 
     def __init__(self, network: nn.Module) -> None:

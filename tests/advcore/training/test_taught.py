@@ -171,7 +171,8 @@ def test_a_step_moves_running_statistics_once_and_no_teacher(term):
 
 def test_a_teacher_stays_in_evaluation_mode():
     taught = Taught(batch_normed()).train()
-    assert taught.network.training and not any(own.training for own in taught.teacher.modules())
+    assert taught.network.training
+    assert not any(own.training for own in taught.teacher.modules())
 
 
 @pytest.mark.parametrize("term", TERMS, ids=repr)
