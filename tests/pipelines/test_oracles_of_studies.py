@@ -322,10 +322,10 @@ def test_the_best_source_is_held_against_both_ends_of_the_ladder(shares, verdict
     place = (torch.arange(SAMPLES, dtype=torch.float64) + 0.5) / SAMPLES
     rows = []
     for seed in range(2):
-        others = {"model": "scratch", "mode": None, "size": 100, "eps": None, "seed": seed}
+        others = {"model": "scratch", "size": 100, "eps": None, "seed": seed}
         rows.append((others, constant(1.0)))
         for eps, share in zip((0.0, 0.1, 0.25, 0.5, 1.0), shares, strict=True):
-            at = {"model": "tuned", "mode": "fixed", "size": 100, "eps": eps, "seed": seed}
+            at = {"model": "fixed", "size": 100, "eps": eps, "seed": seed}
             rows.append((at, (place < share).double()))
     found = verdicts("transfer_learning", "optimum", rows)
     assert set(found.values()) == {verdict}
