@@ -90,5 +90,6 @@ def test_what_it_refuses() -> None:
     with pytest.raises(ValueError, match="rounds and steps must be at least 1"):
         LPA(rounds=0)
     bare = nn.Sequential(nn.Flatten(), nn.Linear(64, 4)).eval()
+    labels = bare(pictures()).argmax(1)
     with pytest.raises(ValueError, match="before its last one"):
-        LPA(eps=0.1)(bare, pictures(), Untargeted(torch.zeros(COUNT, dtype=torch.int64)))
+        LPA(eps=0.1)(bare, pictures(), Untargeted(labels))
