@@ -34,18 +34,9 @@ class Rectangle:
     def __call__(self, shape: tuple[int, ...]) -> Tensor:
         """Return True inside, `(H, W)`, of pictures of the shape (C, H, W): a mask of pixels.
 
-        Raises ValueError for other inputs, and where `mask` does.
+        Raises ValueError for other inputs, and for pictures that it does not lie in, or fills.
         """
-        _, height, width = check_pictures(shape, "a rectangle")
-        return self.mask((height, width), torch.ones(1)).bool()
-
-    def mask(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
-        """Return 1 inside and 0 outside, `(H, W)`, of images of height and width `shape`.
-
-        It has the dtype and the device of `like`. Raises ValueError for images that it does not
-        lie in, or fills.
-        """
-        rows, columns = shape
+        _, rows, columns = check_pictures(shape, "a rectangle")
         bottom, right = self.top + self.height, self.left + self.width
         if bottom > rows or right > columns or self.height * self.width == rows * columns:
             raise ValueError(
@@ -53,6 +44,6 @@ class Rectangle:
                 f"{right - 1} must lie in the images, and not fill them; they are {rows} x "
                 f"{columns}"
             )
-        mask = torch.zeros(rows, columns, dtype=like.dtype, device=like.device)
-        mask[self.top : bottom, self.left : right] = 1
+        mask = torch.zeros(rows, columns, dtype=torch.bool)
+        mask[self.top : bottom, self.left : right] = True
         return mask

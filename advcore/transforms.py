@@ -119,7 +119,7 @@ class Blank:
 
     def __call__(self, images: Tensor) -> Tensor:
         """Return the images `(B, C, H, W)`, filled."""
-        inside = self.rectangle.mask(tuple(images.shape[-2:]), images)
+        inside = self.rectangle(tuple(images.shape[1:])).to(images)
         outside = 1 - inside
         mean = (images * outside).sum((-2, -1), keepdim=True) / outside.sum()
         return images * outside + mean * inside

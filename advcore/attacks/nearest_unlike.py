@@ -14,6 +14,7 @@ from advcore.classifier import Classifier, logits_of, take_rows
 from advcore.criteria import Criterion
 from advcore.learnt import Learnt
 from advcore.norms import NormName, per_sample
+from advcore.pairwise import sample_distances
 from advcore.randomness import Randomness
 
 
@@ -111,10 +112,6 @@ class NearestUnlike:
         wanted = torch.stack(
             [criterion.take(torch.full_like(labels, row)).holds(said) for row in range(len(images))]
         )
-        distances = torch.cdist(
-            images.flatten(1),
-            inputs.flatten(1),
-            compute_mode="donot_use_mm_for_euclid_dist",  # each pair by itself, in any batch
-        ).masked_fill(~wanted, torch.inf)
+        distances = sample_distances(images, inputs).masked_fill(~wanted, torch.inf)
         nearest = distances.topk(min(self.neighbours, len(inputs)), largest=False)
         return inputs[nearest.indices], nearest.values.isfinite()

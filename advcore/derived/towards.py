@@ -10,6 +10,7 @@ from advcore.classifier import Classifier, check_images
 from advcore.derived.derivation import Made
 from advcore.learnt import Learnt
 from advcore.norms import NormName, check_norm, norm_by_name
+from advcore.pairwise import sample_distances
 from advcore.probes.probe import Batch
 from advcore.randomness import Randomness
 
@@ -135,9 +136,5 @@ class Towards:
                 f"the fit {self.fit.name} has no exemplar of {kind} "
                 f"{int(batch.labels[lone[0]])}: learn it from data that have some"
             )
-        distances = torch.cdist(
-            batch.inputs.flatten(1),
-            exemplars.flatten(1),
-            compute_mode="donot_use_mm_for_euclid_dist",  # each pair by itself, in any batch
-        )
+        distances = sample_distances(batch.inputs, exemplars)
         return distances.masked_fill(~wanted, torch.inf).argmin(1)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from advcore.attacks.attack import Attack
 from advcore.classifier import Classifier, predict, take_rows
 from advcore.criteria import Targeted
+from advcore.pairwise import pair_distances, sample_distances
 from advcore.randomness import Randomness
 
 FROZEN = 0.5
@@ -86,11 +87,7 @@ def nearest_distances(
     Inputs are `(B, *shape)`, samples `(n, *shape)` with labels `(n,)`, `wanted` `(B,)`; inf where
     no sample has it.
     """
-    distances = torch.cdist(
-        inputs.flatten(1),
-        samples.flatten(1).to(inputs),
-        compute_mode="donot_use_mm_for_euclid_dist",  # each pair by itself, in any batch
-    )
+    distances = sample_distances(inputs, samples)
     others = labels.to(wanted.device) != wanted[:, None]
     return distances.amin(1), distances.masked_fill(others, torch.inf).amin(1)
 
@@ -101,7 +98,7 @@ def mean_distance(several: Tensor, valid: Tensor) -> Tensor:
     `several` are `(n, B, *shape)`, `valid` `(n, B)`; NaN where fewer than two are.
     """
     flat = several.flatten(2).transpose(0, 1)
-    apart = torch.cdist(flat, flat, compute_mode="donot_use_mm_for_euclid_dist")
+    apart = pair_distances(flat, flat)
     both = valid.T[:, :, None] & valid.T[:, None, :]
     both = both & ~torch.eye(len(several), dtype=torch.bool, device=both.device)
     return (apart * both).sum((1, 2)) / both.sum((1, 2))

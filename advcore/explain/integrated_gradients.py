@@ -18,6 +18,7 @@ from advcore.explain.attribution import (
     scalar_of,
     value_of,
 )
+from advcore.midpoint_rule import midpoints
 from advcore.randomness import Randomness
 
 LEAST_CHANGE = 1.0
@@ -93,12 +94,11 @@ class IntegratedGradients:
         They are those of `steps` gradients, never doubled, all at once. Call it under `frozen`.
         """
         way = inputs - self.baseline
-        places = torch.arange(self.steps, dtype=inputs.dtype, device=inputs.device) + 0.5
-        along = places.view(-1, *[1] * inputs.dim()) / self.steps * way
+        along = midpoints(self.baseline, way, self.steps)
         sample = torch.arange(len(inputs), device=inputs.device).repeat(self.steps)
         slopes = graphed_gradient(
             take_rows(classifier, sample),
-            self.baseline + along.flatten(0, 1),
+            along.flatten(0, 1),
             scalar_of(self.scalar, labels[sample]),
         )
         return way * slopes.view_as(along).mean(0)

@@ -9,6 +9,7 @@ from torch import Tensor
 from advcore.classifier import Classifier, frozen, full_precision
 from advcore.counts import counted
 from advcore.learnt import Learnt
+from advcore.pairwise import sample_distances
 from advcore.penultimate import last_features
 from advcore.probes.accuracy import Accuracy
 from advcore.probes.charts import Chart
@@ -93,12 +94,7 @@ class Likeness:
 
 def _nearest(inputs: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
     """Return the distance `(B,)` of each input to the nearest of others, and its number `(B,)`."""
-    distances = torch.cdist(
-        inputs.flatten(1),
-        others.to(inputs).flatten(1),
-        compute_mode="donot_use_mm_for_euclid_dist",  # each pair by itself, in any batch
-    )
-    found = distances.min(1)
+    found = sample_distances(inputs, others).min(1)
     return found.values, found.indices
 
 

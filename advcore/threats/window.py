@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from advcore import norms
-from advcore.checks import check_pictures
 from advcore.classifier import Classifier
 from advcore.norms import NormName
 from advcore.randomness import Randomness
@@ -35,8 +34,7 @@ class Window:
 
     def around(self, inputs: Tensor, radius: Tensor, classifier: Classifier) -> "WindowRegion":
         """The images `(B, C, H, W)` that may be reached."""
-        check_pictures(tuple(inputs.shape[1:]), "a window")
-        mask = self.rectangle.mask(tuple(inputs.shape[-2:]), inputs)
+        mask = self.rectangle(tuple(inputs.shape[1:])).to(inputs)
         return WindowRegion(inputs, radius, self.norm, mask)
 
 

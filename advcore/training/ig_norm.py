@@ -16,6 +16,7 @@ from advcore.attacks.budget import check_eps, radii
 from advcore.classifier import evaluating, frozen
 from advcore.criteria import Untargeted
 from advcore.logit_gradients import leaf
+from advcore.midpoint_rule import midpoints
 from advcore.modules import twice_differentiable
 from advcore.norms import L1
 from advcore.randomness import Randomness
@@ -110,8 +111,7 @@ def norm_of_gradients(
     It can be differentiated in x', which has to require it, and in the network's parameters.
     """
     way = moved - images
-    shares = (torch.arange(points, device=images.device) + 0.5) / points
-    along = images + shares.to(images.dtype).view(-1, *[1] * images.dim()) * way
+    along = midpoints(images, way, points)
     path = along.flatten(0, 1)
     with twice_differentiable():
         loss = surprise(network, path, labels.repeat(points))
