@@ -93,3 +93,29 @@ def test_what_it_refuses() -> None:
     labels = bare(pictures()).argmax(1)
     with pytest.raises(ValueError, match="before its last one"):
         LPA(eps=0.1)(bare, pictures(), Untargeted(labels))
+
+
+def test_the_step_of_ppgd_is_along_the_gradient_per_distance() -> None:
+    """Against the features' Jacobian, dense, in double precision."""
+    torch.manual_seed(3)
+    classifier = nn.Sequential(nn.Conv2d(1, 8, 2), nn.Softplus(), nn.Flatten(), nn.Linear(72, 3))
+    classifier = classifier.double().eval()
+    image, gradient = 0.2 + 0.6 * torch.rand(2, 1, 4, 4).double(), torch.randn(2, 1, 4, 4).double()
+    threat = Feature(conjugate_steps=60)
+    region = threat.around(image, torch.ones(2).double(), classifier)
+    way = region.steepest(gradient, image).flatten(1)
+    for row in range(2):
+
+        def of_one(x: torch.Tensor) -> torch.Tensor:
+            outputs = classifier[0](x.view(1, 1, 4, 4))
+            unit = outputs / (outputs.norm(dim=1, keepdim=True) + 1e-10)
+            return unit.flatten() / 3
+
+        jacobian = torch.autograd.functional.jacobian(of_one, image[row].flatten())
+        wanted = torch.linalg.solve(jacobian.mT @ jacobian, gradient[row].flatten())
+        cosine = torch.nn.functional.cosine_similarity(way[row], wanted, dim=0)
+        assert cosine > 0.999
+    plain = Feature().around(image, torch.ones(2).double(), classifier)
+    assert not torch.allclose(plain.steepest(gradient, image).flatten(1), way, rtol=0.1)
+    with pytest.raises(ValueError, match="conjugate_steps must not be negative"):
+        Feature(conjugate_steps=-1)
