@@ -7,14 +7,23 @@ from typing import Literal
 import numpy as np
 import torch
 
+from advcore.corruptions import Constants, corruption_named
 from advcore.derived.decoys import check_decoys
 from advcore.derived.marks import check_marks
 from advcore.derived.noise import NoiseNorm, check_noise
 from advcore.derived.targets import TargetsName, target_classes
 from advcore.transforms import Transform
 from advcore.workers.datasets.dataset import Dataset
-from advcore.workers.datasets.deferred import Images
-from advcore.workers.datasets.mapped import Mapped, Mark, Noise, Outline, Square, Through
+from advcore.workers.datasets.deferred import Images, lie_in_box
+from advcore.workers.datasets.mapped import (
+    Corrupt,
+    Mapped,
+    Mark,
+    Noise,
+    Outline,
+    Square,
+    Through,
+)
 from advcore.workers.errors import InputError
 
 
@@ -94,6 +103,53 @@ class Noised:
         noise = Noise(self.norm, float(self.size), self.seed)
         images = Mapped(settled(whole), whole.indices, noise)
         return replace(whole, images=images, labels=labels, transform=None)
+
+
+@dataclass(frozen=True)
+class Corrupted:
+    """Images with a common corruption of ImageNet-C, levels of 8 bits, made when they are used.
+
+    See `advcore.corruptions`: 14 of its 15 corruptions, all but frost, whose photographs are not
+    here; its extra four, of which `saturate` needs colours.
+
+    Attributes:
+        of: name of the data set, of images in [0, 1] with 1 or 3 channels.
+        corruption: name of the corruption: gaussian_noise, shot_noise, impulse_noise; defocus_blur,
+            glass_blur, motion_blur, zoom_blur; brightness, contrast; pixelate, jpeg_compression;
+            speckle_noise, gaussian_blur, saturate.
+        severity: severity, 1 to 5.
+        constants: table of constants: `small`, CIFAR-10-C's, `medium`, Tiny-ImageNet-C's, of 64
+            pixels, or `large`, ImageNet-C's, of 224, whose lengths are in pixels, whatever the size
+            of the images; `auto` is small for sides up to 32 pixels, medium up to 127, else large.
+        seed: seed of what is random, which is drawn by (seed, root index, corruption, severity).
+    """
+
+    of: str
+    corruption: str
+    severity: int
+    constants: Constants = "auto"
+    seed: int = 0
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return (self.of,)
+
+    def apply(self, datasets: Mapping[str, Dataset]) -> Dataset:
+        whole = datasets[self.of]
+        images = settled(whole)
+        try:
+            chosen = corruption_named(self.corruption)
+            chosen.check(whole.shape, self.severity, self.constants, self.corruption)
+        except ValueError as error:
+            raise InputError(f"corrupted: {error}") from error
+        if not lie_in_box(images):
+            raise InputError(
+                f"corrupted: {self.corruption} needs images in [0, 1]; those of {self.of} "
+                "may leave it: corrupt before transforming"
+            )
+        corruption = Corrupt(self.corruption, self.severity, self.constants, self.seed)
+        made = Mapped(images, whole.indices, corruption)
+        return replace(whole, images=made, transform=None)
 
 
 @dataclass(frozen=True)

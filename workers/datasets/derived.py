@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from advcore.workers.datasets.altered import (
+    Corrupted,
     Decoy,
     Marked,
     Noised,
@@ -39,6 +40,7 @@ DERIVED: dict[str, type] = {
     "union": Union,
     "relabelled": Relabelled,
     "noised": Noised,
+    "corrupted": Corrupted,
     "marked": Marked,
     "decoy": Decoy,
     "outlined": Outlined,

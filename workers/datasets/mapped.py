@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from advcore.classifier import full_precision
+from advcore.corruptions import Constants, corrupt
 from advcore.derived.decoys import add_decoys
 from advcore.derived.marks import add_marks
 from advcore.derived.morphology import outlines
@@ -121,6 +122,36 @@ class Mark:
 
     def __call__(self, images: Tensor, indices: Tensor, inside: bool) -> Tensor:
         return add_marks(images, indices, self.size, self.band)
+
+
+@dataclass(frozen=True)
+class Corrupt:
+    """Images of 8 bits with a common corruption, see `advcore.corruptions`.
+
+    Attributes:
+        corruption: name of the corruption.
+        severity: severity, 1 to 5.
+        constants: table of constants.
+        seed: seed of what is random, which is drawn by (seed, root index, corruption, severity).
+    """
+
+    corruption: str
+    severity: int
+    constants: Constants
+    seed: int
+
+    one_by_one: ClassVar[bool] = False
+
+    @property
+    def meaning(self) -> str:
+        return f"corrupted {self.corruption} {self.severity} {self.constants} {self.seed}"
+
+    def stays_in_box(self, inside: bool) -> bool:
+        return inside
+
+    def __call__(self, images: Tensor, indices: Tensor, inside: bool) -> Tensor:
+        randomness = Randomness(self.seed, indices)
+        return corrupt(images, self.corruption, self.severity, randomness, self.constants)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from advcore.transforms import Flip, LowPass
 from advcore.workers.datasets import Dataset, DataSpec, batch, inputs_of, load, sources
 from advcore.workers.datasets.derived import (
     DERIVED,
+    Corrupted,
     Decoy,
     Half,
     Marked,
@@ -59,6 +60,8 @@ KINDS = [
     Relabelled("root", "next"),
     Noised("root", 0.5),
     Noised("root", 0.1, "linf", "random", "target"),
+    Corrupted("root", "shot_noise", 3),
+    Corrupted("root", "glass_blur", 5, "large"),
     Marked("root", 0.5, 3),
     Decoy("root", 3),
     Decoy("root", 3, "random"),
@@ -239,20 +242,27 @@ def test_a_union_of_other_types_shows_each_as_it_was():
         (Noised("root", 1, targets="random"), "go together"),
         (Noised("root", 1, labels="target"), "go together"),
         (Relabelled("one"), "at least 2 classes"),
+        (Corrupted("root", "frost", 1), "corrupted: frost .* 14 of the 15 corruptions"),
+        (Corrupted("root", "saturate", 1), "corrupted: saturate changes colours alone"),
+        (
+            Corrupted("boxless", "contrast", 1),
+            r"contrast needs images in \[0, 1\]; those of boxless",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(kind, words):
     other = Dataset(IMAGES[:, :, :4], ROOT.labels, ROOT.indices, ROOT.names)
     one = Dataset(IMAGES, np.zeros(60, np.int64), ROOT.indices, ("only",))
+    boxless = replace(ROOT, transform=LowPass(3))
     with pytest.raises(InputError, match=words):
-        kind.apply({"root": ROOT, "other": other, "one": one})
+        kind.apply({"root": ROOT, "other": other, "one": one, "boxless": boxless})
 
 
 def test_every_kind_names_its_sources():
     assert {type(kind) for kind in KINDS} == set(DERIVED.values())
     assert [kind.sources for kind in KINDS] == [("root",)] * 2 + [("root", "root")] + [
         ("root",)
-    ] * 8
+    ] * 10
 
 
 def test_a_training_makes_few_images_once_and_many_in_batches(monkeypatch):

@@ -1,0 +1,68 @@
+"""Blur: of a lens out of focus, Gaussian, of a zoom."""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+from torch.nn.functional import conv2d
+
+from advcore.corruptions.corruption import Corruption
+from advcore.corruptions.filters import enlarged, gaussian_blur, gaussian_matrix, inside
+from advcore.randomness import Randomness
+
+
+def defocus_blur(images: Tensor, randomness: Randomness, radius: float, sigma: float) -> Tensor:
+    """Return the images through a disk of a radius in pixels, smoothed by a Gaussian of sigma."""
+    kernel = _disk(radius, sigma).to(images.device)
+    reach = len(kernel) // 2
+    rows, columns = (
+        inside(torch.arange(-reach, size + reach, device=images.device), size, "mirror")
+        for size in images.shape[-2:]
+    )
+    padded = images[..., rows[:, None], columns].flatten(0, 1)[:, None]
+    return conv2d(padded, kernel[None, None]).view_as(images)
+
+
+def blur(images: Tensor, randomness: Randomness, sigma: float) -> Tensor:
+    """Return the images through a Gaussian filter of sigma pixels."""
+    return gaussian_blur(images, sigma)
+
+
+def zoom_blur(images: Tensor, randomness: Randomness, step: float, count: float) -> Tensor:
+    """Return the mean of the image and of its enlargements by 1, 1 + step, ..., `count` ones."""
+    total = images.clone()
+    for number in range(int(count)):
+        total += enlarged(images, 1 + step * number)
+    return total / (count + 1)
+
+
+@lru_cache(maxsize=16)
+def _disk(radius: float, sigma: float) -> Tensor:
+    """Return the weights of a disk, smoothed, without the zeros around it; float64."""
+    reach, smooth = (8, 1) if radius <= 8 else (int(radius), 2)
+    line = torch.arange(-reach, reach + 1, dtype=torch.float64)
+    disk = (line[:, None] ** 2 + line**2 <= radius**2).double()
+    matrix = gaussian_matrix(len(line), sigma, smooth, "mirror")
+    weights = matrix @ (disk / disk.sum()) @ matrix.mT
+    kept = min(reach, int(radius) + smooth)
+    return weights[reach - kept : reach + kept + 1, reach - kept : reach + kept + 1]
+
+
+DEFOCUS_BLUR = Corruption(
+    defocus_blur,
+    small=((0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1, 0.2), (1.5, 0.1)),
+    medium=((0.5, 0.6), (1, 0.1), (1.5, 0.1), (2.5, 0.01), (3, 0.1)),
+    large=((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5)),
+)
+GAUSSIAN_BLUR = Corruption(
+    blur,
+    small=((0.4,), (0.6,), (0.7,), (0.8,), (1,)),
+    medium=((0.5,), (0.75,), (1,), (1.25,), (1.5,)),
+    large=((1,), (2,), (3,), (4,), (6,)),
+)
+ZOOM_BLUR = Corruption(
+    zoom_blur,
+    small=((0.01, 7), (0.01, 11), (0.01, 16), (0.01, 21), (0.01, 26)),
+    medium=((0.01, 7), (0.01, 11), (0.01, 16), (0.01, 21), (0.01, 26)),
+    large=((0.01, 12), (0.01, 16), (0.02, 11), (0.02, 13), (0.03, 11)),
+)

@@ -1,0 +1,82 @@
+"""Linear filters of images, with the borders of the libraries that the original uses."""
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+Border = Literal["nearest", "mirror", "symmetric"]
+
+
+def inside(positions: Tensor, size: int, border: Border) -> Tensor:
+    """Return the pixels, 0 to size - 1, that stand for positions on and beyond an edge.
+
+    `nearest` repeats the pixel at the edge (aaa|abc), `mirror` reflects about it (cb|abc),
+    `symmetric` about the edge itself (ba|abc).
+    """
+    return _BORDERS[border](positions, size)
+
+
+def _mirror(positions: Tensor, size: int) -> Tensor:
+    turned = positions.remainder(2 * size - 2)
+    return torch.minimum(turned, 2 * size - 2 - turned)
+
+
+def _symmetric(positions: Tensor, size: int) -> Tensor:
+    turned = positions.remainder(2 * size)
+    return torch.minimum(turned, 2 * size - 1 - turned)
+
+
+_BORDERS: dict[str, Callable[[Tensor, int], Tensor]] = {
+    "nearest": lambda positions, size: positions.clamp(0, size - 1),
+    "mirror": _mirror,
+    "symmetric": _symmetric,
+}
+
+
+@lru_cache(maxsize=64)
+def gaussian_matrix(size: int, sigma: float, radius: int, border: Border) -> Tensor:
+    """Return the Gaussian filter of `2 radius + 1` weights as a matrix (size, size), float64."""
+    offsets = torch.arange(-radius, radius + 1)
+    weights = torch.exp(-0.5 * (offsets.double() / sigma) ** 2)
+    weights /= weights.sum()
+    rows = torch.arange(size)[:, None]
+    matrix = torch.zeros(size, size, dtype=torch.float64)
+    places = rows.expand(-1, len(offsets)), inside(rows + offsets, size, border)
+    return matrix.index_put(places, weights.expand(size, -1), accumulate=True)
+
+
+def gaussian_blur(
+    images: Tensor, sigma: float, truncate: float = 4.0, border: Border = "nearest"
+) -> Tensor:
+    """Return images `(..., H, W)` through a Gaussian filter of `sigma` pixels; 0 does nothing.
+
+    It is cut at `truncate` sigma, rounded to a pixel.
+    """
+    radius = int(truncate * sigma + 0.5)
+    if radius == 0:
+        return images
+    down, across = (
+        gaussian_matrix(size, sigma, radius, border).to(images) for size in images.shape[-2:]
+    )
+    return down @ images @ across.mT
+
+
+def enlarged(images: Tensor, factor: float) -> Tensor:
+    """Return the middle of images `(B, C, H, W)`, `factor` times as large, of the same size.
+
+    Bilinear between the pixels, the corners of what is enlarged on the corners of the result,
+    which is a pixel or more larger than H x W at times: its middle is returned.
+    """
+    height, width = images.shape[-2:]
+    cut = [math.ceil(size / factor) for size in (height, width)]
+    top, left = (height - cut[0]) // 2, (width - cut[1]) // 2
+    middle = images[..., top : top + cut[0], left : left + cut[1]]
+    size = [round(side * factor) for side in cut]
+    large = interpolate(middle, size, mode="bilinear", align_corners=True)
+    top, left = (size[0] - height) // 2, (size[1] - width) // 2
+    return large[..., top : top + height, left : left + width]
