@@ -66,6 +66,17 @@ def gaussian_blur(
     return down @ images @ across.mT
 
 
+def luminance(images: Tensor) -> Tensor:
+    """Return the brightness `(B, 1, H, W)` of colour images, by the weights of ITU-R BT.601.
+
+    A grey image is its own.
+    """
+    if images.shape[1] == 1:
+        return images
+    weights = torch.tensor([0.299, 0.587, 0.114], dtype=images.dtype, device=images.device)
+    return (images * weights.view(3, 1, 1)).sum(1, keepdim=True)
+
+
 def enlarged(images: Tensor, factor: float) -> Tensor:
     """Return the middle of images `(B, C, H, W)`, `factor` times as large, of the same size.
 

@@ -5,11 +5,14 @@ from torch import Tensor
 from advcore.corruptions.blur import DEFOCUS_BLUR, GAUSSIAN_BLUR, ZOOM_BLUR
 from advcore.corruptions.colour import BRIGHTNESS, CONTRAST, SATURATE
 from advcore.corruptions.corruption import Constants, Corruption
+from advcore.corruptions.elastic import ELASTIC_TRANSFORM
 from advcore.corruptions.glass import GLASS_BLUR
 from advcore.corruptions.jpeg import JPEG_COMPRESSION
 from advcore.corruptions.motion import MOTION_BLUR
 from advcore.corruptions.noise import GAUSSIAN_NOISE, IMPULSE_NOISE, SHOT_NOISE, SPECKLE_NOISE
 from advcore.corruptions.pixelate import PIXELATE
+from advcore.corruptions.spatter import SPATTER
+from advcore.corruptions.weather import FOG, SNOW
 from advcore.randomness import Randomness
 
 CORRUPTIONS: dict[str, Corruption] = {
@@ -20,12 +23,16 @@ CORRUPTIONS: dict[str, Corruption] = {
     "glass_blur": GLASS_BLUR,
     "motion_blur": MOTION_BLUR,
     "zoom_blur": ZOOM_BLUR,
+    "snow": SNOW,
+    "fog": FOG,
     "brightness": BRIGHTNESS,
     "contrast": CONTRAST,
+    "elastic_transform": ELASTIC_TRANSFORM,
     "pixelate": PIXELATE,
     "jpeg_compression": JPEG_COMPRESSION,
     "speckle_noise": SPECKLE_NOISE,
     "gaussian_blur": GAUSSIAN_BLUR,
+    "spatter": SPATTER,
     "saturate": SATURATE,
 }
 """The corruptions that a data set of kind `corrupted` can name."""

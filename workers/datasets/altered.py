@@ -115,8 +115,8 @@ class Corrupted:
     Attributes:
         of: name of the data set, of images in [0, 1] with 1 or 3 channels.
         corruption: name of the corruption: gaussian_noise, shot_noise, impulse_noise; defocus_blur,
-            glass_blur, motion_blur, zoom_blur; brightness, contrast; pixelate, jpeg_compression;
-            speckle_noise, gaussian_blur, saturate.
+            glass_blur, motion_blur, zoom_blur; snow, fog, brightness, contrast; elastic_transform,
+            pixelate, jpeg_compression; speckle_noise, gaussian_blur, spatter, saturate.
         severity: severity, 1 to 5.
         constants: table of constants: `small`, CIFAR-10-C's, `medium`, Tiny-ImageNet-C's, of 64
             pixels, or `large`, ImageNet-C's, of 224, whose lengths are in pixels, whatever the size
