@@ -6,6 +6,7 @@ from advcore.training.acet import ACET
 from advcore.training.adversarial import AdversarialTraining
 from advcore.training.advprop import AdvProp
 from advcore.training.augmentation import Augmentation, Cutout, HorizontalFlip, RandomCrop
+from advcore.training.augmix import AugMix
 from advcore.training.calibrated import CCAT
 from advcore.training.change import Change
 from advcore.training.consistency import Consistency
@@ -20,6 +21,7 @@ from advcore.training.gradient_penalty import GradientPenalty
 from advcore.training.ig_norm import IGNorm
 from advcore.training.inputs import Inputs
 from advcore.training.interval_bounds import IntervalBounds
+from advcore.training.jensen_shannon import JensenShannon
 from advcore.training.local_linearity import LocalLinearity
 from advcore.training.macer import MACER
 from advcore.training.overfitting_detectors import (
@@ -27,8 +29,10 @@ from advcore.training.overfitting_detectors import (
     overfitting,
     robust_overfitting,
 )
+from advcore.training.prime import PRIME, Diffeomorphism, RandomColour, RandomFilter
 from advcore.training.recipe import Recipe
 from advcore.training.right_reasons import RightReasons
+from advcore.training.rlat import RLAT
 from advcore.training.schedule import Cosine, Linear, Schedule, Steps, scheduled
 from advcore.training.smooth_adv import SmoothAdv
 from advcore.training.squared_error import SquaredError
@@ -49,6 +53,7 @@ TERMS: dict[str, type] = {
     "trades": TRADES,
     "calibrated": CCAT,
     "advprop": AdvProp,
+    "rlat": RLAT,
     "cure": CURE,
     "gradient_penalty": GradientPenalty,
     "ig_norm": IGNorm,
@@ -57,6 +62,7 @@ TERMS: dict[str, type] = {
     "gradient_alignment": GradientAlignment,
     "gaussian": Gaussian,
     "stability": Stability,
+    "jensen_shannon": JensenShannon,
     "smooth_adv": SmoothAdv,
     "macer": MACER,
     "consistency": Consistency,
@@ -74,6 +80,11 @@ AUGMENTATIONS: dict[str, type] = {
     "random_crop": RandomCrop,
     "horizontal_flip": HorizontalFlip,
     "cutout": Cutout,
+    "augmix": AugMix,
+    "prime": PRIME,
+    "random_filter": RandomFilter,
+    "random_colour": RandomColour,
+    "diffeomorphism": Diffeomorphism,
 }
 """The augmentations that a recipe can name by `kind`."""
 
@@ -86,12 +97,15 @@ __all__ = [
     "CCAT",
     "CURE",
     "MACER",
+    "PRIME",
+    "RLAT",
     "SCHEDULES",
     "TERMS",
     "TRADES",
     "WATCHES",
     "AdvProp",
     "AdversarialTraining",
+    "AugMix",
     "Augmentation",
     "Change",
     "Consistency",
@@ -99,6 +113,7 @@ __all__ = [
     "CrossEntropy",
     "Cutout",
     "Diagnosis",
+    "Diffeomorphism",
     "Epoch",
     "FeatureDistillation",
     "Free",
@@ -110,10 +125,13 @@ __all__ = [
     "IGNorm",
     "Inputs",
     "IntervalBounds",
+    "JensenShannon",
     "Linear",
     "LocalLinearity",
     "Objective",
+    "RandomColour",
     "RandomCrop",
+    "RandomFilter",
     "Recipe",
     "RightReasons",
     "Schedule",

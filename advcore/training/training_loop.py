@@ -73,10 +73,10 @@ class TrainingLoop:
         frozen: Sequence[str] = (),
         head: str | None = None,
     ) -> None:
-        for term in recipe.objective.values():
-            if not box and needs_box(term):
+        for part in (*recipe.objective.values(), *recipe.augmentation):
+            if not box and needs_box(part):
                 raise ValueError(
-                    f"{term!r} attacks in the box [0, 1]: it needs images in it and box=True"
+                    f"{part!r} keeps to the box [0, 1]: it needs images in it and box=True"
                 )
         layout = torch.channels_last if recipe.channels_last else torch.preserve_format
         labels = as_labels(labels)

@@ -35,6 +35,16 @@ def test_gaussian_is_the_loss_of_noisy_images(network, box):
     )
 
 
+def test_a_share_of_the_images_has_the_noise_that_all_would_have(network):
+    images, labels = oracles.images(4000), torch.zeros(4000, dtype=torch.int64)
+    source = Randomness(2, torch.arange(4000))
+    seen = []
+    Gaussian(0.1, share=0.25)(lambda own: seen.append(own) or network(own), images, labels, source)
+    noise = (seen[0] - images).flatten(1).abs().amax(1) > 0
+    assert noise.double().mean().item() == pytest.approx(0.25, abs=0.03)
+    assert torch.equal(seen[0][noise], noisy(images, 0.1, False, source)[noise])
+
+
 def test_stability_is_the_divergence_of_noisy_predictions(network):
     moved = noisy(IMAGES, 0.5, False, SOURCE)
 
@@ -64,6 +74,14 @@ def test_noise_costs_an_affine_loss_its_mean():
         affine_loss(), images, zeros, Randomness(0, torch.arange(4000))
     ) - F.cross_entropy(affine_loss()(images), zeros)
     assert abs(gain.item()) < 4 * 0.1 * sum(i**2 for i in range(17)) ** 0.5 / 4000**0.5
+
+
+@pytest.mark.parametrize("share", [0, 1.5])
+def test_shares_outside_of_0_to_1_are_refused(share):
+    with pytest.raises(
+        ValueError, match=r"share must lie in \(0, 1\], 1 for noise on every sample"
+    ):
+        Gaussian(share=share)
 
 
 @pytest.mark.parametrize("term", [Gaussian, Stability])

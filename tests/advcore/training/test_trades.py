@@ -112,7 +112,7 @@ def test_bad_settings_are_refused(settings, match):
 def test_images_outside_the_box_by_request_alone():
     network = oracles.relu()
     with pytest.raises(
-        ValueError, match=r"attacks in the box \[0, 1\]: it needs images in it and box=True"
+        ValueError, match=r"keeps to the box \[0, 1\]: it needs images in it and box=True"
     ):
         next(
             fit(

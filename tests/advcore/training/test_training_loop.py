@@ -351,7 +351,7 @@ def test_images_outside_the_box_by_request_alone():
     next(fit(_network(), IMAGES - 0.5, LABELS, Recipe(epochs=1), box=False))
     with pytest.raises(
         ValueError,
-        match=r"^Adversarial.* attacks in the box \[0, 1\]: it needs images in it and box=True",
+        match=r"^Adversarial.* keeps to the box \[0, 1\]: it needs images in it and box=True",
     ):
         next(
             fit(
