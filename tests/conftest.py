@@ -23,6 +23,11 @@ def pytest_configure(config: pytest.Config) -> None:
     prepare_environment(local=True)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share a Ray come last: then it is started once."""
+    items.sort(key=lambda item: "ray_running" in getattr(item, "fixturenames", ()))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """`pytest -n 2` shares the tests out, and those that may start a Ray stay together."""

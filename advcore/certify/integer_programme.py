@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
-from scipy.optimize import Bounds, LinearConstraint, milp
 from torch import Tensor
 
 from advcore.certify.affine_maps import AffineMap
@@ -170,6 +169,8 @@ class _Programme:
         The variables in `whole` are whole numbers. There is no presolve: it saves no time on
         networks of two layers, and its way back can print to the standard output.
         """
+        from scipy.optimize import Bounds, LinearConstraint, milp  # takes a while
+
         costs, integers = (torch.zeros(self.count, dtype=torch.float64) for _ in range(2))
         costs[summed] = 1
         for some in whole:

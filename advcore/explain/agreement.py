@@ -1,7 +1,6 @@
 """The agreement of two explanations of one input: top pixels, ranks, centres of mass."""
 
 import torch
-from scipy.stats import kendalltau, rankdata
 from torch import Tensor
 
 
@@ -41,6 +40,8 @@ def kendall(one: Tensor, other: Tensor) -> Tensor:
     It is the share of pairs of pixels in the same order, less that in the opposite one, of those
     pairs that are no ties. It is NaN where all values of a map are equal.
     """
+    from scipy.stats import kendalltau  # takes a second, and most measuring needs none of it
+
     rows = (maps.detach().flatten(1).cpu().numpy() for maps in (one, other))
     pairs = zip(*rows, strict=True)
     return torch.tensor([kendalltau(a, b).statistic for a, b in pairs], dtype=torch.float64)
@@ -61,5 +62,7 @@ def centre_shift(one: Tensor, other: Tensor) -> Tensor:
 
 def _centred_ranks(maps: Tensor) -> Tensor:
     """The ranks of the pixels of each map less their mean, `(B, H W)`, float64."""
+    from scipy.stats import rankdata  # takes a second, and most measuring needs none of it
+
     ranks = torch.from_numpy(rankdata(maps.detach().flatten(1).cpu().numpy(), axis=1))
     return ranks - ranks.mean(1, keepdim=True)

@@ -112,11 +112,15 @@ CORNERS = (
     "1000 classes",
     "8 x 12 pixels",
 )
-"""Traits that every attack and probe meets in the fast part, each unlike the others."""
+"""Traits that every attack, probe and term meets in the fast part, each unlike the others."""
 
-OF_EVERY_TRAIT = (PGD, DeepFool, MinimalNorm, HopSkipJump, "robustness", "margins", "curvature")
-"""Kinds of attacks and names of probes that meet every trait in the fast part: for the rest a trait
-comes to the same logits and gradients."""
+OF_EVERY_TRAIT = (
+    *(PGD, DeepFool, MinimalNorm, HopSkipJump),
+    *("robustness", "margins", "curvature"),
+    *("trades", "gradient_penalty", "cure"),
+)
+"""Kinds of attacks, names of probes and of terms that meet every trait in the fast part: for the
+rest a trait comes to the same logits and gradients."""
 
 UNBOUNDED = r"^(no )?bounds (are known of|need|cannot follow)"
 """How a line begins of what proves bounds, and meets a layer that it cannot."""
@@ -124,7 +128,7 @@ UNBOUNDED = r"^(no )?bounds (are known of|need|cannot follow)"
 every_trait = pytest.mark.parametrize("trait", TRAITS.values(), ids=TRAITS)
 
 
-def pairs(works, told):
+def pairs(works, told, traits=TRAITS):
     """Every trait with every work of (kind, value); those of the slow part are marked."""
     return [
         pytest.param(
@@ -134,7 +138,7 @@ def pairs(works, told):
             marks=() if name in CORNERS or kind in OF_EVERY_TRAIT else pytest.mark.slow,
         )
         for kind, work in works
-        for name, trait in TRAITS.items()
+        for name, trait in traits.items()
     ]
 
 
@@ -330,15 +334,19 @@ def _more(probe, network):
 
 
 @pytest.mark.parametrize(
-    "trait",
-    [trait for trait in TRAITS.values() if trait.trains],
-    ids=[n for n, t in TRAITS.items() if t.trains],
+    ("trait", "name"),
+    pairs(
+        [(name, name) for name in EVERY_TERM],
+        str,
+        {
+            name: trait
+            for name, trait in TRAITS.items()
+            if trait.trains and not (trait.told or trait.refused)
+        },
+    ),
 )
-@pytest.mark.parametrize("name", EVERY_TERM)
 def test_terms(trait, name):
     term = EVERY_TERM[name]
-    if trait.told or trait.refused:
-        return
     try:
         value, gradient = _step(term, trait.make(), trait.images())
     except ValueError as refusal:

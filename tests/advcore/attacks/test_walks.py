@@ -55,7 +55,7 @@ def _ratios(attack, classes, scale, in_box, least=0.05):
     return (result.distance.double() / exact)[exact > least]
 
 
-@pytest.mark.parametrize("scale", [1.0, 10.0, 100.0, 1e4])
+@pytest.mark.parametrize("scale", [1.0, 100.0, 1e4])
 @pytest.mark.parametrize("classes", [2, 3, 10])
 @pytest.mark.parametrize(
     ("attack", "median", "largest"),

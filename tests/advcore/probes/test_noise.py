@@ -9,6 +9,7 @@ from advcore.random_noise import MEDIAN_RATIO
 
 SHAPE = (3, 8, 8)
 PROBE = Noise((0.2, 1.0), draws=400, directions=11)
+QUICK = Noise((0.2, 1.0), draws=20, directions=3)
 FLAT = oracles.Affine(2, SHAPE)
 
 
@@ -48,7 +49,7 @@ def test_the_ratio_at_a_flat_boundary_has_the_median_of_theory():
 
 
 def test_what_is_not_found_is_inf():
-    table = _measure(oracles.Constant(0.0, 2.0), oracles.images(3, SHAPE))
+    table = _measure(oracles.Constant(0.0, 2.0), oracles.images(3, SHAPE), QUICK)
     assert set(table["status"]) == {"failed"}
     assert (table["flips"] == 0).all()
     for name in ("distance", "along", "ratio"):
@@ -104,16 +105,16 @@ def test_summary():
 
 
 def test_every_number_says_of_what_it_is():
-    table = _measure(oracles.relu(shape=SHAPE), oracles.images(4, SHAPE))
-    summary = PROBE.summarise(table)
+    table = _measure(oracles.relu(shape=SHAPE), oracles.images(4, SHAPE), QUICK)
+    summary = QUICK.summarise(table)
     assert all(summary.meaning(name) for name in (*summary.scalars, *summary.curves))
     for word in ("minimal_norm-l2", "predicted label", "without a box", "4 samples"):
         assert word in summary.meaning("median_distance")
 
 
 def test_charts():
-    table = _measure(oracles.relu(shape=SHAPE), oracles.images(4, SHAPE))
-    flips, ratios = PROBE.charts({"plain": table, "robust": table})
+    table = _measure(oracles.relu(shape=SHAPE), oracles.images(4, SHAPE), QUICK)
+    flips, ratios = QUICK.charts({"plain": table, "robust": table})
     assert [series.label for series in flips.series] == [
         "plain",
         "plain, if flat",

@@ -33,7 +33,13 @@ def study(out, blocks, shard_size):
                 "says": "radii are no less than nothing",
             },
         },
-        "run": {"out": str(out), "track": False, "threads": 1, "shard_size": shard_size},
+        "run": {
+            "out": str(out),
+            "track": False,
+            "threads": 1,
+            "figures": "none",
+            "shard_size": shard_size,
+        },
     }
     return schema.structure(GraphStudy, document)
 

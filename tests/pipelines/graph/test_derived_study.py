@@ -90,7 +90,7 @@ def document(out: Path) -> dict[str, Any]:
                 "attack": {"kind": "deepfool", "norm": "l2", "box": False, "steps": 3},
             },
         },
-        "run": {"out": str(out), "track": False, "threads": 1, "shard_size": 64},
+        "run": {"out": str(out), "track": False, "threads": 1, "figures": "none", "shard_size": 64},
     }
 
 

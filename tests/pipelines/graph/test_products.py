@@ -62,7 +62,14 @@ def document(out: Path, **settings: Any) -> dict[str, Any]:
             },
             "own": {"kind": "tiny_products:Distance", "fit": "again"},
         },
-        "run": {"out": str(out), "track": False, "threads": 1, "shard_size": 32, **settings},
+        "run": {
+            "out": str(out),
+            "track": False,
+            "threads": 1,
+            "figures": "none",
+            "shard_size": 32,
+            **settings,
+        },
     }
 
 

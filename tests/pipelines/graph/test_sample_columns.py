@@ -75,7 +75,13 @@ def study(folder: Path, columns: list[str], **changes: Any) -> GraphStudy:
                 },
                 **changes,
             },
-            "run": {"out": str(folder / "out"), "track": False, "threads": 1, "shard_size": 10},
+            "run": {
+                "out": str(folder / "out"),
+                "track": False,
+                "threads": 1,
+                "figures": "none",
+                "shard_size": 10,
+            },
         },
     )
 

@@ -43,7 +43,7 @@ def document(out: Path, epochs: int = 3, **settings: Any) -> dict[str, Any]:
                 "directions": 1,
             }
         },
-        "run": {"out": str(out), "track": False, "threads": 1, **settings},
+        "run": {"out": str(out), "track": False, "threads": 1, "figures": "none", **settings},
     }
 
 
