@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from advcore.criteria import Criterion
+from advcore.criteria import Criterion, Targeted
 
 Objective = Callable[[Tensor, Criterion], Tensor]
 ObjectiveName = Literal["cross_entropy", "logit_margin", "logit_ratio", "logit"]
@@ -74,6 +74,23 @@ def logit(logits: Tensor, criterion: Criterion) -> Tensor:
     """
     own = logits.gather(1, _columns(logits, criterion.classes))[:, 0]
     return own if criterion.targeted else -own
+
+
+def log_confidence(logits: Tensor, _: Criterion | None = None) -> Tensor:
+    """`log max_k p_k`, `(B,)`, with the digits of its derivatives where that is near 0.
+
+    (Hein et al. 2019, Why ReLU networks yield high-confidence predictions far away.)
+    """
+    return cross_entropy(logits, Targeted(logits.argmax(1)))
+
+
+def wrong_confidence(logits: Tensor, criterion: Criterion) -> Tensor:
+    """`log max_{k != label} p_k`, `(B,)`.
+
+    (Stutz et al. 2020, Confidence-calibrated adversarial training.)
+    """
+    wrong = logits.scatter(1, _columns(logits, criterion.classes), -torch.inf).argmax(1)
+    return cross_entropy(logits, Targeted(wrong))
 
 
 def objective_by_name(name: str) -> Objective:

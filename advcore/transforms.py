@@ -3,6 +3,7 @@
 Source: Ortiz-Jimenez et al. 2020, "Hold me tight".
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -142,6 +143,25 @@ class Pad:
         return pad(images, (self.margin,) * 4)
 
 
+@dataclass(frozen=True)
+class Scale:
+    """Images times a factor, around black: the ray along which they leave the box.
+
+    Along almost every ray a ReLU network becomes sure of a class (Hein et al. 2019, theorem 3.1).
+
+    Attributes:
+        factor: factor of each pixel.
+    """
+
+    factor: float
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Return the transformed images `(B, C, H, W)`."""
+        if not 0 <= self.factor < math.inf:
+            raise ValueError(f"factor must be a finite number >= 0; got {self.factor}")
+        return self.factor * images
+
+
 def shape_before(transform: Transform, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return the shape (C, H, W) of images that a transform makes ones of `shape` of."""
     if not isinstance(transform, Pad):
@@ -152,6 +172,8 @@ def shape_before(transform: Transform, shape: tuple[int, ...]) -> tuple[int, ...
 
 def keeps_box(transform: Transform | None) -> bool:
     """Return whether images in [0, 1] stay there."""
+    if isinstance(transform, Scale):
+        return transform.factor <= 1
     return transform is None or isinstance(transform, Resize | Pad | Blank)
 
 
@@ -163,5 +185,6 @@ TRANSFORMS: dict[str, type] = {
     "resize": Resize,
     "pad": Pad,
     "blank": Blank,
+    "scale": Scale,
 }
 """The transforms that a data set can name by `kind`."""

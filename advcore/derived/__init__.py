@@ -4,6 +4,7 @@ from advcore.derived.adversarial import AdversarialExamples
 from advcore.derived.class_gaussian import ClassGaussian
 from advcore.derived.derivation import Derivation, Made, OfFits
 from advcore.derived.inverted import Inverted
+from advcore.derived.overconfident import Overconfident
 from advcore.derived.painted import Painted
 from advcore.derived.projected import Projected
 from advcore.derived.pseudo_labelled import PseudoLabelled
@@ -13,6 +14,7 @@ DERIVATIONS: dict[str, type] = {
     "adversarial": AdversarialExamples,
     "class_gaussian": ClassGaussian,
     "inverted": Inverted,
+    "overconfident": Overconfident,
     "painted": Painted,
     "projected": Projected,
     "pseudo_labelled": PseudoLabelled,
@@ -28,6 +30,7 @@ __all__ = [
     "Inverted",
     "Made",
     "OfFits",
+    "Overconfident",
     "Painted",
     "Projected",
     "PseudoLabelled",

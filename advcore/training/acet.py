@@ -4,27 +4,24 @@ Source: Hein et al. 2019, Why ReLU networks yield high-confidence predictions fa
 eqs. 22 and 23.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal, get_args
 
-import torch
 from torch import Tensor, nn
 
-from advcore import objectives
 from advcore.attacks import PGD
 from advcore.attacks.ascent import ascend
 from advcore.attacks.budget import check_eps, radii
 from advcore.classifier import evaluating, frozen
-from advcore.criteria import Criterion, Targeted, Untargeted
-from advcore.norms import LINF, per_sample
+from advcore.criteria import Untargeted
+from advcore.noise_images import noise_images
+from advcore.norms import LINF
+from advcore.objectives import log_confidence
 from advcore.randomness import Randomness
 from advcore.threats.ball import Ball
 from advcore.training.term import check_weight
 
-TAPS = 15
-"""Taps of the low-pass filter on each side."""
-
-BLUR = (1.0, 2.5)
-"""Between which the filter's standard deviation is drawn, in pixels."""
+NoiseLoss = Literal["log_confidence", "cross_entropy"]
 
 
 @dataclass(frozen=True)
@@ -42,8 +39,11 @@ class ACET:
     normalisation keeps of them.
 
     At eps 0.3 the noise is too sure from the first step on for a LeNet on digits to learn: it stays
-    at 10 %. Let eps grow with the
-    training: `schedules: {acet.eps: {kind: linear, points: [[0, 0.1], [0.5, 1]]}}`.
+    at 10 %. Let eps grow with the training, `schedules: {acet.eps: {kind: linear, points: [[0,
+    0.1], [0.5, 1]]}}`, or start from a network that was trained plainly (`start` of a model). There
+    the gradient of the logarithm is `(1 - p) ...`, which vanishes where the network is sure of the
+    attacked noise, so that nothing is learnt; with `loss: cross_entropy`, that of the softmax to
+    the uniform distribution, `- 1/K sum_k log p_k`, it does not: it is least, `log K`, there too.
 
     The authors' code differs where theirs ties samples together: exactly half of a batch is
     permuted, one filter is drawn for a batch, noise and images are one batch in training mode; and
@@ -56,15 +56,22 @@ class ACET:
         relative_step: step length as a share of eps; 2.5 / steps when None. The authors take 1 /
             steps, which does not reach every point of the ball from a random start.
         weight: weight of the term.
+        loss: function that is minimised on the noise: `log_confidence`, or `cross_entropy` to the
+            uniform distribution, the authors' other choice. The adversary is the same.
     """
 
     eps: float | None = 0.3
     steps: int = 40
     relative_step: float | None = None
     weight: float = 1.0
+    loss: NoiseLoss = field(default="log_confidence", metadata={"later": True})
 
     def __post_init__(self) -> None:
         check_weight(self.weight)
+        if self.loss not in get_args(NoiseLoss):
+            raise ValueError(
+                f"loss must be one of {', '.join(get_args(NoiseLoss))}; got {self.loss!r}"
+            )
         check_eps(self.eps)
         _ = self.chosen
 
@@ -83,7 +90,10 @@ class ACET:
         for attack in self.chosen:
             noise = self._worst(network, noise, labels, attack, randomness)
         with evaluating(network):
-            return log_confidence(network(noise)).mean()
+            logits = network(noise)
+        if self.loss == "cross_entropy":
+            return -logits.log_softmax(1).mean()
+        return log_confidence(logits).mean()
 
     def _worst(
         self, network: nn.Module, noise: Tensor, labels: Tensor, attack: PGD, randomness: Randomness
@@ -106,50 +116,3 @@ class ACET:
                 attack.steps,
                 leave=False,
             ).images
-
-
-def log_confidence(logits: Tensor, _: Criterion | None = None) -> Tensor:
-    """`log max_k p_k`, `(B,)`, with the digits of its derivatives where that is near 0."""
-    return objectives.cross_entropy(logits, Targeted(logits.argmax(1)))
-
-
-def noise_images(images: Tensor, randomness: Randomness) -> Tensor:
-    """Images `(B, C, H, W)` of noise in [0, 1], each of its own sample and randomness.
-
-    With probability 1/2 the sample's image, its pixels permuted and the channels alike; else
-    uniform in (0, 1). Then a Gaussian low-pass, its std uniform in `BLUR`, and each image stretched
-    linearly to [0, 1]; a constant one becomes 0.
-    """
-    order = randomness.stream("permutation").uniform((images[0, 0].numel(),)).argsort(1)
-    permuted = (
-        images.flatten(2).gather(2, order[:, None].expand(-1, images.shape[1], -1)).view_as(images)
-    )
-    uniform = randomness.stream("uniform").uniform(images.shape[1:]).to(images.dtype)
-    shuffled = randomness.stream("half").uniform(()) < 0.5
-    deviations = BLUR[0] + (BLUR[1] - BLUR[0]) * randomness.stream("blur").uniform(())
-    blurred = low_passed(
-        torch.where(per_sample(shuffled, images), permuted, uniform), deviations.to(images.dtype)
-    )
-    low, high = blurred.amin((1, 2, 3), keepdim=True), blurred.amax((1, 2, 3), keepdim=True)
-    return (blurred - low) / torch.where(high > low, high - low, 1)
-
-
-def low_passed(images: Tensor, deviations: Tensor) -> Tensor:
-    """Filter images `(B, C, H, W)` by a normalised Gaussian of `TAPS` taps a side.
-
-    `deviations` `(B,)` are in pixels, each image its own. Beyond the border the image is mirrored,
-    the pixel at the border twice.
-    """
-    rows, columns = (_filters(side, deviations) for side in images.shape[2:])
-    return torch.einsum("bij,bcjk,blk->bcil", rows, images, columns)
-
-
-def _filters(side: int, deviations: Tensor) -> Tensor:
-    """The filter of one axis as matrices `(B, side, side)`."""
-    offsets = torch.arange(TAPS, device=deviations.device) - TAPS // 2
-    taps = torch.exp(-0.5 * (offsets / deviations[:, None]).square())
-    place = (torch.arange(side, device=deviations.device)[:, None] + offsets) % (2 * side)
-    place = torch.where(place < side, place, 2 * side - 1 - place)
-    taps = (taps / taps.sum(1, keepdim=True))[:, None].expand(-1, side, -1)
-    empty = deviations.new_zeros(len(deviations), side, side)
-    return empty.scatter_add(2, place.expand(len(deviations), -1, -1), taps)

@@ -11,8 +11,9 @@ from advcore.attacks import PGD
 from advcore.attacks.ascent import ascend
 from advcore.attacks.budget import check_eps, radii
 from advcore.classifier import frozen
-from advcore.criteria import Criterion, Untargeted
+from advcore.criteria import Untargeted
 from advcore.norms import per_sample
+from advcore.objectives import wrong_confidence
 from advcore.randomness import Randomness
 from advcore.threats.ball import Ball
 from advcore.training.term import check_weight
@@ -115,8 +116,3 @@ class CCAT:
         return noise * per_sample(
             radius.to(images.dtype) / norms.norm_by_name(self.norm).size(noise), noise
         )
-
-
-def wrong_confidence(logits: Tensor, criterion: Criterion) -> Tensor:
-    """`log max_{k != y} p_k`, `(B,)`."""
-    return logits.log_softmax(1).scatter(1, criterion.classes[:, None], -float("inf")).amax(1)

@@ -22,13 +22,14 @@ from advcore.transforms import (
     LowPass,
     Pad,
     Resize,
+    Scale,
     keeps_box,
 )
 
 SHAPE = (2, 8, 6)
 IMAGES = oracles.images(4, SHAPE)
 BLANK = Blank(Rectangle(2, 1, 4, 3))
-ALL = [Flip(), LowPass(3), HighPass(3), CutOff(3), Resize(5), Pad(2), BLANK]
+ALL = [Flip(), LowPass(3), HighPass(3), CutOff(3), Resize(5), Pad(2), BLANK, Scale(2.0)]
 
 every_transform = pytest.mark.parametrize("transform", ALL, ids=repr)
 
@@ -39,9 +40,16 @@ def test_a_transform_is_linear_and_goes_row_by_row_and_channel_by_channel(transf
     torch.testing.assert_close(transform(3 * IMAGES - IMAGES.flip(0)), 3 * once - once.flip(0))
     torch.testing.assert_close(transform(IMAGES[2:3]), once[2:3])
     torch.testing.assert_close(transform(IMAGES[:, 1:]), once[:, 1:])
-    if transform != Pad(2):
+    if transform not in (Pad(2), Scale(2.0)):
         twice = IMAGES if transform == Flip() else once
         torch.testing.assert_close(transform(once), twice)
+
+
+def test_images_that_are_scaled_up_leave_the_box():
+    assert [keeps_box(Scale(factor)) for factor in (0.0, 1.0, 1.1)] == [True, True, False]
+    for factor in (-1.0, float("inf")):
+        with pytest.raises(ValueError, match="factor must be a finite number >= 0"):
+            Scale(factor)(IMAGES)
 
 
 def test_cut_off_is_what_low_pass_leaves():

@@ -17,6 +17,7 @@ from advcore.workers.datasets.altered import (
 )
 from advcore.workers.datasets.chosen import Half, Subset
 from advcore.workers.datasets.dataset import Dataset
+from advcore.workers.datasets.noise_images import NoiseImages
 from advcore.workers.datasets.union import Union
 
 
@@ -41,6 +42,7 @@ DERIVED: dict[str, type] = {
     "relabelled": Relabelled,
     "noised": Noised,
     "corrupted": Corrupted,
+    "noise_images": NoiseImages,
     "marked": Marked,
     "decoy": Decoy,
     "outlined": Outlined,

@@ -12,10 +12,11 @@ from scipy.ndimage import gaussian_filter
 from weight_slopes import check_gradient
 
 from advcore.box import needs_box
+from advcore.noise_images import low_passed, noise_images
 from advcore.norms import LINF
+from advcore.objectives import log_confidence
 from advcore.randomness import Randomness
 from advcore.training import ACET
-from advcore.training.acet import log_confidence, low_passed, noise_images
 
 COUNT = 12
 SHAPE = (3, 9, 5)
@@ -114,3 +115,27 @@ def test_only_the_adversary_needs_the_box():
     assert [needs_box(ACET(eps)) for eps in (0.3, None)] == [True, False]
     with pytest.raises(ValueError, match=r"eps must not be negative, in pixel units; got -1.0"):
         ACET(-1.0)
+
+
+def test_cross_entropy_to_the_uniform_distribution_on_the_same_noise():
+    network = oracles.softplus(shape=SHAPE)
+    logits = network(noise_images(IMAGES, SOURCE))
+    expected = -logits.log_softmax(1).mean(1).mean()
+    torch.testing.assert_close(
+        ACET(None, loss="cross_entropy")(network, IMAGES, LABELS, SOURCE), expected
+    )
+    unsure = ACET(None, loss="cross_entropy")(
+        oracles.Constant(2.0, 2.0, 2.0), IMAGES, LABELS, SOURCE
+    )
+    assert unsure.item() == pytest.approx(math.log(3))
+
+
+def test_where_the_network_is_sure_only_cross_entropy_has_a_gradient():
+    """That of the logarithm of the largest confidence p is 1 - p in the leading logit."""
+    logits = torch.tensor([[40.0, 0.0, 0.0]], requires_grad=True)
+    (slope,) = torch.autograd.grad(log_confidence(logits).sum(), logits)
+    assert slope.abs().max() < 1e-6
+    (slope,) = torch.autograd.grad(-logits.log_softmax(1).mean(), logits)
+    assert slope.abs().max() == pytest.approx(2 / 3)
+    with pytest.raises(ValueError, match="loss must be one of log_confidence, cross_entropy"):
+        ACET(loss="uniform")

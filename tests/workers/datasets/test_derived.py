@@ -10,7 +10,9 @@ import torch
 from advcore.attacks import PGD
 from advcore.derived import AdversarialExamples, Projected
 from advcore.learnt import Learnt
+from advcore.noise_images import noise_images
 from advcore.pipelines.settings import schema
+from advcore.randomness import Randomness
 from advcore.transforms import Flip, LowPass
 from advcore.workers.datasets import Dataset, DataSpec, batch, inputs_of, load, sources
 from advcore.workers.datasets.derived import (
@@ -20,6 +22,7 @@ from advcore.workers.datasets.derived import (
     Half,
     Marked,
     Noised,
+    NoiseImages,
     Outlined,
     Relabelled,
     Subset,
@@ -62,6 +65,8 @@ KINDS = [
     Noised("root", 0.1, "linf", "random", "target"),
     Corrupted("root", "shot_noise", 3),
     Corrupted("root", "glass_blur", 5, "large"),
+    NoiseImages("root"),
+    NoiseImages("root", "uniform", False, 3),
     Marked("root", 0.5, 3),
     Decoy("root", 3),
     Decoy("root", 3, "random"),
@@ -119,6 +124,7 @@ def test_digests_differ_when_and_only_when_the_content_does(tmp_path, monkeypatc
 def test_digests_of_other_settings_differ():
     kinds = [*KINDS, Noised("root", 0.6), Noised("root", 0.5, seed=1), Noised("root", 0.5, "linf")]
     kinds += [Subset("root", 20), Half("root", 4, 2), Half("root", 4, 1, 1), Relabelled("root")]
+    kinds += [NoiseImages("root", seed=1), NoiseImages("root", "permuted", False)]
     kinds += [Transformed("root", Flip()), Decoy("root", 4), Decoy("root", 3, "random", 1)]
     assert len({derive(kind).digest for kind in kinds}) == len(kinds)
 
@@ -176,6 +182,27 @@ def test_noise_keeps_its_size_in_the_box():
     noise = (rows_of(made).double() - rows_of(ROOT).double()).flatten(1)
     assert made.in_box
     assert torch.allclose(noise.norm(dim=1), torch.full((60,), 0.5, dtype=torch.float64), atol=1e-6)
+
+
+@pytest.mark.parametrize("source", ["uniform", "permuted", "mixed"])
+@pytest.mark.parametrize("filtered", [False, True])
+def test_noise_images_lie_in_the_box_and_are_drawn_by_the_root_index(source, filtered):
+    kind = NoiseImages("root", source, filtered, seed=4)
+    made = derive(kind)
+    rows = rows_of(made)
+    expected = noise_images(
+        rows_of(ROOT), Randomness(4, torch.from_numpy(ROOT.indices)), source, filtered
+    )
+    torch.testing.assert_close(rows, expected)
+    assert made.in_box
+    assert torch.equal(rows_of(derive(kind, root=ROOT.chosen(np.array([5, 9])))), rows[[5, 9]])
+    flipped = derive(kind, root=replace(ROOT, transform=Flip()))
+    assert flipped.in_box == (filtered or source == "uniform")
+    if filtered:
+        assert (rows.amin((1, 2, 3)) == 0).all()
+        assert (rows.amax((1, 2, 3)) == 1).all()
+    elif source == "permuted":
+        assert torch.equal(rows.flatten(1).sort().values, rows_of(ROOT).flatten(1).sort().values)
 
 
 def test_noise_comes_behind_a_transform_and_leaves_the_box_with_it():
@@ -236,6 +263,10 @@ def test_a_union_of_other_types_shows_each_as_it_was():
         (Union(("root",)), "at least 2 data sets"),
         (Union(("root", "other")), "one shape and the same classes"),
         (Noised("root", -1), "size must be"),
+        (
+            NoiseImages("root", "white"),
+            "source must be one of uniform, permuted, mixed",
+        ),
         (Decoy("root", 9), "decoy: side of the decoy must be from 1 to"),
         (Marked("root", -1.0), "marked: size must be"),
         (Marked("root", 1.0, 1), "band 1 has 1 frequencies, fewer than the 4 classes"),
@@ -262,7 +293,7 @@ def test_every_kind_names_its_sources():
     assert {type(kind) for kind in KINDS} == set(DERIVED.values())
     assert [kind.sources for kind in KINDS] == [("root",)] * 2 + [("root", "root")] + [
         ("root",)
-    ] * 10
+    ] * 12
 
 
 def test_a_training_makes_few_images_once_and_many_in_batches(monkeypatch):
