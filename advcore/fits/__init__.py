@@ -2,6 +2,7 @@
 
 from advcore.fits.class_statistics import ClassStatistics
 from advcore.fits.components import Components
+from advcore.fits.confidence_threshold import ConfidenceThreshold
 from advcore.fits.curved_directions import CurvedDirections
 from advcore.fits.distances import Medians
 from advcore.fits.exemplars import Exemplars
@@ -10,6 +11,7 @@ from advcore.fits.layer_variation import LayerVariation
 from advcore.fits.leading_normals import LeadingNormals
 from advcore.fits.rounds import Adder, Share, fit_here, next_round
 from advcore.fits.sequential import Sequential
+from advcore.fits.temperature import Temperature
 from advcore.fits.universal import Universal
 from advcore.fits.weights import Weights
 from advcore.learnt import Learnt, learnt_in, with_learnt
@@ -24,6 +26,8 @@ FITS: dict[str, type] = {
     "weights": Weights,
     "exemplars": Exemplars,
     "components": Components,
+    "temperature": Temperature,
+    "confidence_threshold": ConfidenceThreshold,
 }
 """The fits that a study can name by `kind`."""
 
@@ -37,6 +41,7 @@ __all__ = [
     "Adder",
     "ClassStatistics",
     "Components",
+    "ConfidenceThreshold",
     "CurvedDirections",
     "Exemplars",
     "Fit",
@@ -49,6 +54,7 @@ __all__ = [
     "Sequential",
     "Share",
     "Sums",
+    "Temperature",
     "Universal",
     "Weights",
     "check_declared",

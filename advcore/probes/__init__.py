@@ -6,6 +6,7 @@ from advcore.probes.attributions import Attributions
 from advcore.probes.boundary import Boundary
 from advcore.probes.charts import Chart, Gallery, Lines, Maps, Mark, Panel, Series
 from advcore.probes.complexity import Complexity
+from advcore.probes.confidence import Confidence
 from advcore.probes.counterfactuals import Counterfactuals
 from advcore.probes.curvature import Curvature
 from advcore.probes.curvature_certificate import CurvatureCertificate
@@ -45,6 +46,7 @@ from advcore.probes.probe import (
 )
 from advcore.probes.queries import Queries
 from advcore.probes.random_margins import RandomMargins
+from advcore.probes.rejection import Rejection
 from advcore.probes.robustness import Robustness
 from advcore.probes.shared_curvature import SharedCurvature
 from advcore.probes.shifted import Shifted
@@ -95,6 +97,8 @@ PROBES: dict[str, type] = {
     "masks": Masks,
     "fragility": Fragility,
     "map_similarity": MapSimilarity,
+    "confidence": Confidence,
+    "rejection": Rejection,
 }
 """The probes that a study can name by `kind`."""
 
@@ -111,6 +115,7 @@ __all__ = [
     "Columns",
     "Comparison",
     "Complexity",
+    "Confidence",
     "Counterfactuals",
     "Counting",
     "Curvature",
@@ -145,6 +150,7 @@ __all__ = [
     "Queries",
     "RandomMargins",
     "ReadsLayers",
+    "Rejection",
     "Robustness",
     "Selective",
     "Series",

@@ -5,6 +5,7 @@ from advcore.pipelines.tables.gap_prediction import GapPrediction
 from advcore.pipelines.tables.kinds import Drawn, Part, TableKind
 from advcore.pipelines.tables.matched import Matched
 from advcore.pipelines.tables.mean import Mean
+from advcore.pipelines.tables.outside import Outside
 from advcore.pipelines.tables.spread import Spread
 
 TABLES: dict[str, type] = {
@@ -13,6 +14,7 @@ TABLES: dict[str, type] = {
     "matched": Matched,
     "gap_prediction": GapPrediction,
     "frechet_distance": FrechetDistance,
+    "outside": Outside,
 }
 """The tables that a study can name by `kind`."""
 
@@ -23,6 +25,7 @@ __all__ = [
     "GapPrediction",
     "Matched",
     "Mean",
+    "Outside",
     "Part",
     "Spread",
     "TableKind",

@@ -20,6 +20,7 @@ from advcore.attacks import FGSM, PGD, DeepFool, HopSkipJump, MinimalNorm, QFool
 from advcore.attacks.attack import has_budget, norm_of
 from advcore.attacks.l0 import size_by_name
 from advcore.classifier import predict
+from advcore.confidence_attack import ConfidenceAttack
 from advcore.explain import ExplanationAttack, Gradient, OutOfTop
 from advcore.learnt import Learnt, with_learnt
 from advcore.margins import margins
@@ -60,6 +61,7 @@ SETTINGS = {
     "complexity": probes.Complexity(draws=2),
     "counterfactuals": probes.Counterfactuals(Learnt("some"), DeepFool()),
     "masks": probes.Masks(cells=2, draws=1),
+    "rejection": probes.Rejection(Learnt("some"), (ConfidenceAttack(0.1, steps=3),)),
     "attributions": probes.Attributions(Gradient(), points=4),
     "map_similarity": probes.MapSimilarity(Gradient(), top=4),
     "eigenprofile": probes.Curvature(),
@@ -250,7 +252,7 @@ def fitted(shape, fit):
     noise = torch.randn(math.prod(shape), 4, generator=torch.Generator().manual_seed(3))
     directions = torch.linalg.qr(noise).Q.mT.reshape(4, *shape)
     tensors = {"directions": directions, "vector": directions[0], "mean": torch.full(shape, 0.4)}
-    tensors["input"] = torch.tensor(0.7)
+    tensors |= dict.fromkeys(("input", "threshold"), torch.tensor(0.7))
     tensors |= {"inputs": directions.abs(), "labels": torch.arange(4) % 2}
     return replace(fit, tensors=tensors)
 
@@ -304,6 +306,7 @@ BLIND = (
     probes.Transformations,
     probes.Queries,
     probes.Accuracy,
+    probes.Confidence,
     probes.Likeness,
     probes.Pictures,
     probes.Masks,

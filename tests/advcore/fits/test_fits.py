@@ -25,6 +25,8 @@ SMALL = {
     "weights": {},
     "exemplars": {},
     "components": {"directions": 3},
+    "temperature": {},
+    "confidence_threshold": {},
 }
 WITHOUT_ROUNDS = ("layer_variation", "weights", "exemplars")
 """Fits that have nothing to converge."""
@@ -75,6 +77,8 @@ DECLARED = {
     "weights": (1, {"count"}),
     "exemplars": (2, {"inputs", "labels", "indices"}),
     "components": (1, {"directions", "variance", "residual", "mean", "trace"}),
+    "temperature": (1, {"temperature", "found", "likelihood"}),
+    "confidence_threshold": (1, {"threshold", "kept", "right"}),
 }
 """Versions of the fits and names of their tensors: where these change, the version rises."""
 

@@ -11,6 +11,7 @@ import torch
 
 from advcore import Randomness, probes
 from advcore.attacks import PGD, DeepFool, GeoDA, MinimalNorm, SurFree
+from advcore.confidence_attack import ConfidenceAttack
 from advcore.explain import ExplanationAttack, OutOfTop
 from advcore.learnt import Learnt
 from advcore.randomness import drawn_places
@@ -27,7 +28,7 @@ FIT = Learnt(
         "mean": oracles.images(1)[0],
         "inputs": oracles.images(9, seed=1),
         "labels": torch.arange(9) % 4,
-        **dict.fromkeys(("input", "first", "last"), torch.tensor(0.7)),
+        **dict.fromkeys(("input", "first", "last", "temperature", "threshold"), torch.tensor(0.7)),
     },
 )
 EXEMPLARS = Learnt(
@@ -77,6 +78,8 @@ PROBES = {
     ),
     "map_similarity": probes.MapSimilarity(top=4),
     "accuracy": probes.Accuracy(),
+    "confidence": probes.Confidence(FIT),
+    "rejection": probes.Rejection(FIT, (ConfidenceAttack(0.1, steps=3),)),
     "pictures": probes.Pictures(),
     "likeness": probes.Likeness(EXEMPLARS, EXEMPLARS),
     "layer_margins": probes.LayerMargins(FIT),

@@ -1,0 +1,113 @@
+"""Samples outside the distribution, told by the confidence of a network."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from advcore.pipelines.tables.kinds import Part
+from advcore.probes import Chart, Columns, Lines, Series
+from advcore.separation import auroc, auroc_interval, false_positive_rate, roc_curve
+
+
+@dataclass(frozen=True)
+class Outside:
+    """How well a score separates the samples of one data set from those of others.
+
+    Columns: the axes that are left; `outside`, the label of the other data set; `auroc`, the
+    probability that a sample inside has the larger score than one outside, ties one half, and
+    `auroc_low`, `auroc_high`, its 95 % interval over samples (DeLong et al. 1988), which has no
+    width where the two do not overlap;
+    `fpr_inside_positive`, the share of the *outside* samples that are accepted at the largest
+    threshold that accepts `true_positives` of those inside, as in ACET, ODIN and CCAT;
+    `fpr_outside_positive`, the share of the *inside* samples that are flagged at the smallest
+    threshold that flags as large a share of those outside, as in OpenOOD and pytorch-ood, another
+    number; `mean`, the mean score outside, and `inside_mean`; `samples`, `inside_samples`. One row
+    per data set outside.
+
+    Attributes:
+        inside: label of the data set that the network has learnt, other samples of it.
+        axis: axis along which the data sets lie, one of those in `reduce`.
+        column: column of the score, larger inside.
+        true_positives: share of the positives that are found.
+    """
+
+    inside: str
+    axis: str = "data"
+    column: str = "confidence"
+    true_positives: float = 0.95
+
+    def __post_init__(self) -> None:
+        if not 0 < self.true_positives <= 1:
+            raise ValueError(f"true_positives must lie in (0, 1]; got {self.true_positives}")
+
+    def rows(self, parts: Sequence[Part]) -> Columns:
+        """Return a row for each data set outside."""
+        inside, others = self._scores(parts)
+        columns: dict[str, list[float]] = {}
+        for scores in others.values():
+            low, high = auroc_interval(inside, scores)
+            numbers = {
+                "auroc": auroc(inside, scores),
+                "auroc_low": low,
+                "auroc_high": high,
+                "fpr_inside_positive": false_positive_rate(inside, scores, self.true_positives),
+                "fpr_outside_positive": false_positive_rate(-scores, -inside, self.true_positives),
+                "mean": float(scores.mean()),
+                "inside_mean": float(inside.mean()),
+                "samples": float(len(scores)),
+                "inside_samples": float(len(inside)),
+            }
+            for name, number in numbers.items():
+                columns.setdefault(name, []).append(number)
+        tensors = {name: torch.tensor(own, dtype=torch.float64) for name, own in columns.items()}
+        return {"outside": list(others), **tensors}
+
+    def charts(self, parts: Sequence[Part]) -> list[Chart]:
+        """Return the ROC curves."""
+        inside, others = self._scores(parts)
+        series = []
+        for name, scores in others.items():
+            false, true = roc_curve(inside, scores)
+            label = f"{name}, {auroc(inside, scores):.3f}"
+            series.append(Series(label, 100 * false, 100 * true, style="line"))
+        return [
+            Lines(
+                name="roc",
+                title=f"{self.inside} against what is outside, by the {self.column}",
+                x_label="outside, accepted (%)",
+                y_label=f"{self.inside}, accepted (%)",
+                series=series,
+                y_limits=(-2, 102),
+                note="The number is the area under the curve.",
+            )
+        ]
+
+    def _scores(self, parts: Sequence[Part]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the scores inside, and those outside by label.
+
+        Raises LookupError where one is missing, or a label has two members.
+        """
+        held: dict[str, Tensor] = {}
+        for part in parts:
+            label = str(part.at.get(self.axis))
+            if label in held:
+                raise LookupError(
+                    f"several members lie at {self.axis}={label}: choose one in of by where, or "
+                    "leave their axis out of reduce"
+                )
+            scores = part.rows.get(self.column)
+            if not isinstance(scores, Tensor) or scores.dim() != 1:
+                raise LookupError(
+                    f"the rows of {part.probe} have no {self.column!r}, one number a row; measure "
+                    "a probe confidence"
+                )
+            held[label] = scores.double()
+        others = {label: own for label, own in held.items() if label != self.inside}
+        if self.inside not in held or not others:
+            raise LookupError(
+                f"outside needs rows at {self.axis}={self.inside} and at another; got "
+                f"{', '.join(held) or 'none'}"
+            )
+        return held[self.inside], others

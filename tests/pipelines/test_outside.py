@@ -1,0 +1,46 @@
+"""The table of samples outside the distribution, against scikit-learn on the same rows."""
+
+import pytest
+import torch
+from sklearn import metrics
+
+from advcore.pipelines.tables import Outside, Part
+
+SCORES = {
+    "test": torch.tensor([0.9, 0.8, 0.99, 1.0, 0.6]),
+    "noise": torch.tensor([0.7, 0.3, 0.6]),
+    "clothes": torch.tensor([0.95, 0.2]),
+}
+
+
+def parts(**scores: torch.Tensor) -> list[Part]:
+    return [
+        Part("confidence", {"data": name, "seed": 0}, {"confidence": own})
+        for name, own in scores.items()
+    ]
+
+
+def test_its_numbers_are_scikit_learns_and_its_labels_the_data_sets() -> None:
+    table = Outside("test").rows(parts(**SCORES))
+    assert table["outside"] == ["noise", "clothes"]
+    for place, name in enumerate(("noise", "clothes")):
+        truth = [1] * 5 + [0] * len(SCORES[name])
+        scores = torch.cat([SCORES["test"], SCORES[name]])
+        assert table["auroc"][place] == pytest.approx(metrics.roc_auc_score(truth, scores))
+        assert table["mean"][place] == pytest.approx(SCORES[name].mean().item())
+    assert table["fpr_inside_positive"].tolist() == pytest.approx([2 / 3, 0.5])  # from .6 on
+    assert table["fpr_outside_positive"].tolist() == pytest.approx([0.2, 0.6])  # up to .7, .95
+    assert table["samples"].tolist() == [3, 2]
+    (chart,) = Outside("test").charts(parts(**SCORES))
+    assert [own.label for own in chart.series] == ["noise, 0.900", "clothes, 0.700"]
+
+
+def test_rows_that_are_missing_or_twice_are_refused() -> None:
+    with pytest.raises(LookupError, match="needs rows at data=test and at another; got noise"):
+        Outside("test").rows(parts(noise=SCORES["noise"]))
+    with pytest.raises(LookupError, match="several members lie at data=test"):
+        Outside("test").rows(parts(**SCORES) + parts(**SCORES))
+    with pytest.raises(LookupError, match="have no 'scaled_confidence'"):
+        Outside("test", column="scaled_confidence").rows(parts(**SCORES))
+    with pytest.raises(ValueError, match="true_positives must lie in"):
+        Outside("test", true_positives=0.0)
