@@ -1,4 +1,4 @@
-"""How far confidences are from shares of right answers: calibration errors, with intervals."""
+"""Calibration errors: the distance of confidences from shares of right answers."""
 
 from collections.abc import Callable
 

@@ -106,7 +106,7 @@ class ConfidenceAttack:
         return best
 
     def _start(self, ball: Ball, run: int, randomness: Randomness) -> Tensor:
-        """Where a run starts, `(B, *shape)`."""
+        """Return the first iterates of a run, `(B, *shape)`."""
         if run == 0:
             return ball.center
         shape = ball.center.shape[1:]

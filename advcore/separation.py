@@ -1,4 +1,4 @@
-"""How well a score separates two kinds of samples: area under the ROC curve, false positives."""
+"""Separation of two kinds of samples by a score: area under the ROC curve, false positives."""
 
 import math
 

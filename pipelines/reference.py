@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from advcore.attacks import ATTACKS
+from advcore.confidence_attack import ConfidenceAttack
 from advcore.derived import DERIVATIONS
 from advcore.explain import ATTRIBUTIONS, EXPLANATION_GOALS, ExplanationAttack
 from advcore.fits import FITS, Medians
@@ -92,6 +93,7 @@ SECTIONS: dict[str, Mapping[str, Any]] = {
         "change": Change,
         "medians": Medians,
         "explanation attack": ExplanationAttack,
+        "confidence attack": ConfidenceAttack,
         "predictor": Predictor,
         "feature": Feature,
     },

@@ -11,7 +11,7 @@ from advcore.confidence_attack import ConfidenceAttack, confidences
 from advcore.learnt import Learnt
 from advcore.probes.charts import Chart
 from advcore.probes.probe import Batch, Summary
-from advcore.probes.rejection_summary import rejection_charts, rejection_summary
+from advcore.probes.rejection_summary import rejection_charts, summary_of_rejection
 from advcore.probes.table import Table
 from advcore.randomness import Randomness
 
@@ -71,7 +71,7 @@ class Rejection:
         )
 
     def summarise(self, table: Table) -> Summary:
-        return rejection_summary(table)
+        return summary_of_rejection(table)
 
     def charts(self, tables: Mapping[str, Table]) -> list[Chart]:
         return rejection_charts(tables)

@@ -16,7 +16,7 @@ POINTS = 101
 """Thresholds of the curves, from 0 to 1."""
 
 
-def rejection_summary(table: Table) -> Summary:
+def summary_of_rejection(table: Table) -> Summary:
     """Return the errors at the threshold, with Wilson's intervals, and over all thresholds."""
     if not len(table["sample"]):
         return Summary()

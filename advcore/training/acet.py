@@ -14,7 +14,7 @@ from advcore.attacks.ascent import ascend
 from advcore.attacks.budget import check_eps, radii
 from advcore.classifier import evaluating, frozen
 from advcore.criteria import Untargeted
-from advcore.noise_images import noise_images
+from advcore.low_pass_noise import noise_images
 from advcore.norms import LINF
 from advcore.objectives import log_confidence
 from advcore.randomness import Randomness

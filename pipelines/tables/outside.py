@@ -13,7 +13,7 @@ from advcore.separation import auroc, auroc_interval, false_positive_rate, roc_c
 
 @dataclass(frozen=True)
 class Outside:
-    """How well a score separates the samples of one data set from those of others.
+    """Separation of the samples of one data set from those of others, by a score.
 
     Columns: the axes that are left; `outside`, the label of the other data set; `auroc`, the
     probability that a sample inside has the larger score than one outside, ties one half, and

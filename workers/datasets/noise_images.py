@@ -6,7 +6,7 @@ from typing import ClassVar, get_args
 
 from torch import Tensor
 
-from advcore.noise_images import NoiseSource, noise_images
+from advcore.low_pass_noise import NoiseSource, noise_images
 from advcore.randomness import Randomness
 from advcore.workers.datasets.altered import settled
 from advcore.workers.datasets.dataset import Dataset
@@ -17,7 +17,7 @@ from advcore.workers.errors import InputError
 
 @dataclass(frozen=True)
 class NoiseMap:
-    """Images of noise in place of images, see `advcore.noise_images`.
+    """Images of noise in place of images, see `advcore.low_pass_noise`.
 
     Attributes:
         source: pixels of the noise.
@@ -47,7 +47,7 @@ class NoiseImages:
     """Images of noise in place of those of a data set, float32, made when they are used.
 
     They show nothing: what a network should not be sure of. Labels stay, and say nothing. See
-    `advcore.noise_images.noise_images`; with `source: mixed` and the filter it is the noise of
+    `advcore.low_pass_noise.noise_images`; with `source: mixed` and the filter it is the noise of
     ACET and CEDA (Hein et al. 2019).
 
     Attributes:

@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 from weight_slopes import check_gradient
 
 from advcore.box import needs_box
-from advcore.noise_images import low_passed, noise_images
+from advcore.low_pass_noise import low_passed, noise_images
 from advcore.norms import LINF
 from advcore.objectives import log_confidence
 from advcore.randomness import Randomness

@@ -10,7 +10,7 @@ import torch
 from advcore.attacks import PGD
 from advcore.derived import AdversarialExamples, Projected
 from advcore.learnt import Learnt
-from advcore.noise_images import noise_images
+from advcore.low_pass_noise import noise_images
 from advcore.pipelines.settings import schema
 from advcore.randomness import Randomness
 from advcore.transforms import Flip, LowPass
