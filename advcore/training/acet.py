@@ -39,11 +39,11 @@ class ACET:
     normalisation keeps of them.
 
     At eps 0.3 the noise is too sure from the first step on for a LeNet on digits to learn: it stays
-    at 10 %. Let eps grow with the training, `schedules: {acet.eps: {kind: linear, points: [[0,
-    0.1], [0.5, 1]]}}`, or start from a network that was trained plainly (`start` of a model). There
-    the gradient of the logarithm is `(1 - p) ...`, which vanishes where the network is sure of the
-    attacked noise, so that nothing is learnt; with `loss: cross_entropy`, that of the softmax to
-    the uniform distribution, `- 1/K sum_k log p_k`, it does not: it is least, `log K`, there too.
+    at 10 %. Start from a network that was trained plainly (`start` of a model), or let eps grow
+    with the training: `schedules: {acet.eps: {kind: linear, points: [[0, 0.1], [0.5, 1]]}}`. The
+    gradient of the logarithm vanishes as `1 - p` where the network is sure of the attacked noise;
+    that of the cross-entropy to the uniform distribution, `-1/K sum_k log p_k`, does not. With
+    `loss: cross_entropy` the term is that; it is least, `log K`, at the same networks.
 
     The authors' code differs where theirs ties samples together: exactly half of a batch is
     permuted, one filter is drawn for a batch, noise and images are one batch in training mode; and
