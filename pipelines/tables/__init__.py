@@ -1,5 +1,6 @@
 """Tables that are made of the rows of probes, once all of these are there."""
 
+from advcore.pipelines.tables.corruption_error import MeanCorruptionError
 from advcore.pipelines.tables.frechet import FrechetDistance
 from advcore.pipelines.tables.gap_prediction import GapPrediction
 from advcore.pipelines.tables.kinds import Drawn, Part, TableKind
@@ -15,6 +16,7 @@ TABLES: dict[str, type] = {
     "gap_prediction": GapPrediction,
     "frechet_distance": FrechetDistance,
     "outside": Outside,
+    "mean_corruption_error": MeanCorruptionError,
 }
 """The tables that a study can name by `kind`."""
 
@@ -25,6 +27,7 @@ __all__ = [
     "GapPrediction",
     "Matched",
     "Mean",
+    "MeanCorruptionError",
     "Outside",
     "Part",
     "Spread",

@@ -103,14 +103,14 @@ def write_made_tables(
     sections, figures = list[str](), list[Path]()
     for name, table in tables.items():
         columns = table.columns
-        rows = [list(row) for row in zip(*map(_values, columns.values()), strict=True)]
-        outputs.write_table(f"tables/{name}", [list(columns), *rows])
+        outputs.write_table(f"tables/{name}", [list(columns), *_rows(columns)])
+        columns = _means(columns)
         shown = [
             [
                 format_number(value) if isinstance(value, float) else in_markdown(str(value))
                 for value in row
             ]
-            for row in rows
+            for row in _rows(columns)
         ]
         drawn = outputs.draw(f"figures/{name}", table.charts, kinds)
         figures += drawn
@@ -118,6 +118,33 @@ def write_made_tables(
         parts += [f"![{name}, {own.stem}](figures/{name}/{own.name})" for own in drawn]
         sections.append("\n\n".join(parts))
     return sections, figures
+
+
+def _rows(columns: Columns) -> list[list[object]]:
+    return [list(row) for row in zip(*map(_values, columns.values()), strict=True)]
+
+
+def _means(columns: Columns) -> Columns:
+    """Return means over samples: a row for each combination of what stands before `sample`.
+
+    A table without that column is returned as it is.
+    """
+    names = list(columns)
+    if "sample" not in names:
+        return columns
+    place = names.index("sample")
+    keys, numbers = names[:place], names[place + 1 :]
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for row, key in enumerate(zip(*(_values(columns[name]) for name in keys), strict=True)):
+        groups.setdefault(key, []).append(row)
+    held: Columns = {
+        name: [str(own) for own in column]
+        for name, column in zip(keys, zip(*groups, strict=True), strict=True)
+    }
+    for name in numbers:
+        column = torch.as_tensor(columns[name])
+        held[name] = torch.stack([column[rows].mean() for rows in groups.values()])
+    return held
 
 
 def _values(column: torch.Tensor | list[str]) -> list[object]:
