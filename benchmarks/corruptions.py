@@ -15,7 +15,7 @@ import torch
 from advcore.corruptions import CORRUPTIONS, corrupt
 from advcore.randomness import Randomness
 
-PICTURES, PEER_PICTURES, ROUNDS = 256, 8, 3
+PICTURES, PEER_PICTURES, ROUNDS = 84, 4, 3
 EXTRA = ("speckle_noise", "gaussian_blur", "spatter", "saturate")
 
 

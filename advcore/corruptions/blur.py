@@ -4,7 +4,6 @@ from functools import lru_cache
 
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d
 
 from advcore.corruptions.corruption import Corruption
 from advcore.corruptions.filters import enlarged, gaussian_blur, gaussian_matrix, inside
@@ -12,15 +11,16 @@ from advcore.randomness import Randomness
 
 
 def defocus_blur(images: Tensor, randomness: Randomness, radius: float, sigma: float) -> Tensor:
-    """Return the images through a disk of a radius in pixels, smoothed by a Gaussian of sigma."""
-    kernel = _disk(radius, sigma).to(images.device)
-    reach = len(kernel) // 2
-    rows, columns = (
-        inside(torch.arange(-reach, size + reach, device=images.device), size, "mirror")
-        for size in images.shape[-2:]
-    )
-    padded = images[..., rows[:, None], columns].flatten(0, 1)[:, None]
-    return conv2d(padded, kernel[None, None]).view_as(images)
+    """Return the images through a disk of a radius in pixels, smoothed by a Gaussian of sigma.
+
+    A disk of few different rows is a sum of as few products of a column and a row: one matrix
+    multiplies each axis.
+    """
+    columns, rows = (part.to(images.device) for part in _products(radius, sigma))
+    height, width = images.shape[-2:]
+    down, across = _bands(columns, height), _bands(rows, width)
+    filtered = (images @ across.flatten(0, 1).mT).unflatten(-1, (-1, width))
+    return down.transpose(0, 1).flatten(1) @ filtered.movedim(-2, -3).flatten(-3, -2)
 
 
 def blur(images: Tensor, randomness: Randomness, sigma: float) -> Tensor:
@@ -46,6 +46,25 @@ def _disk(radius: float, sigma: float) -> Tensor:
     weights = matrix @ (disk / disk.sum()) @ matrix.mT
     kept = min(reach, int(radius) + smooth)
     return weights[reach - kept : reach + kept + 1, reach - kept : reach + kept + 1]
+
+
+@lru_cache(maxsize=16)
+def _products(radius: float, sigma: float) -> tuple[Tensor, Tensor]:
+    """Return columns and rows `(rank, size)` the sum of whose products is the smoothed disk."""
+    left, sizes, right = torch.linalg.svd(_disk(radius, sigma))
+    rank = int((sizes > 1e-12 * sizes[0]).sum())
+    return (left[:, :rank] * sizes[:rank]).mT, right[:rank]
+
+
+def _bands(weights: Tensor, size: int) -> Tensor:
+    """Return filters `(n, taps)` along an axis of `size` pixels as matrices (n, size, size)."""
+    reach = weights.shape[1] // 2
+    places = torch.arange(size, device=weights.device)[:, None]
+    taps = inside(places + torch.arange(-reach, reach + 1, device=weights.device), size, "mirror")
+    matrices = weights.new_zeros(len(weights), size, size)
+    return matrices.scatter_add_(
+        2, taps.expand(len(weights), -1, -1), weights[:, None].expand(-1, size, -1)
+    )
 
 
 DEFOCUS_BLUR = Corruption(

@@ -18,6 +18,8 @@ LEAST = 8
 SMALL, MEDIUM = 32, 127
 """Largest sides of images that have CIFAR's constants, and those of 64 pixels."""
 SEVERITIES = 5
+_NUMBERS = 2**16
+"""Numbers of the images that are corrupted at a time, at most: they stay in a processor's cache."""
 _SLACK = 2.0**-10
 """Part of a level by which a number may fall short of it: rounding takes no level away."""
 
@@ -97,11 +99,15 @@ class Corruption:
             ValueError: where images or settings are others.
         """
         images = check_images(images)
-        shape = tuple(images.shape[1:])
+        shape = images.shape[1:]
         self.check(shape, severity, constants, name)
-        levels = torch.round(images.double() * 255)
-        made = self.apply(levels / 255, randomness, *self.row(severity, constants, shape))
-        return (cut_to_levels(made) / 255).to(images.dtype)
+        row = self.row(severity, constants, shape)
+        made = torch.empty_like(images)
+        for some in torch.arange(len(images)).split(max(1, _NUMBERS // shape.numel())):
+            levels = torch.round(images[some].double() * 255)
+            corrupted = self.apply(levels / 255, randomness.take(some), *row)
+            made[some] = (cut_to_levels(corrupted) / 255).to(images.dtype)
+        return made
 
 
 def cut_to_levels(images: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 import math
 from functools import lru_cache
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -32,16 +33,24 @@ def _rounded(levels: Tensor) -> Tensor:
 
 @lru_cache(maxsize=32)
 def _boxes(many: int, few: int) -> Tensor:
-    """Return the matrix (few, many) of means over the pixels whose centre is in each box."""
+    """Return the matrix (few, many) of means over the pixels whose centre is in each box.
+
+    A centre on the rim of two boxes is where Pillow's rounding puts it.
+    """
     scale = many / few
     centres = (torch.arange(few, dtype=torch.float64)[:, None] + 0.5) * scale
-    offsets = (torch.arange(many) - centres + 0.5) / scale
-    within = ((offsets > -0.5) & (offsets <= 0.5)).double()
-    return within / within.sum(1, keepdim=True)
+    pixels = torch.arange(many)
+    first, last = (torch.floor(centres + half + 0.5) for half in (-0.5 * scale, 0.5 * scale))
+    offsets = (pixels - centres + 0.5) * (1 / scale)
+    within = (offsets > -0.5) & (offsets <= 0.5) & (pixels >= first) & (pixels < last)
+    return within.double() / within.sum(1, keepdim=True)
 
 
 def _nearest(few: int, many: int) -> Tensor:
-    return torch.tensor([math.floor((place + 0.5) * few / many) for place in range(many)])
+    """Return the box that each pixel lies in, by sums of its width as Pillow has them."""
+    width = few / many
+    ends = accumulate([0.5 * width] + [width] * (many - 1))
+    return torch.tensor([math.floor(end) for end in ends])
 
 
 PIXELATE = Corruption(

@@ -1,9 +1,14 @@
 """Corruptions of images: their contract, closed forms, and what they refuse."""
 
+from colorsys import hsv_to_rgb, rgb_to_hsv
+
 import pytest
 import torch
 
 from advcore.corruptions import CORRUPTIONS, corrupt
+from advcore.corruptions.colour import brightness, saturate
+from advcore.corruptions.glass import _origins
+from advcore.corruptions.noise import shot_noise
 from advcore.randomness import Randomness
 
 INDICES = torch.tensor([3, 17, 40, 101])
@@ -81,3 +86,39 @@ def test_images_that_are_no_images_are_refused():
     ):
         with pytest.raises(ValueError, match=words):
             corrupt(images, "contrast", 1, Randomness(0, INDICES))
+
+
+def test_glass_copies_one_pixel_after_the_other():
+    height, width, reach = 9, 11, 2
+    drawn = Randomness(1, INDICES).uniform((height, width))
+    origins = _origins(drawn, reach)
+    for moves, found in zip((drawn * 16).long(), origins, strict=True):
+        values = torch.arange(height * width).view(height, width)
+        for row in range(height - reach, reach, -1):
+            for column in range(width - reach, reach, -1):
+                down, across = divmod(int(moves[row, column]), 4)
+                values[row, column] = values[row + down - reach, column + across - reach]
+        assert torch.equal(found.view(height, width), values)
+
+
+def test_brightness_and_saturation_act_in_hsv():
+    images = torch.rand(2, 3, 4, 5, generator=torch.Generator().manual_seed(0)).double()
+    images[0, :, 0, 0] = 0.0
+    for made, turn in (
+        (brightness(images, None, 0.2), lambda h, s, v: (h, s, min(v + 0.2, 1))),
+        (saturate(images, None, 2.0, 0.1), lambda h, s, v: (h, min(2 * s + 0.1, 1), v)),
+    ):
+        pixels = images.movedim(1, -1).reshape(-1, 3).tolist()
+        expected = [hsv_to_rgb(*turn(*rgb_to_hsv(*pixel))) for pixel in pixels]
+        wanted = torch.tensor(expected, dtype=torch.float64).view(2, 4, 5, 3).movedim(-1, 1)
+        torch.testing.assert_close(made, wanted)
+
+
+def test_shot_noise_is_poisson():
+    images = torch.full((1, 1, 100, 100), 102 / 255, dtype=torch.float64)
+    counts = 12 * shot_noise(images, Randomness(0, INDICES[:1]), 12)
+    assert torch.equal(counts.round(), counts.round(decimals=6))
+    assert abs(counts.mean() - 4.8) < 0.1
+    assert abs(counts.var() - 4.8) < 0.3
+    dark = shot_noise(torch.zeros_like(images), Randomness(0, INDICES[:1]), 12)
+    assert not dark.any()
