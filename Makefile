@@ -47,6 +47,7 @@ bench: .venv/ready  ## speed, as ratios measured in one run
 	$(BIN)/python -m benchmarks.universal
 	$(BIN)/python -m benchmarks.curved
 	$(BIN)/python -m benchmarks.again
+	$(BIN)/python -m benchmarks.corruptions
 
 bench-cluster: .venv/ready  ## what Ray costs us: the driver with 100 actors, trainings side by side, sharding and storing, a model of a large study's time
 	$(BIN)/python -m benchmarks.driver

@@ -23,7 +23,7 @@ def defocus_blur(images: Tensor, randomness: Randomness, radius: float, sigma: f
     return down.transpose(0, 1).flatten(1) @ filtered.movedim(-2, -3).flatten(-3, -2)
 
 
-def blur(images: Tensor, randomness: Randomness, sigma: float) -> Tensor:
+def gaussian_blurred(images: Tensor, randomness: Randomness, sigma: float) -> Tensor:
     """Return the images through a Gaussian filter of sigma pixels."""
     return gaussian_blur(images, sigma)
 
@@ -74,7 +74,7 @@ DEFOCUS_BLUR = Corruption(
     large=((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5)),
 )
 GAUSSIAN_BLUR = Corruption(
-    blur,
+    gaussian_blurred,
     small=((0.4,), (0.6,), (0.7,), (0.8,), (1,)),
     medium=((0.5,), (0.75,), (1,), (1.25,), (1.5,)),
     large=((1,), (2,), (3,), (4,), (6,)),

@@ -8,7 +8,7 @@ _TANGENT = 2**0.5 - 1
 """Tangent of 22.5 degrees."""
 
 
-def edges(levels: Tensor, low: float, high: float) -> Tensor:
+def canny_edges(levels: Tensor, low: float, high: float) -> Tensor:
     """Return True at the edges of images `(B, H, W)` of whole levels, as OpenCV's Canny does.
 
     The gradient is Sobel's, its size `|dx| + |dy|`. A pixel is an edge if it is larger than its

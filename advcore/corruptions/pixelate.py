@@ -11,7 +11,7 @@ from advcore.corruptions.corruption import Corruption
 from advcore.randomness import Randomness
 
 
-def pixelate(images: Tensor, randomness: Randomness, share: float) -> Tensor:
+def pixelated(images: Tensor, randomness: Randomness, share: float) -> Tensor:
     """Return images of `share` times as many pixels a side, each as large as it then is.
 
     As in Pillow, whose BOX filter it is: along rows first, rounded to 8 bits after each axis.
@@ -54,7 +54,7 @@ def _nearest(few: int, many: int) -> Tensor:
 
 
 PIXELATE = Corruption(
-    pixelate,
+    pixelated,
     small=((0.95,), (0.9,), (0.85,), (0.75,), (0.65,)),
     medium=((0.9,), (0.8,), (0.7,), (0.6,), (0.5,)),
     large=((0.6,), (0.5,), (0.4,), (0.3,), (0.25,)),

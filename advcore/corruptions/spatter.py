@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d
 
 from advcore.corruptions.corruption import Corruption, cut_to_levels
-from advcore.corruptions.edges import distances, edges
+from advcore.corruptions.edges import canny_edges, distances
 from advcore.corruptions.filters import gaussian_blur, inside, luminance
 from advcore.randomness import Randomness
 
@@ -13,7 +13,7 @@ WATER, MUD = (175, 238, 238), (63, 42, 20)
 _RELIEF = ((-2, -1, 0), (-1, 1, 1), (0, 1, 2))
 
 
-def spatter(
+def spattered(
     images: Tensor,
     randomness: Randomness,
     mean: float,
@@ -42,7 +42,7 @@ def spatter(
 
 def _shine(levels: Tensor) -> Tensor:
     """Return the light `(B, H, W)` of drops, 1 at the brightest pixel; 0 where there is none."""
-    apart = torch.floor(_means(distances(edges(levels, 50, 150), 20)))
+    apart = torch.floor(_means(distances(canny_edges(levels, 50, 150), 20)))
     relief = _filtered(_equalised(apart)).round().clamp(0, 255)
     light = levels * _means(relief).round()
     brightest = light.amax((1, 2), keepdim=True)
@@ -85,7 +85,7 @@ def _colour(levels: tuple[int, int, int], images: Tensor) -> Tensor:
 
 
 SPATTER = Corruption(
-    spatter,
+    spattered,
     small=(
         (0.62, 0.1, 0.7, 0.7, 0.5, 0),
         (0.65, 0.1, 0.8, 0.7, 0.5, 0),

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from advcore.corruptions import corrupt
-from advcore.corruptions.edges import distances, edges
+from advcore.corruptions.edges import canny_edges, distances
 from advcore.corruptions.motion import blur_along
 from advcore.corruptions.spatter import _equalised
 from advcore.corruptions.weather import _plasma, fog
@@ -162,7 +162,7 @@ def test_elastic_transforms_have_the_distribution_of_the_original(severity, shar
 
 def test_edges_and_equalisation_are_opencvs():
     grey = cv2.cvtColor(PICTURE, cv2.COLOR_RGB2GRAY)
-    found = edges(torch.from_numpy(grey)[None].double(), 50, 150)[0].numpy()
+    found = canny_edges(torch.from_numpy(grey)[None].double(), 50, 150)[0].numpy()
     assert np.array_equal(found, cv2.Canny(grey, 50, 150) > 0)
     precise = cv2.distanceTransform((~found).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     near = distances(torch.from_numpy(found)[None], 20)[0].numpy()
