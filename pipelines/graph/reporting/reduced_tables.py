@@ -137,7 +137,7 @@ def _means(columns: Columns) -> Columns:
     groups: dict[tuple[object, ...], list[int]] = {}
     for row, key in enumerate(zip(*(_values(columns[name]) for name in keys), strict=True)):
         groups.setdefault(key, []).append(row)
-    held: Columns = {
+    held: dict[str, torch.Tensor | list[str]] = {
         name: [str(own) for own in column]
         for name, column in zip(keys, zip(*groups, strict=True), strict=True)
     }
