@@ -25,6 +25,9 @@ class Rectangle:
     width: int
 
     def __post_init__(self) -> None:
+        sides = (self.top, self.left, self.height, self.width)
+        if not all(isinstance(side, int) for side in sides):
+            raise ValueError(f"a rectangle needs whole numbers of pixels; got {sides}")
         if min(self.top, self.left) < 0 or min(self.height, self.width) < 1:
             raise ValueError(
                 "a rectangle needs top and left of at least 0, height and width of at least 1; got "

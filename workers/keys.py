@@ -7,6 +7,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from advcore.learnt import Learnt
+from advcore.probes import Attributions
 from advcore.workers.code import own_code
 from advcore.workers.shards import Shard
 from advcore.workers.tasks import Other
@@ -14,6 +15,11 @@ from advcore.workers.tasks import Other
 FORMAT = 6
 """Part of every key: raise it when the same settings begin to give other rows, so that old rows are
 not taken for new ones."""
+
+
+ROWS_CHANGED: dict[type, int] = {Attributions: 1}
+"""Kinds whose rows are others than they once were under the same settings, as with a new column,
+and how often that came: part of their keys alone, so that the rows of the rest are found again."""
 
 
 def work_key(
@@ -60,17 +66,19 @@ def settings_that_define_rows(value: Any, settings: Any) -> Any:
     A field declared by `field(metadata={"cost": True})` changes memory and speed but not what the
     rows mean (they may differ in the rounding); it is dropped, in `value` and in the dataclasses
     that it holds, in sequences and mappings as well. A reference to a fit is the fit's key, once it
-    has one: its name is not what it learnt.
+    has one: its name is not what it learnt. A kind in `ROWS_CHANGED` has its number beside them.
     """
     if isinstance(value, Learnt):
         return value.key or value.name
     if is_dataclass(value) and isinstance(settings, Mapping):
         costs = {entry.name for entry in fields(value) if entry.metadata.get("cost", False)}
-        return {
+        defining = {
             name: settings_that_define_rows(getattr(value, name, None), part)
             for name, part in settings.items()
             if name not in costs
         }
+        changed = ROWS_CHANGED.get(type(value))
+        return defining if changed is None else {**defining, "rows_changed": changed}
     if isinstance(value, Mapping) and isinstance(settings, Mapping):
         return {
             name: settings_that_define_rows(value.get(name), part)

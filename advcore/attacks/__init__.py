@@ -34,6 +34,7 @@ from advcore.attacks.shortest_path import ShortestPath
 from advcore.attacks.smallest_eps import SmallestEps
 from advcore.attacks.sparsefool import SparseFool
 from advcore.attacks.square import Square
+from advcore.attacks.wachter import Wachter
 from advcore.attacks.within import Within
 from advcore.attacks.worst import Worst
 from advcore.attacks.worst_of_threats import WorstOfThreats
@@ -72,6 +73,7 @@ ATTACKS: dict[str, type] = {
     "shortest_path": ShortestPath,
     "rounded": Rounded,
     "nearest_unlike": NearestUnlike,
+    "wachter": Wachter,
 }
 """The attacks that a study can name by `kind`."""
 
@@ -124,6 +126,7 @@ __all__ = [
     "StandardEnsemble",
     "Status",
     "SurFree",
+    "Wachter",
     "Within",
     "Worst",
     "WorstOfK",

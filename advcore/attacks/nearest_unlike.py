@@ -12,6 +12,7 @@ from advcore.attacks.bisection import bisect
 from advcore.attacks.search import solve
 from advcore.classifier import Classifier, logits_of, take_rows
 from advcore.criteria import Criterion
+from advcore.labelled_samples import kept_labels, kept_samples
 from advcore.learnt import Learnt
 from advcore.norms import NormName, per_sample
 from advcore.pairwise import sample_distances
@@ -28,7 +29,8 @@ class NearestUnlike:
     samples of the data: a counterfactual near a training sample (the nearest unlike neighbour of
     Keane and Smyth 2020, Good counterfactuals and where to find them).
 
-    Guarantee: an upper bound on the minimal distance. No gradient is taken.
+    Guarantee: an upper bound on the minimal distance. No gradient is taken. It raises ValueError
+    for a fit of other inputs, of NaN, or of labels that the classifier has no logit for.
 
     Attributes:
         fit: fit with `inputs` (n, *shape) and `labels` (n,), as `exemplars` learns.
@@ -100,14 +102,10 @@ class NearestUnlike:
         self, classifier: Classifier, images: Tensor, criterion: Criterion
     ) -> tuple[Tensor, Tensor]:
         """Return the nearest samples `(B, n, *shape)`, and whether their labels are wanted."""
-        inputs, labels = self.fit["inputs"].to(images), self.fit["labels"].to(images.device)
-        if inputs.shape[1:] != images.shape[1:]:
-            raise ValueError(
-                f"the fit {self.fit.name} has samples {tuple(inputs.shape[1:])}; these inputs are "
-                f"{tuple(images.shape[1:])}: give a fit of such inputs"
-            )
+        inputs = kept_samples(self.fit, images.shape[1:]).to(images)
         with torch.no_grad():
             classes = logits_of(classifier, images).shape[1]
+        labels = kept_labels(self.fit, classes).to(images.device)
         said = functional.one_hot(labels, classes).to(images)
         wanted = torch.stack(
             [criterion.take(torch.full_like(labels, row)).holds(said) for row in range(len(images))]

@@ -2,7 +2,7 @@
 
 from advcore.derived.adversarial import AdversarialExamples
 from advcore.derived.class_gaussian import ClassGaussian
-from advcore.derived.derivation import Derivation, Made, OfFits
+from advcore.derived.derivation import Derivation, Made, Misleading, OfFits
 from advcore.derived.inverted import Inverted
 from advcore.derived.overconfident import Overconfident
 from advcore.derived.painted import Painted
@@ -29,6 +29,7 @@ __all__ = [
     "Derivation",
     "Inverted",
     "Made",
+    "Misleading",
     "OfFits",
     "Overconfident",
     "Painted",

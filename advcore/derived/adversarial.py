@@ -69,6 +69,11 @@ class AdversarialExamples:
                 "own"
             )
 
+    @property
+    def misleads(self) -> bool:
+        """True but where the attack goes to the true class."""
+        return self.targets != "own"
+
     def validate(self, shape: tuple[int, ...], classes: int) -> None:
         """Raise ValueError for an attack without its eps, or where there is no other class."""
         if has_budget(self.attack) and self.attack.eps is None:

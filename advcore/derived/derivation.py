@@ -39,6 +39,15 @@ class OfFits(Protocol):
         """Return the fits of which it makes samples, at least one."""
 
 
+@runtime_checkable
+class Misleading(Protocol):
+    """A kind of derived data set on which a good network may have any accuracy."""
+
+    @property
+    def misleads(self) -> bool:
+        """True where labels are targets, or where a network was made to err."""
+
+
 class Derivation(Protocol):
     """A frozen dataclass of settings with these methods."""
 

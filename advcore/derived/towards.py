@@ -59,6 +59,11 @@ class Towards:
         if not 0 <= self.eps < torch.inf:
             raise ValueError(f"eps must be a finite number >= 0 in pixel units; got {self.eps}")
 
+    @property
+    def misleads(self) -> bool:
+        """True where the labels are the exemplars'."""
+        return self.labels == "target"
+
     def validate(self, shape: tuple[int, ...], classes: int) -> None:
         """Raise ValueError for a fit without exemplars of such inputs.
 

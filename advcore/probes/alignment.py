@@ -82,8 +82,11 @@ class Alignment:
         )
 
     def charts(self, tables: Mapping[str, Table]) -> list[Chart]:
+        if not tables:
+            return []
         series = [ascending(model, table.numbers("cosine")) for model, table in tables.items()]
-        control = max(median(table.numbers("random_cosine")) for table in tables.values())
+        controls = [median(table.numbers("random_cosine")) for table in tables.values()]
+        whose = "median" if len(controls) == 1 else "largest of the networks' medians"
         lines = Lines(
             name="alignment",
             title="Alignment of the margin's gradient with the image",
@@ -91,11 +94,11 @@ class Alignment:
             y_label="|cosine| of the angle between the two",
             series=series,
             y_limits=(0, None),
-            references=[(control, f"median of random vectors: {control:.2g}")],
+            references=[(max(controls), f"random vectors, {whose}: {max(controls):.2g}")],
         )
         return [
             lines,
-            maps_of_models(
+            *maps_of_models(
                 tables,
                 self.shown,
                 "gradients",

@@ -153,6 +153,8 @@ class Attributions:
         )
 
     def charts(self, tables: Mapping[str, Table]) -> list[Chart]:
+        if not tables:
+            return []
         share = torch.linspace(0, 100, self.points + 1)
         series = [
             median_band(f"{model}, {words}", share, table.numbers("curves")[:, place])
@@ -169,7 +171,7 @@ class Attributions:
                 y_limits=(0, 1.03),
                 note="Median over samples, in a band between the quartiles.",
             ),
-            maps_of_models(
+            *maps_of_models(
                 tables,
                 self.shown,
                 "maps",

@@ -209,3 +209,12 @@ class Maps:
 
 
 Chart = Lines | Gallery | Maps
+
+
+def told_apart(models: Sequence[str]) -> list[str]:
+    """Return the models' names without the coordinates, `seed=0` say, that all of them have."""
+    words = [model.split(" ") for model in models]
+    common = set.intersection(*map(set, words))
+    return [
+        " ".join(word for word in own if "=" not in word or word not in common) for own in words
+    ]

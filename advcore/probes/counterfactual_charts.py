@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from advcore.probes.charts import Chart, Gallery, Lines, Panel, Series
+from advcore.probes.charts import Chart, Gallery, Lines, Panel, Series, told_apart
 from advcore.probes.table import Table
 
 EVERY = "every"
@@ -72,7 +72,9 @@ def _galleries(tables: Mapping[str, Table]) -> list[Gallery]:
             rows=[
                 row for table in tables.values() for row in _pair_of_rows(table, sample, targets)
             ],
-            row_labels=[label for model in tables for label in (model, "difference")],
+            row_labels=[
+                label for model in told_apart(list(tables)) for label in (model, "difference")
+            ],
             column_labels=[f"to {own}" for own in targets],
             note="The sample itself stands below the class that the network gives it. Numbers: l2 "
             "length of the change; a dash where the class was not reached. Differences are scaled "

@@ -10,6 +10,7 @@ from advcore.attacks import Attack
 from advcore.classifier import Classifier, first_logits, frozen, full_precision, take_rows
 from advcore.counts import counted
 from advcore.explain.counterfactuals import diverse, mean_distance, nearest_distances
+from advcore.labelled_samples import kept_labels, kept_samples
 from advcore.learnt import Learnt, with_each
 from advcore.norms import L1, L2
 from advcore.probes.attack_labels import check_attacks
@@ -78,9 +79,10 @@ class Counterfactuals:
             raise ValueError(f"several must be at least 1; got {self.several}")
 
     def validate(self, shape: tuple[int, ...], classes: int) -> None:
-        """Raise ValueError for fits of other inputs, and pictures that cannot be drawn."""
+        """Raise ValueError for a fit of other inputs, or no labels; where none can be drawn."""
         if self.images and (len(shape) != 3 or shape[0] not in (1, 3)):
             raise ValueError(f"images are drawn of pictures of 1 or 3 channels; got inputs {shape}")
+        self.fit.shape_of("labels")
         there = self.fit.shape_of("inputs")
         if there is not None and there[1:] != tuple(shape):
             raise ValueError(
@@ -102,6 +104,8 @@ class Counterfactuals:
         with full_precision():
             with frozen(classifier):
                 logits = first_logits(classifier, inputs)
+            kept_samples(self.fit, inputs.shape[1:])
+            kept_labels(self.fit, logits.shape[1])
             count, classes = logits.shape
             every = torch.arange(classes, device=inputs.device).expand(count, -1)
             targets = every[every != logits.argmax(1)[:, None]].view(count, -1)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from advcore.classifier import Classifier, frozen, full_precision
 from advcore.counts import counted
+from advcore.labelled_samples import kept_samples
 from advcore.learnt import Learnt
 from advcore.pairwise import sample_distances
 from advcore.penultimate import last_features
@@ -50,6 +51,8 @@ class Likeness:
                     f"the fit {fit.name} has exemplars {there}; some of inputs {tuple(shape)} are "
                     "needed"
                 )
+        if self.fit is not None:
+            self.fit.shape_of("labels")
 
     def check_layers(self, classifier: Classifier, inputs: Tensor) -> None:
         """Raise ValueError for a classifier without a last layer, if features are wanted."""
@@ -61,7 +64,7 @@ class Likeness:
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
         columns = dict(Accuracy().measure(classifier, batch, randomness))
         if self.fit is not None:
-            distance, place = _nearest(batch.inputs, self.fit["inputs"])
+            distance, place = _nearest(batch.inputs, kept_samples(self.fit, batch.inputs.shape[1:]))
             columns["nearest"] = distance
             columns["nearest_label"] = self.fit["labels"].to(place.device)[place]
         if self.originals is not None:
@@ -101,7 +104,8 @@ def _nearest(inputs: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
 def _same(batch: Batch, fit: Learnt) -> Tensor:
     """Return the exemplars `(B, *shape)` of the same indices.
 
-    Raises ValueError where an index is not there, or stands for several.
+    Raises ValueError where an index is not there, or stands for several, and for exemplars of other
+    inputs or of NaN.
     """
     same = fit["indices"] == batch.indices.cpu()[:, None]
     wrong = (same.sum(1) != 1).nonzero()[:, 0]
@@ -111,4 +115,4 @@ def _same(batch: Batch, fit: Learnt) -> Tensor:
             f"the fit {fit.name} must have one exemplar of each sample's index; it has {times} of "
             f"{index}: learn it from the data set that the samples were made of"
         )
-    return fit["inputs"][same.long().argmax(1)].to(batch.inputs)
+    return kept_samples(fit, batch.inputs.shape[1:])[same.long().argmax(1)].to(batch.inputs)

@@ -7,7 +7,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from advcore.probes.charts import Chart, Gallery, Lines, Panel, Series, medians
+from advcore.probes.charts import Chart, Gallery, Lines, Panel, Series, medians, told_apart
 from advcore.probes.table import Table
 
 GALLERIES = 4
@@ -86,7 +86,7 @@ def _galleries(
                 ]
                 for table in tables.values()
             ],
-            row_labels=list(tables),
+            row_labels=told_apart(list(tables)),
             column_labels=["", *(f"{goal}\n{fill}" for goal, fill in pairs)],
             note="The picture with the smallest part deleted that changes its label, and with all "
             "deleted but the smallest part that keeps it. Numbers: area of the mask.",

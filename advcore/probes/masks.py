@@ -81,8 +81,8 @@ class Masks:
 
     def __post_init__(self) -> None:
         for name, value in {"cells": self.cells, "draws": self.draws}.items():
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1; got {value}")
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} must be a whole number of at least 1; got {value}")
         distinct = {*self.fills} & {*get_args(FillName)}
         if not distinct or len(distinct) < len(self.fills):
             raise ValueError("fills must be one or more of blur, constant, noise, each once")
@@ -168,7 +168,7 @@ class Masks:
             found = torch.stack([own for _, own in tried])
             sizes = torch.stack([areas(masks, inputs) for masks, _ in tried])
             sizes = torch.where(found, sizes, 1.0)
-            rows.append((tried[0][0], found.double().mean(0), sizes.quantile(0.5, 0)))
+            rows.append((tried[0][0], found.double().mean(0), _median_of_draws(sizes)))
         masks, found, area = (torch.cat(own) for own in zip(*rows, strict=True))
         columns = {"found": found, "area": area, "mask": masks}
         if self.images:
@@ -198,3 +198,9 @@ class Masks:
 
     def charts(self, tables: Mapping[str, Table]) -> list[Chart]:
         return all_charts(tables, self.fills, get_args(Goal), BY, self.images)
+
+
+def _median_of_draws(sizes: Tensor) -> Tensor:
+    """The median `(B,)` of sizes `(draws, B)`: the mean of the middle two of an even number."""
+    single = sizes.to(torch.promote_types(sizes.dtype, torch.float32))  # no quantiles of half
+    return single.quantile(0.5, 0)

@@ -1,6 +1,7 @@
 """The rows that probes give and read, as named columns."""
 
 from collections.abc import Mapping
+from typing import NoReturn
 
 import torch
 from torch import Tensor
@@ -16,6 +17,13 @@ class Table(dict[str, Tensor | list[str]]):
     It is a dict, so that what takes or gives plain columns goes on with it; whoever runs a probe
     makes a `Table` of what a store gives back.
     """
+
+    def __missing__(self, column: str) -> NoReturn:
+        """Raise KeyError with the columns that there are."""
+        raise KeyError(
+            f"expected a column {column}; these rows have {', '.join(self)}: where an earlier "
+            "version measured them, measure them again, into another folder or store"
+        )
 
     def numbers(self, column: str) -> Tensor:
         """Return a column of numbers, `(rows, *shape)`.

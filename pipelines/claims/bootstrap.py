@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from advcore.pipelines.claims.intervals import TAIL, Estimate
+from advcore.pipelines.claims.intervals import TAIL, Estimate, of_share
 
 DRAWS = 1000
 """Bootstrap samples."""
@@ -18,16 +18,25 @@ _AT_ONCE = 4_000_000
 
 
 def of_mean(values: np.ndarray) -> Estimate:
-    """Estimate the mean of `values` `(samples,)`."""
+    """Estimate the mean of `values` `(samples,)`.
+
+    Where nearly all are equal, many draws hold that value alone, and bootstrap-t has no end on the
+    side of the others. Of values of 0 and more the lower end is then that of shares of the largest
+    one (Clopper and Pearson, on the safe side).
+    """
     value = float(np.mean(values))
     if not np.isfinite(value):
         raise LookupError(
             f"the mean is {value}: {int(np.isinf(values).sum())} of {len(values)} numbers are "
             "inf; take the median"
         )
-    return _of_means(
+    found = _of_means(
         lambda column: (column.mean(-1), column - column.mean(-1, keepdims=True)), [values]
     )
+    largest = float(np.max(values))
+    if len(values) < 2 or np.isfinite(found.low) or np.min(values) < 0 or largest == 0:
+        return found
+    return found._replace(low=min(value, largest * of_share(values / largest).low))
 
 
 def of_ratio_of_means(own: np.ndarray, other: np.ndarray) -> Estimate:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from advcore.derived import OfFits
+from advcore.derived import Misleading, OfFits
 from advcore.fits import Fit
 from advcore.learnt import learnt_in
 from advcore.pipelines.claims import Claim
@@ -120,6 +120,12 @@ class DerivedData:
         assert isinstance(self.made.settings, Making)
         return self.made.settings
 
+    @property
+    def misleads(self) -> bool:
+        """True where a good network may have any accuracy on it, whatever its sources are."""
+        kind = self.chosen if self.made is None else self._making.derivation
+        return isinstance(kind, Misleading) and kind.misleads
+
     def stays_in_box(self, inside: bool) -> bool:
         """Return whether what is made with a network lies in the box where its source does."""
         return self._making.derivation.stays_in_box(inside)
@@ -202,6 +208,11 @@ class Layout:
     def root(self, data: str) -> str:
         """Return the name of the data set whose samples the indices of `data` count."""
         return self.derived[data].root if data in self.derived else data
+
+    def misleads(self, data: str) -> bool:
+        """Return whether a good network may have any accuracy on a data set, or on a source."""
+        own = self.derived.get(data)
+        return own is not None and (own.misleads or any(map(self.misleads, own.sources)))
 
     def origin(self, data: str) -> str:
         """Say where a data set comes from: its name and split, or what it is made of."""

@@ -39,6 +39,12 @@ class FrechetDistance:
                 f"frechet_distance needs rows of the probe {self.against!r} and of another; got "
                 f"{', '.join(sorted({own.probe for own in parts})) or 'none'}"
             )
+        widths = {own.shape[1] for own in (*features, *reference)}
+        if len(widths) > 1:
+            raise LookupError(
+                f"frechet_distance compares features of one network; got some of "
+                f"{' and of '.join(map(str, sorted(widths)))} numbers: measure both probes with one"
+            )
         samples = np.concatenate(features)
         distance = frechet_distance(samples, np.concatenate(reference))
         numbers = {"frechet": distance, "samples": float(len(samples))}
@@ -56,6 +62,11 @@ class FrechetDistance:
             raise LookupError(
                 f"{self.column} of {part.probe} must be a vector a row, of 2 rows or more; got "
                 f"numbers of shape {features.shape}"
+            )
+        if not np.isfinite(features).all():
+            raise LookupError(
+                f"{self.column} of {part.probe} hold NaN or infinite values, of which there are no "
+                "means: look at the network that was measured"
             )
         return features
 

@@ -40,6 +40,7 @@ def test_masks_that_do_not_fit_are_refused(mask, shape, message):
     [
         (lambda: Rectangle(-1, 0, 1, 1), "top and left of at least 0, height and width"),
         (lambda: Rectangle(0, 0, 0, 1), "height and width of at least 1"),
+        (lambda: Rectangle(0, 0, 1.5, 1), r"whole numbers of pixels; got \(0, 0, 1.5, 1\)"),
         (lambda: RandomPixels(0), "count of the pixels must be at least 1; got 0"),
     ],
 )

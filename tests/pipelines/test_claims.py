@@ -17,7 +17,9 @@ from advcore.pipelines.claims import (
     Ratio,
     Share,
     Trend,
+    bootstrap,
     expected,
+    intervals,
 )
 from advcore.pipelines.claims.intervals import Estimate
 from advcore.pipelines.claims.seeds import over_seeds
@@ -215,6 +217,17 @@ def test_shares_have_exact_intervals_never_of_no_length(hits, low, high):
         pytest.approx(low, abs=1e-3),
         pytest.approx(high, abs=1e-3),
     )
+
+
+@pytest.mark.parametrize("scale", [1.0, 4.0])
+def test_where_nearly_all_are_equal_the_mean_has_two_ends(scale):
+    """Of 40 numbers all but one are the largest: most draws of bootstrap-t hold that alone."""
+    values = np.append(np.full(39, scale), 0.5 * scale)
+    found = bootstrap.of_mean(values)
+    assert found.low == pytest.approx(scale * intervals.of_share(values / scale).low)
+    assert found.value < found.high < np.inf
+    assert bootstrap.of_mean(-values).low > -np.inf
+    assert bootstrap.of_mean(-values).high == np.inf  # nothing bounds what may be there
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ SECOND = RANDOM.normal(size=(45, 4)) @ RANDOM.normal(size=(4, 4))
 
 
 def formula(first, second):
-    """As Heusel et al. write it."""
+    """As Heusel et al. write it, and torchmetrics computes it."""
     covariances = [np.cov(own, rowvar=False) for own in (first, second)]
     root = sqrtm(covariances[0] @ covariances[1]).real
     away = first.mean(0) - second.mean(0)
@@ -52,6 +52,8 @@ def test_members_are_held_against_all_of_the_reference():
         ([part("made", FIRST)], "rows of the probe 'true' and of another; got made"),
         ([part("true", FIRST), part("made", FIRST[:1])], "of 2 rows or more; got .* \\(1, 4\\)"),
         ([part("true", FIRST), Part("made", {}, {})], "have no 'features'"),
+        ([part("true", FIRST), part("made", FIRST / 0)], "features of made hold NaN or infinite"),
+        ([part("true", FIRST), part("made", FIRST[:, :3])], "got some of 3 and of 4 numbers"),
     ],
 )
 def test_what_has_no_distance_is_refused(parts, message):

@@ -6,6 +6,7 @@ import pytest
 from tiny_probes import PLAIN
 
 from advcore.learnt import Learnt
+from advcore.probes import Attributions, Pictures
 from advcore.workers.errors import InputError
 from advcore.workers.keys import settings_that_define_rows, work_key
 from advcore.workers.shards import Shard
@@ -94,3 +95,11 @@ def test_what_a_fit_learnt_defines_rows_and_not_its_name():
     assert one == wanted(Learnt("b", "key of a")) == {"kind": "on_fit", "fit": "key of a"}
     assert _key(one) != _key(wanted(Learnt("a", "another key")))
     assert wanted(Learnt("a"))["fit"] == "a"
+
+
+def test_rows_that_became_others_have_another_key_and_the_rest_stay():
+    def wanted(probe):
+        return settings_that_define_rows(probe, {"kind": "some", **asdict(probe)})
+
+    assert wanted(Attributions())["rows_changed"] == 1
+    assert "rows_changed" not in wanted(Pictures())

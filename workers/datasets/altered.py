@@ -50,6 +50,11 @@ class Relabelled:
     def sources(self) -> tuple[str, ...]:
         return (self.of,)
 
+    @property
+    def misleads(self) -> bool:
+        """True where no sample keeps its label."""
+        return self.share == 1
+
     def apply(self, datasets: Mapping[str, Dataset]) -> Dataset:
         if not 0 <= self.share <= 1:
             raise InputError(f"share must lie in [0, 1]; got {self.share}")
@@ -85,6 +90,11 @@ class Noised:
     @property
     def sources(self) -> tuple[str, ...]:
         return (self.of,)
+
+    @property
+    def misleads(self) -> bool:
+        """True where the labels are targets."""
+        return self.labels == "target"
 
     def apply(self, datasets: Mapping[str, Dataset]) -> Dataset:
         try:

@@ -288,8 +288,12 @@ def _formerly(prepared: Prepared, figures: list[Path]) -> list[str]:
 
 
 def _warned(own: Summary, planned: Planned, prepared: Prepared, facts: Facts) -> Summary:
-    """Return a summary with the warnings of its network, and of its accuracy on these data."""
-    summary = warned(own, facts.accuracies[planned.network, planned.data])
+    """Return a summary with the warnings of its network, and of its accuracy on these data.
+
+    On data that mislead, no accuracy is too low.
+    """
+    accuracy = facts.accuracies[planned.network, planned.data]
+    summary = own if prepared.layout.misleads(planned.data) else warned(own, accuracy)
     return replace(summary, warnings={**prepared.warnings[planned.network], **summary.warnings})
 
 

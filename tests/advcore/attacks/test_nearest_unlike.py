@@ -62,3 +62,11 @@ def test_what_cannot_be_tried_is_refused():
     targets = (oracles.Affine()(inputs).argmax(1) + 1) % 3
     with pytest.raises(ValueError, match=r"other has samples \(1, 5, 5\); these inputs are"):
         attacked(NearestUnlike(other), inputs, targets)
+    for tensors, match in (
+        ({"labels": torch.full((12,), 3)}, r"the fit odd: labels must lie in 0\.\.2 \(3 logits\)"),
+        ({"labels": torch.full((12,), 0.5)}, "the fit odd: labels must be whole numbers"),
+        ({"inputs": SAMPLES.clone().fill_(torch.nan)}, "the fit odd has samples with NaN"),
+    ):
+        odd = Learnt("odd", tensors={"inputs": SAMPLES, "labels": LABELS} | tensors)
+        with pytest.raises(ValueError, match=match):
+            attacked(NearestUnlike(odd), inputs, targets)

@@ -1,6 +1,6 @@
 """The probe of attributions: the controls of its curves, and the words of its gallery."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import oracles
 import pytest
@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from advcore.classifier import predict
 from advcore.explain import AttributionMaps
 from advcore.explain.deletion import area_under, deletion_curve, pixel_order
-from advcore.probes import Attributions
+from advcore.probes import Alignment, Attributions
+from advcore.probes.charts import Lines, told_apart
 from advcore.probes.probe import Batch
 from advcore.randomness import Randomness
 
@@ -64,3 +65,20 @@ def test_the_gallery_names_the_colours_that_it_draws(channels, word):
     wide["map"] = table.numbers("map")[:, :1].expand(-1, channels, -1, -1)
     gallery = Attributions(Seen(), points=4).charts({"net": type(table)(wide)})[1]
     assert gallery.note.startswith(word)
+
+
+@pytest.mark.parametrize("probe", [Attributions(Seen(), points=4), Alignment()])
+def test_of_two_channels_the_curves_are_drawn_and_no_pictures(probe):
+    pictures = oracles.images(3, (2, 4, 4))
+    network = nn.Sequential(nn.Flatten(), nn.Linear(32, 2, dtype=pictures.dtype))
+    table = probe.measure(network, replace(BATCH, inputs=pictures), SOURCE)
+    assert [type(chart) for chart in probe.charts({"plain": table})] == [Lines]
+
+
+def test_columns_of_a_gallery_leave_out_what_all_have():
+    assert told_apart(["net eps=0.0 seed=0", "net eps=1.0 seed=0"]) == [
+        "net eps=0.0",
+        "net eps=1.0",
+    ]
+    assert told_apart(["plain seed=0", "robust seed=1"]) == ["plain seed=0", "robust seed=1"]
+    assert told_apart(["net", "net"]) == ["net", "net"]

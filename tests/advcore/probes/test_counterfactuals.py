@@ -102,6 +102,9 @@ def test_what_does_not_fit_is_refused():
         NEAR.validate((1, 5, 5), 4)
     with pytest.raises(ValueError, match="images are drawn of pictures of 1 or 3 channels"):
         PROBE.validate((16,), 4)
+    bare = Learnt("bare", tensors={"inputs": FIT["inputs"]})
+    with pytest.raises(ValueError, match="the fit bare has no 'labels'; it has inputs"):
+        Counterfactuals(bare, MinimalNorm()).validate((1, 4, 4), 4)
     directions = Learnt("few", tensors={"directions": torch.eye(16)[:2].view(2, 1, 4, 4)})
     along = SmallestEps(PGD(norm="l2", threat=Along(directions, 3)))
     with pytest.raises(ValueError, match="3 directions of the fit few are wanted, and it has 2"):

@@ -71,6 +71,16 @@ def test_exemplars_of_other_inputs_are_refused():
             probe.validate(SHAPE, 3)
 
 
+def test_exemplars_without_labels_or_of_nan_are_refused():
+    bare = Learnt("bare", declared=Declared({"inputs": (8, *SHAPE)}))
+    with pytest.raises(ValueError, match="the fit bare has no 'labels'; it has inputs"):
+        Likeness(bare).validate(SHAPE, 3)
+    broken = Learnt("broken", tensors={**FIT.tensors, "inputs": TRUE / 0})
+    for probe in (Likeness(broken), Likeness(originals=broken)):
+        with pytest.raises(ValueError, match="the fit broken has samples with NaN or infinite"):
+            measured(probe, TRUE[:2], torch.tensor([0, 1]))
+
+
 def test_features_need_a_last_layer():
     with pytest.raises(ValueError, match=r"need a torch\.nn\.Module"):
         Likeness(features=True).check_layers(lambda x: x, TRUE)

@@ -61,8 +61,10 @@ def test_charts_and_summary():
 
 
 def test_what_does_not_fit_is_refused():
-    with pytest.raises(ValueError, match="cells must be at least 1; got 0"):
+    with pytest.raises(ValueError, match="cells must be a whole number of at least 1; got 0"):
         Masks(cells=0)
+    with pytest.raises(ValueError, match=r"draws must be a whole number .* got 2\.5"):
+        Masks(draws=2.5)
     with pytest.raises(ValueError, match="fills must be one or more of blur, constant, noise"):
         Masks(fills=("noise", "noise"))
     for wrong in (("blurr",), "blur", ()):

@@ -24,7 +24,7 @@ def test_the_other_kind_is_refused_with_what_to_write():
         TABLE.numbers("status")
     with pytest.raises(TypeError, match="distance holds numbers, not words: read it by `numbers`"):
         TABLE.words("distance")
-    with pytest.raises(KeyError, match="speed"):
+    with pytest.raises(KeyError, match="column speed; these rows have sample, distance, status: "):
         TABLE.numbers("speed")
 
 

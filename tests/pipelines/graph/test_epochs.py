@@ -30,7 +30,15 @@ def document(out: Path, epochs: Any, **settings: Any) -> dict[str, Any]:
             },
             **({"early": {"of": "plain", "epochs": epochs}} if epochs else {}),
         },
-        "probes": {"noise": {"kind": "noise", "data": "test", "sigmas": [0.1], "directions": 1}},
+        "probes": {
+            "noise": {
+                "kind": "noise",
+                "data": "test",
+                "sigmas": [0.1],
+                "draws": 2,
+                "directions": 1,
+            }
+        },
         "run": {"out": str(out), "track": False, "threads": 1, "figures": "none", **settings},
     }
 

@@ -104,10 +104,13 @@ def test_accuracy_is_told_for_each_data_set(tmp_path: Path) -> None:
         "train": {"name": "digits", "split": "train", "samples": 800},
         "test": {"name": "digits", "samples": 60},
         "noise": {"name": f"npz:{file}"},
+        "next": {"kind": "relabelled", "of": "test", "targets": "next"},
+        "part": {"kind": "subset", "of": "next", "samples": 40},
     }
     probes = {
         "a": {**NOISE, "model": "m", "data": "test"},
         "b": {**NOISE, "model": "m", "data": "noise"},
+        "targets": {**NOISE, "model": "m", "data": "part"},
     }
     recipe = {"base": "plain", "set": {"epochs": 15}}
     models = {"m": {"recipe": recipe, "network": NETWORK, "data": "train"}}
