@@ -39,8 +39,8 @@ class Wachter:
     hinge is 0 beyond the confidence, where nothing is left to gain).
 
     Guarantee: an upper bound on the minimal l1 distance. On an affine classifier of two classes,
-    without a box, the end changes the entry of the largest slope times MAD alone, and overshoots by
-    at most `confidence` over the slope, up to the steps' length.
+    without a box, the least sum is that of changing the entry of the largest slope times MAD alone,
+    and the end exceeds it by at most `confidence` over that product, up to the steps' length.
 
     Attributes:
         fit: fit with `inputs` (n, *shape), as `exemplars` learns; none for a MAD of 1.

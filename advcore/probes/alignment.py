@@ -82,6 +82,7 @@ class Alignment:
         )
 
     def charts(self, tables: Mapping[str, Table]) -> list[Chart]:
+        tables = {model: table for model, table in tables.items() if len(table["sample"])}
         if not tables:
             return []
         series = [ascending(model, table.numbers("cosine")) for model, table in tables.items()]

@@ -153,6 +153,7 @@ class Attributions:
         )
 
     def charts(self, tables: Mapping[str, Table]) -> list[Chart]:
+        tables = {model: table for model, table in tables.items() if len(table["sample"])}
         if not tables:
             return []
         share = torch.linspace(0, 100, self.points + 1)

@@ -17,14 +17,11 @@ def maps_of_models(
 ) -> list[Gallery]:
     """Draw the columns `image` and `map` of the first samples, `map` once a network.
 
-    There is none without rows, nor of images that are neither grey nor in colour.
+    There is none of images that are neither grey nor in colour.
 
     `caption` gives the words below the map in a row of a table; `signs` says what a map's values
     above and below 0 do, which the note begins with.
     """
-    tables = {model: table for model, table in tables.items() if len(table["sample"])}
-    if not tables:
-        return []
     first = next(iter(tables.values()))
     if len(first.numbers("image")[0]) not in (1, 3):
         return []

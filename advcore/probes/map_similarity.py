@@ -142,10 +142,11 @@ def _agreement(own: Tensor, other: Tensor, top: int) -> dict[str, Tensor]:
 
 
 def _medians(tables: Mapping[str, Table], names: Sequence[str], column: str) -> Tensor:
-    """Medians over samples, `(networks, others)`, the last network first."""
-    return torch.tensor(
+    """Medians over samples, `(networks, others)`, in hundredths, the last network first."""
+    medians = torch.tensor(
         [
             [median(table.numbers(column)[table.rows_with("to", name)]) for name in names]
             for table in list(tables.values())[::-1]
         ]
     )
+    return medians.round(decimals=2)

@@ -146,7 +146,7 @@ class Probe(Protocol):
         """The numbers of one model's whole table."""
 
     def charts(self, tables: Mapping[str, Table]) -> list[Chart]:
-        """The charts that compare the models, whose names are the keys."""
+        """The charts that compare the models, whose names are the keys: one at least."""
 
 
 @runtime_checkable

@@ -111,7 +111,6 @@ CORNERS = (
     "under no_grad",
     "a function around batch norm in training mode",
     "1 class",
-    "1000 classes",
     "8 x 12 pixels",
 )
 """Traits that every attack, probe and term meets in the fast part, each unlike the others."""

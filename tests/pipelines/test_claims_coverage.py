@@ -355,7 +355,22 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+LIKE_OTHERS = (
+    *("trend, steep", "trend, with a bump", "trend, means", "smallest ratio of means"),
+    "ratio, 2 seeds, heavy tails, paired False",
+)
+"""Names of cases of the slow part: dear ones, beside which one of the same kind stands."""
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(
+            case, id=case.name, marks=[pytest.mark.slow] if case.name in LIKE_OTHERS else []
+        )
+        for case in CASES
+    ],
+)
 def test_of_95_percent_intervals_at_least_90_percent_hold_the_truth(case: Case) -> None:
     random = np.random.default_rng(0)
     found = [case.claim.measure(tables(case, case.make(random))) for _ in range(RUNS)]

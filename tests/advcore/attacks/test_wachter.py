@@ -34,7 +34,9 @@ def test_one_entry_moves_as_far_as_it_must(fit):
     cost = ((result.images - IMAGES).abs() / mad).flatten(1)
     assert (cost.sum(1) >= lead / slope.max() * (1 - 1e-9)).all()
     assert (cost.sum(1) <= (lead + attack.confidence) / slope.max() * 1.01).all()
-    assert (cost[:, slope.argmax()] > 0.9 * cost.sum(1)).all()
+    steepest = slope >= 0.95 * slope.max()
+    assert steepest.sum() <= 2
+    assert (cost[:, steepest].sum(1) > 0.8 * cost.sum(1)).all()
     torch.testing.assert_close(result.distance, (result.images - IMAGES).abs().flatten(1).sum(1))
 
 

@@ -73,6 +73,9 @@ def test_of_two_channels_the_curves_are_drawn_and_no_pictures(probe):
     network = nn.Sequential(nn.Flatten(), nn.Linear(32, 2, dtype=pictures.dtype))
     table = probe.measure(network, replace(BATCH, inputs=pictures), SOURCE)
     assert [type(chart) for chart in probe.charts({"plain": table})] == [Lines]
+    nothing = table.take(torch.arange(0))
+    assert probe.charts({"failed": nothing}) == probe.charts({}) == []
+    assert len(probe.charts({"failed": nothing, "plain": table})) == 1
 
 
 def test_columns_of_a_gallery_leave_out_what_all_have():

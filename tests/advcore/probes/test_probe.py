@@ -210,11 +210,6 @@ def test_a_table_without_rows_has_nothing_to_say(name):
 
 
 @every_probe
-def test_without_tables_there_is_nothing_to_draw(probe):
-    assert probe.charts({}) == []
-
-
-@every_probe
 def test_a_probe_is_a_value(probe):
     assert replace(probe) == probe
     assert hash(replace(probe)) == hash(probe)
