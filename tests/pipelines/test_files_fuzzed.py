@@ -65,7 +65,7 @@ def comes_back(cls: Any, data: dict[str, Any], file: Path) -> str:
 def test_every_kind_comes_back_from_a_file(seam: Any, kind: str, cls: type, tmp_path: Path) -> None:
     refusals = []
 
-    @settings(max_examples=MANY // 6)
+    @settings(max_examples=MANY // 4)
     @given(by_kind(kind, cls))
     def check(data: dict[str, Any]) -> None:
         refusals.append(comes_back(seam, data, tmp_path / "x.yaml"))
