@@ -13,6 +13,7 @@ from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from advcore.alterations import ALTERATIONS
 from advcore.attacks import ATTACKS
 from advcore.confidence_attack import ConfidenceAttack
 from advcore.derived import DERIVATIONS
@@ -67,6 +68,7 @@ SECTIONS: dict[str, Mapping[str, Any]] = {
     "watches": WATCHES,
     "transforms": TRANSFORMS,
     "pixel masks": PIXEL_MASKS,
+    "alterations": ALTERATIONS,
     "wrappers": WRAPPERS,
     "networks": NETWORKS,
     "schedulers": SCHEDULERS,

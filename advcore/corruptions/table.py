@@ -7,6 +7,7 @@ from advcore.corruptions.colour import BRIGHTNESS, CONTRAST, SATURATE
 from advcore.corruptions.corruption import Constants, Corruption
 from advcore.corruptions.elastic import ELASTIC_TRANSFORM
 from advcore.corruptions.glass import GLASS_BLUR
+from advcore.corruptions.held_out import BROWNISH_NOISE, CHECKERBOARD_CUTOUT, LINES
 from advcore.corruptions.jpeg import JPEG_COMPRESSION
 from advcore.corruptions.motion import MOTION_BLUR
 from advcore.corruptions.noise import GAUSSIAN_NOISE, IMPULSE_NOISE, SHOT_NOISE, SPECKLE_NOISE
@@ -34,6 +35,9 @@ CORRUPTIONS: dict[str, Corruption] = {
     "gaussian_blur": GAUSSIAN_BLUR,
     "spatter": SPATTER,
     "saturate": SATURATE,
+    "brownish_noise": BROWNISH_NOISE,
+    "checkerboard_cutout": CHECKERBOARD_CUTOUT,
+    "lines": LINES,
 }
 """The corruptions that a data set of kind `corrupted` can name."""
 

@@ -7,6 +7,7 @@ from advcore.probes.boundary import Boundary
 from advcore.probes.charts import Chart, Gallery, Lines, Maps, Mark, Panel, Series
 from advcore.probes.complexity import Complexity
 from advcore.probes.confidence import Confidence
+from advcore.probes.corruption_bound import CorruptionBound
 from advcore.probes.counterfactuals import Counterfactuals
 from advcore.probes.curvature import Curvature
 from advcore.probes.curvature_certificate import CurvatureCertificate
@@ -93,6 +94,7 @@ PROBES: dict[str, type] = {
     "training_passes": TrainingPasses,
     "alignment": Alignment,
     "attributions": Attributions,
+    "corruption_bound": CorruptionBound,
     "counterfactuals": Counterfactuals,
     "masks": Masks,
     "fragility": Fragility,
@@ -116,6 +118,7 @@ __all__ = [
     "Comparison",
     "Complexity",
     "Confidence",
+    "CorruptionBound",
     "Counterfactuals",
     "Counting",
     "Curvature",

@@ -3,7 +3,8 @@
 An attack with a budget may reach its points.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -112,7 +113,7 @@ class Ball(Region):
             return norms.sparse_steepest(free, max(1, int(L1_SHARE * gradient[0].numel())))
         return self.norm.steepest(gradient)
 
-    def take(self, index: Tensor) -> "Ball":
+    def take(self, index: Tensor) -> Self:
         """The balls of the samples `index`."""
         corners = None if self.corners is None else (self.corners[0][index], self.corners[1][index])
-        return Ball(self.norm, self.center[index], self.radius[index], corners, self.box)
+        return replace(self, center=self.center[index], radius=self.radius[index], corners=corners)

@@ -22,6 +22,7 @@ class Condition:
             out.
         at_least: smallest number that counts; -inf for no bound.
         at_most: largest number that counts; inf for no bound.
+        any_row: true if one row in the range suffices, of several that `where` lists.
     """
 
     probe: str
@@ -29,6 +30,7 @@ class Condition:
     where: dict[str, Any] = field(default_factory=dict)
     at_least: float = -np.inf
     at_most: float = np.inf
+    any_row: bool = field(default=False, metadata={"later": True})
 
     def __post_init__(self) -> None:
         if not self.at_least <= self.at_most:
@@ -49,7 +51,8 @@ class Condition:
         named = [axis for axis in (SEED, over, *where) if axis is not None]
         own, others = _joined(rows, other, self._axes(other, named))
         held = (values >= self.at_least) & (values <= self.at_most)
-        counted = np.setdiff1d(others[held], others[~held])
+        refuted = others[:0] if self.any_row else others[~held]
+        counted = np.setdiff1d(others[held], refuted)
         chosen = rows.chosen.copy()
         chosen[chosen] = np.isin(own, counted)
         if not chosen.any():
@@ -78,7 +81,8 @@ class Among(Condition):
     `where` says nothing else of them. Rows are joined label with label, seed with seed, by each
     axis that both have and this `where` does not choose; where the other rows have several labels
     of an axis that the numbers lack, or lack a label of theirs, the claim is not measured. Of
-    several rows of a sample that `where` lists, by several judges say, all must be in the range.
+    several rows of a sample that `where` lists, by several judges say, all must be in the range,
+    or with `any_row` one of them.
 
     Attributes:
         probe: probe whose rows they are.
@@ -87,6 +91,7 @@ class Among(Condition):
             out.
         at_least: smallest number that counts; -inf for no bound.
         at_most: largest number that counts; inf for no bound.
+        any_row: true if one row in the range suffices, of several that `where` lists.
         also: further conditions, all of which must hold too.
     """
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
+from advcore.alterations import ALTERATIONS, Alteration
 from advcore.attacks import ATTACKS, Attack
 from advcore.derived import DERIVATIONS, Derivation
 from advcore.explain import ATTRIBUTIONS, EXPLANATION_GOALS, Attribution, ExplanationGoal
@@ -68,6 +69,7 @@ SEAMS: Seams = {
     Watch: WATCHES,
     Transform: TRANSFORMS,
     PixelMask: PIXEL_MASKS,
+    Alteration: ALTERATIONS,
     Wrapper: WRAPPERS,
     Claim: CLAIMS,
     TableKind: TABLES,

@@ -16,6 +16,7 @@ from torch import nn
 from traits import TRAITS, Trait, small
 
 from advcore import Randomness, Targeted, Untargeted, probes, training
+from advcore.alterations import RandomNoise
 from advcore.attacks import FGSM, PGD, DeepFool, HopSkipJump, MinimalNorm, QFool, SurFree
 from advcore.attacks.attack import has_budget, norm_of
 from advcore.attacks.l0 import size_by_name
@@ -64,6 +65,7 @@ SETTINGS = {
     "rejection": probes.Rejection(Learnt("some"), (ConfidenceAttack(0.1, steps=3),)),
     "attributions": probes.Attributions(Gradient(), points=4),
     "map_similarity": probes.MapSimilarity(Gradient(), top=4),
+    "corruption_bound": probes.CorruptionBound(RandomNoise(1.0), started=PGD(norm="l2", steps=2)),
     "eigenprofile": probes.Curvature(),
     "curvature at a step": probes.Curvature(
         spectrum="top", top=2, bottom=1, step=0.3, linearity=0.5

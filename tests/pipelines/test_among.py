@@ -81,6 +81,13 @@ def test_several_judges_must_agree():
     assert counted.tolist() == [0, 4, 8]
 
 
+def test_one_of_several_judges_may_suffice():
+    judges = ("one", "two")
+    either = replace(SURE, where={"model": list(judges)}, any_row=True)
+    counted = replace(NUMBERS, among=either).grid(tables(judges)).samples
+    assert counted.tolist() == sorted({*range(10), *range(0, SAMPLES, 4)})
+
+
 def test_the_range_has_two_ends():
     among = replace(SURE, at_least=-np.inf, at_most=0.5)
     assert replace(NUMBERS, among=among).grid(tables()).samples.tolist() == list(range(10, 40))

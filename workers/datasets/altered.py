@@ -10,8 +10,8 @@ import torch
 from advcore.corruptions import Constants, corruption_named
 from advcore.derived.decoys import check_decoys
 from advcore.derived.marks import check_marks
-from advcore.derived.noise import NoiseNorm, check_noise
 from advcore.derived.targets import TargetsName, target_classes
+from advcore.noise_of_size import NoiseNorm, check_noise
 from advcore.transforms import Transform
 from advcore.workers.datasets.dataset import Dataset
 from advcore.workers.datasets.deferred import Images, lie_in_box
@@ -69,7 +69,7 @@ class Noised:
     """Images with random noise of one size, float32, made when they are used.
 
     In the box they stay in it: in l2 with noise of the full size all the same, as long as the box
-    has room for it, see `advcore.derived.noise.add_noise`.
+    has room for it, see `advcore.noise_of_size.add_noise`.
 
     Attributes:
         of: name of the data set.
@@ -120,13 +120,15 @@ class Corrupted:
     """Images with a common corruption of ImageNet-C, levels of 8 bits, made when they are used.
 
     See `advcore.corruptions`: 14 of its 15 corruptions, all but frost, whose photographs are not
-    here; its extra four, of which `saturate` needs colours.
+    here; its extra four, of which `saturate` needs colours; and three of CIFAR-10-C-bar, of which
+    there is no table of 64 pixels, and of `lines` none of 224: these are CIFAR's.
 
     Attributes:
         of: name of the data set, of images in [0, 1] with 1 or 3 channels.
         corruption: name of the corruption: gaussian_noise, shot_noise, impulse_noise; defocus_blur,
             glass_blur, motion_blur, zoom_blur; snow, fog, brightness, contrast; elastic_transform,
-            pixelate, jpeg_compression; speckle_noise, gaussian_blur, spatter, saturate.
+            pixelate, jpeg_compression; speckle_noise, gaussian_blur, spatter, saturate;
+            brownish_noise, checkerboard_cutout, lines.
         severity: severity, 1 to 5.
         constants: table of constants: `small`, CIFAR-10-C's, `medium`, Tiny-ImageNet-C's, of 64
             pixels, or `large`, ImageNet-C's, of 224, whose lengths are in pixels, whatever the size

@@ -17,6 +17,7 @@ from advcore.workers.datasets.altered import (
 )
 from advcore.workers.datasets.chosen import Half, Subset
 from advcore.workers.datasets.dataset import Dataset
+from advcore.workers.datasets.hybrid import Hybrid
 from advcore.workers.datasets.noise_images import NoiseImages
 from advcore.workers.datasets.union import Union
 
@@ -46,6 +47,7 @@ DERIVED: dict[str, type] = {
     "marked": Marked,
     "decoy": Decoy,
     "outlined": Outlined,
+    "hybrid": Hybrid,
     "transformed": Transformed,
 }
 """The derived data sets, made without a network, that a study can name by `kind`."""

@@ -15,7 +15,7 @@ from advcore.corruptions import Constants, corrupt
 from advcore.derived.decoys import add_decoys
 from advcore.derived.marks import add_marks
 from advcore.derived.morphology import outlines
-from advcore.derived.noise import NoiseNorm, add_noise
+from advcore.noise_of_size import NoiseNorm, add_noise
 from advcore.randomness import Randomness
 from advcore.transforms import Transform, keeps_box
 from advcore.workers.datasets.deferred import (
@@ -74,7 +74,7 @@ class Through:
 
 @dataclass(frozen=True)
 class Noise:
-    """Images with noise of a given size, see `advcore.derived.noise`.
+    """Images with noise of a given size, see `advcore.noise_of_size`.
 
     Attributes:
         norm: norm of the noise.

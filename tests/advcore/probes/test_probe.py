@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from advcore import Randomness, probes
-from advcore.attacks import PGD, DeepFool, GeoDA, MinimalNorm, SurFree
+from advcore.alterations import RandomNoise
+from advcore.attacks import FGSM, PGD, DeepFool, GeoDA, MinimalNorm, SurFree
 from advcore.confidence_attack import ConfidenceAttack
 from advcore.explain import ExplanationAttack, OutOfTop
 from advcore.learnt import Learnt
@@ -80,6 +81,9 @@ PROBES = {
     "accuracy": probes.Accuracy(),
     "confidence": probes.Confidence(FIT),
     "rejection": probes.Rejection(FIT, (ConfidenceAttack(0.1, steps=3),)),
+    "corruption_bound": probes.CorruptionBound(
+        RandomNoise(1.0), (FGSM(norm="l2"),), PGD(norm="l2", steps=3)
+    ),
     "pictures": probes.Pictures(),
     "likeness": probes.Likeness(EXEMPLARS, EXEMPLARS),
     "layer_margins": probes.LayerMargins(FIT),

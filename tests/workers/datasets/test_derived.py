@@ -20,6 +20,7 @@ from advcore.workers.datasets.derived import (
     Corrupted,
     Decoy,
     Half,
+    Hybrid,
     Marked,
     Noised,
     NoiseImages,
@@ -72,6 +73,9 @@ KINDS = [
     Decoy("root", 3, "random"),
     Outlined("root"),
     Transformed("root", LowPass(3)),
+    Hybrid("root", 3),
+    Hybrid("root", 4, "same_class", "high", box=True),
+    Hybrid("root", 3, split="size", seed=2),
 ]
 
 
@@ -279,6 +283,9 @@ def test_a_union_of_other_types_shows_each_as_it_was():
             Corrupted("boxless", "contrast", 1),
             r"contrast needs images in \[0, 1\]; those of boxless",
         ),
+        (Hybrid("root", 8), "hybrid: band must be from 1 to below the shorter side .* 8, so that"),
+        (Hybrid("one", 3), "a sample of class only has no other of other class in 60 samples"),
+        (Hybrid("few", 3, "same_class"), "a sample of class a has no other of same class in 4"),
     ],
 )
 def test_what_cannot_be_is_refused(kind, words):
@@ -286,14 +293,22 @@ def test_what_cannot_be_is_refused(kind, words):
     one = Dataset(IMAGES, np.zeros(60, np.int64), ROOT.indices, ("only",))
     boxless = replace(ROOT, transform=LowPass(3))
     with pytest.raises(InputError, match=words):
-        kind.apply({"root": ROOT, "other": other, "one": one, "boxless": boxless})
+        kind.apply(
+            {
+                "root": ROOT,
+                "other": other,
+                "one": one,
+                "boxless": boxless,
+                "few": ROOT.chosen(np.arange(4)),
+            }
+        )
 
 
 def test_every_kind_names_its_sources():
     assert {type(kind) for kind in KINDS} == set(DERIVED.values())
     assert [kind.sources for kind in KINDS] == [("root",)] * 2 + [("root", "root")] + [
         ("root",)
-    ] * 12
+    ] * 15
 
 
 def test_a_training_makes_few_images_once_and_many_in_batches(monkeypatch):

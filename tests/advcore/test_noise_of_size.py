@@ -4,8 +4,8 @@ import pytest
 import torch
 from oracles import images
 
-from advcore.derived.noise import add_noise
 from advcore.derived.targets import target_classes
+from advcore.noise_of_size import add_noise
 from advcore.randomness import Randomness
 
 
