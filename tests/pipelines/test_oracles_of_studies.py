@@ -346,3 +346,45 @@ def test_robustness_that_transfers_is_half_of_that_from_scratch(robust, verdict)
 def broken_beyond(place, share):
     """Numbers `broken_at` of samples that are right, and of which a share holds beyond 1."""
     return torch.where(place < share, torch.inf, constant(1.0))
+
+
+def test_the_noise_of_small_eps_is_as_long_as_the_attack():
+    """The expected length of noise on 784 pixels, without a box."""
+    cases = read_study("small_eps").axes["eps"]
+    assert list(cases) == [0, 0.1, 0.25, 0.5, 1.0]
+    for eps, case in cases.items():
+        assert case["attack"]["adversarial"]["attack"]["eps"] == eps
+        (noise,) = case["noise"].values()
+        length = 28 * noise["sigma"] if eps else noise["attack"]["eps"]
+        assert length == pytest.approx(eps, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("claim", "accuracies", "verdicts_by_eps"),
+    [
+        ("high", (0.5, 0.55, 0.6, 0.55, 0.4), ["yes", "yes", "yes", "no"]),
+        ("low", (0.5, 0.45, 0.6, 0.45, 0.4), ["yes", "no", "yes", "yes"]),
+        ("optimum", (0.5, 0.55, 0.6, 0.55, 0.4), ["yes"]),
+        ("optimum", (0.6, 0.55, 0.5, 0.55, 0.4), ["no"]),
+        ("optimum", (0.4, 0.45, 0.5, 0.55, 0.6), ["no"]),
+    ],
+)
+def test_small_eps_gains_over_plain_training(claim, accuracies, verdicts_by_eps):
+    """Five seeds whose networks differ by .02, the same at each eps."""
+    study = read_study("small_eps")
+    raw = study.claims[claim]
+    eps = (0.0, 0.1, 0.25, 0.5, 1.0)
+    table = {
+        "model": ["adversarial"] * 25,
+        "eps": torch.tensor(eps, dtype=torch.float64).repeat(5),
+        "way": [""] * 25,
+        "seed": torch.arange(5).repeat_interleave(5),
+        "mean": torch.tensor(accuracies, dtype=torch.float64).repeat(5)
+        + 0.005 * torch.arange(5).repeat_interleave(5),
+    }
+    tables = {raw["of"]["table"]: {"": table}}
+    measured = [
+        schema.structure(Claim, own).measure(tables).verdict
+        for own in each_of(claim, raw, {"eps": eps}).values()
+    ]
+    assert measured == verdicts_by_eps
