@@ -14,7 +14,8 @@ from advcore.randomness import Randomness
 class Augmentation(Protocol):
     """A frozen dataclass that changes an image by its own noise alone.
 
-    The result does not depend on the other images of the batch.
+    The result does not depend on the other images of the batch. One that needs images in [0, 1] has
+    a property `box`, see `advcore.box.Boxed`.
     """
 
     def __call__(self, images: Tensor, randomness: Randomness) -> Tensor:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from advcore.checks import check_images
 from advcore.norms import per_sample
 from advcore.randomness import Randomness
 from advcore.training.augmentation import Augmentation
@@ -29,7 +30,10 @@ def mixed_chains(
     Each chain makes 1 to `depth` operations, their number and each of them drawn with equal
     chances. The weights w of the `width` chains are Dirichlet(1, ..., 1), the share m is
     Beta(1, 1).
+
+    Raises ValueError for images that are not in [0, 1].
     """
+    images = check_images(images)
     chains = images.repeat_interleave(width, 0)
     source = _chain_randomness(randomness, width)
     lengths = _drawn(source.stream("depth"), depth) + 1

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from advcore.checks import check_images
 from advcore.norms import per_sample
 from advcore.randomness import Randomness
 from advcore.training.chains import check_chains, mixed_chains
@@ -85,6 +86,7 @@ class RandomColour:
     def __call__(self, images: Tensor, randomness: Randomness) -> Tensor:
         shape = (images.shape[1], self.waves)
         amplitudes = self.temperature**0.5 * randomness.stream("colour").normal(shape)
+        images = check_images(images)
         return (images + waves_at(images, amplitudes.to(images.dtype))).clamp(0, 1)
 
 

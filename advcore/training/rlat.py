@@ -27,10 +27,10 @@ class RLAT:
     the image and the outputs of the layers get perturbations of their own, one step of l2 along
     the gradient of the loss, with the network in evaluation mode. The layers are those of the
     feature distance: all convolutions and linear layers but the last, numbered i from 1 in the
-    order in which they are called; of the residual networks of the paper, the first convolution and
-    the ends of its blocks. Perturbation i has length `eps (n_i / n_0) / (i + 1)`, n_i the number of
-    outputs and n_0 that of pixels: the paper's rule with its decreasing radii. A step of plain l2
-    training costs the same two passes.
+    order in which they are called; the paper, on residual networks, has the first convolution and
+    the ends of the stages. Perturbation i has length `eps (n_i / n_0) / (i + 1)`, n_i the number of
+    outputs and n_0 that of pixels, which is the paper's rule. A step takes two passes, as one of
+    training on FGSM does.
 
     At eps 0 it is plain training.
 

@@ -88,6 +88,14 @@ def test_inputs_without_a_box_or_a_picture_are_refused():
         list(fit(torch.nn.Linear(6, 3), torch.rand(8, 6), labels, recipe))
 
 
+@pytest.mark.parametrize("augmentation", [AugMix(), PRIME(), RandomColour()], ids=repr)
+def test_images_outside_of_the_box_are_refused(augmentation):
+    with pytest.raises(ValueError, match=r"images must lie in \[0, 1\]; got \[1, 42\]"):
+        augmentation(42 * RAMP, SOURCE)
+    with pytest.raises(ValueError, match="images hold NaN or infinite values"):
+        augmentation(float("nan") * RAMP, SOURCE)
+
+
 @pytest.mark.parametrize("make", [AugMix, PRIME])
 def test_chains_without_an_operation_are_refused(make):
     with pytest.raises(ValueError, match="width and depth must be at least 1; got 3 and 0"):
