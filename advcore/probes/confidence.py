@@ -29,17 +29,17 @@ class Confidence:
     `softmax(z / T)`, and `temperature`, T itself. All are computed in float64 from the logits.
 
     Attributes:
-        temperature: fit of kind `temperature` of the same network, of samples held out; none for
+        fit: fit of kind `temperature` of the same network, of samples held out; none for
             the logits as they are.
     """
 
-    temperature: Learnt | None = None
+    fit: Learnt | None = None
 
     def validate(self, shape: tuple[int, ...], classes: int) -> None:
         if classes < 2:
             raise ValueError(f"confidence needs at least two classes; got {classes} logits")
-        if self.temperature is not None:
-            self.temperature.shape_of("temperature")
+        if self.fit is not None:
+            self.fit.shape_of("temperature")
 
     @torch.no_grad()
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
@@ -54,8 +54,8 @@ class Confidence:
             "correct": prediction == batch.labels,
             **_scores(logits, batch.labels),
         }
-        if self.temperature is not None:
-            temperature = self.temperature["temperature"].to(logits)
+        if self.fit is not None:
+            temperature = self.fit["temperature"].to(logits)
             scaled = logits / temperature
             scores = {"confidence": scaled.softmax(1).amax(1), **_scores(scaled, batch.labels)}
             columns |= {f"scaled_{name}": one for name, one in scores.items()}

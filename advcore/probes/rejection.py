@@ -31,12 +31,12 @@ class Rejection:
     The thresholded robust error is the mean of `error` where `counted`.
 
     Attributes:
-        threshold: fit of kind `confidence_threshold` of the same network, of clean samples held
+        fit: fit of kind `confidence_threshold` of the same network, of clean samples held
             out.
         attacks: attacks of which the worst counts, sample by sample.
     """
 
-    threshold: Learnt
+    fit: Learnt
     attacks: tuple[ConfidenceAttack, ...]
 
     def __post_init__(self) -> None:
@@ -46,10 +46,10 @@ class Rejection:
     def validate(self, shape: tuple[int, ...], classes: int) -> None:
         if classes < 2:
             raise ValueError(f"rejection needs at least two classes; got {classes} logits")
-        self.threshold.shape_of("threshold")
+        self.fit.shape_of("threshold")
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
-        threshold = self.threshold["threshold"].double().to(batch.inputs.device)
+        threshold = self.fit["threshold"].double().to(batch.inputs.device)
         confidence, predicted = confidences(classifier, batch.inputs)
         correct = predicted == batch.labels
         attacked, attacked_correct = self._worst(classifier, batch, randomness)
