@@ -16,11 +16,13 @@ from advcore.calibration import (
     mean_interval,
 )
 from advcore.counts import counted
-from advcore.probes.charts import Chart, Lines, Series, equality
+from advcore.probes.charts import Chart, Lines, Series, Style, equality
 from advcore.probes.probe import Curve, Summary
 from advcore.probes.table import Table
 from advcore.shares import wilson
 
+WITH_SCALED = 3
+"""Largest number of models of which what stands behind the temperature is drawn, too."""
 SCALED = "scaled_"
 """The prefix of what is measured behind the temperature."""
 
@@ -111,19 +113,21 @@ def calibration_charts(tables: Mapping[str, Table]) -> list[Chart]:
     accuracies, counts = list[Series](), list[Series]()
     for place, (model, table) in enumerate(held.items()):
         columns = {"": "confidence"}
-        if "temperature" in table:
+        if "temperature" in table and len(held) <= WITH_SCALED:
             columns[", scaled"] = f"{SCALED}confidence"
         for aside, column in columns.items():
             confidence, correct = table.numbers(column), table.numbers("correct")
             series = _reliability(f"{model}{aside}", confidence, correct)
-            accuracies.append(replace(series, shade=place, mark=place, thin=bool(aside)))
+            style: Style = "line" if aside else "points"
+            drawn = replace(series, shade=place, mark=place, thin=bool(aside), style=style)
+            accuracies.append(drawn)
             held_by_bin = equal_width_bins(confidence).bincount(minlength=BINS).double()
             counts.append(
                 Series(f"{model}{aside}", bins, held_by_bin, shade=place, thin=bool(aside))
             )
     ends = equality(torch.tensor([0.0, 1.0]))
     note = f"{BINS} bins of equal width; bars: 95 % over samples (Wilson); grey: calibrated."
-    if any("temperature" in own for own in held.values()):
+    if len(accuracies) > len(held):
         note += " Thin: behind the temperature."
     return [
         Lines(

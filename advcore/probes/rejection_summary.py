@@ -108,7 +108,7 @@ def rejection_charts(tables: Mapping[str, Table]) -> list[Chart]:
             name="rejection",
             title="Thresholded robust error",
             x_label="threshold of the confidence",
-            y_label="accepted and labelled wrong (% of accepted)",
+            y_label="wrong among the accepted (%)",
             series=errors,
             y_limits=(-2, 102),
             note=f"{note} A sample counts as accepted if it is so clean or attacked.",
