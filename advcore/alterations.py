@@ -68,9 +68,6 @@ class CommonCorruption:
     constants: Constants = "auto"
     seed: int = 0
 
-    def __post_init__(self) -> None:
-        corruption_named(self.corruption)
-
     def check(self, shape: tuple[int, ...]) -> None:
         """Raise ValueError for inputs or settings that do not fit."""
         corruption = corruption_named(self.corruption)

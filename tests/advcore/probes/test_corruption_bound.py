@@ -119,7 +119,7 @@ def test_alterations_are_those_of_the_data_sets():
     with pytest.raises(ValueError, match="severity must be one of 1, 2, 3, 4, 5; got 6"):
         replace(fog, severity=6).check((1, 9, 9))
     with pytest.raises(ValueError, match="corruption must be one of"):
-        replace(fog, corruption="dog")
+        replace(fog, corruption="dog").check((1, 9, 9))
 
 
 def test_a_start_outside_of_the_ball_is_projected():
