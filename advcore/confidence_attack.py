@@ -36,8 +36,10 @@ class ConfidenceAttack:
     so that the next step follows the gradient alone. The first run starts at x; of the others the
     odd ones at a random direction and a length uniform in (0, eps), the even ones at normal noise
     of standard deviation eps, projected: the three starts of the published attack, which draws one
-    for each sample. What is handed back is the best of all iterates of all runs, so that it is
-    never less confident than x itself.
+    for each sample. What is handed back is the best of all iterates of all runs: without labels the
+    most confident; with them, of those that are labelled wrong, if there are any, that with the
+    largest confidence in a wrong class, as what is labelled right is no error however sure a wrong
+    class is.
 
     Guarantee: inside the ball and the box. A lower bound of the largest confidence.
 
@@ -96,14 +98,11 @@ class ConfidenceAttack:
             objective = log_confidence if labels is None else wrong_confidence
             norm = norms.norm_by_name(self.norm)
             ball = Ball.of(norm, inputs, radii(self.eps, inputs), self.box)
-            best, highest = inputs, objective(first, criterion)
+            best = _Iterate(inputs, objective(first, criterion), _wrong(first, labels))
             for run in range(self.restarts):
                 start = self._start(ball, run, randomness.stream("run", run))
-                found, value = self._climb(classifier, ball, start, criterion, objective)
-                wins = value > highest
-                best = torch.where(per_sample(wins, inputs), found, best)
-                highest = torch.where(wins, value, highest)
-        return best
+                best = self._climb(classifier, ball, start, criterion, objective, labels, best)
+        return best.images
 
     def _start(self, ball: Ball, run: int, randomness: Randomness) -> Tensor:
         """Return the first iterates of a run, `(B, *shape)`."""
@@ -125,15 +124,19 @@ class ConfidenceAttack:
         current: Tensor,
         criterion: Criterion,
         objective: Objective,
-    ) -> tuple[Tensor, Tensor]:
-        """Return the last iterate of a run, which is its best, and its objective `(B,)`."""
-        gradient, value, _ = evaluate(classifier, current, criterion, objective)
+        labels: Tensor | None,
+        best: "_Iterate",
+    ) -> "_Iterate":
+        """Return the best of the iterates of a run and of what was found before."""
+        gradient, value, logits = evaluate(classifier, current, criterion, objective)
+        best = best.or_better(_Iterate(current, value, _wrong(logits, labels)))
         step, way = self.relative_step * ball.radius, torch.zeros_like(current)
         for _ in range(self.steps):
             tried = self.momentum * way + ball.steepest(gradient, current)
             length = per_sample(step, current)
             moved = ball.project(current + length * ball.steepest(tried, current))
-            slope, height, _ = evaluate(classifier, moved, criterion, objective)
+            slope, height, logits = evaluate(classifier, moved, criterion, objective)
+            best = best.or_better(_Iterate(moved, height, _wrong(logits, labels)))
             rises = height > value
             wins = per_sample(rises, current)
             current, gradient = (
@@ -143,7 +146,32 @@ class ConfidenceAttack:
             way = torch.where(wins, tried, 0)
             value = torch.where(rises, height, value)
             step = torch.where(rises, step, step / SHORTER)
-        return current, value
+        return best
+
+
+@dataclass(frozen=True)
+class _Iterate:
+    """Images `(B, *shape)`, their objective `(B,)`, and whether they are labelled wrong `(B,)`."""
+
+    images: Tensor
+    value: Tensor
+    wrong: Tensor
+
+    def or_better(self, other: "_Iterate") -> "_Iterate":
+        """Return the better of both, sample by sample: labelled wrong first, then the larger."""
+        larger = (other.wrong == self.wrong) & (other.value > self.value)
+        wins = (other.wrong & ~self.wrong) | larger
+        return _Iterate(
+            torch.where(per_sample(wins, self.images), other.images, self.images),
+            torch.where(wins, other.value, self.value),
+            torch.where(wins, other.wrong, self.wrong),
+        )
+
+
+def _wrong(logits: Tensor, labels: Tensor | None) -> Tensor:
+    """Whether inputs are labelled wrong `(B,)`; without labels none is."""
+    predicted = logits.argmax(1)
+    return torch.zeros_like(predicted, dtype=torch.bool) if labels is None else predicted != labels
 
 
 def confidences(classifier: Classifier, inputs: Tensor) -> tuple[Tensor, Tensor]:

@@ -40,6 +40,28 @@ def test_without_labels_it_is_the_better_of_both_classes():
     torch.testing.assert_close(log_confidence(TWO(found)), best)
 
 
+class Detour(torch.nn.Module):
+    """Three classes of one number x: the second wins at .2 with .4; at .5 it has .475, of .99."""
+
+    def forward(self, inputs):
+        x = inputs.flatten(1)[:, :1]
+        p = 0.2 + x.clamp(max=0.2) + 0.25 * (x - 0.2).clamp(min=0)
+        label = torch.where((x - 0.2).abs() < 0.05, 0.3, 0.99 - p)
+        return torch.cat([label, p, 1 - label - p], 1).log()
+
+
+def test_an_iterate_that_is_labelled_wrong_goes_before_a_surer_one_that_is_not():
+    inputs, labels = torch.zeros(1, 1, 1, 1, dtype=torch.float64), torch.zeros(1, dtype=torch.long)
+    network = Detour()
+    attack = ConfidenceAttack(0.5, steps=5, restarts=1, relative_step=0.2, momentum=0.0)
+    found = attack(network, inputs, labels)
+    assert float(found) == pytest.approx(0.2)
+    assert int(network(found).argmax()) == 1
+    surer = network(inputs + 0.5)
+    assert int(surer.argmax()) == 0
+    assert surer[0, 1] > network(found)[0, 1]
+
+
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 @pytest.mark.parametrize("labels", [None, LABELS])
 def test_it_stays_inside_and_never_falls(norm, labels):
