@@ -17,6 +17,7 @@ from studies import study_of
 
 from advcore.networks import perceptron
 from advcore.pipelines.cli import main
+from advcore.pipelines.graph.reporting.facts import weights_of
 from advcore.pipelines.graph.reporting.report import Report
 from advcore.pipelines.graph.reporting.summaries import checked, drawings
 from advcore.pipelines.graph.running.driver import run_study
@@ -26,6 +27,7 @@ from advcore.pipelines.reports.escaping import in_markdown, visible
 from advcore.pipelines.reports.text import plane_table, whole_curves
 from advcore.probes import Curvature, Curve, Lines, Series, Summary
 from advcore.workers.checkpoints import save_checkpoint
+from advcore.workers.models import ModelSpec
 
 
 @dataclass(frozen=True)
@@ -185,6 +187,13 @@ def test_tables_of_a_folder_from_before_do_not_lie_beside_the_new_ones(
     assert (folder / "figures/mine.png").is_file()
 
 
+def test_weights_are_a_files_a_librarys_or_fresh() -> None:
+    assert weights_of(ModelSpec("lenet", seed=3)) == "fresh, from seed 3"
+    trained = ModelSpec("efficientnet:lite0", classes=1000, pretrained=True)
+    assert weights_of(trained) == "trained ones of its library"
+    assert weights_of(replace(trained, checkpoint="a|b.pt")) == r"a\|b.pt"
+
+
 def test_the_report_says_all_that_is_needed_to_do_it_again(
     tiny: dict[str, Any], place: Path
 ) -> None:
@@ -210,7 +219,7 @@ def test_the_report_says_all_that_is_needed_to_do_it_again(
     assert "60 samples, drawn by seed 0" in facts["data"]
     assert "torch " + torch.__version__.partition("+")[0] in facts["versions"]
     networks = next(block for block in text.split("\n\n") if block.startswith("| network"))
-    assert all(spec in networks for spec in ("one.safetensors", "fresh, from a fixed seed", "95 %"))
+    assert all(spec in networks for spec in ("one.safetensors", "fresh, from seed 0", "95 %"))
     for figure in report.figures:
         assert f"]({figure.relative_to(folder).as_posix()})" in text
     for name, summary in report.summaries["robustness"].items():

@@ -214,13 +214,18 @@ def _network(prepared: Prepared, name: str, accuracy: str, trained: bool) -> lis
     return [
         name,
         in_markdown(without_secrets(f"{spec.architecture}{arguments}")),
-        in_markdown(without_secrets(str(spec.checkpoint)))
-        if spec.checkpoint
-        else "fresh, from a fixed seed",
+        weights_of(spec),
         f"[{training_file(name)}]({training_file(name)})" if trained else "-",
         prepared.model_hashes[name],
         accuracy,
     ]
+
+
+def weights_of(spec: ModelSpec) -> str:
+    """Say in Markdown where the weights of a network come from."""
+    if spec.checkpoint:
+        return in_markdown(without_secrets(spec.checkpoint))
+    return "trained ones of its library" if spec.pretrained else f"fresh, from seed {spec.seed}"
 
 
 def _training(spec: ModelSpec) -> str:
