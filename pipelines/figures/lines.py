@@ -8,7 +8,7 @@ import torch
 
 from advcore.pipelines.claims import Numbers, Tables
 from advcore.pipelines.figures.captions import Caption
-from advcore.pipelines.figures.positions import along
+from advcore.pipelines.figures.positions import along, in_one
 from advcore.probes import Chart, Lines, Series
 
 
@@ -54,7 +54,7 @@ class LinesOver:
         found = {label: along(own.of, tables) for label, own in series.items()}
         labels = dict.fromkeys(own for one in found.values() for own in one.labels)
         words = list(map(str, labels)) if any(isinstance(own, str) for own in labels) else []
-        units = " or ".join(dict.fromkeys(own.unit for own in found.values()))
+        units = in_one(unit for own in found.values() for unit in own.units)
         drawn = []
         for place, (label, own) in enumerate(found.items()):
             aside = 0.12 * (place - (len(found) - 1) / 2)  # so that bars do not hide each other

@@ -9,7 +9,7 @@ import torch
 
 from advcore.pipelines.claims import Numbers, Tables
 from advcore.pipelines.figures.captions import Caption
-from advcore.pipelines.figures.positions import Label, along, labels_of, pinned
+from advcore.pipelines.figures.positions import Label, along, in_one, labels_of, pinned
 from advcore.probes import Chart, Maps
 
 
@@ -67,7 +67,7 @@ class MapOver:
         if any(own.labels != columns for own in parts):
             raise LookupError(f"the rows of a map differ in their labels of {self.of.over}")
         caveats = dict.fromkeys(one for own in parts for one in own.caveats)
-        units = " or ".join(dict.fromkeys(own.unit for own in parts))
+        units = in_one(unit for own in parts for unit in own.units)
         words = [] if _in_equal_steps(columns) else [_word(own) for own in columns]
         return Maps(
             name=name,

@@ -9,6 +9,7 @@ import torch
 from advcore.pipelines import run
 from advcore.pipelines.claims import Among, Correlation, Level, Numbers
 from advcore.pipelines.figures import LinesOver, MapOver, ScatterOf
+from advcore.pipelines.figures.positions import in_one
 from advcore.pipelines.graph.expanded_layout import graph_layout
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.settings import GraphStudy
@@ -51,6 +52,15 @@ def test_a_line_has_the_numbers_and_intervals_of_the_claim_at_each_label():
             level = claim.measure(tables)
             assert own.low[place].item() == level.low
             assert own.high[place].item() == level.high
+
+
+def test_counts_that_differ_are_told_in_one_sentence():
+    assert in_one(["3 seeds, 40 samples in each"] * 2) == "3 seeds, 40 samples in each"
+    many = [f"3 seeds, {own} samples in each (common ones of {own + 9})" for own in (90, 8, 700)]
+    assert in_one(many) == "3 seeds, 8 to 700 samples in each (common ones of 17 to 709)"
+    assert in_one(["5 samples, one seed", "one number, one seed"]) == (
+        "5 samples, one seed or one number, one seed"
+    )
 
 
 def test_words_are_ticks_and_labels_may_have_other_samples():
