@@ -100,7 +100,7 @@ def test_samples_without_a_number_are_told():
     figure = LinesOver("m", of(where={"epoch": 0}))
     chart = figure.chart("m", {"": figure}, {"margins": {"": table}})
     assert "Samples without a number are left out." in chart.note
-    assert "39 samples" in chart.note
+    assert "3 seeds, 39 to 40 samples in each" in chart.note
 
 
 def test_a_number_that_is_not_finite_is_a_gap_and_none_at_all_is_said():
