@@ -31,9 +31,15 @@ def gaussian_blurred(images: Tensor, randomness: Randomness, sigma: float) -> Te
 def zoom_blur(images: Tensor, randomness: Randomness, step: float, count: float) -> Tensor:
     """Return the mean of the image and of its enlargements by 1, 1 + step, ..., `count` ones."""
     total = images.clone()
-    for number in range(int(count)):
-        total += enlarged(images, 1 + step * number)
+    for factor in zoom_factors(step, int(count)):
+        total += enlarged(images, factor)
     return total / (count + 1)
+
+
+def zoom_factors(step: float, count: int) -> list[float]:
+    """Return `count` numbers from 1 on, as `numpy.arange` has them: a last bit tells a size."""
+    step = (1 + step) - 1
+    return [1 + number * step for number in range(count)]
 
 
 @lru_cache(maxsize=16)
@@ -81,7 +87,7 @@ GAUSSIAN_BLUR = Corruption(
 )
 ZOOM_BLUR = Corruption(
     zoom_blur,
-    small=((0.01, 7), (0.01, 11), (0.01, 16), (0.01, 21), (0.01, 26)),
-    medium=((0.01, 7), (0.01, 11), (0.01, 16), (0.01, 21), (0.01, 26)),
+    small=((0.01, 7), (0.01, 12), (0.01, 16), (0.01, 21), (0.01, 26)),
+    medium=((0.01, 7), (0.01, 12), (0.01, 16), (0.01, 21), (0.01, 26)),
     large=((0.01, 12), (0.01, 16), (0.02, 11), (0.02, 13), (0.03, 11)),
 )

@@ -1,4 +1,8 @@
-"""PRIME: mixed chains of three families of largest entropy (Modas et al. 2022)."""
+"""PRIME: mixed chains of three families of largest entropy (Modas et al. 2022).
+
+The strength of an operation is drawn for each image; settings are its largest. The published code
+draws it from the same distributions, once for all images of a batch.
+"""
 
 import math
 from dataclasses import dataclass, field
@@ -16,14 +20,14 @@ from advcore.training.picture_operations import resampled
 
 @dataclass(frozen=True)
 class RandomFilter:
-    """Each image filtered by `delta + sigma N(0, 1)`, the same for its channels, clipped to [0, 1].
+    """Each image filtered by `delta + s N(0, 1)`, the same for its channels, clipped to [0, 1].
 
-    The published code has delta beside the middle of the kernel; here it is in the middle. Beyond
-    the border pixels count as 0.
+    s is uniform in 0 to `sigma`, drawn for each image. The published code has delta beside the
+    middle of the kernel; here it is in the middle. Beyond the border pixels count as 0.
 
     Attributes:
         size: side of the kernel in pixels, odd.
-        sigma: standard deviation of an entry of the kernel.
+        sigma: largest standard deviation of an entry of the kernel.
     """
 
     size: int = 3
@@ -40,7 +44,8 @@ class RandomFilter:
         return True
 
     def __call__(self, images: Tensor, randomness: Randomness) -> Tensor:
-        kernels = self.sigma * randomness.stream("filter").normal((self.size, self.size))
+        sigma = self.sigma * randomness.stream("sigma").uniform((1, 1))
+        kernels = sigma * randomness.stream("filter").normal((self.size, self.size))
         kernels[:, self.size // 2, self.size // 2] += 1
         return filtered(images, kernels.to(images.dtype)).clamp(0, 1)
 
@@ -61,13 +66,14 @@ def filtered(images: Tensor, kernels: Tensor) -> Tensor:
 class RandomColour:
     """Each channel's values sent through a random smooth curve, clipped to [0, 1].
 
-    `x + sum_k a_k sin(pi k x)`, k from 1 to `waves`, `a_k ~ N(0, temperature)`: 0 and 1 stay. The
-    curve is computed at the 8-bit greys and at places between them, `TABLE` times as many as waves
-    at least, and is linear between those.
+    `x + sum_k a_k sin(pi k x)`, k from 1 to K, `a_k ~ N(0, T)`: 0 and 1 stay. For each image, K is
+    uniform in 1 to `waves` and T in 0 to `temperature`, the same for its channels. The curve is
+    computed at the 8-bit greys and at places between them, `TABLE` times as many as `waves` at
+    least, and is linear between those.
 
     Attributes:
-        waves: number of waves of the curve.
-        temperature: variance of their amplitudes.
+        waves: largest number of waves of the curve.
+        temperature: largest variance of their amplitudes.
     """
 
     waves: int = 100
@@ -84,8 +90,11 @@ class RandomColour:
         return True
 
     def __call__(self, images: Tensor, randomness: Randomness) -> Tensor:
-        shape = (images.shape[1], self.waves)
-        amplitudes = self.temperature**0.5 * randomness.stream("colour").normal(shape)
+        cut = self.waves * randomness.stream("cut").uniform((1, 1))
+        variance = self.temperature * randomness.stream("temperature").uniform((1, 1))
+        normals = randomness.stream("colour").normal((images.shape[1], self.waves))
+        kept = torch.arange(self.waves, device=cut.device) < cut
+        amplitudes = torch.where(kept, variance.sqrt() * normals, 0)
         images = check_images(images)
         return (images + waves_at(images, amplitudes.to(images.dtype))).clamp(0, 1)
 
@@ -118,13 +127,15 @@ class Diffeomorphism:
     sin(pi j v)` pixels along either axis; (u, v) is its place in [0, 1]^2, n the longer side,
     `c_ij ~ N(0, 1 / (i^2 + j^2))`, the sum over `i^2 + j^2 <= cut^2`. The border stays.
 
-    The cut is uniform in 2 to `waves`, but at most n - 1, all that can be told apart on n pixels.
-    T is uniform from where a typical displacement is half a pixel, `1 / (pi n^2 log cut)`, to where
-    the map begins to fold, `4 / (pi^3 cut^2 log cut)`; it is the former where that is larger. The
-    published code draws both from Beta(1/2, 1/2).
+    For each image a largest cut is uniform in 3 to `waves`, and the cut lies in 2 to that as `cuts`
+    draws it. One above n - 1, all that can be told apart on n pixels, counts as n - 1. T is drawn
+    from Beta(1/2, 1/2) between where a typical displacement is half a pixel, that is
+    `1 / (pi n^2 log cut)`, and where the map begins to fold, `4 / (pi^3 cut^2 log cut)`; it is the
+    former where that is larger. The published code differs in two things: it sums up to
+    `cut + 1/2`, and takes cuts above n - 1 as they are.
 
     Attributes:
-        waves: largest cut.
+        waves: largest cut of any image.
     """
 
     waves: int = 100
@@ -141,9 +152,9 @@ class Diffeomorphism:
     def __call__(self, images: Tensor, randomness: Randomness) -> Tensor:
         side = max(images.shape[-2:])
         waves = max(2, min(self.waves, side - 1))
-        cut = 2 + (randomness.stream("cut").uniform(()) * (waves - 1)).long()
+        cut = cuts(randomness.stream("cut").uniform((2,)), self.waves).clamp(max=waves)
         low, high = temperatures(side, cut)
-        share = randomness.stream("temperature").uniform(())
+        share = arcsine(randomness.stream("temperature").uniform(()))
         field_of = randomness.stream("field").normal((2, waves, waves))
         moves = displacements(field_of, torch.lerp(low, high, share), cut, images)
         height, width = images.shape[-2:]
@@ -151,6 +162,21 @@ class Diffeomorphism:
         right = torch.arange(width, dtype=images.dtype, device=images.device) + 0.5
         places = torch.stack([right - moves[:, 0], down[:, None] - moves[:, 1]], 3)
         return resampled(images, places)
+
+
+def cuts(uniform: Tensor, waves: int) -> Tensor:
+    """Return a cut `(B,)` for each two uniform numbers `(B, 2)`, int64.
+
+    The largest is uniform in 3 to `waves`, which is 2 at least; the cut is 2 and as many of what
+    is left as Beta(1/2, 1/2) says, each number a part of equal length.
+    """
+    largest = (3 + uniform[:, 0] * (waves - 2)).long().clamp(max=waves)
+    return (2 + arcsine(uniform[:, 1]) * (largest - 1)).long().minimum(largest)
+
+
+def arcsine(uniform: Tensor) -> Tensor:
+    """Return numbers that are Beta(1/2, 1/2) where the given ones are uniform in (0, 1)."""
+    return torch.sin(math.pi / 2 * uniform).square()
 
 
 def temperatures(side: int, cut: Tensor) -> tuple[Tensor, Tensor]:

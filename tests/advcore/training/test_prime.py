@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from advcore.randomness import Randomness
-from advcore.training import Diffeomorphism, RandomColour, RandomFilter
-from advcore.training.prime import displacements, filtered, temperatures, waves_at
+from advcore.training import Diffeomorphism, RandomColour, RandomFilter, prime
+from advcore.training.prime import cuts, displacements, filtered, temperatures, waves_at
 
 SOURCE = Randomness(3, torch.arange(50))
 
@@ -30,11 +30,15 @@ def test_the_kernels_have_their_mean_and_deviation():
     point = torch.zeros(4000, 1, 3, 3)
     point[:, :, 1, 1] = 1 / 64  # nothing is clipped above
     shown = 64 * RandomFilter(3, 4.0)(point, Randomness(0, torch.arange(4000)))[:, 0]
-    z = 0.25  # the middle is N(1, 16): the others, clipped below 0, have mean 4 / sqrt(2 pi)
-    tail, density = (1 + math.erf(z / 2**0.5)) / 2, math.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
-    expected = torch.full((3, 3), 4 / math.sqrt(2 * math.pi))
-    expected[1, 1] = tail + 4 * density
-    torch.testing.assert_close(shown.mean(0), expected, atol=0.2, rtol=0)
+    sigma = (torch.arange(1000).double() + 0.5) / 250  # uniform in 0 to 4
+    tail, density = torch.special.ndtr(1 / sigma), torch.exp(-0.5 / sigma**2) / (2 * math.pi) ** 0.5
+    expected = torch.full((3, 3), 2 / math.sqrt(2 * math.pi))  # of what is clipped below 0
+    expected[1, 1] = (tail + sigma * density).mean()
+    torch.testing.assert_close(shown.mean(0), expected, atol=0.1, rtol=0)
+    around = shown.flatten(1)[:, [0, 1, 2, 3, 5, 6, 7, 8]].square()
+    assert around.mean().item() == pytest.approx(4**2 / 3 / 2, rel=0.05)
+    pairs = (around.sum(1).square() - around.square().sum(1)) / 56  # one sigma an image
+    assert pairs.mean().item() == pytest.approx(4**4 / 5 / 4, rel=0.1)
 
 
 def test_a_curve_is_its_sum_of_waves():
@@ -52,14 +56,51 @@ def test_a_curve_is_its_sum_of_waves():
 
 
 def test_a_random_curve_keeps_its_ends_and_has_its_variance():
-    """At a grey x it is `T sum_k sin^2(pi k x)`, .5 for most, before the box."""
+    """At a grey x it is `T sum_k sin^2(pi k x)`, k to K, before the box; T and K are uniform."""
     images = torch.tensor([0.0, 1.0, 0.5, 0.3]).view(1, 1, 2, 2).expand(2000, 2, 2, 2)
-    waves = torch.arange(1, 21)
+    waves = torch.arange(1, 21).double()
     moved = RandomColour(20, 1e-5)(images, Randomness(0, torch.arange(2000))) - images
     assert moved[..., 0, :].abs().max() < 1e-6
     for place, grey in ((0, 0.5), (1, 0.3)):
-        expected = (1e-5 * torch.sin(math.pi * waves * grey).square().sum()).sqrt().item()
-        assert moved[:, :, 1, place].std().item() == pytest.approx(expected, rel=0.05)
+        sums = torch.sin(math.pi * waves * grey).square().cumsum(0)  # by K
+        square = moved[:, :, 1, place].square()
+        assert square.mean().item() == pytest.approx(1e-5 / 2 * sums.mean().item(), rel=0.08)
+        fourth = 1e-10 / 3 * sums.square().mean().item()
+        both = square[:, 0] * square[:, 1]  # channels differ, T and K are theirs together
+        assert both.mean().item() == pytest.approx(fourth, rel=0.15)
+        assert square.square().mean().item() == pytest.approx(3 * fourth, rel=0.15)
+
+
+def test_cuts_are_those_of_the_published_code():
+    """Uniform largest ones, below them Beta(1/2, 1/2), whose function is `2/pi asin sqrt`."""
+    uniform = torch.rand(200_000, 2, generator=torch.Generator().manual_seed(0))
+    drawn = cuts(uniform, 20)
+    expected = torch.zeros(21).double()
+    for largest in range(3, 21):
+        parts = (torch.arange(largest).double() / (largest - 1)).sqrt().asin() * 2 / math.pi
+        expected[2 : largest + 1] += parts.diff() / 18
+    shares = torch.bincount(drawn, minlength=21) / len(drawn)
+    torch.testing.assert_close(shares.double(), expected, atol=0.004, rtol=0)
+    ends = torch.tensor([[0.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+    assert cuts(ends, 20).tolist() == [2, 20, 3]
+    assert cuts(ends, 2).tolist() == [2, 2, 2]
+
+
+def test_the_strengths_of_deformations_are_those_of_their_cuts(monkeypatch):
+    """On 29 pixels, cuts to 28: T lies between both temperatures as Beta(1/2, 1/2) says."""
+    seen = []
+    monkeypatch.setattr(
+        prime, "displacements", lambda *given: seen.append(given) or displacements(*given)
+    )
+    Diffeomorphism()(torch.rand(2000, 1, 29, 29), Randomness(0, torch.arange(2000)))
+    (normals, temperature, cut, _) = seen[0]
+    assert normals.shape == (2000, 2, 28, 28)
+    assert (cut.min(), cut.max()) == (2, 28)
+    low, high = temperatures(29, cut)
+    share = ((temperature - low) / (high - low))[high > 1.1 * low]
+    for part in (0.1, 0.5, 0.8):
+        expected = 2 / math.pi * math.asin(part**0.5)
+        assert (share < part).double().mean().item() == pytest.approx(expected, abs=0.04)
 
 
 def test_a_deformation_moves_pixels_as_far_as_its_temperature_says():
