@@ -21,7 +21,7 @@ class Confidence:
     """The largest probability of the softmax, and how far it is from the truth.
 
     Measured on several data sets, one of which holds what the network has learnt, it tells how well
-    the confidence separates that from what is unlike it: see the table `ood`.
+    the confidence separates that from what is unlike it: see the table `outside`.
 
     Columns: `sample`; `confidence`, the largest probability; `prediction`, its class; `correct`,
     whether that is the label; `nll`, `-log p_y` (nats); `brier`, `sum_k (p_k - [k = y])^2`, in [0,

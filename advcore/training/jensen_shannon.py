@@ -19,7 +19,8 @@ class JensenShannon:
 
     The views are the image and `views` augmented ones, the augmentation with noise of its own for
     each; they go through the network as one batch. The term goes with `cross_entropy`, on images
-    as the recipe's own `augmentation` leaves them.
+    as the recipe's own `augmentation` leaves them. Where a training passes in a
+    lower precision, the views and the divergence keep that of the images.
 
     Attributes:
         augmentation: augmentation that makes the views.
@@ -44,10 +45,12 @@ class JensenShannon:
     def __call__(
         self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
     ) -> Tensor:
-        augmented = [
-            self.augmentation(images, randomness.stream("view", view)) for view in range(self.views)
-        ]
-        logits = network(torch.cat([images, *augmented]))
+        with torch.autocast(images.device.type, enabled=False):
+            augmented = [
+                self.augmentation(images, randomness.stream("view", view))
+                for view in range(self.views)
+            ]
+        logits = network(torch.cat([images, *augmented])).to(images.dtype)
         own = logits.log_softmax(1).unflatten(0, (self.views + 1, len(images)))
         return divergence(own).mean()
 

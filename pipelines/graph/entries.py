@@ -8,10 +8,11 @@ from typing import Any
 
 from advcore.derived import DERIVATIONS, Derivation, OfFits
 from advcore.fits import Fit
-from advcore.learnt import with_learnt
+from advcore.learnt import Learnt, with_learnt
 from advcore.networks.wrappers import Wrapper
 from advcore.pipelines.graph.layout import PlannedFit
 from advcore.pipelines.graph.notation.members import Member
+from advcore.pipelines.graph.notation.references import fields_of_fits
 from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.documents import put
 from advcore.pipelines.settings.messages import suggestion
@@ -132,7 +133,8 @@ def data_of(member: Member) -> DataSpec | DerivedEntry:
     seed = _whole_number(settings.pop("seed", 0), f"{at}.seed", 0)
     if network is None and not _needs_none(str(kind)):
         raise InputError(f"{at}.model: data sets of kind {kind!r} are made with a model: name one")
-    made = without_sections(schema.structure(Derivation, settings, at))  # type: ignore[type-abstract]
+    derivation = schema.structure(Derivation, settings, at)  # type: ignore[type-abstract]
+    made = without_sections(derivation, member)
     own = None if isinstance(made, OfFits) else label_in(network)
     return DerivedEntry(made, sources, own, seed)
 
@@ -141,9 +143,22 @@ def _needs_none(kind: str) -> bool:
     return kind in DERIVATIONS and not lacking(DERIVATIONS[kind], OfFits)
 
 
-def without_sections(settings: Any) -> Any:
-    """Return settings whose references to fits are labels, in place of ids."""
-    return with_learnt(settings, lambda own: replace(own, name=label_in(own.name)))
+def without_sections(settings: Any, member: Member) -> Any:
+    """Return a member's settings whose references to fits are labels, in place of ids.
+
+    Raises InputError for a fit that stands in a field that is no reference.
+    """
+
+    def labelled(own: Learnt) -> Learnt:
+        if not own.name.startswith("fits."):
+            known = ", ".join(fields_of_fits(member.section)) or "none"
+            raise InputError(
+                f"{member.section}.{member.family}: the fit {own.name!r} stands in a field in "
+                f"which none is looked for; the fields of {member.section} that name fits: {known}"
+            )
+        return replace(own, name=label_in(own.name))
+
+    return with_learnt(settings, labelled)
 
 
 def label_in(member_id: str) -> str:
@@ -160,7 +175,7 @@ def fit_of(member: Member, run: RunSettings) -> PlannedFit:
             raise InputError(f"{at}.{name}: expected a name, got nothing")
     size = _whole_number(settings.pop("shard_size", FIT_SHARD), f"{at}.shard_size", 1)
     seed = _whole_number(settings.pop("seed", run.seed), f"{at}.seed", 0)
-    fit: Fit = without_sections(schema.structure(Fit, settings, at))  # type: ignore[type-abstract]
+    fit: Fit = without_sections(schema.structure(Fit, settings, at), member)  # type: ignore[type-abstract]
     model, data = (label_in(inputs[name]) for name in ("model", "data"))
     return PlannedFit(member.label, model, data, fit, size, seed, member.at)
 
@@ -178,8 +193,8 @@ def model_of(member: Member) -> ModelSpec | TrainedModel | TrainedEpoch:
         cls = TrainedModel
     elif "epoch" in member.settings:
         cls = TrainedEpoch
-    value: ModelSpec | TrainedModel | TrainedEpoch = schema.structure(
-        cls, member.settings, f"{member.section}.{member.family}"
+    value: ModelSpec | TrainedModel | TrainedEpoch = without_sections(
+        schema.structure(cls, member.settings, f"{member.section}.{member.family}"), member
     )
     return value
 

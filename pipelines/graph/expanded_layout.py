@@ -80,7 +80,7 @@ def _planned(member: Member, families: Families) -> Planned:
     network, data = (_member(settings.pop(key), families) for key in ("model", "data"))
     with at_coordinates(member):
         value = schema.structure(Probe, settings, at)  # type: ignore[type-abstract]
-    probe: Probe = without_sections(value)
+    probe: Probe = without_sections(value, member)
     own = {
         axis: label
         for axis, label in member.at.items()

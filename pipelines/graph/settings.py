@@ -10,7 +10,7 @@ from advcore.networks.wrappers import Wrapper
 from advcore.pipelines.claims import Claim, MaskingWarnings, Numbers, OfTwoModels
 from advcore.pipelines.graph.notation.expansion import expand
 from advcore.pipelines.graph.notation.members import Families
-from advcore.pipelines.graph.notation.references import SECTIONS, find_references
+from advcore.pipelines.graph.notation.references import SECTIONS, fields_of_fits, find_references
 from advcore.pipelines.graph.set_entries import check_set_entries
 from advcore.pipelines.settings.names import check_folder_name, check_name
 from advcore.pipelines.settings.runs import RunSettings
@@ -146,8 +146,8 @@ def _names_in_claim(claim: Claim) -> list[tuple[str, str]]:
     return [*named, ("model", other)] if named and isinstance(other, str) else named
 
 
-FIT_FIELDS = ("fit", "vectors", "subspace", "originals")
-"""Fields of a probe that name a fit."""
+FIT_FIELDS = fields_of_fits("probes")
+"""Fields of a probe that name a fit; what a probe leaves out is that of the first."""
 
 Entry = dict[str, Any]
 """Settings of one entry, in which `$NAME` stands for the values of an axis."""

@@ -31,6 +31,11 @@ _ANYWHERE = ("fit",)
 """Reference fields that may also stand deeper in an entry, in the subspaces of a probe say."""
 
 
+def fields_of_fits(section: str) -> tuple[str, ...]:
+    """Return the fields of a section's entries that name fits."""
+    return tuple(name for name, sections in _FIELDS[section].items() if sections == ("fits",))
+
+
 @dataclass(frozen=True)
 class Choice:
     """One name with what is chosen of its family.

@@ -9,6 +9,7 @@ from weight_slopes import check_gradient
 from advcore.box import needs_box
 from advcore.randomness import Randomness
 from advcore.training import (
+    AUGMENTATIONS,
     PRIME,
     AugMix,
     CrossEntropy,
@@ -51,6 +52,29 @@ def test_the_term_is_the_mean_divergence_of_the_image_and_its_views(augmentation
     term = JensenShannon(augmentation)
     check_gradient(network, term(network, IMAGES, LABELS, SOURCE), value)
     assert needs_box(term) == (augmentation != HorizontalFlip())
+
+
+@pytest.mark.parametrize("augmentation", [own() for own in AUGMENTATIONS.values()], ids=repr)
+def test_in_bfloat16_the_views_stay_as_they_are(augmentation):
+    seen = []
+
+    class Noted(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = oracles.softplus().float()
+
+        def forward(self, images):
+            seen.append(images)
+            return self.inner(images)
+
+    images, term = IMAGES.float(), JensenShannon(augmentation)
+    network = Noted()
+    exact = term(network, images, LABELS, SOURCE)
+    with torch.autocast("cpu", torch.bfloat16):
+        value = term(network, images, LABELS, SOURCE)
+    assert torch.equal(*seen)
+    assert value.dtype == torch.float32
+    torch.testing.assert_close(value, exact, rtol=0.1, atol=1e-4)
 
 
 def test_a_training_brings_the_views_together():
