@@ -6,11 +6,15 @@ from advcore.pipelines.tables.gap_prediction import GapPrediction
 from advcore.pipelines.tables.kinds import Drawn, Part, TableKind
 from advcore.pipelines.tables.matched import Matched
 from advcore.pipelines.tables.mean import Mean
+from advcore.pipelines.tables.mean_among import MeanAmong
+from advcore.pipelines.tables.mean_by_sample import MeanBySample
 from advcore.pipelines.tables.outside import Outside
 from advcore.pipelines.tables.spread import Spread
 
 TABLES: dict[str, type] = {
     "mean": Mean,
+    "mean_by_sample": MeanBySample,
+    "mean_among": MeanAmong,
     "spread": Spread,
     "matched": Matched,
     "gap_prediction": GapPrediction,
@@ -27,6 +31,8 @@ __all__ = [
     "GapPrediction",
     "Matched",
     "Mean",
+    "MeanAmong",
+    "MeanBySample",
     "MeanCorruptionError",
     "Outside",
     "Part",
