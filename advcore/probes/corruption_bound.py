@@ -33,8 +33,9 @@ class CorruptionBound:
     Where the alteration c changes the predicted label, the ball holds an adversarial image: no
     classifier is more robust there to the worst perturbation than to c. One attack starts at c(x),
     and so breaks whatever c breaks: a bound that holds sample by sample. What others, which do not
-    know c(x), miss of that grades them; what they break besides tells how far the worst case is
-    from chance. There is one row per sample x attack.
+    know c(x), miss of that tells of them only where the ball is little larger than the margin; what
+    they break besides tells how far the worst case is from chance. There is one row per sample x
+    attack.
 
     Columns: `sample`; `attack`, by name, `started` for the one that starts at c(x); `size`, the
     norm of `c(x) - x`, which is the radius, in pixel units; `broken`, whether c changes the
