@@ -169,7 +169,7 @@ class _Iterate:
 
 
 def _wrong(logits: Tensor, labels: Tensor | None) -> Tensor:
-    """Whether inputs are labelled wrong `(B,)`; without labels none is."""
+    """Return which inputs are labelled wrong `(B,)`; none where there are no labels."""
     predicted = logits.argmax(1)
     return torch.zeros_like(predicted, dtype=torch.bool) if labels is None else predicted != labels
 
