@@ -35,7 +35,7 @@ class Randomness:
         """An independent source for the same samples, named by words and numbers."""
         return replace(self, key=zlib.crc32(repr((self.key, *names)).encode()) + 1)
 
-    def take(self, index: Tensor) -> "Randomness":
+    def take(self, index: Tensor | slice) -> "Randomness":
         """The source for the samples `index` of this batch."""
         return replace(self, indices=self.indices[index])
 
@@ -48,17 +48,16 @@ class Randomness:
 
         They are on the device of `indices`.
         """
-        radius = torch.sqrt(-2 * torch.log(self._uniform(shape, 1)))
-        return radius * torch.cos(2 * math.pi * self._uniform(shape, 2))
+        radius = self._uniform(shape, 1).log_().mul_(-2).sqrt_()
+        return radius.mul_(self._uniform(shape, 2).mul_(2 * math.pi).cos_())
 
     def _uniform(self, shape: Sequence[int], lane: int) -> Tensor:
         count = math.prod(shape)
         start = _mix(_mix(self.indices + _constant(self.seed)) + _constant((self.key << 2) + lane))
-        bits = _mix(
-            start[:, None] + torch.arange(1, count + 1, device=self.indices.device) * _GOLDEN
-        )
-        top = (bits >> 41) & 0x7FFFFF
-        return ((top.to(torch.float32) + 0.5) / 2**23).view(len(self.indices), *shape)
+        steps = torch.arange(1, count + 1, device=self.indices.device) * _GOLDEN
+        top = _mix(start[:, None] + steps).bitwise_right_shift_(41).bitwise_and_(0x7FFFFF)
+        drawn = top.to(torch.int32).to(torch.float32).add_(0.5).mul_(2.0**-23)
+        return drawn.view(len(self.indices), *shape)
 
 
 def drawn_places(indices: Tensor) -> Tensor:
@@ -89,7 +88,12 @@ def _constant(value: int) -> int:
 
 
 def _mix(bits: Tensor) -> Tensor:
-    """SplitMix64's finaliser on int64 tensors; a masked arithmetic shift is the logical one."""
-    bits = (bits ^ ((bits >> 30) & (1 << 34) - 1)) * _signed(0xBF58476D1CE4E5B9)
-    bits = (bits ^ ((bits >> 27) & (1 << 37) - 1)) * _signed(0x94D049BB133111EB)
-    return bits ^ ((bits >> 31) & (1 << 33) - 1)
+    """SplitMix64's finaliser on int64 tensors, in their place.
+
+    A masked arithmetic shift is the logical one.
+    """
+    shifted = torch.empty_like(bits)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
+        torch.bitwise_right_shift(bits, shift, out=shifted)
+        bits.bitwise_xor_(shifted.bitwise_and_((1 << 64 - shift) - 1)).mul_(_signed(factor))
+    return bits

@@ -1,26 +1,29 @@
 """Blur: of a lens out of focus, Gaussian, of a zoom."""
 
+import math
+import warnings
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from advcore.corruptions.corruption import Corruption
-from advcore.corruptions.filters import enlarged, gaussian_blur, gaussian_matrix, inside
+from advcore.corruptions.filters import enlargement, gaussian_blur, gaussian_matrix
 from advcore.randomness import Randomness
 
 
 def defocus_blur(images: Tensor, randomness: Randomness, radius: float, sigma: float) -> Tensor:
     """Return the images through a disk of a radius in pixels, smoothed by a Gaussian of sigma.
 
-    A disk of few different rows is a sum of as few products of a column and a row: one matrix
-    multiplies each axis.
+    The images are reflected about the pixels at their edges: cosines are what such a filter
+    only scales, see `_spectrum`.
     """
-    columns, rows = (part.to(images.device) for part in _products(radius, sigma))
     height, width = images.shape[-2:]
-    down, across = _bands(columns, height), _bands(rows, width)
-    filtered = (images @ across.flatten(0, 1).mT).unflatten(-1, (-1, width))
-    return down.transpose(0, 1).flatten(1) @ filtered.movedim(-2, -3).flatten(-3, -2)
+    scales = _spectrum(height, width, radius, sigma).to(images)
+    (down, up), (across, back) = (
+        [part.to(images) for part in _cosines(size)] for size in (height, width)
+    )
+    return up @ (down @ images @ across.mT).mul_(scales) @ back.mT
 
 
 def gaussian_blurred(images: Tensor, randomness: Randomness, sigma: float) -> Tensor:
@@ -30,10 +33,29 @@ def gaussian_blurred(images: Tensor, randomness: Randomness, sigma: float) -> Te
 
 def zoom_blur(images: Tensor, randomness: Randomness, step: float, count: float) -> Tensor:
     """Return the mean of the image and of its enlargements by 1, 1 + step, ..., `count` ones."""
-    total = images.clone()
-    for factor in zoom_factors(step, int(count)):
-        total += enlarged(images, factor)
-    return total / (count + 1)
+    matrix = _zooms(*images.shape[-2:], step, int(count)).to(images.device)
+    return (matrix @ images.flatten(0, 1).flatten(1).mT).mT.reshape(images.shape)
+
+
+@lru_cache(maxsize=8)
+def _zooms(height: int, width: int, step: float, count: int) -> Tensor:
+    """Return the zoom blur as a sparse matrix (H W, H W): few pixels make up each one."""
+    pixels = torch.arange(height * width)
+    places, weights = [torch.stack([pixels, pixels])], [torch.ones(len(pixels)).double()]
+    for factor in zoom_factors(step, count):
+        (rows, down), (columns, across) = (enlargement(size, factor) for size in (height, width))
+        read = rows[:, None, :, None] * width + columns[:, None]
+        places.append(torch.stack([pixels.repeat_interleave(4), read.flatten()]))
+        weights.append((down[:, None, :, None] * across[:, None]).flatten())
+    matrix = torch.sparse_coo_tensor(
+        torch.cat(places, 1),
+        torch.cat(weights) / (count + 1),
+        (len(pixels), len(pixels)),
+        check_invariants=True,
+    )
+    with warnings.catch_warnings():  # rows are ten times as fast; torch calls them beta
+        warnings.simplefilter("ignore", UserWarning)
+        return matrix.coalesce().to_sparse_csr()
 
 
 def zoom_factors(step: float, count: int) -> list[float]:
@@ -55,22 +77,24 @@ def _disk(radius: float, sigma: float) -> Tensor:
 
 
 @lru_cache(maxsize=16)
-def _products(radius: float, sigma: float) -> tuple[Tensor, Tensor]:
-    """Return columns and rows `(rank, size)` the sum of whose products is the smoothed disk."""
-    left, sizes, right = torch.linalg.svd(_disk(radius, sigma))
-    rank = int((sizes > 1e-12 * sizes[0]).sum())
-    return (left[:, :rank] * sizes[:rank]).mT, right[:rank]
-
-
-def _bands(weights: Tensor, size: int) -> Tensor:
-    """Return filters `(n, taps)` along an axis of `size` pixels as matrices (n, size, size)."""
-    reach = weights.shape[1] // 2
-    places = torch.arange(size, device=weights.device)[:, None]
-    taps = inside(places + torch.arange(-reach, reach + 1, device=weights.device), size, "mirror")
-    matrices = weights.new_zeros(len(weights), size, size)
-    return matrices.scatter_add_(
-        2, taps.expand(len(weights), -1, -1), weights[:, None].expand(-1, size, -1)
+def _spectrum(height: int, width: int, radius: float, sigma: float) -> Tensor:
+    """Return by what the disk multiplies each product of two cosines, `(H, W)`."""
+    disk = _disk(radius, sigma)
+    reach = len(disk) // 2
+    offsets = torch.arange(-reach, reach + 1, dtype=torch.float64)
+    down, across = (
+        torch.cos(math.pi / (size - 1) * torch.arange(size)[:, None] * offsets)
+        for size in (height, width)
     )
+    return down @ disk @ across.mT
+
+
+@lru_cache(maxsize=16)
+def _cosines(size: int) -> tuple[Tensor, Tensor]:
+    """Return the amplitudes of cosines in a line, as a matrix (size, size), and its inverse."""
+    numbers = torch.arange(size, dtype=torch.float64)
+    cosines = torch.cos(math.pi / (size - 1) * numbers[:, None] * numbers)
+    return torch.linalg.inv(cosines), cosines
 
 
 DEFOCUS_BLUR = Corruption(

@@ -15,13 +15,14 @@ def brightness(images: Tensor, randomness: Randomness, added: float) -> Tensor:
     """
     value = images.amax(1, keepdim=True)
     brighter = (value + added).clamp(max=1)
-    return torch.where(value > 0, images / value, 1) * brighter
+    scale = torch.where(value > 0, brighter / value, 0)
+    return (images * scale).add_(torch.where(value > 0, 0, brighter))
 
 
 def contrast(images: Tensor, randomness: Randomness, factor: float) -> Tensor:
     """Return `mean + factor (x - mean)`, with the mean of each channel of each image."""
     means = images.mean((-2, -1), keepdim=True)
-    return (images - means) * factor + means
+    return (images * factor).add_(means * (1 - factor))
 
 
 def saturate(images: Tensor, randomness: Randomness, factor: float, added: float) -> Tensor:
@@ -33,9 +34,11 @@ def saturate(images: Tensor, randomness: Randomness, factor: float, added: float
     value, least = images.amax(1, keepdim=True), images.amin(1, keepdim=True)
     spread = value - least
     red = torch.tensor([0.0, 1.0, 1.0], dtype=images.dtype, device=images.device).view(3, 1, 1)
-    hue = torch.where(spread > 0, (value - images) / spread, red)
     saturation = torch.where(value > 0, spread / value, 0)
-    return value * (1 - (factor * saturation + added).clamp(max=1) * hue)
+    taken = value * (factor * saturation + added).clamp_(max=1)
+    scale = torch.where(spread > 0, taken / spread, 0)
+    coloured = (images * scale).add_(value * (1 - scale))
+    return coloured.sub_(torch.where(spread > 0, 0, taken) * red)
 
 
 BRIGHTNESS = Corruption(

@@ -62,7 +62,7 @@ class Corruption:
             raise ValueError(
                 f"{name} changes colours alone, of which grey images have none: leave it out"
             )
-        if severity not in range(1, SEVERITIES + 1):
+        if type(severity) is not int or severity not in range(1, SEVERITIES + 1):
             raise ValueError(f"severity must be one of 1, 2, 3, 4, 5; got {severity}")
         if constants not in ("auto", "small", "medium", "large"):
             raise ValueError(f"constants must be auto, small, medium or large; got {constants!r}")
@@ -103,13 +103,15 @@ class Corruption:
         self.check(shape, severity, constants, name)
         row = self.row(severity, constants, shape)
         made = torch.empty_like(images)
-        for some in torch.arange(len(images)).split(max(1, _NUMBERS // shape.numel())):
-            levels = torch.round(images[some].double() * 255)
+        count = max(1, _NUMBERS // shape.numel())
+        for start in range(0, len(images), count):
+            some = slice(start, start + count)
+            levels = (images[some].double() * 255).round_()
             corrupted = self.apply(levels / 255, randomness.take(some), *row)
-            made[some] = (cut_to_levels(corrupted) / 255).to(images.dtype)
+            made[some] = cut_to_levels(corrupted).div_(255)
         return made
 
 
 def cut_to_levels(images: Tensor) -> Tensor:
     """Return the levels, 0 to 255, of images: what stands before the decimal point of 255 x."""
-    return torch.floor(images * 255 + _SLACK).clamp_(0, 255)
+    return (images * 255).add_(_SLACK).floor_().clamp_(0, 255)

@@ -7,7 +7,6 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 Border = Literal["nearest", "mirror", "symmetric"]
 
@@ -73,21 +72,33 @@ def luminance(images: Tensor) -> Tensor:
     """
     if images.shape[1] == 1:
         return images
-    weights = torch.tensor([0.299, 0.587, 0.114], dtype=images.dtype, device=images.device)
-    return (images * weights.view(3, 1, 1)).sum(1, keepdim=True)
+    red, green, blue = images.split(1, 1)
+    return (red * 0.299).add_(green, alpha=0.587).add_(blue, alpha=0.114)
 
 
 def enlarged(images: Tensor, factor: float) -> Tensor:
-    """Return the middle of images `(B, C, H, W)`, `factor` times as large, of the same size.
+    """Return the middle of images `(..., H, W)`, `factor` times as large, of the same size."""
+    down, across = (_as_matrix(*enlargement(size, factor)) for size in images.shape[-2:])
+    return down.to(images) @ images @ across.to(images).mT
 
-    Bilinear between the pixels, the corners of what is enlarged on the corners of the result,
-    which is a pixel or more larger than H x W at times: its middle is returned.
+
+def enlargement(size: int, factor: float) -> tuple[Tensor, Tensor]:
+    """Return which two pixels of a line each one lies between when its middle is enlarged.
+
+    And their weights, both `(size, 2)`. The corners of what is enlarged lie on the corners of the
+    result, which is a pixel or more larger at times: its middle is returned.
     """
-    height, width = images.shape[-2:]
-    cut = [math.ceil(size / factor) for size in (height, width)]
-    top, left = (height - cut[0]) // 2, (width - cut[1]) // 2
-    middle = images[..., top : top + cut[0], left : left + cut[1]]
-    size = [round(side * factor) for side in cut]
-    large = interpolate(middle, size, mode="bilinear", align_corners=True)
-    top, left = (size[0] - height) // 2, (size[1] - width) // 2
-    return large[..., top : top + height, left : left + width]
+    cut = math.ceil(size / factor)
+    large = round(cut * factor)
+    numbers = torch.arange(size, dtype=torch.float64) + (large - size) // 2
+    places = numbers * ((cut - 1) / (large - 1))
+    first = places.long().clamp(max=cut - 2)
+    share = places - first
+    return (
+        torch.stack([first, first + 1], 1) + (size - cut) // 2,
+        torch.stack([1 - share, share], 1),
+    )
+
+
+def _as_matrix(places: Tensor, weights: Tensor) -> Tensor:
+    return weights.new_zeros(len(places), len(places)).scatter_(1, places, weights)

@@ -17,12 +17,13 @@ def glass_blur(
     stands at a random place within `reach` pixels. The original means to swap the two; as its two
     sides are views of one array it copies, and so does this, whatever the number of channels.
     """
-    values = (cut_to_levels(gaussian_blur(images, sigma)) / 255).flatten(2)
+    values = cut_to_levels(gaussian_blur(images, sigma)).div_(255).flatten(2)
+    origins = torch.arange(values.shape[2], device=images.device).expand(len(images), -1)
     for number in range(int(rounds)):
         drawn = randomness.stream("round", number).uniform(images.shape[-2:])
-        origins = _origins(drawn, int(reach))
-        values = values.gather(2, origins[:, None].expand_as(values))
-    return gaussian_blur(values.view_as(images), sigma)
+        origins = origins.gather(1, _origins(drawn, int(reach)))
+    moved = values.gather(2, origins[:, None].expand_as(values))
+    return gaussian_blur(moved.view_as(images), sigma)
 
 
 def _origins(drawn: Tensor, reach: int) -> Tensor:
@@ -34,10 +35,10 @@ def _origins(drawn: Tensor, reach: int) -> Tensor:
     height, width = drawn.shape[1:]
     numbers = torch.arange(height * width, device=drawn.device)
     row, column = numbers // width, numbers % width
-    moves = (drawn.flatten(1) * (2 * reach) ** 2).long()
-    partner = (
-        numbers + (moves // (2 * reach) - reach) * width + (moves.remainder(2 * reach) - reach)
-    )
+    moves = (drawn.flatten(1) * (2 * reach) ** 2).floor_()
+    down = (moves / (2 * reach)).floor_()
+    across = moves - down * (2 * reach)
+    partner = numbers + ((down - reach) * width + (across - reach)).long()
     turn = (row > reach) & (row <= height - reach) & (column > reach) & (column <= width - reach)
     partner = torch.where(turn, partner, numbers)
     goes_on = turn.expand_as(partner).gather(1, partner) & (partner > numbers)

@@ -51,7 +51,7 @@ def checkerboard_cutout(images: Tensor, randomness: Randomness, share: float) ->
     cells = (down + _CELLS) * 2 * _CELLS + across + _CELLS
     covered = cut.flatten(1).gather(1, cells.flatten(1)).view_as(cells)
     covered &= (down - across) % 2 == 0
-    return images.masked_fill(covered[:, None], GREY)
+    return torch.where(covered[:, None], GREY, images)
 
 
 def lines(images: Tensor, randomness: Randomness, density: float) -> Tensor:

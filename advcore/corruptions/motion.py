@@ -4,9 +4,9 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from advcore.corruptions.corruption import Corruption
-from advcore.corruptions.filters import inside
 from advcore.randomness import Randomness
 
 _NEGLIGIBLE = 1e-6
@@ -33,16 +33,17 @@ def blur_along(images: Tensor, radius: float, sigma: float, angles: Tensor) -> T
         torch.ceil(steps * part(angles.double())[:, None] - 0.5).long()
         for part in (torch.sin, torch.cos)
     )
-    numbers = torch.arange(max(height, width), device=images.device)
-    pixels = images.flatten(2)
-    blurred = torch.zeros_like(pixels)
+    top, left = int(down.abs().max()), int(across.abs().max())
+    around = pad(images, (left, left, top, top), mode="replicate")
+    numbers = torch.arange(around.shape[-2] * around.shape[-1], device=images.device)
+    places = numbers.view(around.shape[-2:])[top : top + height, left : left + width].flatten()
+    offsets = down * around.shape[-1] + across
+    pixels, blurred = around.flatten(2), torch.zeros_like(images.flatten(2))
     for number, weight in enumerate(weights.tolist()):
         if weight < _NEGLIGIBLE:
             break
-        rows = inside(numbers[:height] + down[:, number, None], height, "nearest")
-        columns = inside(numbers[:width] + across[:, number, None], width, "nearest")
-        places = (rows[:, :, None] * width + columns[:, None]).flatten(1)
-        blurred.add_(pixels.gather(2, places[:, None].expand_as(pixels)), alpha=weight)
+        read = (places + offsets[:, number, None])[:, None].expand_as(blurred)
+        blurred.add_(pixels.gather(2, read), alpha=weight)
     return blurred.view_as(images)
 
 

@@ -9,43 +9,59 @@ from torch import Tensor
 from advcore.corruptions.corruption import Corruption
 from advcore.randomness import Randomness
 
+_BUCKETS = 1024
+"""Parts of a level in the table of shot noise."""
+
 
 def gaussian_noise(images: Tensor, randomness: Randomness, deviation: float) -> Tensor:
     """Return `x + n` with `n ~ N(0, deviation^2)`."""
-    return images + deviation * randomness.normal(images.shape[1:])
+    return images + randomness.normal(images.shape[1:]).mul_(deviation)
 
 
 def speckle_noise(images: Tensor, randomness: Randomness, deviation: float) -> Tensor:
     """Return `x + x n` with `n ~ N(0, deviation^2)`."""
-    return images + images * (deviation * randomness.normal(images.shape[1:]))
+    return images + images * randomness.normal(images.shape[1:]).mul_(deviation)
 
 
 def shot_noise(images: Tensor, randomness: Randomness, photons: float) -> Tensor:
     """Return `Poisson(photons x) / photons`: how many of a number of photons arrive.
 
     Drawn by the inverse of the distribution function, of which there is one for each of the 256
-    levels: put one after the other, they grow from 0 to 256.
+    levels: put one after the other, they grow from 0 to 256. A table tells the number of photons
+    wherever it is the same in a whole bucket; the others are sought.
     """
-    levels = (images * 255).round()
-    functions = _poisson(photons)
-    sought = levels + randomness.uniform(images.shape[1:])
-    found = torch.searchsorted(functions.flatten().to(images.device), sought, right=True)
-    return (found - levels * functions.shape[1]) / photons
+    levels = (images * 255).round_().flatten()
+    functions, table = (part.to(images.device) for part in _poisson(photons))
+    sought = levels + randomness.uniform(images.shape[1:]).flatten()
+    counts = table.index_select(0, (sought * _BUCKETS).long()).double()
+    unsure = (counts < 0).nonzero()[:, 0]
+    found = torch.searchsorted(functions.flatten(), sought[unsure], right=True)
+    counts[unsure] = found - levels[unsure] * functions.shape[1]
+    return counts.view_as(images).div_(photons)
 
 
 def impulse_noise(images: Tensor, randomness: Randomness, share: float) -> Tensor:
     """Return the images with a share of their numbers set to 0 or to 1, one as often."""
     drawn = randomness.uniform(images.shape[1:])
-    return images.masked_fill(drawn < share, 1).masked_fill(drawn < share / 2, 0)
+    return torch.where(drawn < share / 2, 0, torch.where(drawn < share, 1, images))
 
 
 @lru_cache(maxsize=16)
-def _poisson(photons: float) -> Tensor:
-    """Return `level + P(N <= k)`, `(256, K)`, N ~ Poisson(photons level / 255); P(N < K) = 1."""
+def _poisson(photons: float) -> tuple[Tensor, Tensor]:
+    """Return `level + P(N <= k)`, `(256, K)`, N ~ Poisson(photons level / 255); P(N < K) = 1.
+
+    And, for each of `_BUCKETS` equal parts of a level, the number k that all of it stands for, or
+    -1 where it stands for several.
+    """
     rates = photons * torch.arange(256, dtype=torch.float64)[:, None] / 255
     counts = torch.arange(math.ceil(photons + 10 * math.sqrt(photons) + 20), dtype=torch.float64)
     functions = torch.special.gammaincc(counts + 1, rates)
-    return torch.arange(256)[:, None] + functions.cummax(1).values
+    functions = torch.arange(256)[:, None] + functions.cummax(1).values
+    ends = torch.arange(256 * _BUCKETS + 1, dtype=torch.float64) / _BUCKETS
+    least = torch.searchsorted(functions.flatten(), ends[:-1], right=True)
+    most = torch.searchsorted(functions.flatten(), ends[1:], right=False)
+    first = torch.arange(256).repeat_interleave(_BUCKETS) * functions.shape[1]
+    return functions, torch.where(least == most, least - first, -1).short()
 
 
 GAUSSIAN_NOISE = Corruption(

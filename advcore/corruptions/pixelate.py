@@ -16,26 +16,21 @@ def pixelated(images: Tensor, randomness: Randomness, share: float) -> Tensor:
 
     As in Pillow, whose BOX filter it is: along rows first, rounded to 8 bits after each axis.
     """
-    height, width = images.shape[-2:]
-    few_rows, few_columns = int(height * share), int(width * share)
-    narrow = _rounded(images * 255 @ _boxes(width, few_columns).to(images).mT)
-    small = _rounded(_boxes(height, few_rows).to(images) @ narrow)
-    rows, columns = (
-        _nearest(few, many).to(images.device)
-        for few, many in ((few_rows, height), (few_columns, width))
-    )
-    return small[..., rows[:, None], columns] / 255
+    down, across = (_boxes(size, int(size * share)).to(images) for size in images.shape[-2:])
+    rows = _rounded(images * 255 @ across.mT)
+    return _rounded(down @ rows).div_(255)
 
 
 def _rounded(levels: Tensor) -> Tensor:
-    return torch.floor(levels + 0.5 + 1e-9)
+    return levels.add_(0.5 + 1e-9).floor_()
 
 
 @lru_cache(maxsize=32)
 def _boxes(many: int, few: int) -> Tensor:
-    """Return the matrix (few, many) of means over the pixels whose centre is in each box.
+    """Return the matrix (many, many) of means over the box, of `few`, that each pixel lies in.
 
-    A centre on the rim of two boxes is where Pillow's rounding puts it.
+    Its pixels are those whose centre is in it; one on the rim of two is where Pillow's rounding
+    puts it.
     """
     scale = many / few
     centres = (torch.arange(few, dtype=torch.float64)[:, None] + 0.5) * scale
@@ -43,7 +38,7 @@ def _boxes(many: int, few: int) -> Tensor:
     first, last = (torch.floor(centres + half + 0.5) for half in (-0.5 * scale, 0.5 * scale))
     offsets = (pixels - centres + 0.5) * (1 / scale)
     within = (offsets > -0.5) & (offsets <= 0.5) & (pixels >= first) & (pixels < last)
-    return within.double() / within.sum(1, keepdim=True)
+    return (within.double() / within.sum(1, keepdim=True))[_nearest(few, many)]
 
 
 def _nearest(few: int, many: int) -> Tensor:

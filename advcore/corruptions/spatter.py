@@ -31,10 +31,10 @@ def spattered(
     """
     noise = mean + deviation * randomness.normal(images.shape[-2:]).double()
     liquid = gaussian_blur(noise, sigma)
-    liquid = liquid.masked_fill(liquid < threshold, 0)
+    liquid = torch.where(liquid < threshold, 0, liquid)
     if mud:
         cover = gaussian_blur((liquid > threshold).double(), strength)[:, None]
-        cover = cover.masked_fill(cover < 0.8, 0)
+        cover = torch.where(cover < 0.8, 0, cover)
         return images * (1 - cover) + cover * _colour(MUD, images)
     shine = _shine(cut_to_levels(liquid))[:, None]
     return images + (strength * shine * _colour(WATER, images)).clamp(max=1)

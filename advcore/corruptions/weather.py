@@ -29,11 +29,11 @@ def snow(
     """
     flakes = mean + deviation * randomness.normal((1, *images.shape[-2:])).double()
     flakes = enlarged(flakes, zoom)
-    flakes = flakes.masked_fill(flakes < threshold, 0).clamp(0, 1)
+    flakes = torch.where(flakes < threshold, 0, flakes).clamp_(0, 1)
     angles = (randomness.stream("angle").uniform(()) - 1.5) * (math.pi / 2)
     flakes = torch.round(blur_along(flakes, radius, sigma, angles) * 255) / 255
-    white = torch.maximum(images, luminance(images) * 1.5 + 0.5)
-    return kept * images + (1 - kept) * white + flakes + flakes.flip((-2, -1))
+    white = torch.maximum(images, luminance(images) * 1.5 + 0.5).mul_(1 - kept)
+    return white.add_(images, alpha=kept).add_(flakes + flakes.flip((-2, -1)))
 
 
 def fog(images: Tensor, randomness: Randomness, strength: float, decay: float) -> Tensor:
@@ -45,7 +45,7 @@ def fog(images: Tensor, randomness: Randomness, strength: float, decay: float) -
     clouds = _plasma(randomness, 1 << (max(height, width) - 1).bit_length(), decay)
     largest = images.amax((1, 2, 3), keepdim=True)
     fogged = images + strength * clouds[:, None, :height, :width]
-    return fogged * (largest / (largest + strength))
+    return fogged.mul_(largest / (largest + strength))
 
 
 def _plasma(randomness: Randomness, size: int, decay: float) -> Tensor:

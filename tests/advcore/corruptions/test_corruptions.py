@@ -62,6 +62,12 @@ def test_each_severity_of_each_table_gives_other_images(name):
         ("contrast", (1, 4, 9), {}, "needs images of at least 8 x 8 pixels; got 4 x 9"),
         ("saturate", (1, 8, 8), {}, "saturate changes colours alone, .* leave it out"),
         ("contrast", (1, 8, 8), {"severity": 6}, "severity must be one of 1, 2, 3, 4, 5; got 6"),
+        (
+            "contrast",
+            (1, 8, 8),
+            {"severity": 2.0},
+            "severity must be one of 1, 2, 3, 4, 5; got 2.0",
+        ),
         ("contrast", (1, 8, 8), {"severity": 0}, "severity must be one of 1, 2, 3, 4, 5; got 0"),
         ("contrast", (1, 8, 8), {"constants": "tiny"}, "constants must be auto, small, .*'tiny'"),
         ("frost", (1, 8, 8), {}, "leave it out, and say that 14 of the 15 corruptions"),
