@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor
-from torchvision.io import decode_jpeg, encode_jpeg
 
 from advcore.corruptions.corruption import Corruption
 from advcore.randomness import Randomness
@@ -13,6 +12,8 @@ def jpeg_compression(images: Tensor, randomness: Randomness, quality: float) -> 
 
     It is libjpeg's, on the processor. A grey image is its own luminance.
     """
+    from torchvision.io import decode_jpeg, encode_jpeg  # nothing else of advcore needs it
+
     pictures = (images * 255).round_().to(torch.uint8).cpu()
     files = encode_jpeg(list(pictures), int(quality))
     return torch.stack([decode_jpeg(file) for file in files]).to(images).div_(255)
