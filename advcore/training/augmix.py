@@ -27,7 +27,9 @@ class AugMix:
     `(1 - m) x + m sum_c w_c chain_c(x)`: each chain makes 1 to `depth` operations; the weights w
     are Dirichlet(1, ..., 1), the share m is Beta(1, 1). The operations are the nine of the paper:
     autocontrast, equalise, posterise, rotate, solarise, shear and translate along either axis. None
-    of them is a corruption of its test.
+    of them is a corruption of its test by name; elastic_transform of severity 1 in the constants
+    `small` and `medium` is an affine map as rotate, shear and translate are, and autocontrast
+    changes contrast.
 
     The magnitude of an operation is uniform in [.1, severity] tenths of its largest: 30 degrees,
     slopes of .3, a third of the side, 4 of the upper 4 bits, all 256 greys. Operations keep pixels

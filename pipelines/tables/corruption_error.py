@@ -18,8 +18,10 @@ class MeanCorruptionError:
     """The errors of networks over all corruptions and severities, sample by sample.
 
     A corruption's error E_c is the mean over its severities. The mean over samples of `mce` is
-    ImageNet-C's `mean_c(E_c / E_c of the baseline)`, for the baseline's errors are shares of all
-    samples (Hendrycks and Dietterich 2019, whose baseline is AlexNet; they print percent). Their
+    ImageNet-C's `mean_c(E_c / E_c of the baseline)` (Hendrycks and Dietterich 2019, whose baseline
+    is AlexNet; they print percent). A row is that and the sample's influence on it, the mean over c
+    of `(E_ci - ratio_c E_ci of the baseline) / E_c of the baseline`: both networks see the same
+    samples, so that the baseline's rows are 1. Their
     relative one, which divides by the baseline's loss of accuracy, is left out: that can be 0.
 
     Columns: the axes that are left; `method`, the label of `axis`; `sample`; `clean`, 1 where the
@@ -63,8 +65,8 @@ class MeanCorruptionError:
 
     def _base(
         self, clean: Mapping[str, Part], corrupted: Mapping[str, Mapping[Place, Part]]
-    ) -> dict[str, float]:
-        """Return the baseline's error by corruption."""
+    ) -> dict[str, Tensor]:
+        """Return the baseline's errors by corruption, one for each sample."""
         if self.baseline not in corrupted:
             raise LookupError(
                 f"the baseline {self.axis}={self.baseline} has no rows of probe {self.corrupted}; "
@@ -78,12 +80,14 @@ class MeanCorruptionError:
                     f"{self.axis}={method} and the baseline {self.baseline} were not measured on "
                     f"the same images: {odd} are there once"
                 )
-        base = {
-            name: own.mean().item()
-            for name, own in _by_corruption(corrupted[self.baseline]).items()
-        }
+            if not _same(clean[method].rows["sample"], clean[self.baseline].rows["sample"]):
+                raise LookupError(
+                    f"{self.axis}={method} and the baseline {self.baseline} were not measured on "
+                    "the same samples"
+                )
+        base = _by_corruption(corrupted[self.baseline])
         for name, error in base.items():
-            if error == 0:
+            if not error.any():
                 raise LookupError(
                     f"the baseline {self.baseline} makes no error at {self.corruption}={name}, by "
                     "which its mean corruption error divides: take more samples or another one"
@@ -95,7 +99,7 @@ class MeanCorruptionError:
         method: str,
         clean: Mapping[str, Part],
         corrupted: Mapping[Place, Part],
-        base: Mapping[str, float],
+        base: Mapping[str, Tensor],
     ) -> Columns:
         """Return the rows of one network."""
         samples = clean[method].rows["sample"]
@@ -105,7 +109,7 @@ class MeanCorruptionError:
             )
         errors = _by_corruption(corrupted)
         plain, error = _wrong(clean[method]), torch.stack(list(errors.values())).mean(0)
-        ratios = torch.stack([own / base[name] for name, own in errors.items()])
+        ratios = torch.stack([_ratio(own, base[name]) for name, own in errors.items()])
         return {
             "method": [method] * len(plain),
             "sample": samples,
@@ -114,6 +118,12 @@ class MeanCorruptionError:
             "relative": error - plain,
             "mce": ratios.mean(0),
         }
+
+
+def _ratio(errors: Tensor, base: Tensor) -> Tensor:
+    """Return rows whose mean is the ratio of means, and whose spread is that of the ratio."""
+    ratio = errors.mean() / base.mean()
+    return ratio + (errors - ratio * base) / base.mean()
 
 
 def _wrong(part: Part) -> Tensor:

@@ -49,6 +49,34 @@ def test_the_means_over_samples_are_the_sums_by_hand() -> None:
     )
 
 
+def test_the_rows_spread_as_the_ratio_does() -> None:
+    """Beside a bootstrap of the samples that draws both networks' together."""
+    random = torch.Generator().manual_seed(0)
+    hard = torch.rand(1000, generator=random)  # of a picture, for both networks
+    made = [part("clean", [1] * 1000, training=name) for name in ("plain", "other")]
+    wrong: dict[tuple[str, str], torch.Tensor] = {}
+    for name, corruption in (
+        ("plain", "fog"),
+        ("plain", "snow"),
+        ("other", "fog"),
+        ("other", "snow"),
+    ):
+        right = hard + 0.3 * torch.rand(1000, generator=random) < 0.9
+        wrong[name, corruption] = 1 - right.double()
+        made.append(
+            part("errors", right.tolist(), training=name, corruption=corruption, severity=1)
+        )
+    rows = TABLE.rows(made)["mce"]
+    assert isinstance(rows, torch.Tensor)
+    assert rows[:1000].tolist() == [1] * 1000
+    drawn = torch.randint(1000, (4000, 1000), generator=random)
+    means = {place: own[drawn].mean(1) for place, own in wrong.items()}
+    ratios = sum(means["other", name] / means["plain", name] for name in ("fog", "snow")) / 2
+    assert isinstance(ratios, torch.Tensor)
+    assert rows[1000:].mean().item() == pytest.approx(ratios.mean().item(), abs=0.01)
+    assert rows[1000:].std().item() / 1000**0.5 == pytest.approx(ratios.std().item(), rel=0.08)
+
+
 def test_images_that_not_all_saw_and_baselines_without_errors_are_refused() -> None:
     with pytest.raises(LookupError, match="the baseline training=cure has no rows of probe errors"):
         MeanCorruptionError("errors", "clean", "training", "cure").rows(parts())
@@ -62,6 +90,9 @@ def test_images_that_not_all_saw_and_baselines_without_errors_are_refused() -> N
     fine += [part("errors", [1, 1, 1, 1], training="other", corruption="jpeg", severity=1)]
     with pytest.raises(LookupError, match="plain makes no error at corruption=jpeg"):
         TABLE.rows(parts() + fine)
+    other = [part("clean", [1], training="other"), *parts()[2:]]
+    with pytest.raises(LookupError, match="plain were not measured on the same samples"):
+        TABLE.rows([parts()[0], *other])
     odd = part("errors", [1], training="other", corruption="snow", severity=2)
     with pytest.raises(LookupError, match="must be of the same samples"):
         TABLE.rows([*parts()[:-1], odd])
