@@ -9,6 +9,8 @@ BINS = 15
 """Bins of a calibration error, as in Guo et al. 2017, On calibration of modern networks."""
 DRAWS = 1000
 """Draws of a bootstrap."""
+SHARES = torch.linspace(0, 4, 81, dtype=torch.float64)
+"""Multiples of the measured gaps among which an interval of the calibration error is sought."""
 AT_A_TIME = 2**22
 """Largest count of numbers that a bootstrap holds."""
 
@@ -75,9 +77,29 @@ def resampled(statistic: Callable[[Tensor], Tensor], count: int) -> tuple[float,
 
 
 def error_interval(confidence: Tensor, correct: Tensor, places: Tensor) -> tuple[float, float]:
-    """Return the 95 % interval of the calibration error over samples; the bins stay."""
-    gaps = confidence.double() - correct.double()
-    return resampled(lambda times: _errors(times * gaps, places), len(gaps))
+    """Return the 95 % interval of the calibration error over samples, its bias taken out.
+
+    It holds each error `t E` whose law holds the measured E between its quantiles of 2.5 and 97.5
+    %, where the gaps of the bins are t times the measured ones, t in [0, 4], and each accuracy has
+    normal noise of its own binomial variance. So it may lie below E, which is biased upwards, and
+    begins at 0 where true confidences would do as badly. Of 100 samples it is somewhat too narrow:
+    it held .88 to 1 of the truths that were tried, of 400 .93 to .99.
+    """
+    hits, count = correct.double(), len(correct)
+    own = confidence.new_zeros(int(places.max()) + 1, dtype=torch.float64)
+    held = own.index_add(0, places, torch.ones_like(hits))
+    gaps = own.index_add(0, places, confidence.double() - hits) / count
+    accuracy = (own.index_add(0, places, hits) + 0.5) / (held + 1)
+    spread = (held * accuracy * (1 - accuracy)).sqrt() / count
+    generator = torch.Generator().manual_seed(0)
+    noise = spread * torch.randn(DRAWS, len(own), generator=generator, dtype=torch.float64)
+    ends = torch.tensor([0.025, 0.975], dtype=torch.float64)
+    laws = [(share * gaps + noise).abs().sum(1).quantile(ends) for share in SHARES]
+    low, high = torch.stack(laws).T
+    error = gaps.abs().sum()
+    above, below = SHARES[high >= error], SHARES[low <= error]
+    least = float(above[0] * error) if len(above) else float(error)
+    return min(least, 1.0), min(float(below[-1] * error) if len(below) else 0.0, 1.0)
 
 
 def mean_interval(values: Tensor) -> tuple[float, float]:

@@ -89,9 +89,12 @@ def _meanings(count: int) -> dict[str, str]:
         "nll": f"mean of -log p_y (nats), {of}",
         "mean_confidence": f"mean of the largest probability, {of}",
     }
-    for name in ("ece", "adaptive_ece", "brier", "nll", "mean_confidence"):
+    for name in ("brier", "nll", "mean_confidence"):
         own |= {f"{name}_low": f"lower end of its {interval}"}
         own |= {f"{name}_high": f"upper end of its {interval}"}
+    for name in ("ece", "adaptive_ece"):
+        for end, word in (("low", "lower"), ("high", "upper")):
+            own[f"{name}_{end}"] = f"{word} end of its 95 % interval over samples, bias taken out"
     behind = {f"{SCALED}{name}": f"behind the temperature: {text}" for name, text in own.items()}
     return {
         "accuracy": f"share of {counted(count, 'sample')} whose predicted label is the data set's",

@@ -28,7 +28,8 @@ class Rejection:
     `attacked_confidence`, `attacked_correct`, the same of the attacked one; `accepted`,
     `attacked_accepted`, whether these confidences reach tau; `threshold`, tau itself; `counted`,
     whether one of both is accepted; `error`, whether one of both is accepted and labelled wrong.
-    The thresholded robust error is the mean of `error` where `counted`.
+    The thresholded robust error is the mean of `error` where `counted`. Its interval is given tau:
+    that tau comes of samples itself does not count in it.
 
     Attributes:
         fit: fit of kind `confidence_threshold` of the same network, of clean samples held

@@ -78,7 +78,7 @@ def _meanings(table: Table) -> dict[str, str]:
         "attacked one labelled wrong",
     }
     intervals = {
-        f"{name}_{end}": f"{word} end of its 95 % interval over samples"
+        f"{name}_{end}": f"{word} end of its 95 % interval over samples, given tau"
         for name in own
         if name != "threshold"
         for end, word in (("low", "lower"), ("high", "upper"))

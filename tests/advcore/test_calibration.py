@@ -55,6 +55,9 @@ def test_the_area_and_its_rates_are_those_of_torchmetrics():
     functional = pytest.importorskip("torchmetrics.functional.classification")
     expected = functional.binary_auroc(CONFIDENCE, CORRECT.int()).item()
     assert auroc(CONFIDENCE[CORRECT], CONFIDENCE[~CORRECT]) == pytest.approx(expected, abs=1e-6)
+    false, true, _ = functional.binary_roc(CONFIDENCE, CORRECT.int())
+    rate = false_positive_rate(CONFIDENCE[CORRECT], CONFIDENCE[~CORRECT])
+    assert rate == pytest.approx(false[true >= 0.95].min().item(), abs=1e-6)
 
 
 def test_bins_of_equal_mass_use_all_samples_and_no_order():
@@ -87,6 +90,18 @@ def test_intervals_of_means_are_those_of_the_normal_law_and_hold_the_error():
     places = equal_width_bins(CONFIDENCE)
     low, high = error_interval(CONFIDENCE, CORRECT, places)
     assert low < calibration_error(CONFIDENCE, CORRECT, places) < high
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("gap", [0.0, 0.02, 0.05, 0.15])
+def test_intervals_of_the_calibration_error_hold_the_truth(gap):
+    random, held = np.random.RandomState(1), []
+    for _ in range(100):
+        confidence = torch.from_numpy(0.15 + 0.8 * random.beta(5, 1.5, 400))
+        correct = torch.from_numpy(random.rand(400)) < confidence - gap
+        low, high = error_interval(confidence, correct, equal_width_bins(confidence))
+        held.append(low <= gap <= high)
+    assert np.mean(held) >= 0.89  # 95 % less 2.7 standard errors
 
 
 def test_true_confidences_have_the_error_by_chance():
