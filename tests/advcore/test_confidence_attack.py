@@ -41,7 +41,7 @@ def test_without_labels_it_is_the_better_of_both_classes():
 
 
 class Detour(torch.nn.Module):
-    """Three classes of one number x: the second wins at .2 with .4; at .5 it has .4625, the first .5275."""
+    """Three classes of x: the second wins at .2 with .4; at .5 it has .4625, the first .5275."""
 
     def forward(self, inputs):
         x = inputs.flatten(1)[:, :1]
