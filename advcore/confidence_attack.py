@@ -13,7 +13,7 @@ from advcore import norms
 from advcore.attacks.ascent import evaluate
 from advcore.attacks.budget import check_eps, radii
 from advcore.checks import check_batch, check_finite, check_images, check_labels
-from advcore.classifier import Classifier, first_logits, frozen, full_precision, logits_of
+from advcore.classifier import Classifier, first_logits, frozen, full_precision
 from advcore.criteria import Criterion, Untargeted
 from advcore.norms import L2OrLinf, check_norm, per_sample
 from advcore.objectives import Objective, log_confidence, wrong_confidence
@@ -180,7 +180,7 @@ def confidences(classifier: Classifier, inputs: Tensor) -> tuple[Tensor, Tensor]
     The softmax is taken in float64: in float32 those of a confident network are 1, and all equal.
     """
     with full_precision(), frozen(classifier), torch.no_grad():
-        logits = logits_of(classifier, inputs)
+        logits = first_logits(classifier, inputs)
     check_finite(logits)
     confidence, predicted = logits.double().softmax(1).max(1)
     return confidence, predicted

@@ -14,11 +14,20 @@ from torch import Tensor, nn
 from advcore.attacks import PGD
 from advcore.randomness import Randomness
 from advcore.rectangle import Rectangle
-from advcore.training import TERMS, SmoothAdv, Term, gradient_alignment, weight_perturbation
+from advcore.training import (
+    RLAT,
+    TERMS,
+    RandomColour,
+    SmoothAdv,
+    Term,
+    gradient_alignment,
+    weight_perturbation,
+)
 from advcore.training.term import prepared, values_of_steps
 
 IMAGES, LABELS, SOURCE = oracles.images(6), torch.arange(6) % 3, Randomness(0, torch.arange(6))
 NEEDED: dict[str, Any] = {
+    "augmentation": RandomColour(),
     "eps": 0.1,
     "attack": PGD(eps=0.1, steps=2),
     "irrelevant": Rectangle(top=0, left=0, height=2, width=2),
@@ -101,6 +110,7 @@ def _central_difference(kind: str) -> float:
     with pytest.MonkeyPatch.context() as patch:
         for owner, name in (
             (gradient_alignment, "differentiate"),
+            (RLAT, "perturbations"),
             (SmoothAdv, "perturbed"),
             (weight_perturbation, "ascent_of_weights"),
         ):
