@@ -32,6 +32,15 @@ def named(name: str) -> Iterator[None]:
         raise type(error)(f"{name}: {error}") from error
 
 
+@contextmanager
+def refused(name: str) -> Iterator[None]:
+    """Turn a ValueError into an InputError, the name of what an input belongs to before it."""
+    try:
+        yield
+    except ValueError as error:
+        raise InputError(f"{name}: {error}") from error
+
+
 class RunInterruptedError(RuntimeError):
     """A run was interrupted, and its input is not at fault.
 

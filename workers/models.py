@@ -20,7 +20,7 @@ from advcore.workers.adapters.networks import Library, library_of
 from advcore.workers.architectures import make_network
 from advcore.workers.checkpoints import load_checkpoint
 from advcore.workers.code import source_hash
-from advcore.workers.errors import InputError
+from advcore.workers.errors import InputError, refused
 from advcore.workers.paths import expand_path
 from advcore.workers.stores.s3_cache import local_file
 
@@ -91,10 +91,8 @@ def build(spec: ModelSpec, dtype: torch.dtype = torch.float32) -> nn.Module:
         except InputError as error:
             raise InputError(str(error).replace(spec.checkpoint, str(named))) from error
     if spec.mean is not None and spec.std is not None:
-        try:
+        with refused(spec.architecture):
             network = Normalized(network, spec.mean, spec.std, spec.transform)
-        except ValueError as error:
-            raise InputError(f"{spec.architecture}: {error}") from error
     if spec.wrapper is not None:
         network = spec.wrapper(network)
     return network.eval().requires_grad_(False)

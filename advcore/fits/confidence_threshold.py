@@ -10,6 +10,7 @@ from advcore.classifier import Classifier, check_labels
 from advcore.confidence_attack import confidences
 from advcore.fits.distances import check_samples, chunks
 from advcore.fits.fit import FitSamples, FitState, Sums
+from advcore.fits.narrowing import interval, narrowed, points_between
 from advcore.probes.probe import Batch
 from advcore.randomness import Randomness
 
@@ -55,8 +56,7 @@ class ConfidenceThreshold:
         return {"threshold": (), "kept": (), "right": ()}
 
     def start(self, samples: FitSamples) -> FitState:
-        ends = torch.tensor([0.0, 1.0], dtype=torch.float64)
-        return FitState({"ends": ends, "classes": torch.tensor(samples.classes)})
+        return interval(0.0, 1.0, samples)
 
     def shards(self, state: FitState, count: int) -> Sequence[int]:
         return range(count)
@@ -65,7 +65,7 @@ class ConfidenceThreshold:
         self, classifier: Classifier, batch: Batch, state: FitState, randomness: Randomness
     ) -> Sums:
         check_labels(batch.labels, len(batch.inputs), int(state.tensors["classes"]))
-        points = _points(state)
+        points = points_between(state, POINTS)
         counts, right = torch.zeros(POINTS, dtype=torch.float64), 0
         for some in chunks(batch, self.batch_size):
             confidence, predicted = confidences(classifier, some.inputs)
@@ -82,21 +82,14 @@ class ConfidenceThreshold:
                 "a share of them reaches: take another network, or other samples"
             )
         wanted = math.ceil(self.true_positives * right - 1e-9)
-        points, last = _points(state), int((sums["reached"] >= wanted).sum()) - 1
+        points, last = points_between(state, POINTS), int((sums["reached"] >= wanted).sum()) - 1
         pair = points[min(last, POINTS - 2) :][:2]
-        rounds = state.rounds + 1
-        history = {"width": (*state.history.get("width", ()), float(pair[1] - pair[0]))}
-        if rounds < ROUNDS and last < POINTS - 1:
-            return FitState({**state.tensors, "ends": pair}, rounds, history=history)
+        following = narrowed(state, pair)
+        if following.rounds < ROUNDS and last < POINTS - 1:
+            return following
         tensors = {
             "threshold": points[last],
             "kept": sums["reached"][last] / right,
             "right": sums["right"],
         }
-        return FitState(tensors, rounds, True, history)
-
-
-def _points(state: FitState) -> torch.Tensor:
-    """The thresholds of a round, `(POINTS,)`, ascending."""
-    low, high = state.tensors["ends"].tolist()
-    return torch.linspace(low, high, POINTS, dtype=torch.float64)
+        return FitState(tensors, following.rounds, True, following.history)

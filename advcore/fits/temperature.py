@@ -10,6 +10,7 @@ from torch import Tensor
 from advcore.classifier import Classifier, check_labels, first_logits, frozen, full_precision
 from advcore.fits.distances import check_samples, chunks
 from advcore.fits.fit import FitSamples, FitState, Sums
+from advcore.fits.narrowing import interval, narrowed, points_between
 from advcore.probes.probe import Batch
 from advcore.randomness import Randomness
 
@@ -58,8 +59,7 @@ class Temperature:
         return {"temperature": (), "found": (), "likelihood": (2,)}
 
     def start(self, samples: FitSamples) -> FitState:
-        ends = torch.tensor([math.log(LOWEST), math.log(HIGHEST)], dtype=torch.float64)
-        return FitState({"ends": ends, "classes": torch.tensor(samples.classes)})
+        return interval(math.log(LOWEST), math.log(HIGHEST), samples)
 
     def shards(self, state: FitState, count: int) -> Sequence[int]:
         return range(count)
@@ -68,7 +68,8 @@ class Temperature:
         self, classifier: Classifier, batch: Batch, state: FitState, randomness: Randomness
     ) -> Sums:
         check_labels(batch.labels, len(batch.inputs), int(state.tensors["classes"]))
-        points = torch.cat([_points(state), torch.zeros(1, dtype=torch.float64)])  # T = 1 behind
+        points = points_between(state, POINTS)  # logarithms of temperatures
+        points = torch.cat([points, torch.zeros(1, dtype=torch.float64)])  # T = 1 behind
         sums = torch.zeros(2, len(points), dtype=torch.float64)
         with full_precision(), frozen(classifier):
             for some in chunks(batch, self.batch_size):
@@ -77,16 +78,15 @@ class Temperature:
         return {"slope": sums[0], "likelihood": sums[1]}
 
     def after(self, samples: FitSamples, state: FitState, sums: Sums) -> FitState:
-        points, slope = _points(state), sums["slope"][:-1]
+        points, slope = points_between(state, POINTS), sums["slope"][:-1]
         # the slope in u falls as T grows: positive at small T, negative at large ones
         positive = int((slope > 0).sum())
         inside = 0 < positive < len(points)
         low = min(max(positive - 1, 0), len(points) - 2)
         pair = points[low : low + 2]
-        rounds = state.rounds + 1
-        width = (*state.history.get("width", ()), float(pair[1] - pair[0]))
-        if inside and rounds < self.rounds:
-            return FitState({**state.tensors, "ends": pair}, rounds, history={"width": width})
+        following = narrowed(state, pair)
+        if inside and following.rounds < self.rounds:
+            return following
         end = 0 if positive == 0 else len(points) - 1
         chosen = low if inside else end
         tensors = {
@@ -94,13 +94,7 @@ class Temperature:
             "found": torch.tensor(float(inside), dtype=torch.float64),
             "likelihood": sums["likelihood"][[-1, chosen]] / samples.count,
         }
-        return FitState(tensors, rounds, True, {"width": width})
-
-
-def _points(state: FitState) -> Tensor:
-    """The logarithms of the temperatures of a round, `(POINTS,)`, ascending."""
-    low, high = state.tensors["ends"].tolist()
-    return torch.linspace(low, high, POINTS, dtype=torch.float64)
+        return FitState(tensors, following.rounds, True, following.history)
 
 
 def _sums(logits: Tensor, labels: Tensor, points: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from advcore.pipelines.training.settings import Training
 from advcore.training import Validation
 from advcore.workers.code import own_code
 from advcore.workers.datasets import load
-from advcore.workers.errors import InputError
+from advcore.workers.errors import InputError, refused
 from advcore.workers.models import content_hash
 from advcore.workers.paths import expand_path
 from advcore.workers.stores.store import resolved
@@ -72,10 +72,8 @@ class Plan:
 
     def complete(self, point: Point) -> Point:
         """Return the point with the settings that follow from it."""
-        try:
+        with refused("sweep.space"):
             return complete(self.sweep.space, point)
-        except ValueError as error:
-            raise InputError(f"sweep.space: {error}") from error
 
     def key(self, point: Point) -> str:
         """Return the id of a trial: a hash of all that its trained network depends on.

@@ -24,7 +24,7 @@ from advcore.workers.datasets.mapped import (
     Square,
     Through,
 )
-from advcore.workers.errors import InputError
+from advcore.workers.errors import InputError, refused
 
 
 @dataclass(frozen=True)
@@ -97,10 +97,8 @@ class Noised:
         return self.labels == "target"
 
     def apply(self, datasets: Mapping[str, Dataset]) -> Dataset:
-        try:
+        with refused("noise"):
             check_noise(self.norm, self.size)
-        except ValueError as error:
-            raise InputError(f"noise: {error}") from error
         if (self.targets == "none") != (self.labels == "true"):
             raise InputError(
                 "targets and labels: target go together; got "
@@ -149,11 +147,9 @@ class Corrupted:
     def apply(self, datasets: Mapping[str, Dataset]) -> Dataset:
         whole = datasets[self.of]
         images = settled(whole)
-        try:
+        with refused("corrupted"):
             chosen = corruption_named(self.corruption)
             chosen.check(whole.shape, self.severity, self.constants, self.corruption)
-        except ValueError as error:
-            raise InputError(f"corrupted: {error}") from error
         if not lie_in_box(images):
             raise InputError(
                 f"corrupted: {self.corruption} needs images in [0, 1]; those of {self.of} "
@@ -187,10 +183,8 @@ class Marked:
 
     def apply(self, datasets: Mapping[str, Dataset]) -> Dataset:
         whole = datasets[self.of]
-        try:
+        with refused("marked"):
             check_marks(whole.shape, whole.classes, self.size, self.band)
-        except ValueError as error:
-            raise InputError(f"marked: {error}") from error
         mark = Mark(float(self.size), self.band)
         images = Mapped(settled(whole), whole.labels.astype(np.int64), mark)
         return replace(whole, images=images, transform=None)
@@ -244,10 +238,8 @@ class Decoy:
 
     def apply(self, datasets: Mapping[str, Dataset]) -> Dataset:
         whole = datasets[self.of]
-        try:
+        with refused("decoy"):
             check_decoys(whole.shape, self.side)
-        except ValueError as error:
-            raise InputError(f"decoy: {error}") from error
         labels = whole.labels
         shown = labels if self.shows == "true" else _targets(self.shows, whole, self.seed)
         square = Square(self.side, whole.classes)

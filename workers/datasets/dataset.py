@@ -14,6 +14,7 @@ from advcore.randomness import Randomness, drawn_places
 from advcore.transforms import Transform, keeps_box
 from advcore.workers.datasets.deferred import (
     Images,
+    add_arrays,
     chosen_images,
     content_of,
     lie_in_box,
@@ -193,9 +194,7 @@ class Dataset:
         again. It covers the transform, if there is one, and no further columns.
         """
         digest = hashlib.sha256(meaning_of(self.images).encode())
-        for array in (content_of(self.images), self.labels, self.indices):
-            digest.update(f"{array.dtype.str}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).data)
+        add_arrays(digest.update, (content_of(self.images), self.labels, self.indices))
         if self.transform is not None:
             digest.update(transform_identity(self.transform).encode())
         return digest.hexdigest()

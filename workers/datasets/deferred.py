@@ -1,7 +1,8 @@
 """The seam of images that are read or made when they are used, in the place of an array."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -112,3 +113,10 @@ def meaning_of(images: Images) -> str:
 def content_of(images: Images) -> np.ndarray:
     """Return an array that changes when the images do: the images themselves, or digests."""
     return images if isinstance(images, np.ndarray) else images.content
+
+
+def add_arrays(add: Callable[[Any], object], arrays: Iterable[np.ndarray]) -> None:
+    """Add arrays to a digest, by its `update`: their types, their shapes and what they hold."""
+    for array in arrays:
+        add(f"{array.dtype.str}{array.shape}".encode())
+        add(np.ascontiguousarray(array).data)

@@ -14,11 +14,12 @@ from advcore.workers.datasets.altered import settled
 from advcore.workers.datasets.dataset import Dataset
 from advcore.workers.datasets.deferred import (
     Images,
+    add_arrays,
     chosen_images,
     content_of,
     meaning_of,
 )
-from advcore.workers.errors import InputError
+from advcore.workers.errors import InputError, refused
 
 Partner = Literal["other_class", "same_class"]
 """The kinds of samples that give the high frequencies."""
@@ -63,10 +64,8 @@ class Hybrid:
 
     def apply(self, datasets: Mapping[str, Dataset]) -> Dataset:
         whole = datasets[self.of]
-        try:
+        with refused("hybrid"):
             check_hybrid(whole.shape, self.band)
-        except ValueError as error:
-            raise InputError(f"hybrid: {error}") from error
         partners = partners_of(whole, self.partner, self.seed)
         images = settled(whole)
         classes = {"low": whole.labels, "high": whole.labels[partners]}
@@ -149,9 +148,7 @@ class Mixed:
     @property
     def content(self) -> np.ndarray:
         digest = hashlib.sha256()
-        for array in map(content_of, (self.low, self.high)):
-            digest.update(f"{array.dtype.str}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).data)
+        add_arrays(digest.update, map(content_of, (self.low, self.high)))
         return np.frombuffer(digest.digest(), np.uint8)
 
     def __len__(self) -> int:

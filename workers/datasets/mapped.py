@@ -20,6 +20,7 @@ from advcore.randomness import Randomness
 from advcore.transforms import Transform, keeps_box
 from advcore.workers.datasets.deferred import (
     Images,
+    add_arrays,
     chosen_images,
     content_of,
     lie_in_box,
@@ -297,9 +298,7 @@ class Joined:
     @property
     def content(self) -> np.ndarray:
         digest = hashlib.sha256(self.which.tobytes())
-        for array in map(content_of, self.parts):
-            digest.update(f"{array.dtype.str}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).data)
+        add_arrays(digest.update, map(content_of, self.parts))
         return np.frombuffer(digest.digest(), np.uint8)
 
     @cached_property
