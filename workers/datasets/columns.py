@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from advcore.workers.datasets.numpy_files import npy_column, npz_column
+from advcore.workers.datasets.tables import TABLES, table_column
 from advcore.workers.errors import InputError
 
 Column = np.ndarray
@@ -28,24 +29,28 @@ _READERS: Mapping[str, Callable[[str, str], np.ndarray]] = {
 }
 
 
-def read_columns(data: str, names: Sequence[str], count: int) -> dict[str, Column]:
-    """Return further columns of all samples of a data set, of which there are `count`.
+def read_columns(data: str, split: str, names: Sequence[str], count: int) -> dict[str, Column]:
+    """Return further columns of all samples of a split, of which there are `count`.
 
     Raises InputError where one is not there, or has not one number or text a sample.
     """
     kind, _, path = data.partition(":")
-    if names and (kind not in _READERS or not path):
+    if names and data not in TABLES and (kind not in _READERS or not path):
         raise InputError(
-            f"columns are for {', '.join(f'{one}:' for one in _READERS)} data; {data} has none, "
-            "leave them out"
+            f"columns are for {', '.join(f'{one}:' for one in _READERS)} data and for "
+            f"{', '.join(TABLES)}; {data} has none, leave them out"
         )
+
+    def read(name: str) -> np.ndarray:
+        return table_column(data, split, name) if data in TABLES else _READERS[kind](path, name)
+
     for name in names:
         if name in TAKEN or names.count(name) > 1:
             raise InputError(
                 f"columns must be further arrays of {data}, each once, and none of "
                 f"{', '.join(TAKEN)}; got {', '.join(names)}"
             )
-    return {name: _checked(data, name, _READERS[kind](path, name), count) for name in names}
+    return {name: _checked(data, name, read(name), count) for name in names}
 
 
 def lacking(column: Column, count: int) -> Column:

@@ -11,6 +11,7 @@ import torch
 
 from advcore.laws import Law
 from advcore.randomness import Randomness, drawn_places
+from advcore.table_schema import TableSchema
 from advcore.transforms import Transform, keeps_box
 from advcore.workers.datasets.deferred import (
     Images,
@@ -35,7 +36,7 @@ class DataSpec:
 
     Attributes:
         name: name of a data set, see `advcore list "data sets"`.
-        split: train or test.
+        split: train or test; of the tables inside packages also validation.
         samples: number of samples, drawn uniformly without replacement by `seed`, kept in ascending
             order; none means all. Of a law so many are drawn.
         seed: seed of that draw.
@@ -52,14 +53,15 @@ class DataSpec:
         box: true for pictures in the box [0, 1]; false takes npz: and npy: arrays of
             any rank and any finite values, tables (N, F) or sequences (N, T, E) say.
         columns: further columns of the samples, one number or text each, a group or a word say:
-            arrays of npz: and npy: data, columns of parquet: data. They stand in every table that
-            has samples, and travel with data sets that come of this one.
+            arrays of npz: and npy: data, columns of parquet: data and of the tables inside
+            packages. They stand in every table that has samples, and travel with data sets that
+            come of this one.
         law: law of which the samples of the data set `synthetic` are drawn, each by (seed, split,
             its index).
     """
 
     name: str
-    split: Literal["train", "test"] = "test"
+    split: Literal["train", "validation", "test"] = "test"
     samples: int | None = None
     seed: int = 0
     folder: str | None = None
@@ -97,7 +99,8 @@ class Dataset:
     ones, which the workers read or make where they use them. `labels` `(N,)` int64; `indices`
     `(N,)` int64, each sample's index in the whole split; `names`, one per class; `transform`, what
     batches of it go through; `columns` `(N,)`, what else is known of the samples, by name: they
-    change nothing that is measured. 8-bit images stay 8-bit. Raises InputError unless that is so.
+    change nothing that is measured; `schema`, what the entries of a table `(F,)` are, if that is
+    known. 8-bit images stay 8-bit. Raises InputError unless that is so.
     """
 
     images: Images
@@ -106,6 +109,7 @@ class Dataset:
     names: tuple[str, ...]
     transform: Transform | None = None
     columns: Mapping[str, np.ndarray] = field(default_factory=dict)
+    schema: TableSchema | None = None
 
     def __post_init__(self) -> None:
         box = lie_in_box(self.images)
@@ -191,12 +195,14 @@ class Dataset:
         """The sha256 of images, labels and indices, with their shapes and types.
 
         Where images lie in files, the digests of their samples stand for them, so that none is read
-        again. It covers the transform, if there is one, and no further columns.
+        again. It covers the transform and the schema, if there are such, and no further columns.
         """
         digest = hashlib.sha256(meaning_of(self.images).encode())
         add_arrays(digest.update, (content_of(self.images), self.labels, self.indices))
         if self.transform is not None:
             digest.update(transform_identity(self.transform).encode())
+        if self.schema is not None:
+            digest.update(repr(self.schema).encode())
         return digest.hexdigest()
 
 

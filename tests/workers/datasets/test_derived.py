@@ -265,7 +265,7 @@ def test_a_union_of_other_types_shows_each_as_it_was():
         (Half("root", 3, 0), "even out_of"),
         (Half("root", 4, 4), "from 0 to out_of - 1"),
         (Union(("root",)), "at least 2 data sets"),
-        (Union(("root", "other")), "one shape and the same classes"),
+        (Union(("root", "other")), "one shape, the same classes and the"),
         (Noised("root", -1), "size must be"),
         (
             NoiseImages("root", "white"),
