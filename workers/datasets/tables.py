@@ -206,28 +206,22 @@ PACKAGE_OF = {
 
 
 def table_source(name: str, split: str) -> Source:
-    """Return a split of a table, inputs `(F,)` without a box."""
+    """Return a split of a table, inputs `(F,)` without a box, with its columns as they are read."""
     table = _read(name)
     rows = table.splits[split]
     inputs, labels = _inputs(name), table.labels
     return ReadAtOnce(
-        len(rows), table.names, lambda own: (inputs[rows[own]], labels[rows[own]]), box=False
+        len(rows),
+        table.names,
+        lambda own: (inputs[rows[own]], labels[rows[own]]),
+        box=False,
+        columns={column: values[rows] for column, values in table.known.items()},
     )
 
 
 def table_schema(name: str) -> TableSchema:
     """Return what the entries of a table's inputs are."""
     return _read(name).schema()
-
-
-def table_column(name: str, split: str, column: str) -> np.ndarray:
-    """Return a further column of a split. Raises InputError where the table has none."""
-    table = _read(name)
-    if column not in table.known:
-        raise InputError(
-            f"the data set {name} has no column {column!r}; it has {', '.join(table.known)}"
-        )
-    return table.known[column][table.splits[split]]
 
 
 @cache

@@ -125,7 +125,9 @@ def test_numbers_that_no_signed_integer_holds_are_refused(tmp_path: Path) -> Non
 
 
 def test_other_data_sets_have_no_columns(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"columns are for npz:, .* and for adult, .*; digits has"):
+    with pytest.raises(
+        InputError, match=r"columns are for npz:, .* data, tables and words; digits has"
+    ):
         load(DataSpec("digits", columns=("group",)))
     pq.write_table(pa.table({"image": LISTS, "label": LABELS}), tmp_path / "a.parquet")
     with pytest.raises(InputError, match="must hold a column 'sex'; got image, label"):

@@ -1,0 +1,104 @@
+"""Words with rated sentiment: vectors, labels, splits, sequences made of them, what is absent."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from advcore.workers.datasets import DataSpec, absent, load, origin, package_files, sentiment_words
+from advcore.workers.datasets.word2vec import read_word2vec, word_vectors
+from advcore.workers.errors import InputError
+
+here = pytest.mark.skipif("rated_words" in absent(), reason="the packages are not here")
+
+
+@here
+def test_words_have_unit_vectors_and_the_sign_of_their_valence():
+    sets = [load(DataSpec("rated_words", split, columns=("word", "valence"))) for split in SPLITS]
+    assert [len(data) for data in sets] == [2062, 1000]
+    words = np.concatenate([data.columns["word"] for data in sets])
+    assert len(set(words)) == 3062  # so no word is in both splits
+    for data in sets:
+        assert (data.shape, data.in_box, data.names) == ((300,), False, ("negative", "positive"))
+        rows = data.take(np.arange(len(data)))
+        np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, rtol=1e-5)
+        assert np.array_equal(data.labels, data.columns["valence"] > 0)
+    assert sum(data.labels.sum() for data in sets) == 1375
+    rated = dict(
+        zip(words, np.concatenate([data.columns["valence"] for data in sets]), strict=True)
+    )
+    assert (rated["good"], rated["terrible"]) == (1.9, -2.1)
+
+
+SPLITS = ("train", "test")
+
+
+@here
+def test_sequences_are_made_of_the_words_of_their_split():
+    for split in SPLITS:
+        words = load(DataSpec("rated_words", split, columns=("word", "valence"))).columns
+        rated = dict(zip(words["word"], words["valence"], strict=True))
+        data = load(DataSpec("word_sequences", split, samples=50, columns=("words", "valence")))
+        assert data.shape == (6, 300)
+        for row, text, total, label in zip(
+            data.take(np.arange(50)),
+            data.columns["words"],
+            data.columns["valence"],
+            data.labels,
+            strict=True,
+        ):
+            own = text.split()
+            assert 2 <= len(own) <= 6
+            assert len(set(own)) == len(own)
+            assert np.array_equal(row[: len(own)], word_vectors(own))
+            assert not row[len(own) :].any()
+            assert total == pytest.approx(sum(rated[word] for word in own))
+            assert label == (total > 0)
+            assert total
+
+
+@here
+def test_their_files_are_known():
+    files = {file.name for file in origin.files(DataSpec("word_sequences"))}
+    assert {"vader_lexicon.txt", "GoogleNews-vectors-negative300-bolukbasi.bin"} <= files
+
+
+@here
+def test_a_word_without_a_vector():
+    with pytest.raises(InputError, match="no vector for xyzzy: the file has 26423 words"):
+        word_vectors(["good", "xyzzy"])
+
+
+@here
+def test_columns_that_they_have_not():
+    with pytest.raises(InputError, match="has no column 'gender'; it has word, valence"):
+        load(DataSpec("rated_words", columns=("gender",)))
+
+
+def test_the_binary_form_of_word2vec(tmp_path):
+    rows = np.random.RandomState(0).randn(2, 3).astype("<f4")
+    file = tmp_path / "vectors.bin"
+    file.write_bytes(b"2 3\na " + rows[0].tobytes() + b"\nb\xc3\xa9 " + rows[1].tobytes())
+    words, read = read_word2vec(file)
+    assert words == ["a", "bé"]
+    assert np.array_equal(read, rows)
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(InputError, match=r"not a valid word2vec file .*: install the pack"):
+        read_word2vec(file)
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (None, r"needs the package vaderSentiment: run pip install --no-deps vaderSentiment=="),
+        (
+            SimpleNamespace(origin="/nowhere/__init__.py"),
+            r"vader_lexicon.txt not found: .* needs the files of vaderSentiment==",
+        ),
+    ],
+)
+def test_the_absence_of_a_package_or_a_file_is_told(found, message, monkeypatch):
+    monkeypatch.setattr(package_files, "find_spec", lambda package: found)
+    sentiment_words._rated.cache_clear()
+    with pytest.raises(InputError, match=message):
+        load(DataSpec("rated_words"))
